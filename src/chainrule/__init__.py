@@ -1,0 +1,1 @@
+"""Write the forward pass; get the backward pass, derived, checked and compiled."""

@@ -1,0 +1,37 @@
+"""The language: types, nodes, programs. It knows no primitive and imports nothing of the project."""
+
+from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, dim_quotient, named_dim
+from chainrule.ir.errors import ChainruleError, DTypeError, ProgramError, ShapeError
+from chainrule.ir.nodes import OPERATORS, Apply, Const, Input, Node, Operand
+from chainrule.ir.program import Program, rebuild, rebuild_all, substitute, topological_order
+from chainrule.ir.types import ArrayType, DType, Shape, concrete, parse_shape, shape_text
+
+__all__ = [
+    "OPERATORS",
+    "Apply",
+    "ArrayType",
+    "ChainruleError",
+    "Const",
+    "DType",
+    "DTypeError",
+    "Dim",
+    "Input",
+    "Node",
+    "Operand",
+    "Program",
+    "ProgramError",
+    "Shape",
+    "ShapeError",
+    "SymbolicDim",
+    "bind_dim",
+    "concrete",
+    "dim_product",
+    "dim_quotient",
+    "named_dim",
+    "parse_shape",
+    "rebuild",
+    "rebuild_all",
+    "shape_text",
+    "substitute",
+    "topological_order",
+]

@@ -1,0 +1,157 @@
+"""Programs: inputs, outputs, and the names that the user gave to what lies between.
+
+`rebuild` is the one function that makes a program out of another; it raises on a node kind it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from chainrule.ir.dims import Dim, SymbolicDim, bind_dim
+from chainrule.ir.errors import ProgramError
+from chainrule.ir.nodes import Apply, Const, Input, Node
+from chainrule.ir.types import ArrayType, DType
+
+
+def topological_order(outputs: Iterable[Node], stop: frozenset[Node] = frozenset()) -> list[Node]:
+    """Every node that `outputs` need, operands first. Nodes in `stop` are listed but not entered."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack: list[tuple[Node, bool]] = [(node, False) for node in reversed(list(outputs))]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            order.append(node)
+            continue
+        if node in seen:
+            continue
+        seen.add(node)
+        stack.append((node, True))
+        if isinstance(node, Apply) and node not in stop:
+            stack.extend((operand, False) for operand in reversed(node.operands) if operand not in seen)
+    return order
+
+
+def rebuild(outputs: Sequence[Node], replace: Callable[[Node], Node | None]) -> tuple[Node, ...]:
+    """`outputs` with every node for which `replace` gives another node replaced by it, and all above it made anew."""
+    made = rebuild_all(outputs, replace)
+    return tuple(made[output] for output in outputs)
+
+
+def rebuild_all(outputs: Sequence[Node], replace: Callable[[Node], Node | None]) -> dict[Node, Node]:
+    """As `rebuild`, but gives the new node for every node met."""
+    made: dict[Node, Node] = {}
+    stack: list[tuple[Node, bool]] = [(node, False) for node in reversed(list(outputs))]
+    while stack:
+        node, ready = stack.pop()
+        if node in made:
+            continue
+        if not ready:
+            replacement = replace(node)
+            if replacement is not None:
+                made[node] = replacement
+            elif isinstance(node, Input | Const):
+                made[node] = node
+            elif isinstance(node, Apply):
+                stack.append((node, True))
+                stack.extend((operand, False) for operand in reversed(node.operands) if operand not in made)
+            else:
+                raise ProgramError(f"a node of kind {type(node).__name__} is not one of Input, Const, Apply")
+        elif isinstance(node, Apply):
+            operands = tuple(made[operand] for operand in node.operands)
+            made[node] = node if operands == node.operands else Apply(node.primitive, operands)
+    return made
+
+
+def substitute(outputs: Sequence[Node], mapping: Mapping[Node, Node]) -> tuple[Node, ...]:
+    """`outputs` with each key of `mapping` replaced by its value."""
+    return rebuild(outputs, mapping.get)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A function of `inputs`, given by the expressions `outputs`; `names` are the user's names of intermediates."""
+
+    inputs: tuple[Input, ...]
+    outputs: tuple[Node, ...]
+    names: Mapping[Node, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.check()
+
+    @cached_property
+    def nodes(self) -> list[Node]:
+        """Every node, operands first."""
+        return topological_order(self.outputs)
+
+    @property
+    def dim_names(self) -> list[str]:
+        """The names of sizes in the inputs, in order of appearance."""
+        names: dict[str, None] = {}
+        for node in self.inputs:
+            for dim in node.type.shape:
+                if isinstance(dim, SymbolicDim):
+                    names.update(dict.fromkeys(sorted(dim.names)))
+        return list(names)
+
+    def input(self, name: str) -> Input:
+        """The input called `name`; raises ProgramError, naming what there is, when there is none."""
+        for node in self.inputs:
+            if node.name == name:
+                return node
+        known = ", ".join(node.name for node in self.inputs)
+        raise ProgramError(f"there is no input named {name!r}; the inputs are {known}")
+
+    def check(self) -> Program:
+        """Check that inputs are declared once, that nodes are of known kinds, and that every type is as derived."""
+        names = [node.name for node in self.inputs]
+        doubled = {name for name in names if names.count(name) > 1}
+        if doubled:
+            raise ProgramError(f"the input name {sorted(doubled)[0]!r} is declared twice")
+        declared = set(self.inputs)
+        for node in self.nodes:
+            if isinstance(node, Input):
+                if node not in declared:
+                    raise ProgramError(f"{node!r} is used but is not an input of the program")
+            elif isinstance(node, Apply):
+                derived = node.primitive.type(*(operand.type for operand in node.operands))
+                if derived != node.type:
+                    raise ProgramError(f"{node.primitive} has the type {node.type} but derives {derived}")
+            elif not isinstance(node, Const):
+                raise ProgramError(f"a node of kind {type(node).__name__} is not one of Input, Const, Apply")
+        return self
+
+    def bind(self, sizes: Mapping[str, Dim], float_dtype: DType | None = None) -> Program:
+        """The program with named sizes replaced by `sizes` and, if asked, every float turned into `float_dtype`."""
+
+        def retyped(type: ArrayType) -> ArrayType:
+            bound = type.bind(sizes)
+            return bound.with_dtype(float_dtype) if float_dtype is not None and bound.dtype.is_float else bound
+
+        made: dict[Node, Node] = {}
+        for node in [*self.inputs, *self.nodes]:
+            if node in made:
+                continue
+            if isinstance(node, Input):
+                made[node] = Input(node.name, retyped(node.type))
+            elif isinstance(node, Const):
+                value, type = node.value, retyped(node.type)
+                if isinstance(value, SymbolicDim):
+                    value = bind_dim(value, sizes)
+                elif isinstance(value, np.ndarray):
+                    value = value.astype(type.dtype.numpy, copy=False)
+                made[node] = Const(value, type)
+            elif isinstance(node, Apply):
+                primitive = node.primitive.bind(sizes, float_dtype)
+                made[node] = Apply(primitive, tuple(made[operand] for operand in node.operands))
+        inputs = tuple(made[node] for node in self.inputs)
+        assert all(isinstance(node, Input) for node in inputs)
+        return Program(
+            tuple(node for node in inputs if isinstance(node, Input)),
+            tuple(made[node] for node in self.outputs),
+            {made[node]: name for node, name in self.names.items() if node in made},
+        )

@@ -1,0 +1,109 @@
+"""What a value is: a shape of sized or named dimensions, and a dtype."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, named_dim
+from chainrule.ir.errors import DTypeError, ShapeError
+
+Shape: TypeAlias = tuple[Dim, ...]
+
+
+class DType(enum.Enum):
+    """The element types of the language. Integers are labels, indices and masks; they carry no derivative."""
+
+    FLOAT64 = "float64"
+    FLOAT32 = "float32"
+    INT64 = "int64"
+    BOOL = "bool"
+
+    @property
+    def is_float(self) -> bool:
+        return self in (DType.FLOAT64, DType.FLOAT32)
+
+    @property
+    def numpy(self) -> np.dtype[Any]:
+        return np.dtype(self.value)
+
+    @staticmethod
+    def of(dtype: np.dtype[Any]) -> DType:
+        """The element type that holds a NumPy dtype; every integer type becomes int64."""
+        if dtype.kind == "b":
+            return DType.BOOL
+        if dtype.kind in "iu":
+            return DType.INT64
+        if dtype == np.float32:
+            return DType.FLOAT32
+        if dtype == np.float64:
+            return DType.FLOAT64
+        raise DTypeError(f"dtype {dtype} is not supported; use float64, float32, an integer type or bool")
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayType:
+    """Shape and dtype of a value; a scalar has shape ()."""
+
+    shape: Shape
+    dtype: DType = DType.FLOAT64
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> Dim:
+        return dim_product(self.shape)
+
+    @property
+    def is_concrete(self) -> bool:
+        return all(isinstance(dim, int) for dim in self.shape)
+
+    @property
+    def concrete_shape(self) -> tuple[int, ...]:
+        """The shape as numbers; raises ShapeError while a size is still a name."""
+        return tuple(concrete(dim) for dim in self.shape)
+
+    def with_shape(self, shape: Iterable[Dim]) -> ArrayType:
+        return ArrayType(tuple(shape), self.dtype)
+
+    def with_dtype(self, dtype: DType) -> ArrayType:
+        return ArrayType(self.shape, dtype)
+
+    def bind(self, sizes: Mapping[str, Dim]) -> ArrayType:
+        return self.with_shape(bind_dim(dim, sizes) for dim in self.shape)
+
+    def __str__(self) -> str:
+        return f"{self.dtype.value}[{', '.join(map(str, self.shape))}]"
+
+
+def concrete(dim: Dim) -> int:
+    """`dim` as a number; raises ShapeError while it is still a name."""
+    if isinstance(dim, SymbolicDim):
+        raise ShapeError(f"the size {dim} has no value here; bind it to a number first")
+    return dim
+
+
+def shape_text(shape: Shape) -> str:
+    """`(n, d)`; a scalar prints as `()`."""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def parse_shape(text: str) -> Shape:
+    """Read `"n d"` or `"4 2"`: names and numbers parted by spaces or commas; `""` is a scalar.
+
+    >>> parse_shape("n 2")
+    (n, 2)
+    """
+    dims: list[Dim] = []
+    for word in text.replace(",", " ").split():
+        if word.isdigit():
+            dims.append(int(word))
+        else:
+            dims.append(named_dim(word))
+    return tuple(dims)

@@ -1,0 +1,1 @@
+"""The vocabulary: one file per family; each primitive says everything about itself in one place."""

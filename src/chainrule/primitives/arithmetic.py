@@ -1,0 +1,207 @@
+"""Arithmetic: sums and differences (linear), the elementwise product (multilinear), quotients and powers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar, final
+
+import numpy as np
+
+from chainrule.ir import OPERATORS, ArrayType, Node, Operand, named_dim
+from chainrule.primitives.base import Array, Elementwise, Example, Linear, Multilinear, same_type
+from chainrule.primitives.contraction import matmul
+from chainrule.primitives.emitter import Accessor, Emitter
+from chainrule.primitives.notation import Fraction, Infix, Notation, Number, Prefix
+from chainrule.primitives.notation import Power as PowerNotation
+from chainrule.primitives.replication import broadcast_together
+
+S = TypeVar("S")
+I = TypeVar("I")
+
+_OPERAND = ArrayType((named_dim("n"), named_dim("m")))
+
+
+@final
+@dataclass(frozen=True)
+class Add(Linear):
+    """x + y. Transposed, it hands the same cotangent to both."""
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return [Example(cls(), (_OPERAND, _OPERAND))]
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        return same_type(self, operands, 2)
+
+    def value(self, *operands: Array) -> Array:
+        return np.asarray(operands[0] + operands[1])
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Infix("+", tuple(operands))
+
+    def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
+        return cotangent
+
+    def lower(
+        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
+    ) -> S:
+        return emit.add(operands[0](index), operands[1](index))
+
+
+@final
+@dataclass(frozen=True)
+class Subtract(Linear):
+    """x − y. Transposed, the second operand gets the cotangent with the sign turned."""
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return [Example(cls(), (_OPERAND, _OPERAND))]
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        return same_type(self, operands, 2)
+
+    def value(self, *operands: Array) -> Array:
+        return np.asarray(operands[0] - operands[1])
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Infix("−", tuple(operands))
+
+    def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
+        return cotangent if operand == 0 else Negate()(cotangent)
+
+    def lower(
+        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
+    ) -> S:
+        return emit.subtract(operands[0](index), operands[1](index))
+
+
+@final
+@dataclass(frozen=True)
+class Negate(Linear):
+    """−x, its own transpose."""
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return [Example(cls(), (_OPERAND,))]
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        return same_type(self, operands, 1)
+
+    def value(self, *operands: Array) -> Array:
+        return np.negative(operands[0])
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Prefix("−", operands[0])
+
+    def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
+        return Negate()(cotangent)
+
+    def lower(
+        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
+    ) -> S:
+        return emit.negate(operands[0](index))
+
+
+@final
+@dataclass(frozen=True)
+class Multiply(Multilinear):
+    """x ⊙ y, element by element. A diagonal map in either operand, so its own transpose."""
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return [Example(cls(), (_OPERAND, _OPERAND))]
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        return same_type(self, operands, 2)
+
+    def value(self, *operands: Array) -> Array:
+        return np.asarray(operands[0] * operands[1])
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        scalar = types[0].ndim == 0 or any(isinstance(operand, Number) for operand in operands)
+        return Infix("·" if scalar else "⊙", tuple(operands))
+
+    def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
+        return cotangent * operands[1 - operand]
+
+    def lower(
+        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
+    ) -> S:
+        return emit.multiply(operands[0](index), operands[1](index))
+
+
+@final
+@dataclass(frozen=True)
+class Divide(Elementwise):
+    """x / y."""
+
+    arity: ClassVar[int] = 2
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((-3.0, 3.0), (0.5, 3.0))
+
+    def value(self, *operands: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(operands[0] / operands[1])
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        x, y = operands
+        return 1 / y, -(x / square(y))
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Fraction(operands[0], operands[1])
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        return emit.divide(operands[0], operands[1])
+
+
+@final
+@dataclass(frozen=True)
+class Square(Elementwise):
+    """x²."""
+
+    def value(self, *operands: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(np.square(operands[0]))
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        (x,) = operands
+        return (2 * x,)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return PowerNotation(operands[0], Number(2))
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        return emit.multiply(operands[0], operands[0])
+
+
+def add(x: Operand, y: Operand) -> Node:
+    """X + y, broadcast."""
+    return Add()(*broadcast_together(x, y))
+
+
+def subtract(x: Operand, y: Operand) -> Node:
+    """X − y, broadcast."""
+    return Subtract()(*broadcast_together(x, y))
+
+
+def multiply(x: Operand, y: Operand) -> Node:
+    """X ⊙ y, broadcast."""
+    return Multiply()(*broadcast_together(x, y))
+
+
+def divide(x: Operand, y: Operand) -> Node:
+    """X / y, broadcast; integers divide as floats."""
+    return Divide()(*broadcast_together(x, y, floats=True))
+
+
+def negate(x: Node) -> Node:
+    """−x."""
+    return Negate()(x)
+
+
+def square(x: Node) -> Node:
+    """x²."""
+    return Square()(x)
+
+
+OPERATORS.update({"+": add, "-": subtract, "*": multiply, "/": divide, "@": matmul, "neg": negate})

@@ -1,0 +1,250 @@
+"""What a primitive is: one final frozen dataclass that says everything about itself.
+
+Four bases, each asking only for what cannot be derived:
+
+`Linear`       jointly linear in the operands listed by `linear_operands`; its differential is itself
+`Multilinear`  linear in each operand separately; its differential takes one operand at a time
+`Elementwise`  its type follows from its operands, its differential from its partial derivatives
+`Nonlinear`    the rest (reductions such as max, and softmax): states its differential
+
+Only the first two are ever transposed, since nothing nonlinear enters a linear program. A concrete primitive that
+lacks a rule cannot be defined: `__init_subclass__` raises.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from numpy.typing import NDArray
+
+from chainrule.ir import (
+    Apply,
+    ArrayType,
+    Const,
+    Dim,
+    DType,
+    DTypeError,
+    Node,
+    ProgramError,
+    ShapeError,
+    SymbolicDim,
+    bind_dim,
+    shape_text,
+)
+from chainrule.primitives.emitter import Accessor, Emitter
+from chainrule.primitives.notation import Notation
+
+S = TypeVar("S")
+I = TypeVar("I")
+Array = NDArray[Any]
+
+REGISTRY: list[type[Primitive]] = []
+"""Every concrete primitive, in order of definition."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """An application that the generated test suite exercises: sizes may be named, and are then drawn.
+
+    `domain[k]` bounds the values drawn for operand k (for an integer operand: half-open).
+    """
+
+    primitive: Primitive
+    operands: tuple[ArrayType, ...]
+    domain: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Primitive(ABC):
+    """An operation of the vocabulary; its fields are its static parameters."""
+
+    def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if abstract:
+            return
+        lacking = sorted(name for name in dir(cls) if getattr(getattr(cls, name, None), "__isabstractmethod__", False))
+        if lacking:
+            raise TypeError(f"the primitive {cls.__name__} lacks {', '.join(lacking)}")
+        if any(base in REGISTRY for base in cls.__mro__[1:]):
+            raise TypeError(f"{cls.__name__} derives from a concrete primitive; primitives are final")
+        REGISTRY.append(cls)
+
+    @classmethod
+    @abstractmethod
+    def examples(cls) -> Sequence[Example]:
+        """Applications for the generated suite, covering each static parameter's cases."""
+
+    @abstractmethod
+    def type(self, *operands: ArrayType) -> ArrayType:
+        """The type of the result; raises ShapeError or DTypeError where the operands do not fit."""
+
+    @abstractmethod
+    def value(self, *operands: Array) -> Array:
+        """The definition, in NumPy: independent of `lower`, so that comparing the two means something."""
+
+    @abstractmethod
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        """How the result is written, given how the operands are written; in terms of whole arrays."""
+
+    @abstractmethod
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        """The tangent of the result, linear in `tangents`; None stands for a tangent that is zero."""
+
+    def bind(self, sizes: Mapping[str, Dim], float_dtype: DType | None) -> Primitive:
+        """This primitive with the named sizes in its parameters replaced, and its float dtype if it states one."""
+        changes: dict[str, Any] = {}
+        for spec in dataclasses.fields(self):
+            value = getattr(self, spec.name)
+            bound = _bind_parameter(value, sizes, float_dtype)
+            if bound != value:
+                changes[spec.name] = bound
+        return dataclasses.replace(self, **changes) if changes else self
+
+    def __call__(self, *operands: Node) -> Apply:
+        return Apply(self, operands)
+
+
+def _bind_parameter(value: Any, sizes: Mapping[str, Dim], float_dtype: DType | None) -> Any:
+    if isinstance(value, SymbolicDim):
+        return bind_dim(value, sizes)
+    if isinstance(value, tuple):
+        return tuple(_bind_parameter(entry, sizes, float_dtype) for entry in value)
+    if isinstance(value, DType) and value.is_float and float_dtype is not None:
+        return float_dtype
+    return value
+
+
+class Linear(Primitive, abstract=True):
+    """Jointly linear in the operands at `linear_operands(…)`; the others (indices, masks) are constants."""
+
+    def linear_operands(self, count: int) -> Sequence[int]:
+        """Which of `count` operands the map is linear in; all of them, unless overridden."""
+        return range(count)
+
+    @abstractmethod
+    def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
+        """The adjoint with respect to operand number `operand`, applied to `cotangent`.
+
+        `operands` give types, and values for the operands that the map is not linear in.
+        """
+
+    @abstractmethod
+    def lower(
+        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
+    ) -> S:
+        """The element of the result at `index`."""
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        active = set(self.linear_operands(len(operands)))
+        if all(tangents[k] is None for k in active):
+            return None
+        filled = [
+            operand if k not in active else tangent if (tangent := tangents[k]) is not None else zeros(operand.type)
+            for k, operand in enumerate(operands)
+        ]
+        return Apply(self, tuple(filled))
+
+
+class Multilinear(Primitive, abstract=True):
+    """Linear in each operand while the others are held."""
+
+    @abstractmethod
+    def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
+        """The adjoint of the map from operand number `operand` to the result, applied to `cotangent`."""
+
+    @abstractmethod
+    def lower(
+        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
+    ) -> S:
+        """The element of the result at `index`."""
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        total: Node | None = None
+        for k, tangent in enumerate(tangents):
+            if tangent is not None:
+                term = Apply(self, (*operands[:k], tangent, *operands[k + 1 :]))
+                total = term if total is None else total + term
+        return total
+
+
+class Elementwise(Primitive, abstract=True):
+    """A function of scalars, applied to operands of one shape; `domain` bounds each operand in generated tests."""
+
+    arity: ClassVar[int] = 1
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((-3.0, 3.0),)
+
+    @abstractmethod
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        """∂result/∂operand for each operand, as expressions; None where it is zero everywhere."""
+
+    @abstractmethod
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        """The result for one element of each operand."""
+
+    def result_dtype(self, dtypes: Sequence[DType]) -> DType:
+        """The dtype of the result; for a float operation the operands' common one."""
+        name = type(self).__name__.lower()
+        for dtype in dtypes:
+            if not dtype.is_float:
+                raise DTypeError(f"{name} takes floats, not {dtype.value}; convert integers with astype(float)")
+            if dtype != dtypes[0]:
+                raise DTypeError(f"{name} mixes {dtypes[0].value} and {dtype.value}")
+        return dtypes[0]
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        if len(operands) != self.arity:
+            raise ProgramError(f"{type(self).__name__} takes {self.arity} operands, not {len(operands)}")
+        for operand in operands[1:]:
+            if operand.shape != operands[0].shape:
+                raise ShapeError(f"shapes {shape_text(operands[0].shape)} and {shape_text(operand.shape)} differ")
+        return ArrayType(operands[0].shape, self.result_dtype([operand.dtype for operand in operands]))
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        total: Node | None = None
+        for partial, tangent in zip(self.partials(operands, result), tangents, strict=True):
+            if tangent is not None and partial is not None:
+                term = partial * tangent
+                total = term if total is None else total + term
+        return total
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        operand = ArrayType((_N, _M))
+        return [Example(cls(), (operand,) * cls.arity, cls.domain)]
+
+
+class Nonlinear(Primitive, abstract=True):
+    """Neither linear nor elementwise: states its differential, and what it is in simpler primitives."""
+
+    @abstractmethod
+    def expand(self, *operands: Node) -> Node:
+        """The same value as an expression in primitives that lower to single elements; `lower`'s counterpart."""
+
+
+_N: Dim = SymbolicDim(((("n",), 1),))
+_M: Dim = SymbolicDim(((("m",), 1),))
+
+
+def zeros(type: ArrayType) -> Node:
+    """The zero of a type."""
+    return Const(0, type)
+
+
+def same_type(primitive: Primitive, operands: Sequence[ArrayType], count: int) -> ArrayType:
+    """The common type of `count` float operands; raises where they differ."""
+    if len(operands) != count:
+        raise ProgramError(f"{type(primitive).__name__} takes {count} operands, not {len(operands)}")
+    for operand in operands:
+        if not operand.dtype.is_float:
+            raise DTypeError(f"{type(primitive).__name__.lower()} takes floats, not {operand.dtype.value}")
+        if operand.shape != operands[0].shape:
+            raise ShapeError(f"shapes {shape_text(operands[0].shape)} and {shape_text(operand.shape)} differ")
+        if operand.dtype != operands[0].dtype:
+            raise DTypeError(
+                f"{type(primitive).__name__.lower()} mixes {operands[0].dtype.value} and {operand.dtype.value}"
+            )
+    return operands[0]

@@ -1,0 +1,178 @@
+"""Every product of arrays that sums over shared axes: matrix products, dot, outer, tensordot, einsum, batched ones.
+
+A contraction is written as einsum's index lists: a label per axis of each operand, and the labels of the result.
+Its transpose is a contraction again, with the labels of one operand and of the result exchanged; where a backward
+pass has a matrix transposed, it is because the exchange puts the summed label first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar, final
+
+import numpy as np
+
+from chainrule.ir import ArrayType, Dim, DTypeError, Node, Operand, ShapeError, named_dim, shape_text
+from chainrule.primitives.base import Array, Example, Multilinear
+from chainrule.primitives.emitter import Accessor, Emitter
+from chainrule.primitives.layout import reshape
+from chainrule.primitives.notation import Call, Infix, Notation, Postfix, Symbol
+from chainrule.primitives.replication import Broadcast, cast, common_dtype
+
+S = TypeVar("S")
+I = TypeVar("I")
+Labels = tuple[int, ...]
+
+
+@final
+@dataclass(frozen=True)
+class Contract(Multilinear):
+    """Product of the operands, summed over every label that is not in `output`; no label repeats within an operand."""
+
+    inputs: tuple[Labels, ...]
+    output: Labels
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        n, m, k = map(named_dim, "nmk")
+        ij, jk = ArrayType((n, m)), ArrayType((m, k))
+        return [
+            Example(cls(((0, 1), (1, 2)), (0, 2)), (ij, jk)),
+            Example(cls(((1, 0), (1, 2)), (0, 2)), (ArrayType((m, n)), jk)),
+            Example(cls(((0, 1), (2, 1)), (0, 2)), (ij, ArrayType((k, m)))),
+            Example(cls(((0, 1), (1,)), (0,)), (ij, ArrayType((m,)))),
+            Example(cls(((0,), (0, 1)), (1,)), (ArrayType((n,)), ij)),
+            Example(cls(((0,), (1,)), (0, 1)), (ArrayType((n,)), ArrayType((m,)))),
+            Example(cls(((0,), (0,)), ()), (ArrayType((n,)), ArrayType((n,)))),
+            Example(cls(((0, 1, 2), (0, 2, 3)), (0, 1, 3)), (ArrayType((2, n, m)), ArrayType((2, m, k)))),
+            Example(cls(((0, 1), (1, 2), (2, 3)), (3, 0)), (ij, jk, ArrayType((k, 2)))),
+        ]
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        if len(operands) != len(self.inputs):
+            raise ShapeError(f"{self} takes {len(self.inputs)} operands, not {len(operands)}")
+        sizes: dict[int, Dim] = {}
+        for labels, operand in zip(self.inputs, operands, strict=True):
+            if len(labels) != operand.ndim or len(set(labels)) != len(labels):
+                raise ShapeError(f"index list {labels} does not label an array of {operand.ndim} dimensions")
+            if not operand.dtype.is_float or operand.dtype != operands[0].dtype:
+                raise DTypeError(
+                    "a product takes floats of one dtype, not " + ", ".join(o.dtype.value for o in operands)
+                )
+            for label, dim in zip(labels, operand.shape, strict=True):
+                if sizes.setdefault(label, dim) != dim:
+                    shapes = " and ".join(shape_text(o.shape) for o in operands)
+                    raise ShapeError(f"shapes {shapes} do not fit: the summed sizes {sizes[label]} and {dim} differ")
+        if len(set(self.output)) != len(self.output) or not set(self.output) <= set(sizes):
+            raise ShapeError(f"index list {self.output} of the result is not among those of the operands")
+        return ArrayType(tuple(sizes[label] for label in self.output), operands[0].dtype)
+
+    def value(self, *operands: Array) -> Array:
+        interleaved: list[object] = []
+        for operand, labels in zip(operands, self.inputs, strict=True):
+            interleaved += [operand, list(labels)]
+        return np.asarray(np.einsum(*interleaved, list(self.output), optimize=True))  # type: ignore[call-overload]
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        if len(operands) == 2:
+            product = self._matrix_product(operands)
+            if product is not None:
+                return product
+        letters = {label: chr(ord("i") + k) for k, label in enumerate(sorted({l for ls in self.inputs for l in ls}))}
+        spec = ",".join("".join(letters[label] for label in labels) for labels in self.inputs)
+        return Call("einsum", (Symbol(spec + "→" + "".join(letters[label] for label in self.output)), *operands))
+
+    def _matrix_product(self, operands: Sequence[Notation]) -> Notation | None:
+        """`A B` with transposes where the labels ask for them, if this is a matrix product over the last axes."""
+        (left, right), output = self.inputs, self.output
+        batch = [label for label in output if label in left and label in right]
+        if not all(list(labels[: len(batch)]) == batch for labels in (left, right, output)):
+            return None
+        left, right, output = left[len(batch) :], right[len(batch) :], output[len(batch) :]
+        summed = [label for label in left if label in right]
+        if len(left) > 2 or len(right) > 2 or (len(summed) != 1 and not (len(left) == len(right) == 1)):
+            return None
+        a, b = operands
+        if not summed:  # outer product of vectors
+            return Infix("", (a, Postfix("ᵀ", b)) if output == left + right else (b, Postfix("ᵀ", a)))
+        (label,) = summed
+        if len(output) == 0:
+            return Infix("", (Postfix("ᵀ", a), b))
+        if len(output) == 2 and output[0] in right:
+            a, b, left, right = b, a, right, left
+        if len(left) == 1:  # vᵀ M is a vector; written as Mᵀ v
+            return Infix("", (b if right[1] == label else Postfix("ᵀ", b), a))
+        first = a if left[1] == label else Postfix("ᵀ", a)
+        second = b if len(right) == 1 or right[0] == label else Postfix("ᵀ", b)
+        return Infix("", (first, second))
+
+    def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
+        """⟨δ, C(…, dx, …)⟩ = ⟨C′(…, δ, …), dx⟩, where C′ has the labels of x and of the result exchanged."""
+        target = self.inputs[operand]
+        inputs = (*self.inputs[:operand], self.output, *self.inputs[operand + 1 :])
+        factors = (*operands[:operand], cotangent, *operands[operand + 1 :])
+        found = {label for labels in inputs for label in labels}
+        kept = tuple(label for label in target if label in found)
+        product = Contract(inputs, kept)(*factors)
+        # A label that only this operand has was summed by the forward pass: every element gets the same cotangent.
+        axes = tuple(axis for axis, label in enumerate(target) if label in found)
+        return product if kept == target else Broadcast(operands[operand].type.shape, axes)(product)
+
+    def lower(
+        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
+    ) -> S:
+        sizes = {
+            l: dim for labels, t in zip(self.inputs, types, strict=True) for l, dim in zip(labels, t.shape, strict=True)
+        }
+        summed = [label for label in sizes if label not in self.output]
+        place = dict(zip(self.output, index, strict=True))
+
+        def product(inner: Sequence[I]) -> S:
+            at = {**place, **dict(zip(summed, inner, strict=True))}
+            factors = [
+                read([at[label] for label in labels]) for read, labels in zip(operands, self.inputs, strict=True)
+            ]
+            result = factors[0]
+            for factor in factors[1:]:
+                result = emit.multiply(result, factor)
+            return result
+
+        return emit.reduce("sum", [sizes[label] for label in summed], product) if summed else product([])
+
+
+def contract(operands: Sequence[Node], inputs: Sequence[Labels], output: Labels) -> Node:
+    """A contraction of operands of mixed float dtypes; every label that is not in `output` is summed."""
+    dtype = common_dtype(list(operands))
+    if not dtype.is_float:
+        raise DTypeError("a product of integer arrays is not supported; convert one with astype(float)")
+    return Contract(tuple(inputs), output)(*(cast(x, dtype) for x in operands))
+
+
+def matmul(x: Operand, y: Operand) -> Node:
+    """`x @ y` with NumPy's rules for vectors and batches."""
+    if not isinstance(x, Node) or not isinstance(y, Node) or 0 in (x.type.ndim, y.type.ndim):
+        raise ShapeError("a matrix product takes arrays, not numbers; write * to multiply by a number")
+    shared = x.type.ndim + y.type.ndim
+    row, column = (shared + 1,) if x.type.ndim > 1 else (), (shared + 2,) if y.type.ndim > 1 else ()
+    x_batch, y_batch = x.type.shape[:-2], y.type.shape[:-2]
+    if x.type.shape[-1] != y.type.shape[-2 if y.type.ndim > 1 else 0]:
+        raise ShapeError(
+            f"shapes {shape_text(x.type.shape)} and {shape_text(y.type.shape)} do not fit in a matrix product"
+        )
+    rank = max(len(x_batch), len(y_batch))
+    for a, b in zip(x_batch[::-1], y_batch[::-1], strict=False):
+        if a != b and 1 not in (a, b):
+            raise ShapeError(
+                f"shapes {shape_text(x.type.shape)} and {shape_text(y.type.shape)} do not fit in a batched product"
+            )
+    # An axis of size 1 against a longer one is left out of that operand, which then repeats along it.
+    dims = [max((b[k] for b in (x_batch, y_batch) if len(b) >= -k), key=lambda d: d != 1) for k in range(-rank, 0)]
+    factors, labels = [], []
+    for operand, batch, core in ((x, x_batch, (*row, shared)), (y, y_batch, (shared, *column))):
+        first = rank - len(batch)
+        dropped = [k for k, dim in enumerate(batch) if dim == 1 and dims[first + k] != 1]
+        shape = tuple(dim for k, dim in enumerate(operand.type.shape) if k not in dropped)
+        factors.append(operand if not dropped else reshape(operand, shape))
+        labels.append((*(first + k for k in range(len(batch)) if k not in dropped), *core))
+    return contract(factors, labels, (*range(rank), *row, *column))

@@ -1,0 +1,118 @@
+"""Exponentials, logarithms, roots and powers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar, final
+
+import numpy as np
+
+from chainrule.ir import OPERATORS, ArrayType, Const, Node, Operand
+from chainrule.primitives.arithmetic import divide, square
+from chainrule.primitives.base import Array, Elementwise
+from chainrule.primitives.emitter import Emitter
+from chainrule.primitives.notation import Call, Notation
+from chainrule.primitives.notation import Power as PowerNotation
+from chainrule.primitives.replication import broadcast_together
+
+S = TypeVar("S")
+I = TypeVar("I")
+
+
+@final
+@dataclass(frozen=True)
+class Exp(Elementwise):
+    """eˣ."""
+
+    def value(self, *operands: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(np.exp(operands[0]))
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        return (result,)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("exp", tuple(operands))
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        return emit.math("exp", operands[0])
+
+
+@final
+@dataclass(frozen=True)
+class Log(Elementwise):
+    """The natural logarithm."""
+
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((0.1, 5.0),)
+
+    def value(self, *operands: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(np.log(operands[0]))
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        (x,) = operands
+        return (1 / x,)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("ln", tuple(operands))
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        return emit.math("log", operands[0])
+
+
+@final
+@dataclass(frozen=True)
+class Power(Elementwise):
+    """x ** y, for x > 0 or a constant y."""
+
+    arity: ClassVar[int] = 2
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((0.2, 3.0), (-2.0, 3.0))
+
+    def value(self, *operands: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(np.power(operands[0], operands[1]))
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        x, y = operands
+        return y * power(x, _less_one(y)), None if isinstance(y, Const) else result * log(x)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return PowerNotation(operands[0], operands[1])
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        return emit.math("power", operands[0], operands[1])
+
+
+def exp(x: Node) -> Node:
+    """eˣ."""
+    return Exp()(x)
+
+
+def log(x: Node) -> Node:
+    """Ln x."""
+    return Log()(x)
+
+
+def _less_one(exponent: Node) -> Node:
+    if isinstance(exponent, Const) and isinstance(exponent.value, float):
+        return Const(exponent.value - 1, exponent.type)
+    return exponent - 1
+
+
+def power(x: Operand, y: Operand) -> Node:
+    """X ** y, broadcast; the constant exponents 0, 1, 2 and −1 become what they mean."""
+    base, exponent = broadcast_together(x, y, floats=True)
+    if isinstance(exponent, Const):
+        if exponent.filled_with(2):
+            return square(base)
+        if exponent.filled_with(1):
+            return base
+        if exponent.filled_with(0):
+            return Const(1, base.type)
+        if exponent.filled_with(-1):
+            return divide(1, base)
+    return Power()(base, exponent)
+
+
+OPERATORS["**"] = power

@@ -1,0 +1,186 @@
+"""How a value is written: a small tree of mathematics, printed by precedence and never by matching strings.
+
+A primitive states its notation in these terms; the renderers of `derivation` turn the tree into Unicode text or LaTeX.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, Union
+
+Notation: TypeAlias = Union[
+    "Symbol",
+    "Number",
+    "Call",
+    "Infix",
+    "Prefix",
+    "Postfix",
+    "Power",
+    "Fraction",
+    "BigOperator",
+    "Indexed",
+    "Cases",
+    "Pairing",
+]
+
+
+class Precedence(enum.IntEnum):
+    """How tightly a form binds; an operand that binds less tightly than its place asks for is parenthesised."""
+
+    COMPARISON = 0
+    SUM = 1
+    SIGN = 2
+    PRODUCT = 3
+    POWER = 4
+    ATOM = 5
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A name as the user wrote it (`W1`, `a_hidden`); `prefix` is a mark such as `d` or `δ`."""
+
+    name: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A literal."""
+
+    value: float | int | bool
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function of arguments: `σ(z)`; `primes` counts derivatives, `σ′(z)`; `subscript` holds axes or parameters."""
+
+    function: str
+    arguments: tuple[Notation, ...]
+    primes: int = 0
+    subscript: tuple[Notation, ...] = ()
+
+
+@dataclass(frozen=True)
+class Infix:
+    """`a + b + c`: `operator` is one of `+ − ⊙ · / = < ≤ > ≥ ≠ ∧ ∨` or the empty string (juxtaposed matrix product)."""
+
+    operator: str
+    operands: tuple[Notation, ...]
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """`−x`, `¬m`, `Σ x`."""
+
+    operator: str
+    operand: Notation
+
+
+@dataclass(frozen=True)
+class Postfix:
+    """`Aᵀ`: `operator` is `ᵀ`, or `⁻¹`."""
+
+    operator: str
+    operand: Notation
+
+
+@dataclass(frozen=True)
+class Power:
+    """`base` raised to `exponent`."""
+
+    base: Notation
+    exponent: Notation
+
+
+@dataclass(frozen=True)
+class Fraction:
+    """`numerator` over `denominator`."""
+
+    numerator: Notation
+    denominator: Notation
+
+
+@dataclass(frozen=True)
+class BigOperator:
+    """`Σ_i body`, `max_i body`: `indices` are bound in `body`."""
+
+    operator: str
+    indices: tuple[Notation, ...]
+    body: Notation
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """One element: `W1[j, k]`, in LaTeX a subscript."""
+
+    base: Notation
+    indices: tuple[Notation, ...]
+
+
+@dataclass(frozen=True)
+class Cases:
+    """`value if condition, else otherwise`."""
+
+    condition: Notation
+    value: Notation
+    otherwise: Notation
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The inner product `⟨a, b⟩`."""
+
+    left: Notation
+    right: Notation
+
+
+INFIX_PRECEDENCE = {
+    "=": Precedence.COMPARISON,
+    "<": Precedence.COMPARISON,
+    "≤": Precedence.COMPARISON,
+    ">": Precedence.COMPARISON,
+    "≥": Precedence.COMPARISON,
+    "≠": Precedence.COMPARISON,
+    "∧": Precedence.COMPARISON,
+    "∨": Precedence.COMPARISON,
+    "+": Precedence.SUM,
+    "−": Precedence.SUM,
+    "⊙": Precedence.PRODUCT,
+    "·": Precedence.PRODUCT,
+    "/": Precedence.PRODUCT,
+    "": Precedence.PRODUCT,
+}
+
+
+def precedence(notation: Notation) -> Precedence:
+    """How tightly the outermost form of `notation` binds."""
+    if isinstance(notation, Infix):
+        return INFIX_PRECEDENCE[notation.operator]
+    if isinstance(notation, Prefix):
+        return Precedence.SIGN if notation.operator in "−¬" else Precedence.PRODUCT
+    if isinstance(notation, BigOperator | Cases):
+        return Precedence.SUM
+    if isinstance(notation, Fraction):
+        return Precedence.PRODUCT
+    if isinstance(notation, Power | Postfix):
+        return Precedence.POWER
+    if isinstance(notation, Number):
+        return Precedence.ATOM if isinstance(notation.value, bool) or notation.value >= 0 else Precedence.SIGN
+    return Precedence.ATOM
+
+
+def call(function: str, *arguments: Notation) -> Call:
+    """`function(arguments…)`."""
+    return Call(function, tuple(arguments))
+
+
+def infix(operator: str, *operands: Notation) -> Infix:
+    """`a operator b …`."""
+    return Infix(operator, tuple(operands))
+
+
+def indexed(base: Notation, indices: Sequence[Notation]) -> Notation:
+    """`base[indices…]`; a scalar has no index and stays as it is."""
+    return Indexed(base, tuple(indices)) if indices else base
