@@ -131,7 +131,7 @@ class Const(Node):
     __slots__ = ("value",)
     value: Literal
 
-    def __new__(cls, value: Literal, type: ArrayType) -> Const:
+    def __new__(cls, value: Literal | Dim, type: ArrayType) -> Const:
         key: Hashable
         if isinstance(value, np.ndarray):
             if value.shape != type.shape or value.dtype != type.dtype.numpy:

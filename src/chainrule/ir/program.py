@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,7 +17,7 @@ from chainrule.ir.nodes import Apply, Const, Input, Node
 from chainrule.ir.types import ArrayType, DType
 
 
-def topological_order(outputs: Iterable[Node], stop: frozenset[Node] = frozenset()) -> list[Node]:
+def topological_order(outputs: Iterable[Node], stop: Container[Node] = ()) -> list[Node]:
     """Every node that `outputs` need, operands first. Nodes in `stop` are listed but not entered."""
     order: list[Node] = []
     seen: set[Node] = set()

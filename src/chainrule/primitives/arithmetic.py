@@ -14,7 +14,7 @@ from chainrule.primitives.contraction import matmul
 from chainrule.primitives.emitter import Accessor, Emitter
 from chainrule.primitives.notation import Fraction, Infix, Notation, Number, Prefix
 from chainrule.primitives.notation import Power as PowerNotation
-from chainrule.primitives.replication import broadcast_together
+from chainrule.primitives.replication import as_floats, broadcast_together
 
 S = TypeVar("S")
 I = TypeVar("I")
@@ -175,33 +175,33 @@ class Square(Elementwise):
 
 
 def add(x: Operand, y: Operand) -> Node:
-    """X + y, broadcast."""
+    """`x + y`, broadcast."""
     return Add()(*broadcast_together(x, y))
 
 
 def subtract(x: Operand, y: Operand) -> Node:
-    """X − y, broadcast."""
+    """`x − y`, broadcast."""
     return Subtract()(*broadcast_together(x, y))
 
 
 def multiply(x: Operand, y: Operand) -> Node:
-    """X ⊙ y, broadcast."""
+    """`x ⊙ y`, broadcast."""
     return Multiply()(*broadcast_together(x, y))
 
 
 def divide(x: Operand, y: Operand) -> Node:
-    """X / y, broadcast; integers divide as floats."""
+    """`x / y`, broadcast; integers divide as floats."""
     return Divide()(*broadcast_together(x, y, floats=True))
 
 
 def negate(x: Node) -> Node:
     """−x."""
-    return Negate()(x)
+    return Negate()(as_floats(x))
 
 
 def square(x: Node) -> Node:
     """x²."""
-    return Square()(x)
+    return Square()(as_floats(x))
 
 
 OPERATORS.update({"+": add, "-": subtract, "*": multiply, "/": divide, "@": matmul, "neg": negate})

@@ -1,14 +1,16 @@
 """What a primitive is: one final frozen dataclass that says everything about itself.
 
-Four bases, each asking only for what cannot be derived:
+Five bases, each asking only for what cannot be derived:
 
 `Linear`       jointly linear in the operands listed by `linear_operands`; its differential is itself
 `Multilinear`  linear in each operand separately; its differential takes one operand at a time
 `Elementwise`  its type follows from its operands, its differential from its partial derivatives
-`Nonlinear`    the rest (reductions such as max, and softmax): states its differential
+`Nonlinear`    the rest, such as a maximum over axes: states its differential
+`Composite`    nonlinear, and computed as an expression in other primitives, such as softmax: states its differential
 
-Only the first two are ever transposed, since nothing nonlinear enters a linear program. A concrete primitive that
-lacks a rule cannot be defined: `__init_subclass__` raises.
+Only the first two are ever transposed, since nothing nonlinear enters a linear program. Each says how it is computed:
+a Composite by `expand`, an Elementwise by `lower` on scalars, the others by `lower` for one element of the result.
+A concrete primitive that lacks a rule cannot be defined: `__init_subclass__` raises.
 """
 
 from __future__ import annotations
@@ -218,11 +220,21 @@ class Elementwise(Primitive, abstract=True):
 
 
 class Nonlinear(Primitive, abstract=True):
-    """Neither linear nor elementwise: states its differential, and what it is in simpler primitives."""
+    """Neither linear nor elementwise, and computed one element of the result at a time; states its differential."""
+
+    @abstractmethod
+    def lower(
+        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
+    ) -> S:
+        """The element of the result at `index`."""
+
+
+class Composite(Primitive, abstract=True):
+    """Neither linear nor elementwise, and computed as an expression in other primitives; states its differential."""
 
     @abstractmethod
     def expand(self, *operands: Node) -> Node:
-        """The same value as an expression in primitives that lower to single elements; `lower`'s counterpart."""
+        """The same value, of the same type, as an expression in primitives of the other kinds."""
 
 
 _N: Dim = SymbolicDim(((("n",), 1),))

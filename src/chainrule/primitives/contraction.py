@@ -33,6 +33,14 @@ class Contract(Multilinear):
     inputs: tuple[Labels, ...]
     output: Labels
 
+    def __post_init__(self) -> None:
+        # Labels are numbered in order of appearance, so that equal contractions are equal objects.
+        number: dict[int, int] = {}
+        for label in (label for labels in (*self.inputs, self.output) for label in labels):
+            number.setdefault(label, len(number))
+        object.__setattr__(self, "inputs", tuple(tuple(number[k] for k in labels) for labels in self.inputs))
+        object.__setattr__(self, "output", tuple(number[k] for k in self.output))
+
     @classmethod
     def examples(cls) -> Sequence[Example]:
         n, m, k = map(named_dim, "nmk")
@@ -158,7 +166,8 @@ def matmul(x: Operand, y: Operand) -> Node:
     x_batch, y_batch = x.type.shape[:-2], y.type.shape[:-2]
     if x.type.shape[-1] != y.type.shape[-2 if y.type.ndim > 1 else 0]:
         raise ShapeError(
-            f"shapes {shape_text(x.type.shape)} and {shape_text(y.type.shape)} do not fit in a matrix product"
+            f"shapes {shape_text(x.type.shape)} and {shape_text(y.type.shape)} do not fit in a matrix product: "
+            f"the summed sizes {x.type.shape[-1]} and {y.type.shape[-2 if y.type.ndim > 1 else 0]} differ"
         )
     rank = max(len(x_batch), len(y_batch))
     for a, b in zip(x_batch[::-1], y_batch[::-1], strict=False):
@@ -176,3 +185,74 @@ def matmul(x: Operand, y: Operand) -> Node:
         factors.append(operand if not dropped else reshape(operand, shape))
         labels.append((*(first + k for k in range(len(batch)) if k not in dropped), *core))
     return contract(factors, labels, (*range(rank), *row, *column))
+
+
+def dot(x: Node, y: Node) -> Node:
+    """`np.dot`: for arrays, a sum over the last axis of x and the last but one of y; a scalar multiplies."""
+    if 0 in (x.type.ndim, y.type.ndim):
+        return x * y
+    return tensordot(x, y, ((x.type.ndim - 1,), (max(y.type.ndim - 2, 0),)))
+
+
+def inner(x: Node, y: Node) -> Node:
+    """`np.inner`: a sum over the last axes; a scalar multiplies."""
+    if 0 in (x.type.ndim, y.type.ndim):
+        return x * y
+    return tensordot(x, y, ((x.type.ndim - 1,), (y.type.ndim - 1,)))
+
+
+def outer(x: Node, y: Node) -> Node:
+    """`np.outer`: every product of an element of x and one of y."""
+    return tensordot(reshape(x, (x.type.size,)), reshape(y, (y.type.size,)), 0)
+
+
+def tensordot(x: Node, y: Node, axes: int | Sequence[int | Sequence[int]] = 2) -> Node:
+    """`np.tensordot`: `axes` counts the summed axes, last of x against first of y, or lists those of each."""
+    if isinstance(axes, int):
+        x_axes, y_axes = list(range(x.type.ndim - axes, x.type.ndim)), list(range(axes))
+    else:
+        x_axes, y_axes = ([entry] if isinstance(entry, int) else list(entry) for entry in axes)
+    for listed, operand in ((x_axes, x), (y_axes, y)):
+        if len(listed) != len(x_axes) or any(not -operand.type.ndim <= axis < operand.type.ndim for axis in listed):
+            raise ShapeError(f"axes {axes} do not fit arrays of {x.type.ndim} and {y.type.ndim} dimensions")
+    left = list(range(x.type.ndim))
+    right = list(range(x.type.ndim, x.type.ndim + y.type.ndim))
+    for i, j in zip(x_axes, y_axes, strict=True):
+        right[j] = left[i]
+    output = [label for label in left if label not in right] + [label for label in right if label not in left]
+    return contract((x, y), (tuple(left), tuple(right)), tuple(output))
+
+
+def einsum(subscripts: str, *operands: Node) -> Node:
+    """`np.einsum` with an index string; each operand's letters must differ, and `...` stands for leading axes.
+
+    Without `->` the result has the letters that occur once, in alphabetical order. A single operand is summed and
+    permuted. Axes of size 1 are not stretched.
+    """
+    text = subscripts.replace(" ", "")
+    left, arrow, right = text.partition("->")
+    terms = left.split(",")
+    if len(terms) != len(operands):
+        raise ShapeError(f"einsum {subscripts!r} names {len(terms)} operands but is given {len(operands)}")
+    ranks = [x.type.ndim - len(term.replace("...", "")) for term, x in zip(terms, operands, strict=True)]
+    widest = max((rank for term, rank in zip(terms, ranks, strict=True) if "..." in term), default=0)
+    hidden = [chr(0x10000 + k) for k in range(widest)]  # letters no user writes, for the axes under the dots
+    lists = []
+    for term, rank, x in zip(terms, ranks, operands, strict=True):
+        letters = term.replace("...", "".join(hidden[len(hidden) - rank :]) if rank else "")
+        if len(letters) != x.type.ndim or rank < 0:
+            raise ShapeError(f"einsum {subscripts!r}: {term!r} does not label an array of {x.type.ndim} dimensions")
+        if len(set(letters)) != len(letters):
+            raise ShapeError(f"einsum {subscripts!r}: {term!r} repeats a letter; a diagonal is not supported")
+        lists.append(letters)
+    found = "".join(lists)
+    result = right.replace("...", "".join(hidden))
+    if not arrow:
+        result = "".join([*hidden, *sorted({letter for letter in found if found.count(letter) == 1} - set(hidden))])
+    for letter in result:
+        if letter not in found or result.count(letter) > 1:
+            raise ShapeError(f"einsum {subscripts!r}: the result must use letters of the operands, each once")
+    labels = {letter: k for k, letter in enumerate(dict.fromkeys(found))}
+    return contract(
+        operands, [tuple(labels[letter] for letter in letters) for letters in lists], tuple(labels[l] for l in result)
+    )

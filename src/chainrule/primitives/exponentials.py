@@ -12,9 +12,9 @@ from chainrule.ir import OPERATORS, ArrayType, Const, Node, Operand
 from chainrule.primitives.arithmetic import divide, square
 from chainrule.primitives.base import Array, Elementwise
 from chainrule.primitives.emitter import Emitter
-from chainrule.primitives.notation import Call, Notation
+from chainrule.primitives.notation import Call, Infix, Notation, Number
 from chainrule.primitives.notation import Power as PowerNotation
-from chainrule.primitives.replication import broadcast_together
+from chainrule.primitives.replication import as_floats, broadcast_together
 
 S = TypeVar("S")
 I = TypeVar("I")
@@ -63,6 +63,69 @@ class Log(Elementwise):
 
 @final
 @dataclass(frozen=True)
+class Expm1(Elementwise):
+    """eˣ − 1, exact for small x."""
+
+    def value(self, *operands: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(np.expm1(operands[0]))
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        (x,) = operands
+        return (exp(x),)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Infix("−", (Call("exp", tuple(operands)), Number(1)))
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        return emit.math("expm1", operands[0])
+
+
+@final
+@dataclass(frozen=True)
+class Log1p(Elementwise):
+    """ln(1 + x), exact for small x."""
+
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((-0.8, 4.0),)
+
+    def value(self, *operands: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(np.log1p(operands[0]))
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        (x,) = operands
+        return (1 / (1 + x),)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("ln", (Infix("+", (Number(1), operands[0])),))
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        return emit.math("log1p", operands[0])
+
+
+@final
+@dataclass(frozen=True)
+class Sqrt(Elementwise):
+    """√x."""
+
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((0.1, 5.0),)
+
+    def value(self, *operands: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(np.sqrt(operands[0]))
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        return (1 / (2 * result),)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("sqrt", tuple(operands))
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        return emit.math("sqrt", operands[0])
+
+
+@final
+@dataclass(frozen=True)
 class Power(Elementwise):
     """x ** y, for x > 0 or a constant y."""
 
@@ -86,12 +149,27 @@ class Power(Elementwise):
 
 def exp(x: Node) -> Node:
     """eˣ."""
-    return Exp()(x)
+    return Exp()(as_floats(x))
+
+
+def expm1(x: Node) -> Node:
+    """eˣ − 1."""
+    return Expm1()(as_floats(x))
 
 
 def log(x: Node) -> Node:
-    """Ln x."""
-    return Log()(x)
+    """`ln x`."""
+    return Log()(as_floats(x))
+
+
+def log1p(x: Node) -> Node:
+    """ln(1 + x)."""
+    return Log1p()(as_floats(x))
+
+
+def sqrt(x: Node) -> Node:
+    """√x."""
+    return Sqrt()(as_floats(x))
 
 
 def _less_one(exponent: Node) -> Node:
@@ -101,7 +179,7 @@ def _less_one(exponent: Node) -> Node:
 
 
 def power(x: Operand, y: Operand) -> Node:
-    """X ** y, broadcast; the constant exponents 0, 1, 2 and −1 become what they mean."""
+    """`x ** y`, broadcast; the constant exponents 0, 1, 2 and −1 become what they mean."""
     base, exponent = broadcast_together(x, y, floats=True)
     if isinstance(exponent, Const):
         if exponent.filled_with(2):

@@ -23,7 +23,7 @@ from chainrule.ir import (
 )
 from chainrule.primitives.base import Array, Example, Linear
 from chainrule.primitives.emitter import Accessor, Emitter
-from chainrule.primitives.notation import Call, Notation, Number, Postfix
+from chainrule.primitives.notation import Call, Indexed, Notation, Number, Postfix
 
 S = TypeVar("S")
 I = TypeVar("I")
@@ -137,6 +137,8 @@ class Cast(Linear):
         return operands[0].astype(self.dtype.numpy)
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        if types[0].dtype is DType.BOOL:
+            return Indexed(Number(1), (operands[0],))
         return operands[0]
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
@@ -175,3 +177,13 @@ def permute(x: Node, order: Sequence[int] | None = None) -> Node:
     ndim = x.type.ndim
     axes = tuple(reversed(range(ndim))) if order is None else tuple(axis % ndim for axis in order)
     return x if axes == tuple(range(ndim)) else Permute(axes)(x)
+
+
+def swapaxes(x: Node, first: int, second: int) -> Node:
+    """`np.swapaxes`."""
+    for axis in (first, second):
+        if not -x.type.ndim <= axis < x.type.ndim:
+            raise ShapeError(f"axis {axis} does not exist in an array of {x.type.ndim} dimensions")
+    order = list(range(x.type.ndim))
+    order[first], order[second] = order[second], order[first]
+    return permute(x, order)

@@ -23,6 +23,7 @@ Notation: TypeAlias = Union[
     "Indexed",
     "Cases",
     "Pairing",
+    "Partial",
 ]
 
 
@@ -134,6 +135,14 @@ class Pairing:
 
     left: Notation
     right: Notation
+
+
+@dataclass(frozen=True)
+class Partial:
+    """The partial derivative `∂L/∂W`, read as one symbol."""
+
+    of: Notation
+    by: Notation
 
 
 INFIX_PRECEDENCE = {

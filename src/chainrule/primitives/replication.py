@@ -177,6 +177,12 @@ def cast(x: Node, dtype: DType) -> Node:
     return Cast(dtype)(x)
 
 
+def as_floats(x: Operand) -> Node:
+    """A number or an array of integers or booleans as float64; floats as they are."""
+    node = as_node(x, common_dtype([x]))
+    return node if node.type.dtype.is_float else cast(node, DType.FLOAT64)
+
+
 def broadcast_together(*operands: Operand, floats: bool = False) -> tuple[Node, ...]:
     """The operands with one dtype and one shape, as an elementwise operation in NumPy would see them."""
     dtype = common_dtype(operands)

@@ -1,0 +1,239 @@
+"""The backward pass: linearize, then transpose, one named equation of the forward pass at a time.
+
+The forward pass is cut into stages at the names that the user gave. Each stage is an expression over symbols (inputs
+of the program, and stand-ins for earlier stages). What a stage sends back to each symbol it uses is found by the two
+transformations, and the sum of what a symbol receives is its cotangent. Symbols stand for themselves throughout, so
+that what is printed are these very expressions; the gradients that run are the same expressions composed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chainrule.calculus.collect import operation_count
+from chainrule.calculus.linearize import linearize
+from chainrule.calculus.simplify import Rewrite, Simplifier
+from chainrule.calculus.transpose import transpose
+from chainrule.ir import Apply, Const, Input, Node, Program, ProgramError, rebuild, shape_text, substitute, topological_order
+from chainrule.primitives import Contract, zeros
+
+TANGENT = "d "
+COTANGENT = "∂ "
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One equation of the forward pass, `symbol = expression`, over the symbols `operands`.
+
+    `node` is what `symbol` stands for: the same value as an expression over the inputs of the program.
+    """
+
+    symbol: Input
+    node: Node
+    expression: Node
+    operands: tuple[Input, ...]
+
+    @property
+    def name(self) -> str:
+        return self.symbol.name
+
+
+@dataclass(frozen=True, eq=False)
+class Contribution:
+    """What one stage sends back to one symbol that it uses: the pairing ⟨δ, J dx⟩ = ⟨Jᵀδ, dx⟩.
+
+    `tangent` stands for dx and `cotangent` for δ (1 for the loss itself); `linear_map` is J dx, `adjoint` is Jᵀδ.
+    """
+
+    stage: Stage
+    operand: Input
+    tangent: Input
+    cotangent: Node
+    linear_map: Node
+    adjoint: Node
+    rewrites: tuple[Rewrite, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Accumulation:
+    """The cotangent of one symbol: `chain` is the sum of its contributions, over the cotangents of later stages.
+
+    `merged` is the same with later cotangents written out, where that cancels something, and None elsewhere.
+    """
+
+    symbol: Input
+    cotangent: Input
+    contributions: tuple[Contribution, ...]
+    chain: Node
+    merged: Node | None
+    rewrites: tuple[Rewrite, ...]
+
+    @property
+    def result(self) -> Node:
+        return self.chain if self.merged is None else self.merged
+
+
+@dataclass(frozen=True, eq=False)
+class Backward:
+    """A backward pass: the stages of the forward pass, their cotangents in the order found, the gradients composed."""
+
+    program: Program
+    wrt: tuple[Input, ...]
+    stages: tuple[Stage, ...]
+    accumulations: tuple[Accumulation, ...]
+    gradients: tuple[Node, ...]
+
+    def gradient_program(self) -> Program:
+        """The program with the gradients as further outputs."""
+        return Program(self.program.inputs, (*self.program.outputs, *self.gradients), self.program.names)
+
+
+def split_stages(program: Program) -> tuple[Stage, ...]:
+    """The program as equations between named values; an output without a name becomes `L`, `L2`, …"""
+    taken = {node.name for node in program.inputs} | set(program.names.values())
+    names = dict(program.names)
+    for output in program.outputs:
+        if output not in names:
+            names[output] = _fresh("L", taken)
+            taken.add(names[output])
+    symbols: dict[Node, Node] = {}
+    stages: list[Stage] = []
+    for node in program.nodes:
+        if node not in names or (isinstance(node, Input) and node not in program.outputs):
+            continue
+
+        def stand_in(part: Node, defined: Node = node) -> Node | None:
+            return None if part is defined else symbols.get(part)
+
+        (expression,) = rebuild([node], stand_in)
+        operands = tuple(part for part in topological_order([expression]) if isinstance(part, Input))
+        symbol = Input(names[node], node.type)
+        symbols[node] = symbol
+        stages.append(Stage(symbol, node, expression, operands))
+    return tuple(stages)
+
+
+def _fresh(stem: str, taken: set[str]) -> str:
+    name, number = stem, 2
+    while name in taken:
+        name, number = f"{stem}{number}", number + 1
+    return name
+
+
+def backward(program: Program, wrt: Sequence[Input], seeds: Sequence[Node] | None = None) -> Backward:
+    """The backward pass of `program` with respect to the inputs `wrt`.
+
+    `seeds` are the cotangents of the outputs; without them the program must have one scalar output, whose cotangent
+    is 1. Raises ProgramError where it has not, or where an input of `wrt` holds integers.
+    """
+    if seeds is None:
+        if len(program.outputs) != 1 or program.outputs[0].type.shape != ():
+            shapes = ", ".join(shape_text(output.type.shape) for output in program.outputs)
+            raise ProgramError(f"a gradient needs a function that returns one scalar, not {shapes}; sum or average it")
+        seeds = [Const(1, program.outputs[0].type)]
+    for node in [*wrt, *program.outputs]:
+        if not node.type.dtype.is_float:
+            raise ProgramError(f"{node!r} holds {node.type.dtype.value} and has no derivative")
+    stages = split_stages(program)
+    by_symbol = {stage.symbol: stage for stage in stages}
+    symbols = {stage.node: stage.symbol for stage in stages}
+    outputs: dict[Input, list[Node]] = {}
+    for output, seed in zip(program.outputs, seeds, strict=True):
+        outputs.setdefault(symbols[output], []).append(seed)
+    active = _active(stages, wrt)
+    bars = {symbol: Input(COTANGENT + symbol.name, symbol.type) for symbol in active}
+    received: dict[Input, list[Contribution]] = {symbol: [] for symbol in active}
+    accumulations: list[Accumulation] = []
+    values: dict[Node, Node] = {}
+    for symbol in [*(stage.symbol for stage in reversed(stages)), *wrt]:
+        if symbol not in active or (symbol in wrt and symbol in by_symbol):
+            continue
+        accumulation = _accumulate(symbol, received[symbol], outputs.get(symbol, []), bars, values)
+        accumulations.append(accumulation)
+        values[bars[symbol]] = accumulation.result
+        stage = by_symbol.get(symbol)
+        if stage is not None:
+            is_loss = not accumulation.contributions and isinstance(accumulation.result, Const)
+            cotangent = accumulation.result if is_loss else bars[symbol]
+            for operand in stage.operands:
+                if operand in active:
+                    contribution = _contribution(stage, operand, cotangent)
+                    if contribution is not None:
+                        received[operand].append(contribution)
+    return Backward(
+        program, tuple(wrt), stages, tuple(accumulations), _compose(stages, accumulations, bars, wrt)
+    )
+
+
+def _active(stages: Sequence[Stage], wrt: Sequence[Input]) -> set[Input]:
+    """The symbols that depend on `wrt` and carry a derivative."""
+    active = set(wrt)
+    for stage in stages:
+        if stage.symbol.type.dtype.is_float and not active.isdisjoint(stage.operands):
+            active.add(stage.symbol)
+    return active
+
+
+def _contribution(stage: Stage, operand: Input, cotangent: Node) -> Contribution | None:
+    tangent = Input(TANGENT + operand.name, operand.type)
+    (linear_map,) = linearize([stage.expression], {operand: tangent})
+    if linear_map is None:
+        return None
+    (adjoint,) = transpose([linear_map], [tangent], [cotangent])
+    if adjoint is None:
+        return None
+    result = {stage.expression: stage.symbol}  # σ′(z) is written with a = σ(z) where the forward pass has a
+    simplifier = Simplifier()
+    (shown,) = substitute([linear_map], result)
+    shown = Simplifier()(shown)
+    (adjoint,) = substitute([adjoint], result)
+    return Contribution(
+        stage, operand, tangent, cotangent, shown, simplifier(adjoint), tuple(simplifier.rewrites)
+    )
+
+
+def _accumulate(
+    symbol: Input,
+    contributions: Sequence[Contribution],
+    seeds: Sequence[Node],
+    bars: Mapping[Input, Input],
+    values: Mapping[Node, Node],
+) -> Accumulation:
+    parts = [*seeds, *(contribution.adjoint for contribution in contributions)]
+    total = parts[0] if parts else zeros(symbol.type)
+    for part in parts[1:]:
+        total = total + part
+    chain = Simplifier()(total)
+    simplifier = Simplifier()
+    inlined: dict[Node, Node] = {
+        bar: values[bar] for bar in topological_order([chain]) if bar in values and _is_elementwise(values[bar])
+    }
+    merged: Node | None = None
+    if inlined:
+        (written_out,) = substitute([chain], inlined)
+        shorter = simplifier(written_out)
+        if operation_count(shorter) <= operation_count(chain) < operation_count(written_out):
+            merged = shorter
+    return Accumulation(
+        symbol, bars[symbol], tuple(contributions), chain, merged, tuple(simplifier.rewrites) if merged else ()
+    )
+
+
+def _is_elementwise(node: Node) -> bool:
+    """Whether writing `node` out twice costs little: it holds no matrix product."""
+    return not any(isinstance(part, Apply) and isinstance(part.primitive, Contract) for part in topological_order([node]))
+
+
+def _compose(
+    stages: Sequence[Stage],
+    accumulations: Sequence[Accumulation],
+    bars: Mapping[Input, Input],
+    wrt: Sequence[Input],
+) -> tuple[Node, ...]:
+    """The gradients over the inputs of the program."""
+    known: dict[Node, Node] = {stage.symbol: stage.node for stage in stages}
+    for accumulation in accumulations:
+        (known[accumulation.cotangent],) = substitute([accumulation.result], known)
+    return tuple(known[bars[symbol]] for symbol in wrt)
+

@@ -1,0 +1,478 @@
+"""The table of simplifications: named identities, each with examples from which its own test is generated.
+
+A rule looks at one application whose operands are simplified already, and gives an equal expression or None. The
+identities hold over the real numbers; `0·x → 0` and `(x/y)·y → x` also where floating point would give NaN.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, SymbolicDim, dim_product, named_dim, parse_shape
+from chainrule.primitives import (
+    Add,
+    Broadcast,
+    Contract,
+    Divide,
+    Exp,
+    Mean,
+    Multiply,
+    Negate,
+    OneHot,
+    Permute,
+    Reshape,
+    Square,
+    Subtract,
+    Sum,
+)
+
+Pattern = Callable[[Apply], Node | None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named identity: `rewrite` applies it, `examples` are left-hand sides on which it must fire."""
+
+    name: str
+    primitives: tuple[type, ...]
+    rewrite: Pattern
+    examples: Callable[[], Sequence[Node]]
+
+
+RULES: list[Rule] = []
+
+
+def rule(name: str, *primitives: type, examples: Callable[[], Sequence[Node]]) -> Callable[[Pattern], Pattern]:
+    """Enter a rewrite into the table, for applications of `primitives`."""
+
+    def enter(rewrite: Pattern) -> Pattern:
+        RULES.append(Rule(name, primitives, rewrite, examples))
+        return rewrite
+
+    return enter
+
+
+def _input(name: str, shape: str) -> Node:
+    return Input(name, ArrayType(parse_shape(shape)))
+
+
+def _x(shape: str = "n m") -> Node:
+    return _input("x", shape)
+
+
+def _y(shape: str = "n m") -> Node:
+    return _input("y", shape)
+
+
+def _size(name: str) -> Const:
+    return Const(named_dim(name), _x().type)
+
+
+def _filled(value: float, like: Node) -> Const:
+    return Const(value, like.type)
+
+
+def is_filled(node: Node, number: float) -> bool:
+    """Whether every element of `node` is the literal `number`."""
+    return isinstance(node, Const) and node.filled_with(number)
+
+
+def number_of(node: Node) -> float | None:
+    """The number that fills `node`, if it is such a literal."""
+    if isinstance(node, Const) and isinstance(node.value, float | int) and not isinstance(node.value, bool):
+        return node.value
+    return None
+
+
+def applied(node: Node, *primitives: type) -> Apply | None:
+    """`node` if it applies one of `primitives`."""
+    return node if isinstance(node, Apply) and isinstance(node.primitive, primitives) else None
+
+
+_FOLDS: dict[type, Callable[..., float]] = {
+    Add: operator.add,
+    Subtract: operator.sub,
+    Multiply: operator.mul,
+    Divide: operator.truediv,
+    Negate: operator.neg,
+    Square: lambda x: x * x,
+}
+
+
+@rule("fold constants", Add, Subtract, Multiply, Divide, Negate, Square, examples=lambda: [
+    Add()(_filled(2, _x()), _filled(3, _x())),
+    Multiply()(_filled(2, _x()), _filled(3, _x())),
+    Divide()(_filled(3, _x()), _filled(4, _x())),
+    Negate()(_filled(3, _x())),
+    Square()(_filled(3, _x())),
+])  # fmt: skip
+def fold_constants(node: Apply) -> Node | None:
+    sizes = [operand.value for operand in node.operands if isinstance(operand, Const) and operand.is_filled]
+    if isinstance(node.primitive, Multiply) and all(isinstance(size, SymbolicDim) for size in sizes) and len(sizes) == 2:
+        return Const(dim_product(size for size in sizes if isinstance(size, SymbolicDim)), node.type)
+    numbers = [number_of(operand) for operand in node.operands]
+    if any(number is None for number in numbers):
+        return None
+    values = [number for number in numbers if number is not None]
+    if isinstance(node.primitive, Divide) and values[1] == 0:
+        return None
+    return Const(_FOLDS[type(node.primitive)](*values), node.type)
+
+
+@rule("x + 0 → x", Add, Subtract, examples=lambda: [
+    Add()(_x(), _filled(0, _x())),
+    Add()(_filled(0, _x()), _x()),
+    Subtract()(_x(), _filled(0, _x())),
+    Subtract()(_filled(0, _x()), _x()),
+])  # fmt: skip
+def add_zero(node: Apply) -> Node | None:
+    x, y = node.operands
+    if is_filled(y, 0):
+        return x
+    if is_filled(x, 0):
+        return y if isinstance(node.primitive, Add) else Negate()(y)
+    return None
+
+
+@rule("1·x → x", Multiply, Divide, examples=lambda: [
+    Multiply()(_x(), _filled(1, _x())),
+    Multiply()(_filled(1, _x()), _x()),
+    Divide()(_x(), _filled(1, _x())),
+])  # fmt: skip
+def multiply_one(node: Apply) -> Node | None:
+    x, y = node.operands
+    if is_filled(y, 1):
+        return x
+    return y if is_filled(x, 1) and isinstance(node.primitive, Multiply) else None
+
+
+@rule("0·x → 0", Multiply, Divide, Contract, examples=lambda: [
+    Multiply()(_x(), _filled(0, _x())),
+    Divide()(_filled(0, _x()), Exp()(_x())),
+    Contract(((0, 1), (1, 2)), (0, 2))(_filled(0, _x("n m")), _y("m k")),
+])  # fmt: skip
+def multiply_zero(node: Apply) -> Node | None:
+    zero = node.operands[:1] if isinstance(node.primitive, Divide) else node.operands
+    return Const(0, node.type) if any(is_filled(operand, 0) for operand in zero) else None
+
+
+@rule("number first", Multiply, examples=lambda: [Multiply()(_x(), _filled(2, _x()))])
+def number_first(node: Apply) -> Node | None:
+    x, y = node.operands
+    if isinstance(y, Const) and y.is_filled and not isinstance(x, Const):
+        return Multiply()(y, x)
+    return None
+
+
+@rule("collect numbers", Multiply, Divide, examples=lambda: [
+    Multiply()(_filled(0.5, _x()), Multiply()(_filled(2, _x()), _x())),
+    Multiply()(_x(), Multiply()(_filled(2, _x()), _y())),
+    Multiply()(Multiply()(_filled(2, _x()), _x()), _y()),
+    Multiply()(_filled(2, _x()), Divide()(_filled(3, _x()), Exp()(_x()))),
+    Divide()(Multiply()(_filled(2, _x()), _x()), _filled(4, _x())),
+])  # fmt: skip
+def collect_numbers(node: Apply) -> Node | None:
+    x, y = node.operands
+    scaled_x, scaled_y = _scaled(x), _scaled(y)
+    if isinstance(node.primitive, Multiply):
+        if number_of(x) is not None and scaled_y is not None:
+            return Multiply()(Multiply()(x, scaled_y[0]), scaled_y[1])
+        quotient = applied(y, Divide)
+        if number_of(x) is not None and quotient is not None and number_of(quotient.operands[0]) is not None:
+            return Divide()(Multiply()(x, quotient.operands[0]), quotient.operands[1])
+        if not isinstance(x, Const) and scaled_y is not None:
+            return Multiply()(scaled_y[0], Multiply()(x, scaled_y[1]))
+        if scaled_x is not None and not isinstance(y, Const):
+            return Multiply()(scaled_x[0], Multiply()(scaled_x[1], y))
+    elif scaled_x is not None and number_of(y) is not None and number_of(scaled_x[0]) is not None:
+        return Multiply()(Divide()(scaled_x[0], y), scaled_x[1])
+    return None
+
+
+def is_scale(node: Node) -> bool:
+    """Whether `node` is one number repeated: a literal, or products and quotients of literals such as 2/n."""
+    if isinstance(node, Apply) and isinstance(node.primitive, Divide | Multiply):
+        return all(is_scale(operand) for operand in node.operands)
+    return isinstance(node, Const) and node.is_filled
+
+
+def _scaled(node: Node) -> tuple[Node, Node] | None:
+    """(c, x) of a product c·x with a literal number c."""
+    product = applied(node, Multiply)
+    if product is not None and is_scale(product.operands[0]) and not is_scale(product.operands[1]):
+        return product.operands[0], product.operands[1]
+    return None
+
+
+@rule("merge factors 2·(1/n) → 2/n", Multiply, examples=lambda: [
+    Multiply()(_filled(2, _x()), Divide()(_filled(1, _x()), _size("n"))),
+    Multiply()(Divide()(_filled(1, _x()), _size("n")), _filled(2, _x())),
+])  # fmt: skip
+def merge_scales(node: Apply) -> Node | None:
+    x, y = node.operands
+    if not (is_scale(x) and is_scale(y)):
+        return None
+    (above, below), (more_above, more_below) = _quotient(x), _quotient(y)
+    if below is None and more_below is None:
+        return None
+    divisor = below if more_below is None else more_below if below is None else Multiply()(below, more_below)
+    assert divisor is not None
+    return Divide()(Multiply()(above, more_above), divisor)
+
+
+def _quotient(scale: Node) -> tuple[Node, Node | None]:
+    quotient = applied(scale, Divide)
+    return (scale, None) if quotient is None else (quotient.operands[0], quotient.operands[1])
+
+
+@rule("size as a number", Divide, examples=lambda: [
+    Divide()(_x(), _size("n")),
+])  # fmt: skip
+def divide_by_size(node: Apply) -> Node | None:
+    x, size = node.operands
+    if isinstance(size, Const) and size.is_filled and not is_scale(x):
+        return Multiply()(Divide()(_filled(1, size), size), x)
+    return None
+
+
+@rule("−(−x) → x", Negate, examples=lambda: [
+    Negate()(Negate()(_x())),
+    Negate()(Subtract()(_x(), _y())),
+    Negate()(Multiply()(_filled(2, _x()), Subtract()(_x(), _y()))),
+])  # fmt: skip
+def double_negation(node: Apply) -> Node | None:
+    scaled = _scaled(node.operands[0])
+    if scaled is not None and applied(scaled[1], Subtract) is not None:
+        return Multiply()(scaled[0], Negate()(scaled[1]))
+    inner = applied(node.operands[0], Negate, Subtract)
+    if inner is None:
+        return None
+    if isinstance(inner.primitive, Negate):
+        return inner.operands[0]
+    return Subtract()(inner.operands[1], inner.operands[0])
+
+
+@rule("x + (−y) → x − y", Add, Subtract, examples=lambda: [
+    Add()(_x(), Negate()(_y())),
+    Add()(Negate()(_x()), _y()),
+    Subtract()(_x(), Negate()(_y())),
+])  # fmt: skip
+def add_negation(node: Apply) -> Node | None:
+    x, y = node.operands
+    negated = applied(y, Negate)
+    if negated is not None:
+        opposite = Subtract() if isinstance(node.primitive, Add) else Add()
+        return opposite(x, negated.operands[0])
+    negated = applied(x, Negate)
+    if negated is not None and isinstance(node.primitive, Add):
+        return Subtract()(y, negated.operands[0])
+    return None
+
+
+@rule("sign outwards", Multiply, Divide, Contract, Sum, Mean, Broadcast, Permute, Reshape, examples=lambda: [
+    Multiply()(Negate()(_x()), _y()),
+    Multiply()(_x(), Negate()(_y())),
+    Multiply()(_filled(-2, _x()), _x()),
+    Divide()(Negate()(_x()), _y()),
+    Sum((0,))(Negate()(_x())),
+    Contract(((0, 1), (1, 2)), (0, 2))(Negate()(_x()), _y("m k")),
+])  # fmt: skip
+def sign_outwards(node: Apply) -> Node | None:
+    for k, operand in enumerate(node.operands):
+        negated = applied(operand, Negate)
+        if negated is not None:
+            operands = (*node.operands[:k], negated.operands[0], *node.operands[k + 1 :])
+            return Negate()(Apply(node.primitive, operands))
+    if isinstance(node.primitive, Multiply):
+        opposite = _opposite(node.operands[0])
+        if opposite is not None:
+            return Negate()(Multiply()(opposite, node.operands[1]))
+    return None
+
+
+def _opposite(scale: Node) -> Node | None:
+    """The positive number of which `scale` is the negative."""
+    number = number_of(scale)
+    if number is not None:
+        return Const(-number, scale.type) if number < 0 else None
+    if isinstance(scale, Apply) and is_scale(scale):
+        opposite = _opposite(scale.operands[0])
+        return None if opposite is None else Apply(scale.primitive, (opposite, *scale.operands[1:]))
+    return None
+
+
+@rule("number outwards", Contract, Sum, Broadcast, Permute, Reshape, examples=lambda: [
+    Contract(((0, 1), (1, 2)), (0, 2))(Multiply()(_filled(2, _x()), _x()), _y("m k")),
+    Sum((0,))(Multiply()(_filled(2, _x()), _x())),
+])  # fmt: skip
+def number_outwards(node: Apply) -> Node | None:
+    for k, operand in enumerate(node.operands):
+        scaled = _scaled(operand)
+        if scaled is None:
+            continue
+        number, x = scaled
+        inner = Apply(node.primitive, (*node.operands[:k], x, *node.operands[k + 1 :]))
+        return Multiply()(_refilled(number, inner.type), inner)
+    return None
+
+
+def _refilled(scale: Node, type_: ArrayType) -> Node:
+    """The repeated number `scale`, repeated to another shape."""
+    if isinstance(scale, Const):
+        return Const(scale.value, type_)
+    assert isinstance(scale, Apply)
+    return Apply(scale.primitive, tuple(_refilled(operand, type_) for operand in scale.operands))
+
+
+@rule("(Aᵀ)ᵀ → A", Permute, examples=lambda: [
+    Permute((1, 0))(Permute((1, 0))(_x())),
+    Permute((2, 0, 1))(Permute((2, 0, 1))(_x("n m k"))),
+])  # fmt: skip
+def double_transpose(node: Apply) -> Node | None:
+    inner = applied(node.operands[0], Permute)
+    if inner is None:
+        return None
+    order = tuple(inner.primitive.order[axis] for axis in node.primitive.order)
+    return inner.operands[0] if order == tuple(range(len(order))) else Permute(order)(inner.operands[0])
+
+
+@rule("transpose into the product", Contract, Permute, examples=lambda: [
+    Contract(((0, 1), (1, 2)), (0, 2))(Permute((1, 0))(_x()), _y("n k")),
+    Permute((1, 0))(Contract(((0, 1), (1, 2)), (0, 2))(_x("n m"), _y("m k"))),
+])  # fmt: skip
+def transpose_into_product(node: Apply) -> Node | None:
+    if isinstance(node.primitive, Permute):
+        product = applied(node.operands[0], Contract)
+        if product is None:
+            return None
+        output = tuple(product.primitive.output[axis] for axis in node.primitive.order)
+        return Contract(product.primitive.inputs, output)(*product.operands)
+    for k, operand in enumerate(node.operands):
+        permuted = applied(operand, Permute)
+        if permuted is not None:
+            order, labels = permuted.primitive.order, node.primitive.inputs[k]
+            original = tuple(labels[order.index(axis)] for axis in range(len(order)))
+            inputs = (*node.primitive.inputs[:k], original, *node.primitive.inputs[k + 1 :])
+            operands = (*node.operands[:k], permuted.operands[0], *node.operands[k + 1 :])
+            return Contract(inputs, node.primitive.output)(*operands)
+    return None
+
+
+@rule("product with ones → sum", Contract, examples=lambda: [
+    Contract(((0, 1), (0,)), (1,))(_x(), _filled(1, _x("n"))),
+    Contract(((0, 1), (0, 2)), (1, 2))(_x(), _filled(3, _x("n k"))),
+])  # fmt: skip
+def product_with_ones(node: Apply) -> Node | None:
+    if len(node.operands) != 2:
+        return None
+    for k, operand in enumerate(node.operands):
+        if isinstance(operand, Const) and operand.is_filled:
+            other, labels, filled = node.operands[1 - k], node.primitive.inputs[1 - k], node.primitive.inputs[k]
+            lost = [label for label in filled if label not in labels and label not in node.primitive.output]
+            if lost:
+                return None
+            summed = tuple(axis for axis, label in enumerate(labels) if label not in node.primitive.output)
+            kept = [label for label in labels if label in node.primitive.output]
+            wanted = [label for label in node.primitive.output if label in kept]
+            result = Sum(summed)(other) if summed else other
+            if kept != wanted:
+                result = Permute(tuple(kept.index(label) for label in wanted))(result)
+            axes = tuple(axis for axis, label in enumerate(node.primitive.output) if label in kept)
+            if len(axes) < node.type.ndim:
+                result = Broadcast(node.type.shape, axes)(result)
+            return Multiply()(Const(operand.value, node.type), result)
+    return None
+
+
+@rule("compose sums and broadcasts", Sum, Broadcast, Reshape, examples=lambda: [
+    Sum((0,))(Sum((1,))(_x())),
+    Broadcast(parse_shape("k n m"), (1, 2))(Broadcast(parse_shape("n m"), (1,))(_x("m"))),
+    Reshape(parse_shape("n"))(Reshape(parse_shape("1 n"))(_x("n 1"))),
+    Reshape(parse_shape("n"))(Reshape(parse_shape("1 n"))(_x("n"))),
+    Broadcast(parse_shape("n m"), (0, 1))(_x("n m")),
+])  # fmt: skip
+def compose(node: Apply) -> Node | None:
+    (operand,) = node.operands
+    if isinstance(node.primitive, Broadcast | Reshape) and operand.type.shape == node.primitive.shape:
+        return operand
+    inner = applied(operand, type(node.primitive))
+    if inner is None:
+        return None
+    source = inner.operands[0]
+    if isinstance(node.primitive, Reshape):
+        return Reshape(node.primitive.shape)(source)
+    if isinstance(node.primitive, Broadcast):
+        axes = tuple(node.primitive.axes[axis] for axis in inner.primitive.axes)
+        return Broadcast(node.primitive.shape, axes)(source)
+    remaining = [axis for axis in range(source.type.ndim) if axis not in inner.primitive.axes]
+    axes = tuple(sorted((*inner.primitive.axes, *(remaining[axis] for axis in node.primitive.axes))))
+    return Sum(axes)(source)
+
+
+@rule("sum of one term → the term", Sum, Mean, examples=lambda: [Sum((0,))(_x("1 m")), Mean((1,))(_x("n 1"))])
+def sum_of_one_term(node: Apply) -> Node | None:
+    (operand,) = node.operands
+    if all(operand.type.shape[axis] == 1 for axis in node.primitive.axes):
+        return Reshape(node.type.shape)(operand)
+    return None
+
+
+@rule("repeat a literal", Broadcast, Reshape, Permute, examples=lambda: [
+    Broadcast(parse_shape("n m"), (1,))(_filled(2, _x("m"))),
+])  # fmt: skip
+def repeat_literal(node: Apply) -> Node | None:
+    (operand,) = node.operands
+    if isinstance(operand, Const) and operand.is_filled:
+        return Const(operand.value, node.type)
+    quotient = applied(operand, Divide)
+    if quotient is not None and is_scale(quotient):
+        return _refilled(quotient, node.type)
+    return None
+
+
+@rule("sum of equal terms", Sum, examples=lambda: [Sum((0, 1))(_filled(2, _x())), Sum((0,))(_filled(2, _x("3 m")))])
+def sum_of_equal_terms(node: Apply) -> Node | None:
+    (operand,) = node.operands
+    if not (isinstance(operand, Const) and operand.is_filled):
+        return None
+    count = dim_product(operand.type.shape[axis] for axis in node.primitive.axes)
+    return Multiply()(Const(operand.value, node.type), Const(count, node.type))
+
+
+@rule("x + x → 2·x", Add, examples=lambda: [Add()(_x(), _x())])
+def sum_with_itself(node: Apply) -> Node | None:
+    x, y = node.operands
+    return Multiply()(_filled(2, x), x) if x is y and not isinstance(x, Const) else None
+
+
+@rule("x·x → x²", Multiply, examples=lambda: [Multiply()(_x(), _x())])
+def product_with_itself(node: Apply) -> Node | None:
+    x, y = node.operands
+    return Square()(x) if x is y and not isinstance(x, Const) else None
+
+
+@rule("x·(1/y) → x/y", Multiply, examples=lambda: [
+    Multiply()(_x(), Divide()(_filled(1, _x()), Exp()(_y()))),
+    Multiply()(Divide()(_filled(1, _x()), Exp()(_y())), _x()),
+])  # fmt: skip
+def multiply_reciprocal(node: Apply) -> Node | None:
+    for x, y in (node.operands, node.operands[::-1]):
+        quotient = applied(y, Divide)
+        if quotient is not None and is_filled(quotient.operands[0], 1) and not is_scale(quotient) and not is_scale(x):
+            return Divide()(x, quotient.operands[1])
+    return None
+
+
+@rule("labels sum to one", Sum, examples=lambda: [Sum((1,))(OneHot(4)(Const(2, _label_type())))])
+def one_hot_sum(node: Apply) -> Node | None:
+    (operand,) = node.operands
+    if applied(operand, OneHot) is None or node.primitive.axes != (operand.type.ndim - 1,):
+        return None
+    return Const(1, node.type)
+
+
+def _label_type() -> ArrayType:
+    return ArrayType(parse_shape("n"), DType.INT64)
+

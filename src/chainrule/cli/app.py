@@ -1,0 +1,105 @@
+"""The command `chainrule`: which commands there are, and how each of them ends.
+
+A command's module is imported when it is called, so that `--help` and `--version` need none of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from chainrule.cli.errors import INTERRUPTED, USAGE, CommandError, one_line
+from chainrule.ir import ChainruleError
+
+COMMANDS = {
+    "demo": "The XOR job: derive, verify, train, predict. What `chainrule` alone does.",
+    "derive": "Print the backward pass of a function, line by line, and verify each line.",
+    "train": "Train a network on a table of numbers in a CSV file.",
+    "predict": "Predict with a model that `chainrule train` has saved.",
+}
+
+
+class App(click.Group):
+    """A group that loads its commands late and answers every mistake with one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"chainrule.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS:
+            raise click.UsageError(f"there is no command {args[0]!r}; there are {', '.join(COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # Options without a command are the demo's.
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
+            args = ["demo", *args]
+        return super().parse_args(ctx, args)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and exit: 0, 2 after a mistake of the caller's, 130 after Ctrl-C, or what the command says."""
+        try:
+            status = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
+            sys.stdout.flush()
+        except (CommandError, ChainruleError) as error:
+            _fail(str(error))
+        except click.ClickException as error:
+            _fail(error.format_message())
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
+        except MemoryError:
+            _fail("there is not enough memory for this; give fewer rows or smaller sizes")
+        except BrokenPipeError:
+            # Whoever read the output has closed it; what Python would still flush goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"error: {one_line(message)}", err=True)
+    sys.exit(USAGE)
+
+
+@click.group(cls=App, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=False)
+@click.version_option(package_name="chainrule", message="%(package)s %(version)s")
+def app() -> None:
+    """Write the forward pass; get the backward pass, derived, checked and compiled.
+
+    Without a command, the XOR demo runs; its options (chainrule demo --help) can follow directly.
+    """
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without σ still gets the rest
+    app.main(prog_name="chainrule")

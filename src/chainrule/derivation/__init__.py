@@ -1,0 +1,18 @@
+"""The record of a backward pass as checked claims, its forms, its words and its renderers."""
+
+from chainrule.derivation.derivation import Derivation, DerivationError, derive
+from chainrule.derivation.forms import FORMS, Form
+from chainrule.derivation.verify import Failure, Verification
+from chainrule.derivation.words import LANGUAGES, Language
+
+__all__ = [
+    "FORMS",
+    "LANGUAGES",
+    "Derivation",
+    "DerivationError",
+    "Failure",
+    "Form",
+    "Language",
+    "Verification",
+    "derive",
+]

@@ -1,0 +1,128 @@
+"""The derivation of one function: what a caller holds, prints and verifies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from chainrule.derivation.document import Document
+from chainrule.derivation.forms import FORMS, Form, Writer
+from chainrule.derivation.latex import render_latex
+from chainrule.derivation.record import Record
+from chainrule.derivation.text import render_text
+from chainrule.derivation.verify import Verification, Verifier
+from chainrule.derivation.words import LANGUAGES, Language
+from chainrule.ir import ChainruleError, Input, Program
+from chainrule.trace import trace
+
+DATA_NAMES = frozenset({"x", "y", "t", "data", "inputs", "labels", "target", "targets", "mask"})
+"""Inputs of these names, in either case, are data: a derivation leaves them out unless `wrt` names them."""
+
+
+class DerivationError(ChainruleError, ValueError):
+    """A derivation was asked for something that the function does not have."""
+
+
+class Derivation:
+    """The backward pass of a function with one scalar output, as a list of claims; made by `derive`.
+
+    Attributes
+    ----------
+    program : Program
+        The forward pass.
+    record : Record
+        The claims: every printed equation is one of them.
+    """
+
+    def __init__(self, program: Program, wrt: Sequence[Input]) -> None:
+        self.record = Record(program, wrt)
+        self.program = self.record.program
+
+    def document(self, form: Form = "matrix", lang: Language = "en") -> Document:
+        """The derivation as headings, sentences and equations, for a renderer."""
+        _check_choice("form", form, FORMS)
+        _check_choice("lang", lang, LANGUAGES)
+        return Writer(self.record, lang).document(form)
+
+    def text(self, form: Form = "matrix", lang: Language = "en", width: int = 80) -> str:
+        """The derivation in Unicode, in lines of at most `width` columns.
+
+        `form` is "matrix" (transposes in place), "path" (the chain rule factor by factor, one chain for every path
+        from the loss) or "index" (sums over named indices); `lang` is "en" or "zh".
+        """
+        return render_text(self.document(form, lang), width)
+
+    def latex(self, form: Form = "matrix", lang: Language = "en", standalone: bool = False) -> str:
+        """The derivation as a LaTeX fragment, or as a document that compiles; Chinese needs XeLaTeX."""
+        return render_latex(self.document(form, lang), standalone)
+
+    def verify(self, points: int = 3, seed: int = 0) -> Verification:
+        """Evaluate both sides of every line in float64 at random points, gradients against finite differences.
+
+        Named sizes are bound to small distinct numbers. `seed` draws the points.
+        """
+        return Verifier(self.record, seed).run(points)
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def derive(
+    function: Callable[..., Any] | Program, wrt: Sequence[str] | str | None = None, **shapes: Any
+) -> Derivation:
+    """Derive the backward pass of `function`, which returns one scalar.
+
+    Parameters
+    ----------
+    function
+        Plain NumPy code, or a Program that `trace` gave.
+    wrt
+        The names of the inputs to differentiate by; every float input that is not named like data (`X`, `y`,
+        `labels`, …) when it is None.
+    **shapes
+        A shape for each argument, as `trace` takes them: `X="n d"`, an array, or a tuple of sizes.
+
+    Raises
+    ------
+    DerivationError
+        For a name in `wrt` that is not a float input.
+    ProgramError
+        Where the function does not return one scalar.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def loss(X, y, w):
+    ...     r = X @ w - y
+    ...     return 0.5 * np.sum(r**2)
+    >>> derivation = derive(loss, X="n d", y="n", w="d")
+    >>> derivation.verify().ok
+    True
+    """
+    program = function if isinstance(function, Program) else trace(function, **shapes)
+    return Derivation(program, _parameters(program, wrt))
+
+
+def _parameters(program: Program, wrt: Sequence[str] | str | None) -> list[Input]:
+    floats = [node for node in program.inputs if node.type.dtype.is_float]
+    if wrt is None:
+        chosen = [node for node in floats if node.name.lower() not in DATA_NAMES]
+        return chosen or floats
+    names = [wrt] if isinstance(wrt, str) else list(wrt)
+    by_name = {node.name: node for node in program.inputs}
+    for name in names:
+        if name not in by_name:
+            raise DerivationError(
+                f"{name!r} in wrt is not a parameter of the function; it has {', '.join(by_name)}"
+
+            )
+        if by_name[name] not in floats:
+            raise DerivationError(f"{name!r} holds {by_name[name].type.dtype.value} and has no derivative")
+    if not names:
+        raise DerivationError("wrt names nothing; name at least one parameter to differentiate by")
+    return [by_name[name] for name in dict.fromkeys(names)]
+
+
+def _check_choice(name: str, choice: str, choices: Sequence[str]) -> None:
+    if choice not in choices:
+        raise DerivationError(f"{name} is {choice!r}; it can be {', '.join(choices)}")

@@ -1,0 +1,348 @@
+"""A record as a document, in one of three forms: the matrix form, the chain rule path by path, the index form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias
+
+from chainrule.calculus import Contribution, Stage
+from chainrule.derivation.document import Block, Document, Equation, Heading, Paragraph, Words
+from chainrule.derivation.index_form import IndexNames, index_notation
+from chainrule.derivation.notate import Notator, literal, product_shapes, shape_of
+from chainrule.derivation.record import GradientRecord, Record, StageRecord, StepRecord
+from chainrule.derivation.words import Language, join, say
+from chainrule.ir import Apply, Const, Dim, Input, Node, named_dim, topological_order
+from chainrule.primitives import Broadcast, Contract, Sum
+from chainrule.primitives.notation import BigOperator, Infix, Notation, Pairing, Partial, Symbol, indexed
+
+Form: TypeAlias = Literal["path", "matrix", "index"]
+FORMS: Final = ("path", "matrix", "index")
+
+WRITTEN_OUT_LIMIT = 14
+"""A gradient with more operations than this stays in terms of δ."""
+
+
+class Writer:
+    """Writes one record in one language."""
+
+    def __init__(self, record: Record, language: Language) -> None:
+        self.record = record
+        self.language = language
+        self.notator = Notator(record)
+        self._said: set[Words] = set()
+
+    def document(self, form: Form) -> Document:
+        """The whole derivation in one form; a general remark is made once, where it first applies."""
+        self._said.clear()
+        body = {"matrix": self._matrix, "path": self._path, "index": self._index}[form]()
+        return Document((*self._opening(form), *body), self.language)
+
+    def _say(self, key: str, *parts: str | Notation | Words) -> Words:
+        return say(self.language, key, *parts)
+
+    # What every form begins with
+
+    def _opening(self, form: Form) -> list[Block]:
+        loss = Symbol(self.record.loss.name)
+        blocks: list[Block] = [Heading(self._say("title", loss), 1)]
+        shapes = [
+            self._say("shape of", Symbol(node.name), shape_of(node.type) or self._say("scalar"))
+            for node in self.record.program.inputs
+        ]
+        blocks.append(Paragraph(self._say("shapes", join(self.language, shapes))))
+        convention = self._convention()
+        if convention is not None:
+            blocks.append(Paragraph(convention))
+        if form != "index":
+            blocks.append(Paragraph(self._say("notation")))
+        deltas = [
+            (Infix("=", (self.notator.of(cotangent), self.notator.partial(symbol))),)
+            for symbol, cotangent in reversed(self.notator.delta_symbols.items())
+        ]
+        if deltas:
+            blocks.append(Paragraph(self._say("delta", join(self.language, [tuple(d) for d in deltas]))))
+        return blocks
+
+    def _convention(self) -> Words | None:
+        """Which way round samples lie, read off the first product with a parameter."""
+        parameters = set(self.record.backward.wrt)
+        for stage in self.record.backward.stages:
+            for node in topological_order([stage.expression]):
+                if isinstance(node, Apply) and isinstance(node.primitive, Contract) and len(node.operands) == 2:
+                    left, right = node.operands
+                    shown = self.notator.of(node)
+                    if isinstance(left, Input) and isinstance(right, Input) and (left in parameters) != (right in parameters):
+                        if left in parameters and left.type.ndim == 2:
+                            return self._say("columns", Symbol(right.name), shown)
+                        if right in parameters and left.type.ndim == 2:
+                            return self._say("rows", Symbol(left.name), shown)
+        return None
+
+    def _forward(self) -> list[Block]:
+        blocks: list[Block] = [Heading(self._say("forward"))]
+        for record in self.record.stages:
+            stage = record.stage
+            sides = (Symbol(stage.name), self.notator.of(stage.expression))
+            blocks.append(Equation(sides, product_shapes_of_stage(stage)))
+        return blocks
+
+    def _differentials(self) -> list[Block]:
+        blocks: list[Block] = [Heading(self._say("differentials")), Paragraph(self._say("differentials text"))]
+        for record in self.record.stages:
+            if record.differential is not None:
+                left = Symbol(record.stage.name, "d")
+                right = self.notator.of(record.differential.right, explicit=True)
+                blocks.append(Equation((left, right), shape_of(record.stage.symbol.type)))
+            if record.derivative is not None:
+                blocks.append(self._derivative(record))
+        return blocks
+
+    def _derivative(self, record: StageRecord) -> Equation:
+        assert record.derivative is not None
+        assert record.derivative_symbol is not None
+        sides = (self.notator.symbol(record.derivative_symbol), self.notator.of(record.derivative.right))
+        return Equation(sides, shape_of(record.stage.symbol.type), (self._say("derivative"),))
+
+    # The matrix form
+
+    def _matrix(self) -> list[Block]:
+        change = Pairing(Partial(Symbol(self.record.loss.name), Symbol("v")), Symbol("v", "d"))
+        blocks = [*self._forward(), *self._differentials(), Heading(self._say("backward"))]
+        blocks.append(Paragraph(self._say("backward text", change, Symbol("v"))))
+        blocks += [self._step(step) for step in self.record.steps]
+        return [*blocks, *self._results()]
+
+    def _step(self, step: StepRecord) -> Equation:
+        """One gradient, with the reason for each of its terms."""
+        entry = step.accumulation
+        chain = self.notator.of(step.chain.right, explicit=True)
+        sides = [*self._names_of(entry.symbol), chain]
+        reasons: list[Words] = []
+        if not entry.contributions:
+            reasons.append(self._say("seed"))
+        for contribution in entry.contributions:
+            why = self._reason(contribution)
+            if len(entry.contributions) > 1:
+                why = self._say("from", Symbol(contribution.stage.name), why)
+            reasons.append(why)
+        if len(entry.contributions) > 1:
+            reasons.append(self._say("several uses", Symbol(entry.symbol.name), str(len(entry.contributions))))
+        if step.merge is not None:
+            sides.append(self.notator.of(step.merge.right, explicit=True))
+            rules = list(dict.fromkeys(rewrite.rule for rewrite in entry.rewrites))
+            reasons.append(self._say("cancel", "; ".join(rules)))
+        return Equation(tuple(sides), product_shapes(entry.result), tuple(reasons))
+
+    def _names_of(self, symbol: Input) -> list[Notation]:
+        """`δ2 = ∂L/∂z2`, or `∂L/∂W2` alone."""
+        partial = self.notator.partial(symbol)
+        cotangent = self.notator.delta_symbols.get(symbol)
+        return [partial] if cotangent is None else [self.notator.of(cotangent), partial]
+
+    def _pairing_equation(self, contribution: Contribution) -> Notation:
+        """⟨δ, J dx⟩ = ⟨Jᵀδ, dx⟩; for the loss itself dL = ⟨gradient, dx⟩."""
+        adjoint = self.notator.of(self.record.adjoint(contribution), explicit=True)
+        right = Pairing(adjoint, self.notator.of(contribution.tangent))
+        if isinstance(contribution.cotangent, Const):
+            return Infix("=", (Symbol(contribution.stage.name, "d"), right))
+        linear_map = self.notator.of(self.record.linear_map(contribution), explicit=True)
+        return Infix("=", (Pairing(self.notator.of(contribution.cotangent), linear_map), right))
+
+    def _reason(self, contribution: Contribution) -> Words:
+        """Why the contribution is what it is, by the operations between the operand and the result."""
+        if self.record.linear_map(contribution) is contribution.tangent:
+            return self._say("identity", Symbol(contribution.stage.name), Symbol(contribution.operand.name))
+        because = self._say("because", self._pairing_equation(contribution))
+        path = _operations_on(contribution)
+        extra: Words = ()
+        if isinstance(contribution.cotangent, Const):
+            return because
+        if contribution.stage in self.record.derivative_symbols:
+            extra = self._say("elementwise")
+        elif any(isinstance(node.primitive, Contract) for node in path):
+            extra = self._say("product")
+        elif _repeated_sizes(path):
+            extra = self._say("broadcast", "×".join(map(str, _repeated_sizes(path))))
+        elif not isinstance(contribution.cotangent, Const) and any(isinstance(node.primitive, Sum) for node in path):
+            extra = self._say("sum")
+        if not extra or extra in self._said:
+            return because
+        self._said.add(extra)
+        return (*because, "; " if self.language == "en" else "；", *extra)
+
+    def _results(self) -> list[Block]:
+        blocks: list[Block] = [Heading(self._say("results"))]
+        for gradient in self.record.gradients:
+            blocks.append(Equation(tuple(self._written_out(gradient)), product_shapes(gradient.written_out.right)))
+        return blocks
+
+    def _written_out(self, gradient: GradientRecord) -> list[Notation]:
+        entry = next(e for e in self.record.backward.accumulations if e.symbol is gradient.symbol)
+        sides: list[Notation] = [self.notator.partial(gradient.symbol)]
+        short = self.notator.of(entry.result, explicit=True)
+        sides.append(short)
+        if _size(gradient.written_out.right) <= WRITTEN_OUT_LIMIT:
+            long = self.notator.of(gradient.written_out.right, explicit=True)
+            if long != short:
+                sides.append(long)
+        return sides
+
+    # The chain rule, path by path
+
+    def _path(self) -> list[Block]:
+        blocks = [*self._forward(), Heading(self._say("factors"))]
+        for stage in reversed(self.record.stages):
+            blocks += self._factors(stage)
+        blocks.append(Heading(self._say("chains")))
+        for gradient in self.record.gradients:
+            blocks += self._chains(gradient)
+        return [*blocks, *self._results()]
+
+    def _factors(self, record: StageRecord) -> list[Block]:
+        """∂stage/∂operand for every operand: a value for the loss and for activations, a pairing for other maps."""
+        blocks: list[Block] = []
+        stage = Symbol(record.stage.name)
+        for step in self.record.steps:
+            for contribution in step.accumulation.contributions:
+                if contribution.stage is not record.stage:
+                    continue
+                factor = Partial(stage, Symbol(contribution.operand.name))
+                if record.stage.symbol is self.record.loss:
+                    value = self.notator.of(step.accumulation.chain, explicit=True)
+                    if len(step.accumulation.contributions) > 1:
+                        value = self.notator.of(self.record.write_out(contribution.adjoint), explicit=True)
+                    blocks.append(Equation((factor, value), shape_of(contribution.operand.type), (self._reason(contribution),)))
+                elif record.derivative is not None and record.derivative_symbol is not None:
+                    sides = (factor, self.notator.symbol(record.derivative_symbol), self.notator.of(record.derivative.right))
+                    blocks.append(Equation(sides, shape_of(contribution.operand.type), (self._reason(contribution),)))
+                else:
+                    cotangent = self.notator.of(contribution.cotangent)
+                    adjoint = self.notator.of(self.record.adjoint(contribution), explicit=True)
+                    blocks.append(
+                        Equation(
+                            (Infix("·", (cotangent, factor)), adjoint),
+                            product_shapes(contribution.adjoint),
+                            (self._reason(contribution),),
+                        )
+                    )
+        return blocks
+
+    def _chains(self, gradient: GradientRecord) -> list[Block]:
+        partial = self.notator.partial(gradient.symbol)
+        loss, symbol = Symbol(self.record.loss.name), Symbol(gradient.symbol.name)
+        if not gradient.paths:
+            return [
+                Heading((partial,), 3),
+                Paragraph(self._say("many chains", str(gradient.path_count), loss, symbol)),
+            ]
+        several = len(gradient.paths) > 1
+        title = self._say("chains of", partial, str(len(gradient.paths)), loss, symbol) if several else self._say("chain of", partial)
+        blocks: list[Block] = [Heading(title, 3)]
+        for path in gradient.paths:
+            factors = tuple(Partial(Symbol(c.stage.name), Symbol(c.operand.name)) for c in path.contributions)
+            product: Notation = factors[0] if len(factors) == 1 else Infix("·", factors)
+            sides: tuple[Notation, ...] = (product, self.notator.of(path.claim.right, explicit=True))
+            if not several and product != partial:
+                sides = (partial, *sides)
+            blocks.append(Equation(sides, product_shapes(path.claim.right)))
+        if gradient.path_sum is not None:
+            total = self.notator.of(gradient.path_sum.right, explicit=True)
+            blocks.append(Equation((partial, total), shape_of(gradient.symbol.type), (self._say("sum of chains"),)))
+        return blocks
+
+    # The index form
+
+    def _index(self) -> list[Block]:
+        names = IndexNames(self.record.program.dim_names)
+        runs = [
+            self._say("runs over", names.letter(named_dim(dim)), Symbol(dim)) for dim in self.record.program.dim_names
+        ]
+        blocks: list[Block] = [Heading(self._say("forward"))]
+        if runs:
+            blocks.insert(0, Paragraph(self._say("index note", join(self.language, runs))))
+        for record in self.record.stages:
+            blocks.append(self._index_equation([Symbol(record.stage.name)], [record.stage.expression], names))
+            if record.derivative is not None and record.derivative_symbol is not None:
+                index = names.indices(record.stage.symbol.type.shape)
+                left = self._leaf(record.derivative_symbol, index)
+                right = index_notation(record.derivative.right, index, self._leaf, names)
+                blocks.append(Equation((left, right), "", (self._say("derivative"),)))
+        blocks.append(Heading(self._say("backward")))
+        for step in self.record.steps:
+            blocks.append(self._index_step(step, names))
+        return blocks
+
+    def _index_equation(self, left: Sequence[Notation], right: Sequence[Node], names: IndexNames) -> Equation:
+        index = names.indices(right[0].type.shape)
+        sides = [indexed(name, index) for name in left]
+        sides += [index_notation(node, index, self._leaf, names) for node in right]
+        return Equation(tuple(sides))
+
+    def _index_step(self, step: StepRecord, names: IndexNames) -> Equation:
+        """One gradient element by element: the general chain rule, then what is left of its sum."""
+        entry = step.accumulation
+        right = [step.chain.right] if step.merge is None else [step.chain.right, step.merge.right]
+        equation = self._index_equation(self._names_of(entry.symbol), right, names)
+        index = names.indices(entry.symbol.type.shape)
+        terms = [self._index_term(contribution, index, names) for contribution in entry.contributions]
+        if not terms:
+            return Equation(equation.sides, "", (self._say("seed"),))
+        chain: Notation = terms[0] if len(terms) == 1 else Infix("+", tuple(terms))
+        direct = all(isinstance(contribution.cotangent, Const) for contribution in entry.contributions)
+        reasons = [] if direct else [self._say("chain rule", chain)]
+        if step.merge is not None:
+            reasons.append(self._say("cancel", "; ".join(dict.fromkeys(rewrite.rule for rewrite in entry.rewrites))))
+        return Equation(equation.sides, "", tuple(reasons))
+
+    def _index_term(self, contribution: Contribution, index: tuple[Notation, ...], names: IndexNames) -> Notation:
+        """`Σₖ ∂L/∂z[k] · ∂z[k]/∂a[j]`: the sum over every element of the equation's result."""
+        stage, operand = contribution.stage.symbol, contribution.operand
+        letters = [entry.name for entry in index if isinstance(entry, Symbol)]
+        own = names.indices(stage.type.shape, letters)
+        factor = Partial(indexed(Symbol(stage.name), own), indexed(Symbol(operand.name), index))
+        if isinstance(contribution.cotangent, Const):
+            return factor
+        cotangent = indexed(self.notator.of(contribution.cotangent), own)
+        running = tuple(entry for entry in own if isinstance(entry, Symbol))
+        product = Infix("·", (cotangent, factor))
+        return BigOperator("Σ", running, product) if running else product
+
+    def _leaf(self, node: Node, index: Sequence[Notation]) -> Notation:
+        if isinstance(node, Const):
+            return literal(node) if node.is_filled else indexed(literal(node), list(index))
+        assert isinstance(node, Input)
+        return indexed(self.notator.symbol(node), list(index))
+
+
+def product_shapes_of_stage(stage: Stage) -> str:
+    """The shape of a stage, with those of the product in it."""
+    for node in reversed(topological_order([stage.expression])):
+        if isinstance(node, Apply) and isinstance(node.primitive, Contract) and node.type.shape == stage.symbol.type.shape:
+            return product_shapes(node)
+    return shape_of(stage.symbol.type)
+
+
+def _operations_on(contribution: Contribution) -> list[Apply]:
+    """The applications in the linear map that the tangent passes through."""
+    reached: set[Node] = {contribution.tangent}
+    path: list[Apply] = []
+    for node in topological_order([contribution.linear_map]):
+        if isinstance(node, Apply) and not reached.isdisjoint(node.operands):
+            reached.add(node)
+            path.append(node)
+    return path
+
+
+def _repeated_sizes(path: list[Apply]) -> list[Dim]:
+    """The sizes along which the first repetition on a path repeats."""
+    for node in path:
+        if isinstance(node.primitive, Broadcast):
+            sizes = [dim for axis, dim in enumerate(node.type.shape) if axis not in node.primitive.axes and dim != 1]
+            if sizes:
+                return sizes
+    return []
+
+
+def _size(node: Node) -> int:
+    return sum(isinstance(part, Apply) for part in topological_order([node]))
+

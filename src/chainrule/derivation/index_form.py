@@ -1,0 +1,316 @@
+"""The index form: one element of an expression, with sums over named indices.
+
+Nothing is written a second time for it. Each primitive's own `lower`, the rule that the engines compile, is run with
+an emitter whose scalars and indices are mathematics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from typing import TypeAlias
+
+from chainrule.ir import Apply, ArrayType, Dim, DType, Node, Shape, SymbolicDim, named_dim
+from chainrule.primitives import Comparison, Composite, Elementwise, MathFunction, ReductionKind
+from chainrule.primitives.notation import (
+    BigOperator,
+    Call,
+    Cases,
+    Fraction,
+    Infix,
+    Notation,
+    Number,
+    Power,
+    Precedence,
+    Prefix,
+    Symbol,
+    indexed,
+    precedence,
+)
+
+Leaf: TypeAlias = Callable[[Node, Sequence[Notation]], Notation]
+"""Writes the element of an Input, a Const or a named value at an index; without an index, the whole of it."""
+
+_LETTERS = "ijklmpqrstuvwabcfgh"
+_COMPARISONS: dict[Comparison, str] = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}
+_FUNCTIONS: dict[MathFunction, str] = {"log": "ln", "sigmoid": "σ"}
+_REDUCTIONS: dict[ReductionKind, str] = {"sum": "Σ", "max": "max", "min": "min"}
+
+
+class IndexNames:
+    """Letters for indices, the same one for the same size wherever that is possible: `i` for n, `j` for d, …
+
+    `dims` are the sizes of a program in order of appearance, as names or sizes; `avoid` are names in use for other
+    things. A size that appears twice in one product gets the next letter that no other size prefers.
+    """
+
+    def __init__(self, dims: Iterable[Dim | str], avoid: Collection[str] = ()) -> None:
+        sizes = [named_dim(dim) if isinstance(dim, str) else dim for dim in dims]
+        taken = {*avoid, *(name for dim in sizes if isinstance(dim, SymbolicDim) for name in dim.names)}
+        self._letters = [letter for letter in _LETTERS if letter not in taken]
+        self._preferred: dict[Dim, str] = {}
+        if named_dim("n") in sizes and "i" in self._letters:
+            self._preferred[named_dim("n")] = "i"
+        for dim in sizes:
+            self._prefer(dim)
+
+    def _prefer(self, dim: Dim) -> str | None:
+        """The letter that `dim` prefers; a new one if it has none yet and one is free."""
+        if dim not in self._preferred:
+            free = [letter for letter in self._letters if letter not in self._preferred.values()]
+            if free:
+                self._preferred[dim] = free[0]
+        return self._preferred.get(dim)
+
+    def letter(self, dim: Dim, used: Container[str] = ()) -> Symbol:
+        """A letter for an index that runs over `dim`, none of those in `used`."""
+        preferred = self._prefer(dim)
+        if preferred is not None and preferred not in used:
+            return Symbol(preferred)
+        marks = ""
+        while True:
+            for letter in self._letters:
+                # Another size keeps its own letter while there are letters that no size prefers.
+                if letter + marks not in used and (marks or letter not in self._preferred.values()):
+                    return Symbol(letter + marks)
+            marks += "′"
+
+    def indices(self, shape: Shape, used: Collection[str] = ()) -> tuple[Notation, ...]:
+        """One index for each axis, all different; an axis of size 1 has the index 0."""
+        result: list[Notation] = []
+        taken = set(used)
+        for dim in shape:
+            if dim == 1:
+                result.append(Number(0))
+            else:
+                symbol = self.letter(dim, taken)
+                taken.add(symbol.name)
+                result.append(symbol)
+        return tuple(result)
+
+
+class NotationEmitter:
+    """The emitter whose scalars and indices are mathematics; `used` are the letters of the indices from outside."""
+
+    def __init__(self, names: IndexNames, used: Iterable[str] = ()) -> None:
+        self._names = names
+        self._used = list(used)
+
+    def constant(self, value: float, dtype: DType) -> Notation:
+        return Number(value)
+
+    def constant_like(self, value: float, x: Notation) -> Notation:
+        return Number(value)
+
+    def add(self, x: Notation, y: Notation) -> Notation:
+        return Infix("+", (x, y))
+
+    def subtract(self, x: Notation, y: Notation) -> Notation:
+        return Infix("−", (x, y))
+
+    def multiply(self, x: Notation, y: Notation) -> Notation:
+        """Juxtaposed, numbers in front."""
+        for factor, rest in ((x, y), (y, x)):
+            if isinstance(factor, Number):
+                return Infix("·", (factor, rest))
+        if isinstance(y, Infix) and y.operator == "·" and isinstance(y.operands[0], Number):
+            return Infix("·", (y.operands[0], self.multiply(x, y.operands[1])))
+        return Infix("", (x, y))
+
+    def divide(self, x: Notation, y: Notation) -> Notation:
+        return Fraction(x, y)
+
+    def negate(self, x: Notation) -> Notation:
+        return Prefix("−", x)
+
+    def math(self, function: MathFunction, *x: Notation) -> Notation:
+        if function == "power":
+            return Power(x[0], x[1])
+        if function == "expm1":
+            return Infix("−", (Call("exp", x), Number(1)))
+        if function == "log1p":
+            return Call("ln", (Infix("+", (Number(1), *x)),))
+        return Call(_FUNCTIONS.get(function, function), x)
+
+    def compare(self, comparison: Comparison, x: Notation, y: Notation) -> Notation:
+        return Infix(_COMPARISONS[comparison], (x, y))
+
+    def logical_and(self, x: Notation, y: Notation) -> Notation:
+        return Infix("∧", (x, y))
+
+    def logical_or(self, x: Notation, y: Notation) -> Notation:
+        return Infix("∨", (x, y))
+
+    def logical_not(self, x: Notation) -> Notation:
+        return Prefix("¬", x)
+
+    def select(
+        self, condition: Notation, x: Notation | Callable[[], Notation], y: Notation | Callable[[], Notation]
+    ) -> Notation:
+        return Cases(condition, x() if callable(x) else x, y() if callable(y) else y)
+
+    def convert(self, x: Notation, dtype: DType) -> Notation:
+        """A condition as a number is 1 where it holds, else 0."""
+        if dtype is not DType.BOOL and _is_condition(x):
+            return Cases(x, Number(1), Number(0))
+        return x
+
+    def index(self, value: Dim) -> Notation:
+        return size_notation(value)
+
+    def index_add(self, i: Notation, j: Notation) -> Notation:
+        if isinstance(i, Number) and isinstance(j, Number):
+            return Number(i.value + j.value)
+        if isinstance(i, Number) or _is_negative(i):
+            i, j = j, i
+        if j == Number(0):
+            return i
+        last = _last_number(i)
+        if isinstance(j, Number) and isinstance(i, Infix) and last is not None:
+            return self.index_add(i.operands[0], Number(last + j.value))
+        if _is_negative(j):
+            return Infix("−", (i, _negated(j)))
+        return Infix("+", (i, j))
+
+    def index_multiply(self, i: Notation, j: Notation) -> Notation:
+        if isinstance(i, Number) and isinstance(j, Number):
+            return Number(i.value * j.value)
+        if isinstance(j, Number):
+            i, j = j, i
+        if isinstance(i, Number) and i.value in (0, 1):
+            return j if i.value == 1 else i
+        return Infix("·", (i, j))
+
+    def index_divide(self, i: Notation, j: Notation) -> Notation:
+        if isinstance(i, Number) and isinstance(j, Number):
+            return Number(i.value // j.value)
+        return i if j == Number(1) else Call("floor", (Fraction(i, j),))
+
+    def index_remainder(self, i: Notation, j: Notation) -> Notation:
+        if isinstance(i, Number) and isinstance(j, Number):
+            return Number(i.value % j.value)
+        return Number(0) if j == Number(1) else Call("mod", (i, j))
+
+    def index_compare(self, comparison: Comparison, i: Notation, j: Notation) -> Notation:
+        return self.compare(comparison, i, j)
+
+    def index_of(self, x: Notation) -> Notation:
+        """A label as an index; that a negative one counts from the end goes without saying."""
+        if isinstance(x, Cases) and x.condition == Infix("<", (x.otherwise, Number(0))):
+            return x.otherwise
+        return x
+
+    def scalar_of(self, i: Notation) -> Notation:
+        return i
+
+    def reduce(
+        self, kind: ReductionKind, extents: Sequence[Dim], body: Callable[[Sequence[Notation]], Notation]
+    ) -> Notation:
+        """One sign for sums within sums; an axis of size 1 needs none."""
+        index = self._names.indices(tuple(extents), self._used)
+        bound = tuple(symbol for symbol in index if isinstance(symbol, Symbol))
+        outside = len(self._used)
+        self._used += [symbol.name for symbol in bound]
+        inner = body(index)
+        del self._used[outside:]
+        if not bound:
+            return inner
+        if isinstance(inner, BigOperator) and inner.operator == _REDUCTIONS[kind]:
+            return BigOperator(inner.operator, (*bound, *inner.indices), inner.body)
+        return BigOperator(_REDUCTIONS[kind], bound, inner)
+
+
+def _is_condition(x: Notation) -> bool:
+    return precedence(x) is Precedence.COMPARISON or (isinstance(x, Prefix) and x.operator == "¬")
+
+
+def _last_number(i: Notation) -> float | None:
+    """What is added at the end of an index: 1 in i + 1, −1 in i − 1."""
+    if isinstance(i, Infix) and i.operator in ("+", "−") and len(i.operands) == 2:
+        last = i.operands[1]
+        if isinstance(last, Number):
+            return last.value if i.operator == "+" else -last.value
+    return None
+
+
+def _is_negative(i: Notation) -> bool:
+    if isinstance(i, Infix) and i.operator == "·":
+        return _is_negative(i.operands[0])
+    return isinstance(i, Number) and i.value < 0
+
+
+def _negated(i: Notation) -> Notation:
+    """The negative of a negative number, or of a product that starts with one."""
+    if isinstance(i, Number):
+        return Number(-i.value)
+    assert isinstance(i, Infix)
+    first = _negated(i.operands[0])
+    return i.operands[1] if first == Number(1) else Infix("·", (first, *i.operands[1:]))
+
+
+def size_notation(dim: Dim) -> Notation:
+    """A size: a number, a name, or a polynomial in names."""
+    if isinstance(dim, int):
+        return Number(dim)
+    total: Notation | None = None
+    for monomial, coefficient in sorted(dim.terms, key=lambda term: (-len(term[0]), term[0])):
+        names = tuple(Symbol(name) for name in monomial)
+        size = abs(coefficient)
+        factors: tuple[Notation, ...] = names if size == 1 and names else (Number(size), *names)
+        term = factors[0] if len(factors) == 1 else Infix("·", factors)
+        if total is None:
+            total = Prefix("−", term) if coefficient < 0 else term
+        else:
+            total = Infix("−" if coefficient < 0 else "+", (total, term))
+    assert total is not None
+    return total
+
+
+def index_notation(
+    node: Node,
+    index: Sequence[Notation],
+    leaf: Leaf,
+    names: IndexNames,
+    stop: Container[Node] = (),
+) -> Notation:
+    """The element of `node` at `index`, in terms of elements of its leaves: inputs, constants and nodes in `stop`.
+
+    `index` has one entry per axis of `node`; its symbols are not used again for the sums inside. What is computed as
+    an expression in other primitives, such as a softmax, is written as an element of the whole.
+    """
+    emit = NotationEmitter(names, _letters_in(index))
+
+    def element(node: Node, index: Sequence[Notation]) -> Notation:
+        if not isinstance(node, Apply) or node in stop:
+            return leaf(node, index)
+        primitive, types = node.primitive, [operand.type for operand in node.operands]
+        if isinstance(primitive, Elementwise):
+            scalars = [ArrayType((), operand.dtype) for operand in types]
+            return primitive.notation([element(operand, index) for operand in node.operands], scalars)
+        if isinstance(primitive, Composite):
+            return indexed(whole(node), index)
+        result: Notation = primitive.lower(emit, [accessor(operand) for operand in node.operands], types, index)
+        return result
+
+    def accessor(node: Node) -> Callable[[Sequence[Notation]], Notation]:
+        return lambda index: element(node, index)
+
+    def whole(node: Node) -> Notation:
+        if not isinstance(node, Apply) or node in stop:
+            return leaf(node, ())
+        result: Notation = node.primitive.notation(
+            [whole(operand) for operand in node.operands], [operand.type for operand in node.operands]
+        )
+        return result
+
+    return element(node, index)
+
+
+def _letters_in(index: Sequence[Notation]) -> set[str]:
+    """The names that appear in an index."""
+    letters: set[str] = set()
+    for entry in index:
+        if isinstance(entry, Symbol):
+            letters.add(entry.name)
+        elif isinstance(entry, Infix):
+            letters |= _letters_in(entry.operands)
+    return letters

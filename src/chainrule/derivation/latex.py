@@ -1,0 +1,361 @@
+r"""A derivation as LaTeX: a fragment that needs amsmath alone, or a document that compiles.
+
+English compiles with pdfLaTeX, XeLaTeX and LuaLaTeX; Chinese uses the class `ctexart` and XeLaTeX.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from chainrule.derivation.document import Block, Document, Equation, Heading, Words
+from chainrule.derivation.writing import VULGAR_FRACTIONS, Pieces, Writer, break_lines, flat
+from chainrule.primitives.notation import Call, Cases, Fraction, Indexed, Notation, Number, Symbol
+
+_GREEK = {
+    "alpha": "α",
+    "beta": "β",
+    "gamma": "γ",
+    "delta": "δ",
+    "epsilon": "ε",
+    "zeta": "ζ",
+    "eta": "η",
+    "theta": "θ",
+    "iota": "ι",
+    "kappa": "κ",
+    "lambda": "λ",
+    "mu": "μ",
+    "nu": "ν",
+    "xi": "ξ",
+    "pi": "π",
+    "rho": "ρ",
+    "sigma": "σ",
+    "tau": "τ",
+    "upsilon": "υ",
+    "phi": "φ",
+    "chi": "χ",
+    "psi": "ψ",
+    "omega": "ω",
+    "Gamma": "Γ",
+    "Delta": "Δ",
+    "Theta": "Θ",
+    "Lambda": "Λ",
+    "Xi": "Ξ",
+    "Pi": "Π",
+    "Sigma": "Σ",
+    "Phi": "Φ",
+    "Psi": "Ψ",
+    "Omega": "Ω",
+}
+_COMMANDS = {letter: "\\" + name for name, letter in _GREEK.items()}
+_OPERATORS = {
+    "−": "-",
+    "⊙": r"\odot",
+    "·": r"\cdot",
+    "≤": r"\le",
+    "≥": r"\ge",
+    "≠": r"\ne",
+    "∧": r"\land",
+    "∨": r"\lor",
+    "¬": r"\lnot",
+    "Σ": r"\sum",
+    "→": r"\to",
+    "×": r"\times",
+    "ᵀ": r"{}^{\top}",
+    "⟨": r"\langle",
+    "⟩": r"\rangle",
+    "∂": r"\partial",
+    "′": "'",
+    "½": r"\tfrac{1}{2}",
+    "¼": r"\tfrac{1}{4}",
+    "¾": r"\tfrac{3}{4}",
+    "²": "^{2}",
+    "⁻¹": "^{-1}",
+    "∞": r"\infty",
+    "√": r"\surd",
+}
+_FUNCTIONS = {"exp", "ln", "tanh", "sin", "cos", "max", "min"}
+_DELIMITERS = {"abs": (r"\lvert ", r" \rvert"), "floor": (r"\lfloor ", r" \rfloor"), "sqrt": (r"\sqrt{", "}")}
+_ESCAPES = {character: "\\" + character for character in "{}$&#_%"}
+_ESCAPES |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+_TALL = re.compile(r"\\(frac|sum|begin)\b")
+_LINE = 64
+"""The estimated width, in letters, of what fits on a line beside the equality signs and the shape."""
+
+
+class LatexWriter(Writer):
+    """Mathematics in LaTeX; `inline` is for a line of text, where fractions are written with a slash."""
+
+    space = r" \, "
+
+    def __init__(self, language: str = "en", inline: bool = False) -> None:
+        super().__init__(language)
+        self.stacked = not inline
+
+    def bracketed(self, inner: Pieces) -> Pieces:
+        # \left and \right would forbid a line break in between
+        size = ("\\Bigl", "\\Bigr") if _TALL.search(flat(inner)) else ("", "")
+        return [size[0] + "(", *inner, size[1] + ")"]
+
+    def symbol(self, symbol: Symbol) -> str:
+        return _subscripted(*_symbol_parts(symbol))
+
+    def number(self, number: Number) -> str:
+        value = number.value
+        if isinstance(value, bool):
+            return r"\mathrm{true}" if value else r"\mathrm{false}"
+        if value < 0:
+            return "-" + self.number(Number(-value))
+        if value in VULGAR_FRACTIONS:
+            return r"\tfrac{{{}}}{{{}}}".format(*VULGAR_FRACTIONS[value])
+        if value == float("inf"):
+            return r"\infty"
+        if isinstance(value, float) and value.is_integer() and value < 1e15:
+            return str(int(value))
+        mantissa, _, exponent = repr(value).partition("e")
+        if not exponent:
+            return mantissa
+        scale = f"10^{{{int(exponent)}}}"
+        return scale if mantissa == "1" else rf"{{{mantissa} \times {scale}}}"
+
+    def vector_of_ones(self) -> str:
+        return r"\mathbf{1}"
+
+    def infix(self, operator: str) -> str:
+        return _OPERATORS.get(operator, operator)
+
+    def prefix(self, operator: str) -> str:
+        return "-" if operator == "−" else self.infix(operator) + " "
+
+    def postfix(self, operand: Pieces, operator: str) -> Pieces:
+        return [*operand, r"^{\top}" if operator == "ᵀ" else "^{-1}"]
+
+    def power(self, base: Pieces, exponent: Notation) -> Pieces:
+        return [*base, f"^{{{self.write(exponent)}}}"]
+
+    def fraction(self, notation: Fraction, nesting: int) -> Pieces:
+        upper = self.operand(notation.numerator, notation, 0, nesting)
+        lower = self.operand(notation.denominator, notation, 1, nesting)
+        return [rf"\frac{{{flat(upper)}}}{{{flat(lower)}}}"] if self.stacked else [*upper, " / ", *lower]
+
+    def big_operator(self, operator: str, indices: Sequence[Notation]) -> str:
+        sign = r"\sum" if operator == "Σ" else _function(operator)
+        return sign + (f"_{{{','.join(map(self.write, indices))}}} " if indices else " ")
+
+    def cases(self, notation: Cases, nesting: int) -> Pieces:
+        condition = self.write(notation.condition)
+        when, otherwise = (
+            (r"\text{若 }", r"\text{否则}") if self.language == "zh" else (r"\text{if }", r"\text{otherwise}")
+        )
+        rows = rf"{self.write(notation.value)} & {when} {condition} \\ {self.write(notation.otherwise)} & {otherwise}"
+        return [rf"\begin{{cases}} {rows} \end{{cases}}"]
+
+    def call(self, notation: Call, nesting: int) -> Pieces:
+        arguments = self.arguments(notation.arguments, nesting)
+        if notation.function in _DELIMITERS:
+            left, right = _DELIMITERS[notation.function]
+            return [left + flat(arguments) + right]
+        name = _function(notation.function) + "'" * notation.primes
+        if notation.subscript:
+            name += f"_{{{','.join(map(self.write, notation.subscript))}}}"
+        return [name, *self.bracketed(arguments)]
+
+    def indexed(self, notation: Indexed, nesting: int) -> Pieces:
+        written = [self.write(index) for index in notation.indices]
+        joined = "".join(written) if all(re.fullmatch("[a-z]", index) for index in written) else ",".join(written)
+        if isinstance(notation.base, Symbol):
+            head, subscripts = _symbol_parts(notation.base)
+            return [_subscripted(head, [*subscripts, joined])]
+        return [*self.operand(notation.base, notation, nesting=nesting), f"_{{{joined}}}"]
+
+    def pairing_brackets(self) -> tuple[str, str]:
+        return r"\langle ", r" \rangle"
+
+    def partial(self, of: str, by: str) -> str:
+        return rf"\frac{{\partial {of}}}{{\partial {by}}}" if self.stacked else rf"\partial {of} / \partial {by}"
+
+
+def _symbol_parts(symbol: Symbol) -> tuple[str, list[str]]:
+    r"""A name as a letter and its subscripts: `W1` is W with 1, `a_hidden` is a with \mathrm{hidden}."""
+    if symbol.prefix == "δ":
+        word = re.fullmatch(r"[A-Za-z]{2,}", symbol.name)
+        return r"\delta", [symbol.name if symbol.name.isdigit() else _word(symbol.name) if word else _name(symbol.name)]
+    head, subscripts = _name_parts(symbol.name)
+    if symbol.prefix == "d":
+        return r"\mathrm{d}" + head, subscripts
+    return _mathematics(symbol.prefix) + head, subscripts
+
+
+def _name(name: str) -> str:
+    return _subscripted(*_name_parts(name))
+
+
+def _name_parts(name: str) -> tuple[str, list[str]]:
+    first, *rest = [part for part in name.split("_") if part] or [name]
+    match = re.fullmatch(r"([^\W\d_]+)(\d*)", first)
+    if match is None:
+        return (_mathematics(name) if len(name) == 1 else rf"\mathrm{{{_mathematics(name)}}}"), []
+    letters, digits = match.groups()
+    return _letters(letters), [*([digits] if digits else []), *map(_subscript, rest)]
+
+
+def _letters(letters: str) -> str:
+    """The letters that a name begins with: one letter, the name of a Greek one, or a word."""
+    if letters in _GREEK:
+        return _COMMANDS[_GREEK[letters]]
+    if len(letters) == 1 and (letters.isascii() or letters in _COMMANDS):
+        return _COMMANDS.get(letters, letters)
+    return rf"\mathit{{{letters}}}" if letters.isascii() else rf"\text{{{letters}}}"
+
+
+def _subscript(part: str) -> str:
+    if part.isdigit() or (len(part) == 1 and part.isascii()):
+        return part
+    return _COMMANDS[_GREEK[part]] if part in _GREEK else _word(part)
+
+
+def _word(word: str) -> str:
+    return rf"\mathrm{{{word}}}" if word.isascii() else rf"\text{{{word}}}"
+
+
+def _subscripted(head: str, subscripts: Sequence[str]) -> str:
+    return f"{head}_{{{','.join(subscripts)}}}" if subscripts else head
+
+
+def _function(function: str) -> str:
+    """The name of a function: a command where LaTeX has one."""
+    if function in _FUNCTIONS:
+        return "\\" + function
+    if len(function) == 1:
+        return _COMMANDS.get(function, function)
+    return rf"\operatorname{{{_mathematics(function)}}}"
+
+
+def _mathematics(text: str) -> str:
+    """Characters in mathematics."""
+    return "".join(
+        command + " " if (command := _OPERATORS.get(c, _COMMANDS.get(c))) is not None else _ESCAPES.get(c, c)
+        for c in text
+    )
+
+
+def escape(text: str) -> str:
+    """Text for LaTeX, with the letters and signs of mathematics in it set as such."""
+    result = ""
+    for run in re.findall(r"⁻¹|.", text, re.DOTALL):
+        command = _OPERATORS.get(run, _COMMANDS.get(run))
+        result += f"${command}$" if command is not None else _ESCAPES.get(run, run)
+    return result.replace("$$", "")
+
+
+def latex_of(notation: Notation, language: str = "en") -> str:
+    r"""`notation` in LaTeX's mathematics, without dollar signs.
+
+    >>> latex_of(Symbol("W1"))
+    'W_{1}'
+    """
+    return LatexWriter(language).write(notation)
+
+
+def render_latex(document: Document, standalone: bool = False) -> str:
+    """The document as LaTeX; with `standalone` one that compiles by itself, else a fragment for another document."""
+    body = _Page(document.language).render(document.blocks)
+    if not standalone:
+        return body
+    chinese = document.language == "zh"
+    compiler = "% Compile with xelatex.\n" if chinese else ""
+    preamble = (
+        "\\documentclass{%s}\n\\usepackage[margin=2.2cm]{geometry}\n\\usepackage{amsmath}\n\\setlength{\\parindent}{0pt}\n\\setlength{\\parskip}{4pt}\n\\allowdisplaybreaks\n"
+        % ("ctexart" if chinese else "article")
+    )
+    return f"{compiler}{preamble}\\begin{{document}}\n\n{body}\n\\end{{document}}\n"
+
+
+class _Page:
+    """Writes blocks, one display of equations for each run without reasons."""
+
+    def __init__(self, language: str) -> None:
+        self._writer = LatexWriter(language)
+        self._inline = LatexWriter(language, inline=True)
+
+    def render(self, blocks: Sequence[Block]) -> str:
+        parts: list[str] = []
+        rows: list[str] = []
+        for place, block in enumerate(blocks):
+            if not isinstance(block, Equation):
+                parts.append(self._words_block(block))
+                continue
+            rows.append(self._row(block))
+            after = blocks[place + 1] if place + 1 < len(blocks) else None
+            if block.reasons or not isinstance(after, Equation):
+                parts[-1:] = [part.rstrip("\n") for part in parts[-1:]]  # a new paragraph would leave a gap
+                parts.append("\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}\n")
+                rows = []
+            if block.reasons:
+                reasons = " \\\\\n".join(self._sentence(reason) for reason in block.reasons)
+                parts.append("\\begin{quote}\\small\n" + reasons + "\n\\end{quote}\n")
+        return "\n".join(parts)
+
+    def _words_block(self, block: Block) -> str:
+        assert not isinstance(block, Equation)
+        sentence = self._sentence(block.words)
+        if isinstance(block, Heading):
+            command = "section" if block.level == 1 else "subsection" if block.level == 2 else "subsubsection"
+            return f"\\{command}*{{{sentence}}}\n"
+        return sentence + "\n"
+
+    def _sentence(self, words: Words) -> str:
+        return "".join(
+            (_shape_mathematics(part) or escape(part)) if isinstance(part, str) else f"${self._inline.write(part)}$"
+            for part in words
+        )
+
+    def _row(self, equation: Equation) -> str:
+        """An equation with its equality signs aligned, its long sides broken, and its shape at the right."""
+        written = [self._writer.pieces(side) for side in equation.sides]
+        shape = _shape(equation.shape)
+        first = flat(written[0])
+        room = _LINE - estimated_width(first)
+        single = " = ".join(map(flat, written[1:]))
+        if len(written) > 1 and estimated_width(single) + estimated_width(shape) <= room:
+            lines = [[single]]
+        else:
+            lines = [break_lines(side, max(room, _LINE // 2), estimated_width, "") for side in written[1:]]
+        if not lines:
+            return "  & " + " \\\\\n  &\\quad ".join(break_lines(written[0], _LINE, estimated_width, "")) + shape
+        broken = ["= " + " \\\\\n  &\\quad ".join(side) for side in lines]
+        broken[0] = broken[0].replace(" \\\\\n", shape + " \\\\\n", 1) if len(lines[0]) > 1 else broken[0] + shape
+        return f"  {first} &" + " \\\\\n  &".join(broken)
+
+
+def _shape(shape: str) -> str:
+    """A shape as the tag of a line."""
+    return rf" \tag*{{{_shape_mathematics(shape) or escape(shape)}}}" if shape else ""
+
+
+def _shape_mathematics(text: str) -> str:
+    """`n×h`, `(h×n)(n×o) = h×o` or a single letter as mathematics; nothing for other text."""
+    if not re.fullmatch(r"[A-Za-z]|(?=.*[×=])[\w×·()=+, -]+", text) or not text.translate(_SIGNS).isascii():
+        return ""
+    named = re.sub(r"[^\W\d]\w*", lambda match: _name(match.group()), text)
+    return "$" + re.sub("[×·]", lambda match: f" {_OPERATORS[match.group()]} ", named) + "$"
+
+
+_SIGNS = str.maketrans("×·", "xx")
+
+
+def estimated_width(latex: str) -> int:
+    """About how many letters wide a formula is when it is set."""
+    for pattern, replacement in _WIDTHS:
+        latex = pattern.sub(replacement, latex)
+    return len(latex)
+
+
+_WIDTHS = [
+    (re.compile(r"\\frac\{\\partial [^{}]*\}\{\\partial ([^{}]*(?:\{[^{}]*\})?)\}"), r"d\1"),
+    (re.compile(r"\\(mathrm|mathit|mathbf|text|operatorname|tag\*|begin|end|Bigl|Bigr|tfrac|frac|quad)"), ""),
+    (re.compile(r"\\(exp|tanh|sin|cos|max|min|ln)\b"), r"\1"),
+    (re.compile(r"\\,"), ""),
+    (re.compile(r"\\[A-Za-z]+ ?"), "x"),
+    (re.compile(r"[{}_^$&\\]"), ""),
+]

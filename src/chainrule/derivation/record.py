@@ -1,0 +1,362 @@
+"""The record of a backward pass: a list of claims, each an equation whose two sides can be evaluated.
+
+No printed equation comes from anywhere but these objects. The left side of a claim is a quantity that `verify` can find
+without the calculus: the value of the forward pass, or a finite difference of it. The right side is an expression.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+from chainrule.calculus import Accumulation, Backward, Contribution, Rewrite, Simplifier, Stage, backward
+from chainrule.ir import Apply, Const, Input, Node, Program, substitute, topological_order
+from chainrule.primitives import Contract, Elementwise, Multiply, Sum
+from chainrule.primitives.notation import Call, Symbol
+
+PATH_LIMIT = 32
+"""More chains than this from the loss to one parameter are counted, not listed."""
+
+
+@dataclass(frozen=True, eq=False)
+class StageValue:
+    """The value of a named quantity in the forward pass."""
+
+    stage: Stage
+
+
+@dataclass(frozen=True, eq=False)
+class StageDifferential:
+    """`dz`: the change of one equation's result along the tangents of its operands."""
+
+    stage: Stage
+    operands: tuple[Input, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class StageDerivative:
+    """`σ′(z)`: the derivative of an activation, element by element."""
+
+    stage: Stage
+    symbol: Input
+
+
+@dataclass(frozen=True, eq=False)
+class LossDerivative:
+    """`∂L/∂x`: the gradient of the loss with respect to any quantity, everything after it recomputed."""
+
+    symbol: Input
+    cotangent: Input
+
+
+@dataclass(frozen=True, eq=False)
+class PathDerivative:
+    """The part of `∂L/∂x` that reaches x along one chain of equations: the product of the chain's factors."""
+
+    path: tuple[Contribution, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """An expression over the symbols of the derivation."""
+
+    node: Node
+
+
+Quantity: TypeAlias = StageValue | StageDifferential | StageDerivative | LossDerivative | PathDerivative | Expression
+Kind: TypeAlias = Literal[
+    "forward", "differential", "derivative", "pairing", "chain", "merge", "rewrite", "path", "gradient", "element"
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """`left = right`, of a kind that says which reason is given for it."""
+
+    kind: Kind
+    left: Quantity
+    right: Node
+
+
+@dataclass(frozen=True, eq=False)
+class StageRecord:
+    """What is claimed of one equation of the forward pass."""
+
+    stage: Stage
+    forward: Claim
+    differential: Claim | None
+    derivative: Claim | None
+    derivative_symbol: Input | None
+
+
+@dataclass(frozen=True, eq=False)
+class StepRecord:
+    """What is claimed of one cotangent: its chain, the pairing behind each contribution, and what cancelled."""
+
+    accumulation: Accumulation
+    pairings: tuple[Claim, ...]
+    chain: Claim
+    merge: Claim | None
+    rewrites: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class PathRecord:
+    """One chain from the loss to a parameter."""
+
+    contributions: tuple[Contribution, ...]
+    claim: Claim
+
+
+@dataclass(frozen=True, eq=False)
+class GradientRecord:
+    """What is claimed of one parameter: its gradient written out, and every chain that leads to it."""
+
+    symbol: Input
+    written_out: Claim
+    paths: tuple[PathRecord, ...]
+    path_count: int
+    path_sum: Claim | None
+
+
+class Record:
+    """The claims of one backward pass, in the order in which a reader meets them."""
+
+    def __init__(self, program: Program, wrt: Sequence[Input]) -> None:
+        self.program = name_activations(program)
+        self.backward: Backward = backward(self.program, wrt)
+        self.loss: Input = next(s.symbol for s in self.backward.stages if s.node is program.outputs[0])
+        self._by_symbol = {entry.symbol: entry for entry in self.backward.accumulations}
+
+    @cached_property
+    def stages(self) -> tuple[StageRecord, ...]:
+        """One record for each equation of the forward pass, in forward order."""
+        return tuple(self._stage(stage) for stage in self.backward.stages)
+
+    def _stage(self, stage: Stage) -> StageRecord:
+        forward = Claim("forward", StageValue(stage), stage.expression)
+        contributions = [c for entry in self.backward.accumulations for c in entry.contributions if c.stage is stage]
+        contributions.sort(key=lambda c: stage.operands.index(c.operand))
+        if not contributions:
+            return StageRecord(stage, forward, None, None, None)
+        operands = tuple(c.operand for c in contributions)
+        factor = activation_factor(contributions[0]) if len(contributions) == 1 else None
+        derivative = symbol = None
+        if factor is not None:
+            symbol = Input(f"′ {stage.name}", stage.symbol.type)
+            derivative = Claim("derivative", StageDerivative(stage, symbol), factor)
+        total = _linear_map(contributions[0], symbol)
+        for contribution in contributions[1:]:
+            total = total + contribution.linear_map
+        differential = Claim("differential", StageDifferential(stage, operands), total)
+        return StageRecord(stage, forward, differential, derivative, symbol)
+
+    @cached_property
+    def derivative_symbols(self) -> dict[Stage, Input]:
+        """The symbol σ′(z) of each equation a = σ(z)."""
+        return {s.stage: s.derivative_symbol for s in self.stages if s.derivative_symbol is not None}
+
+    @cached_property
+    def steps(self) -> tuple[StepRecord, ...]:
+        """One record for each cotangent, a parameter's as soon as all that it receives is known."""
+        return tuple(self._step(entry) for entry in self._reading_order())
+
+    def _reading_order(self) -> list[Accumulation]:
+        entries = self.backward.accumulations
+        place = {entry.symbol: k for k, entry in enumerate(entries)}
+
+        def key(entry: Accumulation) -> tuple[int, int]:
+            if entry.symbol in self.backward.wrt and entry.contributions:
+                return max(place[c.stage.symbol] for c in entry.contributions), 1 + place[entry.symbol]
+            return place[entry.symbol], 0
+
+        return sorted(entries, key=key)
+
+    def _step(self, entry: Accumulation) -> StepRecord:
+        pairings, rewrites = [], []
+        for c in entry.contributions:
+            linear_map = self.linear_map(c)
+            left = linear_map if isinstance(c.cotangent, Const) else inner(c.cotangent, linear_map)
+            pairings.append(Claim("pairing", Expression(left), inner(self.adjoint(c), c.tangent)))
+            rewrites += [_rewrite_claim(rewrite) for rewrite in c.rewrites]
+        rewrites += [_rewrite_claim(rewrite) for rewrite in entry.rewrites]
+        chain = Claim("chain", LossDerivative(entry.symbol, entry.cotangent), self._chain(entry))
+        merge = None if entry.merged is None else Claim("merge", Expression(chain.right), entry.merged)
+        return StepRecord(entry, tuple(pairings), chain, merge, tuple(rewrites))
+
+    @cached_property
+    def gradients(self) -> tuple[GradientRecord, ...]:
+        """One record for each parameter."""
+        return tuple(self._gradient(symbol) for symbol in self.backward.wrt)
+
+    def _gradient(self, symbol: Input) -> GradientRecord:
+        entry = self._by_symbol[symbol]
+        quantity = LossDerivative(symbol, entry.cotangent)
+        written_out = Claim("gradient", quantity, self.write_out(entry.result))
+        count = self._path_counts[symbol]
+        paths = []
+        if count <= PATH_LIMIT:
+            for path in self._paths(symbol):
+                paths.append(PathRecord(path, Claim("path", PathDerivative(path), self._along(path))))
+        path_sum = None
+        if len(paths) > 1:
+            total = paths[0].claim.right
+            for record in paths[1:]:
+                total = total + record.claim.right
+            path_sum = Claim("gradient", quantity, total)
+        return GradientRecord(symbol, written_out, tuple(paths), count, path_sum)
+
+    def write_out(self, node: Node) -> Node:
+        """`node` with every cotangent replaced by what it is, down to names of the forward pass and σ′(z)."""
+        known: dict[Node, Node] = {}
+        for entry in self.backward.accumulations:
+            (known[entry.cotangent],) = substitute([self._primed(entry)], known)
+        (result,) = substitute([node], known)
+        return result
+
+    def _chain(self, entry: Accumulation) -> Node:
+        """The chain of an accumulation, with σ′(z) for the derivative of an activation."""
+        if len(entry.contributions) == 1 and entry.chain is entry.contributions[0].adjoint:
+            return self.adjoint(entry.contributions[0])
+        return entry.chain
+
+    def _primed(self, entry: Accumulation) -> Node:
+        return self._chain(entry) if entry.merged is None else entry.merged
+
+    def adjoint(self, contribution: Contribution) -> Node:
+        """Jᵀδ, written δ ⊙ σ′(z) for an activation."""
+        symbol = self.derivative_symbols.get(contribution.stage)
+        return contribution.adjoint if symbol is None else Multiply()(contribution.cotangent, symbol)
+
+    def linear_map(self, contribution: Contribution) -> Node:
+        """J dx, written σ′(z) ⊙ dz for an activation."""
+        return _linear_map(contribution, self.derivative_symbols.get(contribution.stage))
+
+    @cached_property
+    def _path_counts(self) -> dict[Input, int]:
+        counts: dict[Input, int] = {self.loss: 1}
+        for entry in self.backward.accumulations:
+            if entry.symbol is not self.loss:
+                counts[entry.symbol] = sum(counts[c.stage.symbol] for c in entry.contributions)
+        return counts
+
+    def _paths(self, symbol: Input) -> Iterator[tuple[Contribution, ...]]:
+        """Every chain of contributions from the loss to `symbol`, the loss's own first."""
+        if symbol is self.loss:
+            yield ()
+            return
+        for contribution in self._by_symbol[symbol].contributions:
+            for head in self._paths(contribution.stage.symbol):
+                yield (*head, contribution)
+
+    def _along(self, path: Sequence[Contribution]) -> Node:
+        """The product of the factors along a chain, as one expression."""
+        cotangent: Node = Const(1, self.loss.type)
+        for contribution in path:
+            if isinstance(contribution.cotangent, Input):
+                (cotangent,) = substitute([self.adjoint(contribution)], {contribution.cotangent: cotangent})
+            else:
+                cotangent = self.adjoint(contribution)
+        return Simplifier()(cotangent)
+
+    @property
+    def claims(self) -> Iterator[Claim]:
+        """Every claim, in reading order."""
+        for stage in self.stages:
+            yield stage.forward
+        for stage in reversed(self.stages):
+            if stage.differential is not None:
+                yield stage.differential
+            if stage.derivative is not None:
+                yield stage.derivative
+        for step in self.steps:
+            yield from step.pairings
+            yield from step.rewrites
+            yield step.chain
+            if step.merge is not None:
+                yield step.merge
+        for gradient in self.gradients:
+            for path in gradient.paths:
+                yield path.claim
+            if gradient.path_sum is not None:
+                yield gradient.path_sum
+            yield gradient.written_out
+        for node in self.element_forms:
+            yield Claim("element", Expression(node), node)
+
+    @cached_property
+    def element_forms(self) -> tuple[Node, ...]:
+        """The expressions that the index form writes element by element."""
+        forms = [stage.stage.expression for stage in self.stages]
+        forms += [stage.derivative.right for stage in self.stages if stage.derivative is not None]
+        for step in self.steps:
+            forms += [step.chain.right] if step.merge is None else [step.chain.right, step.merge.right]
+        return tuple(dict.fromkeys(forms))
+
+
+def _linear_map(contribution: Contribution, derivative: Input | None) -> Node:
+    return contribution.linear_map if derivative is None else Multiply()(derivative, contribution.tangent)
+
+
+def _rewrite_claim(rewrite: Rewrite) -> Claim:
+    return Claim("rewrite", Expression(rewrite.before), rewrite.after)
+
+
+def inner(left: Node, right: Node) -> Node:
+    """⟨left, right⟩, the sum of the elementwise product."""
+    product = Multiply()(left, right)
+    return Sum(tuple(range(product.type.ndim)))(product) if product.type.ndim else product
+
+
+def activation_factor(contribution: Contribution) -> Node | None:
+    """σ′(z) as an expression, where the equation is a = σ(z) and sends back δ ⊙ σ′(z)."""
+    expression, adjoint = contribution.stage.expression, contribution.adjoint
+    if not (isinstance(expression, Apply) and isinstance(expression.primitive, Elementwise)):
+        return None
+    if expression.operands != (contribution.operand,) or not isinstance(_call(expression), Call):
+        return None
+    if isinstance(adjoint, Apply) and isinstance(adjoint.primitive, Multiply) and adjoint.operands[0] is contribution.cotangent:
+        factor: Node = adjoint.operands[1]
+        return None if factor is contribution.cotangent else factor
+    return None
+
+
+def _call(node: Apply) -> object:
+    """How an application is written, with its operands left blank."""
+    return node.primitive.notation(tuple(Symbol("·") for _ in node.operands), tuple(o.type for o in node.operands))
+
+
+def name_activations(program: Program) -> Program:
+    """The program with names z, a for what goes into and comes out of activations, where the user gave none.
+
+    An activation here is a function of one argument that a matrix product leads to.
+    """
+    names = dict(program.names)
+    taken = {node.name for node in program.inputs} | set(names.values())
+    for node in program.nodes:
+        if not isinstance(node, Apply) or node in program.outputs or not _is_activation(node, names):
+            continue
+        unnamed = [(part, letter) for part, letter in ((node.operands[0], "z"), (node, "a")) if part not in names]
+        own_number = re.findall(r"\d+$", names.get(node, "") or names.get(node.operands[0], ""))
+        for number in itertools.chain(own_number, map(str, itertools.count(1))):
+            if taken.isdisjoint(letter + number for _, letter in unnamed):
+                names.update((part, letter + number) for part, letter in unnamed)
+                taken.update(letter + number for _, letter in unnamed)
+                break
+    return Program(program.inputs, program.outputs, names)
+
+
+def _is_activation(node: Apply, names: Mapping[Node, str]) -> bool:
+    if len(node.operands) != 1 or not isinstance(node.primitive, Elementwise) or not isinstance(_call(node), Call):
+        return False
+    (operand,) = node.operands
+    if not isinstance(operand, Apply) or (operand in names and node in names):
+        return False
+    return any(
+        isinstance(part, Apply) and (part is operand or part not in names) and isinstance(part.primitive, Contract)
+        for part in [operand, *topological_order(operand.operands, stop=names)]
+    )

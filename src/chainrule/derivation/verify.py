@@ -1,0 +1,319 @@
+"""Evaluate both sides of every claim, in float64, at random points.
+
+The left sides need no calculus: values come from the forward pass, derivatives from finite differences of it. Central
+differences are extrapolated (Ridders, Advances in Engineering Software 4, 1982), which on smooth functions leaves an
+error of about 1e-11.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.calculus import TANGENT
+from chainrule.derivation.elements import element_value
+from chainrule.derivation.record import (
+    Claim,
+    Expression,
+    LossDerivative,
+    PathDerivative,
+    Record,
+    StageDerivative,
+    StageDifferential,
+    StageValue,
+)
+from chainrule.ir import Apply, DType, Input, Node, Program, ProgramError, concrete, topological_order
+from chainrule.primitives import Gather, OneHot, ScatterAdd
+from chainrule.primitives.evaluate import evaluate_nodes
+
+Array = NDArray[Any]
+Values = dict[Node, Array]
+
+EXACT_TOLERANCE = 1e-9
+DIFFERENCE_TOLERANCE = 1e-6
+ELEMENTS = 3
+"""How many elements of each index form are evaluated at each point."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A claim that did not hold."""
+
+    line: int
+    claim: Claim
+    relative_error: float
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome of `verify`: how many lines, at how many points, and the largest relative errors."""
+
+    lines: int
+    lines_checked: int
+    points: int
+    worst_relative_error: float
+    finite_difference_error: float
+    failures: tuple[Failure, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every line held at every point."""
+        return not self.failures and self.lines_checked == self.lines
+
+
+class Verifier:
+    """Checks the claims of one record; named sizes are bound to small distinct numbers."""
+
+    def __init__(self, record: Record, seed: int = 0) -> None:
+        self._record = record
+        self._random = np.random.default_rng(seed)
+        self.claims = list(record.claims)
+        sizes = dict(zip(record.program.dim_names, _small_sizes(), strict=False))
+        self._bound = _bind_all(record, self.claims, sizes)
+
+    def run(self, points: int = 3) -> Verification:
+        """Evaluate every claim at `points` random points."""
+        worst_exact = worst_difference = 0.0
+        failures: dict[int, Failure] = {}
+        checked: set[int] = set()
+        for _ in range(points):
+            values = self._point()
+            for number, claim in enumerate(self.claims, start=1):
+                error, tolerance = self._error(claim, values)
+                checked.add(number)
+                if tolerance == EXACT_TOLERANCE:
+                    worst_exact = max(worst_exact, error)
+                else:
+                    worst_difference = max(worst_difference, error)
+                if not error <= tolerance and number not in failures:
+                    failures[number] = Failure(number, claim, error)
+        return Verification(
+            len(self.claims), len(checked), points, worst_exact, worst_difference, tuple(failures.values())
+        )
+
+    # Values at one random point
+
+    def _point(self) -> Values:
+        """Every symbol's value: inputs drawn, forward values computed, tangents drawn, cotangents from the record."""
+        for spread in ("normal", "positive", "small"):
+            values: Values = {self._bound[node]: self._draw(node, spread) for node in self._record.program.inputs}
+            inputs = dict(values)
+            for stage in self._record.backward.stages:
+                node = self._bound[stage.node]
+                values[self._bound[stage.symbol]] = evaluate_nodes([node], inputs)[node]
+            if all(np.all(np.isfinite(value)) for value in values.values()):
+                break
+        else:
+            raise ProgramError("the forward pass is not finite at random points, so its derivation cannot be checked")
+        for record in self._record.stages:
+            if record.derivative is not None and record.derivative_symbol is not None:
+                values[self._bound[record.derivative_symbol]] = self._value(record.derivative.right, values)
+        for entry in self._record.backward.accumulations:
+            tangent = Input(TANGENT + entry.symbol.name, entry.symbol.type)
+            values[self._bound_input(tangent)] = self._normal(self._bound[entry.symbol].type.concrete_shape)
+            values[self._bound[entry.cotangent]] = self._value(entry.result, values)
+        return values
+
+    def _bound_input(self, node: Input) -> Node:
+        return self._bound.get(node, node)
+
+    def _normal(self, shape: tuple[int, ...]) -> Array:
+        return np.asarray(self._random.standard_normal(shape))
+
+    def _draw(self, node: Input, spread: str) -> Array:
+        type_ = self._bound[node].type
+        shape = type_.concrete_shape
+        if type_.dtype is DType.BOOL:
+            return self._random.integers(0, 2, shape).astype(bool)
+        if type_.dtype is DType.INT64:
+            return self._random.integers(0, self._index_bound(self._bound[node]), shape)
+        if spread == "normal":
+            return self._normal(shape)
+        low, high = (0.2, 1.5) if spread == "positive" else (0.05, 0.95)
+        return self._random.uniform(low, high, shape)
+
+    def _index_bound(self, node: Node) -> int:
+        """One more than the largest label that every use of an integer input takes."""
+        bound = 4
+        for user in topological_order([self._bound[stage.node] for stage in self._record.backward.stages]):
+            if isinstance(user, Apply) and node in _index_sources(user):
+                if isinstance(user.primitive, OneHot | ScatterAdd):
+                    bound = min(bound, concrete(user.primitive.size))
+                elif isinstance(user.primitive, Gather):
+                    bound = min(bound, concrete(user.operands[0].type.shape[user.primitive.axis]))
+        return bound
+
+    def _value(self, node: Node, values: Mapping[Node, Array]) -> Array:
+        bound = self._bound[node]
+        return evaluate_nodes([bound], values)[bound]
+
+    # The two sides of a claim
+
+    def _error(self, claim: Claim, values: Values) -> tuple[float, float]:
+        """The relative error of a claim at a point, and what it may be."""
+        left, right = claim.left, claim.right
+        if claim.kind == "element":
+            return self._element_error(right, values), EXACT_TOLERANCE
+        if isinstance(left, Expression):
+            if claim.kind == "pairing":
+                values = self._with_random_cotangents(values)
+            exact = self._value(right, values)
+            return _relative(self._value(left.node, values), exact, self._scale(claim, values)), EXACT_TOLERANCE
+        if isinstance(left, StageValue):
+            return _relative(values[self._bound[left.stage.symbol]], self._value(right, values)), EXACT_TOLERANCE
+        stated = self._value(right, values)
+        if isinstance(left, StageDifferential):
+            tangents = {self._bound[o]: values[self._bound_tangent(o)] for o in left.operands}
+            found = self._directional(left.stage.expression, tangents, values)
+        elif isinstance(left, StageDerivative):
+            (operand,) = left.stage.operands
+            ones = np.ones(self._bound[operand].type.concrete_shape)
+            found = self._directional(left.stage.expression, {self._bound[operand]: ones}, values)
+        else:
+            direction = self._normal(stated.shape)
+            stated = np.asarray(np.sum(stated * direction))
+            if isinstance(left, LossDerivative):
+                found = self._loss_change(left.symbol, direction, values)
+            else:
+                assert isinstance(left, PathDerivative)
+                found = self._path_change(left, direction, values)
+        return _relative(found, stated), DIFFERENCE_TOLERANCE
+
+    def _element_error(self, node: Node, values: Values) -> float:
+        """What the index form says of a few elements, against the value as a whole array."""
+        bound = self._bound[node]
+        whole = np.asarray(self._value(node, values))
+        worst = 0.0
+        for _ in range(ELEMENTS):
+            index = tuple(int(self._random.integers(0, size)) for size in whole.shape)
+            found = np.asarray(element_value(bound, index, values), float)
+            worst = max(worst, _relative(found, np.asarray(whole[index], float)))
+        return worst
+
+    def _bound_tangent(self, symbol: Input) -> Node:
+        return self._bound_input(Input(TANGENT + symbol.name, symbol.type))
+
+    def _with_random_cotangents(self, values: Values) -> Values:
+        """Pairings hold for every δ, so they are checked at one that owes nothing to the derivation."""
+        drawn = dict(values)
+        for entry in self._record.backward.accumulations:
+            cotangent = self._bound[entry.cotangent]
+            drawn[cotangent] = self._normal(cotangent.type.concrete_shape)
+        return drawn
+
+    def _scale(self, claim: Claim, values: Values) -> float:
+        """The size of the terms of a pairing, against which its rounding error is measured."""
+        if claim.kind != "pairing" or not isinstance(claim.left, Expression):
+            return 0.0
+        scale = 0.0
+        for side in (self._bound[claim.left.node], self._bound[claim.right]):
+            product = side.operands[0] if isinstance(side, Apply) and len(side.operands) == 1 else side
+            scale = max(scale, float(np.sum(np.abs(evaluate_nodes([product], values)[product]))))
+        return scale
+
+    def _directional(self, expression: Node, direction: Mapping[Node, Array], values: Values) -> Array:
+        node = self._bound[expression]
+
+        def along(step: float) -> Array:
+            moved = {**values, **{x: values[x] + step * dx for x, dx in direction.items()}}
+            return evaluate_nodes([node], moved)[node]
+
+        return _ridders(along)
+
+    def _loss_change(self, symbol: Input, direction: Array, values: Values) -> Array:
+        """The derivative of the loss along `direction` in `symbol`, everything after `symbol` recomputed."""
+
+        def along(step: float) -> Array:
+            moved = {self._bound[x]: values[self._bound[x]] for x in self._record.program.inputs}
+            moved[self._bound[symbol]] = values[self._bound[symbol]] + step * direction
+            for stage in self._record.backward.stages:
+                if stage.symbol is not symbol:
+                    node = self._bound[stage.expression]
+                    moved[self._bound[stage.symbol]] = evaluate_nodes([node], moved)[node]
+            return moved[self._bound[self._record.loss]]
+
+        return _ridders(along)
+
+    def _path_change(self, quantity: PathDerivative, direction: Array, values: Values) -> Array:
+        """What one chain makes of `direction`: each factor by finite differences, from the parameter to the loss."""
+        change = direction
+        for contribution in reversed(quantity.path):
+            change = self._directional(contribution.stage.expression, {self._bound[contribution.operand]: change}, values)
+        return change
+
+
+def _index_sources(user: Apply) -> tuple[Node, ...]:
+    """The inputs that an indexing operation takes its indices from, through changes of layout."""
+    sources: list[Node] = []
+    for operand in user.operands:
+        part = operand
+        while isinstance(part, Apply) and len(part.operands) == 1:
+            (part,) = part.operands
+        sources.append(part)
+    return tuple(sources)
+
+
+def _small_sizes() -> Iterator[int]:
+    """Distinct small sizes, so that a transposed or swapped axis cannot go unnoticed."""
+    yield from (3, 4, 2, 5)
+    yield from range(6, 1000)
+
+
+def _bind_all(record: Record, claims: Sequence[Claim], sizes: Mapping[str, int]) -> dict[Node, Node]:
+    """Every node of the record with named sizes replaced by numbers and floats in float64."""
+    roots: dict[Node, None] = {}
+    for claim in claims:
+        roots[claim.right] = None
+        if isinstance(claim.left, Expression):
+            roots[claim.left.node] = None
+    for stage in record.backward.stages:
+        roots.update(dict.fromkeys((stage.node, stage.expression, stage.symbol)))
+    for entry in record.backward.accumulations:
+        tangent = Input(TANGENT + entry.symbol.name, entry.symbol.type)
+        roots.update(dict.fromkeys((entry.symbol, entry.cotangent, entry.result, tangent)))
+    roots.update(dict.fromkeys(record.derivative_symbols.values()))
+    roots.update(dict.fromkeys(record.program.inputs))
+    return bind_nodes(list(roots), sizes)
+
+
+def bind_nodes(roots: Sequence[Node], sizes: Mapping[str, int]) -> dict[Node, Node]:
+    """Each node that `roots` need with the node it becomes when sizes are bound."""
+    nodes = topological_order(roots)
+    inputs = tuple(dict.fromkeys(node for node in nodes if isinstance(node, Input)))
+    bound = Program(inputs, tuple(nodes)).bind(sizes, DType.FLOAT64)
+    return dict(zip(nodes, bound.outputs, strict=True))
+
+
+def _relative(found: Array, stated: Array, scale: float = 0.0) -> float:
+    """The largest difference relative to the largest entry; inf where either is not finite."""
+    if found.shape != stated.shape or not (np.all(np.isfinite(found)) and np.all(np.isfinite(stated))):
+        return math.inf
+    if found.size == 0:
+        return 0.0
+    size = max(float(np.max(np.abs(found))), float(np.max(np.abs(stated))), scale, 1e-3)
+    return float(np.max(np.abs(found - stated))) / size
+
+
+def _ridders(along: Callable[[float], Array]) -> Array:
+    """The derivative of `along` at 0 by extrapolated central differences; the step is shortened if a kink is near."""
+    best, least = np.asarray(np.nan), math.inf
+    for start in (2.0**-6, 2.0**-10, 2.0**-16):
+        columns: list[Array] = []
+        for level in range(4):
+            step = start / 2**level
+            row = [np.asarray((along(step) - along(-step)) / (2 * step))]
+            for order, previous in enumerate(columns, start=1):
+                row.append(row[-1] + (row[-1] - previous) / (4.0**order - 1))
+            error = math.inf if level == 0 else float(np.max(np.abs(row[-1] - columns[-1]), initial=0.0))
+            if error < least:
+                best, least = row[-1], error
+            columns = row
+        size = float(np.max(np.abs(best), initial=0.0))
+        if least <= 1e-9 * max(size, 1e-3):
+            break
+    return best

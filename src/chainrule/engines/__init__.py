@@ -1,0 +1,42 @@
+"""Run a Program: `reference` in NumPy, which defines what is right, and `native`, generated machine code."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+from chainrule.engines.loop import Engine, EngineError, Loop, Outcome
+from chainrule.engines.reference import bind_sizes, evaluate
+from chainrule.engines.shuffle import permutation
+from chainrule.primitives.evaluate import evaluate_nodes
+
+_ENGINES = {
+    "reference": ("chainrule.engines.reference", "ReferenceEngine"),
+    "native": ("chainrule.engines.native", "NativeEngine"),
+}
+
+
+@cache
+def get_engine(name: str) -> Engine:
+    """The engine called `name`, one object per name, loaded when it is first asked for (LLVM takes its time).
+
+    Raises EngineError, a ValueError, for a name that is not "reference" or "native".
+    """
+    if name not in _ENGINES:
+        raise EngineError(f"there is no engine {name!r}; use 'native' or 'reference'")
+    module, attribute = _ENGINES[name]
+    engine: Engine = getattr(importlib.import_module(module), attribute)()
+    return engine
+
+
+__all__ = [
+    "Engine",
+    "EngineError",
+    "Loop",
+    "Outcome",
+    "bind_sizes",
+    "evaluate",
+    "evaluate_nodes",
+    "get_engine",
+    "permutation",
+]

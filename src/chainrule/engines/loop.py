@@ -1,0 +1,151 @@
+"""What an engine is asked to run, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.ir import ChainruleError, Program, ProgramError, ShapeError
+
+Array: TypeAlias = NDArray[Any]
+Report: TypeAlias = Callable[[int, NDArray[np.float64]], None]
+Status: TypeAlias = Literal["finished", "interrupted", "diverged"]
+
+
+class EngineError(ChainruleError, ValueError):
+    """An engine was asked for something that it does not have."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """A training run: which step to repeat, on which rows.
+
+    Each program of `steps` takes the inputs named in `state`, `rows` and `fixed`, with the leading axis of the
+    `rows` equal to its key, and gives the loss (a scalar, before the update) and the next value of each state.
+    A batch that is the whole data is never shuffled.
+    """
+
+    state: tuple[str, ...]
+    rows: tuple[str, ...]
+    fixed: tuple[str, ...]
+    steps: Mapping[int, Program]
+    row_count: int
+    batch_size: int
+    shuffle: bool
+
+    def __post_init__(self) -> None:
+        if self.row_count < 1 or self.batch_size < 1:
+            raise ProgramError(
+                f"a run needs at least one row and batches of at least one, not {self.row_count} rows in batches of "
+                f"{self.batch_size}"
+            )
+        for size in self.batch_sizes:
+            if size not in self.steps:
+                raise ProgramError(f"there is no step for a batch of {size} rows; give one for each size in use")
+            self._check_step(size, self.steps[size])
+
+    def _check_step(self, size: int, step: Program) -> None:
+        named = {*self.state, *self.rows, *self.fixed}
+        inputs = {node.name: node for node in step.inputs}
+        if set(inputs) != named:
+            raise ProgramError(f"the step takes {sorted(inputs)}; the run names {sorted(named)}")
+        if len(step.outputs) != len(self.state) + 1 or step.outputs[0].type.shape != ():
+            raise ProgramError("a step gives the loss, a scalar, and then the next value of each state")
+        if not step.outputs[0].type.dtype.is_float:
+            raise ProgramError(f"the loss must be a float, not {step.outputs[0].type.dtype.value}")
+        for name, output in zip(self.state, step.outputs[1:], strict=True):
+            if output.type != inputs[name].type:
+                raise ProgramError(f"{name} has the type {inputs[name].type}; its next value has {output.type}")
+        for name in self.rows:
+            if inputs[name].type.shape[:1] != (size,):
+                raise ShapeError(f"{name} of type {inputs[name].type} has no leading axis of {size} rows")
+
+    @property
+    def shuffles(self) -> bool:
+        """Whether the order of the rows changes anything."""
+        return self.shuffle and self.batch_size < self.row_count
+
+    @property
+    def batch_sizes(self) -> list[int]:
+        """The sizes of batch met: the full one, and the remainder's if there is one."""
+        full = min(self.batch_size, self.row_count)
+        remainder = self.row_count % full
+        return [full, remainder] if remainder else [full]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-self.row_count // self.batch_size)
+
+    @property
+    def step(self) -> Program:
+        """The step for a full batch."""
+        return self.steps[self.batch_sizes[0]]
+
+    def prepare(self, state: Mapping[str, Array], data: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Checked copies of `state`, and `data` in the right dtype; raises ShapeError or ProgramError."""
+        inputs = {node.name: node.type for node in self.step.inputs}
+        for kind, names, given in (("state", self.state, state), ("data", (*self.rows, *self.fixed), data)):
+            missing = [name for name in names if name not in given]
+            if missing:
+                raise ProgramError(f"the {kind} lacks {missing[0]!r}")
+
+        def checked(name: str, value: Array, copy: bool) -> Array:
+            expected = inputs[name].concrete_shape
+            if name in self.rows:
+                expected = (self.row_count, *expected[1:])
+            if np.shape(value) != expected:
+                raise ShapeError(f"{name} has the shape {np.shape(value)}; the run expects {expected}")
+            # ascontiguousarray would turn a scalar into an array of one element.
+            return np.array(value, dtype=inputs[name].dtype.numpy, order="C", copy=True if copy else None)
+
+        return (
+            {name: checked(name, state[name], True) for name in self.state},
+            {name: checked(name, data[name], False) for name in (*self.rows, *self.fixed)},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """How a run ended.
+
+    `losses` has an entry for each finished epoch: the mean of the batch losses, weighted by rows. After a divergence
+    `state` is the last one that was finite, `culprit` the first value that the step from there made non-finite, and
+    `culprit_step` the number of that step.
+    """
+
+    state: dict[str, Array]
+    losses: NDArray[np.float64]
+    epochs_done: int
+    steps_done: int
+    status: Status
+    culprit: str | None = None
+    culprit_step: int | None = None
+
+
+class Engine(Protocol):
+    """Runs programs."""
+
+    name: str
+
+    def compile(self, program: Program) -> Callable[[Mapping[str, Array]], list[Array]]:
+        """A function from the inputs by name to the outputs; every size in `program` is a number."""
+        ...
+
+    def run(
+        self,
+        loop: Loop,
+        state: Mapping[str, Array],
+        data: Mapping[str, Array],
+        epochs: int,
+        seed: int,
+        report: Report | None = None,
+    ) -> Outcome:
+        """Repeat the step. `report(epochs_done, losses)` is called now and then; an interrupt ends the run early.
+
+        The caller's arrays are never modified.
+        """
+        ...

@@ -1,0 +1,159 @@
+"""The operations of the emitter protocol as instructions, on scalars or whole vectors alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Never
+
+from chainrule.engines.native import math
+from chainrule.engines.native.text import (
+    REGISTER_TYPES,
+    Function,
+    Value,
+    constant,
+    element_type,
+    vector,
+    width_of,
+    with_element,
+)
+from chainrule.ir import Dim, DType, ProgramError
+from chainrule.primitives.emitter import Comparison, MathFunction, ReductionKind
+
+FLAGS = "reassoc contract"
+"""Sums may be reordered and products fused; NaN, infinity and the sign of zero are as IEEE 754 has them."""
+
+_FLOAT_PREDICATES = {"<": "olt", "<=": "ole", ">": "ogt", ">=": "oge", "==": "oeq", "!=": "une"}
+_INTEGER_PREDICATES = {"<": "slt", "<=": "sle", ">": "sgt", ">=": "sge", "==": "eq", "!=": "ne"}
+
+
+def is_float(type: str) -> bool:
+    """Whether the elements of a register type are floats."""
+    return element_type(type) in ("double", "float")
+
+
+def suffix(type: str) -> str:
+    """The mangling of an intrinsic on `type`."""
+    element = {"double": "f64", "float": "f32"}.get(element_type(type), element_type(type))
+    width = width_of(type)
+    return f"v{width}{element}" if width else element
+
+
+class Arithmetic:
+    """Emits one instruction, or a few, per operation; `width` is the number of lanes of constants (0: scalars)."""
+
+    def __init__(self, function: Function, width: int = 0) -> None:
+        self.function, self.width = function, width
+
+    def constant(self, value: float, dtype: DType) -> Value:
+        return constant(value, vector(REGISTER_TYPES[dtype], self.width))
+
+    def constant_like(self, value: float, x: Value) -> Value:
+        return constant(value, x.type)
+
+    def _binary(self, float_name: str, integer_name: str, x: Value, y: Value) -> Value:
+        name = f"{float_name} {FLAGS}" if is_float(x.type) else integer_name
+        return self.function.let(x.type, f"{name} {x}, {y.text}")
+
+    def add(self, x: Value, y: Value) -> Value:
+        return self._binary("fadd", "add", x, y)
+
+    def subtract(self, x: Value, y: Value) -> Value:
+        return self._binary("fsub", "sub", x, y)
+
+    def multiply(self, x: Value, y: Value) -> Value:
+        return self._binary("fmul", "mul", x, y)
+
+    def divide(self, x: Value, y: Value) -> Value:
+        return self.function.let(x.type, f"fdiv {x}, {y.text}")
+
+    def negate(self, x: Value) -> Value:
+        return self.function.let(x.type, f"fneg {x}" if is_float(x.type) else f"sub {x.type} zeroinitializer, {x.text}")
+
+    def maximum(self, x: Value, y: Value) -> Value:
+        name = "maximum" if is_float(x.type) else "smax"
+        return self.function.call(x.type, f"llvm.{name}.{suffix(x.type)}", x, y)
+
+    def minimum(self, x: Value, y: Value) -> Value:
+        name = "minimum" if is_float(x.type) else "smin"
+        return self.function.call(x.type, f"llvm.{name}.{suffix(x.type)}", x, y)
+
+    def combine(self, kind: ReductionKind, x: Value, y: Value) -> Value:
+        """One step of a reduction."""
+        return {"sum": self.add, "max": self.maximum, "min": self.minimum}[kind](x, y)
+
+    def math(self, function: MathFunction, *x: Value) -> Value:
+        if function == "abs" and not is_float(x[0].type):
+            return self.function.call(x[0].type, f"llvm.abs.{suffix(x[0].type)}", x[0], constant(0, "i1"))
+        return math.FUNCTIONS[function](*(math.Real(self.function, operand) for operand in x)).value
+
+    def compare(self, comparison: Comparison, x: Value, y: Value) -> Value:
+        result = with_element(x.type, "i1")
+        if is_float(x.type):
+            return self.function.let(result, f"fcmp {_FLOAT_PREDICATES[comparison]} {x}, {y.text}")
+        predicate = _INTEGER_PREDICATES[comparison]
+        if element_type(x.type) == "i1":
+            predicate = predicate.replace("s", "u")
+        return self.function.let(result, f"icmp {predicate} {x}, {y.text}")
+
+    def logical_and(self, x: Value, y: Value) -> Value:
+        return self.function.let(x.type, f"and {x}, {y.text}")
+
+    def logical_or(self, x: Value, y: Value) -> Value:
+        return self.function.let(x.type, f"or {x}, {y.text}")
+
+    def logical_not(self, x: Value) -> Value:
+        return self.function.let(x.type, f"xor {x}, {constant(1, x.type).text}")
+
+    def select(self, condition: Value, x: Value | Callable[[], Value], y: Value | Callable[[], Value]) -> Value:
+        then, otherwise = x() if callable(x) else x, y() if callable(y) else y
+        return self.function.let(then.type, f"select {condition}, {then}, {otherwise}")
+
+    def convert(self, x: Value, dtype: DType) -> Value:
+        """The same number in another dtype; a number turned to a boolean is whether it is not zero."""
+        source, target = element_type(x.type), REGISTER_TYPES[dtype]
+        if source == target:
+            return x
+        result = with_element(x.type, target)
+        if target == "i1":
+            return self.compare("!=", x, constant(0, x.type))
+        if is_float(x.type):
+            name = "fptosi" if target == "i64" else "fptrunc" if target == "float" else "fpext"
+        elif target == "i64":
+            name = "zext"
+        else:
+            name = "uitofp" if source == "i1" else "sitofp"
+        return self.function.let(result, f"{name} {x} to {result}")
+
+
+class Elementwise(Arithmetic):
+    """The emitter for functions of scalars, applied to whole vectors at once: it has no indices."""
+
+    def _no_index(self) -> ProgramError:
+        return ProgramError("an elementwise primitive's lowering uses an index; derive it from Linear or Nonlinear")
+
+    def index(self, value: Dim) -> Never:
+        raise self._no_index()
+
+    def index_add(self, i: Never, j: Never) -> Never:
+        raise self._no_index()
+
+    def index_multiply(self, i: Never, j: Never) -> Never:
+        raise self._no_index()
+
+    def index_divide(self, i: Never, j: Never) -> Never:
+        raise self._no_index()
+
+    def index_remainder(self, i: Never, j: Never) -> Never:
+        raise self._no_index()
+
+    def index_compare(self, comparison: Comparison, i: Never, j: Never) -> Never:
+        raise self._no_index()
+
+    def index_of(self, x: Value) -> Never:
+        raise self._no_index()
+
+    def scalar_of(self, i: Never) -> Never:
+        raise self._no_index()
+
+    def reduce(self, kind: ReductionKind, extents: Sequence[Dim], body: Callable[[Sequence[Never]], Value]) -> Never:
+        raise self._no_index()

@@ -1,0 +1,301 @@
+"""A tiny program without loops: every value is one vector register, for as long as the run lasts.
+
+Elementwise work is an instruction on the whole vector. For the rest, each primitive's lowering is run once per lane
+with plain numbers as indices; lanes of the same form are then zipped into one vector operation, and what differs
+between them, the places that they read, becomes a shuffle with a constant mask. A sum over an axis, a transpose, a
+padding and a matrix product all come out of that one rule.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.engines.native.arithmetic import Arithmetic, Elementwise
+from chainrule.engines.native.symbolic import Expression, Index, SymbolicEmitter, walk
+from chainrule.engines.native.text import (
+    MEMORY_TYPES,
+    REGISTER_TYPES,
+    Function,
+    Value,
+    constant,
+    constant_vector,
+    element_type,
+    vector,
+    width_of,
+)
+from chainrule.ir import Apply, ArrayType, Const, DType, Node, ProgramError
+from chainrule.primitives.base import Elementwise as ElementwisePrimitive
+
+WIDEST = 64
+"""The most elements that a value may have: sixteen AVX registers of float64, which is all that there are."""
+
+MOST_WORK = 6000
+"""The most scalar operations in a step: above, LLVM takes longer to compile it than most runs would save."""
+
+NARROW = 4
+"""Reductions to fewer lanes than this are evaluated all terms at once and then folded in halves."""
+
+
+class NotUnrollable(Exception):
+    """The program does not fit in registers."""
+
+
+class _NotUniform(Exception):
+    """A primitive does more with an index than to pass it on."""
+
+
+def register_type(type: ArrayType) -> str:
+    """The vector register that holds a value."""
+    return vector(REGISTER_TYPES[type.dtype], math.prod(type.concrete_shape))
+
+
+def fits(nodes: Sequence[Node]) -> bool:
+    """Whether values of these shapes can be held in registers; the amount of work is seen only while unrolling."""
+    return all(0 < math.prod(node.type.concrete_shape) <= WIDEST for node in nodes)
+
+
+class Unroller:
+    """Writes the instructions of one program into `function`."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.arithmetic = Arithmetic(function)
+        self.work = 0
+        self._values: dict[Node, Value] = {}
+        self._packed: dict[tuple[Expression, ...], Value] = {}
+
+    def run(self, nodes: Sequence[Node], outputs: Sequence[Node], inputs: dict[Node, Value]) -> list[Value]:
+        """The vectors of `outputs`, given those of the inputs; `nodes` are all that they need, operands first."""
+        self._values, self._packed = dict(inputs), {}
+        for node in nodes:
+            if node not in self._values:
+                self._values[node] = self._node(node)
+        return [self._values[output] for output in outputs]
+
+    def _node(self, node: Node) -> Value:
+        if isinstance(node, Const):
+            width = math.prod(node.type.concrete_shape)
+            if isinstance(node.value, np.ndarray):
+                return constant_vector(node.value.ravel().tolist(), REGISTER_TYPES[node.type.dtype])
+            assert isinstance(node.value, float | int)
+            return constant(node.value, vector(REGISTER_TYPES[node.type.dtype], width))
+        if not isinstance(node, Apply):
+            raise ProgramError(f"{node!r} has no value; it is not an input of the program")
+        result = self._uniform(node)
+        return result if result is not None else self._by_lanes(node)
+
+    def _uniform(self, node: Apply) -> Value | None:
+        """The result, if each of its elements depends on the operands' elements at the same place alone."""
+        width = math.prod(node.type.concrete_shape)
+        emit = _Uniform(self.function, width)
+        operands = [self._values[operand] for operand in node.operands]
+        primitive = node.primitive
+        if isinstance(primitive, ElementwisePrimitive):
+            self.work += 10 * width
+            result: Value = primitive.lower(emit, *operands)
+            return result
+        if any(operand.type.shape != node.type.shape for operand in node.operands):
+            return None
+        here = [object() for _ in node.type.shape]  # one mark per axis: a square matrix transposed is not uniform
+
+        def reader(value: Value) -> Callable[[Sequence[object]], Value]:
+            def read(index: Sequence[object]) -> Value:
+                if list(index) != here:
+                    raise _NotUniform
+                return value
+
+            return read
+
+        try:
+            result = primitive.lower(
+                emit, [reader(value) for value in operands], [o.type for o in node.operands], here
+            )
+        except _NotUniform:
+            return None
+        return result if width_of(result.type) == width else None
+
+    def _by_lanes(self, node: Apply) -> Value:
+        emit = SymbolicEmitter(unroll=True)
+        types = [operand.type for operand in node.operands]
+        readers = [_reader(emit, operand) for operand in node.operands]
+        lanes: list[Expression] = []
+        for index in itertools.product(*map(range, node.type.concrete_shape)):
+            lanes.append(node.primitive.lower(emit, readers, types, index))
+            if len(lanes) == 1:
+                self.work += sum(1 for _ in walk(lanes[0])) * math.prod(node.type.concrete_shape)
+                if self.work > MOST_WORK:
+                    raise NotUnrollable
+        return self._pack(tuple(lanes))
+
+    def _pack(self, lanes: tuple[Expression, ...]) -> Value:
+        """One vector whose lanes are the given expressions."""
+        found = self._packed.get(lanes)
+        if found is None:
+            found = self._packed[lanes] = self._pack_new(lanes)
+        return found
+
+    def _pack_new(self, lanes: tuple[Expression, ...]) -> Value:
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for place, lane in enumerate(lanes):
+            groups.setdefault(_form(lane), []).append(place)
+        if len(groups) > 1:
+            parts = [(places, self._pack(tuple(lanes[place] for place in places))) for places in groups.values()]
+            return self._blend(len(lanes), parts)
+        first = lanes[0]
+        if first.kind == "constant":
+            return self._constants(lanes)
+        if first.kind == "load":
+            return self._gather(lanes)
+        if first.kind == "terms":
+            return self._reduction(lanes)
+        if first.kind in ("index", "quotient", "remainder"):
+            raise NotUnrollable
+        operands = [self._pack(column) for column in zip(*(lane.arguments for lane in lanes), strict=True)]
+        if first.kind in ("math", "compare"):
+            return getattr(self.arithmetic, first.kind)(first.payload, *operands)  # type: ignore[no-any-return]
+        if first.kind == "convert":
+            return self.arithmetic.convert(operands[0], first.dtype)
+        return getattr(self.arithmetic, first.kind)(*operands)  # type: ignore[no-any-return]
+
+    def _constants(self, lanes: tuple[Expression, ...]) -> Value:
+        numbers = [lane.payload for lane in lanes]
+        element = REGISTER_TYPES[lanes[0].dtype]
+        if len(set(map(repr, numbers))) == 1:
+            return constant(numbers[0], vector(element, len(numbers)))
+        return constant_vector(numbers, element)
+
+    def _gather(self, lanes: tuple[Expression, ...]) -> Value:
+        """Lanes that each read one place of one operand."""
+        sources: dict[Node, list[int]] = {}
+        for place, lane in enumerate(lanes):
+            sources.setdefault(lane.payload[0], []).append(place)
+        if len(sources) > 1:
+            parts = [(places, self._gather(tuple(lanes[k] for k in places))) for places in sources.values()]
+            return self._blend(len(lanes), parts)
+        ((source, _),) = sources.items()
+        value = self._values[source]
+        return self.shuffle(value, [lane.payload[1] for lane in lanes])
+
+    def shuffle(self, value: Value, mask: Sequence[int | None]) -> Value:
+        """Lane k of the result is lane `mask[k]` of `value`; None leaves it undefined."""
+        if list(mask) == list(range(width_of(value.type))):
+            return value
+        return self.shuffle_pair(value, Value("poison", value.type), mask)
+
+    def shuffle_pair(self, first: Value, second: Value, mask: Sequence[int | None]) -> Value:
+        """As `shuffle`, of two vectors of one width, the lanes of the second numbered after those of the first."""
+        entries = ", ".join("i32 poison" if k is None else f"i32 {k}" for k in mask)
+        type = vector(element_type(first.type), len(mask))
+        return self.function.let(type, f"shufflevector {first}, {second}, <{len(mask)} x i32> <{entries}>")
+
+    def _blend(self, width: int, parts: Sequence[tuple[Sequence[int], Value]]) -> Value:
+        """A vector of `width` lanes put together from parts that each fill some places."""
+        result: Value | None = None
+        filled: set[int] = set()
+        for places, value in parts:
+            mask: list[int | None] = [None] * width
+            for k, place in enumerate(places):
+                mask[place] = k
+            spread = self.shuffle(value, mask)
+            if result is None:
+                result = spread
+            else:
+                chosen = [k if k in filled else width + k if mask[k] is not None else None for k in range(width)]
+                result = self.shuffle_pair(result, spread, chosen)
+            filled.update(places)
+        assert result is not None
+        return result
+
+    def join(self, parts: Sequence[Value]) -> Value:
+        """The parts one after another in one vector."""
+        places = itertools.accumulate((width_of(part.type) for part in parts), initial=0)
+        ranges = [range(start, start + width_of(part.type)) for start, part in zip(places, parts, strict=False)]
+        return self._blend(ranges[-1].stop, list(zip(ranges, parts, strict=True)))
+
+    def _reduction(self, lanes: tuple[Expression, ...]) -> Value:
+        """Lanes that each reduce as many terms. The order in which terms are combined is fixed here."""
+        kind, count, width = lanes[0].payload, len(lanes[0].arguments), len(lanes)
+        if width >= NARROW or count == 1:
+            terms = [self._pack(column) for column in zip(*(lane.arguments for lane in lanes), strict=True)]
+            while len(terms) > 1:
+                paired = [self.arithmetic.combine(kind, *terms[k : k + 2]) for k in range(0, len(terms) - 1, 2)]
+                terms = paired + terms[len(paired) * 2 :]
+            return terms[0]
+        if count * width > 2 * WIDEST:
+            raise NotUnrollable
+        folded = self._pack(tuple(lane.arguments[k] for k in range(count) for lane in lanes))
+        while count > 1:
+            half = count // 2
+            low = self.shuffle(folded, range(half * width))
+            high = self.shuffle(folded, range(half * width, 2 * half * width))
+            total = self.arithmetic.combine(kind, low, high)
+            if count % 2:
+                rest = self.shuffle(folded, range(2 * half * width, count * width))
+                total = self.join([total, rest])
+            folded, count = total, half + count % 2
+        return folded
+
+    def load(self, pointer: Value, type: ArrayType) -> Value:
+        """An array in memory as a vector."""
+        width = math.prod(type.concrete_shape)
+        size = type.dtype.numpy.itemsize
+        value = self.function.load(vector(MEMORY_TYPES[type.dtype], width), pointer, f", align {size}")
+        if type.dtype is DType.BOOL:
+            return self.function.let(vector("i1", width), f"icmp ne {value}, zeroinitializer")
+        return value
+
+    def store(self, value: Value, pointer: Value, type: ArrayType) -> None:
+        """A vector to an array in memory."""
+        if type.dtype is DType.BOOL:
+            wide = vector("i8", width_of(value.type))
+            value = self.function.let(wide, f"zext {value} to {wide}")
+        self.function.store(value, pointer, f", align {type.dtype.numpy.itemsize}")
+
+    def finite(self, value: Value) -> Value:
+        """Whether every lane is finite."""
+        difference = self.function.let(value.type, f"fsub {value}, {value.text}")
+        width = width_of(value.type)
+        lanes = self.function.let(vector("i1", width), f"fcmp ord {difference}, zeroinitializer")
+        return self.function.call("i1", f"llvm.vector.reduce.and.v{width}i1", lanes)
+
+
+class _Uniform(Elementwise):
+    """Refuses indices by the exception that asks for lanes."""
+
+    def _no_index(self) -> Exception:
+        return _NotUniform()
+
+
+def _form(lane: Expression) -> tuple[Any, ...]:
+    """What must agree for lanes to share an instruction."""
+    if lane.kind in ("constant", "load"):
+        return lane.kind, lane.dtype
+    if lane.kind == "select":
+        return lane.kind, lane.dtype
+    return lane.kind, lane.dtype, lane.payload, len(lane.arguments)
+
+
+def _reader(emit: SymbolicEmitter, operand: Node) -> Callable[[Sequence[Index]], Expression]:
+    strides = row_major_strides(operand.type.concrete_shape)
+
+    def read(index: Sequence[Index]) -> Expression:
+        offset = 0
+        for i, stride in zip(index, strides, strict=True):
+            if not isinstance(i, int):
+                raise NotUnrollable  # the place is known only while running
+            offset += i * stride
+        return emit.load(operand, offset, operand.type.dtype)
+
+    return read
+
+
+def row_major_strides(shape: Sequence[int]) -> list[int]:
+    """Elements from one index to the next, for each axis."""
+    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+
+

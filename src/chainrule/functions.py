@@ -1,0 +1,312 @@
+"""The named functions of the vocabulary, for plain arrays, for nodes, and for whatever wraps nodes.
+
+Each public function is a `builder`, which makes an expression of nodes, behind `_call`. An argument with a method
+`__chainrule_call__(builder, arguments, options)` takes the call over (a traced array does); nodes go to the builder as
+they are; plain arrays are evaluated by the definition of each primitive, and give an array, or a scalar, of NumPy.
+Integers count as float64, and float32 stays float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule import primitives
+from chainrule.ir import ArrayType, Const, Dim, DType, DTypeError, Input, Node, ShapeError, shape_text
+from chainrule.primitives import as_floats, cast, evaluate_nodes, mean, negate, square, sum_
+
+Axis = int | Sequence[int] | None
+
+
+def _call(builder: Callable[..., Node], *arguments: Any, **options: Any) -> Any:
+    """`builder` on arrays of any kind; `arguments` are arrays or None, `options` are static."""
+    for argument in (*arguments, *options.values()):
+        take_over = getattr(type(argument), "__chainrule_call__", None)
+        if take_over is not None:
+            return take_over(argument, builder, arguments, options)
+    if any(isinstance(argument, Node) for argument in arguments):
+        return builder(*(_literal(argument) for argument in arguments), **options)
+    inputs: dict[Node, Any] = {}
+    nodes: list[Node | None] = []
+    for k, argument in enumerate(arguments):
+        if argument is None:
+            nodes.append(None)
+            continue
+        array = _array(argument)
+        node = Input(f"argument {k + 1}", ArrayType(array.shape, DType.of(array.dtype)))
+        inputs[node] = array
+        nodes.append(node)
+    output = builder(*nodes, **options)
+    result = np.asarray(evaluate_nodes([output], inputs)[output])
+    if result.ndim == 0:
+        return result[()]
+    return result if result.flags.owndata and result.flags.writeable and output not in inputs else result.copy()
+
+
+def _array(argument: Any) -> np.ndarray[Any, Any]:
+    """An argument as an array of one of the language's dtypes."""
+    try:
+        array = np.asarray(argument)
+    except ValueError as error:
+        raise ShapeError(f"the rows of {type(argument).__name__} differ in length; give an array") from error
+    return array.astype(DType.of(array.dtype).numpy, copy=False)
+
+
+def _literal(argument: Any) -> Any:
+    """A plain array among nodes as a literal; Python numbers stay as they are, since they take the others' dtype."""
+    if argument is None or isinstance(argument, Node | float | int):
+        return argument
+    array = _array(argument)
+    return Const(array, ArrayType(array.shape, DType.of(array.dtype)))
+
+
+def _same_shape(function: str, x: Node, y: Node) -> None:
+    if x.type.shape != y.type.shape:
+        raise ShapeError(
+            f"{function} takes two arrays of one shape, not {shape_text(x.type.shape)} and {shape_text(y.type.shape)}; "
+            "reshape one of them"
+        )
+
+
+def sigmoid(x: Any) -> Any:
+    """The logistic function σ(x) = 1 / (1 + e⁻ˣ), element by element; no overflow at any x.
+
+    >>> print(sigmoid(0.0))
+    0.5
+    """
+    return _call(primitives.sigmoid, x)
+
+
+def log_sigmoid(x: Any) -> Any:
+    """`ln σ(x) = −softplus(−x)`, element by element; no overflow at any x.
+
+    >>> print(log_sigmoid(-1000.0))
+    -1000.0
+    """
+    return _call(_log_sigmoid, x)
+
+
+def _log_sigmoid(x: Node) -> Node:
+    return negate(primitives.softplus(negate(x)))
+
+
+def softplus(x: Any) -> Any:
+    """ln(1 + eˣ), element by element; no overflow at any x. Its derivative is σ.
+
+    >>> print(softplus(1000.0))
+    1000.0
+    """
+    return _call(primitives.softplus, x)
+
+
+def relu(x: Any) -> Any:
+    """max(x, 0), element by element; the derivative at 0 is 0, and NaN stays NaN.
+
+    >>> relu([-2.0, 3.0])
+    array([0., 3.])
+    """
+    return _call(primitives.relu, x)
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
+    """`x` where it is positive, else `negative_slope * x`; the derivative at 0 is `negative_slope`.
+
+    >>> leaky_relu([-2.0, 3.0], negative_slope=0.1)
+    array([-0.2,  3. ])
+    """
+    return _call(primitives.leaky_relu, x, negative_slope=negative_slope)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """`x` where it is positive, else α (eˣ − 1) (Clevert et al. 2015, equation 15).
+
+    >>> elu([-1000.0, 3.0])
+    array([-1.,  3.])
+    """
+    return _call(primitives.elu, x, alpha=alpha)
+
+
+def silu(x: Any) -> Any:
+    """`x σ(x)`, also called swish (Elfwing et al. 2017, equation 4).
+
+    >>> silu([-1000.0, 0.0, 1000.0])
+    array([  -0.,    0., 1000.])
+    """
+    return _call(primitives.silu, x)
+
+
+def gelu(x: Any, approximate: bool = False) -> Any:
+    """`x Φ(x)` with Φ the standard normal distribution function (Hendrycks and Gimpel 2016).
+
+    With `approximate`, ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))).
+
+    >>> print(f"{gelu(1.0):.6f} {gelu(1.0, approximate=True):.6f}")
+    0.841345 0.841192
+    """
+    return _call(primitives.gelu, x, approximate=approximate)
+
+
+def erf(x: Any) -> Any:
+    """The error function 2/√π · ∫₀ˣ exp(−t²) dt, element by element.
+
+    >>> print(f"{erf(1.0):.6f}")
+    0.842701
+    """
+    return _call(primitives.erf, x)
+
+
+def softmax(x: Any, axis: Axis = -1) -> Any:
+    """eˣ / Σ eˣ, the sum over `axis` (all axes where it is None), which has the shape of `x`; no overflow.
+
+    >>> softmax([1000.0, 1000.0])
+    array([0.5, 0.5])
+    """
+    return _call(primitives.softmax, x, axis=axis)
+
+
+def log_softmax(x: Any, axis: Axis = -1) -> Any:
+    """The logarithm of `softmax(x, axis)`, also where that underflows.
+
+    >>> log_softmax([0.0, 1000.0])
+    array([-1000.,     0.])
+    """
+    return _call(primitives.log_softmax, x, axis=axis)
+
+
+def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """`ln Σ eˣ` over `axis`, all axes where it is None; no overflow. Its derivative is the softmax.
+
+    >>> print(f"{logsumexp([1000.0, 1000.0]):.6f}")
+    1000.693147
+    """
+    return _call(primitives.logsumexp, x, axis=axis, keepdims=keepdims)
+
+
+def cross_entropy(logits: Any, labels: Any) -> Any:
+    """−mean log softmax(logits)[labels]: `logits` of shape (…, k), integer `labels` of shape (…), from 0 to k − 1.
+
+    The derivative by the logits is (p − y) / count, with p the softmax and y the labels as one-hot rows.
+
+    >>> print(f"{cross_entropy([[2.0, 0.0], [0.0, 1.0]], [0, 1]):.6f}")
+    0.220095
+    """
+    return _call(_cross_entropy, logits, labels)
+
+
+def _cross_entropy(logits: Node, labels: Node) -> Node:
+    logits = as_floats(logits)
+    if labels.type.dtype is not DType.INT64:
+        raise DTypeError(
+            f"cross_entropy takes integer labels, not {labels.type.dtype.value}; for rows of probabilities y write "
+            "-np.mean(np.sum(y * cr.log_softmax(z), axis=-1))"
+        )
+    if logits.type.ndim == 0 or labels.type.shape != logits.type.shape[:-1]:
+        raise ShapeError(
+            f"cross_entropy takes logits of shape (…, k) and labels of shape (…), not {shape_text(logits.type.shape)} "
+            f"and {shape_text(labels.type.shape)}"
+        )
+    targets = primitives.one_hot(labels, logits.type.shape[-1], logits.type.dtype)
+    return negate(mean(sum_(targets * primitives.log_softmax(logits), -1)))
+
+
+def binary_cross_entropy(logits: Any, targets: Any) -> Any:
+    """mean(softplus(z) − y z): the cross-entropy of σ(z) against targets y in [0, 1], two arrays of one shape.
+
+    The derivative by the logits z is (σ(z) − y) / count.
+
+    >>> print(binary_cross_entropy([1000.0, -1000.0], [1, 0]))
+    0.0
+    """
+    return _call(_binary_cross_entropy, logits, targets)
+
+
+def _binary_cross_entropy(logits: Node, targets: Node) -> Node:
+    logits, targets = as_floats(logits), as_floats(targets)
+    _same_shape("binary_cross_entropy", logits, targets)
+    return mean(primitives.softplus(logits) - cast(targets, logits.type.dtype) * logits)
+
+
+def mean_squared_error(predictions: Any, targets: Any) -> Any:
+    """mean((predictions − targets)²), two arrays of one shape.
+
+    >>> print(mean_squared_error([1.0, 2.0], [1.0, 4.0]))
+    2.0
+    """
+    return _call(_mean_squared_error, predictions, targets)
+
+
+def _mean_squared_error(predictions: Node, targets: Node) -> Node:
+    predictions, targets = as_floats(predictions), as_floats(targets)
+    _same_shape("mean_squared_error", predictions, targets)
+    return mean(square(predictions - cast(targets, predictions.type.dtype)))
+
+
+def layer_norm(x: Any, gain: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+    """(x − mean) / √(var + eps) ⊙ gain + bias over the last axis (Ba et al. 2016, equation 4).
+
+    `gain` and `bias` broadcast against `x`, whose shape the result has; each may be left out.
+
+    >>> print(np.round(layer_norm([1.0, 2.0, 3.0], eps=0.0), 6))
+    [-1.224745  0.        1.224745]
+    """
+    return _call(_layer_norm, x, gain, bias, eps=eps)
+
+
+def _layer_norm(x: Node, gain: Node | None, bias: Node | None, eps: float) -> Node:
+    x = as_floats(x)
+    centred = x - mean(x, -1, keepdims=True)
+    normal = centred / primitives.sqrt(mean(square(centred), -1, keepdims=True) + eps)
+    return _scaled("layer_norm", normal, gain, bias)
+
+
+def rms_norm(x: Any, gain: Any = None, eps: float = 1e-6) -> Any:
+    """`x / √(mean(x²) + eps) ⊙ gain` over the last axis (Zhang and Sennrich 2019, equation 4).
+
+    >>> print(np.round(rms_norm([3.0, 4.0], eps=0.0), 6))
+    [0.848528 1.131371]
+    """
+    return _call(_rms_norm, x, gain, eps=eps)
+
+
+def _rms_norm(x: Node, gain: Node | None, eps: float) -> Node:
+    x = as_floats(x)
+    return _scaled("rms_norm", x / primitives.sqrt(mean(square(x), -1, keepdims=True) + eps), gain, None)
+
+
+def _scaled(function: str, x: Node, gain: Node | None, bias: Node | None) -> Node:
+    result = x
+    if gain is not None:
+        result = result * cast(as_floats(gain), x.type.dtype)
+    if bias is not None:
+        result = result + cast(as_floats(bias), x.type.dtype)
+    if result.type.shape != x.type.shape:
+        raise ShapeError(
+            f"gain and bias of {function} must broadcast to the shape {shape_text(x.type.shape)} of x, but with them "
+            f"the shape is {shape_text(result.type.shape)}"
+        )
+    return result
+
+
+def one_hot(labels: Any, size: Dim) -> Any:
+    """Integer labels of shape (…) as rows of shape (…, size): 1 at the label, 0 elsewhere, in float64.
+
+    A label out of range raises IndexError; a negative one counts from the end.
+
+    >>> one_hot([0, 2], 3)
+    array([[1., 0., 0.],
+           [0., 0., 1.]])
+    """
+    return _call(primitives.one_hot, labels, size=size)
+
+
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """`np.take`: the slices of `x` along `axis` (of the flat array, where it is None) that integer `indices` name.
+
+    >>> take([[1.0, 2.0], [3.0, 4.0]], [1, 1, 0], axis=0)
+    array([[3., 4.],
+           [3., 4.],
+           [1., 2.]])
+    """
+    return _call(primitives.take, x, indices, axis=axis)

@@ -1,0 +1,118 @@
+"""The two-layer network that backpropagation is usually explained on, to read and to use."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.functions import sigmoid
+from chainrule.ir import ShapeError
+from chainrule.training import SGD, FitResult, fit, positive_integer
+
+Array = NDArray[np.float64]
+
+
+def two_layer_loss(X: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+    """The loss of the network, ½ Σ (a2 − y)², summed over the rows of `X`; its gradients are derived from this code."""
+    z1 = X @ W1 + b1
+    a1 = sigmoid(z1)
+    z2 = a1 @ W2 + b2
+    a2 = sigmoid(z2)
+    return 0.5 * np.sum((a2 - y) ** 2)
+
+
+class NeuralNetwork:
+    """Two layers, each linear and then the logistic function σ, trained by gradient descent on ½ Σ (a2 − y)².
+
+    Weights are standard normal draws of `RandomState(seed)`, first those of the hidden layer; biases begin at zero.
+    Raises TrainingError for a size that is not a positive whole number.
+
+    Attributes
+    ----------
+    weights_input_hidden, weights_hidden_output : arrays of shape (input, hidden) and (hidden, output)
+    bias_hidden, bias_output : arrays of shape (1, hidden) and (1, output)
+    loss_history : array
+        The mean squared error at the start of each epoch that `train` has run, over all its calls.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, output_size: int, seed: int | None = None) -> None:
+        self.input_size = positive_integer("input_size", input_size)
+        self.hidden_size = positive_integer("hidden_size", hidden_size)
+        self.output_size = positive_integer("output_size", output_size)
+        random = np.random.RandomState(seed)
+        self.weights_input_hidden: Array = random.randn(self.input_size, self.hidden_size)
+        self.weights_hidden_output: Array = random.randn(self.hidden_size, self.output_size)
+        self.bias_hidden: Array = np.zeros((1, self.hidden_size))
+        self.bias_output: Array = np.zeros((1, self.output_size))
+        self.loss_history: Array = np.empty(0)
+
+    def sigmoid(self, x: Any) -> Any:
+        """The logistic function 1 / (1 + e⁻ˣ)."""
+        return sigmoid(x)
+
+    def sigmoid_derivative(self, a: Any) -> Any:
+        """The derivative of σ in terms of its value `a = σ(x)`: a (1 − a)."""
+        return a * (1 - a)
+
+    def feedforward(self, X: Any) -> Any:
+        """The output, of shape (rows, output), for `X` of shape (rows, input)."""
+        if np.ndim(X) != 2 or np.shape(X)[1] != self.input_size:
+            raise ShapeError(
+                f"X has the shape {np.shape(X)}; this network takes (rows, {self.input_size}), one row for each sample"
+            )
+        hidden = self.sigmoid(X @ self.weights_input_hidden + self.bias_hidden)
+        return self.sigmoid(hidden @ self.weights_hidden_output + self.bias_output)
+
+    def backward(self, X: Any, y: Any, learning_rate: float) -> None:
+        """One update, W ← W − learning_rate · ∂L/∂W, of every weight and bias."""
+        self._descend(X, y, 1, learning_rate, engine="reference")
+
+    def train(self, X: Any, y: Any, epochs: int, learning_rate: float, report_every: int | None = 4000) -> None:
+        """`epochs` updates on all rows of `X` (rows, input) and `y` (rows, output), in native code.
+
+        Writes the mean squared error at the start of every `report_every`-th epoch to standard output; 0 or None
+        writes nothing. Ctrl-C ends the training early and keeps what was learnt.
+
+        Raises ShapeError for shapes that do not fit the network, TrainingError for a number of epochs or a rate that
+        is not positive.
+        """
+        written = 0
+
+        def report(epochs_done: int, losses: Array) -> None:
+            nonlocal written
+            while report_every and written < epochs_done:
+                sys.stdout.write(f"Epoch {written}, loss {2 * losses[written] / np.size(y):.6f}\n")
+                written += report_every
+
+        result = self._descend(X, y, epochs, learning_rate, engine="native", report=report)
+        errors = 2 * result.history["loss"] / np.size(y)
+        report(len(errors), result.history["loss"])
+        self.loss_history = np.concatenate([self.loss_history, errors])
+
+    def _descend(self, X: Any, y: Any, epochs: int, learning_rate: float, engine: str, report: Any = None) -> FitResult:
+        X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
+        if X.ndim != 2 or X.shape[1] != self.input_size or y.shape != (len(X), self.output_size):
+            raise ShapeError(
+                f"X and y have the shapes {X.shape} and {y.shape}; this network takes (rows, {self.input_size}) and "
+                f"(rows, {self.output_size}), one row for each sample"
+            )
+        result = fit(
+            two_layer_loss,
+            params={
+                "W1": self.weights_input_hidden,
+                "b1": self.bias_hidden,
+                "W2": self.weights_hidden_output,
+                "b2": self.bias_output,
+            },
+            data={"X": X, "y": y},
+            optimizer=SGD(learning_rate),
+            epochs=epochs,
+            engine=engine,
+            callback=report,
+        )
+        self.weights_input_hidden, self.bias_hidden = result.params["W1"], result.params["b1"]
+        self.weights_hidden_output, self.bias_output = result.params["W2"], result.params["b2"]
+        return result

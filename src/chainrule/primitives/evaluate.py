@@ -1,0 +1,31 @@
+"""The meaning of an expression: each primitive's `value`, operands first. Every engine is compared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.ir import Apply, Const, Node, ProgramError, SymbolicDim, topological_order
+
+
+def evaluate_nodes(outputs: Sequence[Node], values: Mapping[Node, NDArray[Any]]) -> dict[Node, NDArray[Any]]:
+    """The value of every node that `outputs` need, given those in `values`; all sizes must be numbers.
+
+    Raises ProgramError where an input has no value.
+    """
+    known = dict(values)
+    for node in topological_order(outputs, stop=known):
+        if node in known:
+            continue
+        if isinstance(node, Const):
+            if isinstance(node.value, SymbolicDim):
+                raise ProgramError(f"the size {node.value} has no value here; bind it to a number first")
+            known[node] = np.broadcast_to(np.asarray(node.value, node.type.dtype.numpy), node.type.concrete_shape)
+        elif isinstance(node, Apply):
+            known[node] = node.primitive.value(*(known[operand] for operand in node.operands))
+        else:
+            raise ProgramError(f"{node!r} has no value; give one for it")
+    return known

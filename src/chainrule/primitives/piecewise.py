@@ -1,0 +1,158 @@
+"""Functions with a kink or a step: absolute value, sign, maximum, minimum, clip.
+
+At a kink the derivative is the mean of those on both sides, as in autograd and JAX: 0 for |x| at 0, and half for each
+operand of a maximum where both are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar, final
+
+import numpy as np
+
+from chainrule.ir import ArrayType, Node, Operand, named_dim
+from chainrule.primitives.base import Array, Elementwise, Example
+from chainrule.primitives.comparison import equal, greater, indicator, less
+from chainrule.primitives.emitter import Emitter
+from chainrule.primitives.notation import Call, Notation
+from chainrule.primitives.replication import as_floats, broadcast_together
+
+S = TypeVar("S")
+I = TypeVar("I")
+
+_OPERAND = ArrayType((named_dim("n"), named_dim("m")))
+
+
+class _TwoSided(Elementwise, abstract=True):
+    """A function of one operand with its kink at 0."""
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return [Example(cls(), (_OPERAND,), (side,)) for side in ((0.2, 3.0), (-3.0, -0.2))]
+
+
+@final
+@dataclass(frozen=True)
+class Abs(_TwoSided):
+    """|x|."""
+
+    def value(self, *operands: Array) -> Array:
+        return np.asarray(np.abs(operands[0]))
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        (x,) = operands
+        return (sign(x),)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("abs", tuple(operands))
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        return emit.math("abs", operands[0])
+
+
+@final
+@dataclass(frozen=True)
+class Sign(_TwoSided):
+    """−1, 0 or 1; NaN stays NaN. The derivative is zero."""
+
+    def value(self, *operands: Array) -> Array:
+        return np.asarray(np.sign(operands[0]))
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        return (None,)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("sign", tuple(operands))
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        (x,) = operands
+        zero = emit.constant_like(0, x)
+        negative = emit.select(emit.compare("<", x, zero), emit.constant_like(-1, x), x)
+        nonzero = emit.select(emit.compare(">", x, zero), emit.constant_like(1, x), negative)
+        return emit.select(emit.compare("==", x, zero), zero, nonzero)
+
+
+class _Extremum(Elementwise, abstract=True):
+    """One of two operands; the examples keep them apart."""
+
+    arity: ClassVar[int] = 2
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        low, high = (-3.0, 0.9), (1.1, 3.0)
+        return [Example(cls(), (_OPERAND, _OPERAND), domain) for domain in ((low, high), (high, low))]
+
+
+@final
+@dataclass(frozen=True)
+class Maximum(_Extremum):
+    """The larger of x and y; NaN if either is NaN."""
+
+    def value(self, *operands: Array) -> Array:
+        return np.asarray(np.maximum(*operands))
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        x, y = operands
+        tie = 0.5 * indicator(equal(x, y), x)
+        return indicator(greater(x, y), x) + tie, indicator(greater(y, x), x) + tie
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("max", tuple(operands))
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        x, y = operands
+        taken = emit.logical_or(emit.compare(">", x, y), emit.compare("!=", x, x))  # NaN alone differs from itself
+        return emit.select(taken, x, y)
+
+
+@final
+@dataclass(frozen=True)
+class Minimum(_Extremum):
+    """The smaller of x and y; NaN if either is NaN."""
+
+    def value(self, *operands: Array) -> Array:
+        return np.asarray(np.minimum(*operands))
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        x, y = operands
+        tie = 0.5 * indicator(equal(x, y), x)
+        return indicator(less(x, y), x) + tie, indicator(less(y, x), x) + tie
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("min", tuple(operands))
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        x, y = operands
+        taken = emit.logical_or(emit.compare("<", x, y), emit.compare("!=", x, x))  # NaN alone differs from itself
+        return emit.select(taken, x, y)
+
+
+def abs_(x: Node) -> Node:
+    """`np.abs`, as floats."""
+    return Abs()(as_floats(x))
+
+
+def sign(x: Node) -> Node:
+    """`np.sign`, as floats."""
+    return Sign()(as_floats(x))
+
+
+def maximum(x: Operand, y: Operand) -> Node:
+    """`np.maximum`, broadcast, as floats."""
+    return Maximum()(*broadcast_together(x, y, floats=True))
+
+
+def minimum(x: Operand, y: Operand) -> Node:
+    """`np.minimum`, broadcast, as floats."""
+    return Minimum()(*broadcast_together(x, y, floats=True))
+
+
+def clip(x: Operand, low: Operand | None = None, high: Operand | None = None) -> Node:
+    """`np.clip`: no less than `low`, then no more than `high`; None leaves that side open."""
+    if low is not None:
+        x = maximum(x, low)
+    if high is not None:
+        x = minimum(x, high)
+    return as_floats(x)

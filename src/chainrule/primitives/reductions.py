@@ -1,0 +1,217 @@
+"""Means, variances and extrema over axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, final
+
+import numpy as np
+
+from chainrule.ir import ArrayType, Const, Dim, DTypeError, Node, ShapeError, dim_product, named_dim, shape_text
+from chainrule.primitives.arithmetic import Divide, Multiply, divide, square, subtract
+from chainrule.primitives.base import Array, Example, Linear, Nonlinear, Primitive
+from chainrule.primitives.comparison import equal, indicator
+from chainrule.primitives.emitter import Accessor, Emitter, ReductionKind
+from chainrule.primitives.exponentials import sqrt
+from chainrule.primitives.notation import Call, Notation, Number
+from chainrule.primitives.replication import Broadcast, Sum, as_floats, keep_axes, normalize_axes, sum_
+
+S = TypeVar("S")
+I = TypeVar("I")
+Axis = int | Sequence[int] | None
+
+
+def reduced_type(name: str, operand: ArrayType, axes: tuple[int, ...]) -> ArrayType:
+    """The type of a reduction over `axes`, which disappear."""
+    if not operand.dtype.is_float:
+        raise DTypeError(f"{name} takes floats, not {operand.dtype.value}; convert with astype(float)")
+    if axes and not 0 <= min(axes) <= max(axes) < operand.ndim:
+        raise ShapeError(f"{name} over axes {axes} does not fit an array of shape {shape_text(operand.shape)}")
+    return operand.with_shape(dim for axis, dim in enumerate(operand.shape) if axis not in axes)
+
+
+def repeat_along(x: Node, like: Node, axes: tuple[int, ...]) -> Node:
+    """A reduction over `axes` of an array shaped as `like`, repeated to that shape."""
+    shape = like.type.shape
+    return Broadcast(shape, tuple(axis for axis in range(len(shape)) if axis not in axes))(x)
+
+
+def axes_examples(make: Callable[[tuple[int, ...]], Primitive]) -> Sequence[Example]:
+    """A reduction over each choice of axes of a matrix, and over inner axes of an array of three dimensions."""
+    n, m = named_dim("n"), named_dim("m")
+    matrix, cube = ArrayType((n, m)), ArrayType((n, 3, m))
+    return [
+        *(Example(make(axes), (matrix,)) for axes in ((0,), (1,), (0, 1))),
+        *(Example(make(axes), (cube,)) for axes in ((1,), (0, 2))),
+    ]
+
+
+def reduce_elements(
+    emit: Emitter[S, I],
+    kind: ReductionKind,
+    read: Accessor[I, S],
+    shape: Sequence[Dim],
+    axes: tuple[int, ...],
+    index: Sequence[I],
+) -> S:
+    """The reduction over `axes` at `index`, which has an entry for each axis that is kept."""
+
+    def element(inner: Sequence[I]) -> S:
+        reduced, kept = iter(inner), iter(index)
+        return read([next(reduced) if axis in axes else next(kept) for axis in range(len(shape))])
+
+    return emit.reduce(kind, [shape[axis] for axis in axes], element)
+
+
+def reduction_notation(operator: str, axes: tuple[int, ...], x: Notation, operand: ArrayType) -> Notation:
+    """`max(x)` over all axes, else with the axes as a subscript."""
+    subscript = () if len(axes) == operand.ndim else tuple(Number(axis) for axis in axes)
+    return Call(operator, (x,), subscript=subscript)
+
+
+@final
+@dataclass(frozen=True)
+class Mean(Linear):
+    """Mean over `axes` (sorted, non-negative), which disappear. Transposed, it repeats the cotangent over the count."""
+
+    axes: tuple[int, ...]
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return axes_examples(cls)
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        (operand,) = operands
+        return reduced_type("mean", operand, self.axes)
+
+    def value(self, *operands: Array) -> Array:
+        (x,) = operands
+        count = np.prod([x.shape[axis] for axis in self.axes], dtype=x.dtype)
+        with np.errstate(all="ignore"):
+            return np.asarray(np.sum(x, axis=self.axes) / count, dtype=x.dtype)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return reduction_notation("mean", self.axes, operands[0], types[0])
+
+    def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
+        (x,) = operands
+        count = dim_product(x.type.shape[axis] for axis in self.axes)
+        share = Divide()(Const(1, cotangent.type), Const(count, cotangent.type))
+        return repeat_along(Multiply()(share, cotangent), x, self.axes)
+
+    def lower(
+        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
+    ) -> S:
+        (operand,) = types
+        count = emit.scalar_of(emit.index(dim_product(operand.shape[axis] for axis in self.axes)))
+        total = reduce_elements(emit, "sum", operands[0], operand.shape, self.axes, index)
+        return emit.divide(total, emit.convert(count, operand.dtype))
+
+
+class _Extremum(Nonlinear, abstract=True):
+    """The largest or smallest element over axes; elements that tie for it share the derivative equally."""
+
+    @staticmethod
+    def share(x: Node, result: Node, axes: tuple[int, ...]) -> Node:
+        """∂result/∂x: 1 at the extreme element, 1/k at each of k that tie, 0 elsewhere."""
+        ties = indicator(equal(x, repeat_along(result, x, axes)), x)
+        return divide(ties, repeat_along(Sum(axes)(ties), x, axes))
+
+
+@final
+@dataclass(frozen=True)
+class Max(_Extremum):
+    """The largest element over `axes` (sorted, non-negative), which disappear; NaN if there is one."""
+
+    axes: tuple[int, ...]
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return axes_examples(cls)
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        (operand,) = operands
+        return reduced_type("max", operand, self.axes)
+
+    def value(self, *operands: Array) -> Array:
+        return np.asarray(np.max(operands[0], axis=self.axes))
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return reduction_notation("max", self.axes, operands[0], types[0])
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        (x,), (tangent,) = operands, tangents
+        return None if tangent is None else Sum(self.axes)(self.share(x, result, self.axes) * tangent)
+
+    def lower(
+        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
+    ) -> S:
+        return reduce_elements(emit, "max", operands[0], types[0].shape, self.axes, index)
+
+
+@final
+@dataclass(frozen=True)
+class Min(_Extremum):
+    """The smallest element over `axes` (sorted, non-negative), which disappear; NaN if there is one."""
+
+    axes: tuple[int, ...]
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return axes_examples(cls)
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        (operand,) = operands
+        return reduced_type("min", operand, self.axes)
+
+    def value(self, *operands: Array) -> Array:
+        return np.asarray(np.min(operands[0], axis=self.axes))
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return reduction_notation("min", self.axes, operands[0], types[0])
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        (x,), (tangent,) = operands, tangents
+        return None if tangent is None else Sum(self.axes)(self.share(x, result, self.axes) * tangent)
+
+    def lower(
+        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
+    ) -> S:
+        return reduce_elements(emit, "min", operands[0], types[0].shape, self.axes, index)
+
+
+def mean(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
+    """`np.mean`."""
+    x = as_floats(x)
+    axes = normalize_axes(axis, x.type.ndim)
+    return keep_axes(Mean(axes)(x) if axes else x, axes, keepdims)
+
+
+def max_(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
+    """`np.max`, as floats."""
+    x = as_floats(x)
+    axes = normalize_axes(axis, x.type.ndim)
+    return keep_axes(Max(axes)(x) if axes else x, axes, keepdims)
+
+
+def min_(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
+    """`np.min`, as floats."""
+    x = as_floats(x)
+    axes = normalize_axes(axis, x.type.ndim)
+    return keep_axes(Min(axes)(x) if axes else x, axes, keepdims)
+
+
+def var(x: Node, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Node:
+    """`np.var`: the mean squared distance from the mean, over the count less `ddof`."""
+    x = as_floats(x)
+    squares = square(subtract(x, mean(x, axis, keepdims=True)))
+    if ddof == 0:
+        return mean(squares, axis, keepdims)
+    count = dim_product(x.type.shape[k] for k in normalize_axes(axis, x.type.ndim))
+    return divide(sum_(squares, axis, keepdims), count - ddof)
+
+
+def std(x: Node, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Node:
+    """`np.std`."""
+    return sqrt(var(x, axis, keepdims, ddof))

@@ -1,0 +1,167 @@
+"""Softmax, its logarithm, and the logarithm of a sum of exponentials, each over any axes, without overflow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from chainrule.ir import ArrayType, Node
+from chainrule.primitives.base import Array, Composite, Example
+from chainrule.primitives.comparison import less, where
+from chainrule.primitives.exponentials import exp, log
+from chainrule.primitives.notation import Call, Notation, Number
+from chainrule.primitives.piecewise import abs_
+from chainrule.primitives.reductions import Axis, Max, axes_examples, reduced_type, repeat_along
+from chainrule.primitives.replication import Sum, as_floats, keep_axes, normalize_axes
+
+
+def _shift(x: Node, axes: tuple[int, ...]) -> Node:
+    """The largest element over `axes`, or 0 where that is not finite: what can be taken off before exponentiation."""
+    largest = Max(axes)(x)
+    return where(less(abs_(largest), math.inf), largest, 0)
+
+
+def _shift_value(x: Array, axes: tuple[int, ...]) -> Array:
+    largest = np.max(x, axis=axes, keepdims=True)
+    return np.asarray(np.where(np.isfinite(largest), largest, 0), dtype=x.dtype)
+
+
+def _notation(function: str, axes: tuple[int, ...], x: Notation, operand: ArrayType, default: int) -> Notation:
+    """`function(x)`, with the axes below it unless they are all, or the last `default` ones."""
+    plain = len(axes) == operand.ndim or axes == tuple(range(operand.ndim - default, operand.ndim))
+    return Call(function, (x,), subscript=() if plain else tuple(Number(axis) for axis in axes))
+
+
+@final
+@dataclass(frozen=True)
+class LogSumExp(Composite):
+    """ln Σ eˣ over `axes` (sorted, non-negative), which disappear; its derivative is the softmax."""
+
+    axes: tuple[int, ...]
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return axes_examples(cls)
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        (operand,) = operands
+        return reduced_type("logsumexp", operand, self.axes)
+
+    def value(self, *operands: Array) -> Array:
+        (x,) = operands
+        with np.errstate(all="ignore"):
+            shift = _shift_value(x, self.axes)
+            total = np.sum(np.exp(x - shift), axis=self.axes)
+            return np.asarray(np.squeeze(shift, self.axes) + np.log(total), dtype=x.dtype)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return _notation("logsumexp", self.axes, operands[0], types[0], 0)
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        (x,), (tangent,) = operands, tangents
+        return None if tangent is None else Sum(self.axes)(Softmax(self.axes)(x) * tangent)
+
+    def expand(self, *operands: Node) -> Node:
+        (x,) = operands
+        shift = _shift(x, self.axes)
+        return shift + log(Sum(self.axes)(exp(x - repeat_along(shift, x, self.axes))))
+
+
+@final
+@dataclass(frozen=True)
+class Softmax(Composite):
+    """eˣ / Σ eˣ, the sum over `axes` (sorted, non-negative)."""
+
+    axes: tuple[int, ...]
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return axes_examples(cls)
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        (operand,) = operands
+        reduced_type("softmax", operand, self.axes)
+        return operand
+
+    def value(self, *operands: Array) -> Array:
+        (x,) = operands
+        with np.errstate(all="ignore"):
+            powers = np.exp(x - _shift_value(x, self.axes))
+            return np.asarray(powers / np.sum(powers, axis=self.axes, keepdims=True), dtype=x.dtype)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return _notation("softmax", self.axes, operands[0], types[0], 1)
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        """P ⊙ (dx − Σ p ⊙ dx)."""
+        (tangent,) = tangents
+        if tangent is None:
+            return None
+        return result * (tangent - repeat_along(Sum(self.axes)(result * tangent), tangent, self.axes))
+
+    def expand(self, *operands: Node) -> Node:
+        (x,) = operands
+        powers = exp(x - repeat_along(_shift(x, self.axes), x, self.axes))
+        return powers / repeat_along(Sum(self.axes)(powers), x, self.axes)
+
+
+@final
+@dataclass(frozen=True)
+class LogSoftmax(Composite):
+    """x − ln Σ eˣ, the sum over `axes` (sorted, non-negative)."""
+
+    axes: tuple[int, ...]
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return axes_examples(cls)
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        (operand,) = operands
+        reduced_type("log_softmax", operand, self.axes)
+        return operand
+
+    def value(self, *operands: Array) -> Array:
+        (x,) = operands
+        with np.errstate(all="ignore"):
+            shifted = x - _shift_value(x, self.axes)
+            total = np.sum(np.exp(shifted), axis=self.axes, keepdims=True)
+            return np.asarray(shifted - np.log(total), dtype=x.dtype)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return _notation("log_softmax", self.axes, operands[0], types[0], 1)
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        """Dx − Σ p ⊙ dx, p the softmax."""
+        (x,), (tangent,) = operands, tangents
+        if tangent is None:
+            return None
+        return tangent - repeat_along(Sum(self.axes)(Softmax(self.axes)(x) * tangent), tangent, self.axes)
+
+    def expand(self, *operands: Node) -> Node:
+        (x,) = operands
+        shifted = x - repeat_along(_shift(x, self.axes), x, self.axes)
+        return shifted - repeat_along(log(Sum(self.axes)(exp(shifted))), x, self.axes)
+
+
+def logsumexp(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
+    """`ln Σ eˣ` over `axis`, all axes where it is None."""
+    x = as_floats(x)
+    axes = normalize_axes(axis, x.type.ndim)
+    return keep_axes(LogSumExp(axes)(x) if axes else x, axes, keepdims)
+
+
+def softmax(x: Node, axis: Axis = -1) -> Node:
+    """eˣ / Σ eˣ, the sum over `axis`, all axes where it is None."""
+    x = as_floats(x)
+    return Softmax(normalize_axes(axis, x.type.ndim))(x)
+
+
+def log_softmax(x: Node, axis: Axis = -1) -> Node:
+    """The logarithm of `softmax`."""
+    x = as_floats(x)
+    return LogSoftmax(normalize_axes(axis, x.type.ndim))(x)

@@ -1,0 +1,171 @@
+"""From the shapes that a caller gives to the inputs of a program: one per leaf, each with a name of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.ir import ArrayType, ChainruleError, Input
+from chainrule.trace import pytree
+from chainrule.trace.instances import Attribute, is_float_array
+from chainrule.trace.source import TraceError
+from chainrule.trace.specification import is_shape_tuple, type_of
+from chainrule.trace.subjects import Subject
+
+
+@dataclass(frozen=True)
+class _Root:
+    """A parameter, or an attribute of the instance, taken apart; a leaf without a type is passed on as it is."""
+
+    place: pytree.Path
+    structure: pytree.TreeStructure
+    leaves: list[Any]
+    types: list[ArrayType | None]
+    attribute: Attribute | None = None
+    found: bool = False
+    """Whether its arrays were found in the instance, and nobody asked for them."""
+
+    @property
+    def paths(self) -> list[tuple[str, ...]]:
+        """The way to each leaf, from the parameter or the instance on."""
+        return [tuple(map(str, (*self.place, *path))) for path in pytree.paths(self.structure)]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """For each parameter and each attribute its tree, with Input nodes for leaves (and values passed on as they are).
+
+    Of the inputs in `optional` (arrays found in the instance) only those that the method uses become the program's.
+    """
+
+    arguments: dict[str, Any]
+    attributes: dict[str, tuple[Attribute, Any]]
+    nodes: list[Input]
+    optional: frozenset[Input]
+
+
+def make_inputs(subject: Subject, args: Sequence[Any], shapes: Mapping[str, Any], suffix: str = "") -> Inputs:
+    """The inputs of `subject` for the given shapes, named with `suffix` at the end.
+
+    Raises TraceError for a parameter without a shape and a name that is not a parameter, ShapeError or DTypeError for a
+    shape or dtype that cannot be.
+    """
+    given = _bound_parameters(subject, args, shapes)
+    roots = [_specified(subject, (name,), tree) for name, tree in given.items()]
+    stated = {name: shapes[name] for name in shapes if name not in subject.signature.parameters}
+    for name, attribute in _attributes(subject, stated).items():
+        roots.append(
+            _specified(subject, attribute.path, stated[name], attribute) if name in stated else _found(attribute)
+        )
+    names = iter(_names(roots))
+    inputs = Inputs({}, {}, [], frozenset())
+    optional: set[Input] = set()
+    for root in roots:
+        leaves = []
+        for leaf, type in zip(root.leaves, root.types, strict=True):
+            name = next(names) + suffix
+            leaves.append(leaf if type is None else Input(name, type))
+        tree = pytree.unflatten(root.structure, leaves)
+        if root.attribute is None:
+            inputs.arguments[str(root.place[0])] = tree
+        else:
+            inputs.attributes[root.attribute.name] = (root.attribute, tree)
+        made = [leaf for leaf in leaves if isinstance(leaf, Input)]
+        inputs.nodes.extend(made)
+        optional.update(made if root.found else ())
+    return dataclasses.replace(inputs, optional=frozenset(optional))
+
+
+def _attributes(subject: Subject, stated: Mapping[str, Any]) -> dict[str, Attribute]:
+    """The attributes that hold arrays of floats, and any others that a shape is stated for."""
+    attributes = {attribute.name: attribute for attribute in subject.attributes}
+    for name in stated:
+        attribute = subject.attribute(name)
+        if attribute is not None:
+            attributes[name] = attribute
+    return attributes
+
+
+def _bound_parameters(subject: Subject, args: Sequence[Any], shapes: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given for each parameter that does not keep its default value."""
+    parameters = subject.signature.parameters
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    own = {name: spec for name, spec in shapes.items() if name in parameters or open_ended}
+    for name in shapes:
+        if name not in own and subject.attribute(name) is None:
+            raise TraceError(_unknown(subject, name))
+    try:
+        bound = subject.signature.bind_partial(*args, **own).arguments
+    except TypeError as error:
+        raise TraceError(f"{subject.name} does not take these arguments: {error}") from None
+    result: dict[str, Any] = {}
+    for name, parameter in parameters.items():
+        if name in bound:
+            several = parameter.kind is parameter.VAR_POSITIONAL
+            result[name] = list(bound[name]) if several else bound[name]
+        elif name in subject.annotations:
+            result[name] = subject.annotations[name]
+        elif parameter.default is parameter.empty and parameter.kind not in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        ):
+            raise TraceError(_missing(subject, name))
+    return result
+
+
+def _specified(subject: Subject, place: pytree.Path, tree: Any, attribute: Attribute | None = None) -> _Root:
+    leaves, structure = pytree.flatten(tree, is_shape_tuple)
+    types = []
+    for path, leaf in zip(pytree.paths(structure), leaves, strict=True):
+        try:
+            types.append(type_of(leaf))
+        except ChainruleError as error:
+            where = "_".join(map(str, place)) + "".join(f"[{key!r}]" for key in path)
+            raise type(error)(f"the shape of {where}, given to {subject.name}: {error}") from None
+    return _Root(place, structure, leaves, types, attribute)
+
+
+def _found(attribute: Attribute) -> _Root:
+    leaves, structure = pytree.flatten(attribute.value)
+    types = [type_of(leaf) if is_float_array(leaf) else None for leaf in leaves]
+    return _Root(attribute.path, structure, leaves, types, attribute, found=True)
+
+
+def _names(roots: Sequence[_Root]) -> list[str]:
+    """For each leaf the shortest end of its path that is an identifier and no other leaf's."""
+    paths: list[tuple[str, ...]] = []
+    for root in roots:
+        paths += [("self", *path) if path in paths else path for path in root.paths]
+    lengths = [1] * len(paths)
+    while True:
+        names = ["_".join(path[-length:]) for path, length in zip(paths, lengths, strict=True)]
+        clashing = [
+            k
+            for k, name in enumerate(names)
+            if lengths[k] < len(paths[k]) and (not name.isidentifier() or names.count(name) > 1)
+        ]
+        if not clashing:
+            return names
+        for k in clashing:
+            lengths[k] += 1
+
+
+def _unknown(subject: Subject, name: str) -> str:
+    known = [*subject.signature.parameters, *(attribute.name for attribute in subject.attributes)]
+    by_lower = {entry.lower(): entry for entry in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    hint = f"did you mean {by_lower[near[0]]!r}?" if near else f"there are {', '.join(known)}"
+    return f"{subject.name} has no parameter named {name!r}; {hint}"
+
+
+def _missing(subject: Subject, name: str) -> str:
+    if name == "self":
+        method = subject.name.rpartition(".")[2]
+        return f"{subject.name} is a method; give that of an instance, as in trace(network.{method}, …)"
+    return (
+        f'the shape of {name!r}, a parameter of {subject.name}, is missing; give it by name, as in {name}="n d" '
+        f'(sizes parted by spaces, "" for a number), {name}=(4, 2) or {name}=array'
+    )

@@ -1,0 +1,50 @@
+"""Python numbers and NumPy arrays that meet traced values become literals of the program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.ir import ArrayType, Const, DType, Node, Operand, SymbolicDim
+from chainrule.trace.source import refusal
+
+
+def as_operand(value: object) -> Operand:
+    """A node or a size as it is, a number (NumPy's scalars too) as a Python number, an array as a literal.
+
+    Anything else is refused with a TraceError.
+    """
+    if isinstance(value, Node | SymbolicDim):
+        return value
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, bool | int):
+        return value
+    if isinstance(value, list | tuple) and any(isinstance(entry, Node) for entry in value):
+        raise refusal("a list of traced values is not an array; write np.stack([…]) to make one of them")
+    if isinstance(value, np.generic | np.ndarray | list | tuple) or hasattr(value, "__array__"):
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise refusal(f"a value of dtype {array.dtype} cannot take part; use floats, integers or bools")
+        return array.item() if array.ndim == 0 else literal(array)
+    raise refusal(f"a {type(value).__name__} cannot take part in a calculation with traced values")
+
+
+def as_node(value: object) -> Node:
+    """As `as_operand`, but a number becomes a scalar literal."""
+    operand = as_operand(value)
+    if isinstance(operand, Node):
+        return operand
+    dtype = DType.BOOL if isinstance(operand, bool) else DType.INT64 if isinstance(operand, int) else DType.FLOAT64
+    return Const(operand, ArrayType((), dtype))
+
+
+def literal(array: NDArray[Any]) -> Const:
+    """An array as a literal: one number that fills the shape where every element is the same."""
+    dtype = DType.FLOAT32 if array.dtype == np.float16 else DType.of(array.dtype)
+    array = np.ascontiguousarray(array, dtype=dtype.numpy)
+    if array.size and array.tobytes() == array.flat[0].tobytes() * array.size:
+        return Const(array.flat[0].item(), ArrayType(array.shape, dtype))
+    return Const(array, ArrayType(array.shape, dtype))

@@ -1,0 +1,105 @@
+"""Local variable names of the traced function become the names of intermediates.
+
+The lines of user code are watched with `sys.settrace` while the function runs. After each line, a local variable (or
+an attribute of a watched instance) that holds a new traced value gives that value its name.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Mapping
+from types import FrameType, TracebackType
+from typing import Any, TypeAlias
+
+from chainrule.ir import Apply, Node
+from chainrule.trace.source import is_user_file
+
+TraceFunction: TypeAlias = Callable[[FrameType, str, Any], Any]
+
+_NO_SCOPE = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
+
+
+class NameRecorder:
+    """A context in which names are recorded; the trace function that was there before is put back at its end.
+
+    `node_of` gives the node of a traced value and None for anything else; `watched` are attribute dictionaries of
+    instances whose attributes name values too. A name from an outer call wins over one from a call inside it, and
+    among equals the first.
+    """
+
+    def __init__(self, node_of: Callable[[object], Node | None], watched: Collection[dict[str, Any]] = ()) -> None:
+        self._node_of = node_of
+        self._watched = [(attributes, dict(attributes)) for attributes in watched]
+        self._found: dict[Node, tuple[int, str]] = {}
+        self._depth = 0
+        self._previous: Any = None
+
+    def __enter__(self) -> NameRecorder:
+        self._previous = sys.gettrace()
+        sys.settrace(self._enter_frame)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        sys.settrace(self._previous)
+
+    def _enter_frame(self, frame: FrameType, event: str, argument: Any) -> TraceFunction | None:
+        code = frame.f_code
+        if event != "call" or not is_user_file(code.co_filename) or code.co_name in _NO_SCOPE:
+            return None
+        self._depth += 1
+        depth = self._depth
+        seen = dict(frame.f_locals)  # a parameter does not name what it is given
+
+        def after_line(frame: FrameType, event: str, argument: Any) -> TraceFunction:
+            if event in ("line", "return"):
+                self._compare(depth, seen, frame.f_locals)
+                for attributes, before in self._watched:
+                    self._compare(depth, before, attributes)
+            if event == "return":
+                self._depth -= 1
+            return after_line
+
+        return after_line
+
+    def _compare(self, depth: int, seen: dict[str, Any], now: Mapping[str, Any]) -> None:
+        for name, value in now.items():
+            if name in seen and seen[name] is value:
+                continue
+            seen[name] = value
+            node = self._node_of(value)
+            if isinstance(node, Apply) and name.strip("_") and not name.startswith("."):
+                self._record(depth, name, node)
+
+    def _record(self, depth: int, name: str, node: Node) -> None:
+        known = self._found.get(node)
+        if known is None or known[0] > depth:
+            self._found.pop(node, None)
+            self._found[node] = (depth, name)
+
+    def names(self, taken: Collection[str], alive: Collection[Node]) -> dict[Node, str]:
+        """The recorded names of nodes in `alive`, made distinct from each other and from `taken`.
+
+        A name that occurs more than once is numbered in order, `h1`, `h2`, …; one that occurs once stays as it is.
+        """
+        groups: dict[str, list[Node]] = {}
+        for node, (_, name) in self._found.items():
+            if node in alive:
+                groups.setdefault(name, []).append(node)
+        used = set(taken)
+        result: dict[Node, str] = {}
+        for name, nodes in groups.items():
+            if len(nodes) == 1 and name not in used:
+                result[nodes[0]] = name
+        used.update(result.values())
+        for name, nodes in groups.items():
+            if nodes[0] in result:
+                continue
+            stem = name + "_" if name[-1].isdigit() else name
+            while used & {f"{stem}{k}" for k in range(1, len(nodes) + 1)}:
+                stem += "_"
+            numbered = {node: f"{stem}{k}" for k, node in enumerate(nodes, 1)}
+            result.update(numbered)
+            used.update(numbered.values())
+        return {node: result[node] for node in self._found if node in result}

@@ -1,0 +1,100 @@
+"""Nested containers (dict, list, tuple, named tuple, None) of leaves, taken apart and put together.
+
+Everything that is not such a container is a leaf. A dict keeps its order of insertion; None has no leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Path: TypeAlias = tuple[str | int, ...]
+"""The keys and positions that lead from a tree to a leaf."""
+
+
+@dataclass(frozen=True)
+class TreeStructure:
+    """What is left of a tree without its leaves: `kind` is None for a leaf."""
+
+    kind: type | None
+    keys: tuple[Any, ...] = ()
+    children: tuple[TreeStructure, ...] = ()
+
+    @property
+    def leaf_count(self) -> int:
+        return 1 if self.kind is None else sum(child.leaf_count for child in self.children)
+
+
+IsLeaf: TypeAlias = Callable[[Any], bool]
+
+
+def flatten(tree: Any, is_leaf: IsLeaf | None = None) -> tuple[list[Any], TreeStructure]:
+    """The leaves of `tree` in order, and what is needed to put them back; `is_leaf` makes further values leaves.
+
+    >>> flatten({"W": [1.0, 2.0], "b": None})[0]
+    [1.0, 2.0]
+    """
+    leaves: list[Any] = []
+    return leaves, _take_apart(tree, leaves, is_leaf or _never)
+
+
+def _never(value: Any) -> bool:
+    return False
+
+
+def flatten_with_paths(tree: Any) -> list[tuple[Path, Any]]:
+    """The leaves of `tree` in order, each with the path that leads to it."""
+    leaves, structure = flatten(tree)
+    return list(zip(paths(structure), leaves, strict=True))
+
+
+def paths(structure: TreeStructure) -> list[Path]:
+    """The path that leads to each leaf, in order."""
+    return list(_paths(structure, ()))
+
+
+def unflatten(structure: TreeStructure, leaves: Sequence[Any]) -> Any:
+    """The tree of the given structure with the given leaves; ValueError if their number is not right."""
+    if structure.leaf_count != len(leaves):
+        raise ValueError(f"a tree of {structure.leaf_count} leaves cannot be made of {len(leaves)}")
+    return _put_together(structure, iter(leaves))
+
+
+def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
+    """A tree of the same structure with `function` applied to every leaf."""
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [function(leaf) for leaf in leaves])
+
+
+def _take_apart(tree: Any, leaves: list[Any], is_leaf: IsLeaf) -> TreeStructure:
+    if tree is None:
+        return TreeStructure(type(None))
+    if isinstance(tree, dict):
+        children = tuple(_take_apart(child, leaves, is_leaf) for child in tree.values())
+        return TreeStructure(dict, tuple(tree), children)
+    if isinstance(tree, list | tuple) and not is_leaf(tree):
+        kind = list if isinstance(tree, list) else type(tree) if hasattr(tree, "_fields") else tuple
+        return TreeStructure(
+            kind, tuple(range(len(tree))), tuple(_take_apart(child, leaves, is_leaf) for child in tree)
+        )
+    leaves.append(tree)
+    return TreeStructure(None)
+
+
+def _put_together(structure: TreeStructure, leaves: Iterator[Any]) -> Any:
+    if structure.kind is None:
+        return next(leaves)
+    if structure.kind is type(None):
+        return None
+    children = [_put_together(child, leaves) for child in structure.children]
+    if structure.kind is dict:
+        return dict(zip(structure.keys, children, strict=True))
+    return structure.kind(*children) if hasattr(structure.kind, "_fields") else structure.kind(children)
+
+
+def _paths(structure: TreeStructure, path: Path) -> Iterator[Path]:
+    if structure.kind is None:
+        yield path
+    for key, child in zip(structure.keys, structure.children, strict=True):
+        yield from _paths(child, (*path, key))

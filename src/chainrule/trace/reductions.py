@@ -1,0 +1,103 @@
+"""NumPy's reductions in terms of the vocabulary: `np.sum`, `np.mean`, `np.linalg.norm`, …
+
+Handlers have the signatures of the functions that they stand for, as far as those can be recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chainrule.ir import Dim, Node, dim_product
+from chainrule.primitives import abs_, as_floats, max_, mean, min_, sqrt, square, std, sum_, var
+from chainrule.trace.literals import as_node
+from chainrule.trace.options import refuse_options
+from chainrule.trace.source import refusal
+
+Axis: TypeAlias = "int | tuple[int, ...] | None"
+
+
+def _sum(a: object, axis: Axis = None, dtype: None = None, out: None = None, keepdims: bool = False) -> Node:
+    refuse_options("np.sum", dtype=dtype, out=out)
+    return sum_(as_node(a), axis, keepdims)
+
+
+def _mean(a: object, axis: Axis = None, dtype: None = None, out: None = None, keepdims: bool = False) -> Node:
+    refuse_options("np.mean", dtype=dtype, out=out)
+    return mean(as_node(a), axis, keepdims)
+
+
+def _max(a: object, axis: Axis = None, out: None = None, keepdims: bool = False) -> Node:
+    refuse_options("np.max", out=out)
+    return max_(as_node(a), axis, keepdims)
+
+
+def _min(a: object, axis: Axis = None, out: None = None, keepdims: bool = False) -> Node:
+    refuse_options("np.min", out=out)
+    return min_(as_node(a), axis, keepdims)
+
+
+def _var(
+    a: object, axis: Axis = None, dtype: None = None, out: None = None, ddof: int = 0, keepdims: bool = False
+) -> Node:
+    refuse_options("np.var", dtype=dtype, out=out)
+    return var(as_node(a), axis, keepdims, ddof)
+
+
+def _std(
+    a: object, axis: Axis = None, dtype: None = None, out: None = None, ddof: int = 0, keepdims: bool = False
+) -> Node:
+    refuse_options("np.std", dtype=dtype, out=out)
+    return std(as_node(a), axis, keepdims, ddof)
+
+
+def _average(a: object, axis: Axis = None, weights: object = None) -> Node:
+    if weights is None:
+        return mean(as_node(a), axis)
+    w = as_node(weights)
+    return sum_(as_node(a) * w, axis) / sum_(w, axis)
+
+
+def _norm(x: object, ord: object = None, axis: Axis = None, keepdims: bool = False) -> Node:
+    """The 2-norm of vectors or the Frobenius norm of matrices; of vectors also the 1-norm and the maximum norm."""
+    node = as_floats(as_node(x))
+    over = node.type.ndim if axis is None else 1 if isinstance(axis, int) else len(axis)
+    if ord is None or (ord == 2 and over == 1) or (ord == "fro" and over == 2):
+        return sqrt(sum_(square(node), axis, keepdims))
+    if over == 1 and ord == 1:
+        return sum_(abs_(node), axis, keepdims)
+    if over == 1 and ord == np.inf:
+        return max_(abs_(node), axis, keepdims)
+    raise refusal(f"np.linalg.norm(…, ord={ord!r}) cannot be recorded; there are the 2-norm and the Frobenius norm")
+
+
+def _shape(a: object) -> tuple[Dim, ...]:
+    return as_node(a).type.shape
+
+
+def _ndim(a: object) -> int:
+    return as_node(a).type.ndim
+
+
+def _size(a: object, axis: int | None = None) -> Dim:
+    shape = as_node(a).type.shape
+    return dim_product(shape) if axis is None else shape[axis]
+
+
+REDUCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.sum: _sum,
+    np.mean: _mean,
+    np.max: _max,
+    np.amax: _max,
+    np.min: _min,
+    np.amin: _min,
+    np.var: _var,
+    np.std: _std,
+    np.average: _average,
+    np.linalg.norm: _norm,
+    np.shape: _shape,
+    np.ndim: _ndim,
+    np.size: _size,
+}

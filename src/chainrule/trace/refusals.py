@@ -1,0 +1,102 @@
+"""What is said when a function asks for the value of something that has none yet: the line, and what to write there."""
+
+from __future__ import annotations
+
+import re
+
+from chainrule.ir import SymbolicDim
+from chainrule.trace.source import TraceError, current_instruction, refusal, source_line, user_frame
+
+_ARANGE = (
+    "np.arange needs a number, and this has none yet; to pick one element of each row write "
+    "np.take_along_axis(x, labels[:, None], axis=1), or give the size as a number, as in X=(4, 2)"
+)
+
+
+def _place() -> tuple[str, str]:
+    """The user's line, and the bytecode instruction in it; empty where unknown."""
+    frame = user_frame()
+    return ("", "") if frame is None else (source_line(frame), current_instruction(frame))
+
+
+def as_branch() -> TraceError:
+    """A truth value was asked for: `if`, `while`, `and`, `or`, `not`, `max(x, y)`, `assert`, …"""
+    line, instruction = _place()
+    builtin = re.search(r"(?<![\w.])(max|min|sorted|any|all|sum|bool)\(", line)
+    if line.startswith("while"):
+        mend = "write a for loop with a fixed number of rounds"
+    elif line.startswith("assert"):
+        mend = "leave the assertion out, or check the arrays before they are passed in"
+    elif instruction.startswith("CALL") and builtin and builtin[1] in ("max", "min"):
+        mend = f"write np.{builtin[1]}imum(x, y) instead of {builtin[1]}(x, y)"
+    elif re.search(r"[<>]=?[^<>=]+[<>]", line) and " and " not in line:
+        mend = "write (a < x) & (x < b) for a < x < b, and np.where(condition, …, …) for a branch"
+    elif re.search(r"\b(and|or|not)\b", line):
+        mend = "write a & b, a | b or ~a between conditions, and np.where(condition, …, …) for a branch"
+    else:
+        mend = "write np.where(condition, value if true, value if false) instead of a branch"
+    return refusal(f"this branches on a value, and one program has to serve for all values; {mend}")
+
+
+def as_number(kind: str) -> TraceError:
+    """A Python number was asked for: `float(x)`, `math.exp(x)`, `.item()`, `buffer[0] = x`."""
+    line, instruction = _place()
+    if instruction == "STORE_SUBSCR":
+        return as_element("buffer[…] = …")
+    mathematical = re.search(r"(?<![\w.])math\.(\w+)\(", line)
+    if mathematical and kind == "float":
+        name = {"fabs": "abs", "pow": "power"}.get(mathematical[1], mathematical[1])
+        return refusal(f"math.{mathematical[1]} takes a number, and this value has none yet; write np.{name}")
+    if kind == "format":
+        return refusal("this value is not a number yet and cannot be formatted; print results outside of the function")
+    if kind == "item":
+        return refusal("this value is not a number yet; leave .item() out, a sum is a scalar as it is")
+    if kind == "int":
+        return refusal("this value is not a number yet, so it cannot be an index or a count; pass it as a Python int")
+    return refusal(f"this value is not a number yet; leave {kind}() out, a sum is a scalar as it is")
+
+
+def as_array() -> TraceError:
+    """A real array was asked for: `np.array(x)`, `np.array([x, y])`, `buffer[0] = x`."""
+    line, instruction = _place()
+    if instruction == "STORE_SUBSCR":
+        return as_element("buffer[…] = …")
+    if re.search(r"(?<![\w.])np\.(sum|mean|max|min)\(\s*[\[(]", line):
+        return refusal("a list of traced values is not an array; write np.stack([x, y]) to make one of them")
+    if re.search(r"\barange\(", line):
+        return refusal(_ARANGE)
+    if re.search(r"array\(\s*[\[(]", line):
+        return refusal(
+            "np.array cannot hold traced values; write np.stack([x, y]), or np.concatenate for longer pieces"
+        )
+    if re.search(r"array\(", line):
+        return refusal("this value is an array already; leave np.array or np.asarray out")
+    return refusal("this asks for the numbers in an array that has none yet; use NumPy functions on the value itself")
+
+
+def as_element(what: str) -> TraceError:
+    """An assignment into an array: `x[0] = …`, `buffer += x`, `np.add(…, out=buffer)`."""
+    _, instruction = _place()
+    if instruction in ("STORE_SUBSCR", "STORE_SLICE"):
+        return refusal(
+            "an assignment to elements changes an array in place, which cannot be recorded; write np.where(condition, "
+            "new, old), or make the array of its pieces with np.stack([…]) or np.concatenate([…])"
+        )
+    if instruction == "BINARY_OP":
+        return refusal("this changes a NumPy array in place; write a = a + b instead of a += b")
+    return refusal(f"{what}(…, out=…) writes into an array; leave out= away and use what the function returns")
+
+
+def as_size(dim: SymbolicDim, use: str) -> TraceError:
+    """A named size was used where only a number will do: `range(n)`, `np.zeros(n)`, `n // 2`."""
+    line, _ = _place()
+    if re.search(r"\barange\(", line):
+        return refusal(_ARANGE)
+    if re.search(r"np\.(ones|zeros|full)\(", line):
+        mend = "write np.ones_like, np.zeros_like or np.full_like of a traced value"
+    else:
+        mend = "write operations on whole arrays"
+    return refusal(
+        f"the size {dim} has a name but no number yet, and {use} needs one; {mend}, or give "
+        "the size as a number, as in X=(4, 2)"
+    )

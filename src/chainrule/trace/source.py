@@ -1,0 +1,100 @@
+"""Where in the user's code something happened: the frame, its line, and errors that show them."""
+
+from __future__ import annotations
+
+import dis
+import linecache
+import os
+import sys
+import sysconfig
+from contextvars import ContextVar
+from functools import cache
+from types import FrameType
+
+import numpy as np
+
+from chainrule.ir import ChainruleError, DTypeError, ProgramError, ShapeError
+
+
+class TraceError(ChainruleError):
+    """The function does something that cannot be recorded; the message shows the line and what to write instead."""
+
+
+traced_files: ContextVar[frozenset[str]] = ContextVar("traced_files", default=frozenset())
+"""Files of the functions being traced: theirs is user code wherever it lies."""
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_SITE = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
+_FOREIGN = tuple(
+    folder + os.sep
+    for folder in (
+        _PACKAGE,
+        os.path.dirname(np.__file__),
+        sysconfig.get_path("stdlib"),
+        sysconfig.get_path("platstdlib"),
+    )
+)
+
+
+def is_user_file(filename: str) -> bool:
+    """Whether code in `filename` is the user's, and not the package's, NumPy's or the standard library's."""
+    return not _is_foreign(filename) or filename in traced_files.get()
+
+
+@cache
+def _is_foreign(filename: str) -> bool:
+    if filename.startswith("<frozen"):
+        return True
+    if any(filename.startswith(folder + os.sep) for folder in _SITE):
+        return filename.startswith(_FOREIGN[:2])
+    return filename.startswith(_FOREIGN)
+
+
+def is_installed_file(filename: str) -> bool:
+    """Whether `filename` belongs to the package, the standard library or anything else that was installed."""
+    return _is_foreign(filename) or any(filename.startswith(folder + os.sep) for folder in _SITE)
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame of user code on the stack, None when there is none."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not is_user_file(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def source_line(frame: FrameType) -> str:
+    """The line that `frame` is at, without its indentation; "" where the source cannot be read."""
+    return linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals).strip()
+
+
+def current_instruction(frame: FrameType) -> str:
+    """The name of the bytecode instruction that `frame` is at, e.g. `STORE_SUBSCR` in an assignment to an element."""
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]]
+
+
+def located(message: str) -> str:
+    """`message` under the place in user code that it is about: `model.py:5: z = X @ W`."""
+    frame = user_frame()
+    if frame is None:
+        return message
+    text = source_line(frame)
+    return f"{_shown(frame.f_code.co_filename)}:{frame.f_lineno}:{' ' + text if text else ''}\n  {message}"
+
+
+def refusal(message: str) -> TraceError:
+    """A TraceError with `message`, located in user code."""
+    return TraceError(located(message))
+
+
+def relocated(error: ShapeError | DTypeError | ProgramError) -> ChainruleError:
+    """`error`, of the same class, with the place in user code before its message."""
+    return type(error)(located(str(error)))
+
+
+def _shown(filename: str) -> str:
+    """`filename` relative to the working directory if it lies below it."""
+    if filename.startswith("<"):
+        return filename
+    folder = os.path.join(os.getcwd(), "")
+    return filename.removeprefix(folder)

@@ -1,0 +1,122 @@
+"""How the shapes of a function's arguments are written, and what they mean.
+
+A leaf is one of
+- text, the sizes parted by spaces, `"n d"` or `"4 2"` (`""` is a scalar), then if wanted a dtype after a colon:
+  `"n d:float32"`, `"n:int"`, `"n:bool"`; float64 when there is none;
+- a tuple of sizes, `(4, 2)` or `("n", 2)`;
+- an array, or anything else with a shape and a dtype: these are taken;
+- a number: a scalar, int64 for an int.
+
+Leaves may stand in dicts, lists and tuples. None, bools and functions are not inputs but are passed on as they are.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.ir import ArrayType, Dim, DType, ShapeError, SymbolicDim, named_dim, parse_shape
+from chainrule.trace.traced import Size, Traced
+
+_POSTPONED = __future__.annotations.compiler_flag
+_DTYPES = {
+    "float": DType.FLOAT64,
+    "float64": DType.FLOAT64,
+    "float32": DType.FLOAT32,
+    "int": DType.INT64,
+    "int64": DType.INT64,
+    "int32": DType.INT64,
+    "bool": DType.BOOL,
+}
+
+
+def parse_type(text: str) -> ArrayType:
+    """Read `"n d"`, `"n:int"`, `":float32"`.
+
+    >>> parse_type("n d:float32").dtype
+    <DType.FLOAT32: 'float32'>
+    """
+    sizes, colon, dtype = text.partition(":")
+    if colon and dtype.strip() not in _DTYPES:
+        raise ShapeError(f"{text!r} names no dtype after the colon; write one of {', '.join(_DTYPES)}")
+    return ArrayType(parse_shape(sizes.strip().strip("()[]")), _DTYPES[dtype.strip()] if colon else DType.FLOAT64)
+
+
+def type_of(value: Any) -> ArrayType | None:
+    """The type that a leaf states, None for a leaf that is passed on as it is."""
+    if isinstance(value, ArrayType):
+        return value
+    if isinstance(value, str):
+        return parse_type(value)
+    if isinstance(value, tuple):
+        return ArrayType(tuple(_size(entry) for entry in value))
+    if isinstance(value, Traced):
+        return value.node.type
+    if isinstance(value, bool) or callable(value):
+        return None
+    if isinstance(value, int | np.integer):
+        return ArrayType((), DType.INT64)
+    if isinstance(value, float):
+        return ArrayType(())
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is None or dtype is None:
+        raise ShapeError(
+            f"a {type(value).__name__} states no shape; write sizes as in 'n d', a tuple as in (4, 2), or give an array"
+        )
+    return ArrayType(tuple(int(size) for size in shape), DType.of(np.dtype(str(dtype).rpartition(".")[2])))
+
+
+def is_shape_tuple(value: object) -> bool:
+    """Whether a tuple is a shape, (4, 2) or ("n", 2) or (), rather than a tuple of arguments."""
+    return (
+        isinstance(value, tuple)
+        and not hasattr(value, "_fields")
+        and all(isinstance(entry, int | SymbolicDim | Size | np.integer | str) for entry in value)
+        and (not value or any(not isinstance(entry, str) for entry in value))
+    )
+
+
+def _size(value: Any) -> Dim:
+    if isinstance(value, Size):
+        return value.dim
+    if isinstance(value, str):
+        return named_dim(value)
+    return value if isinstance(value, SymbolicDim) else int(value)
+
+
+def annotated_types(function: Callable[..., Any]) -> dict[str, str]:
+    """The parameters of `function` whose annotation is a shape in quotes, as in `X: "n d"`."""
+    function = getattr(function, "__func__", function)
+    annotations = getattr(function, "__annotations__", {})
+    postponed = bool(getattr(getattr(function, "__code__", None), "co_flags", 0) & _POSTPONED)
+    found: dict[str, str] = {}
+    for name, annotation in annotations.items():
+        if not isinstance(annotation, str) or name == "return":
+            continue
+        text = _unquoted(annotation) if postponed else annotation
+        if text is not None and _reads_as_shape(text):
+            found[name] = text
+    return found
+
+
+def _unquoted(source: str) -> str | None:
+    """The text of an annotation that is a string literal, when annotations are kept as source; None for any other."""
+    try:
+        value = ast.literal_eval(source)
+    except (ValueError, SyntaxError):
+        return None
+    return value if isinstance(value, str) else None
+
+
+def _reads_as_shape(text: str) -> bool:
+    if text in _DTYPES or "." in text or "[" in text:
+        return False
+    try:
+        parse_type(text)
+    except ShapeError:
+        return False
+    return True

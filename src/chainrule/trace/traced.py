@@ -1,0 +1,403 @@
+"""The values that a function sees while it is traced.
+
+A `Traced` stands for an array: operators, methods and NumPy functions applied to it build nodes. A `Size` stands for a
+named size, as in `X.shape[0]`: it is a dimension where a shape is wanted and a number in arithmetic.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NoReturn
+
+import numpy as np
+
+from chainrule.ir import (
+    ArrayType,
+    Const,
+    Dim,
+    DType,
+    DTypeError,
+    Node,
+    ProgramError,
+    ShapeError,
+    SymbolicDim,
+    dim_product,
+    dim_quotient,
+    rebuild,
+)
+from chainrule.trace import indexing
+from chainrule.trace.literals import as_operand
+from chainrule.trace.refusals import as_array, as_branch, as_element, as_number, as_size
+from chainrule.trace.source import refusal, relocated
+from chainrule.trace.ufuncs import UFUNC_METHODS, UFUNCS
+from chainrule.trace.vocabulary import FUNCTIONS, checked_call, name_of, unsupported
+
+_SCALAR: Final = ArrayType(())
+
+
+def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Apply a function of nodes to traced values: unwrapped before, wrapped after, also within lists and tuples.
+
+    A shape or dtype error is raised again with the place in user code.
+    """
+    found = [value for value in _entries([args, kwargs]) if isinstance(value, Traced | Size)]
+    strong = {value.node.type.dtype for value in found if isinstance(value, Traced) and not value.weak}
+    narrow = DType.FLOAT32 in strong and DType.FLOAT64 not in strong
+    watching = sys.gettrace()
+    sys.settrace(None)  # names lie in the user's lines only, and watching costs twice the time here
+    try:
+        result = function(
+            *(unwrap(value, narrow) for value in args), **{key: unwrap(value, narrow) for key, value in kwargs.items()}
+        )
+    except (ShapeError, DTypeError, ProgramError) as error:
+        raise relocated(error) from None
+    finally:
+        sys.settrace(watching)
+    return wrap(result, weak=not strong)
+
+
+def _entries(value: Any) -> Iterator[Any]:
+    if isinstance(value, list | tuple):
+        for entry in value:
+            yield from _entries(entry)
+    elif isinstance(value, dict):
+        yield from _entries(list(value.values()))
+    else:
+        yield value
+
+
+def unwrap(value: Any, narrow: bool = False) -> Any:
+    """Traced values and sizes in `value` (and in lists, tuples and slices of it) as nodes and dims.
+
+    `narrow` turns numbers made of sizes into float32, as NumPy does with Python numbers.
+    """
+    if isinstance(value, Traced):
+        return _narrowed(value.node) if narrow and value.weak else value.node
+    if isinstance(value, Size):
+        return value.dim
+    if isinstance(value, list):
+        return [unwrap(entry, narrow) for entry in value]
+    if isinstance(value, tuple):
+        return tuple(unwrap(entry, narrow) for entry in value)
+    if isinstance(value, slice):
+        return slice(unwrap(value.start), unwrap(value.stop), unwrap(value.step))
+    return value
+
+
+def _narrowed(node: Node) -> Node:
+    def narrowed(leaf: Node) -> Node | None:
+        return Const(leaf.value, leaf.type.with_dtype(DType.FLOAT32)) if isinstance(leaf, Const) else None
+
+    return rebuild([node], narrowed)[0]
+
+
+def wrap(value: Any, weak: bool = False) -> Any:
+    """Nodes in `value` as traced values, named sizes as `Size`."""
+    if isinstance(value, Node):
+        return Traced(value, weak and value.type.ndim == 0)
+    if isinstance(value, SymbolicDim):
+        return Size(value)
+    if isinstance(value, list):
+        return [wrap(entry, weak) for entry in value]
+    if isinstance(value, tuple):
+        return tuple(wrap(entry, weak) for entry in value)
+    return value
+
+
+def _operator(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    def method(self: Any, other: Any) -> Any:
+        return _binary(ufunc, self, other)
+
+    return method
+
+
+def _reflected(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    def method(self: Any, other: Any) -> Any:
+        return _binary(ufunc, other, self)
+
+    return method
+
+
+def _binary(ufunc: np.ufunc, left: Any, right: Any) -> Any:
+    if left is None or right is None or isinstance(left, str) or isinstance(right, str):
+        return NotImplemented
+    return apply_ufunc(ufunc, "__call__", (left, right), {})
+
+
+def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The traced result of a NumPy ufunc; refused if there is none in the vocabulary."""
+    if kwargs.get("out") is not None:
+        raise as_element(f"np.{ufunc.__name__}")
+    table = UFUNCS if method == "__call__" else UFUNC_METHODS.get(method, {})
+    handler = table.get(ufunc.__name__)
+    if handler is None:
+        raise unsupported(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}")
+    return build(checked_call, (handler, ufunc.__name__, *inputs), kwargs)
+
+
+class _NumPyProtocols:
+    """What `Traced` and `Size` share: arithmetic, and NumPy's two protocols."""
+
+    __slots__ = ()
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return apply_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: object, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        handler = FUNCTIONS.get(function)
+        name = name_of(function)
+        if kwargs.get("out") is not None:
+            raise as_element(f"np.{name}")
+        if handler is None:
+            raise unsupported(name)
+        return build(checked_call, (handler, name, *args), kwargs)
+
+    def __chainrule_call__(self, builder: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The door through which the package's own functions reach traced values; arrays in `args` become literals."""
+
+        def on_operands(*operands: Any, **options: Any) -> Any:
+            return builder(*(None if x is None else as_operand(x) for x in operands), **options)
+
+        return build(on_operands, args, kwargs)
+
+    __truediv__ = _operator(np.true_divide)
+    __rtruediv__ = _reflected(np.true_divide)
+    __pow__ = _operator(np.power)
+    __rpow__ = _reflected(np.power)
+    __lt__ = _operator(np.less)
+    __le__ = _operator(np.less_equal)
+    __gt__ = _operator(np.greater)
+    __ge__ = _operator(np.greater_equal)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __array__(self, *args: object, **kwargs: object) -> NoReturn:
+        raise as_array()
+
+
+class Traced(_NumPyProtocols):
+    """An array whose values are not known yet; `weak` marks a number made of sizes, which takes on any float dtype."""
+
+    __slots__ = ("node", "weak")
+    __hash__ = None  # type: ignore[assignment]  # as for arrays: equality is elementwise
+
+    def __init__(self, node: Node, weak: bool = False) -> None:
+        self.node: Final = node
+        self.weak: Final = weak
+
+    def __repr__(self) -> str:
+        return f"Traced({self.node.type})"
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        return tuple(wrap(dim) for dim in self.node.type.shape)
+
+    @property
+    def ndim(self) -> int:
+        return self.node.type.ndim
+
+    @property
+    def size(self) -> Any:
+        return wrap(dim_product(self.node.type.shape))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.node.type.dtype.numpy
+
+    @property
+    def T(self) -> Any:
+        return np.transpose(self)
+
+    __add__ = _operator(np.add)
+    __radd__ = _reflected(np.add)
+    __sub__ = _operator(np.subtract)
+    __rsub__ = _reflected(np.subtract)
+    __mul__ = _operator(np.multiply)
+    __rmul__ = _reflected(np.multiply)
+    __matmul__ = _operator(np.matmul)
+    __rmatmul__ = _reflected(np.matmul)
+    __floordiv__ = _operator(np.floor_divide)
+    __rfloordiv__ = _reflected(np.floor_divide)
+    __mod__ = _operator(np.remainder)
+    __rmod__ = _reflected(np.remainder)
+    __and__ = _operator(np.logical_and)
+    __rand__ = _reflected(np.logical_and)
+    __or__ = _operator(np.logical_or)
+    __ror__ = _reflected(np.logical_or)
+    __eq__ = _operator(np.equal)
+    __ne__ = _operator(np.not_equal)
+
+    def __neg__(self) -> Any:
+        return np.negative(self)
+
+    def __abs__(self) -> Any:
+        return np.abs(self)
+
+    def __invert__(self) -> Any:
+        return np.logical_not(self)
+
+    def __getitem__(self, index: Any) -> Any:
+        return build(indexing.getitem, (self, index), {})
+
+    def __setitem__(self, index: object, value: object) -> NoReturn:
+        raise as_element("x[…] = …")
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.ndim == 0:
+            raise refusal("a number cannot be iterated over")
+        length = self.node.type.shape[0]
+        if isinstance(length, SymbolicDim):
+            raise refusal(
+                f"a loop over an axis of the named size {length} cannot be recorded; write operations on whole arrays, "
+                "or give the size as a number, as in X=(4, 2)"
+            )
+        return (self[k] for k in range(length))
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise refusal("len() of a number; only an array has a length")
+        length = self.node.type.shape[0]
+        if isinstance(length, SymbolicDim):
+            raise refusal(f"len() cannot return the named size {length}; write .shape[0] instead")
+        return length
+
+    def __contains__(self, value: object) -> NoReturn:
+        raise as_branch()
+
+    def __bool__(self) -> NoReturn:
+        raise as_branch()
+
+    def __float__(self) -> NoReturn:
+        raise as_number("float")
+
+    def __int__(self) -> NoReturn:
+        raise as_number("int")
+
+    def __complex__(self) -> NoReturn:
+        raise as_number("complex")
+
+    def __index__(self) -> NoReturn:
+        raise as_number("int")
+
+    def __round__(self, digits: int | None = None) -> NoReturn:
+        raise as_number("round")
+
+    def __format__(self, specification: str) -> str:
+        if specification:
+            raise as_number("format")
+        return repr(self)
+
+    def tolist(self) -> NoReturn:
+        raise as_number("item")
+
+    def item(self, *args: object) -> NoReturn:
+        raise as_number("item")
+
+    def reshape(self, *shape: Any) -> Any:
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes: Any) -> Any:
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        return np.transpose(self, order or None)
+
+    def astype(self, dtype: Any, **options: object) -> Any:
+        return build(indexing.astype, (self, np.dtype(dtype)), {})
+
+    def copy(self, order: str = "C") -> Any:
+        return self
+
+    def flatten(self, order: str = "C") -> Any:
+        return self.reshape(-1)
+
+    def __getattr__(self, name: str) -> Any:
+        function = _METHODS.get(name)
+        if function is not None:
+            return lambda *args, **kwargs: function(self, *args, **kwargs)
+        if not name.startswith("_") and hasattr(np.ndarray, name):
+            raise unsupported(name, method=True)
+        raise AttributeError(f"a traced value has no attribute {name!r}")
+
+
+_METHODS: dict[str, Callable[..., Any]] = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "max": np.max,
+    "min": np.min,
+    "var": np.var,
+    "std": np.std,
+    "ravel": np.ravel,
+    "swapaxes": np.swapaxes,
+    "squeeze": np.squeeze,
+    "dot": np.dot,
+    "clip": np.clip,
+    "take": np.take,
+}
+
+
+class Size(_NumPyProtocols):
+    """A named size, or a polynomial of such: a dimension in shapes, a number in arithmetic."""
+
+    __slots__ = ("dim",)
+
+    def __init__(self, dim: SymbolicDim) -> None:
+        self.dim: Final = dim
+
+    def __repr__(self) -> str:
+        return str(self.dim)
+
+    def __hash__(self) -> int:
+        return hash(self.dim)
+
+    def __eq__(self, other: object) -> bool:
+        return self.dim == _dim_of(other)
+
+    def _number(self) -> Traced:
+        return Traced(Const(self.dim, _SCALAR), weak=True)
+
+    def __add__(self, other: Any) -> Any:
+        dim = _dim_of(other)
+        return wrap(self.dim + dim) if dim is not None else np.add(self._number(), other)
+
+    def __sub__(self, other: Any) -> Any:
+        dim = _dim_of(other)
+        return wrap(self.dim - dim) if dim is not None else np.subtract(self._number(), other)
+
+    def __rsub__(self, other: Any) -> Any:
+        dim = _dim_of(other)
+        return wrap(dim - self.dim) if dim is not None else np.subtract(other, self._number())
+
+    def __mul__(self, other: Any) -> Any:
+        dim = _dim_of(other)
+        return wrap(self.dim * dim) if dim is not None else np.multiply(self._number(), other)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: Any) -> Any:
+        dim = _dim_of(other)
+        quotient = None if dim is None else dim_quotient(self.dim, dim)
+        if quotient is None:
+            raise as_size(self.dim, f"// {other}")
+        return wrap(quotient)
+
+    def __neg__(self) -> Any:
+        return np.negative(self._number())
+
+    def __float__(self) -> NoReturn:
+        raise as_size(self.dim, "float()")
+
+    def __index__(self) -> NoReturn:
+        raise as_size(self.dim, "this place")
+
+    def __int__(self) -> NoReturn:
+        raise as_size(self.dim, "int()")
+
+
+def _dim_of(value: object) -> Dim | None:
+    if isinstance(value, Size):
+        return value.dim
+    return int(value) if isinstance(value, int | np.integer) else None

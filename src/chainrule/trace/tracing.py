@@ -1,0 +1,124 @@
+"""From a Python function to a Program: the function is called once, on values that record what is done to them."""
+
+from __future__ import annotations
+
+import inspect
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.ir import Apply, Input, Node, Program, topological_order
+from chainrule.trace import pytree
+from chainrule.trace.inputs import make_inputs
+from chainrule.trace.literals import as_node
+from chainrule.trace.naming import NameRecorder
+from chainrule.trace.source import TraceError, traced_files
+from chainrule.trace.subjects import Subject, subject_of
+from chainrule.trace.traced import Size, Traced, unwrap
+
+_depth: ContextVar[int] = ContextVar("depth", default=0)
+"""How many traces are under way, one inside the other. An inner one marks the names of its inputs, since inputs of
+the same name and type are the same node."""
+
+
+@dataclass(frozen=True)
+class Tracing:
+    """A traced program, and how its inputs and outputs lie in the function's arguments and result.
+
+    `arguments` has, for each parameter, its tree with Input nodes for leaves (values that are passed on as they are
+    stay in place); `result` is the function's result with nodes for leaves. `captured` are the inputs of an
+    enclosing trace that the function uses; they are the last inputs of `program`.
+    """
+
+    program: Program
+    arguments: Mapping[str, Any]
+    result: Any
+    captured: tuple[Input, ...]
+
+
+def trace(function: Callable[..., Any], /, *args: Any, **shapes: Any) -> Program:
+    """The program that `function` computes, for arguments of the given shapes.
+
+    Shapes are given by position or by name: as text (`X="n d"`, `y="n:int"`), as tuples (`X=(4, 2)`), or as arrays;
+    in dicts, lists and tuples too; or as annotations in quotes, `def loss(X: "n d", …)`. A parameter that has a
+    default value and no shape keeps that value. For the method of an instance, arrays among the instance's attributes
+    become inputs, named as they are; the instance itself is not changed.
+
+    Inputs are named by the parameters, leaves of dicts by their keys. Local variables name the intermediates.
+    Random numbers drawn in the function are drawn once and are constants of the program.
+
+    Raises TraceError for what cannot be recorded and ShapeError for shapes that do not fit, both with the line.
+    """
+    return trace_with_structure(function, *args, **shapes).program
+
+
+def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: Any) -> Tracing:
+    """As `trace`, and says how inputs and outputs lie in the arguments and the result."""
+    subject = subject_of(function)
+    depth = _depth.get()
+    inputs = make_inputs(subject, args, shapes, suffix="′" * depth)
+    arguments = inspect.BoundArguments(subject.signature, OrderedDict(_traced(inputs.arguments)))
+    for attribute, tree in inputs.attributes.values():
+        attribute.owner[attribute.key] = _traced(tree)
+    with _tracing(subject), NameRecorder(_node_of, subject.watched) as recorder:
+        try:
+            returned = subject.call(*arguments.args, **arguments.kwargs)
+        except (ValueError, TypeError) as error:
+            if isinstance(error.__cause__, TraceError):  # NumPy puts an error of its own over the refusal
+                raise error.__cause__ from None
+            raise
+    result = pytree.map_leaves(lambda leaf: _result_node(subject, leaf), returned)
+    outputs = tuple(pytree.flatten(result)[0])
+    if not outputs:
+        raise TraceError(f"{subject.place}{subject.name} returns nothing; end it with return and the value wanted")
+    alive = topological_order(outputs)
+    used = frozenset(alive)
+    own = [node for node in inputs.nodes if node in used or node not in inputs.optional]
+    captured = tuple(node for node in alive if isinstance(node, Input) and node not in set(own))
+    if captured and not depth:
+        raise TraceError(
+            f"{subject.place}{subject.name} uses {captured[0].name!r} of another trace, kept in a variable outside of "
+            "it; pass it as an argument instead"
+        )
+    taken = [node.name for node in (*own, *captured)]
+    names = recorder.names(taken, used)
+    if len(outputs) == 1 and isinstance(outputs[0], Apply) and outputs[0].type.ndim == 0 and outputs[0] not in names:
+        names.update({outputs[0]: "L"} if "L" not in {*taken, *names.values()} else {})
+    program = Program((*own, *captured), outputs, names)
+    attributes = {name: tree for name, (_, tree) in inputs.attributes.items()}
+    return Tracing(program, {**attributes, **inputs.arguments}, result, captured)
+
+
+def _traced(tree: Any) -> Any:
+    return pytree.map_leaves(lambda leaf: Traced(leaf) if isinstance(leaf, Input) else leaf, tree)
+
+
+def _node_of(value: object) -> Node | None:
+    return value.node if isinstance(value, Traced) else None
+
+
+def _result_node(subject: Subject, leaf: Any) -> Node:
+    if isinstance(leaf, Traced | Size | bool | int | float | np.generic | np.ndarray):
+        return as_node(unwrap(leaf))
+    raise TraceError(
+        f"{subject.place}{subject.name} returns a {type(leaf).__name__}; return arrays or numbers, "
+        "or dicts, lists and tuples of them"
+    )
+
+
+@contextmanager
+def _tracing(subject: Subject) -> Iterator[None]:
+    """While it lasts, the subject's file counts as the user's and further traces are inside this one."""
+    files = traced_files.get()
+    file_token = traced_files.set(files if subject.code is None else files | {subject.code.co_filename})
+    depth_token = _depth.set(_depth.get() + 1)
+    try:
+        yield
+    finally:
+        _depth.reset(depth_token)
+        traced_files.reset(file_token)

@@ -1,0 +1,162 @@
+"""NumPy's ufuncs in terms of the vocabulary: what `np.exp`, `np.add`, `x < y` build."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from chainrule.ir import Node, Operand
+from chainrule.primitives import (
+    abs_,
+    add,
+    cos,
+    divide,
+    equal,
+    exp,
+    expand_dims,
+    expm1,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    log,
+    log1p,
+    logical_and,
+    logical_not,
+    logical_or,
+    logsumexp,
+    matmul,
+    max_,
+    maximum,
+    min_,
+    minimum,
+    multiply,
+    negate,
+    not_equal,
+    power,
+    sign,
+    sin,
+    sqrt,
+    square,
+    subtract,
+    sum_,
+    tanh,
+)
+from chainrule.trace.literals import as_node, as_operand
+
+Handler: TypeAlias = Callable[..., Any]
+
+
+def _unary(builder: Callable[[Node], Node]) -> Handler:
+    def handler(x: object) -> Node:
+        return builder(as_node(x))
+
+    return handler
+
+
+def _binary(builder: Callable[[Operand, Operand], Node]) -> Handler:
+    def handler(x1: object, x2: object) -> Node:
+        return builder(as_operand(x1), as_operand(x2))
+
+    return handler
+
+
+def _matmul(x1: object, x2: object) -> Node:
+    return matmul(as_node(x1), as_node(x2))
+
+
+def _same(x: Node) -> Node:
+    return x
+
+
+def _reciprocal(x: Node) -> Node:
+    return 1 / x
+
+
+def _tan(x: Node) -> Node:
+    return sin(x) / cos(x)
+
+
+def _log2(x: Node) -> Node:
+    return log(x) / math.log(2)
+
+
+def _log10(x: Node) -> Node:
+    return log(x) / math.log(10)
+
+
+def _logaddexp(x: Operand, y: Operand) -> Node:
+    """The larger of the two plus ln(1 + e^−|x − y|), which never overflows."""
+    return maximum(x, y) + log1p(exp(-abs_(subtract(x, y))))
+
+
+UFUNCS: dict[str, Handler] = {
+    "negative": _unary(negate),
+    "positive": _unary(_same),
+    "absolute": _unary(abs_),
+    "fabs": _unary(abs_),
+    "sign": _unary(sign),
+    "square": _unary(square),
+    "sqrt": _unary(sqrt),
+    "reciprocal": _unary(_reciprocal),
+    "exp": _unary(exp),
+    "expm1": _unary(expm1),
+    "log": _unary(log),
+    "log1p": _unary(log1p),
+    "log2": _unary(_log2),
+    "log10": _unary(_log10),
+    "sin": _unary(sin),
+    "cos": _unary(cos),
+    "tan": _unary(_tan),
+    "tanh": _unary(tanh),
+    "logical_not": _unary(logical_not),
+    "add": _binary(add),
+    "subtract": _binary(subtract),
+    "multiply": _binary(multiply),
+    "divide": _binary(divide),
+    "power": _binary(power),
+    "float_power": _binary(power),
+    "maximum": _binary(maximum),
+    "minimum": _binary(minimum),
+    "logaddexp": _binary(_logaddexp),
+    "less": _binary(less),
+    "less_equal": _binary(less_equal),
+    "greater": _binary(greater),
+    "greater_equal": _binary(greater_equal),
+    "equal": _binary(equal),
+    "not_equal": _binary(not_equal),
+    "logical_and": _binary(logical_and),
+    "logical_or": _binary(logical_or),
+    "matmul": _matmul,
+}
+"""By the ufunc's name."""
+
+
+def _outer(name: str) -> Handler:
+    def handler(x1: object, x2: object) -> Node:
+        left, right = as_node(x1), as_node(x2)
+        spread = expand_dims(left, range(left.type.ndim, left.type.ndim + right.type.ndim)) if right.type.ndim else left
+        result: Node = UFUNCS[name](spread, right)
+        return result
+
+    return handler
+
+
+def _reduce(builder: Callable[..., Node]) -> Handler:
+    def handler(array: object, axis: Any = 0, dtype: None = None, out: None = None, keepdims: bool = False) -> Node:
+        return builder(as_node(array), axis, keepdims)
+
+    return handler
+
+
+UFUNC_METHODS: dict[str, dict[str, Handler]] = {
+    "outer": {name: _outer(name) for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")},
+    "reduce": {
+        "add": _reduce(sum_),
+        "maximum": _reduce(max_),
+        "minimum": _reduce(min_),
+        "logaddexp": _reduce(logsumexp),
+    },
+}
+"""By the method's name, as in `np.subtract.outer`, then the ufunc's."""

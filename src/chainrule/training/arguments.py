@@ -1,0 +1,121 @@
+"""The arguments of `fit`, checked and converted: which names the loss takes, in which dtype, over how many rows."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.ir import DType, DTypeError
+from chainrule.training.errors import TrainingError, nearest
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Arguments:
+    """Arrays by name, in the dtype of the run; all of `rows` have `row_count` rows."""
+
+    params: dict[str, Array]
+    rows: dict[str, Array]
+    constants: dict[str, Array]
+    row_count: int
+    dtype: DType
+
+
+def read_arguments(
+    loss: Callable[..., Any], params: Mapping[str, Any], data: Mapping[str, Any], constants: Mapping[str, Any]
+) -> Arguments:
+    """The arguments of a run; raises TrainingError, naming the argument, for what does not fit."""
+    groups = {"params": params, "data": data, "constants": constants}
+    for kind, group in groups.items():
+        if not isinstance(group, Mapping):
+            raise TrainingError(f"{kind} is a {type(group).__name__}; give a dict from names to arrays")
+    _check_names(loss, groups)
+    learnt = {name: _array("parameter", name, value) for name, value in params.items()}
+    for name, array in learnt.items():
+        if array.dtype.kind != "f":
+            raise TrainingError(f"parameter {name!r} holds {array.dtype}; give floats, as {name}.astype(float) does")
+    dtype = DType.FLOAT32 if all(array.dtype == np.float32 for array in learnt.values()) else DType.FLOAT64
+    rows = {name: _array("data", name, value) for name, value in data.items()}
+    row_count = _row_count(rows)
+    fixed = {name: _array("constant", name, value) for name, value in constants.items()}
+    for kind, arrays in (("parameter", learnt), ("data", rows), ("constant", fixed)):
+        for name, array in arrays.items():
+            _check_finite(kind, name, array)
+            arrays[name] = _converted(array, dtype)
+    return Arguments(learnt, rows, fixed, row_count, dtype)
+
+
+def _check_names(loss: Callable[..., Any], groups: Mapping[str, Mapping[str, Any]]) -> None:
+    if not callable(loss):
+        raise TrainingError(f"the loss is a {type(loss).__name__}; give a function")
+    owner: dict[str, str] = {}
+    for kind, group in groups.items():
+        for name in group:
+            if name in owner:
+                raise TrainingError(f"{name!r} is in {owner[name]} and in {kind}; name it once")
+            owner[name] = kind
+    if not groups["params"]:
+        raise TrainingError("params is empty; give the initial value of at least one parameter")
+    parameters = inspect.signature(loss).parameters
+    title = getattr(loss, "__name__", "the loss")
+    attributes = vars(getattr(loss, "__self__", None)) if hasattr(getattr(loss, "__self__", None), "__dict__") else {}
+    kinds = {parameter.kind for parameter in parameters.values()}
+    named = [name for name, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    for name in named:
+        if name not in owner and parameters[name].default is inspect.Parameter.empty:
+            hint = nearest(name, [other for other in owner if other not in named])
+            raise TrainingError(f"{title} takes {name!r}, which is not in params, data or constants{hint}")
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        return
+    for name, kind in owner.items():
+        if name not in named and name not in attributes:
+            hint = nearest(name, [other for other in named if other not in owner])
+            raise TrainingError(f"{title} takes no {name!r}, which is in {kind}; it takes {', '.join(named)}{hint}")
+
+
+def _array(kind: str, name: str, value: Any) -> Array:
+    try:
+        array = np.asarray(value)
+        DType.of(array.dtype)
+    except DTypeError as error:
+        raise TrainingError(f"{kind} {name!r}: {error}") from None
+    except ValueError as error:
+        raise TrainingError(f"{kind} {name!r} is not an array: {error}") from None
+    return array
+
+
+def _converted(array: Array, dtype: DType) -> Array:
+    held = DType.of(array.dtype)
+    return array.astype((dtype if held.is_float else held).numpy, copy=False)
+
+
+def _row_count(rows: Mapping[str, Array]) -> int:
+    """The rows that all of `rows` have; 1 where there are no data."""
+    counts: dict[str, int] = {}
+    for name, array in rows.items():
+        if array.ndim == 0:
+            raise TrainingError(f"data {name!r} is a single number, without rows; give it in constants")
+        counts[name] = array.shape[0]
+        if counts[name] == 0:
+            raise TrainingError(f"data {name!r} is empty: its shape is {array.shape}")
+        first = next(iter(counts))
+        if counts[name] != counts[first]:
+            raise TrainingError(
+                f"data {first!r} has {counts[first]} rows and {name!r} has {counts[name]}; all need the same number "
+                "(what is not made of rows goes in constants)"
+            )
+    return next(iter(counts.values()), 1)
+
+
+def _check_finite(kind: str, name: str, array: Array) -> None:
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return
+    place = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
+    where = f"[{', '.join(map(str, place))}]" if place else ""
+    raise TrainingError(f"{kind} {name!r} is not finite: {name}{where} is {array[place]}; remove or replace such values")

@@ -1,0 +1,38 @@
+"""What training raises and warns of, and the checks of plain numbers that it shares."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from collections.abc import Iterable
+
+from chainrule.ir import ChainruleError
+
+
+class TrainingError(ChainruleError, ValueError):
+    """A run was asked for with parameters, data or settings that do not fit together."""
+
+
+class DivergenceWarning(UserWarning):
+    """A value stopped being finite, and training stopped with the last parameters that were."""
+
+
+def positive_integer(name: str, value: object) -> int:
+    """`value` as an int; raises TrainingError unless it is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise TrainingError(f"{name} is {value!r}; it should be a whole number of at least 1")
+    return int(value)
+
+
+def positive_number(name: str, value: object) -> float:
+    """`value` as a float; raises TrainingError unless it is positive and finite."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < math.inf:
+        raise TrainingError(f"{name} is {value!r}; it should be a positive, finite number, such as 0.1")
+    return float(value)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the name nearest to `name`, and "" where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,241 @@
+"""`fit`: a loss in plain NumPy, parameters and data in; trained parameters out."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.engines import Loop, Outcome, get_engine
+from chainrule.ir import ArrayType, DType, Program
+from chainrule.trace import trace
+from chainrule.training.arguments import Arguments, read_arguments
+from chainrule.training.errors import DivergenceWarning, TrainingError, positive_integer
+from chainrule.training.optimizers import SGD, Optimizer
+from chainrule.training.step import Step, step_program
+
+Array = NDArray[Any]
+Callback = Callable[[int, NDArray[np.float64]], None]
+
+_REMEMBERED = 32
+_plans: OrderedDict[Hashable, _Plan] = OrderedDict()
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """What a run has learnt.
+
+    Attributes
+    ----------
+    params : dict
+        The trained parameters by name. After a divergence, the last that were finite.
+    history : dict
+        `"loss"`: for each finished epoch the mean of the batch losses, each taken before its update and weighted by
+        the rows of its batch.
+    epochs : int
+        Epochs finished.
+    steps : int
+        Updates made.
+    status : str
+        `"finished"`, `"interrupted"` (by Ctrl-C) or `"diverged"`.
+    seconds : float
+        The time that tracing, differentiating, compiling and training took, all together.
+    culprit : str or None
+        After a divergence, the first value that was not finite.
+    """
+
+    params: dict[str, Array]
+    history: dict[str, NDArray[np.float64]]
+    epochs: int
+    steps: int
+    status: str
+    seconds: float
+    culprit: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """A run without its numbers; the same object for the same programs, so that engines compile it once."""
+
+    loop: Loop
+    step: Step
+
+
+def fit(
+    loss: Callable[..., Any],
+    params: Mapping[str, Any],
+    data: Mapping[str, Any],
+    optimizer: Optimizer | None = None,
+    epochs: int = 100,
+    batch_size: int | None = None,
+    seed: int = 0,
+    shuffle: bool = True,
+    threads: int | None = None,
+    engine: str = "native",
+    callback: Callback | None = None,
+    constants: Mapping[str, Any] | None = None,
+) -> FitResult:
+    """Minimize `loss` over `params`.
+
+    Parameters
+    ----------
+    loss
+        Plain NumPy code that returns one number. Its parameters are named as the keys of `params`, `data` and
+        `constants`, in any order; one with a default value may be left out.
+    params
+        The initial value of each parameter: floats, of any shape.
+    data
+        Arrays with one leading axis, the rows, in common; batches are made of them. May be empty, for a loss that
+        uses no data.
+    optimizer
+        `SGD(0.1)` where it is None.
+    epochs
+        How often every row is used.
+    batch_size
+        Rows in a batch; all of them where it is None. The last batch of an epoch has the remainder.
+    seed, shuffle
+        The order of the rows in each epoch follows from the seed. With `shuffle=False` they stay as they are.
+    threads
+        How many threads may be used; the result does not depend on it.
+    engine
+        `"native"`, or `"reference"`, which is NumPy and slow.
+    callback
+        Called now and then as `callback(epochs_done, losses)`.
+    constants
+        Further arguments of the loss, the same for every batch.
+
+    Everything is computed in float32 if all parameters are float32, else in float64; floats in `data` and `constants`
+    are converted to that, integers become int64. The caller's arrays are never modified.
+
+    Returns
+    -------
+    FitResult
+        Also after Ctrl-C, with what was learnt until then, and after a divergence.
+
+    Raises
+    ------
+    TrainingError
+        For names, shapes or settings that do not fit, data that are not finite, a loss that is not one number.
+    TraceError, ShapeError
+        For a loss that cannot be traced, with the line.
+
+    Warns
+    -----
+    DivergenceWarning
+        When a value stops being finite; training stops there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def loss(x, y, slope):
+    ...     return np.mean((slope * x - y) ** 2)
+    >>> x = np.arange(4.0)
+    >>> result = fit(loss, params={"slope": 0.0}, data={"x": x, "y": 3 * x}, epochs=50)
+    >>> print(f"{result.params['slope']:.3f}")
+    3.000
+    """
+    started = time.perf_counter()
+    optimizer = SGD(0.1) if optimizer is None else optimizer
+    if not isinstance(optimizer, Optimizer):
+        raise TrainingError(f"optimizer is a {type(optimizer).__name__}; give one such as SGD(0.1)")
+    epochs = positive_integer("epochs", epochs)
+    if batch_size is not None:
+        batch_size = positive_integer("batch_size", batch_size)
+    if threads is not None:
+        positive_integer("threads", threads)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise TrainingError(f"seed is {seed!r}; it should be a whole number, 0 or more")
+    runner = get_engine(engine)
+    arguments = read_arguments(loss, params, data, constants or {})
+    plan = _plan(loss, arguments, optimizer, min(batch_size or arguments.row_count, arguments.row_count), bool(shuffle))
+    rates = {plan.step.hyperparameters[key]: np.asarray(value) for key, value in optimizer.hyperparameters.items()}
+    outcome = runner.run(
+        plan.loop,
+        {**arguments.params, **plan.step.initial},
+        {**arguments.rows, **arguments.constants, **rates},
+        epochs,
+        int(seed),
+        callback,
+    )
+    if outcome.status == "diverged":
+        warnings.warn(_divergence(outcome), DivergenceWarning, stacklevel=2)
+    return FitResult(
+        {name: outcome.state[name] for name in arguments.params},
+        {"loss": outcome.losses},
+        outcome.epochs_done,
+        outcome.steps_done,
+        outcome.status,
+        time.perf_counter() - started,
+        outcome.culprit,
+    )
+
+
+def _divergence(outcome: Outcome) -> str:
+    return (
+        f"training diverged in epoch {outcome.epochs_done}: {outcome.culprit or 'a value'} is no longer finite "
+        f"at step {outcome.steps_done}; the last finite parameters are kept; try a smaller learning rate"
+    )
+
+
+def _plan(
+    loss: Callable[..., Any], arguments: Arguments, optimizer: Optimizer, batch_size: int, shuffle: bool
+) -> _Plan:
+    """The loop for these arguments.
+
+    The loss is traced anew each time, since it may read variables that have changed. Nodes are interned: a loss that
+    has not changed gives the same nodes, and by these the plan made before is found again.
+    """
+    remainder = arguments.row_count % batch_size
+    sizes = [batch_size, remainder] if remainder else [batch_size]
+    traced = {size: _traced_loss(loss, arguments, size) for size in sizes}
+    key = (
+        type(optimizer),
+        arguments.row_count,
+        batch_size,
+        shuffle,
+        tuple(arguments.params),
+        tuple(arguments.rows),
+        tuple(arguments.constants),
+        tuple((size, program.inputs, program.outputs) for size, program in traced.items()),
+    )
+    plan = _plans.get(key)
+    if plan is None:
+        steps = {size: step_program(program, list(arguments.params), optimizer) for size, program in traced.items()}
+        step = steps[batch_size]
+        loop = Loop(
+            step.state,
+            tuple(arguments.rows),
+            (*arguments.constants, *step.hyperparameters.values()),
+            {size: each.program for size, each in steps.items()},
+            arguments.row_count,
+            batch_size,
+            shuffle,
+        )
+        plan = _plans[key] = _Plan(loop, step)
+    _plans.move_to_end(key)
+    while len(_plans) > _REMEMBERED:
+        _plans.popitem(last=False)
+    return plan
+
+
+def _traced_loss(loss: Callable[..., Any], arguments: Arguments, size: int) -> Program:
+    """The loss on a batch of `size` rows, with every float of the dtype of the run."""
+    shapes = {name: _type_of(array) for name, array in {**arguments.params, **arguments.constants}.items()}
+    shapes.update({name: ArrayType((size, *array.shape[1:]), DType.of(array.dtype)) for name, array in arguments.rows.items()})
+    program = trace(loss, **shapes)
+    unnamed = [node.name for node in program.inputs if node.name not in shapes]
+    if unnamed:
+        raise TrainingError(f"the loss uses {unnamed[0]!r}; name it in params, data or constants")
+    return program.bind({}, arguments.dtype)
+
+
+def _type_of(array: Array) -> ArrayType:
+    return ArrayType(array.shape, DType.of(array.dtype))
+
+

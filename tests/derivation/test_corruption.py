@@ -1,0 +1,191 @@
+"""A wrong rule is caught: for every primitive, each of its differentials and transposes is corrupted in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule.calculus import RULES
+from chainrule.derivation import Derivation
+from chainrule.derivation.verify import Verifier
+from chainrule.ir import ArrayType, Const, DType, Input, Node, Program
+from chainrule.primitives import (
+    REGISTRY,
+    Elementwise,
+    Example,
+    Linear,
+    Multilinear,
+    Multiply,
+    Primitive,
+    Sum,
+)
+
+SIZES = {"n": 3, "m": 4, "k": 2, "d": 5, "h": 2}
+
+
+def examples(cls: type[Primitive]) -> list[Example]:
+    return list(cls.examples())
+
+
+def carries_derivative(example: Example) -> bool:
+    """Whether the result changes with a float operand, by the primitive's own word."""
+    operands = [Input(f"x{k}", type_) for k, type_ in enumerate(example.operands)]
+    result = example.primitive(*operands)
+    if not result.type.dtype.is_float:
+        return False
+    tangents = [
+        Input(f"d x{k}", type_) if type_.dtype.is_float else None for k, type_ in enumerate(example.operands)
+    ]
+    return example.primitive.differential(operands, result, tangents) is not None
+
+
+def loss_program(example: Example) -> Program:
+    """L = Σ w ⊙ u with u the primitive applied to x0, x1, … moved into its domain."""
+    operands: list[Node] = []
+    inputs: list[Input] = []
+    for k, type_ in enumerate(example.operands):
+        x = Input(f"x{k}", type_)
+        inputs.append(x)
+        if not type_.dtype.is_float or not example.domain:
+            operands.append(x)
+            continue
+        low, high = example.domain[k]
+        # low + (high − low)·σ-like map keeps any drawn number inside the domain
+        squashed = 1 / (1 + x * x)
+        operands.append(low + (high - low) * squashed)
+    result = example.primitive(*operands)
+    weight = Input("w", result.type)
+    product = Multiply()(weight, result)
+    loss = Sum(tuple(range(product.type.ndim)))(product) if product.type.ndim else product
+    names: dict[Node, str] = {result: "u"}
+    names.update({operand: f"v{k}" for k, operand in enumerate(operands) if not isinstance(operand, Input)})
+    return Program((*inputs, weight), (loss,), names).bind(SIZES)
+
+
+def derivation_of(example: Example) -> Derivation:
+    program = loss_program(example)
+    wrt = [node for node in program.inputs if node.type.dtype.is_float and node.name != "w"]
+    return Derivation(program, wrt)
+
+
+DIFFERENTIABLE = [cls for cls in REGISTRY if any(map(carries_derivative, cls.examples()))]
+CONSTANT = [cls for cls in REGISTRY if cls not in DIFFERENTIABLE]
+
+
+def test_the_primitives_without_a_derivative_are_the_expected_ones() -> None:
+    assert {cls.__name__ for cls in CONSTANT} == {
+        "Compare",
+        "LogicalAnd",
+        "LogicalOr",
+        "LogicalNot",
+        "OneHot",
+        "Sign",
+    } | ({"Cast"} & {cls.__name__ for cls in CONSTANT})
+
+
+@pytest.mark.parametrize("cls", DIFFERENTIABLE, ids=lambda cls: cls.__name__)
+def test_right_rules_verify(cls: type[Primitive]) -> None:
+    for example in filter(carries_derivative, examples(cls)):
+        verification = derivation_of(example).verify(points=2)
+        assert verification.ok, (example, verification.failures[0])
+
+
+def scaled(node: Any) -> Any:
+    return None if node is None else Multiply()(Const(1.25, node.type), node)
+
+
+def corrupted_partial(cls: type[Elementwise], place: int) -> Callable[..., Any]:
+    original = cls.partials
+
+    def partials(self: Any, operands: Any, result: Any) -> Any:
+        found = list(original(self, operands, result))
+        found[place] = scaled(found[place])
+        return found
+
+    return partials
+
+
+def corrupted(original: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, **kwargs: scaled(original(*args, **kwargs))
+
+
+def corruptions(cls: type[Primitive]) -> Iterator[tuple[str, str, Callable[..., Any]]]:
+    if issubclass(cls, Elementwise):
+        for place in range(cls.arity):
+            yield f"partial {place}", "partials", corrupted_partial(cls, place)
+        return
+    yield "differential", "differential", corrupted(cls.differential)
+    if issubclass(cls, Linear | Multilinear):
+        yield "transpose", "transpose", corrupted(cls.transpose)
+
+
+CASES = [
+    pytest.param(cls, attribute, wrong, id=f"{cls.__name__}-{what}")
+    for cls in DIFFERENTIABLE
+    for what, attribute, wrong in corruptions(cls)
+]
+
+
+@pytest.mark.parametrize(("cls", "attribute", "wrong"), CASES)
+def test_a_corrupted_rule_fails_at_the_line_that_used_it(
+    cls: type[Primitive], attribute: str, wrong: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = next(filter(carries_derivative, examples(cls)))
+    assert derivation_of(example).verify(points=1).ok
+    monkeypatch.setattr(cls, attribute, wrong)
+    derivation = derivation_of(example)
+    verification = derivation.verify(points=1)
+    assert not verification.ok
+    first = verification.failures[0]
+    uses = {"forward": "u", "differential": "u", "derivative": "u", "pairing": "u"}
+    if first.claim.kind in uses and cls not in (Multiply, Sum):
+        stage = getattr(first.claim.left, "stage", None)
+        if stage is not None:
+            operations = {type(node.primitive) for node in _applications(stage.expression)}
+            assert cls in operations
+
+
+def _applications(node: Node) -> list[Any]:
+    from chainrule.ir import Apply, topological_order
+
+    return [part for part in topological_order([node]) if isinstance(part, Apply)]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_corrupted_simplification_is_refused(rule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rewrite that changes the value is a false line of the record."""
+    from chainrule.calculus import Simplifier
+    from chainrule.calculus.rules import Rule
+
+    wrong = Rule(rule.name, rule.primitives, lambda node: scaled(rule.rewrite(node)), rule.examples)
+    example = next(iter(rule.examples()))
+    simplifier = Simplifier([wrong])
+    simplifier._rewrite(example)
+    before, after = simplifier.rewrites[0].before, simplifier.rewrites[0].after
+    nodes = Program(
+        tuple(dict.fromkeys(n for n in _leaves([before, after]))), (before, after)
+    ).bind(SIZES)
+    random = np.random.default_rng(0)
+    values = {n: random.standard_normal(n.type.concrete_shape) for n in nodes.inputs}
+    from chainrule.primitives import evaluate_nodes
+
+    found = evaluate_nodes(nodes.outputs, values)
+    left, right = (found[node] for node in nodes.outputs)
+    assert not left.any() or not np.allclose(left, right)
+
+
+def _leaves(nodes: list[Node]) -> list[Input]:
+    from chainrule.ir import topological_order
+
+    return [node for node in topological_order(nodes) if isinstance(node, Input)]
+
+
+def test_verification_says_which_line_and_by_how_much() -> None:
+    x = Input("x", ArrayType((3,), DType.FLOAT64))
+    derivation = Derivation(Program((x,), (Sum((0,))(x * x),)), [x])
+    verifier = Verifier(derivation.record)
+    assert verifier.run(points=2).ok
+    assert len(verifier.claims) == verifier.run(points=1).lines_checked

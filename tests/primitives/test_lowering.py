@@ -1,0 +1,183 @@
+"""Each rule for one element, run on plain Python scalars, gives what `value` gives for the whole array."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from chainrule.ir import ArrayType, Dim, DType, concrete
+from chainrule.primitives import REGISTRY, Composite, Elementwise, Emitter, Example, Linear, Multilinear, Nonlinear
+
+Scalar = Any
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+MATH: dict[str, Callable[..., Any]] = {
+    **{name: getattr(np, name) for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "abs")},
+    "power": np.power,
+    "erf": math.erf,
+    "sigmoid": lambda x: np.exp(-np.logaddexp(0, -x)),
+    "softplus": lambda x: np.logaddexp(0, x),
+}
+SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1000.0, -1000.0, 1e300, -1e300, 1e-300, -1e-300, 1.5]
+
+
+class ScalarEmitter:
+    """Python numbers as scalars and as indices. An index that is used to load must lie within the array."""
+
+    def constant(self, value: float, dtype: DType) -> Scalar:
+        return dtype.numpy.type(value)
+
+    def constant_like(self, value: float, x: Scalar) -> Scalar:
+        return np.asarray(x).dtype.type(value)
+
+    def add(self, x: Scalar, y: Scalar) -> Scalar:
+        return x + y
+
+    def subtract(self, x: Scalar, y: Scalar) -> Scalar:
+        return x - y
+
+    def multiply(self, x: Scalar, y: Scalar) -> Scalar:
+        return x * y
+
+    def divide(self, x: Scalar, y: Scalar) -> Scalar:
+        return x / y
+
+    def negate(self, x: Scalar) -> Scalar:
+        return -x
+
+    def math(self, function: str, *x: Scalar) -> Scalar:
+        return np.asarray(x[0]).dtype.type(MATH[function](*x))
+
+    def compare(self, comparison: str, x: Scalar, y: Scalar) -> Scalar:
+        return bool(COMPARISONS[comparison](x, y))
+
+    def logical_and(self, x: Scalar, y: Scalar) -> Scalar:
+        return x and y
+
+    def logical_or(self, x: Scalar, y: Scalar) -> Scalar:
+        return x or y
+
+    def logical_not(self, x: Scalar) -> Scalar:
+        return not x
+
+    def select(self, condition: Scalar, x: Scalar, y: Scalar) -> Scalar:
+        taken = x if condition else y
+        return taken() if callable(taken) else taken
+
+    def convert(self, x: Scalar, dtype: DType) -> Scalar:
+        return dtype.numpy.type(x)
+
+    def index(self, value: Dim) -> int:
+        return concrete(value)
+
+    def index_add(self, i: int, j: int) -> int:
+        return i + j
+
+    def index_multiply(self, i: int, j: int) -> int:
+        return i * j
+
+    def index_divide(self, i: int, j: int) -> int:
+        return int(i / j)
+
+    def index_remainder(self, i: int, j: int) -> int:
+        return int(math.fmod(i, j))
+
+    def index_compare(self, comparison: str, i: int, j: int) -> Scalar:
+        return bool(COMPARISONS[comparison](i, j))
+
+    def index_of(self, x: Scalar) -> int:
+        return int(x)
+
+    def scalar_of(self, i: int) -> Scalar:
+        return np.int64(i)
+
+    def reduce(self, kind: str, extents: Sequence[Dim], body: Callable[[Sequence[int]], Scalar]) -> Scalar:
+        elements = [body(index) for index in itertools.product(*(range(concrete(extent)) for extent in extents))]
+        reductions: dict[str, Callable[[list[Scalar]], Scalar]] = {"sum": np.sum, "max": np.max, "min": np.min}
+        return reductions[kind](elements)
+
+
+def reader(array: NDArray[Any]) -> Callable[[Sequence[int]], Scalar]:
+    def read(index: Sequence[int]) -> Scalar:
+        assert all(0 <= i < size for i, size in zip(index, array.shape, strict=True)), (index, array.shape)
+        return array[tuple(index)]
+
+    return read
+
+
+def lowered(
+    primitive: Linear | Multilinear | Nonlinear | Elementwise, types: Sequence[ArrayType], values: Sequence[Any]
+) -> NDArray[Any]:
+    emit: Emitter[Scalar, int] = ScalarEmitter()
+    result_type = primitive.type(*types)
+    result = np.empty(result_type.concrete_shape, result_type.dtype.numpy)
+    for index in np.ndindex(*result.shape):
+        if isinstance(primitive, Elementwise):
+            result[index] = primitive.lower(emit, *(value[index] for value in values))
+        else:
+            result[index] = primitive.lower(emit, [reader(value) for value in values], types, index)
+    return result
+
+
+EXAMPLES = [
+    pytest.param(example, id=f"{cls.__name__}-{k}")
+    for cls in REGISTRY
+    if not issubclass(cls, Composite)
+    for k, example in enumerate(cls.examples())
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("sizes", [{"n": 3, "m": 2, "k": 4}, {"n": 1, "m": 1, "k": 1}, {"n": 2, "m": 5, "k": 3}])
+def test_lowering_agrees_with_the_value(example: Example, sizes: dict[str, int]) -> None:
+    rng = np.random.default_rng(0)
+    types = [type.bind(sizes) for type in example.operands]
+    domain = example.domain or ((-3.0, 3.0),) * len(types)
+    values = []
+    for type, (low, high) in zip(types, domain, strict=True):
+        if type.dtype is DType.BOOL:
+            values.append(np.asarray(rng.random(type.concrete_shape) < 0.5))
+        elif type.dtype is DType.INT64:
+            values.append(np.asarray(rng.integers(int(low), int(high), type.concrete_shape)))
+        else:
+            values.append(np.asarray(rng.uniform(low, high, type.concrete_shape)))
+    primitive = example.primitive.bind(sizes, None)
+    assert isinstance(primitive, Linear | Multilinear | Nonlinear | Elementwise)
+    expected = primitive.value(*values)
+    scale = max(1.0, float(np.max(np.abs(np.asarray(expected, np.float64)), initial=0)))
+    actual = lowered(primitive, types, values)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=100 * float(np.finfo(np.float64).eps) * scale)
+
+
+ELEMENTWISE = [
+    pytest.param(example.primitive, id=f"{cls.__name__}-{k}")
+    for cls in REGISTRY
+    if issubclass(cls, Elementwise)
+    for k, example in enumerate(cls.examples())
+    if all(type.dtype.is_float for type in example.operands)
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("primitive", ELEMENTWISE)
+def test_elementwise_rules_agree_at_extreme_values(primitive: Elementwise, dtype: type[Any]) -> None:
+    """Zeros of both signs, infinities, NaN, huge and tiny numbers, in every pairing where there are two operands."""
+    with np.errstate(all="ignore"):
+        points = np.asarray(list(itertools.product(SPECIAL, repeat=primitive.arity))).astype(dtype)
+        values = list(points.T)
+        types = [ArrayType((len(points),), DType.of(np.dtype(dtype)))] * primitive.arity
+        expected, actual = primitive.value(*values), lowered(primitive, types, values)
+    np.testing.assert_allclose(actual, expected, rtol=8 * float(np.finfo(dtype).eps), atol=float(np.finfo(dtype).tiny))

@@ -1,0 +1,180 @@
+"""What cannot be recorded is refused in one message: the place, the line, what was wrong, what to write instead."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chainrule.ir import ChainruleError, ShapeError
+from chainrule.trace import TraceError, trace
+
+Load = Callable[[str], Any]
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+    """The function `f` of a file `model.py` with the given body, whose last line is line 5 or later."""
+    monkeypatch.chdir(tmp_path)
+
+    def loaded(body: str) -> Any:
+        lines = ["import math", "import numpy as np", "", "def f(x):", *("    " + line for line in body.splitlines())]
+        path = tmp_path / "model.py"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        namespace: dict[str, Any] = {}
+        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), namespace)
+        return namespace["f"]
+
+    return loaded
+
+
+REFUSED = {
+    "if x.sum() > 0: x = -x": "np.where(condition",
+    "x = x if x.sum() > 0 else -x": "np.where(condition",
+    "while x.mean() > 1: x = x / 2": "for loop",
+    "x = np.where(x > 0 and x < 1, x, 0)": "a & b",
+    "x = not x": "~a",
+    "x = 0 < x < 1": "(a < x) & (x < b)",
+    "x = max(x.sum(), 0)": "np.maximum",
+    "x = min(0, x.sum())": "np.minimum",
+    "assert x.sum() > 0": "assertion",
+    "x = float(x.sum())": "leave float() out",
+    "x = int(x.sum())": "Python int",
+    "x = math.exp(x.sum())": "write np.exp",
+    "x = x.sum().item()": "leave .item() out",
+    "x = f'{x.sum():.3f}'": "print results outside",
+    "x[0] = 1": "np.where(condition",
+    "b = np.zeros(3); b[0] = x.sum()": "np.stack",
+    "b = np.zeros((3, 2)); b[0] = x": "np.concatenate",
+    "b = np.zeros((3, 2)); b += x": "a = a + b",
+    "x = np.add(x, 1, out=np.zeros(3))": "leave out= away",
+    "x = np.sum(x, out=np.zeros(3))": "leave out= away",
+    "x = np.sum(x, where=x > 0)": "where",
+    "x = np.sum(x, dtype='float32')": "leave dtype= out",
+    "x = np.cumsum(x)": "np.tril",
+    "x = np.prod(x)": "np.exp(np.sum(np.log(x)))",
+    "x = np.arctanh(x)": "np.tanh",
+    "x = np.fft.fft(x)": "there are",
+    "x = x.argmax()": "no derivative",
+    "x = x.cumsum()": "np.tril",
+    "x = np.modf(x)": "np.modf",
+    "x = np.array([x.sum(), x.mean()])": "np.stack",
+    "x = np.asarray(x)": "leave np.array or np.asarray out",
+    "x = np.sum([x.sum(), x.mean()])": "np.stack",
+    "x = [row for row in x]": "give the size as a number",
+    "x = len(x) * x": ".shape[0]",
+    "x = x @ np.zeros(x.shape[0])": "np.zeros_like",
+    "x = x[np.arange(x.shape[0]), 0]": "np.take_along_axis",
+    "x = [x for _ in range(x.shape[0])]": "give the size as a number",
+    "x = x.reshape(x.shape[0] // 2, -1)": "// 2",
+    "x = x[x > 0]": "np.where(mask, x, 0)",
+    "x = x[x]": "must be an integer",
+    "x = x.astype(int)": "no derivative",
+    "x = x + {}": "dict",
+    "x = x + np.ones(2, dtype=complex)": "complex128",
+    "x = np.where(x > 0)": "np.where(condition, x, y)",
+    "x = np.einsum('ii->i', x)": "np.eye",
+    "x = np.reshape(x, -1, order='F')": "order",
+    "x = np.pad(x, 1, mode='edge')": "constant",
+    "x = np.linalg.norm(x, 'nuc')": "Frobenius",
+    "np.add.at(np.zeros(3), [0], x)": "np.add.at",
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_a_refusal_shows_the_line_and_the_mend(load: Load, line: str) -> None:
+    function = load(f"{line}\nreturn x")
+    with pytest.raises(ChainruleError) as raised:
+        trace(function, x="n d")
+    place, _, message = str(raised.value).partition("\n")
+    assert place == f"model.py:5: {line}"
+    assert REFUSED[line] in message
+    assert raised.value.__cause__ is None
+
+
+SHAPES = {
+    "z1 = x @ x": "shapes (n, d) and (n, d) do not fit in a matrix product: the summed sizes d and n differ",
+    "z1 = x + x.T": "shapes (n, d) and (d, n) do not broadcast",
+    "z1 = np.concatenate([x, x.T])": "shapes (n, d) and (d, n)",
+    "z1 = x.sum(axis=2)": "axis 2 does not exist",
+    "z1 = x[1, 2, 3]": "shape (n, d)",
+    "z1 = x.reshape(7, 3)": "(n, d) has no shape (7, 3)",
+    "z1 = np.einsum('ij,jk', x, x)": "(n, d)",
+}
+
+
+@pytest.mark.parametrize("line", SHAPES)
+def test_a_shape_error_shows_the_line_and_the_shapes(load: Load, line: str) -> None:
+    with pytest.raises(ShapeError) as raised:
+        trace(load(f"\n{line}\nreturn z1"), x="n d")
+    place, _, message = str(raised.value).partition("\n")
+    assert place == f"model.py:6: {line}"
+    assert SHAPES[line] in message
+
+
+def test_the_line_is_that_of_the_inner_function(load: Load) -> None:
+    function = load("def g(u):\n    return u @ u\nreturn g(x)")
+    with pytest.raises(ShapeError, match=r"^model\.py:6: return u @ u\n"):
+        trace(function, x="n d")
+
+
+def test_code_without_a_source_file_is_located_by_its_line_number() -> None:
+    namespace: dict[str, Any] = {}
+    exec("def f(x):\n    return x @ x", namespace)
+    with pytest.raises(ShapeError, match=r"^<string>:2:\n  shapes \(n, d\)"):
+        trace(namespace["f"], x="n d")
+
+
+@pytest.mark.parametrize(
+    ("result", "named"), [("'text'", "a str"), ("None", "returns nothing"), ("[x, object()]", "a object")]
+)
+def test_a_result_that_is_no_array_is_refused(load: Load, result: str, named: str) -> None:
+    with pytest.raises(TraceError, match=named) as raised:
+        trace(load(f"return {result}"), x="n d")
+    assert "model.py:4" in str(raised.value)
+
+
+def test_errors_of_user_code_pass_through_unchanged(load: Load) -> None:
+    with pytest.raises(NameError, match=r"^name 'nothing' is not defined"):
+        trace(load("return nothing"), x="n d")
+    with pytest.raises(ValueError, match=r"^mine$"):
+        trace(load("raise ValueError('mine')"), x="n d")
+
+
+@pytest.mark.parametrize("body", ["return x", "return x[0 > x]", "raise ValueError('mine')"])
+def test_the_trace_function_that_was_there_is_put_back(load: Load, body: str) -> None:
+    function = load(body)
+
+    def mine(*event: Any) -> None:
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(mine)
+    try:
+        trace(function, x="n d")
+    except (ChainruleError, ValueError):
+        pass
+    finally:
+        after = sys.gettrace()
+        sys.settrace(before)
+    assert after is mine
+
+
+def test_a_traced_value_of_another_trace_is_refused() -> None:
+    kept: list[Any] = []
+
+    def keeping(x: Any) -> Any:
+        kept.append(x)
+        return x
+
+    trace(keeping, x="n")
+    with pytest.raises(TraceError, match="uses 'x' of another trace"):
+        trace(lambda y: y + kept[0], y="n")
+
+
+def test_a_missing_attribute_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'foo'"):
+        trace(lambda x: x.foo, x="n")
