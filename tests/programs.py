@@ -212,7 +212,7 @@ def piecewise(np: Any) -> Callable[..., Any]:
 
 @program((4, 3))
 def powers(np: Any) -> Callable[..., Any]:
-    return lambda x: np.sum(np.abs(x) ** 1.7 + (x**2 + 1.0) ** -0.5 + x**3 / 3.0) + np.sum(1 / (1 + x**2))
+    return lambda x: np.sum(np.abs(x) ** 2.7 + (x**2 + 1.0) ** -0.5 + x**3 / 3.0) + np.sum(1 / (1 + x**2))
 
 
 @program((4, 3), (4, 3))

@@ -9,12 +9,12 @@ import autograd
 import autograd.numpy as autograd_numpy
 import numpy as np
 import pytest
+from programs import PROGRAMS
 
 import chainrule as cr
 from chainrule.calculus import backward
 from chainrule.derivation import Derivation
 from chainrule.engines import get_engine
-from programs import PROGRAMS
 
 
 def arguments(name: str) -> list[np.ndarray[Any, Any]]:

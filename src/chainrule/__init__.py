@@ -1,24 +1,159 @@
-"""Write the forward pass; get the backward pass: derived line by line, every line checked, compiled to train fast."""
+"""Write the forward pass; get the backward pass: derived line by line, every line checked, compiled to train fast.
 
-from chainrule.derivation import Derivation, DerivationError, Verification, derive
-from chainrule.functions import (
-    binary_cross_entropy,
-    cross_entropy,
-    elu,
-    erf,
-    gelu,
-    layer_norm,
-    leaky_relu,
-    log_softmax,
-    logsumexp,
-    mean_squared_error,
-    one_hot,
-    relu,
-    sigmoid,
-    silu,
-    softmax,
-    softplus,
-)
-from chainrule.ir import ChainruleError, DTypeError, Program, ProgramError, ShapeError
-from chainrule.trace import TraceError, trace
-from chainrule.transforms import GradientError, check_grads, grad, jvp, value_and_grad, vjp
+Each name is loaded from its folder when it is first used, so that importing the package costs next to nothing.
+"""
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chainrule.derivation import Derivation, DerivationError, Verification, derive
+    from chainrule.functions import (
+        binary_cross_entropy,
+        cross_entropy,
+        elu,
+        erf,
+        gelu,
+        layer_norm,
+        leaky_relu,
+        log_sigmoid,
+        log_softmax,
+        logsumexp,
+        mean_squared_error,
+        one_hot,
+        relu,
+        rms_norm,
+        sigmoid,
+        silu,
+        softmax,
+        softplus,
+        take,
+    )
+    from chainrule.ir import ChainruleError, DTypeError, Program, ProgramError, ShapeError
+    from chainrule.networks import MLP, NeuralNetwork
+    from chainrule.trace import TraceError, trace
+    from chainrule.training import SGD, DivergenceWarning, FitResult, TrainingError, fit
+    from chainrule.transforms import GradientError, check_grads, grad, jvp, value_and_grad, vjp
+
+_HOME = {
+    "chainrule.derivation": (
+        "Derivation",
+        "DerivationError",
+        "Verification",
+        "derive",
+    ),
+    "chainrule.functions": (
+        "binary_cross_entropy",
+        "cross_entropy",
+        "elu",
+        "erf",
+        "gelu",
+        "layer_norm",
+        "leaky_relu",
+        "log_sigmoid",
+        "log_softmax",
+        "logsumexp",
+        "mean_squared_error",
+        "one_hot",
+        "relu",
+        "rms_norm",
+        "sigmoid",
+        "silu",
+        "softmax",
+        "softplus",
+        "take",
+    ),
+    "chainrule.ir": (
+        "ChainruleError",
+        "DTypeError",
+        "Program",
+        "ProgramError",
+        "ShapeError",
+    ),
+    "chainrule.networks": (
+        "MLP",
+        "NeuralNetwork",
+    ),
+    "chainrule.trace": (
+        "TraceError",
+        "trace",
+    ),
+    "chainrule.training": (
+        "SGD",
+        "DivergenceWarning",
+        "FitResult",
+        "TrainingError",
+        "fit",
+    ),
+    "chainrule.transforms": (
+        "GradientError",
+        "check_grads",
+        "grad",
+        "jvp",
+        "value_and_grad",
+        "vjp",
+    ),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        value: object = _import_module("importlib.metadata").version("chainrule")
+    elif name in _MODULE_OF:
+        value = getattr(_import_module(_MODULE_OF[name]), name)
+    else:
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+__all__ = [
+    "MLP",
+    "SGD",
+    "ChainruleError",
+    "DTypeError",
+    "Derivation",
+    "DerivationError",
+    "DivergenceWarning",
+    "FitResult",
+    "GradientError",
+    "NeuralNetwork",
+    "Program",
+    "ProgramError",
+    "ShapeError",
+    "TraceError",
+    "TrainingError",
+    "Verification",
+    "binary_cross_entropy",
+    "check_grads",
+    "cross_entropy",
+    "derive",
+    "elu",
+    "erf",
+    "fit",
+    "gelu",
+    "grad",
+    "jvp",
+    "layer_norm",
+    "leaky_relu",
+    "log_sigmoid",
+    "log_softmax",
+    "logsumexp",
+    "mean_squared_error",
+    "one_hot",
+    "relu",
+    "rms_norm",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "take",
+    "trace",
+    "value_and_grad",
+    "vjp",
+]

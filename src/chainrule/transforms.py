@@ -136,6 +136,7 @@ def value_and_grad(function: Function, argnums: Argnums = 0) -> Function:
     --------
     >>> value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (np.float64(5.0), array([2., 4.]))
+
     """
 
     @functools.wraps(function)
@@ -171,6 +172,7 @@ def grad(function: Function, argnums: Argnums = 0) -> Function:
     np.float64(1.0)
     >>> grad(grad(lambda x: x**3))(2.0)
     np.float64(12.0)
+
     """
     both = value_and_grad(function, argnums)
 
@@ -188,6 +190,7 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     --------
     >>> jvp(np.sin, (0.0,), (2.0,))
     (np.float64(0.0), np.float64(2.0))
+
     """
     call = _call(function, primals, {}, range(len(primals)))
     leaves, structure = flatten([_with_floats(tangent) for tangent in tangents])
@@ -218,6 +221,7 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
     >>> value, pull_back = vjp(lambda x: x**2, np.array([1.0, 3.0]))
     >>> pull_back(np.array([1.0, 1.0]))
     (array([2., 6.]),)
+
     """
     call = _call(function, primals, {}, range(len(primals)))
     wrt = [node for node in call.inputs if node.type.dtype.is_float]
@@ -233,7 +237,7 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
                 shapes = f"{shape_text(_leaf_type(leaf).shape)}, not {shape_text(bar.type.shape)}"
                 raise ProgramError(f"the cotangent has the shape {shapes} of the result")
         found = call.values(gradients, dict(zip(bars, leaves, strict=True)))
-        by_input: dict[Input, Any] = {node: None for node in call.inputs}
+        by_input: dict[Input, Any] = dict.fromkeys(call.inputs)
         by_input.update(zip(wrt, found, strict=True))
         return tuple(_in_structure(primal, call, number, by_input) for number, primal in enumerate(primals))
 
@@ -260,6 +264,10 @@ def check_grads(
         1 checks the derivative, 2 also the derivative's derivative, and so on.
     modes
         "fwd" checks `jvp`, "rev" checks `vjp`.
+    rtol
+        The relative difference allowed, measured against the sum of the magnitudes compared.
+    seed
+        Draws the directions.
 
     Raises
     ------
@@ -269,6 +277,7 @@ def check_grads(
     Examples
     --------
     >>> check_grads(lambda x: np.sum(np.sin(x) * x), (np.array([0.3, 0.7]),))
+
     """
     for mode in modes:
         if mode not in ("fwd", "rev"):
@@ -288,7 +297,9 @@ def _check_order(
     direction = _random_like(args, random)
     step = 1e-4
     ahead, behind = (function(*_moved(args, direction, sign * step)) for sign in (1, -1))
-    expected = [(np.asarray(a) - np.asarray(b)) / (2 * step) for a, b in zip(_leaves(ahead), _leaves(behind), strict=True)]
+    expected = [
+        (np.asarray(a) - np.asarray(b)) / (2 * step) for a, b in zip(_leaves(ahead), _leaves(behind), strict=True)
+    ]
     weights = [random.standard_normal(np.shape(leaf)) for leaf in expected]
     numeric = float(sum(np.sum(w * e) for w, e in zip(weights, expected, strict=True)))
     size = float(sum(np.sum(np.abs(w * e)) for w, e in zip(weights, expected, strict=True)))
@@ -327,5 +338,3 @@ def _random_like(tree: Any, random: np.random.Generator) -> Any:
 def _moved(args: tuple[Any, ...], direction: Any, step: float) -> Any:
     leaves, structure = flatten(args)
     return unflatten(structure, [x + step * d for x, d in zip(leaves, _leaves(direction), strict=True)])
-
-

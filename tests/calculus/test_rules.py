@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,7 +15,7 @@ from chainrule.primitives import Add, Exp, Multiply, Negate, Square, Sum, evalua
 SIZES = {"n": 3, "m": 4, "k": 2}
 
 
-def values_of(nodes: list[Node], seed: int) -> list[np.ndarray]:
+def values_of(nodes: list[Node], seed: int) -> list[np.ndarray[Any, Any]]:
     inputs = tuple(dict.fromkeys(node for node in topological_order(nodes) if isinstance(node, Input)))
     program = Program(inputs, tuple(nodes)).bind(SIZES)
     random = np.random.default_rng(seed)
@@ -92,14 +95,19 @@ def test_simplification_is_idempotent_and_terminates_on_random_expressions() -> 
     random = np.random.default_rng(0)
     leaves: list[Node] = [matrix("x"), matrix("y"), Const(2, matrix("x").type), Const(1, matrix("x").type)]
     size = Const(named_dim("n"), matrix("x").type)
+    operations: list[Callable[[Node, Node], Node]] = [
+        lambda a, b: a + b,
+        lambda a, b: a - b,
+        lambda a, b: a * b,
+        lambda a, b: -a,
+        lambda a, b: Square()(a),
+        lambda a, b: a / Exp()(b),
+    ]
     for _ in range(150):
         pool = [*leaves, 1 / size]
         for _ in range(8):
             a, b = (pool[k] for k in random.integers(0, len(pool), 2))
-            pool.append(
-                [lambda a=a, b=b: a + b, lambda a=a, b=b: a - b, lambda a=a, b=b: a * b, lambda a=a: Negate()(a),
-                 lambda a=a: Square()(a), lambda a=a, b=b: a / Exp()(b)][random.integers(0, 6)]()
-            )  # fmt: skip
+            pool.append(operations[random.integers(0, len(operations))](a, b))
         expression = pool[-1]
         once = simplify(expression)
         left, right = values_of([expression, once], 2)

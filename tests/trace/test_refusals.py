@@ -44,6 +44,7 @@ REFUSED = {
     "x = float(x.sum())": "leave float() out",
     "x = int(x.sum())": "Python int",
     "x = math.exp(x.sum())": "write np.exp",
+    "x = x / math.sqrt(x.shape[1])": "write np.sqrt",
     "x = x.sum().item()": "leave .item() out",
     "x = f'{x.sum():.3f}'": "print results outside",
     "x[0] = 1": "np.where(condition",

@@ -98,10 +98,22 @@ def test_shapes_as_annotations(tmp_path: Path, header: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["", "from __future__ import annotations\n"])
+def test_shapes_as_annotated_types(tmp_path: Path, header: str) -> None:
+    source = (
+        header + "import typing\ndef f(X: typing.Annotated[list, 'n d'], k: typing.Annotated[int, '']): return X * k\n"
+    )
+    program = trace(_from_source(tmp_path, source, "f"))
+    assert [str(node.type) for node in program.inputs] == ["float64[n, d]", "float64[]"]
+
+
+@pytest.mark.parametrize("header", ["", "from __future__ import annotations\n"])
 def test_annotations_that_are_types_state_no_shape(tmp_path: Path, header: str) -> None:
-    source = header + "import numpy as np\ndef f(x: np.ndarray, k: 'float'):\n    return x * k\n"
-    with pytest.raises(TraceError, match="shape of 'k'"):
-        trace(_from_source(tmp_path, source, "f"), "n")
+    source = header + "import numpy as np\nclass A: pass\ndef f(x: np.ndarray, a: 'A', k: 'float'):\n    return x * k\n"
+    for name in ("a", "k"):
+        given = {"x": "n", "a": "n", "k": "n"}
+        del given[name]
+        with pytest.raises(TraceError, match=f"shape of '{name}'"):
+            trace(_from_source(tmp_path, source, "f"), **given)
 
 
 def test_default_values_stay_plain_values() -> None:

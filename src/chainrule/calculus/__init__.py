@@ -1,6 +1,15 @@
 """Differentiation: linearize, transpose, and the two composed; simplification as a table of recorded rewrites."""
 
-from chainrule.calculus.backward import COTANGENT, TANGENT, Accumulation, Backward, Contribution, Stage, backward, split_stages
+from chainrule.calculus.backward import (
+    COTANGENT,
+    TANGENT,
+    Accumulation,
+    Backward,
+    Contribution,
+    Stage,
+    backward,
+    split_stages,
+)
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.rules import RULES, Rule, is_scale
 from chainrule.calculus.simplify import Rewrite, Simplifier, operation_count, simplify

@@ -15,7 +15,18 @@ from chainrule.calculus.collect import operation_count
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.calculus.transpose import transpose
-from chainrule.ir import Apply, Const, Input, Node, Program, ProgramError, rebuild, shape_text, substitute, topological_order
+from chainrule.ir import (
+    Apply,
+    Const,
+    Input,
+    Node,
+    Program,
+    ProgramError,
+    rebuild,
+    shape_text,
+    substitute,
+    topological_order,
+)
 from chainrule.primitives import Contract, zeros
 
 TANGENT = "d "
@@ -161,9 +172,7 @@ def backward(program: Program, wrt: Sequence[Input], seeds: Sequence[Node] | Non
                     contribution = _contribution(stage, operand, cotangent)
                     if contribution is not None:
                         received[operand].append(contribution)
-    return Backward(
-        program, tuple(wrt), stages, tuple(accumulations), _compose(stages, accumulations, bars, wrt)
-    )
+    return Backward(program, tuple(wrt), stages, tuple(accumulations), _compose(stages, accumulations, bars, wrt))
 
 
 def _active(stages: Sequence[Stage], wrt: Sequence[Input]) -> set[Input]:
@@ -188,9 +197,7 @@ def _contribution(stage: Stage, operand: Input, cotangent: Node) -> Contribution
     (shown,) = substitute([linear_map], result)
     shown = Simplifier()(shown)
     (adjoint,) = substitute([adjoint], result)
-    return Contribution(
-        stage, operand, tangent, cotangent, shown, simplifier(adjoint), tuple(simplifier.rewrites)
-    )
+    return Contribution(stage, operand, tangent, cotangent, shown, simplifier(adjoint), tuple(simplifier.rewrites))
 
 
 def _accumulate(
@@ -222,7 +229,9 @@ def _accumulate(
 
 def _is_elementwise(node: Node) -> bool:
     """Whether writing `node` out twice costs little: it holds no matrix product."""
-    return not any(isinstance(part, Apply) and isinstance(part.primitive, Contract) for part in topological_order([node]))
+    return not any(
+        isinstance(part, Apply) and isinstance(part.primitive, Contract) for part in topological_order([node])
+    )
 
 
 def _compose(
@@ -236,4 +245,3 @@ def _compose(
     for accumulation in accumulations:
         (known[accumulation.cotangent],) = substitute([accumulation.result], known)
     return tuple(known[bars[symbol]] for symbol in wrt)
-

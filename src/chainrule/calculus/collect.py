@@ -1,4 +1,6 @@
-"""Expand products over sums, cancel equal factors, collect like terms: what one does on paper to (−y/a + (1−y)/(1−a))·a·(1−a).
+"""Expand products over sums, cancel equal factors, collect like terms.
+
+It is what one does on paper to (−y/a + (1−y)/(1−a))·a·(1−a).
 
 An elementwise expression is read as a sum of terms, each a number times powers of factors; a factor is any node that
 is not itself arithmetic. A sum in a denominator is one factor, so that it can cancel before anything is multiplied out.
@@ -163,7 +165,7 @@ def _one() -> Node:
         Subtract()(_one(), _x()),
     ),
 ])  # fmt: skip
-def expand_and_collect(node: Apply) -> Node | None:
+def _expand_and_collect(node: Apply) -> Node | None:
     collected: dict[frozenset[tuple[Node, int]], tuple[float, tuple[tuple[Node, int], ...]]] = {}
     for term in _terms(node):
         expanded = _expand(term)
@@ -189,7 +191,7 @@ def expand_and_collect(node: Apply) -> Node | None:
     Add()(Multiply()(_y(), _x()), Multiply()(Exp()(_y()), _x())),
     Subtract()(_x(), Multiply()(_x(), _y())),
 ])  # fmt: skip
-def common_factor(node: Apply) -> Node | None:
+def _common_factor(node: Apply) -> Node | None:
     x, y = node.operands
     for factor, rest_x in _splits(x):
         for other, rest_y in _splits(y):

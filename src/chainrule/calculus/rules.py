@@ -108,9 +108,13 @@ _FOLDS: dict[type, Callable[..., float]] = {
     Negate()(_filled(3, _x())),
     Square()(_filled(3, _x())),
 ])  # fmt: skip
-def fold_constants(node: Apply) -> Node | None:
+def _fold_constants(node: Apply) -> Node | None:
     sizes = [operand.value for operand in node.operands if isinstance(operand, Const) and operand.is_filled]
-    if isinstance(node.primitive, Multiply) and all(isinstance(size, SymbolicDim) for size in sizes) and len(sizes) == 2:
+    if (
+        isinstance(node.primitive, Multiply)
+        and all(isinstance(size, SymbolicDim) for size in sizes)
+        and len(sizes) == 2
+    ):
         return Const(dim_product(size for size in sizes if isinstance(size, SymbolicDim)), node.type)
     numbers = [number_of(operand) for operand in node.operands]
     if any(number is None for number in numbers):
@@ -127,7 +131,7 @@ def fold_constants(node: Apply) -> Node | None:
     Subtract()(_x(), _filled(0, _x())),
     Subtract()(_filled(0, _x()), _x()),
 ])  # fmt: skip
-def add_zero(node: Apply) -> Node | None:
+def _add_zero(node: Apply) -> Node | None:
     x, y = node.operands
     if is_filled(y, 0):
         return x
@@ -141,7 +145,7 @@ def add_zero(node: Apply) -> Node | None:
     Multiply()(_filled(1, _x()), _x()),
     Divide()(_x(), _filled(1, _x())),
 ])  # fmt: skip
-def multiply_one(node: Apply) -> Node | None:
+def _multiply_one(node: Apply) -> Node | None:
     x, y = node.operands
     if is_filled(y, 1):
         return x
@@ -153,13 +157,13 @@ def multiply_one(node: Apply) -> Node | None:
     Divide()(_filled(0, _x()), Exp()(_x())),
     Contract(((0, 1), (1, 2)), (0, 2))(_filled(0, _x("n m")), _y("m k")),
 ])  # fmt: skip
-def multiply_zero(node: Apply) -> Node | None:
+def _multiply_zero(node: Apply) -> Node | None:
     zero = node.operands[:1] if isinstance(node.primitive, Divide) else node.operands
     return Const(0, node.type) if any(is_filled(operand, 0) for operand in zero) else None
 
 
 @rule("number first", Multiply, examples=lambda: [Multiply()(_x(), _filled(2, _x()))])
-def number_first(node: Apply) -> Node | None:
+def _number_first(node: Apply) -> Node | None:
     x, y = node.operands
     if isinstance(y, Const) and y.is_filled and not isinstance(x, Const):
         return Multiply()(y, x)
@@ -173,7 +177,7 @@ def number_first(node: Apply) -> Node | None:
     Multiply()(_filled(2, _x()), Divide()(_filled(3, _x()), Exp()(_x()))),
     Divide()(Multiply()(_filled(2, _x()), _x()), _filled(4, _x())),
 ])  # fmt: skip
-def collect_numbers(node: Apply) -> Node | None:
+def _collect_numbers(node: Apply) -> Node | None:
     x, y = node.operands
     scaled_x, scaled_y = _scaled(x), _scaled(y)
     if isinstance(node.primitive, Multiply):
@@ -210,7 +214,7 @@ def _scaled(node: Node) -> tuple[Node, Node] | None:
     Multiply()(_filled(2, _x()), Divide()(_filled(1, _x()), _size("n"))),
     Multiply()(Divide()(_filled(1, _x()), _size("n")), _filled(2, _x())),
 ])  # fmt: skip
-def merge_scales(node: Apply) -> Node | None:
+def _merge_scales(node: Apply) -> Node | None:
     x, y = node.operands
     if not (is_scale(x) and is_scale(y)):
         return None
@@ -230,7 +234,7 @@ def _quotient(scale: Node) -> tuple[Node, Node | None]:
 @rule("size as a number", Divide, examples=lambda: [
     Divide()(_x(), _size("n")),
 ])  # fmt: skip
-def divide_by_size(node: Apply) -> Node | None:
+def _divide_by_size(node: Apply) -> Node | None:
     x, size = node.operands
     if isinstance(size, Const) and size.is_filled and not is_scale(x):
         return Multiply()(Divide()(_filled(1, size), size), x)
@@ -242,7 +246,7 @@ def divide_by_size(node: Apply) -> Node | None:
     Negate()(Subtract()(_x(), _y())),
     Negate()(Multiply()(_filled(2, _x()), Subtract()(_x(), _y()))),
 ])  # fmt: skip
-def double_negation(node: Apply) -> Node | None:
+def _double_negation(node: Apply) -> Node | None:
     scaled = _scaled(node.operands[0])
     if scaled is not None and applied(scaled[1], Subtract) is not None:
         return Multiply()(scaled[0], Negate()(scaled[1]))
@@ -259,7 +263,7 @@ def double_negation(node: Apply) -> Node | None:
     Add()(Negate()(_x()), _y()),
     Subtract()(_x(), Negate()(_y())),
 ])  # fmt: skip
-def add_negation(node: Apply) -> Node | None:
+def _add_negation(node: Apply) -> Node | None:
     x, y = node.operands
     negated = applied(y, Negate)
     if negated is not None:
@@ -279,7 +283,7 @@ def add_negation(node: Apply) -> Node | None:
     Sum((0,))(Negate()(_x())),
     Contract(((0, 1), (1, 2)), (0, 2))(Negate()(_x()), _y("m k")),
 ])  # fmt: skip
-def sign_outwards(node: Apply) -> Node | None:
+def _sign_outwards(node: Apply) -> Node | None:
     for k, operand in enumerate(node.operands):
         negated = applied(operand, Negate)
         if negated is not None:
@@ -307,7 +311,7 @@ def _opposite(scale: Node) -> Node | None:
     Contract(((0, 1), (1, 2)), (0, 2))(Multiply()(_filled(2, _x()), _x()), _y("m k")),
     Sum((0,))(Multiply()(_filled(2, _x()), _x())),
 ])  # fmt: skip
-def number_outwards(node: Apply) -> Node | None:
+def _number_outwards(node: Apply) -> Node | None:
     for k, operand in enumerate(node.operands):
         scaled = _scaled(operand)
         if scaled is None:
@@ -330,7 +334,7 @@ def _refilled(scale: Node, type_: ArrayType) -> Node:
     Permute((1, 0))(Permute((1, 0))(_x())),
     Permute((2, 0, 1))(Permute((2, 0, 1))(_x("n m k"))),
 ])  # fmt: skip
-def double_transpose(node: Apply) -> Node | None:
+def _double_transpose(node: Apply) -> Node | None:
     inner = applied(node.operands[0], Permute)
     if inner is None:
         return None
@@ -342,7 +346,7 @@ def double_transpose(node: Apply) -> Node | None:
     Contract(((0, 1), (1, 2)), (0, 2))(Permute((1, 0))(_x()), _y("n k")),
     Permute((1, 0))(Contract(((0, 1), (1, 2)), (0, 2))(_x("n m"), _y("m k"))),
 ])  # fmt: skip
-def transpose_into_product(node: Apply) -> Node | None:
+def _transpose_into_product(node: Apply) -> Node | None:
     if isinstance(node.primitive, Permute):
         product = applied(node.operands[0], Contract)
         if product is None:
@@ -364,7 +368,7 @@ def transpose_into_product(node: Apply) -> Node | None:
     Contract(((0, 1), (0,)), (1,))(_x(), _filled(1, _x("n"))),
     Contract(((0, 1), (0, 2)), (1, 2))(_x(), _filled(3, _x("n k"))),
 ])  # fmt: skip
-def product_with_ones(node: Apply) -> Node | None:
+def _product_with_ones(node: Apply) -> Node | None:
     if len(node.operands) != 2:
         return None
     for k, operand in enumerate(node.operands):
@@ -393,7 +397,7 @@ def product_with_ones(node: Apply) -> Node | None:
     Reshape(parse_shape("n"))(Reshape(parse_shape("1 n"))(_x("n"))),
     Broadcast(parse_shape("n m"), (0, 1))(_x("n m")),
 ])  # fmt: skip
-def compose(node: Apply) -> Node | None:
+def _compose(node: Apply) -> Node | None:
     (operand,) = node.operands
     if isinstance(node.primitive, Broadcast | Reshape) and operand.type.shape == node.primitive.shape:
         return operand
@@ -412,7 +416,7 @@ def compose(node: Apply) -> Node | None:
 
 
 @rule("sum of one term → the term", Sum, Mean, examples=lambda: [Sum((0,))(_x("1 m")), Mean((1,))(_x("n 1"))])
-def sum_of_one_term(node: Apply) -> Node | None:
+def _sum_of_one_term(node: Apply) -> Node | None:
     (operand,) = node.operands
     if all(operand.type.shape[axis] == 1 for axis in node.primitive.axes):
         return Reshape(node.type.shape)(operand)
@@ -422,7 +426,7 @@ def sum_of_one_term(node: Apply) -> Node | None:
 @rule("repeat a literal", Broadcast, Reshape, Permute, examples=lambda: [
     Broadcast(parse_shape("n m"), (1,))(_filled(2, _x("m"))),
 ])  # fmt: skip
-def repeat_literal(node: Apply) -> Node | None:
+def _repeat_literal(node: Apply) -> Node | None:
     (operand,) = node.operands
     if isinstance(operand, Const) and operand.is_filled:
         return Const(operand.value, node.type)
@@ -433,7 +437,7 @@ def repeat_literal(node: Apply) -> Node | None:
 
 
 @rule("sum of equal terms", Sum, examples=lambda: [Sum((0, 1))(_filled(2, _x())), Sum((0,))(_filled(2, _x("3 m")))])
-def sum_of_equal_terms(node: Apply) -> Node | None:
+def _sum_of_equal_terms(node: Apply) -> Node | None:
     (operand,) = node.operands
     if not (isinstance(operand, Const) and operand.is_filled):
         return None
@@ -442,13 +446,13 @@ def sum_of_equal_terms(node: Apply) -> Node | None:
 
 
 @rule("x + x → 2·x", Add, examples=lambda: [Add()(_x(), _x())])
-def sum_with_itself(node: Apply) -> Node | None:
+def _sum_with_itself(node: Apply) -> Node | None:
     x, y = node.operands
     return Multiply()(_filled(2, x), x) if x is y and not isinstance(x, Const) else None
 
 
 @rule("x·x → x²", Multiply, examples=lambda: [Multiply()(_x(), _x())])
-def product_with_itself(node: Apply) -> Node | None:
+def _product_with_itself(node: Apply) -> Node | None:
     x, y = node.operands
     return Square()(x) if x is y and not isinstance(x, Const) else None
 
@@ -457,7 +461,7 @@ def product_with_itself(node: Apply) -> Node | None:
     Multiply()(_x(), Divide()(_filled(1, _x()), Exp()(_y()))),
     Multiply()(Divide()(_filled(1, _x()), Exp()(_y())), _x()),
 ])  # fmt: skip
-def multiply_reciprocal(node: Apply) -> Node | None:
+def _multiply_reciprocal(node: Apply) -> Node | None:
     for x, y in (node.operands, node.operands[::-1]):
         quotient = applied(y, Divide)
         if quotient is not None and is_filled(quotient.operands[0], 1) and not is_scale(quotient) and not is_scale(x):
@@ -466,7 +470,7 @@ def multiply_reciprocal(node: Apply) -> Node | None:
 
 
 @rule("labels sum to one", Sum, examples=lambda: [Sum((1,))(OneHot(4)(Const(2, _label_type())))])
-def one_hot_sum(node: Apply) -> Node | None:
+def _one_hot_sum(node: Apply) -> Node | None:
     (operand,) = node.operands
     if applied(operand, OneHot) is None or node.primitive.axes != (operand.type.ndim - 1,):
         return None
@@ -475,4 +479,3 @@ def one_hot_sum(node: Apply) -> Node | None:
 
 def _label_type() -> ArrayType:
     return ArrayType(parse_shape("n"), DType.INT64)
-

@@ -9,7 +9,6 @@ from chainrule.calculus.collect import operation_count
 from chainrule.calculus.rules import RULES, Rule
 from chainrule.ir import Apply, Node, ProgramError, topological_order
 
-
 DEPTH_LIMIT = 100
 """How often one place is rewritten at most; every intermediate result is true, so stopping early loses only brevity."""
 

@@ -12,9 +12,7 @@ from chainrule.ir import Apply, Node, ProgramError, topological_order
 from chainrule.primitives import Linear, Multilinear
 
 
-def transpose(
-    outputs: Sequence[Node], tangents: Sequence[Node], cotangents: Sequence[Node]
-) -> list[Node | None]:
+def transpose(outputs: Sequence[Node], tangents: Sequence[Node], cotangents: Sequence[Node]) -> list[Node | None]:
     """The adjoint of the linear map from `tangents` to `outputs`, applied to `cotangents`; None where it is zero.
 
     Raises ProgramError if an operation on the way is not linear in what reaches it.

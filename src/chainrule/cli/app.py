@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -76,10 +76,6 @@ class App(click.Group):
             sys.exit(INTERRUPTED)
         except MemoryError:
             _fail("there is not enough memory for this; give fewer rows or smaller sizes")
-        except BrokenPipeError:
-            # Whoever read the output has closed it; what Python would still flush goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
         sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -88,7 +84,7 @@ def _fail(message: str) -> NoReturn:
     sys.exit(USAGE)
 
 
-@click.group(cls=App, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=False)
+@click.group(cls=App, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="chainrule", message="%(package)s %(version)s")
 def app() -> None:
     """Write the forward pass; get the backward pass, derived, checked and compiled.
@@ -99,6 +95,8 @@ def app() -> None:
 
 def main() -> None:
     """Run the command line."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # when the reader of a pipe has enough, end quietly
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without σ still gets the rest

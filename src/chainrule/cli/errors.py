@@ -15,8 +15,9 @@ class CommandError(Exception):
 
 
 def one_line(message: str) -> str:
-    """`message` on one line."""
-    return " ".join(line.strip() for line in message.splitlines() if line.strip())
+    """`message` on one line, a colon between a line of code and what is said of it."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return " ".join(line if line[-1] in ".,;:" or line is lines[-1] else f"{line}:" for line in lines)
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import click
 
 Language: TypeAlias = Literal["en", "zh"]
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SENTENCES: dict[str, tuple[str, str]] = {
     # demo
@@ -36,6 +37,17 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "interrupted run": ("Interrupted after {epochs} epochs.", "在 {epochs} 轮后中断。"),
     "progress": ("training", "训练中"),
+    # demo and derive
+    "verified": (
+        "Verified: {checked} of {lines} lines hold at {points} random points; worst relative error {error}; "
+        "gradients agree with finite differences to {difference}.",
+        "验证：{lines} 行中有 {checked} 行在 {points} 个随机点上成立；最大相对误差 {error}；"
+        "梯度与有限差分相差不超过 {difference}。",
+    ),
+    "refuted": (
+        "NOT verified: line {line} does not hold (relative error {error}).",
+        "未通过验证：第 {line} 行不成立（相对误差 {error}）。",
+    ),
     # train
     "table": (
         "{path}: {rows} rows, {features} features, target {target!r}.",
@@ -92,7 +104,7 @@ def default_language(environment: Mapping[str, str] | None = None) -> Language:
     return "en"
 
 
-def language_option(command: click.decorators.FC) -> click.decorators.FC:
+def language_option(command: Command) -> Command:
     """`--lang en|zh`, given to the command as `lang`."""
     return click.option(
         "--lang",

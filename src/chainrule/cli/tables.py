@@ -38,7 +38,7 @@ class Table:
         """The cells of a column; raises CommandError, naming the nearest, where there is none of that name."""
         if name not in self.columns:
             raise CommandError(
-                f"{self.path} has no column {name!r}{nearest(name, self.columns)}; it has {_listed(list(self.columns))}"
+                f"{self.path} has no column {name!r}; it has {_listed(list(self.columns))}{nearest(name, self.columns)}"
             )
         return self.columns[name]
 

@@ -32,6 +32,7 @@ class Derivation:
         The forward pass.
     record : Record
         The claims: every printed equation is one of them.
+
     """
 
     def __init__(self, program: Program, wrt: Sequence[Input]) -> None:
@@ -98,6 +99,7 @@ def derive(
     >>> derivation = derive(loss, X="n d", y="n", w="d")
     >>> derivation.verify().ok
     True
+
     """
     program = function if isinstance(function, Program) else trace(function, **shapes)
     return Derivation(program, _parameters(program, wrt))

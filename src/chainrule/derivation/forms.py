@@ -12,8 +12,18 @@ from chainrule.derivation.notate import Notator, literal, product_shapes, shape_
 from chainrule.derivation.record import GradientRecord, Record, StageRecord, StepRecord
 from chainrule.derivation.words import Language, join, say
 from chainrule.ir import Apply, Const, Dim, Input, Node, named_dim, topological_order
-from chainrule.primitives import Broadcast, Contract, Sum
-from chainrule.primitives.notation import BigOperator, Infix, Notation, Pairing, Partial, Symbol, indexed
+from chainrule.primitives import (
+    BigOperator,
+    Broadcast,
+    Contract,
+    Infix,
+    Notation,
+    Pairing,
+    Partial,
+    Sum,
+    Symbol,
+    indexed,
+)
 
 Form: TypeAlias = Literal["path", "matrix", "index"]
 FORMS: Final = ("path", "matrix", "index")
@@ -71,7 +81,11 @@ class Writer:
                 if isinstance(node, Apply) and isinstance(node.primitive, Contract) and len(node.operands) == 2:
                     left, right = node.operands
                     shown = self.notator.of(node)
-                    if isinstance(left, Input) and isinstance(right, Input) and (left in parameters) != (right in parameters):
+                    if (
+                        isinstance(left, Input)
+                        and isinstance(right, Input)
+                        and (left in parameters) != (right in parameters)
+                    ):
                         if left in parameters and left.type.ndim == 2:
                             return self._say("columns", Symbol(right.name), shown)
                         if right in parameters and left.type.ndim == 2:
@@ -211,9 +225,15 @@ class Writer:
                     value = self.notator.of(step.accumulation.chain, explicit=True)
                     if len(step.accumulation.contributions) > 1:
                         value = self.notator.of(self.record.write_out(contribution.adjoint), explicit=True)
-                    blocks.append(Equation((factor, value), shape_of(contribution.operand.type), (self._reason(contribution),)))
+                    blocks.append(
+                        Equation((factor, value), shape_of(contribution.operand.type), (self._reason(contribution),))
+                    )
                 elif record.derivative is not None and record.derivative_symbol is not None:
-                    sides = (factor, self.notator.symbol(record.derivative_symbol), self.notator.of(record.derivative.right))
+                    sides = (
+                        factor,
+                        self.notator.symbol(record.derivative_symbol),
+                        self.notator.of(record.derivative.right),
+                    )
                     blocks.append(Equation(sides, shape_of(contribution.operand.type), (self._reason(contribution),)))
                 else:
                     cotangent = self.notator.of(contribution.cotangent)
@@ -236,7 +256,11 @@ class Writer:
                 Paragraph(self._say("many chains", str(gradient.path_count), loss, symbol)),
             ]
         several = len(gradient.paths) > 1
-        title = self._say("chains of", partial, str(len(gradient.paths)), loss, symbol) if several else self._say("chain of", partial)
+        title = (
+            self._say("chains of", partial, str(len(gradient.paths)), loss, symbol)
+            if several
+            else self._say("chain of", partial)
+        )
         blocks: list[Block] = [Heading(title, 3)]
         for path in gradient.paths:
             factors = tuple(Partial(Symbol(c.stage.name), Symbol(c.operand.name)) for c in path.contributions)
@@ -317,7 +341,11 @@ class Writer:
 def product_shapes_of_stage(stage: Stage) -> str:
     """The shape of a stage, with those of the product in it."""
     for node in reversed(topological_order([stage.expression])):
-        if isinstance(node, Apply) and isinstance(node.primitive, Contract) and node.type.shape == stage.symbol.type.shape:
+        if (
+            isinstance(node, Apply)
+            and isinstance(node.primitive, Contract)
+            and node.type.shape == stage.symbol.type.shape
+        ):
             return product_shapes(node)
     return shape_of(stage.symbol.type)
 
@@ -345,4 +373,3 @@ def _repeated_sizes(path: list[Apply]) -> list[Dim]:
 
 def _size(node: Node) -> int:
     return sum(isinstance(part, Apply) for part in topological_order([node]))
-

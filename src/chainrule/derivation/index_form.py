@@ -117,6 +117,8 @@ class NotationEmitter:
         return Infix("", (x, y))
 
     def divide(self, x: Notation, y: Notation) -> Notation:
+        if isinstance(x, BigOperator) and isinstance(y, Number | Symbol):
+            return Infix("·", (Fraction(Number(1), y), x))
         return Fraction(x, y)
 
     def negate(self, x: Notation) -> Notation:
@@ -167,9 +169,10 @@ class NotationEmitter:
         last = _last_number(i)
         if isinstance(j, Number) and isinstance(i, Infix) and last is not None:
             return self.index_add(i.operands[0], Number(last + j.value))
-        if _is_negative(j):
-            return Infix("−", (i, _negated(j)))
-        return Infix("+", (i, j))
+        if isinstance(j, Infix) and j.operator in ("+", "−") and len(j.operands) == 2:
+            first, second = j.operands
+            return self.index_add(self.index_add(i, first), second if j.operator == "+" else _negated(second))
+        return Infix("−", (i, _negated(j))) if _is_negative(j) else Infix("+", (i, j))
 
     def index_multiply(self, i: Notation, j: Notation) -> Notation:
         if isinstance(i, Number) and isinstance(j, Number):
@@ -235,16 +238,19 @@ def _last_number(i: Notation) -> float | None:
 def _is_negative(i: Notation) -> bool:
     if isinstance(i, Infix) and i.operator == "·":
         return _is_negative(i.operands[0])
-    return isinstance(i, Number) and i.value < 0
+    return isinstance(i, Prefix) or (isinstance(i, Number) and i.value < 0)
 
 
 def _negated(i: Notation) -> Notation:
-    """The negative of a negative number, or of a product that starts with one."""
+    """−i, with one sign at most."""
     if isinstance(i, Number):
         return Number(-i.value)
-    assert isinstance(i, Infix)
-    first = _negated(i.operands[0])
-    return i.operands[1] if first == Number(1) else Infix("·", (first, *i.operands[1:]))
+    if isinstance(i, Prefix):
+        return i.operand
+    if isinstance(i, Infix) and i.operator == "·" and isinstance(i.operands[0], Number):
+        first = _negated(i.operands[0])
+        return i.operands[1] if first == Number(1) and len(i.operands) == 2 else Infix("·", (first, *i.operands[1:]))
+    return Prefix("−", i)
 
 
 def size_notation(dim: Dim) -> Notation:

@@ -78,7 +78,7 @@ _FUNCTIONS = {"exp", "ln", "tanh", "sin", "cos", "max", "min"}
 _DELIMITERS = {"abs": (r"\lvert ", r" \rvert"), "floor": (r"\lfloor ", r" \rfloor"), "sqrt": (r"\sqrt{", "}")}
 _ESCAPES = {character: "\\" + character for character in "{}$&#_%"}
 _ESCAPES |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
-_TALL = re.compile(r"\\(frac|sum|begin)\b")
+_TALL = re.compile(r"\\(frac|sum|begin)(?![a-z])")
 _LINE = 64
 """The estimated width, in letters, of what fits on a line beside the equality signs and the shape."""
 
@@ -94,7 +94,7 @@ class LatexWriter(Writer):
 
     def bracketed(self, inner: Pieces) -> Pieces:
         # \left and \right would forbid a line break in between
-        size = ("\\Bigl", "\\Bigr") if _TALL.search(flat(inner)) else ("", "")
+        size = ("\\Bigl", "\\Bigr") if self.stacked and _TALL.search(flat(inner)) else ("", "")
         return [size[0] + "(", *inner, size[1] + ")"]
 
     def symbol(self, symbol: Symbol) -> str:
@@ -145,7 +145,7 @@ class LatexWriter(Writer):
     def cases(self, notation: Cases, nesting: int) -> Pieces:
         condition = self.write(notation.condition)
         when, otherwise = (
-            (r"\text{若 }", r"\text{否则}") if self.language == "zh" else (r"\text{if }", r"\text{otherwise}")
+            (r"\text{若}\;", r"\text{否则}") if self.language == "zh" else (r"\text{if }", r"\text{otherwise}")
         )
         rows = rf"{self.write(notation.value)} & {when} {condition} \\ {self.write(notation.otherwise)} & {otherwise}"
         return [rf"\begin{{cases}} {rows} \end{{cases}}"]
@@ -194,7 +194,8 @@ def _name_parts(name: str) -> tuple[str, list[str]]:
     first, *rest = [part for part in name.split("_") if part] or [name]
     match = re.fullmatch(r"([^\W\d_]+)(\d*)", first)
     if match is None:
-        return (_mathematics(name) if len(name) == 1 else rf"\mathrm{{{_mathematics(name)}}}"), []
+        written = _mathematics(name).replace(":", "{:}")  # a colon of its own would be spaced as a relation
+        return (written if len(name) == 1 else rf"\mathrm{{{written}}}"), []
     letters, digits = match.groups()
     return _letters(letters), [*([digits] if digits else []), *map(_subscript, rest)]
 
@@ -265,7 +266,7 @@ def render_latex(document: Document, standalone: bool = False) -> str:
     chinese = document.language == "zh"
     compiler = "% Compile with xelatex.\n" if chinese else ""
     preamble = (
-        "\\documentclass{%s}\n\\usepackage[margin=2.2cm]{geometry}\n\\usepackage{amsmath}\n\\setlength{\\parindent}{0pt}\n\\setlength{\\parskip}{4pt}\n\\allowdisplaybreaks\n"
+        "\\documentclass{%s}\n\\usepackage[margin=2.2cm]{geometry}\n\\usepackage{amsmath}\n\\setlength{\\parindent}{0pt}\n\\setlength{\\parskip}{4pt}\n\\emergencystretch=3em\n\\allowdisplaybreaks\n"
         % ("ctexart" if chinese else "article")
     )
     return f"{compiler}{preamble}\\begin{{document}}\n\n{body}\n\\end{{document}}\n"

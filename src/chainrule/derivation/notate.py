@@ -8,8 +8,21 @@ from collections.abc import Mapping
 from chainrule.calculus import COTANGENT, TANGENT, is_scale
 from chainrule.derivation.record import Record
 from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, Shape, SymbolicDim, topological_order
-from chainrule.primitives import Broadcast, Contract, Multiply, Permute, Sum
-from chainrule.primitives.notation import Call, Infix, Notation, Number, Pairing, Partial, Postfix, Symbol
+from chainrule.primitives import (
+    Broadcast,
+    Call,
+    Contract,
+    Infix,
+    Multiply,
+    Notation,
+    Number,
+    Pairing,
+    Partial,
+    Permute,
+    Postfix,
+    Sum,
+    Symbol,
+)
 
 
 class Notator:
@@ -71,7 +84,6 @@ class Notator:
             return special
         result: Notation = node.primitive.notation(operands, [operand.type for operand in node.operands])
         return result
-
 
     def _with_ones(self, node: Apply, operands: list[Notation]) -> Notation | None:
         """`1 db` for a vector repeated over rows; values of the forward pass are left as NumPy has them."""

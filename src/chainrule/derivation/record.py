@@ -15,8 +15,7 @@ from typing import Literal, TypeAlias
 
 from chainrule.calculus import Accumulation, Backward, Contribution, Rewrite, Simplifier, Stage, backward
 from chainrule.ir import Apply, Const, Input, Node, Program, substitute, topological_order
-from chainrule.primitives import Contract, Elementwise, Multiply, Sum
-from chainrule.primitives.notation import Call, Symbol
+from chainrule.primitives import Call, Contract, Elementwise, Multiply, Sum, Symbol
 
 PATH_LIMIT = 32
 """More chains than this from the loss to one parameter are counted, not listed."""
@@ -319,7 +318,11 @@ def activation_factor(contribution: Contribution) -> Node | None:
         return None
     if expression.operands != (contribution.operand,) or not isinstance(_call(expression), Call):
         return None
-    if isinstance(adjoint, Apply) and isinstance(adjoint.primitive, Multiply) and adjoint.operands[0] is contribution.cotangent:
+    if (
+        isinstance(adjoint, Apply)
+        and isinstance(adjoint.primitive, Multiply)
+        and adjoint.operands[0] is contribution.cotangent
+    ):
         factor: Node = adjoint.operands[1]
         return None if factor is contribution.cotangent else factor
     return None

@@ -141,9 +141,8 @@ class TextWriter(Writer):
         return [*self.operand(notation.base, notation, nesting=nesting), f"[{indices}]"]
 
     def index(self, index: Notation) -> str:
-        """An index, with no spaces around `+` and `·`."""
-        written = self.write(index)
-        return re.sub(r" ([+−·/]) ", r"\1", written) if isinstance(index, Infix | Fraction) else written
+        """An index, with no spaces around its operators."""
+        return re.sub(r" ([+−·/]) ", r"\1", self.write(index))
 
     def pairing_brackets(self) -> tuple[str, str]:
         return "⟨", "⟩"

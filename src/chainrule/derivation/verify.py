@@ -28,8 +28,7 @@ from chainrule.derivation.record import (
     StageValue,
 )
 from chainrule.ir import Apply, DType, Input, Node, Program, ProgramError, concrete, topological_order
-from chainrule.primitives import Gather, OneHot, ScatterAdd
-from chainrule.primitives.evaluate import evaluate_nodes
+from chainrule.primitives import Gather, OneHot, ScatterAdd, evaluate_nodes
 
 Array = NDArray[Any]
 Values = dict[Node, Array]
@@ -189,7 +188,7 @@ class Verifier:
         bound = self._bound[node]
         whole = np.asarray(self._value(node, values))
         worst = 0.0
-        for _ in range(ELEMENTS):
+        for _ in range(ELEMENTS if whole.size else 0):
             index = tuple(int(self._random.integers(0, size)) for size in whole.shape)
             found = np.asarray(element_value(bound, index, values), float)
             worst = max(worst, _relative(found, np.asarray(whole[index], float)))
@@ -243,7 +242,9 @@ class Verifier:
         """What one chain makes of `direction`: each factor by finite differences, from the parameter to the loss."""
         change = direction
         for contribution in reversed(quantity.path):
-            change = self._directional(contribution.stage.expression, {self._bound[contribution.operand]: change}, values)
+            change = self._directional(
+                contribution.stage.expression, {self._bound[contribution.operand]: change}, values
+            )
         return change
 
 

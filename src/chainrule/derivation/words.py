@@ -6,7 +6,7 @@ import re
 from typing import Final, Literal, TypeAlias
 
 from chainrule.derivation.document import Words
-from chainrule.primitives.notation import Notation
+from chainrule.primitives import Notation
 
 Language: TypeAlias = Literal["en", "zh"]
 LANGUAGES: Final = ("en", "zh")
@@ -26,7 +26,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "样本 {0} 是列向量（单样本约定）：一层写作 {1}。",
     ),
     "notation": (
-        "⊙ multiplies element by element, ᵀ transposes, 1 is a vector of ones, and ⟨a, b⟩ is the sum of all entries of a ⊙ b.",
+        "⊙ multiplies element by element, ᵀ transposes, 1 is a vector of ones, and ⟨a, b⟩ is the sum of all entries "
+        "of a ⊙ b.",
         "⊙ 为逐元素相乘，ᵀ 为转置，1 为全一向量，⟨a, b⟩ 为 a ⊙ b 全部元素之和。",
     ),
     "delta": ("Short for the gradients at the pre-activations: {0}.", "激活前的梯度简记为：{0}。"),
@@ -45,7 +46,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "factors": ("The factors", "链式法则的各个因子"),
     "chains": ("The chains", "逐条链"),
     "chain of": ("{0}: one chain", "{0}：一条链"),
-    "chains of": ("{0}: {1} chains, one for every path from {2} to {3}", "{0}：共 {1} 条链，从 {2} 到 {3} 的每条路径各一条"),
+    "chains of": (
+        "{0}: {1} chains, one for every path from {2} to {3}",
+        "{0}：共 {1} 条链，从 {2} 到 {3} 的每条路径各一条",
+    ),
     "many chains": (
         "{0} paths lead from {1} to {2}; they are too many to list, and share their factors as the lines above show.",
         "从 {1} 到 {2} 共有 {0} 条路径，不再逐条列出；它们共用上面的因子。",
@@ -74,7 +78,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "sum": ("a sum transposes to a repetition", "求和的转置是重复"),
     "cancel": ("written out and cancelled ({0})", "代入后化简（{0}）"),
-    "derivative": ("the derivative of the activation, in terms of values that the forward pass has", "激活函数的导数，用前向传播已有的值表示"),
+    "derivative": (
+        "the derivative of the activation, in terms of values that the forward pass has",
+        "激活函数的导数，用前向传播已有的值表示",
+    ),
     "index note": ("Indices: {0}.", "下标：{0}。"),
     "chain rule": ("by the chain rule, {0}", "由链式法则：{0}"),
     "runs over": ("{0} runs over {1}", "{0} 遍历 {1}"),

@@ -204,8 +204,15 @@ def is_scaled(notation: Notation) -> bool:
         return False
     first = notation.operands[0]
     if isinstance(first, Fraction):
-        return isinstance(first.numerator, Number) and isinstance(first.denominator, Number | Symbol)
+        return isinstance(first.numerator, Number) and _is_size(first.denominator)
     return isinstance(first, Number) and not (notation.operator == "" and first.value == 1)
+
+
+def _is_size(notation: Notation) -> bool:
+    """Whether `notation` is a number, a name, or a product of them."""
+    if isinstance(notation, Infix):
+        return notation.operator in ("", "·") and all(map(_is_size, notation.operands))
+    return isinstance(notation, Number | Symbol)
 
 
 def starts_with_digit(notation: Notation) -> bool:
@@ -363,6 +370,8 @@ def break_lines(pieces: Pieces, width: int, measure: Callable[[str], int], inden
             lines[-1] += separator + text
         elif measure(text) <= width:
             lines.append(text)
+        elif number and (beside := _broken_beside(lines[-1] + separator, chunk, width, measure, indent)):
+            lines[-1:] = beside
         else:
             inner = break_lines(chunk, width - measure(indent), measure, indent)
             if max(map(measure, inner)) > width - measure(indent):  # room matters more than looks
@@ -370,3 +379,14 @@ def break_lines(pieces: Pieces, width: int, measure: Callable[[str], int], inden
             else:
                 lines += [inner[0], *(indent + line for line in inner[1:])]
     return lines
+
+
+def _broken_beside(head: str, chunk: Pieces, width: int, measure: Callable[[str], int], indent: str) -> list[str]:
+    """What is too long for one line, beginning on the same line as a short `head`; nothing where it does not fit."""
+    column = measure(head)
+    if column > 8:
+        return []
+    inner = break_lines(chunk, width - column, measure, indent)
+    if max(map(measure, inner)) > width - column:
+        return []
+    return [head + inner[0], *(" " * column + line for line in inner[1:])]

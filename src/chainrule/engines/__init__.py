@@ -8,7 +8,7 @@ from functools import cache
 from chainrule.engines.loop import Engine, EngineError, Loop, Outcome
 from chainrule.engines.reference import bind_sizes, evaluate
 from chainrule.engines.shuffle import permutation
-from chainrule.primitives.evaluate import evaluate_nodes
+from chainrule.primitives import evaluate_nodes
 
 _ENGINES = {
     "reference": ("chainrule.engines.reference", "ReferenceEngine"),

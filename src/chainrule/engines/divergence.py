@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import Apply, Const, Input, Node, Program
-from chainrule.primitives.evaluate import evaluate_nodes
+from chainrule.primitives import evaluate_nodes
 
 
 def all_finite(arrays: Iterable[NDArray[Any]]) -> bool:
@@ -23,7 +23,7 @@ def first_non_finite(program: Program, values: Mapping[str, NDArray[Any]]) -> st
     First in the order of computation: the forward pass, then the gradients, then the updates. A value without a name
     goes by the nearest named one that it spoils.
     """
-    known = {node: np.asarray(values[node.name]) for node in program.inputs}
+    known: dict[Node, NDArray[Any]] = {node: np.asarray(values[node.name]) for node in program.inputs}
     for node in program.inputs:
         if not all_finite([known[node]]):
             return node.name
@@ -33,12 +33,12 @@ def first_non_finite(program: Program, values: Mapping[str, NDArray[Any]]) -> st
     spoilt = [node for node in program.nodes if isinstance(node, Apply) and not all_finite([computed[node]])]
     if not spoilt:
         return None
-    reached = {spoilt[0]}
-    for node in spoilt:
-        if node is spoilt[0] or (isinstance(node, Apply) and reached.intersection(node.operands)):
-            reached.add(node)
-            if node in program.names:
-                return program.names[node]
+    reached: set[Node] = {spoilt[0]}
+    for apply in spoilt:
+        if apply is spoilt[0] or reached.intersection(apply.operands):
+            reached.add(apply)
+            if apply in program.names:
+                return program.names[apply]
     return describe(spoilt[0], program)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.engines.indices import check_indices
 from chainrule.ir import ChainruleError, Program, ProgramError, ShapeError
 
 Array: TypeAlias = NDArray[Any]
@@ -69,7 +71,7 @@ class Loop:
         """Whether the order of the rows changes anything."""
         return self.shuffle and self.batch_size < self.row_count
 
-    @property
+    @cached_property
     def batch_sizes(self) -> list[int]:
         """The sizes of batch met: the full one, and the remainder's if there is one."""
         full = min(self.batch_size, self.row_count)
@@ -85,27 +87,37 @@ class Loop:
         """The step for a full batch."""
         return self.steps[self.batch_sizes[0]]
 
-    def prepare(self, state: Mapping[str, Array], data: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+    @cached_property
+    def _expected(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+        """The shape and dtype of each array that a run is given."""
+        expected = {}
+        for node in self.step.inputs:
+            shape = node.type.concrete_shape
+            if node.name in self.rows:
+                shape = (self.row_count, *shape[1:])
+            expected[node.name] = shape, node.type.dtype.numpy
+        return expected
+
+    def prepare(
+        self, state: Mapping[str, Array], data: Mapping[str, Array]
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Checked copies of `state`, and `data` in the right dtype; raises ShapeError or ProgramError."""
-        inputs = {node.name: node.type for node in self.step.inputs}
         for kind, names, given in (("state", self.state, state), ("data", (*self.rows, *self.fixed), data)):
             missing = [name for name in names if name not in given]
             if missing:
                 raise ProgramError(f"the {kind} lacks {missing[0]!r}")
 
         def checked(name: str, value: Array, copy: bool) -> Array:
-            expected = inputs[name].concrete_shape
-            if name in self.rows:
-                expected = (self.row_count, *expected[1:])
-            if np.shape(value) != expected:
-                raise ShapeError(f"{name} has the shape {np.shape(value)}; the run expects {expected}")
+            shape, dtype = self._expected[name]
+            if np.shape(value) != shape:
+                raise ShapeError(f"{name} has the shape {np.shape(value)}; the run expects {shape}")
             # ascontiguousarray would turn a scalar into an array of one element.
-            return np.array(value, dtype=inputs[name].dtype.numpy, order="C", copy=True if copy else None)
+            return np.array(value, dtype=dtype, order="C", copy=True if copy else None)
 
-        return (
-            {name: checked(name, state[name], True) for name in self.state},
-            {name: checked(name, data[name], False) for name in (*self.rows, *self.fixed)},
-        )
+        own = {name: checked(name, state[name], True) for name in self.state}
+        others = {name: checked(name, data[name], False) for name in (*self.rows, *self.fixed)}
+        check_indices(self.step, {**own, **others})
+        return own, others
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,8 @@ import numpy as np
 from chainrule.engines.divergence import all_finite, first_non_finite
 from chainrule.engines.loop import Array, Loop, Outcome, Report
 from chainrule.engines.shuffle import permutation
-from chainrule.ir import Dim, Program, ProgramError, ShapeError, SymbolicDim, bind_dim, shape_text
-from chainrule.primitives.evaluate import evaluate_nodes
+from chainrule.ir import Dim, Node, Program, ProgramError, ShapeError, SymbolicDim, bind_dim, shape_text
+from chainrule.primitives import evaluate_nodes
 
 
 def bind_sizes(program: Program, inputs: Mapping[str, Array]) -> Program:
@@ -46,7 +46,7 @@ def evaluate(program: Program, inputs: Mapping[str, Array]) -> list[Array]:
     Raises ShapeError where two inputs disagree on a size, ProgramError where an input is missing.
     """
     bound = bind_sizes(program, inputs)
-    known = {node: np.asarray(inputs[node.name], node.type.dtype.numpy) for node in bound.inputs}
+    known: dict[Node, Array] = {node: np.asarray(inputs[node.name], node.type.dtype.numpy) for node in bound.inputs}
     values = evaluate_nodes(bound.outputs, known)
     return [values[output] for output in bound.outputs]
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import Apply, Const, Node, ProgramError, SymbolicDim, topological_order
 
+N = TypeVar("N", bound=Node)
 
-def evaluate_nodes(outputs: Sequence[Node], values: Mapping[Node, NDArray[Any]]) -> dict[Node, NDArray[Any]]:
+
+def evaluate_nodes(outputs: Sequence[Node], values: Mapping[N, NDArray[Any]]) -> dict[Node, NDArray[Any]]:
     """The value of every node that `outputs` need, given those in `values`; all sizes must be numbers.
 
     Raises ProgramError where an input has no value.
     """
-    known = dict(values)
+    known: dict[Node, NDArray[Any]] = dict(values.items())
     for node in topological_order(outputs, stop=known):
         if node in known:
             continue

@@ -128,6 +128,7 @@ class Cast(Linear):
         return [
             Example(cls(DType.FLOAT64), (ArrayType((n,), DType.INT64),), ((-5, 5),)),
             Example(cls(DType.FLOAT64), (ArrayType((n,), DType.BOOL),)),
+            Example(cls(DType.FLOAT64), (ArrayType((n,), DType.FLOAT32),)),
         ]
 
     def type(self, *operands: ArrayType) -> ArrayType:

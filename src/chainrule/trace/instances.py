@@ -34,8 +34,9 @@ class Attribute:
 class InstanceCopy:
     """A copy of an instance, of the containers in it, and of the instances of the user's classes in those.
 
-    Those are classes of the instance's own package, and of files that are not installed: instances of other libraries may own
-    something that must not be copied. `dictionaries` are the attribute dictionaries of all that was copied; `attributes` those that hold arrays of floats.
+    Those are classes of the instance's own package, and of files that are not installed: instances of other libraries
+    may own something that must not be copied. `dictionaries` are the attribute dictionaries of all that was copied,
+    `attributes` the places in them that hold arrays of floats.
     """
 
     def __init__(self, instance: Any) -> None:

@@ -19,6 +19,12 @@ def _place() -> tuple[str, str]:
     return ("", "") if frame is None else (source_line(frame), current_instruction(frame))
 
 
+def _mathematical(line: str) -> str | None:
+    """What NumPy calls the function of the `math` module that `line` calls."""
+    found = re.search(r"(?<![\w.])math\.(\w+)\(", line)
+    return {"fabs": "abs", "pow": "power"}.get(found[1], found[1]) if found else None
+
+
 def as_branch() -> TraceError:
     """A truth value was asked for: `if`, `while`, `and`, `or`, `not`, `max(x, y)`, `assert`, …"""
     line, instruction = _place()
@@ -43,10 +49,8 @@ def as_number(kind: str) -> TraceError:
     line, instruction = _place()
     if instruction == "STORE_SUBSCR":
         return as_element("buffer[…] = …")
-    mathematical = re.search(r"(?<![\w.])math\.(\w+)\(", line)
-    if mathematical and kind == "float":
-        name = {"fabs": "abs", "pow": "power"}.get(mathematical[1], mathematical[1])
-        return refusal(f"math.{mathematical[1]} takes a number, and this value has none yet; write np.{name}")
+    if kind == "float" and (mathematical := _mathematical(line)):
+        return refusal(f"a function of math takes a number, and this value has none yet; write np.{mathematical}")
     if kind == "format":
         return refusal("this value is not a number yet and cannot be formatted; print results outside of the function")
     if kind == "item":
@@ -92,7 +96,9 @@ def as_size(dim: SymbolicDim, use: str) -> TraceError:
     line, _ = _place()
     if re.search(r"\barange\(", line):
         return refusal(_ARANGE)
-    if re.search(r"np\.(ones|zeros|full)\(", line):
+    if use == "float()" and (mathematical := _mathematical(line)):
+        mend = f"write np.{mathematical}"
+    elif re.search(r"np\.(ones|zeros|full)\(", line):
         mend = "write np.ones_like, np.zeros_like or np.full_like of a traced value"
     else:
         mend = "write operations on whole arrays"

@@ -89,27 +89,33 @@ def _size(value: Any) -> Dim:
 
 
 def annotated_types(function: Callable[..., Any]) -> dict[str, str]:
-    """The parameters of `function` whose annotation is a shape in quotes, as in `X: "n d"`."""
+    """The parameters whose annotation states a shape: `X: "n d"`, or `X: Annotated[Array, "n d"]`."""
     function = getattr(function, "__func__", function)
     annotations = getattr(function, "__annotations__", {})
     postponed = bool(getattr(getattr(function, "__code__", None), "co_flags", 0) & _POSTPONED)
+    scope = getattr(function, "__globals__", {})
     found: dict[str, str] = {}
     for name, annotation in annotations.items():
-        if not isinstance(annotation, str) or name == "return":
-            continue
-        text = _unquoted(annotation) if postponed else annotation
-        if text is not None and _reads_as_shape(text):
+        if isinstance(annotation, str):
+            text = _unquoted(annotation) if postponed else annotation
+        else:
+            text = next((entry for entry in getattr(annotation, "__metadata__", ()) if isinstance(entry, str)), None)
+        if name == "return" or text is None or isinstance(scope.get(text), type):
+            continue  # a class named in quotes is no shape
+        if _reads_as_shape(text):
             found[name] = text
     return found
 
 
 def _unquoted(source: str) -> str | None:
-    """The text of an annotation that is a string literal, when annotations are kept as source; None for any other."""
+    """The shape in an annotation that is kept as source: in `'n d'`, or in `Annotated[Array, 'n d']`; else None."""
     try:
-        value = ast.literal_eval(source)
-    except (ValueError, SyntaxError):
+        annotation = ast.parse(source, mode="eval").body
+    except SyntaxError:
         return None
-    return value if isinstance(value, str) else None
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value).rpartition(".")[2] == "Annotated":
+        annotation = annotation.slice.elts[-1] if isinstance(annotation.slice, ast.Tuple) else annotation.slice
+    return annotation.value if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str) else None
 
 
 def _reads_as_shape(text: str) -> bool:

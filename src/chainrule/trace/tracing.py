@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.ir import Apply, Input, Node, Program, topological_order
 from chainrule.trace import pytree
-from chainrule.trace.inputs import make_inputs
+from chainrule.trace.inputs import Inputs, make_inputs
 from chainrule.trace.literals import as_node
 from chainrule.trace.naming import NameRecorder
 from chainrule.trace.source import TraceError, traced_files
@@ -31,8 +31,9 @@ class Tracing:
     """A traced program, and how its inputs and outputs lie in the function's arguments and result.
 
     `arguments` has, for each parameter, its tree with Input nodes for leaves (values that are passed on as they are
-    stay in place); `result` is the function's result with nodes for leaves. `captured` are the inputs of an
-    enclosing trace that the function uses; they are the last inputs of `program`.
+    stay in place); for a method the attributes too, also arrays that it does not use. `result` is the function's result
+    with nodes for leaves. `captured` are the inputs of an enclosing trace that the function uses; they are the last
+    inputs of `program`.
     """
 
     program: Program
@@ -45,9 +46,9 @@ def trace(function: Callable[..., Any], /, *args: Any, **shapes: Any) -> Program
     """The program that `function` computes, for arguments of the given shapes.
 
     Shapes are given by position or by name: as text (`X="n d"`, `y="n:int"`), as tuples (`X=(4, 2)`), or as arrays;
-    in dicts, lists and tuples too; or as annotations in quotes, `def loss(X: "n d", …)`. A parameter that has a
-    default value and no shape keeps that value. For the method of an instance, arrays among the instance's attributes
-    become inputs, named as they are; the instance itself is not changed.
+    in dicts, lists and tuples too; or as annotations, `def loss(X: "n d", y: Annotated[Array, "n:int"])`. A parameter
+    that has a default value and no shape keeps that value. For the method of an instance, arrays among the instance's
+    attributes become inputs, named as they are; the instance itself is not changed.
 
     Inputs are named by the parameters, leaves of dicts by their keys. Local variables name the intermediates.
     Random numbers drawn in the function are drawn once and are constants of the program.
@@ -73,14 +74,19 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
                 raise error.__cause__ from None
             raise
     result = pytree.map_leaves(lambda leaf: _result_node(subject, leaf), returned)
+    return _assembled(subject, inputs, result, recorder, enclosed=depth > 0)
+
+
+def _assembled(subject: Subject, inputs: Inputs, result: Any, recorder: NameRecorder, enclosed: bool) -> Tracing:
     outputs = tuple(pytree.flatten(result)[0])
     if not outputs:
         raise TraceError(f"{subject.place}{subject.name} returns nothing; end it with return and the value wanted")
     alive = topological_order(outputs)
     used = frozenset(alive)
     own = [node for node in inputs.nodes if node in used or node not in inputs.optional]
-    captured = tuple(node for node in alive if isinstance(node, Input) and node not in set(own))
-    if captured and not depth:
+    declared = frozenset(own)
+    captured = tuple(node for node in alive if isinstance(node, Input) and node not in declared)
+    if captured and not enclosed:
         raise TraceError(
             f"{subject.place}{subject.name} uses {captured[0].name!r} of another trace, kept in a variable outside of "
             "it; pass it as an argument instead"

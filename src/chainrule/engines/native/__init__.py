@@ -1,6 +1,6 @@
 """Generated LLVM code."""
 
 from chainrule.engines.native.engine import NativeEngine
-from chainrule.engines.native.unrolled import NotUnrollable
+from chainrule.engines.native.unrolled import NotUnrollableError
 
-__all__ = ["NativeEngine", "NotUnrollable"]
+__all__ = ["NativeEngine", "NotUnrollableError"]

@@ -17,7 +17,7 @@ from chainrule.engines.native.text import (
     with_element,
 )
 from chainrule.ir import Dim, DType, ProgramError
-from chainrule.primitives.emitter import Comparison, MathFunction, ReductionKind
+from chainrule.primitives import Comparison, MathFunction, ReductionKind
 
 FLAGS = "reassoc contract"
 """Sums may be reordered and products fused; NaN, infinity and the sign of zero are as IEEE 754 has them."""

@@ -106,8 +106,8 @@ class Body:
             return result
         if kind == "convert":
             return self.arithmetic.convert(operands[0], expression.dtype)
-        result = getattr(self.arithmetic, kind)(*operands)
-        return result
+        computed: Value = getattr(self.arithmetic, kind)(*operands)
+        return computed
 
     def index(self, index: Index) -> Value:
         """An index, or that of the first lane, as a register."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from chainrule.engines.indices import check_indices
 from chainrule.engines.loop import Array, Loop
 from chainrule.engines.native.driver import ALIGNMENT, Layout, RunWriter
 from chainrule.engines.native.machine import MachineCode, build, vector_bytes
@@ -15,8 +16,8 @@ from chainrule.engines.native.memory import Arena, MemoryStepWriter, Sequencer
 from chainrule.engines.native.prepare import prepare
 from chainrule.engines.native.registers import RegisterStepWriter
 from chainrule.engines.native.text import POINTER, Function, Module, Value
-from chainrule.engines.native.unrolled import NotUnrollable, Unroller, fits
-from chainrule.ir import Program, ShapeError
+from chainrule.engines.native.unrolled import NotUnrollableError, Unroller, fits
+from chainrule.ir import Node, Program, ShapeError
 
 Mode = Literal["unrolled", "loops"]
 
@@ -46,7 +47,7 @@ class CompiledLoop:
 def compile_loop(loop: Loop, mode: Mode | None = None) -> CompiledLoop:
     """Machine code for `loop`; without a `mode`, unrolled where it fits.
 
-    Raises NotUnrollable where "unrolled" is asked for and it does not fit.
+    Raises NotUnrollableError where "unrolled" is asked for and it does not fit.
     """
     programs = {size: prepare(loop.steps[size]) for size in loop.batch_sizes}
     types = {node.name: node.type for node in programs[loop.batch_sizes[0]].inputs}
@@ -57,7 +58,7 @@ def compile_loop(loop: Loop, mode: Mode | None = None) -> CompiledLoop:
             registers = RegisterStepWriter(loop, programs, layout)
             RunWriter(module, loop, layout, registers).write()
             return _finished(loop, "unrolled", layout, module, registers.work, [])
-        except NotUnrollable:
+        except NotUnrollableError:
             if mode == "unrolled":
                 raise
     module = Module()
@@ -84,7 +85,7 @@ class CompiledProgram:
         try:
             if self.mode == "unrolled":
                 _write_unrolled(module, prepared)
-        except NotUnrollable:
+        except NotUnrollableError:
             if mode == "unrolled":
                 raise
             self.mode, module = "loops", Module()
@@ -103,6 +104,7 @@ class CompiledProgram:
             if array.shape != node.type.concrete_shape:
                 raise ShapeError(f"{node.name} has the shape {array.shape}; it should be {node.type.concrete_shape}")
             arrays.append(array)
+        check_indices(self.program, {node.name: array for node, array in zip(self.program.inputs, arrays, strict=True)})
         results = [np.empty(output.type.concrete_shape, output.type.dtype.numpy) for output in self.program.outputs]
         addresses = np.array([array.ctypes.data for array in (*arrays, *results)], np.int64)
         memory = workspace(self._arena_size)
@@ -120,11 +122,13 @@ def _call_function(module: Module, program: Program) -> tuple[Function, list[Val
 
 def _write_unrolled(module: Module, program: Program) -> None:
     if not fits([*program.inputs, *program.nodes]):
-        raise NotUnrollable
+        raise NotUnrollableError
     function, pointers = _call_function(module, program)
     unroller = Unroller(function)
-    inputs = {node: unroller.load(pointer, node.type) for node, pointer in zip(program.inputs, pointers, strict=False)}
-    outputs = unroller.run(program.nodes, program.outputs, dict(inputs))
+    inputs: dict[Node, Value] = {
+        node: unroller.load(pointer, node.type) for node, pointer in zip(program.inputs, pointers, strict=False)
+    }
+    outputs = unroller.run(program.nodes, program.outputs, inputs)
     for node, value, pointer in zip(program.outputs, outputs, pointers[len(inputs) :], strict=True):
         unroller.store(value, pointer, node.type)
     function.do("ret void")
@@ -134,7 +138,7 @@ def _write_unrolled(module: Module, program: Program) -> None:
 def _write_loops(module: Module, program: Program, arena: Arena, keep: list[Array]) -> None:
     sequencer = Sequencer(module, "kernel", program, arena, vector_bytes(), keep)
     function, pointers = _call_function(module, program)
-    inputs = dict(zip(program.inputs, pointers, strict=False))
-    sequencer.call(function, Value("%workspace", POINTER), dict(inputs), pointers[len(inputs) :])
+    inputs: dict[Node, Value] = dict(zip(program.inputs, pointers, strict=False))
+    sequencer.call(function, Value("%workspace", POINTER), inputs, pointers[len(inputs) :])
     function.do("ret void")
     function.finish()

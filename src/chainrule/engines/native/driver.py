@@ -13,6 +13,7 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from chainrule.engines.loop import Loop
 from chainrule.engines.native.text import INTEGER, POINTER, Function, Module, Value, constant, integer
@@ -31,12 +32,12 @@ class Control(enum.IntEnum):
     LAST_EPOCH = 5
     STEP_LIMIT = 6
     SEED = 7
-    EPOCH_FIRST_STEP = 8
 
 
 class Ending(enum.IntEnum):
-    """Why generated code returned."""
+    """Why generated code returned, or that it was never called."""
 
+    NOT_STARTED = -1
     FINISHED = 0
     STOPPED = 1
     LOSS_NOT_FINITE = 2
@@ -63,16 +64,15 @@ class Layout:
     order_size: int
     arena_size: int
 
-    @property
+    @cached_property
     def offsets(self) -> list[int]:
         """Of each state within a copy."""
-        places = [0]
-        for type in self.types:
-            places.append(places[-1] + aligned(_bytes(type)))
-        return places[:-1]
+        sizes = [aligned(_bytes(type)) for type in self.types]
+        return [sum(sizes[:k]) for k in range(len(sizes))]
 
-    @property
+    @cached_property
     def copy_size(self) -> int:
+        """The bytes of one copy of the whole state."""
         return sum(aligned(_bytes(type)) for type in self.types)
 
     def copy(self, number: int) -> int:
@@ -169,16 +169,13 @@ class RunWriter:
         line, phis = f.open_phis([INTEGER, INTEGER, *(value.type for value in state)])
         epoch, steps, *carried = phis
         self._snapshot(epoch, last, steps, carried)
-        f.store(steps, self.word(Control.EPOCH_FIRST_STEP))
         if order is not None:
             f.do(f"call void @shuffle({order}, i64 {loop.row_count}, {seed}, {epoch})")
         total, done, following = self._batches(steps, limit, stop, order, carried)
         f.store(total, f.offset(self.losses, epoch, "double"))
         next_epoch = f.integer_operation("add nuw nsw", epoch, 1)
         f.do(f"store atomic {next_epoch}, {self.word(Control.EPOCHS_DONE)} release, align 8")
-        f.close_phis(
-            line, phis, ([first, integer(0), *state], entry), ([next_epoch, done, *following], f.block)
-        )
+        f.close_phis(line, phis, ([first, integer(0), *state], entry), ([next_epoch, done, *following], f.block))
         f.jump(head)
         self._leave()
 
@@ -317,6 +314,3 @@ def _threefry(f: Function, key: tuple[Value, Value], counter: tuple[Value, Value
             x = op("add", x, words[injection % 3])
             y = op("add", op("add", y, words[(injection + 1) % 3]), injection)
     return x
-
-
-__all__ = ["ALIGNMENT", "Control", "Ending", "Layout", "RunWriter", "StepWriter", "aligned"]

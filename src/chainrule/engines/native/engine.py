@@ -115,28 +115,35 @@ class _Run:
         """Run to the end, or to where it stops."""
         self._set(0, self.epochs, UNLIMITED)
         self._write(self.state)
-        if self.epochs * self.compiled.work * SECONDS_PER_OPERATION > LONG_RUN:
-            self._call_in_thread(report)
-        else:
-            self._call(self.losses)
+        try:
+            if self.epochs * self.compiled.work * SECONDS_PER_OPERATION > LONG_RUN:
+                self._call_in_thread(report)
+            else:
+                self._call(self.losses)
+            interrupted = False
+        except KeyboardInterrupt:
+            interrupted = True
         done, steps = int(self.control[Control.EPOCHS_DONE]), int(self.control[Control.STEPS_DONE])
         ending = Ending(int(self.control[Control.STATUS]))
         losses = self.losses[:done]
+        if ending is Ending.NOT_STARTED:
+            return Outcome(self.state, losses, 0, 0, "interrupted")
         if ending in (Ending.FINISHED, Ending.STOPPED):
-            status: Status = "finished" if ending is Ending.FINISHED else "interrupted"
+            status: Status = "interrupted" if interrupted or ending is Ending.STOPPED else "finished"
             result = self._read(4)
-            if status == "finished" or all_finite(result.values()):
+            if ending is Ending.FINISHED or all_finite(result.values()):
                 if report is not None and done:
                     report(done, losses)
                 return Outcome(result, losses, done, steps, status)
         return self._diverged(losses, done, steps, ending)
 
     def _set(self, first: int, last: int, limit: int) -> None:
-        words = {
+        words: dict[Control, int] = {
+            Control.STATUS: Ending.NOT_STARTED,
             Control.FIRST_EPOCH: first,
             Control.LAST_EPOCH: last,
             Control.STEP_LIMIT: limit,
-            Control.SEED: np.uint64(self.seed & (2**64 - 1)).astype(np.int64),
+            Control.SEED: int(np.uint64(self.seed & (2**64 - 1)).astype(np.int64)),
         }
         self.control[:] = 0
         for word, value in words.items():
@@ -163,7 +170,7 @@ class _Run:
         )
 
     def _call_in_thread(self, report: Report | None) -> None:
-        """Call in a worker, while this thread reports and waits for an interrupt, which ends the run but no more."""
+        """Call in a worker, while this thread reports. An exception here, such as an interrupt, ends the run first."""
         finished = threading.Event()
 
         def work() -> None:
@@ -171,16 +178,14 @@ class _Run:
             finished.set()
 
         worker = threading.Thread(target=work, name="chainrule-run", daemon=True)
-        worker.start()
         try:
+            worker.start()
             reported = 0
             while not finished.wait(REPORT_INTERVAL):
                 done = int(self.control[Control.EPOCHS_DONE])
                 if report is not None and done > reported:
                     report(done, self.losses[:done])
                     reported = done
-        except KeyboardInterrupt:
-            self.control[Control.STOP] = 1
         finally:
             if not finished.is_set():
                 self.control[Control.STOP] = 1
@@ -188,12 +193,9 @@ class _Run:
 
     def _diverged(self, losses: NDArray[np.float64], done: int, steps: int, ending: Ending) -> Outcome:
         """Go back to the last state that was finite, by running again from the last snapshot."""
-        first_step = int(self.control[Control.EPOCH_FIRST_STEP])
-        epoch = done
-        if ending is Ending.STATE_NOT_FINITE:
-            # Seen at the start of an epoch: the snapshot that is left is that of the epoch before.
-            epoch -= 1
-            first_step -= 0
+        # A state is looked at when an epoch begins; what is spoilt then was so by the epoch before, whose snapshot is
+        # still there.
+        epoch = done - (ending is Ending.STATE_NOT_FINITE)
         if epoch < 0:
             return self._named(self.state, losses[:0], 0, 0, 0)
         snapshot = self._read(2 + epoch % 2)

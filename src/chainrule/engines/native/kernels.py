@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 
 from chainrule.engines.native.body import Body, depends, reduce_together, vectorises
 from chainrule.engines.native.plan import Kernel
-from chainrule.engines.native.symbolic import Affine, Expression, SymbolicEmitter, Variable, affines, walk
-from chainrule.engines.native.text import INTEGER, MEMORY_TYPES, POINTER, Function, Module, Value, integer
+from chainrule.engines.native.symbolic import Affine, Expression, SymbolicEmitter, Variable, walk
+from chainrule.engines.native.text import MEMORY_TYPES, POINTER, Function, Module, Value, integer
 from chainrule.ir import DType
 
 ROWS = 4
@@ -206,6 +206,3 @@ def _runs(extent: int, step: int) -> list[tuple[int, int, int]]:
     whole, rest = divmod(extent, step)
     runs = [(step, 0, whole)] if whole else []
     return [*runs, (rest, whole * step, 1)] if rest else runs
-
-
-__all__ = ["INTEGER", "KernelWriter", "Packed", "pack_operands", "affines"]

@@ -181,7 +181,7 @@ class Real:
         return Real(self.function, self.function.call(type, f"llvm.{name}.{self.suffix}", *arguments))
 
     def fma(self, factor: Real, addend: Real | float) -> Real:
-        """self · factor + addend, rounded once where the target can."""
+        """This · factor + addend, rounded once where the target can."""
         return self.intrinsic("fmuladd", factor, self._other(addend))
 
     def compare(self, predicate: str, other: Real | float) -> Value:
@@ -189,7 +189,7 @@ class Real:
         return self.function.let(type, f"fcmp {predicate} {self.value}, {self._other(other).value.text}")
 
     def where(self, condition: Value, otherwise: Real | float) -> Real:
-        """self where `condition`, else `otherwise`."""
+        """This where `condition`, else `otherwise`."""
         return self._made(f"select {condition}, {self.value}, {self._other(otherwise).value}")
 
     def bits(self) -> Value:
@@ -369,9 +369,7 @@ def library(name: str) -> Callable[..., Real]:
         function, type = operands[0].function, operands[0].value.type
         symbol = f"chainrule_{name}"
         parameters = ", ".join(["double"] * len(operands))
-        function.module.declare(
-            symbol, f"declare double @{symbol}({parameters}) nounwind willreturn memory(none)"
-        )
+        function.module.declare(symbol, f"declare double @{symbol}({parameters}) nounwind willreturn memory(none)")
 
         def scalar(values: list[Value]) -> Value:
             wide = [

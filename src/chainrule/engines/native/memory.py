@@ -100,7 +100,9 @@ class Sequencer:
         for k, node in enumerate(outputs):
             if slots.get(node) != k:
                 kernels.append((k, copy_kernel(node)))
-        last_use = {source: place for place, (_, kernel) in enumerate(kernels) for source in kernel.sources}
+        last_use: dict[object, int] = {}
+        for place, (_, kernel) in enumerate(kernels):
+            last_use.update((source, place) for source in kernel.sources)
         self.slots = slots
         for place, (target, kernel) in enumerate(kernels):
             sources: list[object] = list(kernel.sources)
@@ -126,8 +128,9 @@ class Sequencer:
 
     def call(self, function: Function, arena: Value, inputs: Mapping[Node, Value], outputs: Sequence[Value]) -> None:
         """Instructions that compute every output into the memory given for it."""
-        known: dict[object, Value] = dict(inputs)
-        known.update({node: outputs[k] for node, k in self.slots.items()})
+        known: dict[object, Value] = {node: outputs[k] for node, k in self.slots.items()}
+        for node, place in inputs.items():
+            known[node] = place
         known.update(enumerate(outputs))
 
         def pointer(target: object) -> Value:
@@ -160,7 +163,9 @@ class MemoryStepWriter(StepWriter):
         self.row_types = {
             node.name: node.type for node in programs[loop.batch_sizes[0]].inputs if node.name in loop.rows
         }
-        self.gathered = {name: arena.take(nbytes(type)) for name, type in self.row_types.items()} if loop.shuffles else {}
+        self.gathered = (
+            {name: arena.take(nbytes(type)) for name, type in self.row_types.items()} if loop.shuffles else {}
+        )
         self.loss_place = arena.take(8)
         self.sequencers = {
             count: Sequencer(module, f"step{count}", program, arena, bytes, self.keep)
@@ -191,12 +196,12 @@ class MemoryStepWriter(StepWriter):
             named[name] = self._rows(function, name, type, size, start, order, arena)
         for name, offset in zip(self.loop.state, self.layout.offsets, strict=True):
             named[name] = function.offset(current, offset, "i8")
-        inputs = {node: named[node.name] for node in sequencer.program.inputs}
+        inputs: dict[Node, Value] = {node: named[node.name] for node in sequencer.program.inputs}
         loss = function.offset(arena, self.loss_place, "i8")
         targets = [loss, *(function.offset(following, offset, "i8") for offset in self.layout.offsets)]
         sequencer.call(function, arena, inputs, targets)
-        type = REGISTER_TYPES[sequencer.program.outputs[0].type.dtype]
-        return function.load(type, loss), [following, current]
+        register = REGISTER_TYPES[sequencer.program.outputs[0].type.dtype]
+        return function.load(register, loss), [following, current]
 
     def _rows(
         self, f: Function, name: str, type: ArrayType, count: int, start: Value, order: Value | None, arena: Value

@@ -26,8 +26,8 @@ from chainrule.engines.native.symbolic import (
     variable_index,
     walk,
 )
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, topological_order
-from chainrule.primitives.base import Elementwise
+from chainrule.ir import Apply, ArrayType, Const, Node, topological_order
+from chainrule.primitives import Elementwise
 
 DEEPEST = 24
 """The longest chain of values computed in place; it bounds the recursion and the registers of one loop."""
@@ -119,9 +119,8 @@ def _stored(nodes: Sequence[Node], outputs: Sequence[Node]) -> set[Node]:
         elements = size(node.type)
         uses = list(walk(root))
         free = all(use.kind in ("load", "constant") for use, _ in uses) and len(uses) <= 1
-        if node in wanted or any(use.kind == "reduce" for use, _ in uses):
-            stored.add(node)
-        elif evaluations[node] > elements and not free:
+        repeated = evaluations[node] > elements and not free
+        if repeated or node in wanted or any(use.kind == "reduce" for use, _ in uses):
             stored.add(node)
         times = elements if node in stored else evaluations[node]
         for use, count in uses:
@@ -142,7 +141,9 @@ def _operand_reader(emit: SymbolicEmitter) -> Callable[[Node, Sequence[Index]], 
         if isinstance(operand, Const) and operand.is_filled:
             assert isinstance(operand.value, float | int)
             return emit.constant(operand.value, operand.type.dtype)
-        return emit.load(operand, row_major(index, operand.type.concrete_shape), operand.type.dtype)
+        shape = operand.type.concrete_shape
+        within = [emit.clamped(i, extent) for i, extent in zip(index, shape, strict=True)]
+        return emit.load(operand, row_major(within, shape), operand.type.dtype)
 
     return read
 
@@ -229,9 +230,3 @@ class _Rewriter:
                 term = variable_index(self.merged if atom is self.inner else atom)
             result = add(result, scale(term, c))
         return result
-
-
-def inputs_of(kernels: Sequence[Kernel]) -> list[Node]:
-    """The inputs and literal arrays that kernels read."""
-    found = {source: None for each in kernels for source in each.sources if isinstance(source, Input | Const)}
-    return list(found)

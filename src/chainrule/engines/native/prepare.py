@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainrule.ir import Apply, Node, Program, ShapeError, rebuild, topological_order
-from chainrule.primitives.base import Composite
+from chainrule.primitives import Composite
 
 
 def prepare(program: Program) -> Program:

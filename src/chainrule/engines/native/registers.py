@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from chainrule.engines.loop import Loop
 from chainrule.engines.native.driver import Layout, StepWriter
 from chainrule.engines.native.text import INTEGER, POINTER, Function, Value, element_type
-from chainrule.engines.native.unrolled import NotUnrollable, Unroller, fits
+from chainrule.engines.native.unrolled import NotUnrollableError, Unroller, fits
 from chainrule.ir import ArrayType, Node, Program
 
 MOST_GATHERED = 64
@@ -16,17 +16,17 @@ MOST_GATHERED = 64
 
 
 class RegisterStepWriter(StepWriter):
-    """Unrolled steps. Raises NotUnrollable where a program does not fit."""
+    """Unrolled steps. Raises NotUnrollableError where a program does not fit."""
 
     def __init__(self, loop: Loop, programs: dict[int, Program], layout: Layout) -> None:
         self.loop, self.programs, self.layout = loop, programs, layout
         self.types = {node.name: node.type for node in programs[loop.batch_sizes[0]].inputs}
         for program in programs.values():
             if not fits([*program.inputs, *program.nodes]):
-                raise NotUnrollable
+                raise NotUnrollableError
         self.whole = loop.batch_sizes == [loop.row_count]
         if loop.shuffles and loop.batch_sizes[0] * len(loop.rows) > MOST_GATHERED:
-            raise NotUnrollable
+            raise NotUnrollableError
         self.pointers: dict[str, Value] = {}
         self.loaded: dict[str, Value] = {}
         self.work = 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from chainrule.ir import Dim, DType, concrete
-from chainrule.primitives.emitter import Comparison, MathFunction, ReductionKind
+from chainrule.primitives import Comparison, MathFunction, ReductionKind
 
 _serial = itertools.count()
 
@@ -84,11 +84,10 @@ def _affine(terms: Mapping[Atom, int], constant: int) -> Index:
         if isinstance(atom, Expression) and atom.kind == "remainder":
             base, divisor = atom.payload
             for other, d in list(kept.items()):
-                if isinstance(other, Expression) and other.kind == "quotient" and other.payload == atom.payload:
-                    if d == c * divisor:  # c·(divisor·⌊b/divisor⌋ + b mod divisor) = c·b
-                        del kept[atom], kept[other]
-                        rest = _affine(kept, constant)
-                        return add(rest, scale(base, c))
+                matching = isinstance(other, Expression) and other.kind == "quotient" and other.payload == atom.payload
+                if matching and d == c * divisor:  # c·(divisor·⌊b/divisor⌋ + b mod divisor) = c·b
+                    del kept[atom], kept[other]
+                    return add(_affine(kept, constant), scale(base, c))
     if not kept:
         return constant
     return Affine(tuple(sorted(kept.items(), key=lambda term: term[0].serial)), constant)
@@ -226,7 +225,7 @@ class SymbolicEmitter:
         if isinstance(rest, int):
             return whole, rest
         low, high = rest.bounds()
-        if 0 <= low and high < divisor:
+        if low >= 0 and high < divisor:
             return whole, rest
         if low < 0:
             whole, rest = 0, i
@@ -252,7 +251,23 @@ class SymbolicEmitter:
         return Affine(((x, 1),), 0)
 
     def scalar_of(self, i: Index) -> Expression:
-        return self.constant(i, DType.INT64) if isinstance(i, int) else self.make("index", DType.INT64, payload=i)
+        if isinstance(i, int):
+            return self.constant(i, DType.INT64)
+        if len(i.terms) == 1 and not i.constant:
+            ((atom, c),) = i.terms
+            if c == 1 and isinstance(atom, Expression):
+                return atom
+        return self.make("index", DType.INT64, payload=i)
+
+    def clamped(self, i: Index, size: int) -> Index:
+        """An index kept within an axis of `size`, if it was loaded: whatever it holds, no other memory is read."""
+        if isinstance(i, int) or all(
+            isinstance(atom, Variable) or atom.kind in ("quotient", "remainder") for atom, _ in i.terms
+        ):
+            return i
+        x, top, zero = self.scalar_of(i), self.constant(max(size - 1, 0), DType.INT64), self.constant(0, DType.INT64)
+        x = self.select(self.compare("<", x, zero), zero, x)
+        return self._atom(self.select(self.compare(">", x, top), top, x))
 
     def reduce(
         self, kind: ReductionKind, extents: Sequence[Dim], body: Callable[[Sequence[Index]], Expression]

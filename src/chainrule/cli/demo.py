@@ -1,0 +1,140 @@
+"""`chainrule demo`: the XOR job from the derivation to the predictions."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from typing import Any
+
+import click
+import numpy as np
+
+from chainrule.cli.errors import INTERRUPTED
+from chainrule.cli.output import aligned, duration, heading, page_width, print_json, progress, say_line
+from chainrule.cli.sentences import Language, language_option, say
+from chainrule.cli.verification import print_verification
+from chainrule.derivation import FORMS, Derivation, Form, Verification, derive
+from chainrule.networks import NeuralNetwork, two_layer_loss
+from chainrule.training import SGD, FitResult, fit
+
+X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+Y = np.array([[0.0], [1.0], [1.0], [0.0]])
+SHAPES = {"X": "n d", "y": "n o", "W1": "d h", "b1": "h", "W2": "h o", "b2": "o"}
+REPORTED = 4000
+REFERENCE_EPOCHS = 40
+"""The reference engine is timed on this many epochs, so that it does not keep anybody waiting."""
+
+
+@click.command("demo")
+@click.option("--form", type=click.Choice(FORMS), default="path", show_default=True, help="How the derivation is written.")
+@language_option
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Draws the weights.")
+@click.option("--epochs", type=click.IntRange(1), default=10_000, show_default=True)
+@click.option("--rate", type=float, default=0.1, show_default=True, help="Learning rate.")
+@click.option("--hidden", type=click.IntRange(1, 4096), default=4, show_default=True, help="Hidden units.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def command(form: Form, lang: Language, seed: int, epochs: int, rate: float, hidden: int, as_json: bool) -> int:
+    """Derive, verify, train and use the two-layer network on XOR."""
+    optimizer = SGD(rate)
+    derivation = derive(two_layer_loss, wrt=["W1", "b1", "W2", "b2"], **SHAPES)
+    verification = derivation.verify()
+    if not as_json:
+        _print_derivation(derivation, verification, form, lang, hidden)
+    network = NeuralNetwork(2, hidden, 1, seed)
+    started = time.perf_counter()
+    _train(network, optimizer, 1)
+    compiling = time.perf_counter() - started
+    started = time.perf_counter()
+    if as_json:
+        result = _train(network, optimizer, epochs)
+    else:
+        with progress(say(lang, "progress"), epochs) as report:
+            result = _train(network, optimizer, epochs, callback=report)
+    seconds = time.perf_counter() - started
+    _adopt(network, result)
+    started = time.perf_counter()
+    _train(NeuralNetwork(2, hidden, 1, seed), optimizer, REFERENCE_EPOCHS, engine="reference")
+    reference_seconds = (time.perf_counter() - started) / REFERENCE_EPOCHS * epochs
+    predictions = network.feedforward(X)
+    errors = 2 * result.history["loss"] / Y.size
+    final = float(np.mean((predictions - Y) ** 2))
+    at = {epoch: float(errors[epoch]) for epoch in range(0, len(errors), REPORTED)}
+    if as_json:
+        print_json(
+            {
+                "epochs": result.epochs,
+                "seed": seed,
+                "rate": rate,
+                "hidden": hidden,
+                "loss": at,
+                "final_loss": final,
+                "predictions": predictions[:, 0].tolist(),
+                "lines": verification.lines,
+                "lines_checked": verification.lines_checked,
+                "verified": verification.ok,
+                "worst_relative_error": verification.worst_relative_error,
+                "finite_difference_error": verification.finite_difference_error,
+                "train_seconds": seconds,
+                "compile_seconds": compiling,
+                "reference_seconds": reference_seconds,
+                "weights": {name: value.tolist() for name, value in result.params.items()},
+            }
+        )
+    else:
+        heading(say(lang, "training xor", epochs=f"{epochs:,}", rate=f"{rate:g}", seed=seed))
+        _print_training(result, at, final, predictions, lang)
+        click.echo()
+        times = {"native": duration(seconds), "compiling": duration(compiling), "reference": duration(reference_seconds)}
+        factor = f"{reference_seconds / seconds:,.0f}"
+        scaled = say(lang, "scaled", epochs=REFERENCE_EPOCHS, factor=factor)
+        say_line(f"{say(lang, 'times', **times)}{' ' if lang == 'en' else ''}{scaled}")
+    if result.status == "interrupted":
+        return INTERRUPTED
+    return 0 if verification.ok else 1
+
+
+def _train(network: NeuralNetwork, optimizer: SGD, epochs: int, **options: Any) -> FitResult:
+    """Train on XOR without changing `network`."""
+    params = {
+        "W1": network.weights_input_hidden,
+        "b1": network.bias_hidden,
+        "W2": network.weights_hidden_output,
+        "b2": network.bias_output,
+    }
+    return fit(two_layer_loss, params=params, data={"X": X, "y": Y}, optimizer=optimizer, epochs=epochs, **options)
+
+
+def _adopt(network: NeuralNetwork, result: FitResult) -> None:
+    network.weights_input_hidden, network.bias_hidden = result.params["W1"], result.params["b1"]
+    network.weights_hidden_output, network.bias_output = result.params["W2"], result.params["b2"]
+
+
+def _print_derivation(
+    derivation: Derivation, verification: Verification, form: Form, lang: Language, hidden: int
+) -> None:
+    say_line(say(lang, "network", inputs=2, hidden=hidden, outputs=1))
+    say_line(say(lang, "network code"))
+    click.echo()
+    code = inspect.getsource(two_layer_loss).splitlines()
+    for line in code:
+        if '"""' not in line:
+            click.echo(f"  {line}")
+    click.echo()
+    click.echo(derivation.text(form, lang, page_width()).rstrip())
+    click.echo()
+    print_verification(verification, lang)
+    click.echo()
+
+
+def _print_training(
+    result: FitResult, at: dict[int, float], final: float, predictions: np.ndarray[Any, Any], lang: Language
+) -> None:
+    rows = [(say(lang, "epoch", epoch=epoch), value) for epoch, value in at.items()]
+    rows.append((say(lang, "end"), final))
+    aligned([(place, say(lang, "mean squared error", value=f"{value:.6f}")) for place, value in rows])
+    if result.status == "interrupted":
+        click.echo(say(lang, "interrupted run", epochs=f"{result.epochs:,}"))
+    click.echo()
+    heading(say(lang, "predictions"))
+    for (a, b), predicted, right in zip(X, predictions[:, 0], Y[:, 0], strict=True):
+        click.echo("  " + say(lang, "prediction", a=f"{a:.0f}", b=f"{b:.0f}", value=f"{predicted:.4f}", right=f"{right:.0f}"))

@@ -1,0 +1,94 @@
+"""A function out of a user's file: the file is run as a module, and every trace of that is removed again."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+from chainrule.cli.errors import CommandError, file_errors
+from chainrule.ir import ChainruleError
+from chainrule.training import nearest
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """`FILE.py:FUNC` as file and function; raises CommandError for anything else."""
+    path, colon, name = target.rpartition(":")
+    if not colon or not path or not name.isidentifier():
+        example = f"{target or 'model.py'}:loss" if target.endswith(".py") or not target else "model.py:loss"
+        raise CommandError(f"{target!r} names no function; give a file and a function, as in {example}")
+    return path, name
+
+
+@contextlib.contextmanager
+def loaded_function(path: str, name: str) -> Iterator[Callable[..., Any]]:
+    """The function `name` of the file at `path`; while the block runs, modules beside the file can be imported.
+
+    What the file prints goes to standard error. Raises CommandError, with the line, for a mistake in the file, also
+    for one that shows only while the block calls the function.
+    """
+    with file_errors(path):
+        if os.path.isdir(path):
+            raise IsADirectoryError
+        with open(path, "rb") as stream:
+            source = stream.read()
+    folder = os.path.dirname(os.path.abspath(path))
+    before = set(sys.modules)
+    sys.path.insert(0, folder)
+    try:
+        with _user_code(path), contextlib.redirect_stdout(sys.stderr):
+            yield _function(_run(path, source), path, name)
+    finally:
+        sys.path.remove(folder)
+        for module in set(sys.modules) - before:
+            file = getattr(sys.modules[module], "__file__", None) or ""
+            if file.startswith(folder + os.sep):
+                del sys.modules[module]
+
+
+def _run(path: str, source: bytes) -> ModuleType:
+    name = f"_chainrule_{os.path.splitext(os.path.basename(path))[0]}"
+    spec = importlib.util.spec_from_loader(name, loader=None, origin=path)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    module.__file__ = os.path.abspath(path)
+    sys.modules[name] = module  # dataclasses look their module up
+    exec(compile(source, path, "exec"), vars(module))  # noqa: S102
+    return module
+
+
+def _function(module: ModuleType, path: str, name: str) -> Callable[..., Any]:
+    functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+    found = getattr(module, name, None)
+    if found is None:
+        own = [key for key in functions if getattr(getattr(module, key), "__module__", "") == module.__name__]
+        listed = f"; it has {', '.join(own)}" if own else ""
+        raise CommandError(f"{path} has no function {name!r}{listed}{nearest(name, own)}")
+    if not callable(found):
+        raise CommandError(f"{name!r} in {path} is a {type(found).__name__}, not a function")
+    function: Callable[..., Any] = found
+    return function
+
+
+@contextlib.contextmanager
+def _user_code(path: str) -> Iterator[None]:
+    """Turn what the user's code raises, whatever it is, into one line with its place."""
+    try:
+        yield
+    except (ChainruleError, CommandError):
+        raise
+    except SyntaxError as error:
+        raise CommandError(f"{error.filename}:{error.lineno}: {error.msg}") from None
+    except SystemExit:
+        raise CommandError(f"{path} ends the program while it is loaded; guard that with if __name__ == '__main__'") from None
+    except Exception as error:  # the user's code may raise anything
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+        place = f"{path}:{frames[-1].lineno}" if frames else path
+        if not frames:
+            raise
+        raise CommandError(f"{place}: {type(error).__name__}: {error}") from None

@@ -1,0 +1,104 @@
+"""How commands print: wrapped lines, aligned columns, numbers, and a progress bar where there is a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+Report: TypeAlias = Callable[[int, NDArray[np.float64]], None]
+
+
+def page_width() -> int:
+    """Columns of a line: 80, or the terminal's between 60 and 100."""
+    if not sys.stdout.isatty():
+        return 80
+    return min(max(shutil.get_terminal_size().columns, 60), 100)
+
+
+def say_line(text: str = "") -> None:
+    """Print a sentence, wrapped."""
+    for line in wrapped(text, page_width()):
+        click.echo(line)
+
+
+def heading(text: str) -> None:
+    """Print a heading: underlined, and bold on a terminal that shows colours."""
+    plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ
+    click.echo(text if plain else click.style(text, bold=True))
+    click.echo("-" * width_of(text))
+
+
+def print_json(record: dict[str, Any]) -> None:
+    """Print one JSON object."""
+    click.echo(json.dumps(record, ensure_ascii=False, indent=2))
+
+
+def width_of(text: str) -> int:
+    """Terminal columns of `text`; a Chinese character takes two."""
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
+
+
+def padded(text: str, width: int) -> str:
+    """`text` with spaces up to `width` columns."""
+    return text + " " * max(width - width_of(text), 0)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` columns, cut at spaces or beside Chinese characters."""
+    pieces = re.findall(r"[^\s\u2e80-\uffef]+[，。；：！？）”]*|[\u2e80-\uffef][，。；：！？）”]*|\s+", text)
+    lines, line = [], ""
+    for piece in pieces:
+        if line and width_of(line + piece.rstrip()) > width:
+            lines.append(line.rstrip())
+            line = piece.lstrip()
+        else:
+            line += piece
+    return [*lines, line.rstrip()]
+
+
+def aligned(rows: Sequence[Sequence[str]], indent: str = "  ", gap: str = "  ") -> None:
+    """Print rows in columns of equal width."""
+    widths = [max(width_of(row[k]) for row in rows) for k in range(len(rows[0]))]
+    for row in rows:
+        cells = [padded(cell, width) for cell, width in zip(row, widths, strict=True)]
+        click.echo((indent + gap.join(cells)).rstrip())
+
+
+def duration(seconds: float) -> str:
+    """A time with a unit that suits it, as `3.2 ms`."""
+    for size, unit in ((1e-3, "µs"), (1.0, "ms")):
+        if seconds < size:
+            return f"{seconds / size * 1000:.3g} {unit}"
+    return f"{seconds:.2f} s" if seconds < 100 else f"{seconds:.0f} s"
+
+
+@contextmanager
+def progress(description: str, epochs: int) -> Iterator[Report | None]:
+    """A bar on standard error while the block runs, as a callback for `fit`; None where that is no terminal."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield None
+        return
+    columns = (TextColumn(description), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[loss]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=epochs, loss="")
+
+        def report(epochs_done: int, losses: NDArray[np.float64]) -> None:
+            bar.update(task, completed=epochs_done, loss=f"{losses[-1]:.4g}" if len(losses) else "")
+
+        yield report

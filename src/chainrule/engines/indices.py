@@ -1,0 +1,56 @@
+"""Integer inputs checked before a run: generated code cannot raise, and must not be trusted with a wrong index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.ir import Apply, Const, DType, Input, Node, Program, ProgramError
+from chainrule.primitives import evaluate_nodes
+
+
+def check_indices(program: Program, values: Mapping[str, NDArray[Any]]) -> None:
+    """Raise ProgramError, naming the input, where an integer of `values` is out of range for what it chooses from.
+
+    Only the least and the greatest number of each input are tried, in every place, with zeros for what is chosen from.
+    Indices that the program itself computes from floats are not seen here.
+    """
+    named = {
+        node: values[node.name]
+        for node in program.inputs
+        if node.type.dtype is DType.INT64 and np.size(values[node.name])
+    }
+    if not named:
+        return
+    for extreme in (np.min, np.max):
+        known: dict[Node, NDArray[Any]] = {
+            node: np.full(node.type.concrete_shape, extreme(value), np.int64) for node, value in named.items()
+        }
+        for node in program.nodes:
+            if isinstance(node, Apply) and _chooses(node, known):
+                known[node] = _tried(node, known, named)
+
+
+def _chooses(node: Apply, known: Mapping[Node, object]) -> bool:
+    """Whether integers that are known go into it."""
+    return any(operand in known and operand.type.dtype is DType.INT64 for operand in node.operands)
+
+
+def _tried(node: Apply, known: Mapping[Node, NDArray[Any]], named: Mapping[Input, NDArray[Any]]) -> NDArray[Any]:
+    operands = []
+    for operand in node.operands:
+        if operand in known:
+            operands.append(known[operand])
+        elif isinstance(operand, Const):
+            operands.append(evaluate_nodes([operand], {})[operand])
+        else:
+            operands.append(np.zeros(operand.type.concrete_shape, operand.type.dtype.numpy))
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(node.primitive.value(*operands))
+    except IndexError as error:
+        ranges = ", ".join(f"{each.name} holds {np.min(value)} to {np.max(value)}" for each, value in named.items())
+        raise ProgramError(f"an index is out of range: {error} ({ranges})") from error

@@ -1,0 +1,375 @@
+"""Unicode text: brackets by precedence, lines of the width asked for, headings, shapes and reasons."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from chainrule.derivation.document import Document, Equation, Heading, Paragraph
+from chainrule.derivation.text import TextWriter, render_text, text_of, text_width
+from chainrule.derivation.writing import Break
+from chainrule.primitives.notation import (
+    BigOperator,
+    Call,
+    Cases,
+    Fraction,
+    Indexed,
+    Infix,
+    Notation,
+    Number,
+    Pairing,
+    Partial,
+    Postfix,
+    Power,
+    Prefix,
+    Symbol,
+    infix,
+)
+
+quick = settings(max_examples=300, deadline=None)
+a, b, c, i, j, k, q = map(Symbol, "abcijkq")
+ONE, TWO = Number(1), Number(2)
+GRADIENT = Partial(Symbol("L"), Symbol("W1"))
+
+
+def transposed(x: Notation) -> Notation:
+    return Postfix("ᵀ", x)
+
+
+WRITTEN: list[tuple[Notation, str]] = [
+    (infix("−", a, infix("−", b, c)), "a − (b − c)"),
+    (infix("−", infix("−", a, b), c), "a − b − c"),
+    (infix("+", a, infix("−", b, c)), "a + b − c"),
+    (infix("+", a, Prefix("−", b)), "a + (−b)"),
+    (infix("+", Prefix("−", a), b), "−a + b"),
+    (Prefix("−", infix("+", a, b)), "−(a + b)"),
+    (Prefix("−", infix("", a, b)), "−a b"),
+    (transposed(infix("", a, b)), "(a b)ᵀ"),
+    (Power(Prefix("−", a), TWO), "(−a)²"),
+    (infix("⊙", a, infix("+", b, c)), "a ⊙ (b + c)"),
+    (infix("⊙", a, infix("⊙", b, c)), "a ⊙ b ⊙ c"),
+    (infix("", a, infix("", b, c)), "a b c"),
+    (
+        infix("⊙", infix("", transposed(Symbol("W2")), Symbol("2", "δ")), Call("σ", (Symbol("z"),), 1)),
+        "(W2ᵀ δ2) ⊙ σ′(z)",
+    ),
+    (infix("", infix("⊙", a, b), c), "(a ⊙ b) c"),
+    (Symbol("hidden", "δ"), "δ_hidden"),
+    (GRADIENT, "∂L/∂W1"),
+    (transposed(GRADIENT), "(∂L/∂W1)ᵀ"),
+    (infix("", GRADIENT, a), "(∂L/∂W1) a"),
+    (infix("·", GRADIENT, Partial(a, b)), "∂L/∂W1 · ∂a/∂b"),
+    (infix("⊙", GRADIENT, a), "∂L/∂W1 ⊙ a"),
+    (Indexed(GRADIENT, (j, k)), "∂L/∂W1[j,k]"),
+    (Indexed(Call("σ", (Symbol("z"),), 1), (i, k)), "σ′(z[i,k])"),
+    (Indexed(Call("softmax", (Symbol("z"),)), (i, k)), "softmax(z)[i,k]"),
+    (Power(a, TWO), "a²"),
+    (Power(a, Number(-1)), "a⁻¹"),
+    (Power(a, Number(1.5)), "a^1.5"),
+    (Power(a, infix("+", b, ONE)), "a^(b + 1)"),
+    (Power(Symbol("W", "d"), TWO), "(dW)²"),
+    (transposed(Symbol("W", "d")), "dWᵀ"),
+    (Power(Number(0.5), TWO), "(½)²"),
+    (Fraction(infix("+", a, b), infix("", b, c)), "(a + b) / (b c)"),
+    (Fraction(a, Fraction(b, c)), "a / (b / c)"),
+    (infix("·", Fraction(ONE, Symbol("n")), infix("", a, b)), "(1/n) a b"),
+    (infix("·", Number(0.5), Prefix("Σ", Power(infix("−", a, b), TWO))), "½ Σ (a − b)²"),
+    (infix("·", Number(2.0), Number(3.0)), "2 · 3"),
+    (infix("·", a, TWO), "a · 2"),
+    (infix("", a, infix("·", TWO, b)), "a (2 b)"),
+    (infix("⊙", infix("·", TWO, infix("", a, b)), c), "(2 a b) ⊙ c"),
+    (Number(0.25), "¼"),
+    (Number(-0.5), "−½"),
+    (Number(2.0), "2"),
+    (Number(1e-05), "1e-05"),
+    (Number(True), "true"),
+    (infix("", transposed(ONE), Symbol("2", "δ")), "1ᵀ δ2"),
+    (infix("", ONE, Symbol("b2")), "1 b2"),
+    (Pairing(Symbol("2", "δ"), infix("", Symbol("a1"), Symbol("W2", "d"))), "⟨δ2, a1 dW2⟩"),
+    (BigOperator("Σ", (i,), infix("", Indexed(a, (i, j)), Indexed(b, (i, k)))), "Σᵢ a[i,j] b[i,k]"),
+    (BigOperator("Σ", (i, k), infix("+", a, b)), "Σᵢₖ (a + b)"),
+    (BigOperator("Σ", (i, q), a), "Σ[i,q] a"),
+    (infix("+", BigOperator("Σ", (i,), a), b), "Σᵢ a + b"),
+    (infix("", BigOperator("Σ", (i,), a), b), "(Σᵢ a) b"),
+    (infix("+", BigOperator("max", (k,), a), b), "(maxₖ a) + b"),
+    (infix("⊙", Prefix("Σ", a), b), "(Σ a) ⊙ b"),
+    (Indexed(a, (infix("+", i, ONE), Symbol(":"))), "a[i+1,:]"),
+    (Cases(infix(">", a, Number(0)), a, Number(0)), "a if a > 0, else 0"),
+    (infix("", b, Cases(infix(">", a, Number(0)), a, Number(0))), "b (a if a > 0, else 0)"),
+    (Prefix("¬", infix("<", a, b)), "¬(a < b)"),
+    (infix("∧", infix("<", a, b), infix("∨", b, c)), "a < b ∧ (b ∨ c)"),
+    (Call("permute", (a,), 0, (TWO, Number(0), ONE)), "permute₂₀₁(a)"),
+    (Call("leaky_relu", (a,), 1, (Number(0.01),)), "leaky_relu′[0.01](a)"),
+    (Power(Call("sqrt", (infix("+", a, b),)), Number(3)), "(√(a + b))³"),
+    (Call("abs", (infix("−", a, b),)), "|a − b|"),
+]
+
+
+@pytest.mark.parametrize(("notation", "expected"), WRITTEN, ids=[text for _, text in WRITTEN])
+def test_text_of(notation: Notation, expected: str) -> None:
+    assert text_of(notation) == expected
+
+
+def test_choices_in_chinese() -> None:
+    assert text_of(Cases(infix(">", a, Number(0)), a, Number(0)), "zh") == "a 若 a > 0，否则 0"
+
+
+# Random trees, read back
+
+PRIME = 2**31 - 1
+Matrix = NDArray[Any]
+_random = np.random.default_rng(7)
+MATRICES: dict[str, Matrix] = {
+    name: _random.integers(1, PRIME, (3, 3)).astype(object)
+    for name in ("a", "b", "W1", "δ2", "dX", *(f"x{n}" for n in range(40)))
+}
+SYMBOLS = {"a": Symbol("a"), "b": Symbol("b"), "W1": Symbol("W1"), "δ2": Symbol("2", "δ"), "dX": Symbol("X", "d")}
+
+
+def trees(scalars: bool = True) -> st.SearchStrategy[Notation]:
+    """Sums, products, transposes and squares; with `scalars` also signs, numbers in front, and fractions."""
+    leaves: st.SearchStrategy[Notation] = st.sampled_from(list(SYMBOLS.values()))
+
+    def grow(inner: st.SearchStrategy[Notation]) -> st.SearchStrategy[Notation]:
+        operators = st.sampled_from(["+", "−", "⊙", ""])
+        several = st.lists(inner, min_size=2, max_size=3).map(tuple)
+        choices: list[st.SearchStrategy[Notation]] = [
+            st.builds(Infix, operators, several),
+            st.builds(Postfix, st.just("ᵀ"), inner),
+            st.builds(Power, inner, st.just(Number(2))),
+        ]
+        if scalars:
+            numbers = st.sampled_from([0.5, 2.0, 3, -2.0]).map(Number)
+            choices.append(st.builds(lambda n, x: Infix("·", (n, x)), numbers, inner))
+            choices.append(st.builds(Prefix, st.just("−"), inner))
+            choices.append(st.builds(Fraction, inner, inner))
+        return st.one_of(choices)
+
+    return st.recursive(leaves, grow, max_leaves=9)
+
+
+def _number(value: float) -> int:
+    return pow(2, -1, PRIME) if value == 0.5 else int(value) % PRIME
+
+
+def _quotient(upper: Matrix, lower: Matrix) -> Matrix:
+    inverse = np.vectorize(lambda x: pow(int(x), PRIME - 2, PRIME), otypes=[object])
+    return np.asarray(upper * inverse(lower) % PRIME)
+
+
+def meaning(notation: Notation) -> Matrix:
+    """The value of a tree, exact in the field."""
+    if isinstance(notation, Symbol):
+        return MATRICES[notation.prefix + notation.name]
+    if isinstance(notation, Infix):
+        if notation.operator == "·":
+            assert isinstance(notation.operands[0], Number)
+            return np.asarray(_number(notation.operands[0].value) * meaning(notation.operands[1]) % PRIME)
+        result = meaning(notation.operands[0])
+        for operand in notation.operands[1:]:
+            result = _combine(notation.operator, result, meaning(operand))
+        return result
+    if isinstance(notation, Prefix):
+        return -meaning(notation.operand) % PRIME
+    if isinstance(notation, Postfix):
+        return np.asarray(meaning(notation.operand).T)
+    if isinstance(notation, Power):
+        return meaning(notation.base) ** 2 % PRIME
+    assert isinstance(notation, Fraction)
+    return _quotient(meaning(notation.numerator), meaning(notation.denominator))
+
+
+def _combine(operator: str, x: Matrix, y: Matrix) -> Matrix:
+    if operator == "":
+        return np.asarray(x.dot(y) % PRIME)
+    return np.asarray((x + y if operator == "+" else x - y if operator == "−" else x * y) % PRIME)
+
+
+class Reader:
+    """Reads printed mathematics as a strict reader would: one kind of product in a chain, one mark on a factor."""
+
+    def __init__(self, text: str) -> None:
+        self._tokens: list[str] = re.findall(r"W1|δ2|dX|x[0-9]+|[ab]|[0-9]+|½|²|ᵀ|[()+−⊙/·]", text)
+        assert "".join(self._tokens) == text.replace(" ", ""), text
+        self._place = 0
+
+    def read(self) -> Matrix:
+        """The value of the whole; ValueError where it is ambiguous or not well formed."""
+        result = self._sum()
+        if self._next is not None:
+            raise ValueError(f"{self._next} is left over")
+        return result
+
+    @property
+    def _next(self) -> str | None:
+        return self._tokens[self._place] if self._place < len(self._tokens) else None
+
+    def _take(self, *tokens: str) -> str | None:
+        if self._next in tokens:
+            self._place += 1
+            return self._tokens[self._place - 1]
+        return None
+
+    def _sum(self) -> Matrix:
+        result = -self._product() % PRIME if self._take("−") else self._product()
+        while operator := self._take("+", "−"):
+            result = _combine(operator, result, self._product())
+        return result
+
+    def _product(self) -> Matrix:
+        coefficient = 1
+        while self._next is not None and re.fullmatch("[0-9]+|½", self._next):
+            number = self._tokens[self._place]
+            self._place += 1
+            coefficient = coefficient * _number(0.5 if number == "½" else int(number)) % PRIME
+            self._take("·")
+        result, kinds = self._factor(), set()
+        while self._next not in (None, ")", "+", "−"):
+            if self._take("/"):
+                if "⊙" in kinds:
+                    raise ValueError("a quotient beside ⊙")
+                result = _quotient(result, self._factor())
+                kinds.add("/")
+                if self._next not in (None, ")", "+", "−"):
+                    raise ValueError("something follows a quotient")
+                break
+            operator = self._take("⊙") or ""
+            kinds.add(operator)
+            if len(kinds) > 1:
+                raise ValueError("two kinds of products side by side")
+            result = _combine(operator, result, self._factor())
+        return coefficient * result % PRIME
+
+    def _factor(self) -> Matrix:
+        if self._take("("):
+            result = self._sum()
+            if not self._take(")"):
+                raise ValueError("a bracket is not closed")
+        else:
+            name = self._take(*MATRICES)
+            if name is None:
+                raise ValueError(f"{self._next} is not a factor")
+            result = MATRICES[name]
+        if self._next == "²" and self._tokens[self._place - 1] == "dX":
+            raise ValueError("the square of a differential without brackets")
+        if mark := self._take("ᵀ", "²"):
+            result = result.T if mark == "ᵀ" else result**2 % PRIME
+        if self._next in ("ᵀ", "²"):
+            raise ValueError("two marks on one factor")
+        return result
+
+
+@quick
+@given(trees())
+def test_what_is_printed_reads_back_as_the_same_value(tree: Notation) -> None:
+    assert (Reader(text_of(tree)).read() == meaning(tree)).all()
+
+
+@quick
+@given(trees(scalars=False))
+def test_no_pair_of_brackets_could_be_left_out(tree: Notation) -> None:
+    tree = distinct(tree, count())  # a − a − aᵀ happens to be (a − a − a)ᵀ
+    text = text_of(tree)
+    for start, end in bracket_pairs(text):
+        without = text[:start] + text[start + 1 : end] + text[end + 1 :]
+        try:
+            value = Reader(without).read()
+        except ValueError:
+            continue
+        assert (value != meaning(tree)).any(), without
+
+
+def distinct(tree: Notation, numbers: Iterator[int]) -> Notation:
+    """The same tree with a symbol of its own at every leaf."""
+    if isinstance(tree, Infix):
+        return Infix(tree.operator, tuple(distinct(operand, numbers) for operand in tree.operands))
+    if isinstance(tree, Postfix):
+        return Postfix(tree.operator, distinct(tree.operand, numbers))
+    if isinstance(tree, Power):
+        return Power(distinct(tree.base, numbers), tree.exponent)
+    assert isinstance(tree, Symbol)
+    return Symbol(f"x{next(numbers)}")
+
+
+def bracket_pairs(text: str) -> list[tuple[int, int]]:
+    pairs, opened = [], []
+    for place, character in enumerate(text):
+        if character == "(":
+            opened.append(place)
+        elif character == ")":
+            pairs.append((opened.pop(), place))
+    return pairs
+
+
+# Lines
+
+
+def longest_unit(notation: Notation) -> int:
+    """The width of the longest stretch without a place to break."""
+    units = [0]
+    for piece in TextWriter().pieces(notation):
+        if isinstance(piece, Break):
+            units.append(0)
+        else:
+            units[-1] += text_width(piece)
+    return max(units)
+
+
+@quick
+@given(st.lists(trees(), min_size=1, max_size=3), st.integers(24, 80), st.sampled_from(["", "n×h", "(n×d)(d×h) = n×h"]))
+def test_no_line_is_wider_than_asked(sides: list[Notation], width: int, shape: str) -> None:
+    reason = ("because ", sides[0], "，所以梯度等于这个量；", sides[-1], ", and nothing else.")
+    document = Document(
+        (Heading(("Title of ", sides[0]), 1), Equation(tuple(sides), shape, (reason,)), Paragraph(reason)), "en"
+    )
+    widest = max(map(text_width, render_text(document, width).splitlines()))
+    assert widest <= max(width, max(map(longest_unit, sides)) + 10)
+
+
+@quick
+@given(st.lists(trees(), min_size=2, max_size=3), st.integers(30, 70))
+def test_breaking_lines_loses_nothing(sides: list[Notation], width: int) -> None:
+    document = Document((Equation(tuple(sides), "", (("so ", sides[0]),)),), "en")
+    whole = " = ".join(map(text_of, sides)) + " so " + text_of(sides[0])
+    assert "".join(render_text(document, width).split()) == "".join(whole.split())
+
+
+def test_a_long_equation_is_broken_before_the_equality_signs() -> None:
+    factors = [Partial(Symbol(f"a{n}"), Symbol(f"z{n}")) for n in range(4)]
+    lines = render_text(Document((Equation((GRADIENT, infix("·", *factors), a), "n×h"),), "en"), 56).splitlines()
+    assert lines[0].startswith("  ∂L/∂W1 = ∂a0/∂z0 ·")
+    assert lines[1] == "         = a"
+    assert lines[0].endswith(" n×h")
+    assert text_width(lines[0]) == 56
+
+
+def test_a_long_side_is_broken_at_its_sums_first() -> None:
+    terms = [infix("⊙", Symbol(f"first{n}"), Symbol(f"second{n}")) for n in range(4)]
+    lines = render_text(Document((Equation((a, infix("+", *terms))),), "en"), 44).splitlines()
+    assert lines == ["  a = first0 ⊙ second0 + first1 ⊙ second1", "      + first2 ⊙ second2 + first3 ⊙ second3"]
+
+
+def test_equations_without_reasons_stand_together() -> None:
+    blocks = (Equation((a, b)), Equation((b, c), "", (("why",),)), Equation((a, c)))
+    assert render_text(Document(blocks, "en"), 40) == "  a = b\n  b = c\n      why\n\n  a = c\n"
+
+
+def test_chinese_punctuation_starts_no_line() -> None:
+    text = "求和的转置是重复，" * 12 + "（完）。"
+    for width in range(11, 40):
+        lines = render_text(Document((Paragraph((text,)),), "zh"), width).splitlines()
+        assert all(line[0] not in "，。）" and line[-1] != "（" for line in lines)
+        assert max(map(text_width, lines)) <= width
+        assert "".join(lines) == text
+
+
+def test_headings_are_underlined_by_columns() -> None:
+    assert render_text(Document((Heading(("梯度 ", a), 1),), "zh")) == "梯度 a\n======\n"

@@ -1,0 +1,128 @@
+"""Generated code against the NumPy definition, for every registered primitive, both ways of writing code, both floats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from chainrule.engines.native import NotUnrollableError
+from chainrule.engines.native.compilation import CompiledProgram
+from chainrule.ir import ArrayType, DType, Input, Node, Program, SymbolicDim
+from chainrule.primitives import REGISTRY, Elementwise, Example, evaluate_nodes
+
+Array = NDArray[Any]
+Mode = Literal["unrolled", "loops"]
+Examples = pytest.mark.parametrize(
+    "example",
+    [pytest.param(e, id=f"{cls.__name__}-{k}") for cls in REGISTRY for k, e in enumerate(cls.examples())],
+)
+SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.5]
+EXTREME = [*SPECIAL, 1e3, -1e3, 1e30, -1e30, 1e-30, 1e-310, -1e-310, 1e300, 2.0**-54, 88.0, -103.0, 709.5, -744.0, 1e-9]
+
+
+def names_in(value: object) -> Iterable[str]:
+    if isinstance(value, SymbolicDim):
+        yield from value.names
+    elif isinstance(value, ArrayType):
+        yield from names_in(value.shape)
+    elif isinstance(value, tuple):
+        for entry in value:
+            yield from names_in(entry)
+
+
+def example_program(example: Example, sizes: dict[str, int], dtype: DType) -> Program:
+    inputs = tuple(Input(f"x{k}", type) for k, type in enumerate(example.operands))
+    return Program(inputs, (example.primitive(*inputs),)).bind(sizes, dtype)
+
+
+def draw(rng: np.random.Generator, type: ArrayType, domain: tuple[float, float], special: list[float]) -> Array:
+    shape = type.concrete_shape
+    if type.dtype is DType.BOOL:
+        return np.asarray(rng.random(shape) < 0.5)
+    if type.dtype is DType.INT64:
+        return np.asarray(rng.integers(int(domain[0]), int(domain[1]), shape))
+    with np.errstate(over="ignore"):
+        numbers = rng.choice(special, shape) if special else rng.uniform(*domain, shape)
+        return np.asarray(numbers, type.dtype.numpy)
+
+
+def outputs(program: Program, values: dict[str, Array]) -> tuple[Array, dict[Mode, Array]]:
+    known: dict[Node, Array] = {node: values[node.name] for node in program.inputs}
+    with np.errstate(all="ignore"):
+        expected = evaluate_nodes(program.outputs, known)[program.outputs[0]]
+    compiled: dict[Mode, Array] = {"loops": CompiledProgram(program, "loops")(values)[0]}
+    try:
+        compiled["unrolled"] = CompiledProgram(program, "unrolled")(values)[0]
+    except NotUnrollableError:
+        assert unrolling_may_be_refused(program)
+    return expected, compiled
+
+
+def unrolling_may_be_refused(program: Program) -> bool:
+    """Registers hold neither empty arrays nor large ones, and no place is chosen at run time."""
+    sizes = [int(np.prod(node.type.concrete_shape)) for node in (*program.inputs, *program.nodes)]
+    integers = any(node.type.dtype is DType.INT64 and node.type.ndim < 3 for node in program.inputs)
+    return 0 in sizes or max(sizes) > 64 or integers
+
+
+def values_for(program: Program, example: Example, seed: int, special: list[float]) -> dict[str, Array]:
+    rng = np.random.default_rng(seed)
+    domains = example.domain or ((-3.0, 3.0),) * len(example.operands)
+    return {
+        node.name: draw(rng, node.type, domain, special) for node, domain in zip(program.inputs, domains, strict=True)
+    }
+
+
+@Examples
+@settings(max_examples=2, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_native_agrees_with_the_definition(example: Example, data: st.DataObject) -> None:
+    names = sorted({*names_in(example.operands), *names_in(tuple(vars(example.primitive).values()))})
+    sizes = {name: data.draw(st.integers(1, 5), label=name) for name in names}
+    dtype = data.draw(st.sampled_from([DType.FLOAT64, DType.FLOAT32]))
+    program = example_program(example, sizes, dtype)
+    expected, compiled = outputs(program, values_for(program, example, sum(sizes.values()), []))
+    for result in compiled.values():
+        assert result.shape == expected.shape
+        assert result.dtype == expected.dtype
+        if expected.dtype.kind != "f":
+            np.testing.assert_array_equal(result, expected)
+        elif expected.size:
+            # Sums of up to 125 terms between -3 and 3, in another order.
+            tolerance = 64 * np.finfo(expected.dtype).eps
+            np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance * max(1, np.abs(expected).max()))
+
+
+@Examples
+@pytest.mark.parametrize("dtype", [DType.FLOAT64, DType.FLOAT32])
+def test_native_agrees_at_special_values(example: Example, dtype: DType) -> None:
+    """Bit patterns of special results, and for elementwise primitives a few units in the last place everywhere."""
+    names = sorted({*names_in(example.operands), *names_in(tuple(vars(example.primitive).values()))})
+    program = example_program(example, dict.fromkeys(names, 3), dtype)
+    elementwise = isinstance(example.primitive, Elementwise)
+    values = values_for(program, example, 7, EXTREME if elementwise else SPECIAL)
+    expected, compiled = outputs(program, values)
+    for result in compiled.values():
+        if expected.dtype.kind != "f":
+            np.testing.assert_array_equal(result, expected)
+            continue
+        np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))
+        np.testing.assert_array_equal(np.isinf(result), np.isinf(expected))
+        if elementwise:
+            kind = np.finfo(expected.dtype)
+            with np.errstate(invalid="ignore", over="ignore"):
+                allowed = 8 * kind.eps * np.abs(expected) + 4 * kind.smallest_subnormal
+                assert np.all((result == expected) | np.isnan(expected) | (np.abs(result - expected) <= allowed))
+
+
+@pytest.mark.parametrize("dtype", [DType.FLOAT64, DType.FLOAT32])
+def test_integers_and_booleans_pass_through_both_kinds_of_code(dtype: DType) -> None:
+    from_labels = [e for cls in REGISTRY for e in cls.examples() if e.operands[-1].dtype is not dtype]
+    assert any(e.operands[0].dtype is DType.BOOL for e in from_labels)
+    assert any(e.operands[-1].dtype is DType.INT64 for e in from_labels)

@@ -1,0 +1,93 @@
+"""Imports point one way, and a folder's modules are its private business."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import chainrule
+
+ROOT = Path(chainrule.__file__).parent
+ORDER = [
+    "ir",
+    "primitives",
+    "functions",
+    "trace",
+    "calculus",
+    "derivation",
+    "engines",
+    "transforms",
+    "emit",
+    "training",
+    "networks",
+    "estimators",
+    "cli",
+]
+OPTIONAL = {"sklearn", "polars", "narwhals", "matplotlib", "onnx", "onnxruntime", "scipy"}
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(ROOT).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports_of(tree: ast.AST) -> Iterator[tuple[ast.stmt, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield node, node.module or ""
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node, alias.name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_upwards_and_through_the_front_door(path: Path) -> None:
+    room = room_of(path)
+    if room in ("__init__", "__main__"):
+        return
+    for _, module in imports_of(ast.parse(path.read_text(encoding="utf-8"))):
+        parts = module.split(".")
+        if parts[0] != "chainrule" or len(parts) == 1:
+            continue
+        assert ORDER.index(parts[1]) <= ORDER.index(room), f"{path} imports {module}, which is below it"
+        if parts[1] != room:
+            assert len(parts) == 2, f"{path} imports {module}; import from chainrule.{parts[1]}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_import_inside_a_function(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for _, module in imports_of(ast.Module(node.body, [])):
+                assert module.split(".")[0] in OPTIONAL, f"{path}: {node.name} imports {module}"
+
+
+def test_every_room_is_in_the_list() -> None:
+    rooms = {room_of(path) for path in FILES} - {"__init__", "__main__"}
+    assert rooms <= set(ORDER)
+
+
+def test_importing_the_package_imports_no_extra() -> None:
+    import subprocess
+
+    code = f"import sys, chainrule; print(sorted({sorted(OPTIONAL)!r} & sys.modules.keys()))"
+    code = f"import sys, chainrule; print(sorted(set({sorted(OPTIONAL)!r}) & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+    assert importlib.util.find_spec("chainrule") is not None
+
+
+def test_every_public_name_is_there_and_listed() -> None:
+    for name in chainrule.__all__:
+        assert getattr(chainrule, name) is not None
+    assert set(chainrule._MODULE_OF) == set(chainrule.__all__)
+    assert chainrule.__version__
+    with pytest.raises(AttributeError, match="no attribute 'sigmod'"):
+        chainrule.sigmod  # noqa: B018
