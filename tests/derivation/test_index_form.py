@@ -31,31 +31,29 @@ from chainrule.ir import (
 from chainrule.ir import parse_shape as shape
 from chainrule.primitives import (
     REGISTRY,
+    BigOperator,
+    Call,
+    Cases,
     Composite,
     Example,
+    Fraction,
+    Indexed,
+    Infix,
+    Notation,
+    Number,
     Permute,
+    PowerNotation,
+    Prefix,
     ScatterAdd,
+    Symbol,
     evaluate_nodes,
+    indexed,
     matmul,
     mean,
     sigmoid,
     softmax,
     sum_,
     take,
-)
-from chainrule.primitives.notation import (
-    BigOperator,
-    Call,
-    Cases,
-    Fraction,
-    Indexed,
-    Infix,
-    Notation,
-    Number,
-    Power,
-    Prefix,
-    Symbol,
-    indexed,
 )
 
 Array = NDArray[Any]
@@ -254,7 +252,7 @@ class Meaning:
         if isinstance(formula, Prefix):
             value = self.of(formula.operand, at)
             return not value if formula.operator == "¬" else -value
-        if isinstance(formula, Power):
+        if isinstance(formula, PowerNotation):
             return self.of(formula.base, at) ** self.of(formula.exponent, at)
         if isinstance(formula, Fraction):
             return self.of(formula.numerator, at) / self.of(formula.denominator, at)

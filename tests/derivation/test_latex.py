@@ -8,7 +8,7 @@ import pytest
 
 from chainrule.derivation.document import Document, Equation, Heading, Paragraph
 from chainrule.derivation.latex import escape, estimated_width, latex_of, render_latex
-from chainrule.primitives.notation import (
+from chainrule.primitives import (
     BigOperator,
     Call,
     Cases,
@@ -19,7 +19,7 @@ from chainrule.primitives.notation import (
     Pairing,
     Partial,
     Postfix,
-    Power,
+    PowerNotation,
     Prefix,
     Symbol,
     infix,
@@ -58,7 +58,7 @@ WRITTEN: list[tuple[Notation, str]] = [
     (Postfix("ᵀ", GRADIENT), r"\Bigl(\frac{\partial L}{\partial W_{1}}\Bigr)^{\top}"),
     (Fraction(infix("+", a, b), b), r"\frac{a + b}{b}"),
     (infix("⊙", Fraction(a, b), b), r"\frac{a}{b} \odot b"),
-    (Power(Prefix("−", a), Number(2)), "(-a)^{2}"),
+    (PowerNotation(Prefix("−", a), Number(2)), "(-a)^{2}"),
     (Pairing(a, Symbol("W", "d")), r"\langle a, \mathrm{d}W \rangle"),
     (BigOperator("Σ", (i, k), infix("+", a, b)), r"\sum_{i,k} (a + b)"),
     (BigOperator("max", (k,), a), r"\max_{k} a"),

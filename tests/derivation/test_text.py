@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from chainrule.derivation.document import Document, Equation, Heading, Paragraph
 from chainrule.derivation.text import TextWriter, render_text, text_of, text_width
 from chainrule.derivation.writing import Break
-from chainrule.primitives.notation import (
+from chainrule.primitives import (
     BigOperator,
     Call,
     Cases,
@@ -28,7 +28,7 @@ from chainrule.primitives.notation import (
     Pairing,
     Partial,
     Postfix,
-    Power,
+    PowerNotation,
     Prefix,
     Symbol,
     infix,
@@ -53,7 +53,7 @@ WRITTEN: list[tuple[Notation, str]] = [
     (Prefix("−", infix("+", a, b)), "−(a + b)"),
     (Prefix("−", infix("", a, b)), "−a b"),
     (transposed(infix("", a, b)), "(a b)ᵀ"),
-    (Power(Prefix("−", a), TWO), "(−a)²"),
+    (PowerNotation(Prefix("−", a), TWO), "(−a)²"),
     (infix("⊙", a, infix("+", b, c)), "a ⊙ (b + c)"),
     (infix("⊙", a, infix("⊙", b, c)), "a ⊙ b ⊙ c"),
     (infix("", a, infix("", b, c)), "a b c"),
@@ -71,17 +71,17 @@ WRITTEN: list[tuple[Notation, str]] = [
     (Indexed(GRADIENT, (j, k)), "∂L/∂W1[j,k]"),
     (Indexed(Call("σ", (Symbol("z"),), 1), (i, k)), "σ′(z[i,k])"),
     (Indexed(Call("softmax", (Symbol("z"),)), (i, k)), "softmax(z)[i,k]"),
-    (Power(a, TWO), "a²"),
-    (Power(a, Number(-1)), "a⁻¹"),
-    (Power(a, Number(1.5)), "a^1.5"),
-    (Power(a, infix("+", b, ONE)), "a^(b + 1)"),
-    (Power(Symbol("W", "d"), TWO), "(dW)²"),
+    (PowerNotation(a, TWO), "a²"),
+    (PowerNotation(a, Number(-1)), "a⁻¹"),
+    (PowerNotation(a, Number(1.5)), "a^1.5"),
+    (PowerNotation(a, infix("+", b, ONE)), "a^(b + 1)"),
+    (PowerNotation(Symbol("W", "d"), TWO), "(dW)²"),
     (transposed(Symbol("W", "d")), "dWᵀ"),
-    (Power(Number(0.5), TWO), "(½)²"),
+    (PowerNotation(Number(0.5), TWO), "(½)²"),
     (Fraction(infix("+", a, b), infix("", b, c)), "(a + b) / (b c)"),
     (Fraction(a, Fraction(b, c)), "a / (b / c)"),
     (infix("·", Fraction(ONE, Symbol("n")), infix("", a, b)), "(1/n) a b"),
-    (infix("·", Number(0.5), Prefix("Σ", Power(infix("−", a, b), TWO))), "½ Σ (a − b)²"),
+    (infix("·", Number(0.5), Prefix("Σ", PowerNotation(infix("−", a, b), TWO))), "½ Σ (a − b)²"),
     (infix("·", Number(2.0), Number(3.0)), "2 · 3"),
     (infix("·", a, TWO), "a · 2"),
     (infix("", a, infix("·", TWO, b)), "a (2 b)"),
@@ -108,7 +108,7 @@ WRITTEN: list[tuple[Notation, str]] = [
     (infix("∧", infix("<", a, b), infix("∨", b, c)), "a < b ∧ (b ∨ c)"),
     (Call("permute", (a,), 0, (TWO, Number(0), ONE)), "permute₂₀₁(a)"),
     (Call("leaky_relu", (a,), 1, (Number(0.01),)), "leaky_relu′[0.01](a)"),
-    (Power(Call("sqrt", (infix("+", a, b),)), Number(3)), "(√(a + b))³"),
+    (PowerNotation(Call("sqrt", (infix("+", a, b),)), Number(3)), "(√(a + b))³"),
     (Call("abs", (infix("−", a, b),)), "|a − b|"),
 ]
 
@@ -144,7 +144,7 @@ def trees(scalars: bool = True) -> st.SearchStrategy[Notation]:
         choices: list[st.SearchStrategy[Notation]] = [
             st.builds(Infix, operators, several),
             st.builds(Postfix, st.just("ᵀ"), inner),
-            st.builds(Power, inner, st.just(Number(2))),
+            st.builds(PowerNotation, inner, st.just(Number(2))),
         ]
         if scalars:
             numbers = st.sampled_from([0.5, 2.0, 3, -2.0]).map(Number)
@@ -181,7 +181,7 @@ def meaning(notation: Notation) -> Matrix:
         return -meaning(notation.operand) % PRIME
     if isinstance(notation, Postfix):
         return np.asarray(meaning(notation.operand).T)
-    if isinstance(notation, Power):
+    if isinstance(notation, PowerNotation):
         return meaning(notation.base) ** 2 % PRIME
     assert isinstance(notation, Fraction)
     return _quotient(meaning(notation.numerator), meaning(notation.denominator))
@@ -293,8 +293,8 @@ def distinct(tree: Notation, numbers: Iterator[int]) -> Notation:
         return Infix(tree.operator, tuple(distinct(operand, numbers) for operand in tree.operands))
     if isinstance(tree, Postfix):
         return Postfix(tree.operator, distinct(tree.operand, numbers))
-    if isinstance(tree, Power):
-        return Power(distinct(tree.base, numbers), tree.exponent)
+    if isinstance(tree, PowerNotation):
+        return PowerNotation(distinct(tree.base, numbers), tree.exponent)
     assert isinstance(tree, Symbol)
     return Symbol(f"x{next(numbers)}")
 

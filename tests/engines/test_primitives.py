@@ -119,10 +119,3 @@ def test_native_agrees_at_special_values(example: Example, dtype: DType) -> None
             with np.errstate(invalid="ignore", over="ignore"):
                 allowed = 8 * kind.eps * np.abs(expected) + 4 * kind.smallest_subnormal
                 assert np.all((result == expected) | np.isnan(expected) | (np.abs(result - expected) <= allowed))
-
-
-@pytest.mark.parametrize("dtype", [DType.FLOAT64, DType.FLOAT32])
-def test_integers_and_booleans_pass_through_both_kinds_of_code(dtype: DType) -> None:
-    from_labels = [e for cls in REGISTRY for e in cls.examples() if e.operands[-1].dtype is not dtype]
-    assert any(e.operands[0].dtype is DType.BOOL for e in from_labels)
-    assert any(e.operands[-1].dtype is DType.INT64 for e in from_labels)

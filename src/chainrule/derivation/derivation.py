@@ -68,9 +68,7 @@ class Derivation:
         return self.text()
 
 
-def derive(
-    function: Callable[..., Any] | Program, wrt: Sequence[str] | str | None = None, **shapes: Any
-) -> Derivation:
+def derive(function: Callable[..., Any] | Program, wrt: Sequence[str] | str | None = None, **shapes: Any) -> Derivation:
     """Derive the backward pass of `function`, which returns one scalar.
 
     Parameters
@@ -114,10 +112,7 @@ def _parameters(program: Program, wrt: Sequence[str] | str | None) -> list[Input
     by_name = {node.name: node for node in program.inputs}
     for name in names:
         if name not in by_name:
-            raise DerivationError(
-                f"{name!r} in wrt is not a parameter of the function; it has {', '.join(by_name)}"
-
-            )
+            raise DerivationError(f"{name!r} in wrt is not a parameter of the function; it has {', '.join(by_name)}")
         if by_name[name] not in floats:
             raise DerivationError(f"{name!r} holds {by_name[name].type.dtype.value} and has no derivative")
     if not names:

@@ -64,7 +64,8 @@ class Writer:
         if convention is not None:
             blocks.append(Paragraph(convention))
         if form != "index":
-            blocks.append(Paragraph(self._say("notation")))
+            a, b = Symbol("a"), Symbol("b")
+            blocks.append(Paragraph(self._say("notation", "1", Pairing(a, b), Infix("⊙", (a, b)))))
         deltas = [
             (Infix("=", (self.notator.of(cotangent), self.notator.partial(symbol))),)
             for symbol, cotangent in reversed(self.notator.delta_symbols.items())

@@ -10,18 +10,22 @@ from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from typing import TypeAlias
 
 from chainrule.ir import Apply, ArrayType, Dim, DType, Node, Shape, SymbolicDim, named_dim
-from chainrule.primitives import Comparison, Composite, Elementwise, MathFunction, ReductionKind
-from chainrule.primitives.notation import (
+from chainrule.primitives import (
     BigOperator,
     Call,
     Cases,
+    Comparison,
+    Composite,
+    Elementwise,
     Fraction,
     Infix,
+    MathFunction,
     Notation,
     Number,
-    Power,
+    PowerNotation,
     Precedence,
     Prefix,
+    ReductionKind,
     Symbol,
     indexed,
     precedence,
@@ -126,7 +130,7 @@ class NotationEmitter:
 
     def math(self, function: MathFunction, *x: Notation) -> Notation:
         if function == "power":
-            return Power(x[0], x[1])
+            return PowerNotation(x[0], x[1])
         if function == "expm1":
             return Infix("−", (Call("exp", x), Number(1)))
         if function == "log1p":

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from chainrule.derivation.document import Block, Document, Equation, Heading, Words
 from chainrule.derivation.writing import VULGAR_FRACTIONS, Pieces, Writer, break_lines, flat
-from chainrule.primitives.notation import Call, Cases, Fraction, Indexed, Notation, Number, Symbol
+from chainrule.primitives import Call, Cases, Fraction, Indexed, Notation, Number, Symbol
 
 _GREEK = {
     "alpha": "α",

@@ -340,8 +340,13 @@ def name_activations(program: Program) -> Program:
     """
     names = dict(program.names)
     taken = {node.name for node in program.inputs} | set(names.values())
+    factors = {
+        o for n in program.nodes if isinstance(n, Apply) and isinstance(n.primitive, Contract) for o in n.operands
+    }
     for node in program.nodes:
         if not isinstance(node, Apply) or node in program.outputs or not _is_activation(node, names):
+            continue
+        if node.operands[0] in names and node not in factors:  # a function of z inside the loss is no layer
             continue
         unnamed = [(part, letter) for part, letter in ((node.operands[0], "z"), (node, "a")) if part not in names]
         own_number = re.findall(r"\d+$", names.get(node, "") or names.get(node.operands[0], ""))

@@ -18,7 +18,7 @@ from chainrule.derivation.writing import (
     break_lines,
     flat,
 )
-from chainrule.primitives.notation import (
+from chainrule.primitives import (
     Call,
     Cases,
     Fraction,

@@ -26,9 +26,9 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "样本 {0} 是列向量（单样本约定）：一层写作 {1}。",
     ),
     "notation": (
-        "⊙ multiplies element by element, ᵀ transposes, 1 is a vector of ones, and ⟨a, b⟩ is the sum of all entries "
-        "of a ⊙ b.",
-        "⊙ 为逐元素相乘，ᵀ 为转置，1 为全一向量，⟨a, b⟩ 为 a ⊙ b 全部元素之和。",
+        "⊙ multiplies element by element, ᵀ transposes, {0} is a vector of ones, and {1} is the sum of all entries "
+        "of {2}.",
+        "⊙ 为逐元素相乘，ᵀ 为转置，{0} 为全一向量，{1} 为 {2} 全部元素之和。",
     ),
     "delta": ("Short for the gradients at the pre-activations: {0}.", "激活前的梯度简记为：{0}。"),
     "forward": ("Forward pass", "前向传播"),

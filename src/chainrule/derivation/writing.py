@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from chainrule.primitives.notation import (
+from chainrule.primitives import (
     INFIX_PRECEDENCE,
     BigOperator,
     Call,
@@ -24,7 +24,7 @@ from chainrule.primitives.notation import (
     Pairing,
     Partial,
     Postfix,
-    Power,
+    PowerNotation,
     Precedence,
     Prefix,
     Symbol,
@@ -81,7 +81,7 @@ class Writer(ABC):
             return [self.prefix(notation.operator), *self.operand(notation.operand, notation, nesting=nesting)]
         if isinstance(notation, Postfix):
             return self.postfix(self._factor(notation.operand, notation, 0, nesting), notation.operator)
-        if isinstance(notation, Power):
+        if isinstance(notation, PowerNotation):
             return self.power(self.operand(notation.base, notation, nesting=nesting), notation.exponent)
         if isinstance(notation, Fraction):
             return self.fraction(notation, nesting)
@@ -221,7 +221,7 @@ def starts_with_digit(notation: Notation) -> bool:
         return starts_with_digit(notation.operands[0])
     if isinstance(notation, Fraction):
         return starts_with_digit(notation.numerator)
-    if isinstance(notation, Power):
+    if isinstance(notation, PowerNotation):
         return starts_with_digit(notation.base)
     if isinstance(notation, Postfix):
         return starts_with_digit(notation.operand)
@@ -255,7 +255,7 @@ def needs_brackets(child: Notation, parent: Notation, position: int, stacked: bo
         return binds < Precedence.POWER or is_partial(child)
     if isinstance(parent, BigOperator):
         return not isinstance(child, BigOperator) and (binds < Precedence.PRODUCT or is_signed(child))
-    if isinstance(parent, Power):
+    if isinstance(parent, PowerNotation):
         marked = isinstance(child, Symbol) and child.prefix not in ("", "δ")
         return marked or _is_odd_number(child) or not _can_carry(child)
     if isinstance(parent, Indexed):

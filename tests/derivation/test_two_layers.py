@@ -1,0 +1,187 @@
+"""The network that the project starts from: both conventions, three forms, two languages, every line verified."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.derivation import FORMS, LANGUAGES, Derivation, DerivationError, Form, Language
+
+
+def rows(X: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+    z1 = X @ W1 + b1
+    a1 = cr.sigmoid(z1)
+    z2 = a1 @ W2 + b2
+    a2 = cr.sigmoid(z2)
+    return 0.5 * np.sum((a2 - y) ** 2)
+
+
+def columns(x: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+    z1 = W1 @ x + b1
+    a1 = cr.sigmoid(z1)
+    z2 = W2 @ a1 + b2
+    a2 = cr.sigmoid(z2)
+    return 0.5 * np.sum((a2 - y) ** 2)
+
+
+SHAPES = {
+    "rows": {"X": "n d", "y": "n o", "W1": "d h", "b1": "h", "W2": "h o", "b2": "o"},
+    "columns": {"x": "d 1", "y": "o 1", "W1": "h d", "b1": "h 1", "W2": "o h", "b2": "o 1"},
+    "vectors": {"x": "d", "y": "o", "W1": "h d", "b1": "h", "W2": "o h", "b2": "o"},
+}
+
+
+@pytest.fixture(scope="module", params=list(SHAPES))
+def convention(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def derivation(convention: str) -> Derivation:
+    return cr.derive(rows if convention == "rows" else columns, **SHAPES[convention])
+
+
+def test_every_line_is_verified(derivation: Derivation) -> None:
+    verification = derivation.verify(points=5)
+    assert verification.ok
+    assert verification.lines == verification.lines_checked >= 40
+    assert verification.points == 5
+    assert verification.worst_relative_error < 1e-13
+    assert verification.finite_difference_error < 1e-7
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_text_fits_the_terminal(derivation: Derivation, form: Form, lang: Language, width: int) -> None:
+    text = derivation.text(form, lang, width)
+    assert all(cells(line) <= width for line in text.splitlines())
+    chinese = any("\u4e00" <= letter <= "\u9fff" for letter in text)
+    assert chinese == (lang == "zh")
+
+
+def cells(line: str) -> int:
+    import unicodedata
+
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in line
+    )
+
+
+def lines_of(derivation: Derivation, form: Form) -> list[str]:
+    return [" ".join(line.split()) for line in derivation.text(form, width=200).splitlines()]
+
+
+def has(lines: list[str], start: str) -> bool:
+    return any(line.startswith(start) for line in lines)
+
+
+def test_the_four_gradients_of_a_batch() -> None:
+    lines = lines_of(cr.derive(rows, **SHAPES["rows"]), "matrix")
+    assert has(lines, "∂L/∂a2 = a2 − y n×o")
+    assert has(lines, "δ2 = ∂L/∂z2 = ∂L/∂a2 ⊙ σ′(z2) n×o")
+    assert has(lines, "∂L/∂W2 = a1ᵀ δ2 (h×n)(n×o) = h×o")
+    assert has(lines, "∂L/∂b2 = 1ᵀ δ2 o")
+    assert has(lines, "∂L/∂W1 = Xᵀ δ1 (d×n)(n×h) = d×h")
+    assert has(lines, "∂L/∂b1 = 1ᵀ δ1 h")
+    assert has(lines, "σ′(z2) = a2 ⊙ (1 − a2)")
+    assert has(lines, "dz2 = da1 W2 + a1 dW2 + 1 db2")
+    assert has(lines, "because ⟨δ2, a1 dW2⟩ = ⟨a1ᵀ δ2, dW2⟩")
+
+
+def test_the_four_gradients_of_one_sample_factor_by_factor() -> None:
+    lines = lines_of(cr.derive(columns, **SHAPES["columns"]), "path")
+    assert has(lines, "∂L/∂W2 = ∂L/∂a2 · ∂a2/∂z2 · ∂z2/∂W2 = ((a2 − y) ⊙ σ′(z2)) a1ᵀ")
+    assert has(lines, "∂L/∂b2 = ∂L/∂a2 · ∂a2/∂z2 · ∂z2/∂b2 = (a2 − y) ⊙ σ′(z2)")
+    assert has(
+        lines,
+        "∂L/∂b1 = ∂L/∂a2 · ∂a2/∂z2 · ∂z2/∂a1 · ∂a1/∂z1 · ∂z1/∂b1 = (W2ᵀ ((a2 − y) ⊙ σ′(z2))) ⊙ σ′(z1)",
+    )
+    assert has(
+        lines,
+        "∂L/∂W1 = ∂L/∂a2 · ∂a2/∂z2 · ∂z2/∂a1 · ∂a1/∂z1 · ∂z1/∂W1 = ((W2ᵀ ((a2 − y) ⊙ σ′(z2))) ⊙ σ′(z1)) xᵀ",
+    )
+
+
+def test_index_form() -> None:
+    lines = lines_of(cr.derive(rows, **SHAPES["rows"]), "index")
+    assert has(lines, "∂L/∂b2[k] = Σᵢ δ2[i,k]") or has(lines, "∂L/∂b2[l] = Σᵢ δ2[i,l]")
+    assert any(line.startswith("∂L/∂W2[") and "= Σᵢ a1[i," in line for line in lines)
+
+
+def test_convention_is_recognised(derivation: Derivation, convention: str) -> None:
+    expected = "Each row of X is one sample" if convention == "rows" else "A sample x is a column"
+    assert expected in derivation.text()
+
+
+def test_latex_names_everything(derivation: Derivation) -> None:
+    for form in FORMS:
+        for lang in LANGUAGES:
+            source = derivation.latex(form, lang, standalone=True)
+            assert source.count("{") == source.count("}")
+            assert r"\documentclass" in source
+            assert r"\delta_{2}" in source
+            assert r"W_{1}" in source
+    assert r"\documentclass" not in derivation.latex()
+
+
+def test_a_residual_connection_has_one_chain_for_every_path() -> None:
+    def loss(X: Any, y: Any, W: Any, V: Any) -> Any:
+        h = np.tanh(X @ W)
+        u = h + cr.relu(h @ V)
+        return np.mean((u - y) ** 2)
+
+    derivation = cr.derive(loss, X="n d", y="n h", W="d h", V="h h")
+    assert derivation.verify().ok
+    lines = lines_of(derivation, "path")
+    assert has(lines, "∂L/∂W: 2 chains")
+    assert has(lines, "∂L/∂u · ∂u/∂h · ∂h/∂z1 · ∂z1/∂W =")
+    assert has(lines, "∂L/∂u · ∂u/∂a2 · ∂a2/∂z2 · ∂z2/∂h · ∂h/∂z1 · ∂z1/∂W =")
+
+
+def test_softmax_with_cross_entropy_is_p_minus_y() -> None:
+    def loss(X: Any, labels: Any, W: Any, b: Any) -> Any:
+        z = X @ W + b
+        return cr.cross_entropy(z, labels)
+
+    derivation = cr.derive(loss, X="n d", labels="n:int", W="d k", b="k")
+    assert derivation.verify().ok
+    assert has(lines_of(derivation, "matrix"), "∂L/∂z = (1/n) (softmax(z) − onehot(labels))")
+
+
+def test_sigmoid_with_binary_cross_entropy_is_p_minus_y() -> None:
+    def loss(X: Any, y: Any, w: Any, b: Any) -> Any:
+        z = X @ w + b
+        p = cr.sigmoid(z)
+        return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+
+    def from_logits(X: Any, y: Any, w: Any, b: Any) -> Any:
+        z = X @ w + b
+        return cr.binary_cross_entropy(z, y)
+
+    for function, result in ((loss, "(1/n) (p − y)"), (from_logits, "(1/n) (σ(z) − y)")):
+        derivation = cr.derive(function, X="n d", y="n", w="d", b="")
+        assert derivation.verify().ok
+        line = next(line for line in lines_of(derivation, "matrix") if "∂L/∂z =" in line)
+        assert result in line
+
+
+def test_wrt_is_checked() -> None:
+    with pytest.raises(DerivationError, match="'W3' in wrt is not a parameter"):
+        cr.derive(rows, wrt=["W3"], **SHAPES["rows"])
+    with pytest.raises(DerivationError, match="form is 'matrx'; it can be path, matrix, index"):
+        cr.derive(rows, **SHAPES["rows"]).text("matrx")  # type: ignore[arg-type]
+    with pytest.raises(DerivationError, match="lang is 'de'"):
+        cr.derive(rows, **SHAPES["rows"]).text(lang="de")  # type: ignore[arg-type]
+    with pytest.raises(cr.ProgramError, match="one scalar"):
+        cr.derive(lambda x: x * 2, x="n")
+
+
+def test_data_is_left_out_unless_asked_for() -> None:
+    assert [node.name for node in cr.derive(rows, **SHAPES["rows"]).record.backward.wrt] == ["W1", "b1", "W2", "b2"]
+    assert [n.name for n in cr.derive(rows, wrt="X", **SHAPES["rows"]).record.backward.wrt] == ["X"]

@@ -1,0 +1,130 @@
+"""`grad` and its kin, with the calling conventions of JAX and autograd."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+RANDOM = np.random.default_rng(7)
+
+
+def loss(parameters: dict[str, Any], X: Any) -> Any:
+    return np.sum(np.tanh(X @ parameters["W"] + parameters["b"]) ** 2)
+
+
+PARAMETERS = {"W": RANDOM.standard_normal((3, 2)), "b": np.array([0.1, -0.2])}
+X = RANDOM.standard_normal((4, 3))
+
+
+def test_gradient_has_the_structure_of_the_argument() -> None:
+    value, gradient = cr.value_and_grad(loss)(PARAMETERS, X)
+    assert value == loss(PARAMETERS, X)
+    assert set(gradient) == {"W", "b"}
+    assert gradient["W"].shape == (3, 2)
+    both = cr.grad(loss, argnums=(0, 1))(PARAMETERS, X)
+    assert isinstance(both, tuple)
+    np.testing.assert_array_equal(both[0]["W"], gradient["W"])
+    assert both[1].shape == X.shape
+    assert cr.grad(loss, argnums=-1)(PARAMETERS, X).shape == X.shape
+
+
+def test_named_tuples_lists_and_none() -> None:
+    class Layer(NamedTuple):
+        weight: Any
+        bias: Any
+
+    def f(layers: Any) -> Any:
+        return sum(np.sum(layer.weight**2) for layer in layers)
+
+    gradient = cr.grad(f)([Layer(np.ones(2), None), Layer(np.full(3, 2.0), None)])
+    assert isinstance(gradient[0], Layer)
+    np.testing.assert_array_equal(gradient[1].weight, np.full(3, 4.0))
+    assert gradient[1].bias is None
+
+
+def test_derivatives_of_derivatives() -> None:
+    cube = cr.grad(lambda x: x**3)
+    assert cr.grad(cube)(2.0) == pytest.approx(12.0)
+    assert cr.grad(cr.grad(cr.grad(lambda x: np.exp(2 * x))))(0.0) == pytest.approx(8.0)
+    mixed = cr.grad(lambda x: cr.grad(lambda y: x * y**3)(x) * x)
+    assert mixed(2.0) == pytest.approx(4 * 3 * 8.0)
+
+
+def test_jvp_and_vjp_are_adjoint() -> None:
+    def f(x: Any) -> Any:
+        return {"a": np.outer(np.sin(x), x), "b": cr.softmax(x)}
+
+    x, dx = RANDOM.standard_normal(4), RANDOM.standard_normal(4)
+    value, tangent = cr.jvp(f, (x,), (dx,))
+    same, pull_back = cr.vjp(f, x)
+    np.testing.assert_allclose(value["a"], same["a"])
+    bars = {"a": RANDOM.standard_normal((4, 4)), "b": RANDOM.standard_normal(4)}
+    (cotangent,) = pull_back(bars)
+    left = np.sum(tangent["a"] * bars["a"]) + np.sum(tangent["b"] * bars["b"])
+    assert left == pytest.approx(np.sum(cotangent * dx), rel=1e-12)
+
+
+def test_hessian_vector_product_through_jvp_of_grad() -> None:
+    A = RANDOM.standard_normal((3, 3))
+
+    def f(x: Any) -> Any:
+        return 0.5 * x @ A @ x
+
+    x, v = RANDOM.standard_normal(3), RANDOM.standard_normal(3)
+    _, product = cr.jvp(cr.grad(f), (x,), (v,))
+    np.testing.assert_allclose(product, 0.5 * (A + A.T) @ v, rtol=1e-12)
+
+
+def test_keyword_arguments_and_values_that_are_not_arrays() -> None:
+    def f(x: Any, power: int, *, kind: str, scale: Any = 1.0) -> Any:
+        assert kind == "sum"
+        return scale * np.sum(x**2)
+
+    np.testing.assert_allclose(cr.grad(f)(np.ones(2), 2, kind="sum", scale=3.0), [6.0, 6.0])
+
+
+def test_float32_stays_float32() -> None:
+    gradient = cr.grad(lambda x: np.sum(cr.sigmoid(x)))(np.zeros(3, np.float32))
+    assert gradient.dtype == np.float32
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(cr.ProgramError, match="one scalar, not shape \\(3,\\)"):
+        cr.grad(lambda x: 2 * x)(np.ones(3))
+    with pytest.raises(cr.ProgramError, match="argnums names argument 1, but the call has 1"):
+        cr.grad(np.sum, argnums=1)(np.ones(3))
+    with pytest.raises(cr.ProgramError, match="int64 and has no derivative"):
+        cr.grad(lambda x: np.sum(x * 1.0))(np.array([1, 2]))
+    with pytest.raises(cr.ProgramError, match="structure of the primals"):
+        cr.jvp(lambda x: x, (1.0,), ([1.0],))
+    with pytest.raises(cr.ProgramError, match="cotangent has the shape"):
+        cr.vjp(lambda x: x, np.ones(2))[1](np.ones(3))
+
+
+def test_check_grads_accepts_what_is_right() -> None:
+    cr.check_grads(loss, (PARAMETERS, X), order=2)
+    cr.check_grads(lambda a: cr.layer_norm(a), (RANDOM.standard_normal((2, 5)),), order=2)
+
+
+def test_check_grads_names_the_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    from chainrule.primitives import Tanh
+
+    original = Tanh.partials
+    monkeypatch.setattr(Tanh, "partials", lambda self, x, y: tuple(2 * p for p in original(self, x, y)))  # type: ignore[operator]
+    with pytest.raises(cr.GradientError, match="order 1 in mode 'fwd' of tanh: the derivative gives"):
+        cr.check_grads(np.tanh, (np.array([0.3]),))
+    with pytest.raises(cr.GradientError, match="mode 'rev'"):
+        cr.check_grads(np.tanh, (np.array([0.3]),), modes=("rev",))
+
+
+def test_stable_at_a_thousand() -> None:
+    x = np.array([-1000.0, 0.0, 1000.0])
+    np.testing.assert_array_equal(cr.grad(lambda x: np.sum(cr.softplus(x)))(x), [0.0, 0.5, 1.0])
+    np.testing.assert_array_equal(cr.grad(lambda x: np.sum(cr.sigmoid(x)))(x), [0.0, 0.25, 0.0])
+    np.testing.assert_allclose(cr.grad(cr.logsumexp)(x), [0.0, 0.0, 1.0])
+    np.testing.assert_allclose(cr.grad(lambda x: cr.log_softmax(x)[0])(x), [1.0, 0.0, -1.0])
+    assert np.isfinite(cr.grad(lambda z: cr.binary_cross_entropy(z, np.array([1.0, 0.0, 0.0])))(x)).all()
