@@ -27,8 +27,8 @@ from chainrule.derivation.record import (
     StageDifferential,
     StageValue,
 )
-from chainrule.ir import Apply, DType, Input, Node, Program, ProgramError, concrete, topological_order
-from chainrule.primitives import Gather, OneHot, ScatterAdd, evaluate_nodes
+from chainrule.ir import Apply, Dim, DType, Input, Node, Program, ProgramError, concrete, topological_order
+from chainrule.primitives import evaluate_nodes, index_bounds
 
 Array = NDArray[Any]
 Values = dict[Node, Array]
@@ -74,6 +74,8 @@ class Verifier:
         self.claims = list(record.claims)
         sizes = dict(zip(record.program.dim_names, _small_sizes(), strict=False))
         self._bound = _bind_all(record, self.claims, sizes)
+        bounds = index_bounds([self._bound[stage.node] for stage in record.backward.stages])
+        self._index_bounds: dict[Node, Dim] = dict(bounds.items())
 
     def run(self, points: int = 3) -> Verification:
         """Evaluate every claim at `points` random points."""
@@ -130,22 +132,11 @@ class Verifier:
         if type_.dtype is DType.BOOL:
             return self._random.integers(0, 2, shape).astype(bool)
         if type_.dtype is DType.INT64:
-            return self._random.integers(0, self._index_bound(self._bound[node]), shape)
+            return self._random.integers(0, concrete(self._index_bounds.get(self._bound[node], 4)), shape)
         if spread == "normal":
             return self._normal(shape)
         low, high = (0.2, 1.5) if spread == "positive" else (0.05, 0.95)
         return self._random.uniform(low, high, shape)
-
-    def _index_bound(self, node: Node) -> int:
-        """One more than the largest label that every use of an integer input takes."""
-        bound = 4
-        for user in topological_order([self._bound[stage.node] for stage in self._record.backward.stages]):
-            if isinstance(user, Apply) and node in _index_sources(user):
-                if isinstance(user.primitive, OneHot | ScatterAdd):
-                    bound = min(bound, concrete(user.primitive.size))
-                elif isinstance(user.primitive, Gather):
-                    bound = min(bound, concrete(user.operands[0].type.shape[user.primitive.axis]))
-        return bound
 
     def _value(self, node: Node, values: Mapping[Node, Array]) -> Array:
         bound = self._bound[node]
@@ -246,17 +237,6 @@ class Verifier:
                 contribution.stage.expression, {self._bound[contribution.operand]: change}, values
             )
         return change
-
-
-def _index_sources(user: Apply) -> tuple[Node, ...]:
-    """The inputs that an indexing operation takes its indices from, through changes of layout."""
-    sources: list[Node] = []
-    for operand in user.operands:
-        part = operand
-        while isinstance(part, Apply) and len(part.operands) == 1:
-            (part,) = part.operands
-        sources.append(part)
-    return tuple(sources)
 
 
 def _small_sizes() -> Iterator[int]:

@@ -14,11 +14,13 @@ from typing import Any, TypeAlias, TypeVar, final
 import numpy as np
 
 from chainrule.ir import (
+    Apply,
     ArrayType,
     Const,
     Dim,
     DType,
     DTypeError,
+    Input,
     Node,
     Shape,
     ShapeError,
@@ -27,6 +29,7 @@ from chainrule.ir import (
     dim_quotient,
     named_dim,
     shape_text,
+    topological_order,
 )
 from chainrule.primitives.arithmetic import multiply
 from chainrule.primitives.base import Array, Example, Linear, Nonlinear
@@ -343,3 +346,30 @@ def _range_of(part: slice, size: Dim, shape: Shape) -> tuple[Dim, Dim, int]:
             f"every {size}; give that axis a number as its size"
         )
     return start, count, stride
+
+
+def index_bounds(outputs: Sequence[Node]) -> dict[Input, Dim]:
+    """For each integer input that `outputs` index with, the size that its entries must stay below.
+
+    Entries may be negative down to minus that size, as NumPy counts from the end. An input reaches its use directly or
+    through changes of layout; indices that are computed are not covered.
+    """
+    bounds: dict[Input, Dim] = {}
+    for node in topological_order(outputs):
+        if not isinstance(node, Apply):
+            continue
+        size: Dim
+        if isinstance(node.primitive, Gather):
+            source, size = node.operands[1], node.operands[0].type.shape[node.primitive.axis]
+        elif isinstance(node.primitive, ScatterAdd):
+            source, size = node.operands[1], node.primitive.size
+        elif isinstance(node.primitive, OneHot):
+            source, size = node.operands[0], node.primitive.size
+        else:
+            continue
+        while isinstance(source, Apply) and len(source.operands) == 1:
+            (source,) = source.operands
+        if isinstance(source, Input):
+            known = bounds.get(source, size)
+            bounds[source] = min(known, size) if isinstance(known, int) and isinstance(size, int) else size
+    return bounds

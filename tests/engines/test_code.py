@@ -1,0 +1,178 @@
+"""The generated text itself, and how kernels are formed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from engines.networks import network_loop, random_data, step
+from numpy.typing import NDArray
+
+from chainrule.engines import evaluate
+from chainrule.engines.native import NativeEngine
+from chainrule.engines.native.compilation import CompiledProgram, compile_loop
+from chainrule.engines.native.plan import plan
+from chainrule.engines.native.prepare import prepare
+from chainrule.engines.native.symbolic import Affine, SymbolicEmitter, Variable, add, scale, variable_index
+from chainrule.ir import ArrayType, DType, Input, Node, Program, ShapeError
+from chainrule.primitives import (
+    REGISTRY,
+    contract,
+    exp,
+    max_,
+    mean,
+    permute,
+    relu,
+    reshape,
+    sigmoid,
+    softmax,
+    sum_,
+    take,
+)
+
+Array = NDArray[Any]
+ALLOWED_FLAGS = {"reassoc", "contract", "nsw", "nuw", "inbounds", "noalias", "readonly", "nounwind"}
+FORBIDDEN = re.compile(r"\b(fast|nnan|ninf|nsz|arcp|afn)\b")
+
+
+def check_flags(text: str) -> None:
+    assert not FORBIDDEN.search(text), FORBIDDEN.search(text)
+
+
+@pytest.mark.parametrize("mode", ["unrolled", "loops"])
+def test_no_code_assumes_that_values_are_finite(mode: Any) -> None:
+    text = compile_loop(network_loop(10, 3, True), mode).code.text
+    assert "fmul reassoc contract" in text
+    check_flags(text)
+
+
+@pytest.mark.parametrize("primitive", REGISTRY)
+def test_no_primitive_assumes_that_values_are_finite(primitive: Any) -> None:
+    example = primitive.examples()[0]
+    inputs = tuple(Input(f"x{k}", type) for k, type in enumerate(example.operands))
+    program = Program(inputs, (example.primitive(*inputs),)).bind({"n": 2, "m": 3, "k": 2})
+    check_flags(CompiledProgram(program).code.text)
+
+
+def test_tiny_programs_are_unrolled_and_others_are_not() -> None:
+    assert NativeEngine().compiled_loop(network_loop(4, 4)).mode == "unrolled"
+    assert NativeEngine().compiled_loop(network_loop(64, 64, sizes=(20, 64, 2))).mode == "loops"
+
+
+def test_a_size_without_a_number_is_refused() -> None:
+    x = Input("x", ArrayType(Program((), ()).dim_names and () or (step(4).input("X").type.shape[0],)))
+    assert CompiledProgram(Program((x,), (sum_(x),)))({"x": np.ones(4)})[0] == 4
+    with pytest.raises(ShapeError, match="x has the shape"):
+        CompiledProgram(Program((x,), (sum_(x),)))({"x": np.ones(5)})
+
+
+def stored(*outputs: Node) -> list[Node]:
+    return [kernel.node for kernel in plan(prepare(Program((), ())).outputs or outputs)]
+
+
+X = Input("x", ArrayType((8, 5)))
+W = Input("w", ArrayType((5, 6)))
+
+
+def test_elementwise_work_and_renamed_places_are_not_stored() -> None:
+    assert stored(result := permute(exp(X) + sigmoid(X))) == [result]
+
+
+def test_work_that_would_be_repeated_is_stored() -> None:
+    scores = exp(X)
+    product = scores @ W
+    assert stored(product) == [scores, product]
+    total = sum_(X, 1, True)
+    assert sum_(X, 1) in stored(X / total)
+
+
+def test_a_sum_of_elementwise_work_reads_it_once() -> None:
+    assert stored(total := sum_(exp(X) * X)) == [total]
+
+
+def test_long_chains_are_cut() -> None:
+    node: Node = X
+    for _ in range(100):
+        node = node + X
+    assert 2 <= len(stored(node)) < 10
+    assert CompiledProgram(Program((X,), (node,)), "loops")({"x": np.ones((8, 5))})[0][0, 0] == 101
+
+
+def test_indices_stay_affine_through_reshaping() -> None:
+    emit = SymbolicEmitter()
+    i, j = Variable(6), Variable(4)
+    flat = add(scale(variable_index(i), 4), variable_index(j))
+    assert emit.index_divide(flat, 4) == variable_index(i)
+    assert emit.index_remainder(flat, 4) == variable_index(j)
+    k = variable_index(Variable(24))
+    whole = add(scale(emit.index_divide(k, 4), 4), emit.index_remainder(k, 4))
+    assert whole == k
+    assert isinstance(emit.index_divide(k, 5), Affine)
+
+
+def test_what_is_known_of_an_index_is_not_asked_at_run_time() -> None:
+    emit = SymbolicEmitter()
+    i = variable_index(Variable(6))
+    assert emit.index_compare("<", i, 6).payload is True
+    assert emit.index_compare(">=", i, 6).payload is False
+    assert emit.index_compare("<", i, 3).kind == "compare"
+
+
+SHAPES = [(1, 1, 1), (3, 4, 5), (4, 7, 24), (5, 9, 33), (9, 40, 27), (17, 3, 10)]
+
+
+@pytest.mark.parametrize("dtype", [DType.FLOAT64, DType.FLOAT32])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_products_of_every_layout_and_size(shape: tuple[int, int, int], dtype: DType) -> None:
+    """Sizes around the tile's, with each operand as it is and transposed."""
+    n, k, m = shape
+    rng = np.random.default_rng(n)
+    layouts = [(((0, 1), (1, 2)), (n, k), (k, m)), (((1, 0), (1, 2)), (k, n), (k, m))]
+    layouts += [(((0, 1), (2, 1)), (n, k), (m, k)), (((1, 0), (2, 1)), (k, n), (m, k))]
+    inputs: list[Input] = []
+    outputs: list[Node] = []
+    for place, (labels, left, right) in enumerate(layouts):
+        pair = [Input(f"{name}{place}", ArrayType(size, dtype)) for name, size in (("a", left), ("b", right))]
+        inputs += pair
+        outputs += [contract(pair, labels, (0, 2)), contract(pair, labels, (2, 0))]
+    program = Program(tuple(inputs), tuple(outputs))
+    values = {node.name: rng.uniform(-1, 1, node.type.concrete_shape).astype(dtype.numpy) for node in inputs}
+    tolerance = 4 * k * float(np.finfo(dtype.numpy).eps)
+    for result, expected in zip(CompiledProgram(program, "loops")(values), evaluate(program, values), strict=True):
+        np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("mode", ["unrolled", "loops"])
+def test_reductions_over_every_choice_of_axes(mode: Any) -> None:
+    x = Input("x", ArrayType((3, 5, 4)))
+    axes = [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)]
+    outputs = [reduce(exp(x), axis) for axis in axes for reduce in (sum_, max_, mean)]
+    program = Program((x,), tuple(outputs))
+    values = {"x": np.random.default_rng(0).normal(size=(3, 5, 4))}
+    for result, expected in zip(CompiledProgram(program, mode)(values), evaluate(program, values), strict=True):
+        np.testing.assert_allclose(result, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("mode", ["unrolled", "loops"])
+def test_a_program_of_many_kinds_of_work(mode: Any) -> None:
+    x, w = Input("x", ArrayType((6, 4))), Input("w", ArrayType((4, 5)))
+    hidden = relu(x @ w)
+    shares = softmax(hidden, 1)
+    folded = reshape(permute(shares), (3, 10))
+    program = Program((x, w), (sum_(folded * folded), shares, folded, hidden, x))
+    values = {"x": random_data(6, (4, 1, 1))["X"], "w": random_data(4, (5, 1, 1))["X"]}
+    for result, expected in zip(CompiledProgram(program, mode)(values), evaluate(program, values), strict=True):
+        np.testing.assert_allclose(result, expected, rtol=1e-14, atol=1e-15)
+
+
+def test_no_index_reads_outside_of_an_array() -> None:
+    """An index computed from floats is not checked beforehand; it is kept within the axis."""
+    x, places = Input("x", ArrayType((4,))), Input("places", ArrayType((3,), DType.INT64))
+    program = Program((x, places), (take(x, places, 0),))
+    code = CompiledProgram(program, "loops")
+    assert code({"x": np.arange(4.0), "places": np.array([-4, 3, 0])})[0].tolist() == [0, 3, 0]
+    assert code.code.text.count("select") >= 2
+    with pytest.raises(ValueError, match="places holds 0 to 9"):
+        code({"x": np.arange(4.0), "places": np.array([0, 9, 0])})
