@@ -1,7 +1,7 @@
 """Write four of scikit-learn's tables as CSV files, to try `chainrule train` on.
 
-    python examples/export_tables.py tables
-    chainrule train tables/iris.csv --target species
+python examples/export_tables.py tables
+chainrule train tables/iris.csv --target species
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engines.networks import XOR, initial, network_loop, random_data, step
+from handwritten import XOR, initial, network_loop, random_data, step
 from numpy.typing import NDArray
 
 from chainrule.engines import Engine, Loop, Outcome, get_engine
@@ -203,10 +203,15 @@ def test_a_state_that_starts_bad_is_named(engine: Engine) -> None:
 
 @Engines
 def test_a_value_without_a_name_goes_by_the_one_that_it_spoils(engine: Engine) -> None:
-    data = {**XOR, "X": XOR["X"] * 1e300}
-    weights = np.array([[1e300] * 4, [-1e300] * 4])
-    outcome = engine.run(network_loop(4, 4), {**initial(0), "W1": weights}, data, 10, 5)
-    assert (outcome.status, outcome.culprit) == ("diverged", "z1")
+    w, x = Input("w", ArrayType(())), Input("x", ArrayType((1,)))
+    scores = log(x) + 1.0
+    loss = sum_(scores * 2.0)
+    loop = Loop(
+        ("w",), ("x",), (), {1: Program((w, x), (loss, w + 1.0), {scores: "scores", loss: "loss"})}, 3, 1, False
+    )
+    outcome = engine.run(loop, {"w": np.array(0.0)}, {"x": np.array([1.0, 2.0, -1.0])}, 5, 0)
+    assert (outcome.status, outcome.culprit, outcome.culprit_step) == ("diverged", "scores", 2)
+    assert outcome.state["w"] == 2
 
 
 @Natives

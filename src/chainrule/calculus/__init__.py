@@ -11,6 +11,7 @@ from chainrule.calculus.backward import (
     split_stages,
 )
 from chainrule.calculus.linearize import linearize
+from chainrule.calculus.recognize import recognize
 from chainrule.calculus.rules import RULES, Rule, is_scale
 from chainrule.calculus.simplify import Rewrite, Simplifier, operation_count, simplify
 from chainrule.calculus.transpose import transpose
@@ -30,6 +31,7 @@ __all__ = [
     "is_scale",
     "linearize",
     "operation_count",
+    "recognize",
     "simplify",
     "split_stages",
     "transpose",

@@ -396,9 +396,14 @@ def _product_with_ones(node: Apply) -> Node | None:
     Reshape(parse_shape("n"))(Reshape(parse_shape("1 n"))(_x("n 1"))),
     Reshape(parse_shape("n"))(Reshape(parse_shape("1 n"))(_x("n"))),
     Broadcast(parse_shape("n m"), (0, 1))(_x("n m")),
+    Reshape(parse_shape("n"))(Broadcast(parse_shape("n 1"), (0,))(_x("n"))),
 ])  # fmt: skip
 def _compose(node: Apply) -> Node | None:
     (operand,) = node.operands
+    repeated = applied(operand, Broadcast)
+    if isinstance(node.primitive, Reshape) and repeated is not None:
+        (source,) = repeated.operands
+        return Reshape(node.primitive.shape)(source) if source.type.size == operand.type.size else None
     if isinstance(node.primitive, Broadcast | Reshape) and operand.type.shape == node.primitive.shape:
         return operand
     inner = applied(operand, type(node.primitive))

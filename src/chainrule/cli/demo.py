@@ -26,7 +26,9 @@ REFERENCE_EPOCHS = 40
 
 
 @click.command("demo")
-@click.option("--form", type=click.Choice(FORMS), default="path", show_default=True, help="How the derivation is written.")
+@click.option(
+    "--form", type=click.Choice(FORMS), default="path", show_default=True, help="How the derivation is written."
+)
 @language_option
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Draws the weights.")
 @click.option("--epochs", type=click.IntRange(1), default=10_000, show_default=True)
@@ -84,7 +86,11 @@ def command(form: Form, lang: Language, seed: int, epochs: int, rate: float, hid
         heading(say(lang, "training xor", epochs=f"{epochs:,}", rate=f"{rate:g}", seed=seed))
         _print_training(result, at, final, predictions, lang)
         click.echo()
-        times = {"native": duration(seconds), "compiling": duration(compiling), "reference": duration(reference_seconds)}
+        times = {
+            "native": duration(seconds),
+            "compiling": duration(compiling),
+            "reference": duration(reference_seconds),
+        }
         factor = f"{reference_seconds / seconds:,.0f}"
         scaled = say(lang, "scaled", epochs=REFERENCE_EPOCHS, factor=factor)
         say_line(f"{say(lang, 'times', **times)}{' ' if lang == 'en' else ''}{scaled}")
@@ -137,4 +143,6 @@ def _print_training(
     click.echo()
     heading(say(lang, "predictions"))
     for (a, b), predicted, right in zip(X, predictions[:, 0], Y[:, 0], strict=True):
-        click.echo("  " + say(lang, "prediction", a=f"{a:.0f}", b=f"{b:.0f}", value=f"{predicted:.4f}", right=f"{right:.0f}"))
+        click.echo(
+            "  " + say(lang, "prediction", a=f"{a:.0f}", b=f"{b:.0f}", value=f"{predicted:.4f}", right=f"{right:.0f}")
+        )

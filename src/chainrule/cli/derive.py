@@ -23,7 +23,9 @@ from chainrule.training import nearest
 @click.command("derive")
 @click.argument("target", metavar="FILE.py:FUNC")
 @click.option("--wrt", help="Parameters to differentiate by, as in W1,b1; without it all that are not named like data.")
-@click.option("--shape", "shapes", multiple=True, help='Shapes of the arguments, as in "X: n d, W1: d h, labels: n:int".')
+@click.option(
+    "--shape", "shapes", multiple=True, help='Shapes of the arguments, as in "X: n d, W1: d h, labels: n:int".'
+)
 @click.option("--form", type=click.Choice(FORMS), default="matrix", show_default=True, help="How it is written.")
 @language_option
 @click.option("--format", "markup", type=click.Choice(["text", "latex"]), default="text", show_default=True)
@@ -129,4 +131,6 @@ def _check_parameters(
                 )
     for name, parameter in parameters.items():
         if name not in shapes and parameter.default is parameter.empty and parameter.annotation is parameter.empty:
-            raise CommandError(f'the shape of {name!r}, a parameter of {title}, is missing; give it, as in --shape "{name}: n d"')
+            raise CommandError(
+                f'the shape of {name!r}, a parameter of {title}, is missing; give it, as in --shape "{name}: n d"'
+            )

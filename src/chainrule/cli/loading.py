@@ -85,7 +85,9 @@ def _user_code(path: str) -> Iterator[None]:
     except SyntaxError as error:
         raise CommandError(f"{error.filename}:{error.lineno}: {error.msg}") from None
     except SystemExit:
-        raise CommandError(f"{path} ends the program while it is loaded; guard that with if __name__ == '__main__'") from None
+        raise CommandError(
+            f"{path} ends the program while it is loaded; guard that with if __name__ == '__main__'"
+        ) from None
     except Exception as error:  # the user's code may raise anything
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
         place = f"{path}:{frames[-1].lineno}" if frames else path

@@ -103,6 +103,8 @@ def scaling(columns: NDArray[np.float64], names: Sequence[str]) -> tuple[NDArray
         mean, deviation = columns.mean(axis=0), columns.std(axis=0)
     for name, value in zip(names, mean + deviation, strict=True):
         if not np.isfinite(value):
-            raise CommandError(f"column {name!r} holds numbers too large to square; divide the column by a power of ten")
+            raise CommandError(
+                f"column {name!r} holds numbers too large to square; divide the column by a power of ten"
+            )
     constant = deviation <= 1e-12 * np.abs(mean)
     return mean, np.where(constant, 1.0, deviation)

@@ -78,7 +78,9 @@ class Table:
                     "remove the column"
                 )
             if not math.isfinite(number):
-                raise CommandError(f"{self.place(row, name)} holds {cell!r}, which is not finite; write a finite number")
+                raise CommandError(
+                    f"{self.place(row, name)} holds {cell!r}, which is not finite; write a finite number"
+                )
 
 
 def as_number(cell: str) -> float | None:

@@ -60,6 +60,8 @@ class Writer:
             for node in self.record.program.inputs
         ]
         blocks.append(Paragraph(self._say("shapes", join(self.language, shapes))))
+        for rewrite in dict.fromkeys(rewrite.rule for rewrite in self.record.recognitions):
+            blocks.append(Paragraph(self._say("recognized", rewrite)))
         convention = self._convention()
         if convention is not None:
             blocks.append(Paragraph(convention))

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
 
-from chainrule.calculus import Accumulation, Backward, Contribution, Rewrite, Simplifier, Stage, backward
+from chainrule.calculus import Accumulation, Backward, Contribution, Rewrite, Simplifier, Stage, backward, recognize
 from chainrule.ir import Apply, Const, Input, Node, Program, substitute, topological_order
-from chainrule.primitives import Call, Contract, Elementwise, Multiply, Sum, Symbol
+from chainrule.primitives import Call, Contract, Elementwise, Exp, Log, Multiply, Sum, Symbol
 
 PATH_LIMIT = 32
 """More chains than this from the loss to one parameter are counted, not listed."""
@@ -126,9 +126,11 @@ class Record:
     """The claims of one backward pass, in the order in which a reader meets them."""
 
     def __init__(self, program: Program, wrt: Sequence[Input]) -> None:
-        self.program = name_activations(program)
+        self.traced = program
+        recognized, self.recognitions = recognize(program)
+        self.program = name_activations(recognized)
         self.backward: Backward = backward(self.program, wrt)
-        self.loss: Input = next(s.symbol for s in self.backward.stages if s.node is program.outputs[0])
+        self.loss: Input = next(s.symbol for s in self.backward.stages if s.node is self.program.outputs[0])
         self._by_symbol = {entry.symbol: entry for entry in self.backward.accumulations}
 
     @cached_property
@@ -150,7 +152,7 @@ class Record:
             derivative = Claim("derivative", StageDerivative(stage, symbol), factor)
         total = _linear_map(contributions[0], symbol)
         for contribution in contributions[1:]:
-            total = total + contribution.linear_map
+            total = Simplifier()(total + contribution.linear_map)
         differential = Claim("differential", StageDifferential(stage, operands), total)
         return StageRecord(stage, forward, differential, derivative, symbol)
 
@@ -265,6 +267,7 @@ class Record:
     @property
     def claims(self) -> Iterator[Claim]:
         """Every claim, in reading order."""
+        yield from (_rewrite_claim(rewrite) for rewrite in self.recognitions)
         for stage in self.stages:
             yield stage.forward
         for stage in reversed(self.stages):
@@ -362,7 +365,7 @@ def _is_activation(node: Apply, names: Mapping[Node, str]) -> bool:
     if len(node.operands) != 1 or not isinstance(node.primitive, Elementwise) or not isinstance(_call(node), Call):
         return False
     (operand,) = node.operands
-    if not isinstance(operand, Apply) or (operand in names and node in names):
+    if isinstance(node.primitive, Exp | Log) or not isinstance(operand, Apply) or {operand, node} <= names.keys():
         return False
     return any(
         isinstance(part, Apply) and (part is operand or part not in names) and isinstance(part.primitive, Contract)

@@ -17,6 +17,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "shape of": ("{0} is {1}", "{0} 为 {1}"),
     "scalar": ("a scalar", "标量"),
     "list comma": (", ", "，"),
+    "recognized": ("Recognised: {0}.", "识别出：{0}。"),
     "rows": (
         "Each row of {0} is one sample (batch convention): a layer is {1}.",
         "{0} 的每一行是一个样本（批量约定）：一层写作 {1}。",

@@ -86,7 +86,9 @@ class MLP:
         depth = len(self.sizes) - 1
         names = [hidden] * (depth - 1) if isinstance(hidden, str) else list(hidden)
         if len(names) != depth - 1:
-            raise NetworkError(f"hidden names {len(names)} activations for {depth - 1} hidden layers; give one for each")
+            raise NetworkError(
+                f"hidden names {len(names)} activations for {depth - 1} hidden layers; give one for each"
+            )
         self.hidden = tuple(_choice("hidden", name, ACTIVATIONS) for name in names)
         self.output = _choice("output", output, OUTPUTS)
         self.loss = _checked_loss(self.output, LOSSES[self.output] if loss is None else loss)

@@ -118,4 +118,6 @@ def _check_finite(kind: str, name: str, array: Array) -> None:
         return
     place = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
     where = f"[{', '.join(map(str, place))}]" if place else ""
-    raise TrainingError(f"{kind} {name!r} is not finite: {name}{where} is {array[place]}; remove or replace such values")
+    raise TrainingError(
+        f"{kind} {name!r} is not finite: {name}{where} is {array[place]}; remove or replace such values"
+    )

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import Loop, Outcome, get_engine
-from chainrule.ir import ArrayType, DType, Program
-from chainrule.trace import trace
-from chainrule.training.arguments import Arguments, read_arguments
+from chainrule.engines import Outcome, get_engine
+from chainrule.training.arguments import read_arguments
 from chainrule.training.errors import DivergenceWarning, TrainingError, positive_integer
 from chainrule.training.optimizers import SGD, Optimizer
-from chainrule.training.step import Step, step_program
+from chainrule.training.plans import plan_for
 
 Array = NDArray[Any]
 Callback = Callable[[int, NDArray[np.float64]], None]
-
-_REMEMBERED = 32
-_plans: OrderedDict[Hashable, _Plan] = OrderedDict()
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +51,6 @@ class FitResult:
     status: str
     seconds: float
     culprit: str | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """A run without its numbers; the same object for the same programs, so that engines compile it once."""
-
-    loop: Loop
-    step: Step
 
 
 def fit(
@@ -153,7 +139,7 @@ def fit(
         raise TrainingError(f"seed is {seed!r}; it should be a whole number, 0 or more")
     runner = get_engine(engine)
     arguments = read_arguments(loss, params, data, constants or {})
-    plan = _plan(loss, arguments, optimizer, min(batch_size or arguments.row_count, arguments.row_count), bool(shuffle))
+    plan = plan_for(loss, arguments, optimizer, batch_size, bool(shuffle))
     rates = {plan.step.hyperparameters[key]: np.asarray(value) for key, value in optimizer.hyperparameters.items()}
     outcome = runner.run(
         plan.loop,
@@ -181,61 +167,3 @@ def _divergence(outcome: Outcome) -> str:
         f"training diverged in epoch {outcome.epochs_done}: {outcome.culprit or 'a value'} is no longer finite "
         f"at step {outcome.steps_done}; the last finite parameters are kept; try a smaller learning rate"
     )
-
-
-def _plan(
-    loss: Callable[..., Any], arguments: Arguments, optimizer: Optimizer, batch_size: int, shuffle: bool
-) -> _Plan:
-    """The loop for these arguments.
-
-    The loss is traced anew each time, since it may read variables that have changed. Nodes are interned: a loss that
-    has not changed gives the same nodes, and by these the plan made before is found again.
-    """
-    remainder = arguments.row_count % batch_size
-    sizes = [batch_size, remainder] if remainder else [batch_size]
-    traced = {size: _traced_loss(loss, arguments, size) for size in sizes}
-    key = (
-        type(optimizer),
-        arguments.row_count,
-        batch_size,
-        shuffle,
-        tuple(arguments.params),
-        tuple(arguments.rows),
-        tuple(arguments.constants),
-        tuple((size, program.inputs, program.outputs) for size, program in traced.items()),
-    )
-    plan = _plans.get(key)
-    if plan is None:
-        steps = {size: step_program(program, list(arguments.params), optimizer) for size, program in traced.items()}
-        step = steps[batch_size]
-        loop = Loop(
-            step.state,
-            tuple(arguments.rows),
-            (*arguments.constants, *step.hyperparameters.values()),
-            {size: each.program for size, each in steps.items()},
-            arguments.row_count,
-            batch_size,
-            shuffle,
-        )
-        plan = _plans[key] = _Plan(loop, step)
-    _plans.move_to_end(key)
-    while len(_plans) > _REMEMBERED:
-        _plans.popitem(last=False)
-    return plan
-
-
-def _traced_loss(loss: Callable[..., Any], arguments: Arguments, size: int) -> Program:
-    """The loss on a batch of `size` rows, with every float of the dtype of the run."""
-    shapes = {name: _type_of(array) for name, array in {**arguments.params, **arguments.constants}.items()}
-    shapes.update({name: ArrayType((size, *array.shape[1:]), DType.of(array.dtype)) for name, array in arguments.rows.items()})
-    program = trace(loss, **shapes)
-    unnamed = [node.name for node in program.inputs if node.name not in shapes]
-    if unnamed:
-        raise TrainingError(f"the loss uses {unnamed[0]!r}; name it in params, data or constants")
-    return program.bind({}, arguments.dtype)
-
-
-def _type_of(array: Array) -> ArrayType:
-    return ArrayType(array.shape, DType.of(array.dtype))
-
-

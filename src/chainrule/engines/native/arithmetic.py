@@ -81,6 +81,18 @@ class Arithmetic:
         """One step of a reduction."""
         return {"sum": self.add, "max": self.maximum, "min": self.minimum}[kind](x, y)
 
+    def across(self, kind: ReductionKind, x: Value) -> Value:
+        """The lanes of a vector of floats combined to a scalar."""
+        if not width_of(x.type):
+            return x
+        element, name = element_type(x.type), {"sum": "fadd", "max": "fmaximum", "min": "fminimum"}[kind]
+        intrinsic = f"llvm.vector.reduce.{name}.{suffix(x.type)}"
+        if kind != "sum":
+            return self.function.call(element, intrinsic, x)
+        self.function.module.declare(intrinsic, f"declare {element} @{intrinsic}({element}, {x.type})")
+        zero = constant(-0.0, element)
+        return self.function.let(element, f"call {FLAGS} {element} @{intrinsic}({zero}, {x})")
+
     def math(self, function: MathFunction, *x: Value) -> Value:
         if function == "abs" and not is_float(x[0].type):
             return self.function.call(x[0].type, f"llvm.abs.{suffix(x[0].type)}", x[0], constant(0, "i1"))

@@ -21,6 +21,7 @@ from chainrule.engines.native.text import (
     width_of,
 )
 from chainrule.ir import DType
+from chainrule.primitives import ReductionKind
 
 
 class Body:
@@ -28,6 +29,7 @@ class Body:
 
     With a `lane` variable, what depends on it is a vector of `width` elements, for consecutive values of the variable
     from the one in `places`; the rest stays scalar. Only expressions for which `vectorises` holds may be given then.
+    Without, reductions along contiguous memory are formed `reduction_width` elements at a time.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class Body:
         places: Mapping[Variable, Value],
         lane: Variable | None = None,
         width: int = 0,
+        reduction_width: int = 0,
     ) -> None:
         self.function, self.pointers, self.places = function, pointers, dict(places)
+        self.reduction_width = reduction_width
         self.lane, self.width = (lane, width) if width > 1 else (None, 0)
         self.arithmetic = Arithmetic(function)
         self._scopes: list[dict[object, Value]] = [{}]
@@ -95,7 +99,8 @@ class Body:
             operation = "udiv" if kind == "quotient" else "urem"
             return self.function.integer_operation(operation, self.index(payload[0]), payload[1])
         if kind == "reduce":
-            return reduce_together([self], expression)[0]
+            along = reduce_along(self, expression) if self.reduction_width > 1 else None
+            return reduce_together([self], expression)[0] if along is None else along
         if kind == "select" and any(payload):
             return self._branches(expression)
         operands = [self.value(argument) for argument in expression.arguments]
@@ -238,6 +243,58 @@ def reduce_together(bodies: Sequence[Body], expression: Expression) -> list[Valu
     for loop in reversed(loops):
         function.close_loop(loop, updated)
     return updated
+
+
+CHAINS = 4
+"""Accumulators of a sum along memory: additions that need not wait for each other."""
+
+
+def reduce_along(body: Body, expression: Expression) -> Value | None:
+    """One reduction with vectors along its innermost variable; None where that is too short, or not contiguous."""
+    function, width = body.function, body.reduction_width
+    kind, variables = expression.payload
+    (inner,) = expression.arguments
+    *outer, lane = _innermost_contiguous(variables, inner)
+    if lane.extent < 2 * width or not vectorises(inner, lane):
+        return None
+    chains = min(CHAINS, lane.extent // width)
+    stride, rest = chains * width, lane.extent % (chains * width)
+    widths = [width] * chains + [rest % width] * (rest % width > 0)
+    start = identity(kind, expression.dtype)
+    loops: list[Loop] = []
+    accumulators = [constant(start, vector(REGISTER_TYPES[expression.dtype], w if w > 1 else 0)) for w in widths]
+    for variable in outer:
+        loops.append(function.open_loop(variable.extent, accumulators))
+        accumulators = loops[-1].carried
+        body.places[variable] = loops[-1].index
+
+    def advance(accumulator: Value, place: Value, lanes: int) -> Value:
+        part = Body(function, body.pointers, {**body.places, lane: place}, lane, lanes)
+        return part.arithmetic.combine(kind, accumulator, part.spread(part.value(inner)))
+
+    strip = function.open_loop(lane.extent - rest, accumulators[:chains], step=stride)
+    moved = [
+        advance(accumulator, function.integer_operation("add nuw nsw", strip.index, k * width), width)
+        for k, accumulator in enumerate(strip.carried)
+    ]
+    function.close_loop(strip, moved)
+    place = lane.extent - rest
+    for k in range(rest // width):
+        moved[k] = advance(moved[k], integer(place + k * width), width)
+    if rest % width:
+        place += rest // width * width
+        moved.append(advance(accumulators[-1], integer(place), rest % width))
+    for loop in reversed(loops):
+        function.close_loop(loop, moved)
+    return _folded(body.arithmetic, kind, moved)
+
+
+def _folded(arithmetic: Arithmetic, kind: ReductionKind, parts: Sequence[Value]) -> Value:
+    """All lanes of all parts combined."""
+    while len(parts) > 1 and parts[0].type == parts[1].type:
+        parts = [arithmetic.combine(kind, parts[0], parts[1]), *parts[2:]]
+    scalars = [arithmetic.across(kind, part) for part in parts]
+    return scalars[0] if len(scalars) == 1 else arithmetic.combine(kind, scalars[0], scalars[1])
 
 
 def _innermost_contiguous(variables: Sequence[Variable], body: Expression) -> list[Variable]:

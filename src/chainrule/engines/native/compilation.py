@@ -68,7 +68,7 @@ def compile_loop(loop: Loop, mode: Mode | None = None) -> CompiledLoop:
 
 
 def _finished(loop: Loop, mode: Mode, layout: Layout, module: Module, work: float, keep: list[Array]) -> CompiledLoop:
-    code = build(str(module), loops=mode == "loops")
+    code = build(str(module))
     return CompiledLoop(loop, mode, layout, code, code.function("run", 4), work * loop.steps_per_epoch, keep)
 
 
@@ -93,7 +93,7 @@ class CompiledProgram:
             arena = Arena()
             _write_loops(module, prepared, arena, self._keep)
             self._arena_size = arena.size
-        self.code = build(str(module), loops=self.mode == "loops")
+        self.code = build(str(module))
         self._function = self.code.function("call", 2)
 
     def __call__(self, inputs: Mapping[str, Array]) -> list[Array]:

@@ -2,8 +2,8 @@
 
 The last axis of the result is the vector axis where every load allows it. A sum over further axes keeps its
 accumulators in registers, for a tile of several rows and vectors of the result at once, which is how a matrix product
-comes to use what it loads more than once. Where the last axis is no use (a sum along contiguous memory), plain loops
-are written and left to LLVM's vectoriser.
+comes to use what it loads more than once. A sum along contiguous memory has vectors along the sum instead; what is left
+(strided copies, places chosen at run time) goes element by element.
 
 A nest touches its output in the order of its outermost loop: that loop is the place to divide among threads.
 """
@@ -20,9 +20,9 @@ from chainrule.engines.native.symbolic import Affine, Expression, SymbolicEmitte
 from chainrule.engines.native.text import MEMORY_TYPES, POINTER, Function, Module, Value, integer
 from chainrule.ir import DType
 
-ROWS = 4
-VECTORS = 3
-"""A tile of 4 × 3 accumulators, 3 loaded vectors and one repeated scalar: the sixteen registers of AVX."""
+ROWS = 6
+VECTORS = 2
+"""A tile of 6 × 2 accumulators, 2 loaded vectors and one repeated scalar: fifteen of the sixteen registers of AVX."""
 
 LEAST_REUSE = 4
 """How often each element must be used for a copy in the order of use to pay."""
@@ -116,7 +116,7 @@ class KernelWriter:
             self._nest(variables[1:], {**places, variables[0]: index}, inside)
 
     def _element(self, places: dict[Variable, Value]) -> None:
-        body = Body(self.function, self.pointers, places)
+        body = Body(self.function, self.pointers, places, reduction_width=self.width)
         body.store(body.value(self.kernel.root), self._target(places), self.dtype)
 
     def _target(self, places: dict[Variable, Value]) -> Value:
@@ -183,7 +183,7 @@ class KernelWriter:
                 if row is None:
                     tile(places, 1, start, widths)
                     return
-                for rows, first, count in _runs(row.extent, ROWS):
+                for rows, first, count in _runs(row.extent, _tile_rows(row.extent)):
                     loop = self.function.open_loop(first + rows * count, start=first, step=rows)
                     tile({**places, row: loop.index}, rows, start, widths)
                     self.function.close_loop(loop)
@@ -199,6 +199,11 @@ class KernelWriter:
         """Whether a load of neighbouring lanes is the same for every `row`."""
         loads = [use for use, _ in walk(self.kernel.root) if use.kind == "load"]
         return any(depends(load, lane) and not depends(load, row) for load in loads)
+
+
+def _tile_rows(extent: int) -> int:
+    """The rows of a tile: as many as divide the extent, since what is left over is a second piece of code."""
+    return next((rows for rows in range(ROWS, 3, -1) if extent % rows == 0), ROWS)
 
 
 def _runs(extent: int, step: int) -> list[tuple[int, int, int]]:

@@ -52,8 +52,8 @@ class MachineCode:
         return signature(self._compiler.get_function_address(name))
 
 
-def build(text: str, loops: bool) -> MachineCode:
-    """Check, optimise and compile a module; `loops` asks for the optimisations that only loops profit from."""
+def build(text: str) -> MachineCode:
+    """Check, optimise and compile a module."""
     with _lock:
         _ready()
         target = host()
@@ -63,26 +63,21 @@ def build(text: str, loops: bool) -> MachineCode:
         module = llvm.parse_assembly(text)
         module.triple = target.triple
         module.data_layout = str(machine.target_data)
-        _optimise(module, machine, loops)
+        _optimise(module, machine)
         compiler = llvm.create_mcjit_compiler(module, machine)
         compiler.finalize_object()
         return MachineCode(text, compiler)
 
 
-def _optimise(module: Any, machine: Any, loops: bool) -> None:
-    # Bodies are vectors already where they can be; what is left to LLVM is sums along contiguous memory. Asking for
-    # more doubles the time that compilation takes, for a tenth of the run at most.
-    tuning = llvm.create_pipeline_tuning_options(speed_level=2)
-    tuning.loop_vectorization = loops
-    tuning.slp_vectorization = tuning.loop_unrolling = False
-    builder = llvm.create_pass_builder(machine, tuning)
-    if loops:
-        builder.getModulePassManager().run(module, builder)
-        return
+def _optimise(module: Any, machine: Any) -> None:
+    # The text is written in vectors and in rotated loops already; the whole pipeline would take several times as long
+    # as these passes, for a tenth of the run at most.
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
     manager = llvm.create_new_module_pass_manager()
     manager.add_instruction_combine_pass()
     manager.add_new_gvn_pass()
     manager.add_simplify_cfg_pass()
+    manager.add_instruction_combine_pass()
     manager.run(module, builder)
 
 

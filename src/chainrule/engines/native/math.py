@@ -11,7 +11,6 @@ the exponential interpolates (eʳ − 1 − r)/r² at the Chebyshev points of |r
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -335,9 +334,12 @@ def log1p(x: Real) -> Real:
 
 
 def tanh(x: Real) -> Real:
-    """Tanh |x| = −t / (t + 2) with t = e^(−2|x|) − 1, and the sign of x."""
-    t = expm1(-2.0 * abs(x))
-    return (-t / (t + 2.0)).intrinsic("copysign", x)
+    """With t = e^2|x| − 1: t / (t + 2) near 0, further out 1 − 2 / (t + 2), which is better conditioned there."""
+    magnitude = abs(x)
+    t = expm1(2.0 * magnitude)
+    near = magnitude.compare("olt", 0.5)
+    ratio = t.where(near, 2.0) / (t + 2.0)
+    return ratio.where(near, 1.0 - ratio).intrinsic("copysign", x)
 
 
 def sigmoid(x: Real) -> Real:
@@ -413,10 +415,8 @@ FUNCTIONS: dict[str, Callable[..., Real]] = {
 
 def library_addresses() -> dict[str, int]:
     """The address of each C function that generated code may call, by the name that it is called with."""
-    if sys.platform == "win32":
-        source = ctypes.CDLL("ucrtbase")
-    else:
-        source = ctypes.CDLL(ctypes.util.find_library("m") if sys.platform == "darwin" else "libm.so.6")
+    # Python itself is linked with the mathematical library, except on Windows, where it is part of the C runtime.
+    source = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
     addresses = {}
     for symbol in LIBRARY_FUNCTIONS.values():
         address = ctypes.cast(getattr(source, symbol), ctypes.c_void_p).value

@@ -76,6 +76,8 @@ class Unroller:
         for node in nodes:
             if node not in self._values:
                 self._values[node] = self._node(node)
+                if self.work > MOST_WORK:
+                    raise NotUnrollableError
         return [self._values[output] for output in outputs]
 
     def _node(self, node: Node) -> Value:
@@ -116,6 +118,7 @@ class Unroller:
             result = primitive.lower(emit, [reader(value) for value in operands], [o.type for o in node.operands], here)
         except _NotUniformError:
             return None
+        self.work += width
         return result if width_of(result.type) == width else None
 
     def _by_lanes(self, node: Apply) -> Value:

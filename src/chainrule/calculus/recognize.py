@@ -1,0 +1,91 @@
+"""Functions written out by hand, recognised: 1/(1 + e⁻ˣ) is σ(x), and e^z over its sum is softmax.
+
+They are entries of the table of rules like any other; `recognize` applies these alone, to a forward pass. The named
+function has the same value, does not overflow, and has the derivative that a reader knows.
+"""
+
+from __future__ import annotations
+
+from chainrule.calculus.rules import RULES, applied, is_filled, rule
+from chainrule.calculus.simplify import Rewrite, Simplifier
+from chainrule.ir import Apply, ArrayType, Const, Input, Node, Program, parse_shape, topological_order
+from chainrule.primitives import Add, Broadcast, Divide, Exp, Max, Negate, Sigmoid, Softmax, Subtract, Sum
+
+_FIRST = len(RULES)
+
+
+def _x() -> Node:
+    return Input("x", ArrayType(parse_shape("n m")))
+
+
+def _one() -> Node:
+    return Const(1, _x().type)
+
+
+def _column(x: Node) -> Node:
+    return Broadcast(parse_shape("n m"), (0,))(x)
+
+
+@rule("1/(1 + e⁻ˣ) → σ(x)", Divide, examples=lambda: [
+    Divide()(_one(), Add()(_one(), Exp()(Negate()(_x())))),
+    Divide()(_one(), Add()(Exp()(Negate()(_x())), _one())),
+    Divide()(Exp()(_x()), Add()(_one(), Exp()(_x()))),
+])  # fmt: skip
+def _sigmoid(node: Apply) -> Node | None:
+    above, below = node.operands
+    total = applied(below, Add)
+    if total is None or not any(is_filled(operand, 1) for operand in total.operands):
+        return None
+    exponential = applied(total.operands[1 if is_filled(total.operands[0], 1) else 0], Exp)
+    if exponential is None:
+        return None
+    (exponent,) = exponential.operands
+    if above is exponential:
+        return Sigmoid()(exponent)
+    negated = applied(exponent, Negate)
+    if not is_filled(above, 1):
+        return None
+    return Sigmoid()(Negate()(exponent) if negated is None else negated.operands[0])
+
+
+@rule("eˣ / Σ eˣ → softmax(x)", Divide, examples=lambda: [
+    Divide()(Exp()(_x()), _column(Sum((1,))(Exp()(_x())))),
+])  # fmt: skip
+def _softmax(node: Apply) -> Node | None:
+    above, below = applied(node.operands[0], Exp), applied(node.operands[1], Broadcast)
+    if above is None or below is None:
+        return None
+    axes = _repeated_axes(below)
+    return Softmax(axes)(above.operands[0]) if below.operands[0] is Sum(axes)(above) else None
+
+
+@rule("softmax(x − max x) → softmax(x)", Softmax, examples=lambda: [
+    Softmax((1,))(Subtract()(_x(), _column(Max((1,))(_x())))),
+])  # fmt: skip
+def _shifted_softmax(node: Apply) -> Node | None:
+    difference = applied(node.operands[0], Subtract)
+    shift = None if difference is None else applied(difference.operands[1], Broadcast)
+    if difference is None or shift is None or not set(node.primitive.axes) <= set(_repeated_axes(shift)):
+        return None
+    return Softmax(node.primitive.axes)(difference.operands[0])
+
+
+def _repeated_axes(node: Apply) -> tuple[int, ...]:
+    return tuple(axis for axis in range(node.type.ndim) if axis not in node.primitive.axes)
+
+
+_NAMES = {entry.name for entry in RULES[_FIRST:]} | {"compose sums and broadcasts"}
+
+
+def recognize(program: Program) -> tuple[Program, tuple[Rewrite, ...]]:
+    """`program` with functions written by hand replaced by the named ones, and the rewrites that did it."""
+    simplifier = Simplifier([entry for entry in RULES if entry.name in _NAMES])
+    outputs = tuple(simplifier(output) for output in program.outputs)
+    alive = set(topological_order(outputs))
+    names: dict[Node, str] = {}
+    for node, name in program.names.items():
+        found = simplifier(node)
+        if found in alive and isinstance(found, Apply):
+            names.setdefault(found, name)
+    recognized = tuple(rewrite for rewrite in simplifier.rewrites if rewrite.rule != "compose sums and broadcasts")
+    return Program(program.inputs, outputs, names), recognized

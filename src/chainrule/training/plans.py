@@ -1,0 +1,88 @@
+"""Runs without their numbers: the loss traced and differentiated for each size of batch, and remembered."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from chainrule.engines import Loop
+from chainrule.ir import ArrayType, DType, Program
+from chainrule.trace import trace
+from chainrule.training.arguments import Arguments
+from chainrule.training.errors import TrainingError
+from chainrule.training.optimizers import Optimizer
+from chainrule.training.step import Step, step_program
+
+_REMEMBERED = 32
+_plans: OrderedDict[Hashable, Plan] = OrderedDict()
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A run without its numbers; the same object for the same programs."""
+
+    loop: Loop
+    step: Step
+
+
+def plan_for(
+    loss: Callable[..., Any], arguments: Arguments, optimizer: Optimizer, batch_size: int | None, shuffle: bool
+) -> Plan:
+    """The loop for these arguments.
+
+    The loss is traced anew each time, since it may read variables that have changed. Nodes are interned: a loss that
+    has not changed gives the same nodes, and by these the plan made before is found again.
+    """
+    batch_size = min(batch_size or arguments.row_count, arguments.row_count)
+    remainder = arguments.row_count % batch_size
+    sizes = [batch_size, remainder] if remainder else [batch_size]
+    traced = {size: _traced_loss(loss, arguments, size) for size in sizes}
+    key = (
+        type(optimizer),
+        arguments.row_count,
+        batch_size,
+        shuffle,
+        tuple(arguments.params),
+        tuple(arguments.rows),
+        tuple(arguments.constants),
+        tuple((size, program.inputs, program.outputs) for size, program in traced.items()),
+    )
+    plan = _plans.get(key)
+    if plan is None:
+        steps = {size: step_program(program, list(arguments.params), optimizer) for size, program in traced.items()}
+        step = steps[batch_size]
+        loop = Loop(
+            step.state,
+            tuple(arguments.rows),
+            (*arguments.constants, *step.hyperparameters.values()),
+            {size: each.program for size, each in steps.items()},
+            arguments.row_count,
+            batch_size,
+            shuffle,
+        )
+        plan = _plans[key] = Plan(loop, step)
+    _plans.move_to_end(key)
+    while len(_plans) > _REMEMBERED:
+        _plans.popitem(last=False)
+    return plan
+
+
+def _traced_loss(loss: Callable[..., Any], arguments: Arguments, size: int) -> Program:
+    """The loss on a batch of `size` rows, with every float of the dtype of the run."""
+    shapes = {name: _type_of(array) for name, array in {**arguments.params, **arguments.constants}.items()}
+    shapes.update(
+        {name: ArrayType((size, *array.shape[1:]), DType.of(array.dtype)) for name, array in arguments.rows.items()}
+    )
+    program = trace(loss, **shapes)
+    unnamed = [node.name for node in program.inputs if node.name not in shapes]
+    if unnamed:
+        raise TrainingError(f"the loss uses {unnamed[0]!r}; name it in params, data or constants")
+    return program.bind({}, arguments.dtype)
+
+
+def _type_of(array: NDArray[Any]) -> ArrayType:
+    return ArrayType(array.shape, DType.of(array.dtype))
