@@ -1,37 +1,38 @@
 """Write the forward pass; get the backward pass: derived line by line, every line checked, compiled to train fast.
 
-Each name is loaded from its folder when it is first used, so that importing the package costs next to nothing.
+What differentiates, derives and trains is loaded when it is first used, so that importing the package is quick.
 """
 
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
+from chainrule.functions import (
+    binary_cross_entropy,
+    cross_entropy,
+    elu,
+    erf,
+    gelu,
+    layer_norm,
+    leaky_relu,
+    log_sigmoid,
+    log_softmax,
+    logsumexp,
+    mean_squared_error,
+    one_hot,
+    relu,
+    rms_norm,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    take,
+)
+from chainrule.ir import ChainruleError, DTypeError, Program, ProgramError, ShapeError
+from chainrule.trace import TraceError, trace
+
 if TYPE_CHECKING:
     from chainrule.derivation import Derivation, DerivationError, Verification, derive
-    from chainrule.functions import (
-        binary_cross_entropy,
-        cross_entropy,
-        elu,
-        erf,
-        gelu,
-        layer_norm,
-        leaky_relu,
-        log_sigmoid,
-        log_softmax,
-        logsumexp,
-        mean_squared_error,
-        one_hot,
-        relu,
-        rms_norm,
-        sigmoid,
-        silu,
-        softmax,
-        softplus,
-        take,
-    )
-    from chainrule.ir import ChainruleError, DTypeError, Program, ProgramError, ShapeError
     from chainrule.networks import MLP, NeuralNetwork
-    from chainrule.trace import TraceError, trace
     from chainrule.training import SGD, DivergenceWarning, FitResult, TrainingError, fit
     from chainrule.transforms import GradientError, check_grads, grad, jvp, value_and_grad, vjp
 
@@ -42,41 +43,9 @@ _HOME = {
         "Verification",
         "derive",
     ),
-    "chainrule.functions": (
-        "binary_cross_entropy",
-        "cross_entropy",
-        "elu",
-        "erf",
-        "gelu",
-        "layer_norm",
-        "leaky_relu",
-        "log_sigmoid",
-        "log_softmax",
-        "logsumexp",
-        "mean_squared_error",
-        "one_hot",
-        "relu",
-        "rms_norm",
-        "sigmoid",
-        "silu",
-        "softmax",
-        "softplus",
-        "take",
-    ),
-    "chainrule.ir": (
-        "ChainruleError",
-        "DTypeError",
-        "Program",
-        "ProgramError",
-        "ShapeError",
-    ),
     "chainrule.networks": (
         "MLP",
         "NeuralNetwork",
-    ),
-    "chainrule.trace": (
-        "TraceError",
-        "trace",
     ),
     "chainrule.training": (
         "SGD",

@@ -238,17 +238,17 @@ def test_an_interrupt_ends_the_run_and_keeps_what_was_learnt(native: Engine) -> 
 def test_progress_is_reported_and_an_error_there_ends_the_run(native: Engine) -> None:
     seen: list[tuple[int, float]] = []
 
-    class Enough(Exception):  # noqa: N818 - it is no error
+    class EnoughError(Exception):
         pass
 
     def report(done: int, losses: NDArray[np.float64]) -> None:
         assert len(losses) == done
         seen.append((done, float(losses[-1])))
         if len(seen) == 2:
-            raise Enough
+            raise EnoughError
 
     started = time.perf_counter()
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         native.run(network_loop(4, 4), initial(0), XOR, 10**8, 0, report)
     assert time.perf_counter() - started < 2
     assert seen[0][0] < seen[1][0]

@@ -260,7 +260,7 @@ def test_what_does_not_fit_is_refused_by_name(change: dict[str, Any], message: s
 
 
 def test_shapes_that_do_not_fit_are_refused_with_the_line() -> None:
-    with pytest.raises(ChainruleError, match="test_fit.py"):
+    with pytest.raises(ChainruleError, match=r"test_fit\.py"):
         fit(linear_loss, {"w": np.zeros(4), "b": 0.0}, linear_data())
 
 

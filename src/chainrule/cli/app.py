@@ -9,7 +9,6 @@ import importlib
 import io
 import signal
 import sys
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
@@ -54,18 +53,10 @@ class App(click.Group):
             args = ["demo", *args]
         return super().parse_args(ctx, args)
 
-    def main(
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,
-        windows_expand_args: bool = True,
-        **extra: Any,
-    ) -> Any:
+    def main(self, *args: Any, **options: Any) -> Any:
         """Run a command and exit: 0, 2 after a mistake of the caller's, 130 after Ctrl-C, or what the command says."""
         try:
-            status = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
+            status = super().main(*args, **{**options, "standalone_mode": False})
             sys.stdout.flush()
         except (CommandError, ChainruleError) as error:
             _fail(str(error))

@@ -83,7 +83,8 @@ def _user_code(path: str) -> Iterator[None]:
     except (ChainruleError, CommandError):
         raise
     except SyntaxError as error:
-        raise CommandError(f"{error.filename}:{error.lineno}: {error.msg}") from None
+        place = f"{error.filename or path}:{error.lineno}" if error.lineno else path
+        raise CommandError(f"{place}: {error.msg}") from None
     except SystemExit:
         raise CommandError(
             f"{path} ends the program while it is loaded; guard that with if __name__ == '__main__'"

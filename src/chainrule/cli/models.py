@@ -41,7 +41,8 @@ class Model:
 
     def predict(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """For features as they are in the table: probabilities (rows, classes), or values (rows,)."""
-        output = self.network.predict(self.scaled(X))
+        with np.errstate(all="ignore"):  # the caller looks for what is not finite
+            output = self.network.predict(self.scaled(X))
         if self.classes:
             return output
         return output[:, 0] * self.target_scale + self.target_mean

@@ -48,8 +48,8 @@ class Table:
         try:
             values = np.array(list(map(float, cells)))
         except ValueError:
-            values = None
-        if values is None or not np.isfinite(values).all():
+            values = np.full(len(cells), np.nan)
+        if not np.isfinite(values).all():
             self._refuse_cell(name, cells)
         return values
 

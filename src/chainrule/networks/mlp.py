@@ -69,6 +69,7 @@ class MLP:
     ----------
     parameters : dict
         `W1` of shape (inputs, outputs), `b1` of shape (outputs,), and so on.
+
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class MLP:
         seed: int | None = None,
         dtype: str = "float64",
     ) -> None:
-        if isinstance(sizes, str) or len(sizes) < 2:
+        if len(sizes) < 2:
             raise NetworkError(f"sizes is {sizes!r}; give at least two widths, the input's and the output's")
         self.sizes = tuple(positive_integer(f"sizes[{k}]", size) for k, size in enumerate(sizes))
         depth = len(self.sizes) - 1
@@ -160,14 +161,14 @@ class MLP:
         return drawn
 
     def _checked_input(self, X: Any) -> Array:
-        X = np.asarray(X)
-        if X.ndim != 2 or X.shape[1] != self.sizes[0]:
+        rows: Array = np.asarray(X)
+        if rows.ndim != 2 or rows.shape[1] != self.sizes[0]:
             raise ShapeError(
-                f"X has the shape {X.shape}; this network takes (rows, {self.sizes[0]}), one row for each sample"
+                f"X has the shape {rows.shape}; this network takes (rows, {self.sizes[0]}), one row for each sample"
             )
-        if X.dtype.kind not in "fiub":
-            raise NetworkError(f"X holds {X.dtype}; give numbers")
-        return X.astype(self.parameters["W1"].dtype, copy=False)
+        if rows.dtype.kind not in "fiub":
+            raise NetworkError(f"X holds {rows.dtype}; give numbers")
+        return rows.astype(self.parameters["W1"].dtype, copy=False)
 
     def _checked(self, X: Any, y: Any) -> tuple[Array, Array]:
         X, y = self._checked_input(X), np.asarray(y)

@@ -36,6 +36,7 @@ class NeuralNetwork:
     bias_hidden, bias_output : arrays of shape (1, hidden) and (1, output)
     loss_history : array
         The mean squared error at the start of each epoch that `train` has run, over all its calls.
+
     """
 
     def __init__(self, input_size: int, hidden_size: int, output_size: int, seed: int | None = None) -> None:

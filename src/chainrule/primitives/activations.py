@@ -30,7 +30,7 @@ _GELU_CUBIC = 0.044715
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sigmoid(Elementwise):
     """The logistic function σ(x) = 1 / (1 + e⁻ˣ)."""
 
@@ -51,7 +51,7 @@ class Sigmoid(Elementwise):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tanh(Elementwise):
     """The hyperbolic tangent."""
 
@@ -70,7 +70,7 @@ class Tanh(Elementwise):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Softplus(Elementwise):
     """ln(1 + eˣ), the integral of σ."""
 
@@ -91,7 +91,7 @@ class Softplus(Elementwise):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Relu(Elementwise):
     """max(x, 0); the derivative at 0 is 0."""
 
@@ -174,7 +174,7 @@ class Elu(Elementwise):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Silu(Elementwise):
     """x σ(x), also called swish."""
 
@@ -197,7 +197,7 @@ class Silu(Elementwise):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Gelu(Elementwise):
     """x Φ(x), Φ the standard normal distribution function (Hendrycks and Gimpel 2016)."""
 
@@ -223,7 +223,7 @@ class Gelu(Elementwise):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class GeluTanh(Elementwise):
     """½ x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016, section 2)."""
 

@@ -23,7 +23,7 @@ _OPERAND = ArrayType((named_dim("n"), named_dim("m")))
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Add(Linear):
     """x + y. Transposed, it hands the same cotangent to both."""
 
@@ -50,7 +50,7 @@ class Add(Linear):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Subtract(Linear):
     """x − y. Transposed, the second operand gets the cotangent with the sign turned."""
 
@@ -77,7 +77,7 @@ class Subtract(Linear):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Negate(Linear):
     """−x, its own transpose."""
 
@@ -104,7 +104,7 @@ class Negate(Linear):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Multiply(Multilinear):
     """x ⊙ y, element by element. A diagonal map in either operand, so its own transpose."""
 
@@ -132,7 +132,7 @@ class Multiply(Multilinear):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Divide(Elementwise):
     """x / y."""
 
@@ -155,7 +155,7 @@ class Divide(Elementwise):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Square(Elementwise):
     """x²."""
 

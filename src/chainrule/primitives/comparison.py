@@ -95,7 +95,7 @@ class _Logical(Elementwise, abstract=True):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class LogicalAnd(_Logical):
     """Whether both hold."""
 
@@ -112,7 +112,7 @@ class LogicalAnd(_Logical):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class LogicalOr(_Logical):
     """Whether at least one holds."""
 
@@ -129,7 +129,7 @@ class LogicalOr(_Logical):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class LogicalNot(_Logical):
     """Whether it does not hold."""
 
@@ -144,7 +144,7 @@ class LogicalNot(_Logical):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Where(Linear):
     """x where the condition holds, else y; linear in both, and each gets the cotangent where it was taken."""
 

@@ -21,7 +21,7 @@ I = TypeVar("I")
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Exp(Elementwise):
     """eˣ."""
 
@@ -40,7 +40,7 @@ class Exp(Elementwise):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Log(Elementwise):
     """The natural logarithm."""
 
@@ -62,7 +62,7 @@ class Log(Elementwise):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Expm1(Elementwise):
     """eˣ − 1, exact for small x."""
 
@@ -82,7 +82,7 @@ class Expm1(Elementwise):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Log1p(Elementwise):
     """ln(1 + x), exact for small x."""
 
@@ -104,7 +104,7 @@ class Log1p(Elementwise):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sqrt(Elementwise):
     """√x."""
 
@@ -125,7 +125,7 @@ class Sqrt(Elementwise):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Power(Elementwise):
     """x ** y, for x > 0 or a constant y."""
 

@@ -34,7 +34,7 @@ class _TwoSided(Elementwise, abstract=True):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Abs(_TwoSided):
     """|x|."""
 
@@ -53,7 +53,7 @@ class Abs(_TwoSided):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sign(_TwoSided):
     """−1, 0 or 1; NaN stays NaN. The derivative is zero."""
 
@@ -86,7 +86,7 @@ class _Extremum(Elementwise, abstract=True):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Maximum(_Extremum):
     """The larger of x and y; NaN if either is NaN."""
 
@@ -108,7 +108,7 @@ class Maximum(_Extremum):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Minimum(_Extremum):
     """The smaller of x and y; NaN if either is NaN."""
 

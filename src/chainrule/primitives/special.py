@@ -22,7 +22,7 @@ I = TypeVar("I")
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Erf(Elementwise):
     """erf x = 2/√π · ∫₀ˣ exp(−t²) dt (Abramowitz and Stegun 7.1.1)."""
 

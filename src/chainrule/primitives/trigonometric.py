@@ -20,7 +20,7 @@ I = TypeVar("I")
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sin(Elementwise):
     """sin x, x in radians."""
 
@@ -40,7 +40,7 @@ class Sin(Elementwise):
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Cos(Elementwise):
     """cos x, x in radians."""
 

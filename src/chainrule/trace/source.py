@@ -6,7 +6,6 @@ import dis
 import linecache
 import os
 import sys
-import sysconfig
 from contextvars import ContextVar
 from functools import cache
 from types import FrameType
@@ -24,16 +23,9 @@ traced_files: ContextVar[frozenset[str]] = ContextVar("traced_files", default=fr
 """Files of the functions being traced: theirs is user code wherever it lies."""
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_SITE = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
-_FOREIGN = tuple(
-    folder + os.sep
-    for folder in (
-        _PACKAGE,
-        os.path.dirname(np.__file__),
-        sysconfig.get_path("stdlib"),
-        sysconfig.get_path("platstdlib"),
-    )
-)
+_NUMPY = os.path.dirname(np.__file__)
+_SITE = {os.path.dirname(_NUMPY)}
+_FOREIGN = tuple(folder + os.sep for folder in (_PACKAGE, _NUMPY, os.path.dirname(os.__file__)))
 
 
 def is_user_file(filename: str) -> bool:

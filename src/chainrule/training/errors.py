@@ -27,12 +27,14 @@ def positive_integer(name: str, value: object) -> int:
 
 def positive_number(name: str, value: object) -> float:
     """`value` as a float; raises TrainingError unless it is positive and finite."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < math.inf:
+    number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
+    if not 0 < number < math.inf:
         raise TrainingError(f"{name} is {value!r}; it should be a positive, finite number, such as 0.1")
-    return float(value)
+    return number
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the name nearest to `name`, and "" where none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    folded = {other.casefold(): other for other in known}
+    near = difflib.get_close_matches(name.casefold(), list(folded), n=1)
+    return f"; did you mean {folded[near[0]]!r}?" if near else ""

@@ -42,6 +42,7 @@ class FitResult:
         The time that tracing, differentiating, compiling and training took, all together.
     culprit : str or None
         After a divergence, the first value that was not finite.
+
     """
 
     params: dict[str, Array]
@@ -125,6 +126,7 @@ def fit(
     >>> result = fit(loss, params={"slope": 0.0}, data={"x": x, "y": 3 * x}, epochs=50)
     >>> print(f"{result.params['slope']:.3f}")
     3.000
+
     """
     started = time.perf_counter()
     optimizer = SGD(0.1) if optimizer is None else optimizer

@@ -136,6 +136,13 @@ class Arithmetic:
             name = "uitofp" if source == "i1" else "sitofp"
         return self.function.let(result, f"{name} {x} to {result}")
 
+    def apply(self, kind: str, payload: object, dtype: DType, operands: Sequence[Value]) -> Value:
+        """The operation of an `Expression` of that kind, payload and dtype."""
+        leading = [payload] if kind in ("math", "compare") else []
+        trailing = [dtype] if kind == "convert" else []
+        result: Value = getattr(self, kind)(*leading, *operands, *trailing)
+        return result
+
 
 class Elementwise(Arithmetic):
     """The emitter for functions of scalars, applied to whole vectors at once: it has no indices."""

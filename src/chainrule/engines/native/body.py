@@ -106,13 +106,7 @@ class Body:
         operands = [self.value(argument) for argument in expression.arguments]
         if self.varies(expression):
             operands = [self.spread(operand) for operand in operands]
-        if kind in ("math", "compare"):
-            result: Value = getattr(self.arithmetic, kind)(payload, *operands)
-            return result
-        if kind == "convert":
-            return self.arithmetic.convert(operands[0], expression.dtype)
-        computed: Value = getattr(self.arithmetic, kind)(*operands)
-        return computed
+        return self.arithmetic.apply(kind, payload, expression.dtype, operands)
 
     def index(self, index: Index) -> Value:
         """An index, or that of the first lane, as a register."""

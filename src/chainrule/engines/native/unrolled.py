@@ -158,11 +158,7 @@ class Unroller:
         if first.kind in ("index", "quotient", "remainder"):
             raise NotUnrollableError
         operands = [self._pack(column) for column in zip(*(lane.arguments for lane in lanes), strict=True)]
-        if first.kind in ("math", "compare"):
-            return getattr(self.arithmetic, first.kind)(first.payload, *operands)  # type: ignore[no-any-return]
-        if first.kind == "convert":
-            return self.arithmetic.convert(operands[0], first.dtype)
-        return getattr(self.arithmetic, first.kind)(*operands)  # type: ignore[no-any-return]
+        return self.arithmetic.apply(first.kind, first.payload, first.dtype, operands)
 
     def _constants(self, lanes: tuple[Expression, ...]) -> Value:
         numbers = [lane.payload for lane in lanes]

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Run = Callable[..., Result]
+
+MODEL = """
+import numpy as np
+import chainrule as cr
+from helper import half
+
+print("loading the model")
+
+def loss(X: "n d", y: "n", w: "d"):
+    p = cr.sigmoid(X @ w)
+    return half(np.sum((p - y) ** 2))
+
+def plain(X, y, w):
+    r = X @ w - y
+    return np.mean(r**2)
+
+def defaulted(x: "n", scale=2.0):
+    return scale * np.sum(x**2)
+
+def vector(X: "n d", w: "d"):
+    return X @ w
+
+def misfit(X: "n d", w: "k"):
+    return np.sum(X @ w)
+
+def branch(x: "n"):
+    s = np.sum(x)
+    if s > 0:
+        return s
+    return -s
+
+def undefined(x: "n"):
+    return np.sum(nowhere * x)
+
+table = [1, 2]
+"""
+
+
+@pytest.fixture
+def model(run: Run) -> str:
+    Path("helper.py").write_text("def half(x):\n    return 0.5 * x\n")
+    Path("model.py").write_text(MODEL)
+    return "model.py"
+
+
+def test_a_derivation_is_printed_and_verified(run: Run, model: str) -> None:
+    before = dict(sys.modules), list(sys.path)
+    result = run("derive", f"{model}:loss")
+    assert result.exit_code == 0, result.output
+    assert "∂L/∂w" in result.stdout
+    assert "loading the model" not in result.stdout
+    assert result.stdout.rstrip().splitlines()[-2].startswith("Verified:")
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert "\x1b" not in result.output
+    assert (set(sys.modules) - set(before[0])) & {"model", "helper", "_chainrule_model"} == set()
+    assert sys.path == before[1]
+
+
+def test_shapes_on_the_command_line(run: Run, model: str) -> None:
+    for shapes in (["X: n d, y: n, w: d"], ["X: n d", "y: n", "w: d"], ["X=(n, d); y=n; w=d"], ["X: 4 2, y: 4, w: 2"]):
+        options = [part for text in shapes for part in ("--shape", text)]
+        result = run("derive", f"{model}:plain", "--wrt", "w", *options)
+        assert result.exit_code == 0, result.output
+        assert "Verified" in result.stdout
+
+
+def test_a_parameter_with_a_default_value_needs_no_shape(run: Run, model: str) -> None:
+    assert run("derive", f"{model}:defaulted").exit_code == 0
+
+
+@pytest.mark.parametrize("form", ["path", "matrix", "index"])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("markup", ["text", "latex"])
+def test_every_form_language_and_format(run: Run, model: str, form: str, lang: str, markup: str) -> None:
+    result = run("derive", f"{model}:loss", "--form", form, "--lang", lang, "--format", markup)
+    assert result.exit_code == 0, result.output
+    assert ("验证" if lang == "zh" else "Verified") in result.stdout
+    if markup == "latex":
+        assert result.stdout.rstrip().splitlines()[-1].startswith("% ")
+
+
+def test_a_whole_latex_document(run: Run, model: str) -> None:
+    result = run("derive", f"{model}:loss", "--format", "latex", "--standalone")
+    assert "\\documentclass" in result.stdout
+
+
+def test_one_json_object(run: Run, model: str) -> None:
+    record = json.loads(run("derive", f"{model}:loss", "--json").stdout)
+    assert record["verified"] is True
+    assert record["lines"] == record["lines_checked"] > 5
+    assert record["worst_relative_error"] < 1e-12
+    assert "∂L/∂w" in record["derivation"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["model.py"], "as in model.py:loss"),
+        (["model.py:"], "names no function"),
+        (["nothing.py:loss"], "nothing.py does not exist"),
+        ([".:loss"], "is a folder"),
+        (["model.py:los"], "no function 'los'; it has loss, plain, defaulted"),
+        (["model.py:table"], "is a list, not a function"),
+        (["model.py:plain"], "the shape of 'X', a parameter of plain, is missing"),
+        (["model.py:plain", "--shape", "X: n d, y: n"], "the shape of 'w'"),
+        (["model.py:plain", "--shape", "X: n d, y: m, w: d"], "model.py:13: r = X @ w - y: shapes (n,) and (m,)"),
+        (["model.py:plain", "--shape", "X: n d, yy: n, w: d"], "--shape names 'yy', which is not a parameter of plain"),
+        (["model.py:plain", "--shape", "X"], "not a name and sizes"),
+        (["model.py:plain", "--shape", "X: n d, X: n"], "X twice"),
+        (["model.py:plain", "--shape", "X: n d!"], "--shape of X"),
+        (["model.py:loss", "--wrt", "w2"], "--wrt names 'w2', which is not a parameter of loss; it has X, y, w"),
+        (["model.py:loss", "--wrt", ","], "--wrt names nothing"),
+        (["model.py:vector"], "one scalar"),
+        (["model.py:misfit"], "model.py:23: return np.sum(X @ w): shapes (n, d) and (k,)"),
+        (["model.py:branch"], "np.where"),
+        (["model.py:undefined"], "model.py:32: NameError: name 'nowhere' is not defined"),
+        (["model.py:loss", "--form", "poem"], "--form"),
+        (["model.py:loss", "--standalone"], "--format latex"),
+        (["syntax.py:f"], "syntax.py:2: '(' was never closed"),
+        (["imports.py:f"], "imports.py:1: ModuleNotFoundError"),
+        (["leaves.py:f"], "leaves.py ends the program"),
+        (["binary.py:f"], "binary.py"),
+    ],
+)
+def test_mistakes_are_answered_in_one_line(run: Run, model: str, arguments: list[str], words: str) -> None:
+    Path("syntax.py").write_text("x = 1\ndef f(x:\n  return 1\n")
+    Path("imports.py").write_text("import no_such_module_anywhere\n")
+    Path("leaves.py").write_text("import sys\nsys.exit(3)\n")
+    Path("binary.py").write_bytes(b"\x00\xff\x00")
+    result = run("derive", *arguments)
+    assert result.exit_code == 2, result.output
+    last = result.stderr.removeprefix("loading the model\n")
+    assert last.startswith("error: ")
+    assert last.count("\n") == 1
+    assert words in last
+    assert "Traceback" not in result.output

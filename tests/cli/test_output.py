@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import os
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule.cli import sentences
+from chainrule.cli.derive import parse_shapes
+from chainrule.cli.errors import CommandError, one_line
+from chainrule.cli.files import replacing
+from chainrule.cli.output import duration, padded, width_of, wrapped
+from chainrule.cli.sentences import default_language, say
+
+
+@given(st.text(alphabet=string.ascii_letters + "   中文，。", max_size=200), st.integers(20, 60))
+def test_wrapping_keeps_every_letter(text: str, width: int) -> None:
+    lines = wrapped(text, width)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    for line in lines:
+        assert width_of(line) <= width or " " not in line
+
+
+def test_chinese_letters_take_two_columns() -> None:
+    assert width_of("验证 ok") == 7
+    assert padded("验证", 6) == "验证  "
+    assert wrapped("一二三四五，六七", 10) == ["一二三四", "五，六七"]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(2e-5, "20 µs"), (0.0123, "12.3 ms"), (1.5, "1.50 s"), (250.4, "250 s")])
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_both_languages_have_the_same_marks() -> None:
+    for key, templates in sentences._SENTENCES.items():
+        marks = [sorted(field for _, field, _, _ in string.Formatter().parse(text) if field) for text in templates]
+        assert marks[0] == marks[1], key
+    assert say("zh", "saved", path="m.npz") == "已保存到 m.npz。"
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": "", "LC_MESSAGES": "zh_TW"}, "zh"),
+    ],
+)
+def test_the_language_of_a_locale(environment: dict[str, str], language: str) -> None:
+    assert default_language(environment) == language
+
+
+def test_messages_of_several_lines_become_one() -> None:
+    assert one_line("model.py:3: z = X @ W\n  shapes do not fit") == "model.py:3: z = X @ W: shapes do not fit"
+
+
+def test_shapes_are_read_by_name() -> None:
+    assert parse_shapes(["X: n d, y: n:int", "b=h"]) == {"X": "n d", "y": "n:int", "b": "h"}
+    assert parse_shapes(["X: n, d, c: "]) == {"X": "n, d", "c": ""}
+    with pytest.raises(CommandError):
+        parse_shapes(["n d"])
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with replacing(str(path)) as stream:
+        stream.write(b"first")
+    os.chmod(path, 0o640)
+
+    def fail_half_way() -> None:
+        with replacing(str(path)) as stream:
+            stream.write(b"sec")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert path.read_bytes() == b"first"
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    with replacing(str(link)) as stream:
+        stream.write(b"third")
+    assert path.read_bytes() == b"third"
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert {entry.name for entry in tmp_path.iterdir()} == {"file", "link"}

@@ -1,0 +1,84 @@
+"""The commands as processes: what only shows with real streams and signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+COMMAND = [sys.executable, "-c", "from chainrule.cli import main; main()"]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("LC_ALL", "LC_MESSAGES", "LANG")}
+    return {**kept, "LANG": "C.UTF-8", **changes}
+
+
+def shell(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    options.setdefault("env", environment())
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=60, **options)
+
+
+def test_the_demo_from_a_shell() -> None:
+    result = shell("--epochs", "100")
+    assert result.returncode == 0
+    assert result.stderr == ""
+    assert "\x1b" not in result.stdout
+
+
+def test_the_language_follows_the_locale() -> None:
+    assert "验证" in shell("--epochs", "10", env=environment(LANG="zh_CN.UTF-8", PYTHONIOENCODING="utf-8")).stdout
+
+
+def test_a_stream_that_cannot_show_symbols_gets_the_rest() -> None:
+    result = shell("--epochs", "10", env=environment(PYTHONIOENCODING="ascii"))
+    assert result.returncode == 0
+    assert "Predictions" in result.stdout
+
+
+def test_a_mistake_leaves_no_traceback(tmp_path: Path) -> None:
+    result = shell("train", "missing.csv", "--target", "t", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "error: missing.csv does not exist; check the path\n"
+
+
+def test_a_closed_pipe_ends_quietly() -> None:
+    process = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.wait(timeout=60)
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+def test_ctrl_c_keeps_and_saves_what_was_learnt(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).standard_normal((5000, 4))
+    table = np.column_stack([X, X[:, 0] + 0.5 * X[:, 1]])
+    np.savetxt(tmp_path / "data.csv", table, delimiter=",", header="a,b,c,d,t", comments="", fmt="%.5f")
+    arguments = ["train", "data.csv", "--target", "t", "--epochs", "10000000", "--save", "model.npz"]
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=environment(PYTHONUNBUFFERED="1"),
+    )
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("Network"):
+        pass
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == ""
+    assert "Interrupted after" in out
+    assert "Saved to model.npz." in out
+    assert shell("predict", "model.npz", "data.csv", cwd=tmp_path).stdout.startswith("t\n")

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule import functions
+from chainrule.calculus import backward
+from chainrule.derivation import derive
+from chainrule.ir import ChainruleError, ShapeError
+from chainrule.networks import ACTIVATIONS, MLP, NetworkError
+from chainrule.trace import trace
+from chainrule.training import TrainingError
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.standard_normal((60, 4))
+
+
+def test_regression_learns_and_predicts() -> None:
+    y = np.sin(X[:, 0]) + X[:, 1]
+    network = MLP([4, 16, 1], hidden="tanh", seed=0)
+    result = network.fit(X, y, epochs=300, rate=0.1, batch_size=10)
+    assert result.history["loss"][-1] < 0.05 * result.history["loss"][0]
+    assert network.predict(X).shape == (60, 1)
+    assert np.mean((network.predict(X)[:, 0] - y) ** 2) < 0.05
+    assert network.parameters is result.params
+
+
+def test_classification_learns_and_gives_probabilities() -> None:
+    labels = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
+    network = MLP([4, 16, 3], hidden="relu", output="softmax", seed=0)
+    network.fit(X, labels, epochs=200, rate=0.1, batch_size=20)
+    probabilities = network.predict(X)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
+    assert np.mean(probabilities.argmax(axis=1) == labels) > 0.9
+
+
+def test_two_classes_with_one_sigmoid() -> None:
+    y = (X[:, 0] * X[:, 1] > 0).astype(float)
+    network = MLP([4, 16, 1], hidden="tanh", output="sigmoid", seed=0)
+    assert network.loss == "binary_cross_entropy"
+    network.fit(X, y, epochs=400, rate=0.3, batch_size=10)
+    assert np.mean((network.predict(X)[:, 0] > 0.5) == y) > 0.9
+
+
+@pytest.mark.parametrize("output", ["linear", "sigmoid", "softmax"])
+@pytest.mark.parametrize("hidden", sorted(ACTIVATIONS))
+def test_the_loss_function_agrees_with_predictions_and_can_be_differentiated(hidden: str, output: str) -> None:
+    network = MLP([4, 5, 3], hidden=hidden, output=output, loss="squared", seed=1)
+    y = RANDOM.standard_normal((60, 3))
+    value = network.loss_function(X, y, **network.parameters)
+    assert value == pytest.approx(np.mean((network.predict(X) - y) ** 2))
+    program = trace(network.loss_function, X=X, y=y, **network.parameters)
+    assert [node.name for node in program.inputs] == ["X", "y", "W1", "b1", "W2", "b2"]
+    assert len(backward(program, program.inputs[2:]).gradients) == 4
+
+
+def test_the_cross_entropies_are_computed_from_the_logits() -> None:
+    network = MLP([1, 1], output="sigmoid", seed=0)
+    network.parameters = {"W1": np.array([[1000.0]]), "b1": np.zeros(1)}
+    ones = np.ones((1, 1))
+    assert network.loss_function(ones, 0 * ones, **network.parameters) == 1000
+    classifier = MLP([1, 2], output="softmax", seed=0)
+    classifier.parameters = {"W1": np.array([[1000.0, 0.0]]), "b1": np.zeros(2)}
+    assert classifier.loss_function(ones, np.array([1]), **classifier.parameters) == 1000
+
+
+def test_the_loss_function_can_be_derived() -> None:
+    loss = MLP([2, 3, 1], hidden="tanh", seed=0).loss_function
+    derivation = derive(loss, wrt=["W1", "W2"], X="n d", y="n o", W1="d h", b1="h", W2="h o", b2="o")
+    assert derivation.verify().ok
+    assert {"z1", "a", "z2"} <= set(derivation.program.names.values())
+
+
+def test_one_activation_for_each_hidden_layer() -> None:
+    network = MLP([4, 6, 5, 2], hidden=["relu", "tanh"], seed=0)
+    p = network.parameters
+    inner = np.tanh(functions.relu(X @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"])
+    np.testing.assert_allclose(network.predict(X), inner @ p["W3"] + p["b3"], rtol=1e-12)
+
+
+def test_initial_weights_have_the_published_variances() -> None:
+    rectified = MLP([300, 500, 2], hidden="relu", seed=0).parameters["W1"]
+    bounded = MLP([300, 500, 2], hidden="tanh", seed=0).parameters["W1"]
+    assert rectified.var() == pytest.approx(2 / 300, rel=0.02)
+    assert bounded.var() == pytest.approx(2 / 800, rel=0.02)
+    assert not MLP([3, 2], seed=0).parameters["b1"].any()
+
+
+def test_a_seed_draws_the_same_network_again() -> None:
+    first, again, other = (MLP([3, 4, 1], seed=seed).parameters["W1"] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_float32_stays_float32() -> None:
+    network = MLP([4, 8, 1], seed=0, dtype="float32")
+    result = network.fit(X, X[:, 0], epochs=5)
+    assert {array.dtype for array in result.params.values()} == {np.dtype(np.float32)}
+    assert network.predict(X).dtype == np.float32
+
+
+def test_a_network_can_be_pickled() -> None:
+    network = MLP([4, 3, 1], seed=0)
+    again = pickle.loads(pickle.dumps(network))
+    np.testing.assert_array_equal(again.predict(X), network.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sizes": [3]}, "at least two widths"),
+        ({"sizes": [3, 0, 1]}, r"sizes\[1\] is 0"),
+        ({"sizes": [3, 2.5]}, r"sizes\[1\] is 2.5"),
+        ({"sizes": [3, 4, 1], "hidden": "rleu"}, "did you mean 'relu'"),
+        ({"sizes": [3, 4, 1], "hidden": ["relu", "tanh"]}, "2 activations for 1 hidden"),
+        ({"sizes": [3, 1], "output": "tanh"}, "output is 'tanh'"),
+        ({"sizes": [3, 1], "loss": "hinge"}, "loss is 'hinge'"),
+        ({"sizes": [3, 2], "loss": "cross_entropy"}, "belongs to the output 'softmax'"),
+        ({"sizes": [3, 1], "dtype": "int64"}, "dtype is 'int64'"),
+    ],
+)
+def test_networks_that_cannot_be_are_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises((NetworkError, TrainingError), match=message):
+        MLP(**arguments)
+
+
+def test_data_that_do_not_fit_are_refused() -> None:
+    network, classifier = MLP([4, 2], seed=0), MLP([4, 2], output="softmax", seed=0)
+    with pytest.raises(ShapeError, match=r"takes \(rows, 4\)"):
+        network.predict(X[:, :2])
+    with pytest.raises(ShapeError, match=r"should be \(60, 2\)"):
+        network.fit(X, X[:, 0])
+    with pytest.raises(ShapeError, match="integer labels"):
+        classifier.fit(X, X[:, 0])
+    with pytest.raises(NetworkError, match="takes 0 to 1"):
+        classifier.fit(X, np.full(60, 2))
+    with pytest.raises(ChainruleError, match="give numbers"):
+        network.predict(np.full((1, 4), "a"))
