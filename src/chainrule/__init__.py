@@ -32,8 +32,8 @@ from chainrule.trace import TraceError, trace
 
 if TYPE_CHECKING:
     from chainrule.derivation import Derivation, DerivationError, Verification, derive
-    from chainrule.networks import MLP, NeuralNetwork
-    from chainrule.training import SGD, DivergenceWarning, FitResult, TrainingError, fit
+    from chainrule.networks import MLP, NetworkError, NeuralNetwork
+    from chainrule.training import SGD, DivergenceWarning, FitResult, Optimizer, TrainingError, fit
     from chainrule.transforms import GradientError, check_grads, grad, jvp, value_and_grad, vjp
 
 _HOME = {
@@ -45,12 +45,14 @@ _HOME = {
     ),
     "chainrule.networks": (
         "MLP",
+        "NetworkError",
         "NeuralNetwork",
     ),
     "chainrule.training": (
         "SGD",
         "DivergenceWarning",
         "FitResult",
+        "Optimizer",
         "TrainingError",
         "fit",
     ),
@@ -91,7 +93,9 @@ __all__ = [
     "DivergenceWarning",
     "FitResult",
     "GradientError",
+    "NetworkError",
     "NeuralNetwork",
+    "Optimizer",
     "Program",
     "ProgramError",
     "ShapeError",

@@ -14,7 +14,7 @@ from chainrule.cli.output import aligned, duration, heading, page_width, print_j
 from chainrule.cli.sentences import Language, language_option, say
 from chainrule.cli.verification import print_verification
 from chainrule.derivation import FORMS, Derivation, Form, Verification, derive
-from chainrule.networks import NeuralNetwork, two_layer_loss
+from chainrule.networks import NeuralNetwork, two_layer_loss, two_layer_program
 from chainrule.training import SGD, FitResult, fit
 
 X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -107,7 +107,7 @@ def _train(network: NeuralNetwork, optimizer: SGD, epochs: int, **options: Any) 
         "W2": network.weights_hidden_output,
         "b2": network.bias_output,
     }
-    return fit(two_layer_loss, params=params, data={"X": X, "y": Y}, optimizer=optimizer, epochs=epochs, **options)
+    return fit(two_layer_program(), params=params, data={"X": X, "y": Y}, optimizer=optimizer, epochs=epochs, **options)
 
 
 def _adopt(network: NeuralNetwork, result: FitResult) -> None:

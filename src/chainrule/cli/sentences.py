@@ -38,16 +38,6 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "interrupted run": ("Interrupted after {epochs} epochs.", "在 {epochs} 轮后中断。"),
     "progress": ("training", "训练中"),
     # demo and derive
-    "verified": (
-        "Verified: {checked} of {lines} lines hold at {points} random points; worst relative error {error}; "
-        "gradients agree with finite differences to {difference}.",
-        "验证：{lines} 行中有 {checked} 行在 {points} 个随机点上成立；最大相对误差 {error}；"
-        "梯度与有限差分相差不超过 {difference}。",
-    ),
-    "refuted": (
-        "NOT verified: line {line} does not hold (relative error {error}).",
-        "未通过验证：第 {line} 行不成立（相对误差 {error}）。",
-    ),
     # train
     "table": (
         "{path}: {rows} rows, {features} features, target {target!r}.",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.calculus import TANGENT
+from chainrule.calculus import TANGENT, Stage
 from chainrule.derivation.elements import element_value
 from chainrule.derivation.record import (
     Claim,
@@ -27,6 +27,7 @@ from chainrule.derivation.record import (
     StageDifferential,
     StageValue,
 )
+from chainrule.derivation.words import Language, say
 from chainrule.ir import Apply, Dim, DType, Input, Node, Program, ProgramError, concrete, topological_order
 from chainrule.primitives import evaluate_nodes, index_bounds
 
@@ -64,6 +65,19 @@ class Verification:
         """Whether every line held at every point."""
         return not self.failures and self.lines_checked == self.lines
 
+    def text(self, lang: Language = "en") -> str:
+        """The outcome as a sentence, in English or Chinese."""
+        if self.failures:
+            first = self.failures[0]
+            words = say(lang, "refuted", str(first.line), f"{first.relative_error:.1e}")
+        else:
+            errors = (f"{self.worst_relative_error:.1e}", f"{self.finite_difference_error:.1e}")
+            words = say(lang, "verified", str(self.lines_checked), str(self.lines), str(self.points), *errors)
+        return "".join(map(str, words))
+
+    def __str__(self) -> str:
+        return self.text()
+
 
 class Verifier:
     """Checks the claims of one record; named sizes are bound to small distinct numbers."""
@@ -73,6 +87,7 @@ class Verifier:
         self._random = np.random.default_rng(seed)
         self.claims = list(record.claims)
         sizes = dict(zip(record.program.dim_names, _small_sizes(), strict=False))
+        self._orders: dict[Node, list[Node]] = {}
         self._bound = _bind_all(record, self.claims, sizes)
         bounds = index_bounds([self._bound[stage.node] for stage in record.backward.stages])
         self._index_bounds: dict[Node, Dim] = dict(bounds.items())
@@ -105,8 +120,7 @@ class Verifier:
             values: Values = {self._bound[node]: self._draw(node, spread) for node in self._record.program.inputs}
             inputs = dict(values)
             for stage in self._record.backward.stages:
-                node = self._bound[stage.node]
-                values[self._bound[stage.symbol]] = evaluate_nodes([node], inputs)[node]
+                values[self._bound[stage.symbol]] = self._evaluate(self._bound[stage.node], inputs)
             if all(np.all(np.isfinite(value)) for value in values.values()):
                 break
         else:
@@ -139,8 +153,21 @@ class Verifier:
         return self._random.uniform(low, high, shape)
 
     def _value(self, node: Node, values: Mapping[Node, Array]) -> Array:
-        bound = self._bound[node]
-        return evaluate_nodes([bound], values)[bound]
+        return self._evaluate(self._bound[node], values)
+
+    def _evaluate(self, node: Node, values: Mapping[Node, Array]) -> Array:
+        """`evaluate_nodes` for one node, which is evaluated many times: its order is worked out once."""
+        order = self._orders.get(node)
+        if order is None:
+            order = self._orders[node] = [part for part in topological_order([node]) if not isinstance(part, Input)]
+        known: Values = {}
+        for part in order:
+            if isinstance(part, Apply):
+                operands = (values[o] if isinstance(o, Input) else known[o] for o in part.operands)
+                known[part] = part.primitive.value(*operands)
+            else:
+                known[part] = evaluate_nodes([part], {})[part]
+        return values[node] if isinstance(node, Input) else known[node]
 
     # The two sides of a claim
 
@@ -203,7 +230,7 @@ class Verifier:
         scale = 0.0
         for side in (self._bound[claim.left.node], self._bound[claim.right]):
             product = side.operands[0] if isinstance(side, Apply) and len(side.operands) == 1 else side
-            scale = max(scale, float(np.sum(np.abs(evaluate_nodes([product], values)[product]))))
+            scale = max(scale, float(np.sum(np.abs(self._evaluate(product, values)))))
         return scale
 
     def _directional(self, expression: Node, direction: Mapping[Node, Array], values: Values) -> Array:
@@ -211,20 +238,23 @@ class Verifier:
 
         def along(step: float) -> Array:
             moved = {**values, **{x: values[x] + step * dx for x, dx in direction.items()}}
-            return evaluate_nodes([node], moved)[node]
+            return self._evaluate(node, moved)
 
         return _ridders(along)
 
     def _loss_change(self, symbol: Input, direction: Array, values: Values) -> Array:
         """The derivative of the loss along `direction` in `symbol`, everything after `symbol` recomputed."""
+        reached = {symbol}
+        later: list[Stage] = []
+        for stage in self._record.backward.stages:
+            if stage.symbol is not symbol and not reached.isdisjoint(stage.operands):
+                reached.add(stage.symbol)
+                later.append(stage)
 
         def along(step: float) -> Array:
-            moved = {self._bound[x]: values[self._bound[x]] for x in self._record.program.inputs}
-            moved[self._bound[symbol]] = values[self._bound[symbol]] + step * direction
-            for stage in self._record.backward.stages:
-                if stage.symbol is not symbol:
-                    node = self._bound[stage.expression]
-                    moved[self._bound[stage.symbol]] = evaluate_nodes([node], moved)[node]
+            moved = {**values, self._bound[symbol]: values[self._bound[symbol]] + step * direction}
+            for stage in later:
+                moved[self._bound[stage.symbol]] = self._evaluate(self._bound[stage.expression], moved)
             return moved[self._bound[self._record.loss]]
 
         return _ridders(along)

@@ -90,9 +90,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "form matrix": ("Matrix form", "矩阵形式"),
     "form index": ("Index form", "下标形式"),
     "verified": (
-        "Verified: {0} of {1} lines hold at {2} random points; worst relative error {3}; "
-        "gradients agree with finite differences to {4}.",
-        "验证：{1} 行中有 {0} 行在 {2} 个随机点上成立；最大相对误差 {3}；梯度与有限差分相差不超过 {4}。",
+        "Verified: {0} of {1} lines hold at {2} random points (every line of the three forms, and the pairings and "
+        "rewrites behind them); worst relative error {3}; derivatives agree with finite differences to {4}.",
+        "验证：{1} 行中有 {0} 行在 {2} 个随机点上成立（包括三种形式的每一行以及背后的内积和改写）；最大相对误差 {3}；"
+        "导数与有限差分相差不超过 {4}。",
     ),
     "refuted": (
         "NOT verified: line {0} does not hold (relative error {1}).",

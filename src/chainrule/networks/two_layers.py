@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.functions import sigmoid
-from chainrule.ir import ShapeError
+from chainrule.ir import Program, ShapeError
+from chainrule.trace import trace
 from chainrule.training import SGD, FitResult, fit, positive_integer
 
 Array = NDArray[np.float64]
@@ -22,6 +24,13 @@ def two_layer_loss(X: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
     z2 = a1 @ W2 + b2
     a2 = sigmoid(z2)
     return 0.5 * np.sum((a2 - y) ** 2)
+
+
+@cache
+def two_layer_program() -> Program:
+    """The loss of the network, traced for named sizes: n rows, d inputs, h hidden units, o outputs."""
+    shapes = {"X": "n d", "y": "n o", "W1": "d h", "b1": "1 h", "W2": "h o", "b2": "1 o"}
+    return trace(two_layer_loss, **shapes)
 
 
 class NeuralNetwork:
@@ -101,7 +110,7 @@ class NeuralNetwork:
                 f"(rows, {self.output_size}), one row for each sample"
             )
         result = fit(
-            two_layer_loss,
+            two_layer_program(),
             params={
                 "W1": self.weights_input_hidden,
                 "b1": self.bias_hidden,

@@ -23,6 +23,7 @@ from chainrule.primitives.replication import Broadcast, cast, common_dtype
 S = TypeVar("S")
 I = TypeVar("I")
 Labels = tuple[int, ...]
+_LARGE = 4_000
 
 
 @final
@@ -80,7 +81,9 @@ class Contract(Multilinear):
         interleaved: list[object] = []
         for operand, labels in zip(operands, self.inputs, strict=True):
             interleaved += [operand, list(labels)]
-        return np.asarray(np.einsum(*interleaved, list(self.output), optimize=True))  # type: ignore[call-overload]
+        # Looking for an order of products, and for BLAS, pays from a few thousand elements on.
+        large = sum(operand.size for operand in operands) > _LARGE
+        return np.asarray(np.einsum(*interleaved, list(self.output), optimize=large))  # type: ignore[call-overload]
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         if len(operands) == 2:

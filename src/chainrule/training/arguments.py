@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.ir import DType, DTypeError
+from chainrule.ir import DType, DTypeError, Program
 from chainrule.training.errors import TrainingError, nearest
 
 Array = NDArray[Any]
@@ -28,7 +28,7 @@ class Arguments:
 
 
 def read_arguments(
-    loss: Callable[..., Any], params: Mapping[str, Any], data: Mapping[str, Any], constants: Mapping[str, Any]
+    loss: Callable[..., Any] | Program, params: Mapping[str, Any], data: Mapping[str, Any], constants: Mapping[str, Any]
 ) -> Arguments:
     """The arguments of a run; raises TrainingError, naming the argument, for what does not fit."""
     groups = {"params": params, "data": data, "constants": constants}
@@ -51,8 +51,8 @@ def read_arguments(
     return Arguments(learnt, rows, fixed, row_count, dtype)
 
 
-def _check_names(loss: Callable[..., Any], groups: Mapping[str, Mapping[str, Any]]) -> None:
-    if not callable(loss):
+def _check_names(loss: Callable[..., Any] | Program, groups: Mapping[str, Mapping[str, Any]]) -> None:
+    if not callable(loss) and not isinstance(loss, Program):
         raise TrainingError(f"the loss is a {type(loss).__name__}; give a function")
     owner: dict[str, str] = {}
     for kind, group in groups.items():
@@ -62,7 +62,7 @@ def _check_names(loss: Callable[..., Any], groups: Mapping[str, Mapping[str, Any
             owner[name] = kind
     if not groups["params"]:
         raise TrainingError("params is empty; give the initial value of at least one parameter")
-    parameters = inspect.signature(loss).parameters
+    parameters = _signature(loss).parameters
     title = getattr(loss, "__name__", "the loss")
     attributes = vars(getattr(loss, "__self__", None)) if hasattr(getattr(loss, "__self__", None), "__dict__") else {}
     kinds = {parameter.kind for parameter in parameters.values()}
@@ -77,6 +77,13 @@ def _check_names(loss: Callable[..., Any], groups: Mapping[str, Mapping[str, Any
         if name not in named and name not in attributes:
             hint = nearest(name, [other for other in named if other not in owner])
             raise TrainingError(f"{title} takes no {name!r}, which is in {kind}; it takes {', '.join(named)}{hint}")
+
+
+def _signature(loss: Callable[..., Any] | Program) -> inspect.Signature:
+    if isinstance(loss, Program):
+        kind = inspect.Parameter.KEYWORD_ONLY
+        return inspect.Signature([inspect.Parameter(node.name, kind) for node in loss.inputs])
+    return inspect.signature(loss)
 
 
 def _array(kind: str, name: str, value: Any) -> Array:

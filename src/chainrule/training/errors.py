@@ -27,7 +27,7 @@ def positive_integer(name: str, value: object) -> int:
 
 def positive_number(name: str, value: object) -> float:
     """`value` as a float; raises TrainingError unless it is positive and finite."""
-    number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
+    number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
     if not 0 < number < math.inf:
         raise TrainingError(f"{name} is {value!r}; it should be a positive, finite number, such as 0.1")
     return number

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines import Outcome, get_engine
+from chainrule.ir import Program
 from chainrule.training.arguments import read_arguments
 from chainrule.training.errors import DivergenceWarning, TrainingError, positive_integer
 from chainrule.training.optimizers import SGD, Optimizer
@@ -55,7 +56,7 @@ class FitResult:
 
 
 def fit(
-    loss: Callable[..., Any],
+    loss: Callable[..., Any] | Program,
     params: Mapping[str, Any],
     data: Mapping[str, Any],
     optimizer: Optimizer | None = None,
@@ -74,7 +75,8 @@ def fit(
     ----------
     loss
         Plain NumPy code that returns one number. Its parameters are named as the keys of `params`, `data` and
-        `constants`, in any order; one with a default value may be left out.
+        `constants`, in any order; one with a default value may be left out. Or the Program that `trace` makes of it,
+        which saves tracing it again in every call.
     params
         The initial value of each parameter: floats, of any shape.
     data

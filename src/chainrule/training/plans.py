@@ -7,9 +7,11 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import Loop
+from chainrule.calculus import recognize
+from chainrule.engines import Loop, bind_sizes
 from chainrule.ir import ArrayType, DType, Program
 from chainrule.trace import trace
 from chainrule.training.arguments import Arguments
@@ -30,17 +32,30 @@ class Plan:
 
 
 def plan_for(
-    loss: Callable[..., Any], arguments: Arguments, optimizer: Optimizer, batch_size: int | None, shuffle: bool
+    loss: Callable[..., Any] | Program,
+    arguments: Arguments,
+    optimizer: Optimizer,
+    batch_size: int | None,
+    shuffle: bool,
 ) -> Plan:
     """The loop for these arguments.
 
-    The loss is traced anew each time, since it may read variables that have changed. Nodes are interned: a loss that
-    has not changed gives the same nodes, and by these the plan made before is found again.
+    A function is traced anew each time, since it may read variables that have changed. Nodes are interned: a loss that
+    has not changed gives the same nodes, and by these the plan made before is found again. A Program cannot change,
+    and is found at once.
     """
     batch_size = min(batch_size or arguments.row_count, arguments.row_count)
     remainder = arguments.row_count % batch_size
     sizes = [batch_size, remainder] if remainder else [batch_size]
-    traced = {size: _traced_loss(loss, arguments, size) for size in sizes}
+    traced: dict[int, Program] = {}
+    stated: tuple[Hashable, ...]
+    if isinstance(loss, Program):
+        arrays = {**arguments.params, **arguments.rows, **arguments.constants}
+        shapes = tuple(array.shape for array in arrays.values())
+        stated = (loss.inputs, loss.outputs, tuple(loss.names.items()), shapes, arguments.dtype)
+    else:
+        traced = {size: _loss_program(loss, arguments, size) for size in sizes}
+        stated = tuple((size, program.inputs, program.outputs) for size, program in traced.items())
     key = (
         type(optimizer),
         arguments.row_count,
@@ -49,10 +64,11 @@ def plan_for(
         tuple(arguments.params),
         tuple(arguments.rows),
         tuple(arguments.constants),
-        tuple((size, program.inputs, program.outputs) for size, program in traced.items()),
+        stated,
     )
     plan = _plans.get(key)
     if plan is None:
+        traced = traced or {size: _loss_program(loss, arguments, size) for size in sizes}
         steps = {size: step_program(program, list(arguments.params), optimizer) for size, program in traced.items()}
         step = steps[batch_size]
         loop = Loop(
@@ -71,17 +87,26 @@ def plan_for(
     return plan
 
 
-def _traced_loss(loss: Callable[..., Any], arguments: Arguments, size: int) -> Program:
+def _loss_program(loss: Callable[..., Any] | Program, arguments: Arguments, size: int) -> Program:
     """The loss on a batch of `size` rows, with every float of the dtype of the run."""
     shapes = {name: _type_of(array) for name, array in {**arguments.params, **arguments.constants}.items()}
     shapes.update(
         {name: ArrayType((size, *array.shape[1:]), DType.of(array.dtype)) for name, array in arguments.rows.items()}
     )
-    program = trace(loss, **shapes)
+    if isinstance(loss, Program):
+        program = bind_sizes(loss, {name: _stand_in(type_) for name, type_ in shapes.items()})
+    else:
+        program = trace(loss, **shapes)
     unnamed = [node.name for node in program.inputs if node.name not in shapes]
     if unnamed:
         raise TrainingError(f"the loss uses {unnamed[0]!r}; name it in params, data or constants")
-    return program.bind({}, arguments.dtype)
+    recognized, _ = recognize(program.bind({}, arguments.dtype))  # a sigmoid written by hand would overflow
+    return recognized
+
+
+def _stand_in(type_: ArrayType) -> NDArray[Any]:
+    """An array of the given shape that takes no memory."""
+    return np.broadcast_to(np.zeros((), type_.dtype.numpy), type_.concrete_shape)
 
 
 def _type_of(array: NDArray[Any]) -> ArrayType:
