@@ -80,7 +80,7 @@ row = Permute((1, 0))
 
 PIECES: list[tuple[Node, str, str]] = [
     (matmul(row(a1), d2), "jk", "Σᵢ a1[i,j] δ2[i,k]"),
-    (matmul(X, W1) + b1, "ij", "Σₗ X[i,l] W1[l,j] + b1[j]"),
+    (matmul(X, W1) + b1, "ij", "Σₘ X[i,m] W1[m,j] + b1[j]"),
     (matmul(d2, row(W2)), "ij", "Σₖ δ2[i,k] W2[j,k]"),
     (sum_(d2, 0), "k", "Σᵢ δ2[i,k]"),
     (0.5 * sum_((d2 - 1) ** 2), "", "½ Σᵢₖ (δ2[i,k] − 1)²"),
@@ -88,7 +88,7 @@ PIECES: list[tuple[Node, str, str]] = [
     (mean(d2, 1), "i", "(1/o) Σₖ δ2[i,k]"),
     (sum_(sum_(d2, 1), 0), "", "Σᵢₖ δ2[i,k]"),
     (softmax(matmul(a1, W2)), "ij", "softmax(a1 W2)[i,j]"),
-    (matmul(matmul(X, W1), W2), "ik", "Σⱼ (Σₗ X[i,l] W1[l,j]) W2[j,k]"),
+    (matmul(matmul(X, W1), W2), "ik", "Σⱼ (Σₘ X[i,m] W1[m,j]) W2[j,k]"),
     (2 * (d2 * -d2), "ik", "2 δ2[i,k] (−δ2[i,k])"),
     (take(W1, y, 0), "ij", "W1[y[i],j]"),
     (ScatterAdd(0, named_dim("d"))(a1, y), "lj", "Σᵢ (a1[i,j] if y[i] = l, else 0)"),
@@ -115,7 +115,7 @@ def test_letters_follow_sizes() -> None:
     names = IndexNames(["d", "n", "h"])
     assert [s.name for s in names.indices(shape("n d")) if isinstance(s, Symbol)] == ["i", "j"]
     assert [s.name for s in names.indices(shape("h n")) if isinstance(s, Symbol)] == ["k", "i"]
-    assert [s.name for s in names.indices(shape("n n")) if isinstance(s, Symbol)] == ["i", "l"]
+    assert [s.name for s in names.indices(shape("n n")) if isinstance(s, Symbol)] == ["i", "m"]
     assert names.indices((1, 7, named_dim("h")))[0] == Number(0)
     assert names.letter(7) == names.letter(7)
     assert "i" not in [names.letter(named_dim(letter)).name for letter in "abcdefgh"]

@@ -151,7 +151,7 @@ def test_softmax_with_cross_entropy_is_p_minus_y() -> None:
 
     derivation = cr.derive(loss, X="n d", labels="n:int", W="d k", b="k")
     assert derivation.verify().ok
-    assert has(lines_of(derivation, "matrix"), "∂L/∂z = (1/n) (softmax(z) − onehot(labels))")
+    assert has(lines_of(derivation, "matrix"), "δ_z = ∂L/∂z = (1/n) (softmax(z) − onehot(labels))")
 
 
 def test_sigmoid_with_binary_cross_entropy_is_p_minus_y() -> None:
@@ -185,3 +185,87 @@ def test_wrt_is_checked() -> None:
 def test_data_is_left_out_unless_asked_for() -> None:
     assert [node.name for node in cr.derive(rows, **SHAPES["rows"]).record.backward.wrt] == ["W1", "b1", "W2", "b2"]
     assert [n.name for n in cr.derive(rows, wrt="X", **SHAPES["rows"]).record.backward.wrt] == ["X"]
+
+
+def test_repeated_vectors_show_the_ones_that_repeat_them() -> None:
+    def rows_summed(X: Any, W: Any, y: Any) -> Any:
+        s = np.sum(X @ W, axis=1)
+        return np.sum((s - y) ** 2)
+
+    def columns_summed(X: Any, W: Any, y: Any) -> Any:
+        s = np.sum(X @ W, axis=0)
+        return np.sum(s * y)
+
+    first = lines_of(cr.derive(rows_summed, X="n d", W="d h", y="n"), "matrix")
+    assert has(first, "∂L/∂W = Xᵀ (∂L/∂s) 1ᵀ = 2 Xᵀ (s − y) 1ᵀ")
+    second = lines_of(cr.derive(columns_summed, X="n d", W="d h", y="h"), "matrix")
+    assert has(second, "∂L/∂W = Xᵀ 1 (∂L/∂s) = Xᵀ 1 y")
+
+
+def test_points_on_a_kink_or_near_a_pole_are_drawn_again() -> None:
+    def relus(X: Any, labels: Any, W1: Any, W2: Any, W3: Any) -> Any:
+        h1 = cr.relu(X @ W1)
+        h2 = cr.relu(h1 @ W2)  # exactly 0 where a row of h1 is
+        return cr.cross_entropy(h2 @ W3, labels)
+
+    derivation = cr.derive(relus, X="n d", labels="n:int", W1="d h", W2="h h", W3="h k")
+    assert all(derivation.verify(seed=seed).ok for seed in range(5))
+
+    def pole(w: Any, x: Any) -> Any:
+        t = (w * x) ** 3
+        return np.exp(t) / t
+
+    assert all(cr.derive(pole, w="", x="").verify(seed=seed).ok for seed in range(5))
+
+
+def test_marks_that_a_name_already_has_are_not_used() -> None:
+    def clashing(X: Any, W: Any, dW: Any, y: Any) -> Any:
+        z1 = X @ W + X @ dW
+        delta1 = np.tanh(z1)
+        return np.sum((delta1 - y) ** 2)
+
+    text = cr.derive(clashing, X="n d", W="d h", dW="d h", y="n h").text()
+    assert "ΔW" in text
+    assert "ddW" not in text
+    assert "δ1" not in text
+
+
+def test_index_letters_avoid_names_and_are_declared() -> None:
+    def f(X: Any, i: Any, j: Any) -> Any:
+        p = X @ i + j
+        return np.sum(p**2)
+
+    text = cr.derive(f, X="n d", i="d h", j="h").text("index", width=200)
+    declared = next(line for line in text.splitlines() if line.startswith("Indices:"))
+    letters = {word for word in declared.replace(",", " ").replace(";", " ").split() if len(word) == 1} - {
+        "n",
+        "d",
+        "h",
+    }
+    assert letters.isdisjoint({"i", "j", "p", "l"})
+    assert len(letters) >= 3
+
+
+def test_written_by_hand_means_the_same() -> None:
+    def by_hand(X: Any, Y: Any, W1: Any, W2: Any) -> Any:
+        a = 1 / (1 + np.exp(-(X @ W1)))
+        h = np.maximum(0, a)
+        z = h @ W2
+        e = np.exp(z - np.max(z, axis=1, keepdims=True))
+        p = e / np.sum(e, axis=1, keepdims=True)
+        return -np.sum(Y * np.log(p))
+
+    derivation = cr.derive(by_hand, X="n d", Y="n k", W1="d h", W2="h k")
+    assert derivation.verify().ok
+    lines = lines_of(derivation, "matrix")
+    assert has(lines, "a = σ(z1)")
+    assert has(lines, "h = relu(a)")
+    assert has(lines, "p = softmax(z)")
+
+
+def test_a_mean_that_keeps_its_axis_keeps_its_name() -> None:
+    def f(x: Any) -> Any:
+        mu = np.mean(x, axis=-1, keepdims=True)
+        return np.sum((x - mu) ** 3)
+
+    assert "∂L/∂mu" in cr.derive(f, wrt="x", x="n d").text()

@@ -1,4 +1,4 @@
-"""Functions written out by hand, recognised: 1/(1 + e⁻ˣ) is σ(x), and e^z over its sum is softmax.
+"""Functions written out by hand, recognised: 1/(1 + e⁻ˣ) is σ(x), e^z over its sum is softmax, max(x, 0) is relu.
 
 They are entries of the table of rules like any other; `recognize` applies these alone, to a forward pass. The named
 function has the same value, does not overflow, and has the derivative that a reader knows.
@@ -9,9 +9,23 @@ from __future__ import annotations
 from chainrule.calculus.rules import RULES, applied, is_filled, rule
 from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, Program, parse_shape, topological_order
-from chainrule.primitives import Add, Broadcast, Divide, Exp, Max, Negate, Sigmoid, Softmax, Subtract, Sum
+from chainrule.primitives import (
+    Add,
+    Broadcast,
+    Divide,
+    Exp,
+    Max,
+    Maximum,
+    Negate,
+    Relu,
+    Sigmoid,
+    Softmax,
+    Subtract,
+    Sum,
+)
 
 _FIRST = len(RULES)
+_COMPOSING = [entry for entry in RULES if entry.name == "compose sums and broadcasts"]
 
 
 def _x() -> Node:
@@ -52,7 +66,7 @@ def _sigmoid(node: Apply) -> Node | None:
     Divide()(Exp()(_x()), _column(Sum((1,))(Exp()(_x())))),
 ])  # fmt: skip
 def _softmax(node: Apply) -> Node | None:
-    above, below = applied(node.operands[0], Exp), applied(node.operands[1], Broadcast)
+    above, below = applied(node.operands[0], Exp), _repeated(node.operands[1])
     if above is None or below is None:
         return None
     axes = _repeated_axes(below)
@@ -64,22 +78,39 @@ def _softmax(node: Apply) -> Node | None:
 ])  # fmt: skip
 def _shifted_softmax(node: Apply) -> Node | None:
     difference = applied(node.operands[0], Subtract)
-    shift = None if difference is None else applied(difference.operands[1], Broadcast)
+    shift = None if difference is None else _repeated(difference.operands[1])
     if difference is None or shift is None or not set(node.primitive.axes) <= set(_repeated_axes(shift)):
         return None
     return Softmax(node.primitive.axes)(difference.operands[0])
+
+
+@rule("max(x, 0) → relu(x)", Maximum, examples=lambda: [
+    Maximum()(_x(), Const(0, _x().type)),
+    Maximum()(Const(0, _x().type), _x()),
+])  # fmt: skip
+def _relu(node: Apply) -> Node | None:
+    x, y = node.operands
+    if is_filled(y, 0):
+        return Relu()(x)
+    return Relu()(y) if is_filled(x, 0) else None
+
+
+_RECOGNITIONS = RULES[_FIRST:]
+
+
+def _repeated(node: Node) -> Apply | None:
+    """`node` as one repetition, axes of size 1 that were kept in between left out."""
+    composed = Simplifier(_COMPOSING)(node) if applied(node, Broadcast) is not None else node
+    return applied(composed, Broadcast)
 
 
 def _repeated_axes(node: Apply) -> tuple[int, ...]:
     return tuple(axis for axis in range(node.type.ndim) if axis not in node.primitive.axes)
 
 
-_NAMES = {entry.name for entry in RULES[_FIRST:]} | {"compose sums and broadcasts"}
-
-
 def recognize(program: Program) -> tuple[Program, tuple[Rewrite, ...]]:
     """`program` with functions written by hand replaced by the named ones, and the rewrites that did it."""
-    simplifier = Simplifier([entry for entry in RULES if entry.name in _NAMES])
+    simplifier = Simplifier(_RECOGNITIONS)
     outputs = tuple(simplifier(output) for output in program.outputs)
     alive = set(topological_order(outputs))
     names: dict[Node, str] = {}
@@ -87,5 +118,4 @@ def recognize(program: Program) -> tuple[Program, tuple[Rewrite, ...]]:
         found = simplifier(node)
         if found in alive and isinstance(found, Apply):
             names.setdefault(found, name)
-    recognized = tuple(rewrite for rewrite in simplifier.rewrites if rewrite.rule != "compose sums and broadcasts")
-    return Program(program.inputs, outputs, names), recognized
+    return Program(program.inputs, outputs, names), tuple(simplifier.rewrites)

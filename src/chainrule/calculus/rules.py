@@ -23,6 +23,7 @@ from chainrule.primitives import (
     OneHot,
     Permute,
     Reshape,
+    Sqrt,
     Square,
     Subtract,
     Sum,
@@ -176,6 +177,7 @@ def _number_first(node: Apply) -> Node | None:
     Multiply()(Multiply()(_filled(2, _x()), _x()), _y()),
     Multiply()(_filled(2, _x()), Divide()(_filled(3, _x()), Exp()(_x()))),
     Divide()(Multiply()(_filled(2, _x()), _x()), _filled(4, _x())),
+    Divide()(_x(), Multiply()(_filled(2, _x()), Exp()(_y()))),
 ])  # fmt: skip
 def _collect_numbers(node: Apply) -> Node | None:
     x, y = node.operands
@@ -190,8 +192,10 @@ def _collect_numbers(node: Apply) -> Node | None:
             return Multiply()(scaled_y[0], Multiply()(x, scaled_y[1]))
         if scaled_x is not None and not isinstance(y, Const):
             return Multiply()(scaled_x[0], Multiply()(scaled_x[1], y))
-    elif scaled_x is not None and number_of(y) is not None and number_of(scaled_x[0]) is not None:
-        return Multiply()(Divide()(scaled_x[0], y), scaled_x[1])
+    elif scaled_x is not None:
+        return Multiply()(scaled_x[0], Divide()(scaled_x[1], y))
+    elif scaled_y is not None:
+        return Multiply()(Divide()(_filled(1, y), scaled_y[0]), Divide()(x, scaled_y[1]))
     return None
 
 
@@ -262,6 +266,7 @@ def _double_negation(node: Apply) -> Node | None:
     Add()(_x(), Negate()(_y())),
     Add()(Negate()(_x()), _y()),
     Subtract()(_x(), Negate()(_y())),
+    Subtract()(Negate()(_x()), _y()),
 ])  # fmt: skip
 def _add_negation(node: Apply) -> Node | None:
     x, y = node.operands
@@ -270,9 +275,11 @@ def _add_negation(node: Apply) -> Node | None:
         opposite = Subtract() if isinstance(node.primitive, Add) else Add()
         return opposite(x, negated.operands[0])
     negated = applied(x, Negate)
-    if negated is not None and isinstance(node.primitive, Add):
+    if negated is None:
+        return None
+    if isinstance(node.primitive, Add):
         return Subtract()(y, negated.operands[0])
-    return None
+    return Negate()(Add()(negated.operands[0], y))
 
 
 @rule("sign outwards", Multiply, Divide, Contract, Sum, Mean, Broadcast, Permute, Reshape, examples=lambda: [
@@ -460,6 +467,12 @@ def _sum_with_itself(node: Apply) -> Node | None:
 def _product_with_itself(node: Apply) -> Node | None:
     x, y = node.operands
     return Square()(x) if x is y and not isinstance(x, Const) else None
+
+
+@rule("(√x)² → x", Square, examples=lambda: [Square()(Sqrt()(Exp()(_x())))])
+def _square_of_root(node: Apply) -> Node | None:
+    root = applied(node.operands[0], Sqrt)
+    return None if root is None else root.operands[0]
 
 
 @rule("x·(1/y) → x/y", Multiply, examples=lambda: [

@@ -8,10 +8,11 @@ from typing import Final, Literal, TypeAlias
 from chainrule.calculus import Contribution, Stage
 from chainrule.derivation.document import Block, Document, Equation, Heading, Paragraph, Words
 from chainrule.derivation.index_form import IndexNames, index_notation
+from chainrule.derivation.legend import legend, repetition_legend, walk
 from chainrule.derivation.notate import Notator, literal, product_shapes, shape_of
 from chainrule.derivation.record import GradientRecord, Record, StageRecord, StepRecord
 from chainrule.derivation.words import Language, join, say
-from chainrule.ir import Apply, Const, Dim, Input, Node, named_dim, topological_order
+from chainrule.ir import Apply, Const, Dim, Input, Node, topological_order
 from chainrule.primitives import (
     BigOperator,
     Broadcast,
@@ -20,6 +21,8 @@ from chainrule.primitives import (
     Notation,
     Pairing,
     Partial,
+    Reshape,
+    Softmax,
     Sum,
     Symbol,
     indexed,
@@ -40,59 +43,63 @@ class Writer:
         self.language = language
         self.notator = Notator(record)
         self._said: set[Words] = set()
+        self._active = {entry.symbol for entry in record.backward.accumulations}
 
     def document(self, form: Form) -> Document:
         """The whole derivation in one form; a general remark is made once, where it first applies."""
         self._said.clear()
         body = {"matrix": self._matrix, "path": self._path, "index": self._index}[form]()
-        return Document((*self._opening(form), *body), self.language)
+        return Document((*self._opening(body), *body), self.language)
 
     def _say(self, key: str, *parts: str | Notation | Words) -> Words:
         return say(self.language, key, *parts)
 
     # What every form begins with
 
-    def _opening(self, form: Form) -> list[Block]:
+    def _opening(self, body: list[Block]) -> list[Block]:
         loss = Symbol(self.record.loss.name)
         blocks: list[Block] = [Heading(self._say("title", loss), 1)]
-        shapes = [
-            self._say("shape of", Symbol(node.name), shape_of(node.type) or self._say("scalar"))
-            for node in self.record.program.inputs
-        ]
+        shapes = [self._shape_words(node) for node in self.record.program.inputs]
         blocks.append(Paragraph(self._say("shapes", join(self.language, shapes))))
         for rewrite in dict.fromkeys(rewrite.rule for rewrite in self.record.recognitions):
             blocks.append(Paragraph(self._say("recognized", rewrite)))
         convention = self._convention()
         if convention is not None:
             blocks.append(Paragraph(convention))
-        if form != "index":
-            a, b = Symbol("a"), Symbol("b")
-            blocks.append(Paragraph(self._say("notation", "1", Pairing(a, b), Infix("⊙", (a, b)))))
-        deltas = [
+        marks = legend(body, self.language)
+        if marks:
+            blocks.append(Paragraph(self._say("legend", join(self.language, marks, "list semicolon"))))
+        repetition = repetition_legend(body, self.language)
+        if repetition is not None:
+            blocks.append(Paragraph(repetition))
+        deltas: list[Words] = [
             (Infix("=", (self.notator.of(cotangent), self.notator.partial(symbol))),)
             for symbol, cotangent in reversed(self.notator.delta_symbols.items())
         ]
         if deltas:
-            blocks.append(Paragraph(self._say("delta", join(self.language, [tuple(d) for d in deltas]))))
+            blocks.append(Paragraph(self._say("delta", join(self.language, deltas))))
         return blocks
 
+    def _shape_words(self, node: Input) -> Words:
+        if node.type.ndim == 1:
+            return self._say("length of", Symbol(node.name), shape_of(node.type))
+        return self._say("shape of", Symbol(node.name), shape_of(node.type) or self._say("scalar"))
+
     def _convention(self) -> Words | None:
-        """Which way round samples lie, read off the first product with a parameter."""
+        """Which way round samples lie, read off the first product of data with a parameter."""
         parameters = set(self.record.backward.wrt)
+        data = set(self.record.program.inputs) - parameters
         for stage in self.record.backward.stages:
             for node in topological_order([stage.expression]):
-                if isinstance(node, Apply) and isinstance(node.primitive, Contract) and len(node.operands) == 2:
-                    left, right = node.operands
-                    shown = self.notator.of(node)
-                    if (
-                        isinstance(left, Input)
-                        and isinstance(right, Input)
-                        and (left in parameters) != (right in parameters)
-                    ):
-                        if left in parameters and left.type.ndim == 2:
-                            return self._say("columns", Symbol(right.name), shown)
-                        if right in parameters and left.type.ndim == 2:
-                            return self._say("rows", Symbol(left.name), shown)
+                if not isinstance(node, Apply) or not isinstance(node.primitive, Contract) or len(node.operands) != 2:
+                    continue
+                left, right = node.operands
+                shown = self.notator.of(node)
+                if left in data and right in parameters and left.type.ndim == 2 and node.primitive.output[:1] == (0,):
+                    return self._say("rows", self.notator.of(left), shown)
+                if left in parameters and right in data and left.type.ndim == 2 and right.type.ndim <= 2:
+                    several = right.type.ndim == 2 and right.type.shape[1] != 1
+                    return self._say("columns of a batch" if several else "columns", self.notator.of(right), shown)
         return None
 
     def _forward(self) -> list[Block]:
@@ -123,9 +130,11 @@ class Writer:
     # The matrix form
 
     def _matrix(self) -> list[Block]:
-        change = Pairing(Partial(Symbol(self.record.loss.name), Symbol("v")), Symbol("v", "d"))
+        loss, anything = Symbol(self.record.loss.name), Symbol("q")
+        gradient = Partial(loss, anything)
+        change = Infix("=", (Symbol(loss.name, "d"), Pairing(gradient, Symbol("q", "d"))))
         blocks = [*self._forward(), *self._differentials(), Heading(self._say("backward"))]
-        blocks.append(Paragraph(self._say("backward text", change, Symbol("v"))))
+        blocks.append(Paragraph(self._say("backward text", gradient, change, anything)))
         blocks += [self._step(step) for step in self.record.steps]
         return [*blocks, *self._results()]
 
@@ -146,9 +155,14 @@ class Writer:
             reasons.append(self._say("several uses", Symbol(entry.symbol.name), str(len(entry.contributions))))
         if step.merge is not None:
             sides.append(self.notator.of(step.merge.right, explicit=True))
-            rules = list(dict.fromkeys(rewrite.rule for rewrite in entry.rewrites))
-            reasons.append(self._say("cancel", "; ".join(rules)))
+            reasons.append(self._say("cancel", self._written_out_names(step)))
         return Equation(tuple(sides), product_shapes(entry.result), tuple(reasons))
+
+    def _written_out_names(self, step: StepRecord) -> Words:
+        """The later cotangents that a merged result has written out."""
+        known = {entry.cotangent for entry in self.record.backward.accumulations}
+        used = [node for node in topological_order([step.chain.right]) if node in known and isinstance(node, Input)]
+        return join(self.language, [(self.notator.symbol(node),) for node in used])
 
     def _names_of(self, symbol: Input) -> list[Notation]:
         """`δ2 = ∂L/∂z2`, or `∂L/∂W2` alone."""
@@ -157,35 +171,49 @@ class Writer:
         return [partial] if cotangent is None else [self.notator.of(cotangent), partial]
 
     def _pairing_equation(self, contribution: Contribution) -> Notation:
-        """⟨δ, J dx⟩ = ⟨Jᵀδ, dx⟩; for the loss itself dL = ⟨gradient, dx⟩."""
+        """⟨δ, J dx⟩ = ⟨Jᵀδ, dx⟩."""
         adjoint = self.notator.of(self.record.adjoint(contribution), explicit=True)
         right = Pairing(adjoint, self.notator.of(contribution.tangent))
-        if isinstance(contribution.cotangent, Const):
-            return Infix("=", (Symbol(contribution.stage.name, "d"), right))
         linear_map = self.notator.of(self.record.linear_map(contribution), explicit=True)
+        if isinstance(contribution.cotangent, Const):
+            return right if linear_map == right else Infix("=", (linear_map, right))
         return Infix("=", (Pairing(self.notator.of(contribution.cotangent), linear_map), right))
 
     def _reason(self, contribution: Contribution) -> Words:
         """Why the contribution is what it is, by the operations between the operand and the result."""
         if self.record.linear_map(contribution) is contribution.tangent:
             return self._say("identity", Symbol(contribution.stage.name), Symbol(contribution.operand.name))
-        because = self._say("because", self._pairing_equation(contribution))
-        path = _operations_on(contribution)
-        extra: Words = ()
+        equation = self._pairing_equation(contribution)
         if isinstance(contribution.cotangent, Const):
-            return because
-        if contribution.stage in self.record.derivative_symbols:
-            extra = self._say("elementwise")
-        elif any(isinstance(node.primitive, Contract) for node in path):
-            extra = self._say("product")
-        elif _repeated_sizes(path):
-            extra = self._say("broadcast", "×".join(map(str, _repeated_sizes(path))))
-        elif not isinstance(contribution.cotangent, Const) and any(isinstance(node.primitive, Sum) for node in path):
-            extra = self._say("sum")
+            change = Symbol(contribution.stage.name, "d")
+            active = [operand for operand in contribution.stage.operands if operand in self._active]
+            if len(active) > 1:
+                return self._say("loss term", change, self.notator.of(contribution.tangent), equation)
+            sides = equation.operands if isinstance(equation, Infix) and equation.operator == "=" else (equation,)
+            return self._say("because", Infix("=", (change, *sides)))
+        because = self._say("because", equation)
+        extra = self._general_reason(contribution)
         if not extra or extra in self._said:
             return because
         self._said.add(extra)
         return (*because, "; " if self.language == "en" else "；", *extra)
+
+    def _general_reason(self, contribution: Contribution) -> Words:
+        """The remark that holds for every map of this kind."""
+        path = _operations_on(contribution)
+        expression = contribution.stage.expression
+        if contribution.stage in self.record.derivative_symbols:
+            return self._say("elementwise")
+        if isinstance(expression, Apply) and isinstance(expression.primitive, Softmax):
+            return self._say("softmax")
+        if any(isinstance(node.primitive, Contract) for node in path):
+            matrices = all(isinstance(self.notator.of(n), Infix) for n in path if isinstance(n.primitive, Contract))
+            return self._say("product") if matrices else ()
+        if _repeated_sizes(path) and all(isinstance(node.primitive, Broadcast | Reshape) for node in path):
+            return self._say("broadcast", "×".join(map(str, _repeated_sizes(path))))
+        if path and all(isinstance(node.primitive, Sum) for node in path):
+            return self._say("sum")
+        return ()
 
     def _results(self) -> list[Block]:
         blocks: list[Block] = [Heading(self._say("results"))]
@@ -213,7 +241,7 @@ class Writer:
         blocks.append(Heading(self._say("chains")))
         for gradient in self.record.gradients:
             blocks += self._chains(gradient)
-        return [*blocks, *self._results()]
+        return blocks if all(gradient.paths for gradient in self.record.gradients) else [*blocks, *self._results()]
 
     def _factors(self, record: StageRecord) -> list[Block]:
         """∂stage/∂operand for every operand: a value for the loss and for activations, a pairing for other maps."""
@@ -237,7 +265,14 @@ class Writer:
                         self.notator.symbol(record.derivative_symbol),
                         self.notator.of(record.derivative.right),
                     )
-                    blocks.append(Equation(sides, shape_of(contribution.operand.type), (self._reason(contribution),)))
+                    change = Symbol(record.stage.name, "d")
+                    linear_map = self.notator.of(self.record.linear_map(contribution), explicit=True)
+                    why = self._say("because", Infix("=", (change, linear_map)))
+                    general = self._say("elementwise")
+                    if general not in self._said:
+                        self._said.add(general)
+                        why = (*why, "; " if self.language == "en" else "；", *general)
+                    blocks.append(Equation(sides, shape_of(contribution.operand.type), (why,)))
                 else:
                     cotangent = self.notator.of(contribution.cotangent)
                     adjoint = self.notator.of(self.record.adjoint(contribution), explicit=True)
@@ -269,8 +304,10 @@ class Writer:
             factors = tuple(Partial(Symbol(c.stage.name), Symbol(c.operand.name)) for c in path.contributions)
             product: Notation = factors[0] if len(factors) == 1 else Infix("·", factors)
             sides: tuple[Notation, ...] = (product, self.notator.of(path.claim.right, explicit=True))
-            if not several and product != partial:
-                sides = (partial, *sides)
+            if not several:
+                final = self.notator.of(gradient.written_out.right, explicit=True)
+                merged = (final,) if final not in sides and len(path.contributions) > 1 else ()
+                sides = (*sides, *merged) if product == partial else (partial, *sides, *merged)
             blocks.append(Equation(sides, product_shapes(path.claim.right)))
         if gradient.path_sum is not None:
             total = self.notator.of(gradient.path_sum.right, explicit=True)
@@ -280,13 +317,9 @@ class Writer:
     # The index form
 
     def _index(self) -> list[Block]:
-        names = IndexNames(self.record.program.dim_names)
-        runs = [
-            self._say("runs over", names.letter(named_dim(dim)), Symbol(dim)) for dim in self.record.program.dim_names
-        ]
+        used = {node.name for node in self.record.program.inputs} | {s.name for s in self.record.backward.stages}
+        names = IndexNames(self.record.program.dim_names, used)
         blocks: list[Block] = [Heading(self._say("forward"))]
-        if runs:
-            blocks.insert(0, Paragraph(self._say("index note", join(self.language, runs))))
         for record in self.record.stages:
             blocks.append(self._index_equation([Symbol(record.stage.name)], [record.stage.expression], names))
             if record.derivative is not None and record.derivative_symbol is not None:
@@ -294,10 +327,18 @@ class Writer:
                 left = self._leaf(record.derivative_symbol, index)
                 right = index_notation(record.derivative.right, index, self._leaf, names)
                 blocks.append(Equation((left, right), "", (self._say("derivative"),)))
-        blocks.append(Heading(self._say("backward")))
+        blocks.append(Heading(self._say("chain rule heading")))
         for step in self.record.steps:
             blocks.append(self._index_step(step, names))
-        return blocks
+        declared = [
+            self._say("runs over", join(self.language, [(letter,) for letter in letters]), str(dim))
+            for dim, letters in names.runs
+        ]
+        return (
+            [Paragraph(self._say("index note", join(self.language, declared, "list semicolon"))), *blocks]
+            if declared
+            else blocks
+        )
 
     def _index_equation(self, left: Sequence[Notation], right: Sequence[Node], names: IndexNames) -> Equation:
         index = names.indices(right[0].type.shape)
@@ -315,10 +356,16 @@ class Writer:
         if not terms:
             return Equation(equation.sides, "", (self._say("seed"),))
         chain: Notation = terms[0] if len(terms) == 1 else Infix("+", tuple(terms))
-        direct = all(isinstance(contribution.cotangent, Const) for contribution in entry.contributions)
-        reasons = [] if direct else [self._say("chain rule", chain)]
+        if all(isinstance(contribution.cotangent, Const) for contribution in entry.contributions):
+            reasons = [self._say("differentiate", Symbol(self.record.loss.name))]
+        else:
+            reasons = [self._say("chain rule", chain)]
+            vanishing = self._say("vanishing", Symbol(entry.symbol.name))
+            if _sums_away(terms, equation.sides[-1]) and vanishing not in self._said:
+                self._said.add(vanishing)
+                reasons[0] = (*reasons[0], "; " if self.language == "en" else "；", *vanishing)
         if step.merge is not None:
-            reasons.append(self._say("cancel", "; ".join(dict.fromkeys(rewrite.rule for rewrite in entry.rewrites))))
+            reasons.append(self._say("cancel", self._written_out_names(step)))
         return Equation(equation.sides, "", tuple(reasons))
 
     def _index_term(self, contribution: Contribution, index: tuple[Notation, ...], names: IndexNames) -> Notation:
@@ -339,6 +386,13 @@ class Writer:
             return literal(node) if node.is_filled else indexed(literal(node), list(index))
         assert isinstance(node, Input)
         return indexed(self.notator.symbol(node), list(index))
+
+
+def _sums_away(terms: list[Notation], result: Notation) -> bool:
+    """Whether the chain rule sums over an index that the result does not sum over."""
+    before = {index for term in terms for part in walk(term) if isinstance(part, BigOperator) for index in part.indices}
+    after = {index for part in walk(result) if isinstance(part, BigOperator) for index in part.indices}
+    return not before <= after
 
 
 def product_shapes_of_stage(stage: Stage) -> str:

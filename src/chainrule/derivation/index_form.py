@@ -34,7 +34,7 @@ from chainrule.primitives import (
 Leaf: TypeAlias = Callable[[Node, Sequence[Notation]], Notation]
 """Writes the element of an Input, a Const or a named value at an index; without an index, the whole of it."""
 
-_LETTERS = "ijklmpqrstuvwabcfgh"
+_LETTERS = "ijkmpqrstuvwabcfgh"  # without l, which reads as 1
 _COMPARISONS: dict[Comparison, str] = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}
 _FUNCTIONS: dict[MathFunction, str] = {"log": "ln", "sigmoid": "σ"}
 _REDUCTIONS: dict[ReductionKind, str] = {"sum": "Σ", "max": "max", "min": "min"}
@@ -52,6 +52,7 @@ class IndexNames:
         taken = {*avoid, *(name for dim in sizes if isinstance(dim, SymbolicDim) for name in dim.names)}
         self._letters = [letter for letter in _LETTERS if letter not in taken]
         self._preferred: dict[Dim, str] = {}
+        self._runs: dict[Dim, dict[str, None]] = {}
         if named_dim("n") in sizes and "i" in self._letters:
             self._preferred[named_dim("n")] = "i"
         for dim in sizes:
@@ -65,17 +66,27 @@ class IndexNames:
                 self._preferred[dim] = free[0]
         return self._preferred.get(dim)
 
+    @property
+    def runs(self) -> list[tuple[Dim, list[Notation]]]:
+        """The sizes met, each with the letters that have run over it."""
+        return [(dim, [Symbol(letter) for letter in sorted(letters)]) for dim, letters in self._runs.items()]
+
     def letter(self, dim: Dim, used: Container[str] = ()) -> Symbol:
         """A letter for an index that runs over `dim`, none of those in `used`."""
+        letter = self._letter(dim, used)
+        self._runs.setdefault(dim, {})[letter] = None
+        return Symbol(letter)
+
+    def _letter(self, dim: Dim, used: Container[str]) -> str:
         preferred = self._prefer(dim)
         if preferred is not None and preferred not in used:
-            return Symbol(preferred)
+            return preferred
         marks = ""
         while True:
             for letter in self._letters:
                 # Another size keeps its own letter while there are letters that no size prefers.
                 if letter + marks not in used and (marks or letter not in self._preferred.values()):
-                    return Symbol(letter + marks)
+                    return letter + marks
             marks += "′"
 
     def indices(self, shape: Shape, used: Collection[str] = ()) -> tuple[Notation, ...]:

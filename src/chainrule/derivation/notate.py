@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -12,14 +13,18 @@ from chainrule.primitives import (
     Broadcast,
     Call,
     Contract,
+    Fraction,
+    Indexed,
     Infix,
     Multiply,
+    Negate,
     Notation,
     Number,
     Pairing,
     Partial,
-    Permute,
     Postfix,
+    Reshape,
+    Slice,
     Sum,
     Symbol,
 )
@@ -30,9 +35,12 @@ class Notator:
 
     def __init__(self, record: Record) -> None:
         self._loss = Symbol(record.loss.name)
+        names = {node.name for node in record.program.inputs} | {stage.name for stage in record.backward.stages}
+        mark = "Δ" if any("d" + name in names for name in names) else "d"
+        self._mark = mark
         self._symbols: dict[Input, Notation] = {}
         self.delta_symbols: dict[Input, Input] = {}
-        deltas = _delta_names([stage.operands[0] for stage in record.derivative_symbols])
+        deltas = _delta_names(_pre_activations(record), names)
         for entry in record.backward.accumulations:
             symbol = entry.symbol
             delta = deltas.get(symbol)
@@ -41,7 +49,7 @@ class Notator:
                 self.delta_symbols[symbol] = entry.cotangent
             else:
                 self._symbols[entry.cotangent] = Partial(self._loss, Symbol(symbol.name))
-            self._symbols[Input(TANGENT + symbol.name, symbol.type)] = Symbol(symbol.name, "d")
+            self._symbols[Input(TANGENT + symbol.name, symbol.type)] = Symbol(symbol.name, mark)
         for stage, symbol in record.derivative_symbols.items():
             expression = stage.expression
             assert isinstance(expression, Apply)
@@ -53,7 +61,7 @@ class Notator:
         """The name of an input, a named value, a tangent or a cotangent."""
         found = self._symbols.get(node)
         if found is None:
-            for prefix, mark in ((TANGENT, "d"), (COTANGENT, "δ")):
+            for prefix, mark in ((TANGENT, self._mark), (COTANGENT, "δ")):
                 if node.name.startswith(prefix):
                     return Symbol(node.name.removeprefix(prefix), mark)
             return Symbol(node.name)
@@ -66,34 +74,58 @@ class Notator:
     def of(self, node: Node, explicit: bool = False) -> Notation:
         """`node` in matrix notation; `explicit` writes repetition as a product with a vector of ones."""
         written: dict[Node, Notation] = {}
-        for part in topological_order([node]):
-            written[part] = self._write(part, written, explicit)
+        order = topological_order([node])
+        plain = {part for part in order if _is_stretched(part, order)}
+        for part in order:
+            written[part] = self._write(part, written, explicit, explicit and part not in plain)
         return written[node]
 
-    def _write(self, node: Node, written: Mapping[Node, Notation], explicit: bool) -> Notation:
+    def _write(self, node: Node, written: Mapping[Node, Notation], explicit: bool, ones: bool) -> Notation:
         if isinstance(node, Input):
             return self.symbol(node)
         if isinstance(node, Const):
             return literal(node)
         assert isinstance(node, Apply)
         operands = [written[operand] for operand in node.operands]
-        special = _scaled(node, operands)
+        special = _scaled(node, operands) or _element(node, written)
+        if special is None and ones:
+            special = _with_ones(node, operands)
         if special is None and explicit:
-            special = self._with_ones(node, operands) or _pairing(node, written)
+            special = _pairing(node, written)
         if special is not None:
             return special
         result: Notation = node.primitive.notation(operands, [operand.type for operand in node.operands])
         return result
 
-    def _with_ones(self, node: Apply, operands: list[Notation]) -> Notation | None:
-        """`1 db` for a vector repeated over rows; values of the forward pass are left as NumPy has them."""
-        if not isinstance(node.primitive, Broadcast) or len(node.primitive.shape) != 2 or len(node.primitive.axes) != 1:
-            return None
-        (kept,) = node.primitive.axes
-        if node.primitive.shape[1 - kept] == 1 or not any(map(_is_calculus, topological_order(node.operands))):
-            return None
-        ones = Number(1)
-        return Infix("", (ones, operands[0]) if kept == 1 else (operands[0], Postfix("ᵀ", ones)))
+
+def _with_ones(node: Apply, operands: list[Notation]) -> Notation | None:
+    """`1 b` for a vector repeated as rows, `u 1ᵀ` as columns, `1 c` for a number repeated."""
+    if not isinstance(node.primitive, Broadcast) or not 1 <= len(node.primitive.shape) <= 2:
+        return None
+    repeated = [axis for axis in range(node.type.ndim) if axis not in node.primitive.axes]
+    if len(repeated) != 1 or node.primitive.shape[repeated[0]] == 1:
+        return None
+    ones = Number(1)
+    return Infix("", (ones, operands[0]) if repeated == [0] else (operands[0], Postfix("ᵀ", ones)))
+
+
+def _is_stretched(node: Node, order: list[Node]) -> bool:
+    """Whether `node` repeats a forward value only to meet an array of full shape, as NumPy does unasked."""
+    if not (isinstance(node, Apply) and isinstance(node.primitive, Broadcast)):
+        return False
+    if any(map(_is_calculus, topological_order(node.operands))):
+        return False
+    users = [part for part in order if isinstance(part, Apply) and node in part.operands]
+    return bool(users) and all(
+        not isinstance(user.primitive, Contract)
+        and user.type == node.type
+        and any(o is not node and not is_scale(o) and not isinstance(_primitive(o), Broadcast) for o in user.operands)
+        for user in users
+    )
+
+
+def _primitive(node: Node) -> object:
+    return node.primitive if isinstance(node, Apply) else None
 
 
 def _is_calculus(node: Node) -> bool:
@@ -104,12 +136,27 @@ def _is_calculus(node: Node) -> bool:
 
 
 def literal(node: Const) -> Notation:
-    """A number, a size, or `C` for an array of numbers."""
+    """A number, a size, or `C` for an array of numbers; √2 and 1/√8 where the number is one of these."""
     if isinstance(node.value, SymbolicDim):
         return size(node.value)
-    if isinstance(node.value, bool | int | float):
+    if isinstance(node.value, float):
+        return root_of(node.value) or Number(node.value)
+    if isinstance(node.value, bool | int):
         return Number(node.value)
     return Symbol("C")
+
+
+def root_of(number: float) -> Notation | None:
+    """√k or 1/√k for a whole k up to 4096 that is no square, if that is `number` to the last digits."""
+    for power, make in ((number**2, _root), (number**-2 if number else 0.0, lambda k: Fraction(Number(1), _root(k)))):
+        k = round(power) if 1 < power <= 4096 else 0
+        if number > 0 and k and abs(power - k) <= 1e-14 * k and math.isqrt(k) ** 2 != k:
+            return make(k)
+    return None
+
+
+def _root(k: int) -> Notation:
+    return Call("√", (Number(k),))
 
 
 def size(dim: SymbolicDim) -> Notation:
@@ -125,9 +172,42 @@ def size(dim: SymbolicDim) -> Notation:
 
 def _scaled(node: Apply, operands: list[Notation]) -> Notation | None:
     """`2/n · x`: a product with one repeated number is not written ⊙."""
-    if isinstance(node.primitive, Multiply) and is_scale(node.operands[0]):
-        return Infix("·", tuple(operands))
+    if not isinstance(node.primitive, Multiply):
+        return None
+    for k, operand in enumerate(node.operands):
+        if is_scale(operand) or (isinstance(operand, Apply) and _repeats_number(operand)):
+            return Infix("·", (operands[k], operands[1 - k]))
     return None
+
+
+def _repeats_number(node: Apply) -> bool:
+    return isinstance(node.primitive, Broadcast) and node.primitive.axes == () and node.type.ndim > 0
+
+
+def _element(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
+    """`x[0]` for a slice of size 1 whose axis is dropped."""
+    (first, *_) = node.operands or (None,)
+    if (
+        not isinstance(node.primitive, Reshape)
+        or not isinstance(first, Apply)
+        or not isinstance(first.primitive, Slice)
+    ):
+        return None
+    shown = written[first]
+    sizes, shape = first.type.shape, node.type.shape
+    if not isinstance(shown, Indexed) or [d for d in sizes if d != 1] != [d for d in shape if d != 1]:
+        return None
+    dropped = len(sizes) - len(shape)
+    entries: list[Notation] = []
+    for start, size_, entry in zip(first.primitive.starts, sizes, shown.indices, strict=True):
+        if size_ == 1 and dropped and isinstance(start, int):
+            dropped -= 1
+            entries.append(Number(start))
+        else:
+            entries.append(entry)
+    while entries and entries[-1] == Symbol(":"):
+        entries.pop()
+    return None if dropped else Indexed(shown.base, tuple(entries))
 
 
 def _pairing(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
@@ -141,13 +221,23 @@ def _pairing(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
     return Pairing(written[operand.operands[0]], written[operand.operands[1]])
 
 
-def _delta_names(symbols: list[Input]) -> dict[Input, str]:
-    """`2` for z2 where the number is its own, else the whole name."""
+def _pre_activations(record: Record) -> list[Input]:
+    """What activations are applied to, and what else is called z."""
+    found = [stage.operands[0] for stage in record.derivative_symbols]
+    found += [stage.symbol for stage in record.backward.stages if re.fullmatch(r"z\d*", stage.name)]
+    order = [stage.symbol for stage in record.backward.stages]
+    return sorted({symbol for symbol in found if symbol in order}, key=order.index)
+
+
+def _delta_names(symbols: list[Input], taken: set[str]) -> dict[Input, str]:
+    """`2` for z2 where the number is its own, else the whole name; none that could be taken for a user's name."""
     numbers = [re.sub(r"^.*?(\d*)$", r"\1", symbol.name) for symbol in symbols]
-    return {
+    names = {
         symbol: number if number and numbers.count(number) == 1 else symbol.name
         for symbol, number in zip(symbols, numbers, strict=True)
     }
+    clashing = {f"{letter}{joint}{name}" for name in names.values() for letter in ("delta", "δ") for joint in ("", "_")}
+    return {} if clashing & taken else names
 
 
 def shape_of(type_: ArrayType) -> str:
@@ -186,9 +276,9 @@ def _product_under(node: Node) -> Apply | None:
     while isinstance(node, Apply):
         if isinstance(node.primitive, Contract):
             return node
-        if isinstance(node.primitive, Multiply) and isinstance(node.operands[0], Const):
+        if isinstance(node.primitive, Multiply) and is_scale(node.operands[0]):
             node = node.operands[1]
-        elif len(node.operands) == 1 and not isinstance(node.primitive, Sum | Broadcast | Permute):
+        elif isinstance(node.primitive, Negate):
             node = node.operands[0]
         else:
             return None

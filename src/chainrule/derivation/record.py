@@ -217,7 +217,7 @@ class Record:
         for entry in self.backward.accumulations:
             (known[entry.cotangent],) = substitute([self._primed(entry)], known)
         (result,) = substitute([node], known)
-        return result
+        return Simplifier()(result)
 
     def _chain(self, entry: Accumulation) -> Node:
         """The chain of an accumulation, with σ′(z) for the derivative of an activation."""

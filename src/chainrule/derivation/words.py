@@ -14,9 +14,13 @@ LANGUAGES: Final = ("en", "zh")
 _SENTENCES: dict[str, tuple[str, str]] = {
     "title": ("Backward pass of {0}", "{0} 的反向传播推导"),
     "shapes": ("Shapes: {0}.", "形状：{0}。"),
-    "shape of": ("{0} is {1}", "{0} 为 {1}"),
+    "shape of": (
+        "{0} is {1}",
+        "{0} 为 {1}",
+    ),
     "scalar": ("a scalar", "标量"),
     "list comma": (", ", "，"),
+    "list semicolon": ("; ", "；"),
     "recognized": ("Recognised: {0}.", "识别出：{0}。"),
     "rows": (
         "Each row of {0} is one sample (batch convention): a layer is {1}.",
@@ -26,12 +30,19 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "A sample {0} is a column (one-sample convention): a layer is {1}.",
         "样本 {0} 是列向量（单样本约定）：一层写作 {1}。",
     ),
-    "notation": (
-        "⊙ multiplies element by element, ᵀ transposes, {0} is a vector of ones, and {1} is the sum of all entries "
-        "of {2}.",
-        "⊙ 为逐元素相乘，ᵀ 为转置，{0} 为全一向量，{1} 为 {2} 全部元素之和。",
+    "elementwise product": ("⊙ multiplies element by element", "⊙ 为逐元素相乘"),
+    "transposed": ("ᵀ transposes", "ᵀ 为转置"),
+    "transposed last": ("ᵀ transposes the last two axes", "ᵀ 转置最后两个轴"),
+    "ones": ("1 beside a matrix is a vector of ones", "与矩阵相乘的 1 为全一向量"),
+    "inner product": ("{0} is the sum of all entries of {1}", "{0} 为 {1} 全部元素之和"),
+    "indicator": ("{0} is 1 where the condition holds, else 0", "{0} 在条件成立处为 1，否则为 0"),
+    "logistic": ("{0} is the logistic function", "{0} 为逻辑函数"),
+    "axes": ("a subscript on a reduction counts axes from 0", "归约运算的下标为轴号，从 0 数起"),
+    "legend": ("Notation: {0}.", "记号：{0}。"),
+    "delta": (
+        "Abbreviations for the gradient with respect to a pre-activation: {0}.",
+        "损失对激活前的值的梯度，简记为：{0}。",
     ),
-    "delta": ("Short for the gradients at the pre-activations: {0}.", "激活前的梯度简记为：{0}。"),
     "forward": ("Forward pass", "前向传播"),
     "differentials": ("Linearize: the differential of each equation", "线性化：每个等式的微分"),
     "differentials text": (
@@ -40,12 +51,15 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "backward": ("Transpose: the gradients, from the loss backwards", "转置：从损失开始反向求梯度"),
     "backward text": (
-        "The change of the loss is {0} for every quantity {1}; moving the linear map to the other side of the pairing "
-        "gives its transpose, and with it the gradient.",
-        "对任一中间量 {1}，损失的增量都可写成 {0}；把线性映射移到内积的另一侧就得到它的转置，梯度由此而来。",
+        "{0} is defined by {1} when {2} alone changes. Moving the linear map to the other side of the pairing "
+        "(the inner product) gives its transpose, and with it the gradient.",
+        "{0} 由下式定义：只有 {2} 改变时，{1}。把线性映射移到内积的另一侧就得到它的转置，梯度由此而来。",
     ),
     "factors": ("The factors", "链式法则的各个因子"),
-    "chains": ("The chains", "逐条链"),
+    "chains": (
+        "The chains",
+        "各条链",
+    ),
     "chain of": ("{0}: one chain", "{0}：一条链"),
     "chains of": (
         "{0}: {1} chains, one for every path from {2} to {3}",
@@ -58,11 +72,14 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "sum of chains": ("The chains add up.", "各条链相加。"),
     "results": ("Gradients", "梯度汇总"),
     "because": ("because {0}", "因为 {0}"),
-    "from": ("from {0}: {1}", "由 {0}：{1}"),
+    "from": (
+        "from {0}: {1}",
+        "来自 {0}：{1}",
+    ),
     "seed": ("a quantity has the derivative 1 with respect to itself", "任何量对自身的导数为 1"),
     "several uses": (
-        "{0} is used {1} times, and what its uses send back adds up",
-        "{0} 被使用了 {1} 次，各处传回的梯度相加",
+        "{0} is used {1} times; the contributions add up",
+        "{0} 用到 {1} 次，各处的贡献相加",
     ),
     "identity": ("{0} changes one for one with {1}", "{1} 变化多少，{0} 就变化多少"),
     "elementwise": (
@@ -70,28 +87,66 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "激活函数逐元素作用，雅可比矩阵是对角阵，转置等于自身",
     ),
     "product": (
-        "a product transposes to a product: the factor that stays is transposed and changes sides",
-        "乘积的转置仍是乘积：保留的因子取转置并换边",
+        "the constant factor crosses to the other side of the pairing and is transposed on the way; a left factor "
+        "stays on the left, a right factor on the right",
+        "常数因子移到内积另一侧时取转置：左乘仍是左乘，右乘仍是右乘",
     ),
     "broadcast": (
-        "repetition along {0} transposes to a sum along {0}",
-        "沿 {0} 重复的转置是沿 {0} 求和",
+        "broadcasting along {0} transposes to a sum along {0}",
+        "沿 {0} 轴广播（复制）的转置是沿 {0} 轴求和",
     ),
-    "sum": ("a sum transposes to a repetition", "求和的转置是重复"),
-    "cancel": ("written out and cancelled ({0})", "代入后化简（{0}）"),
+    "sum": (
+        "a sum transposes to a broadcast",
+        "求和的转置是广播",
+    ),
+    "cancel": (
+        "with {0} written out and simplified",
+        "代入 {0} 并化简",
+    ),
     "derivative": (
-        "the derivative of the activation, in terms of values that the forward pass has",
-        "激活函数的导数，用前向传播已有的值表示",
+        "written with values that the forward pass has computed",
+        "用前向传播已算出的值表示",
     ),
     "index note": ("Indices: {0}.", "下标：{0}。"),
     "chain rule": ("by the chain rule, {0}", "由链式法则：{0}"),
     "runs over": ("{0} runs over {1}", "{0} 遍历 {1}"),
-    "form path": ("Chain rule, factor by factor", "链式法则：逐因子相乘"),
-    "form matrix": ("Matrix form", "矩阵形式"),
-    "form index": ("Index form", "下标形式"),
+    "length of": (
+        "{0} has length {1}",
+        "{0} 的长度为 {1}",
+    ),
+    "columns of a batch": (
+        "Each column of {0} is one sample (batch convention): a layer is {1}.",
+        "{0} 的每一列是一个样本（批量约定）：一层写作 {1}。",
+    ),
+    "loss term": (
+        "the part of {0} in {1} is {2}",
+        "{0} 中含 {1} 的部分为 {2}",
+    ),
+    "softmax": (
+        "the Jacobian of a softmax, diag(p) − p pᵀ, is symmetric, hence its own transpose",
+        "softmax 的雅可比矩阵 diag(p) − p pᵀ 是对称的，转置等于自身",
+    ),
+    "forward broadcast": (
+        "{0} repeats the vector {1} as rows, {2} repeats {3} as columns; the forward pass leaves this unsaid, as "
+        "NumPy does.",
+        "{0} 把向量 {1} 复制成各行，{2} 把 {3} 复制成各列；前向传播中按 NumPy 的习惯省略不写。",
+    ),
+    "vanishing": (
+        "terms in which {0} does not occur vanish",
+        "不含 {0} 的项为零",
+    ),
+    "differentiate": (
+        "{0}, differentiated with respect to one entry",
+        "对 {0} 的单个元素求导",
+    ),
+    "chain rule heading": (
+        "Chain rule: the gradients, from the loss backwards",
+        "链式法则：从损失开始反向求梯度",
+    ),
     "verified": (
-        "Verified: {0} of {1} lines hold at {2} random points (every line of the three forms, and the pairings and "
-        "rewrites behind them); worst relative error {3}; derivatives agree with finite differences to {4}.",
+        "Verified: {0} of {1} lines hold at {2} random points (every line of the three forms, and the "
+        "pairings and rewrites behind them); worst relative error {3}; derivatives agree with finite differences "
+        "to {4}.",
         "验证：{1} 行中有 {0} 行在 {2} 个随机点上成立（包括三种形式的每一行以及背后的内积和改写）；最大相对误差 {3}；"
         "导数与有限差分相差不超过 {4}。",
     ),
@@ -117,11 +172,11 @@ def say(language: Language, key: str, *parts: str | Notation | Words) -> Words:
     return tuple(pieces)
 
 
-def join(language: Language, items: list[Words]) -> Words:
-    """A list of phrases, parted by commas."""
+def join(language: Language, items: list[Words], separator: str = "list comma") -> Words:
+    """A list of phrases, parted by commas or semicolons."""
     pieces: list[str | Notation] = []
     for place, item in enumerate(items):
         if place:
-            pieces.extend(say(language, "list comma"))
+            pieces.extend(say(language, separator))
         pieces.extend(item)
     return tuple(pieces)

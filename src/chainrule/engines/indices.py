@@ -35,8 +35,8 @@ def check_indices(program: Program, values: Mapping[str, NDArray[Any]]) -> None:
 
 
 def _chooses(node: Apply, known: Mapping[Node, object]) -> bool:
-    """Whether integers that are known go into it."""
-    return any(operand in known and operand.type.dtype is DType.INT64 for operand in node.operands)
+    """Whether integers that are known go into it, or conditions on them."""
+    return any(operand in known and not operand.type.dtype.is_float for operand in node.operands)
 
 
 def _tried(node: Apply, known: Mapping[Node, NDArray[Any]], named: Mapping[Input, NDArray[Any]]) -> NDArray[Any]:

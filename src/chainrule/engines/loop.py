@@ -18,6 +18,12 @@ Report: TypeAlias = Callable[[int, NDArray[np.float64]], None]
 Status: TypeAlias = Literal["finished", "interrupted", "diverged"]
 
 
+def packed(value: Array, dtype: np.dtype[Any]) -> Array:
+    """`value` itself if it has that dtype, in row-major order without gaps and aligned, else a copy that has."""
+    # ascontiguousarray would turn a scalar into an array of one element.
+    return np.require(np.asarray(value), dtype, ["C_CONTIGUOUS", "ALIGNED"])
+
+
 class EngineError(ChainruleError, ValueError):
     """An engine was asked for something that it does not have."""
 
@@ -111,8 +117,7 @@ class Loop:
             shape, dtype = self._expected[name]
             if np.shape(value) != shape:
                 raise ShapeError(f"{name} has the shape {np.shape(value)}; the run expects {shape}")
-            # ascontiguousarray would turn a scalar into an array of one element.
-            return np.array(value, dtype=dtype, order="C", copy=True if copy else None)
+            return np.array(value, dtype=dtype, order="C") if copy else packed(value, dtype)
 
         own = {name: checked(name, state[name], True) for name in self.state}
         others = {name: checked(name, data[name], False) for name in (*self.rows, *self.fixed)}

@@ -97,6 +97,9 @@ class Contract(Multilinear):
     def _matrix_product(self, operands: Sequence[Notation]) -> Notation | None:
         """`A B` with transposes where the labels ask for them, if this is a matrix product over the last axes."""
         (left, right), output = self.inputs, self.output
+        for scalar, other, k in ((left, right, 0), (right, left, 1)):
+            if not scalar and other == output:  # one operand is a number
+                return Infix("·", (operands[k], operands[1 - k]))
         batch = [label for label in output if label in left and label in right]
         if not all(list(labels[: len(batch)]) == batch for labels in (left, right, output)):
             return None

@@ -26,7 +26,7 @@ from chainrule.ir import (
 from chainrule.primitives.base import Array, Example, Linear
 from chainrule.primitives.emitter import Accessor, Emitter
 from chainrule.primitives.layout import Cast, squeeze
-from chainrule.primitives.notation import BigOperator, Infix, Notation, Number, Postfix, Prefix
+from chainrule.primitives.notation import Call, Infix, Notation, Number, Postfix, Prefix
 
 S = TypeVar("S")
 I = TypeVar("I")
@@ -101,7 +101,7 @@ class Sum(Linear):
         if operand.ndim == 2:
             ones = Number(1)
             return Infix("", (Postfix("ᵀ", ones), x)) if self.axes == (0,) else Infix("", (x, ones))
-        return BigOperator("Σ", tuple(Number(axis) for axis in self.axes), x)
+        return Call("Σ", (x,), subscript=tuple(Number(axis) for axis in self.axes))
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
         shape = operands[0].type.shape

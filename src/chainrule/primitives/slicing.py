@@ -173,7 +173,11 @@ class Pad(Linear):
         return result
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return Call("pad", (operands[0],))
+        # Each axis as the range of the result that the operand takes, like the slice that undoes it.
+        places = zip(self.low, types[0].shape, self.interior, strict=True)
+        whole = self.type(types[0]).shape
+        ranges = [_slice_text(low, size, k + 1, dim) for (low, size, k), dim in zip(places, whole, strict=True)]
+        return Call("pad", (operands[0], Symbol(f"[{','.join(ranges)}]")))
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
         return Slice(self.low, operands[0].type.shape, tuple(k + 1 for k in self.interior))(cotangent)

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from chainrule.ir import ArrayType, ChainruleError, Input
@@ -97,6 +98,9 @@ def _bound_parameters(subject: Subject, args: Sequence[Any], shapes: Mapping[str
     for name in shapes:
         if name not in own and subject.attribute(name) is None:
             raise TraceError(_unknown(subject, name))
+    nameless = [name for name, parameter in parameters.items() if parameter.kind is parameter.POSITIONAL_ONLY]
+    leading = list(takewhile(own.__contains__, nameless[len(args) :]))
+    args = [*args, *(own.pop(name) for name in leading)]
     try:
         bound = subject.signature.bind_partial(*args, **own).arguments
     except TypeError as error:

@@ -10,8 +10,21 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from chainrule.ir import Dim, Node, dim_product
-from chainrule.primitives import abs_, as_floats, max_, mean, min_, sqrt, square, std, sum_, var
+from chainrule.ir import Dim, Node, ShapeError, dim_product, shape_text
+from chainrule.primitives import (
+    abs_,
+    as_floats,
+    expand_dims,
+    max_,
+    mean,
+    min_,
+    normalize_axes,
+    sqrt,
+    square,
+    std,
+    sum_,
+    var,
+)
 from chainrule.trace.literals import as_node
 from chainrule.trace.options import refuse_options
 from chainrule.trace.source import refusal
@@ -54,10 +67,21 @@ def _std(
 
 
 def _average(a: object, axis: Axis = None, weights: object = None) -> Node:
+    x = as_node(a)
     if weights is None:
-        return mean(as_node(a), axis)
+        return mean(x, axis)
     w = as_node(weights)
-    return sum_(as_node(a) * w, axis) / sum_(w, axis)
+    if w.type.shape == x.type.shape:
+        return sum_(x * w, axis) / sum_(w, axis)
+    if not isinstance(axis, int):
+        raise refusal("np.average with weights of another shape than the array needs one axis, as in axis=0")
+    (place,) = normalize_axes(axis, x.type.ndim)
+    if w.type.shape != (x.type.shape[place],):
+        raise ShapeError(
+            f"the weights of np.average have shape {shape_text(w.type.shape)}; along axis {axis} of shape "
+            f"{shape_text(x.type.shape)} they need {shape_text((x.type.shape[place],))}"
+        )
+    return sum_(x * expand_dims(w, range(1, x.type.ndim - place)), axis) / sum_(w)
 
 
 def _norm(x: object, ord: object = None, axis: Axis = None, keepdims: bool = False) -> Node:

@@ -12,6 +12,11 @@ _ARANGE = (
     "np.take_along_axis(x, labels[:, None], axis=1), or give the size as a number, as in X=(4, 2)"
 )
 
+_ELEMENTS = (
+    "an assignment to elements changes an array in place, which cannot be recorded; write np.where(condition, new, "
+    "old), or make the array of its pieces with np.stack([…]) or np.concatenate([…])"
+)
+
 
 def _place() -> tuple[str, str]:
     """The user's line, and the bytecode instruction in it; empty where unknown."""
@@ -82,13 +87,18 @@ def as_element(what: str) -> TraceError:
     """An assignment into an array: `x[0] = …`, `buffer += x`, `np.add(…, out=buffer)`."""
     _, instruction = _place()
     if instruction in ("STORE_SUBSCR", "STORE_SLICE"):
-        return refusal(
-            "an assignment to elements changes an array in place, which cannot be recorded; write np.where(condition, "
-            "new, old), or make the array of its pieces with np.stack([…]) or np.concatenate([…])"
-        )
+        return refusal(_ELEMENTS)
     if instruction == "BINARY_OP":
-        return refusal("this changes a NumPy array in place; write a = a + b instead of a += b")
+        return as_in_place()
     return refusal(f"{what}(…, out=…) writes into an array; leave out= away and use what the function returns")
+
+
+def as_in_place() -> TraceError:
+    """An augmented assignment to an array, or to some of its elements: `x += y`, `x[0] *= 2`."""
+    line, _ = _place()
+    if re.search(r"\]\s*(\*\*|//|[-+*/@%&|])=", line):
+        return refusal(_ELEMENTS)
+    return refusal("this changes a NumPy array in place; write a = a + b instead of a += b")
 
 
 def as_size(dim: SymbolicDim, use: str) -> TraceError:

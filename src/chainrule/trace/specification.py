@@ -14,12 +14,13 @@ from __future__ import annotations
 import __future__
 
 import ast
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from chainrule.ir import ArrayType, Dim, DType, ShapeError, SymbolicDim, named_dim, parse_shape
+from chainrule.ir import ArrayType, Dim, DType, Shape, ShapeError, SymbolicDim, named_dim, parse_shape, shape_text
 from chainrule.trace.traced import Size, Traced
 
 _POSTPONED = __future__.annotations.compiler_flag
@@ -33,6 +34,8 @@ _DTYPES = {
     "bool": DType.BOOL,
 }
 
+_MOST_ELEMENTS = 2**48
+
 
 def parse_type(text: str) -> ArrayType:
     """Read `"n d"`, `"n:int"`, `":float32"`.
@@ -43,7 +46,8 @@ def parse_type(text: str) -> ArrayType:
     sizes, colon, dtype = text.partition(":")
     if colon and dtype.strip() not in _DTYPES:
         raise ShapeError(f"{text!r} names no dtype after the colon; write one of {', '.join(_DTYPES)}")
-    return ArrayType(parse_shape(sizes.strip().strip("()[]")), _DTYPES[dtype.strip()] if colon else DType.FLOAT64)
+    shape = _bounded(parse_shape(sizes.strip().strip("()[]")))
+    return ArrayType(shape, _DTYPES[dtype.strip()] if colon else DType.FLOAT64)
 
 
 def type_of(value: Any) -> ArrayType | None:
@@ -53,7 +57,7 @@ def type_of(value: Any) -> ArrayType | None:
     if isinstance(value, str):
         return parse_type(value)
     if isinstance(value, tuple):
-        return ArrayType(tuple(_size(entry) for entry in value))
+        return ArrayType(_bounded(tuple(_size(entry) for entry in value)))
     if isinstance(value, Traced):
         return value.node.type
     if isinstance(value, bool) or callable(value):
@@ -68,6 +72,13 @@ def type_of(value: Any) -> ArrayType | None:
             f"a {type(value).__name__} states no shape; write sizes as in 'n d', a tuple as in (4, 2), or give an array"
         )
     return ArrayType(tuple(int(size) for size in shape), DType.of(np.dtype(str(dtype).rpartition(".")[2])))
+
+
+def _bounded(shape: Shape) -> Shape:
+    """`shape`; raises ShapeError where its numbers alone make more elements than any memory holds."""
+    if math.prod(size for size in shape if isinstance(size, int)) > _MOST_ELEMENTS:
+        raise ShapeError(f"the shape {shape_text(shape)} is too large for any memory; give smaller sizes")
+    return shape
 
 
 def is_shape_tuple(value: object) -> bool:

@@ -28,7 +28,7 @@ from chainrule.ir import (
 )
 from chainrule.trace import indexing
 from chainrule.trace.literals import as_operand
-from chainrule.trace.refusals import as_array, as_branch, as_element, as_number, as_size
+from chainrule.trace.refusals import as_array, as_branch, as_element, as_in_place, as_number, as_size
 from chainrule.trace.source import refusal, relocated
 from chainrule.trace.ufuncs import UFUNC_METHODS, UFUNCS
 from chainrule.trace.vocabulary import FUNCTIONS, checked_call, name_of, unsupported
@@ -115,6 +115,24 @@ def _operator(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
 def _reflected(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
         return _binary(ufunc, other, self)
+
+    return method
+
+
+def _in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    """`x += y`: for a number a new number; an array would change under every name that it or a view of it has."""
+
+    def method(self: Any, other: Any) -> Any:
+        if self.ndim:
+            raise as_in_place()
+        return _binary(ufunc, self, other)
+
+    return method
+
+
+def _needs_number(use: str) -> Callable[..., NoReturn]:
+    def method(self: Any, *args: object) -> NoReturn:
+        raise as_size(self.dim, use)
 
     return method
 
@@ -222,6 +240,18 @@ class Traced(_NumPyProtocols):
     __rmatmul__ = _reflected(np.matmul)
     __floordiv__ = _operator(np.floor_divide)
     __rfloordiv__ = _reflected(np.floor_divide)
+    __divmod__ = _operator(np.divmod)
+    __rdivmod__ = _reflected(np.divmod)
+    __iadd__ = _in_place(np.add)
+    __isub__ = _in_place(np.subtract)
+    __imul__ = _in_place(np.multiply)
+    __itruediv__ = _in_place(np.true_divide)
+    __ifloordiv__ = _in_place(np.floor_divide)
+    __imod__ = _in_place(np.remainder)
+    __ipow__ = _in_place(np.power)
+    __imatmul__ = _in_place(np.matmul)
+    __iand__ = _in_place(np.logical_and)
+    __ior__ = _in_place(np.logical_or)
     __mod__ = _operator(np.remainder)
     __rmod__ = _reflected(np.remainder)
     __and__ = _operator(np.logical_and)
@@ -386,6 +416,21 @@ class Size(_NumPyProtocols):
 
     def __neg__(self) -> Any:
         return np.negative(self._number())
+
+    __mod__ = __rmod__ = _needs_number("%")
+    __divmod__ = __rdivmod__ = _needs_number("divmod()")
+    __rfloordiv__ = _needs_number("//")
+    __and__ = __rand__ = _needs_number("&")
+    __or__ = __ror__ = _needs_number("|")
+    __lshift__ = __rlshift__ = _needs_number("<<")
+    __rshift__ = __rrshift__ = _needs_number(">>")
+    __abs__ = _needs_number("abs()")
+    __round__ = _needs_number("round()")
+
+    def __format__(self, specification: str) -> str:
+        if specification:
+            raise as_size(self.dim, "a format")
+        return str(self)
 
     def __float__(self) -> NoReturn:
         raise as_size(self.dim, "float()")

@@ -19,8 +19,11 @@ from chainrule.engines.native.text import (
 from chainrule.ir import Dim, DType, ProgramError
 from chainrule.primitives import Comparison, MathFunction, ReductionKind
 
-FLAGS = "reassoc contract"
-"""Sums may be reordered and products fused; NaN, infinity and the sign of zero are as IEEE 754 has them."""
+SUM_FLAGS = "reassoc contract"
+"""The terms of a sum may be reordered and fused with products; NaN and infinity are as IEEE 754 has them."""
+
+PRODUCT_FLAGS = "contract"
+"""A product may be fused into a sum, but its factors stay in order: x·x may overflow where (x·y)·x does not."""
 
 _FLOAT_PREDICATES = {"<": "olt", "<=": "ole", ">": "ogt", ">=": "oge", "==": "oeq", "!=": "une"}
 _INTEGER_PREDICATES = {"<": "slt", "<=": "sle", ">": "sgt", ">=": "sge", "==": "eq", "!=": "ne"}
@@ -39,10 +42,16 @@ def suffix(type: str) -> str:
 
 
 class Arithmetic:
-    """Emits one instruction, or a few, per operation; `width` is the number of lanes of constants (0: scalars)."""
+    """Emits one instruction, or a few, per operation; `width` is the number of lanes of constants (0: scalars).
 
-    def __init__(self, function: Function, width: int = 0) -> None:
+    With `fuses`, an addition may be fused with a product. Whether it is depends on what else uses the product, so only
+    code that computes each value once may allow it: a value computed twice must be the same to the bit, or a maximum
+    would not be found again among its operands.
+    """
+
+    def __init__(self, function: Function, width: int = 0, fuses: bool = False) -> None:
         self.function, self.width = function, width
+        self._sum_flags = SUM_FLAGS if fuses else ""
 
     def constant(self, value: float, dtype: DType) -> Value:
         return constant(value, vector(REGISTER_TYPES[dtype], self.width))
@@ -50,18 +59,18 @@ class Arithmetic:
     def constant_like(self, value: float, x: Value) -> Value:
         return constant(value, x.type)
 
-    def _binary(self, float_name: str, integer_name: str, x: Value, y: Value) -> Value:
-        name = f"{float_name} {FLAGS}" if is_float(x.type) else integer_name
-        return self.function.let(x.type, f"{name} {x}, {y.text}")
+    def _binary(self, name: str, flags: str, x: Value, y: Value) -> Value:
+        instruction = f"f{name} {flags}".rstrip() if is_float(x.type) else name
+        return self.function.let(x.type, f"{instruction} {x}, {y.text}")
 
     def add(self, x: Value, y: Value) -> Value:
-        return self._binary("fadd", "add", x, y)
+        return self._binary("add", self._sum_flags, x, y)
 
     def subtract(self, x: Value, y: Value) -> Value:
-        return self._binary("fsub", "sub", x, y)
+        return self._binary("sub", self._sum_flags, x, y)
 
     def multiply(self, x: Value, y: Value) -> Value:
-        return self._binary("fmul", "mul", x, y)
+        return self._binary("mul", PRODUCT_FLAGS, x, y)
 
     def divide(self, x: Value, y: Value) -> Value:
         return self.function.let(x.type, f"fdiv {x}, {y.text}")
@@ -78,8 +87,10 @@ class Arithmetic:
         return self.function.call(x.type, f"llvm.{name}.{suffix(x.type)}", x, y)
 
     def combine(self, kind: ReductionKind, x: Value, y: Value) -> Value:
-        """One step of a reduction."""
-        return {"sum": self.add, "max": self.maximum, "min": self.minimum}[kind](x, y)
+        """One step of a reduction. Its result is stored, never computed again, so that it may be fused."""
+        if kind == "sum":
+            return self._binary("add", SUM_FLAGS, x, y)
+        return self.maximum(x, y) if kind == "max" else self.minimum(x, y)
 
     def across(self, kind: ReductionKind, x: Value) -> Value:
         """The lanes of a vector of floats combined to a scalar."""
@@ -91,7 +102,7 @@ class Arithmetic:
             return self.function.call(element, intrinsic, x)
         self.function.module.declare(intrinsic, f"declare {element} @{intrinsic}({element}, {x.type})")
         zero = constant(-0.0, element)
-        return self.function.let(element, f"call {FLAGS} {element} @{intrinsic}({zero}, {x})")
+        return self.function.let(element, f"call {SUM_FLAGS} {element} @{intrinsic}({zero}, {x})")
 
     def math(self, function: MathFunction, *x: Value) -> Value:
         if function == "abs" and not is_float(x[0].type):
@@ -128,13 +139,26 @@ class Arithmetic:
         result = with_element(x.type, target)
         if target == "i1":
             return self.compare("!=", x, constant(0, x.type))
+        if is_float(x.type) and target == "i64":
+            return self._truncated(x, result)
         if is_float(x.type):
-            name = "fptosi" if target == "i64" else "fptrunc" if target == "float" else "fpext"
+            name = "fptrunc" if target == "float" else "fpext"
         elif target == "i64":
             name = "zext"
         else:
             name = "uitofp" if source == "i1" else "sitofp"
         return self.function.let(result, f"{name} {x} to {result}")
+
+    def _truncated(self, x: Value, result: str) -> Value:
+        """A float as an integer; the least integer for NaN and what is out of range, as processors and NumPy have it.
+
+        Without the test the result would be undefined, and optimisation might turn it into an index outside an array.
+        """
+        bound = constant(2.0**63, x.type)
+        magnitude = self.function.call(x.type, f"llvm.fabs.{suffix(x.type)}", x)
+        fits = self.function.let(with_element(x.type, "i1"), f"fcmp olt {magnitude}, {bound.text}")
+        known = self.function.let(x.type, f"select {fits}, {x}, {constant(-(2.0**63), x.type)}")
+        return self.function.let(result, f"fptosi {known} to {result}")
 
     def apply(self, kind: str, payload: object, dtype: DType, operands: Sequence[Value]) -> Value:
         """The operation of an `Expression` of that kind, payload and dtype."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.engines.indices import check_indices
-from chainrule.engines.loop import Array, Loop
+from chainrule.engines.loop import Array, Loop, packed
 from chainrule.engines.native.driver import ALIGNMENT, Layout, RunWriter
 from chainrule.engines.native.machine import MachineCode, build, vector_bytes
 from chainrule.engines.native.memory import Arena, MemoryStepWriter, Sequencer
@@ -100,7 +100,7 @@ class CompiledProgram:
         """The outputs; raises ShapeError where an input has another shape than the program's."""
         arrays = []
         for node in self.program.inputs:
-            array = np.array(inputs[node.name], node.type.dtype.numpy, order="C", copy=None)
+            array = packed(inputs[node.name], node.type.dtype.numpy)
             if array.shape != node.type.concrete_shape:
                 raise ShapeError(f"{node.name} has the shape {array.shape}; it should be {node.type.concrete_shape}")
             arrays.append(array)

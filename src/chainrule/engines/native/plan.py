@@ -157,9 +157,11 @@ def kernel(node: Apply, stored: set[Node]) -> Kernel:
     def read(operand: Node, index: Sequence[Index]) -> Expression:
         if operand in stored or not isinstance(operand, Apply):
             return load(operand, index)
-        key = (operand, tuple(index))
+        # A division further down would hide that an index is out of range.
+        within = [emit.clamped(i, extent) for i, extent in zip(index, operand.type.concrete_shape, strict=True)]
+        key = (operand, tuple(within))
         if key not in known:
-            known[key] = lower(emit, operand, read, index)
+            known[key] = lower(emit, operand, read, within)
         return known[key]
 
     variables = tuple(Variable(extent) for extent in node.type.concrete_shape)

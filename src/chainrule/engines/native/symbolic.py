@@ -121,6 +121,8 @@ class SymbolicEmitter:
     def __init__(self, unroll: bool = False) -> None:
         self.unroll = unroll
         self._interned: dict[tuple[Any, ...], Expression] = {}
+        self._within: dict[Expression, int] = {}
+        """Loaded indices that were clamped, and to which size."""
 
     def make(self, kind: str, dtype: DType, *arguments: Expression, payload: Any = None) -> Expression:
         """The one expression with these parts."""
@@ -217,7 +219,9 @@ class SymbolicEmitter:
         return self._divided(i, concrete_index(j))[1]
 
     def _divided(self, i: Index, divisor: int) -> tuple[Index, Index]:
-        """The quotient and the remainder of a non-negative index."""
+        """The quotient and the remainder of a non-negative index; 0 for a divisor of 0, the size of an empty axis."""
+        if divisor == 0:
+            return 0, 0
         if isinstance(i, int):
             return i // divisor, i % divisor
         whole = _affine({a: c // divisor for a, c in i.terms if c % divisor == 0}, i.constant // divisor)
@@ -266,8 +270,12 @@ class SymbolicEmitter:
         ):
             return i
         x, top, zero = self.scalar_of(i), self.constant(max(size - 1, 0), DType.INT64), self.constant(0, DType.INT64)
+        if self._within.get(x, size + 1) <= size:
+            return i
         x = self.select(self.compare("<", x, zero), zero, x)
-        return self._atom(self.select(self.compare(">", x, top), top, x))
+        x = self.select(self.compare(">", x, top), top, x)
+        self._within[x] = size
+        return self._atom(x)
 
     def reduce(
         self, kind: ReductionKind, extents: Sequence[Dim], body: Callable[[Sequence[Index]], Expression]

@@ -65,7 +65,7 @@ class Unroller:
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        self.arithmetic = Arithmetic(function)
+        self.arithmetic = Arithmetic(function, fuses=True)
         self.work = 0
         self._values: dict[Node, Value] = {}
         self._packed: dict[tuple[Expression, ...], Value] = {}
@@ -95,7 +95,7 @@ class Unroller:
     def _uniform(self, node: Apply) -> Value | None:
         """The result, if each of its elements depends on the operands' elements at the same place alone."""
         width = math.prod(node.type.concrete_shape)
-        emit = _Uniform(self.function, width)
+        emit = _Uniform(self.function, width, fuses=True)
         operands = [self._values[operand] for operand in node.operands]
         primitive = node.primitive
         if isinstance(primitive, ElementwisePrimitive):

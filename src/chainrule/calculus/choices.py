@@ -1,0 +1,68 @@
+"""Simplifications of choices and of deviations from a mean."""
+
+from __future__ import annotations
+
+from chainrule.calculus.rules import applied, is_filled, rule
+from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, parse_shape
+from chainrule.primitives import Add, Broadcast, Mean, Multiply, Subtract, Sum, Where
+
+
+def _x(name: str = "x") -> Node:
+    return Input(name, ArrayType(parse_shape("n m")))
+
+
+def _condition() -> Node:
+    return Const(True, ArrayType(parse_shape("n m"), DType.BOOL))
+
+
+def _zero() -> Node:
+    return Const(0, _x().type)
+
+
+@rule("join the branches of a choice", Add, examples=lambda: [
+    Add()(Where()(_condition(), _x(), _zero()), Where()(_condition(), _zero(), _x("y"))),
+    Add()(Where()(_condition(), _zero(), _x()), Where()(_condition(), _x("y"), _zero())),
+])  # fmt: skip
+def _join_branches(node: Apply) -> Node | None:
+    x, y = applied(node.operands[0], Where), applied(node.operands[1], Where)
+    if x is None or y is None or x.operands[0] is not y.operands[0]:
+        return None
+    for first, second in ((x, y), (y, x)):
+        if is_filled(first.operands[2], 0) and is_filled(second.operands[1], 0):
+            return Where()(x.operands[0], first.operands[1], second.operands[2])
+    return None
+
+
+@rule("factor into a choice", Multiply, examples=lambda: [
+    Multiply()(Where()(_condition(), _x(), _zero()), _x("y")),
+    Multiply()(_x("y"), Where()(_condition(), _zero(), _x())),
+])  # fmt: skip
+def _factor_into_choice(node: Apply) -> Node | None:
+    for k, operand in enumerate(node.operands):
+        choice, factor = applied(operand, Where), node.operands[1 - k]
+        if choice is None:
+            continue
+        condition, yes, no = choice.operands
+        if is_filled(yes, 0):
+            return Where()(condition, yes, Multiply()(no, factor))
+        if is_filled(no, 0):
+            return Where()(condition, Multiply()(yes, factor), no)
+    return None
+
+
+@rule("deviations from the mean sum to zero", Sum, examples=lambda: [
+    Sum((0,))(Subtract()(_x(), Broadcast(parse_shape("n m"), (1,))(Mean((0,))(_x())))),
+    Sum((0, 1))(Subtract()(Broadcast(parse_shape("n m"), ())(Mean((0, 1))(_x())), _x())),
+])  # fmt: skip
+def _sum_of_deviations(node: Apply) -> Node | None:
+    difference = applied(node.operands[0], Subtract)
+    if difference is None:
+        return None
+    for x, centre in (difference.operands, difference.operands[::-1]):
+        repeated = applied(centre, Broadcast)
+        mean = None if repeated is None else applied(repeated.operands[0], Mean)
+        if repeated is None or mean is None or mean.operands[0] is not x or mean.primitive.axes != node.primitive.axes:
+            continue
+        if tuple(axis for axis in range(x.type.ndim) if axis not in repeated.primitive.axes) == node.primitive.axes:
+            return Const(0, node.type)
+    return None

@@ -1,0 +1,81 @@
+"""The marks that a document uses, explained: nothing is listed that does not occur."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import cast
+
+from chainrule.derivation.document import Block, Equation, Heading, Paragraph, Words
+from chainrule.derivation.words import Language, say
+from chainrule.primitives import Call, Indexed, Infix, Notation, Number, Pairing, Postfix, Symbol
+
+
+def walk(notation: Notation) -> Iterator[Notation]:
+    """`notation` and all that it is made of."""
+    pending: list[object] = [notation]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, tuple):
+            pending.extend(part)
+        elif is_dataclass(part) and not isinstance(part, type):
+            yield cast("Notation", part)
+            pending.extend(getattr(part, field.name) for field in fields(part))
+
+
+def _notations(blocks: Iterable[Block]) -> Iterator[Notation]:
+    for block in blocks:
+        if isinstance(block, Equation):
+            pieces: list[str | Notation] = [*block.sides, *(piece for reason in block.reasons for piece in reason)]
+        else:
+            assert isinstance(block, Heading | Paragraph)
+            pieces = list(block.words)
+        for piece in pieces:
+            if not isinstance(piece, str):
+                yield from walk(piece)
+
+
+def _has_ones(part: Notation) -> bool:
+    """Whether a matrix product has a vector of ones among its factors."""
+    ones = (Number(1), Postfix("ᵀ", Number(1)))
+    return isinstance(part, Infix) and part.operator == "" and any(factor in ones for factor in part.operands)
+
+
+def legend(blocks: Iterable[Block], language: Language) -> list[Words]:
+    """A phrase for each mark that `blocks` use."""
+    parts = list(_notations(blocks))
+    a, b, x = Symbol("a"), Symbol("b"), Symbol("x")
+    product = Infix("⊙", (a, b))
+    found: list[Words] = []
+    if any(isinstance(part, Infix) and part.operator == "⊙" for part in parts):
+        found.append(say(language, "elementwise product"))
+    if any(isinstance(part, Postfix) and part.operator == "ᵀ" for part in parts):
+        found.append(say(language, "transposed"))
+    if any(_has_ones(part) for part in parts):
+        found.append(say(language, "ones"))
+    if any(isinstance(part, Pairing) for part in parts):
+        found.append(say(language, "inner product", Pairing(a, b), product))
+    if any(isinstance(part, Call) and part.function == "σ" for part in parts):
+        found.append(say(language, "logistic", Call("σ", (x,))))
+    if any(isinstance(part, Indexed) and part.base == Number(1) for part in parts):
+        found.append(say(language, "indicator", Indexed(Number(1), (Infix(">", (x, Number(0))),))))
+    if any(isinstance(part, Call) and part.subscript and part.function in _REDUCTIONS for part in parts):
+        found.append(say(language, "axes"))
+    return found
+
+
+_REDUCTIONS = frozenset({"mean", "max", "min", "Σ", "logsumexp"})
+
+
+def repetition_legend(blocks: Iterable[Block], language: Language) -> Words | None:
+    """What `1 b` and `u 1ᵀ` do, where a vector is repeated."""
+    ones, transposed = Number(1), Postfix("ᵀ", Number(1))
+    for part in _notations(blocks):
+        if (
+            isinstance(part, Infix)
+            and part.operator == ""
+            and (part.operands[0] == ones or part.operands[-1] == transposed)
+        ):
+            b, u = Symbol("b"), Symbol("u")
+            return say(language, "forward broadcast", Infix("", (ones, b)), b, Infix("", (u, transposed)), u)
+    return None

@@ -1,0 +1,434 @@
+"""Random programs out of all primitives, with their gradients: generated code against the NumPy definition.
+
+What rounding may do to a program is measured, not guessed: the definition is run again with noise of a few units in
+the last place on every rounded value. Programs in which such noise turns a comparison, or makes a value infinite, say
+nothing about either engine and are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from chainrule import primitives as p
+from chainrule.calculus import backward
+from chainrule.engines.native import NotUnrollableError
+from chainrule.engines.native.compilation import CompiledProgram
+from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, Program
+from chainrule.primitives import REGISTRY, Primitive, evaluate_nodes
+
+Array = NDArray[Any]
+SIZES = (0, 1, 1, 2, 2, 3, 3, 4, 5, 7)
+LARGEST = 700
+"""The most elements of a value: beyond what unrolled code holds, and quick to evaluate."""
+
+SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, 1e30, -1e-30]
+EXACT = {
+    *(p.Permute, p.Reshape, p.Broadcast, p.Negate, p.Compare, p.LogicalAnd, p.LogicalOr, p.LogicalNot, p.Where),
+    *(p.Abs, p.Sign, p.Maximum, p.Minimum, p.Relu, p.Slice, p.Pad, p.Concatenate, p.Gather, p.OneHot, p.Max, p.Min),
+}
+"""Primitives that choose or rename: their results are not rounded."""
+
+ADDITIVE = {p.Sum, p.Mean, p.Contract, p.ScatterAdd}
+SHIFTED = {p.Gelu, p.GeluTanh, p.LogSoftmax, p.LogSumExp, p.Softmax, p.Elu, p.Sin, p.Cos}
+"""Primitives whose error is in proportion to the operand, not to the result alone."""
+
+
+class Builder:
+    """Grows a program node by node."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.dtype = DType.FLOAT32 if self.rng.random() < 0.35 else DType.FLOAT64
+        self.inputs: list[Input] = []
+        self.values: dict[str, Array] = {}
+        self.pool: list[Node] = []
+        self.special = self.rng.random() < 0.15
+        self.chosen: dict[Node, int] = {}
+        """What an integer input is used to choose from."""
+
+    def choice(self, options: Any) -> Any:
+        return options[int(self.rng.integers(len(options)))]
+
+    def axes(self, ndim: int) -> tuple[int, ...]:
+        return tuple(axis for axis in range(ndim) if self.rng.random() < 0.5)
+
+    def shape(self, most: int = 3) -> tuple[int, ...]:
+        return tuple(int(self.choice(SIZES)) for _ in range(int(self.rng.integers(most + 1))))
+
+    def add_input(self, shape: tuple[int, ...], dtype: DType | None = None, bound: int = 3) -> Input:
+        """A new input with values."""
+        dtype = dtype or self.dtype
+        node = Input(f"x{len(self.inputs)}", ArrayType(shape, dtype))
+        if dtype is DType.BOOL:
+            value = self.rng.random(shape) < 0.5
+        elif dtype is DType.INT64:
+            value = self.rng.integers(-bound, bound, shape)
+        elif self.special:
+            value = np.where(self.rng.random(shape) < 0.2, self.rng.choice(SPECIAL, shape), self.rng.normal(size=shape))
+        else:
+            value = self.rng.normal(size=shape)
+        self.values[node.name] = np.asarray(value).astype(dtype.numpy)
+        self.inputs.append(node)
+        self.pool.append(node)
+        return node
+
+    def constant(self, shape: tuple[int, ...]) -> Const:
+        """A literal: filled, or an array."""
+        type = ArrayType(shape, self.dtype)
+        if self.rng.random() < 0.5:
+            return Const(float(self.choice([0.0, 1.0, -1.0, 0.5, 2.0, 1e-3])), type)
+        return Const(self.rng.normal(size=shape).astype(self.dtype.numpy), type)
+
+    def of(self, dtype: DType, least: int = 0) -> Node:
+        """A value at hand, of that dtype and at least that many axes; a new input where there is none."""
+        found = [node for node in self.pool if node.type.dtype is dtype and node.type.ndim >= least]
+        if found and self.rng.random() < 0.95:
+            recent = found[-6:]
+            return self.choice(recent if self.rng.random() < 0.7 else found)
+        shape = self.shape()
+        while len(shape) < least:
+            shape = (*shape, int(self.choice(SIZES)))
+        return self.add_input(shape, dtype)
+
+    def real(self, least: int = 0) -> Node:
+        return self.of(self.dtype, least)
+
+    def like(self, node: Node, dtype: DType | None = None) -> Node:
+        """A value of the same shape."""
+        dtype = dtype or self.dtype
+        found = [other for other in self.pool if other.type == node.type.with_dtype(dtype)]
+        if found and self.rng.random() < 0.7:
+            return self.choice(found)
+        shape = node.type.concrete_shape
+        if dtype.is_float and self.rng.random() < 0.4:
+            return self.constant(shape)
+        return self.add_input(shape, dtype)
+
+    def grow(self) -> None:
+        """One more node, if what was drawn is not too large."""
+        node = RECIPES[self.choice(REGISTRY)](self)
+        if node is not None and np.prod(node.type.concrete_shape) <= LARGEST:
+            self.pool.append(node)
+
+    def result(self) -> Program:
+        """All that the last values need: a scalar, its gradients, and some values on the way."""
+        reals = [node for node in self.pool if isinstance(node, Apply) and node.type.dtype is self.dtype]
+        ends = reals[-2:] or [self.real()]
+        loss: Node = Const(0, ArrayType((), self.dtype))
+        for end in ends:
+            loss = loss + p.sum_(end * self.like(end))
+        names = {node: f"n{k}" for k, node in enumerate(reals) if self.rng.random() < 0.4 and node is not loss}
+        program = Program(tuple(self.inputs), (loss,), names)
+        wrt = [node for node in self.inputs if node.type.dtype is self.dtype]
+        gradients = backward(program, wrt).gradients if wrt else ()
+        others = [node for node in self.pool[-4:] if isinstance(node, Apply) and self.rng.random() < 0.5]
+        return Program(tuple(self.inputs), (loss, *gradients, *others, *others[:1]))
+
+
+def elementwise(kind: Callable[..., Any], dtype: DType | None = None) -> Callable[[Builder], Node]:
+    def build(b: Builder) -> Node:
+        first = b.of(dtype or b.dtype)
+        primitive = kind()
+        return primitive(first, *(b.like(first, dtype) for _ in range(primitive.arity - 1)))
+
+    return build
+
+
+def binary(kind: Callable[[], Primitive]) -> Callable[[Builder], Node]:
+    def build(b: Builder) -> Node:
+        first = b.real()
+        return kind()(first, b.like(first))
+
+    return build
+
+
+def reduction(kind: Callable[[tuple[int, ...]], Primitive], empty: bool = False) -> Callable[[Builder], Node | None]:
+    def build(b: Builder) -> Node | None:
+        x = b.real(1)
+        axes = b.axes(x.type.ndim)
+        if not empty and any(x.type.shape[axis] == 0 for axis in axes):
+            return None
+        return kind(axes)(x) if axes else None
+
+    return build
+
+
+def make_reshape(b: Builder) -> Node:
+    x = b.real()
+    size, shape = int(np.prod(x.type.concrete_shape)), [1] * int(b.rng.integers(2))
+    if size == 0:
+        return p.Reshape((int(b.choice(SIZES)), 0, 2))(x)
+    while size > 1:
+        factor = int(b.choice([f for f in range(2, size + 1) if size % f == 0]))
+        shape.insert(int(b.rng.integers(len(shape) + 1)), factor)
+        size //= factor
+    return p.Reshape(tuple(shape))(x)
+
+
+def make_cast(b: Builder) -> Node:
+    dtype = b.choice([DType.INT64, DType.BOOL, DType.FLOAT32, DType.FLOAT64, b.dtype, b.dtype])
+    source = b.of(b.choice([DType.INT64, DType.BOOL, b.dtype, b.dtype]))
+    return p.Cast(dtype)(source)
+
+
+def make_broadcast(b: Builder) -> Node:
+    x = b.real()
+    shape, axes = list(x.type.concrete_shape), list(range(x.type.ndim))
+    for _ in range(int(b.rng.integers(1, 3))):
+        place = int(b.rng.integers(len(shape) + 1))
+        shape.insert(place, int(b.choice(SIZES)))
+        axes = [axis + (axis >= place) for axis in axes]
+    return p.Broadcast(tuple(shape), tuple(axes))(x)
+
+
+def make_contract(b: Builder) -> Node | None:
+    operands = [b.real(1)]
+    labels = [list(range(operands[0].type.ndim))]
+    sizes = dict(enumerate(operands[0].type.concrete_shape))
+    for _ in range(int(b.choice([1, 1, 1, 2]))):
+        shape = b.shape()
+        taken = []
+        for k, _size in enumerate(shape):
+            free = [label for label in sizes if label not in taken]
+            if free and b.rng.random() < 0.6:
+                taken.append(int(b.choice(free)))
+            else:
+                sizes[len(sizes)] = shape[k]
+                taken.append(len(sizes) - 1)
+        labels.append(taken)
+        wanted = tuple(sizes[label] for label in taken)
+        found = [node for node in b.pool if node.type == ArrayType(wanted, b.dtype)]
+        operands.append(b.choice(found) if found else b.add_input(wanted))
+    output = [label for label in sizes if b.rng.random() < 0.6]
+    b.rng.shuffle(output)
+    if np.prod([sizes[label] for label in sizes]) > 20_000:
+        return None
+    return p.Contract(tuple(map(tuple, labels)), tuple(output))(*operands)
+
+
+def make_compare(b: Builder) -> Node:
+    x = b.of(b.choice([DType.INT64, b.dtype, b.dtype]))
+    return p.Compare(b.choice(["<", "<=", ">", ">=", "==", "!="]))(x, b.like(x, x.type.dtype))
+
+
+def make_where(b: Builder) -> Node:
+    x = b.real()
+    return p.Where()(b.like(x, DType.BOOL), x, b.like(x))
+
+
+def make_slice(b: Builder) -> Node:
+    x = b.real(1)
+    starts, sizes, strides = [], [], []
+    for whole in x.type.concrete_shape:
+        stride = int(b.choice([1, 1, 2, 3, -1, -2]))
+        positions = list(range(whole))[:: abs(stride)][: int(b.rng.integers(whole + 2))]
+        if stride < 0:
+            positions = positions[::-1]
+        starts.append(positions[0] if positions else 0)
+        sizes.append(len(positions))
+        strides.append(stride)
+    return p.Slice(tuple(starts), tuple(sizes), tuple(strides))(x)
+
+
+def make_pad(b: Builder) -> Node:
+    x = b.real(1)
+    low, high, inner = ([int(n) for n in b.rng.integers(0, 3, x.type.ndim)] for _ in range(3))
+    return p.Pad(tuple(low), tuple(high), tuple(inner))(x)
+
+
+def make_concatenate(b: Builder) -> Node:
+    x = b.real(1)
+    axis = int(b.rng.integers(x.type.ndim))
+    parts = [x]
+    for _ in range(int(b.rng.integers(3))):
+        shape = list(x.type.concrete_shape)
+        shape[axis] = int(b.choice(SIZES))
+        parts.append(b.add_input(tuple(shape)))
+    return p.concatenate([*parts, b.choice(parts)], axis)
+
+
+def indices(b: Builder, shape: tuple[int, ...], size: int) -> Node:
+    """Integers that name places on an axis: an input, a literal, or computed from floats."""
+    if b.rng.random() < 0.3:
+        return Const(b.rng.integers(-size, size, shape), ArrayType(shape, DType.INT64))
+    if not b.special and b.rng.random() < 0.3:
+        bounded = (size - 0.01) * p.tanh(b.add_input(shape))
+        return p.Cast(DType.INT64)(bounded)
+    return b.add_input(shape, DType.INT64, size)
+
+
+def make_gather(b: Builder) -> Node | None:
+    x = b.real(1)
+    axis = int(b.rng.integers(x.type.ndim))
+    size = x.type.concrete_shape[axis]
+    return p.Gather(axis)(x, indices(b, b.shape(2), size)) if size else None
+
+
+def make_scatter(b: Builder) -> Node:
+    x = b.real()
+    axis = int(b.rng.integers(x.type.ndim + 1))
+    count = int(b.rng.integers(x.type.ndim - axis + 1))
+    size = int(b.rng.integers(1, 6))
+    return p.ScatterAdd(axis, size)(x, indices(b, x.type.concrete_shape[axis : axis + count], size))
+
+
+def make_one_hot(b: Builder) -> Node:
+    size = int(b.rng.integers(1, 6))
+    return p.OneHot(size, b.dtype)(indices(b, b.shape(2), size))
+
+
+def positive(kind: Callable[[], p.Elementwise], shift: float) -> Callable[[Builder], Node]:
+    """A function that is not defined everywhere, mostly where it is."""
+
+    def build(b: Builder) -> Node:
+        x = b.real()
+        if b.rng.random() < 0.1:
+            return kind()(x)
+        return kind()(p.square(x) + shift)
+
+    return build
+
+
+def make_power(b: Builder) -> Node:
+    x = b.real()
+    exponent = Const(float(b.choice([0.5, 2.0, 3.0, -1.0, 1.7, 0.0])), x.type) if b.rng.random() < 0.6 else b.like(x)
+    # NumPy takes the square root for a literal exponent of 0.5, which is not what C makes of (-inf) ** 0.5.
+    return p.Power()(p.square(x) + 0.1 if b.special or b.rng.random() < 0.8 else x, exponent)
+
+
+def make_divide(b: Builder) -> Node:
+    x = b.real()
+    return p.Divide()(x, p.square(b.like(x)) + 0.2 if b.rng.random() < 0.8 else b.like(x))
+
+
+RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
+    **{kind: elementwise(kind) for kind in REGISTRY if issubclass(kind, p.Elementwise)},
+    **{kind: elementwise(kind, DType.BOOL) for kind in (p.LogicalAnd, p.LogicalOr, p.LogicalNot)},
+    **{kind: binary(kind) for kind in (p.Add, p.Subtract, p.Multiply)},
+    **{kind: reduction(kind, True) for kind in (p.Sum,)},
+    **{kind: reduction(kind) for kind in (p.Mean, p.Max, p.Min, p.LogSumExp, p.Softmax, p.LogSoftmax)},
+    p.Negate: lambda b: p.Negate()(b.real()),
+    p.Permute: lambda b: (lambda x: p.Permute(tuple(b.rng.permutation(x.type.ndim).tolist()))(x))(b.real()),
+    p.Reshape: make_reshape,
+    p.Cast: make_cast,
+    p.Broadcast: make_broadcast,
+    p.Contract: make_contract,
+    p.Compare: make_compare,
+    p.Where: make_where,
+    p.Slice: make_slice,
+    p.Pad: make_pad,
+    p.Concatenate: make_concatenate,
+    p.Gather: make_gather,
+    p.ScatterAdd: make_scatter,
+    p.OneHot: make_one_hot,
+    p.Power: make_power,
+    p.Divide: make_divide,
+    p.Log: positive(p.Log, 0.3),
+    p.Sqrt: positive(p.Sqrt, 0.3),
+    p.Log1p: positive(p.Log1p, 0.0),
+    p.LeakyRelu: elementwise(lambda: p.LeakyRelu(0.2)),
+    p.Elu: elementwise(lambda: p.Elu(0.7)),
+}
+
+
+def test_every_primitive_has_a_recipe() -> None:
+    assert set(RECIPES) == set(REGISTRY)
+
+
+def with_noise(program: Program, values: dict[str, Array], rng: np.random.Generator) -> dict[Node, Array]:
+    """Every node's value, with an error of a few units in the last place made wherever something is rounded."""
+    known: dict[Node, Array] = {node: values[node.name] for node in program.inputs}
+    for node in program.nodes:
+        if node in known:
+            continue
+        if not isinstance(node, Apply):
+            known.update(evaluate_nodes([node], {}))
+            continue
+        operands = [known[operand] for operand in node.operands]
+        result = np.asarray(node.primitive.value(*operands))
+        kind = type(node.primitive)
+        if node.type.dtype.is_float and kind not in EXACT:
+            size = np.abs(result)
+            if kind in ADDITIVE:
+                size = node.primitive.value(*(np.abs(o) if o.dtype.kind == "f" else o for o in operands))
+            elif kind in SHIFTED and operands[0].size:
+                size = size + np.max(np.abs(operands[0]))
+            error = 4 * np.finfo(result.dtype).eps * rng.uniform(-1, 1, result.shape)
+            noise = np.where(np.isfinite(size), size, 0) * error + np.finfo(result.dtype).smallest_subnormal
+            result = np.asarray(np.where(np.isfinite(result), result + noise, result), result.dtype)
+        known[node] = result
+    return known
+
+
+def pattern(value: Array) -> Array:
+    """What must not differ at all: integers and booleans, and where floats are infinite or NaN."""
+    if value.dtype.kind != "f":
+        return value
+    return np.where(np.isnan(value), 2, np.where(np.isinf(value), np.sign(value) * 3, 0))
+
+
+def expectation(program: Program, values: dict[str, Array], seed: int) -> tuple[list[Array], list[Array]] | None:
+    """The outputs and how far each may be off; None where rounding decides what happens."""
+    rng = np.random.default_rng(seed)
+    with np.errstate(all="ignore"):
+        inputs: dict[Node, Array] = {node: values[node.name] for node in program.inputs}
+        exact = evaluate_nodes(program.outputs, inputs)
+        runs = [with_noise(program, values, rng) for _ in range(3)]
+    for run in runs:
+        for node in program.nodes:
+            if not np.array_equal(pattern(np.asarray(exact[node])), pattern(np.asarray(run[node]))):
+                return None
+    expected = [np.asarray(exact[output]) for output in program.outputs]
+    allowed = []
+    for output, value in zip(program.outputs, expected, strict=True):
+        with np.errstate(all="ignore"):
+            spread = np.max([np.abs(run[output].astype(float) - value) for run in runs], axis=0)
+        scale = np.max(spread, initial=0, where=np.isfinite(spread))
+        eps = float(np.finfo(value.dtype).eps) if value.dtype.kind == "f" else 0.0
+        allowed.append(20 * scale + 64 * eps * np.abs(np.nan_to_num(value.astype(float), posinf=0, neginf=0)))
+    return expected, allowed
+
+
+def random_program(seed: int) -> Builder:
+    builder = Builder(seed)
+    for _ in range(int(builder.rng.integers(1, 4))):
+        builder.add_input(builder.shape())
+    for _ in range(int(builder.rng.integers(1, 16))):
+        with np.errstate(all="ignore"):
+            builder.grow()
+    return builder
+
+
+def check(seed: int) -> bool:
+    """Compare one random program in every mode; False where it says nothing."""
+    builder = random_program(seed)
+    program, values = builder.result(), builder.values
+    expectations = expectation(program, values, seed)
+    if expectations is None:
+        return False
+    default = CompiledProgram(program)
+    compiled = {f"default ({default.mode})": default}
+    if default.mode == "unrolled":
+        compiled["loops"] = CompiledProgram(program, "loops")
+    else:
+        with pytest.raises(NotUnrollableError):
+            CompiledProgram(program, "unrolled")
+    for mode, code in compiled.items():
+        for k, (result, expected, allowed) in enumerate(zip(code(values), *expectations, strict=True)):
+            where = f"seed {seed}, {mode}, output {k}"
+            assert (result.shape, result.dtype) == (expected.shape, expected.dtype), where
+            np.testing.assert_array_equal(pattern(result), pattern(expected), where)
+            with np.errstate(all="ignore"):
+                near = (np.abs(result.astype(float) - expected) <= allowed) | (pattern(expected) != 0)
+            assert np.all(near), f"{where}: {result} is not {expected}, allowed {allowed}"
+    return True
+
+
+@pytest.mark.parametrize("first", range(0, 80, 10))
+def test_random_programs(first: int) -> None:
+    assert sum(check(seed) for seed in range(first, first + 10)) >= 5
