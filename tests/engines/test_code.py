@@ -15,11 +15,20 @@ from chainrule.engines.native import NativeEngine
 from chainrule.engines.native.compilation import CompiledProgram, compile_loop
 from chainrule.engines.native.plan import plan
 from chainrule.engines.native.symbolic import Affine, SymbolicEmitter, Variable, add, scale, variable_index
-from chainrule.ir import ArrayType, DType, Input, Node, Program, ShapeError, parse_shape
+from chainrule.ir import ArrayType, Const, DType, Input, Node, Program, ShapeError, parse_shape
 from chainrule.primitives import (
     REGISTRY,
+    Pad,
+    Where,
+    broadcast_to,
+    cast,
     contract,
+    equal,
     exp,
+    greater,
+    indicator,
+    less,
+    logical_or,
     max_,
     mean,
     permute,
@@ -29,6 +38,7 @@ from chainrule.primitives import (
     softmax,
     sum_,
     take,
+    take_slices,
 )
 
 Array = NDArray[Any]
@@ -183,3 +193,67 @@ def test_no_index_reads_outside_of_an_array() -> None:
     assert code.code.text.count("select") >= 2
     with pytest.raises(ValueError, match="places holds 0 to 9"):
         code({"x": np.arange(4.0), "places": np.array([0, 9, 0])})
+
+
+def test_a_value_computed_in_two_kernels_is_the_same_to_the_bit() -> None:
+    """Here the product is used once in the one kernel and twice in the other, and a fused sum would differ."""
+    x, y, z = (Input(name, ArrayType((200,))) for name in "xyz")
+    product = x * y
+    head = take_slices(product + z, slice(0, 16))
+    largest = max_(head)
+    found = indicator(equal(head, broadcast_to(largest, (16,))), head) * take_slices(product, slice(0, 16))
+    program = Program((x, y, z), (largest, found))
+    code = CompiledProgram(program, "loops")
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        values = {name: rng.normal(size=200) for name in "xyz"}
+        for result, expected in zip(code(values), evaluate(program, values), strict=True):
+            np.testing.assert_allclose(result, expected, rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("mode", ["unrolled", "loops"])
+def test_factors_stay_in_order(mode: Any) -> None:
+    x, y = Input("x", ArrayType((3,))), Input("y", ArrayType((3,)))
+    code = CompiledProgram(Program((x, y), (x * y * x,)), mode)
+    result = code({"x": np.array([1e200, -1e160, 1e-200]), "y": np.array([1e-200, 1e-170, 1e200])})[0]
+    np.testing.assert_allclose(result, [1e200, 1e150, 1e-200], rtol=1e-15)
+
+
+@pytest.mark.parametrize("mode", ["unrolled", "loops"])
+def test_numbers_beyond_the_integers_become_the_least_integer(mode: Any) -> None:
+    """Literals too, which LLVM converts itself, and calls undefined unless it is told what is meant."""
+    least = -(2**63)
+    numbers = np.array([np.nan, np.inf, -np.inf, 1e300, -3.7, 2.0**63, -(2.0**63), 2.0**62])
+    expected = [least, least, least, least, -3, least, least, 2**62]
+    x = Input("x", ArrayType((8,)))
+    literal = Const(numbers, ArrayType((8,)))
+    code = CompiledProgram(Program((x,), (cast(x, DType.INT64), cast(literal * 1.0, DType.INT64))), mode)
+    for result in code({"x": numbers}):
+        assert result.tolist() == expected
+
+
+def test_an_index_out_of_range_stays_in_range_through_a_division() -> None:
+    x, places = Input("x", ArrayType((6,))), Input("places", ArrayType((3,)))
+    spread = Pad((0,), (0,), (1,))(x)
+    code = CompiledProgram(Program((x, places), (take(spread, cast(places, DType.INT64), 0),)), "loops")
+    assert code({"x": np.arange(6.0), "places": np.array([2.0, 1e12, -1e15])})[0].tolist() == [1, 5, 0]
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 0, 5)])
+def test_empty_arrays_take_other_shapes(shape: tuple[int, ...]) -> None:
+    x = Input("x", ArrayType(shape))
+    other = reshape(x, (7, 0, 2))
+    code = CompiledProgram(Program((x,), (other, sum_(other * 2.0, 1), exp(reshape(other, (0,))))))
+    results = code({"x": np.zeros(shape)})
+    assert [result.shape for result in results] == [(7, 0, 2), (7, 2), (0,)]
+    assert not results[1].any()
+
+
+def test_a_condition_on_labels_is_seen_where_they_choose() -> None:
+    """Labels that mark what is to be left out are in range wherever they are used."""
+    x, labels = Input("x", ArrayType((3,))), Input("labels", ArrayType((4,), DType.INT64))
+    absent = logical_or(less(labels, 0), greater(labels, 2))
+    kept = Where()(absent, Const(0, labels.type), labels)
+    program = Program((x, labels), (take(x, kept, 0),))
+    values = {"x": np.array([5.0, 6.0, 7.0]), "labels": np.array([1, -100, 2, 100])}
+    assert CompiledProgram(program)(values)[0].tolist() == [6, 5, 7, 5]

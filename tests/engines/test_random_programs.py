@@ -429,6 +429,6 @@ def check(seed: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("first", range(0, 80, 10))
+@pytest.mark.parametrize("first", range(0, 50, 10))
 def test_random_programs(first: int) -> None:
     assert sum(check(seed) for seed in range(first, first + 10)) >= 5

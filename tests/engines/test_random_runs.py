@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -45,7 +46,7 @@ class Network:
         n, (d, *_, o) = self.count, self.layers
         y = rng.integers(0, o, n) if self.classifies else rng.normal(size=(n, o))
         self.data = {"X": rng.normal(size=(n, d)), "y": y, "rate": np.array(0.02)}
-        weights = {f"W{k}": rng.normal(size=pair) / 2 for k, pair in enumerate(zip(self.layers, self.layers[1:]))}
+        weights = {f"W{k}": rng.normal(size=pair) / 2 for k, pair in enumerate(itertools.pairwise(self.layers))}
         biases = {f"b{k}": rng.normal(size=size) for k, size in enumerate(self.layers[1:])}
         self.state = {**weights, **biases, "scale": np.array(0.9), "mix": rng.normal(size=(2, o, 2)) / 2}
 
@@ -111,9 +112,9 @@ def check_network(seed: int) -> None:
         assert_same(engine.run(loop, network.state, network.data, 4, seed), expected, tolerance)
 
 
-@pytest.mark.parametrize("first", range(0, 16, 4))
+@pytest.mark.parametrize("first", range(0, 8, 2))
 def test_random_networks(first: int) -> None:
-    for seed in range(first, first + 4):
+    for seed in range(first, first + 2):
         check_network(seed)
 
 
@@ -135,7 +136,7 @@ def backwards(array: Array, _: Path) -> Array:
 
 
 def mapped(array: Array, folder: Path) -> Array:
-    file = folder / "array.npy"
+    file = folder / f"{len(list(folder.iterdir()))}.npy"
     np.save(file, array)
     result: Array = np.load(file, mmap_mode="r")
     return result
@@ -331,8 +332,8 @@ def diverging(kind: str) -> tuple[Loop, dict[str, Array]]:
             value = p.log(z)
             grown = w - 0.4
         elif kind == "rate":
-            value = p.square(z)
-            grown = w - 1e9 * (p.permute(X) @ (2.0 * z))
+            value = p.tanh(z)
+            grown = w - 1e30 * (p.sum_(X) * w)
             names[grown] = "w after"
         else:
             value = p.divide(z, p.mean(X))
@@ -353,8 +354,6 @@ def diverging(kind: str) -> tuple[Loop, dict[str, Array]]:
 )
 def test_a_divergence_is_named_and_the_last_finite_state_kept(mode: Any, kind: str, culprit: str) -> None:
     loop, data = diverging(kind)
-    if kind == "rate":
-        data["X"][:] = 1
     state = {"w": np.array([[3.0, 2.0]])}
     expected = REFERENCE.run(loop, state, data, 50, 0)
     found = NativeEngine(mode).run(loop, state, data, 50, 0)

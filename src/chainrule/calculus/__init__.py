@@ -1,6 +1,6 @@
 """Differentiation: linearize, transpose, and the two composed; simplification as a table of recorded rewrites."""
 
-from chainrule.calculus import choices as _choices  # enters its rules into the table
+import chainrule.calculus.choices  # noqa: F401 - enters its rules into the table
 from chainrule.calculus.backward import (
     COTANGENT,
     TANGENT,

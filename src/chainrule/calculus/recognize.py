@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from chainrule.calculus.rules import RULES, applied, is_filled, rule
 from chainrule.calculus.simplify import Rewrite, Simplifier
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, Program, parse_shape, topological_order
+from chainrule.ir import Apply, ArrayType, Const, Input, Node, Program, parse_shape, substitute, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -100,7 +100,12 @@ _RECOGNITIONS = RULES[_FIRST:]
 
 def _repeated(node: Node) -> Apply | None:
     """`node` as one repetition, axes of size 1 that were kept in between left out."""
-    composed = Simplifier(_COMPOSING)(node) if applied(node, Broadcast) is not None else node
+    repeated = node
+    while isinstance(repeated, Apply) and isinstance(repeated.primitive, Broadcast | Reshape):
+        (repeated,) = repeated.operands
+    stand_in = Input("repeated", repeated.type)  # what is repeated is to stay as it is
+    (chain,) = substitute([node], {repeated: stand_in})
+    (composed,) = substitute([Simplifier(_COMPOSING)(chain)], {stand_in: repeated})
     return applied(composed, Broadcast)
 
 

@@ -1,5 +1,27 @@
-"""The commands; `main` is what the shell runs."""
+"""The commands; `main` is what the shell runs.
 
-from chainrule.cli.app import app, main
+What the commands need is loaded inside `main`, so that Ctrl-C ends even that with a word instead of a traceback.
+"""
 
-__all__ = ["app", "main"]
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+__all__ = ["app", "main"]  # `app` is loaded when it is asked for
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        importlib.import_module("chainrule.cli.app").main()
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        return importlib.import_module("chainrule.cli.app").app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import signal
 import sys
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -22,6 +23,8 @@ COMMANDS = {
     "train": "Train a network on a table of numbers in a CSV file.",
     "predict": "Predict with a model that `chainrule train` has saved.",
 }
+
+_SPECIMEN = "∂σᵀ⊙δ数"
 
 
 class App(click.Group):
@@ -67,7 +70,17 @@ class App(click.Group):
             sys.exit(INTERRUPTED)
         except MemoryError:
             _fail("there is not enough memory for this; give fewer rows or smaller sizes")
+        except RecursionError:
+            _fail("an expression is nested too deeply; give names to its parts, or use fewer rounds of a loop")
+        except OSError as error:  # files have been dealt with where they are opened
+            _abandon_output()
+            _fail(f"the output cannot be written: {error.strerror or error}")
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _abandon_output() -> None:
+    """Let what is still in standard output's buffer go nowhere, or it would fail once more at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str) -> NoReturn:
@@ -88,7 +101,23 @@ def main() -> None:
     """Run the command line."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # when the reader of a pipe has enough, end quietly
+    sys.stdout = sys.stdout or _nowhere()  # None where the shell has closed it
+    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without σ still gets the rest
+            _prepare(stream)
     app.main(prog_name="chainrule")
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")
+
+
+def _prepare(stream: io.TextIOWrapper) -> None:
+    """Where `stream` cannot hold what is printed, files and pipes get UTF-8, a terminal escapes."""
+    try:
+        _SPECIMEN.encode(stream.encoding)
+    except UnicodeEncodeError:
+        if not stream.isatty():
+            stream.reconfigure(encoding="utf-8")
+    stream.reconfigure(errors="backslashreplace")

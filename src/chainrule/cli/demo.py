@@ -21,6 +21,8 @@ X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 Y = np.array([[0.0], [1.0], [1.0], [0.0]])
 SHAPES = {"X": "n d", "y": "n o", "W1": "d h", "b1": "h", "W2": "h o", "b2": "o"}
 REPORTED = 4000
+REPORTS = 20
+"""The loss is told every 4000 epochs, or every multiple of that which makes no more lines than this."""
 REFERENCE_EPOCHS = 40
 """The reference engine is timed on this many epochs, so that it does not keep anybody waiting."""
 
@@ -56,11 +58,12 @@ def command(form: Form, lang: Language, seed: int, epochs: int, rate: float, hid
     _adopt(network, result)
     started = time.perf_counter()
     _train(NeuralNetwork(2, hidden, 1, seed), optimizer, REFERENCE_EPOCHS, engine="reference")
-    reference_seconds = (time.perf_counter() - started) / REFERENCE_EPOCHS * epochs
+    reference_seconds = (time.perf_counter() - started) / REFERENCE_EPOCHS * result.epochs
     predictions = network.feedforward(X)
     errors = 2 * result.history["loss"] / Y.size
     final = float(np.mean((predictions - Y) ** 2))
-    at = {epoch: float(errors[epoch]) for epoch in range(0, len(errors), REPORTED)}
+    every = REPORTED * max(1, -(-len(errors) // (REPORTED * REPORTS)))
+    at = {epoch: float(errors[epoch]) for epoch in range(0, len(errors), every)}
     if as_json:
         print_json(
             {

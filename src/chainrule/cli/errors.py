@@ -28,7 +28,9 @@ def file_errors(path: str, doing: str = "read") -> Iterator[None]:
     except FileNotFoundError:
         if doing == "read":
             raise CommandError(f"{path} does not exist; check the path") from None
-        raise CommandError(f"{path} cannot be written: there is no folder {os.path.dirname(path) or '.'}") from None
+        folder = os.path.dirname(path) or "."
+        reason = "no file can be made there" if os.path.isdir(folder) else f"there is no folder {folder}"
+        raise CommandError(f"{path} cannot be written: {reason}") from None
     except IsADirectoryError:
         raise CommandError(f"{path} is a folder; give a file") from None
     except PermissionError:

@@ -13,13 +13,19 @@ from chainrule.cli.errors import CommandError, file_errors
 
 def check_writable(path: str) -> None:
     """Raise CommandError if `path` plainly cannot be written, before any work is done for it."""
+    if not path:
+        raise CommandError("the name of the file to write is empty; give one, as in model.npz")
     folder = os.path.dirname(os.path.realpath(path))
     if os.path.isdir(path):
         raise CommandError(f"{path} is a folder; give a file")
     if not os.path.isdir(folder):
         raise CommandError(f"{path} cannot be written: there is no folder {os.path.dirname(path) or folder}")
-    if not os.access(path if os.path.exists(path) and not os.path.isfile(path) else folder, os.W_OK):
-        raise CommandError(f"{path} cannot be written: permission denied")
+    if os.path.exists(path) and not os.path.isfile(path):
+        if not os.access(path, os.W_OK):
+            raise CommandError(f"{path} cannot be written: permission denied")
+        return
+    with file_errors(path, "write"), tempfile.TemporaryFile(dir=folder):  # what is allowed shows only in the doing
+        pass
 
 
 @contextmanager

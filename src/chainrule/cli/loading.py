@@ -87,7 +87,7 @@ def _user_code(path: str) -> Iterator[None]:
         raise CommandError(f"{place}: {error.msg}") from None
     except SystemExit:
         raise CommandError(
-            f"{path} ends the program while it is loaded; guard that with if __name__ == '__main__'"
+            f"{path} ends the program, as sys.exit does; leave that out, or guard it with if __name__ == '__main__'"
         ) from None
     except Exception as error:  # the user's code may raise anything
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]

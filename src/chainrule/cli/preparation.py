@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.cli.errors import CommandError
-from chainrule.cli.tables import Table, as_number
+from chainrule.cli.tables import Table, as_number, has_decimal_comma
 
 Task: TypeAlias = Literal["classification", "regression"]
 Reason: TypeAlias = Literal["text", "few", "numbers", "asked"]
@@ -42,6 +43,8 @@ def read_target(table: Table, name: str, task: Task | None) -> Target:
     cells = table.column(name)
     table.check_filled(name)
     texts = sum(as_number(cell) is None for cell in cells)
+    if texts == sum(has_decimal_comma(cell) for cell in cells):
+        texts = 0  # numbers that the table will ask to write otherwise
     # A few texts among numbers are mistakes, not classes.
     if texts and (task == "classification" or (task is None and 2 * texts >= len(cells))):
         return _classes(table, name, cells, "asked" if task else "text")
@@ -49,11 +52,16 @@ def read_target(table: Table, name: str, task: Task | None) -> Target:
     whole = bool((numbers == np.round(numbers)).all())
     few = whole and len(np.unique(numbers)) <= max(2, min(FEW, table.row_count // FEWEST_ROWS))
     if task == "classification" or (task is None and few):
-        labels = [f"{number:.0f}" for number in numbers] if whole else cells
-        return _classes(table, name, labels, "asked" if task else "few")
+        return _classes(table, name, _spelled_alike(cells) if whole else cells, "asked" if task else "few")
     if numbers.min() == numbers.max():
         raise CommandError(f"{table.path}, column {name!r} has the one value {cells[0]}; there is nothing to learn")
     return Target(name, numbers, [], "asked" if task else "numbers")
+
+
+def _spelled_alike(cells: Sequence[str]) -> list[str]:
+    """Whole numbers as they are written, each in the first of its spellings: 1, 1.0 and 01 are one class."""
+    spellings: dict[Decimal, str] = {}
+    return [spellings.setdefault(Decimal(cell), cell) for cell in cells]
 
 
 def _classes(table: Table, name: str, labels: Sequence[str], reason: Reason) -> Target:
@@ -105,6 +113,11 @@ def scaling(columns: NDArray[np.float64], names: Sequence[str]) -> tuple[NDArray
         if not np.isfinite(value):
             raise CommandError(
                 f"column {name!r} holds numbers too large to square; divide the column by a power of ten"
+            )
+    for name, value, changes in zip(names, deviation, columns.min(axis=0) < columns.max(axis=0), strict=True):
+        if changes and value == 0:
+            raise CommandError(
+                f"column {name!r} holds numbers too small to square; multiply the column by a power of ten"
             )
     constant = deviation <= 1e-12 * np.abs(mean)
     return mean, np.where(constant, 1.0, deviation)

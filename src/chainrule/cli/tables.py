@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})
 """Cells that mean "no value", in lower case."""
 
 _SHOWN = 30
+_PIECE = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,8 @@ class Table:
         cells = self.column(name)
         try:
             values = np.array(list(map(float, cells)))
+            if any("_" in cell for cell in cells):  # Python reads 1_000, tables do not mean it
+                raise ValueError
         except ValueError:
             values = np.full(len(cells), np.nan)
         if not np.isfinite(values).all():
@@ -72,6 +76,11 @@ class Table:
             if cell.lower() in MISSING:
                 raise CommandError(self._empty(row, name, cell))
             number = as_number(cell)
+            if has_decimal_comma(cell):
+                raise CommandError(
+                    f"{self.place(row, name)} holds {_short(cell)!r}, a number with a comma; write decimals with a "
+                    "point and thousands without a mark"
+                )
             if number is None:
                 raise CommandError(
                     f"{self.place(row, name)} holds {_short(cell)!r}, which is not a number; write it as a number or "
@@ -86,9 +95,14 @@ class Table:
 def as_number(cell: str) -> float | None:
     """The number that a cell holds, None for text."""
     try:
-        return float(cell)
+        return None if "_" in cell else float(cell)
     except ValueError:
         return None
+
+
+def has_decimal_comma(cell: str) -> bool:
+    """Whether a cell is a number but for its commas, as in `2,5` or `1,000.5`."""
+    return "," in cell and as_number(cell.replace(",", "")) is not None
 
 
 def read_table(path: str) -> Table:
@@ -113,31 +127,31 @@ def _delimiter(text: str) -> str:
 
 
 def _parse(path: str, text: str) -> Table:
-    rows: list[list[str]] = []
-    lines: list[int] = []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), skipinitialspace=True)
     try:
-        for row in reader:
-            if len(row) > 1 or (row and row[0].strip()):
-                rows.append(row)
-                lines.append(reader.line_num)
+        rows = ((row, reader.line_num) for row in reader if len(row) > 1 or (row and row[0].strip()))
+        first, _ = next(rows, ([], 0))
+        if not first:
+            raise CommandError(f"{path} is empty; give a CSV file with a header and one row for each sample")
+        header = [name.strip() for name in first]
+        _check_header(path, header)
+        columns: dict[str, list[str]] = {name: [] for name in header}
+        lines: list[int] = []
+        # In pieces, since a million lists of cells alive at a time cost more than all the reading.
+        while piece := list(islice(rows, _PIECE)):
+            for row, line in piece:
+                if len(row) != len(header):
+                    raise CommandError(
+                        f"{path}, line {line} has {len(row)} cells but the header has {len(header)}; give one for each "
+                        "column"
+                    )
+            lines.extend(line for _, line in piece)
+            for column, cells in zip(columns.values(), zip(*(row for row, _ in piece), strict=True), strict=True):
+                column.extend(map(str.strip, cells))
     except csv.Error as error:
         raise CommandError(f"{path}, line {reader.line_num}: {error}; give a CSV file") from None
-    if not rows:
-        raise CommandError(f"{path} is empty; give a CSV file with a header and one row for each sample")
-    header = [name.strip() for name in rows.pop(0)]
-    lines.pop(0)
-    _check_header(path, header)
-    if not rows:
+    if not lines:
         raise CommandError(f"{path} has a header but no rows; give one row for each sample")
-    for row, line in zip(rows, lines, strict=True):
-        if len(row) != len(header):
-            raise CommandError(
-                f"{path}, line {line} has {len(row)} cells but the header has {len(header)}; give one for each column"
-            )
-    columns = {
-        name: [cell.strip() for cell in cells] for name, cells in zip(header, zip(*rows, strict=True), strict=True)
-    }
     return Table(path, columns, lines)
 
 

@@ -20,7 +20,7 @@ from chainrule.cli.tables import Table, read_table
 from chainrule.networks import ACTIVATIONS, MLP
 from chainrule.training import DivergenceWarning, FitResult, nearest, positive_number
 
-RATES = {"classification": 0.1, "regression": 0.02}
+RATES = {"classification": 0.1, "regression": 0.01}
 EPOCHS = {"classification": 100, "regression": 60}
 ROWS_SEEN = 2_000_000
 """Large tables are gone through fewer times, so that rows times epochs is about this."""
@@ -50,7 +50,7 @@ class Scores:
 @click.option("--hidden", default="32", show_default=True, help="Widths of the hidden layers, as in 32,32.")
 @click.option("--activation", type=click.Choice(sorted(ACTIVATIONS)), default="tanh", show_default=True)
 @click.option("--epochs", type=click.IntRange(1), help="By default 100 or 60, fewer for large tables.")
-@click.option("--rate", type=float, help="Learning rate; by default 0.1 for classes, 0.02 for numbers.")
+@click.option("--rate", type=float, help="Learning rate; by default 0.1 for classes, 0.01 for numbers.")
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws weights and held-out rows.")
 @click.option("--save", metavar="MODEL.npz", help="Where to save the model.")

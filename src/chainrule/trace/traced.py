@@ -214,6 +214,10 @@ class Traced(_NumPyProtocols):
     def shape(self) -> tuple[Any, ...]:
         return tuple(wrap(dim) for dim in self.node.type.shape)
 
+    @shape.setter
+    def shape(self, shape: object) -> NoReturn:
+        raise refusal("an assignment to .shape changes an array in place; write x = x.reshape(…)")
+
     @property
     def ndim(self) -> int:
         return self.node.type.ndim
