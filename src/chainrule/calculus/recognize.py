@@ -18,6 +18,7 @@ from chainrule.primitives import (
     Maximum,
     Negate,
     Relu,
+    Reshape,
     Sigmoid,
     Softmax,
     Subtract,

@@ -15,7 +15,7 @@ __all__ = ["app", "main"]  # `app` is loaded when it is asked for
 def main() -> None:
     """Run the command line."""
     try:
-        importlib.import_module("chainrule.cli.app").main()
+        importlib.import_module("chainrule.cli.commands").main()
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
@@ -23,5 +23,5 @@ def main() -> None:
 
 def __getattr__(name: str) -> Any:
     if name == "app":
-        return importlib.import_module("chainrule.cli.app").app
+        return importlib.import_module("chainrule.cli.commands").app
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

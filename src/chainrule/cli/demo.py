@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from chainrule.cli.errors import INTERRUPTED
+from chainrule.cli.errors import INTERRUPTED, CommandError
 from chainrule.cli.output import aligned, duration, heading, page_width, print_json, progress, say_line
 from chainrule.cli.sentences import Language, language_option, say
 from chainrule.cli.verification import print_verification
@@ -55,6 +55,11 @@ def command(form: Form, lang: Language, seed: int, epochs: int, rate: float, hid
         with progress(say(lang, "progress"), epochs) as report:
             result = _train(network, optimizer, epochs, callback=report)
     seconds = time.perf_counter() - started
+    if result.status == "diverged":
+        raise CommandError(
+            f"training diverged in epoch {result.epochs}: {result.culprit or 'a value'} is no longer finite; "
+            f"give a --rate smaller than {rate:g}"
+        )
     _adopt(network, result)
     started = time.perf_counter()
     _train(NeuralNetwork(2, hidden, 1, seed), optimizer, REFERENCE_EPOCHS, engine="reference")

@@ -57,6 +57,8 @@ def _check_names(loss: Callable[..., Any] | Program, groups: Mapping[str, Mappin
     owner: dict[str, str] = {}
     for kind, group in groups.items():
         for name in group:
+            if not isinstance(name, str):
+                raise TrainingError(f"{kind} has the key {name!r}; name each array as the loss does, by a str")
             if name in owner:
                 raise TrainingError(f"{name!r} is in {owner[name]} and in {kind}; name it once")
             owner[name] = kind
@@ -76,24 +78,37 @@ def _check_names(loss: Callable[..., Any] | Program, groups: Mapping[str, Mappin
     for name, kind in owner.items():
         if name not in named and name not in attributes:
             hint = nearest(name, [other for other in named if other not in owner])
-            raise TrainingError(f"{title} takes no {name!r}, which is in {kind}; it takes {', '.join(named)}{hint}")
+            raise TrainingError(f"{title} takes no {name!r}, which is in {kind}; it takes {', '.join(named) or 'none'}{hint}")
 
 
 def _signature(loss: Callable[..., Any] | Program) -> inspect.Signature:
     if isinstance(loss, Program):
         kind = inspect.Parameter.KEYWORD_ONLY
         return inspect.Signature([inspect.Parameter(node.name, kind) for node in loss.inputs])
-    return inspect.signature(loss)
+    try:
+        return inspect.signature(loss)
+    except (TypeError, ValueError):
+        raise TrainingError(
+            f"the parameters of {getattr(loss, '__name__', loss)} are not known; give a function written in Python"
+        ) from None
 
 
 def _array(kind: str, name: str, value: Any) -> Array:
+    if value is None or isinstance(value, Mapping):
+        what = "None" if value is None else "a dict; name each of its arrays by itself, as in W1"
+        raise TrainingError(f"{kind} {name!r} should be an array, and is {what}")
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise TrainingError(f"{kind} {name!r} has masked elements; fill them in, or leave their rows out")
     try:
         array = np.asarray(value)
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
         DType.of(array.dtype)
     except DTypeError as error:
         raise TrainingError(f"{kind} {name!r}: {error}") from None
     except ValueError as error:
         raise TrainingError(f"{kind} {name!r} is not an array: {error}") from None
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise TrainingError(f"{kind} {name!r} holds integers above 2⁶³ − 1, which int64 does not; give floats")
     return array
 
 

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from chainrule.training.plans import plan_for
 
 Array = NDArray[Any]
 Callback = Callable[[int, NDArray[np.float64]], None]
+
+MOST_EPOCHS = 10**12
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,9 +135,13 @@ def fit(
     """
     started = time.perf_counter()
     optimizer = SGD(0.1) if optimizer is None else optimizer
+    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
+        raise TrainingError(f"optimizer is the class {optimizer.__name__}; give an instance, as in SGD(0.1)")
     if not isinstance(optimizer, Optimizer):
         raise TrainingError(f"optimizer is a {type(optimizer).__name__}; give one such as SGD(0.1)")
     epochs = positive_integer("epochs", epochs)
+    if epochs > MOST_EPOCHS:
+        raise TrainingError(f"epochs is {epochs}; it should be at most {MOST_EPOCHS:,}, whose losses fill 8 TB")
     if batch_size is not None:
         batch_size = positive_integer("batch_size", batch_size)
     if threads is not None:
@@ -151,7 +158,7 @@ def fit(
         {**arguments.rows, **arguments.constants, **rates},
         epochs,
         int(seed),
-        callback,
+        None if callback is None else partial(_report, callback),
     )
     if outcome.status == "diverged":
         warnings.warn(_divergence(outcome), DivergenceWarning, stacklevel=2)
@@ -164,6 +171,13 @@ def fit(
         time.perf_counter() - started,
         outcome.culprit,
     )
+
+
+def _report(callback: Callback, epochs_done: int, losses: NDArray[np.float64]) -> None:
+    """Call `callback` with losses that it cannot change."""
+    shown = losses.view()
+    shown.flags.writeable = False
+    callback(epochs_done, shown)
 
 
 def _divergence(outcome: Outcome) -> str:
