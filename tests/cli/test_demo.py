@@ -101,3 +101,9 @@ def test_help_names_every_command(run: Run) -> None:
     for command in ("demo", "derive", "train", "predict"):
         assert f"  {command} " in result.stdout
         assert run(command, "--help").exit_code == 0
+
+
+def test_a_long_run_is_told_in_few_lines(run: Run) -> None:
+    record = json.loads(run("--json", "--epochs", "200000").stdout)
+    assert len(record["loss"]) <= 20
+    assert all(int(epoch) % 4000 == 0 for epoch in record["loss"])

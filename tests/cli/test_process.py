@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+
+from chainrule import cli
 
 COMMAND = [sys.executable, "-c", "from chainrule.cli import main; main()"]
 
@@ -82,3 +85,43 @@ def test_ctrl_c_keeps_and_saves_what_was_learnt(tmp_path: Path) -> None:
     assert "Interrupted after" in out
     assert "Saved to model.npz." in out
     assert shell("predict", "model.npz", "data.csv", cwd=tmp_path).stdout.startswith("t\n")
+
+
+def test_output_that_cannot_be_written_leaves_no_traceback() -> None:
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [*COMMAND, "--epochs", "5"], stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment()
+        )
+    assert result.returncode == 2
+    assert result.stderr == "error: the output cannot be written: No space left on device\n"
+
+
+def test_symbols_reach_a_pipe_whole_whatever_its_encoding(tmp_path: Path) -> None:
+    rows = [f"{k},{'甲' if k % 2 else 'ᵀ'}" for k in range(30)]
+    (tmp_path / "data.csv").write_text("\n".join(["a,t", *rows]), encoding="utf-8")
+    for encoding in ("ascii", "latin-1"):
+        options = {"cwd": tmp_path, "env": environment(PYTHONIOENCODING=encoding), "encoding": "utf-8"}
+        assert shell("train", "data.csv", "--target", "t", "--save", "m.npz", **options).returncode == 0
+        predicted = shell("predict", "m.npz", "data.csv", **options).stdout
+        assert {row.split(",")[0] for row in predicted.splitlines()[1:]} <= {"甲", "ᵀ"}
+
+
+def test_a_closed_standard_output_is_no_mistake() -> None:
+    closing = f"import os; os.close(1)\nos.execv({sys.executable!r}, {[*COMMAND, '--epochs', '5']!r})"
+    result = subprocess.run(
+        [sys.executable, "-c", closing], stderr=subprocess.PIPE, text=True, check=False, env=environment()
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_ctrl_c_while_the_commands_load_leaves_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("importlib.import_module", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"

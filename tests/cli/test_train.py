@@ -243,3 +243,44 @@ def test_chinese_where_the_locale_is(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert "准确率" in result.stdout
     assert "accuracy" not in result.stdout
     assert "accuracy" in run("train", "data.csv", "--target", "t", "--lang", "en").stdout
+
+
+def test_class_labels_stay_as_they_are_written(run: Run) -> None:
+    """Spellings of one number are one class; numbers that a float cannot tell apart are two."""
+    write("codes.csv", "\n".join(["a,t", *(f"{k},{('01', '02', '1.0')[k % 3]}" for k in range(30))]))
+    assert "2 classes: 01, 02." in run("train", "codes.csv", "--target", "t", "--save", "codes.npz").stdout
+    predicted = run("predict", "codes.npz", "codes.csv").stdout.splitlines()
+    assert {row.split(",")[0] for row in predicted[1:]} <= {"01", "02"}
+    long = [f"{k},{10**20 + k % 2}" for k in range(30)]
+    write("long.csv", "\n".join(["a,t", *long]))
+    assert f"2 classes: {10**20}, {10**20 + 1}." in " ".join(run("train", "long.csv", "--target", "t").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a;t\n" + "\n".join(f"{k};{k},25" for k in range(20)), "column 't' holds '0,25', a number with a comma"),
+        ('a,t\n"1,000",2.5\n' + "\n".join(f"{k},{k}.5" for k in range(20)), "column 'a' holds '1,000', a number with"),
+        (
+            "a,t\n1_0,2.5\n" + "\n".join(f"{k},{k}.5" for k in range(20)),
+            "column 'a' holds '1_0', which is not a number",
+        ),
+        ("a,t\n" + "\n".join(f"{k}e-300,{k}.5" for k in range(20)), "column 'a' holds numbers too small"),
+    ],
+)
+def test_numbers_written_otherwise_are_refused_in_one_line(run: Run, text: str, words: str) -> None:
+    write("data.csv", text)
+    refused(run("train", "data.csv", "--target", "t"), words)
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(run: Run) -> None:
+    write_table("data.csv", False)
+    for path, words in [("", "is empty"), ("/proc/model.npz", "cannot be written")]:
+        result = run("train", "data.csv", "--target", "t", "--save", path)
+        refused(result, words)
+        assert result.stdout == ""
+
+
+def test_more_epochs_than_can_be_is_one_line(run: Run) -> None:
+    write_table("data.csv", False)
+    refused(run("train", "data.csv", "--target", "t", "--epochs", "9" * 20), "it should be at most")

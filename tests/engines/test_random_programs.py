@@ -48,8 +48,6 @@ class Builder:
         self.values: dict[str, Array] = {}
         self.pool: list[Node] = []
         self.special = self.rng.random() < 0.15
-        self.chosen: dict[Node, int] = {}
-        """What an integer input is used to choose from."""
 
     def choice(self, options: Any) -> Any:
         return options[int(self.rng.integers(len(options)))]
@@ -64,6 +62,7 @@ class Builder:
         """A new input with values."""
         dtype = dtype or self.dtype
         node = Input(f"x{len(self.inputs)}", ArrayType(shape, dtype))
+        value: Array
         if dtype is DType.BOOL:
             value = self.rng.random(shape) < 0.5
         elif dtype is DType.INT64:
@@ -89,7 +88,8 @@ class Builder:
         found = [node for node in self.pool if node.type.dtype is dtype and node.type.ndim >= least]
         if found and self.rng.random() < 0.95:
             recent = found[-6:]
-            return self.choice(recent if self.rng.random() < 0.7 else found)
+            node: Node = self.choice(recent if self.rng.random() < 0.7 else found)
+            return node
         shape = self.shape()
         while len(shape) < least:
             shape = (*shape, int(self.choice(SIZES)))
@@ -103,7 +103,8 @@ class Builder:
         dtype = dtype or self.dtype
         found = [other for other in self.pool if other.type == node.type.with_dtype(dtype)]
         if found and self.rng.random() < 0.7:
-            return self.choice(found)
+            chosen: Node = self.choice(found)
+            return chosen
         shape = node.type.concrete_shape
         if dtype.is_float and self.rng.random() < 0.4:
             return self.constant(shape)
@@ -117,7 +118,7 @@ class Builder:
 
     def result(self) -> Program:
         """All that the last values need: a scalar, its gradients, and some values on the way."""
-        reals = [node for node in self.pool if isinstance(node, Apply) and node.type.dtype is self.dtype]
+        reals: list[Node] = [node for node in self.pool if isinstance(node, Apply) and node.type.dtype is self.dtype]
         ends = reals[-2:] or [self.real()]
         loss: Node = Const(0, ArrayType((), self.dtype))
         for end in ends:
@@ -130,7 +131,7 @@ class Builder:
         return Program(tuple(self.inputs), (loss, *gradients, *others, *others[:1]))
 
 
-def elementwise(kind: Callable[..., Any], dtype: DType | None = None) -> Callable[[Builder], Node]:
+def elementwise(kind: Callable[[], p.Elementwise], dtype: DType | None = None) -> Callable[[Builder], Node]:
     def build(b: Builder) -> Node:
         first = b.of(dtype or b.dtype)
         primitive = kind()

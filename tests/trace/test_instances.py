@@ -34,7 +34,7 @@ class NeuralNet:
         return self.output
 
     def hidden_only(self, X: Any) -> Any:
-        self.bias_hidden -= 1.0
+        self.bias_hidden = self.bias_hidden - 1.0
         return np.tanh(X @ self.weights_input_hidden + self.bias_hidden)
 
     def broken(self, X: Any) -> Any:

@@ -51,6 +51,20 @@ REFUSED = {
     "b = np.zeros(3); b[0] = x.sum()": "np.stack",
     "b = np.zeros((3, 2)); b[0] = x": "np.concatenate",
     "b = np.zeros((3, 2)); b += x": "a = a + b",
+    "x += 1": "a = a + b",
+    "x[0] += 1": "np.where(condition",
+    "y = x.T; y *= 2": "a = a + b",
+    "x @= x.T": "a = a + b",
+    "x.shape = (-1,)": "x.reshape",
+    "x = divmod(x, 2)": "np.divmod",
+    "x = x * (x.shape[0] % 2)": "% needs one",
+    "x = x * divmod(x.shape[0], 2)[0]": "divmod() needs one",
+    "x = x * (x.shape[0] & 1)": "& needs one",
+    "x = x * (x.shape[0] << 1)": "<< needs one",
+    "x = x * abs(x.shape[0])": "abs() needs one",
+    "x = x * round(x.shape[0])": "round() needs one",
+    "x = f'{x.shape[0]:d}'": "a format needs one",
+    "x = np.average(x, weights=x[0])": "needs one axis",
     "x = np.add(x, 1, out=np.zeros(3))": "leave out= away",
     "x = np.sum(x, out=np.zeros(3))": "leave out= away",
     "x = np.sum(x, where=x > 0)": "where",
@@ -101,6 +115,7 @@ SHAPES = {
     "z1 = x + x.T": "shapes (n, d) and (d, n) do not broadcast",
     "z1 = np.concatenate([x, x.T])": "shapes (n, d) and (d, n)",
     "z1 = x.sum(axis=2)": "axis 2 does not exist",
+    "z1 = np.average(x, axis=0, weights=x[0])": "have shape (d,); along axis 0 of shape (n, d) they need (n,)",
     "z1 = x[1, 2, 3]": "shape (n, d)",
     "z1 = x.reshape(7, 3)": "(n, d) has no shape (7, 3)",
     "z1 = np.einsum('ij,jk', x, x)": "(n, d)",
@@ -179,3 +194,20 @@ def test_a_traced_value_of_another_trace_is_refused() -> None:
 def test_a_missing_attribute_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'foo'"):
         trace(lambda x: x.foo, x="n")
+
+
+def test_a_number_can_be_added_to_in_place() -> None:
+    def total(x: Any) -> Any:
+        result = x[0]
+        result += x[1]
+        result *= 2
+        return result
+
+    (output,) = trace(total, x="3").outputs
+    assert output.type.shape == ()
+
+
+@pytest.mark.parametrize("shape", ["99999999999999999999", f"{2**40} {2**40}", (2**60,)])
+def test_a_shape_beyond_any_memory_is_refused(shape: Any) -> None:
+    with pytest.raises(ShapeError, match="too large for any memory"):
+        trace(lambda x: x, x=shape)

@@ -246,3 +246,11 @@ def test_literal_arrays_of_one_number_are_filled_literals() -> None:
     (constant,) = (node for node in trace(lambda x: x * np.ones((2, 3)), x=(2, 3)).nodes if isinstance(node, Const))
     assert constant.is_filled
     assert constant.type == ArrayType((2, 3), DType.FLOAT64)
+
+
+def test_positional_only_parameters_are_given_by_name() -> None:
+    def f(x: Any, /, y: Any) -> Any:
+        return x - y
+
+    program = trace(f, x="n", y="n")
+    assert [node.name for node in program.inputs] == ["x", "y"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chainrule import functions
 from chainrule.engines import EngineError, permutation
 from chainrule.ir import ArrayType, ChainruleError, Node
-from chainrule.training import SGD, DivergenceWarning, Optimizer, TrainingError, fit
+from chainrule.training import SGD, BroadcastWarning, DivergenceWarning, Optimizer, TrainingError, fit
 
 Array = NDArray[Any]
 EPS = float(np.finfo(np.float64).eps)
@@ -292,3 +292,75 @@ def test_methods_and_keyword_only_parameters() -> None:
 
     model: Callable[..., Any] = Model().loss
     np.testing.assert_allclose(fit(model, {"w": np.zeros(2)}, {"X": np.eye(2)}).params["w"], 0.5, rtol=1e-6)
+
+
+def trap(X: Any, y: Any, W: Any) -> Any:
+    p = X @ W
+    return np.mean((p - y) ** 2)
+
+
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_predictions_broadcast_against_targets_are_doubted(batch_size: int | None) -> None:
+    """`X @ W` is (rows, 1) and `y` is (rows,), so that their difference is (rows, rows)."""
+    message = r"meets p of shape \(rows, 1\) with y of shape \(rows,\).*y\[:, None\]"
+    for _ in range(2):  # the second time the plan is remembered
+        with pytest.warns(BroadcastWarning, match=message):
+            fit(trap, {"W": np.zeros((3, 1))}, linear_data(), batch_size=batch_size, epochs=2)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda X, y, W: np.mean((X @ W - y[:, None]) ** 2),
+        lambda X, y, W: np.mean(((X @ W)[:, 0] - y) ** 2),
+        lambda X, y, W: np.mean(((X @ W) - (X @ W)[:, 0]) ** 2) + 0 * np.sum(y),
+        lambda X, y, W: np.mean((X @ X.T) @ (X @ W)) + 0 * np.sum(y),
+        lambda X, y, W: np.mean((X @ W) ** 2) + 0 * np.sum(y[:, None] - y),
+    ],
+)
+def test_what_is_meant_is_not_doubted(loss: Any) -> None:
+    fit(loss, {"W": np.zeros((3, 1))}, linear_data(), epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"params": {"w": {"a": np.zeros(3)}, "b": np.array(0.0)}}, "parameter 'w' should be an array, and is a dict"),
+        ({"params": {"w": None, "b": np.array(0.0)}}, "parameter 'w' should be an array, and is None"),
+        ({"params": {1: np.zeros(3)}}, "params has the key 1"),
+        ({"loss": max}, "the parameters of max are not known"),
+        ({"optimizer": SGD}, "optimizer is the class SGD"),
+        ({"epochs": 10**20}, "it should be at most"),
+    ],
+)
+def test_slips_are_named(changes: dict[str, Any], words: str) -> None:
+    arguments = {"loss": linear_loss, "params": start(), "data": linear_data(), **changes}
+    with pytest.raises(TrainingError, match=words):
+        fit(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("X", "words"),
+    [
+        (np.ma.masked_greater(linear_data()["X"], 0.5), "'X' has masked elements"),
+        (np.full((20, 3), 2**63, np.uint64), "'X' holds integers above"),
+    ],
+)
+def test_data_that_would_be_misread_are_refused(X: Array, words: str) -> None:
+    with pytest.raises(TrainingError, match=words):
+        fit(linear_loss, start(), {**linear_data(), "X": X})
+
+
+def test_data_of_the_other_byte_order_are_read() -> None:
+    data = linear_data()
+    swapped = {name: array.astype(array.dtype.newbyteorder()) for name, array in data.items()}
+    native, other = (fit(linear_loss, start(), each, epochs=5) for each in (data, swapped))
+    np.testing.assert_array_equal(native.params["w"], other.params["w"])
+
+
+def test_a_callback_cannot_change_the_losses() -> None:
+    def spoil(epochs_done: int, losses: Array) -> None:
+        losses[:] = 0
+
+    with pytest.raises(ValueError, match="read-only"):
+        fit(linear_loss, start(), linear_data(), epochs=5, callback=spoil)

@@ -197,7 +197,10 @@ def _contribution(stage: Stage, operand: Input, cotangent: Node) -> Contribution
     (shown,) = substitute([linear_map], result)
     shown = Simplifier()(shown)
     (adjoint,) = substitute([adjoint], result)
-    return Contribution(stage, operand, tangent, cotangent, shown, simplifier(adjoint), tuple(simplifier.rewrites))
+    adjoint = simplifier(adjoint)
+    if isinstance(adjoint, Const) and adjoint.filled_with(0):
+        return None
+    return Contribution(stage, operand, tangent, cotangent, shown, adjoint, tuple(simplifier.rewrites))
 
 
 def _accumulate(

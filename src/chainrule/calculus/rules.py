@@ -349,54 +349,6 @@ def _double_transpose(node: Apply) -> Node | None:
     return inner.operands[0] if order == tuple(range(len(order))) else Permute(order)(inner.operands[0])
 
 
-@rule("transpose into the product", Contract, Permute, examples=lambda: [
-    Contract(((0, 1), (1, 2)), (0, 2))(Permute((1, 0))(_x()), _y("n k")),
-    Permute((1, 0))(Contract(((0, 1), (1, 2)), (0, 2))(_x("n m"), _y("m k"))),
-])  # fmt: skip
-def _transpose_into_product(node: Apply) -> Node | None:
-    if isinstance(node.primitive, Permute):
-        product = applied(node.operands[0], Contract)
-        if product is None:
-            return None
-        output = tuple(product.primitive.output[axis] for axis in node.primitive.order)
-        return Contract(product.primitive.inputs, output)(*product.operands)
-    for k, operand in enumerate(node.operands):
-        permuted = applied(operand, Permute)
-        if permuted is not None:
-            order, labels = permuted.primitive.order, node.primitive.inputs[k]
-            original = tuple(labels[order.index(axis)] for axis in range(len(order)))
-            inputs = (*node.primitive.inputs[:k], original, *node.primitive.inputs[k + 1 :])
-            operands = (*node.operands[:k], permuted.operands[0], *node.operands[k + 1 :])
-            return Contract(inputs, node.primitive.output)(*operands)
-    return None
-
-
-@rule("product with ones → sum", Contract, examples=lambda: [
-    Contract(((0, 1), (0,)), (1,))(_x(), _filled(1, _x("n"))),
-    Contract(((0, 1), (0, 2)), (1, 2))(_x(), _filled(3, _x("n k"))),
-])  # fmt: skip
-def _product_with_ones(node: Apply) -> Node | None:
-    if len(node.operands) != 2:
-        return None
-    for k, operand in enumerate(node.operands):
-        if isinstance(operand, Const) and operand.is_filled:
-            other, labels, filled = node.operands[1 - k], node.primitive.inputs[1 - k], node.primitive.inputs[k]
-            lost = [label for label in filled if label not in labels and label not in node.primitive.output]
-            if lost:
-                return None
-            summed = tuple(axis for axis, label in enumerate(labels) if label not in node.primitive.output)
-            kept = [label for label in labels if label in node.primitive.output]
-            wanted = [label for label in node.primitive.output if label in kept]
-            result = Sum(summed)(other) if summed else other
-            if kept != wanted:
-                result = Permute(tuple(kept.index(label) for label in wanted))(result)
-            axes = tuple(axis for axis, label in enumerate(node.primitive.output) if label in kept)
-            if len(axes) < node.type.ndim:
-                result = Broadcast(node.type.shape, axes)(result)
-            return Multiply()(Const(operand.value, node.type), result)
-    return None
-
-
 @rule("compose sums and broadcasts", Sum, Broadcast, Reshape, examples=lambda: [
     Sum((0,))(Sum((1,))(_x())),
     Broadcast(parse_shape("k n m"), (1, 2))(Broadcast(parse_shape("n m"), (1,))(_x("m"))),

@@ -126,7 +126,8 @@ def _check_parameters(
         for name in names:
             if name not in parameters:
                 raise CommandError(
-                    f"{option} names {name!r}, which is not a parameter of {title}; it has {', '.join(parameters) or 'none'}"
+                    f"{option} names {name!r}, which is not a parameter of {title}; it has "
+                    f"{', '.join(parameters) or 'none'}"
                     f"{nearest(name, parameters)}"
                 )
     for name, parameter in parameters.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
-from chainrule.calculus import Contribution, Stage
+from chainrule.calculus import RULES, Contribution, Stage
 from chainrule.derivation.document import Block, Document, Equation, Heading, Paragraph, Words
 from chainrule.derivation.index_form import IndexNames, index_notation
 from chainrule.derivation.legend import legend, repetition_legend, walk
@@ -16,7 +16,9 @@ from chainrule.ir import Apply, Const, Dim, Input, Node, topological_order
 from chainrule.primitives import (
     BigOperator,
     Broadcast,
+    Call,
     Contract,
+    Indexed,
     Infix,
     Notation,
     Pairing,
@@ -32,7 +34,9 @@ Form: TypeAlias = Literal["path", "matrix", "index"]
 FORMS: Final = ("path", "matrix", "index")
 
 WRITTEN_OUT_LIMIT = 14
-"""A gradient with more operations than this stays in terms of δ."""
+"""A gradient with more operations than this stays in terms of δ in the summary."""
+FOLDED_LIMIT = 40
+"""A chain with more operations than this ends in δ, not in the written-out product."""
 
 
 class Writer:
@@ -61,8 +65,9 @@ class Writer:
         blocks: list[Block] = [Heading(self._say("title", loss), 1)]
         shapes = [self._shape_words(node) for node in self.record.program.inputs]
         blocks.append(Paragraph(self._say("shapes", join(self.language, shapes))))
-        for rewrite in dict.fromkeys(rewrite.rule for rewrite in self.record.recognitions):
-            blocks.append(Paragraph(self._say("recognized", rewrite)))
+        recognized = [(identity,) for identity in self._recognized()]
+        if recognized:
+            blocks.append(Paragraph(self._say("recognized", join(self.language, list(recognized), "list semicolon"))))
         convention = self._convention()
         if convention is not None:
             blocks.append(Paragraph(convention))
@@ -79,6 +84,19 @@ class Writer:
         if deltas:
             blocks.append(Paragraph(self._say("delta", join(self.language, deltas))))
         return blocks
+
+    def _recognized(self) -> list[Notation]:
+        """Each identity by which a function written by hand was recognised, on the rule's own example."""
+        used = {rewrite.rule for rewrite in self.record.recognitions}
+        identities: list[Notation] = []
+        for entry in RULES:
+            if entry.name in used:
+                example = entry.examples()[0]
+                assert isinstance(example, Apply)
+                after = entry.rewrite(example)
+                assert after is not None
+                identities.append(Infix("=", (self.notator.of(example), self.notator.of(after))))
+        return identities
 
     def _shape_words(self, node: Input) -> Words:
         if node.type.ndim == 1:
@@ -236,6 +254,10 @@ class Writer:
 
     def _path(self) -> list[Block]:
         blocks = [*self._forward(), Heading(self._say("factors"))]
+        direct = [c for e in self.record.backward.accumulations if len(e.contributions) > 1 for c in e.contributions]
+        marked = next((c for c in direct if c.stage.symbol is self.record.loss), None)
+        if marked is not None:
+            blocks.append(Paragraph(self._say("direct", self._factor(marked), Symbol(marked.operand.name))))
         for stage in reversed(self.record.stages):
             blocks += self._factors(stage)
         blocks.append(Heading(self._say("chains")))
@@ -246,12 +268,11 @@ class Writer:
     def _factors(self, record: StageRecord) -> list[Block]:
         """∂stage/∂operand for every operand: a value for the loss and for activations, a pairing for other maps."""
         blocks: list[Block] = []
-        stage = Symbol(record.stage.name)
         for step in self.record.steps:
             for contribution in step.accumulation.contributions:
                 if contribution.stage is not record.stage:
                     continue
-                factor = Partial(stage, Symbol(contribution.operand.name))
+                factor = self._factor(contribution)
                 if record.stage.symbol is self.record.loss:
                     value = self.notator.of(step.accumulation.chain, explicit=True)
                     if len(step.accumulation.contributions) > 1:
@@ -285,6 +306,17 @@ class Writer:
                     )
         return blocks
 
+    def _factor(self, contribution: Contribution) -> Notation:
+        """∂stage/∂operand; where the loss also depends on the operand through others, marked as the direct part."""
+        partial = Partial(Symbol(contribution.stage.name), Symbol(contribution.operand.name))
+        if contribution.stage.symbol is self.record.loss and self._has_other_uses(contribution):
+            return Indexed(Call("", (partial,)), (Symbol("direct"),))
+        return partial
+
+    def _has_other_uses(self, contribution: Contribution) -> bool:
+        entry = next(e for e in self.record.backward.accumulations if e.symbol is contribution.operand)
+        return len(entry.contributions) > 1
+
     def _chains(self, gradient: GradientRecord) -> list[Block]:
         partial = self.notator.partial(gradient.symbol)
         loss, symbol = Symbol(self.record.loss.name), Symbol(gradient.symbol.name)
@@ -301,11 +333,16 @@ class Writer:
         )
         blocks: list[Block] = [Heading(title, 3)]
         for path in gradient.paths:
-            factors = tuple(Partial(Symbol(c.stage.name), Symbol(c.operand.name)) for c in path.contributions)
+            factors = tuple(map(self._factor, path.contributions))
             product: Notation = factors[0] if len(factors) == 1 else Infix("·", factors)
-            sides: tuple[Notation, ...] = (product, self.notator.of(path.claim.right, explicit=True))
+            shown = path.claim.right
+            if not several and _size(shown) > FOLDED_LIMIT:  # nested too deep to read: δ folds what comes before it
+                shown = path.contributions[-1].adjoint
+            sides: tuple[Notation, ...] = (product, self.notator.of(shown, explicit=True))
             if not several:
-                final = self.notator.of(gradient.written_out.right, explicit=True)
+                final = sides[-1]
+                if _size(gradient.written_out.right) <= FOLDED_LIMIT:
+                    final = self.notator.of(gradient.written_out.right, explicit=True)
                 merged = (final,) if final not in sides and len(path.contributions) > 1 else ()
                 sides = (*sides, *merged) if product == partial else (partial, *sides, *merged)
             blocks.append(Equation(sides, product_shapes(path.claim.right)))
@@ -373,7 +410,9 @@ class Writer:
         stage, operand = contribution.stage.symbol, contribution.operand
         letters = [entry.name for entry in index if isinstance(entry, Symbol)]
         own = names.indices(stage.type.shape, letters)
-        factor = Partial(indexed(Symbol(stage.name), own), indexed(Symbol(operand.name), index))
+        factor: Notation = Partial(indexed(Symbol(stage.name), own), indexed(Symbol(operand.name), index))
+        if stage is self.record.loss and self._has_other_uses(contribution):
+            factor = Indexed(Call("", (factor,)), (Symbol("direct"),))
         if isinstance(contribution.cotangent, Const):
             return factor
         cotangent = indexed(self.notator.of(contribution.cotangent), own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from fractions import Fraction as Fractional
 
 from chainrule.calculus import COTANGENT, TANGENT, is_scale
 from chainrule.derivation.record import Record
@@ -140,10 +141,18 @@ def literal(node: Const) -> Notation:
     if isinstance(node.value, SymbolicDim):
         return size(node.value)
     if isinstance(node.value, float):
-        return root_of(node.value) or Number(node.value)
+        return root_of(node.value) or ratio_of(node.value) or Number(node.value)
     if isinstance(node.value, bool | int):
         return Number(node.value)
     return Symbol("C")
+
+
+def ratio_of(number: float) -> Notation | None:
+    """A fraction of small whole numbers, if that is `number` to the last digit and its decimals do not end soon."""
+    nearest = Fractional(number).limit_denominator(12) if math.isfinite(number) else Fractional(0)
+    if len(repr(number)) < 8 or not 0 < nearest < 100 or nearest.numerator / nearest.denominator != number:
+        return None
+    return Fraction(Number(nearest.numerator), Number(nearest.denominator))
 
 
 def root_of(number: float) -> Notation | None:

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 
 from chainrule.calculus import Accumulation, Backward, Contribution, Rewrite, Simplifier, Stage, backward, recognize
 from chainrule.ir import Apply, Const, Input, Node, Program, substitute, topological_order
-from chainrule.primitives import Call, Contract, Elementwise, Exp, Log, Multiply, Sum, Symbol
+from chainrule.primitives import Contract, Elementwise, Multiply, Sum
 
 PATH_LIMIT = 32
 """More chains than this from the loss to one parameter are counted, not listed."""
@@ -317,9 +317,9 @@ def inner(left: Node, right: Node) -> Node:
 def activation_factor(contribution: Contribution) -> Node | None:
     """σ′(z) as an expression, where the equation is a = σ(z) and sends back δ ⊙ σ′(z)."""
     expression, adjoint = contribution.stage.expression, contribution.adjoint
-    if not (isinstance(expression, Apply) and isinstance(expression.primitive, Elementwise)):
+    if not (isinstance(expression, Apply) and _is_activation_primitive(expression.primitive)):
         return None
-    if expression.operands != (contribution.operand,) or not isinstance(_call(expression), Call):
+    if expression.operands != (contribution.operand,):
         return None
     if (
         isinstance(adjoint, Apply)
@@ -331,9 +331,8 @@ def activation_factor(contribution: Contribution) -> Node | None:
     return None
 
 
-def _call(node: Apply) -> object:
-    """How an application is written, with its operands left blank."""
-    return node.primitive.notation(tuple(Symbol("·") for _ in node.operands), tuple(o.type for o in node.operands))
+def _is_activation_primitive(primitive: object) -> bool:
+    return isinstance(primitive, Elementwise) and primitive.is_activation
 
 
 def name_activations(program: Program) -> Program:
@@ -362,10 +361,10 @@ def name_activations(program: Program) -> Program:
 
 
 def _is_activation(node: Apply, names: Mapping[Node, str]) -> bool:
-    if len(node.operands) != 1 or not isinstance(node.primitive, Elementwise) or not isinstance(_call(node), Call):
+    if not _is_activation_primitive(node.primitive):
         return False
     (operand,) = node.operands
-    if isinstance(node.primitive, Exp | Log) or not isinstance(operand, Apply) or {operand, node} <= names.keys():
+    if not isinstance(operand, Apply) or {operand, node} <= names.keys():
         return False
     return any(
         isinstance(part, Apply) and (part is operand or part not in names) and isinstance(part.primitive, Contract)

@@ -74,7 +74,7 @@ class Verification:
             words = say(lang, "refuted", str(first.line), f"{first.relative_error:.1e}")
         else:
             errors = (f"{self.worst_relative_error:.1e}", f"{self.finite_difference_error:.1e}")
-            words = say(lang, "verified", str(self.lines_checked), str(self.lines), str(self.points), *errors)
+            words = say(lang, "verified", str(self.lines), str(self.points), *errors)
         return "".join(map(str, words))
 
     def __str__(self) -> str:

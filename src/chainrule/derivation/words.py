@@ -69,6 +69,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{0} paths lead from {1} to {2}; they are too many to list, and share their factors as the lines above show.",
         "从 {1} 到 {2} 共有 {0} 条路径，不再逐条列出；它们共用上面的因子。",
     ),
+    "direct": (
+        "{0} is the direct part: what a change of {1} does where the loss itself contains it, all else held.",
+        "{0} 为直接部分：损失函数本身含有 {1} 之处的贡献，其余量保持不变。",
+    ),
     "sum of chains": ("The chains add up.", "各条链相加。"),
     "results": ("Gradients", "梯度汇总"),
     "because": ("because {0}", "因为 {0}"),
@@ -144,11 +148,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "链式法则：从损失开始反向求梯度",
     ),
     "verified": (
-        "Verified: {0} of {1} lines hold at {2} random points (every line of the three forms, and the "
-        "pairings and rewrites behind them); worst relative error {3}; derivatives agree with finite differences "
-        "to {4}.",
-        "验证：{1} 行中有 {0} 行在 {2} 个随机点上成立（包括三种形式的每一行以及背后的内积和改写）；最大相对误差 {3}；"
-        "导数与有限差分相差不超过 {4}。",
+        "Verified: all {0} lines hold at {1} random points (every line of the three forms, and the pairings and "
+        "rewrites behind them); worst relative error {2}; derivatives agree with finite differences to {3}.",
+        "验证：全部 {0} 行在 {1} 个随机点上成立（包括三种形式的每一行，以及背后的内积和化简）；最大相对误差 {2}；"
+        "导数与有限差分相差不超过 {3}。",
     ),
     "refuted": (
         "NOT verified: line {0} does not hold (relative error {1}).",

@@ -51,7 +51,7 @@ SUPERSCRIPTS = str.maketrans("0123456789−-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻�
 VULGAR_FRACTIONS = {0.5: (1, 2), 0.25: (1, 4), 0.75: (3, 4)}
 
 
-def flat(pieces: Pieces) -> str:
+def flat(pieces: Sequence[str | Break]) -> str:
     """The pieces on one line."""
     return "".join(piece.flat if isinstance(piece, Break) else piece for piece in pieces)
 
@@ -353,40 +353,61 @@ def break_lines(pieces: Pieces, width: int, measure: Callable[[str], int], inden
 
     A line that continues an inner expression starts with `indent`. Only a piece that has no place to break is longer.
     """
-    depths = [piece.depth for piece in pieces if isinstance(piece, Break)]
-    if not depths or measure(flat(pieces)) <= width:
-        return [flat(pieces)]
-    shallowest = min(depths)
-    chunks: list[tuple[str, Pieces]] = [("", [])]
+    return _Breaker(measure).lines(tuple(pieces), width, indent)
+
+
+class _Breaker:
+    """Breaks lines; what was tried at a width is remembered, or deep nesting would be tried over and over."""
+
+    def __init__(self, measure: Callable[[str], int]) -> None:
+        self._measure = measure
+        self._known: dict[tuple[tuple[str | Break, ...], int, str], list[str]] = {}
+
+    def lines(self, pieces: tuple[str | Break, ...], width: int, indent: str) -> list[str]:
+        key = pieces, width, indent
+        if key not in self._known:
+            self._known[key] = self._broken(pieces, width, indent)
+        return self._known[key]
+
+    def _broken(self, pieces: tuple[str | Break, ...], width: int, indent: str) -> list[str]:
+        measure = self._measure
+        depths = [piece.depth for piece in pieces if isinstance(piece, Break)]
+        if not depths or measure(flat(pieces)) <= width:
+            return [flat(pieces)]
+        lines: list[str] = []
+        for number, (separator, chunk) in enumerate(_chunks(pieces, min(depths))):
+            text = flat(chunk)
+            if number and measure(lines[-1] + separator + text) <= width:
+                lines[-1] += separator + text
+            elif measure(text) <= width:
+                lines.append(text)
+            elif number and (beside := self._beside(lines[-1] + separator, chunk, width, indent)):
+                lines[-1:] = beside
+            else:
+                inner = self.lines(chunk, width - measure(indent), indent)
+                if max(map(measure, inner)) > width - measure(indent):  # room matters more than looks
+                    lines += self.lines(chunk, width, "")
+                else:
+                    lines += [inner[0], *(indent + line for line in inner[1:])]
+        return lines
+
+    def _beside(self, head: str, chunk: tuple[str | Break, ...], width: int, indent: str) -> list[str]:
+        """What is too long for one line, beginning beside a short `head`; nothing where it does not fit."""
+        column = self._measure(head)
+        if column > 8:
+            return []
+        inner = self.lines(chunk, width - column, indent)
+        if max(map(self._measure, inner)) > width - column:
+            return []
+        return [head + inner[0], *(" " * column + line for line in inner[1:])]
+
+
+def _chunks(pieces: tuple[str | Break, ...], depth: int) -> list[tuple[str, tuple[str | Break, ...]]]:
+    """The pieces between the breaks of one depth, each with what stands before it where the line is not broken."""
+    chunks: list[tuple[str, list[str | Break]]] = [("", [])]
     for piece in pieces:
-        if isinstance(piece, Break) and piece.depth == shallowest:
+        if isinstance(piece, Break) and piece.depth == depth:
             chunks.append((piece.flat, []))
         else:
             chunks[-1][1].append(piece)
-    lines: list[str] = []
-    for number, (separator, chunk) in enumerate(chunks):
-        text = flat(chunk)
-        if number and measure(lines[-1] + separator + text) <= width:
-            lines[-1] += separator + text
-        elif measure(text) <= width:
-            lines.append(text)
-        elif number and (beside := _broken_beside(lines[-1] + separator, chunk, width, measure, indent)):
-            lines[-1:] = beside
-        else:
-            inner = break_lines(chunk, width - measure(indent), measure, indent)
-            if max(map(measure, inner)) > width - measure(indent):  # room matters more than looks
-                lines += break_lines(chunk, width, measure, "")
-            else:
-                lines += [inner[0], *(indent + line for line in inner[1:])]
-    return lines
-
-
-def _broken_beside(head: str, chunk: Pieces, width: int, measure: Callable[[str], int], indent: str) -> list[str]:
-    """What is too long for one line, beginning on the same line as a short `head`; nothing where it does not fit."""
-    column = measure(head)
-    if column > 8:
-        return []
-    inner = break_lines(chunk, width - column, measure, indent)
-    if max(map(measure, inner)) > width - column:
-        return []
-    return [head + inner[0], *(" " * column + line for line in inner[1:])]
+    return [(separator, tuple(chunk)) for separator, chunk in chunks]

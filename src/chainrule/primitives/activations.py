@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar, final
+from typing import ClassVar, TypeVar, final
 
 import numpy as np
 
@@ -34,6 +34,8 @@ _GELU_CUBIC = 0.044715
 class Sigmoid(Elementwise):
     """The logistic function σ(x) = 1 / (1 + e⁻ˣ)."""
 
+    is_activation: ClassVar[bool] = True
+
     def value(self, *operands: Array) -> Array:
         (x,) = operands
         with np.errstate(all="ignore"):
@@ -55,6 +57,8 @@ class Sigmoid(Elementwise):
 class Tanh(Elementwise):
     """The hyperbolic tangent."""
 
+    is_activation: ClassVar[bool] = True
+
     def value(self, *operands: Array) -> Array:
         with np.errstate(all="ignore"):
             return np.asarray(np.tanh(operands[0]))
@@ -73,6 +77,8 @@ class Tanh(Elementwise):
 @dataclass(frozen=True, eq=False, repr=False)
 class Softplus(Elementwise):
     """ln(1 + eˣ), the integral of σ."""
+
+    is_activation: ClassVar[bool] = True
 
     def value(self, *operands: Array) -> Array:
         (x,) = operands
@@ -94,6 +100,8 @@ class Softplus(Elementwise):
 @dataclass(frozen=True, eq=False, repr=False)
 class Relu(Elementwise):
     """max(x, 0); the derivative at 0 is 0."""
+
+    is_activation: ClassVar[bool] = True
 
     @classmethod
     def examples(cls) -> Sequence[Example]:
@@ -120,6 +128,8 @@ class Relu(Elementwise):
 @dataclass(frozen=True)
 class LeakyRelu(Elementwise):
     """x where x > 0, else slope · x."""
+
+    is_activation: ClassVar[bool] = True
 
     slope: float = 0.01
 
@@ -148,6 +158,8 @@ class LeakyRelu(Elementwise):
 @dataclass(frozen=True)
 class Elu(Elementwise):
     """x where x > 0, else α (eˣ − 1) (Clevert et al. 2015, equation 15)."""
+
+    is_activation: ClassVar[bool] = True
 
     alpha: float = 1.0
 
@@ -178,6 +190,8 @@ class Elu(Elementwise):
 class Silu(Elementwise):
     """x σ(x), also called swish."""
 
+    is_activation: ClassVar[bool] = True
+
     def value(self, *operands: Array) -> Array:
         (x,) = operands
         with np.errstate(all="ignore"):
@@ -200,6 +214,8 @@ class Silu(Elementwise):
 @dataclass(frozen=True, eq=False, repr=False)
 class Gelu(Elementwise):
     """x Φ(x), Φ the standard normal distribution function (Hendrycks and Gimpel 2016)."""
+
+    is_activation: ClassVar[bool] = True
 
     def value(self, *operands: Array) -> Array:
         (x,) = operands
@@ -226,6 +242,8 @@ class Gelu(Elementwise):
 @dataclass(frozen=True, eq=False, repr=False)
 class GeluTanh(Elementwise):
     """½ x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016, section 2)."""
+
+    is_activation: ClassVar[bool] = True
 
     def value(self, *operands: Array) -> Array:
         (x,) = operands

@@ -178,6 +178,8 @@ class Elementwise(Primitive, abstract=True):
     """A function of scalars, applied to operands of one shape; `domain` bounds each operand in generated tests."""
 
     arity: ClassVar[int] = 1
+    is_activation: ClassVar[bool] = False
+    """Whether textbooks call its operand z, its result a and its derivative by a prime."""
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((-3.0, 3.0),)
 
     @abstractmethod

@@ -78,7 +78,9 @@ def _check_names(loss: Callable[..., Any] | Program, groups: Mapping[str, Mappin
     for name, kind in owner.items():
         if name not in named and name not in attributes:
             hint = nearest(name, [other for other in named if other not in owner])
-            raise TrainingError(f"{title} takes no {name!r}, which is in {kind}; it takes {', '.join(named) or 'none'}{hint}")
+            raise TrainingError(
+                f"{title} takes no {name!r}, which is in {kind}; it takes {', '.join(named) or 'none'}{hint}"
+            )
 
 
 def _signature(loss: Callable[..., Any] | Program) -> inspect.Signature:

@@ -18,6 +18,10 @@ class DivergenceWarning(UserWarning):
     """A value stopped being finite, and training stopped with the last parameters that were."""
 
 
+class BroadcastWarning(UserWarning):
+    """Shapes (rows, 1) and (rows,) were combined to (rows, rows), which is hardly ever meant."""
+
+
 def positive_integer(name: str, value: object) -> int:
     """`value` as an int; raises TrainingError unless it is a whole number of at least 1."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from chainrule.engines import Outcome, get_engine
 from chainrule.ir import Program
 from chainrule.training.arguments import read_arguments
-from chainrule.training.errors import DivergenceWarning, TrainingError, positive_integer
+from chainrule.training.errors import BroadcastWarning, DivergenceWarning, TrainingError, positive_integer
 from chainrule.training.optimizers import SGD, Optimizer
 from chainrule.training.plans import plan_for
 
@@ -121,6 +121,8 @@ def fit(
     -----
     DivergenceWarning
         When a value stops being finite; training stops there.
+    BroadcastWarning
+        When the loss broadcasts predictions against data so that every row meets every other.
 
     Examples
     --------
@@ -151,6 +153,8 @@ def fit(
     runner = get_engine(engine)
     arguments = read_arguments(loss, params, data, constants or {})
     plan = plan_for(loss, arguments, optimizer, batch_size, bool(shuffle))
+    if plan.doubt is not None:
+        warnings.warn(plan.doubt, BroadcastWarning, stacklevel=2)
     rates = {plan.step.hyperparameters[key]: np.asarray(value) for key, value in optimizer.hyperparameters.items()}
     outcome = runner.run(
         plan.loop,

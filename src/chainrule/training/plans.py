@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -15,20 +16,23 @@ from chainrule.engines import Loop, bind_sizes
 from chainrule.ir import ArrayType, DType, Program
 from chainrule.trace import trace
 from chainrule.training.arguments import Arguments
+from chainrule.training.crossings import crossed_rows
 from chainrule.training.errors import TrainingError
 from chainrule.training.optimizers import Optimizer
 from chainrule.training.step import Step, step_program
 
 _REMEMBERED = 32
 _plans: OrderedDict[Hashable, Plan] = OrderedDict()
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A run without its numbers; the same object for the same programs."""
+    """A run without its numbers; the same object for the same programs. `doubt` is what a caller should be told."""
 
     loop: Loop
     step: Step
+    doubt: str | None = None
 
 
 def plan_for(
@@ -66,24 +70,29 @@ def plan_for(
         tuple(arguments.constants),
         stated,
     )
-    plan = _plans.get(key)
-    if plan is None:
-        traced = traced or {size: _loss_program(loss, arguments, size) for size in sizes}
-        steps = {size: step_program(program, list(arguments.params), optimizer) for size, program in traced.items()}
-        step = steps[batch_size]
-        loop = Loop(
-            step.state,
-            tuple(arguments.rows),
-            (*arguments.constants, *step.hyperparameters.values()),
-            {size: each.program for size, each in steps.items()},
-            arguments.row_count,
-            batch_size,
-            shuffle,
-        )
-        plan = _plans[key] = Plan(loop, step)
-    _plans.move_to_end(key)
-    while len(_plans) > _REMEMBERED:
-        _plans.popitem(last=False)
+    with _lock:
+        plan = _plans.get(key)
+        if plan is not None:
+            _plans.move_to_end(key)
+            return plan
+    traced = traced or {size: _loss_program(loss, arguments, size) for size in sizes}
+    steps = {size: step_program(program, list(arguments.params), optimizer) for size, program in traced.items()}
+    step = steps[batch_size]
+    loop = Loop(
+        step.state,
+        tuple(arguments.rows),
+        (*arguments.constants, *step.hyperparameters.values()),
+        {size: each.program for size, each in steps.items()},
+        arguments.row_count,
+        batch_size,
+        shuffle,
+    )
+    made = Plan(loop, step, None if isinstance(loss, Program) else crossed_rows(loss, arguments))
+    with _lock:
+        plan = _plans.setdefault(key, made)
+        _plans.move_to_end(key)
+        while len(_plans) > _REMEMBERED:
+            _plans.popitem(last=False)
     return plan
 
 

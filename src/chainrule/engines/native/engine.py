@@ -119,7 +119,7 @@ class _Run:
             if self.epochs * self.compiled.work * SECONDS_PER_OPERATION > LONG_RUN:
                 self._call_in_thread(report)
             else:
-                self._call(self.losses)
+                self._call()
             interrupted = False
         except KeyboardInterrupt:
             interrupted = True
@@ -164,9 +164,9 @@ class _Run:
             result[name] = flat.reshape(like.shape).copy()
         return result
 
-    def _call(self, losses: NDArray[np.float64]) -> None:
+    def _call(self) -> None:
         self.compiled.call(
-            self.control.ctypes.data, self.memory.ctypes.data, losses.ctypes.data, self._addresses.ctypes.data
+            self.control.ctypes.data, self.memory.ctypes.data, self.losses.ctypes.data, self._addresses.ctypes.data
         )
 
     def _call_in_thread(self, report: Report | None) -> None:
@@ -174,7 +174,7 @@ class _Run:
         finished = threading.Event()
 
         def work() -> None:
-            self._call(self.losses)
+            self._call()
             finished.set()
 
         worker = threading.Thread(target=work, name="chainrule-run", daemon=True)
@@ -205,7 +205,10 @@ class _Run:
         best = snapshot
         while spoilt - finite > 1:
             middle = (finite + spoilt) // 2
-            state = self._replayed(snapshot, epoch, middle)
+            try:
+                state = self._replayed(snapshot, epoch, middle)
+            except KeyboardInterrupt:
+                return Outcome(best, losses[:epoch], epoch, base + finite, "interrupted")
             if all_finite(state.values()):
                 finite, best = middle, state
             else:
@@ -216,7 +219,7 @@ class _Run:
         """The state `steps` after the start of an epoch."""
         self._set(epoch, epoch + 1, steps)
         self._write(snapshot)
-        self._call(np.empty(self.epochs))
+        self._call_in_thread(None)  # an epoch may be long, and an interrupt is not to wait for it
         return self._read(4)
 
     def _named(

@@ -1,0 +1,70 @@
+"""A trap of broadcasting: predictions (n, 1) against targets (n,) give (n, n), every row against every other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chainrule.ir import Apply, ArrayType, ChainruleError, DType, Input, Node, named_dim, shape_text, topological_order
+from chainrule.primitives import Broadcast, Reshape
+from chainrule.trace import trace
+from chainrule.training.arguments import Arguments
+
+_ROWS = named_dim("rows")
+
+
+def crossed_rows(loss: Callable[..., Any], arguments: Arguments) -> str | None:
+    """A sentence on the first place where `loss` meets each row of a prediction with every row of data; else None.
+
+    The rows are told from other axes by giving them a name for a size; a loss that needs their number is not judged.
+    """
+    fixed = {**arguments.params, **arguments.constants}
+    shapes = {name: ArrayType(array.shape, DType.of(array.dtype)) for name, array in fixed.items()}
+    for name, array in arguments.rows.items():
+        shapes[name] = ArrayType((_ROWS, *array.shape[1:]), DType.of(array.dtype))
+    try:
+        program = trace(loss, **shapes)
+    except (ChainruleError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return None
+    learnt: set[Node] = {node for node in program.inputs if node.name in arguments.params}
+    for node in topological_order(program.outputs):
+        if not isinstance(node, Apply):
+            continue
+        if not learnt.isdisjoint(node.operands):
+            learnt.add(node)
+        meeting = [_stretched(operand) for operand in node.operands]
+        if node.type.shape != (_ROWS, _ROWS) or len(meeting) != 2:
+            continue
+        (first, first_axis), (second, second_axis) = meeting
+        if (
+            first_axis != second_axis
+            and -1 not in (first_axis, second_axis)
+            and (first in learnt) != (second in learnt)
+        ):
+            prediction, data = (first, second) if first in learnt else (second, first)
+            return (
+                f"the loss meets {_called(prediction, program.names, 'predictions')} with "
+                f"{_called(data, program.names, 'data')}, which broadcasts to (rows, rows), every row against every "
+                "other; give the two the same shape, as y[:, None] or p[:, 0] does"
+            )
+    return None
+
+
+def _stretched(node: Node) -> tuple[Node, int]:
+    """What was repeated along the rows to make `node`, as it was written, and the axis that its own rows are on.
+
+    The axis is -1 where nothing of that kind was done.
+    """
+    if not (
+        isinstance(node, Apply) and isinstance(node.primitive, Broadcast) and node.primitive.shape == (_ROWS, _ROWS)
+    ):
+        return node, -1
+    (source,) = node.operands
+    axis = node.primitive.axes[0] if node.primitive.axes else -1
+    squeezed = isinstance(source, Apply) and isinstance(source.primitive, Reshape)
+    return (source.operands[0] if squeezed and isinstance(source, Apply) else source), axis
+
+
+def _called(node: Node, names: Mapping[Node, str], otherwise: str) -> str:
+    name = node.name if isinstance(node, Input) else names.get(node, otherwise)
+    return f"{name} of shape {shape_text(node.type.shape)}"
