@@ -269,3 +269,48 @@ def test_a_mean_that_keeps_its_axis_keeps_its_name() -> None:
         return np.sum((x - mu) ** 3)
 
     assert "∂L/∂mu" in cr.derive(f, wrt="x", x="n d").text()
+
+
+def by_hand(X: Any, Y: Any, W1: Any, W2: Any) -> Any:
+    a = 1 / (1 + np.exp(-(X @ W1)))
+    z = np.maximum(0, a) @ W2
+    p = np.exp(z) / np.sum(np.exp(z), axis=1, keepdims=True)
+    return -np.sum(Y * np.log(p)) + 0.1 * np.sum(W1**2)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_latex_is_written_with_characters_that_every_engine_has(form: Form) -> None:
+    source = cr.derive(by_hand, X="n d", Y="n k", W1="d h", W2="h k").latex(form, standalone=True)
+    assert source.isascii()
+
+
+def test_the_direct_part_is_not_called_the_whole() -> None:
+    derivation = cr.derive(by_hand, X="n d", Y="n k", W1="d h", W2="h k")
+    assert derivation.verify().ok
+    path, index = lines_of(derivation, "path"), lines_of(derivation, "index")
+    assert has(path, "(∂L/∂W1)[direct] = 0.2 W1")
+    assert not has(path, "∂L/∂W1 = 0.2 W1 d×h")
+    assert any("[direct]" in line for line in index if "chain rule" in line)
+
+
+def test_a_deep_network_is_written_in_reasonable_room() -> None:
+    def deep(X: Any, y: Any, Ws: Any) -> Any:
+        a = X
+        for W in Ws:
+            a = np.tanh(a @ W)
+        return np.sum((a - y) ** 2)
+
+    derivation = cr.derive(deep, X="n d", y="n d", Ws=["d d"] * 16)
+    lines = lines_of(derivation, "path")
+    assert len(lines) < 800
+    assert any(line.endswith("= Xᵀ δ1") or "Xᵀ δ1 " in line for line in lines)
+
+
+def test_numbers_are_written_as_people_write_them() -> None:
+    def scaled(x: Any) -> Any:
+        return np.sum((x / np.sqrt(8.0) + x * (2 / 3)) ** 2)
+
+    text = cr.derive(scaled, wrt="x", x="n").text()
+    assert "√(8)" in text or "√8" in text
+    assert "2/3" in text
+    assert "0.666" not in text
