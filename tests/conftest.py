@@ -1,7 +1,26 @@
 """What every test starts from."""
 
+from __future__ import annotations
+
 import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from chainrule.cli import app
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background, as by nohup, a process ignores Ctrl-C and its children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run the command line in an empty folder, in English."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "en_US.UTF-8")
+    return lambda *arguments: CliRunner().invoke(app, list(arguments), prog_name="chainrule")

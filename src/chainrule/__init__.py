@@ -33,7 +33,7 @@ from chainrule.trace import TraceError, trace
 if TYPE_CHECKING:
     from chainrule.derivation import Derivation, DerivationError, Verification, derive
     from chainrule.networks import MLP, NetworkError, NeuralNetwork
-    from chainrule.training import SGD, DivergenceWarning, FitResult, Optimizer, TrainingError, fit
+    from chainrule.training import SGD, BroadcastWarning, DivergenceWarning, FitResult, Optimizer, TrainingError, fit
     from chainrule.transforms import GradientError, check_grads, grad, jvp, value_and_grad, vjp
 
 _HOME = {
@@ -50,6 +50,7 @@ _HOME = {
     ),
     "chainrule.training": (
         "SGD",
+        "BroadcastWarning",
         "DivergenceWarning",
         "FitResult",
         "Optimizer",
@@ -86,6 +87,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "MLP",
     "SGD",
+    "BroadcastWarning",
     "ChainruleError",
     "DTypeError",
     "Derivation",

@@ -166,3 +166,17 @@ def test_the_order_of_array_and_traced_value_does_not_matter() -> None:
     program = trace(lambda x: (np.ones((4, 3)) * x, x * np.ones((4, 3))), x=(4, 3))
     left, right = (evaluate_nodes([o], {program.inputs[0]: X})[o] for o in program.outputs)
     np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_an_average_takes_one_weight_for_each_place_along_an_axis(axis: int) -> None:
+    """On a square matrix the weights of axis 0 would fit the wrong axis as well."""
+    random = np.random.default_rng(0)
+    x, weights = random.standard_normal((3, 3)), random.random(3)
+
+    def average(x: Any, weights: Any) -> Any:
+        return np.average(x, axis=axis, weights=weights)
+
+    program = trace(average, x=x, weights=weights)
+    known = evaluate_nodes(program.outputs, dict(zip(program.inputs, (x, weights), strict=True)))
+    np.testing.assert_allclose(known[program.outputs[0]], average(x, weights), rtol=1e-14)
