@@ -199,8 +199,8 @@ def _cross_entropy(logits: Node, labels: Node) -> Node:
     logits = as_floats(logits)
     if labels.type.dtype is not DType.INT64:
         raise DTypeError(
-            f"cross_entropy takes integer labels, not {labels.type.dtype.value}; for rows of probabilities y write "
-            "-np.mean(np.sum(y * cr.log_softmax(z), axis=-1))"
+            f"cross_entropy takes integer labels, not {labels.type.dtype.value}; state them as 'n:int', or for rows of "
+            "probabilities y write -np.mean(np.sum(y * cr.log_softmax(z), axis=-1))"
         )
     if logits.type.ndim == 0 or labels.type.shape != logits.type.shape[:-1]:
         raise ShapeError(

@@ -107,3 +107,8 @@ def test_a_long_run_is_told_in_few_lines(run: Run) -> None:
     record = json.loads(run("--json", "--epochs", "200000").stdout)
     assert len(record["loss"]) <= 20
     assert all(int(epoch) % 4000 == 0 for epoch in record["loss"])
+
+
+def test_the_loss_is_shown_without_type_annotations(run: Run) -> None:
+    result = run("demo", "--epochs", "10")
+    assert "def two_layer_loss(X, y, W1, b1, W2, b2):" in result.stdout

@@ -160,3 +160,46 @@ def test_what_is_too_deep_or_too_large_is_one_line(run: Run) -> None:
         assert result.exit_code == 2, result.output
         assert words in result.stderr
         assert result.stderr.count("\n") == 1
+
+
+NETWORK = """
+import numpy as np
+
+class Net:
+    def __init__(self, hidden=4):
+        self.W1 = np.ones((2, hidden))
+        self.b1 = np.zeros((1, hidden))
+        self.W2 = np.ones((hidden, 1))
+
+    def sigmoid(self, x):
+        return 1 / (1 + np.exp(-x))
+
+    def loss(self, X, y):
+        self.z1 = np.dot(X, self.W1) + self.b1
+        self.a1 = self.sigmoid(self.z1)
+        return 0.5 * np.sum((np.dot(self.a1, self.W2) - y) ** 2)
+
+class Wide:
+    def __init__(self, hidden):
+        self.hidden = hidden
+
+    def loss(self, X):
+        return np.sum(X)
+"""
+
+
+def test_a_network_written_as_a_class(run: Run) -> None:
+    Path("net.py").write_text(NETWORK)
+    result = run("derive", "net.py:Net.loss", "--wrt", "W1,b1,W2", "--shape", "X: n 2, y: n 1")
+    assert result.exit_code == 0, result.output
+    assert "a1 = σ(z1)" in result.stdout
+    assert "∂L/∂W1 = Xᵀ δ1" in result.stdout
+    for wrong, message in {
+        "Net.los": "has no method 'los'; it has sigmoid, loss",
+        "Wide.loss": "cannot be made without arguments",
+        "Nett.loss": "has no function 'Nett'",
+    }.items():
+        result = run("derive", f"net.py:{wrong}", "--shape", "X: n 2")
+        assert result.exit_code == 2
+        assert message in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1

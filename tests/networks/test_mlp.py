@@ -118,7 +118,7 @@ def test_a_network_can_be_pickled() -> None:
         ({"sizes": [3, 4, 1], "hidden": ["relu", "tanh"]}, "2 activations for 1 hidden"),
         ({"sizes": [3, 1], "output": "tanh"}, "output is 'tanh'"),
         ({"sizes": [3, 1], "loss": "hinge"}, "loss is 'hinge'"),
-        ({"sizes": [3, 2], "loss": "cross_entropy"}, "belongs to the output 'softmax'"),
+        ({"sizes": [3, 2], "output": "linear", "loss": "cross_entropy"}, "belongs to the output 'softmax'"),
         ({"sizes": [3, 1], "dtype": "int64"}, "dtype is 'int64'"),
     ],
 )
@@ -139,3 +139,9 @@ def test_data_that_do_not_fit_are_refused() -> None:
         classifier.fit(X, np.full(60, 2))
     with pytest.raises(ChainruleError, match="give numbers"):
         network.predict(np.full((1, 4), "a"))
+
+
+def test_the_output_follows_from_the_loss() -> None:
+    assert MLP([2, 3], loss="cross_entropy").output == "softmax"
+    assert MLP([2, 1], loss="binary_cross_entropy").output == "sigmoid"
+    assert MLP([2, 1]).output == "linear"

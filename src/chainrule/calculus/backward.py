@@ -140,12 +140,18 @@ def backward(program: Program, wrt: Sequence[Input], seeds: Sequence[Node] | Non
     """
     if seeds is None:
         if len(program.outputs) != 1 or program.outputs[0].type.shape != ():
-            shapes = ", ".join(shape_text(output.type.shape) for output in program.outputs)
-            raise ProgramError(f"a gradient needs a function that returns one scalar, not {shapes}; sum or average it")
+            shapes = " and ".join(shape_text(output.type.shape) for output in program.outputs)
+            count = "" if len(program.outputs) == 1 else f"{len(program.outputs)} values of shapes "
+            raise ProgramError(
+                f"a gradient needs a function that returns one scalar, not {count}{shapes}; sum or average it"
+            )
         seeds = [Const(1, program.outputs[0].type)]
-    for node in [*wrt, *program.outputs]:
+    for node in wrt:
         if not node.type.dtype.is_float:
-            raise ProgramError(f"{node!r} holds {node.type.dtype.value} and has no derivative")
+            raise ProgramError(f"{node.name} holds {node.type.dtype.value} and has no derivative")
+    for output in program.outputs:
+        if not output.type.dtype.is_float:
+            raise ProgramError(f"a gradient needs a function that returns a float, not {output.type.dtype.value}")
     stages = split_stages(program)
     by_symbol = {stage.symbol: stage for stage in stages}
     symbols = {stage.node: stage.symbol for stage in stages}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import time
 from typing import Any
 
@@ -123,6 +124,10 @@ def _adopt(network: NeuralNetwork, result: FitResult) -> None:
     network.weights_hidden_output, network.bias_output = result.params["W2"], result.params["b2"]
 
 
+_ANNOTATION = re.compile(r"(: Any|(?<=\)) -> Any)")
+"""Type annotations, which a reader of the loss does not need."""
+
+
 def _print_derivation(
     derivation: Derivation, verification: Verification, form: Form, lang: Language, hidden: int
 ) -> None:
@@ -132,7 +137,7 @@ def _print_derivation(
     code = inspect.getsource(two_layer_loss).splitlines()
     for line in code:
         if '"""' not in line:
-            click.echo(f"  {line}")
+            click.echo(f"  {_ANNOTATION.sub('', line)}")
     click.echo()
     click.echo(derivation.text(form, lang, page_width()).rstrip())
     click.echo()

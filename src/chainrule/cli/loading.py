@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import inspect
 import os
 import sys
 import traceback
@@ -17,9 +18,10 @@ from chainrule.training import nearest
 
 
 def split_target(target: str) -> tuple[str, str]:
-    """`FILE.py:FUNC` as file and function; raises CommandError for anything else."""
+    """`FILE.py:FUNC` or `FILE.py:CLASS.METHOD` as file and name; raises CommandError for anything else."""
     path, colon, name = target.rpartition(":")
-    if not colon or not path or not name.isidentifier():
+    parts = name.split(".")
+    if not colon or not path or len(parts) > 2 or not all(part.isidentifier() for part in parts):
         example = f"{target or 'model.py'}:loss" if target.endswith(".py") or not target else "model.py:loss"
         raise CommandError(f"{target!r} names no function; give a file and a function, as in {example}")
     return path, name
@@ -63,6 +65,10 @@ def _run(path: str, source: bytes) -> ModuleType:
 
 
 def _function(module: ModuleType, path: str, name: str) -> Callable[..., Any]:
+    """The function called `name`; `Class.method` is the method of an instance made without arguments."""
+    owner, dot, method = name.partition(".")
+    if dot:
+        return _method(_function(module, path, owner), path, owner, method)
     functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
     found = getattr(module, name, None)
     if found is None:
@@ -73,6 +79,23 @@ def _function(module: ModuleType, path: str, name: str) -> Callable[..., Any]:
         raise CommandError(f"{name!r} in {path} is a {type(found).__name__}, not a function")
     function: Callable[..., Any] = found
     return function
+
+
+def _method(owner: Callable[..., Any], path: str, name: str, method: str) -> Callable[..., Any]:
+    if not isinstance(owner, type):
+        raise CommandError(f"{name} in {path} is a function and has no method {method!r}; name the function alone")
+    methods = [key for key, value in vars(owner).items() if callable(value) and not key.startswith("_")]
+    if not callable(getattr(owner, method, None)):
+        listed = f"; it has {', '.join(methods)}" if methods else ""
+        raise CommandError(f"the class {name} in {path} has no method {method!r}{listed}{nearest(method, methods)}")
+    try:
+        inspect.signature(owner).bind()
+    except TypeError as error:
+        raise CommandError(
+            f"{name} in {path} cannot be made without arguments ({error}); give its constructor default values"
+        ) from None
+    found: Callable[..., Any] = getattr(owner(), method)
+    return found
 
 
 @contextlib.contextmanager

@@ -54,7 +54,7 @@ class MLP:
     hidden
         The activation of the hidden layers, one of `ACTIVATIONS`, or a list with one for each hidden layer.
     output
-        `"linear"`, `"sigmoid"` or `"softmax"`.
+        `"linear"`, `"sigmoid"` or `"softmax"`. None takes the one that belongs to `loss`, or `"linear"`.
     loss
         `"squared"`, the mean of (prediction − y)²; `"cross_entropy"`, for softmax and integer labels; or
         `"binary_cross_entropy"`, for sigmoid and y from 0 to 1. The last two are computed from the values before the
@@ -76,7 +76,7 @@ class MLP:
         self,
         sizes: Sequence[int],
         hidden: str | Sequence[str] = "relu",
-        output: str = "linear",
+        output: str | None = None,
         loss: str | None = None,
         seed: int | None = None,
         dtype: str = "float64",
@@ -91,6 +91,8 @@ class MLP:
                 f"hidden names {len(names)} activations for {depth - 1} hidden layers; give one for each"
             )
         self.hidden = tuple(_choice("hidden", name, ACTIVATIONS) for name in names)
+        if output is None:
+            output = next((name for name, natural in LOSSES.items() if natural == loss), "linear")
         self.output = _choice("output", output, OUTPUTS)
         self.loss = _checked_loss(self.output, LOSSES[self.output] if loss is None else loss)
         if dtype not in ("float64", "float32"):

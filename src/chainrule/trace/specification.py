@@ -46,6 +46,9 @@ def parse_type(text: str) -> ArrayType:
     sizes, colon, dtype = text.partition(":")
     if colon and dtype.strip() not in _DTYPES:
         raise ShapeError(f"{text!r} names no dtype after the colon; write one of {', '.join(_DTYPES)}")
+    misplaced = [word for word in sizes.replace(",", " ").split() if word in _DTYPES]
+    if misplaced:
+        raise ShapeError(f"{text!r} has {misplaced[0]!r} among its sizes; a dtype goes after a colon, as in 'n:int'")
     shape = _bounded(parse_shape(sizes.strip().strip("()[]")))
     return ArrayType(shape, _DTYPES[dtype.strip()] if colon else DType.FLOAT64)
 

@@ -8,7 +8,7 @@ from chainrule.training.errors import (
     positive_integer,
     positive_number,
 )
-from chainrule.training.fit import FitResult, fit
+from chainrule.training.fitting import FitResult, fit
 from chainrule.training.optimizers import SGD, Optimizer
 from chainrule.training.step import Step, step_program
 

@@ -185,6 +185,11 @@ def _report(callback: Callback, epochs_done: int, losses: NDArray[np.float64]) -
 
 
 def _divergence(outcome: Outcome) -> str:
+    if outcome.steps_done == 0:
+        return (
+            f"nothing was learnt: {outcome.culprit or 'a value'} is not finite in the very first step; "
+            "check the loss at the initial parameters, and the scale of the data"
+        )
     return (
         f"training diverged in epoch {outcome.epochs_done}: {outcome.culprit or 'a value'} is no longer finite "
         f"at step {outcome.steps_done}; the last finite parameters are kept; try a smaller learning rate"
