@@ -21,7 +21,7 @@ from chainrule.training import nearest
 
 
 @click.command("derive")
-@click.argument("target", metavar="FILE.py:FUNC")
+@click.argument("target", metavar="FILE.py:FUNC|CLASS.METHOD")
 @click.option("--wrt", help="Parameters to differentiate by, as in W1,b1; without it all that are not named like data.")
 @click.option(
     "--shape", "shapes", multiple=True, help='Shapes of the arguments, as in "X: n d, W1: d h, labels: n:int".'
@@ -122,9 +122,10 @@ def _check_parameters(
         return
     if any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters.values()):
         return
+    attributes = vars(getattr(function, "__self__", None)) if inspect.ismethod(function) else {}
     for option, names in (("--wrt", wrt or ()), ("--shape", shapes)):
         for name in names:
-            if name not in parameters:
+            if name not in parameters and name not in attributes:
                 raise CommandError(
                     f"{option} names {name!r}, which is not a parameter of {title}; it has "
                     f"{', '.join(parameters) or 'none'}"
