@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 
 from chainrule.cli import app
+
+# The same examples in every run; `--hypothesis-profile=explore` draws new ones.
+settings.register_profile("suite", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile("suite")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background, as by nohup, a process ignores Ctrl-C and its children inherit that.

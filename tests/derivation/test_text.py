@@ -373,3 +373,10 @@ def test_chinese_punctuation_starts_no_line() -> None:
 
 def test_headings_are_underlined_by_columns() -> None:
     assert render_text(Document((Heading(("梯度 ", a), 1),), "zh")) == "梯度 a\n======\n"
+
+
+def test_a_number_inside_a_nested_product_is_bracketed() -> None:
+    a = Symbol("a")
+    nested = Infix("⊙", (Infix("·", (Number(0.5), a)), a))
+    assert text_of(Infix("⊙", (a, nested))) == "a ⊙ (½ a ⊙ a)"
+    assert text_of(Infix("⊙", (nested, a))) == "½ a ⊙ a ⊙ a"

@@ -329,7 +329,13 @@ def _factor_brackets(child: Notation, operator: str, position: int, stacked: boo
     if is_scaled(child):
         rest = child.operands[1]
         return position > 0 or isinstance(rest, BigOperator) or _factor_brackets(rest, operator, 1, stacked)
-    return child.operator != operator
+    return child.operator != operator or (position > 0 and _begins_with_number(child))
+
+
+def _begins_with_number(product: Infix) -> bool:
+    """Whether the leftmost factor of a product is itself a number times something."""
+    first = product.operands[0]
+    return isinstance(first, Infix) and (is_scaled(first) or _begins_with_number(first))
 
 
 def _fraction_brackets(child: Notation, position: int) -> bool:

@@ -34,9 +34,14 @@ def _pairs(x: Node, rows: Node, columns: Node) -> Node:
             f"{shape_text(columns.type.shape)}, which differ"
         )
     (count,) = rows.type.shape
-    in_order = isinstance(rows, Const) and np.array_equal(rows.value, np.arange(len(np.atleast_1d(rows.value))))  # type: ignore[arg-type]
+    in_order = isinstance(rows, Const) and _counts_up(rows.value)
     chosen = x if in_order and count == x.type.shape[0] else take(x, rows, 0)
     return squeeze(take_along_axis(chosen, expand_dims(columns, 1), 1), (1,))
+
+
+def _counts_up(value: object) -> bool:
+    """Whether a literal is the array 0, 1, 2, …"""
+    return isinstance(value, np.ndarray) and np.array_equal(value, np.arange(value.size))
 
 
 def _checked(part: Any) -> Any:
