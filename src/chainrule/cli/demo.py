@@ -49,7 +49,6 @@ def command(form: Form, lang: Language, seed: int, epochs: int, rate: float, hid
     started = time.perf_counter()
     _train(network, optimizer, 1)
     compiling = time.perf_counter() - started
-    started = time.perf_counter()
     if as_json:
         result = _train(network, optimizer, epochs)
     else:
