@@ -54,7 +54,7 @@ def command(form: Form, lang: Language, seed: int, epochs: int, rate: float, hid
     else:
         with progress(say(lang, "progress"), epochs) as report:
             result = _train(network, optimizer, epochs, callback=report)
-    seconds = time.perf_counter() - started
+    seconds = result.seconds  # the progress display is not part of it
     if result.status == "diverged":
         raise CommandError(
             f"training diverged in epoch {result.epochs}: {result.culprit or 'a value'} is no longer finite; "
