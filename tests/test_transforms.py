@@ -128,3 +128,30 @@ def test_stable_at_a_thousand() -> None:
     np.testing.assert_allclose(cr.grad(cr.logsumexp)(x), [0.0, 0.0, 1.0])
     np.testing.assert_allclose(cr.grad(lambda x: cr.log_softmax(x)[0])(x), [1.0, 0.0, -1.0])
     assert np.isfinite(cr.grad(lambda z: cr.binary_cross_entropy(z, np.array([1.0, 0.0, 0.0])))(x)).all()
+
+
+def test_python_integers_that_are_not_differentiated_stay_integers() -> None:
+    def repeated(x: Any, n: int) -> Any:
+        for _ in range(n):
+            x = 2 * x
+        return np.sum(x)
+
+    np.testing.assert_array_equal(cr.grad(repeated)(np.ones(2), 3), [8.0, 8.0])
+    np.testing.assert_array_equal(cr.grad(repeated)(np.ones(2), n=3), [8.0, 8.0])
+    np.testing.assert_array_equal(cr.grad(lambda x, i: np.sum(x[i:]))(np.ones(3), 2), [0.0, 0.0, 1.0])
+    assert cr.grad(lambda x: x**3)(2) == 12.0
+    assert cr.vjp(lambda x: x**2, 3)[1](1)[0] == 6.0
+
+
+def test_a_method_leaves_its_instance_as_it_was() -> None:
+    class Net:
+        def __init__(self) -> None:
+            self.W = np.ones((2, 1))
+
+        def loss(self, X: Any) -> Any:
+            self.z = X @ self.W
+            return np.sum(self.z**2)
+
+    net = Net()
+    np.testing.assert_array_equal(cr.grad(net.loss)(np.ones((1, 2))), [[4.0, 4.0]])
+    assert not hasattr(net, "z")

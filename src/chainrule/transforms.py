@@ -7,8 +7,11 @@ derivatives of any order come out of the same two transformations.
 
 from __future__ import annotations
 
+import copy
 import functools
+import inspect
 import operator
+import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -78,7 +81,10 @@ def _call(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], fl
     counts = [flatten(arg)[1].leaf_count for arg in args]
     owner = [place for place, count in enumerate(counts) for _ in range(count)]
     owner += [len(args)] * (len(leaves) - len(owner))
-    arrays = [place for place, leaf in enumerate(leaves) if _is_array(leaf)]
+    # Python integers that are not differentiated stay what they are: they may be axes, counts or indices.
+    arrays = [place for place, leaf in enumerate(leaves) if _is_array(leaf) and type(leaf) is not int]
+    if inspect.ismethod(function):  # what the method stores in its instance is not to stay there
+        function = types.MethodType(function.__func__, copy.copy(function.__self__))
 
     @functools.wraps(function)
     def at_leaves(*values: Any) -> Any:
@@ -142,6 +148,7 @@ def value_and_grad(function: Function, argnums: Argnums = 0) -> Function:
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         numbers = _argument_numbers(argnums, len(args))
+        args = tuple(_with_floats(arg) if place in numbers else arg for place, arg in enumerate(args))
         call = _call(function, args, kwargs, numbers)
         if len(call.outputs) != 1 or call.outputs[0].type.shape != ():
             shapes = ", ".join(shape_text(output.type.shape) for output in call.outputs)
@@ -160,7 +167,7 @@ def _in_structure(argument: Any, call: _Call, number: int, by_input: Mapping[Inp
     """The entries of `by_input` that belong to one argument, in that argument's structure."""
     leaves, structure = flatten(argument)
     mine = iter([by_input[node] for node, place in zip(call.inputs, call.places, strict=True) if place == number])
-    return unflatten(structure, [next(mine) if _is_array(leaf) else None for leaf in leaves])
+    return unflatten(structure, [next(mine) if _is_array(leaf) and type(leaf) is not int else None for leaf in leaves])
 
 
 def grad(function: Function, argnums: Argnums = 0) -> Function:
@@ -223,6 +230,7 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
     (array([2., 6.]),)
 
     """
+    primals = tuple(map(_with_floats, primals))
     call = _call(function, primals, {}, range(len(primals)))
     wrt = [node for node in call.inputs if node.type.dtype.is_float]
     bars = [Input(f"∂ output {place}", output.type) for place, output in enumerate(call.outputs)]

@@ -203,3 +203,12 @@ def test_a_network_written_as_a_class(run: Run) -> None:
         assert result.exit_code == 2
         assert message in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_list_of_weights_on_the_command_line(run: Run) -> None:
+    Path("deep.py").write_text(
+        "import numpy as np\n\ndef loss(X, Ws):\n    for W in Ws:\n        X = np.tanh(X @ W)\n    return np.sum(X)\n"
+    )
+    result = run("derive", "deep.py:loss", "--shape", "X: n d, Ws: [d h; h k]")
+    assert result.exit_code == 0, result.output
+    assert "∂L/∂Ws_1" in result.stdout

@@ -314,3 +314,30 @@ def test_numbers_are_written_as_people_write_them() -> None:
     assert "√(8)" in text or "√8" in text
     assert "2/3" in text
     assert "0.666" not in text
+
+
+def test_what_softmax_and_one_hot_rows_give_is_said() -> None:
+    def loss(X: Any, Y: Any, W: Any) -> Any:
+        z = X @ W
+        p = cr.softmax(z)
+        return -np.mean(np.sum(Y * np.log(p), axis=1))
+
+    text = cr.derive(loss, X="n d", Y="n k", W="d k").text(width=200)
+    assert "if every row of Y sums to one, this is (1/n) (p − Y)" in text
+
+
+def test_nothing_to_differentiate_by_is_refused() -> None:
+    with pytest.raises(DerivationError, match="no float input"):
+        cr.derive(lambda x: np.sum(x), x="n:int")
+
+
+def test_no_letter_runs_over_two_sizes() -> None:
+    def attention(Q: Any, K: Any, V: Any, T: Any) -> Any:
+        A = cr.softmax(np.einsum("bnd,bmd->bnm", Q, K))
+        return np.sum((np.einsum("bnm,bmd->bnd", A, V) - T) ** 2)
+
+    derivation = cr.derive(attention, wrt=["Q", "K", "V"], Q="b n d", K="b m d", V="b m d", T="b n d")
+    line = next(x for x in derivation.text("index", width=300).splitlines() if x.startswith("Indices:"))
+    letters = [letter for part in line.split(": ")[1].split(";") for letter in part.split(" over ")[0].split(",")]
+    stripped = [letter.strip() for letter in letters]
+    assert len(set(stripped)) == len(stripped)

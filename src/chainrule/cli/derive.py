@@ -24,7 +24,10 @@ from chainrule.training import nearest
 @click.argument("target", metavar="FILE.py:FUNC|CLASS.METHOD")
 @click.option("--wrt", help="Parameters to differentiate by, as in W1,b1; without it all that are not named like data.")
 @click.option(
-    "--shape", "shapes", multiple=True, help='Shapes of the arguments, as in "X: n d, W1: d h, labels: n:int".'
+    "--shape",
+    "shapes",
+    multiple=True,
+    help='Shapes of the arguments, as in "X: n d, W1: d h, labels: n:int, Ws: [d h; h o]".',
 )
 @click.option("--form", type=click.Choice(FORMS), default="matrix", show_default=True, help="How it is written.")
 @language_option
@@ -82,9 +85,12 @@ def _written(derivation: Derivation, form: Form, lang: Language, markup: str, st
     return derivation.latex(form, lang, standalone) if markup == "latex" else derivation.text(form, lang, page_width())
 
 
-def parse_shapes(texts: Sequence[str]) -> dict[str, str]:
-    """`"X: n d, W1: d h"` as `{"X": "n d", "W1": "d h"}`; raises CommandError for what does not read like that."""
-    shapes: dict[str, str] = {}
+def parse_shapes(texts: Sequence[str]) -> dict[str, str | list[str]]:
+    """`"X: n d, W1: d h"` as `{"X": "n d", "W1": "d h"}`; raises CommandError for what does not read like that.
+
+    A list of arrays is written with semicolons in brackets: `"Ws: [d h; h o]"`.
+    """
+    shapes: dict[str, str | list[str]] = {}
     for text in texts:
         for part in re.split(r"[,;]\s*(?=\w+\s*[:=])", text):
             if not part.strip():
@@ -93,13 +99,16 @@ def parse_shapes(texts: Sequence[str]) -> dict[str, str]:
             if match is None:
                 raise CommandError(f'--shape {part.strip()!r} is not a name and sizes, as in "X: n d, W1: d h"')
             name, sizes = match.groups()
+            several = sizes.startswith("[") and ";" in sizes
+            entries = [entry.strip() for entry in sizes.strip("[]").split(";") if entry.strip()] if several else [sizes]
             try:
-                parse_type(sizes)
+                for entry in entries:
+                    parse_type(entry)
             except ShapeError as error:
                 raise CommandError(f"--shape of {name}: {error}") from None
             if name in shapes:
                 raise CommandError(f"--shape gives {name} twice; give it once")
-            shapes[name] = sizes
+            shapes[name] = entries if several else sizes
     return shapes
 
 
@@ -113,7 +122,7 @@ def _names(wrt: str | None) -> list[str] | None:
 
 
 def _check_parameters(
-    function: Callable[..., Any], title: str, wrt: Sequence[str] | None, shapes: Mapping[str, str]
+    function: Callable[..., Any], title: str, wrt: Sequence[str] | None, shapes: Mapping[str, str | list[str]]
 ) -> None:
     """Raise CommandError for a name that is no parameter of the function, and for a parameter without a shape."""
     try:

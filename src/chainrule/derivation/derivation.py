@@ -105,6 +105,8 @@ def derive(function: Callable[..., Any] | Program, wrt: Sequence[str] | str | No
 
 def _parameters(program: Program, wrt: Sequence[str] | str | None) -> list[Input]:
     floats = [node for node in program.inputs if node.type.dtype.is_float]
+    if not floats:
+        raise DerivationError("the function has no float input, so there is nothing to differentiate by")
     if wrt is None:
         chosen = [node for node in floats if node.name.lower() not in DATA_NAMES]
         return chosen or floats

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypeGuard
 
-from chainrule.calculus import RULES, Contribution, Stage
+from chainrule.calculus import RULES, Contribution, Stage, is_scale
 from chainrule.derivation.document import Block, Document, Equation, Heading, Paragraph, Words
 from chainrule.derivation.index_form import IndexNames, index_notation
 from chainrule.derivation.legend import legend, repetition_legend, walk
@@ -20,11 +20,13 @@ from chainrule.primitives import (
     Contract,
     Indexed,
     Infix,
+    Multiply,
     Notation,
     Pairing,
     Partial,
     Reshape,
     Softmax,
+    Subtract,
     Sum,
     Symbol,
     indexed,
@@ -174,6 +176,9 @@ class Writer:
         if step.merge is not None:
             sides.append(self.notator.of(step.merge.right, explicit=True))
             reasons.append(self._say("cancel", self._written_out_names(step)))
+            remark = one_hot_remark(step.merge.right)
+            if remark is not None:
+                reasons.append(self._say("one-hot", *(self.notator.of(node) for node in remark)))
         return Equation(tuple(sides), product_shapes(entry.result), tuple(reasons))
 
     def _written_out_names(self, step: StepRecord) -> Words:
@@ -425,6 +430,31 @@ class Writer:
             return literal(node) if node.is_filled else indexed(literal(node), list(index))
         assert isinstance(node, Input)
         return indexed(self.notator.symbol(node), list(index))
+
+
+def one_hot_remark(node: Node) -> tuple[Node, Node] | None:
+    """(y, c (p − y)) for c (p ⊙ Σy − y), what softmax with cross-entropy gives for any y."""
+    if isinstance(node, Apply) and isinstance(node.primitive, Multiply) and is_scale(node.operands[0]):
+        inner = one_hot_remark(node.operands[1])
+        return None if inner is None else (inner[0], Multiply()(node.operands[0], inner[1]))
+    if not (isinstance(node, Apply) and isinstance(node.primitive, Subtract)):
+        return None
+    product, y = node.operands
+    if isinstance(product, Apply) and isinstance(product.primitive, Multiply):
+        for p, repeated in (product.operands, product.operands[::-1]):
+            total = repeated.operands[0] if _applies(repeated, Broadcast) else y
+            if (
+                total is not None
+                and _applies(total, Sum)
+                and total.operands == (y,)
+                and p.type.ndim == total.type.ndim + 1
+            ):
+                return y, Subtract()(p, y)
+    return None
+
+
+def _applies(node: Node, primitive: type) -> TypeGuard[Apply]:
+    return isinstance(node, Apply) and isinstance(node.primitive, primitive)
 
 
 def _sums_away(terms: list[Notation], result: Notation) -> bool:

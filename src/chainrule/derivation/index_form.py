@@ -6,6 +6,7 @@ an emitter whose scalars and indices are mathematics.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from typing import TypeAlias
 
@@ -51,20 +52,17 @@ class IndexNames:
         sizes = [named_dim(dim) if isinstance(dim, str) else dim for dim in dims]
         taken = {*avoid, *(name for dim in sizes if isinstance(dim, SymbolicDim) for name in dim.names)}
         self._letters = [letter for letter in _LETTERS if letter not in taken]
-        self._preferred: dict[Dim, str] = {}
+        self._owned: dict[Dim, list[str]] = {}
         self._runs: dict[Dim, dict[str, None]] = {}
         if named_dim("n") in sizes and "i" in self._letters:
-            self._preferred[named_dim("n")] = "i"
+            self._owned[named_dim("n")] = ["i"]
         for dim in sizes:
-            self._prefer(dim)
+            self._owned.setdefault(dim, self._free_letter())
 
-    def _prefer(self, dim: Dim) -> str | None:
-        """The letter that `dim` prefers; a new one if it has none yet and one is free."""
-        if dim not in self._preferred:
-            free = [letter for letter in self._letters if letter not in self._preferred.values()]
-            if free:
-                self._preferred[dim] = free[0]
-        return self._preferred.get(dim)
+    def _free_letter(self) -> list[str]:
+        """A letter that no size has yet, in a list; an empty list when there is none left."""
+        owned = {letter for letters in self._owned.values() for letter in letters}
+        return [letter for letter in self._letters if letter not in owned][:1]
 
     @property
     def runs(self) -> list[tuple[Dim, list[Notation]]]:
@@ -72,22 +70,21 @@ class IndexNames:
         return [(dim, [Symbol(letter) for letter in sorted(letters)]) for dim, letters in self._runs.items()]
 
     def letter(self, dim: Dim, used: Container[str] = ()) -> Symbol:
-        """A letter for an index that runs over `dim`, none of those in `used`."""
-        letter = self._letter(dim, used)
-        self._runs.setdefault(dim, {})[letter] = None
-        return Symbol(letter)
+        """A letter for an index that runs over `dim`, none of those in `used`; no letter runs over two sizes."""
+        letters = self._owned.setdefault(dim, [])
+        if all(letter in used for letter in letters):
+            letters += self._free_letter() or [self._marked(letters, used)]
+        chosen = next(letter for letter in letters if letter not in used)
+        self._runs.setdefault(dim, {})[chosen] = None
+        return Symbol(chosen)
 
-    def _letter(self, dim: Dim, used: Container[str]) -> str:
-        preferred = self._prefer(dim)
-        if preferred is not None and preferred not in used:
-            return preferred
-        marks = ""
-        while True:
-            for letter in self._letters:
-                # Another size keeps its own letter while there are letters that no size prefers.
-                if letter + marks not in used and (marks or letter not in self._preferred.values()):
-                    return letter + marks
-            marks += "′"
+    def _marked(self, letters: Sequence[str], used: Container[str]) -> str:
+        """A letter with marks, when all letters are taken."""
+        owned = {letter for others in self._owned.values() for letter in others}
+        stem = letters[0] if letters else self._letters[0]
+        return next(
+            mark for count in itertools.count(1) if (mark := stem + "′" * count) not in owned and mark not in used
+        )
 
     def indices(self, shape: Shape, used: Collection[str] = ()) -> tuple[Notation, ...]:
         """One index for each axis, all different; an axis of size 1 has the index 0."""

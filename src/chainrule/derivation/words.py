@@ -107,13 +107,17 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "with {0} written out and simplified",
         "代入 {0} 并化简",
     ),
+    "one-hot": (
+        "if every row of {0} sums to one, this is {1}",
+        "若 {0} 的每一行之和为 1，则等于 {1}",
+    ),
     "derivative": (
         "written with values that the forward pass has computed",
         "用前向传播已算出的值表示",
     ),
     "index note": ("Indices: {0}.", "下标：{0}。"),
     "chain rule": ("by the chain rule, {0}", "由链式法则：{0}"),
-    "runs over": ("{0} runs over {1}", "{0} 遍历 {1}"),
+    "runs over": ("{0} over {1}", "{0} 遍历 {1}"),
     "length of": (
         "{0} has length {1}",
         "{0} 的长度为 {1}",

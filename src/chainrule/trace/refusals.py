@@ -79,7 +79,9 @@ def as_array() -> TraceError:
             "np.array cannot hold traced values; write np.stack([x, y]), or np.concatenate for longer pieces"
         )
     if re.search(r"array\(", line):
-        return refusal("this value is an array already; leave np.array or np.asarray out")
+        return refusal(
+            "leave np.array or np.asarray out of what is an array already; write np.stack(values) for a list"
+        )
     return refusal("this asks for the numbers in an array that has none yet; use NumPy functions on the value itself")
 
 

@@ -101,6 +101,11 @@ def _array(kind: str, name: str, value: Any) -> Array:
         raise TrainingError(f"{kind} {name!r} should be an array, and is {what}")
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise TrainingError(f"{kind} {name!r} has masked elements; fill them in, or leave their rows out")
+    if isinstance(value, list | tuple) and any(np.ndim(entry) > 0 and hasattr(entry, "dtype") for entry in value):
+        raise TrainingError(
+            f"{kind} {name!r} is a {type(value).__name__} of arrays; give each a name of its own, as in "
+            f"{name}1 and {name}2, and let the loss take these"
+        )
     try:
         array = np.asarray(value)
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
