@@ -284,3 +284,11 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(run: Run) -> 
 def test_more_epochs_than_can_be_is_one_line(run: Run) -> None:
     write_table("data.csv", False)
     refused(run("train", "data.csv", "--target", "t", "--epochs", "9" * 20), "it should be at most")
+
+
+def test_a_loss_that_grew_is_pointed_out(run: Run) -> None:
+    rows = "\n".join(f"{k},{(k * 7) % 5},{k * 0.37 + (k % 3)}" for k in range(60))
+    Path("grow.csv").write_text(f"a,b,t\n{rows}\n")
+    result = run("train", "grow.csv", "--target", "t", "--rate", "1.5", "--epochs", "3", "--task", "regression")
+    assert result.exit_code == 0, result.output
+    assert "The loss grew" in result.stdout

@@ -59,6 +59,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Trained on {rows} rows in {seconds}; loss {first} → {last}.",
         "用 {rows} 行训练，耗时 {seconds}；损失 {first} → {last}。",
     ),
+    "loss grew": ("The loss grew: give a smaller --rate.", "损失不降反升：请减小 --rate。"),
     "held out": ("On the {rows} rows held out:", "在留出的 {rows} 行上："),
     "accuracy": ("accuracy", "准确率"),
     "r2": ("R²", "R²"),

@@ -211,6 +211,8 @@ def _print_result(
     if len(losses):
         first, last = f"{losses[0]:.4g}", f"{losses[-1]:.4g}"
         say_line(say(lang, "trained", rows=f"{rows:,}", seconds=duration(result.seconds), first=first, last=last))
+        if losses[-1] > losses[0]:
+            say_line(say(lang, "loss grew"))
         click.echo()
     click.echo(say(lang, "held out", rows=f"{held:,}"))
     kind = "always class" if "accuracy" in scores.network else "always mean"
