@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, TypeAlias, TypeGuard
+from typing import Final, Literal, TypeAlias
 
-from chainrule.calculus import RULES, Contribution, Stage, is_scale
+from chainrule.calculus import RULES, Contribution
 from chainrule.derivation.document import Block, Document, Equation, Heading, Paragraph, Words
 from chainrule.derivation.index_form import IndexNames, index_notation
-from chainrule.derivation.legend import legend, repetition_legend, walk
+from chainrule.derivation.legend import legend, repetition_legend
 from chainrule.derivation.notate import Notator, literal, product_shapes, shape_of
+from chainrule.derivation.reading import (
+    one_hot_remark,
+    operation_total,
+    operations_on,
+    product_shapes_of_stage,
+    repeated_sizes,
+    sums_away,
+)
 from chainrule.derivation.record import GradientRecord, Record, StageRecord, StepRecord
 from chainrule.derivation.words import Language, join, say
-from chainrule.ir import Apply, Const, Dim, Input, Node, topological_order
+from chainrule.ir import Apply, Const, Input, Node, topological_order
 from chainrule.primitives import (
     BigOperator,
     Broadcast,
@@ -20,13 +28,11 @@ from chainrule.primitives import (
     Contract,
     Indexed,
     Infix,
-    Multiply,
     Notation,
     Pairing,
     Partial,
     Reshape,
     Softmax,
-    Subtract,
     Sum,
     Symbol,
     indexed,
@@ -223,7 +229,7 @@ class Writer:
 
     def _general_reason(self, contribution: Contribution) -> Words:
         """The remark that holds for every map of this kind."""
-        path = _operations_on(contribution)
+        path = operations_on(contribution)
         expression = contribution.stage.expression
         if contribution.stage in self.record.derivative_symbols:
             return self._say("elementwise")
@@ -232,8 +238,8 @@ class Writer:
         if any(isinstance(node.primitive, Contract) for node in path):
             matrices = all(isinstance(self.notator.of(n), Infix) for n in path if isinstance(n.primitive, Contract))
             return self._say("product") if matrices else ()
-        if _repeated_sizes(path) and all(isinstance(node.primitive, Broadcast | Reshape) for node in path):
-            return self._say("broadcast", "×".join(map(str, _repeated_sizes(path))))
+        if repeated_sizes(path) and all(isinstance(node.primitive, Broadcast | Reshape) for node in path):
+            return self._say("broadcast", "×".join(map(str, repeated_sizes(path))))
         if path and all(isinstance(node.primitive, Sum) for node in path):
             return self._say("sum")
         return ()
@@ -249,7 +255,7 @@ class Writer:
         sides: list[Notation] = [self.notator.partial(gradient.symbol)]
         short = self.notator.of(entry.result, explicit=True)
         sides.append(short)
-        if _size(gradient.written_out.right) <= WRITTEN_OUT_LIMIT:
+        if operation_total(gradient.written_out.right) <= WRITTEN_OUT_LIMIT:
             long = self.notator.of(gradient.written_out.right, explicit=True)
             if long != short:
                 sides.append(long)
@@ -341,12 +347,13 @@ class Writer:
             factors = tuple(map(self._factor, path.contributions))
             product: Notation = factors[0] if len(factors) == 1 else Infix("·", factors)
             shown = path.claim.right
-            if not several and _size(shown) > FOLDED_LIMIT:  # nested too deep to read: δ folds what comes before it
+            if not several and operation_total(shown) > FOLDED_LIMIT:
+                # Nested too deep to read: δ folds what comes before it.
                 shown = path.contributions[-1].adjoint
             sides: tuple[Notation, ...] = (product, self.notator.of(shown, explicit=True))
             if not several:
                 final = sides[-1]
-                if _size(gradient.written_out.right) <= FOLDED_LIMIT:
+                if operation_total(gradient.written_out.right) <= FOLDED_LIMIT:
                     final = self.notator.of(gradient.written_out.right, explicit=True)
                 merged = (final,) if final not in sides and len(path.contributions) > 1 else ()
                 sides = (*sides, *merged) if product == partial else (partial, *sides, *merged)
@@ -403,7 +410,7 @@ class Writer:
         else:
             reasons = [self._say("chain rule", chain)]
             vanishing = self._say("vanishing", Symbol(entry.symbol.name))
-            if _sums_away(terms, equation.sides[-1]) and vanishing not in self._said:
+            if sums_away(terms, equation.sides[-1]) and vanishing not in self._said:
                 self._said.add(vanishing)
                 reasons[0] = (*reasons[0], "; " if self.language == "en" else "；", *vanishing)
         if step.merge is not None:
@@ -430,72 +437,3 @@ class Writer:
             return literal(node) if node.is_filled else indexed(literal(node), list(index))
         assert isinstance(node, Input)
         return indexed(self.notator.symbol(node), list(index))
-
-
-def one_hot_remark(node: Node) -> tuple[Node, Node] | None:
-    """(y, c (p − y)) for c (p ⊙ Σy − y), what softmax with cross-entropy gives for any y."""
-    if isinstance(node, Apply) and isinstance(node.primitive, Multiply) and is_scale(node.operands[0]):
-        inner = one_hot_remark(node.operands[1])
-        return None if inner is None else (inner[0], Multiply()(node.operands[0], inner[1]))
-    if not (isinstance(node, Apply) and isinstance(node.primitive, Subtract)):
-        return None
-    product, y = node.operands
-    if isinstance(product, Apply) and isinstance(product.primitive, Multiply):
-        for p, repeated in (product.operands, product.operands[::-1]):
-            total = repeated.operands[0] if _applies(repeated, Broadcast) else y
-            if (
-                total is not None
-                and _applies(total, Sum)
-                and total.operands == (y,)
-                and p.type.ndim == total.type.ndim + 1
-            ):
-                return y, Subtract()(p, y)
-    return None
-
-
-def _applies(node: Node, primitive: type) -> TypeGuard[Apply]:
-    return isinstance(node, Apply) and isinstance(node.primitive, primitive)
-
-
-def _sums_away(terms: list[Notation], result: Notation) -> bool:
-    """Whether the chain rule sums over an index that the result does not sum over."""
-    before = {index for term in terms for part in walk(term) if isinstance(part, BigOperator) for index in part.indices}
-    after = {index for part in walk(result) if isinstance(part, BigOperator) for index in part.indices}
-    return not before <= after
-
-
-def product_shapes_of_stage(stage: Stage) -> str:
-    """The shape of a stage, with those of the product in it."""
-    for node in reversed(topological_order([stage.expression])):
-        if (
-            isinstance(node, Apply)
-            and isinstance(node.primitive, Contract)
-            and node.type.shape == stage.symbol.type.shape
-        ):
-            return product_shapes(node)
-    return shape_of(stage.symbol.type)
-
-
-def _operations_on(contribution: Contribution) -> list[Apply]:
-    """The applications in the linear map that the tangent passes through."""
-    reached: set[Node] = {contribution.tangent}
-    path: list[Apply] = []
-    for node in topological_order([contribution.linear_map]):
-        if isinstance(node, Apply) and not reached.isdisjoint(node.operands):
-            reached.add(node)
-            path.append(node)
-    return path
-
-
-def _repeated_sizes(path: list[Apply]) -> list[Dim]:
-    """The sizes along which the first repetition on a path repeats."""
-    for node in path:
-        if isinstance(node.primitive, Broadcast):
-            sizes = [dim for axis, dim in enumerate(node.type.shape) if axis not in node.primitive.axes and dim != 1]
-            if sizes:
-                return sizes
-    return []
-
-
-def _size(node: Node) -> int:
-    return sum(isinstance(part, Apply) for part in topological_order([node]))

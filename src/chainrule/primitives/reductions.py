@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, final
+from typing import ClassVar, Literal, TypeVar, final
 
 import numpy as np
 
@@ -109,14 +109,37 @@ class Mean(Linear):
         return emit.divide(total, emit.convert(count, operand.dtype))
 
 
+@dataclass(frozen=True)
 class _Extremum(Nonlinear, abstract=True):
     """The largest or smallest element over axes; elements that tie for it share the derivative equally."""
 
-    @staticmethod
-    def share(x: Node, result: Node, axes: tuple[int, ...]) -> Node:
-        """∂result/∂x: 1 at the extreme element, 1/k at each of k that tie, 0 elsewhere."""
-        ties = indicator(equal(x, repeat_along(result, x, axes)), x)
-        return divide(ties, repeat_along(Sum(axes)(ties), x, axes))
+    kind: ClassVar[Literal["max", "min"]]
+
+    axes: tuple[int, ...]
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return axes_examples(cls)
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        (operand,) = operands
+        return reduced_type(self.kind, operand, self.axes)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return reduction_notation(self.kind, self.axes, operands[0], types[0])
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        (x,), (tangent,) = operands, tangents
+        if tangent is None:
+            return None
+        # ∂result/∂x: 1 at the extreme element, 1/k at each of k that tie, 0 elsewhere
+        ties = indicator(equal(x, repeat_along(result, x, self.axes)), x)
+        return Sum(self.axes)(divide(ties, repeat_along(Sum(self.axes)(ties), x, self.axes)) * tangent)
+
+    def lower(
+        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
+    ) -> S:
+        return reduce_elements(emit, self.kind, operands[0], types[0].shape, self.axes, index)
 
 
 @final
@@ -124,30 +147,10 @@ class _Extremum(Nonlinear, abstract=True):
 class Max(_Extremum):
     """The largest element over `axes` (sorted, non-negative), which disappear; NaN if there is one."""
 
-    axes: tuple[int, ...]
-
-    @classmethod
-    def examples(cls) -> Sequence[Example]:
-        return axes_examples(cls)
-
-    def type(self, *operands: ArrayType) -> ArrayType:
-        (operand,) = operands
-        return reduced_type("max", operand, self.axes)
+    kind: ClassVar[Literal["max", "min"]] = "max"
 
     def value(self, *operands: Array) -> Array:
         return np.asarray(np.max(operands[0], axis=self.axes))
-
-    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return reduction_notation("max", self.axes, operands[0], types[0])
-
-    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
-        (x,), (tangent,) = operands, tangents
-        return None if tangent is None else Sum(self.axes)(self.share(x, result, self.axes) * tangent)
-
-    def lower(
-        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
-    ) -> S:
-        return reduce_elements(emit, "max", operands[0], types[0].shape, self.axes, index)
 
 
 @final
@@ -155,30 +158,10 @@ class Max(_Extremum):
 class Min(_Extremum):
     """The smallest element over `axes` (sorted, non-negative), which disappear; NaN if there is one."""
 
-    axes: tuple[int, ...]
-
-    @classmethod
-    def examples(cls) -> Sequence[Example]:
-        return axes_examples(cls)
-
-    def type(self, *operands: ArrayType) -> ArrayType:
-        (operand,) = operands
-        return reduced_type("min", operand, self.axes)
+    kind: ClassVar[Literal["max", "min"]] = "min"
 
     def value(self, *operands: Array) -> Array:
         return np.asarray(np.min(operands[0], axis=self.axes))
-
-    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return reduction_notation("min", self.axes, operands[0], types[0])
-
-    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
-        (x,), (tangent,) = operands, tangents
-        return None if tangent is None else Sum(self.axes)(self.share(x, result, self.axes) * tangent)
-
-    def lower(
-        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
-    ) -> S:
-        return reduce_elements(emit, "min", operands[0], types[0].shape, self.axes, index)
 
 
 def mean(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:

@@ -1,0 +1,81 @@
+"""What a reader sees in an expression: which operations a change passes through, what is repeated, how long it is."""
+
+from __future__ import annotations
+
+from typing import TypeGuard
+
+from chainrule.calculus import Contribution, Stage, is_scale
+from chainrule.derivation.legend import walk
+from chainrule.derivation.notate import product_shapes, shape_of
+from chainrule.ir import Apply, Dim, Node, topological_order
+from chainrule.primitives import BigOperator, Broadcast, Contract, Multiply, Notation, Subtract, Sum
+
+
+def one_hot_remark(node: Node) -> tuple[Node, Node] | None:
+    """(y, c (p − y)) for c (p ⊙ Σy − y), what softmax with cross-entropy gives for any y."""
+    if isinstance(node, Apply) and isinstance(node.primitive, Multiply) and is_scale(node.operands[0]):
+        inner = one_hot_remark(node.operands[1])
+        return None if inner is None else (inner[0], Multiply()(node.operands[0], inner[1]))
+    if not (isinstance(node, Apply) and isinstance(node.primitive, Subtract)):
+        return None
+    product, y = node.operands
+    if isinstance(product, Apply) and isinstance(product.primitive, Multiply):
+        for p, repeated in (product.operands, product.operands[::-1]):
+            total = repeated.operands[0] if _applies(repeated, Broadcast) else y
+            if (
+                total is not None
+                and _applies(total, Sum)
+                and total.operands == (y,)
+                and p.type.ndim == total.type.ndim + 1
+            ):
+                return y, Subtract()(p, y)
+    return None
+
+
+def _applies(node: Node, primitive: type) -> TypeGuard[Apply]:
+    return isinstance(node, Apply) and isinstance(node.primitive, primitive)
+
+
+def sums_away(terms: list[Notation], result: Notation) -> bool:
+    """Whether the chain rule sums over an index that the result does not sum over."""
+    before = {index for term in terms for part in walk(term) if isinstance(part, BigOperator) for index in part.indices}
+    after = {index for part in walk(result) if isinstance(part, BigOperator) for index in part.indices}
+    return not before <= after
+
+
+def product_shapes_of_stage(stage: Stage) -> str:
+    """The shape of a stage, with those of the product in it."""
+    for node in reversed(topological_order([stage.expression])):
+        if (
+            isinstance(node, Apply)
+            and isinstance(node.primitive, Contract)
+            and node.type.shape == stage.symbol.type.shape
+        ):
+            return product_shapes(node)
+    return shape_of(stage.symbol.type)
+
+
+def operations_on(contribution: Contribution) -> list[Apply]:
+    """The applications in the linear map that the tangent passes through."""
+    reached: set[Node] = {contribution.tangent}
+    path: list[Apply] = []
+    for node in topological_order([contribution.linear_map]):
+        if isinstance(node, Apply) and not reached.isdisjoint(node.operands):
+            reached.add(node)
+            path.append(node)
+    return path
+
+
+def repeated_sizes(path: list[Apply]) -> list[Dim]:
+    """The sizes along which the first repetition on a path repeats."""
+    for node in path:
+        if isinstance(node.primitive, Broadcast):
+            sizes = [dim for axis, dim in enumerate(node.type.shape) if axis not in node.primitive.axes and dim != 1]
+            if sizes:
+                return sizes
+    return []
+
+
+def operation_total(node: Node) -> int:
+    """How many applications `node` holds, shared ones once."""
+    return sum(isinstance(part, Apply) for part in topological_order([node]))
