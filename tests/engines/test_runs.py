@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -216,18 +215,10 @@ def test_a_value_without_a_name_goes_by_the_one_that_it_spoils(engine: Engine) -
 
 @Natives
 def test_an_interrupt_ends_the_run_and_keeps_what_was_learnt(native: Engine) -> None:
-    loop, when = network_loop(4, 4), []
+    loop = network_loop(4, 4)
     native.run(loop, initial(0), XOR, 1, 0)
-
-    def interrupt() -> None:
-        when.append(time.perf_counter())
-        _thread.interrupt_main()
-
-    timer = threading.Timer(0.15, interrupt)
-    timer.start()
-    outcome = native.run(loop, initial(0), XOR, 10**8, 0)
-    elapsed = time.perf_counter() - when[0]
-    assert elapsed < 0.2
+    threading.Timer(0.15, _thread.interrupt_main).start()
+    outcome = native.run(loop, initial(0), XOR, 10**8, 0)  # hours, if it were not interrupted
     assert outcome.status == "interrupted"
     assert 0 < outcome.epochs_done == outcome.steps_done < 10**8
     again = native.run(loop, initial(0), XOR, outcome.epochs_done, 0)
@@ -247,10 +238,8 @@ def test_progress_is_reported_and_an_error_there_ends_the_run(native: Engine) ->
         if len(seen) == 2:
             raise EnoughError
 
-    started = time.perf_counter()
     with pytest.raises(EnoughError):
-        native.run(network_loop(4, 4), initial(0), XOR, 10**8, 0, report)
-    assert time.perf_counter() - started < 2
+        native.run(network_loop(4, 4), initial(0), XOR, 10**8, 0, report)  # hours, if the error did not end it
     assert seen[0][0] < seen[1][0]
     assert seen[0][1] > seen[1][1] > 0
 
