@@ -209,7 +209,7 @@ def test_a_value_without_a_name_goes_by_the_one_that_it_spoils(engine: Engine) -
         ("w",), ("x",), (), {1: Program((w, x), (loss, w + 1.0), {scores: "scores", loss: "loss"})}, 3, 1, False
     )
     outcome = engine.run(loop, {"w": np.array(0.0)}, {"x": np.array([1.0, 2.0, -1.0])}, 5, 0)
-    assert (outcome.status, outcome.culprit, outcome.culprit_step) == ("diverged", "scores", 2)
+    assert (outcome.status, outcome.culprit, outcome.culprit_step) == ("diverged", "scores, by log(x)", 2)
     assert outcome.state["w"] == 2
 
 

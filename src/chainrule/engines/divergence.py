@@ -21,7 +21,7 @@ def first_non_finite(program: Program, values: Mapping[str, NDArray[Any]]) -> st
     """The name of the first value of `program` that is not finite on these inputs, or a description of it.
 
     First in the order of computation: the forward pass, then the gradients, then the updates. A value without a name
-    goes by the nearest named one that it spoils.
+    is described, after the nearest named one that it spoils: `L, by log(…)`.
     """
     known: dict[Node, NDArray[Any]] = {node: np.asarray(values[node.name]) for node in program.inputs}
     for node in program.inputs:
@@ -38,7 +38,8 @@ def first_non_finite(program: Program, values: Mapping[str, NDArray[Any]]) -> st
         if apply is spoilt[0] or reached.intersection(apply.operands):
             reached.add(apply)
             if apply in program.names:
-                return program.names[apply]
+                name = program.names[apply]
+                return name if apply is spoilt[0] else f"{name}, by {describe(spoilt[0], program)}"
     return describe(spoilt[0], program)
 
 
