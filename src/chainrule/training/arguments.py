@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -83,10 +84,15 @@ def _check_names(loss: Callable[..., Any] | Program, groups: Mapping[str, Mappin
             )
 
 
+@lru_cache(maxsize=32)
+def _program_signature(loss: Program) -> inspect.Signature:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Signature([inspect.Parameter(node.name, kind) for node in loss.inputs])
+
+
 def _signature(loss: Callable[..., Any] | Program) -> inspect.Signature:
     if isinstance(loss, Program):
-        kind = inspect.Parameter.KEYWORD_ONLY
-        return inspect.Signature([inspect.Parameter(node.name, kind) for node in loss.inputs])
+        return _program_signature(loss)
     try:
         return inspect.signature(loss)
     except (TypeError, ValueError):
