@@ -97,7 +97,7 @@ class Softmax(Composite):
         return _notation("softmax", self.axes, operands[0], types[0], 1)
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
-        """P ⊙ (dx − Σ p ⊙ dx)."""
+        """The differential p ⊙ (dx − Σ p ⊙ dx), p the softmax."""
         (tangent,) = tangents
         if tangent is None:
             return None
@@ -136,7 +136,7 @@ class LogSoftmax(Composite):
         return _notation("log_softmax", self.axes, operands[0], types[0], 1)
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
-        """Dx − Σ p ⊙ dx, p the softmax."""
+        """The differential dx − Σ p ⊙ dx, p the softmax."""
         (x,), (tangent,) = operands, tangents
         if tangent is None:
             return None
