@@ -11,7 +11,7 @@ import pytest
 
 from chainrule import functions as f
 from chainrule.calculus import linearize, transpose
-from chainrule.ir import ArrayType, Const, DType, DTypeError, Input, Node, ShapeError, parse_shape
+from chainrule.ir import ArrayType, Const, DType, DTypeError, Input, Node, ProgramError, ShapeError, parse_shape
 from chainrule.primitives import evaluate_nodes
 
 EPS = float(np.finfo(np.float64).eps)
@@ -190,3 +190,51 @@ def test_gradients_of_the_losses_are_prediction_minus_target(scale: float) -> No
 def test_what_does_not_fit_is_refused(call: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def test_dropout_of_plain_arrays_is_the_array() -> None:
+    np.testing.assert_array_equal(f.dropout(X, 0.5), X)
+    assert f.dropout(X, 0.5) is not X
+    assert f.dropout([1, 2], 0.5).dtype == np.float64
+    assert f.dropout(X.astype(np.float32), 0.5).dtype == np.float32
+    wrong: list[Any] = [1, 1.5, -0.1, "half", None]
+    for rate in wrong:
+        with pytest.raises(ProgramError, match=rf"the rate of dropout is {rate}; .* from 0 to below 1"):
+            f.dropout(X, rate)
+
+
+def test_random_draws_make_plain_arrays_random() -> None:
+    with f.random_draws(seed=3, step=4):
+        dropped, noise = f.dropout(np.ones((50, 40)), 0.25), f.random_normal((2, 3))
+        np.testing.assert_array_equal(f.dropout(X, 0.5, training=False), X)
+        narrow = f.dropout(np.ones(9, np.float32), 0.25)
+    assert set(np.unique(dropped)) == {0, 1 / 0.75}
+    assert abs(np.mean(dropped == 0) - 0.25) < 5 * math.sqrt(0.25 * 0.75 / 2000)
+    assert narrow.dtype == np.float32
+    for seed, step, same in ((3, 4, True), (3 + 2**64, 4 - 2**64, True), (4, 4, False), (3, 5, False)):
+        with f.random_draws(seed, step):
+            again = f.dropout(np.ones((50, 40)), 0.25)
+            assert np.array_equal(again, dropped) == same
+            assert np.array_equal(f.random_normal((2, 3)), noise) == same
+    with f.random_draws():
+        assert not np.array_equal(f.random_uniform(5), f.random_uniform(5))
+
+
+def test_noise_needs_a_source() -> None:
+    for draw in (f.random_normal, f.random_uniform):
+        with pytest.raises(ProgramError, match=rf"{draw.__name__} draws .* with cr.random_draws\(seed=0\): …"):
+            draw(3)
+    half: Any = 0.5
+    with pytest.raises(ProgramError, match=r"the seed of random numbers is an integer, not 0\.5"), f.random_draws(half):
+        pass
+
+
+def test_dropout_of_nodes_is_the_node_outside_of_a_trace() -> None:
+    node = Input("x", ArrayType((3,)))
+    assert f.dropout(node, 0.5) is node
+    with f.random_draws(1):
+        mask = f.dropout(node, 0.5)
+        again = f.dropout(np.ones(3), 0.5)
+    with f.random_draws(1):
+        np.testing.assert_array_equal(f.dropout(np.ones(3), 0.5), evaluate_nodes([mask], {node: np.ones(3)})[mask])
+        np.testing.assert_array_equal(f.dropout(np.ones(3), 0.5), again)

@@ -155,3 +155,50 @@ def test_a_method_leaves_its_instance_as_it_was() -> None:
     net = Net()
     np.testing.assert_array_equal(cr.grad(net.loss)(np.ones((1, 2))), [[4.0, 4.0]])
     assert not hasattr(net, "z")
+
+
+def dropped(x: Any) -> Any:
+    return np.sum(cr.dropout(x, 0.75) ** 2)
+
+
+def test_the_gradient_of_dropout_is_the_mask_and_its_scale() -> None:
+    x = RANDOM.standard_normal(40)
+    value, gradient = cr.value_and_grad(dropped)(x)
+    with cr.random_draws():
+        mask = cr.dropout(np.ones(40), 0.75)
+    assert set(np.unique(mask)) == {0, 4}
+    np.testing.assert_allclose(gradient, 2 * mask**2 * x)
+    np.testing.assert_allclose(value, np.sum((mask * x) ** 2))
+    np.testing.assert_allclose(cr.jvp(dropped, (x,), (x,))[1], gradient @ x)
+    np.testing.assert_array_equal(cr.vjp(dropped, x)[1](1.0)[0], gradient)
+
+
+def test_transformations_draw_as_random_draws_says() -> None:
+    x = RANDOM.standard_normal(40)
+    with cr.random_draws(5, 6):
+        inside = cr.value_and_grad(dropped)(x)
+        again = cr.value_and_grad(dropped)(x)
+        _, pull_back = cr.vjp(dropped, x)
+    with cr.random_draws(5, 6):
+        assert inside[0] == dropped(x)
+    assert inside[0] == again[0] != cr.value_and_grad(dropped)(x)[0]
+    np.testing.assert_array_equal(pull_back(1.0)[0], inside[1])
+
+
+def test_derivatives_of_what_draws_agree_with_differences() -> None:
+    def noisy(x: Any, s: Any) -> Any:
+        z = np.tanh(cr.dropout(x, 0.3)) + s * cr.random_normal(x.shape)
+        return np.sum(z**3 * cr.random_uniform(x.shape[0])[:, None])
+
+    arguments = (RANDOM.standard_normal((4, 3)), RANDOM.standard_normal(3))
+    cr.check_grads(noisy, arguments)
+    with cr.random_draws(2, 3):
+        cr.check_grads(noisy, arguments, order=1)
+
+
+def test_a_derivative_inside_draws_for_itself() -> None:
+    ones = np.ones(40)
+    nested = cr.grad(lambda x: np.sum(cr.dropout(x, 0.5) + cr.grad(lambda z: np.sum(cr.dropout(z, 0.5) ** 3))(x)))
+    with cr.random_draws():
+        first, second = cr.dropout(ones, 0.5), cr.dropout(ones, 0.5)
+    np.testing.assert_allclose(nested(ones), first + 6 * second**3)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus import backward, linearize
+from chainrule.functions import random_draws, random_inputs
 from chainrule.ir import ArrayType, ChainruleError, Const, DType, Input, Node, ProgramError, shape_text, substitute
 from chainrule.primitives import evaluate_nodes, zeros
 from chainrule.trace import Size, Traced, TreeStructure, flatten, trace_with_structure, unflatten, unwrap, wrap
@@ -44,10 +45,11 @@ class _Call:
     structure: TreeStructure
     program: Any
     symbolic: bool
+    random: Mapping[Node, int]
 
     def values(self, nodes: Sequence[Node], extra: Mapping[Node, Any] | None = None) -> list[Any]:
         """`nodes` at the call's arguments: arrays, or traced values where an argument is one."""
-        given: dict[Node, Any] = {**dict(zip(self.inputs, self.leaves, strict=True)), **(extra or {})}
+        given: dict[Node, Any] = {**dict(zip(self.inputs, self.leaves, strict=True)), **self.random, **(extra or {})}
         if self.symbolic or any(isinstance(value, Traced) for value in given.values()):
             mapping = {node: _as_node(value, node.type) for node, value in given.items()}
             return [wrap(node) for node in substitute(nodes, mapping)]
@@ -106,6 +108,7 @@ def _call(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], fl
         result_structure,
         tracing.program,
         bool(tracing.captured),
+        {node: random_inputs()[node.name] for node in tracing.random},
     )
 
 
@@ -304,7 +307,7 @@ def _check_order(
 ) -> None:
     direction = _random_like(args, random)
     step = 1e-4
-    ahead, behind = (function(*_moved(args, direction, sign * step)) for sign in (1, -1))
+    ahead, behind = (_drawn_alike(function, _moved(args, direction, sign * step)) for sign in (1, -1))
     expected = [
         (np.asarray(a) - np.asarray(b)) / (2 * step) for a, b in zip(_leaves(ahead), _leaves(behind), strict=True)
     ]
@@ -332,6 +335,12 @@ def _check_order(
             return jvp(function, moved, direction)[1]
 
         _check_order(derivative, args, order - 1, modes, rtol, random, level + 1)
+
+
+def _drawn_alike(function: Function, args: tuple[Any, ...]) -> Any:
+    """`function` at `args`, with the random numbers that a derivative of it draws."""
+    with random_draws(*random_inputs().values()):
+        return function(*args)
 
 
 def _leaves(tree: Any) -> list[Any]:

@@ -44,6 +44,7 @@ from chainrule.primitives import (
     Permute,
     PowerNotation,
     Prefix,
+    RandomUniform,
     ScatterAdd,
     Symbol,
     evaluate_nodes,
@@ -293,7 +294,11 @@ def test_the_index_form_is_true(example: Example) -> None:
     formula = index_notation(node, index, leaf, names)
     whole = node.primitive.notation([Symbol(f"x{n}") for n in range(len(values))], [x.type for x in node.operands])
     arrays: dict[Notation, Array] = {Symbol(f"x{n}"): value for n, value in enumerate(values.values())}
-    meaning = Meaning({**arrays, whole: expected} if isinstance(node.primitive, Composite) else arrays, names.extents)
+    if isinstance(node.primitive, Composite):
+        arrays[whole] = expected
+    elif isinstance(node.primitive, RandomUniform):  # its elements are written by their place in row-major order
+        arrays[whole] = expected.ravel()
+    meaning = Meaning(arrays, names.extents)
     letters = [entry.name if isinstance(entry, Symbol) else "" for entry in index]
     for place in np.ndindex(expected.shape):
         value = meaning.of(formula, dict(zip(letters, place, strict=True)))

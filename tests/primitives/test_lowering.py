@@ -34,6 +34,21 @@ MATH: dict[str, Callable[..., Any]] = {
 SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1000.0, -1000.0, 1e300, -1e300, 1e-300, -1e-300, 1.5]
 
 
+def first_word(seed: int, stream: int, step: int, place: int) -> int:
+    """Threefry-2x64-20 in Python's integers, after the paper's figure."""
+    key = [seed % 2**64, stream]
+    key.append(0x1BD11BDAA9FC1A22 ^ key[0] ^ key[1])
+    x, y = (step + key[0]) % 2**64, (place + key[1]) % 2**64
+    for group in range(5):
+        for rotation in (16, 42, 12, 31) if group % 2 == 0 else (16, 32, 24, 21):
+            x = (x + y) % 2**64
+            y = (y << rotation) % 2**64 | y >> 64 - rotation
+            y ^= x
+        x = (x + key[(group + 1) % 3]) % 2**64
+        y = (y + key[(group + 2) % 3] + group + 1) % 2**64
+    return x
+
+
 class ScalarEmitter:
     """Python numbers as scalars and as indices. An index that is used to load must lie within the array."""
 
@@ -79,6 +94,10 @@ class ScalarEmitter:
 
     def convert(self, x: Scalar, dtype: DType) -> Scalar:
         return dtype.numpy.type(x)
+
+    def random_uniform(self, seed: Scalar, stream: Scalar, step: Scalar, place: Scalar, dtype: DType) -> Scalar:
+        bits = 53 if dtype is DType.FLOAT64 else 24
+        return dtype.numpy.type((first_word(int(seed), int(stream), int(step), int(place)) >> 64 - bits) * 2.0**-bits)
 
     def index(self, value: Dim) -> int:
         return concrete(value)

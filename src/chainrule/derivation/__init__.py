@@ -2,6 +2,7 @@
 
 from chainrule.derivation.derivation import Derivation, DerivationError, derive
 from chainrule.derivation.forms import FORMS, Form
+from chainrule.derivation.listing import equations
 from chainrule.derivation.verify import Failure, Verification
 from chainrule.derivation.words import LANGUAGES, Language
 
@@ -15,4 +16,5 @@ __all__ = [
     "Language",
     "Verification",
     "derive",
+    "equations",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import Apply, Const, Dim, DType, Node, ProgramError, SymbolicDim, concrete
-from chainrule.primitives import Comparison, Composite, Elementwise, MathFunction, ReductionKind
+from chainrule.primitives import Comparison, Composite, Elementwise, MathFunction, ReductionKind, uniform_floats
 
 Scalar: TypeAlias = float | int | bool
 
@@ -95,6 +95,9 @@ class NumericEmitter:
 
     def convert(self, x: Scalar, dtype: DType) -> Scalar:
         return float(x) if dtype.is_float else bool(x) if dtype is DType.BOOL else int(x)
+
+    def random_uniform(self, seed: Scalar, stream: Scalar, step: Scalar, place: Scalar, dtype: DType) -> Scalar:
+        return float(uniform_floats(int(seed), int(stream), int(step), np.full(1, place, np.uint64), dtype)[0])
 
     def index(self, value: Dim) -> int:
         return concrete(value)

@@ -20,6 +20,7 @@ from chainrule.derivation.reading import (
 )
 from chainrule.derivation.record import GradientRecord, Record, StageRecord, StepRecord
 from chainrule.derivation.words import Language, join, say
+from chainrule.functions import RNG_SEED, RNG_STEP
 from chainrule.ir import Apply, Const, Input, Node, topological_order
 from chainrule.primitives import (
     BigOperator,
@@ -71,7 +72,8 @@ class Writer:
     def _opening(self, body: list[Block]) -> list[Block]:
         loss = Symbol(self.record.loss.name)
         blocks: list[Block] = [Heading(self._say("title", loss), 1)]
-        shapes = [self._shape_words(node) for node in self.record.program.inputs]
+        named = [node for node in self.record.program.inputs if node.name not in (RNG_SEED, RNG_STEP)]
+        shapes = [self._shape_words(node) for node in named]
         blocks.append(Paragraph(self._say("shapes", join(self.language, shapes))))
         recognized = [(identity,) for identity in self._recognized()]
         if recognized:

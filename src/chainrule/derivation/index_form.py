@@ -168,6 +168,12 @@ class NotationEmitter:
             return Cases(x, Number(1), Number(0))
         return x
 
+    def random_uniform(
+        self, seed: Notation, stream: Notation, step: Notation, place: Notation, dtype: DType
+    ) -> Notation:
+        """Written without seed and step, which are the same throughout."""
+        return indexed(Call("uniform", (stream,)), [place])
+
     def index(self, value: Dim) -> Notation:
         return size_notation(value)
 

@@ -59,6 +59,8 @@ def legend(blocks: Iterable[Block], language: Language) -> list[Words]:
         found.append(say(language, "logistic", Call("σ", (x,))))
     if any(isinstance(part, Indexed) and part.base == Number(1) for part in parts):
         found.append(say(language, "indicator", Indexed(Number(1), (Infix(">", (x, Number(0))),))))
+    if any(isinstance(part, Call) and part.function == "uniform" for part in parts):
+        found.append(say(language, "uniform", Call("uniform", (Symbol("k"),))))
     if any(isinstance(part, Call) and part.subscript and part.function in _REDUCTIONS for part in parts):
         found.append(say(language, "axes"))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction as Fractional
 
 from chainrule.calculus import COTANGENT, TANGENT, is_scale
@@ -88,7 +88,7 @@ class Notator:
             return literal(node)
         assert isinstance(node, Apply)
         operands = [written[operand] for operand in node.operands]
-        special = _scaled(node, operands) or _element(node, written)
+        special = scaled(node, operands) or _element(node, written)
         if special is None and ones:
             special = _with_ones(node, operands)
         if special is None and explicit:
@@ -179,7 +179,7 @@ def size(dim: SymbolicDim) -> Notation:
     return terms[0] if len(terms) == 1 else Infix("+", tuple(terms))
 
 
-def _scaled(node: Apply, operands: list[Notation]) -> Notation | None:
+def scaled(node: Apply, operands: Sequence[Notation]) -> Notation | None:
     """`2/n · x`: a product with one repeated number is not written ⊙."""
     if not isinstance(node.primitive, Multiply):
         return None

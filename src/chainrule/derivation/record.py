@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from chainrule.calculus import Accumulation, Backward, Contribution, Rewrite, Simplifier, Stage, backward, recognize
+from chainrule.derivation.draws import name_draws
 from chainrule.ir import Apply, Const, Input, Node, Program, substitute, topological_order
 from chainrule.primitives import Contract, Elementwise, Multiply, Sum
 
@@ -128,7 +129,7 @@ class Record:
     def __init__(self, program: Program, wrt: Sequence[Input]) -> None:
         self.traced = program
         recognized, self.recognitions = recognize(program)
-        self.program = name_activations(recognized)
+        self.program = name_draws(name_activations(recognized))
         self.backward: Backward = backward(self.program, wrt)
         self.loss: Input = next(s.symbol for s in self.backward.stages if s.node is self.program.outputs[0])
         self._by_symbol = {entry.symbol: entry for entry in self.backward.accumulations}

@@ -334,6 +334,7 @@ def _relative(found: Array, stated: Array, scale: float = 0.0) -> float:
         return math.inf
     if found.size == 0:
         return 0.0
+    found, stated = found.astype(float, copy=False), stated.astype(float, copy=False)  # conditions are 0 and 1
     size = max(float(np.max(np.abs(found))), float(np.max(np.abs(stated))), scale, 1e-3)
     return float(np.max(np.abs(found - stated))) / size
 

@@ -37,6 +37,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "inner product": ("{0} is the sum of all entries of {1}", "{0} 为 {1} 全部元素之和"),
     "indicator": ("{0} is 1 where the condition holds, else 0", "{0} 在条件成立处为 1，否则为 0"),
     "logistic": ("{0} is the logistic function", "{0} 为逻辑函数"),
+    "uniform": (
+        "{0} is draw number k of independent random numbers, uniform from 0 to 1",
+        "{0} 为第 k 次抽取的独立随机数，在 0 到 1 之间均匀分布",
+    ),
     "axes": ("a subscript on a reduction counts axes from 0", "归约运算的下标为轴号，从 0 数起"),
     "legend": ("Notation: {0}.", "记号：{0}。"),
     "delta": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from functools import cache
 
+from chainrule.engines.divergence import first_non_finite
 from chainrule.engines.loop import Engine, EngineError, Loop, Outcome
 from chainrule.engines.reference import bind_sizes, evaluate
 from chainrule.engines.shuffle import permutation
@@ -37,6 +38,7 @@ __all__ = [
     "bind_sizes",
     "evaluate",
     "evaluate_nodes",
+    "first_non_finite",
     "get_engine",
     "permutation",
 ]

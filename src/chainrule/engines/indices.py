@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import Apply, Const, DType, Input, Node, Program, ProgramError
-from chainrule.primitives import evaluate_nodes
+from chainrule.primitives import RandomUniform, evaluate_nodes
 
 
 def check_indices(program: Program, values: Mapping[str, NDArray[Any]]) -> None:
@@ -35,8 +35,10 @@ def check_indices(program: Program, values: Mapping[str, NDArray[Any]]) -> None:
 
 
 def _chooses(node: Apply, known: Mapping[Node, object]) -> bool:
-    """Whether integers that are known go into it, or conditions on them."""
-    return any(operand in known and not operand.type.dtype.is_float for operand in node.operands)
+    """Whether integers that are known, or conditions on them, go into it; random numbers take any seed and step."""
+    return not isinstance(node.primitive, RandomUniform) and any(
+        operand in known and not operand.type.dtype.is_float for operand in node.operands
+    )
 
 
 def _tried(node: Apply, known: Mapping[Node, NDArray[Any]], named: Mapping[Input, NDArray[Any]]) -> NDArray[Any]:

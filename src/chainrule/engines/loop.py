@@ -24,6 +24,15 @@ def packed(value: Array, dtype: np.dtype[Any]) -> Array:
     return np.require(np.asarray(value), dtype, ["C_CONTIGUOUS", "ALIGNED"])
 
 
+def in_place(value: Array, dtype: np.dtype[Any]) -> Array:
+    """`value` itself wherever code can read it where it lies, in any order and with gaps; else a copy."""
+    array = np.asarray(value)
+    readable = array.dtype == dtype and array.flags.aligned and array.dtype.isnative
+    if readable and all(stride >= 0 and stride % array.itemsize == 0 for stride in array.strides):
+        return array
+    return packed(array, dtype)
+
+
 class EngineError(ChainruleError, ValueError):
     """An engine was asked for something that it does not have."""
 
@@ -107,7 +116,7 @@ class Loop:
     def prepare(
         self, state: Mapping[str, Array], data: Mapping[str, Array]
     ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Checked copies of `state`, and `data` in the right dtype; raises ShapeError or ProgramError."""
+        """Checked copies of `state`, and `data` as it is if its dtype is right; raises ShapeError or ProgramError."""
         for kind, names, given in (("state", self.state, state), ("data", (*self.rows, *self.fixed), data)):
             missing = [name for name in names if name not in given]
             if missing:
@@ -117,7 +126,7 @@ class Loop:
             shape, dtype = self._expected[name]
             if np.shape(value) != shape:
                 raise ShapeError(f"{name} has the shape {np.shape(value)}; the run expects {shape}")
-            return np.array(value, dtype=dtype, order="C") if copy else packed(value, dtype)
+            return np.array(value, dtype=dtype, order="C") if copy else in_place(value, dtype)
 
         own = {name: checked(name, state[name], True) for name in self.state}
         others = {name: checked(name, data[name], False) for name in (*self.rows, *self.fixed)}
@@ -131,7 +140,8 @@ class Outcome:
 
     `losses` has an entry for each finished epoch: the mean of the batch losses, weighted by rows. After a divergence
     `state` is the last one that was finite, `culprit` the first value that the step from there made non-finite, and
-    `culprit_step` the number of that step.
+    `culprit_step` the number of that step. `threads` were used, and `workspace_bytes` of memory apart from the
+    caller's arrays and the result.
     """
 
     state: dict[str, Array]
@@ -141,6 +151,8 @@ class Outcome:
     status: Status
     culprit: str | None = None
     culprit_step: int | None = None
+    threads: int = 1
+    workspace_bytes: int = 0
 
 
 class Engine(Protocol):
@@ -160,9 +172,11 @@ class Engine(Protocol):
         epochs: int,
         seed: int,
         report: Report | None = None,
+        threads: int | None = None,
     ) -> Outcome:
         """Repeat the step. `report(epochs_done, losses)` is called now and then; an interrupt ends the run early.
 
-        The caller's arrays are never modified.
+        `threads` is the most that may be used; None leaves the number to the engine. The result does not depend on
+        it. The caller's arrays are never modified.
         """
         ...

@@ -67,6 +67,7 @@ class ReferenceEngine:
         epochs: int,
         seed: int,
         report: Report | None = None,
+        threads: int | None = None,
     ) -> Outcome:
         current, data = loop.prepare(state, data)
         losses = np.empty(epochs)

@@ -2,6 +2,7 @@
 
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, dim_quotient, named_dim
 from chainrule.ir.errors import ChainruleError, DTypeError, ProgramError, ShapeError
+from chainrule.ir.locks import fork_safe_lock
 from chainrule.ir.nodes import OPERATORS, Apply, Const, Input, Node, Operand
 from chainrule.ir.program import Program, rebuild, rebuild_all, substitute, topological_order
 from chainrule.ir.types import ArrayType, DType, Shape, concrete, parse_shape, shape_text
@@ -27,6 +28,7 @@ __all__ = [
     "concrete",
     "dim_product",
     "dim_quotient",
+    "fork_safe_lock",
     "named_dim",
     "parse_shape",
     "rebuild",

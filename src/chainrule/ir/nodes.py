@@ -7,7 +7,6 @@ is type-checked as it is made.
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NoReturn, Protocol, TypeAlias, final
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from chainrule.ir.dims import Dim, SymbolicDim
 from chainrule.ir.errors import ProgramError
+from chainrule.ir.locks import fork_safe_lock
 from chainrule.ir.types import ArrayType, DType
 
 Literal: TypeAlias = "float | int | bool | SymbolicDim | NDArray[Any]"
@@ -31,7 +31,7 @@ class Operation(Protocol):
 
 
 _interned: weakref.WeakValueDictionary[Hashable, Node] = weakref.WeakValueDictionary()
-_lock = threading.Lock()
+_lock = fork_safe_lock()
 
 OPERATORS: dict[str, Callable[..., Node]] = {}
 """The meaning of `+ - * / ** @ neg T` between nodes; the vocabulary in `primitives` fills it."""

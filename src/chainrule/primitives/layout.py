@@ -140,6 +140,8 @@ class Cast(Linear):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         if types[0].dtype is DType.BOOL:
             return Indexed(Number(1), (operands[0],))
+        if types[0].dtype.is_float and not self.dtype.is_float:
+            return Call("trunc", (operands[0],))
         return operands[0]
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:

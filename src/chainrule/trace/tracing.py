@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule.ir import Apply, Input, Node, Program, topological_order
+from chainrule.functions import RNG_SEED, RNG_STEP, RandomSource, random_source
+from chainrule.ir import Apply, ArrayType, DType, Input, Node, Program, topological_order
 from chainrule.trace import pytree
 from chainrule.trace.inputs import Inputs, make_inputs
 from chainrule.trace.literals import as_node
@@ -25,6 +26,9 @@ _depth: ContextVar[int] = ContextVar("depth", default=0)
 """How many traces are under way, one inside the other. An inner one marks the names of its inputs, since inputs of
 the same name and type are the same node."""
 
+_RANDOM = tuple(Input(name, ArrayType((), DType.INT64)) for name in (RNG_SEED, RNG_STEP))
+"""The inputs of a program that draws random numbers, besides the arguments."""
+
 
 @dataclass(frozen=True)
 class Tracing:
@@ -32,13 +36,15 @@ class Tracing:
 
     `arguments` has, for each parameter, its tree with Input nodes for leaves (values that are passed on as they are
     stay in place); for a method the attributes too, also arrays that it does not use. `result` is the function's result
-    with nodes for leaves. `captured` are the inputs of an enclosing trace that the function uses; they are the last
+    with nodes for leaves. `random` are the seed and the step, if random numbers are drawn; they follow the arguments.
+    `captured` are the inputs of an enclosing trace that the function uses; they are the last
     inputs of `program`.
     """
 
     program: Program
     arguments: Mapping[str, Any]
     result: Any
+    random: tuple[Input, ...]
     captured: tuple[Input, ...]
 
 
@@ -51,7 +57,8 @@ def trace(function: Callable[..., Any], /, *args: Any, **shapes: Any) -> Program
     attributes become inputs, named as they are; the instance itself is not changed.
 
     Inputs are named by the parameters, leaves of dicts by their keys. Local variables name the intermediates.
-    Random numbers drawn in the function are drawn once and are constants of the program.
+    NumPy's random numbers are drawn once and are constants of the program. Those of `dropout`, `random_uniform` and
+    `random_normal` are drawn whenever it runs: they depend on two more inputs, "rng seed" and "rng step".
 
     Raises TraceError for what cannot be recorded and ShapeError for shapes that do not fit, both with the line.
     """
@@ -66,7 +73,8 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
     arguments = inspect.BoundArguments(subject.signature, OrderedDict(_traced(inputs.arguments)))
     for attribute, tree in inputs.attributes.values():
         attribute.owner[attribute.key] = _traced(tree)
-    with _tracing(subject), NameRecorder(_node_of, subject.watched) as recorder:
+    source = nullcontext() if depth else random_source(RandomSource(*map(Traced, _RANDOM)))
+    with source, _tracing(subject), NameRecorder(_node_of, subject.watched) as recorder:
         try:
             returned = subject.call(*arguments.args, **arguments.kwargs)
         except (ValueError, TypeError) as error:
@@ -84,20 +92,21 @@ def _assembled(subject: Subject, inputs: Inputs, result: Any, recorder: NameReco
     alive = topological_order(outputs)
     used = frozenset(alive)
     own = [node for node in inputs.nodes if node in used or node not in inputs.optional]
-    declared = frozenset(own)
+    random = () if enclosed else tuple(node for node in _RANDOM if node in used)
+    declared = frozenset((*own, *random))
     captured = tuple(node for node in alive if isinstance(node, Input) and node not in declared)
     if captured and not enclosed:
         raise TraceError(
             f"{subject.place}{subject.name} uses {captured[0].name!r} of another trace, kept in a variable outside of "
             "it; pass it as an argument instead"
         )
-    taken = [node.name for node in (*own, *captured)]
+    taken = [node.name for node in (*own, *random, *captured)]
     names = recorder.names(taken, used)
     if len(outputs) == 1 and isinstance(outputs[0], Apply) and outputs[0].type.ndim == 0 and outputs[0] not in names:
         names.update({outputs[0]: "L"} if "L" not in {*taken, *names.values()} else {})
-    program = Program((*own, *captured), outputs, names)
+    program = Program((*own, *random, *captured), outputs, names)
     attributes = {name: tree for name, (_, tree) in inputs.attributes.items()}
-    return Tracing(program, {**attributes, **inputs.arguments}, result, captured)
+    return Tracing(program, {**attributes, **inputs.arguments}, result, random, captured)
 
 
 def _traced(tree: Any) -> Any:

@@ -4,13 +4,16 @@ A program goes through these files in order:
 
 `prepare`       composite primitives are written out in simpler ones
 `registers`     a tiny program: `unrolled` holds every value in one vector register, for the whole run
-`memory`        any other: `plan` decides what is stored, `kernels` writes a loop nest for each such value, whose
-                elements `body` evaluates; `symbolic` is what primitives are lowered to in between
-`driver`        the frame around the step: epochs, batches, shuffling, losses, snapshots, stopping
-`compilation`   the parts put together; `machine` has LLVM check, optimise and compile the text
-`engine`        the call, the thread that it runs in, and what is made of how it ended
+`memory`        any other: `plan` decides what is stored, and `storage` how it lies; `nests` puts values that belong
+                together into one loop nest; `schedule` orders the nests in phases between which threads wait, and
+                gives out the memory; `kernels` writes each nest in the way that `costs` finds cheapest, `body` the
+                instructions at one place of it; `symbolic` is what primitives are lowered to in between
+`driver`        the frame around the step: epochs, batches, losses, snapshots, stopping; `shuffling` the order of rows,
+                `team` how threads share the work
+`compilation`   the parts put together; `machine` has LLVM compile the text for a `target`; `cache` keeps the result
+`engine`        the call, the threads that it runs in, and what is made of how it ended
 
-`text`, `arithmetic` and `math` write single instructions.
+`text`, `arithmetic`, `random` and `math` write single instructions.
 """
 
 from chainrule.engines.native.engine import NativeEngine

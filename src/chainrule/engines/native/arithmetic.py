@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Never
 
-from chainrule.engines.native import math
+from chainrule.engines.native import math, random
 from chainrule.engines.native.text import (
     REGISTER_TYPES,
     Function,
@@ -160,10 +160,15 @@ class Arithmetic:
         known = self.function.let(x.type, f"select {fits}, {x}, {constant(-(2.0**63), x.type)}")
         return self.function.let(result, f"fptosi {known} to {result}")
 
+    def random_uniform(self, seed: Value, stream: Value, step: Value, place: Value, dtype: DType) -> Value:
+        """All four of one width."""
+        word, _ = random.threefry(self.function, (seed, stream), (step, place))
+        return random.uniform(self.function, word, dtype)
+
     def apply(self, kind: str, payload: object, dtype: DType, operands: Sequence[Value]) -> Value:
         """The operation of an `Expression` of that kind, payload and dtype."""
         leading = [payload] if kind in ("math", "compare") else []
-        trailing = [dtype] if kind == "convert" else []
+        trailing = [dtype] if kind in ("convert", "random_uniform") else []
         result: Value = getattr(self, kind)(*leading, *operands, *trailing)
         return result
 

@@ -1,12 +1,18 @@
-"""The instructions that evaluate an expression at one place of a loop nest, for one element or a vector of them."""
+"""The instructions that evaluate expressions at some places of a loop nest: one element, or a tile of vectors.
+
+A `Frame` is where a tile stands: the registers of the loop variables, the rows of the tile, its lanes, and what has
+been computed so far. A `Body` is one vector of it. What does not differ between rows, or between the vectors of a row,
+is computed once and shared.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from chainrule.engines.native.arithmetic import Arithmetic
-from chainrule.engines.native.symbolic import Affine, Expression, Index, Variable, affines, identity
+from chainrule.engines.native.arithmetic import Arithmetic, is_float, suffix
+from chainrule.engines.native.costs import harmless, neighbours
+from chainrule.engines.native.symbolic import Affine, Dependence, Expression, Index, Variable, affines, identity
 from chainrule.engines.native.text import (
     INTEGER,
     MEMORY_TYPES,
@@ -23,30 +29,48 @@ from chainrule.engines.native.text import (
 from chainrule.ir import DType
 from chainrule.primitives import ReductionKind
 
+UNROLL = 2
+"""Turns of the innermost loop of a sum that are written out, so that its counting costs little."""
 
-class Body:
-    """Evaluates expressions. `places` holds the registers of the loop variables.
+WRITTEN_OUT = 4
+"""Sums of up to so many terms have no loop."""
 
-    With a `lane` variable, what depends on it is a vector of `width` elements, for consecutive values of the variable
-    from the one in `places`; the rest stays scalar. Only expressions for which `vectorises` holds may be given then.
-    Without, reductions along contiguous memory are formed `reduction_width` elements at a time.
+CHAINS = 4
+"""Accumulators of a sum along memory: additions that need not wait for each other."""
+
+Key = tuple[object, int, int]
+
+
+class Frame:
+    """Where a tile stands.
+
+    `places` holds the registers of the loop variables. Along `lane`, vectors of neighbouring elements are formed; along
+    `row`, several rows are evaluated side by side. `sizes` counts the elements of each source. Without a lane, sums
+    along contiguous memory are formed in vectors of `sum_width`. `outright` are reductions formed
+    beforehand. `unroll` turns of the innermost loop of a sum are written out.
     """
 
     def __init__(
         self,
         function: Function,
         pointers: Mapping[object, Value],
+        sizes: Mapping[object, int],
         places: Mapping[Variable, Value],
         lane: Variable | None = None,
-        width: int = 0,
-        reduction_width: int = 0,
+        row: Variable | None = None,
+        sum_width: int = 0,
+        outright: Collection[Expression] = (),
+        unroll: int = UNROLL,
     ) -> None:
-        self.function, self.pointers, self.places = function, pointers, dict(places)
-        self.reduction_width = reduction_width
-        self.lane, self.width = (lane, width) if width > 1 else (None, 0)
+        self.outright, self.unroll = outright, unroll
+        self.function, self.pointers, self.sizes = function, pointers, sizes
+        self.places = dict(places)
+        self.lane, self.row, self.sum_width = lane, row, sum_width
         self.arithmetic = Arithmetic(function)
-        self._scopes: list[dict[object, Value]] = [{}]
-        self._varying: dict[object, bool] = {}
+        self.by_lane, self.by_row = Dependence(lane), Dependence(row)
+        self._scopes: list[dict[Key, Value]] = [{}]
+        self._inner: list[Dependence] = []
+        """On the variables of the sums that are being formed."""
 
     @contextmanager
     def scope(self) -> Iterator[None]:
@@ -55,36 +79,101 @@ class Body:
         yield
         self._scopes.pop()
 
+    @contextmanager
+    def summing(self, variables: Sequence[Variable]) -> Iterator[None]:
+        """Inside, offsets along other variables are taken to be known before the loops over these begin."""
+        self._inner.extend(map(Dependence, variables))
+        yield
+        del self._inner[len(self._inner) - len(variables) :]
+
+    def find(self, key: Key) -> Value | None:
+        for scope in self._scopes:
+            if key in scope:
+                return scope[key]
+        return None
+
+    def remember(self, key: Key, value: Value) -> Value:
+        self._scopes[-1][key] = value
+        return value
+
+    def is_inner(self, atom: Variable | Expression) -> bool:
+        """Whether an index atom changes within the sums being formed."""
+        if isinstance(atom, Variable):
+            return any(inner.variable is atom for inner in self._inner)
+        return any(inner(atom) for inner in self._inner)
+
+    def bodies(self, rows: int, start: Value, widths: Sequence[int]) -> list[Body]:
+        """The bodies of a tile of `rows` by as many vectors as `widths` has, from the present places."""
+        f = self.function
+        firsts = [start]
+        for width in widths[:-1]:
+            firsts.append(f.integer_operation("add nuw nsw", firsts[-1], width))
+        base = self.places[self.row] if self.row is not None else integer(0)
+        tops = [base, *(f.integer_operation("add nuw nsw", base, k) for k in range(1, rows))]
+        return [
+            Body(self, r, c, tops[r] if self.row is not None else None, firsts[c], width)
+            for r in range(rows)
+            for c, width in enumerate(widths)
+        ]
+
+
+class Body:
+    """One vector of a tile, or one element: row `row` and vector `column` of `width` lanes (0: an element)."""
+
+    def __init__(
+        self, frame: Frame, row: int = 0, column: int = 0, top: Value | None = None, first: Value | None = None,
+        width: int = 0,
+    ) -> None:  # fmt: skip
+        self.frame, self.function = frame, frame.function
+        self.row, self.column, self.width = row, column, width if frame.lane is not None else 0
+        self._own: dict[Variable, Value] = {}
+        if frame.row is not None and top is not None:
+            self._own[frame.row] = top
+        if frame.lane is not None and first is not None:
+            self._own[frame.lane] = first
+
+    @property
+    def lanes(self) -> int:
+        """The lanes of a vector; 0 for a single one, which is a scalar."""
+        return self.width if self.width > 1 else 0
+
+    def place(self, variable: Variable) -> Value:
+        return self._own[variable] if variable in self._own else self.frame.places[variable]
+
+    def _key(self, what: object, by_row: bool, by_lane: bool) -> Key:
+        return what, self.row if by_row else -1, self.column if by_lane else -1
+
     def varies(self, expression: Expression) -> bool:
         """Whether the value differs between lanes."""
-        if self.lane is None:
-            return False
-        found = self._varying.get(expression)
-        if found is None:
-            found = any(self.varies(argument) for argument in expression.arguments) or any(
-                self.lane is atom or (isinstance(atom, Expression) and self.varies(atom))
-                for affine in affines(expression)
-                for atom, _ in affine.terms
-            )
-            self._varying[expression] = found
-        return found
+        return self.lanes > 0 and self.frame.by_lane(expression)
 
     def value(self, expression: Expression) -> Value:
         """The value, computed once per scope."""
-        for scope in self._scopes:
-            if expression in scope:
-                return scope[expression]
-        result = self._evaluate(expression)
-        self._scopes[-1][expression] = result
-        return result
+        key = self._key(expression, self.frame.by_row(expression), self.frame.by_lane(expression))
+        found = self.frame.find(key)
+        return found if found is not None else self.frame.remember(key, self._evaluate(expression))
+
+    def keep(self, expression: Expression, value: Value) -> None:
+        """Take a value that was computed elsewhere."""
+        key = self._key(expression, self.frame.by_row(expression), self.frame.by_lane(expression))
+        self.frame.remember(key, value)
+
+    def spread_value(self, expression: Expression) -> Value:
+        """The value in every lane."""
+        value = self.value(expression)
+        if not self.lanes or width_of(value.type):
+            return value
+        key = self._key(("spread", expression, self.lanes), self.frame.by_row(expression), False)
+        found = self.frame.find(key)
+        return found if found is not None else self.frame.remember(key, self.spread(value))
 
     def spread(self, value: Value) -> Value:
         """A scalar in every lane; a vector, or a body without lanes, as it is."""
-        if not self.width or width_of(value.type):
+        if not self.lanes or width_of(value.type):
             return value
-        type = vector(value.type, self.width)
+        type = vector(value.type, self.lanes)
         single = self.function.let(type, f"insertelement {type} poison, {value}, i64 0")
-        mask = f"<{self.width} x i32> zeroinitializer"
+        mask = f"<{self.lanes} x i32> zeroinitializer"
         return self.function.let(type, f"shufflevector {single}, {type} poison, {mask}")
 
     def _evaluate(self, expression: Expression) -> Value:
@@ -94,19 +183,28 @@ class Body:
         if kind == "load":
             return self._load(expression)
         if kind == "index":
-            return self._lanes_of(payload) if self.varies(expression) else self.index(payload)
+            return self._index_lanes(payload) if self.varies(expression) else self.index(payload)
         if kind in ("quotient", "remainder"):
-            operation = "udiv" if kind == "quotient" else "urem"
-            return self.function.integer_operation(operation, self.index(payload[0]), payload[1])
+            return self._divided(expression)
         if kind == "reduce":
-            along = reduce_along(self, expression) if self.reduction_width > 1 else None
-            return reduce_together([self], expression)[0] if along is None else along
-        if kind == "select" and any(payload):
+            return reduce_together([self], expression)[0]
+        if kind == "select" and any(payload) and not self._plain(expression):
             return self._branches(expression)
-        operands = [self.value(argument) for argument in expression.arguments]
-        if self.varies(expression):
-            operands = [self.spread(operand) for operand in operands]
-        return self.arithmetic.apply(kind, payload, expression.dtype, operands)
+        varies = self.varies(expression)
+        operands = [self.spread_value(each) if varies else self.value(each) for each in expression.arguments]
+        return self.frame.arithmetic.apply(kind, payload, expression.dtype, operands)
+
+    def _plain(self, choice: Expression) -> bool:
+        """Whether both sides may be evaluated, and choosing between them is cheaper than a branch."""
+        return self.lanes > 0 and harmless(choice.arguments[1:], self.frame.sizes, self.frame.outright)
+
+    def _divided(self, expression: Expression) -> Value:
+        index, divisor = expression.payload
+        operation = "udiv" if expression.kind == "quotient" else "urem"
+        if not self.varies(expression):
+            return self.function.integer_operation(operation, self.index(index), divisor)
+        whole = self._index_lanes(index)
+        return self.function.let(whole.type, f"{operation} {whole}, {constant(divisor, whole.type).text}")
 
     def index(self, index: Index) -> Value:
         """An index, or that of the first lane, as a register."""
@@ -120,136 +218,218 @@ class Body:
         return total if not index.constant else self.function.integer_operation("add nsw", total, index.constant)
 
     def _scaled(self, atom: Variable | Expression, c: int) -> Value:
-        key = (atom, c)
-        for scope in self._scopes:
-            if key in scope:
-                return scope[key]
-        value = self.places[atom] if isinstance(atom, Variable) else self.value(atom)
+        frame = self.frame
+        by_row = atom is frame.row if isinstance(atom, Variable) else frame.by_row(atom)
+        by_lane = atom is frame.lane if isinstance(atom, Variable) else frame.by_lane(atom)
+        key = self._key((atom, c), by_row, by_lane)
+        found = frame.find(key)
+        if found is not None:
+            return found
+        value = self.place(atom) if isinstance(atom, Variable) else self.value(atom)
         result = value if c == 1 else self.function.integer_operation("mul nsw", value, c)
-        if isinstance(atom, Expression):
-            self._scopes[-1][key] = result
-        return result
+        return frame.remember(key, result)
 
-    def _lanes_of(self, index: Affine) -> Value:
-        assert self.lane is not None
-        stride = index.coefficient(self.lane)
-        steps = constant_vector([k * stride for k in range(self.width)], INTEGER)
-        return self.arithmetic.add(self.spread(self.index(index)), steps)
+    def _index_lanes(self, index: Affine) -> Value:
+        """The index of every lane."""
+        steps = [0] * self.lanes
+        total: Value | None = None
+        uniform: list[tuple[Variable | Expression, int]] = []
+        for atom, c in index.terms:
+            if isinstance(atom, Expression) and self.frame.by_lane(atom):
+                value = self.value(atom)
+                factor = constant(c, value.type)
+                term = value if c == 1 else self.function.let(value.type, f"mul {value}, {factor.text}")
+                total = term if total is None else self.function.let(term.type, f"add {total}, {term.text}")
+                continue
+            uniform.append((atom, c))
+            if atom is self.frame.lane:
+                steps = [lane * c for lane in range(self.lanes)]
+        rest = self.spread(self.index(Affine(tuple(uniform), index.constant) if uniform else index.constant))
+        rest = self.frame.arithmetic.add(rest, constant_vector(steps, INTEGER)) if any(steps) else rest
+        return rest if total is None else self.frame.arithmetic.add(total, rest)
+
+    def prepare(self, expression: Expression) -> None:
+        """Compute what does not change within the sums being formed: where loads begin, and the indices looked up."""
+        pending, seen = [expression], set()
+        while pending:
+            node = pending.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            if not self.frame.is_inner(node):
+                self.value(node)
+                continue
+            pending.extend(node.arguments[:1] if node.kind == "select" and any(node.payload) else node.arguments)
+            for affine in affines(node):
+                pending.extend(atom for atom, _ in affine.terms if isinstance(atom, Expression))
+            if node.kind == "load" and not (self.varies(node) and not neighbours(node, self.frame.by_lane)):
+                self._base(node)
+
+    def _base(self, load: Expression) -> tuple[Value, Index]:
+        """The address of a load as far as it is known outside of the sums being formed, and the rest of the index."""
+        source, offset = load.payload
+        terms = offset.terms if isinstance(offset, Affine) else ()
+        outer = tuple(term for term in terms if not self.frame.is_inner(term[0]))
+        inner = tuple(term for term in terms if term not in outer)
+        number = offset.constant if isinstance(offset, Affine) else offset
+        known: Index = Affine(outer, number) if outer else number
+        by_row, by_lane = self.frame.by_row.index(known), self.frame.by_lane.index(known)
+        key = self._key(("base", source, known, load.dtype), by_row, by_lane)
+        found = self.frame.find(key)
+        if found is None:
+            pointer = self.frame.pointers[source]
+            found = self.function.offset(pointer, self.index(known), MEMORY_TYPES[load.dtype])
+            self.frame.remember(key, found)
+        return found, Affine(inner, 0) if inner else 0
 
     def _load(self, expression: Expression) -> Value:
-        source, offset = expression.payload
-        pointer = self.function.offset(self.pointers[source], self.index(offset), MEMORY_TYPES[expression.dtype])
-        width = self.width if self.varies(expression) else 0
-        suffix = f", align {expression.dtype.numpy.itemsize}"
-        value = self.function.load(vector(MEMORY_TYPES[expression.dtype], width), pointer, suffix)
-        if expression.dtype is DType.BOOL:
+        if self.varies(expression) and not neighbours(expression, self.frame.by_lane):
+            return self._gathered(expression)
+        base, rest = self._base(expression)
+        pointer = self.function.offset(base, self.index(rest), MEMORY_TYPES[expression.dtype])
+        return self._loaded(pointer, expression.dtype, self.lanes if self.varies(expression) else 0)
+
+    def _loaded(self, pointer: Value, dtype: DType, width: int) -> Value:
+        suffix = f", align {dtype.numpy.itemsize}"
+        value = self.function.load(vector(MEMORY_TYPES[dtype], width), pointer, suffix)
+        if dtype is DType.BOOL:
             return self.function.let(vector("i1", width), f"icmp ne {value}, {constant(0, value.type).text}")
         return value
+
+    def _gathered(self, load: Expression) -> Value:
+        """Lanes loaded one by one."""
+        f, (source, offset) = self.function, load.payload
+        memory, stride = MEMORY_TYPES[load.dtype], offset.coefficient(self.frame.lane)
+        scattered = any(isinstance(atom, Expression) and self.frame.by_lane(atom) for atom, _ in offset.terms)
+        if scattered:
+            places = self._index_lanes(offset)
+            starts = [f.let(INTEGER, f"extractelement {places}, i64 {lane}") for lane in range(self.lanes)]
+            pointers = [f.offset(self.frame.pointers[source], start, memory) for start in starts]
+        else:
+            first = f.offset(self.frame.pointers[source], self.index(offset), memory)
+            pointers = [f.offset(first, lane * stride, memory) for lane in range(self.lanes)]
+        type = vector(REGISTER_TYPES[load.dtype], self.lanes)
+        result = Value("poison", type)
+        for lane, pointer in enumerate(pointers):
+            element = self._loaded(pointer, load.dtype, 0)
+            result = f.let(type, f"insertelement {result}, {element}, i64 {lane}")
+        return result
 
     def _branches(self, expression: Expression) -> Value:
         """A choice of which only the side taken may be evaluated, since the other may read outside of an array."""
         f = self.function
         condition, *sides = expression.arguments
         test = self.value(condition)
+        varies = self.varies(expression)
         names = [f.fresh_label("then"), f.fresh_label("else")]
         after = f.fresh_label("chosen")
         f.branch(test, *names)
         incoming = []
         for name, side in zip(names, sides, strict=True):
             f.label(name)
-            with self.scope():
-                value = self.value(side)
+            with self.frame.scope():
+                value = self.spread_value(side) if varies else self.value(side)
             incoming.append((value, f.block))
             f.jump(after)
         f.label(after)
         return f.phi(incoming[0][0].type, incoming)
 
-    def store(self, value: Value, pointer: Value, dtype: DType) -> None:
-        """Store a result; all lanes of it, if there are lanes."""
-        value = self.spread(value)
+    def store(self, root: Expression, pointer: Value, place: Index) -> None:
+        """Store a result at the offset `place` of the array at `pointer`; all lanes of it, if there are lanes."""
+        f, dtype = self.function, root.dtype
+        value = self.spread_value(root)
         if dtype is DType.BOOL:
             wide = vector("i8", width_of(value.type))
-            value = self.function.let(wide, f"zext {value} to {wide}")
-        self.function.store(value, pointer, f", align {dtype.numpy.itemsize}")
-
-
-def vectorises(expression: Expression, lane: Variable) -> bool:
-    """Whether a `Body` may evaluate it with `lane`: every load is of neighbours, or the same for all lanes."""
-    pending, seen = [expression], set()
-    while pending:
-        node = pending.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        if node.kind == "select" and any(node.payload):
-            return False
-        for affine in affines(node):
-            stride = affine.coefficient(lane)
-            if node.kind == "load" and stride not in (0, 1):
-                return False
-            if node.kind in ("quotient", "remainder") and stride:
-                return False
-            atoms = [atom for atom, _ in affine.terms if isinstance(atom, Expression)]
-            if any(depends(atom, lane) for atom in atoms):
-                return False
-            pending.extend(atoms)
-        pending.extend(node.arguments)
-    return True
-
-
-def depends(expression: Expression, variable: Variable) -> bool:
-    """Whether a loop variable occurs in an expression."""
-    pending = [expression]
-    seen: set[Expression] = set()
-    while pending:
-        node = pending.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        pending.extend(node.arguments)
-        for affine in affines(node):
-            if affine.coefficient(variable):
-                return True
-            pending.extend(atom for atom, _ in affine.terms if isinstance(atom, Expression))
-    return False
+            value = f.let(wide, f"zext {value} to {wide}")
+        target = f.offset(pointer, self.index(place), MEMORY_TYPES[dtype])
+        stride = place.coefficient(self.frame.lane) if isinstance(place, Affine) and self.frame.lane else 0
+        align = f", align {dtype.numpy.itemsize}"
+        if not self.lanes or stride == 1:
+            f.store(value, target, align)
+            return
+        for lane in range(self.lanes):
+            element = f.let(MEMORY_TYPES[dtype], f"extractelement {value}, i64 {lane}")
+            f.store(element, f.offset(target, lane * stride, MEMORY_TYPES[dtype]), align)
 
 
 def reduce_together(bodies: Sequence[Body], expression: Expression) -> list[Value]:
-    """One reduction at the places of several bodies, in one loop: each has its own accumulator."""
-    function = bodies[0].function
+    """One reduction at the places of several bodies, in one loop: each has its own accumulator.
+
+    The terms of every element are added in order, whatever the tile, so that its bits do not depend on the tile.
+    """
+    frame = bodies[0].frame
     kind, variables = expression.payload
     (inner,) = expression.arguments
+    if frame.sum_width > 1 and len(bodies) == 1:
+        along = reduce_along(bodies[0], expression)
+        if along is not None:
+            return [along]
+    function = frame.function
     start = identity(kind, expression.dtype)
     accumulators = []
     for body in bodies:
-        width = body.width if body.varies(inner) else 0
+        width = body.lanes if body.varies(inner) else 0
         accumulators.append(constant(start, vector(REGISTER_TYPES[expression.dtype], width)))
-    loops: list[Loop] = []
-    for variable in _innermost_contiguous(variables, inner):
-        loops.append(function.open_loop(variable.extent, accumulators))
-        accumulators = loops[-1].carried
+    ordered = innermost_contiguous(variables, inner)
+    *outer, last = ordered
+    with frame.summing(ordered):
         for body in bodies:
-            body.places[variable] = loops[-1].index
-    updated = []
-    for body, accumulator in zip(bodies, accumulators, strict=True):
-        with body.scope():
-            updated.append(body.arithmetic.combine(kind, accumulator, body.value(inner)))
-    for loop in reversed(loops):
-        function.close_loop(loop, updated)
-    return updated
+            body.prepare(inner)
+        loops: list[Loop] = []
+        for variable in outer:
+            loops.append(function.open_loop(variable.extent, accumulators))
+            accumulators = loops[-1].carried
+            frame.places[variable] = loops[-1].index
+        with frame.scope():
+            accumulators = _innermost(bodies, kind, last, inner, accumulators)
+        for loop in reversed(loops):
+            function.close_loop(loop, accumulators)
+    return accumulators
 
 
-CHAINS = 4
-"""Accumulators of a sum along memory: additions that need not wait for each other."""
+def _innermost(
+    bodies: Sequence[Body], kind: ReductionKind, variable: Variable, inner: Expression, accumulators: list[Value]
+) -> list[Value]:
+    """The terms along the innermost variable, several turns of its loop written out."""
+    frame = bodies[0].frame
+    function, extent = frame.function, variable.extent
+    whole = extent // frame.unroll * frame.unroll if extent > WRITTEN_OUT else 0
+    if whole:
+        loop = function.open_loop(whole, accumulators, step=frame.unroll)
+        accumulators = loop.carried
+        for turn in range(frame.unroll):
+            frame.places[variable] = function.integer_operation("add nuw nsw", loop.index, turn)
+            accumulators = _turn(bodies, kind, inner, accumulators)
+        function.close_loop(loop, accumulators)
+    for turn in range(whole, extent):
+        frame.places[variable] = integer(turn)
+        accumulators = _turn(bodies, kind, inner, accumulators)
+    return accumulators
+
+
+def _turn(bodies: Sequence[Body], kind: ReductionKind, inner: Expression, accumulators: Sequence[Value]) -> list[Value]:
+    with bodies[0].frame.scope():
+        return [added(body, kind, inner, total) for body, total in zip(bodies, accumulators, strict=True)]
+
+
+def added(body: Body, kind: ReductionKind, term: Expression, total: Value) -> Value:
+    """`total` with one more term; a product is fused into the sum where the target can."""
+    arithmetic = body.frame.arithmetic
+    vectors = width_of(total.type) > 0
+    if kind == "sum" and term.kind == "multiply" and is_float(total.type):
+        x, y = (body.spread_value(each) if vectors else body.value(each) for each in term.arguments)
+        return body.function.call(total.type, f"llvm.fmuladd.{suffix(total.type)}", x, y, total)
+    return arithmetic.combine(kind, total, body.spread_value(term) if vectors else body.value(term))
 
 
 def reduce_along(body: Body, expression: Expression) -> Value | None:
     """One reduction with vectors along its innermost variable; None where that is too short, or not contiguous."""
-    function, width = body.function, body.reduction_width
+    frame = body.frame
+    function, width = frame.function, frame.sum_width
     kind, variables = expression.payload
     (inner,) = expression.arguments
-    *outer, lane = _innermost_contiguous(variables, inner)
-    if lane.extent < 2 * width or not vectorises(inner, lane):
+    *outer, lane = innermost_contiguous(variables, inner)
+    if lane.extent < 2 * width or not _along(inner, Dependence(lane)):
         return None
     chains = min(CHAINS, lane.extent // width)
     stride, rest = chains * width, lane.extent % (chains * width)
@@ -260,11 +440,11 @@ def reduce_along(body: Body, expression: Expression) -> Value | None:
     for variable in outer:
         loops.append(function.open_loop(variable.extent, accumulators))
         accumulators = loops[-1].carried
-        body.places[variable] = loops[-1].index
+        frame.places[variable] = loops[-1].index
 
     def advance(accumulator: Value, place: Value, lanes: int) -> Value:
-        part = Body(function, body.pointers, {**body.places, lane: place}, lane, lanes)
-        return part.arithmetic.combine(kind, accumulator, part.spread(part.value(inner)))
+        inside = Frame(function, frame.pointers, frame.sizes, frame.places, lane)
+        return added(Body(inside, first=place, width=lanes), kind, inner, accumulator)
 
     strip = function.open_loop(lane.extent - rest, accumulators[:chains], step=stride)
     moved = [
@@ -280,7 +460,18 @@ def reduce_along(body: Body, expression: Expression) -> Value | None:
         moved.append(advance(accumulators[-1], integer(place), rest % width))
     for loop in reversed(loops):
         function.close_loop(loop, moved)
-    return _folded(body.arithmetic, kind, moved)
+    return _folded(frame.arithmetic, kind, moved)
+
+
+def _along(inner: Expression, varies: Dependence) -> bool:
+    """Whether every load below is of neighbours along the variable, and nothing has to be looked up lane by lane."""
+    if inner.kind in ("quotient", "remainder", "reduce") and varies(inner):
+        return False
+    if inner.kind == "select" and any(inner.payload):
+        return False
+    if inner.kind == "load" and not neighbours(inner, varies):
+        return False
+    return all(_along(argument, varies) for argument in inner.arguments)
 
 
 def _folded(arithmetic: Arithmetic, kind: ReductionKind, parts: Sequence[Value]) -> Value:
@@ -291,17 +482,17 @@ def _folded(arithmetic: Arithmetic, kind: ReductionKind, parts: Sequence[Value])
     return scalars[0] if len(scalars) == 1 else arithmetic.combine(kind, scalars[0], scalars[1])
 
 
-def _innermost_contiguous(variables: Sequence[Variable], body: Expression) -> list[Variable]:
+def innermost_contiguous(variables: Sequence[Variable], body: Expression) -> list[Variable]:
     """The loops of a reduction in order, the one along which most loads are of neighbours as the innermost."""
 
-    def neighbours(variable: Variable) -> int:
-        pending, seen, count = [body], set(), 0
+    def count(variable: Variable) -> int:
+        pending, seen, found = [body], set(), 0
         while pending:
             node = pending.pop()
             if node not in seen:
                 seen.add(node)
                 pending.extend(node.arguments)
-                count += sum(node.kind == "load" and affine.coefficient(variable) == 1 for affine in affines(node))
-        return count
+                found += sum(node.kind == "load" and affine.coefficient(variable) == 1 for affine in affines(node))
+        return found
 
-    return sorted(variables, key=neighbours)
+    return sorted(variables, key=count)

@@ -10,74 +10,135 @@ import numpy as np
 
 from chainrule.engines.indices import check_indices
 from chainrule.engines.loop import Array, Loop, packed
-from chainrule.engines.native.driver import ALIGNMENT, Layout, RunWriter
-from chainrule.engines.native.machine import MachineCode, build, vector_bytes
-from chainrule.engines.native.memory import Arena, MemoryStepWriter, Sequencer
+from chainrule.engines.native.driver import Layout, RunWriter
+from chainrule.engines.native.machine import MachineCode, build
+from chainrule.engines.native.memory import MemoryStepWriter, ProgramWriter
 from chainrule.engines.native.prepare import prepare
 from chainrule.engines.native.registers import RegisterStepWriter
+from chainrule.engines.native.schedule import ALIGNMENT
+from chainrule.engines.native.storage import row_major
+from chainrule.engines.native.target import Target, current_target
+from chainrule.engines.native.team import pause, seconds_for
 from chainrule.engines.native.text import POINTER, Function, Module, Value
 from chainrule.engines.native.unrolled import NotUnrollableError, Unroller, fits
 from chainrule.ir import Node, Program, ShapeError
 
 Mode = Literal["unrolled", "loops"]
+Strides = Mapping[str, tuple[int, ...]]
+
+LONG_STEP = 0.05
+"""Seconds from which on an interrupt may have to leave a step unfinished, so that the state before it is kept. Next to
+such a step copying the state takes little."""
 
 
 def workspace(size: int) -> Array:
-    """Uninitialised bytes, aligned to a cache line."""
-    raw = np.empty(size + ALIGNMENT, np.uint8)
+    """Zeroed bytes, aligned to a cache line."""
+    raw = np.zeros(size + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + size]
 
 
 @dataclass(frozen=True, eq=False)
-class CompiledLoop:
-    """A run in machine code: `call(control, workspace, losses, data)`, all addresses."""
+class WrittenLoop:
+    """A run as LLVM assembly, and what is known of it."""
 
     loop: Loop
     mode: Mode
     layout: Layout
+    text: str
+    work: float
+    """Scalar operations in one step, roughly."""
+    phases: int
+    """How often the threads of a team wait for each other in a step."""
+    every_step: bool
+    """Whether there is a snapshot of the state after every step, not only after every epoch."""
+    literals: list[Array]
+
+    @property
+    def snapshot_steps(self) -> int:
+        """The steps between two snapshots."""
+        return 1 if self.every_step else self.loop.steps_per_epoch
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledLoop:
+    """A run in machine code: `call(control, workspace, losses, data, thread)`, all addresses but the last."""
+
+    written: WrittenLoop
     code: MachineCode
     call: Any
-    work: float
-    """Scalar operations in one epoch, roughly."""
-    keep: list[Array]
-    """Literal arrays whose memory the code reads."""
 
 
-def compile_loop(loop: Loop, mode: Mode | None = None) -> CompiledLoop:
-    """Machine code for `loop`; without a `mode`, unrolled where it fits.
+def strides_of(loop: Loop, data: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+    """The strides of the rows and of the fixed arrays, in elements."""
+    return {
+        name: tuple(stride // data[name].itemsize for stride in data[name].strides)
+        for name in (*loop.rows, *loop.fixed)
+    }
+
+
+def default_strides(loop: Loop) -> dict[str, tuple[int, ...]]:
+    """The strides of arrays in row-major order without gaps."""
+    types = {node.name: node.type for node in loop.step.inputs}
+    return {name: row_major(types[name]).strides for name in (*loop.rows, *loop.fixed)}
+
+
+def write_loop(
+    loop: Loop, mode: Mode | None = None, target: Target | None = None, strides: Strides | None = None
+) -> WrittenLoop:
+    """Code for `loop`; without a `mode`, unrolled where it fits.
 
     Raises NotUnrollableError where "unrolled" is asked for and it does not fit.
     """
+    target = target or current_target()
+    packed_strides = default_strides(loop)
+    strides = strides or packed_strides
     programs = {size: prepare(loop.steps[size]) for size in loop.batch_sizes}
     types = {node.name: node.type for node in programs[loop.batch_sizes[0]].inputs}
-    states = tuple(types[name] for name in loop.state)
+    shapes = {name: type.concrete_shape for name, type in types.items()}
+    shapes.update({name: (loop.row_count, *shapes[name][1:]) for name in loop.rows})
     if mode != "loops":
         try:
-            module, layout = Module(), Layout(states, loop.row_count if loop.shuffles else 0, 0)
+            if any(not _dense(strides[name], packed_strides[name], shapes[name]) for name in strides):
+                raise NotUnrollableError
+            module = Module()
+            states = tuple(row_major(types[name]) for name in loop.state)
+            layout = Layout(states, loop.row_count if loop.shuffles else 0, 0)
             registers = RegisterStepWriter(loop, programs, layout)
-            RunWriter(module, loop, layout, registers).write()
-            return _finished(loop, "unrolled", layout, module, registers.work, [])
+            RunWriter(module, loop, layout, registers, pause(target)).write()
+            return WrittenLoop(loop, "unrolled", layout, str(module), registers.work, 0, False, [])
         except NotUnrollableError:
             if mode == "unrolled":
                 raise
     module = Module()
-    memory = MemoryStepWriter(module, loop, programs, states, vector_bytes())
-    RunWriter(module, loop, memory.layout, memory).write()
-    return _finished(loop, "loops", memory.layout, module, memory.work, memory.keep)
+    memory = MemoryStepWriter(module, loop, programs, strides, target)
+    every_step = seconds_for(memory.work, target) > LONG_STEP
+    RunWriter(module, loop, memory.layout, memory, pause(target), every_step).write()
+    return WrittenLoop(loop, "loops", memory.layout, str(module), memory.work, memory.phases, every_step, memory.arrays)
 
 
-def _finished(loop: Loop, mode: Mode, layout: Layout, module: Module, work: float, keep: list[Array]) -> CompiledLoop:
-    code = build(str(module))
-    return CompiledLoop(loop, mode, layout, code, code.function("run", 4), work * loop.steps_per_epoch, keep)
+def _dense(strides: tuple[int, ...], expected: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether an array lies in row-major order without gaps; along an axis of one element any stride does."""
+    return all(s == e or extent == 1 for s, e, extent in zip(strides, expected, shape, strict=True))
+
+
+def compile_loop(
+    loop: Loop, mode: Mode | None = None, target: Target | None = None, strides: Strides | None = None
+) -> CompiledLoop:
+    """Machine code for `loop`; see `write_loop`."""
+    target = target or current_target()
+    written = write_loop(loop, mode, target, strides)
+    code = build(written.text, target)
+    return CompiledLoop(written, code, code.function("run", 5))
 
 
 class CompiledProgram:
     """A program of fixed sizes in machine code; callable from any thread."""
 
-    def __init__(self, program: Program, mode: Mode | None = None) -> None:
+    def __init__(self, program: Program, mode: Mode | None = None, target: Target | None = None) -> None:
+        target = target or current_target()
         self.program = program
-        self._keep: list[Array] = []
+        self._literals: list[Array] = []
         self._arena_size = 0
         prepared = prepare(program)
         self.mode: Mode = "loops" if mode == "loops" else "unrolled"
@@ -90,10 +151,9 @@ class CompiledProgram:
                 raise
             self.mode, module = "loops", Module()
         if self.mode == "loops":
-            arena = Arena()
-            _write_loops(module, prepared, arena, self._keep)
-            self._arena_size = arena.size
-        self.code = build(str(module))
+            writer = ProgramWriter(module, prepared, target)
+            self._arena_size, self._literals = writer.arena_size, writer.arrays
+        self.code = build(str(module), target)
         self._function = self.code.function("call", 2)
 
     def __call__(self, inputs: Mapping[str, Array]) -> list[Array]:
@@ -106,24 +166,19 @@ class CompiledProgram:
             arrays.append(array)
         check_indices(self.program, {node.name: array for node, array in zip(self.program.inputs, arrays, strict=True)})
         results = [np.empty(output.type.concrete_shape, output.type.dtype.numpy) for output in self.program.outputs]
-        addresses = np.array([array.ctypes.data for array in (*arrays, *results)], np.int64)
+        addresses = np.array([array.ctypes.data for array in (*arrays, *self._literals, *results)], np.int64)
         memory = workspace(self._arena_size)
         self._function(memory.ctypes.data, addresses.ctypes.data)
         return results
 
 
-def _call_function(module: Module, program: Program) -> tuple[Function, list[Value]]:
-    """`call(workspace, arrays)`, begun: `arrays` holds the addresses of the inputs and then of the outputs."""
-    function = Function(module, "call", "void", [("workspace", "ptr noalias"), ("arrays", "ptr noalias")])
-    arrays = Value("%arrays", POINTER)
-    count = len(program.inputs) + len(program.outputs)
-    return function, [function.load(POINTER, function.offset(arrays, k, POINTER)) for k in range(count)]
-
-
 def _write_unrolled(module: Module, program: Program) -> None:
     if not fits([*program.inputs, *program.nodes]):
         raise NotUnrollableError
-    function, pointers = _call_function(module, program)
+    function = Function(module, "call", "void", [("workspace", "ptr noalias"), ("arrays", "ptr noalias")])
+    arrays = Value("%arrays", POINTER)
+    count = len(program.inputs) + len(program.outputs)
+    pointers = [function.load(POINTER, function.offset(arrays, k, POINTER)) for k in range(count)]
     unroller = Unroller(function)
     inputs: dict[Node, Value] = {
         node: unroller.load(pointer, node.type) for node, pointer in zip(program.inputs, pointers, strict=False)
@@ -131,14 +186,5 @@ def _write_unrolled(module: Module, program: Program) -> None:
     outputs = unroller.run(program.nodes, program.outputs, inputs)
     for node, value, pointer in zip(program.outputs, outputs, pointers[len(inputs) :], strict=True):
         unroller.store(value, pointer, node.type)
-    function.do("ret void")
-    function.finish()
-
-
-def _write_loops(module: Module, program: Program, arena: Arena, keep: list[Array]) -> None:
-    sequencer = Sequencer(module, "kernel", program, arena, vector_bytes(), keep)
-    function, pointers = _call_function(module, program)
-    inputs: dict[Node, Value] = dict(zip(program.inputs, pointers, strict=False))
-    sequencer.call(function, Value("%workspace", POINTER), inputs, pointers[len(inputs) :])
     function.do("ret void")
     function.finish()

@@ -1,10 +1,12 @@
 """The whole run as one function: epochs, batches, the order of rows, losses, snapshots, and when to stop.
 
 What a step computes, and where it keeps its state, is the business of a `StepWriter`; the frame around it is the same
-whether the state lives in registers or in memory. The function takes a block of control words, a workspace and the
-caller's arrays:
+whether the state lives in registers or in memory. Every thread of a team calls the function with its own number; all
+go through the same epochs and batches, take the same decisions, and wait for each other where a step says so.
 
-    void run(ptr control, ptr workspace, ptr losses, ptr data)      data: pointers to rows and fixed arrays, in order
+    void run(ptr control, ptr workspace, ptr losses, ptr data, i64 thread)
+
+`data` holds pointers: to rows, to fixed arrays and to literals, in order.
 """
 
 from __future__ import annotations
@@ -16,22 +18,43 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from chainrule.engines.loop import Loop
+from chainrule.engines.native.schedule import aligned
+from chainrule.engines.native.shuffling import write_shuffle
+from chainrule.engines.native.storage import Storage
+from chainrule.engines.native.team import TeamWriter
 from chainrule.engines.native.text import INTEGER, POINTER, Function, Module, Value, constant, integer
-from chainrule.engines.shuffle import PARITY, ROTATIONS, ROUNDS, STREAM
-from chainrule.ir import ArrayType
 
 
 class Control(enum.IntEnum):
-    """The words that the caller and the generated code share, all int64."""
+    """The words that the caller and the generated code share, all int64; one line of eight for each who writes."""
 
     STOP = 0
-    EPOCHS_DONE = 1
-    STEPS_DONE = 2
-    STATUS = 3
-    FIRST_EPOCH = 4
-    LAST_EPOCH = 5
-    STEP_LIMIT = 6
-    SEED = 7
+    """Set by the caller to end the run."""
+    FIRST_EPOCH = 8
+    LAST_EPOCH = 9
+    STEP_LIMIT = 10
+    SEED = 11
+    THREADS = 12
+    YIELD = 13
+    """The address of a function that gives the processor to another thread."""
+    EPOCHS_DONE = 16
+    STEPS_DONE = 17
+    STATUS = 18
+    SNAPSHOTS = 19
+    """How many snapshots are complete; all of them were finite."""
+    SEEN = 24
+    """Two words that take turns: the first thread's view of `STOP` at the end of a step, for all to act on."""
+    SPOILT = 32
+    """Not 0 once a state was found that is not finite."""
+    ARRIVALS = 40
+    """How often threads have arrived at a barrier."""
+    AWAITED = 48
+    """For each thread, a line of its own: the arrivals that it waits for."""
+
+
+def control_words(threads: int) -> int:
+    """The length of the control block for a team."""
+    return Control.AWAITED + 8 * threads
 
 
 class Ending(enum.IntEnum):
@@ -44,43 +67,35 @@ class Ending(enum.IntEnum):
     STATE_NOT_FINITE = 3
 
 
-ALIGNMENT = 64
-
-
-def aligned(size: int) -> int:
-    """`size` rounded up to whole cache lines."""
-    return -(-size // ALIGNMENT) * ALIGNMENT
-
-
 @dataclass(frozen=True)
 class Layout:
-    """Where things lie in the workspace, in bytes: five packed copies of the state, the order of rows, the arena.
+    """Where things lie in the workspace, in bytes: three copies of the state, the order of rows, the arena.
 
-    The state that a run starts from is put into copy 0; copy 1 is for steps that write theirs to memory; 2 and 3 take
-    turns as the snapshot of an epoch's beginning; the result is left in copy 4.
+    Copy 0 is the state itself: a run starts from it and leaves its result there. The other two take turns as
+    snapshots; snapshot k is in copy 1 + k mod 2.
     """
 
-    types: tuple[ArrayType, ...]
+    states: tuple[Storage, ...]
     order_size: int
     arena_size: int
 
     @cached_property
     def offsets(self) -> list[int]:
         """Of each state within a copy."""
-        sizes = [aligned(_bytes(type)) for type in self.types]
+        sizes = [aligned(storage.nbytes) for storage in self.states]
         return [sum(sizes[:k]) for k in range(len(sizes))]
 
     @cached_property
     def copy_size(self) -> int:
         """The bytes of one copy of the whole state."""
-        return sum(aligned(_bytes(type)) for type in self.types)
+        return sum(aligned(storage.nbytes) for storage in self.states)
 
     def copy(self, number: int) -> int:
         return number * self.copy_size
 
     @property
     def order(self) -> int:
-        return 5 * self.copy_size
+        return 3 * self.copy_size
 
     @property
     def arena(self) -> int:
@@ -91,36 +106,43 @@ class Layout:
         return self.arena + self.arena_size
 
 
-def _bytes(type: ArrayType) -> int:
-    size = type.dtype.numpy.itemsize
-    for dim in type.concrete_shape:
-        size *= dim
-    return size
-
-
 class StepWriter(ABC):
-    """How one step is computed. `carried` are the registers that hold the state, or tell where it is."""
+    """How one step is computed. `carried` are the registers that hold the state, if registers do.
+
+    `alone` says that only one thread runs it; `literals` is the number of literal arrays whose pointers it is given.
+    """
+
+    alone = False
+    literals = 0
 
     @abstractmethod
-    def begin(self, function: Function, workspace: Value, data: Sequence[Value]) -> list[Value]:
+    def begin(self, function: Function, workspace: Value, data: Sequence[Value], team: TeamWriter) -> list[Value]:
         """Instructions before the first epoch; gives what is carried into it."""
 
     @abstractmethod
     def step(
-        self, function: Function, size: int, start: Value, order: Value | None, carried: Sequence[Value]
+        self,
+        function: Function,
+        size: int,
+        start: Value,
+        order: Value | None,
+        parity: Value,
+        carried: Sequence[Value],
+        team: TeamWriter,
     ) -> tuple[Value, list[Value]]:
         """One step on the rows `start, …, start + size − 1`, or on those that `order` has at these places.
 
-        Gives the loss (of the program's dtype) and what is carried on.
+        Every thread of the team must have finished when it ends. Gives the loss (of the program's dtype) and what is
+        carried on. `parity` is 0 and 1 in turn.
         """
 
     @abstractmethod
-    def snapshot(self, function: Function, carried: Sequence[Value], target: Value) -> Value:
-        """Copy the state to `target`; gives whether all of it is finite."""
+    def snapshot(self, function: Function, carried: Sequence[Value], target: Value, team: TeamWriter) -> Value:
+        """Copy this thread's share of the state to `target`; gives whether all of the share is finite."""
 
     @abstractmethod
-    def finish(self, function: Function, carried: Sequence[Value], target: Value) -> None:
-        """Copy the state to `target`."""
+    def finish(self, function: Function, carried: Sequence[Value]) -> None:
+        """Leave the state in copy 0 of the workspace, where it is not there already."""
 
 
 @dataclass
@@ -132,13 +154,19 @@ class _Exit:
 
 
 class RunWriter:
-    """Writes `run` for one loop."""
+    """Writes `run` for one loop.
 
-    def __init__(self, module: Module, loop: Loop, layout: Layout, writer: StepWriter) -> None:
-        self.module, self.loop, self.layout, self.writer = module, loop, layout, writer
+    Snapshot k is taken, and looked at, after k epochs; where `every_step`, after k steps.
+    """
+
+    def __init__(
+        self, module: Module, loop: Loop, layout: Layout, writer: StepWriter, pause: str, every_step: bool = False
+    ) -> None:
+        self.module, self.loop, self.layout, self.writer, self.pause = module, loop, layout, writer, pause
+        self.every_step = every_step
         # Another thread writes to the control words, so that nothing may be assumed of them.
         parameters = [("control", "ptr"), *((name, "ptr noalias") for name in ("workspace", "losses", "data"))]
-        self.function = Function(module, "run", "void", parameters)
+        self.function = Function(module, "run", "void", [*parameters, ("thread", INTEGER)])
         self.control, self.workspace, self.losses, self.data = (
             Value(f"%{name}", POINTER) for name in ("control", "workspace", "losses", "data")
         )
@@ -155,41 +183,79 @@ class RunWriter:
         f, loop = self.function, self.loop
         if loop.shuffles:
             write_shuffle(self.module)
-        count = len(loop.rows) + len(loop.fixed)
-        arrays = [f.load(POINTER, f.offset(self.data, k, POINTER)) for k in range(count)]
-        state = self.writer.begin(f, self.workspace, arrays)
+        self.team = TeamWriter(
+            f, Value("%thread", INTEGER), self.read(Control.THREADS), self.control,
+            arrivals=Control.ARRIVALS, awaited=Control.AWAITED, yields=Control.YIELD,
+            alone=self.writer.alone, pause=self.pause,
+        )  # fmt: skip
+        arrays = [
+            f.load(POINTER, f.offset(self.data, k, POINTER))
+            for k in range(len(loop.rows) + len(loop.fixed) + self.writer.literals)
+        ]
+        state = self.writer.begin(f, self.workspace, arrays, self.team)
         first, last = self.read(Control.FIRST_EPOCH), self.read(Control.LAST_EPOCH)
         limit, seed = self.read(Control.STEP_LIMIT), self.read(Control.SEED)
-        stop = self.word(Control.STOP)
         order = f.offset(self.workspace, self.layout.order, "i8") if loop.shuffles else None
+        if self.every_step:
+            self._accept(integer(0), self._copy(integer(0), state), integer(0), state)
         entry = f.block
         head = f.fresh_label("epoch")
         f.jump(head)
         f.label(head)
         line, phis = f.open_phis([INTEGER, INTEGER, *(value.type for value in state)])
         epoch, steps, *carried = phis
-        self._snapshot(epoch, last, steps, carried)
-        if order is not None:
-            f.do(f"call void @shuffle({order}, i64 {loop.row_count}, {seed}, {epoch})")
-        total, done, following = self._batches(steps, limit, stop, order, carried)
-        f.store(total, f.offset(self.losses, epoch, "double"))
+        self._begin_epoch(epoch, last, steps, carried, order, seed)
+        total, done, following = self._batches(steps, limit, order, carried)
         next_epoch = f.integer_operation("add nuw nsw", epoch, 1)
-        f.do(f"store atomic {next_epoch}, {self.word(Control.EPOCHS_DONE)} release, align 8")
+        with self.team.only(integer(0)):
+            f.store(total, f.offset(self.losses, epoch, "double"))
+            f.do(f"store atomic {next_epoch}, {self.word(Control.EPOCHS_DONE)} release, align 8")
         f.close_phis(line, phis, ([first, integer(0), *state], entry), ([next_epoch, done, *following], f.block))
         f.jump(head)
         self._leave()
 
-    def _snapshot(self, epoch: Value, last: Value, steps: Value, carried: list[Value]) -> None:
-        """Copy the state at the start of each epoch, and after the last, to where the one before is not overwritten."""
+    def _begin_epoch(
+        self, epoch: Value, last: Value, steps: Value, carried: list[Value], order: Value | None, seed: Value
+    ) -> None:
         f = self.function
-        parity = f.integer_operation("and", epoch, 1)
-        place = f.integer_operation("mul", parity, self.layout.copy_size)
-        place = f.integer_operation("add", place, self.layout.copy(2))
-        target = f.let(POINTER, f"getelementptr inbounds i8, {self.workspace}, {place}")
-        finite = self.writer.snapshot(f, carried, target)
-        self._exit_unless(finite, Ending.STATE_NOT_FINITE, steps, carried)
+        finite = None if self.every_step else self._copy(epoch, carried)
+        if order is not None:
+            with self.team.only(self.team.last):
+                f.do(f"call void @shuffle({order}, i64 {self.loop.row_count}, {seed}, {epoch})")
+        if finite is not None:
+            self._accept(epoch, finite, steps, carried)
+        elif order is not None:
+            self.team.wait()
         more = f.let("i1", f"icmp ult {epoch}, {last.text}")
         self._exit_unless(more, Ending.FINISHED, steps, carried)
+
+    def _copy(self, number: Value, carried: Sequence[Value]) -> Value:
+        """Write this thread's share of snapshot `number`, not over the one before; gives whether it is finite."""
+        f = self.function
+        parity = f.integer_operation("and", number, 1)
+        place = f.integer_operation("mul", parity, self.layout.copy_size)
+        place = f.integer_operation("add", place, self.layout.copy(1))
+        target = f.let(POINTER, f"getelementptr inbounds i8, {self.workspace}, {place}")
+        return self.writer.snapshot(f, carried, target, self.team)
+
+    def _accept(self, number: Value, finite: Value, steps: Value, carried: Sequence[Value]) -> None:
+        """Go on once all shares of snapshot `number` are written, if all are finite."""
+        f = self.function
+        if not self.team.alone:
+            word = self.word(Control.SPOILT)
+            names = f.fresh_label("spoilt"), f.fresh_label("sound")
+            f.branch(finite, names[1], names[0])
+            f.label(names[0])
+            f.do(f"store atomic i64 1, {word} monotonic, align 8")
+            f.jump(names[1])
+            f.label(names[1])
+            self.team.wait()
+            spoilt = f.let(INTEGER, f"load atomic i64, {word} monotonic, align 8")
+            finite = f.let("i1", f"icmp eq {spoilt}, 0")
+        self._exit_unless(finite, Ending.STATE_NOT_FINITE, steps, carried)
+        with self.team.only(integer(0)):
+            count = f.integer_operation("add nuw nsw", number, 1)
+            f.do(f"store atomic {count}, {self.word(Control.SNAPSHOTS)} release, align 8")
 
     def _exit_unless(self, condition: Value, ending: Ending, steps: Value, carried: Sequence[Value]) -> None:
         f = self.function
@@ -199,7 +265,7 @@ class RunWriter:
         f.label(onward)
 
     def _batches(
-        self, steps: Value, limit: Value, stop: Value, order: Value | None, carried: list[Value]
+        self, steps: Value, limit: Value, order: Value | None, carried: list[Value]
     ) -> tuple[Value, Value, list[Value]]:
         """All the batches of an epoch: the mean loss, the steps done by then, and what is carried on."""
         f, loop = self.function, self.loop
@@ -207,15 +273,15 @@ class RunWriter:
         whole = loop.row_count // sizes[0]
         total = constant(0, "double")
         if whole == 1:
-            total, steps, carried = self._batch(sizes[0], integer(0), steps, limit, stop, order, carried, total)
+            total, steps, carried = self._batch(sizes[0], integer(0), steps, limit, order, carried, total)
         else:
             turn = f.open_loop(whole * sizes[0], [total, steps, *carried], step=sizes[0])
             total, steps, *carried = turn.carried
-            total, steps, carried = self._batch(sizes[0], turn.index, steps, limit, stop, order, carried, total)
+            total, steps, carried = self._batch(sizes[0], turn.index, steps, limit, order, carried, total)
             f.close_loop(turn, [total, steps, *carried])
         if len(sizes) == 2:
             start = integer(whole * sizes[0])
-            total, steps, carried = self._batch(sizes[1], start, steps, limit, stop, order, carried, total)
+            total, steps, carried = self._batch(sizes[1], start, steps, limit, order, carried, total)
         return total, steps, carried
 
     def _batch(
@@ -224,17 +290,24 @@ class RunWriter:
         start: Value,
         steps: Value,
         limit: Value,
-        stop: Value,
         order: Value | None,
         carried: list[Value],
         total: Value,
     ) -> tuple[Value, Value, list[Value]]:
         f = self.function
-        flag = f.let(INTEGER, f"load atomic i64, {stop} monotonic, align 8")
+        parity = f.integer_operation("and", steps, 1)
+        before = f.integer_operation("xor", parity, 1)
+        word = self.word(Control.STOP) if self.team.alone else self._seen(before)
+        flag = f.let(INTEGER, f"load atomic i64, {word} monotonic, align 8")
         going = f.let("i1", f"icmp eq {flag}, 0")
         below = f.let("i1", f"icmp ult {steps}, {limit.text}")
         self._exit_unless(f.let("i1", f"and {going}, {below.text}"), Ending.STOPPED, steps, carried)
-        loss, following = self.writer.step(f, size, start, order, carried)
+        if not self.team.alone:
+            with self.team.only(integer(0)):
+                # Written before the last barrier of the step, and read after it: all threads see the same.
+                stop = f.let(INTEGER, f"load atomic i64, {self.word(Control.STOP)} monotonic, align 8")
+                f.do(f"store atomic {stop}, {self._seen(parity)} monotonic, align 8")
+        loss, following = self.writer.step(f, size, start, order, parity, carried, self.team)
         if loss.type == "float":
             loss = f.let("double", f"fpext {loss} to double")
         magnitude = f.call("double", "llvm.fabs.f64", loss)
@@ -243,7 +316,13 @@ class RunWriter:
         share = constant(size / self.loop.row_count, "double")
         weighted = f.let("double", f"fmul {loss}, {share.text}")
         total = f.let("double", f"fadd {total}, {weighted.text}")
-        return total, f.integer_operation("add nuw nsw", steps, 1), following
+        done = f.integer_operation("add nuw nsw", steps, 1)
+        if self.every_step:
+            self._accept(done, self._copy(done, following), done, following)
+        return total, done, following
+
+    def _seen(self, parity: Value) -> Value:
+        return self.function.offset(self.word(Control.SEEN), parity, INTEGER)
 
     def _leave(self) -> None:
         f = self.function
@@ -254,63 +333,9 @@ class RunWriter:
             f.phi(value.type, [(exit.carried[k], exit.block) for exit in self.exits])
             for k, value in enumerate(self.exits[0].carried)
         ]
-        self.writer.finish(f, carried, f.offset(self.workspace, self.layout.copy(4), "i8"))
-        f.store(steps, self.word(Control.STEPS_DONE))
-        f.store(status, self.word(Control.STATUS))
+        self.writer.finish(f, carried)
+        with self.team.only(integer(0)):
+            f.store(steps, self.word(Control.STEPS_DONE))
+            f.do(f"store atomic {status}, {self.word(Control.STATUS)} release, align 8")
         f.do("ret void")
         f.finish()
-
-
-def write_shuffle(module: Module) -> None:
-    """`shuffle(order, n, seed, epoch)`: the same permutation as `engines.shuffle.permutation`."""
-    f = Function(
-        module,
-        "shuffle",
-        "void",
-        [("order", "ptr noalias"), ("n", INTEGER), ("seed", INTEGER), ("epoch", INTEGER)],
-        attributes="nounwind noinline",
-        linkage="internal",
-    )
-    order, n, seed, epoch = Value("%order", POINTER), *(Value(f"%{name}", INTEGER) for name in ("n", "seed", "epoch"))
-    with f.loop(n) as i:
-        f.store(i, f.offset(order, i, INTEGER))
-    last = f.integer_operation("sub", n, 1)
-    several = f.let("i1", f"icmp ugt {n}, 1")
-    f.branch(several, "exchange", "return")
-    f.label("exchange")
-    with f.loop(last) as k:
-        i = f.integer_operation("sub", last, k)
-        draw = _threefry(f, (seed, integer(STREAM)), (epoch, i))
-        bound = f.integer_operation("add", i, 1)
-        wide = [f.let("i128", f"zext {value} to i128") for value in (draw, bound)]
-        product = f.let("i128", f"mul nuw {wide[0]}, {wide[1].text}")
-        high = f.let("i128", f"lshr {product}, 64")
-        j = f.let(INTEGER, f"trunc {high} to i64")
-        places = [f.offset(order, index, INTEGER) for index in (i, j)]
-        entries = [f.load(INTEGER, place) for place in places]
-        f.store(entries[1], places[0])
-        f.store(entries[0], places[1])
-    f.jump("return")
-    f.label("return")
-    f.do("ret void")
-    f.finish()
-
-
-def _threefry(f: Function, key: tuple[Value, Value], counter: tuple[Value, Value]) -> Value:
-    """The first word of Threefry-2x64-20."""
-
-    def op(name: str, i: Value, j: Value | int) -> Value:
-        return f.integer_operation(name, i, j)
-
-    third = op("xor", op("xor", key[0], key[1]), PARITY)
-    words = [*key, third]
-    x, y = op("add", counter[0], words[0]), op("add", counter[1], words[1])
-    for round in range(ROUNDS):
-        rotation = ROTATIONS[round % len(ROTATIONS)]
-        x = op("add", x, y)
-        y = op("xor", f.call(INTEGER, "llvm.fshl.i64", y, y, integer(rotation)), x)
-        if round % 4 == 3:
-            injection = round // 4 + 1
-            x = op("add", x, words[injection % 3])
-            y = op("add", op("add", y, words[(injection + 1) % 3]), injection)
-    return x

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.divergence import all_finite, first_non_finite
-from chainrule.engines.loop import Array, Loop, Outcome, Report, Status
-from chainrule.engines.native.compilation import CompiledLoop, CompiledProgram, Mode, compile_loop, workspace
-from chainrule.engines.native.driver import Control, Ending
+from chainrule.engines.loop import Array, Loop, Outcome, Report, Status, packed
+from chainrule.engines.native.compilation import (
+    CompiledLoop,
+    CompiledProgram,
+    Mode,
+    compile_loop,
+    strides_of,
+    workspace,
+)
+from chainrule.engines.native.driver import Control, Ending, control_words
+from chainrule.engines.native.machine import compilation_lock
+from chainrule.engines.native.target import Target, current_target
+from chainrule.engines.native.team import available, threads_for, yielding
 from chainrule.engines.shuffle import permutation
 from chainrule.ir import Node, Program
 
@@ -23,9 +36,19 @@ SECONDS_PER_OPERATION = 1e-9
 """A slow guess, so that a run is rather given to a thread too early than too late."""
 
 LONG_RUN = 0.02
-"""Seconds above which a run goes to a worker thread, so that it can be interrupted and reported on."""
+"""Seconds above which a run goes to worker threads, so that it can be interrupted and reported on."""
 
 REPORT_INTERVAL = 0.1
+
+PATIENCE = 0.1
+"""Seconds that an interrupted run is given to end its step before its last snapshot is taken instead."""
+
+INSTANT = 0.001
+"""Seconds between two looks at something that is about to happen."""
+
+SMALL = 2**20
+"""Bytes up to which an array that lies in another order is copied; what is larger is used where it lies."""
+
 CACHE_SIZE = 64
 UNLIMITED = 2**62
 
@@ -41,13 +64,17 @@ class _Cache(dict[K, V]):
 
 
 class NativeEngine:
-    """LLVM, compiled once per loop or program and kept. `mode` forces how code is written; None chooses."""
+    """LLVM, compiled once per loop or program and kept.
+
+    `mode` forces how code is written; None chooses. `target` is the processor to write for; None takes the one that
+    CHAINRULE_TARGET names, or this machine's. `team` is the exact number of threads of a run, whatever its work and
+    the number of processors; None chooses.
+    """
 
     name = "native"
 
-    def __init__(self, mode: Mode | None = None) -> None:
-        self.mode = mode
-        self._lock = threading.Lock()
+    def __init__(self, mode: Mode | None = None, target: Target | None = None, team: int | None = None) -> None:
+        self.mode, self.target, self.team = mode, target, team
         self._programs: _Cache[object, CompiledProgram] = _Cache()
         self._loops: _Cache[object, CompiledLoop] = _Cache()
 
@@ -57,19 +84,23 @@ class NativeEngine:
 
     def compiled_program(self, program: Program) -> CompiledProgram:
         """The machine code of a program."""
-        key = _program_key(program)
-        with self._lock:
+        target = self.target or current_target()
+        key = (_program_key(program), target)
+        with compilation_lock:
             found = self._programs.get(key)
-            return found or self._programs.put(key, CompiledProgram(program, self.mode))
+            return found or self._programs.put(key, CompiledProgram(program, self.mode, target))
 
-    def compiled_loop(self, loop: Loop) -> CompiledLoop:
-        """The machine code of a run."""
+    def compiled_loop(self, loop: Loop, data: Mapping[str, Array]) -> CompiledLoop:
+        """The machine code of a run on arrays that lie in memory as those of `data` do."""
+        target = self.target or current_target()
+        strides = strides_of(loop, data)
         sizes = tuple(loop.batch_sizes)
         steps = tuple(_program_key(loop.steps[size]) for size in sizes)
-        key = (steps, sizes, loop.state, loop.rows, loop.fixed, loop.row_count, loop.shuffles)
-        with self._lock:
+        layout = tuple(strides.items())
+        key = (steps, sizes, loop.state, loop.rows, loop.fixed, loop.row_count, loop.shuffles, layout, target)
+        with compilation_lock:
             found = self._loops.get(key)
-            return found or self._loops.put(key, compile_loop(loop, self.mode))
+            return found or self._loops.put(key, compile_loop(loop, self.mode, target, strides))
 
     def run(
         self,
@@ -79,16 +110,35 @@ class NativeEngine:
         epochs: int,
         seed: int,
         report: Report | None = None,
+        threads: int | None = None,
     ) -> Outcome:
         """Train; see `Engine.run`."""
         checked_state, checked_data = loop.prepare(state, data)
-        run = _Run(self.compiled_loop(loop), loop, checked_state, checked_data, epochs, seed)
-        return run.outcome(report)
+        checked_data = {name: _laid_out(array) for name, array in checked_data.items()}
+        compiled = self.compiled_loop(loop, checked_data)
+        run = _Run(compiled, loop, checked_state, checked_data, epochs, seed, self._threads(compiled, threads))
+        outcome = run.outcome(report)
+        return replace(outcome, threads=run.threads, workspace_bytes=run.memory.nbytes)
+
+    def _threads(self, compiled: CompiledLoop, most: int | None) -> int:
+        """How many threads a run has."""
+        written = compiled.written
+        if written.mode == "unrolled":
+            return 1
+        if self.team is not None:
+            return self.team
+        limit = available()
+        return threads_for(written.work, written.phases, limit if most is None else min(limit, most))
 
 
 def _program_key(program: Program) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
     """Nodes are interned, so these tell equal programs; held in the key, they stay alive."""
     return program.inputs, program.outputs
+
+
+def _laid_out(array: Array) -> Array:
+    """The array itself, or a copy in row-major order of one so small that this is no matter."""
+    return packed(array, array.dtype) if array.nbytes <= SMALL else array
 
 
 class _Run:
@@ -102,40 +152,57 @@ class _Run:
         data: dict[str, Array],
         epochs: int,
         seed: int,
+        threads: int,
     ) -> None:
         self.compiled, self.loop, self.state, self.data = compiled, loop, state, data
-        self.epochs, self.seed = epochs, seed
-        self.memory = workspace(compiled.layout.size)
-        self.control = np.zeros(len(Control), np.int64)
+        self.epochs, self.seed, self.threads = epochs, seed, threads
+        self.layout = compiled.written.layout
+        self.memory = workspace(self.layout.size)
+        self.control = workspace(8 * control_words(threads)).view(np.int64)
         self.losses = np.empty(epochs)
-        self._arrays = [data[name] for name in (*loop.rows, *loop.fixed)]
+        self._arrays = [*(data[name] for name in (*loop.rows, *loop.fixed)), *compiled.written.literals]
         self._addresses = np.array([array.ctypes.data for array in self._arrays], np.int64)
 
     def outcome(self, report: Report | None) -> Outcome:
         """Run to the end, or to where it stops."""
         self._set(0, self.epochs, UNLIMITED)
         self._write(self.state)
+        work = self.epochs * self.loop.steps_per_epoch * self.compiled.written.work
+        interrupted = False
         try:
-            if self.epochs * self.compiled.work * SECONDS_PER_OPERATION > LONG_RUN:
-                self._call_in_thread(report)
-            else:
+            if self.threads == 1 and work * SECONDS_PER_OPERATION <= LONG_RUN:
                 self._call()
-            interrupted = False
+            else:
+                self._call_in_threads(report)
         except KeyboardInterrupt:
             interrupted = True
-        done, steps = int(self.control[Control.EPOCHS_DONE]), int(self.control[Control.STEPS_DONE])
         ending = Ending(int(self.control[Control.STATUS]))
-        losses = self.losses[:done]
         if ending is Ending.NOT_STARTED:
-            return Outcome(self.state, losses, 0, 0, "interrupted")
+            return self._abandoned()
+        done, steps = int(self.control[Control.EPOCHS_DONE]), int(self.control[Control.STEPS_DONE])
+        losses = self.losses[:done]
         if ending in (Ending.FINISHED, Ending.STOPPED):
             status: Status = "interrupted" if interrupted or ending is Ending.STOPPED else "finished"
-            result = self._read(4)
+            result = self._read(0)
             if ending is Ending.FINISHED or all_finite(result.values()):
                 if report is not None and done:
                     report(done, losses)
                 return Outcome(result, losses, done, steps, status)
         return self._diverged(losses, done, steps, ending)
+
+    def _abandoned(self) -> Outcome:
+        """What there was before the step that goes on in other threads; it is the last one, as they will find."""
+        while True:
+            count = int(self.control[Control.SNAPSHOTS])
+            if not count:
+                return Outcome(self.state, self.losses[:0], 0, 0, "interrupted")
+            steps = (count - 1) * self.compiled.written.snapshot_steps
+            epochs = steps // self.loop.steps_per_epoch
+            state = self._read(2 - count % 2)
+            # The snapshot after the next is written over this one.
+            if count == self.control[Control.SNAPSHOTS] and epochs <= self.control[Control.EPOCHS_DONE]:
+                return Outcome(state, self.losses[:epochs].copy(), epochs, steps, "interrupted")
+            time.sleep(INSTANT)
 
     def _set(self, first: int, last: int, limit: int) -> None:
         words: dict[Control, int] = {
@@ -144,62 +211,122 @@ class _Run:
             Control.LAST_EPOCH: last,
             Control.STEP_LIMIT: limit,
             Control.SEED: int(np.uint64(self.seed & (2**64 - 1)).astype(np.int64)),
+            Control.THREADS: self.threads,
+            Control.YIELD: yielding(),
         }
         self.control[:] = 0
         for word, value in words.items():
             self.control[word] = value
 
+    def _views(self, copy: int) -> dict[str, Array]:
+        """The arrays of one of the copies of the state in the workspace."""
+        views = {}
+        for name, storage, offset in zip(self.loop.state, self.layout.states, self.layout.offsets, strict=True):
+            itemsize = storage.dtype.numpy.itemsize
+            views[name] = np.ndarray(
+                storage.shape,
+                storage.dtype.numpy,
+                self.memory,
+                self.layout.copy(copy) + offset,
+                tuple(stride * itemsize for stride in storage.strides),
+            )
+        return views
+
     def _write(self, state: Mapping[str, Array]) -> None:
         """Put a state where runs start from."""
-        for name, offset in zip(self.loop.state, self.compiled.layout.offsets, strict=True):
-            array = state[name]
-            self.memory[offset : offset + array.nbytes].view(array.dtype)[:] = array.ravel()
+        for name, view in self._views(0).items():
+            view[...] = state[name]
 
     def _read(self, copy: int) -> dict[str, Array]:
-        """A copy of one of the packed states in the workspace."""
-        layout, result = self.compiled.layout, {}
-        for name, offset in zip(self.loop.state, layout.offsets, strict=True):
-            like, start = self.state[name], layout.copy(copy) + offset
-            flat = self.memory[start : start + like.nbytes].view(like.dtype)
-            result[name] = flat.reshape(like.shape).copy()
-        return result
+        return {name: view.copy() for name, view in self._views(copy).items()}
 
-    def _call(self) -> None:
-        self.compiled.call(
-            self.control.ctypes.data, self.memory.ctypes.data, self.losses.ctypes.data, self._addresses.ctypes.data
-        )
+    def _call(self, thread: int = 0) -> None:
+        addresses = (array.ctypes.data for array in (self.control, self.memory, self.losses, self._addresses))
+        self.compiled.call(*addresses, thread)
 
-    def _call_in_thread(self, report: Report | None) -> None:
-        """Call in a worker, while this thread reports. An exception here, such as an interrupt, ends the run first."""
-        finished = threading.Event()
+    def _call_as_team(self) -> None:
+        """Call in this thread and the others of the team, which is as large as the system lets it be made.
 
-        def work() -> None:
-            self._call()
-            finished.set()
+        An exception raised here from outside would leave the others waiting for this one.
+        """
+        ready = threading.Event()
 
-        worker = threading.Thread(target=work, name="chainrule-run", daemon=True)
+        def work(number: int) -> None:
+            ready.wait()
+            self._call(number)
+
+        members: list[threading.Thread] = []
+        for number in range(1, self.threads):
+            member = threading.Thread(target=work, args=(number,), name=f"chainrule-run-{number}", daemon=True)
+            try:
+                member.start()
+            except RuntimeError:
+                break
+            members.append(member)
+        self.threads = 1 + len(members)
+        self.control[Control.THREADS] = self.threads
+        ready.set()
+        self._call()
+        for member in members:
+            member.join()
+
+    def _call_in_threads(self, report: Report | None) -> None:
+        """Call in workers, while this thread reports. An exception here, such as an interrupt, ends the run first."""
+        # Not join: a thread whose join was interrupted counts as dead in some versions of Python.
+        over = threading.Event()
+
+        def lead() -> None:
+            try:
+                self._call_as_team()
+            finally:
+                over.set()
+
+        begun = False
         try:
-            worker.start()
+            try:
+                threading.Thread(target=lead, name="chainrule-run-0", daemon=True).start()
+            except RuntimeError:
+                self.threads = self.control[Control.THREADS] = 1
+                self._call()
+                return
+            begun = True
             reported = 0
-            while not finished.wait(REPORT_INTERVAL):
+            while not over.wait(REPORT_INTERVAL):
                 done = int(self.control[Control.EPOCHS_DONE])
                 if report is not None and done > reported:
                     report(done, self.losses[:done])
                     reported = done
         finally:
-            if not finished.is_set():
+            # Interrupted while it was made, the leader may be there or not; if it is, it will find this.
+            self.control[Control.STOP] = 1
+            if begun:
+                self._stop(over)
+
+    def _stop(self, over: threading.Event) -> None:
+        """Tell a run to end, and wait until it does; further interrupts change nothing.
+
+        Where there is a snapshot of each step, one that takes longer is left to end by itself: what it uses stays
+        alive with it.
+        """
+        limit = time.monotonic() + PATIENCE if self.compiled.written.snapshot_steps == 1 else math.inf
+        while True:
+            try:
                 self.control[Control.STOP] = 1
-            _join(worker)
+                while not over.wait(PATIENCE) and time.monotonic() < limit:
+                    pass
+                return
+            except KeyboardInterrupt:
+                continue
 
     def _diverged(self, losses: NDArray[np.float64], done: int, steps: int, ending: Ending) -> Outcome:
         """Go back to the last state that was finite, by running again from the last snapshot."""
-        # A state is looked at when an epoch begins; what is spoilt then was so by the epoch before, whose snapshot is
-        # still there.
-        epoch = done - (ending is Ending.STATE_NOT_FINITE)
-        if epoch < 0:
+        # A state is looked at when a snapshot is taken; what is spoilt then was not so in the one before.
+        count = int(self.control[Control.SNAPSHOTS])
+        if not count:
             return self._named(self.state, losses[:0], 0, 0, 0)
-        snapshot = self._read(2 + epoch % 2)
-        base = epoch * self.loop.steps_per_epoch
+        snapshot = self._read(2 - count % 2)
+        base = (count - 1) * self.compiled.written.snapshot_steps
+        epoch, batch = divmod(base, self.loop.steps_per_epoch)
         # A value that is not finite never becomes finite again, so that the last finite state is found by bisection.
         finite, spoilt = 0, steps - base + (ending is Ending.LOSS_NOT_FINITE)
         best = snapshot
@@ -213,14 +340,14 @@ class _Run:
                 finite, best = middle, state
             else:
                 spoilt = middle
-        return self._named(best, losses[:epoch], epoch, finite, base + finite)
+        return self._named(best, losses[:epoch], epoch, batch + finite, base + finite)
 
     def _replayed(self, snapshot: Mapping[str, Array], epoch: int, steps: int) -> dict[str, Array]:
         """The state `steps` after the start of an epoch."""
         self._set(epoch, epoch + 1, steps)
         self._write(snapshot)
-        self._call_in_thread(None)  # an epoch may be long, and an interrupt is not to wait for it
-        return self._read(4)
+        self._call_in_threads(None)  # an epoch may be long, and an interrupt is not to wait for it
+        return self._read(0)
 
     def _named(
         self, state: dict[str, Array], losses: NDArray[np.float64], epoch: int, batch: int, step: int
@@ -228,17 +355,8 @@ class _Run:
         """The outcome, with the first value named that the step from `state` makes non-finite."""
         loop = self.loop
         start = batch * loop.batch_sizes[0]
-        order = permutation(self.seed, epoch, loop.row_count) if loop.shuffles else np.arange(loop.row_count)
-        chosen = order[start : start + loop.batch_sizes[0]]
+        stop = min(start + loop.batch_sizes[0], loop.row_count)
+        chosen = permutation(self.seed, epoch, loop.row_count)[start:stop] if loop.shuffles else slice(start, stop)
         inputs = {**state, **self.data, **{name: self.data[name][chosen] for name in loop.rows}}
-        culprit = first_non_finite(loop.steps[len(chosen)], inputs)
+        culprit = first_non_finite(loop.steps[stop - start], inputs)
         return Outcome(state, losses, epoch, step, "diverged", culprit, step)
-
-
-def _join(worker: threading.Thread) -> None:
-    """Wait for a thread that has been told to stop; further interrupts change nothing."""
-    while worker.is_alive():
-        try:
-            worker.join()
-        except KeyboardInterrupt:
-            continue

@@ -1,109 +1,167 @@
-"""Loop nests as functions: one for each stored value, which reads others and writes its own array.
+"""Loop nests as functions: one for each nest, which reads some arrays and writes others.
 
-The last axis of the result is the vector axis where every load allows it. A sum over further axes keeps its
-accumulators in registers, for a tile of several rows and vectors of the result at once, which is how a matrix product
-comes to use what it loads more than once. A sum along contiguous memory has vectors along the sum instead; what is left
-(strided copies, places chosen at run time) goes element by element.
+Vectors run along the loop that the cost model chose. A sum over further axes keeps its accumulators in registers, for a
+tile of several rows and vectors of the result at once, which is how a matrix product comes to use what it loads more
+than once; what follows from the sum at the same place is computed before the tile is stored. What has no lane goes
+element by element, sums along contiguous memory still in vectors.
 
-A nest touches its output in the order of its outermost loop: that loop is the place to divide among threads.
+A function does the rows from `begin` to `end` of its leading axis. Both are multiples of the grain, or the end of the
+axis, so that where a row falls in a tile, and with it every bit of the result, is the same however rows are divided.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
 
-from chainrule.engines.native.body import Body, depends, reduce_together, vectorises
-from chainrule.engines.native.plan import Kernel
-from chainrule.engines.native.symbolic import Affine, Expression, SymbolicEmitter, Variable, walk
-from chainrule.engines.native.text import MEMORY_TYPES, POINTER, Function, Module, Value, integer
+from chainrule.engines.native.body import UNROLL, Body, Frame, reduce_together
+from chainrule.engines.native.costs import (
+    best_lane,
+    groups_of_vectors,
+    load_cost,
+    neighbours,
+    packable,
+    packing_cost,
+    tile,
+)
+from chainrule.engines.native.nests import Nest, Result, Rows, replaced
+from chainrule.engines.native.symbolic import Affine, Dependence, Expression, Variable
+from chainrule.engines.native.target import Target
+from chainrule.engines.native.text import POINTER, Function, Module, Value, integer
 from chainrule.ir import DType
 
-ROWS = 6
-VECTORS = 2
-"""A tile of 6 × 2 accumulators, 2 loaded vectors and one repeated scalar: fifteen of the sixteen registers of AVX."""
+GRAIN = 16
+"""Rows are divided among threads in multiples of this: whole tiles, and whole vectors of the widest registers."""
 
-LEAST_REUSE = 4
-"""How often each element must be used for a copy in the order of use to pay."""
+SINGLE_VECTOR_ROWS = 8
+"""The rows of a tile whose lanes fit in one vector."""
+
+
+class At(Protocol):
+    """Writes the code for vectors of some widths, from a place of the lane on."""
+
+    def __call__(self, start: Value, widths: Sequence[int]) -> None: ...
+
+
+class AtRow(Protocol):
+    """Writes the code for so many rows, from a row on."""
+
+    def __call__(self, index: Value, rows: int) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """A stored value copied into the order in which a kernel uses it."""
+    """A part of a stored value copied into the order in which a nest uses it."""
 
     size: int
     dtype: DType
 
 
-def pack_operands(kernel: Kernel) -> tuple[list[tuple[Packed, Kernel]], Kernel]:
-    """Copies that let the last axis of a reduction be its vector axis, and the kernel that reads them."""
-    root = kernel.root
-    if root.kind != "reduce" or not kernel.variables or kernel.variables[-1].extent < LEAST_REUSE:
-        return [], kernel
-    lane = kernel.variables[-1]
-    times = math.prod(variable.extent for variable in kernel.variables)
-    emit = SymbolicEmitter()
-    copies: list[tuple[Packed, Kernel]] = []
-    replaced: dict[Expression, Expression] = {}
-    for use, count in walk(root, times):
-        if use.kind != "load" or not isinstance(use.payload[1], Affine) or use in replaced:
+def lanes_of(nest: Nest, target: Target) -> int:
+    """The lanes of a vector of the widest type that occurs; not more than rows that go to one thread at least."""
+    sizes = [use.dtype.numpy.itemsize for use, _ in nest.uses if use.dtype.is_float or use.kind == "load"]
+    return min(max(target.vector_bytes // max(sizes, default=1), 1), GRAIN)
+
+
+def pack_operands(nest: Nest, lane: Variable | None, target: Target) -> tuple[list[tuple[Packed, Nest]], Nest]:
+    """Copies that let the loads of a reduction be of neighbours along `lane`, and the nest that reads them."""
+    if lane is None:
+        return [], nest
+    varies = Dependence(lane)
+    copies: list[tuple[Packed, Nest]] = []
+    mapping: dict[Expression, Expression] = {}
+    for use, count in nest.uses:
+        if use.kind != "load" or use in mapping or neighbours(use, varies) or not varies(use):
+            continue
+        arguments = nest, use, lane, count, lanes_of(nest, target)
+        elements = packable(nest, use, lane, count)
+        if elements is None or packing_cost(*arguments) >= load_cost(*arguments):
             continue
         offset: Affine = use.payload[1]
-        variables = [atom for atom, _ in offset.terms if isinstance(atom, Variable)]
-        if offset.coefficient(lane) in (0, 1) or len(variables) < len(offset.terms):
-            continue
-        elements = math.prod(variable.extent for variable in variables)
-        if count < LEAST_REUSE * elements:
-            continue
-        ordered = [variable for variable in variables if variable is not lane] + [lane]
-        strides = [math.prod(v.extent for v in ordered[k + 1 :]) for k in range(len(ordered))]
-        terms = sorted(zip(ordered, strides, strict=True), key=lambda term: term[0].serial)
+        variables = [atom for atom, _ in offset.terms if isinstance(atom, Variable) and atom is not lane]
+        variables.append(lane)
+        strides = [math.prod(v.extent for v in variables[k + 1 :]) for k in range(len(variables))]
+        terms = sorted(zip(variables, strides, strict=True), key=lambda term: term[0].serial)
+        place = Affine(tuple(terms), 0)
         packed = Packed(elements, use.dtype)
-        replaced[use] = emit.load(packed, Affine(tuple(terms), 0), use.dtype)
-        copies.append((packed, Kernel(kernel.node, tuple(ordered), use)))
-    changed = _replace(root, replaced, emit) if replaced else root
-    if not vectorises(changed, lane):
-        return [], kernel
-    return copies, replace(kernel, root=changed)
-
-
-def _replace(root: Expression, replaced: dict[Expression, Expression], emit: SymbolicEmitter) -> Expression:
-    if root in replaced:
-        return replaced[root]
-    arguments = tuple(_replace(argument, replaced, emit) for argument in root.arguments)
-    return emit.make(root.kind, root.dtype, *arguments, payload=root.payload)
+        mapping[use] = nest.emit.load(packed, place, use.dtype)
+        rows = Rows(variables[0], variables[0].extent, 1)
+        copies.append((packed, Nest(tuple(variables), (Result(packed, place, use),), (use,), rows, nest.emit)))
+    return copies, replaced(nest, mapping) if mapping else nest
 
 
 class KernelWriter:
-    """Writes one kernel: `void name(ptr out, ptr source, …)`, sources in the order of `sources`."""
+    """Writes one nest: `void name(ptr buffer, …, i64 begin, i64 end)`.
 
-    def __init__(self, module: Module, name: str, kernel: Kernel, sources: Sequence[object], vector_bytes: int) -> None:
-        parameters = [("out", "ptr noalias"), *((f"source{k}", "ptr noalias readonly") for k in range(len(sources)))]
+    `buffers` names the arrays in the order of the parameters; `parts` says in which of them each source or target
+    lies. `sizes` counts the elements of the sources.
+    """
+
+    def __init__(
+        self,
+        module: Module,
+        name: str,
+        nest: Nest,
+        lane: Variable | None,
+        buffers: Sequence[object],
+        parts: Mapping[object, object],
+        sizes: Mapping[object, int],
+        target: Target,
+    ) -> None:
+        written = {parts[result.target] for result in nest.results}
+        parameters = [
+            (f"buffer{k}", "ptr noalias" if buffer in written else "ptr noalias readonly")
+            for k, buffer in enumerate(buffers)
+        ]
+        parameters += [("begin", "i64"), ("end", "i64")]
         self.function = Function(module, name, "void", parameters, "nounwind noinline", "internal")
-        self.pointers = {source: Value(f"%source{k}", POINTER) for k, source in enumerate(sources)}
-        self.kernel, self.dtype = kernel, kernel.root.dtype
-        widest = max(use.dtype.numpy.itemsize for use, _ in walk(kernel.root))
-        self.width = max(vector_bytes // widest, 1)
-        self.strides = {
-            variable: math.prod(v.extent for v in kernel.variables[k + 1 :])
-            for k, variable in enumerate(kernel.variables)
-        }
+        places = {buffer: Value(f"%buffer{k}", POINTER) for k, buffer in enumerate(buffers)}
+        self.pointers = {part: places[buffer] for part, buffer in parts.items()}
+        self.nest, self.lane, self.sizes = nest, lane, sizes
+        self.width = lanes_of(nest, target)
+        self.shape, self.unroll = tile(target.vector_registers), UNROLL
+        if lane is not None and not self._direct(lane):
+            self.shape, self.unroll = replace(self.shape, vectors=1), 1
+        self.begin, self.end = Value("%begin", "i64"), Value("%end", "i64")
 
-    def write(self) -> None:
-        """The whole function."""
-        variables, root = self.kernel.variables, self.kernel.root
-        if variables and vectorises(root, variables[-1]):
-            if root.kind == "reduce":
-                self._tiles()
-            else:
-                self._nest(variables[:-1], {}, self._vectors)
+    def _direct(self, lane: Variable) -> bool:
+        """Whether lanes are loaded and stored together everywhere; what goes one by one is long enough as it is."""
+        varies = Dependence(lane)
+        return all(use.kind != "load" or neighbours(use, varies) for use, _ in self.nest.uses) and all(
+            isinstance(result.place, Affine) and result.place.coefficient(lane) == 1 for result in self.nest.results
+        )
+
+    def write(self) -> str:
+        """The whole function; gives the name to call it by, which is another's where there is one like it."""
+        f, nest = self.function, self.nest
+        if nest.rows is not None:
+            f.branch(f.let("i1", f"icmp ult {self.begin}, {self.end.text}"), "some", "none")
+            f.label("some")
+        if self.lane is None:
+            self._over(nest.variables, {}, self._element)
+        elif nest.reductions:
+            self._tiles(self.lane)
         else:
-            self._nest(variables, {}, self._element)
-        self.function.do("ret void")
-        self.function.finish()
+            outer = [variable for variable in nest.variables if variable is not self.lane]
+            self._over(outer, {}, self._vectors)
+        if nest.rows is not None:
+            f.jump("none")
+            f.label("none")
+        f.do("ret void")
+        return f.finish_once()
 
-    def _nest(
+    def _range(self, variable: Variable) -> tuple[Value, Value] | None:
+        """The first and the last place of a loop that is divided among threads."""
+        rows = self.nest.rows
+        if rows is None or variable is not rows.variable:
+            return None
+        f = self.function
+        return f.integer_operation("mul", self.begin, rows.factor), f.integer_operation("mul", self.end, rows.factor)
+
+    def _over(
         self,
         variables: Sequence[Variable],
         places: dict[Variable, Value],
@@ -112,102 +170,144 @@ class KernelWriter:
         if not variables:
             inside(places)
             return
-        with self.function.loop(variables[0].extent) as index:
-            self._nest(variables[1:], {**places, variables[0]: index}, inside)
+        start, stop = self._range(variables[0]) or (integer(0), integer(variables[0].extent))
+        with self.function.loop(stop, start) as index:
+            self._over(variables[1:], {**places, variables[0]: index}, inside)
+
+    def _frame(self, places: Mapping[Variable, Value], row: Variable | None = None) -> Frame:
+        width = 0 if self.lane is not None else self.width
+        outright = self.nest.outright if row is not None or self.lane is not None else ()
+        return Frame(self.function, self.pointers, self.sizes, places, self.lane, row, width, outright, self.unroll)
+
+    def _finish(self, bodies: Sequence[Body]) -> None:
+        """Form the sums of a tile, compute what follows from them, and store it."""
+        nest = self.nest
+        for reduction in nest.reductions:
+            if reduction in nest.outright:
+                for body, value in zip(bodies, reduce_together(bodies, reduction), strict=True):
+                    body.keep(reduction, value)
+        for body in bodies:
+            for member in nest.members:
+                body.value(member)
+            for result in nest.results:
+                body.store(result.root, self.pointers[result.target], result.place)
 
     def _element(self, places: dict[Variable, Value]) -> None:
-        body = Body(self.function, self.pointers, places, reduction_width=self.width)
-        body.store(body.value(self.kernel.root), self._target(places), self.dtype)
-
-    def _target(self, places: dict[Variable, Value]) -> Value:
-        f = self.function
-        total = integer(0)
-        for variable, place in places.items():
-            stride = self.strides[variable]
-            term = place if stride == 1 else f.integer_operation("mul nsw", place, stride)
-            total = term if total.text == "0" else f.integer_operation("add nsw", total, term)
-        return f.offset(Value("%out", POINTER), total, MEMORY_TYPES[self.dtype])
+        self._finish(self._frame(places).bodies(1, integer(0), [0]))
 
     def _vectors(self, places: dict[Variable, Value]) -> None:
-        """The last axis, a vector at a time, and what is left of it as one shorter vector."""
-        lane = self.kernel.variables[-1]
+        """The lane, a vector at a time, and what is left of it as one shorter vector."""
+        assert self.lane is not None
 
         def at(start: Value, widths: Sequence[int]) -> None:
-            here = {**places, lane: start}
-            body = Body(self.function, self.pointers, here, lane, widths[0])
-            body.store(body.value(self.kernel.root), self._target(here), self.dtype)
+            self._finish(self._frame(places).bodies(1, start, widths))
 
-        self._strip(lane.extent, [self.width], at)
+        self._strips(self.lane, 1, at)
 
-    def _strip(self, extent: int, widths: list[int], at: Callable[[Value, Sequence[int]], None]) -> None:
-        """Call `at` for every run of the given widths that fits in `extent`, then for the rest."""
-        f, stride = self.function, sum(widths)
-        whole = extent // stride * stride
-        if whole:
-            loop = f.open_loop(whole, step=stride)
-            at(loop.index, widths)
-            f.close_loop(loop)
-        rest = extent - whole
-        if rest:
-            parts = [self.width] * (rest // self.width) + ([rest % self.width] if rest % self.width else [])
-            start = whole
-            if len(widths) > 1:
-                at(integer(start), parts)
-                return
-            for part in parts:
-                at(integer(start), [part])
-                start += part
+    def _strips(self, lane: Variable, most: int, at: At) -> None:
+        """Call `at` for runs of up to `most` vectors that cover the lane, the last one as short as need be."""
+        f, width = self.function, self.width
+        divided = self._range(lane)
+        if divided is not None:
+            start, stop = divided
+            count = f.integer_operation("sub", stop, start)
+            for vectors in sorted({most, 1}, reverse=True):
+                rest = f.let("i64", f"urem {count}, {vectors * width}")
+                whole = f.integer_operation("sub", count, rest)
+                last = f.integer_operation("add", start, whole)
+                self._if_any(start, last, partial(at, widths=[width] * vectors), vectors * width)
+                start, count = last, rest
+            tail = lane.extent % width
+            if tail:
+                self._at_the_end(lambda: at(integer(lane.extent - tail), [tail]))
+            return
+        vectors = -(-lane.extent // width)
+        start_at, tail = 0, lane.extent % width
+        groups = groups_of_vectors(vectors, most)
+        last_group = groups.pop() if tail else 0
+        for size in sorted(set(groups), reverse=True):
+            stop_at = start_at + groups.count(size) * size * width
+            if groups.count(size) == 1:
+                at(integer(start_at), [width] * size)
+            else:
+                loop = f.open_loop(stop_at, start=start_at, step=size * width)
+                at(loop.index, [width] * size)
+                f.close_loop(loop)
+            start_at = stop_at
+        if last_group:
+            at(integer(start_at), [width] * (last_group - 1) + [tail])
 
-    def _tiles(self) -> None:
-        *outer, lane = self.kernel.variables
-        shared = [v for v in outer if self._reused_along(v, lane)]
+    def _if_any(self, start: Value, stop: Value, inside: Callable[[Value], None], step: int) -> None:
+        """A loop that may not run at all."""
+        f = self.function
+        names = f.fresh_label("whole"), f.fresh_label("after")
+        f.branch(f.let("i1", f"icmp ult {start}, {stop.text}"), *names)
+        f.label(names[0])
+        loop = f.open_loop(stop, start=start, step=step)
+        inside(loop.index)
+        f.close_loop(loop)
+        f.jump(names[1])
+        f.label(names[1])
+
+    def _at_the_end(self, inside: Callable[[], None]) -> None:
+        """Something for the thread that has the last row."""
+        f, rows = self.function, self.nest.rows
+        assert rows is not None
+        names = f.fresh_label("tail"), f.fresh_label("after")
+        f.branch(f.let("i1", f"icmp eq {self.end}, {rows.extent}"), *names)
+        f.label(names[0])
+        inside()
+        f.jump(names[1])
+        f.label(names[1])
+
+    def _tiles(self, lane: Variable) -> None:
+        outer = [variable for variable in self.nest.variables if variable is not lane]
+        shared = [variable for variable in outer if self._reused_along(variable, lane)]
         row = shared[-1] if shared else None
-        others = [v for v in outer if v is not row]
-
-        def tile(places: dict[Variable, Value], rows: int, start: Value, widths: Sequence[int]) -> None:
-            bodies, targets = [], []
-            for k in range(rows):
-                first = start
-                for width in widths:
-                    here = {**places, lane: first}
-                    if row is not None:
-                        here[row] = self.function.integer_operation("add nuw nsw", places[row], k)
-                    bodies.append(Body(self.function, self.pointers, here, lane, width))
-                    targets.append(self._ordered(here))
-                    first = self.function.integer_operation("add nuw nsw", first, width)
-            for body, value, here in zip(bodies, reduce_together(bodies, self.kernel.root), targets, strict=True):
-                body.store(value, self._target(here), self.dtype)
+        others = [variable for variable in outer if variable is not row]
 
         def columns(places: dict[Variable, Value]) -> None:
             def at(start: Value, widths: Sequence[int]) -> None:
                 if row is None:
-                    tile(places, 1, start, widths)
+                    self._finish(self._frame(places).bodies(1, start, widths))
                     return
-                for rows, first, count in _runs(row.extent, _tile_rows(row.extent)):
-                    loop = self.function.open_loop(first + rows * count, start=first, step=rows)
-                    tile({**places, row: loop.index}, rows, start, widths)
-                    self.function.close_loop(loop)
 
-            self._strip(lane.extent, [self.width] * VECTORS, at)
+                def at_row(index: Value, rows: int) -> None:
+                    self._finish(self._frame({**places, row: index}, row).bodies(rows, start, widths))
 
-        self._nest(others, {}, columns)
+                self._row_tiles(row, self.shape.rows if len(widths) > 1 else SINGLE_VECTOR_ROWS, at_row)
 
-    def _ordered(self, places: dict[Variable, Value]) -> dict[Variable, Value]:
-        return {variable: places[variable] for variable in self.kernel.variables}
+            self._strips(lane, self.shape.vectors, at)
+
+        self._over(others, {}, columns)
+
+    def _row_tiles(self, row: Variable, height: int, at_row: AtRow) -> None:
+        """Call `at_row` for every `height` rows, and for what is left of them."""
+        f, tail = self.function, row.extent % height
+        divided = self._range(row)
+        if divided is None:
+            if row.extent >= height:
+                loop = f.open_loop(row.extent - tail, step=height)
+                at_row(loop.index, height)
+                f.close_loop(loop)
+            if tail:
+                at_row(integer(row.extent - tail), tail)
+            return
+        start, stop = divided
+        if row.extent >= height:
+            count = f.integer_operation("sub", stop, start)
+            rest = f.let("i64", f"urem {count}, {height}")
+            last = f.integer_operation("sub", stop, rest)
+            self._if_any(start, last, partial(at_row, rows=height), height)
+        if tail:
+            self._at_the_end(lambda: at_row(integer(row.extent - tail), tail))
 
     def _reused_along(self, row: Variable, lane: Variable) -> bool:
         """Whether a load of neighbouring lanes is the same for every `row`."""
-        loads = [use for use, _ in walk(self.kernel.root) if use.kind == "load"]
-        return any(depends(load, lane) and not depends(load, row) for load in loads)
+        by_lane, by_row = Dependence(lane), Dependence(row)
+        return any(use.kind == "load" and by_lane(use) and not by_row(use) for use, _ in self.nest.uses)
 
 
-def _tile_rows(extent: int) -> int:
-    """The rows of a tile: as many as divide the extent, since what is left over is a second piece of code."""
-    return next((rows for rows in range(ROWS, 3, -1) if extent % rows == 0), ROWS)
-
-
-def _runs(extent: int, step: int) -> list[tuple[int, int, int]]:
-    """(step, first, count) of the runs that cover `extent`: as many whole steps as fit, then one shorter."""
-    whole, rest = divmod(extent, step)
-    runs = [(step, 0, whole)] if whole else []
-    return [*runs, (rest, whole * step, 1)] if rest else runs
+def lane_of(nest: Nest, sizes: Mapping[object, int], target: Target) -> Variable | None:
+    """The loop that is best written in vectors."""
+    return best_lane(nest, lanes_of(nest, target), sizes)

@@ -1,17 +1,18 @@
-"""Programs as a sequence of kernels over arrays in memory, and the steps made of them."""
+"""Programs as nests over arrays in memory, and the steps made of them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from chainrule.engines.loop import Array, Loop
-from chainrule.engines.native.driver import Layout, StepWriter, aligned
-from chainrule.engines.native.kernels import KernelWriter, Packed, pack_operands
-from chainrule.engines.native.plan import Kernel, copy_kernel, plan, size
+from chainrule.engines.native.driver import Layout, StepWriter
+from chainrule.engines.native.kernels import KernelWriter
+from chainrule.engines.native.schedule import ALIGNMENT, Arena, Home, Item, Schedule
+from chainrule.engines.native.storage import ORDER, Storage, padded, row_major
+from chainrule.engines.native.target import Target
+from chainrule.engines.native.team import TeamWriter
 from chainrule.engines.native.text import (
     INTEGER,
     POINTER,
@@ -21,242 +22,275 @@ from chainrule.engines.native.text import (
     Value,
     constant,
     integer,
+    vector,
 )
-from chainrule.ir import Apply, ArrayType, Const, Node, Program
+from chainrule.ir import Const, Node, Program, topological_order
 
 
-def nbytes(type: ArrayType) -> int:
-    """The size of an array in memory."""
-    return size(type) * type.dtype.numpy.itemsize
+class Literals:
+    """The literal arrays of some programs, in the order in which generated code is given their pointers."""
 
+    def __init__(self, programs: Sequence[Program]) -> None:
+        nodes = [node for program in programs for node in topological_order(program.outputs)]
+        self.nodes = [n for n in dict.fromkeys(nodes) if isinstance(n, Const) and isinstance(n.value, np.ndarray)]
+        self.arrays: list[Array] = [np.ascontiguousarray(node.value) for node in self.nodes]
 
-class Arena:
-    """Places in a block of memory, given out and taken back at the time of planning."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._free: list[tuple[int, int]] = []
-
-    def take(self, count: int) -> int:
-        """The offset of `count` free bytes."""
-        wanted = aligned(max(count, 1))
-        fitting = [hole for hole in self._free if hole[1] >= wanted]
-        if fitting:
-            start, length = min(fitting, key=lambda hole: hole[1])
-            self._free.remove((start, length))
-            if length > wanted:
-                self._free.append((start + wanted, length - wanted))
-            return start
-        self.size += wanted
-        return self.size - wanted
-
-    def give_back(self, start: int, count: int) -> None:
-        """Make a place free again, joined with its free neighbours."""
-        length = aligned(max(count, 1))
-        for hole in list(self._free):
-            if hole[0] + hole[1] == start:
-                self._free.remove(hole)
-                start, length = hole[0], length + hole[1]
-            elif start + length == hole[0]:
-                self._free.remove(hole)
-                length += hole[1]
-        self._free.append((start, length))
-
-
-@dataclass
-class _Job:
-    target: object
-    name: str
-    sources: list[object]
+    @property
+    def storages(self) -> dict[Node, Storage]:
+        return {node: row_major(node.type) for node in self.nodes}
 
 
 class Sequencer:
     """The kernels of one program, written into a module once, and called wherever its arrays are known."""
 
     def __init__(
-        self, module: Module, prefix: str, program: Program, arena: Arena, vector_bytes: int, keep: list[Array]
+        self,
+        module: Module,
+        prefix: str,
+        program: Program,
+        given: Mapping[Node, Storage],
+        homes: Sequence[Home],
+        target: Target,
+        arena: Arena,
     ) -> None:
-        self.program, self.arena, self.keep = program, arena, keep
-        self.jobs: list[_Job] = []
-        self.work = 0
-        self._places: dict[object, int] = {}
-        self._write(module, prefix, vector_bytes)
+        self.program, self.homes = program, homes
+        self.schedule = Schedule(program, given, homes, target, arena)
+        self._names: dict[Item, str] = {}
+        self._buffers: dict[Item, list[object]] = {}
+        for number, item in enumerate(self.schedule.items):
+            things = [*(result.target for result in item.nest.results), *item.nest.sources]
+            parts = {thing: self.schedule.part(thing) for thing in things}
+            self._buffers[item] = list(dict.fromkeys(parts.values()))
+            writer = KernelWriter(
+                module,
+                f"{prefix}_{number}",
+                item.nest,
+                item.lane,
+                self._buffers[item],
+                parts,
+                self.schedule.sizes(item.nest),
+                target,
+            )
+            self._names[item] = writer.write()
 
-    def _write(self, module: Module, prefix: str, vector_bytes: int) -> None:
-        """Kernels, and the places of what they leave for each other.
+    @property
+    def extents(self) -> set[int]:
+        """The extents of rows that are divided among threads."""
+        return {item.nest.rows.extent for item in self.schedule.items if item.divided and item.nest.rows is not None}
 
-        Each output is a target of its own, numbered; a value that is asked for twice, or is an input, is copied.
-        """
-        outputs = self.program.outputs
-        slots: dict[Node, int] = {}
-        for k, node in enumerate(outputs):
-            if isinstance(node, Apply):
-                slots.setdefault(node, k)
-        kernels: list[tuple[object, Kernel]] = []
-        for kernel in plan(outputs):
-            copies, kernel = pack_operands(kernel)
-            kernels += [(packed, copy) for packed, copy in copies]
-            kernels.append((kernel.node, kernel))
-        for k, node in enumerate(outputs):
-            if slots.get(node) != k:
-                kernels.append((k, copy_kernel(node)))
-        last_use: dict[object, int] = {}
-        for place, (_, kernel) in enumerate(kernels):
-            last_use.update((source, place) for source in kernel.sources)
-        self.slots = slots
-        for place, (target, kernel) in enumerate(kernels):
-            sources: list[object] = list(kernel.sources)
-            if self._in_arena(target):
-                self._places[target] = self.arena.take(self._bytes(target))
-            if math.prod(variable.extent for variable in kernel.variables):
-                name = f"{prefix}_{place}"
-                KernelWriter(module, name, kernel, sources, vector_bytes).write()
-                self.jobs.append(_Job(target, name, sources))
-                self.work += kernel.work
-            for source in sources:
-                if last_use[source] == place and source in self._places:
-                    self.arena.give_back(self._places[source], self._bytes(source))
+    def call(self, function: Function, arena: Value, known: dict[object, Value], team: TeamWriter) -> None:
+        """Instructions that compute every output into its home; `known` has a pointer for each buffer outside."""
+        for phase in self.schedule.phases:
+            for item in phase:
+                if item.divided:
+                    self._call(function, item, arena, known, team)
+                    continue
+                for buffer in self._buffers[item]:  # a pointer made for one thread is not there for the others
+                    self._pointer(function, buffer, arena, known)
+                with team.only(team.last):
+                    self._call(function, item, arena, known, team)
+            team.wait()
 
-    def _in_arena(self, target: object) -> bool:
-        return isinstance(target, Packed) or (isinstance(target, Apply) and target not in self.slots)
+    def _pointer(self, function: Function, buffer: object, arena: Value, known: dict[object, Value]) -> Value:
+        if buffer not in known:
+            known[buffer] = function.offset(arena, self.schedule.places[buffer], "i8")
+        return known[buffer]
 
-    def _bytes(self, target: object) -> int:
-        if isinstance(target, Packed):
-            return target.size * target.dtype.numpy.itemsize
-        assert isinstance(target, Node)
-        return nbytes(target.type)
-
-    def call(self, function: Function, arena: Value, inputs: Mapping[Node, Value], outputs: Sequence[Value]) -> None:
-        """Instructions that compute every output into the memory given for it."""
-        known: dict[object, Value] = {node: outputs[k] for node, k in self.slots.items()}
-        for node, place in inputs.items():
-            known[node] = place
-        known.update(enumerate(outputs))
-
-        def pointer(target: object) -> Value:
-            if target not in known:
-                if isinstance(target, Const):
-                    known[target] = self._literal(function, target)
-                else:
-                    known[target] = function.offset(arena, self._places[target], "i8")
-            return known[target]
-
-        for job in self.jobs:
-            arguments = ", ".join(str(pointer(each)) for each in (job.target, *job.sources))
-            function.do(f"call void @{job.name}({arguments})")
-
-    def _literal(self, function: Function, node: Const) -> Value:
-        array = np.ascontiguousarray(node.value)
-        self.keep.append(array)
-        return function.let(POINTER, f"inttoptr i64 {array.ctypes.data} to ptr")
+    def _call(self, function: Function, item: Item, arena: Value, known: dict[object, Value], team: TeamWriter) -> None:
+        rows = item.nest.rows
+        if item.divided and rows is not None:
+            bounds = team.share(rows.extent)
+        else:
+            bounds = integer(0), integer(1 if rows is None else rows.extent)
+        pointers = [self._pointer(function, buffer, arena, known) for buffer in self._buffers[item]]
+        arguments = ", ".join(map(str, (*pointers, *bounds)))
+        function.do(f"call void @{self._names[item]}({arguments})")
 
 
 class MemoryStepWriter(StepWriter):
-    """Steps made of kernels. What is carried is where the state is, and where its next value goes: they take turns."""
+    """Steps made of kernels. The state is changed where it lies.
+
+    `strides` has those of the rows and of the fixed arrays as the caller has them, in elements.
+    """
 
     def __init__(
-        self, module: Module, loop: Loop, programs: Mapping[int, Program], states: tuple[ArrayType, ...], bytes: int
+        self,
+        module: Module,
+        loop: Loop,
+        programs: Mapping[int, Program],
+        strides: Mapping[str, tuple[int, ...]],
+        target: Target,
     ) -> None:
-        self.module, self.loop = module, loop
-        self.keep: list[Array] = []
+        self.module, self.loop, self.strides, self.target = module, loop, strides, target
+        self._literals = Literals(list(programs.values()))
+        self.literals = len(self._literals.arrays)
         arena = Arena()
-        self.row_types = {
-            node.name: node.type for node in programs[loop.batch_sizes[0]].inputs if node.name in loop.rows
-        }
-        self.gathered = (
-            {name: arena.take(nbytes(type)) for name, type in self.row_types.items()} if loop.shuffles else {}
-        )
-        self.loss_place = arena.take(8)
+        self.loss_place = arena.take(2 * ALIGNMENT)
+        types = {node.name: node.type for node in programs[loop.batch_sizes[0]].inputs}
+        self.types = tuple(types[name] for name in loop.state)
         self.sequencers = {
-            count: Sequencer(module, f"step{count}", program, arena, bytes, self.keep)
-            for count, program in programs.items()
+            count: self._sequencer(module, program, target, arena) for count, program in programs.items()
         }
-        self.layout = Layout(states, loop.row_count if loop.shuffles else 0, arena.size)
-        self.pointers: dict[str, Value] = {}
-        self.workspace = Value("poison", POINTER)
-        self._write_snapshot(bytes)
+        order = loop.row_count if loop.shuffles else 0
+        self.layout = Layout(tuple(map(padded, self.types)), order, arena.size)
+        self._write_snapshot()
+
+    def _sequencer(self, module: Module, program: Program, target: Target, arena: Arena) -> Sequencer:
+        given: dict[Node, Storage] = dict(self._literals.storages)
+        inputs = {node.name: node for node in program.inputs}
+        count = 0
+        for name, node in inputs.items():
+            type = node.type
+            if name in self.loop.state:
+                given[node] = padded(type)
+            else:
+                ordered = self.loop.shuffles and name in self.loop.rows
+                given[node] = Storage(type.concrete_shape, self.strides[name], type.dtype, ordered)
+            if name in self.loop.rows:
+                count = type.concrete_shape[0]
+        homes = [Home(row_major(program.outputs[0].type))]
+        homes += [
+            Home(padded(output.type), inputs[name])
+            for name, output in zip(self.loop.state, program.outputs[1:], strict=True)
+        ]
+        return Sequencer(module, f"step{count}", program, given, homes, target, arena)
+
+    @property
+    def arrays(self) -> list[Array]:
+        """The literal arrays."""
+        return self._literals.arrays
 
     @property
     def work(self) -> float:
-        return max(sequencer.work for sequencer in self.sequencers.values())
+        return max(sequencer.schedule.work for sequencer in self.sequencers.values())
 
-    def begin(self, function: Function, workspace: Value, data: Sequence[Value]) -> list[Value]:
-        self.pointers = dict(zip((*self.loop.rows, *self.loop.fixed), data, strict=True))
+    @property
+    def phases(self) -> int:
+        """The most phases of a step."""
+        return max(len(sequencer.schedule.phases) for sequencer in self.sequencers.values())
+
+    def begin(self, function: Function, workspace: Value, data: Sequence[Value], team: TeamWriter) -> list[Value]:
+        names = (*self.loop.rows, *self.loop.fixed)
+        self.pointers = dict(zip(names, data, strict=False))
+        self.constants = dict(zip(self._literals.nodes, data[len(names) :], strict=True))
         self.workspace = workspace
-        return [workspace, function.offset(workspace, self.layout.copy(1), "i8")]
+        team.divide({extent for sequencer in self.sequencers.values() for extent in sequencer.extents})
+        return []
 
     def step(
-        self, function: Function, size: int, start: Value, order: Value | None, carried: Sequence[Value]
+        self,
+        function: Function,
+        size: int,
+        start: Value,
+        order: Value | None,
+        parity: Value,
+        carried: Sequence[Value],
+        team: TeamWriter,
     ) -> tuple[Value, list[Value]]:
-        current, following = carried
-        arena = function.offset(self.workspace, self.layout.arena, "i8")
-        sequencer = self.sequencers[size]
-        named = dict(self.pointers)
-        for name, type in self.row_types.items():
-            named[name] = self._rows(function, name, type, size, start, order, arena)
-        for name, offset in zip(self.loop.state, self.layout.offsets, strict=True):
-            named[name] = function.offset(current, offset, "i8")
-        inputs: dict[Node, Value] = {node: named[node.name] for node in sequencer.program.inputs}
-        loss = function.offset(arena, self.loss_place, "i8")
-        targets = [loss, *(function.offset(following, offset, "i8") for offset in self.layout.offsets)]
-        sequencer.call(function, arena, inputs, targets)
+        f, sequencer = function, self.sequencers[size]
+        arena = f.offset(self.workspace, self.layout.arena, "i8")
+        # A thread may read the loss while a quicker one is in the next step already.
+        loss = f.offset(arena, f.integer_operation("mul", parity, ALIGNMENT), "i8")
+        loss = f.offset(loss, self.loss_place, "i8")
+        known: dict[object, Value] = {sequencer.homes[0]: loss}
+        for literal, pointer in self.constants.items():
+            known[literal] = pointer
+        if order is not None:
+            known[ORDER] = f.offset(order, start, INTEGER)
+        offsets = dict(zip(self.loop.state, self.layout.offsets, strict=True))
+        for node in sequencer.program.inputs:
+            name = node.name
+            if name in offsets:
+                known[node] = f.offset(self.workspace, offsets[name], "i8")
+            elif name in self.loop.rows and order is None:
+                row = self.strides[name][0] * node.type.dtype.numpy.itemsize
+                known[node] = f.offset(self.pointers[name], f.integer_operation("mul", start, row), "i8")
+            else:
+                known[node] = self.pointers[name]
+        sequencer.call(f, arena, known, team)
         register = REGISTER_TYPES[sequencer.program.outputs[0].type.dtype]
-        return function.load(register, loss), [following, current]
+        return f.load(register, loss), []
 
-    def _rows(
-        self, f: Function, name: str, type: ArrayType, count: int, start: Value, order: Value | None, arena: Value
-    ) -> Value:
-        """Where the rows of a batch are: in place, or copied together in the order of this epoch."""
-        row = nbytes(type) // type.concrete_shape[0]
-        data = self.pointers[name]
-        if order is None:
-            return f.offset(data, f.integer_operation("mul", start, row), "i8")
-        batch = f.offset(arena, self.gathered[name], "i8")
-        if row:
-            with f.loop(count) as k:
-                place = f.load(INTEGER, f.offset(order, f.integer_operation("add", start, k), INTEGER))
-                source = f.offset(data, f.integer_operation("mul", place, row), "i8")
-                copy_bytes(f, f.offset(batch, f.integer_operation("mul", k, row), "i8"), source, row)
-        return batch
+    def snapshot(self, function: Function, carried: Sequence[Value], target: Value, team: TeamWriter) -> Value:
+        arguments = ", ".join(map(str, (self.workspace, target, team.thread, team.threads)))
+        return function.let("i1", f"call i1 @snapshot({arguments})")
 
-    def snapshot(self, function: Function, carried: Sequence[Value], target: Value) -> Value:
-        return function.call("i1", "snapshot", carried[0], target)
+    def finish(self, function: Function, carried: Sequence[Value]) -> None:
+        """The state is in its place."""
 
-    def finish(self, function: Function, carried: Sequence[Value], target: Value) -> None:
-        copy_bytes(function, target, carried[0], self.layout.copy_size)
-
-    def _write_snapshot(self, vector_bytes: int) -> None:
-        """`snapshot(state, target)`: a copy, and whether all floats in it are finite, in one pass."""
+    def _write_snapshot(self) -> None:
+        """`snapshot(state, target, thread, threads)`: a copy, and whether all floats in it are finite, in one pass."""
         f = Function(
             self.module,
             "snapshot",
             "i1",
-            [("state", "ptr noalias readonly"), ("target", "ptr noalias")],
+            [("state", "ptr noalias readonly"), ("target", "ptr noalias"), ("thread", INTEGER), ("threads", INTEGER)],
             "nounwind noinline",
             "internal",
         )
         finite = Value("true", "i1")
-        for type, offset in zip(self.layout.types, self.layout.offsets, strict=True):
-            source, target = (f.offset(Value(name, POINTER), offset, "i8") for name in ("%state", "%target"))
-            if not type.dtype.is_float or not size(type):
-                copy_bytes(f, target, source, nbytes(type))
-                continue
-            element = REGISTER_TYPES[type.dtype]
-            loop = f.open_loop(size(type), [constant(0, element)])
-            value = f.load(element, f.offset(source, loop.index, element))
-            f.store(value, f.offset(target, loop.index, element))
-            # A product with zero is zero, or NaN if the value is not finite.
-            zero = f.let(element, f"fmul {value}, {constant(0, element).text}")
-            total = f.let(element, f"fadd reassoc {loop.carried[0]}, {zero.text}")
-            f.close_loop(loop, [total])
-            ordered = f.let("i1", f"fcmp ord {total}, {total.text}")
-            finite = f.let("i1", f"and {finite}, {ordered.text}")
+        for storage, offset in zip(self.layout.states, self.layout.offsets, strict=True):
+            finite = self._write_copy(f, storage, offset, finite)
         f.do(f"ret {finite}")
         f.finish()
 
+    def _write_copy(self, f: Function, storage: Storage, offset: int, finite: Value) -> Value:
+        """This thread's share of one state, whose place in memory ends with a whole cache line."""
+        element = REGISTER_TYPES[storage.dtype]
+        width = self.target.vector_bytes // storage.dtype.numpy.itemsize
+        vectors = -(-storage.size // width)
+        if not vectors:
+            return finite
+        bounds = []
+        for number in (Value("%thread", INTEGER), f.integer_operation("add", Value("%thread", INTEGER), 1)):
+            bounds.append(f.let(INTEGER, f"udiv {f.integer_operation('mul', number, vectors)}, %threads"))
+        names = f.fresh_label("some"), f.fresh_label("none")
+        before = f.block
+        f.branch(f.let("i1", f"icmp ult {bounds[0]}, {bounds[1].text}"), *names)
+        f.label(names[0])
+        type = vector(element, width) if storage.dtype.is_float else vector("i8", self.target.vector_bytes)
+        pointers = [f.offset(Value(name, POINTER), offset, "i8") for name in ("%state", "%target")]
+        loop = f.open_loop(bounds[1], [constant(0, type)], start=bounds[0])
+        value = f.load(type, f.offset(pointers[0], loop.index, type), ", align 8")
+        f.store(value, f.offset(pointers[1], loop.index, type), ", align 8")
+        total = loop.carried[0]
+        if storage.dtype.is_float:
+            # A product with zero is zero, or NaN if the value is not finite.
+            zero = f.let(type, f"fmul {value}, {constant(0, type).text}")
+            total = f.let(type, f"fadd {total}, {zero.text}")
+        f.close_loop(loop, [total])
+        here = Value("true", "i1")
+        if storage.dtype.is_float:
+            ordered = f.let(vector("i1", width), f"fcmp ord {total}, zeroinitializer")
+            here = f.call("i1", f"llvm.vector.reduce.and.v{width}i1", ordered)
+        inside = f.block
+        f.jump(names[1])
+        f.label(names[1])
+        share = f.phi("i1", [(Value("true", "i1"), before), (here, inside)])
+        return f.let("i1", f"and {finite}, {share.text}")
 
-def copy_bytes(f: Function, target: Value, source: Value, count: int) -> None:
-    """Copy a constant number of bytes."""
-    if count:
-        f.module.declare("llvm.memcpy.p0.p0.i64", "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
-        f.do(f"call void @llvm.memcpy.p0.p0.i64({target}, {source}, {integer(count)}, i1 false)")
+
+class ProgramWriter:
+    """`call(workspace, arrays)`: one program on arrays without gaps; `arrays` has inputs, literals, then outputs."""
+
+    def __init__(self, module: Module, program: Program, target: Target) -> None:
+        literals = Literals([program])
+        self.arrays = literals.arrays
+        given: dict[Node, Storage] = {**literals.storages, **{node: row_major(node.type) for node in program.inputs}}
+        homes = [Home(row_major(output.type)) for output in program.outputs]
+        arena = Arena()
+        sequencer = Sequencer(module, "kernel", program, given, homes, target, arena)
+        self.arena_size = arena.size
+        f = Function(module, "call", "void", [("workspace", "ptr noalias"), ("arrays", "ptr noalias")])
+        buffers: list[object] = [*program.inputs, *literals.nodes, *homes]
+        arrays = Value("%arrays", POINTER)
+        known: dict[object, Value] = {
+            buffer: f.load(POINTER, f.offset(arrays, place, POINTER)) for place, buffer in enumerate(buffers)
+        }
+        team = TeamWriter(
+            f, integer(0), integer(1), Value("null", POINTER), arrivals=0, awaited=0, yields=0, alone=True, pause=""
+        )
+        team.divide(sequencer.extents)
+        sequencer.call(f, Value("%workspace", POINTER), known, team)
+        f.do("ret void")
+        f.finish()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from chainrule.engines.loop import Loop
 from chainrule.engines.native.driver import Layout, StepWriter
+from chainrule.engines.native.team import TeamWriter
 from chainrule.engines.native.text import INTEGER, POINTER, Function, Value, element_type
 from chainrule.engines.native.unrolled import NotUnrollableError, Unroller, fits
 from chainrule.ir import ArrayType, Node, Program
@@ -18,9 +19,13 @@ MOST_GATHERED = 64
 class RegisterStepWriter(StepWriter):
     """Unrolled steps. Raises NotUnrollableError where a program does not fit."""
 
+    alone = True
+
     def __init__(self, loop: Loop, programs: dict[int, Program], layout: Layout) -> None:
         self.loop, self.programs, self.layout = loop, programs, layout
         self.types = {node.name: node.type for node in programs[loop.batch_sizes[0]].inputs}
+        self.states = [self.types[name] for name in loop.state]
+        self.workspace = Value("null", POINTER)
         for program in programs.values():
             if not fits([*program.inputs, *program.nodes]):
                 raise NotUnrollableError
@@ -31,18 +36,26 @@ class RegisterStepWriter(StepWriter):
         self.loaded: dict[str, Value] = {}
         self.work = 0
 
-    def begin(self, function: Function, workspace: Value, data: Sequence[Value]) -> list[Value]:
+    def begin(self, function: Function, workspace: Value, data: Sequence[Value], team: TeamWriter) -> list[Value]:
+        self.workspace = workspace
         unroller = Unroller(function)
         self.pointers = dict(zip((*self.loop.rows, *self.loop.fixed), data, strict=True))
         once = (*self.loop.rows, *self.loop.fixed) if self.whole else self.loop.fixed
         self.loaded = {name: unroller.load(self.pointers[name], self.types[name]) for name in once}
         return [
             unroller.load(function.offset(workspace, offset, "i8"), type)
-            for offset, type in zip(self.layout.offsets, self.layout.types, strict=True)
+            for offset, type in zip(self.layout.offsets, self.states, strict=True)
         ]
 
     def step(
-        self, function: Function, size: int, start: Value, order: Value | None, carried: Sequence[Value]
+        self,
+        function: Function,
+        size: int,
+        start: Value,
+        order: Value | None,
+        parity: Value,
+        carried: Sequence[Value],
+        team: TeamWriter,
     ) -> tuple[Value, list[Value]]:
         program, unroller = self.programs[size], Unroller(function)
         named = {**self.loaded, **dict(zip(self.loop.state, carried, strict=True))}
@@ -75,16 +88,16 @@ class RegisterStepWriter(StepWriter):
             rows.append(unroller.load(address(place), row))
         return unroller.join(rows)
 
-    def snapshot(self, function: Function, carried: Sequence[Value], target: Value) -> Value:
+    def snapshot(self, function: Function, carried: Sequence[Value], target: Value, team: TeamWriter) -> Value:
         unroller = Unroller(function)
         finite = Value("true", "i1")
-        for value, offset, type in zip(carried, self.layout.offsets, self.layout.types, strict=True):
+        for value, offset, type in zip(carried, self.layout.offsets, self.states, strict=True):
             unroller.store(value, function.offset(target, offset, "i8"), type)
             if type.dtype.is_float:
                 finite = function.let("i1", f"and {finite}, {unroller.finite(value).text}")
         return finite
 
-    def finish(self, function: Function, carried: Sequence[Value], target: Value) -> None:
-        unroller = Unroller(function)
-        for value, offset, type in zip(carried, self.layout.offsets, self.layout.types, strict=True):
+    def finish(self, function: Function, carried: Sequence[Value]) -> None:
+        unroller, target = Unroller(function), self.workspace
+        for value, offset, type in zip(carried, self.layout.offsets, self.states, strict=True):
             unroller.store(value, function.offset(target, offset, "i8"), type)

@@ -8,7 +8,7 @@ with loop variables as indices it makes the body of a loop nest, with plain numb
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -199,6 +199,11 @@ class SymbolicEmitter:
     def convert(self, x: Expression, dtype: DType) -> Expression:
         return x if x.dtype is dtype else self.make("convert", dtype, x)
 
+    def random_uniform(
+        self, seed: Expression, stream: Expression, step: Expression, place: Expression, dtype: DType
+    ) -> Expression:
+        return self.make("random_uniform", dtype, seed, stream, step, place)
+
     def index(self, value: Dim) -> Index:
         return concrete(value)
 
@@ -317,10 +322,13 @@ def _compared(comparison: Comparison, x: float, y: float) -> bool:
     return {"<": x < y, "<=": x <= y, ">": x > y, ">=": x >= y, "==": x == y, "!=": x != y}[comparison]
 
 
-def walk(expression: Expression, times: int = 1) -> Iterator[tuple[Expression, int]]:
+def walk(
+    expression: Expression, times: int = 1, known: Collection[Expression] = ()
+) -> Iterator[tuple[Expression, int]]:
     """Every use of an expression below `expression`, itself first, and how often it is evaluated per element.
 
-    A shared operand is met once for each scope that evaluates it. Expressions inside indices are met too.
+    A shared operand is met once for each scope that evaluates it. Expressions inside indices are met too; what is
+    `known`, and all that is below it, is not.
     """
     seen: set[tuple[Expression, int]] = set()
     stack = [(expression, times)]
@@ -334,7 +342,7 @@ def walk(expression: Expression, times: int = 1) -> Iterator[tuple[Expression, i
         if node.kind == "reduce":
             for variable in node.payload[1]:
                 count *= variable.extent
-        stack.extend((argument, count) for argument in node.arguments)
+        stack.extend((argument, count) for argument in node.arguments if argument not in known)
         for affine in affines(node):
             stack.extend((atom, count) for atom, _ in affine.terms if isinstance(atom, Expression))
 
@@ -350,3 +358,26 @@ def affines(expression: Expression) -> list[Affine]:
     else:
         indices = []
     return [index for index in indices if isinstance(index, Affine)]
+
+
+class Dependence:
+    """Whether expressions differ along a loop variable; remembered, since every expression is asked for many times."""
+
+    def __init__(self, variable: Variable | None) -> None:
+        self.variable = variable
+        self._known: dict[Expression, bool] = {}
+
+    def __call__(self, expression: Expression) -> bool:
+        if self.variable is None:
+            return False
+        found = self._known.get(expression)
+        if found is None:
+            found = any(map(self, expression.arguments)) or any(map(self.index, affines(expression)))
+            self._known[expression] = found
+        return found
+
+    def index(self, index: Index) -> bool:
+        """Whether an index differs."""
+        return isinstance(index, Affine) and any(
+            atom is self.variable or (isinstance(atom, Expression) and self(atom)) for atom, _ in index.terms
+        )

@@ -17,6 +17,10 @@ from chainrule.ir import DType
 POINTER = "ptr"
 INTEGER = "i64"
 
+_FOLDED = {"add": "0", "sub": "0", "mul": "1"}
+"""Operations on indices that are carried out at once where they can be, and the operand on the right that changes
+nothing."""
+
 REGISTER_TYPES = {DType.FLOAT64: "double", DType.FLOAT32: "float", DType.INT64: "i64", DType.BOOL: "i1"}
 MEMORY_TYPES = {**REGISTER_TYPES, DType.BOOL: "i8"}
 
@@ -105,6 +109,8 @@ class Module:
 
     functions: list[str] = field(default_factory=list)
     declarations: dict[str, str] = field(default_factory=dict)
+    bodies: dict[str, str] = field(default_factory=dict)
+    """The names of functions that may be called in the place of others with the same body."""
 
     def declare(self, name: str, signature: str) -> None:
         """Declare a function once; `signature` is the whole line."""
@@ -131,7 +137,8 @@ class Function:
     ) -> None:
         self.module = module
         arguments = ", ".join(f"{type} %{argument}" for argument, type in parameters)
-        self._head = f"define {linkage} {result} @{name}({arguments}) {attributes} {{"
+        self.name = name
+        self._before, self._after = f"define {linkage} {result} @", f"({arguments}) {attributes} {{"
         self._lines: list[str] = ["entry:"]
         self._count = 0
         self.block = "entry"
@@ -197,6 +204,13 @@ class Function:
 
     def integer_operation(self, operation: str, i: Value, j: Value | int) -> Value:
         right = integer(j) if isinstance(j, int) else j
+        name = operation.split()[0]
+        if name in _FOLDED:
+            if right.text == _FOLDED[name]:
+                return i
+            if i.text.lstrip("-").isdigit() and right.text.lstrip("-").isdigit():
+                x, y = int(i.text), int(right.text)
+                return integer(x + y if name == "add" else x * y if name == "mul" else x - y)
         return self.let(INTEGER, f"{operation} {i}, {right.text}")
 
     def open_loop(
@@ -236,4 +250,13 @@ class Function:
 
     def finish(self) -> None:
         """Hand the function to its module."""
-        self.module.functions.append("\n".join([self._head, *self._lines, "}"]))
+        head = f"{self._before}{self.name}{self._after}"
+        self.module.functions.append("\n".join([head, *self._lines, "}"]))
+
+    def finish_once(self) -> str:
+        """The same, unless the module has one that differs in nothing but its name; gives the name to call."""
+        body = "\n".join([self._after, *self._lines])
+        known = self.module.bodies.setdefault(body, self.name)
+        if known == self.name:
+            self.finish()
+        return known

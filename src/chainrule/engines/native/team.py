@@ -1,0 +1,184 @@
+"""Threads that run the same generated code side by side: how they divide rows, and how they wait for each other."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from chainrule.engines.loop import EngineError
+from chainrule.engines.native.kernels import GRAIN
+from chainrule.engines.native.target import Target
+from chainrule.engines.native.text import INTEGER, Function, Module, Value, integer
+
+SPINS: Final = 2000
+"""How often a thread looks whether the others have arrived before it lets other threads have the processor."""
+
+SECONDS_PER_OPERATION: Final = 1.5e-11
+"""One operation of a product in vectors of eight, measured; a step's operations are mostly these."""
+
+SECONDS_PER_PHASE: Final = 3e-6
+"""What a thread must have to do between two barriers to be worth waking up for: several times what a barrier costs."""
+
+
+def seconds_for(work: float, target: Target) -> float:
+    """What so many operations take one thread, roughly."""
+    return work * SECONDS_PER_OPERATION * max(32 / target.vector_bytes, 1)
+
+
+def threads_for(work: float, phases: int, limit: int) -> int:
+    """How many threads a step of so many operations is divided among, of `limit` that may be used.
+
+    >>> threads_for(10_000, 2, 8), threads_for(50_000_000, 2, 8)
+    (1, 8)
+    """
+    worthwhile = work * SECONDS_PER_OPERATION / (max(phases, 1) * SECONDS_PER_PHASE)
+    return max(1, min(limit, int(worthwhile)))
+
+
+def available() -> int:
+    """The processors that this process may use: those of its affinity mask, and at most CHAINRULE_NUM_THREADS.
+
+    Raises EngineError where that variable is not a whole number of at least 1.
+    """
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("CHAINRULE_NUM_THREADS", "").strip()
+    if not wanted:
+        return processors
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise EngineError(f"CHAINRULE_NUM_THREADS is {wanted!r}; it should be a whole number of at least 1")
+    return min(int(wanted), processors)
+
+
+@functools.cache
+def yielding() -> int:
+    """The address of the operating system's function that lets another thread run; 0 where there is none."""
+    library, name = ("kernel32", "SwitchToThread") if sys.platform == "win32" else (None, "sched_yield")
+    try:
+        return ctypes.cast(getattr(ctypes.CDLL(library), name), ctypes.c_void_p).value or 0
+    except (AttributeError, OSError):
+        return 0
+
+
+def pause(target: Target) -> str:
+    """The instruction that tells the processor that this is a waiting loop; "" where none is known."""
+    if target.is_x86:
+        return "call void @llvm.x86.sse2.pause()"
+    return "call void @llvm.aarch64.hint(i32 1)" if target.architecture == "arm" else ""
+
+
+class TeamWriter:
+    """Writes what a thread does as one of a team. `alone` code is for a single thread and has no barriers."""
+
+    def __init__(
+        self,
+        function: Function,
+        thread: Value,
+        threads: Value,
+        control: Value,
+        *,
+        arrivals: int,
+        awaited: int,
+        yields: int,
+        alone: bool,
+        pause: str,
+    ) -> None:
+        self.function, self.thread, self.threads, self.control = function, thread, threads, control
+        self.alone = alone
+        self.last = function.integer_operation("sub", threads, 1)
+        self._ranges: dict[int, tuple[Value, Value]] = {}
+        if not alone:
+            _write_barrier(function.module, arrivals, awaited, yields, pause)
+
+    @contextmanager
+    def only(self, thread: Value) -> Iterator[None]:
+        """Instructions for one thread."""
+        f = self.function
+        if self.alone:
+            yield
+            return
+        names = f.fresh_label("mine"), f.fresh_label("after")
+        f.branch(f.let("i1", f"icmp eq {self.thread}, {thread.text}"), *names)
+        f.label(names[0])
+        yield
+        f.jump(names[1])
+        f.label(names[1])
+
+    def wait(self) -> None:
+        """Wait until all threads are here."""
+        if not self.alone:
+            self.function.do(f"call void @barrier({self.control}, {self.thread}, {self.threads})")
+
+    def divide(self, extents: Iterator[int] | set[int]) -> None:
+        """Work out this thread's share of axes of these extents, once for the whole run."""
+        f = self.function
+        following = f.integer_operation("add", self.thread, 1)
+        for extent in sorted(extents):
+            if self.alone:
+                self._ranges[extent] = integer(0), integer(extent)
+                continue
+            blocks = -(-extent // GRAIN)
+            bounds = []
+            for number in (self.thread, following):
+                block = f.let(INTEGER, f"udiv {f.integer_operation('mul', number, blocks)}, {self.threads.text}")
+                row = f.integer_operation("mul", block, GRAIN)
+                inside = f.let("i1", f"icmp ult {row}, {extent}")
+                bounds.append(f.let(INTEGER, f"select {inside}, {row}, i64 {extent}"))
+            self._ranges[extent] = bounds[0], bounds[1]
+
+    def share(self, extent: int) -> tuple[Value, Value]:
+        """The first row of this thread's, and the first that is not its own any more."""
+        return self._ranges[extent]
+
+
+def _write_barrier(module: Module, arrivals: int, awaited: int, yields: int, pause: str) -> None:
+    """`barrier(control, thread, threads)`: arrivals are only ever counted up, so nothing has to be reset.
+
+    `pause` is the instruction that tells the processor that this is a waiting loop.
+    """
+    f = Function(
+        module,
+        "barrier",
+        "void",
+        [("control", "ptr"), ("thread", INTEGER), ("threads", INTEGER)],
+        attributes="nounwind noinline",
+        linkage="internal",
+    )
+    control, thread, threads = Value("%control", "ptr"), Value("%thread", INTEGER), Value("%threads", INTEGER)
+    f.branch(f.let("i1", f"icmp eq {threads}, 1"), "return", "several")
+    f.label("several")
+    line = f.integer_operation("mul", thread, 8)
+    own = f.offset(f.offset(control, awaited, INTEGER), line, INTEGER)
+    target = f.integer_operation("add", f.load(INTEGER, own), threads)
+    f.store(target, own)
+    counter = f.offset(control, arrivals, INTEGER)
+    before = f.let(INTEGER, f"atomicrmw add {counter}, i64 1 acq_rel, align 8")
+    now = f.integer_operation("add", before, 1)
+    f.branch(f.let("i1", f"icmp uge {now}, {target.text}"), "return", "look")
+    f.label("look")
+    line_number, (count,) = f.open_phis([INTEGER])
+    seen = f.let(INTEGER, f"load atomic i64, {counter} acquire, align 8")
+    f.branch(f.let("i1", f"icmp uge {seen}, {target.text}"), "return", "spin")
+    f.label("spin")
+    if pause:
+        name = pause.split("(")[0].removeprefix("call void @")
+        module.declare(name, f"declare void @{name}({'i32' if 'i32' in pause else ''})")
+        f.do(pause)
+    more = f.integer_operation("add", count, 1)
+    f.branch(f.let("i1", f"icmp ult {more}, {SPINS}"), "again", "give")
+    f.label("give")
+    function = f.load("ptr", f.offset(control, yields, INTEGER))
+    f.branch(f.let("i1", f"icmp eq {function}, null"), "again", "call")
+    f.label("call")
+    f.let("i32", f"call i32 {function.text}()")
+    f.jump("again")
+    f.label("again")
+    f.close_phis(line_number, [count], ([integer(0)], "several"), ([more], "again"))
+    f.jump("look")
+    f.label("return")
+    f.do("ret void")
+    f.finish()
