@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,9 @@ from chainrule.cli import app
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("suite")
+
+# What a test compiles is compiled, and the user's own cache is left alone; tests of the cache name a folder.
+os.environ["CHAINRULE_CACHE"] = "off"
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background, as by nohup, a process ignores Ctrl-C and its children inherit that.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from chainrule.functions import (
     binary_cross_entropy,
     cross_entropy,
+    dropout,
     elu,
     erf,
     gelu,
@@ -19,6 +20,9 @@ from chainrule.functions import (
     logsumexp,
     mean_squared_error,
     one_hot,
+    random_draws,
+    random_normal,
+    random_uniform,
     relu,
     rms_norm,
     sigmoid,
@@ -31,9 +35,24 @@ from chainrule.ir import ChainruleError, DTypeError, Program, ProgramError, Shap
 from chainrule.trace import TraceError, trace
 
 if TYPE_CHECKING:
-    from chainrule.derivation import Derivation, DerivationError, Verification, derive
+    from chainrule.derivation import Derivation, DerivationError, Verification, derive, equations
     from chainrule.networks import MLP, NetworkError, NeuralNetwork
-    from chainrule.training import SGD, BroadcastWarning, DivergenceWarning, FitResult, Optimizer, TrainingError, fit
+    from chainrule.training import (
+        LBFGS,
+        SGD,
+        Adam,
+        AdamW,
+        BroadcastWarning,
+        DivergenceWarning,
+        FitResult,
+        MissingDependencyError,
+        NAdam,
+        Optimizer,
+        RMSprop,
+        TrainingError,
+        fit,
+        schedules,
+    )
     from chainrule.transforms import GradientError, check_grads, grad, jvp, value_and_grad, vjp
 
 _HOME = {
@@ -42,6 +61,7 @@ _HOME = {
         "DerivationError",
         "Verification",
         "derive",
+        "equations",
     ),
     "chainrule.networks": (
         "MLP",
@@ -49,13 +69,20 @@ _HOME = {
         "NeuralNetwork",
     ),
     "chainrule.training": (
+        "LBFGS",
         "SGD",
+        "Adam",
+        "AdamW",
         "BroadcastWarning",
         "DivergenceWarning",
         "FitResult",
+        "MissingDependencyError",
+        "NAdam",
         "Optimizer",
+        "RMSprop",
         "TrainingError",
         "fit",
+        "schedules",
     ),
     "chainrule.transforms": (
         "GradientError",
@@ -85,8 +112,11 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "LBFGS",
     "MLP",
     "SGD",
+    "Adam",
+    "AdamW",
     "BroadcastWarning",
     "ChainruleError",
     "DTypeError",
@@ -95,11 +125,14 @@ __all__ = [
     "DivergenceWarning",
     "FitResult",
     "GradientError",
+    "MissingDependencyError",
+    "NAdam",
     "NetworkError",
     "NeuralNetwork",
     "Optimizer",
     "Program",
     "ProgramError",
+    "RMSprop",
     "ShapeError",
     "TraceError",
     "TrainingError",
@@ -108,7 +141,9 @@ __all__ = [
     "check_grads",
     "cross_entropy",
     "derive",
+    "dropout",
     "elu",
+    "equations",
     "erf",
     "fit",
     "gelu",
@@ -121,8 +156,12 @@ __all__ = [
     "logsumexp",
     "mean_squared_error",
     "one_hot",
+    "random_draws",
+    "random_normal",
+    "random_uniform",
     "relu",
     "rms_norm",
+    "schedules",
     "sigmoid",
     "silu",
     "softmax",

@@ -30,8 +30,9 @@ SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, 1e30, -1e-30]
 EXACT = {
     *(p.Permute, p.Reshape, p.Broadcast, p.Negate, p.Compare, p.LogicalAnd, p.LogicalOr, p.LogicalNot, p.Where),
     *(p.Abs, p.Sign, p.Maximum, p.Minimum, p.Relu, p.Slice, p.Pad, p.Concatenate, p.Gather, p.OneHot, p.Max, p.Min),
+    p.RandomUniform,
 }
-"""Primitives that choose or rename: their results are not rounded."""
+"""Primitives that choose, rename or draw: their results are not rounded."""
 
 ADDITIVE = {p.Sum, p.Mean, p.Contract, p.ScatterAdd}
 SHIFTED = {p.Gelu, p.GeluTanh, p.LogSoftmax, p.LogSumExp, p.Softmax, p.Elu, p.Sin, p.Cos}
@@ -283,6 +284,13 @@ def make_one_hot(b: Builder) -> Node:
     return p.OneHot(size, b.dtype)(indices(b, b.shape(2), size))
 
 
+def make_random_uniform(b: Builder) -> Node:
+    scalar = ArrayType((), DType.INT64)
+    zero = Const(0, scalar)
+    seed, step = b.like(zero, DType.INT64), b.choice([b.like(zero, DType.INT64), Const(77, scalar)])
+    return p.RandomUniform(b.shape(), int(b.rng.integers(5)), b.dtype)(seed, step)
+
+
 def positive(kind: Callable[[], p.Elementwise], shift: float) -> Callable[[Builder], Node]:
     """A function that is not defined everywhere, mostly where it is."""
 
@@ -327,6 +335,7 @@ RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     p.Gather: make_gather,
     p.ScatterAdd: make_scatter,
     p.OneHot: make_one_hot,
+    p.RandomUniform: make_random_uniform,
     p.Power: make_power,
     p.Divide: make_divide,
     p.Log: positive(p.Log, 0.3),

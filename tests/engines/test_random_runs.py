@@ -21,8 +21,8 @@ from chainrule import primitives as p
 from chainrule.calculus import backward
 from chainrule.engines import Loop, Outcome, evaluate, get_engine
 from chainrule.engines.loop import packed
-from chainrule.engines.native import NativeEngine, compilation, engine
-from chainrule.engines.native.memory import Arena
+from chainrule.engines.native import NativeEngine, compilation, engine, memory
+from chainrule.engines.native.schedule import Arena
 from chainrule.ir import ArrayType, DType, Input, Node, Program
 
 Array = NDArray[Any]
@@ -207,7 +207,7 @@ def test_no_kernel_writes_beside_its_buffer(seed: int, monkeypatch: pytest.Monke
         memories.append(np.full(size, FENCE, np.uint8))
         return memories[-1]
 
-    monkeypatch.setattr(compilation, "Arena", arena)
+    monkeypatch.setattr(memory, "Arena", arena)
     monkeypatch.setattr(compilation, "workspace", workspace)
     network = Network(seed)
     program = network.program(network.count)
@@ -366,11 +366,11 @@ def test_an_interrupt_while_a_divergence_is_traced_back_keeps_a_finite_state(
     loop, data = diverging("exp")
     called: list[int] = []
 
-    def call_in_thread(*_: object) -> None:
+    def call_in_threads(*_: object) -> None:
         called.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(engine._Run, "_call_in_thread", call_in_thread)
+    monkeypatch.setattr(engine._Run, "_call_in_threads", call_in_threads)
     outcome = NativeEngine(mode).run(loop, {"w": np.array([[3.0, 2.0]])}, data, 50, 0)
     assert called
     assert outcome.status == "interrupted"

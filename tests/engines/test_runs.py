@@ -271,9 +271,10 @@ def test_runs_in_two_threads_at_once_are_right(native: Engine) -> None:
 
 def test_a_repeated_run_is_compiled_once() -> None:
     engine = NativeEngine()
-    first = engine.compiled_loop(network_loop(4, 4))
-    assert engine.compiled_loop(network_loop(4, 4)) is first
-    assert engine.compiled_loop(network_loop(4, 2)) is not first
+    data = random_data(4)
+    first = engine.compiled_loop(network_loop(4, 4), data)
+    assert engine.compiled_loop(network_loop(4, 4), data) is first
+    assert engine.compiled_loop(network_loop(4, 2), data) is not first
     assert engine.compiled_program(step(4)) is engine.compiled_program(step(4))
 
 

@@ -1,4 +1,4 @@
-"""The order of rows: the cipher's published answers, and the same permutations from generated code."""
+"""The order of rows: every order once, and the same permutations from generated code."""
 
 from __future__ import annotations
 
@@ -9,21 +9,10 @@ import pytest
 
 from chainrule.engines import Loop, get_engine, permutation
 from chainrule.engines.native import NativeEngine
-from chainrule.engines.shuffle import threefry
 from chainrule.ir import ArrayType, Input, Program
 from chainrule.primitives import concatenate, sum_, take_slices
 
 ONES = 2**64 - 1
-
-
-@pytest.mark.parametrize(
-    ("word", "expected"),
-    [(0, (0xC2B6E3A8C2C69865, 0x6F81ED42F350084D)), (ONES, (0xE02CB7C4D95D277A, 0xD06633D0893B8B68))],
-)
-def test_the_cipher_gives_the_published_answers(word: int, expected: tuple[int, int]) -> None:
-    counter = np.array([word], np.uint64)
-    first, second = threefry((word, word), (counter, counter))
-    assert (int(first[0]), int(second[0])) == expected
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 100])

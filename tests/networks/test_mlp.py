@@ -12,7 +12,7 @@ from chainrule.derivation import derive
 from chainrule.ir import ChainruleError, ShapeError
 from chainrule.networks import ACTIVATIONS, MLP, NetworkError
 from chainrule.trace import trace
-from chainrule.training import TrainingError
+from chainrule.training import LBFGS, Adam, TrainingError
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((60, 4))
@@ -145,3 +145,16 @@ def test_the_output_follows_from_the_loss() -> None:
     assert MLP([2, 3], loss="cross_entropy").output == "softmax"
     assert MLP([2, 1], loss="binary_cross_entropy").output == "sigmoid"
     assert MLP([2, 1]).output == "linear"
+
+
+@pytest.mark.parametrize("optimizer", [Adam(0.01), LBFGS()])
+def test_another_optimizer(optimizer: Any) -> None:
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    network = MLP([2, 8, 1], hidden="tanh", seed=0)
+    losses = network.fit(X, X[:, 0] * X[:, 1], epochs=200, optimizer=optimizer).history["loss"]
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_a_rate_beside_an_optimizer_is_refused() -> None:
+    with pytest.raises(NetworkError, match=r"rate is 0\.1 beside an optimizer"):
+        MLP([2, 1]).fit(np.ones((4, 2)), np.ones(4), rate=0.1, optimizer=Adam())

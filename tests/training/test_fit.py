@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from chainrule import functions
 from chainrule.engines import EngineError, permutation
-from chainrule.ir import ArrayType, ChainruleError, Node
+from chainrule.ir import ChainruleError
 from chainrule.training import SGD, BroadcastWarning, DivergenceWarning, Optimizer, TrainingError, fit
 
 Array = NDArray[Any]
@@ -195,14 +195,14 @@ class Momentum(Optimizer):
     def hyperparameters(self) -> Mapping[str, float]:
         return {"learning_rate": 0.05, "momentum": 0.9}
 
-    def state(self, parameter: ArrayType) -> Mapping[str, Array]:
-        return {"velocity": np.zeros(parameter.concrete_shape)}
+    def state(self, parameter: Array) -> Mapping[str, Array]:
+        return {"velocity": np.zeros_like(parameter)}
 
     def update(
-        self, parameter: Node, gradient: Node, state: Mapping[str, Node], hyperparameters: Mapping[str, Node]
-    ) -> tuple[Node, Mapping[str, Node]]:
-        velocity = hyperparameters["momentum"] * state["velocity"] + gradient
-        return parameter - hyperparameters["learning_rate"] * velocity, {"velocity": velocity}
+        self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        velocity = scalars["momentum"] * state["velocity"] + gradient
+        return parameter - scalars["learning_rate"] * velocity, {"velocity": velocity}
 
 
 @pytest.mark.parametrize("engine", ["native", "reference"])

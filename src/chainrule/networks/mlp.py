@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule import functions
 from chainrule.ir import ChainruleError, ShapeError
-from chainrule.training import SGD, FitResult, fit, positive_integer
+from chainrule.training import LBFGS, SGD, FitResult, Optimizer, fit, positive_integer
 
 Array = NDArray[Any]
 Activation = Callable[[Any], Any]
@@ -104,22 +104,30 @@ class MLP:
         X: Any,
         y: Any,
         epochs: int = 100,
-        rate: float = 0.1,
+        rate: float | None = None,
         batch_size: int | None = None,
         seed: int = 0,
         callback: Callable[[int, NDArray[np.float64]], None] | None = None,
+        optimizer: Optimizer | LBFGS | None = None,
     ) -> FitResult:
         """Train on `X` (rows, inputs) and `y`: integer labels (rows,) for the cross-entropy, else (rows, outputs).
 
-        With one output, `y` of shape (rows,) does too. Raises ShapeError for other shapes, TrainingError for settings
-        that are not positive and data that are not finite.
+        With one output, `y` of shape (rows,) does too. `rate` is that of gradient descent, 0.1 where it is None;
+        another `optimizer` has a rate of its own.
+
+        Raises ShapeError for other shapes, TrainingError for settings that are not positive and data that are not
+        finite, NetworkError for a rate beside an optimizer.
         """
+        if rate is not None and optimizer is not None:
+            raise NetworkError(
+                f"rate is {rate!r} beside an optimizer; give the rate to the optimizer, as in Adam(0.001)"
+            )
         X, y = self._checked(X, y)
         result = fit(
             self.loss_function,
             params=self.parameters,
             data={"X": X, "y": y},
-            optimizer=SGD(rate),
+            optimizer=optimizer or SGD(0.1 if rate is None else rate),
             epochs=epochs,
             batch_size=batch_size,
             seed=seed,

@@ -1,5 +1,6 @@
 """Training: optimizers as programs, the step that an engine repeats, and `fit`, which puts them together."""
 
+from chainrule.training import schedules
 from chainrule.training.errors import (
     BroadcastWarning,
     DivergenceWarning,
@@ -9,20 +10,28 @@ from chainrule.training.errors import (
     positive_number,
 )
 from chainrule.training.fitting import FitResult, fit
-from chainrule.training.optimizers import SGD, Optimizer
+from chainrule.training.lbfgs import LBFGS, MissingDependencyError
+from chainrule.training.optimizers import SGD, Adam, AdamW, NAdam, Optimizer, RMSprop
 from chainrule.training.step import Step, step_program
 
 __all__ = [
+    "LBFGS",
     "SGD",
+    "Adam",
+    "AdamW",
     "BroadcastWarning",
     "DivergenceWarning",
     "FitResult",
+    "MissingDependencyError",
+    "NAdam",
     "Optimizer",
+    "RMSprop",
     "Step",
     "TrainingError",
     "fit",
     "nearest",
     "positive_integer",
     "positive_number",
+    "schedules",
     "step_program",
 ]

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import DType, DTypeError, Program
 from chainrule.training.errors import TrainingError, nearest
+from chainrule.training.implicit import IMPLICIT
 
 Array = NDArray[Any]
+
+PIECE = 2**16
+"""Elements of data that are looked at together."""
+
+LARGE = 2**28
+"""Bytes of floats above which data are left in their own dtype, to be converted batch by batch, every time anew."""
 
 
 @dataclass(frozen=True, eq=False)
 class Arguments:
-    """Arrays by name, in the dtype of the run; all of `rows` have `row_count` rows."""
+    """Arrays by name, in the dtype of the run but for large ones; all of `rows` have `row_count` rows."""
 
     params: dict[str, Array]
     rows: dict[str, Array]
     constants: dict[str, Array]
     row_count: int
     dtype: DType
+
+    def dtype_of(self, array: Array) -> DType:
+        """The dtype that the run computes with what is held in `array` in."""
+        held = DType.of(array.dtype)
+        return self.dtype if held.is_float else held
 
 
 def read_arguments(
@@ -48,7 +60,8 @@ def read_arguments(
     for kind, arrays in (("parameter", learnt), ("data", rows), ("constant", fixed)):
         for name, array in arrays.items():
             _check_finite(kind, name, array)
-            arrays[name] = _converted(array, dtype)
+            if kind == "parameter" or array.dtype.kind != "f" or array.nbytes <= LARGE:
+                arrays[name] = _converted(array, dtype)
     return Arguments(learnt, rows, fixed, row_count, dtype)
 
 
@@ -87,7 +100,7 @@ def _check_names(loss: Callable[..., Any] | Program, groups: Mapping[str, Mappin
 @lru_cache(maxsize=32)
 def _program_signature(loss: Program) -> inspect.Signature:
     kind = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Signature([inspect.Parameter(node.name, kind) for node in loss.inputs])
+    return inspect.Signature([inspect.Parameter(node.name, kind) for node in loss.inputs if node.name not in IMPLICIT])
 
 
 def _signature(loss: Callable[..., Any] | Program) -> inspect.Signature:
@@ -149,10 +162,23 @@ def _row_count(rows: Mapping[str, Array]) -> int:
 
 
 def _check_finite(kind: str, name: str, array: Array) -> None:
-    if array.dtype.kind != "f" or np.isfinite(array).all():
+    if array.dtype.kind != "f" or all(np.isfinite(part).all() for part in _parts(array, "K")):
         return
-    place = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
+    seen = 0
+    for part in _parts(array, "C"):
+        bad = ~np.isfinite(part)
+        if bad.any():
+            break
+        seen += part.size
+    place = tuple(int(k) for k in np.unravel_index(seen + int(bad.argmax()), array.shape))
     where = f"[{', '.join(map(str, place))}]" if place else ""
     raise TrainingError(
         f"{kind} {name!r} is not finite: {name}{where} is {array[place]}; remove or replace such values"
     )
+
+
+def _parts(array: Array, order: Literal["C", "K"]) -> Iterator[Array]:
+    """All elements in pieces of one axis, row by row ("C") or as they lie in memory ("K"), so that no copy is made."""
+    flags: list[Any] = ["external_loop", "buffered", "zerosize_ok"]
+    with np.nditer(array, flags, ["readonly"], order=order, buffersize=PIECE) as pieces:
+        yield from pieces

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chainrule.ir import Apply, ArrayType, ChainruleError, DType, Input, Node, named_dim, shape_text, topological_order
+from chainrule.ir import Apply, ArrayType, ChainruleError, Input, Node, named_dim, shape_text, topological_order
 from chainrule.primitives import Broadcast, Reshape
 from chainrule.trace import trace
 from chainrule.training.arguments import Arguments
@@ -19,9 +19,9 @@ def crossed_rows(loss: Callable[..., Any], arguments: Arguments) -> str | None:
     The rows are told from other axes by giving them a name for a size; a loss that needs their number is not judged.
     """
     fixed = {**arguments.params, **arguments.constants}
-    shapes = {name: ArrayType(array.shape, DType.of(array.dtype)) for name, array in fixed.items()}
+    shapes = {name: ArrayType(array.shape, arguments.dtype_of(array)) for name, array in fixed.items()}
     for name, array in arguments.rows.items():
-        shapes[name] = ArrayType((_ROWS, *array.shape[1:]), DType.of(array.dtype))
+        shapes[name] = ArrayType((_ROWS, *array.shape[1:]), arguments.dtype_of(array))
     try:
         program = trace(loss, **shapes)
     except (ChainruleError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):

@@ -37,6 +37,22 @@ def positive_number(name: str, value: object) -> float:
     return number
 
 
+def non_negative_number(name: str, value: object) -> float:
+    """`value` as a float; raises TrainingError unless it is finite and at least 0."""
+    number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
+    if not 0 <= number < math.inf:
+        raise TrainingError(f"{name} is {value!r}; it should be a finite number of at least 0")
+    return number
+
+
+def decay_factor(name: str, value: object) -> float:
+    """`value` as a float; raises TrainingError unless it is at least 0 and less than 1."""
+    number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
+    if not 0 <= number < 1:
+        raise TrainingError(f"{name} is {value!r}; it should be a number from 0 to below 1, such as 0.9")
+    return number
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the name nearest to `name`, and "" where none is near."""
     folded = {other.casefold(): other for other in known}

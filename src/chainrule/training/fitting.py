@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,8 +16,11 @@ from chainrule.engines import Outcome, get_engine
 from chainrule.ir import Program
 from chainrule.training.arguments import read_arguments
 from chainrule.training.errors import BroadcastWarning, DivergenceWarning, TrainingError, positive_integer
+from chainrule.training.implicit import SEED, STEP, seed_value
+from chainrule.training.lbfgs import LBFGS, minimize
 from chainrule.training.optimizers import SGD, Optimizer
-from chainrule.training.plans import plan_for
+from chainrule.training.plans import plan_for, whole_program
+from chainrule.training.updates import hyperparameter_values, starting_memory
 
 Array = NDArray[Any]
 Callback = Callable[[int, NDArray[np.float64]], None]
@@ -46,6 +49,15 @@ class FitResult:
         The time that tracing, differentiating, compiling and training took, all together.
     culprit : str or None
         After a divergence, the first value that was not finite.
+    threads : int
+        How many ran the steps.
+    workspace_bytes : int
+        The memory that training took apart from the data and this result: parameters, optimizer state and two copies
+        of both, the order of the rows, intermediate values. All of it is reserved before the first step. 0 where it
+        is not known, as with the reference engine and `LBFGS`.
+    optimizer_state : dict
+        What the optimizer remembers, such as a velocity, and the number of steps made where something depends on it;
+        for `fit` to go on from. Empty for plain gradient descent.
 
     """
 
@@ -56,13 +68,16 @@ class FitResult:
     status: str
     seconds: float
     culprit: str | None = None
+    optimizer_state: dict[str, Array] = field(default_factory=dict)
+    threads: int = 1
+    workspace_bytes: int = 0
 
 
 def fit(
     loss: Callable[..., Any] | Program,
     params: Mapping[str, Any],
     data: Mapping[str, Any],
-    optimizer: Optimizer | None = None,
+    optimizer: Optimizer | LBFGS | None = None,
     epochs: int = 100,
     batch_size: int | None = None,
     seed: int = 0,
@@ -71,6 +86,7 @@ def fit(
     engine: str = "native",
     callback: Callback | None = None,
     constants: Mapping[str, Any] | None = None,
+    optimizer_state: Mapping[str, Any] | None = None,
 ) -> FitResult:
     """Minimize `loss` over `params`.
 
@@ -86,24 +102,32 @@ def fit(
         Arrays with one leading axis, the rows, in common; batches are made of them. May be empty, for a loss that
         uses no data.
     optimizer
-        `SGD(0.1)` where it is None.
+        `SGD(0.1)` where it is None; or `Adam`, `AdamW`, `NAdam`, `RMSprop`, `LBFGS`, or an `Optimizer` of one's own.
     epochs
         How often every row is used.
     batch_size
         Rows in a batch; all of them where it is None. The last batch of an epoch has the remainder.
     seed, shuffle
-        The order of the rows in each epoch follows from the seed. With `shuffle=False` they stay as they are.
+        The order of the rows in each epoch follows from the seed, as do random numbers drawn in the loss. With
+        `shuffle=False` the rows stay as they are.
     threads
-        How many threads may be used; the result does not depend on it.
+        The most threads that may be used, of the processors that the process may run on (its affinity mask) and that
+        the environment variable CHAINRULE_NUM_THREADS allows; a small network gets fewer. The result does not depend
+        on it.
     engine
         `"native"`, or `"reference"`, which is NumPy and slow.
     callback
         Called now and then as `callback(epochs_done, losses)`.
     constants
         Further arguments of the loss, the same for every batch.
+    optimizer_state
+        `optimizer_state` of an earlier result, to go on where that run stopped, with its `params` for `params`.
 
     Everything is computed in float32 if all parameters are float32, else in float64; floats in `data` and `constants`
-    are converted to that, integers become int64. The caller's arrays are never modified.
+    are converted to that, integers become int64. Arrays that have that dtype are used where they lie, whatever their
+    order, read-only and memory-mapped ones too, so that a table may be larger than memory; of others a converted copy
+    is made, but for floats of more than 256 MB, which are converted batch by batch. The caller's arrays are never
+    modified.
 
     Returns
     -------
@@ -114,6 +138,8 @@ def fit(
     ------
     TrainingError
         For names, shapes or settings that do not fit, data that are not finite, a loss that is not one number.
+    MissingDependencyError
+        For `LBFGS` without SciPy.
     TraceError, ShapeError
         For a loss that cannot be traced, with the line.
 
@@ -137,35 +163,25 @@ def fit(
     """
     started = time.perf_counter()
     optimizer = SGD(0.1) if optimizer is None else optimizer
-    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
-        raise TrainingError(f"optimizer is the class {optimizer.__name__}; give an instance, as in SGD(0.1)")
-    if not isinstance(optimizer, Optimizer):
-        raise TrainingError(f"optimizer is a {type(optimizer).__name__}; give one such as SGD(0.1)")
-    epochs = positive_integer("epochs", epochs)
-    if epochs > MOST_EPOCHS:
-        raise TrainingError(f"epochs is {epochs}; it should be at most {MOST_EPOCHS:,}, whose losses fill 8 TB")
-    if batch_size is not None:
-        batch_size = positive_integer("batch_size", batch_size)
-    if threads is not None:
-        positive_integer("threads", threads)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise TrainingError(f"seed is {seed!r}; it should be a whole number, 0 or more")
+    epochs, batch_size, threads = _checked_settings(optimizer, epochs, batch_size, threads, seed)
     runner = get_engine(engine)
     arguments = read_arguments(loss, params, data, constants or {})
-    plan = plan_for(loss, arguments, optimizer, batch_size, bool(shuffle))
-    if plan.doubt is not None:
-        warnings.warn(plan.doubt, BroadcastWarning, stacklevel=2)
-    rates = {plan.step.hyperparameters[key]: np.asarray(value) for key, value in optimizer.hyperparameters.items()}
-    outcome = runner.run(
-        plan.loop,
-        {**arguments.params, **plan.step.initial},
-        {**arguments.rows, **arguments.constants, **rates},
-        epochs,
-        int(seed),
-        None if callback is None else partial(_report, callback),
-    )
+    report = None if callback is None else partial(_report, callback)
+    if isinstance(optimizer, LBFGS):
+        _check_whole(batch_size, optimizer_state)
+        program, doubt = whole_program(loss, arguments)
+        _warn_of(doubt)
+        others = {**arguments.rows, **arguments.constants}
+        outcome = minimize(program, optimizer, arguments.params, others, epochs, int(seed), runner, report)
+    else:
+        plan = plan_for(loss, arguments, optimizer, batch_size, bool(shuffle))
+        _warn_of(plan.doubt)
+        memory = starting_memory(optimizer, arguments.params, STEP.name in plan.step.state, optimizer_state)
+        numbers = {name: np.asarray(value) for name, value in hyperparameter_values(optimizer).items()}
+        fixed = {**arguments.rows, **arguments.constants, **numbers, SEED.name: seed_value(int(seed))}
+        outcome = runner.run(plan.loop, {**arguments.params, **memory}, fixed, epochs, int(seed), report, threads)
     if outcome.status == "diverged":
-        warnings.warn(_divergence(outcome), DivergenceWarning, stacklevel=2)
+        warnings.warn(_divergence(outcome, optimizer), DivergenceWarning, stacklevel=2)
     return FitResult(
         {name: outcome.state[name] for name in arguments.params},
         {"loss": outcome.losses},
@@ -174,7 +190,42 @@ def fit(
         outcome.status,
         time.perf_counter() - started,
         outcome.culprit,
+        {name: array for name, array in outcome.state.items() if name not in arguments.params},
+        outcome.threads,
+        outcome.workspace_bytes,
     )
+
+
+def _checked_settings(
+    optimizer: object, epochs: int, batch_size: int | None, threads: int | None, seed: int
+) -> tuple[int, int | None, int | None]:
+    """`epochs`, `batch_size` and `threads` as plain integers; raises TrainingError for what is no such setting."""
+    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer | LBFGS):
+        raise TrainingError(f"optimizer is the class {optimizer.__name__}; give an instance, as in SGD(0.1)")
+    if not isinstance(optimizer, Optimizer | LBFGS):
+        raise TrainingError(f"optimizer is a {type(optimizer).__name__}; give one such as SGD(0.1)")
+    epochs = positive_integer("epochs", epochs)
+    if epochs > MOST_EPOCHS:
+        raise TrainingError(f"epochs is {epochs}; it should be at most {MOST_EPOCHS:,}, whose losses fill 8 TB")
+    if batch_size is not None:
+        batch_size = positive_integer("batch_size", batch_size)
+    if threads is not None:
+        threads = positive_integer("threads", threads)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise TrainingError(f"seed is {seed!r}; it should be a whole number, 0 or more")
+    return epochs, batch_size, threads
+
+
+def _check_whole(batch_size: int | None, optimizer_state: Mapping[str, Any] | None) -> None:
+    if batch_size is not None:
+        raise TrainingError(f"batch_size is {batch_size}; LBFGS uses all rows at once, so leave it out")
+    if optimizer_state:
+        raise TrainingError("LBFGS does not go on from an optimizer_state; leave it out")
+
+
+def _warn_of(doubt: str | None) -> None:
+    if doubt is not None:
+        warnings.warn(doubt, BroadcastWarning, stacklevel=3)
 
 
 def _report(callback: Callback, epochs_done: int, losses: NDArray[np.float64]) -> None:
@@ -184,13 +235,14 @@ def _report(callback: Callback, epochs_done: int, losses: NDArray[np.float64]) -
     callback(epochs_done, shown)
 
 
-def _divergence(outcome: Outcome) -> str:
+def _divergence(outcome: Outcome, optimizer: Optimizer | LBFGS) -> str:
     if outcome.steps_done == 0:
         return (
             f"nothing was learnt: {outcome.culprit or 'a value'} is not finite in the very first step; "
             "check the loss at the initial parameters, and the scale of the data"
         )
+    advice = "scale the data" if isinstance(optimizer, LBFGS) else "try a smaller learning rate"
     return (
         f"training diverged in epoch {outcome.epochs_done}: {outcome.culprit or 'a value'} is no longer finite "
-        f"at step {outcome.steps_done}; the last finite parameters are kept; try a smaller learning rate"
+        f"at step {outcome.steps_done}; the last finite parameters are kept; {advice}"
     )

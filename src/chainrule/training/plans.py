@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,17 +12,20 @@ from numpy.typing import NDArray
 
 from chainrule.calculus import recognize
 from chainrule.engines import Loop, bind_sizes
-from chainrule.ir import ArrayType, DType, Program
+from chainrule.ir import ArrayType, DType, Input, Node, Program, fork_safe_lock, rebuild_all
+from chainrule.primitives import cast
 from chainrule.trace import trace
 from chainrule.training.arguments import Arguments
 from chainrule.training.crossings import crossed_rows
 from chainrule.training.errors import TrainingError
+from chainrule.training.implicit import IMPLICIT
 from chainrule.training.optimizers import Optimizer
-from chainrule.training.step import Step, step_program
+from chainrule.training.step import Step, check_scalar, step_program
+from chainrule.training.updates import first_memory, update_program
 
 _REMEMBERED = 32
 _plans: OrderedDict[Hashable, Plan] = OrderedDict()
-_lock = threading.Lock()
+_lock = fork_safe_lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +46,13 @@ def plan_for(
 ) -> Plan:
     """The loop for these arguments.
 
-    A function is traced anew each time, since it may read variables that have changed. Nodes are interned: a loss that
-    has not changed gives the same nodes, and by these the plan made before is found again. A Program cannot change,
-    and is found at once.
+    A function is traced anew each time, since it may read variables that have changed, and so is the optimizer's array
+    code. Nodes are interned: what has not changed gives the same nodes, and by these the plan made before is found
+    again. A Program cannot change, and is found at once.
     """
+    memory = {slot: _type_of(array) for slot, array in first_memory(optimizer, arguments.params).items()}
+    types = {name: _type_of(array) for name, array in arguments.params.items()}
+    update = update_program(optimizer, types, memory)
     batch_size = min(batch_size or arguments.row_count, arguments.row_count)
     remainder = arguments.row_count % batch_size
     sizes = [batch_size, remainder] if remainder else [batch_size]
@@ -55,13 +60,14 @@ def plan_for(
     stated: tuple[Hashable, ...]
     if isinstance(loss, Program):
         arrays = {**arguments.params, **arguments.rows, **arguments.constants}
-        shapes = tuple(array.shape for array in arrays.values())
-        stated = (loss.inputs, loss.outputs, tuple(loss.names.items()), shapes, arguments.dtype)
+        types_held = tuple(map(_type_of, arrays.values()))
+        stated = (loss.inputs, loss.outputs, tuple(loss.names.items()), types_held, arguments.dtype)
     else:
         traced = {size: _loss_program(loss, arguments, size) for size in sizes}
         stated = tuple((size, program.inputs, program.outputs) for size, program in traced.items())
     key = (
-        type(optimizer),
+        update.program.inputs,
+        update.program.outputs,
         arguments.row_count,
         batch_size,
         shuffle,
@@ -76,12 +82,12 @@ def plan_for(
             _plans.move_to_end(key)
             return plan
     traced = traced or {size: _loss_program(loss, arguments, size) for size in sizes}
-    steps = {size: step_program(program, list(arguments.params), optimizer) for size, program in traced.items()}
+    steps = {size: step_program(program, update) for size, program in traced.items()}
     step = steps[batch_size]
     loop = Loop(
         step.state,
         tuple(arguments.rows),
-        (*arguments.constants, *step.hyperparameters.values()),
+        (*arguments.constants, *step.fixed),
         {size: each.program for size, each in steps.items()},
         arguments.row_count,
         batch_size,
@@ -96,21 +102,46 @@ def plan_for(
     return plan
 
 
+def whole_program(loss: Callable[..., Any] | Program, arguments: Arguments) -> tuple[Program, str | None]:
+    """The loss on all rows at once, and what a caller should be told."""
+    program = _loss_program(loss, arguments, arguments.row_count)
+    check_scalar(program)
+    return program, None if isinstance(loss, Program) else crossed_rows(loss, arguments)
+
+
 def _loss_program(loss: Callable[..., Any] | Program, arguments: Arguments, size: int) -> Program:
     """The loss on a batch of `size` rows, with every float of the dtype of the run."""
-    shapes = {name: _type_of(array) for name, array in {**arguments.params, **arguments.constants}.items()}
-    shapes.update(
-        {name: ArrayType((size, *array.shape[1:]), DType.of(array.dtype)) for name, array in arguments.rows.items()}
-    )
+    held = {name: _type_of(array) for name, array in {**arguments.params, **arguments.constants}.items()}
+    for name, array in arguments.rows.items():
+        held[name] = ArrayType((size, *array.shape[1:]), DType.of(array.dtype))
+    shapes = {
+        name: type_.with_dtype(arguments.dtype) if type_.dtype.is_float else type_ for name, type_ in held.items()
+    }
     if isinstance(loss, Program):
-        program = bind_sizes(loss, {name: _stand_in(type_) for name, type_ in shapes.items()})
+        given = {node.name: node.type for node in loss.inputs if node.name in IMPLICIT} | shapes
+        program = bind_sizes(loss, {name: _stand_in(type_) for name, type_ in given.items()})
     else:
         program = trace(loss, **shapes)
-    unnamed = [node.name for node in program.inputs if node.name not in shapes]
+    unnamed = [node.name for node in program.inputs if node.name not in shapes and node.name not in IMPLICIT]
     if unnamed:
         raise TrainingError(f"the loss uses {unnamed[0]!r}; name it in params, data or constants")
     recognized, _ = recognize(program.bind({}, arguments.dtype))  # a sigmoid written by hand would overflow
-    return recognized
+    return _reading(recognized, held)
+
+
+def _reading(program: Program, held: Mapping[str, ArrayType]) -> Program:
+    """`program` on arrays of the types `held`, each converted to the dtype that the program computes in."""
+    made: dict[Node, Node] = {}
+    for node in program.inputs:
+        type_ = held.get(node.name, node.type)
+        if type_ != node.type:
+            made[node] = cast(Input(node.name, type_), node.type.dtype)
+    if not made:
+        return program
+    rebuilt = rebuild_all([*program.outputs, *program.names], made.get)
+    inputs = tuple(Input(node.name, held.get(node.name, node.type)) for node in program.inputs)
+    names = {rebuilt[node]: name for node, name in program.names.items()}
+    return Program(inputs, tuple(rebuilt[output] for output in program.outputs), names)
 
 
 def _stand_in(type_: ArrayType) -> NDArray[Any]:

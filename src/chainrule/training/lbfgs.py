@@ -1,0 +1,164 @@
+"""L-BFGS: SciPy's search on the compiled loss and gradient, over all rows at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.calculus import backward
+from chainrule.engines import Engine, Outcome, first_non_finite
+from chainrule.ir import ChainruleError, Program
+from chainrule.training.errors import non_negative_number, positive_integer
+from chainrule.training.implicit import SEED, STEP, seed_value
+
+Array = NDArray[Any]
+Report = Callable[[int, NDArray[np.float64]], None]
+
+_REPORT_INTERVAL = 0.1
+_LEAST_GAIN = 64
+"""The search ends where an iteration lowers the loss by less than this many roundings of it."""
+
+
+class MissingDependencyError(ChainruleError, ImportError):
+    """Something was asked for that needs an optional dependency which is not installed."""
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """L-BFGS (Liu and Nocedal 1989, algorithm 2.1), by SciPy: for smooth losses over data that fit in one batch.
+
+    An epoch is an iteration, which takes one evaluation of loss and gradient over all rows or a few; `epochs` is the
+    most there may be. The run ends earlier where no element of the gradient is larger than `tolerance`, or where the
+    loss falls no more. Where random numbers are drawn, as by dropout, they are the same in each evaluation.
+
+    Parameters
+    ----------
+    memory
+        How many differences of parameters and gradients are remembered.
+    tolerance
+        The size of gradient, element by element, that is small enough.
+
+    Raises TrainingError for settings out of their range.
+
+    """
+
+    memory: int = 10
+    tolerance: float = 1e-5
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "memory", positive_integer("the memory of LBFGS", self.memory))
+        object.__setattr__(self, "tolerance", non_negative_number("the tolerance of LBFGS", self.tolerance))
+
+
+def minimize(
+    loss: Program,
+    optimizer: LBFGS,
+    params: Mapping[str, Array],
+    others: Mapping[str, Array],
+    epochs: int,
+    seed: int,
+    engine: Engine,
+    report: Report | None,
+) -> Outcome:
+    """Minimize `loss`, a program with one scalar output, over the arrays `params`; `others` are its further inputs.
+
+    Raises MissingDependencyError where SciPy is not installed.
+    """
+    search = _scipy_minimize()
+    gradients = backward(loss, [loss.input(name) for name in params]).gradients
+    program = Program(loss.inputs, (*loss.outputs, *gradients), loss.names)
+    fixed = {**others, SEED.name: seed_value(seed), STEP.name: np.asarray(0)}
+    run = _Search(program, dict(params), fixed, engine.compile(program), report)
+    options = {
+        "maxiter": epochs,
+        "maxfun": 2**31 - 1,
+        "maxcor": optimizer.memory,
+        "gtol": optimizer.tolerance,
+        "ftol": _LEAST_GAIN * float(np.finfo(program.outputs[0].type.dtype.numpy).eps),
+    }
+    try:
+        search(run.evaluate, run.point, jac=True, method="L-BFGS-B", callback=run.accept, options=options)
+    except KeyboardInterrupt:
+        return run.outcome("interrupted")
+    except _NotFiniteError as error:
+        return run.outcome("diverged", first_non_finite(program, error.values))
+    if report is not None and run.losses:
+        report(len(run.losses), np.array(run.losses))
+    return run.outcome("finished")
+
+
+def _scipy_minimize() -> Callable[..., Any]:
+    try:
+        from scipy.optimize import minimize as search
+    except ImportError:
+        raise MissingDependencyError("LBFGS needs SciPy; install it with pip install 'chainrule[scipy]'") from None
+    found: Callable[..., Any] = search
+    return found
+
+
+class _NotFiniteError(Exception):
+    """The loss or its gradient is not finite at `values`, the inputs by name."""
+
+    def __init__(self, values: dict[str, Array]) -> None:
+        super().__init__("not finite")
+        self.values = values
+
+
+@dataclass
+class _Search:
+    """The point that the search has come to, and the loss there; `losses` has those of the points before."""
+
+    program: Program
+    params: dict[str, Array]
+    fixed: dict[str, Array]
+    compiled: Callable[[Mapping[str, Array]], list[Array]]
+    report: Report | None
+    losses: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.point = np.concatenate([array.ravel() for array in self.params.values()]).astype(float)
+        self._here: float | None = None
+        self._tried: tuple[Array, float] | None = None
+        self._reported = time.monotonic()
+
+    def evaluate(self, point: Array) -> tuple[float, Array]:
+        """The loss and its gradient, packed, in float64."""
+        values = {**self.fixed, **self.unpacked(point)}
+        loss, *gradients = self.compiled(values)
+        gradient = np.concatenate([part.ravel() for part in gradients]).astype(float)
+        if not (np.isfinite(loss) and np.isfinite(gradient).all()):
+            raise _NotFiniteError(values)
+        self._tried = point.copy(), float(loss)
+        if self._here is None:
+            self._here = float(loss)
+        return float(loss), gradient
+
+    def accept(self, xk: Array) -> None:
+        """An iteration has ended at the point `xk` (SciPy's name for it)."""
+        assert self._here is not None
+        assert self._tried is not None
+        self.losses.append(self._here)
+        self.point = xk.copy()
+        self._here = self._tried[1] if np.array_equal(self._tried[0], xk) else self.evaluate(xk)[0]
+        if self.report is not None and time.monotonic() - self._reported > _REPORT_INTERVAL:
+            self.report(len(self.losses), np.array(self.losses))
+            self._reported = time.monotonic()
+
+    def unpacked(self, point: Array) -> dict[str, Array]:
+        """The parameters that `point` holds, each with its shape and dtype."""
+        ends = np.cumsum([array.size for array in self.params.values()])[:-1]
+        return {
+            name: part.reshape(array.shape).astype(array.dtype)
+            for (name, array), part in zip(self.params.items(), np.split(point, ends), strict=True)
+        }
+
+    def outcome(self, status: Any, culprit: str | None = None) -> Outcome:
+        """How the search ended, at the last point accepted."""
+        count = len(self.losses)
+        step = count if status == "diverged" else None
+        return Outcome(self.unpacked(self.point), np.array(self.losses), count, count, status, culprit, step)

@@ -1,0 +1,200 @@
+"""Adam and its kin: steps scaled by running means of the gradient and of its square."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.training.optimizers.base import Array, Optimizer, is_zero
+from chainrule.training.optimizers.settings import check_settings
+from chainrule.training.optimizers.sgd import decayed
+from chainrule.training.schedules import Hyperparameter
+
+
+class _Moments(Optimizer):
+    """What the kin share: two means for each parameter, and where weight decay goes.
+
+    Each of them divides by √v̂ + ε with v̂ = v / c, c the correction of v's bias. Since that is (√v + ε√c) / √c, the
+    factors √c go into numbers that all parameters share (Kingma and Ba 2015, end of section 2), and one root and one
+    division are left for each element.
+    """
+
+    rate: Hyperparameter
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: Hyperparameter
+
+    @property
+    def hyperparameters(self) -> Mapping[str, Hyperparameter]:
+        beta1, beta2 = self.betas
+        decay = {} if is_zero(self.weight_decay) else {"weight_decay": self.weight_decay}
+        return {"rate": self.rate, "beta1": beta1, "beta2": beta2, "eps": self.eps, **decay}
+
+    def state(self, parameter: Array) -> Mapping[str, Array]:
+        return {"mean": np.zeros_like(parameter), "mean square": np.zeros_like(parameter)}
+
+
+def _means(gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]) -> dict[str, Any]:
+    """The means of the gradient and of its square, with this gradient's share in them."""
+    mean, square = state["mean"], state["mean square"]
+    return {
+        "mean": mean + scalars["share1"] * (gradient - mean),
+        "mean square": scalars["beta2"] * square + scalars["share2"] * gradient**2,
+    }
+
+
+def _shares(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"share1": 1 - given["beta1"], "share2": 1 - given["beta2"]}
+
+
+@dataclass(frozen=True)
+class Adam(_Moments):
+    """Adam (Kingma and Ba 2015, algorithm 1): `W ← W − rate · m̂ / (√v̂ + eps)`.
+
+    m and v are running means of the gradient and of its square, `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`,
+    both from 0, which `m̂ = m / (1 − β₁ᵗ)` and `v̂ = v / (1 − β₂ᵗ)` make up for, with t = 1 in the first step.
+
+    Parameters
+    ----------
+    rate
+        The learning rate, a positive number or a function of the step, such as one of `cr.schedules`.
+    betas
+        β₁ and β₂, from 0 to below 1.
+    eps
+        A number of at least 0.
+    weight_decay
+        λ in the gradient `g = ∂L/∂W + λ W`; a number of at least 0, or a function of the step.
+    amsgrad
+        Whether the largest v so far takes v's place (Reddi et al. 2018, in the form of PyTorch's `Adam`).
+    clip_norm
+        The largest global norm of the gradients, see `Optimizer`; None for none.
+
+    Raises TrainingError for settings out of their range.
+
+    """
+
+    rate: Hyperparameter = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: Hyperparameter = 0.0
+    amsgrad: bool = False
+    clip_norm: Hyperparameter | None = None
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    def scalars(self, step: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        correction1 = 1 - given["beta1"] ** (step + 1)
+        root2 = np.sqrt(1 - given["beta2"] ** (step + 1))
+        return {
+            **_shares(given),
+            "corrected rate": given["rate"] * root2 / correction1,
+            "corrected eps": given["eps"] * root2,
+        }
+
+    def state(self, parameter: Array) -> Mapping[str, Array]:
+        largest = {"largest mean square": np.zeros_like(parameter)} if self.amsgrad else {}
+        return {**super().state(parameter), **largest}
+
+    def update(
+        self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        return self._stepped(parameter, decayed(gradient, parameter, scalars), state, scalars)
+
+    def _stepped(
+        self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        following = _means(gradient, state, scalars)
+        scale = following["mean square"]
+        if self.amsgrad:
+            scale = following["largest mean square"] = np.maximum(state["largest mean square"], scale)
+        direction = following["mean"] / (np.sqrt(scale) + scalars["corrected eps"])
+        return parameter - scalars["corrected rate"] * direction, following
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2).
+
+    `W ← (1 − rate · λ) W` before the step of `Adam`, whose gradient has no decay in it. Parameters as in `Adam`; with
+    a schedule for the rate, the decay follows it.
+    """
+
+    weight_decay: Hyperparameter = 1e-2
+
+    def scalars(self, step: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**super().scalars(step, given), **_kept(given)}
+
+    def update(
+        self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        return self._stepped(_shrunk(parameter, scalars), gradient, state, scalars)
+
+
+def _kept(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is left of a parameter after decoupled weight decay."""
+    return {"kept": 1 - given["rate"] * given["weight_decay"]} if "weight_decay" in given else {}
+
+
+def _shrunk(parameter: Any, scalars: Mapping[str, Any]) -> Any:
+    return scalars["kept"] * parameter if "kept" in scalars else parameter
+
+
+@dataclass(frozen=True)
+class NAdam(_Moments):
+    """Adam with Nesterov's momentum (Dozat 2016), in the form of PyTorch's `NAdam`.
+
+    With μₜ = β₁ (1 − ½ · 0.96^(t ψ)), ψ the momentum decay, and m and v as in `Adam`, the step is
+    `W ← W − rate · ((1 − μₜ) / (1 − μ₁⋯μₜ) · g + μₜ₊₁ / (1 − μ₁⋯μₜ₊₁) · m) / (√v̂ + eps)`.
+
+    Parameters as in `Adam`, and `momentum_decay` ψ, at least 0; with `decoupled_weight_decay` the weight decays as in
+    `AdamW`.
+    """
+
+    rate: Hyperparameter = 2e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: Hyperparameter = 0.0
+    momentum_decay: Hyperparameter = 4e-3
+    decoupled_weight_decay: bool = False
+    clip_norm: Hyperparameter | None = None
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    @property
+    def hyperparameters(self) -> Mapping[str, Hyperparameter]:
+        return {**super().hyperparameters, "momentum_decay": self.momentum_decay}
+
+    @property
+    def running(self) -> Mapping[str, float]:
+        return {"momentum product": 1.0}
+
+    def scalars(self, step: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        t, beta1, decay = step + 1, given["beta1"], given["momentum_decay"]
+        momentum = beta1 * (1 - 0.5 * 0.96 ** (t * decay))
+        following = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * decay))
+        product = given["momentum product"] * momentum
+        root2 = np.sqrt(1 - given["beta2"] ** t)
+        return {
+            **_shares(given),
+            **(_kept(given) if self.decoupled_weight_decay else {}),
+            "momentum product": product,
+            "rate of gradient": given["rate"] * root2 * (1 - momentum) / (1 - product),
+            "rate of mean": given["rate"] * root2 * following / (1 - product * following),
+            "corrected eps": given["eps"] * root2,
+        }
+
+    def update(
+        self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        if self.decoupled_weight_decay:
+            parameter = _shrunk(parameter, scalars)
+        else:
+            gradient = decayed(gradient, parameter, scalars)
+        following = _means(gradient, state, scalars)
+        ahead = scalars["rate of gradient"] * gradient + scalars["rate of mean"] * following["mean"]
+        return parameter - ahead / (np.sqrt(following["mean square"]) + scalars["corrected eps"]), following

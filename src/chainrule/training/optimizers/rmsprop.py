@@ -1,0 +1,83 @@
+"""RMSprop: steps scaled by the root of the gradient's mean square."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.training.optimizers.base import Array, Optimizer, is_zero
+from chainrule.training.optimizers.settings import check_settings
+from chainrule.training.optimizers.sgd import decayed
+from chainrule.training.schedules import Hyperparameter
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """RMSprop (Tieleman and Hinton 2012, lecture 6.5): `W ← W − rate · g / (√v + eps)`, `v ← α v + (1 − α) g²`.
+
+    Centered (Graves 2013, equation 40), the mean ḡ of the gradient is kept too, and √(v − ḡ²) takes the place of √v.
+    With momentum μ, `u ← μ u + g / (√v + eps)` and `W ← W − rate · u`. All as in PyTorch's `RMSprop`.
+
+    Parameters
+    ----------
+    rate
+        The learning rate, a positive number or a function of the step, such as one of `cr.schedules`.
+    alpha, momentum
+        From 0 to below 1, or functions of the step.
+    eps
+        A number of at least 0.
+    weight_decay
+        λ in the gradient `g = ∂L/∂W + λ W`; a number of at least 0, or a function of the step.
+    centered
+        Whether the variance of the gradient scales the step, rather than its mean square.
+    clip_norm
+        The largest global norm of the gradients, see `Optimizer`; None for none.
+
+    Raises TrainingError for settings out of their range.
+
+    """
+
+    rate: Hyperparameter = 1e-2
+    alpha: Hyperparameter = 0.99
+    eps: float = 1e-8
+    weight_decay: Hyperparameter = 0.0
+    momentum: Hyperparameter = 0.0
+    centered: bool = False
+    clip_norm: Hyperparameter | None = None
+
+    def __post_init__(self) -> None:
+        check_settings(self, factors=("alpha", "momentum"))
+
+    @property
+    def hyperparameters(self) -> Mapping[str, Hyperparameter]:
+        optional = {"weight_decay": self.weight_decay, "momentum": self.momentum}
+        used = {name: value for name, value in optional.items() if not is_zero(value)}
+        return {"rate": self.rate, "alpha": self.alpha, "eps": self.eps, **used}
+
+    def scalars(self, step: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"share": 1 - given["alpha"]}
+
+    def state(self, parameter: Array) -> Mapping[str, Array]:
+        names = ["mean square"]
+        if self.centered:
+            names.append("mean")
+        if not is_zero(self.momentum):
+            names.append("velocity")
+        return {name: np.zeros_like(parameter) for name in names}
+
+    def update(
+        self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        gradient = decayed(gradient, parameter, scalars)
+        square = scalars["alpha"] * state["mean square"] + scalars["share"] * gradient**2
+        following = {"mean square": square}
+        if self.centered:
+            mean = following["mean"] = state["mean"] + scalars["share"] * (gradient - state["mean"])
+            square = np.maximum(square - mean**2, 0)  # rounding may take it below zero where the gradient stays
+        direction = gradient / (np.sqrt(square) + scalars["eps"])
+        if "momentum" in scalars:
+            direction = following["velocity"] = scalars["momentum"] * state["velocity"] + direction
+        return parameter - scalars["rate"] * direction, following

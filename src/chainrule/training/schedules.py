@@ -1,0 +1,186 @@
+"""Schedules: a learning rate, or another hyperparameter, as a function of the step.
+
+A step is one update, so that an epoch has as many as it has batches; steps are counted from 0. Wherever an optimizer
+takes a number it takes one of these too, or any function of the step in array code, such as
+`lambda step: 0.1 * 0.99**step`. The schedule becomes part of the program. The numbers of a `Schedule` are inputs of
+that program, so that other numbers need no new compilation; those in a function of one's own are literals.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chainrule.ir import DType, Node
+from chainrule.primitives import cast
+from chainrule.trace import Traced
+from chainrule.training.errors import TrainingError, non_negative_number, positive_integer, positive_number
+
+Hyperparameter: TypeAlias = "float | Schedule | Callable[[Any], Any]"
+"""A number, or a function from the step to one."""
+
+
+class Schedule(ABC):
+    """A function of the step, as a dataclass whose fields are numbers and further schedules.
+
+    Called with a number, `__call__` gives a number, for a plot or a table. While a program is built, it is called with
+    traced values for the step and for the fields that are numbers; it is array code on scalars.
+
+    >>> @dataclass(frozen=True)
+    ... class Exponential(Schedule):
+    ...     rate: float
+    ...     factor: float
+    ...
+    ...     def __call__(self, step):
+    ...         return self.rate * self.factor**step
+    >>> Exponential(0.1, factor=0.5)(3)
+    0.0125
+    """
+
+    @abstractmethod
+    def __call__(self, step: Any) -> Any:
+        """The value at `step`, which is 0 for the first update."""
+
+
+@dataclass(frozen=True)
+class StepDecay(Schedule):
+    """`rate · factor^⌊step / every⌋`.
+
+    >>> [StepDecay(0.5, every=2, factor=0.5)(step) for step in range(5)]
+    [0.5, 0.5, 0.25, 0.25, 0.125]
+    """
+
+    rate: float
+    every: int
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        positive_number("the rate of a StepDecay", self.rate)
+        positive_integer("every, the steps between decays,", self.every)
+        positive_number("the factor of a StepDecay", self.factor)
+
+    def __call__(self, step: Any) -> Any:
+        return self.rate * self.factor ** _floor(step / self.every)
+
+
+@dataclass(frozen=True)
+class InverseScaling(Schedule):
+    """`rate / (step + 1)^power`.
+
+    >>> [InverseScaling(1.0)(step) for step in (0, 3, 99)]
+    [1.0, 0.5, 0.1]
+    """
+
+    rate: float
+    power: float = 0.5
+
+    def __post_init__(self) -> None:
+        positive_number("the rate of an InverseScaling", self.rate)
+        positive_number("the power of an InverseScaling", self.power)
+
+    def __call__(self, step: Any) -> Any:
+        return self.rate / (step + 1) ** self.power
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """From `rate` down to `final` in `steps` steps along half a cosine, and `final` from there.
+
+    Loshchilov and Hutter 2017, equation 5, without restarts.
+
+    >>> print(*(f"{Cosine(1.0, steps=4)(step):.3f}" for step in (0, 1, 2, 4, 100)))
+    1.000 0.854 0.500 0.000 0.000
+    """
+
+    rate: float
+    steps: int
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        positive_number("the rate of a Cosine", self.rate)
+        positive_integer("the steps of a Cosine", self.steps)
+        non_negative_number("the final rate of a Cosine", self.final)
+
+    def __call__(self, step: Any) -> Any:
+        passed = np.minimum(step / self.steps, 1.0)
+        return self.final + (self.rate - self.final) * (1 + np.cos(math.pi * passed)) / 2
+
+
+@dataclass(frozen=True)
+class LinearWarmup(Schedule):
+    """Up in equal parts to what `then` begins with, `then(0) · (step + 1) / (steps + 1)`, and from there `then`.
+
+    `then` is a number, or a schedule, whose own step 0 is this one's step `steps`.
+
+    >>> print(*(f"{LinearWarmup(3, then=StepDecay(0.4, every=2))(step):.2f}" for step in range(6)))
+    0.10 0.20 0.30 0.40 0.40 0.04
+    """
+
+    steps: int
+    then: Hyperparameter
+
+    def __post_init__(self) -> None:
+        positive_integer("the steps of a LinearWarmup", self.steps)
+        positive_hyperparameter("what follows a LinearWarmup", self.then)
+
+    def __call__(self, step: Any) -> Any:
+        later = np.maximum(step - self.steps, 0)
+        following = self.then(later) if callable(self.then) else self.then
+        return following * np.minimum((step + 1) / (self.steps + 1), 1.0)
+
+
+def positive_hyperparameter(name: str, value: Hyperparameter) -> Hyperparameter:
+    """A function of the step as it is, a positive number as a float; raises TrainingError for anything else."""
+    if isinstance(value, type):
+        raise TrainingError(f"{name} is the class {value.__name__}; give an instance")
+    return value if callable(value) else positive_number(name, value)
+
+
+def numbers_of(name: str, value: Hyperparameter) -> dict[str, float]:
+    """The numbers in a hyperparameter, by name: `rate` itself, or `rate steps` and so on of a schedule."""
+    if not isinstance(value, Schedule):
+        return {} if callable(value) else {name: float(value)}
+    return {
+        key: number
+        for field, entry in field_values(value).items()
+        for key, number in numbers_of(f"{name} {field}", entry).items()
+    }
+
+
+def value_at(name: str, value: Hyperparameter, step: Any, numbers: Mapping[str, Any]) -> Any:
+    """The hyperparameter at a traced `step`, with `numbers` in the place of those that `numbers_of` names."""
+    if not callable(value):
+        return numbers[name]
+    return _with_numbers(name, value, numbers)(step)
+
+
+def _with_numbers(name: str, value: Callable[[Any], Any], numbers: Mapping[str, Any]) -> Callable[[Any], Any]:
+    if not isinstance(value, Schedule):
+        return value
+    clone = copy.copy(value)
+    for field, entry in field_values(value).items():
+        key = f"{name} {field}"
+        replaced = _with_numbers(key, entry, numbers) if callable(entry) else numbers[key]
+        object.__setattr__(clone, field, replaced)  # the fields of a frozen dataclass, whose checks are done
+    return clone
+
+
+def field_values(instance: Any) -> dict[str, Any]:
+    """The fields of a dataclass; none of anything else."""
+    fields = dataclasses.fields(instance) if dataclasses.is_dataclass(instance) else ()
+    return {field.name: getattr(instance, field.name) for field in fields}
+
+
+def _floor(x: Any) -> Any:
+    """The whole part of a number that is not negative."""
+    if not isinstance(x, Traced):
+        return math.floor(x)
+    whole: Node = cast(cast(x.node, DType.INT64), DType.FLOAT64)
+    return Traced(whole)
