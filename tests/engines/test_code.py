@@ -10,6 +10,7 @@ import pytest
 from handwritten import network_loop, random_data
 from numpy.typing import NDArray
 
+import chainrule as cr
 from chainrule.engines import evaluate
 from chainrule.engines.native.compilation import CompiledProgram, compile_loop, write_loop
 from chainrule.engines.native.nests import nests
@@ -40,6 +41,8 @@ from chainrule.primitives import (
     take,
     take_slices,
 )
+from chainrule.training.arguments import read_arguments
+from chainrule.training.plans import plan_for
 
 Array = NDArray[Any]
 FORBIDDEN = re.compile(r"\b(fast|nnan|ninf|nsz|arcp|afn)\b")
@@ -259,3 +262,23 @@ def test_a_condition_on_labels_is_seen_where_they_choose() -> None:
     program = Program((x, labels), (take(x, kept, 0),))
     values = {"x": np.array([5.0, 6.0, 7.0]), "labels": np.array([1, -100, 2, 100])}
     assert CompiledProgram(program)(values)[0].tolist() == [6, 5, 7, 5]
+
+
+def layers(width: int, depth: int) -> int:
+    """The lines of code of a step of gradient descent through so many layers."""
+    network = cr.MLP([width] * (depth + 1), output="softmax", dtype="float32")
+    data = {"X": np.zeros((64, width)), "y": np.zeros(64, int)}
+    loss = network.loss_function
+    arguments = read_arguments(loss, network.parameters, data, {})
+    return write_loop(plan_for(loss, arguments, cr.SGD(0.1), None, False).loop).text.count("\n")
+
+
+def test_code_does_not_grow_with_the_width_of_layers() -> None:
+    lengths = [layers(width, 2) for width in (256, 512, 1024)]
+    assert max(lengths) <= 1.3 * min(lengths)  # strips of two or of three vectors
+
+
+def test_code_grows_at_most_linearly_with_the_number_of_layers() -> None:
+    two, four, eight = (layers(48, depth) for depth in (2, 4, 8))
+    assert two < four < eight
+    assert eight - four <= 2.2 * (four - two)

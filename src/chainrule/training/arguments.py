@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -118,7 +119,8 @@ def _array(kind: str, name: str, value: Any) -> Array:
     if value is None or isinstance(value, Mapping):
         what = "None" if value is None else "a dict; name each of its arrays by itself, as in W1"
         raise TrainingError(f"{kind} {name!r} should be an array, and is {what}")
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+    masked = sys.modules.get("numpy.ma")  # naming np.ma would load it, which takes as long as compiling a small run
+    if masked is not None and isinstance(value, masked.MaskedArray) and masked.is_masked(value):
         raise TrainingError(f"{kind} {name!r} has masked elements; fill them in, or leave their rows out")
     if isinstance(value, list | tuple) and any(np.ndim(entry) > 0 and hasattr(entry, "dtype") for entry in value):
         raise TrainingError(

@@ -126,8 +126,8 @@ def fit(
     Everything is computed in float32 if all parameters are float32, else in float64; floats in `data` and `constants`
     are converted to that, integers become int64. Arrays that have that dtype are used where they lie, whatever their
     order, read-only and memory-mapped ones too, so that a table may be larger than memory; of others a converted copy
-    is made, but for floats of more than 256 MB, which are converted batch by batch. The caller's arrays are never
-    modified.
+    is made, but for floats of more than 256 MB, which are converted batch by batch. `LBFGS`, which uses all rows at
+    once, also copies what is not in row-major order. The caller's arrays are never modified.
 
     Returns
     -------

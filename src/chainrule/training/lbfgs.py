@@ -72,7 +72,9 @@ def minimize(
     search = _scipy_minimize()
     gradients = backward(loss, [loss.input(name) for name in params]).gradients
     program = Program(loss.inputs, (*loss.outputs, *gradients), loss.names)
-    fixed = {**others, SEED.name: seed_value(seed), STEP.name: np.asarray(0)}
+    # A program takes arrays in row-major order, and would otherwise copy them in each evaluation.
+    dense = {name: np.require(array, requirements="C") for name, array in others.items()}
+    fixed = {**dense, SEED.name: seed_value(seed), STEP.name: np.asarray(0)}
     run = _Search(program, dict(params), fixed, engine.compile(program), report)
     options = {
         "maxiter": epochs,

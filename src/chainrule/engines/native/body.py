@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from chainrule.engines.native.arithmetic import Arithmetic, is_float, suffix
 from chainrule.engines.native.costs import harmless, neighbours
@@ -41,6 +42,18 @@ CHAINS = 4
 Key = tuple[object, int, int]
 
 
+@dataclass(frozen=True)
+class Copied:
+    """A part of an array that was copied to `pointer`, its terms `distance` elements apart.
+
+    Within a term there are the columns of a strip; or, with an `origin`, the rows from that one on.
+    """
+
+    pointer: Value
+    distance: int
+    origin: Value | None = None
+
+
 class Frame:
     """Where a tile stands.
 
@@ -68,6 +81,11 @@ class Frame:
         self.lane, self.row, self.sum_width = lane, row, sum_width
         self.arithmetic = Arithmetic(function)
         self.by_lane, self.by_row = Dependence(lane), Dependence(row)
+        self.columns = 1
+        self.copies: Mapping[Expression, Copied] = {}
+        """Loads that are made from copies."""
+        self.term = integer(0)
+        """The term of the sum that is at hand, counted from the first of its block."""
         self._scopes: list[dict[Key, Value]] = [{}]
         self._inner: list[Dependence] = []
         """On the variables of the sums that are being formed."""
@@ -110,6 +128,7 @@ class Frame:
             firsts.append(f.integer_operation("add nuw nsw", firsts[-1], width))
         base = self.places[self.row] if self.row is not None else integer(0)
         tops = [base, *(f.integer_operation("add nuw nsw", base, k) for k in range(1, rows))]
+        self.columns = len(widths)
         return [
             Body(self, r, c, tops[r] if self.row is not None else None, firsts[c], width)
             for r in range(rows)
@@ -262,7 +281,8 @@ class Body:
             pending.extend(node.arguments[:1] if node.kind == "select" and any(node.payload) else node.arguments)
             for affine in affines(node):
                 pending.extend(atom for atom, _ in affine.terms if isinstance(atom, Expression))
-            if node.kind == "load" and not (self.varies(node) and not neighbours(node, self.frame.by_lane)):
+            together = not self.varies(node) or node.kind != "load" or neighbours(node, self.frame.by_lane)
+            if node.kind == "load" and together and node not in self.frame.copies:
                 self._base(node)
 
     def _base(self, load: Expression) -> tuple[Value, Index]:
@@ -283,11 +303,25 @@ class Body:
         return found, Affine(inner, 0) if inner else 0
 
     def _load(self, expression: Expression) -> Value:
+        if expression in self.frame.copies:
+            return self._from_copy(expression)
         if self.varies(expression) and not neighbours(expression, self.frame.by_lane):
             return self._gathered(expression)
         base, rest = self._base(expression)
         pointer = self.function.offset(base, self.index(rest), MEMORY_TYPES[expression.dtype])
         return self._loaded(pointer, expression.dtype, self.lanes if self.varies(expression) else 0)
+
+    def _from_copy(self, load: Expression) -> Value:
+        f, copy = self.function, self.frame.copies[load]
+        place = f.integer_operation("mul nsw", self.frame.term, copy.distance)
+        if copy.origin is None:
+            inside: Value | int = self.column * (copy.distance // self.frame.columns)
+        else:
+            assert self.frame.row is not None
+            inside = f.integer_operation("sub", self.place(self.frame.row), copy.origin)
+        place = f.integer_operation("add nsw", place, inside)
+        pointer = f.offset(copy.pointer, place, MEMORY_TYPES[load.dtype])
+        return self._loaded(pointer, load.dtype, self.lanes if self.varies(load) else 0)
 
     def _loaded(self, pointer: Value, dtype: DType, width: int) -> Value:
         suffix = f", align {dtype.numpy.itemsize}"
@@ -387,6 +421,40 @@ def reduce_together(bodies: Sequence[Body], expression: Expression) -> list[Valu
     return accumulators
 
 
+def reduce_block(
+    bodies: Sequence[Body], expression: Expression, first: Value, count: Value, accumulators: Sequence[Value]
+) -> list[Value]:
+    """A sum continued by `count` terms, a multiple of `UNROLL`, from term `first` on, with loads from copied strips."""
+    frame = bodies[0].frame
+    function = frame.function
+    kind, (variable,) = expression.payload
+    (inner,) = expression.arguments
+    with frame.summing([variable]):
+        for body in bodies:
+            body.prepare(inner)
+        loop = function.open_loop(count, accumulators, step=UNROLL)
+        totals = loop.carried
+        for turn in range(UNROLL):
+            frame.term = function.integer_operation("add nuw nsw", loop.index, turn)
+            frame.places[variable] = function.integer_operation("add nuw nsw", first, frame.term)
+            totals = _turn(bodies, kind, inner, totals)
+        function.close_loop(loop, totals)
+    return totals
+
+
+def reduce_rest(
+    bodies: Sequence[Body], expression: Expression, first: int, accumulators: Sequence[Value]
+) -> list[Value]:
+    """A sum continued to its end from term `first` on, without a loop."""
+    frame = bodies[0].frame
+    kind, (variable,) = expression.payload
+    totals = list(accumulators)
+    for place in range(first, variable.extent):
+        frame.places[variable] = integer(place)
+        totals = _turn(bodies, kind, expression.arguments[0], totals)
+    return totals
+
+
 def _innermost(
     bodies: Sequence[Body], kind: ReductionKind, variable: Variable, inner: Expression, accumulators: list[Value]
 ) -> list[Value]:
@@ -398,11 +466,11 @@ def _innermost(
         loop = function.open_loop(whole, accumulators, step=frame.unroll)
         accumulators = loop.carried
         for turn in range(frame.unroll):
-            frame.places[variable] = function.integer_operation("add nuw nsw", loop.index, turn)
+            frame.term = frame.places[variable] = function.integer_operation("add nuw nsw", loop.index, turn)
             accumulators = _turn(bodies, kind, inner, accumulators)
         function.close_loop(loop, accumulators)
     for turn in range(whole, extent):
-        frame.places[variable] = integer(turn)
+        frame.term = frame.places[variable] = integer(turn)
         accumulators = _turn(bodies, kind, inner, accumulators)
     return accumulators
 

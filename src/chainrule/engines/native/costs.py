@@ -31,6 +31,9 @@ SHARING = 4
 ALONE = 1.5
 """Cycles to put one element into its lane, or to store it from there."""
 
+NARROW_TILE = 0.6
+"""What is lost with tiles of a single vector, which is all that is kept of a result that is stored one by one."""
+
 ACROSS = 8
 """Cycles to add up the lanes of a register."""
 
@@ -99,8 +102,10 @@ def lane_cost(nest: Nest, lane: Variable, lanes: int, sizes: Mapping[object, int
         else:
             total += OPERATIONS.get(use.kind, 1) * count * vectors
     for result in nest.results:
-        stride = result.place.coefficient(lane) if isinstance(result.place, Affine) else 0
-        total += nest.elements * (vectors if stride == 1 else ALONE)
+        together = isinstance(result.place, Affine) and result.place.coefficient(lane) == 1
+        total += nest.elements * (vectors if together else ALONE)
+        if not together and nest.reductions:
+            total += NARROW_TILE * sum(count * vectors for use, count in nest.uses if varies(use))
     return total
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from chainrule.engines.native.body import UNROLL, Body, Frame, reduce_together
+from chainrule.engines.native.blocking import ROW_BLOCK, Blocking, ColumnCopy, blocking, column_copy
+from chainrule.engines.native.body import UNROLL, Body, Copied, Frame, reduce_block, reduce_rest, reduce_together
 from chainrule.engines.native.costs import (
     best_lane,
     groups_of_vectors,
@@ -30,7 +31,16 @@ from chainrule.engines.native.costs import (
 from chainrule.engines.native.nests import Nest, Result, Rows, replaced
 from chainrule.engines.native.symbolic import Affine, Dependence, Expression, Variable
 from chainrule.engines.native.target import Target
-from chainrule.engines.native.text import POINTER, Function, Module, Value, integer
+from chainrule.engines.native.text import (
+    POINTER,
+    REGISTER_TYPES,
+    Function,
+    Module,
+    Value,
+    constant,
+    integer,
+    vector,
+)
 from chainrule.ir import DType
 
 GRAIN = 16
@@ -125,6 +135,7 @@ class KernelWriter:
         self.shape, self.unroll = tile(target.vector_registers), UNROLL
         if lane is not None and not self._direct(lane):
             self.shape, self.unroll = replace(self.shape, vectors=1), 1
+        self._scratch: list[Value] = []
         self.begin, self.end = Value("%begin", "i64"), Value("%end", "i64")
 
     def _direct(self, lane: Variable) -> bool:
@@ -186,6 +197,10 @@ class KernelWriter:
             if reduction in nest.outright:
                 for body, value in zip(bodies, reduce_together(bodies, reduction), strict=True):
                     body.keep(reduction, value)
+        self._store(bodies)
+
+    def _store(self, bodies: Sequence[Body]) -> None:
+        nest = self.nest
         for body in bodies:
             for member in nest.members:
                 body.value(member)
@@ -219,7 +234,7 @@ class KernelWriter:
                 start, count = last, rest
             tail = lane.extent % width
             if tail:
-                self._at_the_end(lambda: at(integer(lane.extent - tail), [tail]))
+                self._at_the_end(stop, lane, lambda: at(integer(lane.extent - tail), [tail]))
             return
         vectors = -(-lane.extent // width)
         start_at, tail = 0, lane.extent % width
@@ -249,12 +264,11 @@ class KernelWriter:
         f.jump(names[1])
         f.label(names[1])
 
-    def _at_the_end(self, inside: Callable[[], None]) -> None:
-        """Something for the thread that has the last row."""
-        f, rows = self.function, self.nest.rows
-        assert rows is not None
+    def _at_the_end(self, stop: Value, variable: Variable, inside: Callable[[], None]) -> None:
+        """Something to be done where a part of an axis reaches its end."""
+        f = self.function
         names = f.fresh_label("tail"), f.fresh_label("after")
-        f.branch(f.let("i1", f"icmp eq {self.end}, {rows.extent}"), *names)
+        f.branch(f.let("i1", f"icmp eq {stop}, {variable.extent}"), *names)
         f.label(names[0])
         inside()
         f.jump(names[1])
@@ -267,25 +281,96 @@ class KernelWriter:
         others = [variable for variable in outer if variable is not row]
 
         def columns(places: dict[Variable, Value]) -> None:
-            def at(start: Value, widths: Sequence[int]) -> None:
-                if row is None:
-                    self._finish(self._frame(places).bodies(1, start, widths))
-                    return
+            if row is None:
+                self._strips(
+                    lane, most, lambda start, widths: self._finish(self._frame(places).bodies(1, start, widths))
+                )
+                return
+            copied = self.unroll > 1 and self._blocking(row) is None
+            copy = column_copy(self.nest, lane, row, most * self.width) if copied else None
+            if copy is None:
+                self._strips(lane, most, lambda start, widths: self._strip(row, places, start, widths))
+            else:
+                self._column_blocks(copy, lane, row, places)
 
-                def at_row(index: Value, rows: int) -> None:
-                    self._finish(self._frame({**places, row: index}, row).bodies(rows, start, widths))
-
-                self._row_tiles(row, self.shape.rows if len(widths) > 1 else SINGLE_VECTOR_ROWS, at_row)
-
-            self._strips(lane, self.shape.vectors, at)
-
+        most = self.shape.vectors
         self._over(others, {}, columns)
 
-    def _row_tiles(self, row: Variable, height: int, at_row: AtRow) -> None:
-        """Call `at_row` for every `height` rows, and for what is left of them."""
+    def _strip(
+        self,
+        row: Variable,
+        places: Mapping[Variable, Value],
+        start: Value,
+        widths: Sequence[int],
+        bounds: tuple[Value, Value] | None = None,
+        copies: Mapping[Expression, Copied] | None = None,
+    ) -> None:
+        """One strip of columns, tile after tile, for the rows within `bounds`."""
+        blocks = self._blocking(row)
+        if blocks is not None:
+            self._blocked(blocks, row, dict(places), start, widths)
+            return
+
+        def at_row(index: Value, rows: int) -> None:
+            frame = self._frame({**places, row: index}, row)
+            frame.copies = copies or {}
+            self._finish(frame.bodies(rows, start, widths))
+
+        self._row_tiles(row, bounds or self._range(row), self._height(widths), at_row)
+
+    def _column_blocks(self, copy: ColumnCopy, lane: Variable, row: Variable, places: Mapping[Variable, Value]) -> None:
+        """All strips, for a block of rows at a time, of which one factor is copied beforehand."""
+        f = self.function
+        size = copy.columns * copy.variable.extent
+        pointers = [f.allocate(REGISTER_TYPES[load.dtype], size) for load in copy.loads]
+        first_row, last_row = self._range(row) or (integer(0), integer(row.extent))
+        with f.loop(last_row, first_row, copy.columns) as top:
+            bottom = self._least(f.integer_operation("add", top, copy.columns), last_row)
+            for load, pointer in zip(copy.loads, pointers, strict=True):
+                with f.loop(copy.variable.extent) as term:
+                    here = {**places, copy.variable: term}
+                    line = f.integer_operation("mul", term, copy.columns)
+                    line = f.offset(pointer, line, REGISTER_TYPES[load.dtype])
+                    self._copy_line(load, row, here, (top, bottom), line)
+            copies = {
+                load: Copied(pointer, copy.columns, top) for load, pointer in zip(copy.loads, pointers, strict=True)
+            }
+            self._strips(
+                lane,
+                self.shape.vectors,
+                lambda start, widths: self._strip(row, places, start, widths, (top, bottom), copies),
+            )
+
+    def _copy_line(
+        self,
+        load: Expression,
+        row: Variable,
+        places: Mapping[Variable, Value],
+        bounds: tuple[Value, Value],
+        line: Value,
+    ) -> None:
+        """Copy what a load reads along `row`, a vector at a time and the rest one by one."""
+        f, (top, bottom) = self.function, bounds
+        rest = f.let("i64", f"urem {f.integer_operation('sub', bottom, top)}, {self.width}")
+        whole = f.integer_operation("sub", bottom, rest)
+        element, align = REGISTER_TYPES[load.dtype], f", align {load.dtype.numpy.itemsize}"
+
+        def move(index: Value, width: int) -> None:
+            (body,) = Frame(f, self.pointers, self.sizes, places, row).bodies(1, index, [width])
+            place = f.integer_operation("sub", index, top)
+            f.store(body.value(load), f.offset(line, place, element), align)
+
+        self._if_any(top, whole, partial(move, width=self.width), self.width)
+        self._if_any(whole, bottom, partial(move, width=1), 1)
+
+    def _height(self, widths: Sequence[int]) -> int:
+        """The rows of a tile with so many vectors side by side."""
+        return self.shape.rows if len(widths) > 1 else SINGLE_VECTOR_ROWS
+
+    def _row_tiles(self, row: Variable, bounds: tuple[Value, Value] | None, height: int, at_row: AtRow) -> None:
+        """Call `at_row` for every `height` rows within `bounds`, and for what is left of the axis at its end."""
         f, tail = self.function, row.extent % height
-        divided = self._range(row)
-        if divided is None:
+        if bounds is None:
             if row.extent >= height:
                 loop = f.open_loop(row.extent - tail, step=height)
                 at_row(loop.index, height)
@@ -293,14 +378,108 @@ class KernelWriter:
             if tail:
                 at_row(integer(row.extent - tail), tail)
             return
-        start, stop = divided
+        start, stop = bounds
         if row.extent >= height:
             count = f.integer_operation("sub", stop, start)
             rest = f.let("i64", f"urem {count}, {height}")
             last = f.integer_operation("sub", stop, rest)
             self._if_any(start, last, partial(at_row, rows=height), height)
         if tail:
-            self._at_the_end(lambda: at_row(integer(row.extent - tail), tail))
+            self._at_the_end(stop, row, lambda: at_row(integer(row.extent - tail), tail))
+
+    def _blocking(self, row: Variable) -> Blocking | None:
+        """How the sum is cut into blocks, if it is; the same for every strip of columns."""
+        if self.lane is None or self.unroll == 1:
+            return None
+        return blocking(self.nest, self.lane, row, self.shape.vectors * self.width)
+
+    def _blocked(
+        self, blocks: Blocking, row: Variable, places: dict[Variable, Value], start: Value, widths: Sequence[int]
+    ) -> None:
+        """One strip of columns, block after block of the sum."""
+        f = self.function
+        distance, most = len(widths) * self.width, self.shape.vectors * self.width
+        element = REGISTER_TYPES[blocks.reduction.dtype]
+        if not self._scratch:
+            sizes = [blocks.length * most] * len(blocks.loads) + [min(ROW_BLOCK, row.extent) * most]
+            self._scratch = [f.allocate(element, size) for size in sizes]
+        *strips, unfinished = self._scratch
+        first_row, last_row = self._range(row) or (integer(0), integer(row.extent))
+        whole = blocks.variable.extent // UNROLL * UNROLL
+        with f.loop(last_row, first_row, ROW_BLOCK) as top:
+            bottom = self._least(f.integer_operation("add", top, ROW_BLOCK), last_row)
+            count = f.integer_operation("mul", f.integer_operation("sub", bottom, top), distance)
+            with f.loop(count, step=self.width) as place:
+                zero = constant(0, vector(element, self.width))
+                f.store(zero, f.offset(unfinished, place, element), f", align {blocks.reduction.dtype.numpy.itemsize}")
+            with f.loop(integer(whole), step=blocks.length) as first:
+                end = self._least(f.integer_operation("add", first, blocks.length), integer(whole))
+                terms = f.integer_operation("sub", end, first)
+                self._copy_block(blocks, places, start, widths, first, terms, strips)
+                at_end = f.let("i1", f"icmp eq {end}, {whole}")
+
+                def at_row(index: Value, rows: int) -> None:
+                    frame = self._frame({**places, row: index}, row)
+                    bodies = frame.bodies(rows, start, widths)
+                    frame.copies = {
+                        load: Copied(strip, distance) for load, strip in zip(blocks.loads, strips, strict=True)
+                    }
+                    inside = f.integer_operation("mul", f.integer_operation("sub", index, top), distance)
+                    spots = [
+                        f.integer_operation("add", inside, b.row * distance + b.column * self.width) for b in bodies
+                    ]
+                    memory = [f.offset(unfinished, spot, element) for spot in spots]
+                    align = f", align {blocks.reduction.dtype.numpy.itemsize}"
+                    totals = [
+                        f.load(vector(element, b.lanes), spot, align) for b, spot in zip(bodies, memory, strict=True)
+                    ]
+                    totals = reduce_block(bodies, blocks.reduction, first, terms, totals)
+                    names = f.fresh_label("finish"), f.fresh_label("keep"), f.fresh_label("after")
+                    f.branch(at_end, names[0], names[1])
+                    f.label(names[1])
+                    for total, spot in zip(totals, memory, strict=True):
+                        f.store(total, spot, align)
+                    f.jump(names[2])
+                    f.label(names[0])
+                    frame.copies = {}
+                    with frame.scope():
+                        self._end(bodies, reduce_rest(bodies, blocks.reduction, whole, totals), blocks.reduction)
+                    f.jump(names[2])
+                    f.label(names[2])
+
+                self._row_tiles(row, (top, bottom), self._height(widths), at_row)
+
+    def _least(self, i: Value, j: Value) -> Value:
+        f = self.function
+        return f.let("i64", f"select {f.let('i1', f'icmp ult {i}, {j.text}')}, {i}, {j}")
+
+    def _copy_block(
+        self,
+        blocks: Blocking,
+        places: dict[Variable, Value],
+        start: Value,
+        widths: Sequence[int],
+        first: Value,
+        terms: Value,
+        strips: Sequence[Value],
+    ) -> None:
+        """Copy a strip of `terms` rows to where they lie next to each other."""
+        f, distance = self.function, len(widths) * self.width
+        with f.loop(terms) as term:
+            frame = self._frame({**places, blocks.variable: f.integer_operation("add", first, term)})
+            for body in frame.bodies(1, start, widths):
+                for load, strip in zip(blocks.loads, strips, strict=True):
+                    place = f.integer_operation("mul", term, distance)
+                    place = f.integer_operation("add", place, body.column * self.width)
+                    element = REGISTER_TYPES[load.dtype]
+                    align = f", align {load.dtype.numpy.itemsize}"
+                    f.store(body.value(load), f.offset(strip, place, element), align)
+
+    def _end(self, bodies: Sequence[Body], totals: Sequence[Value], reduction: Expression) -> None:
+        """Compute what follows from a sum, and store it."""
+        for body, total in zip(bodies, totals, strict=True):
+            body.keep(reduction, total)
+        self._store(bodies)
 
     def _reused_along(self, row: Variable, lane: Variable) -> bool:
         """Whether a load of neighbouring lanes is the same for every `row`."""

@@ -139,7 +139,8 @@ class Function:
         arguments = ", ".join(f"{type} %{argument}" for argument, type in parameters)
         self.name = name
         self._before, self._after = f"define {linkage} {result} @", f"({arguments}) {attributes} {{"
-        self._lines: list[str] = ["entry:"]
+        self._allocations: list[str] = []
+        self._lines: list[str] = []
         self._count = 0
         self.block = "entry"
 
@@ -242,21 +243,30 @@ class Function:
         self.label(loop.exit)
 
     @contextmanager
-    def loop(self, stop: Value | int, start: Value | int = 0) -> Iterator[Value]:
+    def loop(self, stop: Value | int, start: Value | int = 0, step: int = 1) -> Iterator[Value]:
         """A loop that carries nothing."""
-        frame = self.open_loop(stop, start=start)
+        frame = self.open_loop(stop, start=start, step=step)
         yield frame.index
         self.close_loop(frame)
 
+    def allocate(self, element: str, count: int) -> Value:
+        """Memory of the function's own, for as long as it runs, at the beginning of a cache line."""
+        self._count += 1
+        name = f"%v{self._count}"
+        self._allocations.append(f"  {name} = alloca {element}, i64 {count}, align 64")
+        return Value(name, POINTER)
+
     def finish(self) -> None:
         """Hand the function to its module."""
-        head = f"{self._before}{self.name}{self._after}"
-        self.module.functions.append("\n".join([head, *self._lines, "}"]))
+        self.module.functions.append(f"{self._before}{self.name}{self._body()}")
 
     def finish_once(self) -> str:
         """The same, unless the module has one that differs in nothing but its name; gives the name to call."""
-        body = "\n".join([self._after, *self._lines])
-        known = self.module.bodies.setdefault(body, self.name)
+        known = self.module.bodies.setdefault(self._body(), self.name)
         if known == self.name:
             self.finish()
         return known
+
+    def _body(self) -> str:
+        """All that comes after the name."""
+        return "\n".join([self._after, "entry:", *self._allocations, *self._lines, "}"])
