@@ -1,54 +1,121 @@
-"""`python -m benchmarks NAME [--rounds N] [--json]`."""
+"""`python -m benchmarks NAME … [--rounds N] [--quick] [--json] [--plot FILE.png]`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import import_module
+from math import isfinite
+from pathlib import Path
+from typing import Any
 
-from benchmarks import xor
+from benchmarks import chart, coldstart, machine, scaling, training
+from benchmarks.jobs import JOBS
+from benchmarks.measure import BenchmarkError
+from benchmarks.peers import AbsentError, optional
+from benchmarks.settings import Settings, say
 
-JOBS = {"xor": xor}
-
-
-def main() -> None:
-    """Run one job and print a table, or one JSON object."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Speed beside the peers, in one run.")
-    parser.add_argument("job", choices=[*JOBS, "all"])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    report = {}
-    for name in JOBS if arguments.job == "all" else [arguments.job]:
-        timings, missing, compile_seconds = JOBS[name].run(arguments.rounds)
-        ours = timings[0]
-        report[name] = {
-            "compile_seconds": compile_seconds,
-            "missing": missing,
-            "contenders": {
-                t.name: {
-                    "median_seconds": t.median,
-                    "seconds": t.seconds,
-                    "loss": t.loss,
-                    "ratio": t.median / ours.median,
-                }
-                for t in timings
-            },
-        }
-        if arguments.json:
-            continue
-        print(f"{name}: {JOBS[name].__doc__}")
-        print(f"{'':28}{'median':>12}{'fastest':>12}{'slowest':>12}{'times ours':>12}")
-        for t in timings:
-            low, high = min(t.seconds), max(t.seconds)
-            print(
-                f"{t.name:28}{t.median * 1e3:9.2f} ms{low * 1e3:9.2f} ms{high * 1e3:9.2f} ms"
-                f"{t.median / ours.median:12.1f}"
-            )
-        print(f"tracing, differentiating and compiling, once, first of all: {compile_seconds * 1e3:.0f} ms")
-        if missing:
-            print(f"not installed, so not measured: {', '.join(missing)}")
-    if arguments.json:
-        print(json.dumps(report))
+Report = dict[str, Any]
 
 
-main()
+@dataclass(frozen=True)
+class Benchmark:
+    """What runs under a name, and how its report reads."""
+
+    run: Callable[[Settings], Report]
+    text: Callable[[Report], str]
+
+
+def accuracy(settings: Settings) -> Report:
+    """The worst errors of the elementary functions; a report without figures where mpmath is not installed."""
+    report: Report = {"title": "the worst errors of the native engine's elementary functions, against mpmath"}
+    try:
+        optional("mpmath", "mpmath")
+    except AbsentError as reason:
+        return {**report, "table": f"not measured: mpmath: {reason}", "functions": []}
+    module = import_module("benchmarks.accuracy")
+    found = module.run(6_000 if settings.quick else 600_000)
+    functions = [asdict(each) for each in found]
+    for function in functions:  # JSON has no infinity
+        function["units"] = function["units"] if isfinite(function["units"]) else None
+    return {**report, "table": module.table(found), "functions": functions}
+
+
+BENCHMARKS = {
+    **{name: Benchmark(partial(training.run, job), training.text) for name, job in JOBS.items()},
+    "coldstart": Benchmark(coldstart.run, coldstart.text),
+    "scaling": Benchmark(scaling.run, scaling.text),
+    "accuracy": Benchmark(accuracy, lambda report: str(report["table"])),
+}
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line; exits with status 2 and one line for what does not fit."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Speed beside the peers, interleaved in one run, from the same weights to the same loss.",
+        epilog="Set CHAINRULE_FANN to FANN's source tree to have it measured. To measure on fewer cores, put "
+        "`taskset -c 0` before the command: all contenders keep to it.",
+    )
+    parser.add_argument(
+        "names", nargs="+", metavar="NAME", choices=[*BENCHMARKS, "all"], help=", ".join([*BENCHMARKS, "all"])
+    )
+    parser.add_argument("--rounds", type=_positive, default=7, help="how often each contender runs (default 7)")
+    parser.add_argument("--quick", action="store_true", help="shortened jobs: to see that all works, not for figures")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output instead of tables")
+    parser.add_argument("--plot", type=_picture, metavar="FILE.png", help="also draw the times (needs matplotlib)")
+    return parser.parse_args(arguments)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} should be a whole number of at least 1")
+    return int(text)
+
+
+def _picture(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise argparse.ArgumentTypeError(f"{text!r} should end in .png, .svg or .pdf")
+    if not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
+    if not chart.available():
+        raise argparse.ArgumentTypeError("drawing needs matplotlib: pip install matplotlib")
+    return path
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what was named and print tables, or one JSON object."""
+    options = parsed(sys.argv[1:] if arguments is None else arguments)
+    names = list(BENCHMARKS) if "all" in options.names else list(dict.fromkeys(options.names))
+    settings = Settings(options.rounds, options.quick)
+    os.environ["CHAINRULE_CACHE"] = "off"  # so that the very first run compiles
+    described = machine.describe()
+    reports: dict[str, Report] = {}
+    if not options.json:
+        versions = ", ".join(f"{name} {version}" for name, version in machine.versions().items())
+        print(f"{described['processor']}, {described['cores']} cores; Python {described['python']}, {versions}")
+    for name in names:
+        benchmark = BENCHMARKS[name]
+        try:
+            reports[name] = benchmark.run(settings)
+        except BenchmarkError as error:
+            sys.exit(str(error))
+        except KeyboardInterrupt:
+            say("interrupted")
+            sys.exit(130)
+        if not options.json:
+            print(f"\n{name}: {reports[name]['title']}\n{benchmark.text(reports[name])}", flush=True)
+    if options.json:
+        print(json.dumps({"machine": described, "benchmarks": reports}, allow_nan=False))
+    if options.plot is not None:
+        chart.draw(reports, described, options.plot)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""This project, by `cr.fit`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+import chainrule as cr
+from benchmarks.jobs import Array, Job
+from benchmarks.measure import Contender
+
+NAME = "chainrule"
+
+
+def squared_error(X: Any, y: Any, **parameters: Any) -> Any:
+    """½ Σ (a − y)² of a network of logistic layers."""
+    a = X
+    for k in range(1, len(parameters) // 2 + 1):
+        a = cr.sigmoid(a @ parameters[f"W{k}"] + parameters[f"b{k}"])
+    return 0.5 * np.sum((a - y) ** 2)
+
+
+def cross_entropy(X: Any, y: Any, **parameters: Any) -> Any:
+    """The mean of −log softmax of a network with relu between its layers."""
+    depth = len(parameters) // 2
+    z = X @ parameters["W1"] + parameters["b1"]
+    for k in range(2, depth + 1):
+        z = np.maximum(z, 0) @ parameters[f"W{k}"] + parameters[f"b{k}"]
+    return cr.cross_entropy(z, y)
+
+
+@cache
+def traced(job: Job) -> cr.Program:
+    """The loss, traced once; a Program given to `fit` spares the tracing in every call."""
+    targets = "n o" if job.loss == "squared_error" else "n:int"
+    loss = squared_error if job.loss == "squared_error" else cross_entropy
+    return cr.trace(loss, X=("n", job.sizes[0]), y=targets, **{k: v.shape for k, v in named(job.initial()).items()})
+
+
+def named(parameters: list[Array]) -> dict[str, Array]:
+    """The parameters by the names that the losses give them."""
+    return {f"{'Wb'[k % 2]}{k // 2 + 1}": parameter for k, parameter in enumerate(parameters)}
+
+
+def train(job: Job, threads: int | None = None, engine: str = "native") -> list[Array]:
+    """The trained parameters."""
+    X, y = job.data()
+    result = cr.fit(
+        traced(job),
+        params=named(job.initial()),
+        data={"X": X, "y": y},
+        optimizer=cr.SGD(job.rate) if job.optimizer == "sgd" else cr.Adam(job.rate),
+        epochs=job.epochs,
+        batch_size=job.batch,
+        shuffle=False,
+        threads=threads,
+        engine=engine,
+    )
+    return list(result.params.values())
+
+
+def contenders(job: Job) -> list[Contender]:
+    """The whole run in one call."""
+    return [Contender(NAME, lambda: train(job))]
+
+
+def one_epoch(job: Job) -> Contender:
+    """A single epoch: what it takes beyond its share of the whole run is what a call costs before its first step."""
+    short = replace(job, epochs=1)
+    return Contender("chainrule, one epoch", lambda: train(short))

@@ -1,0 +1,93 @@
+"""FANN, the Fast Artificial Neural Network Library, in C and float32; through `fann_train_on_data`, a loop of its own.
+
+Looked for as an installed libfloatfann, else built from the source tree that the variable CHAINRULE_FANN names.
+FANN takes the derivative of a logistic unit at an activation clipped to [0.01, 0.99], and works in float32: its loss
+agrees only roughly.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from ctypes.util import find_library
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.jobs import Array, Job
+from benchmarks.measure import Contender
+from benchmarks.peers.absent import AbsentError
+from benchmarks.peers.library import built
+
+NAME = "FANN"
+TITLE = "FANN (C, float32), loss roughly"
+VARIABLE = "CHAINRULE_FANN"
+BATCH_TRAINING, SIGMOID, LINEAR_ERROR = 1, 3, 0
+
+
+def contenders(job: Job) -> list[Contender]:
+    """Batch training of all rows; raises AbsentError for a job in batches or without the library."""
+    if job.loss != "squared_error":
+        raise AbsentError("it has no cross-entropy")
+    fann = _library()
+    widths = (ctypes.c_uint * len(job.sizes))(*job.sizes)
+    X, y = (np.ascontiguousarray(a, np.float32) for a in job.data())
+    data = ctypes.c_void_p(fann.fann_create_train_array(job.rows, job.sizes[0], _floats(X), job.sizes[-1], _floats(y)))
+    network = ctypes.c_void_p(fann.fann_create_standard_array(len(job.sizes), widths))
+    fann.fann_set_training_algorithm(network, BATCH_TRAINING)
+    fann.fann_set_train_error_function(network, LINEAR_ERROR)
+    # A logistic unit of FANN's is 1 / (1 + exp(−2 · steepness · z)).
+    for layer in ("hidden", "output"):
+        getattr(fann, f"fann_set_activation_function_{layer}")(network, SIGMOID)
+        getattr(fann, f"fann_set_activation_steepness_{layer}")(network, ctypes.c_float(0.5))
+    # It divides the rate by the number of rows; the job's gradient is that of the sum.
+    fann.fann_set_learning_rate(network, ctypes.c_float(job.rate * job.rows))
+
+    def run() -> list[Array]:
+        flat = flattened(job.initial())
+        fann.fann_set_weights(network, _floats(flat))
+        fann.fann_train_on_data(network, data, job.epochs, 0, ctypes.c_float(0))
+        fann.fann_get_weights(network, _floats(flat))
+        return separated(flat, job.sizes)
+
+    return [Contender(TITLE, run)]
+
+
+def _library() -> ctypes.CDLL:
+    source = os.environ.get(VARIABLE)
+    installed = find_library("floatfann")
+    if source is not None:
+        path = Path(source) / "src" / "floatfann.c"
+        if not path.is_file():
+            raise AbsentError(f"there is no src/floatfann.c in {source}, which {VARIABLE} names")
+        fann = built(path, f"-I{path.parent / 'include'}", "-w", "-fopenmp")
+    elif installed is not None:
+        fann = ctypes.CDLL(installed)
+    else:
+        raise AbsentError(f"not installed (libfann-dev, or its source tree in the variable {VARIABLE})")
+    fann.fann_create_train_array.restype = ctypes.c_void_p
+    fann.fann_create_standard_array.restype = ctypes.c_void_p
+    return fann
+
+
+def _floats(array: Array) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def flattened(parameters: list[Array]) -> Array:
+    """FANN's order: unit by unit, each with the weights of its inputs and then its bias."""
+    layers = zip(parameters[::2], parameters[1::2], strict=True)
+    return np.concatenate([np.vstack([W, b[None]]).T.ravel() for W, b in layers]).astype(np.float32)
+
+
+def separated(flat: Array, sizes: tuple[int, ...]) -> list[Array]:
+    """The parameters from that order."""
+    parameters: list[Array] = []
+    start = 0
+    for inputs, outputs in pairwise(sizes):
+        stop = start + (inputs + 1) * outputs
+        units = flat[start:stop].reshape(outputs, inputs + 1).T
+        parameters += [units[:-1], units[-1]]
+        start = stop
+    return parameters
