@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from chainrule.engines import Loop
 from chainrule.ir import ArrayType, DType, Input, Program
-from chainrule.primitives import permute, sigmoid, square, sum_
+from chainrule.primitives import mean, permute, sigmoid, square, sum_
 
 Array = NDArray[Any]
 XOR: dict[str, Array] = {
@@ -61,3 +61,10 @@ def random_data(n: int, sizes: tuple[int, int, int] = (2, 4, 1)) -> dict[str, Ar
     """Rows for that network."""
     random = np.random.RandomState(n)
     return {"X": random.randn(n, sizes[0]), "y": random.rand(n, sizes[2]), "rate": np.array(0.1)}
+
+
+def squaring(n: int, batch_size: int) -> tuple[Loop, dict[str, Array], dict[str, Array]]:
+    """A state that passes the largest number in the middle of an epoch, which the loss does not show."""
+    w, x = Input("w", ArrayType((50, 40))), Input("x", ArrayType((batch_size, 40)))
+    loop = Loop(("w",), ("x",), (), {batch_size: Program((w, x), (mean(x), square(w) * 2.0))}, n, batch_size, True)
+    return loop, {"w": np.linspace(0.1, 1.2, 2000).reshape(50, 40)}, {"x": np.ones((n, 40))}

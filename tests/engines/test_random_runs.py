@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
-import sys
 import textwrap
 import threading
 from collections.abc import Callable
@@ -16,6 +13,7 @@ import numpy as np
 import pytest
 from handwritten import initial, network_loop, random_data
 from numpy.typing import NDArray
+from subprocesses import script
 
 from chainrule import primitives as p
 from chainrule.calculus import backward
@@ -242,16 +240,6 @@ def test_the_same_seed_gives_the_same_bits(mode: Any) -> None:
     assert len(outcomes) == 40
     for outcome in outcomes:
         assert_identical(outcome, expected)
-
-
-def script(text: str, *arguments: str) -> str:
-    """What a program of its own prints, in a fresh interpreter."""
-    here = Path(__file__).parent.parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), *sys.path])}
-    command = [sys.executable, "-c", textwrap.dedent(text), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 CHILDREN = """

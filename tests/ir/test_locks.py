@@ -1,0 +1,34 @@
+"""Locks across a fork."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import warnings
+
+import pytest
+
+from chainrule.ir import fork_safe_lock
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+def test_a_forked_child_finds_a_lock_free_that_another_thread_held() -> None:
+    lock, held = fork_safe_lock(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            time.sleep(0.2)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forking beside threads
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if lock.acquire(timeout=10) else 1)
+    other.join()
+    assert os.waitpid(child, 0) == (child, 0)
+    assert lock.acquire(timeout=10)

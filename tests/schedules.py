@@ -1,0 +1,163 @@
+"""Schedules of programs and of training steps, and what their nests touch, found by going through every place."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.engines import Loop
+from chainrule.engines.native.compilation import default_strides
+from chainrule.engines.native.kernels import GRAIN
+from chainrule.engines.native.memory import Literals, MemoryStepWriter
+from chainrule.engines.native.nests import Nest
+from chainrule.engines.native.prepare import prepare
+from chainrule.engines.native.schedule import Arena, Home, Item, Schedule
+from chainrule.engines.native.storage import Storage, row_major
+from chainrule.engines.native.symbolic import Expression, Index, Variable
+from chainrule.engines.native.target import Target, parse_target
+from chainrule.engines.native.text import Module
+from chainrule.ir import Node, Program
+
+TARGET = parse_target("x86-64-v3")
+"""What is decided must not depend on the machine that runs the tests."""
+
+Offsets = NDArray[np.int64]
+
+
+def writer_of(loop: Loop, target: Target = TARGET) -> MemoryStepWriter:
+    """The step of a run, written."""
+    programs = {size: prepare(loop.steps[size]) for size in loop.batch_sizes}
+    return MemoryStepWriter(Module(), loop, programs, default_strides(loop), target)
+
+
+def schedules_of(loop: Loop) -> list[Schedule]:
+    """One for each size of batch."""
+    return [sequencer.schedule for sequencer in writer_of(loop).sequencers.values()]
+
+
+def schedule_of(program: Program, arena: Arena | None = None) -> Schedule:
+    """That of a program on arrays without gaps."""
+    prepared = prepare(program)
+    given: dict[Node, Storage] = {
+        **Literals([prepared]).storages,
+        **{node: row_major(node.type) for node in prepared.inputs},
+    }
+    homes = [Home(row_major(output.type)) for output in prepared.outputs]
+    return Schedule(prepared, given, homes, TARGET, arena or Arena())
+
+
+@dataclass(frozen=True)
+class Touch:
+    """A load or a store: the array, and its offsets at every place with the thread's share that the place is in."""
+
+    thing: object
+    written: bool
+    offsets: Offsets
+    shares: Offsets
+
+
+EVERYWHERE = -1
+"""The share of what the last thread does alone."""
+
+
+def touches(item: Item, schedule: Schedule) -> Iterator[Touch]:
+    """What an item touches; an index that is looked up may be any, and what lies outside of an array is guarded."""
+    nest = item.nest
+    for result in nest.results:
+        yield _touch(item, result.target, True, result.place, (), 0)
+    for use, variables in loads(nest):
+        source, offset = use.payload
+        yield _touch(item, source, False, offset, variables, schedule.size(source))
+
+
+def loads(nest: Nest) -> list[tuple[Expression, tuple[Variable, ...]]]:
+    """Every load, with the variables of the reductions around it."""
+    found: dict[tuple[Expression, tuple[Variable, ...]], None] = {}
+    pending: list[tuple[Expression, tuple[Variable, ...]]] = [(root, ()) for root in nest.roots]
+    seen = set(pending)
+    while pending:
+        node, around = pending.pop()
+        if node.kind == "load":
+            found[node, around] = None
+        inside = (*around, *node.payload[1]) if node.kind == "reduce" else around
+        new = {(below, inside) for below in (*node.arguments, *_looked_up(node))} - seen
+        seen |= new
+        pending.extend(new)
+    return list(found)
+
+
+def _looked_up(node: Expression) -> list[Expression]:
+    index = node.payload[1] if node.kind == "load" else node.payload if node.kind == "index" else None
+    if node.kind in ("quotient", "remainder"):
+        index = node.payload[0]
+    if index is None or isinstance(index, int):
+        return []
+    return [atom for atom, _ in index.terms if isinstance(atom, Expression)]
+
+
+def _touch(item: Item, thing: object, written: bool, index: Index, around: tuple[Variable, ...], size: int) -> Touch:
+    rows = item.nest.rows
+    places = _places((*item.nest.variables, *around))
+    offsets = _value(index, places)
+    count = next(iter(places.values())).size if places else 1
+    shares = np.full(count, EVERYWHERE)
+    if item.divided and rows is not None:
+        # The share is that of the row, and two ways to divide rows agree only if there are as many.
+        shares = places[rows.variable] // rows.factor // GRAIN + rows.extent * 10**6
+    if offsets is None:
+        offsets, shares = np.tile(np.arange(size), count), np.repeat(shares, size)
+    offsets = np.broadcast_to(offsets, shares.shape)
+    inside = (offsets >= 0) & ((offsets < size) | written)
+    return Touch(thing, written, offsets[inside], shares[inside])
+
+
+def _places(variables: tuple[Variable, ...]) -> dict[Variable, Offsets]:
+    grids = np.meshgrid(*(np.arange(variable.extent) for variable in variables), indexing="ij")
+    return {variable: grid.ravel() for variable, grid in zip(variables, grids, strict=True)}
+
+
+def _value(index: Index, places: dict[Variable, Offsets]) -> Offsets | None:
+    """The index at every place; None if memory decides it."""
+    if isinstance(index, int):
+        return np.asarray(index)
+    total: Offsets = np.asarray(index.constant)
+    for atom, c in index.terms:
+        if isinstance(atom, Variable):
+            total = total + c * places[atom]
+        elif atom.kind in ("quotient", "remainder"):
+            inner = _value(atom.payload[0], places)
+            if inner is None:
+                return None
+            total = total + c * (inner // atom.payload[1] if atom.kind == "quotient" else inner % atom.payload[1])
+        else:
+            return None
+    return total
+
+
+def races(schedule: Schedule) -> list[str]:
+    """Pairs of touches in one phase by which one thread may meet another's unfinished work."""
+    found = []
+    for number, phase in enumerate(schedule.phases):
+        touched = [touch for item in phase for touch in touches(item, schedule)]
+        buffers: dict[object, list[Touch]] = {}
+        for touch in touched:
+            buffers.setdefault(schedule.part(touch.thing), []).append(touch)
+        for buffer, group in buffers.items():
+            written = [touch for touch in group if touch.written]
+            for one, other in itertools.product(written, group):
+                if _meet(one, other):
+                    found.append(f"phase {number}, {buffer}")
+    return found
+
+
+def _meet(one: Touch, other: Touch) -> bool:
+    """Whether an element is touched in two different shares."""
+    pairs = [np.unique(np.stack([touch.offsets, touch.shares], 1), axis=0) for touch in (one, other)]
+    together = np.unique(np.concatenate(pairs), axis=0)
+    elements, counts = np.unique(together[:, 0], return_counts=True)
+    shared = np.intersect1d(one.offsets, other.offsets)
+    return bool(np.isin(elements[counts > 1], shared).any())
