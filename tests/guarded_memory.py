@@ -180,12 +180,16 @@ def guarded(side: Side) -> Iterator[list[GuardedArena]]:
         return layouts[-1]
 
     def workspace(size: int) -> Array:
-        if not layouts or size != layouts[-1].size:
+        teams = [team for team in range(1, 9) if layouts and size == layouts[-1].size(team)]
+        if not teams:
             return between_pages(aligned(size), side)[:size]
         block = Pages(size + PAGE)
         _mapped.append(block)
-        for start in (*layouts[-1].closed, *(layouts[-1].arena + start for start in arenas[-1].closed)):
+        shared, private = arenas[-2:]
+        for start in (*layouts[-1].closed, *(layouts[-1].arena + start for start in shared.closed)):
             block.close(start)
+        for thread, start in itertools.product(range(teams[0]), private.closed):
+            block.close(layouts[-1].private + thread * private.size + start)
         block.close(size)
         return block.bytes[:size]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.engines import Loop
 from chainrule.engines.native.compilation import default_strides
-from chainrule.engines.native.kernels import GRAIN
+from chainrule.engines.native.kernels import grain
 from chainrule.engines.native.memory import Literals, MemoryStepWriter
 from chainrule.engines.native.nests import Nest
 from chainrule.engines.native.prepare import prepare
@@ -47,7 +47,8 @@ def schedule_of(program: Program, arena: Arena | None = None) -> Schedule:
         **{node: row_major(node.type) for node in prepared.inputs},
     }
     homes = [Home(row_major(output.type)) for output in prepared.outputs]
-    return Schedule(prepared, given, homes, TARGET, arena or Arena())
+    arena = arena or Arena()
+    return Schedule(prepared, given, homes, TARGET, arena, arena)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,9 @@ class Touch:
 
 EVERYWHERE = -1
 """The share of what the last thread does alone."""
+
+ANYWHERE = -2
+"""A second share of what every thread repeats, since it is in the share of each."""
 
 
 def touches(item: Item, schedule: Schedule) -> Iterator[Touch]:
@@ -107,10 +111,12 @@ def _touch(item: Item, thing: object, written: bool, index: Index, around: tuple
     shares = np.full(count, EVERYWHERE)
     if item.divided and rows is not None:
         # The share is that of the row, and two ways to divide rows agree only if there are as many.
-        shares = places[rows.variable] // rows.factor // GRAIN + rows.extent * 10**6
+        shares = places[rows.variable] // rows.factor // grain(rows.extent) + rows.extent * 10**6
     if offsets is None:
         offsets, shares = np.tile(np.arange(size), count), np.repeat(shares, size)
     offsets = np.broadcast_to(offsets, shares.shape)
+    if item.repeated:
+        offsets, shares = np.tile(offsets, 2), np.concatenate([shares, np.full_like(shares, ANYWHERE)])
     inside = (offsets >= 0) & ((offsets < size) | written)
     return Touch(thing, written, offsets[inside], shares[inside])
 
@@ -147,6 +153,8 @@ def races(schedule: Schedule) -> list[str]:
         for touch in touched:
             buffers.setdefault(schedule.part(touch.thing), []).append(touch)
         for buffer, group in buffers.items():
+            if buffer in schedule.private:
+                continue
             written = [touch for touch in group if touch.written]
             for one, other in itertools.product(written, group):
                 if _meet(one, other):

@@ -86,13 +86,23 @@ def check_memory(schedule: Schedule, arena: Arena) -> None:
         for other_start, other_stop, other_first, other_last in spans[:k]:
             apart = stop <= other_start or other_stop <= start
             assert apart or last < other_first or other_last < first
-    outside = {buffer for buffer in alive if buffer not in schedule.places}
+    outside = {buffer for buffer in alive if buffer not in schedule.places and buffer not in schedule.private}
     assert not any(isinstance(buffer, Node) and not isinstance(buffer, Input | Const) for buffer in outside)
+
+
+def check_private(schedule: Schedule) -> None:
+    """What a thread has for itself is made by items that all repeat, and from nothing but what all have."""
+    for item in schedule.items:
+        private = [result.target in schedule.private for result in item.nest.results]
+        assert private == [item.repeated] * len(private)
+    places = sorted((start, start + schedule.nbytes(buffer)) for buffer, start in schedule.private.items())
+    assert all(stop <= start for (_, stop), (start, _) in itertools.pairwise(places))
 
 
 def check(schedule: Schedule, arena: Arena) -> None:
     check_order(schedule)
     check_memory(schedule, arena)
+    check_private(schedule)
     assert not races(schedule)
 
 
@@ -224,15 +234,15 @@ def test_short_elements_are_divided_like_long_ones(team: int) -> None:
 @few(3)
 @given(training=trainings)
 def test_memory_is_known_beforehand(training: Training) -> None:
-    """A run takes what its layout says: three copies of the state, the order of rows, and the arena."""
+    """A run takes what its layout says: copies of the state, the order of rows, the arena, each thread's own."""
     loop = training.loop
     layout = compilation.write_loop(loop, "loops").layout
     state, data = training.values(0)
-    outcome = NativeEngine("loops", team=1).run(loop, state, data, 1, 0)
-    assert outcome.workspace_bytes == layout.size
+    outcome = NativeEngine("loops", team=2).run(loop, state, data, 1, 0)
+    assert outcome.workspace_bytes == layout.size(2)
     copies = 3 * sum(aligned(storage.nbytes) for storage in layout.states)
     order = aligned(8 * training.count) if loop.shuffles else 0
-    assert layout.size == copies + order + layout.arena_size
+    assert layout.size(2) == copies + order + layout.arena_size + 2 * layout.private_size
 
 
 def test_buffers_are_used_again() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from chainrule.engines.native.body import LONG_UNROLL
 from chainrule.engines.native.costs import neighbours
 from chainrule.engines.native.nests import Nest
 from chainrule.engines.native.symbolic import Affine, Dependence, Expression, Variable
@@ -52,12 +53,12 @@ def blocking(nest: Nest, lane: Variable, row: Variable, strip: int) -> Blocking 
         for use, _ in nest.uses
         if use.kind == "load" and by_lane(use) and by_term(use) and not by_row(use) and neighbours(use, by_lane)
     )
-    length = BLOCK_BYTES // (strip * reduction.dtype.numpy.itemsize * max(len(loads), 1)) // 2 * 2
+    length = BLOCK_BYTES // (strip * reduction.dtype.numpy.itemsize * max(len(loads), 1)) // LONG_UNROLL * LONG_UNROLL
     if not loads or variable.extent <= length:
         return None
     blocks = -(-variable.extent // length)
     even = -(-variable.extent // blocks)
-    return Blocking(reduction, variable, loads, even + even % 2)
+    return Blocking(reduction, variable, loads, -(-even // LONG_UNROLL) * LONG_UNROLL)
 
 
 COLUMN_BYTES: Final = 64 * 1024

@@ -33,6 +33,11 @@ from chainrule.primitives import ReductionKind
 UNROLL = 2
 """Turns of the innermost loop of a sum that are written out, so that its counting costs little."""
 
+LONG_UNROLL = 4
+"""The same for sums of `LONG` terms and more."""
+
+LONG = 128
+
 WRITTEN_OUT = 4
 """Sums of up to so many terms have no loop."""
 
@@ -424,7 +429,7 @@ def reduce_together(bodies: Sequence[Body], expression: Expression) -> list[Valu
 def reduce_block(
     bodies: Sequence[Body], expression: Expression, first: Value, count: Value, accumulators: Sequence[Value]
 ) -> list[Value]:
-    """A sum continued by `count` terms, a multiple of `UNROLL`, from term `first` on, with loads from copied strips."""
+    """A sum continued by `count` terms, a multiple of `unroll`, from term `first` on, with loads from copied strips."""
     frame = bodies[0].frame
     function = frame.function
     kind, (variable,) = expression.payload
@@ -432,9 +437,9 @@ def reduce_block(
     with frame.summing([variable]):
         for body in bodies:
             body.prepare(inner)
-        loop = function.open_loop(count, accumulators, step=UNROLL)
+        loop = function.open_loop(count, accumulators, step=frame.unroll)
         totals = loop.carried
-        for turn in range(UNROLL):
+        for turn in range(frame.unroll):
             frame.term = function.integer_operation("add nuw nsw", loop.index, turn)
             frame.places[variable] = function.integer_operation("add nuw nsw", first, frame.term)
             totals = _turn(bodies, kind, inner, totals)

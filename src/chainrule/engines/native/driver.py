@@ -69,7 +69,8 @@ class Ending(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things lie in the workspace, in bytes: three copies of the state, the order of rows, the arena.
+    """Where things lie in the workspace, in bytes: three copies of the state, the order of rows, the arena, and
+    memory of its own for each thread.
 
     Copy 0 is the state itself: a run starts from it and leaves its result there. The other two take turns as
     snapshots; snapshot k is in copy 1 + k mod 2.
@@ -78,6 +79,7 @@ class Layout:
     states: tuple[Storage, ...]
     order_size: int
     arena_size: int
+    private_size: int = 0
 
     @cached_property
     def offsets(self) -> list[int]:
@@ -102,8 +104,13 @@ class Layout:
         return self.order + aligned(8 * self.order_size)
 
     @property
-    def size(self) -> int:
+    def private(self) -> int:
+        """Where the first thread's own memory begins; the others' follow."""
         return self.arena + self.arena_size
+
+    def size(self, threads: int) -> int:
+        """The whole workspace of a team."""
+        return self.private + threads * self.private_size
 
 
 class StepWriter(ABC):

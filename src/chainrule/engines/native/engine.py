@@ -157,7 +157,7 @@ class _Run:
         self.compiled, self.loop, self.state, self.data = compiled, loop, state, data
         self.epochs, self.seed, self.threads = epochs, seed, threads
         self.layout = compiled.written.layout
-        self.memory = workspace(self.layout.size)
+        self.memory = workspace(self.layout.size(threads))
         self.control = workspace(8 * control_words(threads)).view(np.int64)
         self.losses = np.empty(epochs)
         self._arrays = [*(data[name] for name in (*loop.rows, *loop.fixed)), *compiled.written.literals]

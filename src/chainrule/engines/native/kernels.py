@@ -18,7 +18,17 @@ from functools import partial
 from typing import Protocol
 
 from chainrule.engines.native.blocking import ROW_BLOCK, Blocking, ColumnCopy, blocking, column_copy
-from chainrule.engines.native.body import UNROLL, Body, Copied, Frame, reduce_block, reduce_rest, reduce_together
+from chainrule.engines.native.body import (
+    LONG,
+    LONG_UNROLL,
+    UNROLL,
+    Body,
+    Copied,
+    Frame,
+    reduce_block,
+    reduce_rest,
+    reduce_together,
+)
 from chainrule.engines.native.costs import (
     best_lane,
     groups_of_vectors,
@@ -45,6 +55,23 @@ from chainrule.ir import DType
 
 GRAIN = 16
 """Rows are divided among threads in multiples of this: whole tiles, and whole vectors of the widest registers."""
+
+SHORT = 64
+"""Axes shorter than this are divided in multiples of half as many rows, for shares that are more nearly equal."""
+
+
+def grain(extent: int) -> int:
+    """What the shares of an axis are multiples of."""
+    return GRAIN // 2 if extent < SHORT else GRAIN
+
+
+def divisible(nest: Nest, lane: Variable | None, target: Target) -> bool:
+    """Whether the rows of a nest may be divided, so that vectors along them are never cut."""
+    rows = nest.rows
+    if rows is None or rows.extent <= grain(rows.extent):
+        return False
+    return lane is not rows.variable or lanes_of(nest, target) <= grain(rows.extent)
+
 
 SINGLE_VECTOR_ROWS = 8
 """The rows of a tile whose lanes fit in one vector."""
@@ -132,7 +159,7 @@ class KernelWriter:
         self.pointers = {part: places[buffer] for part, buffer in parts.items()}
         self.nest, self.lane, self.sizes = nest, lane, sizes
         self.width = lanes_of(nest, target)
-        self.shape, self.unroll = tile(target.vector_registers), UNROLL
+        self.shape, self.unroll = tile(target.vector_registers), _unroll(nest)
         if lane is not None and not self._direct(lane):
             self.shape, self.unroll = replace(self.shape, vectors=1), 1
         self._scratch: list[Value] = []
@@ -405,7 +432,7 @@ class KernelWriter:
             self._scratch = [f.allocate(element, size) for size in sizes]
         *strips, unfinished = self._scratch
         first_row, last_row = self._range(row) or (integer(0), integer(row.extent))
-        whole = blocks.variable.extent // UNROLL * UNROLL
+        whole = blocks.variable.extent // self.unroll * self.unroll
         with f.loop(last_row, first_row, ROW_BLOCK) as top:
             bottom = self._least(f.integer_operation("add", top, ROW_BLOCK), last_row)
             count = f.integer_operation("mul", f.integer_operation("sub", bottom, top), distance)
@@ -490,3 +517,9 @@ class KernelWriter:
 def lane_of(nest: Nest, sizes: Mapping[object, int], target: Target) -> Variable | None:
     """The loop that is best written in vectors."""
     return best_lane(nest, lanes_of(nest, target), sizes)
+
+
+def _unroll(nest: Nest) -> int:
+    """The turns of the innermost loop of a sum that are written out."""
+    longest = max((variable.extent for each in nest.reductions for variable in each.payload[1]), default=0)
+    return LONG_UNROLL if longest >= LONG else UNROLL

@@ -52,9 +52,10 @@ class Sequencer:
         homes: Sequence[Home],
         target: Target,
         arena: Arena,
+        private: Arena,
     ) -> None:
         self.program, self.homes = program, homes
-        self.schedule = Schedule(program, given, homes, target, arena)
+        self.schedule = Schedule(program, given, homes, target, arena, private)
         self._names: dict[Item, str] = {}
         self._buffers: dict[Item, list[object]] = {}
         for number, item in enumerate(self.schedule.items):
@@ -78,11 +79,18 @@ class Sequencer:
         """The extents of rows that are divided among threads."""
         return {item.nest.rows.extent for item in self.schedule.items if item.divided and item.nest.rows is not None}
 
-    def call(self, function: Function, arena: Value, known: dict[object, Value], team: TeamWriter) -> None:
-        """Instructions that compute every output into its home; `known` has a pointer for each buffer outside."""
+    def call(
+        self, function: Function, arena: Value, private: Value, known: dict[object, Value], team: TeamWriter
+    ) -> None:
+        """Instructions that compute every output into its home; `known` has a pointer for each buffer outside.
+
+        `arena` is memory that the threads share, `private` what this one has for itself.
+        """
+        for buffer, place in self.schedule.private.items():
+            known[buffer] = function.offset(private, place, "i8")
         for phase in self.schedule.phases:
             for item in phase:
-                if item.divided:
+                if item.divided or item.repeated:
                     self._call(function, item, arena, known, team)
                     continue
                 for buffer in self._buffers[item]:  # a pointer made for one thread is not there for the others
@@ -124,18 +132,18 @@ class MemoryStepWriter(StepWriter):
         self.module, self.loop, self.strides, self.target = module, loop, strides, target
         self._literals = Literals(list(programs.values()))
         self.literals = len(self._literals.arrays)
-        arena = Arena()
+        arena, private = Arena(), Arena()
         self.loss_place = arena.take(2 * ALIGNMENT)
         types = {node.name: node.type for node in programs[loop.batch_sizes[0]].inputs}
         self.types = tuple(types[name] for name in loop.state)
         self.sequencers = {
-            count: self._sequencer(module, program, target, arena) for count, program in programs.items()
+            count: self._sequencer(module, program, target, arena, private) for count, program in programs.items()
         }
         order = loop.row_count if loop.shuffles else 0
-        self.layout = Layout(tuple(map(padded, self.types)), order, arena.size)
+        self.layout = Layout(tuple(map(padded, self.types)), order, arena.size, private.size)
         self._write_snapshot()
 
-    def _sequencer(self, module: Module, program: Program, target: Target, arena: Arena) -> Sequencer:
+    def _sequencer(self, module: Module, program: Program, target: Target, arena: Arena, private: Arena) -> Sequencer:
         given: dict[Node, Storage] = dict(self._literals.storages)
         inputs = {node.name: node for node in program.inputs}
         count = 0
@@ -153,7 +161,7 @@ class MemoryStepWriter(StepWriter):
             Home(padded(output.type), inputs[name])
             for name, output in zip(self.loop.state, program.outputs[1:], strict=True)
         ]
-        return Sequencer(module, f"step{count}", program, given, homes, target, arena)
+        return Sequencer(module, f"step{count}", program, given, homes, target, arena, private)
 
     @property
     def arrays(self) -> list[Array]:
@@ -174,6 +182,9 @@ class MemoryStepWriter(StepWriter):
         self.pointers = dict(zip(names, data, strict=False))
         self.constants = dict(zip(self._literals.nodes, data[len(names) :], strict=True))
         self.workspace = workspace
+        own = function.integer_operation("mul", team.thread, self.layout.private_size)
+        own = function.integer_operation("add", own, self.layout.private)
+        self.private = function.offset(workspace, own, "i8")
         team.divide({extent for sequencer in self.sequencers.values() for extent in sequencer.extents})
         return []
 
@@ -207,7 +218,7 @@ class MemoryStepWriter(StepWriter):
                 known[node] = f.offset(self.pointers[name], f.integer_operation("mul", start, row), "i8")
             else:
                 known[node] = self.pointers[name]
-        sequencer.call(f, arena, known, team)
+        sequencer.call(f, arena, self.private, known, team)
         register = REGISTER_TYPES[sequencer.program.outputs[0].type.dtype]
         return f.load(register, loss), []
 
@@ -279,7 +290,7 @@ class ProgramWriter:
         given: dict[Node, Storage] = {**literals.storages, **{node: row_major(node.type) for node in program.inputs}}
         homes = [Home(row_major(output.type)) for output in program.outputs]
         arena = Arena()
-        sequencer = Sequencer(module, "kernel", program, given, homes, target, arena)
+        sequencer = Sequencer(module, "kernel", program, given, homes, target, arena, arena)
         self.arena_size = arena.size
         f = Function(module, "call", "void", [("workspace", "ptr noalias"), ("arrays", "ptr noalias")])
         buffers: list[object] = [*program.inputs, *literals.nodes, *homes]
@@ -291,6 +302,7 @@ class ProgramWriter:
             f, integer(0), integer(1), Value("null", POINTER), arrivals=0, awaited=0, yields=0, alone=True, pause=""
         )
         team.divide(sequencer.extents)
-        sequencer.call(f, Value("%workspace", POINTER), known, team)
+        own = Value("%workspace", POINTER)
+        sequencer.call(f, own, own, known, team)
         f.do("ret void")
         f.finish()

@@ -2,8 +2,8 @@
 
 A step is a sequence of *phases*; between two of them every thread waits for the others. Within a phase a thread goes
 through its own rows of one nest after another: what it reads there it has written itself. A nest too small to divide is
-done by the last thread alone. The next value of a parameter is written over the present one as soon as everything that
-reads the present one is done.
+repeated by every thread, in memory of its own, if that is sooner done than waiting; else the last thread does it alone.
+The next value of a parameter is written over the present one as soon as everything that reads the present one is done.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chainrule.engines.native.costs import operations
-from chainrule.engines.native.kernels import GRAIN, Packed, lane_of, pack_operands
+from chainrule.engines.native.kernels import Packed, divisible, lane_of, pack_operands
 from chainrule.engines.native.nests import Nest, copying, merged, nests
 from chainrule.engines.native.plan import Storages, size, stored_values
 from chainrule.engines.native.storage import ORDER, Storage, row_major
@@ -21,6 +21,9 @@ from chainrule.engines.native.target import Target
 from chainrule.ir import Apply, Const, Input, Node, Program, topological_order
 
 ALIGNMENT = 64
+
+REPEATED = 4000
+"""Operations that a thread rather repeats for itself than wait for another to do them: about what a barrier costs."""
 
 
 def aligned(size: int) -> int:
@@ -42,18 +45,15 @@ class Home:
 
 @dataclass(eq=False)
 class Item:
-    """A nest with its place in the schedule."""
+    """A nest with its place in the schedule: divided by rows, repeated by every thread, or done by the last alone."""
 
     nest: Nest
     lane: Variable | None
+    divided: bool
+    repeated: bool
     needs: dict[Item, bool] = field(default_factory=dict)
-    """The items that must be done before, and whether it is enough that the same thread has done its own rows."""
+    """The items that must be done before, and whether it is enough that the same thread has done its own part."""
     phase: int = 0
-
-    @property
-    def divided(self) -> bool:
-        """Whether its rows are divided among the threads."""
-        return self.nest.rows is not None and self.nest.rows.extent > GRAIN
 
 
 class Arena:
@@ -90,10 +90,19 @@ class Arena:
 
 
 class Schedule:
-    """The nests of one program in phases; `homes` has a place for each output, `given` the storage of the inputs."""
+    """The nests of one program in phases; `homes` has a place for each output, `given` the storage of the inputs.
+
+    `arena` is memory that the threads share; `private` stands for what each of them has for itself.
+    """
 
     def __init__(
-        self, program: Program, given: Mapping[Node, Storage], homes: Sequence[Home], target: Target, arena: Arena
+        self,
+        program: Program,
+        given: Mapping[Node, Storage],
+        homes: Sequence[Home],
+        target: Target,
+        arena: Arena,
+        private: Arena,
     ) -> None:
         self.program, self.homes, self.target = program, homes, target
         self._first: dict[Node, int] = {}
@@ -110,7 +119,9 @@ class Schedule:
         for item in self.items:
             item.phase = max((other.phase + (not local) for other, local in item.needs.items()), default=0)
         self.places: dict[object, int] = {}
-        self._allocate(arena)
+        self.private: dict[object, int] = {}
+        """The places of what every thread has for itself, in its own memory."""
+        self._allocate(arena, private)
 
     @property
     def phases(self) -> list[list[Item]]:
@@ -153,8 +164,8 @@ class Schedule:
                 continue
             lane = lane_of(nest, self.sizes(nest), self.target)
             copies, nest = pack_operands(nest, lane, self.target)
-            new = [Item(copy, lane_of(copy, self.sizes(copy), self.target)) for _, copy in copies]
-            for item in [*new, Item(nest, lane)]:
+            new = [self._item(copy, lane_of(copy, self.sizes(copy), self.target)) for _, copy in copies]
+            for item in [*new, self._item(nest, lane)]:
                 for source in item.nest.sources:
                     if source in writers:
                         item.needs[writers[source]] = _local(writers[source], item, source, source)
@@ -162,6 +173,12 @@ class Schedule:
                     writers[result.target] = item
                 items.append(item)
         return items
+
+    def _item(self, nest: Nest, lane: Variable | None) -> Item:
+        divided = divisible(nest, lane, self.target)
+        targets = [result.target for result in nest.results]
+        inside = not any(isinstance(target, Home) or target in self._first for target in targets)
+        return Item(nest, lane, divided, inside and not divided and operations(nest) <= REPEATED)
 
     def _copies(self, node: Node, home: Home) -> list[Nest]:
         """The nests that copy a value to its home; by way of a third place if it is to replace something else.
@@ -188,7 +205,7 @@ class Schedule:
             elif not self._in_place(node, home.over):
                 copy = merged(copying(home, home.storage, node, self.storages[node]))
                 if copy.elements:
-                    item = Item(copy, lane_of(copy, self.sizes(copy), self.target))
+                    item = self._item(copy, lane_of(copy, self.sizes(copy), self.target))
                     writer = next(other for other in self.items if _writes(other, node))
                     item.needs[writer] = _local(writer, item, node, node)
                     self.items.append(item)
@@ -218,17 +235,19 @@ class Schedule:
     def _wait_for_readers(self, writer: Item, target: object, over: Input) -> None:
         for reader in self.items:
             if reader is not writer and over in reader.nest.sources:
-                local = _local(reader, writer, over, target)
+                local = not reader.repeated and _local(reader, writer, over, target)
                 writer.needs[reader] = writer.needs.get(reader, True) and local
 
-    def _allocate(self, arena: Arena) -> None:
-        """Places in the arena for what is neither given nor left, each from its first phase to its last."""
+    def _allocate(self, arena: Arena, private: Arena) -> None:
+        """Places in the arenas for what is neither given nor left: in the shared one, from first phase to last."""
         first: dict[object, int] = {}
         last: dict[object, int] = {}
+        for target in (result.target for item in self.items if item.repeated for result in item.nest.results):
+            self.private[target] = private.take(self.nbytes(target))
         for item in self.items:
             for thing in (*item.nest.sources, *(result.target for result in item.nest.results)):
                 buffer = self.part(thing)
-                if not isinstance(buffer, Home | Input | Const) and buffer is not ORDER:
+                if not isinstance(buffer, Home | Input | Const) and buffer is not ORDER and buffer not in self.private:
                     first.setdefault(buffer, item.phase)
                     last[buffer] = max(item.phase, last.get(buffer, 0))
         for phase in range(len(self.phases)):
@@ -291,8 +310,10 @@ def _local(before: Item, after: Item, read: object, written: object) -> bool:
 
     `read` and `written` are what the two have in common: one of them loads it, the other stores it.
     """
+    if before.repeated:
+        return True
     if not before.divided or not after.divided:
-        return before.divided == after.divided
+        return not before.divided and not after.divided and not after.repeated
     sizes = {_row_size(item, thing) for item in (before, after) for thing in {read, written}}
     sizes.discard(0)
     rows = before.nest.rows, after.nest.rows

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from chainrule.engines.loop import EngineError
-from chainrule.engines.native.kernels import GRAIN
+from chainrule.engines.native.kernels import grain
 from chainrule.engines.native.target import Target
 from chainrule.engines.native.text import INTEGER, Function, Module, Value, integer
 
@@ -122,11 +122,11 @@ class TeamWriter:
             if self.alone:
                 self._ranges[extent] = integer(0), integer(extent)
                 continue
-            blocks = -(-extent // GRAIN)
+            blocks = -(-extent // grain(extent))
             bounds = []
             for number in (self.thread, following):
                 block = f.let(INTEGER, f"udiv {f.integer_operation('mul', number, blocks)}, {self.threads.text}")
-                row = f.integer_operation("mul", block, GRAIN)
+                row = f.integer_operation("mul", block, grain(extent))
                 inside = f.let("i1", f"icmp ult {row}, {extent}")
                 bounds.append(f.let(INTEGER, f"select {inside}, {row}, i64 {extent}"))
             self._ranges[extent] = bounds[0], bounds[1]
