@@ -11,6 +11,7 @@ from schedules import schedule_of
 
 from chainrule.engines.native.costs import (
     PACKED_REUSE,
+    across_cost,
     best_lane,
     groups_of_vectors,
     harmless,
@@ -19,6 +20,7 @@ from chainrule.engines.native.costs import (
     operations,
     packable,
     scalar_cost,
+    summed_variable,
     tile,
 )
 from chainrule.engines.native.kernels import Packed
@@ -119,7 +121,7 @@ def test_few_classes_are_reduced_in_vectors_along_the_rows() -> None:
 
 def test_long_rows_are_summed_along_memory() -> None:
     wide = matrix("wide", 48, 640)
-    assert lane(sum_(wide, 1)) is None
+    assert lane(sum_(wide, 1)) == 640
     assert lane(sum_(wide)) is None
     assert lane(sum_(wide, 0)) == 640
 
@@ -146,9 +148,24 @@ def test_one_number_has_no_lane() -> None:
 def test_the_cheapest_is_taken(extent: int) -> None:
     nest, sizes = nest_of(tanh(matrix("x", extent, 50) @ matrix("w", 50, extent)))
     best = best_lane(nest, LANES, sizes)
-    costs = [lane_cost(nest, variable, LANES, sizes) for variable in nest.variables]
-    chosen = scalar_cost(nest, LANES) if best is None else lane_cost(nest, best, LANES, sizes)
-    assert chosen <= min([*costs, scalar_cost(nest, LANES)])
+    costs: dict[Variable | None, float] = {v: lane_cost(nest, v, LANES, sizes) for v in nest.variables}
+    costs[None] = scalar_cost(nest, LANES)
+    summed = summed_variable(nest)
+    assert summed is not None
+    costs[summed] = across_cost(nest, summed, LANES)
+    assert costs[best] == min(costs.values())
+
+
+def test_a_product_with_few_columns_runs_along_its_sums() -> None:
+    for columns, along in ((2, True), (48, False)):
+        nest, sizes = nest_of(matrix("x", 64, 64) @ matrix("w", 64, columns))
+        best = best_lane(nest, LANES, sizes)
+        assert best is not None
+        assert (best is summed_variable(nest)) == along
+    short, _ = nest_of(matrix("x", 64, 12) @ matrix("w", 12, 2))
+    summed = summed_variable(short)
+    assert summed is not None
+    assert across_cost(short, summed, LANES) == math.inf
 
 
 def test_costs_grow_with_work() -> None:

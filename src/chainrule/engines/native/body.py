@@ -65,7 +65,8 @@ class Frame:
     `places` holds the registers of the loop variables. Along `lane`, vectors of neighbouring elements are formed; along
     `row`, several rows are evaluated side by side. `sizes` counts the elements of each source. Without a lane, sums
     along contiguous memory are formed in vectors of `sum_width`. `outright` are reductions formed
-    beforehand. `unroll` turns of the innermost loop of a sum are written out.
+    beforehand. `unroll` turns of the innermost loop of a sum are written out. `beside` tells
+    what differs between bodies of a row that lie side by side; without it, they are neighbouring vectors of the lane.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Frame:
         sum_width: int = 0,
         outright: Collection[Expression] = (),
         unroll: int = UNROLL,
+        beside: Dependence | None = None,
     ) -> None:
         self.outright, self.unroll = outright, unroll
         self.function, self.pointers, self.sizes = function, pointers, sizes
@@ -86,6 +88,7 @@ class Frame:
         self.lane, self.row, self.sum_width = lane, row, sum_width
         self.arithmetic = Arithmetic(function)
         self.by_lane, self.by_row = Dependence(lane), Dependence(row)
+        self.by_column = self.by_lane if beside is None else beside
         self.columns = 1
         self.copies: Mapping[Expression, Copied] = {}
         """Loads that are made from copies."""
@@ -94,6 +97,20 @@ class Frame:
         self._scopes: list[dict[Key, Value]] = [{}]
         self._inner: list[Dependence] = []
         """On the variables of the sums that are being formed."""
+
+    def beside(self, rows: int, top: Value | None, start: Value | None, columns: int, width: int) -> list[Body]:
+        """The bodies of `rows` by `columns` places of the result, each of `width` lanes."""
+        f = self.function
+        bodies = []
+        for r in range(rows):
+            for c in range(columns):
+                body = Body(
+                    self, r, c, None if top is None else f.integer_operation("add nuw nsw", top, r), None, width
+                )
+                if self.by_column.variable is not None and start is not None:
+                    body.put(self.by_column.variable, f.integer_operation("add nuw nsw", start, c))
+                bodies.append(body)
+        return bodies
 
     @contextmanager
     def scope(self) -> Iterator[None]:
@@ -161,6 +178,10 @@ class Body:
         """The lanes of a vector; 0 for a single one, which is a scalar."""
         return self.width if self.width > 1 else 0
 
+    def put(self, variable: Variable, place: Value) -> None:
+        """Where this body alone is along a variable."""
+        self._own[variable] = place
+
     def place(self, variable: Variable) -> Value:
         return self._own[variable] if variable in self._own else self.frame.places[variable]
 
@@ -173,13 +194,13 @@ class Body:
 
     def value(self, expression: Expression) -> Value:
         """The value, computed once per scope."""
-        key = self._key(expression, self.frame.by_row(expression), self.frame.by_lane(expression))
+        key = self._key(expression, self.frame.by_row(expression), self.frame.by_column(expression))
         found = self.frame.find(key)
         return found if found is not None else self.frame.remember(key, self._evaluate(expression))
 
     def keep(self, expression: Expression, value: Value) -> None:
         """Take a value that was computed elsewhere."""
-        key = self._key(expression, self.frame.by_row(expression), self.frame.by_lane(expression))
+        key = self._key(expression, self.frame.by_row(expression), self.frame.by_column(expression))
         self.frame.remember(key, value)
 
     def spread_value(self, expression: Expression) -> Value:
@@ -187,7 +208,8 @@ class Body:
         value = self.value(expression)
         if not self.lanes or width_of(value.type):
             return value
-        key = self._key(("spread", expression, self.lanes), self.frame.by_row(expression), False)
+        by_row, by_column = self.frame.by_row(expression), self.frame.by_column(expression)
+        key = self._key(("spread", expression, self.lanes), by_row, by_column)
         found = self.frame.find(key)
         return found if found is not None else self.frame.remember(key, self.spread(value))
 
@@ -244,8 +266,8 @@ class Body:
     def _scaled(self, atom: Variable | Expression, c: int) -> Value:
         frame = self.frame
         by_row = atom is frame.row if isinstance(atom, Variable) else frame.by_row(atom)
-        by_lane = atom is frame.lane if isinstance(atom, Variable) else frame.by_lane(atom)
-        key = self._key((atom, c), by_row, by_lane)
+        by_column = atom is frame.by_column.variable if isinstance(atom, Variable) else frame.by_column(atom)
+        key = self._key((atom, c), by_row, by_column)
         found = frame.find(key)
         if found is not None:
             return found
@@ -298,8 +320,8 @@ class Body:
         inner = tuple(term for term in terms if term not in outer)
         number = offset.constant if isinstance(offset, Affine) else offset
         known: Index = Affine(outer, number) if outer else number
-        by_row, by_lane = self.frame.by_row.index(known), self.frame.by_lane.index(known)
-        key = self._key(("base", source, known, load.dtype), by_row, by_lane)
+        by_row, by_column = self.frame.by_row.index(known), self.frame.by_column.index(known)
+        key = self._key(("base", source, known, load.dtype), by_row, by_column)
         found = self.frame.find(key)
         if found is None:
             pointer = self.frame.pointers[source]
@@ -445,6 +467,31 @@ def reduce_block(
             totals = _turn(bodies, kind, inner, totals)
         function.close_loop(loop, totals)
     return totals
+
+
+def reduce_across(bodies: Sequence[Body], rest: Sequence[Body], expression: Expression) -> list[Value]:
+    """One sum at several places of the result, in vectors along it; `rest` are the bodies of a shorter last vector."""
+    frame = bodies[0].frame
+    function, width = frame.function, bodies[0].width
+    kind, (variable,) = expression.payload
+    (inner,) = expression.arguments
+    whole = variable.extent // width * width
+    zero = identity(kind, expression.dtype)
+    start = [constant(zero, vector(REGISTER_TYPES[expression.dtype], width)) for _ in bodies]
+    with frame.summing([variable]):
+        for body in bodies:
+            body.prepare(inner)
+        loop = function.open_loop(whole, start, step=width)
+        frame.places[variable] = loop.index
+        totals = _turn(bodies, kind, inner, loop.carried)
+        function.close_loop(loop, totals)
+        sums = [frame.arithmetic.across(kind, total) for total in totals]
+        if rest:
+            frame.places[variable] = integer(whole)
+            start = [constant(zero, vector(REGISTER_TYPES[expression.dtype], rest[0].lanes)) for _ in rest]
+            ends = [frame.arithmetic.across(kind, total) for total in _turn(rest, kind, inner, start)]
+            sums = [frame.arithmetic.combine(kind, total, end) for total, end in zip(sums, ends, strict=True)]
+    return sums
 
 
 def reduce_rest(

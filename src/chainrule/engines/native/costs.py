@@ -37,6 +37,9 @@ NARROW_TILE = 0.6
 ACROSS = 8
 """Cycles to add up the lanes of a register."""
 
+FOLDING = 4
+"""The same where several sums are folded side by side."""
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -78,8 +81,39 @@ def best_lane(nest: Nest, lanes: int, sizes: Mapping[object, int]) -> Variable |
     `sizes` holds the elements of each source.
     """
     costs = {variable: lane_cost(nest, variable, lanes, sizes) for variable in nest.variables[::-1]}
+    summed = summed_variable(nest)
+    if summed is not None:
+        costs[summed] = across_cost(nest, summed, lanes)
     best = min(costs, key=lambda variable: costs[variable], default=None)
     return best if best is not None and costs[best] < scalar_cost(nest, lanes) else None
+
+
+def summed_variable(nest: Nest) -> Variable | None:
+    """The axis of the one sum of a nest, along which vectors may run; None where there is no such sum."""
+    if len(nest.reductions) != 1 or nest.reductions[0] not in nest.outright or not nest.variables:
+        return None
+    kind, variables = nest.reductions[0].payload
+    return variables[0] if kind == "sum" and len(variables) == 1 else None
+
+
+def across_cost(nest: Nest, summed: Variable, lanes: int) -> float:
+    """Cycles with vectors along a sum, several sums side by side; infinite where that cannot be written."""
+    if summed.extent < 2 * lanes:
+        return math.inf
+    varies, vectors = Dependence(summed), _vectors(summed, lanes)
+    total = ALONE * nest.elements * len(nest.results)
+    for use, count in nest.uses:
+        if use.kind == "reduce":
+            total += FOLDING * count
+        elif not varies(use):
+            total += OPERATIONS.get(use.kind, 1) * count
+        elif use.kind in ("quotient", "remainder", "index") or (use.kind == "select" and any(use.payload)):
+            return math.inf
+        elif use.kind == "load":
+            total += min(load_cost(nest, use, summed, count, lanes), packing_cost(nest, use, summed, count, lanes))
+        else:
+            total += OPERATIONS.get(use.kind, 1) * count * vectors
+    return total
 
 
 def lane_cost(nest: Nest, lane: Variable, lanes: int, sizes: Mapping[object, int]) -> float:
@@ -125,8 +159,8 @@ def packing_cost(nest: Nest, load: Expression, lane: Variable, count: int, lanes
 
 def _sharing(nest: Nest, load: Expression, lane: Variable) -> int:
     """How many rows of a tile use the same loaded vector."""
-    others = (Dependence(variable) for variable in nest.variables if variable is not lane)
-    return SHARING if nest.reductions and any(not varies(load) for varies in others) else 1
+    others = (variable for variable in nest.variables if variable is not lane and not Dependence(variable)(load))
+    return max((min(SHARING, variable.extent) for variable in others), default=1) if nest.reductions else 1
 
 
 def _vectors(lane: Variable, lanes: int) -> float:

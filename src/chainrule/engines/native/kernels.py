@@ -11,6 +11,7 @@ axis, so that where a row falls in a tile, and with it every bit of the result, 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from chainrule.engines.native.body import (
     Body,
     Copied,
     Frame,
+    reduce_across,
     reduce_block,
     reduce_rest,
     reduce_together,
@@ -180,6 +182,8 @@ class KernelWriter:
             f.label("some")
         if self.lane is None:
             self._over(nest.variables, {}, self._element)
+        elif self.lane not in nest.variables:
+            self._across(self.lane)
         elif nest.reductions:
             self._tiles(self.lane)
         else:
@@ -389,6 +393,51 @@ class KernelWriter:
 
         self._if_any(top, whole, partial(move, width=self.width), self.width)
         self._if_any(whole, bottom, partial(move, width=1), 1)
+
+    def _across(self, summed: Variable) -> None:
+        """Vectors along the sum, for a tile of places of the result side by side."""
+        *outer, last = self.nest.variables
+        row, column = (outer.pop(), last) if outer else (last, None)
+
+        def columns(places: dict[Variable, Value]) -> None:
+            if column is None:
+                self._row_tiles(
+                    row, self._range(row), SINGLE_VECTOR_ROWS, partial(self._sums, summed, row, None, places)
+                )
+                return
+            start_at = 0
+            for size, run in itertools.groupby(groups_of_vectors(column.extent, self.shape.vectors)):
+                stop_at = start_at + size * len(list(run))
+                with self.function.loop(stop_at, start_at, size) as start:
+                    at_row = partial(self._sums, summed, row, (column, start, size), places)
+                    self._row_tiles(row, self._range(row), self.shape.rows, at_row)
+                start_at = stop_at
+
+        self._over(outer, {}, columns)
+
+    def _sums(
+        self,
+        summed: Variable,
+        row: Variable,
+        columns: tuple[Variable, Value, int] | None,
+        places: Mapping[Variable, Value],
+        index: Value,
+        rows: int,
+    ) -> None:
+        """The sums of one tile, folded, and what follows from them, one by one."""
+        column, start, count = columns or (None, None, 1)
+        beside = Dependence(column)
+        (reduction,) = self.nest.reductions
+        frames = [
+            Frame(self.function, self.pointers, self.sizes, places, lane, row, 0, self.nest.outright, UNROLL, beside)
+            for lane in (summed, None)
+        ]
+        tail = summed.extent % self.width
+        bodies, rest, single = (
+            frame.beside(rows, index, start, count, width) if width else []
+            for frame, width in ((frames[0], self.width), (frames[0], tail), (frames[1], 1))
+        )
+        self._end(single, reduce_across(bodies, rest, reduction), reduction)
 
     def _height(self, widths: Sequence[int]) -> int:
         """The rows of a tile with so many vectors side by side."""
