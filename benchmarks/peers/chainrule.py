@@ -45,13 +45,20 @@ def named(parameters: list[Array]) -> dict[str, Array]:
     return {f"{'Wb'[k % 2]}{k // 2 + 1}": parameter for k, parameter in enumerate(parameters)}
 
 
+@cache
+def arguments(job: Job) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The parameters and the data, which `fit` leaves as they are."""
+    X, y = job.data()
+    return named(job.initial()), {"X": X, "y": y}
+
+
 def train(job: Job, threads: int | None = None, engine: str = "native") -> list[Array]:
     """The trained parameters."""
-    X, y = job.data()
+    parameters, data = arguments(job)
     result = cr.fit(
         traced(job),
-        params=named(job.initial()),
-        data={"X": X, "y": y},
+        params=parameters,
+        data=data,
         optimizer=cr.SGD(job.rate) if job.optimizer == "sgd" else cr.Adam(job.rate),
         epochs=job.epochs,
         batch_size=job.batch,

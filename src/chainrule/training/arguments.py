@@ -164,7 +164,9 @@ def _row_count(rows: Mapping[str, Array]) -> int:
 
 
 def _check_finite(kind: str, name: str, array: Array) -> None:
-    if array.dtype.kind != "f" or all(_is_finite(part) for part in _parts(array, "K")):
+    if array.dtype.kind != "f":
+        return
+    if np.isfinite(array).all() if array.size <= PIECE else all(map(_is_finite, _parts(array, "K"))):
         return
     seen = 0
     for part in _parts(array, "C"):
