@@ -22,8 +22,9 @@ microseconds. On free processors more was measured to gain nothing; on busy ones
 SECONDS_PER_OPERATION: Final = 1.5e-11
 """One operation of a product in vectors of eight, measured; a step's operations are mostly these."""
 
-SECONDS_PER_PHASE: Final = 3e-6
-"""What a thread must have to do between two barriers to be worth waking up for: several times what a barrier costs."""
+SECONDS_PER_PHASE: Final = 1e-5
+"""What a thread must have to do between two barriers to be worth waking up for. A barrier takes a tenth of this, but
+whoever is late at it, because something else had the processor, keeps all others waiting."""
 
 
 def seconds_for(work: float, target: Target) -> float:
