@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chart, coldstart, machine, scaling, training
+from benchmarks import chart, coldstart, cycles, machine, scaling, training
 from benchmarks.jobs import JOBS
 from benchmarks.measure import BenchmarkError
 from benchmarks.peers import AbsentError, optional
@@ -50,6 +50,7 @@ BENCHMARKS = {
     **{name: Benchmark(partial(training.run, job), training.text) for name, job in JOBS.items()},
     "coldstart": Benchmark(coldstart.run, coldstart.text),
     "scaling": Benchmark(scaling.run, scaling.text),
+    "cycles": Benchmark(cycles.run, cycles.text),
     "accuracy": Benchmark(accuracy, lambda report: str(report["table"])),
 }
 

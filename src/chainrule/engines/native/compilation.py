@@ -13,6 +13,7 @@ from chainrule.engines.loop import Array, Loop, packed
 from chainrule.engines.native.driver import Layout, RunWriter
 from chainrule.engines.native.machine import MachineCode, build
 from chainrule.engines.native.memory import MemoryStepWriter, ProgramWriter
+from chainrule.engines.native.metering import Meter
 from chainrule.engines.native.prepare import prepare
 from chainrule.engines.native.registers import RegisterStepWriter
 from chainrule.engines.native.schedule import ALIGNMENT
@@ -53,6 +54,7 @@ class WrittenLoop:
     every_step: bool
     """Whether there is a snapshot of the state after every step, not only after every epoch."""
     literals: list[Array]
+    meter: Meter | None = None
 
     @property
     def snapshot_steps(self) -> int:
@@ -84,9 +86,13 @@ def default_strides(loop: Loop) -> dict[str, tuple[int, ...]]:
 
 
 def write_loop(
-    loop: Loop, mode: Mode | None = None, target: Target | None = None, strides: Strides | None = None
+    loop: Loop,
+    mode: Mode | None = None,
+    target: Target | None = None,
+    strides: Strides | None = None,
+    metered: bool = False,
 ) -> WrittenLoop:
-    """Code for `loop`; without a `mode`, unrolled where it fits.
+    """Code for `loop`; without a `mode`, unrolled where it fits. Where `metered`, loops count their cycles.
 
     Raises NotUnrollableError where "unrolled" is asked for and it does not fit.
     """
@@ -111,10 +117,11 @@ def write_loop(
             if mode == "unrolled":
                 raise
     module = Module()
-    memory = MemoryStepWriter(module, loop, programs, strides, target)
+    memory = MemoryStepWriter(module, loop, programs, strides, target, metered)
     every_step = seconds_for(memory.work, target) > LONG_STEP
     RunWriter(module, loop, memory.layout, memory, pause(target), every_step).write()
-    return WrittenLoop(loop, "loops", memory.layout, str(module), memory.work, memory.phases, every_step, memory.arrays)
+    layout, text = memory.layout, str(module)
+    return WrittenLoop(loop, "loops", layout, text, memory.work, memory.phases, every_step, memory.arrays, memory.meter)
 
 
 def _dense(strides: tuple[int, ...], expected: tuple[int, ...], shape: tuple[int, ...]) -> bool:
@@ -123,11 +130,15 @@ def _dense(strides: tuple[int, ...], expected: tuple[int, ...], shape: tuple[int
 
 
 def compile_loop(
-    loop: Loop, mode: Mode | None = None, target: Target | None = None, strides: Strides | None = None
+    loop: Loop,
+    mode: Mode | None = None,
+    target: Target | None = None,
+    strides: Strides | None = None,
+    metered: bool = False,
 ) -> CompiledLoop:
     """Machine code for `loop`; see `write_loop`."""
     target = target or current_target()
-    written = write_loop(loop, mode, target, strides)
+    written = write_loop(loop, mode, target, strides, metered)
     code = build(written.text, target)
     return CompiledLoop(written, code, code.function("run", 5))
 

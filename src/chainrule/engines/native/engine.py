@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.divergence import all_finite, first_non_finite
-from chainrule.engines.loop import Array, Loop, Outcome, Report, Status, packed
+from chainrule.engines.loop import Array, EngineError, Loop, Outcome, Report, Status, packed
 from chainrule.engines.native.compilation import (
     CompiledLoop,
     CompiledProgram,
@@ -119,6 +119,29 @@ class NativeEngine:
         run = _Run(compiled, loop, checked_state, checked_data, epochs, seed, self._threads(compiled, threads))
         outcome = run.outcome(report)
         return replace(outcome, threads=run.threads, workspace_bytes=run.memory.nbytes)
+
+    def metered(
+        self, loop: Loop, state: Mapping[str, Array], data: Mapping[str, Array], epochs: int, threads: int
+    ) -> list[tuple[str, list[float]]]:
+        """Where the time of a step goes: for each loop nest and each wait, the cycles of every thread in a step.
+
+        The run is made of loops, by exactly so many threads, and its result is thrown away. Raises EngineError on
+        processors without a cycle counter that programs may read.
+        """
+        target = self.target or current_target()
+        if not target.is_x86:
+            raise EngineError("cycles are counted on x86 processors only")
+        checked_state, checked_data = loop.prepare(state, data)
+        checked_data = {name: _laid_out(array) for name, array in checked_data.items()}
+        compiled = compile_loop(loop, "loops", target, strides_of(loop, checked_data), metered=True)
+        run = _Run(compiled, loop, checked_state, checked_data, epochs, 0, threads)
+        outcome = run.outcome(None)
+        meter, layout = compiled.written.meter, compiled.written.layout
+        assert meter is not None
+        starts = [layout.private + thread * layout.private_size + meter.place for thread in range(run.threads)]
+        counts = [run.memory[start : start + 8 * len(meter.labels)].view(np.int64) for start in starts]
+        steps = max(outcome.steps_done, 1)
+        return [(label, [int(count[k]) / steps for count in counts]) for k, label in enumerate(meter.labels)]
 
     def _threads(self, compiled: CompiledLoop, most: int | None) -> int:
         """How many threads a run has."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
 from chainrule.engines.loop import Array, Loop
 from chainrule.engines.native.driver import Layout, StepWriter
 from chainrule.engines.native.kernels import KernelWriter
+from chainrule.engines.native.metering import Meter, described
 from chainrule.engines.native.schedule import ALIGNMENT, Arena, Home, Item, Schedule
 from chainrule.engines.native.storage import ORDER, Storage, padded, row_major
 from chainrule.engines.native.target import Target
@@ -80,24 +82,36 @@ class Sequencer:
         return {item.nest.rows.extent for item in self.schedule.items if item.divided and item.nest.rows is not None}
 
     def call(
-        self, function: Function, arena: Value, private: Value, known: dict[object, Value], team: TeamWriter
+        self,
+        function: Function,
+        arena: Value,
+        private: Value,
+        known: dict[object, Value],
+        team: TeamWriter,
+        meter: Meter | None = None,
     ) -> None:
         """Instructions that compute every output into its home; `known` has a pointer for each buffer outside.
 
         `arena` is memory that the threads share, `private` what this one has for itself.
         """
+
+        def counting(label: str) -> AbstractContextManager[None]:
+            return nullcontext() if meter is None else meter.counting(function, label)
+
         for buffer, place in self.schedule.private.items():
             known[buffer] = function.offset(private, place, "i8")
-        for phase in self.schedule.phases:
+        for number, phase in enumerate(self.schedule.phases):
             for item in phase:
                 if item.divided or item.repeated:
-                    self._call(function, item, arena, known, team)
+                    with counting(described(item)):
+                        self._call(function, item, arena, known, team)
                     continue
                 for buffer in self._buffers[item]:  # a pointer made for one thread is not there for the others
                     self._pointer(function, buffer, arena, known)
-                with team.only(team.last):
+                with team.only(team.last), counting(described(item)):
                     self._call(function, item, arena, known, team)
-            team.wait()
+            with counting(f"waiting at the end of phase {number + 1}"):
+                team.wait()
 
     def _pointer(self, function: Function, buffer: object, arena: Value, known: dict[object, Value]) -> Value:
         if buffer not in known:
@@ -118,7 +132,8 @@ class Sequencer:
 class MemoryStepWriter(StepWriter):
     """Steps made of kernels. The state is changed where it lies.
 
-    `strides` has those of the rows and of the fixed arrays as the caller has them, in elements.
+    `strides` has those of the rows and of the fixed arrays as the caller has them, in elements. Where `metered`, cycles
+    are counted.
     """
 
     def __init__(
@@ -128,6 +143,7 @@ class MemoryStepWriter(StepWriter):
         programs: Mapping[int, Program],
         strides: Mapping[str, tuple[int, ...]],
         target: Target,
+        metered: bool = False,
     ) -> None:
         self.module, self.loop, self.strides, self.target = module, loop, strides, target
         self._literals = Literals(list(programs.values()))
@@ -139,6 +155,8 @@ class MemoryStepWriter(StepWriter):
         self.sequencers = {
             count: self._sequencer(module, program, target, arena, private) for count, program in programs.items()
         }
+        labels = sum(len(each.schedule.items) + len(each.schedule.phases) for each in self.sequencers.values())
+        self.meter = Meter.reserve(private, labels) if metered else None
         order = loop.row_count if loop.shuffles else 0
         self.layout = Layout(tuple(map(padded, self.types)), order, arena.size, private.size)
         self._write_snapshot()
@@ -185,6 +203,8 @@ class MemoryStepWriter(StepWriter):
         own = function.integer_operation("mul", team.thread, self.layout.private_size)
         own = function.integer_operation("add", own, self.layout.private)
         self.private = function.offset(workspace, own, "i8")
+        if self.meter is not None:
+            self.meter.begin(function, self.private)
         team.divide({extent for sequencer in self.sequencers.values() for extent in sequencer.extents})
         return []
 
@@ -218,7 +238,7 @@ class MemoryStepWriter(StepWriter):
                 known[node] = f.offset(self.pointers[name], f.integer_operation("mul", start, row), "i8")
             else:
                 known[node] = self.pointers[name]
-        sequencer.call(f, arena, self.private, known, team)
+        sequencer.call(f, arena, self.private, known, team, self.meter)
         register = REGISTER_TYPES[sequencer.program.outputs[0].type.dtype]
         return f.load(register, loss), []
 

@@ -175,10 +175,13 @@ class Schedule:
         return items
 
     def _item(self, nest: Nest, lane: Variable | None) -> Item:
-        divided = divisible(nest, lane, self.target)
         targets = [result.target for result in nest.results]
         inside = not any(isinstance(target, Home) or target in self._first for target in targets)
-        return Item(nest, lane, divided, inside and not divided and operations(nest) <= REPEATED)
+        small = inside and operations(nest) <= REPEATED
+        # A copy in the order of use is hardly ever used by the rows that made it.
+        copied = all(isinstance(target, Packed) for target in targets)
+        divided = divisible(nest, lane, self.target) and not (small and copied)
+        return Item(nest, lane, divided, small and not divided)
 
     def _copies(self, node: Node, home: Home) -> list[Nest]:
         """The nests that copy a value to its home; by way of a third place if it is to replace something else.

@@ -1,0 +1,59 @@
+"""Where the time of a step goes: cycles counted around every loop nest and every wait of the generated code."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from benchmarks.jobs import JOBS, Job
+from benchmarks.peers.chainrule import arguments, traced
+from benchmarks.settings import Settings, say
+from chainrule import SGD, Adam
+from chainrule.engines.native import NativeEngine
+from chainrule.training.arguments import read_arguments
+from chainrule.training.implicit import STEP
+from chainrule.training.plans import plan_for
+from chainrule.training.updates import hyperparameter_values, starting_memory
+
+MEASURED = ("mlp", "tabular", "adam", "wide", "deep")
+SHOWN = 12
+"""Lines of a table; what takes less is summed up in one."""
+
+
+def run(settings: Settings) -> dict[str, Any]:
+    """The cycles of each part of a step, by one thread and by two, for every job that is made of loops."""
+    jobs = {}
+    for name in MEASURED:
+        say(f"cycles: {name}")
+        job = replace(JOBS[name], epochs=1) if settings.quick else JOBS[name]
+        jobs[name] = {str(threads): counted(job, threads) for threads in (1, 2)}
+    return {"title": "cycles of the time stamp counter in a step, by loop nest and by thread", "jobs": jobs}
+
+
+def counted(job: Job, threads: int) -> list[dict[str, Any]]:
+    """Each part of a step with the cycles of every thread."""
+    parameters, data = arguments(job)
+    given = read_arguments(traced(job), parameters, data, {})
+    optimizer = SGD(job.rate) if job.optimizer == "sgd" else Adam(job.rate)
+    plan = plan_for(traced(job), given, optimizer, job.batch, False)
+    numbers = {name: np.asarray(value) for name, value in hyperparameter_values(optimizer).items()}
+    state = {**given.params, **starting_memory(optimizer, given.params, STEP.name in plan.step.state, None)}
+    found = NativeEngine().metered(plan.loop, state, {**given.rows, **numbers}, job.epochs, threads)
+    return [{"part": label, "cycles": cycles} for label, cycles in found]
+
+
+def text(report: dict[str, Any]) -> str:
+    """A table for each job and number of threads."""
+    lines = []
+    for name, counts in report["jobs"].items():
+        for threads, parts in counts.items():
+            total = sum(max(part["cycles"]) for part in parts)
+            lines.append(f"\n{name}, {threads} thread{'s' * (threads != '1')}: cycles in a step")
+            ordered = sorted(parts, key=lambda part: -max(part["cycles"]))
+            rest = [sum(each) for each in zip(*(part["cycles"] for part in ordered[SHOWN:]), strict=True)]
+            for part in [*ordered[:SHOWN], *([{"part": "all the rest", "cycles": rest}] if rest else [])]:
+                columns = "".join(f"{cycles:12,.0f}" for cycles in part["cycles"])
+                lines.append(f"{max(part['cycles']) / total:6.1%}{columns}  {part['part']}")
+    return "\n".join(lines)
