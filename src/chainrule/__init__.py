@@ -36,6 +36,7 @@ from chainrule.trace import TraceError, trace
 
 if TYPE_CHECKING:
     from chainrule.derivation import Derivation, DerivationError, Verification, derive, equations
+    from chainrule.engines import EngineError
     from chainrule.networks import MLP, NetworkError, NeuralNetwork
     from chainrule.training import (
         LBFGS,
@@ -63,6 +64,7 @@ _HOME = {
         "derive",
         "equations",
     ),
+    "chainrule.engines": ("EngineError",),
     "chainrule.networks": (
         "MLP",
         "NetworkError",
@@ -123,6 +125,7 @@ __all__ = [
     "Derivation",
     "DerivationError",
     "DivergenceWarning",
+    "EngineError",
     "FitResult",
     "GradientError",
     "MissingDependencyError",

@@ -369,3 +369,36 @@ def test_threads_reach_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     for threads in (None, 3):
         trained(cr.SGD(0.1), 1, "reference", threads=threads)
     assert heard == [None, 3]
+
+
+class Mistaken(cr.Optimizer):
+    """Its update does what it is told to."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+    def update(
+        self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        result: tuple[Any, Mapping[str, Any]] = self.result(parameter, scalars)
+        return result
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (lambda w, scalars: w, r"Mistaken.update gives a Traced; it should return two things"),
+        (lambda w, scalars: None, r"Mistaken.update gives a NoneType; it should return two things"),
+        (lambda w, scalars: (w, w), r"Mistaken.update gives a tuple; it should return two things"),
+        (lambda w, scalars: (w - scalars["lr"], {}), r"asks for scalars\['lr'\]; it is given none"),
+    ],
+)
+def test_an_update_that_is_mistaken_is_told_so(result: Any, message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        cr.fit(lambda w: np.sum(w * w), {"w": np.ones(2)}, {}, optimizer=Mistaken(result), epochs=1)
+
+
+def test_a_schedule_takes_the_step_alone() -> None:
+    schedule: Any = lambda: 1.0  # noqa: E731
+    with pytest.raises(TrainingError, match="rate is a function that does not take the step alone"):
+        cr.fit(lambda w: np.sum(w * w), {"w": np.ones(2)}, {}, optimizer=cr.Adam(schedule), epochs=1)

@@ -142,6 +142,8 @@ def fit(
         For `LBFGS` without SciPy.
     TraceError, ShapeError
         For a loss that cannot be traced, with the line.
+    EngineError
+        For another `engine`, or an environment variable that is no number of threads or no processor.
 
     Warns
     -----
@@ -239,10 +241,10 @@ def _divergence(outcome: Outcome, optimizer: Optimizer | LBFGS) -> str:
     if outcome.steps_done == 0:
         return (
             f"nothing was learnt: {outcome.culprit or 'a value'} is not finite in the very first step; "
-            "check the loss at the initial parameters, and the scale of the data"
+            "check the loss and its gradient at the initial parameters, and the scale of the data"
         )
     advice = "scale the data" if isinstance(optimizer, LBFGS) else "try a smaller learning rate"
     return (
-        f"training diverged in epoch {outcome.epochs_done}: {outcome.culprit or 'a value'} is no longer finite "
-        f"at step {outcome.steps_done}; the last finite parameters are kept; {advice}"
+        f"training diverged: {outcome.culprit or 'a value'} is no longer finite after {outcome.steps_done} steps "
+        f"({outcome.epochs_done} whole epochs); the last finite parameters are kept; {advice}"
     )

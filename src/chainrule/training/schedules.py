@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -158,7 +159,16 @@ def value_at(name: str, value: Hyperparameter, step: Any, numbers: Mapping[str, 
     """The hyperparameter at a traced `step`, with `numbers` in the place of those that `numbers_of` names."""
     if not callable(value):
         return numbers[name]
-    return _with_numbers(name, value, numbers)(step)
+    function = _with_numbers(name, value, numbers)
+    try:
+        inspect.signature(function).bind(step)
+    except TypeError:
+        raise TrainingError(
+            f"{name} is a function that does not take the step alone; give one such as `lambda step: 0.1 * 0.99**step`"
+        ) from None
+    except ValueError:
+        pass  # written in C, and without a signature
+    return function(step)
 
 
 def _with_numbers(name: str, value: Callable[[Any], Any], numbers: Mapping[str, Any]) -> Callable[[Any], Any]:

@@ -146,6 +146,20 @@ def _settings(optimizer: Optimizer) -> dict[str, Any]:
     return {**optimizer.hyperparameters, **clipping}
 
 
+class _Scalars(dict[str, Any]):
+    """The scalars that an update is given; a name that is not among them is refused with those that are."""
+
+    def __init__(self, title: str, given: Mapping[str, Any]) -> None:
+        super().__init__(given)
+        self.title = title
+
+    def __missing__(self, name: str) -> Any:
+        raise TrainingError(
+            f"{self.title}.update asks for scalars[{name!r}]; it is given {', '.join(sorted(self)) or 'none'} (what "
+            "follows from the step is computed in `scalars`)"
+        )
+
+
 class _Builder:
     """Calls an optimizer's array code on traced values, and checks what it gives."""
 
@@ -229,12 +243,18 @@ class _Builder:
     def _updated(self, parameter: Input, gradient: Node, scalars: Mapping[str, Node]) -> tuple[Node, dict[Input, Node]]:
         dtype = parameter.type.dtype
         slots = {key: node for (owner, key), node in self.memory.items() if owner == parameter.name}
-        after, kept = self.optimizer.update(
+        given = self.optimizer.update(
             wrap(parameter),
             wrap(gradient),
             {name: wrap(node) for name, node in slots.items()},
-            {name: wrap(cast(node, dtype)) for name, node in scalars.items()},
+            _Scalars(self.title, {name: wrap(cast(node, dtype)) for name, node in scalars.items()}),
         )
+        if not isinstance(given, tuple) or len(given) != 2 or not isinstance(given[1], Mapping):
+            raise TrainingError(
+                f"{self.title}.update gives a {type(given).__name__}; it should return two things, the next parameter "
+                "and a dict with its next state, which is {} where nothing is remembered"
+            )
+        after, kept = given
         if set(kept) != set(slots):
             raise TrainingError(
                 f"{self.title}.update gives the state {sorted(kept)} of {parameter.name}; it began as {sorted(slots)}"
