@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines import Loop
+from chainrule.engines.native.choices import grain
 from chainrule.engines.native.compilation import default_strides
-from chainrule.engines.native.kernels import grain
 from chainrule.engines.native.memory import Literals, MemoryStepWriter
 from chainrule.engines.native.nests import Nest
 from chainrule.engines.native.prepare import prepare

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from schedules import schedule_of
 
+from chainrule.engines.native.choices import Packed
 from chainrule.engines.native.costs import (
     PACKED_REUSE,
     across_cost,
@@ -23,7 +24,6 @@ from chainrule.engines.native.costs import (
     summed_variable,
     tile,
 )
-from chainrule.engines.native.kernels import Packed
 from chainrule.engines.native.nests import Nest, merged, nests
 from chainrule.engines.native.plan import Storages, stored_values
 from chainrule.engines.native.symbolic import Dependence, Expression, SymbolicEmitter, Variable, variable_index

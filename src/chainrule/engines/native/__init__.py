@@ -6,11 +6,13 @@ A program goes through these files in order:
 `registers`     a tiny program: `unrolled` holds every value in one vector register, for the whole run
 `memory`        any other: `plan` decides what is stored, and `storage` how it lies; `nests` puts values that belong
                 together into one loop nest; `schedule` orders the nests in phases between which threads wait, and
-                gives out the memory; `kernels` writes each nest in the way that `costs` finds cheapest, `body` the
-                instructions at one place of it; `symbolic` is what primitives are lowered to in between
+                gives out the memory; `choices` takes each nest as `costs` finds cheapest, and `kernels` writes it, long
+                sums in the blocks of `blocking`, with the instructions of `body` at one place; `symbolic` is what
+                primitives are lowered to in between
 `driver`        the frame around the step: epochs, batches, losses, snapshots, stopping; `shuffling` the order of rows,
                 `team` how threads share the work
-`compilation`   the parts put together; `machine` has LLVM compile the text for a `target`; `cache` keeps the result
+`compilation`   the parts put together; `machine` has LLVM compile the text for a `target`; `cache` keeps the
+                result; `metering` counts cycles
 `engine`        the call, the threads that it runs in, and what is made of how it ended
 
 `text`, `arithmetic`, `random` and `math` write single instructions.

@@ -12,9 +12,8 @@ axis, so that where a row falls in a tile, and with it every bit of the result, 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -31,16 +30,13 @@ from chainrule.engines.native.body import (
     reduce_rest,
     reduce_together,
 )
+from chainrule.engines.native.choices import lanes_of
 from chainrule.engines.native.costs import (
-    best_lane,
     groups_of_vectors,
-    load_cost,
     neighbours,
-    packable,
-    packing_cost,
     tile,
 )
-from chainrule.engines.native.nests import Nest, Result, Rows, replaced
+from chainrule.engines.native.nests import Nest
 from chainrule.engines.native.symbolic import Affine, Dependence, Expression, Variable
 from chainrule.engines.native.target import Target
 from chainrule.engines.native.text import (
@@ -53,27 +49,6 @@ from chainrule.engines.native.text import (
     integer,
     vector,
 )
-from chainrule.ir import DType
-
-GRAIN = 16
-"""Rows are divided among threads in multiples of this: whole tiles, and whole vectors of the widest registers."""
-
-SHORT = 64
-"""Axes shorter than this are divided in multiples of half as many rows, for shares that are more nearly equal."""
-
-
-def grain(extent: int) -> int:
-    """What the shares of an axis are multiples of."""
-    return GRAIN // 2 if extent < SHORT else GRAIN
-
-
-def divisible(nest: Nest, lane: Variable | None, target: Target) -> bool:
-    """Whether the rows of a nest may be divided, so that vectors along them are never cut."""
-    rows = nest.rows
-    if rows is None or rows.extent <= grain(rows.extent):
-        return False
-    return lane is not rows.variable or lanes_of(nest, target) <= grain(rows.extent)
-
 
 SINGLE_VECTOR_ROWS = 8
 """The rows of a tile whose lanes fit in one vector."""
@@ -89,47 +64,6 @@ class AtRow(Protocol):
     """Writes the code for so many rows, from a row on."""
 
     def __call__(self, index: Value, rows: int) -> None: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Packed:
-    """A part of a stored value copied into the order in which a nest uses it."""
-
-    size: int
-    dtype: DType
-
-
-def lanes_of(nest: Nest, target: Target) -> int:
-    """The lanes of a vector of the widest type that occurs; not more than rows that go to one thread at least."""
-    sizes = [use.dtype.numpy.itemsize for use, _ in nest.uses if use.dtype.is_float or use.kind == "load"]
-    return min(max(target.vector_bytes // max(sizes, default=1), 1), GRAIN)
-
-
-def pack_operands(nest: Nest, lane: Variable | None, target: Target) -> tuple[list[tuple[Packed, Nest]], Nest]:
-    """Copies that let the loads of a reduction be of neighbours along `lane`, and the nest that reads them."""
-    if lane is None:
-        return [], nest
-    varies = Dependence(lane)
-    copies: list[tuple[Packed, Nest]] = []
-    mapping: dict[Expression, Expression] = {}
-    for use, count in nest.uses:
-        if use.kind != "load" or use in mapping or neighbours(use, varies) or not varies(use):
-            continue
-        arguments = nest, use, lane, count, lanes_of(nest, target)
-        elements = packable(nest, use, lane, count)
-        if elements is None or packing_cost(*arguments) >= load_cost(*arguments):
-            continue
-        offset: Affine = use.payload[1]
-        variables = [atom for atom, _ in offset.terms if isinstance(atom, Variable) and atom is not lane]
-        variables.append(lane)
-        strides = [math.prod(v.extent for v in variables[k + 1 :]) for k in range(len(variables))]
-        terms = sorted(zip(variables, strides, strict=True), key=lambda term: term[0].serial)
-        place = Affine(tuple(terms), 0)
-        packed = Packed(elements, use.dtype)
-        mapping[use] = nest.emit.load(packed, place, use.dtype)
-        rows = Rows(variables[0], variables[0].extent, 1)
-        copies.append((packed, Nest(tuple(variables), (Result(packed, place, use),), (use,), rows, nest.emit)))
-    return copies, replaced(nest, mapping) if mapping else nest
 
 
 class KernelWriter:
@@ -561,11 +495,6 @@ class KernelWriter:
         """Whether a load of neighbouring lanes is the same for every `row`."""
         by_lane, by_row = Dependence(lane), Dependence(row)
         return any(use.kind == "load" and by_lane(use) and not by_row(use) for use, _ in self.nest.uses)
-
-
-def lane_of(nest: Nest, sizes: Mapping[object, int], target: Target) -> Variable | None:
-    """The loop that is best written in vectors."""
-    return best_lane(nest, lanes_of(nest, target), sizes)
 
 
 def _unroll(nest: Nest) -> int:

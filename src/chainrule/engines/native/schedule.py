@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from chainrule.engines.native.choices import Packed, divisible, lane_of, pack_operands
 from chainrule.engines.native.costs import operations
-from chainrule.engines.native.kernels import Packed, divisible, lane_of, pack_operands
 from chainrule.engines.native.nests import Nest, copying, merged, nests
 from chainrule.engines.native.plan import Storages, size, stored_values
 from chainrule.engines.native.storage import ORDER, Storage, row_major

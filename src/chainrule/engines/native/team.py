@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from chainrule.engines.loop import EngineError
-from chainrule.engines.native.kernels import grain
+from chainrule.engines.native.choices import grain
 from chainrule.engines.native.target import Target
 from chainrule.engines.native.text import INTEGER, Function, Module, Value, integer
 
