@@ -176,7 +176,7 @@ def test_a_step_of_two_layers_has_three_phases_and_changes_weights_in_place(loss
 
 
 def test_what_the_phases_of_a_step_are() -> None:
-    """Forward; what reads the last layer's δ across rows; what reads the first one's."""
+    """Forward and backward, row by row; then what reads the δ of each layer across rows."""
     (schedule,) = schedules_of(Training(NETWORK, 96, "squares", "descent", DType.FLOAT32).loop)
     updated = [
         {
@@ -187,7 +187,7 @@ def test_what_the_phases_of_a_step_are() -> None:
         }
         for phase in schedule.phases
     ]
-    assert updated == [set(), {"W2", "b2"}, {"W1", "b1"}]
+    assert updated == [set(), {"W1", "b1", "W2", "b2"}]
 
 
 def swapping(n: int) -> Loop:
