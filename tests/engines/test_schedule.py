@@ -175,6 +175,20 @@ def test_a_step_of_two_layers_has_three_phases_and_changes_weights_in_place(loss
     assert not any(isinstance(result.target, Home) for item in schedule.items for result in item.nest.results)
 
 
+@pytest.mark.parametrize("turned", [0, 1])
+@pytest.mark.parametrize("first", [True, False])
+def test_two_values_of_one_nest_may_be_read_in_two_ways(turned: int, first: bool) -> None:
+    """One row by row, the other across rows: the wait that one of them asks for is not forgotten for the other."""
+    x = Input("x", ArrayType((96, 96)))
+    product = x @ x
+    values = [product, exp(product)]
+    pair = [permute(value) if k == turned else value for k, value in enumerate(values)]
+    result = tanh(pair[0] * pair[1] if first else pair[1] * pair[0])
+    schedule = schedule_of(Program((x,), (*values, result)))
+    assert not races(schedule)
+    assert len(schedule.phases) == 2
+
+
 def test_what_the_phases_of_a_step_are() -> None:
     """Forward and backward, row by row; then what reads the δ of each layer across rows."""
     (schedule,) = schedules_of(Training(NETWORK, 96, "squares", "descent", DType.FLOAT32).loop)

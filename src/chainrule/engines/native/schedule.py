@@ -55,6 +55,10 @@ class Item:
     """The items that must be done before, and whether it is enough that the same thread has done its own part."""
     phase: int = 0
 
+    def need(self, other: Item, local: bool) -> None:
+        """Come after `other`: for its own part alone where that is enough for everything that the two have in common."""
+        self.needs[other] = self.needs.get(other, True) and local
+
 
 class Arena:
     """Places in a block of memory, given out and taken back at the time of planning."""
@@ -168,7 +172,7 @@ class Schedule:
             for item in [*new, self._item(nest, lane)]:
                 for source in item.nest.sources:
                     if source in writers:
-                        item.needs[writers[source]] = _local(writers[source], item, source, source)
+                        item.need(writers[source], _local(writers[source], item, source, source))
                 for result in item.nest.results:
                     writers[result.target] = item
                 items.append(item)
@@ -210,7 +214,7 @@ class Schedule:
                 if copy.elements:
                     item = self._item(copy, lane_of(copy, self.sizes(copy), self.target))
                     writer = next(other for other in self.items if _writes(other, node))
-                    item.needs[writer] = _local(writer, item, node, node)
+                    item.need(writer, _local(writer, item, node, node))
                     self.items.append(item)
         for home in self.homes:
             if home.over is not None:
@@ -238,8 +242,7 @@ class Schedule:
     def _wait_for_readers(self, writer: Item, target: object, over: Input) -> None:
         for reader in self.items:
             if reader is not writer and over in reader.nest.sources:
-                local = not reader.repeated and _local(reader, writer, over, target)
-                writer.needs[reader] = writer.needs.get(reader, True) and local
+                writer.need(reader, not reader.repeated and _local(reader, writer, over, target))
 
     def _allocate(self, arena: Arena, private: Arena) -> None:
         """Places in the arenas for what is neither given nor left: in the shared one, from first phase to last."""
