@@ -56,7 +56,7 @@ class Item:
     phase: int = 0
 
     def need(self, other: Item, local: bool) -> None:
-        """Come after `other`: for its own part alone where that is enough for everything that the two have in common."""
+        """Come after `other`: for its own part alone where that is enough for all that the two have in common."""
         self.needs[other] = self.needs.get(other, True) and local
 
 
