@@ -23,9 +23,11 @@ ORDER = [
     "engines",
     "transforms",
     "emit",
+    "grading",
     "training",
     "networks",
     "estimators",
+    "gallery",
     "cli",
 ]
 OPTIONAL = {"sklearn", "polars", "narwhals", "matplotlib", "onnx", "onnxruntime", "scipy"}

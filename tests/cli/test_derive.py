@@ -121,7 +121,6 @@ def test_one_json_object(run: Run, model: str) -> None:
         (["model.py:plain", "--shape", "X: n d!"], "--shape of X"),
         (["model.py:loss", "--wrt", "w2"], "--wrt names 'w2', which is not a parameter of loss; it has X, y, w"),
         (["model.py:loss", "--wrt", ","], "--wrt names nothing"),
-        (["model.py:vector"], "one scalar"),
         (["model.py:misfit"], "model.py:23: return np.sum(X @ w): shapes (n, d) and (k,)"),
         (["model.py:branch"], "np.where"),
         (["model.py:undefined"], "model.py:32: NameError: name 'nowhere' is not defined"),
@@ -212,3 +211,10 @@ def test_a_list_of_weights_on_the_command_line(run: Run) -> None:
     result = run("derive", "deep.py:loss", "--shape", "X: n d, Ws: [d h; h k]")
     assert result.exit_code == 0, result.output
     assert "∂L/∂Ws_1" in result.stdout
+
+
+def test_a_function_that_returns_an_array_is_derived_as_a_layer(run: Run, model: str) -> None:
+    result = run("derive", f"{model}:vector")
+    assert result.exit_code == 0, result.output
+    assert "its gradient by the result, ∂L/∂Y, is" in result.stdout
+    assert "∂L/∂w = Xᵀ (∂L/∂Y)" in result.stdout

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.cli import sentences
-from chainrule.cli.derive import parse_shapes
 from chainrule.cli.errors import CommandError, one_line
 from chainrule.cli.files import replacing
 from chainrule.cli.output import duration, padded, width_of, wrapped
 from chainrule.cli.sentences import default_language, say
+from chainrule.cli.targets import parse_shapes
 
 
 @given(st.text(alphabet=string.ascii_letters + "   中文，。", max_size=200), st.integers(20, 60))

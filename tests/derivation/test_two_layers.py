@@ -178,8 +178,8 @@ def test_wrt_is_checked() -> None:
         cr.derive(rows, **SHAPES["rows"]).text("matrx")  # type: ignore[arg-type]
     with pytest.raises(DerivationError, match="lang is 'de'"):
         cr.derive(rows, **SHAPES["rows"]).text(lang="de")  # type: ignore[arg-type]
-    with pytest.raises(cr.ProgramError, match="one scalar"):
-        cr.derive(lambda x: x * 2, x="n")
+    with pytest.raises(cr.ProgramError, match="returns floats, not int64"):
+        cr.derive(lambda x, k: (x * 2, np.transpose(k)), x="n", k="n m:int")
 
 
 def test_data_is_left_out_unless_asked_for() -> None:

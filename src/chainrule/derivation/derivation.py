@@ -10,13 +10,16 @@ from chainrule.derivation.forms import FORMS, Form, Writer
 from chainrule.derivation.latex import render_latex
 from chainrule.derivation.record import Record
 from chainrule.derivation.text import render_text
+from chainrule.derivation.upstream import with_upstream
 from chainrule.derivation.verify import Verification, Verifier
 from chainrule.derivation.words import LANGUAGES, Language
 from chainrule.ir import ChainruleError, Input, Program
 from chainrule.trace import trace
 
-DATA_NAMES = frozenset({"x", "y", "t", "data", "inputs", "labels", "target", "targets", "mask"})
-"""Inputs of these names, in either case, are data: a derivation leaves them out unless `wrt` names them."""
+CONSTANT_NAMES = frozenset({"y", "t", "labels", "target", "targets", "mask"})
+"""Inputs of these names, in either case, are constants: a derivation leaves them out unless `wrt` names them."""
+DATA_NAMES = CONSTANT_NAMES | {"x", "data", "inputs"}
+"""And so are those of these names where the function is a loss; a layer passes a gradient on to its data."""
 
 
 class DerivationError(ChainruleError, ValueError):
@@ -24,19 +27,20 @@ class DerivationError(ChainruleError, ValueError):
 
 
 class Derivation:
-    """The backward pass of a function with one scalar output, as a list of claims; made by `derive`.
+    """The backward pass of a function, as a list of claims; made by `derive`.
 
     Attributes
     ----------
     program : Program
-        The forward pass.
+        The forward pass. Where the function does not return one number, an input `∂ O` for each output O, the gradient
+        that is given, and the pairing L = ⟨∂L/∂O, O⟩ complete it.
     record : Record
         The claims: every printed equation is one of them.
 
     """
 
     def __init__(self, program: Program, wrt: Sequence[Input]) -> None:
-        self.record = Record(program, wrt)
+        self.record = Record(with_upstream(program), wrt)
         self.program = self.record.program
 
     def document(self, form: Form = "matrix", lang: Language = "en") -> Document:
@@ -69,15 +73,18 @@ class Derivation:
 
 
 def derive(function: Callable[..., Any] | Program, wrt: Sequence[str] | str | None = None, **shapes: Any) -> Derivation:
-    """Derive the backward pass of `function`, which returns one scalar.
+    """Derive the backward pass of `function`.
+
+    A function that returns one number is a loss. One that returns an array, or several, is a layer: the gradient of
+    some later loss by each output is given, and the derivation finds the gradients by the inputs from it.
 
     Parameters
     ----------
     function
         Plain NumPy code, or a Program that `trace` gave.
     wrt
-        The names of the inputs to differentiate by; every float input that is not named like data (`X`, `y`,
-        `labels`, …) when it is None.
+        The names of the inputs to differentiate by. When it is None: of a loss, every float input that is not named
+        like data (`X`, `y`, `labels`, …); of a layer, every float input but masks and targets.
     **shapes
         A shape for each argument, as `trace` takes them: `X="n d"`, an array, or a tuple of sizes.
 
@@ -86,7 +93,7 @@ def derive(function: Callable[..., Any] | Program, wrt: Sequence[str] | str | No
     DerivationError
         For a name in `wrt` that is not a float input.
     ProgramError
-        Where the function does not return one scalar.
+        Where the function returns integers.
 
     Examples
     --------
@@ -108,7 +115,9 @@ def _parameters(program: Program, wrt: Sequence[str] | str | None) -> list[Input
     if not floats:
         raise DerivationError("the function has no float input, so there is nothing to differentiate by")
     if wrt is None:
-        chosen = [node for node in floats if node.name.lower() not in DATA_NAMES]
+        is_loss = len(program.outputs) == 1 and program.outputs[0].type.shape == ()
+        names_left_out = DATA_NAMES if is_loss else CONSTANT_NAMES
+        chosen = [node for node in floats if node.name.lower() not in names_left_out]
         return chosen or floats
     names = [wrt] if isinstance(wrt, str) else list(wrt)
     by_name = {node.name: node for node in program.inputs}

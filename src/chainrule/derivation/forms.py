@@ -19,6 +19,7 @@ from chainrule.derivation.reading import (
     sums_away,
 )
 from chainrule.derivation.record import GradientRecord, Record, StageRecord, StepRecord
+from chainrule.derivation.upstream import is_upstream
 from chainrule.derivation.words import Language, join, say
 from chainrule.functions import RNG_SEED, RNG_STEP
 from chainrule.ir import Apply, Const, Input, Node, topological_order
@@ -73,8 +74,11 @@ class Writer:
         loss = Symbol(self.record.loss.name)
         blocks: list[Block] = [Heading(self._say("title", loss), 1)]
         named = [node for node in self.record.program.inputs if node.name not in (RNG_SEED, RNG_STEP)]
-        shapes = [self._shape_words(node) for node in named]
+        shapes = [self._shape_words(node) for node in named if not is_upstream(node)]
         blocks.append(Paragraph(self._say("shapes", join(self.language, shapes))))
+        given: list[Words] = [(self.notator.of(node),) for node in named if is_upstream(node)]
+        if given:
+            blocks.append(Paragraph(self._say("upstream", join(self.language, given), loss)))
         recognized = [(identity,) for identity in self._recognized()]
         if recognized:
             blocks.append(Paragraph(self._say("recognized", join(self.language, list(recognized), "list semicolon"))))
@@ -169,6 +173,10 @@ class Writer:
     def _step(self, step: StepRecord) -> Equation:
         """One gradient, with the reason for each of its terms."""
         entry = step.accumulation
+        if step.chain.right is entry.cotangent:
+            return Equation(
+                tuple(self._names_of(entry.symbol)), shape_of(entry.symbol.type), (self._say("upstream step"),)
+            )
         chain = self.notator.of(step.chain.right, explicit=True)
         sides = [*self._names_of(entry.symbol), chain]
         reasons: list[Words] = []

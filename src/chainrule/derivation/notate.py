@@ -9,6 +9,7 @@ from fractions import Fraction as Fractional
 
 from chainrule.calculus import COTANGENT, TANGENT, is_scale
 from chainrule.derivation.record import Record
+from chainrule.derivation.upstream import is_upstream, output_name
 from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, Shape, SymbolicDim, topological_order
 from chainrule.primitives import (
     Broadcast,
@@ -65,6 +66,9 @@ class Notator:
             for prefix, mark in ((TANGENT, self._mark), (COTANGENT, "δ")):
                 if node.name.startswith(prefix):
                     return Symbol(node.name.removeprefix(prefix), mark)
+            if is_upstream(node):
+                partial = Partial(self._loss, Symbol(output_name(node)))
+                return Indexed(Call("", (partial,)), (Symbol("given"),))
             return Symbol(node.name)
         return found
 

@@ -14,6 +14,11 @@ LANGUAGES: Final = ("en", "zh")
 _SENTENCES: dict[str, tuple[str, str]] = {
     "title": ("Backward pass of {0}", "{0} 的反向传播推导"),
     "shapes": ("Shapes: {0}.", "形状：{0}。"),
+    "upstream": (
+        "The result goes on into some loss {1}; its gradient by the result, {0}, is given.",
+        "输出之后还要进入某个损失 {1}；损失对输出的梯度 {0} 视为已知。",
+    ),
+    "upstream step": ("given, from what follows", "已知，由后面的计算传来"),
     "shape of": (
         "{0} is {1}",
         "{0} 为 {1}",

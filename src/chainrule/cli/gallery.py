@@ -1,0 +1,22 @@
+"""`chainrule gallery`: what there is to derive without writing a line."""
+
+from __future__ import annotations
+
+import click
+
+from chainrule.cli.output import aligned, print_json
+from chainrule.cli.sentences import Language, language_option
+from chainrule.gallery import GALLERY
+
+
+@click.command("gallery")
+@language_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def command(lang: Language, as_json: bool) -> int:
+    """List the networks, layers and losses of the gallery; `chainrule derive gallery:NAME` derives one."""
+    titles = {name: entry.title if lang == "en" else entry.title_zh for name, entry in GALLERY.items()}
+    if as_json:
+        print_json({"entries": [{"name": name, "title": title} for name, title in titles.items()]})
+    else:
+        aligned(list(titles.items()), indent="")
+    return 0

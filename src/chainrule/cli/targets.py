@@ -1,0 +1,143 @@
+"""What a command is about, a function in a file or an entry of the gallery, with what is said of its shapes."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from chainrule.cli.errors import CommandError
+from chainrule.cli.loading import loaded_function, split_target
+from chainrule.derivation import Derivation, derive
+from chainrule.gallery import GALLERY
+from chainrule.ir import ShapeError
+from chainrule.trace import parse_type
+from chainrule.training import nearest
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_GALLERY = "gallery:"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A function to derive: `wrt` names what to differentiate by, `shapes` its arguments' shapes where given."""
+
+    name: str
+    function: Callable[..., Any]
+    wrt: Sequence[str] | None
+    shapes: Mapping[str, str | list[str]]
+
+    def derivation(self) -> Derivation:
+        """The backward pass of the function."""
+        return derive(self.function, self.wrt, **self.shapes)
+
+
+def target_options(command: Command) -> Command:
+    """`--wrt` and `--shape`, given to the command as `wrt` and `shapes`."""
+    for option in (
+        click.option(
+            "--shape",
+            "shapes",
+            multiple=True,
+            help='Shapes of the arguments, as in "X: n d, W1: d h, labels: n:int, Ws: [d h; h o]".',
+        ),
+        click.option(
+            "--wrt", help="What to differentiate by, as in W1,b1; without it all that is not named like data."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@contextlib.contextmanager
+def opened(text: str, wrt: str | None = None, shapes: Sequence[str] = ()) -> Iterator[Target]:
+    """The target that `FILE.py:FUNC` or `gallery:NAME` names; what the user's code raises in the block is explained.
+
+    Raises CommandError for a name, a shape or a parameter that is not there.
+    """
+    given, names = parse_shapes(shapes), _names(wrt)
+    if text.startswith(_GALLERY):
+        yield _entry(text.removeprefix(_GALLERY), names, given)
+        return
+    path, name = split_target(text)
+    with loaded_function(path, name) as function:
+        _check_parameters(function, name, names, given)
+        yield Target(name, function, names, given)
+
+
+def _entry(name: str, wrt: Sequence[str] | None, shapes: Mapping[str, str | list[str]]) -> Target:
+    found = GALLERY.get(name)
+    if found is None:
+        raise CommandError(
+            f"the gallery has no {name!r}; `chainrule gallery` lists what there is{nearest(name, GALLERY)}"
+        )
+    _check_parameters(found.function, name, wrt, shapes)
+    return Target(name, found.function, wrt or found.wrt, shapes)
+
+
+def parse_shapes(texts: Sequence[str]) -> dict[str, str | list[str]]:
+    """`"X: n d, W1: d h"` as `{"X": "n d", "W1": "d h"}`; raises CommandError for what does not read like that.
+
+    A list of arrays is written with semicolons in brackets: `"Ws: [d h; h o]"`.
+    """
+    shapes: dict[str, str | list[str]] = {}
+    for text in texts:
+        for part in re.split(r"[,;]\s*(?=\w+\s*[:=])", text):
+            if not part.strip():
+                continue
+            match = re.fullmatch(r"\s*(\w+)\s*[:=]\s*(.*?)[\s,;]*", part)
+            if match is None:
+                raise CommandError(f'--shape {part.strip()!r} is not a name and sizes, as in "X: n d, W1: d h"')
+            name, sizes = match.groups()
+            several = sizes.startswith("[") and ";" in sizes
+            entries = [entry.strip() for entry in sizes.strip("[]").split(";") if entry.strip()] if several else [sizes]
+            try:
+                for entry in entries:
+                    parse_type(entry)
+            except ShapeError as error:
+                raise CommandError(f"--shape of {name}: {error}") from None
+            if name in shapes:
+                raise CommandError(f"--shape gives {name} twice; give it once")
+            shapes[name] = entries if several else sizes
+    return shapes
+
+
+def _names(wrt: str | None) -> list[str] | None:
+    if wrt is None:
+        return None
+    names = [name for name in re.split(r"[\s,]+", wrt) if name]
+    if not names:
+        raise CommandError("--wrt names nothing; give parameters, as in --wrt W1,b1")
+    return names
+
+
+def _check_parameters(
+    function: Callable[..., Any], title: str, wrt: Sequence[str] | None, shapes: Mapping[str, str | list[str]]
+) -> None:
+    """Raise CommandError for a name that is no parameter of the function, and for a parameter without a shape."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return
+    if any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters.values()):
+        return
+    attributes = vars(getattr(function, "__self__", None)) if inspect.ismethod(function) else {}
+    for option, names in (("--wrt", wrt or ()), ("--shape", shapes)):
+        for name in names:
+            if name not in parameters and name not in attributes:
+                raise CommandError(
+                    f"{option} names {name!r}, which is not a parameter of {title}; it has "
+                    f"{', '.join(parameters) or 'none'}"
+                    f"{nearest(name, parameters)}"
+                )
+    for name, parameter in parameters.items():
+        if name not in shapes and parameter.default is parameter.empty and parameter.annotation is parameter.empty:
+            raise CommandError(
+                f'the shape of {name!r}, a parameter of {title}, is missing; give it, as in --shape "{name}: n d"'
+            )

@@ -1,0 +1,63 @@
+"""A layer has no loss of its own: its output goes on into one, whose gradient by that output is given.
+
+The layer O = f(x) is derived as L = ⟨∂L/∂O, O⟩ with ∂L/∂O held constant. Every loss that O goes on into has this
+differential, so that the gradients found are those of any such loss.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from chainrule.calculus import COTANGENT
+from chainrule.ir import Apply, Input, Node, Program, ProgramError
+from chainrule.primitives import Multiply, Sum
+
+GIVEN = "∂given "
+"""What the name of a given gradient begins with where the output is used again, so that its cotangent is another."""
+
+_OUTPUT_NAMES = ("Y", "O", "out")
+
+
+def is_upstream(node: Node) -> bool:
+    """Whether `node` is a gradient that is given, as `with_upstream` makes them."""
+    return isinstance(node, Input) and node.name.startswith((COTANGENT, GIVEN))
+
+
+def output_name(upstream: Input) -> str:
+    """The name of the output whose gradient `upstream` is."""
+    return upstream.name.removeprefix(COTANGENT).removeprefix(GIVEN)
+
+
+def with_upstream(program: Program) -> Program:
+    """`program` itself if it gives one number; else L = Σ ⟨∂L/∂O, O⟩ over its outputs O, with each ∂L/∂O an input.
+
+    Raises ProgramError for an output that is not of floats, or is an input unchanged.
+    """
+    if len(program.outputs) == 1 and program.outputs[0].type.shape == ():
+        return program
+    taken = {node.name for node in program.inputs} | set(program.names.values())
+    names = dict(program.names)
+    upstream: list[Input] = []
+    total: Node | None = None
+    used_again = {operand for node in program.nodes if isinstance(node, Apply) for operand in node.operands}
+    for output in dict.fromkeys(program.outputs):
+        if not output.type.dtype.is_float:
+            raise ProgramError(f"a gradient needs a function that returns floats, not {output.type.dtype.value}")
+        if isinstance(output, Input):
+            raise ProgramError(f"the function returns its argument {output.name} unchanged; there is nothing to derive")
+        if output not in names:
+            names[output] = _fresh(_OUTPUT_NAMES, taken)
+            taken.add(names[output])
+        given = Input((GIVEN if output in used_again else COTANGENT) + names[output], output.type)
+        upstream.append(given)
+        product: Node = Multiply()(given, output)
+        term = Sum(tuple(range(product.type.ndim)))(product) if product.type.ndim else product
+        total = term if total is None else total + term
+    assert total is not None
+    names[total] = _fresh(("L",), taken)
+    return Program((*program.inputs, *upstream), (total,), names)
+
+
+def _fresh(names: tuple[str, ...], taken: set[str]) -> str:
+    numbered = (f"{names[0]}{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain(names, numbered) if name not in taken)
