@@ -12,6 +12,7 @@ import os
 from ctypes.util import find_library
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,11 @@ TITLE = "FANN (C, float32), loss roughly"
 VARIABLE = "CHAINRULE_FANN"
 BATCH_TRAINING, SIGMOID, LINEAR_ERROR = 1, 3, 0
 
+_FLOATS = ctypes.POINTER(ctypes.c_float)
+_FILL = ctypes.CFUNCTYPE(None, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, _FLOATS, _FLOATS)
+_CONNECTION = np.dtype([("source", np.uint32), ("target", np.uint32), ("weight", np.float32)])
+"""FANN's `struct fann_connection`; its array of them is in the order of its weights. All versions have these calls."""
+
 
 def contenders(job: Job) -> list[Contender]:
     """Batch training of all rows; raises AbsentError for a job in batches or without the library."""
@@ -33,7 +39,14 @@ def contenders(job: Job) -> list[Contender]:
     fann = _library()
     widths = (ctypes.c_uint * len(job.sizes))(*job.sizes)
     X, y = (np.ascontiguousarray(a, np.float32) for a in job.data())
-    data = ctypes.c_void_p(fann.fann_create_train_array(job.rows, job.sizes[0], _floats(X), job.sizes[-1], _floats(y)))
+
+    def fill(row: int, inputs: int, outputs: int, place: Any, target: Any) -> None:
+        for k in range(inputs):
+            place[k] = X[row, k]
+        for k in range(outputs):
+            target[k] = y[row, k]
+
+    data = ctypes.c_void_p(fann.fann_create_train_from_callback(job.rows, job.sizes[0], job.sizes[-1], _FILL(fill)))
     network = ctypes.c_void_p(fann.fann_create_standard_array(len(job.sizes), widths))
     fann.fann_set_training_algorithm(network, BATCH_TRAINING)
     fann.fann_set_train_error_function(network, LINEAR_ERROR)
@@ -43,13 +56,16 @@ def contenders(job: Job) -> list[Contender]:
         getattr(fann, f"fann_set_activation_steepness_{layer}")(network, ctypes.c_float(0.5))
     # It divides the rate by the number of rows; the job's gradient is that of the sum.
     fann.fann_set_learning_rate(network, ctypes.c_float(job.rate * job.rows))
+    connections = np.zeros(fann.fann_get_total_connections(network), _CONNECTION)
+    where = ctypes.c_void_p(connections.ctypes.data)
 
     def run() -> list[Array]:
-        flat = flattened(job.initial())
-        fann.fann_set_weights(network, _floats(flat))
+        fann.fann_get_connection_array(network, where)
+        connections["weight"] = flattened(job.initial())
+        fann.fann_set_weight_array(network, where, len(connections))
         fann.fann_train_on_data(network, data, job.epochs, 0, ctypes.c_float(0))
-        fann.fann_get_weights(network, _floats(flat))
-        return separated(flat, job.sizes)
+        fann.fann_get_connection_array(network, where)
+        return separated(connections["weight"], job.sizes)
 
     return [Contender(TITLE, run)]
 
@@ -66,13 +82,9 @@ def _library() -> ctypes.CDLL:
         fann = ctypes.CDLL(installed)
     else:
         raise AbsentError(f"not installed (libfann-dev, or its source tree in the variable {VARIABLE})")
-    fann.fann_create_train_array.restype = ctypes.c_void_p
-    fann.fann_create_standard_array.restype = ctypes.c_void_p
+    for function in ("fann_create_train_from_callback", "fann_create_standard_array"):
+        getattr(fann, function).restype = ctypes.c_void_p
     return fann
-
-
-def _floats(array: Array) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
 
 
 def flattened(parameters: list[Array]) -> Array:

@@ -23,26 +23,25 @@ class DType(enum.Enum):
     INT64 = "int64"
     BOOL = "bool"
 
-    @property
-    def is_float(self) -> bool:
-        return self in (DType.FLOAT64, DType.FLOAT32)
+    numpy: np.dtype[Any]
+    is_float: bool
 
-    @property
-    def numpy(self) -> np.dtype[Any]:
-        return np.dtype(self.value)
+    def __init__(self, name: str) -> None:
+        self.numpy = np.dtype(name)
+        self.is_float = self.numpy.kind == "f"
+
+    __hash__ = object.__hash__  # types are hashed all the time, and the one of Enum is written in Python
 
     @staticmethod
     def of(dtype: np.dtype[Any]) -> DType:
         """The element type that holds a NumPy dtype; every integer type becomes int64."""
-        if dtype.kind == "b":
-            return DType.BOOL
-        if dtype.kind in "iu":
-            return DType.INT64
-        if dtype == np.float32:
-            return DType.FLOAT32
-        if dtype == np.float64:
-            return DType.FLOAT64
-        raise DTypeError(f"dtype {dtype} is not supported; use float64, float32, an integer type or bool")
+        found = _HELD_IN.get(dtype, DType.INT64 if dtype.kind in "iu" else None)
+        if found is None:
+            raise DTypeError(f"dtype {dtype} is not supported; use float64, float32, an integer type or bool")
+        return found
+
+
+_HELD_IN = {dtype.numpy: dtype for dtype in DType}
 
 
 @dataclass(frozen=True, slots=True)

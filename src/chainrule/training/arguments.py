@@ -115,7 +115,12 @@ def _signature(loss: Callable[..., Any] | Program) -> inspect.Signature:
         ) from None
 
 
+_READY = frozenset(map(np.dtype, (np.float64, np.float32, np.int64, np.bool_)))
+
+
 def _array(kind: str, name: str, value: Any) -> Array:
+    if type(value) is np.ndarray and value.dtype in _READY:
+        return value
     if value is None or isinstance(value, Mapping):
         what = "None" if value is None else "a dict; name each of its arrays by itself, as in W1"
         raise TrainingError(f"{kind} {name!r} should be an array, and is {what}")
