@@ -1,4 +1,4 @@
-"""Fully connected networks."""
+"""Fully connected networks, and the blocks that modern networks are made of."""
 
 from typing import Annotated as Float
 
@@ -40,3 +40,85 @@ def two_layer_rows(
     z2 = a1 @ W2 + b2
     a2 = cr.sigmoid(z2)
     return 0.5 * np.sum((a2 - y) ** 2)
+
+
+@entry("Deep ReLU network (MLP)", "深层 ReLU 网络（多层感知机）")
+def relu_mlp(
+    X: Float[Array, "n d"],
+    y: Float[Array, "n o"],
+    W1: Float[Array, "d h"],
+    b1: Float[Array, "h"],
+    W2: Float[Array, "h k"],
+    b2: Float[Array, "k"],
+    W3: Float[Array, "k o"],
+    b3: Float[Array, "o"],
+) -> Array:
+    """Half the squared error per sample of two hidden layers of rectified units and a linear one."""
+    z1 = X @ W1 + b1
+    a1 = cr.relu(z1)
+    z2 = a1 @ W2 + b2
+    a2 = cr.relu(z2)
+    y_hat = a2 @ W3 + b3
+    return 0.5 * np.sum((y_hat - y) ** 2) / X.shape[0]
+
+
+@entry("GELU feed-forward block (transformer MLP)", "GELU 前馈块（Transformer 的 MLP）")
+def gelu_block(
+    X: Float[Array, "n d"],
+    W1: Float[Array, "d h"],
+    b1: Float[Array, "h"],
+    W2: Float[Array, "h d"],
+    b2: Float[Array, "d"],
+) -> Array:
+    """Two linear layers with a GELU between them (Hendrycks and Gimpel 2016)."""
+    z = X @ W1 + b1
+    a = cr.gelu(z)
+    Y = a @ W2 + b2
+    return Y
+
+
+@entry("SiLU (Swish) feed-forward block", "SiLU（Swish）前馈块")
+def silu_block(
+    X: Float[Array, "n d"],
+    W1: Float[Array, "d h"],
+    b1: Float[Array, "h"],
+    W2: Float[Array, "h d"],
+    b2: Float[Array, "d"],
+) -> Array:
+    """Two linear layers with z σ(z) between them (Elfwing et al. 2017; Ramachandran et al. 2017)."""
+    z = X @ W1 + b1
+    a = cr.silu(z)
+    Y = a @ W2 + b2
+    return Y
+
+
+@entry("SwiGLU feed-forward block", "SwiGLU 前馈块")
+def swiglu_block(
+    X: Float[Array, "n d"],
+    W: Float[Array, "d h"],
+    V: Float[Array, "d h"],
+    W2: Float[Array, "h d"],
+) -> Array:
+    """(Swish(X W) ⊙ X V) W2: a linear unit whose gate is a SiLU (Shazeer 2020, equation 6)."""
+    z = X @ W
+    a = cr.silu(z)
+    U = X @ V
+    H = a * U
+    Y = H @ W2
+    return Y
+
+
+@entry("Residual block", "残差块")
+def residual_block(
+    X: Float[Array, "n d"],
+    W1: Float[Array, "d h"],
+    b1: Float[Array, "h"],
+    W2: Float[Array, "h d"],
+    b2: Float[Array, "d"],
+) -> Array:
+    """The identity plus a two-layer branch: Y = X + F(X) (He et al. 2016)."""
+    z = X @ W1 + b1
+    a = cr.relu(z)
+    F = a @ W2 + b2
+    Y = X + F
+    return Y
