@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from chainrule.engines.native.body import LONG_UNROLL
 from chainrule.engines.native.costs import neighbours
 from chainrule.engines.native.nests import Nest
+from chainrule.engines.native.reductions import LONG_UNROLL
 from chainrule.engines.native.symbolic import Affine, Dependence, Expression, Variable
 
 BLOCK_BYTES: Final = 24 * 1024

@@ -18,18 +18,7 @@ from functools import partial
 from typing import Protocol
 
 from chainrule.engines.native.blocking import ROW_BLOCK, Blocking, ColumnCopy, blocking, column_copy
-from chainrule.engines.native.body import (
-    LONG,
-    LONG_UNROLL,
-    UNROLL,
-    Body,
-    Copied,
-    Frame,
-    reduce_across,
-    reduce_block,
-    reduce_rest,
-    reduce_together,
-)
+from chainrule.engines.native.body import Body, Copied, Frame
 from chainrule.engines.native.choices import lanes_of
 from chainrule.engines.native.costs import (
     groups_of_vectors,
@@ -37,6 +26,15 @@ from chainrule.engines.native.costs import (
     tile,
 )
 from chainrule.engines.native.nests import Nest
+from chainrule.engines.native.reductions import (
+    LONG,
+    LONG_UNROLL,
+    UNROLL,
+    reduce_across,
+    reduce_block,
+    reduce_rest,
+    reduce_together,
+)
 from chainrule.engines.native.symbolic import Affine, Dependence, Expression, Variable
 from chainrule.engines.native.target import Target
 from chainrule.engines.native.text import (
