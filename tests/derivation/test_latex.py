@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from chainrule.derivation.document import Document, Equation, Heading, Paragraph
+from chainrule.derivation.document import Box, Document, Equation, Heading, Paragraph, Remark
 from chainrule.derivation.latex import escape, estimated_width, latex_of, render_latex
 from chainrule.primitives import (
     BigOperator,
@@ -131,3 +131,13 @@ def test_a_document_that_stands_alone() -> None:
         unescaped = re.sub(r"\\[\\{}]", "", latex)
         assert unescaped.count("{") == unescaped.count("}")
         assert re.sub(r"\\\$", "", latex).count("$") % 2 == 0
+
+
+def test_a_box_is_framed_while_it_fits_a_page() -> None:
+    row = Equation((Symbol("a"), Symbol("b")))
+    framed = render_latex(Document((Box((row,)), Remark(("it is ", Symbol("b")))), "en"))
+    assert framed.count("\\fbox{\\begin{minipage}") == framed.count("\\end{minipage}}") == 1
+    assert "\\itshape\nit is $b$" in framed
+    tall = render_latex(Document((Box((row,) * 60),), "en"))
+    assert "\\fbox" not in tall
+    assert tall.count("\\hrulefill") == 2

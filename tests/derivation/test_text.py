@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from chainrule.derivation.document import Document, Equation, Heading, Paragraph
+from chainrule.derivation.document import Box, Document, Equation, Heading, Paragraph, Remark
 from chainrule.derivation.text import TextWriter, render_text, text_of, text_width
 from chainrule.derivation.writing import Break
 from chainrule.primitives import (
@@ -380,3 +380,26 @@ def test_a_number_inside_a_nested_product_is_bracketed() -> None:
     nested = Infix("⊙", (Infix("·", (Number(0.5), a)), a))
     assert text_of(Infix("⊙", (a, nested))) == "a ⊙ (½ a ⊙ a)"
     assert text_of(Infix("⊙", (nested, a))) == "½ a ⊙ a ⊙ a"
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 100])
+def test_a_box_is_framed_on_all_sides(width: int) -> None:
+    gradient = infix("", transposed(a), infix("⊙", infix("−", b, c), Call("σ", (Symbol("z"),), 1)))
+    rows = (
+        Equation((GRADIENT, gradient, infix("+", gradient, gradient, gradient)), "(h×n)(n×o) = h×o"),
+        Paragraph(("其中 ", a, " 为全一向量，其余各量由前向传播给出。")),
+        Equation((GRADIENT, a), ""),
+    )
+    top, *lines, bottom = render_text(Document((Box(rows),), "zh"), width).splitlines()
+    assert {top, bottom} == {f"┌{'─' * (width - 2)}┐", f"└{'─' * (width - 2)}┘"}
+    assert all(line[0] == line[-1] == "│" and text_width(line) == width for line in lines)
+
+
+def test_a_line_too_long_for_its_box_leaves_the_frame_open() -> None:
+    name = Symbol("a_name_that_is_longer_than_the_page")
+    assert render_text(Document((Box((Equation((name, a)),)),), "en"), 20).splitlines()[1] == f"│ {name.name}"
+
+
+def test_a_remark_is_set_apart() -> None:
+    document = Document((Equation((a, b)), Remark(("since ", a, " is one")), Equation((b, c))), "en")
+    assert render_text(document, 12) == "  a = b\n\n  │ since a\n  │ is one\n\n  b = c\n"

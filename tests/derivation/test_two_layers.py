@@ -74,7 +74,7 @@ def cells(line: str) -> int:
 
 
 def lines_of(derivation: Derivation, form: Form) -> list[str]:
-    return [" ".join(line.split()) for line in derivation.text(form, width=200).splitlines()]
+    return [" ".join(line.strip("│ ").split()) for line in derivation.text(form, width=200).splitlines()]
 
 
 def has(lines: list[str], start: str) -> bool:

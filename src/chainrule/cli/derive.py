@@ -11,13 +11,16 @@ from chainrule.cli.output import page_width, print_json
 from chainrule.cli.sentences import Language, language_option
 from chainrule.cli.targets import opened, target_options
 from chainrule.cli.verification import print_verification
-from chainrule.derivation import FORMS, Derivation, Form
+from chainrule.derivation import DETAILS, FORMS, Derivation, Detail, Form
 
 
 @click.command("derive")
 @click.argument("target", metavar="FILE.py:FUNC|gallery:NAME")
 @target_options
 @click.option("--form", type=click.Choice(FORMS), default="matrix", show_default=True, help="How it is written.")
+@click.option(
+    "--detail", type=click.Choice(DETAILS), default="full", show_default=True, help="All the reasons, or as on a slide."
+)
 @language_option
 @click.option("--format", "markup", type=click.Choice(["text", "latex"]), default="text", show_default=True)
 @click.option("--standalone", is_flag=True, help="With --format latex: a whole document.")
@@ -27,6 +30,7 @@ def command(
     wrt: str | None,
     shapes: Sequence[str],
     form: Form,
+    detail: Detail,
     lang: Language,
     markup: str,
     standalone: bool,
@@ -42,7 +46,7 @@ def command(
     with opened(target, wrt, shapes) as subject:
         derivation = subject.derivation()
         verification = derivation.verify()
-    text = _written(derivation, form, lang, markup, standalone)
+    text = _written(derivation, form, lang, detail, markup, standalone)
     if as_json:
         print_json(
             {
@@ -65,5 +69,7 @@ def command(
     return 0 if verification.ok else 1
 
 
-def _written(derivation: Derivation, form: Form, lang: Language, markup: str, standalone: bool) -> str:
-    return derivation.latex(form, lang, standalone) if markup == "latex" else derivation.text(form, lang, page_width())
+def _written(derivation: Derivation, form: Form, lang: Language, detail: Detail, markup: str, standalone: bool) -> str:
+    if markup == "latex":
+        return derivation.latex(form, lang, standalone, detail)
+    return derivation.text(form, lang, page_width(), detail)

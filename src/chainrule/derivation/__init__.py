@@ -1,16 +1,19 @@
 """The record of a backward pass as checked claims, its forms, its words and its renderers."""
 
 from chainrule.derivation.derivation import Derivation, DerivationError, derive
+from chainrule.derivation.document import DETAILS, Detail
 from chainrule.derivation.forms import FORMS, Form
 from chainrule.derivation.listing import equations
 from chainrule.derivation.verify import Failure, Verification
 from chainrule.derivation.words import LANGUAGES, Language
 
 __all__ = [
+    "DETAILS",
     "FORMS",
     "LANGUAGES",
     "Derivation",
     "DerivationError",
+    "Detail",
     "Failure",
     "Form",
     "Language",

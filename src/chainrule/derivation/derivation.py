@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chainrule.derivation.document import Document
+from chainrule.derivation.document import DETAILS, Detail, Document
 from chainrule.derivation.forms import FORMS, Form, Writer
 from chainrule.derivation.latex import render_latex
 from chainrule.derivation.record import Record
@@ -43,23 +43,28 @@ class Derivation:
         self.record = Record(with_upstream(program), wrt)
         self.program = self.record.program
 
-    def document(self, form: Form = "matrix", lang: Language = "en") -> Document:
+    def document(self, form: Form = "matrix", lang: Language = "en", detail: Detail = "full") -> Document:
         """The derivation as headings, sentences and equations, for a renderer."""
         _check_choice("form", form, FORMS)
         _check_choice("lang", lang, LANGUAGES)
-        return Writer(self.record, lang).document(form)
+        _check_choice("detail", detail, DETAILS)
+        return Writer(self.record, lang, detail).document(form)
 
-    def text(self, form: Form = "matrix", lang: Language = "en", width: int = 80) -> str:
+    def text(self, form: Form = "matrix", lang: Language = "en", width: int = 80, detail: Detail = "full") -> str:
         """The derivation in Unicode, in lines of at most `width` columns.
 
         `form` is "matrix" (transposes in place), "path" (the chain rule factor by factor, one chain for every path
         from the loss) or "index" (sums over named indices); `lang` is "en" or "zh".
+        `detail` is "full" (the differential of every equation, and the pairing behind every step) or "brief" (the
+        forward pass, a line for each gradient, and the summary: what fits on a slide).
         """
-        return render_text(self.document(form, lang), width)
+        return render_text(self.document(form, lang, detail), width)
 
-    def latex(self, form: Form = "matrix", lang: Language = "en", standalone: bool = False) -> str:
+    def latex(
+        self, form: Form = "matrix", lang: Language = "en", standalone: bool = False, detail: Detail = "full"
+    ) -> str:
         """The derivation as a LaTeX fragment, or as a document that compiles; Chinese needs XeLaTeX."""
-        return render_latex(self.document(form, lang), standalone)
+        return render_latex(self.document(form, lang, detail), standalone)
 
     def verify(self, points: int = 3, seed: int = 0) -> Verification:
         """Evaluate both sides of every line in float64 at random points, gradients against finite differences.

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from chainrule.primitives import Notation
+
+Detail: TypeAlias = Literal["brief", "full"]
+DETAILS: Final = ("brief", "full")
+"""How much is said: the equations with a phrase of reason, as on a slide, or every differential and every pairing."""
 
 Words: TypeAlias = tuple[str | Notation, ...]
 """A sentence with mathematics in it."""
@@ -35,7 +39,21 @@ class Equation:
     reasons: tuple[Words, ...] = ()
 
 
-Block: TypeAlias = Heading | Paragraph | Equation
+@dataclass(frozen=True)
+class Remark:
+    """A sharper way to see what was just derived, in a line or two; a renderer sets it apart from the argument."""
+
+    words: Words
+
+
+@dataclass(frozen=True)
+class Box:
+    """What a reader takes away: equations, and paragraphs that name what they use, in one frame."""
+
+    blocks: tuple[Equation | Paragraph, ...]
+
+
+Block: TypeAlias = Heading | Paragraph | Equation | Remark | Box
 
 
 @dataclass(frozen=True)

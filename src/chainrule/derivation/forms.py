@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 from chainrule.calculus import RULES, Contribution
-from chainrule.derivation.document import Block, Document, Equation, Heading, Paragraph, Words
+from chainrule.derivation.document import Block, Box, Detail, Document, Equation, Heading, Paragraph, Words
 from chainrule.derivation.index_form import IndexNames, index_notation
 from chainrule.derivation.legend import legend, repetition_legend
 from chainrule.derivation.notate import Notator, literal, product_shapes, shape_of
@@ -52,9 +52,10 @@ FOLDED_LIMIT = 40
 class Writer:
     """Writes one record in one language."""
 
-    def __init__(self, record: Record, language: Language) -> None:
+    def __init__(self, record: Record, language: Language, detail: Detail = "full") -> None:
         self.record = record
         self.language = language
+        self.detail = detail
         self.notator = Notator(record)
         self._said: set[Words] = set()
         self._active = {entry.symbol for entry in record.backward.accumulations}
@@ -255,10 +256,11 @@ class Writer:
         return ()
 
     def _results(self) -> list[Block]:
-        blocks: list[Block] = [Heading(self._say("results"))]
-        for gradient in self.record.gradients:
-            blocks.append(Equation(tuple(self._written_out(gradient)), product_shapes(gradient.written_out.right)))
-        return blocks
+        rows = [
+            Equation(tuple(self._written_out(gradient)), product_shapes(gradient.written_out.right))
+            for gradient in self.record.gradients
+        ]
+        return [Heading(self._say("results")), Box(tuple(rows))]
 
     def _written_out(self, gradient: GradientRecord) -> list[Notation]:
         entry = next(e for e in self.record.backward.accumulations if e.symbol is gradient.symbol)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from chainrule.derivation.document import Block, Document, Equation, Heading, Words
+from chainrule.derivation.document import Block, Box, Document, Equation, Heading, Paragraph, Remark, Words
 from chainrule.derivation.writing import VULGAR_FRACTIONS, Pieces, Writer, break_lines, flat
 from chainrule.primitives import Call, Cases, Fraction, Indexed, Notation, Number, Symbol
 
@@ -79,6 +79,8 @@ _DELIMITERS = {"abs": (r"\lvert ", r" \rvert"), "floor": (r"\lfloor ", r" \rfloo
 _ESCAPES = {character: "\\" + character for character in "{}$&#_%"}
 _ESCAPES |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
 _TALL = re.compile(r"\\(frac|sum|begin)(?![a-z])")
+_FRAMED_LINES = 40
+"""A box of more lines than this is not framed, since a frame cannot be broken over pages."""
 _LINE = 64
 """The estimated width, in letters, of what fits on a line beside the equality signs and the shape."""
 
@@ -284,7 +286,7 @@ class _Page:
         rows: list[str] = []
         for place, block in enumerate(blocks):
             if not isinstance(block, Equation):
-                parts.append(self._words_block(block))
+                parts.append(self._box(block) if isinstance(block, Box) else self._words_block(block))
                 continue
             rows.append(self._row(block))
             after = blocks[place + 1] if place + 1 < len(blocks) else None
@@ -297,9 +299,18 @@ class _Page:
                 parts.append("\\begin{quote}\\small\n" + reasons + "\n\\end{quote}\n")
         return "\n".join(parts)
 
-    def _words_block(self, block: Block) -> str:
-        assert not isinstance(block, Equation)
+    def _box(self, box: Box) -> str:
+        """A frame, or two rules where that would be too tall to stand on one page."""
+        inner = self.render(box.blocks).rstrip("\n")
+        if inner.count("\n") > _FRAMED_LINES:
+            return f"\\noindent\\hrulefill\n{inner}\n\\noindent\\hrulefill\n"
+        frame = "\\begin{minipage}{\\dimexpr\\linewidth-2\\fboxsep-2\\fboxrule}"
+        return f"\\noindent\\fbox{{{frame}\n{inner}\n\\end{{minipage}}}}\n"
+
+    def _words_block(self, block: Heading | Paragraph | Remark) -> str:
         sentence = self._sentence(block.words)
+        if isinstance(block, Remark):
+            return f"\\begin{{quote}}\\itshape\n{sentence}\n\\end{{quote}}\n"
         if isinstance(block, Heading):
             command = "section" if block.level == 1 else "subsection" if block.level == 2 else "subsubsection"
             return f"\\{command}*{{{sentence}}}\n"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import cast
 
-from chainrule.derivation.document import Block, Equation, Heading, Paragraph, Words
+from chainrule.derivation.document import Block, Box, Equation, Words
 from chainrule.derivation.words import Language, say
 from chainrule.primitives import Call, Indexed, Infix, Notation, Number, Pairing, Postfix, Symbol
 
@@ -25,10 +25,12 @@ def walk(notation: Notation) -> Iterator[Notation]:
 
 def _notations(blocks: Iterable[Block]) -> Iterator[Notation]:
     for block in blocks:
+        if isinstance(block, Box):
+            yield from _notations(block.blocks)
+            continue
         if isinstance(block, Equation):
             pieces: list[str | Notation] = [*block.sides, *(piece for reason in block.reasons for piece in reason)]
         else:
-            assert isinstance(block, Heading | Paragraph)
             pieces = list(block.words)
         for piece in pieces:
             if not isinstance(piece, str):

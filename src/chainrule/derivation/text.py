@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from chainrule.derivation.document import Document, Equation, Heading, Words
+from chainrule.derivation.document import Block, Box, Document, Equation, Heading, Remark, Words
 from chainrule.derivation.writing import (
     NESTING,
     SUPERSCRIPTS,
@@ -38,6 +38,7 @@ _NO_LINE_END = set("([{（「『【《〈“‘")
 _EQUATION_INDENT = 2
 _REASON_INDENT = 6
 _SHAPE_GAP = 3
+_REMARK = "  │ "
 _UNDERLINES = {1: "=", 2: "-", 3: "~"}
 
 
@@ -168,32 +169,53 @@ def render_text(document: Document, width: int = 80) -> str:
 class _Page:
     """Lays out blocks in lines of a given width."""
 
-    def __init__(self, language: str, width: int) -> None:
+    def __init__(self, language: str, width: int, indent: int = _EQUATION_INDENT) -> None:
         self._writer = TextWriter(language)
         self._width = width
+        self._indent = indent
 
     def render(self, document: Document) -> str:
+        return "\n".join(self._lines(document.blocks)) + "\n"
+
+    def _lines(self, blocks: Sequence[Block]) -> list[str]:
         lines: list[str] = []
         previous: object = None
-        for block in document.blocks:
+        for block in blocks:
             joined = isinstance(block, Equation) and isinstance(previous, Equation) and not previous.reasons
             if lines and not joined:
                 lines.append("")
-            if isinstance(block, Equation):
-                lines += self._equation(block)
-            else:
-                words = self._wrapped(block.words, self._width)
-                lines += words
-                if isinstance(block, Heading):
-                    lines.append(_UNDERLINES[block.level] * min(self._width, max(map(text_width, words))))
+            lines += self._block(block)
             previous = block
-        return "\n".join(lines) + "\n"
+        return lines
+
+    def _block(self, block: Block) -> list[str]:
+        if isinstance(block, Equation):
+            return self._equation(block)
+        if isinstance(block, Box):
+            return self._box(block)
+        if isinstance(block, Remark):
+            wrapped = self._wrapped(block.words, self._width - len(_REMARK))
+            return [_REMARK + line for line in wrapped]
+        lines = self._wrapped(block.words, self._width)
+        if isinstance(block, Heading):
+            lines.append(_UNDERLINES[block.level] * min(self._width, max(map(text_width, lines))))
+        return lines
+
+    def _box(self, box: Box) -> list[str]:
+        """A frame of the page's width; a line that is too long for it leaves its right side open."""
+        inner = self._width - 4
+        lines = [
+            f"│ {line}{' ' * (inner - text_width(line))} │" if text_width(line) <= inner else f"│ {line}"
+            for line in _Page(self._writer.language, inner, indent=0)._lines(box.blocks)
+        ]
+        edge = "─" * (inner + 2)
+        return [f"┌{edge}┐", *lines, f"└{edge}┘"]
 
     def _equation(self, equation: Equation) -> list[str]:
         """An equation, its shape at the right, its reasons below."""
         needed = text_width(equation.shape) + _SHAPE_GAP if equation.shape else 0
-        sides = self._sides(equation.sides, self._width - _EQUATION_INDENT, needed)
-        lines = [" " * _EQUATION_INDENT + line for line in sides]
+        sides = self._sides(equation.sides, self._width - self._indent, needed)
+        lines = [" " * self._indent + line for line in sides]
         if equation.shape:
             room = self._width - text_width(lines[0]) - needed
             if room >= 0:
