@@ -32,7 +32,7 @@ from chainrule.functions import (
     take,
 )
 from chainrule.ir import ChainruleError, DTypeError, Program, ProgramError, ShapeError
-from chainrule.trace import TraceError, trace
+from chainrule.trace import FormulaError, TraceError, trace
 
 if TYPE_CHECKING:
     from chainrule.derivation import Derivation, DerivationError, Verification, derive, equations
@@ -127,6 +127,7 @@ __all__ = [
     "DivergenceWarning",
     "EngineError",
     "FitResult",
+    "FormulaError",
     "GradientError",
     "MissingDependencyError",
     "NAdam",

@@ -16,6 +16,7 @@ import click
 
 from chainrule.cli.errors import INTERRUPTED, USAGE, CommandError, one_line
 from chainrule.ir import ChainruleError
+from chainrule.trace import FormulaError
 
 COMMANDS = {
     "demo": "The XOR job: derive, verify, train, predict. What `chainrule` alone does.",
@@ -62,6 +63,8 @@ class App(click.Group):
         try:
             status = super().main(*args, **{**options, "standalone_mode": False})
             sys.stdout.flush()
+        except FormulaError as error:
+            _fail(str(error), error.excerpt)
         except (CommandError, ChainruleError) as error:
             _fail(str(error))
         except click.ClickException as error:
@@ -84,8 +87,11 @@ def _abandon_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, excerpt: str = "") -> NoReturn:
+    """End with one line, and under it the place in a formula, if it is about one."""
     click.echo(f"error: {one_line(message)}", err=True)
+    for line in excerpt.splitlines():
+        click.echo(f"  {line}", err=True)
     sys.exit(USAGE)
 
 

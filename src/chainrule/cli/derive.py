@@ -15,7 +15,7 @@ from chainrule.derivation import DETAILS, FORMS, Derivation, Detail, Form
 
 
 @click.command("derive")
-@click.argument("target", metavar="FILE.py:FUNC|gallery:NAME")
+@click.argument("target", metavar="FILE.py:FUNC|gallery:NAME|FORMULA")
 @target_options
 @click.option("--form", type=click.Choice(FORMS), default="matrix", show_default=True, help="How it is written.")
 @click.option(
@@ -40,6 +40,9 @@ def command(
 
     It is FUNC (or CLASS.METHOD) of a file, or an entry of the gallery. Shapes are given with --shape, or in the file as
     annotations: def loss(X: "n d", W: "d h"). FILE.py is run, so that it has to be trusted as any program.
+
+    Or it is a formula, such as "norm(A @ x - b)^2" or "z = W @ x + b; sum(sigmoid(z))", which is parsed and never run:
+    ' or .T transposes, @ is the matrix product, .* goes element by element. Shapes that follow may be left out.
     """
     if standalone and markup != "latex":
         raise CommandError("--standalone makes a LaTeX document; add --format latex")

@@ -1,9 +1,10 @@
-"""What a command is about, a function in a file or an entry of the gallery, with what is said of its shapes."""
+"""What a command is about, a function in a file, an entry of the gallery or a formula, with what is said of shapes."""
 
 from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +23,16 @@ from chainrule.training import nearest
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _GALLERY = "gallery:"
+_PATH = re.compile(r"[^()+*=@^|,;'\"<>]+")
+"""What a path is taken to look like where there is no such file."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A function to derive: `wrt` names what to differentiate by, `shapes` its arguments' shapes where given."""
+    """A function or a formula to derive: `wrt` names what by, `shapes` its arguments' shapes where given."""
 
     name: str
-    function: Callable[..., Any]
+    function: Callable[..., Any] | str
     wrt: Sequence[str] | None
     shapes: Mapping[str, str | list[str]]
 
@@ -57,18 +60,52 @@ def target_options(command: Command) -> Command:
 
 @contextlib.contextmanager
 def opened(text: str, wrt: str | None = None, shapes: Sequence[str] = ()) -> Iterator[Target]:
-    """The target that `FILE.py:FUNC` or `gallery:NAME` names; what the user's code raises in the block is explained.
+    """The target that `FILE.py:FUNC`, `gallery:NAME` or the text of a formula names.
 
-    Raises CommandError for a name, a shape or a parameter that is not there.
+    What the user's code raises in the block is explained. Raises CommandError for a name, a shape or a parameter that
+    is not there.
     """
     given, names = parse_shapes(shapes), _names(wrt)
     if text.startswith(_GALLERY):
         yield _entry(text.removeprefix(_GALLERY), names, given)
         return
+    if not names_file(text):
+        yield _formula(text, names, given)
+        return
     path, name = split_target(text)
     with loaded_function(path, name) as function:
         _check_parameters(function, name, names, given)
         yield Target(name, function, names, given)
+
+
+def names_file(text: str) -> bool:
+    """Whether a target names a file, there or not, rather than being a formula.
+
+    A formula has no colon. So `model.py`, `modle.py:loss`, `folder/model:loss` and what else has a colon between
+    something like a path and something like a name are files.
+    """
+    path, colon, name = text.rpartition(":")
+    if not colon:
+        return text.endswith(".py") and _PATH.fullmatch(text) is not None
+    if path.endswith(".py") or os.path.exists(path):
+        return True
+    return _PATH.fullmatch(path) is not None and re.fullmatch(r"[\w.]*", name) is not None
+
+
+def _formula(text: str, wrt: Sequence[str] | None, shapes: Mapping[str, str | list[str]]) -> Target:
+    word = text.strip()
+    if not word or re.fullmatch(r"\w*", word):
+        if word in GALLERY:
+            raise CommandError(f"{word!r} is a single name; the gallery has it as gallery:{word}")
+        raise CommandError(
+            f"{word!r} is a single name; give FILE.py:FUNC, gallery:NAME, or a formula such as 'sum((X @ w - y)^2)'"
+            if word
+            else "the formula is empty; write one, as in 'sum((X @ w - y)^2)'"
+        )
+    for name, shape in shapes.items():
+        if isinstance(shape, list):
+            raise CommandError(f"--shape of {name} is a list, and a variable of a formula is one array")
+    return Target(text, text, wrt, shapes)
 
 
 def _entry(name: str, wrt: Sequence[str] | None, shapes: Mapping[str, str | list[str]]) -> Target:

@@ -14,7 +14,10 @@ from chainrule.derivation.upstream import with_upstream
 from chainrule.derivation.verify import Verification, Verifier
 from chainrule.derivation.words import LANGUAGES, Language
 from chainrule.ir import ChainruleError, Input, Program
-from chainrule.trace import trace
+from chainrule.trace import canonical_name, trace
+
+_WEIGHTS = ("W", "w", "θ", "theta", "beta", "β", "Theta", "Θ")
+"""What the names of weights begin with. A formula without them has no data: in xᵀ A x one asks for x."""
 
 CONSTANT_NAMES = frozenset({"y", "t", "labels", "target", "targets", "mask"})
 """Inputs of these names, in either case, are constants: a derivation leaves them out unless `wrt` names them."""
@@ -77,7 +80,9 @@ class Derivation:
         return self.text()
 
 
-def derive(function: Callable[..., Any] | Program, wrt: Sequence[str] | str | None = None, **shapes: Any) -> Derivation:
+def derive(
+    function: Callable[..., Any] | Program | str, wrt: Sequence[str] | str | None = None, **shapes: Any
+) -> Derivation:
     """Derive the backward pass of `function`.
 
     A function that returns one number is a loss. One that returns an array, or several, is a layer: the gradient of
@@ -86,15 +91,18 @@ def derive(function: Callable[..., Any] | Program, wrt: Sequence[str] | str | No
     Parameters
     ----------
     function
-        Plain NumPy code, or a Program that `trace` gave.
+        Plain NumPy code; or a Program that `trace` gave; or the text of a formula, which is parsed, not evaluated.
     wrt
         The names of the inputs to differentiate by. When it is None: of a loss, every float input that is not named
-        like data (`X`, `y`, `labels`, …); of a layer, every float input but masks and targets.
+        like data (`X`, `y`, `labels`, …); of a layer, every float input but masks and targets; and so it is of a
+        formula without weights (`W`, `w`, `θ`, …).
     **shapes
         A shape for each argument, as `trace` takes them: `X="n d"`, an array, or a tuple of sizes.
 
     Raises
     ------
+    FormulaError
+        For a formula that cannot be read, or whose shapes neither are given nor follow, with the place in it.
     DerivationError
         For a name in `wrt` that is not a float input.
     ProgramError
@@ -109,10 +117,20 @@ def derive(function: Callable[..., Any] | Program, wrt: Sequence[str] | str | No
     >>> derivation = derive(loss, X="n d", y="n", w="d")
     >>> derivation.verify().ok
     True
+    >>> derive("0.5*sum((X @ w - y)^2)", X="n d", y="n").verify().ok
+    True
 
     """
     program = function if isinstance(function, Program) else trace(function, **shapes)
+    if wrt is None and isinstance(function, str) and not any(node.name.startswith(_WEIGHTS) for node in program.inputs):
+        return Derivation(program, _chosen(program, CONSTANT_NAMES))
     return Derivation(program, _parameters(program, wrt))
+
+
+def _chosen(program: Program, names_left_out: frozenset[str]) -> list[Input]:
+    """The float inputs that are not named as in `names_left_out`; all of them where that would leave none."""
+    floats = [node for node in program.inputs if node.type.dtype.is_float]
+    return [node for node in floats if node.name.lower() not in names_left_out] or floats
 
 
 def _parameters(program: Program, wrt: Sequence[str] | str | None) -> list[Input]:
@@ -121,11 +139,11 @@ def _parameters(program: Program, wrt: Sequence[str] | str | None) -> list[Input
         raise DerivationError("the function has no float input, so there is nothing to differentiate by")
     if wrt is None:
         is_loss = len(program.outputs) == 1 and program.outputs[0].type.shape == ()
-        names_left_out = DATA_NAMES if is_loss else CONSTANT_NAMES
-        chosen = [node for node in floats if node.name.lower() not in names_left_out]
-        return chosen or floats
+        return _chosen(program, DATA_NAMES if is_loss else CONSTANT_NAMES)
     names = [wrt] if isinstance(wrt, str) else list(wrt)
     by_name = {node.name: node for node in program.inputs}
+    by_letter = {canonical_name(name): name for name in by_name}
+    names = [name if name in by_name else by_letter.get(canonical_name(name), name) for name in names]
     for name in names:
         if name not in by_name:
             raise DerivationError(f"{name!r} in wrt is not a parameter of the function; it has {', '.join(by_name)}")

@@ -15,6 +15,7 @@ import numpy as np
 from chainrule.functions import RNG_SEED, RNG_STEP, RandomSource, random_source
 from chainrule.ir import Apply, ArrayType, DType, Input, Node, Program, topological_order
 from chainrule.trace import pytree
+from chainrule.trace.formula import trace_formula
 from chainrule.trace.inputs import Inputs, make_inputs
 from chainrule.trace.literals import as_node
 from chainrule.trace.naming import NameRecorder
@@ -48,7 +49,7 @@ class Tracing:
     captured: tuple[Input, ...]
 
 
-def trace(function: Callable[..., Any], /, *args: Any, **shapes: Any) -> Program:
+def trace(function: Callable[..., Any] | str, /, *args: Any, **shapes: Any) -> Program:
     """The program that `function` computes, for arguments of the given shapes.
 
     Shapes are given by position or by name: as text (`X="n d"`, `y="n:int"`), as tuples (`X=(4, 2)`), or as arrays;
@@ -60,8 +61,16 @@ def trace(function: Callable[..., Any], /, *args: Any, **shapes: Any) -> Program
     NumPy's random numbers are drawn once and are constants of the program. Those of `dropout`, `random_uniform` and
     `random_normal` are drawn whenever it runs: they depend on two more inputs, "rng seed" and "rng step".
 
-    Raises TraceError for what cannot be recorded and ShapeError for shapes that do not fit, both with the line.
+    A text is a formula, `trace("0.5*sum((X @ w - y)^2)", X="n d", y="n")`: its variables are the inputs, and shapes
+    that follow from others may be left out. It is parsed and never evaluated.
+
+    Raises TraceError for what cannot be recorded and ShapeError for shapes that do not fit, both with the line;
+    FormulaError for a formula, with the place in it.
     """
+    if isinstance(function, str):
+        if args:
+            raise TraceError('shapes of a formula are given by name, as in trace("sum(x^2)", x="n")')
+        return trace_formula(function, shapes)
     return trace_with_structure(function, *args, **shapes).program
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import DType, DTypeError, Program
+from chainrule.trace import formula_variables
 from chainrule.training.errors import TrainingError, nearest
 from chainrule.training.implicit import IMPLICIT
 
@@ -42,7 +43,10 @@ class Arguments:
 
 
 def read_arguments(
-    loss: Callable[..., Any] | Program, params: Mapping[str, Any], data: Mapping[str, Any], constants: Mapping[str, Any]
+    loss: Callable[..., Any] | Program | str,
+    params: Mapping[str, Any],
+    data: Mapping[str, Any],
+    constants: Mapping[str, Any],
 ) -> Arguments:
     """The arguments of a run; raises TrainingError, naming the argument, for what does not fit."""
     groups = {"params": params, "data": data, "constants": constants}
@@ -66,8 +70,8 @@ def read_arguments(
     return Arguments(learnt, rows, fixed, row_count, dtype)
 
 
-def _check_names(loss: Callable[..., Any] | Program, groups: Mapping[str, Mapping[str, Any]]) -> None:
-    if not callable(loss) and not isinstance(loss, Program):
+def _check_names(loss: Callable[..., Any] | Program | str, groups: Mapping[str, Mapping[str, Any]]) -> None:
+    if not callable(loss) and not isinstance(loss, Program | str):
         raise TrainingError(f"the loss is a {type(loss).__name__}; give a function")
     owner: dict[str, str] = {}
     for kind, group in groups.items():
@@ -104,9 +108,12 @@ def _program_signature(loss: Program) -> inspect.Signature:
     return inspect.Signature([inspect.Parameter(node.name, kind) for node in loss.inputs if node.name not in IMPLICIT])
 
 
-def _signature(loss: Callable[..., Any] | Program) -> inspect.Signature:
+def _signature(loss: Callable[..., Any] | Program | str) -> inspect.Signature:
     if isinstance(loss, Program):
         return _program_signature(loss)
+    if isinstance(loss, str):
+        kind = inspect.Parameter.KEYWORD_ONLY
+        return inspect.Signature([inspect.Parameter(name, kind) for name in formula_variables(loss)])
     try:
         return inspect.signature(loss)
     except (TypeError, ValueError):

@@ -13,7 +13,7 @@ from chainrule.training.arguments import Arguments
 _ROWS = named_dim("rows")
 
 
-def crossed_rows(loss: Callable[..., Any], arguments: Arguments) -> str | None:
+def crossed_rows(loss: Callable[..., Any] | str, arguments: Arguments) -> str | None:
     """A sentence on the first place where `loss` meets each row of a prediction with every row of data; else None.
 
     The rows are told from other axes by giving them a name for a size; a loss that needs their number is not judged.

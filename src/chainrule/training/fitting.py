@@ -74,7 +74,7 @@ class FitResult:
 
 
 def fit(
-    loss: Callable[..., Any] | Program,
+    loss: Callable[..., Any] | Program | str,
     params: Mapping[str, Any],
     data: Mapping[str, Any],
     optimizer: Optimizer | LBFGS | None = None,
@@ -95,7 +95,7 @@ def fit(
     loss
         Plain NumPy code that returns one number. Its parameters are named as the keys of `params`, `data` and
         `constants`, in any order; one with a default value may be left out. Or the Program that `trace` makes of it,
-        which saves tracing it again in every call.
+        which saves tracing it again in every call. Or the text of a formula, such as "mean((X @ w + b - y)^2)".
     params
         The initial value of each parameter: floats, of any shape.
     data

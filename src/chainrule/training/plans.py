@@ -38,7 +38,7 @@ class Plan:
 
 
 def plan_for(
-    loss: Callable[..., Any] | Program,
+    loss: Callable[..., Any] | Program | str,
     arguments: Arguments,
     optimizer: Optimizer,
     batch_size: int | None,
@@ -102,14 +102,14 @@ def plan_for(
     return plan
 
 
-def whole_program(loss: Callable[..., Any] | Program, arguments: Arguments) -> tuple[Program, str | None]:
+def whole_program(loss: Callable[..., Any] | Program | str, arguments: Arguments) -> tuple[Program, str | None]:
     """The loss on all rows at once, and what a caller should be told."""
     program = _loss_program(loss, arguments, arguments.row_count)
     check_scalar(program)
     return program, None if isinstance(loss, Program) else crossed_rows(loss, arguments)
 
 
-def _loss_program(loss: Callable[..., Any] | Program, arguments: Arguments, size: int) -> Program:
+def _loss_program(loss: Callable[..., Any] | Program | str, arguments: Arguments, size: int) -> Program:
     """The loss on a batch of `size` rows, with every float of the dtype of the run."""
     held = {name: _type_of(array) for name, array in {**arguments.params, **arguments.constants}.items()}
     for name, array in arguments.rows.items():

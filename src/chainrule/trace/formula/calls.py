@@ -1,0 +1,129 @@
+"""Which arguments of a call are arrays and which are options; `max(x, y)` told from `max(x, axis=0)`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chainrule.trace.formula.errors import Span, nearest, shown
+from chainrule.trace.formula.parser import Formula
+from chainrule.trace.formula.syntax import WORDS, Call, Name, Number, Option, Syntax, Unary
+from chainrule.trace.formula.vocabulary import VOCABULARY, Function
+
+_ORDERS: dict[str, Option] = {
+    "inf": "inf",
+    "∞": "inf",
+    "max": "inf",
+    "fro": "fro",
+    "F": "fro",
+    "f": "fro",
+    "frobenius": "fro",
+    "1": 1,
+    "2": 2,
+}
+_WHOLE = ("ddof",)
+_REAL = ("eps", "alpha", "negative_slope")
+
+
+@dataclass(frozen=True)
+class Application:
+    """A call with its function found: what is calculated with, and the options."""
+
+    function: Function
+    arrays: tuple[Syntax, ...]
+    options: dict[str, Option]
+
+
+def read_call(formula: Formula, call: Call) -> Application:
+    """The parts of a call; raises FormulaError where they are not what the function takes."""
+    name = call.function
+    if name not in VOCABULARY:
+        raise formula.error(f"{name} is not available here", call.mark)
+    function = VOCABULARY[name]
+    if name in ("max", "min") and len(call.arguments) == 2 and not call.options:
+        return _larger_of_two(formula, call)
+    arrays = call.arguments[: function.most]
+    given: dict[str, tuple[Option, Span]] = {}
+    order = iter(function.options)
+    for argument in call.arguments[function.most :]:
+        option = next(order, None)
+        if option is None:
+            raise formula.error(f"{name} takes {_count(function)}, not {len(call.arguments)}", argument.span)
+        given[option] = (_literal(formula, argument, name, option), argument.span)
+    for key, (value, span) in call.options.items():
+        option = next(order, None) if key.startswith("#") else key
+        if option is None or option not in function.options:
+            known = f"it has {', '.join(function.options)}" if function.options else "it has none"
+            raise formula.error(
+                f"{name} has no option {shown(key.strip('#'))}; {known}{nearest(key, function.options)}", span
+            )
+        if option in given:
+            raise formula.error(f"the option {option} is given twice", span)
+        given[option] = (value, span)
+    if len(arrays) < function.least:
+        raise formula.error(f"{name} takes {_count(function)}, not {len(arrays)}", call.span)
+    options = {key: _checked(formula, name, key, value, span) for key, (value, span) in given.items()}
+    return Application(function, arrays, options)
+
+
+def _count(function: Function) -> str:
+    numbers = {0: "nothing", 1: "one argument", 2: "two arguments", 3: "three arguments"}
+    if function.least == function.most:
+        return numbers[function.most]
+    return f"{function.least} to {function.most} arguments"
+
+
+def _larger_of_two(formula: Formula, call: Call) -> Application:
+    first, second = call.arguments
+    if _is_axis(second) and not _is_axis(first):
+        raise formula.error(
+            f"{call.function}(x, 0) may mean the {'larger' if call.function == 'max' else 'smaller'} of x and 0, or "
+            f"look along axis 0; write {call.function}imum(x, 0) or {call.function}(x, axis=0)",
+            call.span,
+        )
+    return Application(VOCABULARY[call.function + "imum"], call.arguments, {})
+
+
+def _is_axis(argument: Syntax) -> bool:
+    number = argument.operand if isinstance(argument, Unary) and argument.operator == "-" else argument
+    return isinstance(number, Number) and number.value in (0, 1, 2)
+
+
+def _literal(formula: Formula, argument: Syntax, function: str, option: str) -> Option:
+    sign = 1.0
+    if isinstance(argument, Unary) and argument.operator == "-":
+        sign, argument = -1.0, argument.operand
+    if isinstance(argument, Number):
+        value = sign * argument.value
+        return int(value) if value == int(value) else value
+    if isinstance(argument, Name):
+        return WORDS.get(argument.name.lower(), argument.name)
+    raise formula.error(f"the option {option} of {function} is written as a number or a word", argument.span)
+
+
+def _checked(formula: Formula, function: str, option: str, value: Option, span: Span) -> Option:
+    """`value` as the option takes it."""
+    if option == "ord":
+        order = _ORDERS.get(str(value))
+        if order is None and value is not None:
+            raise formula.error(
+                f"there is no norm of order {shown(str(value))}; there are 1, 2, inf, and fro for a matrix", span
+            )
+        return order
+    if option in ("keepdims", "approximate"):
+        if value not in (True, False, 0, 1):
+            raise formula.error(f"{option} is true or false", span)
+        return bool(value)
+    if option in _WHOLE:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 1000:
+            raise formula.error(f"{option} is a whole number, as in {option}=1", span)
+        return value
+    if option in _REAL:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise formula.error(f"{option} is a number", span)
+        return float(value)
+    entries = value if isinstance(value, tuple) else (value,)
+    if value is not None and not all(isinstance(entry, int) and not isinstance(entry, bool) for entry in entries):
+        raise formula.error("an axis is a whole number, as in axis=0 for columns and axis=1 for rows of a matrix", span)
+    if function in ("softmax", "log_softmax") and value is None:
+        return None
+    return value

@@ -1,0 +1,113 @@
+"""What is said of a formula that cannot be read: one sentence, and carets under the place in the formula."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from chainrule.ir import ChainruleError
+
+EXCERPT_WIDTH = 76
+_CUT = "…"
+_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+class Span(NamedTuple):
+    """A part of the text, from `start` up to but without `end`."""
+
+    start: int
+    end: int
+
+    def to(self, other: Span) -> Span:
+        """From the beginning of this one to the end of the other."""
+        return Span(self.start, max(self.end, other.end))
+
+
+class FormulaError(ChainruleError, ValueError):
+    """A formula cannot be read, or its shapes do not fit or are not settled.
+
+    The message is one sentence. `excerpt` is the line of the formula and, under it, carets at the place; a traceback
+    shows it as a note.
+
+    >>> error = FormulaError("there is no sigmod; did you mean sigmoid?", "1 + sigmod(x)", Span(4, 10))
+    >>> print(error.excerpt)
+    1 + sigmod(x)
+        ^^^^^^
+    """
+
+    def __init__(self, message: str, text: str = "", span: Span | None = None) -> None:
+        super().__init__(message)
+        self.text = text
+        self.span = span
+        if self.excerpt:
+            self.add_note(self.excerpt)
+
+    @property
+    def excerpt(self) -> str:
+        """The line of the formula that is meant with carets under the place; "" where there is no place."""
+        return "" if self.span is None or not self.text else _excerpt(self.text, self.span)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'sigmoid'?` if something known is spelt nearly like `name`, else nothing."""
+    by_lower = {entry.lower(): entry for entry in sorted(known)}
+    found = difflib.get_close_matches(name[:40].lower(), by_lower, n=1, cutoff=0.7)
+    return f"; did you mean {by_lower[found[0]]}?" if found else ""
+
+
+def shown(text: str, most: int = 24) -> str:
+    """Some of the user's words as they may be printed: nothing that moves a terminal's cursor, and not too long."""
+    visible = "".join(map(_visible, text))
+    return visible if len(visible) <= most else visible[: most - 1] + _CUT
+
+
+def _visible(letter: str) -> str:
+    if letter in "\t\n\r":
+        return " "
+    return "�" if unicodedata.category(letter) in _HIDDEN else letter
+
+
+def column_width(letter: str) -> int:
+    """How many columns of a terminal a letter takes: 2 for a Chinese one, 0 for a mark over another."""
+    if unicodedata.combining(letter) or unicodedata.category(letter) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def _excerpt(text: str, span: Span) -> str:
+    start = min(span.start, len(text))
+    first = text.rfind("\n", 0, start) + 1
+    last = text.find("\n", start)
+    last = len(text) if last < 0 else last
+    end = max(min(span.end, last), start)
+    # Of a long line the part about the place is shown; widths are looked at there only.
+    reach = 2 * EXCERPT_WIDTH
+    low, high = max(first, start - reach), min(last, max(start, min(end, start + reach)) + reach)
+    line = [_visible(letter) for letter in text[low:high]]
+    widths = [column_width(letter) for letter in line]
+    a, b = start - low, max(min(end, high) - low, start - low + 1)
+    left = right = a
+    total = 0
+    while right < len(line) and right < b and total + widths[right] <= EXCERPT_WIDTH // 2:
+        total += widths[right]
+        right += 1
+    while True:
+        grown = total
+        if left > 0 and total + widths[left - 1] <= EXCERPT_WIDTH - 2:
+            left -= 1
+            total += widths[left]
+        if right < len(line) and total + widths[right] <= EXCERPT_WIDTH - 2:
+            total += widths[right]
+            right += 1
+        if total == grown and not (left > 0 and widths[left - 1] == 0):
+            break
+    while right < len(line) and widths[right] == 0:  # marks stay with their letter
+        right += 1
+    before = (_CUT if low + left > first else "") + "".join(line[left:a])
+    place = line[a : min(b, right)]
+    after = "".join(line[min(b, right) : right]) + (_CUT if low + right < last else "")
+    indent = sum(map(column_width, before))
+    carets = max(sum(widths[a : min(b, right)]), 1)
+    return f"{before}{''.join(place)}{after}".rstrip() + "\n" + " " * indent + "^" * carets

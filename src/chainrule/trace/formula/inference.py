@@ -1,0 +1,244 @@
+"""Shapes that nobody stated, found from how the variables are used.
+
+Every variable without a shape is tried as a number, a vector and a matrix; what does not fit is dropped. Readings whose
+result is a number are preferred to others, since formulas are losses more often than layers. What is left must be one
+reading, or the formula is refused with the readings named. Where no shape at all is stated, convention settles more:
+capitals are matrices, small letters vectors, Greek letters and words numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from chainrule.ir import ArrayType, Dim, DType, SymbolicDim
+from chainrule.trace.formula.errors import FormulaError, Span, shown
+from chainrule.trace.formula.letters import Letters
+from chainrule.trace.formula.products import BOTH_FIT, MisfitError
+from chainrule.trace.formula.sizes import Kind, Sizes, Unknown, equal
+from chainrule.trace.formula.syntax import Name
+from chainrule.trace.formula.typing import Subject, Typing
+from chainrule.trace.formula.words import GREEK
+
+_MOST_VISITS = 60_000
+_NOT_A_NUMBER = 2.0
+_UNUSUAL = 3.0
+_GREEK_LETTERS = frozenset(GREEK.values())
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to give every variable a shape and every `*` a meaning."""
+
+    ranks: tuple[int, ...]
+    typing: Typing
+    sizes: tuple[Sizes, ...]
+    cost: float
+
+    @property
+    def is_number(self) -> bool:
+        return self.typing.result is not None and self.typing.result.rank == 0
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The types of all variables, by canonical name, and the kinds of all parts."""
+
+    types: dict[str, ArrayType]
+    typing: Typing
+    inferred: tuple[str, ...]
+
+
+def settle(subject: Subject, given: Mapping[str, ArrayType]) -> Settled:
+    """The shapes of all variables; raises FormulaError where they do not fit or are not settled."""
+    return _Search(subject, given).settled()
+
+
+class _Search:
+    def __init__(self, subject: Subject, given: Mapping[str, ArrayType]) -> None:
+        self._subject = subject
+        self._formula = subject.formula
+        self._given = given
+        self._unknown = [name for name in subject.variables if name not in given]
+        self._visits = 0
+        self._exhausted = False
+
+    def settled(self) -> Settled:
+        readings = list(self._readings())
+        if not readings:
+            raise self._misfit()
+        if any(reading.is_number for reading in readings) and self._given:
+            readings = [reading for reading in readings if reading.is_number]
+        if not self._given:
+            least = min(reading.cost for reading in readings)
+            readings = [reading for reading in readings if reading.cost == least]
+            numbers = [reading for reading in readings if reading.is_number]
+            readings = numbers or readings
+        if len({reading.ranks for reading in readings}) > 1 or (self._exhausted and self._given):
+            raise self._question(readings)
+        if len(readings) > 1:
+            raise self._formula.error(BOTH_FIT, self._doubtful(readings))
+        (reading,) = readings
+        try:
+            reading.typing.check_powers()
+        except MisfitError as misfit:
+            raise self._formula.error(misfit.message, misfit.span) from None
+        return self._as_settled(reading)
+
+    # All readings
+
+    def _readings(self) -> Iterator[Reading]:
+        """Every reading that fits, in order of convention; stops early where that cannot change the outcome."""
+        stack: list[tuple[int, ...]] = [()]
+        while stack:
+            ranks = stack.pop()
+            if len(ranks) == len(self._unknown):
+                for reading in self._choices(ranks):
+                    yield reading
+                    if not self._given and reading.cost == 0 and not reading.typing.branches:
+                        return
+                continue
+            if self._visits > _MOST_VISITS:
+                self._exhausted = True
+                return
+            if not self._fits(ranks):
+                continue
+            name = self._unknown[len(ranks)]
+            usual = sorted((0, 1, 2), key=lambda rank: _cost(self._subject.variables[name].name, rank))
+            stack.extend((*ranks, rank) for rank in reversed(usual))
+
+    def _choices(self, ranks: tuple[int, ...]) -> Iterator[Reading]:
+        """The readings with these ranks: one for each way to choose the meanings of `*`."""
+        stack: list[tuple[int, ...]] = [()]
+        while stack:
+            if self._visits > _MOST_VISITS:
+                self._exhausted = True
+                return
+            choices = stack.pop()
+            variables, sizes = self._variables(ranks)
+            typing = self._attempt(variables, choices)
+            for place in range(len(choices), len(typing.branches)):
+                head = (*choices, *(0 for _ in range(place - len(choices))))
+                stack.extend((*head, other) for other in range(1, typing.branches[place]))
+            if typing.failure is None:
+                yield Reading(ranks, typing, sizes, self._cost(ranks, sizes, typing))
+
+    def _fits(self, ranks: tuple[int, ...]) -> bool:
+        """Whether the variables whose rank is chosen already fit."""
+        return self._attempt(self._variables(ranks)[0], None).failure is None
+
+    def _attempt(self, variables: Mapping[str, Kind | None], choices: Sequence[int] | None) -> Typing:
+        self._visits += len(self._subject.order)
+        return Typing(self._subject, variables, choices)
+
+    def _variables(self, ranks: Sequence[int]) -> tuple[dict[str, Kind | None], tuple[Sizes, ...]]:
+        kinds: dict[str, Kind | None] = {
+            name: Kind(type_.shape, dtype=type_.dtype) for name, type_ in self._given.items()
+        }
+        sizes: list[Sizes] = []
+        for place, name in enumerate(self._unknown):
+            if place >= len(ranks):
+                kinds[name] = None
+                continue
+            axes: Sizes = tuple(Unknown(name, axis) for axis in range(ranks[place]))
+            sizes.append(axes)
+            dtype = self._subject.labels.get(name, DType.FLOAT64)
+            kinds[name] = Kind(axes, dtype=dtype, open=True, lone=True)
+        return kinds, tuple(sizes)
+
+    # Conventions
+
+    def _name(self, name: str) -> str:
+        """A variable as the user first wrote it."""
+        return self._subject.variables[name].name
+
+    def _cost(self, ranks: Sequence[int], sizes: Sequence[Sizes], typing: Typing) -> float:
+        """How far a reading is from convention."""
+        total = 0.0 if typing.result is not None and typing.result.rank == 0 else _NOT_A_NUMBER
+        data = typing.variables.get("X")
+        rows = None if data is None or data.rank != 2 else data.sizes[0]
+        for name, rank, axes in zip(self._unknown, ranks, sizes, strict=True):
+            total += _cost(self._name(name), rank)
+            if rank == 1 and name.rstrip("0123456789") in ("b", "bias") and rows is not None and equal(axes[0], rows):
+                total += 1  # a bias for each row of the data is not meant
+        return total
+
+    # What is said
+
+    def _misfit(self) -> FormulaError:
+        """Where the most usual shapes do not fit."""
+        if self._exhausted:
+            return self._too_many()
+        ranks = tuple(min((0, 1, 2), key=lambda rank: _cost(self._name(name), rank)) for name in self._unknown)
+        failure = self._attempt(self._variables(ranks)[0], ()).failure
+        assert failure is not None
+        return self._formula.error(failure.message, failure.span)
+
+    def _too_many(self) -> FormulaError:
+        names = [shown(self._name(name)) for name in self._unknown]
+        listed = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+        return self._formula.error(
+            f"too many shapes are unknown; state them: {listed}", self._subject.variables[self._unknown[0]].span
+        )
+
+    def _question(self, readings: Sequence[Reading]) -> FormulaError:
+        """Which shapes are not settled, what each may be, and what to write."""
+        texts: list[dict[str, None]] = [{} for _ in self._unknown]
+        for reading in sorted(readings, key=lambda reading: reading.cost):
+            for place, text in enumerate(self._shape_texts(reading)):
+                texts[place][text] = None
+        usual = self._shape_texts(min(readings, key=lambda reading: reading.cost))
+        ranks = [{reading.ranks[place] for reading in readings} for place in range(len(self._unknown))]
+        places = [place for place, found_ranks in enumerate(ranks) if len(found_ranks) > 1]
+        if not places:
+            return self._too_many()
+        names = [shown(self._name(self._unknown[place])) for place in places]
+        what = f"shape of {names[0]}" if len(names) == 1 else f"shapes of {', '.join(names[:-1])} and {names[-1]}"
+        options = ", ".join(
+            f"{name} may be {' or '.join(text or 'a number' for text in texts[place])}"
+            for name, place in zip(names, places, strict=True)
+        )
+        example = ", ".join(f"{name}: {usual[place]}" for name, place in zip(names, places, strict=True))
+        mend = "state it, as in" if len(names) == 1 else "state them, as in"
+        span: Span = self._subject.variables[self._unknown[places[0]]].span
+        return self._formula.error(f'the formula does not settle the {what}: {options}; {mend} "{example}"', span)
+
+    def _doubtful(self, readings: Sequence[Reading]) -> Span:
+        """The first `*` that two readings take for different products."""
+        first, second = readings[0].typing, readings[1].typing
+        for star in first.stars:
+            if first.meanings.get(star) != second.meanings.get(star):
+                return star.span
+        return first.stars[0].span
+
+    def _shape_texts(self, reading: Reading) -> list[str]:
+        letters = self._letters(reading)
+        return [" ".join(map(str, map(letters.size, axes))) for axes in reading.sizes]
+
+    def _letters(self, reading: Reading) -> Letters:
+        taken = {node.name for node in self._subject.order if isinstance(node, Name)}
+        taken |= {each.name for each in self._formula.statements if each.name is not None}
+        for type_ in self._given.values():
+            for dim in type_.shape:
+                taken |= dim.names if isinstance(dim, SymbolicDim) else frozenset()
+        return Letters({self._name(name): axes for name, axes in zip(self._unknown, reading.sizes, strict=True)}, taken)
+
+    def _as_settled(self, reading: Reading) -> Settled:
+        letters = self._letters(reading)
+        types = dict(self._given)
+        for name, axes in zip(self._unknown, reading.sizes, strict=True):
+            shape: tuple[Dim, ...] = tuple(map(letters.size, axes))
+            types[name] = ArrayType(shape, self._subject.labels.get(name, DType.FLOAT64))
+        return Settled(types, reading.typing, tuple(self._unknown))
+
+
+def _cost(name: str, rank: int) -> float:
+    """How unusual it is for a variable of this name to be a number, a vector or a matrix."""
+    head = name.rstrip("0123456789_")
+    if (head in _GREEK_LETTERS and head.islower()) or (head in GREEK and head.islower()):
+        return (0.0, 1.0, _UNUSUAL)[rank]
+    if head[:1].isupper():
+        return (_UNUSUAL, _UNUSUAL - 1, 0.0)[rank]
+    if len(head) > 2:
+        return (0.0, 0.5, _UNUSUAL)[rank] if head not in ("bias", "labels", "logits") else (0.5, 0.0, 1.0)[rank]
+    return (0.5, 0.0, _UNUSUAL)[rank]

@@ -1,0 +1,223 @@
+"""Formula text to tokens.
+
+Names and signs are taken in the spellings that keyboards, textbooks and input methods have: `W₁` is `W1`, `（` is `(`,
+`−` is `-`, `x²` is `x^2`. Each token keeps its place in the text as the user wrote it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from chainrule.trace.formula.errors import FormulaError, Span, shown
+
+LONGEST_TEXT = 20_000
+LONGEST_NUMBER = 400
+LONGEST_NAME = 100
+
+_OPERATORS = (
+    "**", ".*", "./", ".^", ".'", "<=", ">=", "==", "!=", "||",
+    "+", "-", "*", "/", "@", "^", "<", ">", "=", "(", ")", ",", "|", "√", "∑",
+)  # fmt: skip
+_SAME = {
+    "−": "-", "–": "-", "—": "-", "﹣": "-", "×": "*", "∗": "*", "⋅": "·", "∙": "·", "•": "·", "·": "·",
+    "⊙": ".*", "∘": ".*", "⊘": "./", "≤": "<=", "≥": ">=", "≠": "!=", "⩽": "<=", "⩾": ">=", "‖": "||", "∥": "||",
+    "∣": "|", "’": "'", "′": "'", "‘": "'", "⊤": "transpose", "ᵀ": "transpose", "″": "''",
+    "、": ",",
+}  # fmt: skip
+_SUPERSCRIPTS = {**{letter: str(k) for k, letter in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}, "⁻": "-", "⁺": "+"}
+_SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉"
+_CLOSING = (")", "'", "||", "|", "superscript", "transpose")
+_MEANT = {
+    ":": "a colon has no meaning in a formula; shapes are given beside it, as in --shape \"X: n d\" or X=\"n d\"",
+    "[": "elements cannot be picked in a formula; write sums and products of whole arrays, or derive a Python function",
+    "]": "elements cannot be picked in a formula; write sums and products of whole arrays, or derive a Python function",
+    "{": "braces have no meaning in a formula; write parentheses",
+    "}": "braces have no meaning in a formula; write parentheses",
+    "\\": "a backslash has no meaning in a formula; write inv(A) @ b for A\\b, and names without one, as in alpha",
+    "&": "write logical_and(a, b) instead of a & b",
+    "!": "a factorial is not in the language; it has no derivative",
+    "%": "a remainder is not in the language",
+    "?": "write where(condition, a, b) for a choice",
+    "⊗": "write outer(x, y) for the outer product of two vectors",
+    "~": "write logical_not(a) instead of ~a",
+    "÷": "write / for a quotient",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the text; `kind` is "number", "name", "text", "superscript", "end of line", "end" or an operator."""
+
+    kind: str
+    text: str
+    span: Span
+    value: float = 0.0
+
+
+class Lexer:
+    """Cuts a formula into tokens; raises FormulaError, with the place, for what is not in the language."""
+
+    def __init__(self, text: str) -> None:
+        if len(text) > LONGEST_TEXT:
+            raise FormulaError(
+                f"the formula has {len(text):,} characters, and {LONGEST_TEXT:,} are the most; "
+                "a Python function can be longer"
+            )
+        self._text = text
+        self._clean = "".join(map(_plain, text))
+        self._place = 0
+        self._nested = 0
+        self._tokens: list[Token] = []
+
+    def tokens(self) -> list[Token]:
+        """All tokens, the last one of kind "end"."""
+        while self._place < len(self._clean):
+            self._next()
+        self._add("end", "", len(self._clean))
+        return self._tokens
+
+    def _add(self, kind: str, text: str, end: int, value: float = 0.0) -> None:
+        self._tokens.append(Token(kind, text, Span(self._place, end), value))
+        self._place = end
+
+    def _error(self, message: str, start: int, end: int) -> FormulaError:
+        return FormulaError(message, self._text, Span(start, end))
+
+    def _next(self) -> None:
+        text, start = self._clean, self._place
+        letter = text[start]
+        if letter in "\n;" and not self._nested:
+            self._add("end of line", letter, start + 1)
+        elif letter.isspace():
+            self._place += 1
+        elif letter == "#":
+            end = text.find("\n", start)
+            self._place = len(text) if end < 0 else end
+        elif letter in "0123456789" or (letter == "." and text[start + 1 : start + 2] in tuple("0123456789")):
+            self._number()
+        elif unicodedata.category(letter) == "No" and letter not in _SUPERSCRIPTS and _fraction(letter) is not None:
+            self._add("number", letter, start + 1, _fraction(letter) or 0.0)
+        elif letter in _SUPERSCRIPTS:
+            self._superscript()
+        elif letter in ("'", '"'):
+            self._quote(letter)
+        elif letter in _SUBSCRIPTS:
+            self._subscript()
+        elif letter.isidentifier() and letter not in _SAME:
+            self._name()
+        else:
+            self._operator()
+
+    def _number(self) -> None:
+        text, start = self._clean, self._place
+        end = _digits(text, start)
+        if text[end : end + 1] == "." and text[end + 1 : end + 2] not in ("*", "/", "^", "'", "T"):
+            end = _digits(text, end + 1)
+        if text[end : end + 1] in ("e", "E"):
+            sign = end + 2 if text[end + 1 : end + 2] in ("+", "-") else end + 1
+            if _digits(text, sign) > sign:
+                end = _digits(text, sign)
+        if end - start > LONGEST_NUMBER:
+            raise self._error(f"a number of {end - start:,} digits is too long", start, start + 1)
+        value = float(text[start:end])
+        if value == float("inf"):
+            raise self._error(
+                f"the number {shown(text[start:end])} is too large; the most is about 1.8e308", start, end
+            )
+        following = text[end : end + 1]
+        if following == "_" or (following == "." and text[end + 1 : end + 2].isdigit()):
+            raise self._error(
+                f"{shown(text[start : end + 2])!r} is not a number; write digits and one point", start, end + 1
+            )
+        self._add("number", text[start:end], end, value)
+
+    def _superscript(self) -> None:
+        end = self._place
+        while self._clean[end : end + 1] in _SUPERSCRIPTS and end < len(self._clean):
+            end += 1
+        written = "".join(_SUPERSCRIPTS[letter] for letter in self._clean[self._place : end])
+        if not (written[1:] if written[0] in "+-" else written).isdigit():
+            raise self._error("this superscript is not a whole number", self._place, end)
+        if len(written) > 15:
+            raise self._error("this exponent is too large", self._place, end)
+        self._add("superscript", written, end, float(written))
+
+    def _subscript(self) -> None:
+        """The order of a norm, as in `‖x‖₁`; within a name a subscript is part of it."""
+        end = self._place + 1
+        if not self._tokens or self._tokens[-1].kind != "||":
+            raise self._error("a subscript stands in a name, as in W₁, or gives the order of a norm", self._place, end)
+        self._add("name", "_" + unicodedata.normalize("NFKC", self._clean[self._place]), end)
+
+    def _name(self) -> None:
+        text, end = self._clean, self._place + 1
+        while end < len(text) and _continues_name(text[end]):
+            if end - self._place > LONGEST_NAME:
+                raise self._error(f"a name of more than {LONGEST_NAME} characters is too long", self._place, end)
+            end += 1
+        name = unicodedata.normalize("NFKC", text[self._place : end])
+        if not name.isidentifier():
+            raise self._error(f"{shown(name)!r} cannot be a name; write letters, digits and _", self._place, end)
+        self._add("name", name, end)
+
+    def _quote(self, mark: str) -> None:
+        """A transpose after an operand, and a word in quotes elsewhere."""
+        start = self._place
+        last = self._tokens[-1].kind if self._tokens else ""
+        if mark == "'" and last in ("name", "number", *_CLOSING):
+            self._add("'", mark, start + 1)
+            return
+        end = self._clean.find(mark, start + 1)
+        word = self._clean[start + 1 : end] if end > 0 else ""
+        if not word.isalnum() or len(word) > LONGEST_NAME:
+            what = (
+                "a transpose stands after what is transposed, as in x'" if mark == "'" else "a text has no meaning here"
+            )
+            raise self._error(what, start, start + 1)
+        self._add("text", word, end + 1)
+
+    def _operator(self) -> None:
+        text, start = self._clean, self._place
+        same = _SAME.get(text[start])
+        if same is not None:
+            for kind in ("'", "'") if same == "''" else (same,):
+                self._tokens.append(Token(kind, same, Span(start, start + 1)))
+            self._place += 1
+            return
+        for operator in _OPERATORS:
+            if text.startswith(operator, start):
+                self._nested += {"(": 1, ")": -1}.get(operator, 0)
+                self._nested = max(self._nested, 0)
+                self._add("'" if operator == ".'" else operator, operator, start + len(operator))
+                return
+        if text[start] == ".":
+            self._add(".", ".", start + 1)
+            return
+        message = _MEANT.get(text[start])
+        if message is None:
+            message = f"{shown(self._text[start])!r} has no meaning in a formula"
+        raise self._error(message, start, start + 1)
+
+
+def _plain(letter: str) -> str:
+    """A full-width form as the plain character, others as they are: one character for one."""
+    if "！" <= letter <= "～":
+        return chr(ord(letter) - 0xFEE0)
+    return " " if letter == "\u3000" else letter
+
+
+def _fraction(letter: str) -> float | None:
+    value = unicodedata.numeric(letter, None)
+    return value if value is not None and "VULGAR FRACTION" in unicodedata.name(letter, "") else None
+
+
+def _continues_name(letter: str) -> bool:
+    return (("x" + letter).isidentifier() and letter not in _SAME) or letter in _SUBSCRIPTS
+
+
+def _digits(text: str, start: int) -> int:
+    end = start
+    while end < len(text) and text[end] in "0123456789":
+        end += 1
+    return end

@@ -1,0 +1,194 @@
+"""What the operators mean for values of given shapes; above all, which product `*` is.
+
+Vectors have one axis and lie as columns; `'` turns a column into a row. `*` between
+
+- a number and anything scales;
+- a row and a column is the inner product, a column and a row the outer one; a row and a matrix, and a matrix and a
+  column, are matrix products;
+- two columns, or two rows, is element by element, since it is no matrix product;
+- two matrices is whichever of the two products fits; where both fit, `.*` elsewhere in the formula says that `*` is
+  the matrix product, `@` that it is element by element, and without either the formula is refused.
+
+`@` is NumPy's matrix product, `.*` always goes element by element and broadcasts as NumPy does, and so does `**`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from chainrule.ir import DType
+from chainrule.trace.formula.errors import Span
+from chainrule.trace.formula.sizes import Kind, Size, can_equal, equal, found, sizes_text, unify
+
+Meaning: TypeAlias = Literal["elementwise", "matmul", "outer"]
+
+
+class MisfitError(Exception):
+    """Shapes do not fit at a place; caught where shapes are tried, so that it costs little."""
+
+    def __init__(self, message: str, span: Span) -> None:
+        super().__init__(message)
+        self.message = message
+        self.span = span
+
+
+def elementwise(kinds: Sequence[Kind], span: Span, doing: str = "element by element") -> Kind:
+    """The result of an operation that goes element by element and broadcasts as NumPy does."""
+    vectors = [kind for kind in kinds if kind.rank == 1 and not _is_one(kind)]
+    if len({kind.row for kind in vectors}) > 1:
+        raise MisfitError(
+            f"{_listed(kinds)} do not fit {doing}; transpose one of them, or write outer(x, y) and dot(x, y)", span
+        )
+    rank = max((kind.rank for kind in kinds), default=0)
+    for kind in kinds:
+        for other in kinds:
+            if kind.rank == 1 and other.rank > 1 and (kind.open or other.open) and not kind.lone:
+                raise MisfitError(f"{_listed(kinds)} do not fit {doing}", span)
+    sizes: list[Size] = []
+    for axis in range(-rank, 0):
+        size: Size = 1
+        for kind in kinds:
+            if kind.rank < -axis:
+                continue
+            each = found(kind.sizes[axis])
+            if each == 1:
+                continue
+            if found(size) == 1:
+                size = each
+            elif not unify(size, each):
+                raise MisfitError(
+                    f"{_listed(kinds)} do not fit {doing}: the sizes {found(size)} and {each} differ", span
+                )
+        sizes.append(size)
+    row = rank == 1 and any(kind.row for kind in vectors)
+    return Kind(tuple(sizes), row, open=any(kind.open for kind in kinds))
+
+
+def _is_one(kind: Kind) -> bool:
+    return all(found(size) == 1 for size in kind.sizes)
+
+
+def _listed(kinds: Sequence[Kind]) -> str:
+    return " and ".join(dict.fromkeys(kind.text for kind in kinds if kind.rank)) or "numbers"
+
+
+def matmul(a: Kind, b: Kind, span: Span) -> Kind:
+    """`a @ b`, with NumPy's rules for vectors and batches."""
+    if not a.rank or not b.rank:
+        number = "the left side" if not a.rank else "the right side"
+        raise MisfitError(f"@ is the product of arrays, and {number} is a number; write * to scale", span)
+    if b.rank == 1 and b.row:
+        if a.rank == 1 and not a.row:
+            raise MisfitError(
+                "a column @ a row is the inner product in NumPy and a matrix on paper; write outer(x, y) for the "
+                "matrix, dot(x, y) for the number",
+                span,
+            )
+        raise MisfitError(f"{a.text} @ {b.text} has a row on the right; leave the transpose out", span)
+    inner = b.sizes[-2 if b.rank > 1 else 0]
+    if not unify(a.sizes[-1], inner):
+        raise MisfitError(
+            f"{a.text} and {b.text} do not fit in a matrix product: the summed sizes {found(a.sizes[-1])} and "
+            f"{found(inner)} differ{_turned(a, b)}",
+            span,
+        )
+    batch = elementwise([Kind(a.sizes[:-2]), Kind(b.sizes[:-2])], span, "as batches of matrices").sizes
+    rows = a.sizes[-2:-1]
+    columns = b.sizes[-1:] if b.rank > 1 else ()
+    row = a.rank == 1 and a.row and b.rank == 2
+    return Kind((*batch, *rows, *columns), row, open=a.open or b.open)
+
+
+def _turned(a: Kind, b: Kind) -> str:
+    """The transpose with which the product would fit."""
+    if b.rank == 2 and equal(a.sizes[-1], b.sizes[-1]):
+        return "; with the right side transposed they fit"
+    if a.rank == 2 and equal(a.sizes[-2], b.sizes[-2 if b.rank > 1 else 0]):
+        return "; with the left side transposed they fit"
+    return ""
+
+
+def outer(a: Kind, b: Kind) -> Kind:
+    """`x yᵀ` of two vectors."""
+    return Kind((a.sizes[0], b.sizes[0]), open=a.open or b.open)
+
+
+def meanings_of_star(a: Kind, b: Kind, style: str, span: Span) -> list[Meaning]:
+    """The products that `a * b` can be; `style` is "@" or ".*" where the formula has just one of these.
+
+    Raises MisfitError where it can be none.
+    """
+    if not a.rank or not b.rank or DType.BOOL in (a.dtype, b.dtype):
+        return ["elementwise"]
+    if a.rank == 1 and b.rank == 1:
+        return ["elementwise"] if a.row == b.row else ["matmul"] if a.row else ["outer"]
+    if a.rank == 1 and b.rank == 2:
+        if a.row:
+            return ["matmul"]
+        raise MisfitError(
+            f"{a.text} * {b.text} is no product of matrices; write x' * A for the product, or x .* A for element by "
+            "element",
+            span,
+        )
+    if a.rank == 2 and b.rank == 1:
+        if b.row:
+            raise MisfitError(
+                f"{a.text} * {b.text} is no product of matrices; write A * x, or A .* x for element by element", span
+            )
+        if style == "@" and _broadcasts(a, b):
+            raise MisfitError(
+                "* of a matrix and a vector goes element by element in NumPy and is a product on paper, and both fit; "
+                "write A @ x, or A .* x for element by element",
+                span,
+            )
+        return ["matmul"]
+    both: list[Meaning] = ["matmul"] if can_equal(a.sizes[-1], b.sizes[-2 if b.rank > 1 else 0]) else []
+    if _broadcasts(a, b):
+        both.append("elementwise")
+    if not both:
+        raise MisfitError(
+            f"{a.text} and {b.text} fit neither in a matrix product nor element by element{_turned(a, b)}", span
+        )
+    if len(both) == 2 and style:
+        return ["elementwise"] if style == "@" else ["matmul"]
+    return both
+
+
+def _broadcasts(a: Kind, b: Kind) -> bool:
+    return all(can_equal(x, y) or 1 in (found(x), found(y)) for x, y in zip(a.sizes[::-1], b.sizes[::-1], strict=False))
+
+
+BOTH_FIT = (
+    "* may be the product of matrices or go element by element here; write @ for the matrix product, .* for element by "
+    "element"
+)
+POWER_OF_SQUARE = (
+    "^ of a square matrix may be a power of the matrix or go element by element; write A @ A, or inv(A), for the "
+    "matrix, A ** 2 for element by element"
+)
+
+
+def power(a: Kind, b: Kind, span: Span) -> Kind:
+    """`a ^ b`, element by element; of a square matrix it is refused once sizes are settled."""
+    if b.rank and a.rank == 0:
+        return elementwise([a, b], span)
+    if b.rank and b.rank != a.rank:
+        raise MisfitError(f"{a.text} to the power of {b.text}; an exponent is a number, or as large as its base", span)
+    return elementwise([a, b], span)
+
+
+def transpose(kind: Kind) -> Kind:
+    """`x'`: of a vector only how it lies changes."""
+    if kind.rank == 1:
+        return Kind(kind.sizes, not kind.row, kind.dtype, kind.open, kind.lone)
+    return Kind(kind.sizes[::-1], dtype=kind.dtype, open=kind.open)
+
+
+def square(kind: Kind, what: str, span: Span) -> Kind:
+    """A matrix as many rows as columns; raises MisfitError for anything else."""
+    if kind.rank != 2:
+        raise MisfitError(f"{what} takes a square matrix, not {kind.text}", span)
+    if not unify(kind.sizes[0], kind.sizes[1]):
+        raise MisfitError(f"{what} takes a square matrix, not one of shape {sizes_text(kind.sizes)}", span)
+    return kind

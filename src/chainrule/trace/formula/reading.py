@@ -1,0 +1,62 @@
+"""The way in: formula text and what is known of shapes to a Program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chainrule.ir import ArrayType, ChainruleError, Program, SymbolicDim
+from chainrule.trace.formula.elaboration import elaborate
+from chainrule.trace.formula.errors import FormulaError, shown
+from chainrule.trace.formula.inference import settle
+from chainrule.trace.formula.parser import parse
+from chainrule.trace.formula.typing import Subject
+from chainrule.trace.formula.words import canonical_name
+from chainrule.trace.specification import type_of
+
+
+def trace_formula(text: str, shapes: Mapping[str, Any]) -> Program:
+    """The program that a formula computes; `shapes` are as `trace` takes them, and may leave out what can be inferred.
+
+    Raises FormulaError, with the place in the formula.
+
+    >>> program = trace_formula("0.5*sum((X @ w - y)^2)", {"X": "n d", "y": "n"})
+    >>> [(node.name, node.type.shape) for node in program.inputs]
+    [('X', (n, d)), ('w', (d,)), ('y', (n,))]
+    """
+    formula = parse(text)
+    given = {name: _type(name, shape) for name, shape in shapes.items()}
+    sizes = {
+        name for type_ in given.values() for dim in type_.shape if isinstance(dim, SymbolicDim) for name in dim.names
+    }
+    subject = Subject(formula, list(given), sorted(sizes))
+    types: dict[str, ArrayType] = {}
+    for name, type_ in given.items():
+        key = canonical_name(name)
+        if key not in subject.variables:
+            raise subject.unknown_name(name)
+        if key in types:
+            raise FormulaError(f"{shown(name)} is given two shapes, one by the letter and one by its name")
+        types[key] = type_
+    return elaborate(subject, settle(subject, types))
+
+
+def formula_variables(text: str) -> list[str]:
+    """The names of a formula's variables, in the order in which they are first used.
+
+    >>> formula_variables("z = W @ x; sum(sigmoid(z)) + pi")
+    ['W', 'x']
+    """
+    return [node.name for node in Subject(parse(text), (), ()).variables.values()]
+
+
+def _type(name: str, shape: Any) -> ArrayType:
+    try:
+        type_ = type_of(shape)
+    except ChainruleError as error:
+        raise type(error)(f"the shape of {shown(name)}: {error}") from None
+    if type_ is None:
+        raise FormulaError(
+            f'{shown(name)} is given a {type(shape).__name__}; give its shape, as in {shown(name)}="n d"'
+        )
+    return type_

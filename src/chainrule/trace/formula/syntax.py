@@ -1,0 +1,88 @@
+"""The tree of a formula. Nodes are compared by identity; each knows where in the text it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias, Union
+
+from chainrule.trace.formula.errors import Span
+
+Option: TypeAlias = "float | int | bool | str | tuple[int, ...] | None"
+WORDS: dict[str, Option] = {"true": True, "false": False, "none": None}
+"""What an option can be besides numbers and words of its own."""
+
+Syntax: TypeAlias = Union["Number", "Name", "Unary", "Binary", "Call"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Number:
+    """A literal."""
+
+    value: float
+    span: Span
+    depth: int = 1
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Name:
+    """A variable, an intermediate, a constant such as π, or the name of a size."""
+
+    name: str
+    span: Span
+    depth: int = 1
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Unary:
+    """`-x`, a transpose `x'`, an inverse `A⁻¹`: `operator` is `-`, `'` or `inverse`."""
+
+    operator: str
+    operand: Syntax
+    span: Span
+    depth: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Binary:
+    """`left operator right`; `mark` is where the operator stands.
+
+    Operators are `+ - * / @ ^ **`, the element-wise `.* ./ .^`, the dot `·`, and comparisons.
+    """
+
+    operator: str
+    left: Syntax
+    right: Syntax
+    mark: Span
+    span: Span
+    depth: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Call:
+    """`function(arguments, option=value)`; `mark` is where the function's name stands."""
+
+    function: str
+    arguments: tuple[Syntax, ...]
+    options: Mapping[str, tuple[Option, Span]]
+    mark: Span
+    span: Span
+    depth: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Statement:
+    """An expression, with the name that it is given, if any."""
+
+    name: str | None
+    value: Syntax
+    name_span: Span
+
+
+def parts(node: Syntax) -> tuple[Syntax, ...]:
+    """The operands of a node."""
+    if isinstance(node, Unary):
+        return (node.operand,)
+    if isinstance(node, Binary):
+        return (node.left, node.right)
+    return node.arguments if isinstance(node, Call) else ()

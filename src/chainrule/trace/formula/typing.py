@@ -1,0 +1,237 @@
+"""The kinds of all parts of a formula, for given kinds of its variables.
+
+Where `*` may be two products, a list of choices, made outside, says which is tried; `branches` tells how many there
+were at each. A variable of unknown rank has the kind None, and so has what depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from chainrule.ir import DType
+from chainrule.trace.formula.calls import Application, read_call
+from chainrule.trace.formula.errors import FormulaError, nearest, shown
+from chainrule.trace.formula.parser import Formula
+from chainrule.trace.formula.products import (
+    POWER_OF_SQUARE,
+    Meaning,
+    MisfitError,
+    elementwise,
+    matmul,
+    meanings_of_star,
+    outer,
+    power,
+    square,
+    transpose,
+)
+from chainrule.trace.formula.sizes import Kind, equal
+from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Syntax, Unary, parts
+from chainrule.trace.formula.words import CONSTANTS, canonical_name
+
+_NUMBER = Kind(())
+_COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+
+
+class Subject:
+    """A formula with what is said of it beside: `given` names have shapes, `sizes` are the names in these shapes."""
+
+    def __init__(self, formula: Formula, given: Sequence[str], sizes: Sequence[str]) -> None:
+        self.formula = formula
+        self.sizes = frozenset(sizes)
+        self.applications: dict[Call, Application] = {}
+        self.orders = [self._in_order(statement.value) for statement in formula.statements]
+        self.order = [node for order in self.orders for node in order]
+        self.variables: dict[str, Name] = {}
+        """For each variable, by its canonical name, the place where it is first used."""
+        self._find_variables(frozenset(map(canonical_name, given)))
+
+    def _in_order(self, root: Syntax) -> list[Syntax]:
+        """The parts of a tree that have a value, operands first, from left to right."""
+        order: list[Syntax] = []
+        stack: list[tuple[Syntax, bool]] = [(root, False)]
+        while stack:
+            node, ready = stack.pop()
+            if ready:
+                order.append(node)
+                continue
+            if isinstance(node, Call):
+                self.applications[node] = read_call(self.formula, node)
+            stack.append((node, True))
+            stack.extend((part, False) for part in reversed(self.operands(node)))
+        return order
+
+    def operands(self, node: Syntax) -> tuple[Syntax, ...]:
+        """What a node calculates with; the options of a call are not among it."""
+        return self.applications[node].arrays if isinstance(node, Call) else parts(node)
+
+    def _find_variables(self, given: frozenset[str]) -> None:
+        later = {canonical_name(each.name): each for each in self.formula.statements if each.name is not None}
+        known: set[str] = set()
+        for statement, order in zip(self.formula.statements, self.orders, strict=True):
+            for node in order:
+                if not isinstance(node, Name):
+                    continue
+                name = canonical_name(node.name)
+                if name in known or (name not in given and (name in CONSTANTS or node.name in self.sizes)):
+                    continue
+                if name in later:
+                    raise self.formula.error(
+                        f"{shown(node.name)} is used before it is given, or in its own equation; give the new value "
+                        "another name",
+                        node.span,
+                    )
+                self.variables.setdefault(name, node)
+            if statement.name is not None:
+                name = canonical_name(statement.name)
+                if name in given:
+                    raise self.formula.error(
+                        f"{shown(statement.name)} has a shape, so it is a variable, and here it is given a value; "
+                        "leave out one of the two",
+                        statement.name_span,
+                    )
+                known.add(name)
+
+    @cached_property
+    def style(self) -> str:
+        """`@` where the formula has this product, `.*` where it has an element-wise operator, "" with both or none."""
+        operators = {node.operator for node in self.order if isinstance(node, Binary)}
+        has_at, has_dot = "@" in operators, not operators.isdisjoint((".*", "./", ".^"))
+        return "" if has_at == has_dot else "@" if has_at else ".*"
+
+    @cached_property
+    def labels(self) -> dict[str, DType]:
+        """The dtypes of variables that are used as labels or conditions."""
+        dtypes: dict[str, DType] = {}
+        for node in self.order:
+            if isinstance(node, Call) and node.function in ("cross_entropy", "where"):
+                place, dtype = (1, DType.INT64) if node.function == "cross_entropy" else (0, DType.BOOL)
+                argument = node.arguments[place]
+                if isinstance(argument, Name):
+                    dtypes[canonical_name(argument.name)] = dtype
+        return dtypes
+
+    def unknown_name(self, name: str) -> FormulaError:
+        """That a shape or a derivative is asked for a name that is not in the formula."""
+        known = [node.name for node in self.variables.values()]
+        there = f"; its variables are {', '.join(known)}" if known else "; it has no variables"
+        return FormulaError(f"{shown(name)} is not in the formula{nearest(name, known) or there}")
+
+
+class Typing:
+    """One attempt to give each part of a formula its kind; `failure` says where shapes do not fit.
+
+    Without `choices` a `*` that may be two products is left open.
+    """
+
+    def __init__(
+        self, subject: Subject, variables: Mapping[str, Kind | None], choices: Sequence[int] | None = None
+    ) -> None:
+        self._subject = subject
+        self._choices = choices
+        self.failure: MisfitError | None = None
+        self.variables = variables
+        self.branches: list[int] = []
+        self.stars: list[Binary] = []
+        """Where `branches` were met."""
+        self.meanings: dict[Binary, Meaning] = {}
+        self.kinds: dict[Syntax, Kind | None] = {}
+        self._scope: dict[str, Kind | None] = dict(variables)
+        self.result: Kind | None = None
+        try:
+            self._run()
+        except MisfitError as misfit:
+            self.failure = misfit
+
+    def _run(self) -> None:
+        for statement, order in zip(self._subject.formula.statements, self._subject.orders, strict=True):
+            for node in order:
+                self.kinds[node] = self._kind(node)
+            self.result = self.kinds[statement.value]
+            if statement.name is not None:
+                self._scope[canonical_name(statement.name)] = self.result
+
+    def check_powers(self) -> None:
+        """Raise MisfitError for `^` of a square matrix, which has two meanings; to be asked when sizes are settled."""
+        for node in self._subject.order:
+            if isinstance(node, Binary) and node.operator == "^":
+                for part in (node.left, node.right):
+                    kind = self.kinds[part]
+                    if kind is not None and kind.rank == 2 and equal(*kind.sizes) and kind.sizes[0] != 1:
+                        raise MisfitError(POWER_OF_SQUARE, node.span)
+
+    def _kind(self, node: Syntax) -> Kind | None:
+        if isinstance(node, Number):
+            return _NUMBER
+        if isinstance(node, Name):
+            return self._scope.get(canonical_name(node.name), _NUMBER)
+        if isinstance(node, Call):
+            return self._call(node)
+        kinds = [self.kinds[part] for part in parts(node)]
+        known = [kind for kind in kinds if kind is not None]
+        if len(known) < len(kinds):
+            return None
+        if isinstance(node, Binary):
+            return self._binary(node, *known)
+        return self._unary(node, known[0])
+
+    def _unary(self, node: Unary, kind: Kind) -> Kind:
+        if node.operator == "'":
+            if kind.lone and not kind.rank:
+                raise MisfitError("a number has no transpose", node.span)
+            return transpose(kind)
+        if node.operator == "inverse" and kind.rank:
+            if kind.rank == 1:
+                raise MisfitError(f"{kind.text} has no inverse; write 1 ./ x for element by element", node.span)
+            inverse = square(kind, "the inverse", node.span)
+            return Kind(inverse.sizes, open=inverse.open)
+        return elementwise([kind], node.span)
+
+    def _binary(self, node: Binary, a: Kind, b: Kind) -> Kind | None:
+        operator = node.operator
+        if operator == "*":
+            meaning = self._star(node, a, b)
+            return None if meaning is None else self._meant(node, meaning, a, b)
+        if operator == "@":
+            return matmul(a, b, node.span)
+        if operator == "·":
+            if not a.rank or not b.rank:
+                return self._meant(node, "elementwise", a, b)
+            if a.rank > 2 or b.rank > 2 or (a.rank == 1 and b.rank == 2 and not a.row):
+                raise MisfitError(
+                    "· is a scaling, the inner product of vectors, or a matrix product; write @ or .*", node.span
+                )
+            columns = [Kind(kind.sizes, False, kind.dtype, kind.open) if kind.rank == 1 else kind for kind in (a, b)]
+            return self._meant(node, "matmul", *(columns if b.rank == 1 and a.rank == 1 else (a, b)))
+        if operator in ("^", "**", ".^"):
+            return power(a, b, node.span)
+        if operator in _COMPARISONS:
+            kind = elementwise([a, b], node.span, "in a comparison")
+            return Kind(kind.sizes, kind.row, DType.BOOL, kind.open)
+        doing = {"+": "in a sum", "-": "in a difference"}.get(operator, "element by element")
+        return elementwise([a, b], node.span, doing)
+
+    def _star(self, node: Binary, a: Kind, b: Kind) -> Meaning | None:
+        possible = meanings_of_star(a, b, self._subject.style, node.span)
+        if len(possible) == 1:
+            return possible[0]
+        if self._choices is None:
+            return None
+        place = len(self.branches)
+        self.branches.append(len(possible))
+        self.stars.append(node)
+        return possible[self._choices[place] if place < len(self._choices) else 0]
+
+    def _meant(self, node: Binary, meaning: Meaning, a: Kind, b: Kind) -> Kind:
+        self.meanings[node] = meaning
+        if meaning == "outer":
+            return outer(a, b)
+        return matmul(a, b, node.span) if meaning == "matmul" else elementwise([a, b], node.span)
+
+    def _call(self, node: Call) -> Kind | None:
+        application = self._subject.applications[node]
+        kinds = [self.kinds[argument] for argument in application.arrays]
+        known = [kind for kind in kinds if kind is not None]
+        if len(known) < len(kinds):
+            return None if application.options else application.function.known
+        return application.function.rule(known, application.options, node.span)

@@ -1,0 +1,316 @@
+"""The functions of formulas: how many arrays each takes, which options, the shape of its result, and what it builds.
+
+What is built is what the NumPy function of the same name builds in a traced function.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chainrule import functions
+from chainrule.ir import DType, Node, Operand
+from chainrule.primitives import as_floats, cast, exp, logical_and, logical_not, logical_or, matmul, where
+from chainrule.trace.arrangement import ARRANGEMENT
+from chainrule.trace.formula.errors import Span
+from chainrule.trace.formula.products import MisfitError, elementwise, outer, square, transpose
+from chainrule.trace.formula.products import matmul as matmul_kind
+from chainrule.trace.formula.sizes import Kind, Size, unify
+from chainrule.trace.formula.syntax import Option
+from chainrule.trace.literals import as_node
+from chainrule.trace.products import PRODUCTS
+from chainrule.trace.reductions import REDUCTIONS
+from chainrule.trace.ufuncs import UFUNCS
+
+Options: TypeAlias = Mapping[str, Option]
+Rule: TypeAlias = Callable[[Sequence[Kind], Options, Span], Kind]
+Build: TypeAlias = Callable[..., Node]
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of `least` to `most` arrays; `options`, in the order in which they can follow without their names."""
+
+    least: int
+    most: int
+    options: tuple[str, ...]
+    rule: Rule
+    build: Build
+    known: Kind | None = None
+    """The kind of the result where it does not depend on the arguments' and on no option given."""
+
+
+def call_numpy(function: Callable[..., Any], *args: Any, **options: Any) -> Node:
+    """What a NumPy function builds."""
+    node: Node = {**REDUCTIONS, **PRODUCTS, **ARRANGEMENT}[function](*args, **options)
+    return node
+
+
+# Shapes
+
+
+def _pointwise(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    return elementwise(kinds, span)
+
+
+def _condition(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    kind = elementwise(kinds, span)
+    return Kind(kind.sizes, kind.row, DType.BOOL, kind.open)
+
+
+def _where(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    return elementwise(kinds, span)
+
+
+def _axes(kind: Kind, options: Options, span: Span) -> tuple[int, ...]:
+    axis = options.get("axis")
+    if axis is None:
+        return tuple(range(kind.rank))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    places: list[int] = []
+    for entry in axes:
+        assert isinstance(entry, int)
+        if not -kind.rank <= entry < kind.rank:
+            last = "it has none" if not kind.rank else f"its axes are {', '.join(map(str, range(kind.rank)))}"
+            raise MisfitError(f"{kind.text} has no axis {entry}; {last}", span)
+        places.append(entry % kind.rank)
+    if len(set(places)) < len(places):
+        raise MisfitError("an axis is named twice", span)
+    return tuple(places)
+
+
+def _reduced(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    (kind,) = kinds
+    axes = _axes(kind, options, span)
+    kept: list[Size] = []
+    for axis, size in enumerate(kind.sizes):
+        if axis not in axes:
+            kept.append(size)
+        elif options.get("keepdims"):
+            kept.append(1)
+    return Kind(tuple(kept), kind.row and len(kept) == 1, open=kind.open)
+
+
+def _norm(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    (kind,) = kinds
+    if kind.rank == 0:
+        raise MisfitError("the norm of a number is its absolute value; write abs(x)", span)
+    over = len(_axes(kind, options, span))
+    order = options.get("ord")
+    if over > 1 and order not in (None, "fro"):
+        raise MisfitError(
+            f"there is no norm of order {order} of a matrix; norm(A) is the Frobenius norm, and "
+            f"{'sum(abs(A))' if order == 1 else 'max(abs(A))' if order == 'inf' else 'sum(A**2)'} adds up or looks at "
+            "all elements",
+            span,
+        )
+    if over > 2:
+        raise MisfitError(f"norm takes a vector or a matrix, not {kind.text}; write sqrt(sum(x**2))", span)
+    return _reduced(kinds, options, span)
+
+
+def _along(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    """The shape of the argument, which needs the axis."""
+    kind = kinds[0]
+    if kind.rank == 0:
+        raise MisfitError("this takes a vector or a matrix, not a number", span)
+    _axes(kind, options, span)
+    for other in kinds[1:]:
+        if elementwise([kind, other], span).rank != kind.rank:
+            raise MisfitError(f"{other.text} does not broadcast to {kind.text}", span)
+    return Kind(kind.sizes, kind.row, open=kind.open)
+
+
+def _square_to_number(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    return Kind((), open=square(kinds[0], "this", span).open)
+
+
+def _square_to_square(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    kind = square(kinds[0], "the inverse", span)
+    return Kind(kind.sizes, open=kind.open)
+
+
+def _diag(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    (kind,) = kinds
+    if kind.rank == 1:
+        return Kind((*kind.sizes, *kind.sizes), open=kind.open)
+    return Kind(square(kind, "diag", span).sizes[:1], open=kind.open)
+
+
+def _dot(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    a, b = (Kind(kind.sizes, False, kind.dtype, kind.open) if kind.rank == 1 else kind for kind in kinds)
+    if not a.rank or not b.rank:
+        return elementwise([a, b], span)
+    if a.rank > 2 or b.rank > 2:
+        raise MisfitError("dot takes vectors and matrices; write A @ B for batches of matrices", span)
+    return matmul_kind(a, b, span)
+
+
+def _inner(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    if any(kind.rank != 1 for kind in kinds):
+        raise MisfitError(f"inner takes two vectors, not {' and '.join(kind.text for kind in kinds)}", span)
+    return _dot(kinds, options, span)
+
+
+def _outer(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    if any(kind.rank != 1 for kind in kinds):
+        raise MisfitError(f"outer takes two vectors, not {' and '.join(kind.text for kind in kinds)}", span)
+    left, right = kinds
+    return outer(left, right)
+
+
+def _matmul(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    left, right = kinds
+    return matmul_kind(left, right, span)
+
+
+def _transpose(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    return transpose(kinds[0])
+
+
+def _same_shapes(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    a, b = kinds
+    if a.rank != b.rank or not all(unify(x, y) for x, y in zip(a.sizes, b.sizes, strict=True)):
+        raise MisfitError(f"this takes two arrays of one shape, not {a.text} and {b.text}", span)
+    return Kind((), open=a.open or b.open)
+
+
+def _cross_entropy(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    logits, labels = kinds
+    if labels.dtype is not DType.INT64:
+        raise MisfitError(
+            "cross_entropy takes integer labels; state them as in labels: n:int, or for rows of probabilities y write "
+            "-mean(sum(y .* log_softmax(z), axis=-1))",
+            span,
+        )
+    if (
+        logits.rank == 0
+        or logits.rank != labels.rank + 1
+        or not all(unify(x, y) for x, y in zip(logits.sizes[:-1], labels.sizes, strict=True))
+    ):
+        raise MisfitError(
+            f"cross_entropy takes logits (…, k) and labels (…), not {logits.text} and {labels.text}", span
+        )
+    return Kind((), open=logits.open)
+
+
+# What is built
+
+
+def _ufunc(name: str) -> Build:
+    return lambda *args: UFUNCS[name](*args)
+
+
+def _named(function: Callable[..., Any]) -> Build:
+    return lambda *args, **options: function(*map(_floats, args), **options)
+
+
+def _floats(x: Operand) -> Node:
+    node = as_node(x)
+    return node if node.type.dtype.is_float else as_floats(node)
+
+
+def _numpy(function: Callable[..., Any]) -> Build:
+    return lambda *args, **options: call_numpy(function, *map(as_node, args), **options)
+
+
+def _built_norm(x: Operand, ord: Option = None, axis: Option = None, keepdims: bool = False) -> Node:
+    order = {"inf": math.inf, 2: None, "fro": None}.get(ord, ord)
+    return call_numpy(np.linalg.norm, as_node(x), ord=order, axis=axis, keepdims=keepdims)
+
+
+def _built_outer(x: Operand, y: Operand) -> Node:
+    return call_numpy(np.outer, as_node(x), as_node(y))
+
+
+def _built_where(condition: Operand, x: Operand, y: Operand) -> Node:
+    return as_floats(where(condition, x, y))
+
+
+def _cross_entropy_node(logits: Operand, labels: Operand) -> Node:
+    node: Node = functions.cross_entropy(as_node(logits), as_node(labels))
+    return node
+
+
+def _hyperbolic(sign: float) -> Build:
+    def build(x: Operand) -> Node:
+        node = _floats(x)
+        return (exp(node) + sign * exp(-node)) / 2
+
+    return build
+
+
+def _indicator(x: Operand) -> Node:
+    node = as_node(x)
+    condition = node if node.type.dtype is DType.BOOL else node_above_zero(node)
+    return cast(condition, DType.FLOAT64)
+
+
+def node_above_zero(node: Node) -> Node:
+    """`node > 0`."""
+    result: Node = UFUNCS["greater"](node, 0)
+    return result
+
+
+def _elementwise(build: Build, count: int = 1, *options: str) -> Function:
+    return Function(count, count, options, _pointwise, build)
+
+
+def _reduction(function: Callable[..., Any], *options: str) -> Function:
+    return Function(1, 1, ("axis", "keepdims", *options), _reduced, _numpy(function), Kind(()))
+
+
+_UNARY = (
+    "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "square", "sin", "cos", "tan", "tanh", "sign",
+    "reciprocal",
+)  # fmt: skip
+_ACTIVATIONS = (
+    functions.sigmoid, functions.log_sigmoid, functions.softplus, functions.relu, functions.silu, functions.gelu,
+    functions.erf,
+)  # fmt: skip
+
+VOCABULARY: dict[str, Function] = {
+    **{name: _elementwise(_ufunc(name)) for name in _UNARY},
+    **{function.__name__: _elementwise(_named(function)) for function in _ACTIVATIONS},
+    "abs": _elementwise(_ufunc("absolute")),
+    "gelu": _elementwise(_named(functions.gelu), 1, "approximate"),
+    "leaky_relu": _elementwise(_named(functions.leaky_relu), 1, "negative_slope"),
+    "elu": _elementwise(_named(functions.elu), 1, "alpha"),
+    "sinh": _elementwise(_hyperbolic(-1)),
+    "cosh": _elementwise(_hyperbolic(1)),
+    "indicator": _elementwise(_indicator),
+    "maximum": _elementwise(_ufunc("maximum"), 2),
+    "minimum": _elementwise(_ufunc("minimum"), 2),
+    "multiply": _elementwise(_ufunc("multiply"), 2),
+    "power": _elementwise(_ufunc("power"), 2),
+    "logaddexp": _elementwise(_ufunc("logaddexp"), 2),
+    "clip": _elementwise(_numpy(np.clip), 3),
+    "where": Function(3, 3, (), _where, _built_where),
+    "logical_and": Function(2, 2, (), _condition, lambda x, y: logical_and(x, y)),
+    "logical_or": Function(2, 2, (), _condition, lambda x, y: logical_or(x, y)),
+    "logical_not": Function(1, 1, (), _condition, lambda x: logical_not(x)),
+    "sum": _reduction(np.sum),
+    "mean": _reduction(np.mean),
+    "max": _reduction(np.max),
+    "min": _reduction(np.min),
+    "var": _reduction(np.var, "ddof"),
+    "std": _reduction(np.std, "ddof"),
+    "logsumexp": Function(1, 1, ("axis", "keepdims"), _reduced, _named(functions.logsumexp), Kind(())),
+    "norm": Function(1, 1, ("ord", "axis", "keepdims"), _norm, _built_norm, Kind(())),
+    "softmax": Function(1, 1, ("axis",), _along, _named(functions.softmax)),
+    "log_softmax": Function(1, 1, ("axis",), _along, _named(functions.log_softmax)),
+    "layer_norm": Function(1, 3, ("eps",), _along, _named(functions.layer_norm)),
+    "rms_norm": Function(1, 2, ("eps",), _along, _named(functions.rms_norm)),
+    "matmul": Function(2, 2, (), _matmul, lambda x, y: matmul(as_node(x), as_node(y))),
+    "dot": Function(2, 2, (), _dot, _numpy(np.dot)),
+    "inner": Function(2, 2, (), _inner, _numpy(np.dot)),
+    "outer": Function(2, 2, (), _outer, _built_outer),
+    "transpose": Function(1, 1, (), _transpose, _numpy(np.transpose)),
+    "mean_squared_error": Function(2, 2, (), _same_shapes, _named(functions.mean_squared_error), Kind(())),
+    "binary_cross_entropy": Function(2, 2, (), _same_shapes, _named(functions.binary_cross_entropy), Kind(())),
+    "cross_entropy": Function(2, 2, (), _cross_entropy, _cross_entropy_node, Kind(())),
+}

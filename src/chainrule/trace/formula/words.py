@@ -1,0 +1,48 @@
+"""The words of the language: functions and their other spellings, Greek letters, constants."""
+
+from __future__ import annotations
+
+import math
+
+GREEK = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
+    "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "omicron": "ο", "pi": "π", "rho": "ρ",
+    "sigma": "σ", "tau": "τ", "upsilon": "υ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω",
+    "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ", "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ", "Upsilon": "Υ",
+    "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
+}  # fmt: skip
+
+CONSTANTS = {"π": math.pi, "e": math.e}
+
+FUNCTION_NAMES = (
+    "abs", "binary_cross_entropy", "clip", "cos", "cosh", "cross_entropy", "det", "diag", "dot", "elu", "erf", "exp",
+    "expm1", "gelu", "indicator", "inner", "inv", "layer_norm", "leaky_relu", "log", "log10", "log1p", "log2",
+    "log_sigmoid", "log_softmax", "logaddexp", "logdet", "logical_and", "logical_not", "logical_or", "logsumexp",
+    "matmul", "max", "maximum", "mean", "mean_squared_error", "min", "minimum", "multiply", "norm", "outer", "power",
+    "reciprocal", "relu", "rms_norm", "sigmoid", "sign", "silu", "sin", "sinh", "softmax", "softplus", "sqrt", "square",
+    "std", "sum", "tan", "tanh", "tr", "transpose", "var", "where",
+)  # fmt: skip
+
+_ALIASES = {
+    "ln": "log", "logistic": "sigmoid", "sigma": "sigmoid", "σ": "sigmoid", "trace": "tr", "inverse": "inv",
+    "swish": "silu", "absolute": "abs", "lse": "logsumexp", "log_sum_exp": "logsumexp", "hadamard": "multiply",
+    "amax": "max", "amin": "min", "average": "mean", "variance": "var", "logsoftmax": "log_softmax",
+    "logsigmoid": "log_sigmoid", "leakyrelu": "leaky_relu", "layernorm": "layer_norm", "rmsnorm": "rms_norm",
+    "mse": "mean_squared_error", "bce": "binary_cross_entropy", "crossentropy": "cross_entropy", "sgn": "sign",
+    "determinant": "det", "log_det": "logdet", "tg": "tan", "pow": "power", "heaviside": "indicator",
+    "vdot": "dot", "fabs": "abs", "less": "less", "negative": "negative",
+}  # fmt: skip
+_CANONICAL = {**{name: name for name in FUNCTION_NAMES}, **_ALIASES}
+_CANONICAL = {alias: name for alias, name in _CANONICAL.items() if name in FUNCTION_NAMES}
+
+
+def canonical_function(name: str) -> str | None:
+    """The function that a word names, also in another spelling or case; None if there is none."""
+    return _CANONICAL.get(name) or (_CANONICAL.get(name.lower()) if len(name) > 2 else None)
+
+
+def canonical_name(name: str) -> str:
+    """A name with a spelled Greek letter at its head as that letter: `lambda` is `λ`, `beta1` is `β1`."""
+    stem = name.rstrip("0123456789")
+    head, underscore, tail = stem.partition("_")
+    return GREEK.get(head, head) + underscore + tail + name[len(stem) :]
