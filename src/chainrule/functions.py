@@ -171,6 +171,17 @@ def _log_sigmoid(x: Node) -> Node:
     return negate(primitives.softplus(negate(x)))
 
 
+def logdet(x: Any) -> Any:
+    """Ln |det x| of a square matrix, or of each on the last two axes; −∞ if it is singular, and no overflow.
+
+    Its derivative is the transposed inverse. NumPy's name for it is `np.linalg.slogdet(x)[1]`.
+
+    >>> print(logdet([[2.0, 0.0], [0.0, 0.5]]))
+    0.0
+    """
+    return _call(primitives.logdet, x)
+
+
 def softplus(x: Any) -> Any:
     """ln(1 + eˣ), element by element; no overflow at any x. Its derivative is σ.
 

@@ -16,6 +16,7 @@ from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, Program, t
 from chainrule.primitives import (
     REGISTRY,
     Add,
+    Broadcast,
     Elementwise,
     Example,
     Linear,
@@ -24,6 +25,7 @@ from chainrule.primitives import (
     Primitive,
     Sum,
     evaluate_nodes,
+    identity,
 )
 
 SIZES = {"n": 3, "m": 4, "k": 2, "d": 5, "h": 2}
@@ -56,7 +58,12 @@ def loss_program(example: Example) -> Program:
         low, high = example.domain[k]
         # low + (high − low)·σ-like map keeps any drawn number inside the domain
         squashed = 1 / (1 + x * x)
-        operands.append(low + (high - low) * squashed)
+        drawn = low + (high - low) * squashed
+        if example.diagonal:
+            size = type_.shape[-1]
+            spread = Broadcast(type_.shape, (type_.ndim - 2, type_.ndim - 1))(identity(size))
+            drawn = drawn + example.diagonal * spread
+        operands.append(drawn)
     result = example.primitive(*operands)
     weight = Input("w", result.type)
     product = Multiply()(weight, result)

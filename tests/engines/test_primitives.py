@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from chainrule.engines.native import NotUnrollableError
 from chainrule.engines.native.compilation import CompiledProgram
-from chainrule.ir import ArrayType, DType, Input, Node, Program, SymbolicDim
-from chainrule.primitives import REGISTRY, Elementwise, Example, evaluate_nodes
+from chainrule.engines.native.prepare import prepare
+from chainrule.ir import Apply, ArrayType, DType, Input, Node, Program, SymbolicDim
+from chainrule.primitives import REGISTRY, Elementwise, Example, Inverse, evaluate_nodes
 
 Array = NDArray[Any]
 Mode = Literal["unrolled", "loops"]
@@ -52,6 +53,11 @@ def draw(rng: np.random.Generator, type: ArrayType, domain: tuple[float, float],
         return np.asarray(numbers, type.dtype.numpy)
 
 
+def with_diagonal(x: Array, number: float) -> Array:
+    """`x` with a number added to the diagonal of its last two axes, if there is one to add."""
+    return np.asarray(x + number * np.eye(x.shape[-1], dtype=x.dtype)) if number else x
+
+
 def outputs(program: Program, values: dict[str, Array]) -> tuple[Array, dict[Mode, Array]]:
     known: dict[Node, Array] = {node: values[node.name] for node in program.inputs}
     with np.errstate(all="ignore"):
@@ -66,16 +72,21 @@ def outputs(program: Program, values: dict[str, Array]) -> tuple[Array, dict[Mod
 
 def unrolling_may_be_refused(program: Program) -> bool:
     """Registers hold neither empty arrays nor large ones, and no place is chosen at run time."""
-    sizes = [int(np.prod(node.type.concrete_shape)) for node in (*program.inputs, *program.nodes)]
+    sizes = [int(np.prod(node.type.concrete_shape)) for node in (*program.inputs, *prepare(program).nodes)]
+    eliminates = any(
+        isinstance(node, Apply) and isinstance(node.primitive, Inverse) and node.type.shape[-1] == 5
+        for node in program.nodes
+    )  # more instructions than are worth writing without loops
     integers = any(node.type.dtype is DType.INT64 and node.type.ndim < 3 for node in program.inputs)
-    return 0 in sizes or max(sizes) > 64 or integers
+    return 0 in sizes or max(sizes) > 64 or integers or eliminates
 
 
 def values_for(program: Program, example: Example, seed: int, special: list[float]) -> dict[str, Array]:
     rng = np.random.default_rng(seed)
     domains = example.domain or ((-3.0, 3.0),) * len(example.operands)
     return {
-        node.name: draw(rng, node.type, domain, special) for node, domain in zip(program.inputs, domains, strict=True)
+        node.name: with_diagonal(draw(rng, node.type, domain, special), 0 if special else example.diagonal)
+        for node, domain in zip(program.inputs, domains, strict=True)
     }
 
 

@@ -368,3 +368,75 @@ def test_dtypes_that_do_not_fit_are_refused() -> None:
     for case in cases:
         with pytest.raises(DTypeError):
             case()
+
+
+@quick
+@given(shape=SHAPES.filter(len), data=st.data())
+def test_cumulative_sums(shape: tuple[int, ...], data: st.DataObject) -> None:
+    axis = data.draw(st.one_of(st.none(), st.integers(-len(shape), len(shape) - 1)))
+    x = numbers(shape)
+    np.testing.assert_allclose(run(lambda n: p.cumsum(n, axis), x), np.cumsum(x, axis=axis), rtol=RTOL)
+
+
+@quick
+@given(shape=hnp.array_shapes(min_dims=2, max_dims=4, min_side=1, max_side=4), data=st.data())
+def test_diagonals_and_traces(shape: tuple[int, ...], data: st.DataObject) -> None:
+    axes = st.integers(-len(shape), len(shape) - 1)
+    first, second = data.draw(axes), data.draw(axes)
+    offset = data.draw(st.integers(-5, 5))
+    x = numbers(shape)
+    if (first - second) % len(shape) == 0:
+        with pytest.raises(ShapeError, match="two different axes"):
+            p.diagonal(*symbols_for([x]), offset, first, second)
+        return
+    expected = np.diagonal(x, offset, first, second)
+    np.testing.assert_array_equal(run(lambda n: p.diagonal(n, offset, first, second), x), expected)
+    total = np.trace(x, offset, first, second)
+    np.testing.assert_allclose(run(lambda n: p.trace(n, offset, first, second), x), total, rtol=RTOL)
+
+
+@pytest.mark.parametrize("offset", [-2, -1, 0, 1, 3])
+def test_a_diagonal_in_a_matrix(offset: int) -> None:
+    vector, matrix = numbers((4,)), numbers((3, 5))
+    np.testing.assert_array_equal(run(lambda n: p.diag(n, offset), vector), np.diag(vector, offset))
+    np.testing.assert_array_equal(run(lambda n: p.diag(n, offset), matrix), np.diag(matrix, offset))
+    with pytest.raises(ShapeError, match="a vector or a matrix"):
+        p.diag(*symbols_for([numbers((2, 2, 2))]))
+
+
+@quick
+@given(batch=hnp.array_shapes(min_dims=0, max_dims=2, max_side=3), size=st.integers(1, 6), seed=st.integers(0, 10**6))
+def test_inverses_determinants_and_systems(batch: tuple[int, ...], size: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a = rng.uniform(-1, 1, (*batch, size, size)) + (size + 1) * np.eye(size)
+    b, columns = rng.normal(size=(size,)), rng.normal(size=(size, 2))
+    np.testing.assert_allclose(run(p.inverse, a), np.linalg.inv(a), rtol=RTOL, atol=RTOL)
+    np.testing.assert_allclose(run(p.det, a), np.linalg.det(a), rtol=RTOL)
+    np.testing.assert_allclose(run(p.logdet, a), np.linalg.slogdet(a)[1], rtol=RTOL)
+    np.testing.assert_allclose(run(p.solve, a, columns), np.linalg.solve(a, columns), rtol=1e-12, atol=1e-12)
+    if not batch:
+        np.testing.assert_allclose(run(p.solve, a, b), np.linalg.solve(a, b), rtol=1e-12, atol=1e-12)
+
+
+def test_a_matrix_without_an_inverse() -> None:
+    """One of several that is singular, or holds a NaN, spoils no other."""
+    a = np.stack([np.eye(2), np.ones((2, 2)), np.asarray([[1.0, np.nan], [0.0, 1.0]]), 2 * np.eye(2)])
+    inverses = run(p.inverse, a)
+    np.testing.assert_array_equal(inverses[[0, 3]], np.linalg.inv(a[[0, 3]]))
+    assert np.all(np.isnan(inverses[1:3]))
+    np.testing.assert_array_equal(run(p.det, a), [1, 0, np.nan, 4])
+    np.testing.assert_array_equal(run(p.logdet, a[:3]), [0, -np.inf, np.nan])
+
+
+@pytest.mark.parametrize("function", [p.inverse, p.det, p.logdet, p.trace])
+def test_matrices_that_are_not_square_are_refused(function: Callable[[Node], Node]) -> None:
+    if function is not p.trace:
+        with pytest.raises(ShapeError, match=r"square matrix on the last two axes, not shape \(2, 3\)"):
+            function(*symbols_for([numbers((2, 3))]))
+    with pytest.raises(ShapeError):
+        function(*symbols_for([numbers((3,))]))
+
+
+def test_a_system_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ShapeError, match=r"\(3, 3\) does not take a right-hand side of shape \(2,\)"):
+        p.solve(*symbols_for([numbers((3, 3)), numbers((2,))]))

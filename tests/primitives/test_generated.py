@@ -86,6 +86,11 @@ def draw_value(rng: np.random.Generator, type: ArrayType, domain: tuple[float, f
     return np.asarray(rng.permutation(grid).reshape(shape).astype(type.dtype.numpy))
 
 
+def with_diagonal(x: Array, number: float) -> Array:
+    """`x` with a number added to the diagonal of its last two axes, if there is one to add."""
+    return np.asarray(x + number * np.eye(x.shape[-1], dtype=x.dtype)) if number else x
+
+
 def draw_case(example: Example, data: st.DataObject, float_dtype: DType = DType.FLOAT64) -> Case:
     names = sorted({*names_in(example.operands), *names_in(tuple(vars(example.primitive).values()))})
     sizes = {name: data.draw(st.integers(1, 5), label=name) for name in names}
@@ -94,7 +99,8 @@ def draw_case(example: Example, data: st.DataObject, float_dtype: DType = DType.
     types = [type.with_dtype(float_dtype) if type.dtype.is_float else type for type in types]
     inputs = tuple(Input(f"x{k}", type) for k, type in enumerate(types))
     domain = example.domain or ((-3.0, 3.0),) * len(types)
-    values = tuple(draw_value(rng, type, bounds) for type, bounds in zip(types, domain, strict=True))
+    drawn = (draw_value(rng, type, bounds) for type, bounds in zip(types, domain, strict=True))
+    values = tuple(with_diagonal(value, example.diagonal) for value in drawn)
     primitive = example.primitive.bind(sizes, float_dtype)
     directions = tuple(rng.uniform(-1, 1, type.concrete_shape) for type in types)
     cotangent = rng.uniform(-1, 1, primitive.type(*types).concrete_shape)
@@ -247,23 +253,39 @@ def test_second_order_agrees_with_differences(example: Example, data: st.DataObj
         assert_close(np.asarray(back), np.vdot(actual, against), EXACT_TOLERANCE)
 
 
-@pytest.mark.parametrize(
+Expandable = pytest.mark.parametrize(
     "example",
     [
         pytest.param(e, id=f"{cls.__name__}-{k}")
         for cls in REGISTRY
-        if issubclass(cls, Composite)
+        if issubclass(cls, Composite | Linear)
         for k, e in enumerate(cls.examples())
     ],
 )
+
+
+@Expandable
 @settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_expansion_is_the_value(example: Example, data: st.DataObject) -> None:
     case = draw_case(example, data)
-    assert isinstance(case.primitive, Composite)
+    assert isinstance(case.primitive, Composite | Linear)
     expanded = case.primitive.expand(*case.inputs)
+    if expanded is None:
+        assert isinstance(case.primitive, Linear)
+        return
     assert expanded.type == case.node.type
     assert_close(evaluate(expanded, (case.inputs, case.values)), case.primitive.value(*case.values), EXACT_TOLERANCE)
+
+
+@Expandable
+@settings(max_examples=8, deadline=None)
+@given(data=st.data())
+def test_expansion_keeps_single_precision(example: Example, data: st.DataObject) -> None:
+    case = draw_case(example, data, DType.FLOAT32)
+    assert isinstance(case.primitive, Composite | Linear)
+    expanded = case.primitive.expand(*case.inputs)
+    assert expanded is None or expanded.type == case.node.type
 
 
 @Examples

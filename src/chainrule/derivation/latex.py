@@ -130,7 +130,7 @@ class LatexWriter(Writer):
         return "-" if operator == "−" else self.infix(operator) + " "
 
     def postfix(self, operand: Pieces, operator: str) -> Pieces:
-        return [*operand, r"^{\top}" if operator == "ᵀ" else "^{-1}"]
+        return [*operand, {"ᵀ": r"^{\top}", "⁻¹": "^{-1}", "⁻ᵀ": r"^{-\top}"}[operator]]
 
     def power(self, base: Pieces, exponent: Notation) -> Pieces:
         return [*base, f"^{{{self.write(exponent)}}}"]

@@ -53,12 +53,18 @@ REGISTRY: list[type[Primitive]] = []
 class Example:
     """An application that the generated test suite exercises: sizes may be named, and are then drawn.
 
-    `domain[k]` bounds the values drawn for operand k (for an integer operand: half-open).
+    `domain[k]` bounds the values drawn for operand k (for an integer operand: half-open). `diagonal` is added to the
+    diagonal of every operand afterwards: a matrix with a large one is far from a singular matrix.
     """
 
     primitive: Primitive
     operands: tuple[ArrayType, ...]
     domain: tuple[tuple[float, float], ...] = ()
+    diagonal: float = 0.0
+
+
+class NotExpandableError(ProgramError):
+    """A composite is not written out in other primitives at the size that it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +146,10 @@ class Linear(Primitive, abstract=True):
         self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
     ) -> S:
         """The element of the result at `index`."""
+
+    def expand(self, *operands: Node) -> Node | None:
+        """The same value in fewer operations than element by element, for generated code; None where there is none."""
+        return None
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
         active = set(self.linear_operands(len(operands)))
@@ -237,7 +247,10 @@ class Composite(Primitive, abstract=True):
 
     @abstractmethod
     def expand(self, *operands: Node) -> Node:
-        """The same value, of the same type, as an expression in primitives of the other kinds."""
+        """The same value, of the same type, as an expression in primitives of the other kinds.
+
+        Raises NotExpandableError at sizes for which it is not written out.
+        """
 
 
 _N: Dim = SymbolicDim(((("n",), 1),))

@@ -17,7 +17,7 @@ from chainrule.ir import ArrayType, Dim, DTypeError, Node, Operand, ShapeError, 
 from chainrule.primitives.base import Array, Example, Multilinear
 from chainrule.primitives.emitter import Accessor, Emitter
 from chainrule.primitives.layout import reshape
-from chainrule.primitives.notation import Call, Infix, Notation, Postfix, Symbol
+from chainrule.primitives.notation import Call, Infix, Notation, Symbol, transposed
 from chainrule.primitives.replication import Broadcast, cast, common_dtype
 
 S = TypeVar("S")
@@ -109,16 +109,16 @@ class Contract(Multilinear):
             return None
         a, b = operands
         if not summed:  # outer product of vectors
-            return Infix("", (a, Postfix("ᵀ", b)) if output == left + right else (b, Postfix("ᵀ", a)))
+            return Infix("", (a, transposed(b)) if output == left + right else (b, transposed(a)))
         (label,) = summed
         if len(output) == 0:
-            return Infix("", (Postfix("ᵀ", a), b))
+            return Infix("", (transposed(a), b))
         if len(output) == 2 and output[0] in right:
             a, b, left, right = b, a, right, left
         if len(left) == 1:  # vᵀ M is a vector; written as Mᵀ v
-            return Infix("", (b if right[1] == label else Postfix("ᵀ", b), a))
-        first = a if left[1] == label else Postfix("ᵀ", a)
-        second = b if len(right) == 1 or right[0] == label else Postfix("ᵀ", b)
+            return Infix("", (b if right[1] == label else transposed(b), a))
+        first = a if left[1] == label else transposed(a)
+        second = b if len(right) == 1 or right[0] == label else transposed(b)
         return Infix("", (first, second))
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:

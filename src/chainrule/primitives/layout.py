@@ -23,7 +23,7 @@ from chainrule.ir import (
 )
 from chainrule.primitives.base import Array, Example, Linear
 from chainrule.primitives.emitter import Accessor, Emitter
-from chainrule.primitives.notation import Call, Indexed, Notation, Number, Postfix
+from chainrule.primitives.notation import Call, Indexed, Notation, Number, transposed
 
 S = TypeVar("S")
 I = TypeVar("I")
@@ -52,7 +52,7 @@ class Permute(Linear):
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         if self.order == (*range(len(self.order) - 2), len(self.order) - 1, len(self.order) - 2):
-            return Postfix("ᵀ", operands[0])
+            return transposed(operands[0])
         return Call("permute", (operands[0],), subscript=tuple(Number(axis) for axis in self.order))
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:

@@ -81,7 +81,7 @@ class Prefix:
 
 @dataclass(frozen=True)
 class Postfix:
-    """`Aᵀ`: `operator` is `ᵀ`, or `⁻¹`."""
+    """`Aᵀ`: `operator` is `ᵀ`, `⁻¹`, or `⁻ᵀ` for both."""
 
     operator: str
     operand: Notation
@@ -188,6 +188,13 @@ def call(function: str, *arguments: Notation) -> Call:
 def infix(operator: str, *operands: Notation) -> Infix:
     """`a operator b …`."""
     return Infix(operator, tuple(operands))
+
+
+def transposed(x: Notation) -> Notation:
+    """`xᵀ`; the transpose of an inverse is `x⁻ᵀ`, that of a transpose is `x`."""
+    if isinstance(x, Postfix):
+        return {"ᵀ": x.operand, "⁻¹": Postfix("⁻ᵀ", x.operand), "⁻ᵀ": Postfix("⁻¹", x.operand)}[x.operator]
+    return Postfix("ᵀ", x)
 
 
 def indexed(base: Notation, indices: Sequence[Notation]) -> Notation:

@@ -101,7 +101,8 @@ def wrap(value: Any, weak: bool = False) -> Any:
     if isinstance(value, list):
         return [wrap(entry, weak) for entry in value]
     if isinstance(value, tuple):
-        return tuple(wrap(entry, weak) for entry in value)
+        entries = [wrap(entry, weak) for entry in value]
+        return type(value)._make(entries) if hasattr(value, "_make") else tuple(entries)
     return value
 
 
@@ -369,6 +370,9 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "dot": np.dot,
     "clip": np.clip,
     "take": np.take,
+    "cumsum": np.cumsum,
+    "diagonal": np.diagonal,
+    "trace": np.trace,
 }
 
 

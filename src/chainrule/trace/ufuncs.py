@@ -11,6 +11,7 @@ from chainrule.primitives import (
     abs_,
     add,
     cos,
+    cumsum,
     divide,
     equal,
     exp,
@@ -150,8 +151,13 @@ def _reduce(builder: Callable[..., Node]) -> Handler:
     return handler
 
 
+def _accumulate(array: object, axis: int = 0, dtype: None = None, out: None = None) -> Node:
+    return cumsum(as_node(array), axis)
+
+
 UFUNC_METHODS: dict[str, dict[str, Handler]] = {
     "outer": {name: _outer(name) for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")},
+    "accumulate": {"add": _accumulate},
     "reduce": {
         "add": _reduce(sum_),
         "maximum": _reduce(max_),

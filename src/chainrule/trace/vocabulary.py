@@ -9,20 +9,18 @@ from functools import cache
 from typing import Any
 
 from chainrule.trace.arrangement import ARRANGEMENT
+from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
 from chainrule.trace.products import PRODUCTS
 from chainrule.trace.reductions import REDUCTIONS
 from chainrule.trace.source import TraceError, refusal
 from chainrule.trace.ufuncs import UFUNCS
 
-FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {**REDUCTIONS, **PRODUCTS, **ARRANGEMENT}
+FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {**REDUCTIONS, **PRODUCTS, **ARRANGEMENT, **LINEAR_ALGEBRA}
 """By the NumPy function itself."""
 
 _MENDS = {
     "prod": "for positive numbers write np.exp(np.sum(np.log(x)))",
-    "cumsum": "write np.tril(np.ones((n, n))) @ x",
-    "trace": "write np.sum(A * np.eye(n))",
-    "diagonal": "write np.sum(A * np.eye(n), axis=1)",
-    "diag": "write A * np.eye(n)",
+    "cumprod": "for positive numbers write np.exp(np.cumsum(np.log(x)))",
     "argmax": "an index has no derivative; compute it outside of the function",
     "argmin": "an index has no derivative; compute it outside of the function",
     "floor_divide": "write / for a quotient",
@@ -41,10 +39,12 @@ _MENDS = {
     "round": "its derivative is zero wherever it has one; leave it out",
     "isnan": "check values outside of the function",
     "isfinite": "check values outside of the function",
-    "linalg.solve": "pass the inverse as an argument and write inverse @ b",
+    "linalg.pinv": "for full column rank write np.linalg.inv(A.T @ A) @ A.T",
+    "linalg.lstsq": "for full column rank write np.linalg.solve(A.T @ A, A.T @ b)",
+    "linalg.cholesky": "for ln det A write cr.logdet(A), for A⁻¹ b np.linalg.solve(A, b)",
+    "linalg.matrix_power": "write the products, A @ A, or np.linalg.inv(A) @ np.linalg.inv(A)",
     "fill": "write np.full_like(x, value)",
     "sort": "the order depends on values; sort outside of the function",
-    "linalg.inv": "pass the inverse as an argument, or write the formula for the size at hand",
 }
 
 

@@ -1,27 +1,33 @@
-"""Programs made ready for code: everything that is computed as an expression in other primitives is written out."""
+"""Programs made ready for code: what is computed, or computed faster, as an expression in others is written out."""
 
 from __future__ import annotations
 
-from chainrule.ir import Apply, Node, Program, ShapeError, rebuild, topological_order
-from chainrule.primitives import Composite
+from chainrule.engines.loop import EngineError
+from chainrule.ir import Apply, Node, Program, ProgramError, ShapeError, rebuild
+from chainrule.primitives import Composite, Linear, NotExpandableError
 
 
 def prepare(program: Program) -> Program:
-    """`program` without composite primitives; raises ShapeError while a size is still a name."""
+    """`program` without composite primitives.
+
+    Raises ShapeError while a size is still a name, EngineError where one is too large to be written out.
+    """
     for node in program.inputs:
         if not node.type.is_concrete:
             raise ShapeError(f"{node.name} has the type {node.type}; generated code needs every size to be a number")
     outputs = program.outputs
-    while any(_is_composite(node) for node in topological_order(outputs)):
-        outputs = rebuild(outputs, _expansion)
-    return program if outputs is program.outputs else Program(program.inputs, outputs)
-
-
-def _is_composite(node: Node) -> bool:
-    return isinstance(node, Apply) and isinstance(node.primitive, Composite)
+    while (written_out := rebuild(outputs, _expansion)) != outputs:
+        outputs = written_out
+    return program if outputs == program.outputs else Program(program.inputs, outputs)
 
 
 def _expansion(node: Node) -> Node | None:
-    if isinstance(node, Apply) and isinstance(node.primitive, Composite):
-        return node.primitive.expand(*node.operands)
-    return None
+    if not isinstance(node, Apply) or not isinstance(node.primitive, Composite | Linear):
+        return None
+    try:
+        expanded = node.primitive.expand(*node.operands)
+    except NotExpandableError as error:
+        raise EngineError(f'{error}; use engine="reference"') from None
+    if expanded is not None and expanded.type != node.type:
+        raise ProgramError(f"{node.primitive} of type {node.type} is expanded to the type {expanded.type}")
+    return expanded

@@ -1,0 +1,245 @@
+"""Inverse and determinant of square matrices, on the last two axes; the axes before them count matrices.
+
+A singular matrix, or one with an element that is not finite, has an inverse of NaN. The expansions eliminate with
+partial pivoting, one column at a time; they are written out per column, so they end at a size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from chainrule.ir import ArrayType, Const, DType, Node, ShapeError, named_dim, shape_text
+from chainrule.primitives.base import Array, Composite, Example, NotExpandableError
+from chainrule.primitives.comparison import equal, greater, less, logical_and, where
+from chainrule.primitives.contraction import Contract, matmul
+from chainrule.primitives.diagonal import Trace, identity, square_type
+from chainrule.primitives.exponentials import log
+from chainrule.primitives.indexing import take_slices
+from chainrule.primitives.notation import Call, Notation, Postfix
+from chainrule.primitives.piecewise import abs_, minimum
+from chainrule.primitives.reductions import Max, Min
+from chainrule.primitives.replication import Sum, as_floats, broadcast_to, cast, common_dtype, expand_dims
+from chainrule.primitives.slicing import concatenate
+
+EXPANSION_LIMIT = 24
+"""The largest matrix that is written out; each column takes about six loops over a matrix."""
+
+
+def _examples(make: Callable[[], Composite]) -> Sequence[Example]:
+    n, m = named_dim("n"), named_dim("m")
+    operands = ArrayType((n, n)), ArrayType((2, m, n, n))
+    return [Example(make(), (operand,), ((-0.6, 0.6),), diagonal=3.0) for operand in operands]
+
+
+def _each(function: Callable[[Array], Array], x: Array, otherwise: float, result: tuple[int, ...]) -> Array:
+    """`function` of each matrix in `x`; NaN where an element is not finite, `otherwise` for a singular matrix."""
+    found = np.full((*x.shape[:-2], *result), math.nan, x.dtype)
+    for place in np.ndindex(*x.shape[:-2]):
+        if np.all(np.isfinite(x[place])):
+            try:
+                with np.errstate(all="ignore"):
+                    found[place] = function(x[place])
+            except np.linalg.LinAlgError:
+                found[place] = otherwise
+    return found
+
+
+def _product(x: Node, y: Node) -> Node:
+    """The matrix product of two arrays with the same axes in front."""
+    batch = tuple(range(x.type.ndim - 2))
+    i, k, j = (len(batch) + offset for offset in range(3))
+    return Contract(((*batch, i, k), (*batch, k, j)), (*batch, i, j))(x, y)
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Inverse(Composite):
+    """A⁻¹; its differential is −A⁻¹ dA A⁻¹, from dA A⁻¹ + A dA⁻¹ = 0."""
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return _examples(cls)
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        return square_type("the inverse", operands)
+
+    def value(self, *operands: Array) -> Array:
+        (x,) = operands
+        return _each(np.linalg.inv, x, math.nan, x.shape[-2:])
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Postfix("⁻¹", operands[0])
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        (tangent,) = tangents
+        return None if tangent is None else -_product(_product(result, tangent), result)
+
+    def expand(self, *operands: Node) -> Node:
+        """Gauss and Jordan: the columns of (A, I), first to last, until I stands where A was."""
+        (x,) = operands
+        size = _expandable(x, "the inverse")
+        work = concatenate([x, broadcast_to(identity(size, x.type.dtype), x.type.shape)], axis=-1)
+        smallest: Node = Const(math.inf, x.type.with_shape(x.type.shape[:-2]))
+        for k in range(size):
+            chosen = _pivot(work, k)
+            row = _row(work, chosen)
+            pivot = _first(row)
+            smallest = minimum(smallest, abs_(pivot))
+            swapped = where(expand_dims(chosen, -1), _slice_row(work, k), work)
+            scaled = take_slices(row, (..., slice(1, None))) / expand_dims(pivot, -1)
+            rest = take_slices(swapped, (..., slice(1, None)))
+            below = rest - take_slices(swapped, (..., slice(0, 1))) * expand_dims(scaled, -2)
+            at_k = Const(np.arange(size)[:, None] == k, ArrayType((size, 1), DType.BOOL))
+            work = where(at_k, expand_dims(scaled, -2), below)
+        regular = logical_and(greater(smallest, 0), _is_finite(x))
+        return where(expand_dims(regular, (-2, -1)), work, math.nan)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _FromPivots(Composite, abstract=True):
+    """A number that the pivots of the elimination determine."""
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return _examples(cls)
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        operand = square_type("the determinant", operands)
+        return operand.with_shape(operand.shape[:-2])
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Determinant(_FromPivots):
+    """det A; its differential is det(A)·tr(A⁻¹ dA) (Jacobi), so its derivative needs a regular A."""
+
+    def value(self, *operands: Array) -> Array:
+        return _each(np.linalg.det, operands[0], 0.0, ())
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("det", tuple(operands))
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        (x,), (tangent,) = operands, tangents
+        return None if tangent is None else result * Trace()(_product(Inverse()(x), tangent))
+
+    def expand(self, *operands: Node) -> Node:
+        pivots, sign = _eliminate(operands[0])
+        for pivot in pivots:
+            sign = sign * pivot
+        return where(_is_finite(operands[0]), sign, math.nan)
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class LogDeterminant(_FromPivots):
+    """ln |det A|, −∞ for a singular A; its differential is tr(A⁻¹ dA). No overflow where det A itself has one."""
+
+    def value(self, *operands: Array) -> Array:
+        return _each(lambda matrix: np.linalg.slogdet(matrix)[1], operands[0], -math.inf, ())
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("ln", (Call("abs", (Call("det", tuple(operands)),)),))
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        (x,), (tangent,) = operands, tangents
+        return None if tangent is None else Trace()(_product(Inverse()(x), tangent))
+
+    def expand(self, *operands: Node) -> Node:
+        (x,) = operands
+        total: Node = Const(0, x.type.with_shape(x.type.shape[:-2]))
+        for pivot in _eliminate(x)[0]:
+            total = total + log(abs_(pivot))
+        return where(_is_finite(x), total, math.nan)
+
+
+def _expandable(x: Node, what: str) -> int:
+    size = x.type.shape[-1]
+    if not isinstance(size, int) or size > EXPANSION_LIMIT:
+        raise NotExpandableError(
+            f"{what} of a matrix of size {size} is not written out; there is code for sizes up to {EXPANSION_LIMIT}"
+        )
+    return size
+
+
+def _is_finite(x: Node) -> Node:
+    """Whether all elements of each matrix are finite."""
+    axes = (x.type.ndim - 2, x.type.ndim - 1)
+    return less(Max(axes)(abs_(x)), math.inf) if x.type.shape[-1] else less(Sum(axes)(x), math.inf)
+
+
+def _pivot(work: Node, k: int) -> Node:
+    """Which row, from k on, has the largest first element: true for one row, the first of those that tie."""
+    rows = work.type.shape[-2]
+    assert isinstance(rows, int)
+    place = Const(np.arange(rows, dtype=work.type.dtype.numpy), ArrayType((rows,), work.type.dtype))
+    size = where(greater(place, k - 0.5), abs_(take_slices(work, (..., 0))), -1)
+    last = (size.type.ndim - 1,)
+    largest = equal(size, expand_dims(Max(last)(size), -1))
+    first = Min(last)(where(largest, place, rows))
+    return equal(place, expand_dims(first, -1))
+
+
+def _row(work: Node, chosen: Node) -> Node:
+    """The row that is chosen."""
+    return Sum((work.type.ndim - 2,))(where(expand_dims(chosen, -1), work, 0))
+
+
+def _first(row: Node) -> Node:
+    """The first element of a row."""
+    return take_slices(row, (..., 0))
+
+
+def _slice_row(work: Node, k: int) -> Node:
+    return take_slices(work, (..., slice(k, k + 1), slice(None)))
+
+
+def _eliminate(x: Node) -> tuple[list[Node], Node]:
+    """The pivots of Gauss's elimination, and the sign of the permutation of rows."""
+    size = _expandable(x, "the determinant")
+    sign: Node = Const(1, x.type.with_shape(x.type.shape[:-2]))
+    pivots: list[Node] = []
+    for _ in range(size):
+        chosen = _pivot(x, 0)
+        row = _row(x, chosen)
+        pivot = _first(row)
+        pivots.append(pivot)
+        sign = where(take_slices(chosen, (..., 0)), sign, -sign)
+        swapped = where(expand_dims(chosen, -1), _slice_row(x, 0), x)
+        # Below a pivot of 0 there are only zeros: the factors are 0, whatever divides them.
+        divisor = where(equal(pivot, 0), 1, pivot)
+        factors = take_slices(swapped, (..., slice(1, None), slice(0, 1))) / expand_dims(divisor, (-2, -1))
+        across = expand_dims(take_slices(row, (..., slice(1, None))), -2)
+        x = take_slices(swapped, (..., slice(1, None), slice(1, None))) - factors * across
+    return pivots, sign
+
+
+def inverse(x: Node) -> Node:
+    """`np.linalg.inv`, as floats; NaN for a singular matrix."""
+    return Inverse()(as_floats(x))
+
+
+def det(x: Node) -> Node:
+    """`np.linalg.det`, as floats."""
+    return Determinant()(as_floats(x))
+
+
+def logdet(x: Node) -> Node:
+    """Ln |det x|, as floats."""
+    return LogDeterminant()(as_floats(x))
+
+
+def solve(a: Node, b: Node) -> Node:
+    """`np.linalg.solve`, as A⁻¹ b: b a vector where it has one dimension, else a matrix of columns."""
+    if b.type.ndim == 0 or a.type.ndim < 2 or a.type.shape[-1] != b.type.shape[-2 if b.type.ndim > 1 else 0]:
+        raise ShapeError(
+            f"a system with the matrix of shape {shape_text(a.type.shape)} does not take a right-hand side of shape "
+            f"{shape_text(b.type.shape)}"
+        )
+    dtype = common_dtype([as_floats(a), as_floats(b)])
+    return matmul(Inverse()(cast(a, dtype)), cast(b, dtype))

@@ -1,0 +1,67 @@
+"""NumPy's linear algebra and its cumulative sum: `np.linalg.inv`, `np.linalg.slogdet`, `np.trace`, `np.cumsum`, …"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.ir import Node
+from chainrule.primitives import cumsum, det, diag, diagonal, inverse, logdet, sign, solve, trace
+from chainrule.trace.literals import as_node
+from chainrule.trace.options import refuse_options
+
+
+def _inv(a: object) -> Node:
+    return inverse(as_node(a))
+
+
+def _det(a: object) -> Node:
+    return det(as_node(a))
+
+
+class SlogdetResult(NamedTuple):
+    """What `np.linalg.slogdet` returns, under its names."""
+
+    sign: Node
+    logabsdet: Node
+
+
+def _slogdet(a: object) -> SlogdetResult:
+    x = as_node(a)
+    return SlogdetResult(sign(det(x)), logdet(x))
+
+
+def _solve(a: object, b: object) -> Node:
+    return solve(as_node(a), as_node(b))
+
+
+def _trace(a: object, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: None = None, out: None = None) -> Node:
+    refuse_options("np.trace", dtype=dtype, out=out)
+    return trace(as_node(a), offset, axis1, axis2)
+
+
+def _diagonal(a: object, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
+    return diagonal(as_node(a), offset, axis1, axis2)
+
+
+def _diag(v: object, k: int = 0) -> Node:
+    return diag(as_node(v), k)
+
+
+def _cumsum(a: object, axis: int | None = None, dtype: None = None, out: None = None) -> Node:
+    refuse_options("np.cumsum", dtype=dtype, out=out)
+    return cumsum(as_node(a), axis)
+
+
+LINEAR_ALGEBRA: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.linalg.inv: _inv,
+    np.linalg.det: _det,
+    np.linalg.slogdet: _slogdet,
+    np.linalg.solve: _solve,
+    np.trace: _trace,
+    np.diagonal: _diagonal,
+    np.diag: _diag,
+    np.cumsum: _cumsum,
+}
