@@ -30,11 +30,11 @@ SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, 1e30, -1e-30]
 EXACT = {
     *(p.Permute, p.Reshape, p.Broadcast, p.Negate, p.Compare, p.LogicalAnd, p.LogicalOr, p.LogicalNot, p.Where),
     *(p.Abs, p.Sign, p.Maximum, p.Minimum, p.Relu, p.Slice, p.Pad, p.Concatenate, p.Gather, p.OneHot, p.Max, p.Min),
-    p.RandomUniform,
+    *(p.RandomUniform, p.Diagonal, p.DiagonalMatrix),
 }
 """Primitives that choose, rename or draw: their results are not rounded."""
 
-ADDITIVE = {p.Sum, p.Mean, p.Contract, p.ScatterAdd}
+ADDITIVE = {p.Sum, p.Mean, p.Contract, p.ScatterAdd, p.CumulativeSum, p.Trace}
 SHIFTED = {p.Gelu, p.GeluTanh, p.LogSoftmax, p.LogSumExp, p.Softmax, p.Elu, p.Sin, p.Cos}
 """Primitives whose error is in proportion to the operand, not to the result alone."""
 
@@ -315,6 +315,35 @@ def make_divide(b: Builder) -> Node:
     return p.Divide()(x, p.square(b.like(x)) + 0.2 if b.rng.random() < 0.8 else b.like(x))
 
 
+def make_cumulative_sum(b: Builder) -> Node:
+    x = b.real(1)
+    return p.CumulativeSum(int(b.rng.integers(x.type.ndim)), bool(b.rng.random() < 0.5))(x)
+
+
+def square_matrix(b: Builder) -> Node:
+    """Products of the rows of a matrix with each other."""
+    x = b.real(2)
+    batch = tuple(range(x.type.ndim - 2))
+    row, other, summed = (x.type.ndim + k for k in range(3))
+    return p.Contract(((*batch, row, summed), (*batch, other, summed)), (*batch, row, other))(x, x)
+
+
+def of_a_matrix(kind: Callable[[], Primitive]) -> Callable[[Builder], Node]:
+    return lambda b: kind()(square_matrix(b))
+
+
+def of_a_regular_matrix(kind: Callable[[], Primitive]) -> Callable[[Builder], Node | None]:
+    """Of a matrix whose diagonal outweighs the rest of each row; elimination is written out, so it is small."""
+
+    def build(b: Builder) -> Node | None:
+        x = p.tanh(square_matrix(b))
+        size = x.type.shape[-1]
+        assert isinstance(size, int)
+        return kind()(x + (size + 1) * p.identity(size, b.dtype)) if size <= 4 else None
+
+    return build
+
+
 RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     **{kind: elementwise(kind) for kind in REGISTRY if issubclass(kind, p.Elementwise)},
     **{kind: elementwise(kind, DType.BOOL) for kind in (p.LogicalAnd, p.LogicalOr, p.LogicalNot)},
@@ -336,6 +365,10 @@ RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     p.ScatterAdd: make_scatter,
     p.OneHot: make_one_hot,
     p.RandomUniform: make_random_uniform,
+    p.CumulativeSum: make_cumulative_sum,
+    p.DiagonalMatrix: lambda b: p.DiagonalMatrix()(b.real(1)),
+    **{kind: of_a_matrix(kind) for kind in (p.Diagonal, p.Trace)},
+    **{kind: of_a_regular_matrix(kind) for kind in (p.Inverse, p.Determinant, p.LogDeterminant)},
     p.Power: make_power,
     p.Divide: make_divide,
     p.Log: positive(p.Log, 0.3),

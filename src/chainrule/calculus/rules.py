@@ -15,6 +15,9 @@ from chainrule.primitives import (
     Add,
     Broadcast,
     Contract,
+    CumulativeSum,
+    Diagonal,
+    DiagonalMatrix,
     Divide,
     Exp,
     Mean,
@@ -27,6 +30,7 @@ from chainrule.primitives import (
     Square,
     Subtract,
     Sum,
+    Trace,
 )
 
 Pattern = Callable[[Apply], Node | None]
@@ -282,7 +286,11 @@ def _add_negation(node: Apply) -> Node | None:
     return Negate()(Add()(negated.operands[0], y))
 
 
-@rule("sign outwards", Multiply, Divide, Contract, Sum, Mean, Broadcast, Permute, Reshape, examples=lambda: [
+_ONE_OPERAND = (Sum, Mean, Broadcast, Permute, Reshape, CumulativeSum, Diagonal, DiagonalMatrix, Trace)
+"""Linear in their one operand, so that signs and numbers can stand before them."""
+
+
+@rule("sign outwards", Multiply, Divide, Contract, *_ONE_OPERAND, examples=lambda: [
     Multiply()(Negate()(_x()), _y()),
     Multiply()(_x(), Negate()(_y())),
     Multiply()(_filled(-2, _x()), _x()),
@@ -314,9 +322,10 @@ def _opposite(scale: Node) -> Node | None:
     return None
 
 
-@rule("number outwards", Contract, Sum, Broadcast, Permute, Reshape, examples=lambda: [
+@rule("number outwards", Contract, *_ONE_OPERAND, examples=lambda: [
     Contract(((0, 1), (1, 2)), (0, 2))(Multiply()(_filled(2, _x()), _x()), _y("m k")),
     Sum((0,))(Multiply()(_filled(2, _x()), _x())),
+    CumulativeSum(1)(Multiply()(_filled(2, _x()), _x())),
 ])  # fmt: skip
 def _number_outwards(node: Apply) -> Node | None:
     for k, operand in enumerate(node.operands):

@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import Apply, Const, Dim, DType, Node, ProgramError, SymbolicDim, concrete
-from chainrule.primitives import Comparison, Composite, Elementwise, MathFunction, ReductionKind, uniform_floats
+from chainrule.primitives import (
+    Comparison,
+    Composite,
+    Elementwise,
+    MathFunction,
+    NotExpandableError,
+    ReductionKind,
+    evaluate_nodes,
+    uniform_floats,
+)
 
 Scalar: TypeAlias = float | int | bool
 
@@ -160,11 +169,18 @@ def element_value(node: Node, index: Sequence[int], values: Mapping[Node, NDArra
             return primitive.lower(emit, *(element(operand, index) for operand in node.operands))
         if isinstance(primitive, Composite):
             if node not in expanded:
-                expanded[node] = primitive.expand(*node.operands)
+                expanded[node] = written_out(node, primitive)
             return element(expanded[node], index)
         types = [operand.type for operand in node.operands]
         result: Scalar = primitive.lower(emit, [accessor(operand) for operand in node.operands], types, index)
         return result
+
+    def written_out(node: Apply, primitive: Composite) -> Node:
+        """In other primitives; by its definition where it is too large for that."""
+        try:
+            return primitive.expand(*node.operands)
+        except NotExpandableError:
+            return Const(np.array(evaluate_nodes([node], values)[node]), node.type)
 
     def accessor(node: Node) -> Callable[[Sequence[int]], Scalar]:
         return lambda index: element(node, index)

@@ -68,7 +68,7 @@ def legend(blocks: Iterable[Block], language: Language) -> list[Words]:
     return found
 
 
-_REDUCTIONS = frozenset({"mean", "max", "min", "Σ", "logsumexp"})
+_REDUCTIONS = frozenset({"mean", "max", "min", "Σ", "logsumexp", "cumsum", "reverse_cumsum"})
 
 
 def repetition_legend(blocks: Iterable[Block], language: Language) -> Words | None:

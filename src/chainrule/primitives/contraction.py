@@ -105,6 +105,9 @@ class Contract(Multilinear):
             return None
         left, right, output = left[len(batch) :], right[len(batch) :], output[len(batch) :]
         summed = [label for label in left if label in right]
+        if len(left) == len(right) == 2 and set(left) == set(right) and not output:
+            a, b = operands
+            return Call("tr", (Infix("", (a if left == right[::-1] else transposed(a), b)),))
         if len(left) > 2 or len(right) > 2 or (len(summed) != 1 and not (len(left) == len(right) == 1)):
             return None
         a, b = operands

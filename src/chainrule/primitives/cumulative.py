@@ -12,7 +12,7 @@ from chainrule.ir import ArrayType, DTypeError, Node, ShapeError, named_dim, sha
 from chainrule.primitives.base import Array, Example, Linear
 from chainrule.primitives.emitter import Accessor, Emitter
 from chainrule.primitives.layout import reshape
-from chainrule.primitives.notation import Call, Notation, Number, Symbol
+from chainrule.primitives.notation import Call, Notation, Number
 from chainrule.primitives.replication import as_floats, normalize_axes
 from chainrule.primitives.slicing import Pad, Slice
 
@@ -58,7 +58,7 @@ class CumulativeSum(Linear):
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         axes = (Number(self.axis),) if types[0].ndim > 1 else ()
-        return Call("cumsum", tuple(operands), subscript=(*axes, *((Symbol("←"),) if self.reverse else ())))
+        return Call("reverse_cumsum" if self.reverse else "cumsum", tuple(operands), subscript=axes)
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
         return CumulativeSum(self.axis, not self.reverse)(cotangent)

@@ -25,6 +25,13 @@ SUM_FLAGS = "reassoc contract"
 PRODUCT_FLAGS = "contract"
 """A product may be fused into a sum, but its factors stay in order: x·x may overflow where (x·y)·x does not."""
 
+FUSED_FLAGS = "contract"
+"""A sum may be fused with a product but stays in order.
+
+LLVM 22 gets sums wrong that may be both reordered and fused where they share a product: with x·y in two of them and c
+added to each, it turned a·b + x·y + c into a·b + x·y + 2·c in both.
+"""
+
 _FLOAT_PREDICATES = {"<": "olt", "<=": "ole", ">": "ogt", ">=": "oge", "==": "oeq", "!=": "une"}
 _INTEGER_PREDICATES = {"<": "slt", "<=": "sle", ">": "sgt", ">=": "sge", "==": "eq", "!=": "ne"}
 
@@ -51,7 +58,8 @@ class Arithmetic:
 
     def __init__(self, function: Function, width: int = 0, fuses: bool = False) -> None:
         self.function, self.width = function, width
-        self._sum_flags = SUM_FLAGS if fuses else ""
+        self._sum_flags = FUSED_FLAGS if fuses else ""
+        self._reduction_flags = FUSED_FLAGS if fuses else SUM_FLAGS
 
     def constant(self, value: float, dtype: DType) -> Value:
         return constant(value, vector(REGISTER_TYPES[dtype], self.width))
@@ -89,7 +97,7 @@ class Arithmetic:
     def combine(self, kind: ReductionKind, x: Value, y: Value) -> Value:
         """One step of a reduction. Its result is stored, never computed again, so that it may be fused."""
         if kind == "sum":
-            return self._binary("add", SUM_FLAGS, x, y)
+            return self._binary("add", self._reduction_flags, x, y)
         return self.maximum(x, y) if kind == "max" else self.minimum(x, y)
 
     def across(self, kind: ReductionKind, x: Value) -> Value:

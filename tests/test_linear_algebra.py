@@ -1,0 +1,124 @@
+"""Inverses, determinants, traces, diagonals and cumulative sums: textbook gradients, JAX's gradients, both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import chainrule as cr
+from chainrule.calculus import backward
+from chainrule.engines import get_engine
+from chainrule.primitives.linear_algebra import EXPANSION_LIMIT
+
+Array = NDArray[Any]
+RNG = np.random.default_rng(0)
+A = RNG.normal(size=(4, 4)) + 4 * np.eye(4)
+B, X = RNG.normal(size=(3, 5)), RNG.normal(size=(4, 3))
+BATCH = RNG.normal(size=(2, 3, 3)) + 3 * np.eye(3)
+V = RNG.normal(size=4)
+LONG = RNG.normal(size=(40, 3))
+
+LOSSES: dict[str, tuple[Callable[..., Any], tuple[Array, ...]]] = {
+    "quadratic form of the inverse": (lambda a, x: x @ np.linalg.inv(a) @ x, (A, V)),
+    "logarithm of the determinant": (lambda a: np.linalg.slogdet(a)[1], (A,)),
+    "logdet in a batch": (lambda a: np.sum(np.linalg.slogdet(a).logabsdet ** 2), (BATCH,)),
+    "determinant": (lambda a: np.sum(np.linalg.det(a) ** 2), (BATCH,)),
+    "trace of a product": (lambda a, x, b: np.trace(a @ x @ b[:, :4]) ** 2, (A, X, B)),
+    "trace of the inverse": (lambda a: np.trace(np.linalg.inv(a)), (A,)),
+    "trace of other axes": (lambda x: np.sum(np.trace(x, offset=1, axis1=0, axis2=2) ** 3), (BATCH,)),
+    "solve for a vector": (lambda a, b: np.sum(np.linalg.solve(a, b) ** 2), (A, V)),
+    "solve for columns": (lambda a, x: np.sum(np.linalg.solve(a, x) ** 3), (A, X)),
+    "diagonal": (lambda a: np.sum(np.diagonal(a, offset=-1) ** 3), (A,)),
+    "a vector on the diagonal": (lambda x: np.sum(np.diag(x) @ np.diag(x, 0) ** 2), (V,)),
+    "cumulative sum": (lambda x: np.sum(np.cumsum(x) ** 2), (V,)),
+    "cumulative sum along an axis": (lambda x: np.sum(np.cumsum(x, axis=0) ** 2), (LONG,)),
+    "sum from the other end": (lambda x: np.sum(np.cumsum(x[::-1], axis=-1) ** 2), (X,)),
+    "ridge regression": (
+        lambda x, y: np.sum((x @ np.linalg.solve(x.T @ x + np.eye(3), x.T @ y) - y) ** 2),
+        (X, V),
+    ),
+    "gaussian": (lambda s, x: 0.5 * cr.logdet(s @ s.T) + 0.5 * x @ np.linalg.inv(s @ s.T) @ x, (A, V)),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradients_agree_with_those_of_jax(name: str) -> None:
+    jax = pytest.importorskip("jax")
+    loss, arguments = LOSSES[name]
+    positions = tuple(range(len(arguments)))
+    found = cr.grad(loss, argnums=positions)(*arguments)
+    with jax.enable_x64(True):
+        places: dict[str, Any] = {"np": jax.numpy, "cr": _JaxNames(jax.numpy)}
+        translated = FunctionType(loss.__code__, {**loss.__globals__, **places})
+        expected = jax.grad(translated, argnums=positions)(*map(jax.numpy.asarray, arguments))
+    for actual, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(actual, wanted, rtol=1e-9, atol=1e-9 * float(np.max(np.abs(wanted))))
+    cr.check_grads(loss, arguments, rtol=1e-4)
+
+
+class _JaxNames:
+    """The functions of the package that the losses use, in JAX's terms."""
+
+    def __init__(self, numpy: Any) -> None:
+        self._numpy = numpy
+
+    def logdet(self, x: Any) -> Any:
+        return self._numpy.linalg.slogdet(x)[1]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_engines_agree(name: str) -> None:
+    loss, arguments = LOSSES[name]
+    program = cr.trace(loss, *(value.shape for value in arguments))
+    gradients = backward(program, program.inputs).gradient_program()
+    inputs = {node.name: value for node, value in zip(program.inputs, arguments, strict=True)}
+    results = [get_engine(engine).compile(gradients)(inputs) for engine in ("native", "reference")]
+    for native, reference in zip(*results, strict=True):
+        np.testing.assert_allclose(native, reference, rtol=1e-11, atol=1e-11 * float(np.max(np.abs(reference))))
+
+
+def test_elimination_chooses_pivots() -> None:
+    """Without an exchange of rows the first pivot here would be 1e-20, and nothing of the rest would be left."""
+    tiny = np.asarray([[1e-20, 1.0, 2.0], [1.0, 1.0, 1.0], [3.0, 1.0, 0.0]])
+    program = cr.trace(lambda a: (np.linalg.inv(a), np.linalg.det(a)), (3, 3))
+    native, reference = (get_engine(engine).compile(program)({"a": tiny}) for engine in ("native", "reference"))
+    for found, wanted in zip(native, reference, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-13)
+
+
+def test_a_matrix_that_is_too_large_for_generated_code_says_what_to_do() -> None:
+    size = EXPANSION_LIMIT + 1
+    program = cr.trace(lambda a: np.linalg.inv(a), (size, size))
+    inputs = {"a": np.eye(size)}
+    with pytest.raises(cr.EngineError, match=r'matrix of size \d+ is not written out.*use engine="reference"'):
+        get_engine("native").compile(program)
+    np.testing.assert_array_equal(get_engine("reference").compile(program)(inputs)[0], np.eye(size))
+    derivation = cr.derive(lambda a: cr.logdet(a), a=(size, size))
+    assert derivation.verify(points=1).ok
+
+
+CLASSICS: list[tuple[Callable[..., Any], dict[str, str], str]] = [
+    (lambda A, x: x @ np.linalg.inv(A) @ x, {"A": "n n", "x": "n"}, "∂L/∂A = −A⁻ᵀ x xᵀ A⁻ᵀ"),
+    (lambda X: cr.logdet(X), {"X": "n n"}, "∂L/∂X = X⁻ᵀ"),
+    (lambda X: np.linalg.det(X), {"X": "n n"}, "∂L/∂X = L · X⁻ᵀ"),
+    (lambda A, X, B: np.trace(A @ X @ B), {"A": "m n", "X": "n k", "B": "k m"}, "∂L/∂X = Aᵀ Bᵀ"),
+    (lambda X: np.trace(np.linalg.inv(X)), {"X": "n n"}, "∂L/∂X = −X⁻ᵀ X⁻ᵀ"),
+    (
+        lambda S, x: 0.5 * cr.logdet(S) + 0.5 * x @ np.linalg.inv(S) @ x,
+        {"S": "n n", "x": "n"},
+        "∂L/∂S = ½ S⁻ᵀ − ½ S⁻ᵀ x xᵀ S⁻ᵀ",
+    ),
+]
+
+
+@pytest.mark.parametrize(("loss", "shapes", "line"), CLASSICS)
+def test_classics_read_as_in_a_book_of_matrices(loss: Callable[..., Any], shapes: dict[str, str], line: str) -> None:
+    wanted = line[len("∂L/∂")]
+    derivation = cr.derive(loss, wrt=[wanted], **shapes)
+    assert line in derivation.text()
+    assert derivation.verify().ok
