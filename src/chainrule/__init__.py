@@ -32,10 +32,13 @@ from chainrule.functions import (
     softplus,
     take,
 )
+from chainrule.ir import PROGRAM_DISPLAYS as _PROGRAM_DISPLAYS
 from chainrule.ir import ChainruleError, DTypeError, Program, ProgramError, ShapeError
 from chainrule.trace import FormulaError, TraceError, trace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chainrule.derivation import Derivation, DerivationError, Verification, derive, equations
     from chainrule.engines import EngineError
     from chainrule.networks import MLP, NetworkError, NeuralNetwork
@@ -108,6 +111,26 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def _program_display(writer: str) -> "Callable[[Program], str]":
+    """What writes a program; it is loaded when a program is shown for the first time."""
+
+    def display(program: Program) -> str:
+        text: str = getattr(_import_module("chainrule.derivation"), writer)(program)
+        return text
+
+    return display
+
+
+_PROGRAM_DISPLAYS.update(
+    {
+        "text/plain": _program_display("equations"),
+        "text/html": _program_display("program_html"),
+        "text/latex": _program_display("program_latex"),
+        "text/markdown": _program_display("program_markdown"),
+    }
+)
 
 
 def __dir__() -> list[str]:

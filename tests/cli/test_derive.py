@@ -81,18 +81,47 @@ def test_a_parameter_with_a_default_value_needs_no_shape(run: Run, model: str) -
 
 @pytest.mark.parametrize("form", ["path", "matrix", "index"])
 @pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize("markup", ["text", "latex"])
+@pytest.mark.parametrize("markup", ["text", "latex", "markdown", "html", "json"])
 def test_every_form_language_and_format(run: Run, model: str, form: str, lang: str, markup: str) -> None:
     result = run("derive", f"{model}:loss", "--form", form, "--lang", lang, "--format", markup)
     assert result.exit_code == 0, result.output
     assert ("验证" if lang == "zh" else "Verified") in result.stdout
     if markup == "latex":
         assert result.stdout.rstrip().splitlines()[-1].startswith("% ")
+    if markup == "html":
+        assert result.stdout.endswith("</p></footer>\n</main>\n</body>\n</html>\n")
+    if markup == "json":
+        record = json.loads(result.stdout)
+        assert (record["form"], record["language"]) == (form, lang)
+        assert record["verification"]["verified"] is True
 
 
 def test_a_whole_latex_document(run: Run, model: str) -> None:
     result = run("derive", f"{model}:loss", "--format", "latex", "--standalone")
     assert "\\documentclass" in result.stdout
+
+
+@pytest.mark.parametrize("markup", ["text", "latex", "markdown", "html", "json"])
+def test_a_file_holds_what_would_be_printed(run: Run, model: str, markup: str) -> None:
+    printed = run("derive", f"{model}:loss", "--format", markup).stdout
+    result = run("derive", f"{model}:loss", "--format", markup, "--output", "out.txt")
+    assert result.exit_code == 0, result.output
+    assert Path("out.txt").read_text(encoding="utf-8") == printed
+    assert result.stdout.startswith("Verified: ")
+    assert [path.name for path in Path().iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_file_that_cannot_be_written_is_told_at_once(run: Run, model: str) -> None:
+    result = run("derive", f"{model}:loss", "--output", "nowhere/out.html")
+    assert result.exit_code == 2
+    assert "there is no folder nowhere" in result.output
+
+
+def test_the_report_holds_the_derivation_in_its_format(run: Run, model: str) -> None:
+    record = json.loads(run("derive", f"{model}:loss", "--json", "--format", "json").stdout)
+    assert record["derivation"]["schema"].startswith("chainrule derivation")
+    record = json.loads(run("derive", f"{model}:loss", "--json", "--format", "html").stdout)
+    assert record["derivation"].startswith("<!DOCTYPE html>")
 
 
 def test_one_json_object(run: Run, model: str) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import click
 
 from chainrule.cli.errors import CommandError
-from chainrule.cli.output import page_width, print_json
+from chainrule.cli.files import check_writable, replacing
+from chainrule.cli.output import page_width, print_json, wrapped
 from chainrule.cli.sentences import Language, language_option
 from chainrule.cli.targets import opened, target_options
 from chainrule.cli.verification import print_verification
-from chainrule.derivation import DETAILS, FORMS, Derivation, Detail, Form
+from chainrule.derivation import DETAILS, FORMS, Derivation, Detail, Form, Verification
+
+Markup: TypeAlias = Literal["text", "latex", "markdown", "html", "json"]
+MARKUPS: Final = ("text", "latex", "markdown", "html", "json")
 
 
 @click.command("derive")
@@ -22,9 +28,10 @@ from chainrule.derivation import DETAILS, FORMS, Derivation, Detail, Form
     "--detail", type=click.Choice(DETAILS), default="full", show_default=True, help="All the reasons, or as on a slide."
 )
 @language_option
-@click.option("--format", "markup", type=click.Choice(["text", "latex"]), default="text", show_default=True)
+@click.option("--format", "markup", type=click.Choice(MARKUPS), default="text", show_default=True, help="As what.")
 @click.option("--standalone", is_flag=True, help="With --format latex: a whole document.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@click.option("--output", metavar="FILE", help="Where to write it; standard output by default.")
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object, which holds the derivation.")
 def command(
     target: str,
     wrt: str | None,
@@ -32,8 +39,9 @@ def command(
     form: Form,
     detail: Detail,
     lang: Language,
-    markup: str,
+    markup: Markup,
     standalone: bool,
+    output: str | None,
     as_json: bool,
 ) -> int:
     """Derive the backward pass of a function, and verify every line of it.
@@ -43,36 +51,63 @@ def command(
 
     Or it is a formula, such as "norm(A @ x - b)^2" or "z = W @ x + b; sum(sigmoid(z))", which is parsed and never run:
     ' or .T transposes, @ is the matrix product, .* goes element by element. Shapes that follow may be left out.
+
+    --format html is a page of its own, markdown is for GitHub, json has every claim with its expressions as trees.
     """
     if standalone and markup != "latex":
         raise CommandError("--standalone makes a LaTeX document; add --format latex")
+    if output is not None:
+        check_writable(output)
     with opened(target, wrt, shapes) as subject:
         derivation = subject.derivation()
         verification = derivation.verify()
-    text = _written(derivation, form, lang, detail, markup, standalone)
+    style = Style(form, lang, detail, page_width() if output is None else 80)
+    written = _written(derivation, verification, style, markup, standalone)
+    if output is not None:
+        with replacing(output) as stream:
+            stream.write(written.encode())
     if as_json:
-        print_json(
-            {
-                "function": subject.name,
-                "form": form,
-                "derivation": text,
-                "lines": verification.lines,
-                "lines_checked": verification.lines_checked,
-                "points": verification.points,
-                "verified": verification.ok,
-                "worst_relative_error": verification.worst_relative_error,
-                "finite_difference_error": verification.finite_difference_error,
-            }
-        )
+        print_json(_report(subject.name, form, verification, json.loads(written) if markup == "json" else written))
+    elif output is not None:
+        print_verification(verification, lang)
     else:
-        click.echo(text.rstrip())
-        if markup == "text":
-            click.echo()
-        print_verification(verification, lang, as_comment=markup == "latex")
+        click.echo(written, nl=False)
     return 0 if verification.ok else 1
 
 
-def _written(derivation: Derivation, form: Form, lang: Language, detail: Detail, markup: str, standalone: bool) -> str:
+def _report(name: str, form: Form, verification: Verification, derivation: object) -> dict[str, object]:
+    return {
+        "function": name,
+        "form": form,
+        "derivation": derivation,
+        "lines": verification.lines,
+        "lines_checked": verification.lines_checked,
+        "points": verification.points,
+        "verified": verification.ok,
+        "worst_relative_error": verification.worst_relative_error,
+        "finite_difference_error": verification.finite_difference_error,
+    }
+
+
+class Style(NamedTuple):
+    """How a derivation is written, in columns where it is text."""
+
+    form: Form
+    lang: Language
+    detail: Detail
+    width: int
+
+
+def _written(derivation: Derivation, verification: Verification, style: Style, markup: Markup, standalone: bool) -> str:
+    """The derivation in a format, ending in the verdict in the way of that format."""
+    form, lang, detail, width = style
+    if markup == "html":
+        return derivation.html(form, lang, detail, verification)
+    if markup == "markdown":
+        return derivation.markdown(form, lang, detail, verification)
+    if markup == "json":
+        return derivation.json(form, lang, detail, verification, indent=1) + "\n"
+    verdict = verification.text(lang)
     if markup == "latex":
-        return derivation.latex(form, lang, standalone, detail)
-    return derivation.text(form, lang, page_width(), detail)
+        return f"{derivation.latex(form, lang, standalone, detail).rstrip()}\n% {verdict}\n"
+    return "\n".join([derivation.text(form, lang, width, detail), *wrapped(verdict, width), ""])

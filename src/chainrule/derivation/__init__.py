@@ -3,7 +3,7 @@
 from chainrule.derivation.derivation import Derivation, DerivationError, derive
 from chainrule.derivation.document import DETAILS, Detail
 from chainrule.derivation.forms import FORMS, Form
-from chainrule.derivation.listing import equations
+from chainrule.derivation.listing import equations, program_html, program_latex, program_markdown
 from chainrule.derivation.verify import Failure, Verification
 from chainrule.derivation.words import LANGUAGES, Language
 
@@ -20,4 +20,7 @@ __all__ = [
     "Verification",
     "derive",
     "equations",
+    "program_html",
+    "program_latex",
+    "program_markdown",
 ]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from chainrule.derivation.document import DETAILS, Detail, Document
 from chainrule.derivation.forms import FORMS, Form, Writer
+from chainrule.derivation.html import render_html
+from chainrule.derivation.json import json_text, render_json
 from chainrule.derivation.latex import render_latex
+from chainrule.derivation.markdown import render_markdown
 from chainrule.derivation.record import Record
 from chainrule.derivation.text import render_text
 from chainrule.derivation.upstream import with_upstream
 from chainrule.derivation.verify import Verification, Verifier
 from chainrule.derivation.words import LANGUAGES, Language
-from chainrule.ir import ChainruleError, Input, Program
+from chainrule.ir import ChainruleError, Input, Program, media_bundle
 from chainrule.trace import canonical_name, trace
 
 _WEIGHTS = ("W", "w", "θ", "theta", "beta", "β", "Theta", "Θ")
@@ -69,6 +72,45 @@ class Derivation:
         """The derivation as a LaTeX fragment, or as a document that compiles; Chinese needs XeLaTeX."""
         return render_latex(self.document(form, lang, detail), standalone)
 
+    def markdown(
+        self,
+        form: Form = "matrix",
+        lang: Language = "en",
+        detail: Detail = "full",
+        verification: Verification | None = None,
+        github: bool = True,
+    ) -> str:
+        """The derivation as Markdown that GitHub renders, ending in the outcome of `verification`.
+
+        With `github=False` formulas stand between dollars alone, as Jupyter, pandoc and most editors read them.
+        """
+        return render_markdown(self.document(form, lang, detail), _verdict(verification, lang), github)
+
+    def html(
+        self,
+        form: Form = "matrix",
+        lang: Language = "en",
+        detail: Detail = "full",
+        verification: Verification | None = None,
+    ) -> str:
+        """The derivation as one HTML file that needs nothing else; its footer says the outcome of `verification`."""
+        return render_html(self.document(form, lang, detail), _verdict(verification, lang))
+
+    def json(
+        self,
+        form: Form = "matrix",
+        lang: Language = "en",
+        detail: Detail = "full",
+        verification: Verification | None = None,
+        indent: int | None = None,
+    ) -> str:
+        """The derivation as JSON: claims with reasons, expressions as trees, the document, and the verification.
+
+        `json.loads` gives the object; the keys and the trees are described in `chainrule.derivation.json`.
+        """
+        document = self.document(form, lang, detail)
+        return json_text(render_json(self.record, document, form, verification), indent)
+
     def verify(self, points: int = 3, seed: int = 0) -> Verification:
         """Evaluate both sides of every line in float64 at random points, gradients against finite differences.
 
@@ -76,8 +118,26 @@ class Derivation:
         """
         return Verifier(self.record, seed).run(points)
 
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, str]:
+        return media_bundle(self, _DISPLAYS, include, exclude)
+
+    def __repr__(self) -> str:
+        wrt = ", ".join(symbol.name for symbol in self.record.backward.wrt)
+        return f"<Derivation of {self.record.loss.name} with respect to {wrt}>"
+
     def __str__(self) -> str:
         return self.text()
+
+
+_DISPLAYS: dict[str, Callable[[Derivation], str]] = {
+    "text/plain": Derivation.text,
+    "text/html": lambda derivation: render_html(derivation.document(), standalone=False),
+    "text/latex": Derivation.latex,
+    "text/markdown": lambda derivation: derivation.markdown(github=False),
+}
+"""How a derivation is written in each media type that notebooks ask for."""
 
 
 def derive(
@@ -152,6 +212,10 @@ def _parameters(program: Program, wrt: Sequence[str] | str | None) -> list[Input
     if not names:
         raise DerivationError("wrt names nothing; name at least one parameter to differentiate by")
     return [by_name[name] for name in dict.fromkeys(names)]
+
+
+def _verdict(verification: Verification | None, lang: Language) -> str:
+    return "" if verification is None else verification.text(lang)
 
 
 def _check_choice(name: str, choice: str, choices: Sequence[str]) -> None:

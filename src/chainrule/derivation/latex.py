@@ -9,45 +9,11 @@ import re
 from collections.abc import Sequence
 
 from chainrule.derivation.document import Block, Box, Document, Equation, Heading, Paragraph, Remark, Words
-from chainrule.derivation.writing import VULGAR_FRACTIONS, Pieces, Writer, break_lines, flat
-from chainrule.primitives import Call, Cases, Fraction, Indexed, Notation, Number, Symbol
+from chainrule.derivation.names import GREEK, is_shape, name_parts
+from chainrule.derivation.writing import NESTING, VULGAR_FRACTIONS, Pieces, Writer, break_lines, flat
+from chainrule.primitives import Call, Cases, Fraction, Indexed, Notation, Number, Pairing, Symbol
 
-_GREEK = {
-    "alpha": "α",
-    "beta": "β",
-    "gamma": "γ",
-    "delta": "δ",
-    "epsilon": "ε",
-    "zeta": "ζ",
-    "eta": "η",
-    "theta": "θ",
-    "iota": "ι",
-    "kappa": "κ",
-    "lambda": "λ",
-    "mu": "μ",
-    "nu": "ν",
-    "xi": "ξ",
-    "pi": "π",
-    "rho": "ρ",
-    "sigma": "σ",
-    "tau": "τ",
-    "upsilon": "υ",
-    "phi": "φ",
-    "chi": "χ",
-    "psi": "ψ",
-    "omega": "ω",
-    "Gamma": "Γ",
-    "Delta": "Δ",
-    "Theta": "Θ",
-    "Lambda": "Λ",
-    "Xi": "Ξ",
-    "Pi": "Π",
-    "Sigma": "Σ",
-    "Phi": "Φ",
-    "Psi": "Ψ",
-    "Omega": "Ω",
-}
-_COMMANDS = {letter: "\\" + name for name, letter in _GREEK.items()}
+_COMMANDS = {letter: "\\" + name for name, letter in GREEK.items()}
 _OPERATORS = {
     "−": "-",
     "⊙": r"\odot",
@@ -75,7 +41,13 @@ _OPERATORS = {
     "√": r"\surd",
 }
 _FUNCTIONS = {"exp", "ln", "tanh", "sin", "cos", "max", "min"}
-_DELIMITERS = {"abs": (r"\lvert ", r" \rvert"), "floor": (r"\lfloor ", r" \rfloor"), "sqrt": (r"\sqrt{", "}")}
+_DELIMITERS = {
+    "abs": (r"\lvert ", r" \rvert"),
+    "norm": (r"\lVert ", r" \rVert"),
+    "floor": (r"\lfloor ", r" \rfloor"),
+    "sqrt": (r"\sqrt{", "}"),
+    "√": (r"\sqrt{", "}"),
+}
 _ESCAPES = {character: "\\" + character for character in "{}$&#_%"}
 _ESCAPES |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
 _TALL = re.compile(r"\\(frac|sum|begin)(?![a-z])")
@@ -89,15 +61,27 @@ class LatexWriter(Writer):
     """Mathematics in LaTeX; `inline` is for a line of text, where fractions are written with a slash."""
 
     space = r" \, "
+    operator_command = r"\operatorname"
 
     def __init__(self, language: str = "en", inline: bool = False) -> None:
         super().__init__(language)
         self.stacked = not inline
+        self._inline = self if inline else type(self)(language, inline=True)
+
+    def pieces(self, notation: Notation, nesting: int = 0) -> Pieces:
+        if isinstance(notation, Pairing):  # its brackets grow as others do
+            return self._fenced(
+                *self.pairing_brackets(), self.arguments((notation.left, notation.right), nesting + NESTING)
+            )
+        return super().pieces(notation, nesting)
 
     def bracketed(self, inner: Pieces) -> Pieces:
-        # \left and \right would forbid a line break in between
-        size = ("\\Bigl", "\\Bigr") if self.stacked and _TALL.search(flat(inner)) else ("", "")
-        return [size[0] + "(", *inner, size[1] + ")"]
+        return self._fenced("(", ")", inner)
+
+    def _fenced(self, left: str, right: str, inner: Pieces) -> Pieces:
+        if self.stacked and _TALL.search(flat(inner)):  # \left and \right would forbid a line break in between
+            return ["\\Bigl" + left, *inner, "\\Bigr" + right.lstrip()]
+        return [left, *inner, right]
 
     def symbol(self, symbol: Symbol) -> str:
         return _subscripted(*_symbol_parts(symbol))
@@ -136,12 +120,14 @@ class LatexWriter(Writer):
         return [*base, f"^{{{self.write(exponent)}}}"]
 
     def fraction(self, notation: Fraction, nesting: int) -> Pieces:
-        upper = self.operand(notation.numerator, notation, 0, nesting)
-        lower = self.operand(notation.denominator, notation, 1, nesting)
-        return [rf"\frac{{{flat(upper)}}}{{{flat(lower)}}}"] if self.stacked else [*upper, " / ", *lower]
+        if self.stacked:  # what is within a fraction has a slash, since smaller ones are hard to read
+            upper, lower = self._inline.write(notation.numerator), self._inline.write(notation.denominator)
+            return [rf"\frac{{{upper}}}{{{lower}}}"]
+        numerator = self.operand(notation.numerator, notation, 0, nesting)
+        return [*numerator, " / ", *self.operand(notation.denominator, notation, 1, nesting)]
 
     def big_operator(self, operator: str, indices: Sequence[Notation]) -> str:
-        sign = r"\sum" if operator == "Σ" else _function(operator)
+        sign = r"\sum" if operator == "Σ" else self.function(operator)
         return sign + (f"_{{{','.join(map(self.write, indices))}}} " if indices else " ")
 
     def cases(self, notation: Cases, nesting: int) -> Pieces:
@@ -157,10 +143,18 @@ class LatexWriter(Writer):
         if notation.function in _DELIMITERS:
             left, right = _DELIMITERS[notation.function]
             return [left + flat(arguments) + right]
-        name = _function(notation.function) + "'" * notation.primes
+        name = self.function(notation.function) + "'" * notation.primes
         if notation.subscript:
             name += f"_{{{','.join(map(self.write, notation.subscript))}}}"
         return [name, *self.bracketed(arguments)]
+
+    def function(self, name: str) -> str:
+        """The name of a function: a command where LaTeX has one."""
+        if name in _FUNCTIONS:
+            return "\\" + name
+        if len(name) == 1:
+            return _COMMANDS.get(name, name)
+        return f"{self.operator_command}{{{_mathematics(name)}}}"
 
     def indexed(self, notation: Indexed, nesting: int) -> Pieces:
         written = [self.write(index) for index in notation.indices]
@@ -179,10 +173,10 @@ class LatexWriter(Writer):
 
 def _symbol_parts(symbol: Symbol) -> tuple[str, list[str]]:
     r"""A name as a letter and its subscripts: `W1` is W with 1, `a_hidden` is a with \mathrm{hidden}."""
-    if symbol.prefix == "δ":
-        word = re.fullmatch(r"[A-Za-z]{2,}", symbol.name)
-        return r"\delta", [symbol.name if symbol.name.isdigit() else _word(symbol.name) if word else _name(symbol.name)]
     head, subscripts = _name_parts(symbol.name)
+    if symbol.prefix == "δ":
+        word = len(symbol.name) > 1 and name_parts(symbol.name) == (symbol.name, ()) and symbol.name.isascii()
+        return r"\delta", [symbol.name if symbol.name.isdigit() else _word(symbol.name) if word else _name(symbol.name)]
     if symbol.prefix == "d":
         return r"\mathrm{d}" + head, subscripts
     return _mathematics(symbol.prefix) + head, subscripts
@@ -193,19 +187,15 @@ def _name(name: str) -> str:
 
 
 def _name_parts(name: str) -> tuple[str, list[str]]:
-    first, *rest = [part for part in name.split("_") if part] or [name]
-    match = re.fullmatch(r"([^\W\d_]+)(\d*)", first)
-    if match is None:
+    head, subscripts = name_parts(name)
+    if not head.isalpha():
         written = _mathematics(name).replace(":", "{:}")  # a colon of its own would be spaced as a relation
         return (written if len(name) == 1 else rf"\mathrm{{{written}}}"), []
-    letters, digits = match.groups()
-    return _letters(letters), [*([digits] if digits else []), *map(_subscript, rest)]
+    return _letters(head), list(map(_subscript, subscripts))
 
 
 def _letters(letters: str) -> str:
-    """The letters that a name begins with: one letter, the name of a Greek one, or a word."""
-    if letters in _GREEK:
-        return _COMMANDS[_GREEK[letters]]
+    """The letters that a name begins with: one letter or a word."""
     if len(letters) == 1 and (letters.isascii() or letters in _COMMANDS):
         return _COMMANDS.get(letters, letters)
     return rf"\mathit{{{letters}}}" if letters.isascii() else rf"\text{{{letters}}}"
@@ -214,7 +204,7 @@ def _letters(letters: str) -> str:
 def _subscript(part: str) -> str:
     if part.isdigit() or (len(part) == 1 and part.isascii()):
         return part
-    return _COMMANDS[_GREEK[part]] if part in _GREEK else _word(part)
+    return _COMMANDS.get(part) or _word(part)
 
 
 def _word(word: str) -> str:
@@ -223,15 +213,6 @@ def _word(word: str) -> str:
 
 def _subscripted(head: str, subscripts: Sequence[str]) -> str:
     return f"{head}_{{{','.join(subscripts)}}}" if subscripts else head
-
-
-def _function(function: str) -> str:
-    """The name of a function: a command where LaTeX has one."""
-    if function in _FUNCTIONS:
-        return "\\" + function
-    if len(function) == 1:
-        return _COMMANDS.get(function, function)
-    return rf"\operatorname{{{_mathematics(function)}}}"
 
 
 def _mathematics(text: str) -> str:
@@ -318,42 +299,49 @@ class _Page:
 
     def _sentence(self, words: Words) -> str:
         return "".join(
-            (_shape_mathematics(part) or escape(part)) if isinstance(part, str) else f"${self._inline.write(part)}$"
+            (shape_in_latex(part) or escape(part)) if isinstance(part, str) else f"${self._inline.write(part)}$"
             for part in words
         )
 
     def _row(self, equation: Equation) -> str:
-        """An equation with its equality signs aligned, its long sides broken, and its shape at the right."""
-        written = [self._writer.pieces(side) for side in equation.sides]
+        """An equation on its lines, with its shape as a tag."""
         shape = _shape(equation.shape)
-        first = flat(written[0])
-        room = _LINE - estimated_width(first)
-        single = " = ".join(map(flat, written[1:]))
-        if len(written) > 1 and estimated_width(single) + estimated_width(shape) <= room:
-            lines = [[single]]
-        else:
-            lines = [break_lines(side, max(room, _LINE // 2), estimated_width, "") for side in written[1:]]
-        if not lines:
-            return "  & " + " \\\\\n  &\\quad ".join(break_lines(written[0], _LINE, estimated_width, "")) + shape
-        broken = ["= " + " \\\\\n  &\\quad ".join(side) for side in lines]
-        broken[0] = broken[0].replace(" \\\\\n", shape + " \\\\\n", 1) if len(lines[0]) > 1 else broken[0] + shape
-        return f"  {first} &" + " \\\\\n  &".join(broken)
+        first, *others = aligned_lines(self._writer, equation, estimated_width(shape))
+        return " \\\\\n".join("  " + line for line in (first + shape, *others))
+
+
+def aligned_lines(writer: LatexWriter, equation: Equation, shape_width: int) -> list[str]:
+    """The lines of an equation: its equality signs marked with & to be aligned, its long sides broken.
+
+    A place `shape_width` letters wide is kept free at the end of a line that holds several sides.
+    """
+    first, *others = [writer.pieces(side) for side in equation.sides]
+    if not others:
+        start, *more = break_lines(first, _LINE, estimated_width, "")
+        return ["& " + start, *("&\\quad " + line for line in more)]
+    left = flat(first)
+    room = _LINE - estimated_width(left)
+    single = " = ".join(map(flat, others))
+    if estimated_width(single) + shape_width <= room:
+        return [f"{left} &= {single}"]
+    lines: list[str] = []
+    for side in others:
+        start, *more = break_lines(side, max(room, _LINE // 2), estimated_width, "")
+        lines += ["&= " + start, *("&\\quad " + line for line in more)]
+    return [f"{left} {lines[0]}", *lines[1:]]
 
 
 def _shape(shape: str) -> str:
     """A shape as the tag of a line."""
-    return rf" \tag*{{{_shape_mathematics(shape) or escape(shape)}}}" if shape else ""
+    return rf" \tag*{{{shape_in_latex(shape) or escape(shape)}}}" if shape else ""
 
 
-def _shape_mathematics(text: str) -> str:
-    """`n×h`, `(h×n)(n×o) = h×o` or a single letter as mathematics; nothing for other text."""
-    if not re.fullmatch(r"[A-Za-z]|(?=.*[×=])[\w×·()=+, -]+", text) or not text.translate(_SIGNS).isascii():
+def shape_in_latex(text: str) -> str:
+    """`n×h`, `(h×n)(n×o) = h×o` or a single letter as mathematics, in dollars; nothing for other text."""
+    if not is_shape(text):
         return ""
     named = re.sub(r"[^\W\d]\w*", lambda match: _name(match.group()), text)
     return "$" + re.sub("[×·]", lambda match: f" {_OPERATORS[match.group()]} ", named) + "$"
-
-
-_SIGNS = str.maketrans("×·", "xx")
 
 
 def estimated_width(latex: str) -> int:

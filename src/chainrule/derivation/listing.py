@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from chainrule.derivation.notate import literal, scaled
+from collections.abc import Iterator
+
+from chainrule.derivation.document import Document, Equation, Paragraph, Words
+from chainrule.derivation.html import render_html
+from chainrule.derivation.latex import render_latex
+from chainrule.derivation.markdown import render_markdown
+from chainrule.derivation.notate import literal, scaled, shape_of
 from chainrule.derivation.text import text_of
+from chainrule.derivation.words import join, say
 from chainrule.ir import Apply, Const, Node, Program, topological_order
 from chainrule.primitives import Notation, Partial, Symbol
 
@@ -21,16 +28,48 @@ def equations(program: Program) -> str:
     z = X W + b
     output1 = 1 / (1 + z²)
     """
+    return "\n".join(f"{left.name} = {text_of(right)}" for left, right, _ in _lines(program))
+
+
+def program_html(program: Program) -> str:
+    """`program` as an element for a page: the shapes of its inputs, and its equations with theirs."""
+    return render_html(_document(program), standalone=False)
+
+
+def program_latex(program: Program) -> str:
+    """`program` as a LaTeX fragment."""
+    return render_latex(_document(program))
+
+
+def program_markdown(program: Program) -> str:
+    """`program` as Markdown with formulas between dollars."""
+    return render_markdown(_document(program), github=False)
+
+
+def _document(program: Program) -> Document:
+    shapes: list[Words] = []
+    for node in program.inputs:
+        symbol, shape = _symbol(node.name), shape_of(node.type)
+        shapes.append(
+            say("en", "length of", symbol, shape)
+            if node.type.ndim == 1
+            else say("en", "shape of", symbol, shape or say("en", "scalar"))
+        )
+    lines = [Equation((left, right), shape_of(node.type)) for left, right, node in _lines(program)]
+    return Document((Paragraph(say("en", "shapes", join("en", shapes))), *lines), "en")
+
+
+def _lines(program: Program) -> Iterator[tuple[Symbol, Notation, Node]]:
+    """The name of each value that has one, what it is, and its node."""
     unnamed = [node for node in program.outputs if isinstance(node, Apply) and node not in program.names]
     names = {node: name.replace(" ", "_") for node, name in program.names.items() if isinstance(node, Apply)}
     names.update({node: f"output{k}" for k, node in enumerate(unnamed, 1)})
     symbols: dict[Node, Notation] = {node: _symbol(node.name) for node in program.inputs}
-    lines = []
     for node in program.nodes:
         if node in names:
-            lines.append(f"{names[node]} = {text_of(_notation(node, symbols))}")
-            symbols[node] = Symbol(names[node])
-    return "\n".join(lines)
+            symbol = Symbol(names[node])
+            yield symbol, _notation(node, symbols), node
+            symbols[node] = symbol
 
 
 def _symbol(name: str) -> Notation:

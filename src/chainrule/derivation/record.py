@@ -75,11 +75,12 @@ Kind: TypeAlias = Literal[
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """`left = right`, of a kind that says which reason is given for it."""
+    """`left = right`, of a kind that says which reason is given for it; `rule` is the name of a rewrite's rule."""
 
     kind: Kind
     left: Quantity
     right: Node
+    rule: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,7 +307,7 @@ def _linear_map(contribution: Contribution, derivative: Input | None) -> Node:
 
 
 def _rewrite_claim(rewrite: Rewrite) -> Claim:
-    return Claim("rewrite", Expression(rewrite.before), rewrite.after)
+    return Claim("rewrite", Expression(rewrite.before), rewrite.after, rewrite.rule)
 
 
 def inner(left: Node, right: Node) -> Node:

@@ -64,6 +64,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "(the inner product) gives its transpose, and with it the gradient.",
         "{0} 由下式定义：只有 {2} 改变时，{1}。把线性映射移到内积的另一侧就得到它的转置，梯度由此而来。",
     ),
+    "contents": ("Contents", "目录"),
+    "shape label": ("shape: ", "形状："),
     "factors": ("The factors", "链式法则的各个因子"),
     "chains": (
         "The chains",
@@ -160,6 +162,24 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Chain rule: the gradients, from the loss backwards",
         "链式法则：从损失开始反向求梯度",
     ),
+    "claim abbreviation": ("a name for what is used again", "重复出现的式子，另取一名"),
+    "claim forward": ("an equation of the forward pass", "前向传播的等式"),
+    "claim differential": ("the differential of an equation of the forward pass", "前向传播等式的微分"),
+    "claim derivative": (
+        "the derivative of an activation, written with values of the forward pass",
+        "激活函数的导数，用前向传播的值表示",
+    ),
+    "claim pairing": (
+        "the linear map moved to the other side of the inner product, which transposes it",
+        "线性映射移到内积另一侧，即取转置",
+    ),
+    "claim chain": ("the chain rule: the contributions of all uses add up", "链式法则：各处的贡献相加"),
+    "claim merge": ("the later gradients written out, and simplified", "代入后面的梯度并化简"),
+    "claim rewrite": ("the identity “{0}”", "恒等式“{0}”"),
+    "claim path": ("the product of the factors along one chain", "一条链上各因子的乘积"),
+    "claim gradient": ("the gradient written out", "梯度的完整写法"),
+    "claim element": ("the same, element by element", "逐元素写出"),
+    "claim remark": ("what a remark states", "附注中的等式"),
     "verified": (
         "Verified: all {0} lines hold at {1} random points (every line of the three forms, and the pairings and "
         "rewrites behind them); worst relative error {2}; derivatives agree with finite differences to {3}.",

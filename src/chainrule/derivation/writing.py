@@ -60,11 +60,13 @@ class Writer(ABC):
     """Turns mathematics into pieces of a line; a renderer says how each form looks.
 
     `stacked` tells that fractions are written one part over the other, and so need no brackets of their own;
-    `space` stands between the factors of a product; `language` is that of the few words in mathematics.
+    `space` stands between the factors of a product, `comma` between arguments; `language` is that of the few words in
+    mathematics.
     """
 
     stacked = False
     space = " "
+    comma = ","
 
     def __init__(self, language: str = "en") -> None:
         self.language = language
@@ -115,7 +117,7 @@ class Writer(ABC):
         result: Pieces = []
         for position, argument in enumerate(arguments):
             if position:
-                result += [",", Break(nesting)]
+                result += [self.comma, Break(nesting)]
             inner = self.pieces(argument, nesting)
             result += self.bracketed(inner) if isinstance(argument, Cases) else inner
         return result
@@ -381,7 +383,7 @@ class _Breaker:
         if not depths or measure(flat(pieces)) <= width:
             return [flat(pieces)]
         lines: list[str] = []
-        for number, (separator, chunk) in enumerate(_chunks(pieces, min(depths))):
+        for number, (separator, chunk) in enumerate(chunks(pieces, min(depths))):
             text = flat(chunk)
             if number and measure(lines[-1] + separator + text) <= width:
                 lines[-1] += separator + text
@@ -408,12 +410,12 @@ class _Breaker:
         return [head + inner[0], *(" " * column + line for line in inner[1:])]
 
 
-def _chunks(pieces: tuple[str | Break, ...], depth: int) -> list[tuple[str, tuple[str | Break, ...]]]:
+def chunks(pieces: Sequence[str | Break], depth: int) -> list[tuple[str, tuple[str | Break, ...]]]:
     """The pieces between the breaks of one depth, each with what stands before it where the line is not broken."""
-    chunks: list[tuple[str, list[str | Break]]] = [("", [])]
+    parts: list[tuple[str, list[str | Break]]] = [("", [])]
     for piece in pieces:
         if isinstance(piece, Break) and piece.depth == depth:
-            chunks.append((piece.flat, []))
+            parts.append((piece.flat, []))
         else:
-            chunks[-1][1].append(piece)
-    return [(separator, tuple(chunk)) for separator, chunk in chunks]
+            parts[-1][1].append(piece)
+    return [(separator, tuple(part)) for separator, part in parts]

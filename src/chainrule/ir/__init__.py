@@ -1,14 +1,16 @@
 """The language: types, nodes, programs. It knows no primitive and imports nothing of the project."""
 
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, dim_quotient, named_dim
+from chainrule.ir.display import media_bundle
 from chainrule.ir.errors import ChainruleError, DTypeError, ProgramError, ShapeError
 from chainrule.ir.locks import fork_safe_lock
 from chainrule.ir.nodes import OPERATORS, Apply, Const, Input, Node, Operand
-from chainrule.ir.program import Program, rebuild, rebuild_all, substitute, topological_order
+from chainrule.ir.program import PROGRAM_DISPLAYS, Program, rebuild, rebuild_all, substitute, topological_order
 from chainrule.ir.types import ArrayType, DType, Shape, concrete, parse_shape, shape_text
 
 __all__ = [
     "OPERATORS",
+    "PROGRAM_DISPLAYS",
     "Apply",
     "ArrayType",
     "ChainruleError",
@@ -29,6 +31,7 @@ __all__ = [
     "dim_product",
     "dim_quotient",
     "fork_safe_lock",
+    "media_bundle",
     "named_dim",
     "parse_shape",
     "rebuild",

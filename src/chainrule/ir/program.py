@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim
+from chainrule.ir.display import media_bundle
 from chainrule.ir.errors import ProgramError
 from chainrule.ir.nodes import Apply, Const, Input, Node
 from chainrule.ir.types import ArrayType, DType
@@ -72,6 +73,10 @@ def substitute(outputs: Sequence[Node], mapping: Mapping[Node, Node]) -> tuple[N
     return rebuild(outputs, mapping.get)
 
 
+PROGRAM_DISPLAYS: dict[str, Callable[[Program], str]] = {}
+"""How a program is written in each media type; the package, which knows who writes mathematics, fills it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Program:
     """A function of `inputs`, given by the expressions `outputs`; `names` are the user's names of intermediates."""
@@ -105,6 +110,11 @@ class Program:
                 return node
         known = ", ".join(node.name for node in self.inputs)
         raise ProgramError(f"there is no input named {name!r}; the inputs are {known}")
+
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, str]:
+        return media_bundle(self, PROGRAM_DISPLAYS, include, exclude)
 
     def check(self) -> Program:
         """Check that inputs are declared once, that nodes are of known kinds, and that every type is as derived."""

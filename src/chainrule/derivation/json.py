@@ -1,0 +1,258 @@
+"""A derivation as JSON: its claims, with both sides as trees, and the document that a reader sees.
+
+A tree is an object: `{"input": "W1"}`, `{"constant": 0.5}` or `{"op": "contract", "parameters": {…}, "operands": […]}`,
+each with its `shape` and `dtype`. An application that a tree holds more than once carries an `id` where it comes first,
+in the order of the text, and is `{"ref": id}` afterwards. Sizes are numbers, or names and polynomials of them as
+strings: `"n"`, `"2·h+1"`. `op` is the name of the primitive's class in small letters; `parameters` are its fields.
+Numbers that JSON lacks are the strings `"inf"`, `"-inf"` and `"nan"`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections import Counter
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from chainrule.derivation.document import Block, Box, Document, Equation, Heading, Remark, Words
+from chainrule.derivation.latex import latex_of
+from chainrule.derivation.notate import Notator
+from chainrule.derivation.record import (
+    Claim,
+    Expression,
+    LossDerivative,
+    PathDerivative,
+    Quantity,
+    Record,
+    StageDerivative,
+    StageDifferential,
+)
+from chainrule.derivation.text import text_of
+from chainrule.derivation.upstream import is_upstream
+from chainrule.derivation.verify import Verification
+from chainrule.derivation.words import Language, say
+from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, SymbolicDim, topological_order
+from chainrule.primitives import Infix, Notation, Partial, Symbol
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | int | bool | None"
+
+SCHEMA = "chainrule derivation 1"
+
+
+def render_json(record: Record, document: Document, form: str, verification: Verification | None) -> dict[str, Json]:
+    """The derivation as an object that `json.dumps` writes."""
+    claims = _Claims(record, document.language)
+    result: dict[str, Json] = {
+        "schema": SCHEMA,
+        "language": document.language,
+        "form": form,
+        "loss": record.loss.name,
+        "wrt": [symbol.name for symbol in record.backward.wrt],
+        "sizes": list(record.program.dim_names),
+        "inputs": [{"name": node.name, **_type(node.type)} for node in record.program.inputs],
+        "symbols": claims.symbols(),
+        "claims": claims.all(),
+        "document": [block for each in document.blocks for block in _blocks(each, document.language)],
+        "verification": None if verification is None else _outcome(verification, document.language),
+    }
+    return result
+
+
+def _outcome(verification: Verification, language: str) -> dict[str, Json]:
+    return {
+        "verified": verification.ok,
+        "lines": verification.lines,
+        "lines_checked": verification.lines_checked,
+        "points": verification.points,
+        "worst_relative_error": _number(verification.worst_relative_error),
+        "finite_difference_error": _number(verification.finite_difference_error),
+        "failures": [
+            {"claim": failure.line, "relative_error": _number(failure.relative_error)}
+            for failure in verification.failures
+        ],
+        "text": verification.text("zh" if language == "zh" else "en"),
+    }
+
+
+class _Claims:
+    """Writes the claims of one record."""
+
+    def __init__(self, record: Record, language: str) -> None:
+        self._record = record
+        self._language: Language = "zh" if language == "zh" else "en"
+        self._notator = Notator(record)
+        self._inputs: dict[Input, None] = {}
+
+    def symbols(self) -> list[Json]:
+        """What the inputs of the trees stand for, beyond the inputs of the function."""
+        record = self._record
+        symbols: list[Json] = []
+
+        def add(node: Input, quantity: dict[str, Json]) -> None:
+            symbols.append({"name": node.name, **quantity, **self._written(self._notator.symbol(node))})
+
+        for node in record.program.inputs:
+            if is_upstream(node):
+                add(node, {"quantity": "given gradient"})
+        for stage in record.stages:
+            add(stage.stage.symbol, {"quantity": "value", "of": stage.stage.name})
+            if stage.derivative_symbol is not None:
+                add(stage.derivative_symbol, {"quantity": "derivative", "of": stage.stage.name})
+        for entry in record.backward.accumulations:
+            add(entry.cotangent, {"quantity": "gradient", "of": record.loss.name, "by": entry.symbol.name})
+            for contribution in entry.contributions[:1]:
+                assert isinstance(contribution.tangent, Input)
+                add(contribution.tangent, {"quantity": "change", "of": entry.symbol.name})
+        return symbols
+
+    def all(self) -> list[Json]:
+        """Every claim, in reading order, under the number that a verification calls it by."""
+        return [self._claim(number, claim) for number, claim in enumerate(self._record.claims, start=1)]
+
+    def _claim(self, number: int, claim: Claim) -> Json:
+        right = self._notator.of(claim.right, explicit=True)
+        sides = Infix("=", (self._left(claim.left), right))
+        reason = "".join(map(str, say(self._language, f"claim {claim.kind}", claim.rule)))
+        return {
+            "number": number,
+            "kind": claim.kind,
+            "left": self._quantity(claim.left),
+            "right": tree(claim.right),
+            "reason": reason,
+            **self._written(sides),
+        }
+
+    def _written(self, notation: Notation) -> dict[str, Json]:
+        return {"text": text_of(notation, self._language), "latex": latex_of(notation, self._language)}
+
+    def _left(self, quantity: Quantity) -> Notation:
+        """A left side as mathematics."""
+        if isinstance(quantity, Expression):
+            return self._notator.of(quantity.node, explicit=True)
+        if isinstance(quantity, LossDerivative):
+            return self._notator.partial(quantity.symbol)
+        if isinstance(quantity, StageDerivative):
+            return self._notator.symbol(quantity.symbol)
+        if isinstance(quantity, PathDerivative):
+            factors = [Partial(Symbol(c.stage.name), Symbol(c.operand.name)) for c in quantity.path]
+            return Infix("·", tuple(factors)) if len(factors) > 1 else factors[0]
+        return Symbol(quantity.stage.name, "d" if isinstance(quantity, StageDifferential) else "")
+
+    def _quantity(self, quantity: Quantity) -> dict[str, Json]:
+        """A left side as data: what is computed, of what, by what."""
+        if isinstance(quantity, Expression):
+            return {"quantity": "expression", "expression": tree(quantity.node)}
+        if isinstance(quantity, LossDerivative):
+            return {"quantity": "gradient", "of": self._record.loss.name, "by": quantity.symbol.name}
+        if isinstance(quantity, PathDerivative):
+            names: list[Json] = [contribution.stage.name for contribution in quantity.path]
+            return {"quantity": "path", "through": [*names, *(c.operand.name for c in quantity.path[-1:])]}
+        if isinstance(quantity, StageDifferential):
+            return {"quantity": "differential", "of": quantity.stage.name, "in": [o.name for o in quantity.operands]}
+        if isinstance(quantity, StageDerivative):
+            return {"quantity": "derivative", "of": quantity.stage.name}
+        return {"quantity": "value", "of": quantity.stage.name}
+
+
+def _blocks(block: Block, language: str) -> list[Json]:
+    """A block of the document; a box as its blocks, marked as results."""
+    if isinstance(block, Box):
+        inner = [each for part in block.blocks for each in _blocks(part, language)]
+        return [{**each, "result": True} for each in inner if isinstance(each, dict)]
+    if isinstance(block, Equation):
+        return [
+            {
+                "block": "equation",
+                "sides": [{"text": text_of(side, language), "latex": latex_of(side, language)} for side in block.sides],
+                "shape": block.shape,
+                "reasons": [_plain(reason, language) for reason in block.reasons],
+            }
+        ]
+    if isinstance(block, Heading):
+        return [{"block": "heading", "level": block.level, "text": _plain(block.words, language)}]
+    kind = "remark" if isinstance(block, Remark) else "paragraph"
+    return [{"block": kind, "text": _plain(block.words, language)}]
+
+
+def _plain(words: Words, language: str) -> str:
+    return "".join(part if isinstance(part, str) else text_of(part, language) for part in words)
+
+
+def tree(root: Node) -> dict[str, Json]:
+    """An expression as nested objects."""
+    uses = Counter(
+        operand for node in topological_order([root]) if isinstance(node, Apply) for operand in node.operands
+    )
+    shared: dict[Node, int] = {}
+    result: dict[str, Json] = {}
+    pending: list[tuple[Node, dict[str, Json]]] = [(root, result)]
+    while pending:
+        node, entry = pending.pop()
+        if node in shared:
+            entry["ref"] = shared[node]
+            continue
+        if isinstance(node, Apply):
+            if uses[node] > 1:
+                shared[node] = entry["id"] = len(shared) + 1
+            operands: list[tuple[Node, dict[str, Json]]] = [(operand, {}) for operand in node.operands]
+            entry |= {"op": operation_name(type(node.primitive)), "parameters": _parameters(node.primitive)}
+            entry["operands"] = [written for _, written in operands]
+            pending += reversed(operands)
+        elif isinstance(node, Input):
+            entry["input"] = node.name
+        else:
+            assert isinstance(node, Const)
+            entry["constant"] = _parameter(node.value)
+        entry |= _type(node.type)
+    return result
+
+
+def operation_name(primitive: type) -> str:
+    """The name of a primitive's class in small letters.
+
+    >>> operation_name(type("ScatterAdd", (), {}))
+    'scatter_add'
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", primitive.__name__).lower()
+
+
+def _type(type_: ArrayType) -> dict[str, Json]:
+    return {"shape": [_parameter(dim) for dim in type_.shape], "dtype": type_.dtype.value}
+
+
+def _parameters(primitive: Any) -> dict[str, Json]:
+    return {field.name: _parameter(getattr(primitive, field.name)) for field in dataclasses.fields(primitive)}
+
+
+def _parameter(value: Any) -> Json:
+    """A static parameter or a literal."""
+    if isinstance(value, SymbolicDim):
+        return str(value)
+    if isinstance(value, DType):
+        return str(value.value)
+    if isinstance(value, tuple):
+        return [_parameter(entry) for entry in value]
+    if isinstance(value, np.ndarray):
+        return _parameter(_as_tuples(value.tolist()))
+    if isinstance(value, float):
+        return _number(value)
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    raise TypeError(f"a parameter of type {type(value).__name__} has no form in JSON")
+
+
+def _as_tuples(entries: Any) -> Any:
+    return tuple(map(_as_tuples, entries)) if isinstance(entries, list) else entries
+
+
+def _number(value: float) -> Json:
+    return float(value) if math.isfinite(value) else str(float(value))
+
+
+def json_text(value: Json, indent: int | None = None) -> str:
+    """`value` written as JSON."""
+    return json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)

@@ -1,0 +1,72 @@
+"""How a user's name is set in mathematics: a letter or a word, and its subscripts.
+
+`W1` is W with the subscript 1, `a_hidden` is a with hidden, and the names of Greek letters stand for the letters.
+"""
+
+from __future__ import annotations
+
+import re
+
+GREEK = {
+    "alpha": "α",
+    "beta": "β",
+    "gamma": "γ",
+    "delta": "δ",
+    "epsilon": "ε",
+    "zeta": "ζ",
+    "eta": "η",
+    "theta": "θ",
+    "iota": "ι",
+    "kappa": "κ",
+    "lambda": "λ",
+    "mu": "μ",
+    "nu": "ν",
+    "xi": "ξ",
+    "pi": "π",
+    "rho": "ρ",
+    "sigma": "σ",
+    "tau": "τ",
+    "upsilon": "υ",
+    "phi": "φ",
+    "chi": "χ",
+    "psi": "ψ",
+    "omega": "ω",
+    "Gamma": "Γ",
+    "Delta": "Δ",
+    "Theta": "Θ",
+    "Lambda": "Λ",
+    "Xi": "Ξ",
+    "Pi": "Π",
+    "Sigma": "Σ",
+    "Phi": "Φ",
+    "Psi": "Ψ",
+    "Omega": "Ω",
+}
+
+
+def name_parts(name: str) -> tuple[str, tuple[str, ...]]:
+    """A name as what is written on the line, and its subscripts; a name of another build has none.
+
+    A letter after one of those that weights, biases and pre-activations are called by is a subscript too.
+
+    >>> name_parts("theta_hidden2")
+    ('θ', ('hidden2',))
+    >>> name_parts("WQ")
+    ('W', ('Q',))
+    """
+    first, *rest = [part for part in name.split("_") if part] or [name]
+    match = re.fullmatch(r"([^\W\d_]+)(\d*)", first)
+    if match is None:
+        return name, ()
+    letters, digits = match.groups()
+    if re.fullmatch(r"[WUVbz][A-Za-z]", letters):
+        letters, digits = letters[0], letters[1] + digits
+    return GREEK.get(letters, letters), (*([digits] if digits else []), *(GREEK.get(part, part) for part in rest))
+
+
+def is_shape(text: str) -> bool:
+    """Whether a piece of a sentence is a shape, as `n×h`, `(h×n)(n×o) = h×o` or a single letter."""
+    return re.fullmatch(r"[A-Za-z]|(?=.*[×=])[\w×·()=+, -]+", text) is not None and text.translate(_SIGNS).isascii()
+
+
+_SIGNS = str.maketrans("×·", "xx")
