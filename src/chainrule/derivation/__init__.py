@@ -4,6 +4,7 @@ from chainrule.derivation.derivation import Derivation, DerivationError, derive
 from chainrule.derivation.document import DETAILS, Detail
 from chainrule.derivation.forms import FORMS, Form
 from chainrule.derivation.listing import equations, program_html, program_latex, program_markdown
+from chainrule.derivation.upstream import is_upstream, output_name
 from chainrule.derivation.verify import Failure, Verification
 from chainrule.derivation.words import LANGUAGES, Language
 
@@ -20,6 +21,8 @@ __all__ = [
     "Verification",
     "derive",
     "equations",
+    "is_upstream",
+    "output_name",
     "program_html",
     "program_latex",
     "program_markdown",

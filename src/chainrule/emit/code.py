@@ -1,0 +1,130 @@
+"""Pieces of source code that know how tightly they bind, so that brackets stand only where they are needed.
+
+Products and sums are kept as lists of factors and terms: `a * (b * c)` is written without the brackets, since the
+numbers are the same but for rounding, while a matrix product inside keeps its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Level(IntEnum):
+    """How tightly an operator binds, in Python and in C, the loosest first."""
+
+    CHOICE = 0
+    OR = 1
+    AND = 2
+    COMPARISON = 3
+    BIT_OR = 4
+    BIT_AND = 5
+    SUM = 6
+    PRODUCT = 7
+    MATRIX = 8
+    SIGN = 9
+    POWER = 10
+    ATOM = 11
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text that binds as `level` says; of a sum or product, `parts` are its terms with their operators."""
+
+    text: str
+    level: Level = Level.ATOM
+    parts: tuple[tuple[str, Code], ...] = ()
+
+    def at(self, level: Level) -> str:
+        """The text, in brackets if it binds less tightly than `level`."""
+        return self.text if self.level >= level else f"({self.text})"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def atom(text: str) -> Code:
+    """A name, a call, or anything else that needs no brackets."""
+    return Code(text)
+
+
+def call(function: str, *arguments: Code | str, **options: str) -> Code:
+    """`function(a, b, axis=0)`."""
+    given = [*map(str, arguments), *(f"{name}={value}" for name, value in options.items())]
+    return Code(f"{function}({', '.join(given)})")
+
+
+def method(x: Code, name: str, *arguments: Code | str, **options: str) -> Code:
+    """`x.name(a, axis=0)`."""
+    return call(f"{x.at(Level.ATOM)}.{name}", *arguments, **options)
+
+
+def attribute(x: Code, name: str) -> Code:
+    """`x.name`."""
+    return Code(f"{x.at(Level.ATOM)}.{name}")
+
+
+def product(x: Code, y: Code) -> Code:
+    """`x * y`."""
+    first = [*_parts(x, Level.PRODUCT, "*")]
+    return _joined([*first, *_parts(y, Level.PRODUCT, "*")], Level.PRODUCT)
+
+
+def quotient(x: Code, y: Code) -> Code:
+    """`x / y`."""
+    return _joined([*_parts(x, Level.PRODUCT, "*"), ("/", y)], Level.PRODUCT)
+
+
+def total(x: Code, y: Code) -> Code:
+    """`x + y`."""
+    return _joined([*_parts(x, Level.SUM, "+"), *_parts(y, Level.SUM, "+")], Level.SUM)
+
+
+def difference(x: Code, y: Code) -> Code:
+    """`x - y`."""
+    return _joined([*_parts(x, Level.SUM, "+"), ("-", y)], Level.SUM)
+
+
+def negative(x: Code) -> Code:
+    """`-x`; of a product, the sign stands in front of its first factor."""
+    if x.level is Level.PRODUCT and x.parts:
+        (operator, first), *rest = x.parts
+        return _joined([(operator, negative(first)), *rest], Level.PRODUCT)
+    return Code(f"-{x.at(Level.SIGN)}", Level.SIGN)
+
+
+def binary(operator: str, x: Code, y: Code, level: Level) -> Code:
+    """An operator that associates to the left."""
+    above = Level(level + 1)
+    left = x.at(above if level is Level.COMPARISON else level)
+    return Code(f"{left} {operator} {y.at(above)}", level)
+
+
+def matrix_product(x: Code, y: Code) -> Code:
+    """`x @ y`; a product with numbers beside it gets brackets, though Python would not need all of them."""
+    return Code(f"{x.at(Level.MATRIX)} @ {y.at(Level.SIGN)}", Level.MATRIX)
+
+
+def power(x: Code, exponent: Code) -> Code:
+    """`x ** exponent`."""
+    base, raised = x.at(Level.ATOM), exponent.at(Level.SIGN)
+    simple = all(part.replace(".", "").replace("_", "").isalnum() for part in (base, raised))
+    return Code(f"{base}**{raised}" if simple else f"{base} ** {raised}", Level.POWER)
+
+
+def _parts(x: Code, level: Level, operator: str) -> Sequence[tuple[str, Code]]:
+    if x.level is level and x.parts:
+        (_, first), *rest = x.parts
+        return [(operator, first), *rest]
+    return [(operator, x)]
+
+
+def _joined(parts: Sequence[tuple[str, Code]], level: Level) -> Code:
+    above = Level(level + 1)
+    # A matrix product may begin a product; further on, brackets keep it whole. So they do with a sign in a sum.
+    text = parts[0][1].at(above)
+    for operator, part in parts[1:]:
+        needed = Level.SIGN if level is Level.PRODUCT else above
+        text += f" {operator} {part.at(needed)}"
+    return Code(text, level, tuple(parts))

@@ -1,0 +1,72 @@
+"""A function in JAX with a backward pass of its own: `jax.custom_vjp`."""
+
+from __future__ import annotations
+
+from chainrule.derivation import Derivation
+from chainrule.emit.expressions import name_of
+from chainrule.emit.jax_writer import JaxWriter
+from chainrule.emit.layout import block, bracketed, docstring
+from chainrule.emit.numpy_writer import HELPERS
+from chainrule.emit.passes import find_passes
+from chainrule.emit.python_file import (
+    backward_body,
+    body,
+    gradients_sentence,
+    heading,
+    imports,
+    parameters,
+    shapes_of,
+    tuple_tail,
+    unpacked,
+    what_it_gives,
+)
+
+_RESERVED = ("jax", "jnp", "math", "saved", "cotangents", *HELPERS)
+
+
+def jax_source(derivation: Derivation, name: str) -> str:
+    """The function `name`, whose gradient is the one that was derived."""
+    sizes: dict[str, str] = {}
+    ahead, back = f"{name}_forward", f"{name}_backward"
+    passes = find_passes(derivation, (*_RESERVED, name, ahead, back), with_seed=True, writer=JaxWriter)
+    backward, backward_lines, saved = backward_body(passes, JaxWriter, sizes)
+    arguments = [argument.variable for argument in passes.arguments]
+    forward = JaxWriter(passes.names, arguments, sizes)
+    forward_lines = body(forward, passes.forward, arguments)
+    kept, names, outputs = ([name_of(x) for x in group] for group in (saved, arguments, passes.outputs))
+    seeds = [name_of(x) for x in passes.seeds]
+    found = dict(zip((a.name for a in passes.differentiated), map(name_of, passes.gradients), strict=True))
+    gradients = [found.get(argument.name, "None") for argument in passes.arguments]
+    result = outputs[0] if len(outputs) == 1 else f"({', '.join(outputs)})"
+    zero = "" if len(found) == len(gradients) else " None stands for the others."
+    lines = [
+        *docstring([heading(name, "JAX")], 0),
+        "",
+        *imports([*forward.imports, *backward.imports], ["import jax", "import jax.numpy as jnp"]),
+        "",
+        "",
+        "@jax.custom_vjp",
+        *bracketed(f"def {name}(", names, "):"),
+        *docstring([f"{what_it_gives(passes)}; differentiable by {parameters(passes)}.", shapes_of(passes.arguments)], 4),
+        *bracketed(f"return {ahead}(", names, ")[0]", 4),
+        "",
+        "",
+        *bracketed(f"def {ahead}(", names, "):"),
+        *docstring([f"{what_it_gives(passes)}, and what the backward pass needs."], 4),
+        *block(forward_lines, 4),
+        *bracketed(f"return {result}, (", kept, tuple_tail(kept), 4),
+        "",
+        "",
+        f"def {back}(saved, {seeds[0] if len(seeds) == 1 else 'cotangents'}):",
+        *docstring([gradients_sentence(passes) + zero], 4),
+        *unpacked(kept, "saved", 4),
+        *([] if len(seeds) == 1 else unpacked(seeds, "cotangents", 4)),
+        *block(backward_lines, 4),
+        *bracketed("return (", gradients, tuple_tail(gradients), 4, plain="return " if len(gradients) > 1 else None),
+        "",
+        "",
+        f"{name}.defvjp({ahead}, {back})",
+    ]
+    if not any("jnp." in line for line in lines):
+        lines.remove("import jax.numpy as jnp")
+    return "\n".join(lines) + "\n"

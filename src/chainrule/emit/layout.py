@@ -1,0 +1,86 @@
+"""Lines of Python with their comments in one column, and lists that are too long for a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chainrule.ir import Shape, shape_text
+
+WIDTH = 88
+_COLUMN_LIMIT = 76
+
+
+@dataclass(frozen=True)
+class Text:
+    """A line of code, and the comment behind it."""
+
+    code: str
+    comment: str = ""
+
+
+def shape_comment(shape: Shape) -> str:
+    """A shape as it stands behind a line; a number says so."""
+    return shape_text(shape) if shape else "scalar"
+
+
+def block(lines: Sequence[Text], indent: int) -> list[str]:
+    """`lines` indented, their comments in one column as far as the code leaves room."""
+    lengths = [len(line.code) for line in lines if line.comment and len(line.code) + indent <= _COLUMN_LIMIT]
+    column = indent + max(lengths, default=0) + 2
+    result = []
+    for line in lines:
+        code = " " * indent + line.code
+        comment = line.comment
+        if comment and max(len(code) + 2, column) + 2 + len(comment) > WIDTH + 12:
+            comment = ""
+        result.append(f"{code:<{column - 2}}  # {comment}" if comment else code.rstrip())
+    return result
+
+
+def bracketed(head: str, entries: Sequence[str], tail: str, indent: int = 0, plain: str | None = None) -> list[str]:
+    """`head` entries `tail` on one line, or with a few entries a line between the brackets.
+
+    `plain` is what stands in front of the entries where one line holds them and needs no brackets.
+    """
+    margin = " " * indent
+    line = f"{margin}{head}{', '.join(entries)}{tail}"
+    if plain is not None:
+        line = f"{margin}{plain}{', '.join(entries)}"
+    if len(line) <= WIDTH:
+        return [line]
+    result, row = [f"{margin}{head}"], ""
+    for entry in entries:
+        piece = f"{entry}, "
+        if row and indent + 4 + len(row) + len(piece.rstrip()) > WIDTH:
+            result.append(f"{margin}    {row.rstrip()}")
+            row = ""
+        row += piece
+    return [*result, f"{margin}    {row.rstrip()}", f"{margin}{tail.lstrip(',')}"]
+
+
+def docstring(sentences: Sequence[str], indent: int) -> list[str]:
+    """A docstring of one paragraph, or several."""
+    margin = " " * indent
+    if len(sentences) == 1 and indent + 6 + len(sentences[0]) <= WIDTH:
+        return [f'{margin}"""{sentences[0]}"""']
+    paragraphs = [_wrapped(sentence, WIDTH - indent - 3) for sentence in sentences]
+    lines = paragraphs[0]
+    for paragraph in paragraphs[1:]:
+        lines = [*lines, "", *paragraph]
+    body = [f"{margin}{line}".rstrip() for line in lines[1:]]
+    return [f'{margin}"""{lines[0]}', *body, f'{margin}"""']
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split(" "):
+            if line and len(line) + 1 + len(word) > width:
+                lines.append(line)
+                line = word
+            else:
+                line = f"{line} {word}" if line else word
+        lines.append(line)
+    return [line.replace("\u00a0", " ") for line in lines]

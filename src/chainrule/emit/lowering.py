@@ -1,0 +1,356 @@
+"""Nodes of a program as expressions over arrays: what broadcasting and `keepdims` say by themselves is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from chainrule.emit.errors import EmitError
+from chainrule.emit.expressions import (
+    Arena,
+    Expr,
+    Function,
+    Indexed,
+    Inserted,
+    Number,
+    Picked,
+    Reduction,
+    ReductionName,
+    Repeated,
+    Reshaped,
+    Structured,
+    Table,
+    Transposed,
+)
+from chainrule.emit.products import contraction
+from chainrule.ir import Apply, Const, Dim, DType, Input, Node, Shape, topological_order
+from chainrule.primitives import (
+    Add,
+    Broadcast,
+    Cast,
+    Contract,
+    Divide,
+    Elementwise,
+    Max,
+    Mean,
+    Min,
+    Multiply,
+    Negate,
+    OneHot,
+    Permute,
+    Reshape,
+    Slice,
+    Subtract,
+    Sum,
+    Where,
+)
+from chainrule.primitives import LogSumExp
+
+POINTWISE = (Elementwise, Add, Subtract, Negate, Multiply, Where, Cast)
+"""Primitives that act element by element, so that their operands may broadcast."""
+
+_REDUCTIONS: dict[type, ReductionName] = {Sum: "sum", Mean: "mean", Max: "max", Min: "min", LogSumExp: "logsumexp"}
+_TABLE_LIMIT = 64
+
+
+class Lowering:
+    """Turns nodes into expressions; `known` gives the variable that stands for a node."""
+
+    def __init__(self, arena: Arena) -> None:
+        self.arena = arena
+        self.known: dict[Node, Expr] = {}
+
+    def define(self, node: Node, variable: Expr) -> None:
+        """Let `variable` stand for `node` from now on."""
+        self.known[node] = variable
+
+    def loose(self, node: Node) -> Expr:
+        """`node` as an expression whose shape broadcasts to the node's."""
+        for part in topological_order([node], stop=self.known):
+            if part in self.known:
+                continue
+            if isinstance(part, Const):
+                self.known[part] = self._literal(part)
+            elif isinstance(part, Apply):
+                self.known[part] = self._applied(part)
+            else:
+                assert isinstance(part, Input)
+                raise EmitError(f"{part.name} is used before it is known")
+        return self.known[node]
+
+    def strict(self, node: Node) -> Expr:
+        """`node` as an expression of exactly its shape."""
+        found = self.loose(node)
+        wanted = node.type.shape
+        if found.shape == wanted:
+            return found
+        missing = len(wanted) - found.ndim
+        if all(dim == 1 for dim in wanted[:missing]) and found.shape == wanted[missing:]:
+            return self.expanded(found, tuple(range(missing)))
+        return self.arena.make(Repeated(wanted), (found,), wanted, found.dtype)
+
+    def _literal(self, node: Const) -> Expr:
+        if not isinstance(node.value, np.ndarray):
+            return self.arena.make(Number(node.value), (), (), node.type.dtype)
+        if node.value.size > _TABLE_LIMIT:
+            raise EmitError(
+                f"an array of {node.value.size} numbers is part of the function; make it an argument, so that the "
+                "source need not spell it out"
+            )
+        return self.arena.make(Table(id(node), node.value.tolist()), (), node.type.shape, node.type.dtype)
+
+    def _applied(self, node: Apply) -> Expr:
+        primitive = node.primitive
+        if isinstance(primitive, POINTWISE):
+            return self._pointwise(node)
+        if isinstance(primitive, Broadcast):
+            (x,) = node.operands
+            return self.aligned(self.loose(x), x.type.ndim, primitive.axes, node.type.ndim)
+        if type(primitive) in _REDUCTIONS:
+            return self._reduction(node, _REDUCTIONS[type(primitive)])
+        if isinstance(primitive, Contract):
+            return contraction(
+                self.arena,
+                primitive,
+                [self.loose(x) for x in node.operands],
+                [x.type for x in node.operands],
+                lambda: [self.strict(x) for x in node.operands],
+                node.type,
+            )
+        if isinstance(primitive, Permute):
+            return self._transposed(self.strict(node.operands[0]), primitive.order)
+        if isinstance(primitive, Reshape):
+            return self._reshaped(self.strict(node.operands[0]), primitive.shape)
+        if isinstance(primitive, Slice):
+            return self._sliced(self.strict(node.operands[0]), primitive)
+        operands = [self.strict(x) for x in node.operands]
+        return self.arena.make(Structured(primitive), operands, node.type.shape, node.type.dtype)
+
+    # Element by element ---------------------------------------------------------------------------------------------
+
+    def _pointwise(self, node: Apply) -> Expr:
+        operands = [self.loose(x) for x in node.operands]
+        if isinstance(node.primitive, Multiply):
+            return self.product(_mask(operands[0], operands[1]), _mask(operands[1], operands[0]))
+        return self.function(node.primitive, operands, node.type.dtype)
+
+    def product(self, x: Expr, y: Expr) -> Expr:
+        """`x * y`, with one number in front of it at most, and a quotient with 1 above written as a division."""
+        dtype = x.dtype if x.dtype.is_float else y.dtype
+        (number, x_rest), (other, y_rest) = _numbers_apart(x), _numbers_apart(y)
+        if number != 1 and other != 1 or 1 in (_value(x), _value(y)):
+            factor = self.arena.make(Number(number * other), (), (), dtype)
+            parts = [*([factor] if number * other != 1 else []), *self._rest(x, x_rest), *self._rest(y, y_rest)]
+            result = parts[0] if parts else factor
+            for part in parts[1:]:
+                result = self._times(result, part, dtype)
+            return result
+        return self._times(x, y, dtype)
+
+    def _rest(self, x: Expr, rest: bool) -> list[Expr]:
+        """What is left of a product without the number in front of it."""
+        if not rest:
+            return []
+        if not isinstance(x.operation, Function) or _numbers_apart(x)[0] == 1:
+            return [x]
+        first, second = x.operands
+        one = self.arena.make(Number(1.0), (), (), x.dtype)
+        if isinstance(x.operation.primitive, Multiply):
+            parts = [*self._rest(first, _numbers_apart(first)[1]), *self._rest(second, _numbers_apart(second)[1])]
+            result = parts[0]
+            for part in parts[1:]:
+                result = self._times(result, part, x.dtype)
+            return [result]
+        above = self._rest(first, _numbers_apart(first)[1])
+        return [self.function(Divide(), [above[0] if above else one, second], x.dtype)]
+
+    def _times(self, x: Expr, y: Expr, dtype: DType) -> Expr:
+        for quotient, factor in ((x, y), (y, x)):
+            if (
+                isinstance(quotient.operation, Function)
+                and isinstance(quotient.operation.primitive, Divide)
+                and _value(quotient.operands[0]) == 1
+                and not factor.is_number
+            ):
+                return self.function(Divide(), [factor, quotient.operands[1]], dtype)
+        return self.function(Multiply(), [x, y], dtype)
+
+    def function(self, primitive: object, operands: Sequence[Expr], dtype: DType) -> Expr:
+        """A pointwise primitive on operands that broadcast."""
+        assert isinstance(primitive, POINTWISE)
+        return self.arena.make(Function(primitive), operands, _broadcast(*(x.shape for x in operands)), dtype)
+
+    def aligned(self, x: Expr, ndim: int, axes: Sequence[int], rank: int) -> Expr:
+        """`x`, which stands for an array of `ndim` axes, with axis k of that put at `axes[k]` of `rank` axes."""
+        kept = [axes[k] for k in range(ndim - x.ndim, ndim)]
+        if not kept:
+            return x
+        inserted = tuple(k - kept[0] for k in range(kept[0], rank) if k not in kept)
+        return self.expanded(x, inserted) if inserted else x
+
+    def expanded(self, x: Expr, inserted: tuple[int, ...]) -> Expr:
+        """`x` with axes of size 1 at the positions `inserted` of the result; `keepdims` where that does it."""
+        if not inserted:
+            return x
+        rank = x.ndim + len(inserted)
+        kept = [k for k in range(rank) if k not in inserted]
+        sizes = dict(zip(kept, x.shape, strict=True))
+        shape = tuple(sizes.get(k, 1) for k in range(rank))
+        operation = x.operation
+        if self._gives_axes(x, inserted):
+            if isinstance(operation, Reduction):
+                kept_axes = Reduction(operation.name, operation.axes, keepdims=True)
+                return self.arena.make(kept_axes, x.operands, shape, x.dtype)
+            if isinstance(operation, Reshaped | Indexed):
+                return x.operands[0]
+            operands = [self.aligned(operand, x.ndim, kept, rank) for operand in x.operands]
+            assert isinstance(operation, Function)
+            return self.function(operation.primitive, operands, x.dtype)
+        if isinstance(operation, Inserted):
+            (inner,) = x.operands
+            before = [k for k in range(x.ndim) if k not in operation.axes]
+            places = {kept[k] for k in before}
+            return self.arena.make(
+                Inserted(tuple(k for k in range(rank) if k not in places)), (inner,), shape, x.dtype
+            )
+        return self.arena.make(Inserted(inserted), (x,), shape, x.dtype)
+
+    def _gives_axes(self, x: Expr, inserted: tuple[int, ...]) -> bool:
+        """Whether the new axes come for nothing: a reduction keeps them, or what was squeezed had them."""
+        rank = x.ndim + len(inserted)
+        operation = x.operation
+        if isinstance(operation, Reduction):
+            return not operation.keepdims and x.operands[0].ndim == rank and operation.axes == inserted
+        if isinstance(operation, Reshaped):
+            sizes = iter(x.shape)
+            wanted = tuple(1 if k in inserted else next(sizes) for k in range(rank))
+            return x.operands[0].shape == wanted
+        if isinstance(operation, Function) and x.shape:
+            return any(operand.ndim == x.ndim and self._gives_axes(operand, inserted) for operand in x.operands)
+        return False
+
+    # Axes -----------------------------------------------------------------------------------------------------------
+
+    def _reduction(self, node: Apply, name: ReductionName) -> Expr:
+        (x,) = node.operands
+        axes: tuple[int, ...] = node.primitive.axes
+        operand = self.loose(x)
+        missing = x.type.ndim - operand.ndim
+        if any(axis < missing or operand.shape[axis - missing] != x.type.shape[axis] for axis in axes):
+            operand, missing = self.strict(x), 0
+        here = tuple(axis - missing for axis in axes)
+        shape = tuple(dim for axis, dim in enumerate(operand.shape) if axis not in here)
+        picked = self._picked(operand) if name == "sum" and here == (operand.ndim - 1,) else None
+        if picked is not None:
+            return picked
+        return self.arena.make(Reduction(name, here, keepdims=False), (operand,), shape, operand.dtype)
+
+    def _picked(self, product: Expr) -> Expr | None:
+        """The elements that labels name, where a sum over one-hot rows times `x` finds them."""
+        if not (isinstance(product.operation, Function) and isinstance(product.operation.primitive, Multiply)):
+            return None
+        for rows, x in (product.operands, product.operands[::-1]):
+            if isinstance(rows.operation, Structured) and isinstance(rows.operation.primitive, OneHot):
+                if x.shape == rows.shape:
+                    return self.arena.make(Picked(), (x, rows.operands[0]), x.shape[:-1], x.dtype)
+        return None
+
+    def _transposed(self, x: Expr, order: tuple[int, ...]) -> Expr:
+        if isinstance(x.operation, Transposed):
+            inner = x.operation.order
+            order, x = tuple(inner[axis] for axis in order), x.operands[0]
+            if order == tuple(range(len(order))):
+                return x
+        return self.arena.make(Transposed(order), (x,), (x.shape[axis] for axis in order), x.dtype)
+
+    def _reshaped(self, x: Expr, shape: Shape) -> Expr:
+        inserted = _inserted_axes(x.shape, shape)
+        if inserted is not None:
+            return self.expanded(x, inserted)
+        removed = _inserted_axes(shape, x.shape)
+        if removed is not None:
+            operation = x.operation
+            if isinstance(operation, Inserted) and operation.axes == removed:
+                return x.operands[0]
+            if isinstance(operation, Reduction) and operation.keepdims and operation.axes == removed:
+                kept = Reduction(operation.name, operation.axes, keepdims=False)
+                return self.arena.make(kept, x.operands, shape, x.dtype)
+            if isinstance(operation, Indexed):
+                return self._element(x, removed, shape)
+        if isinstance(x.operation, Reshaped) and x.operands[0].shape != shape:
+            x = x.operands[0]
+        return self.arena.make(Reshaped(shape), (x,), shape, x.dtype)
+
+    def _element(self, x: Expr, removed: tuple[int, ...], shape: Shape) -> Expr:
+        """A slice of size 1 whose axis is taken away is a position."""
+        assert isinstance(x.operation, Indexed)
+        entries: list[Dim | tuple[Dim, Dim, int]] = []
+        axis = 0
+        for entry in x.operation.entries:
+            if isinstance(entry, tuple):
+                entries.append(entry[0] if axis in removed else entry)
+                axis += 1
+            else:
+                entries.append(entry)
+        return self.arena.make(Indexed(tuple(entries)), x.operands, shape, x.dtype)
+
+    def _sliced(self, x: Expr, primitive: Slice) -> Expr:
+        entries = tuple(zip(primitive.starts, primitive.sizes, primitive.strides, strict=True))
+        return self.arena.make(Indexed(entries), (x,), primitive.sizes, x.dtype)
+
+
+def _value(x: Expr) -> float | None:
+    """The number that `x` is, if it is a literal one."""
+    value = x.operation.value if isinstance(x.operation, Number) else None
+    return value if isinstance(value, float) else None
+
+
+def _numbers_apart(x: Expr) -> tuple[float, bool]:
+    """The literal number that stands in a product, and whether anything else does."""
+    value = _value(x)
+    if value is not None:
+        return value, False
+    if isinstance(x.operation, Function) and isinstance(x.operation.primitive, Multiply | Divide):
+        number, rest = _numbers_apart(x.operands[0])
+        if isinstance(x.operation.primitive, Divide):
+            return number, True
+        other, more = _numbers_apart(x.operands[1])
+        return number * other, rest or more
+    return 1.0, True
+
+
+def _mask(x: Expr, other: Expr) -> Expr:
+    """A condition as it is, where it multiplies floats, which turns it to numbers anyway."""
+    is_cast = isinstance(x.operation, Function) and isinstance(x.operation.primitive, Cast)
+    if is_cast and x.operands[0].dtype is DType.BOOL and other.dtype.is_float and not other.is_number:
+        return x.operands[0]
+    return x
+
+
+def _inserted_axes(shape: Shape, longer: Shape) -> tuple[int, ...] | None:
+    """Where `longer` has axes of size 1 that `shape` lacks; None where that is not the difference."""
+    if len(longer) <= len(shape):
+        return None
+    inserted: list[int] = []
+    place = 0
+    for axis, dim in enumerate(longer):
+        if place < len(shape) and dim == shape[place] and len(longer) - axis - 1 >= len(shape) - place - 1:
+            if dim == 1 and len(longer) - axis > len(shape) - place:
+                inserted.append(axis)
+                continue
+            place += 1
+        elif dim == 1:
+            inserted.append(axis)
+        else:
+            return None
+    return tuple(inserted) if place == len(shape) else None
+
+
+def _broadcast(*shapes: Shape) -> Shape:
+    rank = max(map(len, shapes))
+    result: list[Dim] = []
+    for k in range(-rank, 0):
+        dims = [shape[k] for shape in shapes if len(shape) >= -k and shape[k] != 1]
+        result.append(dims[0] if dims else 1)
+    return tuple(result)

@@ -1,0 +1,76 @@
+"""Names in source code: the user's own, as far as the language allows them, and new ones that clash with none."""
+
+from __future__ import annotations
+
+import itertools
+import keyword
+import re
+import unicodedata
+from collections.abc import Container, Iterable
+
+
+class Names:
+    """Hands out each name once."""
+
+    def __init__(self, reserved: Iterable[str] = ()) -> None:
+        self._taken = set(reserved)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._taken
+
+    def take(self, wanted: str) -> str:
+        """`wanted`, made an identifier; numbered where it is taken."""
+        stem = identifier(wanted)
+        numbered = itertools.chain([stem], (f"{stem}_{k}" for k in itertools.count(2)))
+        name = next(name for name in numbered if name not in self._taken)
+        self._taken.add(name)
+        return name
+
+    def local(self, stem: str) -> str:
+        """A name for a value that the user gave none: `stem`, or `stem2`, …"""
+        numbered = itertools.chain([stem], (f"{stem}{k}" for k in itertools.count(2)))
+        name = next(name for name in numbered if name not in self._taken)
+        self._taken.add(name)
+        return name
+
+    def prefix(self, wanted: Iterable[str], prefixes: Iterable[str]) -> str:
+        """The first of `prefixes` that turns every name in `wanted` into one that is free."""
+        wanted = list(wanted)
+        free = (p for p in prefixes if not any(identifier(p + name) in self._taken for name in wanted))
+        return next(free, "grad__")
+
+
+def identifier(text: str, reserved: Container[str] = ()) -> str:
+    """`text` as an identifier of Python: what is none becomes `_`, and a keyword gets one behind it."""
+    name = re.sub(r"\W", "_", text) or "_"
+    if name[0].isdigit():
+        name = f"_{name}"
+    return f"{name}_" if keyword.iskeyword(name) or name in reserved else name
+
+
+def ascii_identifier(text: str) -> str:
+    """`text` in the letters of C: a Greek letter by its name, any other as its code."""
+    letters = []
+    for letter in unicodedata.normalize("NFKD", text):
+        if letter.isascii():
+            letters.append(letter)
+            continue
+        if unicodedata.combining(letter):
+            continue
+        name = unicodedata.name(letter, "")
+        match = re.match(r"GREEK (SMALL|CAPITAL) LETTER (?:FINAL )?(\w+)", name)
+        if match is None:
+            letters.append(f"u{ord(letter):x}")
+        else:
+            letters.append(match[2].lower() if match[1] == "SMALL" else match[2].capitalize())
+    return identifier("".join(letters), _C_WORDS)
+
+
+_C_WORDS = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
+    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true "
+    "false class new delete this template operator private public protected virtual namespace using try catch throw "
+    "main errno NULL y0 y1 yn j0 j1 jn gamma lgamma tgamma signgam exp log sqrt pow fabs erf tanh sin cos expm1 log1p "
+    "and or not xor bitand bitor compl and_eq or_eq xor_eq not_eq asm export mutable friend typename explicit "
+    "typeid wchar_t nullptr constexpr decltype noexcept alignas alignof thread_local static_assert I".split()
+)

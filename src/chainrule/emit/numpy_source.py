@@ -1,0 +1,55 @@
+"""Two functions in NumPy: the forward pass, which also gives what the backward pass needs, and the backward pass."""
+
+from __future__ import annotations
+
+from chainrule.derivation import Derivation
+from chainrule.emit.expressions import name_of
+from chainrule.emit.layout import block, bracketed, docstring
+from chainrule.emit.numpy_writer import HELPERS, NumPyWriter
+from chainrule.emit.passes import find_passes
+from chainrule.emit.python_file import (
+    backward_body,
+    body,
+    gradients_sentence,
+    heading,
+    imports,
+    shapes_of,
+    tuple_tail,
+    unpacked,
+    what_it_gives,
+)
+
+_RESERVED = ("np", "math", "forward", "backward", "saved", *HELPERS)
+
+
+def numpy_source(derivation: Derivation, name: str) -> str:
+    """`forward` and `backward` in NumPy."""
+    sizes: dict[str, str] = {}
+    passes = find_passes(derivation, _RESERVED, with_seed=False, writer=NumPyWriter)
+    backward, backward_lines, saved = backward_body(passes, NumPyWriter, sizes)
+    arguments = [argument.variable for argument in passes.arguments]
+    forward = NumPyWriter(passes.names, arguments, sizes)
+    forward_lines = body(forward, passes.forward, arguments)
+    kept = [name_of(x) for x in saved]
+    helpers = [HELPERS[key] for key in HELPERS if key in {**forward.helpers, **backward.helpers}]
+    modules = [*forward.imports, *backward.imports, *(module for _, needs in helpers for module in needs)]
+    lines = [
+        *docstring([heading(name, "NumPy")], 0),
+        "",
+        *imports(modules, ["import numpy as np"]),
+        *(line for text, _ in helpers for line in ("", "", text)),
+        "",
+        "",
+        *bracketed("def forward(", [name_of(x) for x in arguments], "):"),
+        *docstring([f"{what_it_gives(passes)}, and what `backward` needs.", shapes_of(passes.arguments)], 4),
+        *block(forward_lines, 4),
+        *bracketed(f"return {', '.join(map(name_of, passes.outputs))}, (", kept, tuple_tail(kept), 4),
+        "",
+        "",
+        *bracketed("def backward(", ["saved", *map(name_of, passes.seeds)], "):"),
+        *docstring([gradients_sentence(passes)], 4),
+        *unpacked(kept, "saved", 4),
+        *block(backward_lines, 4),
+        *bracketed("return (", [name_of(x) for x in passes.gradients], ")", 4, plain="return "),
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,260 @@
+"""The two passes of a derivation as named lines over array expressions: what each computes, keeps and gives back.
+
+The lines are the stages and cotangents of the record. Dead ones are dropped; what both passes need is computed once
+and kept; what one pass needs twice gets a name; a cotangent that is needed once, and is short, is written where it is
+needed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from chainrule.calculus import COTANGENT, Accumulation, Stage
+from chainrule.derivation import Derivation, is_upstream, output_name
+from chainrule.emit.arrays import ArrayWriter
+from chainrule.emit.errors import EmitError
+from chainrule.emit.expressions import Arena, Expr, Number, Variable, ordered
+from chainrule.emit.lowering import Lowering
+from chainrule.emit.names import Names
+from chainrule.emit.seeds import seeded
+from chainrule.emit.sharing import Line, keep_for_later, shared, shortened, written_where_used
+from chainrule.ir import Apply, ArrayType, Input, Node, rebuild, topological_order
+from chainrule.primitives import Gelu, RandomUniform, Silu, erf, sigmoid
+
+_PREFIXES = ("d", "d_", "grad_", "grad_of_")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of the function: its name as the user wrote it, and the variable that stands for it."""
+
+    name: str
+    variable: Expr
+    is_differentiated: bool
+
+
+@dataclass(frozen=True)
+class Passes:
+    """The forward and the backward pass of one function.
+
+    `seeds` are the gradients that the backward pass is given: those by the outputs of a layer; of a loss, one number
+    where asked for. `gradients` stand in the order of the arguments that are differentiated.
+    """
+
+    arguments: tuple[Argument, ...]
+    outputs: tuple[Expr, ...]
+    forward: tuple[Line, ...]
+    saved: tuple[Expr, ...]
+    seeds: tuple[Expr, ...]
+    backward: tuple[Line, ...]
+    gradients: tuple[Expr, ...]
+    is_loss: bool
+    names: Names
+    dtype_of: Expr
+
+    @property
+    def differentiated(self) -> tuple[Argument, ...]:
+        return tuple(argument for argument in self.arguments if argument.is_differentiated)
+
+
+def find_passes(
+    derivation: Derivation, reserved: Sequence[str], with_seed: bool, writer: type[ArrayWriter]
+) -> Passes:
+    """The passes of `derivation`, for a target that writes expressions with `writer`."""
+    builder = _Builder(derivation, reserved, with_seed)
+
+    def length(x: Expr) -> int:
+        arrays = [builder.variables[node] for node in builder.program.inputs]
+        return len(str(writer(Names(), arrays, {}).write(x)))
+
+    return builder.passes(length)
+
+
+class _Builder:
+    def __init__(self, derivation: Derivation, reserved: Sequence[str], with_seed: bool) -> None:
+        self.back = derivation.record.backward
+        self.program = derivation.program
+        self.loss = derivation.record.loss
+        self.with_seed = with_seed
+        refuse_random(self.program.nodes, self.back.stages)
+        self.arena = Arena()
+        self.lowering = Lowering(self.arena)
+        self.names = Names(reserved)
+        self.given = [node for node in self.program.inputs if is_upstream(node)]
+        self.stages = _in_order_of_writing(
+            [s for s in self.back.stages if not (self.given and s.symbol is self.loss)],
+            list(self.program.names.values()),
+        )
+        by_name = {stage.name: stage for stage in self.stages}
+        self.output_stages = (
+            [by_name[output_name(node)] for node in self.given]
+            if self.given
+            else [next(s for s in self.stages if s.symbol is self.loss)]
+        )
+        self.variables: dict[Input, Expr] = {}
+
+    def passes(self, length: Callable[[Expr], int]) -> Passes:
+        arguments = [self._argument(node) for node in self.program.inputs if node not in self.given]
+        entries = {entry.symbol: entry for entry in self.back.accumulations if entry.symbol is not self.loss}
+        forward_names = {stage: self._name(stage) for stage in self.stages}
+        seeds, bars = self._name_cotangents(entries)
+        forward = [self._forward_line(stage, forward_names[stage]) for stage in self.stages]
+        outputs = tuple(self.variables[stage.symbol] for stage in self.output_stages)
+        backward = self._backward_lines(entries, bars)
+        gradients = [self.variables[entries[symbol].cotangent] for symbol in self.back.wrt]
+        forward, backward = _alive(forward, backward, outputs, gradients)
+        forward, backward = keep_for_later(self.arena, self.names, forward, backward)
+        forward, backward = shared(self.arena, self.names, forward), shared(self.arena, self.names, backward)
+        backward = written_where_used(self.arena, backward, set(gradients), length)
+        forward = shortened(self.arena, self.names, forward, length)
+        backward = shortened(self.arena, self.names, backward, length)
+        own = {line.variable for line in backward} | set(seeds)
+        needed = {part for line in backward for part in ordered([line.value])} | {*gradients}
+        saved = [
+            x
+            for x in (*(a.variable for a in arguments), *(line.variable for line in forward))
+            if x in needed and x not in own
+        ]
+        order = {a.name: k for k, a in enumerate(arguments)}
+        by_argument = dict(zip((symbol.name for symbol in self.back.wrt), gradients, strict=True))
+        floats = [a.variable for a in arguments if a.variable.dtype.is_float]
+        return Passes(
+            tuple(arguments),
+            outputs,
+            tuple(forward),
+            tuple(saved),
+            tuple(seeds),
+            tuple(backward),
+            tuple(by_argument[name] for name in sorted(by_argument, key=order.__getitem__)),
+            not self.given,
+            self.names,
+            floats[0],
+        )
+
+    def _argument(self, node: Input) -> Argument:
+        name = self.names.take(node.name)
+        self.variables[node] = self.arena.variable(name, node.type.shape, node.type.dtype)
+        self.lowering.define(node, self.variables[node])
+        return Argument(node.name, self.variables[node], node in self.back.wrt)
+
+    def _name(self, stage: Stage) -> str:
+        return self.names.take(stage.name)
+
+    def _name_cotangents(self, entries: dict[Input, Accumulation]) -> tuple[list[Expr], dict[Input, str]]:
+        """Variables for the gradients that are given, and names for the others: `dW1` where no name is taken."""
+        symbols = [output_name(node) for node in self.given] + [symbol.name for symbol in entries]
+        if self.with_seed and not self.given:
+            symbols.append(self.loss.name)
+        prefix = self.names.prefix(symbols, _PREFIXES)
+        seeds = []
+        for node in self.given:
+            name = self.names.take(prefix + output_name(node))
+            seeds.append(self._define(node, name))
+        if self.with_seed and not self.given:
+            self.seed = Input(COTANGENT + "loss", ArrayType((), self.loss.type.dtype))
+            seeds.append(self._define(self.seed, self.names.take(f"{prefix}{self.loss.name}")))
+        bars = {}
+        for symbol, entry in entries.items():
+            if entry.cotangent not in self.variables:
+                again = any(output_name(node) == symbol.name for node in self.given)
+                bars[symbol] = self.names.take(f"{prefix}{symbol.name}{'_total' if again else ''}")
+        return seeds, bars
+
+    def _define(self, node: Input, name: str) -> Expr:
+        self.variables[node] = self.arena.variable(name, node.type.shape, node.type.dtype)
+        self.lowering.define(node, self.variables[node])
+        return self.variables[node]
+
+    def _forward_line(self, stage: Stage, name: str) -> Line:
+        (expression,) = rebuild([stage.expression], written_out)
+        value = (self.lowering.strict if stage in self.output_stages else self.lowering.loose)(expression)
+        variable = self.arena.variable(name, value.shape, value.dtype)
+        self.variables[stage.symbol] = variable
+        self.lowering.define(stage.symbol, variable)
+        self.lowering.define(stage.expression, variable)
+        return Line(variable, value, stage.name)
+
+    def _backward_lines(self, entries: dict[Input, Accumulation], bars: dict[Input, str]) -> list[Line]:
+        """The cotangents in the order in which they are found, each parameter's as soon as what it needs is there."""
+        cotangents = {entry.cotangent for entry in entries.values()}
+        pending = [entry for symbol, entry in entries.items() if symbol in bars]
+        done: set[Node] = {node for node in self.given}
+        lines: list[Line] = []
+        while pending:
+            ready = [e for e in pending if _cotangents_in(e.result, cotangents) <= done]
+            parameters = [e for e in ready if e.symbol in self.back.wrt]
+            entry = parameters[0] if parameters else ready[0]
+            pending.remove(entry)
+            done.add(entry.cotangent)
+            result = entry.result
+            if self.with_seed and not self.given:
+                result = seeded(result, cotangents, self.seed)
+            is_gradient = entry.symbol in self.back.wrt
+            value = (self.lowering.strict if is_gradient else self.lowering.loose)(result)
+            if isinstance(value.operation, Variable | Number) and not is_gradient:
+                self.lowering.define(entry.cotangent, value)
+                continue
+            variable = self.arena.variable(bars[entry.symbol], value.shape, value.dtype)
+            self.variables[entry.cotangent] = variable
+            self.lowering.define(entry.cotangent, variable)
+            lines.append(Line(variable, value, entry.symbol.name))
+        return lines
+
+
+def written_out(node: Node) -> Node | None:
+    """An activation in parts, where its derivative needs one of them again: σ(z) of SiLU, erf of GELU."""
+    if isinstance(node, Apply) and isinstance(node.primitive, Silu):
+        (z,) = (rebuild([operand], written_out)[0] for operand in node.operands)
+        return z * sigmoid(z)
+    if isinstance(node, Apply) and isinstance(node.primitive, Gelu):
+        (z,) = (rebuild([operand], written_out)[0] for operand in node.operands)
+        return 0.5 * z * (1 + erf(math.sqrt(0.5) * z))
+    return None
+
+
+def _in_order_of_writing(stages: list[Stage], names: list[str]) -> list[Stage]:
+    """The stages as the user wrote them one after another, as far as each comes behind what it needs."""
+    places = {name: place for place, name in enumerate(names)}
+    pending = sorted(stages, key=lambda stage: places.get(stage.name, len(places)))
+    symbols = {stage.symbol for stage in stages}
+    result: list[Stage] = []
+    while pending:
+        done = {stage.symbol for stage in result}
+        stage = next(s for s in pending if symbols.intersection(s.operands) <= done)
+        pending.remove(stage)
+        result.append(stage)
+    return result
+
+
+def refuse_random(nodes: Sequence[Node], stages: Sequence[Stage]) -> None:
+    """Raise EmitError where random numbers are drawn: source that stands alone has no generator of ours."""
+    for stage in stages:
+        for node in topological_order([stage.expression]):
+            if isinstance(node, Apply) and isinstance(node.primitive, RandomUniform):
+                raise EmitError(
+                    f"{stage.name} draws random numbers, which the source of a target cannot repeat; make the noise "
+                    "or the mask an argument of the function"
+                )
+
+
+def _cotangents_in(node: Node, cotangents: set[Input]) -> set[Node]:
+    return {part for part in topological_order([node]) if part in cotangents}
+
+
+def _alive(
+    forward: list[Line], backward: list[Line], outputs: Sequence[Expr], gradients: Sequence[Expr]
+) -> tuple[list[Line], list[Line]]:
+    """The lines that an output or a gradient needs."""
+    needed = {*outputs, *gradients}
+    kept: list[list[Line]] = []
+    for lines in (backward, forward):
+        alive = []
+        for line in reversed(lines):
+            if line.variable in needed:
+                alive.append(line)
+                needed.update(x for x in ordered([line.value]) if isinstance(x.operation, Variable))
+        kept.append(alive[::-1])
+    return kept[1], kept[0]
+

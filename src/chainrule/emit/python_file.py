@@ -1,0 +1,116 @@
+"""What the files for NumPy, JAX and PyTorch share: bodies of functions, docstrings, imports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from chainrule.emit.arrays import ArrayWriter, size_lines
+from chainrule.emit.errors import EmitError
+from chainrule.emit.expressions import Expr, name_of
+from chainrule.emit.layout import Text, bracketed, shape_comment
+from chainrule.emit.passes import Argument, Passes
+from chainrule.emit.sharing import Line
+
+Ending = Callable[[Line, str], str]
+"""Given a line and its right side as code, that right side as the target wants it."""
+
+
+def heading(name: str, library: str) -> str:
+    """The first sentence of a file."""
+    return f"Forward and backward pass of {name} in {library}, derived by chainrule."
+
+
+def what_it_gives(passes: Passes) -> str:
+    """The results of the forward pass, as the subject of a sentence."""
+    names = [name_of(x) for x in passes.outputs]
+    if passes.is_loss:
+        return f"The loss {names[0]}"
+    return f"The result {names[0]}" if len(names) == 1 else f"The results {listed(names)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def parameters(passes: Passes) -> str:
+    """The arguments that there are gradients by."""
+    return listed([name_of(argument.variable) for argument in passes.differentiated])
+
+
+def shapes_of(arguments: Sequence[Argument]) -> str:
+    """The arguments with their shapes, as a docstring says them."""
+    entries = (f"{name_of(a.variable)} {_described(a.variable)}".replace(" ", "\u00a0") for a in arguments)
+    return "; ".join(entries) + "."
+
+
+def _described(x: Expr) -> str:
+    kind = "" if x.dtype.is_float else "integers " if x.dtype.value == "int64" else "booleans "
+    return f"{kind}{shape_comment(x.shape)}"
+
+
+def gradients_sentence(passes: Passes) -> str:
+    """What the backward pass gives."""
+    if not passes.seeds:
+        return f"The gradients of the loss by {parameters(passes)}."
+    given = listed([name_of(x) for x in passes.seeds])
+    return f"The gradients by {parameters(passes)}, given {given}."
+
+
+def body(writer: ArrayWriter, lines: Sequence[Line], arrays: Sequence[Expr], ending: Ending | None = None) -> list[Text]:
+    """The lines of a pass, those that read sizes first.
+
+    Raises EmitError where a size is needed that no array has.
+    """
+    written = []
+    for line in lines:
+        value = str(writer.write(line.value, line.about))
+        right = value if ending is None else ending(line, value)
+        written.append(Text(f"{name_of(line.variable)} = {right}", shape_comment(line.variable.shape)))
+    reading, lost = size_lines(writer.sizes, arrays)
+    if lost:
+        raise EmitError(f"the size {lost[0]} is that of no argument; give an argument with an axis of this size")
+    return [*(Text(line) for line in reading), *written]
+
+
+def backward_body(
+    passes: Passes, kind: type[ArrayWriter], sizes: dict[str, str], ending: Ending | None = None
+) -> tuple[ArrayWriter, list[Text], list[Expr]]:
+    """The lines of the backward pass, and what the forward pass has to save for them.
+
+    An argument is saved for its shape alone where nothing else that is saved has a size.
+    """
+    arguments = [argument.variable for argument in passes.arguments]
+    candidates = [x for x in arguments if x not in passes.saved]
+    for extra in ([], *([x] for x in candidates), candidates):
+        kept = {*passes.saved, *extra}
+        saved = [*(x for x in arguments if x in kept), *(x for x in passes.saved if x not in arguments)]
+        available = [*saved, *passes.seeds]
+        writer = kind(passes.names, available, sizes)
+        try:
+            return writer, body(writer, passes.backward, available, ending), saved
+        except EmitError:
+            if extra == candidates:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def unpacked(names: Sequence[str], source: str, indent: int) -> list[str]:
+    """`a, b = source`; nothing for no names."""
+    if not names:
+        return []
+    if len(names) == 1:
+        return bracketed("(", [f"{names[0]},"], f") = {source}", indent)
+    line = f"{' ' * indent}{', '.join(names)} = {source}"
+    return [line] if len(line) <= 88 else bracketed("(", names, f") = {source}", indent)
+
+
+def tuple_tail(names: Sequence[str]) -> str:
+    """What ends a tuple: a single entry needs a comma."""
+    return ",)" if len(names) == 1 else ")"
+
+
+def imports(modules: Iterable[str], library: Sequence[str]) -> list[str]:
+    """Import statements: the standard library first, then those in `library`."""
+    standard = sorted(f"import {module}" for module in set(modules))
+    return [*standard, *([""] if standard else []), *library]

@@ -1,0 +1,32 @@
+"""The gradient of a loss, times a number that is given: what autograd hands to the backward pass of a function."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from chainrule.ir import Apply, Const, Input, Node, topological_order
+from chainrule.primitives import Broadcast, Contract, Divide, Linear, Multiply
+
+
+def seeded(node: Node, cotangents: Collection[Input], seed: Input) -> Node:
+    """`node`, in which the loss's own cotangent is 1, with `seed` for it.
+
+    It is linear in `cotangents` and that 1 together: the terms that hold no cotangent are those to multiply.
+    """
+    if node in cotangents or (isinstance(node, Const) and node.filled_with(0)):
+        return node
+    if not any(part in cotangents for part in topological_order([node])):
+        factor: Node = seed if node.type.shape == () else Broadcast(node.type.shape, ())(seed)
+        return factor if isinstance(node, Const) and node.filled_with(1) else Multiply()(factor, node)
+    assert isinstance(node, Apply)
+    primitive, operands = node.primitive, node.operands
+    if isinstance(primitive, Linear):
+        places = set(primitive.linear_operands(len(operands)))
+    elif isinstance(primitive, Divide):
+        places = {0}
+    else:
+        assert isinstance(primitive, Multiply | Contract)
+        holds = [any(part in cotangents for part in topological_order([operand])) for operand in operands]
+        places = {holds.index(True)}
+    changed = [seeded(x, cotangents, seed) if k in places else x for k, x in enumerate(operands)]
+    return Apply(primitive, tuple(changed))

@@ -1,0 +1,255 @@
+"""Which values of a pass get a name: what is needed twice does, and what would make a line too long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from chainrule.emit.expressions import (
+    Arena,
+    Einsum,
+    Expr,
+    Function,
+    Indexed,
+    Inserted,
+    MatrixProduct,
+    Number,
+    Outer,
+    Picked,
+    Reduction,
+    Repeated,
+    Reshaped,
+    Structured,
+    Table,
+    TensorDot,
+    Transposed,
+    Variable,
+    ordered,
+    parents_of,
+)
+from chainrule.emit.names import Names
+from chainrule.primitives import (
+    Abs,
+    Add,
+    Cast,
+    Compare,
+    Cos,
+    Divide,
+    Erf,
+    Exp,
+    Expm1,
+    Log,
+    Log1p,
+    LogSoftmax,
+    Maximum,
+    Minimum,
+    Multiply,
+    Negate,
+    OneHot,
+    Power,
+    Relu,
+    Sigmoid,
+    Sign,
+    Sin,
+    Softmax,
+    Sqrt,
+    Square,
+    Subtract,
+    Tanh,
+    Where,
+)
+
+LINE_LIMIT = 66
+_INLINE_LIMIT = 56
+_CHEAP = (Add, Subtract, Multiply, Negate, Square, Where, Cast, Compare, Maximum, Minimum, Relu)
+_NAME_LIMIT = 16
+_STEMS: dict[type, str] = {
+    Abs: "abs",
+    Cos: "cos",
+    Erf: "erf",
+    Exp: "exp",
+    Expm1: "expm1",
+    Log: "log",
+    Log1p: "log1p",
+    LogSoftmax: "log_p",
+    Sigmoid: "sigma",
+    Sign: "sign",
+    Sin: "sin",
+    Softmax: "p",
+    Sqrt: "sqrt",
+    Tanh: "tanh",
+}
+_BETWEEN: dict[type, str] = {Add: "plus", Subtract: "minus", Divide: "over", Multiply: "times"}
+_SHORT: dict[type, str] = {
+    Add: "total",
+    Compare: "mask",
+    Divide: "ratio",
+    Multiply: "product",
+    OneHot: "one_hot",
+    Power: "power",
+    Sqrt: "root",
+    Square: "square",
+    Subtract: "difference",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """`variable = value`; `about` is the quantity of the record that it finds, or part of which it is."""
+
+    variable: Expr
+    value: Expr
+    about: str
+
+
+def is_trivial(x: Expr) -> bool:
+    """Whether writing `x` twice costs the computer nothing: a name, a number, another view of one."""
+    operation = x.operation
+    if isinstance(operation, Variable | Number | Table):
+        return True
+    if isinstance(operation, Transposed | Inserted | Indexed | Repeated | Reshaped):
+        return is_trivial(x.operands[0])
+    return x.is_number
+
+
+def is_dear(x: Expr) -> bool:
+    """Whether computing `x` from its operands again costs more than keeping it."""
+    operation = x.operation
+    if isinstance(operation, Function):
+        return not isinstance(operation.primitive, _CHEAP) and not x.is_number
+    return isinstance(
+        operation, Reduction | MatrixProduct | Outer | TensorDot | Einsum | Structured | Picked
+    )
+
+
+def stem_of(x: Expr) -> str:
+    """What a value without a name of the user's is called, by the operation that makes it and what that acts on."""
+    operation = x.operation
+    words = [_word(operand) for operand in x.operands]
+    found = None
+    if isinstance(operation, Reduction):
+        kind = {"sum": "sum", "mean": "mean", "max": "max", "min": "min", "logsumexp": "lse"}[operation.name]
+        found = f"{kind}_{words[0]}"
+        return found if words[0] and len(found) <= _NAME_LIMIT else f"{kind}s"
+    if isinstance(operation, Function | Structured):
+        primitive = operation.primitive
+        if isinstance(primitive, Divide | Multiply) and any(operand.is_number for operand in x.operands):
+            variable = next((word for word, o in zip(words, x.operands, strict=True) if word and not o.is_number), None)
+            found = f"{variable}_scaled" if variable else "scaled"
+        elif type(primitive) in _BETWEEN and all(words):
+            found = f"{words[0]}_{_BETWEEN[type(primitive)]}_{words[1]}"
+        elif len(x.operands) == 1 and words[0] and type(primitive) in _STEMS:
+            found = f"{_STEMS[type(primitive)]}_{words[0]}"
+        if found is None or len(found) > _NAME_LIMIT:
+            found = _SHORT.get(type(primitive), _STEMS.get(type(primitive), "u"))
+        return found
+    return "u"
+
+
+def _word(x: Expr) -> str | None:
+    """A variable, or the number 1, as part of a name."""
+    if isinstance(x.operation, Variable):
+        return x.operation.name
+    return "one" if x.operation == Number(1.0) else None
+
+
+def keep_for_later(
+    arena: Arena, names: Names, forward: Sequence[Line], backward: Sequence[Line]
+) -> tuple[list[Line], list[Line]]:
+    """What the backward pass would compute again, and dearly or under a name anyway, is named in the forward pass."""
+    uses = parents_of([line.value for line in forward])
+    found: dict[Expr, None] = {}
+    seen: set[Expr] = set()
+    stack = [line.value for line in backward]
+    while stack:
+        part = stack.pop()
+        if part in seen:
+            continue
+        seen.add(part)
+        if part in uses and not is_trivial(part) and (is_dear(part) or uses[part] > 1):
+            found[part] = None
+        else:
+            stack.extend(part.operands)
+    values: dict[Expr, Expr] = {}
+    forward = named(arena, names, forward, found, values)
+    return forward, [Line(line.variable, arena.rebuilt(line.value, values), line.about) for line in backward]
+
+
+def named(
+    arena: Arena, names: Names, lines: Sequence[Line], chosen: Collection[Expr], values: dict[Expr, Expr]
+) -> list[Line]:
+    """`lines` with each expression in `chosen` computed once, under a name, in front of the line that needs it first.
+
+    `values` receives the variable of each.
+    """
+    result: list[Line] = []
+    for line in lines:
+        for part in ordered([line.value], stop=values):
+            if part in chosen and part not in values and part is not line.value:
+                variable = arena.variable(names.local(stem_of(part)), part.shape, part.dtype)
+                result.append(Line(variable, arena.rebuilt(part, values), line.about))
+                values[part] = variable
+        value = line.value
+        rebuilt = arena.rebuilt(value, values)
+        if value in chosen:
+            values.setdefault(value, line.variable)
+        result.append(Line(line.variable, rebuilt, line.about))
+    return result
+
+
+def written_where_used(
+    arena: Arena, lines: Sequence[Line], keep: Collection[Expr], length: Callable[[Expr], int]
+) -> list[Line]:
+    """Lines that are used once, and leave the line that uses them short, are written there."""
+    uses = parents_of([line.value for line in lines])
+    result: dict[Expr, Line] = {}
+    for line in lines:
+        value = line.value
+        for part in ordered([value]):
+            # Only what this pass computes for one use can move.
+            if part not in result or part in keep:
+                continue
+            if isinstance(result[part].value.operation, Variable):
+                value = arena.rebuilt(value, {part: result[part].value})
+            elif uses.get(part) == 1:
+                moved = arena.rebuilt(value, {part: result[part].value})
+                if length(moved) <= _INLINE_LIMIT:
+                    value = moved
+                    del result[part]
+        result[line.variable] = Line(line.variable, value, line.about)
+    needed = {part for line in result.values() for part in ordered([line.value])} | set(keep)
+    return [line for line in result.values() if line.variable in needed]
+
+
+def shared(arena: Arena, names: Names, lines: Sequence[Line]) -> list[Line]:
+    """`lines` with what they need twice named."""
+    # What a line is the value of is known by that line's name from there on.
+    known: dict[Expr, Expr] = {}
+    current = []
+    for line in lines:
+        value = arena.rebuilt(line.value, known)
+        current.append(Line(line.variable, value, line.about))
+        if not is_trivial(line.value):
+            known.setdefault(line.value, line.variable)
+            known.setdefault(value, line.variable)
+    uses = parents_of([line.value for line in current])
+    chosen = {part for part, count in uses.items() if count > 1 and not is_trivial(part)}
+    return named(arena, names, current, chosen, {})
+
+
+def shortened(arena: Arena, names: Names, lines: Sequence[Line], length: Callable[[Expr], int]) -> list[Line]:
+    """`lines` with parts of those that are too long named."""
+    result: list[Line] = []
+    for line in lines:
+        value = line.value
+        while length(value) > LINE_LIMIT:
+            parts = [p for p in ordered([value]) if p is not value and not is_trivial(p)]
+            fitting = [p for p in parts if 12 <= length(p) <= LINE_LIMIT]
+            if not fitting:
+                break
+            longest = max(fitting, key=length)
+            variable = arena.variable(names.local(stem_of(longest)), longest.shape, longest.dtype)
+            result.append(Line(variable, longest, line.about))
+            value = arena.rebuilt(value, {longest: variable})
+        result.append(Line(line.variable, value, line.about))
+    return result

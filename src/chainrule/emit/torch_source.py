@@ -1,0 +1,97 @@
+"""A `torch.autograd.Function`, and a function that applies it.
+
+Its backward pass is once differentiable: what it saves are plain values, so a second derivative taken through it would
+miss how they depend on the inputs; PyTorch refuses that instead.
+"""
+
+from __future__ import annotations
+
+from chainrule.derivation import Derivation
+from chainrule.emit.expressions import Expr, name_of, ordered
+from chainrule.emit.layout import block, bracketed, docstring
+from chainrule.emit.passes import Passes, find_passes
+from chainrule.emit.python_file import (
+    Ending,
+    backward_body,
+    body,
+    gradients_sentence,
+    heading,
+    imports,
+    parameters,
+    shapes_of,
+    unpacked,
+    what_it_gives,
+)
+from chainrule.emit.sharing import Line
+from chainrule.emit.torch_writer import TORCH_HELPERS, TorchWriter
+
+_RESERVED = ("torch", "math", "ctx", "once_differentiable", *TORCH_HELPERS)
+
+
+def torch_source(derivation: Derivation, name: str) -> str:
+    """The class and the function `name`."""
+    sizes: dict[str, str] = {}
+    title = _class_name(name)
+    passes = find_passes(derivation, (*_RESERVED, name, title), with_seed=True, writer=TorchWriter)
+    found = dict(zip((a.name for a in passes.differentiated), passes.gradients, strict=True))
+    needs = {x: passes.names.take(f"needs_{name}") for name, x in found.items()}
+    backward, backward_lines, saved = backward_body(passes, TorchWriter, sizes, _only_where_needed(passes, needs))
+    arguments = [argument.variable for argument in passes.arguments]
+    forward = TorchWriter(passes.names, arguments, sizes)
+    forward_lines = body(forward, passes.forward, arguments)
+    kept, names, outputs = ([name_of(x) for x in group] for group in (saved, arguments, passes.outputs))
+    gradients = [name_of(found[a.name]) if a.name in found else "None" for a in passes.arguments]
+    flags = [needs[found[a.name]] if a.name in found else "_" for a in passes.arguments]
+    helpers = [TORCH_HELPERS[key] for key in TORCH_HELPERS if key in {**forward.helpers, **backward.helpers}]
+    lines = [
+        *docstring([heading(name, "PyTorch")], 0),
+        "",
+        *imports(
+            [*forward.imports, *backward.imports],
+            ["import torch", "from torch.autograd.function import once_differentiable"],
+        ),
+        *(line for text in helpers for line in ("", "", text)),
+        "",
+        "",
+        f"class {title}(torch.autograd.Function):",
+        *docstring(
+            [f"{what_it_gives(passes)}; differentiable once, by {parameters(passes)}.", shapes_of(passes.arguments)], 4
+        ),
+        "",
+        "    @staticmethod",
+        *bracketed("def forward(", ["ctx", *names], "):", 4),
+        *block(forward_lines, 8),
+        *bracketed("ctx.save_for_backward(", kept, ")", 8),
+        f"        return {', '.join(outputs)}",
+        "",
+        "    @staticmethod",
+        "    @once_differentiable",
+        *bracketed("def backward(", ["ctx", *map(name_of, passes.seeds)], "):", 4),
+        *docstring([gradients_sentence(passes)], 8),
+        *unpacked(kept, "ctx.saved_tensors", 8),
+        *unpacked(flags, "ctx.needs_input_grad", 8),
+        *block(backward_lines, 8),
+        *bracketed("return (", gradients, ")", 8, plain="return "),
+        "",
+        "",
+        *bracketed(f"def {name}(", names, "):"),
+        *docstring([f"{what_it_gives(passes)}; differentiable once, by {parameters(passes)}."], 4),
+        *bracketed(f"return {title}.apply(", names, ")", 4),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _only_where_needed(passes: Passes, needs: dict[Expr, str]) -> Ending:
+    """A gradient that nothing else needs is found only where autograd asks for it."""
+    used = {part for line in passes.backward for part in ordered([line.value])}
+
+    def ending(line: Line, value: str) -> str:
+        if line.variable in needs and line.variable not in used:
+            return f"{value} if {needs[line.variable]} else None"
+        return value
+
+    return ending
+
+
+def _class_name(name: str) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in name.split("_")) + ("" if "_" in name else "Function")
