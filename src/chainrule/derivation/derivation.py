@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+import importlib
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from chainrule.derivation.document import DETAILS, Detail, Document
@@ -42,10 +43,13 @@ class Derivation:
         that is given, and the pairing L = ⟨∂L/∂O, O⟩ complete it.
     record : Record
         The claims: every printed equation is one of them.
+    name : str
+        What the function is called; `f` where that is not known.
 
     """
 
-    def __init__(self, program: Program, wrt: Sequence[Input]) -> None:
+    def __init__(self, program: Program, wrt: Sequence[Input], name: str = "f") -> None:
+        self.name = name
         self.record = Record(with_upstream(program), wrt)
         self.program = self.record.program
 
@@ -118,6 +122,24 @@ class Derivation:
         """
         return Verifier(self.record, seed).run(points)
 
+    def source(
+        self,
+        target: str,
+        name: str | None = None,
+        sizes: Mapping[str, int] | None = None,
+        dtype: str = "float32",
+    ) -> str:
+        """The forward and the backward pass as source code that needs no library of ours.
+
+        `target` is "numpy" (two functions), "torch" (a `torch.autograd.Function`), "jax" (a `custom_vjp`) or "c" (a
+        header in C99 with static sizes: `sizes` gives a number for each named size, `dtype` is "float32" or
+        "float64"). `name` is what the function is called. Raises EmitError for what a target cannot write.
+        """
+        # Emission stands on derivations; it is found by name when first asked for, as the package finds its rooms.
+        writer = importlib.import_module("chainrule.emit").source
+        text: str = writer(self, target, name, sizes, dtype)
+        return text
+
     def _repr_mimebundle_(
         self, include: Container[str] | None = None, exclude: Container[str] | None = None
     ) -> dict[str, str]:
@@ -183,8 +205,14 @@ def derive(
     """
     program = function if isinstance(function, Program) else trace(function, **shapes)
     if wrt is None and isinstance(function, str) and not any(node.name.startswith(_WEIGHTS) for node in program.inputs):
-        return Derivation(program, _chosen(program, CONSTANT_NAMES))
-    return Derivation(program, _parameters(program, wrt))
+        return Derivation(program, _chosen(program, CONSTANT_NAMES), _title(function))
+    return Derivation(program, _parameters(program, wrt), _title(function))
+
+
+def _title(function: object) -> str:
+    """What to call the function, if that can be said in a word."""
+    name = getattr(function, "__name__", "f")
+    return name if isinstance(name, str) and name.isidentifier() else "f"
 
 
 def _chosen(program: Program, names_left_out: frozenset[str]) -> list[Input]:

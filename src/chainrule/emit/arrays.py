@@ -48,6 +48,7 @@ from chainrule.ir import Dim, Shape, SymbolicDim, dim_product
 from chainrule.primitives import (
     Add,
     Compare,
+    Cos,
     Divide,
     Exp,
     Expm1,
@@ -58,7 +59,6 @@ from chainrule.primitives import (
     Power,
     Primitive,
     Sin,
-    Cos,
     Sqrt,
     Square,
     Subtract,
@@ -182,7 +182,9 @@ class ArrayWriter(ABC):
             return atom(str(value))
         if math.isnan(value) or math.isinf(value):
             self.imports["math"] = None
-            return atom("math.nan") if math.isnan(value) else negative(atom("math.inf")) if value < 0 else atom("math.inf")
+            return (
+                atom("math.nan") if math.isnan(value) else negative(atom("math.inf")) if value < 0 else atom("math.inf")
+            )
         if value < 0:
             return negative(self.number(-value))
         if value in CONSTANTS:
@@ -191,7 +193,9 @@ class ArrayWriter(ABC):
             if above in ("1", "2"):
                 return quotient(atom(above), atom(below))
             return atom(CONSTANTS[value])
-        return atom(str(int(value)) if value == int(value) and value < 1e15 else repr(float(value)).replace("e-0", "e-"))
+        return atom(
+            str(int(value)) if value == int(value) and value < 1e15 else repr(float(value)).replace("e-0", "e-")
+        )
 
     # Sizes and shapes -----------------------------------------------------------------------------------------------
 
@@ -357,7 +361,9 @@ def size_lines(needed: Mapping[str, str], arrays: Sequence[Expr]) -> tuple[list[
     lines: list[str] = []
     left = dict(needed)
     for x in arrays:
-        found = {str(dim): axis for axis, dim in enumerate(x.shape) if str(dim) in left and isinstance(dim, SymbolicDim)}
+        found = {
+            str(dim): axis for axis, dim in enumerate(x.shape) if str(dim) in left and isinstance(dim, SymbolicDim)
+        }
         if not found:
             continue
         name = name_of(x)
@@ -370,4 +376,3 @@ def size_lines(needed: Mapping[str, str], arrays: Sequence[Expr]) -> tuple[list[
             for size in found:
                 left.pop(size)
     return lines, list(left)
-

@@ -163,7 +163,9 @@ class Expr:
     @property
     def is_number(self) -> bool:
         """Whether it is made of numbers and sizes alone."""
-        return self.dtype.is_float and not self.shape and all(isinstance(leaf.operation, Number) for leaf in leaves(self))
+        return (
+            self.dtype.is_float and not self.shape and all(isinstance(leaf.operation, Number) for leaf in leaves(self))
+        )
 
 
 class Arena:
@@ -241,3 +243,16 @@ def parents_of(roots: Iterable[Expr]) -> dict[Expr, int]:
             uses[operand] = uses.get(operand, 0) + 1
             stack.append(operand)
     return uses
+
+
+def occurrences(roots: Iterable[Expr]) -> dict[Expr, int]:
+    """How often each expression stands in `roots` when they are written out."""
+    counts: dict[Expr, int] = {}
+    for root in roots:
+        here = {root: 1}
+        for part in reversed(ordered([root])):
+            for operand in part.operands:
+                here[operand] = here.get(operand, 0) + here[part]
+        for part, count in here.items():
+            counts[part] = counts.get(part, 0) + count
+    return counts

@@ -47,7 +47,9 @@ def jax_source(derivation: Derivation, name: str) -> str:
         "",
         "@jax.custom_vjp",
         *bracketed(f"def {name}(", names, "):"),
-        *docstring([f"{what_it_gives(passes)}; differentiable by {parameters(passes)}.", shapes_of(passes.arguments)], 4),
+        *docstring(
+            [f"{what_it_gives(passes)}; differentiable by {parameters(passes)}.", shapes_of(passes.arguments)], 4
+        ),
         *bracketed(f"return {ahead}(", names, ")[0]", 4),
         "",
         "",

@@ -32,6 +32,7 @@ from chainrule.primitives import (
     Contract,
     Divide,
     Elementwise,
+    LogSumExp,
     Max,
     Mean,
     Min,
@@ -45,7 +46,6 @@ from chainrule.primitives import (
     Sum,
     Where,
 )
-from chainrule.primitives import LogSumExp
 
 POINTWISE = (Elementwise, Add, Subtract, Negate, Multiply, Where, Cast)
 """Primitives that act element by element, so that their operands may broadcast."""
@@ -139,7 +139,7 @@ class Lowering:
         """`x * y`, with one number in front of it at most, and a quotient with 1 above written as a division."""
         dtype = x.dtype if x.dtype.is_float else y.dtype
         (number, x_rest), (other, y_rest) = _numbers_apart(x), _numbers_apart(y)
-        if number != 1 and other != 1 or 1 in (_value(x), _value(y)):
+        if (number != 1 and other != 1) or 1 in (_value(x), _value(y)):
             factor = self.arena.make(Number(number * other), (), (), dtype)
             parts = [*([factor] if number * other != 1 else []), *self._rest(x, x_rest), *self._rest(y, y_rest)]
             result = parts[0] if parts else factor
@@ -211,9 +211,7 @@ class Lowering:
             (inner,) = x.operands
             before = [k for k in range(x.ndim) if k not in operation.axes]
             places = {kept[k] for k in before}
-            return self.arena.make(
-                Inserted(tuple(k for k in range(rank) if k not in places)), (inner,), shape, x.dtype
-            )
+            return self.arena.make(Inserted(tuple(k for k in range(rank) if k not in places)), (inner,), shape, x.dtype)
         return self.arena.make(Inserted(inserted), (x,), shape, x.dtype)
 
     def _gives_axes(self, x: Expr, inserted: tuple[int, ...]) -> bool:
@@ -251,9 +249,9 @@ class Lowering:
         if not (isinstance(product.operation, Function) and isinstance(product.operation.primitive, Multiply)):
             return None
         for rows, x in (product.operands, product.operands[::-1]):
-            if isinstance(rows.operation, Structured) and isinstance(rows.operation.primitive, OneHot):
-                if x.shape == rows.shape:
-                    return self.arena.make(Picked(), (x, rows.operands[0]), x.shape[:-1], x.dtype)
+            is_one_hot = isinstance(rows.operation, Structured) and isinstance(rows.operation.primitive, OneHot)
+            if is_one_hot and x.shape == rows.shape:
+                return self.arena.make(Picked(), (x, rows.operands[0]), x.shape[:-1], x.dtype)
         return None
 
     def _transposed(self, x: Expr, order: tuple[int, ...]) -> Expr:

@@ -67,10 +67,11 @@ def ascii_identifier(text: str) -> str:
 
 
 _C_WORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true "
-    "false class new delete this template operator private public protected virtual namespace using try catch throw "
-    "main errno NULL y0 y1 yn j0 j1 jn gamma lgamma tgamma signgam exp log sqrt pow fabs erf tanh sin cos expm1 log1p "
-    "and or not xor bitand bitor compl and_eq or_eq xor_eq not_eq asm export mutable friend typename explicit "
-    "typeid wchar_t nullptr constexpr decltype noexcept alignas alignof thread_local static_assert I".split()
+    """auto break case char const continue default do double else enum extern float for goto if inline int long register
+    restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true false
+    class new delete this template operator private public protected virtual namespace using try catch throw main errno
+    NULL y0 y1 yn j0 j1 jn gamma lgamma tgamma signgam exp log sqrt pow fabs erf tanh sin cos expm1 log1p and or not xor
+    bitand bitor compl and_eq or_eq xor_eq not_eq asm export mutable friend typename explicit typeid wchar_t nullptr
+    constexpr decltype noexcept alignas alignof thread_local static_assert I""".split()  # noqa: SIM905 - words to read
 )
+"""What C and C++ keep for themselves, or their mathematical headers do."""

@@ -75,7 +75,7 @@ class NumPyWriter(ArrayWriter):
         return self.function(operation.name, operand, **options)
 
     def log_sum_exp(self, operand: Code, options: dict[str, str]) -> Code:
-        """ln Σ eˣ."""
+        """Ln Σ eˣ."""
         return self.helper("logsumexp", operand, **{"axis": "None", **options})
 
     def transposed(self, x: Code, order: tuple[int, ...]) -> Code:
@@ -146,7 +146,9 @@ def along_axes(name: str) -> Writing:
 
 def softmax_axes(writer: ArrayWriter, x: Expr) -> str | None:
     """The axes of a softmax as an argument; None where it is all of several."""
-    axes = getattr(primitive_of(x), "axes", ())
+    primitive = primitive_of(x)
+    assert isinstance(primitive, Softmax | LogSoftmax)
+    axes = primitive.axes
     if len(axes) == 1:
         return "-1" if axes[0] == x.ndim - 1 else str(axes[0])
     return writer.axes(axes, x.ndim)
@@ -264,7 +266,11 @@ def write_scatter_add(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) ->
     primitive = primitive_of(x)
     assert isinstance(primitive, ScatterAdd)
     writer.helpers["scatter_add"] = None
-    where = str(operands[1]) if primitive.axis == 0 else f"({', '.join([*['slice(None)'] * primitive.axis, str(operands[1])])})"
+    where = (
+        str(operands[1])
+        if primitive.axis == 0
+        else f"({', '.join([*['slice(None)'] * primitive.axis, str(operands[1])])})"
+    )
     return call("scatter_add", writer.shape(x.shape), where, operands[0])
 
 

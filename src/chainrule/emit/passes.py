@@ -59,9 +59,7 @@ class Passes:
         return tuple(argument for argument in self.arguments if argument.is_differentiated)
 
 
-def find_passes(
-    derivation: Derivation, reserved: Sequence[str], with_seed: bool, writer: type[ArrayWriter]
-) -> Passes:
+def find_passes(derivation: Derivation, reserved: Sequence[str], with_seed: bool, writer: type[ArrayWriter]) -> Passes:
     """The passes of `derivation`, for a target that writes expressions with `writer`."""
     builder = _Builder(derivation, reserved, with_seed)
 
@@ -180,7 +178,7 @@ class _Builder:
         """The cotangents in the order in which they are found, each parameter's as soon as what it needs is there."""
         cotangents = {entry.cotangent for entry in entries.values()}
         pending = [entry for symbol, entry in entries.items() if symbol in bars]
-        done: set[Node] = {node for node in self.given}
+        done: set[Node] = set(self.given)
         lines: list[Line] = []
         while pending:
             ready = [e for e in pending if _cotangents_in(e.result, cotangents) <= done]
@@ -210,7 +208,7 @@ def written_out(node: Node) -> Node | None:
         return z * sigmoid(z)
     if isinstance(node, Apply) and isinstance(node.primitive, Gelu):
         (z,) = (rebuild([operand], written_out)[0] for operand in node.operands)
-        return 0.5 * z * (1 + erf(math.sqrt(0.5) * z))
+        return 0.5 * z * (1 + erf(1 / math.sqrt(2) * z))
     return None
 
 
@@ -257,4 +255,3 @@ def _alive(
                 needed.update(x for x in ordered([line.value]) if isinstance(x.operation, Variable))
         kept.append(alive[::-1])
     return kept[1], kept[0]
-

@@ -51,13 +51,16 @@ def _described(x: Expr) -> str:
 
 def gradients_sentence(passes: Passes) -> str:
     """What the backward pass gives."""
+    subject = "The gradient" if len(passes.gradients) == 1 else "The gradients"
     if not passes.seeds:
-        return f"The gradients of the loss by {parameters(passes)}."
+        return f"{subject} of the loss by {parameters(passes)}."
     given = listed([name_of(x) for x in passes.seeds])
-    return f"The gradients by {parameters(passes)}, given {given}."
+    return f"{subject} by {parameters(passes)}, given {given}."
 
 
-def body(writer: ArrayWriter, lines: Sequence[Line], arrays: Sequence[Expr], ending: Ending | None = None) -> list[Text]:
+def body(
+    writer: ArrayWriter, lines: Sequence[Line], arrays: Sequence[Expr], ending: Ending | None = None
+) -> list[Text]:
     """The lines of a pass, those that read sizes first.
 
     Raises EmitError where a size is needed that no array has.

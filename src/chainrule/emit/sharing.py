@@ -24,6 +24,7 @@ from chainrule.emit.expressions import (
     TensorDot,
     Transposed,
     Variable,
+    occurrences,
     ordered,
     parents_of,
 )
@@ -117,9 +118,7 @@ def is_dear(x: Expr) -> bool:
     operation = x.operation
     if isinstance(operation, Function):
         return not isinstance(operation.primitive, _CHEAP) and not x.is_number
-    return isinstance(
-        operation, Reduction | MatrixProduct | Outer | TensorDot | Einsum | Structured | Picked
-    )
+    return isinstance(operation, Reduction | MatrixProduct | Outer | TensorDot | Einsum | Structured | Picked)
 
 
 def stem_of(x: Expr) -> str:
@@ -201,24 +200,33 @@ def written_where_used(
     arena: Arena, lines: Sequence[Line], keep: Collection[Expr], length: Callable[[Expr], int]
 ) -> list[Line]:
     """Lines that are used once, and leave the line that uses them short, are written there."""
-    uses = parents_of([line.value for line in lines])
+    lines = _without_aliases(arena, lines, keep)
+    uses = occurrences([line.value for line in lines])
     result: dict[Expr, Line] = {}
     for line in lines:
         value = line.value
         for part in ordered([value]):
             # Only what this pass computes for one use can move.
-            if part not in result or part in keep:
-                continue
-            if isinstance(result[part].value.operation, Variable):
-                value = arena.rebuilt(value, {part: result[part].value})
-            elif uses.get(part) == 1:
+            if part in result and part not in keep and uses[part] == 1:
                 moved = arena.rebuilt(value, {part: result[part].value})
-                if length(moved) <= _INLINE_LIMIT:
+                if value is part or length(moved) <= _INLINE_LIMIT:
                     value = moved
                     del result[part]
         result[line.variable] = Line(line.variable, value, line.about)
-    needed = {part for line in result.values() for part in ordered([line.value])} | set(keep)
-    return [line for line in result.values() if line.variable in needed]
+    return list(result.values())
+
+
+def _without_aliases(arena: Arena, lines: Sequence[Line], keep: Collection[Expr]) -> list[Line]:
+    """`lines` without those that only give another name, of our own, to what has one."""
+    aliases: dict[Expr, Expr] = {}
+    result = []
+    for line in lines:
+        value = arena.rebuilt(line.value, aliases)
+        if isinstance(value.operation, Variable) and line.variable not in keep:
+            aliases[line.variable] = value
+        else:
+            result.append(Line(line.variable, value, line.about))
+    return result
 
 
 def shared(arena: Arena, names: Names, lines: Sequence[Line]) -> list[Line]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from chainrule.derivation import Derivation
 from chainrule.emit.errors import EmitError
 from chainrule.emit.jax_source import jax_source
@@ -9,15 +11,29 @@ from chainrule.emit.names import identifier
 from chainrule.emit.numpy_source import numpy_source
 from chainrule.emit.torch_source import torch_source
 
-TARGETS = ("numpy", "torch", "jax", "c")
+_ARRAYS: dict[str, Callable[[Derivation, str], str]] = {
+    "numpy": numpy_source,
+    "torch": torch_source,
+    "jax": jax_source,
+}
+TARGETS = (*_ARRAYS,)
+"""What source can be written for."""
 
 
-def source(derivation: Derivation, target: str, name: str | None = None) -> str:
-    chosen = identifier(name or "f")
-    if target == "numpy":
-        return numpy_source(derivation, chosen)
-    if target == "jax":
-        return jax_source(derivation, chosen)
-    if target == "torch":
-        return torch_source(derivation, chosen)
-    raise EmitError(f"there is no target {target!r}")
+def source(
+    derivation: Derivation,
+    target: str,
+    name: str | None = None,
+    sizes: Mapping[str, int] | None = None,
+    dtype: str = "float32",
+) -> str:
+    """The passes of `derivation` as the text of a file for `target`, one of `TARGETS`; see `Derivation.source`.
+
+    Raises EmitError for a target that there is not, and for what a target cannot write.
+    """
+    wanted = name or derivation.name
+    if name is not None and not name.isidentifier():
+        raise EmitError(f"{name!r} is not a name for a function; use letters, digits and underscores")
+    if target not in TARGETS:
+        raise EmitError(f"there is no target {target!r}; it can be {', '.join(TARGETS)}")
+    return _ARRAYS[target](derivation, identifier(wanted))

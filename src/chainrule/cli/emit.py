@@ -1,0 +1,90 @@
+"""`chainrule emit`: the forward and the backward pass of a function as source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import click
+
+from chainrule.cli.errors import CommandError
+from chainrule.cli.files import check_writable, replacing
+from chainrule.cli.output import print_json
+from chainrule.cli.targets import opened, target_options
+from chainrule.emit import TARGETS
+
+
+@click.command("emit")
+@click.argument("target", metavar="FILE.py:FUNC|gallery:NAME|FORMULA")
+@click.option("--to", "language", type=click.Choice(TARGETS), required=True, help="What to write.")
+@target_options
+@click.option("--size", "sizes", multiple=True, help='With --to c: numbers for named sizes, as in "n=32, d=4".')
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    help="With --to c: float or double; float32 if not given. The others compute in what they are given.",
+)
+@click.option("--name", help="What the function is called; its own name if not given.")
+@click.option("--output", metavar="FILE", help="Write to a file instead of standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def command(
+    target: str,
+    language: str,
+    wrt: str | None,
+    shapes: Sequence[str],
+    sizes: Sequence[str],
+    dtype: str | None,
+    name: str | None,
+    output: str | None,
+    as_json: bool,
+) -> int:
+    """Write the forward and the backward pass of a function as source that stands alone.
+
+    numpy: two functions. torch: a torch.autograd.Function. jax: a custom_vjp. c: a header in C99 with static sizes,
+    which allocates nothing. Every line of the derivation is verified before anything is written.
+    """
+    if output is not None:
+        check_writable(output)
+    numbers = parse_sizes(sizes)
+    for option, given in (("--size", numbers), ("--dtype", dtype)):
+        if given and language != "c":
+            raise CommandError(f"{option} is for --to c; what is written for {language} works for any")
+    with opened(target, wrt, shapes) as subject:
+        derivation = subject.derivation()
+        text = derivation.source(language, name, numbers, dtype or "float32")
+        verification = derivation.verify()
+    if output is not None:
+        with replacing(output) as stream:
+            stream.write(text.encode())
+    if as_json:
+        print_json(
+            {
+                "function": subject.name,
+                "target": language,
+                "output": output,
+                "source": text,
+                "verified": verification.ok,
+                "lines": text.count("\n"),
+            }
+        )
+    elif output is None:
+        click.echo(text, nl=False)
+    else:
+        click.echo(f"{text.count(chr(10))} lines written to {output}", err=True)
+    if not verification.ok:
+        click.echo("the derivation failed its verification; see `chainrule derive`", err=True)
+    return 0 if verification.ok else 1
+
+
+def parse_sizes(texts: Sequence[str]) -> dict[str, int]:
+    """`"n=32, d=4"` as `{"n": 32, "d": 4}`; raises CommandError for what does not read like that."""
+    sizes: dict[str, int] = {}
+    for text in texts:
+        for part in re.split(r"[,;\s]+(?=[^\W\d]\w*\s*[=:])", text.strip(" ,;")):
+            match = re.fullmatch(r"([^\W\d]\w*)\s*[=:]\s*(\d+)", part.strip())
+            if match is None:
+                raise CommandError(f'--size {part.strip()!r} is not a name and a number, as in "n=32, d=4"')
+            if match[1] in sizes:
+                raise CommandError(f"--size gives {match[1]} twice; give it once")
+            sizes[match[1]] = int(match[2])
+    return sizes

@@ -1,0 +1,58 @@
+"""Every entry of the gallery, written for every target, run, and compared with the native engine."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from emitted import Case, assert_close, case, run_jax, run_numpy, run_torch
+
+from chainrule.derivation import derive
+from chainrule.gallery import GALLERY
+from chainrule.ir import DType
+
+INSTALLED = ["numpy", *(name for name in ("torch", "jax") if importlib.util.find_spec(name) is not None)]
+"""Targets that run on this machine; C has its own file."""
+TOLERANCE = {DType.FLOAT64: 1e-10, DType.FLOAT32: 2e-5}
+
+
+@cache
+def case_of(name: str, dtype: DType = DType.FLOAT64) -> Case:
+    entry = GALLERY[name]
+    return case(derive(entry.function, entry.wrt), dtype)
+
+
+def run(target: str, name: str, drawn: Case) -> tuple[list[Any], dict[str, Any]]:
+    source = drawn.derivation.source(target, name)
+    if target == "numpy":
+        return run_numpy(source, drawn)
+    return (run_torch if target == "torch" else run_jax)(source, drawn, name)
+
+
+@pytest.mark.parametrize("target", INSTALLED)
+@pytest.mark.parametrize("name", GALLERY)
+def test_outputs_and_gradients_are_those_of_the_native_engine(name: str, target: str) -> None:
+    drawn = case_of(name)
+    outputs, gradients = run(target, name, drawn)
+    assert len(outputs) == len(drawn.outputs)
+    for found, expected in zip(outputs, drawn.outputs, strict=True):
+        assert_close(found, expected, "the output", TOLERANCE[DType.FLOAT64])
+    assert set(gradients) == set(drawn.gradients)
+    for key, expected in drawn.gradients.items():
+        assert_close(gradients[key], expected, f"the gradient by {key}", TOLERANCE[DType.FLOAT64])
+
+
+@pytest.mark.parametrize("target", [target for target in INSTALLED if target != "jax"])
+@pytest.mark.parametrize("name", GALLERY)
+def test_single_precision_stays_single(name: str, target: str) -> None:
+    drawn = case_of(name, DType.FLOAT32)
+    outputs, gradients = run(target, name, drawn)
+    for key, expected in drawn.gradients.items():
+        assert np.asarray(gradients[key]).dtype == np.float32, key
+        assert_close(gradients[key], expected, f"the gradient by {key}", TOLERANCE[DType.FLOAT32])
+    for found, expected in zip(outputs, drawn.outputs, strict=True):
+        assert np.asarray(found).dtype == np.float32
+        assert_close(found, expected, "the output", TOLERANCE[DType.FLOAT32])
