@@ -26,7 +26,7 @@ def test_an_optimizer_as_equations() -> None:
         "corrected_rate = rate · √(1 − beta2^(step + 1)) / (1 − beta1^(step + 1))",
         "share1 = 1 − beta1",
         "gradient_norm = √(Σ (∂L/∂W)²)",
-        "clip_factor = min(clip_norm / (gradient_norm + 1e-06), 1)",
+        "clip_factor = min(clip_norm / (gradient_norm + 10⁻⁶), 1)",
         "next_W_mean = W_mean + share1 · (clip_factor · ∂L/∂W − W_mean)",
         "share2 = 1 − beta2",
         "next_W_mean_square = beta2 · W_mean_square + share2 · (clip_factor · ∂L/∂W)²",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from chainrule.derivation.document import DETAILS, Detail, Document
-from chainrule.derivation.forms import FORMS, Form, Writer
+from chainrule.derivation.forms import FORMS, Form, write_document
 from chainrule.derivation.html import render_html
 from chainrule.derivation.json import json_text, render_json
 from chainrule.derivation.latex import render_latex
@@ -58,7 +58,7 @@ class Derivation:
         _check_choice("form", form, FORMS)
         _check_choice("lang", lang, LANGUAGES)
         _check_choice("detail", detail, DETAILS)
-        return Writer(self.record, lang, detail).document(form)
+        return write_document(self.record, form, lang, detail)
 
     def text(self, form: Form = "matrix", lang: Language = "en", width: int = 80, detail: Detail = "full") -> str:
         """The derivation in Unicode, in lines of at most `width` columns.

@@ -102,6 +102,8 @@ class _Claims:
             add(stage.stage.symbol, {"quantity": "value", "of": stage.stage.name})
             if stage.derivative_symbol is not None:
                 add(stage.derivative_symbol, {"quantity": "derivative", "of": stage.stage.name})
+        for symbol in record.abbreviation_claims:
+            add(symbol, {"quantity": "abbreviation"})
         for entry in record.backward.accumulations:
             add(entry.cotangent, {"quantity": "gradient", "of": record.loss.name, "by": entry.symbol.name})
             for contribution in entry.contributions[:1]:

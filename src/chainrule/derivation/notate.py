@@ -12,9 +12,11 @@ from chainrule.derivation.record import Record
 from chainrule.derivation.upstream import is_upstream, output_name
 from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, Shape, SymbolicDim, topological_order
 from chainrule.primitives import (
+    Add,
     Broadcast,
     Call,
     Contract,
+    Elementwise,
     Fraction,
     Indexed,
     Infix,
@@ -27,8 +29,10 @@ from chainrule.primitives import (
     Postfix,
     Reshape,
     Slice,
+    Subtract,
     Sum,
     Symbol,
+    indexed,
 )
 
 
@@ -40,6 +44,8 @@ class Notator:
         names = {node.name for node in record.program.inputs} | {stage.name for stage in record.backward.stages}
         mark = "Δ" if any("d" + name in names for name in names) else "d"
         self._mark = mark
+        outside = (letters + "_" for letters in ("G", "out", "given", "upstream"))
+        self._outside = next(each for each in outside if not any(name.startswith(each) for name in names))
         self._symbols: dict[Input, Notation] = {}
         self.delta_symbols: dict[Input, Input] = {}
         deltas = _delta_names(_pre_activations(record), names)
@@ -67,8 +73,7 @@ class Notator:
                 if node.name.startswith(prefix):
                     return Symbol(node.name.removeprefix(prefix), mark)
             if is_upstream(node):
-                partial = Partial(self._loss, Symbol(output_name(node)))
-                return Indexed(Call("", (partial,)), (Symbol("given"),))
+                return Symbol(self._outside + output_name(node))
             return Symbol(node.name)
         return found
 
@@ -76,11 +81,25 @@ class Notator:
         """`∂L/∂symbol`, also for what is called δ elsewhere."""
         return Partial(self._loss, Symbol(symbol.name))
 
+    def quotient(
+        self, of: Input, by: Input, of_index: Sequence[Notation] = (), by_index: Sequence[Notation] = ()
+    ) -> Notation:
+        """`∂a/∂z`, or `∂a[i]/∂z[j]`."""
+        return Partial(indexed(Symbol(of.name), of_index), indexed(Symbol(by.name), by_index))
+
+    def direct(self, partial: Notation) -> Notation:
+        """A partial derivative in which all but what is named is held."""
+        return Indexed(Call("", (partial,)), (Symbol("direct"),))
+
+    def tangent(self, symbol: Input) -> Notation:
+        """`dz`."""
+        return Symbol(symbol.name, self._mark)
+
     def of(self, node: Node, explicit: bool = False) -> Notation:
         """`node` in matrix notation; `explicit` writes repetition as a product with a vector of ones."""
         written: dict[Node, Notation] = {}
         order = topological_order([node])
-        plain = {part for part in order if _is_stretched(part, order)}
+        plain = _stretched(order) if explicit else set()
         for part in order:
             written[part] = self._write(part, written, explicit, explicit and part not in plain)
         return written[node]
@@ -92,7 +111,7 @@ class Notator:
             return literal(node)
         assert isinstance(node, Apply)
         operands = [written[operand] for operand in node.operands]
-        special = scaled(node, operands) or _element(node, written)
+        special = scaled(node, operands) or _element(node, written) or _stacked_product(node, operands)
         if special is None and ones:
             special = _with_ones(node, operands)
         if special is None and explicit:
@@ -114,23 +133,43 @@ def _with_ones(node: Apply, operands: list[Notation]) -> Notation | None:
     return Infix("", (ones, operands[0]) if repeated == [0] else (operands[0], Postfix("ᵀ", ones)))
 
 
-def _is_stretched(node: Node, order: list[Node]) -> bool:
-    """Whether `node` repeats a forward value only to meet an array of full shape, as NumPy does unasked."""
-    if not (isinstance(node, Apply) and isinstance(node.primitive, Broadcast)):
-        return False
-    if any(map(_is_calculus, topological_order(node.operands))):
-        return False
-    users = [part for part in order if isinstance(part, Apply) and node in part.operands]
-    return bool(users) and all(
-        not isinstance(user.primitive, Contract)
-        and user.type == node.type
-        and any(o is not node and not is_scale(o) and not isinstance(_primitive(o), Broadcast) for o in user.operands)
-        for user in users
-    )
+def _stretched(order: list[Node]) -> set[Node]:
+    """The nodes that repeat a forward value only to meet an array of full shape, as NumPy does unasked."""
+    users: dict[Node, list[Node]] = {}
+    for part in order:
+        for operand in part.operands if isinstance(part, Apply) else ():
+            users.setdefault(operand, []).append(part)
+    repeated: set[Node] = set()
+    thin: set[Node] = set()
+    for part in order:
+        if is_scale(part):
+            thin.add(part)
+        elif isinstance(part, Apply):
+            if isinstance(part.primitive, Broadcast):
+                if _repeats_unasked(part) and not any(map(_is_calculus, topological_order(part.operands))):
+                    repeated.add(part)
+                    thin.add(part)
+            elif _is_elementwise(part) and thin.issuperset(part.operands):
+                thin.add(part)
+
+    def meets_full_shape(node: Node) -> bool:
+        uses = users.get(node, [])
+        return bool(uses) and all(
+            _is_elementwise(use) and (meets_full_shape(use) if use in thin else True) for use in uses
+        )
+
+    return {node for node in repeated if meets_full_shape(node)}
 
 
-def _primitive(node: Node) -> object:
-    return node.primitive if isinstance(node, Apply) else None
+def _is_elementwise(node: Node) -> bool:
+    return isinstance(node, Apply) and isinstance(node.primitive, Elementwise | Multiply | Add | Subtract | Negate)
+
+
+def _repeats_unasked(node: Apply) -> bool:
+    """Whether NumPy's own rule repeats the operand: its axes are the last ones, or of size 1."""
+    axes, ndim = node.primitive.axes, node.type.ndim
+    reshaped = isinstance(node.operands[0], Apply) and isinstance(node.operands[0].primitive, Reshape)
+    return axes == tuple(range(ndim - len(axes), ndim)) or reshaped
 
 
 def _is_calculus(node: Node) -> bool:
@@ -145,7 +184,7 @@ def literal(node: Const) -> Notation:
     if isinstance(node.value, SymbolicDim):
         return size(node.value)
     if isinstance(node.value, float):
-        return root_of(node.value) or ratio_of(node.value) or Number(node.value)
+        return root_of(node.value) or ratio_of(node.value) or _constant(node.value) or Number(node.value)
     if isinstance(node.value, bool | int):
         return Number(node.value)
     return Symbol("C")
@@ -169,7 +208,23 @@ def root_of(number: float) -> Notation | None:
 
 
 def _root(k: int) -> Notation:
-    return Call("√", (Number(k),))
+    return Call("sqrt", (Number(k),))
+
+
+def _constant(number: float) -> Notation | None:
+    """1/√(2π) and its kin, if that is `number` to the last digits."""
+    pi, two = Symbol("π"), Number(2)
+    twice = Infix("·", (two, pi))
+    known: list[tuple[float, Notation]] = [
+        (math.pi, pi),
+        (2 * math.pi, twice),
+        (math.sqrt(2 * math.pi), Call("sqrt", (twice,))),
+        (1 / math.sqrt(2 * math.pi), Fraction(Number(1), Call("sqrt", (twice,)))),
+        (2 / math.sqrt(math.pi), Fraction(two, Call("sqrt", (pi,)))),
+        (math.sqrt(2 / math.pi), Call("sqrt", (Fraction(two, pi),))),
+        (math.log(2), Call("ln", (two,))),
+    ]
+    return next((written for value, written in known if abs(number - value) <= 4e-16 * value), None)
 
 
 def size(dim: SymbolicDim) -> Notation:
@@ -221,6 +276,43 @@ def _element(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
     while entries and entries[-1] == Symbol(":"):
         entries.pop()
     return None if dropped else Indexed(shown.base, tuple(entries))
+
+
+def _stacked_product(node: Apply, operands: Sequence[Notation]) -> Notation | None:
+    """`N W` where one matrix meets each of a stack, as NumPy's rule is; `Σ₀(A Bᵀ)` where the products are added up."""
+    if not isinstance(node.primitive, Contract) or len(node.operands) != 2:
+        return None
+    (left, right), output = node.primitive.inputs, node.primitive.output
+    if max(len(left), len(right)) < 3:
+        return None
+    added = len(left) == len(right) == 3 and len(output) == 2 and left[0] == right[0] and left[0] not in output
+    batch = left[:1] if added else output[:-2]
+    cores: list[tuple[int, ...]] = []
+    for labels in (left, right):
+        core = labels[len(batch) :] if labels[: len(batch)] == batch else labels
+        if len(core) != 2 or not set(batch).isdisjoint(core):
+            return None
+        cores.append(core)
+    row, column = output[-2:]
+    factors: list[Notation] = []
+    shared = [label for label in cores[0] if label in cores[1]]
+    if len(shared) != 1 or shared[0] in output:
+        return None
+    for label in (row, column):
+        place = next((k for k, core in enumerate(cores) if label in core), None)
+        if place is None or len(factors) > 1:
+            return None
+        upright = cores[place] == ((label, shared[0]) if label == row else (shared[0], label))
+        factors.append(operands[place] if upright else Postfix("ᵀ", operands[place]))
+    product = Infix("", tuple(factors))
+    return Call("Σ", (product,), subscript=(Number(0),)) if added else product
+
+
+def is_matrix_product(node: Apply) -> bool:
+    """Whether a contraction is written as a product of matrices."""
+    names: list[Notation] = [Symbol("A"), Symbol("B")]
+    shown = _stacked_product(node, names) or node.primitive.notation(names, [each.type for each in node.operands])
+    return (isinstance(shown, Infix) and shown.operator == "") or (isinstance(shown, Call) and shown.function == "Σ")
 
 
 def _pairing(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:

@@ -44,15 +44,15 @@ def sums_away(terms: list[Notation], result: Notation) -> bool:
 
 
 def product_shapes_of_stage(stage: Stage) -> str:
-    """The shape of a stage, with those of the product in it."""
-    for node in reversed(topological_order([stage.expression])):
-        if (
-            isinstance(node, Apply)
-            and isinstance(node.primitive, Contract)
-            and node.type.shape == stage.symbol.type.shape
-        ):
-            return product_shapes(node)
-    return shape_of(stage.symbol.type)
+    """The shape of a stage, with those of the product in it where that is the only one."""
+    products = [
+        node
+        for node in topological_order([stage.expression])
+        if isinstance(node, Apply)
+        and isinstance(node.primitive, Contract)
+        and node.type.shape == stage.symbol.type.shape
+    ]
+    return product_shapes(products[0]) if len(products) == 1 else shape_of(stage.symbol.type)
 
 
 def operations_on(contribution: Contribution) -> list[Apply]:

@@ -14,9 +14,12 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from chainrule.calculus import Accumulation, Backward, Contribution, Rewrite, Simplifier, Stage, backward, recognize
+from chainrule.derivation.abbreviations import Abbreviation, abbreviations
 from chainrule.derivation.draws import name_draws
+from chainrule.derivation.remarks import Observation, observations
+from chainrule.derivation.upstream import is_upstream
 from chainrule.ir import Apply, Const, Input, Node, Program, substitute, topological_order
-from chainrule.primitives import Contract, Elementwise, Multiply, Sum
+from chainrule.primitives import Contract, Elementwise, Multiply, Sum, zeros
 
 PATH_LIMIT = 32
 """More chains than this from the loss to one parameter are counted, not listed."""
@@ -69,7 +72,18 @@ class Expression:
 
 Quantity: TypeAlias = StageValue | StageDifferential | StageDerivative | LossDerivative | PathDerivative | Expression
 Kind: TypeAlias = Literal[
-    "forward", "differential", "derivative", "pairing", "chain", "merge", "rewrite", "path", "gradient", "element"
+    "abbreviation",
+    "forward",
+    "differential",
+    "derivative",
+    "pairing",
+    "chain",
+    "merge",
+    "rewrite",
+    "path",
+    "gradient",
+    "element",
+    "remark",
 ]
 
 
@@ -136,32 +150,71 @@ class Record:
         self._by_symbol = {entry.symbol: entry for entry in self.backward.accumulations}
 
     @cached_property
+    def abbreviations(self) -> tuple[Abbreviation, ...]:
+        """Names for what the forward pass and the gradients repeat."""
+        lines = [stage.expression for stage in self.backward.stages]
+        for stage in self.backward.stages:
+            factor = self.activation_factors.get(stage)
+            lines += [] if factor is None else [factor]
+        for entry in self.backward.accumulations:
+            lines += [self._chain(entry)] if entry.merged is None else [self._chain(entry), entry.merged]
+        taken = {node.name for node in self.program.inputs} | {stage.name for stage in self.backward.stages}
+        return abbreviations(lines, taken | set(self.program.dim_names))
+
+    def short(self, node: Node) -> Node:
+        """`node` with what has been abbreviated written by its name."""
+        for entry in self.abbreviations:
+            (node,) = substitute([node], {entry.value: entry.symbol})
+        return node
+
+    @cached_property
+    def abbreviation_claims(self) -> dict[Input, Claim]:
+        """`u = …` for every abbreviation."""
+        return {
+            entry.symbol: Claim("abbreviation", Expression(entry.symbol), entry.value) for entry in self.abbreviations
+        }
+
+    @cached_property
     def stages(self) -> tuple[StageRecord, ...]:
         """One record for each equation of the forward pass, in forward order."""
         return tuple(self._stage(stage) for stage in self.backward.stages)
 
     def _stage(self, stage: Stage) -> StageRecord:
-        forward = Claim("forward", StageValue(stage), stage.expression)
+        forward = Claim("forward", StageValue(stage), self.short(stage.expression))
         contributions = [c for entry in self.backward.accumulations for c in entry.contributions if c.stage is stage]
         contributions.sort(key=lambda c: stage.operands.index(c.operand))
         if not contributions:
             return StageRecord(stage, forward, None, None, None)
         operands = tuple(c.operand for c in contributions)
-        factor = activation_factor(contributions[0]) if len(contributions) == 1 else None
+        factor = self.activation_factors.get(stage)
         derivative = symbol = None
         if factor is not None:
-            symbol = Input(f"′ {stage.name}", stage.symbol.type)
-            derivative = Claim("derivative", StageDerivative(stage, symbol), factor)
+            symbol = self.derivative_symbols[stage]
+            derivative = Claim("derivative", StageDerivative(stage, symbol), self.short(factor))
         total = _linear_map(contributions[0], symbol)
         for contribution in contributions[1:]:
             total = Simplifier()(total + contribution.linear_map)
-        differential = Claim("differential", StageDifferential(stage, operands), total)
+        differential = Claim("differential", StageDifferential(stage, operands), self.short(total))
         return StageRecord(stage, forward, differential, derivative, symbol)
+
+    @cached_property
+    def activation_factors(self) -> dict[Stage, Node]:
+        """σ′(z), written out, for each equation a = σ(z)."""
+        contributions: dict[Stage, list[Contribution]] = {}
+        for entry in self.backward.accumulations:
+            for contribution in entry.contributions:
+                contributions.setdefault(contribution.stage, []).append(contribution)
+        factors = {
+            stage: activation_factor(contributions[stage][0])
+            for stage in self.backward.stages
+            if len(contributions.get(stage, ())) == 1
+        }
+        return {stage: factor for stage, factor in factors.items() if factor is not None}
 
     @cached_property
     def derivative_symbols(self) -> dict[Stage, Input]:
         """The symbol σ′(z) of each equation a = σ(z)."""
-        return {s.stage: s.derivative_symbol for s in self.stages if s.derivative_symbol is not None}
+        return {stage: Input(f"′ {stage.name}", stage.symbol.type) for stage in self.activation_factors}
 
     @cached_property
     def steps(self) -> tuple[StepRecord, ...]:
@@ -184,11 +237,12 @@ class Record:
         for c in entry.contributions:
             linear_map = self.linear_map(c)
             left = linear_map if isinstance(c.cotangent, Const) else inner(c.cotangent, linear_map)
-            pairings.append(Claim("pairing", Expression(left), inner(self.adjoint(c), c.tangent)))
+            right = inner(self.adjoint(c), c.tangent)
+            pairings.append(Claim("pairing", Expression(self.short(left)), self.short(right)))
             rewrites += [_rewrite_claim(rewrite) for rewrite in c.rewrites]
         rewrites += [_rewrite_claim(rewrite) for rewrite in entry.rewrites]
-        chain = Claim("chain", LossDerivative(entry.symbol, entry.cotangent), self._chain(entry))
-        merge = None if entry.merged is None else Claim("merge", Expression(chain.right), entry.merged)
+        chain = Claim("chain", LossDerivative(entry.symbol, entry.cotangent), self.short(self._chain(entry)))
+        merge = None if entry.merged is None else Claim("merge", Expression(chain.right), self.short(entry.merged))
         return StepRecord(entry, tuple(pairings), chain, merge, tuple(rewrites))
 
     @cached_property
@@ -199,12 +253,12 @@ class Record:
     def _gradient(self, symbol: Input) -> GradientRecord:
         entry = self._by_symbol[symbol]
         quantity = LossDerivative(symbol, entry.cotangent)
-        written_out = Claim("gradient", quantity, self.write_out(entry.result))
+        written_out = Claim("gradient", quantity, self.short(self.write_out(entry.result)))
         count = self._path_counts[symbol]
         paths = []
         if count <= PATH_LIMIT:
             for path in self._paths(symbol):
-                paths.append(PathRecord(path, Claim("path", PathDerivative(path), self._along(path))))
+                paths.append(PathRecord(path, Claim("path", PathDerivative(path), self.short(self._along(path)))))
         path_sum = None
         if len(paths) > 1:
             total = paths[0].claim.right
@@ -212,6 +266,16 @@ class Record:
                 total = total + record.claim.right
             path_sum = Claim("gradient", quantity, total)
         return GradientRecord(symbol, written_out, tuple(paths), count, path_sum)
+
+    @property
+    def is_layer(self) -> bool:
+        """Whether the gradients by the results are given, and the loss is only their pairing."""
+        return any(map(is_upstream, self.program.inputs))
+
+    @cached_property
+    def observations(self) -> tuple[Observation, ...]:
+        """What there is to remark."""
+        return observations(self.backward, self.activation_factors)
 
     def write_out(self, node: Node) -> Node:
         """`node` with every cotangent replaced by what it is, down to names of the forward pass and σ′(z)."""
@@ -270,6 +334,7 @@ class Record:
     def claims(self) -> Iterator[Claim]:
         """Every claim, in reading order."""
         yield from (_rewrite_claim(rewrite) for rewrite in self.recognitions)
+        yield from self.abbreviation_claims.values()
         for stage in self.stages:
             yield stage.forward
         for stage in reversed(self.stages):
@@ -289,13 +354,17 @@ class Record:
             if gradient.path_sum is not None:
                 yield gradient.path_sum
             yield gradient.written_out
+        for remark in self.observations:
+            if remark.vanishing is not None:
+                yield Claim("remark", Expression(remark.vanishing), zeros(remark.vanishing.type))
         for node in self.element_forms:
             yield Claim("element", Expression(node), node)
 
     @cached_property
     def element_forms(self) -> tuple[Node, ...]:
         """The expressions that the index form writes element by element."""
-        forms = [stage.stage.expression for stage in self.stages]
+        forms = [claim.right for claim in self.abbreviation_claims.values()]
+        forms += [stage.forward.right for stage in self.stages]
         forms += [stage.derivative.right for stage in self.stages if stage.derivative is not None]
         for step in self.steps:
             forms += [step.chain.right] if step.merge is None else [step.chain.right, step.merge.right]

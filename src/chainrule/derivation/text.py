@@ -54,7 +54,7 @@ def _character_width(character: str) -> int:
 
 
 def number_text(value: float | int | bool) -> str:
-    """A literal as a person writes it: `½`, `2` for 2.0, `1e-05`."""
+    """A literal as a person writes it: `½`, `2` for 2.0, `10⁻⁵` for 0.00001."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if value < 0:
@@ -65,7 +65,11 @@ def number_text(value: float | int | bool) -> str:
         return "∞"
     if isinstance(value, float) and value.is_integer() and value < 1e15:
         return str(int(value))
-    return repr(value)
+    mantissa, _, exponent = repr(value).partition("e")
+    if not exponent:
+        return mantissa
+    scale = "10" + str(int(exponent)).translate(SUPERSCRIPTS)
+    return scale if mantissa == "1" else f"{mantissa}·{scale}"
 
 
 class TextWriter(Writer):

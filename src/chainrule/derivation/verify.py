@@ -28,7 +28,7 @@ from chainrule.derivation.record import (
     StageValue,
 )
 from chainrule.derivation.words import Language, say
-from chainrule.ir import Apply, Dim, DType, Input, Node, Program, ProgramError, concrete, topological_order
+from chainrule.ir import Apply, Dim, DType, Input, Node, Program, ProgramError, concrete, substitute, topological_order
 from chainrule.primitives import evaluate_nodes, index_bounds
 
 Array = NDArray[Any]
@@ -147,13 +147,20 @@ class Verifier:
                 break
         else:
             raise ProgramError("the forward pass is not finite at random points, so its derivation cannot be checked")
-        for record in self._record.stages:
-            if record.derivative is not None and record.derivative_symbol is not None:
-                values[self._bound[record.derivative_symbol]] = self._value(record.derivative.right, values)
+        for stage, factor in self._record.activation_factors.items():
+            values[self._bound[self._record.derivative_symbols[stage]]] = self._value(factor, values)
         for entry in self._record.backward.accumulations:
             tangent = Input(TANGENT + entry.symbol.name, entry.symbol.type)
             values[self._bound_input(tangent)] = self._normal(self._bound[entry.symbol].type.concrete_shape)
             values[self._bound[entry.cotangent]] = self._value(entry.result, values)
+        return self._with_abbreviations(values)
+
+    def _with_abbreviations(self, values: Values) -> Values:
+        """`values`, and those of the abbreviations: of the whole of what each stands for."""
+        whole: dict[Node, Node] = {}
+        for entry in self._record.abbreviations:
+            (whole[entry.symbol],) = substitute([entry.value], whole)
+            values[self._bound[entry.symbol]] = self._value(whole[entry.symbol], values)
         return values
 
     def _bound_input(self, node: Input) -> Node:
@@ -243,7 +250,7 @@ class Verifier:
         for entry in self._record.backward.accumulations:
             cotangent = self._bound[entry.cotangent]
             drawn[cotangent] = self._normal(cotangent.type.concrete_shape)
-        return drawn
+        return self._with_abbreviations(drawn)
 
     def _scale(self, claim: Claim, values: Values) -> float:
         """The size of the terms of a pairing, against which its rounding error is measured."""
@@ -315,7 +322,11 @@ def _bind_all(record: Record, claims: Sequence[Claim], sizes: Mapping[str, int])
     for entry in record.backward.accumulations:
         tangent = Input(TANGENT + entry.symbol.name, entry.symbol.type)
         roots.update(dict.fromkeys((entry.symbol, entry.cotangent, entry.result, tangent)))
-    roots.update(dict.fromkeys(record.derivative_symbols.values()))
+    roots.update(dict.fromkeys((*record.derivative_symbols.values(), *record.activation_factors.values())))
+    whole: dict[Node, Node] = {}
+    for abbreviation in record.abbreviations:
+        (whole[abbreviation.symbol],) = substitute([abbreviation.value], whole)
+        roots.update(dict.fromkeys((abbreviation.symbol, whole[abbreviation.symbol])))
     roots.update(dict.fromkeys(record.program.inputs))
     return bind_nodes(list(roots), sizes)
 

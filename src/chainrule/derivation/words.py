@@ -13,18 +13,226 @@ LANGUAGES: Final = ("en", "zh")
 
 _SENTENCES: dict[str, tuple[str, str]] = {
     "title": ("Backward pass of {0}", "{0} 的反向传播推导"),
-    "shapes": ("Shapes: {0}.", "形状：{0}。"),
     "upstream": (
-        "The result goes on into some loss {1}; its gradient by the result, {0}, is given.",
-        "输出之后还要进入某个损失 {1}；损失对输出的梯度 {0} 视为已知。",
+        "{0} is the result of a layer, which goes on into some loss {1}. {2} comes back from there and is given.",
+        "{0} 是一层的输出，后面还要进入某个损失 {1}。{2} 由后面传回，视为已知。",
     ),
-    "upstream step": ("given, from what follows", "已知，由后面的计算传来"),
+    "upstream several": (
+        "{0} are the results of a layer, which go on into some loss {1}. {2} come back from there and are given.",
+        "{0} 是一层的输出，后面还要进入某个损失 {1}。{2} 由后面传回，视为已知。",
+    ),
+    "outside part": (
+        " {0} is the part of {1} that comes from outside; {2} is used once more inside.",
+        "其中 {0} 是 {1} 中来自外部的部分，因为 {2} 在层内还要用到。",
+    ),
+    "given": ("given: it comes back from what follows", "已知，由后面传回"),
+    "outside": ("from outside: given", "来自外部：已知"),
+    "sentence": ("{0}.", "{0}。"),
+    "scalar shape": ("scalar", "标量"),
+    "list and": (" and ", " 和 "),
+    "semicolon": ("; ", "；"),
+    "results": ("Gradients", "梯度汇总"),
+    "backward brief": ("Backward pass", "反向传播"),
+    "abbreviates": (
+        "this occurs several times and is written by its name from here on",
+        "此式多次出现，以下用记号代替",
+    ),
+    "delta": (
+        "δ is the gradient by what goes into an activation: {0}.",
+        "δ 表示损失对激活函数输入的梯度：{0}。",
+    ),
+    "differentials text": (
+        "To first order, each equation is linear in the changes; the values of the forward pass in it are constants.",
+        "在一阶近似下，每个等式对各个微分都是线性的，其中前向传播的值看作常数。",
+    ),
+    "backward text": (
+        "{0} is defined by {1} when {2} alone changes. Moving the linear map to the other side of the pairing "
+        "(the inner product) gives its transpose, and with it the gradient.",
+        "{0} 的定义：只有 {2} 变化时，{1}。把线性映射移到内积的另一侧，就得到它的转置，也就得到梯度。",
+    ),
+    "chain of": ("{0}: one chain", "{0}：一条链"),
+    "chains of": (
+        "{0}: {1} chains, one for every path from {2} to {3}",
+        "{0}：共 {1} 条链，{2} 到 {3} 的每条路径各一条",
+    ),
+    "chains folded": ("{0}: {1} chains, folded where they meet", "{0}：共 {1} 条链，在汇合处合并"),
+    "meeting": ("{0}: {1} ways meet", "{0}：{1} 路汇合"),
+    "folded terms": (
+        "a term for each use of {0}; its first factor folds every chain that leads there",
+        "{0} 每用到一次就有一项；每一项的首个因子已合并通向该处的所有链",
+    ),
+    "folds": ("{0} folds the first {1} factors: it is {2}", "{0} 合并了前 {1} 个因子，即 {2}"),
+    "sum of chains": ("the chains add up", "各条链相加"),
+    "from": ("from {0}: {1}", "来自 {0}：{1}"),
+    "several uses": ("{0} is used {1} times", "{0} 用到 {1} 次"),
+    "add up": (
+        "; what a quantity receives from its uses adds up",
+        "；一个量在各处得到的梯度要相加",
+    ),
+    "identity": ("{0} changes one for one with {1}", "{1} 变化多少，{0} 就变化多少"),
+    "loss term": ("the part of {0} in {1} is {2}", "{0} 中含 {1} 的部分为 {2}"),
+    "elementwise": (
+        "an activation acts element by element, so its Jacobian is diagonal and its own transpose",
+        "激活函数逐元素作用，雅可比矩阵是对角阵，转置等于自身",
+    ),
+    "elementwise brief": ("element by element", "逐元素"),
+    "product": (
+        "the constant factor crosses to the other side of the pairing and is transposed on the way; a left factor "
+        "stays on the left, a right factor on the right",
+        "常数因子移到内积另一侧时取转置：左乘仍是左乘，右乘仍是右乘",
+    ),
+    "product brief": ("the constant factor crosses transposed", "常数因子移项取转置"),
+    "batch": (
+        "there is one matrix product for each {0}, and ᵀ transposes each of them",
+        "沿 {0} 轴是彼此独立的矩阵乘法，ᵀ 分别转置每一个矩阵",
+    ),
+    "served": (
+        "one factor is the same all along {0}, so that what it receives is summed over {0}",
+        "有一个因子沿 {0} 轴共用，它得到的梯度要沿 {0} 轴求和",
+    ),
+    "contraction": (
+        "a contraction transposes to a contraction: the letters of the changed factor and those of the result change "
+        "places",
+        "张量缩并的转置仍是缩并：变化的那个因子与结果互换下标",
+    ),
+    "factor": (
+        "a constant factor element by element is a diagonal map, its own transpose",
+        "逐元素乘以常数是对角映射，转置就是自身",
+    ),
+    "broadcast": (
+        "broadcasting along {0} transposes to a sum along {0}",
+        "沿 {0} 轴广播（复制）的转置是沿 {0} 轴求和",
+    ),
+    "broadcast brief": ("broadcast along {0}: sum along {0}", "沿 {0} 轴广播，反向沿 {0} 轴求和"),
+    "sum": (
+        "a sum along {0} transposes to broadcasting along {0}: every term receives the same gradient",
+        "沿 {0} 轴求和的转置是沿 {0} 轴广播：每一项得到相同的梯度",
+    ),
+    "sum brief": ("sum along {0}: broadcast along {0}", "沿 {0} 轴求和，反向沿 {0} 轴广播"),
+    "mean": (
+        "a mean along {0} transposes to broadcasting along {0}, divided by the count: every term receives an equal share",
+        "沿 {0} 轴取平均的转置是除以个数再沿 {0} 轴广播：每一项均分梯度",
+    ),
+    "permute": (
+        "exchanging axes transposes to exchanging them back",
+        "交换轴的转置是把轴换回来",
+    ),
+    "slice": (
+        "taking a part transposes to padding with zeros: what was not taken receives nothing",
+        "切片的转置是补零：没有取到的元素梯度为零",
+    ),
+    "pad": ("padding transposes to cutting the border off", "填充的转置是切片：去掉填充的部分"),
+    "concatenate": (
+        "joining transposes to splitting: each part receives its own piece",
+        "拼接的转置是拆分：各部分取回自己的一段",
+    ),
+    "gather": (
+        "looking up transposes to a scatter-add: each gradient is added where its value was taken from; what was "
+        "taken twice receives both, what was never taken nothing",
+        "按下标取值的转置是散射相加（scatter-add）：梯度加回取值的位置，取过两次就加两次，没取过的为零",
+    ),
+    "scatter": ("a scatter-add transposes to looking up", "散射相加的转置是按下标取值"),
+    "where": (
+        "a choice sends the gradient to what was chosen, and nothing to the other",
+        "条件选择把梯度传给选中的一方，另一方为零",
+    ),
+    "maximum": (
+        "a maximum moves with the entry that attains it, so the gradient goes there alone (equal entries share it)",
+        "最大值只随取到最大的元素变化，梯度只传到那里（并列时均分）",
+    ),
+    "minimum": (
+        "a minimum moves with the entry that attains it, so the gradient goes there alone (equal entries share it)",
+        "最小值只随取到最小的元素变化，梯度只传到那里（并列时均分）",
+    ),
+    "logsumexp": ("the gradient of logsumexp is the softmax", "logsumexp 的梯度就是 softmax"),
+    "cumulative": (
+        "a cumulative sum transposes to one from the other end: an entry counts in every sum from its own place on",
+        "累积和的转置是反向的累积和：每个元素计入自它以后的所有部分和",
+    ),
+    "windows": (
+        "taking windows transposes to adding them back where they overlap: an entry collects from every window that "
+        "holds it",
+        "取滑动窗口的转置是重叠相加：每个元素汇总所有包含它的窗口",
+    ),
+    "overlap": (
+        "adding where windows overlap transposes to taking the windows",
+        "重叠相加的转置是取滑动窗口",
+    ),
+    "diagonal": (
+        "taking the diagonal transposes to placing it in a matrix of zeros",
+        "取对角线的转置是把它放进零矩阵的对角线",
+    ),
+    "softmax brief": ("the Jacobian of a softmax is symmetric", "softmax 的雅可比矩阵对称"),
+    "derivative": (
+        "written with values that the forward pass has computed",
+        "用前向传播已经算出的值表示",
+    ),
+    "vanishing": (
+        "terms that do not contain that entry vanish",
+        "不含该元素的项为零",
+    ),
+    "remark softmax cancels": (
+        "The logarithm divides by {0}, and the Jacobian of the softmax multiplies by it: the two cancel, and no "
+        "quotient is left to blow up where a probability is near 0.",
+        "对数求导要除以 {0}，softmax 的雅可比矩阵又乘以 {0}，二者相消：概率接近 0 时也不会出现过大的商。",
+    ),
+    "remark sigmoid cancels": (
+        "The loss divides by {0} and by 1 − {0}, and σ′({1}) multiplies by both: they cancel, so that a saturated unit "
+        "still learns from its mistake.",
+        "损失求导要除以 {0} 和 1 − {0}，σ′({1}) 又恰好乘以二者，彼此相消：即使饱和，单元仍能从错误中学习。",
+    ),
+    "remark softmax shift": (
+        "{0}: adding a constant to {1} along {2} leaves the softmax as it is, so the gradient sums to zero there.",
+        "{0}：沿 {2} 轴给 {1} 加上同一个常数，softmax 不变，所以梯度沿该轴之和为零。",
+    ),
+    "remark scores": (
+        "If the entries of both factors are independent, with mean 0 and variance 1, those of {0} have variance {1}; "
+        "divided by its root they have variance 1 again, and the softmax does not saturate (where it does, its "
+        "Jacobian diag(p) − p pᵀ vanishes).",
+        "若两个因子的元素相互独立、均值为 0、方差为 1，则 {0} 的元素方差为 {1}；除以其平方根后方差又是 1，softmax "
+        "不会饱和（饱和时雅可比矩阵 diag(p) − p pᵀ 趋于零）。",
+    ),
+    "remark residual": (
+        "The identity path hands {0} on to {1} undiminished, whatever the branch beside it does.",
+        "恒等支路把 {0} 原样传给 {1}，与旁边的分支无关。",
+    ),
+    "remark gate": (
+        "From {1} to {2} the gradient is multiplied by {0} alone, by no weight matrix and no derivative of an "
+        "activation; where {0} is near 1, it survives many steps.",
+        "从 {1} 传回 {2}，梯度只乘以门 {0}，不经过权重矩阵，也不乘激活函数的导数；"
+        "{0} 接近 1 时，梯度能跨越许多步而不消失。",
+    ),
+    "remark centred": (
+        "{1} enters only as {2}, so that adding a constant along {3} changes nothing: {0}.",
+        "{1} 只以 {2} 的形式出现，沿 {3} 轴加上同一个常数不改变结果，所以 {0}。",
+    ),
+    "remark vanishing sigmoid": (
+        "σ′ = σ (1 − σ) is at most ¼. On the longest way back the gradient passes {0} sigmoids, which multiply it by "
+        "at most {1}: in a deep network it vanishes.",
+        "σ′ = σ (1 − σ) 不超过 ¼。最长的一条反向路径经过 {0} 个 sigmoid，梯度因此至多乘以 {1}："
+        "网络一深，梯度就会消失。",
+    ),
+    "remark vanishing sigmoid once": (
+        "σ′ = σ (1 − σ) is at most ¼, and near 0 where the unit is saturated.",
+        "σ′ = σ (1 − σ) 不超过 ¼，饱和时接近 0。",
+    ),
+    "remark vanishing tanh": (
+        "tanh′ = 1 − tanh² is at most 1, and less wherever its argument is not 0: the {0} on the longest way back can "
+        "only shrink the gradient.",
+        "tanh′ = 1 − tanh² 不超过 1，自变量不为 0 时都小于 1：最长的反向路径上的 {0} 个 tanh 只会使梯度变小。",
+    ),
+    "remark relu gate": (
+        "relu′ is 1 or 0: a gradient passes unchanged where the argument is positive, and stops elsewhere.",
+        "relu′ 非 1 即 0：自变量为正处梯度原样通过，其余各处梯度被截断。",
+    ),
+    "shapes": ("Shapes: {0}.", "形状：{0}。"),
     "shape of": (
         "{0} is {1}",
         "{0} 为 {1}",
     ),
     "scalar": ("a scalar", "标量"),
     "list comma": (", ", "，"),
+    "list letters": (", ", "、"),
     "list semicolon": ("; ", "；"),
     "recognized": ("Recognised: {0}.", "识别出：{0}。"),
     "rows": (
@@ -41,29 +249,16 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "ones": ("1 beside a matrix is a vector of ones", "与矩阵相乘的 1 为全一向量"),
     "inner product": ("{0} is the sum of all entries of {1}", "{0} 为 {1} 全部元素之和"),
     "indicator": ("{0} is 1 where the condition holds, else 0", "{0} 在条件成立处为 1，否则为 0"),
-    "logistic": ("{0} is the logistic function", "{0} 为逻辑函数"),
+    "logistic": ("{0} is the logistic function", "{0} 为 sigmoid 函数"),
     "uniform": (
         "{0} is draw number k of independent random numbers, uniform from 0 to 1",
         "{0} 为第 k 次抽取的独立随机数，在 0 到 1 之间均匀分布",
     ),
     "axes": ("a subscript on a reduction counts axes from 0", "归约运算的下标为轴号，从 0 数起"),
     "legend": ("Notation: {0}.", "记号：{0}。"),
-    "delta": (
-        "Abbreviations for the gradient with respect to a pre-activation: {0}.",
-        "损失对激活前的值的梯度，简记为：{0}。",
-    ),
     "forward": ("Forward pass", "前向传播"),
     "differentials": ("Linearize: the differential of each equation", "线性化：每个等式的微分"),
-    "differentials text": (
-        "To first order each equation is linear in the changes; the forward values in it are constants.",
-        "在一阶近似下，每个等式关于各个增量都是线性的；其中的前向值视为常数。",
-    ),
     "backward": ("Transpose: the gradients, from the loss backwards", "转置：从损失开始反向求梯度"),
-    "backward text": (
-        "{0} is defined by {1} when {2} alone changes. Moving the linear map to the other side of the pairing "
-        "(the inner product) gives its transpose, and with it the gradient.",
-        "{0} 由下式定义：只有 {2} 改变时，{1}。把线性映射移到内积的另一侧就得到它的转置，梯度由此而来。",
-    ),
     "contents": ("Contents", "目录"),
     "shape label": ("shape: ", "形状："),
     "factors": ("The factors", "链式法则的各个因子"),
@@ -71,49 +266,11 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The chains",
         "各条链",
     ),
-    "chain of": ("{0}: one chain", "{0}：一条链"),
-    "chains of": (
-        "{0}: {1} chains, one for every path from {2} to {3}",
-        "{0}：共 {1} 条链，从 {2} 到 {3} 的每条路径各一条",
-    ),
-    "many chains": (
-        "{0} paths lead from {1} to {2}; they are too many to list, and share their factors as the lines above show.",
-        "从 {1} 到 {2} 共有 {0} 条路径，不再逐条列出；它们共用上面的因子。",
-    ),
     "direct": (
         "{0} is the direct part: what a change of {1} does where the loss itself contains it, all else held.",
         "{0} 为直接部分：损失函数本身含有 {1} 之处的贡献，其余量保持不变。",
     ),
-    "sum of chains": ("The chains add up.", "各条链相加。"),
-    "results": ("Gradients", "梯度汇总"),
     "because": ("because {0}", "因为 {0}"),
-    "from": (
-        "from {0}: {1}",
-        "来自 {0}：{1}",
-    ),
-    "seed": ("a quantity has the derivative 1 with respect to itself", "任何量对自身的导数为 1"),
-    "several uses": (
-        "{0} is used {1} times; the contributions add up",
-        "{0} 用到 {1} 次，各处的贡献相加",
-    ),
-    "identity": ("{0} changes one for one with {1}", "{1} 变化多少，{0} 就变化多少"),
-    "elementwise": (
-        "an activation acts element by element, so its Jacobian is diagonal and its own transpose",
-        "激活函数逐元素作用，雅可比矩阵是对角阵，转置等于自身",
-    ),
-    "product": (
-        "the constant factor crosses to the other side of the pairing and is transposed on the way; a left factor "
-        "stays on the left, a right factor on the right",
-        "常数因子移到内积另一侧时取转置：左乘仍是左乘，右乘仍是右乘",
-    ),
-    "broadcast": (
-        "broadcasting along {0} transposes to a sum along {0}",
-        "沿 {0} 轴广播（复制）的转置是沿 {0} 轴求和",
-    ),
-    "sum": (
-        "a sum transposes to a broadcast",
-        "求和的转置是广播",
-    ),
     "cancel": (
         "with {0} written out and simplified",
         "代入 {0} 并化简",
@@ -121,10 +278,6 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "one-hot": (
         "if every row of {0} sums to one, this is {1}",
         "若 {0} 的每一行之和为 1，则等于 {1}",
-    ),
-    "derivative": (
-        "written with values that the forward pass has computed",
-        "用前向传播已算出的值表示",
     ),
     "index note": ("Indices: {0}.", "下标：{0}。"),
     "chain rule": ("by the chain rule, {0}", "由链式法则：{0}"),
@@ -137,10 +290,6 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Each column of {0} is one sample (batch convention): a layer is {1}.",
         "{0} 的每一列是一个样本（批量约定）：一层写作 {1}。",
     ),
-    "loss term": (
-        "the part of {0} in {1} is {2}",
-        "{0} 中含 {1} 的部分为 {2}",
-    ),
     "softmax": (
         "the Jacobian of a softmax, diag(p) − p pᵀ, is symmetric, hence its own transpose",
         "softmax 的雅可比矩阵 diag(p) − p pᵀ 是对称的，转置等于自身",
@@ -150,13 +299,9 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "NumPy does.",
         "{0} 把向量 {1} 复制成各行，{2} 把 {3} 复制成各列；前向传播中按 NumPy 的习惯省略不写。",
     ),
-    "vanishing": (
-        "terms in which {0} does not occur vanish",
-        "不含 {0} 的项为零",
-    ),
     "differentiate": (
         "{0}, differentiated with respect to one entry",
-        "对 {0} 的单个元素求导",
+        "{0} 对单个元素求导",
     ),
     "chain rule heading": (
         "Chain rule: the gradients, from the loss backwards",

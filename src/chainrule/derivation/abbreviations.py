@@ -1,0 +1,150 @@
+"""Sub-expressions that a derivation repeats: each is named once, and written by its name from then on.
+
+The step works on expressions. What it yields are further symbols with the expressions that they stand for; the record
+claims each, and puts the symbols into the right sides of all other claims.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from chainrule.calculus import TANGENT, is_scale
+from chainrule.ir import Apply, Input, Node, substitute, topological_order
+from chainrule.primitives import (
+    Add,
+    Broadcast,
+    Cast,
+    Divide,
+    Mean,
+    Multiply,
+    Negate,
+    Permute,
+    Reshape,
+    Slice,
+    Sqrt,
+    Square,
+    Subtract,
+    Sum,
+    Tanh,
+)
+
+_LIMIT = 12
+"""More names than this would have to be looked up, not read."""
+_FREE = (Broadcast, Cast, Permute, Reshape, Slice)
+_PLAIN = (Add, Divide, Mean, Multiply, Negate, Square, Subtract, Sum)
+_LETTERS: dict[type, str] = {Sqrt: "s", Tanh: "t"}
+_ANY = "uvwrst"
+
+
+@dataclass(frozen=True, eq=False)
+class Abbreviation:
+    """`symbol` stands for `value`, in which earlier abbreviations stand for what they abbreviate."""
+
+    symbol: Input
+    value: Node
+
+
+def abbreviations(expressions: Iterable[Node], taken: Collection[str]) -> tuple[Abbreviation, ...]:
+    """Names, none of those in `taken`, for what is repeated in `expressions`, in an order in which they can be read.
+
+    Worth a name is what has three operations and occurs twice, or two and occurs three times; a function of a named
+    value, such as tanh(c), where it occurs three times.
+    """
+    lines = list(dict.fromkeys(expressions))
+    used = set(taken)
+    found: list[tuple[Input, Node]] = []
+    while len(found) < _LIMIT:
+        chosen = _most_repeated(lines)
+        if chosen is None:
+            break
+        symbol = Input(next(_free_names(chosen, used)), chosen.type)
+        used.add(symbol.name)
+        known = {chosen: symbol}
+        lines = list(substitute(lines, known))
+        found = [(each, substitute([value], known)[0]) for each, value in found]
+        found.append((symbol, chosen))
+        lines.append(chosen)
+    return tuple(Abbreviation(symbol, value) for symbol, value in _readable(found))
+
+
+def _most_repeated(lines: Sequence[Node]) -> Node | None:
+    """The sub-expression that a name shortens most."""
+    whole = set(lines)
+    occurrences: dict[Node, int] = {}
+    for line in lines:
+        for node, count in _occurrences(line).items():
+            if node not in whole:
+                occurrences[node] = occurrences.get(node, 0) + count
+    weights = _weights([node for node, count in occurrences.items() if count > 1])
+    best: tuple[int, Node] | None = None
+    for node, count in occurrences.items():
+        if not _is_worth_a_name(node, count, weights.get(node, 0)):
+            continue
+        saved = (count - 1) * weights[node]
+        if best is None or saved > best[0]:
+            best = saved, node
+    return None if best is None else best[1]
+
+
+def _is_worth_a_name(node: Node, count: int, weight: int) -> bool:
+    if not isinstance(node, Apply) or not node.type.dtype.is_float or isinstance(node.primitive, _FREE):
+        return False
+    if is_scale(node) or any(
+        isinstance(part, Input) and part.name.startswith(TANGENT) for part in topological_order([node])
+    ):
+        return False
+    if isinstance(node.primitive, Multiply) and is_scale(node.operands[0]):  # 2 u is written with a name for u
+        return False
+    if count >= 3 and weight == 1:
+        return not isinstance(node.primitive, _PLAIN) and node.type.ndim > 0
+    return (count >= 2 and weight >= 3) or (count >= 3 and weight >= 2)
+
+
+def _occurrences(line: Node) -> dict[Node, int]:
+    """How often each part of an expression is written where the expression is written out."""
+    order = topological_order([line])
+    counts = dict.fromkeys(order, 0)
+    counts[line] = 1
+    for node in reversed(order):
+        if isinstance(node, Apply):
+            for operand in node.operands:
+                counts[operand] += counts[node]
+    return counts
+
+
+def _weights(nodes: Sequence[Node]) -> dict[Node, int]:
+    """How many operations each expression shows, up to a few hundred."""
+    weights: dict[Node, int] = {}
+    for node in topological_order(nodes):
+        if not isinstance(node, Apply) or is_scale(node):
+            weights[node] = 0
+        else:
+            weights[node] = min(999, sum(weights[o] for o in node.operands) + (not isinstance(node.primitive, _FREE)))
+    return weights
+
+
+def _free_names(node: Node, used: Collection[str]) -> Iterator[str]:
+    own = _LETTERS.get(type(node.primitive)) if isinstance(node, Apply) else None
+    letters = [own] if own else []
+    numbered = (letter + str(k) for k in itertools.count(1) for letter in (own or "u",))
+    return (name for name in itertools.chain(letters, _ANY, numbered) if name not in used)
+
+
+def _readable(found: Sequence[tuple[Input, Node]]) -> Iterator[tuple[Input, Node]]:
+    """Each after those that it is written with."""
+    values = dict(found)
+    done: set[Input] = set()
+
+    def visit(symbol: Input) -> Iterator[tuple[Input, Node]]:
+        if symbol in done:
+            return
+        done.add(symbol)
+        for part in topological_order([values[symbol]]):
+            if isinstance(part, Input) and part in values:
+                yield from visit(part)
+        yield symbol, values[symbol]
+
+    for symbol, _ in found:
+        yield from visit(symbol)

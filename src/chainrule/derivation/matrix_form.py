@@ -1,0 +1,79 @@
+"""The matrix form: linearize, then transpose, with the transposes in place."""
+
+from __future__ import annotations
+
+from chainrule.derivation.document import Block, Equation, Heading, Paragraph
+from chainrule.derivation.reading import operation_total
+from chainrule.derivation.record import StepRecord
+from chainrule.derivation.sections import DERIVATIVE_LIMIT, Sections
+from chainrule.primitives import Infix, Notation, Pairing, Partial, Symbol
+
+
+class MatrixForm(Sections):
+    """Writes one record in the matrix form."""
+
+    def body(self) -> list[Block]:
+        blocks = self.forward()
+        if self.full:
+            blocks += self._differentials()
+        blocks.append(Heading(self.say("backward" if self.full else "backward brief")))
+        if self.full:
+            loss, anything = Symbol(self.record.loss.name), Symbol("q")
+            gradient = Partial(loss, anything)
+            change = Infix("=", (Symbol(loss.name, "d"), Pairing(gradient, Symbol("q", "d"))))
+            blocks.append(Paragraph(self.say("backward text", gradient, change, anything)))
+        for step in self.steps:
+            blocks += self._step(step)
+        return [*blocks, *self.results()]
+
+    def _differentials(self) -> list[Block]:
+        blocks: list[Block] = [Heading(self.say("differentials")), Paragraph(self.say("differentials text"))]
+        for record in self.stages:
+            if record.differential is not None:
+                blocks += self.definitions(record.differential.right)
+                left = self.notator.tangent(record.stage.symbol)
+                right = self.notator.of(record.differential.right, explicit=True)
+                blocks.append(Equation((left, right), self.shape(record.stage.symbol.type)))
+            if record.derivative is not None:
+                blocks += [*self.definitions(record.derivative.right), self.derivative(record)]
+        return blocks
+
+    def _step(self, step: StepRecord) -> list[Block]:
+        """One gradient, with the reason for each of its terms."""
+        entry = step.accumulation
+        names = self.names_of(entry.symbol)
+        if self.is_given(step):
+            return [Equation(tuple(names), self.shape(entry.symbol.type), (self.say("given"),))]
+        blocks = self.definitions(step.chain.right, *([] if step.merge is None else [step.merge.right]))
+        chain = self.notator.of(step.chain.right, explicit=True)
+        merged = None if step.merge is None else self.notator.of(step.merge.right, explicit=True)
+        if self.full:
+            sides = [*names, chain, *([] if merged is None else [merged])]
+            reasons = [*self.reasons.of_step(entry.contributions, entry.symbol), *self.cancellation(step)]
+            return [
+                *blocks,
+                Equation(tuple(sides), self.shape(entry.result), tuple(reasons)),
+                *self.remarks(entry.symbol),
+            ]
+        sides = [*names, chain if merged is None else merged]
+        if merged is None:
+            lines, more = self._derivatives_in_brief(step)
+            blocks += lines
+            sides += more
+        phrase = self.reasons.in_brief(entry.contributions)
+        reasons = [*([phrase] if phrase else []), *self.cancellation(step)]
+        return [*blocks, Equation(tuple(sides), self.shape(entry.result), tuple(reasons))]
+
+    def _derivatives_in_brief(self, step: StepRecord) -> tuple[list[Block], list[Notation]]:
+        """σ′(z) as a further side where it is short, else in a line of its own."""
+        blocks: list[Block] = []
+        further: list[Notation] = []
+        for record in self.derivatives_of(step):
+            assert record.derivative is not None
+            short = operation_total(record.derivative.right) <= DERIVATIVE_LIMIT
+            if short and len(step.accumulation.contributions) == 1:
+                (contribution,) = step.accumulation.contributions
+                further.append(self.notator.of(self.record.short(contribution.adjoint), explicit=True))
+            else:
+                blocks += [*self.definitions(record.derivative.right), self.derivative(record)]
+        return blocks, further

@@ -1,0 +1,228 @@
+"""The chain rule path by path: the factors, and the chains that they make up."""
+
+from __future__ import annotations
+
+from chainrule.calculus import Accumulation, Contribution
+from chainrule.derivation.document import Block, Equation, Heading, Paragraph, Words
+from chainrule.derivation.reading import operation_total
+from chainrule.derivation.record import GradientRecord, StageRecord
+from chainrule.derivation.sections import WRITTEN_OUT_LIMIT, Sections
+from chainrule.ir import Input, Node
+from chainrule.primitives import Infix, Notation, Symbol
+
+CHAINS_LIMIT = 8
+"""Where more chains than this lead to a parameter, they are gathered at the quantities where they meet."""
+FACTORS_LIMIT = 8
+"""A chain of more factors than this begins with the gradient by a quantity on the way, which folds those before it."""
+FACTORS_KEPT = 5
+
+
+class PathForm(Sections):
+    """Writes one record path by path."""
+
+    def body(self) -> list[Block]:
+        self._entries = {entry.symbol: entry for entry in self.record.backward.accumulations}
+        blocks = [*self.forward(), Heading(self.say("factors"))]
+        marked = self._direct_part()
+        if marked is not None:
+            blocks.append(Paragraph(self.say("direct", self.factor(marked), Symbol(marked.operand.name))))
+        for stage in reversed(self.stages if self.record.is_layer else list(self.record.stages)):
+            blocks += self._factors(stage)
+        if not self.full:
+            return [*blocks, Heading(self.say("chains")), *self._chains_in_brief(), *self.results()]
+        gathered = self._gathered()
+        blocks.append(Heading(self.say("chains")))
+        for symbol in gathered:
+            blocks += [*self._gather(symbol), *self.remarks(symbol)]
+        for gradient in self.record.gradients:
+            blocks += [*self._chains(gradient), *self.remarks(gradient.symbol)]
+        shown = {*gathered, *self.record.backward.wrt}
+        for entry in self.record.backward.accumulations:
+            if entry.symbol not in shown:
+                blocks += self.remarks(entry.symbol)
+        return [*blocks, *self.results()]
+
+    def _direct_part(self) -> Contribution | None:
+        """What the loss holds directly of a quantity that it also depends on through others."""
+        for entry in self.record.backward.accumulations:
+            for contribution in entry.contributions:
+                if (
+                    len(entry.contributions) > 1
+                    and contribution.stage.symbol is self.record.loss
+                    and not self.reasons.is_given(contribution)
+                ):
+                    return contribution
+        return None
+
+    # Factors
+
+    def _factors(self, record: StageRecord) -> list[Block]:
+        """∂stage/∂operand for every operand: a value for the loss and for activations, a pairing for other maps."""
+        blocks: list[Block] = []
+        for step in self.record.steps:
+            for contribution in step.accumulation.contributions:
+                if contribution.stage is record.stage:
+                    blocks += self._factor(record, contribution, step.accumulation)
+        return blocks
+
+    def _factor(self, record: StageRecord, contribution: Contribution, entry: Accumulation) -> list[Block]:
+        factor, shape = self.factor(contribution), self.shape(contribution.operand.type)
+        if self.is_from_loss(contribution):
+            node = entry.chain if len(entry.contributions) == 1 else self.record.write_out(contribution.adjoint)
+            return self._equation([factor], node, shape, contribution)
+        if record.derivative is not None and record.derivative_symbol is not None:
+            sides = [factor, self.notator.symbol(record.derivative_symbol)]
+            change = self.notator.tangent(record.stage.symbol)
+            linear_map = self.notator.of(self.record.linear_map(contribution), explicit=True)
+            why = self.say("because", Infix("=", (change, linear_map)))
+            general = self.reasons.once(self.say("elementwise"))
+            if general:
+                why = (*why, *self.say("semicolon"), *general)
+            blocks = self.definitions(record.derivative.right)
+            value = self.notator.of(record.derivative.right)
+            return [*blocks, Equation((*sides, value), shape, (why,) if self.full else ())]
+        product = Infix("·", (self.notator.of(contribution.cotangent), factor))
+        adjoint = self.record.adjoint(contribution)
+        return self._equation([product], adjoint, self.shape(adjoint), contribution)
+
+    def _equation(self, sides: list[Notation], value: Node, shape: str, contribution: Contribution) -> list[Block]:
+        short = self.record.short(value)
+        written = self.notator.of(short, explicit=True)
+        if self.full:
+            reasons = [self.reasons.of(contribution)]
+        else:
+            reasons = [phrase for phrase in [self.reasons.in_brief((contribution,))] if phrase]
+        return [*self.definitions(short), Equation((*sides, written), shape, tuple(reasons))]
+
+    # Chains
+
+    def _tail(self, symbol: Input) -> tuple[Input, list[Contribution]]:
+        """Where chains to `symbol` meet last, and the contributions from there on; the loss if they never do."""
+        tail: list[Contribution] = []
+        while symbol is not self.record.loss and len(self._entries[symbol].contributions) == 1:
+            (contribution,) = self._entries[symbol].contributions
+            tail.insert(0, contribution)
+            symbol = contribution.stage.symbol
+        return symbol, tail
+
+    def _is_gathered(self, gradient: GradientRecord) -> bool:
+        return gradient.path_count > CHAINS_LIMIT or not gradient.paths
+
+    def _gathered(self) -> list[Input]:
+        """The quantities where chains meet that are too many to list, from the loss backwards."""
+        pending = [gradient.symbol for gradient in self.record.gradients if self._is_gathered(gradient)]
+        found: set[Input] = set()
+        while pending:
+            meeting, _ = self._tail(pending.pop())
+            if meeting is self.record.loss or meeting in found:
+                continue
+            found.add(meeting)
+            pending += [c.stage.symbol for c in self._entries[meeting].contributions]
+        wanted = found - set(self.record.backward.wrt)
+        return [entry.symbol for entry in self.record.backward.accumulations if entry.symbol in wanted]
+
+    def _gather(self, symbol: Input) -> list[Block]:
+        """`∂L/∂R = ∂L/∂Y · ∂Y/∂R + …`: the gradient where chains meet, each term folding all chains through it."""
+        entry = self._entries[symbol]
+        terms = tuple(self._folded(contribution) for contribution in entry.contributions)
+        total: Notation = terms[0] if len(terms) == 1 else Infix("+", terms)
+        value = self.record.short(entry.result)
+        partial = self.notator.partial(symbol)
+        sides = tuple(dict.fromkeys((*self.names_of(symbol), total, self.notator.of(value, explicit=True))))
+        return [
+            Heading(self.say("meeting", partial, str(len(terms))), 3),
+            *self.definitions(value),
+            Equation(sides, self.shape(symbol.type), (self.say("folded terms", Symbol(symbol.name)),)),
+        ]
+
+    def _folded(self, contribution: Contribution) -> Notation:
+        """A contribution with all that comes before it folded into ∂L/∂q of the quantity where chains meet."""
+        meeting, tail = self._tail(contribution.stage.symbol)
+        factors = [self.factor(each) for each in (*tail, contribution)]
+        if meeting is not self.record.loss:
+            factors.insert(0, self.notator.of(self._entries[meeting].cotangent))
+        return factors[0] if len(factors) == 1 else Infix("·", tuple(factors))
+
+    def _chains(self, gradient: GradientRecord) -> list[Block]:
+        partial = self.notator.partial(gradient.symbol)
+        loss, symbol = Symbol(self.record.loss.name), Symbol(gradient.symbol.name)
+        if self._is_gathered(gradient):
+            entry = self._entries[gradient.symbol]
+            if len(entry.contributions) > 1:
+                return self._gather(gradient.symbol)
+            value = self.record.short(entry.result)
+            folded = self._folded(entry.contributions[0])
+            title = self.say("chains folded", partial, str(gradient.path_count))
+            return [
+                Heading(title, 3),
+                *self.definitions(value),
+                Equation((partial, folded, self.notator.of(value, explicit=True)), self.shape(value)),
+            ]
+        if len(gradient.paths) == 1:
+            return [Heading(self.say("chain of", partial), 3), *self._chain(gradient)]
+        title = self.say("chains of", partial, str(len(gradient.paths)), loss, symbol)
+        blocks: list[Block] = [Heading(title, 3)]
+        for path in gradient.paths:
+            product = _product([self.factor(each) for each in path.contributions])
+            value = path.claim.right
+            if operation_total(value) > WRITTEN_OUT_LIMIT:
+                blocks.append(Equation((product,), self.shape(gradient.symbol.type)))
+                continue
+            blocks += self.definitions(value)
+            sides = tuple(dict.fromkeys((product, self.notator.of(value, explicit=True))))
+            blocks.append(Equation(sides, self.shape(value)))
+        total = self.record.short(self._entries[gradient.symbol].result)
+        added = Equation(
+            (partial, self.notator.of(total, explicit=True)), self.shape(total), (self.say("sum of chains"),)
+        )
+        return [*blocks, *self.definitions(total), added]
+
+    def _chain(self, gradient: GradientRecord) -> list[Block]:
+        """The one chain to a parameter, its first factors folded where it is long."""
+        (path,) = gradient.paths
+        partial = self.notator.partial(gradient.symbol)
+        contributions = list(path.contributions)
+        reasons: list[Words] = []
+        factors = [self.factor(each) for each in contributions]
+        if len(factors) > FACTORS_LIMIT:
+            folded = len(factors) - FACTORS_KEPT
+            head = contributions[folded - 1].operand
+            cotangent = self.notator.of(self._entries[head].cotangent)
+            reasons.append(self.say("folds", cotangent, str(folded), self.notator.partial(head)))
+            factors = [cotangent, *factors[folded:]]
+        values = self.result(gradient)[-1:]
+        sides = (partial, _product(factors), *(self.notator.of(value, explicit=True) for value in values))
+        return [
+            *self.definitions(*values),
+            Equation(tuple(dict.fromkeys(sides)), self.shape(values[0]), tuple(reasons)),
+        ]
+
+    def _chains_in_brief(self) -> list[Block]:
+        """Each gradient as the product, or the sum of products, of its last factors."""
+        blocks: list[Block] = []
+        for symbol in [*self._gathered_in_brief(), *self.record.backward.wrt]:
+            entry = self._entries[symbol]
+            if not entry.contributions:
+                continue
+            terms = tuple(self._folded(contribution) for contribution in entry.contributions)
+            total: Notation = terms[0] if len(terms) == 1 else Infix("+", terms)
+            sides = tuple(dict.fromkeys((*self.names_of(symbol), total)))
+            if len(sides) > 1:
+                blocks.append(Equation(sides, self.shape(symbol.type)))
+        return blocks
+
+    def _gathered_in_brief(self) -> list[Input]:
+        wanted = {self._tail(symbol)[0] for symbol in self.record.backward.wrt} - {self.record.loss}
+        pending = list(wanted)
+        while pending:
+            for contribution in self._entries[pending.pop()].contributions:
+                meeting, _ = self._tail(contribution.stage.symbol)
+                if meeting is not self.record.loss and meeting not in wanted:
+                    wanted.add(meeting)
+                    pending.append(meeting)
+        wanted -= set(self.record.backward.wrt)
+        return [entry.symbol for entry in self.record.backward.accumulations if entry.symbol in wanted]
+
+
+def _product(factors: list[Notation]) -> Notation:
+    return factors[0] if len(factors) == 1 else Infix("·", tuple(factors))

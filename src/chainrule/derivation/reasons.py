@@ -1,0 +1,239 @@
+"""Why a gradient is what it is: the pairing behind it, and the general remark on every operation that it passes.
+
+A general remark is made once in a document, where it first applies; after that the pairing speaks for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chainrule.calculus import TANGENT, Contribution, is_scale
+from chainrule.derivation.document import Words
+from chainrule.derivation.notate import Notator, is_matrix_product
+from chainrule.derivation.reading import operations_on, repeated_sizes
+from chainrule.derivation.record import Record
+from chainrule.derivation.upstream import is_upstream
+from chainrule.derivation.words import Language, join, say
+from chainrule.ir import Apply, Const, Dim, Input, Node, topological_order
+from chainrule.primitives import (
+    Broadcast,
+    Concatenate,
+    Contract,
+    Elementwise,
+    Gather,
+    Infix,
+    LogSumExp,
+    Max,
+    Mean,
+    Min,
+    Multiply,
+    Notation,
+    Pad,
+    Pairing,
+    Permute,
+    ScatterAdd,
+    Slice,
+    Softmax,
+    Sum,
+    Symbol,
+    Where,
+)
+
+_BY_CLASS: dict[type, str] = {
+    Concatenate: "concatenate",
+    Gather: "gather",
+    Pad: "pad",
+    Permute: "permute",
+    ScatterAdd: "scatter",
+    Slice: "slice",
+    Where: "where",
+}
+"""The sentence for an operation, where it needs nothing but itself."""
+_BY_NAME: dict[str, str] = {
+    "CumulativeSum": "cumulative",
+    "CumSum": "cumulative",
+    "Diagonal": "diagonal",
+    "OverlapAdd": "overlap",
+    "Windows": "windows",
+}
+
+
+class Reasons:
+    """The reasons of one document, in one language."""
+
+    def __init__(self, record: Record, notator: Notator, language: Language) -> None:
+        self._record = record
+        self._notator = notator
+        self._language = language
+        self._said: set[Words] = set()
+        self._active = {entry.symbol for entry in record.backward.accumulations}
+
+    def _say(self, key: str, *parts: str | Notation | Words) -> Words:
+        return say(self._language, key, *parts)
+
+    def once(self, words: Words) -> Words:
+        """`words`, unless the document has said them."""
+        if words in self._said:
+            return ()
+        self._said.add(words)
+        return words
+
+    def of(self, contribution: Contribution, among_several: bool = False) -> Words:
+        """The pairing behind one contribution, and what is to be said of it in general."""
+        stage = contribution.stage
+        if self.is_given(contribution):
+            return self._say("outside")
+        name = Symbol(stage.name)
+        if self._record.linear_map(contribution) is contribution.tangent:
+            return self._say("identity", name, Symbol(contribution.operand.name))
+        equation = self.pairing(contribution)
+        if isinstance(contribution.cotangent, Const):
+            change = Symbol(stage.name, "d")
+            if len([operand for operand in stage.operands if operand in self._active]) > 1:
+                because = self._say("loss term", change, self._notator.of(contribution.tangent), equation)
+            else:
+                sides = equation.operands if isinstance(equation, Infix) and equation.operator == "=" else (equation,)
+                because = self._say("because", Infix("=", (change, *sides)))
+        else:
+            because = (equation,) if among_several else self._say("because", equation)
+        for key in self.general(contribution):
+            extra = self.once(key)
+            if extra:
+                because = (*because, *self._say("semicolon"), *extra)
+        return because
+
+    def is_given(self, contribution: Contribution) -> bool:
+        """Whether the contribution is the gradient that is given of a result."""
+        return isinstance(contribution.cotangent, Const) and is_upstream(contribution.adjoint)
+
+    def pairing(self, contribution: Contribution) -> Notation:
+        """⟨δ, J dx⟩ = ⟨Jᵀδ, dx⟩."""
+        record = self._record
+        adjoint = self._notator.of(record.short(record.adjoint(contribution)), explicit=True)
+        right = Pairing(adjoint, self._notator.of(contribution.tangent))
+        linear_map = self._notator.of(record.short(record.linear_map(contribution)), explicit=True)
+        if isinstance(contribution.cotangent, Const):
+            return right if linear_map == right else Infix("=", (linear_map, right))
+        return Infix("=", (Pairing(self._notator.of(contribution.cotangent), linear_map), right))
+
+    def general(self, contribution: Contribution) -> Iterator[Words]:
+        """A remark for each kind of operation that the change passes through."""
+        stage, expression = contribution.stage, contribution.stage.expression
+        if stage in self._record.derivative_symbols:
+            yield self._say("elementwise")
+            return
+        if isinstance(expression, Apply) and isinstance(expression.primitive, Softmax):
+            yield self._say("softmax")
+            return
+        path = operations_on(contribution)
+        for node in path:
+            yield from self._operation(node, contribution, path)
+        for part in topological_order([expression]):
+            if isinstance(part, Apply) and isinstance(part.primitive, Max | Min):
+                yield self._say("maximum" if isinstance(part.primitive, Max) else "minimum")
+            elif isinstance(part, Apply) and isinstance(part.primitive, LogSumExp):
+                yield self._say("logsumexp")
+
+    def _operation(self, node: Apply, contribution: Contribution, path: list[Apply]) -> Iterator[Words]:
+        primitive = node.primitive
+        if isinstance(primitive, Contract):
+            yield from self._product(node, path)
+        elif isinstance(primitive, Broadcast):
+            sizes = repeated_sizes([node])
+            if sizes:
+                yield self._say("broadcast", _sizes(sizes))
+        elif isinstance(primitive, Sum):
+            if not isinstance(contribution.cotangent, Const) or node.type.ndim:
+                yield self._say("sum", self._axes(node, primitive.axes))
+        elif isinstance(primitive, Mean):
+            yield self._say("mean", self._axes(node, primitive.axes))
+        elif isinstance(primitive, Multiply):
+            if not any(map(is_scale, node.operands)) and contribution.stage.symbol.type.ndim:
+                yield self._say("factor")
+        elif isinstance(primitive, Elementwise):
+            if not is_scale(node.operands[1]) and contribution.stage.symbol.type.ndim:
+                yield self._say("factor")
+        else:
+            key = _BY_CLASS.get(type(primitive)) or _BY_NAME.get(type(primitive).__name__)
+            if key is not None:
+                yield self._say(key)
+
+    def _product(self, node: Apply, path: list[Apply]) -> Iterator[Words]:
+        """A matrix product, several side by side, or a contraction in general."""
+        if len(node.operands) != 2:
+            return
+        left, right = node.primitive.inputs
+        output = node.primitive.output
+        summed = [label for label in left if label in right and label not in output]
+        if is_matrix_product(node):
+            yield self._say("product")
+        elif summed or len(output) > 2:
+            yield self._say("contraction")
+        sizes = {
+            label: size
+            for labels, operand in zip((left, right), node.operands, strict=True)
+            for label, size in zip(labels, operand.type.shape, strict=True)
+        }
+        batch = [label for label in output if label in left and label in right]
+        if batch:
+            yield self._say("batch", _sizes([sizes[label] for label in batch]))
+        active = next((k for k, operand in enumerate(node.operands) if operand in path or _is_tangent(operand)), 0)
+        own, other = (left, right) if active == 0 else (right, left)
+        shared = [label for label in output[:-2] if label in other and label not in own]
+        if shared:
+            yield self._say("served", _sizes([sizes[label] for label in shared]))
+
+    def _axes(self, node: Apply, axes: tuple[int, ...]) -> str:
+        (operand,) = node.operands
+        return _sizes([operand.type.shape[axis] for axis in axes])
+
+    def of_step(self, contributions: tuple[Contribution, ...], symbol: Input) -> list[Words]:
+        """The reasons of a sum of contributions, one each, and that they add up."""
+        several = len(contributions) > 1
+        reasons: list[Words] = []
+        for contribution in contributions:
+            why = self.of(contribution, several)
+            if several and not self.is_given(contribution):
+                why = self._say("from", Symbol(contribution.stage.name), why)
+            reasons.append(why)
+        if several:
+            add_up = self.once(self._say("add up"))
+            reasons.append((*self._say("several uses", Symbol(symbol.name), str(len(contributions))), *add_up))
+        return reasons
+
+    def in_brief(self, contributions: tuple[Contribution, ...]) -> Words:
+        """What is said of a step on a slide: a phrase for each kind of operation not met before."""
+        phrases: list[Words] = []
+        for contribution in contributions:
+            if not isinstance(contribution.cotangent, Const):
+                for key in self._brief_keys(contribution):
+                    phrase = self.once(key)
+                    if phrase:
+                        phrases.append(phrase)
+        return join(self._language, phrases, "list semicolon")
+
+    def _brief_keys(self, contribution: Contribution) -> Iterator[Words]:
+        expression = contribution.stage.expression
+        if contribution.stage in self._record.derivative_symbols:
+            yield self._say("elementwise brief")
+            return
+        if isinstance(expression, Apply) and isinstance(expression.primitive, Softmax):
+            yield self._say("softmax brief")
+            return
+        for node in operations_on(contribution):
+            if isinstance(node.primitive, Contract):
+                yield self._say("product brief")
+            elif isinstance(node.primitive, Broadcast):
+                sizes = repeated_sizes([node])
+                if sizes:
+                    yield self._say("broadcast brief", _sizes(sizes))
+            elif isinstance(node.primitive, Sum | Mean):
+                yield self._say("sum brief", self._axes(node, node.primitive.axes))
+
+
+def _is_tangent(node: Node) -> bool:
+    return isinstance(node, Input) and node.name.startswith(TANGENT)
+
+
+def _sizes(sizes: list[Dim]) -> str:
+    return "×".join(map(str, sizes))

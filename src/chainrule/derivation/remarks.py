@@ -1,0 +1,248 @@
+"""Sharper ways to see a derivation, found in what was derived: each is stated only where it holds.
+
+A remark that states an equation brings it along as an expression that vanishes, and the record claims it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from chainrule.calculus import Accumulation, Backward, Contribution, Stage, is_scale
+from chainrule.ir import Apply, Const, Dim, Input, Node, rebuild, topological_order
+from chainrule.primitives import (
+    Broadcast,
+    Contract,
+    Divide,
+    Mean,
+    Multiply,
+    Notation,
+    Number,
+    PowerNotation,
+    Primitive,
+    Relu,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Sqrt,
+    Subtract,
+    Sum,
+    Tanh,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """A remark: `key` names the sentence, `parts` fill it; it follows the step of `place`, or ends the derivation.
+
+    `vanishing`, where there is one, is an expression that the remark says is zero.
+    """
+
+    key: str
+    parts: tuple[Node | Notation | str, ...] = ()
+    place: Input | None = None
+    vanishing: Node | None = None
+
+
+def observations(backward: Backward, factors: Mapping[Stage, Node]) -> tuple[Observation, ...]:
+    """What there is to remark on a backward pass; `factors` holds the σ′(z) of each equation a = σ(z)."""
+    found: list[Observation] = []
+    said: set[str] = set()
+    for entry in backward.accumulations:
+        for observation in _of_step(backward, entry):
+            if observation.key not in said:  # a remark is made once, where it first applies
+                said.add(observation.key)
+                found.append(observation)
+    return (*found, *_of_activations(backward, factors))
+
+
+def _of_step(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
+    contributions = entry.contributions
+    if entry.merged is not None and len(contributions) == 1:
+        yield from _cancellation(entry, contributions[0])
+    if len(contributions) == 1:
+        yield from _softmax_rows(entry, contributions[0].stage)
+        yield from _scaled_scores(entry, backward)
+    yield from _identity_path(entry)
+    yield from _gated_path(backward, entry)
+    yield from _centred(backward, entry)
+
+
+def _cancellation(entry: Accumulation, contribution: Contribution) -> Iterator[Observation]:
+    """The derivative of a loss by the activation before it, times that of the activation: quotients that cancel."""
+    if not any(_quotients(rewrite.before) for rewrite in entry.rewrites) or _quotients(entry.merged):
+        return
+    if _is_a(contribution.stage.expression, Softmax):
+        yield Observation("softmax cancels", (contribution.stage.symbol,), entry.symbol)
+    elif _is_a(contribution.stage.expression, Sigmoid):
+        yield Observation("sigmoid cancels", (contribution.stage.symbol, entry.symbol), entry.symbol)
+
+
+def _quotients(node: Node | None) -> bool:
+    """Whether `node` divides by what is not a number."""
+    return node is not None and any(
+        _is_a(part, Divide) and not is_scale(part.operands[1])
+        for part in topological_order([node])
+        if isinstance(part, Apply)
+    )
+
+
+def _softmax_rows(entry: Accumulation, stage: Stage) -> Iterator[Observation]:
+    """The gradient by the operand of a softmax sums to zero: adding a constant there changes nothing."""
+    expression = stage.expression
+    if not _is_a(expression, Softmax) or expression.operands != (entry.symbol,) or entry.symbol.type.ndim == 0:
+        return
+    axes = expression.primitive.axes
+    yield Observation(
+        "softmax shift",
+        (Sum(axes)(entry.cotangent), entry.symbol, _sizes(entry.symbol, axes)),
+        entry.symbol,
+        Sum(axes)(entry.cotangent),
+    )
+
+
+def _sizes(symbol: Input, axes: Sequence[int]) -> str:
+    return "×".join(str(symbol.type.shape[axis]) for axis in axes)
+
+
+def _scaled_scores(entry: Accumulation, backward: Backward) -> Iterator[Observation]:
+    """A product divided by the root of the size it sums over, on its way into a softmax."""
+    stage = next((each for each in backward.stages if each.symbol is entry.symbol), None)
+    if stage is None or not _is_a(entry.contributions[0].stage.expression, Softmax):
+        return
+    for part in topological_order([stage.expression]):
+        if not isinstance(part, Apply) or not isinstance(part.primitive, Divide | Multiply):
+            continue
+        for product, scale in (part.operands, part.operands[::-1]):
+            size = _summed_size(product)
+            if size is not None and _is_root_of(scale, size):
+                number = Const(size, scale.type.with_shape(()))
+                yield Observation("scores", (product, number), entry.symbol)
+                return
+
+
+def _summed_size(node: Node) -> Dim | None:
+    if not isinstance(node, Apply) or not isinstance(node.primitive, Contract):
+        return None
+    labels = {
+        label: size
+        for names, operand in zip(node.primitive.inputs, node.operands, strict=True)
+        for label, size in zip(names, operand.type.shape, strict=True)
+    }
+    summed = [size for label, size in labels.items() if label not in node.primitive.output]
+    return summed[0] if len(summed) == 1 else None
+
+
+def _is_root_of(node: Node, size: Dim) -> bool:
+    """Whether `node` is √size repeated, or 1/√size."""
+    parts = topological_order([node])
+    roots = [part for part in parts if _is_a(part, Sqrt)]
+    return len(roots) == 1 and _literal(roots[0].operands[0]) == size
+
+
+def _literal(node: Node) -> object:
+    while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
+        node = node.operands[0]
+    return node.value if isinstance(node, Const) and node.is_filled else None
+
+
+def _identity_path(entry: Accumulation) -> Iterator[Observation]:
+    """A residual connection hands the gradient on as it is, beside what its branch sends back."""
+    straight = [c for c in entry.contributions if c.adjoint is c.cotangent and isinstance(c.cotangent, Input)]
+    if straight and len(entry.contributions) > len(straight):
+        yield Observation("residual", (straight[0].cotangent, entry.symbol), entry.symbol)
+
+
+def _gated_path(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
+    """A state that is carried on under a gate: its gradient is multiplied by the gate, and by nothing else."""
+    gates = {stage.symbol for stage in backward.stages if _is_a(stage.expression, Sigmoid)}
+    if len(entry.contributions) != 1 or entry.symbol not in backward.program.inputs:
+        return
+    (contribution,) = entry.contributions
+    adjoint = contribution.adjoint
+    if _is_a(adjoint, Multiply) and set(adjoint.operands) - {contribution.cotangent} <= gates:
+        gate = next((factor for factor in adjoint.operands if factor in gates), None)
+        if gate is not None and contribution.stage.symbol.type == entry.symbol.type:
+            yield Observation("gate", (gate, contribution.stage.symbol, entry.symbol), entry.symbol)
+
+
+def _centred(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
+    """A quantity that enters only less its mean: a constant added to it changes nothing, so its gradient sums to 0."""
+    symbol = entry.symbol
+    uses = [stage for stage in backward.stages if symbol in stage.operands]
+    for stage in uses:
+        mean = _bare(stage.expression)
+        if not _is_a(mean, Mean) or mean.operands != (symbol,):
+            continue
+        around = [other for other in backward.stages if other is not stage and stage.symbol in other.operands]
+        if (
+            around
+            and {*uses} <= {stage, *around}
+            and all(_only_centred(other.expression, symbol, stage.symbol) for other in around)
+        ):
+            axes = mean.primitive.axes
+            total = Sum(axes)(entry.cotangent)
+            difference = Subtract()(symbol, _repeated(stage.symbol, symbol, axes))
+            yield Observation("centred", (total, symbol, difference, _sizes(symbol, axes)), symbol, total)
+
+
+def _bare(node: Node) -> Node:
+    while isinstance(node, Apply) and isinstance(node.primitive, Reshape):
+        node = node.operands[0]
+    return node
+
+
+def _repeated(mean: Input, like: Input, axes: Sequence[int]) -> Node:
+    """A mean over `axes`, with those axes kept or dropped, in the shape of what it is the mean of."""
+    shape = like.type.shape
+    kept = tuple(axis for axis in range(len(shape)) if axis not in axes)
+    if mean.type.ndim == len(shape):
+        mean_node: Node = Reshape(tuple(shape[axis] for axis in kept))(mean)
+    else:
+        mean_node = mean
+    return Broadcast(shape, kept)(mean_node)
+
+
+def _only_centred(expression: Node, symbol: Input, mean: Input) -> bool:
+    """Whether `symbol` and its mean occur in `expression` as their difference alone."""
+
+    def difference(node: Node) -> Node | None:
+        if _is_a(node, Subtract) and node.operands[0] is symbol and _stretched(node.operands[1]) is mean:
+            return Const(0, node.type)
+        return None
+
+    (rest,) = rebuild([expression], difference)
+    return not {symbol, mean} & set(topological_order([rest]))
+
+
+def _stretched(node: Node) -> Node:
+    while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
+        node = node.operands[0]
+    return node
+
+
+def _of_activations(backward: Backward, factors: Mapping[Stage, Node]) -> Iterator[Observation]:
+    """What activations do to a gradient that passes through several of them."""
+    merged = {c.stage for entry in backward.accumulations if entry.merged is not None for c in entry.contributions}
+    for primitive, key in ((Sigmoid, "vanishing sigmoid"), (Tanh, "vanishing tanh"), (Relu, "relu gate")):
+        stages = {stage for stage in factors if _is_a(stage.expression, primitive)} - merged
+        depth = _most_on_a_path(backward, stages)
+        if depth > 1:
+            yield Observation(key, (str(depth), PowerNotation(Number(4), Number(-depth))))
+        elif depth and primitive is not Tanh:
+            yield Observation(key if primitive is Relu else key + " once")
+
+
+def _most_on_a_path(backward: Backward, stages: set[Stage]) -> int:
+    """The most of `stages` that one path from the loss leads through."""
+    most: dict[Input, int] = {}
+    for entry in backward.accumulations:
+        counts = [most.get(c.stage.symbol, 0) + (c.stage in stages) for c in entry.contributions]
+        most[entry.symbol] = max(counts, default=0)
+    return max(most.values(), default=0)
+
+
+def _is_a(node: Node | None, primitive: type[Primitive]) -> TypeGuard[Apply]:
+    """Whether `node` applies a primitive of that class."""
+    return isinstance(node, Apply) and isinstance(node.primitive, primitive)

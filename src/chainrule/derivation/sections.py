@@ -1,0 +1,300 @@
+"""The sections that every form of a derivation has: what it is about, the forward pass, remarks, and the results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.calculus import RULES, Accumulation, Contribution
+from chainrule.derivation.document import Block, Box, Detail, Document, Equation, Heading, Paragraph, Remark, Words
+from chainrule.derivation.legend import legend, repetition_legend
+from chainrule.derivation.notate import Notator, product_shapes, shape_of
+from chainrule.derivation.reading import one_hot_remark, operation_total, product_shapes_of_stage
+from chainrule.derivation.reasons import Reasons
+from chainrule.derivation.record import GradientRecord, Record, StageRecord, StepRecord
+from chainrule.derivation.remarks import Observation
+from chainrule.derivation.upstream import is_upstream, output_name
+from chainrule.derivation.words import Language, join, say
+from chainrule.functions import RNG_SEED, RNG_STEP
+from chainrule.ir import Apply, ArrayType, Const, Input, Node, topological_order
+from chainrule.primitives import Contract, Infix, Notation, Number, Symbol
+
+WRITTEN_OUT_LIMIT = 14
+"""A gradient with more operations than this stays in terms of δ in the summary."""
+DERIVATIVE_LIMIT = 4
+"""In brief, σ′(z) with more operations than this has a line of its own."""
+
+
+class Sections:
+    """What the forms have in common; a form adds `body` and says how an expression is written."""
+
+    def __init__(self, record: Record, language: Language, detail: Detail = "full") -> None:
+        self.record = record
+        self.language = language
+        self.full = detail == "full"
+        self.notator = Notator(record)
+        self.reasons = Reasons(record, self.notator, language)
+        self._defined: set[Input] = set()
+
+    def document(self) -> Document:
+        """The whole derivation."""
+        body = self.body()
+        return Document((*self._opening(body), *body), self.language)
+
+    def body(self) -> list[Block]:
+        """All between the opening and the end."""
+        raise NotImplementedError
+
+    def say(self, key: str, *parts: str | Notation | Words) -> Words:
+        return say(self.language, key, *parts)
+
+    def shape(self, subject: Node | ArrayType) -> str:
+        """A shape in words, that of a product with those of its factors; `scalar` for a number."""
+        written = product_shapes(subject) if isinstance(subject, Node) else shape_of(subject)
+        return written or "".join(map(str, self.say("scalar shape")))
+
+    # The opening
+
+    def _opening(self, body: list[Block]) -> list[Block]:
+        blocks: list[Block] = [Heading(self.say("title", self._subject()), 1)]
+        named = [node for node in self.record.program.inputs if node.name not in (RNG_SEED, RNG_STEP)]
+        shapes = [self._shape_words(node) for node in named if not is_upstream(node)]
+        blocks.append(Paragraph(self.say("shapes", join(self.language, shapes))))
+        blocks += self._upstream([node for node in named if is_upstream(node)])
+        recognized: list[Words] = [(identity,) for identity in self._recognized()]
+        if recognized:
+            blocks.append(Paragraph(self.say("recognized", join(self.language, recognized, "list semicolon"))))
+        if self.full:
+            blocks += self._conventions(body)
+        deltas: list[Words] = [
+            (Infix("=", (self.notator.of(cotangent), self.notator.partial(symbol))),)
+            for symbol, cotangent in reversed(self.notator.delta_symbols.items())
+        ]
+        if deltas and self.full:
+            blocks.append(Paragraph(self.say("delta", join(self.language, deltas))))
+        return blocks
+
+    def _subject(self) -> Words:
+        """What is derived: the loss, or the results of a layer."""
+        if not self.record.is_layer:
+            return (Symbol(self.record.loss.name),)
+        names = [output_name(node) for node in self.record.program.inputs if is_upstream(node)]
+        return join(self.language, [(Symbol(name),) for name in names])
+
+    def _upstream(self, given: Sequence[Input]) -> list[Block]:
+        """Where the gradients by the results of a layer come from."""
+        if not given:
+            return []
+        loss, names = Symbol(self.record.loss.name), [Symbol(output_name(node)) for node in given]
+        key = "upstream" if len(given) == 1 else "upstream several"
+        symbols: list[Words] = [(self.notator.of(node),) for node in given]
+        words = self.say(
+            key, join(self.language, [(name,) for name in names], "list and"), loss, join(self.language, symbols)
+        )
+        for node, name in zip(given, names, strict=True):
+            if self.notator.of(node) != self.notator.partial(Input(name.name, node.type)):
+                partial = self.notator.partial(Input(name.name, node.type))
+                words = (*words, *self.say("outside part", self.notator.of(node), partial, name))
+        return [Paragraph(words)]
+
+    def _conventions(self, body: list[Block]) -> list[Block]:
+        blocks: list[Block] = []
+        convention = self._convention()
+        if convention is not None:
+            blocks.append(Paragraph(convention))
+        marks = legend(body, self.language)
+        if marks:
+            blocks.append(Paragraph(self.say("legend", join(self.language, marks, "list semicolon"))))
+        repetition = repetition_legend(body, self.language)
+        if repetition is not None:
+            blocks.append(Paragraph(repetition))
+        return blocks
+
+    def _recognized(self) -> list[Notation]:
+        """Each identity by which a function written by hand was recognised, on the rule's own example."""
+        used = {rewrite.rule for rewrite in self.record.recognitions}
+        identities: list[Notation] = []
+        for entry in RULES:
+            if entry.name in used:
+                example = entry.examples()[0]
+                assert isinstance(example, Apply)
+                after = entry.rewrite(example)
+                assert after is not None
+                identities.append(Infix("=", (self.notator.of(example), self.notator.of(after))))
+        return identities
+
+    def _shape_words(self, node: Input) -> Words:
+        if node.type.ndim == 1:
+            return self.say("length of", Symbol(node.name), shape_of(node.type))
+        return self.say("shape of", Symbol(node.name), shape_of(node.type) or self.say("scalar"))
+
+    def _convention(self) -> Words | None:
+        """Which way round samples lie, read off the first product of data with a parameter."""
+        parameters = set(self.record.backward.wrt)
+        data = set(self.record.program.inputs) - parameters
+        for stage in self.record.backward.stages:
+            for node in topological_order([stage.expression]):
+                if not isinstance(node, Apply) or not isinstance(node.primitive, Contract) or len(node.operands) != 2:
+                    continue
+                left, right = node.operands
+                shown = self.notator.of(node)
+                if left in data and right in parameters and left.type.ndim == 2 and node.primitive.output[:1] == (0,):
+                    return self.say("rows", self.notator.of(left), shown)
+                if left in parameters and right in data and left.type.ndim == 2 and right.type.ndim <= 2:
+                    several = right.type.ndim == 2 and right.type.shape[1] != 1
+                    return self.say("columns of a batch" if several else "columns", self.notator.of(right), shown)
+        return None
+
+    # The forward pass
+
+    @property
+    def stages(self) -> list[StageRecord]:
+        """The equations that a reader is shown: a layer's pairing with a given gradient is not one of them."""
+        hidden = self.record.loss if self.record.is_layer else None
+        return [record for record in self.record.stages if record.stage.symbol is not hidden]
+
+    def forward(self) -> list[Block]:
+        blocks: list[Block] = [Heading(self.say("forward"))]
+        for record in self.stages:
+            blocks += self.definitions(record.forward.right)
+            blocks.append(self.forward_equation(record))
+        return blocks
+
+    def forward_equation(self, record: StageRecord) -> Equation:
+        stage = record.stage
+        shape = product_shapes_of_stage(stage) or self.shape(stage.symbol.type)
+        return Equation((Symbol(stage.name), self.notator.of(record.forward.right)), shape)
+
+    def definitions(self, *nodes: Node) -> list[Block]:
+        """What is abbreviated in `nodes` and has not been written out yet."""
+        claims = self.record.abbreviation_claims
+        blocks: list[Block] = []
+        for part in topological_order(nodes):
+            if isinstance(part, Input) and part in claims and part not in self._defined:
+                blocks += self.definitions(claims[part].right)
+                self._defined.add(part)
+                blocks.append(self.definition(part, claims[part].right))
+        return blocks
+
+    def definition(self, symbol: Input, value: Node) -> Equation:
+        return Equation((Symbol(symbol.name), self.notator.of(value)), self.shape(value), self.abbreviates())
+
+    def abbreviates(self) -> tuple[Words, ...]:
+        """What is said of the first abbreviation."""
+        words = self.reasons.once(self.say("abbreviates"))
+        return (words,) if words else ()
+
+    def derivative(self, record: StageRecord) -> Equation:
+        """σ′(z), in terms of what the forward pass has computed."""
+        assert record.derivative is not None
+        assert record.derivative_symbol is not None
+        sides = (self.notator.symbol(record.derivative_symbol), self.notator.of(record.derivative.right))
+        general = self.reasons.once(self.say("derivative")) if self.full else ()
+        return Equation(sides, self.shape(record.stage.symbol.type), (general,) if general else ())
+
+    # Steps
+
+    @property
+    def steps(self) -> list[StepRecord]:
+        """The gradients from the loss backwards, without that of the loss by itself; in brief without the results."""
+        steps = [step for step in self.record.steps if step.accumulation.symbol is not self.record.loss]
+        if self.full:
+            return steps
+        return [step for step in steps if step.accumulation.symbol not in self.record.backward.wrt]
+
+    def names_of(self, symbol: Input) -> list[Notation]:
+        """`δ2 = ∂L/∂z2`, or `∂L/∂W2` alone."""
+        partial = self.notator.partial(symbol)
+        cotangent = self.notator.delta_symbols.get(symbol)
+        return [partial] if cotangent is None else [self.notator.of(cotangent), partial]
+
+    def is_given(self, step: StepRecord) -> bool:
+        """Whether the step is the gradient by a result, given as it is."""
+        return step.chain.right is step.accumulation.cotangent
+
+    def derivatives_of(self, step: StepRecord) -> list[StageRecord]:
+        """The σ′(z) that a step uses."""
+        used = {contribution.stage for contribution in step.accumulation.contributions}
+        return [each for each in self.stages if each.derivative is not None and each.stage in used]
+
+    def cancellation(self, step: StepRecord) -> list[Words]:
+        """How a merged result comes about."""
+        if step.merge is None:
+            return []
+        reasons = [self.say("cancel", self._written_out_names(step))] if self.full else []
+        remark = one_hot_remark(step.merge.right)
+        if remark is not None:
+            reasons.append(self.say("one-hot", *(self.notator.of(node) for node in remark)))
+        return reasons
+
+    def _written_out_names(self, step: StepRecord) -> Words:
+        """The later cotangents that a merged result has written out."""
+        known = {entry.cotangent for entry in self.record.backward.accumulations}
+        used = [node for node in topological_order([step.chain.right]) if node in known and isinstance(node, Input)]
+        return join(self.language, [(self.notator.symbol(node),) for node in used])
+
+    def remarks(self, place: Input | None) -> list[Block]:
+        """The remarks that follow the step of `place`, or end the derivation."""
+        if not self.full:
+            return []
+        found = [each for each in self.record.observations if each.place is place]
+        return [Remark(self.say("remark " + each.key, *self._parts(each))) for each in found]
+
+    def _parts(self, observation: Observation) -> list[str | Notation]:
+        parts: list[str | Notation] = []
+        for part in observation.parts:
+            if not isinstance(part, Node):
+                parts.append(part)
+            elif part is observation.vanishing:
+                parts.append(Infix("=", (self.notator.of(part, explicit=True), Number(0))))
+            else:
+                parts.append(self.notator.of(self.record.short(part)))
+        return parts
+
+    # The results
+
+    def results(self) -> list[Block]:
+        """The gradients that were asked for, in a box."""
+        blocks: list[Block] = []
+        rows: list[Equation] = []
+        for gradient in self.record.gradients:
+            nodes = self.result(gradient)
+            blocks += self.definitions(*nodes)
+            rows.append(self.result_equation(gradient, nodes))
+        blocks += [*self.remarks(None), Heading(self.say("results"))]
+        if not self.full:
+            phrases = [
+                self.reasons.in_brief(self._entry(gradient.symbol).contributions) for gradient in self.record.gradients
+            ]
+            why = join(self.language, [phrase for phrase in phrases if phrase], "list semicolon")
+            blocks += [Paragraph(self.say("sentence", why))] if why else []
+        return [*blocks, Box(tuple(rows))]
+
+    def _entry(self, symbol: Input) -> Accumulation:
+        return next(entry for entry in self.record.backward.accumulations if entry.symbol is symbol)
+
+    def result(self, gradient: GradientRecord) -> list[Node]:
+        """A gradient in terms of δ, and written out where that is short: the same in every form."""
+        entry = self._entry(gradient.symbol)
+        nodes = [self.record.short(entry.result)]
+        written_out = gradient.written_out.right
+        if operation_total(written_out) <= WRITTEN_OUT_LIMIT and written_out is not nodes[0]:
+            nodes.append(written_out)
+        return nodes
+
+    def result_equation(self, gradient: GradientRecord, nodes: Sequence[Node]) -> Equation:
+        sides = [self.notator.partial(gradient.symbol), *(self.notator.of(node, explicit=True) for node in nodes)]
+        return Equation(tuple(dict.fromkeys(sides)), self.shape(nodes[0]))
+
+    def factor(self, contribution: Contribution) -> Notation:
+        """∂stage/∂operand; where the loss also depends on the operand through others, marked as the direct part."""
+        from_loss = contribution.stage.symbol is self.record.loss
+        if from_loss and self.reasons.is_given(contribution):
+            return self.notator.of(contribution.adjoint)
+        partial = self.notator.quotient(contribution.stage.symbol, contribution.operand)
+        return self.notator.direct(partial) if from_loss and self.has_other_uses(contribution) else partial
+
+    def has_other_uses(self, contribution: Contribution) -> bool:
+        return len(self._entry(contribution.operand).contributions) > 1
+
+    def is_from_loss(self, contribution: Contribution) -> bool:
+        return isinstance(contribution.cotangent, Const)
