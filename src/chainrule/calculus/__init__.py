@@ -2,7 +2,9 @@
 
 import chainrule.calculus.choices
 import chainrule.calculus.matrices
-import chainrule.calculus.products  # noqa: F401 - these two enter their rules into the table
+import chainrule.calculus.products
+import chainrule.calculus.scalars
+import chainrule.calculus.sums  # noqa: F401 - these enter their rules into the table
 from chainrule.calculus.backward import (
     COTANGENT,
     TANGENT,

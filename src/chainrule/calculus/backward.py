@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from chainrule.calculus.closed_form import closed_form
 from chainrule.calculus.collect import operation_count
 from chainrule.calculus.linearize import linearize
+from chainrule.calculus.rules import RULES, Rule
 from chainrule.calculus.simplify import Rewrite, Simplifier
+from chainrule.calculus.sums import known_sums
 from chainrule.calculus.transpose import transpose
 from chainrule.ir import (
     Apply,
@@ -100,6 +103,14 @@ class Backward:
         return Program(self.program.inputs, (*self.program.outputs, *self.gradients), self.program.names)
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What the names of a forward pass stand for, and the rule for sums that follows from it."""
+
+    definitions: Mapping[Node, Node]
+    sums: Rule
+
+
 def split_stages(program: Program) -> tuple[Stage, ...]:
     """The program as equations between named values; an output without a name becomes `L`, `L2`, …"""
     taken = {node.name for node in program.inputs} | set(program.names.values())
@@ -159,6 +170,8 @@ def backward(program: Program, wrt: Sequence[Input], seeds: Sequence[Node] | Non
     for output, seed in zip(program.outputs, seeds, strict=True):
         outputs.setdefault(symbols[output], []).append(seed)
     active = _active(stages, wrt)
+    definitions: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages}
+    facts = Facts(definitions, known_sums(definitions))
     bars = {symbol: Input(COTANGENT + symbol.name, symbol.type) for symbol in active}
     received: dict[Input, list[Contribution]] = {symbol: [] for symbol in active}
     accumulations: list[Accumulation] = []
@@ -166,16 +179,17 @@ def backward(program: Program, wrt: Sequence[Input], seeds: Sequence[Node] | Non
     for symbol in [*(stage.symbol for stage in reversed(stages)), *wrt]:
         if symbol not in active or (symbol in wrt and symbol in by_symbol):
             continue
-        accumulation = _accumulate(symbol, received[symbol], outputs.get(symbol, []), bars, values)
+        accumulation = _accumulate(symbol, received[symbol], outputs.get(symbol, []), bars, values, facts)
         accumulations.append(accumulation)
         values[bars[symbol]] = accumulation.result
         stage = by_symbol.get(symbol)
         if stage is not None:
-            is_loss = not accumulation.contributions and isinstance(accumulation.result, Const)
-            cotangent = accumulation.result if is_loss else bars[symbol]
+            result = accumulation.result
+            is_one = isinstance(result, Const) and result.filled_with(1) and result.type.ndim == 0
+            cotangent = result if is_one else bars[symbol]
             for operand in stage.operands:
                 if operand in active:
-                    contribution = _contribution(stage, operand, cotangent)
+                    contribution = _contribution(stage, operand, cotangent, facts)
                     if contribution is not None:
                         received[operand].append(contribution)
     return Backward(program, tuple(wrt), stages, tuple(accumulations), _compose(stages, accumulations, bars, wrt))
@@ -190,7 +204,7 @@ def _active(stages: Sequence[Stage], wrt: Sequence[Input]) -> set[Input]:
     return active
 
 
-def _contribution(stage: Stage, operand: Input, cotangent: Node) -> Contribution | None:
+def _contribution(stage: Stage, operand: Input, cotangent: Node, facts: Facts) -> Contribution | None:
     tangent = Input(TANGENT + operand.name, operand.type)
     (linear_map,) = linearize([stage.expression], {operand: tangent})
     if linear_map is None:
@@ -199,7 +213,7 @@ def _contribution(stage: Stage, operand: Input, cotangent: Node) -> Contribution
     if adjoint is None:
         return None
     result = {stage.expression: stage.symbol}  # σ′(z) is written with a = σ(z) where the forward pass has a
-    simplifier = Simplifier()
+    simplifier = Simplifier([*RULES, facts.sums])
     (shown,) = substitute([linear_map], result)
     shown = Simplifier()(shown)
     (adjoint,) = substitute([adjoint], result)
@@ -215,13 +229,17 @@ def _accumulate(
     seeds: Sequence[Node],
     bars: Mapping[Input, Input],
     values: Mapping[Node, Node],
+    facts: Facts,
 ) -> Accumulation:
     parts = [*seeds, *(contribution.adjoint for contribution in contributions)]
     total = parts[0] if parts else zeros(symbol.type)
     for part in parts[1:]:
         total = total + part
-    chain = Simplifier()(total)
-    simplifier = Simplifier()
+    chain = Simplifier([*RULES, facts.sums])(total)
+    simplifier = Simplifier([*RULES, facts.sums])
+    closed = closed_form(symbol, parts, chain, values, facts.definitions, bars, simplifier) if len(parts) > 1 else None
+    if closed is not None:
+        return Accumulation(symbol, bars[symbol], tuple(contributions), chain, closed, tuple(simplifier.rewrites))
     inlined: dict[Node, Node] = {
         bar: values[bar] for bar in topological_order([chain]) if bar in values and _is_elementwise(values[bar])
     }

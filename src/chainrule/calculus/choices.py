@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chainrule.calculus.rules import applied, is_filled, rule
+from chainrule.calculus.collect import Term, factors, product_of
+from chainrule.calculus.rules import applied, is_filled, is_scale, rule, scalar_of
 from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, parse_shape
 from chainrule.primitives import Add, Broadcast, Mean, Multiply, Subtract, Sum, Where
 
@@ -13,6 +14,14 @@ def _x(name: str = "x") -> Node:
 
 def _condition() -> Node:
     return Const(True, ArrayType(parse_shape("n m"), DType.BOOL))
+
+
+def _two() -> Node:
+    return Const(2, _x().type)
+
+
+def _scalar() -> Node:
+    return Broadcast(parse_shape("n m"), ())(Input("s", ArrayType(())))
 
 
 def _zero() -> Node:
@@ -48,6 +57,34 @@ def _factor_into_choice(node: Apply) -> Node | None:
         if is_filled(no, 0):
             return Where()(condition, Multiply()(yes, factor), no)
     return None
+
+
+@rule("number out of a choice", Where, examples=lambda: [
+    Where()(_condition(), Multiply()(_two(), _x()), Multiply()(_two(), _x("y"))),
+    Where()(_condition(), Multiply()(_scalar(), _x()), _zero()),
+    Where()(_condition(), Multiply()(_two(), _x()), Multiply()(Multiply()(_two(), _scalar()), _x("y"))),
+])  # fmt: skip
+def _number_out_of_choice(node: Apply) -> Node | None:
+    """What number or coefficient both branches share."""
+    condition, yes, no = node.operands
+    terms = [factors(branch) for branch in (yes, no) if not is_filled(branch, 0)]
+    if not terms:
+        return None
+    number = abs(terms[0].number) if len({abs(term.number) for term in terms}) == 1 else 1.0
+    shared = [
+        (factor, exponent)
+        for factor, exponent in terms[0].powers
+        if (is_scale(factor) or scalar_of(factor) is not None)
+        and all(dict(term.powers).get(factor, 0) == exponent for term in terms)
+    ]
+    common = Term(number, tuple(shared))
+    if number == 1 and not shared:
+        return None
+    branches = [
+        branch if is_filled(branch, 0) else product_of(factors(branch).times(common.inverse()), node.type)
+        for branch in (yes, no)
+    ]
+    return Multiply()(product_of(common, node.type), Where()(condition, *branches))
 
 
 @rule("deviations from the mean sum to zero", Sum, examples=lambda: [

@@ -8,9 +8,10 @@ is not itself arithmetic. A sum in a denominator is one factor, so that it can c
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from chainrule.calculus.rules import applied, is_scale, number_of, rule
+from chainrule.calculus.rules import applied, is_filled, is_scale, number_of, refilled, rule, scalar_of
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, parse_shape, topological_order
 from chainrule.primitives import (
     Add,
@@ -21,12 +22,15 @@ from chainrule.primitives import (
     Multiply,
     Negate,
     Permute,
+    Power,
     Reshape,
     Square,
     Subtract,
 )
 
 _TERM_LIMIT = 12
+_LEAF_LIMIT = 24
+_ARITHMETIC = (Add, Subtract, Multiply, Divide, Negate, Square, Broadcast, Reshape)
 _FREE = (Broadcast, Permute, Reshape, Cast)  # arrangements; a reader does not count them as work
 
 
@@ -47,40 +51,72 @@ class Term:
         return Term(1 / self.number, tuple((factor, -exponent) for factor, exponent in self.powers))
 
 
-def operation_count(node: Node) -> int:
-    """How many operations an expression shows to a reader, shared parts once; a repeated number such as 2/n is none."""
+def operation_count(node: Node, leaves: Container[Node] = ()) -> int:
+    """How many operations an expression shows to a reader, shared parts once; a repeated number such as 2/n is none.
+
+    What lies beneath `leaves` is not counted.
+    """
+    order = topological_order([node], stop=leaves)
+    repeated = {part for part in order if scalar_of(part) is not None}
+    if repeated:
+        order = topological_order([node], stop=repeated.union(part for part in order if part in leaves))
     return sum(
-        1
-        for part in topological_order([node])
-        if isinstance(part, Apply) and not isinstance(part.primitive, _FREE) and not is_scale(part)
+        1 for part in order if isinstance(part, Apply) and not isinstance(part.primitive, _FREE) and not is_scale(part)
     )
 
 
-def _factors(node: Node) -> Term:
+def factors(node: Node) -> Term:
     """`node` as one term; a sum is a factor."""
     number = number_of(node)
     if number is not None:
         return Term(number, ())
     if isinstance(node, Apply):
         if isinstance(node.primitive, Multiply):
-            return _factors(node.operands[0]).times(_factors(node.operands[1]))
+            return factors(node.operands[0]).times(factors(node.operands[1]))
         if isinstance(node.primitive, Divide) and number_of(node.operands[1]) != 0:
-            divisor = _factors(node.operands[1])
-            return _factors(node.operands[0]).times(divisor.inverse()) if divisor.number else Term(1, ((node, 1),))
+            divisor = factors(node.operands[1])
+            return factors(node.operands[0]).times(divisor.inverse()) if divisor.number else Term(1, ((node, 1),))
         if isinstance(node.primitive, Negate):
-            return Term(-1, ()).times(_factors(node.operands[0]))
+            return Term(-1, ()).times(factors(node.operands[0]))
         if isinstance(node.primitive, Square):
-            term = _factors(node.operands[0])
+            term = factors(node.operands[0])
             return term.times(term)
+        if isinstance(node.primitive, Broadcast | Reshape):
+            return _repeated_factors(node)
+        power = _power_factors(node)
+        if power is not None:
+            return power
     return Term(1, ((node, 1),))
 
 
-def _terms(node: Node) -> list[Term]:
+def _repeated_factors(node: Apply) -> Term:
+    """Each factor of what is repeated, repeated."""
+    term = factors(node.operands[0])
+    if term.powers == ((node.operands[0], 1),):
+        return Term(1, ((node, 1),))
+    powers = [(refilled(f, node.type) if is_scale(f) else Apply(node.primitive, (f,)), e) for f, e in term.powers]
+    return Term(term.number, tuple(powers))
+
+
+def _power_factors(node: Apply) -> Term | None:
+    """x^(y − 1) as x^y / x; None for what is no such power."""
+    if not isinstance(node.primitive, Power):
+        return None
+    base, exponent = node.operands
+    repeated = applied(exponent, Broadcast)
+    less = applied(exponent if repeated is None else repeated.operands[0], Subtract)
+    if less is None or not is_filled(less.operands[1], 1):
+        return None
+    whole = less.operands[0] if repeated is None else repeated.primitive(less.operands[0])
+    return Term(1, ((Power()(base, whole), 1), (base, -1)))
+
+
+def terms_of(node: Node) -> list[Term]:
     """A sum as its terms, not yet multiplied out."""
     if isinstance(node, Apply) and isinstance(node.primitive, Add | Subtract):
         sign = Term(-1 if isinstance(node.primitive, Subtract) else 1, ())
-        return [*_terms(node.operands[0]), *(sign.times(term) for term in _terms(node.operands[1]))]
-    return [_factors(node)]
+        return [*terms_of(node.operands[0]), *(sign.times(term) for term in terms_of(node.operands[1]))]
+    return [factors(node)]
 
 
 def _is_sum(node: Node) -> bool:
@@ -88,11 +124,14 @@ def _is_sum(node: Node) -> bool:
 
 
 def _has_quotient(node: Node) -> bool:
-    return any(exponent < 0 for term in _terms(node) for _, exponent in term.powers)
+    return any(exponent < 0 for term in terms_of(node) for _, exponent in term.powers)
 
 
-def _expand(term: Term) -> list[Term] | None:
-    """`term` multiplied out, sums that hold quotients first; None where that gives too many terms."""
+def _expand(term: Term, every: bool) -> list[Term] | None:
+    """`term` multiplied out, sums that hold quotients first, and with `every` the others too.
+
+    None where that gives too many terms.
+    """
     pending = [term]
     done: list[Term] = []
     while pending:
@@ -100,12 +139,12 @@ def _expand(term: Term) -> list[Term] | None:
             return None
         current = pending.pop(0)
         sums = [factor for factor, exponent in current.powers if exponent > 0 and _is_sum(factor)]
-        if not sums:
+        chosen = next((factor for factor in sums if _has_quotient(factor)), sums[0] if sums and every else None)
+        if chosen is None:
             done.append(current)
             continue
-        chosen = next((factor for factor in sums if _has_quotient(factor)), sums[0])
         rest = current.times(Term(1, ((chosen, -1),)))
-        pending += [rest.times(part) for part in _terms(chosen)]
+        pending += [rest.times(part) for part in terms_of(chosen)]
     return done
 
 
@@ -120,6 +159,12 @@ def _product(number: float, powers: tuple[tuple[Node, int], ...], like: ArrayTyp
     if below is not None:
         return _times(scale, Divide()(Const(1, like) if above is None else above, below))
     return scale if above is None else _times(scale, above)
+
+
+def product_of(term: Term, like: ArrayType) -> Node:
+    """A term as an expression."""
+    product = _product(abs(term.number), term.powers, like)
+    return product if term.number > 0 else Negate()(product)
 
 
 def _times(scale: Node, x: Node) -> Node:
@@ -166,47 +211,109 @@ def _one() -> Node:
     ),
 ])  # fmt: skip
 def _expand_and_collect(node: Apply) -> Node | None:
-    collected: dict[frozenset[tuple[Node, int]], tuple[float, tuple[tuple[Node, int], ...]]] = {}
-    for term in _terms(node):
-        expanded = _expand(term)
+    leaves = _leaves(node)
+    if all(count == 1 for count in leaves.values()):
+        return None
+    terms = terms_of(node)
+    candidates: list[Node] = []
+    for every in (True, False):
+        collected = _collected(terms, every)
+        if collected is not None:
+            candidates += [with_common_factor(collected, node.type), sum_of_terms(collected, node.type)]
+    if not candidates:
+        return None
+    fewest, _, result = min((operation_count(found, leaves), k, found) for k, found in enumerate(candidates))
+    return result if fewest < operation_count(node, leaves) else None
+
+
+def _leaves(node: Node) -> dict[Node, int]:
+    """What the arithmetic of `node` is made of, numbers left out, each with how often it occurs."""
+    found: dict[Node, int] = {}
+    pending = [node]
+    while pending:
+        part = pending.pop()
+        if is_scale(part):
+            continue
+        if isinstance(part, Apply) and isinstance(part.primitive, _ARITHMETIC):
+            pending += part.operands
+            if isinstance(part.primitive, Square):
+                pending += part.operands
+        elif isinstance(part, Apply) and _power_factors(part) is not None:
+            pending.append(part.operands[0])
+        else:
+            found[part] = found.get(part, 0) + 1
+            if len(found) > _LEAF_LIMIT:
+                return {}
+    return found
+
+
+def _collected(terms: Sequence[Term], every: bool) -> list[Term] | None:
+    """The terms multiplied out, like ones added up."""
+    found: dict[frozenset[tuple[Node, int]], Term] = {}
+    for term in terms:
+        expanded = _expand(term, every)
         if expanded is None:
             return None
         for part in expanded:
             key = frozenset(part.powers)
-            number, powers = collected.get(key, (0.0, part.powers))
-            collected[key] = (number + part.number, powers)
-    terms = sorted((entry for entry in collected.values() if entry[0] != 0), key=lambda entry: entry[0] < 0)
-    result: Node = Const(0, node.type)
-    for place, (number, powers) in enumerate(terms):
-        product = _product(abs(number), powers, node.type)
+            known = found.get(key)
+            found[key] = part if known is None else Term(known.number + part.number, known.powers)
+    return [term for term in found.values() if term.number != 0]
+
+
+def sum_of_terms(terms: Sequence[Term], like: ArrayType) -> Node:
+    """The sum of the terms, those with a positive number first."""
+    result: Node = Const(0, like)
+    for place, term in enumerate(sorted(terms, key=lambda term: term.number < 0)):
+        product = _product(abs(term.number), term.powers, like)
         if place == 0:
-            result = product if number > 0 else Negate()(product)
+            result = product if term.number > 0 else Negate()(product)
         else:
-            result = (Add() if number > 0 else Subtract())(result, product)
-    return result if operation_count(result) < operation_count(node) else None
+            result = (Add() if term.number > 0 else Subtract())(result, product)
+    return result
+
+
+def with_common_factor(terms: Sequence[Term], like: ArrayType) -> Node:
+    """The sum of the terms, what all of them share in front of it."""
+    common = _common(terms)
+    if len(terms) < 2 or (not common.powers and common.number == 1):
+        return sum_of_terms(terms, like)
+    rest = sum_of_terms([term.times(common.inverse()) for term in terms], like)
+    above = tuple((factor, exponent) for factor, exponent in common.powers if exponent > 0)
+    below = tuple((factor, exponent) for factor, exponent in common.powers if exponent < 0)
+    return _product(common.number, (*above, (rest, 1), *below), like)
+
+
+def _common(terms: Sequence[Term]) -> Term:
+    """The number, up to sign, and the powers that all terms share."""
+    if not terms:
+        return Term(1, ())
+    first, *others = terms
+    number = abs(first.number) if all(abs(term.number) == abs(first.number) for term in others) else 1.0
+    shared: list[tuple[Node, int]] = []
+    for factor, exponent in first.powers:
+        exponents = [exponent, *(dict(term.powers).get(factor, 0) for term in others)]
+        if min(exponents) > 0:
+            shared.append((factor, min(exponents)))
+        elif max(exponents) < 0:
+            shared.append((factor, max(exponents)))
+    return Term(number, tuple(shared))
 
 
 @rule("common factor", Add, Subtract, examples=lambda: [
     Subtract()(Multiply()(_x(), _y()), Multiply()(_x(), Exp()(_y()))),
     Add()(Multiply()(_y(), _x()), Multiply()(Exp()(_y()), _x())),
     Subtract()(_x(), Multiply()(_x(), _y())),
+    Subtract()(Divide()(Exp()(_y()), _x()), Divide()(_y(), _x())),
 ])  # fmt: skip
 def _common_factor(node: Apply) -> Node | None:
-    x, y = node.operands
-    for factor, rest_x in _splits(x):
-        for other, rest_y in _splits(y):
-            if factor is other and not (rest_x is None and rest_y is None) and not isinstance(factor, Const):
-                one = Const(1, node.type)
-                inner = Apply(node.primitive, (one if rest_x is None else rest_x, one if rest_y is None else rest_y))
-                return Multiply()(factor, inner)
-    return None
-
-
-def _splits(node: Node) -> list[tuple[Node, Node | None]]:
-    """The ways to see `node` as a factor times the rest."""
-    product = applied(node, Multiply)
-    whole: list[tuple[Node, Node | None]] = [(node, None)]
-    if product is None:
-        return whole
-    a, b = product.operands
-    return [*whole, (a, b), (b, a)]
+    sign = Term(-1 if isinstance(node.primitive, Subtract) else 1, ())
+    terms = [factors(node.operands[0]), sign.times(factors(node.operands[1]))]
+    common = _common(terms)
+    if not common.powers and common.number == 1:
+        return None
+    leaves = _leaves(node)
+    result = with_common_factor(terms, node.type)
+    saved = operation_count(node, leaves) - operation_count(result, leaves)
+    is_alone = isinstance(node.primitive, Add) and any(not t.times(common.inverse()).powers for t in terms)
+    return result if result is not node and saved >= (1 if is_alone else 0) else None

@@ -10,7 +10,19 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, SymbolicDim, dim_product, named_dim, parse_shape
+from chainrule.ir import (
+    Apply,
+    ArrayType,
+    Const,
+    DType,
+    Input,
+    Node,
+    SymbolicDim,
+    dim_product,
+    named_dim,
+    parse_shape,
+    topological_order,
+)
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -167,12 +179,13 @@ def _multiply_zero(node: Apply) -> Node | None:
     return Const(0, node.type) if any(is_filled(operand, 0) for operand in zero) else None
 
 
-@rule("number first", Multiply, examples=lambda: [Multiply()(_x(), _filled(2, _x()))])
+@rule("number first", Multiply, examples=lambda: [
+    Multiply()(_x(), _filled(2, _x())),
+    Multiply()(_x(), Divide()(_filled(1, _x()), _size("n"))),
+])  # fmt: skip
 def _number_first(node: Apply) -> Node | None:
     x, y = node.operands
-    if isinstance(y, Const) and y.is_filled and not isinstance(x, Const):
-        return Multiply()(y, x)
-    return None
+    return Multiply()(y, x) if is_scale(y) and not is_scale(x) else None
 
 
 @rule("collect numbers", Multiply, Divide, examples=lambda: [
@@ -185,7 +198,9 @@ def _number_first(node: Apply) -> Node | None:
 ])  # fmt: skip
 def _collect_numbers(node: Apply) -> Node | None:
     x, y = node.operands
-    scaled_x, scaled_y = _scaled(x), _scaled(y)
+    if is_coefficient(node):
+        return None
+    scaled_x, scaled_y = scaled(x), scaled(y)
     if isinstance(node.primitive, Multiply):
         if number_of(x) is not None and scaled_y is not None:
             return Multiply()(Multiply()(x, scaled_y[0]), scaled_y[1])
@@ -204,13 +219,29 @@ def _collect_numbers(node: Apply) -> Node | None:
 
 
 def is_scale(node: Node) -> bool:
-    """Whether `node` is one number repeated: a literal, or products and quotients of literals such as 2/n."""
-    if isinstance(node, Apply) and isinstance(node.primitive, Divide | Multiply):
+    """Whether `node` is one number repeated: a literal, or products and quotients of literals such as 2/n and 1/√d."""
+    if isinstance(node, Apply) and isinstance(node.primitive, Divide | Multiply | Sqrt):
         return all(is_scale(operand) for operand in node.operands)
     return isinstance(node, Const) and node.is_filled
 
 
-def _scaled(node: Node) -> tuple[Node, Node] | None:
+def is_coefficient(node: Node) -> bool:
+    """Whether `node` is a number with a name in it, such as λ/n: made of scalars alone, of which one is an input."""
+    if node.type.ndim or not node.type.dtype.is_float:
+        return False
+    parts = topological_order([node])
+    return all(part.type.ndim == 0 for part in parts) and any(isinstance(part, Input) for part in parts)
+
+
+def scalar_of(node: Node) -> Node | None:
+    """The coefficient that `node` repeats, if that is what it is."""
+    found = applied(node, Broadcast)
+    if found is None or found.primitive.axes or not node.type.ndim or not is_coefficient(found.operands[0]):
+        return None
+    return found.operands[0]
+
+
+def scaled(node: Node) -> tuple[Node, Node] | None:
     """(c, x) of a product c·x with a literal number c."""
     product = applied(node, Multiply)
     if product is not None and is_scale(product.operands[0]) and not is_scale(product.operands[1]):
@@ -244,9 +275,27 @@ def _quotient(scale: Node) -> tuple[Node, Node | None]:
 ])  # fmt: skip
 def _divide_by_size(node: Apply) -> Node | None:
     x, size = node.operands
-    if isinstance(size, Const) and size.is_filled and not is_scale(x):
+    if is_scale(size) and not is_scale(x) and not is_coefficient(x):
         return Multiply()(Divide()(_filled(1, size), size), x)
     return None
+
+
+@rule("−x·(a − b) → x·(b − a)", Negate, examples=lambda: [
+    Negate()(Multiply()(_x(), Subtract()(_x(), _y()))),
+    Negate()(Multiply()(_filled(2, _x()), Multiply()(_x(), Subtract()(_x(), _y())))),
+])  # fmt: skip
+def _turn_difference(node: Apply) -> Node | None:
+    """The sign goes into a difference of variables; 1 − y stays as it is."""
+    product = applied(node.operands[0], Multiply)
+    if product is None:
+        return None
+    x, y = product.operands
+    difference = applied(y, Subtract)
+    if difference is not None and not any(isinstance(operand, Const) for operand in difference.operands):
+        return Multiply()(x, Subtract()(*difference.operands[::-1]))
+    inner = applied(y, Multiply)
+    turned = None if inner is None or not is_scale(x) else _turn_difference(Negate()(inner))
+    return None if turned is None else Multiply()(x, turned)
 
 
 @rule("−(−x) → x", Negate, examples=lambda: [
@@ -255,9 +304,9 @@ def _divide_by_size(node: Apply) -> Node | None:
     Negate()(Multiply()(_filled(2, _x()), Subtract()(_x(), _y()))),
 ])  # fmt: skip
 def _double_negation(node: Apply) -> Node | None:
-    scaled = _scaled(node.operands[0])
-    if scaled is not None and applied(scaled[1], Subtract) is not None:
-        return Multiply()(scaled[0], Negate()(scaled[1]))
+    product = scaled(node.operands[0])
+    if product is not None and applied(product[1], Subtract) is not None:
+        return Multiply()(product[0], Negate()(product[1]))
     inner = applied(node.operands[0], Negate, Subtract)
     if inner is None:
         return None
@@ -266,18 +315,31 @@ def _double_negation(node: Apply) -> Node | None:
     return Subtract()(inner.operands[1], inner.operands[0])
 
 
+@rule("(y − 1)/x → −(1 − y)/x", Divide, examples=lambda: [Divide()(Subtract()(_y(), _filled(1, _y())), Exp()(_x()))])
+def _number_less_variable(node: Apply) -> Node | None:
+    x, y = node.operands
+    difference = applied(x, Subtract)
+    if difference is None or number_of(difference.operands[1]) is None:
+        return None
+    return Negate()(Divide()(Subtract()(*difference.operands[::-1]), y))
+
+
 @rule("x + (−y) → x − y", Add, Subtract, examples=lambda: [
     Add()(_x(), Negate()(_y())),
     Add()(Negate()(_x()), _y()),
     Subtract()(_x(), Negate()(_y())),
     Subtract()(Negate()(_x()), _y()),
+    Add()(_x(), _filled(-2, _y())),
+    Subtract()(_x(), _filled(-2, _y())),
 ])  # fmt: skip
 def _add_negation(node: Apply) -> Node | None:
     x, y = node.operands
+    opposite = _opposite(y)
+    if opposite is not None and not is_scale(x):
+        return (Subtract() if isinstance(node.primitive, Add) else Add())(x, opposite)
     negated = applied(y, Negate)
     if negated is not None:
-        opposite = Subtract() if isinstance(node.primitive, Add) else Add()
-        return opposite(x, negated.operands[0])
+        return (Subtract() if isinstance(node.primitive, Add) else Add())(x, negated.operands[0])
     negated = applied(x, Negate)
     if negated is None:
         return None
@@ -329,21 +391,21 @@ def _opposite(scale: Node) -> Node | None:
 ])  # fmt: skip
 def _number_outwards(node: Apply) -> Node | None:
     for k, operand in enumerate(node.operands):
-        scaled = _scaled(operand)
-        if scaled is None:
+        product = scaled(operand)
+        if product is None or (isinstance(node.primitive, Broadcast) and is_coefficient(operand)):
             continue
-        number, x = scaled
+        number, x = product
         inner = Apply(node.primitive, (*node.operands[:k], x, *node.operands[k + 1 :]))
-        return Multiply()(_refilled(number, inner.type), inner)
+        return Multiply()(refilled(number, inner.type), inner)
     return None
 
 
-def _refilled(scale: Node, type_: ArrayType) -> Node:
+def refilled(scale: Node, type_: ArrayType) -> Node:
     """The repeated number `scale`, repeated to another shape."""
     if isinstance(scale, Const):
         return Const(scale.value, type_)
     assert isinstance(scale, Apply)
-    return Apply(scale.primitive, tuple(_refilled(operand, type_) for operand in scale.operands))
+    return Apply(scale.primitive, tuple(refilled(operand, type_) for operand in scale.operands))
 
 
 @rule("(Aᵀ)ᵀ → A", Permute, examples=lambda: [
@@ -403,10 +465,7 @@ def _repeat_literal(node: Apply) -> Node | None:
     (operand,) = node.operands
     if isinstance(operand, Const) and operand.is_filled:
         return Const(operand.value, node.type)
-    quotient = applied(operand, Divide)
-    if quotient is not None and is_scale(quotient):
-        return _refilled(quotient, node.type)
-    return None
+    return refilled(operand, node.type) if is_scale(operand) else None
 
 
 @rule("sum of equal terms", Sum, examples=lambda: [Sum((0, 1))(_filled(2, _x())), Sum((0,))(_filled(2, _x("3 m")))])
@@ -439,12 +498,18 @@ def _square_of_root(node: Apply) -> Node | None:
 @rule("x·(1/y) → x/y", Multiply, examples=lambda: [
     Multiply()(_x(), Divide()(_filled(1, _x()), Exp()(_y()))),
     Multiply()(Divide()(_filled(1, _x()), Exp()(_y())), _x()),
+    Multiply()(_x(), Broadcast(parse_shape("n m"), (0,))(Divide()(_filled(1, _x("n")), Exp()(_y("n"))))),
 ])  # fmt: skip
 def _multiply_reciprocal(node: Apply) -> Node | None:
     for x, y in (node.operands, node.operands[::-1]):
-        quotient = applied(y, Divide)
-        if quotient is not None and is_filled(quotient.operands[0], 1) and not is_scale(quotient) and not is_scale(x):
+        repeated = applied(y, Broadcast)
+        quotient = applied(y if repeated is None else repeated.operands[0], Divide)
+        if quotient is None or is_scale(quotient) or is_scale(x) or not is_filled(quotient.operands[0], 1):
+            continue
+        if repeated is None:
             return Divide()(x, quotient.operands[1])
+        if not is_coefficient(quotient):
+            return Divide()(x, repeated.primitive(quotient.operands[1]))
     return None
 
 

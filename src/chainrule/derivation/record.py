@@ -279,11 +279,20 @@ class Record:
 
     def write_out(self, node: Node) -> Node:
         """`node` with every cotangent replaced by what it is, down to names of the forward pass and σ′(z)."""
+        (result,) = substitute([node], self._written_out)
+        return self._simplifier(result)
+
+    @cached_property
+    def _written_out(self) -> dict[Node, Node]:
+        """Each cotangent written out, down to names of the forward pass and σ′(z)."""
         known: dict[Node, Node] = {}
         for entry in self.backward.accumulations:
             (known[entry.cotangent],) = substitute([self._primed(entry)], known)
-        (result,) = substitute([node], known)
-        return Simplifier()(result)
+        return known
+
+    @cached_property
+    def _simplifier(self) -> Simplifier:
+        return Simplifier()
 
     def _chain(self, entry: Accumulation) -> Node:
         """The chain of an accumulation, with σ′(z) for the derivative of an activation."""
@@ -328,7 +337,7 @@ class Record:
                 (cotangent,) = substitute([self.adjoint(contribution)], {contribution.cotangent: cotangent})
             else:
                 cotangent = self.adjoint(contribution)
-        return Simplifier()(cotangent)
+        return self._simplifier(cotangent)
 
     @property
     def claims(self) -> Iterator[Claim]:

@@ -206,14 +206,18 @@ def is_scaled(notation: Notation) -> bool:
         return False
     first = notation.operands[0]
     if isinstance(first, Fraction):
-        return isinstance(first.numerator, Number) and _is_size(first.denominator)
+        return _is_size(first.numerator) and _is_size(first.denominator)
     return isinstance(first, Number) and not (notation.operator == "" and first.value == 1)
 
 
 def _is_size(notation: Notation) -> bool:
-    """Whether `notation` is a number, a name, or a product of them."""
+    """Whether `notation` is a number, a name, a root or power of one, or a product of them."""
     if isinstance(notation, Infix):
         return notation.operator in ("", "·") and all(map(_is_size, notation.operands))
+    if isinstance(notation, Call):
+        return notation.function in ("√", "sqrt") and all(map(_is_size, notation.arguments))
+    if isinstance(notation, PowerNotation):
+        return _is_size(notation.base) and isinstance(notation.exponent, Number)
     return isinstance(notation, Number | Symbol)
 
 

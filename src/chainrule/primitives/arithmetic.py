@@ -144,8 +144,8 @@ class Divide(Elementwise):
             return np.asarray(operands[0] / operands[1])
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
-        x, y = operands
-        return 1 / y, -(x / square(y))
+        _, y = operands
+        return 1 / y, -(result / y)
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Fraction(operands[0], operands[1])

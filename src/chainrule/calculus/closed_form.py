@@ -1,0 +1,211 @@
+"""The gradient through a statistic in closed form: that of a normalization by mean and variance in three terms.
+
+What is normalized also reaches its result through the mean and the variance, and the chain rule gives one term for
+each. Where their cotangents are written out and the normalized value is put by its name, the terms share a divisor:
+∂L/∂x = (ĝ − mean(ĝ) − x̂ ⊙ mean(ĝ ⊙ x̂)) / σ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chainrule.calculus.collect import Term, operation_count, sum_of_terms, terms_of, with_common_factor
+from chainrule.calculus.rules import applied, is_scale
+from chainrule.calculus.simplify import Simplifier
+from chainrule.ir import (
+    Apply,
+    Const,
+    Input,
+    Node,
+    Shape,
+    SymbolicDim,
+    dim_product,
+    rebuild,
+    substitute,
+    topological_order,
+)
+from chainrule.primitives import Add, Broadcast, Contract, Divide, Mean, Reshape, Subtract, Sum
+
+_TERM_LIMIT = 12
+
+
+@dataclass(frozen=True)
+class _Quotient:
+    """A named value q = numerator / divisor, each as a factor in terms of the shape of q."""
+
+    symbol: Node
+    numerator: Node
+    divisor: Node
+
+
+def closed_form(
+    symbol: Input,
+    parts: Sequence[Node],
+    chain: Node,
+    values: Mapping[Node, Node],
+    definitions: Mapping[Node, Node],
+    bars: Mapping[Input, Input],
+    simplifier: Simplifier,
+) -> Node | None:
+    """The sum `chain` of the contributions `parts` without cotangents of statistics of `symbol`; None if none is there.
+
+    `values` gives what cotangents are, `definitions` what symbols stand for. The result is no longer than the chain
+    with all that it writes out.
+    """
+    statistics = {bars[s]: s for s in definitions if s in bars and _is_reduced(s.type.shape, symbol.type.shape)}
+    written = _written_out(chain, statistics, values)
+    if not any(_reduces(definitions[statistics[bar]]) for bar in written):
+        return None
+    quotients = _quotients(symbol, definitions, simplifier)
+    terms: list[Term] = []
+    for part in parts:
+        (inlined,) = substitute([part], written)
+        for term in terms_of(simplifier(inlined)):
+            expanded = _expand(_turned(_simplified(term, simplifier), quotients), quotients, simplifier)
+            if expanded is None or len(terms) + len(expanded) > _TERM_LIMIT:
+                return None
+            terms += [_with_means(_named(entry, quotients)) for entry in expanded]
+    result = _assembled(terms, symbol)
+    whole = operation_count(chain) + sum(map(operation_count, written.values()))
+    return result if operation_count(result) < whole else None
+
+
+def _is_reduced(shape: Shape, whole: Shape) -> bool:
+    """Whether `shape` is `whole` with axes left out, or kept with size 1."""
+    kept = [dim for dim in shape if dim != 1]
+    remaining = iter(whole)
+    return len(kept) < len([dim for dim in whole if dim != 1]) and all(dim in remaining for dim in kept)
+
+
+def _reduces(definition: Node) -> bool:
+    return any(applied(part, Mean, Sum) is not None for part in topological_order([definition]))
+
+
+def _written_out(node: Node, statistics: Mapping[Node, Node], values: Mapping[Node, Node]) -> dict[Node, Node]:
+    """What the cotangents of statistics in `node` are, down to other cotangents."""
+    written: dict[Node, Node] = {}
+
+    def visit(part: Node) -> None:
+        for bar in topological_order([part]):
+            if bar in statistics and bar in values and bar not in written and _is_elementwise(values[bar]):
+                visit(values[bar])
+                (written[bar],) = substitute([values[bar]], written)
+
+    visit(node)
+    return written
+
+
+def _is_elementwise(node: Node) -> bool:
+    return not any(applied(part, Contract) is not None for part in topological_order([node]))
+
+
+def _quotients(symbol: Input, definitions: Mapping[Node, Node], simplifier: Simplifier) -> list[_Quotient]:
+    found = []
+    for name, definition in definitions.items():
+        quotient = applied(definition, Divide)
+        if quotient is not None and name.type.shape == symbol.type.shape:
+            numerator, divisor = map(simplifier, quotient.operands)
+            found.append(_Quotient(name, numerator, divisor))
+    return found
+
+
+def _simplified(term: Term, simplifier: Simplifier) -> Term:
+    result = Term(term.number, ())
+    for factor, exponent in term.powers:
+        result = result.times(Term(1, ((simplifier(factor), exponent),)))
+    return result
+
+
+def _turned(term: Term, quotients: Sequence[_Quotient]) -> Term:
+    """`term` with −(a − b) for b − a, where a − b is the numerator of a quotient."""
+    for quotient in quotients:
+        difference = applied(quotient.numerator, Subtract)
+        if difference is not None:
+            opposite = Subtract()(*difference.operands[::-1])
+            exponent = dict(term.powers).get(opposite, 0)
+            term = term.times(Term((-1.0) ** exponent, ((opposite, -exponent), (difference, exponent))))
+    return term
+
+
+def _expand(term: Term, quotients: Sequence[_Quotient], simplifier: Simplifier) -> list[Term] | None:
+    """`term` multiplied out, but for the numerators of quotients."""
+    kept = {quotient.numerator for quotient in quotients}
+    pending, done = [term], []
+    while pending:
+        if len(pending) + len(done) > _TERM_LIMIT:
+            return None
+        current = pending.pop(0)
+        sums = [f for f, exponent in current.powers if exponent > 0 and f not in kept and _summands(f) is not None]
+        if not sums:
+            done.append(current)
+            continue
+        rest = current.times(Term(1, ((sums[0], -1),)))
+        pending += [rest.times(_simplified(part, simplifier)) for part in _summands(sums[0]) or ()]
+    return done
+
+
+def _summands(node: Node) -> list[Term] | None:
+    """The terms of a sum, or of a sum repeated, each repeated."""
+    if applied(node, Add, Subtract) is not None:
+        return terms_of(node)
+    repeated = applied(node, Broadcast, Reshape)
+    inner = None if repeated is None else _summands(repeated.operands[0])
+    if repeated is None or inner is None:
+        return None
+    return [Term(t.number, tuple((_again(repeated, f), e) for f, e in t.powers)) for t in inner]
+
+
+def _again(repeated: Apply, factor: Node) -> Node:
+    return Apply(repeated.primitive, (factor,))
+
+
+def _named(term: Term, quotients: Sequence[_Quotient]) -> Term:
+    """`term` with numerator / divisor written as the name of the quotient."""
+    for quotient in quotients:
+        while dict(term.powers).get(quotient.numerator, 0) > 0 > dict(term.powers).get(quotient.divisor, 0):
+            term = term.times(Term(1, ((quotient.numerator, -1), (quotient.divisor, 1), (quotient.symbol, 1))))
+    return term
+
+
+def _with_means(term: Term) -> Term:
+    """`term` with a sum over n elements, over n, as their mean."""
+    for factor, exponent in term.powers:
+        total = _innermost(factor)
+        if exponent != 1 or total is None:
+            continue
+        count = dim_product(total.operands[0].type.shape[axis] for axis in total.primitive.axes)
+        mean = Mean(total.primitive.axes)(total.operands[0])
+        (averaged,) = rebuild([factor], {total: mean}.get)
+        swap = Term(1, ((factor, -1), (averaged, 1)))
+        if not isinstance(count, SymbolicDim):
+            return term.times(swap).times(Term(float(count), ()))
+        size = Const(count, factor.type)
+        if dict(term.powers).get(size, 0) < 0:
+            return term.times(swap).times(Term(1, ((size, 1),)))
+    return term
+
+
+def _innermost(factor: Node) -> Apply | None:
+    """The sum that `factor` repeats."""
+    repeated = applied(factor, Broadcast)
+    inner = factor
+    while isinstance(inner, Apply) and isinstance(inner.primitive, Broadcast | Reshape):
+        (inner,) = inner.operands
+    return None if repeated is None else applied(inner, Sum)
+
+
+def _assembled(terms: Sequence[Term], symbol: Input) -> Node:
+    """The sum of the terms, those that share a divisor over it, short ones first."""
+    divisors: dict[Node, list[Term]] = {}
+    for term in terms:
+        for factor, exponent in term.powers:
+            if exponent < 0 and not is_scale(factor):
+                divisors.setdefault(factor, []).append(term)
+    shared = max(divisors.values(), key=len, default=[])
+    others = [term for term in terms if term not in shared]
+    group = sorted(shared, key=lambda term: (len(term.powers), term.number < 0))
+    result = with_common_factor(group, symbol.type)
+    if not group:
+        return sum_of_terms(others, symbol.type)
+    return Add()(sum_of_terms(others, symbol.type), result) if others else result
