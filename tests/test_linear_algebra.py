@@ -111,7 +111,7 @@ CLASSICS: list[tuple[Callable[..., Any], dict[str, str], str]] = [
     (
         lambda S, x: 0.5 * cr.logdet(S) + 0.5 * x @ np.linalg.inv(S) @ x,
         {"S": "n n", "x": "n"},
-        "∂L/∂S = ½ S⁻ᵀ − ½ S⁻ᵀ x xᵀ S⁻ᵀ",
+        "∂L/∂S = ½ (S⁻ᵀ − S⁻ᵀ x xᵀ S⁻ᵀ)",
     ),
 ]
 

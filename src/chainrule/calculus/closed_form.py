@@ -21,7 +21,6 @@ from chainrule.ir import (
     Shape,
     SymbolicDim,
     dim_product,
-    rebuild,
     substitute,
     topological_order,
 )
@@ -53,9 +52,13 @@ def closed_form(
     `values` gives what cotangents are, `definitions` what symbols stand for. The result is no longer than the chain
     with all that it writes out.
     """
-    statistics = {bars[s]: s for s in definitions if s in bars and _is_reduced(s.type.shape, symbol.type.shape)}
+    statistics: dict[Node, Node] = {
+        bar: definitions[found]
+        for found, bar in bars.items()
+        if found in definitions and _is_reduced(found.type.shape, symbol.type.shape)
+    }
     written = _written_out(chain, statistics, values)
-    if not any(_reduces(definitions[statistics[bar]]) for bar in written):
+    if not any(_reduces(statistics[bar]) for bar in written):
         return None
     quotients = _quotients(symbol, definitions, simplifier)
     terms: list[Term] = []
@@ -131,7 +134,7 @@ def _turned(term: Term, quotients: Sequence[_Quotient]) -> Term:
 def _expand(term: Term, quotients: Sequence[_Quotient], simplifier: Simplifier) -> list[Term] | None:
     """`term` multiplied out, but for the numerators of quotients."""
     kept = {quotient.numerator for quotient in quotients}
-    pending, done = [term], []
+    pending, done = [term], list[Term]()
     while pending:
         if len(pending) + len(done) > _TERM_LIMIT:
             return None
@@ -176,7 +179,7 @@ def _with_means(term: Term) -> Term:
             continue
         count = dim_product(total.operands[0].type.shape[axis] for axis in total.primitive.axes)
         mean = Mean(total.primitive.axes)(total.operands[0])
-        (averaged,) = rebuild([factor], {total: mean}.get)
+        (averaged,) = substitute([factor], {total: mean})
         swap = Term(1, ((factor, -1), (averaged, 1)))
         if not isinstance(count, SymbolicDim):
             return term.times(swap).times(Term(float(count), ()))

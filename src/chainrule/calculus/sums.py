@@ -75,7 +75,7 @@ def _repeat_result(node: Apply) -> Node | None:
             operands.append(Const(operand.value, source))
         else:
             return None
-    return first.primitive(Apply(node.primitive, tuple(operands)))
+    return Apply(first.primitive, (Apply(node.primitive, tuple(operands)),))
 
 
 @rule("what does not vary out of the sum", Sum, Mean, examples=lambda: [
@@ -155,9 +155,9 @@ def _has_known_sum(node: Node, reduction: Apply) -> bool:
     if not isinstance(node, Apply):
         return False
     if isinstance(node.primitive, Softmax):
-        return node.primitive.axes == reduction.primitive.axes
+        return bool(node.primitive.axes == reduction.primitive.axes)
     if isinstance(node.primitive, OneHot):
-        return reduction.primitive.axes == (node.type.ndim - 1,)
+        return bool(reduction.primitive.axes == (node.type.ndim - 1,))
     if isinstance(node.primitive, Add | Subtract):
         return all(_has_known_sum(operand, reduction) for operand in node.operands)
     if isinstance(node.primitive, Multiply):
