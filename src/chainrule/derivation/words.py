@@ -110,7 +110,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "sum brief": ("sum along {0}: broadcast along {0}", "沿 {0} 轴求和，反向沿 {0} 轴广播"),
     "mean": (
-        "a mean along {0} transposes to broadcasting along {0}, divided by the count: every term receives an equal share",
+        "a mean along {0} transposes to broadcasting along {0}, divided by the count: all terms share equally",
         "沿 {0} 轴取平均的转置是除以个数再沿 {0} 轴广播：每一项均分梯度",
     ),
     "permute": (
