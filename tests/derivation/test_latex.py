@@ -125,7 +125,7 @@ def test_long_equations_are_broken() -> None:
 def test_a_document_that_stands_alone() -> None:
     english, chinese = (render_latex(document(language), standalone=True) for language in ("en", "zh"))
     assert r"\documentclass{article}" in english
-    assert r"\documentclass{ctexart}" in chinese
+    assert r"\documentclass[zihao=false]{ctexart}" in chinese
     assert english.rstrip().endswith(r"\end{document}")
     for latex in (english, chinese):
         unescaped = re.sub(r"\\[\\{}]", "", latex)

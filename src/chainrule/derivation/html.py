@@ -150,7 +150,7 @@ class _Page:
         """One side of an equation; a comparison is bracketed."""
         if isinstance(side, Infix) and precedence(side) is Precedence.COMPARISON:
             return self._display.bracketed(self._display.pieces(side, NESTING))
-        return self._display.pieces(side)
+        return self._display.side(side)
 
     def _parted(self, pieces: Pieces) -> str:
         return parted(pieces, _DISPLAY_WIDTH, display=True)
@@ -159,7 +159,7 @@ class _Page:
         """The cell of a shape, read out as one."""
         label = escape("".join(map(str, say(self._language, "shape label"))))
         size = " short" if len(shape) <= _SHORT_SHAPE else ""
-        return f'<div class="shape{size}"><span class="hidden">{label}</span>{_italic_names(shape)}</div>'
+        return f'<div class="shape{size}"><span class="hidden">{label}</span>{_size(shape)}</div>'
 
     def sentence(self, words: Words) -> str:
         """Text with formulas in it; punctuation stays on the line of the formula that it follows."""
@@ -173,7 +173,7 @@ class _Page:
                     text = _CLOSING.sub("", text, count=1) if _CLOSING.match(text) else text
                 if not isinstance(after, str):
                     text = _OPENING.sub("", text)
-                result += _italic_names(part) if is_shape(part) else escape(text, quote=False)
+                result += _size(part) if is_shape(part) else escape(text, quote=False)
                 continue
             opening = _OPENING.search(before) if isinstance(before, str) else None
             closing = _CLOSING.match(after) if isinstance(after, str) else None
@@ -182,8 +182,15 @@ class _Page:
         return result
 
 
-def _italic_names(shape: str) -> str:
-    return re.sub(r"[^\W\d]\w*", lambda match: f"<i>{match.group()}</i>", shape).replace(" = ", " <wbr>= ")
+def _size(shape: str) -> str:
+    """A shape, its names in italics; where it is a product, the result may go to the next line."""
+    if not is_shape(shape):
+        return escape(shape)
+    names = re.sub(r"[^\W\d]\w*", lambda match: f"<i>{match.group()}</i>", escape(shape))
+    product, equal, result = names.partition(" = ")
+    if equal:
+        return f'<span class="size">{product}</span> <span class="size">= {result}</span>'
+    return f'<span class="size">{names}</span>'
 
 
 def _held(opening: str, formulas: str, closing: str) -> str:

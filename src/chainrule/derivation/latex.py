@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from chainrule.derivation.document import Block, Box, Document, Equation, Heading, Paragraph, Remark, Words
 from chainrule.derivation.names import GREEK, is_shape, name_parts
-from chainrule.derivation.writing import NESTING, VULGAR_FRACTIONS, Pieces, Writer, break_lines, flat
+from chainrule.derivation.writing import NESTING, VULGAR_FRACTIONS, Break, Pieces, Writer, break_lines, flat
 from chainrule.primitives import Call, Cases, Fraction, Indexed, Notation, Number, Pairing, Symbol
 
 _COMMANDS = {letter: "\\" + name for name, letter in GREEK.items()}
@@ -53,6 +53,8 @@ _ESCAPES |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\text
 _TALL = re.compile(r"\\(frac|sum|begin)(?![a-z])")
 _FRAMED_LINES = 40
 """A box of more lines than this is not framed, since a frame cannot be broken over pages."""
+_FRACTION = 48
+"""A fraction that is wider, in letters, has a slash, where a line can be broken."""
 _LINE = 64
 """The estimated width, in letters, of what fits on a line beside the equality signs and the shape."""
 
@@ -120,11 +122,28 @@ class LatexWriter(Writer):
         return [*base, f"^{{{self.write(exponent)}}}"]
 
     def fraction(self, notation: Fraction, nesting: int) -> Pieces:
-        if self.stacked:  # what is within a fraction has a slash, since smaller ones are hard to read
-            upper, lower = self._inline.write(notation.numerator), self._inline.write(notation.denominator)
-            return [rf"\frac{{{upper}}}{{{lower}}}"]
-        numerator = self.operand(notation.numerator, notation, 0, nesting)
-        return [*numerator, " / ", *self.operand(notation.denominator, notation, 1, nesting)]
+        if self.has_brackets(notation):
+            return self.bracketed(self._inline.pieces(notation, nesting + NESTING))
+        if self.stacked:
+            return [self._stacked(notation)]
+        upper_pieces = self.operand(notation.numerator, notation, 0, nesting)
+        lower_pieces = self.operand(notation.denominator, notation, 1, nesting)
+        if isinstance(notation.numerator, Number) and isinstance(notation.denominator, Number | Symbol):
+            return [f"{flat(upper_pieces)} / {flat(lower_pieces)}"]
+        return [*upper_pieces, Break(nesting + 5), "/ ", *lower_pieces]
+
+    def side(self, notation: Notation) -> Pieces:
+        """`notation` as one side of an equation."""
+        return (self._inline if self.has_brackets(notation) else self).pieces(notation)
+
+    def has_brackets(self, notation: Notation) -> bool:
+        if not self.stacked or not isinstance(notation, Fraction):
+            return False
+        return estimated_width(self._stacked(notation)) > _FRACTION
+
+    def _stacked(self, fraction: Fraction) -> str:
+        """One part over the other; what is within has a slash, since smaller fractions are hard to read."""
+        return rf"\frac{{{self._inline.write(fraction.numerator)}}}{{{self._inline.write(fraction.denominator)}}}"
 
     def big_operator(self, operator: str, indices: Sequence[Notation]) -> str:
         sign = r"\sum" if operator == "Σ" else self.function(operator)
@@ -249,8 +268,8 @@ def render_latex(document: Document, standalone: bool = False) -> str:
     chinese = document.language == "zh"
     compiler = "% Compile with xelatex.\n" if chinese else ""
     preamble = (
-        "\\documentclass{%s}\n\\usepackage[margin=2.2cm]{geometry}\n\\usepackage{amsmath}\n\\setlength{\\parindent}{0pt}\n\\setlength{\\parskip}{4pt}\n\\emergencystretch=3em\n\\allowdisplaybreaks\n"
-        % ("ctexart" if chinese else "article")
+        "\\documentclass%s\n\\usepackage[margin=2.2cm]{geometry}\n\\usepackage{amsmath}\n\\setlength{\\parindent}{0pt}\n\\setlength{\\parskip}{4pt}\n\\emergencystretch=3em\n\\allowdisplaybreaks\n"
+        % ("[zihao=false]{ctexart}" if chinese else "{article}")
     )
     return f"{compiler}{preamble}\\begin{{document}}\n\n{body}\n\\end{{document}}\n"
 
@@ -315,7 +334,7 @@ def aligned_lines(writer: LatexWriter, equation: Equation, shape_width: int) -> 
 
     A place `shape_width` letters wide is kept free at the end of a line that holds several sides.
     """
-    first, *others = [writer.pieces(side) for side in equation.sides]
+    first, *others = [writer.side(side) for side in equation.sides]
     if not others:
         start, *more = break_lines(first, _LINE, estimated_width, "")
         return ["& " + start, *("&\\quad " + line for line in more)]

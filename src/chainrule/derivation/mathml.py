@@ -19,6 +19,8 @@ _FENCES = {"abs": ("|", "|"), "norm": ("‖", "‖"), "floor": ("⌊", "⌋"), "
 _ROOTS = ("sqrt", "√")
 _LIMITED = {"Σ": "∑", "max": "max", "min": "min"}
 """Operators that carry their indices below them."""
+_FRACTION_WIDTH = 24
+"""A fraction that is wider has a slash, where a line can be broken."""
 _STRETCHED_WIDTH = 20
 """Brackets round what is tall grow with it, if it is not wider than this: such a group stays on one line."""
 
@@ -74,14 +76,29 @@ class MathWriter(Writer):
         return _raised(base, _row(self._inline.write(exponent)))
 
     def fraction(self, notation: Fraction, nesting: int) -> Pieces:
-        if self.stacked:  # what is within a fraction has a slash, since smaller ones are hard to read
-            parts = (self._inline.write(part) for part in (notation.numerator, notation.denominator))
-            return [f"<mfrac>{''.join(map(_row, parts))}</mfrac>"]
+        if self.has_brackets(notation):
+            return self.bracketed(self._inline.pieces(notation, nesting + NESTING))
+        if self.stacked:
+            return [self._stacked(notation)]
         upper = self.operand(notation.numerator, notation, 0, nesting)
         lower = self.operand(notation.denominator, notation, 1, nesting)
         if isinstance(notation.numerator, Number) and isinstance(notation.denominator, Number | Symbol):
             return [flat(upper) + _SLASH + flat(lower)]
         return [*upper, Break(nesting + 5, ""), _SLASH, *lower]
+
+    def side(self, notation: Notation) -> Pieces:
+        """`notation` as one side of an equation."""
+        return (self._inline if self.has_brackets(notation) else self).pieces(notation)
+
+    def has_brackets(self, notation: Notation) -> bool:
+        if not self.stacked or not isinstance(notation, Fraction):
+            return False
+        return written_width(self._stacked(notation)) > _FRACTION_WIDTH
+
+    def _stacked(self, fraction: Fraction) -> str:
+        """One part over the other; what is within has a slash, since smaller fractions are hard to read."""
+        parts = map(self._inline.write, (fraction.numerator, fraction.denominator))
+        return f"<mfrac>{''.join(map(_row, parts))}</mfrac>"
 
     def big_operator(self, operator: str, indices: Sequence[Notation]) -> str:
         sign = _LIMITED.get(operator, operator)
@@ -89,7 +106,7 @@ class MathWriter(Writer):
         return f"<munder>{written}{_row(_listed(map(self.write, indices)))}</munder>" if indices else written
 
     def cases(self, notation: Cases, nesting: int) -> Pieces:
-        when, otherwise = ("若 ", "否则") if self.language == "zh" else ("if ", "otherwise")
+        when, otherwise = ("若&#xA0;", "否则") if self.language == "zh" else ("if&#xA0;", "otherwise")
         rows = (
             (self.write(notation.value), f"<mtext>{when}</mtext>{self.write(notation.condition)}"),
             (self.write(notation.otherwise), f"<mtext>{otherwise}</mtext>"),

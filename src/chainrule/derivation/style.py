@@ -1,13 +1,14 @@
 """The look of a derivation in HTML; everything of it stays within the class `chainrule`, so that pages can hold it.
 
-Distances hang together with the line height. The accent and the muted grey have a contrast of at least 4.5 on both
-backgrounds.
+Colours are mixed from that of the text, so that they suit a dark page as well as a light one, whoever chose it; on the
+page of its own every one has a contrast of at least 4.5.
 """
 
 STYLE = """
 .chainrule { --soft: color-mix(in srgb, currentColor 68%, transparent);
   --line: color-mix(in srgb, currentColor 18%, transparent); --tint: color-mix(in srgb, currentColor 5%, transparent);
-  --accent: #1f5fa8; container-type: inline-size; line-height: 1.6; text-align: start; overflow-wrap: break-word }
+  --accent: color-mix(in srgb, #2f7bd0 75%, currentColor); max-width: 60rem;
+  container-type: inline-size; line-height: 1.6; text-align: start; overflow-wrap: break-word }
 .chainrule h1, .chainrule h2, .chainrule h3 { line-height: 1.3; font-weight: 600; text-wrap: balance }
 .chainrule h1 { font-size: 1.7em; margin: 0 0 .7em }
 .chainrule h2 { font-size: 1.25em; margin: 2em 0 .6em; padding-top: .7em; border-top: 1px solid var(--line) }
@@ -16,6 +17,7 @@ STYLE = """
 .chainrule header p { color: var(--soft) }
 .chainrule math { font-family: "STIX Two Math", "Cambria Math", "Latin Modern Math", "TeX Gyre Termes Math", math;
   font-size: 1.06em; font-style: normal }
+.chainrule mtext { font-family: inherit }
 .chainrule mi.word { font-family: inherit; font-style: italic }
 .chainrule .equations { display: grid; grid-template-columns: max-content minmax(min-content, 1fr) max-content;
   column-gap: .1em; row-gap: .55em; align-items: baseline; overflow-x: auto; overflow-y: hidden;
@@ -25,8 +27,9 @@ STYLE = """
 .chainrule .right { grid-column: 2; display: flex; flex-wrap: wrap; align-items: baseline }
 .chainrule .whole { grid-column: 1 / 3 }
 .chainrule .shape { grid-column: 3; padding-inline-start: 1.5em; text-align: end; color: var(--soft);
-  font-size: .88em; white-space: nowrap; font-variant-numeric: lining-nums }
-.chainrule p i, .chainrule li i, .chainrule .shape i { font-family: serif }
+  font-size: .88em; font-variant-numeric: lining-nums }
+.chainrule .size { font-family: "STIX Two Text", Cambria, "Latin Modern Roman", "Times New Roman", serif;
+  white-space: nowrap }
 .chainrule .side { padding-inline-start: 1.3em; text-indent: -1.3em }
 .chainrule .side > *, .chainrule .part > * { text-indent: 0 }
 .chainrule .equations .part + wbr + .part, .chainrule .equations math + wbr + .part { display: inline-block }
@@ -49,15 +52,17 @@ STYLE = """
   .chainrule .shape:not(.short) { grid-column: 1 / -1; padding: 0; margin-top: -.45em }
   .chainrule .wide .left { grid-column: 1 / -1 }
   .chainrule .wide .right { grid-column: 1 / 3 }
+  .chainrule .box { padding-inline: .45em }
+  .chainrule .shape { padding-inline-start: .5em }
   .chainrule .wide .left { text-align: start }
   .chainrule .wide .right { padding-inline-start: 1.2em; margin-top: -.3em }
 }
-@media (prefers-color-scheme: dark) { .chainrule { --accent: #8ab8f0 } }
 @media print {
   .chainrule { container-type: normal }
-  .chainrule .equation, .chainrule .step, .chainrule .box, .chainrule .remark { break-inside: avoid }
+  .chainrule .right, .chainrule .whole, .chainrule .why, .chainrule .remark { break-inside: avoid }
+  .chainrule .why, .chainrule .shape { break-before: avoid }
   .chainrule .equations, .chainrule .why { overflow: visible }
-  .chainrule h2, .chainrule h3 { break-after: avoid }
+  .chainrule h2, .chainrule h3, .chainrule h2 + p { break-after: avoid }
   .chainrule nav { display: none }
 }
 """
@@ -72,12 +77,13 @@ body { margin: 0; background: #fff; color: #1c1e21; font-size: 17px; -webkit-tex
 .chainrule nav ol { list-style: none; padding: 0; margin: 1.2em 0 0; display: flex; flex-wrap: wrap; gap: .2em 1.4em;
   font-size: .92em }
 .chainrule nav a { color: var(--accent); text-decoration-thickness: 1px; text-underline-offset: .2em }
+@media (max-width: 30rem) { body { font-size: 16px } .chainrule { padding: 1.4rem .9rem 2rem } }
 @media (prefers-color-scheme: dark) { body { background: #16181c; color: #e4e6ea } }
 @page { margin: 18mm 16mm }
 @media print {
   :root { color-scheme: light }
   body { background: none; color: #000; font-size: 10.5pt }
-  .chainrule { max-width: none; padding: 0; --accent: #1f5fa8 }
+  .chainrule { max-width: none; padding: 0; }
 }
 """
 """What a page of its own needs besides."""

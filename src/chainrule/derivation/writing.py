@@ -108,7 +108,7 @@ class Writer(ABC):
 
     def operand(self, child: Notation, parent: Notation, position: int = 0, nesting: int = 0) -> Pieces:
         """`child` as it stands in `parent`, in brackets where it needs them."""
-        if needs_brackets(child, parent, position, self.stacked):
+        if not self.has_brackets(child) and needs_brackets(child, parent, position, self.stacked):
             return self.bracketed(self.pieces(child, nesting + NESTING))
         return self.pieces(child, nesting)
 
@@ -153,6 +153,10 @@ class Writer(ABC):
         if isinstance(child, Number) and child.value == 1:
             return [self.vector_of_ones()]
         return self.operand(child, parent, position, nesting)
+
+    def has_brackets(self, notation: Notation) -> bool:
+        """Whether `notation` is written in brackets wherever it stands."""
+        return False
 
     @abstractmethod
     def bracketed(self, inner: Pieces) -> Pieces:
