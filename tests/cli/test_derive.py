@@ -247,3 +247,15 @@ def test_a_function_that_returns_an_array_is_derived_as_a_layer(run: Run, model:
     assert result.exit_code == 0, result.output
     assert "∂L/∂Y comes back" in result.stdout
     assert "∂L/∂w = Xᵀ (∂L/∂Y)" in result.stdout
+
+
+def test_brief_is_short_and_another_detail_is_refused(run: Run) -> None:
+    full = run("derive", "gallery:attention")
+    brief = run("derive", "gallery:attention", "--detail", "brief")
+    assert full.exit_code == brief.exit_code == 0
+    assert len(brief.stdout.splitlines()) < len(full.stdout.splitlines()) / 1.5
+    assert "because" in full.stdout
+    assert "because" not in brief.stdout
+    refused = run("derive", "gallery:attention", "--detail", "long")
+    assert refused.exit_code == 2
+    assert "'long' is not one of 'brief', 'full'" in refused.stderr

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from chainrule.calculus import TANGENT, is_scale
+from chainrule.calculus import TANGENT, is_scale, simplify
 from chainrule.ir import Apply, Input, Node, substitute, topological_order
 from chainrule.primitives import (
     Add,
@@ -67,6 +67,24 @@ def abbreviations(expressions: Iterable[Node], taken: Collection[str]) -> tuple[
         found.append((symbol, chosen))
         lines.append(chosen)
     return tuple(Abbreviation(symbol, value) for symbol, value in _readable(found))
+
+
+def aligned(expressions: Sequence[Node], others: Iterable[Node]) -> dict[Node, Node]:
+    """What `expressions` compute with axes of size 1 that `others` compute without, in terms of the latter.
+
+    The root of a mean that keeps its axis is one thing on paper with that of a mean that drops it.
+    """
+    known = set(topological_order(list(others)))
+    found: dict[Node, Node] = {}
+    for node in topological_order(list(expressions)):
+        shape = node.type.shape
+        if not isinstance(node, Apply) or 1 not in shape or isinstance(node.primitive, _FREE):
+            continue
+        kept = tuple(axis for axis, size in enumerate(shape) if size != 1)
+        bare = simplify(Reshape(tuple(shape[axis] for axis in kept))(node))
+        if bare in known and isinstance(bare, Apply) and not isinstance(bare.primitive, _FREE):
+            found[node] = Broadcast(shape, kept)(bare)
+    return found
 
 
 def _most_repeated(lines: Sequence[Node]) -> Node | None:

@@ -10,7 +10,7 @@ from chainrule.derivation.sections import WRITTEN_OUT_LIMIT, Sections
 from chainrule.ir import Input, Node
 from chainrule.primitives import Infix, Notation, Symbol
 
-CHAINS_LIMIT = 8
+CHAINS_LIMIT = 4
 """Where more chains than this lead to a parameter, they are gathered at the quantities where they meet."""
 FACTORS_LIMIT = 8
 """A chain of more factors than this begins with the gradient by a quantity on the way, which folds those before it."""
@@ -22,6 +22,7 @@ class PathForm(Sections):
 
     def body(self) -> list[Block]:
         self._entries = {entry.symbol: entry for entry in self.record.backward.accumulations}
+        self._meetings: set[Input] = set()
         blocks = [*self.forward(), Heading(self.say("factors"))]
         marked = self._direct_part()
         if marked is not None:
@@ -106,12 +107,13 @@ class PathForm(Sections):
         return symbol, tail
 
     def _is_gathered(self, gradient: GradientRecord) -> bool:
-        return gradient.path_count > CHAINS_LIMIT or not gradient.paths
+        too_many = gradient.path_count > CHAINS_LIMIT or not gradient.paths
+        return too_many or self._tail(gradient.symbol)[0] in self._meetings
 
     def _gathered(self) -> list[Input]:
         """The quantities where chains meet that are too many to list, from the loss backwards."""
         pending = [gradient.symbol for gradient in self.record.gradients if self._is_gathered(gradient)]
-        found: set[Input] = set()
+        found = self._meetings
         while pending:
             meeting, _ = self._tail(pending.pop())
             if meeting is self.record.loss or meeting in found:
@@ -129,10 +131,11 @@ class PathForm(Sections):
         value = self.record.short(entry.result)
         partial = self.notator.partial(symbol)
         sides = tuple(dict.fromkeys((*self.names_of(symbol), total, self.notator.of(value, explicit=True))))
+        why = self.reasons.once(self.say("folded terms"))
         return [
             Heading(self.say("meeting", partial, str(len(terms))), 3),
             *self.definitions(value),
-            Equation(sides, self.shape(symbol.type), (self.say("folded terms", Symbol(symbol.name)),)),
+            Equation(sides, self.shape(symbol.type), (why,) if why else ()),
         ]
 
     def _folded(self, contribution: Contribution) -> Notation:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from chainrule.calculus import Accumulation, Backward, Contribution, Rewrite, Simplifier, Stage, backward, recognize
-from chainrule.derivation.abbreviations import Abbreviation, abbreviations
+from chainrule.derivation.abbreviations import Abbreviation, abbreviations, aligned
 from chainrule.derivation.draws import name_draws
 from chainrule.derivation.remarks import Observation, observations
 from chainrule.derivation.upstream import is_upstream
@@ -152,17 +152,27 @@ class Record:
     @cached_property
     def abbreviations(self) -> tuple[Abbreviation, ...]:
         """Names for what the forward pass and the gradients repeat."""
-        lines = [stage.expression for stage in self.backward.stages]
-        for stage in self.backward.stages:
-            factor = self.activation_factors.get(stage)
-            lines += [] if factor is None else [factor]
-        for entry in self.backward.accumulations:
-            lines += [self._chain(entry)] if entry.merged is None else [self._chain(entry), entry.merged]
+        lines = list(substitute([stage.expression for stage in self.backward.stages], self._aligned))
+        lines += [*self.activation_factors.values(), *self._gradient_lines()]
         taken = {node.name for node in self.program.inputs} | {stage.name for stage in self.backward.stages}
         return abbreviations(lines, taken | set(self.program.dim_names))
 
+    def _gradient_lines(self) -> Iterator[Node]:
+        for entry in self.backward.accumulations:
+            yield self._chain(entry)
+            if entry.merged is not None:
+                yield entry.merged
+
+    @cached_property
+    def _aligned(self) -> dict[Node, Node]:
+        """Parts of the forward pass as the gradients write them."""
+        return aligned([stage.expression for stage in self.backward.stages], self._gradient_lines())
+
     def short(self, node: Node) -> Node:
         """`node` with what has been abbreviated written by its name."""
+        if not self.abbreviations:
+            return node
+        (node,) = substitute([node], self._aligned)
         for entry in self.abbreviations:
             (node,) = substitute([node], {entry.value: entry.symbol})
         return node

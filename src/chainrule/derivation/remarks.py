@@ -188,8 +188,12 @@ def _centred(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
 
 
 def _bare(node: Node) -> Node:
-    while isinstance(node, Apply) and isinstance(node.primitive, Reshape):
-        node = node.operands[0]
+    """`node` without the axes of size 1 that it keeps."""
+    while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
+        (operand,) = node.operands
+        if [size for size in node.type.shape if size != 1] != [size for size in operand.type.shape if size != 1]:
+            return node
+        node = operand
     return node
 
 

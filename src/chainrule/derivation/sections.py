@@ -266,7 +266,7 @@ class Sections:
                 self.reasons.in_brief(self._entry(gradient.symbol).contributions) for gradient in self.record.gradients
             ]
             why = join(self.language, [phrase for phrase in phrases if phrase], "list semicolon")
-            blocks += [Paragraph(self.say("sentence", why))] if why else []
+            blocks += [Paragraph(self.say("why", why))] if why else []
         return [*blocks, Box(tuple(rows))]
 
     def _entry(self, symbol: Input) -> Accumulation:

@@ -221,9 +221,10 @@ class _Page:
         sides = self._sides(equation.sides, self._width - self._indent, needed)
         lines = [" " * self._indent + line for line in sides]
         if equation.shape:
-            room = self._width - text_width(lines[0]) - needed
-            if room >= 0:
-                lines[0] += " " * (room + _SHAPE_GAP) + equation.shape
+            rooms = [self._width - text_width(line) - needed for line in lines]
+            place = next((k for k in (0, len(lines) - 1) if rooms[k] >= 0), None)
+            if place is not None:
+                lines[place] += " " * (rooms[place] + _SHAPE_GAP) + equation.shape
             else:
                 wrapped = self._wrapped((equation.shape,), self._width)
                 lines += [" " * (self._width - text_width(line)) + line for line in wrapped]

@@ -1,0 +1,305 @@
+"""How a derivation reads: the same results in every form, names for what repeats, reasons, remarks, brief and full."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.derivation import FORMS, LANGUAGES, Derivation, Form, Language, derive
+from chainrule.derivation.abbreviations import Abbreviation
+from chainrule.derivation.document import DETAILS, Box, Detail, Document, Equation, Heading, Remark
+from chainrule.derivation.element_form import ElementForm
+from chainrule.derivation.matrix_form import MatrixForm
+from chainrule.derivation.remarks import Observation
+from chainrule.derivation.text import text_of, text_width
+from chainrule.gallery import GALLERY
+from chainrule.primitives import Multiply, Partial
+
+
+@cache
+def entry(name: str) -> Derivation:
+    return derive(GALLERY[name].function, GALLERY[name].wrt)
+
+
+def equations(document: Document) -> list[Equation]:
+    inner = [part for block in document.blocks for part in (block.blocks if isinstance(block, Box) else (block,))]
+    return [block for block in inner if isinstance(block, Equation)]
+
+
+def box(derivation: Derivation, form: Form) -> list[Equation]:
+    (found,) = [block for block in derivation.document(form).blocks if isinstance(block, Box)]
+    return [block for block in found.blocks if isinstance(block, Equation)]
+
+
+def words_of(derivation: Derivation, lang: Language = "en") -> str:
+    return derivation.text("matrix", lang, width=10_000)
+
+
+# Every entry of the gallery
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_the_forms_end_in_the_same_results(name: str) -> None:
+    derivation = entry(name)
+    matrix, path, index = (box(derivation, form) for form in ("matrix", "path", "index"))
+    assert [row.sides for row in path] == [row.sides for row in matrix]
+    writer = ElementForm(derivation.record, "en")
+    writer.body()
+    nodes = [MatrixForm(derivation.record, "en").result(gradient) for gradient in derivation.record.gradients]
+    pairs = zip(derivation.record.gradients, nodes, strict=True)
+    expected = [text_of(writer.result_equation(gradient, each).sides[-1]) for gradient, each in pairs]
+    assert [text_of(row.sides[-1]) for row in index] == expected
+    assert len(matrix) == len(derivation.record.backward.wrt)
+
+
+@pytest.mark.parametrize("name", GALLERY)
+@pytest.mark.parametrize("detail", DETAILS)
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_line_has_its_shape_and_fits(name: str, detail: Detail, lang: Language) -> None:
+    for form in FORMS:
+        document = entry(name).document(form, lang, detail)
+        assert all(equation.shape for equation in equations(document))
+        assert isinstance(document.blocks[-1], Box)
+        for width in (60, 80):
+            text = entry(name).text(form, lang, width, detail)
+            assert max(map(text_width, text.splitlines())) <= width
+            assert "∂L/∂L" not in text
+            assert not re.search(r"\de-\d", text)
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_chinese_is_chinese(name: str) -> None:
+    for form in FORMS:
+        for block in entry(name).document(form, "zh").blocks:
+            sentences = (
+                block.reasons if isinstance(block, Equation) else () if isinstance(block, Box) else (block.words,)
+            )
+            for sentence in sentences:
+                said = "".join(part for part in sentence if isinstance(part, str))
+                assert not re.search(r"[a-z]+ [a-z]+ [a-z]+", said), said
+
+
+# Names for what repeats
+
+
+def layer_norm(X: Any, y: Any) -> Any:
+    centred = X - np.mean(X, axis=1, keepdims=True)
+    Z = centred / np.sqrt(np.mean(centred**2, axis=1, keepdims=True) + 1e-5)
+    return np.sum((Z - y) ** 2)
+
+
+def test_what_repeats_is_named_once() -> None:
+    derivation = cr.derive(layer_norm, wrt="X", X="n d", y="n d")
+    assert derivation.verify().ok
+    for form in FORMS:
+        assert derivation.text(form, width=200).count("10⁻⁵") == 1
+    text = entry("lstm_cell").text(width=200)
+    assert "t = tanh(c_next)" in text
+    assert text.count("tanh(c_next)") == 1
+    assert "1 − t²" in text
+
+
+def test_a_name_is_not_taken_from_the_user() -> None:
+    def loss(t: Any, u: Any) -> Any:
+        s = t * u
+        return np.sum(np.tanh(s) * s + np.tanh(s) ** 3)
+
+    derivation = cr.derive(loss, t="n", u="n")
+    assert derivation.verify().ok
+    names = {each.symbol.name for each in derivation.record.abbreviations}
+    assert names
+    assert names.isdisjoint({"t", "u", "s", "L", "n"})
+
+
+def test_a_wrong_abbreviation_is_refuted() -> None:
+    derivation = cr.derive(layer_norm, wrt="X", X="n d", y="n d")
+    record = derivation.record
+    assert "abbreviation" in [claim.kind for claim in record.claims]
+    (first, *rest) = record.abbreviations
+    record.__dict__["abbreviations"] = (Abbreviation(first.symbol, first.value + first.value), *rest)
+    failed = {failure.claim.kind for failure in derivation.verify().failures}
+    assert {"abbreviation", "forward"} <= failed
+
+
+# Reasons
+
+
+REASONS: list[tuple[Any, dict[str, str], str]] = [
+    (lambda X, W, b: X @ W + b, {"X": "n d", "W": "d h", "b": "h"}, "broadcasting along n transposes to a sum along n"),
+    (lambda X: np.sum(X, axis=1), {"X": "n d"}, "a sum along d transposes to broadcasting along d"),
+    (lambda X: np.mean(X, axis=0), {"X": "n d"}, "a mean along n transposes to broadcasting along n"),
+    (lambda E, k: E[k], {"E": "v d", "k": "n:int"}, "looking up transposes to a scatter-add"),
+    (lambda x: x[1:4] ** 2, {"x": "8"}, "taking a part transposes to padding with zeros"),
+    (lambda x, y: np.concatenate([x, y]), {"x": "n", "y": "n"}, "joining transposes to splitting"),
+    (lambda x, y: np.where(x > y, x, y), {"x": "n", "y": "n"}, "sends the gradient to what was chosen"),
+    (lambda X: np.max(X, axis=1), {"X": "n d"}, "a maximum moves with the entry that attains it"),
+    (lambda X: np.swapaxes(X, 0, 1) * 2, {"X": "n d"}, "exchanging axes transposes to exchanging them back"),
+    (lambda x, y: x * y, {"x": "n", "y": "n"}, "element by element is a diagonal map"),
+    (lambda A, B: A @ B, {"A": "h n d", "B": "h d m"}, "there is one matrix product for each h"),
+    (lambda A, B: A @ B, {"A": "n d", "B": "h d m"}, "one factor is the same all along h"),
+    (lambda A, B: np.einsum("nk,kne->ne", A, B), {"A": "n k", "B": "k n e"}, "a contraction transposes"),
+    (lambda x: np.cumsum(x), {"x": "n"}, "a cumulative sum transposes to one from the other end"),
+]
+
+
+@pytest.mark.parametrize(("function", "shapes", "reason"), REASONS, ids=[reason for *_, reason in REASONS])
+def test_each_operation_gives_its_reason_once(function: Any, shapes: dict[str, str], reason: str) -> None:
+    derivation = cr.derive(function, **shapes)
+    assert words_of(derivation).count(reason) == 1
+    assert reason not in derivation.text(detail="brief", width=10_000)
+
+
+def test_an_ordinary_product_is_not_said_to_share_a_factor() -> None:
+    assert "all along" not in words_of(entry("two_layer_rows"))
+    assert "all along" not in words_of(cr.derive(lambda A, B: A @ B, A="h n d", B="h d m"))
+
+
+# Remarks
+
+
+def remarks(derivation: Derivation) -> set[str]:
+    return {each.key for each in derivation.record.observations}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("two_layer_rows", {"vanishing sigmoid"}),
+        ("relu_mlp", {"relu gate"}),
+        ("softmax_regression", {"softmax cancels", "softmax shift"}),
+        ("logistic_regression", {"sigmoid cancels"}),
+        ("attention", {"softmax shift", "scores"}),
+        ("residual_block", {"residual", "relu gate"}),
+        ("layer_norm", {"centred"}),
+        ("batch_norm", {"centred"}),
+        ("rms_norm", set()),
+        ("linear_regression", set()),
+    ],
+)
+def test_remarks_are_made_where_they_hold(name: str, expected: set[str]) -> None:
+    assert remarks(entry(name)) == expected
+
+
+def test_the_cell_state_is_carried_by_its_gate() -> None:
+    (gate,) = [each for each in entry("lstm_cell").record.observations if each.key == "gate"]
+    assert [getattr(part, "name", None) for part in gate.parts] == ["f", "c_next", "c"]
+
+
+def test_a_quantity_that_is_used_uncentred_is_not_called_centred() -> None:
+    def skipped(X: Any) -> Any:
+        mu = np.mean(X, axis=1, keepdims=True)
+        return (X - mu) ** 2 + X
+
+    def scaled(X: Any) -> Any:
+        mu = np.mean(X, axis=1, keepdims=True)
+        return X - 2 * mu
+
+    for function in (skipped, scaled):
+        derivation = cr.derive(function, X="n d")
+        assert "centred" not in remarks(derivation)
+
+
+def test_the_depth_of_vanishing_is_counted_along_a_path() -> None:
+    def deep(X: Any, Ws: Any) -> Any:
+        for W in Ws:
+            X = cr.sigmoid(X @ W)
+        return np.sum(X)
+
+    derivation = cr.derive(deep, X="n d", Ws=["d d"] * 5)
+    assert "the gradient passes 5 sigmoids, which multiply it by at most 4⁻⁵" in words_of(derivation)
+
+    def wide(X: Any, V: Any, W: Any) -> Any:
+        return np.sum(cr.sigmoid(X @ V) + cr.sigmoid(X @ W))
+
+    assert remarks(cr.derive(wide, X="n d", V="d h", W="d h")) == {"vanishing sigmoid once"}
+
+
+@pytest.mark.parametrize("name", ["softmax_regression", "attention", "layer_norm", "batch_norm"])
+def test_what_a_remark_says_to_vanish_is_verified(name: str) -> None:
+    derivation = derive(GALLERY[name].function, GALLERY[name].wrt)
+    assert derivation.verify().ok
+    record = derivation.record
+    wrong = [
+        Observation(each.key, each.parts, each.place, Multiply()(each.vanishing, each.vanishing) + 1)
+        for each in record.observations
+        if each.vanishing is not None
+    ]
+    assert wrong
+    record.__dict__["observations"] = tuple(wrong)
+    assert {failure.claim.kind for failure in derivation.verify().failures} == {"remark"}
+
+
+# Brief and full
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_brief_fits_a_slide(form: Form) -> None:
+    derivation = entry("two_layer_rows")
+    text = derivation.text(form, detail="brief")
+    assert "because" not in text
+    assert "⟨" not in text
+    assert len(text.splitlines()) < 50
+    assert not any(isinstance(block, Remark) for block in derivation.document(form, detail="brief").blocks)
+
+
+def test_brief_keeps_parameters_for_the_box() -> None:
+    document = entry("two_layer_rows").document("matrix", detail="brief")
+    outside = [block for block in document.blocks if isinstance(block, Equation)]
+    named = {side.by.name for each in outside for side in each.sides if isinstance(side, Partial)}  # type: ignore[union-attr]
+    assert named == {"a2", "z2", "a1", "z1"}
+    assert {text_of(row.sides[0]) for row in box(entry("two_layer_rows"), "matrix")} == {
+        "∂L/∂W1",
+        "∂L/∂b1",
+        "∂L/∂W2",
+        "∂L/∂b2",
+    }
+
+
+def test_full_has_the_differential_of_every_line() -> None:
+    derivation = entry("gru_cell")
+    text = derivation.text(width=400)
+    for record in derivation.record.stages:
+        if record.differential is not None and record.stage.symbol is not derivation.record.loss:
+            assert re.search(rf"^  d{record.stage.name} = ", text, re.MULTILINE)
+
+
+# Layers, and long chains
+
+
+def test_a_layer_has_no_loss_of_its_own() -> None:
+    for form in FORMS:
+        text = entry("attention").text(form)
+        assert text.startswith("Backward pass of O\n")
+        assert not re.search(r"^ *L = ", text, re.MULTILINE)
+        assert "dL = Σ" not in text
+        assert "given: it comes back from what follows" in text or form == "path"
+
+
+def test_a_long_chain_is_folded_and_says_what_is_folded() -> None:
+    def deep(X: Any, y: Any, Ws: Any) -> Any:
+        a = X
+        for W in Ws:
+            a = np.tanh(a @ W)
+        return np.sum((a - y) ** 2)
+
+    derivation = cr.derive(deep, X="n d", y="n d", Ws=["d d"] * 12)
+    text = derivation.text("path", width=200)
+    assert "∂L/∂Ws_0 = δ3 · ∂z3/∂a2 · ∂a2/∂z2 · ∂z2/∂a1 · ∂a1/∂z1 · ∂z1/∂Ws_0 = Xᵀ δ1" in text
+    assert "δ3 folds the first 20 factors: it is ∂L/∂z3" in text
+
+
+def test_chains_that_meet_are_gathered_there() -> None:
+    text = entry("transformer_block").text("path", width=200)
+    assert "∂L/∂R: 3 ways meet" in text or "∂L/∂R: 4 ways meet" in text
+    assert "∂L/∂WO = ∂L/∂R · ∂R/∂WO = Oᵀ (∂L/∂R)" in text
+
+
+def test_headings_follow_the_form() -> None:
+    for form, expected in (("matrix", "Transpose"), ("path", "The chains"), ("index", "Chain rule")):
+        blocks = entry("two_layer_rows").document(form).blocks  # type: ignore[arg-type]
+        assert any(isinstance(b, Heading) and str(b.words[0]).startswith(expected) for b in blocks)
