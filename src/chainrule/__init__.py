@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from chainrule.derivation import Derivation, DerivationError, Verification, derive, equations
     from chainrule.engines import EngineError
+    from chainrule.grading import Grade, GradeError, grade
     from chainrule.networks import MLP, NetworkError, NeuralNetwork
     from chainrule.training import (
         LBFGS,
@@ -69,6 +70,11 @@ _HOME = {
         "equations",
     ),
     "chainrule.engines": ("EngineError",),
+    "chainrule.grading": (
+        "Grade",
+        "GradeError",
+        "grade",
+    ),
     "chainrule.networks": (
         "MLP",
         "NetworkError",
@@ -152,6 +158,8 @@ __all__ = [
     "EngineError",
     "FitResult",
     "FormulaError",
+    "Grade",
+    "GradeError",
     "GradientError",
     "MissingDependencyError",
     "NAdam",
@@ -176,6 +184,7 @@ __all__ = [
     "fit",
     "gelu",
     "grad",
+    "grade",
     "jvp",
     "layer_norm",
     "leaky_relu",

@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "The XOR job: derive, verify, train, predict. What `chainrule` alone does.",
     "derive": "Print the backward pass of a function, line by line, and verify each line.",
     "emit": "Write the forward and the backward pass as source: NumPy, PyTorch, JAX or C.",
+    "grade": "Check a backward pass that you wrote by hand, and name the first wrong line.",
     "gallery": "List the networks, layers and losses that `derive gallery:NAME` derives.",
     "train": "Train a network on a table of numbers in a CSV file.",
     "predict": "Predict with a model that `chainrule train` has saved.",

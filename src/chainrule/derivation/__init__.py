@@ -4,6 +4,8 @@ from chainrule.derivation.derivation import Derivation, DerivationError, derive
 from chainrule.derivation.document import DETAILS, Detail
 from chainrule.derivation.forms import FORMS, Form
 from chainrule.derivation.listing import equations, program_html, program_latex, program_markdown
+from chainrule.derivation.notate import Notator
+from chainrule.derivation.text import text_of
 from chainrule.derivation.upstream import is_upstream, output_name
 from chainrule.derivation.verify import Failure, Verification
 from chainrule.derivation.words import LANGUAGES, Language
@@ -18,6 +20,7 @@ __all__ = [
     "Failure",
     "Form",
     "Language",
+    "Notator",
     "Verification",
     "derive",
     "equations",
@@ -26,4 +29,5 @@ __all__ = [
     "program_html",
     "program_latex",
     "program_markdown",
+    "text_of",
 ]

@@ -1,0 +1,8 @@
+"""Grading hand-written backward passes: what each line is, the first wrong one, and what is wrong with it."""
+
+from chainrule.grading.answers import GradeError
+from chainrule.grading.diagnosis import Diagnosis
+from chainrule.grading.grades import Grade, Line
+from chainrule.grading.grading import grade
+
+__all__ = ["Diagnosis", "Grade", "GradeError", "Line", "grade"]

@@ -1,0 +1,415 @@
+"""A learner's function as statements that can be run one at a time, watched, and exchanged for others."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import linecache
+import types
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
+from types import CodeType
+from typing import Any
+
+from chainrule.ir import ChainruleError
+
+TICK, SEEN, RETURN, GIVEN = "__tick__", "__seen__", "__Return__", "__given__"
+_OUT = "__out_"
+_LOOPS = (ast.For, ast.While)
+
+
+class GradeError(ChainruleError):
+    """An answer, or what it is graded against, that cannot be graded; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A statement of the answer that gives something a value.
+
+    `top` is the statement of the function's body that it is, or lies in; None in a helper function. `names` are what
+    it assigns to, as the learner writes it; `hidden` are variables returned as they are.
+    """
+
+    number: int
+    line: int
+    top: int | None
+    names: tuple[str, ...]
+    statement: ast.stmt
+    helper: str | None = None
+    nested: bool = False
+    hidden: bool = False
+
+    @property
+    def order(self) -> tuple[int, int]:
+        return self.line, self.number
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of the answer; `default` is `inspect.Parameter.empty` where it has none."""
+
+    name: str
+    default: Any
+
+
+@dataclass(frozen=True)
+class Output:
+    """Something returned: what it is called there, "" for nothing, and the variable that holds it."""
+
+    label: str
+    variable: str
+
+
+@dataclass(eq=False)
+class Answer:
+    """The statements of a function, with those of the helpers that its file defines."""
+
+    name: str
+    filename: str
+    lines: list[str]
+    parameters: list[Parameter]
+    body: list[ast.stmt]
+    helpers: dict[str, ast.FunctionDef]
+    globals: dict[str, Any]
+    units: list[Unit] = field(default_factory=list)
+    outputs: list[Output] | None = None
+    returned: str | None = None
+    instance: Any = None
+    codes: list[CodeType] = field(default_factory=list)
+    base: dict[str, Any] = field(default_factory=dict)
+    stored: list[frozenset[str]] = field(default_factory=list)
+    helper_codes: dict[str, CodeType] = field(default_factory=dict)
+
+    def source(self, line: int) -> str:
+        """A line as it is written, without indentation and comment."""
+        text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+        return text.split("  #")[0].strip()
+
+    def unit(self, number: int) -> Unit:
+        return self.units[number]
+
+    def with_statement(self, number: int, statement: ast.stmt) -> Answer:
+        """The answer with the statement of a unit exchanged."""
+        unit = self.units[number]
+        other = copy.copy(self)
+        other.units = list(self.units)
+        changed = copy.copy(statement)
+        changed._unit = number  # type: ignore[attr-defined]
+        other.units[number] = replace(unit, statement=changed)
+        if unit.top is None:
+            assert unit.helper is not None
+            helper = swapped(self.helpers[unit.helper], number, changed)
+            other.helpers = {**self.helpers, unit.helper: helper}
+            other.helper_codes = {**self.helper_codes, unit.helper: _helper_code(helper, self.filename)}
+            other.base = _base(other)
+        else:
+            other.body = list(self.body)
+            other.body[unit.top] = swapped(self.body[unit.top], number, changed)
+            other.codes = list(self.codes)
+            other.codes[unit.top] = _compiled(other.body[unit.top], self.filename)
+        return other
+
+
+def swapped(node: Any, number: int, statement: ast.stmt) -> Any:
+    """`node` with the unit `number` in it exchanged; what does not hold the unit is shared."""
+    if getattr(node, "_unit", None) == number:
+        return statement
+    changed = node
+    for block in ("body", "orelse", "finalbody"):
+        inner = getattr(node, block, None)
+        if isinstance(inner, list):
+            new = [swapped(child, number, statement) for child in inner]
+            if any(a is not b for a, b in zip(new, inner, strict=True)):
+                changed = copy.copy(changed)
+                setattr(changed, block, new)
+    return changed
+
+
+def read_answer(function: Callable[..., Any]) -> Answer:
+    """The answer that `function` is; raises GradeError where its source is not to be had."""
+    instance = getattr(function, "__self__", None)
+    plain = inspect.unwrap(function)
+    if isinstance(plain, types.MethodType):
+        plain = plain.__func__
+    code = getattr(plain, "__code__", None)
+    if code is None:
+        kind = type(function).__name__
+        raise GradeError(f"a {kind} cannot be graded; give a function written in Python, or equations as text")
+    filename = code.co_filename
+    linecache.checkcache(filename)
+    lines = [line.rstrip("\n") for line in linecache.getlines(filename, plain.__globals__)]
+    if not lines:
+        raise GradeError(f"the source of {plain.__name__} is not to be had; write it to a file")
+    tree = ast.parse("\n".join(lines), filename)
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and _begins(node, code)]
+    if not found:
+        raise GradeError(f"{plain.__name__} is not a function made with def; write it as def {code.co_name}(…):")
+    definition = found[0]
+    helpers = {
+        node.name: node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node is not definition and not node.decorator_list
+    }
+    helpers = _reached(definition, helpers)
+    namespace = {**plain.__globals__, **_closure(plain)}
+    signature = inspect.signature(plain)
+    parameters = [Parameter(p.name, p.default) for p in signature.parameters.values()]
+    answer = Answer(plain.__name__, filename, lines, parameters, [], helpers, namespace)
+    answer.body = list(definition.body)
+    answer.instance = instance
+    return answer
+
+
+def _reached(function: ast.FunctionDef, helpers: dict[str, ast.FunctionDef]) -> dict[str, ast.FunctionDef]:
+    """The helpers that a function uses, and those that these use."""
+    reached: dict[str, ast.FunctionDef] = {}
+    left = [function]
+    while left:
+        for node in ast.walk(left.pop()):
+            if isinstance(node, ast.Name) and node.id in helpers and node.id not in reached:
+                reached[node.id] = helpers[node.id]
+                left.append(helpers[node.id])
+    return reached
+
+
+def _begins(node: ast.FunctionDef, code: CodeType) -> bool:
+    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+    return node.name == code.co_name and first == code.co_firstlineno
+
+
+def _closure(function: Any) -> dict[str, Any]:
+    return dict(inspect.getclosurevars(function).nonlocals)
+
+
+def prepare(answer: Answer, containers: Collection[str]) -> Answer:
+    """Part returns and assignments of several values, number the statements, compile them.
+
+    `containers` are the parameters that hold many values, so that `W1, b1 = params` is understood by name.
+    """
+    body: list[ast.stmt] = []
+    for statement in answer.body:
+        body += _parted(statement, answer, containers)
+    answer.body = body
+    for top, statement in enumerate(body):
+        _number(answer, statement, top, None)
+    for name, helper in answer.helpers.items():
+        _count_rounds(helper)
+        answer.helper_codes[name] = _helper_code(helper, answer.filename)
+        for statement in helper.body:
+            _number(answer, statement, None, name)
+    answer.stored = [_names_stored(statement) for statement in body]
+    answer.base = _base(answer)
+    answer.codes = [_compiled(statement, answer.filename) for statement in body]
+    return answer
+
+
+def _names_stored(statement: ast.stmt) -> frozenset[str]:
+    """The variables that a statement assigns."""
+    nodes = ast.walk(statement)
+    return frozenset(n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+
+
+def _parted(statement: ast.stmt, answer: Answer, containers: Collection[str]) -> Iterator[ast.stmt]:
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return
+    if isinstance(statement, ast.Return):
+        yield from _returned(statement, answer)
+        return
+    if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        yield _at(ast.Assign([statement.target], statement.value), statement)
+        return
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target, value = statement.targets[0], statement.value
+        if isinstance(target, ast.Tuple | ast.List) and not any(isinstance(t, ast.Starred) for t in target.elts):
+            if (
+                isinstance(value, ast.Name)
+                and value.id in containers
+                and all(isinstance(t, ast.Name) for t in target.elts)
+            ):
+                for name in target.elts:
+                    assert isinstance(name, ast.Name)
+                    yield _at(ast.Assign([name], ast.Subscript(value, ast.Constant(name.id), ast.Load())), statement)
+                return
+            if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):
+                temporaries = [f"__part_{statement.lineno}_{k}" for k in range(len(value.elts))]
+                for t, element, temporary in zip(target.elts, value.elts, temporaries, strict=True):
+                    assign = _at(ast.Assign([ast.Name(temporary, ast.Store())], element), element)
+                    assign._shown = ast.unparse(t)  # type: ignore[attr-defined]
+                    yield assign
+                for t, temporary in zip(target.elts, temporaries, strict=True):
+                    moved = _at(ast.Assign([t], ast.Name(temporary, ast.Load())), t)
+                    moved._silent = True  # type: ignore[attr-defined]
+                    yield moved
+                return
+    yield statement
+
+
+def _returned(statement: ast.Return, answer: Answer) -> Iterator[ast.stmt]:
+    value = statement.value
+    if value is None or answer.outputs is not None or answer.returned is not None:
+        return
+    parts: list[tuple[str, ast.expr]] | None = None
+    if isinstance(value, ast.Dict) and all(
+        isinstance(k, ast.Constant) and isinstance(k.value, str) for k in value.keys
+    ):
+        parts = [
+            (str(k.value), v) for k, v in zip(value.keys, value.values, strict=True) if isinstance(k, ast.Constant)
+        ]
+    elif (
+        isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "dict" and not value.args
+    ):
+        parts = [(k.arg, k.value) for k in value.keywords if k.arg is not None]
+    elif isinstance(value, ast.Tuple | ast.List) and not any(isinstance(e, ast.Starred) for e in value.elts):
+        parts = [(_label(element), element) for element in value.elts]
+    if parts is None:
+        answer.returned = _OUT
+        yield from [_out(_OUT, _label(value), value)]
+        return
+    answer.outputs = [Output(label, f"{_OUT}{k}") for k, (label, _) in enumerate(parts)]
+    for output, (label, element) in zip(answer.outputs, parts, strict=True):
+        yield _out(output.variable, label, element)
+
+
+def _out(variable: str, label: str, value: ast.expr) -> ast.stmt:
+    assign = _at(ast.Assign([ast.Name(variable, ast.Store())], value), value)
+    assign._shown = label  # type: ignore[attr-defined]
+    assign._hidden = isinstance(value, ast.Name | ast.Attribute | ast.Constant)  # type: ignore[attr-defined]
+    return assign
+
+
+def _label(element: ast.expr) -> str:
+    if isinstance(element, ast.Name):
+        return element.id
+    return element.attr if isinstance(element, ast.Attribute) and element.attr != "T" else ""
+
+
+def _at(statement: ast.Assign, place: ast.AST) -> ast.Assign:
+    return ast.fix_missing_locations(ast.copy_location(statement, place))
+
+
+def _number(answer: Answer, statement: ast.stmt, top: int | None, helper: str | None, nested: bool = False) -> None:
+    """Number a statement, and those in it, if they assign."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+        return
+    names = _assigned(statement, in_helper=helper is not None)
+    if names is not None and not getattr(statement, "_silent", False):
+        number = len(answer.units)
+        statement._unit = number  # type: ignore[attr-defined]
+        shown = getattr(statement, "_shown", None)
+        labels = ((shown,) if shown else ()) if shown is not None else names
+        hidden = bool(getattr(statement, "_hidden", False))
+        inner = nested or helper is not None
+        answer.units.append(Unit(number, statement.lineno, top, labels, statement, helper, inner, hidden))
+    for block in ("body", "orelse", "finalbody"):
+        for inner in getattr(statement, block, []):
+            _number(answer, inner, top, helper, True)
+
+
+def _assigned(statement: ast.stmt, in_helper: bool) -> tuple[str, ...] | None:
+    if isinstance(statement, ast.Assign):
+        return tuple(ast.unparse(t) for target in statement.targets for t in _elements(target))
+    if isinstance(statement, ast.AugAssign):
+        return (ast.unparse(statement.target),)
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) and statement.value.args:
+        first = statement.value.args[0]
+        return (first.id,) if isinstance(first, ast.Name) else None
+    if in_helper and isinstance(statement, ast.Return) and statement.value is not None:
+        return ()
+    return None
+
+
+def _elements(target: ast.expr) -> list[ast.expr]:
+    return list(target.elts) if isinstance(target, ast.Tuple | ast.List) else [target]
+
+
+# Instrumentation
+
+
+class _Watch(ast.NodeTransformer):
+    """Counts the rounds of loops, reports what nested statements assign, and turns `return` into an exception."""
+
+    def __init__(self, watch_units: bool = True) -> None:
+        self._units = watch_units
+        self._depth = 0
+
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef | ast.AsyncFunctionDef):
+            self._depth += 1
+            changed = self.generic_visit(node)
+            self._depth -= 1
+            return changed
+        if isinstance(node, ast.Return) and not self._depth:
+            call = ast.Call(ast.Name(RETURN, ast.Load()), [node.value or ast.Constant(None)], [])
+            return ast.copy_location(ast.Raise(call, None), node)
+        number = getattr(node, "_unit", None)
+        node = self.generic_visit(node)
+        if isinstance(node, _LOOPS):
+            tick = ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], []))
+            node.body.insert(0, ast.copy_location(tick, node))
+        if number is None or self._depth or not self._units:
+            return node
+        return [node, _report(node, number)]
+
+
+def _report(statement: ast.AST, number: int) -> ast.stmt:
+    """A call that says what a unit has assigned."""
+    loads = _loads(statement) if isinstance(statement, ast.Assign | ast.AugAssign) else []
+    call = ast.Call(ast.Name(SEEN, ast.Load()), [ast.Constant(number), ast.Tuple(loads, ast.Load())], [])
+    return ast.copy_location(ast.Expr(call), statement)
+
+
+def _loads(statement: ast.Assign | ast.AugAssign) -> list[ast.expr]:
+    targets = [statement.target] if isinstance(statement, ast.AugAssign) else statement.targets
+    return [_as_load(element) for target in targets for element in _elements(target)]
+
+
+def _as_load(target: ast.expr) -> ast.expr:
+    """A target as an expression that reads it."""
+    if isinstance(target, ast.Name):
+        return ast.Name(target.id, ast.Load())
+    if isinstance(target, ast.Starred):
+        return _as_load(target.value)
+    read = copy.copy(target)
+    if isinstance(read, ast.Attribute | ast.Subscript):
+        read.ctx = ast.Load()
+    return read
+
+
+def _compiled(statement: ast.stmt, filename: str) -> CodeType:
+    if isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr):  # these hold no loop and no return
+        number = getattr(statement, "_unit", None)
+        statements: list[ast.stmt] = [statement]
+        statements += [] if number is None else [_report(statement, number)]
+    else:
+        watched = _Watch().visit(copy.deepcopy(statement))
+        statements = watched if isinstance(watched, list) else [watched]
+    try:
+        return compile(ast.fix_missing_locations(ast.Module(statements, [])), filename, "exec")
+    except SyntaxError as error:
+        raise GradeError(f"{filename}:{error.lineno or statement.lineno}: {error.msg}") from None
+
+
+def _base(answer: Answer) -> dict[str, Any]:
+    """The globals that the answer sees, its file's helpers defined anew so that they can be watched and changed."""
+    base = dict(answer.globals)
+    base["print"] = _silent
+    for code in answer.helper_codes.values():
+        exec(code, base)  # noqa: S102  # the answer is run, as any program
+    return base
+
+
+def _silent(*arguments: Any, **options: Any) -> None:
+    """What `print` is while an answer is run hundreds of times."""
+
+
+def _helper_code(helper: ast.FunctionDef, filename: str) -> CodeType:
+    return compile(ast.fix_missing_locations(ast.Module([helper], [])), filename, "exec")
+
+
+def _count_rounds(function: ast.FunctionDef) -> None:
+    """Have every loop of a function count its rounds."""
+    for node in ast.walk(function):
+        if isinstance(node, _LOOPS):
+            tick = ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], []))
+            node.body.insert(0, ast.copy_location(tick, node))

@@ -1,0 +1,320 @@
+"""From a mend to what was wrong: the kind of mistake, and the things that a sentence about it names."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.grading.edits import DERIVATIVE, FACTOR, TRANSPOSE, Kind
+from chainrule.grading.execution import columns
+from chainrule.grading.search import Attempt, Mend, Search
+from chainrule.grading.truth import Array, Match, Quantity, Truth, agree, as_arrays, constant_ratios
+
+_HIDDEN = (DERIVATIVE, FACTOR, TRANSPOSE, "__given__")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong with a line.
+
+    Attributes
+    ----------
+    kind
+        The kind of mistake, such as "transposed", "missing sum", "factor", "sign", "derivative".
+    values
+        What a sentence about it names: parts of the line, an axis, a factor.
+    needed
+        What the line should give, as the derivation calls it, and the derivation's formula for that; "" if it has none.
+    code
+        The line as it would be right, where one change of it makes it so; "" elsewhere.
+    single
+        Whether it is right for a batch of one sample.
+
+    """
+
+    kind: Kind
+    values: Mapping[str, str] = field(default_factory=dict)
+    needed: str = ""
+    formula: str = ""
+    code: str = ""
+    single: bool = False
+
+
+class Diagnostician:
+    """Says what each mend of a search means."""
+
+    def __init__(self, truth: Truth, search: Search) -> None:
+        self._truth = truth
+        self._search = search
+
+    def of(self, attempt: Attempt, mend: Mend) -> Diagnosis:
+        """What was wrong with the unit that `mend` changed."""
+        found = columns(attempt.runs, mend.unit.number)
+        after = columns(mend.after.runs, mend.unit.number)
+        name = mend.unit.names[0] if mend.unit.names else ""
+        needed = None
+        if after:
+            needed = self._truth.identify(after[0], self._search.claim(name), name)
+        label, formula = self._needed(needed)
+        symbol = needed.quantity.symbol if needed is not None and needed.is_exact else None
+        kind, values = self._kind(attempt, mend, found[0] if found else None, after[0] if after else None)
+        if kind == "other" and symbol is not None and found:
+            kind, values = self._term(found[0], symbol, values)
+        return Diagnosis(kind, values, label, formula, _code(mend))
+
+    def _needed(self, match: Match | None) -> tuple[str, str]:
+        if match is None or match.quantity.kind == "part" or not match.quantity.label:
+            return "", ""
+        symbol = match.quantity.symbol
+        formula = None
+        if match.is_exact and symbol is not None and match.quantity.kind in ("gradient", "forward"):
+            gradient = match.quantity.kind == "gradient"
+            formula = self._truth.formula(symbol) if gradient or symbol in self._truth.stages else None
+        return match.text, formula or ""
+
+    def _kind(
+        self, attempt: Attempt, mend: Mend, found: Sequence[Any] | None, needed: Sequence[Any] | None
+    ) -> tuple[Kind, dict[str, str]]:
+        if mend.edit is None:
+            return self._compared(found, needed)
+        edit = mend.edit
+        values = {"before": self._shown(edit.before), "after": self._shown(edit.after)}
+        if edit.kind in ("derivative", "operand"):
+            return self._of_exchange(attempt, mend, values)
+        if edit.kind in ("extra operand", "missing operand"):
+            return self._of_operand(attempt, mend, values)
+        if edit.kind in ("missing sum", "extra sum", "axis", "shape"):
+            return self._of_sum(attempt, mend, values)
+        if edit.kind == "factor":
+            return "factor", self._of_factor(values, found, needed)
+        if edit.kind == "missing term":
+            return "missing term", values
+        return edit.kind, values
+
+    def _shown(self, text: str) -> str:
+        """Code in which derivatives and factors have their own names."""
+        for k, quantity in enumerate(self._truth.derivatives()):
+            if text == f"{DERIVATIVE}{k}":
+                return quantity.label
+        return text
+
+    # Kinds that depend on values
+
+    def _value_of(self, attempt: Attempt, mend: Mend, node: ast.expr) -> list[Array] | None:
+        """The value of a part of the unit's statement at each point, before the statement runs."""
+        if mend.unit.top is None or mend.unit.nested:
+            return None
+        code = compile(ast.fix_missing_locations(ast.Expression(node)), "<part>", "eval")
+        values = []
+        for run in attempt.runs:
+            try:
+                with np.errstate(all="ignore"):
+                    values.append(eval(code, dict(run.snapshots[mend.unit.top][0])))  # noqa: S307
+            except Exception:  # the learner's code may raise anything
+                return None
+        return as_arrays(values)
+
+    def _of_exchange(self, attempt: Attempt, mend: Mend, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
+        """One operand for another: σ′ taken at a instead of z, another wrong derivative, or just the wrong operand."""
+        edit = mend.edit
+        assert edit is not None
+        before = None if edit.subject is None else self._value_of(attempt, mend, edit.subject)
+        after_node = ast.parse(edit.after.removesuffix(".T"), mode="eval").body if edit.after.isidentifier() else None
+        if edit.kind == "derivative":
+            index = int(edit.after.removeprefix(DERIVATIVE))
+            right = self._truth.derivatives()[index]
+            pair = self._pair_of(right)
+            if before is not None and pair is not None and self._is_at_activation(before, pair):
+                return "derivative", {"at": pair[1], "instead": pair[0], "right": right.label, **values}
+            if before is not None:
+                match = self._truth.identify(before)
+                own = None if pair is None else pair[1]
+                if match is not None and match.is_exact and match.quantity.kind in ("forward", "input"):
+                    if match.quantity.symbol == own:
+                        return "derivative", {"right": right.label, **values}
+                    return "operand", {**values, "after": right.label}
+            return "derivative", {"right": right.label, **values}
+        if before is not None and after_node is not None:
+            after = self._value_of(attempt, mend, after_node)
+            for z, a in self._pairs():
+                forward = {q.symbol: q for q in self._truth.quantities if q.kind == "forward"}
+                if after is not None and agree(before, forward[a].values) and agree(after, forward[z].values):
+                    return "derivative", {"at": edit.before, "instead": edit.after, **values}
+        return "operand", values
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        """Pre-activation and activation of every activation."""
+        return [
+            (stage.operands[0].name, stage.name)
+            for stage in self._truth.record.derivative_symbols
+            if stage.operands[0].name in self._truth.stages
+        ]
+
+    def _pair_of(self, derivative: Quantity) -> tuple[str, str] | None:
+        return next((pair for pair in self._pairs() if pair[0] == derivative.symbol), None)
+
+    def _is_at_activation(self, values: Sequence[Array], pair: tuple[str, str]) -> bool:
+        """Whether `values` are the derivative of the activation at its own output."""
+        taken = self._truth.derivative_at_activation(pair[0])
+        return taken is not None and agree(list(values), taken)
+
+    def _of_operand(self, attempt: Attempt, mend: Mend, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
+        """A factor too many or too few: a number, the derivative of an activation, or another value."""
+        edit = mend.edit
+        assert edit is not None
+        missing = edit.kind == "missing operand"
+        text = edit.after if missing else edit.before
+        inverse = text.startswith("1/")
+        node = ast.parse(text.removeprefix("1/"), mode="eval").body
+        found = self._value_of(attempt, mend, node)
+        if found is None:
+            return edit.kind, values
+        if all(value.size == 1 for value in found):
+            numbers = [float(value.reshape(())) for value in found]
+            number = self._truth.factor([1 / x if inverse != (not missing) else x for x in numbers if x] or [1.0])
+            if number is not None and len(number):
+                return "factor", {"factor": number, **values}
+            return "factor", {"factor": "", **values}
+        match = self._truth.identify(found)
+        if match is not None and match.is_exact and not inverse and self._is_derivative(match.quantity):
+            return ("missing derivative" if missing else "extra derivative"), {**values, "right": match.quantity.label}
+        return edit.kind, values
+
+    def _is_derivative(self, quantity: Quantity) -> bool:
+        return any(
+            agree(quantity.values, d.values)
+            for d in self._truth.derivatives()
+            if d.values[0].shape == quantity.values[0].shape
+        )
+
+    def _of_sum(self, attempt: Attempt, mend: Mend, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
+        """A sum over an axis, which is named by its size."""
+        edit = mend.edit
+        assert edit is not None
+        operand = edit.subject
+        if operand is not None and edit.kind != "missing sum" and isinstance(operand, ast.Call):
+            func = operand.func
+            inner = operand.args[0] if operand.args and not _method_of_value(operand) else getattr(func, "value", None)
+            operand = inner if isinstance(inner, ast.expr) else None
+        found = None if operand is None else self._value_of(attempt, mend, operand)
+        axes = dict.fromkeys(("0", "1", "2"), "")
+        if found is not None:
+            axes = {str(k): self._axis_name(found[0], k) for k in range(found[0].ndim)}
+        for key in ("before", "after"):
+            axis = values[key]
+            if axis.removeprefix("-").isdigit() and found is not None:
+                axis = str(int(axis) % max(found[0].ndim, 1))
+            values[f"{key} axis"] = axes.get(axis, "")
+        return edit.kind, values
+
+    def _axis_name(self, value: Array, axis: int) -> str:
+        if axis >= value.ndim:
+            return ""
+        return self.size_name(value.shape[axis])
+
+    def size_name(self, size: int) -> str:
+        """The named size that is `size` at the first point, else the number."""
+        sizes = self._truth.points[0].sizes
+        return next((name for name, number in sizes.items() if number == size), str(size))
+
+    def _of_factor(
+        self, values: dict[str, str], found: Sequence[Any] | None, needed: Sequence[Any] | None
+    ) -> dict[str, str]:
+        """The number by which the value is off, as the factor that it has too much or too little."""
+        a, b = (None if found is None else as_arrays(found)), (None if needed is None else as_arrays(needed))
+        if a is not None and b is not None and len({x.shape for x in a} ^ {x.shape for x in b}) == 0:
+            ratios = constant_ratios(b, a)
+            if ratios is not None:
+                return {**values, "factor": self._truth.factor(ratios) or f"{ratios[0]:.4g}"}
+        return {**values, "factor": ""}
+
+    # Where no single change of the line makes it right
+
+    def _compared(self, found: Sequence[Any] | None, needed: Sequence[Any] | None) -> tuple[Kind, dict[str, str]]:
+        """What the value is, beside what it should be."""
+        a, b = (None if found is None else as_arrays(found)), (None if needed is None else as_arrays(needed))
+        if a is None or b is None:
+            return "other", {}
+        if all(x.shape == y.shape for x, y in zip(a, b, strict=True)):
+            ratios = constant_ratios(b, a)
+            if ratios is not None:
+                factor = self._truth.factor(ratios) or f"{ratios[0]:.4g}"
+                return ("sign" if factor == "−" else "factor"), {"factor": factor, "before": "", "after": ""}
+            for d in self._truth.derivatives():
+                if d.values[0].shape == a[0].shape:
+                    if agree([x * s for x, s in zip(a, d.values, strict=True)], b):
+                        return "missing derivative", {"right": d.label, "before": "", "after": ""}
+                    if agree(a, [y * s for y, s in zip(b, d.values, strict=True)]):
+                        return "extra derivative", {"right": d.label, "before": d.label, "after": ""}
+            for quantity in self._truth.quantities:
+                if quantity.values[0].shape == a[0].shape and quantity.label:
+                    if agree([x * t for x, t in zip(a, quantity.values, strict=True)], b):
+                        return "missing operand", {"after": quantity.label, "before": ""}
+                    for sign in (1, -1):
+                        if agree([x + sign * t for x, t in zip(a, quantity.values, strict=True)], b):
+                            term = quantity.label if sign == 1 else f"−({quantity.label})"
+                            return "missing term", {"after": term, "before": ""}
+            if a[0].ndim == 2 and a[0].shape[0] == a[0].shape[1] and agree([x.T for x in a], b):
+                return "transposed", {"before": "", "after": ""}
+            return "other", {}
+        if a[0].ndim == b[0].ndim == 2 and agree([x.T for x in a], b):
+            return "transposed", {"before": "", "after": ""}
+        for axis in range(a[0].ndim):
+            for keep in (False, True):
+                if agree([x.sum(axis=axis, keepdims=keep) for x in a], b):
+                    return "missing sum", {"after": str(axis), "after axis": self._axis_name(a[0], axis), "before": ""}
+        return "shape", {"found": self.shape(a[0]), "needed": self.shape(b[0]), "before": "", "after": ""}
+
+    def _term(self, found: Sequence[Any], symbol: str, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
+        """A term of the formula that the value lacks."""
+        arrays = as_arrays(found)
+        for label, partial in self._truth.without_terms(symbol) if arrays is not None else ():
+            if arrays is not None and label and agree(arrays, partial):
+                return "missing term", {"after": label, "before": ""}
+        return "other", values
+
+    def shape(self, value: Array) -> str:
+        """A shape in named sizes: `(n, h)`."""
+        inner = ", ".join(self.size_name(size) for size in value.shape)
+        return f"({inner}{',' if value.ndim == 1 else ''})"
+
+
+def _method_of_value(call: ast.Call) -> bool:
+    func = call.func
+    return isinstance(func, ast.Attribute) and not (
+        isinstance(func.value, ast.Name) and func.value.id in ("np", "numpy", "cr")
+    )
+
+
+def _code(mend: Mend) -> str:
+    """The statement as it would be right, in the learner's own names; "" where it needs others."""
+    if mend.edit is None:
+        return ""
+    statement = _Readable().visit(ast.parse(ast.unparse(mend.edit.statement)))
+    text = ast.unparse(statement)
+    if any(hidden in text for hidden in _HIDDEN):
+        return ""
+    if text.startswith(("__out_", "__part_")):
+        return text.partition(" = ")[2]
+    return text
+
+
+class _Readable(ast.NodeTransformer):
+    """Writes what a mend brought in as a person would."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == TRANSPOSE:
+            return ast.Attribute(node.args[0], "T", ast.Load())
+        node.keywords = [
+            k
+            for k in node.keywords
+            if not (
+                isinstance(k.value, ast.Constant) and ((k.arg, k.value.value) in (("axis", None), ("keepdims", False)))
+            )
+        ]
+        return node

@@ -1,0 +1,469 @@
+"""Single changes of a statement, each the inverse of a mistake that is made when gradients are written by hand.
+
+A change that makes a wrong answer right says at once where it is wrong and how.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Kind: TypeAlias = Literal[
+    "direction",
+    "rate",
+    "transposed",
+    "order",
+    "missing sum",
+    "extra sum",
+    "axis",
+    "factor",
+    "sign",
+    "elementwise",
+    "matrix product",
+    "missing derivative",
+    "extra derivative",
+    "derivative",
+    "operand",
+    "missing operand",
+    "extra operand",
+    "missing term",
+    "extra term",
+    "power",
+    "shape",
+    "other",
+]
+Path: TypeAlias = tuple[tuple[str, int | None], ...]
+
+TRANSPOSE = "__transpose__"
+DERIVATIVE = "__derivative_"
+FACTOR = "__factor_"
+_MODULES = frozenset({"np", "numpy", "cr", "chainrule", "self", "math", "jnp", "scipy", "special"})
+
+PRIORITY: tuple[Kind, ...] = (
+    "direction",
+    "rate",
+    "axis",
+    "transposed",
+    "elementwise",
+    "matrix product",
+    "sign",
+    "factor",
+    "missing sum",
+    "extra sum",
+    "missing derivative",
+    "extra derivative",
+    "derivative",
+    "operand",
+    "power",
+    "order",
+    "extra term",
+    "missing operand",
+    "extra operand",
+    "missing term",
+    "shape",
+    "other",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """A changed statement: the kind of mistake that it mends, and what it exchanged for what.
+
+    `before` and `after` are the parts concerned, as code; `cost` orders changes of one kind, simple ones first.
+    """
+
+    kind: Kind
+    statement: ast.stmt
+    before: str = ""
+    after: str = ""
+    cost: int = 0
+    subject: ast.expr | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return PRIORITY.index(self.kind), self.cost
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an edit may bring in: variables in scope, derivatives of activations, named factors."""
+
+    variables: Sequence[str]
+    derivatives: Sequence[str]
+    factors: Mapping[str, str]
+    rate: str | None
+    parameter: bool
+
+
+def edits(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
+    """Every single change of `statement`."""
+    yield from _of_update(statement, scope)
+    for path, node in _positions(statement):
+        for kind, new, cost, before, after in _of_expression(node, path, scope):
+            yield Edit(kind, replaced(statement, path, new), before, after, cost, node)
+    yield from _everywhere(statement, scope)
+
+
+Change: TypeAlias = tuple[Kind, ast.expr, int, str, str]
+
+
+def _positions(statement: ast.stmt) -> Iterator[tuple[Path, ast.expr]]:
+    """Every expression that the statement computes with, and where it is; what is assigned to is left out."""
+    if isinstance(statement, ast.Assign | ast.AugAssign | ast.Return) and statement.value is not None:
+        yield from _within(statement.value, (("value", None),))
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        for k, argument in enumerate(statement.value.args):
+            if k:
+                yield from _within(argument, (("value", None), ("args", k)))
+
+
+def _within(node: ast.expr, path: Path) -> Iterator[tuple[Path, ast.expr]]:
+    yield path, node
+    for name, value in ast.iter_fields(node):
+        if name == "func":
+            if isinstance(value, ast.Attribute) and isinstance(node, ast.Call) and _is_method(node):
+                yield from _within(value.value, (*path, ("func", None), ("value", None)))
+        elif name == "slice" or (isinstance(value, ast.Name) and value.id in _MODULES):
+            continue
+        elif isinstance(value, ast.expr):
+            yield from _within(value, (*path, (name, None)))
+        elif isinstance(value, list):
+            for k, item in enumerate(value):
+                if isinstance(item, ast.expr) and not isinstance(item, ast.Starred):
+                    yield from _within(item, (*path, (name, k)))
+
+
+def _is_method(call: ast.Call) -> bool:
+    """Whether a call is that of an array's method rather than of a module's function."""
+    function = call.func
+    if not isinstance(function, ast.Attribute):
+        return False
+    return not (isinstance(function.value, ast.Name) and function.value.id in _MODULES)
+
+
+def replaced(statement: ast.stmt, path: Path, new: ast.expr) -> ast.stmt:
+    """A copy of `statement` with `new` at `path`; what is not on the path is shared."""
+    top = copy.copy(statement)
+    node: Any = top
+    for name, index in path[:-1]:
+        node = _fork(node, name, index)
+    name, index = path[-1]
+    if index is None:
+        setattr(node, name, new)
+    else:
+        setattr(node, name, [*getattr(node, name)[:index], new, *getattr(node, name)[index + 1 :]])
+    return top
+
+
+def _fork(node: Any, name: str, index: int | None) -> Any:
+    """Copy the child that lies on the path, so that the original stays as it is."""
+    if index is None:
+        child = copy.copy(getattr(node, name))
+        setattr(node, name, child)
+    else:
+        children = list(getattr(node, name))
+        child = children[index] = copy.copy(children[index])
+        setattr(node, name, children)
+    return child
+
+
+# Changes of one expression
+
+
+def _of_expression(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]:
+    depth = len(path) - 1
+    if isinstance(node, ast.BinOp):
+        yield from _of_operation(node, depth, scope)
+    elif isinstance(node, ast.Call):
+        yield from _of_call(node)
+    elif isinstance(node, ast.Name):
+        yield from _of_name(node, scope)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        yield from _of_constant(node, path)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield "sign", node.operand, 0, _text(node), _text(node.operand)
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        yield "transposed", node.value, 0, _text(node), _text(node.value)
+    elif _is_transposition(node):
+        argument = _argument(node)
+        yield "transposed", argument, 0, _text(node), _text(argument)
+    elif not isinstance(node, ast.Constant) and (path[-1][0] != "args" or depth <= 2):
+        yield "transposed", _call(TRANSPOSE, node), 1 + depth, _text(node), f"{_bracketed(node)}.T"
+    whole = path == (("value", None),)
+    if whole:
+        yield from _of_whole(node, scope)
+    if path[-1][0] in ("left", "right", "value", "operand") or whole:
+        for name in scope.derivatives:
+            if not isinstance(node, ast.Constant):
+                yield "derivative", ast.Name(name, ast.Load()), 2 + depth, _text(node), name
+                yield "missing derivative", _times(node, ast.Name(name, ast.Load())), depth, "", name
+    if not whole and not isinstance(node, ast.Constant):
+        for name in scope.variables:
+            other = ast.Name(name, ast.Load())
+            yield "missing operand", _times(node, other), 3 + depth, "", name
+            yield "missing operand", ast.BinOp(node, ast.Div(), other), 4 + depth, "", f"1/{name}"
+        for axis in (0, 1, None):
+            yield "missing sum", _sum(node, axis, True), 3 + depth, _text(node), str(axis)
+            if axis is not None:
+                yield "missing sum", _sum(node, axis, False), 3 + depth, _text(node), str(axis)
+
+
+def _of_whole(node: ast.expr, scope: Scope) -> Iterator[Change]:
+    for label, name in scope.factors.items():
+        factor = _times(node, ast.Name(name, ast.Load()))
+        if label == "η" or label == "1/η":
+            if scope.rate is not None:
+                yield "rate", factor, 0, _text(node), label
+        else:
+            yield ("sign" if label == "−" else "factor"), factor, 1, "", label
+    for axis in (0, 1, 2, None):
+        for keep in (False, True):
+            yield "missing sum", _sum(node, axis, keep), 0 if not keep else 1, _text(node), str(axis)
+    for name in scope.variables:
+        other = ast.Name(name, ast.Load())
+        yield "missing operand", _times(node, other), 0, "", name
+        yield "missing operand", ast.BinOp(node, ast.Div(), other), 1, "", f"1/{name}"
+        yield "missing term", ast.BinOp(node, ast.Add(), other), 0, "", name
+        yield "missing term", ast.BinOp(node, ast.Sub(), other), 0, "", f"-{name}"
+        complement = ast.BinOp(ast.Constant(1), ast.Sub(), other)
+        yield "missing operand", _times(node, complement), 2, "", f"(1 - {name})"
+
+
+def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]:
+    left, right = node.left, node.right
+    text = _text(node)
+    if isinstance(node.op, ast.MatMult):
+        yield "matrix product", _binary(left, ast.Mult, right), 0, text, ""
+        yield from _products(left, right, text, "transposed", "order")
+    elif isinstance(node.op, ast.Mult):
+        for cost, new in enumerate(_matrix_products(left, right)):
+            yield "elementwise", new, cost, text, _text(new)
+        yield "extra operand", left, 0, _text(right), ""
+        yield "extra operand", right, 0, _text(left), ""
+        yield "other", _binary(left, ast.Div, right), 1, text, ""
+    elif isinstance(node.op, ast.Div):
+        yield "extra operand", left, 0, f"1/{_text(right)}", ""
+        yield "other", _binary(left, ast.Mult, right), 1, text, ""
+        for name in scope.variables:
+            yield "operand", _binary(left, ast.Div, ast.Name(name, ast.Load())), 2, _text(right), name
+    elif isinstance(node.op, ast.Add | ast.Sub):
+        flipped = ast.Sub if isinstance(node.op, ast.Add) else ast.Add
+        yield "sign", _binary(left, flipped, right), 1, text, ""
+        if isinstance(node.op, ast.Sub):
+            yield "sign", _binary(right, ast.Sub, left), 0, text, f"{_text(right)} - {_text(left)}"
+        yield "extra term", left, 0, _text(right), ""
+        yield "extra term", right, 0, _text(left), ""
+        for label, name in scope.factors.items():
+            kind: Kind = "sign" if label == "−" else "factor"
+            yield kind, ast.BinOp(_times(left, ast.Name(name, ast.Load())), node.op, right), 3, _text(left), label
+            yield kind, ast.BinOp(left, node.op, _times(right, ast.Name(name, ast.Load()))), 3, _text(right), label
+        for name in scope.variables:
+            other = ast.Name(name, ast.Load())
+            yield "missing operand", ast.BinOp(_times(left, other), node.op, right), 3, _text(left), name
+            yield "missing operand", ast.BinOp(left, node.op, _times(right, other)), 3, _text(right), name
+    elif isinstance(node.op, ast.Pow):
+        yield "power", left, 0, text, _text(left)
+
+
+def _products(left: ast.expr, right: ast.expr, text: str, single: Kind, swapped: Kind) -> Iterator[Change]:
+    """`left @ right` with both transposed, or in the other order."""
+    a, b = _toggled(left), _toggled(right)
+    yield single, _binary(a, ast.MatMult, b), 4, text, _text(_binary(a, ast.MatMult, b))
+    for cost, (x, y) in enumerate(((right, left), (b, left), (right, a), (b, a))):
+        new = _binary(x, ast.MatMult, y)
+        yield swapped, new, cost, text, _text(new)
+
+
+def _matrix_products(left: ast.expr, right: ast.expr) -> Iterator[ast.expr]:
+    for x, y in ((left, right), (right, left)):
+        for a in (x, _toggled(x)):
+            for b in (y, _toggled(y)):
+                yield _binary(a, ast.MatMult, b)
+
+
+def _of_call(node: ast.Call) -> Iterator[Change]:
+    name = _function_name(node)
+    if name in ("dot", "matmul", "outer", "multiply") and len(node.args) == 2 and not _is_method(node):
+        left, right = node.args
+        text = _text(node)
+        if name in ("outer", "dot", "matmul"):
+            yield "transposed" if name == "outer" else "order", _with_arguments(node, [right, left]), 0, text, ""
+        if name in ("dot", "matmul"):
+            yield from _products(left, right, text, "transposed", "order")
+            yield "matrix product", _binary(left, ast.Mult, right), 0, text, ""
+        if name == "multiply":
+            for cost, new in enumerate(_matrix_products(left, right)):
+                yield "elementwise", new, cost, text, _text(new)
+            yield "extra operand", left, 0, _text(right), ""
+            yield "extra operand", right, 0, _text(left), ""
+    if name == "dot" and _is_method(node) and len(node.args) == 1:
+        assert isinstance(node.func, ast.Attribute)
+        left, right = node.func.value, node.args[0]
+        yield from _products(left, right, _text(node), "transposed", "order")
+        yield "matrix product", _binary(left, ast.Mult, right), 0, _text(node), ""
+    if name in ("sum", "mean"):
+        yield from _of_reduction(node, name)
+    elif name in ("max", "min", "std", "var", "softmax", "cumsum") or any(k.arg == "axis" for k in node.keywords):
+        yield from _other_axes(node)
+    if name in ("zeros_like", "copy", "array", "asarray"):
+        return
+    if isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
+        yield "extra operand", node.args[0], 3, _text(node), ""
+
+
+def _of_reduction(node: ast.Call, name: str) -> Iterator[Change]:
+    inner = _argument(node)
+    text = _text(node)
+    yield "extra sum", inner, 0, text, _text(inner)
+    swapped = {"sum": "mean", "mean": "sum"}[name]
+    new = copy.copy(node)
+    if isinstance(node.func, ast.Attribute):
+        new.func = ast.Attribute(node.func.value, swapped, ast.Load())
+        yield "factor", new, 0, name, swapped
+    yield from _other_axes(node)
+
+
+def _other_axes(node: ast.Call) -> Iterator[Change]:
+    position = 0 if _is_method(node) else 1
+    now = next((k.value for k in node.keywords if k.arg == "axis"), None)
+    if now is None and len(node.args) > position:
+        now = node.args[position]
+    keeps = any(k.arg == "keepdims" for k in node.keywords)
+    rest = [k for k in node.keywords if k.arg not in ("axis", "keepdims")]
+    for axis in (0, 1, 2, None):
+        for keep in (False, True):
+            new = copy.copy(node)
+            new.args = node.args[:position]
+            new.keywords = [*rest, ast.keyword("axis", ast.Constant(axis)), ast.keyword("keepdims", ast.Constant(keep))]
+            before = _text(now) if now is not None else "None"
+            same = before == str(axis)
+            yield ("shape" if same else "axis"), new, 0 if keep == keeps else 1, before, str(axis)
+
+
+def _of_name(node: ast.Name, scope: Scope) -> Iterator[Change]:
+    for name in scope.variables:
+        if name != node.id:
+            yield "operand", ast.Name(name, ast.Load()), 0, node.id, name
+            yield "operand", _call(TRANSPOSE, ast.Name(name, ast.Load())), 9, node.id, f"{name}.T"
+
+
+def _of_constant(node: ast.Constant, path: Path) -> Iterator[Change]:
+    name = path[-1][0]
+    value = node.value
+    assert isinstance(value, int | float)
+    choices: tuple[float, ...] = (1, 2, 3, 0.5, -1, 0, 4, -value)
+    exponent = name == "right" and isinstance(value, int | float)
+    for choice in choices:
+        if choice != value:
+            constant = ast.Constant(choice)
+            yield ("power" if exponent else "factor"), constant, 5, str(value), f"{choice:g}"
+
+
+def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
+    """`+=` for `-=` in the update of a parameter, and the same written out."""
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add | ast.Sub):
+        changed = copy.copy(statement)
+        changed.op = ast.Sub() if isinstance(statement.op, ast.Add) else ast.Add()
+        signs = ("+=", "-=") if isinstance(statement.op, ast.Add) else ("-=", "+=")
+        yield Edit("direction" if scope.parameter else "sign", changed, *signs)
+        assign = ast.copy_location(ast.Assign([statement.target], statement.value), statement)
+        yield Edit("other", ast.fix_missing_locations(assign), cost=5)
+    if scope.parameter and isinstance(statement, ast.Assign) and isinstance(statement.value, ast.BinOp):
+        value = statement.value
+        if isinstance(value.op, ast.Add | ast.Sub):
+            flipped = ast.Sub if isinstance(value.op, ast.Add) else ast.Add
+            new = replaced(statement, (("value", None),), _binary(value.left, flipped, value.right))
+            yield Edit("direction", new, "+" if flipped is ast.Sub else "-", "-" if flipped is ast.Sub else "+")
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+        if isinstance(target, ast.Name | ast.Subscript | ast.Attribute):
+            added = ast.copy_location(ast.AugAssign(target, ast.Add(), statement.value), statement)
+            yield Edit("missing term", ast.fix_missing_locations(added), "=", "+=", 5)
+
+
+def _everywhere(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
+    """One variable for another wherever it stands in the statement."""
+    names = [node.id for _, node in _positions(statement) if isinstance(node, ast.Name)]
+    for old in {name for name in names if names.count(name) > 1}:
+        for new in scope.variables:
+            if new != old:
+                renamed = _Rename(old, new).visit(copy.deepcopy(statement))
+                yield Edit("operand", renamed, old, new, 1, ast.Name(old, ast.Load()))
+
+
+class _Rename(ast.NodeTransformer):
+    def __init__(self, old: str, new: str) -> None:
+        self._old, self._new = old, new
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        if node.id == self._old and isinstance(node.ctx, ast.Load):
+            return ast.copy_location(ast.Name(self._new, ast.Load()), node)
+        return node
+
+
+# Making expressions
+
+
+def _text(node: ast.expr) -> str:
+    return ast.unparse(node)
+
+
+def _bracketed(node: ast.expr) -> str:
+    text = ast.unparse(node)
+    return text if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript) else f"({text})"
+
+
+def _call(name: str, *arguments: ast.expr) -> ast.expr:
+    return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
+
+
+def _times(left: ast.expr, right: ast.expr) -> ast.expr:
+    return ast.BinOp(left, ast.Mult(), right)
+
+
+def _binary(left: ast.expr, operator: Callable[[], ast.operator], right: ast.expr) -> ast.BinOp:
+    return ast.BinOp(left, operator(), right)
+
+
+def _sum(node: ast.expr, axis: int | None, keep: bool) -> ast.expr:
+    return ast.Call(
+        ast.Attribute(node, "sum", ast.Load()),
+        [],
+        [ast.keyword("axis", ast.Constant(axis)), ast.keyword("keepdims", ast.Constant(keep))],
+    )
+
+
+def _toggled(node: ast.expr) -> ast.expr:
+    """The transpose, written without a second one."""
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        return node.value
+    return _argument(node) if _is_transposition(node) else _call(TRANSPOSE, node)
+
+
+def _is_transposition(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and _function_name(node) in ("transpose", "swapaxes")
+
+
+def _function_name(node: ast.Call) -> str:
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def _argument(node: ast.expr) -> ast.expr:
+    """What a function or an array's method is applied to."""
+    assert isinstance(node, ast.Call)
+    if _is_method(node):
+        assert isinstance(node.func, ast.Attribute)
+        return node.func.value
+    return node.args[0] if node.args else node
+
+
+def _with_arguments(node: ast.Call, arguments: list[ast.expr]) -> ast.Call:
+    new = copy.copy(node)
+    new.args = arguments
+    return new

@@ -1,0 +1,157 @@
+"""The outcome of grading: what every line is, the first wrong one with its diagnosis, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from chainrule.derivation import Language
+from chainrule.grading.diagnosis import Diagnosis
+from chainrule.grading.words import diagnosis_text, say
+
+Status: TypeAlias = Literal["confirmed", "computed", "wrong", "also wrong", "consequence"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of an answer.
+
+    Attributes
+    ----------
+    number, source
+        Where it is, and what is written there.
+    name
+        What it assigns to; "" for a value that is returned without a name.
+    status
+        "confirmed": its value is `meaning`; "computed": it plays its part, and is nothing that has a name; "wrong": the
+        first mistake; "also wrong": another one, which does not come from the first; "consequence": wrong only because
+        of line `cause`.
+
+    """
+
+    number: int
+    source: str
+    name: str
+    status: Status
+    meaning: str = ""
+    diagnosis: Diagnosis | None = None
+    cause: int | None = None
+
+
+@dataclass(frozen=True)
+class Grade:
+    """How right a hand-written backward pass is; made by `grade`.
+
+    Attributes
+    ----------
+    right : bool
+        Whether every gradient asked for is there and right.
+    gradients : mapping
+        For each gradient by name "right", "wrong" or "missing".
+    lines : tuple of Line
+        The lines of the answer, in order.
+    remarks : tuple of (key, values)
+        What holds of the answer as a whole.
+
+    """
+
+    name: str
+    against: str
+    right: bool
+    gradients: Mapping[str, str]
+    lines: tuple[Line, ...]
+    updates: frozenset[str] = frozenset()
+    loss: str = "L"
+    remarks: tuple[tuple[str, Mapping[str, str]], ...] = field(default=())
+
+    @property
+    def first_wrong(self) -> Line | None:
+        """The line of the first mistake; None in a right answer."""
+        return next((line for line in self.lines if line.status == "wrong"), None)
+
+    def text(self, lang: Language = "en") -> str:
+        """The grade as sentences, one line of text for each line of the answer."""
+        return "\n".join(text for text, _ in self.paragraphs(lang)) + "\n"
+
+    def paragraphs(self, lang: Language = "en") -> list[tuple[str, int]]:
+        """The sentences of `text`, each with the columns that its continuation lines are indented by."""
+        result: list[tuple[str, int]] = []
+        digits = len(str(max((line.number for line in self.lines), default=1)))
+        for line in self.lines:
+            mark = {"confirmed": "✓", "computed": " ", "wrong": "✗", "also wrong": "✗", "consequence": "·"}[line.status]
+            result.append((f"{mark} {line.number:>{digits}}  {line.source}", digits + 6))
+            for text in self._said(line, lang):
+                result.append((" " * (digits + 6) + text, digits + 6))
+        if result:
+            result.append(("", 0))
+        return result + [(text, 0) for text in self._verdict(lang)]
+
+    def _said(self, line: Line, lang: Language) -> list[str]:
+        if line.status == "confirmed":
+            key = "as forward" if line.name == line.meaning else "is" if line.name else "is that"
+            return [say(lang, key, name=line.name, meaning=line.meaning)]
+        if line.status == "consequence":
+            return [say(lang, "consequence", line=str(line.cause))]
+        if line.diagnosis is None:
+            return []
+        also = [say(lang, "also")] if line.status == "also wrong" else []
+        return also + diagnosis_text(lang, line.name, line.diagnosis)
+
+    def _verdict(self, lang: Language) -> list[str]:
+        names = {key: [n for n, v in self.gradients.items() if v == key] for key in ("right", "wrong", "missing")}
+        shown = {key: self._listed(found, lang) for key, found in names.items()}
+        said = []
+        first = self.first_wrong
+        if self.right:
+            said.append(say(lang, "right", against=self.against, names=shown["right"]))
+        else:
+            if first is not None:
+                said.append(say(lang, "wrong", line=str(first.number), against=self.against))
+            if names["wrong"]:
+                said.append(say(lang, "gradients wrong", names=shown["wrong"]))
+            if names["right"]:
+                said.append(say(lang, "gradients right", names=shown["right"]))
+            if names["missing"]:
+                said.append(say(lang, "gradients missing", names=shown["missing"]))
+        return said + [say(lang, key, **values) for key, values in self.remarks]
+
+    def _listed(self, names: Sequence[str], lang: Language) -> str:
+        return ("、" if lang == "zh" else ", ").join(f"∂{self.loss}/∂{name}" for name in names)
+
+    def to_dict(self, lang: Language = "en") -> dict[str, Any]:
+        """The grade as plain data, for JSON."""
+        lines = []
+        for line in self.lines:
+            entry: dict[str, Any] = {
+                "line": line.number,
+                "source": line.source,
+                "name": line.name,
+                "status": line.status,
+                "meaning": line.meaning or None,
+                "cause": line.cause,
+            }
+            if line.diagnosis is not None:
+                found = line.diagnosis
+                entry["diagnosis"] = {
+                    "kind": found.kind,
+                    "text": " ".join(diagnosis_text(lang, line.name, found)),
+                    "needed": found.needed or None,
+                    "formula": found.formula or None,
+                    "code": found.code or None,
+                    "right_for_one_sample": found.single,
+                }
+            lines.append(entry)
+        first = self.first_wrong
+        return {
+            "answer": self.name,
+            "against": self.against,
+            "right": self.right,
+            "first_wrong_line": None if first is None else first.number,
+            "gradients": dict(self.gradients),
+            "lines": lines,
+            "remarks": [say(lang, key, **values) for key, values in self.remarks],
+        }
+
+    def __str__(self) -> str:
+        return self.text()

@@ -1,0 +1,394 @@
+"""Where an answer goes wrong: the statement of which one change makes wrong gradients right and none wrong.
+
+A statement whose value is a true quantity is above suspicion, unless nothing else explains what is wrong at once. Of
+mistakes that do not depend on each other the first is found first; it is mended and the rest is looked at again.
+"""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.grading.answers import GIVEN, Answer, Unit
+from chainrule.grading.arguments import Binding
+from chainrule.grading.edits import DERIVATIVE, FACTOR, TRANSPOSE, Edit, Scope, edits
+from chainrule.grading.execution import Run, columns, run_answer
+from chainrule.grading.names import called, gradient_of
+from chainrule.grading.outcomes import Final, Outcomes
+from chainrule.grading.truth import Match, Quantity, Truth, agree, as_arrays
+
+TIME_BUDGET = 20.0
+"""Seconds after which the search for an explanation ends with what it has."""
+MISTAKES = 6
+"""How many mistakes in one answer are looked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """What the value of a unit is: `match` if it is something true; `each` if only round by round of a loop."""
+
+    match: Match | None
+    claim: str | None
+    each: tuple[Match, ...] = ()
+    name: str = ""
+    forward: bool = False
+
+    @property
+    def trust(self) -> int:
+        """3 for what is what its name says, 2 for another truth, 1 for a multiple of one, 0 for anything else.
+
+        −1 for what is called like a value of the forward pass and is another.
+        """
+        if self.each:
+            return 2
+        quantity = None if self.match is None else self.match.quantity
+        if self.forward and (quantity is None or quantity.symbol != self.name):
+            return -1
+        if self.match is None or quantity is None:
+            return 0
+        if self.claim is not None and (quantity.symbol != self.claim or quantity.kind != "gradient"):
+            return 0
+        if not self.match.is_exact:
+            return 1
+        if quantity.kind == "gradient" and quantity.symbol is not None and quantity.symbol == self.claim:
+            return 3
+        if quantity.kind in ("forward", "input"):
+            return 3 if quantity.symbol == self.name else 2
+        return 3 if quantity.kind == "size" else 2
+
+
+@dataclass(eq=False)
+class Attempt:
+    """An answer with its runs at all points, and which of its gradients are right.
+
+    `given` are, for each point, the values that stand for statements that were mended by their right value.
+    """
+
+    answer: Answer
+    runs: list[Run]
+    right: frozenset[str]
+    given: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Mend:
+    """A change of one unit that makes the gradients `gain` right; `needed` is the value that it gives the unit."""
+
+    unit: Unit
+    edit: Edit | None
+    gain: frozenset[str]
+    after: Attempt
+    quantity: Quantity | None = None
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return self.edit.rank if self.edit is not None else (99, 0)
+
+
+class Search:
+    """Runs variants of one answer at the points of a truth."""
+
+    def __init__(self, truth: Truth, binding: Binding, outcomes: Outcomes) -> None:
+        self._truth = truth
+        self._binding = binding
+        self.outcomes = outcomes
+        self._derivatives = truth.derivatives()
+        self._factors = {label: numbers for label, numbers in truth._numbers() if label != "1"}
+        self._factors["−"] = [-1.0] * len(truth.points)
+        self._names = {label: f"{FACTOR}{k}" for k, label in enumerate(self._factors)}
+        self._deadline = time.perf_counter() + TIME_BUDGET
+        self._identities: dict[tuple[int, int], Identity] = {}
+
+    # Running
+
+    def arguments(self, number: int) -> dict[str, Any]:
+        """The arguments at a point, and what changed statements may use besides."""
+        point = self._truth.points[number]
+        arguments = self._binding.arguments(point, self._truth)
+        for k, quantity in enumerate(self._derivatives):
+            arguments[f"{DERIVATIVE}{k}"] = quantity.values[number]
+        for label, name in self._names.items():
+            arguments[name] = self._factors[label][number]
+        arguments[TRANSPOSE] = transposed
+        return arguments
+
+    def attempt(self, answer: Answer, given: Sequence[Mapping[str, Any]] = ()) -> Attempt:
+        """Run `answer` at all points."""
+        runs = []
+        for number in range(len(self._truth.points)):
+            arguments = {**self.arguments(number), **(given[number] if given else {})}
+            runs.append(run_answer(answer, arguments, keep_snapshots=True))
+        return Attempt(answer, runs, self.outcomes.right(runs, self._truth), given)
+
+    def identity(self, attempt: Attempt, unit: Unit) -> Identity:
+        """What the value of a unit is."""
+        key = id(attempt), unit.number
+        if key not in self._identities:
+            self._identities[key] = self._identified(attempt, unit)
+        return self._identities[key]
+
+    def _identified(self, attempt: Attempt, unit: Unit) -> Identity:
+        name = unit.names[0] if unit.names else ""
+        claim = self.claim(name)
+        found = columns(attempt.runs, unit.number)
+        if not found:
+            return Identity(None, claim)
+        match = self._truth.identify(found[0], claim, name)
+        if match is not None or not unit.nested:
+            return Identity(match, claim, name=name, forward=name in self._truth.stages)
+        return self._by_rounds(attempt, unit, claim, name)
+
+    def _by_rounds(self, attempt: Attempt, unit: Unit, claim: str | None, name: str) -> Identity:
+        """What a unit in a loop is, when its values are stacked, else round by round."""
+        stacks: list[Any] = []
+        rounds: list[list[Any]] = []
+        for run in attempt.runs:
+            values = [row[0] for row in run.values.get(unit.number, []) if row]
+            if as_arrays(values) is None or len({np.shape(value) for value in values}) != 1:
+                return Identity(None, claim)
+            rounds.append(values)
+            stacks.append(np.stack([np.asarray(value, float) for value in values]))
+        match = self._truth.identify([np.squeeze(s) for s in stacks], claim, name)
+        if match is not None:
+            return Identity(None, claim, (match,))
+        if len({len(values) for values in rounds}) != 1:
+            return Identity(None, claim)
+        each = [self._truth.identify(list(values), None, "") for values in zip(*rounds, strict=True)]
+        found = [match for match in each if match is not None]
+        return Identity(None, claim, tuple(found) if len(found) == len(each) else ())
+
+    def claim(self, name: str) -> str | None:
+        """The symbol whose gradient a variable of this name is said to be."""
+        inner = name.partition("[")[2].strip("]'\"") if "[" in name else name.rpartition(".")[2]
+        known = [q.symbol for q in self._truth.quantities if q.kind == "gradient" and q.symbol is not None]
+        forward = [*self._truth.inputs, *self._truth.stages]
+        if called(inner, forward) is not None:
+            return None
+        return gradient_of(inner, known)
+
+    # Searching
+
+    def mistakes(self, attempt: Attempt) -> tuple[list[Mend], Attempt]:
+        """The mistakes of an answer in the order in which they are found, and the answer with all of them mended."""
+        found: list[Mend] = []
+        while len(attempt.right) < len(self.outcomes.finals) and len(found) < MISTAKES:
+            best = self._first(attempt)
+            if best is None:
+                break
+            found.append(best)
+            attempt = best.after
+        return found, attempt
+
+    def _first(self, attempt: Attempt) -> Mend | None:
+        mends: list[Mend] = []
+        for unit in attempt.answer.units:
+            if unit.top is not None and (unit.hidden or self.identity(attempt, unit).trust < 3):
+                mends += self._mends(attempt, unit)
+        main = self._chosen(attempt, mends)
+        wrong = len(self.outcomes.finals) - len(attempt.right)
+        if main is not None and len(main.gain) == wrong and main.edit is not None:
+            return main
+        helpers: list[Mend] = []
+        for unit in attempt.answer.units:
+            if unit.top is None:
+                helpers += self._mends(attempt, unit)
+        helper = self._chosen(attempt, helpers)
+        if helper is not None and (
+            main is None or helper.gain > main.gain or (main.edit is None and helper.gain >= main.gain)
+        ):
+            return helper
+        return main
+
+    def _chosen(self, attempt: Attempt, mends: Sequence[Mend]) -> Mend | None:
+        """The mend of the first mistake."""
+        if not mends:
+            return None
+        trusts = {mend.unit.number: self._trust(attempt, mend.unit) for mend in mends}
+        doubted = [mend for mend in mends if trusts[mend.unit.number] < 2]
+        trusted = [mend for mend in mends if trusts[mend.unit.number] >= 2]
+        if trusted and not any(mend.edit is not None and mend.edit.kind == "direction" for mend in doubted):
+            widest = max(trusted, key=lambda mend: (len(mend.gain), mend.edit is not None))
+            most = max((len(mend.gain) for mend in doubted), default=0)
+            explained = any(mend.edit is not None and len(mend.gain) == most for mend in doubted)
+            if len(widest.gain) > most or (len(widest.gain) == most and widest.edit is not None and not explained):
+                return self._best_of_trusted(trusted)
+        if not doubted:
+            return self._best_of_trusted(trusted)
+        maximal = [m for m in doubted if not any(m.gain < other.gain for other in doubted)]
+        gains = {mend.gain for mend in maximal}
+        firsts = []
+        for gain in gains:
+            same = [mend for mend in maximal if mend.gain == gain]
+            unit = min((mend.unit for mend in same), key=lambda u: (trusts[u.number], u.order))
+            firsts.append(min((mend for mend in same if mend.unit is unit), key=lambda mend: mend.rank))
+        first = min(firsts, key=lambda mend: mend.unit.order)
+        return self._at_its_source(attempt, first, trusted)
+
+    def _trust(self, attempt: Attempt, unit: Unit) -> float:
+        """What is returned under a name is looked at after the line that gave the name its value."""
+        trust = self.identity(attempt, unit).trust
+        return trust + 0.5 if unit.hidden and trust < 2 else trust
+
+    def _at_its_source(self, attempt: Attempt, mend: Mend, trusted: Sequence[Mend]) -> Mend:
+        """Where a mend only wraps a variable, such as a sum that should be a mean, the line that assigned it."""
+        if mend.edit is None or not mend.edit.before:
+            return mend
+        try:
+            names = {n.id for n in ast.walk(ast.parse(mend.edit.before)) if isinstance(n, ast.Name)}
+        except SyntaxError:
+            return mend
+        wraps = mend.edit.kind in ("factor", "missing sum", "missing operand", "transposed", "sign")
+        earlier = [
+            other
+            for other in trusted
+            if wraps and other.gain == mend.gain and other.edit is not None and names & set(other.unit.names)
+            if not other.unit.hidden and _is_part(self.identity(attempt, other.unit))
+        ]
+        return min(earlier, key=lambda other: other.rank, default=mend)
+
+    def _best_of_trusted(self, mends: Sequence[Mend]) -> Mend:
+        """Of statements whose values are all true, the last could have been meant to be more than it is."""
+        most = max(len(mend.gain) for mend in mends)
+        widest = [mend for mend in mends if len(mend.gain) == most]
+        widest = [mend for mend in widest if mend.edit is not None] or widest
+        unit = max((mend.unit for mend in widest), key=lambda u: u.order)
+        return min((mend for mend in widest if mend.unit is unit), key=lambda mend: mend.rank)
+
+    def _mends(self, attempt: Attempt, unit: Unit) -> list[Mend]:
+        mends: list[Mend] = []
+        scope = self._scope(attempt, unit)
+        for edit in edits(unit.statement, scope):
+            if time.perf_counter() > self._deadline:
+                return mends
+            mend = self._tried(attempt, unit, edit)
+            if mend is not None:
+                mends.append(mend)
+        if unit.top is not None:
+            mends += self._replacements(attempt, unit)
+        return mends
+
+    def _tried(self, attempt: Attempt, unit: Unit, edit: Edit) -> Mend | None:
+        try:
+            changed = attempt.answer.with_statement(unit.number, edit.statement)
+        except (SyntaxError, ValueError, TypeError):
+            return None
+        gain = self._gain(attempt, changed, unit, None)
+        if not gain:
+            return None
+        after = self.attempt(changed, attempt.given)
+        gain = after.right - attempt.right
+        if not gain or attempt.right - after.right:
+            return None
+        return Mend(unit, edit, gain, after)
+
+    def _gain(self, attempt: Attempt, changed: Answer, unit: Unit, given: Any) -> frozenset[str]:
+        """What a change makes right at the first point; nothing where it makes something wrong."""
+        before = attempt.runs[0] if unit.top is not None else None
+        arguments = {} if before else {**self.arguments(0), **(attempt.given[0] if attempt.given else {})}
+        run = run_answer(
+            changed, arguments, start=unit.top or 0, before=before, given=given, stop_at_failure=before is not None
+        )
+        right = self.outcomes.right([run], self._truth)
+        return frozenset() if attempt.right - right else right - attempt.right
+
+    def _replacements(self, attempt: Attempt, unit: Unit) -> Iterator[Mend]:
+        """The unit's value exchanged for every truth that it could have been meant to be."""
+        statement = unit.statement
+        if unit.nested or not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+            return
+        if not isinstance(statement.targets[0], ast.Name | ast.Subscript | ast.Attribute):
+            return
+        found = columns(attempt.runs, unit.number)
+        claim = self.identity(attempt, unit).claim
+        new = ast.copy_location(ast.Assign(statement.targets, ast.Name(GIVEN, ast.Load())), statement)
+        changed = attempt.answer.with_statement(unit.number, ast.fix_missing_locations(new))
+        shape = np.shape(found[0][0]) if found else None
+        for quantity in self._truth.quantities:
+            if time.perf_counter() > self._deadline:
+                return
+            named = quantity.kind in ("gradient", "derivative", "forward") and quantity.label
+            if not named and (shape is None or quantity.values[0].shape != shape):
+                continue
+            gain = self._gain(attempt, changed, unit, quantity.values[0])
+            if not gain:
+                continue
+            runs = [
+                run_answer(changed, {}, start=unit.top or 0, before=run, given=value)
+                for run, value in zip(attempt.runs, quantity.values, strict=True)
+            ]
+            right = self.outcomes.right(runs, self._truth)
+            if attempt.right - right or not right - attempt.right:
+                continue
+            after = self._replaced(attempt, unit, quantity)
+            better = claim is not None and quantity.symbol == claim
+            mend = Mend(unit, None, right - attempt.right, after, quantity)
+            yield mend
+            if better:
+                return
+
+    def _replaced(self, attempt: Attempt, unit: Unit, quantity: Quantity) -> Attempt:
+        """The attempt with a unit's value given."""
+        name = f"{GIVEN}{unit.number}"
+        statement = unit.statement
+        assert isinstance(statement, ast.Assign)
+        new = ast.copy_location(ast.Assign(statement.targets, ast.Name(name, ast.Load())), statement)
+        answer = attempt.answer.with_statement(unit.number, ast.fix_missing_locations(new))
+        earlier = attempt.given or [{} for _ in quantity.values]
+        given = [{**known, name: value} for known, value in zip(earlier, quantity.values, strict=True)]
+        return self.attempt(answer, given)
+
+    def _scope(self, attempt: Attempt, unit: Unit) -> Scope:
+        derivatives = [f"{DERIVATIVE}{k}" for k in range(len(self._derivatives))]
+        final = next((f for f in self.outcomes.finals if f.is_update and _updates(f, unit)), None)
+        if unit.top is None:
+            assert unit.helper is not None
+            arguments = attempt.answer.helpers[unit.helper].args.args
+            names = [argument.arg for argument in arguments]
+            return Scope(names, (), {}, None, False)
+        namespace = attempt.runs[0].snapshots[unit.top][0]
+        variables = [
+            name
+            for name, value in namespace.items()
+            if not name.startswith("__")
+            and attempt.answer.globals.get(name) is not value
+            and isinstance(value, np.ndarray | np.generic | float | int)
+        ]
+        return Scope(
+            variables, derivatives, self._names, self._binding.rate or ("η" if final else None), final is not None
+        )
+
+
+def _is_part(identity: Identity) -> bool:
+    return identity.match is not None and identity.match.quantity.kind == "part"
+
+
+def transposed(value: Any) -> Any:
+    """The transpose of a matrix; of more axes, the last two exchanged."""
+    return np.swapaxes(value, -1, -2) if np.ndim(value) > 1 else value
+
+
+def _updates(final: Final, unit: Unit) -> bool:
+    place = f"self.{final.place}" if final.source == "attribute" else final.place
+    if final.source == "entry":
+        container, key = final.place
+        return any(name in (f"{container}[{key!r}]", f"{container}.{key}") for name in unit.names)
+    return place in unit.names
+
+
+def same_values(first: Sequence[Run], second: Sequence[Run], unit: Unit) -> bool:
+    """Whether a unit has the same values in the runs of two variants of an answer."""
+    a, b = columns(first, unit.number), columns(second, unit.number)
+    if a is None or b is None:
+        return a is None and b is None
+    for left, right in zip(a, b, strict=True):
+        x, y = as_arrays(left), as_arrays(right)
+        if x is None or y is None:
+            continue
+        if any(p.shape != q.shape for p, q in zip(x, y, strict=True)) or not agree(x, y):
+            return False
+    return True

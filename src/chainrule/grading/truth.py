@@ -1,0 +1,515 @@
+"""What is true of the reference: every quantity of its forward and backward pass, with values at random points.
+
+The quantities come from the record of the derivation, and so does what they are called: named values, the gradients
+with respect to them and to unnamed intermediates, derivatives of activations, and every part of these expressions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.calculus import COTANGENT, backward, operation_count
+from chainrule.derivation import Derivation, Notator, is_upstream, output_name, text_of
+from chainrule.grading.names import TARGETS
+from chainrule.ir import (
+    Apply,
+    ChainruleError,
+    DType,
+    Input,
+    Node,
+    Program,
+    concrete,
+    substitute,
+    topological_order,
+)
+from chainrule.primitives import (
+    Add,
+    Multiply,
+    Negate,
+    Partial,
+    Subtract,
+    Symbol,
+    evaluate_nodes,
+    index_bounds,
+    mean,
+    sum_,
+)
+
+Array: TypeAlias = NDArray[Any]
+Kind: TypeAlias = Literal["input", "forward", "derivative", "gradient", "part", "size"]
+Assumption: TypeAlias = Literal["any", "distribution", "indicator"]
+
+SIZES = ((3, 5, 7, 4, 6, 8, 9, 10), (5, 3, 4, 7, 8, 6, 10, 9))
+"""Distinct sizes, none of them 1 or 2, so that no axis and no factor is taken for another."""
+RATES = (0.3, 0.7, 0.45)
+TOLERANCE = 1e-6
+_LABEL_OPERATIONS = 12
+_REDUCTIONS = 400
+
+
+@dataclass(frozen=True)
+class Point:
+    """Values of the inputs and of every named quantity at one point, by name; `∂ O` is the gradient given by O."""
+
+    values: Mapping[str, Array]
+    sizes: Mapping[str, int]
+    rate: float
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity:
+    """Something true: what it is called, of what kind, of which named value, and its value at each point."""
+
+    label: str
+    kind: Kind
+    symbol: str | None
+    values: tuple[Array, ...]
+
+    @cached_property
+    def squeezed(self) -> tuple[int, ...]:
+        return tuple(d for d in self.values[0].shape if d != 1)
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a value is: `factor` times `quantity`, transposed or not. `text` says so."""
+
+    quantity: Quantity
+    factor: str = ""
+    transposed: bool = False
+
+    @property
+    def is_exact(self) -> bool:
+        return not self.factor and not self.transposed
+
+    @property
+    def text(self) -> str:
+        label = self.quantity.label
+        simple = all(c.isalnum() or c in "∂/′_()[]" for c in label)
+        if (self.factor or self.transposed) and not (simple and not (self.transposed and "/" in label)):
+            label = f"({label})"
+        if self.transposed:
+            label += "ᵀ"
+        joint = "" if self.factor in ("−", "") else " "
+        return f"{self.factor}{joint}{label}"
+
+
+class Truth:
+    """The quantities of one derivation at a few random points.
+
+    `assume` draws targets as they often are: rows that sum to 1, or zeros and ones.
+    """
+
+    def __init__(
+        self, derivation: Derivation, batch: str | None, assume: Assumption = "any", single: bool = False
+    ) -> None:
+        self.record = derivation.record
+        self.batch = batch
+        self._assume = assume
+        self._single = single
+        self._random = np.random.default_rng(7)
+        self.inputs = {node.name: node for node in self.record.program.inputs}
+        self.upstream = {output_name(node): node.name for node in self.record.program.inputs if is_upstream(node)}
+        self.stages = {stage.name: stage.symbol for stage in self.record.backward.stages}
+        self._notator = Notator(self.record)
+        self._expressions: dict[Node, tuple[str, Kind, str | None]] = {}
+        self._collect()
+        self._evaluate()
+
+    # What there is
+
+    def _collect(self) -> None:
+        record, found = self.record, self._expressions
+        for node in record.program.inputs:
+            if is_upstream(node):
+                found[node] = (self.gradient_label(output_name(node)), "gradient", output_name(node))
+            else:
+                found[node] = (node.name, "input", node.name)
+        for stage in record.backward.stages:
+            found[stage.symbol] = (stage.name, "forward", stage.name)
+        for stage, symbol in record.derivative_symbols.items():
+            found[symbol] = (text_of(self._notator.symbol(symbol)), "derivative", stage.operands[0].name)
+        for entry in record.backward.accumulations:
+            found[entry.cotangent] = (self.gradient_label(entry.symbol.name), "gradient", entry.symbol.name)
+        roots: list[Node] = [stage.expression for stage in record.backward.stages]
+        for entry in record.backward.accumulations:
+            roots += [contribution.adjoint for contribution in entry.contributions]
+            roots += [entry.chain] if entry.merged is None else [entry.chain, entry.merged]
+        roots += [record.write_out(entry.result) for entry in record.backward.accumulations]
+        for part in topological_order(roots):
+            if isinstance(part, Apply) and part not in found:
+                found[part] = (self._label(part), "part", None)
+        for reduction in self._reductions():
+            if reduction not in found:
+                found[reduction] = (self._label(reduction), "part", None)
+
+    def _reductions(self) -> list[Node]:
+        """Sums and means over one axis of gradients, and of their products with forward values."""
+        entries = [e.cotangent for e in self.record.backward.accumulations if e.symbol.name in self.stages]
+        entries += [n for n in self.record.program.inputs if is_upstream(n)]
+        forward = [n for n in (*self.record.program.inputs, *self.stages.values()) if not is_upstream(n)]
+        nodes: list[Node] = []
+        for cotangent in entries:
+            same = [value for value in forward if value.type == cotangent.type]
+            for node in (cotangent, *(Multiply()(cotangent, value) for value in same)):
+                nodes.append(node)
+                for axis in range(node.type.ndim):
+                    nodes += [sum_(node, axis), mean(node, axis)]
+        return nodes[:_REDUCTIONS]
+
+    def gradient_label(self, name: str) -> str:
+        """`∂L/∂name`."""
+        return text_of(Partial(Symbol(self.record.loss.name), Symbol(name)))
+
+    def _label(self, node: Node) -> str:
+        if operation_count(node) > _LABEL_OPERATIONS:
+            return ""
+        return text_of(self._notator.of(node))
+
+    def formula(self, symbol: str) -> str | None:
+        """What the derivation says that the gradient with respect to `symbol` is, as an expression."""
+        for step in self.record.steps:
+            if step.accumulation.symbol.name == symbol:
+                node = step.chain.right if step.merge is None else step.merge.right
+                return text_of(self._notator.of(node)) if operation_count(node) <= 3 * _LABEL_OPERATIONS else None
+        stage = next((s for s in self.record.backward.stages if s.name == symbol), None)
+        return None if stage is None else text_of(self._notator.of(stage.expression))
+
+    # Values
+
+    def _evaluate(self) -> None:
+        hidden, labels = self._unnamed_gradients()
+        points: list[Point] = []
+        columns: list[list[Array]] = []
+        names = self.record.program.dim_names
+        for number in range(len(RATES)):
+            sizes = dict(zip(names, _sizes(number % 2, len(names)), strict=True))
+            if self._single and self.batch is not None:
+                sizes[self.batch] = 1
+            try:
+                values = self._values(sizes)
+            except (ChainruleError, ValueError, IndexError):
+                sizes = dict(zip(names, _sizes(0, len(names)), strict=True))
+                values = self._values(sizes)
+            known = self._named(values)
+            points.append(Point(known, sizes, RATES[number]))
+            columns.append([values[node] for node in self._expressions] + self._hidden_values(hidden, values, sizes))
+        self.points = tuple(points)
+        described = [*self._expressions.values(), *((label, "gradient", None) for label in labels)]
+        self.quantities: list[Quantity] = []
+        for (label, kind, symbol), rows in zip(described, zip(*columns, strict=True), strict=True):
+            arrays = tuple(np.asarray(row, float) if np.asarray(row).dtype != bool else np.asarray(row) for row in rows)
+            self.quantities.append(Quantity(label, _kind(kind), symbol, arrays))
+        made = zip(self._expressions, self.quantities, strict=False)
+        self._symbols = {node: quantity for node, quantity in made if isinstance(node, Input)}
+        for name in names:
+            self.quantities.append(
+                Quantity(name, "size", None, tuple(np.asarray(float(p.sizes[name])) for p in points))
+            )
+        self._by_size: dict[int, list[Quantity]] = {}
+        for quantity in self.quantities:
+            self._by_size.setdefault(quantity.values[0].size, []).append(quantity)
+
+    def _bound(self, nodes: Sequence[Node], sizes: Mapping[str, int]) -> dict[Node, Node]:
+        order = topological_order(nodes)
+        inputs = tuple(dict.fromkeys(node for node in order if isinstance(node, Input)))
+        return dict(zip(order, Program(inputs, tuple(order)).bind(sizes, DType.FLOAT64).outputs, strict=True))
+
+    def _values(self, sizes: Mapping[str, int]) -> dict[Node, Array]:
+        """Every expression's value at a new random point; the points are moved where the forward pass is not finite."""
+        record = self.record
+        stages = record.backward.stages
+        roots = [*self._expressions, *(s.node for s in stages), *record.program.inputs]
+        roots += [entry.result for entry in record.backward.accumulations]
+        roots += [s.derivative.right for s in record.stages if s.derivative is not None]
+        bound = self._bound(roots, sizes)
+        bounds = dict(index_bounds([bound[stage.node] for stage in stages]).items())
+        values: dict[Node, Array] = {}
+        for spread in ("normal", "positive", "small"):
+            values = {bound[n]: self._draw(n, bound[n], spread, bounds) for n in record.program.inputs}
+            found = evaluate_nodes([bound[s.node] for s in stages], values)
+            for stage in stages:
+                values[bound[stage.symbol]] = found[bound[stage.node]]
+            if all(np.all(np.isfinite(value)) for value in values.values()):
+                break
+        for described in record.stages:
+            if described.derivative is not None and described.derivative_symbol is not None:
+                right = bound[described.derivative.right]
+                values[bound[described.derivative_symbol]] = evaluate_nodes([right], values)[right]
+        for entry in record.backward.accumulations:
+            result = bound[entry.result]
+            values[bound[entry.cotangent]] = evaluate_nodes([result], values)[result]
+        known = evaluate_nodes([bound[node] for node in self._expressions], values)
+        return {node: known[bound[node]] for node in self._expressions}
+
+    def _draw(self, node: Input, bound: Node, spread: str, bounds: Mapping[Input, Any]) -> Array:
+        shape, dtype = bound.type.concrete_shape, bound.type.dtype
+        if dtype is DType.BOOL:
+            return self._random.integers(0, 2, shape).astype(bool)
+        if dtype is DType.INT64:
+            limit = concrete(bounds[bound]) if isinstance(bound, Input) and bound in bounds else 4
+            return self._random.integers(0, limit, shape)
+        if self._assume != "any" and node.name.casefold() in {*TARGETS, "mask", "q", "p"} and shape:
+            if self._assume == "indicator":
+                drawn = self._random.integers(0, 2, shape).astype(float)
+                drawn.flat[0], drawn.flat[-1] = 1.0, 0.0
+                return drawn
+            weights = self._random.uniform(0.1, 1.0, shape)
+            return np.asarray(weights / weights.sum(-1, keepdims=True))
+        if spread == "normal":
+            return np.asarray(self._random.standard_normal(shape))
+        low, high = (0.2, 1.5) if spread == "positive" else (0.05, 0.95)
+        return np.asarray(self._random.uniform(low, high, shape))
+
+    def _named(self, values: Mapping[Node, Array]) -> dict[str, Array]:
+        named: dict[str, Array] = {}
+        for node in (*self.record.program.inputs, *self.stages.values()):
+            named[node.name] = values[node]
+        return named
+
+    # Gradients with respect to intermediates that have no name
+
+    def _unnamed_gradients(self) -> tuple[list[tuple[Node, Node]], list[str]]:
+        """Cotangents of unnamed nodes, each with its expression over earlier ones, and what to call them."""
+        program = self.record.program
+        symbols: dict[Node, Node] = {stage.node: stage.symbol for stage in self.record.backward.stages}
+        unnamed = [n for n in program.nodes if isinstance(n, Apply) and n not in symbols and n.type.dtype.is_float]
+        names = {**{stage.node: stage.name for stage in self.record.backward.stages}}
+        names.update({node: f"unnamed {k}" for k, node in enumerate(unnamed)})
+        found = backward(Program(program.inputs, program.outputs, names), self.record.backward.wrt)
+        by_name = {f"unnamed {k}": node for k, node in enumerate(unnamed)}
+        self._all_stages = found.stages
+        labels: list[str] = []
+        steps: list[tuple[Node, Node]] = []
+        for entry in found.accumulations:
+            steps.append((entry.cotangent, entry.result))
+            node = by_name.get(entry.symbol.name)
+            if node is not None:
+                (shown,) = substitute([node], {key: value for key, value in symbols.items() if key is not node})
+                simple = operation_count(shown) <= _LABEL_OPERATIONS
+                loss = Symbol(self.record.loss.name)
+                labels.append(text_of(Partial(loss, self._notator.of(shown))) if simple else "")
+        return steps, labels
+
+    def _hidden_values(
+        self, steps: Sequence[tuple[Node, Node]], values: Mapping[Node, Array], sizes: Mapping[str, int]
+    ) -> list[Array]:
+        nodes = [node for step in steps for node in step]
+        nodes += [stage.symbol for stage in self._all_stages] + [stage.node for stage in self._all_stages]
+        bound = self._bound(nodes, sizes)
+        known = {bound[node]: values[node] for node in self.record.program.inputs if node in bound}
+        forward = evaluate_nodes([bound[stage.node] for stage in self._all_stages], known)
+        known.update({bound[stage.symbol]: forward[bound[stage.node]] for stage in self._all_stages})
+        results = []
+        for cotangent, result in steps:
+            known[bound[cotangent]] = evaluate_nodes([bound[result]], known)[bound[result]]
+            if isinstance(cotangent, Input) and cotangent.name.startswith(COTANGENT + "unnamed "):
+                results.append(known[bound[cotangent]])
+        return results
+
+    # Questions
+
+    def gradient(self, name: str) -> Quantity | None:
+        """The gradient with respect to the input or named value `name`."""
+        return next((q for q in self.quantities if q.kind == "gradient" and q.symbol == name), None)
+
+    def derivatives(self) -> list[Quantity]:
+        """σ′(z) of every activation."""
+        return [q for q in self.quantities if q.kind == "derivative"]
+
+    def without_terms(self, symbol: str) -> list[tuple[str, list[Array]]]:
+        """What the gradient by `symbol` would be with one term of a sum left out, and what that term is called."""
+        entry = next((e for e in self.record.backward.accumulations if e.symbol.name == symbol), None)
+        if entry is None:
+            return []
+        roots = [contribution.adjoint for contribution in entry.contributions] if len(entry.contributions) == 1 else []
+        roots += [entry.chain, entry.result, self.record.write_out(entry.result)]
+        variants: dict[Node, Node] = {}
+        for root in dict.fromkeys(roots):
+            for part in topological_order([root]):
+                if isinstance(part, Apply) and isinstance(part.primitive, Add | Subtract):
+                    left, right = part.operands
+                    kept = right if isinstance(part.primitive, Add) else Negate()(right)
+                    variants.setdefault(substitute([root], {part: left})[0], right)
+                    variants.setdefault(substitute([root], {part: kept})[0], left)
+        values = self._values_of(list(variants))
+        return [(self._label(term), found) for term, found in zip(variants.values(), values, strict=True)]
+
+    def _values_of(self, nodes: Sequence[Node]) -> list[list[Array]]:
+        """The values at each point of expressions over the symbols of the derivation."""
+        columns = []
+        for number, point in enumerate(self.points):
+            bound = self._bound([*nodes, *self._symbols], point.sizes)
+            known = {bound[symbol]: quantity.values[number] for symbol, quantity in self._symbols.items()}
+            found = evaluate_nodes([bound[node] for node in nodes], known)
+            columns.append([found[bound[node]] for node in nodes])
+        return [list(column) for column in zip(*columns, strict=True)]
+
+    def derivative_at_activation(self, symbol: str) -> list[Array] | None:
+        """σ′ of the activation that `symbol` goes into, taken at σ(z) instead of z, at each point."""
+        described = next(
+            (s for s in self.record.stages if s.derivative is not None and s.stage.operands[0].name == symbol), None
+        )
+        if described is None or described.derivative is None:
+            return None
+        stage, results = described.stage, []
+        (again,) = substitute([stage.expression], {stage.operands[0]: stage.symbol})
+        for point in self.points:
+            bound = self._bound([described.derivative.right, again, stage.symbol, stage.operands[0]], point.sizes)
+            output = point.values[stage.name]
+            second = evaluate_nodes([bound[again]], {bound[stage.symbol]: output})[bound[again]]
+            values = {bound[stage.symbol]: second, bound[stage.operands[0]]: output}
+            results.append(
+                evaluate_nodes([bound[described.derivative.right]], values)[bound[described.derivative.right]]
+            )
+        return results
+
+    def identify(self, values: Sequence[Any], claim: str | None = None, name: str = "") -> Match | None:
+        """What `values`, one at each point, are; of several things that they are, the one that the name claims."""
+        arrays = as_arrays(values)
+        if arrays is None:
+            return None
+        best: tuple[tuple[int, ...], Match] | None = None
+        for quantity in self._by_size.get(arrays[0].size, ()):
+            match = self._matched(arrays, quantity)
+            if match is None:
+                continue
+            order = {"gradient": 0, "derivative": 1, "forward": 2, "input": 2, "size": 2, "part": 3}[quantity.kind]
+            claimed = quantity.kind == "gradient" and quantity.symbol is not None and quantity.symbol == claim
+            own = quantity.kind in ("forward", "input") and quantity.symbol == name
+            rank = (
+                0 if own or claimed else 1,
+                _exactness(match),
+                0 if quantity.label else 1,
+                order,
+                len(quantity.label),
+            )
+            if best is None or rank < best[0]:
+                best = rank, match
+        return self._number(arrays) if best is None else best[1]
+
+    def _number(self, arrays: Sequence[Array]) -> Match | None:
+        """A number that the sizes alone determine."""
+        if any(array.size != 1 for array in arrays):
+            return None
+        label = self.factor([float(array.reshape(())) for array in arrays])
+        return None if label is None else Match(Quantity(label or "1", "size", None, tuple(arrays)))
+
+    def _matched(self, arrays: Sequence[Array], quantity: Quantity) -> Match | None:
+        if agree(arrays, quantity.values):
+            return Match(quantity)
+        if arrays[0].size == 1:
+            return None
+        if all(a.ndim == 2 and min(a.shape) > 1 for a in arrays) and agree([a.T for a in arrays], quantity.values):
+            return Match(quantity, transposed=True)
+        if quantity.kind in ("part", "size", "input"):
+            return None
+        ratios = constant_ratios(arrays, quantity.values)
+        factor = None if ratios is None else self.factor(ratios)
+        return None if factor is None else Match(quantity, factor)
+
+    def factor(self, ratios: Sequence[float]) -> str | None:
+        """What the number is called that is `ratios` at the points: `2`, `−`, `1/n`, `√d`, `η`; None for another."""
+        for sign, mark in ((1, ""), (-1, "−")):
+            for label, numbers in self._numbers():
+                if all(math.isclose(sign * r, x, rel_tol=1e-6) for r, x in zip(ratios, numbers, strict=True)):
+                    return mark if label == "1" and mark else mark + label
+        return None
+
+    def _numbers(self) -> list[tuple[str, list[float]]]:
+        count = len(self.points)
+        known = [(text, [value] * count) for text, value in CONSTANTS]
+        for name in self.points[0].sizes:
+            sizes = [float(point.sizes[name]) for point in self.points]
+            known += [(name, sizes), (f"1/{name}", [1 / s for s in sizes]), (f"2/{name}", [2 / s for s in sizes])]
+            known += [(f"½{name}", [s / 2 for s in sizes]), (f"1/(2{name})", [0.5 / s for s in sizes])]
+            known += [(f"√{name}", [s**0.5 for s in sizes]), (f"1/√{name}", [s**-0.5 for s in sizes])]
+        rates = [point.rate for point in self.points]
+        known += [("η", rates), ("1/η", [1 / r for r in rates])]
+        for name in self.points[0].sizes:
+            known.append((f"η/{name}", [p.rate / p.sizes[name] for p in self.points]))
+        return known
+
+
+CONSTANTS = (("1", 1.0), ("2", 2.0), ("½", 0.5), ("4", 4.0), ("¼", 0.25), ("3", 3.0), ("⅓", 1 / 3), ("1.5", 1.5))
+
+
+def _exactness(match: Match) -> int:
+    """How far a match is from being a named quantity itself; −∂L/∂a2 says more than the part y − a2 does."""
+    quantity = match.quantity
+    if not match.is_exact:
+        return 1 if match.factor == "−" and quantity.kind == "gradient" else 4
+    if quantity.kind == "gradient" and (quantity.symbol or "").casefold() in TARGETS:
+        return 3
+    return 2 if quantity.kind == "part" else 0
+
+
+def _kind(text: str) -> Kind:
+    for kind in ("input", "forward", "derivative", "gradient", "part", "size"):
+        if kind == text:
+            return kind
+    raise ValueError(text)
+
+
+def _sizes(which: int, count: int) -> list[int]:
+    return [*SIZES[which], *range(11, 11 + count)][:count]
+
+
+def as_arrays(values: Sequence[Any]) -> list[Array] | None:
+    """`values` as arrays of floats; None where one of them is no array of numbers, or not finite."""
+    arrays = []
+    for value in values:
+        if isinstance(value, np.ndarray | np.generic | int | float) and np.asarray(value).dtype.kind in "fiub":
+            arrays.append(np.asarray(value, float))
+        else:
+            return None
+    return arrays
+
+
+def agree(found: Sequence[Array], true: Sequence[Array]) -> bool:
+    """Whether the values are equal at every point; axes of size 1 more or less do not matter."""
+    return all(equal(a, b) for a, b in zip(found, true, strict=True))
+
+
+def equal(found: Array, true: Array) -> bool:
+    """Whether two values are equal, relative to the largest entry; an axis of size 1 more or less does not matter."""
+    if found.shape != true.shape:
+        if found.ndim == true.ndim:
+            return False
+        if tuple(d for d in found.shape if d != 1) != tuple(d for d in true.shape if d != 1):
+            return False
+        found = found.reshape(true.shape)
+    if not np.all(np.isfinite(found)):
+        return False
+    if not found.size:
+        return True
+    scale = max(float(np.max(np.abs(true))), 1e-9)
+    return float(np.max(np.abs(found - true))) <= TOLERANCE * scale
+
+
+def constant_ratios(found: Sequence[Array], true: Sequence[Array]) -> list[float] | None:
+    """The numbers c with `found = c · true` at each point; None where there are none."""
+    ratios = []
+    for a, b in zip(found, true, strict=True):
+        if a.size != b.size or (a.shape != b.shape and a.ndim == b.ndim) or not np.all(np.isfinite(a)):
+            return None
+        square = float(np.sum(b * b))
+        if square == 0 or (a.shape != b.shape and a.squeeze().shape != b.squeeze().shape):
+            return None
+        ratio = float(np.sum(a.reshape(b.shape) * b)) / square
+        if ratio == 0 or not equal(a.reshape(b.shape), ratio * b):
+            return None
+        ratios.append(ratio)
+    return ratios
+
+
+def renamed(quantity: Quantity, label: str) -> Quantity:
+    """`quantity` under another name."""
+    return replace(quantity, label=label)

@@ -1,0 +1,189 @@
+"""What a grade says, in English and Chinese; `{name}` marks where something goes."""
+
+from __future__ import annotations
+
+from chainrule.derivation import Language
+from chainrule.grading.diagnosis import Diagnosis
+
+_SENTENCES: dict[str, tuple[str, str]] = {
+    "is": ("{name} is {meaning}.", "{name} 就是 {meaning}。"),
+    "as forward": ("{name} is as in the forward pass.", "{name} 与前向传播一致。"),
+    "is that": ("This is {meaning}.", "这就是 {meaning}。"),
+    "consequence": (
+        "Wrong only because of line {line}; nothing else is the matter here.",
+        "只因第 {line} 行有误而出错；这一行本身没有问题。",
+    ),
+    "also": ("Wrong by itself as well:", "这一行本身也有错："),
+    "right": (
+        "Right: the answer agrees with {against} in {names}.",
+        "正确：与 {against} 的 {names} 一致。",
+    ),
+    "wrong": ("Wrong: the first mistake is in line {line}.", "有误：第一处错误在第 {line} 行。"),
+    "gradients wrong": ("Wrong: {names}.", "错误：{names}。"),
+    "gradients right": ("Right: {names}.", "正确：{names}。"),
+    "gradients missing": ("Missing: {names}.", "缺少：{names}。"),
+    "everywhere": (
+        "Every gradient is {factor} times what it should be: the loss that was differentiated is another by this "
+        "factor (½ or not, sum or mean).",
+        "所有梯度都是正确值的 {factor} 倍：所微分的损失与题目相差这个系数（有无 ½，求和还是求平均）。",
+    ),
+    "every direction": (
+        "Every update goes uphill: gradient descent subtracts the gradient; it adds where the error is y − a.",
+        "所有更新都沿着损失上升的方向：梯度下降应减去梯度；若误差写成 y − a，则应加上。",
+    ),
+    "distribution": (
+        "This holds where the targets of each sample sum to 1, as one-hot rows do.",
+        "前提是每个样本的目标之和为 1（例如独热编码）。",
+    ),
+    "indicator": ("This holds where the targets are 0 or 1.", "前提是目标取值为 0 或 1。"),
+    "unexplained": (
+        "No single change of a line explains this.",
+        "没有哪一行的单独改动能解释这个错误。",
+    ),
+    # mistakes
+    "transposed": ("A transpose is missing or too many.", "转置有误（少了或多了一次转置）。"),
+    "transposed from": ("Transposed: {before} stands where {after} belongs.", "转置有误：{before} 应为 {after}。"),
+    "order": ("The factors of the matrix product are in the wrong order.", "矩阵乘积中因子的次序有误。"),
+    "order from": (
+        "The factors of the matrix product are in the wrong order: {before} should be {after}.",
+        "矩阵乘积中因子的次序有误：{before} 应为 {after}。",
+    ),
+    "missing sum": ("A sum is missing.", "缺少求和。"),
+    "missing sum over": (
+        "The sum over axis {after} (the {after axis} entries there) is missing: what was repeated in the forward pass "
+        "adds up in the backward pass.",
+        "缺少对第 {after} 轴（长度 {after axis}）的求和：前向中重复使用的量，反向时要把各份贡献相加。",
+    ),
+    "missing sum all": ("The sum over all entries is missing.", "缺少对全部元素的求和。"),
+    "missing sum batch": (
+        "The sum over the batch (axis {after}, of size {after axis}) is missing: every sample contributes to this "
+        "gradient.",
+        "缺少对批量的求和（第 {after} 轴，长度 {after axis}）：每个样本都对这个梯度有贡献。",
+    ),
+    "extra sum": ("There is a sum too many: {before}.", "多了一次求和：{before}。"),
+    "axis": (
+        "The sum runs over the wrong axis: {before}, where {after} belongs.",
+        "求和的轴不对：写的是 {before}，应为 {after}。",
+    ),
+    "axis named": (
+        "The wrong axis: {before} (of size {before axis}), where {after} (of size {after axis}) belongs.",
+        "轴不对：写的是 {before}（长度 {before axis}），应为 {after}（长度 {after axis}）。",
+    ),
+    "factor": ("A factor is wrong.", "系数有误。"),
+    "factor of": (
+        "A factor is wrong: the value is {factor} times what it should be.",
+        "系数有误：所得的值是正确值的 {factor} 倍。",
+    ),
+    "factor from": ("A factor is wrong: {before} should be {after}.", "系数有误：{before} 应为 {after}。"),
+    "factor on": (
+        "A factor is wrong: {before} should be multiplied by {after}.",
+        "系数有误：{before} 应乘以 {after}。",
+    ),
+    "sign": ("The sign is wrong (a factor −1).", "符号有误（相差因子 −1）。"),
+    "sign from": ("The sign is wrong: {before} should be {after}.", "符号有误：{before} 应为 {after}。"),
+    "sign of": ("The sign is wrong in {before}.", "{before} 中的符号有误。"),
+    "elementwise": (
+        "Element by element where a matrix product belongs: {before}.",
+        "此处应为矩阵乘积，而写成了逐元素相乘：{before}。",
+    ),
+    "matrix product": (
+        "A matrix product where an element-by-element product belongs: {before}.",
+        "此处应为逐元素相乘，而写成了矩阵乘积：{before}。",
+    ),
+    "missing derivative": (
+        "The derivative of the activation, {right}, is missing.",
+        "缺少激活函数的导数 {right}。",
+    ),
+    "extra derivative": (
+        "The derivative of the activation, {right}, is there once too often.",
+        "激活函数的导数 {right} 多乘了一次。",
+    ),
+    "derivative": (
+        "The derivative of the activation is wrong; {right} belongs there.",
+        "激活函数的导数有误；此处应为 {right}。",
+    ),
+    "derivative at": (
+        "The derivative of the activation is taken at {at}; it belongs at {instead}.",
+        "激活函数的导数在 {at} 处取值；应在 {instead} 处取值。",
+    ),
+    "operand": ("The wrong operand: {before}, where {after} belongs.", "运算对象有误：{before} 应为 {after}。"),
+    "missing operand": ("The factor {after} is missing.", "缺少因子 {after}。"),
+    "extra operand": ("The factor {before} does not belong here.", "多了因子 {before}。"),
+    "missing term": ("A term is missing: {after}.", "缺少一项：{after}。"),
+    "missing term added": (
+        "The value is overwritten where it should be added to (+=).",
+        "此处应累加（+=），而写成了覆盖。",
+    ),
+    "extra term": ("The term {before} does not belong here.", "多了一项 {before}。"),
+    "power": ("The power is wrong: {before} should be {after}.", "幂次有误：{before} 应为 {after}。"),
+    "shape": ("The shape is wrong.", "形状有误。"),
+    "shape is": ("The shape is wrong: {found}, where {needed} belongs.", "形状有误：得到 {found}，应为 {needed}。"),
+    "direction": (
+        "The update goes in the wrong direction: {before} should be {after}.",
+        "更新方向有误：{before} 应为 {after}。",
+    ),
+    "rate": ("The learning rate is missing or too often there.", "学习率缺失或多乘了一次。"),
+    "rate missing": ("The learning rate is missing.", "缺少学习率。"),
+    "other": ("This is not what it should be.", "结果与应有的值不符。"),
+    "fails": ("{problem}.", "{problem}。"),
+    "needed": ("{name} should be {needed}.", "{name} 应为 {needed}。"),
+    "needed formula": ("{name} should be {needed} = {formula}.", "{name} 应为 {needed} = {formula}。"),
+    "that needed": ("It should be {needed}.", "应为 {needed}。"),
+    "that needed formula": ("It should be {needed} = {formula}.", "应为 {needed} = {formula}。"),
+    "code": ("It would be right as: {code}", "改为如下写法即正确：{code}"),
+    "single": (
+        "For one sample it is right; for a batch it is not.",
+        "对单个样本是对的，对一批样本则不对。",
+    ),
+}
+
+
+def say(language: Language, key: str, **values: str) -> str:
+    """The sentence `key` in `language`, with `values` in the places of its marks."""
+    return _SENTENCES[key][0 if language == "en" else 1].format(**values)
+
+
+def diagnosis_text(language: Language, name: str, diagnosis: Diagnosis) -> list[str]:
+    """What is said of a wrong line."""
+    values = dict(diagnosis.values)
+    said = [say(language, _key(diagnosis), **values)]
+    if "problem" in values:
+        said.insert(0, say(language, "fails", problem=values["problem"].rstrip(".")))
+    if diagnosis.needed:
+        key = ("" if name else "that ") + "needed" + (" formula" if diagnosis.formula else "")
+        said.append(say(language, key, name=name, needed=diagnosis.needed, formula=diagnosis.formula))
+    if diagnosis.code:
+        said.append(say(language, "code", code=diagnosis.code))
+    if diagnosis.single:
+        said.append(say(language, "single"))
+    return said
+
+
+def _key(diagnosis: Diagnosis) -> str:
+    """The most exact sentence for which everything is known."""
+    kind, values = diagnosis.kind, diagnosis.values
+    before, after = values.get("before", ""), values.get("after", "")
+    if kind in ("transposed", "order", "sign") and before and after and after not in ("−",):
+        return f"{kind} from"
+    if kind == "sign" and before:
+        return "sign of"
+    if kind == "missing sum":
+        if after == "None":
+            return "missing sum all"
+        axis = values.get("after axis", "")
+        return (
+            "missing sum" if not axis else ("missing sum batch" if values.get("batch") == axis else "missing sum over")
+        )
+    if kind == "axis" and values.get("before axis") and values.get("after axis"):
+        return "axis named"
+    if kind == "factor":
+        if values.get("factor"):
+            return "factor of"
+        return "factor from" if before and after else "factor"
+    if kind == "derivative" and "at" in values:
+        return "derivative at"
+    if kind == "missing term" and after == "+=":
+        return "missing term added"
+    if kind == "shape" and "found" in values:
+        return "shape is"
+    return kind
