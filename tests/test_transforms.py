@@ -20,6 +20,12 @@ PARAMETERS = {"W": RANDOM.standard_normal((3, 2)), "b": np.array([0.1, -0.2])}
 X = RANDOM.standard_normal((4, 3))
 
 
+def test_the_extreme_element_is_found_where_arithmetic_is_rewritten() -> None:
+    for seed in range(50):  # (1/3)·x need not equal x/3, of which the maximum was taken
+        x = np.random.default_rng(seed).normal(size=5)
+        np.testing.assert_allclose(cr.grad(lambda x: np.max(x / 3))(x), (x == x.max()) / 3)
+
+
 def test_gradient_has_the_structure_of_the_argument() -> None:
     value, gradient = cr.value_and_grad(loss)(PARAMETERS, X)
     assert value == loss(PARAMETERS, X)

@@ -133,6 +133,53 @@ def test_one_json_object(run: Run, model: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("formula", "options", "gradient"),
+    [
+        ("x'*A*x", [], "│ ∂L/∂A = x xᵀ"),
+        ("norm(A@x-b)^2", ["--wrt", "x"], "│ ∂L/∂x = 2 Aᵀ (A x − b)"),
+        ("log(sum(exp(x)))", [], "│ ∂L/∂x = softmax(x)"),
+        ("tr(A@X@B)", ["--wrt", "X", "--shape", "A: n m, X: m k, B: k n"], "│ ∂L/∂X = Aᵀ Bᵀ"),
+        ("x' * inv(A) * x", ["--wrt", "A"], "│ ∂L/∂A = −A⁻ᵀ x xᵀ A⁻ᵀ"),
+        ("logdet(X)", [], "│ ∂L/∂X = X⁻ᵀ"),
+        ("mean((sigmoid(X @ w + b) - y)**2)", ["--wrt", "w,b", "--shape", "X: n d, w: d, b: , y: n"], "│ ∂L/∂w = "),
+    ],
+)
+def test_formulas(run: Run, formula: str, options: list[str], gradient: str) -> None:
+    result = run("derive", formula, *options)
+    assert result.exit_code == 0, result.output
+    assert gradient in result.stdout
+    assert "Verified" in result.stdout
+
+
+def test_a_mistake_in_a_formula_is_shown_in_its_place(run: Run) -> None:
+    result = run("derive", "1 + sigmod(x)")
+    assert result.exit_code == 2
+    assert result.stderr == "error: there is no function sigmod; did you mean sigmoid?\n  1 + sigmod(x)\n      ^^^^^^\n"
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("modle.py:loss", "modle.py does not exist"),
+        ("folder/model:loss", "folder/model does not exist"),
+        ("modle.py", "names no function"),
+        ("my model.py:loss", "my model.py does not exist"),
+        ("loss", "'loss' is a single name; give FILE.py:FUNC"),
+        ("attention", "the gallery has it as gallery:attention"),
+        ("", "the formula is empty"),
+        ("X[:,0]", "elements cannot be picked"),
+        ("sum(x): n", "a colon has no meaning in a formula"),
+        ("gallery:atention", "did you mean"),
+    ],
+)
+def test_files_formulas_and_the_gallery_are_told_apart(run: Run, text: str, words: str) -> None:
+    result = run("derive", text)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["model.py"], "as in model.py:loss"),

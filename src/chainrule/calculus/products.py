@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chainrule.calculus.rules import applied, rule
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, parse_shape
-from chainrule.primitives import Broadcast, Contract, Multiply, Permute, Sum
+from chainrule.primitives import Add, Broadcast, Contract, Multiply, Permute, Sum
 
 
 def _x(shape: str = "n m") -> Node:
@@ -65,6 +65,51 @@ def _product_with_ones(node: Apply) -> Node | None:
                 result = Broadcast(node.type.shape, axes)(result)
             return Multiply()(Const(operand.value, node.type), result)
     return None
+
+
+@rule("A x + Aᵀ x → (A + Aᵀ) x", Add, examples=lambda: [
+    Add()(
+        Contract(((0, 1), (1,)), (0,))(_x("n n"), _y("n")), Contract(((0, 1), (0,)), (1,))(_x("n n"), _y("n"))
+    ),
+    Add()(
+        Contract(((0, 1), (0, 2)), (1, 2))(_x("n n"), _y("n k")),
+        Contract(((0, 1), (1, 2)), (0, 2))(_x("n n"), _y("n k")),
+    ),
+])  # fmt: skip
+def _product_and_transposed(node: Apply) -> Node | None:
+    left, right = node.operands
+    joined = _joined(left, right)
+    if joined is not None:
+        return joined
+    total = applied(left, Add)
+    if total is not None:  # the terms of a longer sum
+        for term, rest in (total.operands, total.operands[::-1]):
+            joined = _joined(term, right)
+            if joined is not None:
+                return Add()(joined, rest)
+    return None
+
+
+def _joined(left: Node, right: Node) -> Node | None:
+    """`(A + Aᵀ) x` for the two terms of A x + Aᵀ x."""
+    first, second = applied(left, Contract), applied(right, Contract)
+    if first is None or second is None or first.operands != second.operands or len(first.operands) != 2:
+        return None
+    for k, matrix in enumerate(first.operands):
+        if matrix.type.ndim != 2 or matrix.type.shape[0] != matrix.type.shape[1]:
+            continue
+        inputs = second.primitive.inputs
+        turned = Contract((*inputs[:k], inputs[k][::-1], *inputs[k + 1 :]), second.primitive.output)
+        if turned == first.primitive:
+            plain = first if _reads_plain(first.primitive.inputs[k], first.primitive.output) else second
+            total = Add()(matrix, Permute((1, 0))(matrix))
+            return Apply(plain.primitive, (*plain.operands[:k], total, *plain.operands[k + 1 :]))
+    return None
+
+
+def _reads_plain(labels: tuple[int, ...], output: tuple[int, ...]) -> bool:
+    """Whether a matrix of these labels is written without a transpose: its rows stay first, or its columns last."""
+    return bool(output) and (output[0] == labels[0] or (len(output) > 1 and output[-1] == labels[1]))
 
 
 @rule("product with a number", Contract, examples=lambda: [

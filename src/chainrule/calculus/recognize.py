@@ -1,4 +1,4 @@
-"""Functions written out by hand, recognised: 1/(1 + e⁻ˣ) is σ(x), e^z over its sum is softmax, max(x, 0) is relu.
+"""Functions written out by hand, recognised: 1/(1 + e⁻ˣ) is σ(x), e^z over its sum is softmax, …
 
 They are entries of the table of rules like any other; `recognize` applies these alone, to a forward pass. The named
 function has the same value, does not overflow, and has the derivative that a reader knows.
@@ -14,6 +14,9 @@ from chainrule.primitives import (
     Broadcast,
     Divide,
     Exp,
+    Log,
+    Log1p,
+    LogSumExp,
     Max,
     Maximum,
     Negate,
@@ -21,6 +24,7 @@ from chainrule.primitives import (
     Reshape,
     Sigmoid,
     Softmax,
+    Softplus,
     Subtract,
     Sum,
 )
@@ -85,6 +89,32 @@ def _shifted_softmax(node: Apply) -> Node | None:
     return Softmax(node.primitive.axes)(difference.operands[0])
 
 
+@rule("ln Σ eˣ → logsumexp(x)", Log, examples=lambda: [
+    Log()(Sum((0, 1))(Exp()(_x()))),
+    Log()(Sum((1,))(Exp()(_x()))),
+])  # fmt: skip
+def _logsumexp(node: Apply) -> Node | None:
+    total = applied(node.operands[0], Sum)
+    exponential = None if total is None else applied(total.operands[0], Exp)
+    return None if total is None or exponential is None else LogSumExp(total.primitive.axes)(exponential.operands[0])
+
+
+@rule("ln(1 + eˣ) → softplus(x)", Log, Log1p, examples=lambda: [
+    Log()(Add()(_one(), Exp()(_x()))),
+    Log()(Add()(Exp()(_x()), _one())),
+    Log1p()(Exp()(_x())),
+])  # fmt: skip
+def _softplus(node: Apply) -> Node | None:
+    (operand,) = node.operands
+    if isinstance(node.primitive, Log):
+        total = applied(operand, Add)
+        if total is None or not any(is_filled(part, 1) for part in total.operands):
+            return None
+        operand = total.operands[1 if is_filled(total.operands[0], 1) else 0]
+    exponential = applied(operand, Exp)
+    return None if exponential is None else Softplus()(exponential.operands[0])
+
+
 @rule("max(x, 0) → relu(x)", Maximum, examples=lambda: [
     Maximum()(_x(), Const(0, _x().type)),
     Maximum()(Const(0, _x().type), _x()),
@@ -116,7 +146,7 @@ def _repeated_axes(node: Apply) -> tuple[int, ...]:
 
 def recognize(program: Program) -> tuple[Program, tuple[Rewrite, ...]]:
     """`program` with functions written by hand replaced by the named ones, and the rewrites that did it."""
-    simplifier = Simplifier(_RECOGNITIONS)
+    simplifier = Simplifier(_RECOGNITIONS, comparisons=True)
     outputs = tuple(simplifier(output) for output in program.outputs)
     alive = set(topological_order(outputs))
     names: dict[Node, str] = {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from chainrule.calculus.collect import operation_count
 from chainrule.calculus.rules import RULES, Rule
 from chainrule.ir import Apply, Node, ProgramError, topological_order
+from chainrule.primitives import Compare
 
 DEPTH_LIMIT = 100
 """How often one place is rewritten at most; every intermediate result is true, so stopping early loses only brevity."""
@@ -23,10 +24,15 @@ class Rewrite:
 
 
 class Simplifier:
-    """Simplifies expressions, sharing what it has done; `rewrites` lists the applications in order."""
+    """Simplifies expressions, sharing what it has done; `rewrites` lists the applications in order.
 
-    def __init__(self, rules: Sequence[Rule] = RULES) -> None:
+    What is compared stays as it is unless `comparisons` is set: that x/3 equals its maximum is no longer so of
+    (1/3)·x in floating point, and a derivative that asks for it would be lost.
+    """
+
+    def __init__(self, rules: Sequence[Rule] = RULES, comparisons: bool = False) -> None:
         self.rewrites: list[Rewrite] = []
+        self._comparisons = comparisons
         self._depth = 0
         self._done: dict[Node, Node] = {}
         self._rules: dict[type, list[Rule]] = {}
@@ -38,7 +44,7 @@ class Simplifier:
         for part in topological_order([node], stop=self._done):
             if part in self._done:
                 continue
-            if isinstance(part, Apply):
+            if isinstance(part, Apply) and (self._comparisons or not isinstance(part.primitive, Compare)):
                 operands = tuple(self._done[operand] for operand in part.operands)
                 self._done[part] = self._rewrite(Apply(part.primitive, operands))
             else:

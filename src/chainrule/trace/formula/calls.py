@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from chainrule.ir import Dim, named_dim
 from chainrule.trace.formula.errors import Span, nearest, shown
 from chainrule.trace.formula.parser import Formula
 from chainrule.trace.formula.syntax import WORDS, Call, Name, Number, Option, Syntax, Unary
@@ -20,6 +22,7 @@ _ORDERS: dict[str, Option] = {
     "1": 1,
     "2": 2,
 }
+LARGEST_SIZE = 10_000
 _WHOLE = ("ddof",)
 _REAL = ("eps", "alpha", "negative_slope")
 
@@ -30,7 +33,7 @@ class Application:
 
     function: Function
     arrays: tuple[Syntax, ...]
-    options: dict[str, Option]
+    options: dict[str, Any]
 
 
 def read_call(formula: Formula, call: Call) -> Application:
@@ -39,6 +42,8 @@ def read_call(formula: Formula, call: Call) -> Application:
     if name not in VOCABULARY:
         raise formula.error(f"{name} is not available here", call.mark)
     function = VOCABULARY[name]
+    if name in ("eye", "ones"):
+        return Application(function, (), {"sizes": _sizes(formula, call, function)})
     if name in ("max", "min") and len(call.arguments) == 2 and not call.options:
         return _larger_of_two(formula, call)
     arrays = call.arguments[: function.most]
@@ -63,6 +68,21 @@ def read_call(formula: Formula, call: Call) -> Application:
         raise formula.error(f"{name} takes {_count(function)}, not {len(arrays)}", call.span)
     options = {key: _checked(formula, name, key, value, span) for key, (value, span) in given.items()}
     return Application(function, arrays, options)
+
+
+def _sizes(formula: Formula, call: Call, function: Function) -> tuple[Dim, ...]:
+    """The sizes in `eye(n)` and `ones(n, 3)`."""
+    if call.options or not function.least <= len(call.arguments) <= function.most:
+        raise formula.error(f"{call.function} takes the names of sizes or numbers, as in {call.function}(n)", call.span)
+    sizes: list[Dim] = []
+    for argument in call.arguments:
+        if isinstance(argument, Name):
+            sizes.append(named_dim(argument.name))
+        elif isinstance(argument, Number) and argument.value == int(argument.value) and argument.value <= LARGEST_SIZE:
+            sizes.append(int(argument.value))
+        else:
+            raise formula.error("a size is the name of one, or a whole number", argument.span)
+    return tuple(sizes)
 
 
 def _count(function: Function) -> str:

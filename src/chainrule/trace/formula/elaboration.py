@@ -120,7 +120,7 @@ class _Elaboration:
     def _unary(self, node: Unary, x: Operand) -> Operand:
         if node.operator == "-":
             return -x if isinstance(x, float) else self._ufunc("negative", x)
-        if node.operator == "'":
+        if node.operator in ("'", ".T"):
             return permute(x) if isinstance(x, Node) and x.type.ndim > 1 else x
         if isinstance(x, Node) and x.type.ndim > 1:
             return VOCABULARY["inv"].build(x)

@@ -231,7 +231,7 @@ class _Parser:
         self._enter()
         exponent = self._signed()
         self._nesting -= 1
-        if isinstance(exponent, Unary) and exponent.operator == "'" and exponent_start.kind != "(":
+        if isinstance(exponent, Unary) and exponent.operator in ("'", ".T") and exponent_start.kind != "(":
             raise self._error("write (A^k)' for the transpose of a power", exponent.span)
         return self._binary(operator.kind, base, exponent, operator.span)
 
@@ -276,7 +276,7 @@ class _Parser:
         token = self._token
         if token.kind == "name" and token.text == "T":
             self._take()
-            return self._unary("'", operand, operand.span.to(token.span))
+            return self._unary(".T", operand, operand.span.to(token.span))
         if token.kind != "name":
             raise self._error("a point stands within a number, or in X.T", self._previous.span)
         if canonical_function(token.text) is not None:

@@ -6,8 +6,8 @@ Vectors have one axis and lie as columns; `'` turns a column into a row. `*` bet
 - a row and a column is the inner product, a column and a row the outer one; a row and a matrix, and a matrix and a
   column, are matrix products;
 - two columns, or two rows, is element by element, since it is no matrix product;
-- two matrices is whichever of the two products fits; where both fit, `.*` elsewhere in the formula says that `*` is
-  the matrix product, `@` that it is element by element, and without either the formula is refused.
+- two matrices is whichever of the two products fits; where both fit, `@` elsewhere in the formula says that `*` goes
+  element by element, `.*` or else `'` that it is the matrix product, and otherwise the formula is refused.
 
 `@` is NumPy's matrix product, `.*` always goes element by element and broadcasts as NumPy does, and so does `**`.
 """

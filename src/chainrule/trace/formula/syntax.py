@@ -35,7 +35,7 @@ class Name:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Unary:
-    """`-x`, a transpose `x'`, an inverse `A⁻¹`: `operator` is `-`, `'` or `inverse`."""
+    """`-x`, a transpose `x'`, an inverse `A⁻¹`: `operator` is `-`, `'`, `.T` or `inverse`."""
 
     operator: str
     operand: Syntax

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from chainrule.ir import DType
+from chainrule.ir import DType, SymbolicDim
 from chainrule.trace.formula.calls import Application, read_call
 from chainrule.trace.formula.errors import FormulaError, nearest, shown
 from chainrule.trace.formula.parser import Formula
@@ -57,9 +57,19 @@ class Subject:
                 continue
             if isinstance(node, Call):
                 self.applications[node] = read_call(self.formula, node)
+                self._check_sizes(node)
             stack.append((node, True))
             stack.extend((part, False) for part in reversed(self.operands(node)))
         return order
+
+    def _check_sizes(self, call: Call) -> None:
+        """Raise FormulaError where `eye(n)` names what is no size of a shape that was stated."""
+        for size, argument in zip(self.applications[call].options.get("sizes", ()), call.arguments, strict=False):
+            if isinstance(size, SymbolicDim) and not size.names <= self.sizes:
+                raise self.formula.error(
+                    f"{shown(str(size))} is not the size of anything; state the shapes that have it, as in A: n n",
+                    argument.span,
+                )
 
     def operands(self, node: Syntax) -> tuple[Syntax, ...]:
         """What a node calculates with; the options of a call are not among it."""
@@ -94,10 +104,15 @@ class Subject:
 
     @cached_property
     def style(self) -> str:
-        """`@` where the formula has this product, `.*` where it has an element-wise operator, "" with both or none."""
-        operators = {node.operator for node in self.order if isinstance(node, Binary)}
+        """`@` where the formula has this product, `.*` where it has an element-wise operator, "" with both.
+
+        A transpose written `'`, as on paper, counts as the latter where there is neither.
+        """
+        operators = {node.operator for node in self.order if isinstance(node, Binary | Unary)}
         has_at, has_dot = "@" in operators, not operators.isdisjoint((".*", "./", ".^"))
-        return "" if has_at == has_dot else "@" if has_at else ".*"
+        if has_at or has_dot:
+            return "" if has_at and has_dot else "@" if has_at else ".*"
+        return ".*" if "'" in operators else ""
 
     @cached_property
     def labels(self) -> dict[str, DType]:
@@ -176,7 +191,7 @@ class Typing:
         return self._unary(node, known[0])
 
     def _unary(self, node: Unary, kind: Kind) -> Kind:
-        if node.operator == "'":
+        if node.operator in ("'", ".T"):
             if kind.lone and not kind.rank:
                 raise MisfitError("a number has no transpose", node.span)
             return transpose(kind)

@@ -13,20 +13,21 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from chainrule import functions
-from chainrule.ir import DType, Node, Operand
-from chainrule.primitives import as_floats, cast, exp, logical_and, logical_not, logical_or, matmul, where
+from chainrule.ir import ArrayType, Const, Dim, DType, Node, Operand
+from chainrule.primitives import as_floats, cast, exp, identity, logical_and, logical_not, logical_or, matmul, where
 from chainrule.trace.arrangement import ARRANGEMENT
 from chainrule.trace.formula.errors import Span
 from chainrule.trace.formula.products import MisfitError, elementwise, outer, square, transpose
 from chainrule.trace.formula.products import matmul as matmul_kind
 from chainrule.trace.formula.sizes import Kind, Size, unify
 from chainrule.trace.formula.syntax import Option
+from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
 from chainrule.trace.literals import as_node
 from chainrule.trace.products import PRODUCTS
 from chainrule.trace.reductions import REDUCTIONS
 from chainrule.trace.ufuncs import UFUNCS
 
-Options: TypeAlias = Mapping[str, Option]
+Options: TypeAlias = Mapping[str, Any]
 Rule: TypeAlias = Callable[[Sequence[Kind], Options, Span], Kind]
 Build: TypeAlias = Callable[..., Node]
 
@@ -46,7 +47,7 @@ class Function:
 
 def call_numpy(function: Callable[..., Any], *args: Any, **options: Any) -> Node:
     """What a NumPy function builds."""
-    node: Node = {**REDUCTIONS, **PRODUCTS, **ARRANGEMENT}[function](*args, **options)
+    node: Node = {**REDUCTIONS, **PRODUCTS, **ARRANGEMENT, **LINEAR_ALGEBRA}[function](*args, **options)
     return node
 
 
@@ -141,6 +142,20 @@ def _diag(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
     return Kind(square(kind, "diag", span).sizes[:1], open=kind.open)
 
 
+def _solve(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    matrix, right = square(kinds[0], "solve", span), kinds[1]
+    return matmul_kind(matrix, right, span)
+
+
+def _eye(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    size = options["sizes"]
+    return Kind((size[0], size[0]))
+
+
+def _ones(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    return Kind(options["sizes"])
+
+
 def _dot(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
     a, b = (Kind(kind.sizes, False, kind.dtype, kind.open) if kind.rank == 1 else kind for kind in kinds)
     if not a.rank or not b.rank:
@@ -221,6 +236,19 @@ def _numpy(function: Callable[..., Any]) -> Build:
 def _built_norm(x: Operand, ord: Option = None, axis: Option = None, keepdims: bool = False) -> Node:
     order = {"inf": math.inf, 2: None, "fro": None}.get(ord, ord)
     return call_numpy(np.linalg.norm, as_node(x), ord=order, axis=axis, keepdims=keepdims)
+
+
+def _built_diag(x: Operand) -> Node:
+    node = _floats(x)
+    return call_numpy(np.diag, node) if node.type.ndim == 1 else call_numpy(np.diagonal, node)
+
+
+def _built_eye(sizes: tuple[Dim, ...]) -> Node:
+    return identity(sizes[0])
+
+
+def _built_ones(sizes: tuple[Dim, ...]) -> Node:
+    return Const(1.0, ArrayType(sizes))
 
 
 def _built_outer(x: Operand, y: Operand) -> Node:
@@ -306,6 +334,14 @@ VOCABULARY: dict[str, Function] = {
     "layer_norm": Function(1, 3, ("eps",), _along, _named(functions.layer_norm)),
     "rms_norm": Function(1, 2, ("eps",), _along, _named(functions.rms_norm)),
     "matmul": Function(2, 2, (), _matmul, lambda x, y: matmul(as_node(x), as_node(y))),
+    "tr": Function(1, 1, (), _square_to_number, _numpy(np.trace), Kind(())),
+    "det": Function(1, 1, (), _square_to_number, _numpy(np.linalg.det), Kind(())),
+    "logdet": Function(1, 1, (), _square_to_number, _named(functions.logdet), Kind(())),
+    "inv": Function(1, 1, (), _square_to_square, _numpy(np.linalg.inv)),
+    "solve": Function(2, 2, (), _solve, _numpy(np.linalg.solve)),
+    "diag": Function(1, 1, (), _diag, _built_diag),
+    "eye": Function(1, 1, (), _eye, _built_eye),
+    "ones": Function(1, 2, (), _ones, _built_ones),
     "dot": Function(2, 2, (), _dot, _numpy(np.dot)),
     "inner": Function(2, 2, (), _inner, _numpy(np.dot)),
     "outer": Function(2, 2, (), _outer, _built_outer),

@@ -15,25 +15,25 @@ GREEK = {
 CONSTANTS = {"π": math.pi, "e": math.e}
 
 FUNCTION_NAMES = (
-    "abs", "binary_cross_entropy", "clip", "cos", "cosh", "cross_entropy", "det", "diag", "dot", "elu", "erf", "exp",
-    "expm1", "gelu", "indicator", "inner", "inv", "layer_norm", "leaky_relu", "log", "log10", "log1p", "log2",
-    "log_sigmoid", "log_softmax", "logaddexp", "logdet", "logical_and", "logical_not", "logical_or", "logsumexp",
-    "matmul", "max", "maximum", "mean", "mean_squared_error", "min", "minimum", "multiply", "norm", "outer", "power",
-    "reciprocal", "relu", "rms_norm", "sigmoid", "sign", "silu", "sin", "sinh", "softmax", "softplus", "sqrt", "square",
-    "std", "sum", "tan", "tanh", "tr", "transpose", "var", "where",
+    "abs", "binary_cross_entropy", "clip", "cos", "cosh", "cross_entropy", "det", "diag", "dot", "elu", "erf",
+    "exp", "expm1", "eye", "gelu", "indicator", "inner", "inv", "layer_norm", "leaky_relu", "log", "log10", "log1p",
+    "log2", "log_sigmoid", "log_softmax", "logaddexp", "logdet", "logical_and", "logical_not", "logical_or",
+    "logsumexp", "matmul", "max", "maximum", "mean", "mean_squared_error", "min", "minimum", "multiply", "norm",
+    "ones", "outer", "power", "reciprocal", "relu", "rms_norm", "sigmoid", "sign", "silu", "sin", "sinh", "softmax",
+    "softplus", "solve", "sqrt", "square", "std", "sum", "tan", "tanh", "tr", "transpose", "var", "where",
 )  # fmt: skip
 
 _ALIASES = {
-    "ln": "log", "logistic": "sigmoid", "sigma": "sigmoid", "σ": "sigmoid", "trace": "tr", "inverse": "inv",
-    "swish": "silu", "absolute": "abs", "lse": "logsumexp", "log_sum_exp": "logsumexp", "hadamard": "multiply",
-    "amax": "max", "amin": "min", "average": "mean", "variance": "var", "logsoftmax": "log_softmax",
-    "logsigmoid": "log_sigmoid", "leakyrelu": "leaky_relu", "layernorm": "layer_norm", "rmsnorm": "rms_norm",
-    "mse": "mean_squared_error", "bce": "binary_cross_entropy", "crossentropy": "cross_entropy", "sgn": "sign",
-    "determinant": "det", "log_det": "logdet", "tg": "tan", "pow": "power", "heaviside": "indicator",
-    "vdot": "dot", "fabs": "abs", "less": "less", "negative": "negative",
+    "absolute": "abs", "amax": "max", "amin": "min", "average": "mean", "bce": "binary_cross_entropy",
+    "crossentropy": "cross_entropy", "determinant": "det", "diagonal": "diag", "fabs": "abs",
+    "hadamard": "multiply", "heaviside": "indicator", "identity": "eye", "inverse": "inv",
+    "layernorm": "layer_norm", "leakyrelu": "leaky_relu", "ln": "log", "log_det": "logdet",
+    "log_sum_exp": "logsumexp", "logistic": "sigmoid", "logsigmoid": "log_sigmoid", "logsoftmax": "log_softmax",
+    "lse": "logsumexp", "mse": "mean_squared_error", "pow": "power", "rmsnorm": "rms_norm", "sgn": "sign",
+    "sigma": "sigmoid", "swish": "silu", "tg": "tan", "trace": "tr", "variance": "var", "vdot": "dot",
+    "σ": "sigmoid",
 }  # fmt: skip
 _CANONICAL = {**{name: name for name in FUNCTION_NAMES}, **_ALIASES}
-_CANONICAL = {alias: name for alias, name in _CANONICAL.items() if name in FUNCTION_NAMES}
 
 
 def canonical_function(name: str) -> str | None:

@@ -1,0 +1,179 @@
+"""Every refusal is one sentence with carets under the place."""
+
+from __future__ import annotations
+
+import traceback
+
+import pytest
+
+import chainrule as cr
+
+
+def refusal(text: str, **shapes: str) -> cr.FormulaError:
+    with pytest.raises(cr.FormulaError) as caught:
+        cr.trace(text, **shapes)
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def marked(error: cr.FormulaError) -> str:
+    """The carets alone, under the line of the formula."""
+    line, carets = error.excerpt.split("\n")
+    return line[len(carets) - len(carets.lstrip()) : len(carets)]
+
+
+REFUSED: list[tuple[str, dict[str, str], str, str]] = [
+    # what is written, its shapes, words of the message, the place
+    ("1 + sigmod(x)", {}, "did you mean sigmoid", "sigmod"),
+    ("f(x)", {}, "f is not a function; write f * (…)", "f"),
+    ("x(y)", {}, "write x * (…)", "x"),
+    ("(x + 1)(y)", {}, "an operator is missing", "x + 1"),
+    ("2x", {}, "write 2 * x", "x"),
+    ("x y", {}, "write x * y", "y"),
+    ("x +", {}, "something is missing after +, where the formula ends", ""),
+    ("* x", {}, "something is missing, before *", "*"),
+    ("(x", {}, "not closed", "("),
+    ("sum(x", {}, "not closed", "("),
+    ("x)", {}, "closes nothing", ")"),
+    ("()", {}, "nothing in these parentheses", "()"),
+    ("|x", {}, "not closed", "|"),
+    ("x, y", {}, "comma", ","),
+    ("x = ", {}, "something is missing after =", ""),
+    ("= x", {}, "a name stands before =", "="),
+    ("sum(x) = 3", {}, "compare with ==", "="),
+    ("x + 3\ny", {}, "only the last line", "x + 3"),
+    ("z = x; z = y; z", {}, "z is given twice", "z"),
+    ("z = z + 1", {}, "used before it is given", "z"),
+    ("a = b; b = x; a", {}, "used before it is given", "b"),
+    ("x[0]", {}, "elements cannot be picked", "["),
+    ("x: n", {}, "shapes are given beside it", ":"),
+    ("x.sum()", {}, "write sum(…)", "sum"),
+    ("x.shape", {}, "no .shape in a formula", "shape"),
+    ("x; __import__('os')", {}, "no function __import__", "__import__"),
+    ("sum(x, axis=2)", {"x": "n"}, "has no axis 2; its axes are 0", "sum(x, axis=2)"),
+    ("sum(x, axis=0.5)", {"x": "n"}, "an axis is a whole number", "axis=0.5"),
+    ("sum(x, keepdims=3)", {"x": "n"}, "keepdims is true or false", "keepdims=3"),
+    ("sum(x, axes=0)", {"x": "n"}, "no option axes; it has axis, keepdims; did you mean axis?", "axes=0"),
+    ("sum(x, y, z, w)", {}, "sum takes one argument, not 4", "w"),
+    ("exp(x, 2)", {}, "exp takes one argument, not 2", "2"),
+    ("where(x > 0, x)", {}, "where takes three arguments, not 2", "where(x > 0, x)"),
+    ("max(x, 0)", {}, "maximum(x, 0) or max(x, axis=0)", "max(x, 0)"),
+    ("norm(x, 3)", {}, "no norm of order 3", "3"),
+    ("norm(A, 1)", {"A": "n m"}, "Frobenius", "norm(A, 1)"),
+    ("norm(b)", {"b": ""}, "write abs(x)", "norm(b)"),
+    ("tr(A)", {"A": "n m"}, "square matrix, not one of shape (n, m)", "tr(A)"),
+    ("inv(x)", {"x": "n"}, "square matrix, not a column (n,)", "inv(x)"),
+    ("eye(q) @ x", {"x": "n"}, "q is not the size of anything", "q"),
+    ("X @ w + b", {"X": "n d", "w": "k", "b": ""}, "the summed sizes d and k differ", "X @ w"),
+    ("X @ Y", {"X": "n d", "Y": "n d"}, "with the right side transposed", "X @ Y"),
+    ("b @ x", {"b": "", "x": "n"}, "write * to scale", "b @ x"),
+    ("x + y", {"x": "n", "y": "m"}, "in a sum: the sizes n and m differ", "x + y"),
+    ("x + y'", {"x": "n", "y": "n"}, "a column (n,) and a row (n,) do not fit in a sum", "x + y'"),
+    ("x @ y'", {"x": "n", "y": "n"}, "write outer(x, y)", "x @ y'"),
+    ("A * B", {"A": "n n", "B": "n n"}, "write @ for the matrix product, .* for", "A * B"),
+    ("A * B", {"A": "n m", "B": "k m"}, "with the right side transposed they fit", "A * B"),
+    ("A @ x + A * x", {"A": "n n", "x": "n"}, "write A @ x, or A .* x", "A * x"),
+    ("x * A", {"A": "n n", "x": "n"}, "write x' * A", "x * A"),
+    ("A^2", {"A": "n n"}, "write A @ A", "A^2"),
+    ("A^2'", {"A": "n m"}, "a number has no transpose", "'"),
+    ("0 < x < 1", {}, "logical_and(a < x, x < b)", "<"),
+    ("1 + 2", {}, "no variables", "1 + 2"),
+    ("1e999 * x", {}, "too large", "1e999"),
+    ("2^9999 * x", {}, "does not exist or is too large", "2^9999"),
+    ("x / (1 - 1)^-1", {}, "does not exist or is too large", "(1 - 1)^-1"),
+    ("cross_entropy(Z, y)", {"Z": "n k", "y": "n"}, "labels: n:int", "cross_entropy(Z, y)"),
+    ("W1*x + b", {"W1": "h d"}, "x may be", "x"),
+    ("x ? y", {}, "where(condition, a, b)", "?"),
+    ("x \\ y", {}, "inv(A) @ b", "\\"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "shapes", "words", "place"), REFUSED, ids=[entry[0] for entry in REFUSED])
+def test_a_refusal_says_what_and_where(text: str, shapes: dict[str, str], words: str, place: str) -> None:
+    error = refusal(text, **shapes)
+    assert words in str(error)
+    if place:
+        assert error.span is not None
+        assert text[error.span.start : error.span.end].strip("()") == place.strip("()") or place in text
+
+
+def test_the_carets_stand_under_the_place() -> None:
+    assert refusal("1 + sigmod(x)").excerpt == "1 + sigmod(x)\n    ^^^^^^"
+    assert refusal("x +").excerpt == "x +\n   ^"
+    assert refusal("a = x\nsum(a) + sin(").excerpt == "sum(a) + sin(\n             ^"
+
+
+def test_carets_count_columns_not_characters() -> None:
+    wide = refusal("数据 * sigmod(数据)")
+    assert wide.excerpt == "数据 * sigmod(数据)\n" + " " * 7 + "^^^^^^"
+    assert refusal("数据(x)").excerpt.split("\n")[1] == "^^^^"
+    assert refusal("x̂ + sigmod(x̂)").excerpt == "x̂ + sigmod(x̂)\n    ^^^^^^"
+    assert refusal("x\t+\tsigmod(x)").excerpt == "x + sigmod(x)\n    ^^^^^^"
+    assert refusal("（x）＋ sigmod(x)").excerpt.split("\n")[1] == " " * 8 + "^^^^^^"
+
+
+def test_nothing_that_moves_the_cursor_is_shown() -> None:
+    error = refusal("x + \x1b[2J\u202e\u200b\x00 sigmod(x)")
+    assert error.excerpt.isprintable() or error.excerpt.replace("\n", "").isprintable()
+    assert "\x1b" not in str(error) + error.excerpt
+    assert "\u202e" not in error.excerpt
+
+
+def test_of_a_long_line_the_part_about_the_place_is_shown() -> None:
+    error = refusal("velocity + " * 40 + "sigmod(x)" + " + velocity" * 40)
+    line, carets = error.excerpt.split("\n")
+    assert len(line) <= 80
+    assert line.startswith("…")
+    assert line.endswith("…")
+    assert line[carets.index("^") : len(carets)] == "sigmod"
+
+
+def test_a_traceback_shows_the_excerpt() -> None:
+    error = refusal("1 + sigmod(x)")
+    assert "".join(traceback.format_exception_only(error)).rstrip().endswith("1 + sigmod(x)\n    ^^^^^^")
+
+
+def test_what_is_asked_names_the_possibilities() -> None:
+    message = str(refusal("X @ w + b", X="n d"))
+    assert "w may be d or d m" in message
+    assert "b may be" in message
+    assert 'state them, as in "w: d, b: ' in message
+    message = str(refusal("mean((sigmoid(X @ w + b) - y)**2)", X="n d", y="n"))
+    assert message == ('the formula does not settle the shape of b: b may be a number or n; state it, as in "b: "')
+
+
+def test_a_name_that_is_not_in_the_formula() -> None:
+    assert "wieghts is not in the formula; did you mean weights?" in str(refusal("weights @ x", wieghts="n n"))
+    assert "two shapes" in str(refusal("lambda * x", **{"lambda": "", "λ": ""}))
+    assert "is given a value" in str(refusal("z = x; z", z="n"))
+    with pytest.raises(cr.ShapeError, match="the shape of x: "):
+        cr.trace("sum(x)", x="n:complex")
+    with pytest.raises(cr.FormulaError, match="give its shape"):
+        cr.trace("sum(x)", x=True)
+    with pytest.raises(cr.TraceError, match="by name"):
+        cr.trace("sum(x)", "n")
+    with pytest.raises(cr.DerivationError, match="'q' in wrt"):
+        cr.derive("sum(x)", "q")
+    with pytest.raises(cr.FormulaError, match="empty"):
+        cr.trace("  \n ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 100_000 + "x" + ")" * 100_000,
+        "(" * 5_000 + "x",
+        "-" * 5_000 + "x",
+        "sin(" * 3_000 + "x" + ")" * 3_000,
+        "x" + "'" * 5_000,
+        "x" + "^2" * 3_000,
+        "x" + "+x" * 9_000,
+        "√" * 5_000 + "x",
+        "|" * 5_000 + "x",
+        "1" * 10_000,
+        "x" * 1_000_000,
+    ],
+    ids=lambda text: text[:8],
+)
+def test_what_is_too_long_or_too_deep_is_refused(text: str) -> None:
+    refusal(text)
