@@ -17,6 +17,7 @@ from chainrule.primitives import (
     Broadcast,
     Cast,
     Divide,
+    Inverse,
     Mean,
     Multiply,
     Negate,
@@ -112,6 +113,8 @@ def _is_worth_a_name(node: Node, count: int, weight: int) -> bool:
     if is_scale(node) or any(
         isinstance(part, Input) and part.name.startswith(TANGENT) for part in topological_order([node])
     ):
+        return False
+    if isinstance(node.primitive, Inverse) and isinstance(node.operands[0], Input):  # A⁻¹ is as short as a name
         return False
     if isinstance(node.primitive, Multiply) and is_scale(node.operands[0]):  # 2 u is written with a name for u
         return False

@@ -94,7 +94,7 @@ CLASSICS: list[tuple[str, str, dict[str, str], str]] = [
     ("½*x'*inv(S)*x + ½*logdet(S)", "S", {"x": "n", "S": "n n"}, "½*inv(S)' - ½*inv(S)'*(x*x')*inv(S)'"),
 ]  # fmt: skip
 
-IN_OTHER_FORM = {("logdet(A@X)", "X"), ("x'*A*x/(x'*x)", "x")}
+IN_OTHER_FORM = {("log(x'*A*x)", "x"), ("logdet(A@X)", "X"), ("x'*A*x/(x'*x)", "x")}
 """Right, and written otherwise than in the tables."""
 
 
