@@ -50,6 +50,8 @@ def parameter(written: Any, hint: str) -> Any:
 
 def rebuilt(written: Mapping[str, Any], known: dict[int, Node]) -> Node:
     """The expression that a tree stands for."""
+    for definition in written.get("definitions", ()):
+        rebuilt(definition, known)
     if "ref" in written:
         return known[written["ref"]]
     type_ = ArrayType(tuple(map(size_of, written["shape"])), DType(written["dtype"]))
@@ -119,6 +121,29 @@ def test_what_is_shared_is_written_once() -> None:
     written = json.dumps(tree(node))
     assert len(written) < 10_000
     assert rebuilt(json.loads(written), {}) is node
+
+
+def test_a_deep_expression_is_taken_apart() -> None:
+    x = Input("x", ArrayType((named_dim("n"),)))
+    node: Node = x
+    for _ in range(3000):
+        node = -(node * x)
+    written = json.dumps(tree(node))
+    assert rebuilt(json.loads(written), {}) is node
+
+
+def test_many_steps_of_a_recurrent_network() -> None:
+    def loss(x: Any, w: Any, h: Any) -> Any:
+        for _ in range(60):
+            h = np.tanh(x @ w + h @ w)
+        return np.sum(h)
+
+    derivation = cr.derive(loss, "w", x="n d", w="d d", h="n d")
+    claims = json.loads(derivation.json())["claims"]
+    for claim, written in zip(derivation.record.claims, claims, strict=True):
+        assert rebuilt(written["right"], {}) is claim.right
+    assert claims[-1]["text"] is None or len(claims[-1]["text"]) < 100_000
+    assert claims[0]["text"]
 
 
 def test_numbers_that_json_lacks() -> None:

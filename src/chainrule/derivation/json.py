@@ -2,9 +2,10 @@
 
 A tree is an object: `{"input": "W1"}`, `{"constant": 0.5}` or `{"op": "contract", "parameters": {…}, "operands": […]}`,
 each with its `shape` and `dtype`. An application that a tree holds more than once carries an `id` where it comes first,
-in the order of the text, and is `{"ref": id}` afterwards. Sizes are numbers, or names and polynomials of them as
-strings: `"n"`, `"2·h+1"`. `op` is the name of the primitive's class in small letters; `parameters` are its fields.
-Numbers that JSON lacks are the strings `"inf"`, `"-inf"` and `"nan"`.
+in the order of the text, and is `{"ref": id}` afterwards; a very deep tree begins with `definitions`, trees that the
+rest refers to. Sizes are numbers, or names and polynomials of them as strings: `"n"`, `"2·h+1"`. `op` is the name of
+the primitive's class in small letters; `parameters` are its fields. Numbers that JSON lacks are the strings `"inf"`,
+`"-inf"` and `"nan"`. A claim has its formula as `text` and `latex`, or null where that would be endless.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -41,6 +43,10 @@ from chainrule.primitives import Infix, Notation, Partial, Symbol
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | int | bool | None"
 
 SCHEMA = "chainrule derivation 1"
+_HEIGHT = 64
+"""What is nested deeper is taken apart, since readers of JSON have limits of their own."""
+_READABLE = 4000
+"""A formula of more operations than this is left out: no one reads it."""
 
 
 def render_json(record: Record, document: Document, form: str, verification: Verification | None) -> dict[str, Json]:
@@ -116,8 +122,9 @@ class _Claims:
         return [self._claim(number, claim) for number, claim in enumerate(self._record.claims, start=1)]
 
     def _claim(self, number: int, claim: Claim) -> Json:
-        right = self._notator.of(claim.right, explicit=True)
-        sides = Infix("=", (self._left(claim.left), right))
+        formula: dict[str, Json] = {"text": None, "latex": None}
+        if _is_readable(claim.right) and not (isinstance(claim.left, Expression) and not _is_readable(claim.left.node)):
+            formula = self._written(Infix("=", (self._left(claim.left), self._notator.of(claim.right, explicit=True))))
         reason = "".join(map(str, say(self._language, f"claim {claim.kind}", claim.rule)))
         return {
             "number": number,
@@ -125,7 +132,7 @@ class _Claims:
             "left": self._quantity(claim.left),
             "right": tree(claim.right),
             "reason": reason,
-            **self._written(sides),
+            **formula,
         }
 
     def _written(self, notation: Notation) -> dict[str, Json]:
@@ -186,10 +193,21 @@ def _plain(words: Words, language: str) -> str:
 
 def tree(root: Node) -> dict[str, Json]:
     """An expression as nested objects."""
-    uses = Counter(
-        operand for node in topological_order([root]) if isinstance(node, Apply) for operand in node.operands
-    )
+    order = topological_order([root])
+    uses = Counter(operand for node in order if isinstance(node, Apply) for operand in node.operands)
+    heights = _heights(order)
     shared: dict[Node, int] = {}
+    hoisted = [node for node in order if isinstance(node, Apply) and heights[node] % _HEIGHT == 0 and node is not root]
+    definitions: list[Json] = []
+    for node in hoisted:
+        uses[node] = max(uses[node], 2)
+        definitions.append(_nested(node, uses, shared))
+    nested = _nested(root, uses, shared)
+    return {"definitions": definitions, **nested} if definitions else nested
+
+
+def _nested(root: Node, uses: Mapping[Node, int], shared: dict[Node, int]) -> dict[str, Json]:
+    """`root` as nested objects, given what `shared` holds; what it holds afterwards has been written."""
     result: dict[str, Json] = {}
     pending: list[tuple[Node, dict[str, Json]]] = [(root, result)]
     while pending:
@@ -211,6 +229,24 @@ def tree(root: Node) -> dict[str, Json]:
             entry["constant"] = _parameter(node.value)
         entry |= _type(node.type)
     return result
+
+
+def _heights(order: Sequence[Node]) -> dict[Node, int]:
+    """How many applications lie one within another, for each node of a topological order."""
+    heights: dict[Node, int] = {}
+    for node in order:
+        heights[node] = 1 + max(map(heights.__getitem__, node.operands)) if isinstance(node, Apply) else 0
+    return heights
+
+
+def _is_readable(root: Node) -> bool:
+    """Whether an expression is small enough to be written out as a formula."""
+    order = topological_order([root])
+    lengths: dict[Node, int] = {}
+    for node in order:
+        operands = node.operands if isinstance(node, Apply) else ()
+        lengths[node] = 1 + sum(lengths[operand] for operand in operands)
+    return lengths[root] <= _READABLE and _heights(order)[root] <= _HEIGHT
 
 
 def operation_name(primitive: type) -> str:

@@ -146,8 +146,7 @@ class LatexWriter(Writer):
         return rf"\frac{{{self._inline.write(fraction.numerator)}}}{{{self._inline.write(fraction.denominator)}}}"
 
     def big_operator(self, operator: str, indices: Sequence[Notation]) -> str:
-        sign = r"\sum" if operator == "Σ" else self.function(operator)
-        return sign + (f"_{{{','.join(map(self.write, indices))}}} " if indices else " ")
+        return self.function(operator) + (f"_{{{','.join(map(self.write, indices))}}} " if indices else " ")
 
     def cases(self, notation: Cases, nesting: int) -> Pieces:
         condition = self.write(notation.condition)
@@ -171,6 +170,8 @@ class LatexWriter(Writer):
         """The name of a function: a command where LaTeX has one."""
         if name in _FUNCTIONS:
             return "\\" + name
+        if name == "Σ":
+            return r"\sum"
         if len(name) == 1:
             return _COMMANDS.get(name, name)
         return f"{self.operator_command}{{{_mathematics(name)}}}"

@@ -6,13 +6,14 @@ are, so that the browser breaks a line at the outermost operators first.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from html import escape, unescape
 
 from chainrule.derivation.names import name_parts
 from chainrule.derivation.text import number_text, text_width
-from chainrule.derivation.writing import NESTING, VULGAR_FRACTIONS, Break, Pieces, Writer, chunks, flat
+from chainrule.derivation.writing import NESTING, Break, Pieces, Writer, chunks, flat
 from chainrule.primitives import Call, Cases, Fraction, Indexed, Notation, Number, Pairing, Symbol
 
 _FENCES = {"abs": ("|", "|"), "norm": ("‖", "‖"), "floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")}
@@ -54,9 +55,9 @@ class MathWriter(Writer):
             return f"<mi>{number_text(value)}</mi>"
         if value < 0:
             return '<mo form="prefix">−</mo>' + self.number(Number(-value))
-        mantissa, _, exponent = number_text(value).partition("e")
-        if not exponent or value in VULGAR_FRACTIONS:
-            return f"<mn>{mantissa}</mn>"
+        mantissa, _, exponent = repr(value).partition("e")
+        if not exponent or math.isinf(value) or number_text(value).isdecimal():
+            return f"<mn>{number_text(value)}</mn>"
         scale = f"<msup><mn>10</mn>{_row(self.number(Number(int(exponent))))}</msup>"
         return scale if mantissa == "1" else f"<mrow><mn>{mantissa}</mn><mo>×</mo>{scale}</mrow>"
 
