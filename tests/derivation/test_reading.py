@@ -116,6 +116,26 @@ def test_a_name_is_not_taken_from_the_user() -> None:
     assert names.isdisjoint({"t", "u", "s", "L", "n"})
 
 
+def test_what_goes_into_a_softmax_and_comes_out_of_it_has_a_name() -> None:
+    def attend(q: Any, k: Any, v: Any) -> Any:
+        return cr.softmax(q @ np.swapaxes(k, 1, 2) / np.sqrt(q.shape[-1])) @ v
+
+    text = words_of(cr.derive(attend, q="h n d", k="h m d", v="h m d"))
+    assert "z = q kᵀ / √d" in text
+    assert "P = softmax(z)" in text
+    assert "∂L/∂v = Pᵀ (∂L/∂Y)" in text
+    logits = words_of(cr.derive(lambda X, W, y: cr.cross_entropy(X @ W, y), X="n d", W="d k", y="n:int"))
+    assert "z = X W" in logits
+    assert "(1/n) (softmax(z) − onehot(y))" in logits
+
+
+def test_constants_are_written_as_people_write_them() -> None:
+    text = words_of(cr.derive(lambda x: np.sum(x * np.log(2 * np.pi) + x / np.sqrt(2 * np.pi)), wrt="x", x="n"))
+    assert "ln(2 · π)" in text or "ln(2 π)" in text
+    assert "√(2 π)" in text or "√(2 · π)" in text
+    assert "1.83" not in text
+
+
 def test_a_wrong_abbreviation_is_refuted() -> None:
     derivation = cr.derive(layer_norm, wrt="X", X="n d", y="n d")
     record = derivation.record

@@ -223,6 +223,7 @@ def _constant(number: float) -> Notation | None:
         (2 / math.sqrt(math.pi), Fraction(two, Call("sqrt", (pi,)))),
         (math.sqrt(2 / math.pi), Call("sqrt", (Fraction(two, pi),))),
         (math.log(2), Call("ln", (two,))),
+        (math.log(2 * math.pi), Call("ln", (twice,))),
     ]
     return next((written for value, written in known if abs(number - value) <= 4e-16 * value), None)
 

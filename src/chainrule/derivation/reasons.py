@@ -236,4 +236,4 @@ def _is_tangent(node: Node) -> bool:
 
 
 def _sizes(sizes: list[Dim]) -> str:
-    return "×".join(map(str, sizes))
+    return "×".join(str(size) for size in sizes if size != 1) or "1"

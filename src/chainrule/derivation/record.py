@@ -19,7 +19,7 @@ from chainrule.derivation.draws import name_draws
 from chainrule.derivation.remarks import Observation, observations
 from chainrule.derivation.upstream import is_upstream
 from chainrule.ir import Apply, Const, Input, Node, Program, substitute, topological_order
-from chainrule.primitives import Contract, Elementwise, Multiply, Sum, zeros
+from chainrule.primitives import Contract, Elementwise, LogSoftmax, LogSumExp, Multiply, Softmax, Sum, zeros
 
 PATH_LIMIT = 32
 """More chains than this from the loss to one parameter are counted, not listed."""
@@ -428,7 +428,8 @@ def _is_activation_primitive(primitive: object) -> bool:
 def name_activations(program: Program) -> Program:
     """The program with names z, a for what goes into and comes out of activations, where the user gave none.
 
-    An activation here is a function of one argument that a matrix product leads to.
+    An activation here is a function of one argument that a matrix product leads to. So are what goes into a softmax,
+    and its result, P, where that is a factor of another product.
     """
     names = dict(program.names)
     taken = {node.name for node in program.inputs} | set(names.values())
@@ -436,6 +437,8 @@ def name_activations(program: Program) -> Program:
         o for n in program.nodes if isinstance(n, Apply) and isinstance(n.primitive, Contract) for o in n.operands
     }
     for node in program.nodes:
+        if isinstance(node, Apply) and isinstance(node.primitive, Softmax | LogSoftmax | LogSumExp):
+            _name_softmax(node, node in factors and node not in program.outputs, names, taken)
         if not isinstance(node, Apply) or node in program.outputs or not _is_activation(node, names):
             continue
         if node.operands[0] in names and node not in factors:  # a function of z inside the loss is no layer
@@ -450,9 +453,26 @@ def name_activations(program: Program) -> Program:
     return Program(program.inputs, program.outputs, names)
 
 
+def _name_softmax(node: Apply, is_factor: bool, names: dict[Node, str], taken: set[str]) -> None:
+    """Name the scores that go into a softmax, and its result where that is a factor."""
+    wanted = [(node.operands[0], "z")] if _follows_product(node, names) else []
+    if is_factor and isinstance(node.primitive, Softmax):
+        wanted.append((node, "P" if node.type.ndim > 1 else "p"))
+    for part, letter in wanted:
+        if part not in names and isinstance(part, Apply):
+            numbers = [int(name[1:]) for name in taken if re.fullmatch(letter + r"\d+", name)]
+            numbered = (letter + str(number) for number in itertools.count(max(numbers, default=0) + 1))
+            alone = [] if numbers else [letter]
+            names[part] = next(name for name in itertools.chain(alone, numbered) if name not in taken)
+            taken.add(names[part])
+
+
 def _is_activation(node: Apply, names: Mapping[Node, str]) -> bool:
-    if not _is_activation_primitive(node.primitive):
-        return False
+    return _is_activation_primitive(node.primitive) and _follows_product(node, names)
+
+
+def _follows_product(node: Apply, names: Mapping[Node, str]) -> bool:
+    """Whether a matrix product leads to the operand of `node`, with no name in between."""
     (operand,) = node.operands
     if not isinstance(operand, Apply) or {operand, node} <= names.keys():
         return False
