@@ -197,6 +197,8 @@ def remarks(derivation: Derivation) -> set[str]:
         ("residual_block", {"residual", "relu gate"}),
         ("layer_norm", {"centred"}),
         ("batch_norm", {"centred"}),
+        ("rnn", {"vanishing tanh", "shared weight"}),
+        ("vae", set()),
         ("rms_norm", set()),
         ("linear_regression", set()),
     ],

@@ -5,8 +5,9 @@ A remark that states an equation brings it along as an expression that vanishes,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeGuard
 
 from chainrule.calculus import Accumulation, Backward, Contribution, Stage, is_scale
@@ -19,6 +20,7 @@ from chainrule.primitives import (
     Multiply,
     Notation,
     Number,
+    Postfix,
     PowerNotation,
     Primitive,
     Relu,
@@ -28,6 +30,7 @@ from chainrule.primitives import (
     Sqrt,
     Subtract,
     Sum,
+    Symbol,
     Tanh,
 )
 
@@ -54,7 +57,7 @@ def observations(backward: Backward, factors: Mapping[Stage, Node]) -> tuple[Obs
             if observation.key not in said:  # a remark is made once, where it first applies
                 said.add(observation.key)
                 found.append(observation)
-    return (*found, *_of_activations(backward, factors))
+    return (*found, *_of_activations(backward, factors), *_of_shared_weights(backward))
 
 
 def _of_step(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
@@ -64,7 +67,7 @@ def _of_step(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
     if len(contributions) == 1:
         yield from _softmax_rows(entry, contributions[0].stage)
         yield from _scaled_scores(entry, backward)
-    yield from _identity_path(entry)
+    yield from _identity_path(backward, entry)
     yield from _gated_path(backward, entry)
     yield from _centred(backward, entry)
 
@@ -147,11 +150,22 @@ def _literal(node: Node) -> object:
     return node.value if isinstance(node, Const) and node.is_filled else None
 
 
-def _identity_path(entry: Accumulation) -> Iterator[Observation]:
+def _identity_path(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
     """A residual connection hands the gradient on as it is, beside what its branch sends back."""
-    straight = [c for c in entry.contributions if c.adjoint is c.cotangent and isinstance(c.cotangent, Input)]
-    if straight and len(entry.contributions) > len(straight):
-        yield Observation("residual", (straight[0].cotangent, entry.symbol), entry.symbol)
+    for contribution in entry.contributions:
+        if contribution.adjoint is contribution.cotangent and isinstance(contribution.cotangent, Input):
+            beside = set(contribution.stage.operands) - {entry.symbol}
+            if not beside.isdisjoint(_computed_from(backward, entry.symbol)):
+                yield Observation("residual", (contribution.cotangent, entry.symbol), entry.symbol)
+                return
+
+
+def _computed_from(backward: Backward, symbol: Input) -> set[Input]:
+    reached = {symbol}
+    for stage in backward.stages:
+        if not reached.isdisjoint(stage.operands):
+            reached.add(stage.symbol)
+    return reached
 
 
 def _gated_path(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
@@ -231,19 +245,39 @@ def _of_activations(backward: Backward, factors: Mapping[Stage, Node]) -> Iterat
     merged = {c.stage for entry in backward.accumulations if entry.merged is not None for c in entry.contributions}
     for primitive, key in ((Sigmoid, "vanishing sigmoid"), (Tanh, "vanishing tanh"), (Relu, "relu gate")):
         stages = {stage for stage in factors if _is_a(stage.expression, primitive)} - merged
-        depth = _most_on_a_path(backward, stages)
+        depth = _most_on_a_path(backward, partial(_comes_from, stages))
         if depth > 1:
             yield Observation(key, (str(depth), PowerNotation(Number(4), Number(-depth))))
         elif depth and primitive is not Tanh:
             yield Observation(key if primitive is Relu else key + " once")
 
 
-def _most_on_a_path(backward: Backward, stages: set[Stage]) -> int:
-    """The most of `stages` that one path from the loss leads through."""
+def _of_shared_weights(backward: Backward) -> Iterator[Observation]:
+    """A matrix that one path back multiplies by again and again, as through time."""
+    for weight in backward.wrt:
+        if weight.type.ndim != 2 or weight.type.shape[0] != weight.type.shape[1]:
+            continue
+        times = _most_on_a_path(backward, partial(_multiplies_by, weight))
+        if times > 1:
+            yield Observation("shared weight", (Postfix("ᵀ", Symbol(weight.name)), str(times), weight))
+            return
+
+
+def _multiplies_by(weight: Input, contribution: Contribution) -> bool:
+    parts = topological_order([contribution.adjoint])
+    return any(_is_a(part, Contract) and weight in part.operands for part in parts)
+
+
+def _comes_from(stages: set[Stage], contribution: Contribution) -> bool:
+    return contribution.stage in stages
+
+
+def _most_on_a_path(backward: Backward, counts: Callable[[Contribution], bool]) -> int:
+    """The most contributions that `counts` holds for on one path from the loss."""
     most: dict[Input, int] = {}
     for entry in backward.accumulations:
-        counts = [most.get(c.stage.symbol, 0) + (c.stage in stages) for c in entry.contributions]
-        most[entry.symbol] = max(counts, default=0)
+        found = [most.get(c.stage.symbol, 0) + counts(c) for c in entry.contributions]
+        most[entry.symbol] = max(found, default=0)
     return max(most.values(), default=0)
 
 

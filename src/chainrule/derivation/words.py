@@ -217,9 +217,14 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "σ′ = σ (1 − σ) 不超过 ¼，饱和时接近 0。",
     ),
     "remark vanishing tanh": (
-        "tanh′ = 1 − tanh² is at most 1, and less wherever its argument is not 0: the {0} on the longest way back can "
-        "only shrink the gradient.",
-        "tanh′ = 1 − tanh² 不超过 1，自变量不为 0 时都小于 1：最长的反向路径上的 {0} 个 tanh 只会使梯度变小。",
+        "tanh′ = 1 − tanh² is at most 1, and less wherever its argument is not 0: the {0} factors of this kind "
+        "on the longest way back can only shrink the gradient.",
+        "tanh′ = 1 − tanh² 不超过 1，自变量不为 0 时都小于 1：最长的反向路径上的 {0} 个 tanh′ 因子只会使梯度变小。",
+    ),
+    "remark shared weight": (
+        "The longest way back multiplies by {0} {1} times: where the singular values of {2} are below 1 the gradient "
+        "vanishes with the number of steps, where they are above 1 it may explode.",
+        "最长的反向路径要乘以 {0} 共 {1} 次：{2} 的奇异值小于 1 时，梯度随步数增加而消失；大于 1 时则可能爆炸。",
     ),
     "remark relu gate": (
         "relu′ is 1 or 0: a gradient passes unchanged where the argument is positive, and stops elsewhere.",
