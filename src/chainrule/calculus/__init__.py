@@ -1,6 +1,7 @@
 """Differentiation: linearize, transpose, and the two composed; simplification as a table of recorded rewrites."""
 
 import chainrule.calculus.choices
+import chainrule.calculus.clipping
 import chainrule.calculus.matrices
 import chainrule.calculus.products
 import chainrule.calculus.scalars

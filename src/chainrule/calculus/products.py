@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chainrule.calculus.rules import applied, rule
+from chainrule.calculus.rules import applied, is_scale, rule
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, parse_shape
-from chainrule.primitives import Add, Broadcast, Contract, Multiply, Permute, Sum
+from chainrule.primitives import Add, Broadcast, Contract, Multiply, Negate, Permute, Sum
 
 
 def _x(shape: str = "n m") -> Node:
@@ -110,6 +110,17 @@ def _joined(left: Node, right: Node) -> Node | None:
 def _reads_plain(labels: tuple[int, ...], output: tuple[int, ...]) -> bool:
     """Whether a matrix of these labels is written without a transpose: its rows stay first, or its columns last."""
     return bool(output) and (output[0] == labels[0] or (len(output) > 1 and output[-1] == labels[1]))
+
+
+@rule("Σ (a ⊙ b) of vectors → aᵀ b", Sum, examples=lambda: [Sum((0,))(Multiply()(_x("n"), _y("n")))])
+def _sum_of_products(node: Apply) -> Node | None:
+    product = applied(node.operands[0], Multiply)
+    if product is None or product.type.ndim != 1:
+        return None
+    x, y = product.operands
+    if any(is_scale(factor) or applied(factor, Multiply, Negate, Broadcast) is not None for factor in (x, y)):
+        return None
+    return Contract(((0,), (0,)), ())(x, y)
 
 
 @rule("product with a number", Contract, examples=lambda: [

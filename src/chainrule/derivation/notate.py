@@ -27,6 +27,7 @@ from chainrule.primitives import (
     Pairing,
     Partial,
     Postfix,
+    PowerNotation,
     Reshape,
     Slice,
     Subtract,
@@ -184,10 +185,17 @@ def literal(node: Const) -> Notation:
     if isinstance(node.value, SymbolicDim):
         return size(node.value)
     if isinstance(node.value, float):
-        return root_of(node.value) or ratio_of(node.value) or _constant(node.value) or Number(node.value)
+        found = root_of(node.value) or ratio_of(node.value) or _constant(node.value) or _power_of_ten(node.value)
+        return found or Number(node.value)
     if isinstance(node.value, bool | int):
         return Number(node.value)
     return Symbol("C")
+
+
+def _power_of_ten(number: float) -> Notation | None:
+    """10⁻⁵ for 0.00001: what is added to a variance, say."""
+    exponent = round(math.log10(number)) if 0 < number < 1e-3 else 0
+    return PowerNotation(Number(10), Number(exponent)) if exponent and number == float(f"1e{exponent}") else None
 
 
 def ratio_of(number: float) -> Notation | None:

@@ -107,14 +107,14 @@ def lora(
 
 @entry("Mixture of experts with a softmax gate", "混合专家（softmax 门控）")
 def mixture_of_experts(
-    X: Float[Array, "n d"],
-    Wg: Float[Array, "d k"],
-    W: Float[Array, "k d e"],
-    mask: Float[Array, "n k"],
+    x: Float[Array, "d"],
+    Wg: Float[Array, "k d"],
+    W: Float[Array, "k e d"],
+    mask: Float[Array, "k"],
 ) -> Array:
-    """Linear experts weighted by a softmax gate; the mask is −∞ beyond the top k, else 0 (Shazeer et al. 2017)."""
-    H = X @ Wg + mask
-    G = cr.softmax(H)
-    E = X @ W
-    Y = np.einsum("nk,kne->ne", G, E)
-    return Y
+    """Σ g_i E_i(x) over linear experts E_i; the mask is −∞ beyond the top few, else 0 (Shazeer et al. 2017)."""
+    h = Wg @ x + mask
+    g = cr.softmax(h)
+    E = W @ x
+    y = g @ E
+    return y

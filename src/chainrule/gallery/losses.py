@@ -8,7 +8,11 @@ import chainrule as cr
 from chainrule.gallery.entries import Array, entry
 
 
-@entry("Variational autoencoder, negative ELBO", "变分自编码器（负 ELBO）")
+@entry(
+    "Variational autoencoder, negative ELBO",
+    "变分自编码器（负 ELBO）",
+    wrt=("Wmu", "bmu", "Wv", "bv", "Wx", "bx"),
+)
 def vae(
     x: Float[Array, "n d"],
     eps: Float[Array, "n k"],

@@ -17,7 +17,7 @@ from chainrule.ir import ArrayType, Dim, DTypeError, Node, Operand, ShapeError, 
 from chainrule.primitives.base import Array, Example, Multilinear
 from chainrule.primitives.emitter import Accessor, Emitter
 from chainrule.primitives.layout import reshape
-from chainrule.primitives.notation import Call, Infix, Notation, Symbol, transposed
+from chainrule.primitives.notation import Call, Infix, Notation, Number, Symbol, transposed
 from chainrule.primitives.replication import Broadcast, cast, common_dtype
 
 S = TypeVar("S")
@@ -104,6 +104,26 @@ class Contract(Multilinear):
         if not all(list(labels[: len(batch)]) == batch for labels in (left, right, output)):
             return None
         left, right, output = left[len(batch) :], right[len(batch) :], output[len(batch) :]
+        if 3 in (len(left), len(right), len(output)):
+            return self._stacked_product(operands, left, right, output)
+        return self._plain_product(operands, left, right, output)
+
+    def _stacked_product(
+        self, operands: Sequence[Notation], left: Labels, right: Labels, output: Labels
+    ) -> Notation | None:
+        """A product for each entry along a first axis that one operand lacks, as NumPy repeats it, or that is summed."""
+        if left and right and left[0] == right[0]:
+            product = self._plain_product(operands, left[1:], right[1:], output)
+            return None if product is None else Call("Σ", (product,), subscript=(Number(0),))
+        if output and left[:1] == output[:1]:
+            return self._plain_product(operands, left[1:], right, output[1:])
+        if output and right[:1] == output[:1]:
+            return self._plain_product(operands, left, right[1:], output[1:])
+        return None
+
+    def _plain_product(
+        self, operands: Sequence[Notation], left: Labels, right: Labels, output: Labels
+    ) -> Notation | None:
         summed = [label for label in left if label in right]
         if len(left) == len(right) == 2 and set(left) == set(right) and not output:
             a, b = operands
