@@ -23,7 +23,7 @@ Objective = Callable[..., Any]
 
 @primitive  # type: ignore[untyped-decorator]
 def _erf(x: Array) -> Array:
-    return np.vectorize(math.erf)(x)
+    return np.asarray(np.vectorize(math.erf)(x))
 
 
 defvjp(_erf, lambda result, x: lambda cotangent: cotangent * 2 / math.sqrt(math.pi) * np.exp(-(x**2)))

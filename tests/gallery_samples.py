@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from chainrule.derivation import Derivation
 from chainrule.gallery import Entry
-from chainrule.ir import DType, bind_dim
+from chainrule.ir import ArrayType, DType, bind_dim
 
 Array = NDArray[Any]
 
@@ -27,7 +27,7 @@ def arguments_of(entry: Entry, derivation: Derivation, seed: int) -> dict[str, A
     random, sizes = np.random.default_rng(seed), sizes_of(derivation)
     values: dict[str, Array] = {}
     for node in derivation.program.inputs:
-        shape = tuple(int(bind_dim(dim, sizes)) for dim in node.type.shape)
+        shape = ArrayType(tuple(bind_dim(dim, sizes) for dim in node.type.shape)).concrete_shape
         if node.type.dtype is DType.INT64:
             values[node.name] = random.integers(0, 3, shape)
         elif not shape and node.name in SCALARS:

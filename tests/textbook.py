@@ -196,7 +196,8 @@ def _inverse(total: Total) -> Total:
 def _summed(total: Total, bound: list[Any]) -> Total:
     """The sum over bound labels; what does not have them comes out, a sum within becomes one with it."""
     monomial, number = _single(total)
-    outside, inside = set(), set()
+    outside: set[tuple[Key, int]] = set()
+    inside: set[tuple[Key, int]] = set()
     for key, exponent in monomial:
         (inside if _mentions(key, set(bound)) else outside).add((key, exponent))
     names = list(bound)

@@ -111,7 +111,7 @@ class Contract(Multilinear):
     def _stacked_product(
         self, operands: Sequence[Notation], left: Labels, right: Labels, output: Labels
     ) -> Notation | None:
-        """A product for each entry along a first axis that one operand lacks, as NumPy repeats it, or that is summed."""
+        """A product for each entry along a first axis that one operand lacks, or that is summed."""
         if left and right and left[0] == right[0]:
             product = self._plain_product(operands, left[1:], right[1:], output)
             return None if product is None else Call("Σ", (product,), subscript=(Number(0),))
