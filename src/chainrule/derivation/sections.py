@@ -180,7 +180,7 @@ class Sections:
 
     def abbreviates(self) -> tuple[Words, ...]:
         """What is said of the first abbreviation."""
-        words = self.reasons.once(self.say("abbreviates"))
+        words = self.reasons.once(self.say("abbreviates")) if self.full else ()
         return (words,) if words else ()
 
     def derivative(self, record: StageRecord) -> Equation:
@@ -273,11 +273,11 @@ class Sections:
         return next(entry for entry in self.record.backward.accumulations if entry.symbol is symbol)
 
     def result(self, gradient: GradientRecord) -> list[Node]:
-        """A gradient in terms of δ, and written out where that is short: the same in every form."""
+        """A gradient in terms of δ, in full also written out where that is short: the same in every form."""
         entry = self._entry(gradient.symbol)
         nodes = [self.record.short(entry.result)]
         written_out = gradient.written_out.right
-        if operation_total(written_out) <= WRITTEN_OUT_LIMIT and written_out is not nodes[0]:
+        if self.full and operation_total(written_out) <= WRITTEN_OUT_LIMIT and written_out is not nodes[0]:
             nodes.append(written_out)
         return nodes
 

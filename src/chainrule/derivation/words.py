@@ -81,7 +81,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "stays on the left, a right factor on the right",
         "常数因子移到内积另一侧时取转置：左乘仍是左乘，右乘仍是右乘",
     ),
-    "product brief": ("the constant factor crosses transposed", "常数因子移项取转置"),
+    "product brief": ("the constant factor crosses transposed", "常数因子移到另一侧时取转置"),
     "batch": (
         "there is one matrix product for each {0}, and ᵀ transposes each of them",
         "沿 {0} 轴是彼此独立的矩阵乘法，ᵀ 分别转置每一个矩阵",
