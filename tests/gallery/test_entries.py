@@ -14,6 +14,7 @@ from gallery_references import REFERENCES
 from gallery_samples import arguments_of, sizes_of
 from numpy.typing import NDArray
 
+from chainrule.calculus import simplify
 from chainrule.derivation import Derivation, derive
 from chainrule.engines import get_engine
 from chainrule.gallery import GALLERY
@@ -69,6 +70,15 @@ def test_an_entry_says_what_it_is(name: str) -> None:
 def test_every_line_of_every_form_holds(name: str) -> None:
     verification = derivation_of(name).verify()
     assert verification.ok, verification
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_simplification_settles(name: str) -> None:
+    """No rule undoes what another did: each gradient takes a few rewrites, and is left as it is by a second look."""
+    for step in derivation_of(name).record.backward.accumulations:
+        rewrites = [*step.rewrites, *(rewrite for part in step.contributions for rewrite in part.rewrites)]
+        assert len(rewrites) < 100, step.symbol.name
+        assert simplify(step.chain) is step.chain
 
 
 @pytest.mark.parametrize("reference", REFERENCES)

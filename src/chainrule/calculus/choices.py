@@ -61,30 +61,25 @@ def _factor_into_choice(node: Apply) -> Node | None:
 
 @rule("number out of a choice", Where, examples=lambda: [
     Where()(_condition(), Multiply()(_two(), _x()), Multiply()(_two(), _x("y"))),
-    Where()(_condition(), Multiply()(_scalar(), _x()), _zero()),
     Where()(_condition(), Multiply()(_two(), _x()), Multiply()(Multiply()(_two(), _scalar()), _x("y"))),
 ])  # fmt: skip
 def _number_out_of_choice(node: Apply) -> Node | None:
     """What number or coefficient both branches share."""
-    condition, yes, no = node.operands
-    terms = [factors(branch) for branch in (yes, no) if not is_filled(branch, 0)]
-    if not terms:
+    condition, *branches = node.operands
+    if any(is_filled(branch, 0) for branch in branches):
         return None
-    number = abs(terms[0].number) if len({abs(term.number) for term in terms}) == 1 else 1.0
+    yes, no = (factors(branch) for branch in branches)
+    number = abs(yes.number) if abs(yes.number) == abs(no.number) else 1.0
     shared = [
         (factor, exponent)
-        for factor, exponent in terms[0].powers
-        if (is_scale(factor) or scalar_of(factor) is not None)
-        and all(dict(term.powers).get(factor, 0) == exponent for term in terms)
+        for factor, exponent in yes.powers
+        if (is_scale(factor) or scalar_of(factor) is not None) and dict(no.powers).get(factor, 0) == exponent
     ]
     common = Term(number, tuple(shared))
     if number == 1 and not shared:
         return None
-    branches = [
-        branch if is_filled(branch, 0) else product_of(factors(branch).times(common.inverse()), node.type)
-        for branch in (yes, no)
-    ]
-    return Multiply()(product_of(common, node.type), Where()(condition, *branches))
+    rest = [product_of(term.times(common.inverse()), node.type) for term in (yes, no)]
+    return Multiply()(product_of(common, node.type), Where()(condition, *rest))
 
 
 @rule("deviations from the mean sum to zero", Sum, examples=lambda: [

@@ -228,7 +228,9 @@ class Sections:
 
     def _written_out_names(self, step: StepRecord) -> Words:
         """The later cotangents that a merged result has written out."""
+        assert step.merge is not None
         known = {entry.cotangent for entry in self.record.backward.accumulations}
+        known = known - set(topological_order([step.merge.right])) or known
         used = [node for node in topological_order([step.chain.right]) if node in known and isinstance(node, Input)]
         return join(self.language, [(self.notator.symbol(node),) for node in used])
 
