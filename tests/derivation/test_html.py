@@ -59,6 +59,8 @@ WRITTEN: list[tuple[Notation, str]] = [
     (infix("<", a, b), '<mi>a</mi> <mo form="infix">&lt;</mo> <mi>b</mi>'),
     (Postfix("ᵀ", a), "<msup><mrow><mi>a</mi></mrow><mi>⊤</mi></msup>"),
     (Postfix("ᵀ", Symbol("W1")), "<msubsup><mi>W</mi><mrow><mn>1</mn></mrow><mi>⊤</mi></msubsup>"),
+    (Postfix("⁻¹", a), '<msup><mrow><mi>a</mi></mrow><mrow><mo form="prefix">−</mo><mn>1</mn></mrow></msup>'),
+    (Postfix("⁻ᵀ", a), '<msup><mrow><mi>a</mi></mrow><mrow><mo form="prefix">−</mo><mi>⊤</mi></mrow></msup>'),
     (PowerNotation(a, Number(2)), "<msup><mrow><mi>a</mi></mrow><mrow><mn>2</mn></mrow></msup>"),
     (Fraction(a, b), "<mfrac><mrow><mi>a</mi></mrow><mrow><mi>b</mi></mrow></mfrac>"),
     (Call("sqrt", (a,)), "<msqrt><mrow><mi>a</mi></mrow></msqrt>"),

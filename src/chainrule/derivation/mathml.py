@@ -17,6 +17,11 @@ from chainrule.derivation.writing import NESTING, Break, Pieces, Writer, chunks,
 from chainrule.primitives import Call, Cases, Fraction, Indexed, Notation, Number, Pairing, Symbol
 
 _FENCES = {"abs": ("|", "|"), "norm": ("‖", "‖"), "floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")}
+_MARKS = {
+    "ᵀ": "<mi>⊤</mi>",
+    "⁻¹": '<mrow><mo form="prefix">−</mo><mn>1</mn></mrow>',
+    "⁻ᵀ": '<mrow><mo form="prefix">−</mo><mi>⊤</mi></mrow>',
+}
 _ROOTS = ("sqrt", "√")
 _LIMITED = {"Σ": "∑", "max": "max", "min": "min"}
 """Operators that carry their indices below them."""
@@ -71,7 +76,7 @@ class MathWriter(Writer):
         return "<mo>∑</mo>" if operator == "Σ" else f'<mo form="prefix">{escape(operator)}</mo>'
 
     def postfix(self, operand: Pieces, operator: str) -> Pieces:
-        return _raised(operand, "<mi>⊤</mi>" if operator == "ᵀ" else "<mrow><mo>−</mo><mn>1</mn></mrow>")
+        return _raised(operand, _MARKS[operator])
 
     def power(self, base: Pieces, exponent: Notation) -> Pieces:
         return _raised(base, _row(self._inline.write(exponent)))
