@@ -12,7 +12,7 @@ from chainrule.ir import OPERATORS, ArrayType, Node, Operand, named_dim
 from chainrule.primitives.base import Array, Elementwise, Example, Linear, Multilinear, same_type
 from chainrule.primitives.contraction import matmul
 from chainrule.primitives.emitter import Accessor, Emitter
-from chainrule.primitives.notation import Fraction, Infix, Notation, Number, Prefix
+from chainrule.primitives.notation import Call, Fraction, Infix, Notation, Number, Prefix
 from chainrule.primitives.notation import Power as PowerNotation
 from chainrule.primitives.replication import as_floats, broadcast_together
 
@@ -92,6 +92,9 @@ class Negate(Linear):
         return np.negative(operands[0])
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        match operands[0]:
+            case Call("softplus", (Prefix("−", x),)):  # ln σ(x), which is how that is computed
+                return Call("ln", (Call("σ", (x,)),))
         return Prefix("−", operands[0])
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:

@@ -121,6 +121,9 @@ class Minimum(_Extremum):
         return indicator(less(x, y), x) + tie, indicator(less(y, x), x) + tie
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        match operands[0]:
+            case Call("max", (x, low)):
+                return Call("clip", (x, low, operands[1]))
         return Call("min", tuple(operands))
 
     def lower(self, emit: Emitter[S, I], *operands: S) -> S:
