@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
+import subprocess
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.derivation import Derivation, is_upstream, output_name
+from chainrule.emit import ascii_identifier
 from chainrule.engines import get_engine
 from chainrule.ir import Dim, DType, Input, Program, bind_dim
 from chainrule.primitives import index_bounds
@@ -134,3 +138,100 @@ def run_jax(source: str, case: Case, name: str) -> tuple[list[Any], dict[str, An
         return [np.asarray(x) for x in outputs], {
             key: np.asarray(x) for key, x in zip([list(case.arguments)[k] for k in places], gradients, strict=True)
         }
+
+
+C_FLAGS = [
+    *("-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror"),
+    *("-Wconversion", "-Wshadow", "-Wdouble-promotion", "-Wstrict-prototypes"),
+]
+
+
+def signature(source: str, function: str) -> list[str]:
+    """The names of the parameters of a function of the header."""
+    code = source.partition("*/")[2]  # the usage in the first comment calls it too
+    text = code.partition(f" {function}(")[2].partition(") {")[0]
+    return [part.replace("*", " ").split()[-1] for part in text.split(",")]
+
+
+def exported(source: str, case: Case, name: str, real: str) -> str:
+    """A file in C that includes the header and gives functions that `ctypes` can call, with plain pointers."""
+    values = pointed_to(case)
+    taken = {key: f"*{key}" if value.ndim == 0 else key for key, value in values.items()}
+    has_work = f"}} {name}_work;" in source
+    functions = [f"{name}_forward", f"{name}_backward"] if case.seeds else [f"{name}_forward_backward"]
+    calls = [f"{f}({', '.join(taken.get(word, word) for word in signature(source, f))})" for f in functions]
+    body = "; ".join([*calls, "return 0;"]) if case.seeds else f"return {calls[0]};"
+    given = [f"const {'int' if value.dtype == np.int64 else real} *{key}" for key, value in values.items()]
+    parameters = ", ".join(["const void *params", *given, "void *grads", "void *work"])
+    unused = " ".join(f"(void){word};" for word in ("params", *values, "grads", "work"))
+    lines = [
+        f'#include "{name}.h"',
+        f'#include "{name}.h"',
+        "#include <stddef.h>",
+        "size_t size_of_work(void);",
+        f"size_t size_of_work(void) {{ return {f'sizeof({name}_work)' if has_work else '1'}; }}",
+        f"{real} run({parameters});",
+        f"{real} run({parameters}) {{ {unused} {body} }}",
+    ]
+    if f"{name}_sgd_step(" in source:
+        lines.append(f"void step(void *params, const void *grads, {real} rate);")
+        lines.append(
+            f"void step(void *params, const void *grads, {real} rate) {{ {name}_sgd_step(params, grads, rate); }}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def pointed_to(case: Case) -> dict[str, Array]:
+    """Every argument, and every gradient that is given, under its name in C."""
+    values = {ascii_identifier(key): value for key, value in case.arguments.items()}
+    upstream = [node for node in case.derivation.program.inputs if is_upstream(node)]
+    seeds = zip((ascii_identifier("d" + output_name(node)) for node in upstream), case.seeds, strict=True)
+    return {**values, **dict(seeds)}
+
+
+def members(source: str, name: str, label: str) -> list[str]:
+    """The members of a structure of the header."""
+    text, end, _ = source.partition(f"}} {name}_{label};")
+    body = text.rpartition("typedef struct {")[2] if end else ""
+    return [line.split()[1].partition("[")[0].rstrip(";") for line in body.strip().splitlines()]
+
+
+def run_c(
+    source: str, case: Case, name: str, folder: Path, flags: Sequence[str] = ("-O1",), compiler: str = "cc"
+) -> tuple[float, dict[str, Array]]:
+    """The loss (0 for a layer) and the gradients that the header gives, and a step of descent checked on the way."""
+    dtype = next(iter(case.gradients.values())).dtype
+    real = "float" if dtype == np.float32 else "double"
+    (folder / f"{name}.h").write_text(source)
+    (folder / "caller.c").write_text(exported(source, case, name, real))
+    library = folder / "caller.so"
+    subprocess.run(
+        [compiler, *C_FLAGS, *flags, "-shared", "-fPIC", "-o", library, folder / "caller.c", "-lm"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    loaded = ctypes.CDLL(str(library))
+    number = ctypes.c_float if real == "float" else ctypes.c_double
+    loaded.size_of_work.restype = ctypes.c_size_t
+    values = pointed_to(case)
+    data = [np.ascontiguousarray(x.astype(np.int32 if x.dtype == np.int64 else dtype)) for x in values.values()]
+    names = members(source, name, "params")
+    params = np.concatenate([values[key].astype(dtype).ravel() for key in names] or [np.zeros(1, dtype)])
+    grads = np.full(sum(value.size for value in case.gradients.values()), np.nan, dtype)
+    work = np.full(loaded.size_of_work() // dtype.itemsize + 1, np.nan, dtype)
+    arrays = [params, *data, grads, work]
+    loaded.run.restype, loaded.run.argtypes = number, [ctypes.c_void_p] * len(arrays)
+    loss = loaded.run(*(array.ctypes.data for array in arrays))
+    by_name = {ascii_identifier(key): key for key in case.gradients}
+    found, place = {}, 0
+    for member in members(source, name, "grads"):
+        expected = case.gradients[by_name[member]]
+        found[by_name[member]] = grads[place : place + expected.size].reshape(expected.shape)
+        place += expected.size
+    if names:
+        loaded.step.restype, loaded.step.argtypes = None, [ctypes.c_void_p, ctypes.c_void_p, number]
+        loaded.step(params.ctypes.data, grads.ctypes.data, 0.5)
+        moved = np.concatenate([values[key].ravel() - 0.5 * found[by_name[key]].ravel() for key in names])
+        assert_close(params, moved.astype(dtype), "a step of gradient descent", 1e-6)
+    return loss, found

@@ -10,11 +10,13 @@ import numpy as np
 
 from chainrule.emit.code import Code, Level, atom, binary, call, difference, negative, product, quotient, total
 from chainrule.emit.errors import EmitError
+from chainrule.emit.names import Names
 from chainrule.ir import Dim, DType, SymbolicDim, dim_quotient
 from chainrule.primitives import Comparison, MathFunction, ReductionKind
 
 C_TYPES = {DType.FLOAT32: "float", DType.FLOAT64: "double", DType.INT64: "int", DType.BOOL: "unsigned char"}
 _LIBRARY: dict[MathFunction, str] = {"abs": "fabs", "power": "pow"}
+_LOOP_NAMES: list[str] = [*"ijklmnpq", *(f"i{k}" for k in range(1, 100))]
 _BROUGHT = ("sigmoid", "softplus")
 
 
@@ -72,7 +74,11 @@ class Block:
 class CWriter:
     """The emitter of C: `blocks` is the nest that is being written, innermost last."""
 
-    def __init__(self, prefix: str, size_names: dict[str, str], fresh: Callable[[str], str]) -> None:
+    def __init__(
+        self, prefix: str, size_names: dict[str, str], fresh: Callable[[str], str], reserved: Names | tuple[str, ...]
+    ) -> None:
+        self.reserved = reserved
+        self.open: list[str] = []
         self.prefix = prefix
         self.size_names = size_names
         self.fresh = fresh
@@ -188,9 +194,10 @@ class CWriter:
         if dtype is DType.BOOL or dtype is DType.INT64:
             return Value(_signed(str(abs(int(value))), value < 0), dtype)
         if math.isnan(value):
-            return Value(atom("NAN"), dtype)
+            return Value(atom("NAN" if dtype is DType.FLOAT32 else "(double)NAN"), dtype)
         if math.isinf(value):
-            return Value(_signed("INFINITY", value < 0), dtype)
+            endless = "INFINITY" if dtype is DType.FLOAT32 else "(double)INFINITY"
+            return Value(_signed(endless, value < 0), dtype)
         text = repr(abs(float(np.float32(value) if dtype is DType.FLOAT32 else value)))
         if dtype is DType.FLOAT32:
             text = np.format_float_positional(np.float32(abs(value)), unique=True, trim="0")
@@ -285,35 +292,31 @@ class CWriter:
 
     # Loops ----------------------------------------------------------------------------------------------------------
 
-    def loops(self, extents: Sequence[Dim], body: Callable[[list[Index]], None], names: Sequence[str] = ()) -> None:
+    def loops(self, extents: Sequence[Dim], body: Callable[[list[Index]], None]) -> None:
         """A loop for each extent, and in the innermost what `body` writes."""
         indices: list[Index] = []
         opened = 0
-        for place, extent in enumerate(extents):
+        for extent in extents:
             if extent == 1:
                 indices.append(Index())
                 continue
-            name = names[place] if place < len(names) else self.fresh_loop()
+            name = self.loop_name()
+            self.open.append(name)
             self.extents[name] = extent
             self.block.say(f"for (int {name} = 0; {name} < {self.size(extent).at(Level.SUM)}; ++{name}) {{")
             self.blocks.append(Block(self.block.depth + 1))
             indices.append(variable(name))
             opened += 1
-        if opened == 0:
-            # A block of its own keeps local names apart.
-            body(indices)
-            return
         body(indices)
         for _ in range(opened):
             inner = self.blocks.pop()
             self.block.lines += inner.lines
             self.block.say("}")
+            self.open.pop()
 
-    def fresh_loop(self) -> str:
+    def loop_name(self) -> str:
         """A loop variable that no loop around has."""
-        around = {name for name in self.extents if any(f"int {name} = 0" in line for b in self.blocks for line in b.lines)}
-        del around
-        return self.fresh("loop")
+        return next(name for name in _LOOP_NAMES if name not in self.reserved and name not in self.open)
 
     def reduce(self, kind: ReductionKind, extents: Sequence[Dim], body: Callable[[Sequence[Index]], Value]) -> Value:
         self.reductions += 1

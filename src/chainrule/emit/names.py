@@ -26,6 +26,10 @@ class Names:
         self._taken.add(name)
         return name
 
+    def release(self, name: str) -> None:
+        """Let `name` be given again."""
+        self._taken.discard(name)
+
     def local(self, stem: str) -> str:
         """A name for a value that the user gave none: `stem`, or `stem2`, …"""
         numbered = itertools.chain([stem], (f"{stem}{k}" for k in itertools.count(2)))

@@ -8,6 +8,7 @@ from typing import ClassVar
 from chainrule.emit.arrays import ArrayWriter, Writing, primitive_of
 from chainrule.emit.code import Code, Level, atom, binary, call, method, power, product, total
 from chainrule.emit.expressions import Expr, Number, Reduction, Variable
+from chainrule.emit.matrix_writing import MATRICES
 from chainrule.ir import Dim, DType, Shape
 from chainrule.primitives import (
     Abs,
@@ -307,6 +308,7 @@ def write_pad(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 
 
 NumPyWriter.table = {
+    **MATRICES,
     Abs: library("abs"),
     Cast: write_cast,
     Concatenate: write_concatenate,

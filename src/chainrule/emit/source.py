@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from chainrule.derivation import Derivation
+from chainrule.emit.c_source import c_source
 from chainrule.emit.errors import EmitError
 from chainrule.emit.jax_source import jax_source
 from chainrule.emit.names import identifier
@@ -16,7 +17,7 @@ _ARRAYS: dict[str, Callable[[Derivation, str], str]] = {
     "torch": torch_source,
     "jax": jax_source,
 }
-TARGETS = (*_ARRAYS,)
+TARGETS = (*_ARRAYS, "c")
 """What source can be written for."""
 
 
@@ -36,4 +37,8 @@ def source(
         raise EmitError(f"{name!r} is not a name for a function; use letters, digits and underscores")
     if target not in TARGETS:
         raise EmitError(f"there is no target {target!r}; it can be {', '.join(TARGETS)}")
+    if dtype not in ("float32", "float64"):
+        raise EmitError(f"the dtype is {dtype!r}; it can be float32 or float64")
+    if target == "c":
+        return c_source(derivation, wanted, sizes or {}, dtype)
     return _ARRAYS[target](derivation, identifier(wanted))

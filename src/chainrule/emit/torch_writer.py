@@ -8,6 +8,7 @@ from typing import ClassVar
 from chainrule.emit.arrays import ArrayWriter, Writing, primitive_of
 from chainrule.emit.code import Code, Level, atom, call, difference, method, negative, power, product, total
 from chainrule.emit.expressions import Expr, Number, Reduction, Variable
+from chainrule.emit.matrix_writing import TORCH_MATRICES
 from chainrule.emit.numpy_writer import infix, library, padding, softmax_axes, write_gather, write_not
 from chainrule.ir import Dim, DType, Shape
 from chainrule.primitives import (
@@ -233,6 +234,7 @@ def _pad(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 
 
 TorchWriter.table = {
+    **TORCH_MATRICES,
     Abs: library("abs"),
     Cast: _cast,
     Concatenate: _concatenate,

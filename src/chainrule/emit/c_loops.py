@@ -1,0 +1,334 @@
+"""Loops in C: one nest for each stored value, with everything fused into it that is not stored itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from chainrule.emit.c_values import C_TYPES, CWriter, Index, Value, plus, times, variable
+from chainrule.emit.code import Level, atom
+from chainrule.emit.errors import EmitError
+from chainrule.emit.names import Names
+from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim
+from chainrule.primitives import Add, Broadcast, Contract, Elementwise, Permute, Primitive, ScatterAdd, Sum
+
+_PLAIN = 2
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stored value lies: a scalar, an array of C, or a pointer to elements in row-major order."""
+
+    text: str
+    type: ArrayType
+    is_flat: bool = False
+
+
+class Nests:
+    """Writes the loops of a function; `places` says where inputs and stored values lie."""
+
+    def __init__(
+        self,
+        writer: CWriter,
+        places: Mapping[Node, Place],
+        names: Mapping[Node, str],
+        uses: Mapping[Node, int],
+        tables: Callable[[Const], str],
+    ) -> None:
+        self.writer = writer
+        self.places = places
+        self.names = names
+        self.uses = uses
+        self.tables = tables
+        self.replaced: dict[Node, Value] = {}
+        self.loads: list[tuple[Place, Sequence[Index]]] = []
+
+    # One element ----------------------------------------------------------------------------------------------------
+
+    def element(self, node: Node, index: Sequence[Index], root: bool = False) -> Value:
+        """The element of `node` at `index`."""
+        if node in self.replaced and not root:
+            return self.replaced[node]
+        if isinstance(node, Const):
+            return self._literal(node, index)
+        if not root and node in self.places:
+            return self.load(self.places[node], index)
+        if isinstance(node, Input):
+            raise EmitError(f"{node.name} is used before it is known")
+        assert isinstance(node, Apply)
+        key = node, tuple(index)
+        for block in self.writer.blocks:
+            if key in block.known:
+                return block.known[key]
+        primitive = node.primitive
+        if isinstance(primitive, Elementwise):
+            operands = [self._simple(self.element(operand, index), primitive) for operand in node.operands]
+            value = primitive.lower(self.writer, *operands)
+        else:
+            value = self._lowered(primitive, node, index)
+        if not root and self.uses.get(node, 0) > 1 and value.code.level is not Level.ATOM:
+            value = self._local(value, self.names.get(node, "t"))
+            self.writer.block.known[key] = value
+        return value
+
+    def _lowered(self, primitive: Primitive, node: Apply, index: Sequence[Index]) -> Value:
+        types = [operand.type for operand in node.operands]
+
+        def accessor(operand: Node) -> Callable[[Sequence[Index]], Value]:
+            return lambda place: self.element(operand, place)
+
+        value: Value = primitive.lower(self.writer, [accessor(o) for o in node.operands], types, index)  # type: ignore[attr-defined]
+        return value
+
+    def _simple(self, value: Value, primitive: Primitive) -> Value:
+        """An operand that its primitive may write several times, under a name."""
+        if len(value.code.text) <= 24 or type(primitive).__name__ in (
+            "Exp",
+            "Log",
+            "Sqrt",
+            "Tanh",
+            "Sigmoid",
+            "Divide",
+        ):
+            return value
+        return self._local(value, "t")
+
+    def _local(self, value: Value, name: str) -> Value:
+        local = self.writer.fresh(name)
+        self.writer.block.say(f"const {C_TYPES[value.dtype]} {local} = {value.code};")
+        return Value(atom(local), value.dtype)
+
+    def _literal(self, node: Const, index: Sequence[Index]) -> Value:
+        if isinstance(node.value, SymbolicDim):
+            return self.writer.size_as(node.value, node.type.dtype)
+        if node.is_filled:
+            return self.writer.constant(node.value, node.type.dtype)  # type: ignore[arg-type]
+        return self.load(Place(self.tables(node), node.type, is_flat=True), index)
+
+    def load(self, place: Place, index: Sequence[Index]) -> Value:
+        """The element at `index` of what is stored."""
+        self.loads.append((place, index))
+        return Value(atom(self.address(place, index)), place.type.dtype)
+
+    def address(self, place: Place, index: Sequence[Index]) -> str:
+        """Where the element at `index` lies."""
+        if not index:
+            return f"{place.text}[0]" if place.is_flat else place.text
+        if not place.is_flat:
+            return place.text + "".join(f"[{self.writer.written(i)}]" for i in index)
+        position = Index()
+        for i, size in zip(index, place.type.shape, strict=True):
+            position = plus(times(position, size), i)
+        return f"{place.text}[{self.writer.written(position)}]"
+
+    # A whole value --------------------------------------------------------------------------------------------------
+
+    def write(self, node: Apply, place: Place) -> None:
+        """The nest that stores `node` at `place`."""
+        if isinstance(node.primitive, ScatterAdd):
+            self._scatter(node, place)
+            return
+        rows = self._row_sums(node, place)
+        if rows is None:
+            self.writer.loops(node.type.shape, lambda index: self._store(place, index, self.element(node, index, True)))
+        else:
+            self._in_rows(node, place, *rows)
+
+    def copy(self, source: Node, place: Place) -> None:
+        """Store again what has been computed, or is given."""
+        self.writer.loops(place.type.shape, lambda index: self._store(place, index, self.element(source, index)))
+
+    def _store(self, place: Place, index: Sequence[Index], value: Value) -> None:
+        self.writer.block.say(f"{self.address(place, index)} = {value.code};")
+
+    def _scatter(self, node: Apply, place: Place) -> None:
+        """Zeros first; then each element is added where its index says."""
+        x, indices = node.operands
+        axis, count = node.primitive.axis, indices.type.ndim
+        writer = self.writer
+        zero = writer.constant(0, node.type.dtype)
+        writer.loops(node.type.shape, lambda index: self._store(place, index, zero))
+
+        def add(index: list[Index]) -> None:
+            label = self.element(indices, index[axis : axis + count])
+            if not label.code.text.isidentifier():
+                label = self._local(label, "row")
+            size = writer.size(node.type.shape[axis]).at(Level.SUM)
+            wrapped = Index(((f"({label.code} < 0 ? {label.code} + {size} : {label.code})", 1),))
+            target = [*index[:axis], wrapped, *index[axis + count :]]
+            writer.block.say(f"{self.address(place, target)} += {self.element(x, index).code};")
+
+        writer.loops(x.type.shape, add)
+
+    def _row_sums(self, node: Apply, place: Place) -> tuple[Node, list[Apply], list[Node]] | None:
+        """Sums of products to accumulate a row at a time: where they stand in `node`, they, and what is added to them.
+
+        None where summing one element after the other reads memory in order as well.
+        """
+        if node.type.ndim == 0 or node.type.shape[-1] == 1 or not node.type.dtype.is_float:
+            return None
+        for top in self._additive(node):
+            terms = self._terms(top, node)
+            sums = [
+                t
+                for t in terms
+                if isinstance(t, Apply) and (t is node or t not in self.places) and self._prefers_rows(t)
+            ]
+            if sums and top.type.shape == node.type.shape:
+                return top, sums, [t for t in terms if t not in sums]
+        return None
+
+    def _additive(self, root: Apply) -> list[Node]:
+        """The values within `root`, at the same index, that a sum of products may be part of."""
+        found: list[Node] = []
+        pending: list[Node] = [root]
+        while pending:
+            node = pending.pop(0)
+            if not isinstance(node, Apply) or (node is not root and node in self.places):
+                continue
+            if isinstance(node.primitive, Add | Contract | Sum):
+                found.append(node)
+            elif isinstance(node.primitive, Elementwise) or type(node.primitive).__name__ in (
+                "Multiply",
+                "Subtract",
+                "Negate",
+                "Where",
+            ):
+                pending += node.operands
+        return found
+
+    def _terms(self, node: Node, root: Node) -> list[Node]:
+        """The terms of a sum, as far as none of it is stored."""
+        if isinstance(node, Apply) and isinstance(node.primitive, Add) and (node is root or node not in self.places):
+            return [term for operand in node.operands for term in self._terms(operand, root)]
+        return [node]
+
+    def _prefers_rows(self, node: Apply) -> bool:
+        """Whether the last axis of the result lies in order in what is read, and the summed one does not."""
+        if not isinstance(node.primitive, Contract | Sum) or node.type.ndim == 0 or not self._sum_extents(node):
+            return False
+        writer = self.writer
+        index = [variable(f"@{axis}") for axis in range(node.type.ndim)]
+        inner, factors = self._summed(node, index, [f"#{k}" for k in range(len(self._sum_extents(node)))])
+        before, self.loads = self.loads, []
+        lines = len(writer.block.lines)
+        known, fresh = dict(writer.block.known), writer.fresh
+        writer.fresh = Names().local
+        for operand, place in factors:
+            self.element(operand, place)
+        del writer.block.lines[lines:]
+        writer.block.known, writer.fresh = known, fresh
+        loads, self.loads = self.loads, before
+        last, summed = f"@{node.type.ndim - 1}", inner[-1]
+        return sum(_jumps(i, last) for _, i in loads) < sum(_jumps(i, summed) for _, i in loads)
+
+    def _sum_extents(self, node: Apply) -> list[Dim]:
+        if isinstance(node.primitive, Sum):
+            return [node.operands[0].type.shape[axis] for axis in node.primitive.axes]
+        sizes = _label_sizes(node)
+        return [dim for label, dim in sizes.items() if label not in node.primitive.output]
+
+    def _summed(
+        self, node: Apply, index: Sequence[Index], names: Sequence[str]
+    ) -> tuple[list[str], list[tuple[Node, list[Index]]]]:
+        """The factors of the term of a sum at loop variables `names`, each with its index."""
+        if isinstance(node.primitive, Sum):
+            inner, kept = iter([variable(name) for name in names]), iter(index)
+            (x,) = node.operands
+            place = [next(inner) if axis in node.primitive.axes else next(kept) for axis in range(x.type.ndim)]
+            return list(names), [(x, place)]
+        labels = [label for label in _label_sizes(node) if label not in node.primitive.output]
+        at = {
+            **dict(zip(node.primitive.output, index, strict=True)),
+            **dict(zip(labels, map(variable, names), strict=True)),
+        }
+        factors = [
+            (operand, [at[label] for label in mine])
+            for operand, mine in zip(node.operands, node.primitive.inputs, strict=True)
+        ]
+        return list(names), factors
+
+    def _in_rows(self, node: Apply, place: Place, top: Node, sums: list[Apply], others: list[Node]) -> None:
+        writer = self.writer
+
+        def row(outer: list[Index]) -> None:
+            zero = writer.constant(0, node.type.dtype)
+            first = [*outer]
+
+            # What is added and lies in memory, such as a bias, is there from the start.
+            begin = next((t for t in others if self._lies_in_memory(t)), None)
+            left = [t for t in others if t is not begin]
+
+            def start(last: list[Index]) -> None:
+                index = [*first, *last]
+                self._store(place, index, zero if begin is None else self.element(begin, index))
+
+            writer.loops(node.type.shape[-1:], start)
+            for part in sums:
+                self._accumulate(part, place, outer)
+            if top is node and not left:
+                return
+
+            def finish(last: list[Index]) -> None:
+                index = [*first, *last]
+                value = self.load(place, index)
+                for other in left:
+                    value = writer.add(value, self.element(other, index))
+                if top is not node:
+                    value = value if value.code.level is Level.ATOM else self._local(value, self.names.get(top, "t"))
+                    self.replaced[top] = value
+                    value = self.element(node, index, True)
+                    del self.replaced[top]
+                self._store(place, index, value)
+
+            writer.loops(node.type.shape[-1:], finish)
+
+        writer.loops(node.type.shape[:-1], row)
+
+    def _lies_in_memory(self, node: Node) -> bool:
+        while isinstance(node, Apply) and node not in self.places and isinstance(node.primitive, Broadcast | Permute):
+            (node,) = node.operands
+        return node in self.places
+
+    def _accumulate(self, part: Apply, place: Place, outer: Sequence[Index]) -> None:
+        writer = self.writer
+        extents = self._sum_extents(part)
+
+        def along(inner: list[Index]) -> None:
+            def add(last: list[Index]) -> None:
+                index = [*outer, *last]
+                names = [str(k) for k in range(len(extents))]
+                _, factors = self._summed(part, index, names)
+                bound = dict(zip(names, inner, strict=True))
+                value: Value | None = None
+                for operand, where in factors:
+                    at = [_bound(i, bound) for i in where]
+                    factor = self.element(operand, at)
+                    value = factor if value is None else writer.multiply(value, factor)
+                assert value is not None
+                writer.block.say(f"{self.address(place, index)} += {value.code};")
+
+            writer.loops(part.type.shape[-1:], add)
+
+        writer.loops(extents, along)
+
+
+def _bound(i: Index, names: Mapping[str, Index]) -> Index:
+    """`i` with stand-ins for summed indices replaced."""
+    result = Index((), i.constant)
+    for name, coefficient in i.terms:
+        result = plus(result, times(names.get(name, variable(name)), coefficient))
+    return result
+
+
+def _jumps(index: Sequence[Index], loop: str) -> bool:
+    """Whether one step of a loop leads further than to the next element."""
+    steps = [i.coefficient(loop) for i in index]
+    return any(step != 0 for step in steps[:-1]) or (bool(steps) and steps[-1] not in (0, 1))
+
+
+def _label_sizes(node: Apply) -> dict[int, Dim]:
+    sizes: dict[int, Dim] = {}
+    for labels, operand in zip(node.primitive.inputs, node.operands, strict=True):
+        sizes.update(zip(labels, operand.type.shape, strict=True))
+    return sizes
