@@ -17,6 +17,7 @@ ORDER = [
     "ir",
     "primitives",
     "functions",
+    "layers",
     "trace",
     "calculus",
     "derivation",

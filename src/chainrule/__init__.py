@@ -34,6 +34,7 @@ from chainrule.functions import (
 )
 from chainrule.ir import PROGRAM_DISPLAYS as _PROGRAM_DISPLAYS
 from chainrule.ir import ChainruleError, DTypeError, Program, ProgramError, ShapeError
+from chainrule.layers import avg_pool1d, avg_pool2d, conv1d, conv2d, max_pool1d, max_pool2d
 from chainrule.trace import FormulaError, TraceError, trace
 
 if TYPE_CHECKING:
@@ -173,8 +174,12 @@ __all__ = [
     "TraceError",
     "TrainingError",
     "Verification",
+    "avg_pool1d",
+    "avg_pool2d",
     "binary_cross_entropy",
     "check_grads",
+    "conv1d",
+    "conv2d",
     "cross_entropy",
     "derive",
     "dropout",
@@ -192,6 +197,8 @@ __all__ = [
     "log_softmax",
     "logdet",
     "logsumexp",
+    "max_pool1d",
+    "max_pool2d",
     "mean_squared_error",
     "one_hot",
     "random_draws",

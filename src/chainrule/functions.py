@@ -1,6 +1,6 @@
 """The named functions of the vocabulary, for plain arrays, for nodes, and for whatever wraps nodes.
 
-Each public function is a `builder`, which makes an expression of nodes, behind `_call`. An argument with a method
+Each public function is a `builder`, which makes an expression of nodes, behind `call`. An argument with a method
 `__chainrule_call__(builder, arguments, options)` takes the call over (a traced array does); nodes go to the builder as
 they are; plain arrays are evaluated by the definition of each primitive, and give an array, or a scalar, of NumPy.
 Integers count as float64, and float32 stays float32.
@@ -99,7 +99,7 @@ def _as_int64(name: str, number: int) -> int:
     return (whole + 2**63) % 2**64 - 2**63
 
 
-def _call(builder: Callable[..., Node], *arguments: Any, **options: Any) -> Any:
+def call(builder: Callable[..., Node], *arguments: Any, **options: Any) -> Any:
     """`builder` on arrays of any kind; `arguments` are arrays or None, `options` are static."""
     for argument in (*arguments, *options.values()):
         take_over = getattr(type(argument), "__chainrule_call__", None)
@@ -155,7 +155,7 @@ def sigmoid(x: Any) -> Any:
     >>> print(sigmoid(0.0))
     0.5
     """
-    return _call(primitives.sigmoid, x)
+    return call(primitives.sigmoid, x)
 
 
 def log_sigmoid(x: Any) -> Any:
@@ -164,7 +164,7 @@ def log_sigmoid(x: Any) -> Any:
     >>> print(log_sigmoid(-1000.0))
     -1000.0
     """
-    return _call(_log_sigmoid, x)
+    return call(_log_sigmoid, x)
 
 
 def _log_sigmoid(x: Node) -> Node:
@@ -179,7 +179,7 @@ def logdet(x: Any) -> Any:
     >>> print(logdet([[2.0, 0.0], [0.0, 0.5]]))
     0.0
     """
-    return _call(primitives.logdet, x)
+    return call(primitives.logdet, x)
 
 
 def softplus(x: Any) -> Any:
@@ -188,7 +188,7 @@ def softplus(x: Any) -> Any:
     >>> print(softplus(1000.0))
     1000.0
     """
-    return _call(primitives.softplus, x)
+    return call(primitives.softplus, x)
 
 
 def relu(x: Any) -> Any:
@@ -197,7 +197,7 @@ def relu(x: Any) -> Any:
     >>> relu([-2.0, 3.0])
     array([0., 3.])
     """
-    return _call(primitives.relu, x)
+    return call(primitives.relu, x)
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
@@ -206,7 +206,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     >>> leaky_relu([-2.0, 3.0], negative_slope=0.1)
     array([-0.2,  3. ])
     """
-    return _call(primitives.leaky_relu, x, negative_slope=negative_slope)
+    return call(primitives.leaky_relu, x, negative_slope=negative_slope)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
@@ -215,7 +215,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     >>> elu([-1000.0, 3.0])
     array([-1.,  3.])
     """
-    return _call(primitives.elu, x, alpha=alpha)
+    return call(primitives.elu, x, alpha=alpha)
 
 
 def silu(x: Any) -> Any:
@@ -224,7 +224,7 @@ def silu(x: Any) -> Any:
     >>> silu([-1000.0, 0.0, 1000.0])
     array([  -0.,    0., 1000.])
     """
-    return _call(primitives.silu, x)
+    return call(primitives.silu, x)
 
 
 def gelu(x: Any, approximate: bool = False) -> Any:
@@ -235,7 +235,7 @@ def gelu(x: Any, approximate: bool = False) -> Any:
     >>> print(f"{gelu(1.0):.6f} {gelu(1.0, approximate=True):.6f}")
     0.841345 0.841192
     """
-    return _call(primitives.gelu, x, approximate=approximate)
+    return call(primitives.gelu, x, approximate=approximate)
 
 
 def erf(x: Any) -> Any:
@@ -244,7 +244,7 @@ def erf(x: Any) -> Any:
     >>> print(f"{erf(1.0):.6f}")
     0.842701
     """
-    return _call(primitives.erf, x)
+    return call(primitives.erf, x)
 
 
 def softmax(x: Any, axis: Axis = -1) -> Any:
@@ -253,7 +253,7 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
     >>> softmax([1000.0, 1000.0])
     array([0.5, 0.5])
     """
-    return _call(primitives.softmax, x, axis=axis)
+    return call(primitives.softmax, x, axis=axis)
 
 
 def log_softmax(x: Any, axis: Axis = -1) -> Any:
@@ -262,7 +262,7 @@ def log_softmax(x: Any, axis: Axis = -1) -> Any:
     >>> log_softmax([0.0, 1000.0])
     array([-1000.,     0.])
     """
-    return _call(primitives.log_softmax, x, axis=axis)
+    return call(primitives.log_softmax, x, axis=axis)
 
 
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -271,7 +271,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     >>> print(f"{logsumexp([1000.0, 1000.0]):.6f}")
     1000.693147
     """
-    return _call(primitives.logsumexp, x, axis=axis, keepdims=keepdims)
+    return call(primitives.logsumexp, x, axis=axis, keepdims=keepdims)
 
 
 def cross_entropy(logits: Any, labels: Any) -> Any:
@@ -282,7 +282,7 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     >>> print(f"{cross_entropy([[2.0, 0.0], [0.0, 1.0]], [0, 1]):.6f}")
     0.220095
     """
-    return _call(_cross_entropy, logits, labels)
+    return call(_cross_entropy, logits, labels)
 
 
 def _cross_entropy(logits: Node, labels: Node) -> Node:
@@ -309,7 +309,7 @@ def binary_cross_entropy(logits: Any, targets: Any) -> Any:
     >>> print(binary_cross_entropy([1000.0, -1000.0], [1, 0]))
     0.0
     """
-    return _call(_binary_cross_entropy, logits, targets)
+    return call(_binary_cross_entropy, logits, targets)
 
 
 def _binary_cross_entropy(logits: Node, targets: Node) -> Node:
@@ -324,7 +324,7 @@ def mean_squared_error(predictions: Any, targets: Any) -> Any:
     >>> print(mean_squared_error([1.0, 2.0], [1.0, 4.0]))
     2.0
     """
-    return _call(_mean_squared_error, predictions, targets)
+    return call(_mean_squared_error, predictions, targets)
 
 
 def _mean_squared_error(predictions: Node, targets: Node) -> Node:
@@ -341,7 +341,7 @@ def layer_norm(x: Any, gain: Any = None, bias: Any = None, eps: float = 1e-5) ->
     >>> print(np.round(layer_norm([1.0, 2.0, 3.0], eps=0.0), 6))
     [-1.224745  0.        1.224745]
     """
-    return _call(_layer_norm, x, gain, bias, eps=eps)
+    return call(_layer_norm, x, gain, bias, eps=eps)
 
 
 def _layer_norm(x: Node, gain: Node | None, bias: Node | None, eps: float) -> Node:
@@ -357,7 +357,7 @@ def rms_norm(x: Any, gain: Any = None, eps: float = 1e-6) -> Any:
     >>> print(np.round(rms_norm([3.0, 4.0], eps=0.0), 6))
     [0.848528 1.131371]
     """
-    return _call(_rms_norm, x, gain, eps=eps)
+    return call(_rms_norm, x, gain, eps=eps)
 
 
 def _rms_norm(x: Node, gain: Node | None, eps: float) -> Node:
@@ -388,7 +388,7 @@ def one_hot(labels: Any, size: Dim) -> Any:
     array([[1., 0., 0.],
            [0., 0., 1.]])
     """
-    return _call(primitives.one_hot, labels, size=size)
+    return call(primitives.one_hot, labels, size=size)
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
@@ -399,7 +399,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
            [3., 4.],
            [1., 2.]])
     """
-    return _call(primitives.take, x, indices, axis=axis)
+    return call(primitives.take, x, indices, axis=axis)
 
 
 def dropout(x: Any, rate: float, training: bool = True) -> Any:
@@ -414,8 +414,8 @@ def dropout(x: Any, rate: float, training: bool = True) -> Any:
     """
     source = _source.get() if training else None
     if source is None:
-        return _call(_dropout, x, None, None, rate=rate)
-    return _call(_dropout, x, source.seed, source.step, rate=rate, stream=source.stream())
+        return call(_dropout, x, None, None, rate=rate)
+    return call(_dropout, x, source.seed, source.step, rate=rate, stream=source.stream())
 
 
 def _dropout(x: Node, seed: Node | int | None, step: Node | int | None, rate: Any, stream: int = 0) -> Node:
@@ -438,7 +438,7 @@ def random_uniform(shape: Any = (), dtype: Any = np.float64) -> Any:
     [0.140223 0.8197  ]
     """
     source = _draws_of("random_uniform")
-    return _call(_uniform, source.seed, source.step, shape=shape, dtype=dtype, stream=source.stream())
+    return call(_uniform, source.seed, source.step, shape=shape, dtype=dtype, stream=source.stream())
 
 
 def _uniform(seed: Node | int, step: Node | int, shape: Any, dtype: Any, stream: int) -> Node:
@@ -456,7 +456,7 @@ def random_normal(shape: Any = (), dtype: Any = np.float64) -> Any:
     """
     source = _draws_of("random_normal")
     streams = source.stream(), source.stream()
-    return _call(_normal, source.seed, source.step, shape=shape, dtype=dtype, streams=streams)
+    return call(_normal, source.seed, source.step, shape=shape, dtype=dtype, streams=streams)
 
 
 def _normal(seed: Node | int, step: Node | int, shape: Any, dtype: Any, streams: tuple[int, int]) -> Node:

@@ -30,11 +30,11 @@ SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, 1e30, -1e-30]
 EXACT = {
     *(p.Permute, p.Reshape, p.Broadcast, p.Negate, p.Compare, p.LogicalAnd, p.LogicalOr, p.LogicalNot, p.Where),
     *(p.Abs, p.Sign, p.Maximum, p.Minimum, p.Relu, p.Slice, p.Pad, p.Concatenate, p.Gather, p.OneHot, p.Max, p.Min),
-    *(p.RandomUniform, p.Diagonal, p.DiagonalMatrix),
+    *(p.RandomUniform, p.Diagonal, p.DiagonalMatrix, p.Windows),
 }
 """Primitives that choose, rename or draw: their results are not rounded."""
 
-ADDITIVE = {p.Sum, p.Mean, p.Contract, p.ScatterAdd, p.CumulativeSum, p.Trace}
+ADDITIVE = {p.Sum, p.Mean, p.Contract, p.ScatterAdd, p.CumulativeSum, p.Trace, p.OverlapAdd}
 SHIFTED = {p.Gelu, p.GeluTanh, p.LogSoftmax, p.LogSumExp, p.Softmax, p.Elu, p.Sin, p.Cos}
 """Primitives whose error is in proportion to the operand, not to the result alone."""
 
@@ -320,6 +320,39 @@ def make_cumulative_sum(b: Builder) -> Node:
     return p.CumulativeSum(int(b.rng.integers(x.type.ndim)), bool(b.rng.random() < 0.5))(x)
 
 
+def window_steps(b: Builder, count: int) -> tuple[tuple[int, ...], ...]:
+    strides, dilations = (tuple(int(b.choice([1, 1, 2, 3])) for _ in range(count)) for _ in range(2))
+    return strides, dilations
+
+
+def make_windows(b: Builder) -> Node | None:
+    x = b.real(1)
+    axes = tuple(int(axis) for axis in b.rng.permutation(x.type.ndim)[: int(b.rng.integers(1, 3))])
+    strides, dilations = window_steps(b, len(axes))
+    counts, sizes = [], []
+    for axis, stride, dilation in zip(axes, strides, dilations, strict=True):
+        whole = x.type.concrete_shape[axis]
+        if whole == 0:
+            return None
+        sizes.append(int(b.rng.integers(1, (whole - 1) // dilation + 2)))
+        counts.append(int(b.rng.integers(0, (whole - 1 - (sizes[-1] - 1) * dilation) // stride + 2)))
+    return p.Windows(axes, tuple(counts), tuple(sizes), strides, dilations)(x)
+
+
+def make_overlap_add(b: Builder) -> Node | None:
+    g = b.real(2)
+    count = int(b.rng.integers(1, g.type.ndim // 2 + 1))
+    ndim = g.type.ndim - count
+    axes = tuple(int(axis) for axis in b.rng.permutation(ndim)[:count])
+    strides, dilations = window_steps(b, count)
+    wholes = []
+    for axis, size, stride, dilation in zip(axes, g.type.concrete_shape[ndim:], strides, dilations, strict=True):
+        windows = g.type.concrete_shape[axis]
+        used = (windows - 1) * stride + (size - 1) * dilation + 1 if windows and size else 0
+        wholes.append(used + int(b.rng.integers(0, 3)))
+    return p.OverlapAdd(axes, tuple(wholes), strides, dilations)(g)
+
+
 def square_matrix(b: Builder) -> Node:
     """Products of the rows of a matrix with each other."""
     x = b.real(2)
@@ -366,6 +399,8 @@ RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     p.OneHot: make_one_hot,
     p.RandomUniform: make_random_uniform,
     p.CumulativeSum: make_cumulative_sum,
+    p.Windows: make_windows,
+    p.OverlapAdd: make_overlap_add,
     p.DiagonalMatrix: lambda b: p.DiagonalMatrix()(b.real(1)),
     **{kind: of_a_matrix(kind) for kind in (p.Diagonal, p.Trace)},
     **{kind: of_a_regular_matrix(kind) for kind in (p.Inverse, p.Determinant, p.LogDeterminant)},

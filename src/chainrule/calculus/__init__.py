@@ -2,6 +2,7 @@
 
 import chainrule.calculus.choices
 import chainrule.calculus.clipping
+import chainrule.calculus.convolutions
 import chainrule.calculus.matrices
 import chainrule.calculus.products
 import chainrule.calculus.scalars

@@ -126,7 +126,7 @@ def _relu(node: Apply) -> Node | None:
     return Relu()(y) if is_filled(x, 0) else None
 
 
-_RECOGNITIONS = RULES[_FIRST:]
+_RECOGNITIONS = [*RULES[_FIRST:], *(entry for entry in RULES if entry.name == "steps between windows")]
 
 
 def _repeated(node: Node) -> Apply | None:

@@ -36,6 +36,7 @@ from chainrule.primitives import (
     Multiply,
     Negate,
     OneHot,
+    OverlapAdd,
     Permute,
     Reshape,
     Sqrt,
@@ -43,6 +44,7 @@ from chainrule.primitives import (
     Subtract,
     Sum,
     Trace,
+    Windows,
 )
 
 Pattern = Callable[[Apply], Node | None]
@@ -348,7 +350,10 @@ def _add_negation(node: Apply) -> Node | None:
     return Negate()(Add()(negated.operands[0], y))
 
 
-_ONE_OPERAND = (Sum, Mean, Broadcast, Permute, Reshape, CumulativeSum, Diagonal, DiagonalMatrix, Trace)
+_ONE_OPERAND = (
+    *(Sum, Mean, Broadcast, Permute, Reshape, Windows, OverlapAdd),
+    *(CumulativeSum, Diagonal, DiagonalMatrix, Trace),
+)
 """Linear in their one operand, so that signs and numbers can stand before them."""
 
 
@@ -458,7 +463,7 @@ def _sum_of_one_term(node: Apply) -> Node | None:
     return None
 
 
-@rule("repeat a literal", Broadcast, Reshape, Permute, examples=lambda: [
+@rule("repeat a literal", Broadcast, Reshape, Permute, Windows, examples=lambda: [
     Broadcast(parse_shape("n m"), (1,))(_filled(2, _x("m"))),
 ])  # fmt: skip
 def _repeat_literal(node: Apply) -> Node | None:

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from typing import TypeAlias
 
-from chainrule.ir import Apply, ArrayType, Dim, DType, Node, Shape, SymbolicDim, named_dim
+from chainrule.ir import Apply, ArrayType, Dim, DType, Node, Shape, SymbolicDim, named_dim, reading_order
 from chainrule.primitives import (
     BigOperator,
     Call,
@@ -23,9 +23,11 @@ from chainrule.primitives import (
     MathFunction,
     Notation,
     Number,
+    Pad,
     PowerNotation,
     Precedence,
     Prefix,
+    Primitive,
     ReductionKind,
     Symbol,
     indexed,
@@ -276,7 +278,7 @@ def size_notation(dim: Dim) -> Notation:
     if isinstance(dim, int):
         return Number(dim)
     total: Notation | None = None
-    for monomial, coefficient in sorted(dim.terms, key=lambda term: (-len(term[0]), term[0])):
+    for monomial, coefficient in sorted(dim.terms, key=reading_order):
         names = tuple(Symbol(name) for name in monomial)
         size = abs(coefficient)
         factors: tuple[Notation, ...] = names if size == 1 and names else (Number(size), *names)
@@ -299,7 +301,8 @@ def index_notation(
     """The element of `node` at `index`, in terms of elements of its leaves: inputs, constants and nodes in `stop`.
 
     `index` has one entry per axis of `node`; its symbols are not used again for the sums inside. What is computed as
-    an expression in other primitives, such as a softmax, is written as an element of the whole.
+    an expression in other primitives, such as a softmax, and what zeros are put around, is written as an
+    element of the whole.
     """
     emit = NotationEmitter(names, _letters_in(index))
 
@@ -310,7 +313,7 @@ def index_notation(
         if isinstance(primitive, Elementwise):
             scalars = [ArrayType((), operand.dtype) for operand in types]
             return primitive.notation([element(operand, index) for operand in node.operands], scalars)
-        if isinstance(primitive, Composite):
+        if isinstance(primitive, Composite) or _is_padded(primitive):
             return indexed(whole(node), index)
         result: Notation = primitive.lower(emit, [accessor(operand) for operand in node.operands], types, index)
         return result
@@ -327,6 +330,11 @@ def index_notation(
         return result
 
     return element(node, index)
+
+
+def _is_padded(primitive: Primitive) -> bool:
+    """Whether an element of the whole reads better than what it is within the zeros around it and outside."""
+    return isinstance(primitive, Pad) and primitive.low == primitive.high and any(width != 0 for width in primitive.low)
 
 
 def _letters_in(index: Sequence[Notation]) -> set[str]:

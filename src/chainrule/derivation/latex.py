@@ -17,6 +17,7 @@ _COMMANDS = {letter: "\\" + name for name, letter in GREEK.items()}
 _OPERATORS = {
     "−": "-",
     "⊙": r"\odot",
+    "⋆": r"\star",
     "·": r"\cdot",
     "≤": r"\le",
     "≥": r"\ge",

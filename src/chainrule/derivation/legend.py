@@ -8,7 +8,7 @@ from typing import cast
 
 from chainrule.derivation.document import Block, Box, Equation, Words
 from chainrule.derivation.words import Language, say
-from chainrule.primitives import Call, Indexed, Infix, Notation, Number, Pairing, Postfix, Symbol
+from chainrule.primitives import BigOperator, Call, Indexed, Infix, Notation, Number, Pairing, Postfix, Symbol
 
 
 def walk(notation: Notation) -> Iterator[Notation]:
@@ -65,9 +65,18 @@ def legend(blocks: Iterable[Block], language: Language) -> list[Words]:
         found.append(say(language, "uniform", Call("uniform", (Symbol("k"),))))
     if any(isinstance(part, Call) and part.subscript and part.function in _REDUCTIONS for part in parts):
         found.append(say(language, "axes"))
+    if any(isinstance(part, Infix) and part.operator == "⋆" for part in parts):
+        x, w, k, p = Symbol("x"), Symbol("w"), Symbol("k"), Symbol("p")
+        element = Indexed(Infix("⋆", (x, w)), (p,))
+        terms = Infix("", (Indexed(x, (Infix("+", (p, k)),)), Indexed(w, (k,))))
+        found.append(say(language, "correlation", element, BigOperator("Σ", (k,), terms)))
+    for function in _WINDOWS:
+        if any(isinstance(part, Call) and part.function == function for part in parts):
+            found.append(say(language, function))
     return found
 
 
+_WINDOWS = ("windows", "overlap_add", "flip", "pad")
 _REDUCTIONS = frozenset({"mean", "max", "min", "Σ", "logsumexp", "cumsum", "reverse_cumsum"})
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction as Fractional
 
 from chainrule.calculus import COTANGENT, TANGENT, is_scale
+from chainrule.derivation.correlation import correlation
+from chainrule.derivation.index_form import size_notation
 from chainrule.derivation.record import Record
 from chainrule.derivation.upstream import is_upstream, output_name
 from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, Shape, SymbolicDim, topological_order
@@ -112,7 +114,12 @@ class Notator:
             return literal(node)
         assert isinstance(node, Apply)
         operands = [written[operand] for operand in node.operands]
-        special = scaled(node, operands) or _element(node, written) or _stacked_product(node, operands)
+        special = (
+            scaled(node, operands)
+            or correlation(node, written)
+            or _element(node, written)
+            or _stacked_product(node, operands)
+        )
         if special is None and ones:
             special = _with_ones(node, operands)
         if special is None and explicit:
@@ -183,7 +190,7 @@ def _is_calculus(node: Node) -> bool:
 def literal(node: Const) -> Notation:
     """A number, a size, or `C` for an array of numbers; √2 and 1/√8 where the number is one of these."""
     if isinstance(node.value, SymbolicDim):
-        return size(node.value)
+        return size_notation(node.value)
     if isinstance(node.value, float):
         found = root_of(node.value) or ratio_of(node.value) or _constant(node.value) or _power_of_ten(node.value)
         return found or Number(node.value)
@@ -234,17 +241,6 @@ def _constant(number: float) -> Notation | None:
         (math.log(2 * math.pi), Call("ln", (twice,))),
     ]
     return next((written for value, written in known if abs(number - value) <= 4e-16 * value), None)
-
-
-def size(dim: SymbolicDim) -> Notation:
-    """A named size: `n`, `n·h`, `n + 1`."""
-    terms: list[Notation] = []
-    for names, number in dim.terms:
-        factors: list[Notation] = [Symbol(name) for name in names]
-        if number != 1 or not factors:
-            factors.insert(0, Number(number))
-        terms.append(factors[0] if len(factors) == 1 else Infix("·", tuple(factors)))
-    return terms[0] if len(terms) == 1 else Infix("+", tuple(terms))
 
 
 def scaled(node: Apply, operands: Sequence[Notation]) -> Notation | None:
@@ -355,8 +351,12 @@ def _delta_names(symbols: list[Input], taken: set[str]) -> dict[Input, str]:
 
 
 def shape_of(type_: ArrayType) -> str:
-    """`n×h`; empty for a scalar."""
-    return "×".join(map(str, type_.shape))
+    """`n×h`, `n×(l-k+1)`; empty for a scalar."""
+    return "×".join(f"({dim})" if _is_sum(dim) and type_.ndim > 1 else str(dim) for dim in type_.shape)
+
+
+def _is_sum(dim: Dim) -> bool:
+    return isinstance(dim, SymbolicDim) and len(dim.terms) > 1
 
 
 def product_shapes(node: Node) -> str:

@@ -7,8 +7,9 @@ error of about 1e-11.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,20 @@ from chainrule.derivation.record import (
     StageValue,
 )
 from chainrule.derivation.words import Language, say
-from chainrule.ir import Apply, Dim, DType, Input, Node, Program, ProgramError, concrete, substitute, topological_order
+from chainrule.ir import (
+    Apply,
+    Dim,
+    DType,
+    Input,
+    Node,
+    Program,
+    ProgramError,
+    SymbolicDim,
+    bind_dim,
+    concrete,
+    substitute,
+    topological_order,
+)
 from chainrule.primitives import evaluate_nodes, index_bounds
 
 Array = NDArray[Any]
@@ -88,7 +102,7 @@ class Verifier:
         self._record = record
         self._random = np.random.default_rng(seed)
         self.claims = list(record.claims)
-        sizes = dict(zip(record.program.dim_names, _small_sizes(), strict=False))
+        sizes = small_sizes(record.program)
         self._differences: list[tuple[Callable[[float], Array], Array, float]] = []
         self._blurred: dict[int, bool] = {}
         self._orders: dict[Node, list[Node]] = {}
@@ -304,10 +318,31 @@ class Verifier:
         return change
 
 
-def _small_sizes() -> Iterator[int]:
-    """Distinct small sizes, so that a transposed or swapped axis cannot go unnoticed."""
-    yield from (3, 4, 5, 2)
-    yield from range(6, 1000)
+def small_sizes(program: Program) -> dict[str, int]:
+    """Distinct small numbers for the named sizes, so that a transposed or swapped axis cannot go unnoticed.
+
+    A size that is taken off another, as a window's is, gets one of the smallest; what it is taken off is made longer
+    until at least two positions are left.
+    """
+    names = program.dim_names
+    shortened = {dim for node in program.nodes for dim in node.type.shape if isinstance(dim, SymbolicDim)}
+    shortened = {dim for dim in shortened if any(number < 0 for _, number in dim.terms)}
+    taken_off = {name for dim in shortened for monomial, number in dim.terms if number < 0 for name in monomial}
+    if not taken_off:
+        return dict(zip(names, itertools.chain((3, 4, 5, 2), itertools.count(6)), strict=False))
+    numbers = itertools.chain((3, 2), itertools.count(4))
+    sizes = dict(
+        zip([*(n for n in names if n in taken_off), *(n for n in names if n not in taken_off)], numbers, strict=False)
+    )
+    for _ in range(len(shortened) * len(names)):
+        tight = next((dim for dim in shortened if concrete(bind_dim(dim, sizes)) < 2), None)
+        if tight is None:
+            break
+        longest = [name for monomial, number in tight.terms if number > 0 for name in monomial]
+        if not longest:
+            break
+        sizes[longest[-1]] = max(sizes.values()) + 1
+    return sizes
 
 
 def _bind_all(record: Record, claims: Sequence[Claim], sizes: Mapping[str, int]) -> dict[Node, Node]:

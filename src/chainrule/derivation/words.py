@@ -260,6 +260,17 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{0} 为第 k 次抽取的独立随机数，在 0 到 1 之间均匀分布",
     ),
     "axes": ("a subscript on a reduction counts axes from 0", "归约运算的下标为轴号，从 0 数起"),
+    "correlation": (
+        "⋆ slides the kernel over the input, {0} = {1}, and sums over all other axes that only the factors have",
+        "⋆ 为互相关（卷积核在输入上滑动）：{0} = {1}，并对只在因子中出现的其余各轴求和",
+    ),
+    "windows": ("windows takes sliding windows, of the size below it", "windows 取滑动窗口，下标为窗口大小"),
+    "overlap_add": (
+        "overlap_add puts windows back to where they were taken and adds up where they overlap",
+        "overlap_add 把各窗口放回原处，重叠处相加",
+    ),
+    "flip": ("flip reverses the axes below it", "flip 沿下标所示的轴反转"),
+    "pad": ("pad puts that many zeros on both sides", "pad 在两侧各补所示个数的零"),
     "legend": ("Notation: {0}.", "记号：{0}。"),
     "forward": ("Forward pass", "前向传播"),
     "differentials": ("Linearize: the differential of each equation", "线性化：每个等式的微分"),

@@ -45,7 +45,7 @@ Pieces: TypeAlias = list[str | Break]
 NESTING = 10
 """How much deeper than its surroundings a break within brackets is."""
 _INFIX_DEPTH = {Precedence.COMPARISON: 0, Precedence.SUM: 1}
-_PRODUCT_DEPTH = {"⊙": 2, "·": 3, "": 4}
+_PRODUCT_DEPTH = {"⊙": 2, "⋆": 2, "·": 3, "": 4}
 
 SUPERSCRIPTS = str.maketrans("0123456789−-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 VULGAR_FRACTIONS = {0.5: (1, 2), 0.25: (1, 4), 0.75: (3, 4)}

@@ -1,6 +1,6 @@
 """The language: types, nodes, programs. It knows no primitive and imports nothing of the project."""
 
-from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, dim_quotient, named_dim
+from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, dim_quotient, named_dim, reading_order
 from chainrule.ir.display import media_bundle
 from chainrule.ir.errors import ChainruleError, DTypeError, ProgramError, ShapeError
 from chainrule.ir.locks import fork_safe_lock
@@ -34,6 +34,7 @@ __all__ = [
     "media_bundle",
     "named_dim",
     "parse_shape",
+    "reading_order",
     "rebuild",
     "rebuild_all",
     "shape_text",

@@ -50,7 +50,7 @@ class SymbolicDim:
 
     def __str__(self) -> str:
         text = ""
-        for monomial, coefficient in sorted(self.terms, key=lambda term: (-len(term[0]), term[0])):
+        for monomial, coefficient in sorted(self.terms, key=reading_order):
             size = abs(coefficient)
             factors = [str(size)] if size != 1 or not monomial else []
             body = "·".join([*factors, *monomial])
@@ -59,6 +59,12 @@ class SymbolicDim:
         return text
 
     __repr__ = __str__
+
+
+def reading_order(term: tuple[Monomial, int]) -> tuple[bool, bool, int, Monomial]:
+    """A key to sort the terms of a size by: numbers last, before them what is added first, as in l − k + 1."""
+    monomial, coefficient = term
+    return not monomial, coefficient < 0, -len(monomial), monomial
 
 
 def _terms(dim: Dim) -> tuple[tuple[Monomial, int], ...]:

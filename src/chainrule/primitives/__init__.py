@@ -243,6 +243,11 @@ from chainrule.primitives.trigonometric import (
     cos,
     sin,
 )
+from chainrule.primitives.windows import (
+    OverlapAdd,
+    Windows,
+    sliding_windows,
+)
 
 __all__ = [
     "INFIX_PRECEDENCE",
@@ -311,6 +316,7 @@ __all__ = [
     "Notation",
     "Number",
     "OneHot",
+    "OverlapAdd",
     "Pad",
     "PadWidths",
     "Pairing",
@@ -342,6 +348,7 @@ __all__ = [
     "Tanh",
     "Trace",
     "Where",
+    "Windows",
     "abs_",
     "add",
     "as_floats",
@@ -419,6 +426,7 @@ __all__ = [
     "sign",
     "silu",
     "sin",
+    "sliding_windows",
     "softmax",
     "softplus",
     "solve",

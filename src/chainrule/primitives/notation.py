@@ -65,7 +65,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Infix:
-    """`a + b + c`: `operator` is one of `+ − ⊙ · / = < ≤ > ≥ ≠ ∧ ∨` or the empty string (juxtaposed matrix product)."""
+    """`a + b + c`: `operator` is one of `+ − ⊙ ⋆ · / = < ≤ > ≥ ≠ ∧ ∨` or empty (juxtaposed matrix product)."""
 
     operator: str
     operands: tuple[Notation, ...]
@@ -157,6 +157,7 @@ INFIX_PRECEDENCE = {
     "+": Precedence.SUM,
     "−": Precedence.SUM,
     "⊙": Precedence.PRODUCT,
+    "⋆": Precedence.PRODUCT,
     "·": Precedence.PRODUCT,
     "/": Precedence.PRODUCT,
     "": Precedence.PRODUCT,

@@ -103,7 +103,11 @@ class Slice(Linear):
         return x
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        parts = zip(self.starts, self.sizes, self.strides, types[0].shape, strict=True)
+        shape = types[0].shape
+        reversed_axes = [axis for axis, stride in enumerate(self.strides) if stride == -1]
+        if reversed_axes and self == reversal(shape, reversed_axes):
+            return Call("flip", tuple(operands), subscript=tuple(Number(axis) for axis in reversed_axes))
+        parts = zip(self.starts, self.sizes, self.strides, shape, strict=True)
         return Indexed(operands[0], tuple(Symbol(_slice_text(*part)) for part in parts))
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
@@ -163,6 +167,14 @@ class Pad(Linear):
         """The size of each axis with the zeros between neighbours put in."""
         return [size if size == 0 else size + (size - 1) * k for size, k in zip(shape, self.interior, strict=True)]
 
+    @property
+    def even_widths(self) -> tuple[Dim, ...] | None:
+        """How many zeros are on both sides of each axis that has any, once if all are equal; None if sides differ."""
+        if self.low != self.high or any(self.interior):
+            return None
+        widths = [width for width in self.low if width != 0]
+        return tuple(widths if len(set(widths)) > 1 else widths[:1])
+
     def value(self, *operands: Array) -> Array:
         (x,) = operands
         low, high = [concrete(k) for k in self.low], [concrete(k) for k in self.high]
@@ -173,6 +185,8 @@ class Pad(Linear):
         return result
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        if (widths := self.even_widths) is not None:
+            return Call("pad", (operands[0], *(Symbol(str(width)) for width in widths)))
         # Each axis as the range of the result that the operand takes, like the slice that undoes it.
         places = zip(self.low, types[0].shape, self.interior, strict=True)
         whole = self.type(types[0]).shape
@@ -275,16 +289,18 @@ class Concatenate(Linear):
         return read(0, 0)
 
 
-def reverse(x: Node, axes: Sequence[int]) -> Node:
-    """`np.flip`: the elements in reverse order along `axes`."""
-    if not axes:
-        return x
-    shape = x.type.shape
+def reversal(shape: Shape, axes: Sequence[int]) -> Slice:
+    """The slice that reverses `axes` of an array of that shape."""
     return Slice(
         tuple(dim - 1 if axis in axes else 0 for axis, dim in enumerate(shape)),
         shape,
         tuple(-1 if axis in axes else 1 for axis in range(len(shape))),
-    )(x)
+    )
+
+
+def reverse(x: Node, axes: Sequence[int]) -> Node:
+    """`np.flip`: the elements in reverse order along `axes`."""
+    return reversal(x.type.shape, axes)(x) if axes else x
 
 
 def concatenate(arrays: Sequence[Node], axis: int = 0) -> Node:

@@ -20,6 +20,7 @@ from chainrule.primitives import (
     permute,
     reshape,
     reverse,
+    sliding_windows,
     squeeze,
     stack,
     swapaxes,
@@ -140,6 +141,19 @@ def _flip(m: object, axis: int | Sequence[int] | None = None) -> Node:
     return reverse(x, normalize_axes(axis, x.type.ndim))
 
 
+def _sliding_window_view(
+    x: object,
+    window_shape: Shape,
+    axis: int | Sequence[int] | None = None,
+    *,
+    subok: bool = False,
+    writeable: bool = False,
+) -> Node:
+    node, sizes = as_node(x), _dims(window_shape)
+    axes = range(node.type.ndim) if axis is None else [axis] if isinstance(axis, int) else list(axis)
+    return sliding_windows(node, sizes, tuple(axes))
+
+
 def _take(a: object, indices: object, axis: int | None = None) -> Node:
     return take(as_node(a), as_node(indices), axis)
 
@@ -200,6 +214,7 @@ ARRANGEMENT: dict[Callable[..., Any], Callable[..., Any]] = {
     np.split: _split,
     np.pad: _pad,
     np.flip: _flip,
+    np.lib.stride_tricks.sliding_window_view: _sliding_window_view,
     np.take: _take,
     np.take_along_axis: _take_along_axis,
     np.where: _where,
