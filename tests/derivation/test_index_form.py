@@ -41,6 +41,7 @@ from chainrule.primitives import (
     Infix,
     Notation,
     Number,
+    Pad,
     Permute,
     PowerNotation,
     Prefix,
@@ -144,7 +145,7 @@ def test_index_arithmetic_is_written_short() -> None:
     assert shifted(1, -3) == "x[p−2]"
     assert shifted(-1 * m) == "x[p−m]"
     assert shifted(-1 * m - 1) == "x[p−m−1]"
-    assert shifted(n - m) == "x[p−m+n]"
+    assert shifted(n - m) == "x[p+n−m]"
     assert text_of(emit.index_add(emit.index(n - 1), emit.index_multiply(emit.index(-1), p))) == "n − 1 − p"
     assert text_of(emit.index_divide(emit.index(7), emit.index(2))) == "3"
 
@@ -245,6 +246,9 @@ class Meaning:
             return at[formula.name]
         if isinstance(formula, Number):
             return formula.value
+        if isinstance(formula, Indexed) and formula.base == Number(1):  # 1 where the condition holds
+            (condition,) = formula.indices
+            return float(bool(self.of(condition, at)))
         if isinstance(formula, Indexed):
             return self._arrays[formula.base][tuple(int(self.of(entry, at)) for entry in formula.indices)].item()
         if isinstance(formula, Infix):
@@ -294,7 +298,7 @@ def test_the_index_form_is_true(example: Example) -> None:
     formula = index_notation(node, index, leaf, names)
     whole = node.primitive.notation([Symbol(f"x{n}") for n in range(len(values))], [x.type for x in node.operands])
     arrays: dict[Notation, Array] = {Symbol(f"x{n}"): value for n, value in enumerate(values.values())}
-    if isinstance(node.primitive, Composite):
+    if isinstance(node.primitive, Composite | Pad):
         arrays[whole] = expected
     elif isinstance(node.primitive, RandomUniform):  # its elements are written by their place in row-major order
         arrays[whole] = expected.ravel()

@@ -131,3 +131,42 @@ def _padded_windows(back: OverlapAdd, delta: Node, axes: Labels, sizes: Sequence
         interior[axis] = stride - 1
     padded = Pad(tuple(low), tuple(high), tuple(interior))(delta)
     return Windows(axes, back.wholes, tuple(sizes), (1,) * len(axes), back.dilations)(padded)
+
+
+def _correlation(signal: str, low: int, high: int, count: int) -> Node:
+    """Windows of three places of a padded array, with a kernel."""
+    padded = Pad((0, low), (0, high), (0, 1))(_input("x", signal))
+    windows = Windows((1,), (count,), (3,), (1,), (1,))(padded)
+    return Contract(((0, 1, 2), (3, 2)), (0, 1, 3))(windows, _input("y", "m 3"))
+
+
+@rule("cut a correlation → less padding", Slice, examples=lambda: [
+    take_slices(_correlation("n 5", 2, 1, 10), (slice(None), slice(1, 9))),
+    take_slices(_correlation("n 5", 2, 1, 9), (slice(None), slice(2, 9), slice(None))),
+])  # fmt: skip
+def _cut_correlation(node: Apply) -> Node | None:
+    """The windows that are cut off at the ends reach into zeros alone, or more of them than those that are kept."""
+    product, cut = applied(node.operands[0], Contract), node.primitive
+    windows = None if product is None else next((w for w in product.operands if applied(w, Windows)), None)
+    if product is None or not isinstance(windows, Apply):
+        return None
+    padded = applied(windows.operands[0], Pad)
+    if padded is None or set(cut.strides) != {1} or set(windows.primitive.strides) != {1}:
+        return None
+    labels = product.primitive.inputs[product.operands.index(windows)]
+    low, high, counts = list(padded.primitive.low), list(padded.primitive.high), list(windows.primitive.counts)
+    for axis, (start, size) in enumerate(zip(cut.starts, cut.sizes, strict=True)):
+        whole, label = product.type.shape[axis], product.primitive.output[axis]
+        if (start, size) == (0, whole):
+            continue
+        place = labels.index(label) if label in labels else -1
+        if place not in windows.primitive.axes or sum(label in others for others in product.primitive.inputs) > 1:
+            return None
+        low[place], high[place] = low[place] - start, high[place] - (whole - start - size)
+        if any(not isinstance(width, int) or width < 0 for width in (low[place], high[place])):
+            return None
+        counts[windows.primitive.axes.index(place)] = size
+    shorter = Pad(tuple(low), tuple(high), padded.primitive.interior)(padded.operands[0])
+    old = windows.primitive
+    fewer = Windows(old.axes, tuple(counts), old.sizes, old.strides, old.dilations)(shorter)
+    return Apply(product.primitive, tuple(fewer if x is windows else x for x in product.operands))

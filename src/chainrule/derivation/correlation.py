@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from chainrule.ir import Apply, Node
 from chainrule.primitives import Call, Contract, Infix, Notation, Symbol, Windows
+
+Steps: TypeAlias = tuple[int, ...]
+
+
+def is_correlation(node: Node) -> bool:
+    """Whether `node` is a contraction that is written as a correlation."""
+    return isinstance(node, Apply) and _found(node) is not None
 
 
 def correlation(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
@@ -14,6 +22,19 @@ def correlation(node: Apply, written: Mapping[Node, Notation]) -> Notation | Non
     Other axes are summed too where only the factors have them. Steps that are not 1 stand below `correlate(x, w)`; the
     stride of windows is the dilation of a sum over p.
     """
+    found = _found(node)
+    if found is None:
+        return None
+    x, kernel, strides, dilations = found
+    factors = written[x], written[kernel]
+    if max(*strides, *dilations) == 1:
+        return Infix("⋆", factors)
+    steps = [_steps("::", strides), _steps("/", dilations)]
+    return Call("correlate", factors, subscript=tuple(Symbol(text) for text in steps if text))
+
+
+def _found(node: Apply) -> tuple[Node, Node, Steps, Steps] | None:
+    """What is slid over, what slides, and its steps and dilations; None where `node` is no correlation."""
     if not isinstance(node.primitive, Contract) or len(node.operands) != 2:
         return None
     for k, operand in enumerate(node.operands):
@@ -24,20 +45,13 @@ def correlation(node: Apply, written: Mapping[Node, Notation]) -> Notation | Non
         places = {labels[axis] for axis in windows.axes}
         within = set(labels[x.type.ndim :])
         if within <= set(others) and places <= set(output) and not (places & set(others) or within & set(output)):
-            strides, dilations = windows.strides, windows.dilations
-        elif places <= set(others) and within <= set(output) and not (within & set(others) or places & set(output)):
-            strides, dilations = windows.dilations, windows.strides
-        else:
-            continue
-        factors = written[x], written[kernel]
-        if max(*strides, *dilations) == 1:
-            return Infix("⋆", factors)
-        steps = [_steps("::", strides), _steps("/", dilations)]
-        return Call("correlate", factors, subscript=tuple(Symbol(text) for text in steps if text))
+            return x, kernel, windows.strides, windows.dilations
+        if places <= set(others) and within <= set(output) and not (within & set(others) or places & set(output)):
+            return x, kernel, windows.dilations, windows.strides
     return None
 
 
-def _steps(mark: str, steps: tuple[int, ...]) -> str:
+def _steps(mark: str, steps: Steps) -> str:
     """`::2` for windows that are 2 apart, `/2` for places that are; empty where all are 1."""
     shown = steps[:1] if len(set(steps)) == 1 else steps
     return "" if set(steps) == {1} else mark + "×".join(map(str, shown))

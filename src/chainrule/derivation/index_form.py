@@ -19,6 +19,7 @@ from chainrule.primitives import (
     Composite,
     Elementwise,
     Fraction,
+    Indexed,
     Infix,
     MathFunction,
     Notation,
@@ -167,7 +168,7 @@ class NotationEmitter:
     def convert(self, x: Notation, dtype: DType) -> Notation:
         """A condition as a number is 1 where it holds, else 0."""
         if dtype is not DType.BOOL and _is_condition(x):
-            return Cases(x, Number(1), Number(0))
+            return Indexed(Number(1), (x,))
         return x
 
     def random_uniform(
@@ -182,7 +183,7 @@ class NotationEmitter:
     def index_add(self, i: Notation, j: Notation) -> Notation:
         if isinstance(i, Number) and isinstance(j, Number):
             return Number(i.value + j.value)
-        if isinstance(i, Number) or _is_negative(i):
+        if _is_negative(i) or (isinstance(i, Number) and not _is_negative(j)):
             i, j = j, i
         if j == Number(0):
             return i
@@ -201,7 +202,7 @@ class NotationEmitter:
             i, j = j, i
         if isinstance(i, Number) and i.value in (0, 1):
             return j if i.value == 1 else i
-        return Infix("·", (i, j))
+        return _negated(j) if i == Number(-1) else Infix("·", (i, j))
 
     def index_divide(self, i: Notation, j: Notation) -> Notation:
         if isinstance(i, Number) and isinstance(j, Number):
@@ -334,7 +335,9 @@ def index_notation(
 
 def _is_padded(primitive: Primitive) -> bool:
     """Whether an element of the whole reads better than what it is within the zeros around it and outside."""
-    return isinstance(primitive, Pad) and primitive.low == primitive.high and any(width != 0 for width in primitive.low)
+    if not isinstance(primitive, Pad):
+        return False
+    return any(primitive.interior) or (primitive.low == primitive.high and any(width != 0 for width in primitive.low))
 
 
 def _letters_in(index: Sequence[Notation]) -> set[str]:

@@ -72,7 +72,7 @@ def legend(blocks: Iterable[Block], language: Language) -> list[Words]:
         found.append(say(language, "correlation", element, BigOperator("Σ", (k,), terms)))
     for function in _WINDOWS:
         if any(isinstance(part, Call) and part.function == function for part in parts):
-            found.append(say(language, function))
+            found.append(say(language, f"mark {function}"))
     return found
 
 

@@ -352,7 +352,12 @@ def _delta_names(symbols: list[Input], taken: set[str]) -> dict[Input, str]:
 
 def shape_of(type_: ArrayType) -> str:
     """`n×h`, `n×(l-k+1)`; empty for a scalar."""
-    return "×".join(f"({dim})" if _is_sum(dim) and type_.ndim > 1 else str(dim) for dim in type_.shape)
+    return sizes_text(type_.shape)
+
+
+def sizes_text(sizes: Sequence[Dim]) -> str:
+    """Sizes as they are multiplied, a sum in brackets where it does not stand alone."""
+    return "×".join(f"({dim})" if _is_sum(dim) and len(sizes) > 1 else str(dim) for dim in sizes)
 
 
 def _is_sum(dim: Dim) -> bool:

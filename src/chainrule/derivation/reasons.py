@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chainrule.calculus import TANGENT, Contribution, is_scale
+from chainrule.derivation.correlation import is_correlation
 from chainrule.derivation.document import Words
-from chainrule.derivation.notate import Notator, is_matrix_product
+from chainrule.derivation.notate import Notator, is_matrix_product, sizes_text
 from chainrule.derivation.reading import operations_on, repeated_sizes
 from chainrule.derivation.record import Record
 from chainrule.derivation.upstream import is_upstream
 from chainrule.derivation.words import Language, join, say
-from chainrule.ir import Apply, Const, Dim, Input, Node, topological_order
+from chainrule.ir import Apply, Const, Input, Node, topological_order
 from chainrule.primitives import (
     Broadcast,
     Concatenate,
     Contract,
+    CumulativeSum,
+    Diagonal,
     Elementwise,
     Gather,
     Infix,
@@ -28,6 +31,7 @@ from chainrule.primitives import (
     Min,
     Multiply,
     Notation,
+    OverlapAdd,
     Pad,
     Pairing,
     Permute,
@@ -37,6 +41,7 @@ from chainrule.primitives import (
     Sum,
     Symbol,
     Where,
+    Windows,
 )
 
 _BY_CLASS: dict[type, str] = {
@@ -47,15 +52,12 @@ _BY_CLASS: dict[type, str] = {
     ScatterAdd: "scatter",
     Slice: "slice",
     Where: "where",
+    Windows: "windows",
+    OverlapAdd: "overlap",
+    CumulativeSum: "cumulative",
+    Diagonal: "diagonal",
 }
 """The sentence for an operation, where it needs nothing but itself."""
-_BY_NAME: dict[str, str] = {
-    "CumulativeSum": "cumulative",
-    "CumSum": "cumulative",
-    "Diagonal": "diagonal",
-    "OverlapAdd": "overlap",
-    "Windows": "windows",
-}
 
 
 class Reasons:
@@ -154,7 +156,7 @@ class Reasons:
             if not is_scale(node.operands[1]) and contribution.stage.symbol.type.ndim:
                 yield self._say("factor")
         else:
-            key = _BY_CLASS.get(type(primitive)) or _BY_NAME.get(type(primitive).__name__)
+            key = _BY_CLASS.get(type(primitive))
             if key is not None:
                 yield self._say(key)
 
@@ -165,6 +167,10 @@ class Reasons:
         left, right = node.primitive.inputs
         output = node.primitive.output
         summed = [label for label in left if label in right and label not in output]
+        if is_correlation(node):
+            slides = any(_is_windows(operand) and operand in path for operand in node.operands)
+            yield self._say("correlation input" if slides else "correlation kernel")
+            return
         if is_matrix_product(node):
             yield self._say("product")
         elif summed or len(output) > 2:
@@ -231,9 +237,13 @@ class Reasons:
                 yield self._say("sum brief", self._axes(node, node.primitive.axes))
 
 
+def _is_windows(node: Node) -> bool:
+    return isinstance(node, Apply) and isinstance(node.primitive, Windows)
+
+
 def _is_tangent(node: Node) -> bool:
     return isinstance(node, Input) and node.name.startswith(TANGENT)
 
 
 def _sizes(sizes: list[Dim]) -> str:
-    return "×".join(str(size) for size in sizes if size != 1) or "1"
+    return sizes_text([size for size in sizes if size != 1]) or "1"

@@ -154,6 +154,16 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "holds it",
         "取滑动窗口的转置是重叠相加：每个元素汇总所有包含它的窗口",
     ),
+    "correlation input": (
+        "the entry at m has place k in window m − k, whose gradient it receives times weight k: seen from the input, "
+        "the kernel is turned round, and beyond the border there are zeros",
+        "位置 m 的元素是窗口 m − k 的第 k 个元素，收到该窗口的梯度乘以权重 k：从输入一侧看，卷积核被翻转，边界之外为零",
+    ),
+    "correlation kernel": (
+        "weight k meets the entry at p + k of every window p, so it receives their products with the gradients, summed "
+        "over all windows",
+        "权重 k 在每个窗口 p 中都与位置 p + k 的元素相乘，因此它的梯度是这些元素与窗口梯度的乘积对所有窗口求和",
+    ),
     "overlap": (
         "adding where windows overlap transposes to taking the windows",
         "重叠相加的转置是取滑动窗口",
@@ -264,13 +274,14 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "⋆ slides the kernel over the input, {0} = {1}, and sums over all other axes that only the factors have",
         "⋆ 为互相关（卷积核在输入上滑动）：{0} = {1}，并对只在因子中出现的其余各轴求和",
     ),
-    "windows": ("windows takes sliding windows, of the size below it", "windows 取滑动窗口，下标为窗口大小"),
-    "overlap_add": (
-        "overlap_add puts windows back to where they were taken and adds up where they overlap",
-        "overlap_add 把各窗口放回原处，重叠处相加",
+    "mark windows": ("windows takes sliding windows, of the size below it", "windows 取滑动窗口，下标为窗口大小"),
+    "mark overlap_add": (
+        "overlap_add puts windows back to where they were taken and adds up where they overlap; one value for a window "
+        "fills it",
+        "overlap_add 把各窗口放回原处，重叠处相加；每个窗口只有一个值时填满整个窗口",
     ),
-    "flip": ("flip reverses the axes below it", "flip 沿下标所示的轴反转"),
-    "pad": ("pad puts that many zeros on both sides", "pad 在两侧各补所示个数的零"),
+    "mark flip": ("flip reverses the axes below it", "flip 沿下标所示的轴反转"),
+    "mark pad": ("pad puts that many zeros on both sides", "pad 在两侧各补所示个数的零"),
     "legend": ("Notation: {0}.", "记号：{0}。"),
     "forward": ("Forward pass", "前向传播"),
     "differentials": ("Linearize: the differential of each equation", "线性化：每个等式的微分"),

@@ -24,8 +24,9 @@ def bind_sizes(program: Program, inputs: Mapping[str, Array]) -> Program:
         if len(shape) != node.type.ndim:
             raise ShapeError(f"{node.name} has the shape {shape}; it should be {shape_text(node.type.shape)}")
         for dim, size in zip(node.type.shape, shape, strict=True):
-            if isinstance(dim, SymbolicDim) and len(dim.names) == 1 and str(dim) in dim.names:
-                name = str(dim)
+            found = _solved(dim, size)
+            if found is not None:
+                name, size = found
                 if sizes.setdefault(name, size) != size:
                     raise ShapeError(
                         f"the size {name} is {sizes[name]} in {origins[name]} but {size} in {node.name}, "
@@ -49,6 +50,14 @@ def evaluate(program: Program, inputs: Mapping[str, Array]) -> list[Array]:
     known: dict[Node, Array] = {node: np.asarray(inputs[node.name], node.type.dtype.numpy) for node in bound.inputs}
     values = evaluate_nodes(bound.outputs, known)
     return [values[output] for output in bound.outputs]
+
+
+def _solved(dim: Dim, size: int) -> tuple[str, int] | None:
+    """The name in a size that is a name or a multiple of one, as n and 2·n are, and what it must be."""
+    if not isinstance(dim, SymbolicDim) or len(dim.terms) != 1:
+        return None
+    ((names, factor),) = dim.terms
+    return (names[0], size // factor) if len(names) == 1 and factor > 0 and size % factor == 0 else None
 
 
 class ReferenceEngine:

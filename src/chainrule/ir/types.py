@@ -94,15 +94,16 @@ def shape_text(shape: Shape) -> str:
 
 
 def parse_shape(text: str) -> Shape:
-    """Read `"n d"` or `"4 2"`: names and numbers parted by spaces or commas; `""` is a scalar.
+    """Read `"n d"` or `"4 2"`: names and numbers parted by spaces or commas, or products of them as in `"2*n"`.
+
+    `""` is a scalar.
 
     >>> parse_shape("n 2")
     (n, 2)
     """
-    dims: list[Dim] = []
-    for word in text.replace(",", " ").split():
-        if word.isdigit():
-            dims.append(int(word))
-        else:
-            dims.append(named_dim(word))
-    return tuple(dims)
+    words = text.replace(",", " ").split()
+    return tuple(dim_product(_size(factor) for factor in word.split("*")) for word in words)
+
+
+def _size(text: str) -> Dim:
+    return int(text) if text.isdigit() else named_dim(text)
