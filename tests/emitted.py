@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.derivation import Derivation, is_upstream, output_name
+from chainrule.derivation import Derivation, is_upstream, output_name, small_sizes
 from chainrule.emit import ascii_identifier
 from chainrule.engines import get_engine
 from chainrule.ir import Dim, DType, Input, Program, bind_dim
 from chainrule.primitives import index_bounds
 
 Array = NDArray[Any]
-NUMBERS = (5, 3, 4, 2, 6, 7, 8, 9)
-"""Sizes, given to the names of a program in order of appearance; all differ, so that no transpose goes unnoticed."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +38,7 @@ def case(derivation: Derivation, dtype: DType = DType.FLOAT64, sizes: Mapping[st
     """Draw inputs of `dtype` for `derivation`, and evaluate it natively."""
     program = derivation.program
     given = dict(sizes or {})
-    numbers: dict[str, Dim] = {}
-    spare = iter(NUMBERS)
-    for name in program.dim_names:
-        numbers[name] = given[name] if name in given else next(spare)
+    numbers: dict[str, Dim] = {**small_sizes(program), **given}
     random = np.random.default_rng(7)
     bounds = index_bounds(program.outputs)
     values = {node: _drawn(node, numbers, random, bounds, dtype) for node in program.inputs}

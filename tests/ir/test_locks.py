@@ -13,6 +13,7 @@ from chainrule.ir import fork_safe_lock
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # where another test has brought in JAX
 def test_a_forked_child_finds_a_lock_free_that_another_thread_held() -> None:
     lock, held = fork_safe_lock(), threading.Event()
 

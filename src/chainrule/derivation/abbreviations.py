@@ -118,6 +118,8 @@ def _is_worth_a_name(node: Node, count: int, weight: int) -> bool:
         return False
     if isinstance(node.primitive, Multiply) and is_scale(node.operands[0]):  # 2 u is written with a name for u
         return False
+    if isinstance(node.primitive, Inverse) and isinstance(node.operands[0], Input):  # A⁻¹ is as short as a name
+        return False
     if count >= 3 and weight == 1:
         return not isinstance(node.primitive, _PLAIN) and node.type.ndim > 0
     return (count >= 2 and weight >= 3) or (count >= 3 and weight >= 2)

@@ -44,7 +44,7 @@ from chainrule.emit.expressions import (
     ordered,
 )
 from chainrule.emit.names import Names
-from chainrule.ir import Dim, Shape, SymbolicDim, dim_product
+from chainrule.ir import Dim, Shape, SymbolicDim, dim_product, reading_order
 from chainrule.primitives import (
     Add,
     Compare,
@@ -204,7 +204,7 @@ class ArrayWriter(ABC):
         if isinstance(dim, int):
             return negative(atom(str(-dim))) if dim < 0 else atom(str(dim))
         code: Code | None = None
-        for monomial, coefficient in sorted(dim.terms, key=lambda term: (term[1] < 0, -len(term[0]), term[0])):
+        for monomial, coefficient in sorted(dim.terms, key=reading_order):
             factors = [atom(self.size(name)) for name in monomial]
             if abs(coefficient) != 1 or not factors:
                 factors.insert(0, atom(str(abs(coefficient))))
@@ -375,4 +375,10 @@ def size_lines(needed: Mapping[str, str], arrays: Sequence[Expr]) -> tuple[list[
             lines.append(f"{', '.join(entries)} = {name}.shape")
             for size in found:
                 left.pop(size)
+    for x in arrays:
+        for axis, dim in enumerate(x.shape):
+            if isinstance(dim, SymbolicDim) and len(dim.terms) == 1:
+                ((names, factor),) = dim.terms
+                if len(names) == 1 and names[0] in left:  # 2·h as an axis says what h is
+                    lines.append(f"{left.pop(names[0])} = {name_of(x)}.shape[{axis}] // {factor}")
     return lines, list(left)

@@ -20,8 +20,9 @@ from chainrule.emit.python_file import (
     unpacked,
     what_it_gives,
 )
+from chainrule.emit.window_writer import JAX_HELPERS
 
-_RESERVED = ("jax", "jnp", "math", "saved", "cotangents", *HELPERS)
+_RESERVED = ("jax", "jnp", "math", "saved", "cotangents", *HELPERS, *JAX_HELPERS)
 
 
 def jax_source(derivation: Derivation, name: str) -> str:
@@ -38,11 +39,14 @@ def jax_source(derivation: Derivation, name: str) -> str:
     found = dict(zip((a.name for a in passes.differentiated), map(name_of, passes.gradients), strict=True))
     gradients = [found.get(argument.name, "None") for argument in passes.arguments]
     result = outputs[0] if len(outputs) == 1 else f"({', '.join(outputs)})"
+    helpers = [JAX_HELPERS[key] for key in JAX_HELPERS if key in {**forward.helpers, **backward.helpers}]
+    modules = [*forward.imports, *backward.imports, *(module for _, needs in helpers for module in needs)]
     zero = "" if len(found) == len(gradients) else " None stands for the others."
     lines = [
         *docstring([heading(name, "JAX")], 0),
         "",
-        *imports([*forward.imports, *backward.imports], ["import jax", "import jax.numpy as jnp"]),
+        *imports(modules, ["import jax", "import jax.numpy as jnp"]),
+        *(line for text, _ in helpers for line in ("", "", text)),
         "",
         "",
         "@jax.custom_vjp",

@@ -9,6 +9,7 @@ from chainrule.emit.arrays import ArrayWriter, Writing, primitive_of
 from chainrule.emit.code import Code, Level, atom, call, method
 from chainrule.emit.expressions import Expr
 from chainrule.emit.numpy_writer import NumPyWriter, padding, softmax_axes
+from chainrule.emit.window_writer import JAX_WINDOWS
 from chainrule.primitives import (
     Elu,
     Erf,
@@ -111,4 +112,5 @@ JaxWriter.table = {
     Softmax: _along_axes("softmax"),
     Softplus: _of_jax("nn.softplus"),
     Where: _where,
+    **JAX_WINDOWS,
 }

@@ -9,6 +9,7 @@ from chainrule.emit.arrays import ArrayWriter, Writing, primitive_of
 from chainrule.emit.code import Code, Level, atom, binary, call, method, power, product, total
 from chainrule.emit.expressions import Expr, Number, Reduction, Variable
 from chainrule.emit.matrix_writing import MATRICES
+from chainrule.emit.window_writer import NUMPY_OVERLAP_ADD, NUMPY_WINDOWS
 from chainrule.ir import Dim, DType, Shape
 from chainrule.primitives import (
     Abs,
@@ -342,9 +343,11 @@ NumPyWriter.table = {
     Sqrt: library("sqrt"),
     Tanh: library("tanh"),
     Where: write_where,
+    **NUMPY_WINDOWS,
 }
 
 HELPERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "overlap_add": (NUMPY_OVERLAP_ADD, ()),
     "sigmoid": (
         '''def sigmoid(x):
     """The logistic function; the exponential sees no positive number, so it cannot overflow."""

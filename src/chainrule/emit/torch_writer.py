@@ -10,6 +10,7 @@ from chainrule.emit.code import Code, Level, atom, call, difference, method, neg
 from chainrule.emit.expressions import Expr, Number, Reduction, Variable
 from chainrule.emit.matrix_writing import TORCH_MATRICES
 from chainrule.emit.numpy_writer import infix, library, padding, softmax_axes, write_gather, write_not
+from chainrule.emit.window_writer import TORCH_OVERLAP_ADD, TORCH_WINDOWS
 from chainrule.ir import Dim, DType, Shape
 from chainrule.primitives import (
     Abs,
@@ -112,7 +113,8 @@ class TorchWriter(ArrayWriter):
                 turned.append(sum(isinstance(e, tuple) for e in forwards))
                 entry = (start + (size - 1) * stride, size, -stride)
             forwards.append(entry)
-        taken = super().indexed(x, code, forwards)
+        whole = all(entry == (0, size, 1) for entry, size in zip(forwards, x.shape, strict=True))
+        taken = code if whole else super().indexed(x, code, forwards)
         return method(taken, "flip", *map(str, turned)) if turned else taken
 
     table: ClassVar[Mapping[type, Writing]]
@@ -266,9 +268,11 @@ TorchWriter.table = {
     Sqrt: library("sqrt"),
     Tanh: library("tanh"),
     Where: _where,
+    **TORCH_WINDOWS,
 }
 
 TORCH_HELPERS = {
+    "overlap_add": TORCH_OVERLAP_ADD,
     "place": '''def place(shape, index, x):
     """Zeros, with x at an index."""
     result = x.new_zeros(shape)
