@@ -15,7 +15,7 @@ from chainrule.derivation.reading import operations_on, repeated_sizes
 from chainrule.derivation.record import Record
 from chainrule.derivation.upstream import is_upstream
 from chainrule.derivation.words import Language, join, say
-from chainrule.ir import Apply, Const, Input, Node, topological_order
+from chainrule.ir import Apply, Const, Dim, Input, Node, topological_order
 from chainrule.primitives import (
     Broadcast,
     Concatenate,

@@ -142,6 +142,8 @@ class TextWriter(Writer):
         return [name, *self.bracketed(arguments)]
 
     def indexed(self, notation: Indexed, nesting: int) -> Pieces:
+        if notation.base == Number(1):  # 1 where a condition holds, which may be long
+            return ["1[", *self.arguments(notation.indices, nesting + NESTING), "]"]
         indices = ",".join(self.index(index) for index in notation.indices)
         return [*self.operand(notation.base, notation, nesting=nesting), f"[{indices}]"]
 
