@@ -84,6 +84,19 @@ def mutants(name: str) -> Iterator[Mutant]:
                 )
 
 
+def sampled(name: str, count: int) -> list[Mutant]:
+    """Some of the mutants of an answer: of every kind of mistake in turn, spread over its lines."""
+    groups: dict[str, list[Mutant]] = {}
+    for mutant in mutants(name):
+        groups.setdefault(mutant.mistake, []).append(mutant)
+    chosen: list[Mutant] = []
+    for turn in range(max(map(len, groups.values()), default=0)):
+        for shift, group in enumerate(groups.values()):
+            if turn < len(group) and len(chosen) < count:
+                chosen.append(group[(turn + shift * 3 + len(name)) % len(group)])
+    return chosen
+
+
 def _places(statement: ast.stmt) -> Iterator[ast.Assign | ast.AugAssign | ast.Expr]:
     """Statements and returned expressions that lie on lines of their own."""
     if isinstance(statement, ast.Assign | ast.AugAssign):

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 
 import click
 
+from chainrule.cli.errors import CommandError, file_errors
 from chainrule.cli.loading import loaded_function, split_target
 from chainrule.cli.output import page_width, print_json, width_of, wrapped
 from chainrule.cli.sentences import Language, language_option
-from chainrule.cli.targets import opened, target_options
+from chainrule.cli.targets import names_file, opened, target_options
 from chainrule.grading import Grade, grade
 
 
 @click.command("grade")
-@click.argument("answer", metavar="ANSWER.py:FUNC")
-@click.option("--against", required=True, metavar="FILE.py:FUNC|gallery:NAME", help="The forward pass.")
+@click.argument("answer", metavar='ANSWER.py:FUNC|ANSWER.txt|-|"EQUATIONS"')
+@click.option("--against", required=True, metavar='FILE.py:FUNC|gallery:NAME|"FORMULA"', help="The forward pass.")
 @target_options
 @language_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
@@ -32,17 +35,37 @@ def command(
     FUNC takes what the forward pass takes, or any of its named values (z1, a1, …), under the same names; a learning
     rate, and a dict cache or params with these, too. It returns gradients, as in return {"W1": dW1, …}, or updates
     parameters, as in W1 -= lr * dW1. Every line that is something true is confirmed; the first wrong one is named, with
-    what is wrong with it. The status is 0 for right, 1 for wrong, 2 for what cannot be graded. Both files are run.
+    what is wrong with it. An answer can also be text, one equation a line: dW2 = a1' * d2. The status is 0 for right, 1
+    for wrong, 2 for what cannot be graded. Files of Python are run, so that they have to be trusted as any program.
     """
     with opened(against, wrt, shapes) as target:
-        path, name = split_target(answer)
-        with loaded_function(path, name) as function:
-            found = grade(function, target.function, target.wrt, **target.shapes)
+        text = _text(answer)
+        if text is not None:
+            found = grade(text, target.function, target.wrt, **target.shapes)
+        else:
+            path, name = split_target(answer)
+            with loaded_function(path, name) as function:
+                found = grade(function, target.function, target.wrt, **target.shapes)
     if as_json:
         print_json(found.to_dict(lang))
     else:
         _print(found, lang)
     return 0 if found.right else 1
+
+
+def _text(answer: str) -> str | None:
+    """The text of an answer in equations: from standard input, a file, or the argument itself; None for a function."""
+    if answer == "-":
+        return sys.stdin.read()
+    if not names_file(answer) and "=" in answer and not os.path.exists(answer):
+        return answer.replace(";", "\n")
+    if answer.endswith(".py") or (":" in answer and not os.path.exists(answer)):
+        return None
+    with file_errors(answer), open(answer, encoding="utf-8") as stream:
+        try:
+            return stream.read()
+        except UnicodeDecodeError:
+            raise CommandError(f"{answer} is not text in UTF-8; save it as such") from None
 
 
 def _print(found: Grade, lang: Language) -> None:

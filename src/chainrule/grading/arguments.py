@@ -45,9 +45,10 @@ class Container(dict[str, Any], Fresh):
         return self[key]
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self[name]
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(str(error)) from None
 
     def __setattr__(self, name: str, value: Any) -> None:
         self[name] = value

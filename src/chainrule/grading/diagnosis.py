@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.grading.answers import Unit
 from chainrule.grading.edits import DERIVATIVE, FACTOR, TRANSPOSE, Kind
 from chainrule.grading.execution import columns
 from chainrule.grading.search import Attempt, Mend, Search
@@ -227,7 +228,7 @@ class Diagnostician:
         """The number by which the value is off, as the factor that it has too much or too little."""
         a, b = (None if found is None else as_arrays(found)), (None if needed is None else as_arrays(needed))
         if a is not None and b is not None and len({x.shape for x in a} ^ {x.shape for x in b}) == 0:
-            ratios = constant_ratios(b, a)
+            ratios = constant_ratios(a, b)
             if ratios is not None:
                 return {**values, "factor": self._truth.factor(ratios) or f"{ratios[0]:.4g}"}
         return {**values, "factor": ""}
@@ -240,7 +241,7 @@ class Diagnostician:
         if a is None or b is None:
             return "other", {}
         if all(x.shape == y.shape for x, y in zip(a, b, strict=True)):
-            ratios = constant_ratios(b, a)
+            ratios = constant_ratios(a, b)
             if ratios is not None:
                 factor = self._truth.factor(ratios) or f"{ratios[0]:.4g}"
                 return ("sign" if factor == "−" else "factor"), {"factor": factor, "before": "", "after": ""}
@@ -276,6 +277,27 @@ class Diagnostician:
             if arrays is not None and label and agree(arrays, partial):
                 return "missing term", {"after": label, "before": ""}
         return "other", values
+
+    def misfit(self, attempt: Attempt, unit: Unit) -> dict[str, str]:
+        """The innermost product or sum in a statement whose operands' shapes do not fit."""
+        if unit.top is None or unit.nested:
+            return {}
+        parts = [node for node in ast.walk(unit.statement) if isinstance(node, ast.BinOp)]
+        for node in reversed(parts):
+            left, right = self._shapes(attempt, unit, node.left), self._shapes(attempt, unit, node.right)
+            if left and right and self._shapes(attempt, unit, node) is None:
+                return {"misfit": ast.unparse(node), "left": left, "right": right}
+        return {}
+
+    def _shapes(self, attempt: Attempt, unit: Unit, node: ast.expr) -> str | None:
+        assert unit.top is not None
+        code = compile(ast.fix_missing_locations(ast.Expression(node)), "<part>", "eval")
+        try:
+            with np.errstate(all="ignore"):
+                value = eval(code, dict(attempt.runs[0].snapshots[unit.top][0]))  # noqa: S307
+        except Exception:  # the learner's code may raise anything
+            return None
+        return self.shape(np.asarray(value)) if np.ndim(value) else ""
 
     def shape(self, value: Array) -> str:
         """A shape in named sizes: `(n, h)`."""

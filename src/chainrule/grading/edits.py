@@ -48,17 +48,17 @@ PRIORITY: tuple[Kind, ...] = (
     "axis",
     "transposed",
     "elementwise",
-    "matrix product",
     "sign",
     "factor",
     "missing sum",
     "extra sum",
+    "operand",
     "missing derivative",
     "extra derivative",
     "derivative",
-    "operand",
     "power",
     "order",
+    "matrix product",
     "extra term",
     "missing operand",
     "extra operand",
@@ -201,6 +201,11 @@ def _of_expression(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]
             if not isinstance(node, ast.Constant):
                 yield "derivative", ast.Name(name, ast.Load()), 2 + depth, _text(node), name
                 yield "missing derivative", _times(node, ast.Name(name, ast.Load())), depth, "", name
+    if path[-1][0] in ("args", "left", "right"):
+        for name in scope.variables:
+            other = ast.Name(name, ast.Load())
+            yield "missing term", ast.BinOp(node, ast.Add(), other), 2 + depth, "", name
+            yield "missing term", ast.BinOp(node, ast.Sub(), other), 2 + depth, "", f"-{name}"
     if not whole and not isinstance(node, ast.Constant):
         for name in scope.variables:
             other = ast.Name(name, ast.Load())

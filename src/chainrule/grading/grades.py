@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -11,6 +12,8 @@ from chainrule.grading.diagnosis import Diagnosis
 from chainrule.grading.words import diagnosis_text, say
 
 Status: TypeAlias = Literal["confirmed", "computed", "wrong", "also wrong", "consequence"]
+
+_MARKS: dict[Status, str] = {"confirmed": "✓", "computed": " ", "wrong": "✗", "also wrong": "✗", "consequence": "·"}
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,11 @@ class Grade:
         """The sentences of `text`, each with the columns that its continuation lines are indented by."""
         result: list[tuple[str, int]] = []
         digits = len(str(max((line.number for line in self.lines), default=1)))
-        for line in self.lines:
-            mark = {"confirmed": "✓", "computed": " ", "wrong": "✗", "also wrong": "✗", "consequence": "·"}[line.status]
-            result.append((f"{mark} {line.number:>{digits}}  {line.source}", digits + 6))
-            for text in self._said(line, lang):
+        for number, group in itertools.groupby(self.lines, key=lambda line: (line.number, line.source)):
+            lines = list(group)
+            mark = min((_MARKS[line.status] for line in lines), key="✗·✓ ".index)
+            result.append((f"{mark} {number[0]:>{digits}}  {number[1]}", digits + 6))
+            for text in dict.fromkeys(text for line in lines for text in self._said(line, lang)):
                 result.append((" " * (digits + 6) + text, digits + 6))
         if result:
             result.append(("", 0))
@@ -89,7 +93,9 @@ class Grade:
 
     def _said(self, line: Line, lang: Language) -> list[str]:
         if line.status == "confirmed":
-            key = "as forward" if line.name == line.meaning else "is" if line.name else "is that"
+            key = (
+                "as forward" if line.name == line.meaning and "∂" not in line.name else "is" if line.name else "is that"
+            )
             return [say(lang, key, name=line.name, meaning=line.meaning)]
         if line.status == "consequence":
             return [say(lang, "consequence", line=str(line.cause))]

@@ -10,17 +10,18 @@ from chainrule.derivation import Derivation, derive, is_upstream
 from chainrule.grading.answers import Answer, GradeError, Unit, prepare, read_answer
 from chainrule.grading.arguments import Binding, bind
 from chainrule.grading.diagnosis import Diagnosis, Diagnostician
-from chainrule.grading.execution import Run, run_answer
+from chainrule.grading.equations import read_equations
+from chainrule.grading.execution import Run, columns, run_answer
 from chainrule.grading.grades import Grade, Line, Status
 from chainrule.grading.names import CONTAINERS, TARGETS
-from chainrule.grading.outcomes import Outcomes
-from chainrule.grading.search import Attempt, Mend, Search, same_values
-from chainrule.grading.truth import Assumption, Truth, constant_ratios
+from chainrule.grading.outcomes import Final, Outcomes
+from chainrule.grading.search import Attempt, Mend, Search, same_values, updates
+from chainrule.grading.truth import Assumption, Truth, agree, as_arrays, constant_ratios
 from chainrule.ir import ChainruleError, Program, SymbolicDim
 
 
 def grade(
-    answer: Callable[..., Any],
+    answer: Callable[..., Any] | str,
     against: Callable[..., Any] | Program | Derivation | str,
     wrt: Sequence[str] | str | None = None,
     **shapes: Any,
@@ -32,7 +33,8 @@ def grade(
     answer
         A function in NumPy. Its parameters are called like the inputs of `against`, or like its named values (`z1`,
         `a1`); a learning rate, and `cache` or `params` as a dict of these, are understood too. It returns gradients by
-        name, in the order of `wrt`, or updates parameters.
+        name, in the order of `wrt`, or updates parameters. Or text, one equation a line, in the language of formulas:
+        `dW2 = a1' * d2`, where `∂L/∂W2 = …`, `δ2 = …` and `⊙` are understood.
     against
         The forward pass, as `derive` takes it.
     wrt
@@ -61,7 +63,7 @@ def grade(
 
     """
     truths = Truths(against, wrt, shapes)
-    return grade_answer(read_answer(answer), truths, getattr(against, "__name__", "the reference"))
+    return grade_answer(truths.read(answer), truths, _title(against))
 
 
 class Truths:
@@ -85,6 +87,14 @@ class Truths:
         self.program = program
         self.derivation = derive(program, floats)
         self._made: dict[tuple[Assumption, bool], Truth | None] = {}
+
+    def read(self, answer: Callable[..., Any] | str) -> Answer:
+        """The answer that a function or lines of text are."""
+        if not isinstance(answer, str):
+            return read_answer(answer)
+        truth = self.get()
+        assert truth is not None
+        return read_equations(answer, truth)
 
     @property
     def assumptions(self) -> list[Assumption]:
@@ -110,6 +120,11 @@ class Truths:
             return Truth(self.derivation, batch, assume, single)
         except (ChainruleError, ValueError, IndexError):
             return None
+
+
+def _title(against: object) -> str:
+    """What an answer is said to agree with."""
+    return against if isinstance(against, str) else str(getattr(against, "__name__", "the reference"))
 
 
 def batch_size(program: Program) -> str | None:
@@ -185,7 +200,9 @@ class Grader:
         """Say what every line is."""
         mends, after = self.search.mistakes(self.attempt)
         diagnoses = self._diagnoses(mends)
-        first = min((mend.unit.order for mend in mends), default=None)
+        if not mends and len(self.attempt.right) < len(self.outcomes.finals):
+            diagnoses = self._unexplained()
+        first = min((self._answer.unit(number).order for number in diagnoses), default=None)
         lines = []
         for unit in sorted(self._answer.units, key=lambda u: u.order):
             line = self._line(unit, mends, diagnoses, after, first)
@@ -212,12 +229,24 @@ class Grader:
             values = {"batch": self._truth.batch or "", **diagnosis.values}
             problem = next((p for top, p in attempt.runs[0].problems.items() if top == mend.unit.top), None)
             if problem is not None and not problem.caused:
-                values["problem"] = problem.text
+                values.update(teacher.misfit(attempt, mend.unit) or {"problem": problem.text})
             found.setdefault(
                 mend.unit.number, replace(diagnosis, values=values, single=bool(mend.gain) and mend.gain <= single)
             )
             attempt = mend.after
         return found
+
+    def _unexplained(self) -> dict[int, Diagnosis]:
+        """The first line that is not what it is called, where nothing mends it; else the first that is not known."""
+        units = [u for u in self._answer.units if u.top is not None and not u.hidden]
+        trusts = {u.number: self.search.identity(self.attempt, u).trust for u in units}
+        doubted = [u for u in units if trusts[u.number] < 0]
+        doubted += [u for u in units if trusts[u.number] == 0 and u.names and self.search.claim(u.names[0])]
+        wrong = [final for final in self.outcomes.finals if final.symbol not in self.attempt.right]
+        doubted += [u for u in units if any(final.label in u.names or updates(final, u) for final in wrong)]
+        doubted += [u for u in units if trusts[u.number] < 3]
+        teacher = Diagnostician(self._truth, self.search)
+        return {u.number: Diagnosis("other", teacher.misfit(self.attempt, u)) for u in (doubted or units)[:1]}
 
     def _right_for_one_sample(self) -> frozenset[str]:
         """The gradients that are right where the batch is one sample."""
@@ -264,10 +293,8 @@ class Grader:
 
     def _meaning(self, unit: Unit, name: str) -> str:
         """What the value of a unit is; "" for nothing worth saying."""
-        update = next((f for f in self.outcomes.finals if f.is_update and f.label == name), None)
-        if update is not None:
-            if update.symbol not in self.attempt.right:
-                return ""
+        update = next((f for f in self.outcomes.finals if f.is_update and updates(f, unit)), None)
+        if update is not None and self._descends(update, unit):
             rate = "η" if self._binding.rate else f"{self.outcomes.rates[0]:g}"
             return f"{update.symbol} − {rate} {self._truth.gradient_label(update.symbol)}"
         identity = self.search.identity(self.attempt, unit)
@@ -276,6 +303,14 @@ class Grader:
         matches = identity.each or ((identity.match,) if identity.match is not None else ())
         labels = list(dict.fromkeys(match.text for match in matches if match.quantity.label))
         return ", ".join(labels)
+
+    def _descends(self, final: Final, unit: Unit) -> bool:
+        """Whether a unit gives a parameter the value that a step of gradient descent would."""
+        found = columns(self.attempt.runs, unit.number)
+        values = as_arrays(found[0]) if found else None
+        true = self.outcomes.true(final, self._truth).values
+        steps = zip(self._truth.points, self.outcomes.rates, true, strict=True)
+        return values is not None and agree(values, [p.values[final.symbol] - rate * g for p, rate, g in steps])
 
     def _remarks(
         self, mends: Sequence[Mend], diagnoses: Mapping[int, Diagnosis]

@@ -67,7 +67,7 @@ class Outcomes:
                     finals.append(self._final(answer, symbol, "variable", output.variable, output.label))
             return finals
         value = run.returned
-        if answer.returned is not None:
+        if value is None and answer.returned is not None:
             value = run.namespace.get(answer.returned)
             unit = next(
                 (u for u in answer.units if u.names and ast.unparse(_target(u.statement)) == answer.returned), None
@@ -76,6 +76,8 @@ class Outcomes:
             if value is None or isinstance(value, np.ndarray | np.generic | int | float):
                 symbol = self._symbols([label], answer)[0]
                 return [] if symbol is None else [self._final(answer, symbol, "variable", answer.returned, label)]
+        if any(value is run.namespace.get(name) for name in self._binding.containers):
+            return []
         if isinstance(value, Mapping):
             found = [(key, self._symbols([str(key)], answer, False)[0]) for key in value]
             return [Final(symbol, "key", key, str(key)) for key, symbol in found if symbol is not None]
@@ -162,7 +164,7 @@ class Outcomes:
             name, key = final.place
             container = run.namespace.get(name)
             return container.get(key) if isinstance(container, dict) else None
-        returned = run.namespace.get("__out_", run.returned)
+        returned: Any = run.namespace.get("__out_") if run.returned is None else run.returned
         try:
             return returned[final.place]
         except (KeyError, IndexError, TypeError):

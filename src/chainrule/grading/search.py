@@ -28,6 +28,12 @@ MISTAKES = 6
 """How many mistakes in one answer are looked for."""
 
 
+_OF_MULTIPLES = frozenset(
+    {"factor", "sign", "transposed", "order", "extra operand", "missing operand", "rate", "direction"}
+)
+"""What can be wrong with a value that is a truth but for a factor or a transpose."""
+
+
 @dataclass(frozen=True, eq=False)
 class Identity:
     """What the value of a unit is: `match` if it is something true; `each` if only round by round of a loop."""
@@ -39,22 +45,30 @@ class Identity:
     forward: bool = False
 
     @property
+    def _is_itself(self) -> bool:
+        """Whether the value is that of the forward pass that its name says."""
+        return self.match is not None and self.match.is_exact and self.match.quantity.symbol == self.name
+
+    @property
     def trust(self) -> int:
         """3 for what is what its name says, 2 for another truth, 1 for a multiple of one, 0 for anything else.
+
+        A gradient with its sign turned is a truth: errors are often written y − a.
 
         −1 for what is called like a value of the forward pass and is another.
         """
         if self.each:
-            return 2
+            strange = any(match.quantity.kind != "gradient" for match in self.each)
+            return 0 if self.claim is not None and strange else 2
         quantity = None if self.match is None else self.match.quantity
-        if self.forward and (quantity is None or quantity.symbol != self.name):
+        if self.forward and (quantity is None or not self._is_itself):
             return -1
         if self.match is None or quantity is None:
             return 0
         if self.claim is not None and (quantity.symbol != self.claim or quantity.kind != "gradient"):
             return 0
         if not self.match.is_exact:
-            return 1
+            return 2 if self.claim is None and self.match.factor == "−" else 1
         if quantity.kind == "gradient" and quantity.symbol is not None and quantity.symbol == self.claim:
             return 3
         if quantity.kind in ("forward", "input"):
@@ -99,6 +113,7 @@ class Search:
         self.outcomes = outcomes
         self._derivatives = truth.derivatives()
         self._factors = {label: numbers for label, numbers in truth._numbers() if label != "1"}
+        self._factors.update({"η": outcomes.rates, "1/η": [1 / rate for rate in outcomes.rates]})
         self._factors["−"] = [-1.0] * len(truth.points)
         self._names = {label: f"{FACTOR}{k}" for k, label in enumerate(self._factors)}
         self._deadline = time.perf_counter() + TIME_BUDGET
@@ -211,7 +226,7 @@ class Search:
         trusts = {mend.unit.number: self._trust(attempt, mend.unit) for mend in mends}
         doubted = [mend for mend in mends if trusts[mend.unit.number] < 2]
         trusted = [mend for mend in mends if trusts[mend.unit.number] >= 2]
-        if trusted and not any(mend.edit is not None and mend.edit.kind == "direction" for mend in doubted):
+        if trusted and not self._all_directions(doubted):
             widest = max(trusted, key=lambda mend: (len(mend.gain), mend.edit is not None))
             most = max((len(mend.gain) for mend in doubted), default=0)
             explained = any(mend.edit is not None and len(mend.gain) == most for mend in doubted)
@@ -224,10 +239,28 @@ class Search:
         firsts = []
         for gain in gains:
             same = [mend for mend in maximal if mend.gain == gain]
-            unit = min((mend.unit for mend in same), key=lambda u: (trusts[u.number], u.order))
+            unit = min((mend.unit for mend in same), key=lambda u: (_doubt(trusts[u.number]), u.order))
             firsts.append(min((mend for mend in same if mend.unit is unit), key=lambda mend: mend.rank))
         first = min(firsts, key=lambda mend: mend.unit.order)
+        if first.edit is not None and first.edit.kind == "sign" and not any(f.is_update for f in self.outcomes.finals):
+            return self._first_sign(attempt, first, trusted)
         return self._at_its_source(attempt, first, trusted)
+
+    def _all_directions(self, mends: Sequence[Mend]) -> bool:
+        """Whether every update goes in the wrong direction."""
+        turned = [mend.gain for mend in mends if mend.edit is not None and mend.edit.kind == "direction"]
+        updated = {final.symbol for final in self.outcomes.finals if final.is_update}
+        return bool(turned) and frozenset().union(*turned) >= updated
+
+    def _first_sign(self, attempt: Attempt, mend: Mend, trusted: Sequence[Mend]) -> Mend:
+        """The first line at which the sign is turned."""
+        turned = [
+            other
+            for other in trusted
+            if other.edit is not None and other.edit.kind == "sign" and other.gain == mend.gain
+            if not other.unit.hidden and _is_negative(self.identity(attempt, other.unit))
+        ]
+        return min([*turned, mend], key=lambda other: (other.unit.order, other.rank))
 
     def _trust(self, attempt: Attempt, unit: Unit) -> float:
         """What is returned under a name is looked at after the line that gave the name its value."""
@@ -242,7 +275,7 @@ class Search:
             names = {n.id for n in ast.walk(ast.parse(mend.edit.before)) if isinstance(n, ast.Name)}
         except SyntaxError:
             return mend
-        wraps = mend.edit.kind in ("factor", "missing sum", "missing operand", "transposed", "sign")
+        wraps = mend.edit.kind in ("factor", "missing sum")
         earlier = [
             other
             for other in trusted
@@ -256,13 +289,17 @@ class Search:
         most = max(len(mend.gain) for mend in mends)
         widest = [mend for mend in mends if len(mend.gain) == most]
         widest = [mend for mend in widest if mend.edit is not None] or widest
+        widest = [mend for mend in widest if not mend.unit.hidden] or widest
         unit = max((mend.unit for mend in widest), key=lambda u: u.order)
         return min((mend for mend in widest if mend.unit is unit), key=lambda mend: mend.rank)
 
     def _mends(self, attempt: Attempt, unit: Unit) -> list[Mend]:
         mends: list[Mend] = []
         scope = self._scope(attempt, unit)
+        multiple = unit.top is not None and self.identity(attempt, unit).trust == 1
         for edit in edits(unit.statement, scope):
+            if multiple and edit.kind not in _OF_MULTIPLES:
+                continue
             if time.perf_counter() > self._deadline:
                 return mends
             mend = self._tried(attempt, unit, edit)
@@ -308,7 +345,7 @@ class Search:
         new = ast.copy_location(ast.Assign(statement.targets, ast.Name(GIVEN, ast.Load())), statement)
         changed = attempt.answer.with_statement(unit.number, ast.fix_missing_locations(new))
         shape = np.shape(found[0][0]) if found else None
-        for quantity in self._truth.quantities:
+        for quantity in self._candidates():
             if time.perf_counter() > self._deadline:
                 return
             named = quantity.kind in ("gradient", "derivative", "forward") and quantity.label
@@ -331,6 +368,13 @@ class Search:
             if better:
                 return
 
+    def _candidates(self) -> Iterator[Quantity]:
+        """Every truth, and gradients with their sign turned after that."""
+        yield from self._truth.quantities
+        for quantity in self._truth.quantities:
+            if quantity.kind == "gradient" and quantity.label:
+                yield Quantity(f"−{quantity.label}", "gradient", quantity.symbol, tuple(-v for v in quantity.values))
+
     def _replaced(self, attempt: Attempt, unit: Unit, quantity: Quantity) -> Attempt:
         """The attempt with a unit's value given."""
         name = f"{GIVEN}{unit.number}"
@@ -344,13 +388,14 @@ class Search:
 
     def _scope(self, attempt: Attempt, unit: Unit) -> Scope:
         derivatives = [f"{DERIVATIVE}{k}" for k in range(len(self._derivatives))]
-        final = next((f for f in self.outcomes.finals if f.is_update and _updates(f, unit)), None)
+        final = next((f for f in self.outcomes.finals if f.is_update and updates(f, unit)), None)
         if unit.top is None:
             assert unit.helper is not None
             arguments = attempt.answer.helpers[unit.helper].args.args
             names = [argument.arg for argument in arguments]
             return Scope(names, (), {}, None, False)
-        namespace = attempt.runs[0].snapshots[unit.top][0]
+        run = attempt.runs[0]
+        namespace = run.namespace if unit.nested else run.snapshots[unit.top][0]
         variables = [
             name
             for name, value in namespace.items()
@@ -363,6 +408,15 @@ class Search:
         )
 
 
+def _is_negative(identity: Identity) -> bool:
+    return identity.match is not None and identity.match.factor == "−"
+
+
+def _doubt(trust: float) -> float:
+    """What the first of several doubted units is looked for by: those called like something else go before."""
+    return min(trust, 0.0) if trust == int(trust) else 0.5
+
+
 def _is_part(identity: Identity) -> bool:
     return identity.match is not None and identity.match.quantity.kind == "part"
 
@@ -372,7 +426,8 @@ def transposed(value: Any) -> Any:
     return np.swapaxes(value, -1, -2) if np.ndim(value) > 1 else value
 
 
-def _updates(final: Final, unit: Unit) -> bool:
+def updates(final: Final, unit: Unit) -> bool:
+    """Whether a unit assigns to the parameter whose update a final is."""
     place = f"self.{final.place}" if final.source == "attribute" else final.place
     if final.source == "entry":
         container, key = final.place

@@ -177,10 +177,18 @@ class Truth:
         """What the derivation says that the gradient with respect to `symbol` is, as an expression."""
         for step in self.record.steps:
             if step.accumulation.symbol.name == symbol:
-                node = step.chain.right if step.merge is None else step.merge.right
+                node = self._spelled(step.chain.right if step.merge is None else step.merge.right)
                 return text_of(self._notator.of(node)) if operation_count(node) <= 3 * _LABEL_OPERATIONS else None
         stage = next((s for s in self.record.backward.stages if s.name == symbol), None)
-        return None if stage is None else text_of(self._notator.of(stage.expression))
+        return None if stage is None else text_of(self._notator.of(self._spelled(stage.expression)))
+
+    def _spelled(self, node: Node) -> Node:
+        """`node` with what the reference gives no name written out."""
+        own = set(self.record.traced.names.values())
+        for stage in reversed(self.record.backward.stages):
+            if stage.name not in own:
+                (node,) = substitute([node], {stage.symbol: stage.expression})
+        return node
 
     # Values
 
@@ -400,7 +408,11 @@ class Truth:
         if any(array.size != 1 for array in arrays):
             return None
         label = self.factor([float(array.reshape(())) for array in arrays])
-        return None if label is None else Match(Quantity(label or "1", "size", None, tuple(arrays)))
+        return (
+            None
+            if label is None or label.startswith("−")
+            else Match(Quantity(label or "1", "size", None, tuple(arrays)))
+        )
 
     def _matched(self, arrays: Sequence[Array], quantity: Quantity) -> Match | None:
         if agree(arrays, quantity.values):

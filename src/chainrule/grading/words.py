@@ -125,6 +125,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "rate": ("The learning rate is missing or too often there.", "学习率缺失或多乘了一次。"),
     "rate missing": ("The learning rate is missing.", "缺少学习率。"),
     "other": ("This is not what it should be.", "结果与应有的值不符。"),
+    "misfit": (
+        "The shapes do not fit in {misfit}: {left} and {right}.",
+        "{misfit} 的形状不匹配：{left} 与 {right}。",
+    ),
     "fails": ("{problem}.", "{problem}。"),
     "needed": ("{name} should be {needed}.", "{name} 应为 {needed}。"),
     "needed formula": ("{name} should be {needed} = {formula}.", "{name} 应为 {needed} = {formula}。"),
@@ -149,6 +153,8 @@ def diagnosis_text(language: Language, name: str, diagnosis: Diagnosis) -> list[
     said = [say(language, _key(diagnosis), **values)]
     if "problem" in values:
         said.insert(0, say(language, "fails", problem=values["problem"].rstrip(".")))
+    if "misfit" in values:
+        said.insert(0, say(language, "misfit", **values))
     if diagnosis.needed:
         key = ("" if name else "that ") + "needed" + (" formula" if diagnosis.formula else "")
         said.append(say(language, key, name=name, needed=diagnosis.needed, formula=diagnosis.formula))

@@ -3,7 +3,8 @@
 A function in plain NumPy is called once, on values that record what is done; the text of a formula is parsed.
 """
 
-from chainrule.trace.formula import FormulaError, canonical_name, formula_variables
+from chainrule.trace.formula import FormulaError, canonical_name, formula_variables, syntax
+from chainrule.trace.formula import parse as parse_formula
 from chainrule.trace.pytree import TreeStructure, flatten, flatten_with_paths, map_leaves, unflatten
 from chainrule.trace.source import TraceError
 from chainrule.trace.specification import parse_type
@@ -22,7 +23,9 @@ __all__ = [
     "flatten_with_paths",
     "formula_variables",
     "map_leaves",
+    "parse_formula",
     "parse_type",
+    "syntax",
     "trace",
     "trace_with_structure",
     "unflatten",

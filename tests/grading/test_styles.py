@@ -1,0 +1,130 @@
+"""Answers to one question in many styles: as functions, as methods, as lines of text."""
+
+from __future__ import annotations
+
+import linecache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import chainrule as cr
+from chainrule.gallery import GALLERY
+
+SOURCE = (Path(__file__).parents[1] / "data" / "styles.txt").read_text(encoding="utf-8")
+ROWS = GALLERY["two_layer_rows"].function
+RIGHT = ["loop", "NeuralNetwork.backward", "params_dict", "unpack", "early", "numeric"]
+EQUATIONS = """
+δ2 = (a2 - y) ⊙ σ'(z2)
+∂L/∂W2 = a1ᵀ * δ2
+∂L/∂b2 = 1ᵀ δ2
+d1 = (δ2 * W2') .* a1 .* (1 - a1)
+dW1 = X.T @ d1
+db1 = sum(d1, axis=0)
+"""
+
+
+def answer(name: str) -> Any:
+    linecache.cache["styles.py"] = (len(SOURCE), None, SOURCE.splitlines(keepends=True), "styles.py")
+    namespace: dict[str, Any] = {}
+    exec(compile(SOURCE, "styles.py", "exec"), namespace)
+    owner, dot, method = name.partition(".")
+    return getattr(namespace[owner](), method) if dot else namespace[owner]
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_answer_is_right_in_any_style(name: str) -> None:
+    grade = cr.grade(answer(name), ROWS)
+    assert grade.right, str(grade)
+
+
+def test_a_loop_over_the_batch_is_understood() -> None:
+    grade = cr.grade(answer("loop_wrong"), ROWS)
+    first = grade.first_wrong
+    assert first is not None
+    assert first.source == "d1 = (W2 @ d2) * a1"
+    assert first.diagnosis is not None
+    assert first.diagnosis.kind == "missing operand"
+    assert [line.status for line in grade.lines if line.number > first.number] == ["consequence"] * 2
+
+
+def test_a_network_as_a_class_has_its_own_names_and_signs() -> None:
+    grade = cr.grade(answer("NeuralNetwork.wrong"), ROWS)
+    wrong = [line for line in grade.lines if line.diagnosis is not None]
+    kinds = [line.diagnosis.kind for line in wrong if line.diagnosis is not None]
+    assert kinds == ["direction", "factor"]
+    assert wrong[0].source.startswith("self.weights_input_hidden -=")
+    assert wrong[1].diagnosis is not None
+    assert wrong[1].diagnosis.single
+    assert "error is −∂L/∂a2." in str(grade)
+
+
+def test_lines_of_text_are_an_answer() -> None:
+    grade = cr.grade(EQUATIONS, ROWS)
+    assert grade.right, str(grade)
+    assert {line.name: line.meaning for line in grade.lines}["δ2"] == "∂L/∂z2"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "line"),
+    [
+        ("a1ᵀ * δ2", "a1 * δ2", "transposed", 3),
+        ("(1 - a1)", "(1 + a1)", "sign", 5),
+        ("σ'(z2)", "σ'(a2)", "derivative", 2),
+        ("(a2 - y) ⊙ σ'(z2)", "a2 - y", "missing derivative", 2),
+        ("sum(d1, axis=0)", "d1", "missing sum", 7),
+        ("sum(d1, axis=0)", "mean(d1, axis=0)", "factor", 7),
+        ("X.T @ d1", "X.T .* d1", "elementwise", 6),
+    ],
+)
+def test_mistakes_in_lines_of_text_are_named(before: str, after: str, kind: str, line: int) -> None:
+    first = cr.grade(EQUATIONS.replace(before, after), ROWS).first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    assert (first.number, first.diagnosis.kind) == (line, kind)
+
+
+def test_an_update_in_text_has_its_sign() -> None:
+    step = "W2 -= lr * a1' * ((a2 - y) .* a2 .* (1 - a2))"
+    assert cr.grade(step, ROWS, wrt="W2").right
+    first = cr.grade(step.replace("-=", "+="), ROWS, wrt="W2").first_wrong
+    assert first is not None
+    assert first.diagnosis is not None
+    assert first.diagnosis.kind == "direction"
+
+
+def test_a_formula_is_graded_against() -> None:
+    assert cr.grade("dx = 2 * A' * (A*x - b)", "norm(A@x - b)^2", wrt="x").right
+    grade = cr.grade("dx = A' * (A*x - b)", "norm(A@x - b)^2", wrt="x")
+    assert grade.first_wrong is not None
+    assert "½ times what it should be" in str(grade)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no equation"),
+        ("dW2", "is no equation"),
+        ("dW2 = a1' * nowhere", "line 1: 'nowhere' is not known there"),
+        ("3 = a1", "is not a name"),
+        ("dW2 = a1' *", "line 1"),
+        ("t = a1 + 1", "return"),
+    ],
+)
+def test_text_that_cannot_be_graded_is_refused(text: str, message: str) -> None:
+    with pytest.raises(cr.GradeError, match=message):
+        cr.grade(text, ROWS)
+
+
+def test_missing_gradients_are_said_to_be_missing() -> None:
+    grade = cr.grade("dW2 = a1' * ((a2 - y) .* a2 .* (1 - a2))", ROWS)
+    assert not grade.right
+    assert grade.gradients == {"W2": "right", "W1": "missing", "b1": "missing", "b2": "missing"}
+
+
+def test_one_hot_targets_may_be_taken_to_sum_to_one() -> None:
+    grade = cr.grade(
+        "dW = X' * (softmax(X*W) - Y)", "-sum(Y .* log(softmax(X @ W)))", wrt="W", X="n d", W="d k", Y="n k"
+    )
+    assert grade.right, str(grade)
+    assert "sum to 1" in str(grade)
