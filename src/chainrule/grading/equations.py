@@ -197,7 +197,7 @@ class _Reader:
             operand = self._expression(node.operand)
             if node.operator == "-":
                 return ast.UnaryOp(ast.USub(), operand)
-            if node.operator == "'":
+            if node.operator in ("'", ".T"):
                 return ast.Attribute(operand, "T", ast.Load())
             inverse = ast.Attribute(_numpy("linalg"), "inv", ast.Load())
             return _called(inverse, [operand])
@@ -221,7 +221,7 @@ class _Reader:
         if a is None or b is None or not a or not b:
             return elementwise
         if len(a) == len(b) == 1:
-            rows = [isinstance(side, syntax.Unary) and side.operator == "'" for side in (node.left, node.right)]
+            rows = [isinstance(side, syntax.Unary) and side.operator in ("'", ".T") for side in (node.left, node.right)]
             if rows == [False, True]:
                 return _called(_numpy("outer"), [left, right])
             return matrix if rows == [True, False] else elementwise

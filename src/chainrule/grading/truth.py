@@ -184,6 +184,8 @@ class Truth:
 
     def _spelled(self, node: Node) -> Node:
         """`node` with what the reference gives no name written out."""
+        for entry in reversed(self.record.abbreviations):
+            (node,) = substitute([node], {entry.symbol: entry.value})
         own = set(self.record.traced.names.values())
         for stage in reversed(self.record.backward.stages):
             if stage.name not in own:
