@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+
+from chainrule.cli import app
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,8 +33,45 @@ def test_the_first_screen_is_what_it_prints(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_emitted_source_is_what_is_written(name: str) -> None:
+    code, emitted, *_ = blocks(name, "python")
+    variables: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(code, name, "exec"), variables)
+    assert emitted in variables["derivation"].source("numpy")
+
+
+ANSWER = """
+import numpy as np
+def backward(X, y, W1, b1, W2, b2):
+    z1 = X @ W1 + b1
+    a1 = 1 / (1 + np.exp(-z1))
+    z2 = a1 @ W2 + b2
+    a2 = 1 / (1 + np.exp(-z2))
+    d2 = (a2 - y) * a2 * (1 - a2)
+    dW2 = a1.T @ d2
+    db2 = d2.sum(axis=0)
+    d1 = d2 @ W2.T * z1 * (1 - z1)
+    dW1 = X.T @ d1
+    db1 = d1.sum(axis=0)
+    return {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
+"""
+
+
+@pytest.mark.parametrize(("name", "language"), [("README.md", "en"), ("README.zh-CN.md", "zh")])
+def test_the_graded_line_is_what_is_printed(name: str, language: str, tmp_path: Path) -> None:
+    _, graded = blocks(name, "text")
+    answer = tmp_path / "answer.py"
+    answer.write_text(ANSWER)
+    arguments = ["grade", f"{answer}:backward", "--against", "gallery:two_layer_rows", "--lang", language]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert graded in result.stdout
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
 def test_the_training_snippet_runs(name: str) -> None:
-    first, second, *_ = blocks(name, "python")
+    first, _, second, *_ = blocks(name, "python")
     random = np.random.default_rng(0)
     variables: dict[str, Any] = {
         "X": random.standard_normal((100, 3)),
