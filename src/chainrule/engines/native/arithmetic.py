@@ -19,8 +19,8 @@ from chainrule.engines.native.text import (
 from chainrule.ir import Dim, DType, ProgramError
 from chainrule.primitives import Comparison, MathFunction, ReductionKind
 
-SUM_FLAGS = "reassoc contract"
-"""The terms of a sum may be reordered and fused with products; NaN and infinity are as IEEE 754 has them."""
+SUM_FLAGS = "reassoc"
+"""The terms of a sum may be reordered; NaN and infinity are as IEEE 754 has them. Products are fused by intrinsics."""
 
 PRODUCT_FLAGS = "contract"
 """A product may be fused into a sum, but its factors stay in order: x·x may overflow where (x·y)·x does not."""
