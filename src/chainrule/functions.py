@@ -20,6 +20,7 @@ import numpy as np
 from chainrule import primitives
 from chainrule.ir import (
     ArrayType,
+    ChainruleError,
     Const,
     Dim,
     DType,
@@ -117,7 +118,12 @@ def call(builder: Callable[..., Node], *arguments: Any, **options: Any) -> Any:
         node = Input(f"argument {k + 1}", ArrayType(array.shape, DType.of(array.dtype)))
         inputs[node] = array
         nodes.append(node)
-    output = builder(*nodes, **options)
+    try:
+        output = builder(*nodes, **options)
+    except ChainruleError:
+        raise
+    except (TypeError, ValueError, AttributeError) as error:  # of no use to the builder, such as a text for a number
+        raise ProgramError(f"these arguments do not fit: {error}") from error
     result = np.asarray(evaluate_nodes([output], inputs)[output])
     if result.ndim == 0:
         return result[()]

@@ -61,8 +61,9 @@ def _checked(part: Any) -> Any:
     return part
 
 
-def astype(x: Node, dtype: np.dtype[Any]) -> Node:
-    """`x.astype(dtype)`."""
+def astype(x: Node, like: Any) -> Node:
+    """`x.astype(like)`."""
+    dtype = np.dtype(like)
     if x.type.dtype.is_float and dtype.kind in "iub":
         raise refusal(f"astype({dtype}) of floats has no derivative; compare, as in x > 0, or leave it out")
     return cast(x, DType.of(dtype))

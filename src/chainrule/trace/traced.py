@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -35,6 +36,9 @@ from chainrule.trace.vocabulary import FUNCTIONS, checked_call, name_of, unsuppo
 
 _SCALAR: Final = ArrayType(())
 
+LONGEST_LOOP: Final = 10_000
+"""Elements of an array that a loop may go over one by one."""
+
 
 def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Apply a function of nodes to traced values: unwrapped before, wrapped after, also within lists and tuples.
@@ -52,6 +56,10 @@ def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         )
     except (ShapeError, DTypeError, ProgramError) as error:
         raise relocated(error) from None
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+        # What is of no use to a builder, such as a text for an axis; nothing of the user's runs in here.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise refusal(f"these arguments cannot be recorded: {reason}") from error
     finally:
         sys.settrace(watching)
     return wrap(result, weak=not strong)
@@ -205,8 +213,16 @@ class Traced(_NumPyProtocols):
     __hash__ = None  # type: ignore[assignment]  # as for arrays: equality is elementwise
 
     def __init__(self, node: Node, weak: bool = False) -> None:
-        self.node: Final = node
-        self.weak: Final = weak
+        object.__setattr__(self, "node", node)
+        object.__setattr__(self, "weak", weak)
+
+    node: Node
+    weak: bool
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        if name == "shape":
+            raise refusal("an assignment to .shape changes an array in place; write x = x.reshape(…)")
+        raise refusal(f"an array's attributes cannot be set, and this one's .{name} cannot either; use a variable")
 
     def __repr__(self) -> str:
         return f"Traced({self.node.type})"
@@ -214,10 +230,6 @@ class Traced(_NumPyProtocols):
     @property
     def shape(self) -> tuple[Any, ...]:
         return tuple(wrap(dim) for dim in self.node.type.shape)
-
-    @shape.setter
-    def shape(self, shape: object) -> NoReturn:
-        raise refusal("an assignment to .shape changes an array in place; write x = x.reshape(…)")
 
     @property
     def ndim(self) -> int:
@@ -285,6 +297,10 @@ class Traced(_NumPyProtocols):
         if self.ndim == 0:
             raise refusal("a number cannot be iterated over")
         length = self.node.type.shape[0]
+        if not isinstance(length, SymbolicDim) and length > LONGEST_LOOP:
+            raise refusal(
+                f"a loop over {length:,} elements would record as many operations; write operations on whole arrays"
+            )
         if isinstance(length, SymbolicDim):
             raise refusal(
                 f"a loop over an axis of the named size {length} cannot be recorded; write operations on whole arrays, "
@@ -340,7 +356,7 @@ class Traced(_NumPyProtocols):
         return np.transpose(self, order or None)
 
     def astype(self, dtype: Any, **options: object) -> Any:
-        return build(indexing.astype, (self, np.dtype(dtype)), {})
+        return build(indexing.astype, (self, dtype), {})
 
     def copy(self, order: str = "C") -> Any:
         return self
@@ -351,7 +367,7 @@ class Traced(_NumPyProtocols):
     def __getattr__(self, name: str) -> Any:
         function = _METHODS.get(name)
         if function is not None:
-            return lambda *args, **kwargs: function(self, *args, **kwargs)
+            return partial(function, self)
         if not name.startswith("_") and hasattr(np.ndarray, name):
             raise unsupported(name, method=True)
         raise AttributeError(f"a traced value has no attribute {name!r}")

@@ -27,6 +27,9 @@ _depth: ContextVar[int] = ContextVar("depth", default=0)
 """How many traces are under way, one inside the other. An inner one marks the names of its inputs, since inputs of
 the same name and type are the same node."""
 
+MOST_RESULTS = 10_000
+"""Arrays and numbers that a function may return, in lists, tuples and dicts."""
+
 _RANDOM = tuple(Input(name, ArrayType((), DType.INT64)) for name in (RNG_SEED, RNG_STEP))
 """The inputs of a program that draws random numbers, besides the arguments."""
 
@@ -90,6 +93,12 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
             if isinstance(error.__cause__, TraceError):  # NumPy puts an error of its own over the refusal
                 raise error.__cause__ from None
             raise
+        except RecursionError:
+            raise TraceError(
+                f"{subject.place}{subject.name} calls itself, or nests operations, too deeply to be recorded; end the "
+                "recursion at a fixed depth, or give names to parts"
+            ) from None
+    _check_result(subject, returned)
     result = pytree.map_leaves(lambda leaf: _result_node(subject, leaf), returned)
     return _assembled(subject, inputs, result, recorder, enclosed=depth > 0)
 
@@ -124,6 +133,20 @@ def _traced(tree: Any) -> Any:
 
 def _node_of(value: object) -> Node | None:
     return value.node if isinstance(value, Traced) else None
+
+
+def _check_result(subject: Subject, returned: Any) -> None:
+    """Raise TraceError for a result of very many parts, or one that contains itself."""
+    pending, count = [returned], 0
+    while pending:
+        tree = pending.pop()
+        parts = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list | tuple) else ()
+        count += len(parts)
+        if count > MOST_RESULTS:
+            raise TraceError(
+                f"{subject.place}{subject.name} returns more than {MOST_RESULTS:,} values; return arrays that hold them"
+            )
+        pending.extend(parts)
 
 
 def _result_node(subject: Subject, leaf: Any) -> Node:
