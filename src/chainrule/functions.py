@@ -120,11 +120,11 @@ def call(builder: Callable[..., Node], *arguments: Any, **options: Any) -> Any:
         nodes.append(node)
     try:
         output = builder(*nodes, **options)
+        result = np.asarray(evaluate_nodes([output], inputs)[output])
     except ChainruleError:
         raise
     except (TypeError, ValueError, AttributeError) as error:  # of no use to the builder, such as a text for a number
         raise ProgramError(f"these arguments do not fit: {error}") from error
-    result = np.asarray(evaluate_nodes([output], inputs)[output])
     if result.ndim == 0:
         return result[()]
     return result if result.flags.owndata and result.flags.writeable and output not in inputs else result.copy()
