@@ -212,13 +212,14 @@ def run_c(
     values = pointed_to(case)
     data = [np.ascontiguousarray(x.astype(np.int32 if x.dtype == np.int64 else dtype)) for x in values.values()]
     names = members(source, name, "params")
+    values |= {ascii_identifier(key, is_member=True): value for key, value in case.arguments.items()}
     params = np.concatenate([values[key].astype(dtype).ravel() for key in names] or [np.zeros(1, dtype)])
     grads = np.full(sum(value.size for value in case.gradients.values()), np.nan, dtype)
     work = np.full(loaded.size_of_work() // dtype.itemsize + 1, np.nan, dtype)
     arrays = [params, *data, grads, work]
     loaded.run.restype, loaded.run.argtypes = number, [ctypes.c_void_p] * len(arrays)
     loss = loaded.run(*(array.ctypes.data for array in arrays))
-    by_name = {ascii_identifier(key): key for key in case.gradients}
+    by_name = {ascii_identifier(key, is_member=True): key for key in case.gradients}
     found, place = {}, 0
     for member in members(source, name, "grads"):
         expected = case.gradients[by_name[member]]

@@ -29,6 +29,7 @@ from chainrule.ir import (
     topological_order,
 )
 from chainrule.primitives import (
+    Broadcast,
     Composite,
     Contract,
     Divide,
@@ -38,6 +39,7 @@ from chainrule.primitives import (
     Max,
     Mean,
     NotExpandableError,
+    Reshape,
     Sum,
 )
 
@@ -79,6 +81,14 @@ class _Header:
         self.writer = CWriter(name, self.size_names, self._fresh, self.locals)
         self.tables: dict[str, Const] = {}
         self.names = {node: ascii_identifier(label) for node, label in complete.names.items()}
+        for node, label in list(self.names.items()):
+            # What is kept is the mean, not the mean with an axis put back; it has the name all the same.
+            size = node.type.size
+            while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
+                (node,) = node.operands
+                if node.type.size != size:
+                    break
+                self.names.setdefault(node, label)
 
     def _fresh(self, stem: str) -> str:
         """A name for a local variable; of one within a loop only until the nest ends."""
@@ -177,7 +187,7 @@ class _Header:
         )
 
     def _member(self, label: str) -> str:
-        return next(ascii_identifier(label) for node in self.inputs if node.name == label)
+        return next(ascii_identifier(label, is_member=True) for node in self.inputs if node.name == label)
 
     def _arguments(self) -> tuple[list[Input], list[Input], list[Input]]:
         """Parameters, data, and the gradients that are given; each gets its name."""
@@ -193,7 +203,7 @@ class _Header:
                 self.names[node] = self.locals.local(ascii_identifier(self.prefix + output_name(node)))
             elif node.name in self.gradients and not (self.is_layer and node.name.lower() in _DATA):
                 params.append(node)
-                self.names[node] = ascii_identifier(node.name)
+                self.names[node] = ascii_identifier(node.name, is_member=True)
             elif node in used:
                 data.append(node)
                 self.names[node] = self.locals.local(ascii_identifier(node.name))

@@ -68,6 +68,7 @@ def stored_values(
     sites: dict[Node, int] = {}
     repeated: dict[Node, bool] = {}
     alone: dict[Node, bool] = {}
+    crossing: dict[Node, bool] = {}
     for node in reversed(order):
         if not isinstance(node, Apply):
             continue
@@ -75,9 +76,10 @@ def stored_values(
         sites[node] = min(sum(1 if c in stored else sites[c] for c in mine), 1000)
         repeated[node] = any(_repeats(c, reduces) or (c not in stored and repeated[c]) for c in mine)
         alone[node] = all(isinstance(c.primitive, POINTWISE) and (c in stored or alone[c]) for c in mine)
-        crosses = node in early and any(c not in early for c in mine)
+        # A view passes the crossing on to what it is a view of.
+        crossing[node] = node in early and any(c not in early or (c not in stored and crossing[c]) for c in mine)
         must = _must_store(node, reduces, sites[node], repeated[node], alone[node], sizes[node])
-        if node in outputs or must or (crosses and sizes[node] > 1):
+        if node in outputs or must or (crossing[node] and _is_work(node)):
             stored.add(node)
     return {node: None for node in order if node in stored}
 
@@ -97,6 +99,11 @@ def _must_store(
     if sites > 1:
         return not isinstance(primitive, (*_CHEAP, Divide)) or size > _SIZE_LIMIT
     return size > _DEPTH_LIMIT
+
+
+def _is_work(node: Apply) -> bool:
+    """Whether finding `node` again takes more than looking where it lies."""
+    return not isinstance(node.primitive, VIEWS) and not is_constant(node)
 
 
 def _repeats(consumer: Apply, reduces: Callable[[Apply], bool]) -> bool:

@@ -91,7 +91,11 @@ def negative(x: Code) -> Code:
     if x.level is Level.PRODUCT and x.parts:
         (operator, first), *rest = x.parts
         return _joined([(operator, negative(first)), *rest], Level.PRODUCT)
-    return Code(f"-{x.at(Level.SIGN)}", Level.SIGN)
+    if x.level is Level.SIGN and x.parts:
+        return x.parts[0][1]
+    # `--` would be an operator of C, and a puzzle in Python.
+    inner = f"({x.text})" if x.text.startswith("-") else x.at(Level.SIGN)
+    return Code(f"-{inner}", Level.SIGN, (("-", x),))
 
 
 def binary(operator: str, x: Code, y: Code, level: Level) -> Code:

@@ -34,7 +34,6 @@ class JaxWriter(NumPyWriter):
     table: ClassVar[Mapping[type, Writing]]
 
     def log_sum_exp(self, operand: Code, options: dict[str, str]) -> Code:
-        self.imports["jax"] = None
         return call("jax.nn.logsumexp", operand, **options)
 
 

@@ -52,8 +52,11 @@ def identifier(text: str, reserved: Container[str] = ()) -> str:
     return f"{name}_" if keyword.iskeyword(name) or name in reserved else name
 
 
-def ascii_identifier(text: str) -> str:
-    """`text` in the letters of C: a Greek letter by its name, any other as its code."""
+def ascii_identifier(text: str, is_member: bool = False) -> str:
+    """`text` in the letters of C: a Greek letter by its name, any other as its code.
+
+    A member of a structure may have the name of a library function; a variable of that name would hide it.
+    """
     letters = []
     for letter in unicodedata.normalize("NFKD", text):
         if letter.isascii():
@@ -67,15 +70,20 @@ def ascii_identifier(text: str) -> str:
             letters.append(f"u{ord(letter):x}")
         else:
             letters.append(match[2].lower() if match[1] == "SMALL" else match[2].capitalize())
-    return identifier("".join(letters), _C_WORDS)
+    return identifier("".join(letters), _C_WORDS if is_member else _C_WORDS | _C_FUNCTIONS)
 
 
 _C_WORDS = frozenset(
     """auto break case char const continue default do double else enum extern float for goto if inline int long register
     restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true false
-    class new delete this template operator private public protected virtual namespace using try catch throw main errno
-    NULL y0 y1 yn j0 j1 jn gamma lgamma tgamma signgam exp log sqrt pow fabs erf tanh sin cos expm1 log1p and or not xor
-    bitand bitor compl and_eq or_eq xor_eq not_eq asm export mutable friend typename explicit typeid wchar_t nullptr
-    constexpr decltype noexcept alignas alignof thread_local static_assert I""".split()  # noqa: SIM905 - words to read
+    class new delete this template operator private public protected virtual namespace using try catch throw errno NULL
+    and or not xor bitand bitor compl and_eq or_eq xor_eq not_eq asm export mutable friend typename explicit typeid
+    wchar_t nullptr constexpr decltype noexcept alignas alignof thread_local static_assert I""".split()  # noqa: SIM905
 )
-"""What C and C++ keep for themselves, or their mathematical headers do."""
+"""What C and C++ keep for themselves."""
+
+_C_FUNCTIONS = frozenset(
+    """main y0 y1 yn j0 j1 jn gamma lgamma tgamma signgam exp exp2 log log2 log10 sqrt cbrt pow fabs erf erfc tanh sinh
+    cosh sin cos tan expm1 log1p floor ceil round trunc fmin fmax fma hypot index""".split()  # noqa: SIM905
+)
+"""What the headers of the library declare."""

@@ -34,9 +34,6 @@ def numpy_source(derivation: Derivation, name: str) -> str:
     helpers = [HELPERS[key] for key in HELPERS if key in {**forward.helpers, **backward.helpers}]
     modules = [*forward.imports, *backward.imports, *(module for _, needs in helpers for module in needs)]
     lines = [
-        *docstring([heading(name, "NumPy")], 0),
-        "",
-        *imports(modules, ["import numpy as np"]),
         *(line for text, _ in helpers for line in ("", "", text)),
         "",
         "",
@@ -52,4 +49,6 @@ def numpy_source(derivation: Derivation, name: str) -> str:
         *block(backward_lines, 4),
         *bracketed("return (", [name_of(x) for x in passes.gradients], ")", 4, plain="return "),
     ]
-    return "\n".join(lines) + "\n"
+    needed = imports(modules, ["import numpy as np"] if any("np." in line for line in lines) else [])
+    head = docstring([heading(name, "NumPy")], 0)
+    return "\n".join([*head, *([""] if needed else []), *needed, *lines]) + "\n"

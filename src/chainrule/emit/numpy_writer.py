@@ -350,7 +350,7 @@ HELPERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "overlap_add": (NUMPY_OVERLAP_ADD, ()),
     "sigmoid": (
         '''def sigmoid(x):
-    """The logistic function; the exponential sees no positive number, so it cannot overflow."""
+    """The logistic function; the exponential sees no positive number, so none overflows."""
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, e) / (1 + e)''',
         (),
@@ -363,7 +363,7 @@ HELPERS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "softmax": (
         '''def softmax(x, axis):
-    """Exponentials over their sum; the shift by the maximum cancels, and keeps them from overflowing."""
+    """Exponentials over their sum; the shift by the maximum cancels, and prevents overflow."""
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)''',
         (),

@@ -116,4 +116,4 @@ def tuple_tail(names: Sequence[str]) -> str:
 def imports(modules: Iterable[str], library: Sequence[str]) -> list[str]:
     """Import statements: the standard library first, then those in `library`."""
     standard = sorted(f"import {module}" for module in set(modules))
-    return [*standard, *([""] if standard else []), *library]
+    return [*standard, *([""] if standard and library else []), *library]

@@ -1,0 +1,110 @@
+"""The text of what is written: exact for three entries, and fit to be read for all of them."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.derivation import derive
+from chainrule.emit import TARGETS, EmitError
+from chainrule.gallery import GALLERY
+
+EXPECTED = Path(__file__).parent / "expected"
+READ = ("two_layer_rows", "attention", "layer_norm")
+ARRAYS = [target for target in TARGETS if target != "c"]
+SIZES = {"n": 32, "d": 4, "h": 8, "o": 2, "m": 16, "e": 3}
+
+
+def written(name: str, target: str) -> str:
+    entry = GALLERY[name]
+    derivation = derive(entry.function, entry.wrt)
+    sizes = {size: SIZES[size] for size in derivation.program.dim_names} if target == "c" else None
+    return derivation.source(target, name, sizes)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", READ)
+def test_the_text_is_the_one_that_was_read(name: str, target: str) -> None:
+    """After a change that is meant, read the new text and put it there with `python tests/emit/test_written.py`."""
+    assert written(name, target) == (EXPECTED / file_of(name, target)).read_text(encoding="utf-8")
+
+
+def file_of(name: str, target: str) -> str:
+    return f"{name}_{target}.txt"
+
+
+@pytest.mark.parametrize("target", ARRAYS)
+def test_ruff_is_content(target: str, tmp_path: Path) -> None:
+    for name in GALLERY:
+        (tmp_path / f"{name}.py").write_text(written(name, target), encoding="utf-8")
+    found = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--isolated", "--extend-select", "I,B,UP", str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize("target", ARRAYS)
+@pytest.mark.parametrize("name", GALLERY)
+def test_no_line_is_dead_or_too_long_and_none_imports_the_library(name: str, target: str) -> None:
+    source = written(name, target)
+    assert max(map(len, source.splitlines())) <= 100
+    tree = ast.parse(source)
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert not any("chainrule" in module for module in imported)
+    for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
+        stored = [n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+        read = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        assert [name for name in stored if name not in read and name != "_"] == [], function.name
+        assert len(stored) - stored.count("_") == len({*stored} - {"_"}), f"{function.name} names a value twice"
+
+
+@pytest.mark.parametrize("target", ARRAYS)
+def test_user_names_that_clash_with_ours_are_set_aside(target: str) -> None:
+    def loss(np_: Any, saved: Any, dz: Any) -> Any:
+        z = np_ * dz
+        math = np.tanh(z) * saved
+        return np.sum(math)
+
+    derivation = derive(loss, ["np_", "saved", "dz"], np_="n", saved="n", dz="n")
+    source = derivation.source(target)
+    ast.parse(source)
+    assert "d_z" in source  # dz is the user's
+
+
+def test_what_cannot_be_written_is_said() -> None:
+    def noisy(w: Any) -> Any:
+        z = w * cr.random_normal((3,))
+        return np.sum(z)
+
+    derivation = derive(noisy, ["w"], w="3")
+    for target in TARGETS:
+        with pytest.raises(EmitError, match=r"draws random numbers.*make the noise or the mask an argument"):
+            derivation.source(target)
+    derivation = derive(lambda w: np.sum(w * w), ["w"], w="n")
+    with pytest.raises(EmitError, match="no target 'fortran'; it can be numpy, torch, jax, c"):
+        derivation.source("fortran")
+    with pytest.raises(EmitError, match="'a b' is not a name"):
+        derivation.source("numpy", "a b")
+    with pytest.raises(EmitError, match="dtype is 'half'"):
+        derivation.source("c", sizes={"n": 2}, dtype="half")
+
+
+def main() -> None:
+    """Write what is expected anew, to be read."""
+    EXPECTED.mkdir(exist_ok=True)
+    for name in READ:
+        for target in TARGETS:
+            (EXPECTED / file_of(name, target)).write_text(written(name, target), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
