@@ -99,6 +99,8 @@ class ArrayWriter(ABC):
     """What the target is called on the command line."""
     module: ClassVar[str]
     """The name under which the source knows the library."""
+    line_limit: ClassVar[int] = 66
+    """How long the right side of a line may be."""
     table: ClassVar[Mapping[type, Writing]]
     """The primitives beyond arithmetic."""
 

@@ -19,7 +19,7 @@ from chainrule.emit.python_file import (
     what_it_gives,
 )
 
-_RESERVED = ("np", "math", "forward", "backward", "saved", *HELPERS)
+_RESERVED = ("np", "math", "forward", "backward", "saved", "sliding_window_view", *HELPERS)
 
 
 def numpy_source(derivation: Derivation, name: str) -> str:
@@ -49,6 +49,9 @@ def numpy_source(derivation: Derivation, name: str) -> str:
         *block(backward_lines, 4),
         *bracketed("return (", [name_of(x) for x in passes.gradients], ")", 4, plain="return "),
     ]
-    needed = imports(modules, ["import numpy as np"] if any("np." in line for line in lines) else [])
+    library = ["import numpy as np"] if any("np." in line for line in lines) else []
+    if "sliding_window_view" in {**forward.helpers, **backward.helpers}:
+        library.append("from numpy.lib.stride_tricks import sliding_window_view")
+    needed = imports(modules, library)
     head = docstring([heading(name, "NumPy")], 0)
     return "\n".join([*head, *([""] if needed else []), *needed, *lines]) + "\n"

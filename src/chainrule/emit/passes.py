@@ -63,11 +63,13 @@ def find_passes(derivation: Derivation, reserved: Sequence[str], with_seed: bool
     """The passes of `derivation`, for a target that writes expressions with `writer`."""
     builder = _Builder(derivation, reserved, with_seed)
 
-    def length(x: Expr) -> int:
-        arrays = [builder.variables[node] for node in builder.program.inputs]
-        return len(str(writer(Names(), arrays, {}).write(x)))
+    # A shape may have to be written out, where no array of it is at hand.
+    at_hand = [builder.arena.variable("x", (), builder.loss.type.dtype)]
 
-    return builder.passes(length)
+    def length(x: Expr) -> int:
+        return len(str(writer(Names(), at_hand, {}).write(x)))
+
+    return builder.passes(length, writer.line_limit)
 
 
 class _Builder:
@@ -93,7 +95,7 @@ class _Builder:
         )
         self.variables: dict[Input, Expr] = {}
 
-    def passes(self, length: Callable[[Expr], int]) -> Passes:
+    def passes(self, length: Callable[[Expr], int], limit: int) -> Passes:
         arguments = [self._argument(node) for node in self.program.inputs if node not in self.given]
         entries = {entry.symbol: entry for entry in self.back.accumulations if entry.symbol is not self.loss}
         forward_names = {stage: self._name(stage) for stage in self.stages}
@@ -106,8 +108,8 @@ class _Builder:
         forward, backward = keep_for_later(self.arena, self.names, forward, backward)
         forward, backward = shared(self.arena, self.names, forward), shared(self.arena, self.names, backward)
         backward = written_where_used(self.arena, backward, set(gradients), length)
-        forward = shortened(self.arena, self.names, forward, length)
-        backward = shortened(self.arena, self.names, backward, length)
+        forward = shortened(self.arena, self.names, forward, length, limit)
+        backward = shortened(self.arena, self.names, backward, length, limit)
         own = {line.variable for line in backward} | set(seeds)
         needed = {part for line in backward for part in ordered([line.value])} | {*gradients}
         saved = [

@@ -39,6 +39,7 @@ from chainrule.primitives import (
     Erf,
     Exp,
     Expm1,
+    Gather,
     Log,
     Log1p,
     LogSoftmax,
@@ -47,6 +48,8 @@ from chainrule.primitives import (
     Multiply,
     Negate,
     OneHot,
+    OverlapAdd,
+    Pad,
     Power,
     Relu,
     Sigmoid,
@@ -58,9 +61,9 @@ from chainrule.primitives import (
     Subtract,
     Tanh,
     Where,
+    Windows,
 )
 
-LINE_LIMIT = 66
 _INLINE_LIMIT = 56
 _CHEAP = (Add, Subtract, Multiply, Negate, Square, Where, Cast, Compare, Maximum, Minimum, Relu)
 _NAME_LIMIT = 16
@@ -76,6 +79,8 @@ _STEMS: dict[type, str] = {
     Sigmoid: "sigma",
     Sign: "sign",
     Sin: "sin",
+    Pad: "padded",
+    Windows: "windows",
     Softmax: "p",
     Sqrt: "sqrt",
     Tanh: "tanh",
@@ -83,6 +88,9 @@ _STEMS: dict[type, str] = {
 _BETWEEN: dict[type, str] = {Add: "plus", Subtract: "minus", Divide: "over", Multiply: "times"}
 _SHORT: dict[type, str] = {
     Add: "total",
+    Cast: "mask",
+    Gather: "rows",
+    OverlapAdd: "added",
     Compare: "mask",
     Divide: "ratio",
     Multiply: "product",
@@ -245,17 +253,24 @@ def shared(arena: Arena, names: Names, lines: Sequence[Line]) -> list[Line]:
     return named(arena, names, current, chosen, {})
 
 
-def shortened(arena: Arena, names: Names, lines: Sequence[Line], length: Callable[[Expr], int]) -> list[Line]:
+def shortened(
+    arena: Arena, names: Names, lines: Sequence[Line], length: Callable[[Expr], int], limit: int
+) -> list[Line]:
     """`lines` with parts of those that are too long named."""
     result: list[Line] = []
     for line in lines:
         value = line.value
-        while length(value) > LINE_LIMIT:
+        while length(value) > limit:
             parts = [p for p in ordered([value]) if p is not value and not is_trivial(p)]
-            fitting = [p for p in parts if 12 <= length(p) <= LINE_LIMIT]
-            if not fitting:
-                break
-            longest = max(fitting, key=length)
+            fitting = [p for p in parts if 12 <= length(p) <= limit]
+            if fitting:
+                longest = max(fitting, key=length)
+            else:
+                # Even views get a name where nothing else shortens the line.
+                views = [p for p in ordered([value]) if p is not value and p.operands and length(p) > 24]
+                if not views:
+                    break
+                longest = min(views, key=length)
             variable = arena.variable(names.local(stem_of(longest)), longest.shape, longest.dtype)
             result.append(Line(variable, longest, line.about))
             value = arena.rebuilt(value, {longest: variable})

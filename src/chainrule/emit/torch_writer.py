@@ -52,6 +52,7 @@ class TorchWriter(ArrayWriter):
 
     target: ClassVar[str] = "torch"
     module: ClassVar[str] = "torch"
+    line_limit: ClassVar[int] = 56  # a gradient's line goes on: … if needs_W1 else None
 
     def reduction(self, x: Expr, operation: Reduction, operand: Code) -> Code:
         name = {"max": "amax", "min": "amin"}.get(operation.name, operation.name)

@@ -34,7 +34,8 @@ def _numpy_windows(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Co
     axes = [part[0] for part in parts]
     options = {"axis": str(axes[0]) if len(axes) == 1 else _tuple(axes)}
     shape = str(lengths[0]) if len(lengths) == 1 else _tuple(lengths)
-    view = call("np.lib.stride_tricks.sliding_window_view", operands[0], shape, **options)
+    writer.helpers["sliding_window_view"] = None
+    view = call("sliding_window_view", operands[0], shape, **options)
     entries = [":"] * x.ndim
     for j, (axis, count, _, stride, dilation, more) in enumerate(parts):
         if more:
@@ -85,10 +86,10 @@ NUMPY_WINDOWS: Mapping[type, Writing] = {Windows: _numpy_windows, OverlapAdd: _o
 TORCH_WINDOWS: Mapping[type, Writing] = {Windows: _torch_windows, OverlapAdd: _torch_overlap_add}
 JAX_WINDOWS: Mapping[type, Writing] = {Windows: _jax_windows, OverlapAdd: _overlap_add}
 
-_DOCSTRING = '"""Windows put back to where they were taken from an array of that shape, added up where they overlap."""'
+_DOCSTRING = '"""Windows put back to where they were taken from an array of `shape`, and added up."""'
 _LOOP = """    for place in {indices}:
         where = [slice(None)] * len(shape)
-        for axis, k, stride, dilation in zip(axes, place, strides, dilations):
+        for axis, k, stride, dilation in zip(axes, place, strides, dilations, strict=True):
             first, count = k * dilation, windows.shape[axis]
             where[axis] = slice(first, first + count * stride, stride)
         {add}
@@ -114,7 +115,8 @@ JAX_HELPERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "windows": (
         '''def windows(x, axes, counts, sizes, strides, dilations):
     """Sliding windows along axes; the places within each are new last axes."""
-    for axis, count, size, stride, dilation in zip(axes, counts, sizes, strides, dilations):
+    geometry = zip(axes, counts, sizes, strides, dilations, strict=True)
+    for axis, count, size, stride, dilation in geometry:
         places = stride * jnp.arange(count)[:, None] + dilation * jnp.arange(size)
         x = jnp.moveaxis(jnp.take(x, places, axis=axis), axis + 1, -1)
     return x''',
