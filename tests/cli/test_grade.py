@@ -37,6 +37,14 @@ def broken(X, y):
 
 def text(X, y):
     return "dW1"
+
+def infinite(X, y, W1):
+    return {"W1": W1 / 0}
+
+def words(X, y, W1):
+    return {"W1": "d1"}
+
+anonymous = lambda X, y: X
 """
 
 
@@ -82,6 +90,9 @@ def test_lines_fit_the_page_and_speak_chinese(run: Run, answer: str) -> None:
         ("stranger", "takes 'q1'"),
         ("broken", "answer.py:25: NameError: name 'nowhere' is not defined"),
         ("text", "returns a str"),
+        ("infinite", "W1 holds nan or inf"),
+        ("words", "W1 is a str; give an array of numbers"),
+        ("anonymous", "is not a plain function made with def"),
         ("missing", "has no function 'missing'"),
     ],
 )

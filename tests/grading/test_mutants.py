@@ -12,7 +12,7 @@ from chainrule.grading import Grade, GradeError
 from chainrule.grading.answers import read_answer
 from chainrule.grading.grading import Truths, grade_answer
 
-COUNT = 7
+COUNT = 6
 """Mutants of each answer."""
 GROUPS = 6
 """In so many groups the answers are taken, each with 25 mutants at least and nine in ten found."""

@@ -17,6 +17,7 @@ from chainrule.ir import ChainruleError
 TICK, SEEN, RETURN, GIVEN = "__tick__", "__seen__", "__Return__", "__given__"
 _OUT = "__out_"
 _LOOPS = (ast.For, ast.While)
+_STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class GradeError(ChainruleError):
@@ -144,7 +145,7 @@ def read_answer(function: Callable[..., Any]) -> Answer:
     tree = ast.parse("\n".join(lines), filename)
     found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and _begins(node, code)]
     if not found:
-        raise GradeError(f"{plain.__name__} is not a function made with def; write it as def {code.co_name}(…):")
+        raise GradeError(f"{plain.__name__} is not a plain function made with def; write it as def backward(…):")
     definition = found[0]
     helpers = {
         node.name: node
@@ -154,7 +155,7 @@ def read_answer(function: Callable[..., Any]) -> Answer:
     helpers = _reached(definition, helpers)
     namespace = {**plain.__globals__, **_closure(plain)}
     signature = inspect.signature(plain)
-    parameters = [Parameter(p.name, p.default) for p in signature.parameters.values()]
+    parameters = [Parameter(p.name, p.default) for p in signature.parameters.values() if p.kind not in _STARRED]
     answer = Answer(plain.__name__, filename, lines, parameters, [], helpers, namespace)
     answer.body = list(definition.body)
     answer.instance = instance

@@ -172,6 +172,7 @@ class Grader:
         runs = [run_answer(answer, binding.arguments(point, truth)) for point in truth.points]
         self._refuse_failures(runs[0])
         self.outcomes = Outcomes(answer, binding, truth, truths.wrt, runs)
+        self.outcomes.check_numbers(answer, runs)
         self.search = Search(truth, binding, self.outcomes)
         self.attempt = self.search.attempt(answer)
 

@@ -140,6 +140,19 @@ class Outcomes:
 
     # Their values
 
+    def check_numbers(self, answer: Answer, runs: Sequence[Run]) -> None:
+        """Raise GradeError for what is no array of finite numbers among what the answer gives."""
+        for final in self.finals:
+            for value in (self._value(final, run) for run in runs):
+                label = final.label or f"the gradient by {final.symbol}"
+                arrays = None if value is None else as_arrays([value])
+                if value is not None and arrays is None:
+                    raise GradeError(f"{answer.name}: {label} is a {type(value).__name__}; give an array of numbers")
+                if arrays is not None and not np.all(np.isfinite(arrays[0])):
+                    raise GradeError(
+                        f"{answer.name}: {label} holds nan or inf at random inputs; does a line divide by 0?"
+                    )
+
     def gradients(self, final: Final, runs: Sequence[Run], truth: Truth) -> list[Array] | None:
         """The gradient that an answer gave at each point; None where it gave none."""
         values: list[Any] = []
