@@ -50,8 +50,9 @@ def tally(name: str) -> Tally:
             result.found += 1
         else:
             result.missed += (f"{mutant.line} [{mutant.mistake}] {mutant.after}: {shown(grade)}",)
-        for line in grade.lines:
-            if line.number == mutant.line and line.status == "confirmed" and line.meaning == base[line.number]:
+        on_line = [line for line in grade.lines if line.number == mutant.line]
+        for line in on_line if not any(line.diagnosis for line in on_line) else ():  # a line can hold several values
+            if line.status == "confirmed" and line.meaning == base[line.number]:
                 result.false += (f"{mutant.line} {mutant.after}: {line.meaning}",)
     return result
 
