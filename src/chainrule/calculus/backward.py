@@ -181,7 +181,8 @@ def backward(program: Program, wrt: Sequence[Input], seeds: Sequence[Node] | Non
             continue
         accumulation = _accumulate(symbol, received[symbol], outputs.get(symbol, []), bars, values, facts)
         accumulations.append(accumulation)
-        values[bars[symbol]] = accumulation.result
+        if accumulation.result is not bars[symbol]:  # a given gradient stands for itself
+            values[bars[symbol]] = accumulation.result
         stage = by_symbol.get(symbol)
         if stage is not None:
             result = accumulation.result
