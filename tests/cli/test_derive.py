@@ -306,3 +306,27 @@ def test_brief_is_short_and_another_detail_is_refused(run: Run) -> None:
     refused = run("derive", "gallery:attention", "--detail", "long")
     assert refused.exit_code == 2
     assert "'long' is not one of 'brief', 'full'" in refused.stderr
+
+
+NEGATIVE = "-mean(y*log(sigmoid(X@w+b)) + (1-y)*log(1-sigmoid(X@w+b)))"
+
+
+def test_a_formula_may_begin_with_a_sign(run: Run) -> None:
+    result = run("derive", NEGATIVE, "--wrt", "b")
+    assert result.exit_code == 0, result.output
+    assert "Verified" in result.stdout
+    assert run("derive", "--wrt", "b", NEGATIVE).stdout == result.stdout
+    assert run("derive", "--wrt", "b", "--", NEGATIVE).stdout == result.stdout
+    source = run("emit", "--to", "numpy", NEGATIVE, "--wrt", "b")
+    assert source.exit_code == 0, source.output
+    graded = run("grade", "dx = -2*x", "--against", "-x'*x", "--shape", "x: n")
+    assert graded.exit_code == 0, graded.output
+    answer = run("grade", "-dx = 2*x", "--against", "x'*x")
+    assert "'-dx' is not a name" in answer.stderr
+
+
+@pytest.mark.parametrize("option", ["-w", "-wrt", "--wtr", "--shpe=X: n d", "-wrt=a*b", "--frm=a(b)"])
+def test_a_misspelt_option_is_no_formula(run: Run, option: str) -> None:
+    result = run("derive", "sum(x)", option)
+    assert result.exit_code == 2
+    assert f"No such option '{option[: 2 if option[1] != '-' else None].partition('=')[0]}'" in result.stderr

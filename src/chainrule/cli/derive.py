@@ -12,7 +12,7 @@ from chainrule.cli.errors import CommandError
 from chainrule.cli.files import check_writable, replacing
 from chainrule.cli.output import page_width, print_json, wrapped
 from chainrule.cli.sentences import Language, language_option
-from chainrule.cli.targets import opened, target_options
+from chainrule.cli.targets import TargetCommand, opened, target_options
 from chainrule.cli.verification import print_verification
 from chainrule.derivation import DETAILS, FORMS, Derivation, Detail, Form, Verification
 
@@ -20,7 +20,7 @@ Markup: TypeAlias = Literal["text", "latex", "markdown", "html", "json"]
 MARKUPS: Final = ("text", "latex", "markdown", "html", "json")
 
 
-@click.command("derive")
+@click.command("derive", cls=TargetCommand)
 @click.argument("target", metavar="FILE.py:FUNC|gallery:NAME|FORMULA")
 @target_options
 @click.option("--form", type=click.Choice(FORMS), default="matrix", show_default=True, help="How it is written.")

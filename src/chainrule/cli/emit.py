@@ -10,11 +10,11 @@ import click
 from chainrule.cli.errors import CommandError
 from chainrule.cli.files import check_writable, replacing
 from chainrule.cli.output import print_json
-from chainrule.cli.targets import opened, target_options
+from chainrule.cli.targets import TargetCommand, opened, target_options
 from chainrule.emit import TARGETS
 
 
-@click.command("emit")
+@click.command("emit", cls=TargetCommand)
 @click.argument("target", metavar="FILE.py:FUNC|gallery:NAME|FORMULA")
 @click.option("--to", "language", type=click.Choice(TARGETS), required=True, help="What to write.")
 @target_options

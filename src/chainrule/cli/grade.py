@@ -12,11 +12,11 @@ from chainrule.cli.errors import CommandError, file_errors
 from chainrule.cli.loading import loaded_function, split_target
 from chainrule.cli.output import page_width, print_json, width_of, wrapped
 from chainrule.cli.sentences import Language, language_option
-from chainrule.cli.targets import names_file, opened, target_options
+from chainrule.cli.targets import TargetCommand, names_file, opened, target_options
 from chainrule.grading import Grade, grade
 
 
-@click.command("grade")
+@click.command("grade", cls=TargetCommand)
 @click.argument("answer", metavar='ANSWER.py:FUNC|ANSWER.txt|-|"EQUATIONS"')
 @click.option("--against", required=True, metavar='FILE.py:FUNC|gallery:NAME|"FORMULA"', help="The forward pass.")
 @target_options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _GALLERY = "gallery:"
 _PATH = re.compile(r"[^()+*=@^|,;'\"<>]+")
 """What a path is taken to look like where there is no such file."""
+_NEGATIVE = re.compile(r"-(?!-?[\w-]*(=|$)).*[()*/+@^'|‖∥.·⊙√∑\s].*", re.DOTALL)
+"""A formula that begins with a sign, rather than an option or the misspelling of one."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,30 @@ class Target:
     def derivation(self) -> Derivation:
         """The backward pass of the function."""
         return derive(self.function, self.wrt, **self.shapes)
+
+
+class TargetCommand(click.Command):
+    """A command whose argument may be a formula, also one that begins with a minus sign as options do."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What reads as a formula goes behind the options, after the `--` that ends them."""
+        takes_value = {name: not option.is_flag for option in self._options(ctx) for name in option.opts}
+        options: list[str] = []
+        formulas: list[str] = []
+        rest = iter(args)
+        for arg in rest:
+            if arg == "--":
+                formulas.extend(rest)
+            elif arg.partition("=")[0] not in takes_value and _NEGATIVE.fullmatch(arg):
+                formulas.append(arg)
+            else:
+                options.append(arg)
+                if takes_value.get(arg):
+                    options.extend(itertools.islice(rest, 1))
+        return super().parse_args(ctx, [*options, "--", *formulas] if formulas else options)
+
+    def _options(self, ctx: click.Context) -> list[click.Option]:
+        return [parameter for parameter in self.get_params(ctx) if isinstance(parameter, click.Option)]
 
 
 def target_options(command: Command) -> Command:
