@@ -92,6 +92,8 @@ CLASSICS: list[tuple[str, str, dict[str, str], str]] = [
     ("det(X)", "X", XX, "det(X)*inv(X)'"),
     ("logdet(A@X)", "X", {"A": "n n", **XX}, "inv(X)'"),
     ("½*x'*inv(S)*x + ½*logdet(S)", "S", {"x": "n", "S": "n n"}, "½*inv(S)' - ½*inv(S)'*(x*x')*inv(S)'"),
+    ("(x-mu)'*inv(Sigma)*(x-mu)", "mu", {}, "-(inv(Sigma) + inv(Sigma)')*(x - mu)"),
+    ("log(det(Sigma)) + (x-mu)'*inv(Sigma)*(x-mu)", "x", {}, "(inv(Sigma) + inv(Sigma)')*(x - mu)"),
 ]  # fmt: skip
 
 IN_OTHER_FORM = {("log(x'*A*x)", "x"), ("logdet(A@X)", "X"), ("x'*A*x/(x'*x)", "x")}
@@ -100,8 +102,7 @@ IN_OTHER_FORM = {("log(x'*A*x)", "x"), ("logdet(A@X)", "X"), ("x'*A*x/(x'*x)", "
 
 def _expected(gradient: str, formula: str, shapes: dict[str, str]) -> Node:
     """The expected gradient over the inputs of the formula; sizes and functions as there."""
-    used = {node.name for node in cr.trace(formula, **shapes).inputs}
-    stated = {name: shape for name, shape in shapes.items() if name in used}
+    stated = {node.name: " ".join(map(str, node.type.shape)) for node in cr.trace(formula, **shapes).inputs}
     # A variable that the gradient does not have still states sizes such as n.
     extra = " + 0*sum(" + ") + 0*sum(".join(stated) + ")"
     (output,) = cr.trace(f"({gradient}){extra}", **stated).outputs

@@ -157,3 +157,24 @@ def test_fit_takes_a_formula() -> None:
     np.testing.assert_allclose(result.params["w"], true, atol=1e-6)
     with pytest.raises(cr.TrainingError, match="takes 'y', which is not in"):
         cr.fit("mean((X @ w - y)^2)", params={"w": np.zeros(3)}, data={"X": X})
+
+
+@pytest.mark.parametrize(
+    ("text", "variable", "rank"),
+    [
+        ("(x - mu)' * inv(Sigma) * (x - mu)", "mu", 1),
+        ("log(det(Sigma)) + (x - mu)' * inv(Sigma) * (x - mu)", "mu", 1),
+        ("sum((μ - x)^2) / (2*σ^2)", "μ", 1),
+        ("sum((x - target)^2)", "target", 1),
+        ("r = x - mu; sum(r .* r)", "mu", 1),
+        ("(x - mu)^2 / (2*sigma^2)", "mu", 0),
+        ("sum(log(x + epsilon))", "epsilon", 0),
+        ("sum(maximum(x - lambda, 0))", "lambda", 0),
+        ("mean((X - mu)^2)", "mu", 0),
+    ],
+)
+def test_what_is_taken_from_a_vector_is_as_long(text: str, variable: str, rank: int) -> None:
+    shapes = {node.name: node.type.shape for node in cr.trace(text).inputs}
+    assert len(shapes[variable]) == rank
+    if rank:
+        assert shapes[variable] == shapes["x"]

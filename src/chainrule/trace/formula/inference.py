@@ -3,27 +3,30 @@
 Every variable without a shape is tried as a number, a vector and a matrix; what does not fit is dropped. Readings whose
 result is a number are preferred to others, since formulas are losses more often than layers. What is left must be one
 reading, or the formula is refused with the readings named. Where no shape at all is stated, convention settles more:
-capitals are matrices, small letters vectors, Greek letters and words numbers.
+capitals are matrices, small letters vectors, Greek letters and words numbers, but in x − μ of the shape of x.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from chainrule.ir import ArrayType, Dim, DType, SymbolicDim
 from chainrule.trace.formula.errors import FormulaError, Span, shown
 from chainrule.trace.formula.letters import Letters
 from chainrule.trace.formula.products import BOTH_FIT, MisfitError
 from chainrule.trace.formula.sizes import Kind, Sizes, Unknown, equal
-from chainrule.trace.formula.syntax import Name
+from chainrule.trace.formula.syntax import Binary, Name
 from chainrule.trace.formula.typing import Subject, Typing
-from chainrule.trace.formula.words import GREEK
+from chainrule.trace.formula.words import GREEK, canonical_name
 
 _MOST_VISITS = 60_000
 _NOT_A_NUMBER = 2.0
 _UNUSUAL = 3.0
 _GREEK_LETTERS = frozenset(GREEK.values())
+_SHIFTS = frozenset(("α", "γ", "δ", "ε", "η", "λ", "τ", "eps", "margin", "temperature", "threshold", "tol"))
+"""What is added to every element of a vector, as in log(x + ε), where others are vectors themselves."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,30 @@ class _Search:
             total += _cost(self._name(name), rank)
             if rank == 1 and name.rstrip("0123456789") in ("b", "bias") and rows is not None and equal(axes[0], rows):
                 total += 1  # a bias for each row of the data is not meant
-        return total
+        return total + self._cost_of_offsets(ranks, typing)
+
+    def _cost_of_offsets(self, ranks: Sequence[int], typing: Typing) -> float:
+        """What `x - mu` of two variables adds: where x is a vector it is usual that mu is one too, of any name."""
+        rank_of = dict(zip(self._unknown, ranks, strict=True))
+        changes: dict[str, float] = {}
+        for first, second in self._offsets:
+            for name, other in ((first, second), (second, first)):
+                kind = typing.variables[other]
+                if name in rank_of and kind is not None and kind.rank == 1 and rank_of[name] < 2:
+                    usual = _cost(self._name(name), 1)
+                    changes[name] = -usual if rank_of[name] == 1 else max(changes.get(name, 0.0), usual + 0.5)
+        return sum(changes.values())
+
+    @cached_property
+    def _offsets(self) -> list[tuple[str, str]]:
+        """The pairs of variables that are added or subtracted, without those that shift all elements alike."""
+        pairs = []
+        for node in self._subject.order:
+            if isinstance(node, Binary) and node.operator in ("+", "-"):
+                names = [canonical_name(part.name) for part in (node.left, node.right) if isinstance(part, Name)]
+                if len(names) == 2 and _SHIFTS.isdisjoint(names) and self._subject.variables.keys() >= set(names):
+                    pairs.append((names[0], names[1]))
+        return pairs
 
     # What is said
 
