@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from functools import cache
 from typing import Any
@@ -265,7 +266,7 @@ def test_brief_fits_a_slide(form: Form) -> None:
     text = derivation.text(form, detail="brief")
     assert "because" not in text
     assert "⟨" not in text
-    assert len(text.splitlines()) < 50
+    assert len(text.splitlines()) < (55 if form == "path" else 50)
     assert not any(isinstance(block, Remark) for block in derivation.document(form, detail="brief").blocks)
 
 
@@ -325,3 +326,41 @@ def test_headings_follow_the_form() -> None:
     for form, expected in (("matrix", "Transpose"), ("path", "The chains"), ("index", "Chain rule")):
         blocks = entry("two_layer_rows").document(form).blocks  # type: ignore[arg-type]
         assert any(isinstance(b, Heading) and str(b.words[0]).startswith(expected) for b in blocks)
+
+
+@pytest.mark.parametrize("name", ["two_layer_columns", "two_layer_rows", "logistic_regression", "lstm_cell"])
+@pytest.mark.parametrize("detail", DETAILS)
+def test_every_delta_of_the_path_form_is_defined_before_it_is_used(name: str, detail: Detail) -> None:
+    text = entry(name).text("path", detail=detail).split("The factors")[1]
+    for delta in set(re.findall(r"δ(?:_?\w+)?", text)):
+        assert text.index(delta) == text.index(f"{delta} = ∂L/∂"), delta
+
+
+def test_brief_chains_end_in_their_results() -> None:
+    text = " ".join(entry("two_layer_columns").text("path", detail="brief").split())
+    assert "∂L/∂b2 = ∂L/∂a2 · ∂a2/∂z2 · ∂z2/∂b2 = (a2 − y) ⊙ σ′(z2)" in text
+    assert "= ((a2 − y) ⊙ σ′(z2)) a1ᵀ" in text
+    assert "= ((W2ᵀ ((a2 − y) ⊙ σ′(z2))) ⊙ σ′(z1)) xᵀ" in text
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("detail", DETAILS)
+@pytest.mark.parametrize("formula", ["x'*A*x", "3 + 0*x"])
+def test_no_heading_stands_over_nothing(form: Form, detail: Detail, formula: str) -> None:
+    blocks = derive(formula).document(form, detail=detail).blocks
+    for heading, below in itertools.pairwise(blocks):
+        if isinstance(heading, Heading) and isinstance(below, Heading):
+            assert below.level > heading.level
+
+
+def test_delta_is_kept_for_what_goes_into_an_activation() -> None:
+    def called_z(X: Any, W: Any) -> Any:
+        z = X @ W
+        m = z.mean(0)
+        return np.sum(m * m)
+
+    assert "δ" not in derive(called_z, ("W",), X="n d", W="d k").text("matrix")
+    gru = words_of(entry("gru_cell"))
+    assert "δ_zz = ∂L/∂zz" in gru
+    assert "δ_z " not in gru
+    assert "activation or a softmax: δ_Z = ∂L/∂Z." in words_of(entry("softmax_regression"))

@@ -22,6 +22,8 @@ from chainrule.primitives import (
     Fraction,
     Indexed,
     Infix,
+    LogSoftmax,
+    LogSumExp,
     Multiply,
     Negate,
     Notation,
@@ -32,11 +34,15 @@ from chainrule.primitives import (
     PowerNotation,
     Reshape,
     Slice,
+    Softmax,
     Subtract,
     Sum,
     Symbol,
     indexed,
 )
+
+SOFTMAX = (Softmax, LogSoftmax, LogSumExp)
+"""Functions of the scores that go into a softmax."""
 
 
 class Notator:
@@ -332,11 +338,24 @@ def _pairing(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
 
 
 def _pre_activations(record: Record) -> list[Input]:
-    """What activations are applied to, and what else is called z."""
-    found = [stage.operands[0] for stage in record.derivative_symbols]
-    found += [stage.symbol for stage in record.backward.stages if re.fullmatch(r"z\d*", stage.name)]
+    """What an activation or a softmax is applied to, as it is or within a longer equation."""
     order = [stage.symbol for stage in record.backward.stages]
-    return sorted({symbol for symbol in found if symbol in order}, key=order.index)
+    found = {stage.operands[0] for stage in record.derivative_symbols}
+    found |= operands_of(record, Elementwise, activation=True) | operands_of(record, *SOFTMAX)
+    return sorted(found & set(order), key=order.index)
+
+
+def operands_of(record: Record, *primitives: type, activation: bool = False) -> set[Input]:
+    """The named quantities that one of `primitives` is applied to; `activation`: where it is an activation."""
+    return {
+        operand
+        for stage in record.backward.stages
+        for node in topological_order([stage.expression])
+        if isinstance(node, Apply) and isinstance(node.primitive, primitives)
+        if not activation or (isinstance(node.primitive, Elementwise) and node.primitive.is_activation)
+        for operand in node.operands
+        if isinstance(operand, Input)
+    }
 
 
 def _delta_names(symbols: list[Input], taken: set[str]) -> dict[Input, str]:

@@ -23,6 +23,7 @@ class PathForm(Sections):
     def body(self) -> list[Block]:
         self._entries = {entry.symbol: entry for entry in self.record.backward.accumulations}
         self._meetings: set[Input] = set()
+        self._introduced: set[Input] = set()
         blocks = [*self.forward(), Heading(self.say("factors"))]
         marked = self._direct_part()
         if marked is not None:
@@ -59,18 +60,49 @@ class PathForm(Sections):
 
     def _factors(self, record: StageRecord) -> list[Block]:
         """∂stage/∂operand for every operand: a value for the loss and for activations, a pairing for other maps."""
-        blocks: list[Block] = []
+        blocks: list[Block] = self._delta(record.stage.symbol)
         for step in self.record.steps:
             for contribution in step.accumulation.contributions:
                 if contribution.stage is record.stage:
                     blocks += self._factor(record, contribution, step.accumulation)
         return blocks
 
+    def _delta(self, symbol: Input) -> list[Block]:
+        """`δ2 = ∂L/∂z2 = ∂L/∂a2 · ∂a2/∂z2 = …` before the factors that use it, where no factor has said so."""
+        if symbol in self._introduced or symbol is self.record.loss:
+            return []
+        step = next((each for each in self.record.steps if each.accumulation.symbol is symbol), None)
+        if step is None or not step.accumulation.contributions:
+            return []
+        if step.merge is None and symbol not in self.notator.delta_symbols:
+            return []
+        self._introduced.add(symbol)
+        value = step.chain.right if step.merge is None else step.merge.right
+        terms = [self._link(contribution) for contribution in step.accumulation.contributions]
+        total: Notation = terms[0] if len(terms) == 1 else Infix("+", tuple(terms))
+        sides = dict.fromkeys((*self.names_of(symbol), total, self.notator.of(value, explicit=True)))
+        return [*self.definitions(value), Equation(tuple(sides), self.shape(value), tuple(self.cancellation(step)))]
+
+    def _link(self, contribution: Contribution) -> Notation:
+        """∂L/∂stage · ∂stage/∂operand."""
+        factor = self.factor(contribution)
+        return (
+            factor if self.is_from_loss(contribution) else Infix("·", (self.notator.of(contribution.cotangent), factor))
+        )
+
+    def _introduced_by(self, entry: Accumulation) -> list[Notation]:
+        """The names of the gradient that one factor makes up alone; those of a parameter come with its chain."""
+        if len(entry.contributions) > 1 or entry.merged is not None or entry.symbol in self.record.backward.wrt:
+            return []
+        self._introduced.add(entry.symbol)
+        return self.names_of(entry.symbol)
+
     def _factor(self, record: StageRecord, contribution: Contribution, entry: Accumulation) -> list[Block]:
         factor, shape = self.factor(contribution), self.shape(contribution.operand.type)
         if self.is_from_loss(contribution):
             node = entry.chain if len(entry.contributions) == 1 else self.record.write_out(contribution.adjoint)
-            return self._equation([factor], node, shape, contribution)
+            names = list(dict.fromkeys((*self._introduced_by(entry), factor)))
+            return self._equation(names, node, shape, contribution)
         if record.derivative is not None and record.derivative_symbol is not None:
             sides = [factor, self.notator.symbol(record.derivative_symbol)]
             change = self.notator.tangent(record.stage.symbol)
@@ -82,9 +114,9 @@ class PathForm(Sections):
             blocks = self.definitions(record.derivative.right)
             value = self.notator.of(record.derivative.right)
             return [*blocks, Equation((*sides, value), shape, (why,) if self.full else ())]
-        product = Infix("·", (self.notator.of(contribution.cotangent), factor))
         adjoint = self.record.adjoint(contribution)
-        return self._equation([product], adjoint, self.shape(adjoint), contribution)
+        names = [*self._introduced_by(entry), self._link(contribution)]
+        return self._equation(names, adjoint, self.shape(adjoint), contribution)
 
     def _equation(self, sides: list[Notation], value: Node, shape: str, contribution: Contribution) -> list[Block]:
         short = self.record.short(value)
@@ -149,6 +181,8 @@ class PathForm(Sections):
     def _chains(self, gradient: GradientRecord) -> list[Block]:
         partial = self.notator.partial(gradient.symbol)
         loss, symbol = Symbol(self.record.loss.name), Symbol(gradient.symbol.name)
+        if not self._entries[gradient.symbol].contributions:  # the loss does not depend on it
+            return []
         if self._is_gathered(gradient):
             entry = self._entries[gradient.symbol]
             if len(entry.contributions) > 1:
@@ -201,8 +235,9 @@ class PathForm(Sections):
         ]
 
     def _chains_in_brief(self) -> list[Block]:
-        """Each gradient as the product, or the sum of products, of its last factors."""
+        """Each gradient as the product, or the sum of products, of its last factors, and what that comes to."""
         blocks: list[Block] = []
+        written_out = {gradient.symbol: gradient.written_out.right for gradient in self.record.gradients}
         for symbol in [*self._gathered_in_brief(), *self.record.backward.wrt]:
             entry = self._entries[symbol]
             if not entry.contributions:
@@ -210,8 +245,14 @@ class PathForm(Sections):
             terms = tuple(self._folded(contribution) for contribution in entry.contributions)
             total: Notation = terms[0] if len(terms) == 1 else Infix("+", terms)
             sides = tuple(dict.fromkeys((*self.names_of(symbol), total)))
-            if len(sides) > 1:
-                blocks.append(Equation(sides, self.shape(symbol.type)))
+            if len(sides) == 1:  # the factor is the gradient
+                continue
+            value = written_out.get(symbol)
+            if value is None or operation_total(value) > WRITTEN_OUT_LIMIT:
+                value = self.record.short(entry.result)
+            blocks += self.definitions(value)
+            sides = tuple(dict.fromkeys((*sides, self.notator.of(value, explicit=True))))
+            blocks.append(Equation(sides, self.shape(value)))
         return blocks
 
     def _gathered_in_brief(self) -> list[Input]:

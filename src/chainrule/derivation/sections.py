@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from chainrule.calculus import RULES, Accumulation, Contribution
 from chainrule.derivation.document import Block, Box, Detail, Document, Equation, Heading, Paragraph, Remark, Words
 from chainrule.derivation.legend import legend, repetition_legend
-from chainrule.derivation.notate import Notator, product_shapes, shape_of
+from chainrule.derivation.notate import SOFTMAX, Notator, operands_of, product_shapes, shape_of
 from chainrule.derivation.reading import one_hot_remark, operation_total, product_shapes_of_stage
 from chainrule.derivation.reasons import Reasons
 from chainrule.derivation.record import GradientRecord, Record, StageRecord, StepRecord
@@ -37,7 +37,7 @@ class Sections:
 
     def document(self) -> Document:
         """The whole derivation."""
-        body = self.body()
+        body = without_empty_sections(self.body())
         return Document((*self._opening(body), *body), self.language)
 
     def body(self) -> list[Block]:
@@ -70,7 +70,9 @@ class Sections:
             for symbol, cotangent in reversed(self.notator.delta_symbols.items())
         ]
         if deltas and self.full:
-            blocks.append(Paragraph(self.say("delta", join(self.language, deltas))))
+            softmax = operands_of(self.record, *SOFTMAX) & set(self.notator.delta_symbols)
+            key = "delta or softmax" if softmax else "delta"
+            blocks.append(Paragraph(self.say(key, join(self.language, deltas, "list letters"))))
         return blocks
 
     def _subject(self) -> Words:
@@ -300,3 +302,18 @@ class Sections:
 
     def is_from_loss(self, contribution: Contribution) -> bool:
         return isinstance(contribution.cotangent, Const)
+
+
+def without_empty_sections(blocks: Sequence[Block]) -> list[Block]:
+    """`blocks` without the headings under which nothing stands."""
+    kept: list[Block] = []
+    below: int | None = 0  # the level of the heading that follows: 0 at the end, none where no heading does
+    for block in reversed(blocks):
+        if isinstance(block, Heading):
+            if below is not None and below <= block.level:
+                continue
+            below = block.level
+        else:
+            below = None
+        kept.append(block)
+    return kept[::-1]

@@ -38,8 +38,12 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "此式多次出现，以下用记号代替",
     ),
     "delta": (
-        "δ is the gradient by what goes into an activation: {0}.",
+        "δ is the gradient with respect to what goes into an activation: {0}.",
         "δ 表示损失对激活函数输入的梯度：{0}。",
+    ),
+    "delta or softmax": (
+        "δ is the gradient with respect to what goes into an activation or a softmax: {0}.",
+        "δ 表示损失对激活函数或 softmax 输入的梯度：{0}。",
     ),
     "differentials text": (
         "To first order, each equation is linear in the changes; the values of the forward pass in it are constants.",
