@@ -20,6 +20,13 @@ PARAMETERS = {"W": RANDOM.standard_normal((3, 2)), "b": np.array([0.1, -0.2])}
 X = RANDOM.standard_normal((4, 3))
 
 
+def test_a_named_size_is_a_number_that_one_can_differentiate_at() -> None:
+    def function(x: object) -> object:
+        return cr.grad(lambda t: t * t)(x.shape[0]) * np.sum(x)  # type: ignore[attr-defined, call-overload]
+
+    assert str(cr.equations(cr.trace(function, x="n"))) == "L = 2 n · (Σ x)"
+
+
 def test_the_extreme_element_is_found_where_arithmetic_is_rewritten() -> None:
     for seed in range(50):  # (1/3)·x need not equal x/3, of which the maximum was taken
         x = np.random.default_rng(seed).normal(size=5)

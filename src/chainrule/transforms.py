@@ -21,7 +21,18 @@ from numpy.typing import NDArray
 
 from chainrule.calculus import backward, linearize
 from chainrule.functions import random_draws, random_inputs
-from chainrule.ir import ArrayType, ChainruleError, Const, DType, Input, Node, ProgramError, shape_text, substitute
+from chainrule.ir import (
+    ArrayType,
+    ChainruleError,
+    Const,
+    DType,
+    Input,
+    Node,
+    ProgramError,
+    SymbolicDim,
+    shape_text,
+    substitute,
+)
 from chainrule.primitives import evaluate_nodes, zeros
 from chainrule.trace import Size, Traced, TreeStructure, flatten, trace_with_structure, unflatten, unwrap, wrap
 
@@ -50,7 +61,7 @@ class _Call:
     def values(self, nodes: Sequence[Node], extra: Mapping[Node, Any] | None = None) -> list[Any]:
         """`nodes` at the call's arguments: arrays, or traced values where an argument is one."""
         given: dict[Node, Any] = {**dict(zip(self.inputs, self.leaves, strict=True)), **self.random, **(extra or {})}
-        if self.symbolic or any(isinstance(value, Traced) for value in given.values()):
+        if self.symbolic or any(isinstance(value, Traced | Size) for value in given.values()):
             mapping = {node: _as_node(value, node.type) for node, value in given.items()}
             return [wrap(node) for node in substitute(nodes, mapping)]
         arrays: dict[Node, Array] = {node: np.asarray(value, node.type.dtype.numpy) for node, value in given.items()}
@@ -60,6 +71,8 @@ class _Call:
 
 def _as_node(value: Any, type_: ArrayType) -> Node:
     found = unwrap(value)
+    if isinstance(found, SymbolicDim):
+        return Const(found, type_)
     return found if isinstance(found, Node) else Const(np.array(found, type_.dtype.numpy), type_)
 
 

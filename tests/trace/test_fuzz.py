@@ -47,6 +47,11 @@ def test_what_is_accepted_is_derived() -> None:
     assert report.outcomes["of the user's code"] == 0
 
 
+def test_a_given_gradient_smaller_than_what_it_is_of_stands_for_itself() -> None:
+    derivation = cr.derive("where(A > 0, A, A .* A) · softmax(A · y)", A="n n", y="n")
+    assert derivation.verify(points=1).ok
+
+
 def test_findings_are_noticed() -> None:
     report = Report()
     report.checked("slow", lambda: None, limit=-1.0)

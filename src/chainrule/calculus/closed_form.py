@@ -91,7 +91,9 @@ def _written_out(node: Node, statistics: Mapping[Node, Node], values: Mapping[No
 
     def visit(part: Node) -> None:
         for bar in topological_order([part]):
-            if bar in statistics and bar in values and bar not in written and _is_elementwise(values[bar]):
+            if bar not in statistics or bar not in values or bar in written or values[bar] is bar:
+                continue  # a gradient that is given stands for itself
+            if _is_elementwise(values[bar]):
                 visit(values[bar])
                 (written[bar],) = substitute([values[bar]], written)
 

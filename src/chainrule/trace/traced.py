@@ -338,7 +338,7 @@ class Traced(_NumPyProtocols):
         raise as_number("round")
 
     def __format__(self, specification: str) -> str:
-        if specification:
+        if not isinstance(specification, str) or specification:
             raise as_number("format")
         return repr(self)
 

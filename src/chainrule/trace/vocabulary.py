@@ -18,6 +18,11 @@ from chainrule.trace.ufuncs import UFUNCS
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {**REDUCTIONS, **PRODUCTS, **ARRANGEMENT, **LINEAR_ALGEBRA}
 """By the NumPy function itself."""
 
+_THERE_ARE = (
+    "there are arithmetic, exp, log and their kin, sums, means and extrema, matrix products and einsum, reshaping, "
+    "joining, indexing and np.where"
+)
+
 _MENDS = {
     "prod": "for positive numbers write np.exp(np.sum(np.log(x)))",
     "cumprod": "for positive numbers write np.exp(np.cumsum(np.log(x)))",
@@ -73,6 +78,6 @@ def unsupported(name: str, method: bool = False) -> TraceError:
     mend = _MENDS.get(name)
     if mend is None:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.7)
-        mend = f"near it there are {', '.join(f'np.{n}' for n in near)}" if near else "there are " + ", ".join(known)
+        mend = f"near it there are {', '.join(f'np.{n}' for n in near)}" if near else _THERE_ARE
     what = f"the method .{name}()" if method else f"np.{name}"
     return refusal(f"{what} is not among the functions that can be recorded and differentiated; {mend}")
