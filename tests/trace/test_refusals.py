@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from chainrule.ir import ChainruleError, ShapeError
@@ -129,6 +130,23 @@ def test_a_shape_error_shows_the_line_and_the_shapes(load: Load, line: str) -> N
     place, _, message = str(raised.value).partition("\n")
     assert place == f"model.py:6: {line}"
     assert SHAPES[line] in message
+
+
+def test_what_only_looks_like_an_array_is_refused() -> None:
+    with pytest.raises(TraceError, match="makes no arrays"):
+        trace(lambda x: type(x)(np.ones(3)), x="n")
+    with pytest.raises(TraceError, match="attributes cannot be set"):
+        trace(lambda x: setattr(x, "node", 3), x="n")
+    with pytest.raises(TraceError, match="1,000,000 elements would record"):
+        trace(lambda x: sum(x), x="1000000")
+    with pytest.raises(TraceError, match="more than 10,000 values"):
+        trace(lambda x: [x] * 20_000, x="n")
+
+    def endless(x: object) -> object:
+        return endless(x)
+
+    with pytest.raises(TraceError, match="calls itself"):
+        trace(endless, x="n")
 
 
 def test_the_line_is_that_of_the_inner_function(load: Load) -> None:

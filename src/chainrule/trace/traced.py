@@ -213,6 +213,10 @@ class Traced(_NumPyProtocols):
     __hash__ = None  # type: ignore[assignment]  # as for arrays: equality is elementwise
 
     def __init__(self, node: Node, weak: bool = False) -> None:
+        if not isinstance(node, Node):  # type(x)(…)
+            raise refusal(
+                "the type of a traced value makes no arrays; write np.array(…) of numbers, or np.zeros_like(x)"
+            )
         object.__setattr__(self, "node", node)
         object.__setattr__(self, "weak", weak)
 
