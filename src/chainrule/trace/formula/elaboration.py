@@ -20,7 +20,7 @@ from chainrule.ir import (
     named_dim,
     topological_order,
 )
-from chainrule.primitives import exp, matmul, permute
+from chainrule.primitives import Sqrt, exp, matmul, permute
 from chainrule.trace.formula.errors import FormulaError
 from chainrule.trace.formula.inference import Settled
 from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Syntax, Unary, parts
@@ -139,6 +139,9 @@ class _Elaboration:
             return self._ufunc("multiply", x, y)
         if node.operator in ("^", "**", ".^") and self._is_e(node.left):
             return exp(as_node(y))
+        if node.operator in ("^", "**", ".^") and y == 2 and self._is_root_of_squares(node.left):
+            assert isinstance(x, Apply)  # ‖x‖² without the root, which has no derivative at 0
+            return x.operands[0]
         return self._ufunc(_UFUNC_OF[node.operator], x, y)
 
     def _matrix_product(self, left: Syntax, y: Node) -> Node:
@@ -155,6 +158,13 @@ class _Elaboration:
     def _ufunc(name: str, *operands: Operand) -> Node:
         node: Node = UFUNCS[name](*operands)
         return node
+
+    def _is_root_of_squares(self, node: Syntax) -> bool:
+        """Whether a part is a norm that is a number and a square root."""
+        if not isinstance(node, Call) or node.function != "norm":
+            return False
+        value = self._values[node]
+        return isinstance(value, Apply) and isinstance(value.primitive, Sqrt) and value.type.ndim == 0
 
     def _is_e(self, node: Syntax) -> bool:
         return isinstance(node, Name) and node.name == "e" and "e" not in self._scope
