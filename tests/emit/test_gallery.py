@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from emitted import Case, assert_close, case, run_jax, run_numpy, run_torch
+from emitted import Case, assert_close, case, module, run_jax, run_numpy, run_torch
 
 from chainrule.derivation import derive
 from chainrule.gallery import GALLERY
@@ -56,3 +56,21 @@ def test_single_precision_stays_single(name: str, target: str) -> None:
     for found, expected in zip(outputs, drawn.outputs, strict=True):
         assert np.asarray(found).dtype == np.float32
         assert_close(found, expected, "the output", TOLERANCE[DType.FLOAT32])
+
+
+@pytest.mark.skipif("torch" not in INSTALLED, reason="PyTorch is not installed; NumPy and C run the same passes")
+@pytest.mark.parametrize("name", GALLERY)
+def test_gradcheck_of_the_autograd_function(name: str) -> None:
+    import torch
+
+    drawn = case_of(name)
+    function = getattr(module(drawn.derivation.source("torch", name)), name)
+    tensors = [torch.tensor(x, requires_grad=key in drawn.gradients) for key, x in drawn.arguments.items()]
+    assert torch.autograd.gradcheck(function, tensors, fast_mode=True)
+    # With nothing to ask for, nothing is found; a second derivative is refused, not wrong.
+    outputs = function(*tensors)
+    first = outputs[0] if isinstance(outputs, tuple) else outputs
+    wanted = tensors[[*drawn.arguments].index(next(iter(drawn.gradients)))]
+    (found,) = torch.autograd.grad(first.sum(), wanted, create_graph=True)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        torch.autograd.grad(found.sum(), wanted)

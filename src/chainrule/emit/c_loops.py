@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.emit.c_values import C_TYPES, CWriter, Index, Value, plus, times, variable
-from chainrule.emit.code import Level, atom
+from chainrule.emit.code import Code, Level, atom, product, total
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names
 from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim
@@ -116,10 +116,14 @@ class Nests:
             return f"{place.text}[0]" if place.is_flat else place.text
         if not place.is_flat:
             return place.text + "".join(f"[{self.writer.written(i)}]" for i in index)
-        position = Index()
+        position: Code | None = None
         for i, size in zip(index, place.type.shape, strict=True):
-            position = plus(times(position, size), i)
-        return f"{place.text}[{self.writer.written(position)}]"
+            ahead = None if position is None else product(position, self.writer.size(size))
+            if ahead is None or i != Index():
+                position = self.writer.written(i) if ahead is None else total(ahead, self.writer.written(i))
+            else:
+                position = ahead
+        return f"{place.text}[{position}]"
 
     # A whole value --------------------------------------------------------------------------------------------------
 

@@ -36,9 +36,10 @@ from chainrule.primitives import (
     Square,
     Subtract,
     Where,
+    Windows,
 )
 
-VIEWS = (Broadcast, Permute, Reshape, Slice, Gather)
+VIEWS = (Broadcast, Permute, Reshape, Slice, Gather, Windows)
 """Primitives that only say where an element lies."""
 POINTWISE = (Elementwise, Add, Subtract, Negate, Multiply, Where, Cast)
 _CHEAP = (
@@ -109,7 +110,7 @@ def _is_work(node: Apply) -> bool:
 def _repeats(consumer: Apply, reduces: Callable[[Apply], bool]) -> bool:
     """Whether one element of an operand is asked for by several elements of the consumer."""
     primitive = consumer.primitive
-    if isinstance(primitive, Broadcast | Gather | Contract):
+    if isinstance(primitive, Broadcast | Gather | Contract | Windows):
         return True
     return reduces(consumer) and len(consumer.type.shape) >= len(consumer.operands[0].type.shape)
 

@@ -115,7 +115,10 @@ class CWriter:
     def written(self, i: Index) -> Code:
         """An index as C."""
         code: Code | None = None
-        for name, coefficient in i.terms:
+        terms, constant = i.terms, i.constant
+        if terms and constant != 0 and all(isinstance(c, int) and c < 0 for _, c in terms):
+            code, constant = self.size(constant), 0  # K - 1 - m rather than -m + K - 1
+        for name, coefficient in terms:
             down = isinstance(coefficient, int) and coefficient < 0
             size = 0 - coefficient if down else coefficient
             term = atom(name) if size == 1 else product(atom(name), atom(self.size(size).at(Level.ATOM)))
@@ -125,11 +128,11 @@ class CWriter:
                 code = difference(code, term) if down else total(code, term)
         if code is None:
             return self.size(i.constant)
-        if i.constant == 0:
+        if constant == 0:
             return code
-        if isinstance(i.constant, int) and i.constant < 0:
-            return difference(code, atom(str(-i.constant)))
-        return total(code, self.size(i.constant))
+        if isinstance(constant, int) and constant < 0:
+            return difference(code, atom(str(-constant)))
+        return total(code, self.size(constant))
 
     def index(self, value: Dim) -> Index:
         return Index((), value)
