@@ -110,3 +110,22 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+@pytest.mark.parametrize(
+    ("name", "dear"), [("silu_block", "sigmoid(z)"), ("gelu_block", "erf("), ("focal_loss", "log(")]
+)
+def test_what_both_passes_need_is_found_once(name: str, dear: str) -> None:
+    source = written(name, "numpy")
+    passes = source[source.index("def forward(") :]
+    assert passes.count(dear) == 1
+
+
+def test_a_reshape_of_neighbouring_axes_takes_no_division_in_c() -> None:
+    def loss(x: Any, W: Any) -> Any:
+        heads = np.reshape(x, (x.shape[0], -1))
+        return np.sum(np.tanh(heads @ W))
+
+    source = derive(loss, ["W"], x="n 2 3", W="6 o").source("c", sizes={"n": 4, "o": 5})
+    assert " % " not in source.partition("*/")[2]
+    assert " / " not in source.partition("*/")[2]

@@ -10,7 +10,7 @@ from chainrule.emit.code import Code, Level, atom, product, total
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names
 from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim
-from chainrule.primitives import Add, Broadcast, Contract, Elementwise, Permute, Primitive, ScatterAdd, Sum
+from chainrule.primitives import Add, Broadcast, Contract, Elementwise, Permute, Primitive, Reshape, ScatterAdd, Sum
 
 _PLAIN = 2
 
@@ -61,6 +61,10 @@ class Nests:
             if key in block.known:
                 return block.known[key]
         primitive = node.primitive
+        if isinstance(primitive, Reshape) and node.operands[0] in self.places:
+            source = self.places[node.operands[0]]
+            if source.is_flat:  # row-major order knows no shape
+                return self.load(Place(source.text, node.type, is_flat=True), index)
         if isinstance(primitive, Elementwise):
             operands = [self._simple(self.element(operand, index), primitive) for operand in node.operands]
             value = primitive.lower(self.writer, *operands)
