@@ -14,11 +14,13 @@ from chainrule.ir import (
     Apply,
     ArrayType,
     Const,
+    Dim,
     DType,
     Input,
     Node,
     SymbolicDim,
     dim_product,
+    dim_quotient,
     named_dim,
     parse_shape,
     topological_order,
@@ -473,13 +475,31 @@ def _repeat_literal(node: Apply) -> Node | None:
     return refilled(operand, node.type) if is_scale(operand) else None
 
 
-@rule("sum of equal terms", Sum, examples=lambda: [Sum((0, 1))(_filled(2, _x())), Sum((0,))(_filled(2, _x("3 m")))])
+@rule("sum of equal terms", Sum, examples=lambda: [
+    Sum((0, 1))(_filled(2, _x())), Sum((0,))(_filled(2, _x("3 m"))),
+    Sum((0,))(Divide()(_filled(2, _x()), _size("n"))), Sum((0, 1))(Divide()(_filled(2, _x()), _size("m"))),
+])  # fmt: skip
 def _sum_of_equal_terms(node: Apply) -> Node | None:
     (operand,) = node.operands
-    if not (isinstance(operand, Const) and operand.is_filled):
+    if not is_scale(operand):
         return None
     count = dim_product(operand.type.shape[axis] for axis in node.primitive.axes)
-    return Multiply()(Const(operand.value, node.type), Const(count, node.type))
+    repeated = refilled(operand, node.type)
+    quotient = applied(repeated, Divide)
+    if quotient is None:
+        return Multiply()(repeated, Const(count, node.type))
+    above, below = quotient.operands
+    rest = _reduced(below, count)
+    if rest is not None:
+        return above if rest == 1 else Divide()(above, Const(rest, node.type))
+    return Divide()(Multiply()(above, Const(count, node.type)), below)
+
+
+def _reduced(divisor: Node, count: Dim) -> Dim | None:
+    """What is left of a size below a fraction when `count`, above it, is cancelled."""
+    if not isinstance(divisor, Const) or not isinstance(divisor.value, int | SymbolicDim):
+        return None
+    return dim_quotient(divisor.value, count)
 
 
 @rule("x + x → 2·x", Add, examples=lambda: [Add()(_x(), _x())])

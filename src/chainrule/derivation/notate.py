@@ -6,9 +6,21 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction as Fractional
+from functools import partial
 
 from chainrule.calculus import COTANGENT, TANGENT, is_scale
 from chainrule.derivation.correlation import correlation
+from chainrule.derivation.factors import (
+    as_factor,
+    column_of_sums,
+    is_chain,
+    is_juxtaposed,
+    is_of_matrices_alone,
+    repetition,
+    stands_as_factor,
+    takes_factors,
+    with_numbers_in_front,
+)
 from chainrule.derivation.index_form import size_notation
 from chainrule.derivation.record import Record
 from chainrule.derivation.upstream import is_upstream, output_name
@@ -30,6 +42,7 @@ from chainrule.primitives import (
     Number,
     Pairing,
     Partial,
+    Permute,
     Postfix,
     PowerNotation,
     Reshape,
@@ -107,27 +120,30 @@ class Notator:
     def of(self, node: Node, explicit: bool = False) -> Notation:
         """`node` in matrix notation; `explicit` writes repetition as a product with a vector of ones."""
         written: dict[Node, Notation] = {}
+        factors: dict[Node, Notation] = {}
         order = topological_order([node])
         plain = _stretched(order) if explicit else set()
         for part in order:
-            written[part] = self._write(part, written, explicit, explicit and part not in plain)
-        return written[node]
+            ones = explicit and part not in plain
+            write = partial(self._write, explicit=explicit, ones=ones, factors=factors)
+            written[part] = write(part, factors if takes_factors(part) else written)
+            factors[part] = as_factor(part, written, factors, write)
+        return (factors if stands_as_factor(node) else written)[node]
 
-    def _write(self, node: Node, written: Mapping[Node, Notation], explicit: bool, ones: bool) -> Notation:
+    def _write(
+        self, node: Node, written: Mapping[Node, Notation], explicit: bool, ones: bool, factors: Mapping[Node, Notation]
+    ) -> Notation:
         if isinstance(node, Input):
             return self.symbol(node)
         if isinstance(node, Const):
             return literal(node)
         assert isinstance(node, Apply)
         operands = [written[operand] for operand in node.operands]
-        special = (
-            scaled(node, operands)
-            or correlation(node, written)
-            or _element(node, written)
-            or _stacked_product(node, operands)
-        )
+        special = scaled(node, operands) or correlation(node, written) or _element(node, written)
+        if special is None and takes_factors(node):
+            special = _product(node, operands, factors)
         if special is None and ones:
-            special = _with_ones(node, operands)
+            special = _with_ones(node, operands, factors)
         if special is None and explicit:
             special = _pairing(node, written)
         if special is not None:
@@ -136,15 +152,32 @@ class Notator:
         return result
 
 
-def _with_ones(node: Apply, operands: list[Notation]) -> Notation | None:
+def _product(node: Apply, operands: list[Notation], factors: Mapping[Node, Notation]) -> Notation | None:
+    """A contraction or sum of factors, the numbers that fill some of them in front."""
+    types = [operand.type for operand in node.operands]
+    if isinstance(node.primitive, Sum) and is_of_matrices_alone(node.operands[0]):
+        return column_of_sums(node, factors)
+    if isinstance(node.primitive, Permute):
+        return None
+
+    def product(rest: Sequence[Notation]) -> Notation:
+        stacked = _stacked_product(node, rest)
+        result: Notation = node.primitive.notation(rest, types) if stacked is None else stacked
+        return result
+
+    return with_numbers_in_front(operands, product)
+
+
+def _with_ones(node: Apply, operands: list[Notation], factors: Mapping[Node, Notation]) -> Notation | None:
     """`1 b` for a vector repeated as rows, `u 1ᵀ` as columns, `1 c` for a number repeated."""
     if not isinstance(node.primitive, Broadcast) or not 1 <= len(node.primitive.shape) <= 2:
         return None
     repeated = [axis for axis in range(node.type.ndim) if axis not in node.primitive.axes]
     if len(repeated) != 1 or node.primitive.shape[repeated[0]] == 1:
         return None
-    ones = Number(1)
-    return Infix("", (ones, operands[0]) if repeated == [0] else (operands[0], Postfix("ᵀ", ones)))
+    if node.type.ndim == 2 and (repeated == [1] or is_juxtaposed(operands[0])):
+        return repetition(node, factors)
+    return Infix("", (Number(1), operands[0]))
 
 
 def _stretched(order: list[Node]) -> set[Node]:
@@ -384,10 +417,10 @@ def _is_sum(dim: Dim) -> bool:
 
 
 def product_shapes(node: Node) -> str:
-    """`(h×n)(n×o) = h×o` for a product of two matrices, else the shape alone."""
+    """`(h×n)(n×o) = h×o` for a product of two matrices, else, and so for one of several, the shape alone."""
     product = _product_under(node)
     result = shape_of(node.type)
-    if product is None or len(product.operands) != 2 or not result:
+    if product is None or len(product.operands) != 2 or not result or any(map(is_chain, product.operands)):
         return result
     sizes: dict[int, Dim] = {}
     for labels, operand in zip(product.primitive.inputs, product.operands, strict=True):

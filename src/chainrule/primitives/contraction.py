@@ -100,24 +100,44 @@ class Contract(Multilinear):
         for scalar, other, k in ((left, right, 0), (right, left, 1)):
             if not scalar and other == output:  # one operand is a number
                 return Infix("·", (operands[k], operands[1 - k]))
-        batch = [label for label in output if label in left and label in right]
-        if not all(list(labels[: len(batch)]) == batch for labels in (left, right, output)):
+        if any(label not in output and (label in left) != (label in right) for label in (*left, *right)):
+            return None  # summed over one operand alone
+        shared = [label for label in output if label in left and label in right]
+        batch = len(shared)
+        if not all(list(labels[:batch]) == shared for labels in (left, right, output)):
             return None
-        left, right, output = left[len(batch) :], right[len(batch) :], output[len(batch) :]
-        if 3 in (len(left), len(right), len(output)):
-            return self._stacked_product(operands, left, right, output)
+        if batch:
+            return self._batched_product(operands, batch)
+        if len(left) == len(right) == 3:
+            return self._added_products(operands, 0)
+        return self._stacked_product(operands) or self._plain_product(operands, left, right, output)
+
+    def _added_products(self, operands: Sequence[Notation], batch: int) -> Notation | None:
+        """The sum over axis `batch` of a product of matrices for each entry along it."""
+        left, right, output = self.inputs[0][batch:], self.inputs[1][batch:], self.output[batch:]
+        if len(output) != 2 or left[0] != right[0]:
+            return None
+        product = self._plain_product(operands, left[1:], right[1:], output)
+        return None if product is None else Call("Σ", (product,), subscript=(Number(batch),))
+
+    def _batched_product(self, operands: Sequence[Notation], batch: int) -> Notation | None:
+        """A product for each entry along first axes that both operands have; `(A ⊙ B) 1` where it is one of rows."""
+        (left, right), output = self.inputs, self.output
+        if left == right == (*output, left[-1]) and len(left) == 2:
+            return Infix("", (Infix("⊙", tuple(operands)), Number(1)))
+        left, right, output = left[batch:], right[batch:], output[batch:]
+        if len(left) == len(right) == 3:
+            return self._added_products(operands, batch)
+        if not len(left) == len(right) == len(output) == 2:
+            return None
         return self._plain_product(operands, left, right, output)
 
-    def _stacked_product(
-        self, operands: Sequence[Notation], left: Labels, right: Labels, output: Labels
-    ) -> Notation | None:
-        """A product for each entry along a first axis that one operand lacks, or that is summed."""
-        if left and right and left[0] == right[0]:
-            product = self._plain_product(operands, left[1:], right[1:], output)
-            return None if product is None else Call("Σ", (product,), subscript=(Number(0),))
-        if output and left[:1] == output[:1]:
+    def _stacked_product(self, operands: Sequence[Notation]) -> Notation | None:
+        """A product for each entry along a first axis that one operand, a stack of matrices, has alone."""
+        (left, right), output = self.inputs, self.output
+        if len(left) == 3 and len(right) <= 2 and output[:1] == left[:1]:
             return self._plain_product(operands, left[1:], right, output[1:])
-        if output and right[:1] == output[:1]:
+        if len(right) == 3 and len(left) <= 2 and output[:1] == right[:1]:
             return self._plain_product(operands, left, right[1:], output[1:])
         return None
 
@@ -128,7 +148,9 @@ class Contract(Multilinear):
         if len(left) == len(right) == 2 and set(left) == set(right) and not output:
             a, b = operands
             return Call("tr", (Infix("", (a if left == right[::-1] else transposed(a), b)),))
-        if len(left) > 2 or len(right) > 2 or (len(summed) != 1 and not (len(left) == len(right) == 1)):
+        if not {len(left), len(right)} <= {1, 2} or set(left) ^ set(right) != set(output):
+            return None
+        if len(summed) != (0 if len(left) == len(right) == 1 and output else 1):
             return None
         a, b = operands
         if not summed:  # outer product of vectors

@@ -195,7 +195,7 @@ def transposed(x: Notation) -> Notation:
     """`xᵀ`; the transpose of an inverse is `x⁻ᵀ`, that of `A B` is `Bᵀ Aᵀ`, that of `2 A` is `2 Aᵀ`."""
     if isinstance(x, Infix) and len(x.operands) == 2:
         first, second = x.operands
-        if x.operator == "" and first != Number(1):  # in `1 b` the vector b is a row as it stands
+        if x.operator == "":
             return Infix("", (transposed(second), transposed(first)))
         if x.operator == "·" and isinstance(first, Number | Fraction):
             return Infix("·", (first, transposed(second)))

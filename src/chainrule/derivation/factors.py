@@ -1,0 +1,184 @@
+"""Values as factors of matrix products, where a vector is a column and a repetition a true product with ones.
+
+Elsewhere `1 b` repeats the vector b as rows and numbers are repeated unsaid, as NumPy does. Juxtaposed with a matrix
+that would no longer be the product that it says: there the rows are `1 bᵀ`, and an array filled with c is `c 1 1ᵀ`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from chainrule.calculus import COTANGENT, TANGENT, is_scale
+from chainrule.derivation.upstream import is_upstream
+from chainrule.ir import Apply, Input, Node, topological_order
+from chainrule.primitives import (
+    Add,
+    Broadcast,
+    Contract,
+    Elementwise,
+    Infix,
+    Multiply,
+    Negate,
+    Notation,
+    Number,
+    Permute,
+    Postfix,
+    Subtract,
+    Sum,
+    Where,
+    transposed,
+)
+
+Written: TypeAlias = Mapping[Node, Notation]
+
+_ONES = Number(1)
+_ROW_OF_ONES = Postfix("ᵀ", _ONES)
+_MATRIX_OF_ONES = Infix("", (_ONES, _ROW_OF_ONES))
+
+
+def takes_factors(node: Node) -> bool:
+    """Whether the notation of `node` juxtaposes or transposes its operands."""
+    return isinstance(_applied(node), Contract | Permute) or _sums_matrix(node)
+
+
+def is_repeated(node: Node) -> bool:
+    """Whether `node` is a number or a vector repeated, and nothing else."""
+    return is_scale(node) or isinstance(_applied(node), Broadcast)
+
+
+def stands_as_factor(node: Node) -> bool:
+    """Whether a whole right side is no more than numbers and vectors repeated, and so shows the product that does it.
+
+    The change of what is repeated, `1 db`, is written as in the sum that it is a term of.
+    """
+    changes = (isinstance(part, Input) and part.name.startswith(TANGENT) for part in topological_order([node]))
+    return _is_thin(node) and not any(changes)
+
+
+def is_chain(operand: Node) -> bool:
+    """Whether `operand`, as a factor of a product, is a product itself."""
+    while isinstance(operand, Apply) and isinstance(operand.primitive, Permute | Negate):
+        (operand,) = operand.operands
+    if is_repeated(operand) or _sums_matrix(operand):
+        return True
+    if isinstance(operand, Apply) and isinstance(operand.primitive, Multiply):
+        return any(map(is_chain, operand.operands)) and any(map(_is_number, operand.operands))
+    return isinstance(_applied(operand), Contract)
+
+
+def is_juxtaposed(notation: Notation) -> bool:
+    """Whether `notation` is a product of matrices, or one with a number in front."""
+    while isinstance(notation, Infix) and notation.operator == "·":
+        notation = notation.operands[-1]
+    return isinstance(notation, Infix) and notation.operator == ""
+
+
+def as_factor(node: Node, written: Written, factors: Written, write: Callable[[Node, Written], Notation]) -> Notation:
+    """`node` in the shape of its type, a vector as a column; `write` writes it again from other operands."""
+    shown = written[node]
+    if node.type.ndim not in (1, 2):
+        return shown
+    if is_scale(node):
+        return _filled(shown, node.type.ndim)
+    if not isinstance(node, Apply):
+        return shown
+    if isinstance(node.primitive, Broadcast):
+        return repetition(node, factors)
+    if _sums_matrix(node):
+        return column_of_sums(node, factors)
+    if not _is_elementwise(node):
+        return shown
+    alone = all(map(_is_thin, node.operands))
+    operands = {each: (written if _is_unsaid(each, alone) else factors)[each] for each in node.operands}
+    return shown if all(operands[each] == written[each] for each in operands) else write(node, operands)
+
+
+def repetition(node: Apply, factors: Written) -> Notation:
+    """A number or a vector repeated, as a product with ones."""
+    (operand,) = node.operands
+    factor = factors[operand]
+    if operand.type.ndim == 0:
+        return _filled(factor, node.type.ndim)
+    if operand.type.ndim == node.type.ndim or node.type.ndim > 2:
+        return factor
+    rows = node.primitive.axes == (1,)
+    line = transposed(factor) if rows else factor
+    if node.type.shape[0 if rows else 1] == 1:
+        return line
+    return Infix("", (_ONES, line) if rows else (line, _ROW_OF_ONES))
+
+
+def column_of_sums(node: Apply, factors: Written) -> Notation:
+    """The sums of a matrix along its rows, `M 1`, or along its columns, `Mᵀ 1`."""
+
+    def product(operands: Sequence[Notation]) -> Notation:
+        (matrix,) = operands
+        return Infix("", (transposed(matrix) if node.primitive.axes == (0,) else matrix, _ONES))
+
+    return with_numbers_in_front([factors[node.operands[0]]], product)
+
+
+def with_numbers_in_front(operands: Sequence[Notation], product: Callable[[Sequence[Notation]], Notation]) -> Notation:
+    """`product` of the operands, the numbers that fill some of them before it."""
+    numbers: list[Notation] = []
+    rest: list[Notation] = []
+    for operand in operands:
+        if isinstance(operand, Infix) and operand.operator == "·" and operand.operands[1] in (_ONES, _MATRIX_OF_ONES):
+            numbers.append(operand.operands[0])
+            rest.append(operand.operands[1])
+        else:
+            rest.append(operand)
+    result = product(rest)
+    for number in reversed(numbers):
+        result = Infix("·", (number, result))
+    return result
+
+
+def is_of_matrices_alone(node: Node) -> bool:
+    """Whether `node` is made of forward values by matrix products: its column sums are no gradient's of a bias."""
+    return all(
+        isinstance(part.primitive, Contract | Permute)
+        if isinstance(part, Apply)
+        else isinstance(part, Input) and not part.name.startswith((TANGENT, COTANGENT)) and not is_upstream(part)
+        for part in topological_order([node])
+    )
+
+
+def _applied(node: Node) -> object:
+    return node.primitive if isinstance(node, Apply) else None
+
+
+def _sums_matrix(node: Node) -> bool:
+    return (
+        isinstance(_applied(node), Sum)
+        and isinstance(node, Apply)
+        and (node.type.ndim, node.operands[0].type.ndim) == (1, 2)
+    )
+
+
+def _is_elementwise(node: Node) -> bool:
+    return isinstance(_applied(node), Elementwise | Multiply | Add | Subtract | Negate | Where)
+
+
+def _is_thin(node: Node) -> bool:
+    """Whether `node` is computed element by element from repeated numbers and vectors alone."""
+    return is_repeated(node) or (
+        _is_elementwise(node) and isinstance(node, Apply) and all(map(_is_thin, node.operands))
+    )
+
+
+def _is_unsaid(operand: Node, alone: bool) -> bool:
+    """Whether an operand of an elementwise operation is repeated there without a word; `alone`: no other is full."""
+    return _is_number(operand) or (not alone and _is_thin(operand))
+
+
+def _is_number(node: Node) -> bool:
+    """Whether `node` is one number repeated."""
+    repeated = isinstance(node, Apply) and isinstance(node.primitive, Broadcast) and not node.primitive.axes
+    return is_scale(node) or repeated
+
+
+def _filled(number: Notation, ndim: int) -> Notation:
+    ones = _ONES if ndim == 1 else _MATRIX_OF_ONES
+    return ones if number == Number(1) else Infix("·", (number, ones))
