@@ -94,6 +94,8 @@ class Diagnostician:
             return "factor", self._of_factor(values, found, needed)
         if edit.kind == "missing term":
             return "missing term", values
+        if edit.kind == "missing derivative":
+            return "missing derivative", {**values, "right": values["after"]}
         return edit.kind, values
 
     def _shown(self, text: str) -> str:

@@ -241,7 +241,8 @@ class Search:
             same = [mend for mend in maximal if mend.gain == gain]
             unit = min((mend.unit for mend in same), key=lambda u: (_doubt(trusts[u.number]), u.order))
             firsts.append(min((mend for mend in same if mend.unit is unit), key=lambda mend: mend.rank))
-        first = min(firsts, key=lambda mend: mend.unit.order)
+        # Of one line's mends the one that makes most right: another may only hide a later mistake.
+        first = min(firsts, key=lambda mend: (mend.unit.order, -len(mend.gain), mend.rank))
         if first.edit is not None and first.edit.kind == "sign" and not any(f.is_update for f in self.outcomes.finals):
             return self._first_sign(attempt, first, trusted)
         return self._at_its_source(attempt, first, trusted)

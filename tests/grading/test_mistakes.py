@@ -1,0 +1,49 @@
+"""What is said of single mistakes, and of two that do not depend on each other."""
+
+from __future__ import annotations
+
+import linecache
+from typing import Any
+
+import pytest
+
+import chainrule as cr
+from chainrule.gallery import GALLERY
+
+ANSWER = """
+def backward(X, y, W1, b1, W2, b2, a1, a2):
+    d2 = {d2}
+    dW2 = a1.T @ d2
+    db2 = d2.sum(axis=0)
+    d1 = {d1}
+    dW1 = {dW1}
+    db1 = d1.sum(axis=0)
+    return {{"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}}
+"""
+RIGHT = {"d2": "(a2 - y) * a2 * (1 - a2)", "d1": "d2 @ W2.T * a1 * (1 - a1)", "dW1": "X.T @ d1"}
+
+
+def graded(**lines: str) -> cr.Grade:
+    source = ANSWER.format(**{**RIGHT, **lines})
+    linecache.cache["mistakes.py"] = (len(source), None, source.splitlines(keepends=True), "mistakes.py")
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "mistakes.py", "exec"), namespace)
+    return cr.grade(namespace["backward"], GALLERY["two_layer_rows"].function)
+
+
+@pytest.mark.parametrize(("name", "line", "symbol"), [("d1", "d2 @ W2.T", "σ′(z1)"), ("d2", "a2 - y", "σ′(z2)")])
+def test_a_missing_derivative_is_named(name: str, line: str, symbol: str) -> None:
+    grade = graded(**{name: line})
+    assert grade.first_wrong is not None
+    assert grade.first_wrong.source == f"{name} = {line}"
+    assert f"The derivative of the activation, {symbol}, is missing." in grade.text()
+    assert f"缺少激活函数的导数 {symbol}。" in grade.text("zh")
+
+
+def test_of_two_mistakes_each_is_found_where_it_is() -> None:
+    grade = graded(d2="2 * (a2 - y) * a2 * (1 - a2)", dW1="-X.T @ d1")
+    assert grade.first_wrong is not None
+    assert grade.first_wrong.source.startswith("d2 = 2")
+    wrong = {line.source.partition(" ")[0] for line in grade.lines if line.diagnosis is not None}
+    assert wrong == {"d2", "dW1"}
+    assert {line.status for line in grade.lines if line.source.startswith(("dW2", "db2", "db1"))} == {"consequence"}
