@@ -1,0 +1,43 @@
+"""Products with repeated numbers and vectors: each factor stands in them with the shape that it has."""
+
+from __future__ import annotations
+
+import pytest
+
+import chainrule as cr
+from chainrule.gallery import GALLERY
+
+
+@pytest.mark.parametrize(
+    ("formula", "shapes", "expected"),
+    [
+        ("sum(A@B@C)", {}, {"A": "1 1ᵀ Cᵀ Bᵀ", "B": "Aᵀ 1 1ᵀ Cᵀ", "C": "Bᵀ Aᵀ 1 1ᵀ"}),
+        ("sum(X@W)", {"X": "n d", "W": "d h"}, {"X": "1 1ᵀ Wᵀ", "W": "Xᵀ 1 1ᵀ"}),
+        ("sum(W@x)", {"W": "m n", "x": "n"}, {"W": "1 xᵀ", "x": "Wᵀ 1"}),
+        (
+            "mean(X@W+b)",
+            {"X": "n d", "W": "d k", "b": "k"},
+            {"X": "(1 / (k · n)) · 1 1ᵀ Wᵀ", "W": "(1 / (k · n)) Xᵀ 1 1ᵀ", "b": "(1/k) · 1"},
+        ),
+    ],
+)
+def test_a_repeated_number_is_a_product_of_vectors_of_ones(
+    formula: str, shapes: dict[str, str], expected: dict[str, str]
+) -> None:
+    derivation = cr.derive(formula, wrt=list(expected), **shapes)
+    assert derivation.verify().ok
+    text = derivation.text()
+    for name, gradient in expected.items():
+        assert f"│ ∂L/∂{name} = {gradient} " in text
+
+
+def test_a_contraction_that_is_no_product_of_matrices_is_not_written_as_one() -> None:
+    text = cr.derive(GALLERY["mixture_of_experts"].function).text()
+    assert "∂L/∂W = einsum(ij,k→ijk, ∂L/∂E, x)" in text
+
+
+def test_the_shapes_of_two_factors_are_given_to_two_factors_only() -> None:
+    text = cr.derive("x' * inv(A) * x", wrt="A").text()
+    (line,) = [line for line in text.splitlines() if line.startswith("│ ∂L/∂A")]
+    assert "−A⁻ᵀ x xᵀ A⁻ᵀ" in line
+    assert "(n×n)(n×n)" not in line
