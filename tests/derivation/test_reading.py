@@ -18,6 +18,7 @@ from chainrule.derivation.element_form import ElementForm
 from chainrule.derivation.matrix_form import MatrixForm
 from chainrule.derivation.remarks import Observation
 from chainrule.derivation.text import text_of, text_width
+from chainrule.derivation.words import enumerated
 from chainrule.gallery import GALLERY
 from chainrule.primitives import Multiply, Partial
 
@@ -364,3 +365,27 @@ def test_delta_is_kept_for_what_goes_into_an_activation() -> None:
     assert "δ_zz = ∂L/∂zz" in gru
     assert "δ_z " not in gru
     assert "activation or a softmax: δ_Z = ∂L/∂Z." in words_of(entry("softmax_regression"))
+
+
+def test_only_a_matrix_factor_that_changes_sides_is_said_to_cross() -> None:
+    for formula in ("sum(softmax(x)^2)", "sum(relu(x))", "logdet(X)"):
+        assert "crosses" not in words_of(derive(formula)), formula
+    assert "a left factor stays on the left" in words_of(derive("x'*A*x"))
+    assert "crosses" in entry("two_layer_rows").text("matrix", detail="brief")
+    assert "crosses" not in entry("two_layer_rows").text("index", detail="brief")
+
+
+def test_the_repetition_of_a_number_is_not_that_of_a_vector() -> None:
+    assert "repeats the vector" not in words_of(entry("linear_regression"))
+    assert "repeats the vector" in words_of(entry("two_layer_rows"))
+
+
+def test_lists_of_names_read_as_sentences() -> None:
+    lstm, chinese = words_of(entry("lstm_cell")), words_of(entry("lstm_cell"), "zh")
+    assert "h_next and c_next are the results" in lstm
+    assert "h_next、c_next 的反向传播推导" in chinese
+    assert "is used twice" in lstm
+    assert "2 times" not in lstm
+    names: list[tuple[str]] = [("h1",), ("h2",), ("h3",)]
+    assert "".join(map(str, enumerated("en", [*names]))) == "h1, h2 and h3"
+    assert "".join(map(str, enumerated("zh", [*names]))) == "h1、h2 和 h3"

@@ -98,7 +98,7 @@ def test_it_reads_as_in_a_textbook(name: str, form: Form, line: str) -> None:
 def test_the_reasons_say_why_the_kernel_turns_round() -> None:
     english, chinese = (" ".join(derived("conv2d").text(lang=lang).split()) for lang in ("en", "zh"))
     assert "seen from the input, the kernel is turned round" in english
-    assert "weight k meets the entry at p + k of every window p" in english
+    assert "weight i meets the entry at p + i of every window p" in english
     assert "卷积核被翻转" in chinese.replace(" ", "")
 
 

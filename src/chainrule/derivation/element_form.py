@@ -19,6 +19,8 @@ from chainrule.primitives import BigOperator, Infix, Notation, Symbol, indexed
 class ElementForm(Sections):
     """Writes one record element by element."""
 
+    in_matrices = False
+
     def body(self) -> list[Block]:
         record = self.record
         used = {node.name for node in record.program.inputs} | {stage.name for stage in record.backward.stages}

@@ -63,10 +63,11 @@ _BY_CLASS: dict[type, str] = {
 class Reasons:
     """The reasons of one document, in one language."""
 
-    def __init__(self, record: Record, notator: Notator, language: Language) -> None:
+    def __init__(self, record: Record, notator: Notator, language: Language, in_matrices: bool = True) -> None:
         self._record = record
         self._notator = notator
         self._language = language
+        self._in_matrices = in_matrices
         self._said: set[Words] = set()
         self._active = {entry.symbol for entry in record.backward.accumulations}
 
@@ -169,10 +170,13 @@ class Reasons:
         summed = [label for label in left if label in right and label not in output]
         if is_correlation(node):
             slides = any(_is_windows(operand) and operand in path for operand in node.operands)
-            yield self._say("correlation input" if slides else "correlation kernel")
+            within, along = self._letters("kijqrst", "mi" if slides else "p")
+            key, place = ("correlation input", "−") if slides else ("correlation kernel", "+")
+            yield self._say(key, within, along, Infix(place, (along, within)))
             return
         if is_matrix_product(node):
-            yield self._say("product")
+            if node.type.ndim:
+                yield self._say("product")
         elif summed or len(output) > 2:
             yield self._say("contraction")
         sizes = {
@@ -189,6 +193,18 @@ class Reasons:
         if shared:
             yield self._say("served", _sizes([sizes[label] for label in shared]))
 
+    def _letters(self, *wanted: str) -> list[Symbol]:
+        """A letter out of each of `wanted` that is neither a size nor a name of the program."""
+        program = self._record.program
+        taken = {*program.dim_names, *(node.name for node in program.inputs)}
+        taken |= {stage.name for stage in self._record.backward.stages}
+        found: list[Symbol] = []
+        for letters in wanted:
+            name = next(each for each in (*letters, *"uvabgt", letters[0] + "′") if each not in taken)
+            taken.add(name)
+            found.append(Symbol(name))
+        return found
+
     def _axes(self, node: Apply, axes: tuple[int, ...]) -> str:
         (operand,) = node.operands
         return _sizes([operand.type.shape[axis] for axis in axes])
@@ -204,7 +220,8 @@ class Reasons:
             reasons.append(why)
         if several:
             add_up = self.once(self._say("add up"))
-            reasons.append((*self._say("several uses", Symbol(symbol.name), str(len(contributions))), *add_up))
+            key = "two uses" if len(contributions) == 2 else "several uses"
+            reasons.append((*self._say(key, Symbol(symbol.name), str(len(contributions))), *add_up))
         return reasons
 
     def in_brief(self, contributions: tuple[Contribution, ...]) -> Words:
@@ -228,7 +245,8 @@ class Reasons:
             return
         for node in operations_on(contribution):
             if isinstance(node.primitive, Contract):
-                yield self._say("product brief")
+                if self._in_matrices and node.type.ndim and is_matrix_product(node):
+                    yield self._say("product brief")
             elif isinstance(node.primitive, Broadcast):
                 sizes = repeated_sizes([node])
                 if sizes:

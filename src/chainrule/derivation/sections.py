@@ -13,10 +13,10 @@ from chainrule.derivation.reasons import Reasons
 from chainrule.derivation.record import GradientRecord, Record, StageRecord, StepRecord
 from chainrule.derivation.remarks import Observation
 from chainrule.derivation.upstream import is_upstream, output_name
-from chainrule.derivation.words import Language, join, say
+from chainrule.derivation.words import Language, enumerated, join, say
 from chainrule.functions import RNG_SEED, RNG_STEP
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, topological_order
-from chainrule.primitives import Contract, Infix, Notation, Number, Symbol
+from chainrule.primitives import Broadcast, Contract, Infix, Notation, Number, Symbol
 
 WRITTEN_OUT_LIMIT = 14
 """A gradient with more operations than this stays in terms of δ in the summary."""
@@ -27,12 +27,15 @@ DERIVATIVE_LIMIT = 4
 class Sections:
     """What the forms have in common; a form adds `body` and says how an expression is written."""
 
+    in_matrices = True
+    """Whether a product stands as one of matrices, with factors that change sides."""
+
     def __init__(self, record: Record, language: Language, detail: Detail = "full") -> None:
         self.record = record
         self.language = language
         self.full = detail == "full"
         self.notator = Notator(record)
-        self.reasons = Reasons(record, self.notator, language)
+        self.reasons = Reasons(record, self.notator, language, self.in_matrices)
         self._defined: set[Input] = set()
 
     def document(self) -> Document:
@@ -80,7 +83,7 @@ class Sections:
         if not self.record.is_layer:
             return (Symbol(self.record.loss.name),)
         names = [output_name(node) for node in self.record.program.inputs if is_upstream(node)]
-        return join(self.language, [(Symbol(name),) for name in names])
+        return join(self.language, [(Symbol(name),) for name in names], "list letters")
 
     def _upstream(self, given: Sequence[Input]) -> list[Block]:
         """Where the gradients by the results of a layer come from."""
@@ -90,7 +93,7 @@ class Sections:
         key = "upstream" if len(given) == 1 else "upstream several"
         symbols: list[Words] = [(self.notator.of(node),) for node in given]
         words = self.say(
-            key, join(self.language, [(name,) for name in names], "list and"), loss, join(self.language, symbols)
+            key, enumerated(self.language, [(name,) for name in names]), loss, enumerated(self.language, symbols)
         )
         for node, name in zip(given, names, strict=True):
             if self.notator.of(node) != self.notator.partial(Input(name.name, node.type)):
@@ -107,9 +110,20 @@ class Sections:
         if marks:
             blocks.append(Paragraph(self.say("legend", join(self.language, marks, "list semicolon"))))
         repetition = repetition_legend(body, self.language)
-        if repetition is not None:
+        if repetition is not None and self._repeats_vectors():
             blocks.append(Paragraph(repetition))
         return blocks
+
+    def _repeats_vectors(self) -> bool:
+        """Whether the forward pass repeats a vector, and not only a number."""
+        return any(
+            isinstance(part, Apply)
+            and isinstance(part.primitive, Broadcast)
+            and part.operands[0].type.ndim > 0
+            and any(size != 1 for size in part.operands[0].type.shape)
+            for stage in self.record.backward.stages
+            for part in topological_order([stage.expression])
+        )
 
     def _recognized(self) -> list[Notation]:
         """Each identity by which a function written by hand was recognised, on the rule's own example."""
@@ -234,7 +248,7 @@ class Sections:
         known = {entry.cotangent for entry in self.record.backward.accumulations}
         known = known - set(topological_order([step.merge.right])) or known
         used = [node for node in topological_order([step.chain.right]) if node in known and isinstance(node, Input)]
-        return join(self.language, [(self.notator.symbol(node),) for node in used])
+        return enumerated(self.language, [(self.notator.symbol(node),) for node in used])
 
     def remarks(self, place: Input | None) -> list[Block]:
         """The remarks that follow the step of `place`, or end the derivation."""

@@ -69,6 +69,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "sum of chains": ("the chains add up", "各条链相加"),
     "from": ("from {0}: {1}", "来自 {0}：{1}"),
     "several uses": ("{0} is used {1} times", "{0} 用到 {1} 次"),
+    "two uses": ("{0} is used twice", "{0} 用到两次"),
     "add up": (
         "; what a quantity receives from its uses adds up",
         "；一个量在各处得到的梯度要相加",
@@ -159,14 +160,15 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "取滑动窗口的转置是重叠相加：每个元素汇总所有包含它的窗口",
     ),
     "correlation input": (
-        "the entry at m has place k in window m − k, whose gradient it receives times weight k: seen from the input, "
-        "the kernel is turned round, and beyond the border there are zeros",
-        "位置 m 的元素是窗口 m − k 的第 k 个元素，收到该窗口的梯度乘以权重 k：从输入一侧看，卷积核被翻转，边界之外为零",
+        "the entry at {1} has place {0} in window {2}, whose gradient it receives times weight {0}: seen from the "
+        "input, the kernel is turned round, and beyond the border there are zeros",
+        "位置 {1} 的元素是窗口 {2} 的第 {0} 个元素，收到该窗口的梯度乘以权重 {0}："
+        "从输入一侧看，卷积核被翻转，边界之外为零",
     ),
     "correlation kernel": (
-        "weight k meets the entry at p + k of every window p, so it receives their products with the gradients, summed "
-        "over all windows",
-        "权重 k 在每个窗口 p 中都与位置 p + k 的元素相乘，因此它的梯度是这些元素与窗口梯度的乘积对所有窗口求和",
+        "weight {0} meets the entry at {2} of every window {1}, so it receives their products with the gradients, "
+        "summed over all windows",
+        "权重 {0} 在每个窗口 {1} 中都与位置 {2} 的元素相乘，因此它的梯度是这些元素与窗口梯度的乘积对所有窗口求和",
     ),
     "overlap": (
         "adding where windows overlap transposes to taking the windows",
@@ -382,6 +384,13 @@ def say(language: Language, key: str, *parts: str | Notation | Words) -> Words:
         else:
             pieces.append(piece)
     return tuple(pieces)
+
+
+def enumerated(language: Language, items: list[Words]) -> Words:
+    """`h1, h2 and h3`."""
+    if len(items) < 2:
+        return join(language, items)
+    return join(language, [join(language, items[:-1], "list letters"), items[-1]], "list and")
 
 
 def join(language: Language, items: list[Words], separator: str = "list comma") -> Words:
