@@ -26,6 +26,7 @@ from chainrule.ir import (
     Program,
     ProgramError,
     rebuild,
+    refuses_deep_nesting,
     shape_text,
     substitute,
     topological_order,
@@ -143,11 +144,12 @@ def _fresh(stem: str, taken: set[str]) -> str:
     return name
 
 
+@refuses_deep_nesting
 def backward(program: Program, wrt: Sequence[Input], seeds: Sequence[Node] | None = None) -> Backward:
     """The backward pass of `program` with respect to the inputs `wrt`.
 
     `seeds` are the cotangents of the outputs; without them the program must have one scalar output, whose cotangent
-    is 1. Raises ProgramError where it has not, or where an input of `wrt` holds integers.
+    is 1. Raises ProgramError where it has not, where an input of `wrt` holds integers, or for too deep an expression.
     """
     if seeds is None:
         if len(program.outputs) != 1 or program.outputs[0].type.shape != ():

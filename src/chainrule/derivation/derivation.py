@@ -17,7 +17,7 @@ from chainrule.derivation.text import render_text
 from chainrule.derivation.upstream import with_upstream
 from chainrule.derivation.verify import Verification, Verifier
 from chainrule.derivation.words import LANGUAGES, Language
-from chainrule.ir import ChainruleError, Input, Program, media_bundle
+from chainrule.ir import ChainruleError, Input, Program, media_bundle, refuses_deep_nesting
 from chainrule.trace import canonical_name, trace
 
 _WEIGHTS = ("W", "w", "θ", "theta", "beta", "β", "Theta", "Θ")
@@ -48,11 +48,13 @@ class Derivation:
 
     """
 
+    @refuses_deep_nesting
     def __init__(self, program: Program, wrt: Sequence[Input], name: str = "f") -> None:
         self.name = name
         self.record = Record(with_upstream(program), wrt)
         self.program = self.record.program
 
+    @refuses_deep_nesting
     def document(self, form: Form = "matrix", lang: Language = "en", detail: Detail = "full") -> Document:
         """The derivation as headings, sentences and equations, for a renderer."""
         _check_choice("form", form, FORMS)
@@ -60,6 +62,7 @@ class Derivation:
         _check_choice("detail", detail, DETAILS)
         return write_document(self.record, form, lang, detail)
 
+    @refuses_deep_nesting
     def text(self, form: Form = "matrix", lang: Language = "en", width: int = 80, detail: Detail = "full") -> str:
         """The derivation in Unicode, in lines of at most `width` columns.
 
@@ -70,12 +73,14 @@ class Derivation:
         """
         return render_text(self.document(form, lang, detail), width)
 
+    @refuses_deep_nesting
     def latex(
         self, form: Form = "matrix", lang: Language = "en", standalone: bool = False, detail: Detail = "full"
     ) -> str:
         """The derivation as a LaTeX fragment, or as a document that compiles; Chinese needs XeLaTeX."""
         return render_latex(self.document(form, lang, detail), standalone)
 
+    @refuses_deep_nesting
     def markdown(
         self,
         form: Form = "matrix",
@@ -90,6 +95,7 @@ class Derivation:
         """
         return render_markdown(self.document(form, lang, detail), _verdict(verification, lang), github)
 
+    @refuses_deep_nesting
     def html(
         self,
         form: Form = "matrix",
@@ -100,6 +106,7 @@ class Derivation:
         """The derivation as one HTML file that needs nothing else; its footer says the outcome of `verification`."""
         return render_html(self.document(form, lang, detail), _verdict(verification, lang))
 
+    @refuses_deep_nesting
     def json(
         self,
         form: Form = "matrix",
@@ -115,6 +122,7 @@ class Derivation:
         document = self.document(form, lang, detail)
         return json_text(render_json(self.record, document, form, verification), indent)
 
+    @refuses_deep_nesting
     def verify(self, points: int = 3, seed: int = 0) -> Verification:
         """Evaluate both sides of every line in float64 at random points, gradients against finite differences.
 
@@ -122,6 +130,7 @@ class Derivation:
         """
         return Verifier(self.record, seed).run(points)
 
+    @refuses_deep_nesting
     def source(
         self,
         target: str,

@@ -2,7 +2,7 @@
 
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, dim_quotient, named_dim, reading_order
 from chainrule.ir.display import media_bundle
-from chainrule.ir.errors import ChainruleError, DTypeError, ProgramError, ShapeError
+from chainrule.ir.errors import ChainruleError, DTypeError, ProgramError, ShapeError, refuses_deep_nesting
 from chainrule.ir.locks import fork_safe_lock
 from chainrule.ir.nodes import OPERATORS, Apply, Const, Input, Node, Operand
 from chainrule.ir.program import PROGRAM_DISPLAYS, Program, rebuild, rebuild_all, substitute, topological_order
@@ -37,6 +37,7 @@ __all__ = [
     "reading_order",
     "rebuild",
     "rebuild_all",
+    "refuses_deep_nesting",
     "shape_text",
     "substitute",
     "topological_order",

@@ -1,0 +1,37 @@
+"""Expressions nested more deeply than Python calls can be: one sentence, of an error of the package."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+
+def unnamed(x: Any, w: Any) -> Any:
+    return np.sum(functools.reduce(lambda product, _: product * w, range(200), x))
+
+
+def named(x: Any) -> Any:
+    for _ in range(400):
+        x = np.sin(x) * x
+    return np.sum(x)
+
+
+def test_what_is_nested_too_deeply_is_refused_in_a_sentence() -> None:
+    program = cr.trace(unnamed, x="n", w="n")
+    rounds = cr.derive(named, x="n")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 120)
+    try:
+        with pytest.raises(cr.ProgramError, match="nested too deeply; give names to its parts"):
+            cr.derive(program)
+        with pytest.raises(cr.ProgramError, match="nested too deeply; give names to its parts"):
+            rounds.text()
+    finally:
+        sys.setrecursionlimit(limit)
