@@ -177,3 +177,20 @@ def test_a_name_that_is_not_in_the_formula() -> None:
 )
 def test_what_is_too_long_or_too_deep_is_refused(text: str) -> None:
     refusal(text)
+
+
+@pytest.mark.parametrize(
+    ("formula", "mend"),
+    [
+        ("x'x", "write x' * x for"),
+        ("x^T A x", "write x^T * A for"),
+        ("sum(x) y", "write (…) * y for"),
+        ("½ x' A x", "write ½ * x for"),
+        ("‖A x − b‖", "write A * x for"),
+        ("Σ x²", "write sum(x) for"),
+    ],
+)
+def test_a_missing_product_sign_is_asked_for_between_what_it_stands_between(formula: str, mend: str) -> None:
+    with pytest.raises(cr.ChainruleError) as caught:
+        cr.trace(formula)
+    assert mend in str(caught.value)

@@ -19,6 +19,7 @@ from chainrule.trace.formula.words import FUNCTION_NAMES, canonical_function
 DEEPEST = 100
 MOST_NODES = 2_000
 
+_OPENING = ("name", "number", "(", "√", "∑", "text")
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 _SUMS = ("+", "-")
 _PRODUCTS = ("*", "/", "@", ".*", "./", "·")
@@ -161,18 +162,36 @@ class _Parser:
             return "an equation only gives a name, as in z = W @ x; compare with =="
         if token.kind == ",":
             return "a comma stands between the arguments of a function only"
-        if token.kind in ("name", "number", "(", "√", "∑", "text"):
-            before = self._tokens[self._place - 1].text
-            return (
-                f"an operator is missing here; write {shown(before)} * {shown(token.text)} for a product"
-                if (token.kind in ("name", "number"))
-                else "an operator is missing here; write a * b for a product"
-            )
+        if token.kind in _OPENING:
+            return self._missing_operator(token)
         if token.kind in _COMPARISONS:
             return "write logical_and(a < x, x < b) for a < x < b"
         if token.kind == "||" or token.kind == "|":
             return "this bar closes nothing; write abs(x) or norm(x) where bars do not tell"
         return f"{shown(token.text)} does not fit here"
+
+    def _missing_operator(self, token: Token) -> str:
+        """What is said where two operands stand side by side."""
+        if self._tokens[self._place - 1].text in ("Σ", "∑"):
+            return "write sum(x) for the sum of all elements of x"
+        before = self._operand_before() if token.kind in ("name", "number") else None
+        if before is None:
+            return "an operator is missing here; write a * b for a product"
+        return f"an operator is missing here; write {before} * {shown(token.text)} for a product"
+
+    def _operand_before(self) -> str | None:
+        """The operand that has just been read, as far as it is short."""
+        place, marks = self._place - 1, ""
+        while self._tokens[place].kind in ("'", "transpose"):
+            place, marks = place - 1, marks + "'"
+        token = self._tokens[place]
+        if token.kind == ")":
+            return "(…)" + marks
+        if token.kind not in ("name", "number"):
+            return None
+        if place > 1 and self._tokens[place - 1].kind == "^":
+            return f"{shown(self._tokens[place - 2].text)}^{shown(token.text)}{marks}"
+        return shown(token.text) + marks
 
     def _enter(self) -> None:
         self._nesting += 1
@@ -341,6 +360,8 @@ class _Parser:
         inner = self._expression()
         self._nesting -= 1
         if self._token.kind != opening.kind:
+            if self._token.kind in _OPENING:
+                raise self._error(self._missing_operator(self._token), self._token.span)
             other = "|" if opening.kind == "|" else "‖"
             raise self._error(
                 f"this bar {other} is not closed; write abs(x) or norm(x) where bars do not tell", opening.span
