@@ -15,6 +15,7 @@ from chainrule.ir import Apply, Input, Node, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
+    Call,
     Contract,
     Elementwise,
     Infix,
@@ -33,8 +34,10 @@ from chainrule.primitives import (
 Written: TypeAlias = Mapping[Node, Notation]
 
 _ONES = Number(1)
+_COLUMN_OF_ONES = Infix("", (_ONES,))
 _ROW_OF_ONES = Postfix("ᵀ", _ONES)
 _MATRIX_OF_ONES = Infix("", (_ONES, _ROW_OF_ONES))
+_FILLED = (_COLUMN_OF_ONES, _MATRIX_OF_ONES)
 
 
 def takes_factors(node: Node) -> bool:
@@ -87,8 +90,15 @@ def as_factor(node: Node, written: Written, factors: Written, write: Callable[[N
         return repetition(node, factors)
     if _sums_matrix(node):
         return column_of_sums(node, factors)
+    if isinstance(node.primitive, Contract) and node.type.ndim == 2 and is_juxtaposed(shown):
+        # A stack of matrices times one vector is no factor of a chain: its rows are what the products give.
+        stacked = max(operand.type.ndim for operand in node.operands) > 2
+        return Call("", (shown,)) if stacked else shown
     if not _is_elementwise(node):
         return shown
+    if all(map(_is_number, node.operands)):
+        numbers = {each: _number_within(factors[each]) for each in node.operands}
+        return _filled(write(node, numbers), node.type.ndim)
     alone = all(map(_is_thin, node.operands))
     operands = {each: (written if _is_unsaid(each, alone) else factors)[each] for each in node.operands}
     return shown if all(operands[each] == written[each] for each in operands) else write(node, operands)
@@ -103,10 +113,16 @@ def repetition(node: Apply, factors: Written) -> Notation:
     if operand.type.ndim == node.type.ndim or node.type.ndim > 2:
         return factor
     rows = node.primitive.axes == (1,)
-    line = transposed(factor) if rows else factor
-    if node.type.shape[0 if rows else 1] == 1:
-        return line
-    return Infix("", (_ONES, line) if rows else (line, _ROW_OF_ONES))
+    repeated = node.type.shape[0 if rows else 1] != 1
+
+    def product(operands: Sequence[Notation]) -> Notation:
+        (column,) = operands
+        line = transposed(column) if rows else column
+        if not repeated:
+            return line
+        return Infix("", (_ONES, line) if rows else (line, _ROW_OF_ONES))
+
+    return with_numbers_in_front([factor], product)
 
 
 def column_of_sums(node: Apply, factors: Written) -> Notation:
@@ -124,11 +140,11 @@ def with_numbers_in_front(operands: Sequence[Notation], product: Callable[[Seque
     numbers: list[Notation] = []
     rest: list[Notation] = []
     for operand in operands:
-        if isinstance(operand, Infix) and operand.operator == "·" and operand.operands[1] in (_ONES, _MATRIX_OF_ONES):
-            numbers.append(operand.operands[0])
-            rest.append(operand.operands[1])
-        else:
-            rest.append(operand)
+        factor = operand
+        if isinstance(operand, Infix) and operand.operator == "·" and operand.operands[1] in _FILLED:
+            number, factor = operand.operands
+            numbers.append(number)
+        rest.append(_ONES if factor == _COLUMN_OF_ONES else factor)
     result = product(rest)
     for number in reversed(numbers):
         result = Infix("·", (number, result))
@@ -175,10 +191,18 @@ def _is_unsaid(operand: Node, alone: bool) -> bool:
 
 def _is_number(node: Node) -> bool:
     """Whether `node` is one number repeated."""
-    repeated = isinstance(node, Apply) and isinstance(node.primitive, Broadcast) and not node.primitive.axes
-    return is_scale(node) or repeated
+    if is_scale(node) or not isinstance(node, Apply):
+        return is_scale(node)
+    if isinstance(node.primitive, Broadcast):
+        return not node.primitive.axes
+    return node.type.ndim > 0 and _is_elementwise(node) and all(map(_is_number, node.operands))
+
+
+def _number_within(filled: Notation) -> Notation:
+    """The number of what `_filled` has written."""
+    return filled.operands[0] if isinstance(filled, Infix) and filled.operator == "·" else _ONES
 
 
 def _filled(number: Notation, ndim: int) -> Notation:
-    ones = _ONES if ndim == 1 else _MATRIX_OF_ONES
+    ones = _COLUMN_OF_ONES if ndim == 1 else _MATRIX_OF_ONES
     return ones if number == Number(1) else Infix("·", (number, ones))

@@ -162,7 +162,7 @@ class LatexWriter(Writer):
         if notation.function in _DELIMITERS:
             left, right = _DELIMITERS[notation.function]
             return [left + flat(arguments) + right]
-        name = self.function(notation.function) + "'" * notation.primes
+        name = (self.function(notation.function) if notation.function else "") + "'" * notation.primes
         if notation.subscript:
             name += f"_{{{','.join(map(self.write, notation.subscript))}}}"
         return [name, *self.bracketed(arguments)]

@@ -139,7 +139,11 @@ class Notator:
             return literal(node)
         assert isinstance(node, Apply)
         operands = [written[operand] for operand in node.operands]
-        special = scaled(node, operands) or correlation(node, written) or _element(node, written)
+        plain = [
+            factors[each.operands[0]] if isinstance(each, Apply) and _repeats_number(each) else operand
+            for each, operand in zip(node.operands, operands, strict=True)
+        ]
+        special = scaled(node, plain) or correlation(node, written) or _element(node, written)
         if special is None and takes_factors(node):
             special = _product(node, operands, factors)
         if special is None and ones:
