@@ -254,3 +254,11 @@ def test_positional_only_parameters_are_given_by_name() -> None:
 
     program = trace(f, x="n", y="n")
     assert [node.name for node in program.inputs] == ["x", "y"]
+
+
+@pytest.mark.parametrize("header", ["", "from __future__ import annotations\n"])
+def test_a_list_of_arrays_may_be_annotated(tmp_path: Path, header: str) -> None:
+    source = header + 'def sums(X: "n d", Ws: "[d h; h o]"):\n    return ((X @ Ws[0]) @ Ws[1]).sum()\n'
+    scope: dict[str, Any] = {}
+    exec(compile(source, str(tmp_path / "listed.py"), "exec"), scope)
+    assert [node.name for node in trace(scope["sums"]).inputs] == ["X", "Ws_0", "Ws_1"]

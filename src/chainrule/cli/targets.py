@@ -18,7 +18,7 @@ from chainrule.cli.loading import loaded_function, split_target
 from chainrule.derivation import Derivation, derive
 from chainrule.gallery import GALLERY
 from chainrule.ir import ShapeError
-from chainrule.trace import parse_type
+from chainrule.trace import parse_type, split_list
 from chainrule.training import nearest
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -159,8 +159,8 @@ def parse_shapes(texts: Sequence[str]) -> dict[str, str | list[str]]:
             if match is None:
                 raise CommandError(f'--shape {part.strip()!r} is not a name and sizes, as in "X: n d, W1: d h"')
             name, sizes = match.groups()
-            several = sizes.startswith("[") and ";" in sizes
-            entries = [entry.strip() for entry in sizes.strip("[]").split(";") if entry.strip()] if several else [sizes]
+            several = split_list(sizes)
+            entries = [sizes] if several is None else several
             try:
                 for entry in entries:
                     parse_type(entry)
@@ -168,7 +168,7 @@ def parse_shapes(texts: Sequence[str]) -> dict[str, str | list[str]]:
                 raise CommandError(f"--shape of {name}: {error}") from None
             if name in shapes:
                 raise CommandError(f"--shape gives {name} twice; give it once")
-            shapes[name] = entries if several else sizes
+            shapes[name] = sizes if several is None else several
     return shapes
 
 

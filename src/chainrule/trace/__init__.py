@@ -7,7 +7,7 @@ from chainrule.trace.formula import FormulaError, canonical_name, formula_variab
 from chainrule.trace.formula import parse as parse_formula
 from chainrule.trace.pytree import TreeStructure, flatten, flatten_with_paths, map_leaves, unflatten
 from chainrule.trace.source import TraceError
-from chainrule.trace.specification import parse_type
+from chainrule.trace.specification import parse_type, split_list
 from chainrule.trace.traced import Size, Traced, unwrap, wrap
 from chainrule.trace.tracing import Tracing, trace, trace_with_structure
 
@@ -25,6 +25,7 @@ __all__ = [
     "map_leaves",
     "parse_formula",
     "parse_type",
+    "split_list",
     "syntax",
     "trace",
     "trace_with_structure",

@@ -102,13 +102,28 @@ def _size(value: Any) -> Dim:
     return value if isinstance(value, SymbolicDim) else int(value)
 
 
-def annotated_types(function: Callable[..., Any]) -> dict[str, str]:
-    """The parameters whose annotation states a shape: `X: "n d"`, or `X: Annotated[Array, "n d"]`."""
+def split_list(text: str) -> list[str] | None:
+    """The entries of a list of shapes, `"[d h; h o]"`; None for the shape of a single array.
+
+    >>> split_list("[d h; h o]")
+    ['d h', 'h o']
+    """
+    inner = text.strip()
+    if not (inner.startswith("[") and inner.endswith("]") and ";" in inner):
+        return None
+    return [entry.strip() for entry in inner[1:-1].split(";") if entry.strip()]
+
+
+def annotated_types(function: Callable[..., Any]) -> dict[str, str | list[str]]:
+    """The parameters whose annotation states a shape: `X: "n d"`, or `X: Annotated[Array, "n d"]`.
+
+    A list of arrays has its shapes parted by semicolons, `Ws: "[d h; h o]"`.
+    """
     function = getattr(function, "__func__", function)
     annotations = getattr(function, "__annotations__", {})
     postponed = bool(getattr(getattr(function, "__code__", None), "co_flags", 0) & _POSTPONED)
     scope = getattr(function, "__globals__", {})
-    found: dict[str, str] = {}
+    found: dict[str, str | list[str]] = {}
     for name, annotation in annotations.items():
         if isinstance(annotation, str):
             text = _unquoted(annotation) if postponed else annotation
@@ -116,8 +131,9 @@ def annotated_types(function: Callable[..., Any]) -> dict[str, str]:
             text = next((entry for entry in getattr(annotation, "__metadata__", ()) if isinstance(entry, str)), None)
         if name == "return" or text is None or isinstance(scope.get(text), type):
             continue  # a class named in quotes is no shape
-        if _reads_as_shape(text):
-            found[name] = text
+        several = split_list(text)
+        if all(map(_reads_as_shape, [text] if several is None else several)):
+            found[name] = text if several is None else several
     return found
 
 

@@ -26,7 +26,7 @@ class Subject:
     name: str
     call: Callable[..., Any]
     signature: inspect.Signature
-    annotations: dict[str, str]
+    annotations: dict[str, str | list[str]]
     code: CodeType | None
     instance: InstanceCopy | None = None
 
