@@ -71,6 +71,8 @@ def _program(folder: Path, title: str, package: str, keep: bool) -> Contender:
             if package == "jax" and keep:
                 command.append(str(cache))
             environment = {**os.environ, "CHAINRULE_CACHE": str(cache)}
+            # As installed: installers compile to bytecode, and a source tree keeps it after one run.
+            environment.pop("PYTHONDONTWRITEBYTECODE", None)
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise BenchmarkError(f"coldstart: {program.name} failed: {done.stderr.strip().splitlines()[-1]}")

@@ -75,7 +75,9 @@ class Primitive(ABC):
         super().__init_subclass__(**kwargs)
         if abstract:
             return
-        lacking = sorted(name for name in dir(cls) if getattr(getattr(cls, name, None), "__isabstractmethod__", False))
+        required = {name for base in cls.__mro__[1:] for name in getattr(base, "__abstractmethods__", ())}
+        required |= vars(cls).keys()
+        lacking = sorted(n for n in required if getattr(getattr(cls, n, None), "__isabstractmethod__", False))
         if lacking:
             raise TypeError(f"the primitive {cls.__name__} lacks {', '.join(lacking)}")
         if any(base in REGISTRY for base in cls.__mro__[1:]):

@@ -3,13 +3,29 @@
 A function in plain NumPy is called once, on values that record what is done; the text of a formula is parsed.
 """
 
-from chainrule.trace.formula import FormulaError, canonical_name, formula_variables, syntax
-from chainrule.trace.formula import parse as parse_formula
+import importlib
+from typing import TYPE_CHECKING
+
+from chainrule.trace.formula import FormulaError, canonical_name, formula_variables
 from chainrule.trace.pytree import TreeStructure, flatten, flatten_with_paths, map_leaves, unflatten
 from chainrule.trace.source import TraceError
 from chainrule.trace.specification import parse_type, split_list
 from chainrule.trace.traced import Size, Traced, unwrap, wrap
 from chainrule.trace.tracing import Tracing, trace, trace_with_structure
+
+if TYPE_CHECKING:
+    from chainrule.trace.formula import syntax
+    from chainrule.trace.formula.parser import parse as parse_formula
+
+
+def __getattr__(name: str) -> object:
+    """The parser of formulas and its tree, which are loaded when they are asked for."""
+    if name == "parse_formula":
+        return importlib.import_module("chainrule.trace.formula.parser").parse
+    if name == "syntax":
+        return importlib.import_module("chainrule.trace.formula.syntax")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "FormulaError",

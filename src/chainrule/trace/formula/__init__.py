@@ -1,9 +1,10 @@
-"""Formula text to a Program: a small language of its own, parsed and never evaluated."""
+"""Formula text to a Program: a small language of its own, parsed and never evaluated.
 
-from chainrule.trace.formula import syntax
+Its parts are loaded with the first formula: most programs have none, and would pay for them at every start.
+"""
+
 from chainrule.trace.formula.errors import FormulaError
-from chainrule.trace.formula.parser import parse
-from chainrule.trace.formula.reading import formula_variables, trace_formula
+from chainrule.trace.formula.texts import formula_variables, trace_formula
 from chainrule.trace.formula.words import FUNCTION_NAMES, canonical_name
 
-__all__ = ["FUNCTION_NAMES", "FormulaError", "canonical_name", "formula_variables", "parse", "syntax", "trace_formula"]
+__all__ = ["FUNCTION_NAMES", "FormulaError", "canonical_name", "formula_variables", "trace_formula"]
