@@ -27,11 +27,15 @@ ORDER = [
     "grading",
     "training",
     "networks",
+    "tables",
+    "models",
+    "exports",
     "estimators",
     "gallery",
+    "reports",
     "cli",
 ]
-OPTIONAL = {"sklearn", "polars", "narwhals", "matplotlib", "onnx", "onnxruntime", "scipy"}
+OPTIONAL = {"sklearn", "polars", "narwhals", "safetensors", "matplotlib", "onnx", "onnxruntime", "scipy"}
 FILES = sorted(ROOT.rglob("*.py"))
 
 
