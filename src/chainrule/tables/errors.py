@@ -1,0 +1,38 @@
+"""What tables raise, and the one place where polars is loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.ir import ChainruleError
+from chainrule.training import MissingDependencyError
+
+SHOWN = 30
+"""How many characters of a cell, and how many names, a message quotes."""
+
+
+class TableError(ChainruleError, ValueError):
+    """A table, a column or the description of a preprocessing is not what it should be; the message says where."""
+
+
+def load_polars() -> Any:
+    """The module `polars`; raises MissingDependencyError, naming the command that installs it."""
+    try:
+        import polars
+    except ImportError:
+        raise MissingDependencyError(
+            "reading tables needs polars; install it with pip install 'chainrule[tables]'"
+        ) from None
+    return polars
+
+
+def short(cell: str) -> str:
+    """A cell as it is quoted in a message: on one line, and not long."""
+    return repr(cell if len(cell) <= SHOWN else cell[: SHOWN - 1] + "…")
+
+
+def listed(names: list[str] | tuple[str, ...], most: int = SHOWN) -> str:
+    """Names in a sentence, the first of them where there are many."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most:,} more"

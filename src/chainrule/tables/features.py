@@ -1,0 +1,239 @@
+"""Features: how one column of a table becomes columns of numbers.
+
+Each feature has two steps. Reading, in `cells`, makes plain values of cells; `arithmetic`, here, makes encoded columns
+of these values and is all that another language has to repeat:
+
+| feature | values | missing | encoded columns |
+|---|---|---|---|
+| `Number` | float64 x | nan | `(t(x) − mean) / scale`, and 1 or 0 where x is missing if `flag_missing` |
+| `Boolean` | float64 0 or 1 | nan | x, and the flag if `flag_missing` |
+| `Category` | int64, place in `levels`; −2 if unknown | −1 | a column of 0 and 1 for each level |
+| `Date` | int64, seconds since 1970 | `calendar.MISSING` | `parts` of the date, and the flag if `flag_missing` |
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.tables.calendar import DAY, MISSING, Seconds, civil, weekday
+
+Floats: TypeAlias = NDArray[np.float64]
+Kind: TypeAlias = Literal["number", "category", "boolean", "date", "constant", "identifier", "text"]
+PartName: TypeAlias = Literal["time", "year", "month", "day", "weekday", "hour"]
+
+KINDS: tuple[str, ...] = get_args(Kind)
+LEFT_OUT: tuple[str, ...] = ("constant", "identifier", "text")
+"""Kinds of columns from which nothing is learnt."""
+
+NO_LEVEL = -1
+UNKNOWN_LEVEL = -2
+
+PERIODS: dict[str, int] = {"month": 12, "weekday": 7, "hour": DAY}
+"""Parts that go round, each encoded as sine and cosine of 2π position / period."""
+
+PARTS: tuple[str, ...] = get_args(PartName)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers, scaled to mean 0 and deviation 1 over the training rows.
+
+    A missing number is `fill`, the median of the training rows. Where `unit` is given, the column is heavy-tailed, and
+    what is scaled is `t(x) = sign(x) · log(1 + |x| / unit)`, about linear below `unit` and logarithmic above; without
+    it `t(x) = x`. Values x of shape (rows,) are encoded as `(t(x) − mean) / scale`.
+
+    >>> Number("age", fill=30.0, mean=40.0, scale=10.0).arithmetic(np.array([50.0, np.nan])).ravel().tolist()
+    [1.0, -1.0]
+    """
+
+    kind: ClassVar[Kind] = "number"
+
+    name: str
+    fill: float
+    mean: float
+    scale: float
+    unit: float | None = None
+    flag_missing: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the encoded columns."""
+        return (self.name, *_flag(self.name, self.flag_missing))
+
+    def transformed(self, values: Floats) -> Floats:
+        """`t(x)` of values without missing ones."""
+        if self.unit is None:
+            return values
+        return np.asarray(np.copysign(np.log1p(np.abs(values) / self.unit), values))
+
+    def arithmetic(self, values: Floats) -> Floats:
+        """Numbers (rows,), nan where missing, as (rows, 1 or 2)."""
+        missing = np.isnan(values)
+        filled = np.where(missing, self.fill, values)
+        return _columns((self.transformed(filled) - self.mean) / self.scale, missing, self.flag_missing)
+
+
+@dataclass(frozen=True)
+class Boolean:
+    """A column of yes and no, as 1 and 0; a missing one is `fill`, what is commoner in the training rows.
+
+    `words` are the two spellings that were found, for no and for yes; what else means yes and no is read as well.
+    """
+
+    kind: ClassVar[Kind] = "boolean"
+
+    name: str
+    words: tuple[str, str]
+    fill: float
+    flag_missing: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the encoded columns."""
+        return (f"{self.name}={self.words[1]}", *_flag(self.name, self.flag_missing))
+
+    def arithmetic(self, values: Floats) -> Floats:
+        """0 and 1 (rows,), nan where missing, as (rows, 1 or 2)."""
+        missing = np.isnan(values)
+        return _columns(np.where(missing, self.fill, values), missing, self.flag_missing)
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column with a few different values, `levels`, with a column of 0 and 1 for each.
+
+    With `other`, a further column stands for the levels that were too rare in the training rows, and for those that
+    were not among them; without it an unknown level is 0 in all columns. With `missing`, the last column is 1 where
+    there is no value; without it such a row is 0 in all columns.
+
+    >>> Category("city", ("Oslo", "Rome"), other=True).arithmetic(np.array([1, UNKNOWN_LEVEL, NO_LEVEL])).tolist()
+    [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
+    """
+
+    kind: ClassVar[Kind] = "category"
+
+    name: str
+    levels: tuple[str, ...]
+    other: bool = False
+    missing: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the encoded columns."""
+        other = (f"{self.name}: other",) if self.other else ()
+        return (*(f"{self.name}={level}" for level in self.levels), *other, *_flag(self.name, self.missing))
+
+    def arithmetic(self, values: NDArray[np.int64]) -> Floats:
+        """Places in `levels` (rows,), `NO_LEVEL` or `UNKNOWN_LEVEL`, as (rows, columns)."""
+        result = np.zeros((len(values), len(self.columns)))
+        places = values.copy()
+        if self.other:
+            places[values == UNKNOWN_LEVEL] = len(self.levels)
+        if self.missing:
+            places[values == NO_LEVEL] = len(self.columns) - 1
+        rows = np.flatnonzero(places >= 0)
+        result[rows, places[rows]] = 1.0
+        return result
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a date.
+
+    | name | position | encoded as |
+    |---|---|---|
+    | `time` | days since 1970 with their fraction, seconds / 86400 | `(position − mean) / scale` |
+    | `year`, `day` | the year, the day of the month | `(position − mean) / scale` |
+    | `month` | 0 for January to 11 | sine and cosine of 2π position / 12 |
+    | `weekday` | 0 for Monday to 6 | sine and cosine of 2π position / 7 |
+    | `hour` | seconds since midnight | sine and cosine of 2π position / 86400 |
+    """
+
+    name: PartName
+    mean: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        return (f"{self.name} sin", f"{self.name} cos") if self.name in PERIODS else (self.name,)
+
+    def position(self, seconds: Seconds) -> Floats:
+        """Where in this part each of `seconds` since 1970 lies."""
+        days = seconds // DAY
+        if self.name == "time":
+            return np.asarray(seconds / DAY)
+        if self.name == "hour":
+            return (seconds - days * DAY).astype(float)
+        if self.name == "weekday":
+            return weekday(days).astype(float)
+        date = civil(days)
+        found = {"year": date.year, "month": date.month - 1, "day": date.day}[self.name]
+        return found.astype(float)
+
+    def arithmetic(self, seconds: Seconds) -> Iterator[Floats]:
+        """The encoded columns of this part."""
+        position = self.position(seconds)
+        if self.name in PERIODS:
+            angle = position * (2 * math.pi / PERIODS[self.name])
+            yield np.sin(angle)
+            yield np.cos(angle)
+        else:
+            yield (position - self.mean) / self.scale
+
+
+@dataclass(frozen=True)
+class Date:
+    """A column of dates or times, as those of their `parts` that vary in the training rows.
+
+    A missing one is `fill`, the median of the training rows, in seconds since 1970. `format` is the key of the format
+    in `chainrule.tables.dates.FORMATS`.
+    """
+
+    kind: ClassVar[Kind] = "date"
+
+    name: str
+    format: str
+    parts: tuple[Part, ...]
+    fill: int
+    flag_missing: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the encoded columns."""
+        parts = (f"{self.name}: {suffix}" for part in self.parts for suffix in part.suffixes)
+        return (*parts, *_flag(self.name, self.flag_missing))
+
+    def arithmetic(self, values: Seconds) -> Floats:
+        """Seconds since 1970 (rows,), `MISSING` where there is no date, as (rows, columns)."""
+        missing = values == MISSING
+        seconds = np.where(missing, self.fill, values)
+        columns = [column for part in self.parts for column in part.arithmetic(seconds)]
+        if self.flag_missing:
+            columns.append(missing.astype(float))
+        return np.column_stack(columns) if columns else np.zeros((len(values), 0))
+
+
+Feature: TypeAlias = Number | Boolean | Category | Date
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A column that is not learnt from, and why, in a short phrase."""
+
+    name: str
+    kind: Kind
+    reason: str
+
+
+def _flag(name: str, wanted: bool) -> tuple[str, ...]:
+    return (f"{name}: missing",) if wanted else ()
+
+
+def _columns(values: Floats, missing: NDArray[Any], flag: bool) -> Floats:
+    return np.column_stack([values, missing]) if flag else values[:, None]
