@@ -15,6 +15,7 @@ import chainrule
 ROOT = Path(chainrule.__file__).parent
 ORDER = [
     "ir",
+    "files",
     "primitives",
     "functions",
     "layers",

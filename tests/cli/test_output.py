@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import os
 import string
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,7 +8,6 @@ from hypothesis import strategies as st
 
 from chainrule.cli import sentences
 from chainrule.cli.errors import CommandError, one_line
-from chainrule.cli.files import replacing
 from chainrule.cli.output import duration, padded, width_of, wrapped
 from chainrule.cli.sentences import default_language, say
 from chainrule.cli.targets import parse_shapes
@@ -64,27 +61,3 @@ def test_shapes_are_read_by_name() -> None:
     assert parse_shapes(["X: n, d, c: "]) == {"X": "n, d", "c": ""}
     with pytest.raises(CommandError):
         parse_shapes(["n d"])
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    with replacing(str(path)) as stream:
-        stream.write(b"first")
-    os.chmod(path, 0o640)
-
-    def fail_half_way() -> None:
-        with replacing(str(path)) as stream:
-            stream.write(b"sec")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail_half_way()
-    assert path.read_bytes() == b"first"
-    link = tmp_path / "link"
-    link.symlink_to(path)
-    with replacing(str(link)) as stream:
-        stream.write(b"third")
-    assert path.read_bytes() == b"third"
-    assert link.is_symlink()
-    assert path.stat().st_mode & 0o777 == 0o640
-    assert {entry.name for entry in tmp_path.iterdir()} == {"file", "link"}

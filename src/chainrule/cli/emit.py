@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import click
 
 from chainrule.cli.errors import CommandError
-from chainrule.cli.files import check_writable, replacing
 from chainrule.cli.output import print_json
 from chainrule.cli.targets import TargetCommand, opened, target_options
 from chainrule.emit import TARGETS
+from chainrule.files import check_writable, replacing
 
 
 @click.command("emit", cls=TargetCommand)

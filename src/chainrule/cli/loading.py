@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from chainrule.cli.errors import CommandError, file_errors
+from chainrule.cli.errors import CommandError
+from chainrule.files import file_errors
 from chainrule.ir import ChainruleError
 from chainrule.training import nearest
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.cli.errors import CommandError, file_errors
-from chainrule.cli.files import replacing
+from chainrule.cli.errors import CommandError
+from chainrule.files import file_errors, replacing
 from chainrule.ir import ChainruleError
 from chainrule.networks import MLP
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.cli.errors import CommandError
-from chainrule.cli.files import check_writable, replacing
 from chainrule.cli.models import Model, load_model
 from chainrule.cli.output import print_json, say_line
 from chainrule.cli.preparation import read_features
 from chainrule.cli.sentences import Language, language_option, say
 from chainrule.cli.tables import Table, read_table
+from chainrule.files import check_writable, replacing
 from chainrule.training import nearest
 
 

@@ -14,7 +14,8 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.cli.errors import CommandError, file_errors
+from chainrule.cli.errors import CommandError
+from chainrule.files import file_errors
 from chainrule.training import nearest
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})

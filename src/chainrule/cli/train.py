@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.cli.errors import INTERRUPTED, CommandError
-from chainrule.cli.files import check_writable
 from chainrule.cli.models import Model, save_model
 from chainrule.cli.output import aligned, duration, print_json, progress, say_line
 from chainrule.cli.preparation import Target, Task, hold_out, read_features, read_target, scaling
 from chainrule.cli.sentences import Language, language_option, say
 from chainrule.cli.tables import Table, read_table
+from chainrule.files import check_writable
 from chainrule.networks import ACTIVATIONS, MLP
 from chainrule.training import DivergenceWarning, FitResult, nearest, positive_number
 

@@ -1,0 +1,187 @@
+"""Files written whole or not at all, and what the system says of a file as one sentence."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+from chainrule.ir import ChainruleError
+
+if sys.platform != "win32":  # where a file that somebody has open cannot be removed in any case
+    import fcntl
+
+_UNFINISHED = ".unfinished"
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "it is larger than files may be here",
+    errno.EROFS: "the file system is read-only",
+    errno.ENAMETOOLONG: "its name is too long",
+    errno.ELOOP: "its links lead in a circle",
+}
+
+
+class FileError(ChainruleError):
+    """A file cannot be read or written; the message is one sentence with its path."""
+
+
+@contextmanager
+def file_errors(path: str, doing: str = "read") -> Iterator[None]:
+    """Turn what the system says of `path` in the block into a FileError; `doing` is "read" or "write"."""
+    cannot = f"{path} cannot be {'read' if doing == 'read' else 'written'}"
+    try:
+        yield
+    except FileNotFoundError:
+        if doing == "read":
+            raise FileError(f"{path} does not exist; check the path") from None
+        folder = os.path.dirname(path) or "."
+        reason = "no file can be made there" if os.path.isdir(folder) else f"there is no folder {folder}"
+        raise FileError(f"{cannot}: {reason}") from None
+    except IsADirectoryError:
+        raise FileError(f"{path} is a folder; give a file") from None
+    except NotADirectoryError:
+        raise FileError(f"{cannot}: {os.path.dirname(path)} is no folder") from None
+    except PermissionError:
+        raise FileError(f"{cannot}: permission denied") from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise FileError(f"{cannot}: {_REASONS.get(error.errno or 0, error.strerror or error)}") from None
+    except ValueError as error:
+        if "\0" in path:
+            raise FileError(f"{path!r} is no path: it holds a null character") from None
+        raise error
+
+
+def check_writable(path: str) -> None:
+    """Raise FileError if `path` plainly cannot be written, before any work is done for it."""
+    if not path:
+        raise FileError("the name of the file to write is empty; give one")
+    with file_errors(path, "write"):
+        folder = os.path.dirname(os.path.realpath(path))
+        if os.path.isdir(path):
+            raise IsADirectoryError
+        if not os.path.isdir(folder):
+            raise FileError(f"{path} cannot be written: there is no folder {os.path.dirname(path) or folder}")
+        if os.path.exists(path) and not os.path.isfile(path):
+            if not os.access(path, os.W_OK):
+                raise PermissionError
+            return
+        descriptor, trial = _created(os.path.realpath(path))  # what is allowed shows only in the doing
+        try:
+            os.unlink(trial)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def replacing(path: str) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` when the block ends without an error.
+
+    Until then, and if the block or the disk fails, whatever is at `path` stays as it is. The new file has the
+    permissions of the one that it replaces. A process that is killed leaves an unfinished file beside `path`, which
+    the next to write there removes. Raises FileError where the system refuses.
+
+    >>> import os, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "numbers.txt")
+    >>> with replacing(path) as stream:
+    ...     _ = stream.write(b"1 2 3")
+    >>> os.listdir(folder.name)
+    ['numbers.txt']
+    >>> folder.cleanup()
+    """
+    with file_errors(path, "write"):
+        target = os.path.realpath(path)
+        if os.path.isdir(target):
+            raise IsADirectoryError
+        if os.path.exists(target) and not os.path.isfile(target):
+            with open(target, "wb") as stream:  # a device or a pipe has no place to take
+                yield stream
+            return
+        _remove_leftovers(target)
+        descriptor, temporary = _created(target)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+                if os.path.exists(target):
+                    os.chmod(temporary, os.stat(target).st_mode & 0o7777)
+                if sys.platform != "win32":
+                    os.replace(temporary, target)  # while it is locked
+            if sys.platform == "win32":
+                os.replace(temporary, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+        _make_lasting(os.path.dirname(target))
+
+
+def _stem(target: str) -> str:
+    """What the names of unfinished files for `target` begin with; a short part of a name that may be long."""
+    return f".{os.path.basename(target)[:30]}."
+
+
+def _created(target: str) -> tuple[int, str]:
+    """A new file beside `target`, open and locked until it is closed, with the permissions of a new file."""
+    while True:
+        name = f"{_stem(target)}{secrets.token_hex(8)}{_UNFINISHED}"
+        path = os.path.join(os.path.dirname(target), name)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        if _locked(descriptor):
+            with suppress(FileNotFoundError):  # it was taken for a leftover before it was locked
+                if os.path.samestat(os.stat(path), os.fstat(descriptor)):
+                    return descriptor, path
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """Whether this process now holds the lock of a file; true where the system has no locks."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def _remove_leftovers(target: str) -> None:
+    """Remove the unfinished files of processes that are gone: those that nobody holds the lock of."""
+    folder, stem = os.path.dirname(target), _stem(target)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(stem) and entry.name.endswith(_UNFINISHED):
+                with suppress(OSError):
+                    _remove_if_left(entry.path)
+
+
+def _remove_if_left(path: str) -> None:
+    if sys.platform == "win32":
+        os.unlink(path)
+        return
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
+    finally:
+        os.close(descriptor)
+
+
+def _make_lasting(folder: str) -> None:
+    """Have the disk keep the new name too, where the system lets folders be opened."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
