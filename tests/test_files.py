@@ -118,7 +118,7 @@ def test_a_file_that_may_not_grow_leaves_the_old_one(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
 def test_a_full_device() -> None:
-    with pytest.raises(FileError, match="^/dev/full cannot be written: the disk is full"):
+    with pytest.raises(FileError, match="cannot be written: the disk is full"):
         write(Path("/dev/full"), bytes(100_000))
 
 
