@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from chainrule.derivation import Derivation, DerivationError, Verification, derive, equations
     from chainrule.engines import EngineError
     from chainrule.grading import Grade, GradeError, grade
-    from chainrule.networks import MLP, NetworkError, NeuralNetwork
+    from chainrule.networks import MLP, GradientReport, NetworkError, NeuralNetwork, gradient_report
     from chainrule.training import (
         LBFGS,
         SGD,
@@ -78,8 +78,10 @@ _HOME = {
     ),
     "chainrule.networks": (
         "MLP",
+        "GradientReport",
         "NetworkError",
         "NeuralNetwork",
+        "gradient_report",
     ),
     "chainrule.training": (
         "LBFGS",
@@ -162,6 +164,7 @@ __all__ = [
     "Grade",
     "GradeError",
     "GradientError",
+    "GradientReport",
     "MissingDependencyError",
     "NAdam",
     "NetworkError",
@@ -190,6 +193,7 @@ __all__ = [
     "gelu",
     "grad",
     "grade",
+    "gradient_report",
     "jvp",
     "layer_norm",
     "leaky_relu",

@@ -12,6 +12,7 @@ from chainrule.training.errors import (
 from chainrule.training.fitting import FitResult, fit
 from chainrule.training.lbfgs import LBFGS, MissingDependencyError
 from chainrule.training.optimizers import SGD, Adam, AdamW, NAdam, Optimizer, RMSprop
+from chainrule.training.plans import traced_loss
 from chainrule.training.step import Step, step_program
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "positive_number",
     "schedules",
     "step_program",
+    "traced_loss",
 ]

@@ -15,7 +15,7 @@ from chainrule.engines import Loop, bind_sizes
 from chainrule.ir import ArrayType, DType, Input, Node, Program, fork_safe_lock, rebuild_all
 from chainrule.primitives import cast
 from chainrule.trace import trace
-from chainrule.training.arguments import Arguments
+from chainrule.training.arguments import Arguments, read_arguments
 from chainrule.training.crossings import crossed_rows
 from chainrule.training.errors import TrainingError
 from chainrule.training.implicit import IMPLICIT
@@ -107,6 +107,22 @@ def whole_program(loss: Callable[..., Any] | Program | str, arguments: Arguments
     program = _loss_program(loss, arguments, arguments.row_count)
     check_scalar(program)
     return program, None if isinstance(loss, Program) else crossed_rows(loss, arguments)
+
+
+def traced_loss(
+    loss: Callable[..., Any] | Program | str,
+    params: Mapping[str, Any],
+    data: Mapping[str, Any],
+    constants: Mapping[str, Any],
+) -> tuple[Program, dict[str, NDArray[Any]]]:
+    """The loss on all rows as a program, and the values of its inputs: a run's first step, for those who look at it.
+
+    The arguments are those of `fit`; raises what `fit` raises for ones that do not fit.
+    """
+    arguments = read_arguments(loss, params, data, constants)
+    program, _ = whole_program(loss, arguments)
+    implicit = {name: np.asarray(0) for name in IMPLICIT}
+    return program, {**implicit, **arguments.params, **arguments.rows, **arguments.constants}
 
 
 def _loss_program(loss: Callable[..., Any] | Program | str, arguments: Arguments, size: int) -> Program:
