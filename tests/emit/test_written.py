@@ -129,3 +129,13 @@ def test_a_reshape_of_neighbouring_axes_takes_no_division_in_c() -> None:
     source = derive(loss, ["W"], x="n 2 3", W="6 o").source("c", sizes={"n": 4, "o": 5})
     assert " % " not in source.partition("*/")[2]
     assert " / " not in source.partition("*/")[2]
+
+
+def test_a_power_with_one_less_is_no_quotient() -> None:
+    """(1 − p)^(γ − 1) is 0 where p rounds to 1; (1 − p)^γ / (1 − p) would be nan."""
+    namespace: dict[str, Any] = {}
+    exec(derive(GALLERY["focal_loss"].function, ("x",)).source("numpy"), namespace)
+    _, saved = namespace["forward"](np.array([0.1, 20.0, 40.0]), np.ones(3), 2.0)
+    gradient = namespace["backward"](saved)
+    assert np.isfinite(gradient).all()
+    assert gradient[0] < gradient[1] <= gradient[2] == 0

@@ -223,7 +223,27 @@ def _expand_and_collect(node: Apply) -> Node | None:
     if not candidates:
         return None
     fewest, _, result = min((operation_count(found, leaves), k, found) for k, found in enumerate(candidates))
-    return result if fewest < operation_count(node, leaves) else None
+    return result if fewest < operation_count(node, leaves) and not _divides_anew(node, result) else None
+
+
+def _divides_anew(before: Node, after: Node) -> bool:
+    """Whether `after` divides by a base of x^(y − 1) that `before` does not divide by.
+
+    x^(y − 1) is zero at x = 0 for y > 1, where x^y / x has no value.
+    """
+    bases = {
+        part.operands[0]
+        for part in topological_order([before])
+        if isinstance(part, Apply) and _power_factors(part) is not None
+    }
+    return bool(bases) and not bases.isdisjoint(_divisors(after) - _divisors(before))
+
+
+def _divisors(node: Node) -> set[Node]:
+    """What is divided by in `node`."""
+    quotients = (applied(part, Divide) for part in topological_order([node]))
+    divisors = [factors(quotient.operands[1]) for quotient in quotients if quotient is not None]
+    return {factor for divisor in divisors for factor, _ in divisor.powers}
 
 
 def _leaves(node: Node) -> dict[Node, int]:
@@ -316,4 +336,5 @@ def _common_factor(node: Apply) -> Node | None:
     result = with_common_factor(terms, node.type)
     saved = operation_count(node, leaves) - operation_count(result, leaves)
     is_alone = isinstance(node.primitive, Add) and any(not t.times(common.inverse()).powers for t in terms)
-    return result if result is not node and saved >= (1 if is_alone else 0) else None
+    worthwhile = result is not node and saved >= (1 if is_alone else 0)
+    return result if worthwhile and not _divides_anew(node, result) else None
