@@ -20,6 +20,7 @@ from chainrule.emit.code import (
     product,
     quotient,
     total,
+    written_dim,
 )
 from chainrule.emit.errors import EmitError
 from chainrule.emit.expressions import (
@@ -44,7 +45,7 @@ from chainrule.emit.expressions import (
     ordered,
 )
 from chainrule.emit.names import Names
-from chainrule.ir import Dim, Shape, SymbolicDim, dim_product, reading_order
+from chainrule.ir import Dim, Shape, SymbolicDim, dim_product
 from chainrule.primitives import (
     Add,
     Compare,
@@ -203,22 +204,7 @@ class ArrayWriter(ABC):
 
     def dim(self, dim: Dim) -> Code:
         """A size; a name stands for what the source reads off a shape."""
-        if isinstance(dim, int):
-            return negative(atom(str(-dim))) if dim < 0 else atom(str(dim))
-        code: Code | None = None
-        for monomial, coefficient in sorted(dim.terms, key=reading_order):
-            factors = [atom(self.size(name)) for name in monomial]
-            if abs(coefficient) != 1 or not factors:
-                factors.insert(0, atom(str(abs(coefficient))))
-            term = factors[0]
-            for factor in factors[1:]:
-                term = product(term, factor)
-            if code is None:
-                code = negative(term) if coefficient < 0 else term
-            else:
-                code = difference(code, term) if coefficient < 0 else total(code, term)
-        assert code is not None
-        return code
+        return written_dim(dim, self.size)
 
     def size(self, name: str) -> str:
         """The variable that holds the size called `name`."""

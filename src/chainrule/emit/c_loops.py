@@ -10,9 +10,30 @@ from chainrule.emit.code import Code, Level, atom, product, total
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names
 from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim
-from chainrule.primitives import Add, Broadcast, Contract, Elementwise, Permute, Primitive, Reshape, ScatterAdd, Sum
+from chainrule.primitives import (
+    Add,
+    Broadcast,
+    Contract,
+    Divide,
+    Elementwise,
+    Exp,
+    Linear,
+    Log,
+    Multilinear,
+    Nonlinear,
+    Permute,
+    Primitive,
+    Reshape,
+    ScatterAdd,
+    Sigmoid,
+    Sqrt,
+    Sum,
+    Tanh,
+)
 
 _PLAIN = 2
+_READ_ONCE = (Divide, Exp, Log, Sigmoid, Sqrt, Tanh)
+"""What is written with each operand once, so that a long operand needs no name."""
 
 
 @dataclass(frozen=True)
@@ -81,19 +102,13 @@ class Nests:
         def accessor(operand: Node) -> Callable[[Sequence[Index]], Value]:
             return lambda place: self.element(operand, place)
 
-        value: Value = primitive.lower(self.writer, [accessor(o) for o in node.operands], types, index)  # type: ignore[attr-defined]
+        assert isinstance(primitive, Linear | Multilinear | Nonlinear)
+        value: Value = primitive.lower(self.writer, [accessor(o) for o in node.operands], types, index)
         return value
 
     def _simple(self, value: Value, primitive: Primitive) -> Value:
         """An operand that its primitive may write several times, under a name."""
-        if len(value.code.text) <= 24 or type(primitive).__name__ in (
-            "Exp",
-            "Log",
-            "Sqrt",
-            "Tanh",
-            "Sigmoid",
-            "Divide",
-        ):
+        if len(value.code.text) <= 24 or isinstance(primitive, _READ_ONCE):
             return value
         return self._local(value, "t")
 
@@ -106,7 +121,8 @@ class Nests:
         if isinstance(node.value, SymbolicDim):
             return self.writer.size_as(node.value, node.type.dtype)
         if node.is_filled:
-            return self.writer.constant(node.value, node.type.dtype)  # type: ignore[arg-type]
+            assert isinstance(node.value, int | float)
+            return self.writer.constant(node.value, node.type.dtype)
         return self.load(Place(self.tables(node), node.type, is_flat=True), index)
 
     def load(self, place: Place, index: Sequence[Index]) -> Value:

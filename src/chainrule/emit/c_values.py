@@ -8,7 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.emit.code import Code, Level, atom, binary, call, difference, negative, product, quotient, total
+from chainrule.emit.code import (
+    Code,
+    Level,
+    atom,
+    binary,
+    call,
+    difference,
+    negative,
+    product,
+    quotient,
+    total,
+    written_dim,
+)
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names
 from chainrule.ir import Dim, DType, SymbolicDim, dim_quotient
@@ -95,22 +107,7 @@ class CWriter:
 
     def size(self, dim: Dim) -> Code:
         """A size; a name is a constant of the header."""
-        if isinstance(dim, int):
-            return negative(atom(str(-dim))) if dim < 0 else atom(str(dim))
-        code: Code | None = None
-        for monomial, coefficient in sorted(dim.terms, key=lambda term: (term[1] < 0, -len(term[0]), term[0])):
-            factors = [atom(self.size_names[name]) for name in monomial]
-            if abs(coefficient) != 1 or not factors:
-                factors.insert(0, atom(str(abs(coefficient))))
-            term = factors[0]
-            for factor in factors[1:]:
-                term = product(term, factor)
-            if code is None:
-                code = negative(term) if coefficient < 0 else term
-            else:
-                code = difference(code, term) if coefficient < 0 else total(code, term)
-        assert code is not None
-        return code
+        return written_dim(dim, self.size_names.__getitem__)
 
     def written(self, i: Index) -> Code:
         """An index as C."""

@@ -6,9 +6,11 @@ numbers are the same but for rounding, while a matrix product inside keeps its o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+
+from chainrule.ir import Dim, reading_order
 
 
 class Level(IntEnum):
@@ -132,3 +134,23 @@ def _joined(parts: Sequence[tuple[str, Code]], level: Level) -> Code:
         needed = Level.SIGN if level is Level.PRODUCT else above
         text += f" {operator} {part.at(needed)}"
     return Code(text, level, tuple(parts))
+
+
+def written_dim(dim: Dim, variable: Callable[[str], str]) -> Code:
+    """A size, with `variable` of each name in it."""
+    if isinstance(dim, int):
+        return negative(atom(str(-dim))) if dim < 0 else atom(str(dim))
+    code: Code | None = None
+    for monomial, coefficient in sorted(dim.terms, key=reading_order):
+        factors = [atom(variable(name)) for name in monomial]
+        if abs(coefficient) != 1 or not factors:
+            factors.insert(0, atom(str(abs(coefficient))))
+        term = factors[0]
+        for factor in factors[1:]:
+            term = product(term, factor)
+        if code is None:
+            code = negative(term) if coefficient < 0 else term
+        else:
+            code = difference(code, term) if coefficient < 0 else total(code, term)
+    assert code is not None
+    return code
