@@ -5,7 +5,7 @@ from __future__ import annotations
 from chainrule.calculus.collect import factors, terms_of
 from chainrule.calculus.rules import applied, rule
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, parse_shape
-from chainrule.primitives import Add, Cast, Compare, Maximum, Minimum, Multiply
+from chainrule.primitives import Add, Cast, Compare, Comparison, Maximum, Minimum, Multiply
 
 
 def _example() -> Node:
@@ -15,8 +15,8 @@ def _example() -> Node:
     return Add()(Add()(Multiply()(Multiply()(shares[1], shares[2]), shares[3]), shares[0]), shares[4])
 
 
-def _indicator(comparison: str, x: Node, y: Node) -> Node:
-    return Cast(x.type.dtype)(Compare(comparison)(x, y))  # type: ignore[arg-type]
+def _indicator(comparison: Comparison, x: Node, y: Node) -> Node:
+    return Cast(x.type.dtype)(Compare(comparison)(x, y))
 
 
 def _shares(r: Node, a: Node, low: Node, high: Node) -> tuple[Node, Node, Node, Node, Node]:
@@ -49,8 +49,8 @@ def _clipped_product(node: Apply) -> Node | None:
         product = Multiply()(Multiply()(others[0], others[1]), others[2])
         expected = [factors(part) for part in (first, product, others[3])]
         if {(t.number, frozenset(t.powers)) for t in expected} == {(t.number, frozenset(t.powers)) for t in terms}:
-            plain, clipped = first.operands[0].operands  # type: ignore[attr-defined]
-            return _indicator("<=", plain, clipped)
+            r, a, low, high = compared
+            return _indicator("<=", Multiply()(r, a), Multiply()(Minimum()(Maximum()(r, low), high), a))
     return None
 
 
