@@ -168,6 +168,7 @@ def test_threads_may_compile_at_once(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # where another test has brought in JAX
 def test_a_child_forked_during_a_compilation_can_compile() -> None:
     begun = threading.Event()
 

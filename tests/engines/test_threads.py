@@ -287,6 +287,7 @@ TRAINING = """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # where another test has brought in JAX
 def test_children_forked_while_another_thread_trains_and_compiles() -> None:
     text = (
         TRAINING
