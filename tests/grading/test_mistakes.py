@@ -47,3 +47,20 @@ def test_of_two_mistakes_each_is_found_where_it_is() -> None:
     wrong = {line.source.partition(" ")[0] for line in grade.lines if line.diagnosis is not None}
     assert wrong == {"d2", "dW1"}
     assert {line.status for line in grade.lines if line.source.startswith(("dW2", "db2", "db1"))} == {"consequence"}
+
+
+def test_a_derivative_taken_at_the_activation_is_named_where_the_pre_activation_is_not_at_hand() -> None:
+    grade = graded(d1="d2 @ W2.T * (1 / (1 + 2.718281828459045 ** -a1)) * (1 - 1 / (1 + 2.718281828459045 ** -a1))")
+    assert grade.first_wrong is not None
+    assert grade.first_wrong.diagnosis is not None
+    assert grade.first_wrong.diagnosis.kind == "derivative"
+    assert "taken at a1; it belongs at z1" in grade.text()
+
+
+def test_a_true_part_is_not_blamed_for_a_factor_that_is_missing_later() -> None:
+    grade = cr.grade("r = y_hat - y\ndw = X.T @ r\ndb = sum(r)", GALLERY["linear_regression"].function)
+    assert grade.lines[0].status == "confirmed"
+    assert grade.first_wrong is not None
+    assert grade.first_wrong.source == "dw = X.T @ r"
+    assert grade.first_wrong.diagnosis is not None
+    assert grade.first_wrong.diagnosis.kind == "factor"

@@ -108,7 +108,8 @@ def test_a_formula_is_graded_against() -> None:
         ("dW2 = a1' * nowhere", "line 1: 'nowhere' is not known there"),
         ("3 = a1", "is not a name"),
         ("dW2 = a1' *", "line 1"),
-        ("t = a1 + 1", "return"),
+        ("t = a1 + 1", "no equation for a gradient"),
+        ("d2 = ∂L/∂a2 ⊙ σ′(z2)", "line 1: ∂L/∂a2 is used before it has an equation"),
     ],
 )
 def test_text_that_cannot_be_graded_is_refused(text: str, message: str) -> None:
@@ -128,3 +129,20 @@ def test_one_hot_targets_may_be_taken_to_sum_to_one() -> None:
     )
     assert grade.right, str(grade)
     assert "sum to 1" in str(grade)
+
+
+def test_factors_side_by_side_are_multiplied_as_the_derivation_writes_them() -> None:
+    text = """
+    δ2 = (a2 − y) ⊙ σ′(z2)
+    ∂L/∂W2 = a1ᵀ δ2
+    ∂L/∂b2 = 1ᵀ δ2
+    δ1 = σ′(z1) ⊙ δ2 W2ᵀ
+    ∂L/∂W1 = Xᵀ δ1
+    ∂L/∂b1 = 1ᵀ δ1
+    """
+    assert cr.grade(text, ROWS).right, str(cr.grade(text, ROWS))
+    first = cr.grade(text.replace("a1ᵀ δ2", "Xᵀ δ2"), ROWS).first_wrong
+    assert first is not None
+    assert first.source.strip() == "∂L/∂W2 = Xᵀ δ2"
+    with pytest.raises(cr.ChainruleError, match="an operator is missing"):
+        cr.trace("a1ᵀ δ2")  # in a formula of its own it would be a guess

@@ -253,6 +253,10 @@ class Diagnostician:
                         return "missing derivative", {"right": d.label, "before": "", "after": ""}
                     if agree(a, [y * s for y, s in zip(b, d.values, strict=True)]):
                         return "extra derivative", {"right": d.label, "before": d.label, "after": ""}
+                    pair = self._pair_of(d)
+                    taken = None if pair is None else self._truth.derivative_at_activation(pair[0])
+                    if pair is not None and taken is not None and _exchanged(a, taken, b, d.values):
+                        return "derivative", {"at": pair[1], "instead": pair[0], "before": "", "after": ""}
             for quantity in self._truth.quantities:
                 if quantity.values[0].shape == a[0].shape and quantity.label:
                     if agree([x * t for x, t in zip(a, quantity.values, strict=True)], b):
@@ -342,3 +346,9 @@ class _Readable(ast.NodeTransformer):
             )
         ]
         return node
+
+
+def _exchanged(found: Sequence[Array], taken: Sequence[Array], needed: Sequence[Array], right: Sequence[Array]) -> bool:
+    """Whether what was found is what is needed, with `taken` in the place of the factor that is right."""
+    crosswise = [x * factor for x, factor in zip(found, right, strict=True)]
+    return agree(crosswise, [x * factor for x, factor in zip(needed, taken, strict=True)])

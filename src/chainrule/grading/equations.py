@@ -87,6 +87,8 @@ class _Reader:
         symbols = [name for name in known if name is not None]
         variables = dict.fromkeys(self._assigned.values())
         answer.outputs = [Output(name, name) for name in variables if gradient_of(name, symbols) is not None] or None
+        if answer.outputs is None and variables.keys().isdisjoint(symbols):
+            raise GradeError("the answer has no equation for a gradient; write one for each, as in dW2 = a1' * d2")
         return answer
 
     def _error(self, message: str) -> GradeError:
@@ -102,7 +104,7 @@ class _Reader:
         right = _ONES.sub(r"sum(\1, axis=0)", found["right"])
         right = _PRIME.sub(lambda m: f"{_SPELLINGS.get(m[1], m[1])}{_OF}{m[2]}", right)
         try:
-            formula = parse_formula(right)
+            formula = parse_formula(right, juxtaposed=True)
         except FormulaError as error:
             raise self._error(str(error).splitlines()[0].removesuffix(":")) from None
         value = self._expression(formula.statements[-1].value)
@@ -177,6 +179,10 @@ class _Reader:
             return ast.Constant(np.pi if name != "e" else np.e)
         else:
             known = ", ".join(key for key in self._point.values if not key.startswith("∂"))
+            written = re.fullmatch(r"d(\w+)_d(\w+)", name)
+            if written is not None:
+                partial = f"∂{written[1]}/∂{written[2]}"
+                raise self._error(f"{partial} is used before it has an equation; write one first, as {partial} = …")
             raise self._error(f"{name!r} is not known there; there are {known}, and what lines above define")
         return ast.Name(name, ast.Load())
 

@@ -230,7 +230,8 @@ class Search:
             widest = max(trusted, key=lambda mend: (len(mend.gain), mend.edit is not None))
             most = max((len(mend.gain) for mend in doubted), default=0)
             explained = any(mend.edit is not None and len(mend.gain) == most for mend in doubted)
-            if len(widest.gain) > most or (len(widest.gain) == most and widest.edit is not None and not explained):
+            wider = len(widest.gain) > most or (len(widest.gain) == most and widest.edit is not None and not explained)
+            if wider and not self._is_scale_of_later(attempt, widest, doubted):
                 return self._best_of_trusted(trusted)
         if not doubted:
             return self._best_of_trusted(trusted)
@@ -246,6 +247,17 @@ class Search:
         if first.edit is not None and first.edit.kind == "sign" and not any(f.is_update for f in self.outcomes.finals):
             return self._first_sign(attempt, first, trusted)
         return self._at_its_source(attempt, first, trusted)
+
+    def _is_scale_of_later(self, attempt: Attempt, mend: Mend, doubted: Sequence[Mend]) -> bool:
+        """Whether a mend only scales a part of the reference, and the lines after it explain all that it would.
+
+        What is called nothing in particular, such as r = y_hat - y, is right as it is; the factor is missing later.
+        """
+        if mend.edit is None or mend.edit.kind not in ("factor", "missing operand"):
+            return False
+        identity = self.identity(attempt, mend.unit)
+        explained = frozenset().union(*(other.gain for other in doubted if other.edit is not None))
+        return identity.claim is None and _is_part(identity) and mend.gain <= explained
 
     def _all_directions(self, mends: Sequence[Mend]) -> bool:
         """Whether every update goes in the wrong direction."""

@@ -41,14 +41,18 @@ class Formula:
 
 
 @lru_cache(maxsize=64)
-def parse(text: str) -> Formula:
-    """The tree of a formula; raises FormulaError, with the place, for what is not in the language."""
-    return _Parser(text).formula()
+def parse(text: str, juxtaposed: bool = False) -> Formula:
+    """The tree of a formula; raises FormulaError, with the place, for what is not in the language.
+
+    With `juxtaposed`, what stands side by side is multiplied, as in `a1ᵀ δ2`, before other products are.
+    """
+    return _Parser(text, juxtaposed).formula()
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, juxtaposed: bool = False) -> None:
         self._text = text
+        self._juxtaposed = juxtaposed
         self._tokens = Lexer(text).tokens()
         self._place = 0
         self._nesting = 0
@@ -223,10 +227,16 @@ class _Parser:
         return self._unary("-", product, sign.span.to(product.span))
 
     def _product(self) -> Syntax:
-        left = self._signed()
+        left = self._side_by_side()
         while self._token.kind in _PRODUCTS:
             operator = self._take()
-            left = self._binary(operator.kind, left, self._signed(), operator.span)
+            left = self._binary(operator.kind, left, self._side_by_side(), operator.span)
+        return left
+
+    def _side_by_side(self) -> Syntax:
+        left = self._signed()
+        while self._juxtaposed and self._token.kind in _OPENING:
+            left = self._binary("*", left, self._power(), self._token.span)
         return left
 
     def _signed(self) -> Syntax:
