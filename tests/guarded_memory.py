@@ -31,7 +31,7 @@ from sized_programs import (
 )
 
 from chainrule.engines import evaluate, get_engine
-from chainrule.engines.native import NativeEngine, compilation, engine, memory
+from chainrule.engines.native import NativeEngine, compilation, engine, memory, session
 from chainrule.engines.native.driver import Layout
 from chainrule.engines.native.schedule import Arena, aligned
 from chainrule.ir import ArrayType, Input, Program
@@ -196,7 +196,7 @@ def guarded(side: Side) -> Iterator[list[GuardedArena]]:
     with (
         mock.patch.object(memory, "Arena", arena),
         mock.patch.object(memory, "Layout", layout),
-        mock.patch.object(engine, "workspace", workspace),
+        mock.patch.object(session, "workspace", workspace),
         mock.patch.object(engine, "SMALL", 0),
     ):
         yield arenas

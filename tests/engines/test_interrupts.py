@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from subprocesses import script
 
 from chainrule.engines import Outcome
-from chainrule.engines.native import NativeEngine, compilation, engine
+from chainrule.engines.native import NativeEngine, compilation, session
 
 Array = NDArray[Any]
 SIZES = (21, 70, 35)
@@ -57,7 +57,7 @@ def test_a_step_that_takes_too_long_is_left_and_the_state_before_it_kept(
     n: int, batch_size: int, team: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compilation, "LONG_STEP", 0.0)
-    monkeypatch.setattr(engine, "PATIENCE", 0.0)
+    monkeypatch.setattr(session, "PATIENCE", 0.0)
     native = NativeEngine("loops", team=team)
     for seconds in (0.15, 0.2):
         outcome = interrupted(native, n, batch_size, seconds)

@@ -19,7 +19,7 @@ from chainrule import primitives as p
 from chainrule.calculus import backward
 from chainrule.engines import Loop, Outcome, evaluate, get_engine
 from chainrule.engines.loop import packed
-from chainrule.engines.native import NativeEngine, compilation, engine, memory
+from chainrule.engines.native import NativeEngine, compilation, memory, session
 from chainrule.engines.native.schedule import Arena
 from chainrule.ir import ArrayType, DType, Input, Node, Program
 
@@ -358,7 +358,7 @@ def test_an_interrupt_while_a_divergence_is_traced_back_keeps_a_finite_state(
         called.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(engine._Run, "_call_in_threads", call_in_threads)
+    monkeypatch.setattr(session.NativeSession, "_do_in_workers", call_in_threads)
     outcome = NativeEngine(mode).run(loop, {"w": np.array([[3.0, 2.0]])}, data, 50, 0)
     assert called
     assert outcome.status == "interrupted"

@@ -6,8 +6,9 @@ import importlib
 from functools import cache
 
 from chainrule.engines.divergence import first_non_finite
-from chainrule.engines.loop import Engine, EngineError, Loop, Outcome
+from chainrule.engines.loop import EngineError, Loop, Outcome, Position
 from chainrule.engines.reference import bind_sizes, evaluate
+from chainrule.engines.session import Engine, Session
 from chainrule.engines.shuffle import permutation
 from chainrule.primitives import evaluate_nodes
 
@@ -35,6 +36,8 @@ __all__ = [
     "EngineError",
     "Loop",
     "Outcome",
+    "Position",
+    "Session",
     "bind_sizes",
     "evaluate",
     "evaluate_nodes",

@@ -15,13 +15,14 @@ from chainrule.primitives import RandomUniform, evaluate_nodes
 def check_indices(program: Program, values: Mapping[str, NDArray[Any]]) -> None:
     """Raise ProgramError, naming the input, where an integer of `values` is out of range for what it chooses from.
 
-    Only the least and the greatest number of each input are tried, in every place, with zeros for what is chosen from.
+    Only the least and the greatest number of each input are tried, in every place, with zeros for what is chosen from
+    and for inputs without a value.
     Indices that the program itself computes from floats are not seen here.
     """
     named = {
         node: values[node.name]
         for node in program.inputs
-        if node.type.dtype is DType.INT64 and np.size(values[node.name])
+        if node.type.dtype is DType.INT64 and np.size(values.get(node.name, ()))
     }
     if not named:
         return

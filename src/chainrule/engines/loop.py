@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,21 +117,59 @@ class Loop:
         self, state: Mapping[str, Array], data: Mapping[str, Array]
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Checked copies of `state`, and `data` as it is if its dtype is right; raises ShapeError or ProgramError."""
-        for kind, names, given in (("state", self.state, state), ("data", (*self.rows, *self.fixed), data)):
-            missing = [name for name in names if name not in given]
-            if missing:
-                raise ProgramError(f"the {kind} lacks {missing[0]!r}")
-
-        def checked(name: str, value: Array, copy: bool) -> Array:
-            shape, dtype = self._expected[name]
-            if np.shape(value) != shape:
-                raise ShapeError(f"{name} has the shape {np.shape(value)}; the run expects {shape}")
-            return np.array(value, dtype=dtype, order="C") if copy else in_place(value, dtype)
-
-        own = {name: checked(name, state[name], True) for name in self.state}
-        others = {name: checked(name, data[name], False) for name in (*self.rows, *self.fixed)}
+        own = self._copies("state", self.state, state)
+        names = (*self.rows, *self.fixed)
+        _check_names("data", names, data)
+        others = {name: in_place(self._shaped(name, data[name]), self._expected[name][1]) for name in names}
         check_indices(self.step, {**own, **others})
         return own, others
+
+    def prepare_state(self, state: Mapping[str, Array]) -> dict[str, Array]:
+        """Checked copies of `state` alone."""
+        own = self._copies("state", self.state, state)
+        check_indices(self.step, own)
+        return own
+
+    def prepare_fixed(self, name: str, value: Array) -> Array:
+        """A checked copy of the value of something fixed; raises ShapeError or ProgramError."""
+        if name not in self.fixed:
+            raise ProgramError(f"{name!r} is not fixed in this run; {', '.join(self.fixed) or 'nothing'} is")
+        own = self._copies("data", (name,), {name: value})
+        check_indices(self.step, own)
+        return own[name]
+
+    def _copies(self, kind: str, names: Sequence[str], given: Mapping[str, Array]) -> dict[str, Array]:
+        _check_names(kind, names, given)
+        return {
+            name: np.array(self._shaped(name, given[name]), dtype=self._expected[name][1], order="C") for name in names
+        }
+
+    def _shaped(self, name: str, value: Array) -> Array:
+        shape, _ = self._expected[name]
+        if np.shape(value) != shape:
+            raise ShapeError(f"{name} has the shape {np.shape(value)}; the run expects {shape}")
+        return value
+
+
+def _check_names(kind: str, names: Sequence[str], given: Mapping[str, Array]) -> None:
+    for name in names:
+        if name not in given:
+            raise ProgramError(f"the {kind} lacks {name!r}")
+
+
+class Position(NamedTuple):
+    """How far a run has come.
+
+    `epoch` epochs are finished, `step` steps of the next one are made, and `loss` is the sum of their losses, each
+    weighted by its batch's share of the rows: what the mean over that epoch begins with.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    loss: float = 0.0
+
+
+START = Position()
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +179,8 @@ class Outcome:
     `losses` has an entry for each finished epoch: the mean of the batch losses, weighted by rows. After a divergence
     `state` is the last one that was finite, `culprit` the first value that the step from there made non-finite, and
     `culprit_step` the number of that step. `threads` were used, and `workspace_bytes` of memory apart from the
-    caller's arrays and the result.
+    caller's arrays and the result. Of a session that went on, all this is about its last `advance`; `position` is
+    where the run as a whole has come to, with `state`.
     """
 
     state: dict[str, Array]
@@ -153,30 +192,4 @@ class Outcome:
     culprit_step: int | None = None
     threads: int = 1
     workspace_bytes: int = 0
-
-
-class Engine(Protocol):
-    """Runs programs."""
-
-    name: str
-
-    def compile(self, program: Program) -> Callable[[Mapping[str, Array]], list[Array]]:
-        """A function from the inputs by name to the outputs; every size in `program` is a number."""
-        ...
-
-    def run(
-        self,
-        loop: Loop,
-        state: Mapping[str, Array],
-        data: Mapping[str, Array],
-        epochs: int,
-        seed: int,
-        report: Report | None = None,
-        threads: int | None = None,
-    ) -> Outcome:
-        """Repeat the step. `report(epochs_done, losses)` is called now and then; an interrupt ends the run early.
-
-        `threads` is the most that may be used; None leaves the number to the engine. The result does not depend on
-        it. The caller's arrays are never modified.
-        """
-        ...
+    position: Position = START

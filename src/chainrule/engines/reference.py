@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.engines.divergence import all_finite, first_non_finite
-from chainrule.engines.loop import Array, Loop, Outcome, Report
+from chainrule.engines.loop import Array, Loop, Outcome, Position, Report, Status
+from chainrule.engines.session import Session
 from chainrule.engines.shuffle import permutation
 from chainrule.ir import Dim, Node, Program, ProgramError, ShapeError, SymbolicDim, bind_dim, shape_text
 from chainrule.primitives import evaluate_nodes
@@ -68,6 +70,20 @@ class ReferenceEngine:
     def compile(self, program: Program) -> Callable[[Mapping[str, Array]], list[Array]]:
         return lambda inputs: [np.array(value) for value in evaluate(program, inputs)]
 
+    def begin(
+        self,
+        loop: Loop,
+        state: Mapping[str, Array],
+        data: Mapping[str, Array],
+        seed: int,
+        threads: int | None = None,
+        first_epoch: int = 0,
+        first_step: int = 0,
+        first_loss: float = 0.0,
+    ) -> ReferenceSession:
+        """See `Engine.begin`."""
+        return ReferenceSession(loop, *loop.prepare(state, data), seed, Position(first_epoch, first_step, first_loss))
+
     def run(
         self,
         loop: Loop,
@@ -78,35 +94,78 @@ class ReferenceEngine:
         report: Report | None = None,
         threads: int | None = None,
     ) -> Outcome:
-        current, data = loop.prepare(state, data)
-        losses = np.empty(epochs)
-        done = steps = 0
-        if not all_finite(current.values()):
-            culprit = first_non_finite(loop.step, {**current, **_first_rows(loop, data)})
-            return Outcome(current, losses[:0], 0, 0, "diverged", culprit, 0)
+        """See `Engine.run`."""
+        return self.begin(loop, state, data, seed, threads).advance(epochs, report)
+
+
+class ReferenceSession(Session):
+    """One step after another."""
+
+    def __init__(
+        self, loop: Loop, state: dict[str, Array], data: dict[str, Array], seed: int, position: Position
+    ) -> None:
+        super().__init__(loop, seed, position)
+        self._state, self._data = state, data
+
+    def _advance(self, epochs: int, report: Report | None, order: NDArray[np.int64] | None) -> Outcome:
+        start, losses = self._position, np.empty(epochs)
+        if not all_finite(self._state.values()):
+            inputs = {**self._state, **_first_rows(self.loop, self._data)}
+            return self._outcome("diverged", start, losses, first_non_finite(self.loop.step, inputs))
         try:
-            for epoch in range(epochs):
-                order = permutation(seed, epoch, loop.row_count) if loop.shuffles else np.arange(loop.row_count)
-                total = 0.0
-                for start in range(0, loop.row_count, loop.batch_size):
-                    chosen = order[start : start + loop.batch_size]
-                    program = loop.steps[len(chosen)]
-                    inputs = {**current, **data, **{name: data[name][chosen] for name in loop.rows}}
-                    with np.errstate(all="ignore"):
-                        loss, *following = evaluate(program, inputs)
-                    if not all_finite([loss, *following]):
-                        culprit = first_non_finite(program, inputs)
-                        return Outcome(current, losses[:done], done, steps, "diverged", culprit, steps)
-                    current = dict(zip(loop.state, following, strict=True))
-                    steps += 1
-                    total += float(loss) * (len(chosen) / loop.row_count)
-                losses[epoch] = total
-                done = epoch + 1
+            for done in range(epochs):
+                drawn = self._drawn(start.epoch + done) if order is None else order[done]
+                spoilt = self._epoch(drawn)
+                if spoilt is not None:
+                    return self._outcome("diverged", start, losses, spoilt[0])
+                losses[done] = self._position.loss
+                self._position = Position(start.epoch + done + 1)
                 if report is not None:
-                    report(done, losses[:done])
+                    report(done + 1, losses[: done + 1])
         except KeyboardInterrupt:
-            return Outcome(current, losses[:done], done, steps, "interrupted")
-        return Outcome({name: np.array(value) for name, value in current.items()}, losses, done, steps, "finished")
+            return self._outcome("interrupted", start, losses)
+        return self._outcome("finished", start, losses)
+
+    def _drawn(self, epoch: int) -> NDArray[np.int64]:
+        rows = self.loop.row_count
+        return permutation(self.seed, epoch, rows) if self.loop.shuffles else np.arange(rows)
+
+    def _epoch(self, order: NDArray[np.int64]) -> tuple[str | None] | None:
+        """The rest of the epoch; the culprit, in a tuple, where something is not finite."""
+        loop = self.loop
+        for start in range(self._position.step * loop.batch_size, loop.row_count, loop.batch_size):
+            chosen = order[start : start + loop.batch_size]
+            program = loop.steps[len(chosen)]
+            inputs = {**self._state, **self._data, **{name: self._data[name][chosen] for name in loop.rows}}
+            with np.errstate(all="ignore"):
+                loss, *following = evaluate(program, inputs)
+            if not all_finite([loss, *following]):
+                return (first_non_finite(program, inputs),)
+            epoch, step, total = self._position
+            total += float(loss) * (len(chosen) / loop.row_count)
+            self._state = dict(zip(loop.state, following, strict=True))
+            self._position = Position(epoch, step + 1, total)
+        return None
+
+    def _outcome(
+        self, status: Status, start: Position, losses: NDArray[np.float64], culprit: str | None = None
+    ) -> Outcome:
+        done = self._position.epoch - start.epoch
+        steps = done * self.loop.steps_per_epoch + self._position.step - start.step
+        step = steps if status == "diverged" else None
+        return Outcome(self._read(), losses[:done], done, steps, status, culprit, step, position=self._position)
+
+    def _settle(self) -> None:
+        """Every step is taken note of."""
+
+    def _read(self) -> dict[str, Array]:
+        return {name: np.array(value) for name, value in self._state.items()}
+
+    def _write(self, state: dict[str, Array], position: Position) -> None:
+        self._state, self._position = state, position
+
+    def _change(self, name: str, value: Array) -> None:
+        self._data = {**self._data, name: value}
 
 
 def _first_rows(loop: Loop, data: Mapping[str, Array]) -> dict[str, Array]:

@@ -37,11 +37,21 @@ class Control(enum.IntEnum):
     THREADS = 12
     YIELD = 13
     """The address of a function that gives the processor to another thread."""
+    FIRST_ROW = 14
+    """Where in the first epoch the run goes on: the first row of a batch."""
+    ORDER = 15
+    """The address of the orders of rows, an epoch after another; 0 where they are to be drawn."""
     EPOCHS_DONE = 16
+    """The number of the epoch that follows the last finished one."""
     STEPS_DONE = 17
+    """Steps of this call."""
     STATUS = 18
     SNAPSHOTS = 19
-    """How many snapshots are complete; all of them were finite."""
+    """1 + the number of the last snapshot that is complete, 0 before the first; all of them were finite."""
+    TOTAL = 20
+    """A double, the weighted losses of the steps made in the unfinished epoch: at the start, and at the end."""
+    KEPT = 21
+    """Two doubles that take turns: the same as it was with each snapshot."""
     SEEN = 24
     """Two words that take turns: the first thread's view of `STOP` at the end of a step, for all to act on."""
     SPOILT = 32
@@ -152,18 +162,36 @@ class StepWriter(ABC):
         """Leave the state in copy 0 of the workspace, where it is not there already."""
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Progress:
+    """What goes from batch to batch: the steps of this call, the weighted losses of this epoch, what is carried."""
+
+    steps: Value
+    total: Value
+    carried: Sequence[Value]
+
+    @classmethod
+    def of(cls, values: Sequence[Value]) -> _Progress:
+        """The other way round from `values`."""
+        return cls(values[0], values[1], values[2:])
+
+    @property
+    def values(self) -> list[Value]:
+        """All of it in one list."""
+        return [self.steps, self.total, *self.carried]
+
+
+@dataclass(frozen=True)
 class _Exit:
     block: str
     ending: Ending
-    steps: Value
-    carried: list[Value]
+    progress: _Progress
 
 
 class RunWriter:
     """Writes `run` for one loop.
 
-    Snapshot k is taken, and looked at, after k epochs; where `every_step`, after k steps.
+    Snapshot k is taken, and looked at, before epoch k; where `every_step`, after k steps of this call.
     """
 
     def __init__(
@@ -202,39 +230,57 @@ class RunWriter:
         state = self.writer.begin(f, self.workspace, arrays, self.team)
         first, last = self.read(Control.FIRST_EPOCH), self.read(Control.LAST_EPOCH)
         limit, seed = self.read(Control.STEP_LIMIT), self.read(Control.SEED)
-        order = f.offset(self.workspace, self.layout.order, "i8") if loop.shuffles else None
+        row, total = self.read(Control.FIRST_ROW), f.load("double", self.word(Control.TOTAL))
+        given = f.load(POINTER, self.word(Control.ORDER)) if loop.shuffles else None
+        begun = _Progress(integer(0), total, state)
         if self.every_step:
-            self._accept(integer(0), self._copy(integer(0), state), integer(0), state)
+            self._accept(integer(0), self._copy(integer(0), state), begun)
         entry = f.block
         head = f.fresh_label("epoch")
         f.jump(head)
         f.label(head)
-        line, phis = f.open_phis([INTEGER, INTEGER, *(value.type for value in state)])
-        epoch, steps, *carried = phis
-        self._begin_epoch(epoch, last, steps, carried, order, seed)
-        total, done, following = self._batches(steps, limit, order, carried)
+        line, phis = f.open_phis([INTEGER, INTEGER, INTEGER, "double", *(value.type for value in state)])
+        epoch, start, steps, total, *carried = phis
+        progress = _Progress(steps, total, carried)
+        past = f.integer_operation("sub", epoch, first)
+        order = self._begin_epoch(epoch, past, last, progress, given, seed)
+        progress = self._batches(start, limit, order, progress)
         next_epoch = f.integer_operation("add nuw nsw", epoch, 1)
         with self.team.only(integer(0)):
-            f.store(total, f.offset(self.losses, epoch, "double"))
+            f.store(progress.total, f.offset(self.losses, past, "double"))
             f.do(f"store atomic {next_epoch}, {self.word(Control.EPOCHS_DONE)} release, align 8")
-        f.close_phis(line, phis, ([first, integer(0), *state], entry), ([next_epoch, done, *following], f.block))
+        following = [next_epoch, integer(0), progress.steps, constant(0, "double"), *progress.carried]
+        f.close_phis(line, phis, ([first, row, integer(0), begun.total, *state], entry), (following, f.block))
         f.jump(head)
         self._leave()
 
     def _begin_epoch(
-        self, epoch: Value, last: Value, steps: Value, carried: list[Value], order: Value | None, seed: Value
-    ) -> None:
+        self, epoch: Value, past: Value, last: Value, progress: _Progress, given: Value | None, seed: Value
+    ) -> Value | None:
+        """Snapshot, end, and order of rows; gives where the order of this epoch is, `past` the first one."""
         f = self.function
-        finite = None if self.every_step else self._copy(epoch, carried)
-        if order is not None:
+        finite = None if self.every_step else self._copy(epoch, progress.carried)
+        order = None
+        if given is not None:
+            own = f.offset(self.workspace, self.layout.order, "i8")
+            drawn = f.let("i1", f"icmp eq {given}, null")
             with self.team.only(self.team.last):
-                f.do(f"call void @shuffle({order}, i64 {self.loop.row_count}, {seed}, {epoch})")
+                names = f.fresh_label("draw"), f.fresh_label("ordered")
+                f.branch(drawn, *names)
+                f.label(names[0])
+                f.do(f"call void @shuffle({own}, i64 {self.loop.row_count}, {seed}, {epoch})")
+                f.jump(names[1])
+                f.label(names[1])
+            place = f.integer_operation("mul", past, self.loop.row_count)
+            theirs = f.let(POINTER, f"getelementptr {INTEGER}, {given}, {place}")
+            order = f.let(POINTER, f"select {drawn}, {own}, {theirs}")
         if finite is not None:
-            self._accept(epoch, finite, steps, carried)
+            self._accept(epoch, finite, progress)
         elif order is not None:
             self.team.wait()
         more = f.let("i1", f"icmp ult {epoch}, {last.text}")
-        self._exit_unless(more, Ending.FINISHED, steps, carried)
+        self._exit_unless(more, Ending.FINISHED, progress)
+        return order
 
     def _copy(self, number: Value, carried: Sequence[Value]) -> Value:
         """Write this thread's share of snapshot `number`, not over the one before; gives whether it is finite."""
@@ -245,8 +291,8 @@ class RunWriter:
         target = f.let(POINTER, f"getelementptr inbounds i8, {self.workspace}, {place}")
         return self.writer.snapshot(f, carried, target, self.team)
 
-    def _accept(self, number: Value, finite: Value, steps: Value, carried: Sequence[Value]) -> None:
-        """Go on once all shares of snapshot `number` are written, if all are finite."""
+    def _accept(self, number: Value, finite: Value, progress: _Progress, before: _Progress | None = None) -> None:
+        """Go on once all shares of snapshot `number` are written, if all are finite; else `before` is what remains."""
         f = self.function
         if not self.team.alone:
             word = self.word(Control.SPOILT)
@@ -259,74 +305,78 @@ class RunWriter:
             self.team.wait()
             spoilt = f.let(INTEGER, f"load atomic i64, {word} monotonic, align 8")
             finite = f.let("i1", f"icmp eq {spoilt}, 0")
-        self._exit_unless(finite, Ending.STATE_NOT_FINITE, steps, carried)
+        self._exit_unless(finite, Ending.STATE_NOT_FINITE, before or progress)
         with self.team.only(integer(0)):
+            kept = f.offset(self.word(Control.KEPT), f.integer_operation("and", number, 1), "double")
+            f.do(f"store atomic {progress.total}, {kept} monotonic, align 8")
             count = f.integer_operation("add nuw nsw", number, 1)
             f.do(f"store atomic {count}, {self.word(Control.SNAPSHOTS)} release, align 8")
 
-    def _exit_unless(self, condition: Value, ending: Ending, steps: Value, carried: Sequence[Value]) -> None:
+    def _exit_unless(self, condition: Value, ending: Ending, progress: _Progress) -> None:
         f = self.function
-        self.exits.append(_Exit(f.block, ending, steps, list(carried)))
+        self.exits.append(_Exit(f.block, ending, progress))
         onward = f.fresh_label("on")
         f.branch(condition, onward, "leave")
         f.label(onward)
 
-    def _batches(
-        self, steps: Value, limit: Value, order: Value | None, carried: list[Value]
-    ) -> tuple[Value, Value, list[Value]]:
-        """All the batches of an epoch: the mean loss, the steps done by then, and what is carried on."""
+    def _batches(self, start: Value, limit: Value, order: Value | None, progress: _Progress) -> _Progress:
+        """All the batches of an epoch from row `start` on."""
         f, loop = self.function, self.loop
         sizes = loop.batch_sizes
-        whole = loop.row_count // sizes[0]
-        total = constant(0, "double")
-        if whole == 1:
-            total, steps, carried = self._batch(sizes[0], integer(0), steps, limit, order, carried, total)
-        else:
-            turn = f.open_loop(whole * sizes[0], [total, steps, *carried], step=sizes[0])
-            total, steps, *carried = turn.carried
-            total, steps, carried = self._batch(sizes[0], turn.index, steps, limit, order, carried, total)
-            f.close_loop(turn, [total, steps, *carried])
-        if len(sizes) == 2:
-            start = integer(whole * sizes[0])
-            total, steps, carried = self._batch(sizes[1], start, steps, limit, order, carried, total)
-        return total, steps, carried
+        rows = loop.row_count // sizes[0] * sizes[0]
+        if len(sizes) == 1:
+            return self._whole_batches(start, rows, limit, order, progress)
+        before, names = f.block, (f.fresh_label("whole"), f.fresh_label("rest"))
+        f.branch(f.let("i1", f"icmp ult {start}, {rows}"), *names)
+        f.label(names[0])
+        after = self._whole_batches(start, rows, limit, order, progress)
+        inside = f.block
+        f.jump(names[1])
+        f.label(names[1])
+        pairs = zip(progress.values, after.values, strict=True)
+        met = [f.phi(value.type, [(value, before), (other, inside)]) for value, other in pairs]
+        return self._batch(sizes[1], integer(rows), limit, order, _Progress.of(met))
 
-    def _batch(
-        self,
-        size: int,
-        start: Value,
-        steps: Value,
-        limit: Value,
-        order: Value | None,
-        carried: list[Value],
-        total: Value,
-    ) -> tuple[Value, Value, list[Value]]:
-        f = self.function
+    def _whole_batches(
+        self, start: Value, rows: int, limit: Value, order: Value | None, progress: _Progress
+    ) -> _Progress:
+        """The full batches that begin before row `rows`; there is one at least."""
+        f, size = self.function, self.loop.batch_sizes[0]
+        if rows == size:
+            return self._batch(size, integer(0), limit, order, progress)
+        turn = f.open_loop(rows, progress.values, start=start, step=size)
+        after = self._batch(size, turn.index, limit, order, _Progress.of(turn.carried))
+        f.close_loop(turn, after.values)
+        return after
+
+    def _batch(self, size: int, start: Value, limit: Value, order: Value | None, progress: _Progress) -> _Progress:
+        f, steps = self.function, progress.steps
         parity = f.integer_operation("and", steps, 1)
         before = f.integer_operation("xor", parity, 1)
         word = self.word(Control.STOP) if self.team.alone else self._seen(before)
         flag = f.let(INTEGER, f"load atomic i64, {word} monotonic, align 8")
         going = f.let("i1", f"icmp eq {flag}, 0")
         below = f.let("i1", f"icmp ult {steps}, {limit.text}")
-        self._exit_unless(f.let("i1", f"and {going}, {below.text}"), Ending.STOPPED, steps, carried)
+        self._exit_unless(f.let("i1", f"and {going}, {below.text}"), Ending.STOPPED, progress)
         if not self.team.alone:
             with self.team.only(integer(0)):
                 # Written before the last barrier of the step, and read after it: all threads see the same.
                 stop = f.let(INTEGER, f"load atomic i64, {self.word(Control.STOP)} monotonic, align 8")
                 f.do(f"store atomic {stop}, {self._seen(parity)} monotonic, align 8")
-        loss, following = self.writer.step(f, size, start, order, parity, carried, self.team)
+        loss, following = self.writer.step(f, size, start, order, parity, progress.carried, self.team)
         if loss.type == "float":
             loss = f.let("double", f"fpext {loss} to double")
         magnitude = f.call("double", "llvm.fabs.f64", loss)
         finite = f.let("i1", f"fcmp olt {magnitude}, {constant(float('inf'), 'double').text}")
-        self._exit_unless(finite, Ending.LOSS_NOT_FINITE, steps, carried)
+        self._exit_unless(finite, Ending.LOSS_NOT_FINITE, progress)
         share = constant(size / self.loop.row_count, "double")
         weighted = f.let("double", f"fmul {loss}, {share.text}")
-        total = f.let("double", f"fadd {total}, {weighted.text}")
-        done = f.integer_operation("add nuw nsw", steps, 1)
+        total = f.let("double", f"fadd {progress.total}, {weighted.text}")
+        after = _Progress(f.integer_operation("add nuw nsw", steps, 1), total, following)
         if self.every_step:
-            self._accept(done, self._copy(done, following), done, following)
-        return total, done, following
+            left = _Progress(after.steps, progress.total, following)
+            self._accept(after.steps, self._copy(after.steps, following), after, left)
+        return after
 
     def _seen(self, parity: Value) -> Value:
         return self.function.offset(self.word(Control.SEEN), parity, INTEGER)
@@ -335,14 +385,15 @@ class RunWriter:
         f = self.function
         f.label("leave")
         status = f.phi(INTEGER, [(integer(int(exit.ending)), exit.block) for exit in self.exits])
-        steps = f.phi(INTEGER, [(exit.steps, exit.block) for exit in self.exits])
-        carried = [
-            f.phi(value.type, [(exit.carried[k], exit.block) for exit in self.exits])
-            for k, value in enumerate(self.exits[0].carried)
+        values = [
+            f.phi(value.type, [(exit.progress.values[k], exit.block) for exit in self.exits])
+            for k, value in enumerate(self.exits[0].progress.values)
         ]
-        self.writer.finish(f, carried)
+        left = _Progress.of(values)
+        self.writer.finish(f, left.carried)
         with self.team.only(integer(0)):
-            f.store(steps, self.word(Control.STEPS_DONE))
+            f.store(left.steps, self.word(Control.STEPS_DONE))
+            f.store(left.total, self.word(Control.TOTAL))
             f.do(f"store atomic {status}, {self.word(Control.STATUS)} release, align 8")
         f.do("ret void")
         f.finish()
