@@ -1,0 +1,218 @@
+"""Delimited text: CSV and its kin, read by polars where it is regular, and by `records`, the exact way, where not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from chainrule.tables.errors import TableError, load_polars
+from chainrule.tables.records import (
+    DELIMITERS,
+    IrregularQuotesError,
+    Record,
+    Shape,
+    check_delimiter,
+    guess_delimiter,
+    measure,
+    ragged,
+    records,
+)
+from chainrule.tables.sources import Batch, Fingerprint, Source, check_names
+from chainrule.tables.streams import TextFile
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LONGEST = 64 << 20
+"""Bytes without the end of a record after which a file is not taken for a table."""
+
+_START = 1 << 16
+_ROWS = 8_192
+
+
+class DelimitedSource(Source):
+    """A file of delimited text with a header."""
+
+    def __init__(self, text: TextFile, delimiter: str | None = None) -> None:
+        self._text = text
+        start = b""
+        for piece in text.pieces(_START):
+            start += piece
+            if len(start) >= _START and b"\n" in start:
+                break
+            if len(start) > LONGEST:
+                raise TableError(f"{text.path} has a first line of more than {LONGEST:,} bytes; is it a table of text?")
+        if not start.strip():
+            raise TableError(f"{text.path} is empty; give a table with a header and one row for each sample")
+        beginning = start.decode(errors="ignore")
+        self.delimiter = check_delimiter(delimiter) if delimiter is not None else guess_delimiter(beginning)
+        header = next(records(text.path, _lines(beginning), self.delimiter), None)
+        assert header is not None
+        names = [name.strip() for name in header.cells]
+        if len(names) > 1 and not names[-1] and self._trails(beginning, len(names)):
+            names.pop()
+        _check_header(text.path, names)
+        self._trailing = len(header.cells) - len(names)
+        self._header_lines = header.line
+        super().__init__(text.path, names)
+
+    @property
+    def format(self) -> str:
+        return f"text separated by {DELIMITERS.get(self.delimiter, repr(self.delimiter))}"
+
+    def _trails(self, beginning: str, width: int) -> bool:
+        """Whether every line ends with a delimiter, which is then no column."""
+        try:
+            rows = list(islice(records(self._text.path, _lines(beginning), self.delimiter), 50))
+        except TableError:
+            return False
+        return len(rows) > 2 and all(len(row.cells) == width and not row.cells[-1] for row in rows[:-1])
+
+    def batches(self) -> Iterator[Batch]:
+        hashing = Fingerprint(self.names)
+        first_row = 0
+        for batch in self._read(hashing):
+            yield Batch(batch.frame, first_row, batch.place)
+            first_row += batch.frame.height
+        if not first_row:
+            raise TableError(f"{self.path} has a header but no rows; give one row for each sample")
+        self.digest = hashing.digest()
+
+    def _read(self, hashing: Fingerprint) -> Iterator[Batch]:
+        pieces = self._text.pieces()
+        block, line, row, skipped = b"", 1, 0, False
+        ended = False
+        piece = next(pieces, b"")
+        while not ended:
+            hashing.add(piece)
+            block += piece
+            piece = next(pieces, b"")
+            ended = not piece
+            if not skipped and (ended or block.count(b"\n") >= self._header_lines):
+                line = self._header_lines + 1
+                block = b"\n".join(block.split(b"\n", self._header_lines)[self._header_lines :])
+                skipped = True
+            if not block or not skipped:
+                continue
+            try:
+                shape = measure(block, self.delimiter, ended)
+            except IrregularQuotesError:
+                yield from self._slowly(self._rest(block, piece, pieces, hashing), line, row)
+                return
+            if not shape.end and len(block) > LONGEST:
+                yield from self._slowly(self._rest(block, piece, pieces, hashing), line, row)
+                return
+            if not shape.end:
+                continue
+            whole, block = block[: shape.end], block[shape.end :]
+            for batch in self._parsed(whole, shape, line, row):
+                yield batch
+                row += batch.frame.height
+            line += whole.count(b"\n")
+
+    @staticmethod
+    def _rest(block: bytes, piece: bytes, pieces: Iterator[bytes], hashing: Fingerprint) -> Iterator[bytes]:
+        yield block
+        for later in chain((piece,), pieces):
+            hashing.add(later)
+            yield later
+
+    def _parsed(self, block: bytes, shape: Shape, line: int, row: int) -> Iterator[Batch]:
+        """A block of whole records, by polars if every record has one cell for each column."""
+        width = len(self.names) + self._trailing
+        regular = (
+            shape.delimiters == shape.records * (width - 1)
+            and self.delimiter != " "
+            and b"\n\n" not in block
+            and not block.startswith(b"\n")
+        )
+        frame = self._by_polars(block, shape) if regular else None
+        if frame is None:
+            yield from self._slowly(iter((block,)), line, row)
+            return
+
+        def place(k: int, name: str) -> str:
+            found = next(islice(records(self.path, _lines(block.decode()), self.delimiter, line), k, None))
+            return _place(self.path, row + k, found.line, name)
+
+        yield Batch(frame, row, place)
+
+    def _by_polars(self, block: bytes, shape: Shape) -> pl.DataFrame | None:
+        columns = [*self.names, *(f"\0{k}" for k in range(self._trailing))]
+        try:
+            frame: pl.DataFrame = load_polars().read_csv(
+                block,
+                has_header=False,
+                separator=self.delimiter,
+                quote_char='"' if shape.quoted else None,
+                schema=dict.fromkeys(columns, load_polars().String),
+            )
+        except load_polars().exceptions.PolarsError:
+            return None
+        if frame.height != shape.records:
+            return None
+        return frame.select(self.names) if self._trailing else frame
+
+    def _slowly(self, pieces: Iterator[bytes], line: int, row: int) -> Iterator[Batch]:
+        """The records of `pieces` one by one, which finds what is wrong with one."""
+        found = records(self.path, _stripped(_lines_of(pieces), self.delimiter), self.delimiter, line)
+        width = len(self.names)
+        header = [*self.names, *([""] * self._trailing)]
+        while part := list(islice(found, _ROWS)):
+            for record in part:
+                surplus = len(record.cells) - width
+                if surplus and not (surplus == 1 and self._trailing and not record.cells[-1]):
+                    raise ragged(self.path, record, header[:width], self.delimiter)
+            yield self._batch(part, row)
+            row += len(part)
+
+    def _batch(self, part: Sequence[Record], row: int) -> Batch:
+        pl = load_polars()
+        columns = zip(*(record.cells[: len(self.names)] for record in part), strict=True)
+        frame = pl.DataFrame(
+            [pl.Series(name, cells, dtype=pl.String) for name, cells in zip(self.names, columns, strict=True)]
+        )
+        lines = [record.line for record in part]
+        return Batch(frame, row, _places(self.path, row, lines))
+
+
+def _places(path: str, first_row: int, lines: Sequence[int]) -> Callable[[int, str], str]:
+    return lambda k, name: _place(path, first_row + k, lines[k], name)
+
+
+def _place(path: str, row: int, line: int, name: str) -> str:
+    return f"{path}, row {row + 1:,} (line {line:,}), column {name!r}"
+
+
+def _lines(text: str) -> Iterator[str]:
+    return (f"{line}\n" for line in text.split("\n"))
+
+
+def _lines_of(pieces: Iterator[bytes]) -> Iterator[str]:
+    held = b""
+    for piece in pieces:
+        *lines, held = (held + piece).split(b"\n")
+        for line in lines:
+            yield f"{line.decode()}\n"
+    if held:
+        yield held.decode()
+
+
+def _stripped(lines: Iterator[str], delimiter: str) -> Iterator[str]:
+    """Lines without the blanks before the first cell, where blanks separate."""
+    return (line.lstrip(" ") for line in lines) if delimiter == " " else lines
+
+
+def _check_header(path: str, names: Sequence[str]) -> None:
+    if all(_is_number(name) for name in names):
+        raise TableError(f"{path} has no header: its first row holds only numbers; add a row with column names")
+    check_names(path, names)
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,143 @@
+"""JSON lines: an object on each line, with plain values."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from chainrule.tables.errors import TableError, listed, load_polars, short
+from chainrule.tables.sources import Batch, Fingerprint, Source, check_names
+from chainrule.tables.streams import PIECE, TextFile
+from chainrule.training import nearest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_WHOLE = 2**63
+
+
+class JSONLinesSource(Source):
+    """A file of JSON lines; its columns are the keys of the first lines, and a key that is absent is a missing cell."""
+
+    def __init__(self, text: TextFile) -> None:
+        self._text = text
+        names: dict[str, None] = {}
+        pieces = text.pieces()
+        first = next(pieces, b"")
+        while b"\n" not in first and (piece := next(pieces, b"")):
+            first += piece
+        whole = first[: first.rfind(b"\n") + 1] or first
+        for row in _rows(text.path, whole, 1, None)[0]:
+            names.update(dict.fromkeys(row))
+        if not whole.strip():
+            raise TableError(f"{text.path} is empty; give one JSON object on each line, one for each sample")
+        check_names(text.path, list(names))
+        super().__init__(text.path, list(names))
+
+    @property
+    def format(self) -> str:
+        return "JSON lines"
+
+    def batches(self) -> Iterator[Batch]:
+        hashing = Fingerprint(self.names)
+        pieces = self._text.pieces(PIECE // 2)
+        block, line, first_row, ended = b"", 1, 0, False
+        while not ended:
+            piece = next(pieces, b"")
+            hashing.add(piece)
+            ended = not piece
+            block += piece
+            end = len(block) if ended else block.rfind(b"\n") + 1
+            whole, block = block[:end], block[end:]
+            rows, lines = _rows(self.path, whole, line, self.names)
+            line += whole.count(b"\n")
+            if rows:
+                yield Batch(self._frame(rows, lines, first_row), first_row, self._places(first_row, lines))
+                first_row += len(rows)
+        self.digest = hashing.digest()
+
+    def _frame(self, rows: Sequence[dict[str, Any]], lines: Sequence[int], first_row: int) -> pl.DataFrame:
+        frames = load_polars()
+        columns = []
+        for name in self.names:
+            cells = [row.get(name) for row in rows]
+            kinds = set(map(type, cells))
+            if kinds & {list, dict}:
+                row = next(k for k, cell in enumerate(cells) if isinstance(cell, list | dict))
+                what = "a list" if isinstance(cells[row], list) else "an object"
+                raise TableError(
+                    f"{self._places(first_row, lines)(row, name)} holds {what}; give a plain value in each cell, or "
+                    "leave the column out before"
+                )
+            columns.append(_series(frames, name, cells, kinds - {type(None)}))
+        frame: pl.DataFrame = frames.DataFrame(columns)
+        return frame
+
+    def _places(self, first_row: int, lines: Sequence[int]) -> Any:
+        path = self.path
+        return lambda k, name: f"{path}, row {first_row + k + 1:,} (line {lines[k]:,}), column {name!r}"
+
+
+def _series(pl: Any, name: str, cells: list[Any], kinds: set[type]) -> Any:
+    if kinds == {str}:
+        return pl.Series(name, cells, dtype=pl.String)
+    if kinds == {bool}:
+        return pl.Series(name, cells, dtype=pl.Boolean)
+    if kinds == {int} and all(cell is None or -_WHOLE <= cell < _WHOLE for cell in cells):
+        return pl.Series(name, cells, dtype=pl.Int64)
+    if kinds and kinds <= {int, float}:
+        return pl.Series(name, [None if cell is None else _float(cell) for cell in cells], dtype=pl.Float64)
+    return pl.Series(name, [None if cell is None else _text(cell) for cell in cells], dtype=pl.String)
+
+
+def _float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
+
+
+def _text(cell: Any) -> str:
+    return cell if isinstance(cell, str) else json.dumps(cell)
+
+
+def _rows(path: str, block: bytes, line: int, names: Sequence[str] | None) -> tuple[list[dict[str, Any]], list[int]]:
+    """The objects of `block` and their lines, which count from `line`; without `names`, as far as they are well."""
+    texts = block.split(b"\n")
+    places = [k for k, text in enumerate(texts) if text and not text.isspace()]
+    try:
+        found = json.loads(b"[" + b",".join(texts[k] for k in places) + b"]")
+        if len(found) != len(places):
+            raise ValueError
+    except (ValueError, RecursionError):
+        found = [_object(path, texts[k], line + k) for k in places]
+    known = None if names is None else set(names)
+    for k, row in zip(places, found, strict=True):
+        if type(row) is not dict:
+            raise TableError(f"{path}, line {line + k} holds {_what(row)}; give one JSON object on each line")
+        if known is not None and not known.issuperset(row):
+            name = next(name for name in row if name not in known)
+            raise TableError(
+                f"{path}, line {line + k} has the key {name!r}, which the first lines have not; they have "
+                f"{listed(names or ())}{nearest(name, known)}"
+            )
+    return found, [line + k for k in places]
+
+
+def _object(path: str, text: bytes, line: int) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise TableError(f"{path}, line {line} is nested too deeply; give a plain value for each key") from None
+    except json.JSONDecodeError as error:
+        held = short(text.decode(errors="replace"))
+        raise TableError(f"{path}, line {line}, character {error.pos + 1}: {held} is not JSON: {error.msg}") from None
+    except ValueError as error:
+        raise TableError(f"{path}, line {line} is not JSON: {error}") from None
+
+
+def _what(value: Any) -> str:
+    names = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a value")

@@ -1,0 +1,244 @@
+"""Records of delimited text: where they end, what is wrong with one, and the slow, exact way to read them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.tables.errors import TableError, short
+
+NEWLINE, QUOTE = 10, 34
+
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
+WORDS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "bar": "|", "space": " ", "blank": " "}
+
+_LINES_TRIED = 60
+
+
+class IrregularQuotesError(Exception):
+    """A quote stands where it neither opens nor closes a cell."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is regular about a block of records: counted without reading its cells."""
+
+    end: int
+    """The length of the block up to the end of its last whole record; 0 where there is none."""
+    records: int
+    delimiters: int
+    quoted: bool
+
+
+def measure(block: bytes, delimiter: str, last: bool) -> Shape:
+    """Where the last record of `block` ends, and how many records and delimiters there are up to there.
+
+    `last` says that the text ends with the block. Raises IrregularQuotesError for quotes inside of a cell.
+    """
+    mark = delimiter.encode()
+    if b'"' not in block:
+        end = len(block) if last else block.rfind(b"\n") + 1
+        # What follows the last line feed is a record as well.
+        tail = int(end > 0 and block[end - 1] != NEWLINE)
+        return Shape(end, block.count(b"\n", 0, end) + tail, block.count(mark, 0, end), False)
+    cells = np.frombuffer(block, np.uint8)
+    quotes = np.flatnonzero(cells == QUOTE)
+    _check_quotes(cells, quotes, ord(mark), last)
+    lines = _outside(np.flatnonzero(cells == NEWLINE), quotes)
+    if last:
+        if len(quotes) % 2:
+            raise IrregularQuotesError
+        end = len(block)
+    else:
+        end = int(lines[-1]) + 1 if len(lines) else 0
+    marks = _outside(np.flatnonzero(cells[:end] == ord(mark)), quotes)
+    tail = int(end > 0 and block[end - 1] != NEWLINE)
+    return Shape(end, len(lines) + tail, len(marks), True)
+
+
+def _outside(places: NDArray[Any], quotes: NDArray[Any]) -> NDArray[Any]:
+    """Those of `places` with an even number of quotes before them."""
+    outside: NDArray[Any] = places[np.searchsorted(quotes, places) % 2 == 0]
+    return outside
+
+
+def _check_quotes(cells: NDArray[Any], quotes: NDArray[Any], mark: int, last: bool) -> None:
+    opening, closing = quotes[0::2], quotes[1::2]
+    before = np.where(opening > 0, cells[opening - 1], NEWLINE)
+    doubled = np.zeros(len(opening), dtype=bool)
+    doubled[1:] = opening[1:] == closing[: len(opening) - 1] + 1
+    starts = (before == mark) | (before == NEWLINE) | doubled
+    inner = closing[closing < len(cells) - 1]
+    after = cells[inner + 1]
+    ends = (after == mark) | (after == NEWLINE) | (after == QUOTE)
+    if not (starts.all() and ends.all()):
+        raise IrregularQuotesError
+    if last and len(quotes) % 2:
+        raise IrregularQuotesError
+
+
+@dataclass(frozen=True)
+class Record:
+    """The cells of a row, and the lines on which it begins and ends."""
+
+    cells: list[str]
+    begin: int
+    line: int
+
+
+def records(path: str, lines: Iterable[str], delimiter: str, first_line: int = 1) -> Iterator[Record]:
+    """The records of `lines`, without those that are blank; raises TableError, naming the line, for broken quotes."""
+    kept = _Kept(iter(lines))
+    reader = csv.reader(kept, delimiter=delimiter, skipinitialspace=True, strict=True)
+    begin = first_line
+    while True:
+        kept.lines.clear()
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise _broken(path, kept.lines, delimiter, begin, str(error)) from None
+        line = first_line + reader.line_num - 1
+        if delimiter == " " and len(cells) > 1 and not cells[-1]:
+            cells.pop()  # blanks at the end of a line
+        if len(cells) > 1 or (cells and cells[0].strip()):
+            yield Record(cells, begin, line)
+        begin = line + 1
+
+
+class _Kept:
+    """An iterator that remembers what it gave."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.source = lines
+        self.lines: list[str] = []
+
+    def __iter__(self) -> _Kept:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self.source)
+        self.lines.append(line)
+        return line
+
+
+def _broken(path: str, lines: Sequence[str], delimiter: str, begin: int, words: str) -> TableError:
+    """What is wrong with the record that starts on line `begin`, whose cells could not be told apart."""
+    line, column, closed = _last_opened("".join(lines), delimiter)
+    where = f"{path}, line {begin + line}, cell {column}"
+    if closed:
+        return TableError(
+            f"{where}: text follows the closing quote; put the whole cell in quotes, and double the quotes in it"
+        )
+    if "limit" in words:
+        if not any('"' in text for text in lines):
+            return TableError(f"{where} is longer than {csv.field_size_limit():,} characters; shorten it")
+        return TableError(
+            f"{where}: a quote opens a cell that is not closed within {csv.field_size_limit():,} characters; close it"
+        )
+    return TableError(f"{where}: a quote opens a cell and is never closed; close it, or double it if it is meant")
+
+
+def _last_opened(text: str, delimiter: str) -> tuple[int, int, bool]:
+    """Of the quoted cell at which reading stopped: its line and cell, and whether it was closed before."""
+    line, column, opened = 0, 1, (0, 1)
+    inside = False
+    fresh = True
+    place = 0
+    while place < len(text):
+        letter = text[place]
+        if inside:
+            if letter == '"':
+                if text[place + 1 : place + 2] == '"':
+                    place += 1
+                else:
+                    inside = False
+                    if text[place + 1 : place + 2] not in ("", delimiter, "\n"):
+                        return (*opened, True)
+        elif letter == '"' and fresh:
+            inside, opened = True, (line, column)
+        elif letter == delimiter:
+            column += 1
+        fresh = letter == delimiter or (fresh and letter == " ")
+        if letter == "\n":
+            line += 1
+        place += 1
+    return (*(opened if inside else (line, column)), False)
+
+
+def ragged(path: str, record: Record, header: Sequence[str], delimiter: str) -> TableError:
+    """What is said of a row with too many or too few cells."""
+    found, wanted = len(record.cells), len(header)
+    where = f"{path}, line {record.line} has {found} {'cell' if found == 1 else 'cells'} but the header has {wanted}"
+    if found < wanted:
+        other = next(
+            (
+                words
+                for mark, words in DELIMITERS.items()
+                if mark != delimiter and any(len(cell.split(mark)) >= wanted for cell in record.cells)
+            ),
+            None,
+        )
+        if other:
+            return TableError(f"{where}; it is separated by {other}, not by {DELIMITERS.get(delimiter, delimiter)}")
+        return TableError(f"{where}: none for column {header[found]!r}; give one for each column")
+    surplus = record.cells[wanted]
+    return TableError(
+        f"{where}: {short(surplus)} has no column; give one for each column, and put quotes around a cell that holds "
+        f"{_name(delimiter)}"
+    )
+
+
+def _name(delimiter: str) -> str:
+    return {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "a blank"}.get(
+        delimiter, repr(delimiter)
+    )
+
+
+def check_delimiter(delimiter: str) -> str:
+    """The character that `delimiter` names; raises TableError for what cannot separate cells."""
+    mark = WORDS.get(delimiter.lower(), delimiter)
+    if len(mark) != 1 or not mark.isascii() or mark.isalnum() or mark in '"\n\r\0.-+_':
+        raise TableError(
+            f"the delimiter is {delimiter!r}; give one character, such as ',' or ';', or one of "
+            "comma, semicolon, tab, pipe, blank"
+        )
+    return mark
+
+
+def guess_delimiter(text: str) -> str:
+    r"""The character that separates the cells of `text`, the start of a table.
+
+    Of comma, semicolon, tab and bar, the one that gives most records as many cells as the header; blanks only where
+    none of these stands in the header.
+
+    >>> guess_delimiter("a;b;c\n1,5;2,5;3,5\n"), guess_delimiter("x y\n1 2\n3 4\n")
+    (';', ' ')
+    """
+    lines = [line for line in text.split("\n") if line.strip()][:_LINES_TRIED]
+    best, score = ",", (0.0, 1)
+    for mark in ",;\t|":
+        widths = _widths(lines, mark)
+        if widths and widths[0] > 1:
+            found = (sum(width == widths[0] for width in widths) / len(widths), widths[0])
+            if found > score:
+                best, score = mark, found
+    if score[1] > 1:
+        return best
+    widths = [len(line.split()) for line in lines]
+    if len(widths) > 1 and widths[0] > 1 and all(width == widths[0] for width in widths):
+        return " "
+    return best
+
+
+def _widths(lines: Sequence[str], mark: str) -> list[int]:
+    try:
+        return [len(cells) for cells in csv.reader([f"{line}\n" for line in lines], delimiter=mark) if cells]
+    except csv.Error:
+        return [len(line.split(mark)) for line in lines]

@@ -1,0 +1,139 @@
+"""Tables as batches of rows, whatever file they are in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from chainrule.tables.errors import TableError, listed
+from chainrule.training import nearest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+BATCH_ROWS = 65_536
+"""Rows of a batch, where batches are not pieces of text."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some rows of a table: `frame`, whose first row is number `first_row` (from 0) of the table.
+
+    Cells of text files are text, without blanks around them or with; an empty one is null or empty.
+    """
+
+    frame: pl.DataFrame
+    first_row: int
+    place: Callable[[int, str], str]
+    """Where the cell in row k (from 0) of the batch and a column is, in words."""
+
+    def select(self, names: Sequence[str]) -> Batch:
+        return Batch(self.frame.select(names), self.first_row, self.place)
+
+
+class Source(ABC):
+    """A table that can be read from its start, more than once, in batches that fit in memory."""
+
+    def __init__(self, path: str, names: Sequence[str]) -> None:
+        self.path = path
+        self.names = tuple(names)
+        self.digest: str | None = None
+        """SHA-256 of names and contents, in hexadecimal, once `batches` has come to its end."""
+
+    @abstractmethod
+    def batches(self) -> Iterator[Batch]:
+        """All rows in their order; raises TableError for what cannot be read."""
+
+    @property
+    @abstractmethod
+    def format(self) -> str:
+        """What kind of file it is, in words."""
+
+    def place(self, row: int, name: str) -> str:
+        """Where the cell in row `row` (from 0) and a column is, in words; the table is read up to there."""
+        for batch in self.batches():
+            if row < batch.first_row + batch.frame.height:
+                return batch.place(row - batch.first_row, name)
+        return row_places(self.path, 0)(row, name)
+
+    def check_column(self, name: str, what: str = "") -> None:
+        """Raise TableError, naming the nearest, where there is no column `name`."""
+        if name not in self.names:
+            said = f"{what} is {name!r}, but " if what else ""
+            raise TableError(
+                f"{said}{self.path} has no column {name!r}; it has {listed(self.names)}{nearest(name, self.names)}"
+            )
+
+
+class FrameSource(Source):
+    """A table in memory.
+
+    >>> import polars as pl
+    >>> source = FrameSource(pl.DataFrame({"x": [1, 2, 3]}))
+    >>> source.names, next(source.batches()).place(1, "x")
+    (('x',), "the table, row 2, column 'x'")
+    """
+
+    def __init__(self, frame: pl.DataFrame, path: str = "the table") -> None:
+        check_names(path, frame.columns)
+        super().__init__(path, frame.columns)
+        if not frame.height:
+            raise TableError(f"{path} has no rows; give one row for each sample")
+        self.frame = frame
+
+    @property
+    def format(self) -> str:
+        return "a table in memory"
+
+    def batches(self) -> Iterator[Batch]:
+        hashing = Fingerprint(self.names)
+        for start in range(0, self.frame.height, BATCH_ROWS):
+            part = self.frame.slice(start, BATCH_ROWS)
+            hashing.add_frame(part)
+            yield Batch(part, start, row_places(self.path, start))
+        self.digest = hashing.digest()
+
+
+def row_places(path: str, first_row: int) -> Callable[[int, str], str]:
+    """Places in a table without lines."""
+    return lambda row, name: f"{path}, row {first_row + row + 1:,}, column {name!r}"
+
+
+def check_names(path: str, names: Sequence[str]) -> None:
+    """Raise TableError for a column without a name, and for a name that two columns have."""
+    if not names:
+        raise TableError(f"{path} has no columns; give a table with a column for each feature and one for the target")
+    seen: dict[str, int] = {}
+    for place, name in enumerate(names, start=1):
+        if not name:
+            index = " (pandas leaves it out with index=False)" if place == 1 and len(names) > 1 else ""
+            raise TableError(f"{path}: column {place} has no name in the header; give it one{index}")
+        if name in seen:
+            raise TableError(
+                f"{path}: columns {seen[name]} and {place} are both named {name!r}; give each column a name of its own"
+            )
+        seen[name] = place
+
+
+class Fingerprint:
+    """SHA-256 of the names of columns and of the contents: the same for the same rows, compressed or not."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._hash = sha256()
+        for name in names:
+            self._hash.update(name.encode("utf-8", "surrogatepass") + b"\0")
+
+    def add(self, content: bytes) -> None:
+        self._hash.update(content)
+
+    def add_frame(self, frame: pl.DataFrame) -> None:
+        for series in frame.iter_columns():
+            self._hash.update(str(series.dtype).encode())
+            for cell in series.to_list():
+                self._hash.update(repr(cell).encode("utf-8", "surrogatepass") + b"\0")
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()

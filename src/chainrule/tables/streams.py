@@ -1,0 +1,225 @@
+"""Bytes of a table as UTF-8 text with line feeds, in pieces: decompressed, without marks, from whatever encoding."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import os
+import shutil
+import stat
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from chainrule.tables.errors import TableError
+from chainrule.training import nearest
+
+PIECE = 8 << 20
+"""Bytes read at a time."""
+
+GZIP = b"\x1f\x8b"
+
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+)
+
+
+@contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Turn what the system says of `path` into a TableError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise TableError(f"{path} does not exist; check the path{_neighbour(path)}") from None
+    except NotADirectoryError:
+        raise TableError(f"{path} does not exist: a part of the path is a file; check the path") from None
+    except IsADirectoryError:
+        raise TableError(f"{path} is a folder; give a file") from None
+    except PermissionError:
+        raise TableError(f"{path} cannot be read: permission denied") from None
+    except EOFError:
+        raise TableError(f"{path} is cut off: its gzip data end too early; copy or download it again") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise TableError(f"{path} is damaged: {error}; copy or download it again") from None
+    except OSError as error:
+        raise TableError(f"{path}: {error.strerror or error}") from None
+    except ValueError as error:
+        if "null byte" in str(error) or "null character" in str(error):
+            raise TableError(f"the path {path!r} holds a NUL character; check the path") from None
+        raise
+
+
+def _neighbour(path: str) -> str:
+    """The file of the same folder whose name is nearest, in words."""
+    folder, name = os.path.split(path)
+    try:
+        found = [entry.name for entry in os.scandir(folder or ".") if not entry.name.startswith(".")]
+    except OSError:
+        return f" (there is no folder {folder})" if folder and not os.path.exists(folder) else ""
+    return nearest(name, found)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that can be read from its start again and again: what was named, and where its bytes are."""
+
+    path: str
+    location: str
+    copy: object = None
+    """Keeps a temporary copy from being deleted."""
+
+    def open(self) -> BinaryIO:
+        return Path(self.location).open("rb")
+
+    def start(self, count: int) -> bytes:
+        """The first bytes."""
+        with reading(self.path), self.open() as stream:
+            return stream.read(count)
+
+    def end(self, count: int) -> bytes:
+        """The last bytes."""
+        with reading(self.path), self.open() as stream:
+            stream.seek(-min(count, self.size()), os.SEEK_END)
+            return stream.read(count)
+
+    def size(self) -> int:
+        """How many bytes there are."""
+        return os.path.getsize(self.location)
+
+
+def find_file(path: str) -> File:
+    """The file at `path`; of what cannot be read twice, such as a pipe, a temporary copy.
+
+    Raises TableError where there is none.
+    """
+    if not path:
+        raise TableError("the name of the table is empty; give the path of a file")
+    with reading(path):
+        if os.path.isdir(path):
+            raise IsADirectoryError
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            copy = tempfile.NamedTemporaryFile(prefix="chainrule-")  # noqa: SIM115  (closed with the last reference)
+            with open(path, "rb") as stream:
+                shutil.copyfileobj(stream, copy)
+            copy.flush()
+            return File(path, copy.name, copy)
+    return File(path, path)
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A file of text."""
+
+    file: File
+
+    @property
+    def path(self) -> str:
+        return self.file.path
+
+    def pieces(self, size: int = PIECE) -> Iterator[bytes]:
+        """The text in UTF-8 with line feeds; raises TableError for what is not text."""
+        with reading(self.path):
+            yield from _line_feeds(self._utf8(self._unpacked(size)))
+
+    def _unpacked(self, size: int) -> Iterator[bytes]:
+        with self.file.open() as stream:
+            packed = stream.read(2) == GZIP
+            stream.seek(0)
+            source: BinaryIO | gzip.GzipFile = gzip.GzipFile(fileobj=stream) if packed else stream
+            while piece := source.read(size):
+                yield piece
+
+    def _utf8(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The same text in UTF-8, checked, without the mark at its start."""
+        first = next(pieces, b"")
+        mark, encoding = next(((mark, name) for mark, name in MARKS if first.startswith(mark)), (b"", "utf-8"))
+        pieces = chain([first[len(mark) :]], pieces)
+        if encoding != "utf-8":
+            yield from self._recoded(pieces, encoding)
+            return
+        place, held = len(mark), b""
+        for piece in pieces:
+            text, held = (piece, b"") if not held and piece.isascii() else _whole_characters(held + piece)
+            yield self._checked(text, place)
+            place += len(text)
+        if held:
+            yield self._checked(held, place)
+
+    def _checked(self, text: bytes, place: int) -> bytes:
+        if not text.isascii():
+            try:
+                text.decode()
+            except UnicodeDecodeError as error:
+                byte, at = text[error.start], place + error.start
+                raise TableError(
+                    f"{self.path}{self._where(at)} is not UTF-8 text: byte {at:,} is {byte:#04x}, as in Windows-1252 "
+                    "or Latin-1; save it as UTF-8"
+                ) from None
+        if b"\0" in text:
+            at = place + text.index(0)
+            start = text[:1000]
+            if 0.2 < start.count(0) / len(start) < 0.6:
+                raise TableError(f"{self.path} looks like UTF-16 without a mark at its start; save it as UTF-8")
+            raise TableError(
+                f"{self.path}{self._where(at)} holds a NUL byte (byte {at:,}), which no text does; "
+                "is it a table of text?"
+            )
+        return text
+
+    def _recoded(self, pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+        decoder = codecs.getincrementaldecoder(encoding)()
+        try:
+            for piece in chain(pieces, (b"",)):
+                text = decoder.decode(piece, final=not piece).encode()
+                if b"\0" in text:
+                    raise TableError(f"{self.path} holds a NUL character, which no text does; is it a table of text?")
+                yield text
+        except UnicodeError:
+            raise TableError(f"{self.path} is not whole {encoding[:6].upper()} text; save it as UTF-8") from None
+
+    def _where(self, at: int) -> str:
+        """The line of the byte at `at`, counted anew."""
+        line, seen = 1, 0
+        for piece in self._unpacked(PIECE):
+            part = piece[: at - seen]
+            line += part.count(b"\n") or (part.count(b"\r") if b"\n" not in piece else 0)
+            seen += len(piece)
+            if seen > at:
+                break
+        return f", line {line}"
+
+
+def _line_feeds(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Carriage returns, alone or before a line feed, as line feeds."""
+    held = b""
+    for piece in pieces:
+        piece = held + piece
+        held = b""
+        if b"\r" in piece:
+            if piece.endswith(b"\r"):
+                piece, held = piece[:-1], b"\r"
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if piece:
+            yield piece
+    if held:
+        yield b"\n"
+
+
+def _whole_characters(text: bytes) -> tuple[bytes, bytes]:
+    """`text` without an unfinished UTF-8 character at its end, and that."""
+    for back in range(1, min(4, len(text)) + 1):
+        byte = text[-back]
+        if byte & 0xC0 == 0x80:
+            continue
+        length = 2 if byte >> 5 == 0b110 else 3 if byte >> 4 == 0b1110 else 4 if byte >> 3 == 0b11110 else 1
+        return (text[:-back], text[-back:]) if length > back else (text, b"")
+    return text, b""
