@@ -3,10 +3,14 @@
 Reading needs polars, which is loaded when it is first used.
 """
 
+from chainrule.tables.calendar import MISSING as MISSING_DATE
+from chainrule.tables.calendar import civil, weekday
+from chainrule.tables.description import describe_target, target_from_json
 from chainrule.tables.errors import TableError
 from chainrule.tables.features import (
     KINDS,
     NO_LEVEL,
+    PERIODS,
     UNKNOWN_LEVEL,
     Boolean,
     Category,
@@ -17,25 +21,47 @@ from chainrule.tables.features import (
     Number,
     Part,
 )
-from chainrule.tables.preprocessing import Preprocessing
+from chainrule.tables.frames import as_frame
+from chainrule.tables.kinds import Finding
+from chainrule.tables.opening import open_table
+from chainrule.tables.preparing import Prepared, prepare
+from chainrule.tables.preprocessing import Notes, Preprocessing, as_batch, feature_values
+from chainrule.tables.sources import Batch, FrameSource, Source
 from chainrule.tables.targets import ClassTarget, NumberTarget, Target, Task
 
 __all__ = [
     "KINDS",
+    "MISSING_DATE",
     "NO_LEVEL",
+    "PERIODS",
     "UNKNOWN_LEVEL",
+    "Batch",
     "Boolean",
     "Category",
     "ClassTarget",
     "Date",
     "Feature",
+    "Finding",
+    "FrameSource",
     "Kind",
     "LeftOut",
+    "Notes",
     "Number",
     "NumberTarget",
     "Part",
+    "Prepared",
     "Preprocessing",
+    "Source",
     "TableError",
     "Target",
     "Task",
+    "as_batch",
+    "as_frame",
+    "civil",
+    "describe_target",
+    "feature_values",
+    "open_table",
+    "prepare",
+    "target_from_json",
+    "weekday",
 ]

@@ -43,7 +43,7 @@ class ColumnarSource(Source):
         first_row = 0
         for frame in self._frames():
             if frame.height:
-                yield Batch(frame, first_row, row_places(self.path, first_row))
+                yield Batch(frame, first_row, row_places(self.path, first_row), self.path)
                 first_row += frame.height
         if not first_row:
             raise TableError(f"{self.path} has columns but no rows; give one row for each sample")

@@ -73,7 +73,7 @@ class DelimitedSource(Source):
         hashing = Fingerprint(self.names)
         first_row = 0
         for batch in self._read(hashing):
-            yield Batch(batch.frame, first_row, batch.place)
+            yield Batch(batch.frame, first_row, batch.place, self.path)
             first_row += batch.frame.height
         if not first_row:
             raise TableError(f"{self.path} has a header but no rows; give one row for each sample")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from chainrule.ir import ChainruleError
@@ -31,7 +32,7 @@ def short(cell: str) -> str:
     return repr(cell if len(cell) <= SHOWN else cell[: SHOWN - 1] + "…")
 
 
-def listed(names: list[str] | tuple[str, ...], most: int = SHOWN) -> str:
+def listed(names: Sequence[str], most: int = SHOWN) -> str:
     """Names in a sentence, the first of them where there are many."""
     if len(names) <= most:
         return ", ".join(names)

@@ -54,7 +54,7 @@ class JSONLinesSource(Source):
             rows, lines = _rows(self.path, whole, line, self.names)
             line += whole.count(b"\n")
             if rows:
-                yield Batch(self._frame(rows, lines, first_row), first_row, self._places(first_row, lines))
+                yield Batch(self._frame(rows, lines, first_row), first_row, self._places(first_row, lines), self.path)
                 first_row += len(rows)
         self.digest = hashing.digest()
 

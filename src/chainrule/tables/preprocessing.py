@@ -2,15 +2,80 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
-from chainrule.tables.features import Feature, LeftOut
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from chainrule.tables.calendar import MISSING
+from chainrule.tables.cells import CellError, read_booleans, read_dates, read_levels, read_numbers
+from chainrule.tables.columns import check_wishes, fit_columns
+from chainrule.tables.description import Fields, describe_feature, parse_json, read_feature, read_left_out
+from chainrule.tables.errors import TableError, listed, short
+from chainrule.tables.features import Boolean, Category, Date, Feature, Floats, Kind, LeftOut, Number
+from chainrule.tables.frames import as_frame
+from chainrule.tables.sampling import RowSample, row_limit
+from chainrule.tables.sources import Batch, FrameSource, Source, row_places
+from chainrule.training import nearest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+VERSION = 1
+
+
+@dataclass
+class Notes:
+    """What was met in encoding that no training row had, added up over batches."""
+
+    rows: int = 0
+    unknown: dict[str, Counter[str]] = field(default_factory=dict)
+    """Levels that are not known, with their counts, by feature."""
+    missing: Counter[str] = field(default_factory=Counter)
+    """Empty cells of features that had none in training, by feature."""
+    new: tuple[str, ...] = ()
+    """Columns that the training table did not have."""
+
+    def sentences(self) -> list[str]:
+        """One sentence for each thing of note.
+
+        >>> Notes(rows=10, unknown={"city": Counter({"Bonn": 3})}).sentences()
+        ["column 'city' holds 'Bonn', which no training row has, in 3 of 10 rows"]
+        """
+        said = []
+        for name, counts in self.unknown.items():
+            most = ", ".join(short(level) for level, _ in counts.most_common(3))
+            more = f" and {len(counts) - 3:,} more" if len(counts) > 3 else ""
+            rows = sum(counts.values())
+            said.append(
+                f"column {name!r} holds {most}{more}, which no training row has, in {rows:,} of {self.rows:,} rows"
+            )
+        for name, rows in self.missing.items():
+            said.append(f"column {name!r}, full in training, is empty in {rows:,} of {self.rows:,} rows")
+        if self.new:
+            what = "column" if len(self.new) == 1 else "columns"
+            said.append(f"{what} {listed([repr(name) for name in self.new], 8)} not used: not in the training table")
+        return said
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """The features of a table in the order of its columns, and the columns that are left out."""
+    """The features of a table in the order of its columns, and the columns that are left out.
+
+    >>> import polars as pl
+    >>> table = pl.DataFrame({"age": ["30", "50", ""], "city": ["Oslo", "Rome", "Oslo"]})
+    >>> age = Number("age", fill=30.0, mean=40.0, scale=10.0, flag_missing=True)
+    >>> preprocessing = Preprocessing((age, Category("city", ("Oslo", "Rome"))))
+    >>> preprocessing.names
+    ('age', 'age: missing', 'city=Oslo', 'city=Rome')
+    >>> preprocessing.encode(table).tolist()
+    [[-1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0], [-1.0, 1.0, 1.0, 0.0]]
+    """
 
     features: tuple[Feature, ...]
     left_out: tuple[LeftOut, ...] = ()
@@ -34,3 +99,148 @@ class Preprocessing:
             groups[feature.name] = slice(start, end)
             start = end
         return groups
+
+    def check_columns(
+        self, names: Iterable[str], path: str = "the table", target: str | None = None
+    ) -> tuple[str, ...]:
+        """The columns among `names` that are new; raises TableError, with near names, for features that are not there.
+
+        `target` may be among them, and so may what was left out in training.
+        """
+        there = list(names)
+        known = set(there)
+        absent = [feature.name for feature in self.features if feature.name not in known]
+        used = {feature.name for feature in self.features} | {column.name for column in self.left_out} | {target}
+        new = tuple(name for name in there if name not in used)
+        if absent:
+            hint = nearest(absent[0], new) if len(absent) == 1 else ""
+            what = "the column" if len(absent) == 1 else f"{len(absent)} columns:"
+            shown = listed([repr(name) for name in absent], 10)
+            raise TableError(f"{path} lacks {what} {shown}, which the model was trained on{hint}")
+        return new
+
+    def encode(
+        self,
+        data: Batch | pl.DataFrame | Mapping[str, Any] | Any,
+        notes: Notes | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> NDArray[Any]:
+        """The rows of `data` as an array (rows, width).
+
+        `data` is a batch of a table, a frame of polars, pandas or Arrow, or a dict of columns; its columns are found
+        by name, and others are ignored. `notes` gathers what no training row had. Raises TableError, naming row and
+        column, for columns that are not there and for cells that cannot be read.
+        """
+        batch = data if isinstance(data, Batch) else as_batch(data)
+        frame = batch.frame
+        known = set(frame.columns)
+        if any(feature.name not in known for feature in self.features):
+            self.check_columns(frame.columns, batch.path)
+        notes = notes if notes is not None else Notes()
+        notes.rows += frame.height
+        result = np.empty((frame.height, self.width), dtype)
+        for feature in self.features:
+            encoding = partial(_encoded, feature, notes, np.dtype(dtype))
+            result[:, self.groups[feature.name]] = batch.read(feature.name, encoding)
+        return result
+
+    @classmethod
+    def fit(
+        cls, data: Any, leave_out: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None, seed: int = 0
+    ) -> Preprocessing:
+        """The preprocessing that suits a table, a `Source` or a frame, all of whose columns are features.
+
+        One pass over the batches: kinds, medians and levels come from a sample of up to 200,000 rows, drawn with
+        `seed`, which is all rows of a table that has no more. `kinds` overrides what is found, by name. Raises
+        TableError for a column whose cells do not go together.
+        """
+        source = data if isinstance(data, Source) else FrameSource(as_frame(data))
+        check_wishes(source.names, source.path, kinds or {}, leave_out, None)
+        sample = RowSample(row_limit(len(source.names)), seed)
+        for batch in source.batches():
+            sample.add(batch.frame, np.zeros(batch.frame.height, dtype=bool))
+        rows = sample.rows()
+        fitted = fit_columns(
+            sample.frame(),
+            np.ones(len(rows), dtype=bool),
+            lambda row, name: source.place(int(rows[row]), name),
+            sample.seen,
+            kinds or {},
+            leave_out,
+        )
+        return cls(fitted.features, fitted.left_out)
+
+    def to_json(self) -> str:
+        """A description from which `from_json` makes the same preprocessing."""
+        return json.dumps(self.description(), ensure_ascii=False)
+
+    def description(self) -> dict[str, Any]:
+        """The same as what JSON can hold."""
+        return {
+            "version": VERSION,
+            "features": [describe_feature(feature) for feature in self.features],
+            "left_out": [dict(vars(column)) for column in self.left_out],
+        }
+
+    @classmethod
+    def from_json(cls, text: str | bytes | Mapping[str, Any]) -> Preprocessing:
+        """A preprocessing from its description, as text or as what JSON made of it.
+
+        Raises TableError for one that is not well-formed.
+        """
+        fields = Fields(parse_json(text, "the preprocessing"), "the preprocessing")
+        version = fields.whole("version", 10**6)
+        if version != VERSION:
+            raise TableError(f"the preprocessing has version {version}; this release reads version {VERSION}")
+        features = tuple(read_feature(value, place) for place, value in enumerate(fields.items("features"), 1))
+        left_out = tuple(read_left_out(value, place) for place, value in enumerate(fields.items("left_out"), 1))
+        fields.end()
+        seen: set[str] = set()
+        for column in (*features, *left_out):
+            if column.name in seen:
+                raise TableError(f"the preprocessing has the column {short(column.name)} twice")
+            seen.add(column.name)
+        return cls(features, left_out)
+
+
+def as_batch(data: Any, path: str = "the table") -> Batch:
+    """A frame as a batch, whose places have no lines."""
+    return Batch(as_frame(data), 0, row_places(path, 0), path)
+
+
+def feature_values(feature: Feature, series: pl.Series, notes: Notes | None = None) -> NDArray[Any]:
+    """The cells of a column as the values (rows,) that the feature's `arithmetic` takes; raises CellError."""
+    notes = notes if notes is not None else Notes()
+    if isinstance(feature, Category):
+        places, unknown = read_levels(series, feature.levels)
+        if unknown:
+            notes.unknown.setdefault(feature.name, Counter()).update(unknown)
+        _note_missing(notes, feature.name, feature.missing, int((places == -1).sum()))
+        return places
+    if isinstance(feature, Date):
+        seconds = read_dates(series, feature.format)
+        _note_missing(notes, feature.name, feature.flag_missing, int((seconds == MISSING).sum()))
+        return seconds
+    values = read_booleans(series) if isinstance(feature, Boolean) else read_numbers(series)
+    _note_missing(notes, feature.name, feature.flag_missing, int(np.isnan(values).sum()))
+    return values
+
+
+def _encoded(feature: Feature, notes: Notes, dtype: np.dtype[Any], series: pl.Series) -> Floats:
+    values = feature_values(feature, series, notes)
+    with np.errstate(over="ignore", invalid="ignore"):
+        columns = feature.arithmetic(values)
+        if not isinstance(feature, Number):
+            return columns
+        good = np.isfinite(columns[:, 0].astype(dtype))
+    if not good.all():
+        row = int((~good).argmax())
+        raise CellError(
+            row, f"holds {series[row]}, too far from the {feature.mean:.4g} ± {feature.scale:.4g} of training"
+        )
+    return columns
+
+
+def _note_missing(notes: Notes, name: str, expected: bool, count: int) -> None:
+    if count and not expected:
+        notes.missing[name] += count

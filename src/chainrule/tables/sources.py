@@ -6,13 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from chainrule.tables.cells import CellError
 from chainrule.tables.errors import TableError, listed
 from chainrule.training import nearest
 
 if TYPE_CHECKING:
     import polars as pl
+
+T = TypeVar("T")
 
 BATCH_ROWS = 65_536
 """Rows of a batch, where batches are not pieces of text."""
@@ -29,9 +32,14 @@ class Batch:
     first_row: int
     place: Callable[[int, str], str]
     """Where the cell in row k (from 0) of the batch and a column is, in words."""
+    path: str = "the table"
 
-    def select(self, names: Sequence[str]) -> Batch:
-        return Batch(self.frame.select(names), self.first_row, self.place)
+    def read(self, name: str, reading: Callable[[pl.Series], T]) -> T:
+        """What `reading` makes of a column; where that raises CellError, TableError with the place."""
+        try:
+            return reading(self.frame[name])
+        except CellError as error:
+            raise TableError(f"{self.place(error.row, name)} {error.words}") from None
 
 
 class Source(ABC):
@@ -58,6 +66,15 @@ class Source(ABC):
             if row < batch.first_row + batch.frame.height:
                 return batch.place(row - batch.first_row, name)
         return row_places(self.path, 0)(row, name)
+
+    def refuse(self, name: str, reading: Callable[[pl.Series], object], words: str) -> TableError:
+        """The error at the first cell of a column that `reading` refuses; with `words` alone if it refuses none."""
+        for batch in self.batches():
+            try:
+                reading(batch.frame[name])
+            except CellError as error:
+                return TableError(f"{batch.place(error.row, name)} {error.words}")
+        return TableError(f"{self.path}, column {name!r} {words}")
 
     def check_column(self, name: str, what: str = "") -> None:
         """Raise TableError, naming the nearest, where there is no column `name`."""
@@ -93,7 +110,7 @@ class FrameSource(Source):
         for start in range(0, self.frame.height, BATCH_ROWS):
             part = self.frame.slice(start, BATCH_ROWS)
             hashing.add_frame(part)
-            yield Batch(part, start, row_places(self.path, start))
+            yield Batch(part, start, row_places(self.path, start), self.path)
         self.digest = hashing.digest()
 
 

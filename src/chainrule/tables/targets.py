@@ -1,14 +1,30 @@
-"""What is predicted: a class or a number."""
+"""What is predicted: a class or a number, told apart by what the column holds."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.tables.cells import CellError, as_numbers, number_in, read_numbers, texts, what_is_seen
+from chainrule.tables.errors import TableError, load_polars, short
+from chainrule.tables.fitting import natural
+from chainrule.tables.sources import Batch, Source
+
+if TYPE_CHECKING:
+    import polars as pl
+
 Task: TypeAlias = Literal["classification", "regression"]
+
+FEW = 20
+"""A target with no more different whole numbers than this is taken for classes."""
+
+MOST_CLASSES = 10_000
+
+_LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -23,6 +39,30 @@ class ClassTarget:
     name: str
     classes: tuple[str, ...]
     numeric: bool = False
+
+    def encode(self, series: pl.Series) -> NDArray[np.int64]:
+        """The places (rows,) of cells in `classes`; raises CellError for an empty cell and for an unknown class."""
+        pl = load_polars()
+        written = texts(series)
+        _check_filled(written, "a class")
+        known = dict(zip(self.classes, range(len(self.classes)), strict=True))
+        places: NDArray[np.int64] = written.replace_strict(known, default=-1, return_dtype=pl.Int64).to_numpy().copy()
+        for row in np.flatnonzero(places < 0).tolist():
+            if places[row] >= 0:
+                continue
+            place = self._place(written[row])
+            if place is None:
+                raise CellError(row, f"holds {short(written[row])}, a class that no training row has")
+            places[(written == written[row]).to_numpy()] = place
+        return places
+
+    def _place(self, text: str) -> int | None:
+        """The class that is written otherwise: as another spelling of a number, or in another case."""
+        value = number_in(text) if self.numeric else None
+        if value is not None:
+            return next((k for k, label in enumerate(self.classes) if number_in(label) == value), None)
+        alike = [k for k, label in enumerate(self.classes) if label.casefold() == text.casefold()]
+        return alike[0] if len(alike) == 1 else None
 
     def decode(self, places: NDArray[np.int64]) -> list[str]:
         """The classes at `places`, of shape (rows,).
@@ -43,6 +83,12 @@ class NumberTarget:
     mean: float = 0.0
     scale: float = 1.0
 
+    def encode(self, series: pl.Series) -> NDArray[np.float64]:
+        """The scaled numbers (rows,) of cells; raises CellError for an empty cell and for one that is no number."""
+        values = read_numbers(series)
+        _check_filled(texts(series), "a number")
+        return (values - self.mean) / self.scale
+
     def decode(self, scaled: NDArray[np.floating]) -> NDArray[np.float64]:
         """The numbers that are `scaled`, of any shape.
 
@@ -53,3 +99,110 @@ class NumberTarget:
 
 
 Target: TypeAlias = ClassTarget | NumberTarget
+
+
+def _check_filled(written: pl.Series, wanted: str) -> None:
+    if written.null_count():
+        row = int(written.is_null().arg_max() or 0)
+        raise CellError(row, f"is empty; fill in {wanted} or remove the row")
+
+
+@dataclass
+class TargetCount:
+    """What a column to be predicted holds, counted over all rows."""
+
+    source: Source
+    name: str
+    rows: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    many: bool = False
+    """Whether there are more than `MOST_CLASSES` different texts, so that `counts` has not all of them."""
+    odd: int = 0
+    """Cells that are no numbers."""
+    decorated: int = 0
+    whole: bool = True
+    low: float = np.inf
+    high: float = -np.inf
+
+    def add(self, batch: Batch) -> None:
+        """Count the rows of a batch; raises TableError, with the place, for an empty cell."""
+        series = batch.frame[self.name]
+        written = batch.read(self.name, _filled)
+        numbers = as_numbers(series)
+        self.rows += len(series)
+        if numbers.null_count():
+            others = written.filter(numbers.is_null())
+            self.odd += len(others)
+            self.decorated += sum(what_is_seen(cell) is not None for cell in others.head(1_000).to_list())
+        values = numbers.drop_nulls().to_numpy()
+        if len(values):
+            self.whole = self.whole and bool((values == np.floor(values)).all())
+            self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        if not self.many:
+            counted = written.value_counts()
+            pairs = zip(counted[counted.columns[0]].to_list(), counted[counted.columns[1]].to_list(), strict=True)
+            self.counts.update(dict(pairs))
+            self.many = len(self.counts) > MOST_CLASSES
+
+    def choose(self, task: Task | None) -> tuple[ClassTarget | None, str]:
+        """The classes, None for a target of numbers, and why; raises TableError for what cannot be learnt."""
+        # Texts are classes where they are the rule; a few among numbers are mistakes, and so are 1,5 and 20%.
+        texts_rule = 2 * self.odd >= self.rows and self.odd > self.decorated
+        if self.odd and not texts_rule and task != "classification":
+            raise self.source.refuse(self.name, read_numbers, "holds texts among numbers")
+        if task == "regression":
+            if self.odd:
+                raise self.source.refuse(self.name, read_numbers, "holds texts")
+            self._check_varied()
+            return None, "as asked"
+        if self.odd:
+            return self._classes(), "as asked" if task else f"{self.name} holds texts"
+        self._check_finite()
+        different = len({number_in(text) for text in self.counts})
+        few = self.whole and not self.many and different <= max(2, min(FEW, self.rows // 5))
+        if task == "classification":
+            return self._classes(), "as asked"
+        if few:
+            return self._classes(), f"{self.name} holds few different whole numbers"
+        self._check_varied()
+        return None, f"{self.name} holds {'whole ' if self.whole else ''}numbers"
+
+    def _check_finite(self) -> None:
+        if not np.isfinite((self.low, self.high)).all():
+            raise self.source.refuse(self.name, read_numbers, "holds numbers that are not finite")
+
+    def _check_varied(self) -> None:
+        self._check_finite()
+        if self.low == self.high:
+            raise TableError(
+                f"{self.source.path}, column {self.name!r} has the one value {next(iter(self.counts))}; there is "
+                "nothing to learn"
+            )
+
+    def _classes(self) -> ClassTarget:
+        where = f"{self.source.path}, column {self.name!r}"
+        numeric = not self.odd
+        counts = self.counts
+        if numeric and not self.many:
+            spellings: dict[float | None, str] = {}
+            counts = Counter()
+            for text, count in sorted(self.counts.items(), key=lambda pair: (-pair[1], len(pair[0]), pair[0])):
+                counts[spellings.setdefault(number_in(text), text)] += count
+        if len(counts) == 1:
+            raise TableError(
+                f"{where} has the single class {short(next(iter(counts)))}; a classifier needs at least two"
+            )
+        if self.many or (2 * len(counts) > self.rows and len(counts) > 2):
+            number = f"more than {MOST_CLASSES:,}" if self.many else f"{len(counts):,}"
+            raise TableError(
+                f"{where} has {number} different values in {self.rows:,} rows, too many for classes; choose another "
+                "target, or predict it as a number"
+            )
+        self.counts = counts
+        return ClassTarget(self.name, tuple(sorted(counts, key=natural)), numeric)
+
+
+def _filled(series: pl.Series) -> pl.Series:
+    written = texts(series)
+    _check_filled(written, "a value")
+    return written

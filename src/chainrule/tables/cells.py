@@ -1,0 +1,217 @@
+"""Cells of a column as plain values: texts, numbers, yes and no, places of levels, seconds since 1970."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.tables.calendar import MISSING, Seconds
+from chainrule.tables.dates import EPOCHS, from_typed, parse
+from chainrule.tables.errors import load_polars, short
+from chainrule.tables.features import NO_LEVEL, UNKNOWN_LEVEL, Floats
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_MISSING = (
+    "na",
+    "n/a",
+    "n.a.",
+    "nan",
+    "-nan",
+    "null",
+    "none",
+    "nat",
+    "?",
+    "-",
+    "--",
+    ".",
+    "#n/a",
+    "#na",
+    "<na>",
+    "\\n",
+)
+MISSING_WORDS = (
+    "",
+    *sorted({form for word in _MISSING for form in (word, word.upper(), word.capitalize())}),
+    "NaN",
+    "NaT",
+)
+"""Cells that mean "no value"."""
+
+TRUE_WORDS = frozenset({"true", "t", "yes", "y", "on", "1", "1.0", "ja", "oui", "si", "sí", "是", "wahr", "vrai"})
+FALSE_WORDS = frozenset({"false", "f", "no", "n", "off", "0", "0.0", "nein", "non", "否", "falsch", "faux"})
+"""What means yes and no, in lower case."""
+
+_WHOLE = 1e15
+
+_SEEN = (
+    (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), "a number with commas; write it without marks for thousands"),
+    (re.compile(r"[+-]?\d+,\d+"), "a number with a decimal comma; write decimals with a point"),
+    (
+        re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?"),
+        "a number with points for thousands; write decimals with a point and thousands without a mark",
+    ),
+    (
+        re.compile(r"[+-]?\d{1,3}([ '’_\u00a0\u202f]\d{3})+([.,]\d+)?"),
+        "a number with marks for thousands; write it without them",
+    ),
+    (re.compile(r"[+-]?[\d.,]*\d\s?[%‰]"), "a number with a percent sign; write the number alone"),
+    (
+        re.compile(r"[+-]?\s?[$€£¥₹]\s?-?\d[\d.,]*|-?\d[\d.,]*\s?([$€£¥₹]|EUR|USD|GBP|CHF|CNY|JPY)"),
+        "a number with a currency; write the number alone",
+    ),
+    (re.compile(r"0[xX][0-9a-fA-F]+"), "a hexadecimal number; write it in decimals"),
+)
+
+
+class CellError(Exception):
+    """The cell in row `row` of a series is not what it should be; `words` continue the sentence after its place."""
+
+    def __init__(self, row: int, words: str) -> None:
+        super().__init__(words)
+        self.row, self.words = row, words
+
+
+def what_is_seen(cell: str) -> str | None:
+    """What kind of number a cell is that is not written as one, and how to write it; None for what is no number.
+
+    >>> what_is_seen("12%")
+    'a number with a percent sign; write the number alone'
+    """
+    return next((words for pattern, words in _SEEN if pattern.fullmatch(cell)), None)
+
+
+def texts(series: pl.Series) -> pl.Series:
+    """Cells as texts without blanks around them; null where there is no value. Whole numbers are written as such."""
+    pl = load_polars()
+    if series.dtype == pl.String:
+        bare = series.str.strip_chars()
+        absent = bare.is_in(MISSING_WORDS)
+        return bare.set(absent, None) if absent.any() else bare
+    if series.dtype.is_float():
+        numbers = series.cast(pl.Float64)
+        whole = numbers.is_finite() & (numbers.abs() < _WHOLE) & (numbers == numbers.floor())
+        decimal = numbers.fill_nan(None).cast(pl.String)
+        whole = whole.fill_null(False)
+        if not whole.any():
+            return decimal
+        return decimal.zip_with(~whole, numbers.set(~whole, 0.0).cast(pl.Int64).cast(pl.String))
+    written = series.cast(pl.String)
+    return texts(written) if series.dtype == pl.Categorical or series.dtype == pl.Enum else written
+
+
+def as_numbers(series: pl.Series) -> pl.Series:
+    """Cells as float64: nan where there is no value, null where it is no number."""
+    pl = load_polars()
+    if series.dtype == pl.String:
+        numbers = series.cast(pl.Float64, strict=False)
+        if not numbers.null_count():
+            return numbers
+        bare = texts(series)
+        numbers = bare.cast(pl.Float64, strict=False)
+        return numbers.set(bare.is_null(), math.nan)
+    if series.dtype.is_numeric() or series.dtype == pl.Boolean or series.dtype == pl.Null:
+        return series.cast(pl.Float64).fill_null(math.nan)
+    if series.dtype.is_temporal() and series.dtype not in (pl.Date, pl.Datetime):
+        nanoseconds = series.cast(pl.Int64) if series.dtype == pl.Time else series.dt.total_nanoseconds()
+        return (nanoseconds.cast(pl.Float64) / 1e9).fill_null(math.nan)
+    return as_numbers(texts(series))
+
+
+def read_numbers(series: pl.Series) -> Floats:
+    """Cells as float64, nan where there is no value; raises CellError for one that is no finite number."""
+    numbers = as_numbers(series)
+    if numbers.null_count():
+        raise not_a_number(series, int(numbers.is_null().arg_max() or 0))
+    values: Floats = numbers.to_numpy()
+    if np.isinf(values).any():
+        row = int(np.isinf(values).argmax())
+        raise CellError(
+            row, f"holds {_shown(series, row)}, which is not finite; write a finite number or leave it empty"
+        )
+    return values
+
+
+def not_a_number(series: pl.Series, row: int) -> CellError:
+    """What is said of the cell in `row`, which should have been a number."""
+    cell = str(series[row]).strip()
+    seen = what_is_seen(cell)
+    if seen:
+        return CellError(row, f"holds {short(cell)}, {seen}")
+    return CellError(row, f"holds {short(cell)}, which is not a number; write a number or leave it empty")
+
+
+def read_booleans(series: pl.Series) -> Floats:
+    """Cells as 1 and 0, nan where there is no value; raises CellError for one that means neither yes nor no."""
+    pl = load_polars()
+    if series.dtype == pl.Boolean:
+        return np.asarray(series.cast(pl.Float64).fill_null(math.nan).to_numpy())
+    written = texts(series)
+    meanings = dict.fromkeys(TRUE_WORDS, 1.0) | dict.fromkeys(FALSE_WORDS, 0.0)
+    values = written.str.to_lowercase().replace_strict(meanings, default=None, return_dtype=pl.Float64)
+    wrong = values.is_null() & written.is_not_null()
+    if wrong.any():
+        row = int(wrong.arg_max() or 0)
+        raise CellError(row, f"holds {_shown(series, row)}, which means neither yes nor no; write true or false")
+    return np.asarray(values.fill_null(math.nan).to_numpy())
+
+
+def read_levels(series: pl.Series, levels: tuple[str, ...]) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """The place of each cell in `levels`, and how many cells each unknown level has."""
+    pl = load_polars()
+    written = texts(series)
+    known: Mapping[str, int] = {level: place for place, level in enumerate(levels)}
+    places = written.replace_strict(known, default=UNKNOWN_LEVEL, return_dtype=pl.Int64)
+    places = places.set(written.is_null(), NO_LEVEL)
+    result: NDArray[np.int64] = places.to_numpy().copy()
+    unknown = result == UNKNOWN_LEVEL
+    if not unknown.any():
+        return result, {}
+    found = written.filter(pl.Series(unknown)).value_counts(sort=True)
+    counts = dict(zip(found[found.columns[0]].to_list(), found[found.columns[1]].to_list(), strict=True))
+    # The number 1.0 is the level 1.
+    by_value = {value: place for place, level in enumerate(levels) if (value := number_in(level)) is not None}
+    if by_value:
+        for text in list(counts):
+            value = number_in(text)
+            if value in by_value:
+                result[(written == text).fill_null(False).to_numpy()] = by_value[value]
+                del counts[text]
+    return result, counts
+
+
+def read_dates(series: pl.Series, form: str) -> Seconds:
+    """Cells as seconds since 1970, `MISSING` where there is no value; raises CellError for one in another format."""
+    pl = load_polars()
+    if series.dtype in (pl.Date, pl.Datetime):
+        return from_typed(series)
+    if form in EPOCHS:
+        numbers = read_numbers(series)
+        return np.where(np.isnan(numbers), MISSING, np.floor(np.nan_to_num(numbers) / EPOCHS[form]).astype(np.int64))
+    written = texts(series)
+    seconds = parse(written, form)
+    wrong = (seconds == MISSING) & written.is_not_null().to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise CellError(row, f"holds {_shown(series, row)}, which is not a date as the others are ({form})")
+    return seconds
+
+
+def number_in(text: str) -> float | None:
+    """The number that a text is, None where it is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return None if "_" in text or math.isnan(value) else value
+
+
+def _shown(series: pl.Series, row: int) -> str:
+    cell: Any = series[row]
+    return short(cell.strip()) if isinstance(cell, str) else str(cell)

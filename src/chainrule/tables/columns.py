@@ -1,0 +1,117 @@
+"""The columns of a table told apart and fitted: what `Preprocessing` is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainrule.tables.cells import CellError, texts
+from chainrule.tables.errors import TableError, load_polars
+from chainrule.tables.features import KINDS, Feature, Kind, LeftOut
+from chainrule.tables.fitting import fit_feature
+from chainrule.tables.kinds import Finding, as_asked, find_kind
+from chainrule.tables.sampling import Mask
+from chainrule.training import nearest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Place = Callable[[int, str], str]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How each column is encoded or why not, and what was found of each."""
+
+    features: tuple[Feature, ...]
+    left_out: tuple[LeftOut, ...]
+    findings: tuple[Finding, ...]
+
+
+def fit_columns(
+    frame: pl.DataFrame,
+    training: Mask,
+    place: Place,
+    row_count: int,
+    kinds: Mapping[str, Kind],
+    leave_out: Sequence[str],
+    target: str | None = None,
+) -> Fitted:
+    """The features of a table of which `frame` is a sample, and what was found of each column but the target.
+
+    Kinds are told from all rows of the sample, and what is learnt of a column from its `training` rows. `place` says
+    where a cell of the sample is. Raises TableError for a column that cannot be encoded.
+    """
+    everywhere = bool(training.all())
+    features: list[Feature] = []
+    left_out: list[LeftOut] = []
+    findings: list[Finding] = []
+    twins = _Twins()
+    if target is not None:
+        twins.find(frame[target])
+    for name in frame.columns:
+        if name == target:
+            continue
+        series = frame[name]
+        if name in leave_out:
+            left_out.append(LeftOut(name, "text", "as asked"))
+            findings.append(Finding(name, "text", "left out as asked"))
+            continue
+        try:
+            finding = as_asked(series, kinds[name]) if name in kinds else find_kind(series, row_count)
+            fitted = fit_feature(series if everywhere else series.filter(training), finding)
+        except CellError as error:
+            raise TableError(f"{place(error.row, name)} {error.words}") from None
+        twin = None if name in kinds or isinstance(fitted, LeftOut) else twins.find(series)
+        if twin is not None:
+            what = "the target" if twin == target else f"column {twin!r}"
+            fitted = LeftOut(name, finding.kind, f"the same as {what} in every row")
+        if isinstance(fitted, LeftOut):
+            left_out.append(fitted)
+            findings.append(Finding(name, fitted.kind, fitted.reason))
+        else:
+            features.append(fitted)
+            findings.append(finding)
+    return Fitted(tuple(features), tuple(left_out), tuple(findings))
+
+
+def check_wishes(
+    names: Sequence[str], path: str, kinds: Mapping[str, str], leave_out: Sequence[str], target: str | None
+) -> None:
+    """Raise TableError for a wish about a column that is not there, or for a kind that there is not."""
+    for name in (*leave_out, *kinds):
+        if name not in names:
+            raise TableError(f"{path} has no column {name!r} to leave out or to name the kind of{nearest(name, names)}")
+        if name == target:
+            raise TableError(f"column {name!r} is the target; it is neither left out nor a feature")
+    for name, kind in kinds.items():
+        if kind not in KINDS:
+            raise TableError(
+                f"column {name!r} is said to be of the kind {kind!r}; a kind is one of {', '.join(KINDS)}"
+                f"{nearest(kind, KINDS)}"
+            )
+        if name in leave_out:
+            raise TableError(f"column {name!r} is left out and has a kind; give one of the two")
+
+
+class _Twins:
+    """Columns seen so far, by a number made of their cells, to find those that are the same."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[bool, int], pl.Series] = {}
+
+    def find(self, series: pl.Series) -> str | None:
+        """The name of a column with the same cells in all rows, if one was seen."""
+        pl = load_polars()
+        written = texts(series) if series.dtype == pl.String else series
+        numbers = written.hash(seed=0).to_numpy()
+        weights = np.arange(1, 2 * len(numbers), 2, dtype=np.uint64)
+        with np.errstate(over="ignore"):
+            key = (series.dtype == pl.String, int((numbers * weights).sum()))
+        other = self._seen.setdefault(key, written)
+        if other is written or not other.equals(written, check_names=False):
+            return None
+        return other.name

@@ -1,0 +1,99 @@
+"""Dates as they are written in tables: the formats that are known, and reading them as seconds since 1970."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainrule.tables.calendar import DAY, MISSING, Seconds
+from chainrule.tables.errors import load_polars
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_TIMES = ("", " %H:%M:%S%.f", " %H:%M", "T%H:%M:%S%.f", "T%H:%M")
+_ZONES = ("T%H:%M:%S%.f%#z", " %H:%M:%S%.f%#z", " %H:%M:%S%.f %#z", "T%H:%M%#z", " %H:%M%#z")
+_HALVES = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
+_CLOCKS = ("", " %H:%M:%S", " %H:%M")
+
+
+def _with(day: str, times: Sequence[str]) -> tuple[str, ...]:
+    return tuple(day + time for time in times)
+
+
+FORMATS: dict[str, tuple[str, ...]] = {
+    "year-month-day": _with("%Y-%m-%d", _TIMES + _ZONES),
+    "year/month/day": _with("%Y/%m/%d", _CLOCKS),
+    "yearmonthday": ("%Y%m%d",),
+    "day.month.year": _with("%d.%m.%Y", _CLOCKS),
+    "month/day/year": _with("%m/%d/%Y", _HALVES),
+    "day/month/year": _with("%d/%m/%Y", _HALVES),
+    "day-month-year": _with("%d-%m-%Y", _CLOCKS),
+    "month/day/yy": _with("%m/%d/%y", _HALVES),
+    "day/month/yy": _with("%d/%m/%y", _HALVES),
+    "day.month.yy": _with("%d.%m.%y", _CLOCKS),
+    "day name year": ("%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%d. %B %Y", "%d-%b-%y"),
+    "name day, year": ("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y"),
+    "seconds since 1970": (),
+    "milliseconds since 1970": (),
+}
+"""The formats by name, each with the patterns (as in `strftime`) that it may be written in."""
+
+EPOCHS = {"seconds since 1970": 1, "milliseconds since 1970": 1000}
+
+_LIKE_A_DATE = re.compile(r"^(?=.*\d)[\w.,/: +\-]{6,40}$")
+_FOUR_DIGITS = -30_610_224_000  # the year 1000, so that a year of two digits is not taken for one of four
+_TRIED = 200
+
+
+def guess_formats(cells: Sequence[str]) -> list[str]:
+    """The formats in which most of `cells`, which are different, can be read; the first is the likeliest."""
+    pl = load_polars()
+    tried = list(cells[:_TRIED])
+    if sum(_LIKE_A_DATE.match(cell) is not None for cell in tried) < 0.9 * len(tried):
+        return []
+    few, all_of_them = pl.Series(tried[:5]), pl.Series(tried)
+    found = {}
+    for name in FORMATS:
+        if name in EPOCHS or (parse(few, name) == MISSING).sum() > 1:
+            continue
+        found[name] = int((parse(all_of_them, name) != MISSING).sum())
+    return sorted((name for name, count in found.items() if count >= 0.9 * len(tried)), key=lambda name: -found[name])
+
+
+def parse(texts: pl.Series, form: str) -> Seconds:
+    """Seconds since 1970 of texts in the format `form`; `MISSING` for null and for what is written otherwise."""
+    pl = load_polars()
+    result = np.full(len(texts), MISSING)
+    left = np.flatnonzero(texts.is_not_null().to_numpy())
+    for pattern in FORMATS[form]:
+        if not len(left):
+            break
+        cells = texts.gather(left) if len(left) < len(texts) else texts
+        zone = "UTC" if "z" in pattern else None
+        try:
+            found = cells.str.to_datetime(pattern, time_unit="us", time_zone=zone, strict=False)
+        except pl.exceptions.PolarsError:
+            continue
+        good = found.is_not_null().to_numpy()
+        seconds = found.to_physical().fill_null(0).to_numpy() // 1_000_000
+        good &= seconds >= _FOUR_DIGITS
+        result[left[good]] = seconds[good]
+        left = left[~good]
+    return result
+
+
+def from_typed(series: pl.Series) -> Seconds:
+    """Seconds since 1970 of a column of polars' type Date or Datetime; of a Datetime without a zone, as it is."""
+    pl = load_polars()
+    missing = series.is_null().to_numpy()
+    if series.dtype == pl.Date:
+        seconds = series.to_physical().cast(pl.Int64).fill_null(0).to_numpy() * DAY
+    else:
+        units = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+        unit = units[series.dtype.time_unit or "us"]  # type: ignore[attr-defined]
+        seconds = series.to_physical().fill_null(0).to_numpy() // unit
+    return np.where(missing, MISSING, seconds)

@@ -1,0 +1,261 @@
+"""What kind of values a column holds, told from a sample of its cells, and why."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainrule.tables.calendar import DAY, MISSING, Seconds, civil
+from chainrule.tables.cells import (
+    FALSE_WORDS,
+    TRUE_WORDS,
+    CellError,
+    as_numbers,
+    not_a_number,
+    read_booleans,
+    read_dates,
+    read_numbers,
+    texts,
+    what_is_seen,
+)
+from chainrule.tables.dates import EPOCHS, guess_formats
+from chainrule.tables.errors import load_polars, short
+from chainrule.tables.features import Floats, Kind
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FEW = 20
+"""A column of texts with no more different values than this holds levels, whatever else they look like."""
+
+_CERTAIN_ROWS = 20
+_CHECKED = 5_000
+_LONG = 50
+
+_ID_NAME = re.compile(r"(^|[\s_.\-])(id|ids|uuid|guid|key|index|idx|rowid|pk)$|[a-z](Id|ID|Key|UUID)$", re.ASCII)
+_TIME_NAME = re.compile(r"date|time|stamp|epoch|unix|(^|_)(ts|at|on)$", re.IGNORECASE | re.ASCII)
+_CODE = re.compile(r"(?=.*\d)[\w./:\-]+")
+_UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The kind of a column and the reason in a short phrase; `format` is that of dates."""
+
+    name: str
+    kind: Kind
+    reason: str
+    format: str = ""
+
+
+def find_kind(series: pl.Series, row_count: int) -> Finding:
+    """The kind of a column, of which `series` is a sample; all of it if it has `row_count` cells.
+
+    Raises CellError for a column whose cells do not go together, such as a word among numbers.
+    """
+    pl = load_polars()
+    name = series.name
+    if series.dtype == pl.Boolean:
+        written = texts(series)
+        if written.null_count() == len(written):
+            return Finding(name, "constant", "empty in every row")
+        if written.n_unique() == 1:
+            return Finding(name, "constant", f"{written[0]} in every row")
+        return Finding(name, "boolean", "true and false")
+    if series.dtype in (pl.Date, pl.Datetime):
+        seconds = read_dates(series, "year-month-day")
+        return _of_dates(name, seconds[seconds != MISSING], "year-month-day", _gaps(series.null_count(), len(series)))
+    numbers = as_numbers(series)
+    if not numbers.null_count():
+        values: Floats = numbers.to_numpy()
+        written = texts(series) if series.dtype == pl.String else series
+        if series.dtype == pl.String and _leading_zeros(written, values):
+            return _of_texts(written, codes=True)
+        return _of_numbers(name, series, values, row_count)
+    written = texts(series)
+    present = written.drop_nulls()
+    _check_mixed(series, numbers, present)
+    return _of_texts(written)
+
+
+def as_asked(series: pl.Series, kind: Kind) -> Finding:
+    """The column as of the kind that was asked for; raises CellError where its cells are not."""
+    name = series.name
+    if kind == "number":
+        read_numbers(series)
+    elif kind == "boolean":
+        read_booleans(series)
+    elif kind == "date":
+        pl = load_polars()
+        if series.dtype in (pl.Date, pl.Datetime):
+            return Finding(name, kind, "as asked", "year-month-day")
+        cells = texts(series).drop_nulls().unique(maintain_order=True)
+        forms = guess_formats(cells.head(_CHECKED).to_list())
+        values = as_numbers(series)
+        if not forms and not values.null_count():
+            biggest = float(np.nanmax(np.abs(values.to_numpy()), initial=0))
+            forms = ["seconds since 1970" if biggest < 1e11 else "milliseconds since 1970"]
+        if not forms:
+            row = int(texts(series).is_not_null().arg_max() or 0)
+            raise CellError(row, f"holds {short(str(series[row]))}, which is no date; write dates as 2024-01-31")
+        read_dates(series, forms[0])
+        return Finding(name, kind, f"as asked, {forms[0]}", forms[0])
+    return Finding(name, kind, "as asked")
+
+
+def _leading_zeros(written: pl.Series, values: Floats) -> bool:
+    """Whether these are codes such as 01234, from which a number would drop the zeros."""
+    small = np.abs(values) >= 1
+    if not small.any():
+        return False
+    return bool(written.str.contains(r"^0\d+$").any())
+
+
+def _of_numbers(name: str, series: pl.Series, values: Floats, row_count: int) -> Finding:
+    missing = np.isnan(values)
+    present = values[~missing]
+    if not len(present):
+        return Finding(name, "constant", "empty in every row")
+    if np.isinf(present).any():
+        read_numbers(series)  # which says where
+    low, high = float(present.min()), float(present.max())
+    gaps = _gaps(int(missing.sum()), len(values))
+    if low == high:
+        if not len(gaps):
+            return Finding(name, "constant", f"{low:.6g} in every row")
+        return Finding(name, "number", f"{low:.6g} or nothing{gaps}")
+    whole = bool((present == np.floor(present)).all())
+    if whole:
+        if low == 0 and high == 1 and len(np.unique(present)) == 2:
+            return Finding(name, "boolean", f"0 and 1{gaps}")
+        date = _numeric_dates(name, present, gaps)
+        if date is not None:
+            return date
+        if not len(gaps) and len(np.unique(present)) == len(present):
+            counts = high - low + 1 == len(present) == row_count and len(present) >= _CERTAIN_ROWS
+            if counts:
+                return Finding(name, "identifier", f"counts the rows, from {low:.0f} to {high:.0f}")
+            if _ID_NAME.search(name) and len(present) >= 2:
+                return Finding(name, "identifier", "a different whole number in every row")
+    what = "whole numbers" if whole else "numbers"
+    return Finding(name, "number", f"{what} from {low:.6g} to {high:.6g}{gaps}")
+
+
+def _numeric_dates(name: str, present: Floats, gaps: str) -> Finding | None:
+    pl = load_polars()
+    low, high = float(present.min()), float(present.max())
+    if low >= 19_000_101 and high <= 21_001_231:
+        days = pl.Series(present.astype(np.int64)).cast(pl.String)
+        seconds = read_dates_or_none(days, "yearmonthday")
+        if seconds is not None:
+            return _of_dates(name, seconds, "yearmonthday", gaps)
+    if _TIME_NAME.search(name):
+        for form, unit in EPOCHS.items():
+            if 3e8 * unit <= low and high <= 4.2e9 * unit:
+                return _of_dates(name, np.floor(present / unit).astype(np.int64), form, gaps)
+    return None
+
+
+def read_dates_or_none(written: pl.Series, form: str) -> Seconds | None:
+    """Seconds since 1970, or None if a cell is in another format."""
+    try:
+        return read_dates(written, form)
+    except CellError:
+        return None
+
+
+def _of_dates(name: str, present: Seconds, form: str, gaps: str, note: str = "") -> Finding:
+    """A column of dates; `present` are those of cells that have one."""
+    if not len(present):
+        return Finding(name, "constant", "empty in every row")
+    low, high = int(present.min()), int(present.max())
+    if low == high and not gaps:
+        return Finding(name, "constant", f"{_written(low)} in every row")
+    return Finding(name, "date", f"{form} from {_written(low)} to {_written(high)}{note}{gaps}", form)
+
+
+def _written(seconds: int) -> str:
+    date = civil(np.array([seconds // DAY]))
+    return f"{int(date.year[0]):04}-{int(date.month[0]):02}-{int(date.day[0]):02}"
+
+
+def _check_mixed(series: pl.Series, numbers: pl.Series, present: pl.Series) -> None:
+    """Raise CellError for numbers with something else among them, unless they are levels or codes."""
+    wrong = numbers.is_null()
+    odd = int(wrong.sum())
+    good = len(present) - odd
+    different = present.n_unique()
+    others = texts(series).filter(wrong).unique(maintain_order=True).head(_CHECKED)
+    decorated = [cell for cell in others.to_list() if what_is_seen(cell)]
+    if decorated:
+        among = texts(series).is_in(decorated)
+        if good + int(among.sum()) >= 0.9 * len(present):
+            raise not_a_number(series, int(among.fill_null(False).arg_max() or 0))
+    few = different <= max(2, min(FEW, len(present) // 5))
+    if not few and 2 * good >= len(present) and odd <= max(2, len(present) // 10):
+        error = not_a_number(series, int(wrong.arg_max() or 0))
+        raise CellError(
+            error.row,
+            f"{error.words.split('; ')[0]}, unlike {good:,} of {len(present):,} cells; "
+            "correct it, or take the column for a category",
+        )
+
+
+def _of_texts(written: pl.Series, codes: bool = False) -> Finding:
+    """A column of texts, null where there is no value."""
+    name, present = written.name, written.drop_nulls()
+    gaps = _gaps(written.null_count(), len(written))
+    different = present.unique(maintain_order=True)
+    if len(different) == 1:
+        if not gaps:
+            return Finding(name, "constant", f"{short(different[0])} in every row")
+        return Finding(name, "category", f"{short(different[0])} or nothing{gaps}")
+    if len(different) <= 8:
+        folded = {cell.lower() for cell in different}
+        if len(folded) == 2 and folded & TRUE_WORDS and folded & FALSE_WORDS:
+            return Finding(name, "boolean", f"{' and '.join(sorted(folded))}{gaps}")
+    if not codes and (found := _dates_in_texts(written, different, gaps)):
+        return found
+    count = len(different)
+    if count == len(present) and count > 2:
+        sample = different.head(_CHECKED).to_list()
+        if all(map(_UUID.fullmatch, sample)):
+            return Finding(name, "identifier", "a different UUID in every row")
+        if all(map(_CODE.fullmatch, sample)) or _ID_NAME.search(name):
+            return Finding(name, "identifier", "a different code in every row")
+        return Finding(name, "text", "a different text in every row")
+    if count > max(FEW, len(present) // 2):
+        return Finding(name, "text", f"{count:,} different texts in {len(present):,} rows")
+    if count > FEW and float(different.str.len_chars().mean() or 0) > _LONG:  # type: ignore[arg-type]
+        return Finding(name, "text", f"long texts, {count:,} different ones")
+    what = "codes with leading zeros, " if codes else ""
+    return Finding(name, "category", f"{what}{count:,} different values{gaps}")
+
+
+def _dates_in_texts(written: pl.Series, different: pl.Series, gaps: str) -> Finding | None:
+    forms = guess_formats(different.head(_CHECKED).to_list())
+    for form in forms:
+        seconds = read_dates_or_none(different, form)
+        if seconds is not None:
+            return _of_dates(written.name, seconds, form, gaps, _ambiguity(form, forms))
+    if forms and len(different) > FEW:
+        read_dates(written, forms[0])  # which says where the odd one is
+    return None
+
+
+def _ambiguity(form: str, forms: list[str]) -> str:
+    """Said of dates that could be read with the month in either place."""
+    if form.startswith("month/day") and form.replace("month/day", "day/month") in forms:
+        return "; no day is above 12, so it could be day/month"
+    return ""
+
+
+def _gaps(missing: int, rows: int) -> str:
+    """`, 3.1% missing`."""
+    if not missing:
+        return ""
+    share = 100 * missing / rows
+    return f", {'<0.1' if share < 0.1 else f'{share:.1f}'.removesuffix('.0')}% missing"

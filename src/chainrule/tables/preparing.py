@@ -1,0 +1,250 @@
+"""A table made ready for training: columns told apart, rows held out, everything encoded, in memory or on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from chainrule.tables.cells import read_numbers
+from chainrule.tables.columns import Fitted, check_wishes, fit_columns
+from chainrule.tables.errors import TableError, short
+from chainrule.tables.features import Kind
+from chainrule.tables.fitting import mean_and_scale
+from chainrule.tables.kinds import Finding
+from chainrule.tables.preprocessing import Notes, Preprocessing
+from chainrule.tables.sampling import Mask, RowSample, StreamSplit, row_limit, split_rows
+from chainrule.tables.sources import BATCH_ROWS, Batch, Source
+from chainrule.tables.spooling import IN_MEMORY, GrownArray, SpooledArray
+from chainrule.tables.targets import ClassTarget, NumberTarget, Target, TargetCount, Task
+
+if TYPE_CHECKING:
+    import polars as pl
+
+HELD_OUT = 0.2
+FEWEST_ROWS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Arrays to train on and to score, and how they were made.
+
+    `X` has shape (training rows, width), float32 unless asked otherwise; `y` holds places of classes (int64) or scaled
+    numbers (float64), of shape (training rows,). `X_held` and `y_held` are the rows held out, or the validation table.
+    """
+
+    preprocessing: Preprocessing
+    target: Target
+    reason: str
+    """Why the task is what it is."""
+    findings: tuple[Finding, ...]
+    X: NDArray[Any]
+    y: NDArray[Any]
+    X_held: NDArray[Any]
+    y_held: NDArray[Any]
+    row_count: int
+    """The rows of the table."""
+    fingerprint: str
+    """SHA-256 of the names of columns and of the contents of the table."""
+    class_counts: dict[str, int]
+    """The rows of each class in the whole table; empty for numbers."""
+    notes: tuple[str, ...]
+    """What the user should know, a sentence each."""
+    spooled: bool
+    """Whether the arrays are on disk, memory-mapped."""
+
+
+def prepare(
+    source: Source,
+    target: str,
+    task: Task | None = None,
+    kinds: Mapping[str, Kind] | None = None,
+    leave_out: Sequence[str] = (),
+    validation: Source | None = None,
+    held_out: float = HELD_OUT,
+    seed: int = 0,
+    dtype: DTypeLike = np.float32,
+    folder: str | None = None,
+    report: Callable[[str, int], None] | None = None,
+) -> Prepared:
+    """Make a table ready to train on the column `target`.
+
+    The table is gone through once to count and to draw a sample, from which kinds, medians and levels are told (all
+    rows where there are no more than 200,000), and, where it is larger than that, once more to encode it. Arrays of
+    more than 256 MiB are in temporary files, in `folder` or where such files are by default. The share `held_out` of
+    the rows, of each class, drawn with `seed`, is set apart, unless there is a `validation` table. `report` is told
+    what is being done ("reading" or "encoding") and how many rows are.
+
+    Raises TableError, naming the place, for a table that cannot be learnt from.
+    """
+    kinds = kinds or {}
+    source.check_column(target, "the target")
+    check_wishes(source.names, source.path, kinds, leave_out, target)
+    if validation is not None:
+        held_out = 0.0
+    survey = _survey(source, target, held_out, seed, report)
+    classes, reason = survey.counted.choose(task)
+    frame, held = survey.sample.frame(), survey.sample.held()
+    rows = survey.sample.rows()
+    if survey.sample.whole:
+        codes = classes.encode(frame[target]) if classes is not None else None
+        held = split_rows(codes, frame.height, held_out, seed)
+    if held_out and survey.counted.rows < FEWEST_ROWS:
+        raise TableError(
+            f"{source.path} has {survey.counted.rows} rows; a part is held out, so give at least {FEWEST_ROWS}"
+        )
+    place = _places(source, rows)
+    fitted = fit_columns(frame, ~held, place, survey.counted.rows, kinds, leave_out, target)
+    preprocessing = _with_features(fitted, source, frame, ~held, place, target)
+    wanted = classes or _number_target(target, frame[target], ~held)
+    steps = _Encoding(preprocessing, wanted, np.dtype(dtype), folder, report)
+    batches = _sampled(frame, held, place) if survey.sample.whole else _streamed(source, target, held_out, seed)
+    return steps.run(batches, survey, fitted, reason, validation)
+
+
+@dataclass
+class _Survey:
+    source: Source
+    sample: RowSample
+    counted: TargetCount
+
+
+def _survey(
+    source: Source, target: str, held_out: float, seed: int, report: Callable[[str, int], None] | None
+) -> _Survey:
+    sample = RowSample(row_limit(len(source.names)), seed)
+    counted = TargetCount(source, target)
+    split = StreamSplit(held_out, seed)
+    for batch in source.batches():
+        counted.add(batch)
+        sample.add(batch.frame, split.add(batch.frame[target], batch.frame.height))
+        if report is not None:
+            report("reading", counted.rows)
+    return _Survey(source, sample, counted)
+
+
+def _places(source: Source, rows: NDArray[np.int64]) -> Callable[[int, str], str]:
+    return lambda row, name: source.place(int(rows[row]), name)
+
+
+def _number_target(name: str, series: pl.Series, training: Mask) -> NumberTarget:
+    return NumberTarget(name, *mean_and_scale(read_numbers(series)[training]))
+
+
+def _with_features(
+    fitted: Fitted, source: Source, frame: pl.DataFrame, training: Mask, place: Callable[[int, str], str], target: str
+) -> Preprocessing:
+    """The preprocessing; raises TableError if every column is left out."""
+    if not fitted.features:
+        if not fitted.findings:
+            raise TableError(f"{source.path} has no column beside the target {target!r} to predict it from")
+        why = "; ".join(f"{found.name!r} is left out: {found.reason}" for found in fitted.findings[:3])
+        raise TableError(f"{source.path} has no column to learn from: {why}")
+    return Preprocessing(fitted.features, fitted.left_out)
+
+
+Part = tuple[Batch, Mask]
+
+
+def _sampled(frame: pl.DataFrame, held: Mask, place: Callable[[int, str], str]) -> Iterator[Part]:
+    """A table that is in memory, in batches."""
+    for start in range(0, frame.height, BATCH_ROWS):
+        part = frame.slice(start, BATCH_ROWS)
+        yield Batch(part, start, _shifted(place, start)), held[start : start + BATCH_ROWS]
+
+
+def _shifted(place: Callable[[int, str], str], start: int) -> Callable[[int, str], str]:
+    return lambda row, name: place(start + row, name)
+
+
+def _streamed(source: Source, target: str, held_out: float, seed: int) -> Iterator[Part]:
+    """A table that is read again."""
+    split = StreamSplit(held_out, seed)
+    for batch in source.batches():
+        yield batch, split.add(batch.frame[target], batch.frame.height)
+
+
+@dataclass
+class _Encoding:
+    preprocessing: Preprocessing
+    target: Target
+    dtype: np.dtype[Any]
+    folder: str | None
+    report: Callable[[str, int], None] | None
+
+    def run(
+        self, parts: Iterator[Part], survey: _Survey, fitted: Fitted, reason: str, validation: Source | None
+    ) -> Prepared:
+        source, counted = survey.source, survey.counted
+        size = counted.rows * max(1, self.preprocessing.width) * self.dtype.itemsize
+        spooled = size > IN_MEMORY
+        X, y, X_held, y_held = self._encoded(parts, spooled)
+        if len(y) + len(y_held) != counted.rows:
+            raise TableError(f"{source.path} changed while it was read; train on a file that stays as it is")
+        notes = self._notes(survey)
+        if validation is not None:
+            X_held, y_held, more = self._validation(validation, spooled)
+            notes += more
+        if not len(y):
+            raise TableError(f"{source.path} has no row to train on: all are held out")
+        return Prepared(
+            self.preprocessing,
+            self.target,
+            reason,
+            fitted.findings,
+            X,
+            y,
+            X_held,
+            y_held,
+            counted.rows,
+            source.digest or "",
+            dict(counted.counts) if isinstance(self.target, ClassTarget) else {},
+            tuple(notes),
+            spooled,
+        )
+
+    def _encoded(self, parts: Iterator[Part], spooled: bool, notes: Notes | None = None) -> list[NDArray[Any]]:
+        """Rows and targets to train on, and those held out."""
+        of_target = np.dtype(np.int64 if isinstance(self.target, ClassTarget) else np.float64)
+        kinds = [(self.preprocessing.width, self.dtype), (None, of_target)] * 2
+        written: list[Any] = [SpooledArray(*kind, self.folder) if spooled else GrownArray(*kind) for kind in kinds]
+        done = 0
+        for batch, held in parts:
+            X = self.preprocessing.encode(batch, notes, self.dtype)
+            y = batch.read(self.target.name, self.target.encode)
+            some = bool(held.any())
+            for k, rows in enumerate((X, y, X, y)):
+                if some:
+                    written[k].append(rows[held if k >= 2 else ~held])
+                elif k < 2:
+                    written[k].append(rows)
+            done += len(y)
+            if self.report is not None:
+                self.report("encoding", done)
+        return [array.finish() for array in written]
+
+    def _validation(self, source: Source, spooled: bool) -> tuple[NDArray[Any], NDArray[Any], list[str]]:
+        source.check_column(self.target.name, "the target")
+        notes = Notes(new=self.preprocessing.check_columns(source.names, source.path, self.target.name))
+        parts = ((batch, np.zeros(batch.frame.height, dtype=bool)) for batch in source.batches())
+        X, y, _, _ = self._encoded(parts, spooled, notes)
+        return X, y, [f"{source.path}: {sentence}" for sentence in notes.sentences()]
+
+    def _notes(self, survey: _Survey) -> list[str]:
+        """What is remarkable about the classes."""
+        if not isinstance(self.target, ClassTarget):
+            return []
+        counts = survey.counted.counts
+        single = [label for label in self.target.classes if counts[label] == 1]
+        notes = []
+        if single:
+            shown = ", ".join(short(label) for label in single[:5]) + (", …" if len(single) > 5 else "")
+            what = "class" if len(single) == 1 else "classes"
+            notes.append(f"{what} {shown} of {self.target.name!r}: a single row, which is trained on and never scored")
+        commonest, most = counts.most_common(1)[0]
+        if most >= 0.9 * survey.counted.rows:
+            notes.append(f"{most / survey.counted.rows:.1%} of the rows are of the class {short(commonest)}")
+        return notes

@@ -1,0 +1,87 @@
+"""Encoded rows on disk, for tables that are larger than memory: arrays in temporary files that go whatever happens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from chainrule.tables.errors import TableError
+
+IN_MEMORY = 256 << 20
+"""Arrays of no more bytes than this are kept in memory."""
+
+
+class SpooledArray:
+    """An array of shape (rows, width), or (rows,), written by `append` and then read where it lies on disk.
+
+    Its file has no name (on Windows, one that goes with the process), so that nothing is left behind even by a process
+    that is killed; the space is free again once nothing refers to the array.
+
+    >>> spooled = SpooledArray(2, np.float32)
+    >>> spooled.append(np.ones((3, 2)))
+    >>> spooled.finish().sum()
+    np.float32(6.0)
+    """
+
+    def __init__(self, width: int | None, dtype: DTypeLike, folder: str | None = None) -> None:
+        self._width, self._dtype = width, np.dtype(dtype)
+        self._rows = 0
+        self._folder = folder or tempfile.gettempdir()
+        try:
+            self._stream = tempfile.TemporaryFile(prefix="chainrule-", dir=folder)  # noqa: SIM115  (`finish` closes it)
+        except OSError as error:
+            raise TableError(
+                f"the encoded rows cannot be written in {self._folder}: {error.strerror or error}; set TMPDIR to "
+                "another folder"
+            ) from None
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Write more rows; raises TableError where the disk is full."""
+        try:
+            self._stream.write(np.ascontiguousarray(rows, self._dtype).tobytes())
+        except OSError as error:
+            raise self._full(error) from None
+        self._rows += len(rows)
+
+    def finish(self) -> NDArray[Any]:
+        """The array, read-only."""
+        shape = (self._rows,) if self._width is None else (self._rows, self._width)
+        with self._stream:
+            try:
+                self._stream.flush()
+            except OSError as error:
+                raise self._full(error) from None
+            if not self._rows or self._width == 0:
+                return np.zeros(shape, self._dtype)
+            return np.memmap(self._stream, self._dtype, "r", shape=shape)
+
+    def _full(self, error: OSError) -> TableError:
+        free = shutil.disk_usage(self._folder).free if os.path.isdir(self._folder) else 0
+        return TableError(
+            f"the encoded rows do not fit in {self._folder} ({error.strerror}; {free >> 20:,} MiB are free); set "
+            "TMPDIR to a folder on a larger disk"
+        )
+
+
+class GrownArray:
+    """The same in memory."""
+
+    def __init__(self, width: int | None, dtype: DTypeLike) -> None:
+        self._parts: list[NDArray[Any]] = []
+        self._empty = np.zeros((0,) if width is None else (0, width), dtype)
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Add more rows."""
+        if len(rows):
+            self._parts.append(rows)
+
+    def finish(self) -> NDArray[Any]:
+        """The array."""
+        if len(self._parts) == 1:
+            return self._parts[0]
+        return np.concatenate(self._parts) if self._parts else self._empty
