@@ -71,7 +71,7 @@ def test_the_loss_function_can_be_derived() -> None:
     loss = MLP([2, 3, 1], hidden="tanh", seed=0).loss_function
     derivation = derive(loss, wrt=["W1", "W2"], X="n d", y="n o", W1="d h", b1="h", W2="h o", b2="o")
     assert derivation.verify().ok
-    assert {"z1", "a", "z2"} <= set(derivation.program.names.values())
+    assert {"z1", "a1", "z2"} <= set(derivation.program.names.values())
 
 
 def test_one_activation_for_each_hidden_layer() -> None:

@@ -1,19 +1,85 @@
 """Networks ready for use: the two-layer network that a learner starts from, and multi-layer perceptrons."""
 
+from chainrule.networks.activations import ACTIVATIONS, ALIASES, OUTPUTS, Activation, ActivationLike
+from chainrule.networks.architecture import Architecture, Normalization
+from chainrule.networks.errors import NetworkError
+from chainrule.networks.evaluation import Evaluator
 from chainrule.networks.gradient_flow import Factor, GradientReport, ParameterGradient, gradient_report
-from chainrule.networks.mlp import ACTIVATIONS, LOSSES, MLP, NetworkError
+from chainrule.networks.losses import (
+    LOSS_TYPES,
+    Absolute,
+    BinaryCrossEntropy,
+    BinaryFocal,
+    CrossEntropy,
+    Focal,
+    FormulaLoss,
+    FunctionLoss,
+    Gamma,
+    Huber,
+    LogCosh,
+    Loss,
+    LossLike,
+    Poisson,
+    Quantile,
+    Squared,
+    Tweedie,
+    read_loss,
+)
+from chainrule.networks.mlp import LOSSES, MLP
+from chainrule.networks.prediction import prediction_program
+from chainrule.networks.scores import class_accuracy, r2_score, share_accuracy
+from chainrule.networks.settings import TrainingSettings, Validation
+from chainrule.networks.solvers import Controlled, MomentumSGD, UncorrectedAdam
+from chainrule.networks.state import TrainingState
+from chainrule.networks.trainer import train
 from chainrule.networks.two_layers import NeuralNetwork, two_layer_loss, two_layer_program
 
 __all__ = [
     "ACTIVATIONS",
+    "ALIASES",
     "LOSSES",
+    "LOSS_TYPES",
     "MLP",
+    "OUTPUTS",
+    "Absolute",
+    "Activation",
+    "ActivationLike",
+    "Architecture",
+    "BinaryCrossEntropy",
+    "BinaryFocal",
+    "Controlled",
+    "CrossEntropy",
+    "Evaluator",
     "Factor",
+    "Focal",
+    "FormulaLoss",
+    "FunctionLoss",
+    "Gamma",
     "GradientReport",
+    "Huber",
+    "LogCosh",
+    "Loss",
+    "LossLike",
+    "MomentumSGD",
     "NetworkError",
     "NeuralNetwork",
+    "Normalization",
     "ParameterGradient",
+    "Poisson",
+    "Quantile",
+    "Squared",
+    "TrainingSettings",
+    "TrainingState",
+    "Tweedie",
+    "UncorrectedAdam",
+    "Validation",
+    "class_accuracy",
     "gradient_report",
+    "prediction_program",
+    "r2_score",
+    "read_loss",
+    "share_accuracy",
+    "train",
     "two_layer_loss",
     "two_layer_program",
 ]

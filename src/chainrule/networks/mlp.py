@@ -2,46 +2,56 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import functions
-from chainrule.ir import ChainruleError, ShapeError
+from chainrule.ir import ShapeError
+from chainrule.networks.activations import ACTIVATIONS
+from chainrule.networks.architecture import Architecture
+from chainrule.networks.errors import NetworkError, choice
+from chainrule.networks.losses import CrossEntropy, Loss
 from chainrule.training import LBFGS, SGD, FitResult, Optimizer, fit, positive_integer
 
 Array = NDArray[Any]
-Activation = Callable[[Any], Any]
 
-
-class NetworkError(ChainruleError, ValueError):
-    """A network was asked for with sizes or names that do not fit together."""
-
-
-ACTIVATIONS: Final[Mapping[str, Activation]] = {
-    "relu": functions.relu,
-    "tanh": np.tanh,
-    "sigmoid": functions.sigmoid,
-    "gelu": functions.gelu,
-    "silu": functions.silu,
-    "elu": functions.elu,
-    "leaky_relu": functions.leaky_relu,
-    "softplus": functions.softplus,
-    "linear": lambda x: x,
-}
-OUTPUTS: Final[Mapping[str, Activation]] = {
-    "linear": ACTIVATIONS["linear"],
-    "sigmoid": functions.sigmoid,
-    "softmax": functions.softmax,
-}
 LOSSES: Final = {"linear": "squared", "sigmoid": "binary_cross_entropy", "softmax": "cross_entropy"}
 """The loss that belongs to each output."""
 
-_BY_POSITION_OR_NAME: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+@dataclass(frozen=True)
+class _MeanSquared(Loss):
+    """The mean of (p − y)² over rows and outputs."""
+
+    name: ClassVar[str] = "mean_squared"
+
+    def after(self, p: Any, y: Any) -> Any:
+        return functions.mean_squared_error(p, y)
+
+
+@dataclass(frozen=True)
+class _MeanBinaryCrossEntropy(Loss):
+    """The mean of the binary cross-entropies over rows and outputs."""
+
+    name: ClassVar[str] = "mean_binary_cross_entropy"
+    output: ClassVar[str] = "sigmoid"
+
+    def before(self, z: Any, y: Any) -> Any:
+        return functions.binary_cross_entropy(z, y)
+
+    def after(self, p: Any, y: Any) -> Any:
+        return self.before(np.log(p) - np.log1p(-p), y)
+
+
+_OBJECTIVES: Final[dict[str, Loss]] = {
+    "squared": _MeanSquared(),
+    "cross_entropy": CrossEntropy(),
+    "binary_cross_entropy": _MeanBinaryCrossEntropy(),
+}
 
 
 class MLP:
@@ -90,14 +100,21 @@ class MLP:
             raise NetworkError(
                 f"hidden names {len(names)} activations for {depth - 1} hidden layers; give one for each"
             )
-        self.hidden = tuple(_choice("hidden", name, ACTIVATIONS) for name in names)
+        self.hidden = tuple(choice("hidden", name, ACTIVATIONS) for name in names)
         if output is None:
             output = next((name for name, natural in LOSSES.items() if natural == loss), "linear")
-        self.output = _choice("output", output, OUTPUTS)
-        self.loss = _checked_loss(self.output, LOSSES[self.output] if loss is None else loss)
-        if dtype not in ("float64", "float32"):
-            raise NetworkError(f"dtype is {dtype!r}; it can be 'float64' or 'float32'")
-        self.parameters: dict[str, Array] = self._drawn(np.random.default_rng(seed), np.dtype(dtype))
+        self.output = choice("output", output, LOSSES)
+        self.loss = choice("loss", LOSSES[self.output] if loss is None else loss, _OBJECTIVES)
+        self._architecture = Architecture(
+            self.sizes[0],
+            self.sizes[1:-1],
+            self.sizes[-1],
+            activations=self.hidden,
+            output_activation=self.output,
+            loss=_OBJECTIVES[self.loss],
+            dtype=dtype,
+        )
+        self.parameters: dict[str, Array] = self._architecture.initial(seed)
 
     def fit(
         self,
@@ -139,36 +156,13 @@ class MLP:
     def predict(self, X: Any) -> Array:
         """The output for `X` (rows, inputs): values, or probabilities; of shape (rows, outputs)."""
         X = self._checked_input(X)
-        predicted: Array = OUTPUTS[self.output](_logits(X, self.parameters, self.hidden))
+        predicted: Array = self._architecture.prediction_function(X, **self.parameters)
         return predicted
 
     @property
     def loss_function(self) -> Callable[..., Any]:
         """The loss as a NumPy function of `X`, `y`, `W1`, `b1`, …, to derive, to differentiate or to fit."""
-        parameters = [inspect.Parameter(name, _BY_POSITION_OR_NAME) for name in ("X", "y", *self.parameters)]
-        signature = inspect.Signature(parameters)
-
-        def loss(*args: Any, **kwargs: Any) -> Any:
-            given = signature.bind(*args, **kwargs).arguments
-            z = _logits(given["X"], given, self.hidden)
-            if self.loss == "cross_entropy":
-                return functions.cross_entropy(z, given["y"])
-            if self.loss == "binary_cross_entropy":
-                return functions.binary_cross_entropy(z, given["y"])
-            p = OUTPUTS[self.output](z)
-            return functions.mean_squared_error(p, given["y"])
-
-        vars(loss)["__signature__"] = signature
-        return loss
-
-    def _drawn(self, random: np.random.Generator, dtype: np.dtype[Any]) -> dict[str, Array]:
-        drawn: dict[str, Array] = {}
-        for k, (inputs, outputs) in enumerate(zip(self.sizes, self.sizes[1:], strict=False), start=1):
-            rectified = k <= len(self.hidden) and self.hidden[k - 1] in ("relu", "leaky_relu", "elu", "gelu", "silu")
-            variance = 2 / inputs if rectified else 2 / (inputs + outputs)
-            drawn[f"W{k}"] = (random.standard_normal((inputs, outputs)) * np.sqrt(variance)).astype(dtype)
-            drawn[f"b{k}"] = np.zeros(outputs, dtype)
-        return drawn
+        return self._architecture.loss_function
 
     def _checked_input(self, X: Any) -> Array:
         rows: Array = np.asarray(X)
@@ -203,30 +197,3 @@ class MLP:
         if y.dtype.kind not in "fiub":
             raise NetworkError(f"y holds {y.dtype}; give numbers")
         return X, y.astype(X.dtype, copy=False)
-
-
-def _logits(X: Any, parameters: Mapping[str, Any], hidden: Sequence[str]) -> Any:
-    """The values before the output's activation; `hidden` are the activations of the other layers."""
-    a = X
-    for k, name in enumerate(hidden, start=1):
-        z = a @ parameters[f"W{k}"] + parameters[f"b{k}"]
-        a = ACTIVATIONS[name](z)
-    last = len(hidden) + 1
-    z = a @ parameters[f"W{last}"] + parameters[f"b{last}"]
-    return z  # noqa: RET504  # the name is shown in derivations
-
-
-def _choice(what: str, name: object, known: Mapping[str, Any]) -> str:
-    if name not in known or not isinstance(name, str):
-        near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it can be {', '.join(known)}"
-        raise NetworkError(f"{what} is {name!r}; {hint}")
-    return name
-
-
-def _checked_loss(output: str, loss: str) -> str:
-    known = {"squared": None, "cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
-    needed = known[_choice("loss", loss, known)]
-    if needed is not None and output != needed:
-        raise NetworkError(f"the loss {loss} belongs to the output {needed!r}, not {output!r}")
-    return loss

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from chainrule.trace.formula import FormulaError, canonical_name, formula_variables
+from chainrule.trace.naming import named
 from chainrule.trace.pytree import TreeStructure, flatten, flatten_with_paths, map_leaves, unflatten
 from chainrule.trace.source import TraceError
 from chainrule.trace.specification import parse_type, split_list
@@ -39,6 +40,7 @@ __all__ = [
     "flatten_with_paths",
     "formula_variables",
     "map_leaves",
+    "named",
     "parse_formula",
     "parse_type",
     "split_list",

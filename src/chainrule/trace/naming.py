@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar, Token
 from types import FrameType, TracebackType
 from typing import Any, TypeAlias
 
@@ -15,6 +16,8 @@ from chainrule.ir import Apply, Node
 from chainrule.trace.source import is_user_file
 
 TraceFunction: TypeAlias = Callable[[FrameType, str, Any], Any]
+
+_recorder: ContextVar[NameRecorder | None] = ContextVar("recorder", default=None)
 
 _NO_SCOPE = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 
@@ -33,9 +36,11 @@ class NameRecorder:
         self._found: dict[Node, tuple[int, str]] = {}
         self._depth = 0
         self._previous: Any = None
+        self._token: Token[NameRecorder | None] | None = None
 
     def __enter__(self) -> NameRecorder:
         self._previous = sys.gettrace()
+        self._token = _recorder.set(self)
         sys.settrace(self._enter_frame)
         return self
 
@@ -43,6 +48,14 @@ class NameRecorder:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         sys.settrace(self._previous)
+        if self._token is not None:
+            _recorder.reset(self._token)
+
+    def give(self, name: str, value: object) -> None:
+        """Name a traced value; this wins over the names of variables."""
+        node = self._node_of(value)
+        if isinstance(node, Apply):
+            self._record(0, name, node)
 
     def _enter_frame(self, frame: FrameType, event: str, argument: Any) -> TraceFunction | None:
         code = frame.f_code
@@ -103,3 +116,14 @@ class NameRecorder:
             result.update(numbered)
             used.update(numbered.values())
         return {node: result[node] for node in self._found if node in result}
+
+
+def named(name: str, value: Any) -> Any:
+    """`value`, which in the program being traced is called `name`; outside of a trace nothing is done.
+
+    For names that no local variable has, such as those of the layers that a loop goes over.
+    """
+    recorder = _recorder.get()
+    if recorder is not None:
+        recorder.give(name, value)
+    return value

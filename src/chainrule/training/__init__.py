@@ -13,7 +13,9 @@ from chainrule.training.fitting import FitResult, fit
 from chainrule.training.lbfgs import LBFGS, MissingDependencyError
 from chainrule.training.optimizers import SGD, Adam, AdamW, NAdam, Optimizer, RMSprop
 from chainrule.training.plans import traced_loss
+from chainrule.training.runs import Run, prepare_run
 from chainrule.training.step import Step, step_program
+from chainrule.training.updates import hyperparameter_values
 
 __all__ = [
     "LBFGS",
@@ -27,12 +29,15 @@ __all__ = [
     "NAdam",
     "Optimizer",
     "RMSprop",
+    "Run",
     "Step",
     "TrainingError",
     "fit",
+    "hyperparameter_values",
     "nearest",
     "positive_integer",
     "positive_number",
+    "prepare_run",
     "schedules",
     "step_program",
     "traced_loss",

@@ -1,0 +1,283 @@
+"""What a network is: its layers, activations and loss, without the numbers that it learns."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.ir import ShapeError
+from chainrule.networks import forward
+from chainrule.networks.activations import ACTIVATIONS, OUTPUTS, Activation, ActivationLike, read_activation
+from chainrule.networks.errors import NetworkError, choice, number_between
+from chainrule.networks.initialization import SCHEMES, Random, uniform_layer
+from chainrule.networks.losses import FormulaLoss, FunctionLoss, LossLike, check_custom, mean_over_rows, read_loss
+from chainrule.networks.prediction import predict_rows
+from chainrule.networks.scores import class_accuracy, r2_score, share_accuracy
+from chainrule.training import positive_integer
+
+Array: TypeAlias = NDArray[Any]
+Normalization: TypeAlias = Literal["layer", "batch"]
+
+_OUTPUT_FUNCTIONS: Final = {**ACTIVATIONS, **OUTPUTS}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A multi-layer perceptron: hidden layers `a = f(a W + b)`, an output, and the loss that it is trained on.
+
+    Parameters
+    ----------
+    inputs, hidden, outputs
+        The widths of the input, of each hidden layer, and of the output.
+    activations
+        One for all hidden layers, or a sequence with one for each: a name among `ACTIVATIONS`, the text of a formula
+        in z, or a NumPy function.
+    output_activation
+        The same for the output, or "softmax" or "exp"; None takes the one that belongs to the loss.
+    loss
+        A name among `LOSS_TYPES`, a loss such as `Huber(2.0)`, the text of a formula in `p` (or `y_hat`,
+        `prediction`) and `y` (or `target`), or a NumPy function of the two. It is summed over outputs and averaged
+        over rows. With the output activation that it belongs to, a named loss is computed from the values before it.
+    dropout
+        The share of each hidden layer's units to drop in training; one number for all, or a sequence.
+    normalization
+        `"layer"` (Ba et al. 2016) or `"batch"` (Ioffe and Szegedy 2015), of the values before each activation.
+    alpha
+        The penalty `½ alpha Σ W² / rows`, of the rows of a batch, or of their total weight.
+    dtype
+        `"float64"` or `"float32"`.
+
+    Raises NetworkError and TrainingError for what does not fit together, FormulaError and TraceError for formulas and
+    functions that cannot be read.
+
+    Examples
+    --------
+    >>> network = Architecture(4, (8,), 3, activations="tanh", loss="cross_entropy")
+    >>> network.output_activation
+    'softmax'
+    >>> {name: shape for name, shape in network.parameters.items()}
+    {'W1': (4, 8), 'b1': (8,), 'W2': (8, 3), 'b2': (3,)}
+
+    """
+
+    inputs: int
+    hidden: tuple[int, ...] = ()
+    outputs: int = 1
+    activations: Any = "relu"
+    output_activation: Any = None
+    loss: Any = "squared"
+    dropout: Any = 0.0
+    normalization: Normalization | None = None
+    alpha: float = 0.0
+    dtype: str = "float64"
+
+    def __post_init__(self) -> None:
+        widths: Any = self.hidden
+        hidden = (widths,) if isinstance(widths, numbers.Integral) else tuple(widths)
+        self._keep("inputs", positive_integer("inputs", self.inputs))
+        self._keep("outputs", positive_integer("outputs", self.outputs))
+        self._keep("hidden", tuple(positive_integer(f"hidden[{k}]", width) for k, width in enumerate(hidden)))
+        self._keep("activations", self._for_each_layer("activations", self.activations))
+        rates = self._for_each_layer("dropout", self.dropout)
+        self._keep("dropout", tuple(number_between("dropout", rate, 0, 1, open_high=True) for rate in rates))
+        if self.normalization is not None:
+            choice("normalization", self.normalization, get_args(Normalization))
+        self._keep("alpha", number_between("alpha", self.alpha, 0))
+        choice("dtype", self.dtype, ("float64", "float32"))
+        loss = read_loss(self.loss)
+        self._keep("loss", loss)
+        if self.output_activation is None:
+            self._keep("output_activation", loss.output)
+        assert len(self.layers) == len(self.hidden)
+        self._check_output()
+
+    def _keep(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _for_each_layer(self, name: str, given: Any) -> tuple[Any, ...]:
+        several = isinstance(given, Sequence | np.ndarray) and not isinstance(given, str)
+        entries = tuple(given) if several else (given,) * len(self.hidden)
+        if len(entries) != len(self.hidden):
+            raise NetworkError(
+                f"{name} has {len(entries)} entries for {len(self.hidden)} hidden layers; give one for each"
+            )
+        return entries
+
+    def _check_output(self) -> None:
+        loss, output = self.loss, self.output
+        if isinstance(loss, FormulaLoss | FunctionLoss):
+            check_custom(loss, self.outputs)
+        elif loss.output in ("softmax", "sigmoid") and output.name != loss.output:
+            raise NetworkError(f"the loss {loss.name} belongs to the output {loss.output!r}, not {output.name!r}")
+        if output.name == "softmax" and self.outputs < 2:
+            raise NetworkError("outputs is 1, of which softmax gives always 1; give an output for each class")
+        loss.width(self.outputs)
+
+    @property
+    def depth(self) -> int:
+        """The number of layers with weights."""
+        return len(self.hidden) + 1
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The width of the input, of each hidden layer and of the output."""
+        return (self.inputs, *self.hidden, self.outputs)
+
+    @cached_property
+    def layers(self) -> tuple[Activation, ...]:
+        """The activation of each hidden layer."""
+        return tuple(
+            read_activation(f"activations[{k}]" if len(self.hidden) > 1 else "activation", given)
+            for k, given in enumerate(self.activations)
+        )
+
+    @cached_property
+    def output(self) -> Activation:
+        """The activation of the output."""
+        return read_activation("output_activation", self.output_activation, _OUTPUT_FUNCTIONS)
+
+    @property
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """The shape of everything that is learnt, by name."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for k, (inputs, outputs) in enumerate(zip(self.widths, self.widths[1:], strict=False), start=1):
+            shapes[f"W{k}"], shapes[f"b{k}"] = (inputs, outputs), (outputs,)
+            if self.normalization is not None and k < self.depth:
+                shapes[f"gain{k}"] = shapes[f"shift{k}"] = (outputs,)
+        return shapes
+
+    @property
+    def statistics(self) -> dict[str, tuple[int, ...]]:
+        """The shape of what batch normalization keeps of the training rows, by name; else empty."""
+        if self.normalization != "batch":
+            return {}
+        return {f"{what}{k}": (width,) for k, width in enumerate(self.hidden, 1) for what in ("mean", "variance")}
+
+    @cached_property
+    def takes_weights(self) -> bool:
+        """Whether rows can be weighted: unless the loss gives one number for a whole batch."""
+        p = np.full((2, self.outputs), 0.5)
+        if not isinstance(self.loss, FormulaLoss | FunctionLoss):
+            return True
+        with np.errstate(all="ignore"):
+            return bool(np.ndim(self.loss.after(p, p)) > 0)
+
+    def initial(self, random: Random | int | None = None, scheme: str = "auto") -> dict[str, Array]:
+        """Drawn weights by name, biases and shifts of 0, gains of 1.
+
+        `scheme` is one of `SCHEMES`, or "scikit-learn", which draws weights and then biases, layer by layer, as
+        scikit-learn does from the same RandomState.
+        """
+        choice("scheme", scheme, [*SCHEMES, "scikit-learn"])
+        if random is None or isinstance(random, int | np.integer):
+            random = np.random.default_rng(random)
+        drawn: dict[str, Array] = {}
+        for k, (inputs, outputs) in enumerate(zip(self.widths, self.widths[1:], strict=False), start=1):
+            if scheme == "scikit-learn":
+                logistic = any(layer.name == "sigmoid" for layer in self.layers)
+                drawn[f"W{k}"], drawn[f"b{k}"] = uniform_layer(random, inputs, outputs, logistic)
+            else:
+                activation = self.layers[k - 1].name if k < self.depth else ""
+                drawn[f"W{k}"] = SCHEMES[scheme](random, (inputs, outputs), activation)
+        for name, shape in self.parameters.items():
+            if name not in drawn:
+                drawn[name] = np.ones(shape) if name.startswith("gain") else np.zeros(shape)
+        return {name: np.asarray(drawn[name], self.dtype) for name in self.parameters}
+
+    @property
+    def loss_function(self) -> Callable[..., Any]:
+        """The loss in training as a NumPy function of `X`, `y`, `alpha` (where there is one), `W1`, `b1`, …."""
+        return forward.loss_function(self, weighted=False, alpha=bool(self.alpha))
+
+    @property
+    def weighted_loss_function(self) -> Callable[..., Any]:
+        """As `loss_function`, with `weights` (rows,) after `y`."""
+        return forward.loss_function(self, weighted=True, alpha=bool(self.alpha))
+
+    @property
+    def prediction_function(self) -> Callable[..., Any]:
+        """The prediction as a NumPy function of `X`, `W1`, `b1`, … and `mean1`, `variance1`, … of batch norms."""
+        return forward.prediction_function(self)
+
+    def predict(self, params: Mapping[str, Array], X: Any, threads: int | None = None) -> Array:
+        """The output (rows, outputs) for `X` (rows, inputs), computed in blocks of rows by the native engine.
+
+        Raises ShapeError for another number of columns, NetworkError for what is not numbers.
+        """
+        return predict_rows(self, params, self.checked_input(X))
+
+    def score(self, y: Array, p: Array, weights: Array | None = None) -> float:
+        """How good predictions `p` are for targets `y`, as the loss takes them: accuracy for classes, else R²."""
+        if self.output.name == "softmax":
+            return class_accuracy(y, p, weights)
+        return (share_accuracy if self.loss.score == "accuracy" else r2_score)(y, p, weights)
+
+    def checked_input(self, X: Any) -> Array:
+        """`X` as an array (rows, inputs) of numbers; raises ShapeError or NetworkError."""
+        rows: Array = np.asarray(X)
+        if rows.ndim != 2 or rows.shape[1] != self.inputs:
+            raise ShapeError(
+                f"X has the shape {rows.shape}; this network takes (rows, {self.inputs}), one row for each sample"
+            )
+        if rows.dtype.kind not in "fiub":
+            raise NetworkError(f"X holds {rows.dtype}; give numbers")
+        return rows if rows.dtype.kind == "f" else rows.astype(self.dtype)
+
+    def checked_target(self, given: Any, rows: int) -> Array:
+        """The targets as the loss takes them, for so many rows.
+
+        Labels are int64 (rows,); other targets are floats (rows, columns), also where given as (rows,).
+        Raises ShapeError or NetworkError.
+        """
+        y: Array = np.asarray(given)
+        if y.dtype.kind not in "fiub":
+            raise NetworkError(f"y holds {y.dtype}; give numbers")
+        columns = self.loss.width(self.outputs)
+        labels = self.loss.kind == "labels"
+        if labels and y.shape == (rows,) and y.dtype.kind in "iub":
+            y = y.astype(np.int64)
+        elif labels and (y.shape != (rows, columns) or self.loss.name != "cross_entropy"):
+            raise ShapeError(
+                f"y has the shape {y.shape} and holds {y.dtype}; {self.loss.name} takes integer labels of shape "
+                f"({rows},), one for each row of X"
+            )
+        else:
+            y = y[:, None] if y.shape == (rows,) and columns == 1 else y
+            if y.shape != (rows, columns):
+                raise ShapeError(
+                    f"y has the shape {y.shape}; it should be ({rows}, {columns}), one row for each row of X"
+                )
+            y = y.astype(self.dtype, copy=False)
+        self.loss.check(y, self.outputs)
+        return y
+
+    def describe(self) -> dict[str, Any]:
+        """The architecture in words and numbers that JSON has; functions are named `function NAME`."""
+        described: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        described["activations"] = [layer.name for layer in self.layers]
+        described["output_activation"] = self.output.name
+        described["loss"] = self.loss.describe()
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in described.items()}
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> Architecture:
+        """The architecture that `describe` described; raises NetworkError for one with functions, and for others."""
+        known = [field.name for field in fields(cls)]
+        for key in description:
+            choice("a setting of an architecture", key, known)
+        names = [*description.get("activations", ()), description.get("output_activation")]
+        for name in names:
+            if isinstance(name, str) and name.startswith("function "):
+                raise NetworkError(
+                    f"an activation was the {name}, which a description does not hold; give the function itself"
+                )
+        return cls(**description)
+
+
+__all__ = ["ActivationLike", "Architecture", "LossLike", "Normalization", "mean_over_rows"]

@@ -1,0 +1,42 @@
+"""What a network raises, and the checks of plain settings that its parts share."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from collections.abc import Iterable
+
+from chainrule.ir import ChainruleError
+
+
+class NetworkError(ChainruleError, ValueError):
+    """A network was asked for with sizes, names, targets or settings that do not fit together."""
+
+
+def choice(what: str, name: object, known: Iterable[str]) -> str:
+    """`name`, if it is among `known`; raises NetworkError, which says what is near it."""
+    names = list(known)
+    if not isinstance(name, str) or name not in names:
+        near = difflib.get_close_matches(str(name), names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it can be {', '.join(names)}"
+        raise NetworkError(f"{what} is {name!r}; {hint}")
+    return name
+
+
+def number_between(
+    what: str, value: object, low: float, high: float = math.inf, *, open_low: bool = False, open_high: bool = False
+) -> float:
+    """`value` as a finite float in an interval; raises NetworkError, which states the interval.
+
+    >>> number_between("tau", 0.5, 0, 1, open_low=True, open_high=True)
+    0.5
+    """
+    number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
+    above = number > low if open_low else number >= low
+    below = number < high if open_high else number <= high
+    if not (above and below and math.isfinite(number)):
+        first = f"above {low:g}" if open_low else f"of at least {low:g}"
+        last = "" if high == math.inf else f" and {'below' if open_high else 'at most'} {high:g}"
+        raise NetworkError(f"{what} is {value!r}; it should be a number {first}{last}")
+    return number

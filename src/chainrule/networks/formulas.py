@@ -1,0 +1,69 @@
+"""The text of a formula as a function of arrays, by the package's own parser: nothing is ever evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from chainrule.functions import call
+from chainrule.ir import ArrayType, Node, Program, rebuild
+from chainrule.networks.errors import NetworkError
+from chainrule.trace import canonical_name, formula_variables, trace
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula in a few variables, each of which has synonyms; called with the value of each, in order.
+
+    Works on plain arrays, on nodes and on traced values. Raises NetworkError, which says which names are taken, for a
+    variable that is none of them and for a variable under two names; FormulaError for what cannot be read.
+
+    >>> Formula("z * sigmoid(z)", (("z", "x"),), "activation")([0.0, 1000.0])
+    array([   0., 1000.])
+    """
+
+    text: str
+    variables: tuple[tuple[str, ...], ...]
+    what: str
+
+    def __post_init__(self) -> None:
+        taken = " and ".join(" or ".join(names) for names in self.variables)
+        places = self._places()
+        for name in formula_variables(self.text):
+            if name not in places:
+                raise NetworkError(f"the {self.what} {self.text!r} uses {name!r}; a formula here is in {taken}")
+        for names in self.variables:
+            used = [name for name in formula_variables(self.text) if name in map(canonical_name, names)]
+            if len(used) > 1:
+                raise NetworkError(
+                    f"the {self.what} {self.text!r} uses {' and '.join(used)}, which are the same; write one of them"
+                )
+
+    def uses(self, position: int) -> bool:
+        """Whether the variable at `position` occurs."""
+        return any(self._places()[name] == position for name in formula_variables(self.text))
+
+    def __call__(self, *values: Any) -> Any:
+        return call(self._built, *values)
+
+    def _places(self) -> dict[str, int]:
+        return {canonical_name(name): k for k, names in enumerate(self.variables) for name in names}
+
+    def _built(self, *values: Node) -> Node:
+        places = self._places()
+        types = tuple((name, values[places[name]].type) for name in formula_variables(self.text))
+        program = _program(self.text, types)
+        made: dict[Node, Node] = {program.input(name): values[places[name]] for name, _ in types}
+        return rebuild(program.outputs, made.get)[0]
+
+
+@lru_cache(maxsize=256)
+def _program(text: str, types: tuple[tuple[str, ArrayType], ...]) -> Program:
+    return trace(text, **dict(types))
+
+
+def title_of(function: Callable[..., Any]) -> str:
+    """How a function is called where it cannot be shown: `function NAME`."""
+    return f"function {getattr(function, '__name__', type(function).__name__)}"

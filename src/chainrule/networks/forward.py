@@ -1,0 +1,127 @@
+"""The forward pass of an architecture in NumPy, for training and for prediction; names are those of derivations.
+
+Layer k is `zk = a W + b`, `nk` (normalized, where it is), `ak = f(…)`, `dk` (dropout, in training).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from chainrule.functions import dropout, layer_norm
+from chainrule.networks.losses import mean_over_rows, total_weight
+from chainrule.trace import named
+
+if TYPE_CHECKING:
+    from chainrule.networks.architecture import Architecture
+
+NORM_EPS: Final = 1e-5
+"""Added to variances before their roots, as the papers on both normalizations do."""
+
+_BY_POSITION_OR_NAME: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+
+def logits(architecture: Architecture, X: Any, parameters: Mapping[str, Any], training: bool) -> Any:
+    """The values before the output's activation.
+
+    In training, batches are normalized by their own mean and variance and units are dropped; else by the population's
+    `mean1`, `variance1`, … among `parameters`, and nothing is dropped.
+    """
+    a = X
+    for k in range(1, architecture.depth):
+        z = linear(k, a, parameters)
+        a = activated(architecture, k, z, parameters, training)
+        rate = architecture.dropout[k - 1]
+        if training and rate:
+            a = named(f"d{k}", dropout(a, rate))
+    return linear(architecture.depth, a, parameters)
+
+
+def linear(k: int, a: Any, parameters: Mapping[str, Any]) -> Any:
+    """`zk = a Wk + bk`."""
+    return named(f"z{k}", a @ parameters[f"W{k}"] + parameters[f"b{k}"])
+
+
+def activated(architecture: Architecture, k: int, z: Any, parameters: Mapping[str, Any], training: bool) -> Any:
+    """The activation of hidden layer k, of values that are normalized where the architecture says so."""
+    if architecture.normalization is not None:
+        gain, shift = parameters[f"gain{k}"], parameters[f"shift{k}"]
+        if architecture.normalization == "layer":
+            normal = layer_norm(z, gain, shift, NORM_EPS)
+        elif training:
+            centred = z - np.mean(z, axis=0)
+            normal = centred / np.sqrt(np.mean(centred**2, axis=0) + NORM_EPS) * gain + shift
+        else:
+            scale = gain / np.sqrt(parameters[f"variance{k}"] + NORM_EPS)
+            normal = (z - parameters[f"mean{k}"]) * scale + shift
+        z = named(f"n{k}", normal)
+    return named(f"a{k}", architecture.layers[k - 1](z))
+
+
+def data_loss(architecture: Architecture, z: Any, y: Any, weights: Any, rows: Any) -> Any:
+    """The weighted mean of the loss over rows, without a penalty; `z` are the values before the output's activation."""
+    loss, output = architecture.loss, architecture.output
+    if output.name == loss.output:
+        return mean_over_rows(loss.before(z, y), weights, rows)
+    p = named("p", output(z))
+    return mean_over_rows(loss.after(p, y), weights, rows)
+
+
+def penalty(architecture: Architecture, parameters: Mapping[str, Any], alpha: Any, weight: Any) -> Any:
+    """`½ alpha Σ W² / weight` over all weight matrices, as scikit-learn has it."""
+    squares: Any = sum(np.sum(parameters[f"W{k}"] ** 2) for k in range(1, architecture.depth + 1))
+    return named("penalty", 0.5 * alpha * squares / weight)
+
+
+def loss_function(architecture: Architecture, weighted: bool, alpha: bool) -> Callable[..., Any]:
+    """The loss in training, as a function of `X`, `y`, `weights` and `alpha` where asked for, `W1`, `b1`, …."""
+    extra = (["weights"] if weighted else []) + (["alpha"] if alpha else [])
+
+    def loss(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs).arguments
+        X, weights = given["X"], given.get("weights")
+        rows = X.shape[0]
+        z = logits(architecture, X, given, training=True)
+        total = data_loss(architecture, z, given["y"], weights, rows)
+        if not alpha:
+            return total
+        return total + penalty(architecture, given, given["alpha"], total_weight(weights, rows))
+
+    signature = _signed(loss, ["X", "y", *extra, *architecture.parameters])
+    return loss
+
+
+def prediction_function(architecture: Architecture) -> Callable[..., Any]:
+    """The prediction, as a function of `X`, the parameters, and what batch normalization needs of the population."""
+
+    def predict(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs).arguments
+        p = architecture.output(logits(architecture, given["X"], given, training=False))
+        return p  # noqa: RET504  # the name is shown
+
+    signature = _signed(predict, ["X", *architecture.parameters, *architecture.statistics])
+    return predict
+
+
+def evaluation_function(architecture: Architecture) -> Callable[..., Any]:
+    """The weighted mean loss and the prediction, as a function of `X`, `y`, `weights` and what predictions take."""
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs).arguments
+        X, weights = given["X"], given.get("weights")
+        z = logits(architecture, X, given, training=False)
+        return data_loss(architecture, z, given["y"], weights, X.shape[0]), architecture.output(z)
+
+    extra = ["weights"] if architecture.takes_weights else []
+    signature = _signed(evaluate, ["X", "y", *extra, *architecture.parameters, *architecture.statistics])
+    return evaluate
+
+
+def _signed(function: Callable[..., Any], names: Sequence[str]) -> inspect.Signature:
+    """Give a function the signature that its arguments have, which depends on the architecture."""
+    signature = inspect.Signature([inspect.Parameter(name, _BY_POSITION_OR_NAME) for name in names])
+    vars(function)["__signature__"] = signature
+    return signature

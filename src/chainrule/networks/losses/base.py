@@ -1,0 +1,69 @@
+"""What a loss states: its values for a prediction and a target, and the output, targets and score it belongs to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import fields
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.networks.errors import NetworkError
+
+Array: TypeAlias = NDArray[Any]
+Kind: TypeAlias = Literal["values", "labels", "shares"]
+Score: TypeAlias = Literal["r2", "accuracy"]
+
+
+class Loss(ABC):
+    """A loss of one row: numbers from prediction and target, whose sum over outputs is averaged over rows.
+
+    A subclass is a frozen dataclass; its fields are numbers, and what `describe` gives.
+
+    Attributes
+    ----------
+    name
+        How it is asked for.
+    output
+        The output activation that it belongs to. Where the network has it, the loss is computed by `before`.
+    kind
+        The targets: `"values"` (rows, outputs); `"labels"`, whole numbers (rows,) from 0 to outputs − 1, or a share of
+        each class (rows, outputs); or `"shares"`, numbers from 0 to 1 (rows, outputs).
+    score
+        What is best reported beside it: `"r2"` or `"accuracy"`.
+
+    """
+
+    name: ClassVar[str]
+    output: ClassVar[str] = "linear"
+    kind: ClassVar[Kind] = "values"
+    score: ClassVar[Score] = "r2"
+
+    @abstractmethod
+    def after(self, p: Any, y: Any) -> Any:
+        """The loss of predictions `p` (rows, outputs), as an array (rows, outputs) or (rows,), in array code."""
+
+    def before(self, z: Any, y: Any) -> Any:
+        """The same from the values `z` before the activation `output`, where nothing overflows."""
+        return self.after(z, y)
+
+    def check(self, y: Array, outputs: int) -> None:  # noqa: B027  # most take any numbers
+        """Raise NetworkError for targets that this loss is not made for."""
+
+    def width(self, outputs: int) -> int:
+        """The columns of values in the targets, for so many outputs."""
+        return outputs
+
+    def describe(self) -> dict[str, Any]:
+        """The loss in words and numbers that JSON has; `read_loss` reads it."""
+        settings = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return {"name": self.name, **{key: list(v) if isinstance(v, tuple) else v for key, v in settings.items()}}
+
+
+def refuse_targets(loss: str, y: Array, bad: NDArray[np.bool_], needed: str) -> None:
+    """Raise NetworkError, naming the first place, where any of `bad` is set."""
+    if bad.any():
+        place = np.unravel_index(int(bad.argmax()), bad.shape)
+        where = ", ".join(map(str, place))
+        raise NetworkError(f"the loss {loss} takes targets {needed}, but y[{where}] is {y[place]:g}")

@@ -1,0 +1,74 @@
+"""Losses of one's own: the text of a formula, or a NumPy function, of prediction and target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from chainrule.ir import ArrayType, named_dim, shape_text
+from chainrule.networks.errors import NetworkError
+from chainrule.networks.formulas import Formula, title_of
+from chainrule.networks.losses.base import Loss
+from chainrule.trace import trace
+
+VARIABLES = (("p", "y_hat", "prediction"), ("y", "target"))
+"""What the two are called in a formula."""
+
+
+@dataclass(frozen=True)
+class FormulaLoss(Loss):
+    """The loss that a formula in `p` (or `y_hat`, `prediction`) and `y` (or `target`) states.
+
+    It gives a number for each output, for each row, or, as `mean((p - y)^2)`, one for a whole batch; rows of the last
+    kind cannot be weighted. Targets are values (rows, outputs).
+    """
+
+    text: str
+    name: ClassVar[str] = "formula"
+    _formula: Formula = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        formula = Formula(self.text, VARIABLES, "loss")
+        if not formula.uses(0):
+            raise NetworkError(
+                f"the loss {self.text!r} does not use the prediction; write it as p, y_hat or prediction"
+            )
+        object.__setattr__(self, "_formula", formula)
+
+    def after(self, p: Any, y: Any) -> Any:
+        return self._formula(p, y)
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "text": self.text}
+
+
+@dataclass(frozen=True)
+class FunctionLoss(Loss):
+    """The loss that `function(prediction, target)` computes, in NumPy; see `FormulaLoss` for what it may give."""
+
+    function: Callable[[Any, Any], Any]
+    name: ClassVar[str] = "function"
+
+    def after(self, p: Any, y: Any) -> Any:
+        return self.function(p, y)
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": title_of(self.function)}
+
+
+def check_custom(loss: Loss, outputs: int) -> None:
+    """Raise NetworkError for a loss of one's own that gives neither a number for each output or row, nor one in all."""
+
+    def applied(p: Any, y: Any) -> Any:
+        return loss.after(p, y)
+
+    rows = named_dim("rows")
+    taken = ArrayType((rows, outputs))
+    (output,) = trace(applied, taken, taken).outputs
+    allowed = ((rows, outputs), (rows, 1), (rows,), ())
+    if output.type.shape not in allowed or not output.type.dtype.is_float:
+        raise NetworkError(
+            f"the loss gives an array of shape {shape_text(output.type.shape)} for predictions and targets of shape "
+            f"{shape_text(taken.shape)}; it should give a number for each output, for each row, or one in all"
+        )

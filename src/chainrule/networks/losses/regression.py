@@ -1,0 +1,181 @@
+"""Losses of values: squares, absolute errors and what lies between; quantiles; and deviances of counts and amounts.
+
+Deviances are halved, as the squared error is, so that their derivative by the linear predictor is a residual.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from chainrule.functions import softplus
+from chainrule.networks.errors import NetworkError, number_between
+from chainrule.networks.losses.base import Array, Loss, refuse_targets
+
+
+@dataclass(frozen=True)
+class Squared(Loss):
+    """`½ (p − y)²`, which fits the mean."""
+
+    name: ClassVar[str] = "squared"
+
+    def after(self, p: Any, y: Any) -> Any:
+        return 0.5 * (p - y) ** 2
+
+
+@dataclass(frozen=True)
+class Absolute(Loss):
+    """`|p − y|`, which fits the median."""
+
+    name: ClassVar[str] = "absolute"
+
+    def after(self, p: Any, y: Any) -> Any:
+        return np.abs(p - y)
+
+
+@dataclass(frozen=True)
+class Huber(Loss):
+    """`½ r²` for residuals r within ±delta, else `delta (|r| − ½ delta)` (Huber 1964, equation 2.1)."""
+
+    delta: float = 1.0
+    name: ClassVar[str] = "huber"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "delta", number_between("delta of huber", self.delta, 0, open_low=True))
+
+    def after(self, p: Any, y: Any) -> Any:
+        distance = np.abs(p - y)
+        return np.where(distance <= self.delta, 0.5 * distance**2, self.delta * (distance - 0.5 * self.delta))
+
+
+@dataclass(frozen=True)
+class LogCosh(Loss):
+    """`ln cosh(p − y)`: ½ r² near zero and |r| − ln 2 far from it."""
+
+    name: ClassVar[str] = "log_cosh"
+
+    def after(self, p: Any, y: Any) -> Any:
+        residual = p - y
+        return residual + softplus(-2 * residual) - math.log(2)
+
+
+@dataclass(frozen=True)
+class Quantile(Loss):
+    """`max(τ r, (τ − 1) r)` with `r = y − p`, which fits the τ-quantile (Koenker and Bassett 1978).
+
+    With several levels there is an output for each, and one column of targets.
+    """
+
+    levels: tuple[float, ...] = (0.5,)
+    name: ClassVar[str] = "quantile"
+
+    def __post_init__(self) -> None:
+        given: Any = self.levels
+        levels = tuple(given) if isinstance(given, tuple | list | np.ndarray) else (given,)
+        if not levels:
+            raise NetworkError("quantile has no levels; give at least one number between 0 and 1")
+        checked = [
+            number_between("a level of quantile", level, 0, 1, open_low=True, open_high=True) for level in levels
+        ]
+        object.__setattr__(self, "levels", tuple(checked))
+
+    def after(self, p: Any, y: Any) -> Any:
+        level = self.levels[0] if len(self.levels) == 1 else np.array(self.levels, _dtype_of(p))
+        residual = y - p
+        return np.maximum(level * residual, (level - 1) * residual)
+
+    def width(self, outputs: int) -> int:
+        if len(self.levels) == 1:
+            return outputs
+        if outputs != len(self.levels):
+            raise NetworkError(
+                f"quantile has {len(self.levels)} levels and the network {outputs} outputs; give an output for each"
+            )
+        return 1
+
+
+@dataclass(frozen=True)
+class Poisson(Loss):
+    """Half the Poisson deviance, `y ln(y / p) − y + p`, for counts y ≥ 0; belongs to the output `exp`."""
+
+    name: ClassVar[str] = "poisson"
+    output: ClassVar[str] = "exp"
+
+    def after(self, p: Any, y: Any) -> Any:
+        return _entropy(y) - y * np.log(p) - y + p
+
+    def before(self, z: Any, y: Any) -> Any:
+        return _entropy(y) - y * z - y + np.exp(z)
+
+    def check(self, y: Array, outputs: int) -> None:
+        refuse_targets("poisson", y, y < 0, "of at least 0")
+
+
+@dataclass(frozen=True)
+class Gamma(Loss):
+    """Half the gamma deviance, `y / p − 1 − ln(y / p)`, for amounts y > 0; belongs to the output `exp`."""
+
+    name: ClassVar[str] = "gamma"
+    output: ClassVar[str] = "exp"
+
+    def after(self, p: Any, y: Any) -> Any:
+        return y / p - 1 - np.log(y) + np.log(p)
+
+    def before(self, z: Any, y: Any) -> Any:
+        return y * np.exp(-z) - 1 - np.log(y) + z
+
+    def check(self, y: Array, outputs: int) -> None:
+        refuse_targets("gamma", y, y <= 0, "above 0")
+
+
+@dataclass(frozen=True)
+class Tweedie(Loss):
+    """Half the Tweedie deviance of variance `pᵏ`, k the power (Jørgensen 1987); belongs to the output `exp`.
+
+    `y²⁻ᵏ / ((1 − k)(2 − k)) − y p¹⁻ᵏ / (1 − k) + p²⁻ᵏ / (2 − k)`, whose limits at k = 1 and 2 are those of Poisson and
+    gamma. A power below 2 takes targets of at least 0, one of 2 and more takes targets above 0.
+    """
+
+    power: float = 1.5
+    name: ClassVar[str] = "tweedie"
+    output: ClassVar[str] = "exp"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "power", number_between("the power of tweedie", self.power, 1))
+
+    def after(self, p: Any, y: Any) -> Any:
+        if self.power in (1, 2):
+            return _LIMITS[self.power].after(p, y)
+        return self._deviance(y, p ** (1 - self.power), p ** (2 - self.power))
+
+    def before(self, z: Any, y: Any) -> Any:
+        if self.power in (1, 2):
+            return _LIMITS[self.power].before(z, y)
+        return self._deviance(y, np.exp((1 - self.power) * z), np.exp((2 - self.power) * z))
+
+    def check(self, y: Array, outputs: int) -> None:
+        if self.power < 2:
+            refuse_targets(f"tweedie of power {self.power:g}", y, y < 0, "of at least 0")
+        else:
+            refuse_targets(f"tweedie of power {self.power:g}", y, y <= 0, "above 0")
+
+    def _deviance(self, y: Any, first: Any, second: Any) -> Any:
+        """From `p¹⁻ᵏ` and `p²⁻ᵏ`."""
+        k = self.power
+        return y ** (2 - k) / ((1 - k) * (2 - k)) - y * first / (1 - k) + second / (2 - k)
+
+
+_LIMITS: dict[float, Loss] = {1: Poisson(), 2: Gamma()}
+
+
+def _entropy(y: Any) -> Any:
+    """`y ln y`, which is 0 at 0."""
+    return y * np.log(np.where(y > 0, y, 1.0))
+
+
+def _dtype_of(p: Any) -> Any:
+    dtype = np.dtype(getattr(p, "dtype", float))
+    return dtype if dtype.kind == "f" else np.float64

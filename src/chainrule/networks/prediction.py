@@ -1,0 +1,118 @@
+"""Predictions and losses of many rows: blocks of one size through compiled programs, the last one filled up.
+
+A row's prediction does not depend on the rows beside it, so that what fills a block up changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.calculus import recognize
+from chainrule.engines import get_engine
+from chainrule.ir import ArrayType, DType, Program, fork_safe_lock
+from chainrule.networks import forward
+from chainrule.networks.errors import NetworkError
+from chainrule.trace import trace
+
+if TYPE_CHECKING:
+    from chainrule.networks.architecture import Architecture
+
+Array: TypeAlias = NDArray[Any]
+
+SMALL_BLOCK = 32
+BLOCK = 512
+"""Rows in a block: the small one for fewer rows than half of the large one."""
+
+_REMEMBERED = 64
+_programs: OrderedDict[Hashable, Program] = OrderedDict()
+_lock = fork_safe_lock()
+
+
+def predict_rows(architecture: Architecture, params: Mapping[str, Array], X: Array) -> Array:
+    """The output for each row of `X` (rows, inputs)."""
+    values = checked_parameters(architecture, params)
+    predicted = np.empty((len(X), architecture.outputs), architecture.dtype)
+    if len(X):
+        size = block_size(len(X))
+        compiled = get_engine("native").compile(prediction_program(architecture, size))
+        for start, stop, block in _blocks(X, size, architecture.dtype):
+            (p,) = compiled({"X": block, **values})
+            predicted[start:stop] = p[: stop - start]
+    return predicted
+
+
+def block_size(rows: int) -> int:
+    """How many rows are computed together, of so many."""
+    return SMALL_BLOCK if rows <= BLOCK // 2 else BLOCK
+
+
+def checked_parameters(architecture: Architecture, params: Mapping[str, Array]) -> dict[str, Array]:
+    """What a prediction needs of `params`; raises NetworkError where something lacks or has another shape."""
+    values = {}
+    for name, shape in {**architecture.parameters, **architecture.statistics}.items():
+        if name not in params:
+            raise NetworkError(f"the parameters lack {name!r}, of shape {shape}")
+        if np.shape(params[name]) != shape:
+            raise NetworkError(f"{name} has the shape {np.shape(params[name])}; this network takes {shape}")
+        values[name] = np.ascontiguousarray(params[name], architecture.dtype)
+    return values
+
+
+def prediction_program(architecture: Architecture, rows: int) -> Program:
+    """The prediction of so many rows as a Program."""
+    return _remembered(architecture, "prediction", rows, None)
+
+
+def evaluation_program(architecture: Architecture, rows: int, target: ArrayType) -> Program:
+    """Loss and prediction of so many rows as a Program; `target` is the type of y."""
+    return _remembered(architecture, "evaluation", rows, target)
+
+
+def _remembered(architecture: Architecture, what: str, rows: int, target: ArrayType | None) -> Program:
+    try:
+        key: Hashable = (architecture, what, rows, target)
+        hash(key)
+    except TypeError:  # a function of the user's that has no hash
+        return _traced(architecture, rows, target)
+    with _lock:
+        found = _programs.get(key)
+    if found is None:
+        found = _traced(architecture, rows, target)
+        with _lock:
+            _programs[key] = found
+            while len(_programs) > _REMEMBERED:
+                _programs.popitem(last=False)
+    return found
+
+
+def _traced(architecture: Architecture, rows: int, target: ArrayType | None) -> Program:
+    dtype = DType.of(np.dtype(architecture.dtype))
+    given = {"X": ArrayType((rows, architecture.inputs), dtype)}
+    if target is not None:
+        given["y"] = target
+        if architecture.takes_weights:
+            given["weights"] = ArrayType((rows,), dtype)
+    for name, shape in {**architecture.parameters, **architecture.statistics}.items():
+        given[name] = ArrayType(shape, dtype)
+    function = forward.prediction_function if target is None else forward.evaluation_function
+    program, _ = recognize(trace(function(architecture), **given).bind({}, dtype))
+    return program
+
+
+def _blocks(X: Array, size: int, dtype: Any) -> Iterator[tuple[int, int, Array]]:
+    """Each block of rows with where it begins and ends; the last is filled up with its first row."""
+    for start in range(0, len(X), size):
+        stop = min(start + size, len(X))
+        yield start, stop, filled_up(X[start:stop], size, dtype)
+
+
+def filled_up(rows: Array, size: int, dtype: Any = None) -> Array:
+    """`rows` in row-major order, with copies of the first at the end to make them `size`."""
+    if len(rows) < size:
+        rows = np.concatenate([rows, np.broadcast_to(rows[:1], (size - len(rows), *rows.shape[1:]))])
+    return np.ascontiguousarray(rows, dtype)

@@ -1,0 +1,102 @@
+"""Optimizers as scikit-learn has them, and what a trainer adds to any: weight decay apart from the loss, clipping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.networks.errors import NetworkError, number_between
+from chainrule.training import Adam, Optimizer, positive_number
+
+Hyperparameter = Any
+
+
+@dataclass(frozen=True)
+class MomentumSGD(Optimizer):
+    """Gradient descent with the rate inside the velocity: `v ← momentum · v − rate · g`, `W ← W + v`.
+
+    With `nesterov`, `W ← W + momentum · v − rate · g` (Sutskever et al. 2013, equations 3 and 4, written for the point
+    ahead). This is scikit-learn's form; it differs from `SGD` where the rate changes, which here does not reach the
+    velocity that is there already.
+    """
+
+    rate: Hyperparameter = 0.001
+    momentum: Hyperparameter = 0.9
+    nesterov: bool = True
+    clip_norm: Hyperparameter | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.rate):
+            object.__setattr__(self, "rate", positive_number("the learning rate", self.rate))
+        if not callable(self.momentum):
+            object.__setattr__(self, "momentum", number_between("momentum", self.momentum, 0, 1))
+
+    def state(self, parameter: Any) -> Mapping[str, Any]:
+        return {"velocity": np.zeros_like(parameter)}
+
+    def update(
+        self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        momentum, rate = scalars["momentum"], scalars["rate"]
+        velocity = momentum * state["velocity"] - rate * gradient
+        change = momentum * velocity - rate * gradient if self.nesterov else velocity
+        return parameter + change, {"velocity": velocity}
+
+
+@dataclass(frozen=True)
+class UncorrectedAdam(Adam):
+    """Adam with eps beside √v rather than √v̂: `W ← W − rateₜ · m / (√v + eps)`.
+
+    `rateₜ = rate · √(1 − β₂ᵗ) / (1 − β₁ᵗ)`: the form at the end of section 2 of Kingma and Ba 2015, which scikit-learn
+    has. Parameters as in `Adam`.
+    """
+
+    def scalars(self, step: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**super().scalars(step, given), "corrected eps": given["eps"]}
+
+
+class Controlled(Optimizer):
+    """Another optimizer, with the global norm of the gradients bounded, and weights that decay by themselves.
+
+    `W ← (1 − rate · weight_decay) W` before the update (Loshchilov and Hutter 2019), of matrices only: biases and the
+    gains of normalizations do not decay. Raises NetworkError for an optimizer that has a `clip_norm` or a
+    `weight_decay` of its own beside one here, or no rate to decay by.
+    """
+
+    def __init__(self, optimizer: Optimizer, clip_norm: float | None = None, weight_decay: float = 0.0) -> None:
+        title = type(optimizer).__name__
+        if clip_norm is not None and optimizer.clip_norm is not None:
+            raise NetworkError(f"clip_norm is given beside that of {title}; leave one out")
+        if weight_decay and getattr(optimizer, "weight_decay", 0.0):
+            raise NetworkError(f"weight_decay is given beside that of {title}; leave one out")
+        if weight_decay and "rate" not in optimizer.hyperparameters:
+            raise NetworkError(f"{title} has no rate for weights to decay by; leave weight_decay out")
+        self.optimizer = optimizer
+        self.clip_norm = optimizer.clip_norm if clip_norm is None else positive_number("clip_norm", clip_norm)
+        self.weight_decay = number_between("weight_decay", weight_decay, 0)
+
+    @property
+    def hyperparameters(self) -> Mapping[str, Hyperparameter]:
+        decay = {"decoupled decay": self.weight_decay} if self.weight_decay else {}
+        return {**self.optimizer.hyperparameters, **decay}
+
+    @property
+    def running(self) -> Mapping[str, float]:
+        return self.optimizer.running
+
+    def scalars(self, step: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        kept = {"decoupled kept": 1 - given["rate"] * given["decoupled decay"]} if self.weight_decay else {}
+        return {**self.optimizer.scalars(step, given), **kept}
+
+    def state(self, parameter: Any) -> Mapping[str, Any]:
+        return self.optimizer.state(parameter)
+
+    def update(
+        self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        if self.weight_decay and np.ndim(parameter) == 2:
+            parameter = scalars["decoupled kept"] * parameter
+        return self.optimizer.update(parameter, gradient, state, scalars)
