@@ -126,7 +126,7 @@ class ScatterAdd(Linear):
     def type(self, *operands: ArrayType) -> ArrayType:
         x, indices = operands
         _check_integers("scatter-add", indices)
-        if x.shape[self.axis : self.axis + indices.ndim] != indices.shape:
+        if self.axis < 0 or x.shape[self.axis : self.axis + indices.ndim] != indices.shape or self.axis > x.ndim:
             raise ShapeError(
                 f"scatter-add along axis {self.axis} takes indices of the shape that x has there, not "
                 f"{shape_text(indices.shape)} for an x of shape {shape_text(x.shape)}"

@@ -26,7 +26,7 @@ def reduced_type(name: str, operand: ArrayType, axes: tuple[int, ...]) -> ArrayT
     """The type of a reduction over `axes`, which disappear."""
     if not operand.dtype.is_float:
         raise DTypeError(f"{name} takes floats, not {operand.dtype.value}; convert with astype(float)")
-    if axes and not 0 <= min(axes) <= max(axes) < operand.ndim:
+    if axes and not (0 <= min(axes) <= max(axes) < operand.ndim and len(set(axes)) == len(axes)):
         raise ShapeError(f"{name} over axes {axes} does not fit an array of shape {shape_text(operand.shape)}")
     return operand.with_shape(dim for axis, dim in enumerate(operand.shape) if axis not in axes)
 

@@ -52,7 +52,8 @@ class Broadcast(Linear):
 
     def type(self, *operands: ArrayType) -> ArrayType:
         (operand,) = operands
-        if tuple(self.shape[axis] for axis in self.axes) != operand.shape or list(self.axes) != sorted(set(self.axes)):
+        known = set(self.axes) <= set(range(len(self.shape))) and list(self.axes) == sorted(set(self.axes))
+        if not known or tuple(self.shape[axis] for axis in self.axes) != operand.shape:
             raise ShapeError(f"shape {shape_text(operand.shape)} does not broadcast to {shape_text(self.shape)}")
         return operand.with_shape(self.shape)
 
@@ -89,6 +90,8 @@ class Sum(Linear):
         (operand,) = operands
         if not operand.dtype.is_float:
             raise DTypeError(f"sum takes floats, not {operand.dtype.value}; convert with astype(float)")
+        if not set(self.axes) <= set(range(operand.ndim)) or len(set(self.axes)) != len(self.axes):
+            raise ShapeError(f"sum over axes {self.axes} does not fit an array of shape {shape_text(operand.shape)}")
         return operand.with_shape(dim for axis, dim in enumerate(operand.shape) if axis not in self.axes)
 
     def value(self, *operands: Array) -> Array:
