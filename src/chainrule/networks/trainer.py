@@ -59,7 +59,8 @@ def train(
     validation
         Further rows, whose loss and score are computed after each epoch.
     resume
-        A state that an earlier call gave, to go on to the same bits as if it had not ended there.
+        A state that an earlier call gave, to go on to the same bits as if it had not ended there. Where its
+        `optimizer_state` is empty the optimizer begins anew.
     on_epoch
         Called with the state after every `every`-th epoch, or where `seconds` is given when so much time has passed
         since the last call, and after the last epoch. Where it returns False training stops. The state is a copy.
@@ -125,7 +126,7 @@ class _Trainer:
             settings.seed,
             settings.shuffle,
             {"alpha": architecture.alpha} if architecture.alpha else None,
-            None if resume is None else self.state.optimizer_state,
+            self.state.optimizer_state or None,
         )
         self.loop = run.loop
         self.watch = Watch.of(settings, self.state)
@@ -165,7 +166,7 @@ class _Trainer:
         count = self._length()
         orders = self._orders(count)
         begun, position = self.session.state, self.session.position
-        clock = time.perf_counter()
+        clock, rate = time.perf_counter(), self.state.rate
         outcome = self.session.advance(count, order=orders)
         if outcome.losses.size:
             self.epoch_seconds = (time.perf_counter() - clock) / outcome.losses.size
@@ -177,6 +178,9 @@ class _Trainer:
         if at_end < outcome.losses.size:
             self.session.restore(begun, position)
             outcome = self.session.advance(at_end, order=None if orders is None else orders[:at_end])
+        if self.state.rate != rate:
+            # Only now, so that epochs that are run again have the rate that they had.
+            self.session.set(self.settings.rate_input, self.state.rate)
         self._settle(outcome)
 
     def _settle(self, outcome: Outcome) -> None:
@@ -229,7 +233,7 @@ class _Trainer:
             if settings.restore_best and self.validator is not None and settings.monitor != "loss":
                 state.best_params = {name: array.copy() for name, array in state.params.items()}
         if settings.rate_power is not None:
-            self._set_rate(self.first_rate / (state.rows_seen + 1) ** settings.rate_power)
+            state.rate = self.first_rate / (state.rows_seen + 1) ** settings.rate_power
         if at_end:
             at_end = self._plateau()
         state.waiting = self.watch.waiting
@@ -245,12 +249,8 @@ class _Trainer:
             )
             return True
         self.watch.waiting = 0
-        self._set_rate(state.rate / settings.plateau_factor)
+        state.rate /= settings.plateau_factor
         return True
-
-    def _set_rate(self, rate: float) -> None:
-        self.state.rate = rate
-        self.session.set(self.settings.rate_input, rate)
 
     def _end(self, status: Status, reason: str) -> None:
         self.state.status, self.state.reason = status, reason

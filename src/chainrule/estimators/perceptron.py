@@ -1,0 +1,207 @@
+"""What the classifier and the regressor share: fitting, the outputs of the network, and what the network is."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.derivation import Derivation, derive
+from chainrule.estimators.errors import ParameterError
+from chainrule.estimators.fitting import Fit
+from chainrule.estimators.inputs import dense, is_sparse, row_blocks
+from chainrule.estimators.scikit import (
+    CallbackSupport,
+    Estimator,
+    check_is_fitted,
+    get_config,
+    validate_data,
+    with_callbacks,
+)
+from chainrule.estimators.settings import check_parameters
+from chainrule.estimators.training import STOCHASTIC
+from chainrule.ir import ArrayType, DType, named_dim
+from chainrule.networks import Architecture, Loss
+
+Array = NDArray[Any]
+
+_READY = (np.dtype(np.float64), np.dtype(np.float32))
+
+
+class MultilayerPerceptron(CallbackSupport, Estimator):
+    """The common part of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
+
+    dtype: Any
+    early_stopping: bool
+    loss: Any
+    solver: str
+    validation_data: Any
+    warm_start: bool
+
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    normalization_: dict[str, Array]
+    _network: Architecture
+
+    _numeric_targets: ClassVar[bool]
+
+    def _keep(self, given: Mapping[str, Any]) -> None:
+        """Keep the arguments of `__init__` as they are."""
+        vars(self).update({name: value for name, value in given.items() if name not in ("self", "__class__")})
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Any:
+        """Train on `X` (rows, features) and `y`, (rows,) or (rows, outputs).
+
+        `X` is an array, a sparse matrix, or a table of pandas, polars or Arrow. `sample_weight` (rows,) weights the
+        loss. `X_val` and `y_val` are rows to watch, in the place of `validation_data`.
+
+        Raises ValueError, in a sentence, for parameters and data that do not fit, `DivergenceError` for a training
+        that leads to numbers that are not finite; warns with ConvergenceWarning where `max_iter` ends it.
+        """
+        if (X_val is None) != (y_val is None):
+            raise ParameterError("X_val and y_val belong together; give both, or none")
+        parameters = self._checked_parameters()
+        held = self.validation_data if X_val is None else (X_val, y_val, sample_weight_val)
+        Fit(self, parameters, incremental=False).run(X, y, sample_weight, held)
+        return self
+
+    def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> None:
+        """Train for one epoch, going on from where the last one ended."""
+        parameters = self.get_params(deep=False) if hasattr(self, "coefs_") else self._checked_parameters()
+        if self.early_stopping:
+            raise ParameterError("partial_fit sees one epoch at a time and cannot stop early; set early_stopping=False")
+        Fit(self, parameters, incremental=True).run(X, y, sample_weight, self.validation_data)
+
+    def _checked_parameters(self) -> dict[str, Any]:
+        parameters = self.get_params(deep=False)
+        if not get_config()["skip_parameter_validation"]:
+            check_parameters(type(self).__name__, parameters)
+        return parameters
+
+    def _is_stochastic(self) -> bool:
+        """Whether there is `partial_fit`; raises AttributeError, which says why, where there is not."""
+        if self.solver not in STOCHASTIC:
+            raise AttributeError(f"partial_fit needs the solver 'sgd' or 'adam'; {self.solver!r} uses all rows at once")
+        return True
+
+    def _outputs(self, X: Any) -> Array:
+        """The output of the network (rows, outputs) for `X`."""
+        known = vars(self)
+        if "_shown" in known:
+            return self._shown_outputs(X)
+        if "_network" not in known:
+            check_is_fitted(self)
+        if not self._is_ready(X):
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if not is_sparse(X):
+            return self._network.predict(self._parameters(), X)
+        rows, columns = X.shape
+        by_rows = X.tocsr()
+        parts = [
+            self._network.predict(self._parameters(), dense(by_rows[part], self._network.dtype))
+            for part in row_blocks(rows, columns)
+        ]
+        return np.concatenate(parts)
+
+    def _is_ready(self, X: Any) -> bool:
+        """Whether `X` passes all checks, seen at a glance; what does not is checked in full."""
+        return (
+            type(X) is np.ndarray
+            and X.dtype in _READY
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and X.shape[0] > 0
+            and "feature_names_in_" not in vars(self)
+            and bool(np.isfinite(X.sum()))
+        )
+
+    def _with_outputs(self, X: Any, outputs: Array) -> Any:
+        """A copy of this estimator whose network gave `outputs` for `X`, and that knows of no other rows."""
+        shown = copy.copy(self)
+        vars(shown)["_shown"] = X, outputs
+        for name in ("coefs_", "intercepts_"):
+            vars(shown).pop(name, None)
+        return shown
+
+    def _shown_outputs(self, X: Any) -> Array:
+        rows, outputs = vars(self)["_shown"]
+        if X is not rows:
+            raise ParameterError(
+                "while a network trains, scoring sees the validation rows only; predict no others there"
+            )
+        shown: Array = outputs
+        return shown
+
+    def _parameters(self) -> dict[str, Array]:
+        """What the network has learnt, by the names that it has in the derivation."""
+        layers = enumerate(zip(self.coefs_, self.intercepts_, strict=True), start=1)
+        learnt = {f"{name}{k}": array for k, pair in layers for name, array in zip("Wb", pair, strict=True)}
+        return {**learnt, **self.normalization_}
+
+    def _attributes(self, learnt: Mapping[str, Array]) -> dict[str, Any]:
+        """The attributes that `_parameters` is made of."""
+        depth = self._network.depth
+        named = {f"{name}{k}" for k in range(1, depth + 1) for name in "Wb"}
+        return {
+            "coefs_": [learnt[f"W{k}"] for k in range(1, depth + 1)],
+            "intercepts_": [learnt[f"b{k}"] for k in range(1, depth + 1)],
+            "normalization_": {name: array for name, array in learnt.items() if name not in named},
+        }
+
+    def derive(self) -> Derivation:
+        """The derivation of the gradients of exactly this network and its loss, to print and to verify.
+
+        `n` stands for the rows; widths are those of the network. Raises NotFittedError before `fit`.
+        """
+        check_is_fitted(self)
+        network = self._network
+        dtype = DType.of(np.dtype(network.dtype))
+        rows = named_dim("n")
+        columns = network.loss.width(network.outputs)
+        labels = network.loss.kind == "labels"
+        types = {
+            "X": ArrayType((rows, network.inputs), dtype),
+            "y": ArrayType((rows,), DType.INT64) if labels else ArrayType((rows, columns), dtype),
+            **({"alpha": ArrayType((), dtype)} if network.alpha else {}),
+            **{name: ArrayType(shape, dtype) for name, shape in network.parameters.items()},
+        }
+        return derive(network.loss_function, wrt=list(network.parameters), **types)
+
+    @abstractmethod
+    def _read_targets(self, y: Any, incremental: bool) -> Array:
+        """Checked `y` as an array (rows, columns)."""
+
+    @abstractmethod
+    def _loss(self) -> Loss:
+        """The loss that the parameters mean."""
+
+    @abstractmethod
+    def _targets_for(self, loss: Loss, target: Array, dtype: str) -> Array:
+        """What `_read_targets` gave, as the loss takes it."""
+
+    @abstractmethod
+    def _labelled(self, target: Array) -> Any:
+        """What `_read_targets` gave, as it is given to `fit`."""
+
+    @abstractmethod
+    def _judge(self, loss: Loss) -> Callable[[Array, Array, Array | None], float]:
+        """The score that early stopping watches by default."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -1,0 +1,106 @@
+"""Runs of the trainer as an estimator's parameters ask for them, one or several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from joblib import Parallel, cpu_count, delayed
+from joblib.parallel import get_active_backend
+from numpy.typing import NDArray
+
+from chainrule.networks import (
+    Architecture,
+    MomentumSGD,
+    TrainingSettings,
+    TrainingState,
+    UncorrectedAdam,
+    Validation,
+    train,
+)
+from chainrule.training import LBFGS, Optimizer
+
+Array = NDArray[Any]
+
+STOCHASTIC = ("sgd", "adam")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: all that `train` needs, in a form that can be sent to another process."""
+
+    network: Architecture
+    start: TrainingState
+    X: Array
+    y: Array
+    weights: Array | None
+    settings: TrainingSettings
+    validation: Validation | None
+    threads: int | None
+
+    def run(self, on_epoch: Callable[[TrainingState], object] | None = None) -> TrainingState:
+        """Train."""
+        return train(
+            self.network,
+            None,
+            self.X,
+            self.y,
+            self.weights,
+            self.settings,
+            self.validation,
+            resume=self.start,
+            on_epoch=on_epoch,
+            threads=self.threads,
+        )
+
+    @property
+    def has_batches(self) -> bool:
+        """Whether the order of the rows changes anything."""
+        size = self.settings.batch_size
+        return size is not None and size < len(self.y)
+
+
+def solver_for(parameters: Mapping[str, Any]) -> Optimizer | LBFGS:
+    """The solver that an estimator's parameters mean."""
+    if parameters["solver"] == "lbfgs":
+        return LBFGS(tolerance=parameters["tol"])
+    rate = float(parameters["learning_rate_init"])
+    if parameters["solver"] == "adam":
+        return UncorrectedAdam(rate, (parameters["beta_1"], parameters["beta_2"]), parameters["epsilon"])
+    return MomentumSGD(rate, parameters["momentum"], parameters["nesterovs_momentum"])
+
+
+def settings_for(
+    parameters: Mapping[str, Any], solver: Optimizer | LBFGS, epochs: int, batch_size: int | None, monitor: Any
+) -> TrainingSettings:
+    """How an estimator's parameters say that a network is trained, but for seed and order."""
+    settings = TrainingSettings(
+        solver,
+        epochs,
+        batch_size,
+        shuffle=False,
+        monitor=monitor,
+        tolerance=parameters["tol"],
+        patience=parameters["n_iter_no_change"],
+        restore_best=monitor != "loss",
+    )
+    if isinstance(solver, LBFGS):
+        return settings
+    rates: dict[str, Any] = {}
+    if parameters["solver"] == "sgd" and parameters["learning_rate"] == "adaptive":
+        rates["plateau"] = "divide"
+    if parameters["solver"] == "sgd" and parameters["learning_rate"] == "invscaling":
+        rates["rate_power"] = parameters["power_t"]
+    return replace(settings, clip_norm=parameters["clip_norm"], weight_decay=float(parameters["weight_decay"]), **rates)
+
+
+def run_side_by_side(jobs: Sequence[Job], n_jobs: int | None) -> list[TrainingState]:
+    """Run all jobs, in threads or on joblib's active backend; threads share the processors."""
+    backend, active = get_active_backend(prefer="threads")
+    if n_jobs is None and active in (None, 1) and getattr(backend, "supports_sharedmem", False):
+        n_jobs = min(len(jobs), cpu_count())
+        share = max(1, cpu_count() // n_jobs)
+        jobs = [replace(job, threads=job.threads or share) for job in jobs]
+    states: list[TrainingState] = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(Job.run)(job) for job in jobs)
+    return states
