@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
-from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim
-from chainrule.models.errors import DescriptionError
+from chainrule.ir import Apply, ArrayType, ChainruleError, Const, Dim, Input, Node, Program, SymbolicDim
+from chainrule.models.errors import DescriptionError, ModelError
 from chainrule.primitives import Broadcast, Contract, Gather, Permute, Reshape, Slice
 
 NODES = 10_000
@@ -18,6 +19,9 @@ TERMS = 64
 
 ELEMENTS = 2**31
 """The elements of a value, with every named size 1."""
+
+BOUND_ELEMENTS = 2**30
+"""The elements of all values together, for a block of rows."""
 
 WORK = 2**42
 """The multiplications of one product, with every named size 1."""
@@ -73,3 +77,21 @@ def _check_indices(node: Apply, place: str) -> None:
         raise DescriptionError(f"{place} chooses by places that are computed, which a model in a file may not")
     if np.size(value) and not -size <= np.min(value) <= np.max(value) < size:
         raise DescriptionError(f"{place} chooses places that an axis of size {size} has not")
+
+
+def check_bound(program: Program, sizes: Mapping[str, int]) -> None:
+    """Raise ModelError where, with numbers for the named sizes, a size is negative or too much memory would be used."""
+    try:
+        bound = program.bind(dict(sizes))
+    except ChainruleError as error:
+        raise ModelError(f"the program has no types for {sizes}: {error}") from None
+    except Exception:  # whatever a primitive says of operands that it does not take
+        raise ModelError(f"the program has no types for {sizes}") from None
+    total = 0
+    for node in bound.nodes:
+        if not node.type.is_concrete:
+            raise ModelError("the program has a size with a name beside the number of rows")
+        check_node(node, "a value of the program")
+        total += math.prod(node.type.concrete_shape)
+    if total > BOUND_ELEMENTS:
+        raise ModelError(f"the program computes {total:,} numbers for a block of rows, more than {BOUND_ELEMENTS:,}")

@@ -26,7 +26,7 @@ from chainrule.networks.losses import (
     read_loss,
 )
 from chainrule.networks.mlp import LOSSES, MLP
-from chainrule.networks.prediction import prediction_program
+from chainrule.networks.prediction import BLOCK, predict_in_blocks, prediction_program
 from chainrule.networks.scores import class_accuracy, r2_score, share_accuracy
 from chainrule.networks.settings import TrainingSettings, Validation
 from chainrule.networks.solvers import Controlled, MomentumSGD, UncorrectedAdam
@@ -37,6 +37,7 @@ from chainrule.networks.two_layers import NeuralNetwork, two_layer_loss, two_lay
 __all__ = [
     "ACTIVATIONS",
     "ALIASES",
+    "BLOCK",
     "LOSSES",
     "LOSS_TYPES",
     "MLP",
@@ -75,6 +76,7 @@ __all__ = [
     "Validation",
     "class_accuracy",
     "gradient_report",
+    "predict_in_blocks",
     "prediction_program",
     "r2_score",
     "read_loss",

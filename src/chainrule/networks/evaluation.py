@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chainrule.engines import get_engine
 from chainrule.ir import ArrayType, DType
 from chainrule.networks.errors import NetworkError
-from chainrule.networks.prediction import block_size, checked_parameters, evaluation_program, filled_up
+from chainrule.networks.prediction import BLOCK, checked_parameters, evaluation_program, filled_up
 
 if TYPE_CHECKING:
     from chainrule.networks.architecture import Architecture
@@ -34,7 +34,7 @@ class Evaluator:
             raise NetworkError("there are no rows to evaluate; X is empty")
         self.y = architecture.checked_target(y, len(self.X))
         self.weights = None if weights is None else checked_weights(weights, len(self.X), architecture.dtype)
-        self.size = block_size(len(self.X)) if architecture.takes_weights else len(self.X)
+        self.size = BLOCK if architecture.takes_weights else len(self.X)
         target = ArrayType((self.size, *self.y.shape[1:]), DType.of(self.y.dtype))
         self.compiled = get_engine("native").compile(evaluation_program(architecture, self.size, target))
         self.blocks = [self._block(start) for start in range(0, len(self.X), self.size)]

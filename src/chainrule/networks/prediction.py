@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = NDArray[Any]
 
-SMALL_BLOCK = 32
-BLOCK = 512
-"""Rows in a block: the small one for fewer rows than half of the large one."""
+BLOCK = 128
+"""Rows in a block. It is one number for all, since the last bits of a row depend on how many are computed together."""
 
 _REMEMBERED = 64
 _programs: OrderedDict[Hashable, Program] = OrderedDict()
@@ -35,20 +34,19 @@ _lock = fork_safe_lock()
 
 def predict_rows(architecture: Architecture, params: Mapping[str, Array], X: Array) -> Array:
     """The output for each row of `X` (rows, inputs)."""
-    values = checked_parameters(architecture, params)
-    predicted = np.empty((len(X), architecture.outputs), architecture.dtype)
+    return predict_in_blocks(prediction_program(architecture, BLOCK), checked_parameters(architecture, params), X)
+
+
+def predict_in_blocks(program: Program, values: Mapping[str, Array], X: Array) -> Array:
+    """What a program of `X` (BLOCK, inputs) and further `values` gives for any number of rows, also for none."""
+    output = program.outputs[0].type
+    predicted = np.empty((len(X), *output.concrete_shape[1:]), output.dtype.numpy)
     if len(X):
-        size = block_size(len(X))
-        compiled = get_engine("native").compile(prediction_program(architecture, size))
-        for start, stop, block in _blocks(X, size, architecture.dtype):
+        compiled = get_engine("native").compile(program)
+        for start, stop, block in _blocks(X, BLOCK, program.input("X").type.dtype.numpy):
             (p,) = compiled({"X": block, **values})
             predicted[start:stop] = p[: stop - start]
     return predicted
-
-
-def block_size(rows: int) -> int:
-    """How many rows are computed together, of so many."""
-    return SMALL_BLOCK if rows <= BLOCK // 2 else BLOCK
 
 
 def checked_parameters(architecture: Architecture, params: Mapping[str, Array]) -> dict[str, Array]:

@@ -1,0 +1,313 @@
+"""A trained model: the program that predicts, what it learnt, and how a table becomes what it takes."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib import metadata
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.calculus import recognize
+from chainrule.ir import ArrayType, ChainruleError, DType, Program, SymbolicDim, named_dim
+from chainrule.models.errors import ModelError
+from chainrule.models.limits import check_bound
+from chainrule.networks import BLOCK, Architecture, predict_in_blocks
+from chainrule.tables import ClassTarget, Notes, NumberTarget, Preprocessing, Target
+from chainrule.trace import trace
+
+Array: TypeAlias = NDArray[Any]
+Plain: TypeAlias = Mapping[str, Any]
+"""What JSON can hold."""
+
+INPUT = "X"
+"""The input of a program that is not a parameter: encoded rows."""
+
+PACKAGES = ("chainrule", "numpy", "llvmlite", "polars", "safetensors")
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a model says of some rows.
+
+    Attributes
+    ----------
+    predictions
+        Classes as a list of texts, or numbers (rows,), or (rows, outputs) where the model has several outputs.
+    probabilities
+        Of each class (rows, classes), in the order of `Model.classes`; None for a regression.
+
+    """
+
+    predictions: list[str] | NDArray[np.float64]
+    probabilities: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """What `save_model` writes and `load_model` reads.
+
+    Attributes
+    ----------
+    program
+        The prediction: inputs `X` (n, width) and the parameters, one output (n, outputs). The number of rows is named.
+    parameters
+        A float array for each parameter.
+    preprocessing
+        How columns of a table become those of `X`; None for a model of arrays.
+    target
+        The column that is predicted, with its classes or its scale; None leaves outputs as they are.
+    loss
+        The loss that it was trained on, as a program.
+    architecture
+        What `Architecture.describe` gives.
+    settings, metrics
+        How it was trained, and how well, as plain data for people to read.
+    versions
+        Of the packages that it was trained with.
+    fingerprint
+        The SHA-256 of the table that it was trained on.
+    trained
+        When, as in 2025-01-31T12:00:00Z.
+
+    Raises ModelError where these do not fit together.
+
+    """
+
+    program: Program
+    parameters: Mapping[str, Array]
+    preprocessing: Preprocessing | None = None
+    target: Target | None = None
+    loss: Program | None = None
+    architecture: Plain = field(default_factory=dict)
+    settings: Plain = field(default_factory=dict)
+    metrics: Plain = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+    trained: str = ""
+
+    def __post_init__(self) -> None:
+        _check_program(self.program, self.parameters)
+        width, outputs = self.width, self.outputs
+        if self.preprocessing is not None and self.preprocessing.width != width:
+            raise ModelError(
+                f"the preprocessing gives {self.preprocessing.width} columns, and the program takes {width}"
+            )
+        if isinstance(self.target, ClassTarget):
+            classes = len(self.target.classes)
+            if outputs != classes and (outputs, classes) != (1, 2):
+                raise ModelError(f"the program has {outputs} outputs for {classes} classes")
+        for name in ("inputs", "outputs"):
+            if name in self.architecture and self.architecture[name] != getattr(self, _OF[name]):
+                raise ModelError(
+                    f"the architecture has {self.architecture[name]} {name}, and the program {getattr(self, _OF[name])}"
+                )
+        if self.loss is not None:
+            _check_loss(self.loss)
+
+    @classmethod
+    def of(
+        cls,
+        architecture: Architecture,
+        parameters: Mapping[str, Array],
+        preprocessing: Preprocessing | None = None,
+        target: Target | None = None,
+        settings: Plain | None = None,
+        metrics: Plain | None = None,
+        fingerprint: str = "",
+    ) -> Model:
+        """The model of a network with parameters as `train` gives them; versions and time are those of now.
+
+        >>> network = Architecture(2, (3,), 1, activations="tanh")
+        >>> model = Model.of(network, network.initial(0))
+        >>> model.predict_encoded(np.zeros((5, 2))).shape
+        (5, 1)
+        """
+        wanted = [*architecture.parameters, *architecture.statistics]
+        missing = [name for name in wanted if name not in parameters]
+        if missing:
+            raise ModelError(f"the parameters lack {missing[0]!r}")
+        return cls(
+            _prediction(architecture),
+            {name: np.ascontiguousarray(parameters[name], architecture.dtype) for name in wanted},
+            preprocessing,
+            target,
+            _loss(architecture),
+            architecture.describe(),
+            settings or {},
+            metrics or {},
+            package_versions(),
+            fingerprint,
+            datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+
+    def with_parameters(self, parameters: Mapping[str, Array]) -> Model:
+        """The same model having learnt something else; raises ModelError for other names or shapes."""
+        dtype = self.program.input(INPUT).type.dtype.numpy
+        kept = {name: np.ascontiguousarray(parameters[name], dtype) for name in self.parameters if name in parameters}
+        return replace(self, parameters=kept)
+
+    @property
+    def width(self) -> int:
+        """The columns of `X`."""
+        return self.program.input(INPUT).type.with_shape(self.program.input(INPUT).type.shape[1:]).concrete_shape[0]
+
+    @property
+    def outputs(self) -> int:
+        """The numbers that are predicted for a row."""
+        return int(self.program.outputs[0].type.with_shape(self.program.outputs[0].type.shape[1:]).concrete_shape[0])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What everything is computed in."""
+        return self.program.input(INPUT).type.dtype.numpy
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, in the order of their probabilities; none for a regression."""
+        return self.target.classes if isinstance(self.target, ClassTarget) else ()
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers were learnt."""
+        return sum(int(array.size) for array in self.parameters.values())
+
+    def predict_encoded(self, X: Any) -> Array:
+        """The outputs (rows, outputs) for encoded rows (rows, width), in blocks through the native engine.
+
+        A row's prediction does not depend on the others, so that a long table may be given piece by piece.
+        Raises ModelError for an array of another shape.
+        """
+        rows = np.asarray(X)
+        if rows.ndim != 2 or rows.shape[1] != self.width or rows.dtype.kind not in "fiub":
+            raise ModelError(
+                f"X has the shape {rows.shape} and holds {rows.dtype}; the model takes numbers (rows, {self.width})"
+            )
+        return predict_in_blocks(self._block_program, self.parameters, rows)
+
+    def predict_frame(self, data: Any, notes: Notes | None = None) -> Prediction:
+        """Predictions for the rows of a table: a frame, a dict of columns, or a batch of a `Source`.
+
+        Columns are found by name; `notes` gathers what no training row had. Raises TableError, naming the place, for
+        a table that lacks a column or holds what cannot be read, ModelError for a model without a preprocessing.
+        """
+        if self.preprocessing is None:
+            raise ModelError("the model takes arrays, not tables; use predict_encoded")
+        return self.decoded(self.predict_encoded(self.preprocessing.encode(data, notes, self.dtype)))
+
+    def decoded(self, outputs: Array) -> Prediction:
+        """Outputs (rows, outputs) as classes with probabilities, or as numbers of the target's own scale."""
+        if isinstance(self.target, ClassTarget):
+            shares = np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+            return Prediction(self.target.decode(shares.argmax(axis=1)), shares)
+        values = outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        if isinstance(self.target, NumberTarget):
+            return Prediction(self.target.decode(values))
+        return Prediction(np.asarray(values, float))
+
+    def network(self) -> Architecture:
+        """The architecture, to train on; raises ModelError where functions that no file holds are part of it."""
+        if not self.architecture:
+            raise ModelError("the model has no description of its architecture")
+        try:
+            architecture = Architecture.from_description(self.architecture)
+            shapes = {**architecture.parameters, **architecture.statistics}
+        except ChainruleError as error:
+            raise ModelError(f"the architecture cannot be made again: {error}") from None
+        except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
+            raise ModelError(f"the architecture is damaged: {error}") from None
+        if shapes != {name: array.shape for name, array in self.parameters.items()}:
+            raise ModelError("the parameters do not have the shapes that the architecture gives them")
+        return architecture
+
+    @cached_property
+    def _block_program(self) -> Program:
+        return self.program.bind({self.program.dim_names[0]: BLOCK})
+
+
+_OF = {"inputs": "width", "outputs": "outputs"}
+
+
+def _check_program(program: Program, parameters: Mapping[str, Array]) -> None:
+    """Raise ModelError unless it predicts one array of floats for each row from `X` and exactly these parameters."""
+    inputs = {node.name: node.type for node in program.inputs}
+    rows = inputs.pop(INPUT, None)
+    if rows is None:
+        raise ModelError(f"the program has no input {INPUT!r}, the rows to predict for")
+    count = rows.shape[0] if rows.ndim == 2 else None
+    if not isinstance(count, SymbolicDim) or count != named_dim(next(iter(count.names))) or not rows.dtype.is_float:
+        raise ModelError(f"{INPUT} is {rows}; it should be floats (n, width), with a name for the number of rows")
+    if not isinstance(rows.shape[1], int) or rows.shape[1] < 1:
+        raise ModelError(f"{INPUT} is {rows}; its second size should be a number of at least 1")
+    if len(program.outputs) != 1:
+        raise ModelError(f"the program has {len(program.outputs)} outputs; it should have one, the prediction")
+    output = program.outputs[0].type
+    wide = output.ndim == 2 and isinstance(output.shape[1], int) and output.shape[1] >= 1
+    if not wide or output.shape[0] != count or not output.dtype.is_float:
+        raise ModelError(f"the prediction is {output}; it should be floats ({count}, outputs)")
+    for name, type_ in inputs.items():
+        if name not in parameters:
+            raise ModelError(f"the parameters lack {name!r}, which the program takes")
+        if not type_.is_concrete or not type_.dtype.is_float:
+            raise ModelError(f"the parameter {name} is {type_}; it should be floats, with numbers for its sizes")
+        array = parameters[name]
+        if array.shape != type_.shape or array.dtype != type_.dtype.numpy:
+            raise ModelError(f"{name} has the shape {array.shape} and holds {array.dtype}; the program takes {type_}")
+        if not np.isfinite(array).all():
+            raise ModelError(f"the parameter {name} holds numbers that are not finite")
+    for name in parameters:
+        if name not in inputs:
+            raise ModelError(f"there is a parameter {name!r} that the program does not take")
+    check_bound(program, {next(iter(count.names)): BLOCK})
+
+
+def _check_loss(loss: Program) -> None:
+    if len(loss.outputs) != 1 or loss.outputs[0].type.shape != () or not loss.outputs[0].type.dtype.is_float:
+        raise ModelError("the program of the loss does not give one number")
+
+
+def _prediction(architecture: Architecture) -> Program:
+    """The prediction of a number of rows that is a name."""
+    types = _parameter_types(architecture, {**architecture.parameters, **architecture.statistics})
+    return _traced(architecture.prediction_function, architecture, types)
+
+
+def _loss(architecture: Architecture) -> Program:
+    rows, dtype = named_dim("n"), _dtype(architecture)
+    target = ArrayType((rows, architecture.loss.width(architecture.outputs)), dtype)
+    if architecture.loss.kind == "labels":
+        target = ArrayType((rows,), DType.INT64)
+    types = {"y": target, **({"alpha": ArrayType((), dtype)} if architecture.alpha else {})}
+    types |= _parameter_types(architecture, architecture.parameters)
+    return _traced(architecture.loss_function, architecture, types)
+
+
+def _traced(function: Callable[..., Any], architecture: Architecture, types: Mapping[str, ArrayType]) -> Program:
+    dtype = _dtype(architecture)
+    program = trace(function, **{INPUT: ArrayType((named_dim("n"), architecture.inputs), dtype), **types})
+    recognized, _ = recognize(program.bind({}, dtype))
+    return recognized
+
+
+def _parameter_types(architecture: Architecture, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, ArrayType]:
+    return {name: ArrayType(shape, _dtype(architecture)) for name, shape in shapes.items()}
+
+
+def _dtype(architecture: Architecture) -> DType:
+    return DType.of(np.dtype(architecture.dtype))
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of Python and of the packages that a model's numbers come from."""
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
