@@ -64,3 +64,8 @@ def test_a_true_part_is_not_blamed_for_a_factor_that_is_missing_later() -> None:
     assert grade.first_wrong.source == "dw = X.T @ r"
     assert grade.first_wrong.diagnosis is not None
     assert grade.first_wrong.diagnosis.kind == "factor"
+
+
+def test_the_gradient_of_a_layer_is_blamed_for_the_factor_that_it_lacks() -> None:
+    grade = cr.grade("d1 = y_hat - y\ndw = X.T @ d1\ndb = sum(d1)", GALLERY["linear_regression"].function)
+    assert [line.status for line in grade.lines] == ["wrong", "consequence", "consequence"]

@@ -49,6 +49,11 @@ def gradient_of(name: str, known: Collection[str]) -> str | None:
     return None
 
 
+def is_numbered_gradient(name: str) -> bool:
+    """Whether `name` claims to be the gradient of a layer, as `d3` and `delta3` do."""
+    return any(re.fullmatch(r"_?\d+", rest) for rest in _rests(name))
+
+
 def _rests(name: str) -> Iterable[str]:
     """What is left of `name` when the mark of a gradient is taken off, longest first."""
     seen: dict[str, None] = {}

@@ -18,7 +18,7 @@ from chainrule.grading.answers import GIVEN, Answer, Unit
 from chainrule.grading.arguments import Binding
 from chainrule.grading.edits import DERIVATIVE, FACTOR, TRANSPOSE, Edit, Scope, edits
 from chainrule.grading.execution import Run, columns, run_answer
-from chainrule.grading.names import called, gradient_of
+from chainrule.grading.names import called, gradient_of, is_numbered_gradient
 from chainrule.grading.outcomes import Final, Outcomes
 from chainrule.grading.truth import Match, Quantity, Truth, agree, as_arrays
 
@@ -256,8 +256,9 @@ class Search:
         if mend.edit is None or mend.edit.kind not in ("factor", "missing operand"):
             return False
         identity = self.identity(attempt, mend.unit)
+        claims = identity.claim is not None or any(is_numbered_gradient(name) for name in mend.unit.names)
         explained = frozenset().union(*(other.gain for other in doubted if other.edit is not None))
-        return identity.claim is None and _is_part(identity) and mend.gain <= explained
+        return not claims and _is_part(identity) and mend.gain <= explained
 
     def _all_directions(self, mends: Sequence[Mend]) -> bool:
         """Whether every update goes in the wrong direction."""
