@@ -1,5 +1,6 @@
 """Differentiation: linearize, transpose, and the two composed; simplification as a table of recorded rewrites."""
 
+import chainrule.calculus.arithmetic
 import chainrule.calculus.choices
 import chainrule.calculus.clipping
 import chainrule.calculus.convolutions

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
 
+from chainrule.grading.marks import Mark, mark_of, put_mark
 from chainrule.ir import ChainruleError
 
 TICK, SEEN, RETURN, GIVEN = "__tick__", "__seen__", "__Return__", "__given__"
@@ -96,7 +97,7 @@ class Answer:
         other = copy.copy(self)
         other.units = list(self.units)
         changed = copy.copy(statement)
-        changed._unit = number  # type: ignore[attr-defined]
+        put_mark(changed, replace(mark_of(changed), unit=number))
         other.units[number] = replace(unit, statement=changed)
         if unit.top is None:
             assert unit.helper is not None
@@ -114,7 +115,7 @@ class Answer:
 
 def swapped(node: Any, number: int, statement: ast.stmt) -> Any:
     """`node` with the unit `number` in it exchanged; what does not hold the unit is shared."""
-    if getattr(node, "_unit", None) == number:
+    if mark_of(node).unit == number:
         return statement
     changed = node
     for block in ("body", "orelse", "finalbody"):
@@ -236,11 +237,11 @@ def _parted(statement: ast.stmt, answer: Answer, containers: Collection[str]) ->
                 temporaries = [f"__part_{statement.lineno}_{k}" for k in range(len(value.elts))]
                 for t, element, temporary in zip(target.elts, value.elts, temporaries, strict=True):
                     assign = _at(ast.Assign([ast.Name(temporary, ast.Store())], element), element)
-                    assign._shown = ast.unparse(t)  # type: ignore[attr-defined]
+                    put_mark(assign, Mark(shown=ast.unparse(t)))
                     yield assign
                 for t, temporary in zip(target.elts, temporaries, strict=True):
                     moved = _at(ast.Assign([t], ast.Name(temporary, ast.Load())), t)
-                    moved._silent = True  # type: ignore[attr-defined]
+                    put_mark(moved, Mark(silent=True))
                     yield moved
                 return
     yield statement
@@ -274,8 +275,7 @@ def _returned(statement: ast.Return, answer: Answer) -> Iterator[ast.stmt]:
 
 def _out(variable: str, label: str, value: ast.expr) -> ast.stmt:
     assign = _at(ast.Assign([ast.Name(variable, ast.Store())], value), value)
-    assign._shown = label  # type: ignore[attr-defined]
-    assign._hidden = isinstance(value, ast.Name | ast.Attribute | ast.Constant)  # type: ignore[attr-defined]
+    put_mark(assign, Mark(shown=label, hidden=isinstance(value, ast.Name | ast.Attribute | ast.Constant)))
     return assign
 
 
@@ -294,14 +294,13 @@ def _number(answer: Answer, statement: ast.stmt, top: int | None, helper: str | 
     if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
         return
     names = _assigned(statement, in_helper=helper is not None)
-    if names is not None and not getattr(statement, "_silent", False):
+    mark = mark_of(statement)
+    if names is not None and not mark.silent:
         number = len(answer.units)
-        statement._unit = number  # type: ignore[attr-defined]
-        shown = getattr(statement, "_shown", None)
-        labels = ((shown,) if shown else ()) if shown is not None else names
-        hidden = bool(getattr(statement, "_hidden", False))
+        put_mark(statement, replace(mark, unit=number))
+        labels = names if mark.shown is None else (mark.shown,) if mark.shown else ()
         inner = nested or helper is not None
-        answer.units.append(Unit(number, statement.lineno, top, labels, statement, helper, inner, hidden))
+        answer.units.append(Unit(number, statement.lineno, top, labels, statement, helper, inner, mark.hidden))
     for block in ("body", "orelse", "finalbody"):
         for inner in getattr(statement, block, []):
             _number(answer, inner, top, helper, True)
@@ -343,7 +342,7 @@ class _Watch(ast.NodeTransformer):
         if isinstance(node, ast.Return) and not self._depth:
             call = ast.Call(ast.Name(RETURN, ast.Load()), [node.value or ast.Constant(None)], [])
             return ast.copy_location(ast.Raise(call, None), node)
-        number = getattr(node, "_unit", None)
+        number = mark_of(node).unit
         node = self.generic_visit(node)
         if isinstance(node, _LOOPS):
             tick = ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], []))
@@ -379,7 +378,7 @@ def _as_load(target: ast.expr) -> ast.expr:
 
 def _compiled(statement: ast.stmt, filename: str) -> CodeType:
     if isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr):  # these hold no loop and no return
-        number = getattr(statement, "_unit", None)
+        number = mark_of(statement).unit
         statements: list[ast.stmt] = [statement]
         statements += [] if number is None else [_report(statement, number)]
     else:

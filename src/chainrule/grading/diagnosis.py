@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.grading.answers import Unit
+from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
 from chainrule.grading.edits import DERIVATIVE, FACTOR, TRANSPOSE, Kind
 from chainrule.grading.execution import columns
 from chainrule.grading.search import Attempt, Mend, Search
-from chainrule.grading.truth import Array, Match, Quantity, Truth, agree, as_arrays, constant_ratios
+from chainrule.grading.truth import Match, Quantity, Truth
 
 _HIDDEN = (DERIVATIVE, FACTOR, TRANSPOSE, "__given__")
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from chainrule import functions
 from chainrule.grading.answers import Answer, GradeError, Output, Parameter
+from chainrule.grading.marks import Mark, put_mark
 from chainrule.grading.names import COUNTS, RATES, called, gradient_of
 from chainrule.grading.truth import Truth
 from chainrule.trace import FormulaError, canonical_name, parse_formula, syntax
@@ -117,7 +118,7 @@ class _Reader:
         else:
             target = self._target(left)
             statement = ast.Assign([ast.Name(target, ast.Store())], value)
-        setattr(statement, "_shown", _left(text))  # noqa: B010
+        put_mark(statement, Mark(shown=_left(text)))
         statement.lineno = statement.end_lineno = self._line
         statement.col_offset = statement.end_col_offset = 0
         self._run(ast.fix_missing_locations(statement))

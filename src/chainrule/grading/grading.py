@@ -9,6 +9,7 @@ from typing import Any
 from chainrule.derivation import Derivation, derive, is_upstream
 from chainrule.grading.answers import Answer, GradeError, Unit, prepare, read_answer
 from chainrule.grading.arguments import Binding, bind
+from chainrule.grading.comparison import agree, as_arrays, constant_ratios
 from chainrule.grading.diagnosis import Diagnosis, Diagnostician
 from chainrule.grading.equations import read_equations
 from chainrule.grading.execution import Run, columns, run_answer
@@ -16,7 +17,7 @@ from chainrule.grading.grades import Grade, Line, Status
 from chainrule.grading.names import CONTAINERS, TARGETS
 from chainrule.grading.outcomes import Final, Outcomes
 from chainrule.grading.search import Attempt, Mend, Search, same_values, updates
-from chainrule.grading.truth import Assumption, Truth, agree, as_arrays, constant_ratios
+from chainrule.grading.truth import Assumption, Truth
 from chainrule.ir import ChainruleError, Program, SymbolicDim
 
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from chainrule.grading.answers import Answer, GradeError
 from chainrule.grading.arguments import Binding
+from chainrule.grading.comparison import Array, as_arrays, equal
 from chainrule.grading.execution import Run
 from chainrule.grading.names import called, gradient_of
-from chainrule.grading.truth import Array, Quantity, Truth, as_arrays, equal
+from chainrule.grading.truth import Quantity, Truth
 
 Source = Literal["variable", "key", "index", "update", "attribute", "entry"]
 

@@ -16,14 +16,15 @@ import numpy as np
 
 from chainrule.grading.answers import GIVEN, Answer, Unit
 from chainrule.grading.arguments import Binding
+from chainrule.grading.comparison import agree, as_arrays
 from chainrule.grading.edits import DERIVATIVE, FACTOR, TRANSPOSE, Edit, Scope, edits
 from chainrule.grading.execution import Run, columns, run_answer
 from chainrule.grading.names import called, gradient_of, is_numbered_gradient
 from chainrule.grading.outcomes import Final, Outcomes
-from chainrule.grading.truth import Match, Quantity, Truth, agree, as_arrays
+from chainrule.grading.truth import Match, Quantity, Truth
 
 TIME_BUDGET = 20.0
-"""Seconds after which the search for an explanation ends with what it has."""
+"""Seconds of computing after which the search for an explanation ends with what it has, however busy the machine is."""
 MISTAKES = 6
 """How many mistakes in one answer are looked for."""
 
@@ -116,7 +117,7 @@ class Search:
         self._factors.update({"η": outcomes.rates, "1/η": [1 / rate for rate in outcomes.rates]})
         self._factors["−"] = [-1.0] * len(truth.points)
         self._names = {label: f"{FACTOR}{k}" for k, label in enumerate(self._factors)}
-        self._deadline = time.perf_counter() + TIME_BUDGET
+        self._deadline = time.thread_time() + TIME_BUDGET
         self._identities: dict[tuple[int, int], Identity] = {}
 
     # Running
@@ -314,7 +315,7 @@ class Search:
         for edit in edits(unit.statement, scope):
             if multiple and edit.kind not in _OF_MULTIPLES:
                 continue
-            if time.perf_counter() > self._deadline:
+            if time.thread_time() > self._deadline:
                 return mends
             mend = self._tried(attempt, unit, edit)
             if mend is not None:
@@ -360,7 +361,7 @@ class Search:
         changed = attempt.answer.with_statement(unit.number, ast.fix_missing_locations(new))
         shape = np.shape(found[0][0]) if found else None
         for quantity in self._candidates():
-            if time.perf_counter() > self._deadline:
+            if time.thread_time() > self._deadline:
                 return
             named = quantity.kind in ("gradient", "derivative", "forward") and quantity.label
             if not named and (shape is None or quantity.values[0].shape != shape):

@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.calculus import COTANGENT, backward, operation_count
 from chainrule.derivation import Derivation, Notator, is_upstream, output_name, text_of
+from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
 from chainrule.grading.names import TARGETS
 from chainrule.ir import (
     Apply,
@@ -42,14 +42,12 @@ from chainrule.primitives import (
     sum_,
 )
 
-Array: TypeAlias = NDArray[Any]
 Kind: TypeAlias = Literal["input", "forward", "derivative", "gradient", "part", "size"]
 Assumption: TypeAlias = Literal["any", "distribution", "indicator"]
 
 SIZES = ((3, 5, 7, 4, 6, 8, 9, 10), (5, 3, 4, 7, 8, 6, 10, 9))
 """Distinct sizes, none of them 1 or 2, so that no axis and no factor is taken for another."""
 RATES = (0.3, 0.7, 0.45)
-TOLERANCE = 1e-6
 _LABEL_OPERATIONS = 12
 _REDUCTIONS = 400
 
@@ -474,54 +472,6 @@ def _kind(text: str) -> Kind:
 
 def _sizes(which: int, count: int) -> list[int]:
     return [*SIZES[which], *range(11, 11 + count)][:count]
-
-
-def as_arrays(values: Sequence[Any]) -> list[Array] | None:
-    """`values` as arrays of floats; None where one of them is no array of numbers, or not finite."""
-    arrays = []
-    for value in values:
-        if isinstance(value, np.ndarray | np.generic | int | float) and np.asarray(value).dtype.kind in "fiub":
-            arrays.append(np.asarray(value, float))
-        else:
-            return None
-    return arrays
-
-
-def agree(found: Sequence[Array], true: Sequence[Array]) -> bool:
-    """Whether the values are equal at every point; axes of size 1 more or less do not matter."""
-    return all(equal(a, b) for a, b in zip(found, true, strict=True))
-
-
-def equal(found: Array, true: Array) -> bool:
-    """Whether two values are equal, relative to the largest entry; an axis of size 1 more or less does not matter."""
-    if found.shape != true.shape:
-        if found.ndim == true.ndim:
-            return False
-        if tuple(d for d in found.shape if d != 1) != tuple(d for d in true.shape if d != 1):
-            return False
-        found = found.reshape(true.shape)
-    if not np.all(np.isfinite(found)):
-        return False
-    if not found.size:
-        return True
-    scale = max(float(np.max(np.abs(true))), 1e-9)
-    return float(np.max(np.abs(found - true))) <= TOLERANCE * scale
-
-
-def constant_ratios(found: Sequence[Array], true: Sequence[Array]) -> list[float] | None:
-    """The numbers c with `found = c · true` at each point; None where there are none."""
-    ratios = []
-    for a, b in zip(found, true, strict=True):
-        if a.size != b.size or (a.shape != b.shape and a.ndim == b.ndim) or not np.all(np.isfinite(a)):
-            return None
-        square = float(np.sum(b * b))
-        if square == 0 or (a.shape != b.shape and a.squeeze().shape != b.squeeze().shape):
-            return None
-        ratio = float(np.sum(a.reshape(b.shape) * b)) / square
-        if ratio == 0 or not equal(a.reshape(b.shape), ratio * b):
-            return None
-        ratios.append(ratio)
-    return ratios
 
 
 def renamed(quantity: Quantity, label: str) -> Quantity:

@@ -1,0 +1,62 @@
+"""Whether values found at several points are the true ones, or multiples of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+
+TOLERANCE = 1e-6
+"""How far values may be from the true ones, relative to the largest of these."""
+
+
+def as_arrays(values: Sequence[Any]) -> list[Array] | None:
+    """`values` as arrays of floats; None where one of them is no array of numbers, or not finite."""
+    arrays = []
+    for value in values:
+        if isinstance(value, np.ndarray | np.generic | int | float) and np.asarray(value).dtype.kind in "fiub":
+            arrays.append(np.asarray(value, float))
+        else:
+            return None
+    return arrays
+
+
+def agree(found: Sequence[Array], true: Sequence[Array]) -> bool:
+    """Whether the values are equal at every point; axes of size 1 more or less do not matter."""
+    return all(equal(a, b) for a, b in zip(found, true, strict=True))
+
+
+def equal(found: Array, true: Array) -> bool:
+    """Whether two values are equal, relative to the largest entry; an axis of size 1 more or less does not matter."""
+    if found.shape != true.shape:
+        if found.ndim == true.ndim:
+            return False
+        if tuple(d for d in found.shape if d != 1) != tuple(d for d in true.shape if d != 1):
+            return False
+        found = found.reshape(true.shape)
+    if not np.all(np.isfinite(found)):
+        return False
+    if not found.size:
+        return True
+    scale = max(float(np.max(np.abs(true))), 1e-9)
+    return float(np.max(np.abs(found - true))) <= TOLERANCE * scale
+
+
+def constant_ratios(found: Sequence[Array], true: Sequence[Array]) -> list[float] | None:
+    """The numbers c with `found = c · true` at each point; None where there are none."""
+    ratios = []
+    for a, b in zip(found, true, strict=True):
+        if a.size != b.size or (a.shape != b.shape and a.ndim == b.ndim) or not np.all(np.isfinite(a)):
+            return None
+        square = float(np.sum(b * b))
+        if square == 0 or (a.shape != b.shape and a.squeeze().shape != b.squeeze().shape):
+            return None
+        ratio = float(np.sum(a.reshape(b.shape) * b)) / square
+        if ratio == 0 or not equal(a.reshape(b.shape), ratio * b):
+            return None
+        ratios.append(ratio)
+    return ratios
