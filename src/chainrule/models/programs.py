@@ -49,7 +49,7 @@ def program_to_json(program: Program, tensors: Tensors, place: str = "program") 
     >>> from chainrule.trace import trace
     >>> text = program_to_json(trace("2*x", x=()), {})
     >>> text["nodes"][-1]
-    {'apply': 'Multiply', 'to': [0, 1], 'fields': {}}
+    {'apply': 'Multiply', 'to': [1, 0], 'fields': {}}
     """
     number: dict[Node, int] = {}
     nodes: list[JSON] = []

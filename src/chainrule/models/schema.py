@@ -9,18 +9,20 @@ known dataclasses.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, Literal, TypeAlias, Union, get_args, get_origin
+from typing import Any, Literal, TypeAlias, Union, cast, get_args, get_origin
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import ChainruleError, Dim, DType, SymbolicDim, dim_product, named_dim
 from chainrule.models.errors import DescriptionError, ModelError, shown
+from chainrule.training import schedules
 
 JSON: TypeAlias = Any
 Tensors: TypeAlias = dict[str, NDArray[Any]]
@@ -38,10 +40,11 @@ DEGREE = 8
 NAME_LENGTH = 200
 
 
-def written(value: object, place: str, tensors: Tensors) -> JSON:
-    """`value` as JSON; its arrays are put into `tensors` under names that begin with `place`.
+def written(value: object, place: str, tensors: Tensors, classes: Classes | None = None) -> JSON:
+    """`value` as JSON; its arrays are put into `tensors` under names that begin with `place`, or named if there.
 
-    Raises ModelError, naming the place, for what has no written form, such as a function.
+    Raises ModelError, naming the place, for what has no written form, such as a function, or a dataclass that is not
+    among `classes`.
     """
     if value is None or isinstance(value, bool | str):
         return value
@@ -54,20 +57,21 @@ def written(value: object, place: str, tensors: Tensors) -> JSON:
     if isinstance(value, SymbolicDim):
         return size_as_json(value)
     if isinstance(value, np.ndarray):
-        tensors[place] = value
-        return {TENSOR: place}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        name = next((name for name, array in tensors.items() if array is value), place)
+        tensors[name] = value
+        return {TENSOR: name}
+    if (classes or {}).get(type(value).__name__) is type(value):
         fields = {
-            spec.name: written(getattr(value, spec.name), f"{place}.{spec.name}", tensors)
-            for spec in dataclasses.fields(value)
+            spec.name: written(getattr(value, spec.name), f"{place}.{spec.name}", tensors, classes)
+            for spec in dataclasses.fields(cast(Any, value))
             if spec.init
         }
         return {KIND: type(value).__name__, **fields}
     if isinstance(value, Mapping):
-        return {str(key): written(each, f"{place}.{key}", tensors) for key, each in value.items()}
+        return {str(key): written(each, f"{place}.{key}", tensors, classes) for key, each in value.items()}
     if isinstance(value, tuple | list):
-        return [written(each, f"{place}[{k}]", tensors) for k, each in enumerate(value)]
-    what = "a function" if callable(value) else f"a {type(value).__name__}"
+        return [written(each, f"{place}[{k}]", tensors, classes) for k, each in enumerate(value)]
+    what = "a function" if inspect.isroutine(value) else f"a {type(value).__name__}"
     raise ModelError(f"{place} is {what}, which a file cannot hold; give a name, a number or a formula in its place")
 
 
@@ -97,6 +101,8 @@ class Reader:
         simple = _SIMPLE.get(hint)
         if simple is not None:
             return simple(data, place)
+        if hint is Any:
+            return self._anything(data, place)
         origin = get_origin(hint)
         if origin is Literal:
             choices = get_args(hint)
@@ -157,6 +163,20 @@ class Reader:
         ]
         return entries if get_origin(hint) is list else tuple(entries)
 
+    def _anything(self, data: JSON, place: str) -> Any:
+        """Plain data of whatever kind; lists are read as tuples."""
+        if isinstance(data, list):
+            return tuple(self._anything(each, f"{place}[{k}]") for k, each in enumerate(data))
+        if isinstance(data, dict) and KIND in data:
+            return self._instance(object, data, place)
+        if isinstance(data, dict) and TENSOR in data:
+            return self._array(data, place)
+        if isinstance(data, dict):
+            return {key: self._anything(each, f"{place}.{key}") for key, each in data.items()}
+        if isinstance(data, int | float) and not isinstance(data, bool):
+            return _whole(data, place) if isinstance(data, int) else data
+        return NON_FINITE.get(data, data) if isinstance(data, str) else data
+
     def _array(self, data: JSON, place: str) -> NDArray[Any]:
         name = _object(data, place).get(TENSOR)
         if len(data) != 1 or not isinstance(name, str):
@@ -202,7 +222,7 @@ def check_keys(given: Mapping[str, JSON], wanted: Iterable[str], place: str) -> 
 @cache
 def field_hints(kind: type) -> dict[str, Any]:
     """The resolved annotations of the fields of a dataclass."""
-    hints = typing.get_type_hints(kind, localns={"SymbolicDim": SymbolicDim})
+    hints = typing.get_type_hints(kind, localns=_FORWARD)
     return {spec.name: hints[spec.name] for spec in dataclasses.fields(kind) if spec.init}
 
 
@@ -297,6 +317,9 @@ _SIMPLE: dict[Any, Any] = {
     DType: _dtype,
 }
 read_whole, read_number, read_truth, read_text, read_object = _whole, _number, _truth, _text, _object
+
+_FORWARD = {"SymbolicDim": SymbolicDim, "Schedule": schedules.Schedule}
+"""Names that aliases in annotations refer to without defining them everywhere."""
 
 _FUNCTIONS = {typing.get_origin(typing.Callable[..., Any])}
 """Functions are never read from a file."""

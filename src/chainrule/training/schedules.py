@@ -15,7 +15,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, Union
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from chainrule.primitives import cast
 from chainrule.trace import Traced
 from chainrule.training.errors import TrainingError, non_negative_number, positive_integer, positive_number
 
-Hyperparameter: TypeAlias = "float | Schedule | Callable[[Any], Any]"
+Hyperparameter: TypeAlias = Union[float, "Schedule", Callable[[Any], Any]]
 """A number, or a function from the step to one."""
 
 

@@ -1,0 +1,220 @@
+"""Checkpoints: a model with where its training stands, from which the run goes on to the same bits."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.ir import ChainruleError
+from chainrule.models.container import FILE_BYTES, read_file, write_file
+from chainrule.models.errors import DescriptionError, ModelError
+from chainrule.models.model import Model
+from chainrule.models.saving import Opened, description_of
+from chainrule.models.schema import JSON, Classes, Reader, Tensors, check_keys, read_object, written
+from chainrule.networks import MomentumSGD, TrainingSettings, TrainingState, UncorrectedAdam
+from chainrule.training import LBFGS, SGD, Adam, AdamW, NAdam, RMSprop, schedules
+
+KNOWN: Classes = {
+    kind.__name__: kind
+    for kind in (
+        TrainingSettings,
+        TrainingState,
+        SGD,
+        Adam,
+        AdamW,
+        NAdam,
+        RMSprop,
+        LBFGS,
+        MomentumSGD,
+        UncorrectedAdam,
+        *(kind for kind in vars(schedules).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)),
+    )
+}
+"""The dataclasses that a checkpoint may hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What `load_checkpoint` reads: `model` predicts; `train(…, resume=state)` with `settings` goes on."""
+
+    model: Model
+    state: TrainingState
+    settings: TrainingSettings
+
+    def check_data(self, fingerprint: str, path: str = "the table") -> None:
+        """Raise ModelError where the run was on other data than those with that fingerprint."""
+        known = self.model.fingerprint
+        if known and fingerprint and known != fingerprint:
+            raise ModelError(
+                f"the run was on other data than {path}: its SHA-256 is {fingerprint[:12]}…, and was {known[:12]}…; "
+                "give the table as it was, or begin a new run"
+            )
+
+
+def save_checkpoint(path: str, model: Model, state: TrainingState, settings: TrainingSettings) -> None:
+    """Write a model together with where its training stands, whole or not at all; the file is a model too.
+
+    Raises ModelError where it cannot be written, and for settings with a function of the caller's in them, which no
+    file can hold.
+    """
+    tensors: Tensors = {}
+    description = description_of(model, tensors)
+    description["checkpoint"] = {
+        "settings": written(settings, "settings", tensors, KNOWN),
+        "state": written(state, "state", tensors, KNOWN),
+    }
+    write_file(path, description, tensors)
+
+
+def load_checkpoint(path: str, limit: int = FILE_BYTES) -> Checkpoint:
+    """Read what `save_checkpoint` wrote, checked as `load_model` does; raises ModelError for anything else."""
+    opened = Opened(path, read_file(path, limit))
+    model = opened.model()
+    given = opened.description["checkpoint"]
+    if given is None:
+        raise ModelError(
+            f"{path} is a finished model without a checkpoint, from which no run goes on; give one that was written "
+            "with checkpoints"
+        )
+    try:
+        check_keys(read_object(given, "checkpoint"), ("settings", "state"), "checkpoint")
+        reader = Reader(KNOWN, opened.tensors)
+        settings: TrainingSettings = reader.read(TrainingSettings, given["settings"], "settings")
+        state: TrainingState = reader.read(TrainingState, given["state"], "state")
+        _check_state(state, model)
+    except ChainruleError as error:
+        raise opened.damaged(error) from None
+    opened.check_all_used()
+    return Checkpoint(model, _writable(state), settings)
+
+
+def _check_state(state: TrainingState, model: Model) -> None:
+    """Raise DescriptionError unless the numbers of a state can be those of a run of the model."""
+    for name in ("epoch", "step", "best_epoch", "waiting", "rows_seen", "seed"):
+        if getattr(state, name) < 0:
+            raise DescriptionError(f"state.{name} is {getattr(state, name)}; it should be at least 0")
+    for name in ("loss_curve", "validation_losses", "validation_scores"):
+        curve = getattr(state, name)
+        if curve.dtype != np.float64 or curve.ndim != 1 or len(curve) not in {state.epoch, 0}:
+            raise DescriptionError(f"state.{name} has the shape {curve.shape} after {state.epoch} epochs")
+    if len(state.loss_curve) != state.epoch:
+        raise DescriptionError(f"state.loss_curve lacks its {state.epoch} epochs")
+    for place, given in (("params", state.params), ("best_params", state.best_params)):
+        if given is None:
+            continue
+        if set(given) != set(model.parameters):
+            raise DescriptionError(f"state.{place} does not have the parameters of the model")
+        for name, array in given.items():
+            wanted = model.parameters[name]
+            if array.shape != wanted.shape or array.dtype != wanted.dtype:
+                raise DescriptionError(f"state.{place}.{name} has another shape or dtype than the model's")
+            if not np.isfinite(array).all():
+                raise DescriptionError(f"state.{place}.{name} holds numbers that are not finite")
+    for name, array in state.optimizer_state.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise DescriptionError(f"state.optimizer_state.{name} holds numbers that are not finite")
+
+
+def _writable(state: TrainingState) -> TrainingState:
+    """The state with arrays that may be written to, as those of a run are."""
+
+    def own(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return value.copy()
+        return {key: own(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+    fields = {spec.name: own(getattr(state, spec.name)) for spec in dataclasses.fields(state)}
+    return TrainingState(**fields)
+
+
+@dataclass(eq=False)
+class Checkpointer:
+    """Writes checkpoints of a run, as the `on_epoch` of `train`.
+
+    Parameters
+    ----------
+    path
+        The file, which always holds a whole checkpoint once the first is written.
+    model
+        The model as it is known before the run: its parameters are replaced by what was learnt. Or a function from
+        the state to a model, for one whose metrics change.
+    settings
+        Those of the run.
+    seconds
+        The least time between two checkpoints; None for a checkpoint at every call that `epochs` allows.
+    epochs
+        Checkpoints are written only after a multiple of so many epochs.
+
+    A run that ends, by itself or by Ctrl-C, is written as it stands, whatever the time; one that diverged is not, so
+    that the last good state stays. Raises ModelError, at once, for settings that a file cannot hold, and later where
+    the file cannot be written.
+
+    >>> import os, tempfile
+    >>> from chainrule.networks import Architecture, train
+    >>> X = np.linspace(-1, 1, 64)[:, None]
+    >>> network, settings = Architecture(1, (8,), 1), TrainingSettings(Adam(0.01), epochs=20, batch_size=16)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.safetensors")
+    ...     model = Model.of(network, network.initial(0))
+    ...     keeper = Checkpointer(path, model, settings, seconds=None, epochs=10)
+    ...     whole = train(network, network.initial(0), X, X**2, settings=settings, on_epoch=keeper)
+    ...     again = load_checkpoint(path)
+    >>> print(keeper.written, again.state.epoch, (again.state.params["W1"] == whole.params["W1"]).all())
+    2 20 True
+
+    """
+
+    path: str
+    model: Model | Callable[[TrainingState], Model]
+    settings: TrainingSettings
+    seconds: float | None = 30.0
+    epochs: int | None = None
+    clock: Callable[[], float] = time.monotonic
+    written: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        written(self.settings, "settings", {}, KNOWN)
+        self._last = self.clock()
+
+    def __call__(self, state: TrainingState) -> None:
+        """Write a checkpoint if it is time for one."""
+        if self._is_due(state):
+            self.save(state)
+
+    def _is_due(self, state: TrainingState) -> bool:
+        if state.status == "diverged":
+            return False
+        if state.status != "running" or state.epoch >= self.settings.epochs:
+            return True
+        if self.epochs is not None and state.epoch % self.epochs:
+            return False
+        return self.seconds is None or self.clock() - self._last >= self.seconds
+
+    def save(self, state: TrainingState) -> None:
+        """Write a checkpoint now. Ctrl-C while it is written takes effect when it is complete."""
+        model = self.model(state) if callable(self.model) else self.model.with_parameters(state.learnt)
+        try:
+            save_checkpoint(self.path, model, state, self.settings)
+        except KeyboardInterrupt:
+            save_checkpoint(self.path, model, state, self.settings)
+            raise
+        finally:
+            self._last = self.clock()
+        self.written += 1
+
+
+def described_settings(settings: TrainingSettings) -> dict[str, JSON]:
+    """Settings as plain data for people to read; functions by their names."""
+    fields: Mapping[str, Any] = {spec.name: getattr(settings, spec.name) for spec in dataclasses.fields(settings)}
+    described: dict[str, JSON] = {}
+    for name, value in fields.items():
+        if callable(value) and not dataclasses.is_dataclass(value):
+            described[name] = f"function {getattr(value, '__name__', type(value).__name__)}"
+        else:
+            described[name] = written(value, name, {}, KNOWN)
+    return described

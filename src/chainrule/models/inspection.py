@@ -1,0 +1,244 @@
+"""What a model file holds, in words and numbers for people: what is predicted from what, by which network, how well."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from chainrule.models.checkpoints import load_checkpoint
+from chainrule.models.container import FILE_BYTES, read_file
+from chainrule.models.errors import ModelError
+from chainrule.models.model import Model
+from chainrule.models.saving import Opened
+from chainrule.tables import Boolean, Category, ClassTarget, Date, Feature, Number, Preprocessing, Target
+
+LISTED = 8
+"""How many levels are named of a column that has many."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that is learnt from: its kind, how it is encoded, and the names of the encoded columns."""
+
+    name: str
+    kind: str
+    encoding: str
+    encoded: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a checkpoint stands: epochs done of those planned, and how the run stands."""
+
+    epoch: int
+    epochs: int
+    status: str
+    reason: str
+    loss: float | None
+    best_epoch: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What `inspect_model` says of a file.
+
+    Attributes
+    ----------
+    path, size
+        The file, and its bytes.
+    task, target, classes
+        `"classification"` or `"regression"` and what is predicted; empty for a model of plain arrays.
+    columns, left_out
+        The columns that are learnt from; those that are not, each with the reason.
+    inputs, outputs, parameters
+        Encoded columns, predicted numbers, and numbers that were learnt.
+    network
+        The layers in a line, as in `4 → 32 tanh → 3 softmax`.
+    loss
+        What was minimized, as in `cross_entropy` or `huber, delta 2`.
+    regularization
+        Dropout, normalization and penalty, each as a phrase.
+    architecture, settings, metrics
+        As they are in the file.
+    versions, fingerprint, trained
+        The packages, the SHA-256 of the table, and when it was trained.
+    progress
+        Of a checkpoint, else None.
+
+    """
+
+    path: str
+    size: int
+    task: str
+    target: str
+    classes: tuple[str, ...]
+    columns: tuple[Column, ...]
+    left_out: tuple[tuple[str, str], ...]
+    inputs: int
+    outputs: int
+    parameters: int
+    dtype: str
+    network: str
+    loss: str
+    regularization: tuple[str, ...]
+    architecture: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    versions: Mapping[str, str]
+    fingerprint: str
+    trained: str
+    progress: Progress | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain data, for JSON."""
+        return asdict(self)
+
+
+def inspect_model(path: str, limit: int = FILE_BYTES) -> ModelDescription:
+    """What the file at `path` holds; raises ModelError as `load_model` does.
+
+    >>> import os, tempfile
+    >>> from chainrule.models import save_model
+    >>> from chainrule.networks import Architecture
+    >>> network = Architecture(4, (8,), 3, activations="tanh", loss="cross_entropy", dropout=0.1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.safetensors")
+    ...     save_model(path, Model.of(network, network.initial(0)))
+    ...     found = inspect_model(path)
+    >>> found.network, found.loss, found.parameters, found.regularization
+    ('4 → 8 tanh → 3 softmax', 'cross_entropy', 67, ('dropout 0.1',))
+    """
+    opened = Opened(path, read_file(path, limit))
+    if opened.description["checkpoint"] is None:
+        model = opened.model()
+        opened.check_all_used()
+        return described(model, path)
+    checkpoint = load_checkpoint(path, limit)
+    state = checkpoint.state
+    progress = Progress(
+        state.epoch,
+        checkpoint.settings.epochs,
+        state.status,
+        state.reason,
+        float(state.loss_curve[-1]) if len(state.loss_curve) else None,
+        state.best_epoch,
+        state.seconds,
+    )
+    return described(checkpoint.model, path, progress)
+
+
+def described(model: Model, path: str = "", progress: Progress | None = None) -> ModelDescription:
+    """What a model is; `path` is its file, if it has one."""
+    preprocessing, target = model.preprocessing, model.target
+    return ModelDescription(
+        path,
+        _size(path),
+        target.task if target is not None else "",
+        target.name if target is not None else "",
+        model.classes,
+        tuple(_column(feature) for feature in preprocessing.features) if preprocessing is not None else (),
+        _left_out(preprocessing),
+        model.width,
+        model.outputs,
+        model.parameter_count,
+        model.dtype.name,
+        _network(model),
+        _loss(model.architecture),
+        _regularization(model.architecture),
+        dict(model.architecture),
+        dict(model.settings),
+        dict(model.metrics),
+        dict(model.versions),
+        model.fingerprint,
+        model.trained,
+        progress,
+    )
+
+
+def _size(path: str) -> int:
+    if not path:
+        return 0
+    try:
+        return os.path.getsize(path)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _left_out(preprocessing: Preprocessing | None) -> tuple[tuple[str, str], ...]:
+    return tuple((column.name, column.reason) for column in preprocessing.left_out) if preprocessing else ()
+
+
+def _column(feature: Feature) -> Column:
+    return Column(feature.name, feature.kind, _encoding(feature), feature.columns)
+
+
+def _encoding(feature: Feature) -> str:
+    """How a column is encoded, as a phrase."""
+    if isinstance(feature, Number):
+        value = "x" if feature.unit is None else f"sign(x) log(1 + |x| / {feature.unit:g})"
+        missing = f"missing as {feature.fill:g}" + (", and flagged" if feature.flag_missing else "")
+        return f"({value} − {feature.mean:.4g}) / {feature.scale:.4g}, {missing}"
+    if isinstance(feature, Boolean):
+        missing = f"missing as {feature.words[int(feature.fill)]}" + (", and flagged" if feature.flag_missing else "")
+        return f"1 for {feature.words[1]}, 0 for {feature.words[0]}, {missing}"
+    if isinstance(feature, Category):
+        others = (["any other"] if feature.other else []) + (["missing"] if feature.missing else [])
+        levels = list(feature.levels[:LISTED])
+        if len(feature.levels) > LISTED:
+            levels.append(f"{len(feature.levels) - LISTED:,} more")
+        return f"0 or 1 for each of {', '.join([*levels, *others])}"
+    assert isinstance(feature, Date)
+    parts = ", ".join(part.name for part in feature.parts)
+    return parts + (", missing flagged" if feature.flag_missing else "")
+
+
+def _network(model: Model) -> str:
+    layers = model.architecture
+    if not layers:
+        return f"{model.width} → {model.outputs}"
+    hidden = [f"{width} {name}" for width, name in zip(layers["hidden"], layers["activations"], strict=True)]
+    return " → ".join([str(layers["inputs"]), *hidden, f"{layers['outputs']} {layers['output_activation']}"])
+
+
+def _loss(architecture: Mapping[str, Any]) -> str:
+    loss = dict(architecture.get("loss", {}))
+    name = str(loss.pop("name", ""))
+    if name == "formula":
+        return str(loss.get("text", name))
+    return ", ".join([name, *(f"{key} {_value(value)}" for key, value in loss.items() if value)])
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " and ".join(_value(each) for each in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _regularization(architecture: Mapping[str, Any]) -> tuple[str, ...]:
+    found = []
+    if any(architecture.get("dropout", ())):
+        found.append("dropout " + ", ".join(dict.fromkeys(f"{rate:g}" for rate in architecture["dropout"])))
+    if architecture.get("normalization"):
+        found.append(f"{architecture['normalization']} normalization")
+    if architecture.get("alpha"):
+        found.append(f"½ · {architecture['alpha']:g} · ΣW² / rows")
+    return tuple(found)
+
+
+def target_words(target: Target | None) -> str:
+    """What is predicted, in a phrase.
+
+    >>> target_words(ClassTarget("kind", ("cat", "dog")))
+    'kind: cat or dog'
+    """
+    if target is None:
+        return "numbers"
+    if isinstance(target, ClassTarget):
+        shown = list(target.classes[:LISTED])
+        more = len(target.classes) - len(shown)
+        listed = [*shown, f"{more:,} more"] if more else shown
+        return f"{target.name}: {', '.join(listed[:-1])} or {listed[-1]}"
+    return f"{target.name}, a number"

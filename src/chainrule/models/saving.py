@@ -1,0 +1,221 @@
+"""Models to files and back: everything that is read is checked, and what is wrong is said in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.ir import ChainruleError, Program
+from chainrule.models.container import FILE_BYTES, FORMAT, VERSION, Contents, read_file, write_file
+from chainrule.models.errors import DescriptionError, ModelError, shown
+from chainrule.models.model import Model
+from chainrule.models.programs import program_from_json, program_to_json
+from chainrule.models.schema import JSON, Reader, Tensors, check_keys, read_object, read_text, written
+from chainrule.tables import Preprocessing, Target, describe_target, target_from_json
+
+KEYS = (
+    "format",
+    "version",
+    "program",
+    "loss",
+    "parameters",
+    "preprocessing",
+    "target",
+    "architecture",
+    "settings",
+    "metrics",
+    "versions",
+    "fingerprint",
+    "trained",
+    "checkpoint",
+)
+
+LONGEST_TEXT = 1_000
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """The fields of `Architecture.describe`, with the types that they have in JSON."""
+
+    inputs: int
+    hidden: tuple[int, ...]
+    outputs: int
+    activations: tuple[str, ...]
+    output_activation: str
+    loss: dict[str, str | float | tuple[float, ...]]
+    dropout: tuple[float, ...]
+    normalization: Literal["layer", "batch"] | None
+    alpha: float
+    dtype: Literal["float64", "float32"]
+
+
+def save_model(path: str, model: Model) -> None:
+    """Write `model` to `path`, which appears whole or keeps what it had; raises ModelError where it cannot be written.
+
+    >>> import os, tempfile
+    >>> from chainrule.networks import Architecture
+    >>> network = Architecture(2, (3,), 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.safetensors")
+    ...     save_model(path, Model.of(network, network.initial(0)))
+    ...     model = load_model(path)
+    >>> sorted(model.parameters)
+    ['W1', 'W2', 'b1', 'b2']
+    """
+    tensors: Tensors = {}
+    write_file(path, description_of(model, tensors), tensors)
+
+
+def load_model(path: str, limit: int = FILE_BYTES) -> Model:
+    """Read what `save_model` or `save_checkpoint` wrote.
+
+    The file is not trusted: programs are type-checked anew, names, shapes and kinds must fit together, weights must be
+    finite, and nothing is allocated that the file does not hold. Raises ModelError, one sentence that begins with the
+    path, for every other file, and for one of more than `limit` bytes.
+    """
+    contents = read_file(path, limit)
+    with_path = Opened(path, contents)
+    model = with_path.model()
+    if contents.description["checkpoint"] is None:
+        with_path.check_all_used()
+    return model
+
+
+def description_of(model: Model, tensors: Tensors) -> dict[str, JSON]:
+    """A model as JSON, its arrays put into `tensors`."""
+    for name, array in model.parameters.items():
+        if "." in name or "[" in name or not name:
+            raise ModelError(f"a parameter is called {name!r}; give it a name without dots and brackets")
+        tensors[name] = array
+    preprocessing, target = model.preprocessing, model.target
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "program": program_to_json(model.program, tensors, "program"),
+        "loss": None if model.loss is None else program_to_json(model.loss, tensors, "loss"),
+        "parameters": list(model.parameters),
+        "preprocessing": None if preprocessing is None else preprocessing.description(),
+        "target": None if target is None else describe_target(target),
+        "architecture": written(dict(model.architecture), "architecture", {}),
+        "settings": written(dict(model.settings), "settings", {}),
+        "metrics": written(dict(model.metrics), "metrics", {}),
+        "versions": dict(model.versions),
+        "fingerprint": model.fingerprint,
+        "trained": model.trained,
+        "checkpoint": None,
+    }
+
+
+class Opened:
+    """What a file holds, on its way to a model; errors begin with the path."""
+
+    def __init__(self, path: str, contents: Contents) -> None:
+        self.path = path
+        self.description = contents.description
+        self.tensors = Taken(contents.tensors)
+        try:
+            check_keys(self.description, KEYS, "the description")
+        except ModelError as error:
+            raise self.damaged(error) from None
+
+    def damaged(self, error: Exception) -> ModelError:
+        """`error` as a sentence about the file."""
+        return ModelError(f"{self.path} is damaged: {error}")
+
+    def model(self) -> Model:
+        """The model of the file, or of its checkpoint."""
+        given = self.description
+        try:
+            architecture = _plain(given["architecture"], "architecture")
+            if architecture:
+                _check_layers(architecture)
+            return Model(
+                self._program("program"),
+                {name: self.tensors[name] for name in self._names()},
+                self._preprocessing(),
+                self._target(),
+                None if given["loss"] is None else self._program("loss"),
+                architecture,
+                _plain(given["settings"], "settings"),
+                _plain(given["metrics"], "metrics"),
+                {key: _short(text, f"versions.{key}") for key, text in _plain(given["versions"], "versions").items()},
+                _short(given["fingerprint"], "fingerprint"),
+                _short(given["trained"], "trained"),
+            )
+        except ChainruleError as error:
+            raise self.damaged(error) from None
+
+    def check_all_used(self) -> None:
+        """Raise ModelError where the file has a tensor that nothing names."""
+        unused = sorted(set(self.tensors.tensors) - self.tensors.taken)
+        if unused:
+            raise ModelError(f"{self.path} is damaged: nothing uses its tensor {shown(unused[0])}")
+
+    def _program(self, name: str) -> Program:
+        return program_from_json(self.description[name], self.tensors, name)
+
+    def _names(self) -> list[str]:
+        names: list[str] = Reader({}).read(list[str], self.description["parameters"], "parameters")
+        for name in names:
+            if name not in self.tensors:
+                raise DescriptionError(f"parameters names the tensor {shown(name)}, which the file lacks")
+        if len(set(names)) < len(names):
+            raise DescriptionError("parameters has a name twice")
+        return names
+
+    def _preprocessing(self) -> Preprocessing | None:
+        data = self.description["preprocessing"]
+        return None if data is None else Preprocessing.from_json(read_object(data, "preprocessing"))
+
+    def _target(self) -> Target | None:
+        data = self.description["target"]
+        return None if data is None else target_from_json(read_object(data, "target"))
+
+
+class Taken(Mapping[str, NDArray[Any]]):
+    """Tensors by name, which notes which of them were asked for."""
+
+    def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+        self.tensors = tensors
+        self.taken: set[str] = set()
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        self.taken.add(name)
+        return self.tensors[name]
+
+    def __iter__(self) -> Any:
+        return iter(self.tensors)
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.tensors
+
+
+def _plain(data: JSON, place: str) -> dict[str, JSON]:
+    """An object of anything that JSON has; its parser has bounded how much."""
+    return read_object(data, place)
+
+
+def _short(data: JSON, place: str) -> str:
+    text = read_text(data, place)
+    if len(text) > LONGEST_TEXT:
+        raise DescriptionError(f"{place} is a text of {len(text):,} letters; it has at most {LONGEST_TEXT:,}")
+    return text
+
+
+def _check_layers(architecture: Mapping[str, JSON]) -> None:
+    """Raise DescriptionError unless the description of an architecture has the right fields with the right types."""
+    reader = Reader({})
+    layers: _Layers = reader.instance(_Layers, architecture, "architecture")
+    widths = (layers.inputs, *layers.hidden, layers.outputs)
+    if not all(0 < width <= np.iinfo(np.int32).max for width in widths):
+        raise DescriptionError("architecture has a width that is not from 1 to 2³¹")
+    if not len(layers.hidden) == len(layers.activations) == len(layers.dropout):
+        raise DescriptionError("architecture has not one activation and one dropout for each hidden layer")
+    read_text(layers.loss.get("name"), "architecture.loss.name")
