@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from chainrule.networks import Architecture, MomentumSGD, TrainingSettings, UncorrectedAdam, train
+from chainrule.networks import Architecture, MomentumSGD, ShuffledOrder, TrainingSettings, UncorrectedAdam, train
 
 neural_network = pytest.importorskip("sklearn.neural_network")
-sklearn_utils = pytest.importorskip("sklearn.utils")
 
 ROWS = 130
 RANDOM = np.random.default_rng(0)
@@ -27,17 +25,6 @@ TARGETS: dict[str, tuple[NDArray[Any], str, int]] = {
     "binary": ((LABELS > 0).astype(int), "binary_cross_entropy", 1),
     "classes": (LABELS, "cross_entropy", 3),
 }
-
-
-def reshuffled(random: np.random.RandomState) -> Callable[[int], NDArray[np.int64]]:
-    """Orders of rows as scikit-learn draws them, each a shuffle of the one before."""
-    rows = [np.arange(ROWS)]
-
-    def order(epoch: int) -> NDArray[np.int64]:
-        rows[0] = sklearn_utils.shuffle(rows[0], random_state=random)
-        return rows[0]
-
-    return order
 
 
 @pytest.mark.parametrize(
@@ -92,7 +79,7 @@ def test_the_trainer_follows_scikit_learn(
         MomentumSGD(0.02, 0.9, nesterov) if solver == "sgd" else UncorrectedAdam(0.02),
         epochs=50,
         batch_size=32,
-        order=reshuffled(random),
+        order=ShuffledOrder(random, ROWS),
         tolerance=tolerance,
         patience=4,
         plateau="divide" if schedule == "adaptive" else "stop",

@@ -31,6 +31,12 @@ def get_engine(name: str) -> Engine:
     return engine
 
 
+def available_threads() -> int:
+    """The most threads that a run gets: processors of this process, or fewer by CHAINRULE_NUM_THREADS."""
+    count: int = importlib.import_module("chainrule.engines.native").available()
+    return count
+
+
 __all__ = [
     "Engine",
     "EngineError",
@@ -38,6 +44,7 @@ __all__ = [
     "Outcome",
     "Position",
     "Session",
+    "available_threads",
     "bind_sizes",
     "evaluate",
     "evaluate_nodes",

@@ -26,13 +26,16 @@ from chainrule.networks.losses import (
     read_loss,
 )
 from chainrule.networks.mlp import LOSSES, MLP
+from chainrule.networks.orders import ShuffledOrder
 from chainrule.networks.prediction import BLOCK, predict_in_blocks, prediction_program
+from chainrule.networks.restarts import best_restart, train_restarts
 from chainrule.networks.scores import class_accuracy, r2_score, share_accuracy
 from chainrule.networks.settings import TrainingSettings, Validation
 from chainrule.networks.solvers import Controlled, MomentumSGD, UncorrectedAdam
 from chainrule.networks.state import TrainingState
 from chainrule.networks.trainer import train
 from chainrule.networks.two_layers import NeuralNetwork, two_layer_loss, two_layer_program
+from chainrule.networks.weighting import ClassWeight, row_weights
 
 __all__ = [
     "ACTIVATIONS",
@@ -48,6 +51,7 @@ __all__ = [
     "Architecture",
     "BinaryCrossEntropy",
     "BinaryFocal",
+    "ClassWeight",
     "Controlled",
     "CrossEntropy",
     "Evaluator",
@@ -68,20 +72,24 @@ __all__ = [
     "ParameterGradient",
     "Poisson",
     "Quantile",
+    "ShuffledOrder",
     "Squared",
     "TrainingSettings",
     "TrainingState",
     "Tweedie",
     "UncorrectedAdam",
     "Validation",
+    "best_restart",
     "class_accuracy",
     "gradient_report",
     "predict_in_blocks",
     "prediction_program",
     "r2_score",
     "read_loss",
+    "row_weights",
     "share_accuracy",
     "train",
+    "train_restarts",
     "two_layer_loss",
     "two_layer_program",
 ]

@@ -168,6 +168,12 @@ class Architecture:
         with np.errstate(all="ignore"):
             return bool(np.ndim(self.loss.after(p, p)) > 0)
 
+    @cached_property
+    def is_stated(self) -> bool:
+        """Whether activations and loss are all names and formulas, and no functions of the user's."""
+        own = (layer.name.startswith("function ") for layer in (*self.layers, self.output))
+        return not isinstance(self.loss, FunctionLoss) and not any(own)
+
     def initial(self, random: Random | int | None = None, scheme: str = "auto") -> dict[str, Array]:
         """Drawn weights by name, biases and shifts of 0, gains of 1.
 

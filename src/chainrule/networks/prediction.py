@@ -5,8 +5,7 @@ A row's prediction does not depend on the rows beside it, so that what fills a b
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 
 from chainrule.calculus import recognize
 from chainrule.engines import get_engine
-from chainrule.ir import ArrayType, DType, Program, fork_safe_lock
+from chainrule.ir import ArrayType, DType, Program
 from chainrule.networks import forward
 from chainrule.networks.errors import NetworkError
+from chainrule.networks.objectives import remembered
 from chainrule.trace import trace
 
 if TYPE_CHECKING:
@@ -26,10 +26,6 @@ Array: TypeAlias = NDArray[Any]
 
 BLOCK = 128
 """Rows in a block. It is one number for all, since the last bits of a row depend on how many are computed together."""
-
-_REMEMBERED = 64
-_programs: OrderedDict[Hashable, Program] = OrderedDict()
-_lock = fork_safe_lock()
 
 
 def predict_rows(architecture: Architecture, params: Mapping[str, Array], X: Array) -> Array:
@@ -63,29 +59,12 @@ def checked_parameters(architecture: Architecture, params: Mapping[str, Array]) 
 
 def prediction_program(architecture: Architecture, rows: int) -> Program:
     """The prediction of so many rows as a Program."""
-    return _remembered(architecture, "prediction", rows, None)
+    return remembered(architecture, ("prediction", rows), lambda: _traced(architecture, rows, None))
 
 
 def evaluation_program(architecture: Architecture, rows: int, target: ArrayType) -> Program:
     """Loss and prediction of so many rows as a Program; `target` is the type of y."""
-    return _remembered(architecture, "evaluation", rows, target)
-
-
-def _remembered(architecture: Architecture, what: str, rows: int, target: ArrayType | None) -> Program:
-    try:
-        key: Hashable = (architecture, what, rows, target)
-        hash(key)
-    except TypeError:  # a function of the user's that has no hash
-        return _traced(architecture, rows, target)
-    with _lock:
-        found = _programs.get(key)
-    if found is None:
-        found = _traced(architecture, rows, target)
-        with _lock:
-            _programs[key] = found
-            while len(_programs) > _REMEMBERED:
-                _programs.popitem(last=False)
-    return found
+    return remembered(architecture, ("evaluation", rows, target), lambda: _traced(architecture, rows, target))
 
 
 def _traced(architecture: Architecture, rows: int, target: ArrayType | None) -> Program:

@@ -56,7 +56,7 @@ class TrainingSettings:
     weight_decay
         `W ← (1 − rate · weight_decay) W` before each update of a weight matrix.
     restore_best
-        Whether the parameters of the best epoch, by what is monitored, are those of the result; needs validation.
+        Whether the parameters after the epoch that was best on the validation are kept, as `TrainingState.learnt`.
     engine
         `"native"`, or `"reference"`.
 
@@ -98,6 +98,10 @@ class TrainingSettings:
         positive_number("plateau_factor", self.plateau_factor)
         if self.rate_power is not None:
             number_between("rate_power", self.rate_power, 0)
+        if self.restore_best and self.monitor == "loss":
+            raise NetworkError(
+                "restore_best needs a validation to be best on; give monitor='validation_score' or 'validation_loss'"
+            )
         if self.order is not None and not self.shuffle:
             raise NetworkError("order is given beside shuffle=False; leave one out")
         if isinstance(self.solver, LBFGS):
@@ -130,6 +134,11 @@ class TrainingSettings:
         if self.clip_norm is None and not self.weight_decay:
             return self.solver
         return Controlled(self.solver, self.clip_norm, self.weight_decay)
+
+    @property
+    def rate(self) -> float:
+        """The first learning rate, of an optimizer whose rate is a number."""
+        return float(self.optimizer.hyperparameters["rate"])  # type: ignore[arg-type]
 
     @property
     def rate_input(self) -> str:

@@ -13,7 +13,7 @@ from chainrule.training.fitting import FitResult, fit
 from chainrule.training.lbfgs import LBFGS, MissingDependencyError
 from chainrule.training.optimizers import SGD, Adam, AdamW, NAdam, Optimizer, RMSprop
 from chainrule.training.plans import traced_loss
-from chainrule.training.runs import Run, prepare_run
+from chainrule.training.runs import Run, prepare_run, search_minimum
 from chainrule.training.step import Step, step_program
 from chainrule.training.updates import hyperparameter_values
 
@@ -39,6 +39,7 @@ __all__ = [
     "positive_number",
     "prepare_run",
     "schedules",
+    "search_minimum",
     "step_program",
     "traced_loss",
 ]

@@ -174,7 +174,7 @@ def fit(
         program, doubt = whole_program(loss, arguments)
         _warn_of(doubt)
         others = {**arguments.rows, **arguments.constants}
-        outcome = minimize(program, optimizer, arguments.params, others, epochs, int(seed), runner, report)
+        outcome = minimize(program, optimizer, arguments.params, others, epochs, int(seed), runner, report).outcome
     else:
         plan = plan_for(loss, arguments, optimizer, batch_size, bool(shuffle))
         _warn_of(plan.doubt)

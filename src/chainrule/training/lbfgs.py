@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from chainrule.training.implicit import SEED, STEP, seed_value
 
 Array = NDArray[Any]
 Report = Callable[[int, NDArray[np.float64]], None]
+OnIteration = Callable[[dict[str, Array], float], object]
 
 _REPORT_INTERVAL = 0.1
 _LEAST_GAIN = 64
@@ -42,6 +44,10 @@ class LBFGS:
         How many differences of parameters and gradients are remembered.
     tolerance
         The size of gradient, element by element, that is small enough.
+    least_gain
+        The run ends where an iteration lowers the loss by less than this part of it; None for 64 roundings.
+    evaluations
+        The most evaluations of loss and gradient; None for no bound.
 
     Raises TrainingError for settings out of their range.
 
@@ -49,10 +55,25 @@ class LBFGS:
 
     memory: int = 10
     tolerance: float = 1e-5
+    least_gain: float | None = None
+    evaluations: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", positive_integer("the memory of LBFGS", self.memory))
         object.__setattr__(self, "tolerance", non_negative_number("the tolerance of LBFGS", self.tolerance))
+        if self.least_gain is not None:
+            object.__setattr__(self, "least_gain", non_negative_number("the least gain of LBFGS", self.least_gain))
+        if self.evaluations is not None:
+            object.__setattr__(self, "evaluations", positive_integer("the evaluations of LBFGS", self.evaluations))
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """How a search ended: the outcome, the loss there, and SciPy's word on why; "" where it was ended from outside."""
+
+    outcome: Outcome
+    loss: float
+    message: str = ""
 
 
 def minimize(
@@ -64,9 +85,11 @@ def minimize(
     seed: int,
     engine: Engine,
     report: Report | None,
-) -> Outcome:
+    on_iteration: OnIteration | None = None,
+) -> Search:
     """Minimize `loss`, a program with one scalar output, over the arrays `params`; `others` are its further inputs.
 
+    `on_iteration(params, loss)` is called after each iteration; where it returns False, the search ends.
     Raises MissingDependencyError where SciPy is not installed.
     """
     search = _scipy_minimize()
@@ -75,23 +98,34 @@ def minimize(
     # A program takes arrays in row-major order, and would otherwise copy them in each evaluation.
     dense = {name: np.require(array, requirements="C") for name, array in others.items()}
     fixed = {**dense, SEED.name: seed_value(seed), STEP.name: np.asarray(0)}
-    run = _Search(program, dict(params), fixed, engine.compile(program), report)
+    run = _Search(program, dict(params), fixed, engine.compile(program), report, on_iteration)
+    rounding = float(np.finfo(program.outputs[0].type.dtype.numpy).eps)
     options = {
         "maxiter": epochs,
-        "maxfun": 2**31 - 1,
+        "maxfun": optimizer.evaluations or 2**31 - 1,
         "maxcor": optimizer.memory,
         "gtol": optimizer.tolerance,
-        "ftol": _LEAST_GAIN * float(np.finfo(program.outputs[0].type.dtype.numpy).eps),
+        "ftol": _LEAST_GAIN * rounding if optimizer.least_gain is None else optimizer.least_gain,
     }
+    message = ""
     try:
-        search(run.evaluate, run.point, jac=True, method="L-BFGS-B", callback=run.accept, options=options)
+        found = search(run.evaluate, run.point, jac=True, method="L-BFGS-B", callback=run.accept, options=options)
+        message = _sentence(found.message)
     except KeyboardInterrupt:
-        return run.outcome("interrupted")
+        return Search(run.outcome("interrupted"), run.loss)
+    except _EnoughError:
+        pass
     except _NotFiniteError as error:
-        return run.outcome("diverged", first_non_finite(program, error.values))
+        return Search(run.outcome("diverged", first_non_finite(program, error.values)), run.loss)
     if report is not None and run.losses:
         report(len(run.losses), np.array(run.losses))
-    return run.outcome("finished")
+    return Search(run.outcome("finished"), run.loss, message)
+
+
+def _sentence(message: object) -> str:
+    """SciPy's message, which some versions give as bytes and in capitals."""
+    text = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
+    return text.strip().lower()
 
 
 def _scipy_minimize() -> Callable[..., Any]:
@@ -101,6 +135,10 @@ def _scipy_minimize() -> Callable[..., Any]:
         raise MissingDependencyError("LBFGS needs SciPy; install it with pip install 'chainrule[scipy]'") from None
     found: Callable[..., Any] = search
     return found
+
+
+class _EnoughError(Exception):
+    """Somebody who looks on has seen enough."""
 
 
 class _NotFiniteError(Exception):
@@ -120,6 +158,7 @@ class _Search:
     fixed: dict[str, Array]
     compiled: Callable[[Mapping[str, Array]], list[Array]]
     report: Report | None
+    on_iteration: OnIteration | None = None
     losses: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -150,6 +189,13 @@ class _Search:
         if self.report is not None and time.monotonic() - self._reported > _REPORT_INTERVAL:
             self.report(len(self.losses), np.array(self.losses))
             self._reported = time.monotonic()
+        if self.on_iteration is not None and self.on_iteration(self.unpacked(self.point), self._here) is False:
+            raise _EnoughError
+
+    @property
+    def loss(self) -> float:
+        """The loss at the last point accepted; not a number before the first evaluation."""
+        return math.nan if self._here is None else self._here
 
     def unpacked(self, point: Array) -> dict[str, Array]:
         """The parameters that `point` holds, each with its shape and dtype."""

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import Loop
+from chainrule.engines import Loop, get_engine
 from chainrule.ir import Program
 from chainrule.training.arguments import read_arguments
 from chainrule.training.implicit import SEED, STEP, seed_value
+from chainrule.training.lbfgs import LBFGS, OnIteration, Search, minimize
 from chainrule.training.optimizers import Optimizer
-from chainrule.training.plans import plan_for
+from chainrule.training.plans import plan_for, whole_program
 from chainrule.training.updates import hyperparameter_values, starting_memory
 
 Array = NDArray[Any]
@@ -53,3 +54,22 @@ def prepare_run(
     fixed = {**arguments.rows, **arguments.constants, **numbers, SEED.name: seed_value(seed)}
     state = {**arguments.params, **memory}
     return Run(plan.loop, state, fixed, tuple(arguments.params), plan.doubt)
+
+
+def search_minimum(
+    loss: Callable[..., Any] | Program | str,
+    params: Mapping[str, Any],
+    data: Mapping[str, Any],
+    optimizer: LBFGS,
+    iterations: int,
+    seed: int,
+    constants: Mapping[str, Any] | None = None,
+    engine: str = "native",
+    on_iteration: OnIteration | None = None,
+) -> Search:
+    """What `fit` does with `LBFGS`, watched after each iteration; raises what `fit` does."""
+    arguments = read_arguments(loss, params, data, constants or {})
+    program, _ = whole_program(loss, arguments)
+    others = {**arguments.rows, **arguments.constants}
+    runner = get_engine(engine)
+    return minimize(program, optimizer, arguments.params, others, iterations, seed, runner, None, on_iteration)

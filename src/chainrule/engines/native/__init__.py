@@ -19,6 +19,7 @@ A program goes through these files in order:
 """
 
 from chainrule.engines.native.engine import NativeEngine
+from chainrule.engines.native.team import available
 from chainrule.engines.native.unrolled import NotUnrollableError
 
-__all__ = ["NativeEngine", "NotUnrollableError"]
+__all__ = ["NativeEngine", "NotUnrollableError", "available"]

@@ -66,15 +66,15 @@ class LogCosh(Loss):
 class Quantile(Loss):
     """`max(τ r, (τ − 1) r)` with `r = y − p`, which fits the τ-quantile (Koenker and Bassett 1978).
 
-    With several levels there is an output for each, and one column of targets.
+    `levels` are τ, a number or several between 0 and 1, kept as a tuple. With several there is an output for each, and
+    one column of targets.
     """
 
-    levels: tuple[float, ...] = (0.5,)
+    levels: Any = (0.5,)
     name: ClassVar[str] = "quantile"
 
     def __post_init__(self) -> None:
-        given: Any = self.levels
-        levels = tuple(given) if isinstance(given, tuple | list | np.ndarray) else (given,)
+        levels = tuple(self.levels) if isinstance(self.levels, tuple | list | np.ndarray) else (self.levels,)
         if not levels:
             raise NetworkError("quantile has no levels; give at least one number between 0 and 1")
         checked = [

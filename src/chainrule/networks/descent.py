@@ -1,0 +1,246 @@
+"""Training by an optimizer: pieces of a few epochs in the engine, each as long as nothing needs to be done between.
+
+Where a piece turns out to have gone past the epoch at which training stops, or its rate changes, it is made again up
+to there, to the same bits. A piece is as long as patience lasts at least, so that this is not needed, or so short that
+it costs little.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.engines import Outcome, Position, get_engine
+from chainrule.networks.errors import NetworkError
+from chainrule.networks.objectives import objective
+from chainrule.networks.progress import Progress
+from chainrule.training import prepare_run
+
+Array: TypeAlias = NDArray[Any]
+
+LONGEST_PIECE = 0.1
+"""Seconds."""
+
+SHORTEST_PIECE = 0.001
+
+REPEATED = 0.05
+"""The part of the time so far that may be spent on epochs that are then made again."""
+
+MOST_ORDERED = 2**22
+"""Row numbers that are given to the engine at once."""
+
+
+class Descent:
+    """One run."""
+
+    def __init__(self, progress: Progress, data: Mapping[str, Array], threads: int | None) -> None:
+        self.progress = progress
+        architecture, settings, state = progress.architecture, progress.settings, progress.state
+        self.names = tuple(architecture.parameters)
+        run = prepare_run(
+            objective(architecture, "weights" in data, np.ndim(data["y"]) == 1),
+            {name: state.params[name] for name in self.names},
+            data,
+            settings.optimizer,
+            settings.batch_size,
+            settings.seed,
+            settings.shuffle,
+            {"alpha": architecture.alpha} if architecture.alpha else None,
+            state.optimizer_state or None,
+        )
+        self.loop = run.loop
+        if state.rate is not None and settings.rate_input in run.data:
+            run.data[settings.rate_input] = np.asarray(state.rate)
+        elif settings.rate_input in run.data:
+            state.rate = float(run.data[settings.rate_input])
+        self.first_rate = settings.rate if settings.rate_power is not None else 0.0
+        place = state.epoch, state.step, state.loss
+        self.session = get_engine(settings.engine).begin(run.loop, run.state, run.data, settings.seed, threads, *place)
+        self.orders = _Orders(progress, run.loop.shuffles)
+        self.epoch_seconds = 0.0
+
+    def run(self) -> None:
+        """Train to the end, or until somebody ends it."""
+        progress, state = self.progress, self.progress.state
+        try:
+            while progress.running and state.epoch < progress.settings.epochs:
+                self._piece()
+                progress.clock()
+                if progress.due():
+                    self._take()
+                    progress.tell()
+            progress.end("finished", f"all {state.epoch} epochs are done")
+        except KeyboardInterrupt:
+            progress.end("interrupted", f"interrupted after {state.epoch} epochs")
+        self._take()
+        self.orders.settle(state.step > 0)
+
+    def _piece(self) -> None:
+        """Some epochs, up to the one after which something is to be done."""
+        state = self.progress.state
+        count = self._length()
+        orders = self.orders.next(count)
+        begun, place, first = self.session.state if count > 1 else {}, self.session.position, state.epoch
+        clock = time.perf_counter()
+        outcome = self.session.advance(count, order=orders)
+        if outcome.losses.size:
+            self.epoch_seconds = (time.perf_counter() - clock) / outcome.losses.size
+        rate = None
+        for loss in outcome.losses.tolist():
+            try:
+                at_end = self._note(loss)
+            except KeyboardInterrupt:  # in a validation, which is made again, since the epoch is there
+                at_end = self._note(loss)
+                self.progress.end("interrupted", f"interrupted after {state.epoch} epochs")
+            rate = self._next_rate(at_end)
+            if rate is not None or not self.progress.running:
+                break
+        done = state.epoch - first
+        if (rate is not None or not self.progress.running) and self.session.position != (state.epoch, 0, 0.0):
+            outcome = self._again(begun, place, orders, outcome)
+        if rate is not None:
+            state.rate = rate
+            self.session.set(self.progress.settings.rate_input, rate)
+        self.orders.made(done)
+        self._settle(outcome)
+
+    def _again(
+        self, begun: Mapping[str, Array], place: Position, orders: NDArray[np.int64] | None, outcome: Outcome
+    ) -> Outcome:
+        """Go back to where the piece began, and make it again up to the epoch that is the last one noted.
+
+        An interrupt ends the run after that, since it is not far.
+        """
+        self.session.restore(begun, place)
+        interrupted = outcome.status == "interrupted"
+        while self.session.position.epoch < self.progress.state.epoch:
+            past = self.session.position.epoch - place.epoch
+            left = self.progress.state.epoch - self.session.position.epoch
+            outcome = self.session.advance(left, order=None if orders is None else orders[past : past + left])
+            interrupted = interrupted or outcome.status == "interrupted"
+        if interrupted:
+            self.progress.end("interrupted", f"interrupted after {self.progress.state.epoch} epochs")
+        return outcome
+
+    def _settle(self, outcome: Outcome) -> None:
+        state = self.progress.state
+        state.threads = outcome.threads
+        if outcome.status == "diverged":
+            state.culprit = outcome.culprit
+            what = outcome.culprit or "a value"
+            self.progress.end("diverged", f"{what} is no longer finite in epoch {state.epoch + 1}")
+        elif outcome.status == "interrupted":
+            self.progress.end("interrupted", f"interrupted after {state.epoch} epochs")
+
+    def _length(self) -> int:
+        """How many epochs to run at once."""
+        progress = self.progress
+        settings, state = progress.settings, progress.state
+        if progress.validator is not None or settings.rate_power is not None:
+            return 1
+        if not self.epoch_seconds:
+            longest = repeated = 1.0
+        else:
+            longest = LONGEST_PIECE / self.epoch_seconds
+            repeated = min(longest, max(SHORTEST_PIECE, REPEATED * progress.elapsed) / self.epoch_seconds)
+        length = min(progress.watch.least, longest)
+        # Where an order is given, its source of random numbers is not to be drawn from in vain.
+        given = settings.order is not None
+        length = min(length, MOST_ORDERED // self.loop.row_count) if given else max(length, repeated)
+        if progress.on_epoch is not None and progress.seconds is None:
+            length = min(length, progress.every - state.epoch % progress.every)
+        return max(1, min(settings.epochs - state.epoch, int(length)))
+
+    def _next_rate(self, at_end: bool) -> float | None:
+        """Another rate, where it changes after this epoch; training ends where patience does and it does not."""
+        settings, state = self.progress.settings, self.progress.state
+        rate = None
+        if settings.rate_power is not None:
+            rate = self.first_rate / (state.rows_seen + 1) ** settings.rate_power
+        if not at_end:
+            return rate
+        if settings.plateau == "stop" or state.rate is None or state.rate <= settings.least_rate:
+            self.progress.end_of_patience()
+            return rate
+        self.progress.watch.waiting = state.waiting = 0
+        return state.rate / settings.plateau_factor
+
+    def _note(self, loss: float) -> bool:
+        """Take note of a finished epoch; whether patience is at its end."""
+        params = None
+        if self.progress.validator is not None:
+            held = self.session.state
+            params = {name: held[name] for name in self.names}
+        return self.progress.epoch(loss, self.loop.row_count, params)
+
+    def _take(self) -> None:
+        """Copy from the engine what was learnt, and where it stands."""
+        state, held = self.progress.state, self.session.state
+        state.epoch, state.step, state.loss = self.session.position
+        state.optimizer_state = {name: array for name, array in held.items() if name not in self.names}
+        self.progress.take({name: held[name] for name in self.names})
+
+
+class _Orders:
+    """The orders of rows that are given to the engine, and what is needed to go on with them elsewhere."""
+
+    def __init__(self, progress: Progress, used: bool) -> None:
+        self.progress = progress
+        self.order = progress.settings.order if used else None
+        self.get_state = getattr(self.order, "get_state", None)
+        self.drawn: list[NDArray[np.int64]] = []
+        self.states: list[Any] = []
+        state = progress.state
+        if self.get_state is not None:
+            if state.order_state is None:
+                state.order_state = self.get_state()
+            else:
+                self._set_state(state.order_state)
+        if self.order is not None and state.step and state.order_now is not None:
+            self.drawn.append(state.order_now)
+            self.states.append(state.order_state)
+
+    def next(self, count: int) -> NDArray[np.int64] | None:
+        """The orders of the next epochs."""
+        if self.order is None:
+            return None
+        while len(self.drawn) < count:
+            epoch = self.progress.state.epoch + len(self.drawn)
+            order = np.asarray(self.order(epoch))
+            rows = self.progress.X.shape[0]
+            if order.shape != (rows,) or order.dtype.kind not in "iu":
+                raise NetworkError(
+                    f"order({epoch}) gives an array of shape {order.shape} that holds {order.dtype}; it should give "
+                    f"the numbers of the rows, 0 to {rows - 1}, in an order"
+                )
+            self.drawn.append(order.astype(np.int64))
+            self.states.append(None if self.get_state is None else self.get_state())
+        return np.stack(self.drawn[:count])
+
+    def made(self, epochs: int) -> None:
+        """So many epochs are finished."""
+        if self.order is not None and epochs:
+            self.progress.state.order_state = self.states[epochs - 1]
+            self.progress.state.order_now = None
+            del self.drawn[:epochs], self.states[:epochs]
+
+    def settle(self, begun: bool) -> None:
+        """Keep the order of the epoch that was begun and not finished, and forget what was drawn beyond it."""
+        state = self.progress.state
+        state.order_now = None
+        if self.order is None:
+            return
+        if begun and self.drawn:
+            state.order_now, state.order_state = self.drawn[0], self.states[0]
+        if self.drawn and state.order_state is not None:
+            self._set_state(state.order_state)
+
+    def _set_state(self, state: Any) -> None:
+        """Bring the source of the orders to where it was."""
+        set_state = getattr(self.order, "set_state", None)
+        if set_state is not None:
+            set_state(state)

@@ -1,0 +1,60 @@
+"""The functions of an architecture as Programs, traced once; those of a user's own function anew each time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
+
+from chainrule.ir import ArrayType, DType, Program, fork_safe_lock, named_dim
+from chainrule.networks import forward
+from chainrule.trace import trace
+
+if TYPE_CHECKING:
+    from chainrule.networks.architecture import Architecture
+
+_REMEMBERED = 128
+_programs: OrderedDict[Hashable, Program] = OrderedDict()
+_lock = fork_safe_lock()
+
+
+def remembered(architecture: Architecture, what: Hashable, make: Callable[[], Program]) -> Program:
+    """What `make` gives, made once for each architecture; a user's function may read what has changed meanwhile."""
+    if not architecture.is_stated:
+        return make()
+    key = architecture, what
+    with _lock:
+        found = _programs.get(key)
+        if found is not None:
+            _programs.move_to_end(key)
+            return found
+    made = make()
+    with _lock:
+        _programs[key] = made
+        while len(_programs) > _REMEMBERED:
+            _programs.popitem(last=False)
+    return made
+
+
+def objective(architecture: Architecture, weighted: bool, labels: bool) -> Program:
+    """The loss in training, for any number of rows.
+
+    Its inputs are `X`, `y`, `weights` and `alpha` where there are such, and the parameters; y are `labels` (rows,) or
+    numbers (rows, columns).
+    """
+
+    def make() -> Program:
+        rows, alpha = named_dim("rows"), bool(architecture.alpha)
+        columns = architecture.loss.width(architecture.outputs)
+        given = {
+            "X": ArrayType((rows, architecture.inputs)),
+            "y": ArrayType((rows,), DType.INT64) if labels else ArrayType((rows, columns)),
+        }
+        if weighted:
+            given["weights"] = ArrayType((rows,))
+        if alpha:
+            given["alpha"] = ArrayType(())
+        given.update({name: ArrayType(shape) for name, shape in architecture.parameters.items()})
+        return trace(forward.loss_function(architecture, weighted, alpha), **given)
+
+    return remembered(architecture, ("objective", weighted, labels), make)

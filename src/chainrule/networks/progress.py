@@ -1,0 +1,167 @@
+"""What is the same for all solvers between two epochs: curves, validation, patience, and a word to whoever asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.networks.architecture import Architecture
+from chainrule.networks.errors import NetworkError
+from chainrule.networks.evaluation import Validator
+from chainrule.networks.population import population
+from chainrule.networks.settings import TrainingSettings, Validation
+from chainrule.networks.state import Status, TrainingState
+from chainrule.networks.stopping import Watch
+
+Array: TypeAlias = NDArray[Any]
+OnEpoch: TypeAlias = Callable[[TrainingState], object]
+
+
+class Curve:
+    """Numbers, one for each epoch; `values` are a view that later numbers do not change."""
+
+    def __init__(self, values: NDArray[np.float64]) -> None:
+        self._count = len(values)
+        self._held = np.array(values, float)
+
+    def append(self, value: float) -> None:
+        if self._count == len(self._held):
+            self._held = np.concatenate([self._held, np.empty(max(64, self._count))])
+        self._held[self._count] = value
+        self._count += 1
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        return self._held[: self._count]
+
+
+class Progress:
+    """A state, brought forward epoch by epoch."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        X: Array,
+        settings: TrainingSettings,
+        validation: Validation | None,
+        state: TrainingState,
+        on_epoch: OnEpoch | None,
+        every: int,
+        seconds: float | None,
+    ) -> None:
+        if validation is None and settings.monitor != "loss":
+            raise NetworkError(f"monitor is {settings.monitor!r}, and there is no validation; give one")
+        self.architecture, self.X, self.settings, self.state = architecture, X, settings, state
+        self.on_epoch, self.every, self.seconds = on_epoch, every, seconds
+        self.validator = None if validation is None else Validator(architecture, validation)
+        self.watch = Watch.of(settings, state)
+        self._losses = Curve(state.loss_curve)
+        self._validation_losses = Curve(state.validation_losses)
+        self._scores = Curve(state.validation_scores)
+        self._started = self._reported = time.perf_counter()
+        self._before = state.seconds
+        state.status, state.reason, state.culprit = "running", "", None
+
+    @property
+    def running(self) -> bool:
+        """Whether training goes on."""
+        return self.state.status == "running"
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since training began, or went on."""
+        return time.perf_counter() - self._started
+
+    def epoch(self, loss: float, rows: int, params: Mapping[str, Array] | None) -> bool:
+        """Take note of a finished epoch; whether patience is at its end.
+
+        `params` are the parameters after it, which a validation needs.
+        """
+        settings, state = self.settings, self.state
+        value = loss
+        if self.validator is not None:
+            assert params is not None
+            self.take(params)
+            found, score = self.validator(state.params)
+            self._validation_losses.append(found)
+            self._scores.append(score)
+            state.validation_losses, state.validation_scores = self._validation_losses.values, self._scores.values
+            value = {"loss": loss, "validation_loss": found, "validation_score": score}[settings.monitor]
+        state.epoch += 1
+        state.rows_seen += rows
+        self._losses.append(loss)
+        state.loss_curve = self._losses.values
+        better, at_end = self.watch.see(value)
+        if better:
+            state.best, state.best_epoch = value, state.epoch
+            if settings.restore_best:
+                state.best_params = {name: array.copy() for name, array in state.params.items()}
+        state.waiting = self.watch.waiting
+        return at_end
+
+    def take(self, params: Mapping[str, Array]) -> None:
+        """Keep parameters, with what batch normalization knows of the rows."""
+        self.state.params = {**params, **population(self.architecture, params, self.X)}
+
+    def end(self, status: Status, reason: str) -> None:
+        """Note why training ends, unless it has ended before."""
+        if self.running:
+            self.state.status, self.state.reason = status, reason
+
+    def end_of_patience(self) -> None:
+        """Training has come to where it improves no more."""
+        settings = self.settings
+        what = "training loss" if settings.monitor == "loss" else settings.monitor.replace("_", " ")
+        by = f" by more than {settings.tolerance:g}" if settings.tolerance else ""
+        self.end("converged", f"the {what} did not improve{by} in {self.watch.waiting} epochs in a row")
+
+    def clock(self) -> None:
+        """Note the time that has passed."""
+        self.state.seconds = self._before + self.elapsed
+
+    def due(self) -> bool:
+        """Whether `on_epoch` is to be called now."""
+        if self.on_epoch is None:
+            return False
+        state = self.state
+        if not self.running or state.epoch >= self.settings.epochs:
+            return True
+        if self.seconds is None:
+            return state.epoch % self.every == 0
+        return time.perf_counter() - self._reported >= self.seconds
+
+    def tell(self) -> None:
+        """Call `on_epoch` with a copy of the state."""
+        if self.on_epoch is not None:
+            self._reported = time.perf_counter()
+            if self.on_epoch(copied(self.state)) is False:
+                self.end("stopped", f"stopped from outside after {self.state.epoch} epochs")
+
+
+def beginning(
+    architecture: Architecture, params: Mapping[str, Array] | None, settings: TrainingSettings
+) -> TrainingState:
+    """The state before the first step; raises NetworkError for parameters that do not fit."""
+    given = architecture.initial(settings.seed) if params is None else params
+    for name, shape in architecture.parameters.items():
+        if name not in given:
+            raise NetworkError(f"the parameters lack {name!r}, of shape {shape}")
+        if np.shape(given[name]) != shape:
+            raise NetworkError(f"{name} has the shape {np.shape(given[name])}; this network takes {shape}")
+    kept = {name: np.array(given[name], architecture.dtype) for name in architecture.parameters}
+    return TrainingState(kept, seed=settings.seed)
+
+
+def copied(state: TrainingState) -> TrainingState:
+    """A state that shares no dict with this one; its arrays are never changed in place."""
+    return replace(
+        state,
+        params=dict(state.params),
+        optimizer_state=dict(state.optimizer_state),
+        best_params=None if state.best_params is None else dict(state.best_params),
+    )

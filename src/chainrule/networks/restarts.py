@@ -1,0 +1,113 @@
+"""Several runs of one network side by side, from different beginnings."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+from chainrule.engines import available_threads
+from chainrule.networks.architecture import Architecture
+from chainrule.networks.errors import NetworkError
+from chainrule.networks.settings import TrainingSettings, Validation
+from chainrule.networks.state import TrainingState
+from chainrule.networks.trainer import train
+
+Array: TypeAlias = NDArray[Any]
+OnRestart: TypeAlias = Callable[[int, TrainingState], object]
+
+_LOOK = 0.05
+"""Seconds between two looks of a run at whether all are to end."""
+
+
+def train_restarts(
+    architecture: Architecture,
+    beginnings: Sequence[Mapping[str, Array]],
+    X: Any,
+    y: Any,
+    weights: Any = None,
+    settings: TrainingSettings | Sequence[TrainingSettings] | None = None,
+    validation: Validation | None = None,
+    on_epoch: OnRestart | None = None,
+    threads: int | None = None,
+) -> list[TrainingState]:
+    """`train` from each of `beginnings`, which are parameters, side by side without the interpreter's lock.
+
+    `settings` are the same for all, whose seeds then count up from the given one, or one for each; an order of rows
+    with a state of its own should not be shared. Results do not depend on `threads`, of all runs together, nor on what
+    ends first. `on_epoch(number, state)` is called by the threads of the runs, one at a time, now and then; where it
+    returns False that run stops. Ctrl-C ends all; what was learnt is in the states.
+
+    >>> import numpy as np
+    >>> network = Architecture(2, (4,), 1, activations="tanh")
+    >>> X = np.random.default_rng(0).standard_normal((40, 2))
+    >>> settings = TrainingSettings(epochs=5)
+    >>> states = train_restarts(network, [network.initial(seed) for seed in range(3)], X, X[:, 0], settings=settings)
+    >>> best_restart(states) in range(3)
+    True
+    """
+    each = _settings_of(settings, len(beginnings))
+    most = available_threads() if threads is None else min(threads, available_threads())
+    workers = max(1, min(most, len(beginnings)))
+    over, turn = threading.Event(), threading.Lock()
+
+    def run(number: int) -> TrainingState:
+        def told(state: TrainingState) -> bool:
+            with turn:
+                going = on_epoch is None or on_epoch(number, state) is not False
+            return going and not over.is_set()
+
+        params = beginnings[number]
+        share = max(1, most // workers)
+        return train(architecture, params, X, y, weights, each[number], validation, None, told, share, seconds=_LOOK)
+
+    if workers == 1:
+        return [run(number) for number in range(len(beginnings))]
+    with ThreadPoolExecutor(workers, "chainrule-restart") as pool:
+        futures = [pool.submit(run, number) for number in range(len(beginnings))]
+        try:
+            return [future.result() for future in futures]
+        except KeyboardInterrupt:
+            over.set()
+            states = [future.result() for future in futures]
+            for state in states:
+                if state.status == "stopped":
+                    state.status, state.reason = "interrupted", f"interrupted after {state.epoch} epochs"
+            return states
+        except BaseException:
+            over.set()
+            raise
+
+
+def best_restart(states: Sequence[TrainingState], settings: TrainingSettings | None = None) -> int:
+    """The number of the best: by the best validation score or loss where there is one, else by the last loss.
+
+    What is monitored decides; of equals the first, and one that diverged only where all did.
+    """
+    if not states:
+        raise NetworkError("there are no states to choose from")
+
+    def badness(state: TrainingState) -> tuple[bool, float]:
+        if settings is not None and settings.monitor != "loss" and state.best is not None:
+            value = -state.best if settings.monitor == "validation_score" else state.best
+        elif state.validation_scores.size:
+            value = -float(state.validation_scores[-1])
+        else:
+            value = float(state.loss_curve[-1]) if state.loss_curve.size else math.inf
+        return state.status == "diverged", math.inf if math.isnan(value) else value
+
+    return min(range(len(states)), key=lambda number: badness(states[number]))
+
+
+def _settings_of(given: TrainingSettings | Sequence[TrainingSettings] | None, count: int) -> list[TrainingSettings]:
+    if given is None or isinstance(given, TrainingSettings):
+        first = TrainingSettings() if given is None else given
+        return [replace(first, seed=first.seed + number) for number in range(count)]
+    if len(given) != count:
+        raise NetworkError(f"there are {len(given)} settings for {count} beginnings; give one for each, or one for all")
+    return list(given)
