@@ -47,7 +47,7 @@ class Descent:
             data,
             settings.optimizer,
             settings.batch_size,
-            settings.seed,
+            state.seed,
             settings.shuffle,
             {"alpha": architecture.alpha} if architecture.alpha else None,
             state.optimizer_state or None,
@@ -59,7 +59,7 @@ class Descent:
             state.rate = float(run.data[settings.rate_input])
         self.first_rate = settings.rate if settings.rate_power is not None else 0.0
         place = state.epoch, state.step, state.loss
-        self.session = get_engine(settings.engine).begin(run.loop, run.state, run.data, settings.seed, threads, *place)
+        self.session = get_engine(settings.engine).begin(run.loop, run.state, run.data, state.seed, threads, *place)
         self.orders = _Orders(progress, run.loop.shuffles)
         self.epoch_seconds = 0.0
 

@@ -50,7 +50,7 @@ def search(progress: Progress, data: Mapping[str, Array]) -> None:
         data,
         settings.solver,
         settings.epochs,
-        settings.seed,
+        state.seed,
         {"alpha": architecture.alpha} if architecture.alpha else None,
         settings.engine,
         on_iteration,

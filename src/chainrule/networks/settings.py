@@ -34,7 +34,7 @@ class TrainingSettings:
     batch_size
         Rows in a batch; None for all. More than there are count as all.
     seed
-        Of the order of rows and of dropout.
+        Of the order of rows and of dropout; a run that goes on keeps that of its state.
     shuffle
         Whether the order of rows changes from epoch to epoch.
     order
