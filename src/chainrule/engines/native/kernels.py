@@ -15,8 +15,8 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
 
+from chainrule.engines.native.axes import Axes
 from chainrule.engines.native.blocking import ROW_BLOCK, Blocking, ColumnCopy, blocking, column_copy
 from chainrule.engines.native.body import Body, Copied, Frame
 from chainrule.engines.native.choices import lanes_of
@@ -52,18 +52,6 @@ SINGLE_VECTOR_ROWS = 8
 """The rows of a tile whose lanes fit in one vector."""
 
 
-class At(Protocol):
-    """Writes the code for vectors of some widths, from a place of the lane on."""
-
-    def __call__(self, start: Value, widths: Sequence[int]) -> None: ...
-
-
-class AtRow(Protocol):
-    """Writes the code for so many rows, from a row on."""
-
-    def __call__(self, index: Value, rows: int) -> None: ...
-
-
 class KernelWriter:
     """Writes one nest: `void name(ptr buffer, …, i64 begin, i64 end)`.
 
@@ -97,7 +85,7 @@ class KernelWriter:
         if lane is not None and not self._direct(lane):
             self.shape, self.unroll = replace(self.shape, vectors=1), 1
         self._scratch: list[Value] = []
-        self.begin, self.end = Value("%begin", "i64"), Value("%end", "i64")
+        self.axes = Axes(self.function, nest.rows, self.width)
 
     def _direct(self, lane: Variable) -> bool:
         """Whether lanes are loaded and stored together everywhere; what goes one by one is long enough as it is."""
@@ -110,7 +98,7 @@ class KernelWriter:
         """The whole function; gives the name to call it by, which is another's where there is one like it."""
         f, nest = self.function, self.nest
         if nest.rows is not None:
-            f.branch(f.let("i1", f"icmp ult {self.begin}, {self.end.text}"), "some", "none")
+            f.branch(f.let("i1", f"icmp ult {self.axes.begin}, {self.axes.end.text}"), "some", "none")
             f.label("some")
         if self.lane is None:
             self._over(nest.variables, {}, self._element)
@@ -127,14 +115,6 @@ class KernelWriter:
         f.do("ret void")
         return f.finish_once()
 
-    def _range(self, variable: Variable) -> tuple[Value, Value] | None:
-        """The first and the last place of a loop that is divided among threads."""
-        rows = self.nest.rows
-        if rows is None or variable is not rows.variable:
-            return None
-        f = self.function
-        return f.integer_operation("mul", self.begin, rows.factor), f.integer_operation("mul", self.end, rows.factor)
-
     def _over(
         self,
         variables: Sequence[Variable],
@@ -144,7 +124,7 @@ class KernelWriter:
         if not variables:
             inside(places)
             return
-        start, stop = self._range(variables[0]) or (integer(0), integer(variables[0].extent))
+        start, stop = self.axes.bounds(variables[0]) or (integer(0), integer(variables[0].extent))
         with self.function.loop(stop, start) as index:
             self._over(variables[1:], {**places, variables[0]: index}, inside)
 
@@ -180,62 +160,7 @@ class KernelWriter:
         def at(start: Value, widths: Sequence[int]) -> None:
             self._finish(self._frame(places).bodies(1, start, widths))
 
-        self._strips(self.lane, 1, at)
-
-    def _strips(self, lane: Variable, most: int, at: At) -> None:
-        """Call `at` for runs of up to `most` vectors that cover the lane, the last one as short as need be."""
-        f, width = self.function, self.width
-        divided = self._range(lane)
-        if divided is not None:
-            start, stop = divided
-            count = f.integer_operation("sub", stop, start)
-            for vectors in sorted({most, 1}, reverse=True):
-                rest = f.let("i64", f"urem {count}, {vectors * width}")
-                whole = f.integer_operation("sub", count, rest)
-                last = f.integer_operation("add", start, whole)
-                self._if_any(start, last, partial(at, widths=[width] * vectors), vectors * width)
-                start, count = last, rest
-            tail = lane.extent % width
-            if tail:
-                self._at_the_end(stop, lane, lambda: at(integer(lane.extent - tail), [tail]))
-            return
-        vectors = -(-lane.extent // width)
-        start_at, tail = 0, lane.extent % width
-        groups = groups_of_vectors(vectors, most)
-        last_group = groups.pop() if tail else 0
-        for size in sorted(set(groups), reverse=True):
-            stop_at = start_at + groups.count(size) * size * width
-            if groups.count(size) == 1:
-                at(integer(start_at), [width] * size)
-            else:
-                loop = f.open_loop(stop_at, start=start_at, step=size * width)
-                at(loop.index, [width] * size)
-                f.close_loop(loop)
-            start_at = stop_at
-        if last_group:
-            at(integer(start_at), [width] * (last_group - 1) + [tail])
-
-    def _if_any(self, start: Value, stop: Value, inside: Callable[[Value], None], step: int) -> None:
-        """A loop that may not run at all."""
-        f = self.function
-        names = f.fresh_label("whole"), f.fresh_label("after")
-        f.branch(f.let("i1", f"icmp ult {start}, {stop.text}"), *names)
-        f.label(names[0])
-        loop = f.open_loop(stop, start=start, step=step)
-        inside(loop.index)
-        f.close_loop(loop)
-        f.jump(names[1])
-        f.label(names[1])
-
-    def _at_the_end(self, stop: Value, variable: Variable, inside: Callable[[], None]) -> None:
-        """Something to be done where a part of an axis reaches its end."""
-        f = self.function
-        names = f.fresh_label("tail"), f.fresh_label("after")
-        f.branch(f.let("i1", f"icmp eq {stop}, {variable.extent}"), *names)
-        f.label(names[0])
-        inside()
-        f.jump(names[1])
-        f.label(names[1])
+        self.axes.strips(self.lane, 1, at)
 
     def _tiles(self, lane: Variable) -> None:
         outer = [variable for variable in self.nest.variables if variable is not lane]
@@ -245,14 +170,14 @@ class KernelWriter:
 
         def columns(places: dict[Variable, Value]) -> None:
             if row is None:
-                self._strips(
+                self.axes.strips(
                     lane, most, lambda start, widths: self._finish(self._frame(places).bodies(1, start, widths))
                 )
                 return
             copied = self.unroll > 1 and self._blocking(row) is None
             copy = column_copy(self.nest, lane, row, most * self.width) if copied else None
             if copy is None:
-                self._strips(lane, most, lambda start, widths: self._strip(row, places, start, widths))
+                self.axes.strips(lane, most, lambda start, widths: self._strip(row, places, start, widths))
             else:
                 self._column_blocks(copy, lane, row, places)
 
@@ -279,16 +204,16 @@ class KernelWriter:
             frame.copies = copies or {}
             self._finish(frame.bodies(rows, start, widths))
 
-        self._row_tiles(row, bounds or self._range(row), self._height(widths), at_row)
+        self.axes.row_tiles(row, bounds or self.axes.bounds(row), self._height(widths), at_row)
 
     def _column_blocks(self, copy: ColumnCopy, lane: Variable, row: Variable, places: Mapping[Variable, Value]) -> None:
         """All strips, for a block of rows at a time, of which one factor is copied beforehand."""
         f = self.function
         size = copy.columns * copy.variable.extent
         pointers = [f.allocate(REGISTER_TYPES[load.dtype], size) for load in copy.loads]
-        first_row, last_row = self._range(row) or (integer(0), integer(row.extent))
+        first_row, last_row = self.axes.bounds(row) or (integer(0), integer(row.extent))
         with f.loop(last_row, first_row, copy.columns) as top:
-            bottom = self._least(f.integer_operation("add", top, copy.columns), last_row)
+            bottom = self.axes.least(f.integer_operation("add", top, copy.columns), last_row)
             for load, pointer in zip(copy.loads, pointers, strict=True):
                 with f.loop(copy.variable.extent) as term:
                     here = {**places, copy.variable: term}
@@ -298,7 +223,7 @@ class KernelWriter:
             copies = {
                 load: Copied(pointer, copy.columns, top) for load, pointer in zip(copy.loads, pointers, strict=True)
             }
-            self._strips(
+            self.axes.strips(
                 lane,
                 self.shape.vectors,
                 lambda start, widths: self._strip(row, places, start, widths, (top, bottom), copies),
@@ -323,8 +248,8 @@ class KernelWriter:
             place = f.integer_operation("sub", index, top)
             f.store(body.value(load), f.offset(line, place, element), align)
 
-        self._if_any(top, whole, partial(move, width=self.width), self.width)
-        self._if_any(whole, bottom, partial(move, width=1), 1)
+        self.axes.if_any(top, whole, partial(move, width=self.width), self.width)
+        self.axes.if_any(whole, bottom, partial(move, width=1), 1)
 
     def _across(self, summed: Variable) -> None:
         """Vectors along the sum, for a tile of places of the result side by side."""
@@ -333,8 +258,8 @@ class KernelWriter:
 
         def columns(places: dict[Variable, Value]) -> None:
             if column is None:
-                self._row_tiles(
-                    row, self._range(row), SINGLE_VECTOR_ROWS, partial(self._sums, summed, row, None, places)
+                self.axes.row_tiles(
+                    row, self.axes.bounds(row), SINGLE_VECTOR_ROWS, partial(self._sums, summed, row, None, places)
                 )
                 return
             start_at = 0
@@ -342,7 +267,7 @@ class KernelWriter:
                 stop_at = start_at + size * len(list(run))
                 with self.function.loop(stop_at, start_at, size) as start:
                     at_row = partial(self._sums, summed, row, (column, start, size), places)
-                    self._row_tiles(row, self._range(row), self.shape.rows, at_row)
+                    self.axes.row_tiles(row, self.axes.bounds(row), self.shape.rows, at_row)
                 start_at = stop_at
 
         self._over(outer, {}, columns)
@@ -375,26 +300,6 @@ class KernelWriter:
         """The rows of a tile with so many vectors side by side."""
         return self.shape.rows if len(widths) > 1 else SINGLE_VECTOR_ROWS
 
-    def _row_tiles(self, row: Variable, bounds: tuple[Value, Value] | None, height: int, at_row: AtRow) -> None:
-        """Call `at_row` for every `height` rows within `bounds`, and for what is left of the axis at its end."""
-        f, tail = self.function, row.extent % height
-        if bounds is None:
-            if row.extent >= height:
-                loop = f.open_loop(row.extent - tail, step=height)
-                at_row(loop.index, height)
-                f.close_loop(loop)
-            if tail:
-                at_row(integer(row.extent - tail), tail)
-            return
-        start, stop = bounds
-        if row.extent >= height:
-            count = f.integer_operation("sub", stop, start)
-            rest = f.let("i64", f"urem {count}, {height}")
-            last = f.integer_operation("sub", stop, rest)
-            self._if_any(start, last, partial(at_row, rows=height), height)
-        if tail:
-            self._at_the_end(stop, row, lambda: at_row(integer(row.extent - tail), tail))
-
     def _blocking(self, row: Variable) -> Blocking | None:
         """How the sum is cut into blocks, if it is; the same for every strip of columns."""
         if self.lane is None or self.unroll == 1:
@@ -412,16 +317,16 @@ class KernelWriter:
             sizes = [blocks.length * most] * len(blocks.loads) + [min(ROW_BLOCK, row.extent) * most]
             self._scratch = [f.allocate(element, size) for size in sizes]
         *strips, unfinished = self._scratch
-        first_row, last_row = self._range(row) or (integer(0), integer(row.extent))
+        first_row, last_row = self.axes.bounds(row) or (integer(0), integer(row.extent))
         whole = blocks.variable.extent // self.unroll * self.unroll
         with f.loop(last_row, first_row, ROW_BLOCK) as top:
-            bottom = self._least(f.integer_operation("add", top, ROW_BLOCK), last_row)
+            bottom = self.axes.least(f.integer_operation("add", top, ROW_BLOCK), last_row)
             count = f.integer_operation("mul", f.integer_operation("sub", bottom, top), distance)
             with f.loop(count, step=self.width) as place:
                 zero = constant(0, vector(element, self.width))
                 f.store(zero, f.offset(unfinished, place, element), f", align {blocks.reduction.dtype.numpy.itemsize}")
             with f.loop(integer(whole), step=blocks.length) as first:
-                end = self._least(f.integer_operation("add", first, blocks.length), integer(whole))
+                end = self.axes.least(f.integer_operation("add", first, blocks.length), integer(whole))
                 terms = f.integer_operation("sub", end, first)
                 self._copy_block(blocks, places, start, widths, first, terms, strips)
                 at_end = f.let("i1", f"icmp eq {end}, {whole}")
@@ -455,11 +360,7 @@ class KernelWriter:
                     f.jump(names[2])
                     f.label(names[2])
 
-                self._row_tiles(row, (top, bottom), self._height(widths), at_row)
-
-    def _least(self, i: Value, j: Value) -> Value:
-        f = self.function
-        return f.let("i64", f"select {f.let('i1', f'icmp ult {i}, {j.text}')}, {i}, {j}")
+                self.axes.row_tiles(row, (top, bottom), self._height(widths), at_row)
 
     def _copy_block(
         self,
