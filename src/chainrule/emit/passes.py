@@ -83,7 +83,7 @@ class _Builder:
         self.lowering = Lowering(self.arena)
         self.names = Names(reserved)
         self.given = [node for node in self.program.inputs if is_upstream(node)]
-        self.stages = _in_order_of_writing(
+        self.stages = in_order_of_writing(
             [s for s in self.back.stages if not (self.given and s.symbol is self.loss)],
             list(self.program.names.values()),
         )
@@ -214,7 +214,7 @@ def written_out(node: Node) -> Node | None:
     return None
 
 
-def _in_order_of_writing(stages: list[Stage], names: list[str]) -> list[Stage]:
+def in_order_of_writing(stages: list[Stage], names: list[str]) -> list[Stage]:
     """The stages as the user wrote them one after another, as far as each comes behind what it needs."""
     places = {name: place for place, name in enumerate(names)}
     pending = sorted(stages, key=lambda stage: places.get(stage.name, len(places)))

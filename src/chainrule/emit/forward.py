@@ -1,0 +1,117 @@
+"""A program as named lines over array expressions, without a backward pass: what is exported to be run elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chainrule.calculus import split_stages
+from chainrule.emit.arrays import ArrayWriter
+from chainrule.emit.expressions import Arena, Expr, Variable, name_of, ordered
+from chainrule.emit.layout import Text
+from chainrule.emit.lowering import Lowering
+from chainrule.emit.names import Names
+from chainrule.emit.numpy_writer import HELPERS, NumPyWriter
+from chainrule.emit.passes import Argument, in_order_of_writing, refuse_random
+from chainrule.emit.python_file import body
+from chainrule.emit.sharing import Line, shared, shortened
+from chainrule.emit.torch_writer import TORCH_HELPERS, TorchWriter
+from chainrule.ir import Program, refuses_deep_nesting
+
+_WRITERS: dict[str, type[ArrayWriter]] = {"numpy": NumPyWriter, "torch": TorchWriter}
+
+
+@dataclass(frozen=True)
+class Forward:
+    """`lines` find `outputs` from the variables of `arguments`, which are the inputs of the program in their order."""
+
+    arguments: tuple[Argument, ...]
+    lines: tuple[Line, ...]
+    outputs: tuple[Expr, ...]
+    names: Names
+
+
+@dataclass(frozen=True)
+class Body:
+    """The inside of a function in Python: its arguments, its lines, the variables of the outputs.
+
+    `helpers` are functions to stand before it, `modules` of the standard library to import.
+    """
+
+    arguments: tuple[str, ...]
+    lines: tuple[Text, ...]
+    outputs: tuple[str, ...]
+    helpers: tuple[str, ...]
+    modules: tuple[str, ...]
+
+
+@refuses_deep_nesting
+def find_forward(program: Program, reserved: Sequence[str] = (), writer: type[ArrayWriter] | None = None) -> Forward:
+    """The lines of `program`; where there is a `writer`, none is longer than it asks for.
+
+    Raises EmitError for a program that draws random numbers.
+    """
+    arena, names = Arena(), Names(reserved)
+    lowering = Lowering(arena)
+    stages = in_order_of_writing(list(split_stages(program)), list(program.names.values()))
+    refuse_random(program.nodes, stages)
+    arguments = []
+    for node in program.inputs:
+        variable = arena.variable(names.take(node.name), node.type.shape, node.type.dtype)
+        lowering.define(node, variable)
+        arguments.append(Argument(node.name, variable, is_differentiated=False))
+    results = set(program.outputs)
+    variables: dict[object, Expr] = {}
+    lines = []
+    for stage in stages:
+        value = (lowering.strict if stage.node in results else lowering.loose)(stage.expression)
+        variables[stage.node] = arena.variable(names.take(stage.name), value.shape, value.dtype)
+        lowering.define(stage.symbol, variables[stage.node])
+        lowering.define(stage.expression, variables[stage.node])
+        lines.append(Line(variables[stage.node], value, stage.name))
+    outputs = tuple(variables[node] for node in program.outputs)
+    lines = shared(arena, names, _alive(lines, outputs))
+    if writer is not None:
+        # A shape may have to be written out, where no array of it is at hand.
+        at_hand = [arena.variable("x", (), program.outputs[0].type.dtype)]
+        lines = shortened(
+            arena,
+            names,
+            lines,
+            lambda x: len(str(writer(Names(), at_hand, {}).write(x))),
+            writer.line_limit,
+        )
+    return Forward(tuple(arguments), tuple(lines), outputs, names)
+
+
+def forward_body(program: Program, target: str, reserved: Sequence[str] = ()) -> Body:
+    """The program as the inside of a function for `target`, "numpy" or "torch"; no local is named as in `reserved`.
+
+    Raises EmitError for what the target cannot write.
+    """
+    kind = _WRITERS[target]
+    helpers = HELPERS if target == "numpy" else {name: (text, ()) for name, text in TORCH_HELPERS.items()}
+    forward = find_forward(program, ("math", target, "np", "sliding_window_view", *helpers, *reserved), kind)
+    variables = [argument.variable for argument in forward.arguments]
+    writer = kind(forward.names, variables, {})
+    lines = body(writer, forward.lines, variables)
+    brought = [helpers[name] for name in helpers if name in writer.helpers]
+    modules = dict.fromkeys([*writer.imports, *(module for _, needs in brought for module in needs)])
+    return Body(
+        tuple(name_of(x) for x in variables),
+        tuple(lines),
+        tuple(name_of(x) for x in forward.outputs),
+        tuple(text for text, _ in brought),
+        tuple(modules),
+    )
+
+
+def _alive(lines: Sequence[Line], outputs: Sequence[Expr]) -> list[Line]:
+    """The lines that an output needs."""
+    needed = set(outputs)
+    alive = []
+    for line in reversed(lines):
+        if line.variable in needed:
+            alive.append(line)
+            needed.update(x for x in ordered([line.value]) if isinstance(x.operation, Variable))
+    return alive[::-1]

@@ -1,0 +1,386 @@
+"""How ONNX says each primitive: one table. What it lacks for float64 in common runtimes is put together of its parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.emit import expressions as ex
+from chainrule.exports.onnx_expressions import ExpressionWriter, Rule
+from chainrule.exports.onnx_graph import Value
+from chainrule.ir import DType, Shape, SymbolicDim
+from chainrule.primitives import (
+    Abs,
+    Add,
+    Cast,
+    Compare,
+    Concatenate,
+    Cos,
+    CumulativeSum,
+    Diagonal,
+    DiagonalMatrix,
+    Divide,
+    Elu,
+    Erf,
+    Exp,
+    Expm1,
+    Gather,
+    Gelu,
+    GeluTanh,
+    LeakyRelu,
+    Log,
+    Log1p,
+    LogicalAnd,
+    LogicalNot,
+    LogicalOr,
+    LogSoftmax,
+    Maximum,
+    Minimum,
+    Multiply,
+    Negate,
+    OneHot,
+    Pad,
+    Power,
+    Relu,
+    ScatterAdd,
+    Sigmoid,
+    Sign,
+    Silu,
+    Sin,
+    Softmax,
+    Softplus,
+    Sqrt,
+    Square,
+    Subtract,
+    Tanh,
+    Trace,
+    Where,
+    Windows,
+)
+
+_COMPARISONS = {">": "Greater", ">=": "GreaterOrEqual", "<": "Less", "<=": "LessOrEqual", "==": "Equal"}
+
+Part = Callable[[ExpressionWriter, DType, Value], Value]
+"""A function of one value in a dtype."""
+
+
+def _operator(name: str) -> Rule:
+    """An operator of the same meaning; a condition among floats counts 1 and 0, as in NumPy."""
+
+    def write(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+        given = [
+            writer.cast(value, x.dtype) if o.dtype is DType.BOOL and x.dtype.is_float else value
+            for value, o in zip(operands, x.operands, strict=True)
+        ]
+        return writer.graph.add(name, *given)
+
+    return write
+
+
+def _of_one(part: Part) -> Rule:
+    """The rule of a function of one value."""
+    return lambda writer, x, operands: part(writer, x.dtype, operands[0])
+
+
+def _compare(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    comparison = _primitive(x, Compare).comparison
+    if comparison == "!=":
+        return writer.graph.add("Not", writer.graph.add("Equal", *operands))
+    return writer.graph.add(_COMPARISONS[comparison], *operands)
+
+
+def _where(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    return writer.graph.add("Where", *operands)
+
+
+def _cast(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    return writer.cast(operands[0], x.dtype)
+
+
+def _square(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
+    return writer.graph.add("Mul", x, x)
+
+
+def _expm1(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
+    """2 tanh(x/2) / (1 − tanh(x/2)), in which nothing cancels near 0; eˣ − 1 away from there."""
+    add, number = writer.graph.add, writer.number
+    near = add("Less", add("Abs", x), number(1.0, dtype))
+    half = add("Tanh", add("Mul", x, number(0.5, dtype)))
+    small = add("Div", add("Add", half, half), add("Sub", number(1.0, dtype), half))
+    return add("Where", near, small, add("Sub", add("Exp", x), number(1.0, dtype)))
+
+
+def log1p_of(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
+    """x ln(u) / (u − 1) with u = 1 + x rounded, whose errors cancel (Goldberg 1991, theorem 4)."""
+    add, one = writer.graph.add, writer.number(1.0, dtype)
+    u = add("Add", x, one)
+    over = add("Sub", u, one)
+    plain = add("Or", add("Equal", over, writer.number(0.0, dtype)), add("IsInf", over))
+    safe = add("Where", plain, one, over)
+    found = add("Mul", add("Log", u), add("Div", x, safe))
+    return add("Where", add("Equal", over, writer.number(0.0, dtype)), x, add("Where", plain, add("Log", u), found))
+
+
+def _softplus(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
+    """max(x, 0) + ln(1 + e^−|x|)."""
+    add = writer.graph.add
+    above = add("Relu", x)
+    return add("Add", above, log1p_of(writer, dtype, add("Exp", add("Neg", add("Abs", x)))))
+
+
+def _erf(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
+    """The operator in float32; in float64, for which runtimes have none, a table and a Taylor series.
+
+    With r the multiple of 1/128 nearest to |x| and d = |x| − r, erf |x| is erf r plus
+    2/√π e^−r² d (1 − r d + (2r² − 1) d²/3 − (2r³ − 3r) d³/6 + (4r⁴ − 12r² + 3) d⁴/30), within 1e-15.
+    """
+    if dtype is DType.FLOAT32:
+        return writer.graph.add("Erf", x)
+    add = writer.graph.add
+
+    def number(value: float) -> Value:
+        return writer.number(value, dtype)
+
+    lost = add("IsNaN", x)
+    size = add("Where", lost, number(0.0), add("Min", add("Abs", x), number(6.0)))
+    place = add("Cast", add("Round", add("Mul", size, number(128.0))), to=np.dtype(np.int64))
+    table = np.array([math.erf(k / 128) for k in range(6 * 128 + 1)])
+    at_r = add("Gather", writer.graph.constant(table, "erf_table"), place, axis=0)
+    r = add("Mul", add("Cast", place, to=dtype.numpy), number(1 / 128))
+    d, square = add("Sub", size, r), add("Mul", r, r)
+    slope = add("Mul", add("Exp", add("Neg", square)), number(2 / math.sqrt(math.pi)))
+    fourth = add("Mul", add("Sub", add("Mul", square, number(4.0)), number(12.0)), square)
+    coefficients = [
+        add("Mul", add("Add", fourth, number(3.0)), number(1 / 30)),
+        add("Mul", add("Mul", r, add("Sub", number(3.0), add("Add", square, square))), number(1 / 6)),
+        add("Mul", add("Sub", add("Add", square, square), number(1.0)), number(1 / 3)),
+        add("Neg", r),
+        number(1.0),
+    ]
+    total = coefficients[0]
+    for coefficient in coefficients[1:]:
+        total = add("Add", add("Mul", total, d), coefficient)
+    value = add("Add", at_r, add("Mul", add("Mul", slope, d), total))
+    return add("Where", lost, x, add("Mul", add("Sign", x), value))
+
+
+def _silu(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
+    return writer.graph.add("Mul", x, writer.graph.add("Sigmoid", x))
+
+
+def _gelu(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
+    """½ x (1 + erf(x / √2))."""
+    add = writer.graph.add
+    inner = _erf(writer, dtype, add("Mul", x, writer.number(math.sqrt(0.5), dtype)))
+    half = add("Mul", x, writer.number(0.5, dtype))
+    return add("Mul", half, add("Add", inner, writer.number(1.0, dtype)))
+
+
+def _gelu_tanh(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
+    """The approximation in tanh."""
+    add, number = writer.graph.add, writer.number
+    cubic = add("Mul", add("Mul", add("Mul", x, x), x), number(0.044715, dtype))
+    inner = add("Tanh", add("Mul", add("Add", x, cubic), number(math.sqrt(2 / math.pi), dtype)))
+    return add("Mul", add("Mul", x, number(0.5, dtype)), add("Add", inner, number(1.0, dtype)))
+
+
+def _elu(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    """The exponential sees no positive x, so that it cannot overflow."""
+    add, zero = writer.graph.add, writer.number(0.0, x.dtype)
+    below = _expm1(writer, x.dtype, add("Min", operands[0], zero))
+    scaled = add("Mul", below, writer.number(_primitive(x, Elu).alpha, x.dtype))
+    return add("Where", add("Greater", operands[0], zero), operands[0], scaled)
+
+
+def _leaky_relu(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    add = writer.graph.add
+    scaled = add("Mul", operands[0], writer.number(_primitive(x, LeakyRelu).slope, x.dtype))
+    return add("Where", add("Greater", operands[0], writer.number(0.0, x.dtype)), operands[0], scaled)
+
+
+def _softmax(name: str) -> Rule:
+    def write(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+        axes = x.operation.primitive.axes  # type: ignore[union-attr]
+        if len(axes) == 1:
+            return writer.graph.add(name, operands[0], axis=axes[0])
+        add, where = writer.graph.add, writer.graph.whole_numbers(axes)
+        shifted = add("Sub", operands[0], add("ReduceMax", operands[0], where, keepdims=1))
+        powers = add("Exp", shifted)
+        total = add("ReduceSum", powers, where, keepdims=1)
+        if name == "Softmax":
+            return add("Div", powers, total)
+        return add("Sub", shifted, add("Log", total))
+
+    return write
+
+
+def _concatenate(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    return writer.graph.add("Concat", *operands, axis=_primitive(x, Concatenate).axis)
+
+
+def _gather(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    return writer.graph.add("Gather", *operands, axis=_primitive(x, Gather).axis)
+
+
+def _one_hot(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    """Rows of the identity."""
+    rows = _identity(writer, x.shape[-1:], x.dtype)
+    return writer.graph.add("Gather", rows, operands[0], axis=0)
+
+
+def _identity(writer: ExpressionWriter, size: Shape, dtype: DType) -> Value:
+    """The matrix that is 1 on its diagonal."""
+    (dim,) = size
+    if not isinstance(dim, SymbolicDim):
+        return writer.graph.constant(np.eye(dim, dtype=dtype.numpy), "identity")
+    zeros = writer.graph.add("Expand", writer.number(0.0, DType.FLOAT32), writer.shape((dim, dim)))
+    return writer.cast(writer.graph.add("EyeLike", zeros), dtype)
+
+
+def _scatter_add(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    """Zeros, with the axis that is indexed in front, to which rows are added; and the axis back in its place."""
+    add, axis = writer.graph.add, _primitive(x, ScatterAdd).axis
+    values, indices = operands
+    count, rank = x.operands[1].ndim, x.ndim
+    front = [axis, *(k for k in range(rank) if k != axis)]
+    shape = tuple(x.shape[k] for k in front)
+    moved = list(range(axis, axis + count))
+    order = [*moved, *(k for k in range(x.operands[0].ndim) if k not in moved)]
+    size = writer.axes(writer.size(x.shape[axis]), "Squeeze", [0])
+    wrapped = add("Where", add("Less", indices, writer.number(0, DType.INT64)), add("Add", indices, size), indices)
+    where = writer.axes(wrapped, "Unsqueeze", [count])
+    zeros = writer.filled(0.0, shape, x.dtype)
+    result = add("ScatterND", zeros, where, writer.transposed(values, order), reduction="add")
+    return writer.transposed(result, [front.index(k) for k in range(rank)])
+
+
+def _pad(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    """Zeros around; and between neighbours as further columns, of which those behind the last are cut off."""
+    add, primitive = writer.graph.add, _primitive(x, Pad)
+    (value,) = operands
+    shape = list(x.operands[0].shape)
+    for axis, between in enumerate(primitive.interior):
+        if between:
+            spread = writer.axes(value, "Unsqueeze", [axis + 1])
+            zeros = [0] * (len(shape) + 1)
+            behind = [*zeros[: axis + 1], between, *zeros[axis + 2 :]]
+            spread = add("Pad", spread, writer.graph.whole_numbers([*zeros, *behind]), writer.number(0.0, x.dtype))
+            full = shape[axis] * (between + 1)
+            shape[axis] = full
+            value = add("Reshape", spread, writer.shape(tuple(shape)), allowzero=1)
+            kept = add("Sub", writer.size(full), writer.graph.whole_numbers([between]))
+            kept = add("Max", kept, writer.graph.whole_numbers([0]))
+            value = add("Slice", value, writer.graph.whole_numbers([0]), kept, writer.graph.whole_numbers([axis]))
+            shape[axis] = full - between
+    widths = add("Concat", *map(writer.size, (*primitive.low, *primitive.high)), axis=0)
+    return add("Pad", value, widths, writer.number(0.0, x.dtype))
+
+
+def _cumulative_sum(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    primitive = _primitive(x, CumulativeSum)
+    return writer.graph.add(
+        "CumSum", operands[0], writer.number(primitive.axis, DType.INT64), reverse=int(primitive.reverse)
+    )
+
+
+def _on_diagonal(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    """The matrices with all but their diagonals 0."""
+    identity = _identity(writer, x.operands[0].shape[-1:], x.dtype)
+    condition = writer.cast(identity, DType.BOOL)
+    return writer.graph.add("Where", condition, operands[0], writer.number(0.0, x.dtype))
+
+
+def _diagonal(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    kept = _on_diagonal(writer, x, operands)
+    return writer.graph.add("ReduceSum", kept, writer.graph.whole_numbers([-1]), keepdims=0)
+
+
+def _trace(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    kept = _on_diagonal(writer, x, operands)
+    return writer.graph.add("ReduceSum", kept, writer.graph.whole_numbers([-2, -1]), keepdims=0)
+
+
+def _diagonal_matrix(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    return _on_diagonal(writer, x, [writer.axes(operands[0], "Unsqueeze", [-1])])
+
+
+def _windows(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    """Along each axis the places of every window are gathered; the place within goes to the end."""
+    add, primitive = writer.graph.add, _primitive(x, Windows)
+    (value,) = operands
+    rank = x.operands[0].ndim
+
+    def steps(size: Any, step: int) -> Value:
+        limit = writer.axes(writer.size(size), "Squeeze", [0])
+        counted = add("Range", writer.number(0, DType.INT64), limit, writer.number(1, DType.INT64))
+        return add("Mul", counted, writer.number(step, DType.INT64))
+
+    parts = zip(primitive.axes, primitive.counts, primitive.sizes, primitive.strides, primitive.dilations, strict=True)
+    for axis, count, size, stride, dilation in parts:
+        first = writer.axes(steps(count, stride), "Unsqueeze", [1])
+        value = add("Gather", value, add("Add", first, steps(size, dilation)), axis=axis)
+        rank += 1
+        order = [*range(axis + 1), *range(axis + 2, rank), axis + 1]
+        value = writer.transposed(value, order)
+    return value
+
+
+def _primitive(x: ex.Expr, kind: type[Any]) -> Any:
+    """The primitive that `x` applies, which is of `kind`."""
+    assert isinstance(x.operation, ex.Function | ex.Structured)
+    assert isinstance(x.operation.primitive, kind)
+    return x.operation.primitive
+
+
+RULES: Final[dict[type, Rule]] = {
+    Abs: _operator("Abs"),
+    Add: _operator("Add"),
+    Cast: _cast,
+    Compare: _compare,
+    Concatenate: _concatenate,
+    Cos: _operator("Cos"),
+    CumulativeSum: _cumulative_sum,
+    Diagonal: _diagonal,
+    DiagonalMatrix: _diagonal_matrix,
+    Divide: _operator("Div"),
+    Elu: _elu,
+    Erf: _of_one(_erf),
+    Exp: _operator("Exp"),
+    Expm1: _of_one(_expm1),
+    Gather: _gather,
+    Gelu: _of_one(_gelu),
+    GeluTanh: _of_one(_gelu_tanh),
+    LeakyRelu: _leaky_relu,
+    Log: _operator("Log"),
+    Log1p: _of_one(log1p_of),
+    LogSoftmax: _softmax("LogSoftmax"),
+    LogicalAnd: _operator("And"),
+    LogicalNot: _operator("Not"),
+    LogicalOr: _operator("Or"),
+    Maximum: _operator("Max"),
+    Minimum: _operator("Min"),
+    Multiply: _operator("Mul"),
+    Negate: _operator("Neg"),
+    OneHot: _one_hot,
+    Pad: _pad,
+    Power: _operator("Pow"),
+    Relu: _operator("Relu"),
+    ScatterAdd: _scatter_add,
+    Sigmoid: _operator("Sigmoid"),
+    Sign: _operator("Sign"),
+    Silu: _of_one(_silu),
+    Sin: _operator("Sin"),
+    Softmax: _softmax("Softmax"),
+    Softplus: _of_one(_softplus),
+    Sqrt: _operator("Sqrt"),
+    Square: _of_one(_square),
+    Subtract: _operator("Sub"),
+    Tanh: _operator("Tanh"),
+    Trace: _trace,
+    Where: _where,
+    Windows: _windows,
+}
+"""Reductions and products of matrices are no primitives here: expressions say them by themselves."""

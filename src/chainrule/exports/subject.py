@@ -1,0 +1,105 @@
+"""What is exported: a program with numbers, and how a row of a table becomes its input and its output a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from numpy.typing import NDArray
+
+from chainrule.exports.errors import ExportError
+from chainrule.ir import ChainruleError, Dim, DType, Program, SymbolicDim
+from chainrule.tables import ClassTarget, Preprocessing, Target
+
+Array = NDArray[Any]
+
+ROWS = "n"
+X = "X"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model as its exports see it.
+
+    Attributes
+    ----------
+    name
+        An identifier.
+    program
+        The prediction (n, outputs) from `X` (n, width) and the parameters; n is the only size that is a name.
+    parameters
+        The numbers of all inputs but `X`.
+    preprocessing
+        From a table to `X`; None where the model takes `X` itself.
+    target
+        What the prediction is of; None for values as they are.
+
+    """
+
+    name: str
+    program: Program
+    parameters: Mapping[str, Array]
+    preprocessing: Preprocessing | None
+    target: Target | None
+    version: str
+
+    @property
+    def dtype(self) -> DType:
+        """The dtype that the program computes in."""
+        return self.program.input(X).type.dtype
+
+    @property
+    def width(self) -> int:
+        """The number of columns of `X`."""
+        return int(str(self.program.input(X).type.shape[1]))
+
+    @property
+    def outputs(self) -> int:
+        """The number of columns of the prediction."""
+        return int(str(self.program.outputs[0].type.shape[1]))
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the one output is the probability of the second of two classes."""
+        return isinstance(self.target, ClassTarget) and self.outputs == 1
+
+    @cached_property
+    def title(self) -> str:
+        """A phrase that says what is predicted from what."""
+        if self.target is None:
+            what = "a prediction"
+        else:
+            kind = "the class" if isinstance(self.target, ClassTarget) else "the number"
+            what = f"{kind} {self.target.name!r}"
+        if self.preprocessing is None:
+            return f"{what} from {self.width} numbers"
+        count = len(self.preprocessing.features)
+        return f"{what} from {count} {'column' if count == 1 else 'columns'} of a table"
+
+
+def checked_program(program: Program, parameters: Mapping[str, Array]) -> Program:
+    """`program` with all sizes but that of rows as numbers; raises ExportError for one that is not a prediction."""
+    sizes: dict[str, Dim] = {}
+    for node in program.inputs:
+        if node.name == X:
+            continue
+        if node.name not in parameters:
+            raise ExportError(f"the model has no numbers for its input {node.name}")
+        for dim, size in zip(node.type.shape, parameters[node.name].shape, strict=True):
+            if isinstance(dim, SymbolicDim) and len(dim.terms) == 1 and dim.terms[0][1] == 1:
+                sizes[str(dim)] = size
+    try:
+        given = program.input(X)
+        bound = program.bind(sizes)
+    except ChainruleError as error:
+        raise ExportError(f"the model's program is no prediction from X: {error}") from None
+    if given.type.ndim != 2 or len(bound.outputs) != 1 or bound.outputs[0].type.ndim != 2:
+        raise ExportError("the model's program does not give an array (n, outputs) for one (n, columns)")
+    rows, *rest = bound.input(X).type.shape
+    if not isinstance(rows, SymbolicDim) or any(isinstance(dim, SymbolicDim) for dim in rest):
+        raise ExportError("the model's program is for a fixed number of rows; give one for any number n of them")
+    return bound.bind({str(rows): SymbolicDim((((ROWS,), 1),))})
+
+
