@@ -13,9 +13,10 @@ from chainrule.exports.onnx_file import Port
 from chainrule.exports.onnx_graph import ML, Value
 from chainrule.exports.onnx_primitives import log1p_of
 from chainrule.ir import DType
-from chainrule.tables import DAY, MISSING, PERIODS, Boolean, Category, Date, Feature, Number, Part, Preprocessing
+from chainrule.tables import MISSING_DATE, PERIODS, Boolean, Category, Date, Feature, Number, Part, Preprocessing
 
 FLOAT = DType.FLOAT64
+DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def describe(feature: Feature) -> str:
     if isinstance(feature, Number):
         return "a number; nan where it is missing"
     if isinstance(feature, Date):
-        return f"seconds since 1970; {MISSING} where the date is missing"
+        return f"seconds since 1970; {MISSING_DATE} where the date is missing"
     if isinstance(feature, Boolean):
         return f"{feature.words[1]!r} or {feature.words[0]!r}, or another word for yes or no; '' where it is missing"
     return f"one of {len(feature.levels)} texts, or another; '' where it is missing"
@@ -137,7 +138,7 @@ class FeatureWriter:
     # Dates ----------------------------------------------------------------------------------------------------------
 
     def _date(self, feature: Date) -> list[Value]:
-        absent = self.graph.add("Equal", feature.name, self._whole(MISSING))
+        absent = self.graph.add("Equal", feature.name, self._whole(MISSING_DATE))
         seconds = self.graph.add("Where", absent, self._whole(feature.fill), feature.name)
         columns = [column for part in feature.parts for column in self._part(part, seconds)]
         return [*columns, *([self.writer.cast(absent, FLOAT)] if feature.flag_missing else [])]
