@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.emit.c_values import C_TYPES
@@ -69,8 +69,8 @@ def render(file: CFile) -> str:
         *_structure(file, "params", "What is learnt.", file.params),
         *_structure(file, "grads", "The gradients.", file.grads),
         *_structure(file, "work", "What lies between; its contents need not be kept.", file.workspace),
-        *_tables(file),
-        *_helpers(file),
+        *table_lines(file.tables),
+        *helper_lines(file.name, file.dtype, file.helpers),
         *_functions(file),
         *_step(file),
         f"#undef {_RESTRICT}",
@@ -81,10 +81,10 @@ def render(file: CFile) -> str:
         "",
         f"#endif /* {guard} */",
     ]
-    return "\n".join(piece for line in lines for piece in _broken(line)) + "\n"
+    return "\n".join(piece for line in lines for piece in broken(line)) + "\n"
 
 
-def _broken(line: str) -> list[str]:
+def broken(line: str) -> list[str]:
     """A line too long to read in several, broken between words; a comment goes on as one."""
     margin = line[: len(line) - len(line.lstrip())]
     further = " *         " if line.startswith(" * ") else margin + " " * 8
@@ -166,20 +166,22 @@ def _structure(file: CFile, label: str, comment: str, members: Sequence[Member])
     return [f"/* {comment} */", "typedef struct {", *declared, f"}} {file.name}_{label};", ""]
 
 
-def _tables(file: CFile) -> list[str]:
+def table_lines(tables: Mapping[str, tuple[str, DType, int]]) -> list[str]:
+    """The literal arrays, by name: their elements, their dtype and their number."""
     lines = []
-    for name, (values, dtype, count) in file.tables.items():
+    for name, (values, dtype, count) in tables.items():
         lines += [f"static const {C_TYPES[dtype]} {name}[{count}] = {{{values}}};", ""]
     return lines
 
 
-def _helpers(file: CFile) -> list[str]:
-    real = C_TYPES[file.dtype]
-    one, zero, f = ("1.0f", "0.0f", "f") if file.dtype is DType.FLOAT32 else ("1.0", "0.0", "")
+def helper_lines(name: str, dtype: DType, helpers: Iterable[str]) -> list[str]:
+    """The functions in `helpers`, whose names begin with `name`."""
+    real = C_TYPES[dtype]
+    one, zero, f = ("1.0f", "0.0f", "f") if dtype is DType.FLOAT32 else ("1.0", "0.0", "")
     texts = {
         "sigmoid": [
             "/* The logistic function; the exponential sees no positive number, so it cannot overflow. */",
-            f"static inline {real} {file.name}_sigmoid({real} x) {{",
+            f"static inline {real} {name}_sigmoid({real} x) {{",
             f"    const {real} e = exp{f}(-fabs{f}(x));",
             f"    return (x >= {zero} ? {one} : e) / ({one} + e);",
             "}",
@@ -187,13 +189,13 @@ def _helpers(file: CFile) -> list[str]:
         ],
         "softplus": [
             "/* ln(1 + e^x) without overflow. */",
-            f"static inline {real} {file.name}_softplus({real} x) {{",
+            f"static inline {real} {name}_softplus({real} x) {{",
             f"    return (x > {zero} ? x : {zero}) + log1p{f}(exp{f}(-fabs{f}(x)));",
             "}",
             "",
         ],
     }
-    return [line for name in sorted(file.helpers) for line in texts[name]]
+    return [line for helper in sorted(helpers) for line in texts[helper]]
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,7 @@ def onnx_content(subject: Subject) -> bytes:
         metadata["classes"] = json.dumps(subject.target.classes, ensure_ascii=False)
     if preprocessing is not None:
         metadata["columns"] = json.dumps([feature.name for feature in preprocessing.features], ensure_ascii=False)
-    return onnx_bytes(
-        graph, inputs, outputs, subject.name, f"Predicts {subject.title}.", subject.version, metadata
-    )
+    return onnx_bytes(graph, inputs, outputs, subject.name, f"Predicts {subject.title}.", subject.version, metadata)
 
 
 def _outputs(subject: Subject, writer: ExpressionWriter, prediction: Value) -> list[Port]:

@@ -179,9 +179,7 @@ class ExpressionWriter:
             steps.append(stride)
         if axes:
             first, last = (self.graph.add("Concat", *each, axis=0) for each in (starts, ends))
-            x = self.graph.add(
-                "Slice", x, first, last, self.graph.whole_numbers(axes), self.graph.whole_numbers(steps)
-            )
+            x = self.graph.add("Slice", x, first, last, self.graph.whole_numbers(axes), self.graph.whole_numbers(steps))
         return self.axes(x, "Squeeze", gone)
 
 

@@ -101,5 +101,3 @@ def checked_program(program: Program, parameters: Mapping[str, Array]) -> Progra
     if not isinstance(rows, SymbolicDim) or any(isinstance(dim, SymbolicDim) for dim in rest):
         raise ExportError("the model's program is for a fixed number of rows; give one for any number n of them")
     return bound.bind({str(rows): SymbolicDim((((ROWS,), 1),))})
-
-

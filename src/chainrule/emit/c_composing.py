@@ -1,0 +1,182 @@
+"""What the files in C share: names, the writer, and statements for values in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from chainrule.emit.c_loops import Nests, Place
+from chainrule.emit.c_values import C_TYPES, CWriter, Index, Value
+from chainrule.emit.code import atom
+from chainrule.emit.errors import EmitError
+from chainrule.emit.names import Names, ascii_identifier
+from chainrule.ir import (
+    Apply,
+    Const,
+    DType,
+    Node,
+    Program,
+    ShapeError,
+    dim_product,
+    rebuild_all,
+    topological_order,
+)
+from chainrule.primitives import (
+    Broadcast,
+    Composite,
+    Contract,
+    Divide,
+    Elementwise,
+    Exp,
+    Linear,
+    Max,
+    Mean,
+    NotExpandableError,
+    Reshape,
+    Sum,
+)
+
+_STEMS: dict[type, str] = {Max: "largest", Sum: "sums", Contract: "products", Exp: "powers"}
+"""What a value without a name is called, by what it is."""
+
+
+class Composer:
+    """Writes values as statements; `size_names` are the constants that stand for the named sizes."""
+
+    def __init__(self, name: str, size_names: Mapping[str, str]) -> None:
+        self.name = name
+        self.locals = Names()
+        self.members = Names()
+        self.size_names = dict(size_names)
+        self.inner: list[str] = []
+        self.writer = CWriter(name, self.size_names, self._fresh, self.locals)
+        self.tables: dict[str, Const] = {}
+        self.names: dict[Node, str] = {}
+
+    def name_values(self, program: Program) -> None:
+        """Let values have the names of `program`."""
+        self.names = {node: ascii_identifier(label) for node, label in program.names.items()}
+        for node, label in list(self.names.items()):
+            # What is kept is the mean, not the mean with an axis put back; it has the name all the same.
+            size = node.type.size
+            while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
+                (node,) = node.operands
+                if node.type.size != size:
+                    break
+                self.names.setdefault(node, label)
+
+    def label(self, node: Apply, otherwise: str) -> str:
+        """What a value is called, as far as the name is free."""
+        return self.names.get(node, _STEMS.get(type(node.primitive), otherwise))
+
+    def _fresh(self, stem: str) -> str:
+        """A name for a local variable; of one within a loop only until the nest ends."""
+        name = self.locals.local(stem)
+        if self.writer.block.depth > 1:
+            self.inner.append(name)
+        return name
+
+    def reduces(self, node: Apply) -> bool:
+        """Whether one element takes a loop: found by writing one."""
+        if isinstance(node.primitive, Elementwise):
+            return False
+        probe = CWriter("", self.size_names, Names().local, ())
+        index = [Index() for _ in node.type.shape]
+
+        def accessor(operand: Node) -> Callable[[Sequence[Index]], Value]:
+            return lambda place: Value(atom("x"), operand.type.dtype)
+
+        types = [operand.type for operand in node.operands]
+        node.primitive.lower(probe, [accessor(o) for o in node.operands], types, index)
+        return probe.reductions > 0
+
+    def nests(self, places: Mapping[Node, Place], stored: Mapping[Node, None]) -> Nests:
+        uses: dict[Node, int] = {}
+        for node in topological_order([*stored]):
+            if isinstance(node, Apply):
+                for operand in node.operands:
+                    uses[operand] = uses.get(operand, 0) + 1
+
+        def table(node: Const) -> str:
+            found = next((label for label, other in self.tables.items() if other is node), None)
+            if found is None:
+                found = f"{self.name}_table{len(self.tables) + 1}"
+                self.tables[found] = node
+            return found
+
+        return Nests(self.writer, places, self.names, uses, table)
+
+    def body(
+        self, nests: Nests, nodes: Sequence[Node], local: set[Node], copies: Mapping[Node, list[Place]]
+    ) -> list[str]:
+        lines: list[str] = []
+        for node in nodes:
+            assert isinstance(node, Apply)
+            place = nests.places[node]
+            self.writer.block.lines = []
+            self.writer.block.known = {}
+            nests.write(node, place)
+            written = self.writer.block.lines
+            while self.inner:
+                self.locals.release(self.inner.pop())
+            if node in local:
+                last = written[-1].strip()
+                head = f"{place.text} = "
+                assert last.startswith(head)
+                written[-1] = f"    const {C_TYPES[node.type.dtype]} {last}"
+            lines += [self.comment(node), *written]
+        for node, targets in copies.items():
+            for place in targets:
+                self.writer.block.lines = []
+                nests.copy(node, place)
+                lines += [f"    /* {place.text.partition('->')[2]} */", *self.writer.block.lines]
+        self.writer.block.lines = []
+        return lines
+
+    def comment(self, node: Node) -> str:
+        shape = " x ".join(map(str, node.type.shape)).replace("·", "*") or "scalar"
+        label = self.names.get(node)
+        return f"    /* {label}: {shape} */" if label else f"    /* {shape} */"
+
+    def table_rows(self) -> dict[str, tuple[str, DType, int]]:
+        """The literal arrays by name: their numbers as C, their dtype, and how many there are."""
+        return {label: _literal_rows(node, self.writer) for label, node in self.tables.items()}
+
+
+def written_out_in_parts(program: Program, sizes: Mapping[str, int]) -> Program:
+    """`program` with composite primitives written out, and means as sums."""
+
+    def expansion(node: Node) -> Node | None:
+        if not isinstance(node, Apply):
+            return None
+        if isinstance(node.primitive, Mean):
+            (x,) = node.operands
+            count = dim_product(x.type.shape[axis] for axis in node.primitive.axes)
+            return Divide()(Sum(node.primitive.axes)(x), Const(count, node.type))
+        if isinstance(node.primitive, Composite | Linear):
+            try:
+                return node.primitive.expand(*node.operands)
+            except NotExpandableError as error:
+                raise EmitError(f"{error}; for C, write it in other terms, or give a smaller matrix") from None
+        return None
+
+    try:
+        return _rebuilt(program, expansion)
+    except ShapeError:
+        return _rebuilt(program.bind(dict(sizes)), expansion)
+
+
+def _rebuilt(program: Program, expansion: Callable[[Node], Node | None]) -> Program:
+    while True:
+        made = rebuild_all(program.outputs, expansion)
+        outputs = tuple(made[node] for node in program.outputs)
+        if outputs == program.outputs:
+            return program
+        names = {made[node]: label for node, label in program.names.items() if node in made}
+        program = Program(program.inputs, outputs, names)
+
+
+def _literal_rows(node: Const, writer: CWriter) -> tuple[str, DType, int]:
+    values = np.asarray(node.value).ravel()
+    return ", ".join(str(writer.constant(v, node.type.dtype).code) for v in values), node.type.dtype, values.size
