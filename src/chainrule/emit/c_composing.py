@@ -173,7 +173,10 @@ def _rebuilt(program: Program, expansion: Callable[[Node], Node | None]) -> Prog
         outputs = tuple(made[node] for node in program.outputs)
         if outputs == program.outputs:
             return program
-        names = {made[node]: label for node, label in program.names.items() if node in made}
+        # What stands below something that was replaced has not been met, and is as it was.
+        there = set(topological_order(outputs))
+        names = {made.get(node, node): label for node, label in program.names.items()}
+        names = {node: label for node, label in names.items() if node in there}
         program = Program(program.inputs, outputs, names)
 
 

@@ -105,7 +105,7 @@ class _Function:
 
     def statements(self) -> Statements:
         applied = [node for node in dict.fromkeys(self.program.outputs) if isinstance(node, Apply)]
-        stored = list(stored_values(applied, self.composer.reduces))
+        stored = list(stored_values([*applied, *self._used_again()], self.composer.reduces))
         copies: dict[Node, list[Place]] = {}
         local: set[Node] = set()
         results: list[str] = []
@@ -121,13 +121,13 @@ class _Function:
             if node in self.places:
                 continue
             assert isinstance(node, Apply)
-            names = self.composer.members if self.prefix else self.composer.locals
-            label = names.local(self.composer.label(node, "part"))
             if node.type.ndim == 0:
                 label = self.composer.locals.local(self.composer.label(node, "value"))
                 local.add(node)
                 self.places[node] = Place(label, node.type)
             else:
+                names = self.composer.members if self.prefix else self.composer.locals
+                label = names.local(self.composer.label(node, "part"))
                 self.places[node] = Place(self.prefix + label, node.type)
                 self.members.append(Member(label, node.type))
         nests = self.composer.nests(self.places, dict.fromkeys(stored))
@@ -136,6 +136,15 @@ class _Function:
             results.append(place.text or str(nests.element(node, ()).code))
         self.unit.keep(self.composer)
         return Statements(tuple(lines), tuple(self.members), tuple(results))
+
+    def _used_again(self) -> list[Node]:
+        """Arrays with a name that are used more than once: they are stored, and not what they are made of."""
+        uses: dict[Node, int] = {}
+        for node in self.program.nodes:
+            for operand in dict.fromkeys(node.operands) if isinstance(node, Apply) else ():
+                uses[operand] = uses.get(operand, 0) + 1
+        names = self.program.names
+        return [node for node in names if isinstance(node, Apply) and node.type.ndim and uses.get(node, 0) > 1]
 
     def _may_lie(self, node: Node, target: Place, stored: Sequence[Node]) -> bool:
         """Whether `node` can be stored at `target` at once: no input lies there that is needed elsewhere or later."""
