@@ -8,14 +8,30 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from chainrule.emit import EmitError
 from chainrule.exports.errors import ExportError
 from chainrule.exports.onnx_expressions import ExpressionWriter
 from chainrule.exports.onnx_file import Port, onnx_bytes
 from chainrule.exports.onnx_graph import Graph
 from chainrule.exports.onnx_primitives import RULES
 from chainrule.ir import Apply, ArrayType, Dim, DType, Input, Program, SymbolicDim, named_dim
-from chainrule.primitives import REGISTRY, Broadcast, Erf, Expm1, Gelu, Log1p, Primitive, Softplus
-from chainrule.primitives.base import Example
+from chainrule.primitives import (
+    REGISTRY,
+    Elementwise,
+    Elu,
+    Erf,
+    Example,
+    Expm1,
+    Gelu,
+    GeluTanh,
+    LeakyRelu,
+    Log1p,
+    Primitive,
+    Sigmoid,
+    Silu,
+    Softplus,
+    Tanh,
+)
 
 LACKING = {"Inverse", "Determinant", "LogDeterminant", "OverlapAdd", "RandomUniform"}
 """What ONNX, or onnxruntime, has nothing for; none of them is part of a network's prediction."""
@@ -29,13 +45,15 @@ EXAMPLES = [
 ]
 
 
-def run(program: Program, values: dict[str, Any], sizes: dict[str, int]) -> np.ndarray[Any, Any]:
+def run(program: Program, values: dict[str, Any]) -> np.ndarray[Any, Any]:
     """The one output of `program` that onnxruntime finds."""
     named = dict.fromkeys(node.name for node in program.inputs)
     graph = Graph(named)
     (output,) = ExpressionWriter(graph, RULES).program(program, {name: name for name in named})
     result = graph.rename(output, "result")
-    ports = [Port(node.name, node.type.dtype.numpy, tuple(_size(dim) for dim in node.type.shape)) for node in program.inputs]
+    ports = [
+        Port(node.name, node.type.dtype.numpy, tuple(_size(dim) for dim in node.type.shape)) for node in program.inputs
+    ]
     (node,) = program.outputs
     out = Port(result, node.type.dtype.numpy, tuple(_size(dim) for dim in node.type.shape))
     content = onnx_bytes(graph, ports, [out], "test", "", "0", {})
@@ -76,11 +94,40 @@ def _drawn(example: Example, dtype: DType) -> tuple[Program, dict[str, Any]]:
 @pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
 def test_each_primitive_is_computed_as_it_is_defined(name: str, example: Example, dtype: DType) -> None:
     program, values = _drawn(example, dtype)
-    primitive: Primitive = program.outputs[0].primitive  # type: ignore[attr-defined]
-    bound = primitive.bind(SIZES, dtype)
     operands = [values[f"x{k}"] for k in range(len(example.operands))]
-    expected = bound.value(*operands)
-    found = run(program, values, SIZES)
+    expected = example.primitive.bind(SIZES, dtype).value(*operands)
+    found = run(program, values)
     assert found.dtype == expected.dtype
     assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=1e-12 if dtype is DType.FLOAT64 else 1e-5, atol=1e-6 if dtype is DType.FLOAT32 else 1e-14)
+    relative, absolute = (1e-12, 1e-14) if dtype is DType.FLOAT64 else (1e-5, 1e-6)
+    np.testing.assert_allclose(found, expected, rtol=relative, atol=absolute)
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in REGISTRY if kind.__name__ in LACKING], ids=lambda kind: kind.__name__
+)
+def test_what_onnx_lacks_is_named(kind: type[Primitive]) -> None:
+    program, values = _drawn(kind.examples()[0], DType.FLOAT64)
+    with pytest.raises((ExportError, EmitError), match=rf"{kind.__name__}|random"):
+        run(program, values)
+
+
+POINTS = [0.0, -0.0, 1e-300, -1e-12, 1e-5, -0.3, 0.7, 1.0, 2.5, -4.0, 6.5, -30.0, 700.0, -800.0, 1e300, -np.inf, np.inf]
+
+
+@pytest.mark.parametrize("kind", [Elu, Erf, Expm1, Gelu, GeluTanh, LeakyRelu, Log1p, Silu, Softplus, Sigmoid, Tanh])
+def test_far_and_near_in_float64(kind: type[Elementwise]) -> None:
+    """What is put together of parts is right where its parts overflow, cancel or vanish; a nan stays one."""
+    x = np.array([*POINTS, np.nan])
+    if kind is Log1p:
+        x = np.array([0.0, -0.0, 1e-300, -1e-12, 1e-5, -0.3, 0.7, 1e10, 1e300, np.inf, np.nan])
+    node = Input("x", ArrayType((len(x),)))
+    found = run(Program((node,), (kind()(node),)), {"x": x})
+    with np.errstate(all="ignore"):
+        expected = kind().value(x)
+    known = ~np.isnan(expected)
+    # The operator for σ in onnxruntime is right to 1e-16, and no further where σ is smaller than that.
+    np.testing.assert_allclose(
+        found[known], expected[known], rtol=1e-12, atol=3e-15 if kind in (Sigmoid, Silu) else 1e-300
+    )
+    assert np.isnan(found[-1])

@@ -1,17 +1,25 @@
 """A derivation, or a program alone, as source code that stands alone: NumPy, JAX, PyTorch or C."""
 
 from chainrule.emit import expressions
+from chainrule.emit.c_unit import CUnit, Location, Statements, declarations
 from chainrule.emit.errors import EmitError
 from chainrule.emit.forward import Body, Forward, find_forward, forward_body
+from chainrule.emit.layout import block, bracketed
 from chainrule.emit.names import ascii_identifier
 from chainrule.emit.source import TARGETS, source
 
 __all__ = [
     "TARGETS",
     "Body",
+    "CUnit",
     "EmitError",
     "Forward",
+    "Location",
+    "Statements",
     "ascii_identifier",
+    "block",
+    "bracketed",
+    "declarations",
     "expressions",
     "find_forward",
     "forward_body",

@@ -1,4 +1,4 @@
-"""How ONNX says each primitive: one table. What it lacks for float64 in common runtimes is put together of its parts."""
+"""How ONNX says each primitive, in one table. What runtimes lack in float64 is put together of its parts."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _expm1(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
 
 
 def log1p_of(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
-    """x ln(u) / (u − 1) with u = 1 + x rounded, whose errors cancel (Goldberg 1991, theorem 4)."""
+    """X ln(u) / (u − 1) with u = 1 + x rounded, whose errors cancel (Goldberg 1991, theorem 4)."""
     add, one = writer.graph.add, writer.number(1.0, dtype)
     u = add("Add", x, one)
     over = add("Sub", u, one)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import metadata
 from typing import Any
 
 from numpy.typing import NDArray
 
 from chainrule.exports.errors import ExportError
 from chainrule.ir import ChainruleError, Dim, DType, Program, SymbolicDim
+from chainrule.models import Model
 from chainrule.tables import ClassTarget, Preprocessing, Target
 
 Array = NDArray[Any]
@@ -35,6 +37,10 @@ class Subject:
         From a table to `X`; None where the model takes `X` itself.
     target
         What the prediction is of; None for values as they are.
+    loss
+        What was minimized, as a program of `X`, `y` and parameters; None where that is not known.
+    alpha
+        The value of the input `alpha` of `loss`, if it has one.
 
     """
 
@@ -44,6 +50,8 @@ class Subject:
     preprocessing: Preprocessing | None
     target: Target | None
     version: str
+    loss: Program | None = None
+    alpha: float = 0.0
 
     @property
     def dtype(self) -> DType:
@@ -65,6 +73,14 @@ class Subject:
         """Whether the one output is the probability of the second of two classes."""
         return isinstance(self.target, ClassTarget) and self.outputs == 1
 
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """The parameters that training changes; statistics of a normalization are none of them."""
+        if self.loss is None:
+            return tuple(self.parameters)
+        inputs = {node.name for node in self.loss.inputs}
+        return tuple(name for name in self.parameters if name in inputs)
+
     @cached_property
     def title(self) -> str:
         """A phrase that says what is predicted from what."""
@@ -77,6 +93,21 @@ class Subject:
             return f"{what} from {self.width} numbers"
         count = len(self.preprocessing.features)
         return f"{what} from {count} {'column' if count == 1 else 'columns'} of a table"
+
+
+def subject_of(model: Model, name: str) -> Subject:
+    """`model` under the name of the file that it is written to."""
+    alpha = model.architecture.get("alpha", 0.0)
+    return Subject(
+        name,
+        checked_program(model.program, model.parameters),
+        model.parameters,
+        model.preprocessing,
+        model.target,
+        metadata.version("chainrule"),
+        model.loss,
+        float(alpha) if isinstance(alpha, int | float) else 0.0,
+    )
 
 
 def checked_program(program: Program, parameters: Mapping[str, Array]) -> Program:

@@ -6,6 +6,8 @@ Reading needs polars, which is loaded when it is first used.
 from chainrule.tables.calendar import MISSING as MISSING_DATE
 from chainrule.tables.calendar import civil, weekday
 from chainrule.tables.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
+from chainrule.tables.dates import EPOCHS
+from chainrule.tables.dates import FORMATS as DATE_FORMATS
 from chainrule.tables.description import describe_target, target_from_json
 from chainrule.tables.errors import TableError
 from chainrule.tables.features import (
@@ -31,6 +33,8 @@ from chainrule.tables.sources import Batch, FrameSource, Source
 from chainrule.tables.targets import ClassTarget, NumberTarget, Target, Task
 
 __all__ = [
+    "DATE_FORMATS",
+    "EPOCHS",
     "FALSE_WORDS",
     "KINDS",
     "MISSING_DATE",

@@ -1,0 +1,92 @@
+"""The one function of the room: a model and a target to files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Final
+
+from chainrule.emit import EmitError, ascii_identifier
+from chainrule.exports.errors import ExportError
+from chainrule.exports.numpy_export import numpy_module
+from chainrule.exports.onnx_export import onnx_content
+from chainrule.exports.subject import Subject, subject_of
+from chainrule.exports.torch_export import torch_module
+from chainrule.files import check_writable, replacing
+from chainrule.models import Model
+
+ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "onnx": (".onnx",),
+    "numpy": (".py",),
+    "torch": (".py",),
+}
+TARGETS: Final = tuple(ENDINGS)
+"""What a model can be exported to."""
+
+_MODULES: Final[Mapping[str, Callable[[Subject, str], tuple[str, bytes]]]] = {
+    "numpy": numpy_module,
+    "torch": torch_module,
+}
+
+
+def export_model(model: Model, to: str, path: str | os.PathLike[str], train: bool = False) -> list[str]:
+    """Write `model` so that it runs without this package, and give the paths of the files written.
+
+    Parameters
+    ----------
+    model
+        What `load_model` or an estimator's `to_model` gives. Columns of its table are part of what is written.
+    to
+        - `"onnx"`: a graph for any runtime. An input (n, 1) for each column: numbers float64, nan where missing; texts
+          and words for yes and no strings, "" where missing; dates int64, in seconds since 1970, the least int64 where
+          missing. Outputs `label` and `probabilities`, or `value`. Without a preprocessing, one input `X`.
+        - `"c"`: a header in C99, which allocates nothing.
+        - `"numpy"`, `"torch"`: a module in Python with `predict`, and its weights beside it as `.npz`.
+    path
+        Where to: a name that ends in `.onnx`, `.h` (or `.c`), or `.py`.
+    train
+        For C: whether the loss, its gradients and a step of gradient descent are written as well.
+
+    Raises ExportError for a target that there is not and for what a target cannot say, FileError for a path that cannot
+    be written, MissingDependencyError for ONNX without onnx. No file is left half-written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from chainrule.networks import Architecture
+    >>> network = Architecture(2, (3,), 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = export_model(Model.of(network, network.initial(0)), "numpy", f"{folder}/net.py")
+    >>> [os.path.basename(path) for path in paths]
+    ['net.py', 'net.npz']
+
+    """
+    path = os.fspath(path)
+    if to not in TARGETS:
+        raise ExportError(f"there is no target {to!r}; it can be {', '.join(TARGETS)}")
+    if train and to != "c":
+        raise ExportError(f"a step of training is written in C alone, not for {to}; leave train out")
+    stem, ending = os.path.splitext(path)
+    if ending.lower() not in ENDINGS[to]:
+        raise ExportError(f"{path} does not end in {' or '.join(ENDINGS[to])}, as a file for {to} does")
+    subject = subject_of(model, ascii_identifier(os.path.basename(stem)))
+    try:
+        if to == "onnx":
+            contents = {path: onnx_content(subject)}
+        else:
+            source, weights = _MODULES[to](subject, os.path.basename(stem) + ".npz")
+            contents = {stem + ".npz": weights, path: source.encode()}
+    except EmitError as error:
+        raise ExportError(f"the model cannot be written for {to}: {error}") from None
+    _write(contents)
+    return list(reversed(contents))
+
+
+def _write(contents: Mapping[str, bytes]) -> None:
+    """All files or none: each is written beside its place, and takes it when all are whole."""
+    for path in contents:
+        check_writable(path)
+    with ExitStack() as stack:
+        for path, content in contents.items():
+            stack.enter_context(replacing(path)).write(content)

@@ -1,0 +1,171 @@
+"""What the modules for NumPy and PyTorch share: a head with an example that runs, the preprocessing, the answers."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from chainrule.exports.python_features import call_of, functions_of, modules_of
+from chainrule.exports.python_text import WIDTH, collection, literal
+from chainrule.exports.subject import Subject
+from chainrule.tables import Boolean, Category, ClassTarget, Feature, Number, NumberTarget
+
+_OTHER_FUNCTIONS = '''def read_weights():
+    """The numbers that the model learnt, by name; raises ValueError if they are not the ones of this module."""
+    with open(WEIGHTS, "rb") as stream:
+        content = stream.read()
+    if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
+        raise ValueError(f"{WEIGHTS} does not belong to this module; export the model again")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}'''
+
+
+def weights_file(subject: Subject) -> bytes:
+    """The parameters in NumPy's `.npz` format, the same bytes for the same numbers."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in subject.parameters.items():
+            piece = io.BytesIO()
+            np.lib.format.write_array(piece, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), piece.getvalue())
+    return stream.getvalue()
+
+
+def head(subject: Subject, library: str, weights: str, more: Sequence[str] = ()) -> list[str]:
+    """The docstring of the module: what it predicts, an example, and what it needs."""
+    lines = [
+        f"Predicts {subject.title}, with {library}; written by chainrule {subject.version}.",
+        "",
+        *_example(subject),
+        *more,
+        "",
+        *_answers(subject),
+        f"Needs {library} and, beside it, {weights}.",
+    ]
+    safe = [line.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').rstrip() for line in lines]
+    first, *rest = [piece for line in safe for piece in _wrapped(line)]
+    return [f'"""{first}', *rest, '"""']
+
+
+def _wrapped(line: str) -> list[str]:
+    if len(line) <= WIDTH or line.startswith(" "):
+        return [line]
+    pieces, words = [""], line.split(" ")
+    for word in words:
+        if pieces[-1] and len(pieces[-1]) + 1 + len(word) > WIDTH:
+            pieces.append("")
+        pieces[-1] = f"{pieces[-1]} {word}" if pieces[-1] else word
+    return pieces
+
+
+def _example(subject: Subject) -> list[str]:
+    if subject.preprocessing is None:
+        return [
+            f"    from {subject.name} import predict",
+            "",
+            "    import numpy as np",
+            "",
+            f"    print(predict(np.zeros((2, {subject.width}))))",
+        ]
+    lines = ["    columns = {"]
+    for feature in subject.preprocessing.features:
+        lines.append(f"        {literal(feature.name)}: [{', '.join(literal(cell) for cell in sample(feature))}],")
+    return [f"    from {subject.name} import predict", "", *lines, "    }", "    print(predict(columns))"]
+
+
+def sample(feature: Feature) -> list[object]:
+    """Two cells as they may stand in a column."""
+    if isinstance(feature, Number):
+        return [feature.fill, None]
+    if isinstance(feature, Boolean):
+        return [feature.words[1], feature.words[0]]
+    if isinstance(feature, Category):
+        return [feature.levels[0], feature.levels[-1]] if feature.levels else ["", ""]
+    return [None, None]
+
+
+def _answers(subject: Subject) -> list[str]:
+    columns = "columns, a table or a dict of columns" if subject.preprocessing is not None else "an array"
+    if isinstance(subject.target, ClassTarget):
+        return [f"`predict` gives the likeliest class for each row of {columns}; `probabilities` those of CLASSES."]
+    return [f"`predict` gives a number for each row of {columns}."]
+
+
+def standard_modules(subject: Subject, more: Iterable[str] = ()) -> list[str]:
+    """Import statements of the standard library."""
+    modules = {"hashlib", "io", "os", *more}
+    if subject.preprocessing is not None:
+        modules |= modules_of(subject.preprocessing)
+    return [f"import {module}" for module in sorted(modules)]
+
+
+def constants(subject: Subject, weights: str, content: bytes) -> list[str]:
+    """Where the weights are, and the classes."""
+    lines = [
+        f"WEIGHTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), {literal(weights)})",
+        f'WEIGHTS_SHA256 = "{hashlib.sha256(content).hexdigest()}"',
+    ]
+    if isinstance(subject.target, ClassTarget):
+        lines += collection("CLASSES", subject.target.classes)
+    return lines
+
+
+def functions(subject: Subject) -> list[str]:
+    """Functions that read weights and cells, each two lines from the next, and `encode`."""
+    found = [_OTHER_FUNCTIONS]
+    if subject.preprocessing is not None:
+        found += functions_of(subject.preprocessing)
+        calls = [call_of(feature) for feature in subject.preprocessing.features]
+        parts = [line for call in calls for line in [*call[:-1], f"{call[-1]},"]]
+        found.append(
+            "\n".join(
+                [
+                    "def encode(columns):",
+                    f'    """The columns of a table, by name, as an array (n, {subject.width}) of numbers."""',
+                    "    parts = [",
+                    *(f"        {line}" for line in parts),
+                    "    ]",
+                    f"    return np.concatenate(parts, axis=1).astype(np.{subject.dtype.value})",
+                ]
+            )
+        )
+    return [line for text in found for line in ("", "", text)]
+
+
+def answers(subject: Subject, output: str) -> list[str]:
+    """`predict` and, for classes, `probabilities`; `output` is the prediction for `columns` as an array of NumPy."""
+    argument = "columns" if subject.preprocessing is not None else "X"
+    rows_of = "the columns of a table, by name" if subject.preprocessing is not None else f"X (n, {subject.width})"
+    if isinstance(subject.target, ClassTarget):
+        two = ["    return np.hstack([1 - p, p])"] if subject.is_binary else ["    return p"]
+        return [
+            "",
+            "",
+            f"def probabilities({argument}):",
+            f'    """The probability of each of CLASSES, (n, {len(subject.target.classes)}), for {rows_of}."""',
+            f"    p = {output}",
+            *two,
+            "",
+            "",
+            f"def predict({argument}):",
+            f'    """The likeliest class for each row of {rows_of}."""',
+            f"    return [CLASSES[place] for place in probabilities({argument}).argmax(axis=1)]",
+        ]
+    decoded = []
+    if isinstance(subject.target, NumberTarget):
+        decoded = [f"    p = p * {literal(subject.target.scale)} + {literal(subject.target.mean)}"]
+    flat = "p[:, 0]" if subject.outputs == 1 else "p"
+    shape = "(n,)" if subject.outputs == 1 else f"(n, {subject.outputs})"
+    return [
+        "",
+        "",
+        f"def predict({argument}):",
+        f'    """Numbers {shape} for each row of {rows_of}."""',
+        f"    p = {output}.astype(np.float64)",
+        *decoded,
+        f"    return {flat}",
+    ]

@@ -1,0 +1,85 @@
+"""Pieces of Python source: literals that are their own value, and calls on as many lines as they take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+WIDTH = 88
+
+
+def literal(value: Any) -> str:
+    r"""`value` as an expression of Python, in ASCII where text would not print.
+
+    >>> literal("it's"), literal(1.0), literal(("a",)), literal(float("inf"))
+    ('"it\'s"', '1.0', '("a",)', 'math.inf')
+    """
+    if isinstance(value, str):
+        plain = repr(value)
+        if plain.startswith("'") and '"' not in plain:
+            plain = '"' + plain[1:-1].replace("\\'", "'") + '"'
+        return plain.encode("utf-8", "surrogatepass").decode("utf-8") if _encodes(plain) else ascii(value)
+    if isinstance(value, float):
+        if math.isnan(value):
+            return "math.nan"
+        if math.isinf(value):
+            return "math.inf" if value > 0 else "-math.inf"
+        return repr(float(value))
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
+    return repr(value)
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def called(function: str, arguments: Sequence[str], options: Mapping[str, Any], flags: Mapping[str, Any]) -> list[str]:
+    """A call; of `flags` only those that are set are written."""
+    given = {**options, **{name: value for name, value in flags.items() if value not in (None, False, ())}}
+    entries = [*arguments, *(f"{name}={literal(value)}" for name, value in given.items())]
+    line = f"{function}({', '.join(entries)})"
+    if len(line) <= WIDTH - 8:
+        return [line]
+    lines = [f"{function}("]
+    written = [*[(argument, None) for argument in arguments], *given.items()]
+    for name, value in written:
+        if value is None:
+            lines.append(f"    {name},")
+            continue
+        piece = f"    {name}={literal(value)},"
+        if len(piece) > WIDTH - 8 and isinstance(value, tuple):
+            lines += [
+                f"    {name}=(",
+                *(f"        {row}" for row in rows([literal(v) for v in value], WIDTH - 16)),
+                "    ),",
+            ]
+        else:
+            lines.append(piece)
+    return [*lines, ")"]
+
+
+def rows(entries: Sequence[str], width: int = WIDTH - 4) -> list[str]:
+    """Entries of a list, each with its comma, on lines of at most `width` letters where that can be."""
+    lines, row = [], ""
+    for entry in entries:
+        piece = f"{entry}, "
+        if row and len(row) + len(piece.rstrip()) > width:
+            lines.append(row.rstrip())
+            row = ""
+        row += piece
+    return [*lines, row.rstrip()] if row else lines
+
+
+def collection(name: str, values: Sequence[Any], opening: str = "(", closing: str = ")") -> list[str]:
+    """`name = (…)`, on one line where it fits."""
+    entries = [literal(value) for value in values]
+    line = f"{name} = {opening}{', '.join(entries)}{',' if len(entries) == 1 else ''}{closing}"
+    if len(line) <= WIDTH:
+        return [line]
+    return [f"{name} = {opening}", *(f"    {row}" for row in rows(entries)), closing]

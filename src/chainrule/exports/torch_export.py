@@ -1,0 +1,72 @@
+"""A model as a module with an `nn.Module`, its preprocessing, and its weights."""
+
+from __future__ import annotations
+
+from chainrule.emit import block, forward_body
+from chainrule.exports.python_features import RESERVED
+from chainrule.exports.python_module import answers, constants, functions, head, standard_modules, weights_file
+from chainrule.exports.python_text import literal
+from chainrule.exports.subject import Subject, X
+
+_OF_MODULES = (
+    "self", "weights", "name", "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init",
+    "children", "compile", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr", "float", "forward", "half",
+    "ipu", "modules", "mtia", "parameters", "requires_grad_", "share_memory", "state_dict", "to", "to_empty", "train",
+    "training", "type", "xpu", "zero_grad", "nn",
+)  # fmt: skip
+"""What an `nn.Module` calls its own things, so that no parameter is called so."""
+
+
+def torch_module(subject: Subject, weights: str) -> tuple[str, bytes]:
+    """The source, and the content of the file `weights` that it reads."""
+    content = weights_file(subject)
+    body = forward_body(subject.program, "torch", (*RESERVED, *_OF_MODULES))
+    names = dict(zip((node.name for node in subject.program.inputs), body.arguments, strict=True))
+    more = [
+        "",
+        "`Network` is the network itself, on rows that `encode` gives: train it further, or put it into another.",
+    ]
+    lines = [
+        *head(subject, "PyTorch", weights, more),
+        "",
+        *standard_modules(subject, body.modules),
+        "",
+        "import numpy as np",
+        "import torch",
+        "from torch import nn",
+        "",
+        *constants(subject, weights, content),
+        *functions(subject),
+        *(line for text in body.helpers for line in ("", "", text)),
+        "",
+        "",
+        "class Network(nn.Module):",
+        f'    """From encoded rows (n, {subject.width}) to the output (n, {subject.outputs})."""',
+        "",
+        "    def __init__(self):",
+        "        super().__init__()",
+        "        weights = read_weights()",
+        *(
+            f"        self.{names[name]} = nn.Parameter(torch.from_numpy(weights[{literal(name)}]))"
+            if name in subject.learnt
+            else f"        self.register_buffer({literal(names[name])}, torch.from_numpy(weights[{literal(name)}]))"
+            for name in subject.parameters
+        ),
+        "",
+        f"    def forward(self, {names[X]}):",
+        *(f"        {names[name]} = self.{names[name]}" for name in subject.parameters),
+        *block(body.lines, 8),
+        f"        return {body.outputs[0]}",
+        "",
+        "",
+        "network = Network()",
+        *answers(subject, _output(subject)),
+    ]
+    return "\n".join(lines) + "\n", content
+
+
+def _output(subject: Subject) -> str:
+    encoded = "encode(columns)"
+    if subject.preprocessing is None:
+        encoded = f"np.asarray(X, dtype=np.{subject.dtype.value})"
+    return f"network(torch.from_numpy({encoded})).detach().numpy()"
