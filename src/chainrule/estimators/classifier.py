@@ -253,11 +253,18 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
             )
         return self._labels.encode(y)
 
+    def _read_held_targets(self, y: Any) -> Array:
+        self._check_known(unique_labels(y))
+        return self._labels.encode(y)
+
     def _check_classes(self, found: Array) -> None:
         if self.warm_start and set(found) != set(self.classes_):
             raise ParameterError(
                 f"warm_start needs the same classes as in the last fit, {self.classes_}; y has {found}"
             )
+        self._check_known(found)
+
+    def _check_known(self, found: Array) -> None:
         unknown = np.setdiff1d(found, self.classes_, assume_unique=True)
         if len(unknown):
             raise ParameterError(f"y has the classes {unknown}, which are not among {self.classes_}")

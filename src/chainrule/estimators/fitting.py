@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.estimators.callbacks import EpochTasks
-from chainrule.estimators.drawing import Orders, draw_parameters
+from chainrule.estimators.drawing import draw_parameters
 from chainrule.estimators.errors import DivergenceError, ParameterError
-from chainrule.estimators.inputs import dense, is_sparse
+from chainrule.estimators.inputs import dense, is_sparse, with_names
 from chainrule.estimators.judging import Scorer
 from chainrule.estimators.losses import activation_title
 from chainrule.estimators.progress import display_for
@@ -29,7 +29,7 @@ from chainrule.estimators.scikit import (
 from chainrule.estimators.settings import hidden_sizes
 from chainrule.estimators.targets import row_weights
 from chainrule.estimators.training import STOCHASTIC, Job, run_side_by_side, settings_for, solver_for
-from chainrule.networks import Architecture, Squared, TrainingState, Validation
+from chainrule.networks import Architecture, ShuffledOrder, Squared, TrainingState, Validation
 
 Array = NDArray[Any]
 
@@ -90,7 +90,7 @@ class Fit:
         asked = self.parameters["dtype"]
         inputs, read = validate_data(
             estimator,
-            X,
+            with_names(X),
             y,
             accept_sparse=["csr", "csc"],
             multi_output=True,
@@ -105,13 +105,19 @@ class Fit:
     def _read_held(self, held: Any, rows: Rows) -> Rows:
         """Validation rows of the user's."""
         X, y, *rest = held
-        inputs = validate_data(self.estimator, X, accept_sparse=["csr", "csc"], dtype=rows.X.dtype, reset=False)
+        inputs = validate_data(
+            self.estimator, with_names(X), accept_sparse=["csr", "csc"], dtype=rows.X.dtype, reset=False
+        )
         read = np.asarray(y)
         if not read.ndim or len(read) != inputs.shape[0]:
             raise ParameterError(
                 f"the validation data have {inputs.shape[0]} rows in X and y of shape {read.shape}; give a y for each"
             )
-        target = self.estimator._read_targets(read, incremental=True)
+        target = self.estimator._read_held_targets(read)
+        if target.shape[1] != rows.y.shape[1]:
+            raise ParameterError(
+                f"y of the validation data has {target.shape[1]} columns, and y has {rows.y.shape[1]}; give the same"
+            )
         weight = rest[0] if rest else None
         weights = row_weights(read, inputs, weight, self.parameters.get("class_weight"), rows.X.dtype)
         return Rows(inputs, target, weights)
@@ -230,12 +236,12 @@ class Fit:
         """The job with an order of rows for each epoch, where there is a choice."""
         if not (self.stochastic and self.parameters["shuffle"] and job.has_batches):
             return job
-        return replace(job, settings=replace(job.settings, shuffle=True, order=Orders(random, len(job.y))))
+        return replace(job, settings=replace(job.settings, shuffle=True, order=ShuffledOrder(random, len(job.y))))
 
     def _draw_in_vain(self, job: Job, state: TrainingState, random: np.random.RandomState) -> None:
         """Leave a RandomState of the user's as scikit-learn does, which draws orders where they change nothing too."""
         if self.stochastic and self.parameters["shuffle"] and not job.has_batches:
-            orders = Orders(random, len(job.y))
+            orders = ShuffledOrder(random, len(job.y))
             for epoch in range(state.epoch - job.start.epoch):
                 orders(epoch)
 
@@ -313,9 +319,9 @@ class Fit:
         if state.status == "interrupted":
             warnings.warn(f"{self.title}: training was interrupted; what was learnt is kept", stacklevel=5)
         elif state.status == "finished" and not self.incremental:
+            limit = "max_iter" if self.stochastic else "max_iter and max_fun,"
             warnings.warn(
-                f"{self.title} stopped at max_iter={self.parameters['max_iter']} before it converged; raise max_iter "
-                "or tol",
+                f"{self.title} ended in epoch {state.epoch} before it converged ({state.reason}); raise {limit} or tol",
                 ConvergenceWarning,
                 stacklevel=5,
             )

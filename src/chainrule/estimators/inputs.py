@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chainrule.estimators.errors import ParameterError
+from chainrule.estimators.scikit import READS_TABLES
+from chainrule.training import MissingDependencyError
 
 Array = NDArray[Any]
 
@@ -16,6 +22,54 @@ LARGE = 2**31
 
 _ROWS_TOGETHER = 2**22
 """Elements of a sparse matrix that are written out at a time."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers (rows, columns) with the names of the columns, as a table that scikit-learn before 1.9 understands."""
+
+    numbers: Array
+    names: list[str]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+        return self.numbers.shape
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.numbers, dtype) if copy else np.asarray(self.numbers, dtype)
+
+    def __dataframe__(self, **_: Any) -> Table:
+        return self
+
+    def column_names(self) -> list[str]:
+        """The names, as the protocol for tables asks for them."""
+        return self.names
+
+
+def with_names(X: Any) -> Any:
+    """`X`, or a `Table` of it where it is one of polars and scikit-learn would not see its names.
+
+    Raises ParameterError for a polars LazyFrame, MissingDependencyError where narwhals is needed and not installed.
+    """
+    polars = sys.modules.get("polars")
+    if polars is None or not isinstance(X, polars.DataFrame | polars.LazyFrame):
+        return X
+    if isinstance(X, polars.LazyFrame):
+        raise ParameterError("X is a LazyFrame of polars, which has no rows yet; give X.collect()")
+    if READS_TABLES:
+        return X
+    try:
+        import narwhals
+    except ImportError:
+        raise MissingDependencyError(
+            "tables of polars need narwhals; install it with pip install 'chainrule[tables]'"
+        ) from None
+    frame = narwhals.from_native(X, eager_only=True)
+    return Table(frame.to_numpy(), frame.columns)
 
 
 def is_sparse(X: Any) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.derivation import Derivation, derive
 from chainrule.estimators.errors import ParameterError
 from chainrule.estimators.fitting import Fit
-from chainrule.estimators.inputs import dense, is_sparse, row_blocks
+from chainrule.estimators.inputs import dense, is_sparse, row_blocks, with_names
 from chainrule.estimators.scikit import (
     CallbackSupport,
     Estimator,
@@ -42,9 +42,21 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
     validation_data: Any
     warm_start: bool
 
+    best_loss_: float | None
+    best_validation_score_: float | None
     coefs_: list[Array]
     intercepts_: list[Array]
+    loss_: float
+    loss_curve_: list[float]
+    n_iter_: int
+    n_layers_: int
+    n_outputs_: int
     normalization_: dict[str, Array]
+    out_activation_: str
+    restart_scores_: list[float] | None
+    t_: int
+    validation_loss_curve_: list[float] | None
+    validation_scores_: list[float] | None
     _network: Architecture
 
     _numeric_targets: ClassVar[bool]
@@ -106,7 +118,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         if "_network" not in known:
             check_is_fitted(self)
         if not self._is_ready(X):
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+            X = validate_data(self, with_names(X), accept_sparse=["csr", "csc"], reset=False)
         if not is_sparse(X):
             return self._network.predict(self._parameters(), X)
         rows, columns = X.shape
@@ -186,6 +198,10 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         """Checked `y` as an array (rows, columns)."""
 
     @abstractmethod
+    def _read_held_targets(self, y: Any) -> Array:
+        """Checked `y` of rows that are not trained on, in the same form."""
+
+    @abstractmethod
     def _loss(self) -> Loss:
         """The loss that the parameters mean."""
 
@@ -196,6 +212,14 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
     @abstractmethod
     def _labelled(self, target: Array) -> Any:
         """What `_read_targets` gave, as it is given to `fit`."""
+
+    @abstractmethod
+    def _width(self, loss: Loss, columns: int) -> int:
+        """The outputs of the network for targets of so many columns."""
+
+    @abstractmethod
+    def _output_activation(self, loss: Loss) -> Any:
+        """The activation of the output; None for the one that belongs to the loss."""
 
     @abstractmethod
     def _judge(self, loss: Loss) -> Callable[[Array, Array, Array | None], float]:

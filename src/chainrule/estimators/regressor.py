@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chainrule.estimators.judging import Quantiles, Variance
 from chainrule.estimators.losses import regression_loss
 from chainrule.estimators.perceptron import MultilayerPerceptron
-from chainrule.estimators.scikit import Regressor, available_if, column_or_1d
+from chainrule.estimators.scikit import Regressor, available_if, check_array, column_or_1d
 from chainrule.estimators.scores import quantile_score
 from chainrule.networks import Loss, Quantile
 
@@ -232,6 +232,9 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
             y = column_or_1d(y, warn=True)
         target: Array = y[:, None] if y.ndim == 1 else y
         return target
+
+    def _read_held_targets(self, y: Any) -> Array:
+        return self._read_targets(check_array(y, ensure_2d=False, dtype="numeric", input_name="y_val"), True)
 
     def _loss(self) -> Loss:
         return regression_loss(self.loss, self.quantile, self.delta, self.power)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from chainrule.training import MissingDependencyError
 
 try:
-    from sklearn import get_config
+    from sklearn import __version__, get_config
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.metrics import d2_pinball_score, get_scorer
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import LabelBinarizer
-    from sklearn.utils import check_random_state, column_or_1d
+    from sklearn.utils import check_array, check_random_state, column_or_1d
     from sklearn.utils.class_weight import compute_sample_weight
     from sklearn.utils.metaestimators import available_if as _available_if
     from sklearn.utils.multiclass import type_of_target, unique_labels
@@ -24,6 +24,9 @@ except ImportError as error:
     raise MissingDependencyError(
         f"the estimators need scikit-learn 1.7 or later ({error}); install it with pip install 'chainrule[tables]'"
     ) from None
+
+READS_TABLES = tuple(map(int, __version__.split(".")[:2])) >= (1, 9)
+"""Whether scikit-learn sees the names of the columns of any table; before, of pandas and Arrow."""
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -79,6 +82,7 @@ def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
 
 
 __all__ = [
+    "READS_TABLES",
     "CallbackSupport",
     "Classifier",
     "ConvergenceWarning",
@@ -86,6 +90,7 @@ __all__ = [
     "LabelBinarizer",
     "Regressor",
     "available_if",
+    "check_array",
     "check_is_fitted",
     "check_random_state",
     "check_sample_weight",

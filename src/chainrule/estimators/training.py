@@ -25,6 +25,9 @@ Array = NDArray[Any]
 
 STOCHASTIC = ("sgd", "adam")
 
+_LEAST_GAIN = 1e7 * 2.0**-52
+"""What scikit-learn leaves to SciPy, whose default it is: an iteration that gains less is the last."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -64,7 +67,7 @@ class Job:
 def solver_for(parameters: Mapping[str, Any]) -> Optimizer | LBFGS:
     """The solver that an estimator's parameters mean."""
     if parameters["solver"] == "lbfgs":
-        return LBFGS(tolerance=parameters["tol"])
+        return LBFGS(tolerance=parameters["tol"], least_gain=_LEAST_GAIN, evaluations=parameters["max_fun"])
     rate = float(parameters["learning_rate_init"])
     if parameters["solver"] == "adam":
         return UncorrectedAdam(rate, (parameters["beta_1"], parameters["beta_2"]), parameters["epsilon"])
@@ -82,7 +85,7 @@ def settings_for(
         shuffle=False,
         monitor=monitor,
         tolerance=parameters["tol"],
-        patience=parameters["n_iter_no_change"],
+        patience=None if monitor == "loss" and isinstance(solver, LBFGS) else parameters["n_iter_no_change"],
         restore_best=monitor != "loss",
     )
     if isinstance(solver, LBFGS):
