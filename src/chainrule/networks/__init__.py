@@ -31,11 +31,12 @@ from chainrule.networks.prediction import BLOCK, predict_in_blocks, prediction_p
 from chainrule.networks.restarts import best_restart, train_restarts
 from chainrule.networks.scores import class_accuracy, r2_score, share_accuracy
 from chainrule.networks.settings import TrainingSettings, Validation
-from chainrule.networks.solvers import Controlled, MomentumSGD, UncorrectedAdam
+from chainrule.networks.solvers import Controlled
 from chainrule.networks.state import TrainingState
 from chainrule.networks.trainer import train
 from chainrule.networks.two_layers import NeuralNetwork, two_layer_loss, two_layer_program
 from chainrule.networks.weighting import ClassWeight, row_weights
+from chainrule.training import MomentumSGD, UncorrectedAdam
 
 __all__ = [
     "ACTIVATIONS",

@@ -70,6 +70,9 @@ OUTPUTS: Final[Mapping[str, Function]] = {
 RECTIFIERS: Final = frozenset({"relu", "leaky_relu", "elu", "gelu", "silu", "mish", "softplus"})
 """Those before which weights are drawn as He et al. 2015 do."""
 
+_UNITS: Final = 3
+"""How many units an activation is tried on."""
+
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 
 
@@ -123,7 +126,7 @@ def _check(what: str, activation: Activation) -> None:
     def applied(z: Any) -> Any:
         return activation.function(z)
 
-    taken = ArrayType((named_dim("rows"), named_dim("units")))
+    taken = ArrayType((named_dim("rows"), _UNITS))
     (output,) = trace(applied, taken).outputs
     if output.type.shape != taken.shape or not output.type.dtype.is_float:
         raise NetworkError(

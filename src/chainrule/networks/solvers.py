@@ -1,61 +1,16 @@
-"""Optimizers as scikit-learn has them, and what a trainer adds to any: weight decay apart from the loss, clipping."""
+"""What a trainer adds to any optimizer: weight decay apart from the loss, and clipping."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.networks.errors import NetworkError, number_between
-from chainrule.training import Adam, Optimizer, positive_number
+from chainrule.training import Optimizer, positive_number
 
 Hyperparameter = Any
-
-
-@dataclass(frozen=True)
-class MomentumSGD(Optimizer):
-    """Gradient descent with the rate inside the velocity: `v ← momentum · v − rate · g`, `W ← W + v`.
-
-    With `nesterov`, `W ← W + momentum · v − rate · g` (Sutskever et al. 2013, equations 3 and 4, written for the point
-    ahead). This is scikit-learn's form; it differs from `SGD` where the rate changes, which here does not reach the
-    velocity that is there already.
-    """
-
-    rate: Hyperparameter = 0.001
-    momentum: Hyperparameter = 0.9
-    nesterov: bool = True
-    clip_norm: Hyperparameter | None = None
-
-    def __post_init__(self) -> None:
-        if not callable(self.rate):
-            object.__setattr__(self, "rate", positive_number("the learning rate", self.rate))
-        if not callable(self.momentum):
-            object.__setattr__(self, "momentum", number_between("momentum", self.momentum, 0, 1))
-
-    def state(self, parameter: Any) -> Mapping[str, Any]:
-        return {"velocity": np.zeros_like(parameter)}
-
-    def update(
-        self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
-    ) -> tuple[Any, Mapping[str, Any]]:
-        momentum, rate = scalars["momentum"], scalars["rate"]
-        velocity = momentum * state["velocity"] - rate * gradient
-        change = momentum * velocity - rate * gradient if self.nesterov else velocity
-        return parameter + change, {"velocity": velocity}
-
-
-@dataclass(frozen=True)
-class UncorrectedAdam(Adam):
-    """Adam with eps beside √v rather than √v̂: `W ← W − rateₜ · m / (√v + eps)`.
-
-    `rateₜ = rate · √(1 − β₂ᵗ) / (1 − β₁ᵗ)`: the form at the end of section 2 of Kingma and Ba 2015, which scikit-learn
-    has. Parameters as in `Adam`.
-    """
-
-    def scalars(self, step: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {**super().scalars(step, given), "corrected eps": given["eps"]}
 
 
 class Controlled(Optimizer):

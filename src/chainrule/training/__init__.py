@@ -11,7 +11,7 @@ from chainrule.training.errors import (
 )
 from chainrule.training.fitting import FitResult, fit
 from chainrule.training.lbfgs import LBFGS, MissingDependencyError
-from chainrule.training.optimizers import SGD, Adam, AdamW, NAdam, Optimizer, RMSprop
+from chainrule.training.optimizers import SGD, Adam, AdamW, MomentumSGD, NAdam, Optimizer, RMSprop, UncorrectedAdam
 from chainrule.training.plans import traced_loss
 from chainrule.training.runs import Run, prepare_run, search_minimum
 from chainrule.training.step import Step, step_program
@@ -26,12 +26,14 @@ __all__ = [
     "DivergenceWarning",
     "FitResult",
     "MissingDependencyError",
+    "MomentumSGD",
     "NAdam",
     "Optimizer",
     "RMSprop",
     "Run",
     "Step",
     "TrainingError",
+    "UncorrectedAdam",
     "fit",
     "hyperparameter_values",
     "nearest",

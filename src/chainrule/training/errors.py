@@ -53,6 +53,14 @@ def decay_factor(name: str, value: object) -> float:
     return number
 
 
+def fraction(name: str, value: object) -> float:
+    """`value` as a float; raises TrainingError unless it is from 0 to 1."""
+    number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
+    if not 0 <= number <= 1:
+        raise TrainingError(f"{name} is {value!r}; it should be a number from 0 to 1, such as 0.9")
+    return number
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the name nearest to `name`, and "" where none is near."""
     folded = {other.casefold(): other for other in known}
