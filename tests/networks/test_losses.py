@@ -316,3 +316,30 @@ def test_targets_that_a_loss_is_not_made_for_are_refused(loss: Loss, y: Array, m
 def test_a_description_is_read_again(loss: Loss) -> None:
     assert read_loss(loss.describe()) == loss
     assert read_loss(read_loss("(p - y)^4").describe()) == read_loss("(p - y)^4")
+
+
+@pytest.mark.parametrize(
+    ("given", "named", "y"),
+    [
+        ("-sum(y * log(p), 1)", CrossEntropy(), LABELS),
+        (lambda p, y: -np.sum(y * np.log(p), axis=-1), CrossEntropy(), LABELS),
+        ("-y * log(p) - (1 - y) * log(1 - p)", BinaryCrossEntropy(), SHARES),
+        (lambda p, y: -y * np.log(p) - (1 - y) * np.log1p(-p), BinaryCrossEntropy(), SHARES),
+        (lambda p, y: -(y * np.log(p) + (1.0 - y) * np.log(1.0 - p)), BinaryCrossEntropy(), SHARES),
+        ("p - y * log(p)", Poisson(), COUNTS),
+    ],
+)
+def test_logarithms_of_predictions_are_computed_from_logits(given: Any, named: Loss, y: Array) -> None:
+    own, theirs = network_of(given, output_activation=named.output), network_of(named)
+    params = theirs.initial(0)
+    params["W2"] = params["W2"] * (1.0 if named.output == "exp" else 1000.0)
+    wanted = np.eye(OUTPUTS)[y] if y is LABELS else y
+    first, second = (
+        cr.value_and_grad(network.loss_function, argnums=(2, 4))(X, target, *params.values())
+        for network, target in ((own, wanted), (theirs, y))
+    )
+    if named.output != "exp":
+        assert first[0] > 100
+        assert first[0] == pytest.approx(second[0], rel=1e-12)
+    for mine, other in zip(first[1], second[1], strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-12)

@@ -10,10 +10,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as drawing
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from chainrule.engines import Session
@@ -27,6 +31,8 @@ from chainrule.networks import (
     UncorrectedAdam,
     Validation,
     descent,
+    evaluation,
+    prediction,
     train,
 )
 from chainrule.training import LBFGS, SGD, Adam, NAdam
@@ -414,3 +420,54 @@ def test_one_number_for_a_batch_cannot_be_weighted() -> None:
     with pytest.raises(NetworkError, match="cannot be weighted"):
         train(network, None, X, Y, np.ones(90))
     assert train(network, None, X, Y, settings=TrainingSettings(epochs=2), validation=OTHERS).status == "finished"
+
+
+def test_many_rows_in_memory_maps_are_read_where_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "MOST_KEPT", 1)
+    monkeypatch.setattr(prediction, "BLOCK", 16)
+    monkeypatch.setattr(evaluation, "BLOCK", 16)
+    for name, array in (("X", X), ("y", Y)):
+        np.save(tmp_path / f"{name}.npy", array)
+    rows, y = (np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in ("X", "y"))
+    settings = TrainingSettings(Adam(0.01), 4, 30)
+    mapped = train(NETWORK, NETWORK.initial(0), rows, y, None, settings, Validation(rows, y))
+    held = train(NETWORK, NETWORK.initial(0), X, Y, None, settings, Validation(X, Y))
+    assert_same(mapped, held)
+    p = NETWORK.predict(mapped.params, X)
+    assert mapped.validation_losses[-1] == pytest.approx(0.5 * np.mean((p - Y) ** 2))
+
+
+@given(
+    cuts=st.lists(st.integers(1, 12), min_size=1, max_size=4),
+    order=st.booleans(),
+    plateau=st.sampled_from(["stop", "divide"]),
+    patience=st.integers(0, 3),
+    every=st.integers(1, 5),
+)
+@drawing(max_examples=25)
+def test_however_a_run_is_cut_it_comes_to_the_same_bits(
+    cuts: list[int], order: bool, plateau: Any, patience: int, every: int
+) -> None:
+    def chosen(epochs: int = 12) -> TrainingSettings:
+        source = orders() if order else None
+        solver = MomentumSGD(0.05)
+        return TrainingSettings(
+            solver, epochs, 30, order=source, tolerance=0.02, patience=patience, plateau=plateau, least_rate=1e-3
+        )
+
+    whole = train(NETWORK, NETWORK.initial(0), X, Y, settings=chosen())
+    state = None
+    for cut in [*sorted(cuts), 12]:
+        if state is None or state.status in ("running", "finished", "stopped"):
+            state = train(
+                NETWORK,
+                NETWORK.initial(0),
+                X,
+                Y,
+                settings=chosen(cut),
+                resume=state,
+                on_epoch=lambda state: None,
+                every=every,
+            )
+    assert state is not None
+    assert_same(state, whole)

@@ -211,7 +211,7 @@ class Architecture:
         """The prediction as a NumPy function of `X`, `W1`, `b1`, … and `mean1`, `variance1`, … of batch norms."""
         return forward.prediction_function(self)
 
-    def predict(self, params: Mapping[str, Array], X: Any, threads: int | None = None) -> Array:
+    def predict(self, params: Mapping[str, Array], X: Any) -> Array:
         """The output (rows, outputs) for `X` (rows, inputs), computed in blocks of rows by the native engine.
 
         Raises ShapeError for another number of columns, NetworkError for what is not numbers.

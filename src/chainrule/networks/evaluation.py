@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from chainrule.networks.settings import Validation
 
 Array: TypeAlias = NDArray[Any]
+
+
+MOST_KEPT = 64
+"""Blocks of rows that are kept ready; more are made anew each time, so that they take no memory."""
 
 
 class Evaluator:
@@ -37,7 +41,11 @@ class Evaluator:
         self.size = BLOCK if architecture.takes_weights else len(self.X)
         target = ArrayType((self.size, *self.y.shape[1:]), DType.of(self.y.dtype))
         self.compiled = get_engine("native").compile(evaluation_program(architecture, self.size, target))
-        self.blocks = [self._block(start) for start in range(0, len(self.X), self.size)]
+        few = len(self.X) <= MOST_KEPT * self.size
+        self._kept = list(self._made()) if few else None
+
+    def _made(self) -> Iterator[tuple[slice, float, dict[str, Array]]]:
+        return (self._block(start) for start in range(0, len(self.X), self.size))
 
     def _block(self, start: int) -> tuple[slice, float, dict[str, Array]]:
         """Rows filled up to the size of a block, those filled in with the weight 0, and the weight of all."""
@@ -58,7 +66,7 @@ class Evaluator:
         values = checked_parameters(self.architecture, params)
         predicted = np.empty((len(self.X), self.architecture.outputs), self.architecture.dtype)
         total = weight = 0.0
-        for rows, share, block in self.blocks:
+        for rows, share, block in self._made() if self._kept is None else self._kept:
             loss, p = self.compiled({**block, **values})
             predicted[rows] = p[: rows.stop - rows.start]
             total += share * float(loss) if share else 0.0

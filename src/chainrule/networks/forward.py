@@ -13,6 +13,7 @@ import numpy as np
 
 from chainrule.functions import dropout, layer_norm
 from chainrule.networks.losses import mean_over_rows, total_weight
+from chainrule.networks.stability import stable
 from chainrule.trace import named
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def data_loss(architecture: Architecture, z: Any, y: Any, weights: Any, rows: An
     if output.name == loss.output:
         return mean_over_rows(loss.before(z, y), weights, rows)
     p = named("p", output(z))
-    return mean_over_rows(loss.after(p, y), weights, rows)
+    return mean_over_rows(stable(loss.after(p, y), output.name, z, p), weights, rows)
 
 
 def penalty(architecture: Architecture, parameters: Mapping[str, Any], alpha: Any, weight: Any) -> Any:
