@@ -49,7 +49,7 @@ class DelimitedSource(Source):
         self.delimiter = check_delimiter(delimiter) if delimiter is not None else guess_delimiter(beginning)
         header = next(records(text.path, _lines(beginning), self.delimiter), None)
         assert header is not None
-        names = [name.strip() for name in header.cells]
+        names = _unquoted([name.strip() for name in header.cells])
         if len(names) > 1 and not names[-1] and self._trails(beginning, len(names)):
             names.pop()
         _check_header(text.path, names)
@@ -202,6 +202,13 @@ def _lines_of(pieces: Iterator[bytes]) -> Iterator[str]:
 def _stripped(lines: Iterator[str], delimiter: str) -> Iterator[str]:
     """Lines without the blanks before the first cell, where blanks separate."""
     return (line.lstrip(" ") for line in lines) if delimiter == " " else lines
+
+
+def _unquoted(names: list[str]) -> list[str]:
+    """Names without the apostrophes that some programs put around each."""
+    if all(len(name) > 2 and name[0] == name[-1] == "'" for name in names):
+        return [name[1:-1].strip() for name in names]
+    return names
 
 
 def _check_header(path: str, names: Sequence[str]) -> None:
