@@ -64,9 +64,7 @@ def open_table(path: str, delimiter: str | None = None) -> Source:
             raise TableError(f"{path} is {kind}, which has no delimiter; leave the delimiter out")
         return ColumnarSource(file, kind)
     text = TextFile(file)
-    beginning = start
-    if start.startswith(GZIP):
-        beginning = next(text.pieces(1 << 16), b"")
+    beginning = text.beginning(1 << 12)
     for magic, words in FOREIGN:
         if beginning.startswith(magic):
             raise TableError(f"{path} is {words}")
