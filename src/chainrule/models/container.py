@@ -131,7 +131,7 @@ def _content(path: str, limit: int) -> bytes:
                         "trusted, allow more with load_model(path, limit=...)"
                     )
                 stream.seek(0)
-                return stream.read(limit + 1)
+                return stream.read(status.st_size)
     except FileError as error:
         raise ModelError(str(error)) from None
 
@@ -195,6 +195,8 @@ def _parsed(text: bytes | str, what: str) -> JSON:
         raise ModelError(f"{what} has more than {HEADER_ITEMS:,} entries")
     try:
         return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+    except ModelError:
+        raise
     except RecursionError:
         raise ModelError(f"{what} is nested too deeply") from None
     except UnicodeDecodeError:

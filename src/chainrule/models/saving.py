@@ -91,15 +91,15 @@ def description_of(model: Model, tensors: Tensors) -> dict[str, JSON]:
         if "." in name or "[" in name or not name:
             raise ModelError(f"a parameter is called {name!r}; give it a name without dots and brackets")
         tensors[name] = array
-    preprocessing, target = model.preprocessing, model.target
+    preprocessing, target = _described_tables(model)
     return {
         "format": FORMAT,
         "version": VERSION,
         "program": program_to_json(model.program, tensors, "program"),
         "loss": None if model.loss is None else program_to_json(model.loss, tensors, "loss"),
         "parameters": list(model.parameters),
-        "preprocessing": None if preprocessing is None else preprocessing.description(),
-        "target": None if target is None else describe_target(target),
+        "preprocessing": preprocessing,
+        "target": target,
         "architecture": written(dict(model.architecture), "architecture", {}),
         "settings": written(dict(model.settings), "settings", {}),
         "metrics": written(dict(model.metrics), "metrics", {}),
@@ -108,6 +108,21 @@ def description_of(model: Model, tensors: Tensors) -> dict[str, JSON]:
         "trained": model.trained,
         "checkpoint": None,
     }
+
+
+def _described_tables(model: Model) -> tuple[JSON, JSON]:
+    """Preprocessing and target as JSON; raises ModelError for what would not be read again."""
+    preprocessing, target = None, None
+    try:
+        if model.preprocessing is not None:
+            preprocessing = model.preprocessing.description()
+            Preprocessing.from_json(preprocessing)
+        if model.target is not None:
+            target = describe_target(model.target)
+            target_from_json(target)
+    except ChainruleError as error:
+        raise ModelError(f"the model cannot be written: {error}") from None
+    return preprocessing, target
 
 
 class Opened:
