@@ -71,7 +71,7 @@ def written(value: object, place: str, tensors: Tensors, classes: Classes | None
         return {str(key): written(each, f"{place}.{key}", tensors, classes) for key, each in value.items()}
     if isinstance(value, tuple | list):
         return [written(each, f"{place}[{k}]", tensors, classes) for k, each in enumerate(value)]
-    what = "a function" if inspect.isroutine(value) else f"a {type(value).__name__}"
+    what = "a function" if inspect.isroutine(value) else f"of the type {type(value).__name__}"
     raise ModelError(f"{place} is {what}, which a file cannot hold; give a name, a number or a formula in its place")
 
 
