@@ -1,0 +1,194 @@
+"""A checkpointing training that is killed again and again: the file is always whole, the end is always the same bits.
+
+`python tests/killed_training.py --kills 200` runs the long form and prints what it found. With `--child` it is the
+training itself, which begins anew or goes on from the checkpoint that there is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.models import Checkpointer, Model, load_checkpoint, load_model
+from chainrule.networks import Architecture, TrainingSettings, Validation, train
+from chainrule.training import SGD, Adam, schedules
+
+ROWS, INPUTS, CLASSES = 256, 12, 3
+NAME = "model.safetensors"
+
+NETWORKS = {
+    "adam": Architecture(INPUTS, (96, 96), CLASSES, loss="cross_entropy", dropout=0.2),
+    "momentum": Architecture(INPUTS, (64, 64), CLASSES, loss="cross_entropy", normalization="batch", dtype="float32"),
+    "schedule": Architecture(INPUTS, (200,), 2, activations="tanh", loss="abs(p - y)^1.5", alpha=1e-3),
+}
+SETTINGS = {
+    "adam": TrainingSettings(
+        Adam(0.003),
+        epochs=60,
+        batch_size=32,
+        monitor="validation_loss",
+        patience=1000,
+        restore_best=True,
+    ),
+    "momentum": TrainingSettings(
+        SGD(0.02, momentum=0.9), epochs=60, batch_size=50, seed=3, patience=3, plateau="divide", clip_norm=1.0
+    ),
+    "schedule": TrainingSettings(SGD(schedules.Cosine(0.05, 300)), epochs=60, batch_size=64, weight_decay=1e-4),
+}
+
+
+def run(job: str, folder: Path) -> None:
+    """Train to the end, from the checkpoint in `folder` if there is one; a checkpoint after every epoch."""
+    network, settings = NETWORKS[job], SETTINGS[job]
+    draws = np.random.default_rng(7)
+    X = draws.standard_normal((ROWS, INPUTS))
+    y: Any = draws.integers(0, CLASSES, ROWS) if job != "schedule" else np.abs(X[:, :2])
+    path = str(folder / NAME)
+    resume = load_checkpoint(path).state if os.path.exists(path) else None
+    initial = network.initial(5)
+    statistics = {name: np.ones(shape, network.dtype) for name, shape in network.statistics.items()}
+    keeper = Checkpointer(path, Model.of(network, {**initial, **statistics}), settings, seconds=None)
+
+    def on_epoch(state: Any) -> None:
+        if keeper.written == 0:
+            say("training")
+        keeper(state)
+
+    validation = Validation(X[:40], y[:40]) if job == "adam" else None
+    state = train(network, initial, X, y, settings=settings, validation=validation, resume=resume, on_epoch=on_epoch)
+    say(f"done after {state.epoch} epochs")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+@dataclass
+class Findings:
+    """What happened to the runs."""
+
+    kills: int = 0
+    inside: int = 0
+    """Kills that hit while a file was being written."""
+    before_any: int = 0
+    """Kills before the first checkpoint was there."""
+    rounds: int = 0
+    resumed: list[int] = field(default_factory=list)
+    """The epochs that runs went on from."""
+
+
+def hunt(kills: int, folder: Path, seed: int, report: Callable[[str], None] = lambda text: None) -> Findings:
+    """Kill trainings at so many random moments; raises AssertionError where a file is not whole, or an end differs."""
+    moments, found = random.Random(seed), Findings()
+    environment = {**os.environ, "CHAINRULE_CACHE": str(folder / "cache"), "PYTHONPYCACHEPREFIX": str(folder / "code")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    (folder / "cache").mkdir(mode=0o700)
+    expected: dict[str, dict[str, Any]] = {}
+    while found.kills < kills:
+        job = list(NETWORKS)[found.rounds % len(NETWORKS)]
+        if job not in expected:
+            expected[job] = finished(start(job, folder / f"whole {job}", environment), folder / f"whole {job}")
+        place = folder / f"round {found.rounds}"
+        epoch = 0
+        while found.kills < kills:
+            process = start(job, place, environment)
+            assert process.stdout is not None
+            if moments.random() < 0.9:
+                process.stdout.readline()  # most are killed while they train and write
+                time.sleep(moments.random() ** 2 * 0.25)
+            else:
+                time.sleep(moments.random() * 0.3)
+            process.send_signal(signal.SIGKILL)
+            process.wait(timeout=60)
+            killed = process.returncode == -signal.SIGKILL
+            process.stdout.close()
+            found.kills += killed
+            epoch = examine(place, epoch, found)
+            if not killed:
+                break
+            report(f"{found.kills} kills, {found.inside} inside a write, round {found.rounds}, epoch {epoch}")
+        same(finished(start(job, place, environment), place), expected[job])
+        found.rounds += 1
+    return found
+
+
+def start(job: str, place: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    place.mkdir(exist_ok=True)
+    command = [sys.executable, __file__, "--child", job, str(place)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+
+
+def examine(place: Path, epoch: int, found: Findings) -> int:
+    """The epoch that the checkpoint in `place` has come to; it must be whole, and never go back."""
+    leftovers = [path for path in place.iterdir() if path.name.endswith(".unfinished")]
+    found.inside += bool(leftovers)
+    assert len(leftovers) <= 1, leftovers
+    path = place / NAME
+    if not path.exists():
+        found.before_any += 1
+        return 0
+    load_model(str(path))
+    state = load_checkpoint(str(path)).state
+    assert state.epoch >= epoch
+    found.resumed.append(state.epoch)
+    return state.epoch
+
+
+def finished(process: subprocess.Popen[bytes], place: Path) -> dict[str, Any]:
+    """The tensors of the file after the run has come to its end, and what the run says of itself."""
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert {path.name for path in place.iterdir()} == {NAME}
+    checkpoint = load_checkpoint(str(place / NAME))
+    state = checkpoint.state
+    arrays = {f"model {name}": array for name, array in checkpoint.model.parameters.items()}
+    arrays |= {f"state {name}": array for name, array in state.params.items()}
+    arrays |= {f"optimizer {name}": array for name, array in state.optimizer_state.items()}
+    arrays |= {name: getattr(state, name) for name in ("loss_curve", "validation_losses", "validation_scores")}
+    facts = {
+        name: getattr(state, name) for name in ("epoch", "step", "rate", "best_epoch", "best", "waiting", "status")
+    }
+    return {**{name: array.tobytes() for name, array in arrays.items()}, **facts}
+
+
+def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name] == value, f"{name} differs"
+
+
+def main() -> None:
+    """Be the training, or the one that kills it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--child", nargs=2, metavar=("JOB", "FOLDER"))
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    if given.child:
+        run(given.child[0], Path(given.child[1]))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.monotonic()
+        found = hunt(given.kills, Path(folder), given.seed, lambda text: say(text))
+        say(
+            f"{found.kills} kills in {found.rounds} runs: {found.inside} inside a write, {found.before_any} before the "
+            f"first checkpoint, the others after epochs {min(found.resumed)} to {max(found.resumed)}; every file was "
+            f"whole, every run ended in the same bits ({time.monotonic() - begun:.0f} s)"
+        )
+
+
+if __name__ == "__main__":
+    main()
