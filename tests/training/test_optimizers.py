@@ -358,14 +358,14 @@ def test_a_program_with_random_numbers_is_a_loss_too() -> None:
 
 def test_threads_reach_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = get_engine("reference")
-    run = engine.run
+    begin = engine.begin
     heard: list[object] = []
 
-    def listening(*args: Any) -> Any:
-        heard.append(args[-1])
-        return run(*args)
+    def listening(loop: Any, state: Any, data: Any, seed: int, threads: int | None, *start: Any) -> Any:
+        heard.append(threads)
+        return begin(loop, state, data, seed, threads, *start)
 
-    monkeypatch.setattr(engine, "run", listening)
+    monkeypatch.setattr(engine, "begin", listening)
     for threads in (None, 3):
         trained(cr.SGD(0.1), 1, "reference", threads=threads)
     assert heard == [None, 3]

@@ -6,7 +6,7 @@ import importlib
 from functools import cache
 
 from chainrule.engines.divergence import first_non_finite
-from chainrule.engines.loop import EngineError, Loop, Outcome, Position
+from chainrule.engines.loop import START, EngineError, Loop, Outcome, Position
 from chainrule.engines.reference import bind_sizes, evaluate
 from chainrule.engines.session import Engine, Session
 from chainrule.engines.shuffle import permutation
@@ -38,6 +38,7 @@ def available_threads() -> int:
 
 
 __all__ = [
+    "START",
     "Engine",
     "EngineError",
     "Loop",

@@ -1,5 +1,6 @@
 """Training: optimizers as programs, the step that an engine repeats, and `fit`, which puts them together."""
 
+from chainrule.engines import START, Position
 from chainrule.training import schedules
 from chainrule.training.errors import (
     BroadcastWarning,
@@ -14,12 +15,14 @@ from chainrule.training.lbfgs import LBFGS, MissingDependencyError
 from chainrule.training.optimizers import SGD, Adam, AdamW, MomentumSGD, NAdam, Optimizer, RMSprop, UncorrectedAdam
 from chainrule.training.plans import traced_loss
 from chainrule.training.runs import Run, prepare_run, search_minimum
+from chainrule.training.session import TrainingSession, begin_training
 from chainrule.training.step import Step, step_program
 from chainrule.training.updates import hyperparameter_values
 
 __all__ = [
     "LBFGS",
     "SGD",
+    "START",
     "Adam",
     "AdamW",
     "BroadcastWarning",
@@ -29,11 +32,14 @@ __all__ = [
     "MomentumSGD",
     "NAdam",
     "Optimizer",
+    "Position",
     "RMSprop",
     "Run",
     "Step",
     "TrainingError",
+    "TrainingSession",
     "UncorrectedAdam",
+    "begin_training",
     "fit",
     "hyperparameter_values",
     "nearest",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
+import warnings
 from collections.abc import Iterable
 
 from chainrule.ir import ChainruleError
@@ -37,6 +38,14 @@ def positive_number(name: str, value: object) -> float:
     return number
 
 
+def finite_number(name: str, value: object) -> float:
+    """`value` as a float; raises TrainingError unless it is finite."""
+    number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
+    if not math.isfinite(number):
+        raise TrainingError(f"{name} is {value!r}; it should be a finite number")
+    return number
+
+
 def non_negative_number(name: str, value: object) -> float:
     """`value` as a float; raises TrainingError unless it is finite and at least 0."""
     number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
@@ -59,6 +68,12 @@ def fraction(name: str, value: object) -> float:
     if not 0 <= number <= 1:
         raise TrainingError(f"{name} is {value!r}; it should be a number from 0 to 1, such as 0.9")
     return number
+
+
+def warn_of_crossing(doubt: str | None) -> None:
+    """Warn of rows that meet every other, where `doubt` says so, in the line that called who calls this."""
+    if doubt is not None:
+        warnings.warn(doubt, BroadcastWarning, stacklevel=3)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import Outcome, get_engine
+from chainrule.engines import START, Outcome, Position, get_engine
 from chainrule.ir import Program
 from chainrule.training.arguments import read_arguments
-from chainrule.training.errors import BroadcastWarning, DivergenceWarning, TrainingError, positive_integer
-from chainrule.training.implicit import SEED, STEP, seed_value
+from chainrule.training.errors import DivergenceWarning, TrainingError, positive_integer, warn_of_crossing
 from chainrule.training.lbfgs import LBFGS, minimize
 from chainrule.training.optimizers import SGD, Optimizer
-from chainrule.training.plans import plan_for, whole_program
-from chainrule.training.updates import hyperparameter_values, starting_memory
+from chainrule.training.plans import whole_program
+from chainrule.training.session import check_optimizer, checked_settings, open_session
 
 Array = NDArray[Any]
 Callback = Callable[[int, NDArray[np.float64]], None]
@@ -58,6 +57,9 @@ class FitResult:
     optimizer_state : dict
         What the optimizer remembers, such as a velocity, and the number of steps made where something depends on it;
         for `fit` to go on from. Empty for plain gradient descent.
+    position : Position
+        The epochs finished since the very beginning, and where in the next one the run stopped, for `fit` to go on from
+        as its `start`: a named tuple of two whole numbers and a float.
 
     """
 
@@ -71,6 +73,7 @@ class FitResult:
     optimizer_state: dict[str, Array] = field(default_factory=dict)
     threads: int = 1
     workspace_bytes: int = 0
+    position: Position = START
 
 
 def fit(
@@ -87,6 +90,7 @@ def fit(
     callback: Callback | None = None,
     constants: Mapping[str, Any] | None = None,
     optimizer_state: Mapping[str, Any] | None = None,
+    start: Sequence[float] = START,
 ) -> FitResult:
     """Minimize `loss` over `params`.
 
@@ -120,8 +124,11 @@ def fit(
         Called now and then as `callback(epochs_done, losses)`.
     constants
         Further arguments of the loss, the same for every batch.
-    optimizer_state
-        `optimizer_state` of an earlier result, to go on where that run stopped, with its `params` for `params`.
+    optimizer_state, start
+        `optimizer_state` and `position` of an earlier result, to go on where that run stopped, with its `params` for
+        `params`, and everything else as it was: to the same bits as if it had not stopped. An epoch that it left in
+        its middle is finished, and counts as one of `epochs`. Without `start`, rows are shuffled and random numbers
+        drawn as in a first epoch. `LBFGS` does not go on: each call searches anew from `params`.
 
     Everything is computed in float32 if all parameters are float32, else in float64; floats in `data` and `constants`
     are converted to that, integers become int64. Arrays that have that dtype are used where they lie, whatever their
@@ -162,72 +169,90 @@ def fit(
     >>> print(f"{result.params['slope']:.3f}")
     3.000
 
+    The same in two parts, of which the second goes on where the first stopped:
+
+    >>> part = fit(loss, params={"slope": 0.0}, data={"x": x, "y": 3 * x}, epochs=20)
+    >>> rest = fit(
+    ...     loss,
+    ...     params=part.params,
+    ...     data={"x": x, "y": 3 * x},
+    ...     epochs=30,
+    ...     optimizer_state=part.optimizer_state,
+    ...     start=part.position,
+    ... )
+    >>> bool(rest.params["slope"] == result.params["slope"]), rest.position.epoch
+    (True, 50)
+
     """
     started = time.perf_counter()
     optimizer = SGD(0.1) if optimizer is None else optimizer
-    epochs, batch_size, threads = _checked_settings(optimizer, epochs, batch_size, threads, seed)
-    runner = get_engine(engine)
-    arguments = read_arguments(loss, params, data, constants or {})
+    check_optimizer(optimizer)
+    epochs = _checked_epochs(epochs)
     report = None if callback is None else partial(_report, callback)
     if isinstance(optimizer, LBFGS):
-        _check_whole(batch_size, optimizer_state)
-        program, doubt = whole_program(loss, arguments)
-        _warn_of(doubt)
-        others = {**arguments.rows, **arguments.constants}
-        outcome = minimize(program, optimizer, arguments.params, others, epochs, int(seed), runner, report).outcome
+        _check_whole(batch_size, optimizer_state, start)
+        outcome, doubt = _searched(loss, params, data, optimizer, epochs, seed, threads, engine, constants, report)
+        warn_of_crossing(doubt)
     else:
-        plan = plan_for(loss, arguments, optimizer, batch_size, bool(shuffle))
-        _warn_of(plan.doubt)
-        memory = starting_memory(optimizer, arguments.params, STEP.name in plan.step.state, optimizer_state)
-        numbers = {name: np.asarray(value) for name, value in hyperparameter_values(optimizer).items()}
-        fixed = {**arguments.rows, **arguments.constants, **numbers, SEED.name: seed_value(int(seed))}
-        outcome = runner.run(plan.loop, {**arguments.params, **memory}, fixed, epochs, int(seed), report, threads)
+        session, doubt = open_session(
+            loss, params, data, optimizer,
+            batch_size=batch_size, seed=seed, shuffle=shuffle, threads=threads, engine=engine, constants=constants,
+            optimizer_state=optimizer_state, start=start,
+        )  # fmt: skip
+        warn_of_crossing(doubt)
+        outcome = session.advance(epochs, report)
     if outcome.status == "diverged":
         warnings.warn(_divergence(outcome, optimizer), DivergenceWarning, stacklevel=2)
     return FitResult(
-        {name: outcome.state[name] for name in arguments.params},
+        {name: outcome.state[name] for name in params},
         {"loss": outcome.losses},
         outcome.epochs_done,
         outcome.steps_done,
         outcome.status,
         time.perf_counter() - started,
         outcome.culprit,
-        {name: array for name, array in outcome.state.items() if name not in arguments.params},
+        {name: array for name, array in outcome.state.items() if name not in params},
         outcome.threads,
         outcome.workspace_bytes,
+        outcome.position,
     )
 
 
-def _checked_settings(
-    optimizer: object, epochs: int, batch_size: int | None, threads: int | None, seed: int
-) -> tuple[int, int | None, int | None]:
-    """`epochs`, `batch_size` and `threads` as plain integers; raises TrainingError for what is no such setting."""
-    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer | LBFGS):
-        raise TrainingError(f"optimizer is the class {optimizer.__name__}; give an instance, as in SGD(0.1)")
-    if not isinstance(optimizer, Optimizer | LBFGS):
-        raise TrainingError(f"optimizer is a {type(optimizer).__name__}; give one such as SGD(0.1)")
+def _checked_epochs(epochs: int) -> int:
     epochs = positive_integer("epochs", epochs)
     if epochs > MOST_EPOCHS:
         raise TrainingError(f"epochs is {epochs}; it should be at most {MOST_EPOCHS:,}, whose losses fill 8 TB")
-    if batch_size is not None:
-        batch_size = positive_integer("batch_size", batch_size)
-    if threads is not None:
-        threads = positive_integer("threads", threads)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise TrainingError(f"seed is {seed!r}; it should be a whole number, 0 or more")
-    return epochs, batch_size, threads
+    return epochs
 
 
-def _check_whole(batch_size: int | None, optimizer_state: Mapping[str, Any] | None) -> None:
+def _searched(
+    loss: Callable[..., Any] | Program | str,
+    params: Mapping[str, Any],
+    data: Mapping[str, Any],
+    optimizer: LBFGS,
+    epochs: int,
+    seed: int,
+    threads: int | None,
+    engine: str,
+    constants: Mapping[str, Any] | None,
+    report: Callback | None,
+) -> tuple[Outcome, str | None]:
+    """How the search of L-BFGS ended, and what a caller should be told."""
+    _, _, seed = checked_settings(None, threads, seed)
+    runner = get_engine(engine)
+    arguments = read_arguments(loss, params, data, constants or {})
+    program, doubt = whole_program(loss, arguments)
+    others = {**arguments.rows, **arguments.constants}
+    return minimize(program, optimizer, arguments.params, others, epochs, seed, runner, report).outcome, doubt
+
+
+def _check_whole(batch_size: int | None, optimizer_state: Mapping[str, Any] | None, start: Sequence[float]) -> None:
     if batch_size is not None:
         raise TrainingError(f"batch_size is {batch_size}; LBFGS uses all rows at once, so leave it out")
     if optimizer_state:
         raise TrainingError("LBFGS does not go on from an optimizer_state; leave it out")
-
-
-def _warn_of(doubt: str | None) -> None:
-    if doubt is not None:
-        warnings.warn(doubt, BroadcastWarning, stacklevel=3)
+    if start != START:
+        raise TrainingError("LBFGS does not go on where a run stopped; leave start out")
 
 
 def _report(callback: Callback, epochs_done: int, losses: NDArray[np.float64]) -> None:
