@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from chainrule.cli import sentences
 from chainrule.cli.errors import CommandError, one_line
-from chainrule.cli.output import duration, padded, width_of, wrapped
+from chainrule.cli.output import duration
 from chainrule.cli.sentences import default_language, say
 from chainrule.cli.targets import parse_shapes
+from chainrule.reports import padded, width_of, wrapped
 
 
 @given(st.text(alphabet=string.ascii_letters + "   中文，。", max_size=200), st.integers(20, 60))

@@ -24,8 +24,9 @@ COMMANDS = {
     "emit": "Write the forward and the backward pass as source: NumPy, PyTorch, JAX or C.",
     "grade": "Check a backward pass that you wrote by hand, and name the first wrong line.",
     "gallery": "List the networks, layers and losses that `derive gallery:NAME` derives.",
-    "train": "Train a network on a table of numbers in a CSV file.",
+    "train": "Train a network on a table, and say how good it is.",
     "predict": "Predict with a model that `chainrule train` has saved.",
+    "inspect": "Say what a model is, what it was learnt from, and how good it was.",
 }
 
 _SPECIMEN = "∂σᵀ⊙δ数"

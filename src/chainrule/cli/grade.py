@@ -10,11 +10,12 @@ import click
 
 from chainrule.cli.errors import CommandError
 from chainrule.cli.loading import loaded_function, split_target
-from chainrule.cli.output import page_width, print_json, width_of, wrapped
+from chainrule.cli.output import page_width, print_json
 from chainrule.cli.sentences import Language, language_option
 from chainrule.cli.targets import TargetCommand, names_file, opened, target_options
 from chainrule.files import file_errors
 from chainrule.grading import Grade, grade
+from chainrule.reports import width_of, wrapped
 
 
 @click.command("grade", cls=TargetCommand)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -17,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from chainrule.reports import padded, width_of, wrapped
 
 Report: TypeAlias = Callable[[int, NDArray[np.float64]], None]
 
@@ -44,32 +44,6 @@ def heading(text: str) -> None:
 def print_json(record: dict[str, Any]) -> None:
     """Print one JSON object."""
     click.echo(json.dumps(record, ensure_ascii=False, indent=2))
-
-
-def width_of(text: str) -> int:
-    """Terminal columns of `text`; a Chinese character takes two."""
-    return sum(
-        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        for letter in text
-    )
-
-
-def padded(text: str, width: int) -> str:
-    """`text` with spaces up to `width` columns."""
-    return text + " " * max(width - width_of(text), 0)
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` columns, cut at spaces or beside Chinese characters."""
-    pieces = re.findall(r"[^\s\u2e80-\uffef]+[，。；：！？）”]*|[\u2e80-\uffef][，。；：！？）”]*|\s+", text)
-    lines, line = [], ""
-    for piece in pieces:
-        if line and width_of(line + piece.rstrip()) > width:
-            lines.append(line.rstrip())
-            line = piece.lstrip()
-        else:
-            line += piece
-    return [*lines, line.rstrip()]
 
 
 def aligned(rows: Sequence[Sequence[str]], indent: str = "  ", gap: str = "  ") -> None:

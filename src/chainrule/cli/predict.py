@@ -1,79 +1,88 @@
-"""`chainrule predict`: a saved model on new rows."""
+"""`chainrule predict`: a saved model on new rows, a batch at a time."""
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
+from collections.abc import Iterator
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.cli.errors import CommandError
-from chainrule.cli.models import Model, load_model
-from chainrule.cli.output import print_json, say_line
-from chainrule.cli.preparation import read_features
+from chainrule.cli.live import Live, showing
+from chainrule.cli.output import say_line
 from chainrule.cli.sentences import Language, language_option, say
-from chainrule.cli.tables import Table, read_table
-from chainrule.files import check_writable, replacing
-from chainrule.training import nearest
+from chainrule.cli.writing import FORMATS, Columns, columns_of, format_of, write_all
+from chainrule.files import check_writable
+from chainrule.models import Model, Prediction, load_model
+from chainrule.tables import Batch, Notes, Source, open_table
 
 
 @click.command("predict")
-@click.argument("model_path", metavar="MODEL.npz")
-@click.argument("path", metavar="DATA.csv")
-@click.option("--output", metavar="FILE", help="Where to write; standard output by default.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of CSV.")
+@click.argument("model_path", metavar="MODEL")
+@click.argument("path", metavar="DATA")
+@click.option(
+    "--output", metavar="FILE", help="Where to write: .csv, .tsv, .jsonl or .parquet; by default as CSV here."
+)
+@click.option("--probabilities", is_flag=True, help="The probability of every class, not only that of the predicted.")
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="Told from the suffix of FILE by default.")
+@click.option("--delimiter", metavar="CHARACTER", help="What separates cells of DATA; found by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @language_option
-def command(model_path: str, path: str, output: str | None, as_json: bool, lang: Language) -> None:
-    """Predict the target for each row of DATA.csv, as CSV with a header.
+def command(
+    model_path: str,
+    path: str,
+    output: str | None,
+    probabilities: bool,
+    kind: str | None,
+    delimiter: str | None,
+    as_json: bool,
+    lang: Language,
+) -> None:
+    """Predict the target for each row of DATA, in the order of its rows.
 
-    Columns are found by name, in any order; others are ignored. Classes come with their probability.
+    Columns are found by name, in any order; others are ignored, and named on standard error, as is what no training
+    row had. Classes come with their probability. Rows are read and written in batches, so that a table of any length
+    takes little memory.
     """
+    if as_json and (output is not None or kind is not None):
+        raise CommandError("--json prints to standard output; leave out --output and --format")
+    kind = "json" if as_json else kind or format_of(output)
     if output is not None:
-        if as_json:
-            raise CommandError("--json prints to standard output; leave out --output")
         check_writable(output)
+    elif kind == "parquet":
+        raise CommandError("--format parquet needs a file to write; add --output FILE.parquet")
     model = load_model(model_path)
-    table = read_table(path)
-    _check_columns(table, model)
-    predicted = model.predict(read_features(table, model.features))
-    if not np.isfinite(predicted).all():
-        row = int(np.flatnonzero(~np.isfinite(predicted).reshape(len(predicted), -1).all(axis=1))[0])
-        raise CommandError(f"{path}, row {row + 1} (line {table.lines[row]}) holds numbers too large for this model")
-    header, rows = _rows(model, predicted)
-    if as_json:
-        record = {"target": model.target, "predictions": [row[0] for row in rows]}
-        if model.classes:
-            record["probabilities"] = [float(p) for p in predicted.max(axis=1)]
-        print_json(record)
-        return
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    if output is None:
-        sys.stdout.write(text.getvalue())
-        return
-    with replacing(output) as stream:
-        stream.write(text.getvalue().encode())
-    say_line(say(lang, "wrote", rows=f"{len(rows):,}", target=model.target, path=output))
+    if model.preprocessing is None or model.target is None:
+        raise CommandError(f"{model_path} takes arrays, not tables; use it from Python")
+    if probabilities and not model.classes:
+        raise CommandError(f"--probabilities is for classes, and {model_path} predicts numbers; leave it out")
+    notes = Notes()
+    source = open_table(path, delimiter)
+    notes.new = model.preprocessing.check_columns(source.names, path, model.target.name)
+    with showing(lang, wanted=output is not None or not sys.stdout.isatty()) as live:
+        parts = _predicted(model, source, notes, probabilities, live)
+        write_all(parts, output, kind, {"target": model.target.name, "task": model.target.task})
+    for sentence in notes.sentences():
+        click.echo(say(lang, "note", note=sentence), err=True)
+    if output is not None:
+        say_line(say(lang, "wrote", rows=f"{notes.rows:,}", target=model.target.name, path=output))
 
 
-def _check_columns(table: Table, model: Model) -> None:
-    missing = [name for name in model.features if name not in table.columns]
-    if missing:
-        others = [name for name in table.columns if name not in model.features]
-        hint = nearest(missing[0], others) if len(missing) == 1 else ""
-        listed = ", ".join(repr(name) for name in missing[:10]) + (", …" if len(missing) > 10 else "")
-        what = "the column" if len(missing) == 1 else f"{len(missing)} columns:"
-        raise CommandError(f"{table.path} lacks {what} {listed}, which the model was trained on{hint}")
+def _predicted(model: Model, source: Source, notes: Notes, probabilities: bool, live: Live) -> Iterator[Columns]:
+    """What is written of each batch."""
+    for batch in source.batches():
+        prediction = model.predict_frame(batch, notes)
+        _check_finite(model, batch, prediction)
+        yield columns_of(model, prediction, probabilities)
+        live.rows("predicting", notes.rows)
 
 
-def _rows(model: Model, predicted: NDArray[np.float64]) -> tuple[list[str], list[tuple[object, ...]]]:
-    if not model.classes:
-        return [model.target], [(float(value),) for value in predicted]
-    chosen, chances = predicted.argmax(axis=1), predicted.max(axis=1)
-    header = [model.target, "probability"]
-    return header, [(model.classes[k], f"{p:.6f}") for k, p in zip(chosen, chances, strict=True)]
+def _check_finite(model: Model, batch: Batch, prediction: Prediction) -> None:
+    """Raise CommandError, naming the row, for a prediction that is no finite number."""
+    values = prediction.probabilities if prediction.probabilities is not None else np.asarray(prediction.predictions)
+    bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    if bad.any():
+        assert model.preprocessing is not None
+        place = batch.place(int(bad.argmax()), model.preprocessing.features[0].name).rpartition(", column")[0]
+        raise CommandError(f"{place} holds numbers too large for this model")

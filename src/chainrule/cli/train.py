@@ -1,276 +1,207 @@
-"""`chainrule train`: a network for a table of numbers."""
+"""`chainrule train`: a network for a table."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+import math
+import os
+import time
 from dataclasses import dataclass
+from typing import Any
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
+from chainrule.cli import saving
 from chainrule.cli.errors import INTERRUPTED, CommandError
-from chainrule.cli.models import Model, save_model
-from chainrule.cli.output import aligned, duration, print_json, progress, say_line
-from chainrule.cli.preparation import Target, Task, hold_out, read_features, read_target, scaling
-from chainrule.cli.sentences import Language, language_option, say
-from chainrule.cli.tables import Table, read_table
-from chainrule.files import check_writable
-from chainrule.networks import ACTIVATIONS, MLP
-from chainrule.training import DivergenceWarning, FitResult, nearest, positive_number
+from chainrule.cli.learning import SOLVERS, Learner, learners, read_data
+from chainrule.cli.live import showing
+from chainrule.cli.output import print_json
+from chainrule.cli.plan import Plan, parse_alphas, parse_drop, parse_kinds, parse_rates, parse_widths
+from chainrule.cli.reporting import derivation_of, make_report
+from chainrule.cli.sentences import Language, language_option
+from chainrule.cli.telling import print_report, print_task, record
+from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
+from chainrule.files import check_writable, replacing
+from chainrule.models import Checkpoint
+from chainrule.reports import Report, render_page
 
-RATES = {"classification": 0.1, "regression": 0.01}
-EPOCHS = {"classification": 100, "regression": 60}
-ROWS_SEEN = 2_000_000
-"""Large tables are gone through fewer times, so that rows times epochs is about this."""
-
-LISTED = 8
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Held-out scores by name, of the network and of the trivial predictor."""
-
-    network: dict[str, float]
-    trivial: dict[str, float]
-    trivial_value: str
-
-    @property
-    def better(self) -> bool:
-        name = next(iter(self.network))
-        return self.network[name] > self.trivial[name]
+HIDDEN = "100"
+ALPHA = 0.1
+PATIENCE = 20
+CHECKPOINT_SECONDS = 30.0
 
 
 @click.command("train")
-@click.argument("path", metavar="DATA.csv")
-@click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
+@click.argument("path", metavar="DATA")
+@click.option("--target", metavar="COLUMN", help="The column to predict.")
 @click.option("--task", type=click.Choice(["classification", "regression"]), help="Told from the target by default.")
-@click.option("--drop", metavar="COLUMNS", default="", help="Columns to leave out, as in id,name.")
-@click.option("--hidden", default="32", show_default=True, help="Widths of the hidden layers, as in 32,32.")
-@click.option("--activation", type=click.Choice(sorted(ACTIVATIONS)), default="tanh", show_default=True)
-@click.option("--epochs", type=click.IntRange(1), help="By default 100 or 60, fewer for large tables.")
-@click.option("--rate", type=float, help="Learning rate; by default 0.1 for classes, 0.01 for numbers.")
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws weights and held-out rows.")
-@click.option("--save", metavar="MODEL.npz", help="Where to save the model.")
+@click.option("--drop", metavar="COLUMNS", multiple=True, help="Columns to leave out, as in id,name.")
+@click.option("--kind", "kinds", metavar="COLUMN=KIND", multiple=True, help="What a column is, as in zip=category.")
+@click.option("--delimiter", metavar="CHARACTER", help="What separates cells; found by default.")
+@click.option(
+    "--hidden", multiple=True, metavar="WIDTHS", help=f"Hidden layers, as in 32,32, or none; by default {HIDDEN}. (*)"
+)
+@click.option("--rate", "rates", type=float, multiple=True, help="Learning rate; by default that of the solver. (*)")
+@click.option("--alpha", "alphas", type=float, multiple=True, help=f"L2 penalty; by default {ALPHA}. (*)")
+@click.option("--activation", default="relu", show_default=True, metavar="NAME|FORMULA", help="Of hidden layers.")
+@click.option("--output-activation", metavar="NAME|FORMULA", help="By default the one that belongs to the loss.")
+@click.option("--loss", metavar="NAME|FORMULA", help="As in huber, quantile(0.1, 0.9), or abs(p - y)^1.5.")
+@click.option("--solver", type=click.Choice([*SOLVERS, "lbfgs"]), default="adam", show_default=True)
+@click.option("--epochs", type=click.IntRange(1, 10**9), help="At most; by default 400, fewer for large tables.")
+@click.option("--batch-size", type=click.IntRange(1), help="Rows in a batch; by default 32, more for large tables.")
+@click.option("--patience", type=click.IntRange(1), default=PATIENCE, show_default=True, help="Epochs to wait.")
+@click.option("--dropout", type=float, default=0.0, show_default=True, help="Share of hidden units to drop.")
+@click.option("--normalization", type=click.Choice(["layer", "batch"]), help="Of hidden layers.")
+@click.option("--class-weight", metavar="WEIGHTS", help="balanced, or as in yes=5,no=1.")
+@click.option("--validation", metavar="FILE", help="A table to score on instead of rows held out.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Draws all that is drawn."
+)
+@click.option("--threads", type=click.IntRange(1), help="At most; the result does not depend on it.")
+@click.option("--save", metavar="MODEL", help="Where to save the model.")
+@click.option("--checkpoint-every", type=float, metavar="SECONDS", help="By default every 30, where there is --save.")
+@click.option("--resume", metavar="MODEL", help="A checkpoint to go on from, to the same bits.")
+@click.option("--report", "page", metavar="FILE.html", help="Write a page with plots and the derivation.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @language_option
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     path: str,
-    target: str,
-    task: Task | None,
-    drop: str,
-    hidden: str,
-    activation: str,
-    epochs: int | None,
-    rate: float | None,
-    batch_size: int,
-    seed: int,
+    threads: int | None,
     save: str | None,
+    checkpoint_every: float | None,
+    resume: str | None,
+    page: str | None,
     as_json: bool,
     lang: Language,
+    **options: Any,
 ) -> int:
-    """Train a network on DATA.csv, a table of numbers with a header, and score it on a fifth of the rows held out.
+    """Train a network to predict one column of a table, and say how well it does.
 
-    A target of text, or of few distinct whole numbers, is classified; any other is a quantity. Features and quantities
-    are standardized with the training rows' mean and deviation.
+    DATA is CSV with any delimiter (also gzipped), Parquet, Arrow or JSON lines. Categories, missing values and dates
+    are dealt with; a fifth of the rows is held out and scored, and another eighth says when to stop. Options marked (*)
+    can be given more than once: each combination is trained, and the best is kept.
+
+    A formula for --loss is in the prediction p and the target y, in the target's own units.
     """
-    widths = _widths(hidden)
-    if rate is not None:
-        rate = positive_number("--rate", rate)
-    if save is not None:
-        check_writable(save)
-    table = read_table(path)
-    wanted = read_target(table, target, task)
-    names = _feature_names(table, target, drop)
-    X = read_features(table, names)
-    rows, held = hold_out(wanted, seed)
-    model = _untrained(X[rows], wanted, rows, names, widths, activation, seed)
-    rate = rate or RATES[wanted.task]
-    epochs = epochs or max(10, min(EPOCHS[wanted.task], ROWS_SEEN // len(rows)))
-    batch_size = min(batch_size, len(rows))
-    if not as_json:
-        _print_task(table, wanted, names, lang)
-        sizes = "-".join(map(str, model.network.sizes))
-        say_line(say(lang, "network train", sizes=sizes, epochs=epochs, batch=batch_size, rate=f"{rate:g}", seed=seed))
-        click.echo()
-    result = _fitted(model, X[rows], wanted.values[rows], epochs, rate, batch_size, seed, lang)
-    scores = _scores(model, X, wanted, rows, held)
-    if save is not None:
-        save_model(save, model)
-    if as_json:
-        print_json(_record(table, wanted, names, model, result, scores, (rows, held), epochs, save))
+    every = _seconds(checkpoint_every, save or resume)
+    if resume is not None:
+        _refuse_changes(context)
+    for output in (save, page):
+        if output is not None:
+            check_writable(output)
+    if resume is None:
+        plan, standing, checkpoint = _plan(options), None, None
     else:
-        _print_result(result, scores, len(rows), len(held), epochs, save, lang)
-    return INTERRUPTED if result.status == "interrupted" else 0
+        plan, standing, checkpoint = saving.load(resume)
+        plan = saving.more_epochs(plan, standing, options["epochs"], resume)
+        save = save or resume
+    return _Job(path, plan, threads, save, page, lang, as_json, checkpoint).run(standing, every)
 
 
-def _widths(text: str) -> list[int]:
-    """`"32,32"` as numbers."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-        raise CommandError(f"--hidden is {text!r}; give the widths of the hidden layers, 1 or more each, as in 32,32")
-    return [int(part) for part in parts]
+CHANGEABLE = frozenset({"path", "threads", "save", "checkpoint_every", "resume", "page", "as_json", "lang", "epochs"})
+"""Options that may be given together with `--resume`; the others are those of the checkpoint."""
 
 
-def _feature_names(table: Table, target: str, drop: str) -> list[str]:
-    dropped = [name.strip() for name in drop.split(",") if name.strip()]
-    for name in dropped:
-        if name not in table.columns:
-            raise CommandError(f"--drop names {name!r}, which {table.path} has not{nearest(name, table.columns)}")
-    names = [name for name in table.columns if name != target and name not in dropped]
-    if not names:
-        raise CommandError(f"{table.path} has no column beside the target {target!r} to predict it from")
-    return names
+def _seconds(every: float | None, save: str | None) -> float:
+    if every is None:
+        return CHECKPOINT_SECONDS
+    if save is None:
+        raise CommandError("--checkpoint-every needs a file to write to; add --save MODEL")
+    if not 0 <= every < math.inf:
+        raise CommandError(f"--checkpoint-every is {every:g}; give a number of seconds, 0 or more")
+    return every
 
 
-def _untrained(
-    X: NDArray[np.float64],
-    target: Target,
-    rows: NDArray[np.int64],
-    names: Sequence[str],
-    widths: Sequence[int],
-    activation: str,
-    seed: int,
-) -> Model:
-    """A model with fresh weights, scaled for the training rows `X`."""
-    mean, scale = scaling(X, names)
-    if target.classes:
-        network = MLP([len(names), *widths, len(target.classes)], activation, "softmax", seed=seed)
-        return Model(network, list(names), target.name, target.classes, mean, scale)
-    network = MLP([len(names), *widths, 1], activation, seed=seed)
-    (target_mean,), (target_scale,) = scaling(target.values[rows, None], [target.name])
-    return Model(network, list(names), target.name, [], mean, scale, float(target_mean), float(target_scale))
-
-
-def _fitted(
-    model: Model,
-    X: NDArray[np.float64],
-    y: NDArray[np.float64],
-    epochs: int,
-    rate: float,
-    batch_size: int,
-    seed: int,
-    lang: Language,
-) -> FitResult:
-    """Train the network of `model`; raises CommandError where that diverges."""
-    if not model.classes:
-        y = (y - model.target_mean) / model.target_scale
-    with warnings.catch_warnings(), progress(say(lang, "progress"), epochs) as report:
-        warnings.simplefilter("ignore", DivergenceWarning)
-        result = model.network.fit(model.scaled(X), y, epochs, rate, batch_size, seed, callback=report)
-    if result.status == "diverged":
+def _refuse_changes(context: click.Context) -> None:
+    given = [
+        parameter
+        for parameter in context.command.params
+        if parameter.name not in CHANGEABLE
+        and context.get_parameter_source(str(parameter.name)) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
         raise CommandError(
-            f"training diverged in epoch {result.epochs}: {result.culprit or 'a value'} is no longer finite; "
-            f"give a --rate smaller than {rate:g}"
+            f"{given[0].opts[0]} is given beside --resume, which goes on with the settings of the checkpoint; leave it "
+            "out, or train anew"
         )
-    return result
 
 
-def _scores(
-    model: Model, X: NDArray[np.float64], target: Target, rows: NDArray[np.int64], held: NDArray[np.int64]
-) -> Scores:
-    predicted, actual, seen = model.predict(X[held]), target.values[held], target.values[rows]
-    if target.classes:
-        commonest = int(np.bincount(seen).argmax())
-        return Scores(
-            {"accuracy": float(np.mean(predicted.argmax(axis=1) == actual))},
-            {"accuracy": float(np.mean(actual == commonest))},
-            target.classes[commonest],
-        )
-    mean = float(seen.mean())
-    return Scores(_errors(predicted, actual), _errors(np.full(actual.shape, mean), actual), f"{mean:.6g}")
-
-
-def _errors(predicted: NDArray[np.float64], actual: NDArray[np.float64]) -> dict[str, float]:
-    squares = float(np.mean((predicted - actual) ** 2))
-    variance = float(actual.var())
-    return {"r2": 1 - squares / variance if variance else -np.inf if squares else 1.0, "rmse": squares**0.5}
-
-
-def _print_task(table: Table, target: Target, names: Sequence[str], lang: Language) -> None:
-    say_line(say(lang, "table", path=table.path, rows=f"{table.row_count:,}", features=len(names), target=target.name))
-    if not target.classes:
-        say_line(say(lang, "regression"))
-        return
-    classes = ", ".join(target.classes[:LISTED])
-    if len(target.classes) > LISTED:
-        classes += f" {say(lang, 'and more', count=len(target.classes) - LISTED)}"
-    because = say(lang, f"because {target.reason}") if target.reason in ("text", "few") else ""
-    space = " " if lang == "en" else ""
-    say_line(f"{say(lang, 'classification', count=len(target.classes), classes=classes)}{space}{because}")
-
-
-def _print_result(
-    result: FitResult, scores: Scores, rows: int, held: int, epochs: int, save: str | None, lang: Language
-) -> None:
-    if result.status == "interrupted":
-        say_line(say(lang, "interrupted train", epochs=result.epochs, planned=epochs))
-    losses = result.history["loss"]
-    if len(losses):
-        first, last = f"{losses[0]:.4g}", f"{losses[-1]:.4g}"
-        say_line(say(lang, "trained", rows=f"{rows:,}", seconds=duration(result.seconds), first=first, last=last))
-        if losses[-1] > losses[0]:
-            say_line(say(lang, "loss grew"))
-        click.echo()
-    click.echo(say(lang, "held out", rows=f"{held:,}"))
-    kind = "always class" if "accuracy" in scores.network else "always mean"
-    named = {"name": scores.trivial_value} if kind == "always class" else {"value": scores.trivial_value}
-    aligned(
-        [
-            (who, *(f"{say(lang, name)} {_score(name, value)}" for name, value in values.items()))
-            for who, values in (
-                (say(lang, "the network"), scores.network),
-                (say(lang, kind, **named), scores.trivial),
-            )
-        ]
+def _plan(options: dict[str, Any]) -> Plan:
+    if options["target"] is None:
+        raise CommandError("--target is missing; name the column to predict, as in --target price")
+    if not 0 <= options["dropout"] < 1:
+        raise CommandError(f"--dropout is {options['dropout']:g}; give a share from 0 to below 1")
+    validation = options["validation"]
+    plan = Plan(
+        target=options["target"],
+        task=options["task"],
+        drop=parse_drop(options["drop"]),
+        kinds=parse_kinds(options["kinds"]),
+        hidden=tuple(dict.fromkeys(parse_widths(text) for text in options["hidden"] or (HIDDEN,))),
+        rates=parse_rates(options["rates"]),
+        alphas=parse_alphas(options["alphas"], ALPHA),
+        activation=options["activation"],
+        output_activation=options["output_activation"],
+        loss=options["loss"],
+        dropout=options["dropout"],
+        normalization=options["normalization"],
+        solver=options["solver"],
+        epochs=options["epochs"],
+        batch_size=options["batch_size"],
+        patience=options["patience"],
+        class_weight=options["class_weight"],
+        validation=None if validation is None else os.fspath(validation),
+        delimiter=options["delimiter"],
+        seed=options["seed"],
     )
-    if not scores.better:
-        say_line(say(lang, "not better"))
-    if save is not None:
-        click.echo()
-        say_line(say(lang, "saved", path=save))
+    plan.check()
+    return plan
 
 
-def _score(name: str, value: float) -> str:
-    return f"{value:.1%}" if name == "accuracy" else f"{value:.3f}" if name == "r2" else f"{value:.4g}"
+@dataclass
+class _Job:
+    """One run of the command."""
 
+    path: str
+    plan: Plan
+    threads: int | None
+    save: str | None
+    page: str | None
+    lang: Language
+    as_json: bool
+    checkpoint: Checkpoint | None
 
-def _record(
-    table: Table,
-    target: Target,
-    names: Sequence[str],
-    model: Model,
-    result: FitResult,
-    scores: Scores,
-    split: tuple[NDArray[np.int64], NDArray[np.int64]],
-    epochs: int,
-    save: str | None,
-) -> dict[str, object]:
-    losses = result.history["loss"]
-    return {
-        "data": table.path,
-        "rows": table.row_count,
-        "train_rows": len(split[0]),
-        "held_out_rows": len(split[1]),
-        "features": list(names),
-        "target": target.name,
-        "task": target.task,
-        "classes": target.classes,
-        "sizes": list(model.network.sizes),
-        "epochs": result.epochs,
-        "epochs_planned": epochs,
-        "status": result.status,
-        "loss": float(losses[-1]) if len(losses) else None,
-        "score": _finite(scores.network),
-        "trivial_score": _finite(scores.trivial),
-        "trivial_prediction": scores.trivial_value,
-        "train_seconds": result.seconds,
-        "saved": save,
-    }
+    def run(self, standing: Standing | None, every: float) -> int:
+        started = time.perf_counter()
+        with showing(self.lang) as live:
+            data = read_data(self.path, self.plan, live.rows)
+            candidates = learners(self.plan, data)
+            if self.checkpoint is not None:
+                self.checkpoint.check_data(data.prepared.fingerprint, self.path)
+            live.close()
+            if not self.as_json:
+                print_task(self.path, self.plan, data, candidates, self.lang)
+            keeper = None if self.save is None else saving.Keeper(self.save, self.plan, data, candidates)
+            keep = None if keeper is None else keeper.checkpoint
+            standing = run_trials(candidates, data, live, self.threads, standing, keep, every)
+        interrupted = standing.interrupted
+        if interrupted:
+            adopt_interrupted(standing, candidates)
+        best = candidates[standing.best or 0]
+        report = make_report(self.path, self.plan, data, best, standing, self.save, self.page is not None, self.lang)
+        if keeper is not None and not interrupted:
+            keeper.finish(standing, report)
+        if self.page is not None:
+            self._write_page(self.page, report, best)
+        if self.as_json:
+            print_json(record(report, self.page, time.perf_counter() - started))
+        else:
+            print_report(report, self.page, self.lang)
+        return INTERRUPTED if interrupted else 0
 
-
-def _finite(scores: dict[str, float]) -> dict[str, float | None]:
-    """JSON has no infinity."""
-    return {name: value if np.isfinite(value) else None for name, value in scores.items()}
+    def _write_page(self, path: str, report: Report, best: Learner) -> None:
+        derivation = derivation_of(best.architecture).html(lang=self.lang, standalone=False)
+        with replacing(path) as stream:
+            stream.write(render_page(report, derivation, self.lang).encode())

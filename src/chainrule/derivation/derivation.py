@@ -102,9 +102,13 @@ class Derivation:
         lang: Language = "en",
         detail: Detail = "full",
         verification: Verification | None = None,
+        standalone: bool = True,
     ) -> str:
-        """The derivation as one HTML file that needs nothing else; its footer says the outcome of `verification`."""
-        return render_html(self.document(form, lang, detail), _verdict(verification, lang))
+        """The derivation as one HTML file that needs nothing else; its footer says the outcome of `verification`.
+
+        Not `standalone`, it is an element with its style, for another page.
+        """
+        return render_html(self.document(form, lang, detail), _verdict(verification, lang), standalone)
 
     @refuses_deep_nesting
     def json(

@@ -8,9 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 from chainrule.functions import call
-from chainrule.ir import ArrayType, Node, Program, rebuild
+from chainrule.ir import ArrayType, Node, Program, named_dim, rebuild
 from chainrule.networks.errors import NetworkError
 from chainrule.trace import canonical_name, formula_variables, trace
+
+_ROWS = "rows"
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,16 @@ class Formula:
 
 @lru_cache(maxsize=256)
 def _program(text: str, types: tuple[tuple[str, ArrayType], ...]) -> Program:
-    return trace(text, **dict(types))
+    """The formula for values of these types; as many rows as columns make no square matrix of a batch."""
+    rows = {type_.shape[0] for _, type_ in types if type_.ndim == 2}
+    count = rows.pop() if len(rows) == 1 else None
+    if not isinstance(count, int):
+        return trace(text, **dict(types))
+    batch = {
+        name: type_.with_shape((named_dim(_ROWS), *type_.shape[1:])) if type_.ndim == 2 else type_
+        for name, type_ in types
+    }
+    return trace(text, **batch).bind({_ROWS: count})
 
 
 def title_of(function: Callable[..., Any]) -> str:

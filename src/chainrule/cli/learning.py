@@ -1,0 +1,283 @@
+"""From a plan and a prepared table to networks: what exactly is trained, on which rows, and what comes of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.cli.errors import CommandError
+from chainrule.cli.plan import Combination, Plan, parse_class_weight
+from chainrule.networks import (
+    Architecture,
+    FormulaLoss,
+    Gamma,
+    Huber,
+    LogCosh,
+    Loss,
+    MomentumSGD,
+    Poisson,
+    Quantile,
+    TrainingSettings,
+    Tweedie,
+    read_loss,
+)
+from chainrule.tables import ClassTarget, NumberTarget, Prepared, Target, open_table, prepare
+from chainrule.training import LBFGS, Adam, AdamW, NAdam, Optimizer, RMSprop
+
+Array: TypeAlias = NDArray[Any]
+
+HELD_OUT = 0.2
+CHOOSING = 0.12
+"""The shares of rows to report on, and to stop and choose by."""
+
+HELD_OUT_LARGE = 0.05
+LARGE_FILE = 1 << 28
+"""Of a file of more bytes a smaller share is held out."""
+
+FEWEST_CHOOSING = 12
+"""With fewer rows to stop by, all are trained on until the loss stays where it is."""
+
+MOST_CHOOSING = 10_000
+MOST_HELD = 100_000
+DTYPE = "float32"
+
+EPOCHS = 400
+FEWEST_EPOCHS = 20
+ROWS_SEEN = 20_000_000
+"""Large tables are gone through fewer times, so that rows times epochs is about this."""
+
+BATCH = 32
+BATCHES = 400
+MOST_BATCH = 256
+"""Batches of 32 rows, of more where an epoch would have more than 400 of them, up to 256."""
+
+TOLERANCE = 1e-4
+SOLVERS: dict[str, Callable[[float], Optimizer]] = {
+    "adam": lambda rate: Adam(rate),
+    "adamw": lambda rate: AdamW(rate),
+    "nadam": lambda rate: NAdam(rate),
+    "rmsprop": lambda rate: RMSprop(rate),
+    "sgd": lambda rate: MomentumSGD(rate),
+}
+RATES = {"adam": 0.002, "adamw": 0.002, "nadam": 0.002, "rmsprop": 0.002, "sgd": 0.02}
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A table made ready, its rows parted: to train on, to stop and choose by (may be none), and to report on."""
+
+    prepared: Prepared
+    target: Target
+    y: Array
+    weights: Array | None
+    X_choosing: Array
+    y_choosing: Array
+    X_held: Array
+    y_held: Array
+
+    @property
+    def X(self) -> Array:
+        """The rows to train on."""
+        return self.prepared.X
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """A network that is to be trained, and how."""
+
+    combination: Combination
+    architecture: Architecture
+    settings: TrainingSettings
+
+    def initial(self) -> dict[str, Array]:
+        """Its first parameters."""
+        return self.architecture.initial(self.settings.seed)
+
+
+def read_data(path: str, plan: Plan, report: Callable[[str, int], None] | None = None) -> Data:
+    """Open and encode the table, and part its rows."""
+    source = open_table(path, plan.delimiter)
+    validation = None if plan.validation is None else open_table(plan.validation, plan.delimiter)
+    held = HELD_OUT_LARGE if os.path.getsize(path) > LARGE_FILE else HELD_OUT + CHOOSING
+    task: Any = plan.task
+    kinds: Any = dict(plan.kinds)
+    prepared = prepare(
+        source,
+        plan.target,
+        task=task,
+        kinds=kinds,
+        leave_out=plan.drop,
+        validation=validation,
+        held_out=held,
+        seed=plan.seed,
+        report=report,
+    )
+    return _parted(prepared, plan)
+
+
+def _parted(prepared: Prepared, plan: Plan) -> Data:
+    """Part the rows held out in those to stop by and those to report on."""
+    held = np.arange(len(prepared.y_held))
+    share = CHOOSING / (HELD_OUT + CHOOSING)
+    choosing = _stratified(prepared, share, plan.seed)
+    if len(choosing) < FEWEST_CHOOSING and len(plan.combinations) == 1:
+        if plan.validation is None and len(choosing):
+            given_back = choosing
+            prepared = replace(
+                prepared,
+                X=np.concatenate([prepared.X, prepared.X_held[given_back]]),
+                y=np.concatenate([prepared.y, prepared.y_held[given_back]]),
+            )
+            held = np.setdiff1d(held, given_back)
+        choosing = choosing[:0]
+    held = np.setdiff1d(held, choosing)[:MOST_HELD]
+    if not len(held):
+        raise CommandError("no row is left to report on; give more rows, or --validation FILE")
+    choosing = choosing[:MOST_CHOOSING]
+    target, encode = _target(prepared, plan)
+    y = encode(np.asarray(prepared.y))
+    return Data(
+        prepared,
+        target,
+        y,
+        _weights(prepared, plan),
+        prepared.X_held[choosing],
+        encode(prepared.y_held[choosing]),
+        prepared.X_held[held],
+        encode(prepared.y_held[held]),
+    )
+
+
+def _stratified(prepared: Prepared, share: float, seed: int) -> NDArray[np.int64]:
+    """The numbers of so large a part of the rows held out, of each class, in a random order."""
+    random = np.random.default_rng([seed, 2])
+    y = prepared.y_held
+    classes = isinstance(prepared.target, ClassTarget)
+    groups = [np.flatnonzero(y == k) for k in np.unique(y)] if classes else [np.arange(len(y))]
+    chosen = [random.permutation(group)[: int(share * len(group) + random.random())] for group in groups]
+    return random.permutation(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
+
+
+def _target(prepared: Prepared, plan: Plan) -> tuple[Target, Callable[[Array], Array]]:
+    """The target as the loss takes it: its scale, and a function from what is prepared."""
+    target = prepared.target
+    loss = read_loss(plan.loss_like(target.task))
+    if isinstance(target, ClassTarget):
+        return _class_target(target, loss)
+    if plan.output_activation is None and standardized(loss):
+        return target, lambda y: y[:, None]
+    mean, scale = target.mean, target.scale
+    unit = scale if isinstance(loss, Poisson | Gamma | Tweedie) and plan.output_activation is None else 1.0
+
+    def raw(y: Array) -> Array:
+        values = y * scale + mean
+        values[np.abs(values) < 1e-9 * scale] = 0.0
+        return (values / unit)[:, None]
+
+    return NumberTarget(target.name, 0.0, unit), raw
+
+
+def _class_target(target: ClassTarget, loss: Loss) -> tuple[Target, Callable[[Array], Array]]:
+    if loss.kind == "labels":
+        return target, lambda y: y
+    if isinstance(loss, FormulaLoss):
+        count = len(target.classes)
+        return target, lambda y: np.eye(count, dtype=DTYPE)[y]
+    raise CommandError(
+        f"--loss {loss.name} is for numbers, and {target.name!r} is learnt as classes; give cross_entropy, focal or a "
+        "formula, or --task regression"
+    )
+
+
+def standardized(loss: Loss) -> bool:
+    """Whether the loss is of the target at mean 0 and deviation 1, rather than in its own units."""
+    if isinstance(loss, FormulaLoss | Poisson | Gamma | Tweedie):
+        return False
+    return not isinstance(loss, Huber | LogCosh) or loss == type(loss)()
+
+
+def _weights(prepared: Prepared, plan: Plan) -> Array | None:
+    if plan.class_weight is None:
+        return None
+    target = prepared.target
+    if not isinstance(target, ClassTarget):
+        raise CommandError("--class-weight is for classes, and the target is a number; leave it out")
+    given = parse_class_weight(plan.class_weight, target.classes)
+    counts = np.bincount(prepared.y, minlength=len(target.classes))
+    if given is None:
+        by_class = len(prepared.y) / (len(target.classes) * np.maximum(counts, 1))
+    else:
+        by_class = np.array([given.get(name, 1.0) for name in target.classes])
+    return np.asarray(by_class[prepared.y], DTYPE)
+
+
+def learners(plan: Plan, data: Data) -> list[Learner]:
+    """What is to be trained, one for each combination."""
+    return [_learner(plan, data, combination) for combination in plan.combinations]
+
+
+def _learner(plan: Plan, data: Data, combination: Combination) -> Learner:
+    target = data.target
+    loss = read_loss(plan.loss_like(target.task))
+    outputs = len(target.classes) if isinstance(target, ClassTarget) else len(levels_of(loss)) or 1
+    architecture = Architecture(
+        data.prepared.preprocessing.width,
+        combination.hidden,
+        outputs,
+        activations=plan.activation,
+        output_activation=_output(plan, data, loss),
+        loss=loss,
+        dropout=plan.dropout if combination.hidden else 0.0,
+        normalization=plan.normalization if combination.hidden else None,  # type: ignore[arg-type]
+        alpha=combination.alpha,
+        dtype=DTYPE,
+    )
+    return Learner(combination, architecture, training_settings(plan, data, combination))
+
+
+def levels_of(loss: Loss) -> tuple[float, ...]:
+    """The levels of quantiles, where there are several."""
+    return loss.levels if isinstance(loss, Quantile) and len(loss.levels) > 1 else ()
+
+
+def _output(plan: Plan, data: Data, loss: Loss) -> str | None:
+    """The output activation: in the target's own units it has their mean and scale in it."""
+    if plan.output_activation is not None:
+        return plan.output_activation
+    if isinstance(data.target, ClassTarget):
+        return "softmax"
+    target = data.prepared.target
+    assert isinstance(target, NumberTarget)
+    if standardized(loss) or loss.output != "linear":
+        return None
+    return f"{target.scale:.6g} * z + ({target.mean:.6g})"
+
+
+def training_settings(plan: Plan, data: Data, combination: Combination) -> TrainingSettings:
+    """How a combination is trained."""
+    rows = len(data.y)
+    epochs = plan.epochs or int(np.clip(ROWS_SEEN // rows, FEWEST_EPOCHS, EPOCHS))
+    stopping = bool(len(data.y_choosing))
+    rate = combination.rate or RATES.get(plan.solver, 0.0)
+    batch = plan.batch_size or int(np.clip(2 ** np.ceil(np.log2(max(1, rows / BATCHES))), BATCH, MOST_BATCH))
+    whole = plan.solver == "lbfgs"
+    return TrainingSettings(
+        LBFGS() if whole else SOLVERS[plan.solver](rate),
+        epochs=epochs,
+        batch_size=None if whole else min(batch, rows),
+        seed=plan.seed,
+        monitor="validation_loss" if stopping else "loss",
+        tolerance=0.0 if whole else TOLERANCE,
+        patience=plan.patience,
+        restore_best=stopping,
+    )
+
+
+def parameter_count(params: Mapping[str, Array]) -> int:
+    """How many numbers are learnt."""
+    return sum(array.size for array in params.values())

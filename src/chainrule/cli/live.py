@@ -1,0 +1,104 @@
+"""What is seen while a command works, on standard error: rows read, epochs, losses, and the time left."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+
+from chainrule.cli.sentences import Language, say
+from chainrule.networks import TrainingState
+
+
+class Live:
+    """Shows nothing; what a command tells where nobody looks."""
+
+    shown = False
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def rows(self, doing: str, count: int) -> None:
+        """So many rows have been dealt with."""
+
+    def begin(self, trial: int, trials: int, epochs: int) -> None:
+        """A training run begins."""
+
+    def epoch(self, state: TrainingState) -> None:
+        """A training run stands there."""
+
+    def close(self) -> None:
+        """Leave the screen as it was."""
+
+
+class Terminal(Live):
+    """Shows a line that changes, and is gone in the end."""
+
+    shown = True
+
+    def __init__(self, lang: Language) -> None:
+        self._lang = lang
+        self._console = Console(stderr=True)
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._title = ""
+
+    def rows(self, doing: str, count: int) -> None:
+        if self._progress is None:
+            self._open(
+                Progress(SpinnerColumn(), TextColumn("{task.description}"), console=self._console, transient=True)
+            )
+        self._update(description=say(self._lang, f"doing {doing}", rows=f"{count:,}"))
+
+    def begin(self, trial: int, trials: int, epochs: int) -> None:
+        self.close()
+        self._title = say(self._lang, "progress") + (f" {trial}/{trials}" if trials > 1 else "")
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            TextColumn("{task.fields[said]}"),
+            TimeRemainingColumn(compact=True),
+        )
+        self._open(Progress(*columns, console=self._console, transient=True))
+        self._update(description=self._title, total=epochs, completed=0)
+
+    def epoch(self, state: TrainingState) -> None:
+        said = []
+        if len(state.loss_curve):
+            said.append(f"{say(self._lang, 'loss')} {state.loss_curve[-1]:.4g}")
+        if len(state.validation_scores):
+            said.append(f"{say(self._lang, 'on validation')} {state.validation_scores[-1]:.4g}")
+        self._update(completed=state.epoch, said="  ".join(said))
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+        self._progress, self._task = None, None
+
+    def _open(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=None, said="")
+        progress.start()
+
+    def _update(self, **changes: object) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, **changes)  # type: ignore[arg-type]
+
+
+@contextmanager
+def showing(lang: Language, wanted: bool = True) -> Iterator[Live]:
+    """What there is to see, if standard error is a terminal."""
+    seen = wanted and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    with Terminal(lang) if seen else Live() as live:
+        yield live

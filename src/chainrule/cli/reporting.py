@@ -1,0 +1,303 @@
+"""From a trained network to a report: scores beside simpler predictors, mistakes, importance, gradients."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.cli.learning import BATCH, DTYPE, TOLERANCE, Data, Learner, levels_of, parameter_count
+from chainrule.cli.plan import Plan
+from chainrule.cli.sentences import Language
+from chainrule.cli.trials import Standing
+from chainrule.derivation import Derivation, derive
+from chainrule.ir import ChainruleError
+from chainrule.networks import (
+    Architecture,
+    CrossEntropy,
+    Loss,
+    Squared,
+    TrainingSettings,
+    Validation,
+    gradient_report,
+    train,
+)
+from chainrule.reports import (
+    Column,
+    Confusion,
+    Importance,
+    Report,
+    Residuals,
+    Rows,
+    Settings,
+    class_scores,
+    number_scores,
+    permutation_importance,
+)
+from chainrule.tables import ClassTarget, NumberTarget
+from chainrule.training import Adam
+
+Array: TypeAlias = NDArray[Any]
+Predict: TypeAlias = Callable[[Array], Array]
+
+LINEAR_ROWS: Final = 20_000
+LINEAR_EPOCHS: Final = 100
+LINEAR_RATE: Final = 0.01
+TRAINING_ROWS: Final = 5_000
+DEEP: Final = 3
+"""From so many hidden layers on, or for a page, it is looked at how gradients fare."""
+
+_SMALLEST: Final = 1e-30
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """Predictions of a network's kind as scores, in the units of the target."""
+
+    data: Data
+    loss: Loss
+
+    def __call__(self, p: Array, y: Array) -> dict[str, float]:
+        """Scores of outputs `p` (rows, outputs) for targets `y` as the loss takes them."""
+        with np.errstate(all="ignore"):
+            found = {} if isinstance(self.loss, Squared | CrossEntropy) else {"loss": self.mean_loss(p, y)}
+            return {**self._scores(p, y), **found}
+
+    def _scores(self, p: Array, y: Array) -> dict[str, float]:
+        target = self.data.target
+        if isinstance(target, ClassTarget):
+            return class_scores(self.labels(y), np.asarray(p, float))
+        predicted, actual = target.decode(p), target.decode(y[:, 0])
+        return number_scores(actual, predicted, levels_of(self.loss))
+
+    @staticmethod
+    def labels(y: Array) -> Array:
+        """Class numbers (rows,) from targets, which may be rows of 0 and 1."""
+        return y if y.ndim == 1 else y.argmax(axis=1)
+
+    def mean_loss(self, p: Array, y: Array) -> float:
+        """The loss summed over outputs and averaged over rows."""
+        values = np.asarray(p, float)
+        if isinstance(self.data.target, ClassTarget):
+            values = np.clip(values, _SMALLEST, 1)
+        lost = np.asarray(self.loss.after(values, y if y.dtype.kind == "i" else np.asarray(y, float)))
+        return float(lost.sum() / len(y)) if lost.ndim else float(lost)
+
+
+def make_report(
+    path: str,
+    plan: Plan,
+    data: Data,
+    learner: Learner,
+    standing: Standing,
+    saved: str | None,
+    page: bool,
+    lang: Language,
+) -> Report:
+    """Everything that there is to say about the best network of a search."""
+    architecture, params = learner.architecture, standing.parameters
+    run = standing.run
+    assert run is not None
+    scorer = Scorer(data, architecture.loss)
+
+    def predict(X: Array) -> Array:
+        return architecture.predict(params, X)
+
+    p = predict(data.X_held)
+    seen = _spread(len(data.y), TRAINING_ROWS)
+    constant, value = _trivial(data, scorer)
+    target = data.target
+    classes = target.classes if isinstance(target, ClassTarget) else ()
+    trials = tuple(standing.trials) if len(plan.combinations) > 1 else ()
+    return Report(
+        path,
+        target.name,
+        target.task,
+        data.prepared.reason,
+        columns_of(data, plan),
+        Rows(data.prepared.row_count, len(data.y), len(data.y_choosing), len(data.y_held)),
+        _settings(plan, learner, params),
+        run,
+        scorer(p, data.y_held),
+        _linear(data, architecture, scorer),
+        scorer(np.broadcast_to(constant, p.shape), data.y_held),
+        value,
+        scorer(predict(np.asarray(data.X[seen])), data.y[seen]),
+        classes,
+        data.prepared.class_counts,
+        Confusion.of(classes, scorer.labels(data.y_held), p.argmax(axis=1)) if classes else None,
+        None if isinstance(target, ClassTarget) else _residuals(scorer, target, data.y_held, p),
+        _importances(data, predict),
+        tuple(replace(trial, kept=place == standing.best) for place, trial in enumerate(trials)),
+        data.prepared.notes,
+        _gradients(learner, params, data, page, lang),
+        plan.validation,
+        data.prepared.fingerprint,
+        saved=saved,
+    )
+
+
+def _spread(rows: int, most: int) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))
+
+
+def _residuals(scorer: Scorer, target: NumberTarget, y: Array, p: Array) -> Residuals:
+    levels = levels_of(scorer.loss)
+    middle = int(np.argmin(np.abs(np.array(levels) - 0.5))) if levels else 0
+    return Residuals.of(target.decode(y[:, 0]), target.decode(p[:, middle]))
+
+
+def _trivial(data: Data, scorer: Scorer) -> tuple[Array, str]:
+    """Outputs that do not look at the features: the shares of the classes, or the best constant; and its name."""
+    target = data.target
+    if isinstance(target, ClassTarget):
+        labels = scorer.labels(data.y)
+        shares = np.bincount(labels, minlength=len(target.classes)) / len(labels)
+        return shares, target.classes[int(shares.argmax())]
+    values = np.asarray(data.y[:, 0], float)
+    levels = levels_of(scorer.loss)
+    if levels:
+        constant = np.quantile(values, levels)
+        return constant, ", ".join(f"{number:.6g}" for number in target.decode(constant))
+    candidates = [np.array([values.mean()]), np.array([np.median(values)])]
+    if not isinstance(scorer.loss, Squared):
+        with np.errstate(all="ignore"):
+            candidates += [np.quantile(values, [level]) for level in (0.1, 0.25, 0.75, 0.9)]
+            losses = [scorer.mean_loss(np.broadcast_to(each, data.y.shape), data.y) for each in candidates]
+        candidates = [candidates[int(np.argmin(np.nan_to_num(losses, nan=np.inf)))]]
+    return candidates[0], f"{float(target.decode(candidates[0])[0]):.6g}"
+
+
+def _linear(data: Data, architecture: Architecture, scorer: Scorer) -> dict[str, float]:
+    """Scores of a linear model with the same loss; none where the network is one."""
+    if not architecture.hidden:
+        return {}
+    rows = _spread(len(data.y), LINEAR_ROWS)
+    X, y = np.asarray(data.X[rows]), data.y[rows]
+    if isinstance(architecture.loss, Squared) and architecture.output_activation == "linear":
+        return scorer(_least_squares(X, y, data.X_held), data.y_held)
+    model = Architecture(
+        architecture.inputs,
+        (),
+        architecture.outputs,
+        output_activation=architecture.output_activation,
+        loss=architecture.loss,
+        alpha=min(architecture.alpha, 0.01),
+        dtype=DTYPE,
+    )
+    stopping = bool(len(data.y_choosing))
+    validation = Validation(data.X_choosing, data.y_choosing) if stopping else None
+    settings = TrainingSettings(
+        Adam(LINEAR_RATE),
+        epochs=LINEAR_EPOCHS,
+        batch_size=min(BATCH, len(y)),
+        monitor="validation_loss" if stopping else "loss",
+        tolerance=TOLERANCE,
+        patience=10,
+        restore_best=stopping,
+    )
+    weights = None if data.weights is None else data.weights[rows]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        state = train(model, model.initial(0), X, y, weights, settings, validation)
+    return scorer(model.predict(state.learnt, data.X_held), data.y_held)
+
+
+def _least_squares(X: Array, y: Array, X_held: Array) -> Array:
+    """Predictions of the linear model with the least squared error; of columns that say the same, the smallest."""
+    rows = np.column_stack([np.ones(len(X)), X]).astype(float)
+    gram = rows.T @ rows
+    weights = np.linalg.lstsq(gram + 1e-8 * np.trace(gram) / len(gram) * np.eye(len(gram)), rows.T @ y, rcond=None)[0]
+    held = np.asarray(X_held, float) @ weights[1:] + weights[0]
+    return np.asarray(held)
+
+
+def columns_of(data: Data, plan: Plan) -> tuple[Column, ...]:
+    """What was found in each column, and what becomes of it."""
+    groups = data.prepared.preprocessing.groups
+    columns = []
+    for found in data.prepared.findings:
+        inputs = groups[found.name].stop - groups[found.name].start if found.name in groups else 0
+        kind = "dropped" if found.name in plan.drop else found.kind
+        columns.append(Column(found.name, kind, found.reason, inputs))
+    return tuple(columns)
+
+
+def _settings(plan: Plan, learner: Learner, params: Mapping[str, Array]) -> Settings:
+    architecture, settings = learner.architecture, learner.settings
+    loss = architecture.loss.describe()
+    name = loss.pop("name")
+    parameters = ", ".join(f"{key} {value}" for key, value in loss.items())
+    return Settings(
+        architecture.widths,
+        parameter_count(params),
+        architecture.layers[0].name if architecture.hidden else "–",
+        loss.get("text") or (f"{name} ({parameters})" if parameters else name),
+        plan.solver,
+        learner.combination.rate or getattr(settings.solver, "rate", None),
+        architecture.alpha,
+        settings.batch_size,
+        plan.dropout,
+        plan.normalization,
+        plan.class_weight,
+        plan.seed,
+        settings.epochs,
+    )
+
+
+def _importances(data: Data, predict: Predict) -> tuple[Importance, ...]:
+    target = data.target
+
+    def score(X: Array, y: Array) -> float:
+        with np.errstate(all="ignore"):
+            p = predict(X)
+            if isinstance(target, ClassTarget):
+                return float((p.argmax(axis=1) == Scorer.labels(y)).mean())
+            errors = float(np.mean((p[:, p.shape[1] // 2] - y[:, 0]) ** 2))
+            spread = float(np.var(y[:, 0]))
+            return 1 - errors / spread if spread else 0.0
+
+    return permutation_importance(score, data.X_held, data.y_held, data.prepared.preprocessing.groups)
+
+
+def _gradients(
+    learner: Learner, params: Mapping[str, Array], data: Data, page: bool, lang: Language
+) -> tuple[str, ...]:
+    """Sentences on gradients where they do not fare well."""
+    architecture = learner.architecture
+    if not (page or len(architecture.hidden) >= DEEP) or not architecture.hidden:
+        return ()
+    rows = _spread(len(data.y), 500)
+    try:
+        found = gradient_report(
+            architecture.loss_function,
+            {name: params[name] for name in architecture.parameters},
+            {"X": np.asarray(data.X[rows]), "y": data.y[rows]},
+            {"alpha": architecture.alpha} if architecture.alpha else None,
+        )
+    except ChainruleError:
+        return ()
+    return () if found.status == "healthy" else tuple(found.sentences(lang))
+
+
+def derivation_of(architecture: Architecture) -> Derivation:
+    """The derivation of a network's gradients, sizes as letters."""
+    names = ["n", "d", *(f"h{k}" if len(architecture.hidden) > 1 else "h" for k in range(1, architecture.depth)), "o"]
+    shapes = {"X": f"n {names[1]}"}
+    width = architecture.loss.width(architecture.outputs)
+    outputs = "1" if architecture.outputs == 1 else "o"
+    names[-1] = outputs
+    labels = architecture.loss.kind == "labels"
+    shapes["y"] = "n:int" if labels else f"n {'1' if width == 1 else outputs}"
+    for k, (before, after) in enumerate(pairwise(names[1:]), start=1):
+        shapes[f"W{k}"], shapes[f"b{k}"] = f"{before} {after}", after
+        if f"gain{k}" in architecture.parameters:
+            shapes[f"gain{k}"] = shapes[f"shift{k}"] = after
+    if architecture.alpha:
+        shapes["alpha"] = ""
+    return derive(architecture.loss_function, wrt=list(architecture.parameters), **shapes)

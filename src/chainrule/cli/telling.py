@@ -1,0 +1,183 @@
+"""What `chainrule train` prints: the table and the task before it trains, the report after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from chainrule.cli.learning import Data, Learner
+from chainrule.cli.output import duration, page_width, say_line
+from chainrule.cli.plan import Plan
+from chainrule.cli.reporting import columns_of
+from chainrule.cli.sentences import Language, say
+from chainrule.reports import (
+    Report,
+    advice,
+    columns_text,
+    curve_text,
+    cut,
+    heading_text,
+    importance_text,
+    mistakes_text,
+    scores_text,
+    trials_text,
+    verdict,
+    wrapped,
+)
+from chainrule.tables import ClassTarget
+
+LISTED = 8
+_LONG = 30
+
+
+def print_task(path: str, plan: Plan, data: Data, candidates: Sequence[Learner], lang: Language) -> None:
+    """The table, its columns, the task, and what is trained."""
+    prepared, target = data.prepared, data.target
+    columns = columns_of(data, plan)
+    used = sum(column.inputs > 0 for column in columns)
+    say_line(say(lang, "table", path=path, rows=f"{prepared.row_count:,}", features=used, target=target.name))
+    lines(columns_text(columns, page_width(), lang))
+    for note in prepared.notes:
+        say_line(say(lang, "note", note=note))
+    click.echo()
+    _print_target(data, lang)
+    _print_network(plan, data, candidates, lang)
+    click.echo()
+
+
+def _print_target(data: Data, lang: Language) -> None:
+    target, prepared = data.target, data.prepared
+    space = " " if lang == "en" else ""
+    if not isinstance(target, ClassTarget):
+        said = say(lang, "regression")
+    else:
+        classes = ", ".join(cut(name, _LONG) for name in target.classes[:LISTED])
+        if len(target.classes) > LISTED:
+            classes += f" {say(lang, 'and more', count=len(target.classes) - LISTED)}"
+        said = say(lang, "classification", count=len(target.classes), classes=classes)
+    because = "" if prepared.reason == "as asked" else f"{space}({prepared.reason})"
+    if "few different whole numbers" in prepared.reason:
+        because = f"{space}{say(lang, 'because few')}"
+    say_line(f"{said}{because}")
+
+
+def _print_network(plan: Plan, data: Data, candidates: Sequence[Learner], lang: Language) -> None:
+    first = candidates[0]
+    settings = first.settings
+    if len(candidates) > 1:
+        say_line(say(lang, "search", count=len(candidates)))
+    else:
+        rate = getattr(settings.solver, "rate", None)
+        say_line(
+            say(
+                lang,
+                "network train",
+                sizes="-".join(map(str, first.architecture.widths)),
+                solver=plan.solver,
+                epochs=f"{settings.epochs:,}",
+                batch=f"{settings.batch_size or len(data.y):,}",
+                rate="–" if rate is None else f"{rate:g}",
+                seed=plan.seed,
+            )
+        )
+    held, choosing = f"{len(data.y_held):,}", f"{len(data.y_choosing):,}"
+    key = "rows parted" if len(data.y_choosing) else "rows parted in two"
+    say_line(say(lang, key, training=f"{len(data.y):,}", choosing=choosing, held=held))
+
+
+def print_report(report: Report, page: str | None, lang: Language) -> None:
+    """How the training went, how good the network is, why, and what to try next."""
+    run, width = report.run, page_width()
+    if run.status == "interrupted":
+        say_line(say(lang, "interrupted train", epochs=run.epochs, planned=report.settings.epochs))
+    else:
+        why = say(lang, f"ended {run.status}", epochs=run.epochs)
+        say_line(say(lang, "trained", seconds=duration(run.seconds), why=why))
+    section("search", trials_text(report, lang) if report.trials else [], lang)
+    lines(["", *curve] if (curve := curve_text(report, width, lang)) else [])
+    click.echo()
+    where = "on file" if report.validation else "held out"
+    say_line(say(lang, where, rows=f"{report.rows.held:,}", path=report.validation))
+    lines(scores_text(report, lang))
+    if honest := verdict(report, lang):
+        say_line(honest)
+    section("mistakes" if report.confusion else "errors", mistakes_text(report, width, lang), lang)
+    section("importance", importance_text(report, width, lang), lang)
+    found = advice(report, lang)
+    if found:
+        click.echo()
+        click.echo(f"{heading_text('next', lang)}:")
+        for sentence in found:
+            first, *rest = wrapped(sentence, width - 4)
+            click.echo(f"  • {first}")
+            lines([f"    {line}" for line in rest])
+    if report.saved is not None or page is not None:
+        click.echo()
+    if report.saved is not None:
+        say_line(say(lang, "saved", path=report.saved))
+    if page is not None:
+        say_line(say(lang, "page", path=page))
+
+
+def section(key: str, text: Sequence[str], lang: Language) -> None:
+    """A heading and what is under it, if there is anything."""
+    if text:
+        click.echo()
+        click.echo(f"{heading_text(key, lang)}:")
+        lines(text)
+
+
+def lines(text: Sequence[str]) -> None:
+    """Print lines as they are."""
+    for line in text:
+        click.echo(line)
+
+
+def record(report: Report, page: str | None, seconds: float) -> dict[str, Any]:
+    """The report as one JSON object."""
+    found = report.to_dict()
+    rows, settings, run = found["rows"], found["settings"], found["run"]
+    losses = run["losses"]
+    return {
+        "data": report.data,
+        "rows": rows["all"],
+        "train_rows": rows["training"],
+        "validation_rows": rows["choosing"],
+        "held_out_rows": rows["held"],
+        "features": [column.name for column in report.columns if column.inputs],
+        "left_out": {column.name: column.reason for column in report.columns if not column.inputs},
+        "columns": found["columns"],
+        "target": report.target,
+        "task": report.task,
+        "reason": report.reason,
+        "classes": list(report.classes),
+        "class_counts": found["class_counts"],
+        "sizes": settings.pop("widths"),
+        "settings": settings,
+        "epochs": run["epochs"],
+        "epochs_planned": settings["epochs"],
+        "best_epoch": run["best_epoch"],
+        "status": run["status"],
+        "why": run["reason"],
+        "loss": losses[-1] if losses else None,
+        "loss_curve": losses,
+        "validation_losses": run["validation_losses"],
+        "score": found["network"],
+        "linear_score": found["linear"],
+        "trivial_score": found["trivial"],
+        "trivial_prediction": report.trivial_value,
+        "train_score": found["training"],
+        "confusion": found["confusion"],
+        "residuals": found["residuals"],
+        "importance": found["importances"],
+        "search": found["trials"],
+        "notes": found["notes"],
+        "advice": advice(report),
+        "fingerprint": report.fingerprint,
+        "train_seconds": run["seconds"],
+        "seconds": seconds,
+        "saved": report.saved,
+        "report": page,
+    }

@@ -1,0 +1,219 @@
+"""The combinations of a search trained one after another, from the start or from where a checkpoint stands."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.cli.errors import CommandError
+from chainrule.cli.learning import Data, Learner
+from chainrule.cli.live import Live
+from chainrule.networks import TrainingState, Validation, train
+from chainrule.reports import Run, Trial
+from chainrule.training import DivergenceWarning
+
+Array: TypeAlias = NDArray[Any]
+
+LOOKS = 0.1
+"""Seconds between two looks at a run."""
+
+
+@dataclass
+class Standing:
+    """How far a search has come.
+
+    Attributes
+    ----------
+    trials
+        The combinations that are done.
+    best, best_state
+        The place of the best of them, and where it stood at its end.
+    state
+        Of the combination that is under way; None between two.
+
+    """
+
+    trials: list[Trial] = field(default_factory=list)
+    best: int | None = None
+    best_state: TrainingState | None = None
+    state: TrainingState | None = None
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """Of the best."""
+        return {} if self.best_state is None else self.best_state.learnt
+
+    @property
+    def run(self) -> Run | None:
+        """How the best went."""
+        return None if self.best_state is None else run_of(self.best_state)
+
+    def keep(self, place: int, state: TrainingState) -> None:
+        """Take a combination for the best."""
+        self.best, self.best_state = place, state
+
+    def reopen(self) -> None:
+        """Take the last combination for one that is under way."""
+        self.state, self.best, self.best_state = self.best_state, None, None
+        self.trials.pop()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended it."""
+        return self.state is not None and self.state.status == "interrupted"
+
+
+Keep: TypeAlias = Callable[[Standing], None]
+
+
+def run_trials(
+    learners: Sequence[Learner],
+    data: Data,
+    live: Live,
+    threads: int | None = None,
+    standing: Standing | None = None,
+    keep: Keep | None = None,
+    every: float = math.inf,
+) -> Standing:
+    """Train what is not yet trained; `keep` is called every so many seconds and at an interruption.
+
+    Raises CommandError where no combination comes to anything.
+    """
+    standing = standing or Standing()
+    search = _Search(learners, data, live, threads, standing, keep, every)
+    while len(standing.trials) < len(learners):
+        if not search.next():
+            break
+    if standing.best is None and not standing.interrupted:
+        raise CommandError(search.failure)
+    return standing
+
+
+class _Search:
+    def __init__(
+        self,
+        learners: Sequence[Learner],
+        data: Data,
+        live: Live,
+        threads: int | None,
+        standing: Standing,
+        keep: Keep | None,
+        every: float,
+    ) -> None:
+        self.learners, self.data, self.live = learners, data, live
+        self.threads, self.standing, self.keep, self.every = threads, standing, keep, every
+        self.last_kept = time.monotonic()
+        self.failure = "training diverged; give a smaller --rate"
+
+    def next(self) -> bool:
+        """Train one combination; whether it came to its end."""
+        standing, place = self.standing, len(self.standing.trials)
+        learner = self.learners[place]
+        self.live.begin(place + 1, len(self.learners), learner.settings.epochs)
+        state = self._trained(learner)
+        standing.state = state
+        if state.status == "interrupted":
+            if self.keep is not None and place == 0:
+                self.keep(standing)
+            return False
+        self._note(learner, state)
+        standing.state = None
+        if self.keep is not None and len(standing.trials) < len(self.learners):
+            self.keep(standing)
+        return True
+
+    def _trained(self, learner: Learner) -> TrainingState:
+        data, resume = self.data, self.standing.state
+        looked_at = self.live.shown or self.keep is not None
+        validation = None
+        if len(data.y_choosing):
+            validation = Validation(data.X_choosing, data.y_choosing)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DivergenceWarning)
+            return train(
+                learner.architecture,
+                learner.initial() if resume is None else None,
+                data.X,
+                data.y,
+                data.weights,
+                learner.settings,
+                validation,
+                resume,
+                self._look if looked_at else None,
+                self.threads,
+                seconds=min(LOOKS, self.every),
+            )
+
+    def _look(self, state: TrainingState) -> None:
+        self.live.epoch(state)
+        now = time.monotonic()
+        first = not self.standing.trials
+        if self.keep is not None and first and state.status == "running" and now - self.last_kept >= self.every:
+            self.keep(replace(self.standing, state=state))
+            self.last_kept = time.monotonic()
+
+    def _note(self, learner: Learner, state: TrainingState) -> None:
+        """Add what came of a combination, and keep it if it is the best."""
+        standing = self.standing
+        trial = finished_trial(learner, state)
+        if state.status == "diverged":
+            rate = learner.combination.rate or getattr(learner.settings.solver, "rate", None)
+            than = f" smaller than {rate:g}" if rate else ""
+            self.failure = (
+                f"training diverged in epoch {state.epoch + 1}: {state.culprit or 'a value'} is no longer finite; "
+                f"give a --rate{than}"
+            )
+        standing.trials.append(trial)
+        best = None if standing.best is None else standing.trials[standing.best]
+        if state.status != "diverged" and (best is None or _order(trial) > _order(best)):
+            standing.keep(len(standing.trials) - 1, state)
+
+
+def adopt_interrupted(standing: Standing, learners: Sequence[Learner]) -> None:
+    """Count the combination that was interrupted among those that are done, and keep it if it is the best."""
+    state, place = standing.state, len(standing.trials)
+    if state is None:
+        return
+    trial = finished_trial(learners[place], state)
+    standing.trials.append(trial)
+    if standing.best is None or _order(trial) > _order(standing.trials[standing.best]):
+        standing.keep(place, state)
+
+
+def _order(trial: Trial) -> tuple[float, float]:
+    """Larger for what is better: the score, and where it is the same the loss."""
+    return np.nan_to_num(trial.score, nan=-np.inf), -np.nan_to_num(trial.loss, nan=np.inf)
+
+
+def finished_trial(learner: Learner, state: TrainingState) -> Trial:
+    """What came of a combination: score and loss of the parameters that are kept."""
+    combination = learner.combination
+    score = loss = math.nan
+    if state.best_epoch and len(state.validation_scores):
+        score = float(state.validation_scores[state.best_epoch - 1])
+        loss = float(state.validation_losses[state.best_epoch - 1])
+    elif len(state.loss_curve):
+        loss = float(state.loss_curve[-1])
+    rate = combination.rate or getattr(learner.settings.solver, "rate", None)
+    return Trial(combination.layers, rate, combination.alpha, state.epoch, score, loss)
+
+
+def run_of(state: TrainingState) -> Run:
+    """How a run went, as plain data."""
+    return Run(
+        state.status,
+        state.reason,
+        state.epoch,
+        state.best_epoch,
+        state.seconds,
+        tuple(map(float, state.loss_curve)),
+        tuple(map(float, state.validation_losses)),
+        state.culprit,
+    )

@@ -1,0 +1,52 @@
+"""What there is to say about a trained network: scores, mistakes, importance, advice; as text, JSON and a page."""
+
+from chainrule.reports.advice import advice
+from chainrule.reports.importance import Importance, permutation_importance
+from chainrule.reports.layout import cut, padded, width_of, wrapped
+from chainrule.reports.mistakes import Confusion, Residuals
+from chainrule.reports.page import render_page
+from chainrule.reports.report import Column, Report, Rows, Run, Settings, Trial
+from chainrule.reports.scoring import better, class_scores, decisive, number_scores
+from chainrule.reports.terminal import (
+    columns_text,
+    curve_text,
+    importance_text,
+    mistakes_text,
+    scores_text,
+    trials_text,
+    verdict,
+)
+from chainrule.reports.words import heading_text, score_label, score_text
+
+__all__ = [
+    "Column",
+    "Confusion",
+    "Importance",
+    "Report",
+    "Residuals",
+    "Rows",
+    "Run",
+    "Settings",
+    "Trial",
+    "advice",
+    "better",
+    "class_scores",
+    "columns_text",
+    "curve_text",
+    "cut",
+    "decisive",
+    "heading_text",
+    "importance_text",
+    "mistakes_text",
+    "number_scores",
+    "padded",
+    "permutation_importance",
+    "render_page",
+    "score_label",
+    "score_text",
+    "scores_text",
+    "trials_text",
+    "verdict",
+    "width_of",
+    "wrapped",
+]

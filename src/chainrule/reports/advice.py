@@ -1,0 +1,128 @@
+"""What to try next, told from how a run went."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from chainrule.reports.report import Report
+from chainrule.reports.scoring import decisive
+from chainrule.reports.words import Language, between, number_text, say, score_text
+
+LISTED = 4
+_GAP = {"accuracy": 0.04, "r2": 0.1}
+"""By how much a score may be better on training rows than on others."""
+
+_AS_GOOD = {"accuracy": 0.005, "r2": 0.01}
+"""A linear model that is worse by no more than this is as good."""
+
+_RECALL = 0.6
+_RARE = 0.5
+"""A class is rare if it has less than this part of the rows it would have if all were equally common."""
+
+_MARGIN = 0.03
+_PERFECT = 0.98
+_CARRIES = 0.85
+"""A column without which so large a part of what was gained is lost carries nearly everything."""
+
+
+def advice(report: Report, lang: Language = "en") -> list[str]:
+    """Sentences on what to try next, the most telling first."""
+    return list(_advice(report, lang))
+
+
+def _advice(report: Report, lang: Language) -> Iterator[str]:
+    name = next(iter(report.network))
+    network, linear = decisive(report.network), decisive(report.linear)
+    training = decisive(report.training)
+    if report.run.status == "interrupted" and report.saved:
+        yield say(lang, "advice interrupted", data=report.data, path=report.saved)
+    yield from _about_the_run(report, lang)
+    overfits = training - network > max(_GAP.get(name, math.inf), _noise(report))
+    if overfits:
+        yield say(
+            lang,
+            "advice overfitting",
+            score=say(lang, name),
+            training=score_text(name, report.training[name]),
+            held=score_text(name, report.network[name]),
+            alpha=number_text(max(1.0, 10 * report.settings.alpha)),
+        )
+    hidden = report.settings.widths[1:-1]
+    if hidden and report.linear and linear >= network - _AS_GOOD.get(name, 0.0):
+        yield say(lang, "advice linear", linear=score_text(name, linear), network=score_text(name, network))
+        if not overfits and training <= linear + _AS_GOOD.get(name, 0.0):
+            yield say(lang, "advice underfitting", hidden=f"{2 * max(hidden)},{2 * max(hidden)}")
+    yield from _about_classes(report, lang)
+    yield from _about_columns(report, lang)
+    yield from report.gradients
+    if not report.trials and report.run.status not in ("interrupted", "diverged"):
+        yield say(lang, "advice search")
+
+
+def _noise(report: Report) -> float:
+    """Twice the deviation of an accuracy that so many rows allow; 0 for other scores."""
+    share, rows = decisive(report.network), max(1, report.rows.held)
+    return 2 * math.sqrt(max(share * (1 - share), 0.0) / rows) if report.task == "classification" else 0.0
+
+
+def _about_the_run(report: Report, lang: Language) -> Iterator[str]:
+    run, rate = report.run, report.settings.rate
+    slower = number_text((rate or 0.01) / 5)
+    losses = [loss for loss in run.losses if math.isfinite(loss)]
+    if run.status == "diverged":
+        yield say(lang, "advice diverged", culprit=run.culprit or "a value", rate=slower)
+    elif len(losses) > 1 and losses[-1] > losses[0]:
+        yield say(lang, "advice grew", first=number_text(losses[0]), last=number_text(losses[-1]), rate=slower)
+    elif run.status == "finished" and run.epochs > 1 and _still_improving(report):
+        yield say(lang, "advice more epochs", epochs=3 * run.epochs)
+
+
+def _still_improving(report: Report) -> bool:
+    run = report.run
+    if run.validation_losses:
+        return run.best_epoch >= 0.95 * run.epochs
+    tail = run.losses[-max(2, len(run.losses) // 10) :]
+    return tail[0] > 0 and tail[-1] < 0.98 * tail[0]
+
+
+def _about_classes(report: Report, lang: Language) -> Iterator[str]:
+    confusion, total = report.confusion, sum(report.class_counts.values())
+    if confusion is None:
+        return
+    if report.settings.class_weight is None and total:
+        even = total / len(report.classes)
+        rare = [
+            (recall, name)
+            for name, recall in zip(confusion.classes, confusion.recalls, strict=True)
+            if report.class_counts.get(name, 0) < _RARE * even and recall < _RECALL
+        ]
+        if rare:
+            recall, name = min(rare)
+            yield say(lang, "advice rare classes", name=repr(name), recall=f"{recall:.0%}")
+    margin = _noise(report)
+    if margin > _MARGIN:
+        yield say(lang, "advice few rows", rows=f"{report.rows.held:,}", margin=f"{margin:.0%}")
+
+
+def _about_columns(report: Report, lang: Language) -> Iterator[str]:
+    name = next(iter(report.network))
+    gained = decisive(report.network) - decisive(report.trivial)
+    found = report.importances
+    if len(found) > 2 and gained > 0 and decisive(report.network) > _PERFECT:
+        first, second = found[0].drop / gained, found[1].drop / gained
+        if first > _CARRIES and second < 1 - _CARRIES:
+            yield say(lang, "advice leak", name=repr(found[0].name))
+    useless = [each.name for each in found if each.drop + 2 * each.deviation <= 1e-12]
+    if gained > 0 and 0 < len(useless) < len(found) and name in _GAP:
+        names = between(lang).join(map(repr, useless[:LISTED])) + (", …" if len(useless) > LISTED else "")
+        yield say(lang, "advice useless", names=names, option=_shell(",".join(useless[:LISTED])))
+    texts = [column.name for column in report.columns if column.kind == "text"]
+    if texts:
+        yield say(lang, "advice text", names=between(lang).join(map(repr, texts[:LISTED])))
+
+
+def _shell(text: str) -> str:
+    """`text` as one word of a command."""
+    plain = all(letter.isalnum() or letter in "_,.-" for letter in text)
+    return text if plain else "'" + text.replace("'", "'\\''") + "'"

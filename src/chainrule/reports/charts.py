@@ -1,0 +1,152 @@
+"""Charts as inline SVG: no script, no font, no connection; colours are those of the page, light or dark.
+
+A chart has a fixed coordinate system and takes the width that there is. Text in it is in the page's font; colours come
+from the classes `first`, `second` and `soft` of `style`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+from typing import Final, TypeAlias
+
+Point: TypeAlias = tuple[float, float]
+Scale: TypeAlias = Callable[[float], float]
+
+WIDTH: Final = 560
+HEIGHT: Final = 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 12, 44
+_MOST_POINTS = 300
+_LOGARITHMIC = 20
+"""From so large a ratio on, losses are drawn on a logarithmic scale."""
+
+
+def curves(series: Sequence[tuple[str, Sequence[float]]], mark: int, x_label: str, y_label: str) -> str:
+    """Lines over epochs, counted from 1, with a vertical one at epoch `mark` (0 for none)."""
+    values = [value for _, losses in series for value in losses if math.isfinite(value)]
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    logarithmic = low > 0 and high / low > _LOGARITHMIC
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    epochs = max(len(losses) for _, losses in series)
+    x = _linear(1, max(2, epochs), _LEFT, WIDTH - _RIGHT)
+    y = (_logarithmic if logarithmic else _linear)(low, high, HEIGHT - _BOTTOM, _TOP)
+    parts = [*_y_axis(y, _log_ticks(low, high) if logarithmic else ticks(low, high), y_label)]
+    parts += _x_axis(x, [tick for tick in ticks(1, max(2, epochs)) if tick >= 1 and tick == int(tick)], x_label)
+    if mark:
+        parts.append(f'<line class="mark" x1="{x(mark):.1f}" x2="{x(mark):.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>')
+    for (_, losses), style in zip(series, ("first", "second"), strict=False):
+        parts.append(f'<polyline class="{style}" points="{_line(losses, x, y)}"/>')
+    return _svg(parts, y_label)
+
+
+def _line(losses: Sequence[float], x: Scale, y: Scale) -> str:
+    count = min(len(losses), _MOST_POINTS)
+    places = {round(k * (len(losses) - 1) / max(1, count - 1)) for k in range(count)}
+    found = [(place + 1, losses[place]) for place in sorted(places) if math.isfinite(losses[place])]
+    return " ".join(f"{x(epoch):.1f},{y(value):.1f}" for epoch, value in found)
+
+
+def scatter(points: Sequence[Point], x_label: str, y_label: str) -> str:
+    """Points on axes of one scale, and the diagonal where both are equal."""
+    values = [value for point in points for value in point if math.isfinite(value)]
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    x, y = _linear(low, high, _LEFT, WIDTH - _RIGHT), _linear(low, high, HEIGHT - _BOTTOM, _TOP)
+    marks = ticks(low, high)
+    parts = [*_y_axis(y, marks, y_label), *_x_axis(x, marks, x_label)]
+    parts.append(f'<line class="mark" x1="{x(low)}" y1="{y(low)}" x2="{x(high)}" y2="{y(high)}"/>')
+    parts += [
+        f'<circle class="first" cx="{x(a):.1f}" cy="{y(b):.1f}" r="3"/>'
+        for a, b in points
+        if math.isfinite(a) and math.isfinite(b)
+    ]
+    return _svg(parts, y_label)
+
+
+def histogram(counts: Sequence[int], edges: Sequence[float], x_label: str, y_label: str) -> str:
+    """Bars between neighbouring edges, and a line at 0."""
+    x = _linear(edges[0], edges[-1], _LEFT, WIDTH - _RIGHT)
+    y = _linear(0, max(1, *counts), HEIGHT - _BOTTOM, _TOP)
+    parts = [*_y_axis(y, ticks(0, max(1, *counts)), y_label), *_x_axis(x, ticks(edges[0], edges[-1]), x_label)]
+    for count, start, end in zip(counts, edges, edges[1:], strict=False):
+        parts.append(
+            f'<rect class="first" x="{x(start) + 0.5:.1f}" width="{max(0.5, x(end) - x(start) - 1):.1f}" '
+            f'y="{y(count):.1f}" height="{HEIGHT - _BOTTOM - y(count):.1f}"/>'
+        )
+    if edges[0] < 0 < edges[-1]:
+        parts.append(f'<line class="mark" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>')
+    return _svg(parts, x_label)
+
+
+def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
+    """Round numbers between `low` and `high`.
+
+    >>> ticks(0, 10), ticks(0.1, 0.42)
+    ([0.0, 2.0, 4.0, 6.0, 8.0, 10.0], [0.1, 0.2, 0.3, 0.4])
+    """
+    if not (math.isfinite(high - low) and high > low):
+        return [low]
+    step = 10 ** math.floor(math.log10((high - low) / wanted))
+    step *= next((factor for factor in (1, 2, 5, 10) if (high - low) / (factor * step) <= wanted), 10)
+    if not step or low + step == low:
+        return [low, high]
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [float(f"{k * step:.12g}") for k in range(first, last + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    factors = (1, 3) if len(powers) <= 4 else (1,)
+    every = max(1, len(powers) // 6)
+    return [f * 10.0**p for p in powers[::every] for f in factors if low <= f * 10.0**p <= high] or [low, high]
+
+
+def _linear(low: float, high: float, start: float, end: float) -> Scale:
+    return lambda value: start + (value - low) / (high - low) * (end - start)
+
+
+def _logarithmic(low: float, high: float, start: float, end: float) -> Scale:
+    scale = _linear(math.log(low), math.log(high), start, end)
+    return lambda value: scale(math.log(max(value, low)))
+
+
+def _y_axis(y: Scale, marks: Sequence[float], label: str) -> Iterator[str]:
+    for mark in marks:
+        yield f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y(mark):.1f}" y2="{y(mark):.1f}"/>'
+        yield f'<text x="{_LEFT - 6}" y="{y(mark) + 4:.1f}" text-anchor="end">{short(mark)}</text>'
+    middle = (HEIGHT - _BOTTOM + _TOP) / 2
+    yield f'<text x="12" y="{middle}" transform="rotate(-90 12 {middle})" text-anchor="middle">{escape(label)}</text>'
+
+
+def _x_axis(x: Scale, marks: Sequence[float], label: str) -> Iterator[str]:
+    base = HEIGHT - _BOTTOM
+    yield f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{base}" y2="{base}"/>'
+    for mark in marks:
+        yield f'<text x="{x(mark):.1f}" y="{base + 16}" text-anchor="middle">{short(mark)}</text>'
+    yield f'<text x="{(WIDTH + _LEFT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{escape(label)}</text>'
+
+
+def short(value: float) -> str:
+    """A tick's number.
+
+    >>> short(1500.0), short(2_000_000.0), short(0.0001)
+    ('1,500', '2e6', '1e-4')
+    """
+    if value and not 1e-3 <= abs(value) < 1e5:
+        mantissa, _, power = f"{value:.3e}".partition("e")
+        return f"{float(mantissa):g}e{int(power)}"
+    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+
+
+def _svg(parts: Sequence[str], label: str) -> str:
+    inner = "\n".join(parts)
+    return (
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">\n{inner}\n</svg>'
+    )

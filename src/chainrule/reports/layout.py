@@ -1,0 +1,44 @@
+"""Text in columns: widths of letters, padding, cutting and wrapping."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+
+def width_of(text: str) -> int:
+    """Terminal columns of `text`; a Chinese character takes two."""
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
+
+
+def padded(text: str, width: int) -> str:
+    """`text` with spaces up to `width` columns."""
+    return text + " " * max(width - width_of(text), 0)
+
+
+def cut(text: str, width: int) -> str:
+    """`text` in at most `width` columns, with … where something is left out."""
+    if width_of(text) <= width:
+        return text
+    kept = ""
+    for letter in text:
+        if width_of(kept + letter) > width - 1:
+            break
+        kept += letter
+    return kept + "…"
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` columns, cut at spaces or beside Chinese characters."""
+    pieces = re.findall(r"[^\s\u2e80-\uffef]+[，。；：！？）”]*|[\u2e80-\uffef][，。；：！？）”]*|\s+", text)
+    lines, line = [], ""
+    for piece in pieces:
+        if line and width_of(line + piece.rstrip()) > width:
+            lines.append(line.rstrip())
+            line = piece.lstrip()
+        else:
+            line += piece
+    return [*lines, line.rstrip()]

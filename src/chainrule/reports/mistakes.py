@@ -1,0 +1,79 @@
+"""Where predictions are wrong: which classes are taken for which, and how the errors of numbers spread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+
+PERCENTS: Final = (0, 5, 25, 50, 75, 95, 100)
+POINTS: Final = 400
+"""So many rows are shown as points."""
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How many rows of each actual class (first axis) were taken for each class (second axis)."""
+
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, classes: tuple[str, ...], actual: Array, predicted: Array) -> Confusion:
+        """The counts for class numbers (rows,)."""
+        size = len(classes)
+        counts = np.bincount(actual * size + predicted, minlength=size * size).reshape(size, size)
+        return cls(classes, tuple(tuple(row) for row in counts.tolist()))
+
+    @property
+    def recalls(self) -> tuple[float, ...]:
+        """For each class the share of its rows that were found; nan for a class without rows."""
+        return tuple(row[k] / sum(row) if sum(row) else float("nan") for k, row in enumerate(self.counts))
+
+    def worst(self, most: int = 3) -> list[tuple[str, str, int]]:
+        """The commonest mistakes: the actual class, the one it was taken for, and how often.
+
+        >>> Confusion(("cat", "dog"), ((8, 1), (3, 5))).worst()
+        [('dog', 'cat', 3), ('cat', 'dog', 1)]
+        """
+        wrong = [
+            (count, self.classes[i], self.classes[j])
+            for i, row in enumerate(self.counts)
+            for j, count in enumerate(row)
+            if i != j and count
+        ]
+        return [(actual, taken, count) for count, actual, taken in sorted(wrong, key=lambda each: -each[0])[:most]]
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Predictions minus actual values: their quantiles, and some rows as (actual, predicted)."""
+
+    quantiles: tuple[tuple[int, float], ...]
+    mean: float
+    points: tuple[tuple[float, float], ...]
+    counts: tuple[int, ...]
+    edges: tuple[float, ...]
+    """A histogram: counts between neighbouring edges."""
+
+    @classmethod
+    def of(cls, actual: Array, predicted: Array) -> Residuals:
+        """Of numbers (rows,) each; the points are spread evenly over the rows."""
+        errors = predicted - actual
+        rows = np.linspace(0, len(errors) - 1, min(POINTS, len(errors))).astype(int)
+        low, high = np.percentile(errors, [0.5, 99.5])
+        if low == high:
+            low, high = low - 0.5, high + 0.5
+        bins = int(np.clip(np.sqrt(len(errors)), 5, 31))
+        counts, edges = np.histogram(np.clip(errors, low, high), bins=bins, range=(low, high))
+        return cls(
+            tuple(zip(PERCENTS, np.percentile(errors, PERCENTS).tolist(), strict=True)),
+            float(errors.mean()),
+            tuple(zip(actual[rows].tolist(), predicted[rows].tolist(), strict=True)),
+            tuple(counts.tolist()),
+            tuple(edges.tolist()),
+        )

@@ -1,0 +1,272 @@
+"""A report as one self-contained page: what was learnt from what, how well, from which columns, why, and what next."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from chainrule.reports import charts
+from chainrule.reports.advice import advice
+from chainrule.reports.mistakes import Confusion, Residuals
+from chainrule.reports.report import Report
+from chainrule.reports.style import STYLE
+from chainrule.reports.terminal import compared, verdict
+from chainrule.reports.words import Language, number_text, say, score_text
+
+_TAGS = {"en": "en", "zh": "zh-Hans"}
+_MATRIX = 20
+"""A confusion matrix of more classes is left to the list of mistakes."""
+_SHADE = 65
+"""Percent of colour in the cell of a matrix that has all rows of its class."""
+
+_OPTION = re.compile(r"--[a-z][a-z-]*(?: [\w.,'-]+)?|chainrule train [^:：]+")
+
+
+def render_page(report: Report, derivation: str = "", lang: Language = "en") -> str:
+    """The page. `derivation` is an element of HTML that says how the gradients of this network are derived."""
+    sections = [(key, body) for key, body in _sections(report, derivation, lang) if body]
+    links = "\n".join(f'<a href="#{key}">{escape(_heading(report, key, lang))}</a>' for key, _ in sections)
+    bodies = "\n".join(
+        f'<section id="{key}">\n<h2>{escape(_heading(report, key, lang))}</h2>\n{body}\n</section>'
+        for key, body in sections
+    )
+    title = say(lang, "title", target=report.target)
+    return (
+        f'<!DOCTYPE html>\n<html lang="{_TAGS[lang]}">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f'<main class="report">\n<header>\n<h1>{escape(title)}</h1>\n{_lead(report, lang)}\n'
+        f'<nav aria-label="{escape(say(lang, "contents"))}">\n{links}\n</nav>\n</header>\n{bodies}\n'
+        f"{_footer(report, lang)}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _heading(report: Report, key: str, lang: Language) -> str:
+    return say(lang, "errors" if key == "mistakes" and report.confusion is None else key)
+
+
+def _lead(report: Report, lang: Language) -> str:
+    name = next(iter(report.network))
+    training = f"{report.rows.training:,}"
+    said = [
+        say(lang, "learnt from", target=report.target, rows=training, data=report.data),
+        say(
+            lang,
+            "verdict network",
+            held=f"{report.rows.held:,}",
+            score=say(lang, name),
+            network=score_text(name, report.network[name]),
+            linear=score_text(name, report.linear[name]) if report.linear else "–",
+            value=report.trivial_value,
+            trivial=score_text(name, report.trivial[name]),
+        ),
+    ]
+    parts = [f'<p class="lead">{escape(sentence)}</p>' for sentence in said]
+    honest = verdict(report, lang)
+    if honest:
+        parts.append(f'<p class="verdict">{_with_options(honest)}</p>')
+    parts += [f'<p class="note">{escape(note)}</p>' for note in report.notes]
+    return "\n".join(parts)
+
+
+def _sections(report: Report, derivation: str, lang: Language) -> Iterator[tuple[str, str]]:
+    yield "scores", _scores(report, lang)
+    yield "next", _next(report, lang)
+    yield "curve", _curve(report, lang)
+    yield "mistakes", _mistakes(report, lang)
+    yield "importance", _importance(report, lang)
+    yield "columns", _columns(report, lang)
+    yield "search", _search(report, lang)
+    yield "settings", _settings(report, lang)
+    yield "derivation", derivation
+
+
+def _table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], numbers: int) -> str:
+    """A table whose last `numbers` columns are right-aligned; each row with its class, the first cell its heading."""
+    first = len(head) - numbers
+
+    def cells(row: Sequence[str], tag: str) -> str:
+        done = []
+        for place, cell in enumerate(row):
+            kind = ' class="number"' if place >= first else ""
+            name = "th" if place == 0 else tag
+            scope = (' scope="col"' if tag == "th" else ' scope="row"') if name == "th" else ""
+            done.append(f"<{name}{scope}{kind}>{cell}</{name}>")
+        return "".join(done)
+
+    body = "\n".join(f'<tr class="{style}">{cells(row, "td")}</tr>' for style, row in rows)
+    return (
+        f'<div class="wide"><table><thead><tr>{cells(head, "th")}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
+    )
+
+
+def _scores(report: Report, lang: Language) -> str:
+    names = list(report.network)
+    rows = []
+    for place, (who, scores) in enumerate(compared(report, lang)):
+        written = [score_text(name, scores.get(name, math.nan)) for name in names]
+        rows.append(("us" if place == 0 else "", [escape(who), *written]))
+    where = "on file" if report.validation else "held out"
+    said = say(lang, where, rows=f"{report.rows.held:,}", path=report.validation)
+    return f"<p>{escape(said)}</p>\n{_table(['', *(say(lang, name) for name in names)], rows, len(names))}"
+
+
+def _next(report: Report, lang: Language) -> str:
+    items = "\n".join(f"<li>{_with_options(sentence)}</li>" for sentence in advice(report, lang))
+    return f'<ul class="next">\n{items}\n</ul>' if items else ""
+
+
+def _with_options(sentence: str) -> str:
+    """The sentence with what can be typed set as code."""
+    return _OPTION.sub(lambda match: f"<code>{match.group().rstrip('.')}</code>", escape(sentence, quote=False))
+
+
+def _curve(report: Report, lang: Language) -> str:
+    run = report.run
+    series = [(say(lang, "training loss"), run.losses)]
+    if run.validation_losses:
+        series.append((say(lang, "validation loss"), run.validation_losses))
+    best = run.best_epoch if run.validation_losses else 0
+    chart = charts.curves(series, best, say(lang, "epoch"), say(lang, "loss"))
+    keys = "".join(
+        f'<span class="key{style}">{escape(title)}</span>'
+        for (title, _), style in zip(series, ("", " second"), strict=False)
+    )
+    marked = f" {say(lang, 'best', epoch=f'{best:,}')}" if best else ""
+    said = say(lang, "curve said", epochs=f"{run.epochs:,}", seconds=f"{run.seconds:.2f} s", reason=run.reason)
+    return f"<figure>\n{chart}\n<figcaption>{keys}{marked}<br>{escape(said)}</figcaption>\n</figure>"
+
+
+def _mistakes(report: Report, lang: Language) -> str:
+    if report.confusion is not None:
+        return _confusion(report.confusion, lang)
+    if report.residuals is not None:
+        return _residuals(report.residuals, report.rows.held, lang)
+    return ""
+
+
+def _confusion(confusion: Confusion, lang: Language) -> str:
+    parts = []
+    if len(confusion.classes) <= _MATRIX:
+        corner = f"{say(lang, 'actual')} \\ {say(lang, 'predicted')}"
+        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in confusion.classes)
+        rows = []
+        for i, (name, row) in enumerate(zip(confusion.classes, confusion.counts, strict=True)):
+            total = max(1, sum(row))
+            cells = "".join(
+                f'<td class="{"right" if i == j else "wrong"}" style="--share: {_SHADE * count / total:.0f}%">{count:,}'
+                "</td>"
+                for j, count in enumerate(row)
+            )
+            recall = confusion.recalls[i]
+            found = "" if math.isnan(recall) else f"{recall:.0%}"
+            rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}<td>{found}</td></tr>')
+        body = "\n".join(rows)
+        parts.append(
+            f'<div class="wide"><table class="matrix"><thead><tr><th>{escape(corner)}</th>{head}'
+            f'<th scope="col">{say(lang, "found")}</th></tr></thead><tbody>\n{body}\n</tbody></table></div>'
+        )
+    worst = [
+        say(lang, "worst mistake", actual=actual, taken=taken, count=f"{count:,}")
+        for actual, taken, count in confusion.worst(5)
+    ]
+    said = "".join(f"<li>{escape(line)}</li>" for line in worst)
+    parts.append(f"<ul>{said}</ul>" if worst else f"<p>{escape(say(lang, 'no mistakes'))}</p>")
+    return "\n".join(parts)
+
+
+def _residuals(residuals: Residuals, rows: int, lang: Language) -> str:
+    at = dict(residuals.quantiles)
+    lower, low, high, higher = (number_text(at[percent]) for percent in (5, 25, 75, 95))
+    points = charts.scatter(residuals.points, say(lang, "actual"), say(lang, "predicted"))
+    bars = charts.histogram(residuals.counts, residuals.edges, say(lang, "residual"), say(lang, "rows"))
+    shown = say(lang, "points shown", shown=f"{len(residuals.points):,}", all=f"{rows:,}")
+    said = say(lang, "percentiles", low=low, high=high, lower=lower, higher=higher)
+    return (
+        f'<div class="charts">\n<figure>\n{points}\n<figcaption>{escape(shown)}</figcaption>\n</figure>\n'
+        f"<figure>\n{bars}\n<figcaption>{escape(said)}</figcaption>\n</figure>\n</div>"
+    )
+
+
+def _importance(report: Report, lang: Language) -> str:
+    most = max((each.drop for each in report.importances), default=0.0)
+    if most <= 0:
+        return ""
+    score = report.importance_score
+    rows = []
+    for each in report.importances:
+        drop = f"{100 * each.drop:.1f} %" if score == "accuracy" else f"{each.drop:.3f}"
+        width = 100 * max(0.0, each.drop) / most
+        rows.append(
+            f'<span>{escape(each.name)}</span><span class="value">{drop}</span>'
+            f'<span class="bar" style="width: {width:.1f}%"></span>'
+        )
+    said = say(lang, "importance said", score=say(lang, score))
+    return f'<p class="soft">{escape(said)}</p>\n<div class="bars">\n' + "\n".join(rows) + "\n</div>"
+
+
+def _columns(report: Report, lang: Language) -> str:
+    rows = []
+    for column in report.columns:
+        kind = say(lang, column.kind)
+        if not column.inputs:
+            kind += f" ({say(lang, 'left out')})"
+        inputs = f"{column.inputs:,}" if column.inputs else ""
+        style = "" if column.inputs else "out"
+        rows.append((style, [escape(column.name), escape(kind), escape(column.reason), inputs]))
+    head = [say(lang, key) for key in ("column", "kind", "what", "inputs")]
+    return _table(head, rows, 1)
+
+
+def _search(report: Report, lang: Language) -> str:
+    if not report.trials:
+        return ""
+    score = next(iter(report.network))
+    head = [say(lang, key) for key in ("hidden", "rate", "alpha", "epochs", "validation loss", "validation score")]
+    rows = [
+        (
+            "us" if trial.kept else "",
+            [
+                escape(trial.hidden),
+                "–" if trial.rate is None else f"{trial.rate:g}",
+                f"{trial.alpha:g}",
+                f"{trial.epochs:,}",
+                number_text(trial.loss),
+                score_text(score, trial.score),
+            ],
+        )
+        for trial in sorted(report.trials, key=lambda each: (not each.kept, -each.score))
+    ]
+    return _table(head, rows, 5)
+
+
+def _settings(report: Report, lang: Language) -> str:
+    settings, rows = report.settings, report.rows
+    values = {
+        "data": report.data,
+        "rows": say(lang, "split", training=f"{rows.training:,}", choosing=f"{rows.choosing:,}", held=f"{rows.held:,}"),
+        "layers": settings.sizes,
+        "parameters": f"{settings.parameters:,}",
+        "activation": settings.activation,
+        "loss": settings.loss,
+        "solver": settings.solver,
+        "rate": "" if settings.rate is None else f"{settings.rate:g}",
+        "batch": "" if settings.batch_size is None else f"{settings.batch_size:,}",
+        "alpha": f"{settings.alpha:g}",
+        "dropout": f"{settings.dropout:g}" if settings.dropout else "",
+        "normalization": settings.normalization or "",
+        "class weight": settings.class_weight or "",
+        "seed": str(settings.seed),
+        "fingerprint": report.fingerprint,
+        "version": report.version,
+    }
+    kept = [("", [escape(say(lang, key)), escape(value)]) for key, value in values.items() if value]
+    body = "\n".join(f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for _, (name, value) in kept)
+    return f"<table><tbody>\n{body}\n</tbody></table>"
+
+
+def _footer(report: Report, lang: Language) -> str:
+    return f"<footer><p>{escape(report.version)}</p></footer>" if report.version else ""

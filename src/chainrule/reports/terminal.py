@@ -1,0 +1,210 @@
+"""A report as text, in lines no wider than a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from chainrule.reports.advice import advice
+from chainrule.reports.layout import cut, padded, width_of, wrapped
+from chainrule.reports.mistakes import Confusion
+from chainrule.reports.report import Column, Report
+from chainrule.reports.scoring import Scores, better
+from chainrule.reports.words import Language, between, number_text, say, score_text
+
+CURVE_ROWS = 8
+CURVE_COLUMNS = 60
+SHOWN_COLUMNS = 30
+SHOWN_IMPORTANCES = 12
+SHOWN_TRIALS = 30
+_BAR = 24
+_LABEL = 14
+_WHO = 28
+_TRAINING, _VALIDATION = "·", "●"
+
+
+def columns_text(columns: Sequence[Column], width: int, lang: Language = "en") -> list[str]:
+    """The columns of a table, what they hold, and which are left out."""
+    shown = sorted(columns, key=lambda column: column.inputs == 0)[:SHOWN_COLUMNS]
+    rows = [(say(lang, "column"), say(lang, "kind"), say(lang, "what"))]
+    for column in shown:
+        kind = say(lang, column.kind)
+        rows.append((column.name, kind if column.inputs else f"{kind} ({say(lang, 'left out')})", column.reason))
+    lines = _table([tuple(" ".join(cell.split()) for cell in row) for row in rows], width)
+    if len(columns) > len(shown):
+        lines.append(f"  {say(lang, 'more columns', count=len(columns) - len(shown))}")
+    return lines
+
+
+def _table(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
+    """Rows of three cells; names take up to a third of the width, and the last cell what is left."""
+    first = min(max(width_of(row[0]) for row in rows), width // 3)
+    second = max(width_of(row[1]) for row in rows)
+    room = max(10, width - first - second - 6)
+    return [
+        f"  {padded(cut(row[0], first), first)}  {padded(row[1], second)}  {cut(row[2], room)}".rstrip() for row in rows
+    ]
+
+
+def curve_text(report: Report, width: int, lang: Language = "en") -> list[str]:
+    """The losses by epoch as a plot of characters."""
+    run = report.run
+    curves = [(_TRAINING, say(lang, "training loss"), run.losses)]
+    if run.validation_losses:
+        curves.append((_VALIDATION, say(lang, "validation loss"), run.validation_losses))
+    values = [value for _, _, losses in curves for value in losses if math.isfinite(value)]
+    if len(run.losses) < 2 or not values or min(values) == max(values):
+        return []
+    low, high = min(values), max(values)
+    logarithmic = low > 0 and high / low > 20
+    scale = math.log if logarithmic else float
+    columns = min(CURVE_COLUMNS, width - 14)
+    grid = [[" "] * columns for _ in range(CURVE_ROWS)]
+    for mark, _, losses in curves:
+        for column in range(columns):
+            value = losses[round(column * (len(losses) - 1) / (columns - 1))]
+            if math.isfinite(value):
+                part = (scale(value) - scale(low)) / (scale(high) - scale(low))
+                grid[round((1 - part) * (CURVE_ROWS - 1))][column] = mark
+    labels = {0: number_text(high), CURVE_ROWS - 1: number_text(low)}
+    lines = [f"{labels.get(k, ''):>10} │{''.join(row)}".rstrip() for k, row in enumerate(grid)]
+    last = f"{len(run.losses):,}"
+    lines.append(" " * 11 + "└" + "─" * columns)
+    epoch = say(lang, "epoch")
+    lines.append(" " * 12 + f"1{epoch:^{max(0, columns - 1 - len(last) - (width_of(epoch) - len(epoch)))}}{last}")
+    legend = "   ".join(f"{mark} {title}" for mark, title, _ in curves)
+    notes = [say(lang, "logarithmic")] if logarithmic else []
+    if run.validation_losses and run.best_epoch:
+        notes.append(say(lang, "best", epoch=f"{run.best_epoch:,}"))
+    lines.append(" " * 12 + legend)
+    if notes:
+        lines.append(" " * 12 + between(lang).join(notes))
+    return lines
+
+
+def scores_text(report: Report, lang: Language = "en") -> list[str]:
+    """The scores of the network beside those of the linear model and the trivial predictor."""
+    rows = [("", *(say(lang, name) for name in report.network))]
+    for who, scores in compared(report, lang):
+        rows.append((who, *(score_text(name, scores.get(name, math.nan)) for name in report.network)))
+    widths = [max(width_of(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [" " * (size - width_of(cell)) + cell for cell, size in zip(row[1:], widths[1:], strict=True)]
+        lines.append(f"  {padded(row[0], widths[0])}   {'   '.join(cells)}".rstrip())
+    return lines
+
+
+def compared(report: Report, lang: Language) -> Iterator[tuple[str, Scores]]:
+    """Who is scored on the rows held out, and their scores; the network at last on rows it was trained on."""
+    yield say(lang, "network"), report.network
+    if report.linear:
+        yield say(lang, "linear"), report.linear
+    kind = "always class" if report.task == "classification" else "always number"
+    value = repr(report.trivial_value) if report.task == "classification" else report.trivial_value
+    yield cut(say(lang, kind, value=value), _WHO), report.trivial
+    if report.training:
+        yield say(lang, "on training rows"), report.training
+
+
+def verdict(report: Report, lang: Language) -> str | None:
+    """A sentence where the network is no better than something simpler."""
+    if not better(report.network, report.trivial):
+        return say(lang, "not better than trivial")
+    if report.linear and len(report.settings.widths) > 2 and not better(report.network, report.linear):
+        return say(lang, "not better than linear")
+    return None
+
+
+def mistakes_text(report: Report, width: int, lang: Language = "en") -> list[str]:
+    """A confusion matrix where it fits, else the commonest mistakes; for numbers how errors spread."""
+    if report.confusion is not None:
+        return _matrix_text(report.confusion, width, lang) or _worst_text(report.confusion, lang)
+    if report.residuals is None:
+        return []
+    at = dict(report.residuals.quantiles)
+    lower, low, high, higher = (number_text(at[percent]) for percent in (5, 25, 75, 95))
+    histogram = _histogram(report.residuals.counts)
+    first, last = (number_text(edge) for edge in (report.residuals.edges[0], report.residuals.edges[-1]))
+    spread = say(lang, "percentiles", low=low, high=high, lower=lower, higher=higher)
+    return [
+        *(f"  {line}" for line in wrapped(spread, width - 2)),
+        f"  {say(lang, 'residual')}: {first} {histogram} {last}",
+    ]
+
+
+def _histogram(counts: Sequence[int]) -> str:
+    most = max(counts)
+    return "".join("▁▂▃▄▅▆▇█"[min(7, 8 * count // (most + 1))] if count else " " for count in counts)
+
+
+def _matrix_text(confusion: Confusion, width: int, lang: Language) -> list[str]:
+    names = [cut(name, _LABEL) for name in confusion.classes]
+    corner = f"{say(lang, 'actual')} \\ {say(lang, 'predicted')}"
+    first = max(width_of(corner), *(width_of(name) for name in names))
+    cells = [[f"{count:,}" if count else "·" for count in row] for row in confusion.counts]
+    sizes = [max(width_of(names[k]), *(len(row[k]) for row in cells)) for k in range(len(names))]
+    found = say(lang, "found")
+    if first + sum(size + 2 for size in sizes) + width_of(found) + 6 > width:
+        return []
+
+    def line(label: str, row: Sequence[str], last: str) -> str:
+        parts = [" " * (size - width_of(cell)) + cell for cell, size in zip(row, sizes, strict=True)]
+        return f"  {padded(label, first)}  {'  '.join(parts)}   {last}".rstrip()
+
+    lines = [line(corner, names, found)]
+    for name, row, recall in zip(names, cells, confusion.recalls, strict=True):
+        lines.append(line(name, row, "" if math.isnan(recall) else f"{recall:>{width_of(found)}.0%}"))
+    return lines
+
+
+def _worst_text(confusion: Confusion, lang: Language) -> list[str]:
+    worst = confusion.worst(6)
+    if not worst:
+        return [f"  {say(lang, 'no mistakes')}"]
+    return [
+        f"  {say(lang, 'worst mistake', actual=cut(actual, 30), taken=cut(taken, 30), count=f'{count:,}')}"
+        for actual, taken, count in worst
+    ]
+
+
+def importance_text(report: Report, width: int, lang: Language = "en") -> list[str]:
+    """A bar for each column, the most important first."""
+    found = report.importances[:SHOWN_IMPORTANCES]
+    most = max((each.drop for each in found), default=0.0)
+    if not found or most <= 0:
+        return []
+    score = report.importance_score
+    size = min(max(width_of(each.name) for each in found), width // 3)
+    lines = []
+    for each in found:
+        bar = "█" * round(_BAR * max(0.0, each.drop) / most)
+        drop = _drop_text(score, each.drop)
+        lines.append(f"  {padded(cut(each.name, size), size)}  {drop:>8}  {bar}".rstrip())
+    if len(report.importances) > len(found):
+        lines.append(f"  {say(lang, 'more columns', count=len(report.importances) - len(found))}")
+    return lines
+
+
+def _drop_text(score: str, drop: float) -> str:
+    return f"{100 * drop:.1f} %" if score == "accuracy" else f"{drop:.3f}"
+
+
+def trials_text(report: Report, lang: Language = "en") -> list[str]:
+    """The settings that were tried, the best on validation first."""
+    keys = ("hidden", "rate", "alpha", "epochs", "validation loss", "validation score")
+    rows = [tuple(say(lang, key) for key in keys)]
+    score = next(iter(report.network))
+    for trial in sorted(report.trials, key=lambda each: (not each.kept, -each.score))[:SHOWN_TRIALS]:
+        rate = "–" if trial.rate is None else f"{trial.rate:g}"
+        chosen = score_text(score, trial.score) + (f"  ← {say(lang, 'kept')}" if trial.kept else "")
+        rows.append((trial.hidden, rate, f"{trial.alpha:g}", f"{trial.epochs:,}", number_text(trial.loss), chosen))
+    widths = [max(width_of(row[k]) for row in rows) for k in range(len(keys))]
+    return [
+        ("  " + "  ".join(padded(cell, size) for cell, size in zip(row, widths, strict=True))).rstrip() for row in rows
+    ]
+
+
+def advice_text(report: Report, lang: Language = "en") -> list[str]:
+    """What to try next, a sentence each."""
+    return advice(report, lang)

@@ -1,0 +1,225 @@
+"""The words of a report, in English and Chinese. `{name}` marks where a value goes."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+Language: TypeAlias = Literal["en", "zh"]
+
+_WORDS: Final[dict[str, tuple[str, str]]] = {
+    # scores
+    "accuracy": ("accuracy", "准确率"),
+    "balanced accuracy": ("balanced accuracy", "平衡准确率"),
+    "log loss": ("log loss", "对数损失"),
+    "auc": ("AUC", "AUC"),
+    "r2": ("R²", "R²"),
+    "rmse": ("RMSE", "均方根误差"),
+    "mae": ("mean |error|", "平均绝对误差"),
+    "coverage": ("coverage", "覆盖率"),
+    "loss": ("loss", "损失"),
+    # who
+    "network": ("this network", "该网络"),
+    "linear": ("a linear model", "线性模型"),
+    "always class": ("always {value}", "总是预测 {value}"),
+    "always number": ("always {value}", "总是预测 {value}"),
+    "on training rows": ("  on its training rows", "  在训练行上"),
+    "held out": ("On the {rows} rows held out:", "在留出的 {rows} 行上："),
+    "on file": ("On {rows} rows of {path}:", "在 {path} 的 {rows} 行上："),
+    # honest sentences
+    "not better than trivial": (
+        "The network does no better than that; the features may say nothing of the target, or try other settings.",
+        "网络并不比它更好；可能这些特征与目标无关，也可以换一组设置再试。",
+    ),
+    "not better than linear": (
+        "On these rows the network is no better than the linear model, which is simpler: --hidden none gives it.",
+        "在这些行上，网络并不优于更简单的线性模型：用 --hidden none 即可得到它。",
+    ),
+    # sections
+    "title": ("What {target} can be predicted from", "{target} 能由什么预测"),
+    "learnt from": (
+        "A network for {target}, learnt from {rows} rows of {data}.",
+        "由 {data} 的 {rows} 行学得的 {target} 预测网络。",
+    ),
+    "verdict network": (
+        "On {held} rows that it never saw, {score} is {network}; a linear model has {linear}, always answering {value} "
+        "has {trivial}.",
+        "在从未见过的 {held} 行上，{score}为 {network}；线性模型为 {linear}，总是预测 {value} 为 {trivial}。",
+    ),
+    "scores": ("Scores", "得分"),
+    "curve": ("How it learnt", "学习过程"),
+    "mistakes": ("Mistakes", "错误"),
+    "errors": ("Errors", "误差"),
+    "importance": ("What each column contributes", "各列的贡献"),
+    "columns": ("Columns", "各列"),
+    "search": ("Settings tried", "尝试过的设置"),
+    "derivation": ("The derivation of this network", "该网络的推导"),
+    "gradients": ("Gradients", "梯度"),
+    "next": ("What to try next", "接下来可以试什么"),
+    "settings": ("Settings", "设置"),
+    "contents": ("Contents", "目录"),
+    # table of columns
+    "column": ("column", "列"),
+    "kind": ("kind", "类型"),
+    "what": ("what it holds", "内容"),
+    "inputs": ("inputs", "输入"),
+    "left out": ("left out", "不使用"),
+    "number": ("number", "数值"),
+    "category": ("category", "类别"),
+    "boolean": ("yes or no", "是/否"),
+    "date": ("date", "日期"),
+    "constant": ("constant", "常量"),
+    "identifier": ("identifier", "标识"),
+    "text": ("text", "文本"),
+    "dropped": ("dropped", "已去除"),
+    "more columns": ("and {count} more", "另有 {count} 列"),
+    # curve
+    "epoch": ("epoch", "轮"),
+    "training loss": ("training loss", "训练损失"),
+    "validation loss": ("validation loss", "验证损失"),
+    "best": ("best: epoch {epoch}", "最佳：第 {epoch} 轮"),
+    "logarithmic": ("logarithmic", "对数刻度"),
+    "curve said": (
+        "{epochs} epochs in {seconds}: {reason}.",
+        "{epochs} 轮，用时 {seconds}：{reason}。",
+    ),
+    # mistakes
+    "actual": ("actual", "实际"),
+    "predicted": ("predicted", "预测"),
+    "found": ("found", "查全率"),
+    "taken for": ("taken for", "被认作"),
+    "no mistakes": ("No row held out was mistaken.", "留出的行全部预测正确。"),
+    "worst mistake": ("{actual} taken for {taken}: {count}", "{actual} 被认作 {taken}：{count}"),
+    "residual": ("predicted − actual", "预测 − 实际"),
+    "rows": ("rows", "行数"),
+    "percentile": ("percentile", "百分位"),
+    "percentiles": (
+        "Half of the errors lie between {low} and {high}, nine in ten between {lower} and {higher}.",
+        "一半的误差在 {low} 与 {high} 之间，九成在 {lower} 与 {higher} 之间。",
+    ),
+    "points shown": ("{shown} of {all} rows", "显示 {all} 行中的 {shown} 行"),
+    # importance
+    "importance said": (
+        "How much {score} drops when a column is shuffled among rows held out.",
+        "将一列在留出的行之间打乱后，{score}下降多少。",
+    ),
+    # search
+    "hidden": ("hidden", "隐藏层"),
+    "rate": ("rate", "学习率"),
+    "alpha": ("alpha", "alpha"),
+    "epochs": ("epochs", "轮数"),
+    "validation score": ("on validation", "验证得分"),
+    "kept": ("kept", "选用"),
+    # settings
+    "layers": ("layers", "层"),
+    "parameters": ("parameters", "参数个数"),
+    "activation": ("activation", "激活函数"),
+    "solver": ("solver", "求解器"),
+    "batch": ("rows in a batch", "每批行数"),
+    "dropout": ("dropout", "随机失活"),
+    "normalization": ("normalization", "归一化"),
+    "class weight": ("class weights", "类别权重"),
+    "seed": ("seed", "随机种子"),
+    "split": (
+        "{training} to train on, {choosing} to stop and choose by, {held} held out",
+        "{training} 行训练，{choosing} 行用于早停与选择，{held} 行留出",
+    ),
+    "data": ("data", "数据"),
+    "fingerprint": ("SHA-256 of the data", "数据的 SHA-256"),
+    "version": ("made with", "生成工具"),
+    # advice
+    "advice diverged": (
+        "Training diverged: {culprit} was no longer finite. Try --rate {rate}.",
+        "训练发散：{culprit} 不再有限。可试 --rate {rate}。",
+    ),
+    "advice grew": (
+        "The loss grew from {first} to {last}: give a smaller --rate, such as {rate}.",
+        "损失由 {first} 升到 {last}：请减小 --rate，例如 {rate}。",
+    ),
+    "advice more epochs": (
+        "It was still improving at its last epoch: try --epochs {epochs}.",
+        "到最后一轮仍在改进：可试 --epochs {epochs}。",
+    ),
+    "advice overfitting": (
+        "{score} is {training} on the rows it was trained on and {held} on those held out: it has learnt details that "
+        "do not carry over. Try --dropout 0.2, a larger --alpha (such as {alpha}), a smaller network, or more rows.",
+        "{score}在训练行上为 {training}，在留出的行上为 {held}：它记住了不能推广的细节。可试 --dropout 0.2、更大的 "
+        "--alpha（例如 {alpha}）、更小的网络，或更多的数据。",
+    ),
+    "advice underfitting": (
+        "Even on the rows it was trained on it is no better than a linear model: try a wider network ("
+        "--hidden {hidden}) or other columns.",
+        "即使在训练行上也不优于线性模型：可试更宽的网络（--hidden {hidden}），或增加别的列。",
+    ),
+    "advice linear": (
+        "A linear model does at least as well ({linear} against {network}), and is easier to explain: --hidden none.",
+        "线性模型效果相当（{linear} 对 {network}），也更易解释：--hidden none。",
+    ),
+    "advice rare classes": (
+        "Of the rare class {name} only {recall} is found: try --class-weight balanced.",
+        "稀有类别 {name} 只有 {recall} 被找到：可试 --class-weight balanced。",
+    ),
+    "advice leak": (
+        "{name} alone carries nearly everything: make sure that it is known when a prediction is wanted.",
+        "几乎全部信息都来自 {name}：请确认在需要预测时它确实已知。",
+    ),
+    "advice few rows": (
+        "With {rows} rows held out, the accuracy is known to about ±{margin} only: more rows, or several seeds, would "
+        "tell more.",
+        "留出的只有 {rows} 行，准确率只能精确到约 ±{margin}：更多的行或多个随机种子会更可靠。",
+    ),
+    "advice useless": (
+        "Nothing is lost without {names}: --drop {option} makes the model simpler.",
+        "去掉 {names} 不会有损失：--drop {option} 可使模型更简单。",
+    ),
+    "advice search": (
+        "Try several settings at once, as in --hidden 32 --hidden 64,64 --alpha 0 --alpha 0.1; the best on validation "
+        "is kept.",
+        "可一次尝试多组设置，例如 --hidden 32 --hidden 64,64 --alpha 0 --alpha 0.1；保留验证得分最好的一组。",
+    ),
+    "advice interrupted": (
+        "Training was interrupted: chainrule train {data} --resume {path} goes on.",
+        "训练被中断：chainrule train {data} --resume {path} 可继续。",
+    ),
+    "advice text": (
+        "{names} left out as free text: a column made of it, such as its length or a word in it, could help.",
+        "{names} 因是自由文本而未使用：可由它构造新列，例如长度或是否含某个词。",
+    ),
+}
+
+
+def say(lang: Language, key: str, **values: object) -> str:
+    """The words for `key`, with `values` in their places."""
+    return _WORDS[key][0 if lang == "en" else 1].format(**values)
+
+
+def score_label(name: str, lang: Language) -> str:
+    """What a score is called."""
+    return say(lang, name)
+
+
+def heading_text(key: str, lang: Language) -> str:
+    """The heading of a section."""
+    return say(lang, key)
+
+
+def between(lang: Language) -> str:
+    """What stands between the items of a list."""
+    return ", " if lang == "en" else "、"
+
+
+def score_text(name: str, value: float) -> str:
+    """A score as it is written: shares in percent.
+
+    >>> score_text("accuracy", 0.9667), score_text("r2", 0.4567), score_text("rmse", 54.321)
+    ('96.7%', '0.457', '54.32')
+    """
+    if value != value:
+        return "–"
+    if name in ("accuracy", "balanced accuracy", "coverage"):
+        return f"{value:.1%}"
+    return f"{value:.3f}" if name in ("r2", "auc", "log loss") and abs(value) < 1e4 else f"{value:.4g}"
+
+
+def number_text(value: float) -> str:
+    """A number in few letters, `3.142` or `1.2e+09`."""
+    return f"{value:.4g}"
