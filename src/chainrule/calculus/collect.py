@@ -30,6 +30,7 @@ from chainrule.primitives import (
 
 _TERM_LIMIT = 12
 _LEAF_LIMIT = 24
+_POWER_LIMIT = 9
 _ARITHMETIC = (Add, Subtract, Multiply, Divide, Negate, Square, Broadcast, Reshape)
 _FREE = (Broadcast, Permute, Reshape, Cast)  # arrangements; a reader does not count them as work
 
@@ -83,6 +84,10 @@ def factors(node: Node) -> Term:
             return term.times(term)
         if isinstance(node.primitive, Broadcast | Reshape):
             return _repeated_factors(node)
+        whole = _whole_power(node)
+        if whole is not None:
+            term = factors(whole[0])
+            return Term(term.number ** whole[1], tuple((f, e * whole[1]) for f, e in term.powers))
         power = _power_factors(node)
         if power is not None:
             return power
@@ -96,6 +101,15 @@ def _repeated_factors(node: Apply) -> Term:
         return Term(1, ((node, 1),))
     powers = [(refilled(f, node.type) if is_scale(f) else Apply(node.primitive, (f,)), e) for f, e in term.powers]
     return Term(term.number, tuple(powers))
+
+
+def _whole_power(node: Node) -> tuple[Node, int] | None:
+    """(x, n) of xⁿ with a small whole number n."""
+    power = applied(node, Power)
+    exponent = None if power is None else number_of(power.operands[1])
+    if power is None or exponent is None or exponent not in range(2, _POWER_LIMIT):
+        return None
+    return power.operands[0], int(exponent)
 
 
 def _power_factors(node: Apply) -> Term | None:
@@ -197,6 +211,7 @@ def _one() -> Node:
 @rule("expand, cancel, collect", Add, Subtract, Multiply, Divide, examples=lambda: [
     Multiply()(Divide()(_y(), _x()), _x()),
     Divide()(Multiply()(_y(), _x()), _x()),
+    Divide()(Power()(_x(), Const(3, _x().type)), _x()),
     Add()(_y(), Multiply()(Const(2, _y().type), _y())),
     Subtract()(_y(), _y()),
     Multiply()(
@@ -258,6 +273,8 @@ def _leaves(node: Node) -> dict[Node, int]:
             pending += part.operands
             if isinstance(part.primitive, Square):
                 pending += part.operands
+        elif (power := _whole_power(part)) is not None:
+            pending += [power[0]] * power[1]
         elif isinstance(part, Apply) and _power_factors(part) is not None:
             pending.append(part.operands[0])
         else:

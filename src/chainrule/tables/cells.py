@@ -50,16 +50,18 @@ FALSE_WORDS = frozenset({"false", "f", "no", "n", "off", "0", "0.0", "nein", "no
 
 _WHOLE = 1e15
 
+_PLAIN = "write decimals with a point and thousands without a mark"
+
 _SEEN = (
-    (re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"), "a number with commas; write it without marks for thousands"),
-    (re.compile(r"[+-]?\d+,\d+"), "a number with a decimal comma; write decimals with a point"),
+    (re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?"), f"a number with commas; {_PLAIN}"),
+    (re.compile(r"[+-]?\d+,\d+"), f"a number with a decimal comma; {_PLAIN}"),
     (
         re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?"),
-        "a number with points for thousands; write decimals with a point and thousands without a mark",
+        f"a number with points for thousands; {_PLAIN}",
     ),
     (
         re.compile(r"[+-]?\d{1,3}([ '’_\u00a0\u202f]\d{3})+([.,]\d+)?"),
-        "a number with marks for thousands; write it without them",
+        f"a number with marks for thousands; {_PLAIN}",
     ),
     (re.compile(r"[+-]?[\d.,]*\d\s?[%‰]"), "a number with a percent sign; write the number alone"),
     (

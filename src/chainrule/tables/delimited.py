@@ -43,16 +43,18 @@ class DelimitedSource(Source):
                 break
             if len(start) > LONGEST:
                 raise TableError(f"{text.path} has a first line of more than {LONGEST:,} bytes; is it a table of text?")
-        if not start.strip():
-            raise TableError(f"{text.path} is empty; give a table with a header and one row for each sample")
         beginning = start.decode(errors="ignore")
         self.delimiter = check_delimiter(delimiter) if delimiter is not None else guess_delimiter(beginning)
-        header = next(records(text.path, _lines(beginning), self.delimiter), None)
-        assert header is not None
-        names = [name.strip() for name in header.cells]
+        first = records(text.path, _lines(beginning), self.delimiter)
+        header = next(first, None)
+        if header is None:
+            raise TableError(f"{text.path} is empty; give a table with a header and one row for each sample")
+        names = _unquoted([name.strip() for name in header.cells])
         if len(names) > 1 and not names[-1] and self._trails(beginning, len(names)):
             names.pop()
         _check_header(text.path, names)
+        if len(names) == 1 and (second := _next(first)) is not None and len(second.cells) > 1:
+            raise ragged(text.path, second, names, self.delimiter)
         self._trailing = len(header.cells) - len(names)
         self._header_lines = header.line
         super().__init__(text.path, names)
@@ -124,6 +126,7 @@ class DelimitedSource(Source):
         regular = (
             shape.delimiters == shape.records * (width - 1)
             and self.delimiter != " "
+            and width > 1  # a blank line is a cell for polars
             and b"\n\n" not in block
             and not block.startswith(b"\n")
         )
@@ -202,6 +205,21 @@ def _lines_of(pieces: Iterator[bytes]) -> Iterator[str]:
 def _stripped(lines: Iterator[str], delimiter: str) -> Iterator[str]:
     """Lines without the blanks before the first cell, where blanks separate."""
     return (line.lstrip(" ") for line in lines) if delimiter == " " else lines
+
+
+def _next(found: Iterator[Record]) -> Record | None:
+    """The next record of the start of a file, which may end in the middle of one."""
+    try:
+        return next(found, None)
+    except TableError:
+        return None
+
+
+def _unquoted(names: list[str]) -> list[str]:
+    """Names without the apostrophes that some programs put around each."""
+    if all(len(name) > 2 and name[0] == name[-1] == "'" for name in names):
+        return [name[1:-1].strip() for name in names]
+    return names
 
 
 def _check_header(path: str, names: Sequence[str]) -> None:

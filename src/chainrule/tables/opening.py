@@ -6,7 +6,7 @@ import os
 
 from chainrule.tables.columnar import ColumnarSource
 from chainrule.tables.delimited import DelimitedSource
-from chainrule.tables.errors import TableError
+from chainrule.tables.errors import TableError, load_polars
 from chainrule.tables.jsonlines import JSONLinesSource
 from chainrule.tables.sources import Source
 from chainrule.tables.streams import GZIP, File, TextFile, find_file
@@ -57,6 +57,7 @@ def open_table(path: str, delimiter: str | None = None) -> Source:
     Raises TableError, naming the place, for what is none of these, and MissingDependencyError without polars.
     """
     file = find_file(path)
+    load_polars()
     start = file.start(64)
     kind = _columnar(file, start)
     if kind is not None:
@@ -64,9 +65,7 @@ def open_table(path: str, delimiter: str | None = None) -> Source:
             raise TableError(f"{path} is {kind}, which has no delimiter; leave the delimiter out")
         return ColumnarSource(file, kind)
     text = TextFile(file)
-    beginning = start
-    if start.startswith(GZIP):
-        beginning = next(text.pieces(1 << 16), b"")
+    beginning = text.beginning(1 << 12)
     for magic, words in FOREIGN:
         if beginning.startswith(magic):
             raise TableError(f"{path} is {words}")

@@ -210,7 +210,18 @@ class _Encoding:
         """Rows and targets to train on, and those held out."""
         of_target = np.dtype(np.int64 if isinstance(self.target, ClassTarget) else np.float64)
         kinds = [(self.preprocessing.width, self.dtype), (None, of_target)] * 2
-        written: list[Any] = [SpooledArray(*kind, self.folder) if spooled else GrownArray(*kind) for kind in kinds]
+        written: list[SpooledArray | GrownArray] = []
+        try:
+            for kind in kinds:
+                written.append(SpooledArray(*kind, self.folder) if spooled else GrownArray(*kind))
+            self._write(parts, written, notes)
+            return [array.finish() for array in written]
+        except BaseException:
+            for array in written:
+                array.discard()
+            raise
+
+    def _write(self, parts: Iterator[Part], written: Sequence[SpooledArray | GrownArray], notes: Notes | None) -> None:
         done = 0
         for batch, held in parts:
             X = self.preprocessing.encode(batch, notes, self.dtype)
@@ -224,7 +235,6 @@ class _Encoding:
             done += len(y)
             if self.report is not None:
                 self.report("encoding", done)
-        return [array.finish() for array in written]
 
     def _validation(self, source: Source, spooled: bool) -> tuple[NDArray[Any], NDArray[Any], list[str]]:
         source.check_column(self.target.name, "the target")

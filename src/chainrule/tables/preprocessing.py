@@ -36,6 +36,8 @@ class Notes:
     rows: int = 0
     unknown: dict[str, Counter[str]] = field(default_factory=dict)
     """Levels that are not known, with their counts, by feature."""
+    together: set[str] = field(default_factory=set)
+    """Features whose unknown levels share a column with rare ones."""
     missing: Counter[str] = field(default_factory=Counter)
     """Empty cells of features that had none in training, by feature."""
     new: tuple[str, ...] = ()
@@ -52,9 +54,8 @@ class Notes:
             most = ", ".join(short(level) for level, _ in counts.most_common(3))
             more = f" and {len(counts) - 3:,} more" if len(counts) > 3 else ""
             rows = sum(counts.values())
-            said.append(
-                f"column {name!r} holds {most}{more}, which no training row has, in {rows:,} of {self.rows:,} rows"
-            )
+            what = "rare in training or new to it" if name in self.together else "which no training row has"
+            said.append(f"column {name!r} holds {most}{more}, {what}, in {rows:,} of {self.rows:,} rows")
         for name, rows in self.missing.items():
             said.append(f"column {name!r}, full in training, is empty in {rows:,} of {self.rows:,} rows")
         if self.new:
@@ -215,6 +216,8 @@ def feature_values(feature: Feature, series: pl.Series, notes: Notes | None = No
         places, unknown = read_levels(series, feature.levels)
         if unknown:
             notes.unknown.setdefault(feature.name, Counter()).update(unknown)
+            if feature.other:
+                notes.together.add(feature.name)
         _note_missing(notes, feature.name, feature.missing, int((places == -1).sum()))
         return places
     if isinstance(feature, Date):

@@ -41,12 +41,13 @@ def measure(block: bytes, delimiter: str, last: bool) -> Shape:
     `last` says that the text ends with the block. Raises IrregularQuotesError for quotes inside of a cell.
     """
     mark = delimiter.encode()
+    cells = np.frombuffer(block, np.uint8)
     if b'"' not in block:
         end = len(block) if last else block.rfind(b"\n") + 1
         # What follows the last line feed is a record as well.
         tail = int(end > 0 and block[end - 1] != NEWLINE)
-        return Shape(end, block.count(b"\n", 0, end) + tail, block.count(mark, 0, end), False)
-    cells = np.frombuffer(block, np.uint8)
+        delimiters = int(np.count_nonzero(cells[:end] == ord(mark)))  # several times as fast as bytes.count
+        return Shape(end, int(np.count_nonzero(cells[:end] == NEWLINE)) + tail, delimiters, False)
     quotes = np.flatnonzero(cells == QUOTE)
     _check_quotes(cells, quotes, ord(mark), last)
     lines = _outside(np.flatnonzero(cells == NEWLINE), quotes)
@@ -131,6 +132,8 @@ class _Kept:
 def _broken(path: str, lines: Sequence[str], delimiter: str, begin: int, words: str) -> TableError:
     """What is wrong with the record that starts on line `begin`, whose cells could not be told apart."""
     line, column, closed = _last_opened("".join(lines), delimiter)
+    if "limit" in words and not any('"' in text for text in lines):
+        line, column = _longest(lines, delimiter)
     where = f"{path}, line {begin + line}, cell {column}"
     if closed:
         return TableError(
@@ -143,6 +146,12 @@ def _broken(path: str, lines: Sequence[str], delimiter: str, begin: int, words: 
             f"{where}: a quote opens a cell that is not closed within {csv.field_size_limit():,} characters; close it"
         )
     return TableError(f"{where}: a quote opens a cell and is never closed; close it, or double it if it is meant")
+
+
+def _longest(lines: Sequence[str], delimiter: str) -> tuple[int, int]:
+    """The line and the cell that is longer than cells may be."""
+    cells = ((k, c, len(cell)) for k, text in enumerate(lines) for c, cell in enumerate(text.split(delimiter), 1))
+    return next(((k, c) for k, c, length in cells if length > csv.field_size_limit()), (0, 1))
 
 
 def _last_opened(text: str, delimiter: str) -> tuple[int, int, bool]:
@@ -234,7 +243,8 @@ def guess_delimiter(text: str) -> str:
     widths = [len(line.split()) for line in lines]
     if len(widths) > 1 and widths[0] > 1 and all(width == widths[0] for width in widths):
         return " "
-    return best
+    below = {mark: max(_widths(lines[1:], mark), default=1) for mark in ",;\t|"}  # the header may be a title
+    return max(below, key=lambda mark: below[mark])
 
 
 def _widths(lines: Sequence[str], mark: str) -> list[int]:

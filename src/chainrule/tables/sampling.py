@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 Mask = NDArray[np.bool_]
 
 MOST_STRATA = 1_000
-"""A target with more different values than this in its first rows is split without regard to them."""
+FEWEST_STRATA = 20
+"""A target with more different values in its first rows than the first number, or than a fifth of these rows and the
+second, is split without regard to them."""
 
 MOST_ROWS = 200_000
 FEWEST_ROWS = 2_000
@@ -143,7 +145,7 @@ class StreamSplit:
             return self._decided("", np.arange(count), count)
         codes, labels = _codes(texts(target))
         if self._strata is None:
-            self._strata = len(labels) <= MOST_STRATA
+            self._strata = len(labels) <= min(MOST_STRATA, max(FEWEST_STRATA, count // 5))
             if not self._strata:
                 return self._decided("", np.arange(count), count)
         order = np.argsort(codes, kind="stable")

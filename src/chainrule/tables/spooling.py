@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,11 @@ class SpooledArray:
                 return np.zeros(shape, self._dtype)
             return np.memmap(self._stream, self._dtype, "r", shape=shape)
 
+    def discard(self) -> None:
+        """Give the file up before it is finished."""
+        with suppress(OSError):
+            self._stream.close()
+
     def _full(self, error: OSError) -> TableError:
         free = shutil.disk_usage(self._folder).free if os.path.isdir(self._folder) else 0
         return TableError(
@@ -79,6 +85,10 @@ class GrownArray:
         """Add more rows."""
         if len(rows):
             self._parts.append(rows)
+
+    def discard(self) -> None:
+        """Give the parts up."""
+        self._parts.clear()
 
     def finish(self) -> NDArray[Any]:
         """The array."""

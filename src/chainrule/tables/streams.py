@@ -125,6 +125,11 @@ class TextFile:
     def path(self) -> str:
         return self.file.path
 
+    def beginning(self, count: int) -> bytes:
+        """The first bytes, decompressed."""
+        with reading(self.path):
+            return next(self._unpacked(count), b"")
+
     def pieces(self, size: int = PIECE) -> Iterator[bytes]:
         """The text in UTF-8 with line feeds; raises TableError for what is not text."""
         with reading(self.path):

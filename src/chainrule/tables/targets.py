@@ -128,7 +128,7 @@ class TargetCount:
         """Count the rows of a batch; raises TableError, with the place, for an empty cell."""
         series = batch.frame[self.name]
         written = batch.read(self.name, _filled)
-        numbers = as_numbers(series)
+        numbers = as_numbers(written if series.dtype == load_polars().Boolean else series)
         self.rows += len(series)
         if numbers.null_count():
             others = written.filter(numbers.is_null())

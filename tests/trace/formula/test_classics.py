@@ -50,6 +50,7 @@ CLASSICS: list[tuple[str, str, dict[str, str], str]] = [
     ("1/2*‖X*w − y‖²", "w", ROWS, "X'*(X*w - y)"),
     ("mean((X@w - y)^2)", "w", ROWS, "2/n*(X'*(X*w - y))"),
     ("norm(A*x-b)", "x", LEAST, "1/norm(A*x-b) * (A'*(A*x - b))"),
+    ("norm(x)^4", "x", {"x": "n"}, "4*norm(x)^2*x"),
     ("½*‖X*w − y‖² + λ/2*‖w‖²", "w", {**ROWS, "λ": ""}, "X'*(X*w - y) + λ*w"),
     ("(x - s)'*W*(x - s)", "x", {"x": "n", "s": "n", "W": "n n"}, "(W + W')*(x - s)"),
     ("norm(A*X - B)^2", "X", {"A": "m n", "X": "n k", "B": "m k"}, "2*A'*(A*X - B)"),

@@ -1,0 +1,288 @@
+"""Tables are read the same from every kind of file, whatever the batches are, and places are those of the file."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chainrule.tables import FrameSource, Source, TableError, delimited, open_table, streams
+
+TEXT = 'size,colour\n1.5,red\n-2,"dark, green"\n,blue\n'
+CELLS = [["1.5", "red"], ["-2", "dark, green"], ["", "blue"]]
+
+
+def cells(source: Source) -> list[list[str]]:
+    rows: list[list[str]] = []
+    for batch in source.batches():
+        assert batch.first_row == len(rows)
+        rows.extend([[cell if cell is not None else "" for cell in row] for row in batch.frame.rows()])
+    return rows
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[..., str]:
+    def write(content: str | bytes, name: str = "data.csv") -> str:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+    return write
+
+
+Write = Callable[..., str]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TEXT,
+        TEXT.rstrip(),
+        TEXT.replace("\n", "\r\n"),
+        TEXT.replace("\n", "\r"),
+        f"\ufeff{TEXT}",
+        f"\n  \n{TEXT}\n\n",
+        TEXT.replace("\n", "\n\n"),
+        TEXT.encode("utf-16"),
+        TEXT.encode("utf-32"),
+        b"\xfe\xff" + TEXT.encode("utf-16-be"),
+        gzip.compress(TEXT.encode()),
+        gzip.compress(TEXT.encode()[:20]) + gzip.compress(TEXT.encode()[20:]),
+        TEXT.replace(",", ", ").replace("dark,  ", "dark, "),
+        'size;colour\n1.5;red\n-2;"dark, green"\n;blue\n',
+        "size\tcolour\n1.5\tred\n-2\tdark, green\n\tblue\n",
+        "size|colour\n1.5|red\n-2|dark, green\n|blue\n",
+        '"size","colour"\n"1.5","red"\n"-2","dark, green"\n"","blue"\n',
+        "'size','colour'\n1.5,red\n-2,\"dark, green\"\n,blue\n",
+        'size,colour,\n1.5,red,\n-2,"dark, green",\n,blue,\n',
+    ],
+)
+def test_text_in_all_its_forms(written: Write, content: str | bytes) -> None:
+    source = open_table(written(content))
+    assert source.names == ("size", "colour")
+    assert [[cell.strip() for cell in row] for row in cells(source)] == CELLS
+    assert cells(source) == cells(source)
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "content"),
+    [
+        ("comma", "a,b\n1,x\n"),
+        (";", "a;b\n1;x\n"),
+        ("tab", "a\tb\n1\tx\n"),
+        ("pipe", "a|b\n1|x\n"),
+        ("blank", "a b\n1 x\n"),
+        ("blank", "  a   b \n  1    x\n"),
+        (None, "a  b\n1  x\n"),
+        ("blank", 'a b\n1 "x"\n'),
+        ("~", "a~b\n1~x\n"),
+        (":", "a:b\n1:x\n"),
+    ],
+)
+def test_delimiters(written: Write, delimiter: str | None, content: str) -> None:
+    source = open_table(written(content), delimiter)
+    assert source.names == ("a", "b")
+    assert cells(source) == [["1", "x"]]
+
+
+def test_decimal_commas_do_not_hide_semicolons(written: Write) -> None:
+    assert cells(open_table(written("a;b\n1,5;2,5\n3,5;4,5\n"))) == [["1,5", "2,5"], ["3,5", "4,5"]]
+
+
+def test_a_quote_inside_of_a_cell_is_a_character(written: Write) -> None:
+    text = 'nail,price\n5" steel,1\n"6"" brass",2\n7" zinc,3\n'
+    source = open_table(written(text))
+    assert cells(source) == [['5" steel', "1"], ['6" brass', "2"], ['7" zinc', "3"]]
+    assert source.place(2, "price").endswith("row 3 (line 4), column 'price'")
+
+
+def test_a_single_column(written: Write) -> None:
+    assert cells(open_table(written("x\n1\n\n2\n"))) == [["1"], ["2"]]
+
+
+def test_places_count_lines_in_quotes_and_blank_ones(written: Write) -> None:
+    source = open_table(written('a,b\n"one\ntwo",1\n\nthree,2\n'))
+    assert source.place(0, "a").endswith("row 1 (line 3), column 'a'")
+    assert source.place(1, "b").endswith("row 2 (line 5), column 'b'")
+
+
+def test_parquet_arrow_and_json_lines_are_typed(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"x": [1, 2, None], "y": [0.5, None, -1.0], "z": ["a", None, "c"], "w": [True, False, None]})
+    frame.write_parquet(tmp_path / "t.parquet")
+    frame.write_ipc(tmp_path / "t.arrow")
+    frame.write_ipc_stream(tmp_path / "t.arrows")
+    frame.write_ndjson(tmp_path / "t.jsonl")
+    for name in ("t.parquet", "t.arrow", "t.arrows", "t.jsonl"):
+        source = open_table(str(tmp_path / name))
+        (batch,) = source.batches()
+        assert batch.frame.rows() == frame.rows()
+        assert batch.frame.schema == frame.schema
+        assert source.digest
+
+
+def test_json_lines_may_lack_keys_and_mix_whole_and_other_numbers(written: Write) -> None:
+    source = open_table(written('{"a": 1, "b": null}\n\n{"a": 2.5}\n{"b": "x", "c": true}\n', "t.jsonl"))
+    (batch,) = source.batches()
+    assert source.names == ("a", "b", "c")
+    assert batch.frame.rows() == [(1.0, None, None), (2.5, None, None), (None, "x", True)]
+    assert batch.place(2, "c").endswith("row 3 (line 4), column 'c'")
+
+
+def test_a_key_that_comes_late_is_refused(written: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams.TextFile.pieces, "__defaults__", (64,))
+    source = open_table(written('{"a": 1, "bc": 2}\n' * 50 + '{"a": 1, "bb": 2}\n', "t.jsonl"))
+    with pytest.raises(TableError, match="line 51 has the key 'bb', which the first lines have not; they have a, bc"):
+        list(source.batches())
+
+
+def test_the_fingerprint_is_of_contents_and_names(written: Write) -> None:
+    def digest(content: str | bytes) -> str:
+        source = open_table(written(content))
+        list(source.batches())
+        assert source.digest is not None
+        return source.digest
+
+    packed = gzip.compress(TEXT.encode())
+    forms: list[str | bytes] = [TEXT, packed, TEXT.encode("utf-16"), f"\ufeff{TEXT}", TEXT.replace("\n", "\r\n")]
+    same = {digest(form) for form in forms}
+    assert len(same) == 1
+    others = {digest(TEXT.replace("red", "rad")), digest(TEXT.replace("size", "Size")), digest(TEXT + "1,red\n")}
+    assert len(others | same) == 4
+
+
+def test_frames_have_fingerprints_too() -> None:
+    def digest(**columns: list[object]) -> str | None:
+        source = FrameSource(pl.DataFrame(columns))
+        assert sum(batch.frame.height for batch in source.batches()) == 2
+        return source.digest
+
+    assert digest(x=[1, 2]) == digest(x=[1, 2])
+    assert len({digest(x=[1, 2]), digest(y=[1, 2]), digest(x=[1.0, 2.0]), digest(x=["1", "2"]), digest(x=[2, 1])}) == 5
+
+
+texts = st.text(st.sampled_from('ab1 ,;"\n\té'), max_size=5)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=20),
+    st.integers(1, 40),
+    st.sampled_from([",", ";", "\t"]),
+)
+def test_what_the_csv_module_writes_is_read_whatever_the_pieces(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, ...]], size: int, delimiter: str
+) -> None:
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow(["one", "two", "three"])
+    writer.writerows(rows)
+    path = tmp_path_factory.getbasetemp() / "pieces.csv"
+    path.write_text(stream.getvalue(), encoding="utf-8", newline="")
+    source = open_table(str(path), delimiter)
+    assert isinstance(source, delimited.DelimitedSource)
+    text = source._text
+    pieces = text.pieces
+    object.__setattr__(text, "pieces", lambda _=0: pieces(size))
+    assert [[cell.strip() for cell in row] for row in cells(source)] == [[cell.strip() for cell in row] for row in rows]
+    row = len(rows) - 1
+    line = 2 + sum(cell.count("\n") for each in rows for cell in each) + row
+    assert source.place(row, "two").endswith(f"row {row + 1} (line {line}), column 'two'")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.binary(max_size=200), st.text('a1,;"\n\r\t |', max_size=80).map(str.encode)))
+def test_any_bytes_are_a_table_or_one_line(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(content)
+    try:
+        source = open_table(str(path))
+        for batch in source.batches():
+            assert tuple(batch.frame.columns) == source.names
+            batch.place(batch.frame.height - 1, source.names[0])
+    except TableError as error:
+        message = str(error)
+    else:
+        message = "read"
+    assert len(message.splitlines()) == 1
+
+
+def test_ten_thousand_columns(written: Write) -> None:
+    names = [f"c{k}" for k in range(10_000)]
+    text = "\n".join([",".join(names), *[",".join(map(str, range(k, k + 10_000))) for k in range(3)]])
+    source = open_table(written(text))
+    (batch,) = source.batches()
+    assert batch.frame.shape == (3, 10_000)
+    assert batch.place(2, "c9999").endswith("row 3 (line 4), column 'c9999'")
+
+
+def test_long_cells(written: Write) -> None:
+    long = "x" * 300_000
+    assert cells(open_table(written(f"a,b\n{long},1\n"))) == [[long, "1"]]
+    assert cells(open_table(written(f'a,b\n"{long}\n,",1\n'))) == [[f"{long}\n,", "1"]]
+
+
+def test_names_that_differ_by_case_are_different(written: Write) -> None:
+    assert open_table(written("age,Age, AGE \n1,2,3\n")).names == ("age", "Age", "AGE")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("", "the name of the table is empty"),
+        ("data.cvs", "data.cvs does not exist; check the path; did you mean 'data.csv'?"),
+        ("nowhere/data.csv", "nowhere/data.csv does not exist; check the path (there is no folder "),
+        ("data.csv/more", "does not exist: a part of the path is a file"),
+        (".", "is a folder; give a file"),
+        ("a\0b", "holds a NUL character"),
+        ("x" * 5000, "File name too long"),
+    ],
+)
+def test_paths_that_lead_nowhere(
+    written: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str, words: str
+) -> None:
+    written(TEXT)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TableError) as caught:
+        open_table(path)
+    assert words in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_file_that_may_not_be_read(written: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    path = written(TEXT)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(TableError, match="cannot be read: permission denied"):
+        open_table(path)
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=(TEXT,))
+    writer.start()
+    source = open_table(str(path))
+    writer.join()
+    assert cells(source) == cells(source) == CELLS
+
+
+def test_batches_are_small_where_the_file_is_large(written: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams.TextFile.pieces, "__defaults__", (1000,))
+    values = np.arange(2000)
+    source = open_table(written("x,y\n" + "".join(f"{k},{k * k}\n" for k in values)))
+    sizes = [batch.frame.height for batch in source.batches()]
+    assert sum(sizes) == 2000
+    assert max(sizes) < 400
+    assert source.place(1999, "y").endswith("row 2,000 (line 2,001), column 'y'")
