@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.estimators.as_model import class_target
 from chainrule.estimators.errors import ParameterError
 from chainrule.estimators.judging import Accuracy
 from chainrule.estimators.losses import classification_loss
@@ -15,6 +16,7 @@ from chainrule.estimators.perceptron import MultilayerPerceptron
 from chainrule.estimators.scikit import Classifier, available_if, column_or_1d, type_of_target, unique_labels
 from chainrule.estimators.targets import Labels
 from chainrule.networks import Loss
+from chainrule.tables import Target
 
 Array = NDArray[Any]
 
@@ -285,6 +287,10 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
 
     def _labelled(self, target: Array) -> Any:
         return self._labels.decode(target.astype(float))
+
+    def _target(self) -> Target | None:
+        several = self._labels.kind == "multilabel-indicator"
+        return None if several else class_target(self._target_name, self.classes_)
 
     def _judge(self, loss: Loss) -> Callable[[Array, Array, Array | None], float]:
         return Accuracy(self._labels.kind)

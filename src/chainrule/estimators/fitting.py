@@ -98,6 +98,11 @@ class Fit:
             dtype=_FLOATS if asked is None else np.dtype(asked),
             reset=self.fresh,
         )
+        if self.fresh:
+            name = getattr(y, "name", None)
+            estimator._target_name = name if isinstance(name, str) and name else "y"
+        if self.fresh and hasattr(estimator, "feature_names_in_"):
+            estimator._column_means = np.asarray(inputs.mean(axis=0, dtype=float)).ravel().tolist()
         target = estimator._read_targets(read, self.incremental)
         weights = row_weights(read, inputs, sample_weight, self.parameters.get("class_weight"), inputs.dtype)
         return Rows(inputs, target, weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.derivation import Derivation, derive
+from chainrule.estimators.as_model import model_of
 from chainrule.estimators.errors import ParameterError
 from chainrule.estimators.fitting import Fit
 from chainrule.estimators.inputs import dense, is_sparse, row_blocks, with_names
@@ -24,8 +26,11 @@ from chainrule.estimators.scikit import (
 )
 from chainrule.estimators.settings import check_parameters
 from chainrule.estimators.training import STOCHASTIC
+from chainrule.exports import export_model
 from chainrule.ir import ArrayType, DType, named_dim
+from chainrule.models import Model, save_model
 from chainrule.networks import Architecture, Loss
+from chainrule.tables import Target
 
 Array = NDArray[Any]
 
@@ -57,7 +62,9 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
     t_: int
     validation_loss_curve_: list[float] | None
     validation_scores_: list[float] | None
+    _column_means: list[float]
     _network: Architecture
+    _target_name: str
 
     _numeric_targets: ClassVar[bool]
 
@@ -192,6 +199,44 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
             **{name: ArrayType(shape, dtype) for name, shape in network.parameters.items()},
         }
         return derive(network.loss_function, wrt=list(network.parameters), **types)
+
+    def to_model(self) -> Model:
+        """The network with what it learnt as a `Model`, which predicts without scikit-learn.
+
+        It takes arrays; where the estimator was fitted on a table it finds the columns by their names, too, and takes
+        an empty cell for the mean of the training rows. Raises NotFittedError before `fit`.
+        """
+        check_is_fitted(self)
+        metrics = {
+            "loss": self.loss_,
+            "epochs": self.n_iter_,
+            "best_validation_score": getattr(self, "best_validation_score_", None),
+        }
+        columns = None
+        if hasattr(self, "feature_names_in_"):
+            columns = dict(zip(map(str, self.feature_names_in_), self._column_means, strict=True))
+        settings = {"estimator": type(self).__name__, **self.get_params(deep=False), "validation_data": None}
+        return model_of(self._network, self._parameters(), columns, self._target(), settings, metrics)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write `to_model()` to one file, which `chainrule.models.load_model` and `chainrule predict` read.
+
+        The file appears whole or not at all. Raises NotFittedError before `fit`, FileError for a path that cannot be
+        written.
+        """
+        save_model(os.fspath(path), self.to_model())
+
+    def export(self, to: str, path: str | os.PathLike[str], train: bool = False) -> list[str]:
+        """Write the network for use elsewhere: `to` is "onnx", "c", "numpy" or "torch"; gives the paths written.
+
+        With `train`, C code has a step of training too. Raises NotFittedError before `fit`, ExportError for what a
+        target cannot say.
+        """
+        return export_model(self.to_model(), to, path, train)
+
+    @abstractmethod
+    def _target(self) -> Target | None:
+        """What a model predicts; None for several labels or outputs."""
 
     @abstractmethod
     def _read_targets(self, y: Any, incremental: bool) -> Array:

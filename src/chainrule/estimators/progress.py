@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 
 class Display(Protocol):
@@ -53,12 +54,13 @@ class Live:
     def __init__(self, title: str, epochs: int, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[numbers]}"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
+            TextColumn("{task.description}", table_column=_whole()),
+            BarColumn(bar_width=None, table_column=Column(ratio=1)),
+            MofNCompleteColumn(table_column=_whole()),
+            TextColumn("{task.fields[numbers]}", table_column=_whole()),
+            TimeRemainingColumn(table_column=_whole()),
+            TextColumn("left", table_column=_whole()),
+            expand=True,
             console=self._console,
             disable=not self._console.is_terminal,
         )
@@ -77,6 +79,11 @@ class Live:
 
     def say(self, sentence: str) -> None:
         self._console.print(sentence, markup=False, highlight=False)
+
+
+def _whole() -> Column:
+    """A column that is never cut while the bar can still shrink."""
+    return Column(no_wrap=True)
 
 
 def display_for(verbose: bool | int | str, title: str, epochs: int) -> Display | None:

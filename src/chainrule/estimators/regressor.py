@@ -8,12 +8,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.estimators.as_model import number_target
 from chainrule.estimators.judging import Quantiles, Variance
 from chainrule.estimators.losses import regression_loss
 from chainrule.estimators.perceptron import MultilayerPerceptron
 from chainrule.estimators.scikit import Regressor, available_if, check_array, column_or_1d
 from chainrule.estimators.scores import quantile_score
 from chainrule.networks import Loss, Quantile
+from chainrule.tables import Target
 
 Array = NDArray[Any]
 
@@ -251,6 +253,9 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
 
     def _labelled(self, target: Array) -> Any:
         return target[:, 0] if target.shape[1] == 1 else target
+
+    def _target(self) -> Target | None:
+        return number_target(self._target_name) if self.n_outputs_ == 1 else None
 
     def _judge(self, loss: Loss) -> Callable[[Array, Array, Array | None], float]:
         levels = _several_levels(loss)

@@ -125,7 +125,7 @@ RULES: Mapping[str, Rule] = {
     "max_iter": _COUNT,
     "shuffle": _FLAG,
     "random_state": Rule("None, a whole number of at least 0, or a RandomState", _is_seed),
-    "tol": _NOT_NEGATIVE,
+    "tol": Rule("a number of at least 0", _between(0, math.inf, "[]")),
     "verbose": Rule(
         "True, False, a whole number of at least 0, or 'progress'",
         lambda value: _is_flag(value) or (_is_whole(value) and value >= 0) or _is_progress(value),
@@ -187,6 +187,12 @@ def check_parameters(title: str, parameters: Mapping[str, Any]) -> None:
             raise ParameterError(f"{name} of {title} is {_shown(value)}; it should be {rule.says}{_hint(rule, value)}")
     for name in ("activation", "dropout"):
         _check_one_for_each_layer(title, name, parameters)
+    for name in ("clip_norm", "weight_decay"):
+        if parameters["solver"] == "lbfgs" and parameters[name]:
+            raise ParameterError(
+                f"{name} of {title} is {parameters[name]}, and the solver 'lbfgs' has no steps that it could change; "
+                "leave it out, or choose 'sgd' or 'adam'"
+            )
 
 
 def hidden_sizes(value: Any) -> tuple[int, ...]:

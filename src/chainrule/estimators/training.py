@@ -23,6 +23,9 @@ from chainrule.training import LBFGS, Optimizer
 
 Array = NDArray[Any]
 
+_MOST = 1e300
+"""In the place of an infinite tolerance."""
+
 STOCHASTIC = ("sgd", "adam")
 
 _LEAST_GAIN = 1e7 * 2.0**-52
@@ -67,7 +70,7 @@ class Job:
 def solver_for(parameters: Mapping[str, Any]) -> Optimizer | LBFGS:
     """The solver that an estimator's parameters mean."""
     if parameters["solver"] == "lbfgs":
-        return LBFGS(tolerance=parameters["tol"], least_gain=_LEAST_GAIN, evaluations=parameters["max_fun"])
+        return LBFGS(tolerance=min(parameters["tol"], _MOST), least_gain=_LEAST_GAIN, evaluations=parameters["max_fun"])
     rate = float(parameters["learning_rate_init"])
     if parameters["solver"] == "adam":
         return UncorrectedAdam(rate, (parameters["beta_1"], parameters["beta_2"]), parameters["epsilon"])
@@ -84,7 +87,7 @@ def settings_for(
         batch_size,
         shuffle=False,
         monitor=monitor,
-        tolerance=parameters["tol"],
+        tolerance=min(parameters["tol"], _MOST),
         patience=None if monitor == "loss" and isinstance(solver, LBFGS) else parameters["n_iter_no_change"],
         restore_best=monitor != "loss",
     )
