@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.tables.cells import CellError, texts
+from chainrule.tables.cells import CellError, as_numbers, texts
 from chainrule.tables.errors import TableError, load_polars
 from chainrule.tables.features import KINDS, Feature, Kind, LeftOut
 from chainrule.tables.fitting import fit_feature
@@ -75,7 +75,27 @@ def fit_columns(
         else:
             features.append(fitted)
             findings.append(finding)
-    return Fitted(tuple(features), tuple(left_out), tuple(findings))
+    result = Fitted(tuple(features), tuple(left_out), tuple(findings))
+    return result if features else _with_numbers(result, frame, training, kinds)
+
+
+def _with_numbers(fitted: Fitted, frame: pl.DataFrame, training: Mask, kinds: Mapping[str, Kind]) -> Fitted:
+    """The same with numbers that count the rows as features, where there is nothing else to learn from."""
+    features: list[Feature] = []
+    findings = list(fitted.findings)
+    for k, finding in enumerate(findings):
+        if finding.kind == "identifier" and finding.name not in kinds:
+            series = frame[finding.name]
+            if not as_numbers(series).null_count():
+                findings[k] = Finding(
+                    finding.name, "number", f"{finding.reason}, but there is nothing else to learn from"
+                )
+                found = fit_feature(series.filter(training), findings[k])
+                if not isinstance(found, LeftOut):
+                    features.append(found)
+    kept = {feature.name for feature in features}
+    left_out = tuple(column for column in fitted.left_out if column.name not in kept)
+    return Fitted(tuple(features), left_out, tuple(findings))
 
 
 def check_wishes(

@@ -36,7 +36,7 @@ _CHECKED = 5_000
 _LONG = 50
 
 _ID_NAME = re.compile(r"(^|[\s_.\-])(id|ids|uuid|guid|key|index|idx|rowid|pk)$|[a-z](Id|ID|Key|UUID)$", re.ASCII)
-_TIME_NAME = re.compile(r"date|time|stamp|epoch|unix|(^|_)(ts|at|on)$", re.IGNORECASE | re.ASCII)
+_TIME_NAME = re.compile(r"date|time|stamp|epoch|unix|year|month|week|day|(^|_)(ts|at|on)$", re.IGNORECASE | re.ASCII)
 _CODE = re.compile(r"(?=.*\d)[\w./:\-]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
@@ -136,7 +136,7 @@ def _of_numbers(name: str, series: pl.Series, values: Floats, row_count: int) ->
             return date
         if not len(gaps) and len(np.unique(present)) == len(present):
             counts = high - low + 1 == len(present) == row_count and len(present) >= _CERTAIN_ROWS
-            if counts:
+            if counts and (low in (0, 1) or _ID_NAME.search(name)) and not _TIME_NAME.search(name):
                 return Finding(name, "identifier", f"counts the rows, from {low:.0f} to {high:.0f}")
             if _ID_NAME.search(name) and len(present) >= 2:
                 return Finding(name, "identifier", "a different whole number in every row")
