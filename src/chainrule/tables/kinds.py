@@ -71,9 +71,8 @@ def find_kind(series: pl.Series, row_count: int) -> Finding:
     numbers = as_numbers(series)
     if not numbers.null_count():
         values: Floats = numbers.to_numpy()
-        written = texts(series) if series.dtype == pl.String else series
-        if series.dtype == pl.String and _leading_zeros(written, values):
-            return _of_texts(written, codes=True)
+        if series.dtype == pl.String and _leading_zeros(series, values):
+            return _of_texts(texts(series), codes=True)
         return _of_numbers(name, series, values, row_count)
     written = texts(series)
     present = written.drop_nulls()
@@ -106,12 +105,11 @@ def as_asked(series: pl.Series, kind: Kind) -> Finding:
     return Finding(name, kind, "as asked")
 
 
-def _leading_zeros(written: pl.Series, values: Floats) -> bool:
+def _leading_zeros(series: pl.Series, values: Floats) -> bool:
     """Whether these are codes such as 01234, from which a number would drop the zeros."""
-    small = np.abs(values) >= 1
-    if not small.any():
-        return False
-    return bool(written.str.contains(r"^0\d+$").any())
+    with np.errstate(invalid="ignore"):
+        whole = bool(((values == np.floor(values)) | np.isnan(values)).all())
+    return whole and bool(series.str.contains(r"^\s*0\d+\s*$").any())
 
 
 def _of_numbers(name: str, series: pl.Series, values: Floats, row_count: int) -> Finding:
