@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chart, coldstart, cycles, machine, scaling, training
+from benchmarks import chart, coldstart, cycles, estimators, machine, scaling, training
 from benchmarks.jobs import JOBS
 from benchmarks.measure import BenchmarkError
 from benchmarks.peers import AbsentError, optional
@@ -49,6 +49,7 @@ def accuracy(settings: Settings) -> Report:
 BENCHMARKS = {
     **{name: Benchmark(partial(training.run, job), training.text) for name, job in JOBS.items()},
     "coldstart": Benchmark(coldstart.run, coldstart.text),
+    "estimators": Benchmark(estimators.run, estimators.text),
     "scaling": Benchmark(scaling.run, scaling.text),
     "cycles": Benchmark(cycles.run, cycles.text),
     "accuracy": Benchmark(accuracy, lambda report: str(report["table"])),

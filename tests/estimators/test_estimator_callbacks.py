@@ -25,6 +25,7 @@ class Recorder:
     def __init__(self, last: int | None = None) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.scores: list[float] = []
+        self.curves: list[list[float]] = []
         self.last = last
 
     def setup(self, estimator: Any, context: Any) -> None:
@@ -49,6 +50,8 @@ class Recorder:
         self.told.append(("end", context.task_name, context.task_id))
         if fitted_estimator is not None:
             self.scores.append(fitted_estimator.score(X, y, **(metadata or {})))
+            if context.task_name == "epoch":
+                self.curves.append([*fitted_estimator.loss_curve_, fitted_estimator.loss_])
         return bool(context.task_name == "epoch" and context.task_id == self.last)
 
 
@@ -69,6 +72,8 @@ def test_each_epoch_is_a_task(solver: str) -> None:
     model = MLPClassifier(solver=solver, **SETTINGS).set_callbacks(recorder).fit(X, y)
     assert recorder.told == whole(4)
     assert recorder.scores[-1] == model.score(X, y)
+    curve = model.loss_curve_
+    assert recorder.curves == [[*curve[: k + 1], curve[k]] for k in range(4)]
     plain = MLPClassifier(solver=solver, **SETTINGS).fit(X, y)
     np.testing.assert_array_equal(model.coefs_[0], plain.coefs_[0])
 

@@ -263,7 +263,7 @@ class Fit:
             if display is not None:
                 score = float(state.validation_scores[-1]) if len(state.validation_scores) else None
                 display.show(state.epoch, float(state.loss_curve[-1]), score)
-            return watched is None or not watched.end(lambda: estimator._attributes(state.params))
+            return watched is None or not watched.end(lambda: self._so_far(job, state))
 
         if display is None:
             return job.run(on_epoch)
@@ -271,6 +271,17 @@ class Fit:
             state = job.run(on_epoch)
             display.say(f"{self.title}: {state.reason}")
         return state
+
+    def _so_far(self, job: Job, state: TrainingState) -> dict[str, Any]:
+        """What the estimator would have learnt, had training ended here: weights that predict, and the curves."""
+        estimator = self.estimator
+        curve = [*estimator.loss_curve_, *state.loss_curve.tolist()]
+        found = {"loss_curve_": curve, "loss_": curve[-1], "n_iter_": state.epoch - job.start.epoch}
+        if job.validation is not None:
+            found["validation_loss_curve_"] = [
+                *(estimator.validation_loss_curve_ or []), *state.validation_losses.tolist()
+            ]  # fmt: skip
+        return {**estimator._attributes(state.params), **found}
 
     def _best_of(self, job: Job, random: np.random.RandomState, ahead: np.random.RandomState) -> TrainingState:
         """The best of several runs, of which the first is `job`; the others have seeds drawn from `ahead`."""
