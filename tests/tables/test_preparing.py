@@ -283,6 +283,16 @@ def test_copies_of_columns_and_of_the_target_are_left_out() -> None:
     ]
 
 
+def test_a_column_that_counts_is_learnt_from_where_there_is_no_other() -> None:
+    frame = pl.DataFrame({"x": range(40), "same": [1] * 40, "y": np.arange(40) * 0.5})
+    ready = prepare(FrameSource(frame), "y")
+    assert [feature.name for feature in ready.preprocessing.features] == ["x"]
+    assert [column.name for column in ready.preprocessing.left_out] == ["same"]
+    assert ready.findings[0].kind == "number"
+    other = prepare(FrameSource(frame.with_columns(z=pl.Series([1.5, 2.5] * 20))), "y")
+    assert [feature.name for feature in other.preprocessing.features] == ["z"]
+
+
 def test_a_table_that_changes_is_noticed(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     small_memory(monkeypatch)
     source = open_table(path)

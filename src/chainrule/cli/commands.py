@@ -27,6 +27,7 @@ COMMANDS = {
     "train": "Train a network on a table, and say how good it is.",
     "predict": "Predict with a model that `chainrule train` has saved.",
     "inspect": "Say what a model is, what it was learnt from, and how good it was.",
+    "export": "Write a model as ONNX, C, NumPy or PyTorch, to run without this package.",
 }
 
 _SPECIMEN = "∂σᵀ⊙δ数"

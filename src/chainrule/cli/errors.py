@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Mapping
+
+from chainrule.files import check_writable
+
 USAGE = 2
 INTERRUPTED = 130
 
@@ -14,3 +19,22 @@ def one_line(message: str) -> str:
     """`message` on one line, a colon between a line of code and what is said of it."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return " ".join(line if line[-1] in ".,;:" or line is lines[-1] else f"{line}:" for line in lines)
+
+
+def check_outputs(outputs: Mapping[str, str | None], inputs: Iterable[str | None]) -> None:
+    """Raise FileError or CommandError, before any work, where a file cannot be written or is one that is read.
+
+    `outputs` has the path for each option, None where it is not given.
+    """
+    read = {os.path.realpath(path) for path in inputs if path}
+    written: dict[str, str] = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        check_writable(path)
+        real = os.path.realpath(path)
+        if real in read:
+            raise CommandError(f"{option} is {path}, which is read; give another name")
+        if real in written and os.path.isfile(real) | (not os.path.exists(real)):
+            raise CommandError(f"{written[real]} and {option} are both {path}; give each a name of its own")
+        written[real] = option

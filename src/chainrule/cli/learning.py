@@ -169,6 +169,11 @@ def _target(prepared: Prepared, plan: Plan) -> tuple[Target, Callable[[Array], A
     loss = read_loss(plan.loss_like(target.task))
     if isinstance(target, ClassTarget):
         return _class_target(target, loss)
+    if loss.kind != "values":
+        raise CommandError(
+            f"--loss {loss.name} is for classes, and {target.name!r} is learnt as a number; give squared, huber or "
+            "another, or --task classification"
+        )
     if plan.output_activation is None and standardized(loss):
         return target, lambda y: y[:, None]
     mean, scale = target.mean, target.scale

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 import click
 import numpy as np
 
-from chainrule.cli.errors import CommandError
+from chainrule.cli.errors import CommandError, check_outputs
 from chainrule.cli.live import Live, showing
 from chainrule.cli.output import say_line
 from chainrule.cli.sentences import Language, language_option, say
 from chainrule.cli.writing import FORMATS, Columns, columns_of, format_of, write_all
-from chainrule.files import check_writable
 from chainrule.models import Model, Prediction, load_model
 from chainrule.tables import Batch, Notes, Source, open_table
 
@@ -48,9 +47,8 @@ def command(
     if as_json and (output is not None or kind is not None):
         raise CommandError("--json prints to standard output; leave out --output and --format")
     kind = "json" if as_json else kind or format_of(output)
-    if output is not None:
-        check_writable(output)
-    elif kind == "parquet":
+    check_outputs({"--output": output}, [model_path, path])
+    if output is None and kind == "parquet":
         raise CommandError("--format parquet needs a file to write; add --output FILE.parquet")
     model = load_model(model_path)
     if model.preprocessing is None or model.target is None:

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+import chainrule
 from chainrule.cli.learning import BATCH, DTYPE, TOLERANCE, Data, Learner, levels_of, parameter_count
 from chainrule.cli.plan import Plan
 from chainrule.cli.sentences import Language
@@ -138,6 +139,7 @@ def make_report(
         _gradients(learner, params, data, page, lang),
         plan.validation,
         data.prepared.fingerprint,
+        version=f"chainrule {chainrule.__version__}",
         saved=saved,
     )
 
@@ -232,7 +234,7 @@ def _settings(plan: Plan, learner: Learner, params: Mapping[str, Array]) -> Sett
     architecture, settings = learner.architecture, learner.settings
     loss = architecture.loss.describe()
     name = loss.pop("name")
-    parameters = ", ".join(f"{key} {value}" for key, value in loss.items())
+    parameters = ", ".join(f"{key} {value}" for key, value in loss.items() if value)
     return Settings(
         architecture.widths,
         parameter_count(params),

@@ -18,6 +18,7 @@ from chainrule.reports import (
     columns_text,
     curve_text,
     cut,
+    ending,
     heading_text,
     importance_text,
     mistakes_text,
@@ -93,8 +94,7 @@ def print_report(report: Report, page: str | None, lang: Language) -> None:
     if run.status == "interrupted":
         say_line(say(lang, "interrupted train", epochs=run.epochs, planned=report.settings.epochs))
     else:
-        why = say(lang, f"ended {run.status}", epochs=run.epochs)
-        say_line(say(lang, "trained", seconds=duration(run.seconds), why=why))
+        say_line(say(lang, "trained", seconds=duration(run.seconds), why=ending(run, lang)))
     section("search", trials_text(report, lang) if report.trials else [], lang)
     lines(["", *curve] if (curve := curve_text(report, width, lang)) else [])
     click.echo()

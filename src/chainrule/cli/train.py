@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from chainrule.cli import saving
-from chainrule.cli.errors import INTERRUPTED, CommandError
+from chainrule.cli.errors import INTERRUPTED, CommandError, check_outputs
 from chainrule.cli.learning import SOLVERS, Learner, learners, read_data
 from chainrule.cli.live import showing
 from chainrule.cli.output import print_json
@@ -20,7 +20,7 @@ from chainrule.cli.reporting import derivation_of, make_report
 from chainrule.cli.sentences import Language, language_option
 from chainrule.cli.telling import print_report, print_task, record
 from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
-from chainrule.files import check_writable, replacing
+from chainrule.files import replacing
 from chainrule.models import Checkpoint
 from chainrule.reports import Report, render_page
 
@@ -88,9 +88,7 @@ def command(
     every = _seconds(checkpoint_every, save or resume)
     if resume is not None:
         _refuse_changes(context)
-    for output in (save, page):
-        if output is not None:
-            check_writable(output)
+    check_outputs({"--save": save, "--report": page}, [path, options["validation"]])
     if resume is None:
         plan, standing, checkpoint = _plan(options), None, None
     else:

@@ -10,6 +10,7 @@ from chainrule.reports.scoring import better, class_scores, decisive, number_sco
 from chainrule.reports.terminal import (
     columns_text,
     curve_text,
+    ending,
     importance_text,
     mistakes_text,
     scores_text,
@@ -35,6 +36,7 @@ __all__ = [
     "curve_text",
     "cut",
     "decisive",
+    "ending",
     "heading_text",
     "importance_text",
     "mistakes_text",

@@ -12,7 +12,7 @@ from chainrule.reports.advice import advice
 from chainrule.reports.mistakes import Confusion, Residuals
 from chainrule.reports.report import Report
 from chainrule.reports.style import STYLE
-from chainrule.reports.terminal import compared, verdict
+from chainrule.reports.terminal import compared, ending, verdict
 from chainrule.reports.words import Language, number_text, say, score_text
 
 _TAGS = {"en": "en", "zh": "zh-Hans"}
@@ -136,7 +136,7 @@ def _curve(report: Report, lang: Language) -> str:
         for (title, _), style in zip(series, ("", " second"), strict=False)
     )
     marked = f" {say(lang, 'best', epoch=f'{best:,}')}" if best else ""
-    said = say(lang, "curve said", epochs=f"{run.epochs:,}", seconds=f"{run.seconds:.2f} s", reason=run.reason)
+    said = say(lang, "curve said", seconds=f"{run.seconds:.2f} s", reason=ending(run, lang))
     return f"<figure>\n{chart}\n<figcaption>{keys}{marked}<br>{escape(said)}</figcaption>\n</figure>"
 
 
@@ -264,7 +264,7 @@ def _settings(report: Report, lang: Language) -> str:
         "version": report.version,
     }
     kept = [("", [escape(say(lang, key)), escape(value)]) for key, value in values.items() if value]
-    body = "\n".join(f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for _, (name, value) in kept)
+    body = "\n".join(f'<tr><th scope="row">{name}</th><td class="hash">{value}</td></tr>' for _, (name, value) in kept)
     return f"<table><tbody>\n{body}\n</tbody></table>"
 
 

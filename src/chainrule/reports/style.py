@@ -7,7 +7,8 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 s
   "Helvetica Neue", "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif; -webkit-text-size-adjust: 100% }
 .report { --soft: color-mix(in srgb, var(--ink) 68%, transparent);
   --line: color-mix(in srgb, var(--ink) 16%, transparent); --tint: color-mix(in srgb, var(--ink) 5%, transparent);
-  max-width: 62rem; margin: 0 auto; padding: 2rem 1.1rem 3rem; box-sizing: border-box; overflow-wrap: anywhere }
+  max-width: 62rem; margin: 0 auto; padding: 2rem 1.1rem 3rem; box-sizing: border-box; overflow-wrap: break-word }
+.report li, .report p, .report nav, .report .bars { overflow-wrap: anywhere }
 .report h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .4em; text-wrap: balance }
 .report h2 { font-size: 1.2rem; margin: 2.2em 0 .6em; padding-top: .8em; border-top: 1px solid var(--line) }
 .report .lead { font-size: 1.08rem; margin: .3em 0 }
@@ -22,7 +23,11 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 s
 .report th, .report td { padding: .32em .8em .32em 0; text-align: start; vertical-align: top;
   border-bottom: 1px solid var(--line) }
 .report thead th { color: var(--soft); font-weight: 500 }
-.report tbody th { font-weight: 500 }
+.report tbody th { font-weight: 500; min-width: 5.5em; max-width: 18em }
+.report td { max-width: 30em }
+.report tr > td:nth-child(3):not(.number) { min-width: 8.5em }
+.report .matrix tr > td:nth-child(3) { min-width: 2.4em }
+.report td.hash { overflow-wrap: anywhere }
 .report td.number, .report th.number { text-align: end; white-space: nowrap }
 .report tr.us { background: color-mix(in srgb, var(--blue) 11%, transparent) }
 .report tr.us th { font-weight: 650 }
@@ -36,7 +41,8 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 s
 .report figure { margin: 0 }
 .report figcaption { font-size: .92rem; margin-top: .3em }
 .report .chart { width: 100%; max-width: 40rem; height: auto; display: block }
-.chart text { fill: var(--soft); font-size: 12.5px }
+.chart text { fill: var(--soft); font-size: 13px }
+.charts .chart text { font-size: 15px }
 .chart .grid { stroke: var(--line); stroke-width: 1 }
 .chart .axis, .chart .mark { stroke: var(--soft); stroke-width: 1 }
 .chart .mark { stroke-dasharray: 4 4 }
@@ -57,10 +63,12 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 s
 .report details > summary { cursor: pointer; color: var(--blue); margin: .6em 0 }
 .report code { font: .92em ui-monospace, "SF Mono", Menlo, Consolas, monospace; background: var(--tint);
   padding: .1em .3em; border-radius: 3px }
+.report .chainrule h1 { font-size: 1.15rem }
 .report .chainrule { max-width: none; padding: 0; font-size: 16px;
   font-family: "Iowan Old Style", "Palatino Linotype", Palatino, "Noto Serif", Georgia, "Noto Serif CJK SC", serif }
 .report footer { margin-top: 2.5em; padding-top: .8em; border-top: 1px solid var(--line); font-size: .88rem }
-@media (max-width: 32rem) { .report { padding: 1.3rem .9rem 2rem } .report h1 { font-size: 1.4rem } }
+@media (max-width: 32rem) { .report { padding: 1.3rem .9rem 2rem } .report h1 { font-size: 1.4rem }
+  .report .chart text { font-size: 18px } }
 @media print { :root { color-scheme: light } body { background: none; color: #000; font-size: 10.5pt }
   .report nav { display: none } .report h2 { break-after: avoid } .report figure, .report tr { break-inside: avoid } }
 """

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from chainrule.reports.advice import advice
 from chainrule.reports.layout import cut, padded, width_of, wrapped
 from chainrule.reports.mistakes import Confusion
-from chainrule.reports.report import Column, Report
+from chainrule.reports.report import Column, Report, Run
 from chainrule.reports.scoring import Scores, better
 from chainrule.reports.words import Language, between, number_text, say, score_text
 
@@ -105,6 +105,11 @@ def compared(report: Report, lang: Language) -> Iterator[tuple[str, Scores]]:
     yield cut(say(lang, kind, value=value), _WHO), report.trivial
     if report.training:
         yield say(lang, "on training rows"), report.training
+
+
+def ending(run: Run, lang: Language) -> str:
+    """How a run ended."""
+    return say(lang, f"ended {run.status}", epochs=f"{run.epochs:,}")
 
 
 def verdict(report: Report, lang: Language) -> str | None:

@@ -78,10 +78,13 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "validation loss": ("validation loss", "验证损失"),
     "best": ("best: epoch {epoch}", "最佳：第 {epoch} 轮"),
     "logarithmic": ("logarithmic", "对数刻度"),
-    "curve said": (
-        "{epochs} epochs in {seconds}: {reason}.",
-        "{epochs} 轮，用时 {seconds}：{reason}。",
-    ),
+    "curve said": ("Trained in {seconds}: {reason}.", "训练用时 {seconds}：{reason}。"),
+    "ended finished": ("all {epochs} epochs", "完成全部 {epochs} 轮"),
+    "ended converged": ("no more improvement after {epochs} epochs", "{epochs} 轮后不再改进"),
+    "ended stopped": ("stopped after {epochs} epochs", "在 {epochs} 轮后停止"),
+    "ended diverged": ("diverged after {epochs} epochs", "在 {epochs} 轮后发散"),
+    "ended interrupted": ("interrupted after {epochs} epochs", "在 {epochs} 轮后中断"),
+    "ended running": ("interrupted after {epochs} epochs", "在 {epochs} 轮后中断"),
     # mistakes
     "actual": ("actual", "实际"),
     "predicted": ("predicted", "预测"),

@@ -159,6 +159,10 @@ def read_booleans(series: pl.Series) -> Floats:
     values = written.str.to_lowercase().replace_strict(meanings, default=None, return_dtype=pl.Float64)
     wrong = values.is_null() & written.is_not_null()
     if wrong.any():
+        numbers = as_numbers(series)  # such as 1.000
+        values = values.zip_with(~(wrong & numbers.is_in([0.0, 1.0])), numbers)
+        wrong = values.is_null() & written.is_not_null()
+    if wrong.any():
         row = int(wrong.arg_max() or 0)
         raise CellError(row, f"holds {_shown(series, row)}, which means neither yes nor no; write true or false")
     return np.asarray(values.fill_null(math.nan).to_numpy())

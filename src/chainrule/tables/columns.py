@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.tables.cells import CellError, texts
+from chainrule.tables.cells import CellError, as_numbers, texts
 from chainrule.tables.errors import TableError, load_polars
 from chainrule.tables.features import KINDS, Feature, Kind, LeftOut
 from chainrule.tables.fitting import fit_feature
@@ -46,6 +46,7 @@ def fit_columns(
     where a cell of the sample is. Raises TableError for a column that cannot be encoded.
     """
     everywhere = bool(training.all())
+    wanted = load_polars().Series(training)
     features: list[Feature] = []
     left_out: list[LeftOut] = []
     findings: list[Finding] = []
@@ -62,7 +63,7 @@ def fit_columns(
             continue
         try:
             finding = as_asked(series, kinds[name]) if name in kinds else find_kind(series, row_count)
-            fitted = fit_feature(series if everywhere else series.filter(training), finding)
+            fitted = fit_feature(series if everywhere else series.filter(wanted), finding)
         except CellError as error:
             raise TableError(f"{place(error.row, name)} {error.words}") from None
         twin = None if name in kinds or isinstance(fitted, LeftOut) else twins.find(series)
@@ -75,7 +76,27 @@ def fit_columns(
         else:
             features.append(fitted)
             findings.append(finding)
-    return Fitted(tuple(features), tuple(left_out), tuple(findings))
+    result = Fitted(tuple(features), tuple(left_out), tuple(findings))
+    return result if features else _with_numbers(result, frame, training, kinds)
+
+
+def _with_numbers(fitted: Fitted, frame: pl.DataFrame, training: Mask, kinds: Mapping[str, Kind]) -> Fitted:
+    """The same with numbers that count the rows as features, where there is nothing else to learn from."""
+    features: list[Feature] = []
+    findings = list(fitted.findings)
+    for k, finding in enumerate(findings):
+        if finding.kind == "identifier" and finding.name not in kinds:
+            series = frame[finding.name]
+            if not as_numbers(series).null_count():
+                findings[k] = Finding(
+                    finding.name, "number", f"{finding.reason}, but there is nothing else to learn from"
+                )
+                found = fit_feature(series.filter(training), findings[k])
+                if not isinstance(found, LeftOut):
+                    features.append(found)
+    kept = {feature.name for feature in features}
+    left_out = tuple(column for column in fitted.left_out if column.name not in kept)
+    return Fitted(tuple(features), left_out, tuple(findings))
 
 
 def check_wishes(
@@ -101,17 +122,20 @@ class _Twins:
     """Columns seen so far, by a number made of their cells, to find those that are the same."""
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[bool, int], pl.Series] = {}
+        self._seen: dict[int, tuple[str, Any]] = {}
 
     def find(self, series: pl.Series) -> str | None:
         """The name of a column with the same cells in all rows, if one was seen."""
-        pl = load_polars()
-        written = texts(series) if series.dtype == pl.String else series
-        numbers = written.hash(seed=0).to_numpy()
-        weights = np.arange(1, 2 * len(numbers), 2, dtype=np.uint64)
+        numbers = as_numbers(series)
+        if not numbers.null_count():
+            values = numbers.to_numpy()
+            name, other = self._seen.setdefault(hash(values.tobytes()), (series.name, values))
+            same = isinstance(other, np.ndarray) and np.array_equal(values, other, equal_nan=True)
+            return name if name != series.name and same else None
+        written = texts(series)
+        weights = np.arange(1, 2 * len(written), 2, dtype=np.uint64)
         with np.errstate(over="ignore"):
-            key = (series.dtype == pl.String, int((numbers * weights).sum()))
-        other = self._seen.setdefault(key, written)
-        if other is written or not other.equals(written, check_names=False):
-            return None
-        return other.name
+            key = int((written.hash(seed=0).to_numpy() * weights).sum())
+        name, other = self._seen.setdefault(key, (series.name, written))
+        same = not isinstance(other, np.ndarray) and bool(written.equals(other, check_names=False))
+        return name if name != series.name and same else None

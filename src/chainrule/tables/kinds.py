@@ -36,7 +36,7 @@ _CHECKED = 5_000
 _LONG = 50
 
 _ID_NAME = re.compile(r"(^|[\s_.\-])(id|ids|uuid|guid|key|index|idx|rowid|pk)$|[a-z](Id|ID|Key|UUID)$", re.ASCII)
-_TIME_NAME = re.compile(r"date|time|stamp|epoch|unix|(^|_)(ts|at|on)$", re.IGNORECASE | re.ASCII)
+_TIME_NAME = re.compile(r"date|time|stamp|epoch|unix|year|month|week|day|(^|_)(ts|at|on)$", re.IGNORECASE | re.ASCII)
 _CODE = re.compile(r"(?=.*\d)[\w./:\-]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
@@ -71,9 +71,8 @@ def find_kind(series: pl.Series, row_count: int) -> Finding:
     numbers = as_numbers(series)
     if not numbers.null_count():
         values: Floats = numbers.to_numpy()
-        written = texts(series) if series.dtype == pl.String else series
-        if series.dtype == pl.String and _leading_zeros(written, values):
-            return _of_texts(written, codes=True)
+        if series.dtype == pl.String and _leading_zeros(series, values):
+            return _of_texts(texts(series), codes=True)
         return _of_numbers(name, series, values, row_count)
     written = texts(series)
     present = written.drop_nulls()
@@ -106,12 +105,11 @@ def as_asked(series: pl.Series, kind: Kind) -> Finding:
     return Finding(name, kind, "as asked")
 
 
-def _leading_zeros(written: pl.Series, values: Floats) -> bool:
+def _leading_zeros(series: pl.Series, values: Floats) -> bool:
     """Whether these are codes such as 01234, from which a number would drop the zeros."""
-    small = np.abs(values) >= 1
-    if not small.any():
-        return False
-    return bool(written.str.contains(r"^0\d+$").any())
+    with np.errstate(invalid="ignore"):
+        whole = bool(((values == np.floor(values)) | np.isnan(values)).all())
+    return whole and bool(series.str.contains(r"^\s*0\d+\s*$").any())
 
 
 def _of_numbers(name: str, series: pl.Series, values: Floats, row_count: int) -> Finding:
@@ -136,7 +134,7 @@ def _of_numbers(name: str, series: pl.Series, values: Floats, row_count: int) ->
             return date
         if not len(gaps) and len(np.unique(present)) == len(present):
             counts = high - low + 1 == len(present) == row_count and len(present) >= _CERTAIN_ROWS
-            if counts:
+            if counts and (low in (0, 1) or _ID_NAME.search(name)) and not _TIME_NAME.search(name):
                 return Finding(name, "identifier", f"counts the rows, from {low:.0f} to {high:.0f}")
             if _ID_NAME.search(name) and len(present) >= 2:
                 return Finding(name, "identifier", "a different whole number in every row")

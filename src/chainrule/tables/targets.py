@@ -196,7 +196,7 @@ class TargetCount:
             number = f"more than {MOST_CLASSES:,}" if self.many else f"{len(counts):,}"
             raise TableError(
                 f"{where} has {number} different values in {self.rows:,} rows, too many for classes; choose another "
-                "target, or predict it as a number"
+                f"target{', or predict it as a number' if numeric else ''}"
             )
         self.counts = counts
         return ClassTarget(self.name, tuple(sorted(counts, key=natural)), numeric)

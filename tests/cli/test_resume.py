@@ -1,0 +1,140 @@
+"""Checkpoints: a run that goes on ends in the same bits as one that was never stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from chainrule.cli import trials
+from chainrule.models import inspect_model, load_model
+
+Run = Callable[..., Result]
+COMMAND = [sys.executable, "-c", "from chainrule.cli import main; main()"]
+
+
+def write_data(rows: int = 150, path: str = "data.csv") -> str:
+    X = np.random.default_rng(3).standard_normal((rows, 3))
+    lines = [f"{a:.4f},{b:.4f},{c:.4f},{a * b - c:.4f}" for a, b, c in X]
+    Path(path).write_text("\n".join(["a,b,c,t", *lines]) + "\n")
+    return path
+
+
+def bits(path: str) -> dict[str, bytes]:
+    return {name: array.tobytes() for name, array in load_model(path).parameters.items()}
+
+
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
+    """Ctrl-C when a run has been looked at so many times."""
+    monkeypatch.setattr(trials, "LOOKS", 0.0)
+    seen = [0]
+    original = trials._Search._look
+
+    def look(self: Any, state: Any) -> None:
+        seen[0] += 1
+        if seen[0] == looks:
+            raise KeyboardInterrupt
+        original(self, state)
+
+    monkeypatch.setattr(trials._Search, "_look", look)
+
+
+@pytest.mark.parametrize("options", [[], ["--solver", "sgd", "--dropout", "0.1"], ["--normalization", "batch"]])
+def test_an_interrupted_run_goes_on_to_the_same_bits(
+    run: Run, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    write_data()
+    arguments = ["data.csv", "--target", "t", "--epochs", "30", "--hidden", "8", *options]
+    assert run("train", *arguments, "--save", "whole").exit_code == 0
+    with monkeypatch.context() as patched:
+        interrupt_after(patched, 7)
+        stopped = run("train", *arguments, "--save", "part")
+    assert stopped.exit_code == 130
+    assert "chainrule train data.csv --resume part" in " ".join(stopped.stdout.split())
+    progress = inspect_model("part").progress
+    assert progress is not None
+    assert 0 < progress.epoch < 30
+    again = run("train", "data.csv", "--resume", "part")
+    assert again.exit_code == 0, again.output
+    assert bits("part") == bits("whole")
+
+
+def test_a_search_goes_on_with_the_combination_that_was_stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_data()
+    options = ["--hidden", "4", "--hidden", "12", "--rate", "0.001", "--rate", "0.02", "--epochs", "12"]
+    whole = run("train", "data.csv", "--target", "t", *options, "--save", "whole", "--json")
+    with monkeypatch.context() as patched:
+        interrupt_after(patched, 29)
+        stopped = run("train", "data.csv", "--target", "t", *options, "--save", "part")
+    assert stopped.exit_code == 130
+    again = run("train", "data.csv", "--resume", "part", "--json")
+    assert again.exit_code == 0, again.output
+    assert bits("part") == bits("whole")
+    first, second = json.loads(whole.stdout), json.loads(again.stdout)
+    for key in ("search", "score", "linear_score", "sizes", "loss_curve"):
+        assert first[key] == second[key], key
+
+
+def test_more_epochs_continue_a_run_that_had_all_of_its_own(run: Run) -> None:
+    write_data()
+    arguments = ["data.csv", "--target", "t", "--hidden", "8", "--patience", "1000"]
+    assert run("train", *arguments, "--epochs", "20", "--save", "whole").exit_code == 0
+    assert run("train", *arguments, "--epochs", "8", "--save", "part").exit_code == 0
+    refused = run("train", "data.csv", "--resume", "part")
+    assert refused.exit_code == 2
+    assert "give more" in refused.stderr
+    assert run("train", "data.csv", "--resume", "part", "--epochs", "20").exit_code == 0
+    assert bits("part") == bits("whole")
+
+
+def test_resuming_needs_the_same_table_and_no_other_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_data()
+    with monkeypatch.context() as patched:
+        interrupt_after(patched, 4)
+        run("train", "data.csv", "--target", "t", "--hidden", "8", "--save", "part")
+    before = Path("part").read_bytes()
+    write_data(151, "other.csv")
+    for arguments, words in [
+        (["other.csv", "--resume", "part"], "other data"),
+        (["data.csv", "--resume", "part", "--rate", "0.1"], "--rate is given beside --resume"),
+        (["data.csv", "--resume", "part", "--target", "t"], "--target is given beside --resume"),
+        (["data.csv", "--resume", "part", "--epochs", "1"], "give more"),
+        (["data.csv", "--resume", "none"], "none"),
+        (["data.csv", "--resume", "data.csv"], "data.csv"),
+    ]:
+        result = run("train", *arguments)
+        assert result.exit_code == 2, result.output
+        assert words in result.stderr
+        assert result.stderr.count("\n") == 1
+    assert Path("part").read_bytes() == before
+
+
+def test_the_file_is_whole_at_every_moment_of_a_run_that_is_killed(tmp_path: Path) -> None:
+    write_data(300, str(tmp_path / "data.csv"))
+    options = ["train", "data.csv", "--target", "t", "--epochs", "100000", "--patience", "100000", "--hidden", "16"]
+    arguments = [*COMMAND, *options, "--save", "m", "--checkpoint-every", "0"]
+    path = str(tmp_path / "m")
+    for delay in (0.0, 0.05, 0.3):
+        process = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        start = os.stat(path).st_mtime_ns if os.path.exists(path) else 0
+        while not os.path.exists(path) or os.stat(path).st_mtime_ns == start:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        progress = inspect_model(path).progress
+        assert progress is not None
+        assert progress.epoch > 0
