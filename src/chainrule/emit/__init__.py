@@ -1,7 +1,9 @@
 """A derivation, or a program alone, as source code that stands alone: NumPy, JAX, PyTorch or C."""
 
 from chainrule.emit import expressions
+from chainrule.emit.c_file import broken, signature_lines
 from chainrule.emit.c_unit import CUnit, Location, Statements, declarations
+from chainrule.emit.c_values import C_TYPES
 from chainrule.emit.errors import EmitError
 from chainrule.emit.forward import Body, Forward, find_forward, forward_body
 from chainrule.emit.layout import block, bracketed
@@ -9,6 +11,7 @@ from chainrule.emit.names import ascii_identifier
 from chainrule.emit.source import TARGETS, source
 
 __all__ = [
+    "C_TYPES",
     "TARGETS",
     "Body",
     "CUnit",
@@ -19,9 +22,11 @@ __all__ = [
     "ascii_identifier",
     "block",
     "bracketed",
+    "broken",
     "declarations",
     "expressions",
     "find_forward",
     "forward_body",
+    "signature_lines",
     "source",
 ]

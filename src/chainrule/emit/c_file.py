@@ -255,7 +255,7 @@ def _functions(file: CFile) -> list[str]:
     for function in _passes(file):
         lines += [
             f"/* {function.comment} */",
-            *_signature(f"static inline {function.result} {function.title}", [p for p, _ in function.parameters]),
+            *signature_lines(f"static inline {function.result} {function.title}", [p for p, _ in function.parameters]),
             *function.text,
             "}",
             "",
@@ -284,7 +284,8 @@ def _parameter(name: str, type: ArrayType) -> str:
     return f"const {C_TYPES[type.dtype]} *{_RESTRICT} {name}"
 
 
-def _signature(head: str, parameters: Sequence[str]) -> list[str]:
+def signature_lines(head: str, parameters: Sequence[str]) -> list[str]:
+    """The first line of a function, or a line for each of its parameters."""
     line = f"{head}({', '.join(parameters)}) {{"
     if len(line) <= 100:
         return [line]
@@ -296,7 +297,7 @@ def _step(file: CFile) -> list[str]:
         return []
     lines = [
         "/* One step of gradient descent. */",
-        *_signature(
+        *signature_lines(
             f"static inline void {file.name}_sgd_step",
             [
                 f"{file.name}_params *{_RESTRICT} params",

@@ -55,11 +55,13 @@ class CUnit:
         outputs: Sequence[Location],
         stored: str = "",
         reserved: Sequence[str] = (),
+        members: Sequence[str] = (),
     ) -> Statements:
         """What finds `outputs` of `program` from `inputs`, by name.
 
         What has to be stored are local arrays, or members of `stored`, such as "work->". A result that lies where an
-        input lies takes its place only when nothing needs that any more. No local is named as in `reserved`.
+        input lies takes its place only when nothing needs that any more. No local is named as in `reserved`,
+        and no member as in `members`.
 
         Raises EmitError for what C cannot write.
         """
@@ -69,7 +71,13 @@ class CUnit:
         composer.tables = self._tables
         for word in (*reserved, *(place.text.partition("->")[0] for place in (*inputs.values(), *outputs))):
             composer.locals.take(word or "_")
+        for word in members:
+            composer.members.take(word)
         return _Function(composer, made, inputs, outputs, stored, self).statements()
+
+    def number(self, value: float, dtype: DType | None = None) -> str:
+        """A number as C writes it."""
+        return str(Composer(self.name, {}).writer.constant(value, dtype or self.dtype).code)
 
     @property
     def preamble(self) -> list[str]:

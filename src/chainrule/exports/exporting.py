@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from chainrule.emit import EmitError, ascii_identifier
+from chainrule.exports.c_export import c_header
 from chainrule.exports.errors import ExportError
 from chainrule.exports.numpy_export import numpy_module
 from chainrule.exports.onnx_export import onnx_content
@@ -15,9 +16,11 @@ from chainrule.exports.subject import Subject, subject_of
 from chainrule.exports.torch_export import torch_module
 from chainrule.files import check_writable, replacing
 from chainrule.models import Model
+from chainrule.training import SGD, Optimizer
 
 ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "onnx": (".onnx",),
+    "c": (".h",),
     "numpy": (".py",),
     "torch": (".py",),
 }
@@ -30,7 +33,7 @@ _MODULES: Final[Mapping[str, Callable[[Subject, str], tuple[str, bytes]]]] = {
 }
 
 
-def export_model(model: Model, to: str, path: str | os.PathLike[str], train: bool = False) -> list[str]:
+def export_model(model: Model, to: str, path: str | os.PathLike[str], train: bool | Optimizer = False) -> list[str]:
     """Write `model` so that it runs without this package, and give the paths of the files written.
 
     Parameters
@@ -44,9 +47,10 @@ def export_model(model: Model, to: str, path: str | os.PathLike[str], train: boo
         - `"c"`: a header in C99, which allocates nothing.
         - `"numpy"`, `"torch"`: a module in Python with `predict`, and its weights beside it as `.npz`.
     path
-        Where to: a name that ends in `.onnx`, `.h` (or `.c`), or `.py`.
+        Where to: a name that ends in `.onnx`, `.h` or `.py`.
     train
-        For C: whether the loss, its gradients and a step of gradient descent are written as well.
+        For C: whether the loss, its gradients and a step of training are written as well. True is gradient descent;
+        an optimizer, such as `Adam()`, is that one, from its beginning.
 
     Raises ExportError for a target that there is not and for what a target cannot say, FileError for a path that cannot
     be written, MissingDependencyError for ONNX without onnx. No file is left half-written.
@@ -74,6 +78,9 @@ def export_model(model: Model, to: str, path: str | os.PathLike[str], train: boo
     try:
         if to == "onnx":
             contents = {path: onnx_content(subject)}
+        elif to == "c":
+            optimizer = train if isinstance(train, Optimizer) else SGD(0.01) if train else None
+            contents = {path: c_header(subject, optimizer).encode()}
         else:
             source, weights = _MODULES[to](subject, os.path.basename(stem) + ".npz")
             contents = {stem + ".npz": weights, path: source.encode()}

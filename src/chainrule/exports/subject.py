@@ -10,6 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from chainrule.exports.c_text import member_names
 from chainrule.exports.errors import ExportError
 from chainrule.ir import ChainruleError, Dim, DType, Program, SymbolicDim
 from chainrule.models import Model
@@ -72,6 +73,11 @@ class Subject:
     def is_binary(self) -> bool:
         """Whether the one output is the probability of the second of two classes."""
         return isinstance(self.target, ClassTarget) and self.outputs == 1
+
+    @cached_property
+    def members(self) -> dict[str, str]:
+        """What each parameter is called in C."""
+        return member_names(list(self.parameters))
 
     @property
     def learnt(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from chainrule.training.plans import traced_loss
 from chainrule.training.runs import Run, prepare_run, search_minimum
 from chainrule.training.session import TrainingSession, begin_training
 from chainrule.training.step import Step, step_program
-from chainrule.training.updates import hyperparameter_values
+from chainrule.training.updates import Update, first_memory, hyperparameter_values, update_program
 
 __all__ = [
     "LBFGS",
@@ -39,7 +39,9 @@ __all__ = [
     "TrainingError",
     "TrainingSession",
     "UncorrectedAdam",
+    "Update",
     "begin_training",
+    "first_memory",
     "fit",
     "hyperparameter_values",
     "nearest",
@@ -50,4 +52,5 @@ __all__ = [
     "search_minimum",
     "step_program",
     "traced_loss",
+    "update_program",
 ]

@@ -1,0 +1,83 @@
+"""Pieces of C: strings and comments that hold any text, arrays, names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from chainrule.emit import ascii_identifier, broken
+
+WIDTH = 100
+
+
+def string(text: str) -> str:
+    r"""A string literal with the bytes of `text` in UTF-8.
+
+    >>> print(string('say "a\\b"?\n'), string("é1"))
+    "say \"a\\b\"\?\n" "\303\2511"
+    """
+    named = {0x22: r"\"", 0x5C: r"\\", 0x3F: r"\?", 0x0A: r"\n", 0x09: r"\t"}
+    pieces = [
+        named.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\{byte:03o}")
+        for byte in text.encode("utf-8", "surrogatepass")
+    ]
+    return f'"{"".join(pieces)}"'
+
+
+def comment(text: str) -> str:
+    """`text` as it can stand in a comment, on one line and of a bearable length."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    for mark, harmless in (("*/", "* /"), ("/*", "/ *"), ("??", "? ?"), ("\\", "/")):
+        plain = plain.replace(mark, harmless)
+    return plain if len(plain) <= 60 else plain[:59] + "…"
+
+
+def member_names(names: Sequence[str]) -> dict[str, str]:
+    """A member of a structure for each name, no two the same.
+
+    >>> member_names(["age", "AGE ", "age_", "größe"])
+    {'age': 'age', 'AGE ': 'AGE_', 'age_': 'age_', 'größe': 'groudfe'}
+    """
+    taken: set[str] = set()
+    found = {}
+    for name in names:
+        stem = ascii_identifier(name, is_member=True)[:60]
+        label, number = stem, 2
+        while label in taken:
+            label, number = f"{stem}_{number}", number + 1
+        taken.add(label)
+        found[name] = label
+    return found
+
+
+def array_rows(entries: Sequence[str], indent: int) -> list[str]:
+    """Entries with commas, on lines that are not too long."""
+    lines, row = [], ""
+    for entry in entries:
+        piece = f"{entry}, "
+        if row and indent + len(row) + len(piece) > WIDTH:
+            lines.append(" " * indent + row.rstrip())
+            row = ""
+        row += piece
+    if row:
+        lines.append(" " * indent + row.rstrip().removesuffix(","))
+    return lines
+
+
+def initializer(array: NDArray[Any], number: Callable[[float], str], indent: int) -> list[str]:
+    """The elements of an array in braces, a row after the other; the first line is `{`."""
+    margin = " " * indent
+    if array.ndim <= 1:
+        return [f"{margin}{{", *array_rows([number(float(x)) for x in array.ravel()], indent + 4), f"{margin}}}"]
+    lines = [f"{margin}{{"]
+    for row in array:
+        inner = initializer(row, number, indent + 4)
+        lines += [*inner[:-1], f"{inner[-1]},"]
+    return [*lines[:-1], lines[-1].removesuffix(","), f"{margin}}}"]
+
+
+def wrapped(lines: Sequence[str]) -> list[str]:
+    """Lines, those that are too long broken between words."""
+    return [piece for line in lines for piece in broken(line)]

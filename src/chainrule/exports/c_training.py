@@ -1,0 +1,154 @@
+"""What on-device training needs in C: the loss with its gradients, and the step of an optimizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.calculus import backward
+from chainrule.emit import CUnit, Location, Statements
+from chainrule.exports.c_text import member_names
+from chainrule.exports.errors import ExportError
+from chainrule.exports.subject import ROWS, Subject, X
+from chainrule.ir import ArrayType, Const, DType, Input, Node, Program, named_dim, rebuild_all, substitute
+from chainrule.training import Optimizer, Update, first_memory, hyperparameter_values, update_program
+
+Y = "y"
+ALPHA = "alpha"
+
+
+@dataclass(frozen=True)
+class Training:
+    """A step of `optimizer` on the loss of `subject`."""
+
+    subject: Subject
+    optimizer: Optimizer
+
+    @cached_property
+    def loss(self) -> Program:
+        """The loss of `X` (n, width), `y` and the parameters; the penalty's factor is a number in it."""
+        loss = self.subject.loss
+        if loss is None:
+            raise ExportError("the model does not say what loss it was trained on; leave train out")
+        rows = [dim for dim in loss.input(X).type.shape[:1] if not isinstance(dim, int)]
+        if rows:
+            loss = loss.bind({str(rows[0]): named_dim(ROWS)})
+        given: dict[Node, Node] = {}
+        for node in loss.inputs:
+            if node.name == ALPHA and node.name not in self.subject.parameters:
+                given[node] = Const(self.subject.alpha, node.type)
+            elif node.name not in (X, Y, *self.subject.parameters):
+                raise ExportError(
+                    f"the loss takes {node.name!r}, which C cannot give (dropout draws random numbers); train a "
+                    "network without dropout, or leave train out"
+                )
+        made = rebuild_all(loss.outputs, given.get)
+        names = {made[node]: name for node, name in loss.names.items() if node in made}
+        inputs = tuple(node for node in loss.inputs if node not in given)
+        return Program(inputs, tuple(made[node] for node in loss.outputs), names)
+
+    @cached_property
+    def target_type(self) -> ArrayType:
+        """The type of `y`."""
+        return self.loss.input(Y).type
+
+    @cached_property
+    def gradients(self) -> Program:
+        """The loss, and its gradient by each of `subject.learnt`."""
+        wrt = [self.loss.input(name) for name in self.subject.learnt]
+        found = backward(self.loss, wrt).gradients
+        names = {
+            node: f"d{symbol.name}" for symbol, node in zip(wrt, found, strict=True) if not isinstance(node, Input)
+        }
+        return Program(self.loss.inputs, (*self.loss.outputs, *found), {**names, **self.loss.names})
+
+    @cached_property
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """The first value of all that the optimizer remembers, by the names of inputs."""
+        arrays = {name: self.subject.parameters[name] for name in self.subject.learnt}
+        return {" ".join(slot): value for slot, value in first_memory(self.optimizer, arrays).items()}
+
+    @cached_property
+    def update(self) -> Update:
+        """The update as a program."""
+        types = {
+            name: ArrayType(self.subject.parameters[name].shape, self.subject.dtype) for name in self.subject.learnt
+        }
+        arrays = {name: self.subject.parameters[name] for name in self.subject.learnt}
+        slots = {
+            slot: ArrayType(np.shape(value), DType.of(np.asarray(value).dtype))
+            for slot, value in first_memory(self.optimizer, arrays).items()
+        }
+        return update_program(self.optimizer, types, slots)
+
+    @cached_property
+    def members(self) -> dict[str, str]:
+        """The members of the structure of memory, by the names of inputs."""
+        return member_names(list(self.memory))
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether the learning rate is one number, which each step is given."""
+        return self._rate in hyperparameter_values(self.optimizer)
+
+    @property
+    def rate(self) -> float:
+        """That number."""
+        return hyperparameter_values(self.optimizer)[self._rate]
+
+    @property
+    def _rate(self) -> str:
+        return f"{type(self.optimizer).__name__} rate"
+
+    @cached_property
+    def counts(self) -> bool:
+        """Whether the update depends on the number of steps made."""
+        return any(node is self._step for node in self._update_program.nodes)
+
+    @property
+    def _step(self) -> Input:
+        return self.update.program.inputs[-1]
+
+    @cached_property
+    def _update_program(self) -> Program:
+        """The update with all hyperparameters but the rate as numbers."""
+        program = self.update.program
+        values = hyperparameter_values(self.optimizer)
+        given: dict[Node, Node] = {
+            node: Const(values[node.name], node.type) for node in self.update.hyperparameters if node.name != self._rate
+        }
+        names = {node: name.removeprefix(f"{type(self.optimizer).__name__} ") for node, name in program.names.items()}
+        outputs = substitute(program.outputs, given)
+        made = rebuild_all(program.outputs, given.get)
+        kept = {made[node]: name for node, name in names.items() if node in made}
+        return Program(tuple(node for node in program.inputs if node not in given), outputs, kept)
+
+    def gradient_statements(self, unit: CUnit) -> Statements:
+        """The body of the function that finds loss and gradients."""
+        inputs = {name: Location(f"weights->{self.subject.members[name]}") for name in self.subject.learnt}
+        inputs |= {X: Location("x", is_flat=True), Y: Location("y", is_flat=True)}
+        outputs = [Location(""), *(Location(f"grads->{self.subject.members[name]}") for name in self.subject.learnt)]
+        reserved = ("weights", "grads", "work", "x", "y")
+        members = ("grads", "encoded_rows", "encoded_target")
+        return unit.statements(self.gradients, inputs, outputs, "work->", reserved, members)
+
+    def update_statements(self, unit: CUnit) -> Statements:
+        """The body of the function that makes a step."""
+        places = {node.name: Location(f"weights->{self.subject.members[node.name]}") for node in self.update.parameters}
+        places |= {name: Location(f"memory->{member}") for name, member in self.members.items()}
+        inputs = {
+            **places,
+            **{
+                gradient.name: Location(f"grads->{self.subject.members[parameter.name]}")
+                for parameter, gradient in zip(self.update.parameters, self.update.gradients, strict=True)
+            },
+            self._rate: Location("rate"),
+            self._step.name: Location("memory->step"),
+        }
+        outputs = [places[node.name] for node in (*self.update.parameters, *self.update.remembered)]
+        reserved = ("weights", "memory", "grads", "rate", "work")
+        return unit.statements(self._update_program, inputs, outputs, "", reserved)

@@ -1,0 +1,117 @@
+"""The modules for NumPy and PyTorch beside the model: read as source everywhere, run where their library is there."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from exported import CASES, FRAME, arrays, assert_equal, columns_as, docstring_example, expected, load, model_of
+
+from chainrule.exports import export_model
+
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+TARGETS = ("numpy", "torch") if HAS_TORCH else ("numpy",)
+
+
+@pytest.mark.parametrize("target", ["numpy", "torch"])
+def test_the_source_is_python_that_a_linter_likes(target: str, tmp_path: Path) -> None:
+    for case in CASES:
+        path, weights = export_model(model_of(case), target, tmp_path / f"{case}.py")
+        tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+        names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        assert "predict" in names
+        assert ("probabilities" in names) == (expected(case)[1] is not None)
+        with np.load(weights, allow_pickle=False) as found:
+            assert set(found.files) == set(model_of(case).parameters)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{case}{end}" for case in CASES for end in (".py", ".npz")}
+    rules = "E7,E9,F,B,I,SIM,UP,RET"
+    command = [
+        "ruff",
+        "check",
+        "--isolated",
+        "--quiet",
+        f"--select={rules}",
+        "--ignore=UP017,SIM108,RET504",
+        str(tmp_path),
+    ]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == ""
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("case", CASES)
+def test_predictions_are_those_of_the_model(case: str, target: str, tmp_path: Path) -> None:
+    path, _ = export_model(model_of(case), target, tmp_path / "net.py")
+    module = load(Path(path))
+    kinds = ["lists", "polars", "pandas"] if case == "layers" else ["lists"]
+    for kind in kinds:
+        given = arrays() if case == "arrays" else columns_as(kind)
+        shares = module.probabilities(given) if expected(case)[1] is not None else None
+        assert_equal(case, module.predict(given), shares)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_one_row_is_as_good_as_many(target: str, tmp_path: Path) -> None:
+    module = load(Path(export_model(model_of("layers"), target, tmp_path / "net.py")[0]))
+    whole = module.probabilities(FRAME)
+    for row in (0, 4, FRAME.height - 1):
+        single = module.probabilities({name: FRAME[name][row : row + 1].to_list() for name in FRAME.columns})
+        np.testing.assert_allclose(single, whole[row : row + 1], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("case", ["layers", "arrays"])
+def test_the_example_runs_from_its_folder(case: str, target: str, tmp_path: Path) -> None:
+    path, _ = export_model(model_of(case), target, tmp_path / "net.py")
+    example = docstring_example(Path(path).read_text(encoding="utf-8"))
+    assert "from net import predict" in example
+    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("[")
+
+
+def test_numpy_needs_nothing_of_ours(tmp_path: Path) -> None:
+    export_model(model_of("layers"), "numpy", tmp_path / "net.py")
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['chainrule', 'polars', 'scipy', 'llvmlite'])); import net; "
+        "print(net.CLASSES[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "a\n", done.stderr
+
+
+def test_weights_of_another_export_are_refused(tmp_path: Path) -> None:
+    path, weights = export_model(model_of("layers"), "numpy", tmp_path / "net.py")
+    other = Path(export_model(model_of("batches"), "numpy", tmp_path / "other.py")[1])
+    Path(weights).write_bytes(other.read_bytes())
+    with pytest.raises(ValueError, match="does not belong to this module; export the model again"):
+        load(Path(path))
+
+
+def test_a_table_that_lacks_a_column_is_refused(tmp_path: Path) -> None:
+    module = load(Path(export_model(model_of("layers"), "numpy", tmp_path / "net.py")[0]))
+    with pytest.raises(KeyError, match="lacks the column 'size'"):
+        module.predict({name: FRAME[name] for name in FRAME.columns if name != "size"})
+    with pytest.raises(ValueError, match="'maybe' means neither yes nor no"):
+        module.predict({**{name: FRAME[name] for name in FRAME.columns}, "W1": ["maybe"] * FRAME.height})
+
+
+if HAS_TORCH:
+
+    @pytest.mark.parametrize("case", ["layers", "batches", "formulas", "single"])
+    def test_gradients_flow_to_what_is_learnt(case: str, tmp_path: Path) -> None:
+        import torch
+
+        model = model_of(case)
+        module = load(Path(export_model(model, "torch", tmp_path / "net.py")[0]))
+        learnt = {name for name, _ in module.network.named_parameters()}
+        assert learnt == {name for name in model.parameters if not name.startswith(("mean", "variance"))}
+        encoded = torch.from_numpy(module.encode(FRAME)).requires_grad_()
+        module.network(encoded).square().sum().backward()
+        assert encoded.grad is not None
+        assert all(bool(p.grad.abs().sum() > 0) for p in module.network.parameters())
+        assert set(module.network.state_dict()) == set(model.parameters)
