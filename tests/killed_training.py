@@ -1,7 +1,8 @@
 """A checkpointing training that is killed again and again: the file is always whole, the end is always the same bits.
 
-`python tests/killed_training.py --kills 200` runs the long form and prints what it found. With `--child` it is the
-training itself, which begins anew or goes on from the checkpoint that there is.
+`python tests/killed_training.py --kills 200` runs the long form and prints what it found; with `--command` what is
+killed is `chainrule train --checkpoint-every`, and `--resume` goes on. With `--child` it is the training itself, which
+begins anew or goes on from the checkpoint that there is.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ from chainrule.training import SGD, Adam, schedules
 
 ROWS, INPUTS, CLASSES = 256, 12, 3
 NAME = "model.safetensors"
+
+COMMAND = "command"
+OPTIONS = ["--target", "t", "--epochs", "150", "--hidden", "80", "--seed", "3"]
+"""The job that is the command line, and how it is asked to train."""
 
 NETWORKS = {
     "adam": Architecture(INPUTS, (96, 96), CLASSES, loss="cross_entropy", dropout=0.2),
@@ -90,7 +95,13 @@ class Findings:
     """The epochs that runs went on from."""
 
 
-def hunt(kills: int, folder: Path, seed: int, report: Callable[[str], None] = lambda text: None) -> Findings:
+def hunt(
+    kills: int,
+    folder: Path,
+    seed: int,
+    jobs: Sequence[str] = tuple(NETWORKS),
+    report: Callable[[str], None] = lambda text: None,
+) -> Findings:
     """Kill trainings at so many random moments; raises AssertionError where a file is not whole, or an end differs."""
     moments, found = random.Random(seed), Findings()
     environment = {**os.environ, "CHAINRULE_CACHE": str(folder / "cache"), "PYTHONPYCACHEPREFIX": str(folder / "code")}
@@ -98,29 +109,37 @@ def hunt(kills: int, folder: Path, seed: int, report: Callable[[str], None] = la
     (folder / "cache").mkdir(mode=0o700)
     expected: dict[str, dict[str, Any]] = {}
     while found.kills < kills:
-        job = list(NETWORKS)[found.rounds % len(NETWORKS)]
+        job = jobs[found.rounds % len(jobs)]
         if job not in expected:
-            expected[job] = finished(start(job, folder / f"whole {job}", environment), folder / f"whole {job}")
+            process = start(job, folder / f"whole {job}", environment)
+            output, _ = process.communicate(timeout=300)
+            assert process.returncode == 0, output
+            expected[job] = outcome(folder / f"whole {job}")
         place = folder / f"round {found.rounds}"
         epoch = 0
         while found.kills < kills:
             process = start(job, place, environment)
-            assert process.stdout is not None
             if moments.random() < 0.9:
-                process.stdout.readline()  # most are killed while they train and write
+                wait_for_work(job, process, place)  # most are killed while they train and write
                 time.sleep(moments.random() ** 2 * 0.25)
             else:
                 time.sleep(moments.random() * 0.3)
             process.send_signal(signal.SIGKILL)
             process.wait(timeout=60)
             killed = process.returncode == -signal.SIGKILL
+            assert process.stdout is not None
             process.stdout.close()
             found.kills += killed
             epoch = examine(place, epoch, found)
-            if not killed:
+            if not killed or is_done(place):
                 break
             report(f"{found.kills} kills, {found.inside} inside a write, round {found.rounds}, epoch {epoch}")
-        same(finished(start(job, place, environment), place), expected[job])
+        if not is_done(place):
+            process = start(job, place, environment)
+            process.communicate(timeout=300)
+            assert process.returncode == 0
+            assert {path.name for path in place.iterdir()} == {NAME}
+        same(outcome(place), expected[job])
         found.rounds += 1
     return found
 
@@ -128,7 +147,36 @@ def hunt(kills: int, folder: Path, seed: int, report: Callable[[str], None] = la
 def start(job: str, place: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     place.mkdir(exist_ok=True)
     command = [sys.executable, __file__, "--child", job, str(place)]
+    if job == COMMAND:
+        path, table = place / NAME, place.parent / "table.csv"
+        if not table.exists():
+            write_table(table)
+        task = ["--resume", str(path)] if path.exists() else [*OPTIONS, "--save", str(path)]
+        program = "from chainrule.cli import main; main()"
+        command = [sys.executable, "-c", program, "train", str(table), *task, "--checkpoint-every", "0.001"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+
+
+def write_table(path: Path) -> None:
+    draws = np.random.default_rng(0)
+    X = draws.standard_normal((400, 6))
+    rows = [",".join([*(f"{x:.4f}" for x in row), "yes" if row[0] * row[1] > 0 else "no"]) for row in X]
+    path.write_text("\n".join(["a,b,c,d,e,f,t", *rows]) + "\n")
+
+
+def wait_for_work(job: str, process: subprocess.Popen[bytes], place: Path) -> None:
+    """Until the run trains: until it says so, or has written a checkpoint of its own."""
+    if job != COMMAND:
+        assert process.stdout is not None
+        process.stdout.readline()
+        return
+    before = identity(place / NAME)
+    while process.poll() is None and identity(place / NAME) == before:
+        time.sleep(0.005)
+
+
+def identity(path: Path) -> object:
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def examine(place: Path, epoch: int, found: Findings) -> int:
@@ -147,11 +195,14 @@ def examine(place: Path, epoch: int, found: Findings) -> int:
     return state.epoch
 
 
-def finished(process: subprocess.Popen[bytes], place: Path) -> dict[str, Any]:
-    """The tensors of the file after the run has come to its end, and what the run says of itself."""
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
-    assert {path.name for path in place.iterdir()} == {NAME}
+def is_done(place: Path) -> bool:
+    """Whether the run there has come to its end, and its file says so."""
+    path = place / NAME
+    return path.exists() and load_checkpoint(str(path)).state.status not in ("running", "interrupted")
+
+
+def outcome(place: Path) -> dict[str, Any]:
+    """What is in the file after the run has come to its end, but for the time that it took."""
     checkpoint = load_checkpoint(str(place / NAME))
     state = checkpoint.state
     arrays = {f"model {name}": array for name, array in checkpoint.model.parameters.items()}
@@ -161,6 +212,7 @@ def finished(process: subprocess.Popen[bytes], place: Path) -> dict[str, Any]:
     facts = {
         name: getattr(state, name) for name in ("epoch", "step", "rate", "best_epoch", "best", "waiting", "status")
     }
+    facts["metrics"] = checkpoint.model.metrics
     return {**{name: array.tobytes() for name, array in arrays.items()}, **facts}
 
 
@@ -176,13 +228,15 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, metavar=("JOB", "FOLDER"))
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--command", action="store_true")
     given = parser.parse_args()
+    jobs = (COMMAND,) if given.command else tuple(NETWORKS)
     if given.child:
         run(given.child[0], Path(given.child[1]))
         return
     with tempfile.TemporaryDirectory() as folder:
         begun = time.monotonic()
-        found = hunt(given.kills, Path(folder), given.seed, lambda text: say(text))
+        found = hunt(given.kills, Path(folder), given.seed, jobs, say)
         say(
             f"{found.kills} kills in {found.rounds} runs: {found.inside} inside a write, {found.before_any} before the "
             f"first checkpoint, the others after epochs {min(found.resumed)} to {max(found.resumed)}; every file was "

@@ -180,7 +180,8 @@ def _encoding(feature: Feature) -> str:
     if isinstance(feature, Number):
         value = "x" if feature.unit is None else f"sign(x) log(1 + |x| / {feature.unit:g})"
         missing = f"missing as {feature.fill:g}" + (", and flagged" if feature.flag_missing else "")
-        return f"({value} − {feature.mean:.4g}) / {feature.scale:.4g}, {missing}"
+        sign = "+" if feature.mean < 0 else "−"
+        return f"({value} {sign} {abs(feature.mean):.4g}) / {feature.scale:.4g}, {missing}"
     if isinstance(feature, Boolean):
         missing = f"missing as {feature.words[int(feature.fill)]}" + (", and flagged" if feature.flag_missing else "")
         return f"1 for {feature.words[1]}, 0 for {feature.words[0]}, {missing}"
