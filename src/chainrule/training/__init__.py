@@ -13,6 +13,7 @@ from chainrule.training.errors import (
 from chainrule.training.fitting import FitResult, fit
 from chainrule.training.lbfgs import LBFGS, MissingDependencyError
 from chainrule.training.optimizers import SGD, Adam, AdamW, MomentumSGD, NAdam, Optimizer, RMSprop, UncorrectedAdam
+from chainrule.training.orders import BlockOrder
 from chainrule.training.plans import traced_loss
 from chainrule.training.runs import Run, prepare_run, search_minimum
 from chainrule.training.session import TrainingSession, begin_training
@@ -25,6 +26,7 @@ __all__ = [
     "START",
     "Adam",
     "AdamW",
+    "BlockOrder",
     "BroadcastWarning",
     "DivergenceWarning",
     "FitResult",

@@ -46,17 +46,18 @@ class _Memory:
         self.control = workspace(8 * control_words(threads)).view(np.int64)
         self.doubles = self.control.view(np.float64)
         self.addresses = self.control.ctypes.data, self.workspace.ctypes.data
-        self.copies = [self._views(compiled, loop, number) for number in range(3)]
+        self._compiled, self._loop = compiled, loop
+        self._state = self._views(0)
         self._start = np.zeros_like(self.control)
         self._start[Control.STATUS] = Ending.NOT_STARTED
         self._start[Control.SEED] = np.uint64(seed & (2**64 - 1)).astype(np.int64)
         self._start[Control.THREADS] = threads
         self._start[Control.YIELD] = yielding()
 
-    def _views(self, compiled: CompiledLoop, loop: Loop, number: int) -> dict[str, Array]:
+    def _views(self, number: int) -> dict[str, Array]:
         """The arrays of one of the copies of the state."""
-        layout, views = compiled.written.layout, {}
-        for name, storage, offset in zip(loop.state, layout.states, layout.offsets, strict=True):
+        layout, views = self._compiled.written.layout, {}
+        for name, storage, offset in zip(self._loop.state, layout.states, layout.offsets, strict=True):
             dtype = storage.dtype.numpy
             strides = tuple(stride * dtype.itemsize for stride in storage.strides)
             views[name] = np.ndarray(storage.shape, dtype, self.workspace, layout.copy(number) + offset, strides)
@@ -76,11 +77,11 @@ class _Memory:
 
     def read(self, copy: int) -> dict[str, Array]:
         """A state, of one of the copies of it."""
-        return {name: view.copy() for name, view in self.copies[copy].items()}
+        return {name: view.copy() for name, view in (self._views(copy) if copy else self._state).items()}
 
     def write(self, state: Mapping[str, Array]) -> None:
         """Put a state where calls start from."""
-        for name, view in self.copies[0].items():
+        for name, view in self._state.items():
             view[...] = state[name]
 
 

@@ -1,0 +1,79 @@
+"""Orders of rows for tables that are larger than memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.engines import permutation
+from chainrule.training.errors import TrainingError, positive_integer
+
+STREAM = 0x626C6F636B73
+"""The second word of the key: it keeps these draws apart from other uses of the same seed."""
+
+_WORD = 2**64 - 1
+
+
+@dataclass(frozen=True)
+class BlockOrder:
+    """A random order of rows in each epoch that reads a file in blocks, for memory-mapped data larger than memory.
+
+    Blocks of `block` rows come in random order, and in each `window` of them all rows are mixed: rows of a batch are
+    from `window` places of the table, and what is read of it stays in memory until its rows have had their turn. It is
+    a function of the seed and the epoch alone, for the `order` of a session or of a trainer.
+
+    Rows in an order that is drawn from all of them are each read from a place of its own: on a virtual disk a row of 80
+    bytes took 139 µs where it was not in memory yet, and 0.8 µs in blocks. As long as a table fits in memory there is
+    nothing to gain.
+
+    Parameters
+    ----------
+    rows
+        The rows of the table.
+    seed
+        Of the order.
+    block, window
+        Rows in a block, and blocks that are mixed. The least that should fit in memory is `block · window` rows.
+
+    Raises TrainingError for what is no whole number.
+
+    >>> order = BlockOrder(10, seed=1, block=2, window=2)
+    >>> order(0)
+    array([6, 2, 3, 7, 1, 4, 5, 0, 9, 8])
+
+    """
+
+    rows: int
+    seed: int = 0
+    block: int = 4096
+    window: int = 64
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "block", "window"):
+            object.__setattr__(self, name, positive_integer(f"{name} of a BlockOrder", getattr(self, name)))
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
+            raise TrainingError(f"seed is {self.seed!r}; it should be a whole number, 0 or more")
+
+    def __call__(self, epoch: int) -> NDArray[np.int64]:
+        """The numbers of all rows, int64 of shape (rows,), in the order of this epoch."""
+        draws = np.random.Philox(key=[self.seed & _WORD, STREAM], counter=[0, 0, 0, epoch])
+        blocks = permutation(self.seed, epoch, -(-self.rows // self.block))
+        order = np.empty(self.rows, np.int64)
+        filled = 0
+        for start in range(0, len(blocks), self.window):
+            chosen = blocks[start : start + self.window, None] * self.block + np.arange(self.block)
+            numbers = chosen[chosen < self.rows]
+            order[filled : filled + len(numbers)] = numbers[_mixed(draws, len(numbers))]
+            filled += len(numbers)
+        return order
+
+
+def _mixed(draws: np.random.Philox, count: int) -> NDArray[np.uint64]:
+    """A random order of `count` things: random words that hold a place each in their lowest bits, sorted."""
+    mask = np.uint64((1 << (count - 1).bit_length()) - 1)
+    words = draws.random_raw(count) & ~mask | np.arange(count, dtype=np.uint64)
+    words.sort()
+    places: NDArray[np.uint64] = words & mask
+    return places
