@@ -206,7 +206,7 @@ DAMAGED = [
     Case(
         "Parquet with lists",
         parquet(size=[[1.0]] * ROWS, kind=TYPED["kind"]),
-        ("column 'size' holds lists",),
+        ("row 1, column 'size' holds a list",),
         "data.parquet",
     ),
     Case(
@@ -310,7 +310,7 @@ JSON = [
     Case(
         "an object",
         json_line(4, '{"size": {"x": 1}, "kind": "a"}'),
-        ("(line 4), column 'size' holds an object",),
+        ("(line 4), column 'size' holds a list or an object",),
         "data.jsonl",
     ),
     Case("a line that is a list", json_line(2, "[1, 2]"), ("{path}, line 2 holds a list",), "data.jsonl"),
@@ -341,7 +341,12 @@ JSON = [
         ("(line 6)", "not finite"),
         "d.jsonl",
     ),
-    Case("a number of too many digits", json_line(6, f'{{"size": {"9" * 5000}}}'), ("line 6 is not JSON",), "d.jsonl"),
+    Case(
+        "a number of too many digits",
+        json_line(6, f'{{"size": {"9" * 5000}}}'),
+        ("line 6 holds a number with too many digits",),
+        "d.jsonl",
+    ),
     Case("nested without end", json_line(6, "[" * 100_000), ("{path}, line 6",), "data.jsonl"),
     Case("an empty name", json_line(1, '{"": 1, "kind": "a"}'), ("{path}: column 1 has no name",), "data.jsonl"),
     Case("no keys", b"{}\n{}\n", ("{path} has no columns",), "data.jsonl"),

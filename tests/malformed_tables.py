@@ -94,13 +94,27 @@ SHAPES = [
     Case(
         "a quote never closed",
         cell(12, 1, '"red'),
-        ("{path}, line 12, cell 2: a quote opens a cell and is never closed",),
+        ("{path}, line 12, column 'colour': a quote opens a cell and is never closed",),
     ),
-    Case("a quote never closed at the end", cell(31, 3, '"a'), ("{path}, line 31, cell 4: a quote opens a cell",)),
-    Case("text after a quote", cell(7, 1, '"red"ish'), ("{path}, line 7, cell 2: text follows the closing quote",)),
-    Case("a blank after a quote", cell(7, 1, '"red" '), ("{path}, line 7, cell 2: text follows the closing quote",)),
-    Case("a quote in quotes", cell(9, 1, '"5" nail"'), ("{path}, line 9, cell 2: text follows the closing quote",)),
-    Case("a backslash before a quote", cell(9, 1, r'"a \" b"'), ("{path}, line 9, cell 2: text follows",)),
+    Case(
+        "a quote never closed at the end", cell(31, 3, '"a'), ("{path}, line 31, column 'kind': a quote opens a cell",)
+    ),
+    Case(
+        "text after a quote",
+        cell(7, 1, '"red"ish'),
+        ("{path}, line 7, column 'colour': text follows the closing quote",),
+    ),
+    Case(
+        "a blank after a quote",
+        cell(7, 1, '"red" '),
+        ("{path}, line 7, column 'colour': text follows the closing quote",),
+    ),
+    Case(
+        "a quote in quotes",
+        cell(9, 1, '"5" nail"'),
+        ("{path}, line 9, column 'colour': text follows the closing quote",),
+    ),
+    Case("a backslash before a quote", cell(9, 1, r'"a \" b"'), ("{path}, line 9, column 'colour': text follows",)),
     Case(
         "a line feed in quotes before a short row",
         cell(3, 1, '"two\nlines"').replace(b"2024-05-14,a", b"2024-05-14"),
@@ -109,12 +123,12 @@ SHAPES = [
     Case(
         "an open quote before much text",
         cell(2, 1, '"red') + GOOD[32:] * 200,
-        ("line 2, cell 2: a quote opens", "131,072"),
+        ("line 2, column 'colour': a quote opens", "131,072"),
     ),
     Case(
         "a long cell in a row too short",
         cell(3, 1, "x" * 300_000 + "\n"),
-        ("{path}, line 3, cell 2 is longer than 131,072 characters",),
+        ("{path}, line 3, column 'colour' is longer than 131,072 characters",),
     ),
     Case("lines of a log", b"2024-01-01 started\n2024-01-02 stopped because of an error\n", ("{path}",)),
     Case("carriage returns and a short row", GOOD.replace(b"\n", b"\r") + b"1,red\r", ("line 32 has 2 cells",)),
@@ -304,10 +318,10 @@ WISHES = [
     Case(
         "everything left out",
         GOOD,
-        ("{path} has no column to learn from", "'size' is left out"),
+        ("{path} has no column to learn from", "'size' (left out, as asked), 'colour'"),
         wishes={"leave_out": ["size", "colour", "day"]},
     ),
-    Case("only constants", b"size,kind\n" + b"1,a\n1,b\n" * 9, ("no column to learn from", "1 in every row")),
+    Case("only constants", b"size,kind\n" + b"1,a\n1,b\n" * 9, ("no column to learn from", "(1 in every row)")),
     Case(
         "only identifiers",
         b"code,kind\n" + b"".join(b"x%d,%c\n" % (k, 97 + k % 2) for k in range(20)),

@@ -293,6 +293,37 @@ def test_a_column_that_counts_is_learnt_from_where_there_is_no_other() -> None:
     assert [feature.name for feature in other.preprocessing.features] == ["z"]
 
 
+def test_lists_can_be_left_out(tmp_path: Path) -> None:
+    frame = table(50).with_columns(pair=pl.concat_list("x", "y"))
+    frame.write_ndjson(tmp_path / "t.jsonl")
+    frame.write_parquet(tmp_path / "t.parquet")
+    for name in ("t.jsonl", "t.parquet"):
+        source = open_table(str(tmp_path / name))
+        with pytest.raises(TableError, match=r"row 1.*, column 'pair' holds a list or an object"):
+            prepare(source, "y")
+        ready = prepare(source, "y", leave_out=["pair", "label"])
+        assert {column.name for column in ready.preprocessing.left_out} >= {"pair", "label"}
+        assert Preprocessing.fit(source, leave_out=["pair"]).width > 0
+        with pytest.raises(TableError, match=r"row 1.*, column 'pair' holds a list"):
+            prepare(source, "pair")
+        with pytest.raises(TableError, match=r"row 1.*, column 'x' holds a list"):
+            ready.preprocessing.encode(frame.with_columns(x=pl.col("pair")))
+
+
+def test_what_is_done_about_values_is_said() -> None:
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame(
+        {
+            "pay": np.exp(random.normal(8, 2, 300)),
+            "town": [f"n{k}" for k in random.zipf(1.5, 300).clip(1, 90)],
+            "y": random.normal(size=300),
+        }
+    )
+    pay, town = prepare(FrameSource(frame), "y").findings
+    assert pay.reason.endswith("; heavy-tailed, so on a logarithmic scale")
+    assert "different values; the rare ones share a column, " in town.reason
+
+
 def test_a_table_that_changes_is_noticed(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     small_memory(monkeypatch)
     source = open_table(path)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+_WORDS = 80
+"""Characters of what polars says that are passed on."""
+
+
 class ColumnarSource(Source):
     """A Parquet file, or an Arrow file ("IPC", "Feather"); an Arrow stream is read whole."""
 
@@ -28,12 +32,6 @@ class ColumnarSource(Source):
                 self._schema = self._scan().collect_schema()
         check_names(file.path, list(self._schema))
         super().__init__(file.path, list(self._schema))
-        for name, dtype in self._schema.items():
-            if dtype.is_nested() or dtype == self._polars.Binary or dtype == self._polars.Object:
-                what = "bytes" if dtype == self._polars.Binary else "lists or structures"
-                raise TableError(
-                    f"{file.path}, column {name!r} holds {what}; give a plain value in each cell, or remove the column"
-                )
 
     @property
     def format(self) -> str:
@@ -94,7 +92,7 @@ class _Errors:
             error, TableError | GeneratorExit | KeyboardInterrupt | SystemExit | MemoryError
         ):
             return
-        words = str(error).splitlines()[0] if str(error) else type(error).__name__
+        words = str(error).splitlines()[0][:_WORDS] if str(error) else type(error).__name__
         raise TableError(
             f"{self.path} starts like {self.kind} but is damaged or cut off ({words.strip().rstrip('.')}); "
             "write it again"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.tables.cells import CellError, as_numbers, texts
 from chainrule.tables.errors import TableError, load_polars
-from chainrule.tables.features import KINDS, Feature, Kind, LeftOut
+from chainrule.tables.features import KINDS, Category, Feature, Kind, LeftOut, Number
 from chainrule.tables.fitting import fit_feature
 from chainrule.tables.kinds import Finding, as_asked, find_kind
 from chainrule.tables.sampling import Mask
@@ -32,6 +32,7 @@ class Fitted:
 
 
 def fit_columns(
+    names: Sequence[str],
     frame: pl.DataFrame,
     training: Mask,
     place: Place,
@@ -40,7 +41,9 @@ def fit_columns(
     leave_out: Sequence[str],
     target: str | None = None,
 ) -> Fitted:
-    """The features of a table of which `frame` is a sample, and what was found of each column but the target.
+    """The features of a table with columns `names`, and what was found of each of them but the target.
+
+    `frame` is a sample of the rows, and may lack the columns to leave out.
 
     Kinds are told from all rows of the sample, and what is learnt of a column from its `training` rows. `place` says
     where a cell of the sample is. Raises TableError for a column that cannot be encoded.
@@ -53,14 +56,14 @@ def fit_columns(
     twins = _Twins()
     if target is not None:
         twins.find(frame[target])
-    for name in frame.columns:
+    for name in names:
         if name == target:
             continue
-        series = frame[name]
         if name in leave_out:
             left_out.append(LeftOut(name, "text", "as asked"))
-            findings.append(Finding(name, "text", "left out as asked"))
+            findings.append(Finding(name, "text", "left out, as asked"))
             continue
+        series = frame[name]
         try:
             finding = as_asked(series, kinds[name]) if name in kinds else find_kind(series, row_count)
             fitted = fit_feature(series if everywhere else series.filter(wanted), finding)
@@ -75,9 +78,20 @@ def fit_columns(
             findings.append(Finding(name, fitted.kind, fitted.reason))
         else:
             features.append(fitted)
-            findings.append(finding)
+            findings.append(_explained(finding, fitted))
     result = Fitted(tuple(features), tuple(left_out), tuple(findings))
     return result if features else _with_numbers(result, frame, training, kinds)
+
+
+def _explained(finding: Finding, feature: Feature) -> Finding:
+    """The finding with what is done about values that are rare or far out."""
+    if isinstance(feature, Category) and feature.other:
+        return replace(
+            finding, reason=f"{finding.reason}; the rare ones share a column, {len(feature.levels)} have their own"
+        )
+    if isinstance(feature, Number) and feature.unit is not None:
+        return replace(finding, reason=f"{finding.reason}; heavy-tailed, so on a logarithmic scale")
+    return finding
 
 
 def _with_numbers(fitted: Fitted, frame: pl.DataFrame, training: Mask, kinds: Mapping[str, Kind]) -> Fitted:

@@ -159,7 +159,7 @@ class DelimitedSource(Source):
 
     def _slowly(self, pieces: Iterator[bytes], line: int, row: int) -> Iterator[Batch]:
         """The records of `pieces` one by one, which finds what is wrong with one."""
-        found = records(self.path, _stripped(_lines_of(pieces), self.delimiter), self.delimiter, line)
+        found = records(self.path, _stripped(_lines_of(pieces), self.delimiter), self.delimiter, line, self.names)
         width = len(self.names)
         header = [*self.names, *([""] * self._trailing)]
         while part := list(islice(found, _ROWS)):

@@ -54,23 +54,16 @@ class JSONLinesSource(Source):
             rows, lines = _rows(self.path, whole, line, self.names)
             line += whole.count(b"\n")
             if rows:
-                yield Batch(self._frame(rows, lines, first_row), first_row, self._places(first_row, lines), self.path)
+                yield Batch(self._frame(rows), first_row, self._places(first_row, lines), self.path)
                 first_row += len(rows)
         self.digest = hashing.digest()
 
-    def _frame(self, rows: Sequence[dict[str, Any]], lines: Sequence[int], first_row: int) -> pl.DataFrame:
+    def _frame(self, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
         frames = load_polars()
         columns = []
         for name in self.names:
             cells = [row.get(name) for row in rows]
             kinds = set(map(type, cells))
-            if kinds & {list, dict}:
-                row = next(k for k, cell in enumerate(cells) if isinstance(cell, list | dict))
-                what = "a list" if isinstance(cells[row], list) else "an object"
-                raise TableError(
-                    f"{self._places(first_row, lines)(row, name)} holds {what}; give a plain value in each cell, or "
-                    "leave the column out before"
-                )
             columns.append(_series(frames, name, cells, kinds - {type(None)}))
         frame: pl.DataFrame = frames.DataFrame(columns)
         return frame
@@ -81,6 +74,11 @@ class JSONLinesSource(Source):
 
 
 def _series(pl: Any, name: str, cells: list[Any], kinds: set[type]) -> Any:
+    if kinds & {list, dict}:
+        # Lists stand for all that is not plain, so that such a column can be left out.
+        return pl.Series(
+            name, [[] if isinstance(cell, list | dict) else None for cell in cells], dtype=pl.List(pl.Null)
+        )
     if kinds == {str}:
         return pl.Series(name, cells, dtype=pl.String)
     if kinds == {bool}:
@@ -134,8 +132,8 @@ def _object(path: str, text: bytes, line: int) -> Any:
     except json.JSONDecodeError as error:
         held = short(text.decode(errors="replace"))
         raise TableError(f"{path}, line {line}, character {error.pos + 1}: {held} is not JSON: {error.msg}") from None
-    except ValueError as error:
-        raise TableError(f"{path}, line {line} is not JSON: {error}") from None
+    except ValueError:
+        raise TableError(f"{path}, line {line} holds a number with too many digits; write it shorter") from None
 
 
 def _what(value: Any) -> str:

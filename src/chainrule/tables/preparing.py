@@ -85,7 +85,7 @@ def prepare(
     check_wishes(source.names, source.path, kinds, leave_out, target)
     if validation is not None:
         held_out = 0.0
-    survey = _survey(source, target, held_out, seed, report)
+    survey = _survey(source, target, leave_out, held_out, seed, report)
     classes, reason = survey.counted.choose(task)
     frame, held = survey.sample.frame(), survey.sample.held()
     rows = survey.sample.rows()
@@ -97,7 +97,7 @@ def prepare(
             f"{source.path} has {survey.counted.rows} rows; a part is held out, so give at least {FEWEST_ROWS}"
         )
     place = _places(source, rows)
-    fitted = fit_columns(frame, ~held, place, survey.counted.rows, kinds, leave_out, target)
+    fitted = fit_columns(source.names, frame, ~held, place, survey.counted.rows, kinds, leave_out, target)
     preprocessing = _with_features(fitted, source, frame, ~held, place, target)
     wanted = classes or _number_target(target, frame[target], ~held)
     steps = _Encoding(preprocessing, wanted, np.dtype(dtype), folder, report)
@@ -113,12 +113,19 @@ class _Survey:
 
 
 def _survey(
-    source: Source, target: str, held_out: float, seed: int, report: Callable[[str, int], None] | None
+    source: Source,
+    target: str,
+    leave_out: Sequence[str],
+    held_out: float,
+    seed: int,
+    report: Callable[[str, int], None] | None,
 ) -> _Survey:
     sample = RowSample(row_limit(len(source.names)), seed)
     counted = TargetCount(source, target)
     split = StreamSplit(held_out, seed)
-    for batch in source.batches():
+    for whole in source.batches():
+        batch = whole.without(leave_out)
+        batch.check_plain()
         counted.add(batch)
         sample.add(batch.frame, split.add(batch.frame[target], batch.frame.height))
         if report is not None:
@@ -141,8 +148,9 @@ def _with_features(
     if not fitted.features:
         if not fitted.findings:
             raise TableError(f"{source.path} has no column beside the target {target!r} to predict it from")
-        why = "; ".join(f"{found.name!r} is left out: {found.reason}" for found in fitted.findings[:3])
-        raise TableError(f"{source.path} has no column to learn from: {why}")
+        why = ", ".join(f"{found.name!r} ({found.reason})" for found in fitted.findings[:3])
+        more = f" and {len(fitted.findings) - 3:,} more" if len(fitted.findings) > 3 else ""
+        raise TableError(f"{source.path} has no column to learn from; left out are {why}{more}")
     return Preprocessing(fitted.features, fitted.left_out)
 
 

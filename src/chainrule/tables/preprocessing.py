@@ -158,10 +158,13 @@ class Preprocessing:
         source = data if isinstance(data, Source) else FrameSource(as_frame(data))
         check_wishes(source.names, source.path, kinds or {}, leave_out, None)
         sample = RowSample(row_limit(len(source.names)), seed)
-        for batch in source.batches():
+        for whole in source.batches():
+            batch = whole.without(leave_out)
+            batch.check_plain()
             sample.add(batch.frame, np.zeros(batch.frame.height, dtype=bool))
         rows = sample.rows()
         fitted = fit_columns(
+            source.names,
             sample.frame(),
             np.ones(len(rows), dtype=bool),
             lambda row, name: source.place(int(rows[row]), name),

@@ -92,8 +92,13 @@ class Record:
     line: int
 
 
-def records(path: str, lines: Iterable[str], delimiter: str, first_line: int = 1) -> Iterator[Record]:
-    """The records of `lines`, without those that are blank; raises TableError, naming the line, for broken quotes."""
+def records(
+    path: str, lines: Iterable[str], delimiter: str, first_line: int = 1, names: Sequence[str] = ()
+) -> Iterator[Record]:
+    """The records of `lines`, without those that are blank.
+
+    Raises TableError, naming the line and the column of `names`, for broken quotes.
+    """
     kept = _Kept(iter(lines))
     reader = csv.reader(kept, delimiter=delimiter, skipinitialspace=True, strict=True)
     begin = first_line
@@ -104,7 +109,7 @@ def records(path: str, lines: Iterable[str], delimiter: str, first_line: int = 1
         except StopIteration:
             return
         except csv.Error as error:
-            raise _broken(path, kept.lines, delimiter, begin, str(error)) from None
+            raise _broken(path, kept.lines, delimiter, begin, str(error), names) from None
         line = first_line + reader.line_num - 1
         if delimiter == " " and len(cells) > 1 and not cells[-1]:
             cells.pop()  # blanks at the end of a line
@@ -129,12 +134,14 @@ class _Kept:
         return line
 
 
-def _broken(path: str, lines: Sequence[str], delimiter: str, begin: int, words: str) -> TableError:
+def _broken(
+    path: str, lines: Sequence[str], delimiter: str, begin: int, words: str, names: Sequence[str]
+) -> TableError:
     """What is wrong with the record that starts on line `begin`, whose cells could not be told apart."""
     line, column, closed = _last_opened("".join(lines), delimiter)
     if "limit" in words and not any('"' in text for text in lines):
         line, column = _longest(lines, delimiter)
-    where = f"{path}, line {begin + line}, cell {column}"
+    where = f"{path}, line {begin + line}, {_column(names, column)}"
     if closed:
         return TableError(
             f"{where}: text follows the closing quote; put the whole cell in quotes, and double the quotes in it"
@@ -146,6 +153,10 @@ def _broken(path: str, lines: Sequence[str], delimiter: str, begin: int, words: 
             f"{where}: a quote opens a cell that is not closed within {csv.field_size_limit():,} characters; close it"
         )
     return TableError(f"{where}: a quote opens a cell and is never closed; close it, or double it if it is meant")
+
+
+def _column(names: Sequence[str], place: int) -> str:
+    return f"column {names[place - 1]!r}" if place <= len(names) else f"cell {place}"
 
 
 def _longest(lines: Sequence[str], delimiter: str) -> tuple[int, int]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
 from chainrule.tables.cells import CellError
-from chainrule.tables.errors import TableError, listed
+from chainrule.tables.errors import TableError, listed, load_polars
 from chainrule.training import nearest
 
 if TYPE_CHECKING:
@@ -34,10 +34,25 @@ class Batch:
     """Where the cell in row k (from 0) of the batch and a column is, in words."""
     path: str = "the table"
 
+    def without(self, names: Sequence[str]) -> Batch:
+        """The batch without some of its columns."""
+        return replace(self, frame=self.frame.drop(names)) if names else self
+
+    def check_plain(self) -> None:
+        """Raise TableError, with the place, for a cell that holds more than a plain value."""
+        for series in self.frame.iter_columns():
+            words = not_plain(series)
+            if words:
+                row = int(series.is_not_null().arg_max() or 0)
+                raise TableError(f"{self.place(row, series.name)} {words}")
+
     def read(self, name: str, reading: Callable[[pl.Series], T]) -> T:
         """What `reading` makes of a column; where that raises CellError, TableError with the place."""
+        series = self.frame[name]
+        if not_plain(series):
+            replace(self, frame=series.to_frame()).check_plain()
         try:
-            return reading(self.frame[name])
+            return reading(series)
         except CellError as error:
             raise TableError(f"{self.place(error.row, name)} {error.words}") from None
 
@@ -112,6 +127,15 @@ class FrameSource(Source):
             hashing.add_frame(part)
             yield Batch(part, start, row_places(self.path, start), self.path)
         self.digest = hashing.digest()
+
+
+def not_plain(series: pl.Series) -> str:
+    """What is said of cells that hold lists, structures or bytes; "" for plain values."""
+    pl = load_polars()
+    what = "bytes" if series.dtype == pl.Binary else "a list or an object"
+    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
+        return f"holds {what}; give a plain value in each cell, or leave the column out"
+    return ""
 
 
 def row_places(path: str, first_row: int) -> Callable[[int, str], str]:

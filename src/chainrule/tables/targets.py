@@ -85,9 +85,7 @@ class NumberTarget:
 
     def encode(self, series: pl.Series) -> NDArray[np.float64]:
         """The scaled numbers (rows,) of cells; raises CellError for an empty cell and for one that is no number."""
-        values = read_numbers(series)
-        _check_filled(texts(series), "a number")
-        return (values - self.mean) / self.scale
+        return (_numbers(series) - self.mean) / self.scale
 
     def decode(self, scaled: NDArray[np.floating]) -> NDArray[np.float64]:
         """The numbers that are `scaled`, of any shape.
@@ -149,10 +147,10 @@ class TargetCount:
         # Texts are classes where they are the rule; a few among numbers are mistakes, and so are 1,5 and 20%.
         texts_rule = 2 * self.odd >= self.rows and self.odd > self.decorated
         if self.odd and not texts_rule and task != "classification":
-            raise self.source.refuse(self.name, read_numbers, "holds texts among numbers")
+            raise self.source.refuse(self.name, _numbers, "holds texts among numbers")
         if task == "regression":
             if self.odd:
-                raise self.source.refuse(self.name, read_numbers, "holds texts")
+                raise self.source.refuse(self.name, _numbers, "holds texts")
             self._check_varied()
             return None, "as asked"
         if self.odd:
@@ -169,7 +167,7 @@ class TargetCount:
 
     def _check_finite(self) -> None:
         if not np.isfinite((self.low, self.high)).all():
-            raise self.source.refuse(self.name, read_numbers, "holds numbers that are not finite")
+            raise self.source.refuse(self.name, _numbers, "holds numbers that are not finite")
 
     def _check_varied(self) -> None:
         self._check_finite()
@@ -200,6 +198,16 @@ class TargetCount:
             )
         self.counts = counts
         return ClassTarget(self.name, tuple(sorted(counts, key=natural)), numeric)
+
+
+def _numbers(series: pl.Series) -> NDArray[np.float64]:
+    """Numbers, none of which is missing."""
+    try:
+        values = read_numbers(series)
+    except CellError as error:
+        raise CellError(error.row, error.words.replace("leave it empty", "remove the row")) from None
+    _check_filled(texts(series), "a number")
+    return values
 
 
 def _filled(series: pl.Series) -> pl.Series:
