@@ -27,7 +27,7 @@ def drawn(seed: int) -> tuple[str, dict[str, Any], Array, Array, Array | None]:
     X = random.normal(size=(rows, columns))
     hidden = X @ random.normal(size=(columns, 4))
     y = {
-        "binary": np.where(hidden[:, 0] > 0.2, "yes", "no"),
+        "binary": np.where(hidden[:, 0] > 0.2, 7, 3),
         "multiclass": hidden[:, :3].argmax(axis=1) * 10,
         "multilabel": (hidden[:, :3] > 0).astype(int),
         "one": np.sin(hidden[:, 0]),

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from chainrule.estimators import MLPClassifier, MLPRegressor
 
-ESTIMATORS = [
-    MLPClassifier(),
-    MLPRegressor(),
+Check = Callable[[Any], None]
+CHECKS: list[tuple[Any, Check]] = [
+    pair for estimator in (MLPClassifier(), MLPRegressor()) for pair in estimator_checks_generator(estimator)
 ]
 
 
-Check = Callable[[Any], None]
-with_all_checks: Callable[[Callable[[Any, Check], None]], Callable[[Any, Check], None]] = parametrize_with_checks(
-    ESTIMATORS
-)
+def title(part: Any) -> str:
+    """The name of an estimator, or of a check with what it is given."""
+    if not isinstance(part, partial):
+        return type(part).__name__
+    given = "-".join(f"{name}={value}" for name, value in part.keywords.items())
+    name = part.func.__name__ if not isinstance(part.func, partial) else title(part.func)
+    return f"{name}({given})" if given else name
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@with_all_checks
+@pytest.mark.parametrize(("estimator", "check"), CHECKS, ids=title)
 def test_a_check_of_scikit_learn(estimator: Any, check: Check) -> None:
     check(estimator)
