@@ -240,3 +240,17 @@ def test_two_classes_and_labels_have_logistic_outputs() -> None:
     scores = np.maximum(X @ model.coefs_[0] + model.intercepts_[0], 0) @ model.coefs_[1] + model.intercepts_[1]
     np.testing.assert_allclose(model.predict_proba(X)[:, 1], expit(scores[:, 0]))
     assert model.out_activation_ == "logistic"
+
+
+def test_a_report_says_where_gradients_go() -> None:
+    X, y = flowers()
+    model = MLPClassifier(**SETTINGS).fit(X, y)
+    report = model.gradient_report(X, y)
+    assert report.status == "healthy"
+    assert {each.name for each in report.parameters} == {"W1", "b1", "W2", "b2"}
+    deep = MLPRegressor(hidden_layer_sizes=(6,) * 8, activation="logistic", max_iter=1, random_state=0).fit(*numbers())
+    assert deep.gradient_report(*numbers()).status == "vanishing"
+    normalized = MLPRegressor(normalization="batch", dropout=0.2, **SETTINGS).fit(*numbers())
+    assert normalized.gradient_report(*numbers()).rows == 80
+    with pytest.raises(ValueError, match="not fitted"):
+        MLPClassifier().gradient_report(X, y)

@@ -246,7 +246,7 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             self._labels = Labels(y)
             self.classes_ = self._labels.classes
-        else:
+        elif self.warm_start or not self._labels.holds(y):
             self._check_classes(unique_labels(y))
         if incremental and isinstance(self.class_weight, str):
             raise ParameterError(

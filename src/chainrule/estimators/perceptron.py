@@ -6,6 +6,7 @@ import copy
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,7 +30,7 @@ from chainrule.estimators.training import STOCHASTIC
 from chainrule.exports import export_model
 from chainrule.ir import ArrayType, DType, named_dim
 from chainrule.models import Model, save_model
-from chainrule.networks import Architecture, Loss
+from chainrule.networks import Architecture, GradientReport, Loss, gradient_report
 from chainrule.tables import Target
 
 Array = NDArray[Any]
@@ -199,6 +200,21 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
             **{name: ArrayType(shape, dtype) for name, shape in network.parameters.items()},
         }
         return derive(network.loss_function, wrt=list(network.parameters), **types)
+
+    def gradient_report(self, X: Any, y: Any) -> GradientReport:
+        """Whether gradients vanish or explode on their way back through the network as it is now, where, and why.
+
+        It is the gradient of the loss, without the penalty, on the rows of `X` and `y`, at most the first 1,000. Raises
+        NotFittedError before `fit`, and what `fit` raises for data that do not fit.
+        """
+        check_is_fitted(self)
+        network = self._network
+        inputs = validate_data(self, with_names(X), accept_sparse=["csr", "csc"], reset=False)
+        target = self._targets_for(network.loss, self._read_held_targets(np.asarray(y)), network.dtype)
+        learnt = {name: array for name, array in self._parameters().items() if name in network.parameters}
+        # Without the penalty, whose gradient reaches every weight directly.
+        loss = replace(network, alpha=0.0).loss_function
+        return gradient_report(loss, learnt, {"X": dense(inputs, network.dtype), "y": target})
 
     def to_model(self) -> Model:
         """The network with what it learnt as a `Model`, which predicts without scikit-learn.

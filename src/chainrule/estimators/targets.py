@@ -26,9 +26,28 @@ class Labels:
         self.kind: str = self._binarizer.y_type_
 
     def encode(self, y: Any) -> NDArray[np.bool_]:
-        """`y` as True and False, of shape (rows, outputs)."""
+        """`y` as True and False, of shape (rows, outputs); a label that is no class has False everywhere."""
+        places = self._places(y)
+        if places is not None:
+            wanted = np.arange(len(self.classes)) if self.kind == "multiclass" else np.array([1])
+            chosen: NDArray[np.bool_] = places[:, None] == wanted
+            return chosen
         columns: NDArray[np.bool_] = self._binarizer.transform(y).astype(bool)
         return columns
+
+    def holds(self, y: Any) -> bool:
+        """Whether `y` is seen at a glance to have known labels only; what is not is checked in full."""
+        places = self._places(y)
+        return places is not None and bool((places >= 0).all())
+
+    def _places(self, y: Any) -> NDArray[np.intp] | None:
+        """The place of each label among the classes, −1 where it is none; None where that takes a closer look."""
+        simple = type(y) is np.ndarray and y.ndim == 1 and y.dtype == self.classes.dtype and y.dtype.kind in "biuU"
+        if not simple or self.kind not in ("binary", "multiclass") or len(self.classes) < 2:
+            return None
+        places: NDArray[np.intp] = np.minimum(np.searchsorted(self.classes, y), len(self.classes) - 1)
+        places[self.classes[places] != y] = -1
+        return places
 
     def decode(self, scores: Array) -> Any:
         """The labels for probabilities (rows, outputs): the likeliest class, or each that has more than a half."""
