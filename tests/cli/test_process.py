@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -87,6 +88,44 @@ def test_ctrl_c_keeps_and_saves_what_was_learnt(tmp_path: Path) -> None:
     assert "--resume m.safetensors" in " ".join(out.split())
     assert "Saved to m.safetensors." in out
     assert shell("predict", "m.safetensors", "data.csv", cwd=tmp_path).stdout.startswith("t\n")
+
+
+def test_a_terminal_sees_rows_epochs_and_the_time_left_and_then_nothing_of_it(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).standard_normal((3000, 3))
+    np.savetxt(tmp_path / "data.csv", X, delimiter=",", header="a,b,t", comments="", fmt="%.5f")
+    options = ["--epochs", "60", "--patience", "60", "--alpha", "0", "--alpha", "1"]
+    master, slave = os.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "train", "data.csv", "--target", "t", *options],
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        cwd=tmp_path,
+        env=environment(COLUMNS="80", TERM="xterm"),
+    )
+    os.close(slave)
+    seen = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while piece := os.read(master, 1 << 16):
+            seen += piece
+    os.close(master)
+    out = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == 0
+    assert "training 2/2" in seen.decode()
+    assert "/60" in seen.decode()
+    assert "Traceback" not in seen.decode()
+    assert "training 2/2" not in out
+
+
+def test_a_full_disk_costs_the_file_and_not_what_is_said(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).standard_normal((200, 3))
+    np.savetxt(tmp_path / "data.csv", X, delimiter=",", header="a,b,t", comments="", fmt="%.5f")
+    options = ["--epochs", "5", "--checkpoint-every", "0", "--save", "/dev/full"]
+    result = shell("train", "data.csv", "--target", "t", *options, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "On the 40 rows held out:" in result.stdout
+    assert "Saved" not in result.stdout
+    assert result.stderr.splitlines()[-1] == "error: /dev/full cannot be written: the disk is full"
+    assert "Traceback" not in result.stderr
 
 
 def test_output_that_cannot_be_written_leaves_no_traceback() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
@@ -19,6 +20,9 @@ class Live:
     """Shows nothing; what a command tells where nobody looks."""
 
     shown = False
+
+    def __init__(self) -> None:
+        self._warned: set[str] = set()
 
     def __enter__(self) -> Live:
         return self
@@ -37,8 +41,17 @@ class Live:
     def epoch(self, state: TrainingState) -> None:
         """A training run stands there."""
 
+    def warn(self, text: str) -> None:
+        """Say what went wrong, once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self._say(f"warning: {text}")
+
     def close(self) -> None:
         """Leave the screen as it was."""
+
+    def _say(self, line: str) -> None:
+        click.echo(line, err=True)
 
 
 class Terminal(Live):
@@ -47,11 +60,11 @@ class Terminal(Live):
     shown = True
 
     def __init__(self, lang: Language) -> None:
+        super().__init__()
         self._lang = lang
         self._console = Console(stderr=True)
         self._progress: Progress | None = None
         self._task: TaskID | None = None
-        self._title = ""
 
     def rows(self, doing: str, count: int) -> None:
         if self._progress is None:
@@ -62,7 +75,6 @@ class Terminal(Live):
 
     def begin(self, trial: int, trials: int, epochs: int) -> None:
         self.close()
-        self._title = say(self._lang, "progress") + (f" {trial}/{trials}" if trials > 1 else "")
         columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
@@ -70,8 +82,8 @@ class Terminal(Live):
             TextColumn("{task.fields[said]}"),
             TimeRemainingColumn(compact=True),
         )
-        self._open(Progress(*columns, console=self._console, transient=True))
-        self._update(description=self._title, total=epochs, completed=0)
+        title = say(self._lang, "progress") + (f" {trial}/{trials}" if trials > 1 else "")
+        self._open(Progress(*columns, console=self._console, transient=True), title, epochs)
 
     def epoch(self, state: TrainingState) -> None:
         said = []
@@ -86,9 +98,12 @@ class Terminal(Live):
             self._progress.stop()
         self._progress, self._task = None, None
 
-    def _open(self, progress: Progress) -> None:
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False)
+
+    def _open(self, progress: Progress, title: str = "", total: float | None = None) -> None:
         self._progress = progress
-        self._task = progress.add_task("", total=None, said="")
+        self._task = progress.add_task(title, total=total, said="")
         progress.start()
 
     def _update(self, **changes: object) -> None:

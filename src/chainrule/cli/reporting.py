@@ -58,7 +58,10 @@ _SMALLEST: Final = 1e-30
 
 @dataclass(frozen=True, eq=False)
 class Scorer:
-    """Predictions of a network's kind as scores, in the units of the target."""
+    """Predictions of a network's kind as scores, in the units of the target.
+
+    Where a loss for numbers was asked for it decides, since the squared error does not say how well it is served.
+    """
 
     data: Data
     loss: Loss
@@ -66,8 +69,11 @@ class Scorer:
     def __call__(self, p: Array, y: Array) -> dict[str, float]:
         """Scores of outputs `p` (rows, outputs) for targets `y` as the loss takes them."""
         with np.errstate(all="ignore"):
-            found = {} if isinstance(self.loss, Squared | CrossEntropy) else {"loss": self.mean_loss(p, y)}
-            return {**self._scores(p, y), **found}
+            scores = self._scores(p, y)
+            if isinstance(self.loss, Squared | CrossEntropy):
+                return scores
+            loss = {"loss": self.mean_loss(p, y)}
+            return {**scores, **loss} if isinstance(self.data.target, ClassTarget) else {**loss, **scores}
 
     def _scores(self, p: Array, y: Array) -> dict[str, float]:
         target = self.data.target

@@ -6,7 +6,7 @@ is the best of those that are done, and the combination after them is begun anew
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from chainrule.cli.errors import CommandError
 from chainrule.cli.learning import Data, Learner
 from chainrule.cli.plan import Plan
 from chainrule.cli.trials import Standing
-from chainrule.models import Checkpoint, Model, load_checkpoint, save_checkpoint, save_model
+from chainrule.models import Checkpoint, Model, ModelError, load_checkpoint, save_checkpoint, save_model
 from chainrule.networks import TrainingState
 from chainrule.reports import Report, Trial
 
@@ -22,8 +22,10 @@ from chainrule.reports import Report, Trial
 class Keeper:
     """Writes checkpoints and the model to one file, which holds one or the other, whole."""
 
-    def __init__(self, path: str, plan: Plan, data: Data, learners: Sequence[Learner]) -> None:
-        self.path, self.plan, self.data, self.learners = path, plan, data, learners
+    def __init__(
+        self, path: str, plan: Plan, data: Data, learners: Sequence[Learner], warn: Callable[[str], None]
+    ) -> None:
+        self.path, self.plan, self.data, self.learners, self.warn = path, plan, data, learners, warn
 
     def checkpoint(self, standing: Standing) -> None:
         """Write how far a search has come. Ctrl-C takes effect when it is written."""
@@ -37,6 +39,10 @@ class Keeper:
         except KeyboardInterrupt:
             save_checkpoint(self.path, model, state, settings)
             raise
+        except ModelError as error:
+            if state.status == "interrupted":
+                raise
+            self.warn(str(error))  # the training goes on, and its end is another chance
 
     def finish(self, standing: Standing, report: Report) -> None:
         """Write the model; one whose epochs came to an end may go on with more of them."""

@@ -95,7 +95,7 @@ def print_report(report: Report, page: str | None, lang: Language) -> None:
         say_line(say(lang, "interrupted train", epochs=run.epochs, planned=report.settings.epochs))
     else:
         say_line(say(lang, "trained", seconds=duration(run.seconds), why=ending(run, lang)))
-    section("search", trials_text(report, lang) if report.trials else [], lang)
+    section("search", trials_text(report, lang), lang)
     lines(["", *curve] if (curve := curve_text(report, width, lang)) else [])
     click.echo()
     where = "on file" if report.validation else "held out"
@@ -108,7 +108,7 @@ def print_report(report: Report, page: str | None, lang: Language) -> None:
     found = advice(report, lang)
     if found:
         click.echo()
-        click.echo(f"{heading_text('next', lang)}:")
+        click.echo(heading_text("next", lang) + colon(lang))
         for sentence in found:
             first, *rest = wrapped(sentence, width - 4)
             click.echo(f"  • {first}")
@@ -125,8 +125,13 @@ def section(key: str, text: Sequence[str], lang: Language) -> None:
     """A heading and what is under it, if there is anything."""
     if text:
         click.echo()
-        click.echo(f"{heading_text(key, lang)}:")
+        click.echo(heading_text(key, lang) + colon(lang))
         lines(text)
+
+
+def colon(lang: Language) -> str:
+    """What follows a heading."""
+    return ":" if lang == "en" else "："
 
 
 def lines(text: Sequence[str]) -> None:

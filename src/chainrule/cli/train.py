@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ from chainrule.cli.sentences import Language, language_option
 from chainrule.cli.telling import print_report, print_task, record
 from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
 from chainrule.files import replacing
+from chainrule.ir import ChainruleError
 from chainrule.models import Checkpoint
 from chainrule.reports import Report, render_page
 
@@ -158,6 +160,15 @@ def _plan(options: dict[str, Any]) -> Plan:
     return plan
 
 
+def _failure_of(writing: Callable[[], None]) -> list[ChainruleError]:
+    """What kept a file from being written, if anything did."""
+    try:
+        writing()
+    except ChainruleError as error:
+        return [error]
+    return []
+
+
 @dataclass
 class _Job:
     """One run of the command."""
@@ -181,7 +192,7 @@ class _Job:
             live.close()
             if not self.as_json:
                 print_task(self.path, self.plan, data, candidates, self.lang)
-            keeper = None if self.save is None else saving.Keeper(self.save, self.plan, data, candidates)
+            keeper = None if self.save is None else saving.Keeper(self.save, self.plan, data, candidates, live.warn)
             keep = None if keeper is None else keeper.checkpoint
             standing = run_trials(candidates, data, live, self.threads, standing, keep, every)
         interrupted = standing.interrupted
@@ -189,17 +200,24 @@ class _Job:
             adopt_interrupted(standing, candidates)
         best = candidates[standing.best or 0]
         report = make_report(self.path, self.plan, data, best, standing, self.save, self.page is not None, self.lang)
+        failures = []
         if keeper is not None and not interrupted:
-            keeper.finish(standing, report)
+            failures += _failure_of(lambda: keeper.finish(standing, report))
         if self.page is not None:
-            self._write_page(self.page, report, best)
+            failures += _failure_of(lambda: self._write_page(report, best))
+        if failures:  # what was learnt is told all the same
+            report = replace(report, saved=None)
+        page = None if failures else self.page
         if self.as_json:
-            print_json(record(report, self.page, time.perf_counter() - started))
+            print_json(record(report, page, time.perf_counter() - started))
         else:
-            print_report(report, self.page, self.lang)
+            print_report(report, page, self.lang)
+        if failures:
+            raise failures[0]
         return INTERRUPTED if interrupted else 0
 
-    def _write_page(self, path: str, report: Report, best: Learner) -> None:
+    def _write_page(self, report: Report, best: Learner) -> None:
+        assert self.page is not None
         derivation = derivation_of(best.architecture).html(lang=self.lang, standalone=False)
-        with replacing(path) as stream:
+        with replacing(self.page) as stream:
             stream.write(render_page(report, derivation, self.lang).encode())

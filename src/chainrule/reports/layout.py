@@ -20,7 +20,12 @@ def padded(text: str, width: int) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """`text` in at most `width` columns, with … where something is left out."""
+    r"""`text` in at most `width` columns, with … where something is left out, and nothing that a terminal would obey.
+
+    >>> cut("a\x1b[31m long name", 10)
+    'a�[31m lo…'
+    """
+    text = "".join(letter if letter.isprintable() else "�" for letter in text)
     if width_of(text) <= width:
         return text
     kept = ""

@@ -12,7 +12,7 @@ from chainrule.reports.advice import advice
 from chainrule.reports.mistakes import Confusion, Residuals
 from chainrule.reports.report import Report
 from chainrule.reports.style import STYLE
-from chainrule.reports.terminal import compared, ending, verdict
+from chainrule.reports.terminal import compared, drop_text, ending, verdict
 from chainrule.reports.words import Language, number_text, say, score_text
 
 _TAGS = {"en": "en", "zh": "zh-Hans"}
@@ -198,7 +198,7 @@ def _importance(report: Report, lang: Language) -> str:
     score = report.importance_score
     rows = []
     for each in report.importances:
-        drop = f"{100 * each.drop:.1f} %" if score == "accuracy" else f"{each.drop:.3f}"
+        drop = drop_text(score, each.drop)
         width = 100 * max(0.0, each.drop) / most
         rows.append(
             f'<span>{escape(each.name)}</span><span class="value">{drop}</span>'

@@ -184,19 +184,23 @@ def importance_text(report: Report, width: int, lang: Language = "en") -> list[s
     lines = []
     for each in found:
         bar = "█" * round(_BAR * max(0.0, each.drop) / most)
-        drop = _drop_text(score, each.drop)
+        drop = drop_text(score, each.drop)
         lines.append(f"  {padded(cut(each.name, size), size)}  {drop:>8}  {bar}".rstrip())
     if len(report.importances) > len(found):
         lines.append(f"  {say(lang, 'more columns', count=len(report.importances) - len(found))}")
     return lines
 
 
-def _drop_text(score: str, drop: float) -> str:
-    return f"{100 * drop:.1f} %" if score == "accuracy" else f"{drop:.3f}"
+def drop_text(score: str, drop: float) -> str:
+    """An importance: percent of rows, or R²."""
+    text = f"{100 * drop:.1f} %" if score == "accuracy" else f"{drop:.3f}"
+    return text.removeprefix("-") if not text.strip("-0. %") else text
 
 
 def trials_text(report: Report, lang: Language = "en") -> list[str]:
     """The settings that were tried, the best on validation first."""
+    if not report.trials:
+        return []
     keys = ("hidden", "rate", "alpha", "epochs", "validation loss", "validation score")
     rows = [tuple(say(lang, key) for key in keys)]
     score = next(iter(report.network))

@@ -216,7 +216,7 @@ def score_text(name: str, value: float) -> str:
     >>> score_text("accuracy", 0.9667), score_text("r2", 0.4567), score_text("rmse", 54.321)
     ('96.7%', '0.457', '54.32')
     """
-    if value != value:
+    if not abs(value) < float("inf"):
         return "–"
     if name in ("accuracy", "balanced accuracy", "coverage"):
         return f"{value:.1%}"

@@ -1,0 +1,135 @@
+"""Reports as text and as a page, with names that are hostile to both."""
+
+from __future__ import annotations
+
+import json
+import string
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from sample_reports import CLASSIFICATION, REGRESSION, RUN
+
+from chainrule.reports import (
+    Column,
+    Confusion,
+    Importance,
+    Report,
+    columns_text,
+    curve_text,
+    importance_text,
+    mistakes_text,
+    render_page,
+    scores_text,
+    trials_text,
+    verdict,
+    width_of,
+    words,
+)
+
+HOSTILE = '<script>alert("x")</script> & \u202e 长名字 ' + "x" * 90
+MANY = tuple(f"class {k} of a kind" for k in range(30))
+REPORTS: list[Report] = [
+    CLASSIFICATION,
+    REGRESSION,
+    replace(
+        CLASSIFICATION,
+        target=HOSTILE,
+        data=HOSTILE,
+        trivial_value=HOSTILE,
+        columns=(Column(HOSTILE, "category", HOSTILE, 3),) * 50,
+        importances=tuple(Importance(f"{HOSTILE}{k}", 0.1 / (k + 1), 0.0) for k in range(40)),
+        confusion=Confusion((HOSTILE, "b", "c"), ((1, 2, 3), (4, 5, 6), (7, 8, 9))),
+        notes=(HOSTILE,),
+    ),
+    replace(CLASSIFICATION, classes=MANY, confusion=Confusion(MANY, ((1,) * 30,) * 30)),
+    replace(REGRESSION, run=replace(RUN, losses=(float("inf"), 1.0, 0.5), validation_losses=())),
+    replace(REGRESSION, run=replace(RUN, losses=(), validation_losses=())),
+    replace(
+        REGRESSION, network={"loss": float("nan"), "r2": float("-inf")}, linear={}, trivial={"loss": 0.5, "r2": 0.0}
+    ),
+]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("report", REPORTS)
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_text_is_no_wider_than_asked_for(report: Report, lang: Any, width: int) -> None:
+    for part in (
+        columns_text(report.columns, width, lang),
+        curve_text(report, width, lang),
+        mistakes_text(report, width, lang),
+        importance_text(report, width, lang),
+        scores_text(report, lang) if width == 80 else [],
+        trials_text(report, lang),
+    ):
+        for line in part:
+            assert width_of(line) <= width, line
+            assert line.isprintable()
+
+
+class Checker(HTMLParser):
+    """Notes tags that are not closed, scripts, and what is asked for from elsewhere."""
+
+    VOID = frozenset({"meta", "br", "wbr", "img"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack: list[str] = []
+        self.faults: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        if tag == "script":
+            self.faults.append("a script")
+        for name, value in attributes:
+            if name in ("src", "href", "xlink:href") and not (value or "").startswith("#"):
+                self.faults.append(f"{name}={value}")
+        if tag not in self.VOID and not str(self.get_starttag_text()).endswith("/>"):
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attributes)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.stack or self.stack.pop() != tag:
+            self.faults.append(f"</{tag}> closes nothing")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_page_is_well_formed_and_needs_nothing_else(report: Report, lang: Any) -> None:
+    page = render_page(report, "<div>derived</div>", lang)
+    checker = Checker()
+    checker.feed(page)
+    assert checker.faults == []
+    assert checker.stack == []
+    assert "<div>derived</div>" in page
+    assert "nan" not in page
+    assert ">inf" not in page
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_report_is_json(report: Report) -> None:
+    text = json.dumps(report.to_dict(), allow_nan=False)
+    assert json.loads(text)["target"] == report.target
+
+
+def test_a_curve_shows_both_losses_and_the_best_epoch() -> None:
+    lines = curve_text(CLASSIFICATION, 80)
+    assert "training loss" in lines[-2]
+    assert "best: epoch 60" in lines[-1]
+    assert "logarithmic" in lines[-1]
+    assert any("●" in line for line in lines)
+
+
+def test_it_is_said_what_is_as_good() -> None:
+    assert verdict(CLASSIFICATION, "en") is None
+    assert "--hidden none" in str(verdict(replace(CLASSIFICATION, linear={"accuracy": 0.95}), "en"))
+    assert "no better than that" in str(verdict(replace(CLASSIFICATION, network={"accuracy": 0.4}), "en"))
+
+
+def test_both_languages_have_the_same_marks() -> None:
+    for key, templates in words._WORDS.items():
+        marks = [sorted(field for _, field, _, _ in string.Formatter().parse(text) if field) for text in templates]
+        assert marks[0] == marks[1], key

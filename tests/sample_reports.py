@@ -1,0 +1,60 @@
+"""Reports of runs that never were, to see what is said of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from chainrule.reports import Column, Confusion, Importance, Report, Residuals, Rows, Run, Settings
+
+SETTINGS = Settings((4, 32, 3), 259, "relu", "cross_entropy", "adam", 0.002, 0.1, 32, 0.0, None, None, 0, 200)
+RUN = Run(
+    "converged", "", 100, 60, 1.5, tuple(1 / (k + 1) for k in range(100)), tuple(1.1 / (k + 1) for k in range(100))
+)
+CLASSES = ("cat", "dog", "emu")
+
+CLASSIFICATION = Report(
+    data="animals.csv",
+    target="kind",
+    task="classification",
+    reason="kind holds texts",
+    columns=(Column("size", "number", "numbers from 1 to 9", 1), Column("id", "identifier", "a different code", 0)),
+    rows=Rows(10_000, 6800, 1200, 2000),
+    settings=SETTINGS,
+    run=RUN,
+    network={"accuracy": 0.9, "log loss": 0.3},
+    linear={"accuracy": 0.7, "log loss": 0.8},
+    trivial={"accuracy": 0.4, "log loss": 1.1},
+    trivial_value="cat",
+    training={"accuracy": 0.91, "log loss": 0.28},
+    classes=CLASSES,
+    class_counts={"cat": 4000, "dog": 3500, "emu": 2500},
+    confusion=Confusion(CLASSES, ((780, 10, 10), (60, 600, 40), (30, 50, 420))),
+    importances=(Importance("size", 0.3, 0.01),),
+    fingerprint="0" * 64,
+)
+
+REGRESSION = replace(
+    CLASSIFICATION,
+    task="regression",
+    classes=(),
+    class_counts={},
+    confusion=None,
+    network={"r2": 0.8, "rmse": 1.0, "mae": 0.7},
+    linear={"r2": 0.5, "rmse": 1.6, "mae": 1.2},
+    trivial={"r2": -0.01, "rmse": 2.2, "mae": 1.9},
+    training={"r2": 0.82, "rmse": 0.9, "mae": 0.6},
+    trivial_value="3.25",
+    residuals=Residuals(
+        ((0, -3.0), (5, -1.5), (25, -0.5), (50, 0.0), (75, 0.5), (95, 1.5), (100, 3.0)),
+        0.0,
+        tuple((k / 10, k / 10 + 0.3 * (k % 3 - 1)) for k in range(50)),
+        (1, 5, 20, 18, 4, 2),
+        (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0),
+    ),
+)
+
+
+def run_with(**changes: Any) -> Report:
+    """A classification whose run is otherwise."""
+    return replace(CLASSIFICATION, run=replace(RUN, **changes))
