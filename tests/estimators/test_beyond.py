@@ -193,6 +193,9 @@ def test_scorers_and_the_validation_loss_decide() -> None:
     assert by_loss.validation_loss_curve_ is not None
     assert by_loss.best_validation_score_ == -min(by_loss.validation_loss_curve_)
     assert log_loss(held[1], by_loss.predict_proba(held[0])) == pytest.approx(min(by_loss.validation_loss_curve_))
+    longer = MLPClassifier(scoring="loss", warm_start=True, **settings).fit(X, y).fit(X, y)
+    assert longer.validation_loss_curve_ is not None
+    assert longer.best_validation_score_ == -min(longer.validation_loss_curve_)
     with pytest.raises(ValueError, match="scoring sees the validation rows only"):
         MLPClassifier(scoring=lambda estimator, X, y: estimator.predict(X[:2])[0], **settings).fit(X, y)
 
@@ -207,6 +210,13 @@ def test_the_best_restart_is_kept() -> None:
     assert several.loss_ == -max(several.restart_scores_)
     again = MLPClassifier(n_restarts=4, n_jobs=1, threads=1, **SETTINGS).fit(X, y)
     np.testing.assert_array_equal(several.coefs_[0], again.coefs_[0])
+    randoms = [np.random.RandomState(3) for _ in range(2)]
+    first, single = (
+        MLPClassifier(**{**SETTINGS, "n_restarts": count, "random_state": random}).fit(X, y)
+        for count, random in zip((2, 1), randoms, strict=True)
+    )
+    assert first.restart_scores_ is not None
+    assert first.restart_scores_[0] == pytest.approx(-single.loss_)
     judged = MLPClassifier(n_restarts=3, early_stopping=True, **SETTINGS).fit(X, y)
     assert judged.restart_scores_ is not None
     assert judged.best_validation_score_ == max(judged.restart_scores_)

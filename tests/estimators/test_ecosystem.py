@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.estimators.training import thread_limit
 
 Array = NDArray[Any]
 
@@ -58,6 +59,33 @@ def test_restarts_run_on_the_backend_that_is_active(flowers: tuple[Array, Array]
         processes = clone(model).fit(*flowers)
     assert threads.restart_scores_ == processes.restart_scores_
     np.testing.assert_array_equal(threads.coefs_[0], processes.coefs_[0])
+
+
+@pytest.mark.parametrize(
+    ("variables", "limit"),
+    [
+        ({}, None),
+        ({"OMP_NUM_THREADS": "1"}, 1),
+        ({"OMP_NUM_THREADS": "0"}, 1),
+        ({"OMP_NUM_THREADS": "4,2"}, None),
+        ({"OMP_NUM_THREADS": "3", "CHAINRULE_NUM_THREADS": "2"}, None),
+    ],
+)
+def test_workers_use_the_threads_that_they_are_told(
+    variables: dict[str, str], limit: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OMP_NUM_THREADS", "CHAINRULE_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert thread_limit() == limit
+
+
+def test_a_worker_of_joblib_is_told() -> None:
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        (told,) = joblib.Parallel()([joblib.delayed(thread_limit)()])
+    assert told is not None
+    assert told >= 1
 
 
 def test_calibration_bagging_stacking_and_importance(flowers: tuple[Array, Array]) -> None:

@@ -95,6 +95,11 @@ def test_mistakes_of_meaning_are_explained(given: dict[str, Any], sentence: str)
         MLPRegressor(**given).fit(X, np.full(20, -3.0))
 
 
+def test_several_quantiles_of_several_columns_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"y has 2 columns; several quantiles, \[0.1, 0.9\], are learnt of one"):
+        MLPRegressor("quantile", quantile=[0.1, 0.9]).fit(X, X[:, :2])
+
+
 def test_every_parameter_has_a_rule_that_its_default_keeps() -> None:
     for cls in (MLPClassifier, MLPRegressor):
         for name, parameter in inspect.signature(cls).parameters.items():

@@ -62,8 +62,8 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
     momentum, nesterovs_momentum
         For "sgd": the factor of the velocity, and whether its step looks ahead.
     early_stopping, validation_fraction
-        Whether to hold out a share of the rows, stratified by class, to stop by the score on them, and to keep the
-        weights that scored best.
+        Whether to hold out a share of the rows, stratified where there are two classes, to stop by the score on them,
+        and to keep the weights that scored best.
     beta_1, beta_2, epsilon
         For "adam": the decay of the two running means, and what is added to the root of the second.
     max_fun
@@ -95,7 +95,8 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
         What early stopping watches: None for accuracy, "loss" for the validation loss, the name of a scorer, or a
         function of (estimator, X, y).
     threads
-        The most threads of one fit; None leaves the number to the engine. The result does not depend on it.
+        The most threads of one fit. None leaves the number to the engine, or to OMP_NUM_THREADS where that is set, as
+        workers of joblib, Dask and Ray have it. The result does not depend on it.
     dtype
         "float64" or "float32"; None takes that of X, and float64 for other numbers.
     n_restarts
@@ -138,6 +139,9 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
     -----
     Sparse X is accepted everywhere. Training writes it out as a dense array, in memory up to 2 GiB and above that in a
     temporary file that is mapped into memory; prediction does so block by block.
+
+    Callbacks of scikit-learn 1.9 see each epoch as a task, with an estimator that predicts as if `fit` had ended there,
+    and may stop it.
 
     A fit that stops being finite raises `DivergenceError`, a ValueError, and keeps the last weights that were finite.
 

@@ -171,6 +171,8 @@ class Fit:
                     "its layers cannot change, so fit a new one, with warm_start=False"
                 )
         best = estimator.best_validation_score_ if self.parameters["early_stopping"] else estimator.best_loss_
+        if best is not None and self.parameters["early_stopping"] and self.parameters["scoring"] == "loss":
+            best = -best
         state = TrainingState(params, best=best, waiting=estimator._no_improvement_count, rows_seen=estimator.t_)
         if not self.incremental:
             return state
@@ -285,13 +287,13 @@ class Fit:
 
     def _best_of(self, job: Job, random: np.random.RandomState, ahead: np.random.RandomState) -> TrainingState:
         """The best of several runs, of which the first is `job`; the others have seeds drawn from `ahead`."""
-        jobs = [self._shuffled(job, random)]
+        # A copy, so that what is left of `random` does not depend on where the restarts run.
+        jobs = [self._shuffled(job, copy.deepcopy(random))]
         for seed in ahead.randint(_MOST_SEED, size=self.parameters["n_restarts"] - 1):
             other = np.random.RandomState(seed)
             start = TrainingState(self._drawn(job.network, other), seed=int(seed))
             jobs.append(self._shuffled(replace(job, start=start), other))
         states = run_side_by_side(jobs, self.parameters["n_jobs"])
-        self._draw_in_vain(job, states[0], random)
         scores = [_merit(state, job.settings.monitor) for state in states]
         self.estimator.restart_scores_ = scores
         best = int(np.argmax(scores))
@@ -322,7 +324,7 @@ class Fit:
             scores = [-loss for loss in losses] if monitor == "validation_loss" else state.validation_scores.tolist()
             estimator.validation_loss_curve_ = (estimator.validation_loss_curve_ or []) + losses
             estimator.validation_scores_ = (estimator.validation_scores_ or []) + scores
-            estimator.best_validation_score_ = max(estimator.validation_scores_, default=None)
+            estimator.best_validation_score_ = _best_score(state, monitor, estimator.validation_scores_)
         estimator.best_loss_ = state.best if monitor == "loss" else None
 
     def _conclude(self, state: TrainingState) -> None:
@@ -341,6 +343,13 @@ class Fit:
                 ConvergenceWarning,
                 stacklevel=5,
             )
+
+
+def _best_score(state: TrainingState, monitor: str, scores: list[float]) -> float | None:
+    """The best validation score; None where there is no number among them."""
+    if monitor == "loss":
+        return max((score for score in scores if not math.isnan(score)), default=None)
+    return state.best if state.best is None or monitor == "validation_score" else -state.best
 
 
 def _merit(state: TrainingState, monitor: str) -> float:

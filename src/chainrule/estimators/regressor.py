@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.estimators.as_model import number_target
+from chainrule.estimators.errors import ParameterError
 from chainrule.estimators.judging import Quantiles, Variance
 from chainrule.estimators.losses import regression_loss
 from chainrule.estimators.perceptron import MultilayerPerceptron
@@ -99,7 +100,8 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
         What early stopping watches: None for R², "loss" for the validation loss, the name of a scorer, or a function
         of (estimator, X, y).
     threads
-        The most threads of one fit; None leaves the number to the engine. The result does not depend on it.
+        The most threads of one fit. None leaves the number to the engine, or to OMP_NUM_THREADS where that is set, as
+        workers of joblib, Dask and Ray have it. The result does not depend on it.
     dtype
         "float64" or "float32"; None takes that of X, and float64 for other numbers.
     n_restarts
@@ -140,6 +142,9 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
     -----
     Sparse X is accepted everywhere. Training writes it out as a dense array, in memory up to 2 GiB and above that in a
     temporary file that is mapped into memory; prediction does so block by block.
+
+    Callbacks of scikit-learn 1.9 see each epoch as a task, with an estimator that predicts as if `fit` had ended there,
+    and may stop it.
 
     A fit that stops being finite raises `DivergenceError`, a ValueError, and keeps the last weights that were finite.
 
@@ -246,7 +251,9 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
 
     def _width(self, loss: Loss, columns: int) -> int:
         levels = _several_levels(loss)
-        return len(levels) if levels and columns == 1 else columns
+        if levels and columns > 1:
+            raise ParameterError(f"y has {columns} columns; several quantiles, {list(levels)}, are learnt of one")
+        return len(levels) or columns
 
     def _targets_for(self, loss: Loss, target: Array, dtype: str) -> Array:
         return target.astype(dtype, copy=False)

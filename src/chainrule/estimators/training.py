@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,7 +58,7 @@ class Job:
             self.validation,
             resume=self.start,
             on_epoch=on_epoch,
-            threads=self.threads,
+            threads=thread_limit() if self.threads is None else self.threads,
         )
 
     @property
@@ -65,6 +66,17 @@ class Job:
         """Whether the order of the rows changes anything."""
         size = self.settings.batch_size
         return size is not None and size < len(self.y)
+
+
+def thread_limit() -> int | None:
+    """The threads that a worker of joblib, Dask or Ray is told to use, in OMP_NUM_THREADS; None without such a word.
+
+    The engine's own variable, CHAINRULE_NUM_THREADS, goes before it.
+    """
+    told = os.environ.get("OMP_NUM_THREADS", "").strip()
+    if "CHAINRULE_NUM_THREADS" in os.environ or not (told.isascii() and told.isdigit()):
+        return None
+    return max(1, int(told))
 
 
 def solver_for(parameters: Mapping[str, Any]) -> Optimizer | LBFGS:
@@ -105,8 +117,9 @@ def run_side_by_side(jobs: Sequence[Job], n_jobs: int | None) -> list[TrainingSt
     """Run all jobs, in threads or on joblib's active backend; threads share the processors."""
     backend, active = get_active_backend(prefer="threads")
     if n_jobs is None and active in (None, 1) and getattr(backend, "supports_sharedmem", False):
-        n_jobs = min(len(jobs), cpu_count())
-        share = max(1, cpu_count() // n_jobs)
+        processors = thread_limit() or cpu_count()
+        n_jobs = min(len(jobs), processors)
+        share = max(1, processors // n_jobs)
         jobs = [replace(job, threads=job.threads or share) for job in jobs]
     states: list[TrainingState] = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(Job.run)(job) for job in jobs)
     return states

@@ -1,0 +1,30 @@
+"""Ctrl-C ends a fit, with a word, and keeps what was learnt."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from chainrule.estimators import MLPClassifier
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_an_interrupt_keeps_what_was_learnt(early_stopping: bool) -> None:
+    X = np.random.default_rng(0).normal(size=(200, 4))
+    y = np.where(X[:, 0] > 0, 1, 0)
+    model = MLPClassifier((8,), max_iter=10**7, tol=0, n_iter_no_change=np.inf, early_stopping=early_stopping)
+    model.set_params(random_state=0, batch_size=20, max_iter=2, tol=1.0, n_iter_no_change=1, warm_start=False)
+    with pytest.warns(UserWarning, match="before it converged"):
+        model.fit(X, y)  # compiled, so that the interrupt comes while it trains
+    model.set_params(max_iter=10**7, tol=0.0, n_iter_no_change=np.inf)
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.warns(UserWarning, match="interrupted; what was learnt is kept"):
+        model.fit(X, y)
+    timer.join()
+    assert 0 < model.n_iter_ == len(model.loss_curve_) < 10**7
+    assert model.score(X, y) > 0.8
