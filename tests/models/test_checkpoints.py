@@ -149,7 +149,6 @@ def test_a_state_comes_back_whole(tmp_path: Path) -> None:
     network, settings = RUNS["adam"]
     state = run("adam")
     state.order_state = np.random.RandomState(3).get_state()
-    state.order_now = np.arange(60)
     state.step, state.loss, state.culprit, state.reason = 3, 0.25, "z1", "ü"
     path = str(tmp_path / "model.safetensors")
     save_checkpoint(path, Model.of(network, state.params), state, settings)

@@ -118,6 +118,37 @@ def test_looking_on_changes_no_bit(case: str) -> None:
     assert_same(middle, whole)
 
 
+def test_a_run_that_goes_on_keeps_its_seed() -> None:
+    network, settings, _ = CASES["dropout"]
+    whole = train(network, network.initial(0), X, Y, settings=settings())
+    part = train(network, network.initial(0), X, Y, settings=replace(settings(), epochs=5))
+    assert part.seed == 3
+    assert_same(train(network, None, X, Y, settings=replace(settings(), seed=99), resume=part), whole)
+    other = train(network, network.initial(0), X, Y, settings=replace(settings(), seed=99))
+    assert (other.loss_curve != whole.loss_curve).all()
+
+
+@pytest.mark.parametrize("solver", [SGD(0.5), LBFGS()])
+def test_what_converged_is_left_as_it_is(solver: Any) -> None:
+    settings = TrainingSettings(solver, 400, patience=2, tolerance=0.02)
+    state = train(NETWORK, NETWORK.initial(0), X, Y, settings=settings)
+    assert state.status == "converged"
+    again = train(NETWORK, None, X, Y, settings=settings, resume=state)
+    assert_same(again, state)
+    longer = train(NETWORK, None, X, Y, settings=replace(settings, patience=9), resume=state)
+    assert longer.epoch > state.epoch
+
+
+def test_a_batch_without_weight_does_no_harm() -> None:
+    weights = np.repeat([0.0, 1.0], [30, 60])
+    settings = TrainingSettings(SGD(0.1), 3, 30, shuffle=False)
+    network = replace(NETWORK, alpha=0.0)
+    state = train(network, network.initial(0), X, Y, weights, settings)
+    assert np.isfinite(state.loss_curve).all()
+    without = train(network, network.initial(0), X[30:], Y[30:], None, settings)
+    np.testing.assert_allclose(state.params["W1"], without.params["W1"], rtol=1e-12)
+
+
 def test_threads_change_no_bit() -> None:
     wide = Architecture(64, (256,), 3, loss="cross_entropy")
     rows = RANDOM.standard_normal((600, 64))
@@ -407,6 +438,8 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], message:
         ({"params": {"W1": np.zeros((4, 5))}}, "lack 'b1'"),
         ({"params": {**NETWORK.initial(0), "W2": np.zeros((2, 2))}}, "W2 has the shape"),
         ({"every": 0}, "every is 0"),
+        ({"validation": Validation(np.full((2, 4), np.inf), np.ones(2))}, r"X of the validation .* X\[0, 0\] is inf"),
+        ({"validation": Validation(np.ones((0, 4)), np.ones(0))}, "X is empty"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused(change: dict[str, Any], message: str) -> None:

@@ -77,7 +77,7 @@ class Descent:
         except KeyboardInterrupt:
             progress.end("interrupted", f"interrupted after {state.epoch} epochs")
         self._take()
-        self.orders.settle(state.step > 0)
+        self.orders.settle()
 
     def _piece(self) -> None:
         """Some epochs, up to the one after which something is to be done."""
@@ -200,9 +200,6 @@ class _Orders:
                 state.order_state = self.get_state()
             else:
                 self._set_state(state.order_state)
-        if self.order is not None and state.step and state.order_now is not None:
-            self.drawn.append(state.order_now)
-            self.states.append(state.order_state)
 
     def next(self, count: int) -> NDArray[np.int64] | None:
         """The orders of the next epochs."""
@@ -225,19 +222,12 @@ class _Orders:
         """So many epochs are finished."""
         if self.order is not None and epochs:
             self.progress.state.order_state = self.states[epochs - 1]
-            self.progress.state.order_now = None
             del self.drawn[:epochs], self.states[:epochs]
 
-    def settle(self, begun: bool) -> None:
-        """Keep the order of the epoch that was begun and not finished, and forget what was drawn beyond it."""
-        state = self.progress.state
-        state.order_now = None
-        if self.order is None:
-            return
-        if begun and self.drawn:
-            state.order_now, state.order_state = self.drawn[0], self.states[0]
-        if self.drawn and state.order_state is not None:
-            self._set_state(state.order_state)
+    def settle(self) -> None:
+        """Bring the source of the orders back to the end of the last finished epoch."""
+        if self.drawn and self.get_state is not None:
+            self._set_state(self.progress.state.order_state)
 
     def _set_state(self, state: Any) -> None:
         """Bring the source of the orders to where it was."""

@@ -24,6 +24,9 @@ MOST_KEPT = 64
 """Blocks of rows that are kept ready; more are made anew each time, so that they take no memory."""
 
 
+_LOOKED_AT = 4096
+
+
 class Evaluator:
     """The weighted mean loss, without a penalty, and the predictions of fixed rows for any parameters.
 
@@ -37,6 +40,8 @@ class Evaluator:
         if not len(self.X):
             raise NetworkError("there are no rows to evaluate; X is empty")
         self.y = architecture.checked_target(y, len(self.X))
+        for name, array in (("X", self.X), ("y", self.y)):
+            _check_finite(name, array)
         self.weights = None if weights is None else checked_weights(weights, len(self.X), architecture.dtype)
         self.size = BLOCK if architecture.takes_weights else len(self.X)
         target = ArrayType((self.size, *self.y.shape[1:]), DType.of(self.y.dtype))
@@ -86,6 +91,19 @@ class Validator:
         if not np.isfinite(predicted).all():
             return loss, float("nan")
         return loss, float(self.score(self.rows.y, predicted, self.rows.weights))
+
+
+def _check_finite(name: str, array: Array) -> None:
+    """Raise NetworkError, naming the place, where an element is not finite; blocks of rows at a time."""
+    for start in range(0, len(array), _LOOKED_AT):
+        bad = ~np.isfinite(array[start : start + _LOOKED_AT])
+        if bad.any():
+            place = np.unravel_index(int(bad.argmax()), bad.shape)
+            where = (start + int(place[0]), *map(int, place[1:]))
+            raise NetworkError(
+                f"{name} of the validation is not finite: {name}[{', '.join(map(str, where))}] is {array[where]}; "
+                "remove or replace such values"
+            )
 
 
 def checked_weights(weights: Any, rows: int, dtype: Any) -> Array:

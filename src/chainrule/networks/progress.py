@@ -65,7 +65,10 @@ class Progress:
         self._scores = Curve(state.validation_scores)
         self._started = self._reported = time.perf_counter()
         self._before = state.seconds
+        converged = state.status == "converged" and self.watch.waiting > self.watch.patience
         state.status, state.reason, state.culprit = "running", "", None
+        if converged:  # going on with it is to come to what it came to
+            self.end_of_patience()
 
     @property
     def running(self) -> bool:

@@ -26,6 +26,8 @@ def search(progress: Progress, data: Mapping[str, Array]) -> None:
     """
     architecture, settings, state = progress.architecture, progress.settings, progress.state
     assert isinstance(settings.solver, LBFGS)
+    if not progress.running:
+        return
     names = tuple(architecture.parameters)
     start = {name: state.optimizer_state.get(name + _START, state.params[name]) for name in names}
     state.optimizer_state = {name + _START: array for name, array in start.items()}
@@ -65,4 +67,5 @@ def search(progress: Progress, data: Mapping[str, Array]) -> None:
         progress.end("converged", found.message)
     else:
         progress.end("finished", found.message)
-    progress.take({name: found.outcome.state[name] for name in names})
+    if count >= past:  # else it was interrupted while it was made again
+        progress.take({name: found.outcome.state[name] for name in names})

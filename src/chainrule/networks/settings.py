@@ -40,7 +40,8 @@ class TrainingSettings:
     order
         A function from the number of the epoch to an order of the rows (an array of their numbers), called once for
         each epoch, in order, and never for an epoch that is not begun; None leaves the draw to the engine. One with a
-        state has `get_state()`, which gives plain data, and `set_state`, for runs that are resumed.
+        state has `get_state()`, which gives plain data, and `set_state`, which a run that ends within an epoch calls
+        to go back to before it, and one that goes on to begin there.
     monitor
         What patience is about: the training loss, the validation loss or the validation score.
     tolerance, patience

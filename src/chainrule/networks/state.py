@@ -52,7 +52,7 @@ class TrainingState:
     seed
         Of the order of rows and of dropout.
     order_state
-        `get_state()` of the order, where it has one; with an order, `order_now` is that of the unfinished epoch.
+        `get_state()` of the order after the last finished epoch, where it has one.
     seconds
         The time that training took, over all its parts.
     threads
@@ -79,7 +79,6 @@ class TrainingState:
     culprit: str | None = None
     seed: int = 0
     order_state: Any = None
-    order_now: NDArray[np.int64] | None = None
     seconds: float = 0.0
     threads: int = 1
 
