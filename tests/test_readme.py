@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from sklearn.datasets import load_iris
 
 from chainrule.cli import app
 
@@ -60,7 +61,7 @@ def backward(X, y, W1, b1, W2, b2):
 
 @pytest.mark.parametrize(("name", "language"), [("README.md", "en"), ("README.zh-CN.md", "zh")])
 def test_the_graded_line_is_what_is_printed(name: str, language: str, tmp_path: Path) -> None:
-    _, graded = blocks(name, "text")
+    graded = blocks(name, "text")[1]
     answer = tmp_path / "answer.py"
     answer.write_text(ANSWER)
     arguments = ["grade", f"{answer}:backward", "--against", "gallery:two_layer_rows", "--lang", language]
@@ -94,3 +95,35 @@ def test_the_two_commands_are_there(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     assert "pip install . && chainrule" in text
     assert 'pip install ".[test]" && pytest' in text
+
+
+def test_the_table_is_trained_on_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = next(block for block in blocks("README.md", "sh") if block.startswith("chainrule train iris.csv"))
+    shown = blocks("README.md", "text")[2]
+    iris = load_iris(as_frame=True)
+    frame = iris.data.assign(species=[str(iris.target_names[k]) for k in iris.target])
+    frame.columns = ["sepal_length", "sepal_width", "petal_length", "petal_width", "species"]
+    frame.to_csv(tmp_path / "iris.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, [*command.split()[1:], "--lang", "en"])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "iris.model").exists()
+    assert "</html>" in (tmp_path / "iris.html").read_text(encoding="utf-8")
+    head, names, *rows = shown.splitlines()
+    assert head in result.stdout
+    assert names in result.stdout
+    for row in rows:  # digits may differ with the processor's vectors
+        name, accuracy = row[:26], float(row[26:35].rstrip("% "))
+        found = next(line for line in result.stdout.splitlines() if line.startswith(name))
+        assert float(found[26:35].rstrip("% ")) == pytest.approx(accuracy, abs=5)
+
+
+def test_the_estimator_snippet_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = next(block for block in blocks("README.md", "python") if "chainrule.estimators" in block)
+    X, y = load_iris(return_X_y=True)
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "README", "exec"), {"X": X, "y": y})
+    assert "∂L/∂W1" in printed.getvalue()
+    assert (tmp_path / "model.onnx").exists()
