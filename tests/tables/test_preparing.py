@@ -249,6 +249,12 @@ def test_tasks_are_told_apart(values: list[Any], target: ClassTarget | NumberTar
     assert reason in ready.reason
 
 
+@pytest.mark.parametrize("share", [-0.1, 1.0, 20, float("nan")])
+def test_a_share_that_is_none(path: str, share: float) -> None:
+    with pytest.raises(TableError, match="the share of rows to hold out is"):
+        prepare(open_table(path), "y", held_out=share)
+
+
 def test_the_task_can_be_asked_for() -> None:
     frame = pl.DataFrame({"x": np.random.default_rng(0).normal(size=40), "t": [1, 2, 3, 4] * 10})
     assert prepare(FrameSource(frame), "t", task="regression").target.task == "regression"
@@ -340,7 +346,7 @@ def test_a_table_that_changes_is_noticed(path: str, monkeypatch: pytest.MonkeyPa
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(0, 4), min_size=2, max_size=200), st.sampled_from([0.1, 0.2, 0.25, 0.5]), st.integers(0, 9))
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=200), st.sampled_from([0.1, 0.25, 0.5, 0.9]), st.integers(0, 9))
 def test_rows_are_split_by_class(codes: list[int], fraction: float, seed: int) -> None:
     places = np.array(codes)
     held = split_rows(places, len(codes), fraction, seed)
@@ -353,7 +359,7 @@ def test_rows_are_split_by_class(codes: list[int], fraction: float, seed: int) -
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.sampled_from("abc"), min_size=1, max_size=300),
-    st.sampled_from([0.1, 0.2, 0.3, 0.5]),
+    st.sampled_from([0.1, 0.2, 0.3, 0.5, 0.9]),
     st.integers(0, 9),
     st.integers(1, 50),
 )

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.tables import FrameSource, Source, TableError, delimited, open_table, streams
+from chainrule.tables.records import IrregularQuotesError, Shape, measure
 
 TEXT = 'size,colour\n1.5,red\n-2,"dark, green"\n,blue\n'
 CELLS = [["1.5", "red"], ["-2", "dark, green"], ["", "blue"]]
@@ -229,6 +230,35 @@ def test_long_cells(written: Write) -> None:
     long = "x" * 300_000
     assert cells(open_table(written(f"a,b\n{long},1\n"))) == [[long, "1"]]
     assert cells(open_table(written(f'a,b\n"{long}\n,",1\n'))) == [[f"{long}\n,", "1"]]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 64])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_pieces_may_end_anywhere(written: Write, monkeypatch: pytest.MonkeyPatch, size: int, encoding: str) -> None:
+    monkeypatch.setattr(streams.TextFile.pieces, "__defaults__", (size,))
+    text = 'größe,"€ 𝄞"\r\n1,"ä\r\n𝄞"\r\n\r\n2,€\r\n'
+    source = open_table(written(text.encode(encoding)))
+    assert source.names == ("größe", "€ 𝄞")
+    assert cells(source) == [["1", "ä\n𝄞"], ["2", "€"]]
+    assert source.place(0, "größe").endswith("row 1 (line 3), column 'größe'")
+    assert source.place(1, "größe").endswith("row 2 (line 5), column 'größe'")
+
+
+@pytest.mark.parametrize(
+    "block", [b'a"b",c\n', b'"a"b,c\n', b'a, "b"\n', b'"a" ,b\n', b'"a\nb,c\n', b'a"\nb"\n', b'x,y"z\n']
+)
+def test_quotes_inside_of_cells_are_noticed(block: bytes) -> None:
+    with pytest.raises(IrregularQuotesError):
+        measure(block, ",", last=True)
+
+
+def test_blocks_end_with_whole_records() -> None:
+    assert measure(b'a,b\n"c\n,",d\ne', ",", last=False) == Shape(12, 2, 2, True)
+    assert measure(b'a,b\n"c\n,",d\ne', ",", last=True) == Shape(13, 3, 2, True)
+    assert measure(b"a,b\nc,d", ",", last=False) == Shape(4, 1, 1, False)
+    assert measure(b"a,b\nc,d", ",", last=True) == Shape(7, 2, 2, False)
+    assert measure(b'a,"b\n', ",", last=False).end == 0
+    assert measure(b"abc", ",", last=False).end == 0
 
 
 def test_names_that_differ_by_case_are_different(written: Write) -> None:

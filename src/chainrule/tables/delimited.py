@@ -127,8 +127,6 @@ class DelimitedSource(Source):
             shape.delimiters == shape.records * (width - 1)
             and self.delimiter != " "
             and width > 1  # a blank line is a cell for polars
-            and b"\n\n" not in block
-            and not block.startswith(b"\n")
         )
         frame = self._by_polars(block, shape) if regular else None
         if frame is None:

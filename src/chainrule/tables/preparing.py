@@ -83,6 +83,8 @@ def prepare(
     kinds = kinds or {}
     source.check_column(target, "the target")
     check_wishes(source.names, source.path, kinds, leave_out, target)
+    if not 0 <= held_out < 1:
+        raise TableError(f"the share of rows to hold out is {held_out!r}; give one from 0 to below 1, such as 0.2")
     if validation is not None:
         held_out = 0.0
     survey = _survey(source, target, leave_out, held_out, seed, report)

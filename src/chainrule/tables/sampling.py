@@ -168,8 +168,6 @@ class StreamSplit:
         chosen = np.where((group == 0) & (size > 1), 1 + chosen % np.maximum(size - 1, 1).astype(np.uint64), chosen)
         held = np.zeros(count, dtype=bool)
         held[rows] = (numbers - first) == chosen.astype(np.int64)
-        if start == 0 and len(rows):
-            held[rows[0]] = False
         return held
 
 

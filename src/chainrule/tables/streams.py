@@ -146,6 +146,8 @@ class TextFile:
     def _utf8(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """The same text in UTF-8, checked, without the mark at its start."""
         first = next(pieces, b"")
+        while len(first) < 4 and (more := next(pieces, b"")):
+            first += more
         mark, encoding = next(((mark, name) for mark, name in MARKS if first.startswith(mark)), (b"", "utf-8"))
         pieces = chain([first[len(mark) :]], pieces)
         if encoding != "utf-8":
