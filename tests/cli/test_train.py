@@ -262,6 +262,14 @@ def test_a_page_has_it_all_and_asks_for_nothing(run: Run) -> None:
     assert "<script" not in page
 
 
+def test_where_gradients_vanish_it_is_said(run: Run) -> None:
+    write_table("data.csv", True)
+    deep = ["--hidden", ",".join(["6"] * 6), "--activation", "sigmoid"]
+    result = run("train", "data.csv", "--target", "t", "--epochs", "20", *deep)
+    assert result.exit_code == 0, result.output
+    assert "The gradient vanishes" in result.stdout
+
+
 def test_chinese_where_the_locale_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANG", "zh_CN.UTF-8")
     write_table("data.csv", True)

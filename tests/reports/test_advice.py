@@ -19,6 +19,7 @@ CASES: list[tuple[Report, str]] = [
     (run_with(losses=(1.0, 2.0)), "smaller --rate"),
     (replace(CLASSIFICATION, training={"accuracy": 0.999}), "--dropout"),
     (replace(REGRESSION, training={"r2": 0.99}), "--dropout"),
+    (replace(REGRESSION, network={"loss": 0.2}, training={"loss": 0.1}, linear={"loss": 0.3}), "--dropout"),
     (replace(CLASSIFICATION, linear={"accuracy": 0.9}), "--hidden none"),
     (replace(REGRESSION, linear={"r2": 0.85}, training={"r2": 0.8}), "--hidden 64,64) or"),
     (replace(CLASSIFICATION, confusion=LOST, class_counts=RARE), "--class-weight balanced"),

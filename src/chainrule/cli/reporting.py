@@ -277,7 +277,7 @@ def _gradients(
     learner: Learner, params: Mapping[str, Array], data: Data, page: bool, lang: Language
 ) -> tuple[str, ...]:
     """Sentences on gradients where they do not fare well."""
-    architecture = learner.architecture
+    architecture = replace(learner.architecture, alpha=0.0)  # whose gradient does not come through the layers
     if not (page or len(architecture.hidden) >= DEEP) or not architecture.hidden:
         return ()
     rows = _spread(len(data.y), 500)
@@ -286,7 +286,6 @@ def _gradients(
             architecture.loss_function,
             {name: params[name] for name in architecture.parameters},
             {"X": np.asarray(data.X[rows]), "y": data.y[rows]},
-            {"alpha": architecture.alpha} if architecture.alpha else None,
         )
     except ChainruleError:
         return ()

@@ -13,6 +13,9 @@ LISTED = 4
 _GAP = {"accuracy": 0.04, "r2": 0.1}
 """By how much a score may be better on training rows than on others."""
 
+_LOSS_GAP = 0.4
+"""By how large a part of it a loss may be smaller on training rows."""
+
 _AS_GOOD = {"accuracy": 0.005, "r2": 0.01}
 """A linear model that is worse by no more than this is as good."""
 
@@ -38,7 +41,8 @@ def _advice(report: Report, lang: Language) -> Iterator[str]:
     if report.run.status == "interrupted" and report.saved:
         yield say(lang, "advice interrupted", data=report.data, path=report.saved)
     yield from _about_the_run(report, lang)
-    overfits = training - network > max(_GAP.get(name, math.inf), _noise(report))
+    gap = _LOSS_GAP * abs(network) if name == "loss" else _GAP.get(name, math.inf)
+    overfits = training - network > max(gap, _noise(report))
     if overfits:
         yield say(
             lang,
@@ -50,7 +54,12 @@ def _advice(report: Report, lang: Language) -> Iterator[str]:
         )
     hidden = report.settings.widths[1:-1]
     if hidden and report.linear and linear >= network - _AS_GOOD.get(name, 0.0):
-        yield say(lang, "advice linear", linear=score_text(name, linear), network=score_text(name, network))
+        yield say(
+            lang,
+            "advice linear",
+            linear=score_text(name, report.linear[name]),
+            network=score_text(name, report.network[name]),
+        )
         if not overfits and training <= linear + _AS_GOOD.get(name, 0.0):
             yield say(lang, "advice underfitting", hidden=f"{2 * max(hidden)},{2 * max(hidden)}")
     yield from _about_classes(report, lang)
