@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-CASES = range(48)
+CASES = range(42)
 
 
 def fitted(estimator: Any, X: Array, y: Array, weights: Array | None) -> tuple[Any, list[type[Warning]]]:
