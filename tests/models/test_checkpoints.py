@@ -208,11 +208,16 @@ def test_a_run_that_ends_is_written_unless_it_diverged(tmp_path: Path, status: A
 def test_ctrl_c_leaves_a_checkpoint_of_where_the_run_stands(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     network, settings = RUNS["dropout"]
-    settings = dataclasses.replace(settings, epochs=100_000)
+    settings = dataclasses.replace(settings, epochs=10_000_000)
     keep = Checkpointer(str(path), model_of(network), settings, seconds=1e9)
-    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
-    state = train(network, network.initial(1), X, LABELS, settings=settings, on_epoch=keep, seconds=1e9)
+    timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))
+
+    def on_epoch(state: TrainingState) -> None:
+        if timer.ident is None:
+            timer.start()  # by now everything is compiled
+        keep(state)
+
+    state = train(network, network.initial(1), X, LABELS, settings=settings, on_epoch=on_epoch, seconds=0.01)
     timer.join()
     assert state.status == "interrupted"
     assert keep.written == 1
