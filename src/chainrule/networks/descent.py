@@ -8,7 +8,7 @@ it costs little.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -76,26 +76,42 @@ class Descent:
             progress.end("finished", f"all {state.epoch} epochs are done")
         except KeyboardInterrupt:
             progress.end("interrupted", f"interrupted after {state.epoch} epochs")
-        self._take()
+        try:
+            self._take()
+        except KeyboardInterrupt:  # once more, or what was learnt would be lost
+            self._take()
         self.orders.settle()
 
     def _piece(self) -> None:
-        """Some epochs, up to the one after which something is to be done."""
+        """Some epochs, up to the one after which something is to be done.
+
+        The engine makes something whole of an interrupt in its own work. One that comes while epochs are taken note
+        of undoes the piece, which is short, so that nothing is noted twice or not at all.
+        """
+        notes, orders = self.progress.kept(), self.orders.kept()
+        begun, place = self.session.state, self.session.position
+        try:
+            self._make_piece(begun, place)
+        except KeyboardInterrupt:
+            notes()
+            orders()
+            self.session.restore(begun, place)
+            if self.progress.settings.rate_input in self.loop.fixed and self.progress.state.rate is not None:
+                self.session.set(self.progress.settings.rate_input, self.progress.state.rate)
+            self.progress.end("interrupted", f"interrupted after {self.progress.state.epoch} epochs")
+
+    def _make_piece(self, begun: Mapping[str, Array], place: Position) -> None:
         state = self.progress.state
         count = self._length()
         orders = self.orders.next(count)
-        begun, place, first = self.session.state if count > 1 else {}, self.session.position, state.epoch
+        first = state.epoch
         clock = time.perf_counter()
         outcome = self.session.advance(count, order=orders)
         if outcome.losses.size:
             self.epoch_seconds = (time.perf_counter() - clock) / outcome.losses.size
         rate = None
         for loss in outcome.losses.tolist():
-            try:
-                at_end = self._note(loss)
-            except KeyboardInterrupt:  # in a validation, which is made again, since the epoch is there
-                at_end = self._note(loss)
-                self.progress.end("interrupted", f"interrupted after {state.epoch} epochs")
+            at_end = self._note(loss)
             rate = self._next_rate(at_end)
             if rate is not None or not self.progress.running:
                 break
@@ -171,11 +187,18 @@ class Descent:
 
     def _note(self, loss: float) -> bool:
         """Take note of a finished epoch; whether patience is at its end."""
-        params = None
-        if self.progress.validator is not None:
-            held = self.session.state
-            params = {name: held[name] for name in self.names}
-        return self.progress.epoch(loss, self.loop.row_count, params)
+        progress = self.progress
+        if progress.validator is None:
+            return progress.epoch(loss, self.loop.row_count, None)
+        held, notes = self.session.state, progress.kept()
+        params = {name: held[name] for name in self.names}
+        try:
+            return progress.epoch(loss, self.loop.row_count, params)
+        except KeyboardInterrupt:  # the validation is made again, since the epoch is there, which may be long
+            notes()
+            at_end = progress.epoch(loss, self.loop.row_count, params)
+            progress.end("interrupted", f"interrupted after {progress.state.epoch} epochs")
+            return at_end
 
     def _take(self) -> None:
         """Copy from the engine what was learnt, and where it stands."""
@@ -217,6 +240,15 @@ class _Orders:
             self.drawn.append(order.astype(np.int64))
             self.states.append(None if self.get_state is None else self.get_state())
         return np.stack(self.drawn[:count])
+
+    def kept(self) -> Callable[[], None]:
+        """What brings back what has been drawn by now."""
+        drawn, states = list(self.drawn), list(self.states)
+
+        def back() -> None:
+            self.drawn, self.states = drawn, states
+
+        return back
 
     def made(self, epochs: int) -> None:
         """So many epochs are finished."""

@@ -26,18 +26,18 @@ class Curve:
     """Numbers, one for each epoch; `values` are a view that later numbers do not change."""
 
     def __init__(self, values: NDArray[np.float64]) -> None:
-        self._count = len(values)
+        self.count = len(values)
         self._held = np.array(values, float)
 
     def append(self, value: float) -> None:
-        if self._count == len(self._held):
-            self._held = np.concatenate([self._held, np.empty(max(64, self._count))])
-        self._held[self._count] = value
-        self._count += 1
+        if self.count == len(self._held):
+            self._held = np.concatenate([self._held, np.empty(max(64, self.count))])
+        self._held[self.count] = value
+        self.count += 1
 
     @property
     def values(self) -> NDArray[np.float64]:
-        return self._held[: self._count]
+        return self._held[: self.count]
 
 
 class Progress:
@@ -106,6 +106,20 @@ class Progress:
                 state.best_params = {name: array.copy() for name, array in state.params.items()}
         state.waiting = self.watch.waiting
         return at_end
+
+    def kept(self) -> Callable[[], None]:
+        """What brings everything back to where it is now, after an interrupt in the middle of `epoch`."""
+        fields, watch = dict(vars(self.state)), replace(self.watch)
+        curves = (self._losses, self._validation_losses, self._scores)
+        counts = [curve.count for curve in curves]
+
+        def back() -> None:
+            vars(self.state).update(fields)
+            self.watch = replace(watch)
+            for curve, count in zip(curves, counts, strict=True):
+                curve.count = count
+
+        return back
 
     def take(self, params: Mapping[str, Array]) -> None:
         """Keep parameters, with what batch normalization knows of the rows."""
