@@ -30,6 +30,7 @@ from chainrule.networks import (
     Tweedie,
     read_loss,
 )
+from chainrule.training import BroadcastWarning
 
 special = pytest.importorskip("scipy.special")
 metrics = pytest.importorskip("sklearn.metrics")
@@ -277,6 +278,14 @@ def test_a_formula_with_a_softmax_takes_rows_of_shares() -> None:
 def test_what_is_no_loss_is_refused(given: Any, message: str) -> None:
     with pytest.raises(NetworkError, match=message):
         network_of(given)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_prediction_that_meets_every_target_is_warned_of() -> None:
+    with pytest.warns(BroadcastWarning, match="every row of the targets"):
+        Architecture(4, (), 1, loss=lambda p, y: np.mean((p[:, 0] - y) ** 2))
+    Architecture(4, (), 1, loss=lambda p, y: np.mean((p[:, 0] - y[:, 0]) ** 2))
+    Architecture(4, (), 1, loss=lambda p, y: np.mean(np.maximum(0, 1 - (p - p.T) * np.sign(y - y.T))))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from chainrule.engines import START, Position
 from chainrule.training import schedules
+from chainrule.training.crossings import rows_that_cross
 from chainrule.training.errors import (
     BroadcastWarning,
     DivergenceWarning,
@@ -50,6 +51,7 @@ __all__ = [
     "positive_integer",
     "positive_number",
     "prepare_run",
+    "rows_that_cross",
     "schedules",
     "search_minimum",
     "step_program",

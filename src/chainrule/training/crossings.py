@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
-from chainrule.ir import Apply, ArrayType, ChainruleError, Input, Node, named_dim, shape_text, topological_order
+from chainrule.ir import (
+    Apply,
+    ArrayType,
+    ChainruleError,
+    Input,
+    Node,
+    Program,
+    named_dim,
+    shape_text,
+    topological_order,
+)
 from chainrule.primitives import Broadcast, Reshape
 from chainrule.trace import trace
 from chainrule.training.arguments import Arguments
@@ -26,7 +36,23 @@ def crossed_rows(loss: Callable[..., Any] | str, arguments: Arguments) -> str | 
         program = trace(loss, **shapes)
     except (ChainruleError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return None
-    learnt: set[Node] = {node for node in program.inputs if node.name in arguments.params}
+    met = rows_that_cross(program, arguments.params)
+    if met is None:
+        return None
+    prediction, data = met
+    return (
+        f"the loss meets {_called(prediction, program.names, 'predictions')} with "
+        f"{_called(data, program.names, 'data')}, which broadcasts to (rows, rows), every row against every "
+        "other; give the two the same shape, as y[:, None] or p[:, 0] does"
+    )
+
+
+def rows_that_cross(program: Program, predicted: Container[str]) -> tuple[Node, Node] | None:
+    """What comes from `predicted` inputs and what does not, where each row of one first meets every row of the other.
+
+    Rows are the axis whose size is the name `rows`.
+    """
+    learnt: set[Node] = {node for node in program.inputs if node.name in predicted}
     for node in topological_order(program.outputs):
         if not isinstance(node, Apply):
             continue
@@ -41,12 +67,7 @@ def crossed_rows(loss: Callable[..., Any] | str, arguments: Arguments) -> str | 
             and -1 not in (first_axis, second_axis)
             and (first in learnt) != (second in learnt)
         ):
-            prediction, data = (first, second) if first in learnt else (second, first)
-            return (
-                f"the loss meets {_called(prediction, program.names, 'predictions')} with "
-                f"{_called(data, program.names, 'data')}, which broadcasts to (rows, rows), every row against every "
-                "other; give the two the same shape, as y[:, None] or p[:, 0] does"
-            )
+            return (first, second) if first in learnt else (second, first)
     return None
 
 

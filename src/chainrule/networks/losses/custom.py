@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ from chainrule.networks.errors import NetworkError
 from chainrule.networks.formulas import Formula, title_of
 from chainrule.networks.losses.base import Loss
 from chainrule.trace import trace
+from chainrule.training import BroadcastWarning, rows_that_cross
 
 VARIABLES = (("p", "y_hat", "prediction"), ("y", "target"))
 """What the two are called in a formula."""
@@ -58,17 +60,28 @@ class FunctionLoss(Loss):
 
 
 def check_custom(loss: Loss, outputs: int) -> None:
-    """Raise NetworkError for a loss of one's own that gives neither a number for each output or row, nor one in all."""
+    """Raise NetworkError for a loss of one's own that gives neither a number for each output or row, nor one in all.
+
+    Warns, with BroadcastWarning, of one that meets each prediction with the target of every row.
+    """
 
     def applied(p: Any, y: Any) -> Any:
         return loss.after(p, y)
 
     rows = named_dim("rows")
     taken = ArrayType((rows, outputs))
-    (output,) = trace(applied, taken, taken).outputs
+    program = trace(applied, taken, taken)
+    (output,) = program.outputs
     allowed = ((rows, outputs), (rows, 1), (rows,), ())
     if output.type.shape not in allowed or not output.type.dtype.is_float:
         raise NetworkError(
             f"the loss gives an array of shape {shape_text(output.type.shape)} for predictions and targets of shape "
             f"{shape_text(taken.shape)}; it should give a number for each output, for each row, or one in all"
+        )
+    if rows_that_cross(program, ("p",)) is not None:
+        warnings.warn(
+            f"the loss meets each row of the predictions with every row of the targets, which broadcasts to (rows, "
+            f"rows); both have the shape (rows, {outputs}), so treat their axes alike",
+            BroadcastWarning,
+            stacklevel=5,
         )
