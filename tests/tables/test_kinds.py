@@ -76,6 +76,10 @@ CASES: list[tuple[str, Sequence[Any], str, str]] = [
     ("x", UUIDS, "identifier", "UUID"),
     ("x", [f"A-{k:05}" for k in range(N)], "identifier", "a different code in every row"),
     ("id", [f"{'abc'[k % 3]} {'x' * k}" for k in range(N)], "identifier", "different code"),
+    ("tweet", texts([2**60 + 7 * k for k in range(N)]), "identifier", "a different code in every row"),
+    ("tweet", [2**60 + 7 * k for k in range(N)], "identifier", "a different code in every row"),
+    ("user", texts([2**60 + k % 9 for k in range(N)]), "category", "long codes, 9 different values"),
+    ("x", texts([f"{k}e300" for k in range(N)]), "number", "numbers"),
     ("name", [f"Mrs {'x' * k}" for k in range(N)], "text", "a different text in every row"),
     ("ticket", [f"PC {k}" if k % 4 == 0 else str(k + 100) for k in range(N)], "text", "different text"),
     ("x", [f"some {k % 40}" for k in range(N)], "text", "40 different texts in 60 rows"),
@@ -181,6 +185,12 @@ def test_levels_are_in_order_and_rare_ones_share_a_column() -> None:
 
 def test_booleans_keep_their_words_and_the_commoner_one() -> None:
     assert fit(b=["ja", "nein", "ja", "ja", ""]) == Boolean("b", ("nein", "ja"), 1.0, True)
+
+
+def test_long_codes_are_told_apart_to_the_last_digit() -> None:
+    codes = [str(2**60 + k % 9) for k in range(N)]
+    encoded = Preprocessing((fit(x=codes),)).encode({"x": [*codes[:9], str(2**60 + 9)]})
+    np.testing.assert_array_equal(encoded, np.eye(10, 9))
 
 
 def test_only_parts_of_dates_that_vary_are_kept() -> None:

@@ -299,6 +299,16 @@ def test_a_column_that_counts_is_learnt_from_where_there_is_no_other() -> None:
     assert [feature.name for feature in other.preprocessing.features] == ["z"]
 
 
+def test_long_codes_are_not_compared_as_numbers() -> None:
+    codes = [2**60 + k % 2 for k in range(40)]
+    frame = pl.DataFrame({"one": codes, "two": [2**60] * 20 + codes[20:], "x": np.arange(40) * 1.5, "t": codes})
+    ready = prepare(FrameSource(frame), "t", task="classification")
+    assert ready.target == ClassTarget("t", (str(2**60), str(2**60 + 1)))
+    assert [(column.name, column.reason) for column in ready.preprocessing.left_out] == [
+        ("one", "the same as the target in every row")
+    ]
+
+
 def test_lists_can_be_left_out(tmp_path: Path) -> None:
     frame = table(50).with_columns(pair=pl.concat_list("x", "y"))
     frame.write_ndjson(tmp_path / "t.jsonl")

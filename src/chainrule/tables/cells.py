@@ -50,6 +50,9 @@ FALSE_WORDS = frozenset({"false", "f", "no", "n", "off", "0", "0.0", "nein", "no
 
 _WHOLE = 1e15
 
+EXACT = 2.0**53
+"""Whole numbers below this are told apart by float64."""
+
 _PLAIN = "write decimals with a point and thousands without a mark"
 
 _SEEN = (
@@ -182,7 +185,11 @@ def read_levels(series: pl.Series, levels: tuple[str, ...]) -> tuple[NDArray[np.
     found = written.filter(pl.Series(unknown)).value_counts(sort=True)
     counts = dict(zip(found[found.columns[0]].to_list(), found[found.columns[1]].to_list(), strict=True))
     # The number 1.0 is the level 1.
-    by_value = {value: place for place, level in enumerate(levels) if (value := number_in(level)) is not None}
+    by_value = {
+        value: place
+        for place, level in enumerate(levels)
+        if (value := number_in(level)) is not None and abs(value) < _WHOLE
+    }
     if by_value:
         for text in list(counts):
             value = number_in(text)

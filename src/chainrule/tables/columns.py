@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.tables.cells import CellError, as_numbers, texts
+from chainrule.tables.cells import EXACT, CellError, as_numbers, texts
 from chainrule.tables.errors import TableError, load_polars
 from chainrule.tables.features import KINDS, Category, Feature, Kind, LeftOut, Number
 from chainrule.tables.fitting import fit_feature
@@ -141,8 +141,8 @@ class _Twins:
     def find(self, series: pl.Series) -> str | None:
         """The name of a column with the same cells in all rows, if one was seen."""
         numbers = as_numbers(series)
-        if not numbers.null_count():
-            values = numbers.to_numpy()
+        values = numbers.to_numpy()
+        if not numbers.null_count() and np.nanmax(np.abs(values), initial=0) < EXACT:
             name, other = self._seen.setdefault(hash(values.tobytes()), (series.name, values))
             same = isinstance(other, np.ndarray) and np.array_equal(values, other, equal_nan=True)
             return name if name != series.name and same else None

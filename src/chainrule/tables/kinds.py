@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.tables.calendar import DAY, MISSING, Seconds, civil
 from chainrule.tables.cells import (
+    EXACT,
     FALSE_WORDS,
     TRUE_WORDS,
     CellError,
@@ -71,8 +72,9 @@ def find_kind(series: pl.Series, row_count: int) -> Finding:
     numbers = as_numbers(series)
     if not numbers.null_count():
         values: Floats = numbers.to_numpy()
-        if series.dtype == pl.String and _leading_zeros(series, values):
-            return _of_texts(texts(series), codes=True)
+        codes = _codes(series, values)
+        if codes:
+            return _of_texts(texts(series), codes)
         return _of_numbers(name, series, values, row_count)
     written = texts(series)
     present = written.drop_nulls()
@@ -105,11 +107,20 @@ def as_asked(series: pl.Series, kind: Kind) -> Finding:
     return Finding(name, kind, "as asked")
 
 
-def _leading_zeros(series: pl.Series, values: Floats) -> bool:
-    """Whether these are codes such as 01234, from which a number would drop the zeros."""
-    with np.errstate(invalid="ignore"):
-        whole = bool(((values == np.floor(values)) | np.isnan(values)).all())
-    return whole and bool(series.str.contains(r"^\s*0\d+\s*$").any())
+def _codes(series: pl.Series, values: Floats) -> str:
+    """What kind of codes these are that only look like numbers, which would lose leading zeros or last digits."""
+    present = values[~np.isnan(values)]
+    if not len(present) or not (present == np.floor(present)).all():
+        return ""
+    long = bool(np.abs(present).max() >= EXACT)
+    if series.dtype.is_integer():
+        return "long codes" if long else ""
+    if series.dtype != load_polars().String:
+        return ""
+    if series.str.contains(r"^\s*0\d+\s*$").any():
+        return "codes with leading zeros"
+    written = texts(series).drop_nulls()
+    return "long codes" if long and written.str.contains(r"^[+-]?\d+$").all() else ""
 
 
 def _of_numbers(name: str, series: pl.Series, values: Floats, row_count: int) -> Finding:
@@ -202,7 +213,7 @@ def _check_mixed(series: pl.Series, numbers: pl.Series, present: pl.Series) -> N
         )
 
 
-def _of_texts(written: pl.Series, codes: bool = False) -> Finding:
+def _of_texts(written: pl.Series, codes: str = "") -> Finding:
     """A column of texts, null where there is no value."""
     name, present = written.name, written.drop_nulls()
     gaps = _gaps(written.null_count(), len(written))
@@ -229,8 +240,7 @@ def _of_texts(written: pl.Series, codes: bool = False) -> Finding:
         return Finding(name, "text", f"{count:,} different texts in {len(present):,} rows")
     if count > FEW and float(different.str.len_chars().mean() or 0) > _LONG:  # type: ignore[arg-type]
         return Finding(name, "text", f"long texts, {count:,} different ones")
-    what = "codes with leading zeros, " if codes else ""
-    return Finding(name, "category", f"{what}{count:,} different values{gaps}")
+    return Finding(name, "category", f"{codes}{', ' if codes else ''}{count:,} different values{gaps}")
 
 
 def _dates_in_texts(written: pl.Series, different: pl.Series, gaps: str) -> Finding | None:

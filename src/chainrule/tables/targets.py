@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.tables.cells import CellError, as_numbers, number_in, read_numbers, texts, what_is_seen
+from chainrule.tables.cells import EXACT, CellError, as_numbers, number_in, read_numbers, texts, what_is_seen
 from chainrule.tables.errors import TableError, load_polars, short
 from chainrule.tables.fitting import natural
 from chainrule.tables.sources import Batch, Source
@@ -179,7 +179,7 @@ class TargetCount:
 
     def _classes(self) -> ClassTarget:
         where = f"{self.source.path}, column {self.name!r}"
-        numeric = not self.odd
+        numeric = not self.odd and max(-self.low, self.high) < EXACT
         counts = self.counts
         if numeric and not self.many:
             spellings: dict[float | None, str] = {}
