@@ -133,6 +133,12 @@ _CASES: dict[str, tuple[dict[str, Any], Target | None]] = {
     ),
 }
 CASES = tuple(_CASES)
+_CASES |= {
+    "dropout": ({"hidden": (4, 3), "dropout": 0.4, "inputs": 5}, PRICE),
+    "dropout_single": ({"hidden": (4,), "dropout": 0.3, "inputs": 5, "dtype": "float32"}, PRICE),
+}
+ARRAYS = ("arrays", "dropout", "dropout_single")
+"""The cases without a table."""
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5}
 
 
@@ -147,7 +153,7 @@ def model_of(case: str) -> Model:
         parameters[name] = array if name.startswith("W") else array + 0.3 * random.normal(size=array.shape)
     for name, shape in architecture.statistics.items():
         parameters[name] = random.uniform(0.5, 1.5, shape)
-    return Model.of(architecture, parameters, None if case == "arrays" else PREPROCESSING, target)
+    return Model.of(architecture, parameters, None if case in ARRAYS else PREPROCESSING, target)
 
 
 def expected(case: str) -> tuple[Any, Array | None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chainrule.emit.c_values import C_TYPES
 from chainrule.ir import ArrayType, Dim, DType, bind_dim
+from chainrule.primitives import THREEFRY_PARITY, THREEFRY_ROTATIONS, THREEFRY_ROUNDS
 
 _WIDTH = 100
 _RESTRICT = "CHAINRULE_RESTRICT"
@@ -174,6 +175,35 @@ def table_lines(tables: Mapping[str, tuple[str, DType, int]]) -> list[str]:
     return lines
 
 
+def _random(name: str) -> list[str]:
+    """Threefry-2x64-20, as `chainrule.primitives.threefry` defines it; rotations and injections in a loop."""
+    rotations = ", ".join(map(str, THREEFRY_ROTATIONS))
+    return [
+        "/* 64 random bits: Threefry-2x64-20 of (step, place) under (seed, stream), Salmon et al. 2011. */",
+        *signature_lines(
+            f"static inline uint64_t {name}_random",
+            ["uint64_t seed", "uint64_t stream", "uint64_t step", "uint64_t place"],
+        ),
+        f"    static const int rotations[{len(THREEFRY_ROTATIONS)}] = {{{rotations}}};",
+        f"    const uint64_t words[3] = {{seed, stream, UINT64_C({THREEFRY_PARITY}) ^ seed ^ stream}};",
+        "    uint64_t x = step + words[0];",
+        "    uint64_t y = place + words[1];",
+        f"    for (int round = 0; round < {THREEFRY_ROUNDS}; ++round) {{",
+        f"        const int rotation = rotations[round % {len(THREEFRY_ROTATIONS)}];",
+        "        x += y;",
+        "        y = ((y << rotation) | (y >> (64 - rotation))) ^ x;",
+        "        if (round % 4 == 3) {",
+        "            const int injection = round / 4 + 1;",
+        "            x += words[injection % 3];",
+        "            y += words[(injection + 1) % 3] + (uint64_t)injection;",
+        "        }",
+        "    }",
+        "    return x;",
+        "}",
+        "",
+    ]
+
+
 def helper_lines(name: str, dtype: DType, helpers: Iterable[str]) -> list[str]:
     """The functions in `helpers`, whose names begin with `name`."""
     real = C_TYPES[dtype]
@@ -187,6 +217,7 @@ def helper_lines(name: str, dtype: DType, helpers: Iterable[str]) -> list[str]:
             "}",
             "",
         ],
+        "random": _random(name),
         "softplus": [
             "/* ln(1 + e^x) without overflow. */",
             f"static inline {real} {name}_softplus({real} x) {{",

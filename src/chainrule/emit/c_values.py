@@ -21,10 +21,9 @@ from chainrule.emit.code import (
     total,
     written_dim,
 )
-from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names
 from chainrule.ir import Dim, DType, SymbolicDim, dim_quotient
-from chainrule.primitives import Comparison, MathFunction, ReductionKind
+from chainrule.primitives import UNIFORM_BITS, Comparison, MathFunction, ReductionKind
 
 C_TYPES = {DType.FLOAT32: "float", DType.FLOAT64: "double", DType.INT64: "int", DType.BOOL: "unsigned char"}
 _LIBRARY: dict[MathFunction, str] = {"abs": "fabs", "power": "pow"}
@@ -288,7 +287,12 @@ class CWriter:
         return Value(Code(f"({C_TYPES[dtype]}){x.code.at(Level.ATOM)}", Level.SIGN), dtype)
 
     def random_uniform(self, seed: Value, stream: Value, step: Value, place: Value, dtype: DType) -> Value:
-        raise EmitError("C draws no random numbers; make the noise or the mask an argument of the function")
+        self.helpers["random"] = None
+        words = [f"(uint64_t)({x.code})" for x in (seed, stream, step, place)]
+        bits = UNIFORM_BITS[dtype]
+        word = f"{call(f'{self.prefix}_random', *words)} >> {64 - bits}"
+        scale = self.constant(2.0**-bits, dtype).code
+        return Value(Code(f"({C_TYPES[dtype]})({word}) * {scale}", Level.PRODUCT), dtype)
 
     # Loops ----------------------------------------------------------------------------------------------------------
 

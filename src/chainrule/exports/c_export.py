@@ -45,7 +45,7 @@ class _Header:
             "",
             "#include <math.h>",
             *(["#include <stddef.h>"] if self.features is not None and self.features.has_words else []),
-            *(["#include <stdint.h>"] if self.features is not None and self.features.has_dates else []),
+            *(["#include <stdint.h>"] if self._needs_words else []),
             *(["#include <string.h>"] if self._needs_strings else []),
             "",
             "#ifdef __cplusplus",
@@ -64,6 +64,12 @@ class _Header:
             f"#endif /* {guard} */",
         ]
         return "\n".join(lines) + "\n"
+
+    @property
+    def _needs_words(self) -> bool:
+        """Whether whole numbers of 64 bits are needed, for dates or random numbers."""
+        dates = self.features is not None and self.features.has_dates
+        return dates or (self.training is not None and self.training.draws)
 
     @property
     def _needs_strings(self) -> bool:
@@ -192,7 +198,8 @@ class _Header:
             lines += [*self.features.structure(), *self.features.functions()]
         lines += [*self._network(), *self._predict()]
         if self.training is not None:
-            lines += [*self._gradients(), *self._update(), *self._train()]
+            memory = self._memory(self.training) if self._has_memory else []
+            lines += [*memory, *self._gradients(), *self._update(), *self._train()]
         return lines
 
     @property
@@ -356,6 +363,7 @@ class _Header:
                 f"static inline {self.real} {self.name}_gradients",
                 [
                     f"const {self.name}_weights *weights",
+                    *([f"const {self.name}_memory *memory"] if self.training.draws else []),
                     f"const {self.real} *x",
                     f"const {y_type} *y",
                     f"{self.name}_grads *grads",
@@ -374,15 +382,12 @@ class _Header:
         assert training is not None
         found = training.update_statements(self.unit)
         parameters = [f"{self.name}_weights *weights"]
-        lines = []
         if self._has_memory:
             parameters.append(f"{self.name}_memory *memory")
-            lines += self._memory(training)
         parameters.append(f"const {self.name}_grads *grads")
         if training.has_rate:
             parameters.append("double rate")
         return [
-            *lines,
             f"/* A step of {type(training.optimizer).__name__}. */",
             *signature_lines(f"static inline void {self.name}_update", parameters),
             *declarations(found.stored, {}),
@@ -405,8 +410,10 @@ class _Header:
                 first.append(f"    memory->{training.members[name]} = {self.unit.number(float(array), DType.FLOAT64)};")
         if training.counts:
             declared.append("    int step;")
+        if training.draws:
+            declared.append("    int seed; /* of the random numbers; set it before the first step */")
         return [
-            "/* What the optimizer remembers from step to step. */",
+            "/* What training remembers from step to step. */",
             "typedef struct {",
             *declared,
             f"}} {self.name}_memory;",
@@ -430,6 +437,7 @@ class _Header:
             lines.append(f"{self.name}_encode(&rows[k], work->encoded_rows[k]);")
         y = "&work->encoded_target[0][0]" if training.target_type.ndim == 2 else "work->encoded_target"
         lines += self._targets(training, width)
+        memory = "memory, " if training.draws else ""
         updated = ["weights", *(["memory"] if self._has_memory else []), "&work->grads"]
         if training.has_rate:
             updated.append("rate")
@@ -442,7 +450,7 @@ class _Header:
             f"    for (int k = 0; k < {self.rows}; ++k) {{",
             *(f"        {line}" for line in lines),
             "    }",
-            f"    loss = {self.name}_gradients(weights, {x}, {y}, &work->grads, work);",
+            f"    loss = {self.name}_gradients(weights, {memory}{x}, {y}, &work->grads, work);",
             f"    {self.name}_update({', '.join(updated)});",
             "    return loss;",
             "}",

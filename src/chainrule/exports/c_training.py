@@ -14,6 +14,7 @@ from chainrule.emit import CUnit, Location, Statements
 from chainrule.exports.c_text import member_names
 from chainrule.exports.errors import ExportError
 from chainrule.exports.subject import ROWS, Subject, X
+from chainrule.functions import RNG_SEED, RNG_STEP
 from chainrule.ir import ArrayType, Const, DType, Input, Node, Program, named_dim, rebuild_all, substitute
 from chainrule.training import Optimizer, Update, first_memory, hyperparameter_values, update_program
 
@@ -41,11 +42,8 @@ class Training:
         for node in loss.inputs:
             if node.name == ALPHA and node.name not in self.subject.parameters:
                 given[node] = Const(self.subject.alpha, node.type)
-            elif node.name not in (X, Y, *self.subject.parameters):
-                raise ExportError(
-                    f"the loss takes {node.name!r}, which C cannot give (dropout draws random numbers); train a "
-                    "network without dropout, or leave train out"
-                )
+            elif node.name not in (X, Y, RNG_SEED, RNG_STEP, *self.subject.parameters):
+                raise ExportError(f"the loss takes {node.name!r}, of which the model has no value; leave train out")
         made = rebuild_all(loss.outputs, given.get)
         names = {made[node]: name for node, name in loss.names.items() if node in made}
         inputs = tuple(node for node in loss.inputs if node not in given)
@@ -88,7 +86,8 @@ class Training:
     @cached_property
     def members(self) -> dict[str, str]:
         """The members of the structure of memory, by the names of inputs."""
-        return member_names(list(self.memory))
+        found = member_names(["seed", "step", *self.memory])
+        return {name: found[name] for name in self.memory}
 
     @property
     def has_rate(self) -> bool:
@@ -106,8 +105,13 @@ class Training:
 
     @cached_property
     def counts(self) -> bool:
-        """Whether the update depends on the number of steps made."""
-        return any(node is self._step for node in self._update_program.nodes)
+        """Whether a step depends on the number of steps made before."""
+        return self.draws or any(node is self._step for node in self._update_program.nodes)
+
+    @cached_property
+    def draws(self) -> bool:
+        """Whether random numbers are drawn, as for dropout."""
+        return any(node.name == RNG_SEED for node in self.loss.inputs)
 
     @property
     def _step(self) -> Input:
@@ -131,8 +135,9 @@ class Training:
         """The body of the function that finds loss and gradients."""
         inputs = {name: Location(f"weights->{self.subject.members[name]}") for name in self.subject.learnt}
         inputs |= {X: Location("x", is_flat=True), Y: Location("y", is_flat=True)}
+        inputs |= {RNG_SEED: Location("memory->seed"), RNG_STEP: Location("memory->step")}
         outputs = [Location(""), *(Location(f"grads->{self.subject.members[name]}") for name in self.subject.learnt)]
-        reserved = ("weights", "grads", "work", "x", "y")
+        reserved = ("weights", "memory", "grads", "work", "x", "y")
         members = ("grads", "encoded_rows", "encoded_target")
         return unit.statements(self.gradients, inputs, outputs, "work->", reserved, members)
 
