@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Final
 
-from chainrule.emit import EmitError, ascii_identifier
+from chainrule.emit import EmitError
 from chainrule.exports.c_export import c_header
 from chainrule.exports.errors import ExportError
 from chainrule.exports.numpy_export import numpy_module
@@ -74,7 +74,7 @@ def export_model(model: Model, to: str, path: str | os.PathLike[str], train: boo
     stem, ending = os.path.splitext(path)
     if ending.lower() not in ENDINGS[to]:
         raise ExportError(f"{path} does not end in {' or '.join(ENDINGS[to])}, as a file for {to} does")
-    subject = subject_of(model, ascii_identifier(os.path.basename(stem)))
+    subject = subject_of(model, os.path.basename(stem))
     try:
         if to == "onnx":
             contents = {path: onnx_content(subject)}

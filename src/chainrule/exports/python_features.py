@@ -73,9 +73,15 @@ _TRUTH = '''def truth(word):
     """1 for a word that means yes, 0 for one that means no, nan for none."""
     if word.lower() in TRUE:
         return 1.0
-    if word and word.lower() not in FALSE:
+    if word.lower() in FALSE:
+        return 0.0
+    try:
+        value = float(word) if word else math.nan
+    except ValueError:
+        value = None
+    if value is None or value not in (0, 1) and word:
         raise ValueError(f"{word!r} means neither yes nor no")
-    return 0.0 if word else math.nan'''
+    return value'''
 
 _CATEGORY = '''def category(cells, levels, other=False, missing=False):
     """A column of 0 and 1 for each level; for other texts, and for none, a further one where there is one."""
@@ -115,6 +121,8 @@ _SECONDS_OF = '''def seconds_of(cell, patterns, per_second):
     if not patterns:
         return math.floor(float(word) / per_second)
     whole = re.sub(r"(:\\d\\d)\\.\\d+", r"\\1", word)
+    whole = re.sub(r"(:\\d\\d) *([+-]\\d\\d|Z)", r"\\1\\2", whole)
+    whole = re.sub(r"(:\\d\\d[+-]\\d\\d)$", r"\\g<1>00", whole)
     for pattern in patterns:
         try:
             moment = datetime.datetime.strptime(whole, pattern)

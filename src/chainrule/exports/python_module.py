@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import io
+import keyword
 import zipfile
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from chainrule.exports.python_features import call_of, functions_of, modules_of
+from chainrule.exports.python_features import call_of, functions_of, modules_of, patterns_of
 from chainrule.exports.python_text import WIDTH, collection, literal
 from chainrule.exports.subject import Subject
-from chainrule.tables import Boolean, Category, ClassTarget, Feature, Number, NumberTarget
+from chainrule.tables import EPOCHS, Boolean, Category, ClassTarget, Date, Feature, Number, NumberTarget
 
 _OTHER_FUNCTIONS = '''def read_weights():
     """The numbers that the model learnt, by name; raises ValueError if they are not the ones of this module."""
@@ -63,18 +65,16 @@ def _wrapped(line: str) -> list[str]:
 
 
 def _example(subject: Subject) -> list[str]:
+    imported = [f"    from {subject.stem} import predict", ""]
+    if not subject.stem.isidentifier() or keyword.iskeyword(subject.stem):
+        name = literal(subject.stem)
+        imported = ["    from importlib import import_module", "", f"    predict = import_module({name}).predict"]
     if subject.preprocessing is None:
-        return [
-            f"    from {subject.name} import predict",
-            "",
-            "    import numpy as np",
-            "",
-            f"    print(predict(np.zeros((2, {subject.width}))))",
-        ]
+        return [*imported, f"    print(predict([[0.0] * {subject.width}] * 2))"]
     lines = ["    columns = {"]
     for feature in subject.preprocessing.features:
         lines.append(f"        {literal(feature.name)}: [{', '.join(literal(cell) for cell in sample(feature))}],")
-    return [f"    from {subject.name} import predict", "", *lines, "    }", "    print(predict(columns))"]
+    return [*imported, *lines, "    }", "    print(predict(columns))"]
 
 
 def sample(feature: Feature) -> list[object]:
@@ -85,7 +85,16 @@ def sample(feature: Feature) -> list[object]:
         return [feature.words[1], feature.words[0]]
     if isinstance(feature, Category):
         return [feature.levels[0], feature.levels[-1]] if feature.levels else ["", ""]
-    return [None, None]
+    assert isinstance(feature, Date)
+    return [_written_date(feature), None]
+
+
+def _written_date(feature: Date) -> object:
+    """The date that missing ones are filled with, as it stands in the table."""
+    if feature.format in EPOCHS:
+        return feature.fill * EPOCHS[feature.format]
+    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=feature.fill)
+    return moment.strftime(patterns_of(feature.format)[0])
 
 
 def _answers(subject: Subject) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from chainrule.emit import ascii_identifier
 from chainrule.exports.c_text import member_names
 from chainrule.exports.errors import ExportError
 from chainrule.ir import ChainruleError, Dim, DType, Program, SymbolicDim
@@ -28,8 +29,8 @@ class Subject:
 
     Attributes
     ----------
-    name
-        An identifier.
+    name, stem
+        An identifier, and the name of the file that it was made of.
     program
         The prediction (n, outputs) from `X` (n, width) and the parameters; n is the only size that is a name.
     parameters
@@ -51,6 +52,7 @@ class Subject:
     preprocessing: Preprocessing | None
     target: Target | None
     version: str
+    stem: str = "model"
     loss: Program | None = None
     alpha: float = 0.0
 
@@ -101,8 +103,11 @@ class Subject:
         return f"{what} from {count} {'column' if count == 1 else 'columns'} of a table"
 
 
-def subject_of(model: Model, name: str) -> Subject:
-    """`model` under the name of the file that it is written to."""
+def subject_of(model: Model, stem: str) -> Subject:
+    """`model` under the name of the file that it is written to, without its ending."""
+    name = ascii_identifier(stem)
+    if name.startswith("_"):  # which C keeps for itself
+        name = f"model{name}"
     alpha = model.architecture.get("alpha", 0.0)
     return Subject(
         name,
@@ -111,6 +116,7 @@ def subject_of(model: Model, name: str) -> Subject:
         model.preprocessing,
         model.target,
         metadata.version("chainrule"),
+        stem,
         model.loss,
         float(alpha) if isinstance(alpha, int | float) else 0.0,
     )
