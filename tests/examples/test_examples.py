@@ -81,3 +81,13 @@ def test_curves_for_tensorboard(tmp_path: Path) -> None:
     text = shown(tmp_path, "tensorboard_logging", str(tmp_path / "runs"))
     assert column(text, "30 epochs") > 0.9
     assert list((tmp_path / "runs").glob("events.out.tfevents*"))
+
+
+def test_onnx_says_what_the_estimator_says(tmp_path: Path) -> None:
+    text = shown(tmp_path, "export_to_onnx")
+    assert "outputs: label, probabilities" in text
+    assert column(text, "accuracy") > 0.9
+    difference = re.search(r"largest difference from the estimator: (\S+)", text)
+    assert difference is not None
+    assert float(difference[1]) < 1e-9
+    assert "in C: wine_predict, wine_gradients, wine_train" in text
