@@ -78,10 +78,9 @@ def load_model(path: str, limit: int = FILE_BYTES) -> Model:
     path, for every other file, and for one of more than `limit` bytes.
     """
     contents = read_file(path, limit)
-    with_path = Opened(path, contents)
-    model = with_path.model()
-    if contents.description["checkpoint"] is None:
-        with_path.check_all_used()
+    opened = Opened(path, contents)
+    model = opened.model()
+    opened.check_all_used(() if contents.description["checkpoint"] is None else ("state.", "settings."))
     return model
 
 
@@ -164,9 +163,9 @@ class Opened:
         except ChainruleError as error:
             raise self.damaged(error) from None
 
-    def check_all_used(self) -> None:
-        """Raise ModelError where the file has a tensor that nothing names."""
-        unused = sorted(set(self.tensors.tensors) - self.tensors.taken)
+    def check_all_used(self, others: tuple[str, ...] = ()) -> None:
+        """Raise ModelError where the file has a tensor that nothing names, but for those that begin with `others`."""
+        unused = sorted(name for name in set(self.tensors.tensors) - self.tensors.taken if not name.startswith(others))
         if unused:
             raise ModelError(f"{self.path} is damaged: nothing uses its tensor {shown(unused[0])}")
 
