@@ -5,7 +5,9 @@ Layer k is `zk = a W + b`, `nk` (normalized, where it is), `ak = f(…)`, `dk` (
 
 from __future__ import annotations
 
+import functools
 import inspect
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,7 +75,8 @@ def data_loss(architecture: Architecture, z: Any, y: Any, weights: Any, rows: An
 
 def penalty(architecture: Architecture, parameters: Mapping[str, Any], alpha: Any, weight: Any) -> Any:
     """`½ alpha Σ W² / weight` over all weight matrices, as scikit-learn has it."""
-    squares: Any = sum(np.sum(parameters[f"W{k}"] ** 2) for k in range(1, architecture.depth + 1))
+    each = [np.sum(parameters[f"W{k}"] ** 2) for k in range(1, architecture.depth + 1)]
+    squares = functools.reduce(operator.add, each)
     return named("penalty", 0.5 * alpha * squares / weight)
 
 
@@ -86,10 +89,10 @@ def loss_function(architecture: Architecture, weighted: bool, alpha: bool) -> Ca
         X, weights = given["X"], given.get("weights")
         rows = X.shape[0]
         z = logits(architecture, X, given, training=True)
-        total = data_loss(architecture, z, given["y"], weights, rows)
+        mean_loss = data_loss(architecture, z, given["y"], weights, rows)
         if not alpha:
-            return total
-        return total + penalty(architecture, given, given["alpha"], total_weight(weights, rows))
+            return mean_loss
+        return mean_loss + penalty(architecture, given, given["alpha"], total_weight(weights, rows))
 
     signature = _signed(loss, ["X", "y", *extra, *architecture.parameters])
     return loss
