@@ -58,10 +58,22 @@ def guess_formats(cells: Sequence[str]) -> list[str]:
     few, all_of_them = pl.Series(tried[:5]), pl.Series(tried)
     found = {}
     for name in FORMATS:
-        if name in EPOCHS or (parse(few, name) == MISSING).sum() > 1:
+        if (
+            name in EPOCHS
+            or not any(_could_be(name, cell) for cell in tried[:5])
+            or (parse(few, name) == MISSING).sum() > 1
+        ):
             continue
         found[name] = int((parse(all_of_them, name) != MISSING).sum())
     return sorted((name for name, count in found.items() if count >= 0.9 * len(tried)), key=lambda name: -found[name])
+
+
+def _could_be(form: str, cell: str) -> bool:
+    """Whether a cell has what separates the parts of a date in this format, which is quicker to see than to parse."""
+    if "name" in form:
+        return any(map(str.isalpha, cell))
+    mark = next((mark for mark in "-/." if mark in form), None)
+    return mark in cell if mark else cell.isdigit()
 
 
 def parse(texts: pl.Series, form: str) -> Seconds:
