@@ -198,6 +198,7 @@ CELLS = [
     Case(
         "decimal commas and semicolons", rows(separator=";").replace(b".", b","), ("row 1 (line 2)", "a decimal comma")
     ),
+    Case("a word before dates", cell(2, 2, "later"), ("row 1 (line 2), column 'day' holds 'later', which is not",)),
     Case(
         "a word among dates", cell(9, 2, "later"), ("row 8 (line 9), column 'day' holds 'later', which is not a date",)
     ),
