@@ -37,7 +37,9 @@ def test_inspect_says_what_is_predicted_from_what_and_how_well(run: Run, model: 
     assert "数值" in run("inspect", model, "--lang", "zh").stdout
 
 
-@pytest.mark.parametrize(("target", "name"), [("numpy", "net.py"), ("torch", "net.py"), ("onnx", "net.onnx")])
+@pytest.mark.parametrize(
+    ("target", "name"), [("numpy", "net.py"), ("torch", "net.py"), ("onnx", "net.onnx"), ("c", "net.h")]
+)
 def test_export_writes_what_it_says(run: Run, model: str, target: str, name: str) -> None:
     result = run("export", model, "--to", target, "--output", name)
     assert result.exit_code == 0, result.output

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ import pytest
 from click.testing import Result
 
 from chainrule.cli import trials
-from chainrule.models import inspect_model, load_model
+from chainrule.models import inspect_model, load_checkpoint, load_model, save_checkpoint
 
 Run = Callable[..., Result]
 COMMAND = [sys.executable, "-c", "from chainrule.cli import main; main()"]
 
 
-def write_data(rows: int = 150, path: str = "data.csv") -> str:
+def write_data(rows: int = 200, path: str = "data.csv") -> str:
     X = np.random.default_rng(3).standard_normal((rows, 3))
     lines = [f"{a:.4f},{b:.4f},{c:.4f},{a * b - c:.4f}" for a, b, c in X]
     Path(path).write_text("\n".join(["a,b,c,t", *lines]) + "\n")
@@ -103,7 +104,7 @@ def test_resuming_needs_the_same_table_and_no_other_settings(run: Run, monkeypat
         interrupt_after(patched, 4)
         run("train", "data.csv", "--target", "t", "--hidden", "8", "--save", "part")
     before = Path("part").read_bytes()
-    write_data(151, "other.csv")
+    write_data(201, "other.csv")
     for arguments, words in [
         (["other.csv", "--resume", "part"], "other data"),
         (["data.csv", "--resume", "part", "--rate", "0.1"], "--rate is given beside --resume"),
@@ -117,6 +118,48 @@ def test_resuming_needs_the_same_table_and_no_other_settings(run: Run, monkeypat
         assert words in result.stderr
         assert result.stderr.count("\n") == 1
     assert Path("part").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"plan": None}, "was not written by"),
+        ({"plan": {}}, "no sensible target"),
+        ({"plan": {"seed": "x"}}, "no sensible seed"),
+        ({"plan": {"seed": 1}}, "another network"),
+        ({"plan": {"hidden": [[9]]}}, "another network"),
+        ({"plan": {"hidden": []}}, "no sensible hidden"),
+        ({"plan": {"hidden": [["8"]]}}, "no sensible hidden"),
+        ({"plan": {"rates": [-1.0]}}, "no sensible rates"),
+        ({"plan": {"kinds": [["a", "colour"]]}}, "no sensible kinds"),
+        ({"plan": {"solver": "magic"}}, "no sensible solver"),
+        ({"plan": {"loss": "exec(p)"}}, "exec"),
+        ({"plan": {"activation": "rellu"}}, "relu"),
+        ({"plan": {"target": "z"}}, "no column 'z'"),
+        ({"plan": {"epochs": True}}, "no sensible epochs"),
+        ({"trials": [1, 2]}, "what was tried"),
+        ({"trials": "none"}, "what was tried"),
+        ({"best": 3}, "what was tried"),
+    ],
+    ids=str,
+)
+def test_a_checkpoint_whose_plan_makes_no_sense_is_refused_in_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], words: str
+) -> None:
+    write_data()
+    with monkeypatch.context() as patched:
+        interrupt_after(patched, 4)
+        run("train", "data.csv", "--target", "t", "--hidden", "8", "--save", "part")
+    found = load_checkpoint("part")
+    settings = {**found.model.settings, **changes}
+    if changes.get("plan"):
+        settings["plan"] = {**found.model.settings["plan"], **changes["plan"]}
+    save_checkpoint("part", replace(found.model, settings=settings), found.state, found.settings)
+    result = run("train", "data.csv", "--resume", "part")
+    assert result.exit_code == 2, result.output
+    assert words in result.stderr
+    assert result.stderr.splitlines()[0].startswith("error: ")
+    assert "Traceback" not in result.output
 
 
 def test_the_file_is_whole_at_every_moment_of_a_run_that_is_killed(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from chainrule.training import LBFGS, Adam, AdamW, NAdam, Optimizer, RMSprop
 Array: TypeAlias = NDArray[Any]
 
 HELD_OUT = 0.2
-CHOOSING = 0.12
+CHOOSING = 0.08
 """The shares of rows to report on, and to stop and choose by."""
 
 HELD_OUT_LARGE = 0.05

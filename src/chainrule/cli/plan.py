@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import product
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from chainrule.training import positive_number
 
 MOST_COMBINATIONS = 200
 NO_LAYERS = "none"
+SOLVER_NAMES = ("adam", "adamw", "nadam", "rmsprop", "sgd", "lbfgs")
 _NUMBERS = re.compile(r"(\w+)\s*\(([-+.\deE,\s]*)\)")
 
 
@@ -74,16 +76,12 @@ class Plan:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
         """The plan that `to_json` wrote; raises CommandError for anything else."""
-        names = [field.name for field in fields(cls)]
-        try:
-            given = {name: _tuples(data[name]) for name in names}
-        except (KeyError, TypeError):
-            raise CommandError("the checkpoint does not say how it was trained; train anew") from None
+        given = {field.name: _tuples(data.get(field.name)) for field in fields(cls)}
+        for name, fits in _FITTING.items():
+            if not fits(given[name]):
+                raise CommandError(f"the checkpoint has no sensible {name} in its plan; train anew")
         plan = cls(**given)
-        try:
-            plan.check()
-        except (TypeError, ValueError, AttributeError):
-            raise CommandError("the checkpoint says nothing sensible of how it was trained; train anew") from None
+        plan.check()
         return plan
 
     def check(self) -> None:
@@ -107,6 +105,52 @@ class Plan:
             raise CommandError("--dropout is for hidden layers, and there are none; leave it out")
         if self.loss is not None:
             read_loss(parse_loss(self.loss))
+
+
+def _whole(value: Any, low: int = 1, high: int = 2**63) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value < high
+
+
+def _number(value: Any, low: float = 0.0, high: float = math.inf) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value < high
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _either(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Whether something is None or fits."""
+    return lambda value: value is None or fits(value)
+
+
+def _each(fits: Callable[[Any], bool], least: int = 0) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, tuple) and len(value) >= least and all(map(fits, value))
+
+
+_FITTING: dict[str, Callable[[Any], bool]] = {
+    "target": _text,
+    "task": lambda value: value in (None, "classification", "regression"),
+    "drop": _each(_text),
+    "kinds": _each(lambda pair: _each(_text)(pair) and len(pair) == 2 and pair[1] in KINDS),
+    "hidden": _each(_each(lambda width: _whole(width, 1, 2**20)), 1),
+    "rates": _each(_either(lambda rate: _number(rate) and rate > 0), 1),
+    "alphas": _each(_number, 1),
+    "activation": _text,
+    "output_activation": _either(_text),
+    "loss": _either(_text),
+    "dropout": lambda value: _number(value, 0.0, 1.0),
+    "normalization": lambda value: value in (None, "layer", "batch"),
+    "solver": lambda value: value in SOLVER_NAMES,
+    "epochs": _either(lambda value: _whole(value, 1, 10**9 + 1)),
+    "batch_size": _either(_whole),
+    "patience": _whole,
+    "class_weight": _either(_text),
+    "validation": _either(_text),
+    "delimiter": _either(_text),
+    "seed": lambda value: _whole(value, 0),
+}
+"""Whether what a file holds can be a field of a plan."""
 
 
 def _tuples(value: Any) -> Any:

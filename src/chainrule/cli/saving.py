@@ -94,28 +94,40 @@ def load(path: str) -> tuple[Plan, Standing, Checkpoint]:
     plan = settings.get("plan")
     if not isinstance(plan, Mapping):
         raise CommandError(f"{path} was not written by `chainrule train`, and does not say how it was; train anew")
-    standing = Standing(_trials(path, settings), settings.get("best"))
+    read = Plan.from_json(plan)
+    standing = Standing(_trials(path, settings, len(read.combinations)), settings.get("best"))
     if standing.best is None:
         standing.state = state
     else:
         standing.keep(standing.best, state)
-    return Plan.from_json(plan), standing, checkpoint
+    return read, standing, checkpoint
 
 
-def _trials(path: str, settings: Mapping[str, Any]) -> list[Trial]:
+def check_learner(learner: Learner, checkpoint: Checkpoint) -> None:
+    """Raise CommandError where the run of a checkpoint is not one of what is to be trained."""
+    wanted = learner.architecture
+    found = {name: array.shape for name, array in checkpoint.state.params.items()}
+    if found != {**wanted.parameters, **wanted.statistics} or not checkpoint.state.seed == learner.settings.seed:
+        raise CommandError("the checkpoint is of another network than its plan says; train anew")
+
+
+def _trials(path: str, settings: Mapping[str, Any], most: int) -> list[Trial]:
+    """What was tried before, of at most so many combinations."""
+    refusal = CommandError(f"{path} does not say what was tried; train anew")
+    given, best = settings.get("trials"), settings.get("best")
+    if not isinstance(given, list) or len(given) > most or (best is None) != (not given):
+        raise refusal
+    if best is not None and not (isinstance(best, int) and 0 <= best < len(given)):
+        raise refusal
     try:
-        trials = [Trial(**trial) for trial in settings["trials"]]
-        best = settings["best"]
-        if best is not None and not 0 <= best < len(trials):
-            raise ValueError
-    except (KeyError, TypeError, ValueError):
-        raise CommandError(f"{path} does not say what was tried; train anew") from None
-    nan = float("nan")
-    return [replace(each, score=_number(each.score, nan), loss=_number(each.loss, nan)) for each in trials]
+        return [_trial(**trial) for trial in given]
+    except (TypeError, ValueError):
+        raise refusal from None
 
 
-def _number(value: Any, otherwise: float) -> float:
-    return otherwise if isinstance(value, str) or value is None else float(value)
+def _trial(hidden: Any, rate: Any, alpha: Any, epochs: Any, score: Any, loss: Any, kept: Any) -> Trial:
+    rate = None if rate is None else float(rate)
+    return Trial(str(hidden), rate, float(alpha), int(epochs), float(score), float(loss), bool(kept))
 
 
 def more_epochs(plan: Plan, standing: Standing, epochs: int | None, path: str) -> Plan:

@@ -13,10 +13,10 @@ import click
 
 from chainrule.cli import saving
 from chainrule.cli.errors import INTERRUPTED, CommandError, check_outputs
-from chainrule.cli.learning import SOLVERS, Learner, learners, read_data
+from chainrule.cli.learning import Learner, learners, read_data
 from chainrule.cli.live import showing
 from chainrule.cli.output import print_json
-from chainrule.cli.plan import Plan, parse_alphas, parse_drop, parse_kinds, parse_rates, parse_widths
+from chainrule.cli.plan import SOLVER_NAMES, Plan, parse_alphas, parse_drop, parse_kinds, parse_rates, parse_widths
 from chainrule.cli.reporting import derivation_of, make_report
 from chainrule.cli.sentences import Language, language_option
 from chainrule.cli.telling import print_report, print_task, record
@@ -27,7 +27,7 @@ from chainrule.models import Checkpoint
 from chainrule.reports import Report, render_page
 
 HIDDEN = "100"
-ALPHA = 0.1
+ALPHA = 0.2
 PATIENCE = 20
 CHECKPOINT_SECONDS = 30.0
 
@@ -47,7 +47,7 @@ CHECKPOINT_SECONDS = 30.0
 @click.option("--activation", default="relu", show_default=True, metavar="NAME|FORMULA", help="Of hidden layers.")
 @click.option("--output-activation", metavar="NAME|FORMULA", help="By default the one that belongs to the loss.")
 @click.option("--loss", metavar="NAME|FORMULA", help="As in huber, quantile(0.1, 0.9), or abs(p - y)^1.5.")
-@click.option("--solver", type=click.Choice([*SOLVERS, "lbfgs"]), default="adam", show_default=True)
+@click.option("--solver", type=click.Choice(SOLVER_NAMES), default="adam", show_default=True)
 @click.option("--epochs", type=click.IntRange(1, 10**9), help="At most; by default 400, fewer for large tables.")
 @click.option("--batch-size", type=click.IntRange(1), help="Rows in a batch; by default 32, more for large tables.")
 @click.option("--patience", type=click.IntRange(1), default=PATIENCE, show_default=True, help="Epochs to wait.")
@@ -82,7 +82,7 @@ def command(
     """Train a network to predict one column of a table, and say how well it does.
 
     DATA is CSV with any delimiter (also gzipped), Parquet, Arrow or JSON lines. Categories, missing values and dates
-    are dealt with; a fifth of the rows is held out and scored, and another eighth says when to stop. Options marked (*)
+    are dealt with; a fifth of the rows is held out and scored, and a few more say when to stop. Options marked (*)
     can be given more than once: each combination is trained, and the best is kept.
 
     A formula for --loss is in the prediction p and the target y, in the target's own units.
@@ -189,6 +189,7 @@ class _Job:
             candidates = learners(self.plan, data)
             if self.checkpoint is not None:
                 self.checkpoint.check_data(data.prepared.fingerprint, self.path)
+                saving.check_learner(candidates[(standing and standing.best) or 0], self.checkpoint)
             live.close()
             if not self.as_json:
                 print_task(self.path, self.plan, data, candidates, self.lang)
