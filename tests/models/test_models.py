@@ -247,6 +247,14 @@ def test_what_json_cannot_hold_is_not_written(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_description_that_would_not_be_read_is_not_written(tmp_path: Path) -> None:
+    network = ARCHITECTURES["linear"]
+    for metrics in ({"x": "y" * 10_000_000}, {"x": list(range(1_100_000))}):
+        with pytest.raises(ModelError, match="keep fewer metrics and settings in it"):
+            save_model(str(tmp_path / "model.safetensors"), Model.of(network, network.initial(0), metrics=metrics))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_model_that_would_not_be_read_is_not_written(tmp_path: Path) -> None:
     network = Architecture(PREPROCESSING.width, (), 1)
     model = Model.of(network, network.initial(0), PREPROCESSING, NumberTarget("price", 0.0, 0.0))

@@ -33,8 +33,8 @@ VERSION = 2
 """Version 1 was the .npz file of this package's first release."""
 
 ENTRY = "chainrule"
-HEADER_BYTES = 2**25
-HEADER_ITEMS = 2_000_000
+HEADER_BYTES = 2**24
+HEADER_ITEMS = 1_000_000
 """Brackets, braces and commas in a header, a bound on the objects that parsing it makes."""
 
 FILE_BYTES = 2**30
@@ -72,7 +72,10 @@ def write_file(path: str, description: Mapping[str, JSON], tensors: Mapping[str,
     try:
         body = json.dumps(dict(description), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         text = f'{body[:-1]},"sha256":"{_digest(body, arrays)}"}}'
+        _check_size(path, text)
         content = _library().numpy.save(arrays, {ENTRY: text})
+    except ModelError:
+        raise
     except UnicodeEncodeError:
         raise ModelError(f"{path} cannot be written: a name in the model is not text in Unicode") from None
     except (TypeError, ValueError, RecursionError) as error:
@@ -82,6 +85,21 @@ def write_file(path: str, description: Mapping[str, JSON], tensors: Mapping[str,
             stream.write(content)
     except FileError as error:
         raise ModelError(str(error)) from None
+
+
+def _check_size(path: str, text: str) -> None:
+    """Raise ModelError for a description that would not be read again."""
+    quoted = len(json.dumps(text, ensure_ascii=False).encode())
+    if quoted > HEADER_BYTES // 2 or _items(text.encode()) > HEADER_ITEMS:
+        raise ModelError(
+            f"{path} cannot be written: the description of the model takes {quoted:,} bytes, more than "
+            f"{HEADER_BYTES // 2:,}; keep fewer metrics and settings in it"
+        )
+
+
+def _items(text: bytes) -> int:
+    """A bound on the objects that parsing a text makes."""
+    return sum(text.count(mark) for mark in (b"[", b"{", b","))
 
 
 def read_file(path: str, limit: int = FILE_BYTES) -> Contents:
@@ -191,7 +209,7 @@ def _parsed(text: bytes | str, what: str) -> JSON:
         raise ModelError(f"{what} holds {name}, which JSON has not")
 
     marks = text if isinstance(text, bytes) else text.encode(errors="replace")
-    if sum(marks.count(mark) for mark in (b"[", b"{", b",")) > HEADER_ITEMS:
+    if _items(marks) > HEADER_ITEMS:
         raise ModelError(f"{what} has more than {HEADER_ITEMS:,} entries")
     try:
         return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
