@@ -55,6 +55,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Network {sizes}, {solver} at rate {rate}, batches of {batch}, at most {epochs} epochs, seed {seed}.",
         "网络 {sizes}，{solver}，学习率 {rate}，每批 {batch} 行，最多 {epochs} 轮，随机种子 {seed}。",
     ),
+    "network whole": (
+        "Network {sizes}, {solver} on all rows at once, at most {epochs} iterations, seed {seed}.",
+        "网络 {sizes}，{solver}，每次使用全部行，最多 {epochs} 次迭代，随机种子 {seed}。",
+    ),
     "search": (
         "{count} combinations of settings; the best on validation is kept.",
         "共 {count} 组设置，保留验证得分最好的一组。",

@@ -74,12 +74,12 @@ def _print_network(plan: Plan, data: Data, candidates: Sequence[Learner], lang: 
         say_line(
             say(
                 lang,
-                "network train",
+                "network whole" if rate is None else "network train",
                 sizes="-".join(map(str, first.architecture.widths)),
                 solver=plan.solver,
                 epochs=f"{settings.epochs:,}",
                 batch=f"{settings.batch_size or len(data.y):,}",
-                rate="–" if rate is None else f"{rate:g}",
+                rate=f"{rate or 0:g}",
                 seed=plan.seed,
             )
         )
