@@ -115,11 +115,9 @@ class ReferenceSession(Session):
         try:
             for done in range(epochs):
                 drawn = self._drawn(start.epoch + done) if order is None else order[done]
-                spoilt = self._epoch(drawn)
+                spoilt = self._epoch(drawn, losses[done : done + 1])
                 if spoilt is not None:
                     return self._outcome("diverged", start, losses, spoilt[0])
-                losses[done] = self._position.loss
-                self._position = Position(start.epoch + done + 1)
                 if report is not None:
                     report(done + 1, losses[: done + 1])
         except KeyboardInterrupt:
@@ -130,8 +128,8 @@ class ReferenceSession(Session):
         rows = self.loop.row_count
         return permutation(self.seed, epoch, rows) if self.loop.shuffles else np.arange(rows)
 
-    def _epoch(self, order: NDArray[np.int64]) -> tuple[str | None] | None:
-        """The rest of the epoch; the culprit, in a tuple, where something is not finite."""
+    def _epoch(self, order: NDArray[np.int64], mean: NDArray[np.float64]) -> tuple[str | None] | None:
+        """The rest of the epoch, and its loss in `mean`; the culprit, in a tuple, where something is not finite."""
         loop = self.loop
         for start in range(self._position.step * loop.batch_size, loop.row_count, loop.batch_size):
             chosen = order[start : start + loop.batch_size]
@@ -143,8 +141,10 @@ class ReferenceSession(Session):
                 return (first_non_finite(program, inputs),)
             epoch, step, total = self._position
             total += float(loss) * (len(chosen) / loop.row_count)
+            mean[0] = total
             self._state = dict(zip(loop.state, following, strict=True))
-            self._position = Position(epoch, step + 1, total)
+            whole = start + loop.batch_size >= loop.row_count
+            self._position = Position(epoch + 1) if whole else Position(epoch, step + 1, total)
         return None
 
     def _outcome(

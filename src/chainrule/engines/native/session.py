@@ -23,6 +23,9 @@ from chainrule.engines.shuffle import permutation
 SECONDS_PER_OPERATION = 1e-9
 """A slow guess, so that a first call is rather given to a thread too early than too late."""
 
+MARGIN = 4
+"""How much longer than the last ones steps may take: with numbers near to zero they do."""
+
 LONG_CALL = 0.02
 """Seconds above which a call goes to worker threads, so that it can be interrupted and reported on."""
 
@@ -172,7 +175,7 @@ class NativeSession(Session):
         self._open: _Call | None = None
         """A call whose result is not taken note of."""
         self._pace = compiled.written.work * SECONDS_PER_OPERATION
-        """Seconds that a step takes, expected or measured."""
+        """Seconds that a step takes at the most, expected or measured."""
 
     def _listed(self) -> _Arrays:
         named = [self._data[name] for name in (*self.loop.rows, *self.loop.fixed)]
@@ -234,7 +237,7 @@ class NativeSession(Session):
         else:
             self._do_in_workers(call, report)
         if call.steps:
-            self._pace = (time.perf_counter() - begun) / call.steps
+            self._pace = MARGIN * (time.perf_counter() - begun) / call.steps
 
     def _do_in_workers(self, call: _Call, report: Report | None) -> None:
         """Call in workers, while this thread reports. An exception here, such as an interrupt, ends the run first."""
