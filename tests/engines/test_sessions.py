@@ -395,6 +395,16 @@ def test_a_divergence_is_the_same_however_the_run_is_cut(
 
 
 @Engines
+def test_bad_rows_are_named_in_whatever_order_they_come(name: str) -> None:
+    engine, sizes = ENGINES[name]
+    loop, data = network_loop(10, 3, True, sizes), random_data(10, sizes)
+    data["X"][7, 0] = np.nan
+    order = np.array([np.r_[np.arange(7), np.zeros(3, int)], np.r_[0:3, 7, 3:9]])
+    outcome = engine.begin(loop, initial(0, sizes), data, SEED).advance(2, order=order)
+    assert (outcome.status, outcome.culprit, outcome.position[:2]) == ("diverged", "X", (1, 1))
+
+
+@Engines
 def test_a_state_restored_spoilt_is_named(name: str) -> None:
     engine, sizes = ENGINES[name]
     begun = engine.begin(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0)

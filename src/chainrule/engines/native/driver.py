@@ -291,8 +291,8 @@ class RunWriter:
         target = f.let(POINTER, f"getelementptr inbounds i8, {self.workspace}, {place}")
         return self.writer.snapshot(f, carried, target, self.team)
 
-    def _accept(self, number: Value, finite: Value, progress: _Progress, before: _Progress | None = None) -> None:
-        """Go on once all shares of snapshot `number` are written, if all are finite; else `before` is what remains."""
+    def _accept(self, number: Value, finite: Value, progress: _Progress) -> None:
+        """Go on once all shares of snapshot `number` are written, if all are finite."""
         f = self.function
         if not self.team.alone:
             word = self.word(Control.SPOILT)
@@ -305,7 +305,7 @@ class RunWriter:
             self.team.wait()
             spoilt = f.let(INTEGER, f"load atomic i64, {word} monotonic, align 8")
             finite = f.let("i1", f"icmp eq {spoilt}, 0")
-        self._exit_unless(finite, Ending.STATE_NOT_FINITE, before or progress)
+        self._exit_unless(finite, Ending.STATE_NOT_FINITE, progress)
         with self.team.only(integer(0)):
             kept = f.offset(self.word(Control.KEPT), f.integer_operation("and", number, 1), "double")
             f.do(f"store atomic {progress.total}, {kept} monotonic, align 8")
@@ -374,8 +374,7 @@ class RunWriter:
         total = f.let("double", f"fadd {progress.total}, {weighted.text}")
         after = _Progress(f.integer_operation("add nuw nsw", steps, 1), total, following)
         if self.every_step:
-            left = _Progress(after.steps, progress.total, following)
-            self._accept(after.steps, self._copy(after.steps, following), after, left)
+            self._accept(after.steps, self._copy(after.steps, following), after)
         return after
 
     def _seen(self, parity: Value) -> Value:
