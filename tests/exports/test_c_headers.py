@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,42 @@ def test_dates_can_be_written_as_such(tmp_path: Path) -> None:
 
 # Training -----------------------------------------------------------------------------------------------------------
 
+
+@dataclass(frozen=True)
+class Warm(cr.Optimizer):
+    """Remembers something that is not zero at first."""
+
+    rate: float = 0.1
+
+    def state(self, parameter: Any) -> Mapping[str, Any]:
+        return {"scale": np.ones_like(parameter)}
+
+    def update(
+        self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        return parameter - scalars["rate"] * state["scale"] * gradient, {"scale": 0.9 * state["scale"]}
+
+
+@dataclass(frozen=True)
+class HeavyBall(cr.Optimizer):
+    """Polyak 1964: remembers where it was, so that the old parameter is needed when the new one is there."""
+
+    rate: float = 0.02
+    momentum: float = 0.5
+
+    def state(self, parameter: Any) -> Mapping[str, Any]:
+        return {"previous": np.zeros_like(parameter), "total": np.zeros_like(parameter)}
+
+    def update(
+        self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
+    ) -> tuple[Any, Mapping[str, Any]]:
+        moved = scalars["momentum"] * (parameter - state["previous"]) - scalars["rate"] * gradient
+        total = state["total"] + 0.1 * parameter
+        return parameter + moved - 0.01 * total, {"previous": parameter, "total": total}
+
+
 OPTIMIZERS: dict[str, Any] = {
+    "heavy ball": HeavyBall(),
     "sgd": True,
     "momentum": cr.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
     "scikit": MomentumSGD(0.05),
@@ -190,6 +226,7 @@ TRAINED = [
     ("single_number", "nadam"),
     ("linear", "adam"),
     ("dropout", "momentum"),
+    ("linear", "heavy ball"),
     ("dropout_single", "sgd"),
 ]
 
@@ -238,7 +275,7 @@ def test_steps_of_training_are_those_of_the_engine(tmp_path: Path) -> None:
     headers = []
     for case, name in TRAINED:
         model = model_of(case)
-        title = f"{case}_{name}"
+        title = f"{case}_{name}".replace(" ", "_")
         (path,) = export_model(model, "c", tmp_path / f"{title}.h", train=OPTIMIZERS[name])
         source = Path(path).read_text(encoding="utf-8")
         headers.append(title)
@@ -298,6 +335,10 @@ def test_what_a_step_needs_and_lacks_is_said(tmp_path: Path) -> None:
     without = Model(model.program, model.parameters)
     with pytest.raises(ExportError, match="does not say what loss it was trained on; leave train out"):
         export_model(without, "c", tmp_path / "net.h", train=True)
+    with pytest.raises(ExportError, match="train is a LBFGS; give True, or an optimizer"):
+        export_model(model, "c", tmp_path / "net.h", train=cr.LBFGS())  # type: ignore[arg-type]
+    with pytest.raises(ExportError, match="what Warm remembers of a parameter does not start at 0"):
+        export_model(model, "c", tmp_path / "net.h", train=Warm())
     with pytest.raises(ExportError, match="written in C alone, not for onnx"):
         export_model(model, "onnx", tmp_path / "net.onnx", train=True)
     assert list(tmp_path.iterdir()) == []

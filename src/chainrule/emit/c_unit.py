@@ -11,6 +11,7 @@ from chainrule.emit.c_loops import Place
 from chainrule.emit.c_storage import POINTWISE, stored_values
 from chainrule.emit.c_values import C_TYPES
 from chainrule.emit.code import written_dim
+from chainrule.emit.errors import EmitError
 from chainrule.ir import Apply, Const, Dim, DType, Input, Node, Program, refuses_deep_nesting, topological_order
 
 
@@ -44,6 +45,7 @@ class CUnit:
         self.name = name
         self.dtype = dtype
         self._size_names = dict(size_names or {})
+        self._numbers = Composer(name, {}).writer
         self._helpers: dict[str, None] = {}
         self._tables: dict[str, Const] = {}
 
@@ -77,7 +79,7 @@ class CUnit:
 
     def number(self, value: float, dtype: DType | None = None) -> str:
         """A number as C writes it."""
-        return str(Composer(self.name, {}).writer.constant(value, dtype or self.dtype).code)
+        return str(self._numbers.constant(value, dtype or self.dtype).code)
 
     @property
     def preamble(self) -> list[str]:
@@ -110,6 +112,10 @@ class _Function:
         }
         self.outputs = list(zip(program.outputs, outputs, strict=True))
         self.members: list[Member] = []
+        # Inputs that are results elsewhere are copied there at the end, so that nothing may take their place before.
+        self.kept = {
+            node for node, place in self.outputs if node in self.places and self.places[node].text != place.text
+        }
 
     def statements(self) -> Statements:
         applied = [node for node in dict.fromkeys(self.program.outputs) if isinstance(node, Apply)]
@@ -138,12 +144,22 @@ class _Function:
                 label = names.local(self.composer.label(node, "part"))
                 self.places[node] = Place(self.prefix + label, node.type)
                 self.members.append(Member(label, node.type))
+        copies = {node: copies[node] for node in sorted(copies, key=lambda node: not isinstance(node, Input))}
+        self._check_copies(copies)
         nests = self.composer.nests(self.places, dict.fromkeys(stored))
         lines = self.composer.body(nests, stored, local, copies)
         for node, place in self.outputs:
             results.append(place.text or str(nests.element(node, ()).code))
         self.unit.keep(self.composer)
         return Statements(tuple(lines), tuple(self.members), tuple(results))
+
+    def _check_copies(self, copies: Mapping[Node, Sequence[Place]]) -> None:
+        """Raise EmitError where an input is overwritten before it is copied itself."""
+        written: set[str] = set()
+        for node, targets in copies.items():
+            if isinstance(node, Input) and self.places[node].text in written:
+                raise EmitError(f"{node.name} and another input change places, which C is not written for")
+            written.update(target.text for target in targets)
 
     def _used_again(self) -> list[Node]:
         """Arrays with a name that are used more than once: they are stored, and not what they are made of."""
@@ -160,6 +176,8 @@ class _Function:
         if not there or node not in stored:
             return node in stored
         (given,) = there
+        if given in self.kept:
+            return False
         later = stored[stored.index(node) + 1 :]
         cut = set(stored) - {node}
         if any(given in topological_order([other], stop=set(stored) - {other}) for other in later):

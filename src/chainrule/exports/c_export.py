@@ -7,6 +7,7 @@ from chainrule.exports.c_features import FeatureWriter
 from chainrule.exports.c_text import array_rows as rows_of
 from chainrule.exports.c_text import comment, initializer, string, wrapped
 from chainrule.exports.c_training import Training
+from chainrule.exports.errors import ExportError
 from chainrule.exports.one_row import one_row
 from chainrule.exports.subject import ROWS, Subject, X
 from chainrule.ir import DType
@@ -406,7 +407,11 @@ class _Header:
                 f"    {'float' if str(array.dtype) == 'float32' else 'double'} {training.members[name]}{shape};"
             )
             if array.any():
-                assert array.ndim == 0, "what an optimizer remembers of a parameter starts at zero"
+                if array.ndim:
+                    title = type(training.optimizer).__name__
+                    raise ExportError(
+                        f"what {title} remembers of a parameter does not start at 0, as in C it has to; choose another"
+                    )
                 first.append(f"    memory->{training.members[name]} = {self.unit.number(float(array), DType.FLOAT64)};")
         if training.counts:
             declared.append("    int step;")

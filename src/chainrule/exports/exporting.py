@@ -42,9 +42,11 @@ def export_model(model: Model, to: str, path: str | os.PathLike[str], train: boo
         What `load_model` or an estimator's `to_model` gives. Columns of its table are part of what is written.
     to
         - `"onnx"`: a graph for any runtime. An input (n, 1) for each column: numbers float64, nan where missing; texts
-          and words for yes and no strings, "" where missing; dates int64, in seconds since 1970, the least int64 where
-          missing. Outputs `label` and `probabilities`, or `value`. Without a preprocessing, one input `X`.
-        - `"c"`: a header in C99, which allocates nothing.
+          and words for yes and no strings without blanks around them, "" where missing; dates int64, in seconds since
+          1970, the least int64 where missing. Outputs `label` and `probabilities`, or `value`, numbered where a column
+          is called so. Without a preprocessing, one input `X`.
+        - `"c"`: a header in C99, which allocates nothing. A row is a structure: numbers and yes (1) and no (0) double,
+          NAN where missing; texts `const char *`, NULL or "" where missing; dates `int64_t`, in seconds since 1970.
         - `"numpy"`, `"torch"`: a module in Python with `predict`, and its weights beside it as `.npz`.
     path
         Where to: a name that ends in `.onnx`, `.h` or `.py`.
@@ -71,6 +73,8 @@ def export_model(model: Model, to: str, path: str | os.PathLike[str], train: boo
         raise ExportError(f"there is no target {to!r}; it can be {', '.join(TARGETS)}")
     if train and to != "c":
         raise ExportError(f"a step of training is written in C alone, not for {to}; leave train out")
+    if not isinstance(train, bool | Optimizer):
+        raise ExportError(f"train is a {type(train).__name__}; give True, or an optimizer such as Adam(0.001)")
     stem, ending = os.path.splitext(path)
     if ending.lower() not in ENDINGS[to]:
         raise ExportError(f"{path} does not end in {' or '.join(ENDINGS[to])}, as a file for {to} does")
