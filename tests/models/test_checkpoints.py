@@ -26,6 +26,7 @@ from chainrule.models import (
     save_model,
 )
 from chainrule.models.checkpoints import KNOWN
+from chainrule.models.container import read_file, write_file
 from chainrule.networks import Architecture, TrainingSettings, TrainingState, Validation, train
 from chainrule.training import LBFGS, SGD, Adam, AdamW, NAdam, Optimizer, RMSprop, schedules
 
@@ -299,6 +300,25 @@ def test_settings_are_described_with_their_functions_by_name() -> None:
     assert described["order"] == "function sorted"
     assert described["solver"]["is"] == "Adam"
     assert described["solver"]["rate"] == 0.01
+
+
+def test_a_checkpoint_of_another_version_says_so(tmp_path: Path) -> None:
+    """What a run remembers may change from version to version; what it predicts does not."""
+    network, settings = RUNS["adam"]
+    state = run("adam")
+    path = str(tmp_path / "model.safetensors")
+    model = dataclasses.replace(Model.of(network, state.params), versions={"chainrule": "0.0.9"})
+    save_checkpoint(path, model, state, settings)
+    assert load_checkpoint(path).state.epoch == EPOCHS
+    contents = read_file(path)
+    contents.description["checkpoint"]["state"]["mood"] = "good"
+    write_file(path, contents.description, contents.tensors)
+    with pytest.raises(
+        ModelError, match=r"has a checkpoint of chainrule 0\.0\.9, from which version .* does not go on"
+    ):
+        load_checkpoint(path)
+    assert load_model(path).predict_encoded(X).tobytes() == model.predict_encoded(X).tobytes()
+    assert inspect_model(path).progress is None
 
 
 def test_other_data_are_noticed(tmp_path: Path) -> None:

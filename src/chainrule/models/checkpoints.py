@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.ir import ChainruleError
 from chainrule.models.container import FILE_BYTES, read_file, write_file
 from chainrule.models.errors import DescriptionError, ModelError
-from chainrule.models.model import Model
+from chainrule.models.model import Model, package_versions
 from chainrule.models.saving import Opened, description_of
 from chainrule.models.schema import JSON, Classes, Reader, Tensors, check_keys, read_object, written
 from chainrule.networks import MomentumSGD, TrainingSettings, TrainingState, UncorrectedAdam
@@ -88,6 +88,12 @@ def load_checkpoint(path: str, limit: int = FILE_BYTES) -> Checkpoint:
         state: TrainingState = reader.read(TrainingState, given["state"], "state")
         _check_state(state, model)
     except ChainruleError as error:
+        there, here = model.versions.get("chainrule", ""), package_versions().get("chainrule", "")
+        if there != here:
+            raise ModelError(
+                f"{path} has a checkpoint of chainrule {there or 'of an unknown version'}, from which version {here} "
+                f"does not go on ({error}); it still predicts"
+            ) from None
         raise opened.damaged(error) from None
     opened.check_all_used()
     return Checkpoint(model, _writable(state), settings)

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from chainrule.models.checkpoints import load_checkpoint
-from chainrule.models.container import FILE_BYTES, read_file
+from chainrule.models.container import FILE_BYTES
 from chainrule.models.errors import ModelError
 from chainrule.models.model import Model
-from chainrule.models.saving import Opened
+from chainrule.models.saving import load_model
 from chainrule.tables import Boolean, Category, ClassTarget, Date, Feature, Number, Preprocessing, Target
 
 LISTED = 8
@@ -100,6 +100,8 @@ class ModelDescription:
 def inspect_model(path: str, limit: int = FILE_BYTES) -> ModelDescription:
     """What the file at `path` holds; raises ModelError as `load_model` does.
 
+    Where training stands is left out where this version does not go on from it.
+
     >>> import os, tempfile
     >>> from chainrule.models import save_model
     >>> from chainrule.networks import Architecture
@@ -111,12 +113,11 @@ def inspect_model(path: str, limit: int = FILE_BYTES) -> ModelDescription:
     >>> found.network, found.loss, found.parameters, found.regularization
     ('4 → 8 tanh → 3 softmax', 'cross_entropy', 67, ('dropout 0.1',))
     """
-    opened = Opened(path, read_file(path, limit))
-    if opened.description["checkpoint"] is None:
-        model = opened.model()
-        opened.check_all_used()
+    model = load_model(path, limit)
+    try:
+        checkpoint = load_checkpoint(path, limit)
+    except ModelError:
         return described(model, path)
-    checkpoint = load_checkpoint(path, limit)
     state = checkpoint.state
     progress = Progress(
         state.epoch,
