@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -40,13 +41,19 @@ class Workers:
             leader.start()
         except RuntimeError:
             return False
-        weakref.finalize(self, tasks.put, None).atexit = False
+        weakref.finalize(self, _dismiss, tasks).atexit = False
         self._tasks, self._process = tasks, os.getpid()
         return True
 
     def call(self, begin: Begin, work: Work, over: threading.Event) -> None:
         """Have each thread do `work`; `over` is set once all have."""
         self._tasks.put((begin, work, over))
+
+
+def _dismiss(tasks: SimpleQueue[_Task | None]) -> None:
+    """Have the threads end, but for an interpreter that ends itself: threads that wake up then are torn off by it."""
+    if not sys.is_finalizing():
+        tasks.put(None)
 
 
 def _lead(tasks: SimpleQueue[_Task | None], most: int) -> None:
