@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from chainrule.derivation import Derivation, DerivationError, Verification, derive, equations
     from chainrule.engines import EngineError
     from chainrule.grading import Grade, GradeError, grade
+    from chainrule.models import Model, ModelError, load_model, save_model
     from chainrule.networks import MLP, GradientReport, NetworkError, NeuralNetwork, gradient_report
     from chainrule.training import (
         LBFGS,
@@ -78,6 +79,12 @@ _HOME = {
         "Grade",
         "GradeError",
         "grade",
+    ),
+    "chainrule.models": (
+        "Model",
+        "ModelError",
+        "load_model",
+        "save_model",
     ),
     "chainrule.networks": (
         "MLP",
@@ -173,6 +180,8 @@ __all__ = [
     "GradientError",
     "GradientReport",
     "MissingDependencyError",
+    "Model",
+    "ModelError",
     "NAdam",
     "NetworkError",
     "NeuralNetwork",
@@ -206,6 +215,7 @@ __all__ = [
     "jvp",
     "layer_norm",
     "leaky_relu",
+    "load_model",
     "log_sigmoid",
     "log_softmax",
     "logdet",
@@ -219,6 +229,7 @@ __all__ = [
     "random_uniform",
     "relu",
     "rms_norm",
+    "save_model",
     "schedules",
     "sigmoid",
     "silu",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -264,3 +265,17 @@ def test_a_report_says_where_gradients_go() -> None:
     assert normalized.gradient_report(*numbers()).rows == 80
     with pytest.raises(ValueError, match="not fitted"):
         MLPClassifier().gradient_report(X, y)
+
+
+def test_a_report_needs_no_rows_until_the_estimator_travels() -> None:
+    X, y = flowers()
+    model = MLPClassifier(**SETTINGS).fit(X, y)
+    assert model.gradient_report().norms == model.gradient_report(X, y).norms
+    with pytest.raises(ValueError, match="belong together"):
+        model.gradient_report(X)
+    many = np.tile(X, (10, 1))
+    assert MLPClassifier(**SETTINGS).fit(many, np.tile(y, 10)).gradient_report().rows == 1_000
+    travelled = pickle.loads(pickle.dumps(model))
+    with pytest.raises(ValueError, match="do not travel"):
+        travelled.gradient_report()
+    assert travelled.gradient_report(X, y).norms == model.gradient_report().norms

@@ -36,6 +36,9 @@ Array = NDArray[Any]
 _FLOATS = (np.float64, np.float32)
 _MOST_SEED = 2**31 - 1
 
+MOST_SAMPLED = 1_000
+"""Training rows that stay with an estimator, in memory alone, for a look at their gradients."""
+
 
 class Rows(NamedTuple):
     """Data as they are read: X dense or sparse, targets (rows, columns), weights where rows have any."""
@@ -64,6 +67,7 @@ class Fit:
         given = self.parameters
         tasks = None if self.incremental else EpochTasks.of(self.estimator, given["max_iter"], X, y, sample_weight)
         rows = self._read(X, y, sample_weight)
+        self.estimator._sample = rows.X[:MOST_SAMPLED].copy(), rows.y[:MOST_SAMPLED].copy()
         watched = None if held is None else self._read_held(held, rows)
         random = check_random_state(given["random_state"])
         ahead = copy.deepcopy(random) if given["n_restarts"] > 1 else random

@@ -7,7 +7,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
     validation_scores_: list[float] | None
     _column_means: list[float]
     _network: Architecture
+    _sample: tuple[Any, Array]
     _target_name: str
 
     _numeric_targets: ClassVar[bool]
@@ -201,16 +202,26 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         }
         return derive(network.loss_function, wrt=list(network.parameters), **types)
 
-    def gradient_report(self, X: Any, y: Any) -> GradientReport:
+    def gradient_report(self, X: Any = None, y: Any = None) -> GradientReport:
         """Whether gradients vanish or explode on their way back through the network as it is now, where, and why.
 
-        It is the gradient of the loss, without the penalty, on the rows of `X` and `y`, at most the first 1,000. Raises
-        NotFittedError before `fit`, and what `fit` raises for data that do not fit.
+        It is the gradient of the loss, without the penalty, on the rows of `X` and `y`, at most the first 1,000, or
+        without them on so many rows of the last fit, which stay in memory for this and are not pickled. Raises
+        NotFittedError before `fit`, ParameterError where no rows are left, and what `fit` raises for data that do not
+        fit.
         """
         check_is_fitted(self)
         network = self._network
-        inputs = validate_data(self, with_names(X), accept_sparse=["csr", "csc"], reset=False)
-        target = self._targets_for(network.loss, self._read_held_targets(np.asarray(y)), network.dtype)
+        if X is None and y is None:
+            if "_sample" not in vars(self):
+                raise ParameterError("the rows of the fit do not travel with the estimator; give X and y to look at")
+            inputs, read = self._sample
+        elif X is None or y is None:
+            raise ParameterError("X and y belong together; give both, or none")
+        else:
+            inputs = validate_data(self, with_names(X), accept_sparse=["csr", "csc"], reset=False)
+            read = self._read_held_targets(np.asarray(y))
+        target = self._targets_for(network.loss, read, network.dtype)
         learnt = {name: array for name, array in self._parameters().items() if name in network.parameters}
         # Without the penalty, whose gradient reaches every weight directly.
         loss = replace(network, alpha=0.0).loss_function
@@ -285,6 +296,10 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
     @abstractmethod
     def _judge(self, loss: Loss) -> Callable[[Array, Array, Array | None], float]:
         """The score that early stopping watches by default."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = cast(dict[str, Any], super().__getstate__())
+        return {name: value for name, value in state.items() if name != "_sample"}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
