@@ -121,6 +121,12 @@ def test_a_row_is_predicted_the_same_wherever_it_stands(first: int, last: int, s
     assert model.predict_encoded(X[order]).tobytes() == whole[order].tobytes()
 
 
+def test_a_model_is_shown_in_a_line() -> None:
+    network = Architecture(5, (7,), 1, activations="tanh")
+    model = Model.of(network, network.initial(0))
+    assert repr(model) == "<Model 5 inputs, 1 output, 50 parameters>"
+
+
 def test_files_of_the_same_model_are_the_same_bytes(tmp_path: Path) -> None:
     model = model_of(ARCHITECTURES["classes"], metrics={"accuracy": 0.9})
     for name in ("a", "b"):

@@ -48,7 +48,7 @@ class Prediction:
     probabilities: Array | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """What `save_model` writes and `load_model` reads.
 
@@ -90,6 +90,13 @@ class Model:
     versions: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str = ""
     trained: str = ""
+
+    def __repr__(self) -> str:
+        what = "" if self.target is None else f"of {self.target.name!r}, "
+        count = sum(array.size for array in self.parameters.values())
+        return (
+            f"<Model {what}{self.width} inputs, {self.outputs} output{'s' * (self.outputs != 1)}, {count:,} parameters>"
+        )
 
     def __post_init__(self) -> None:
         _check_program(self.program, self.parameters)
