@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from chainrule.cli import trials
+from chainrule.cli import learning, trials
 from chainrule.models import inspect_model, load_checkpoint, load_model, save_checkpoint
+from chainrule.training import BlockOrder
 
 Run = Callable[..., Result]
 COMMAND = [sys.executable, "-c", "from chainrule.cli import main; main()"]
@@ -67,6 +68,21 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     assert 0 < progress.epoch < 30
     again = run("train", "data.csv", "--resume", "part")
     assert again.exit_code == 0, again.output
+    assert bits("part") == bits("whole")
+
+
+def test_a_table_larger_than_memory_is_mixed_in_blocks_and_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_data()
+    arguments = ["data.csv", "--target", "t", "--epochs", "20", "--hidden", "8"]
+    assert run("train", *arguments, "--save", "small").exit_code == 0
+    monkeypatch.setattr(learning, "READ_IN_BLOCKS", 0)
+    assert run("train", *arguments, "--save", "whole").exit_code == 0
+    assert bits("whole") != bits("small")
+    with monkeypatch.context() as patched:
+        interrupt_after(patched, 7)
+        assert run("train", *arguments, "--save", "part").exit_code == 130
+    assert isinstance(load_checkpoint("part").settings.order, BlockOrder)
+    assert run("train", "data.csv", "--resume", "part").exit_code == 0
     assert bits("part") == bits("whole")
 
 

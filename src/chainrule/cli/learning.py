@@ -27,7 +27,7 @@ from chainrule.networks import (
     read_loss,
 )
 from chainrule.tables import ClassTarget, NumberTarget, Prepared, Target, open_table, prepare
-from chainrule.training import LBFGS, Adam, AdamW, NAdam, Optimizer, RMSprop
+from chainrule.training import LBFGS, Adam, AdamW, BlockOrder, NAdam, Optimizer, RMSprop
 
 Array: TypeAlias = NDArray[Any]
 
@@ -55,6 +55,10 @@ BATCH = 32
 BATCHES = 400
 MOST_BATCH = 256
 """Batches of 32 rows, of more where an epoch would have more than 400 of them, up to 256."""
+
+READ_IN_BLOCKS = 2 << 30
+"""Rows of more bytes than this may not fit in memory, and are mixed in blocks. It is the same on every machine, so that
+the bits of a result are too."""
 
 TOLERANCE = 1e-4
 SOLVERS: dict[str, Callable[[float], Optimizer]] = {
@@ -271,11 +275,13 @@ def training_settings(plan: Plan, data: Data, combination: Combination) -> Train
     rate = combination.rate or RATES.get(plan.solver, 0.0)
     batch = plan.batch_size or int(np.clip(2 ** np.ceil(np.log2(max(1, rows / BATCHES))), BATCH, MOST_BATCH))
     whole = plan.solver == "lbfgs"
+    blocks = data.X.nbytes > READ_IN_BLOCKS and not whole
     return TrainingSettings(
         LBFGS() if whole else SOLVERS[plan.solver](rate),
         epochs=epochs,
         batch_size=None if whole else min(batch, rows),
         seed=plan.seed,
+        order=BlockOrder(rows, plan.seed) if blocks else None,
         monitor="validation_loss" if stopping else "loss",
         tolerance=0.0 if whole else TOLERANCE,
         patience=plan.patience,

@@ -17,7 +17,7 @@ from chainrule.models.model import Model, package_versions
 from chainrule.models.saving import Opened, description_of
 from chainrule.models.schema import JSON, Classes, Reader, Tensors, check_keys, read_object, written
 from chainrule.networks import MomentumSGD, TrainingSettings, TrainingState, UncorrectedAdam
-from chainrule.training import LBFGS, SGD, Adam, AdamW, NAdam, RMSprop, schedules
+from chainrule.training import LBFGS, SGD, Adam, AdamW, BlockOrder, NAdam, RMSprop, schedules
 
 KNOWN: Classes = {
     kind.__name__: kind
@@ -30,6 +30,7 @@ KNOWN: Classes = {
         NAdam,
         RMSprop,
         LBFGS,
+        BlockOrder,
         MomentumSGD,
         UncorrectedAdam,
         *(kind for kind in vars(schedules).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)),

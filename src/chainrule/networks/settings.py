@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from chainrule.networks.errors import NetworkError, choice, number_between
 from chainrule.networks.solvers import Controlled
-from chainrule.training import LBFGS, Adam, Optimizer, hyperparameter_values, positive_integer, positive_number
+from chainrule.training import (
+    LBFGS,
+    Adam,
+    BlockOrder,
+    Optimizer,
+    hyperparameter_values,
+    positive_integer,
+    positive_number,
+)
 
 Array: TypeAlias = NDArray[Any]
 Monitor: TypeAlias = Literal["loss", "validation_loss", "validation_score"]
@@ -70,7 +78,7 @@ class TrainingSettings:
     batch_size: int | None = None
     seed: int = 0
     shuffle: bool = True
-    order: Order | None = None
+    order: BlockOrder | Order | None = None
     monitor: Monitor = "loss"
     tolerance: float = 0.0
     patience: float | None = None
