@@ -127,7 +127,6 @@ def test_new_columns_are_listed() -> None:
         ("age", "1,5", "row 2, column 'age' holds '1,5', a number with a decimal comma"),
         ("age", "inf", "row 2, column 'age' holds 'inf', which is not finite"),
         ("age", "1e300", "row 2, column 'age' holds 1e300, too far from the 40 ± 10 of training"),
-        ("member", "perhaps", "row 2, column 'member' holds 'perhaps', which means neither yes nor no"),
         (
             "day",
             "2024-12-31",
@@ -144,6 +143,23 @@ def test_cells_that_cannot_be_read(tmp_path: Path, column: str, cell: str, words
     (batch,) = open_table(str(tmp_path / "t.csv")).batches()
     with pytest.raises(TableError, match=words.replace("row 2", r"t\.csv, row 2 \(line 3\)")):
         PREPROCESSING.encode(batch)
+
+
+def test_a_word_that_is_neither_yes_nor_no_is_missing_and_noted() -> None:
+    table = {name: list(cells) for name, cells in TABLE.items()}
+    table["member"][1] = "perhaps"
+    notes = Notes()
+    found = PREPROCESSING.encode(table, notes)
+    table["member"][1] = ""
+    np.testing.assert_array_equal(found, PREPROCESSING.encode(table))
+    assert "column 'member' holds 'perhaps', which no training row has, in 1 of 3 rows" in notes.sentences()
+    assert not any("'member', full in training" in sentence for sentence in notes.sentences())
+
+
+def test_a_column_of_0_and_1_takes_other_numbers() -> None:
+    preprocessing = Preprocessing.fit({"x": ["0", "1", "1", "0"], "y": ["a", "b", "a", "b"]})
+    assert preprocessing.features[0] == Number("x", 0.0, 0.0, 1.0)
+    assert preprocessing.encode({"x": ["2", "0.5", "0", ""], "y": ["a"] * 4})[:, 0].tolist() == [2.0, 0.5, 0.0, 0.0]
 
 
 def test_notes_say_what_no_training_row_had() -> None:

@@ -43,7 +43,7 @@ def describe(feature: Feature) -> str:
     if isinstance(feature, Date):
         return f"seconds since 1970; {MISSING_DATE} where the date is missing"
     if isinstance(feature, Boolean):
-        return f"{feature.words[1]!r} or {feature.words[0]!r}, or another word for yes or no; '' where it is missing"
+        return f"{feature.words[1]!r} or {feature.words[0]!r}, or another word for yes or no; any other is missing"
     return f"one of {len(feature.levels)} texts, or another; '' where it is missing"
 
 

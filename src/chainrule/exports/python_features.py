@@ -70,18 +70,16 @@ _BOOLEAN = '''def boolean(cells, fill, flag_missing=False):
     return np.column_stack([x, missing]) if flag_missing else x[:, None]'''
 
 _TRUTH = '''def truth(word):
-    """1 for a word that means yes, 0 for one that means no, nan for none."""
+    """1 for a word that means yes, 0 for one that means no, nan for any other and for none."""
     if word.lower() in TRUE:
         return 1.0
     if word.lower() in FALSE:
         return 0.0
     try:
-        value = float(word) if word else math.nan
+        value = float(word)
     except ValueError:
-        value = None
-    if value is None or value not in (0, 1) and word:
-        raise ValueError(f"{word!r} means neither yes nor no")
-    return value'''
+        return math.nan
+    return value if value in (0, 1) else math.nan'''
 
 _CATEGORY = '''def category(cells, levels, other=False, missing=False):
     """A column of 0 and 1 for each level; for other texts, and for none, a further one where there is one."""

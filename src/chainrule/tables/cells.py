@@ -154,9 +154,18 @@ def not_a_number(series: pl.Series, row: int) -> CellError:
 
 def read_booleans(series: pl.Series) -> Floats:
     """Cells as 1 and 0, nan where there is no value; raises CellError for one that means neither yes nor no."""
+    values, wrong = read_truth(series)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise CellError(row, f"holds {_shown(series, row)}, which means neither yes nor no; write true or false")
+    return values
+
+
+def read_truth(series: pl.Series) -> tuple[Floats, NDArray[np.bool_]]:
+    """Cells as 1 and 0, nan for others, and whether each has a value that means neither yes nor no."""
     pl = load_polars()
     if series.dtype == pl.Boolean:
-        return np.asarray(series.cast(pl.Float64).fill_null(math.nan).to_numpy())
+        return np.asarray(series.cast(pl.Float64).fill_null(math.nan).to_numpy()), np.zeros(len(series), dtype=bool)
     written = texts(series)
     meanings = dict.fromkeys(TRUE_WORDS, 1.0) | dict.fromkeys(FALSE_WORDS, 0.0)
     values = written.str.to_lowercase().replace_strict(meanings, default=None, return_dtype=pl.Float64)
@@ -165,10 +174,7 @@ def read_booleans(series: pl.Series) -> Floats:
         numbers = as_numbers(series)  # such as 1.000
         values = values.zip_with(~(wrong & numbers.is_in([0.0, 1.0])), numbers)
         wrong = values.is_null() & written.is_not_null()
-    if wrong.any():
-        row = int(wrong.arg_max() or 0)
-        raise CellError(row, f"holds {_shown(series, row)}, which means neither yes nor no; write true or false")
-    return np.asarray(values.fill_null(math.nan).to_numpy())
+    return np.asarray(values.fill_null(math.nan).to_numpy()), np.asarray(wrong.to_numpy())
 
 
 def read_levels(series: pl.Series, levels: tuple[str, ...]) -> tuple[NDArray[np.int64], dict[str, int]]:

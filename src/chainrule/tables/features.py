@@ -83,7 +83,8 @@ class Number:
 class Boolean:
     """A column of yes and no, as 1 and 0; a missing one is `fill`, what is commoner in the training rows.
 
-    `words` are the two spellings that were found, for no and for yes; what else means yes and no is read as well.
+    `words` are the two spellings that were found, for no and for yes; what else means yes and no is read as well,
+    and what means neither is missing.
     """
 
     kind: ClassVar[Kind] = "boolean"

@@ -60,6 +60,8 @@ def _number(name: str, values: Floats) -> Feature | LeftOut:
         return _unvarying(name)
     fill = median(present)
     plain = Number(name, fill, 0.0, 1.0, _unit(present), bool(missing.any()))
+    if present.min() == 0 and ((present == 0) | (present == 1)).all():
+        return plain  # 0 and 1 are left as they are
     mean, scale = mean_and_scale(plain.transformed(np.where(missing, fill, values)))
     return Number(name, fill, mean, scale, plain.unit, plain.flag_missing)
 

@@ -138,8 +138,8 @@ def _of_numbers(name: str, series: pl.Series, values: Floats, row_count: int) ->
         return Finding(name, "number", f"{low:.6g} or nothing{gaps}")
     whole = bool((present == np.floor(present)).all())
     if whole:
-        if low == 0 and high == 1 and len(np.unique(present)) == 2:
-            return Finding(name, "boolean", f"0 and 1{gaps}")
+        if low == 0 and high == 1:
+            return Finding(name, "number", f"0 and 1{gaps}")
         date = _numeric_dates(name, present, gaps)
         if date is not None:
             return date

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from chainrule.tables.calendar import MISSING
-from chainrule.tables.cells import CellError, read_booleans, read_dates, read_levels, read_numbers
+from chainrule.tables.cells import CellError, read_dates, read_levels, read_numbers, read_truth, texts
 from chainrule.tables.columns import check_wishes, fit_columns
 from chainrule.tables.description import Fields, describe_feature, parse_json, read_feature, read_left_out
-from chainrule.tables.errors import TableError, listed, short
+from chainrule.tables.errors import TableError, listed, load_polars, short
 from chainrule.tables.features import Boolean, Category, Date, Feature, Floats, Kind, LeftOut, Number
 from chainrule.tables.frames import as_frame
 from chainrule.tables.sampling import RowSample, row_limit
@@ -227,7 +227,14 @@ def feature_values(feature: Feature, series: pl.Series, notes: Notes | None = No
         seconds = read_dates(series, feature.format)
         _note_missing(notes, feature.name, feature.flag_missing, int((seconds == MISSING).sum()))
         return seconds
-    values = read_booleans(series) if isinstance(feature, Boolean) else read_numbers(series)
+    if isinstance(feature, Boolean):
+        values, unknown_words = read_truth(series)
+        if unknown_words.any():
+            words = texts(series).filter(load_polars().Series(unknown_words))
+            notes.unknown.setdefault(feature.name, Counter()).update(words.to_list())
+        _note_missing(notes, feature.name, feature.flag_missing, int((np.isnan(values) & ~unknown_words).sum()))
+        return values
+    values = read_numbers(series)
     _note_missing(notes, feature.name, feature.flag_missing, int(np.isnan(values).sum()))
     return values
 
