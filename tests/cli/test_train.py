@@ -125,9 +125,19 @@ def test_validation_file_replaces_the_rows_held_out(run: Run) -> None:
     write_table("data.csv", True, 100)
     write_table("more.csv", True, 90)
     record = trained(run, "data.csv", "--target", "t", "--validation", "more.csv", "--epochs", "30")
-    assert record["train_rows"] == 100
-    assert record["held_out_rows"] + record["validation_rows"] == 90
+    assert (record["train_rows"], record["validation_rows"], record["held_out_rows"]) == (100, 0, 90)
     assert "rows of more.csv" in run("train", "data.csv", "--target", "t", "--validation", "more.csv").stdout
+
+
+def test_a_validation_file_is_scored_whole_and_rows_to_stop_by_are_of_the_data(run: Run) -> None:
+    write_table("data.csv", True, 400)
+    write_table("more.csv", True, 90)
+    arguments = ("data.csv", "--target", "t", "--validation", "more.csv", "--epochs", "9")
+    record = trained(run, *arguments)
+    assert record["held_out_rows"] == 90
+    assert record["validation_rows"] == pytest.approx(0.08 * 400, abs=2)
+    assert record["train_rows"] == 400 - record["validation_rows"]
+    assert "all 90 of more.csv are scored" in " ".join(run("train", *arguments).stdout.split())
 
 
 def test_a_search_keeps_the_best_on_validation(run: Run) -> None:

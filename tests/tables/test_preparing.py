@@ -193,7 +193,13 @@ def test_validation_tables(path: str, tmp_path: Path) -> None:
     other.select(reversed(other.columns)).write_parquet(tmp_path / "v.parquet")
     ready = prepare(open_table(path), "label", validation=open_table(str(tmp_path / "v.parquet")))
     assert len(ready.y) == N
-    assert len(ready.y_held) == 400
+    assert not len(ready.y_held)
+    assert ready.y_validation is not None
+    assert len(ready.y_validation) == 400
+    apart = prepare(open_table(path), "label", validation=open_table(str(tmp_path / "v.parquet")), held_out=0.1)
+    assert len(apart.y) + len(apart.y_held) == N
+    assert apart.X_validation is not None
+    assert len(apart.X_validation) == 400
     assert ready.notes == (
         f"{tmp_path}/v.parquet: column 'city' holds 'Bergen', which no training row has, in 100 of 400 rows",
         ready.notes[1],

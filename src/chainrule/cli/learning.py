@@ -35,6 +35,7 @@ HELD_OUT = 0.2
 CHOOSING = 0.08
 """The shares of rows to report on, and to stop and choose by."""
 
+CHOOSING_SHARE = CHOOSING / (HELD_OUT + CHOOSING)
 HELD_OUT_LARGE = 0.05
 LARGE_FILE = 1 << 28
 """Of a file of more bytes a smaller share is held out."""
@@ -108,6 +109,8 @@ def read_data(path: str, plan: Plan, report: Callable[[str, int], None] | None =
     source = open_table(path, plan.delimiter)
     validation = None if plan.validation is None else open_table(plan.validation, plan.delimiter)
     held = HELD_OUT_LARGE if os.path.getsize(path) > LARGE_FILE else HELD_OUT + CHOOSING
+    if validation is not None:
+        held *= CHOOSING_SHARE
     task: Any = plan.task
     kinds: Any = dict(plan.kinds)
     prepared = prepare(
@@ -125,12 +128,12 @@ def read_data(path: str, plan: Plan, report: Callable[[str, int], None] | None =
 
 
 def _parted(prepared: Prepared, plan: Plan) -> Data:
-    """Part the rows held out in those to stop by and those to report on."""
+    """Part the rows held out in those to stop by and those to report on, which with a validation table are its rows."""
     held = np.arange(len(prepared.y_held))
-    share = CHOOSING / (HELD_OUT + CHOOSING)
-    choosing = _stratified(prepared, share, plan.seed)
+    whole = prepared.X_validation is not None
+    choosing = held if whole else _stratified(prepared, CHOOSING_SHARE, plan.seed)
     if len(choosing) < FEWEST_CHOOSING and len(plan.combinations) == 1:
-        if plan.validation is None and len(choosing):
+        if len(choosing):
             given_back = choosing
             prepared = replace(
                 prepared,
@@ -140,8 +143,13 @@ def _parted(prepared: Prepared, plan: Plan) -> Data:
             held = np.setdiff1d(held, given_back)
         choosing = choosing[:0]
     held = np.setdiff1d(held, choosing)[:MOST_HELD]
-    if not len(held):
+    X_held, y_held = prepared.X_validation, prepared.y_validation
+    if X_held is None or y_held is None:
+        X_held, y_held = prepared.X_held[held], prepared.y_held[held]
+    if not len(y_held):
         raise CommandError("no row is left to report on; give more rows, or --validation FILE")
+    if whole:
+        choosing = np.random.default_rng([plan.seed, 2]).permutation(choosing)
     choosing = choosing[:MOST_CHOOSING]
     target, encode = _target(prepared, plan)
     y = encode(np.asarray(prepared.y))
@@ -152,8 +160,8 @@ def _parted(prepared: Prepared, plan: Plan) -> Data:
         _weights(prepared, plan),
         prepared.X_held[choosing],
         encode(prepared.y_held[choosing]),
-        prepared.X_held[held],
-        encode(prepared.y_held[held]),
+        X_held,
+        encode(np.asarray(y_held)),
     )
 
 

@@ -67,6 +67,14 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{training} rows to train on, {choosing} to stop and choose by, {held} held out.",
         "{training} 行用于训练，{choosing} 行用于早停与选择，{held} 行留出。",
     ),
+    "rows parted, file": (
+        "{training} rows to train on, {choosing} to stop and choose by; all {held} of {path} are scored.",
+        "{training} 行用于训练，{choosing} 行用于早停与选择；{path} 的全部 {held} 行用于评分。",
+    ),
+    "rows parted in two, file": (
+        "{training} rows to train on; all {held} of {path} are scored.",
+        "{training} 行用于训练；{path} 的全部 {held} 行用于评分。",
+    ),
     "rows parted in two": (
         "{training} rows to train on, {held} held out.",
         "{training} 行用于训练，{held} 行留出。",

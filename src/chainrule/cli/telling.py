@@ -85,7 +85,8 @@ def _print_network(plan: Plan, data: Data, candidates: Sequence[Learner], lang: 
         )
     held, choosing = f"{len(data.y_held):,}", f"{len(data.y_choosing):,}"
     key = "rows parted" if len(data.y_choosing) else "rows parted in two"
-    say_line(say(lang, key, training=f"{len(data.y):,}", choosing=choosing, held=held))
+    key += "" if plan.validation is None else ", file"
+    say_line(say(lang, key, training=f"{len(data.y):,}", choosing=choosing, held=held, path=plan.validation))
 
 
 def print_report(report: Report, page: str | None, lang: Language) -> None:

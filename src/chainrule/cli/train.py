@@ -54,7 +54,7 @@ CHECKPOINT_SECONDS = 30.0
 @click.option("--dropout", type=float, default=0.0, show_default=True, help="Share of hidden units to drop.")
 @click.option("--normalization", type=click.Choice(["layer", "batch"]), help="Of hidden layers.")
 @click.option("--class-weight", metavar="WEIGHTS", help="balanced, or as in yes=5,no=1.")
-@click.option("--validation", metavar="FILE", help="A table to score on instead of rows held out.")
+@click.option("--validation", metavar="FILE", help="A table to score on, all of it, instead of a fifth of DATA.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Draws all that is drawn."
 )
@@ -82,8 +82,9 @@ def command(
     """Train a network to predict one column of a table, and say how well it does.
 
     DATA is CSV with any delimiter (also gzipped), Parquet, Arrow or JSON lines. Categories, missing values and dates
-    are dealt with; a fifth of the rows is held out and scored, and a few more say when to stop. Options marked (*)
-    can be given more than once: each combination is trained, and the best is kept.
+    are dealt with; a fifth of the rows is held out and scored, and a few more say when to stop. With --validation
+    FILE all of its rows are scored, and of DATA only those few are held out. Options marked (*) can be given more than
+    once: each combination is trained, and the best is kept.
 
     A formula for --loss is in the prediction p and the target y, in the target's own units.
     """

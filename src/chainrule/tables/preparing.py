@@ -33,7 +33,8 @@ class Prepared:
     """Arrays to train on and to score, and how they were made.
 
     `X` has shape (training rows, width), float32 unless asked otherwise; `y` holds places of classes (int64) or scaled
-    numbers (float64), of shape (training rows,). `X_held` and `y_held` are the rows held out, or the validation table.
+    numbers (float64), of shape (training rows,). `X_held` and `y_held` are the rows held out, `X_validation` and
+    `y_validation` those of the validation table, if there is one.
     """
 
     preprocessing: Preprocessing
@@ -55,6 +56,8 @@ class Prepared:
     """What the user should know, a sentence each."""
     spooled: bool
     """Whether the arrays are on disk, memory-mapped."""
+    X_validation: NDArray[Any] | None = None
+    y_validation: NDArray[Any] | None = None
 
 
 def prepare(
@@ -64,7 +67,7 @@ def prepare(
     kinds: Mapping[str, Kind] | None = None,
     leave_out: Sequence[str] = (),
     validation: Source | None = None,
-    held_out: float = HELD_OUT,
+    held_out: float | None = None,
     seed: int = 0,
     dtype: DTypeLike = np.float32,
     folder: str | None = None,
@@ -75,18 +78,18 @@ def prepare(
     The table is gone through once to count and to draw a sample, from which kinds, medians and levels are told (all
     rows where there are no more than 200,000), and, where it is larger than that, once more to encode it. Arrays of
     more than 256 MiB are in temporary files, in `folder` or where such files are by default. The share `held_out` of
-    the rows, of each class, drawn with `seed`, is set apart, unless there is a `validation` table. `report` is told
-    what is being done ("reading" or "encoding") and how many rows are.
+    the rows, of each class, drawn with `seed`, is set apart: by default 0.2, or none where there is a `validation`
+    table. `report` is told what is being done ("reading" or "encoding") and how many rows are.
 
     Raises TableError, naming the place, for a table that cannot be learnt from.
     """
     kinds = kinds or {}
     source.check_column(target, "the target")
     check_wishes(source.names, source.path, kinds, leave_out, target)
+    if held_out is None:
+        held_out = HELD_OUT if validation is None else 0.0
     if not 0 <= held_out < 1:
         raise TableError(f"the share of rows to hold out is {held_out!r}; give one from 0 to below 1, such as 0.2")
-    if validation is not None:
-        held_out = 0.0
     survey = _survey(source, target, leave_out, held_out, seed, report)
     classes, reason = survey.counted.choose(task)
     frame, held = survey.sample.frame(), survey.sample.held()
@@ -94,7 +97,7 @@ def prepare(
     if survey.sample.whole:
         codes = classes.encode(frame[target]) if classes is not None else None
         held = split_rows(codes, frame.height, held_out, seed)
-    if held_out and survey.counted.rows < FEWEST_ROWS:
+    if held_out and validation is None and survey.counted.rows < FEWEST_ROWS:
         raise TableError(
             f"{source.path} has {survey.counted.rows} rows; a part is held out, so give at least {FEWEST_ROWS}"
         )
@@ -195,8 +198,9 @@ class _Encoding:
         if len(y) + len(y_held) != counted.rows:
             raise TableError(f"{source.path} changed while it was read; train on a file that stays as it is")
         notes = self._notes(survey)
+        X_validation = y_validation = None
         if validation is not None:
-            X_held, y_held, more = self._validation(validation, spooled)
+            X_validation, y_validation, more = self._validation(validation, spooled)
             notes += more
         if not len(y):
             raise TableError(f"{source.path} has no row to train on: all are held out")
@@ -214,6 +218,8 @@ class _Encoding:
             dict(counted.counts) if isinstance(self.target, ClassTarget) else {},
             tuple(notes),
             spooled,
+            X_validation,
+            y_validation,
         )
 
     def _encoded(self, parts: Iterator[Part], spooled: bool, notes: Notes | None = None) -> list[NDArray[Any]]:
