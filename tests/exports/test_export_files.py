@@ -15,7 +15,7 @@ from exported import docstring_example, load, model_of
 import chainrule as cr
 from chainrule.exports import TARGETS, ExportError, export_model
 from chainrule.files import FileError
-from chainrule.models import Model
+from chainrule.models import Model, load_model, save_model
 from chainrule.networks import Architecture
 from chainrule.tables import ClassTarget, Date, Number, Part, Preprocessing
 
@@ -61,14 +61,68 @@ def test_two_files_appear_together_or_not_at_all(target: str, tmp_path: Path, mo
 
 @pytest.mark.parametrize("name", ["my-model", "2nd model", "class", "größe", 'a"b'])
 def test_names_of_files_that_are_no_identifiers(name: str, tmp_path: Path) -> None:
+    """In C and ONNX any name does; a module has to be imported by its name."""
     for target in TARGETS:
-        export_model(model_of("linear"), target, tmp_path / f"{name}{ENDINGS[target]}")
-    export_model(model_of("linear"), "numpy", tmp_path / f"{name}.py")
+        path = tmp_path / f"{name}{ENDINGS[target]}"
+        if target in ("c", "onnx") or name == "größe":
+            export_model(model_of("linear"), target, path)
+        else:
+            with pytest.raises(ExportError, match=r"cannot be imported: .* is no name in Python; call it, say, model"):
+                export_model(model_of("linear"), target, path)
     header = (tmp_path / f"{name}.h").read_text(encoding="utf-8")
     assert "static inline int _" not in header
-    example = docstring_example((tmp_path / f"{name}.py").read_text(encoding="utf-8"))
-    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    if name == "größe":
+        example = docstring_example((tmp_path / f"{name}.py").read_text(encoding="utf-8"))
+        done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["numpy", "torch", "math"])
+@pytest.mark.parametrize("target", ["numpy", "torch"])
+def test_a_module_hides_no_other(name: str, target: str, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=rf"would hide the module {name} of Python's; call it, say, {name}_model.py"):
+        export_model(model_of("linear"), target, tmp_path / f"{name}.py")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["numpy", "torch"])
+@pytest.mark.parametrize("link", [False, True])
+def test_the_weights_replace_no_model(target: str, link: bool, tmp_path: Path) -> None:
+    """Not even one that is called as the weights would be, or that this name is a link to."""
+    model = tmp_path / ("kept.model" if link else "net.npz")
+    save_model(str(model), model_of("linear"))
+    if link:
+        (tmp_path / "net.npz").symlink_to(model)
+    before = model.read_bytes()
+    with pytest.raises(ExportError, match=r"net\.npz would be written, but holds a model; give the export another"):
+        export_model(load_model(str(model)), target, tmp_path / "net.py")
+    assert model.read_bytes() == before
+    assert not (tmp_path / "net.py").exists()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_export_replaces_no_model(target: str, tmp_path: Path) -> None:
+    path = tmp_path / f"net{ENDINGS[target]}"
+    save_model(str(path), model_of("linear"))
+    before = path.read_bytes()
+    with pytest.raises(ExportError, match="would be written, but holds a model"):
+        export_model(model_of("linear"), target, path)
+    assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == {path.name: before}
+
+
+def test_arrays_of_somebody_else_stay(tmp_path: Path) -> None:
+    """Those of an export to the same name are replaced, those of another and any others are not."""
+    path = tmp_path / "net.py"
+    weights = tmp_path / "net.npz"
+    export_model(model_of("linear"), "numpy", path)
+    export_model(model_of("layers"), "torch", path)
+    export_model(model_of("linear"), "numpy", tmp_path / "other.py")
+    np.savez(tmp_path / "mine.npz", x=np.arange(3))
+    for content in (b"words", (tmp_path / "mine.npz").read_bytes(), (tmp_path / "other.npz").read_bytes()):
+        weights.write_bytes(content)
+        with pytest.raises(ExportError, match=r"to .*net\.npz, which holds something else; give the export another"):
+            export_model(model_of("linear"), "numpy", path)
+        assert weights.read_bytes() == content
 
 
 def test_a_model_of_any_program_leaves(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import keyword
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Final
@@ -12,6 +14,7 @@ from chainrule.exports.c_export import c_header
 from chainrule.exports.errors import ExportError
 from chainrule.exports.numpy_export import numpy_module
 from chainrule.exports.onnx_export import onnx_content
+from chainrule.exports.standing import check_replaceable
 from chainrule.exports.subject import Subject, subject_of
 from chainrule.exports.torch_export import torch_module
 from chainrule.files import check_writable, replacing
@@ -31,6 +34,8 @@ _MODULES: Final[Mapping[str, Callable[[Subject, str], tuple[str, bytes]]]] = {
     "numpy": numpy_module,
     "torch": torch_module,
 }
+
+_LIBRARIES: Final = ("numpy", "torch", "chainrule")
 
 
 def export_model(model: Model, to: str, path: str | os.PathLike[str], train: bool | Optimizer = False) -> list[str]:
@@ -54,8 +59,11 @@ def export_model(model: Model, to: str, path: str | os.PathLike[str], train: boo
         For C: whether the loss, its gradients and a step of training are written as well. True is gradient descent;
         an optimizer, such as `Adam()`, is that one, from its beginning.
 
-    Raises ExportError for a target that there is not and for what a target cannot say, FileError for a path that cannot
-    be written, MissingDependencyError for ONNX without onnx. No file is left half-written.
+    A file that holds a model is not replaced, nor a `.npz` that no export to this name has written.
+
+    Raises ExportError for a target that there is not, for what a target cannot say, for a module that could not be
+    imported by its name or would hide another, and for a file that is not to be replaced; FileError for a path that
+    cannot be written, MissingDependencyError for ONNX without onnx. No file is left half-written.
 
     Examples
     --------
@@ -78,6 +86,8 @@ def export_model(model: Model, to: str, path: str | os.PathLike[str], train: boo
     stem, ending = os.path.splitext(path)
     if ending.lower() not in ENDINGS[to]:
         raise ExportError(f"{path} does not end in {' or '.join(ENDINGS[to])}, as a file for {to} does")
+    if to in _MODULES:
+        _check_module_name(os.path.basename(stem), path)
     subject = subject_of(model, os.path.basename(stem))
     try:
         if to == "onnx":
@@ -94,10 +104,19 @@ def export_model(model: Model, to: str, path: str | os.PathLike[str], train: boo
     return list(reversed(contents))
 
 
+def _check_module_name(name: str, path: str) -> None:
+    """Raise ExportError for a module that `import` cannot name, or that would hide one that is needed."""
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise ExportError(f"{path} cannot be imported: {name!r} is no name in Python; call it, say, model.py")
+    if name in _LIBRARIES or name in sys.stdlib_module_names:
+        raise ExportError(f"{path} would hide the module {name} of Python's; call it, say, {name}_model.py")
+
+
 def _write(contents: Mapping[str, bytes]) -> None:
     """All files or none: each is written beside its place, and takes it when all are whole."""
     for path in contents:
         check_writable(path)
+        check_replaceable(path)
     with ExitStack() as stack:
         for path, content in contents.items():
             stack.enter_context(replacing(path)).write(content)

@@ -10,7 +10,7 @@ from chainrule.exports.subject import Subject, X
 
 def numpy_module(subject: Subject, weights: str) -> tuple[str, bytes]:
     """The source, and the content of the file `weights` that it reads."""
-    content = weights_file(subject)
+    content = weights_file(subject, weights)
     body = forward_body(subject.program, "numpy", RESERVED)
     names = dict(zip((node.name for node in subject.program.inputs), body.arguments, strict=True))
     given = [X, *subject.parameters]

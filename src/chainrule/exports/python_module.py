@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import io
-import keyword
 import zipfile
 from collections.abc import Iterable, Sequence
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from chainrule.exports.python_features import call_of, functions_of, modules_of, patterns_of
 from chainrule.exports.python_text import WIDTH, collection, literal
+from chainrule.exports.standing import weights_mark
 from chainrule.exports.subject import Subject
 from chainrule.tables import EPOCHS, Boolean, Category, ClassTarget, Date, Feature, Number, NumberTarget
 
@@ -26,14 +26,15 @@ _OTHER_FUNCTIONS = '''def read_weights():
         return {name: arrays[name] for name in arrays.files}'''
 
 
-def weights_file(subject: Subject) -> bytes:
-    """The parameters in NumPy's `.npz` format, the same bytes for the same numbers."""
+def weights_file(subject: Subject, name: str) -> bytes:
+    """The parameters in NumPy's `.npz` format, for the file `name`; the same bytes for the same numbers."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in subject.parameters.items():
+        archive.comment = weights_mark(name)
+        for parameter, array in subject.parameters.items():
             piece = io.BytesIO()
             np.lib.format.write_array(piece, np.ascontiguousarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), piece.getvalue())
+            archive.writestr(zipfile.ZipInfo(f"{parameter}.npy", (1980, 1, 1, 0, 0, 0)), piece.getvalue())
     return stream.getvalue()
 
 
@@ -66,9 +67,6 @@ def _wrapped(line: str) -> list[str]:
 
 def _example(subject: Subject) -> list[str]:
     imported = [f"    from {subject.stem} import predict", ""]
-    if not subject.stem.isidentifier() or keyword.iskeyword(subject.stem):
-        name = literal(subject.stem)
-        imported = ["    from importlib import import_module", "", f"    predict = import_module({name}).predict"]
     if subject.preprocessing is None:
         return [*imported, f"    print(predict([[0.0] * {subject.width}] * 2))"]
     lines = ["    columns = {"]

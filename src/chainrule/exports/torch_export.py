@@ -19,7 +19,7 @@ _OF_MODULES = (
 
 def torch_module(subject: Subject, weights: str) -> tuple[str, bytes]:
     """The source, and the content of the file `weights` that it reads."""
-    content = weights_file(subject)
+    content = weights_file(subject, weights)
     body = forward_body(subject.program, "torch", (*RESERVED, *_OF_MODULES))
     names = dict(zip((node.name for node in subject.program.inputs), body.arguments, strict=True))
     more = [
