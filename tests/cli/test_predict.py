@@ -101,3 +101,27 @@ def test_tables_of_many_batches_are_predicted_row_by_row(run: Run, model: str) -
         assert "row 72,001" in refused.stderr
         assert refused.stderr.count("\n") == 1
     assert sorted(path.name for path in Path().iterdir()) == ["data.csv", "long.parquet", "m"]
+
+
+@pytest.mark.parametrize("options", [(), ("--probabilities",)])
+def test_a_table_without_rows_has_no_predictions(run: Run, model: str, options: tuple[str, ...]) -> None:
+    Path("none.csv").write_text("size,city\n")
+    full = run("predict", model, "data.csv", *options).stdout.splitlines()
+    result = run("predict", model, "none.csv", *options)
+    assert (result.exit_code, result.stdout) == (0, full[0] + "\n")
+    assert json.loads(run("predict", model, "none.csv", "--json", *options).stdout)["predictions"]["t"] == []
+    assert run("predict", model, "data.csv", "--output", "full.parquet", *options).exit_code == 0
+    assert run("predict", model, "none.csv", "--output", "none.parquet", *options).exit_code == 0
+    assert pl.read_parquet("none.parquet").schema == pl.read_parquet("full.parquet").schema
+    assert pl.read_parquet("none.parquet").is_empty()
+    assert run("predict", model, "none.csv", "--output", "none.jsonl", *options).exit_code == 0
+    assert Path("none.jsonl").read_text() == ""
+    pl.DataFrame({"size": [1.0], "city": ["Oslo"]}).clear().write_parquet("in.parquet")
+    assert run("predict", model, "in.parquet", *options).stdout == result.stdout
+
+
+def test_a_table_without_rows_and_columns_is_refused(run: Run, model: str) -> None:
+    Path("none.csv").write_text("size\n")
+    assert run("predict", model, "none.csv").exit_code == 2
+    Path("none.csv").write_text("size,city,t\n")
+    assert "has a header but no rows" in run("train", "none.csv", "--target", "t").stderr

@@ -14,7 +14,7 @@ from chainrule.cli.output import say_line
 from chainrule.cli.sentences import Language, language_option, say
 from chainrule.cli.writing import FORMATS, Columns, columns_of, format_of, write_all
 from chainrule.models import Model, Prediction, load_model
-from chainrule.tables import Batch, Notes, Source, open_table
+from chainrule.tables import Batch, EmptyTableError, Notes, Source, open_table
 
 
 @click.command("predict")
@@ -68,12 +68,23 @@ def command(
 
 
 def _predicted(model: Model, source: Source, notes: Notes, probabilities: bool, live: Live) -> Iterator[Columns]:
-    """What is written of each batch."""
-    for batch in source.batches():
-        prediction = model.predict_frame(batch, notes)
-        _check_finite(model, batch, prediction)
-        yield columns_of(model, prediction, probabilities)
-        live.rows("predicting", notes.rows)
+    """What is written of each batch; of a table without rows, columns without cells."""
+    try:
+        for batch in source.batches():
+            prediction = model.predict_frame(batch, notes)
+            _check_finite(model, batch, prediction)
+            yield columns_of(model, prediction, probabilities)
+            live.rows("predicting", notes.rows)
+    except EmptyTableError:
+        yield _no_cells(model, probabilities)
+
+
+def _no_cells(model: Model, probabilities: bool) -> Columns:
+    """The columns that are written, of their kinds and without rows."""
+    assert model.preprocessing is not None
+    one = model.predict_encoded(np.zeros((1, model.preprocessing.width), model.dtype))
+    columns = columns_of(model, model.decoded(one), probabilities)
+    return {name: np.asarray(cells)[:0] for name, cells in columns.items()}
 
 
 def _check_finite(model: Model, batch: Batch, prediction: Prediction) -> None:

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.cli.errors import CommandError
 from chainrule.cli.output import print_json
 from chainrule.files import replacing
 from chainrule.models import Model, Prediction
 
-Columns: TypeAlias = Mapping[str, Sequence[Any]]
+Columns: TypeAlias = Mapping[str, Sequence[Any] | NDArray[Any]]
 """Cells of some rows, by column."""
 
 FORMATS: Final = ("csv", "tsv", "jsonl", "parquet")
@@ -120,7 +121,7 @@ def _write_lines(parts: Iterable[Columns], stream: BinaryIO | io.RawIOBase) -> N
     for part in parts:
         rows = zip(*part.values(), strict=True)
         lines = [json.dumps(dict(zip(part, row, strict=True)), ensure_ascii=False) for row in rows]
-        stream.write(("\n".join(lines) + "\n").encode())
+        stream.write("".join(f"{line}\n" for line in lines).encode())
 
 
 def _write_parquet(parts: Iterable[Columns], stream: BinaryIO | io.RawIOBase) -> None:

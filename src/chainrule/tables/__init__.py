@@ -9,7 +9,7 @@ from chainrule.tables.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
 from chainrule.tables.dates import EPOCHS
 from chainrule.tables.dates import FORMATS as DATE_FORMATS
 from chainrule.tables.description import describe_target, target_from_json
-from chainrule.tables.errors import TableError
+from chainrule.tables.errors import EmptyTableError, TableError
 from chainrule.tables.features import (
     KINDS,
     NO_LEVEL,
@@ -48,6 +48,7 @@ __all__ = [
     "Category",
     "ClassTarget",
     "Date",
+    "EmptyTableError",
     "Feature",
     "Finding",
     "FrameSource",

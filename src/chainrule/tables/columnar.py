@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from chainrule.tables.errors import TableError, load_polars
+from chainrule.tables.errors import EmptyTableError, TableError, load_polars
 from chainrule.tables.sources import BATCH_ROWS, Batch, Fingerprint, Source, check_names, row_places
 from chainrule.tables.streams import PIECE, File, reading
 
@@ -44,7 +44,7 @@ class ColumnarSource(Source):
                 yield Batch(frame, first_row, row_places(self.path, first_row), self.path)
                 first_row += frame.height
         if not first_row:
-            raise TableError(f"{self.path} has columns but no rows; give one row for each sample")
+            raise EmptyTableError(f"{self.path} has columns but no rows; give one row for each sample")
         hashing = Fingerprint(self.names)
         with reading(self.path), self._file.open() as stream:
             while piece := stream.read(PIECE):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from chainrule.tables.errors import TableError, load_polars
+from chainrule.tables.errors import EmptyTableError, TableError, load_polars
 from chainrule.tables.records import (
     DELIMITERS,
     IrregularQuotesError,
@@ -78,7 +78,7 @@ class DelimitedSource(Source):
             yield Batch(batch.frame, first_row, batch.place, self.path)
             first_row += batch.frame.height
         if not first_row:
-            raise TableError(f"{self.path} has a header but no rows; give one row for each sample")
+            raise EmptyTableError(f"{self.path} has a header but no rows; give one row for each sample")
         self.digest = hashing.digest()
 
     def _read(self, hashing: Fingerprint) -> Iterator[Batch]:

@@ -16,6 +16,10 @@ class TableError(ChainruleError, ValueError):
     """A table, a column or the description of a preprocessing is not what it should be; the message says where."""
 
 
+class EmptyTableError(TableError):
+    """A table has columns but no rows."""
+
+
 def load_polars() -> Any:
     """The module `polars`; raises MissingDependencyError, naming the command that installs it."""
     try:
