@@ -123,8 +123,8 @@ def test_resuming_needs_the_same_table_and_no_other_settings(run: Run, monkeypat
     write_data(201, "other.csv")
     for arguments, words in [
         (["other.csv", "--resume", "part"], "other data"),
-        (["data.csv", "--resume", "part", "--rate", "0.1"], "--rate is given beside --resume"),
-        (["data.csv", "--resume", "part", "--target", "t"], "--target is given beside --resume"),
+        (["data.csv", "--resume", "part", "--rate", "0.1"], "--rate is not what it is in the checkpoint"),
+        (["data.csv", "--resume", "part", "--target", "a"], "--target is not what it is in the checkpoint"),
         (["data.csv", "--resume", "part", "--epochs", "1"], "give more"),
         (["data.csv", "--resume", "none"], "none"),
         (["data.csv", "--resume", "data.csv"], "data.csv"),
@@ -197,3 +197,28 @@ def test_the_file_is_whole_at_every_moment_of_a_run_that_is_killed(tmp_path: Pat
         progress = inspect_model(path).progress
         assert progress is not None
         assert progress.epoch > 0
+
+
+def test_the_same_command_line_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_data()
+    arguments = [
+        "data.csv",
+        "--target",
+        "t",
+        "--hidden",
+        "8",
+        "--hidden",
+        "4,4",
+        "--rate",
+        "0.004",
+        "--kind",
+        "a=number",
+    ]
+    arguments += ["--epochs", "12", "--patience", "20", "--dropout", "0", "--save"]
+    assert run("train", *arguments, "whole").exit_code == 0
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 5)
+        assert run("train", *arguments, "part").exit_code == 130
+    again = run("train", *arguments, "part", "--resume", "part")
+    assert again.exit_code == 0, again.output
+    assert bits("part") == bits("whole")

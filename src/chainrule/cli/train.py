@@ -86,23 +86,25 @@ def command(
     FILE all of its rows are scored, and of DATA only those few are held out. Options marked (*) can be given more than
     once: each combination is trained, and the best is kept.
 
+    With --resume the settings are those of the checkpoint: DATA is the same table, --epochs may be more, and options
+    that say how to run, save and report may be others; the rest may be left out, or given as they were.
+
     A formula for --loss is in the prediction p and the target y, in the target's own units.
     """
     every = _seconds(checkpoint_every, save or resume)
-    if resume is not None:
-        _refuse_changes(context)
     check_outputs({"--save": save, "--report": page}, [path, options["validation"]])
     if resume is None:
         plan, standing, checkpoint = _plan(options), None, None
     else:
         plan, standing, checkpoint = saving.load(resume)
+        _refuse_changes(context, _read_plan({**options, "target": options["target"] or plan.target}), plan)
         plan = saving.more_epochs(plan, standing, options["epochs"], resume)
         save = save or resume
     return _Job(path, plan, threads, save, page, lang, as_json, checkpoint).run(standing, every)
 
 
 CHANGEABLE = frozenset({"path", "threads", "save", "checkpoint_every", "resume", "page", "as_json", "lang", "epochs"})
-"""Options that may be given together with `--resume`; the others are those of the checkpoint."""
+"""Options that may be other ones with `--resume`; the rest are those of the checkpoint."""
 
 
 def _seconds(every: float | None, save: str | None) -> float:
@@ -115,27 +117,32 @@ def _seconds(every: float | None, save: str | None) -> float:
     return every
 
 
-def _refuse_changes(context: click.Context) -> None:
-    given = [
-        parameter
-        for parameter in context.command.params
-        if parameter.name not in CHANGEABLE
-        and context.get_parameter_source(str(parameter.name)) is click.core.ParameterSource.COMMANDLINE
-    ]
-    if given:
-        raise CommandError(
-            f"{given[0].opts[0]} is given beside --resume, which goes on with the settings of the checkpoint; leave it "
-            "out, or train anew"
-        )
+def _refuse_changes(context: click.Context, given: Plan, plan: Plan) -> None:
+    """Raise CommandError for an option of the command line that is not as in the plan of the checkpoint."""
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name in CHANGEABLE or context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        if getattr(given, name) != getattr(plan, name):
+            raise CommandError(
+                f"{parameter.opts[0]} is not what it is in the checkpoint, with whose settings --resume goes on; leave "
+                "it out, or train anew"
+            )
 
 
 def _plan(options: dict[str, Any]) -> Plan:
+    plan = _read_plan(options)
+    plan.check()
+    return plan
+
+
+def _read_plan(options: dict[str, Any]) -> Plan:
     if options["target"] is None:
         raise CommandError("--target is missing; name the column to predict, as in --target price")
     if not 0 <= options["dropout"] < 1:
         raise CommandError(f"--dropout is {options['dropout']:g}; give a share from 0 to below 1")
     validation = options["validation"]
-    plan = Plan(
+    return Plan(
         target=options["target"],
         task=options["task"],
         drop=parse_drop(options["drop"]),
@@ -157,8 +164,6 @@ def _plan(options: dict[str, Any]) -> Plan:
         delimiter=options["delimiter"],
         seed=options["seed"],
     )
-    plan.check()
-    return plan
 
 
 def _failure_of(writing: Callable[[], None]) -> list[ChainruleError]:
