@@ -14,6 +14,7 @@ import pytest
 from exported import CASES, FRAME, arrays, assert_equal, columns_as, docstring_example, expected, load, model_of
 
 from chainrule.exports import export_model
+from chainrule.ir import ChainruleError
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 TARGETS = ("numpy", "torch") if HAS_TORCH else ("numpy",)
@@ -97,6 +98,49 @@ def test_a_table_that_lacks_a_column_is_refused(tmp_path: Path) -> None:
     module = load(Path(export_model(model_of("layers"), "numpy", tmp_path / "net.py")[0]))
     with pytest.raises(KeyError, match="lacks the column 'size'"):
         module.predict({name: FRAME[name] for name in FRAME.columns if name != "size"})
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("case", ["regression", "single_number"])
+def test_what_the_model_refuses_is_refused_with_its_place(case: str, target: str, tmp_path: Path) -> None:
+    model = model_of(case)
+    module = load(Path(export_model(model, target, tmp_path / "net.py")[0]))
+    cells = [
+        "1_000",
+        "inf",
+        "-Infinity",
+        "\u0661\u0662",
+        "1e999",
+        "0x10",
+        "1,5",
+        "1e3f",
+        *(["1e39"] if "s" in case[0] else []),
+    ]
+    for cell in cells:
+        table = {name: FRAME[name].to_list() for name in FRAME.columns} | {
+            "x": ["1.5", cell] + [""] * (FRAME.height - 2)
+        }
+        with pytest.raises(ChainruleError, match="row 2, column 'x'"):
+            model.predict_frame(pl.DataFrame(table, strict=False))
+        with pytest.raises(ValueError, match=r"row 2, column 'x' holds .*(not a finite number|too far from)"):
+            module.predict(table)
+    far = {name: FRAME[name].to_list() for name in FRAME.columns} | {"x": [0.0, np.inf] + [0.0] * (FRAME.height - 2)}
+    with pytest.raises(ValueError, match="row 2, column 'x' holds inf, too far from the 0 ± 1 of training"):
+        module.predict(far)
+    table = {name: FRAME[name].to_list() for name in FRAME.columns} | {"größe": ["", "", "tomorrow"] * FRAME.height}
+    with pytest.raises(ValueError, match="row 3, column 'größe' holds 'tomorrow', which is not a date"):
+        module.predict(table)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_numbers_are_read_as_the_model_reads_them(target: str, tmp_path: Path) -> None:
+    model = model_of("layers")
+    module = load(Path(export_model(model, target, tmp_path / "net.py")[0]))
+    spellings = [" 1 ", "+1.5", "-.5", "2.", "1E3", "1e-3", "007", "NA", ""]
+    cells = [spellings[k % len(spellings)] for k in range(FRAME.height)]
+    table = FRAME.with_columns(pl.Series("x", cells))
+    assert model.preprocessing is not None
+    np.testing.assert_allclose(module.encode(table), model.preprocessing.encode(table), rtol=1e-6)
 
 
 def test_a_word_that_is_neither_yes_nor_no_is_missing_as_it_is_in_the_model(tmp_path: Path) -> None:

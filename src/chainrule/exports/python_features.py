@@ -44,27 +44,45 @@ _CELLS_OF = '''def cells_of(columns, name):
     except Exception:
         raise KeyError(f"the table lacks the column {name!r}") from None'''
 
-_AS_NUMBERS = '''def as_numbers(cells):
+_AS_NUMBERS = '''def as_numbers(cells, name):
     """Cells as float64, nan where there is no value."""
     found = np.asarray(cells)
     if found.dtype.kind in "fiub":
         return found.astype(float)
-    words = [text(cell) for cell in cells]
-    return np.array([float(word) if word else math.nan for word in words])'''
+    return np.array([plain(text(cell), row, name) for row, cell in enumerate(cells)], float)'''
 
-_NUMBER = '''def number(cells, fill, mean, scale, unit=None, flag_missing=False):
-    """Numbers, scaled; a missing one is `fill`. With a unit, large ones are logarithms."""
-    x = as_numbers(cells)
-    missing = np.isnan(x)
-    x = np.where(missing, fill, x)
-    if unit is not None:
-        x = np.copysign(np.log1p(np.abs(x) / unit), x)
-    x = (x - mean) / scale
+_PLAIN = '''def plain(word, row, name):
+    """The number that a cell is, nan where it is empty; raises ValueError for what is none."""
+    if not word:
+        return math.nan
+    if re.fullmatch(r"[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?", word):
+        return float(word)
+    raise ValueError(f"row {row + 1}, column {name!r} holds {word!r}, which is not a finite number")'''
+
+_NUMBER = '''def number(columns, name, fill, mean, scale, unit=None, flag_missing=False):
+    """Numbers, scaled; a missing one is `fill`. With a unit, large ones are logarithms.
+
+    Raises ValueError for one that is too far from those of training to be scaled.
+    """
+    given = as_numbers(cells_of(columns, name), name)
+    missing = np.isnan(given)
+    x = np.where(missing, fill, given)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if unit is not None:
+            x = np.copysign(np.log1p(np.abs(x) / unit), x)
+        x = (x - mean) / scale
+        good = np.isfinite(x.astype(np.float64))
+    if not good.all():
+        row = int((~good).argmax())
+        raise ValueError(
+            f"row {row + 1}, column {name!r} holds {float(given[row])}, "
+            f"too far from the {mean:.4g} ± {scale:.4g} of training"
+        )
     return np.column_stack([x, missing]) if flag_missing else x[:, None]'''
 
-_BOOLEAN = '''def boolean(cells, fill, flag_missing=False):
+_BOOLEAN = '''def boolean(columns, name, fill, flag_missing=False):
     """Words for yes and no as 1 and 0; a missing one is `fill`."""
-    x = np.array([truth(text(cell)) for cell in cells])
+    x = np.array([truth(text(cell)) for cell in cells_of(columns, name)], float)
     missing = np.isnan(x)
     x = np.where(missing, fill, x)
     return np.column_stack([x, missing]) if flag_missing else x[:, None]'''
@@ -81,8 +99,9 @@ _TRUTH = '''def truth(word):
         return math.nan
     return value if value in (0, 1) else math.nan'''
 
-_CATEGORY = '''def category(cells, levels, other=False, missing=False):
+_CATEGORY = '''def category(columns, name, levels, other=False, missing=False):
     """A column of 0 and 1 for each level; for other texts, and for none, a further one where there is one."""
+    cells = cells_of(columns, name)
     places = {level: place for place, level in enumerate(levels)}
     result = np.zeros((len(cells), len(levels) + other + missing))
     for row, cell in enumerate(map(text, cells)):
@@ -108,7 +127,7 @@ _SAME_NUMBER = '''def same_number(cell, levels):
             continue
     return found'''
 
-_SECONDS_OF = '''def seconds_of(cell, patterns, per_second):
+_SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name):
     """Seconds since 1970 of one cell: a text in one of the formats, a date, or a number."""
     if isinstance(cell, (datetime.date, np.datetime64)):
         moment = np.datetime64(cell)
@@ -117,7 +136,7 @@ _SECONDS_OF = '''def seconds_of(cell, patterns, per_second):
     if not word:
         return NO_DATE
     if not patterns:
-        return math.floor(float(word) / per_second)
+        return math.floor(plain(word, row, name) / per_second)
     whole = re.sub(r"(:\\d\\d)\\.\\d+", r"\\1", word)
     whole = re.sub(r"(:\\d\\d) *([+-]\\d\\d|Z)", r"\\1\\2", whole)
     whole = re.sub(r"(:\\d\\d[+-]\\d\\d)$", r"\\g<1>00", whole)
@@ -129,7 +148,7 @@ _SECONDS_OF = '''def seconds_of(cell, patterns, per_second):
         if moment.tzinfo is not None:
             moment = moment.astimezone(datetime.timezone.utc).replace(tzinfo=None)
         return (moment - datetime.datetime(1970, 1, 1)) // datetime.timedelta(seconds=1)
-    raise ValueError(f"{word!r} is not a date as those that the model was trained on")'''
+    raise ValueError(f"row {row + 1}, column {name!r} holds {word!r}, which is not a date as those of training")'''
 
 _CIVIL = '''def civil(days):
     """Year, month and day of days since 1970, counted in eras of 400 years from a March."""
@@ -161,34 +180,39 @@ _PART = '''def part(seconds, name, mean=0.0, scale=1.0):
     angle = position * (2 * math.pi / period)
     return [np.sin(angle), np.cos(angle)]'''
 
-_DATE = '''def date(cells, fill, parts, flag_missing=False, patterns=(), per_second=1):
+_DATE = '''def date(columns, name, fill, parts, flag_missing=False, patterns=(), per_second=1):
     """The parts of dates and times; a missing one is `fill`, in seconds since 1970."""
+    cells = cells_of(columns, name)
     found = np.asarray(cells)
     if found.dtype.kind == "M":
         seconds = found.astype("datetime64[s]").astype(np.int64)  # a missing one is NO_DATE
     else:
-        seconds = np.array([seconds_of(cell, patterns, per_second) for cell in cells])
+        seconds = np.array(
+            [seconds_of(cell, patterns, per_second, row, name) for row, cell in enumerate(cells)],
+            np.int64,
+        )
     missing = seconds == NO_DATE
     seconds = np.where(missing, fill, seconds)
     result = [column for given in parts for column in part(seconds, *given)]
     return np.column_stack([*result, missing] if flag_missing else result)'''
 
 _FUNCTIONS: dict[type, tuple[str, ...]] = {
-    Number: (_AS_NUMBERS, _NUMBER),
+    Number: (_PLAIN, _AS_NUMBERS, _NUMBER),
     Boolean: (_TRUTH, _BOOLEAN),
     Category: (_SAME_NUMBER, _CATEGORY),
-    Date: (_SECONDS_OF, _CIVIL, _PART, _DATE),
+    Date: (_PLAIN, _SECONDS_OF, _CIVIL, _PART, _DATE),
 }
 
 
 def modules_of(preprocessing: Preprocessing) -> set[str]:
     """What the functions import of the standard library."""
     kinds = {type(feature) for feature in preprocessing.features}
-    return ({"math"} if kinds & {Number, Boolean, Date} else set()) | ({"datetime", "re"} if Date in kinds else set())
+    found = {"math"} if kinds & {Number, Boolean, Date} else set()
+    return found | ({"re"} if kinds & {Number, Date} else set()) | ({"datetime"} if Date in kinds else set())
 
 
-def functions_of(preprocessing: Preprocessing) -> list[str]:
-    """Constants and functions that the calls need."""
+def functions_of(preprocessing: Preprocessing, dtype: str) -> list[str]:
+    """Constants and functions that the calls need, for a network that takes numbers of `dtype`."""
     kinds = {type(feature) for feature in preprocessing.features}
     lines = ['# Cells that mean "no value".', *collection("MISSING", sorted(MISSING_WORDS), "frozenset((", "))")]
     if Boolean in kinds:
@@ -202,23 +226,23 @@ def functions_of(preprocessing: Preprocessing) -> list[str]:
     functions = [_CELLS_OF, _TEXT]
     for kind, texts in _FUNCTIONS.items():
         if kind in kinds:
-            functions += texts
-    return ["\n".join(lines), *functions]
+            functions += [text.replace("float64)", f"{dtype})") if text is _NUMBER else text for text in texts]
+    return ["\n".join(lines), *dict.fromkeys(functions)]
 
 
 def call_of(feature: Feature) -> list[str]:
     """The call that encodes one column, as lines."""
-    cells = f"cells_of(columns, {literal(feature.name)})"
+    column = ["columns", literal(feature.name)]
     if isinstance(feature, Number):
         options = {"fill": feature.fill, "mean": feature.mean, "scale": feature.scale}
         settings = {"unit": feature.unit, "flag_missing": feature.flag_missing}
-        return called("number", [cells], options, settings)
+        return called("number", column, options, settings)
     if isinstance(feature, Boolean):
-        return called("boolean", [cells], {"fill": feature.fill}, {"flag_missing": feature.flag_missing})
+        return called("boolean", column, {"fill": feature.fill}, {"flag_missing": feature.flag_missing})
     if isinstance(feature, Category):
         return called(
             "category",
-            [cells],
+            column,
             {"levels": feature.levels},
             {"other": feature.other, "missing": feature.missing},
         )
@@ -230,7 +254,7 @@ def call_of(feature: Feature) -> list[str]:
     flags: dict[str, Any] = {"flag_missing": feature.flag_missing, "patterns": patterns_of(feature.format)}
     per_second = EPOCHS.get(feature.format, 1)
     flags["per_second"] = per_second if per_second != 1 else None
-    return called("date", [cells], {"fill": feature.fill, "parts": parts}, flags)
+    return called("date", column, {"fill": feature.fill, "parts": parts}, flags)
 
 
 def patterns_of(form: str) -> tuple[str, ...]:

@@ -125,7 +125,7 @@ def functions(subject: Subject) -> list[str]:
     """Functions that read weights and cells, each two lines from the next, and `encode`."""
     found = [_OTHER_FUNCTIONS]
     if subject.preprocessing is not None:
-        found += functions_of(subject.preprocessing)
+        found += functions_of(subject.preprocessing, subject.dtype.value)
         calls = [call_of(feature) for feature in subject.preprocessing.features]
         parts = [line for call in calls for line in [*call[:-1], f"{call[-1]},"]]
         found.append(
