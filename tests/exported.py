@@ -184,7 +184,7 @@ def assert_equal(case: str, predictions: Any, probabilities: Any) -> None:
     tolerance = TOLERANCE[model_of(case).dtype.name]
     if shares is not None:
         np.testing.assert_allclose(probabilities, shares, rtol=0, atol=tolerance)
-        assert list(predictions) == wanted
+        assert [str(label) for label in predictions] == wanted
     else:
         scale = np.abs(wanted).max()
         np.testing.assert_allclose(predictions, wanted, rtol=tolerance, atol=tolerance * scale)

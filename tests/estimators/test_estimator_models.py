@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
+from exported import load
 
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.exports import ExportError
@@ -70,6 +71,21 @@ def test_labels_of_all_kinds(kind: str) -> None:
     else:
         assert model.decoded(outputs).predictions == [str(label) for label in estimator.predict(X)]
         assert model.classes == tuple(str(label) for label in estimator.classes_)
+
+
+@pytest.mark.parametrize("kind", ["bool", "int64", "int32", "float64", "str"])
+def test_exports_give_labels_of_the_type_that_they_had(kind: str, tmp_path: Path) -> None:
+    X = table().to_numpy()
+    y = (X.argmax(axis=1) - 1 if kind != "bool" else X[:, 0] > 0).astype(kind)
+    estimator = MLPClassifier(**SETTINGS).fit(X, y)
+    wanted = estimator.predict(X)
+    session = onnxruntime.InferenceSession(estimator.export("onnx", tmp_path / "net.onnx")[0])
+    label, _ = session.run(None, {"X": X})
+    assert label.dtype == {"str": object, "int32": np.int64}.get(kind, wanted.dtype)
+    assert (label == wanted).all()
+    found = load(Path(estimator.export("numpy", tmp_path / "net.py")[0])).predict(X)
+    assert found == wanted.tolist()
+    assert {type(label) for label in found} == {type(label) for label in wanted.tolist()}
 
 
 def test_a_classifier_leaves_as_onnx(tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ def export_model(model: Model, to: str, path: str | os.PathLike[str], train: boo
     to
         - `"onnx"`: a graph for any runtime. An input (n, 1) for each column: numbers float64, nan where missing; texts
           and words for yes and no strings without blanks around them, "" where missing; dates int64, in seconds since
-          1970, the least int64 where missing. Outputs `label` and `probabilities`, or `value`, numbered where a column
-          is called so. Without a preprocessing, one input `X`.
+          1970, the least int64 where missing. Outputs `label`, of int64 or double where the classes are numbers, and
+          `probabilities`, or `value`, numbered where a column is called so. Without a preprocessing, one input `X`.
         - `"c"`: a header in C99, which allocates nothing. A row is a structure: numbers and yes (1) and no (0) double,
           NAN where missing; texts `const char *`, NULL or "" where missing; dates `int64_t`, in seconds since 1970.
         - `"numpy"`, `"torch"`: a module in Python with `predict`, and its weights beside it as `.npz`.

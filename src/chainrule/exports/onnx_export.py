@@ -21,7 +21,8 @@ def onnx_content(subject: Subject) -> bytes:
 
     Inputs are the columns of the table, each (n, 1): numbers as float64, texts and words for yes and no as strings,
     dates as int64, in seconds since 1970. Without a preprocessing there is the one input `X` (n, width). Outputs are
-    `label` (n,) and `probabilities` (n, classes) for classes, else `value` (n, outputs), in the target's own units.
+    `label` (n,), int64, double, bool or string as the classes are, and
+    `probabilities` (n, classes) for classes, else `value` (n, outputs), in the target's own units.
     """
     preprocessing = subject.preprocessing
     if preprocessing is None:
@@ -41,7 +42,7 @@ def onnx_content(subject: Subject) -> bytes:
     if subject.target is not None:
         metadata["target"] = subject.target.name
     if isinstance(subject.target, ClassTarget):
-        metadata["classes"] = json.dumps(subject.target.classes, ensure_ascii=False)
+        metadata["classes"] = json.dumps(subject.labels, ensure_ascii=False)
     if preprocessing is not None:
         metadata["columns"] = json.dumps([feature.name for feature in preprocessing.features], ensure_ascii=False)
     return onnx_bytes(graph, inputs, outputs, subject.name, f"Predicts {subject.title}.", subject.version, metadata)
@@ -53,12 +54,13 @@ def _outputs(subject: Subject, writer: ExpressionWriter, prediction: Value) -> l
         if subject.is_binary:
             first = graph.add("Sub", writer.number(1.0, subject.dtype), prediction)
             prediction = graph.add("Concat", first, prediction, axis=1)
-        classes = graph.constant(np.array(target.classes, object), "classes")
+        type_ = type(subject.labels[0])
+        classes = graph.constant(np.array(subject.labels, object if type_ is str else type_), "classes")
         place = graph.add("ArgMax", prediction, axis=1, keepdims=0)
         label = graph.rename(graph.add("Gather", classes, place, axis=0), "label")
         shares = graph.rename(prediction, "probabilities")
         return [
-            Port(label, str, (None,), "the likeliest class"),
+            Port(label, type_, (None,), "the likeliest class"),
             Port(shares, subject.dtype.numpy, (None, len(target.classes)), "the probability of each class"),
         ]
     if isinstance(target, NumberTarget):

@@ -117,7 +117,7 @@ def constants(subject: Subject, weights: str, content: bytes) -> list[str]:
         f'WEIGHTS_SHA256 = "{hashlib.sha256(content).hexdigest()}"',
     ]
     if isinstance(subject.target, ClassTarget):
-        lines += collection("CLASSES", subject.target.classes)
+        lines += collection("CLASSES", subject.labels)
     return lines
 
 

@@ -43,6 +43,8 @@ class Subject:
         What was minimized, as a program of `X`, `y` and parameters; None where that is not known.
     alpha
         The value of the input `alpha` of `loss`, if it has one.
+    of_estimator
+        Whether an estimator was fitted, so that the classes False and True are those of Python.
 
     """
 
@@ -55,6 +57,7 @@ class Subject:
     stem: str = "model"
     loss: Program | None = None
     alpha: float = 0.0
+    of_estimator: bool = False
 
     @property
     def dtype(self) -> DType:
@@ -75,6 +78,16 @@ class Subject:
     def is_binary(self) -> bool:
         """Whether the one output is the probability of the second of two classes."""
         return isinstance(self.target, ClassTarget) and self.outputs == 1
+
+    @cached_property
+    def labels(self) -> tuple[str, ...] | tuple[int, ...] | tuple[float, ...]:
+        """The classes as values of their own type: whole numbers, numbers, booleans or texts; empty without classes."""
+        if not isinstance(self.target, ClassTarget):
+            return ()
+        classes = self.target.classes
+        if self.target.numeric:
+            return _numbers(classes)
+        return (False, True) if self.of_estimator and classes == ("False", "True") else classes
 
     @cached_property
     def members(self) -> dict[str, str]:
@@ -119,7 +132,17 @@ def subject_of(model: Model, stem: str) -> Subject:
         stem,
         model.loss,
         float(alpha) if isinstance(alpha, int | float) else 0.0,
+        "estimator" in model.settings,
     )
+
+
+def _numbers(classes: tuple[str, ...]) -> tuple[int, ...] | tuple[float, ...]:
+    """Numbers that are written as `classes`: of 64 bits where all are whole and written so."""
+    try:
+        whole = tuple(int(label) for label in classes)
+    except ValueError:
+        return tuple(float(label) for label in classes)
+    return whole if all(-(2**63) <= label < 2**63 for label in whole) else tuple(map(float, whole))
 
 
 def checked_program(program: Program, parameters: Mapping[str, Array]) -> Program:
