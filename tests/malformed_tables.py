@@ -257,6 +257,11 @@ TARGETS = [
         column(3, lambda k: f'"{k},5"'),
         ("row 1 (line 2)", "'0,5', a number with a decimal comma"),
     ),
+    Case(
+        "a long target with commas",
+        b"size;kind\n" + b"".join(b"%d;%d,5\n" % (k % 7, k) for k in range(2_940)),
+        ("row 1 (line 2)", "'0,5', a number with a decimal comma"),
+    ),
     Case("a target in percent", column(3, lambda k: f"{k}%"), ("row 1 (line 2), column 'kind'", "a percent sign")),
     Case("a target in dollars", column(3, lambda k: f"${k}"), ("row 1 (line 2), column 'kind'", "currency")),
     Case(

@@ -30,6 +30,7 @@ def test_inspect_says_what_is_predicted_from_what_and_how_well(run: Run, model: 
     assert "3 → 8 relu → 4 relu → 1 linear" in result.stdout
     assert "RMSE" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
+    assert "5 epochs done; train more with --resume m.safetensors --epochs 10" in result.stdout
     record = json.loads(run("inspect", model, "--json").stdout)
     assert record["target"] == "t"
     assert record["metrics"]["held out"].keys() == {"r2", "rmse", "mae"}

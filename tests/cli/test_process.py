@@ -166,3 +166,16 @@ def test_ctrl_c_while_the_commands_load_leaves_no_traceback(
         cli.main()
     assert ended.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_dash_is_standard_input(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    np.savetxt(tmp_path / "data.csv", X, delimiter=",", header="a,b,t", comments="", fmt="%.5f")
+    table = (tmp_path / "data.csv").read_text()
+    options = ["--target", "t", "--epochs", "5", "--hidden", "4", "--save", "m"]
+    result = shell("train", "-", *options, cwd=tmp_path, input=table)
+    assert result.returncode == 0, result.stderr
+    piped = shell("predict", "m", "-", cwd=tmp_path, input=table)
+    assert piped.returncode == 0, piped.stderr
+    assert piped.stdout == shell("predict", "m", "data.csv", cwd=tmp_path).stdout
+    assert piped.stdout.count("\n") == 61

@@ -63,11 +63,12 @@ def _progress(found: ModelDescription, lang: Language) -> str:
     assert progress is not None
     return say(
         lang,
-        "progress of",
+        "progress of" if progress.status != "finished" else "progress whole",
         epoch=f"{progress.epoch:,}",
         epochs=f"{progress.epochs:,}",
         seconds=duration(progress.seconds),
         path=found.path,
+        more=2 * progress.epoch,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.cli.errors import CommandError, check_outputs
 from chainrule.cli.live import Live, showing
 from chainrule.cli.output import say_line
+from chainrule.cli.paths import table_path
 from chainrule.cli.sentences import Language, language_option, say
 from chainrule.cli.writing import FORMATS, Columns, columns_of, format_of, write_all
 from chainrule.models import Model, Prediction, load_model
@@ -19,7 +20,7 @@ from chainrule.tables import Batch, EmptyTableError, Notes, Source, open_table
 
 @click.command("predict")
 @click.argument("model_path", metavar="MODEL")
-@click.argument("path", metavar="DATA")
+@click.argument("path", metavar="DATA", callback=table_path)
 @click.option(
     "--output", metavar="FILE", help="Where to write: .csv, .tsv, .jsonl or .parquet; by default as CSV here."
 )
@@ -38,7 +39,7 @@ def command(
     as_json: bool,
     lang: Language,
 ) -> None:
-    """Predict the target for each row of DATA, in the order of its rows.
+    """Predict the target for each row of DATA, in the order of its rows; - is standard input.
 
     Columns are found by name, in any order; others are ignored, and named on standard error, as is what no training
     row had. Classes come with their probability. Rows are read and written in batches, so that a table of any length

@@ -123,6 +123,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{epoch} of {epochs} epochs in {seconds}; goes on with --resume {path}",
         "已完成 {epochs} 轮中的 {epoch} 轮，用时 {seconds}；可用 --resume {path} 继续",
     ),
+    "progress whole": (
+        "{epoch} epochs done; train more with --resume {path} --epochs {more}",
+        "{epoch} 轮已完成；可用 --resume {path} --epochs {more} 增加轮数",
+    ),
     "columns used": ("Columns:", "各列："),
     "columns left out": ("Left out in training:", "训练时未使用："),
     "scores held out": ("Scores on rows held out:", "在留出行上的得分："),

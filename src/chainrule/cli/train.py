@@ -16,6 +16,7 @@ from chainrule.cli.errors import INTERRUPTED, CommandError, check_outputs
 from chainrule.cli.learning import Learner, learners, read_data
 from chainrule.cli.live import showing
 from chainrule.cli.output import print_json
+from chainrule.cli.paths import check_page, table_path
 from chainrule.cli.plan import SOLVER_NAMES, Plan, parse_alphas, parse_drop, parse_kinds, parse_rates, parse_widths
 from chainrule.cli.reporting import derivation_of, make_report
 from chainrule.cli.sentences import Language, language_option
@@ -33,7 +34,7 @@ CHECKPOINT_SECONDS = 30.0
 
 
 @click.command("train")
-@click.argument("path", metavar="DATA")
+@click.argument("path", metavar="DATA", callback=table_path)
 @click.option("--target", metavar="COLUMN", help="The column to predict.")
 @click.option("--task", type=click.Choice(["classification", "regression"]), help="Told from the target by default.")
 @click.option("--drop", metavar="COLUMNS", multiple=True, help="Columns to leave out, as in id,name.")
@@ -54,7 +55,12 @@ CHECKPOINT_SECONDS = 30.0
 @click.option("--dropout", type=float, default=0.0, show_default=True, help="Share of hidden units to drop.")
 @click.option("--normalization", type=click.Choice(["layer", "batch"]), help="Of hidden layers.")
 @click.option("--class-weight", metavar="WEIGHTS", help="balanced, or as in yes=5,no=1.")
-@click.option("--validation", metavar="FILE", help="A table to score on, all of it, instead of a fifth of DATA.")
+@click.option(
+    "--validation",
+    metavar="FILE",
+    callback=table_path,
+    help="A table to score on, all of it, instead of a fifth of DATA.",
+)
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Draws all that is drawn."
 )
@@ -81,10 +87,10 @@ def command(
 ) -> int:
     """Train a network to predict one column of a table, and say how well it does.
 
-    DATA is CSV with any delimiter (also gzipped), Parquet, Arrow or JSON lines. Categories, missing values and dates
-    are dealt with; a fifth of the rows is held out and scored, and a few more say when to stop. With --validation
-    FILE all of its rows are scored, and of DATA only those few are held out. Options marked (*) can be given more than
-    once: each combination is trained, and the best is kept.
+    DATA is CSV with any delimiter (also gzipped), Parquet, Arrow or JSON lines; - is standard input. Categories,
+    missing values and dates are dealt with; a fifth of the rows is held out and scored, and a few more say when to
+    stop. With --validation FILE all of its rows are scored, and of DATA only those few are held out. Options marked (*)
+    can be given more than once: each combination is trained, and the best is kept.
 
     With --resume the settings are those of the checkpoint: DATA is the same table, --epochs may be more, and options
     that say how to run, save and report may be others; the rest may be left out, or given as they were.
@@ -93,6 +99,7 @@ def command(
     """
     every = _seconds(checkpoint_every, save or resume)
     check_outputs({"--save": save, "--report": page}, [path, options["validation"]])
+    check_page(page)
     if resume is None:
         plan, standing, checkpoint = _plan(options), None, None
     else:

@@ -121,7 +121,8 @@ def check_wishes(
         if name not in names:
             raise TableError(f"{path} has no column {name!r} to leave out or to name the kind of{nearest(name, names)}")
         if name == target:
-            raise TableError(f"column {name!r} is the target; it is neither left out nor a feature")
+            what = "left out" if name in leave_out else "given a kind, which features have"
+            raise TableError(f"column {name!r} is the target, and cannot be {what}; name another column, or none")
     for name, kind in kinds.items():
         if kind not in KINDS:
             raise TableError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -209,7 +210,7 @@ def _check_mixed(series: pl.Series, numbers: pl.Series, present: pl.Series) -> N
         raise CellError(
             error.row,
             f"{error.words.split('; ')[0]}, unlike {good:,} of {len(present):,} cells; "
-            "correct it, or take the column for a category",
+            f"correct it, or take the column for a category (--kind {quote(f'{series.name}=category')})",
         )
 
 

@@ -117,7 +117,9 @@ class TargetCount:
     """Whether there are more than `MOST_CLASSES` different texts, so that `counts` has not all of them."""
     odd: int = 0
     """Cells that are no numbers."""
+    looked_at: int = 0
     decorated: int = 0
+    """Some of these cells, and how many of them are numbers not written as such, as 1,5."""
     whole: bool = True
     low: float = np.inf
     high: float = -np.inf
@@ -131,7 +133,9 @@ class TargetCount:
         if numbers.null_count():
             others = written.filter(numbers.is_null())
             self.odd += len(others)
-            self.decorated += sum(what_is_seen(cell) is not None for cell in others.head(1_000).to_list())
+            some = others.head(1_000).to_list()
+            self.looked_at += len(some)
+            self.decorated += sum(what_is_seen(cell) is not None for cell in some)
         values = numbers.drop_nulls().to_numpy()
         if len(values):
             self.whole = self.whole and bool((values == np.floor(values)).all())
@@ -145,7 +149,7 @@ class TargetCount:
     def choose(self, task: Task | None) -> tuple[ClassTarget | None, str]:
         """The classes, None for a target of numbers, and why; raises TableError for what cannot be learnt."""
         # Texts are classes where they are the rule; a few among numbers are mistakes, and so are 1,5 and 20%.
-        texts_rule = 2 * self.odd >= self.rows and self.odd > self.decorated
+        texts_rule = 2 * self.odd >= self.rows and self.decorated < 0.9 * self.looked_at
         if self.odd and not texts_rule and task != "classification":
             raise self.source.refuse(self.name, _numbers, "holds texts among numbers")
         if task == "regression":
