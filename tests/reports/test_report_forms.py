@@ -129,6 +129,49 @@ def test_it_is_said_what_is_as_good() -> None:
     assert "no better than that" in str(verdict(replace(CLASSIFICATION, network={"accuracy": 0.4}), "en"))
 
 
+IMBALANCED = replace(
+    CLASSIFICATION,
+    classes=("no", "yes"),
+    class_counts={"no": 9000, "yes": 1000},
+    confusion=Confusion(("no", "yes"), ((1780, 20), (180, 20))),
+    network={"accuracy": 0.9, "log loss": 0.276, "auc": 0.79},
+    linear={"accuracy": 0.9, "log loss": 0.3, "auc": 0.7},
+    trivial={"accuracy": 0.9, "log loss": 0.325, "auc": 0.5},
+)
+
+
+def test_features_that_say_something_are_not_said_to_say_nothing() -> None:
+    said = str(verdict(IMBALANCED, "en"))
+    assert "may say nothing" not in said
+    assert "by AUC it does (0.790 against 0.500)" in said
+    useless = replace(IMBALANCED, network={"accuracy": 0.9, "log loss": 0.326, "auc": 0.52})
+    assert "may say nothing" in str(verdict(useless, "en"))
+    assert "by AUC" not in render_page(useless)
+
+
+def test_what_is_better_is_not_said_to_be_no_better() -> None:
+    close = replace(REGRESSION, network={"r2": 0.082}, linear={"r2": 0.081}, trivial={"r2": 0.0})
+    assert "about as well" in str(verdict(close, "en"))
+    far = replace(close, linear={"r2": 0.2})
+    assert "does better than the network" in str(verdict(far, "en"))
+    assert verdict(replace(close, linear={"r2": 0.01}), "en") is None
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("-inf"), -3.0])
+def test_a_linear_model_that_came_to_nothing_is_no_comparison(score: float) -> None:
+    report = replace(REGRESSION, linear={"r2": score, "rmse": 1e9, "mae": 1e9})
+    assert "came to nothing" in str(verdict(report, "en"))
+    assert not any("linear" in line for line in scores_text(report))
+    assert "a linear model has –" in render_page(report)
+
+
+def test_an_importance_written_as_nothing_has_no_bar() -> None:
+    found = (Importance("a", 0.02, 0.0), Importance("b", 0.0004, 0.0), Importance("c", -0.01, 0.0))
+    lines = importance_text(replace(CLASSIFICATION, importances=found), 80)
+    assert [line.count("█") > 0 for line in lines] == [True, False, False]
+    assert importance_text(replace(CLASSIFICATION, importances=found[1:]), 80) == []
+
+
 def test_both_languages_have_the_same_marks() -> None:
     for key, templates in words._WORDS.items():
         marks = [sorted(field for _, field, _, _ in string.Formatter().parse(text) if field) for text in templates]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
@@ -12,16 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import chainrule
-from chainrule.cli.learning import BATCH, DTYPE, TOLERANCE, Data, Learner, levels_of, parameter_count
+from chainrule.cli.learning import BATCH, DTYPE, TOLERANCE, Data, Learner, parameter_count
 from chainrule.cli.plan import Plan
+from chainrule.cli.scoring import Scorer
 from chainrule.cli.sentences import Language
 from chainrule.cli.trials import Standing
 from chainrule.derivation import Derivation, derive
 from chainrule.ir import ChainruleError
 from chainrule.networks import (
     Architecture,
-    CrossEntropy,
-    Loss,
     Squared,
     TrainingSettings,
     Validation,
@@ -29,15 +28,16 @@ from chainrule.networks import (
     train,
 )
 from chainrule.reports import (
+    MEDIAN,
     Column,
     Confusion,
     Importance,
+    Level,
     Report,
     Residuals,
     Rows,
     Settings,
-    class_scores,
-    number_scores,
+    decisive,
     permutation_importance,
 )
 from chainrule.tables import ClassTarget, NumberTarget
@@ -52,48 +52,6 @@ LINEAR_RATE: Final = 0.01
 TRAINING_ROWS: Final = 5_000
 DEEP: Final = 3
 """From so many hidden layers on, or for a page, it is looked at how gradients fare."""
-
-_SMALLEST: Final = 1e-30
-
-
-@dataclass(frozen=True, eq=False)
-class Scorer:
-    """Predictions of a network's kind as scores, in the units of the target.
-
-    Where a loss for numbers was asked for it decides, since the squared error does not say how well it is served.
-    """
-
-    data: Data
-    loss: Loss
-
-    def __call__(self, p: Array, y: Array) -> dict[str, float]:
-        """Scores of outputs `p` (rows, outputs) for targets `y` as the loss takes them."""
-        with np.errstate(all="ignore"):
-            scores = self._scores(p, y)
-            if isinstance(self.loss, Squared | CrossEntropy):
-                return scores
-            loss = {"loss": self.mean_loss(p, y)}
-            return {**scores, **loss} if isinstance(self.data.target, ClassTarget) else {**loss, **scores}
-
-    def _scores(self, p: Array, y: Array) -> dict[str, float]:
-        target = self.data.target
-        if isinstance(target, ClassTarget):
-            return class_scores(self.labels(y), np.asarray(p, float))
-        predicted, actual = target.decode(p), target.decode(y[:, 0])
-        return number_scores(actual, predicted, levels_of(self.loss))
-
-    @staticmethod
-    def labels(y: Array) -> Array:
-        """Class numbers (rows,) from targets, which may be rows of 0 and 1."""
-        return y if y.ndim == 1 else y.argmax(axis=1)
-
-    def mean_loss(self, p: Array, y: Array) -> float:
-        """The loss summed over outputs and averaged over rows."""
-        values = np.asarray(p, float)
-        if isinstance(self.data.target, ClassTarget):
-            values = np.clip(values, _SMALLEST, 1)
-        lost = np.asarray(self.loss.after(values, y if y.dtype.kind == "i" else np.asarray(y, float)))
-        return float(lost.sum() / len(y)) if lost.ndim else float(lost)
 
 
 def make_report(
@@ -139,7 +97,7 @@ def make_report(
         data.prepared.class_counts,
         Confusion.of(classes, scorer.labels(data.y_held), p.argmax(axis=1)) if classes else None,
         None if isinstance(target, ClassTarget) else _residuals(scorer, target, data.y_held, p),
-        _importances(data, predict),
+        _importances(data, predict, scorer),
         tuple(replace(trial, kept=place == standing.best) for place, trial in enumerate(trials)),
         data.prepared.notes,
         _gradients(learner, params, data, page, lang),
@@ -147,6 +105,8 @@ def make_report(
         data.prepared.fingerprint,
         version=f"chainrule {chainrule.__version__}",
         saved=saved,
+        levels=() if isinstance(target, ClassTarget) else _levels(scorer, target, data.y_held, p, constant),
+        loss_divisor=scorer.divisor,
     )
 
 
@@ -154,9 +114,17 @@ def _spread(rows: int, most: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))
 
 
-def _residuals(scorer: Scorer, target: NumberTarget, y: Array, p: Array) -> Residuals:
-    levels = levels_of(scorer.loss)
-    middle = int(np.argmin(np.abs(np.array(levels) - 0.5))) if levels else 0
+def _levels(scorer: Scorer, target: NumberTarget, y: Array, p: Array, constant: Array) -> tuple[Level, ...]:
+    actual, predicted, constants = target.decode(y[:, 0]), target.decode(p), target.decode(constant)
+    return tuple(Level.of(level, actual, predicted[:, k], float(constants[k])) for k, level in enumerate(scorer.levels))
+
+
+def _residuals(scorer: Scorer, target: NumberTarget, y: Array, p: Array) -> Residuals | None:
+    """Of the median where there are quantiles; None where it is none of them."""
+    levels = scorer.levels
+    if levels and MEDIAN not in levels:
+        return None
+    middle = levels.index(MEDIAN) if levels else 0
     return Residuals.of(target.decode(y[:, 0]), target.decode(p[:, middle]))
 
 
@@ -168,7 +136,7 @@ def _trivial(data: Data, scorer: Scorer) -> tuple[Array, str]:
         shares = np.bincount(labels, minlength=len(target.classes)) / len(labels)
         return shares, target.classes[int(shares.argmax())]
     values = np.asarray(data.y[:, 0], float)
-    levels = levels_of(scorer.loss)
+    levels = scorer.levels
     if levels:
         constant = np.quantile(values, levels)
         return constant, ", ".join(f"{number:.6g}" for number in target.decode(constant))
@@ -258,17 +226,9 @@ def _settings(plan: Plan, learner: Learner, params: Mapping[str, Array]) -> Sett
     )
 
 
-def _importances(data: Data, predict: Predict) -> tuple[Importance, ...]:
-    target = data.target
-
+def _importances(data: Data, predict: Predict, scorer: Scorer) -> tuple[Importance, ...]:
     def score(X: Array, y: Array) -> float:
-        with np.errstate(all="ignore"):
-            p = predict(X)
-            if isinstance(target, ClassTarget):
-                return float((p.argmax(axis=1) == Scorer.labels(y)).mean())
-            errors = float(np.mean((p[:, p.shape[1] // 2] - y[:, 0]) ** 2))
-            spread = float(np.var(y[:, 0]))
-            return 1 - errors / spread if spread else 0.0
+        return decisive(scorer(predict(X), y))
 
     return permutation_importance(score, data.X_held, data.y_held, data.prepared.preprocessing.groups)
 
@@ -297,7 +257,8 @@ def derivation_of(architecture: Architecture) -> Derivation:
     names = ["n", "d", *(f"h{k}" if len(architecture.hidden) > 1 else "h" for k in range(1, architecture.depth)), "o"]
     shapes = {"X": f"n {names[1]}"}
     width = architecture.loss.width(architecture.outputs)
-    outputs = "1" if architecture.outputs == 1 else "o"
+    fixed = architecture.outputs == 1 or width != architecture.outputs  # levels of quantiles are that many
+    outputs = str(architecture.outputs) if fixed else "o"
     names[-1] = outputs
     labels = architecture.loss.kind == "labels"
     shapes["y"] = "n:int" if labels else f"n {'1' if width == 1 else outputs}"

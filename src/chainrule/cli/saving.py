@@ -16,7 +16,7 @@ from chainrule.cli.plan import Plan
 from chainrule.cli.trials import Standing
 from chainrule.models import Checkpoint, Model, ModelError, load_checkpoint, save_checkpoint, save_model
 from chainrule.networks import TrainingState
-from chainrule.reports import Report, Trial
+from chainrule.reports import SCORES, Report, Trial
 
 
 class Keeper:
@@ -50,7 +50,7 @@ class Keeper:
         assert state is not None
         metrics = {
             "held out": dict(report.network),
-            "linear model": dict(report.linear),
+            "linear model": dict(report.comparison),
             "trivial": dict(report.trivial),
             "training": dict(report.training),
             "rows": asdict(report.rows),
@@ -125,9 +125,13 @@ def _trials(path: str, settings: Mapping[str, Any], most: int) -> list[Trial]:
         raise refusal from None
 
 
-def _trial(hidden: Any, rate: Any, alpha: Any, epochs: Any, score: Any, loss: Any, kept: Any) -> Trial:
+def _trial(
+    hidden: Any, rate: Any, alpha: Any, epochs: Any, score: Any, loss: Any, kept: Any, scored_by: Any = "accuracy"
+) -> Trial:
+    if scored_by not in SCORES:
+        raise ValueError(f"{scored_by!r} is no score")
     rate = None if rate is None else float(rate)
-    return Trial(str(hidden), rate, float(alpha), int(epochs), float(score), float(loss), bool(kept))
+    return Trial(str(hidden), rate, float(alpha), int(epochs), float(score), float(loss), bool(kept), scored_by)
 
 
 def more_epochs(plan: Plan, standing: Standing, epochs: int | None, path: str) -> Plan:

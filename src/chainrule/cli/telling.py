@@ -22,6 +22,7 @@ from chainrule.reports import (
     heading_text,
     importance_text,
     mistakes_text,
+    score_notes,
     scores_text,
     trials_text,
     verdict,
@@ -93,7 +94,7 @@ def print_report(report: Report, page: str | None, lang: Language) -> None:
     """How the training went, how good the network is, why, and what to try next."""
     run, width = report.run, page_width()
     if run.status == "interrupted":
-        say_line(say(lang, "interrupted train", epochs=run.epochs, planned=report.settings.epochs))
+        say_line(say(lang, "interrupted train", epochs=f"{run.epochs:,}", planned=f"{report.settings.epochs:,}"))
     else:
         say_line(say(lang, "trained", seconds=duration(run.seconds), why=ending(run, lang)))
     section("search", trials_text(report, lang), lang)
@@ -102,6 +103,8 @@ def print_report(report: Report, page: str | None, lang: Language) -> None:
     where = "on file" if report.validation else "held out"
     say_line(say(lang, where, rows=f"{report.rows.held:,}", path=report.validation))
     lines(scores_text(report, lang))
+    for note in score_notes(report, lang):
+        say_line(note)
     if honest := verdict(report, lang):
         say_line(honest)
     section("mistakes" if report.confusion else "errors", mistakes_text(report, width, lang), lang)
@@ -172,11 +175,13 @@ def record(report: Report, page: str | None, seconds: float) -> dict[str, Any]:
         "validation_losses": run["validation_losses"],
         "score": found["network"],
         "linear_score": found["linear"],
+        "linear_failed": bool(report.linear) and not report.comparison,
         "trivial_score": found["trivial"],
         "trivial_prediction": report.trivial_value,
         "train_score": found["training"],
         "confusion": found["confusion"],
         "residuals": found["residuals"],
+        "quantiles": found["levels"],
         "importance": found["importances"],
         "search": found["trials"],
         "notes": found["notes"],

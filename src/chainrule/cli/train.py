@@ -211,7 +211,7 @@ class _Job:
             standing = run_trials(candidates, data, live, self.threads, standing, keep, every)
         interrupted = standing.interrupted
         if interrupted:
-            adopt_interrupted(standing, candidates)
+            adopt_interrupted(standing, candidates, data)
         best = candidates[standing.best or 0]
         report = make_report(self.path, self.plan, data, best, standing, self.save, self.page is not None, self.lang)
         failures = []

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from chainrule.cli.errors import CommandError
 from chainrule.cli.learning import Data, Learner
 from chainrule.cli.live import Live
-from chainrule.networks import TrainingState, Validation, train
+from chainrule.cli.scoring import Scorer
+from chainrule.networks import FormulaLoss, TrainingState, Validation, train
 from chainrule.reports import Run, Trial
 from chainrule.training import DivergenceWarning
 
@@ -162,13 +163,11 @@ class _Search:
     def _note(self, learner: Learner, state: TrainingState) -> None:
         """Add what came of a combination, and keep it if it is the best."""
         standing = self.standing
-        trial = finished_trial(learner, state)
+        trial = finished_trial(learner, state, self.data)
         if state.status == "diverged":
-            rate = learner.combination.rate or getattr(learner.settings.solver, "rate", None)
-            than = f" smaller than {rate:g}" if rate else ""
             self.failure = (
                 f"training diverged in epoch {state.epoch + 1}: {state.culprit or 'a value'} is no longer finite; "
-                f"give a --rate{than}"
+                f"{_remedy(learner)}"
             )
         standing.trials.append(trial)
         best = None if standing.best is None else standing.trials[standing.best]
@@ -176,12 +175,31 @@ class _Search:
             standing.keep(len(standing.trials) - 1, state)
 
 
-def adopt_interrupted(standing: Standing, learners: Sequence[Learner]) -> None:
+def _remedy(learner: Learner) -> str:
+    """What to give instead, where a run diverged: found by trying the formulas at some numbers."""
+    architecture = learner.architecture
+    numbers = np.array([[-2.0], [-1.0], [-0.3], [0.3], [1.0], [2.0]])
+    with np.errstate(all="ignore"):
+        for layer in architecture.layers:
+            if not np.isfinite(np.asarray(layer(numbers))).any():
+                return f"the activation {layer.name} is finite for no input"
+        if isinstance(architecture.loss, FormulaLoss):
+            finite = np.isfinite(np.asarray(architecture.loss.after(numbers, np.ones_like(numbers)))).ravel()
+            below = np.asarray(architecture.output(numbers)).ravel() <= 0
+            if not finite.any():
+                return "the loss is finite for no prediction"
+            if below.any() and finite[3:].all() and not finite[:3].any():
+                return "the loss takes positive predictions only, which --output-activation exp (or softplus) gives"
+    rate = learner.combination.rate or getattr(learner.settings.solver, "rate", None)
+    return f"give a --rate{f' smaller than {rate:g}' if rate else ''}"
+
+
+def adopt_interrupted(standing: Standing, learners: Sequence[Learner], data: Data) -> None:
     """Count the combination that was interrupted among those that are done, and keep it if it is the best."""
     state, place = standing.state, len(standing.trials)
     if state is None:
         return
-    trial = finished_trial(learners[place], state)
+    trial = finished_trial(learners[place], state, data)
     standing.trials.append(trial)
     if standing.best is None or _order(trial) > _order(standing.trials[standing.best]):
         standing.keep(place, state)
@@ -189,20 +207,22 @@ def adopt_interrupted(standing: Standing, learners: Sequence[Learner]) -> None:
 
 def _order(trial: Trial) -> tuple[float, float]:
     """Larger for what is better: the score, and where it is the same the loss."""
-    return np.nan_to_num(trial.score, nan=-np.inf), -np.nan_to_num(trial.loss, nan=np.inf)
+    return trial.worth, -np.nan_to_num(trial.loss, nan=np.inf)
 
 
-def finished_trial(learner: Learner, state: TrainingState) -> Trial:
+def finished_trial(learner: Learner, state: TrainingState, data: Data) -> Trial:
     """What came of a combination: score and loss of the parameters that are kept."""
     combination = learner.combination
     score = loss = math.nan
+    name = "accuracy"
     if state.best_epoch and len(state.validation_scores):
-        score = float(state.validation_scores[state.best_epoch - 1])
+        p = learner.architecture.predict(state.learnt, data.X_choosing)
+        name, score = next(iter(Scorer(data, learner.architecture.loss)(p, data.y_choosing).items()))
         loss = float(state.validation_losses[state.best_epoch - 1])
     elif len(state.loss_curve):
         loss = float(state.loss_curve[-1])
     rate = combination.rate or getattr(learner.settings.solver, "rate", None)
-    return Trial(combination.layers, rate, combination.alpha, state.epoch, score, loss)
+    return Trial(combination.layers, rate, combination.alpha, state.epoch, score, loss, scored_by=name)
 
 
 def run_of(state: TrainingState) -> Run:

@@ -143,7 +143,8 @@ class Const(Node):
         elif isinstance(value, SymbolicDim):
             key = (cls, type, value)
         else:
-            value = type.dtype.numpy.type(value).item()
+            with np.errstate(over="ignore"):  # what is too large is infinite, as it is when it is computed
+                value = type.dtype.numpy.type(value).item()
             key = (cls, type, repr(value))
         node: Const = _intern(cls, key, {"value": value, "type": type})
         return node

@@ -3,16 +3,17 @@
 from chainrule.reports.advice import advice
 from chainrule.reports.importance import Importance, permutation_importance
 from chainrule.reports.layout import cut, padded, width_of, wrapped
-from chainrule.reports.mistakes import Confusion, Residuals
+from chainrule.reports.mistakes import Confusion, Level, Residuals
 from chainrule.reports.page import render_page
 from chainrule.reports.report import Column, Report, Rows, Run, Settings, Trial
-from chainrule.reports.scoring import better, class_scores, decisive, number_scores
+from chainrule.reports.scoring import MEDIAN, SCORES, ahead, better, class_scores, decisive, number_scores
 from chainrule.reports.terminal import (
     columns_text,
     curve_text,
     ending,
     importance_text,
     mistakes_text,
+    score_notes,
     scores_text,
     trials_text,
     verdict,
@@ -20,9 +21,12 @@ from chainrule.reports.terminal import (
 from chainrule.reports.words import heading_text, score_label, score_text
 
 __all__ = [
+    "MEDIAN",
+    "SCORES",
     "Column",
     "Confusion",
     "Importance",
+    "Level",
     "Report",
     "Residuals",
     "Rows",
@@ -30,6 +34,7 @@ __all__ = [
     "Settings",
     "Trial",
     "advice",
+    "ahead",
     "better",
     "class_scores",
     "columns_text",
@@ -45,6 +50,7 @@ __all__ = [
     "permutation_importance",
     "render_page",
     "score_label",
+    "score_notes",
     "score_text",
     "scores_text",
     "trials_text",

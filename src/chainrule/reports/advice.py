@@ -6,18 +6,15 @@ import math
 from collections.abc import Iterator
 
 from chainrule.reports.report import Report
-from chainrule.reports.scoring import decisive
+from chainrule.reports.scoring import LARGER_IS_BETTER, ahead, worth
 from chainrule.reports.words import Language, between, number_text, say, score_text
 
 LISTED = 4
-_GAP = {"accuracy": 0.04, "r2": 0.1}
+_GAP = {"accuracy": 0.04, "balanced accuracy": 0.06, "auc": 0.04, "r2": 0.1}
 """By how much a score may be better on training rows than on others."""
 
 _LOSS_GAP = 0.4
 """By how large a part of it a loss may be smaller on training rows."""
-
-_AS_GOOD = {"accuracy": 0.005, "r2": 0.01}
-"""A linear model that is worse by no more than this is as good."""
 
 _RECALL = 0.6
 _RARE = 0.5
@@ -35,14 +32,14 @@ def advice(report: Report, lang: Language = "en") -> list[str]:
 
 
 def _advice(report: Report, lang: Language) -> Iterator[str]:
-    name = next(iter(report.network))
-    network, linear = decisive(report.network), decisive(report.linear)
-    training = decisive(report.training)
+    name, rows = report.deciding, report.rows.held
+    network, training = worth(name, report.network), worth(name, report.training)
     if report.run.status == "interrupted" and report.saved:
         yield say(lang, "advice interrupted", data=report.data, path=report.saved)
     yield from _about_the_run(report, lang)
-    gap = _LOSS_GAP * abs(network) if name == "loss" else _GAP.get(name, math.inf)
-    overfits = training - network > max(gap, _noise(report))
+    gap = _GAP.get(name, _LOSS_GAP * abs(network))
+    noise = _noise(report) if name in ("accuracy", "balanced accuracy") else 0.0
+    overfits = training - network > max(gap, noise)
     if overfits:
         yield say(
             lang,
@@ -53,14 +50,16 @@ def _advice(report: Report, lang: Language) -> Iterator[str]:
             alpha=number_text(max(1.0, 10 * report.settings.alpha)),
         )
     hidden = report.settings.widths[1:-1]
-    if hidden and report.linear and linear >= network - _AS_GOOD.get(name, 0.0):
+    linear = report.comparison
+    against = ahead(name, report.network, linear, rows)
+    if hidden and linear and against <= 0:
         yield say(
             lang,
-            "advice linear",
-            linear=score_text(name, report.linear[name]),
+            "advice linear better" if against else "advice linear",
+            linear=score_text(name, linear[name]),
             network=score_text(name, report.network[name]),
         )
-        if not overfits and training <= linear + _AS_GOOD.get(name, 0.0):
+        if not overfits and ahead(name, report.training, linear, rows) <= 0:
             yield say(lang, "advice underfitting", hidden=f"{2 * max(hidden)},{2 * max(hidden)}")
     yield from _about_classes(report, lang)
     yield from _about_columns(report, lang)
@@ -70,9 +69,9 @@ def _advice(report: Report, lang: Language) -> Iterator[str]:
 
 
 def _noise(report: Report) -> float:
-    """Twice the deviation of an accuracy that so many rows allow; 0 for other scores."""
-    share, rows = decisive(report.network), max(1, report.rows.held)
-    return 2 * math.sqrt(max(share * (1 - share), 0.0) / rows) if report.task == "classification" else 0.0
+    """Twice the deviation of an accuracy that so many rows allow; 0 where there is none."""
+    share, rows = report.network.get("accuracy", 0.0), max(1, report.rows.held)
+    return 2 * math.sqrt(share * (1 - share) / rows)
 
 
 def _about_the_run(report: Report, lang: Language) -> Iterator[str]:
@@ -115,15 +114,15 @@ def _about_classes(report: Report, lang: Language) -> Iterator[str]:
 
 
 def _about_columns(report: Report, lang: Language) -> Iterator[str]:
-    name = next(iter(report.network))
-    gained = decisive(report.network) - decisive(report.trivial)
-    found = report.importances
-    if len(found) > 2 and gained > 0 and decisive(report.network) > _PERFECT:
+    name, found = report.deciding, report.importances
+    gained = worth(name, report.network) - worth(name, report.trivial)
+    perfect = report.network.get(name if name in LARGER_IS_BETTER else "auc", 0.0) > _PERFECT
+    if len(found) > 2 and 0 < gained < math.inf and perfect:
         first, second = found[0].drop / gained, found[1].drop / gained
         if first > _CARRIES and second < 1 - _CARRIES:
             yield say(lang, "advice leak", name=repr(found[0].name))
     useless = [each.name for each in found if each.drop + 2 * each.deviation <= 1e-12]
-    if gained > 0 and 0 < len(useless) < len(found) and name in _GAP:
+    if gained > 0 and 0 < len(useless) < len(found):
         names = between(lang).join(map(repr, useless[:LISTED])) + (", …" if len(useless) > LISTED else "")
         yield say(lang, "advice useless", names=names, option=_shell(",".join(useless[:LISTED])))
     texts = [column.name for column in report.columns if column.kind == "text"]

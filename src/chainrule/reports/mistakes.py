@@ -50,6 +50,34 @@ class Confusion:
 
 
 @dataclass(frozen=True)
+class Level:
+    """How a predicted quantile fares: its pinball loss, that of the best constant, and the share of rows below it."""
+
+    level: float
+    loss: float
+    constant: float
+    below: float
+
+    @classmethod
+    def of(cls, level: float, actual: Array, predicted: Array, constant: float) -> Level:
+        """Of numbers (rows,) each.
+
+        >>> Level.of(0.5, np.array([1.0, 2.0]), np.array([2.0, 2.0]), 1.5)
+        Level(level=0.5, loss=0.25, constant=0.25, below=0.5)
+        """
+        return cls(
+            level,
+            _pinball(level, actual - predicted),
+            _pinball(level, actual - constant),
+            float((actual < predicted).mean()),
+        )
+
+
+def _pinball(level: float, errors: Array) -> float:
+    return float(np.maximum(level * errors, (level - 1) * errors).mean())
+
+
+@dataclass(frozen=True)
 class Residuals:
     """Predictions minus actual values: their quantiles, and some rows as (actual, predicted)."""
 

@@ -11,9 +11,10 @@ from chainrule.reports import charts
 from chainrule.reports.advice import advice
 from chainrule.reports.mistakes import Confusion, Residuals
 from chainrule.reports.report import Report
+from chainrule.reports.scoring import LARGER_IS_BETTER
 from chainrule.reports.style import STYLE
-from chainrule.reports.terminal import compared, drop_text, ending, verdict
-from chainrule.reports.words import Language, number_text, say, score_text
+from chainrule.reports.terminal import compared, drawn, drop_text, ending, level_cells, score_notes, verdict
+from chainrule.reports.words import Language, amount_text, number_text, say, score_text
 
 _TAGS = {"en": "en", "zh": "zh-Hans"}
 _MATRIX = 20
@@ -49,7 +50,7 @@ def _heading(report: Report, key: str, lang: Language) -> str:
 
 
 def _lead(report: Report, lang: Language) -> str:
-    name = next(iter(report.network))
+    name = report.deciding
     training = f"{report.rows.training:,}"
     said = [
         say(lang, "learnt from", target=report.target, rows=training, data=report.data),
@@ -59,7 +60,7 @@ def _lead(report: Report, lang: Language) -> str:
             held=f"{report.rows.held:,}",
             score=say(lang, name),
             network=score_text(name, report.network[name]),
-            linear=score_text(name, report.linear[name]) if report.linear else "–",
+            linear=score_text(name, report.comparison[name]) if report.comparison else "–",
             value=report.trivial_value,
             trivial=score_text(name, report.trivial[name]),
         ),
@@ -111,7 +112,9 @@ def _scores(report: Report, lang: Language) -> str:
         rows.append(("us" if place == 0 else "", [escape(who), *written]))
     where = "on file" if report.validation else "held out"
     said = say(lang, where, rows=f"{report.rows.held:,}", path=report.validation)
-    return f"<p>{escape(said)}</p>\n{_table(['', *(say(lang, name) for name in names)], rows, len(names))}"
+    table = _table(["", *(say(lang, name) for name in names)], rows, len(names))
+    notes = "".join(f'\n<p class="soft">{escape(note)}</p>' for note in score_notes(report, lang))
+    return f'<p>{escape(said)}</p>\n<div class="scores">{table}</div>{notes}'
 
 
 def _next(report: Report, lang: Language) -> str:
@@ -136,6 +139,8 @@ def _curve(report: Report, lang: Language) -> str:
         for (title, _), style in zip(series, ("", " second"), strict=False)
     )
     marked = f" {say(lang, 'best', epoch=f'{best:,}')}" if best else ""
+    if report.loss_divisor is not None:
+        marked += f" ({escape(say(lang, 'standardized', divisor=amount_text(report.loss_divisor)))})"
     said = say(lang, "curve said", seconds=f"{run.seconds:.2f} s", reason=ending(run, lang))
     return f"<figure>\n{chart}\n<figcaption>{keys}{marked}<br>{escape(said)}</figcaption>\n</figure>"
 
@@ -143,9 +148,11 @@ def _curve(report: Report, lang: Language) -> str:
 def _mistakes(report: Report, lang: Language) -> str:
     if report.confusion is not None:
         return _confusion(report.confusion, lang)
+    head, *levels = level_cells(report, lang) or [()]
+    table = _table(head, [("", row) for row in levels], len(head) - 1) if levels else ""
     if report.residuals is not None:
-        return _residuals(report.residuals, report.rows.held, lang)
-    return ""
+        return table + _residuals(report.residuals, report.rows.held, lang)
+    return table
 
 
 def _confusion(confusion: Confusion, lang: Language) -> str:
@@ -180,7 +187,7 @@ def _confusion(confusion: Confusion, lang: Language) -> str:
 
 def _residuals(residuals: Residuals, rows: int, lang: Language) -> str:
     at = dict(residuals.quantiles)
-    lower, low, high, higher = (number_text(at[percent]) for percent in (5, 25, 75, 95))
+    lower, low, high, higher = (amount_text(at[percent]) for percent in (5, 25, 75, 95))
     points = charts.scatter(residuals.points, say(lang, "actual"), say(lang, "predicted"))
     bars = charts.histogram(residuals.counts, residuals.edges, say(lang, "residual"), say(lang, "rows"))
     shown = say(lang, "points shown", shown=f"{len(residuals.points):,}", all=f"{rows:,}")
@@ -193,18 +200,17 @@ def _residuals(residuals: Residuals, rows: int, lang: Language) -> str:
 
 def _importance(report: Report, lang: Language) -> str:
     most = max((each.drop for each in report.importances), default=0.0)
-    if most <= 0:
+    score = report.deciding
+    if not drawn(score, most):
         return ""
-    score = report.importance_score
     rows = []
     for each in report.importances:
         drop = drop_text(score, each.drop)
-        width = 100 * max(0.0, each.drop) / most
-        rows.append(
-            f'<span>{escape(each.name)}</span><span class="value">{drop}</span>'
-            f'<span class="bar" style="width: {width:.1f}%"></span>'
-        )
-    said = say(lang, "importance said", score=say(lang, score))
+        width = 100 * each.drop / most
+        bar = f'<span class="bar" style="width: {width:.1f}%"></span>' if drawn(score, each.drop) else "<span></span>"
+        rows.append(f'<span>{escape(each.name)}</span><span class="value">{drop}</span>{bar}')
+    key = "importance said" if score in LARGER_IS_BETTER else "importance of loss"
+    said = say(lang, key, score=say(lang, score))
     return f'<p class="soft">{escape(said)}</p>\n<div class="bars">\n' + "\n".join(rows) + "\n</div>"
 
 
@@ -224,7 +230,6 @@ def _columns(report: Report, lang: Language) -> str:
 def _search(report: Report, lang: Language) -> str:
     if not report.trials:
         return ""
-    score = next(iter(report.network))
     head = [say(lang, key) for key in ("hidden", "rate", "alpha", "epochs", "validation loss", "validation score")]
     rows = [
         (
@@ -235,10 +240,10 @@ def _search(report: Report, lang: Language) -> str:
                 f"{trial.alpha:g}",
                 f"{trial.epochs:,}",
                 number_text(trial.loss),
-                score_text(score, trial.score),
+                score_text(trial.scored_by, trial.score),
             ],
         )
-        for trial in sorted(report.trials, key=lambda each: (not each.kept, -each.score))
+        for trial in sorted(report.trials, key=lambda each: (not each.kept, -each.worth))
     ]
     return _table(head, rows, 5)
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from chainrule.reports.importance import Importance
-from chainrule.reports.mistakes import Confusion, Residuals
-from chainrule.reports.scoring import Scores
+from chainrule.reports.mistakes import Confusion, Level, Residuals
+from chainrule.reports.scoring import Scores, ahead, worth
 
 Task: TypeAlias = Literal["classification", "regression"]
 
@@ -74,7 +74,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Trial:
-    """A combination of settings that was tried, and its score on the validation rows."""
+    """A combination of settings that was tried, and its score on the validation rows; `scored_by` is which it is."""
 
     hidden: str
     rate: float | None
@@ -83,6 +83,12 @@ class Trial:
     score: float
     loss: float
     kept: bool = False
+    scored_by: str = "accuracy"
+
+    @property
+    def worth(self) -> float:
+        """The score, larger where it is better."""
+        return worth(self.scored_by, {self.scored_by: self.score})
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,11 @@ class Report:
     ----------
     network, linear, trivial, training
         Scores on the rows held out, of the network, a linear model, and of always predicting `trivial_value`; and
-        of the network on rows it was trained on. The first of each decides.
+        of the network on rows it was trained on. The first of the network's decides.
+    levels
+        How each of several quantiles fares.
+    loss_divisor
+        What the target was divided by for the loss that is trained on; None where that is in the target's own units.
     gradients
         Sentences on how gradients fare in the trained network; empty where all is well.
 
@@ -124,11 +134,19 @@ class Report:
     fingerprint: str = ""
     version: str = ""
     saved: str | None = None
+    levels: tuple[Level, ...] = ()
+    loss_divisor: float | None = None
 
     @property
-    def importance_score(self) -> str:
-        """The score that importances are drops of."""
-        return "accuracy" if self.task == "classification" else "r2"
+    def deciding(self) -> str:
+        """The score that decides, which importances are drops of."""
+        return next(iter(self.network))
+
+    @property
+    def comparison(self) -> Scores:
+        """Scores of the linear model; none where it is worse than a constant, and nothing to compare with."""
+        failed = self.linear and ahead(self.deciding, self.linear, self.trivial, self.rows.held) < 0
+        return {} if failed else self.linear
 
     def to_dict(self) -> dict[str, Any]:
         """The report as what JSON can hold; a number that is none is null."""

@@ -12,7 +12,16 @@ Array: TypeAlias = NDArray[Any]
 Scores: TypeAlias = Mapping[str, float]
 
 LARGER_IS_BETTER: Final = frozenset({"accuracy", "balanced accuracy", "auc", "r2", "coverage"})
+MEDIAN: Final = 0.5
+SCORES: Final = LARGER_IS_BETTER | {"log loss", "rmse", "mae", "loss"}
 _SMALLEST: Final = 1e-15
+
+_SHARES: Final = frozenset({"accuracy", "balanced accuracy", "coverage"})
+_NEAR: Final = {"accuracy": 0.005, "balanced accuracy": 0.005, "coverage": 0.005, "auc": 0.005, "r2": 0.01}
+"""Scores that differ by no more than this are about the same."""
+
+_NEAR_LOSS: Final = 0.01
+"""Losses that differ by no more than this part of them are about the same."""
 
 
 def class_scores(actual: Array, probabilities: Array) -> dict[str, float]:
@@ -54,19 +63,20 @@ def number_scores(actual: Array, predicted: Array, levels: Sequence[float] = ())
     """Scores of `predicted` numbers (rows,) or quantiles (rows, levels) for the numbers `actual` (rows,).
 
     `r2`, 1 − the squared error over that of the mean; `rmse`, the root of the mean squared error; `mae`, the mean
-    absolute error. With quantiles these are those of the one nearest to the median, and `coverage` is the share of rows
-    between the lowest and the highest.
+    absolute error. With quantiles these are those of the median, left out where it is none of them; and `coverage` is
+    the share of rows between the lowest and the highest.
 
     >>> number_scores(np.array([0.0, 2.0]), np.array([0.0, 1.0]))
     {'r2': 0.5, 'rmse': 0.7071067811865476, 'mae': 0.5}
     """
     columns = predicted if predicted.ndim == 2 else predicted[:, None]
-    middle = columns[:, int(np.argmin(np.abs(np.asarray(levels) - 0.5))) if len(levels) > 1 else 0]
-    errors = middle - actual
-    with np.errstate(over="ignore"):
-        squares, variance = float(np.mean(errors**2)), float(actual.var())
-    r2 = 1 - squares / variance if variance else -np.inf if squares else 1.0
-    scores = {"r2": r2, "rmse": squares**0.5, "mae": float(np.abs(errors).mean())}
+    scores: dict[str, float] = {}
+    if not levels or MEDIAN in levels:
+        errors = columns[:, list(levels).index(MEDIAN) if levels else 0] - actual
+        with np.errstate(over="ignore"):
+            squares, variance = float(np.mean(errors**2)), float(actual.var())
+        r2 = 1 - squares / variance if variance else -np.inf if squares else 1.0
+        scores = {"r2": r2, "rmse": squares**0.5, "mae": float(np.abs(errors).mean())}
     if len(levels) > 1:
         inside = (columns.min(axis=1) <= actual) & (actual <= columns.max(axis=1))
         scores["coverage"] = float(inside.mean())
@@ -87,3 +97,23 @@ def decisive(scores: Scores) -> float:
 def better(first: Scores, second: Scores) -> bool:
     """Whether the first prediction is better than the second."""
     return decisive(first) > decisive(second)
+
+
+def worth(name: str, scores: Scores) -> float:
+    """The score of that name, larger where it is better; −inf where there is none."""
+    return decisive({name: scores.get(name, np.nan)})
+
+
+def ahead(name: str, first: Scores, second: Scores, rows: int) -> int:
+    """1 if the first prediction has clearly the better score of that name, −1 if the second, 0 if they are about equal.
+
+    `rows` is on how many rows they were scored: one row more or less is no difference.
+
+    >>> ahead("r2", {"r2": 0.082}, {"r2": 0.081}, 1000), ahead("log loss", {"log loss": 0.2}, {"log loss": 0.3}, 1000)
+    (0, 1)
+    """
+    mine, theirs = worth(name, first), worth(name, second)
+    near = _NEAR.get(name, _NEAR_LOSS * abs(theirs) if abs(theirs) < np.inf else 0.0)
+    if name in _SHARES:
+        near = max(near, 1 / max(1, rows))
+    return 0 if mine == theirs or abs(mine - theirs) <= near * (1 + 1e-9) else 1 if mine > theirs else -1

@@ -68,7 +68,9 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 s
   font-family: "Iowan Old Style", "Palatino Linotype", Palatino, "Noto Serif", Georgia, "Noto Serif CJK SC", serif }
 .report footer { margin-top: 2.5em; padding-top: .8em; border-top: 1px solid var(--line); font-size: .88rem }
 @media (max-width: 32rem) { .report { padding: 1.3rem .9rem 2rem } .report h1 { font-size: 1.4rem }
-  .report .chart text { font-size: 18px } }
+  .report .chart text { font-size: 18px }
+  .report .scores table { font-size: .84rem } .report .scores tbody th { min-width: 4.2em }
+  .report .scores th, .report .scores td { padding-inline-end: .5em } .report .scores thead th { white-space: normal } }
 @media print { :root { color-scheme: light } body { background: none; color: #000; font-size: 10.5pt }
   .report nav { display: none } .report h2 { break-after: avoid } .report figure, .report tr { break-inside: avoid } }
 """

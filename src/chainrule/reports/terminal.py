@@ -9,8 +9,8 @@ from chainrule.reports.advice import advice
 from chainrule.reports.layout import cut, padded, width_of, wrapped
 from chainrule.reports.mistakes import Confusion
 from chainrule.reports.report import Column, Report, Run
-from chainrule.reports.scoring import Scores, better
-from chainrule.reports.words import Language, between, number_text, say, score_text
+from chainrule.reports.scoring import LARGER_IS_BETTER, Scores, ahead, worth
+from chainrule.reports.words import Language, amount_text, between, number_text, say, score_text
 
 CURVE_ROWS = 8
 CURVE_COLUMNS = 60
@@ -19,7 +19,7 @@ SHOWN_IMPORTANCES = 12
 SHOWN_TRIALS = 30
 _BAR = 24
 _LABEL = 14
-_WHO = 28
+_WHO = 26
 _TRAINING, _VALIDATION = "·", "●"
 
 
@@ -74,6 +74,8 @@ def curve_text(report: Report, width: int, lang: Language = "en") -> list[str]:
     lines.append(" " * 12 + f"1{epoch:^{max(0, columns - 1 - len(last) - (width_of(epoch) - len(epoch)))}}{last}")
     legend = "   ".join(f"{mark} {title}" for mark, title, _ in curves)
     notes = [say(lang, "logarithmic")] if logarithmic else []
+    if report.loss_divisor is not None:
+        notes.append(say(lang, "standardized", divisor=amount_text(report.loss_divisor)))
     if run.validation_losses and run.best_epoch:
         notes.append(say(lang, "best", epoch=f"{run.best_epoch:,}"))
     lines.append(" " * 12 + legend)
@@ -98,8 +100,8 @@ def scores_text(report: Report, lang: Language = "en") -> list[str]:
 def compared(report: Report, lang: Language) -> Iterator[tuple[str, Scores]]:
     """Who is scored on the rows held out, and their scores; the network at last on rows it was trained on."""
     yield say(lang, "network"), report.network
-    if report.linear:
-        yield say(lang, "linear"), report.linear
+    if report.comparison:
+        yield say(lang, "linear"), report.comparison
     kind = "always class" if report.task == "classification" else "always number"
     value = repr(report.trivial_value) if report.task == "classification" else report.trivial_value
     yield cut(say(lang, kind, value=value), _WHO), report.trivial
@@ -113,28 +115,87 @@ def ending(run: Run, lang: Language) -> str:
 
 
 def verdict(report: Report, lang: Language) -> str | None:
-    """A sentence where the network is no better than something simpler."""
-    if not better(report.network, report.trivial):
-        return say(lang, "not better than trivial")
-    if report.linear and len(report.settings.widths) > 2 and not better(report.network, report.linear):
-        return say(lang, "not better than linear")
+    """A sentence where the network is no better than something simpler, or there is nothing to compare it with."""
+    name, rows = report.deciding, report.rows.held
+    if not worth(name, report.network) > worth(name, report.trivial):
+        other = _telling(report)
+        if other is None:
+            return say(lang, "not better than trivial")
+        network, trivial = (score_text(other, each[other]) for each in (report.network, report.trivial))
+        labels = {"score": say(lang, name), "other": say(lang, other)}
+        return say(lang, "not better by one", network=network, trivial=trivial, **labels)
+    if report.linear and not report.comparison:
+        return say(lang, "linear failed", value=report.trivial_value)
+    against = ahead(name, report.network, report.linear, rows)
+    if report.linear and len(report.settings.widths) > 2 and against <= 0:
+        return say(lang, "worse than linear" if against else "as good as linear")
     return None
+
+
+def _telling(report: Report) -> str | None:
+    """A score by which the network is clearly better than a constant, whatever decides."""
+    for name in ("auc", "balanced accuracy", "log loss", "r2"):
+        clear = name in report.trivial and ahead(name, report.network, report.trivial, report.rows.held) > 0
+        if clear and (name not in LARGER_IS_BETTER or _beyond_chance(report, name)):
+            return name
+    return None
+
+
+def _beyond_chance(report: Report, name: str) -> bool:
+    """Whether a score is further from that of a constant than three deviations, which grow as a class has few rows."""
+    if report.confusion is None:
+        return True
+    counts = [max(1, sum(row)) for row in report.confusion.counts]
+    deviation = math.sqrt(sum(1 / count for count in counts)) / (len(counts) if name != "auc" else math.sqrt(12))
+    deviation *= 0.5 if name != "auc" else 1.0
+    return report.network[name] - report.trivial[name] > 3 * deviation
+
+
+def score_notes(report: Report, lang: Language) -> list[str]:
+    """What must be known to read the scores."""
+    several = report.levels and "r2" in report.network
+    return [say(lang, "of the median")] if several else []
 
 
 def mistakes_text(report: Report, width: int, lang: Language = "en") -> list[str]:
     """A confusion matrix where it fits, else the commonest mistakes; for numbers how errors spread."""
     if report.confusion is not None:
         return _matrix_text(report.confusion, width, lang) or _worst_text(report.confusion, lang)
+    levels = _levels_text(report, lang)
     if report.residuals is None:
-        return []
+        return levels
     at = dict(report.residuals.quantiles)
-    lower, low, high, higher = (number_text(at[percent]) for percent in (5, 25, 75, 95))
+    lower, low, high, higher = (amount_text(at[percent]) for percent in (5, 25, 75, 95))
     histogram = _histogram(report.residuals.counts)
-    first, last = (number_text(edge) for edge in (report.residuals.edges[0], report.residuals.edges[-1]))
+    first, last = (amount_text(edge) for edge in (report.residuals.edges[0], report.residuals.edges[-1]))
     spread = say(lang, "percentiles", low=low, high=high, lower=lower, higher=higher)
     return [
+        *levels,
         *(f"  {line}" for line in wrapped(spread, width - 2)),
         f"  {say(lang, 'residual')}: {first} {histogram} {last}",
+    ]
+
+
+def level_cells(report: Report, lang: Language) -> list[tuple[str, ...]]:
+    """How each quantile fares, as rows of texts under a heading; none where there are no quantiles."""
+    if not report.levels:
+        return []
+    head = tuple(say(lang, key) for key in ("quantile", "pinball", "of a constant", "rows below"))
+    return [
+        head,
+        *(
+            (f"{each.level:g}", amount_text(each.loss), amount_text(each.constant), f"{each.below:.1%}")
+            for each in report.levels
+        ),
+    ]
+
+
+def _levels_text(report: Report, lang: Language) -> list[str]:
+    rows = level_cells(report, lang)
+    sizes = [max(width_of(row[k]) for row in rows) for k in range(4)] if rows else []
+    return [
+        "  " + "   ".join(" " * (size - width_of(cell)) + cell for cell, size in zip(row, sizes, strict=True))
+        for row in rows
     ]
 
 
@@ -177,13 +238,13 @@ def importance_text(report: Report, width: int, lang: Language = "en") -> list[s
     """A bar for each column, the most important first."""
     found = report.importances[:SHOWN_IMPORTANCES]
     most = max((each.drop for each in found), default=0.0)
-    if not found or most <= 0:
+    score = report.deciding
+    if not found or not drawn(score, most):
         return []
-    score = report.importance_score
     size = min(max(width_of(each.name) for each in found), width // 3)
     lines = []
     for each in found:
-        bar = "█" * round(_BAR * max(0.0, each.drop) / most)
+        bar = "█" * round(_BAR * each.drop / most) if drawn(score, each.drop) else ""
         drop = drop_text(score, each.drop)
         lines.append(f"  {padded(cut(each.name, size), size)}  {drop:>8}  {bar}".rstrip())
     if len(report.importances) > len(found):
@@ -192,9 +253,17 @@ def importance_text(report: Report, width: int, lang: Language = "en") -> list[s
 
 
 def drop_text(score: str, drop: float) -> str:
-    """An importance: percent of rows, or R²."""
-    text = f"{100 * drop:.1f} %" if score == "accuracy" else f"{drop:.3f}"
+    """An importance: percent of rows, or what a score has lost."""
+    if score in ("accuracy", "balanced accuracy"):
+        text = f"{100 * drop:.1f} %"
+    else:
+        text = amount_text(drop) if score == "loss" else f"{drop:.3f}"
     return text.removeprefix("-") if not text.strip("-0. %") else text
+
+
+def drawn(score: str, drop: float) -> bool:
+    """Whether an importance has a bar: not where it is written as 0."""
+    return drop > 0 and any(digit in drop_text(score, drop) for digit in "123456789")
 
 
 def trials_text(report: Report, lang: Language = "en") -> list[str]:
@@ -203,10 +272,9 @@ def trials_text(report: Report, lang: Language = "en") -> list[str]:
         return []
     keys = ("hidden", "rate", "alpha", "epochs", "validation loss", "validation score")
     rows = [tuple(say(lang, key) for key in keys)]
-    score = next(iter(report.network))
-    for trial in sorted(report.trials, key=lambda each: (not each.kept, -each.score))[:SHOWN_TRIALS]:
+    for trial in sorted(report.trials, key=lambda each: (not each.kept, -each.worth))[:SHOWN_TRIALS]:
         rate = "–" if trial.rate is None else f"{trial.rate:g}"
-        chosen = score_text(score, trial.score) + (f"  ← {say(lang, 'kept')}" if trial.kept else "")
+        chosen = score_text(trial.scored_by, trial.score) + (f"  ← {say(lang, 'kept')}" if trial.kept else "")
         rows.append((trial.hidden, rate, f"{trial.alpha:g}", f"{trial.epochs:,}", number_text(trial.loss), chosen))
     widths = [max(width_of(row[k]) for row in rows) for k in range(len(keys))]
     return [

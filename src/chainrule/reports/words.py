@@ -30,10 +30,27 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "The network does no better than that; the features may say nothing of the target, or try other settings.",
         "网络并不比它更好；可能这些特征与目标无关，也可以换一组设置再试。",
     ),
-    "not better than linear": (
-        "On these rows the network is no better than the linear model, which is simpler: --hidden none gives it.",
-        "在这些行上，网络并不优于更简单的线性模型：用 --hidden none 即可得到它。",
+    "not better by one": (
+        "By {score} the network does no better than that; by {other} it does ({network} against {trivial}).",
+        "按{score}，网络并不比它更好；但按{other}则更好（{network} 对 {trivial}）。",
     ),
+    "worse than linear": (
+        "On these rows the linear model, which is simpler, does better than the network: --hidden none gives it.",
+        "在这些行上，更简单的线性模型优于网络：用 --hidden none 即可得到它。",
+    ),
+    "as good as linear": (
+        "On these rows the linear model, which is simpler, does about as well as the network: --hidden none gives it.",
+        "在这些行上，更简单的线性模型与网络相差无几：用 --hidden none 即可得到它。",
+    ),
+    "linear failed": (
+        "The linear model came to nothing: it does worse than always answering {value}, and is no comparison.",
+        "线性模型未能学成：还不如总是预测 {value}，因此不作比较。",
+    ),
+    "of the median": (
+        "R², RMSE, mean |error| and the errors shown are those of the median.",
+        "R²、均方根误差、平均绝对误差与所示误差都是中位数的。",
+    ),
+    "standardized": ("of the target divided by {divisor}", "目标值除以 {divisor} 后的损失"),
     # sections
     "title": ("What {target} can be predicted from", "{target} 能由什么预测"),
     "learnt from": (
@@ -105,6 +122,15 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "How much {score} drops when a column is shuffled among rows held out.",
         "将一列在留出的行之间打乱后，{score}下降多少。",
     ),
+    "importance of loss": (
+        "How much {score} grows when a column is shuffled among rows held out.",
+        "将一列在留出的行之间打乱后，{score}上升多少。",
+    ),
+    # quantiles
+    "quantile": ("quantile", "分位数"),
+    "pinball": ("pinball loss", "分位数损失"),
+    "of a constant": ("of a constant", "常数的损失"),
+    "rows below": ("rows below", "低于它的行"),
     # search
     "hidden": ("hidden", "隐藏层"),
     "rate": ("rate", "学习率"),
@@ -154,8 +180,12 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "即使在训练行上也不优于线性模型：可试更宽的网络（--hidden {hidden}），或增加别的列。",
     ),
     "advice linear": (
-        "A linear model does at least as well ({linear} against {network}), and is easier to explain: --hidden none.",
+        "A linear model does about as well ({linear} against {network}), and is easier to explain: --hidden none.",
         "线性模型效果相当（{linear} 对 {network}），也更易解释：--hidden none。",
+    ),
+    "advice linear better": (
+        "A linear model does better ({linear} against {network}), and is easier to explain: --hidden none.",
+        "线性模型效果更好（{linear} 对 {network}），也更易解释：--hidden none。",
     ),
     "advice rare classes": (
         "Of the rare class {name} only {recall} is found: try --class-weight balanced.",
@@ -213,14 +243,21 @@ def between(lang: Language) -> str:
 def score_text(name: str, value: float) -> str:
     """A score as it is written: shares in percent.
 
-    >>> score_text("accuracy", 0.9667), score_text("r2", 0.4567), score_text("rmse", 54.321)
-    ('96.7%', '0.457', '54.32')
+    >>> score_text("accuracy", 0.9667), score_text("r2", 0.4567), score_text("rmse", 54.321), score_text("mae", 13863.2)
+    ('96.7%', '0.457', '54.32', '13,863')
     """
     if not abs(value) < float("inf"):
         return "–"
     if name in ("accuracy", "balanced accuracy", "coverage"):
         return f"{value:.1%}"
-    return f"{value:.3f}" if name in ("r2", "auc", "log loss") and abs(value) < 1e4 else f"{value:.4g}"
+    if name in ("r2", "auc", "log loss") and abs(value) < 1e4:
+        return f"{value:.3f}"
+    return amount_text(value)
+
+
+def amount_text(value: float) -> str:
+    """A number in the units of the target: `54.32`, `13,863` or `1.2e+12`."""
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:,.4g}"
 
 
 def number_text(value: float) -> str:
