@@ -19,6 +19,7 @@ import chainrule as cr
 from chainrule.exports import ExportError, export_model
 from chainrule.models import Model
 from chainrule.networks import Architecture, MomentumSGD
+from chainrule.networks.population import population
 from chainrule.tables import Boolean, NumberTarget
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -294,6 +295,62 @@ def test_steps_of_training_are_those_of_the_engine(tmp_path: Path) -> None:
         np.testing.assert_allclose(weights, flat, rtol=tolerance, atol=tolerance, err_msg=f"{case} {name}")
         assert len(losses) == STEPS
         assert np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize("kind", ["table", "arrays", "single"])
+def test_statistics_of_normalized_batches_are_those_of_the_project(kind: str, tmp_path: Path) -> None:
+    """After steps that moved the weights; predictions are by the new ones."""
+    source = model_of("batches")
+    table = kind == "table"
+    settings = {"hidden": (5, 4), "outputs": 3, "loss": "cross_entropy", "normalization": "batch"}
+    network = Architecture(
+        source.preprocessing.width if table and source.preprocessing else 5,
+        activations="elu",
+        dtype="float32" if kind == "single" else "float64",
+        **settings,  # type: ignore[arg-type]
+    )
+    params = network.initial(3)
+    statistics = {name: np.ones(shape, network.dtype) for name, shape in network.statistics.items()}
+    model = Model.of(network, {**params, **statistics}, source.preprocessing if table else None, source.target)
+    (path,) = export_model(model, "c", tmp_path / "net.h", train=True)
+    header = Path(path).read_text(encoding="utf-8")
+    assert "After the last step, net_statistics, so that predictions know of it." in header
+    real = "float" if kind == "single" else "double"
+    if table:
+        rows = rows_in_c("batches", "net", header, values_of("batches", TAME))
+    else:
+        rows = rows_in_c("dropout_single" if kind == "single" else "arrays", "net", header, [[""]] * ROWS)
+    given = ["rows", "&rows[0]"] if table else ["&rows[0][0]", "rows[0]"]
+    body = [
+        *rows,
+        "static net_work work;",
+        "net_weights weights = net_trained;",
+        f"{real} p[3];",
+        f"const {real} *all = (const void *)&weights.W1;",
+        f"static const int classes[16] = {{{', '.join(str(k % 3) for k in range(16))}}};",
+        f"for (int k = 0; k < 20; ++k) (void)net_train(&weights, &work, {given[0]}, classes, 0.1);",
+        f"net_statistics(&weights, {given[0]}, {ROWS});",
+        "for (size_t k = 0; k < sizeof weights / sizeof *all; ++k) put((double)all[k]);",
+        'printf("\\n");',
+        f"(void)net_predict(&weights, {given[1]}, p);",
+        "for (int k = 0; k < 3; ++k) put((double)p[k]);",
+        'printf("\\n");',
+    ]
+    found = run(tmp_path, body, ["net"])
+    if found:
+        flat, predicted = map(np.array, found)
+        sizes = np.cumsum([array.size for array in model.parameters.values()])[:-1]
+        pieces = np.split(flat.astype(network.dtype), sizes)
+        moved = {n: x.reshape(model.parameters[n].shape) for n, x in zip(model.parameters, pieces, strict=True)}
+        assert not np.allclose(moved["W1"], params["W1"])
+        X = arrays().astype(network.dtype)
+        if table and model.preprocessing is not None:
+            X = model.preprocessing.encode(TAME, dtype=model.dtype)
+        tolerance = 1e-10 if kind != "single" else 1e-4
+        for name, wanted in population(network, moved, X).items():
+            np.testing.assert_allclose(moved[name], wanted, rtol=tolerance, atol=tolerance, err_msg=name)
+        again = Model.of(network, moved, model.preprocessing, model.target)
+        np.testing.assert_allclose(predicted, again.predict_encoded(X[:1])[0], rtol=tolerance, atol=tolerance)
 
 
 def training_in_c(case: str, title: str, source: str, rate: str | None) -> list[str]:

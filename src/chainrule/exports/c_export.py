@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chainrule.emit import C_TYPES, CUnit, Location, declarations, signature_lines
 from chainrule.exports.c_features import FeatureWriter
+from chainrule.exports.c_statistics import statistics_lines
 from chainrule.exports.c_text import array_rows as rows_of
 from chainrule.exports.c_text import comment, initializer, string, wrapped
 from chainrule.exports.c_training import Training
@@ -96,6 +97,8 @@ class _Header:
                 "",
                 *(f"    {line}" for line in self._training_usage()),
             ]
+            if self._mixes_rows:
+                said += ["", f"After the last step, {self.name}_statistics, so that predictions know of it."]
         return ["/*", *wrapped([f" * {line}".rstrip() for line in said]), " */"]
 
     def _usage(self) -> list[str]:
@@ -135,8 +138,11 @@ class _Header:
         ]
 
     def _rows(self) -> list[str]:
+        why = "One needs the least memory"
+        if self._mixes_rows:
+            why = "It is normalized by itself, so it needs several"
         return [
-            "/* The rows of a batch; define it before, to have more. */",
+            f"/* The rows of a batch, which each step takes; define it before to have more. {why}. */",
             f"#ifndef {self.rows}",
             f"#define {self.rows} {1 if not self._mixes_rows else 16}",
             "#endif",
@@ -201,6 +207,7 @@ class _Header:
         if self.training is not None:
             memory = self._memory(self.training) if self._has_memory else []
             lines += [*memory, *self._gradients(), *self._update(), *self._train()]
+            lines += statistics_lines(self.subject, self.unit, self.features is not None)
         return lines
 
     @property

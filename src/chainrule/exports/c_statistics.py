@@ -1,0 +1,102 @@
+"""In C, what batch normalization knows of the training rows: found anew when training has moved the weights.
+
+As in `chainrule.networks.population` (Ioffe and Szegedy 2015, algorithm 2): layer by layer, the mean and the unbiased
+variance of what is normalized, where the layers before are normalized by theirs already. Rows are added one by one, as
+in Welford 1962.
+"""
+
+from __future__ import annotations
+
+from chainrule.emit import C_TYPES, CUnit, Location, declarations, signature_lines
+from chainrule.exports.one_row import one_row
+from chainrule.exports.subject import Subject, X
+from chainrule.ir import Apply, Node, Program
+from chainrule.primitives import Broadcast, Subtract
+
+
+def normalized_layers(subject: Subject) -> dict[str, Program]:
+    """What each layer's `mean` is taken off, as a program of `X` and parameters; by the layer's number."""
+    found: dict[str, Program] = {}
+    program = subject.program
+    for node in program.nodes:
+        if not isinstance(node, Apply) or not isinstance(node.primitive, Subtract):
+            continue
+        values, mean = node.operands
+        if isinstance(mean, Apply) and isinstance(mean.primitive, Broadcast):
+            (mean,) = mean.operands
+        name = getattr(mean, "name", "")
+        layer = name.removeprefix("mean")
+        if name in subject.learnt or name == layer or f"variance{layer}" not in subject.parameters:
+            continue
+        found[layer] = _of(program, values)
+    return found
+
+
+def _of(program: Program, output: Node) -> Program:
+    needed = set(Program(program.inputs, (output,)).nodes)
+    return Program(tuple(node for node in program.inputs if node in needed or node.name == X), (output,))
+
+
+def statistics_lines(subject: Subject, unit: CUnit, has_columns: bool) -> list[str]:
+    """`NAME_statistics`, and what it needs; nothing where no batch is normalized."""
+    layers = normalized_layers(subject)
+    if not layers:
+        return []
+    name, real, members = subject.name, C_TYPES[subject.dtype], subject.members
+    lines, calls = [], []
+    for layer, program in layers.items():
+        width = subject.parameters[f"mean{layer}"].size
+        lines += _values(subject, unit, layer, program)
+        x = f"{real} x[{subject.width}];" if has_columns else f"const {real} *x = rows + k * {subject.width};"
+        mean, variance = members[f"mean{layer}"], members[f"variance{layer}"]
+        calls += [
+            "    {",
+            f"        double mean[{width}] = {{0}};",
+            f"        double squares[{width}] = {{0}};",
+            "        for (long k = 0; k < count; ++k) {",
+            f"            {x}",
+            f"            {real} z[{width}];",
+            *([f"            {name}_encode(&rows[k], x);"] if has_columns else []),
+            f"            {name}_values_{layer}(weights, x, z);",
+            f"            for (int c = 0; c < {width}; ++c) {{",
+            "                const double shift = (double)z[c] - mean[c];",
+            "                mean[c] += shift / (double)(k + 1);",
+            "                squares[c] += shift * ((double)z[c] - mean[c]);",
+            "            }",
+            "        }",
+            f"        for (int c = 0; count > 0 && c < {width}; ++c) {{",
+            f"            weights->{mean}[c] = ({real})mean[c];",
+            f"            weights->{variance}[c] = ({real})(squares[c] / (double)(count > 1 ? count - 1 : 1));",
+            "        }",
+            "    }",
+        ]
+    rows = f"const {name}_row *rows" if has_columns else f"const {real} *rows"
+    return [
+        *lines,
+        "/*",
+        " * Steps of training leave the means and variances that predictions normalize by as they are. This finds them",
+        f" * anew, of `count` rows: call it after training, before {name}_predict, with all rows learnt from.",
+        " */",
+        *signature_lines(f"static inline void {name}_statistics", [f"{name}_weights *weights", rows, "long count"]),
+        *calls,
+        "}",
+        "",
+    ]
+
+
+def _values(subject: Subject, unit: CUnit, layer: str, program: Program) -> list[str]:
+    narrow = one_row(program)
+    inputs = {name: Location(f"weights->{member}") for name, member in subject.members.items()}
+    inputs[X] = Location("x", is_flat=narrow.input(X).type.ndim == 2)
+    output = Location("z", is_flat=narrow.outputs[0].type.ndim == 2)
+    found = unit.statements(narrow, inputs, [output], "", ("x", "z", "weights"))
+    real = C_TYPES[subject.dtype]
+    parameters = [f"const {subject.name}_weights *weights", f"const {real} *x", f"{real} *z"]
+    return [
+        f"/* What layer {layer} normalizes, for a row x. */",
+        *signature_lines(f"static inline void {subject.name}_values_{layer}", parameters),
+        *declarations(found.stored, {}),
+        *found.lines,
+        "}",
+        "",
+    ]
