@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.reports import permutation_importance
+from chainrule.reports import importance, permutation_importance
 
 
 def score(X: Any, y: Any) -> float:
@@ -26,3 +26,17 @@ def test_columns_are_shuffled_as_wholes_and_ordered_by_what_is_lost(rows: int) -
     assert found[2].drop == 0
     assert (before == X).all()
     assert found == permutation_importance(score, X, X[:, :3].sum(axis=1), groups, seed=1)
+
+
+def test_many_columns_are_measured_within_a_budget() -> None:
+    X = np.random.default_rng(0).standard_normal((100, 2000)).astype(np.float32)
+    numbers = [0]
+
+    def counting(X: Any, y: Any) -> float:
+        numbers[0] += X.size
+        return score(X, y)
+
+    groups = {f"c{k}": slice(k, k + 1) for k in range(2000)}
+    found = permutation_importance(counting, X, X[:, :3].sum(axis=1), groups)
+    assert numbers[0] <= 1.01 * importance.PREDICTED_NUMBERS
+    assert {each.name for each in found[:3]} == {"c0", "c1", "c2"}

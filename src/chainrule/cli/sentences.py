@@ -81,6 +81,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "doing reading": ("reading: {rows} rows", "读取：{rows} 行"),
     "doing predicting": ("predicting: {rows} rows", "预测：{rows} 行"),
+    "doing scoring": ("scoring: {rows} rows", "评分：{rows} 行"),
     "doing encoding": ("encoding: {rows} rows", "编码：{rows} 行"),
     "loss": ("loss", "损失"),
     "on validation": ("on validation", "验证"),

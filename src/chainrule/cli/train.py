@@ -213,7 +213,11 @@ class _Job:
         if interrupted:
             adopt_interrupted(standing, candidates, data)
         best = candidates[standing.best or 0]
-        report = make_report(self.path, self.plan, data, best, standing, self.save, self.page is not None, self.lang)
+        with showing(self.lang) as live:
+            live.rows("scoring", len(data.y_held))
+            report = make_report(
+                self.path, self.plan, data, best, standing, self.save, self.page is not None, self.lang
+            )
         failures = []
         if keeper is not None and not interrupted:
             failures += _failure_of(lambda: keeper.finish(standing, report))

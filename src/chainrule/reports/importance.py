@@ -14,7 +14,8 @@ Array: TypeAlias = NDArray[Any]
 MOST_ROWS = 2_000
 REPEATS = 5
 PREDICTED = 1_500_000
-"""About how many rows are predicted in all, where there are many columns."""
+PREDICTED_NUMBERS = 400_000_000
+"""About how many rows, and how many numbers in them, are predicted in all, where there are many columns."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ def permutation_importance(
     score
         From encoded rows (rows, width) and targets (rows, ...) to a number that is larger where predictions are better.
     X, y
-        Rows that were not trained on; at most `MOST_ROWS` of them are used.
+        Rows that were not trained on; at most `MOST_ROWS` of them are used, and fewer, shuffled less often, where there
+        are many columns.
     groups
         The encoded columns of each column of the table, which are shuffled together.
     seed
@@ -52,7 +54,7 @@ def permutation_importance(
 
     """
     random = np.random.default_rng([seed, 1])
-    room = PREDICTED // max(1, len(groups))
+    room = min(PREDICTED, PREDICTED_NUMBERS // max(1, X.shape[1])) // max(1, len(groups))
     rows = random.permutation(len(X))[: max(50, min(MOST_ROWS, room))]
     repeats = max(1, min(REPEATS, room // len(rows)))
     X, y = np.array(X[rows]), y[rows]
