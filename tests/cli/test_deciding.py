@@ -77,6 +77,14 @@ def test_losses_are_in_the_units_of_the_target(tmp_path: Path) -> None:
         assert found[who]["loss"] == pytest.approx(found[who]["mae"], rel=1e-5)
 
 
+def test_a_loss_that_is_not_in_the_units_of_the_target_says_so(tmp_path: Path) -> None:
+    path = table(tmp_path, "amount")
+    for loss, said in (("huber", True), ("absolute", False), ("squared", False)):
+        text = run(path, "--epochs", "5", "--loss", loss).output
+        assert ("The loss is that of the target divided by" in text) == said
+        assert "of the target divided by" in text  # under the curve
+
+
 def test_quantiles_are_scored_level_by_level(tmp_path: Path) -> None:
     path = table(tmp_path, "amount")
     found = report(path, "--loss", "quantile(0.1, 0.9)", "--report", str(tmp_path / "page.html"))

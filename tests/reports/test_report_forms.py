@@ -144,7 +144,7 @@ def test_features_that_say_something_are_not_said_to_say_nothing() -> None:
     said = str(verdict(IMBALANCED, "en"))
     assert "may say nothing" not in said
     assert "by AUC it does (0.790 against 0.500)" in said
-    useless = replace(IMBALANCED, network={"accuracy": 0.9, "log loss": 0.326, "auc": 0.52})
+    useless = replace(IMBALANCED, network={"accuracy": 0.9, "log loss": 0.326, "auc": 0.52}, linear={})
     assert "may say nothing" in str(verdict(useless, "en"))
     assert "by AUC" not in render_page(useless)
 
@@ -155,6 +155,11 @@ def test_what_is_better_is_not_said_to_be_no_better() -> None:
     far = replace(close, linear={"r2": 0.2})
     assert "does better than the network" in str(verdict(far, "en"))
     assert verdict(replace(close, linear={"r2": 0.01}), "en") is None
+
+
+def test_features_that_a_linear_model_learns_from_say_something() -> None:
+    report = replace(REGRESSION, network={"r2": -0.2}, linear={"r2": 0.5}, trivial={"r2": 0.0})
+    assert "no better than that, but the linear model does" in str(verdict(report, "en"))
 
 
 @pytest.mark.parametrize("score", [float("nan"), float("-inf"), -3.0])

@@ -21,6 +21,8 @@ from chainrule.derivation import Derivation, derive
 from chainrule.ir import ChainruleError
 from chainrule.networks import (
     Architecture,
+    Huber,
+    LogCosh,
     Squared,
     TrainingSettings,
     Validation,
@@ -107,6 +109,7 @@ def make_report(
         saved=saved,
         levels=() if isinstance(target, ClassTarget) else _levels(scorer, target, data.y_held, p, constant),
         loss_divisor=scorer.divisor,
+        score_divisor=scorer.divisor if isinstance(scorer.loss, Huber | LogCosh) else None,
     )
 
 

@@ -97,4 +97,6 @@ class Scorer:
     def divisor(self) -> float | None:
         """What the target is divided by in the loss that is trained on."""
         target = self.data.target
-        return None if isinstance(target, ClassTarget) or target.scale == 1 else target.scale
+        if isinstance(target, ClassTarget) or isinstance(self.loss, Gamma) or target.scale == 1:
+            return None
+        return target.scale

@@ -104,6 +104,8 @@ class Report:
         How each of several quantiles fares.
     loss_divisor
         What the target was divided by for the loss that is trained on; None where that is in the target's own units.
+    score_divisor
+        The same for the loss among the scores, which is in the target's own units where that can be said exactly.
     gradients
         Sentences on how gradients fare in the trained network; empty where all is well.
 
@@ -136,6 +138,7 @@ class Report:
     saved: str | None = None
     levels: tuple[Level, ...] = ()
     loss_divisor: float | None = None
+    score_divisor: float | None = None
 
     @property
     def deciding(self) -> str:

@@ -119,6 +119,8 @@ def verdict(report: Report, lang: Language) -> str | None:
     name, rows = report.deciding, report.rows.held
     if not worth(name, report.network) > worth(name, report.trivial):
         other = _telling(report)
+        if other is None and ahead(name, report.comparison, report.trivial, rows) > 0:
+            return say(lang, "linear alone is better")
         if other is None:
             return say(lang, "not better than trivial")
         network, trivial = (score_text(other, each[other]) for each in (report.network, report.trivial))
@@ -153,8 +155,12 @@ def _beyond_chance(report: Report, name: str) -> bool:
 
 def score_notes(report: Report, lang: Language) -> list[str]:
     """What must be known to read the scores."""
-    several = report.levels and "r2" in report.network
-    return [say(lang, "of the median")] if several else []
+    notes = []
+    if report.levels and "r2" in report.network:
+        notes.append(say(lang, "of the median"))
+    if report.score_divisor is not None:
+        notes.append(say(lang, "loss divided", divisor=amount_text(report.score_divisor)))
+    return notes
 
 
 def mistakes_text(report: Report, width: int, lang: Language = "en") -> list[str]:

@@ -34,6 +34,11 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "By {score} the network does no better than that; by {other} it does ({network} against {trivial}).",
         "按{score}，网络并不比它更好；但按{other}则更好（{network} 对 {trivial}）。",
     ),
+    "linear alone is better": (
+        "The network does no better than that, but the linear model does: --hidden none gives it, or try other "
+        "settings.",
+        "网络并不比它更好，而线性模型更好：用 --hidden none 即可得到它，也可以换一组设置再试。",
+    ),
     "worse than linear": (
         "On these rows the linear model, which is simpler, does better than the network: --hidden none gives it.",
         "在这些行上，更简单的线性模型优于网络：用 --hidden none 即可得到它。",
@@ -50,6 +55,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "R², RMSE, mean |error| and the errors shown are those of the median.",
         "R²、均方根误差、平均绝对误差与所示误差都是中位数的。",
     ),
+    "loss divided": ("The loss is that of the target divided by {divisor}.", "损失是目标值除以 {divisor} 后的损失。"),
     "standardized": ("of the target divided by {divisor}", "目标值除以 {divisor} 后的损失"),
     # sections
     "title": ("What {target} can be predicted from", "{target} 能由什么预测"),
