@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+import polars as pl
 import pytest
 from exported import (
     CASES,
@@ -26,7 +27,7 @@ import chainrule as cr
 from chainrule.exports import ExportError, export_model
 from chainrule.models import Model
 from chainrule.networks import ACTIVATIONS, Architecture
-from chainrule.tables import Category, ClassTarget, Number, Preprocessing
+from chainrule.tables import Boolean, Category, ClassTarget, Number, Preprocessing
 
 Array = np.ndarray[Any, Any]
 
@@ -151,3 +152,22 @@ def test_what_onnx_cannot_say_is_named(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="ONNX has nothing for Inverse, which the model needs; export it as numpy"):
         export_model(model, "onnx", tmp_path / "net.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_other_spellings_mean_what_they_mean_to_the_model(tmp_path: Path) -> None:
+    words = ["yes", " yes", "No ", " TRUE ", "1.00", "+1", "1e0", "01", "1.", "0.00", "-", "0e0", "perhaps"]
+    levels = ["1", "01", "1e0", " 1.0 ", "+1", "2.5", "2.50", "+2.5 ", "2", "x", " x ", "y", ""]
+    preprocessing = Preprocessing(
+        (
+            Boolean("w", ("no", "yes"), 1.0, flag_missing=True),
+            Category("c", ("1", "2.5", "x"), other=True, missing=True),
+        )
+    )
+    network = Architecture(preprocessing.width, (4,), 2, loss="cross_entropy")
+    model = Model.of(network, network.initial(3), preprocessing, ClassTarget("t", ("a", "b")))
+    _, found = session(model, tmp_path).run(
+        None, {"w": np.array(words, object)[:, None], "c": np.array(levels, object)[:, None]}
+    )
+    wanted = model.predict_frame(pl.DataFrame({"w": words, "c": levels})).probabilities
+    assert wanted is not None
+    np.testing.assert_allclose(found, wanted, rtol=1e-9)

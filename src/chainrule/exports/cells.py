@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chainrule.tables import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS, Category
 
 NOTHING = -1
@@ -27,20 +29,45 @@ def level_columns(feature: Category) -> tuple[dict[str, int], int]:
 
 
 def truth_words() -> dict[str, int]:
-    """1 for each text that means yes and 0 for each that means no, in small letters, capitals and with a capital."""
+    """1 for each text that means yes and 0 for each that means no, in small letters, capitals and with a capital.
+
+    >>> words = truth_words()
+    >>> words["Yes"], words["1.00"], words["+1"], words["0e0"]
+    (1, 1, 1, 0)
+    """
     words = {}
     for value, group in ((1, TRUE_WORDS), (0, FALSE_WORDS)):
         for word in sorted(group):
             words.update(dict.fromkeys((word, word.upper(), word.capitalize()), value))
+        words.update(dict.fromkeys(_spellings_of_number(str(value)), value))
     return words
 
 
+def with_blanks(words: Mapping[str, int]) -> dict[str, int]:
+    """The same for texts with a blank before, after or on both sides, for targets that cannot take blanks off.
+
+    >>> with_blanks({"a": 1})
+    {'a': 1, ' a': 1, 'a ': 1, ' a ': 1}
+    """
+    found = dict(words)
+    for word, meaning in words.items():
+        for spelling in (f" {word}", f"{word} ", f" {word} "):
+            found.setdefault(spelling, meaning)
+    return found
+
+
 def _spellings_of_number(level: str) -> list[str]:
-    """Other ways in which programs write the number that a level is: 1 as 1.0, 2.50 as 2.5."""
+    """Other ways in which programs write the number that a level is: 1 as 1.0, 1.00, 1., +1, 01 and 1e0."""
     try:
         value = float(level)
     except ValueError:
         return []
     if "_" in level or value != value or abs(value) > 1e15:
         return []
-    return [repr(value), *([str(int(value))] if value == int(value) else [])]
+    sign, size = ("-" if value < 0 else ""), abs(value)
+    whole = [str(int(size)), f"{int(size)}.", f"{int(size)}.00"] if size == int(size) else []
+    plain = [repr(size), *whole, *(f"0{digits}" for digits in whole[:1])]
+    if "e" not in repr(size):
+        plain.append(f"{size!r}0")
+        plain += [f"{digits}{mark}0" for digits in (*whole[:1], repr(size)) for mark in ("e", "E", "e+", "e0")]
+    return [f"{mark}{digits}" for digits in plain for mark in ([sign] if sign else ["", "+"])]

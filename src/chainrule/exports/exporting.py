@@ -47,11 +47,17 @@ def export_model(model: Model, to: str, path: str | os.PathLike[str], train: boo
         What `load_model` or an estimator's `to_model` gives. Columns of its table are part of what is written.
     to
         - `"onnx"`: a graph for any runtime. An input (n, 1) for each column: numbers float64, nan where missing; texts
-          and words for yes and no strings without blanks around them, "" where missing; dates int64, in seconds since
-          1970, the least int64 where missing. Outputs `label`, of int64 or double where the classes are numbers, and
-          `probabilities`, or `value`, numbered where a column is called so. Without a preprocessing, one input `X`.
+          and words for yes and no strings, "" where missing; dates int64, in seconds since 1970, the least int64 where
+          missing. A graph looks texts up in a list: each with at most one blank before and after; words for yes and no
+          in small letters, capitals or with a capital; numbers as 1, +1, 01, 1., 1.0, 1.00 or 1e0. Any other word for
+          yes or no is missing, any other level unknown, and a prediction from a number that is infinite or
+          too far from those of training means nothing, often nan and the first label; a graph cannot say so.
+          Outputs `label`, of int64 or double where the classes are numbers, and `probabilities`, or `value`, numbered
+          where a column is called so. Without a preprocessing, one input `X`.
         - `"c"`: a header in C99, which allocates nothing. A row is a structure: numbers and yes (1) and no (0) double,
           NAN where missing; texts `const char *`, NULL or "" where missing; dates `int64_t`, in seconds since 1970.
+          Blanks around texts are taken off; numbers among levels are read in the spellings above. A prediction from
+          a number that is infinite or too far from those of training means nothing; check numbers before.
         - `"numpy"`, `"torch"`: a module in Python with `predict`, and its weights beside it as `.npz`.
     path
         Where to: a name that ends in `.onnx`, `.h` or `.py`.

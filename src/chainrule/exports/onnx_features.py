@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.exports.cells import NOTHING, level_columns, truth_words
+from chainrule.exports.cells import NOTHING, level_columns, truth_words, with_blanks
 from chainrule.exports.onnx_expressions import ExpressionWriter
 from chainrule.exports.onnx_file import Port
 from chainrule.exports.onnx_graph import ML, Value
@@ -114,6 +114,7 @@ class FeatureWriter:
 
     def _looked_up(self, name: Value, words: dict[str, int], otherwise: int) -> Value:
         """Whole numbers for texts."""
+        words = with_blanks(words)
         return self.graph.add(
             "LabelEncoder",
             name,
