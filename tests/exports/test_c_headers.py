@@ -136,6 +136,25 @@ def test_predictions_are_those_of_the_model(tmp_path: Path) -> None:
         assert TOLERANCE[model_of(case).dtype.name] <= 1e-5
 
 
+def test_numbers_that_the_model_refuses(tmp_path: Path) -> None:
+    body = []
+    for case in ("layers", "single", "binary", "regression", "quantiles"):
+        (path,) = export_model(model_of(case), "c", tmp_path / f"{case}.h")
+        rows = [[*row] for row in values_of(case)[:1]]
+        rows[0][list(COLUMNS).index("x")] = "INFINITY"
+        real = "float" if case == "single" else "double"
+        body += ["{", *rows_in_c(case, case, Path(path).read_text(encoding="utf-8"), rows), f"{real} p[3];"]
+        if case == "regression":
+            body.append("put(regression_predict(rows)); (void)p;")
+        else:
+            body.append(f"put({case}_predict(rows, p));" if model_of(case).classes else f"{case}_predict(rows, p);")
+            body.append("put((double)p[0]);")
+        body += ['printf("\\n");', "}"]
+    found = run(tmp_path, body, ["layers", "single", "binary", "regression", "quantiles"])
+    if found:
+        assert [str(line) for line in found] == ["[-1.0, nan]"] * 3 + ["[nan]"] * 2
+
+
 def test_classes_and_levels_are_the_same_bytes(tmp_path: Path) -> None:
     export_model(model_of("layers"), "c", tmp_path / "layers.h")
     body = [

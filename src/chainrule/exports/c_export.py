@@ -115,7 +115,8 @@ class _Header:
             return [
                 *lines,
                 f"{self.real} probabilities[{len(target.classes)}];",
-                f"puts({self.name}_classes[{self.name}_predict({given}, probabilities)]);",
+                f"int place = {self.name}_predict({given}, probabilities);",
+                f'puts(place < 0 ? "none" : {self.name}_classes[place]);',
             ]
         if self.subject.outputs == 1:
             return [*lines, f'printf("%g\\n", (double){self.name}_predict({given}));']
@@ -240,7 +241,7 @@ class _Header:
         given = f"const {self.name}_row *row" if self.features else f"const {real} *x"
         encode = []
         if self.features is not None:
-            encode = [f"    {real} x[{self.subject.width}];", f"    {self.name}_encode(row, x);"]
+            encode = [f"    {real} x[{self.subject.width}];", f"    {self.name}_encode(row, x);", *self._refused()]
         call = f"    {self.name}_network({'weights, ' if self.training else ''}x, %s);"
         first = [*self._weights_parameter, given]
         if isinstance(target, ClassTarget):
@@ -254,6 +255,7 @@ class _Header:
             )
             return [
                 "/* The likeliest class, as its place in the list of classes; and the probability of each. */",
+                *(["/* -1 and NAN for a number that is infinite or too far from those of training. */"] * bool(encode)),
                 *signature_lines(f"static inline int {self.name}_predict", [*first, f"{real} *probabilities"]),
                 "    int best = 0;",
                 *found,
@@ -273,9 +275,10 @@ class _Header:
             scale = f" * {self.unit.number(target.scale, DType.FLOAT64)} {sign}"
         cast = "(double)" if self.subject.dtype is DType.FLOAT32 else ""
         unit = "in the units of the table" if scale else "as the network gives it"
+        odd = "; NAN for a number that is infinite or too far from those of training" if encode else ""
         if outputs == 1:
             return [
-                f"/* The prediction, {unit}. */",
+                f"/* The prediction, {unit}{odd}. */",
                 *signature_lines(f"static inline double {self.name}_predict", first),
                 f"    {real} p[1];",
                 *encode,
@@ -285,7 +288,7 @@ class _Header:
                 "",
             ]
         return [
-            f"/* The {outputs} predictions, {unit}. */",
+            f"/* The {outputs} predictions, {unit}{odd}. */",
             *signature_lines(f"static inline void {self.name}_predict", [*first, "double *values"]),
             f"    {real} p[{outputs}];",
             *encode,
@@ -296,6 +299,18 @@ class _Header:
             "}",
             "",
         ]
+
+    def _refused(self) -> list[str]:
+        """What is given for a number that is infinite or too far from those of training."""
+        target, real = self.subject.target, self.real
+        many = ("probabilities", real) if isinstance(target, ClassTarget) else ("values", "double")
+        count = len(target.classes) if isinstance(target, ClassTarget) else self.subject.outputs
+        lines = [f"            for (int c = 0; c < {count}; ++c) {{", f"                {many[0]}[c] = ({many[1]})NAN;"]
+        lines += ["            }", f"            return{' -1' * isinstance(target, ClassTarget)};"]
+        if self.subject.outputs == 1 and not isinstance(target, ClassTarget):
+            lines = ["            return (double)NAN;"]
+        check = [f"    for (int k = 0; k < {self.subject.width}; ++k) {{", "        if (!isfinite(x[k])) {"]
+        return [*check, *lines, "        }", "    }"]
 
     # Training -------------------------------------------------------------------------------------------------------
 

@@ -56,8 +56,8 @@ def export_model(model: Model, to: str, path: str | os.PathLike[str], train: boo
           where a column is called so. Without a preprocessing, one input `X`.
         - `"c"`: a header in C99, which allocates nothing. A row is a structure: numbers and yes (1) and no (0) double,
           NAN where missing; texts `const char *`, NULL or "" where missing; dates `int64_t`, in seconds since 1970.
-          Blanks around texts are taken off; numbers among levels are read in the spellings above. A prediction from
-          a number that is infinite or too far from those of training means nothing; check numbers before.
+          Blanks around texts are taken off; numbers among levels are read in the spellings above. For a number
+          that is infinite or too far from those of training, predictions and probabilities are NAN and the class is -1.
         - `"numpy"`, `"torch"`: a module in Python with `predict`, and its weights beside it as `.npz`.
     path
         Where to: a name that ends in `.onnx`, `.h` or `.py`.
