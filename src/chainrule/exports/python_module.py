@@ -163,7 +163,7 @@ def answers(subject: Subject, output: str) -> list[str]:
             f"    return [CLASSES[place] for place in probabilities({argument}).argmax(axis=1)]",
         ]
     decoded = []
-    if isinstance(subject.target, NumberTarget):
+    if isinstance(subject.target, NumberTarget) and (subject.target.mean, subject.target.scale) != (0, 1):
         decoded = [f"    p = p * {literal(subject.target.scale)} + {literal(subject.target.mean)}"]
     flat = "p[:, 0]" if subject.outputs == 1 else "p"
     shape = "(n,)" if subject.outputs == 1 else f"(n, {subject.outputs})"
