@@ -50,6 +50,7 @@ def test_a_wrong_parameter_is_named(name: str, value: Any) -> None:
         (MLPClassifier, "class_weight", "balancd"), (MLPClassifier, "class_weight", [1, 2]),
         (MLPClassifier, "label_smoothing", 1.0), (MLPClassifier, "gamma", -1), (MLPRegressor, "quantile", [0.5, 1.0]),
         (MLPRegressor, "quantile", []), (MLPRegressor, "delta", 0), (MLPRegressor, "power", 0.5),
+        (MLPRegressor, "power", 0),
     ],
 )  # fmt: skip
 def test_a_wrong_parameter_of_one_of_them(cls: Any, name: str, value: Any) -> None:

@@ -77,6 +77,12 @@ def test_a_search_on_dask_is_the_search_on_loky(tmp_path: Path) -> None:
     assert "the same restarts: True" in text
 
 
+def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    text = shown(tmp_path, "resume")
+    assert "the checkpoint is of epoch 35" in text
+    assert "the same bits as without a stop: True" in text
+
+
 def test_curves_for_tensorboard(tmp_path: Path) -> None:
     text = shown(tmp_path, "tensorboard_logging", str(tmp_path / "runs"))
     assert column(text, "30 epochs") > 0.9

@@ -183,3 +183,30 @@ def test_only_the_first_rows_are_looked_at() -> None:
 
     X = np.ones((5_000, 2))
     assert gradient_report(loss, {"w": np.zeros(2)}, {"X": X, "y": np.ones(5_000)}).rows == 1_000
+
+
+def test_layers_without_names_are_found() -> None:
+    def named(X: Any, y: Any, W1: Any, W2: Any) -> Any:
+        z1 = X @ W1
+        a1 = cr.sigmoid(z1)
+        z2 = a1 @ W2
+        return np.mean((z2 - y) ** 2)
+
+    def partly(X: Any, y: Any, W1: Any, W2: Any) -> Any:
+        a1 = cr.sigmoid(X @ W1)
+        z2 = a1 @ W2
+        return np.mean((z2 - y) ** 2)
+
+    def unnamed(X: Any, y: Any, W1: Any, W2: Any) -> Any:
+        return np.mean((cr.sigmoid(X @ W1) @ W2 - y) ** 2)
+
+    random = np.random.default_rng(0)
+    weights = {"W1": 1000 * random.normal(size=(3, 4)), "W2": random.normal(size=(4, 1))}
+    data = {"X": random.normal(size=(20, 3)), "y": random.normal(size=(20, 1))}
+    whole, *others = (gradient_report(loss, weights, data) for loss in (named, partly, unnamed))
+    assert whole.status == "vanishing"
+    for report in others:
+        assert report.status == "vanishing"
+        assert [factor.kind for factor in report.path][-3:] == ["weights", "activation", "weights"]
+    assert others[0].total == pytest.approx(whole.total, rel=1e-9)
+    assert [factor.name for factor in others[0].path] == ["∂L/∂z2", "∂z2/∂a1", "∂a1/∂z(1)", "∂z(1)/∂W1"]

@@ -52,6 +52,8 @@ EXACT_TOLERANCE = 1e-9
 DIFFERENCE_TOLERANCE = 1e-6
 REDRAWS = 20
 """How many points next to a kink or a pole are replaced, in one verification."""
+FEW = 8
+"""The elements of a row or column from which on the values drawn for an array become smaller."""
 ELEMENTS = 3
 """How many elements of each index form are evaluated at each point."""
 
@@ -190,10 +192,12 @@ class Verifier:
             return self._random.integers(0, 2, shape).astype(bool)
         if type_.dtype is DType.INT64:
             return self._random.integers(0, concrete(self._index_bounds.get(self._bound[node], 4)), shape)
+        # Sums over many elements stay of the size of a few, so that exp of them neither overflows nor drowns the rest.
+        share = min(1.0, FEW / max(shape, default=1))
         if spread == "normal":
-            return self._normal(shape)
+            return self._normal(shape) * math.sqrt(share)
         low, high = (0.2, 1.5) if spread == "positive" else (0.05, 0.95)
-        return self._random.uniform(low, high, shape)
+        return self._random.uniform(low, high, shape) * share
 
     def _value(self, node: Node, values: Mapping[Node, Array]) -> Array:
         return self._evaluate(self._bound[node], values)

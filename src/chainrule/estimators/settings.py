@@ -169,7 +169,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "quantile": Rule("a number between 0 and 1, or a list of such", _is_levels),
     "delta": _POSITIVE,
-    "power": Rule("a number, 0 or at least 1", lambda value: _is_real(value) and (value == 0 or value >= 1)),
+    "power": Rule("a number of at least 1", lambda value: _is_real(value) and value >= 1),
     "label_smoothing": _SHARE,
     "gamma": _NOT_NEGATIVE,
 }

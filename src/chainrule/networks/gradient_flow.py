@@ -8,6 +8,7 @@ logarithm (Glorot and Bengio 2010, section 4.2; Pascanu, Mikolov and Bengio 2013
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -170,6 +171,7 @@ def gradient_report(
     """
     first = {name: np.asarray(value)[:MOST_ROWS] if np.ndim(value) else value for name, value in data.items()}
     program, values = traced_loss(loss, params, first, constants or {})
+    program = _with_layers_named(program)
     rows = max((len(value) for value in first.values()), default=1)
     flow = _Flow(backward(program, [program.input(name) for name in params]), values)
     parameters = tuple(
@@ -178,6 +180,44 @@ def gradient_report(
     norms = {name: norm for name, norm in flow.norms.items() if name not in params}
     path = flow.path(list(params))
     return GradientReport(_status(path, norms, parameters), norms, path, parameters, rows)
+
+
+def _with_layers_named(program: Program) -> Program:
+    """The program with names for what its user left without: arguments of activations, and what a product takes next.
+
+    Without a name of its own, an activation and the product before it would be one factor.
+    """
+    names, taken = dict(program.names), {*program.names.values(), *(node.name for node in program.inputs)}
+    ahead: set[Node] = set()
+    for node in reversed(program.nodes):
+        if isinstance(node, Apply) and (isinstance(node.primitive, Contract) or node in ahead):
+            ahead.update(node.operands)
+    multiplied: set[Node] = set()
+    bent: set[Node] = set()
+
+    def name(node: Node, letter: str) -> None:
+        if isinstance(node, Apply) and node not in names and node.type.ndim:
+            free = (f"{letter}({number})" for number in itertools.count(1))
+            names[node] = next(each for each in free if each not in taken)
+            taken.add(names[node])
+
+    for node in program.nodes:
+        if not isinstance(node, Apply):
+            continue
+        acts = isinstance(node.primitive, Elementwise) and len(node.operands) == 1 and node in ahead
+        if acts and node.operands[0] in multiplied:
+            name(node.operands[0], "z")
+            bent.add(node)
+        if isinstance(node.primitive, Contract):
+            for operand in node.operands:
+                if operand in bent:
+                    name(operand, "a")
+            multiplied.add(node)
+        if not multiplied.isdisjoint(node.operands):
+            multiplied.add(node)
+        if not bent.isdisjoint(node.operands):
+            bent.add(node)
+    return Program(program.inputs, program.outputs, names)
 
 
 class _Flow:
