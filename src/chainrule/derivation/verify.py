@@ -193,7 +193,7 @@ class Verifier:
         if type_.dtype is DType.INT64:
             return self._random.integers(0, concrete(self._index_bounds.get(self._bound[node], 4)), shape)
         # Sums over many elements stay of the size of a few, so that exp of them neither overflows nor drowns the rest.
-        share = min(1.0, FEW / max(1, *shape))
+        share = FEW / max(FEW, *shape, 1)
         if spread == "normal":
             return self._normal(shape) * math.sqrt(share)
         low, high = (0.2, 1.5) if spread == "positive" else (0.05, 0.95)
