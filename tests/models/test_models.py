@@ -121,6 +121,16 @@ def test_a_row_is_predicted_the_same_wherever_it_stands(first: int, last: int, s
     assert model.predict_encoded(X[order]).tobytes() == whole[order].tobytes()
 
 
+def test_a_model_predicts_arrays_or_tables() -> None:
+    network = Architecture(5, (7,), 1, activations="tanh")
+    model = Model.of(network, network.initial(0))
+    X = RANDOM.normal(size=(4, 5))
+    np.testing.assert_array_equal(model.predict(X), model.predict_encoded(X)[:, 0])
+    tall = Architecture(PREPROCESSING.width, (8,), 3, loss="cross_entropy")
+    classes = Model.of(tall, tall.initial(0), PREPROCESSING, ClassTarget("kind", ("cat", "dog", "猫")))
+    assert classes.predict(TABLE) == classes.predict_frame(TABLE).predictions
+
+
 def test_a_model_is_shown_in_a_line() -> None:
     network = Architecture(5, (7,), 1, activations="tanh")
     model = Model.of(network, network.initial(0))
@@ -204,7 +214,7 @@ def test_arrays_that_do_not_fit_are_refused(X: Any) -> None:
 
 
 def test_a_model_of_arrays_takes_no_tables() -> None:
-    with pytest.raises(ModelError, match="use predict_encoded"):
+    with pytest.raises(ModelError, match="give one to predict"):
         model_of(ARCHITECTURES["linear"]).predict_frame(TABLE)
 
 

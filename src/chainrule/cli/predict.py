@@ -53,7 +53,7 @@ def command(
         raise CommandError("--format parquet needs a file to write; add --output FILE.parquet")
     model = load_model(model_path)
     if model.preprocessing is None or model.target is None:
-        raise CommandError(f"{model_path} takes arrays, not tables; use it from Python")
+        raise CommandError(f"{model_path} takes arrays, not tables; in Python, load_model(path).predict(X) does")
     if probabilities and not model.classes:
         raise CommandError(f"--probabilities is for classes, and {model_path} predicts numbers; leave it out")
     notes = Notes()

@@ -38,7 +38,8 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
     loss
         "squared_error"; "poisson", for counts; "gamma", for amounts above 0, and "tweedie", for what lies between, all
         three with exp as the output's activation; "absolute_error"; "huber"; "log_cosh"; "quantile"; or a formula or
-        NumPy function of prediction p and target y, such as "abs(p - y)^1.5".
+        NumPy function of prediction p and target y, such as "abs(p - y)^1.5". Values of rows are averaged; a formula
+        that sums over a batch itself, as "sum((p - y)^2)" does, takes as many times the rate as a batch has rows.
     hidden_layer_sizes
         The width of each hidden layer; a number stands for one layer, `()` for none, which is a linear model.
     activation

@@ -204,8 +204,17 @@ class Model:
         a table that lacks a column or holds what cannot be read, ModelError for a model without a preprocessing.
         """
         if self.preprocessing is None:
-            raise ModelError("the model takes arrays, not tables; use predict_encoded")
+            raise ModelError("the model takes arrays, not tables; give one to predict or to predict_encoded")
         return self.decoded(self.predict_encoded(self.preprocessing.encode(data, notes, self.dtype)))
+
+    def predict(self, data: Any) -> list[str] | NDArray[np.float64]:
+        """The classes as texts, or the numbers, for a table; or for an array (rows, inputs), if the model takes one.
+
+        It is `predict_frame` or `predict_encoded` without what comes with them; raises what they raise.
+        """
+        if self.preprocessing is None:
+            return self.decoded(self.predict_encoded(data)).predictions
+        return self.predict_frame(data).predictions
 
     def decoded(self, outputs: Array) -> Prediction:
         """Outputs (rows, outputs) as classes with probabilities, or as numbers of the target's own scale."""
