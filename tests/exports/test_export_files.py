@@ -72,6 +72,7 @@ def test_names_of_files_that_are_no_identifiers(name: str, tmp_path: Path) -> No
     header = (tmp_path / f"{name}.h").read_text(encoding="utf-8")
     assert "static inline int _" not in header
     if name == "größe":
+        export_model(model_of("linear"), "numpy", tmp_path / f"{name}.py")  # over that for torch, which not all have
         example = docstring_example((tmp_path / f"{name}.py").read_text(encoding="utf-8"))
         done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

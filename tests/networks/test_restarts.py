@@ -8,6 +8,7 @@ import threading
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from chainrule.networks import (
@@ -83,6 +84,8 @@ def test_one_may_be_stopped_and_an_error_ends_all() -> None:
 
 
 def test_an_interrupt_ends_all_and_keeps_what_was_learnt() -> None:
+    """Also after polars has run, whose handler has the system restart a wait without an end."""
+    pl.DataFrame({"a": [1]}).lazy().select(pl.col("a") + 1).collect()
     settings = TrainingSettings(Adam(0.001), 10**8, 20)
     timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -71,6 +71,9 @@ def train_restarts(
     with ThreadPoolExecutor(workers, "chainrule-restart") as pool:
         futures = [pool.submit(run, number) for number in range(len(beginnings))]
         try:
+            # With a wait that ends, so that Ctrl-C is noticed whatever handler of signals a library has put in place.
+            while wait(futures, _LOOK, FIRST_EXCEPTION).not_done and not any(map(_failed, futures)):
+                pass
             return [future.result() for future in futures]
         except KeyboardInterrupt:
             over.set()
@@ -82,6 +85,10 @@ def train_restarts(
         except BaseException:
             over.set()
             raise
+
+
+def _failed(future: Future[TrainingState]) -> bool:
+    return future.done() and future.exception() is not None
 
 
 def best_restart(states: Sequence[TrainingState], settings: TrainingSettings | None = None) -> int:
