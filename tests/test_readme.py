@@ -112,10 +112,10 @@ def test_the_table_is_trained_on_as_shown(tmp_path: Path, monkeypatch: pytest.Mo
     head, names, *rows = shown.splitlines()
     assert head in result.stdout
     assert names in result.stdout
-    for row in rows:  # digits may differ with the processor's vectors
+    for row in rows:  # one row of 30 may differ with the processor's vectors
         name, accuracy = row[:26], float(row[26:35].rstrip("% "))
         found = next(line for line in result.stdout.splitlines() if line.startswith(name))
-        assert float(found[26:35].rstrip("% ")) == pytest.approx(accuracy, abs=5)
+        assert float(found[26:35].rstrip("% ")) == pytest.approx(accuracy, abs=3.4)
 
 
 def test_the_estimator_snippet_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

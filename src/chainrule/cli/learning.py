@@ -250,7 +250,7 @@ def _learner(plan: Plan, data: Data, combination: Combination) -> Learner:
         output_activation=_output(plan, data, loss),
         loss=loss,
         dropout=plan.dropout if combination.hidden else 0.0,
-        normalization=plan.normalization if combination.hidden else None,  # type: ignore[arg-type]
+        normalization=plan.normalization if combination.hidden else None,
         alpha=combination.alpha,
         dtype=DTYPE,
     )

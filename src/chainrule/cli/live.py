@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Any
 
 import click
 from rich.console import Console
@@ -106,9 +107,9 @@ class Terminal(Live):
         self._task = progress.add_task(title, total=total, said="")
         progress.start()
 
-    def _update(self, **changes: object) -> None:
+    def _update(self, **changes: Any) -> None:
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, **changes)  # type: ignore[arg-type]
+            self._progress.update(self._task, **changes)
 
 
 @contextmanager

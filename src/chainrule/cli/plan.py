@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from chainrule.cli.errors import CommandError
 from chainrule.networks import LOSS_TYPES, LossLike, Quantile, read_loss
@@ -48,7 +48,7 @@ class Plan:
     output_activation: str | None
     loss: str | None
     dropout: float
-    normalization: str | None
+    normalization: Literal["layer", "batch"] | None
     solver: str
     epochs: int | None
     batch_size: int | None
@@ -186,7 +186,7 @@ def parse_loss(text: str) -> LossLike:
     kind = LOSS_TYPES[match[1]]
     if kind is Quantile:
         return Quantile(tuple(numbers))
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    names = [field.name for field in fields(kind)]
     if len(numbers) > len(names):
         takes = f"{len(names)} number{'s' if len(names) != 1 else ''} ({', '.join(names)})" if names else "no numbers"
         raise CommandError(f"--loss is {text!r}; {match[1]} takes {takes}")

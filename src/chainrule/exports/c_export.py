@@ -5,10 +5,10 @@ from __future__ import annotations
 from chainrule.emit import C_TYPES, CUnit, Location, declarations, signature_lines
 from chainrule.exports.c_features import FeatureWriter
 from chainrule.exports.c_statistics import statistics_lines
+from chainrule.exports.c_steps import StepWriter
 from chainrule.exports.c_text import array_rows as rows_of
 from chainrule.exports.c_text import comment, initializer, string, wrapped
 from chainrule.exports.c_training import Training
-from chainrule.exports.errors import ExportError
 from chainrule.exports.one_row import one_row
 from chainrule.exports.subject import ROWS, Subject, X
 from chainrule.ir import DType
@@ -28,12 +28,15 @@ class _Header:
         self.real = C_TYPES[subject.dtype]
         self.rows = f"{self.upper}_ROWS"
         self.unit = CUnit(self.name, subject.dtype, {ROWS: self.rows})
-        self.training = None if optimizer is None else Training(subject, optimizer)
         self.features = None
         if subject.preprocessing is not None:
             self.features = FeatureWriter(
                 self.name, subject.preprocessing, subject.dtype, lambda x: self.unit.number(x, DType.FLOAT64)
             )
+        self.steps = None
+        if optimizer is not None:
+            training = Training(subject, optimizer)
+            self.steps = StepWriter(subject, self.unit, training, self.rows, self.features is not None)
 
     def text(self) -> str:
         """The whole file."""
@@ -54,7 +57,7 @@ class _Header:
             'extern "C" {',
             "#endif",
             "",
-            *(self._rows() if self.training is not None else []),
+            *(self._rows() if self.steps is not None else []),
             *wrapped(self._classes()),
             *(self._weights()),
             *wrapped([*helpers, *([""] if helpers and helpers[-1] else [])]),
@@ -71,11 +74,11 @@ class _Header:
     def _needs_words(self) -> bool:
         """Whether whole numbers of 64 bits are needed, for dates or random numbers."""
         dates = self.features is not None and self.features.has_dates
-        return dates or (self.training is not None and self.training.draws)
+        return dates or (self.steps is not None and self.steps.training.draws)
 
     @property
     def _needs_strings(self) -> bool:
-        return self.training is not None or (self.features is not None and self.features.has_words)
+        return self.steps is not None or (self.features is not None and self.features.has_words)
 
     # The pieces -----------------------------------------------------------------------------------------------------
 
@@ -90,12 +93,12 @@ class _Header:
             "",
             *(f"    {line}" for line in self._usage()),
         ]
-        if self.training is not None:
+        if self.steps is not None:
             said += [
                 "",
                 "A step of training, with a batch filled in:",
                 "",
-                *(f"    {line}" for line in self._training_usage()),
+                *(f"    {line}" for line in self.steps.example()),
             ]
             if self._mixes_rows:
                 said += ["", f"After the last step, {self.name}_statistics, so that predictions know of it."]
@@ -107,9 +110,9 @@ class _Header:
             lines += [f"{self.name}_row row;", *self.features.example()]
         else:
             lines += [f"{self.real} x[{self.subject.width}] = {{0}};"]
-        if self.training is not None:
+        if self.steps is not None:
             lines.insert(0, f"{self.name}_weights weights = {self.name}_trained;")
-        given = ", ".join([*(["&weights"] if self.training else []), "&row" if self.features else "x"])
+        given = ", ".join([*(["&weights"] if self.steps else []), "&row" if self.features else "x"])
         target = self.subject.target
         if isinstance(target, ClassTarget):
             return [
@@ -121,22 +124,6 @@ class _Header:
         if self.subject.outputs == 1:
             return [*lines, f'printf("%g\\n", (double){self.name}_predict({given}));']
         return [*lines, f"double values[{self.subject.outputs}];", f"{self.name}_predict({given}, values);"]
-
-    def _training_usage(self) -> list[str]:
-        assert self.training is not None
-        name = self.name
-        given = (
-            f"{name}_row rows[{self.rows}]" if self.features else f"{self.real} x[{self.rows} * {self.subject.width}]"
-        )
-        kind = f"{self._target_type} {self._target_name}[{self._target_size}]"
-        memory = [f"{name}_memory memory;", f"{name}_start(&memory);"] if self._has_memory else []
-        return [
-            *memory,
-            f"{given};",
-            f"{kind};",
-            f"static {name}_work work;",
-            f"{self.real} loss = {name}_train({', '.join(self._train_arguments(1))});",
-        ]
 
     def _rows(self) -> list[str]:
         why = "One needs the least memory"
@@ -170,7 +157,7 @@ class _Header:
 
     def _weights(self) -> list[str]:
         arrays = self.subject.parameters
-        if self.training is None:
+        if self.steps is None:
             lines = []
             for name, array in arrays.items():
                 shape = "".join(f"[{size}]" for size in array.shape)
@@ -205,18 +192,17 @@ class _Header:
         if self.features is not None:
             lines += [*self.features.structure(), *self.features.functions()]
         lines += [*self._network(), *self._predict()]
-        if self.training is not None:
-            memory = self._memory(self.training) if self._has_memory else []
-            lines += [*memory, *self._gradients(), *self._update(), *self._train()]
+        if self.steps is not None:
+            lines += self.steps.functions()
             lines += statistics_lines(self.subject, self.unit, self.features is not None)
         return lines
 
     @property
     def _weights_parameter(self) -> list[str]:
-        return [f"const {self.name}_weights *weights"] if self.training is not None else []
+        return [f"const {self.name}_weights *weights"] if self.steps is not None else []
 
     def _network(self) -> list[str]:
-        start = "weights->" if self.training is not None else f"{self.name}_"
+        start = "weights->" if self.steps is not None else f"{self.name}_"
         inputs = {name: Location(start + member) for name, member in self.subject.members.items()}
         inputs[X] = Location("x")
         reserved = ("x", "p", "weights", "values", "row")
@@ -242,7 +228,7 @@ class _Header:
         encode = []
         if self.features is not None:
             encode = [f"    {real} x[{self.subject.width}];", f"    {self.name}_encode(row, x);", *self._refused()]
-        call = f"    {self.name}_network({'weights, ' if self.training else ''}x, %s);"
+        call = f"    {self.name}_network({'weights, ' if self.steps else ''}x, %s);"
         first = [*self._weights_parameter, given]
         if isinstance(target, ClassTarget):
             count = len(target.classes)
@@ -311,206 +297,3 @@ class _Header:
             lines = ["            return (double)NAN;"]
         check = [f"    for (int k = 0; k < {self.subject.width}; ++k) {{", "        if (!isfinite(x[k])) {"]
         return [*check, *lines, "        }", "    }"]
-
-    # Training -------------------------------------------------------------------------------------------------------
-
-    @property
-    def _is_class(self) -> bool:
-        return isinstance(self.subject.target, ClassTarget)
-
-    @property
-    def _target_type(self) -> str:
-        assert self.training is not None
-        if self._is_class or not self.training.target_type.dtype.is_float:
-            return "int"
-        return "double" if isinstance(self.subject.target, NumberTarget) else self.real
-
-    @property
-    def _target_name(self) -> str:
-        return "classes" if self._target_type == "int" else "values"
-
-    @property
-    def _width_of_target(self) -> int:
-        assert self.training is not None
-        shape = self.training.target_type.shape
-        return int(str(shape[1])) if len(shape) > 1 and not self._is_class else 1
-
-    @property
-    def _target_size(self) -> str:
-        width = self._width_of_target
-        return self.rows if width == 1 else f"{self.rows} * {width}"
-
-    @property
-    def _has_memory(self) -> bool:
-        return self.training is not None and bool(self.training.memory or self.training.counts)
-
-    def _train_arguments(self, which: int) -> list[str]:
-        """The parameters of `NAME_train`, or, where `which` is 1, its arguments in an example."""
-        assert self.training is not None
-        entries = [(f"{self.name}_weights *weights", "&weights")]
-        if self._has_memory:
-            entries.append((f"{self.name}_memory *memory", "&memory"))
-        entries.append((f"{self.name}_work *work", "&work"))
-        entries.append((f"const {self.name}_row *rows", "rows") if self.features else (f"const {self.real} *x", "x"))
-        entries.append((f"const {self._target_type} *{self._target_name}", self._target_name))
-        if self.training.has_rate:
-            entries.append(("double rate", repr(self.training.rate)))
-        return [entry[which] for entry in entries]
-
-    def _gradients(self) -> list[str]:
-        assert self.training is not None
-        found = self.training.gradient_statements(self.unit)
-        members = self.subject.members
-        shapes = {name: self.subject.parameters[name].shape for name in self.subject.learnt}
-        y_type = C_TYPES[self.training.target_type.dtype]
-        extents = "".join(f"[{self.rows if k == 0 else dim}]" for k, dim in enumerate(self.training.target_type.shape))
-        return [
-            "/* The gradients of the loss by what is learnt. */",
-            "typedef struct {",
-            *(
-                f"    {self.real} {members[name]}{''.join(f'[{size}]' for size in shape)};"
-                for name, shape in shapes.items()
-            ),
-            f"}} {self.name}_grads;",
-            "",
-            "/* What lies between; its contents need not be kept. */",
-            "typedef struct {",
-            f"    {self.name}_grads grads;",
-            f"    {self.real} encoded_rows[{self.rows}][{self.subject.width}];",
-            f"    {y_type} encoded_target{extents};",
-            *declarations(found.stored, {ROWS: self.rows}),
-            f"}} {self.name}_work;",
-            "",
-            f"/* The loss of {self.rows} encoded rows x with targets y, and its gradients. */",
-            *signature_lines(
-                f"static inline {self.real} {self.name}_gradients",
-                [
-                    f"const {self.name}_weights *weights",
-                    *([f"const {self.name}_memory *memory"] if self.training.draws else []),
-                    f"const {self.real} *x",
-                    f"const {y_type} *y",
-                    f"{self.name}_grads *grads",
-                    f"{self.name}_work *work",
-                ],
-            ),
-            *found.lines,
-            *([] if found.stored else ["    (void)work;"]),
-            f"    return {found.results[0]};",
-            "}",
-            "",
-        ]
-
-    def _update(self) -> list[str]:
-        training = self.training
-        assert training is not None
-        found = training.update_statements(self.unit)
-        parameters = [f"{self.name}_weights *weights"]
-        if self._has_memory:
-            parameters.append(f"{self.name}_memory *memory")
-        parameters.append(f"const {self.name}_grads *grads")
-        if training.has_rate:
-            parameters.append("double rate")
-        return [
-            f"/* A step of {type(training.optimizer).__name__}. */",
-            *signature_lines(f"static inline void {self.name}_update", parameters),
-            *declarations(found.stored, {}),
-            *found.lines,
-            *(["    ++memory->step;"] if training.counts else []),
-            "}",
-            "",
-        ]
-
-    def _memory(self, training: Training) -> list[str]:
-        declared = []
-        first = []
-        for name, array in training.memory.items():
-            shape = "".join(f"[{size}]" for size in array.shape)
-            declared.append(
-                f"    {'float' if str(array.dtype) == 'float32' else 'double'} {training.members[name]}{shape};"
-            )
-            if array.any():
-                if array.ndim:
-                    title = type(training.optimizer).__name__
-                    raise ExportError(
-                        f"what {title} remembers of a parameter does not start at 0, as in C it has to; choose another"
-                    )
-                first.append(f"    memory->{training.members[name]} = {self.unit.number(float(array), DType.FLOAT64)};")
-        if training.counts:
-            declared.append("    int step;")
-        if training.draws:
-            declared.append("    int seed; /* of the random numbers; set it before the first step */")
-        return [
-            "/* What training remembers from step to step. */",
-            "typedef struct {",
-            *declared,
-            f"}} {self.name}_memory;",
-            "",
-            "/* Before the first step. */",
-            f"static inline void {self.name}_start({self.name}_memory *memory) {{",
-            "    memset(memory, 0, sizeof *memory);",
-            *first,
-            "}",
-            "",
-        ]
-
-    def _train(self) -> list[str]:
-        training = self.training
-        assert training is not None
-        real, width = self.real, self._width_of_target
-        x = "x"
-        lines = []
-        if self.features is not None:
-            x = "&work->encoded_rows[0][0]"
-            lines.append(f"{self.name}_encode(&rows[k], work->encoded_rows[k]);")
-        y = "&work->encoded_target[0][0]" if training.target_type.ndim == 2 else "work->encoded_target"
-        lines += self._targets(training, width)
-        memory = "memory, " if training.draws else ""
-        updated = ["weights", *(["memory"] if self._has_memory else []), "&work->grads"]
-        if training.has_rate:
-            updated.append("rate")
-        what = "rows" if self.features is not None else "encoded rows x"
-        target = "their classes, by place in the list" if self._target_type == "int" else "their values"
-        return [
-            f"/* One step of training on {what} and {target}; gives the loss before it. */",
-            *signature_lines(f"static inline {real} {self.name}_train", self._train_arguments(0)),
-            f"    {real} loss;",
-            f"    for (int k = 0; k < {self.rows}; ++k) {{",
-            *(f"        {line}" for line in lines),
-            "    }",
-            f"    loss = {self.name}_gradients(weights, {memory}{x}, {y}, &work->grads, work);",
-            f"    {self.name}_update({', '.join(updated)});",
-            "    return loss;",
-            "}",
-            "",
-        ]
-
-    def _targets(self, training: Training, width: int) -> list[str]:
-        """Statements that put the target of row k in its place."""
-        target, type_, given = self.subject.target, training.target_type, f"{self._target_name}[k]"
-        one, zero = ("1.0f", "0.0f") if self.subject.dtype is DType.FLOAT32 else ("1.0", "0.0")
-        if not type_.dtype.is_float:
-            return [f"work->encoded_target[k] = {given};"]
-        flat = type_.ndim == 1
-        if self._is_class:
-            columns = 1 if flat else int(str(type_.shape[1]))
-            if columns == 1:
-                return [f"work->encoded_target[k]{'' if flat else '[0]'} = ({self.real}){given};"]
-            return [
-                f"for (int c = 0; c < {columns}; ++c) {{",
-                f"    work->encoded_target[k][c] = c == {given} ? {one} : {zero};",
-                "}",
-            ]
-        value = "%s"
-        if isinstance(target, NumberTarget):
-            mean = self.unit.number(target.mean, DType.FLOAT64)
-            mean = f"({mean})" if mean.startswith("-") else mean
-            value = f"(%s - {mean}) / {self.unit.number(target.scale, DType.FLOAT64)}"
-            if self.subject.dtype is DType.FLOAT32:
-                value = f"(float)({value})"
-        if width == 1:
-            return [f"work->encoded_target[k]{'' if flat else '[0]'} = {value % given};"]
-        return [
-            f"for (int c = 0; c < {width}; ++c) {{",
-            f"    work->encoded_target[k][c] = {value % f'values[k * {width} + c]'};",
-            "}",
-        ]

@@ -201,9 +201,9 @@ def _leaky_relu(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value])
     return add("Where", add("Greater", operands[0], writer.number(0.0, x.dtype)), operands[0], scaled)
 
 
-def _softmax(name: str) -> Rule:
+def _softmax(kind: type[Softmax] | type[LogSoftmax], name: str) -> Rule:
     def write(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
-        axes = x.operation.primitive.axes  # type: ignore[union-attr]
+        axes = _primitive(x, kind).axes
         if len(axes) == 1:
             return writer.graph.add(name, operands[0], axis=axes[0])
         add, where = writer.graph.add, writer.graph.whole_numbers(axes)
@@ -356,7 +356,7 @@ RULES: Final[dict[type, Rule]] = {
     LeakyRelu: _leaky_relu,
     Log: _operator("Log"),
     Log1p: _of_one(log1p_of),
-    LogSoftmax: _softmax("LogSoftmax"),
+    LogSoftmax: _softmax(LogSoftmax, "LogSoftmax"),
     LogicalAnd: _operator("And"),
     LogicalNot: _operator("Not"),
     LogicalOr: _operator("Or"),
@@ -373,7 +373,7 @@ RULES: Final[dict[type, Rule]] = {
     Sign: _operator("Sign"),
     Silu: _of_one(_silu),
     Sin: _operator("Sin"),
-    Softmax: _softmax("Softmax"),
+    Softmax: _softmax(Softmax, "Softmax"),
     Softplus: _of_one(_softplus),
     Sqrt: _operator("Sqrt"),
     Square: _of_one(_square),

@@ -147,7 +147,9 @@ class TrainingSettings:
     @property
     def rate(self) -> float:
         """The first learning rate, of an optimizer whose rate is a number."""
-        return float(self.optimizer.hyperparameters["rate"])  # type: ignore[arg-type]
+        rate = self.optimizer.hyperparameters["rate"]
+        assert isinstance(rate, float | int)
+        return float(rate)
 
     @property
     def rate_input(self) -> str:

@@ -7,7 +7,7 @@ in UTC where a zone is given, and as they are written where none is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,5 +55,4 @@ def civil(days: Seconds) -> Civil:
 
 def weekday(days: Seconds) -> Seconds:
     """The day of the week, 0 for Monday to 6 for Sunday: (days + 3) mod 7, since 1970 began on a Thursday."""
-    result: Any = (days + 3) % 7
-    return result  # type: ignore[no-any-return]
+    return np.asarray((days + 3) % 7, np.int64)

@@ -106,6 +106,7 @@ def from_typed(series: pl.Series) -> Seconds:
         seconds = series.to_physical().cast(pl.Int64).fill_null(0).to_numpy() * DAY
     else:
         units = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-        unit = units[series.dtype.time_unit or "us"]  # type: ignore[attr-defined]
+        assert isinstance(series.dtype, pl.Datetime)
+        unit = units[series.dtype.time_unit or "us"]
         seconds = series.to_physical().fill_null(0).to_numpy() // unit
     return np.where(missing, MISSING, seconds)

@@ -239,7 +239,8 @@ def _of_texts(written: pl.Series, codes: str = "") -> Finding:
         return Finding(name, "text", "a different text in every row")
     if count > max(FEW, len(present) // 2):
         return Finding(name, "text", f"{count:,} different texts in {len(present):,} rows")
-    if count > FEW and float(different.str.len_chars().mean() or 0) > _LONG:  # type: ignore[arg-type]
+    length = different.str.len_chars().mean()
+    if count > FEW and isinstance(length, float) and length > _LONG:
         return Finding(name, "text", f"long texts, {count:,} different ones")
     return Finding(name, "category", f"{codes}{', ' if codes else ''}{count:,} different values{gaps}")
 

@@ -92,7 +92,7 @@ def _described(given: Mapping[str, Any]) -> Loss:
     if isinstance(name, str) and name.startswith("function "):
         raise NetworkError(f"the loss was the {name}, which a description does not hold; give the function itself")
     loss = LOSS_TYPES[choice("loss", name, LOSS_TYPES)]
-    known = [field.name for field in fields(loss)]  # type: ignore[arg-type]
+    known = [field.name for field in fields(loss)]
     for key in settings:
         choice(f"a parameter of {name}", key, known)
     return loss(**settings)

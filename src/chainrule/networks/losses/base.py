@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -16,6 +16,7 @@ Kind: TypeAlias = Literal["values", "labels", "shares"]
 Score: TypeAlias = Literal["r2", "accuracy"]
 
 
+@dataclass(frozen=True)
 class Loss(ABC):
     """A loss of one row: numbers from prediction and target, whose sum over outputs is averaged over rows.
 
@@ -57,7 +58,7 @@ class Loss(ABC):
 
     def describe(self) -> dict[str, Any]:
         """The loss in words and numbers that JSON has; `read_loss` reads it."""
-        settings = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        settings = {field.name: getattr(self, field.name) for field in fields(self)}
         return {"name": self.name, **{key: list(v) if isinstance(v, tuple) else v for key, v in settings.items()}}
 
 

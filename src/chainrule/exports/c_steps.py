@@ -1,0 +1,250 @@
+"""Steps of training in C: gradients of the loss, what an optimizer does with them, and what it remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chainrule.emit import C_TYPES, CUnit, declarations, signature_lines
+from chainrule.exports.c_training import Training
+from chainrule.exports.errors import ExportError
+from chainrule.exports.subject import ROWS, Subject
+from chainrule.ir import DType
+from chainrule.tables import ClassTarget, NumberTarget
+
+
+@dataclass(frozen=True)
+class StepWriter:
+    """Writes the functions of `training` for batches of `rows`, a macro; `has_columns` says that rows are a table's."""
+
+    subject: Subject
+    unit: CUnit
+    training: Training
+    rows: str
+    has_columns: bool
+
+    @property
+    def name(self) -> str:
+        return self.subject.name
+
+    @property
+    def real(self) -> str:
+        return C_TYPES[self.subject.dtype]
+
+    def functions(self) -> list[str]:
+        """What training remembers, `NAME_gradients`, `NAME_update` and `NAME_train`."""
+        memory = self._memory() if self._has_memory else []
+        return [*memory, *self._gradients(), *self._update(), *self._train()]
+
+    def example(self) -> list[str]:
+        """A batch filled in, and a step on it."""
+        name = self.name
+        given = (
+            f"{name}_row rows[{self.rows}]"
+            if self.has_columns
+            else f"{self.real} x[{self.rows} * {self.subject.width}]"
+        )
+        kind = f"{self._target_type} {self._target_name}[{self._target_size}]"
+        memory = [f"{name}_memory memory;", f"{name}_start(&memory);"] if self._has_memory else []
+        return [
+            *memory,
+            f"{given};",
+            f"{kind};",
+            f"static {name}_work work;",
+            f"{self.real} loss = {name}_train({', '.join(self._train_arguments(1))});",
+        ]
+
+    @property
+    def _is_class(self) -> bool:
+        return isinstance(self.subject.target, ClassTarget)
+
+    @property
+    def _target_type(self) -> str:
+        if self._is_class or not self.training.target_type.dtype.is_float:
+            return "int"
+        return "double" if isinstance(self.subject.target, NumberTarget) else self.real
+
+    @property
+    def _target_name(self) -> str:
+        return "classes" if self._target_type == "int" else "values"
+
+    @property
+    def _width_of_target(self) -> int:
+        shape = self.training.target_type.shape
+        return int(str(shape[1])) if len(shape) > 1 and not self._is_class else 1
+
+    @property
+    def _target_size(self) -> str:
+        width = self._width_of_target
+        return self.rows if width == 1 else f"{self.rows} * {width}"
+
+    @property
+    def _has_memory(self) -> bool:
+        return bool(self.training.memory or self.training.counts)
+
+    def _train_arguments(self, which: int) -> list[str]:
+        """The parameters of `NAME_train`, or, where `which` is 1, its arguments in an example."""
+        entries = [(f"{self.name}_weights *weights", "&weights")]
+        if self._has_memory:
+            entries.append((f"{self.name}_memory *memory", "&memory"))
+        entries.append((f"{self.name}_work *work", "&work"))
+        entries.append((f"const {self.name}_row *rows", "rows") if self.has_columns else (f"const {self.real} *x", "x"))
+        entries.append((f"const {self._target_type} *{self._target_name}", self._target_name))
+        if self.training.has_rate:
+            entries.append(("double rate", repr(self.training.rate)))
+        return [entry[which] for entry in entries]
+
+    def _gradients(self) -> list[str]:
+        found = self.training.gradient_statements(self.unit)
+        members = self.subject.members
+        shapes = {name: self.subject.parameters[name].shape for name in self.subject.learnt}
+        y_type = C_TYPES[self.training.target_type.dtype]
+        extents = "".join(f"[{self.rows if k == 0 else dim}]" for k, dim in enumerate(self.training.target_type.shape))
+        return [
+            "/* The gradients of the loss by what is learnt. */",
+            "typedef struct {",
+            *(
+                f"    {self.real} {members[name]}{''.join(f'[{size}]' for size in shape)};"
+                for name, shape in shapes.items()
+            ),
+            f"}} {self.name}_grads;",
+            "",
+            "/* What lies between; its contents need not be kept. */",
+            "typedef struct {",
+            f"    {self.name}_grads grads;",
+            f"    {self.real} encoded_rows[{self.rows}][{self.subject.width}];",
+            f"    {y_type} encoded_target{extents};",
+            *declarations(found.stored, {ROWS: self.rows}),
+            f"}} {self.name}_work;",
+            "",
+            f"/* The loss of {self.rows} encoded rows x with targets y, and its gradients. */",
+            *signature_lines(
+                f"static inline {self.real} {self.name}_gradients",
+                [
+                    f"const {self.name}_weights *weights",
+                    *([f"const {self.name}_memory *memory"] if self.training.draws else []),
+                    f"const {self.real} *x",
+                    f"const {y_type} *y",
+                    f"{self.name}_grads *grads",
+                    f"{self.name}_work *work",
+                ],
+            ),
+            *found.lines,
+            *([] if found.stored else ["    (void)work;"]),
+            f"    return {found.results[0]};",
+            "}",
+            "",
+        ]
+
+    def _update(self) -> list[str]:
+        training = self.training
+        found = training.update_statements(self.unit)
+        parameters = [f"{self.name}_weights *weights"]
+        if self._has_memory:
+            parameters.append(f"{self.name}_memory *memory")
+        parameters.append(f"const {self.name}_grads *grads")
+        if training.has_rate:
+            parameters.append("double rate")
+        return [
+            f"/* A step of {type(training.optimizer).__name__}. */",
+            *signature_lines(f"static inline void {self.name}_update", parameters),
+            *declarations(found.stored, {}),
+            *found.lines,
+            *(["    ++memory->step;"] if training.counts else []),
+            "}",
+            "",
+        ]
+
+    def _memory(self) -> list[str]:
+        training = self.training
+        declared = []
+        first = []
+        for name, array in training.memory.items():
+            shape = "".join(f"[{size}]" for size in array.shape)
+            declared.append(
+                f"    {'float' if str(array.dtype) == 'float32' else 'double'} {training.members[name]}{shape};"
+            )
+            if array.any():
+                if array.ndim:
+                    title = type(training.optimizer).__name__
+                    raise ExportError(
+                        f"what {title} remembers of a parameter does not start at 0, as in C it has to; choose another"
+                    )
+                first.append(f"    memory->{training.members[name]} = {self.unit.number(float(array), DType.FLOAT64)};")
+        if training.counts:
+            declared.append("    int step;")
+        if training.draws:
+            declared.append("    int seed; /* of the random numbers; set it before the first step */")
+        return [
+            "/* What training remembers from step to step. */",
+            "typedef struct {",
+            *declared,
+            f"}} {self.name}_memory;",
+            "",
+            "/* Before the first step. */",
+            f"static inline void {self.name}_start({self.name}_memory *memory) {{",
+            "    memset(memory, 0, sizeof *memory);",
+            *first,
+            "}",
+            "",
+        ]
+
+    def _train(self) -> list[str]:
+        training = self.training
+        x = "x"
+        lines = []
+        if self.has_columns:
+            x = "&work->encoded_rows[0][0]"
+            lines.append(f"{self.name}_encode(&rows[k], work->encoded_rows[k]);")
+        y = "&work->encoded_target[0][0]" if training.target_type.ndim == 2 else "work->encoded_target"
+        lines += self._targets()
+        memory = "memory, " if training.draws else ""
+        updated = ["weights", *(["memory"] if self._has_memory else []), "&work->grads"]
+        if training.has_rate:
+            updated.append("rate")
+        what = "rows" if self.has_columns else "encoded rows x"
+        target = "their classes, by place in the list" if self._target_type == "int" else "their values"
+        return [
+            f"/* One step of training on {what} and {target}; gives the loss before it. */",
+            *signature_lines(f"static inline {self.real} {self.name}_train", self._train_arguments(0)),
+            f"    {self.real} loss;",
+            f"    for (int k = 0; k < {self.rows}; ++k) {{",
+            *(f"        {line}" for line in lines),
+            "    }",
+            f"    loss = {self.name}_gradients(weights, {memory}{x}, {y}, &work->grads, work);",
+            f"    {self.name}_update({', '.join(updated)});",
+            "    return loss;",
+            "}",
+            "",
+        ]
+
+    def _targets(self) -> list[str]:
+        """Statements that put the target of row k in its place."""
+        width = self._width_of_target
+        target, type_, given = self.subject.target, self.training.target_type, f"{self._target_name}[k]"
+        one, zero = ("1.0f", "0.0f") if self.subject.dtype is DType.FLOAT32 else ("1.0", "0.0")
+        if not type_.dtype.is_float:
+            return [f"work->encoded_target[k] = {given};"]
+        flat = type_.ndim == 1
+        if self._is_class:
+            columns = 1 if flat else int(str(type_.shape[1]))
+            if columns == 1:
+                return [f"work->encoded_target[k]{'' if flat else '[0]'} = ({self.real}){given};"]
+            return [
+                f"for (int c = 0; c < {columns}; ++c) {{",
+                f"    work->encoded_target[k][c] = c == {given} ? {one} : {zero};",
+                "}",
+            ]
+        value = "%s"
+        if isinstance(target, NumberTarget):
+            mean = self.unit.number(target.mean, DType.FLOAT64)
+            mean = f"({mean})" if mean.startswith("-") else mean
+            value = f"(%s - {mean}) / {self.unit.number(target.scale, DType.FLOAT64)}"
+            if self.subject.dtype is DType.FLOAT32:
+                value = f"(float)({value})"
+        if width == 1:
+            return [f"work->encoded_target[k]{'' if flat else '[0]'} = {value % given};"]
+        return [
+            f"for (int c = 0; c < {width}; ++c) {{",
+            f"    work->encoded_target[k][c] = {value % f'values[k * {width} + c]'};",
+            "}",
+        ]
