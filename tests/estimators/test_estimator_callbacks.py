@@ -79,6 +79,16 @@ def test_each_epoch_is_a_task(solver: str) -> None:
 
 
 @needs_callbacks
+def test_a_fit_that_goes_on_shows_the_whole_curve() -> None:
+    recorder = Recorder()
+    model = MLPClassifier(warm_start=True, **SETTINGS).fit(X, y)
+    before = list(model.loss_curve_)
+    model.set_callbacks(recorder).fit(X, y)
+    assert recorder.curves[0][:4] == before
+    assert recorder.curves[-1][:-1] == model.loss_curve_
+
+
+@needs_callbacks
 def test_a_callback_stops_training(recwarn: pytest.WarningsRecorder) -> None:
     recorder = Recorder(last=1)
     model = MLPRegressor(**SETTINGS).set_callbacks(recorder).fit(X, y, sample_weight=np.ones(40))
