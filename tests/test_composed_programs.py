@@ -12,7 +12,7 @@ import autograd
 import autograd.numpy as autograd_numpy
 import numpy as np
 import pytest
-from programs import PROGRAMS
+from support.programs import PROGRAMS
 
 import chainrule as cr
 from chainrule.calculus import backward

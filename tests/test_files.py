@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from subprocesses import script
+from support.subprocesses import script
 
 from chainrule.files import FileError, check_writable, file_errors, replacing
 

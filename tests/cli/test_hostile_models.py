@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from malformed_models import BYTES, CHECKPOINTS, DESCRIPTIONS, Whole
+from support.malformed_models import BYTES, CHECKPOINTS, DESCRIPTIONS, Whole
 
 Run = Callable[..., Result]
 TABLE = "age,member,city,since\n30,yes,Oslo,2001-02-03\n"

@@ -8,7 +8,7 @@ from shutil import copytree
 
 import pytest
 from click.testing import CliRunner, Result
-from malformed_arguments import CASES
+from support.malformed_arguments import CASES
 
 from chainrule.cli import app
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gallery_samples import sizes_of
-from written_products import NoSuchProductError, Reader, UnknownFormError, named
+from support.gallery_samples import sizes_of
+from support.written_products import NoSuchProductError, Reader, UnknownFormError, named
 
 from chainrule.calculus import TANGENT
 from chainrule.derivation import Derivation, Notator, derive

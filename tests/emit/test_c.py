@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from emitted import Case, assert_close, case, members, run_c, signature
+from support.emitted import Case, assert_close, case, members, run_c, signature
 
 from chainrule.derivation import derive
 from chainrule.emit import EmitError

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from emitted import Case, assert_close, case, module, run_jax, run_numpy, run_torch
+from support.emitted import Case, assert_close, case, module, run_jax, run_numpy, run_torch
 
 from chainrule.derivation import derive
 from chainrule.gallery import GALLERY

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from emitted import assert_close, case, run_c, run_numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import PROGRAMS
+from support.emitted import assert_close, case, run_c, run_numpy
+from support.programs import PROGRAMS
 
 import chainrule as cr
 from chainrule.derivation import derive

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from emitted import assert_close, case, run_jax, run_numpy, run_torch
 from numpy.lib.stride_tricks import sliding_window_view
+from support.emitted import assert_close, case, run_jax, run_numpy, run_torch
 
 import chainrule as cr
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sized_programs import BOUNDARIES, FLOATS, few
+from support.sized_programs import BOUNDARIES, FLOATS, few
 
 from chainrule.calculus import backward
 from chainrule.engines import evaluate

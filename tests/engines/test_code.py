@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handwritten import network_loop, random_data
 from numpy.typing import NDArray
+from support.handwritten import network_loop, random_data
 
 import chainrule as cr
 from chainrule.engines import evaluate

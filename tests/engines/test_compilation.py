@@ -6,9 +6,9 @@ import hashlib
 import re
 
 import pytest
-from schedules import TARGET
-from sized_programs import FLOATS, LOSSES, Sizes, Training, moving_program, product_program
-from subprocesses import script
+from support.schedules import TARGET
+from support.sized_programs import FLOATS, LOSSES, Sizes, Training, moving_program, product_program
+from support.subprocesses import script
 
 from chainrule.engines.native.compilation import CompiledProgram, write_loop
 from chainrule.ir import Program
@@ -42,8 +42,8 @@ def test_a_run_is_written_as_the_same_text_each_time(loss: str) -> None:
 
 OTHER = """
     import hashlib
-    from schedules import TARGET
-    from sized_programs import FLOATS, Sizes, Training
+    from support.schedules import TARGET
+    from support.sized_programs import FLOATS, Sizes, Training
     from chainrule.engines.native.compilation import write_loop
 
     training = Training(Sizes(17, 9, 33, 5), 41, "classes", "adam", FLOATS[1])

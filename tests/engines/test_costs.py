@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from schedules import schedule_of
+from support.schedules import schedule_of
 
 from chainrule.engines.native.choices import Packed
 from chainrule.engines.native.costs import (

@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from guarded_memory import CLOSES, WRONG, cases
+from support.guarded_memory import CLOSES, WRONG, cases
 
-SCRIPT = Path(__file__).parent.parent / "guarded_memory.py"
+SCRIPT = Path(__file__).parent.parent / "support" / "guarded_memory.py"
 
 
 def guarded(side: str, *names: str) -> subprocess.CompletedProcess[str]:
     """Cases in a process of their own, since a read of a closed page ends it."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SCRIPT.parent), *sys.path])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SCRIPT.parents[1]), *sys.path])}
     command = [sys.executable, str(SCRIPT), side, *names]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
 

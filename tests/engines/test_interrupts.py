@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handwritten import initial, network_loop, random_data, squaring
 from numpy.typing import NDArray
-from subprocesses import script
+from support.handwritten import initial, network_loop, random_data, squaring
+from support.subprocesses import script
 
 from chainrule.engines import Outcome
 from chainrule.engines.native import NativeEngine, compilation, session
@@ -102,7 +102,7 @@ def test_snapshots_of_every_step_change_nothing(monkeypatch: pytest.MonkeyPatch)
 LONG = """
     import os, signal, sys, threading, time
     import numpy as np
-    from handwritten import initial, network_loop, random_data
+    from support.handwritten import initial, network_loop, random_data
     from chainrule.engines.native import NativeEngine
 
     n, batch_size, hidden, team = map(int, sys.argv[1:])

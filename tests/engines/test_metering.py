@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from handwritten import initial, network_loop, random_data
+from support.handwritten import initial, network_loop, random_data
 
 from chainrule.engines import EngineError
 from chainrule.engines.native import NativeEngine

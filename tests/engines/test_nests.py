@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from schedules import schedule_of, schedules_of
-from sized_programs import EPILOGUES, PRODUCTS, Sizes, Training, product_program, random_values
+from support.schedules import schedule_of, schedules_of
+from support.sized_programs import EPILOGUES, PRODUCTS, Sizes, Training, product_program, random_values
 
 from chainrule.engines import evaluate
 from chainrule.engines.native.compilation import CompiledProgram

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from handwritten import XOR, initial, network_loop, random_data
+from support.handwritten import XOR, initial, network_loop, random_data
 
 from chainrule.engines import Loop, evaluate, get_engine
 from chainrule.engines.native import NativeEngine

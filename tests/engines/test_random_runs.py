@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handwritten import initial, network_loop, random_data
 from numpy.typing import NDArray
-from subprocesses import script
+from support.handwritten import initial, network_loop, random_data
+from support.subprocesses import script
 
 from chainrule import primitives as p
 from chainrule.calculus import backward
@@ -244,7 +244,7 @@ def test_the_same_seed_gives_the_same_bits(mode: Any) -> None:
 
 CHILDREN = """
     import multiprocessing, sys
-    from handwritten import XOR, initial, network_loop
+    from support.handwritten import XOR, initial, network_loop
     from chainrule.engines.native import NativeEngine
 
     engine = NativeEngine()
@@ -269,7 +269,7 @@ def test_a_forked_child_runs_what_was_compiled_and_compiles_anew(again: int) -> 
 INTERRUPTED = """
     import os, signal, sys, threading, time
     import numpy as np
-    from handwritten import initial, network_loop, random_data
+    from support.handwritten import initial, network_loop, random_data
     from chainrule.engines.native import NativeEngine
 
     engine = NativeEngine(sys.argv[1])

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handwritten import XOR, initial, network_loop, random_data, step
 from numpy.typing import NDArray
+from support.handwritten import XOR, initial, network_loop, random_data, step
 
 from chainrule.engines import Engine, Loop, Outcome, get_engine
 from chainrule.engines.native import NativeEngine

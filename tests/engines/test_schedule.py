@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from schedules import races, schedule_of, schedules_of, writer_of
-from sized_programs import (
+from support.schedules import races, schedule_of, schedules_of, writer_of
+from support.sized_programs import (
     EPILOGUES,
     FLOATS,
     LOSSES,

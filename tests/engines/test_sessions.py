@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handwritten import initial, network_loop, random_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from subprocesses import script
+from support.handwritten import initial, network_loop, random_data
+from support.subprocesses import script
 
 from chainrule.engines import Engine, EngineError, Loop, Outcome, Position, get_engine, permutation
 from chainrule.engines.native import NativeEngine, compilation, session
@@ -471,7 +471,7 @@ def test_a_forked_child_goes_on_with_threads_of_its_own() -> None:
     text = """
     import os, warnings
     import numpy as np
-    from handwritten import initial, network_loop, random_data
+    from support.handwritten import initial, network_loop, random_data
     from chainrule.engines.native import NativeEngine
 
     warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forking beside threads

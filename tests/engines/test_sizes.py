@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sized_programs import (
+from support.sized_programs import (
     BOUNDARIES,
     EPILOGUES,
     FLOATS,

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handwritten import initial, network_loop, random_data, squaring
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from programs import PROGRAMS
-from subprocesses import script
+from support.handwritten import initial, network_loop, random_data, squaring
+from support.programs import PROGRAMS
+from support.subprocesses import script
 
 import chainrule as cr
 from chainrule.calculus import backward
@@ -271,7 +271,7 @@ def test_a_network_that_grows_by_one_unit_gets_at_most_one_thread_more_or_less(h
 
 TRAINING = """
     import multiprocessing, os, sys, threading, time, warnings
-    from handwritten import initial, network_loop, random_data
+    from support.handwritten import initial, network_loop, random_data
     from chainrule.engines.native import NativeEngine
 
     SIZES = (21, 70, 35)

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
-from exported import load
+from support.exported import load
 
 from chainrule.estimators import MLPClassifier, MLPRegressor
 from chainrule.exports import ExportError

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from estimator_parity import both, close, drawn
+from support.estimator_parity import both, close, drawn
 
 from chainrule.estimators import MLPClassifier, MLPRegressor
 

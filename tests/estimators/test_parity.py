@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from estimator_parity import both, drawn, same
 from numpy.typing import NDArray
+from support.estimator_parity import both, drawn, same
 
 Array = NDArray[Any]
 

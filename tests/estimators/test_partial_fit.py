@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from estimator_parity import both, same
 from numpy.typing import NDArray
 from sklearn.base import clone
+from support.estimator_parity import both, same
 
 from chainrule.estimators import MLPClassifier, MLPRegressor
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from estimator_parity import both, drawn
 from sklearn.exceptions import ConvergenceWarning
+from support.estimator_parity import both, drawn
 
 from chainrule.estimators import MLPClassifier, MLPRegressor
 

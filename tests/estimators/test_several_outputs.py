@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from estimator_parity import both, close
 from numpy.typing import NDArray
+from support.estimator_parity import both, close
 
 from chainrule.estimators import MLPRegressor
 

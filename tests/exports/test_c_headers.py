@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exported import ARRAYS, CASES, COLUMNS, ROWS, TAME, TOLERANCE, arrays, assert_equal, cells, model_of
+from support.exported import ARRAYS, CASES, COLUMNS, ROWS, TAME, TOLERANCE, arrays, assert_equal, cells, model_of
 
 import chainrule as cr
 from chainrule.exports import ExportError, export_model

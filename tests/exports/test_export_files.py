@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exported import docstring_example, load, model_of
+from support.exported import docstring_example, load, model_of
 
 import chainrule as cr
 from chainrule.exports import TARGETS, ExportError, export_model

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from exported import CASES, FRAME, arrays, assert_equal, columns_as, docstring_example, expected, load, model_of
+from support.exported import CASES, FRAME, arrays, assert_equal, columns_as, docstring_example, expected, load, model_of
 
 from chainrule.exports import export_model
 from chainrule.ir import ChainruleError

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import polars as pl
 import pytest
-from exported import (
+from support.exported import (
     CASES,
     COLUMNS,
     ROWS,

@@ -10,9 +10,9 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from click.testing import Result
-from gallery_references import REFERENCES
-from gallery_samples import arguments_of, sizes_of
 from numpy.typing import NDArray
+from support.gallery_references import REFERENCES
+from support.gallery_samples import arguments_of, sizes_of
 
 from chainrule.calculus import simplify
 from chainrule.derivation import Derivation, derive

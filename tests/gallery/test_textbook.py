@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from textbook import same
+from support.textbook import same
 
 import chainrule as cr
 from chainrule.calculus import COTANGENT

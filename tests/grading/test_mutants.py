@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 
 import pytest
-from grading_mutants import NAMES, Mutant, entry_of, function, sampled
+from support.grading_mutants import NAMES, Mutant, entry_of, function, sampled
 
 from chainrule.grading import Grade, GradeError
 from chainrule.grading.answers import read_answer

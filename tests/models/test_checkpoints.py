@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from killed_training import hunt
+from support.killed_training import hunt
 
 from chainrule.models import (
     Checkpointer,
@@ -345,7 +345,7 @@ def test_whatever_can_be_asked_for_can_be_kept() -> None:
 
 
 def test_killed_at_random_moments(tmp_path: Path) -> None:
-    """The long form of this is `python tests/killed_training.py --kills 200`."""
+    """The long form of this is `python -m support.killed_training --kills 200`."""
     found = hunt(6, tmp_path, seed=1)
     assert found.kills == 6
     assert found.rounds >= 1

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from malformed_models import BYTES, CHECKPOINTS, DESCRIPTIONS, Whole
+from support.malformed_models import BYTES, CHECKPOINTS, DESCRIPTIONS, Whole
 
 from chainrule.models import ModelError, inspect_model, load_checkpoint, load_model
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
-from subprocesses import script
+from support.subprocesses import script
 
 from chainrule.engines import get_engine
 from chainrule.ir import ArrayType, Const, Input, Program, named_dim

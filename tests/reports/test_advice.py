@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sample_reports import CLASSIFICATION, REGRESSION, SETTINGS, run_with
+from support.sample_reports import CLASSIFICATION, REGRESSION, SETTINGS, run_with
 
 from chainrule.reports import Column, Confusion, Importance, Report, Trial, advice
 

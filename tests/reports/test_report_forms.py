@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from sample_reports import CLASSIFICATION, REGRESSION, RUN
+from support.sample_reports import CLASSIFICATION, REGRESSION, RUN
 
 from chainrule.reports import (
     Column,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from malformed_files import GOOD
-from malformed_tables import CASES
+from support.malformed_files import GOOD
+from support.malformed_tables import CASES
 
 from chainrule.tables import TableError, open_table, prepare
 

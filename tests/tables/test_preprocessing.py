@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from subprocesses import script
+from support.subprocesses import script
 
 from chainrule.ir import ChainruleError
 from chainrule.tables import (

@@ -1,4 +1,4 @@
-"""A few of the inputs of `tests/fuzz.py` in every run; CHAINRULE_FUZZ_COUNT and CHAINRULE_FUZZ_SEED ask for others."""
+"""A few inputs of `support.fuzz` in every run; CHAINRULE_FUZZ_COUNT and CHAINRULE_FUZZ_SEED ask for others."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from fuzz import Report, fuzz_derivations, fuzz_formulas, fuzz_functions
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fuzz import Report, fuzz_derivations, fuzz_formulas, fuzz_functions
 
 import chainrule as cr
 
 COUNT = int(os.environ.get("CHAINRULE_FUZZ_COUNT", "1500"))
 SEED = int(os.environ.get("CHAINRULE_FUZZ_SEED", "7"))
-UNLIMITED = float("inf")  # how long each takes is measured by tests/fuzz.py, on a machine that is left alone
+UNLIMITED = float("inf")  # how long each takes is measured by tests/support/fuzz.py, on a machine that is left alone
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from subprocesses import script
+from support.subprocesses import script
 
 import chainrule as cr
 from chainrule.ir import ArrayType, DType, named_dim

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from update_rules import PEERS, by_hand, gradients
+from support.update_rules import PEERS, by_hand, gradients
 
 import chainrule as cr
 from chainrule.engines import get_engine

@@ -1,6 +1,6 @@
 """A checkpointing training that is killed again and again: the file is always whole, the end is always the same bits.
 
-`python tests/killed_training.py --kills 200` runs the long form and prints what it found; with `--command` what is
+`python -m support.killed_training --kills 200` runs the long form and prints what it found; with `--command` what is
 killed is `chainrule train --checkpoint-every`, and `--resume` goes on. With `--child` it is the training itself, which
 begins anew or goes on from the checkpoint that there is.
 """

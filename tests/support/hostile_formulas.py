@@ -1,4 +1,4 @@
-"""Formulas that nobody should write, and many that one might: for tests of the parser, and for `python tests/fuzz.py`.
+"""Formulas that nobody should write, and many that one might: for tests of the parser, and `python -m support.fuzz`.
 
 `formulas(seed)` never ends. It gives texts and shapes of five kinds: expressions drawn from the grammar, good formulas
 with a few characters changed, tokens in any order, characters in any order, and attempts to break or to break in.

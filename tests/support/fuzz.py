@@ -1,4 +1,4 @@
-"""Hostile input for the formula parser and the tracer, as many as one likes: `python tests/fuzz.py --count 20000`.
+"""Hostile input for the formula parser and the tracer, as many as one likes: `python -m support.fuzz --count 20000`.
 
 Of each input: it is accepted, or refused by one of the package's own errors in one line, within a second; what the
 user's own code raises, or NumPy at the user's own line, passes through. While a formula is read nothing is compiled,
@@ -23,13 +23,13 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from hostile_formulas import TYPED_SHAPES, formulas, sensible
-from hostile_functions import functions
-from watching import watched
 
 import chainrule as cr
 from chainrule.cli.errors import one_line
 from chainrule.trace.formula.errors import column_width
+from support.hostile_formulas import TYPED_SHAPES, formulas, sensible
+from support.hostile_functions import functions
+from support.watching import watched
 
 LONGEST_MESSAGE = 1_000
 _PACKAGE = os.path.dirname(cr.__file__) + os.sep

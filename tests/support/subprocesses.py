@@ -11,7 +11,7 @@ from pathlib import Path
 
 def script(text: str, *arguments: str, **environment: str) -> str:
     """What a program prints, with the helpers of the tests in reach; it fails the test if the program fails."""
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[1])
     path = os.pathsep.join([here, *sys.path])
     command = [sys.executable, "-c", textwrap.dedent(text), *arguments]
     done = subprocess.run(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 
-from malformed_files import DAMAGED, ENCODING, GOOD, JSON, NOT_A_TABLE, Case, cell, column, cut, header, rows
+from support.malformed_files import DAMAGED, ENCODING, GOOD, JSON, NOT_A_TABLE, Case, cell, column, cut, header, rows
 
 HEADERS = [
     Case("a name twice", header("size", "size", "day", "kind"), ("{path}: columns 1 and 2 are both named 'size'",)),

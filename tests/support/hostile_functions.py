@@ -1,4 +1,4 @@
-"""Functions that nobody should trace, and many that one might: for tests of the tracer, and for `python tests/fuzz.py`.
+"""Functions that nobody should trace, and many that one might: for tests of the tracer, and `python -m support.fuzz`.
 
 `functions(seed)` never ends. It gives source code of a function `f(x, y, A, b)` and shapes for it. Statements call
 NumPy's functions with whatever lies about, branch on values, assign in place, recurse, loop, swallow errors, return

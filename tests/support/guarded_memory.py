@@ -18,7 +18,14 @@ from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
-from sized_programs import (
+
+from chainrule.engines import evaluate, get_engine
+from chainrule.engines.native import NativeEngine, compilation, engine, memory, session
+from chainrule.engines.native.driver import Layout
+from chainrule.engines.native.schedule import Arena, aligned
+from chainrule.ir import ArrayType, Input, Program
+from chainrule.primitives import exp
+from support.sized_programs import (
     FLOATS,
     LOSSES,
     OPTIMIZERS,
@@ -29,13 +36,6 @@ from sized_programs import (
     product_program,
     random_values,
 )
-
-from chainrule.engines import evaluate, get_engine
-from chainrule.engines.native import NativeEngine, compilation, engine, memory, session
-from chainrule.engines.native.driver import Layout
-from chainrule.engines.native.schedule import Arena, aligned
-from chainrule.ir import ArrayType, Input, Program
-from chainrule.primitives import exp
 
 Array = NDArray[Any]
 Side = Literal["start", "end"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from chainrule.gallery import GALLERY, Entry
 
-ANSWERS = Path(__file__).parent / "data" / "answers.txt"
+ANSWERS = Path(__file__).parents[1] / "data" / "answers.txt"
 SOURCE = ANSWERS.read_text(encoding="utf-8")
 TREE = ast.parse(SOURCE)
 NAMES = [node.name for node in TREE.body if isinstance(node, ast.FunctionDef) and "__" in node.name]
