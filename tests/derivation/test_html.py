@@ -48,7 +48,7 @@ WRITTEN: list[tuple[Notation, str]] = [
     (Symbol("2", "δ"), "<msub><mi>δ</mi><mrow><mn>2</mn></mrow></msub>"),
     (Symbol("hidden", "δ"), "<msub><mi>δ</mi><mrow><mi>hidden</mi></mrow></msub>"),
     (Symbol("a", "d"), '<mrow><mi mathvariant="normal">d</mi><mi>a</mi></mrow>'),
-    (Symbol("<i>"), '<mi class="word">&lt;i&gt;</mi>'),
+    (Symbol("<i>"), '<mi class="word">“&lt;i&gt;”</mi>'),
     (Number(0.5), "<mn>½</mn>"),
     (Number(2.0), "<mn>2</mn>"),
     (Number(1e-05), '<msup><mn>10</mn><mrow><mo form="prefix">−</mo><mn>5</mn></mrow></msup>'),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from chainrule.ir import Apply, Node
-from chainrule.primitives import Call, Contract, Infix, Notation, Symbol, Windows
+from chainrule.primitives import Call, Contract, Infix, Mark, Notation, Windows
 
 Steps: TypeAlias = tuple[int, ...]
 
@@ -30,7 +30,7 @@ def correlation(node: Apply, written: Mapping[Node, Notation]) -> Notation | Non
     if max(*strides, *dilations) == 1:
         return Infix("⋆", factors)
     steps = [_steps("::", strides), _steps("/", dilations)]
-    return Call("correlate", factors, subscript=tuple(Symbol(text) for text in steps if text))
+    return Call("correlate", factors, subscript=tuple(Mark(text) for text in steps if text))
 
 
 def _found(node: Apply) -> tuple[Node, Node, Steps, Steps] | None:

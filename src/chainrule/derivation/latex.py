@@ -6,12 +6,13 @@ English compiles with pdfLaTeX, XeLaTeX and LuaLaTeX; Chinese uses the class `ct
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from chainrule.derivation.document import Block, Box, Document, Equation, Heading, Paragraph, Remark, Words
-from chainrule.derivation.names import GREEK, is_shape, name_parts
+from chainrule.derivation.names import GREEK, is_shape, name_parts, shown_name
 from chainrule.derivation.writing import NESTING, VULGAR_FRACTIONS, Break, Pieces, Writer, break_lines, flat
-from chainrule.primitives import Call, Cases, Fraction, Indexed, Notation, Number, Pairing, Symbol
+from chainrule.primitives import Call, Cases, Fraction, Indexed, Mark, Notation, Number, Pairing, Symbol
 
 _COMMANDS = {letter: "\\" + name for name, letter in GREEK.items()}
 _OPERATORS = {
@@ -51,6 +52,23 @@ _DELIMITERS = {
 }
 _ESCAPES = {character: "\\" + character for character in "{}$&#_%"}
 _ESCAPES |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+_SIGNS = {character: "\\" + character for character in "{}$&#_%"}
+_SIGNS |= {"\\": r"\backslash ", "^": r"\hat{}", "~": r"\sim ", " ": r"\ "}
+_SIGNS |= {quote: rf"\text{{{quote}}}" for quote in "“”\"'"}
+"""Characters in mathematics, by commands that MathJax and KaTeX know as well."""
+_ACCENTS = {
+    "\u0300": "grave",
+    "\u0301": "acute",
+    "\u0302": "hat",
+    "\u0303": "tilde",
+    "\u0304": "bar",
+    "\u0306": "breve",
+    "\u0307": "dot",
+    "\u0308": "ddot",
+    "\u030a": "mathring",
+    "\u030c": "check",
+    "\u20d7": "vec",
+}
 _TALL = re.compile(r"\\(frac|sum|begin)(?![a-z])")
 _FRAMED_LINES = 40
 """A box of more lines than this is not framed, since a frame cannot be broken over pages."""
@@ -71,6 +89,11 @@ class LatexWriter(Writer):
         self.stacked = not inline
         self._inline = self if inline else type(self)(language, inline=True)
 
+    @property
+    def every_letter(self) -> bool:
+        """Whether letters of any alphabet can be set as they are."""
+        return self.language == "zh"
+
     def pieces(self, notation: Notation, nesting: int = 0) -> Pieces:
         if isinstance(notation, Pairing):  # its brackets grow as others do
             return self._fenced(
@@ -87,7 +110,7 @@ class LatexWriter(Writer):
         return [left, *inner, right]
 
     def symbol(self, symbol: Symbol) -> str:
-        return _subscripted(*_symbol_parts(symbol))
+        return _subscripted(*_symbol_parts(symbol, self.every_letter))
 
     def number(self, number: Number) -> str:
         value = number.value
@@ -181,7 +204,7 @@ class LatexWriter(Writer):
         written = [self.write(index) for index in notation.indices]
         joined = "".join(written) if all(re.fullmatch("[a-z]", index) for index in written) else ",".join(written)
         if isinstance(notation.base, Symbol):
-            head, subscripts = _symbol_parts(notation.base)
+            head, subscripts = _symbol_parts(notation.base, self.every_letter)
             return [_subscripted(head, [*subscripts, joined])]
         return [*self.operand(notation.base, notation, nesting=nesting), f"_{{{joined}}}"]
 
@@ -192,44 +215,92 @@ class LatexWriter(Writer):
         return rf"\frac{{\partial {of}}}{{\partial {by}}}" if self.stacked else rf"\partial {of} / \partial {by}"
 
 
-def _symbol_parts(symbol: Symbol) -> tuple[str, list[str]]:
-    r"""A name as a letter and its subscripts: `W1` is W with 1, `a_hidden` is a with \mathrm{hidden}."""
-    head, subscripts = _name_parts(symbol.name)
+def _symbol_parts(symbol: Symbol, every: bool) -> tuple[str, list[str]]:
+    r"""A name as a letter and its subscripts: `W1` is W with 1, `a_hidden` is a with \mathrm{hidden}.
+
+    `every` says that every letter can be set as it is, as in Chinese documents and in Markdown.
+    """
+    if isinstance(symbol, Mark):
+        return _mark(symbol.name), []
+    name = shown_name(symbol)
+    head, subscripts = _name_parts(name, every)
     if symbol.prefix == "δ":
-        word = len(symbol.name) > 1 and name_parts(symbol.name) == (symbol.name, ()) and symbol.name.isascii()
-        return r"\delta", [symbol.name if symbol.name.isdigit() else _word(symbol.name) if word else _name(symbol.name)]
+        if name.isascii() and name.isdigit():
+            return r"\delta", [name]
+        word = len(name) > 1 and name_parts(name) == (name, ()) and name.isascii()
+        return r"\delta", [_word(name, every) if word else _subscripted(head, subscripts)]
     if symbol.prefix == "d":
         return r"\mathrm{d}" + head, subscripts
     return _mathematics(symbol.prefix) + head, subscripts
 
 
-def _name(name: str) -> str:
-    return _subscripted(*_name_parts(name))
+def _mark(text: str) -> str:
+    """A slice, a size, or the letters of an einsum."""
+    if name_parts(text)[0].isalpha():
+        return _subscripted(*_name_parts(text, every=False))
+    written = _mathematics(text).replace(":", "{:}")  # a colon of its own would be spaced as a relation
+    return written if len(text) == 1 else rf"\mathrm{{{written}}}"
 
 
-def _name_parts(name: str) -> tuple[str, list[str]]:
+def _name_parts(name: str, every: bool) -> tuple[str, list[str]]:
     head, subscripts = name_parts(name)
     if not head.isalpha():
-        written = _mathematics(name).replace(":", "{:}")  # a colon of its own would be spaced as a relation
-        return (written if len(name) == 1 else rf"\mathrm{{{written}}}"), []
-    return _letters(head), list(map(_subscript, subscripts))
+        return _word(name, every), []
+    return _letters(head, every), [_subscript(part, every) for part in subscripts]
 
 
-def _letters(letters: str) -> str:
+def _letters(letters: str, every: bool) -> str:
     """The letters that a name begins with: one letter or a word."""
     if len(letters) == 1 and (letters.isascii() or letters in _COMMANDS):
         return _COMMANDS.get(letters, letters)
-    return rf"\mathit{{{letters}}}" if letters.isascii() else rf"\text{{{letters}}}"
+    return rf"\mathit{{{_characters(letters, every)}}}"
 
 
-def _subscript(part: str) -> str:
-    if part.isdigit() or (len(part) == 1 and part.isascii()):
+def _subscript(part: str, every: bool) -> str:
+    if part.isascii() and (part.isdigit() or (len(part) == 1 and part.isalpha())):
         return part
-    return _COMMANDS.get(part) or _word(part)
+    return _COMMANDS.get(part) or _word(part, every)
 
 
-def _word(word: str) -> str:
-    return rf"\mathrm{{{word}}}" if word.isascii() else rf"\text{{{word}}}"
+def _word(word: str, every: bool) -> str:
+    return rf"\mathrm{{{_characters(word, every)}}}"
+
+
+def _characters(name: str, every: bool = False) -> str:
+    r"""The characters of a name in mathematics, so that none is a command, and none is unknown to a compiler.
+
+    >>> print(_characters("naïve_$"))
+    na\ddot{i}ve\_\$
+    """
+    written: list[str] = []
+    for character in name:
+        base, *accents = list(unicodedata.normalize("NFD", character))
+        if base in _ACCENTS and written:
+            accents = [base, *accents]
+            base = ""
+        if all(accent in _ACCENTS for accent in accents) and (not base or base.isascii() or base in _COMMANDS):
+            letter = _character(base) if base else written.pop()
+            for accent in accents:
+                letter = rf"\{_ACCENTS[accent]}{{{letter}}}"
+            written.append(letter)
+        elif character in _OPERATORS or character in _SIGNS:
+            written.append(_SIGNS.get(character) or f"{{{_OPERATORS[character]}}}")
+        elif every and character.isprintable():
+            joined = bool(written) and written[-1].startswith(r"\text{")
+            before = written.pop().removesuffix("}") if joined else r"\text{"
+            written.append(f"{before}{character}}}")
+        else:
+            written.append(rf"\langle U{{+}}{ord(character):X}\rangle ")
+    return "".join(written)
+
+
+def _character(character: str) -> str:
+    """An ASCII character or a Greek letter in mathematics."""
+    if character in _COMMANDS:
+        return f"{{{_COMMANDS[character]}}}"
+    if character.isalnum() or character == ".":
+        return character
+    return _SIGNS.get(character, f"{{{character}}}")
 
 
 def _subscripted(head: str, subscripts: Sequence[str]) -> str:
@@ -244,12 +315,16 @@ def _mathematics(text: str) -> str:
     )
 
 
-def escape(text: str) -> str:
-    """Text for LaTeX, with the letters and signs of mathematics in it set as such."""
+def escape(text: str, every: bool = True) -> str:
+    """Text for LaTeX, with the letters and signs of mathematics in it set as such.
+
+    Not `every` letter is one that pdfLaTeX knows; the others are written as their codes.
+    """
     result = ""
     for run in re.findall(r"⁻¹|.", text, re.DOTALL):
         command = _OPERATORS.get(run, _COMMANDS.get(run))
-        result += f"${command}$" if command is not None else _ESCAPES.get(run, run)
+        plain = _ESCAPES.get(run, run if every or ord(run) < 0x180 or not run.isalpha() else f"U+{ord(run):X}")
+        result += f"${command}$" if command is not None else plain
     return result.replace("$$", "")
 
 
@@ -282,6 +357,7 @@ class _Page:
     def __init__(self, language: str) -> None:
         self._writer = LatexWriter(language)
         self._inline = LatexWriter(language, inline=True)
+        self._every = self._writer.every_letter
 
     def render(self, blocks: Sequence[Block]) -> str:
         parts: list[str] = []
@@ -319,14 +395,14 @@ class _Page:
         return sentence + "\n"
 
     def _sentence(self, words: Words) -> str:
-        return "".join(
-            (shape_in_latex(part) or escape(part)) if isinstance(part, str) else f"${self._inline.write(part)}$"
-            for part in words
-        )
+        return "".join(self._text(part) if isinstance(part, str) else f"${self._inline.write(part)}$" for part in words)
+
+    def _text(self, text: str) -> str:
+        return shape_in_latex(text) or escape(text, self._every)
 
     def _row(self, equation: Equation) -> str:
         """An equation on its lines, with its shape as a tag."""
-        shape = _shape(equation.shape)
+        shape = _shape(equation.shape, self._every)
         first, *others = aligned_lines(self._writer, equation, estimated_width(shape))
         return " \\\\\n".join("  " + line for line in (first + shape, *others))
 
@@ -352,16 +428,16 @@ def aligned_lines(writer: LatexWriter, equation: Equation, shape_width: int) -> 
     return [f"{left} {lines[0]}", *lines[1:]]
 
 
-def _shape(shape: str) -> str:
+def _shape(shape: str, every: bool) -> str:
     """A shape as the tag of a line."""
-    return rf" \tag*{{{shape_in_latex(shape) or escape(shape)}}}" if shape else ""
+    return rf" \tag*{{{shape_in_latex(shape) or escape(shape, every)}}}" if shape else ""
 
 
 def shape_in_latex(text: str) -> str:
     """`n×h`, `(h×n)(n×o) = h×o` or a single letter as mathematics, in dollars; nothing for other text."""
     if not is_shape(text):
         return ""
-    named = re.sub(r"[^\W\d]\w*", lambda match: _name(match.group()), text)
+    named = re.sub(r"[^\W\d]\w*", lambda match: _mark(match.group()), text)
     return "$" + re.sub("[×·]", lambda match: f" {_OPERATORS[match.group()]} ", named) + "$"
 
 

@@ -21,6 +21,7 @@ class MarkdownWriter(LatexWriter):
     """LaTeX of the commands that GitHub allows."""
 
     operator_command = r"\mathrm"
+    every_letter = True
 
 
 def render_markdown(document: Document, verdict: str = "", github: bool = True) -> str:

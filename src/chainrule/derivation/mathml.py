@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from html import escape, unescape
 
-from chainrule.derivation.names import name_parts
+from chainrule.derivation.names import name_parts, shown_name
 from chainrule.derivation.text import number_text, text_width
 from chainrule.derivation.writing import NESTING, Break, Pieces, Writer, chunks, flat
 from chainrule.primitives import Call, Cases, Fraction, Indexed, Notation, Number, Pairing, Symbol
@@ -195,10 +195,11 @@ def _scripted(head: str, subscripts: Sequence[str]) -> str:
 
 def _symbol_parts(symbol: Symbol) -> tuple[str, list[str]]:
     """The letter and the subscripts of a symbol."""
-    head, subscripts = name_parts(symbol.name)
+    name = shown_name(symbol)
+    head, subscripts = name_parts(name)
     if symbol.prefix == "δ":
-        whole = symbol.name.isdigit() or (head == symbol.name and len(head) > 1)
-        return "<mi>δ</mi>", [_subscript(symbol.name) if whole else _scripted(_name(head), _subscripts(subscripts))]
+        whole = name.isdigit() or (head == name and len(head) > 1)
+        return "<mi>δ</mi>", [_subscript(name) if whole else _scripted(_name(head), _subscripts(subscripts))]
     prefix = f'<mi mathvariant="normal">{escape(symbol.prefix)}</mi>' if symbol.prefix else ""
     return (_row(prefix + _name(head)) if prefix else _name(head)), _subscripts(subscripts)
 

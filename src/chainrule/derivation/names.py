@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from chainrule.primitives import Mark, Symbol
+
 GREEK = {
     "alpha": "α",
     "beta": "β",
@@ -62,6 +64,34 @@ def name_parts(name: str) -> tuple[str, tuple[str, ...]]:
     if re.fullmatch(r"[WUVbz][A-Za-z]", letters):
         letters, digits = letters[0], letters[1] + digits
     return GREEK.get(letters, letters), (*([digits] if digits else []), *(GREEK.get(part, part) for part in rest))
+
+
+def shown_name(symbol: Symbol) -> str:
+    r"""The name of a symbol as every format writes it, before it escapes what is special to it.
+
+    A name that is none in a program, as a key of a dict can be, stands in quotation marks, or `a − b` would read as a
+    difference; in it, a character that does not print, or that would end the quotation, is written as its code.
+
+    >>> shown_name(Symbol("layer.weight")), shown_name(Symbol("a − b")), shown_name(Symbol("a\\n"))
+    ('layer.weight', '“a − b”', '“a\\\\n”')
+    """
+    name = symbol.name
+    if isinstance(symbol, Mark) or _reads_as_name(name):
+        return name
+    return "“" + "".join(c if c.isprintable() and c not in _QUOTING else _code(c) for c in name) + "”"
+
+
+_QUOTING = frozenset("“”`\\")
+
+
+def _reads_as_name(name: str) -> bool:
+    """Whether `name` is an identifier, but for dots and primes in it."""
+    return ("_" + name.replace(".", "").replace("′", "")).isidentifier() and name[:1] not in ("", ".")
+
+
+def _code(character: str) -> str:
+    code = ord(character)
+    return "\\\\" if character == "\\" else f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def is_shape(text: str) -> bool:

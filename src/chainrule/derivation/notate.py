@@ -36,6 +36,7 @@ from chainrule.primitives import (
     Infix,
     LogSoftmax,
     LogSumExp,
+    Mark,
     Multiply,
     Negate,
     Notation,
@@ -321,7 +322,7 @@ def _element(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
             entries.append(Number(start))
         else:
             entries.append(entry)
-    while entries and entries[-1] == Symbol(":"):
+    while entries and entries[-1] == Mark(":"):
         entries.pop()
     return None if dropped else Indexed(shown.base, tuple(entries))
 

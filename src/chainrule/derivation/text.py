@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from chainrule.derivation.document import Block, Box, Document, Equation, Heading, Remark, Words
+from chainrule.derivation.names import shown_name
 from chainrule.derivation.writing import (
     NESTING,
     SUPERSCRIPTS,
@@ -80,7 +81,7 @@ class TextWriter(Writer):
 
     def symbol(self, symbol: Symbol) -> str:
         joint = "_" if symbol.prefix == "δ" and not symbol.name.isdigit() else ""
-        return symbol.prefix + joint + symbol.name
+        return symbol.prefix + joint + shown_name(symbol)
 
     def number(self, number: Number) -> str:
         return number_text(number.value)

@@ -7,7 +7,7 @@ from chainrule.emit.c_values import C_TYPES
 from chainrule.emit.errors import EmitError
 from chainrule.emit.forward import Body, Forward, find_forward, forward_body
 from chainrule.emit.layout import block, bracketed
-from chainrule.emit.names import ascii_identifier
+from chainrule.emit.names import ascii_identifier, member_names
 from chainrule.emit.source import TARGETS, source
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "expressions",
     "find_forward",
     "forward_body",
+    "member_names",
     "signature_lines",
     "source",
 ]

@@ -10,7 +10,7 @@ from chainrule.emit.c_file import CFile, Member, render
 from chainrule.emit.c_loops import Place
 from chainrule.emit.c_storage import stored_values
 from chainrule.emit.errors import EmitError
-from chainrule.emit.names import ascii_identifier
+from chainrule.emit.names import ascii_identifier, member_names
 from chainrule.emit.passes import refuse_random
 from chainrule.ir import (
     Apply,
@@ -50,7 +50,8 @@ class _Header(Composer):
         used = {part for node in self.inputs for dim in node.type.shape for part in getattr(dim, "names", ())}
         size_names = {size: f"{upper}_{ascii_identifier(size).upper()}" for size in used}
         if len(set(size_names.values())) < len(size_names):
-            size_names = {size: f"{upper}_{ascii_identifier(size)}" for size in used}
+            size_names = {size: f"{upper}_{member}" for size, member in member_names(sorted(used)).items()}
+        self.member_names = member_names([node.name for node in self.inputs])
         super().__init__(self.name, size_names)
         self.name_values(complete)
 
@@ -144,7 +145,7 @@ class _Header(Composer):
         )
 
     def _member(self, label: str) -> str:
-        return next(ascii_identifier(label, is_member=True) for node in self.inputs if node.name == label)
+        return self.member_names[label]
 
     def _arguments(self) -> tuple[list[Input], list[Input], list[Input]]:
         """Parameters, data, and the gradients that are given; each gets its name."""
@@ -160,7 +161,7 @@ class _Header(Composer):
                 self.names[node] = self.locals.local(ascii_identifier(self.prefix + output_name(node)))
             elif node.name in self.gradients and not (self.is_layer and node.name.lower() in _DATA):
                 params.append(node)
-                self.names[node] = ascii_identifier(node.name, is_member=True)
+                self.names[node] = self.member_names[node.name]
             elif node in used:
                 data.append(node)
                 self.names[node] = self.locals.local(ascii_identifier(node.name))

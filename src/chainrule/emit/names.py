@@ -6,7 +6,7 @@ import itertools
 import keyword
 import re
 import unicodedata
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 
 
 class Names:
@@ -45,9 +45,12 @@ class Names:
 
 
 def identifier(text: str, reserved: Container[str] = ()) -> str:
-    """`text` as an identifier of Python: what is none becomes `_`, and a keyword gets one behind it."""
-    name = re.sub(r"\W", "_", text) or "_"
-    if name[0].isdigit():
+    """`text` as an identifier of Python: what is none becomes `_`, and a keyword gets one behind it.
+
+    Letters are in the form in which Python compares names, so that two names that it takes for one are one here.
+    """
+    name = "".join(c if ("_" + c).isidentifier() else "_" for c in unicodedata.normalize("NFKC", text)) or "_"
+    if not name.isidentifier():
         name = f"_{name}"
     return f"{name}_" if keyword.iskeyword(name) or name in reserved else name
 
@@ -71,6 +74,24 @@ def ascii_identifier(text: str, is_member: bool = False) -> str:
         else:
             letters.append(match[2].lower() if match[1] == "SMALL" else match[2].capitalize())
     return identifier("".join(letters), _C_WORDS if is_member else _C_WORDS | _C_FUNCTIONS)
+
+
+def member_names(names: Sequence[str]) -> dict[str, str]:
+    """A member of a structure for each name, no two the same.
+
+    >>> member_names(["age", "AGE ", "age_", "größe"])
+    {'age': 'age', 'AGE ': 'AGE_', 'age_': 'age_', 'größe': 'groudfe'}
+    """
+    taken: set[str] = set()
+    found = {}
+    for name in names:
+        stem = ascii_identifier(name, is_member=True)[:60]
+        label, number = stem, 2
+        while label in taken:
+            label, number = f"{stem}_{number}", number + 1
+        taken.add(label)
+        found[name] = label
+    return found
 
 
 _C_WORDS = frozenset(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chainrule.exports.c_text import array_rows, comment, member_names, string
+from chainrule.emit import member_names
+from chainrule.exports.c_text import array_rows, comment, string
 from chainrule.exports.cells import level_columns
 from chainrule.ir import DType
 from chainrule.tables import (

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from chainrule.emit import ascii_identifier, broken
+from chainrule.emit import broken
 
 WIDTH = 100
 
@@ -32,24 +32,6 @@ def comment(text: str) -> str:
     for mark, harmless in (("*/", "* /"), ("/*", "/ *"), ("??", "? ?"), ("\\", "/")):
         plain = plain.replace(mark, harmless)
     return plain if len(plain) <= 60 else plain[:59] + "…"
-
-
-def member_names(names: Sequence[str]) -> dict[str, str]:
-    """A member of a structure for each name, no two the same.
-
-    >>> member_names(["age", "AGE ", "age_", "größe"])
-    {'age': 'age', 'AGE ': 'AGE_', 'age_': 'age_', 'größe': 'groudfe'}
-    """
-    taken: set[str] = set()
-    found = {}
-    for name in names:
-        stem = ascii_identifier(name, is_member=True)[:60]
-        label, number = stem, 2
-        while label in taken:
-            label, number = f"{stem}_{number}", number + 1
-        taken.add(label)
-        found[name] = label
-    return found
 
 
 def array_rows(entries: Sequence[str], indent: int) -> list[str]:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus import backward
-from chainrule.emit import CUnit, Location, Statements
-from chainrule.exports.c_text import member_names
+from chainrule.emit import CUnit, Location, Statements, member_names
 from chainrule.exports.errors import ExportError
 from chainrule.exports.subject import ROWS, Subject, X
 from chainrule.functions import RNG_SEED, RNG_STEP

@@ -10,8 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from chainrule.emit import ascii_identifier
-from chainrule.exports.c_text import member_names
+from chainrule.emit import ascii_identifier, member_names
 from chainrule.exports.errors import ExportError
 from chainrule.ir import ChainruleError, Dim, DType, Program, SymbolicDim
 from chainrule.models import Model

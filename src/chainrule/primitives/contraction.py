@@ -17,7 +17,7 @@ from chainrule.ir import ArrayType, Dim, DTypeError, Node, Operand, ShapeError, 
 from chainrule.primitives.base import Array, Example, Multilinear
 from chainrule.primitives.emitter import Accessor, Emitter
 from chainrule.primitives.layout import reshape
-from chainrule.primitives.notation import Call, Infix, Notation, Number, Symbol, transposed
+from chainrule.primitives.notation import Call, Infix, Mark, Notation, Number, transposed
 from chainrule.primitives.replication import Broadcast, cast, common_dtype
 
 S = TypeVar("S")
@@ -92,7 +92,7 @@ class Contract(Multilinear):
                 return product
         letters = {label: chr(ord("i") + k) for k, label in enumerate(sorted({l for ls in self.inputs for l in ls}))}
         spec = ",".join("".join(letters[label] for label in labels) for labels in self.inputs)
-        return Call("einsum", (Symbol(spec + "→" + "".join(letters[label] for label in self.output)), *operands))
+        return Call("einsum", (Mark(spec + "→" + "".join(letters[label] for label in self.output)), *operands))
 
     def _matrix_product(self, operands: Sequence[Notation]) -> Notation | None:
         """`A B` with transposes where the labels ask for them, if this is a matrix product over the last axes."""

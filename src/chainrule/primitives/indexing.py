@@ -35,7 +35,7 @@ from chainrule.primitives.arithmetic import multiply
 from chainrule.primitives.base import Array, Example, Linear, Nonlinear
 from chainrule.primitives.emitter import Accessor, Emitter
 from chainrule.primitives.layout import permute, reshape, squeeze
-from chainrule.primitives.notation import Call, Indexed, Notation, Symbol
+from chainrule.primitives.notation import Call, Indexed, Mark, Notation
 from chainrule.primitives.replication import expand_dims, normalize_axes, sum_
 from chainrule.primitives.slicing import Slice
 
@@ -88,7 +88,7 @@ class Gather(Linear):
         return np.asarray(np.take(x, indices, axis=self.axis))
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return Indexed(operands[0], (*(Symbol(":") for _ in range(self.axis)), operands[1]))
+        return Indexed(operands[0], (*(Mark(":") for _ in range(self.axis)), operands[1]))
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
         x, indices = operands

@@ -47,6 +47,11 @@ class Symbol:
 
 
 @dataclass(frozen=True)
+class Mark(Symbol):
+    """Text that stands where a name could and is none: a slice, a size, the letters of an einsum."""
+
+
+@dataclass(frozen=True)
 class Number:
     """A literal."""
 

@@ -24,7 +24,7 @@ from chainrule.ir import (
 from chainrule.primitives.base import Array, Example, Linear
 from chainrule.primitives.comparison import greater, where
 from chainrule.primitives.emitter import Accessor, Emitter
-from chainrule.primitives.notation import Call, Indexed, Notation, Number, Symbol
+from chainrule.primitives.notation import Call, Indexed, Mark, Notation, Number
 from chainrule.primitives.replication import (
     as_floats,
     cast,
@@ -108,7 +108,7 @@ class Slice(Linear):
         if reversed_axes and self == reversal(shape, reversed_axes):
             return Call("flip", tuple(operands), subscript=tuple(Number(axis) for axis in reversed_axes))
         parts = zip(self.starts, self.sizes, self.strides, shape, strict=True)
-        return Indexed(operands[0], tuple(Symbol(_slice_text(*part)) for part in parts))
+        return Indexed(operands[0], tuple(Mark(_slice_text(*part)) for part in parts))
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
         shape = operands[0].type.shape
@@ -186,12 +186,12 @@ class Pad(Linear):
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         if (widths := self.even_widths) is not None:
-            return Call("pad", (operands[0], *(Symbol(str(width)) for width in widths)))
+            return Call("pad", (operands[0], *(Mark(str(width)) for width in widths)))
         # Each axis as the range of the result that the operand takes, like the slice that undoes it.
         places = zip(self.low, types[0].shape, self.interior, strict=True)
         whole = self.type(types[0]).shape
         ranges = [_slice_text(low, size, k + 1, dim) for (low, size, k), dim in zip(places, whole, strict=True)]
-        return Call("pad", (operands[0], Symbol(f"[{','.join(ranges)}]")))
+        return Call("pad", (operands[0], Mark(f"[{','.join(ranges)}]")))
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
         return Slice(self.low, operands[0].type.shape, tuple(k + 1 for k in self.interior))(cotangent)
