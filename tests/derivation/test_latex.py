@@ -14,6 +14,7 @@ from chainrule.primitives import (
     Cases,
     Fraction,
     Indexed,
+    Mark,
     Notation,
     Number,
     Pairing,
@@ -39,7 +40,7 @@ WRITTEN: list[tuple[Notation, str]] = [
     (Symbol("theta2"), r"\theta_{2}"),
     (Symbol("σ"), r"\sigma"),
     (Symbol("x_mu"), r"x_{\mu}"),
-    (Symbol("损失"), r"\text{损失}"),
+    (Symbol("损失"), r"\mathit{\langle U{+}635F\rangle \langle U{+}5931\rangle }"),
     (Symbol("W1", "d"), r"\mathrm{d}W_{1}"),
     (Symbol("2", "δ"), r"\delta_{2}"),
     (Symbol("hidden", "δ"), r"\delta_{\mathrm{hidden}}"),
@@ -64,7 +65,7 @@ WRITTEN: list[tuple[Notation, str]] = [
     (BigOperator("max", (k,), a), r"\max_{k} a"),
     (Indexed(Symbol("W1"), (infix("+", i, ONE), k)), "W_{1,i + 1,k}"),
     (Indexed(a, (i, k)), "a_{ik}"),
-    (Indexed(a, (Symbol(":"), i)), "a_{{:},i}"),
+    (Indexed(a, (Mark(":"), i)), "a_{{:},i}"),
     (Call("max", (BigOperator("Σ", (i,), a), b)), r"\max\Bigl(\sum_{i} a, b\Bigr)"),
     (Call("σ", (Symbol("z2"),), 1), r"\sigma'(z_{2})"),
     (Call("relu", (a,)), r"\operatorname{relu}(a)"),
@@ -83,6 +84,12 @@ WRITTEN: list[tuple[Notation, str]] = [
 @pytest.mark.parametrize(("notation", "expected"), WRITTEN, ids=[text for _, text in WRITTEN])
 def test_latex_of(notation: Notation, expected: str) -> None:
     assert latex_of(notation) == expected
+
+
+def test_letters_of_any_alphabet_stand_as_they_are_where_they_can_be_set() -> None:
+    assert latex_of(Symbol("损失"), "zh") == r"\mathit{\text{损失}}"
+    assert latex_of(Symbol("x̂_1")) == r"\hat{x}_{1}"
+    assert latex_of(Symbol("naïve")) == r"\mathit{na\ddot{i}ve}"
 
 
 def test_text_is_escaped_and_its_signs_are_mathematics() -> None:

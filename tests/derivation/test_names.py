@@ -53,8 +53,8 @@ def test_names_of_programs_stand_as_they_are() -> None:
 
 
 COMMANDS = frozenset(
-    """acute align alpha backslash bar begin cdot ddot delta dimexpr end fbox fboxrule fboxsep frac hat hrulefill itshape
-    lambda langle linewidth mathbf mathit mathrm noindent odot partial quad rangle section sim small subsection
+    """acute align alpha backslash bar begin cdot ddot delta dimexpr end fbox fboxrule fboxsep frac hat hrulefill
+    itshape lambda langle linewidth mathbf mathit mathrm noindent odot partial quad rangle section sim small subsection
     subsubsection sum surd tag text tfrac tilde times top""".split()  # noqa: SIM905
 )
 

@@ -244,15 +244,22 @@ def _mark(text: str) -> str:
 
 def _name_parts(name: str, every: bool) -> tuple[str, list[str]]:
     head, subscripts = name_parts(name)
-    if not head.isalpha():
+    if not _is_letters(head):
         return _word(name, every), []
     return _letters(head, every), [_subscript(part, every) for part in subscripts]
+
+
+def _is_letters(text: str) -> bool:
+    return "".join(c for c in text if not unicodedata.combining(c)).isalpha()
 
 
 def _letters(letters: str, every: bool) -> str:
     """The letters that a name begins with: one letter or a word."""
     if len(letters) == 1 and (letters.isascii() or letters in _COMMANDS):
         return _COMMANDS.get(letters, letters)
+    base, *accents = list(unicodedata.normalize("NFD", letters))
+    if base.isascii() and accents and all(accent in _ACCENTS for accent in accents):
+        return _characters(letters, every)
     return rf"\mathit{{{_characters(letters, every)}}}"
 
 

@@ -57,7 +57,7 @@ def name_parts(name: str) -> tuple[str, tuple[str, ...]]:
     ('W', ('Q',))
     """
     first, *rest = [part for part in name.split("_") if part] or [name]
-    match = re.fullmatch(r"([^\W\d_]+)(\d*)", first)
+    match = re.fullmatch(r"((?:[^\W\d_][\u0300-\u036f\u20d7]*)+)(\d*)", first)
     if match is None:
         return name, ()
     letters, digits = match.groups()
