@@ -10,7 +10,6 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal, TypeAlias
 
 from chainrule.calculus import Accumulation, Backward, Contribution, Rewrite, Simplifier, Stage, backward, recognize
@@ -18,7 +17,7 @@ from chainrule.derivation.abbreviations import Abbreviation, abbreviations, alig
 from chainrule.derivation.draws import name_draws
 from chainrule.derivation.remarks import Observation, observations
 from chainrule.derivation.upstream import is_upstream
-from chainrule.ir import Apply, Const, Input, Node, Program, substitute, topological_order
+from chainrule.ir import Apply, Const, Input, Node, Program, cached_property, substitute, topological_order
 from chainrule.primitives import Contract, Elementwise, LogSoftmax, LogSumExp, Multiply, Softmax, Sum, zeros
 
 PATH_LIMIT = 32

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.indices import check_indices
-from chainrule.ir import ChainruleError, Program, ProgramError, ShapeError
+from chainrule.ir import ChainruleError, Program, ProgramError, ShapeError, cached_property
 
 Array: TypeAlias = NDArray[Any]
 Report: TypeAlias = Callable[[int, NDArray[np.float64]], None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,18 @@ from chainrule.emit import CUnit, Location, Statements, member_names
 from chainrule.exports.errors import ExportError
 from chainrule.exports.subject import ROWS, Subject, X
 from chainrule.functions import RNG_SEED, RNG_STEP
-from chainrule.ir import ArrayType, Const, DType, Input, Node, Program, named_dim, rebuild_all, substitute
+from chainrule.ir import (
+    ArrayType,
+    Const,
+    DType,
+    Input,
+    Node,
+    Program,
+    cached_property,
+    named_dim,
+    rebuild_all,
+    substitute,
+)
 from chainrule.training import Optimizer, Update, first_memory, hyperparameter_values, update_program
 
 Y = "y"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from importlib import metadata
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.emit import ascii_identifier, member_names
 from chainrule.exports.errors import ExportError
-from chainrule.ir import ChainruleError, Dim, DType, Program, SymbolicDim
+from chainrule.ir import ChainruleError, Dim, DType, Program, SymbolicDim, cached_property
 from chainrule.models import Model
 from chainrule.tables import ClassTarget, Preprocessing, Target
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -25,6 +24,7 @@ from chainrule.ir import (
     Input,
     Node,
     Program,
+    cached_property,
     concrete,
     substitute,
     topological_order,

@@ -1,5 +1,6 @@
 """The language: types, nodes, programs. It knows no primitive and imports nothing of the project."""
 
+from chainrule.ir.caching import cached_property
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, dim_quotient, named_dim, reading_order
 from chainrule.ir.display import media_bundle
 from chainrule.ir.errors import ChainruleError, DTypeError, ProgramError, ShapeError, refuses_deep_nesting
@@ -27,6 +28,7 @@ __all__ = [
     "ShapeError",
     "SymbolicDim",
     "bind_dim",
+    "cached_property",
     "concrete",
     "dim_product",
     "dim_quotient",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
+from chainrule.ir.caching import cached_property
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim
 from chainrule.ir.display import media_bundle
 from chainrule.ir.errors import ProgramError

@@ -6,7 +6,6 @@ import datetime
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from importlib import metadata
 from typing import Any, TypeAlias
 
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus import recognize
-from chainrule.ir import ArrayType, ChainruleError, DType, Program, SymbolicDim, named_dim
+from chainrule.ir import ArrayType, ChainruleError, DType, Program, SymbolicDim, cached_property, named_dim
 from chainrule.models.errors import ModelError
 from chainrule.models.limits import check_bound
 from chainrule.networks import BLOCK, Architecture, predict_in_blocks

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numbers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.ir import ShapeError
+from chainrule.ir import ShapeError, cached_property
 from chainrule.networks import forward
 from chainrule.networks.activations import ACTIVATIONS, OUTPUTS, Activation, ActivationLike, read_activation
 from chainrule.networks.errors import NetworkError, choice, number_between

@@ -6,12 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from chainrule.ir import cached_property
 from chainrule.tables.calendar import MISSING
 from chainrule.tables.cells import CellError, read_dates, read_levels, read_numbers, read_truth, texts
 from chainrule.tables.columns import check_wishes, fit_columns

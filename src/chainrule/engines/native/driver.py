@@ -15,7 +15,6 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from chainrule.engines.loop import Loop
 from chainrule.engines.native.schedule import aligned
@@ -23,6 +22,7 @@ from chainrule.engines.native.shuffling import write_shuffle
 from chainrule.engines.native.storage import Storage
 from chainrule.engines.native.team import TeamWriter
 from chainrule.engines.native.text import INTEGER, POINTER, Function, Module, Value, constant, integer
+from chainrule.ir import cached_property
 
 
 class Control(enum.IntEnum):

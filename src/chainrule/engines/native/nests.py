@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from chainrule.engines.native.plan import Storages, lower
 from chainrule.engines.native.storage import Storage
@@ -26,7 +25,7 @@ from chainrule.engines.native.symbolic import (
     variable_index,
     walk,
 )
-from chainrule.ir import Apply, Const, Node
+from chainrule.ir import Apply, Const, Node, cached_property
 
 MOST_MEMBERS = 8
 """Values in one nest; with what is computed in place for each, it bounds the depth of expressions."""

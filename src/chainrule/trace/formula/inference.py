@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-from chainrule.ir import ArrayType, Dim, DType, SymbolicDim
+from chainrule.ir import ArrayType, Dim, DType, SymbolicDim, cached_property
 from chainrule.trace.formula.errors import FormulaError, Span, shown
 from chainrule.trace.formula.letters import Letters
 from chainrule.trace.formula.products import BOTH_FIT, MisfitError

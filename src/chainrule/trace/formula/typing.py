@@ -7,9 +7,8 @@ were at each. A variable of unknown rank has the kind None, and so has what depe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 
-from chainrule.ir import DType, SymbolicDim
+from chainrule.ir import DType, SymbolicDim, cached_property
 from chainrule.trace.formula.calls import Application, read_call
 from chainrule.trace.formula.errors import FormulaError, nearest, shown
 from chainrule.trace.formula.parser import Formula
