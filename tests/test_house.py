@@ -36,7 +36,7 @@ ORDER = [
     "reports",
     "cli",
 ]
-OPTIONAL = {"sklearn", "polars", "narwhals", "safetensors", "matplotlib", "onnx", "onnxruntime", "scipy"}
+OPTIONAL = {"sklearn", "polars", "pyarrow", "narwhals", "safetensors", "matplotlib", "onnx", "onnxruntime", "scipy"}
 FILES = sorted(ROOT.rglob("*.py"))
 
 

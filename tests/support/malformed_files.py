@@ -348,7 +348,6 @@ JSON = [
         "d.jsonl",
     ),
     Case("nested without end", json_line(6, "[" * 100_000), ("{path}, line 6",), "data.jsonl"),
-    Case("an empty name", json_line(1, '{"": 1, "kind": "a"}'), ("{path}: column 1 has no name",), "data.jsonl"),
     Case("no keys", b"{}\n{}\n", ("{path} has no columns",), "data.jsonl"),
     Case("nothing", b"\n\n", ("{path} is empty",), "data.jsonl"),
     Case("CSV named JSON lines", GOOD, ("{path}, line 1, character 1",), "data.jsonl"),

@@ -18,6 +18,7 @@ from chainrule.tables.kinds import find_kind
 N = 60
 DRAWN = np.random.default_rng(3).normal(size=N).round(3)
 DAY = datetime(2020, 1, 1)
+SHUFFLED = (np.random.default_rng(5).permutation(N) + 1).tolist()
 UUIDS = [str(uuid.UUID(int=k << 64 | 7 * k)) for k in range(N)]
 
 
@@ -28,6 +29,13 @@ def texts(values: Iterable[Any]) -> list[str]:
 def moments(form: str, step: timedelta = timedelta(days=5, hours=7)) -> list[str]:
     return [(DAY + k * step).strftime(form) for k in range(N)]
 
+
+NAMES_OF_ROWS = (
+    "id", "ID", "Id", "CUSTOMER ID", "customer_id", "customerid", "PassengerId", "PatientID", "rownames",
+    "row.names", "row_names", "row", "Row Number", "rownum", "index", "row_index", "Unnamed: 0", "Unnamed: 0.1",
+    "__index_level_0__", "level_0", "...1", "uuid", "GUID", "key", "no", "No.", "S.No", "Sr No", "Invoice_No",
+    "nr", "Nr.", "#", "obs", "序号",
+)  # fmt: skip
 
 CASES: list[tuple[str, Sequence[Any], str, str]] = [
     ("x", texts(DRAWN), "number", "numbers from"),
@@ -64,13 +72,27 @@ CASES: list[tuple[str, Sequence[Any], str, str]] = [
     ("x", ["same"] * N, "constant", "'same' in every row"),
     ("x", [True] * N, "constant", "true in every row"),
     ("x", ["2024-01-01"] * N, "constant", "'2024-01-01' in every row"),
-    ("row", texts(range(1, N + 1)), "identifier", "counts the rows, from 1 to 60"),
-    ("row", texts(range(N, 0, -1)), "identifier", "counts the rows"),
-    ("row", list(range(N)), "identifier", "counts the rows, from 0 to 59"),
+    ("n", texts(range(1, N + 1)), "identifier", "counts the rows, from 1 to 60; --kind n=number keeps it"),
+    ("n", texts(range(N, 0, -1)), "identifier", "counts the rows, from 60 down to 1"),
+    ("n", list(range(N)), "identifier", "counts the rows, from 0 to 59"),
+    ("n", SHUFFLED, "number", "whole numbers from 1 to 60"),
+    ("wealth_rank", texts(SHUFFLED), "number", "whole numbers"),
+    ("n", list(range(2, 2 * N + 2, 2)), "number", "whole numbers"),
+    ("age", list(range(1, N + 1)), "number", "whole numbers"),
+    ("time step", list(range(N)), "number", "whole numbers"),
+    ("Step", list(range(N)), "number", "whole numbers"),
+    *((name, SHUFFLED, "identifier", "a different whole number in every row; --kind") for name in NAMES_OF_ROWS),
+    *(
+        (name, SHUFFLED, "number", "whole numbers from 1 to 60")
+        for name in ("price index", "bmi_index", "acid", "paid", "names", "number", "hybrid", "nose", "monkey", "x")
+    ),
+    ("__index_level_0__", [*SHUFFLED[:40], *SHUFFLED[:20]], "identifier", "the number of a row; --kind"),
+    ("id", [*SHUFFLED[:40], *SHUFFLED[:20]], "number", "whole numbers"),
+    ("Id", [*SHUFFLED[:-1], None], "identifier", "a different whole number"),
     ("year", texts(range(1960, 1960 + N)), "number", "whole numbers from 1960"),
     ("x", texts(range(7, 7 + N)), "number", "whole numbers from 7"),
     ("day", texts(range(N)), "number", "whole numbers from 0"),
-    ("id", texts(range(700, 700 + N)), "identifier", "counts the rows, from 700"),
+    ("id", texts(range(700, 700 + N)), "identifier", "a different whole number"),
     ("customer_id", texts(np.arange(N) * 37 + 5), "identifier", "a different whole number"),
     ("userId", texts(np.arange(N) * 37 + 5), "identifier", "a different whole number"),
     ("x", UUIDS, "identifier", "UUID"),
@@ -115,7 +137,7 @@ CASES: list[tuple[str, Sequence[Any], str, str]] = [
 
 @pytest.mark.parametrize(("name", "values", "kind", "reason"), CASES)
 def test_kinds_are_found(name: str, values: Sequence[Any], kind: str, reason: str) -> None:
-    found = find_kind(pl.Series(name, values), len(values))
+    found = find_kind(name, pl.Series(values), np.arange(len(values)))
     assert (found.kind, reason in found.reason) == (kind, True), found
     fitted = Preprocessing.fit(pl.DataFrame({name: values}))
     assert len(fitted.features) + len(fitted.left_out) == 1

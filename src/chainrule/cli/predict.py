@@ -42,8 +42,9 @@ def command(
     """Predict the target for each row of DATA, in the order of its rows; - is standard input.
 
     Columns are found by name, in any order; others are ignored, and named on standard error, as is what no training
-    row had. Classes come with their probability. Rows are read and written in batches, so that a table of any length
-    takes little memory.
+    row had. Classes stand in a column with the target's name; their probability in the column "probability" (of a
+    target with that name, "probability of probability"), or in one for each class, as in species=setosa. Rows are read
+    and written in batches, so that a table of any length takes little memory.
     """
     if as_json and (output is not None or kind is not None):
         raise CommandError("--json prints to standard output; leave out --output and --format")

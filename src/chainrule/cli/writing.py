@@ -58,7 +58,7 @@ def columns_of(model: Model, prediction: Prediction, probabilities: bool) -> Col
     if prediction.probabilities is not None:
         shares = np.round(np.asarray(prediction.probabilities, float), 7)
         if not probabilities:
-            return {name: list(found), "probability": shares.max(axis=1).tolist()}
+            return {name: list(found), probability_name(name): shares.max(axis=1).tolist()}
         each = {f"{name}={label}": shares[:, k].tolist() for k, label in enumerate(model.classes)}
         return {name: list(found), **each}
     values = np.asarray(found, float)
@@ -67,6 +67,15 @@ def columns_of(model: Model, prediction: Prediction, probabilities: bool) -> Col
     levels = model.architecture.get("loss", {}).get("levels", ())
     parts = [f"q{level:g}" for level in levels] if len(levels) == values.shape[1] else range(1, values.shape[1] + 1)
     return {f"{name} {part}": values[:, k].tolist() for k, part in enumerate(parts)}
+
+
+def probability_name(target: str) -> str:
+    """The column for the probability of a class, which is not that of the class.
+
+    >>> probability_name("species"), probability_name("probability")
+    ('probability', 'probability of probability')
+    """
+    return "probability" if target != "probability" else f"probability of {target}"
 
 
 def write_all(parts: Iterable[Columns], output: str | None, kind: str, record: Mapping[str, Any]) -> None:

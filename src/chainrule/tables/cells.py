@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from chainrule.tables.calendar import MISSING, Seconds
 from chainrule.tables.dates import EPOCHS, from_typed, parse
-from chainrule.tables.errors import load_polars, short
+from chainrule.tables.errors import short
 from chainrule.tables.features import NO_LEVEL, UNKNOWN_LEVEL, Floats
+from chainrule.tables.library import load_polars
 
 if TYPE_CHECKING:
     import polars as pl
@@ -107,8 +108,22 @@ def texts(series: pl.Series) -> pl.Series:
         if not whole.any():
             return decimal
         return decimal.zip_with(~whole, numbers.set(~whole, 0.0).cast(pl.Int64).cast(pl.String))
+    if series.dtype == pl.Duration:
+        return texts(as_numbers(series))
     written = series.cast(pl.String)
     return texts(written) if series.dtype == pl.Categorical or series.dtype == pl.Enum else written
+
+
+def counted(written: pl.Series) -> dict[str, int]:
+    """How often each text occurs, without nulls, in no order.
+
+    >>> import polars as pl
+    >>> counted(pl.Series("count", ["a", None, "a"]))
+    {'a': 2}
+    """
+    # Where the column has the name of that of the counts, polars raises an error.
+    found = written.drop_nulls().alias("text").value_counts(name="rows")
+    return dict(zip(found["text"].to_list(), found["rows"].to_list(), strict=True))
 
 
 def as_numbers(series: pl.Series) -> pl.Series:
@@ -188,8 +203,8 @@ def read_levels(series: pl.Series, levels: tuple[str, ...]) -> tuple[NDArray[np.
     unknown = result == UNKNOWN_LEVEL
     if not unknown.any():
         return result, {}
-    found = written.filter(pl.Series(unknown)).value_counts(sort=True)
-    counts = dict(zip(found[found.columns[0]].to_list(), found[found.columns[1]].to_list(), strict=True))
+    found = counted(written.filter(pl.Series(unknown)))
+    counts = dict(sorted(found.items(), key=lambda pair: -pair[1]))
     # The number 1.0 is the level 1.
     by_value = {
         value: place

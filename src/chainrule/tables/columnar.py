@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from chainrule.tables.errors import EmptyTableError, TableError, load_polars
-from chainrule.tables.sources import BATCH_ROWS, Batch, Fingerprint, Source, check_names, row_places
+from chainrule.tables.errors import EmptyTableError, TableError
+from chainrule.tables.frames import as_frame
+from chainrule.tables.library import is_panic, load_polars, without_panic_messages
+from chainrule.tables.sources import BATCH_ROWS, Batch, Fingerprint, Source, row_places
 from chainrule.tables.streams import PIECE, File, reading
 
 if TYPE_CHECKING:
     import polars as pl
 
+
+_UNREAD = re.compile(
+    "month_day_nano_interval|run_end_encoded|union<|list_view<|decimal256|decimal(32|64|128)\\(\\d+, -"
+)
+"""Types of Arrow, as pyarrow writes them, that polars has no counterpart of."""
 
 _WORDS = 80
 """Characters of what polars says that are passed on."""
@@ -24,13 +33,12 @@ class ColumnarSource(Source):
         self._file, self._kind = file, kind
         self._polars = load_polars()
         self._stream: pl.DataFrame | None = None
-        with self._errors():
+        with self._errors(), without_panic_messages():
             if kind == "an Arrow stream":
                 self._stream = self._polars.read_ipc_stream(file.location)
                 self._schema = self._stream.schema if self._stream is not None else {}
             else:
                 self._schema = self._scan().collect_schema()
-        check_names(file.path, list(self._schema))
         super().__init__(file.path, list(self._schema))
 
     @property
@@ -39,10 +47,14 @@ class ColumnarSource(Source):
 
     def batches(self) -> Iterator[Batch]:
         first_row = 0
-        for frame in self._frames():
+        frames = self._frames()
+        with without_panic_messages():
+            first = next(frames, None)
+        for frame in chain(() if first is None else (first,), frames):
             if frame.height:
-                yield Batch(frame, first_row, row_places(self.path, first_row), self.path)
+                yield Batch(as_frame(frame), first_row, row_places(self.path, first_row), self.path)
                 first_row += frame.height
+        self._check_whole(first_row)
         if not first_row:
             raise EmptyTableError(f"{self.path} has columns but no rows; give one row for each sample")
         hashing = Fingerprint(self.names)
@@ -50,6 +62,14 @@ class ColumnarSource(Source):
             while piece := stream.read(PIECE):
                 hashing.add(piece)
         self.digest = hashing.digest()
+
+    def _check_whole(self, rows: int) -> None:
+        """Raise TableError where polars gave fewer rows than there are, as it does where a thread of its own panics."""
+        if self._stream is None:
+            with self._errors():
+                count = self._scan().select(self._polars.len()).collect().item()
+                if count != rows:
+                    raise _IncompleteError(f"of {count:,} rows it gave {rows:,}")
 
     def _frames(self) -> Iterator[pl.DataFrame]:
         if self._stream is not None:
@@ -74,14 +94,46 @@ class ColumnarSource(Source):
         return found
 
     def _errors(self) -> Any:
-        return _Errors(self._file.path, self._kind, self._polars.exceptions.PolarsError)
+        return _Errors(self._file, self._kind)
+
+
+def unread_column(file: File, kind: str) -> tuple[str, str] | None:
+    """The name and type of a column that polars does not read; None where there is none, or no pyarrow to see it."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        return None
+    try:
+        with file.open() as stream:
+            if kind == "a Parquet file":
+                schema = parquet.read_schema(stream)
+            else:
+                opened = pyarrow.ipc.open_stream if kind == "an Arrow stream" else pyarrow.ipc.open_file
+                schema = opened(stream).schema
+    except (pyarrow.ArrowException, OSError, ValueError):
+        return None
+    types = ((field.name, str(field.type)) for field in schema)
+    return next(((name, words[:_WORDS]) for name, words in types if _UNREAD.search(words)), None)
+
+
+def _cause(error: BaseException) -> str:
+    """What polars says, on one line and short, without the Rust around it."""
+    said = str(error).strip()
+    inner = re.search(r'ErrString\("((?:[^"\\]|\\.)*)', said)
+    words = (inner[1] if inner else said or type(error).__name__).splitlines()[0]
+    return words.split(". ")[0][:_WORDS].strip().rstrip(".")
+
+
+class _IncompleteError(Exception):
+    """Polars did not give all rows."""
 
 
 class _Errors:
-    """Turns what polars says of a damaged file into a TableError."""
+    """Turns what polars says of a file that it cannot read into a TableError."""
 
-    def __init__(self, path: str, kind: str, error: type[Exception]) -> None:
-        self.path, self.kind, self.error = path, kind, error
+    def __init__(self, file: File, kind: str) -> None:
+        self.file, self.kind = file, kind
 
     def __enter__(self) -> None:
         pass
@@ -92,8 +144,19 @@ class _Errors:
             error, TableError | GeneratorExit | KeyboardInterrupt | SystemExit | MemoryError
         ):
             return
-        words = str(error).splitlines()[0][:_WORDS] if str(error) else type(error).__name__
+        words = _cause(error)
+        found = unread_column(self.file, self.kind)
+        if found is not None:
+            name, type_name = found
+            raise TableError(
+                f"{self.file.path}, column {name!r} is of the type {type_name}, which polars does not read; cast it to "
+                "text or numbers, or write the table without it"
+            ) from None
+        if is_panic(error):
+            raise TableError(
+                f"{self.file.path} starts like {self.kind} but holds a type of column that polars does not read, or "
+                f"is damaged ({words}); cast such a column to text or numbers, or write it again"
+            ) from None
         raise TableError(
-            f"{self.path} starts like {self.kind} but is damaged or cut off ({words.strip().rstrip('.')}); "
-            "write it again"
+            f"{self.file.path} starts like {self.kind} but is damaged or cut off ({words}); write it again"
         ) from None

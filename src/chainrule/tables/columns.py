@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.tables.cells import EXACT, CellError, as_numbers, texts
-from chainrule.tables.errors import TableError, load_polars
+from chainrule.tables.errors import TableError
 from chainrule.tables.features import KINDS, Category, Feature, Kind, LeftOut, Number
 from chainrule.tables.fitting import fit_feature
+from chainrule.tables.frames import cells_of
 from chainrule.tables.kinds import Finding, as_asked, find_kind
+from chainrule.tables.library import load_polars
 from chainrule.tables.sampling import Mask
 from chainrule.training import nearest
 
@@ -36,14 +39,14 @@ def fit_columns(
     frame: pl.DataFrame,
     training: Mask,
     place: Place,
-    row_count: int,
+    rows: NDArray[np.int64],
     kinds: Mapping[str, Kind],
     leave_out: Sequence[str],
     target: str | None = None,
 ) -> Fitted:
     """The features of a table with columns `names`, and what was found of each of them but the target.
 
-    `frame` is a sample of the rows, and may lack the columns to leave out.
+    `frame` is a sample of the rows, whose numbers are `rows`, and may lack the columns to leave out.
 
     Kinds are told from all rows of the sample, and what is learnt of a column from its `training` rows. `place` says
     where a cell of the sample is. Raises TableError for a column that cannot be encoded.
@@ -55,7 +58,7 @@ def fit_columns(
     findings: list[Finding] = []
     twins = _Twins()
     if target is not None:
-        twins.find(frame[target])
+        twins.find(target, cells_of(frame, target))
     for name in names:
         if name == target:
             continue
@@ -63,13 +66,13 @@ def fit_columns(
             left_out.append(LeftOut(name, "text", "as asked"))
             findings.append(Finding(name, "text", "left out, as asked"))
             continue
-        series = frame[name]
+        series = cells_of(frame, name)
         try:
-            finding = as_asked(series, kinds[name]) if name in kinds else find_kind(series, row_count)
+            finding = as_asked(name, series, kinds[name]) if name in kinds else find_kind(name, series, rows)
             fitted = fit_feature(series if everywhere else series.filter(wanted), finding)
         except CellError as error:
             raise TableError(f"{place(error.row, name)} {error.words}") from None
-        twin = None if name in kinds or isinstance(fitted, LeftOut) else twins.find(series)
+        twin = None if name in kinds or isinstance(fitted, LeftOut) else twins.find(name, series)
         if twin is not None:
             what = "the target" if twin == target else f"column {twin!r}"
             fitted = LeftOut(name, finding.kind, f"the same as {what} in every row")
@@ -100,10 +103,10 @@ def _with_numbers(fitted: Fitted, frame: pl.DataFrame, training: Mask, kinds: Ma
     findings = list(fitted.findings)
     for k, finding in enumerate(findings):
         if finding.kind == "identifier" and finding.name not in kinds:
-            series = frame[finding.name]
+            series = cells_of(frame, finding.name)
             if not as_numbers(series).null_count():
                 findings[k] = Finding(
-                    finding.name, "number", f"{finding.reason}, but there is nothing else to learn from"
+                    finding.name, "number", f"{finding.reason.split('; ')[0]}, but there is nothing else to learn from"
                 )
                 found = fit_feature(series.filter(training), findings[k])
                 if not isinstance(found, LeftOut):
@@ -139,18 +142,18 @@ class _Twins:
     def __init__(self) -> None:
         self._seen: dict[int, tuple[str, Any]] = {}
 
-    def find(self, series: pl.Series) -> str | None:
+    def find(self, name: str, series: pl.Series) -> str | None:
         """The name of a column with the same cells in all rows, if one was seen."""
         numbers = as_numbers(series)
         values = numbers.to_numpy()
         if not numbers.null_count() and np.nanmax(np.abs(values), initial=0) < EXACT:
-            name, other = self._seen.setdefault(hash(values.tobytes()), (series.name, values))
+            twin, other = self._seen.setdefault(hash(values.tobytes()), (name, values))
             same = isinstance(other, np.ndarray) and np.array_equal(values, other, equal_nan=True)
-            return name if name != series.name and same else None
+            return twin if twin != name and same else None
         written = texts(series)
         weights = np.arange(1, 2 * len(written), 2, dtype=np.uint64)
         with np.errstate(over="ignore"):
             key = int((written.hash(seed=0).to_numpy() * weights).sum())
-        name, other = self._seen.setdefault(key, (series.name, written))
+        twin, other = self._seen.setdefault(key, (name, written))
         same = not isinstance(other, np.ndarray) and bool(written.equals(other, check_names=False))
-        return name if name != series.name and same else None
+        return twin if twin != name and same else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainrule.tables.calendar import DAY, MISSING, Seconds
-from chainrule.tables.errors import load_polars
+from chainrule.tables.library import load_polars
 
 if TYPE_CHECKING:
     import polars as pl

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from chainrule.tables.errors import EmptyTableError, TableError, load_polars
+from chainrule.tables.errors import EmptyTableError, TableError
+from chainrule.tables.frames import without
+from chainrule.tables.library import load_polars
 from chainrule.tables.records import (
     DELIMITERS,
     IrregularQuotesError,
@@ -18,7 +20,7 @@ from chainrule.tables.records import (
     ragged,
     records,
 )
-from chainrule.tables.sources import Batch, Fingerprint, Source, check_names
+from chainrule.tables.sources import Batch, Fingerprint, Source
 from chainrule.tables.streams import TextFile
 
 if TYPE_CHECKING:
@@ -153,7 +155,7 @@ class DelimitedSource(Source):
             return None
         if frame.height != shape.records:
             return None
-        return frame.select(self.names) if self._trailing else frame
+        return without(frame, columns[len(self.names) :]) if self._trailing else frame
 
     def _slowly(self, pieces: Iterator[bytes], line: int, row: int) -> Iterator[Batch]:
         """The records of `pieces` one by one, which finds what is wrong with one."""
@@ -223,7 +225,6 @@ def _unquoted(names: list[str]) -> list[str]:
 def _check_header(path: str, names: Sequence[str]) -> None:
     if all(_is_number(name) for name in names):
         raise TableError(f"{path} has no header: its first row holds only numbers; add a row with column names")
-    check_names(path, names)
 
 
 def _is_number(name: str) -> bool:

@@ -1,12 +1,10 @@
-"""What tables raise, and the one place where polars is loaded."""
+"""What tables raise, and how messages quote cells and names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from chainrule.ir import ChainruleError
-from chainrule.training import MissingDependencyError
 
 SHOWN = 30
 """How many characters of a cell, and how many names, a message quotes."""
@@ -18,17 +16,6 @@ class TableError(ChainruleError, ValueError):
 
 class EmptyTableError(TableError):
     """A table has columns but no rows."""
-
-
-def load_polars() -> Any:
-    """The module `polars`; raises MissingDependencyError, naming the command that installs it."""
-    try:
-        import polars
-    except ImportError:
-        raise MissingDependencyError(
-            "reading tables needs polars; install it with pip install 'chainrule[tables]'"
-        ) from None
-    return polars
 
 
 def short(cell: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from chainrule.tables.calendar import MISSING, Seconds
-from chainrule.tables.cells import number_in, read_booleans, read_dates, read_numbers, texts
+from chainrule.tables.cells import counted, number_in, read_booleans, read_dates, read_numbers, texts
 from chainrule.tables.features import (
     PARTS,
     PERIODS,
@@ -116,9 +116,7 @@ def _boolean(name: str, series: pl.Series) -> Feature | LeftOut:
 def _category(name: str, series: pl.Series) -> Feature | LeftOut:
     written = texts(series)
     missing = bool(written.null_count())
-    counted = written.drop_nulls().value_counts()
-    pairs = zip(counted[counted.columns[0]].to_list(), counted[counted.columns[1]].to_list(), strict=True)
-    by_count = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+    by_count = sorted(counted(written).items(), key=lambda pair: (-pair[1], pair[0]))
     if len(by_count) + missing < 2:
         return _unvarying(name)
     kept = by_count[:MOST_LEVELS]

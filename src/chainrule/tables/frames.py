@@ -1,14 +1,20 @@
-"""Tables that others made, as frames of polars."""
+"""Frames of polars: from tables that others made, with columns of types that are read, chosen by their exact names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, Any, cast
 
-from chainrule.tables.errors import TableError, load_polars
+from chainrule.tables.errors import TableError
+from chainrule.tables.library import is_panic, load_polars, without_panic_messages
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+_EXTENSIONS = {"arrow.bool8": "Boolean", "arrow.json": "String"}
+"""Extension types of Arrow whose storage, as this type, is what they mean."""
 
 
 def as_frame(data: Any) -> pl.DataFrame:
@@ -17,6 +23,79 @@ def as_frame(data: Any) -> pl.DataFrame:
     >>> as_frame({"x": [1, 2]}).shape
     (2, 1)
     """
+    frame = _as_frame(data)
+    unnamed = named(frame.columns)
+    plain = [_plain(series).alias(name) for series, name in zip(frame.iter_columns(), unnamed, strict=True)]
+    return cast("pl.DataFrame", load_polars().DataFrame(plain))
+
+
+def named(names: Sequence[str]) -> list[str]:
+    """Names of columns, with `Unnamed: k` for an empty one, the column k from 0, as pandas names it.
+
+    >>> named(["", "x", ""])
+    ['Unnamed: 0', 'x', 'Unnamed: 2']
+    """
+    found: list[str] = []
+    for place, name in enumerate(names):
+        new = name or f"Unnamed: {place}"
+        while not name and new in names:
+            new += "."
+        found.append(new)
+    return found
+
+
+def without(frame: pl.DataFrame, names: Container[str]) -> pl.DataFrame:
+    """The frame without some of its columns, whose names polars would take for patterns if they look like one."""
+    kept = [series for series in frame.iter_columns() if series.name not in names]
+    return cast("pl.DataFrame", load_polars().DataFrame(kept))
+
+
+def with_column(frame: pl.DataFrame, name: str, cells: pl.Series) -> pl.DataFrame:
+    """The frame with other cells in a column."""
+    kept = [cells.alias(name) if series.name == name else series for series in frame.iter_columns()]
+    return cast("pl.DataFrame", load_polars().DataFrame(kept))
+
+
+def cells_of(frame: pl.DataFrame, name: str) -> pl.Series:
+    """The cells of a column, without its name.
+
+    Most methods of a series are computed as expressions of its name, which polars takes for a pattern if it starts with
+    ^ and ends with $.
+    """
+    return frame.get_column(name).alias("cells")
+
+
+def _plain(series: pl.Series) -> pl.Series:
+    """A column of an extension type whose storage says what it means, as that."""
+    kind: Any = series.dtype
+    wanted = _EXTENSIONS.get(kind.ext_name()) if hasattr(kind, "ext_name") else None
+    if wanted is None:
+        return series
+    storage: Any = cast("Any", series).ext.storage()
+    return cast("pl.Series", storage.cast(getattr(load_polars(), wanted)))
+
+
+def not_plain(series: pl.Series, name: str) -> str:
+    """What is said of cells that hold lists, structures, bytes or another type that is not read; "" for others."""
+    pl = load_polars()
+    kind: Any = series.dtype
+    if kind.is_nested():
+        what = "a list or an object"
+    elif kind == pl.Binary:
+        what = "bytes"
+    elif kind.is_numeric() or kind.is_temporal() or kind in _plain_types(pl):
+        return ""
+    else:
+        what = f"a value of the type {kind.ext_name() if hasattr(kind, 'ext_name') else kind}"
+    return f"holds {what}; give a plain value in each cell, or leave the column out (--drop {quote(name)})"
+
+
+def _plain_types(pl: Any) -> tuple[Any, ...]:
+    return (pl.String, pl.Boolean, pl.Null, pl.Categorical, pl.Enum)
+
+
+def _as_frame(data: Any) -> pl.DataFrame:
+    """The same with columns as they are."""
     frames = load_polars()
     if isinstance(data, frames.DataFrame):
         return cast("pl.DataFrame", data)
@@ -25,12 +104,20 @@ def as_frame(data: Any) -> pl.DataFrame:
     what = type(data).__name__
     try:
         if isinstance(data, Mapping):
-            return cast("pl.DataFrame", frames.DataFrame(dict(data), strict=False))
+            with without_panic_messages():
+                return cast("pl.DataFrame", frames.DataFrame(dict(data), strict=False))
         import narwhals
 
-        return cast("pl.DataFrame", narwhals.from_native(data, eager_only=True).to_polars())
+        with without_panic_messages():
+            return cast("pl.DataFrame", narwhals.from_native(data, eager_only=True).to_polars())
     except ImportError:
         raise TableError(f"a {what} cannot be read without narwhals and pyarrow; give a polars frame") from None
-    except (TypeError, ValueError, frames.exceptions.PolarsError) as error:
+    except (TypeError, ValueError, NotImplementedError, frames.exceptions.PolarsError) as error:
         words = str(error).splitlines()[0].rstrip(".") if str(error) else "it is none"
         raise TableError(f"a {what} cannot be read as a table ({words}); give a frame or a dict of columns") from None
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        raise TableError(
+            f"a {what} has a column of a type that polars does not read; cast it, or leave it out"
+        ) from None

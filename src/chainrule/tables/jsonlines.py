@@ -7,8 +7,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from chainrule.tables.errors import TableError, listed, load_polars, short
-from chainrule.tables.sources import Batch, Fingerprint, Source, check_names
+from chainrule.tables.errors import TableError, listed, short
+from chainrule.tables.library import load_polars
+from chainrule.tables.sources import Batch, Fingerprint, Source
 from chainrule.tables.streams import PIECE, TextFile
 from chainrule.training import nearest
 
@@ -33,8 +34,8 @@ class JSONLinesSource(Source):
             names.update(dict.fromkeys(row))
         if not whole.strip():
             raise TableError(f"{text.path} is empty; give one JSON object on each line, one for each sample")
-        check_names(text.path, list(names))
         super().__init__(text.path, list(names))
+        self._keys = tuple(names)
 
     @property
     def format(self) -> str:
@@ -51,7 +52,7 @@ class JSONLinesSource(Source):
             block += piece
             end = len(block) if ended else block.rfind(b"\n") + 1
             whole, block = block[:end], block[end:]
-            rows, lines = _rows(self.path, whole, line, self.names)
+            rows, lines = _rows(self.path, whole, line, self._keys)
             line += whole.count(b"\n")
             if rows:
                 yield Batch(self._frame(rows), first_row, self._places(first_row, lines), self.path)
@@ -61,8 +62,8 @@ class JSONLinesSource(Source):
     def _frame(self, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
         frames = load_polars()
         columns = []
-        for name in self.names:
-            cells = [row.get(name) for row in rows]
+        for key, name in zip(self._keys, self.names, strict=True):
+            cells = [row.get(key) for row in rows]
             kinds = set(map(type, cells))
             columns.append(_series(frames, name, cells, kinds - {type(None)}))
         frame: pl.DataFrame = frames.DataFrame(columns)
@@ -85,6 +86,8 @@ def _series(pl: Any, name: str, cells: list[Any], kinds: set[type]) -> Any:
         return pl.Series(name, cells, dtype=pl.Boolean)
     if kinds == {int} and all(cell is None or -_WHOLE <= cell < _WHOLE for cell in cells):
         return pl.Series(name, cells, dtype=pl.Int64)
+    if kinds == {int}:  # as they are written, since a float would not tell them apart
+        return pl.Series(name, [None if cell is None else str(cell) for cell in cells], dtype=pl.String)
     if kinds and kinds <= {int, float}:
         return pl.Series(name, [None if cell is None else _float(cell) for cell in cells], dtype=pl.Float64)
     return pl.Series(name, [None if cell is None else _text(cell) for cell in cells], dtype=pl.String)

@@ -8,6 +8,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.tables.calendar import DAY, MISSING, Seconds, civil
 from chainrule.tables.cells import (
@@ -24,8 +25,10 @@ from chainrule.tables.cells import (
     what_is_seen,
 )
 from chainrule.tables.dates import EPOCHS, guess_formats
-from chainrule.tables.errors import load_polars, short
+from chainrule.tables.errors import short
 from chainrule.tables.features import Floats, Kind
+from chainrule.tables.identifiers import counting, keeping, names_rows
+from chainrule.tables.library import load_polars
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,12 +36,11 @@ if TYPE_CHECKING:
 FEW = 20
 """A column of texts with no more different values than this holds levels, whatever else they look like."""
 
-_CERTAIN_ROWS = 20
 _CHECKED = 5_000
 _LONG = 50
 
-_ID_NAME = re.compile(r"(^|[\s_.\-])(id|ids|uuid|guid|key|index|idx|rowid|pk)$|[a-z](Id|ID|Key|UUID)$", re.ASCII)
 _TIME_NAME = re.compile(r"date|time|stamp|epoch|unix|year|month|week|day|(^|_)(ts|at|on)$", re.IGNORECASE | re.ASCII)
+_MEASURED_NAME = re.compile(r"(^|[\s_.\-])(age|step|hour|minute|second|period|quarter)s?$", re.IGNORECASE | re.ASCII)
 _CODE = re.compile(r"(?=.*\d)[\w./:\-]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
@@ -53,13 +55,12 @@ class Finding:
     format: str = ""
 
 
-def find_kind(series: pl.Series, row_count: int) -> Finding:
-    """The kind of a column, of which `series` is a sample; all of it if it has `row_count` cells.
+def find_kind(name: str, series: pl.Series, rows: NDArray[np.int64] | None = None) -> Finding:
+    """The kind of the column `name`, of which `series` is a sample: its cells in `rows` (from 0), which are in order.
 
     Raises CellError for a column whose cells do not go together, such as a word among numbers.
     """
     pl = load_polars()
-    name = series.name
     if series.dtype == pl.Boolean:
         written = texts(series)
         if written.null_count() == len(written):
@@ -75,17 +76,16 @@ def find_kind(series: pl.Series, row_count: int) -> Finding:
         values: Floats = numbers.to_numpy()
         codes = _codes(series, values)
         if codes:
-            return _of_texts(texts(series), codes)
-        return _of_numbers(name, series, values, row_count)
+            return _of_texts(name, texts(series), codes)
+        return _of_numbers(name, series, values, rows)
     written = texts(series)
     present = written.drop_nulls()
-    _check_mixed(series, numbers, present)
-    return _of_texts(written)
+    _check_mixed(name, series, numbers, present)
+    return _of_texts(name, written)
 
 
-def as_asked(series: pl.Series, kind: Kind) -> Finding:
+def as_asked(name: str, series: pl.Series, kind: Kind) -> Finding:
     """The column as of the kind that was asked for; raises CellError where its cells are not."""
-    name = series.name
     if kind == "number":
         read_numbers(series)
     elif kind == "boolean":
@@ -124,7 +124,7 @@ def _codes(series: pl.Series, values: Floats) -> str:
     return "long codes" if long and written.str.contains(r"^[+-]?\d+$").all() else ""
 
 
-def _of_numbers(name: str, series: pl.Series, values: Floats, row_count: int) -> Finding:
+def _of_numbers(name: str, series: pl.Series, values: Floats, rows: NDArray[np.int64] | None) -> Finding:
     missing = np.isnan(values)
     present = values[~missing]
     if not len(present):
@@ -144,13 +144,12 @@ def _of_numbers(name: str, series: pl.Series, values: Floats, row_count: int) ->
         date = _numeric_dates(name, present, gaps)
         if date is not None:
             return date
-        if not len(gaps) and len(np.unique(present)) == len(present):
-            counts = high - low + 1 == len(present) == row_count and len(present) >= _CERTAIN_ROWS
-            if counts and (low in (0, 1) or _ID_NAME.search(name)) and not _TIME_NAME.search(name):
-                return Finding(name, "identifier", f"counts the rows, from {low:.0f} to {high:.0f}")
-            if _ID_NAME.search(name) and len(present) >= 2:
-                return Finding(name, "identifier", "a different whole number in every row")
+        measured = bool(_TIME_NAME.search(name) or _MEASURED_NAME.search(name))
+        reason = counting(name, present, bool(missing.any()), rows, measured)
+        if reason:
+            return Finding(name, "identifier", f"{reason}{keeping(name, 'number')}")
     what = "whole numbers" if whole else "numbers"
+    what += " of seconds," if series.dtype in (load_polars().Time, load_polars().Duration) else ""
     return Finding(name, "number", f"{what} from {low:.6g} to {high:.6g}{gaps}")
 
 
@@ -192,7 +191,7 @@ def _written(seconds: int) -> str:
     return f"{int(date.year[0]):04}-{int(date.month[0]):02}-{int(date.day[0]):02}"
 
 
-def _check_mixed(series: pl.Series, numbers: pl.Series, present: pl.Series) -> None:
+def _check_mixed(name: str, series: pl.Series, numbers: pl.Series, present: pl.Series) -> None:
     """Raise CellError for numbers with something else among them, unless they are levels or codes."""
     wrong = numbers.is_null()
     odd = int(wrong.sum())
@@ -210,13 +209,13 @@ def _check_mixed(series: pl.Series, numbers: pl.Series, present: pl.Series) -> N
         raise CellError(
             error.row,
             f"{error.words.split('; ')[0]}, unlike {good:,} of {len(present):,} cells; "
-            f"correct it, or take the column for a category (--kind {quote(f'{series.name}=category')})",
+            f"correct it, or take the column for a category (--kind {quote(f'{name}=category')})",
         )
 
 
-def _of_texts(written: pl.Series, codes: str = "") -> Finding:
+def _of_texts(name: str, written: pl.Series, codes: str = "") -> Finding:
     """A column of texts, null where there is no value."""
-    name, present = written.name, written.drop_nulls()
+    present = written.drop_nulls()
     gaps = _gaps(written.null_count(), len(written))
     different = present.unique(maintain_order=True)
     if len(different) == 1:
@@ -227,15 +226,15 @@ def _of_texts(written: pl.Series, codes: str = "") -> Finding:
         folded = {cell.lower() for cell in different}
         if len(folded) == 2 and folded & TRUE_WORDS and folded & FALSE_WORDS:
             return Finding(name, "boolean", f"{' and '.join(sorted(folded))}{gaps}")
-    if not codes and (found := _dates_in_texts(written, different, gaps)):
+    if not codes and (found := _dates_in_texts(name, written, different, gaps)):
         return found
     count = len(different)
     if count == len(present) and count > 2:
         sample = different.head(_CHECKED).to_list()
         if all(map(_UUID.fullmatch, sample)):
-            return Finding(name, "identifier", "a different UUID in every row")
-        if all(map(_CODE.fullmatch, sample)) or _ID_NAME.search(name):
-            return Finding(name, "identifier", "a different code in every row")
+            return Finding(name, "identifier", f"a different UUID in every row{keeping(name, 'category')}")
+        if all(map(_CODE.fullmatch, sample)) or names_rows(name):
+            return Finding(name, "identifier", f"a different code in every row{keeping(name, 'category')}")
         return Finding(name, "text", "a different text in every row")
     if count > max(FEW, len(present) // 2):
         return Finding(name, "text", f"{count:,} different texts in {len(present):,} rows")
@@ -245,12 +244,12 @@ def _of_texts(written: pl.Series, codes: str = "") -> Finding:
     return Finding(name, "category", f"{codes}{', ' if codes else ''}{count:,} different values{gaps}")
 
 
-def _dates_in_texts(written: pl.Series, different: pl.Series, gaps: str) -> Finding | None:
+def _dates_in_texts(name: str, written: pl.Series, different: pl.Series, gaps: str) -> Finding | None:
     forms = guess_formats(different.head(_CHECKED).to_list())
     for form in forms:
         seconds = read_dates_or_none(different, form)
         if seconds is not None:
-            return _of_dates(written.name, seconds, form, gaps, _ambiguity(form, forms))
+            return _of_dates(name, seconds, form, gaps, _ambiguity(form, forms))
     if forms and len(different) > FEW:
         read_dates(written, forms[0])  # which says where the odd one is
     return None

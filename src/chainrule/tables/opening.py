@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 
 from chainrule.tables.columnar import ColumnarSource
 from chainrule.tables.delimited import DelimitedSource
-from chainrule.tables.errors import TableError, load_polars
+from chainrule.tables.errors import TableError
 from chainrule.tables.jsonlines import JSONLinesSource
+from chainrule.tables.library import load_polars
 from chainrule.tables.sources import Source
 from chainrule.tables.streams import GZIP, File, TextFile, find_file
 
@@ -36,6 +38,9 @@ FOREIGN = (
     (b"<?xml", "an XML document; save the table as CSV"),
     (b"version https://git-lfs", "a pointer to a file that was not fetched; run git lfs pull"),
 )
+
+_NO_OBJECT = re.compile(rb"\{\s*\}[ \t]*[,;\t|]")
+"""A header whose first name is a pair of braces."""
 
 PARQUET, ARROW, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
 
@@ -101,4 +106,4 @@ def _is_json(path: str, beginning: bytes) -> bool:
         return True
     if first == b"[" and name.endswith(".json"):
         raise TableError(f"{path} is one JSON list; give JSON lines, one object on each line")
-    return first == b"{"
+    return first == b"{" and not _NO_OBJECT.match(beginning.removeprefix(b"\xef\xbb\xbf").lstrip())

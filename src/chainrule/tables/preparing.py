@@ -14,6 +14,7 @@ from chainrule.tables.columns import Fitted, check_wishes, fit_columns
 from chainrule.tables.errors import TableError, short
 from chainrule.tables.features import Kind
 from chainrule.tables.fitting import mean_and_scale
+from chainrule.tables.frames import cells_of
 from chainrule.tables.kinds import Finding
 from chainrule.tables.preprocessing import Notes, Preprocessing
 from chainrule.tables.sampling import Mask, RowSample, StreamSplit, row_limit, split_rows
@@ -95,16 +96,16 @@ def prepare(
     frame, held = survey.sample.frame(), survey.sample.held()
     rows = survey.sample.rows()
     if survey.sample.whole:
-        codes = classes.encode(frame[target]) if classes is not None else None
+        codes = classes.encode(cells_of(frame, target)) if classes is not None else None
         held = split_rows(codes, frame.height, held_out, seed)
     if held_out and validation is None and survey.counted.rows < FEWEST_ROWS:
         raise TableError(
             f"{source.path} has {survey.counted.rows} rows; a part is held out, so give at least {FEWEST_ROWS}"
         )
     place = _places(source, rows)
-    fitted = fit_columns(source.names, frame, ~held, place, survey.counted.rows, kinds, leave_out, target)
+    fitted = fit_columns(source.names, frame, ~held, place, rows, kinds, leave_out, target)
     preprocessing = _with_features(fitted, source, frame, ~held, place, target)
-    wanted = classes or _number_target(target, frame[target], ~held)
+    wanted = classes or _number_target(target, cells_of(frame, target), ~held)
     steps = _Encoding(preprocessing, wanted, np.dtype(dtype), folder, report)
     batches = _sampled(frame, held, place) if survey.sample.whole else _streamed(source, target, held_out, seed)
     return steps.run(batches, survey, fitted, reason, validation)
@@ -130,9 +131,9 @@ def _survey(
     split = StreamSplit(held_out, seed)
     for whole in source.batches():
         batch = whole.without(leave_out)
-        batch.check_plain()
+        batch.check_plain(target)
         counted.add(batch)
-        sample.add(batch.frame, split.add(batch.frame[target], batch.frame.height))
+        sample.add(batch.frame, split.add(cells_of(batch.frame, target), batch.frame.height))
         if report is not None:
             report("reading", counted.rows)
     return _Survey(source, sample, counted)
@@ -177,7 +178,7 @@ def _streamed(source: Source, target: str, held_out: float, seed: int) -> Iterat
     """A table that is read again."""
     split = StreamSplit(held_out, seed)
     for batch in source.batches():
-        yield batch, split.add(batch.frame[target], batch.frame.height)
+        yield batch, split.add(cells_of(batch.frame, target), batch.frame.height)
 
 
 @dataclass

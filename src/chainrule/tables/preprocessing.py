@@ -17,9 +17,10 @@ from chainrule.tables.calendar import MISSING
 from chainrule.tables.cells import CellError, read_dates, read_levels, read_numbers, read_truth, texts
 from chainrule.tables.columns import check_wishes, fit_columns
 from chainrule.tables.description import Fields, describe_feature, parse_json, read_feature, read_left_out
-from chainrule.tables.errors import TableError, listed, load_polars, short
+from chainrule.tables.errors import TableError, listed, short
 from chainrule.tables.features import Boolean, Category, Date, Feature, Floats, Kind, LeftOut, Number
 from chainrule.tables.frames import as_frame
+from chainrule.tables.library import load_polars
 from chainrule.tables.sampling import RowSample, row_limit
 from chainrule.tables.sources import Batch, FrameSource, Source, row_places
 from chainrule.training import nearest
@@ -169,7 +170,7 @@ class Preprocessing:
             sample.frame(),
             np.ones(len(rows), dtype=bool),
             lambda row, name: source.place(int(rows[row]), name),
-            sample.seen,
+            rows,
             kinds or {},
             leave_out,
         )

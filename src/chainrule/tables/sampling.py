@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.tables.cells import texts
-from chainrule.tables.errors import load_polars
+from chainrule.tables.frames import cells_of, with_column
+from chainrule.tables.library import load_polars
 
 if TYPE_CHECKING:
     import polars as pl
@@ -101,8 +102,9 @@ class RowSample:
             if len(found) > 1:
                 alike = all(one.is_numeric() or one == frames.Null for one in found)
                 self._frames = [
-                    frame.with_columns(frame[name].cast(frames.Float64) if alike else texts(frame[name]))
+                    with_column(frame, name, cells.cast(frames.Float64) if alike else texts(cells))
                     for frame in self._frames
+                    for cells in (cells_of(frame, name),)
                 ]
         joined: pl.DataFrame = frames.concat(self._frames, rechunk=True)
         self._frames = [joined]
@@ -120,9 +122,10 @@ class RowSample:
 def _copied(frame: pl.DataFrame) -> pl.DataFrame:
     """A copy that shares no memory with the batch that it was cut from, so that the batch can go."""
     pl = load_polars()
-    return frame.with_columns(
-        [pl.Series(series.name, series.to_list(), dtype=series.dtype) for series in frame if series.dtype == pl.String]
-    )
+    for series in frame.iter_columns():
+        if series.dtype == pl.String:
+            frame = with_column(frame, series.name, pl.Series(series.to_list(), dtype=pl.String))
+    return frame
 
 
 class StreamSplit:

@@ -9,7 +9,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
 from chainrule.tables.cells import CellError
-from chainrule.tables.errors import TableError, listed, load_polars
+from chainrule.tables.errors import TableError, listed
+from chainrule.tables.frames import as_frame, cells_of, named, not_plain, without
 from chainrule.training import nearest
 
 if TYPE_CHECKING:
@@ -36,21 +37,24 @@ class Batch:
 
     def without(self, names: Sequence[str]) -> Batch:
         """The batch without some of its columns."""
-        return replace(self, frame=self.frame.drop(names)) if names else self
+        return replace(self, frame=without(self.frame, names)) if names else self
 
-    def check_plain(self) -> None:
+    def check_plain(self, target: str | None = None) -> None:
         """Raise TableError, with the place, for a cell that holds more than a plain value."""
-        for series in self.frame.iter_columns():
-            words = not_plain(series)
+        for name in self.frame.columns:
+            series = cells_of(self.frame, name)
+            words = not_plain(series, name)
             if words:
+                if name == target:
+                    words = f"{words.split('; ')[0]}, which cannot be predicted; choose another target"
                 row = int(series.is_not_null().arg_max() or 0)
-                raise TableError(f"{self.place(row, series.name)} {words}")
+                raise TableError(f"{self.place(row, name)} {words}")
 
     def read(self, name: str, reading: Callable[[pl.Series], T]) -> T:
         """What `reading` makes of a column; where that raises CellError, TableError with the place."""
-        series = self.frame[name]
-        if not_plain(series):
-            replace(self, frame=series.to_frame()).check_plain()
+        series = cells_of(self.frame, name)
+        if not_plain(series, name):
+            replace(self, frame=self.frame.get_column(name).to_frame()).check_plain()
         try:
             return reading(series)
         except CellError as error:
@@ -61,8 +65,10 @@ class Source(ABC):
     """A table that can be read from its start, more than once, in batches that fit in memory."""
 
     def __init__(self, path: str, names: Sequence[str]) -> None:
+        """A table with these columns; raises TableError for a name that two of them have."""
+        check_names(path, names)
         self.path = path
-        self.names = tuple(names)
+        self.names = tuple(named(names))
         self.digest: str | None = None
         """SHA-256 of names and contents, in hexadecimal, once `batches` has come to its end."""
 
@@ -86,7 +92,7 @@ class Source(ABC):
         """The error at the first cell of a column that `reading` refuses; with `words` alone if it refuses none."""
         for batch in self.batches():
             try:
-                reading(batch.frame[name])
+                reading(cells_of(batch.frame, name))
             except CellError as error:
                 return TableError(f"{batch.place(error.row, name)} {error.words}")
         return TableError(f"{self.path}, column {name!r} {words}")
@@ -110,11 +116,10 @@ class FrameSource(Source):
     """
 
     def __init__(self, frame: pl.DataFrame, path: str = "the table") -> None:
-        check_names(path, frame.columns)
         super().__init__(path, frame.columns)
         if not frame.height:
             raise TableError(f"{path} has no rows; give one row for each sample")
-        self.frame = frame
+        self.frame = as_frame(frame)
 
     @property
     def format(self) -> str:
@@ -129,30 +134,20 @@ class FrameSource(Source):
         self.digest = hashing.digest()
 
 
-def not_plain(series: pl.Series) -> str:
-    """What is said of cells that hold lists, structures or bytes; "" for plain values."""
-    pl = load_polars()
-    what = "bytes" if series.dtype == pl.Binary else "a list or an object"
-    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
-        return f"holds {what}; give a plain value in each cell, or leave the column out"
-    return ""
-
-
 def row_places(path: str, first_row: int) -> Callable[[int, str], str]:
     """Places in a table without lines."""
     return lambda row, name: f"{path}, row {first_row + row + 1:,}, column {name!r}"
 
 
 def check_names(path: str, names: Sequence[str]) -> None:
-    """Raise TableError for a column without a name, and for a name that two columns have."""
+    """Raise TableError for a table without columns, and for a name that two columns have."""
     if not names:
         raise TableError(f"{path} has no columns; give a table with a column for each feature and one for the target")
+    if not any(names):
+        raise TableError(f"{path} has no column with a name in its header; give it a header with the columns' names")
     seen: dict[str, int] = {}
     for place, name in enumerate(names, start=1):
-        if not name:
-            index = " (pandas leaves it out with index=False)" if place == 1 and len(names) > 1 else ""
-            raise TableError(f"{path}: column {place} has no name in the header; give it one{index}")
-        if name in seen:
+        if name and name in seen:
             raise TableError(
                 f"{path}: columns {seen[name]} and {place} are both named {name!r}; give each column a name of its own"
             )

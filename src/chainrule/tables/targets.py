@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.tables.cells import EXACT, CellError, as_numbers, number_in, read_numbers, texts, what_is_seen
-from chainrule.tables.errors import TableError, load_polars, short
+from chainrule.tables.cells import EXACT, CellError, as_numbers, counted, number_in, read_numbers, texts, what_is_seen
+from chainrule.tables.errors import TableError, short
 from chainrule.tables.fitting import natural
+from chainrule.tables.frames import cells_of
+from chainrule.tables.library import load_polars
 from chainrule.tables.sources import Batch, Source
 
 if TYPE_CHECKING:
@@ -126,7 +128,7 @@ class TargetCount:
 
     def add(self, batch: Batch) -> None:
         """Count the rows of a batch; raises TableError, with the place, for an empty cell."""
-        series = batch.frame[self.name]
+        series = cells_of(batch.frame, self.name)
         written = batch.read(self.name, _filled)
         numbers = as_numbers(written if series.dtype == load_polars().Boolean else series)
         self.rows += len(series)
@@ -141,9 +143,7 @@ class TargetCount:
             self.whole = self.whole and bool((values == np.floor(values)).all())
             self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
         if not self.many:
-            counted = written.value_counts()
-            pairs = zip(counted[counted.columns[0]].to_list(), counted[counted.columns[1]].to_list(), strict=True)
-            self.counts.update(dict(pairs))
+            self.counts.update(counted(written))
             self.many = len(self.counts) > MOST_CLASSES
 
     def choose(self, task: Task | None) -> tuple[ClassTarget | None, str]:

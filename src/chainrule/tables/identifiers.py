@@ -1,0 +1,77 @@
+"""Columns that name or count their rows: what is said of them, and how that shows."""
+
+from __future__ import annotations
+
+import re
+from shlex import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.tables.features import Floats, Kind
+
+CERTAIN_ROWS = 20
+"""With fewer rows, numbers that count them may do so by chance."""
+
+_OWNERS = (
+    "account|booking|case|claim|client|customer|device|employee|house|household|item|loan|member|object|order|participant"
+    "|passenger|patient|person|policy|product|property|record|respondent|row|sample|session|student|subject|ticket"
+    "|transaction|user"
+)
+
+_NAMES = (
+    r"(^|.*[\s_.\-])(id|ids|uuid|guid|rowid|pk|key|no|nr|№)\.?",
+    rf"({_OWNERS})id",
+    r"(row|serial|record|sample|case|line|item|entry|obs(ervation)?)?[\s_.\-]*(index|idx|names?|num(ber)?|#)",
+    r"row|rows|obs|observation|s\.?no\.?|n°|编号|序号",
+    r"unnamed: .*|level_\d+|__index_level_\d+__|\.\.\.\d+",
+)
+_NAME = re.compile("|".join(f"(?:{each})" for each in _NAMES), re.IGNORECASE)
+_NOT_ALONE = re.compile(r"names?|num(ber)?", re.IGNORECASE)
+_CAMEL = re.compile(r".*[a-z](Id|ID|Key|UUID|GUID)")
+_MADE = re.compile(r"unnamed: .*|level_\d+|__index_level_\d+__|\.\.\.\d+", re.IGNORECASE)
+"""Names that programs give to the numbers of rows; they stay with a row that is drawn twice."""
+
+
+def names_rows(name: str) -> bool:
+    """Whether a column is named like one that tells rows apart.
+
+    >>> [names_rows(name) for name in ("Id", "CUSTOMER ID", "rownames", "Unnamed: 0", "#", "acid", "price index")]
+    [True, True, True, True, True, False, False]
+    """
+    name = name.strip()
+    return bool(_CAMEL.fullmatch(name) or (_NAME.fullmatch(name) and not _NOT_ALONE.fullmatch(name)))
+
+
+def counting(name: str, present: Floats, missing: bool, rows: NDArray[np.int64] | None, measures: bool) -> str:
+    """Why whole numbers are an identifier, "" where they are none.
+
+    `rows` are the numbers of the rows that the cells are of, from 0; `measures` says that the name is that of something
+    measured, such as a time.
+    """
+    if len(present) < 2:
+        return ""
+    different = len(np.unique(present))
+    if names_rows(name) and different == len(present):
+        return "a different whole number in every row"
+    if _MADE.fullmatch(name.strip()) and 2 * different > len(present):
+        return "the number of a row"
+    if missing or measures or rows is None or len(present) < CERTAIN_ROWS:
+        return ""
+    low, high = float(present.min()), float(present.max())
+    first = float(present[0] - rows[0])
+    if first in (0, 1) and (present == rows + first).all():
+        return f"counts the rows, from {low:.0f} to {high:.0f}"
+    last = float(present[-1] + rows[-1])
+    if low in (0, 1) and (present == last - rows).all():
+        return f"counts the rows, from {high:.0f} down to {low:.0f}"
+    return ""
+
+
+def keeping(name: str, kind: Kind) -> str:
+    """What keeps a column that is left out.
+
+    >>> keeping("Row number", "number")
+    "; --kind 'Row number=number' keeps it"
+    """
+    return f"; --kind {quote(f'{name}={kind}')} keeps it"
