@@ -260,6 +260,25 @@ def test_a_divergence_names_the_culprit_and_keeps_what_was_finite() -> None:
     assert all(np.isfinite(array).all() for array in state.params.values())
     assert np.isfinite(state.loss_curve).all()
     assert state.epoch == len(state.loss_curve) < 200
+    best = int(state.loss_curve.argmin()) if len(state.loss_curve) else 0
+    settings = TrainingSettings(SGD(10.0), max(1, best), 30)
+    there = train(exploding, exploding.initial(0), X, Y, settings=settings).params if best else exploding.initial(0)
+    for name, value in there.items():
+        np.testing.assert_array_equal(state.params[name], value)
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_loss_that_grew_beyond_any_scale_is_a_divergence(watched: bool) -> None:
+    network = Architecture(4, (), 1)
+    told: list[TrainingState] = []
+    start = network.initial(0)
+    settings = TrainingSettings(SGD(2.0), 40)
+    state = train(network, start, X, Y, settings=settings, on_epoch=told.append if watched else None)
+    assert (state.status, state.culprit, state.epoch) == ("diverged", None, 40)
+    assert "the loss grew to" in state.reason
+    for name, value in start.items():
+        np.testing.assert_array_equal(state.params[name], value)
+    assert not watched or told[-1].status == "diverged"
 
 
 def test_validation_curves_are_those_of_the_parameters_after_each_epoch() -> None:

@@ -96,7 +96,7 @@ def test_fit_goes_on_from_within_an_epoch(name: str, stop_at: int, monkeypatch: 
     with monkeypatch.context() as patch:
         patch.setattr(session, "UNLIMITED", stop_at)
         part = cr.fit(function, first(np.float32), DATA, optimizer, epochs=9, **settings)
-    assert (part.status, part.steps) == ("interrupted", stop_at)
+    assert (part.status, part.steps) == ("stopped", stop_at)
     written = json.loads(json.dumps(part.position))
     rest = cr.fit(
         function, part.params, DATA, optimizer, epochs=9 - part.position.epoch,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chainrule import functions
 from chainrule.engines import EngineError, permutation
 from chainrule.ir import ChainruleError
-from chainrule.training import SGD, BroadcastWarning, DivergenceWarning, Optimizer, TrainingError, fit
+from chainrule.training import SGD, BroadcastWarning, Optimizer, TrainingError, fit
 
 Array = NDArray[Any]
 EPS = float(np.finfo(np.float64).eps)
@@ -153,16 +153,6 @@ def test_a_second_run_of_the_same_kind_compiles_nothing(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("chainrule.training.plans.step_program", refuse)
     fit(linear_loss, start(), linear_data(seed=5), SGD(0.2), epochs=2, batch_size=6)
-
-
-def test_divergence_is_warned_of_and_keeps_the_last_finite_parameters() -> None:
-    with pytest.warns(DivergenceWarning, match="smaller learning rate"):
-        result = fit(linear_loss, start(), linear_data(), SGD(1e60), epochs=100)
-    assert result.status == "diverged"
-    assert result.culprit is not None
-    assert result.epochs < 100
-    assert len(result.history["loss"]) == result.epochs
-    assert all(np.isfinite(array).all() for array in result.params.values())
 
 
 def test_an_interrupt_keeps_what_was_learnt() -> None:
@@ -354,11 +344,3 @@ def test_data_of_the_other_byte_order_are_read() -> None:
     swapped = {name: array.astype(array.dtype.newbyteorder()) for name, array in data.items()}
     native, other = (fit(linear_loss, start(), each, epochs=5) for each in (data, swapped))
     np.testing.assert_array_equal(native.params["w"], other.params["w"])
-
-
-def test_a_callback_cannot_change_the_losses() -> None:
-    def spoil(epochs_done: int, losses: Array) -> None:
-        losses[:] = 0
-
-    with pytest.raises(ValueError, match="read-only"):
-        fit(linear_loss, start(), linear_data(), epochs=5, callback=spoil)

@@ -56,10 +56,8 @@ def command(form: Form, lang: Language, seed: int, epochs: int, rate: float, hid
             result = _train(network, optimizer, epochs, callback=report)
     seconds = result.seconds  # the progress display is not part of it
     if result.status == "diverged":
-        raise CommandError(
-            f"training diverged in epoch {result.epochs}: {result.culprit or 'a value'} is no longer finite; "
-            f"give a --rate smaller than {rate:g}"
-        )
+        what = f"{result.culprit} is no longer finite" if result.culprit else "the loss grew beyond any scale"
+        raise CommandError(f"training diverged in epoch {result.epochs}: {what}; give a --rate smaller than {rate:g}")
     _adopt(network, result)
     started = time.perf_counter()
     _train(NeuralNetwork(2, hidden, 1, seed), optimizer, REFERENCE_EPOCHS, engine="reference")

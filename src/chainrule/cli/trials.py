@@ -165,10 +165,7 @@ class _Search:
         standing = self.standing
         trial = finished_trial(learner, state, self.data)
         if state.status == "diverged":
-            self.failure = (
-                f"training diverged in epoch {state.epoch + 1}: {state.culprit or 'a value'} is no longer finite; "
-                f"{_remedy(learner)}"
-            )
+            self.failure = f"training diverged: {state.reason}; {_remedy(learner)}"
         standing.trials.append(trial)
         best = None if standing.best is None else standing.trials[standing.best]
         if state.status != "diverged" and (best is None or _order(trial) > _order(best)):

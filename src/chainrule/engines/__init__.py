@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from functools import cache
 
-from chainrule.engines.divergence import first_non_finite
+from chainrule.engines.divergence import GROWTH, exploded, first_loss, first_non_finite
 from chainrule.engines.loop import START, EngineError, Loop, Outcome, Position
 from chainrule.engines.reference import bind_sizes, evaluate
 from chainrule.engines.session import Engine, Session
@@ -38,6 +38,7 @@ def available_threads() -> int:
 
 
 __all__ = [
+    "GROWTH",
     "START",
     "Engine",
     "EngineError",
@@ -49,6 +50,8 @@ __all__ = [
     "bind_sizes",
     "evaluate",
     "evaluate_nodes",
+    "exploded",
+    "first_loss",
     "first_non_finite",
     "get_engine",
     "permutation",

@@ -1,15 +1,56 @@
-"""Naming what went non-finite."""
+"""Naming what went non-finite, and noticing what grew beyond any scale of its beginning."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.engines.loop import Loop
 from chainrule.ir import Apply, Const, Input, Node, Program
 from chainrule.primitives import evaluate_nodes
+
+GROWTH = 1e6
+"""A run whose loss ends at more than this many times what it began with, or than 1, has diverged."""
+
+MOST_BATCHES = 100
+"""Batches that the loss before the first step is computed of, where it is in doubt."""
+
+
+def exploded(losses: NDArray[np.float64], beginning: Callable[[], float]) -> bool:
+    """Whether a run that ended with finite losses, one for each epoch, has diverged all the same.
+
+    The last loss is compared with the magnitude of the first, and where that is large itself with that of
+    `beginning()`, the loss before the first step, since a run may explode within its first epoch. Magnitudes below 1
+    count as 1: a loss that begins near 0 may rise by any factor. What happens between is not looked at, so that a run
+    may come back from anywhere, and a loss may fall as far as it likes.
+
+    >>> exploded(np.array([0.7, 1e100, 1e262]), lambda: 0.7), exploded(np.array([0.7, 1e9, 0.5]), lambda: 0.7)
+    (True, False)
+    """
+    if not losses.size or not losses[-1] > GROWTH:
+        return False
+    return bool(losses[-1] > GROWTH * abs(losses[0]) or losses[-1] > GROWTH * max(1.0, abs(beginning())))
+
+
+def first_loss(loop: Loop, state: Mapping[str, NDArray[Any]], data: Mapping[str, NDArray[Any]]) -> float:
+    """The mean of the loss at `state` over some batches from all parts of the data."""
+    size = loop.batch_sizes[0]
+    loss = Program(loop.step.inputs, loop.step.outputs[:1], loop.step.names)
+    starts = np.arange(0, loop.row_count - size + 1, size)
+    chosen = starts[np.linspace(0, len(starts) - 1, min(len(starts), MOST_BATCHES)).astype(int)]
+    values = []
+    for start in chosen.tolist():
+        batch = {name: np.asarray(data[name][start : start + size]) for name in loop.rows}
+        fixed = {name: data[name] for name in loop.fixed}
+        known: dict[Node, NDArray[Any]] = {}
+        for node in loss.inputs:
+            known[node] = np.asarray({**state, **fixed, **batch}[node.name], node.type.dtype.numpy)
+        with np.errstate(all="ignore"):
+            values.append(float(evaluate_nodes(loss.outputs, known)[loss.outputs[0]]))
+    return float(np.mean(values))
 
 
 def all_finite(arrays: Iterable[NDArray[Any]]) -> bool:

@@ -13,8 +13,8 @@ from chainrule.engines.indices import check_indices
 from chainrule.ir import ChainruleError, Program, ProgramError, ShapeError, cached_property
 
 Array: TypeAlias = NDArray[Any]
-Report: TypeAlias = Callable[[int, NDArray[np.float64]], None]
-Status: TypeAlias = Literal["finished", "interrupted", "diverged"]
+Report: TypeAlias = Callable[[int, NDArray[np.float64]], object]
+Status: TypeAlias = Literal["finished", "stopped", "interrupted", "diverged"]
 
 
 def packed(value: Array, dtype: np.dtype[Any]) -> Array:
@@ -176,10 +176,10 @@ class Outcome:
     """How a run ended.
 
     `losses` has an entry for each finished epoch: the mean of the batch losses, weighted by rows. After a divergence
-    `state` is the last one that was finite, `culprit` the first value that the step from there made non-finite, and
-    `culprit_step` the number of that step. `threads` were used, and `workspace_bytes` of memory apart from the
-    caller's arrays and the result. Of a session that went on, all this is about its last `advance`; `position` is
-    where the run as a whole has come to, with `state`.
+    `state` is the last one that was finite (`Session.retreat` goes back to a better one), `culprit` the first value
+    that the step from there made non-finite, and `culprit_step` the number of that step. `threads` were used, and
+    `workspace_bytes` of memory apart from the caller's arrays and the result. Of a session that went on, all this is
+    about its last `advance`; `position` is where the run as a whole has come to, with `state`.
     """
 
     state: dict[str, Array]

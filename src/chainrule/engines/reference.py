@@ -104,11 +104,13 @@ class ReferenceSession(Session):
     def __init__(
         self, loop: Loop, state: dict[str, Array], data: dict[str, Array], seed: int, position: Position
     ) -> None:
-        super().__init__(loop, seed, position)
-        self._state, self._data = state, data
+        super().__init__(loop, data, seed, position)
+        self._state = state
 
-    def _advance(self, epochs: int, report: Report | None, order: NDArray[np.int64] | None) -> Outcome:
-        start, losses = self._position, np.empty(epochs)
+    def _advance(
+        self, epochs: int, report: Report | None, order: NDArray[np.int64] | None, losses: NDArray[np.float64]
+    ) -> Outcome:
+        start = self._position
         if not all_finite(self._state.values()):
             inputs = {**self._state, **_first_rows(self.loop, self._data)}
             return self._outcome("diverged", start, losses, first_non_finite(self.loop.step, inputs))
@@ -118,8 +120,8 @@ class ReferenceSession(Session):
                 spoilt = self._epoch(drawn, losses[done : done + 1])
                 if spoilt is not None:
                     return self._outcome("diverged", start, losses, spoilt[0])
-                if report is not None:
-                    report(done + 1, losses[: done + 1])
+                if report is not None and report(done + 1, losses[: done + 1]) is False and done + 1 < epochs:
+                    return self._outcome("stopped", start, losses)
         except KeyboardInterrupt:
             return self._outcome("interrupted", start, losses)
         return self._outcome("finished", start, losses)

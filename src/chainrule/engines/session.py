@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.loop import Array, EngineError, Loop, Outcome, Position, Report
+from chainrule.engines.trail import Mark, Trail
 from chainrule.ir import Program, ProgramError, ShapeError
 
 LATEST = 2**62
 """The first epoch that a run never comes to."""
+
+PIECE = 1.0
+"""Seconds of a run that are made again at most, with the epoch in work, to go back to its best epoch."""
+
+FIRST_REPORT = 0.1
+"""Seconds within which a run that is reported on is reported on after 1, 2, 4, … epochs."""
 
 
 class Session(ABC):
@@ -25,11 +34,12 @@ class Session(ABC):
     an old one stopped, the whole comes to the same bits. One call at a time is served; another thread's waits.
     """
 
-    def __init__(self, loop: Loop, seed: int, position: Position) -> None:
-        self.loop, self.seed = loop, seed
+    def __init__(self, loop: Loop, data: dict[str, Array], seed: int, position: Position) -> None:
+        self.loop, self.seed, self._data = loop, seed, data
         self._position = self._checked_position(position)
         self._lock = threading.RLock()
         self._busy = False
+        self._trail = Trail()
 
     @property
     def position(self) -> Position:
@@ -46,10 +56,11 @@ class Session(ABC):
     def advance(self, epochs: int = 1, report: Report | None = None, order: NDArray[np.int64] | None = None) -> Outcome:
         """Run until `epochs` more are finished; one that an interrupt or `begin` left in its middle counts as one.
 
-        `report(epochs_done, losses)` is called now and then with what this call has done; what it raises ends the run,
-        and is raised here. `order`, int64 of shape (epochs, rows), is the order of the rows in each of these epochs,
-        instead of the one drawn; a row may come more than once. Where a batch is the whole data, order does not
-        matter, and is not used.
+        `report(epochs_done, losses)` is called with what this call has done, at first after 1, 2, 4, … epochs and then
+        about ten times in a second, but at the ends of epochs alone, and once all are done. Where it returns False the
+        run stops after the step in work; what it raises ends the run, and is raised here. `order`, int64 of shape
+        (epochs, rows), is the order of the rows in each of these epochs, instead of the one drawn; a row may come more
+        than once. Where a batch is the whole data, order does not matter, and is not used.
 
         Raises EngineError for an `order` where rows are not shuffled, or from within a `report`; ShapeError and
         ProgramError for one that does not fit.
@@ -59,7 +70,68 @@ class Session(ABC):
             if epochs < 0 or last >= LATEST:
                 raise ProgramError(f"a run cannot advance by {epochs} epochs")
             used = None if order is None else self._checked_order(order, epochs)
-            return self._advance(epochs, report, used)
+            return self._advance_in_pieces(epochs, report, used)
+
+    def _advance_in_pieces(self, epochs: int, report: Report | None, order: NDArray[np.int64] | None) -> Outcome:
+        """Calls of `_advance`, of which each is so short that going back to its middle costs little."""
+        start, losses, begun = self._position, np.empty(epochs), time.monotonic()
+        outcome: Outcome | None = None
+        done, length = 0, epochs if report is None else 1
+        try:
+            going = True
+            while going:
+                done = self._position.epoch - start.epoch
+                rest = None if order is None else order[done:]
+                listener = _Listener(report, losses, done)
+                self._trail.begin(Mark(self._read(), self._position, self._data, rest))
+                outcome = self._advance(min(length, epochs - done), listener, rest, losses[done:])
+                self._trail.note(outcome.losses)
+                going = (outcome.status == "finished" or listener.long) and not listener.stopped
+                going = going and self._position.epoch - start.epoch < epochs
+                length = 2 * length if time.monotonic() < begun + FIRST_REPORT else epochs
+        except KeyboardInterrupt:  # between two calls
+            self._settle()
+            outcome = None
+            self._trail.note(losses[done : self._position.epoch - start.epoch])
+        return self._whole(start, losses, outcome)
+
+    def _whole(self, start: Position, losses: NDArray[np.float64], last: Outcome | None) -> Outcome:
+        """The outcome of a run from `start`, whose last call ended as it says; None if it was interrupted."""
+        done = self._position.epoch - start.epoch
+        steps = done * self.loop.steps_per_epoch + self._position.step - start.step
+        if last is None:
+            last = Outcome(self._read(), losses, done, steps, "interrupted", position=self._position)
+        elif last.status == "finished" and done < len(losses):
+            last = replace(last, status="stopped")
+        # Threads that an interrupt left may go on writing, and the rest may be large.
+        curve = losses if last.status == "finished" else losses[:done].copy()
+        culprit_step = None if last.culprit_step is None else steps
+        return replace(last, losses=curve, epochs_done=done, steps_done=steps, culprit_step=culprit_step)
+
+    def retreat(self) -> Position:
+        """Go back to where the epoch of the least loss began, and give its position.
+
+        A loss is that of the states before updates, so that this is the state to go back to where later ones are of no
+        use. What counts are the epochs since the session began or was restored to another state. Before an epoch is
+        finished, it is where the session began. An interrupt ends this early, at a state from before that epoch.
+        """
+        with self._alone():
+            best = self._trail.best
+            if best is None:
+                return self._position
+            mark = best.mark
+            self._write(mark.state, mark.position)
+            count = best.epoch - mark.position.epoch
+            if count:
+                data = self._data
+                try:
+                    self._exchange(mark.data)
+                    outcome = self._advance(count, None, mark.order, np.empty(count))
+                finally:
+                    self._exchange(data)
+                if outcome.status != "finished":
+                    self._write(mark.state, mark.position)
+            return self._position
 
     def restore(self, state: Mapping[str, Array], position: Position | None = None) -> None:
         """Go back, or on, to another state, and to the `position` that belongs to it; None leaves the position.
@@ -70,6 +142,7 @@ class Session(ABC):
             checked = self.loop.prepare_state(state)
             there = self._position if position is None else self._checked_position(position)
             self._write(checked, there)
+            self._trail.restored(checked, there)
 
     def set(self, name: str, value: Any) -> None:
         """Another value, from the next step on, for something fixed, such as a learning rate; nothing is compiled.
@@ -127,7 +200,10 @@ class Session(ABC):
         """Take note of what a call has done that was torn off."""
 
     @abstractmethod
-    def _advance(self, epochs: int, report: Report | None, order: NDArray[np.int64] | None) -> Outcome: ...
+    def _advance(
+        self, epochs: int, report: Report | None, order: NDArray[np.int64] | None, losses: NDArray[np.float64]
+    ) -> Outcome:
+        """One call of `advance`, which writes to the beginning of `losses` and stops where a report returns False."""
 
     @abstractmethod
     def _read(self) -> dict[str, Array]: ...
@@ -136,7 +212,27 @@ class Session(ABC):
     def _write(self, state: dict[str, Array], position: Position) -> None: ...
 
     @abstractmethod
-    def _change(self, name: str, value: Array) -> None: ...
+    def _change(self, name: str, value: Array) -> None:
+        """Put `value` into a new `_data`."""
+
+    def _exchange(self, data: dict[str, Array]) -> None:
+        """Go on with an earlier `_data`."""
+        self._data = data
+
+
+class _Listener:
+    """Reports what a call has done as a part of a longer run, and ends it where it has taken `PIECE` seconds."""
+
+    def __init__(self, report: Report | None, losses: NDArray[np.float64], done: int) -> None:
+        self.report, self.losses, self.done = report, losses, done
+        self.limit = time.monotonic() + PIECE
+        self.stopped = self.long = False
+
+    def __call__(self, epochs_done: int, losses: NDArray[np.float64]) -> bool:
+        done = self.done + epochs_done
+        self.stopped = self.report is not None and self.report(done, self.losses[:done]) is False
+        self.long = time.monotonic() >= self.limit
+        return not (self.stopped or self.long)
 
 
 class Engine(Protocol):

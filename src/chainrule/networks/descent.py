@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import Outcome, Position, get_engine
+from chainrule.engines import Outcome, Position, exploded, first_loss, get_engine
 from chainrule.networks.errors import NetworkError
 from chainrule.networks.objectives import objective
 from chainrule.networks.progress import Progress
@@ -52,7 +52,7 @@ class Descent:
             {"alpha": architecture.alpha} if architecture.alpha else None,
             state.optimizer_state or None,
         )
-        self.loop = run.loop
+        self.loop, self.beginning = run.loop, run
         if state.rate is not None and settings.rate_input in run.data:
             run.data[settings.rate_input] = np.asarray(state.rate)
         elif settings.rate_input in run.data:
@@ -70,10 +70,14 @@ class Descent:
             while progress.running and state.epoch < progress.settings.epochs:
                 self._piece()
                 progress.clock()
+                if not progress.running or state.epoch >= progress.settings.epochs:
+                    self._judge()
                 if progress.due():
                     self._take()
                     progress.tell()
             progress.end("finished", f"all {state.epoch} epochs are done")
+            if state.status == "stopped":
+                self._judge()
         except KeyboardInterrupt:
             progress.end("interrupted", f"interrupted after {state.epoch} epochs")
         try:
@@ -81,6 +85,15 @@ class Descent:
         except KeyboardInterrupt:  # once more, or what was learnt would be lost
             self._take()
         self.orders.settle()
+
+    def _judge(self) -> None:
+        """Call a run that has come to its end diverged where its loss grew beyond any scale of its beginning."""
+        state, run = self.progress.state, self.beginning
+        if state.status not in ("interrupted", "diverged") and exploded(
+            state.loss_curve, lambda: first_loss(run.loop, run.state, run.data)
+        ):
+            state.status = "diverged"
+            state.reason = f"the loss grew to {state.loss_curve[-1]:.4g} in epoch {state.epoch}"
 
     def _piece(self) -> None:
         """Some epochs, up to the one after which something is to be done.
@@ -202,8 +215,13 @@ class Descent:
 
     def _take(self) -> None:
         """Copy from the engine what was learnt, and where it stands."""
-        state, held = self.progress.state, self.session.state
-        state.epoch, state.step, state.loss = self.session.position
+        state = self.progress.state
+        if state.status == "diverged":
+            self.session.retreat()
+            state.step, state.loss = 0, 0.0
+        else:
+            state.epoch, state.step, state.loss = self.session.position
+        held = self.session.state
         state.optimizer_state = {name: array for name, array in held.items() if name not in self.names}
         self.progress.take({name: held[name] for name in self.names})
 

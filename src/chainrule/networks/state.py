@@ -44,11 +44,13 @@ class TrainingState:
         Rows that were trained on, counting repeats.
     status
         `"running"`, `"finished"` (all epochs), `"converged"` (no further improvement), `"stopped"` (by `on_epoch`),
-        `"interrupted"` (Ctrl-C), or `"diverged"`: then `params` are the last that were finite.
+        `"interrupted"` (Ctrl-C), or `"diverged"`, where a value was no longer finite or the loss ended at more than a
+        million times what it began with, or than 1: then `params` are those with which the epoch of the least loss
+        began, of the epochs since the run began or was resumed.
     reason
         A sentence on why the run ended.
     culprit
-        After a divergence, the first value that was not finite.
+        After a divergence, the first value that was not finite; None where only the loss grew.
     seed
         Of the order of rows and of dropout.
     order_state

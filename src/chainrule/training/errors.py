@@ -16,7 +16,7 @@ class TrainingError(ChainruleError, ValueError):
 
 
 class DivergenceWarning(UserWarning):
-    """A value stopped being finite, and training stopped with the last parameters that were."""
+    """A value stopped being finite, or the loss grew beyond any scale of its beginning."""
 
 
 class BroadcastWarning(UserWarning):

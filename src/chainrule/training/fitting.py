@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import START, Outcome, Position, get_engine
+from chainrule.engines import GROWTH, START, Outcome, Position, get_engine
 from chainrule.ir import Program
 from chainrule.training.arguments import read_arguments
 from chainrule.training.errors import DivergenceWarning, TrainingError, positive_integer, warn_of_crossing
@@ -22,7 +21,7 @@ from chainrule.training.plans import whole_program
 from chainrule.training.session import check_optimizer, checked_settings, open_session
 
 Array = NDArray[Any]
-Callback = Callable[[int, NDArray[np.float64]], None]
+Callback = Callable[[int, NDArray[np.float64]], object]
 
 MOST_EPOCHS = 10**12
 
@@ -34,7 +33,8 @@ class FitResult:
     Attributes
     ----------
     params : dict
-        The trained parameters by name. After a divergence, the last that were finite.
+        The trained parameters by name. After a divergence, those with which the epoch of the least loss began, whose
+        loss is the one recorded for it where the batch is all rows.
     history : dict
         `"loss"`: for each finished epoch the mean of the batch losses, each taken before its update and weighted by
         the rows of its batch.
@@ -43,11 +43,12 @@ class FitResult:
     steps : int
         Updates made.
     status : str
-        `"finished"`, `"interrupted"` (by Ctrl-C) or `"diverged"`.
+        `"finished"`, `"stopped"` (by the callback), `"interrupted"` (by Ctrl-C) or `"diverged"`: a value was no longer
+        finite, or the loss ended at more than a million times what it began with, or than 1.
     seconds : float
         The time that tracing, differentiating, compiling and training took, all together.
     culprit : str or None
-        After a divergence, the first value that was not finite.
+        After a divergence, the first value that was not finite; None where only the loss grew.
     threads : int
         How many ran the steps.
     workspace_bytes : int
@@ -59,7 +60,8 @@ class FitResult:
         for `fit` to go on from. Empty for plain gradient descent.
     position : Position
         The epochs finished since the very beginning, and where in the next one the run stopped, for `fit` to go on from
-        as its `start`: a named tuple of two whole numbers and a float.
+        as its `start`: a named tuple of two whole numbers and a float. After a divergence, it is where the epoch began
+        whose parameters these are, as is `optimizer_state`.
 
     """
 
@@ -121,7 +123,10 @@ def fit(
     engine
         `"native"`, or `"reference"`, which is NumPy and slow.
     callback
-        Called now and then as `callback(epochs_done, losses)`.
+        Called as `callback(epochs_done, losses)` after 1, 2, 4, … epochs, later about ten times in a second, and at
+        the end. Training stops where it returns False or raises StopIteration, after the step in work; what else it
+        raises stops training too, and is raised with what was learnt until then, a FitResult, as its attribute
+        `result`.
     constants
         Further arguments of the loss, the same for every batch.
     optimizer_state, start
@@ -139,7 +144,7 @@ def fit(
     Returns
     -------
     FitResult
-        Also after Ctrl-C, with what was learnt until then, and after a divergence.
+        Also after Ctrl-C, with what was learnt until then, after a divergence, and where the callback stops training.
 
     Raises
     ------
@@ -155,7 +160,8 @@ def fit(
     Warns
     -----
     DivergenceWarning
-        When a value stops being finite; training stops there.
+        When a value stops being finite, where training stops; or where it ends with a loss of more than a million
+        times what it began with.
     BroadcastWarning
         When the loss broadcasts predictions against data so that every row meets every other.
 
@@ -188,9 +194,10 @@ def fit(
     optimizer = SGD(0.1) if optimizer is None else optimizer
     check_optimizer(optimizer)
     epochs = _checked_epochs(epochs)
-    report = None if callback is None else partial(_report, callback)
+    report = None if callback is None else _Listener(callback)
     if isinstance(optimizer, LBFGS):
         _check_whole(batch_size, optimizer_state, start)
+        begun = START
         outcome, doubt = _searched(loss, params, data, optimizer, epochs, seed, threads, engine, constants, report)
         warn_of_crossing(doubt)
     else:
@@ -200,10 +207,13 @@ def fit(
             optimizer_state=optimizer_state, start=start,
         )  # fmt: skip
         warn_of_crossing(doubt)
-        outcome = session.advance(epochs, report)
+        begun = session.position
+        outcome = session.judged(session.advance(epochs, report))
+    if report is not None and report.interrupted:
+        outcome = replace(outcome, status="interrupted")
     if outcome.status == "diverged":
-        warnings.warn(_divergence(outcome, optimizer), DivergenceWarning, stacklevel=2)
-    return FitResult(
+        warnings.warn(divergence(outcome, begun, optimizer), DivergenceWarning, stacklevel=2)
+    result = FitResult(
         {name: outcome.state[name] for name in params},
         {"loss": outcome.losses},
         outcome.epochs_done,
@@ -216,6 +226,9 @@ def fit(
         outcome.workspace_bytes,
         outcome.position,
     )
+    if report is not None and report.error is not None:
+        raise report.with_result(result)
+    return result
 
 
 def _checked_epochs(epochs: int) -> int:
@@ -255,21 +268,57 @@ def _check_whole(batch_size: int | None, optimizer_state: Mapping[str, Any] | No
         raise TrainingError("LBFGS does not go on where a run stopped; leave start out")
 
 
-def _report(callback: Callback, epochs_done: int, losses: NDArray[np.float64]) -> None:
-    """Call `callback` with losses that it cannot change."""
-    shown = losses.view()
-    shown.flags.writeable = False
-    callback(epochs_done, shown)
+class _Listener:
+    """A callback, given losses that it cannot change, and what came of calling it."""
+
+    def __init__(self, callback: Callback) -> None:
+        self.callback = callback
+        self.error: BaseException | None = None
+        self.interrupted = False
+
+    def __call__(self, epochs_done: int, losses: NDArray[np.float64]) -> bool:
+        """Whether to go on."""
+        shown = losses.view()
+        shown.flags.writeable = False
+        try:
+            answer = self.callback(epochs_done, shown)
+        except StopIteration:
+            return False
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return False
+        except BaseException as error:
+            self.error = error
+            return False
+        return not (isinstance(answer, bool | np.bool_) and not answer)
+
+    def with_result(self, result: FitResult) -> BaseException:
+        """What the callback raised, with what was learnt until then."""
+        assert self.error is not None
+        self.error.result = result  # type: ignore[attr-defined]
+        self.error.add_note("What training had learnt until then is in the attribute `result` of this exception.")
+        return self.error
 
 
-def _divergence(outcome: Outcome, optimizer: Optimizer | LBFGS) -> str:
+def divergence(outcome: Outcome, begun: Position, optimizer: Optimizer | LBFGS) -> str:
+    """A sentence on a run from `begun` that diverged, and what to do about it."""
+    advice = "scale the data" if isinstance(optimizer, LBFGS) else "try a smaller learning rate"
     if outcome.steps_done == 0:
         return (
             f"nothing was learnt: {outcome.culprit or 'a value'} is not finite in the very first step; "
             "check the loss and its gradient at the initial parameters, and the scale of the data"
         )
-    advice = "scale the data" if isinstance(optimizer, LBFGS) else "try a smaller learning rate"
-    return (
-        f"training diverged: {outcome.culprit or 'a value'} is no longer finite after {outcome.steps_done} steps "
-        f"({outcome.epochs_done} whole epochs); the last finite parameters are kept; {advice}"
-    )
+    if outcome.culprit is None and outcome.culprit_step is None:
+        first, last = outcome.losses[0], outcome.losses[-1]
+        what = f"the loss grew{f' from {first:.4g}' if first <= last / GROWTH else ''} to {last:.4g}"
+    else:
+        what = f"{outcome.culprit or 'a value'} is no longer finite"
+    what += f" after {outcome.steps_done} steps ({outcome.epochs_done} whole epochs)"
+    if isinstance(optimizer, LBFGS):
+        kept = "those of the last iteration, whose loss is the least"
+    elif outcome.position.epoch > begun.epoch:
+        least = f", {outcome.losses.min():.4g}" if outcome.losses.size else ""
+        kept = f"those with which epoch {outcome.position.epoch + 1}, that of the least loss{least}, began"
+    else:
+        kept = "those that it began with"
+    return f"training diverged: {what}; the parameters are {kept}; {advice}"

@@ -18,7 +18,7 @@ from chainrule.training.errors import non_negative_number, positive_integer
 from chainrule.training.implicit import SEED, STEP, seed_value
 
 Array = NDArray[Any]
-Report = Callable[[int, NDArray[np.float64]], None]
+Report = Callable[[int, NDArray[np.float64]], object]
 OnIteration = Callable[[dict[str, Array], float], object]
 
 _REPORT_INTERVAL = 0.1
@@ -113,8 +113,9 @@ def minimize(
         message = _sentence(found.message)
     except KeyboardInterrupt:
         return Search(run.outcome("interrupted"), run.loss)
-    except _EnoughError:
-        pass
+    except _EnoughError as enough:
+        if enough.stopped:
+            return Search(run.outcome("stopped"), run.loss)
     except _NotFiniteError as error:
         return Search(run.outcome("diverged", first_non_finite(program, error.values)), run.loss)
     if report is not None and run.losses:
@@ -138,7 +139,11 @@ def _scipy_minimize() -> Callable[..., Any]:
 
 
 class _EnoughError(Exception):
-    """Somebody who looks on has seen enough."""
+    """Somebody who looks on has seen enough; `stopped` says that it was the one who is reported to."""
+
+    def __init__(self, stopped: bool) -> None:
+        super().__init__("enough")
+        self.stopped = stopped
 
 
 class _NotFiniteError(Exception):
@@ -186,11 +191,14 @@ class _Search:
         self.losses.append(self._here)
         self.point = xk.copy()
         self._here = self._tried[1] if np.array_equal(self._tried[0], xk) else self.evaluate(xk)[0]
-        if self.report is not None and time.monotonic() - self._reported > _REPORT_INTERVAL:
-            self.report(len(self.losses), np.array(self.losses))
+        count = len(self.losses)
+        due = count & (count - 1) == 0 or time.monotonic() - self._reported > _REPORT_INTERVAL
+        if self.report is not None and due:
             self._reported = time.monotonic()
+            if self.report(len(self.losses), np.array(self.losses)) is False:
+                raise _EnoughError(stopped=True)
         if self.on_iteration is not None and self.on_iteration(self.unpacked(self.point), self._here) is False:
-            raise _EnoughError
+            raise _EnoughError(stopped=False)
 
     @property
     def loss(self) -> float:

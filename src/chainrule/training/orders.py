@@ -58,7 +58,7 @@ class BlockOrder:
 
     def __call__(self, epoch: int) -> NDArray[np.int64]:
         """The numbers of all rows, int64 of shape (rows,), in the order of this epoch."""
-        draws = np.random.Philox(key=[self.seed & _WORD, STREAM], counter=[0, 0, 0, epoch])
+        draws = np.random.Philox(key=np.array([self.seed & _WORD, STREAM], np.uint64), counter=[0, 0, 0, epoch])
         blocks = permutation(self.seed, epoch, -(-self.rows // self.block))
         order = np.empty(self.rows, np.int64)
         filled = 0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import START, EngineError, Outcome, Position, Session, get_engine
+from chainrule.engines import START, EngineError, Outcome, Position, Session, exploded, first_loss, get_engine
 from chainrule.ir import Program, ProgramError, ShapeError
 from chainrule.training.errors import TrainingError, finite_number, nearest, positive_integer, warn_of_crossing
 from chainrule.training.implicit import SEED
@@ -19,7 +20,7 @@ from chainrule.training.runs import Run, prepare_run
 from chainrule.training.updates import hyperparameter_values
 
 Array = NDArray[Any]
-Report = Callable[[int, NDArray[np.float64]], None]
+Report = Callable[[int, NDArray[np.float64]], object]
 
 
 class TrainingSession:
@@ -32,7 +33,7 @@ class TrainingSession:
         self.optimizer = optimizer
         self.steps_per_epoch = run.loop.steps_per_epoch
         """The updates in an epoch: its batches."""
-        self._names, self._session = run.params, session
+        self._names, self._session, self._run = run.params, session, run
         self._numbers = tuple(hyperparameter_values(optimizer))
         self._constants = tuple(name for name in run.loop.fixed if name not in {*self._numbers, SEED.name})
 
@@ -59,8 +60,8 @@ class TrainingSession:
         epochs
             How many.
         report
-            Called now and then as `report(epochs_done, losses)`, with those of this call; what it raises ends the
-            training after a step, and is raised here.
+            Called now and then as `report(epochs_done, losses)`, with those of this call. Where it returns False the
+            training stops after a step; what it raises ends it too, and is raised here.
         order
             Numbers of rows, int64 of shape (epochs, rows): the order in each epoch, instead of the one drawn from the
             seed. A row may come more than once. Without effect where a batch is the whole data.
@@ -68,8 +69,9 @@ class TrainingSession:
         Returns
         -------
         Outcome
-            Of this call: `losses` of the epochs finished in it, `status` "finished", "interrupted" (by Ctrl-C) or
-            "diverged", with the `culprit`; `state` has parameters and optimizer state together.
+            Of this call: `losses` of the epochs finished in it, `status` "finished", "stopped" (by `report`),
+            "interrupted" (by Ctrl-C) or "diverged", with the `culprit`; `state` has parameters and optimizer state
+            together. After a divergence the session has gone back to where the epoch of the least loss began.
 
         Raises
         ------
@@ -78,9 +80,23 @@ class TrainingSession:
 
         """
         try:
-            return self._session.advance(epochs, report, order)
+            outcome = self._session.advance(epochs, report, order)
         except (EngineError, ProgramError, ShapeError) as error:
             raise TrainingError(str(error)) from None
+        return self._gone_back(outcome) if outcome.status == "diverged" else outcome
+
+    def judged(self, outcome: Outcome) -> Outcome:
+        """The outcome of a run that one call made whole: diverged, too, where its loss grew beyond any scale."""
+        if outcome.status not in ("finished", "stopped"):
+            return outcome
+        run = self._run
+        if not exploded(outcome.losses, lambda: first_loss(run.loop, run.state, run.data)):
+            return outcome
+        return self._gone_back(replace(outcome, status="diverged"))
+
+    def _gone_back(self, outcome: Outcome) -> Outcome:
+        position = self._session.retreat()
+        return replace(outcome, state=self._session.state, position=position)
 
     def restore(
         self, params: Mapping[str, Any], optimizer_state: Mapping[str, Any], position: Sequence[float] | None = None

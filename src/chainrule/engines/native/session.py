@@ -166,8 +166,8 @@ class NativeSession(Session):
         threads: int,
         position: Position,
     ) -> None:
-        super().__init__(loop, seed, position)
-        self.compiled, self.threads, self._data = compiled, threads, data
+        super().__init__(loop, data, seed, position)
+        self.compiled, self.threads = compiled, threads
         self._most = threads
         self._arrays = self._listed()
         self._workers = Workers(threads)
@@ -200,16 +200,21 @@ class NativeSession(Session):
             laid_out = np.ndarray(old.shape, old.dtype, np.empty(extent, np.uint8), strides=strides)
             laid_out[...] = value
             value = laid_out
-        self._data = {**self._data, name: value}
+        self._exchange({**self._data, name: value})
+
+    def _exchange(self, data: dict[str, Array]) -> None:
+        super()._exchange(data)
         self._arrays = self._listed()
 
     def _settle(self) -> None:
         if self._open is not None:
             self._ended(self._open, True)
 
-    def _advance(self, epochs: int, report: Report | None, order: NDArray[np.int64] | None) -> Outcome:
+    def _advance(
+        self, epochs: int, report: Report | None, order: NDArray[np.int64] | None, losses: NDArray[np.float64]
+    ) -> Outcome:
         last = self._position.epoch + epochs
-        call = self._prepared(self._position, last, UNLIMITED, np.empty(epochs), order)
+        call = self._prepared(self._position, last, UNLIMITED, losses, order)
         try:
             self._do(call, epochs * self.loop.steps_per_epoch, report)
         except KeyboardInterrupt:
@@ -218,7 +223,7 @@ class NativeSession(Session):
             self._ended(call, True)
             raise
         outcome = self._ended(call, False)
-        if report is not None and outcome.epochs_done and outcome.status != "diverged":
+        if report is not None and outcome.epochs_done and outcome.status == "finished":
             report(outcome.epochs_done, outcome.losses)
         return outcome
 
@@ -254,8 +259,10 @@ class NativeSession(Session):
             while not over.wait(REPORT_INTERVAL):
                 done = call.epochs
                 if report is not None and done > reported:
-                    report(done, call.losses[:done])
                     reported = done
+                    if report(done, call.losses[:done]) is False:
+                        call.memory.control[Control.STOP] = 1
+                        report = None
         finally:
             # Interrupted just now, the workers may have the call or not; if they have, they will find this.
             call.memory.control[Control.STOP] = 1
@@ -285,7 +292,7 @@ class NativeSession(Session):
             return self._abandoned(call)
         self.threads = int(call.memory.control[Control.THREADS])
         if ending in (Ending.FINISHED, Ending.STOPPED):
-            status: Status = "interrupted" if interrupted or ending is Ending.STOPPED else "finished"
+            status: Status = "interrupted" if interrupted else "stopped" if ending is Ending.STOPPED else "finished"
             state = call.memory.read(0)
             if ending is Ending.FINISHED or all_finite(state.values()):
                 total = float(call.memory.doubles[Control.TOTAL])
@@ -300,11 +307,8 @@ class NativeSession(Session):
         self._position, self._open = position, None
         done, steps = position.epoch - call.start.epoch, step - call.first_step
         culprit_step = steps if status == "diverged" else None
-        losses = call.losses[:done]
-        if status != "finished":
-            losses = losses.copy()  # threads that were left may go on writing, and the rest may be large
         return Outcome(
-            state, losses, done, steps, status, culprit, culprit_step, self.threads,
+            state, call.losses[:done], done, steps, status, culprit, culprit_step, self.threads,
             self.memory.workspace.nbytes, position,
         )  # fmt: skip
 
