@@ -14,6 +14,7 @@ import chainrule as cr
 from chainrule.derivation.document import Box, Document, Equation, Heading, Paragraph, Remark
 from chainrule.derivation.html import render_html
 from chainrule.derivation.mathml import MathWriter, math_of, parted, written_width
+from chainrule.derivation.style import STYLE
 from chainrule.derivation.writing import flat
 from chainrule.gallery import GALLERY
 from chainrule.primitives import (
@@ -229,3 +230,9 @@ def test_a_long_name_does_not_keep_an_equation_from_being_parted() -> None:
     long = Symbol("x" * 300)
     pieces = MathWriter().pieces(Infix("+", (long, long)))
     assert parted(pieces, 20, display=True).count("<math") == 2
+
+
+def test_roots_have_a_font_with_their_sign_on_every_system() -> None:
+    (rule,) = re.findall(r"\.chainrule msqrt \{([^}]*)\}", STYLE)
+    for font in ("STIX Two Math", "Cambria Math", "DejaVu Math TeX Gyre", "Noto Sans Math", "DejaVu Sans", "Roboto"):
+        assert font in rule

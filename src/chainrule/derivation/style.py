@@ -4,7 +4,15 @@ Colours are mixed from that of the text, so that they suit a dark page as well a
 page of its own every one has a contrast of at least 4.5.
 """
 
-STYLE = """
+_MATH_FONTS = """"STIX Two Math", "Cambria Math", "Latin Modern Math", "TeX Gyre Termes Math", "TeX Gyre Pagella Math",
+  "Libertinus Math", "STIX Math", "XITS Math", "DejaVu Math TeX Gyre", "Noto Sans Math\""""
+_ROOT_FONTS = """"DejaVu Sans", "Liberation Serif", "Times New Roman", "Noto Serif", Roboto, Arial, serif"""
+"""Fonts with a radical sign, one at least on every system, for those that come without a font for mathematics.
+
+Chromium draws the sign of a root in the first font that it finds, and draws none where that font lacks it.
+"""
+
+_TEMPLATE = """
 .chainrule { --soft: color-mix(in srgb, currentColor 68%, transparent);
   --line: color-mix(in srgb, currentColor 18%, transparent); --tint: color-mix(in srgb, currentColor 5%, transparent);
   --accent: color-mix(in srgb, #2f7bd0 75%, currentColor); max-width: 60rem;
@@ -15,8 +23,10 @@ STYLE = """
 .chainrule h3 { font-size: 1.05em; margin: 1.5em 0 .4em }
 .chainrule p { margin: .6em 0 }
 .chainrule header p { color: var(--soft) }
-.chainrule math { font-family: "STIX Two Math", "Cambria Math", "Latin Modern Math", "TeX Gyre Termes Math", math;
-  font-size: 1.06em; font-style: normal }
+.chainrule math, .chainrule msqrt > * { font-family: MATH_FONTS, math }
+.chainrule msqrt { font-family: MATH_FONTS,
+  ROOT_FONTS, math }
+.chainrule math { font-size: 1.06em; font-style: normal }
 .chainrule mtext { font-family: inherit }
 .chainrule mi.word { font-family: inherit; font-style: italic }
 .chainrule .equations { display: grid; grid-template-columns: max-content minmax(min-content, 1fr) max-content;
@@ -66,6 +76,7 @@ STYLE = """
   .chainrule nav { display: none }
 }
 """
+STYLE = _TEMPLATE.replace("MATH_FONTS", _MATH_FONTS).replace("ROOT_FONTS", _ROOT_FONTS)
 """What a derivation needs within any page; colours follow those of the page."""
 
 PAGE_STYLE = """
