@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from html import unescape
@@ -24,10 +25,10 @@ DEJAVU = next((path for path in Path("/usr/share/fonts").glob("**/DejaVuSans.ttf
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None or DEJAVU is None, reason="no Chromium, or no DejaVu, is installed")
 
-QUIET = (
+QUIET = shlex.split(
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --virtual-time-budget=2000 --dump-dom"
-).split()
+)
 MEASURE = """
 <script>
 const box = e => e.getBoundingClientRect();
