@@ -433,7 +433,13 @@ def product_shapes(node: Node) -> str:
     left, right = product.primitive.inputs
     output = product.primitive.output
     summed = [label for label in left if label in right and label not in output]
-    if len(left) > 2 or len(right) > 2 or not 1 <= len(output) <= 2 or len(summed) > 1 or not is_matrix_product(product):
+    if (
+        len(left) > 2
+        or len(right) > 2
+        or not 1 <= len(output) <= 2
+        or len(summed) > 1
+        or not is_matrix_product(product)
+    ):
         return result
     rows, columns = output[:1], output[1:]
     if not summed:

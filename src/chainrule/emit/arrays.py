@@ -120,8 +120,17 @@ class ArrayWriter(ABC):
         self.about = about
         for part in ordered([root], stop=self._written):
             if part not in self._written:
-                self._written[part] = self._code(part, [self._written[operand] for operand in part.operands])
+                self._written[part] = self._code(part, [self._operand(part, operand) for operand in part.operands])
         return self._written[root]
+
+    def _operand(self, x: Expr, operand: Expr) -> Code:
+        """An operand of `x` as code: a number is made an array where `x` asks for what only arrays have."""
+        code = self._written[operand]
+        return self.array_of(code) if operand.is_number and isinstance(x.operation, _OF_ARRAYS) else code
+
+    def array_of(self, number: Code) -> Code:
+        """A number as an array without axes, in the dtype of the function."""
+        return call(f"{self.module}.asarray", number, self.dtype())
 
     def _code(self, x: Expr, operands: Sequence[Code]) -> Code:
         operation = x.operation
@@ -302,6 +311,10 @@ class ArrayWriter(ABC):
     @abstractmethod
     def table_literal(self, x: Expr, rows: object) -> Code: ...
 
+
+_OF_ARRAYS = (Structured, Reduction, Einsum, MatrixProduct, Outer, TensorDot)
+_OF_ARRAYS += (Transposed, Reshaped, Inserted, Indexed, Picked)
+"""Operations that ask an operand for its shape, dtype or elements."""
 
 _OF_NUMBERS: dict[type, str] = {
     Sqrt: "sqrt",

@@ -155,16 +155,16 @@ def written_out_in_parts(program: Program, sizes: Mapping[str, int]) -> Program:
             count = dim_product(x.type.shape[axis] for axis in node.primitive.axes)
             return Divide()(Sum(node.primitive.axes)(x), Const(count, node.type))
         if isinstance(node.primitive, Composite | Linear):
-            try:
-                return node.primitive.expand(*node.operands)
-            except NotExpandableError as error:
-                raise EmitError(f"{error}; for C, write it in other terms, or give a smaller matrix") from None
+            return node.primitive.expand(*node.operands)
         return None
 
     try:
         return _rebuilt(program, expansion)
-    except ShapeError:
-        return _rebuilt(program.bind(dict(sizes)), expansion)
+    except (ShapeError, NotExpandableError):  # what depends on the number behind a size
+        try:
+            return _rebuilt(program.bind(dict(sizes)), expansion)
+        except NotExpandableError as error:
+            raise EmitError(f"{error}; for C, write it in other terms, or give a smaller matrix") from None
 
 
 def _rebuilt(program: Program, expansion: Callable[[Node], Node | None]) -> Program:

@@ -69,6 +69,10 @@ class _Header(Composer):
             if number < 1:
                 raise EmitError(f"the size {size} is {number}; an array in C has one element at least")
 
+        empty = next((node.name for node in program.inputs if 0 in node.type.shape), None)
+        if empty is not None:
+            raise EmitError(f"{empty} has no elements; an array in C has one element at least")
+
     def _composed(self, derivation: Derivation) -> tuple[list[Node], list[Node], dict[Node, str]]:
         """Outputs and gradients over the inputs, and names for what lies between."""
         names: dict[Node, str] = {}

@@ -92,9 +92,10 @@ class NumPyWriter(ArrayWriter):
         return self.function("tensordot", *operands, axes=f"({left}, {right})")
 
     def repeated(self, x: Expr, code: Code, shape: Shape) -> Code:
-        if not isinstance(x.operands[0].operation, Number):
+        if not x.operands[0].is_number:
             return self.function("broadcast_to", code, self.shape(shape))
-        value, like = x.operands[0].operation.value, self.alike(shape)
+        operation, like = x.operands[0].operation, self.alike(shape)
+        value = operation.value if isinstance(operation, Number) else None
         name = "ones" if value == 1 else "zeros" if value == 0 else "full"
         given = [] if name != "full" else [code]
         if like is not None:

@@ -80,14 +80,18 @@ class TorchWriter(ArrayWriter):
         return call("torch.tensordot", *operands, dims=f"({left}, {right})")
 
     def repeated(self, x: Expr, code: Code, shape: Shape) -> Code:
-        if not isinstance(x.operands[0].operation, Number):
+        if not x.operands[0].is_number:
             return method(code, "expand", self.shape(shape))
-        value, like = x.operands[0].operation.value, self.alike(shape)
+        operation, like = x.operands[0].operation, self.alike(shape)
+        value = operation.value if isinstance(operation, Number) else None
         name = "ones" if value == 1 else "zeros" if value == 0 else "full"
         given = [] if name != "full" else [code]
         if like is not None:
             return call(f"torch.{name}_like", like, *given)
         return self.new(name, self.shape(shape), *given)
+
+    def array_of(self, number: Code) -> Code:
+        return self.new("tensor", number)
 
     def new(self, name: str, *arguments: Code) -> Code:
         """A new tensor with the dtype and on the device of one at hand."""
