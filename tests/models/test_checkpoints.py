@@ -314,11 +314,14 @@ def test_a_checkpoint_of_another_version_says_so(tmp_path: Path) -> None:
     contents.description["checkpoint"]["state"]["mood"] = "good"
     write_file(path, contents.description, contents.tensors)
     with pytest.raises(
-        ModelError, match=r"has a checkpoint of chainrule 0\.0\.9, from which version .* does not go on"
+        ModelError,
+        match=r"has a checkpoint, written by version 0\.0\.9 of chainrule, from which version .* does not go on",
     ):
         load_checkpoint(path)
     assert load_model(path).predict_encoded(X).tobytes() == model.predict_encoded(X).tobytes()
-    assert inspect_model(path).progress is None
+    found = inspect_model(path)
+    assert found.progress is None
+    assert "does not go on: state has the unknown entry 'mood'" in found.unread
 
 
 def test_other_data_are_noticed(tmp_path: Path) -> None:

@@ -234,6 +234,18 @@ BYTES: dict[str, tuple[Callable[[Whole], bytes], str]] = {
         lambda w: versioned("1"),
         "never a safetensors file",
     ),
+    "a newer version with other kinds of numbers": (
+        lambda w: framed(
+            json.dumps(
+                {
+                    "__metadata__": {"chainrule": '{"format":"chainrule model","version":3}'},
+                    "a": {"dtype": "F8_E8M0", "shape": [2], "data_offsets": [0, 2]},
+                }
+            ).encode(),
+            bytes(2),
+        ),
+        "has version 3 of the format, and this version of chainrule reads up to 2; update chainrule",
+    ),
     "a version that is text": (lambda w: versioned('"2"'), "its version is '2'"),
     "a version that is true": (
         lambda w: versioned("true"),

@@ -84,3 +84,12 @@ def test_training_in_such_an_order() -> None:
 def test_what_is_no_whole_number_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         BlockOrder(**settings)
+
+
+@pytest.mark.parametrize("seed", [2**63 - 1, 2**63, 2**64 - 1024, 2**64 - 2, 2**69])
+def test_large_seeds_are_not_rounded(seed: int) -> None:
+    assert (BlockOrder(1000, seed, 1000)(0) != BlockOrder(1000, seed + 1, 1000)(0)).mean() > 0.9
+
+
+def test_a_seed_of_numpy_is_the_same_number() -> None:
+    np.testing.assert_array_equal(BlockOrder(100, np.int64(5), 10, 2)(0), BlockOrder(100, 5, 10, 2)(0))  # type: ignore[arg-type]

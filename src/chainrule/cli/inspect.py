@@ -39,6 +39,8 @@ def command(path: str, as_json: bool, lang: Language) -> None:
     if found.progress is not None:
         rows.append((say(lang, "row checkpoint"), _progress(found, lang)))
     _lines(rows)
+    if found.unread:
+        say_line(found.unread)
     _columns(found, lang)
     _scores(found, lang)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
 
-from chainrule.grading.marks import Mark, mark_of, put_mark
+from chainrule.grading.marks import Mark, located, mark_of, put_mark
 from chainrule.ir import ChainruleError
 
 TICK, SEEN, RETURN, GIVEN = "__tick__", "__seen__", "__Return__", "__given__"
@@ -384,8 +384,10 @@ def _compiled(statement: ast.stmt, filename: str) -> CodeType:
     else:
         watched = _Watch().visit(copy.deepcopy(statement))
         statements = watched if isinstance(watched, list) else [watched]
+    module = ast.Module(statements, [])
+    located(module)
     try:
-        return compile(ast.fix_missing_locations(ast.Module(statements, [])), filename, "exec")
+        return compile(module, filename, "exec")
     except SyntaxError as error:
         raise GradeError(f"{filename}:{error.lineno or statement.lineno}: {error.msg}") from None
 

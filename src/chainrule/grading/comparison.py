@@ -38,12 +38,12 @@ def equal(found: Array, true: Array) -> bool:
         if tuple(d for d in found.shape if d != 1) != tuple(d for d in true.shape if d != 1):
             return False
         found = found.reshape(true.shape)
-    if not np.all(np.isfinite(found)):
+    if not np.isfinite(found).all():
         return False
     if not found.size:
         return True
-    scale = max(float(np.max(np.abs(true))), 1e-9)
-    return float(np.max(np.abs(found - true))) <= TOLERANCE * scale
+    scale = max(float(np.abs(true).max()), 1e-9)
+    return float(np.abs(found - true).max()) <= TOLERANCE * scale
 
 
 def constant_ratios(found: Sequence[Array], true: Sequence[Array]) -> list[float] | None:

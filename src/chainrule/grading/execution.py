@@ -151,7 +151,14 @@ def _copied(value: Any) -> Any:
 def fresh(namespace: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
     """A copy in which nothing that a statement may change in place is shared."""
     base, kind = answer.globals, type(answer.instance)
-    return {name: value if base.get(name) is value else _deep(value, kind) for name, value in namespace.items()}
+    return {
+        name: value
+        if type(value) is float or base.get(name) is value
+        else value.copy()
+        if type(value) is np.ndarray
+        else _deep(value, kind)
+        for name, value in namespace.items()
+    }
 
 
 def _deep(value: Any, instance: type) -> Any:

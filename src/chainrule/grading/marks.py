@@ -6,6 +6,8 @@ import ast
 from dataclasses import dataclass
 
 _ATTRIBUTE = "_mark"
+_LEAVES = frozenset({"ctx", "op", "ops"})
+"""Fields whose nodes are shared by all trees and have no place in the source."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,26 @@ def mark_of(node: ast.AST) -> Mark:
     """What is noted on `node`."""
     found = getattr(node, _ATTRIBUTE, None)
     return found if isinstance(found, Mark) else _UNMARKED
+
+
+def located(node: ast.AST, line: int = 1) -> None:
+    """Give the nodes that have no place in the source that of the node they are in.
+
+    It is `ast.fix_missing_locations` by lines alone, in a third of its time: a search compiles thousands of statements.
+    """
+    attributes = vars(node)
+    line = attributes.setdefault("lineno", line)
+    attributes.setdefault("end_lineno", line)
+    attributes.setdefault("end_col_offset", attributes.setdefault("col_offset", 0))
+    for name, value in list(attributes.items()):
+        if name in _LEAVES:
+            continue
+        if isinstance(value, ast.AST):
+            located(value, line)
+        elif type(value) is list:
+            for item in value:
+                if isinstance(item, ast.AST):
+                    located(item, line)
 
 
 def put_mark(statement: ast.stmt, mark: Mark) -> None:

@@ -184,10 +184,12 @@ class Outcomes:
         except (KeyError, IndexError, TypeError):
             return None
 
-    def right(self, runs: Sequence[Run], truth: Truth) -> frozenset[str]:
-        """The symbols whose gradient is right at all points that were run."""
+    def right(self, runs: Sequence[Run], truth: Truth, but: frozenset[str] = frozenset()) -> frozenset[str]:
+        """The symbols whose gradient is right at all points that were run; those in `but` are not looked at."""
         good = set()
         for final in self.finals:
+            if final.symbol in but:
+                continue
             true = self.true(final, truth)
             found = self.gradients(final, runs, truth)
             if found is not None and all(equal(a, b) for a, b in zip(found, true.values, strict=False)):

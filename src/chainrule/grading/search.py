@@ -25,6 +25,8 @@ from chainrule.grading.truth import Match, Quantity, Truth
 
 TIME_BUDGET = 20.0
 """Seconds of computing after which the search for an explanation ends with what it has, however busy the machine is."""
+CHANGES_BETWEEN_CLOCKS = 32
+"""The clock of a thread is a call of the system, which takes as long as some changes do."""
 MISTAKES = 6
 """How many mistakes in one answer are looked for."""
 
@@ -118,6 +120,7 @@ class Search:
         self._factors["−"] = [-1.0] * len(truth.points)
         self._names = {label: f"{FACTOR}{k}" for k, label in enumerate(self._factors)}
         self._deadline = time.thread_time() + TIME_BUDGET
+        self._until_clock = CHANGES_BETWEEN_CLOCKS
         self._identities: dict[tuple[int, int], Identity] = {}
 
     # Running
@@ -315,7 +318,7 @@ class Search:
         for edit in edits(unit.statement, scope):
             if multiple and edit.kind not in _OF_MULTIPLES:
                 continue
-            if time.thread_time() > self._deadline:
+            if self._is_late():
                 return mends
             mend = self._tried(attempt, unit, edit)
             if mend is not None:
@@ -323,6 +326,16 @@ class Search:
         if unit.top is not None:
             mends += self._replacements(attempt, unit)
         return mends
+
+    def _is_late(self) -> bool:
+        """Whether the time for the search is used up."""
+        self._until_clock -= 1
+        if self._until_clock > 0:
+            return False
+        if time.thread_time() > self._deadline:
+            return True
+        self._until_clock = CHANGES_BETWEEN_CLOCKS
+        return False
 
     def _tried(self, attempt: Attempt, unit: Unit, edit: Edit) -> Mend | None:
         try:
@@ -345,6 +358,8 @@ class Search:
         run = run_answer(
             changed, arguments, start=unit.top or 0, before=before, given=given, stop_at_failure=before is not None
         )
+        if self.outcomes.right([run], self._truth, but=attempt.right) <= attempt.right:
+            return frozenset()  # as with most changes
         right = self.outcomes.right([run], self._truth)
         return frozenset() if attempt.right - right else right - attempt.right
 
@@ -361,7 +376,7 @@ class Search:
         changed = attempt.answer.with_statement(unit.number, ast.fix_missing_locations(new))
         shape = np.shape(found[0][0]) if found else None
         for quantity in self._candidates():
-            if time.thread_time() > self._deadline:
+            if self._is_late():
                 return
             named = quantity.kind in ("gradient", "derivative", "forward") and quantity.label
             if not named and (shape is None or quantity.values[0].shape != shape):

@@ -76,12 +76,17 @@ def load_checkpoint(path: str, limit: int = FILE_BYTES) -> Checkpoint:
     """Read what `save_checkpoint` wrote, checked as `load_model` does; raises ModelError for anything else."""
     opened = Opened(path, read_file(path, limit))
     model = opened.model()
-    given = opened.description["checkpoint"]
-    if given is None:
+    if opened.checkpoint is None:
         raise ModelError(
             f"{path} is a finished model without a checkpoint, from which no run goes on; give one that was written "
             "with checkpoints"
         )
+    return read_checkpoint(opened, model)
+
+
+def read_checkpoint(opened: Opened, model: Model) -> Checkpoint:
+    """The checkpoint of a file that has one; raises ModelError where this version does not go on from it."""
+    given = opened.checkpoint
     try:
         check_keys(read_object(given, "checkpoint"), ("settings", "state"), "checkpoint")
         reader = Reader(KNOWN, opened.tensors)
@@ -90,12 +95,11 @@ def load_checkpoint(path: str, limit: int = FILE_BYTES) -> Checkpoint:
         _check_state(state, model)
     except ChainruleError as error:
         there, here = model.versions.get("chainrule", ""), package_versions().get("chainrule", "")
-        if there != here:
-            raise ModelError(
-                f"{path} has a checkpoint of chainrule {there or 'of an unknown version'}, from which version {here} "
-                f"does not go on ({error}); it still predicts"
-            ) from None
-        raise opened.damaged(error) from None
+        wrote = "this version" if there == here else f"version {there or 'unknown'}"
+        raise ModelError(
+            f"{opened.path} has a checkpoint, written by {wrote} of chainrule, from which version {here} does not go "
+            f"on: {error}; the model in it still predicts"
+        ) from None
     opened.check_all_used()
     return Checkpoint(model, _writable(state), settings)
 

@@ -107,14 +107,19 @@ def read_file(path: str, limit: int = FILE_BYTES) -> Contents:
     library = _library()
     content = _content(path, limit)
     header, size = _header(path, content)
+    text = _metadata(header)
+    description = {} if text is None else _description(path, text)  # what a newer version wrote is not judged further
     _check_tensors(path, header, size)
-    text = _metadata(path, header)
+    if text is None:
+        raise ModelError(f"{path} is a safetensors file of another program; {_HINT}")
     try:
         found = library.deserialize(content)
     except library.SafetensorError as error:
-        raise ModelError(f"{path} is damaged: {' '.join(str(error).split())}") from None
+        said = " ".join(str(error).split())
+        raise ModelError(f"{path} cannot be read: safetensors {library.__version__} says {said}") from None
     tensors = {name: _array(tensor) for name, tensor in found}
-    description = _description(path, text, tensors)
+    _check_seal(path, text, tensors)
+    del description["sha256"]
     return Contents(description, tensors, len(content))
 
 
@@ -225,12 +230,11 @@ def _parsed(text: bytes | str, what: str) -> JSON:
         raise ModelError(f"{what} holds a number of too many digits") from None
 
 
-def _metadata(path: str, header: Mapping[str, JSON]) -> str:
+def _metadata(header: Mapping[str, JSON]) -> str | None:
+    """The text of the description; None where the file is another program's."""
     metadata = header.get("__metadata__")
     text = metadata.get(ENTRY) if isinstance(metadata, dict) else None
-    if not isinstance(text, str):
-        raise ModelError(f"{path} is a safetensors file of another program; {_HINT}")
-    return text
+    return text if isinstance(text, str) else None
 
 
 def _check_tensors(path: str, header: Mapping[str, JSON], size: int) -> None:
@@ -244,7 +248,10 @@ def _check_tensors(path: str, header: Mapping[str, JSON], size: int) -> None:
             raise ModelError(f"{here} is not described by dtype, shape and data_offsets")
         dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not isinstance(dtype, str) or dtype not in DTYPES:
-            raise ModelError(f"{here} is of the kind {shown(dtype)}; a model has {', '.join(DTYPES)}")
+            raise ModelError(
+                f"{path} cannot be read: its tensor {shown(name)} is of the kind {shown(dtype)}; this version of "
+                f"chainrule reads {', '.join(DTYPES)}"
+            )
         if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2 or len(shape) > 32:
             raise ModelError(f"{here} has a shape or a place that is no list of whole numbers")
         count = DTYPES[dtype].itemsize
@@ -281,14 +288,16 @@ def _array(tensor: Mapping[str, Any]) -> NDArray[Any]:
     return array
 
 
-def _description(path: str, text: str, tensors: Mapping[str, NDArray[Any]]) -> dict[str, JSON]:
-    """The description in its JSON; raises ModelError unless the seal at its end is that of what was read."""
+def _description(path: str, text: str) -> dict[str, JSON]:
+    """The description in its JSON; raises ModelError for a version of the format that is not read here."""
     description = _parsed(text, f"the description in {path}")
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise ModelError(f"{path} is not a model: its description is of another format; {_HINT}")
     version = description.get("version")
     if type(version) is not int or version < 1:
-        raise ModelError(f"{path} is damaged: its version is {shown(version)}; it should be a whole number")
+        raise ModelError(
+            f"{path} cannot be read: its version is {shown(version)}; this version of chainrule reads {VERSION}"
+        )
     if version > VERSION:
         raise ModelError(
             f"{path} has version {version} of the format, and this version of chainrule reads up to {VERSION}; "
@@ -296,12 +305,15 @@ def _description(path: str, text: str, tensors: Mapping[str, NDArray[Any]]) -> d
         )
     if version < VERSION:
         raise ModelError(f"{path} has version {version} of the format, which was never a safetensors file")
+    return description
+
+
+def _check_seal(path: str, text: str, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Raise ModelError unless the seal at the end of a description is that of what was read."""
     seal = _SEAL.search(text)
     body = f"{text[: seal.start()]}}}" if seal else ""
     if seal is None or seal[1] != _digest(body, tensors):
         raise ModelError(f"{path} is damaged: it is not as it was written (its SHA-256 differs); use a copy of it")
-    del description["sha256"]
-    return description
 
 
 def _digest(text: str, tensors: Mapping[str, NDArray[Any]]) -> str:

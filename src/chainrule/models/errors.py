@@ -9,7 +9,7 @@ SHOWN = 60
 
 
 class ModelError(ChainruleError, ValueError):
-    """A file is no model, or a damaged one; or a model cannot be written, or does not fit what it is given."""
+    """A file is no model, is damaged, or is not read by this version; or a model cannot be written or does not fit."""
 
 
 class DescriptionError(ModelError):

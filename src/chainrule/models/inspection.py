@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from chainrule.models.checkpoints import load_checkpoint
-from chainrule.models.container import FILE_BYTES
+from chainrule.models.checkpoints import read_checkpoint
+from chainrule.models.container import FILE_BYTES, read_file
 from chainrule.models.errors import ModelError
 from chainrule.models.model import Model
-from chainrule.models.saving import load_model
+from chainrule.models.saving import Opened
 from chainrule.tables import Boolean, Category, ClassTarget, Date, Feature, Number, Preprocessing, Target
 
 LISTED = 8
@@ -67,6 +67,8 @@ class ModelDescription:
         The packages, the SHA-256 of the table, and when it was trained.
     progress
         Of a checkpoint, else None.
+    unread
+        Why this version does not go on from the checkpoint that the file has, in a sentence; empty where it does.
 
     """
 
@@ -91,6 +93,7 @@ class ModelDescription:
     fingerprint: str
     trained: str
     progress: Progress | None = None
+    unread: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain data, for JSON."""
@@ -100,7 +103,7 @@ class ModelDescription:
 def inspect_model(path: str, limit: int = FILE_BYTES) -> ModelDescription:
     """What the file at `path` holds; raises ModelError as `load_model` does.
 
-    Where training stands is left out where this version does not go on from it.
+    Where this version does not go on from the checkpoint in it, `unread` says why.
 
     >>> import os, tempfile
     >>> from chainrule.models import save_model
@@ -113,11 +116,14 @@ def inspect_model(path: str, limit: int = FILE_BYTES) -> ModelDescription:
     >>> found.network, found.loss, found.parameters, found.regularization
     ('4 → 8 tanh → 3 softmax', 'cross_entropy', 67, ('dropout 0.1',))
     """
-    model = load_model(path, limit)
-    try:
-        checkpoint = load_checkpoint(path, limit)
-    except ModelError:
+    opened = Opened(path, read_file(path, limit))
+    model = opened.model()
+    if opened.checkpoint is None:
         return described(model, path)
+    try:
+        checkpoint = read_checkpoint(opened, model)
+    except ModelError as error:
+        return replace(described(model, path), unread=str(error))
     state = checkpoint.state
     progress = Progress(
         state.epoch,

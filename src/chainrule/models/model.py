@@ -235,7 +235,7 @@ class Model:
         except ChainruleError as error:
             raise ModelError(f"the architecture cannot be made again: {error}") from None
         except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
-            raise ModelError(f"the architecture is damaged: {error}") from None
+            raise ModelError(f"the architecture cannot be made again: {type(error).__name__}, {error}") from None
         if shapes != {name: array.shape for name, array in self.parameters.items()}:
             raise ModelError("the parameters do not have the shapes that the architecture gives them")
         return architecture

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from chainrule.ir import ChainruleError, Program
 from chainrule.models.container import FILE_BYTES, FORMAT, VERSION, Contents, read_file, write_file
 from chainrule.models.errors import DescriptionError, ModelError, shown
-from chainrule.models.model import Model
+from chainrule.models.model import Model, package_versions
 from chainrule.models.programs import program_from_json, program_to_json
 from chainrule.models.schema import JSON, Reader, Tensors, check_keys, read_object, read_text, written
 from chainrule.tables import Preprocessing, Target, describe_target, target_from_json
+from chainrule.training import MissingDependencyError
 
 KEYS = (
     "format",
@@ -77,11 +78,7 @@ def load_model(path: str, limit: int = FILE_BYTES) -> Model:
     finite, and nothing is allocated that the file does not hold. Raises ModelError, one sentence that begins with the
     path, for every other file, and for one of more than `limit` bytes.
     """
-    contents = read_file(path, limit)
-    opened = Opened(path, contents)
-    model = opened.model()
-    opened.check_all_used(() if contents.description["checkpoint"] is None else ("state.", "settings."))
-    return model
+    return Opened(path, read_file(path, limit)).model()
 
 
 def description_of(model: Model, tensors: Tensors) -> dict[str, JSON]:
@@ -134,20 +131,36 @@ class Opened:
         try:
             check_keys(self.description, KEYS, "the description")
         except ModelError as error:
-            raise self.damaged(error) from None
+            raise self.unread(error) from None
 
-    def damaged(self, error: Exception) -> ModelError:
-        """`error` as a sentence about the file."""
-        return ModelError(f"{self.path} is damaged: {error}")
+    @property
+    def checkpoint(self) -> JSON:
+        """Where training stands, as JSON; None in a finished model."""
+        return self.description["checkpoint"]
+
+    def unread(self, error: Exception) -> ModelError:
+        """`error` as a sentence about the file.
+
+        The seal has shown that the file is as it was written, so that it is not damaged: this version does not read it.
+        """
+        versions = self.description.get("versions")
+        there = versions.get("chainrule") if isinstance(versions, dict) else None
+        here = package_versions().get("chainrule", "")
+        if isinstance(there, str) and there != here:
+            return ModelError(
+                f"{self.path} was written by version {shown(there)[1:-1]} of chainrule, and version {here} cannot "
+                f"read it: {error}; use the version that wrote it"
+            )
+        return ModelError(f"{self.path} is whole, but this version of chainrule ({here}) cannot read it: {error}")
 
     def model(self) -> Model:
-        """The model of the file, or of its checkpoint."""
+        """The model of the file, or of its checkpoint; raises ModelError where a tensor belongs to neither."""
         given = self.description
         try:
             architecture = _plain(given["architecture"], "architecture")
             if architecture:
                 _check_layers(architecture)
-            return Model(
+            model = Model(
                 self._program("program"),
                 {name: self.tensors[name] for name in self._names()},
                 self._preprocessing(),
@@ -160,14 +173,18 @@ class Opened:
                 _short(given["fingerprint"], "fingerprint"),
                 _short(given["trained"], "trained"),
             )
+        except MissingDependencyError:
+            raise
         except ChainruleError as error:
-            raise self.damaged(error) from None
+            raise self.unread(error) from None
+        self.check_all_used(() if self.checkpoint is None else ("state.", "settings."))
+        return model
 
     def check_all_used(self, others: tuple[str, ...] = ()) -> None:
         """Raise ModelError where the file has a tensor that nothing names, but for those that begin with `others`."""
         unused = sorted(name for name in set(self.tensors.tensors) - self.tensors.taken if not name.startswith(others))
         if unused:
-            raise ModelError(f"{self.path} is damaged: nothing uses its tensor {shown(unused[0])}")
+            raise self.unread(DescriptionError(f"nothing uses its tensor {shown(unused[0])}"))
 
     def _program(self, name: str) -> Program:
         return program_from_json(self.description[name], self.tensors, name)

@@ -98,6 +98,7 @@ class Reader:
 
     def read(self, hint: Any, data: JSON, place: str) -> Any:
         """`data` as a value of the type `hint`; raises DescriptionError, naming the place, where it is none."""
+        hint = _resolved(hint)
         simple = _SIMPLE.get(hint)
         if simple is not None:
             return simple(data, place)
@@ -120,13 +121,14 @@ class Reader:
             return self._array(data, place)
         if isinstance(hint, type) and self._kinds(hint):
             return self._instance(hint, data, place)
-        raise DescriptionError(f"{place} cannot be read from a file")
+        raise DescriptionError(f"{place} is for a value of the type {hint}, which this version does not read")
 
     def _kinds(self, hint: type) -> list[type]:
         """The known dataclasses that are a `hint`."""
         return [each for each in self.classes.values() if issubclass(each, hint)]
 
-    def _union(self, choices: Sequence[Any], data: JSON, place: str) -> Any:
+    def _union(self, aliases: Sequence[Any], data: JSON, place: str) -> Any:
+        choices = [_resolved(each) for each in aliases]
         if data is None and type(None) in choices:
             return None
         sizes = {int, SymbolicDim} <= set(choices)
@@ -146,6 +148,8 @@ class Reader:
                 failure = failure if failure is not None and not wanted else error
         if failure is not None:
             raise failure
+        if named is not None:
+            raise DescriptionError(f"{place} is of the kind {shown(named)}, which this version does not have here")
         raise _refusal(place, data, "of another kind")
 
     def _sequence(self, hint: Any, data: JSON, place: str) -> Any:
@@ -302,6 +306,16 @@ def _dtype(data: JSON, place: str) -> DType:
         return DType(_text(data, place))
     except ValueError:
         raise _refusal(place, data, f"one of {', '.join(each.value for each in DType)}") from None
+
+
+def _resolved(hint: Any) -> Any:
+    """What a type alias stands for; NumPy's NDArray is an alias object from NumPy 2.5 on."""
+    alias = get_origin(hint) or hint
+    while not isinstance(alias, type) and hasattr(alias, "__value__"):
+        arguments = get_args(hint)
+        hint = alias.__value__[arguments] if arguments else alias.__value__
+        alias = get_origin(hint) or hint
+    return hint
 
 
 def _is_array(hint: Any) -> bool:

@@ -58,7 +58,8 @@ class BlockOrder:
 
     def __call__(self, epoch: int) -> NDArray[np.int64]:
         """The numbers of all rows, int64 of shape (rows,), in the order of this epoch."""
-        draws = np.random.Philox(key=np.array([self.seed & _WORD, STREAM], np.uint64), counter=[0, 0, 0, epoch])
+        key = np.array([int(self.seed) & _WORD, STREAM], np.uint64)  # a list with a word from 2⁶³ on would be rounded
+        draws = np.random.Philox(key=key, counter=[0, 0, 0, epoch])
         blocks = permutation(self.seed, epoch, -(-self.rows // self.block))
         order = np.empty(self.rows, np.int64)
         filled = 0
