@@ -55,10 +55,11 @@ class BlockOrder:
             object.__setattr__(self, name, positive_integer(f"{name} of a BlockOrder", getattr(self, name)))
         if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
             raise TrainingError(f"seed is {self.seed!r}; it should be a whole number, 0 or more")
+        object.__setattr__(self, "seed", int(self.seed))
 
     def __call__(self, epoch: int) -> NDArray[np.int64]:
         """The numbers of all rows, int64 of shape (rows,), in the order of this epoch."""
-        key = np.array([int(self.seed) & _WORD, STREAM], np.uint64)  # a list with a word from 2⁶³ on would be rounded
+        key = np.array([self.seed & _WORD, STREAM], np.uint64)  # a list with a word from 2⁶³ on would be rounded
         draws = np.random.Philox(key=key, counter=[0, 0, 0, epoch])
         blocks = permutation(self.seed, epoch, -(-self.rows // self.block))
         order = np.empty(self.rows, np.int64)
