@@ -30,6 +30,7 @@ from chainrule.ir import (
     ProgramError,
     ShapeError,
     SymbolicDim,
+    plain_array,
     shape_text,
 )
 from chainrule.primitives import as_floats, cast, evaluate_nodes, mean, negate, square, sum_
@@ -133,7 +134,7 @@ def call(builder: Callable[..., Node], *arguments: Any, **options: Any) -> Any:
 def _array(argument: Any) -> np.ndarray[Any, Any]:
     """An argument as an array of one of the language's dtypes."""
     try:
-        array = np.asarray(argument)
+        array = plain_array(argument)
     except ValueError as error:
         raise ShapeError(f"the rows of {type(argument).__name__} differ in length; give an array") from error
     return array.astype(DType.of(array.dtype).numpy, copy=False)

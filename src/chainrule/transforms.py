@@ -30,11 +30,25 @@ from chainrule.ir import (
     Node,
     ProgramError,
     SymbolicDim,
+    plain_array,
     shape_text,
     substitute,
 )
 from chainrule.primitives import evaluate_nodes, zeros
-from chainrule.trace import Size, Traced, TreeStructure, flatten, trace_with_structure, unflatten, unwrap, wrap
+from chainrule.trace import (
+    Size,
+    Traced,
+    TreeStructure,
+    flatten,
+    flatten_with_paths,
+    for_one_call,
+    is_record,
+    recording,
+    released,
+    trace_with_structure,
+    unflatten,
+    wrap,
+)
 
 Array: TypeAlias = NDArray[Any]
 Function: TypeAlias = Callable[..., Any]
@@ -63,14 +77,15 @@ class _Call:
         given: dict[Node, Any] = {**dict(zip(self.inputs, self.leaves, strict=True)), **self.random, **(extra or {})}
         if self.symbolic or any(isinstance(value, Traced | Size) for value in given.values()):
             mapping = {node: _as_node(value, node.type) for node, value in given.items()}
-            return [wrap(node) for node in substitute(nodes, mapping)]
+            here = recording.get()
+            return [wrap(node, owner=here) for node in substitute(nodes, mapping)]
         arrays: dict[Node, Array] = {node: np.asarray(value, node.type.dtype.numpy) for node, value in given.items()}
         found = evaluate_nodes(nodes, arrays)
         return [np.array(found[node])[()] for node in nodes]
 
 
 def _as_node(value: Any, type_: ArrayType) -> Node:
-    found = unwrap(value)
+    found = released(value)
     if isinstance(found, SymbolicDim):
         return Const(found, type_)
     return found if isinstance(found, Node) else Const(np.array(found, type_.dtype.numpy), type_)
@@ -85,15 +100,35 @@ def _leaf_type(leaf: Any) -> ArrayType:
         return leaf.node.type
     if isinstance(leaf, Size):
         return ArrayType(())
-    array = np.asarray(leaf)
+    array = plain_array(leaf)
     return ArrayType(array.shape, DType.of(array.dtype))
+
+
+def _check_argument(number: int, argument: Any) -> None:
+    """Raise ProgramError for an argument to differentiate by that holds what has no gradient and is not passed on."""
+    found = flatten_with_paths(argument)
+    for path, leaf in found:
+        if not (_is_array(leaf) or isinstance(leaf, bool | str) or callable(leaf)):
+            place = "".join(f"[{key!r}]" for key in path)
+            raise ProgramError(
+                f"argument {number}{place} is a {type(leaf).__name__}, which has no gradient; give an array "
+                "(np.asarray makes one of a table's column), or dicts, lists, tuples and dataclasses of arrays"
+            )
+    if not any(_is_array(leaf) for _, leaf in found):
+        raise ProgramError(f"argument {number} holds no numbers to differentiate by; choose another one by argnums")
 
 
 def _call(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], floats: Sequence[int]) -> _Call:
     """Trace `function` at its arguments; Python integers in the positional arguments `floats` count as floats."""
     args = [_with_floats(arg) if place in floats else arg for place, arg in enumerate(args)]
-    leaves, structure = flatten([*args, dict(kwargs)])
-    counts = [flatten(arg)[1].leaf_count for arg in args]
+    for number in floats:
+        _check_argument(number, args[number])
+    # An instance that is not differentiated by is passed on as it is, with its arrays as constants.
+    parts = [flatten(arg, None if place in floats else is_record) for place, arg in enumerate(args)]
+    parts.append(flatten(dict(kwargs), is_record))
+    leaves = [_native(leaf) for part, _ in parts for leaf in part]
+    structure = TreeStructure(list, tuple(range(len(parts))), tuple(part for _, part in parts))
+    counts = [part.leaf_count for _, part in parts[:-1]]
     owner = [place for place, count in enumerate(counts) for _ in range(count)]
     owner += [len(args)] * (len(leaves) - len(owner))
     # Python integers that are not differentiated stay what they are: they may be axes, counts or indices.
@@ -110,7 +145,8 @@ def _call(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], fl
         return function(*positional, **named)
 
     del at_leaves.__wrapped__  # what is traced is a function of the leaves
-    tracing = trace_with_structure(at_leaves, *(_leaf_type(leaves[place]) for place in arrays))
+    with for_one_call():
+        tracing = trace_with_structure(at_leaves, *(_leaf_type(leaves[place]) for place in arrays))
     results, result_structure = flatten(tracing.result)
     own = tracing.program.inputs[: len(arrays)]
     return _Call(
@@ -125,13 +161,22 @@ def _call(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], fl
     )
 
 
+def _native(leaf: Any) -> Any:
+    return plain_array(leaf) if issubclass(type(leaf), np.ndarray) else leaf
+
+
 def _with_floats(tree: Any) -> Any:
     leaves, structure = flatten(tree)
     return unflatten(structure, [float(x) if type(x) is int else x for x in leaves])
 
 
 def _argument_numbers(argnums: Argnums, count: int) -> tuple[int, ...]:
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(map(operator.index, argnums))
+    try:
+        numbers = (argnums,) if isinstance(argnums, int) else tuple(map(operator.index, argnums))
+    except TypeError:
+        raise ProgramError(
+            f"argnums is {argnums!r}; give the position of an argument, or a tuple of positions"
+        ) from None
     for number in numbers:
         if not -count <= number < count:
             raise ProgramError(f"argnums names argument {number}, but the call has {count} positional arguments")
@@ -144,15 +189,19 @@ def value_and_grad(function: Function, argnums: Argnums = 0) -> Function:
     Parameters
     ----------
     function
-        NumPy code that returns one scalar. Its arguments may be arrays, and dicts, lists and tuples of them.
+        NumPy code that returns one scalar. Its arguments may be arrays, and dicts, lists, tuples and dataclasses (also
+        attrs classes and `SimpleNamespace`) of them. It runs once in each call, so random numbers that it draws from
+        NumPy are those of that call; `dropout` and its kin draw as `random_draws` says.
     argnums
         The position, or positions, of the arguments to differentiate by. For one position the gradient has the
-        structure of that argument; for several it is a tuple.
+        structure of that argument, with None for an entry that is no number, such as a text or a bool; for several
+        it is a tuple.
 
     Raises
     ------
     ProgramError
-        Where the function does not return one scalar, or an argument to differentiate by holds integers.
+        Where the function does not return one scalar, or an argument to differentiate by holds integers, no numbers at
+        all, or an object that is none of those above.
 
     Examples
     --------
@@ -215,6 +264,8 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     (np.float64(0.0), np.float64(2.0))
 
     """
+    _check_sequence("jvp", "primals", primals)
+    _check_sequence("jvp", "tangents", tangents)
     call = _call(function, primals, {}, range(len(primals)))
     leaves, structure = flatten([_with_floats(tangent) for tangent in tangents])
     if structure != flatten([_with_floats(primal) for primal in primals])[1]:
@@ -234,6 +285,11 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     results = call.values([*call.outputs, *directions], values)
     count = len(call.outputs)
     return unflatten(call.structure, results[:count]), unflatten(call.structure, results[count:])
+
+
+def _check_sequence(function: str, name: str, value: Any) -> None:
+    if not isinstance(value, list | tuple):
+        raise ProgramError(f"{name} of {function} is a {type(value).__name__}; give a tuple of arguments, as in (x,)")
 
 
 def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
@@ -303,6 +359,7 @@ def check_grads(
     >>> check_grads(lambda x: np.sum(np.sin(x) * x), (np.array([0.3, 0.7]),))
 
     """
+    _check_sequence("check_grads", "args", args)
     for mode in modes:
         if mode not in ("fwd", "rev"):
             raise ProgramError(f"modes may hold 'fwd' and 'rev', not {mode!r}")

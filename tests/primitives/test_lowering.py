@@ -88,6 +88,9 @@ class ScalarEmitter:
     def logical_not(self, x: Scalar) -> Scalar:
         return not x
 
+    def bitwise(self, operation: str, x: Scalar, y: Scalar) -> Scalar:
+        return {"and": operator.and_, "or": operator.or_, "xor": operator.xor}[operation](x, y)
+
     def select(self, condition: Scalar, x: Scalar, y: Scalar) -> Scalar:
         taken = x if condition else y
         return taken() if callable(taken) else taken

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from chainrule.ir import Apply, Const, Dim, DType, Node, ProgramError, SymbolicDim, concrete
 from chainrule.primitives import (
+    BitOperation,
     Comparison,
     Composite,
     Elementwise,
@@ -97,6 +98,9 @@ class NumericEmitter:
 
     def logical_not(self, x: Scalar) -> Scalar:
         return not x
+
+    def bitwise(self, operation: BitOperation, x: Scalar, y: Scalar) -> Scalar:
+        return int({"and": operator.and_, "or": operator.or_, "xor": operator.xor}[operation](int(x), int(y)))
 
     def select(self, condition: Scalar, x: Scalar | Callable[[], Scalar], y: Scalar | Callable[[], Scalar]) -> Scalar:
         chosen = x if condition else y

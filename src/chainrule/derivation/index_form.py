@@ -13,6 +13,7 @@ from typing import TypeAlias
 from chainrule.ir import Apply, ArrayType, Dim, DType, Node, Shape, SymbolicDim, named_dim, reading_order
 from chainrule.primitives import (
     BigOperator,
+    BitOperation,
     Call,
     Cases,
     Comparison,
@@ -159,6 +160,9 @@ class NotationEmitter:
 
     def logical_not(self, x: Notation) -> Notation:
         return Prefix("¬", x)
+
+    def bitwise(self, operation: BitOperation, x: Notation, y: Notation) -> Notation:
+        return Call(f"bit{operation}", (x, y))
 
     def select(
         self, condition: Notation, x: Notation | Callable[[], Notation], y: Notation | Callable[[], Notation]

@@ -23,7 +23,7 @@ from chainrule.emit.code import (
 )
 from chainrule.emit.names import Names
 from chainrule.ir import Dim, DType, SymbolicDim, dim_quotient
-from chainrule.primitives import UNIFORM_BITS, Comparison, MathFunction, ReductionKind
+from chainrule.primitives import UNIFORM_BITS, BitOperation, Comparison, MathFunction, ReductionKind
 
 C_TYPES = {DType.FLOAT32: "float", DType.FLOAT64: "double", DType.INT64: "int", DType.BOOL: "unsigned char"}
 _LIBRARY: dict[MathFunction, str] = {"abs": "fabs", "power": "pow"}
@@ -249,6 +249,10 @@ class CWriter:
 
     def logical_not(self, x: Value) -> Value:
         return Value(Code(f"!{x.code.at(Level.ATOM)}", Level.SIGN), DType.BOOL)
+
+    def bitwise(self, operation: BitOperation, x: Value, y: Value) -> Value:
+        symbol = {"and": "&", "or": "|", "xor": "^"}[operation]
+        return Value(atom(f"({x.code.at(Level.ATOM)} {symbol} {y.code.at(Level.ATOM)})"), x.dtype)
 
     def select(self, condition: Value, x: Value | Callable[[], Value], y: Value | Callable[[], Value]) -> Value:
         branches = [self._branch(x), self._branch(y)]

@@ -13,6 +13,7 @@ from chainrule.emit.window_writer import NUMPY_OVERLAP_ADD, NUMPY_WINDOWS
 from chainrule.ir import Dim, DType, Shape
 from chainrule.primitives import (
     Abs,
+    Bitwise,
     Cast,
     Concatenate,
     Cos,
@@ -166,6 +167,15 @@ def infix(operator: str, level: Level) -> Writing:
     return write
 
 
+def write_bitwise(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    """`x & y`, `x | y` or `x ^ y` of integers."""
+    primitive = primitive_of(x)
+    assert isinstance(primitive, Bitwise)
+    symbol = {"and": "&", "or": "|", "xor": "^"}[primitive.operation]
+    left, right = (operand.at(Level.SUM) for operand in operands)
+    return Code(f"{left} {symbol} {right}", Level.BIT_AND if symbol == "&" else Level.BIT_OR)
+
+
 def write_not(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     """`~x`."""
     return Code(f"~{operands[0].at(Level.SIGN)}", Level.SIGN)
@@ -312,6 +322,7 @@ def write_pad(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 NumPyWriter.table = {
     **MATRICES,
     Abs: library("abs"),
+    Bitwise: write_bitwise,
     Cast: write_cast,
     Concatenate: write_concatenate,
     Cos: library("cos"),

@@ -9,11 +9,20 @@ from chainrule.emit.arrays import ArrayWriter, Writing, primitive_of
 from chainrule.emit.code import Code, Level, atom, call, difference, method, negative, power, product, total
 from chainrule.emit.expressions import Expr, Number, Reduction, Variable
 from chainrule.emit.matrix_writing import TORCH_MATRICES
-from chainrule.emit.numpy_writer import infix, library, padding, softmax_axes, write_gather, write_not
+from chainrule.emit.numpy_writer import (
+    infix,
+    library,
+    padding,
+    softmax_axes,
+    write_bitwise,
+    write_gather,
+    write_not,
+)
 from chainrule.emit.window_writer import TORCH_OVERLAP_ADD, TORCH_WINDOWS
 from chainrule.ir import Dim, DType, Shape
 from chainrule.primitives import (
     Abs,
+    Bitwise,
     Cast,
     Concatenate,
     Cos,
@@ -245,6 +254,7 @@ def _pad(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 TorchWriter.table = {
     **TORCH_MATRICES,
     Abs: library("abs"),
+    Bitwise: write_bitwise,
     Cast: _cast,
     Concatenate: _concatenate,
     Cos: library("cos"),

@@ -15,6 +15,7 @@ from chainrule.ir import DType, Shape, SymbolicDim
 from chainrule.primitives import (
     Abs,
     Add,
+    Bitwise,
     Cast,
     Compare,
     Concatenate,
@@ -90,6 +91,10 @@ def _compare(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) ->
     if comparison == "!=":
         return writer.graph.add("Not", writer.graph.add("Equal", *operands))
     return writer.graph.add(_COMPARISONS[comparison], *operands)
+
+
+def _bitwise(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    return writer.graph.add(f"Bitwise{_primitive(x, Bitwise).operation.capitalize()}", *operands)
 
 
 def _where(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
@@ -338,6 +343,7 @@ def _primitive(x: ex.Expr, kind: type[Any]) -> Any:
 RULES: Final[dict[type, Rule]] = {
     Abs: _operator("Abs"),
     Add: _operator("Add"),
+    Bitwise: _bitwise,
     Cast: _cast,
     Compare: _compare,
     Concatenate: _concatenate,

@@ -1,5 +1,6 @@
 """The language: types, nodes, programs. It knows no primitive and imports nothing of the project."""
 
+from chainrule.ir.arrays import plain_array, refuse_subclass
 from chainrule.ir.caching import cached_property
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, dim_quotient, named_dim, reading_order
 from chainrule.ir.display import media_bundle
@@ -36,9 +37,11 @@ __all__ = [
     "media_bundle",
     "named_dim",
     "parse_shape",
+    "plain_array",
     "reading_order",
     "rebuild",
     "rebuild_all",
+    "refuse_subclass",
     "refuses_deep_nesting",
     "shape_text",
     "substitute",

@@ -34,8 +34,8 @@ class DType(enum.Enum):
 
     @staticmethod
     def of(dtype: np.dtype[Any]) -> DType:
-        """The element type that holds a NumPy dtype; every integer type becomes int64."""
-        found = _HELD_IN.get(dtype, DType.INT64 if dtype.kind in "iu" else None)
+        """The element type that holds a NumPy dtype, in either byte order; every integer type becomes int64."""
+        found = _HELD_IN.get(dtype.newbyteorder("="), DType.INT64 if dtype.kind in "iu" else None)
         if found is None:
             raise DTypeError(f"dtype {dtype} is not supported; use float64, float32, an integer type or bool")
         return found

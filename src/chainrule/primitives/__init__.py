@@ -46,6 +46,7 @@ from chainrule.primitives.base import (
     Primitive,
     zeros,
 )
+from chainrule.primitives.bitwise import Bitwise, bitwise_and, bitwise_or, bitwise_xor, invert
 from chainrule.primitives.comparison import (
     Compare,
     LogicalAnd,
@@ -62,6 +63,7 @@ from chainrule.primitives.comparison import (
     logical_and,
     logical_not,
     logical_or,
+    logical_xor,
     not_equal,
     where,
 )
@@ -90,6 +92,7 @@ from chainrule.primitives.diagonal import (
 )
 from chainrule.primitives.emitter import (
     Accessor,
+    BitOperation,
     Comparison,
     Emitter,
     MathFunction,
@@ -262,6 +265,8 @@ __all__ = [
     "Add",
     "Array",
     "BigOperator",
+    "BitOperation",
+    "Bitwise",
     "Broadcast",
     "Call",
     "Cases",
@@ -355,6 +360,9 @@ __all__ = [
     "add",
     "as_floats",
     "as_node",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
     "broadcast_shape",
     "broadcast_to",
     "broadcast_together",
@@ -391,6 +399,7 @@ __all__ = [
     "infix",
     "inner",
     "inverse",
+    "invert",
     "keep_axes",
     "leaky_relu",
     "less",
@@ -402,6 +411,7 @@ __all__ = [
     "logical_and",
     "logical_not",
     "logical_or",
+    "logical_xor",
     "logsumexp",
     "matmul",
     "max_",

@@ -239,6 +239,11 @@ def logical_or(x: Operand, y: Operand) -> Node:
     return LogicalOr()(*broadcast_together(as_condition(x), as_condition(y)))
 
 
+def logical_xor(x: Operand, y: Operand) -> Node:
+    """`np.logical_xor`, broadcast."""
+    return not_equal(as_condition(x), as_condition(y))
+
+
 def logical_not(x: Operand) -> Node:
     """`np.logical_not`."""
     return LogicalNot()(as_condition(x))

@@ -17,6 +17,7 @@ I = TypeVar("I")
 MathFunction: TypeAlias = Literal[
     "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "erf", "abs", "power"
 ]
+BitOperation: TypeAlias = Literal["and", "or", "xor"]
 Comparison: TypeAlias = Literal["<", "<=", ">", ">=", "==", "!="]
 ReductionKind: TypeAlias = Literal["sum", "max", "min"]
 
@@ -45,6 +46,10 @@ class Emitter(Protocol[S, I]):
     def logical_and(self, x: S, y: S) -> S: ...
     def logical_or(self, x: S, y: S) -> S: ...
     def logical_not(self, x: S) -> S: ...
+    def bitwise(self, operation: BitOperation, x: S, y: S) -> S:
+        """The bits of two int64 scalars combined."""
+        ...
+
     def select(self, condition: S, x: S | Callable[[], S], y: S | Callable[[], S]) -> S:
         """`x` where `condition`, else `y`. A branch given as a callable may load only where it is taken."""
         ...

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from chainrule.trace.formula import FormulaError, canonical_name, formula_variables
 from chainrule.trace.naming import named
-from chainrule.trace.pytree import TreeStructure, flatten, flatten_with_paths, map_leaves, unflatten
+from chainrule.trace.pytree import TreeStructure, flatten, flatten_with_paths, is_record, map_leaves, unflatten
+from chainrule.trace.recording import recording
 from chainrule.trace.source import TraceError
 from chainrule.trace.specification import parse_type, split_list
-from chainrule.trace.traced import Size, Traced, unwrap, wrap
-from chainrule.trace.tracing import Tracing, trace, trace_with_structure
+from chainrule.trace.traced import Size, Traced, released, unwrap, wrap
+from chainrule.trace.tracing import Tracing, for_one_call, trace, trace_with_structure
 
 if TYPE_CHECKING:
     from chainrule.trace.formula import syntax
@@ -38,11 +39,15 @@ __all__ = [
     "canonical_name",
     "flatten",
     "flatten_with_paths",
+    "for_one_call",
     "formula_variables",
+    "is_record",
     "map_leaves",
     "named",
     "parse_formula",
     "parse_type",
+    "recording",
+    "released",
     "split_list",
     "syntax",
     "trace",

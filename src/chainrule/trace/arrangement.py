@@ -39,19 +39,60 @@ def _dims(shape: Shape) -> tuple[Dim, ...]:
     return tuple(shape) if isinstance(shape, Sequence) else (shape,)
 
 
-def _row_major(name: str, order: str) -> None:
-    if order not in ("C", "A", "K"):
-        raise refusal(f"{name}(…, order={order!r}) cannot be recorded; transpose before and after instead")
+def _reordered(x: Node, shape: tuple[Dim, ...], order: str) -> Node:
+    """`x` reshaped, its elements read and placed row by row ("C") or column by column ("F")."""
+    if order == "F":
+        return permute(reshape(permute(x), shape[::-1]))
+    if order != "C" and x.type.ndim > 1:
+        raise refusal(
+            f"order={order!r} depends on how an array lies in memory, which is not recorded; write order='C' or 'F'"
+        )
+    return reshape(x, shape)
 
 
-def _reshape(a: object, shape: Shape, order: str = "C") -> Node:
-    _row_major("np.reshape", order)
-    return reshape(as_node(a), _dims(shape))
+def _laid_out(order: str) -> None:
+    """`order` where it says only how a result lies in memory, and not which element is where."""
+    if order not in ("C", "F", "A", "K"):
+        raise refusal(f"order={order!r} is not one of 'C', 'F', 'A', 'K'")
+
+
+def _reshape(a: object, shape: Shape, order: str = "C", *, copy: bool | None = None) -> Node:
+    return _reordered(as_node(a), _dims(shape), order)
 
 
 def _ravel(a: object, order: str = "C") -> Node:
-    _row_major("np.ravel", order)
-    return reshape(as_node(a), (-1,))
+    return _reordered(as_node(a), (-1,), order)
+
+
+def flattened(x: object, order: str = "C") -> Node:
+    """`x.flatten(order)`."""
+    return _ravel(x, order)
+
+
+def copied(x: object, order: str = "C") -> Node:
+    """`x.copy(order)`."""
+    _laid_out(order)
+    return as_node(x)
+
+
+def astype(
+    x: object, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+) -> Node:
+    """`x.astype(dtype)`; refused where it would round, and for a dtype of fewer bits than the one held."""
+    _laid_out(order)
+    node, wanted = as_node(x), np.dtype(dtype)
+    held = node.type.dtype
+    if held.is_float and wanted.kind in "iub":
+        raise refusal(
+            f"astype({wanted}) of floats has no derivative and cannot be recorded; compare, as in x > 0, or convert "
+            "before the array is passed in"
+        )
+    if not np.can_cast(held.numpy, wanted, casting):  # type: ignore[arg-type]  # a name, which NumPy checks
+        raise refusal(f"astype({wanted}, casting={casting!r}) of {held.value} is not allowed in NumPy either")
+    found = DType.of(wanted)
+    if wanted.kind in "iu" and wanted != found.numpy and held is not DType.BOOL:
+        raise refusal(f"astype({wanted}) cannot be recorded, since integers are int64; write astype(np.int64)")
+    return cast(node, found)
 
 
 def _transpose(a: object, axes: Sequence[int] | None = None) -> Node:
@@ -171,6 +212,8 @@ def _where(condition: object, *choices: object) -> Node:
 
 
 def _clip(a: object, a_min: object = None, a_max: object = None, *, min: object = None, max: object = None) -> Node:
+    if (a_min is not None or a_max is not None) and (min is not None or max is not None):
+        raise refusal("np.clip takes a_min and a_max, or min and max, and not some of both")
     low, high = a_min if min is None else min, a_max if max is None else max
     return clip(as_operand(a), None if low is None else as_operand(low), None if high is None else as_operand(high))
 
@@ -193,8 +236,8 @@ def _full_like(a: object, fill_value: object, dtype: Any = None) -> Node:
     return _filled(a, fill_value, dtype)
 
 
-def _copy(a: object) -> Node:
-    return as_node(a)
+def _copy(a: object, order: str = "K", subok: bool = False) -> Node:
+    return copied(a, order)
 
 
 ARRANGEMENT: dict[Callable[..., Any], Callable[..., Any]] = {

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 from chainrule.ir import Const, DType, Node, ShapeError, shape_text
-from chainrule.primitives import cast, expand_dims, squeeze, take, take_along_axis, take_slices
+from chainrule.primitives import expand_dims, reshape, squeeze, take, take_along_axis, take_slices
 from chainrule.trace.literals import as_node
 from chainrule.trace.source import refusal
 
 
 def getitem(x: Node, index: Any) -> Node:
-    """`x[index]`, by NumPy's rules; a boolean mask is refused, since it gives a size that depends on values."""
-    parts = [_checked(part) for part in (index if isinstance(index, tuple) else (index,))]
+    """`x[index]`, by NumPy's rules; a traced mask is refused, since it gives a size that depends on values."""
+    x, parts = _without_masks(x, list(index) if isinstance(index, tuple) else [index])
+    parts = [_checked(part) for part in parts]
     arrays = [part for part in parts if isinstance(part, Node)]
     if len(arrays) < 2:
         return take_slices(x, tuple(parts))
@@ -24,6 +25,34 @@ def getitem(x: Node, index: Any) -> Node:
             "np.take or np.take_along_axis"
         )
     return _pairs(x, *arrays)
+
+
+def _without_masks(x: Node, parts: list[Any]) -> tuple[Node, list[Any]]:
+    """Masks that are not traced, as the positions that they pick; axes that one of them covers together become one."""
+    taken = [part for part in parts if part is not None]
+    axis = 0
+    for place, part in enumerate(parts):
+        if part is Ellipsis:
+            axis = x.type.ndim - (len(taken) - 1 - axis)
+        mask = _known_mask(part)
+        if mask is not None:
+            shape = x.type.shape
+            covered = shape[axis : axis + mask.ndim]
+            if covered != mask.shape:
+                raise ShapeError(
+                    f"a mask of shape {mask.shape} does not fit there, in an array of shape {shape_text(shape)}"
+                )
+            x = reshape(x, (*shape[:axis], mask.size, *shape[axis + mask.ndim :]))
+            parts[place] = np.flatnonzero(mask)
+        axis += part is not None and part is not Ellipsis
+    return x, parts
+
+
+def _known_mask(part: Any) -> Any:
+    """An array or a list of bools; None for anything else."""
+    if isinstance(part, list) and part and all(isinstance(entry, bool | np.bool_) for entry in part):
+        part = np.array(part)
+    return part if isinstance(part, np.ndarray) and part.dtype == bool and part.ndim else None
 
 
 def _pairs(x: Node, rows: Node, columns: Node) -> Node:
@@ -59,11 +88,3 @@ def _checked(part: Any) -> Any:
             'an index must be an integer, and this value is a float; give it an integer type, as in y="n:int"'
         )
     return part
-
-
-def astype(x: Node, like: Any) -> Node:
-    """`x.astype(like)`."""
-    dtype = np.dtype(like)
-    if x.type.dtype.is_float and dtype.kind in "iub":
-        raise refusal(f"astype({dtype}) of floats has no derivative; compare, as in x > 0, or leave it out")
-    return cast(x, DType.of(dtype))

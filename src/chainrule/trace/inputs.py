@@ -121,7 +121,7 @@ def _bound_parameters(subject: Subject, args: Sequence[Any], shapes: Mapping[str
 
 
 def _specified(subject: Subject, place: pytree.Path, tree: Any, attribute: Attribute | None = None) -> _Root:
-    leaves, structure = pytree.flatten(tree, is_shape_tuple)
+    leaves, structure = pytree.flatten(tree, _states_shape)
     types = []
     for path, leaf in zip(pytree.paths(structure), leaves, strict=True):
         try:
@@ -132,8 +132,12 @@ def _specified(subject: Subject, place: pytree.Path, tree: Any, attribute: Attri
     return _Root(place, structure, leaves, types, attribute)
 
 
+def _states_shape(value: Any) -> bool:
+    return is_shape_tuple(value) or callable(value) or (hasattr(value, "shape") and hasattr(value, "dtype"))
+
+
 def _found(attribute: Attribute) -> _Root:
-    leaves, structure = pytree.flatten(attribute.value)
+    leaves, structure = pytree.flatten(attribute.value, pytree.is_record)
     types = [type_of(leaf) if is_float_array(leaf) else None for leaf in leaves]
     return _Root(attribute.path, structure, leaves, types, attribute, found=True)
 

@@ -54,15 +54,16 @@ class InstanceCopy:
         attributes = vars(clone)
         self.dictionaries.append(attributes)
         for key, entry in list(attributes.items()):
-            if any(map(is_float_array, pytree.flatten(entry)[0])):
+            if any(map(is_float_array, pytree.flatten(entry, pytree.is_record)[0])):
                 self.attributes.append(Attribute(attributes, key, (*path, key)))
             attributes[key] = self._copied(entry, (*path, key))
         return clone
 
     def _copied(self, value: Any, path: pytree.Path) -> Any:
         if isinstance(value, dict | list | tuple):
-            _, structure = pytree.flatten(value)
-            leaves = [self._copied(leaf, (*path, *rest)) for rest, leaf in pytree.flatten_with_paths(value)]
+            found, structure = pytree.flatten(value, pytree.is_record)
+            places = pytree.paths(structure)
+            leaves = [self._copied(leaf, (*path, *rest)) for rest, leaf in zip(places, found, strict=True)]
             return pytree.unflatten(structure, leaves)
         if isinstance(value, MethodType) and self._is_of_user_class(value.__self__):
             return MethodType(value.__func__, self._copied_instance(value.__self__, path))
@@ -79,7 +80,7 @@ class InstanceCopy:
 
 def is_float_array(value: object) -> bool:
     """Whether `value` is an array that can be a parameter."""
-    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    return issubclass(type(value), np.ndarray) and getattr(value, "dtype").kind == "f"  # noqa: B009
 
 
 def _package(value: object) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.ir import Node
 from chainrule.primitives import cumsum, det, diag, diagonal, inverse, logdet, sign, solve, trace
 from chainrule.trace.literals import as_node
-from chainrule.trace.options import refuse_options
+from chainrule.trace.options import in_dtype, refuse_options
 
 
 def _inv(a: object) -> Node:
@@ -37,9 +37,9 @@ def _solve(a: object, b: object) -> Node:
     return solve(as_node(a), as_node(b))
 
 
-def _trace(a: object, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: None = None, out: None = None) -> Node:
-    refuse_options("np.trace", dtype=dtype, out=out)
-    return trace(as_node(a), offset, axis1, axis2)
+def _trace(a: object, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Node:
+    refuse_options("np.trace", out=out)
+    return trace(in_dtype("np.trace", as_node(a), dtype), offset, axis1, axis2)
 
 
 def _diagonal(a: object, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
@@ -50,9 +50,9 @@ def _diag(v: object, k: int = 0) -> Node:
     return diag(as_node(v), k)
 
 
-def _cumsum(a: object, axis: int | None = None, dtype: None = None, out: None = None) -> Node:
-    refuse_options("np.cumsum", dtype=dtype, out=out)
-    return cumsum(as_node(a), axis)
+def _cumsum(a: object, axis: int | None = None, dtype: Any = None, out: None = None) -> Node:
+    refuse_options("np.cumsum", out=out)
+    return cumsum(in_dtype("np.cumsum", as_node(a), dtype), axis)
 
 
 LINEAR_ALGEBRA: dict[Callable[..., Any], Callable[..., Any]] = {

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.ir import ArrayType, Const, DType, Node, Operand, SymbolicDim
+from chainrule.ir import ArrayType, Const, DType, DTypeError, Node, Operand, SymbolicDim, plain_array, refuse_subclass
 from chainrule.trace.source import refusal
 
 
@@ -25,11 +25,21 @@ def as_operand(value: object) -> Operand:
     if isinstance(value, list | tuple) and any(isinstance(entry, Node) for entry in value):
         raise refusal("a list of traced values is not an array; write np.stack([…]) to make one of them")
     if isinstance(value, np.generic | np.ndarray | list | tuple) or hasattr(value, "__array__"):
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
-            raise refusal(f"a value of dtype {array.dtype} cannot take part; use floats, integers or bools")
+        array = _constant(value)
         return array.item() if array.ndim == 0 else literal(array)
     raise refusal(f"a {type(value).__name__} cannot take part in a calculation with traced values")
+
+
+def _constant(value: object) -> NDArray[Any]:
+    try:
+        refuse_subclass(value)
+        array = np.asarray(value)
+        return array if array.dtype == np.float16 else plain_array(array)
+    except DTypeError as error:
+        raise refusal(f"an array that is not an argument cannot take part: {error}") from None
+    except (ValueError, TypeError, RuntimeError) as error:  # rows of different lengths; what another library says
+        reason = " ".join(str(error).split())
+        raise refusal(f"a {type(value).__name__} cannot take part in a calculation as an array: {reason}") from None
 
 
 def as_node(value: object) -> Node:
@@ -45,6 +55,8 @@ def literal(array: NDArray[Any]) -> Const:
     """An array as a literal: one number that fills the shape where every element is the same."""
     dtype = DType.FLOAT32 if array.dtype == np.float16 else DType.of(array.dtype)
     array = np.ascontiguousarray(array, dtype=dtype.numpy)
+    if not array.flags.owndata and not array.flags.writeable:
+        array = array.copy()  # a read-only view of what its owner may still change
     if array.size and array.tobytes() == array.flat[0].tobytes() * array.size:
         return Const(array.flat[0].item(), ArrayType(array.shape, dtype))
     return Const(array, ArrayType(array.shape, dtype))

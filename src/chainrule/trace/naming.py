@@ -13,7 +13,8 @@ from types import FrameType, TracebackType
 from typing import Any, TypeAlias
 
 from chainrule.ir import Apply, Node
-from chainrule.trace.source import is_user_file
+from chainrule.trace.randomness import SYSTEM_ENTROPY, DrawWatch, entropy_drawn
+from chainrule.trace.source import is_user_file, user_frame
 
 TraceFunction: TypeAlias = Callable[[FrameType, str, Any], Any]
 
@@ -27,14 +28,16 @@ class NameRecorder:
 
     `node_of` gives the node of a traced value and None for anything else; `watched` are attribute dictionaries of
     instances whose attributes name values too. A name from an outer call wins over one from a call inside it, and
-    among equals the first.
+    among equals the first. `draws` says where random numbers were drawn from a generator outside of the function.
     """
 
     def __init__(self, node_of: Callable[[object], Node | None], watched: Collection[dict[str, Any]] = ()) -> None:
         self._node_of = node_of
         self._watched = [(attributes, dict(attributes)) for attributes in watched]
         self._found: dict[Node, tuple[int, str]] = {}
+        self._made: dict[int, Any] = {}  # what variables were assigned; a generator among them is the function's own
         self._depth = 0
+        self.draws: list[str] = []
         self._previous: Any = None
         self._token: Token[NameRecorder | None] | None = None
 
@@ -59,13 +62,25 @@ class NameRecorder:
 
     def _enter_frame(self, frame: FrameType, event: str, argument: Any) -> TraceFunction | None:
         code = frame.f_code
-        if event != "call" or not is_user_file(code.co_filename) or code.co_name in _NO_SCOPE:
+        if event == "call" and code in SYSTEM_ENTROPY:
+            user = user_frame()
+            drawn = None if user is None else entropy_drawn(user)
+            self.draws += [] if drawn is None else [drawn]
+        if event != "call" or not is_user_file(code.co_filename):
             return None
-        self._depth += 1
+        draws = DrawWatch(frame, self._made, inner=self._depth > 0)
+        if code.co_name in _NO_SCOPE and not draws:
+            return None
+        names_values = code.co_name not in _NO_SCOPE
+        self._depth += names_values
         depth = self._depth
         seen = dict(frame.f_locals)  # a parameter does not name what it is given
 
         def after_line(frame: FrameType, event: str, argument: Any) -> TraceFunction:
+            if draws and (moved := draws.moved(frame)) is not None:
+                self.draws.append(moved)
+            if not names_values:
+                return after_line
             if event in ("line", "return"):
                 self._compare(depth, seen, frame.f_locals)
                 for attributes, before in self._watched:
@@ -82,6 +97,8 @@ class NameRecorder:
                 continue
             seen[name] = value
             node = self._node_of(value)
+            if node is None:
+                self._made[id(value)] = value  # kept, so that no other value gets its id
             if isinstance(node, Apply) and name.strip("_") and not name.startswith("."):
                 self._record(depth, name, node)
 

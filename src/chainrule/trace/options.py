@@ -1,8 +1,26 @@
-"""Refusal of the arguments of NumPy functions that mean nothing in a recording."""
+"""Options that many NumPy functions have: obeyed, or refused."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from chainrule.ir import DType, Node
+from chainrule.primitives import cast
 from chainrule.trace.source import refusal
+
+
+def in_dtype(name: str, x: Node, dtype: Any) -> Node:
+    """`x` in the float dtype that a reduction is to compute in; other dtypes are refused, since results are floats."""
+    if dtype is None:
+        return x
+    wanted = DType.of(np.dtype(dtype))
+    if not wanted.is_float:
+        raise refusal(
+            f"{name}(…, dtype={np.dtype(dtype)}) cannot be recorded, since it is computed in floats; leave it out"
+        )
+    return cast(x, wanted)
 
 
 def refuse_options(name: str, **options: object) -> None:

@@ -1,12 +1,15 @@
-"""Nested containers (dict, list, tuple, named tuple, None) of leaves, taken apart and put together.
+"""Nested containers (dict, list, tuple, named tuple, record, None) of leaves, taken apart and put together.
 
-Everything that is not such a container is a leaf. A dict keeps its order of insertion; None has no leaves.
+A record is an instance of a dataclass or of an attrs class, or a `SimpleNamespace`; it is put together field by field,
+without a call of its class. Everything that is not such a container is a leaf. A dict keeps its order of insertion;
+None has no leaves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -67,6 +70,20 @@ def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
     return unflatten(structure, [function(leaf) for leaf in leaves])
 
 
+def is_record(value: Any) -> bool:
+    """Whether `value` is an instance of a dataclass or an attrs class, or a namespace."""
+    kind = type(value)
+    return kind is SimpleNamespace or is_dataclass(kind) or hasattr(kind, "__attrs_attrs__")
+
+
+def _field_names(record: Any) -> tuple[str, ...]:
+    """The fields that have a value."""
+    if isinstance(record, SimpleNamespace):
+        return tuple(vars(record))
+    names = [field.name for field in (fields(record) if is_dataclass(record) else record.__attrs_attrs__)]
+    return tuple(name for name in names if hasattr(record, name))
+
+
 def _take_apart(tree: Any, leaves: list[Any], is_leaf: IsLeaf) -> TreeStructure:
     if tree is None:
         return TreeStructure(type(None))
@@ -78,6 +95,10 @@ def _take_apart(tree: Any, leaves: list[Any], is_leaf: IsLeaf) -> TreeStructure:
         return TreeStructure(
             kind, tuple(range(len(tree))), tuple(_take_apart(child, leaves, is_leaf) for child in tree)
         )
+    if is_record(tree) and not is_leaf(tree):
+        names = _field_names(tree)
+        children = tuple(_take_apart(getattr(tree, name), leaves, is_leaf) for name in names)
+        return TreeStructure(type(tree), names, children)
     leaves.append(tree)
     return TreeStructure(None)
 
@@ -90,6 +111,11 @@ def _put_together(structure: TreeStructure, leaves: Iterator[Any]) -> Any:
     children = [_put_together(child, leaves) for child in structure.children]
     if structure.kind is dict:
         return dict(zip(structure.keys, children, strict=True))
+    if not issubclass(structure.kind, list | tuple):
+        record = SimpleNamespace() if structure.kind is SimpleNamespace else object.__new__(structure.kind)
+        for name, child in zip(structure.keys, children, strict=True):
+            object.__setattr__(record, name, child)  # of a frozen one too
+        return record
     return structure.kind(*children) if hasattr(structure.kind, "_fields") else structure.kind(children)
 
 

@@ -26,20 +26,20 @@ from chainrule.primitives import (
     var,
 )
 from chainrule.trace.literals import as_node
-from chainrule.trace.options import refuse_options
+from chainrule.trace.options import in_dtype, refuse_options
 from chainrule.trace.source import refusal
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 
 
-def _sum(a: object, axis: Axis = None, dtype: None = None, out: None = None, keepdims: bool = False) -> Node:
-    refuse_options("np.sum", dtype=dtype, out=out)
-    return sum_(as_node(a), axis, keepdims)
+def _sum(a: object, axis: Axis = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Node:
+    refuse_options("np.sum", out=out)
+    return sum_(in_dtype("np.sum", as_node(a), dtype), axis, keepdims)
 
 
-def _mean(a: object, axis: Axis = None, dtype: None = None, out: None = None, keepdims: bool = False) -> Node:
-    refuse_options("np.mean", dtype=dtype, out=out)
-    return mean(as_node(a), axis, keepdims)
+def _mean(a: object, axis: Axis = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Node:
+    refuse_options("np.mean", out=out)
+    return mean(in_dtype("np.mean", as_node(a), dtype), axis, keepdims)
 
 
 def _max(a: object, axis: Axis = None, out: None = None, keepdims: bool = False) -> Node:
@@ -53,17 +53,17 @@ def _min(a: object, axis: Axis = None, out: None = None, keepdims: bool = False)
 
 
 def _var(
-    a: object, axis: Axis = None, dtype: None = None, out: None = None, ddof: int = 0, keepdims: bool = False
+    a: object, axis: Axis = None, dtype: Any = None, out: None = None, ddof: int = 0, keepdims: bool = False
 ) -> Node:
-    refuse_options("np.var", dtype=dtype, out=out)
-    return var(as_node(a), axis, keepdims, ddof)
+    refuse_options("np.var", out=out)
+    return var(in_dtype("np.var", as_node(a), dtype), axis, keepdims, ddof)
 
 
 def _std(
-    a: object, axis: Axis = None, dtype: None = None, out: None = None, ddof: int = 0, keepdims: bool = False
+    a: object, axis: Axis = None, dtype: Any = None, out: None = None, ddof: int = 0, keepdims: bool = False
 ) -> Node:
-    refuse_options("np.std", dtype=dtype, out=out)
-    return std(as_node(a), axis, keepdims, ddof)
+    refuse_options("np.std", out=out)
+    return std(in_dtype("np.std", as_node(a), dtype), axis, keepdims, ddof)
 
 
 def _average(a: object, axis: Axis = None, weights: object = None) -> Node:
@@ -94,7 +94,10 @@ def _norm(x: object, ord: object = None, axis: Axis = None, keepdims: bool = Fal
         return sum_(abs_(node), axis, keepdims)
     if over == 1 and ord == np.inf:
         return max_(abs_(node), axis, keepdims)
-    raise refusal(f"np.linalg.norm(…, ord={ord!r}) cannot be recorded; there are the 2-norm and the Frobenius norm")
+    raise refusal(
+        f"np.linalg.norm(…, ord={ord!r}) cannot be recorded; there are the 2-norm, 1-norm and maximum "
+        "norm of vectors and the Frobenius norm of matrices"
+    )
 
 
 def _shape(a: object) -> tuple[Dim, ...]:

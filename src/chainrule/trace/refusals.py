@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 
 from chainrule.ir import SymbolicDim
-from chainrule.trace.source import TraceError, current_instruction, refusal, source_line, user_frame
+from chainrule.trace.source import (
+    TraceError,
+    current_expression,
+    current_instruction,
+    refusal,
+    source_line,
+    user_frame,
+)
 
 _ARANGE = (
     "np.arange needs a number, and this has none yet; to pick one element of each row write "
@@ -24,10 +31,27 @@ def _place() -> tuple[str, str]:
     return ("", "") if frame is None else (source_line(frame), current_instruction(frame))
 
 
+def _expression() -> str:
+    """What the user's code evaluates at the moment, such as one call within its line; empty where unknown."""
+    frame = user_frame()
+    return "" if frame is None else current_expression(frame)
+
+
+_MATHEMATICAL = {
+    **{name: f"np.{name}" for name in ("exp", "expm1", "log", "log10", "log1p", "log2", "sqrt", "sin", "cos", "tan")},
+    **{"tanh": "np.tanh", "fabs": "np.abs", "pow": "np.power", "fsum": "np.sum", "erf": "cr.erf"},
+    **{"sinh": "(np.exp(x) - np.exp(-x)) / 2", "cosh": "(np.exp(x) + np.exp(-x)) / 2"},
+    "hypot": "np.sqrt(x**2 + y**2)",
+}
+
+
 def _mathematical(line: str) -> str | None:
-    """What NumPy calls the function of the `math` module that `line` calls."""
+    """The mend for the function of the `math` module that `line` calls."""
     found = re.search(r"(?<![\w.])math\.(\w+)\(", line)
-    return {"fabs": "abs", "pow": "power"}.get(found[1], found[1]) if found else None
+    if found is None:
+        return None
+    written = _MATHEMATICAL.get(found[1])
+    return f"write {written}" if written else "compute it outside of the function and pass it as an argument"
 
 
 def as_branch() -> TraceError:
@@ -54,8 +78,14 @@ def as_number(kind: str) -> TraceError:
     line, instruction = _place()
     if instruction == "STORE_SUBSCR":
         return as_element("buffer[…] = …")
-    if kind == "float" and (mathematical := _mathematical(line)):
-        return refusal(f"a function of math takes a number, and this value has none yet; write np.{mathematical}")
+    if kind == "float" and (mathematical := _mathematical(_expression()) or _mathematical(line)):
+        return refusal(f"a function of math takes a number, and this value has none yet; {mathematical}")
+    if kind == "complex":
+        return refusal("complex numbers cannot be recorded; keep real and imaginary parts in arrays of their own")
+    if kind == "round":
+        return refusal(
+            "rounding is constant between its steps, so its derivative is zero; round outside of the function"
+        )
     if kind == "format":
         return refusal("this value is not a number yet and cannot be formatted; print results outside of the function")
     if kind == "item":
@@ -67,10 +97,16 @@ def as_number(kind: str) -> TraceError:
 
 def as_array() -> TraceError:
     """A real array was asked for: `np.array(x)`, `np.array([x, y])`, `buffer[0] = x`."""
-    line, instruction = _place()
+    _, instruction = _place()
+    line = _expression()
     if instruction == "STORE_SUBSCR":
         return as_element("buffer[…] = …")
-    if re.search(r"(?<![\w.])np\.(sum|mean|max|min)\(\s*[\[(]", line):
+    if instruction == "BINARY_SUBSCR" or re.match(r"np\.take\(", line):
+        return refusal(
+            "an array that is not an argument cannot be indexed by a value that has no numbers yet; write "
+            "cr.take(table, index, axis=0)"
+        )
+    if re.match(r"np\.(sum|mean|max|min)\(\s*[\[(]", line):
         return refusal("a list of traced values is not an array; write np.stack([x, y]) to make one of them")
     if re.search(r"\barange\(", line):
         return refusal(_ARANGE)
@@ -109,7 +145,7 @@ def as_size(dim: SymbolicDim, use: str) -> TraceError:
     if re.search(r"\barange\(", line):
         return refusal(_ARANGE)
     if use == "float()" and (mathematical := _mathematical(line)):
-        mend = f"write np.{mathematical}"
+        mend = mathematical
     elif re.search(r"np\.(ones|zeros|full)\(", line):
         mend = "write np.ones_like, np.zeros_like or np.full_like of a traced value"
     else:

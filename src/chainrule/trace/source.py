@@ -8,11 +8,13 @@ import os
 import sys
 from contextvars import ContextVar
 from functools import cache
+from itertools import islice
 from types import FrameType
 
 import numpy as np
 
 from chainrule.ir import ChainruleError, DTypeError, ProgramError, ShapeError
+from chainrule.trace.recording import recording
 
 
 class TraceError(ChainruleError):
@@ -65,18 +67,38 @@ def current_instruction(frame: FrameType) -> str:
     return dis.opname[frame.f_code.co_code[frame.f_lasti]]
 
 
+def current_expression(frame: FrameType) -> str:
+    """The source of what `frame` evaluates, such as one call within its line; the line where that is not known."""
+    positions = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), None)
+    line, last, start, end = positions or (None, None, None, None)
+    if line is None or line != last or start is None or end is None:
+        return source_line(frame)
+    text = linecache.getline(frame.f_code.co_filename, line, frame.f_globals)
+    return text.encode()[start:end].decode(errors="replace") or source_line(frame)
+
+
 def located(message: str) -> str:
     """`message` under the place in user code that it is about: `model.py:5: z = X @ W`."""
     frame = user_frame()
     if frame is None:
         return message
-    text = source_line(frame)
-    return f"{_shown(frame.f_code.co_filename)}:{frame.f_lineno}:{' ' + text if text else ''}\n  {message}"
+    return located_at(frame, frame.f_lineno, message)
+
+
+def located_at(frame: FrameType, line: int, message: str) -> str:
+    """`message` under a line of the code that `frame` runs."""
+    code = frame.f_code
+    text = linecache.getline(code.co_filename, line, frame.f_globals).strip()
+    return f"{_shown(code.co_filename)}:{line}:{' ' + text if text else ''}\n  {message}"
 
 
 def refusal(message: str) -> TraceError:
-    """A TraceError with `message`, located in user code."""
-    return TraceError(located(message))
+    """A TraceError with `message`, located in user code; noted in the trace, which a caller that catches it spoils."""
+    error = TraceError(located(message))
+    current = recording.get()
+    if current is not None:
+        current.refused(error)
+    return error
 
 
 def relocated(error: ShapeError | DTypeError | ProgramError) -> ChainruleError:

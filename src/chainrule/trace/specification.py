@@ -20,7 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ir import ArrayType, Dim, DType, Shape, ShapeError, SymbolicDim, named_dim, parse_shape, shape_text
+from chainrule.ir import (
+    ArrayType,
+    Dim,
+    DType,
+    Shape,
+    ShapeError,
+    SymbolicDim,
+    named_dim,
+    parse_shape,
+    refuse_subclass,
+    shape_text,
+)
 from chainrule.trace.traced import Size, Traced
 
 _POSTPONED = __future__.annotations.compiler_flag
@@ -57,6 +68,7 @@ def type_of(value: Any) -> ArrayType | None:
     """The type that a leaf states, None for a leaf that is passed on as it is."""
     if isinstance(value, ArrayType):
         return value
+    refuse_subclass(value)
     if isinstance(value, str):
         return parse_type(value)
     if isinstance(value, tuple):
@@ -74,7 +86,8 @@ def type_of(value: Any) -> ArrayType | None:
         raise ShapeError(
             f"a {type(value).__name__} states no shape; write sizes as in 'n d', a tuple as in (4, 2), or give an array"
         )
-    return ArrayType(tuple(int(size) for size in shape), DType.of(np.dtype(str(dtype).rpartition(".")[2])))
+    known = dtype if isinstance(dtype, np.dtype) else np.dtype(str(dtype).rpartition(".")[2])
+    return ArrayType(tuple(int(size) for size in shape), DType.of(known))
 
 
 def _bounded(shape: Shape) -> Shape:

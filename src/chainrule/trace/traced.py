@@ -7,7 +7,7 @@ named size, as in `X.shape[0]`: it is a dimension where a shape is wanted and a 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, NoReturn
 
@@ -27,8 +27,9 @@ from chainrule.ir import (
     dim_quotient,
     rebuild,
 )
-from chainrule.trace import indexing
+from chainrule.trace import arrangement, indexing
 from chainrule.trace.literals import as_operand
+from chainrule.trace.recording import Recording, recording
 from chainrule.trace.refusals import as_array, as_branch, as_element, as_in_place, as_number, as_size
 from chainrule.trace.source import refusal, relocated
 from chainrule.trace.ufuncs import UFUNC_METHODS, UFUNCS
@@ -46,6 +47,7 @@ def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     A shape or dtype error is raised again with the place in user code.
     """
     found = [value for value in _entries([args, kwargs]) if isinstance(value, Traced | Size)]
+    owner = _owner(found)
     strong = {value.node.type.dtype for value in found if isinstance(value, Traced) and not value.weak}
     narrow = DType.FLOAT32 in strong and DType.FLOAT64 not in strong
     watching = sys.gettrace()
@@ -62,7 +64,23 @@ def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         raise refusal(f"these arguments cannot be recorded: {reason}") from error
     finally:
         sys.settrace(watching)
-    return wrap(result, weak=not strong)
+    return wrap(result, not strong, owner)
+
+
+def _owner(values: Iterable[Any]) -> Recording | None:
+    """The innermost of the traces that `values` belong to; raises TraceError where one has ended or is another."""
+    inner: Recording | None = None
+    here = recording.get()
+    for owner in {value.owner for value in values if isinstance(value, Traced)}:
+        if owner is None:
+            continue
+        if not owner.alive or not (here is None or owner.encloses(here)):
+            raise refusal(
+                f"a value kept from another call of {owner.name} is used here, and stood for an argument of that call; "
+                "keep arrays instead, computed outside of the function, or pass what is needed as an argument"
+            )
+        inner = owner if inner is None or owner.depth > inner.depth else inner
+    return inner
 
 
 def _entries(value: Any) -> Iterator[Any]:
@@ -100,16 +118,22 @@ def _narrowed(node: Node) -> Node:
     return rebuild([node], narrowed)[0]
 
 
-def wrap(value: Any, weak: bool = False) -> Any:
-    """Nodes in `value` as traced values, named sizes as `Size`."""
+def released(value: Any) -> Any:
+    """As `unwrap`, for what a function returns or is given: values of a trace that has ended are refused."""
+    _owner(_entries([value]))
+    return unwrap(value)
+
+
+def wrap(value: Any, weak: bool = False, owner: Recording | None = None) -> Any:
+    """Nodes in `value` as traced values that belong to `owner`, named sizes as `Size`."""
     if isinstance(value, Node):
-        return Traced(value, weak and value.type.ndim == 0)
+        return Traced(value, weak and value.type.ndim == 0, owner)
     if isinstance(value, SymbolicDim):
         return Size(value)
     if isinstance(value, list):
-        return [wrap(entry, weak) for entry in value]
+        return [wrap(entry, weak, owner) for entry in value]
     if isinstance(value, tuple):
-        entries = [wrap(entry, weak) for entry in value]
+        entries = [wrap(entry, weak, owner) for entry in value]
         return type(value)._make(entries) if hasattr(value, "_make") else tuple(entries)
     return value
 
@@ -207,21 +231,31 @@ class _NumPyProtocols:
 
 
 class Traced(_NumPyProtocols):
-    """An array whose values are not known yet; `weak` marks a number made of sizes, which takes on any float dtype."""
+    """An array whose values are not known yet, which belongs to the trace `owner`.
 
-    __slots__ = ("node", "weak")
+    `weak` marks a number made of sizes, which takes on any float dtype. For `isinstance` it is what NumPy would have in
+    its place, an array or a scalar, so that a function goes the way that it goes on arrays.
+    """
+
+    __slots__ = ("node", "owner", "weak")
     __hash__ = None  # type: ignore[assignment]  # as for arrays: equality is elementwise
 
-    def __init__(self, node: Node, weak: bool = False) -> None:
+    def __init__(self, node: Node, weak: bool = False, owner: Recording | None = None) -> None:
         if not isinstance(node, Node):  # type(x)(…)
             raise refusal(
                 "the type of a traced value makes no arrays; write np.array(…) of numbers, or np.zeros_like(x)"
             )
         object.__setattr__(self, "node", node)
         object.__setattr__(self, "weak", weak)
+        object.__setattr__(self, "owner", owner)
 
     node: Node
     weak: bool
+    owner: Recording | None
+
+    @property  # type: ignore[misc]  # read-only: it is what isinstance is told
+    def __class__(self) -> type:
+        return np.ndarray if self.node.type.ndim else self.node.type.dtype.numpy.type
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         if name == "shape":
@@ -271,14 +305,23 @@ class Traced(_NumPyProtocols):
     __imod__ = _in_place(np.remainder)
     __ipow__ = _in_place(np.power)
     __imatmul__ = _in_place(np.matmul)
-    __iand__ = _in_place(np.logical_and)
-    __ior__ = _in_place(np.logical_or)
+    __iand__ = _in_place(np.bitwise_and)
+    __ior__ = _in_place(np.bitwise_or)
+    __ixor__ = _in_place(np.bitwise_xor)
+    __ilshift__ = _in_place(np.left_shift)
+    __irshift__ = _in_place(np.right_shift)
     __mod__ = _operator(np.remainder)
     __rmod__ = _reflected(np.remainder)
-    __and__ = _operator(np.logical_and)
-    __rand__ = _reflected(np.logical_and)
-    __or__ = _operator(np.logical_or)
-    __ror__ = _reflected(np.logical_or)
+    __and__ = _operator(np.bitwise_and)
+    __rand__ = _reflected(np.bitwise_and)
+    __or__ = _operator(np.bitwise_or)
+    __ror__ = _reflected(np.bitwise_or)
+    __xor__ = _operator(np.bitwise_xor)
+    __rxor__ = _reflected(np.bitwise_xor)
+    __lshift__ = _operator(np.left_shift)
+    __rlshift__ = _reflected(np.left_shift)
+    __rshift__ = _operator(np.right_shift)
+    __rrshift__ = _reflected(np.right_shift)
     __eq__ = _operator(np.equal)
     __ne__ = _operator(np.not_equal)
 
@@ -289,7 +332,16 @@ class Traced(_NumPyProtocols):
         return np.abs(self)
 
     def __invert__(self) -> Any:
-        return np.logical_not(self)
+        return np.invert(self)
+
+    def __copy__(self) -> Traced:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Traced:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise refusal("this value has no numbers yet, so it cannot be saved; save arrays outside of the function")
 
     def __getitem__(self, index: Any) -> Any:
         return build(indexing.getitem, (self, index), {})
@@ -352,21 +404,23 @@ class Traced(_NumPyProtocols):
     def item(self, *args: object) -> NoReturn:
         raise as_number("item")
 
-    def reshape(self, *shape: Any) -> Any:
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape)
+    def reshape(self, *shape: Any, **options: Any) -> Any:
+        if shape:
+            options["shape"] = shape[0] if len(shape) == 1 else shape
+        return np.reshape(self, **options)
 
     def transpose(self, *axes: Any) -> Any:
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
         return np.transpose(self, order or None)
 
-    def astype(self, dtype: Any, **options: object) -> Any:
-        return build(indexing.astype, (self, dtype), {})
+    def astype(self, dtype: Any, *args: Any, **options: Any) -> Any:
+        return build(checked_call, (arrangement.astype, "ndarray.astype", self, dtype, *args), options)
 
-    def copy(self, order: str = "C") -> Any:
-        return self
+    def copy(self, *args: Any, **options: Any) -> Any:
+        return build(checked_call, (arrangement.copied, "ndarray.copy", self, *args), options)
 
-    def flatten(self, order: str = "C") -> Any:
-        return self.reshape(-1)
+    def flatten(self, *args: Any, **options: Any) -> Any:
+        return build(checked_call, (arrangement.flattened, "ndarray.flatten", self, *args), options)
 
     def __getattr__(self, name: str) -> Any:
         function = _METHODS.get(name)
@@ -450,6 +504,7 @@ class Size(_NumPyProtocols):
     __rfloordiv__ = _needs_number("//")
     __and__ = __rand__ = _needs_number("&")
     __or__ = __ror__ = _needs_number("|")
+    __xor__ = __rxor__ = _needs_number("^")
     __lshift__ = __rlshift__ = _needs_number("<<")
     __rshift__ = __rrshift__ = _needs_number(">>")
     __abs__ = _needs_number("abs()")

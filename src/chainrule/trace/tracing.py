@@ -19,13 +19,13 @@ from chainrule.trace.formula import trace_formula
 from chainrule.trace.inputs import Inputs, make_inputs
 from chainrule.trace.literals import as_node
 from chainrule.trace.naming import NameRecorder
+from chainrule.trace.recording import Recording, recording
 from chainrule.trace.source import TraceError, traced_files
 from chainrule.trace.subjects import Subject, subject_of
-from chainrule.trace.traced import Size, Traced, unwrap
+from chainrule.trace.traced import Size, Traced, released
 
-_depth: ContextVar[int] = ContextVar("depth", default=0)
-"""How many traces are under way, one inside the other. An inner one marks the names of its inputs, since inputs of
-the same name and type are the same node."""
+_lasts_one_call: ContextVar[bool] = ContextVar("lasts_one_call", default=False)
+"""Whether the program serves for the present call alone, so that random numbers drawn meanwhile are for it."""
 
 MOST_RESULTS = 10_000
 """Arrays and numbers that a function may return, in lists, tuples and dicts."""
@@ -61,8 +61,9 @@ def trace(function: Callable[..., Any] | str, /, *args: Any, **shapes: Any) -> P
     attributes become inputs, named as they are; the instance itself is not changed.
 
     Inputs are named by the parameters, leaves of dicts by their keys. Local variables name the intermediates.
-    NumPy's random numbers are drawn once and are constants of the program. Those of `dropout`, `random_uniform` and
-    `random_normal` are drawn whenever it runs: they depend on two more inputs, "rng seed" and "rng step".
+    Random numbers of `dropout`, `random_uniform` and `random_normal` are drawn whenever the program runs: they depend
+    on two more inputs, "rng seed" and "rng step". Those of NumPy would be the same in every run, and a function that
+    draws them is refused, except from a generator that it makes itself with a seed, as in `np.random.default_rng(0)`.
 
     A text is a formula, `trace("0.5*sum((X @ w - y)^2)", X="n d", y="n")`: its variables are the inputs, and shapes
     that follow from others may be left out. It is parsed and never evaluated.
@@ -80,13 +81,15 @@ def trace(function: Callable[..., Any] | str, /, *args: Any, **shapes: Any) -> P
 def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: Any) -> Tracing:
     """As `trace`, and says how inputs and outputs lie in the arguments and the result."""
     subject = subject_of(function)
-    depth = _depth.get()
-    inputs = make_inputs(subject, args, shapes, suffix="′" * depth)
-    arguments = inspect.BoundArguments(subject.signature, OrderedDict(_traced(inputs.arguments)))
+    parent = recording.get()
+    here = Recording(subject.name, parent)
+    # An inner trace marks the names of its inputs, since inputs of the same name and type are the same node.
+    inputs = make_inputs(subject, args, shapes, suffix="′" * here.depth)
+    arguments = inspect.BoundArguments(subject.signature, OrderedDict(_traced(inputs.arguments, here)))
     for attribute, tree in inputs.attributes.values():
-        attribute.owner[attribute.key] = _traced(tree)
-    source = nullcontext() if depth else random_source(RandomSource(*map(Traced, _RANDOM)))
-    with source, _tracing(subject), NameRecorder(_node_of, subject.watched) as recorder:
+        attribute.owner[attribute.key] = _traced(tree, here)
+    source = random_source(RandomSource(*_traced(_RANDOM, here))) if parent is None else nullcontext()
+    with source, _tracing(subject, here), NameRecorder(_node_of, subject.watched) as recorder:
         try:
             returned = subject.call(*arguments.args, **arguments.kwargs)
         except (ValueError, TypeError) as error:
@@ -98,9 +101,38 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
                 f"{subject.place}{subject.name} calls itself, or nests operations, too deeply to be recorded; end the "
                 "recursion at a fixed depth, or give names to parts"
             ) from None
-    _check_result(subject, returned)
-    result = pytree.map_leaves(lambda leaf: _result_node(subject, leaf), returned)
-    return _assembled(subject, inputs, result, recorder, enclosed=depth > 0)
+        finally:
+            here.draws += recorder.draws
+        _check_result(subject, returned)
+        result = pytree.map_leaves(lambda leaf: _result_node(subject, leaf), returned)
+    _check_recording(here)
+    return _assembled(subject, inputs, result, recorder, enclosed=parent is not None)
+
+
+@contextmanager
+def for_one_call() -> Iterator[None]:
+    """While it lasts, programs are traced for the present call alone, and may hold random numbers drawn in it."""
+    token = _lasts_one_call.set(True)
+    try:
+        yield
+    finally:
+        _lasts_one_call.reset(token)
+
+
+def _check_recording(here: Recording) -> None:
+    """Raise TraceError where the program would not mean what the function does."""
+    if here.refusals:
+        raise TraceError(
+            f"{here.refusals[0]}\n  this error was caught in {here.name}, which went on in another way than it does on "
+            "arrays; leave out the try"
+        )
+    if here.parent is not None:
+        here.parent.draws += here.draws
+    elif here.draws and not _lasts_one_call.get():
+        raise TraceError(
+            f"{here.draws[0]}, once, and would repeat them whenever the program runs; write cr.random_normal(shape), "
+            "cr.random_uniform(shape) or cr.dropout(x, rate), which draw anew, or pass the numbers as an argument"
+        )
 
 
 def _assembled(subject: Subject, inputs: Inputs, result: Any, recorder: NameRecorder, enclosed: bool) -> Tracing:
@@ -127,8 +159,8 @@ def _assembled(subject: Subject, inputs: Inputs, result: Any, recorder: NameReco
     return Tracing(program, {**attributes, **inputs.arguments}, result, random, captured)
 
 
-def _traced(tree: Any) -> Any:
-    return pytree.map_leaves(lambda leaf: Traced(leaf) if isinstance(leaf, Input) else leaf, tree)
+def _traced(tree: Any, owner: Recording) -> Any:
+    return pytree.map_leaves(lambda leaf: Traced(leaf, owner=owner) if isinstance(leaf, Input) else leaf, tree)
 
 
 def _node_of(value: object) -> Node | None:
@@ -151,7 +183,7 @@ def _check_result(subject: Subject, returned: Any) -> None:
 
 def _result_node(subject: Subject, leaf: Any) -> Node:
     if isinstance(leaf, Traced | Size | bool | int | float | np.generic | np.ndarray):
-        return as_node(unwrap(leaf))
+        return as_node(released(leaf))
     raise TraceError(
         f"{subject.place}{subject.name} returns a {type(leaf).__name__}; return arrays or numbers, "
         "or dicts, lists and tuples of them"
@@ -159,13 +191,14 @@ def _result_node(subject: Subject, leaf: Any) -> Node:
 
 
 @contextmanager
-def _tracing(subject: Subject) -> Iterator[None]:
+def _tracing(subject: Subject, here: Recording) -> Iterator[None]:
     """While it lasts, the subject's file counts as the user's and further traces are inside this one."""
     files = traced_files.get()
     file_token = traced_files.set(files if subject.code is None else files | {subject.code.co_filename})
-    depth_token = _depth.set(_depth.get() + 1)
+    token = recording.set(here)
     try:
         yield
     finally:
-        _depth.reset(depth_token)
+        here.alive = False
+        recording.reset(token)
         traced_files.reset(file_token)

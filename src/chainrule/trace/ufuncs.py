@@ -6,10 +6,13 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from chainrule.ir import Node, Operand
+from chainrule.ir import Node, Operand, ShapeError
 from chainrule.primitives import (
     abs_,
     add,
+    bitwise_and,
+    bitwise_or,
+    bitwise_xor,
     cos,
     cumsum,
     divide,
@@ -19,6 +22,7 @@ from chainrule.primitives import (
     expm1,
     greater,
     greater_equal,
+    invert,
     less,
     less_equal,
     log,
@@ -26,6 +30,7 @@ from chainrule.primitives import (
     logical_and,
     logical_not,
     logical_or,
+    logical_xor,
     logsumexp,
     matmul,
     max_,
@@ -45,6 +50,7 @@ from chainrule.primitives import (
     tanh,
 )
 from chainrule.trace.literals import as_node, as_operand
+from chainrule.trace.options import in_dtype, refuse_options
 
 Handler: TypeAlias = Callable[..., Any]
 
@@ -112,6 +118,7 @@ UFUNCS: dict[str, Handler] = {
     "tan": _unary(_tan),
     "tanh": _unary(tanh),
     "logical_not": _unary(logical_not),
+    "invert": _unary(invert),
     "add": _binary(add),
     "subtract": _binary(subtract),
     "multiply": _binary(multiply),
@@ -129,6 +136,10 @@ UFUNCS: dict[str, Handler] = {
     "not_equal": _binary(not_equal),
     "logical_and": _binary(logical_and),
     "logical_or": _binary(logical_or),
+    "logical_xor": _binary(logical_xor),
+    "bitwise_and": _binary(bitwise_and),
+    "bitwise_or": _binary(bitwise_or),
+    "bitwise_xor": _binary(bitwise_xor),
     "matmul": _matmul,
 }
 """By the ufunc's name."""
@@ -145,14 +156,18 @@ def _outer(name: str) -> Handler:
 
 
 def _reduce(builder: Callable[..., Node]) -> Handler:
-    def handler(array: object, axis: Any = 0, dtype: None = None, out: None = None, keepdims: bool = False) -> Node:
-        return builder(as_node(array), axis, keepdims)
+    def handler(array: object, axis: Any = 0, dtype: Any = None, out: None = None, keepdims: bool = False) -> Node:
+        refuse_options("ufunc.reduce", out=out)
+        return builder(in_dtype("ufunc.reduce", as_node(array), dtype), axis, keepdims)
 
     return handler
 
 
-def _accumulate(array: object, axis: int = 0, dtype: None = None, out: None = None) -> Node:
-    return cumsum(as_node(array), axis)
+def _accumulate(array: object, axis: int = 0, dtype: Any = None, out: None = None) -> Node:
+    refuse_options("ufunc.accumulate", out=out)
+    if axis is None:
+        raise ShapeError("ufunc.accumulate goes along one axis; name it, as in axis=0")
+    return cumsum(in_dtype("ufunc.accumulate", as_node(array), dtype), axis)
 
 
 UFUNC_METHODS: dict[str, dict[str, Handler]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from functools import cache
@@ -13,7 +12,6 @@ from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
 from chainrule.trace.products import PRODUCTS
 from chainrule.trace.reductions import REDUCTIONS
 from chainrule.trace.source import TraceError, refusal
-from chainrule.trace.ufuncs import UFUNCS
 
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {**REDUCTIONS, **PRODUCTS, **ARRANGEMENT, **LINEAR_ALGEBRA}
 """By the NumPy function itself."""
@@ -23,34 +21,69 @@ _THERE_ARE = (
     "joining, indexing and np.where"
 )
 
+_STEPS = (
+    "it is constant between its steps, so its derivative is zero; compute it outside of the function and pass it as an "
+    "argument"
+)
+_ORDERS = "the order depends on values; compute it outside of the function and pass it as an argument"
+_CHECKS = "check results outside of the function"
+_INDICES = "an index has no derivative; compute it outside of the function and pass it as an argument"
+
 _MENDS = {
-    "prod": "for positive numbers write np.exp(np.sum(np.log(x)))",
-    "cumprod": "for positive numbers write np.exp(np.cumsum(np.log(x)))",
-    "argmax": "an index has no derivative; compute it outside of the function",
-    "argmin": "an index has no derivative; compute it outside of the function",
-    "floor_divide": "write / for a quotient",
-    "any": "write np.max over numbers, or np.where for a choice",
-    "all": "write np.min over numbers, or np.where for a choice",
-    "allclose": "check results outside of the function",
-    "array_equal": "check results outside of the function",
+    **dict.fromkeys(("floor", "ceil", "rint", "round", "around", "trunc", "fix", "floor_divide", "remainder"), _STEPS),
+    **dict.fromkeys(("fmod", "divmod", "modf", "left_shift", "right_shift"), _STEPS),
+    **dict.fromkeys(("sort", "median", "percentile", "quantile", "partition", "unique"), _ORDERS),
+    **dict.fromkeys(
+        ("argmax", "argmin", "argsort", "argpartition", "searchsorted", "nonzero", "flatnonzero"), _INDICES
+    ),
+    **dict.fromkeys(("allclose", "array_equal", "isclose", "array_equiv"), _CHECKS),
+    "all": "for a mask write np.min(x) > 0",
+    "any": "for a mask write np.max(x) > 0",
+    "arccosh": "write np.log(x + np.sqrt(x**2 - 1))",
+    "arcsinh": "write np.log(x + np.sqrt(x**2 + 1))",
+    "arctanh": "write 0.5 * np.log((1 + x) / (1 - x))",
+    "cbrt": "write np.sign(x) * np.abs(x) ** (1 / 3)",
     "cosh": "write (np.exp(x) + np.exp(-x)) / 2",
-    "sinh": "write (np.exp(x) - np.exp(-x)) / 2",
-    "matvec": "write A @ x",
-    "repeat": "write np.broadcast_to and reshape",
-    "tile": "write np.broadcast_to and reshape",
-    "floor": "its derivative is zero wherever it has one; leave it out",
-    "ceil": "its derivative is zero wherever it has one; leave it out",
-    "rint": "its derivative is zero wherever it has one; leave it out",
-    "round": "its derivative is zero wherever it has one; leave it out",
-    "isnan": "check values outside of the function",
-    "isfinite": "check values outside of the function",
-    "linalg.pinv": "for full column rank write np.linalg.inv(A.T @ A) @ A.T",
-    "linalg.lstsq": "for full column rank write np.linalg.solve(A.T @ A, A.T @ b)",
-    "linalg.cholesky": "for ln det A write cr.logdet(A), for A⁻¹ b np.linalg.solve(A, b)",
-    "linalg.matrix_power": "write the products, A @ A, or np.linalg.inv(A) @ np.linalg.inv(A)",
+    "cumprod": "for positive numbers write np.exp(np.cumsum(np.log(x)))",
+    "deg2rad": "write x * (np.pi / 180)",
+    "degrees": "write x * (180 / np.pi)",
+    "diff": "along the first axis write x[1:] - x[:-1]",
+    "exp2": "write np.exp(np.log(2.0) * x)",
     "fill": "write np.full_like(x, value)",
-    "sort": "the order depends on values; sort outside of the function",
+    "fliplr": "write np.flip(x, 1)",
+    "flipud": "write np.flip(x, 0)",
+    "hypot": "write np.sqrt(x**2 + y**2)",
+    "isfinite": "write np.abs(x) < np.inf",
+    "isinf": "write np.abs(x) == np.inf",
+    "isnan": "write x != x",
+    "linalg.cholesky": "for ln det A write cr.logdet(A), for A⁻¹ b np.linalg.solve(A, b)",
+    "linalg.lstsq": "for full column rank write np.linalg.solve(A.T @ A, A.T @ b)",
+    "linalg.matrix_power": "write the products, as in A @ A",
+    "linalg.pinv": "for full column rank write np.linalg.inv(A.T @ A) @ A.T",
+    "matvec": "write (A @ x[..., None])[..., 0]",
+    "nan_to_num": "for arrays without infinities write np.where(x == x, x, 0)",
+    "nansum": "write np.sum(np.where(x == x, x, 0))",
+    "prod": "for positive numbers write np.exp(np.sum(np.log(x)))",
+    "ptp": "write np.max(x) - np.min(x)",
+    "rad2deg": "write x * (180 / np.pi)",
+    "radians": "write x * (np.pi / 180)",
+    "repeat": "along a new axis write np.broadcast_to, then reshape",
+    "roll": "by k elements along the first axis write np.concatenate([x[-k:], x[:-k]])",
+    "sinh": "write (np.exp(x) - np.exp(-x)) / 2",
+    "tile": "write np.concatenate([x, x]) for two copies along the first axis",
+    "tril": "write x * np.tril(np.ones((n, n))) with n as a number",
+    "triu": "write x * np.triu(np.ones((n, n))) with n as a number",
 }
+"""What to write instead of a function, meaning the same."""
+
+_OPTIONS = {
+    "where": "write np.where(condition, x, y) for the elements, with y for those that are not to count",
+    "initial": "combine the result with the initial value, as in np.maximum(np.max(x), initial)",
+    "mean": "leave mean= out, and the mean is computed",
+    "correction": "write ddof= for correction=",
+    "mode": "leave mode= out, and bring the indices within range beforehand",
+}
+"""What to write instead of an argument that a handler does not know."""
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -68,16 +101,13 @@ def checked_call(handler: Callable[..., Any], name: str, *args: Any, **kwargs: A
     try:
         _signature(handler).bind(*args, **kwargs)
     except TypeError as error:
-        raise refusal(f"np.{name} cannot be recorded with these arguments: {error}") from None
+        mend = next((f"; {mend}" for option, mend in _OPTIONS.items() if option in kwargs), "")
+        raise refusal(f"np.{name} cannot be recorded with these arguments: {error}{mend}") from None
     return handler(*args, **kwargs)
 
 
 def unsupported(name: str, method: bool = False) -> TraceError:
-    """The refusal of a NumPy function that is not in the vocabulary: what to write instead, or what is near it."""
-    known = sorted({*UFUNCS, *map(name_of, FUNCTIONS)})
-    mend = _MENDS.get(name)
-    if mend is None:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.7)
-        mend = f"near it there are {', '.join(f'np.{n}' for n in near)}" if near else _THERE_ARE
+    """The refusal of a NumPy function that is not in the vocabulary: what to write instead, or what there is."""
+    mend = _MENDS.get(name, _THERE_ARE)
     what = f"the method .{name}()" if method else f"np.{name}"
     return refusal(f"{what} is not among the functions that can be recorded and differentiated; {mend}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.ir import DType, DTypeError, Program
+from chainrule.ir import DType, DTypeError, Program, plain_array
 from chainrule.trace import formula_variables
 from chainrule.training.errors import TrainingError, nearest
 from chainrule.training.implicit import IMPLICIT
@@ -131,24 +130,17 @@ def _array(kind: str, name: str, value: Any) -> Array:
     if value is None or isinstance(value, Mapping):
         what = "None" if value is None else "a dict; name each of its arrays by itself, as in W1"
         raise TrainingError(f"{kind} {name!r} should be an array, and is {what}")
-    masked = sys.modules.get("numpy.ma")  # naming np.ma would load it, which takes as long as compiling a small run
-    if masked is not None and isinstance(value, masked.MaskedArray) and masked.is_masked(value):
-        raise TrainingError(f"{kind} {name!r} has masked elements; fill them in, or leave their rows out")
     if isinstance(value, list | tuple) and any(np.ndim(entry) > 0 and hasattr(entry, "dtype") for entry in value):
         raise TrainingError(
             f"{kind} {name!r} is a {type(value).__name__} of arrays; give each a name of its own, as in "
             f"{name}1 and {name}2, and let the loss take these"
         )
     try:
-        array = np.asarray(value)
-        array = array.astype(array.dtype.newbyteorder("="), copy=False)
-        DType.of(array.dtype)
+        array = plain_array(value)
     except DTypeError as error:
         raise TrainingError(f"{kind} {name!r}: {error}") from None
     except ValueError as error:
         raise TrainingError(f"{kind} {name!r} is not an array: {error}") from None
-    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
-        raise TrainingError(f"{kind} {name!r} holds integers above 2⁶³ − 1, which int64 does not; give floats")
     return array
 
 

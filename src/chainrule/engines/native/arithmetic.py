@@ -17,7 +17,7 @@ from chainrule.engines.native.text import (
     with_element,
 )
 from chainrule.ir import Dim, DType, ProgramError
-from chainrule.primitives import Comparison, MathFunction, ReductionKind
+from chainrule.primitives import BitOperation, Comparison, MathFunction, ReductionKind
 
 SUM_FLAGS = "reassoc"
 """The terms of a sum may be reordered; NaN and infinity are as IEEE 754 has them. Products are fused by intrinsics."""
@@ -135,6 +135,9 @@ class Arithmetic:
     def logical_not(self, x: Value) -> Value:
         return self.function.let(x.type, f"xor {x}, {constant(1, x.type).text}")
 
+    def bitwise(self, operation: BitOperation, x: Value, y: Value) -> Value:
+        return self.function.let(x.type, f"{operation} {x}, {y.text}")
+
     def select(self, condition: Value, x: Value | Callable[[], Value], y: Value | Callable[[], Value]) -> Value:
         then, otherwise = x() if callable(x) else x, y() if callable(y) else y
         return self.function.let(then.type, f"select {condition}, {then}, {otherwise}")
@@ -175,7 +178,7 @@ class Arithmetic:
 
     def apply(self, kind: str, payload: object, dtype: DType, operands: Sequence[Value]) -> Value:
         """The operation of an `Expression` of that kind, payload and dtype."""
-        leading = [payload] if kind in ("math", "compare") else []
+        leading = [payload] if kind in ("math", "compare", "bitwise") else []
         trailing = [dtype] if kind in ("convert", "random_uniform") else []
         result: Value = getattr(self, kind)(*leading, *operands, *trailing)
         return result

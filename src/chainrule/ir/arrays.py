@@ -1,0 +1,51 @@
+"""Arrays that come from outside: of NumPy's own class, with the meaning that their elements have, or refused."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.ir.errors import DTypeError
+from chainrule.ir.types import DType
+
+
+def refuse_subclass(value: object) -> None:
+    """Raise DTypeError for an array whose class gives its elements or its operators another meaning.
+
+    A masked array would lose its mask, and `*` between matrices is a matrix product.
+    """
+    kind = type(value)
+    if kind is np.ndarray or not issubclass(kind, np.ndarray) or kind is np.memmap:
+        return
+    masked = sys.modules.get("numpy.ma")  # naming np.ma would load it
+    if masked is not None and isinstance(value, masked.MaskedArray):
+        raise DTypeError(
+            "a masked array would lose its mask; give x.filled(0) and, as a second array, the weights "
+            "1.0 - np.ma.getmaskarray(x), or leave out the rows that have gaps"
+        )
+    if issubclass(kind, np.matrix):
+        raise DTypeError(
+            "the operators of np.matrix differ from those of arrays; give np.asarray(x), and write @ for *"
+        )
+    raise DTypeError(
+        f"a {kind.__name__} is not a plain array, and what its class adds would be lost; give np.asarray(x)"
+    )
+
+
+def plain_array(value: object) -> NDArray[Any]:
+    """`value` as an array of a dtype that the language has, or of an integer or float dtype that one holds.
+
+    Raises DTypeError for masked arrays, matrices and other subclasses, for dtypes that are not numbers, and for
+    integers that int64 does not hold; ValueError for rows of different lengths.
+    """
+    refuse_subclass(value)
+    array = np.asarray(value)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    DType.of(array.dtype)
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise DTypeError("integers above 2⁶³ − 1 do not fit in int64; give floats")
+    return array
