@@ -22,6 +22,7 @@ from chainrule.ir import (
     ArrayType,
     ChainruleError,
     Const,
+    Demand,
     Dim,
     DType,
     DTypeError,
@@ -93,6 +94,30 @@ def random_inputs() -> dict[str, int]:
     return {RNG_SEED: seed, RNG_STEP: step}
 
 
+_demands: ContextVar[list[Demand] | None] = ContextVar("demands", default=None)
+
+
+@contextmanager
+def collected_demands() -> Iterator[list[Demand]]:
+    """While it lasts, what the named functions demand of their arguments is added to the list that it gives."""
+    found: list[Demand] = []
+    token = _demands.set(found)
+    try:
+        yield found
+    finally:
+        _demands.reset(token)
+
+
+def demand(demanded: Demand) -> None:
+    """Have values checked where they are known: a literal at once, others by whoever collects demands."""
+    if isinstance(demanded.node, Const):
+        demanded.check(evaluate_nodes([demanded.node], {})[demanded.node])
+        return
+    collected = _demands.get()
+    if collected is not None:
+        collected.append(demanded)
+
+
 def _as_int64(name: str, number: int) -> int:
     try:
         whole = operator.index(number)
@@ -120,7 +145,10 @@ def call(builder: Callable[..., Node], *arguments: Any, **options: Any) -> Any:
         inputs[node] = array
         nodes.append(node)
     try:
-        output = builder(*nodes, **options)
+        with collected_demands() as demands:
+            output = builder(*nodes, **options)
+        for each in demands:
+            each.check(evaluate_nodes([each.node], inputs)[each.node])
         result = np.asarray(evaluate_nodes([output], inputs)[output])
     except ChainruleError:
         raise
@@ -284,6 +312,8 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 def cross_entropy(logits: Any, labels: Any) -> Any:
     """−mean log softmax(logits)[labels]: `logits` of shape (…, k), integer `labels` of shape (…), from 0 to k − 1.
 
+    Another label raises ProgramError with its place, also in the data of `fit`.
+
     The derivative by the logits is (p − y) / count, with p the softmax and y the labels as one-hot rows.
 
     >>> print(f"{cross_entropy([[2.0, 0.0], [0.0, 1.0]], [0, 1]):.6f}")
@@ -304,12 +334,24 @@ def _cross_entropy(logits: Node, labels: Node) -> Node:
             f"cross_entropy takes logits of shape (…, k) and labels of shape (…), not {shape_text(logits.type.shape)} "
             f"and {shape_text(labels.type.shape)}"
         )
+    _demand_labels("cross_entropy", labels, logits.type.shape[-1])
     targets = primitives.one_hot(labels, logits.type.shape[-1], logits.type.dtype)
     return negate(mean(sum_(targets * primitives.log_softmax(logits), -1)))
 
 
+def _demand_labels(function: str, labels: Node, size: Dim) -> None:
+    mend = (
+        "to leave such rows out, give them any label and the weight 0: "
+        "-np.sum(w * np.sum(cr.one_hot(y, k) * cr.log_softmax(z), axis=-1)) / np.sum(w)"
+    )
+    if labels.type.dtype is DType.INT64:
+        demand(Demand(labels, 0, size - 1, function, "labels", mend))
+
+
 def binary_cross_entropy(logits: Any, targets: Any) -> Any:
     """mean(softplus(z) − y z): the cross-entropy of σ(z) against targets y in [0, 1], two arrays of one shape.
+
+    A target out of [0, 1] raises ProgramError with its place, also in the data of `fit`.
 
     The derivative by the logits z is (σ(z) − y) / count.
 
@@ -322,6 +364,8 @@ def binary_cross_entropy(logits: Any, targets: Any) -> Any:
 def _binary_cross_entropy(logits: Node, targets: Node) -> Node:
     logits, targets = as_floats(logits), as_floats(targets)
     _same_shape("binary_cross_entropy", logits, targets)
+    mend = "for classes -1 and 1 give (y + 1) / 2"
+    demand(Demand(targets, 0, 1, "binary_cross_entropy", "targets", mend))
     return mean(primitives.softplus(logits) - cast(targets, logits.type.dtype) * logits)
 
 
@@ -389,13 +433,19 @@ def _scaled(function: str, x: Node, gain: Node | None, bias: Node | None) -> Nod
 def one_hot(labels: Any, size: Dim) -> Any:
     """Integer labels of shape (…) as rows of shape (…, size): 1 at the label, 0 elsewhere, in float64.
 
-    A label out of range raises IndexError; a negative one counts from the end.
+    A label that is not from 0 to size − 1 raises ProgramError with its place.
 
     >>> one_hot([0, 2], 3)
     array([[1., 0., 0.],
            [0., 0., 1.]])
     """
-    return call(primitives.one_hot, labels, size=size)
+    return call(_one_hot, labels, size=size)
+
+
+def _one_hot(labels: Node, size: Dim) -> Node:
+    size = size if isinstance(size, SymbolicDim) else operator.index(size)
+    _demand_labels("one_hot", labels, size)
+    return primitives.one_hot(labels, size)
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:

@@ -13,14 +13,14 @@ import inspect
 import operator
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus import backward, linearize
-from chainrule.functions import random_draws, random_inputs
+from chainrule.functions import demand, random_draws, random_inputs
 from chainrule.ir import (
     ArrayType,
     ChainruleError,
@@ -149,7 +149,7 @@ def _call(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], fl
         tracing = trace_with_structure(at_leaves, *(_leaf_type(leaves[place]) for place in arrays))
     results, result_structure = flatten(tracing.result)
     own = tracing.program.inputs[: len(arrays)]
-    return _Call(
+    call = _Call(
         own,
         tuple(leaves[place] for place in arrays),
         tuple(owner[place] for place in arrays),
@@ -159,6 +159,13 @@ def _call(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], fl
         bool(tracing.captured),
         {node: random_inputs()[node.name] for node in tracing.random},
     )
+    demands = tracing.program.demands
+    for each, value in zip(demands, call.values([each.node for each in demands]), strict=True):
+        if isinstance(value, Traced):
+            demand(replace(each, node=value.node))
+        else:
+            each.check(np.asarray(value))
+    return call
 
 
 def _native(leaf: Any) -> Any:

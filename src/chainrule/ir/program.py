@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from chainrule.ir.caching import cached_property
+from chainrule.ir.demands import Demand, needed_by
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim
 from chainrule.ir.display import media_bundle
 from chainrule.ir.errors import ProgramError
@@ -79,11 +80,15 @@ PROGRAM_DISPLAYS: dict[str, Callable[[Program], str]] = {}
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A function of `inputs`, given by the expressions `outputs`; `names` are the user's names of intermediates."""
+    """A function of `inputs`, given by the expressions `outputs`; `names` are the user's names of intermediates.
+
+    `demands` say within which range values must lie. Whoever is given the numbers checks them.
+    """
 
     inputs: tuple[Input, ...]
     outputs: tuple[Node, ...]
     names: Mapping[Node, str] = field(default_factory=dict)
+    demands: tuple[Demand, ...] = ()
 
     def __post_init__(self) -> None:
         self.check()
@@ -164,4 +169,5 @@ class Program:
             tuple(node for node in inputs if isinstance(node, Input)),
             tuple(made[node] for node in self.outputs),
             {made[node]: name for node, name in self.names.items() if node in made},
+            tuple(replace(each, most=bind_dim(each.most, sizes)) for each in needed_by(self.demands, made)),
         )

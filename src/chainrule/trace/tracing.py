@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.functions import RNG_SEED, RNG_STEP, RandomSource, random_source
-from chainrule.ir import Apply, ArrayType, DType, Input, Node, Program, topological_order
+from chainrule.functions import RNG_SEED, RNG_STEP, RandomSource, collected_demands, random_source
+from chainrule.ir import Apply, ArrayType, Demand, DType, Input, Node, Program, topological_order
 from chainrule.trace import pytree
 from chainrule.trace.formula import trace_formula
 from chainrule.trace.inputs import Inputs, make_inputs
@@ -89,7 +89,12 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
     for attribute, tree in inputs.attributes.values():
         attribute.owner[attribute.key] = _traced(tree, here)
     source = random_source(RandomSource(*_traced(_RANDOM, here))) if parent is None else nullcontext()
-    with source, _tracing(subject, here), NameRecorder(_node_of, subject.watched) as recorder:
+    with (
+        source,
+        _tracing(subject, here),
+        collected_demands() as demands,
+        NameRecorder(_node_of, subject.watched) as recorder,
+    ):
         try:
             returned = subject.call(*arguments.args, **arguments.kwargs)
         except (ValueError, TypeError) as error:
@@ -106,7 +111,7 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
         _check_result(subject, returned)
         result = pytree.map_leaves(lambda leaf: _result_node(subject, leaf), returned)
     _check_recording(here)
-    return _assembled(subject, inputs, result, recorder, enclosed=parent is not None)
+    return _assembled(subject, inputs, result, recorder, demands, enclosed=parent is not None)
 
 
 @contextmanager
@@ -135,7 +140,9 @@ def _check_recording(here: Recording) -> None:
         )
 
 
-def _assembled(subject: Subject, inputs: Inputs, result: Any, recorder: NameRecorder, enclosed: bool) -> Tracing:
+def _assembled(
+    subject: Subject, inputs: Inputs, result: Any, recorder: NameRecorder, demands: Sequence[Demand], enclosed: bool
+) -> Tracing:
     outputs = tuple(pytree.flatten(result)[0])
     if not outputs:
         raise TraceError(f"{subject.place}{subject.name} returns nothing; end it with return and the value wanted")
@@ -154,7 +161,8 @@ def _assembled(subject: Subject, inputs: Inputs, result: Any, recorder: NameReco
     names = recorder.names(taken, used)
     if len(outputs) == 1 and isinstance(outputs[0], Apply) and outputs[0].type.ndim == 0 and outputs[0] not in names:
         names.update({outputs[0]: "L"} if "L" not in {*taken, *names.values()} else {})
-    program = Program((*own, *random, *captured), outputs, names)
+    needed = tuple(each for each in demands if each.node in used)
+    program = Program((*own, *random, *captured), outputs, names, needed)
     attributes = {name: tree for name, (_, tree) in inputs.attributes.items()}
     return Tracing(program, {**attributes, **inputs.arguments}, result, random, captured)
 

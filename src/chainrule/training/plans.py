@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from chainrule.calculus import recognize
 from chainrule.engines import Loop, bind_sizes
-from chainrule.ir import ArrayType, DType, Input, Node, Program, fork_safe_lock, rebuild_all
-from chainrule.primitives import cast
+from chainrule.ir import ArrayType, DType, Input, Node, Program, fork_safe_lock, rebuild_all, topological_order
+from chainrule.primitives import cast, evaluate_nodes
 from chainrule.trace import trace
 from chainrule.training.arguments import Arguments, read_arguments
 from chainrule.training.crossings import crossed_rows
@@ -59,11 +59,15 @@ def plan_for(
     traced: dict[int, Program] = {}
     stated: tuple[Hashable, ...]
     if isinstance(loss, Program):
+        if loss.demands:
+            _check_demands(loss, arguments, _called(loss, arguments, batch_size))
         arrays = {**arguments.params, **arguments.rows, **arguments.constants}
         types_held = tuple(map(_type_of, arrays.values()))
         stated = (loss.inputs, loss.outputs, tuple(loss.names.items()), types_held, arguments.dtype)
     else:
-        traced = {size: _loss_program(loss, arguments, size) for size in sizes}
+        called = {size: _called(loss, arguments, size) for size in sizes}
+        _check_demands(loss, arguments, called[batch_size])
+        traced = {size: _prepared(program, arguments, size) for size, program in called.items()}
         stated = tuple((size, program.inputs, program.outputs) for size, program in traced.items())
     key = (
         update.program.inputs,
@@ -104,7 +108,9 @@ def plan_for(
 
 def whole_program(loss: Callable[..., Any] | Program | str, arguments: Arguments) -> tuple[Program, str | None]:
     """The loss on all rows at once, and what a caller should be told."""
-    program = _loss_program(loss, arguments, arguments.row_count)
+    called = _called(loss, arguments, arguments.row_count)
+    _check_demands(loss, arguments, called)
+    program = _prepared(called, arguments, arguments.row_count)
     check_scalar(program)
     return program, None if isinstance(loss, Program) else crossed_rows(loss, arguments)
 
@@ -127,9 +133,31 @@ def traced_loss(
 
 def _loss_program(loss: Callable[..., Any] | Program | str, arguments: Arguments, size: int) -> Program:
     """The loss on a batch of `size` rows, with every float of the dtype of the run."""
-    held = {name: _type_of(array) for name, array in {**arguments.params, **arguments.constants}.items()}
-    for name, array in arguments.rows.items():
-        held[name] = ArrayType((size, *array.shape[1:]), DType.of(array.dtype))
+    return _prepared(_called(loss, arguments, size), arguments, size)
+
+
+def _check_demands(loss: Callable[..., Any] | Program | str, arguments: Arguments, program: Program) -> None:
+    """Raise ProgramError where data or constants do not meet what `program`, the loss on a batch, demands of them."""
+    given: dict[str, NDArray[Any]] = {**arguments.rows, **arguments.constants}
+    computed = False
+    for demand in program.demands:
+        if demand.source is None or demand.source.name not in given:
+            computed = True
+        elif isinstance(demand.most, int):
+            demand.check(given[demand.source.name], demand.source.name)
+    if not computed:
+        return
+    whole = _called(loss, arguments, arguments.row_count).bind({}, arguments.dtype)
+    known = {node: np.asarray(given[node.name], node.type.dtype.numpy) for node in whole.inputs if node.name in given}
+    for demand in whole.demands:
+        inputs = {node for node in topological_order([demand.node]) if isinstance(node, Input)}
+        if demand.source is None and inputs <= known.keys():
+            demand.check(evaluate_nodes([demand.node], known)[demand.node])
+
+
+def _called(loss: Callable[..., Any] | Program | str, arguments: Arguments, size: int) -> Program:
+    """The loss on a batch of `size` rows, as it is written."""
+    held = _held(arguments, size)
     shapes = {
         name: type_.with_dtype(arguments.dtype) if type_.dtype.is_float else type_ for name, type_ in held.items()
     }
@@ -141,8 +169,21 @@ def _loss_program(loss: Callable[..., Any] | Program | str, arguments: Arguments
     unnamed = [node.name for node in program.inputs if node.name not in shapes and node.name not in IMPLICIT]
     if unnamed:
         raise TrainingError(f"the loss uses {unnamed[0]!r}; name it in params, data or constants")
+    return program
+
+
+def _held(arguments: Arguments, size: int) -> dict[str, ArrayType]:
+    """The types of the arguments as they are held, for a batch of `size` rows."""
+    held = {name: _type_of(array) for name, array in {**arguments.params, **arguments.constants}.items()}
+    for name, array in arguments.rows.items():
+        held[name] = ArrayType((size, *array.shape[1:]), DType.of(array.dtype))
+    return held
+
+
+def _prepared(program: Program, arguments: Arguments, size: int) -> Program:
+    """`program` with every float of the dtype of the run, and functions written out by hand recognized."""
     recognized, _ = recognize(program.bind({}, arguments.dtype))  # a sigmoid written by hand would overflow
-    return _reading(recognized, held)
+    return _reading(recognized, _held(arguments, size))
 
 
 def _reading(program: Program, held: Mapping[str, ArrayType]) -> Program:
