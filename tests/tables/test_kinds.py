@@ -72,7 +72,7 @@ CASES: list[tuple[str, Sequence[Any], str, str]] = [
     ("x", ["same"] * N, "constant", "'same' in every row"),
     ("x", [True] * N, "constant", "true in every row"),
     ("x", ["2024-01-01"] * N, "constant", "'2024-01-01' in every row"),
-    ("n", texts(range(1, N + 1)), "identifier", "counts the rows, from 1 to 60; --kind n=number keeps it"),
+    ("n", texts(range(1, N + 1)), "identifier", "counts the rows, from 1 to 60"),
     ("n", texts(range(N, 0, -1)), "identifier", "counts the rows, from 60 down to 1"),
     ("n", list(range(N)), "identifier", "counts the rows, from 0 to 59"),
     ("n", SHUFFLED, "number", "whole numbers from 1 to 60"),
@@ -81,12 +81,12 @@ CASES: list[tuple[str, Sequence[Any], str, str]] = [
     ("age", list(range(1, N + 1)), "number", "whole numbers"),
     ("time step", list(range(N)), "number", "whole numbers"),
     ("Step", list(range(N)), "number", "whole numbers"),
-    *((name, SHUFFLED, "identifier", "a different whole number in every row; --kind") for name in NAMES_OF_ROWS),
+    *((name, SHUFFLED, "identifier", "a different whole number in every row") for name in NAMES_OF_ROWS),
     *(
         (name, SHUFFLED, "number", "whole numbers from 1 to 60")
         for name in ("price index", "bmi_index", "acid", "paid", "names", "number", "hybrid", "nose", "monkey", "x")
     ),
-    ("__index_level_0__", [*SHUFFLED[:40], *SHUFFLED[:20]], "identifier", "the number of a row; --kind"),
+    ("__index_level_0__", [*SHUFFLED[:40], *SHUFFLED[:20]], "identifier", "the number of a row"),
     ("id", [*SHUFFLED[:40], *SHUFFLED[:20]], "number", "whole numbers"),
     ("Id", [*SHUFFLED[:-1], None], "identifier", "a different whole number"),
     ("year", texts(range(1960, 1960 + N)), "number", "whole numbers from 1960"),

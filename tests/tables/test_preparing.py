@@ -201,6 +201,7 @@ def test_validation_tables(path: str, tmp_path: Path) -> None:
     assert apart.X_validation is not None
     assert len(apart.X_validation) == 400
     assert ready.notes == (
+        "'row' is left out, an identifier; --kind row=number keeps it",
         f"{tmp_path}/v.parquet: column 'city' holds 'Bergen', which no training row has, in 100 of 400 rows",
         ready.notes[1],
         f"{tmp_path}/v.parquet: column 'more' not used: not in the training table",

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule.tables import FrameSource, Source, TableError, delimited, open_table, streams
+from chainrule.tables import FrameSource, Source, TableError, delimited, open_table, prepare, streams
 from chainrule.tables.records import IrregularQuotesError, Shape, measure
 
 TEXT = 'size,colour\n1.5,red\n-2,"dark, green"\n,blue\n'
@@ -316,3 +316,14 @@ def test_batches_are_small_where_the_file_is_large(written: Write, monkeypatch: 
     assert sum(sizes) == 2000
     assert max(sizes) < 400
     assert source.place(1999, "y").endswith("row 2,000 (line 2,001), column 'y'")
+
+
+def test_whole_numbers_of_json_are_told_apart_to_the_last_digit(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    start = 10**25
+    path.write_text("".join(f'{{"a": {start + k % 3}, "b": {2**63 + k}, "y": {k % 7}.5}}\n' for k in range(60)))
+    frame = next(iter(open_table(str(path)).batches())).frame
+    assert frame["a"].to_list()[:3] == [str(start + k) for k in range(3)]
+    prepared = prepare(open_table(str(path)), "y")
+    assert {found.name: found.kind for found in prepared.findings} == {"a": "category", "b": "identifier"}
+    assert prepared.X.shape[1] == 3

@@ -44,12 +44,13 @@ _CELLS_OF = '''def cells_of(columns, name):
     except Exception:
         raise KeyError(f"the table lacks the column {name!r}") from None'''
 
-_AS_NUMBERS = '''def as_numbers(cells, name):
-    """Cells as float64, nan where there is no value."""
+_AS_NUMBERS = '''def as_numbers(cells, name, words=()):
+    """Cells as float64, nan where there is no value; `words` mean so too."""
     found = np.asarray(cells)
     if found.dtype.kind in "fiub":
         return found.astype(float)
-    return np.array([plain(text(cell), row, name) for row, cell in enumerate(cells)], float)'''
+    texts = ["" if text(cell) in words else text(cell) for cell in cells]
+    return np.array([plain(cell, row, name) for row, cell in enumerate(texts)], float)'''
 
 _PLAIN = '''def plain(word, row, name):
     """The number that a cell is, nan where it is empty; raises ValueError for what is none."""
@@ -59,12 +60,12 @@ _PLAIN = '''def plain(word, row, name):
         return float(word)
     raise ValueError(f"row {row + 1}, column {name!r} holds {word!r}, which is not a finite number")'''
 
-_NUMBER = '''def number(columns, name, fill, mean, scale, unit=None, flag_missing=False):
+_NUMBER = '''def number(columns, name, fill, mean, scale, unit=None, flag_missing=False, words=()):
     """Numbers, scaled; a missing one is `fill`. With a unit, large ones are logarithms.
 
     Raises ValueError for one that is too far from those of training to be scaled.
     """
-    given = as_numbers(cells_of(columns, name), name)
+    given = as_numbers(cells_of(columns, name), name, words)
     missing = np.isnan(given)
     x = np.where(missing, fill, given)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -235,7 +236,7 @@ def call_of(feature: Feature) -> list[str]:
     column = ["columns", literal(feature.name)]
     if isinstance(feature, Number):
         options = {"fill": feature.fill, "mean": feature.mean, "scale": feature.scale}
-        settings = {"unit": feature.unit, "flag_missing": feature.flag_missing}
+        settings = {"unit": feature.unit, "flag_missing": feature.flag_missing, "words": feature.words}
         return called("number", column, options, settings)
     if isinstance(feature, Boolean):
         return called("boolean", column, {"fill": feature.fill}, {"flag_missing": feature.flag_missing})

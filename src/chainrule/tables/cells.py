@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,6 +112,24 @@ def texts(series: pl.Series) -> pl.Series:
         return texts(as_numbers(series))
     written = series.cast(pl.String)
     return texts(written) if series.dtype == pl.Categorical or series.dtype == pl.Enum else written
+
+
+def labels(series: pl.Series) -> pl.Series:
+    """The same, but with words such as NA and None, which may be names of classes; null where there is nothing."""
+    pl = load_polars()
+    if series.dtype == pl.Categorical or series.dtype == pl.Enum:
+        series = series.cast(pl.String)
+    if series.dtype != pl.String:
+        return texts(series)
+    bare = series.str.strip_chars()
+    return bare.set(bare == "", None)
+
+
+def without_words(series: pl.Series, words: Sequence[str]) -> pl.Series:
+    """The series with null where a cell is one of `words`; one that is not of texts has none."""
+    if not words or series.dtype != load_polars().String:
+        return series
+    return series.set(series.str.strip_chars().is_in(words), None)
 
 
 def counted(written: pl.Series) -> dict[str, int]:

@@ -14,6 +14,7 @@ from chainrule.tables.errors import TableError
 from chainrule.tables.features import KINDS, Category, Feature, Kind, LeftOut, Number
 from chainrule.tables.fitting import fit_feature
 from chainrule.tables.frames import cells_of
+from chainrule.tables.identifiers import keeping
 from chainrule.tables.kinds import Finding, as_asked, find_kind
 from chainrule.tables.library import load_polars
 from chainrule.tables.sampling import Mask
@@ -32,6 +33,12 @@ class Fitted:
     features: tuple[Feature, ...]
     left_out: tuple[LeftOut, ...]
     findings: tuple[Finding, ...]
+
+    def notes(self) -> list[str]:
+        """What the user should know of them, a sentence each."""
+        said = [found.note for found in self.findings if found.note]
+        kept = {found.name: found.kept_as for found in self.findings if found.kept_as and found.kind == "identifier"}
+        return [keeping(kept), *said] if kept else said
 
 
 def fit_columns(
@@ -78,7 +85,8 @@ def fit_columns(
             fitted = LeftOut(name, finding.kind, f"the same as {what} in every row")
         if isinstance(fitted, LeftOut):
             left_out.append(fitted)
-            findings.append(Finding(name, fitted.kind, fitted.reason))
+            kept_as = finding.kept_as if twin is None else None
+            findings.append(Finding(name, fitted.kind, fitted.reason, kept_as=kept_as))
         else:
             features.append(fitted)
             findings.append(_explained(finding, fitted))
@@ -106,7 +114,7 @@ def _with_numbers(fitted: Fitted, frame: pl.DataFrame, training: Mask, kinds: Ma
             series = cells_of(frame, finding.name)
             if not as_numbers(series).null_count():
                 findings[k] = Finding(
-                    finding.name, "number", f"{finding.reason.split('; ')[0]}, but there is nothing else to learn from"
+                    finding.name, "number", f"{finding.reason}, but there is nothing else to learn from"
                 )
                 found = fit_feature(series.filter(training), findings[k])
                 if not isinstance(found, LeftOut):

@@ -41,6 +41,9 @@ class Fields:
         self.where = where
         self._left: dict[Any, Any] = dict(value)
 
+    def has(self, name: str) -> bool:
+        return name in self._left
+
     def take(self, name: str) -> Any:
         if name not in self._left:
             raise TableError(f"{self.where} has no {name!r}")
@@ -133,6 +136,10 @@ def describe_feature(feature: Feature) -> dict[str, Any]:
         fields["levels"] = list(feature.levels)
     if isinstance(feature, Boolean):
         fields["words"] = list(feature.words)
+    if isinstance(feature, Number):
+        del fields["words"]
+        if feature.words:  # which files of earlier releases do not have
+            fields["words"] = list(feature.words)
     return {"kind": feature.kind, **fields}
 
 
@@ -160,6 +167,7 @@ def _number(name: str, fields: Fields) -> Number:
         scale=fields.number("scale", positive=True),
         unit=unit,
         flag_missing=fields.flag("flag_missing"),
+        words=fields.texts("words") if fields.has("words") else (),
     )
 
 

@@ -46,7 +46,8 @@ class Number:
 
     A missing number is `fill`, the median of the training rows. Where `unit` is given, the column is heavy-tailed, and
     what is scaled is `t(x) = sign(x) · log(1 + |x| / unit)`, about linear below `unit` and logarithmic above; without
-    it `t(x) = x`. Values x of shape (rows,) are encoded as `(t(x) − mean) / scale`.
+    it `t(x) = x`. Values x of shape (rows,) are encoded as `(t(x) − mean) / scale`. `words` are texts that stand in the
+    column where there is no number, beside those that mean so everywhere.
 
     >>> Number("age", fill=30.0, mean=40.0, scale=10.0).arithmetic(np.array([50.0, np.nan])).ravel().tolist()
     [1.0, -1.0]
@@ -60,6 +61,7 @@ class Number:
     scale: float
     unit: float | None = None
     flag_missing: bool = False
+    words: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from chainrule.tables.calendar import MISSING, Seconds
-from chainrule.tables.cells import counted, number_in, read_booleans, read_dates, read_numbers, texts
+from chainrule.tables.cells import counted, number_in, read_booleans, read_dates, read_numbers, texts, without_words
 from chainrule.tables.features import (
     PARTS,
     PERIODS,
@@ -41,7 +42,8 @@ def fit_feature(series: pl.Series, finding: Finding) -> Feature | LeftOut:
     if finding.kind in ("constant", "identifier", "text"):
         return LeftOut(name, finding.kind, finding.reason)
     if finding.kind == "number":
-        return _number(name, read_numbers(series))
+        found = _number(name, read_numbers(without_words(series, finding.words)))
+        return replace(found, words=finding.words) if isinstance(found, Number) else found
     if finding.kind == "boolean":
         return _boolean(name, series)
     if finding.kind == "date":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.tables.errors import listed
 from chainrule.tables.features import Floats, Kind
 
 CERTAIN_ROWS = 20
@@ -68,10 +70,15 @@ def counting(name: str, present: Floats, missing: bool, rows: NDArray[np.int64] 
     return ""
 
 
-def keeping(name: str, kind: Kind) -> str:
-    """What keeps a column that is left out.
+def keeping(kinds: Mapping[str, Kind]) -> str:
+    """What is said of identifiers that are left out, and what keeps them, as what.
 
-    >>> keeping("Row number", "number")
-    "; --kind 'Row number=number' keeps it"
+    >>> keeping({"Row number": "number"})
+    "'Row number' is left out, an identifier; --kind 'Row number=number' keeps it"
     """
-    return f"; --kind {quote(f'{name}={kind}')} keeps it"
+    name, kind = next(iter(kinds.items()))
+    wanted = quote(f"{name}={kind}")
+    if len(kinds) == 1:
+        return f"{name!r} is left out, an identifier; --kind {wanted} keeps it"
+    names = listed([repr(name) for name in kinds], 8)
+    return f"{names} are left out, identifiers; --kind keeps one, as in --kind {wanted}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -17,17 +18,19 @@ from chainrule.tables.cells import (
     TRUE_WORDS,
     CellError,
     as_numbers,
+    counted,
     not_a_number,
     read_booleans,
     read_dates,
     read_numbers,
     texts,
     what_is_seen,
+    without_words,
 )
 from chainrule.tables.dates import EPOCHS, guess_formats
 from chainrule.tables.errors import short
 from chainrule.tables.features import Floats, Kind
-from chainrule.tables.identifiers import counting, keeping, names_rows
+from chainrule.tables.identifiers import counting, names_rows
 from chainrule.tables.library import load_polars
 
 if TYPE_CHECKING:
@@ -37,10 +40,13 @@ FEW = 20
 """A column of texts with no more different values than this holds levels, whatever else they look like."""
 
 _CHECKED = 5_000
+_MOST_WORDS = 3
+_FEWEST_NUMBERS = 10
 _LONG = 50
 
 _TIME_NAME = re.compile(r"date|time|stamp|epoch|unix|year|month|week|day|(^|_)(ts|at|on)$", re.IGNORECASE | re.ASCII)
 _MEASURED_NAME = re.compile(r"(^|[\s_.\-])(age|step|hour|minute|second|period|quarter)s?$", re.IGNORECASE | re.ASCII)
+_DIGIT = re.compile(r"\d")
 _CODE = re.compile(r"(?=.*\d)[\w./:\-]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
@@ -53,6 +59,12 @@ class Finding:
     kind: Kind
     reason: str
     format: str = ""
+    words: tuple[str, ...] = ()
+    """Texts that stand in a column of numbers where there is none."""
+    note: str = ""
+    """A sentence that the user should read."""
+    kept_as: Kind | None = None
+    """Of an identifier, the kind that it would be taken for if that were asked for."""
 
 
 def find_kind(name: str, series: pl.Series, rows: NDArray[np.int64] | None = None) -> Finding:
@@ -71,6 +83,10 @@ def find_kind(name: str, series: pl.Series, rows: NDArray[np.int64] | None = Non
     if series.dtype in (pl.Date, pl.Datetime):
         seconds = read_dates(series, "year-month-day")
         return _of_dates(name, seconds[seconds != MISSING], "year-month-day", _gaps(series.null_count(), len(series)))
+    words = _words_for_nothing(series)
+    if words:
+        kept = without_words(series, words)
+        return _told(_of_numbers(name, kept, as_numbers(kept).to_numpy(), rows), series, words)
     numbers = as_numbers(series)
     if not numbers.null_count():
         values: Floats = numbers.to_numpy()
@@ -87,7 +103,10 @@ def find_kind(name: str, series: pl.Series, rows: NDArray[np.int64] | None = Non
 def as_asked(name: str, series: pl.Series, kind: Kind) -> Finding:
     """The column as of the kind that was asked for; raises CellError where its cells are not."""
     if kind == "number":
-        read_numbers(series)
+        words = _words_for_nothing(series)
+        read_numbers(without_words(series, words))
+        if words:
+            return _told(Finding(name, kind, "as asked"), series, words)
     elif kind == "boolean":
         read_booleans(series)
     elif kind == "date":
@@ -106,6 +125,35 @@ def as_asked(name: str, series: pl.Series, kind: Kind) -> Finding:
         read_dates(series, forms[0])
         return Finding(name, kind, f"as asked, {forms[0]}", forms[0])
     return Finding(name, kind, "as asked")
+
+
+def _words_for_nothing(series: pl.Series) -> tuple[str, ...]:
+    """Words that stand again and again in a column of numbers, where they can only mean that there is none."""
+    if series.dtype != load_polars().String:
+        return ()
+    wrong = as_numbers(series).is_null()
+    if not wrong.any():
+        return ()
+    written = texts(series)
+    counts = counted(written.filter(wrong))
+    good = written.filter(~wrong).drop_nulls()
+    if len(counts) > _MOST_WORDS or min(counts.values()) < 2 or any(map(_DIGIT.search, counts)):
+        return ()
+    if len(good) < _FEWEST_NUMBERS or 10 * len(good) < len(series) or good.n_unique() + len(counts) <= FEW:
+        return ()
+    return tuple(sorted(counts))
+
+
+def _told(found: Finding, series: pl.Series, words: Sequence[str]) -> Finding:
+    """The finding with a word on what is taken for no value."""
+    counts = counted(texts(series))
+    said = " and ".join(f"{short(word)} in {counts[word]:,}" for word in words)
+    return replace(
+        found,
+        words=tuple(words),
+        note=f"{said} of {len(series):,} cells of {found.name!r}, which holds numbers, is taken for no value; "
+        f"--kind {quote(f'{found.name}=category')} makes levels of all of them",
+    )
 
 
 def _codes(series: pl.Series, values: Floats) -> str:
@@ -147,7 +195,7 @@ def _of_numbers(name: str, series: pl.Series, values: Floats, rows: NDArray[np.i
         measured = bool(_TIME_NAME.search(name) or _MEASURED_NAME.search(name))
         reason = counting(name, present, bool(missing.any()), rows, measured)
         if reason:
-            return Finding(name, "identifier", f"{reason}{keeping(name, 'number')}")
+            return Finding(name, "identifier", reason, kept_as="number")
     what = "whole numbers" if whole else "numbers"
     what += " of seconds," if series.dtype in (load_polars().Time, load_polars().Duration) else ""
     return Finding(name, "number", f"{what} from {low:.6g} to {high:.6g}{gaps}")
@@ -232,9 +280,9 @@ def _of_texts(name: str, written: pl.Series, codes: str = "") -> Finding:
     if count == len(present) and count > 2:
         sample = different.head(_CHECKED).to_list()
         if all(map(_UUID.fullmatch, sample)):
-            return Finding(name, "identifier", f"a different UUID in every row{keeping(name, 'category')}")
+            return Finding(name, "identifier", "a different UUID in every row", kept_as="category")
         if all(map(_CODE.fullmatch, sample)) or names_rows(name):
-            return Finding(name, "identifier", f"a different code in every row{keeping(name, 'category')}")
+            return Finding(name, "identifier", "a different code in every row", kept_as="category")
         return Finding(name, "text", "a different text in every row")
     if count > max(FEW, len(present) // 2):
         return Finding(name, "text", f"{count:,} different texts in {len(present):,} rows")

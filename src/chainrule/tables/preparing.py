@@ -198,7 +198,7 @@ class _Encoding:
         X, y, X_held, y_held = self._encoded(parts, spooled)
         if len(y) + len(y_held) != counted.rows:
             raise TableError(f"{source.path} changed while it was read; train on a file that stays as it is")
-        notes = self._notes(survey)
+        notes = [*fitted.notes(), *self._notes(survey)]
         X_validation = y_validation = None
         if validation is not None:
             X_validation, y_validation, more = self._validation(validation, spooled)
@@ -266,7 +266,7 @@ class _Encoding:
             return []
         counts = survey.counted.counts
         single = [label for label in self.target.classes if counts[label] == 1]
-        notes = []
+        notes = survey.counted.notes()
         if single:
             shown = ", ".join(short(label) for label in single[:5]) + (", …" if len(single) > 5 else "")
             what = "class" if len(single) == 1 else "classes"

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from chainrule.ir import cached_property
 from chainrule.tables.calendar import MISSING
-from chainrule.tables.cells import CellError, read_dates, read_levels, read_numbers, read_truth, texts
+from chainrule.tables.cells import CellError, read_dates, read_levels, read_numbers, read_truth, texts, without_words
 from chainrule.tables.columns import check_wishes, fit_columns
 from chainrule.tables.description import Fields, describe_feature, parse_json, read_feature, read_left_out
 from chainrule.tables.errors import TableError, listed, short
@@ -236,7 +236,7 @@ def feature_values(feature: Feature, series: pl.Series, notes: Notes | None = No
             notes.unknown.setdefault(feature.name, Counter()).update(words.to_list())
         _note_missing(notes, feature.name, feature.flag_missing, int((np.isnan(values) & ~unknown_words).sum()))
         return values
-    values = read_numbers(series)
+    values = read_numbers(without_words(series, feature.words))
     _note_missing(notes, feature.name, feature.flag_missing, int(np.isnan(values).sum()))
     return values
 

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.tables.cells import EXACT, CellError, as_numbers, counted, number_in, read_numbers, texts, what_is_seen
+from chainrule.tables.cells import (
+    EXACT,
+    MISSING_WORDS,
+    CellError,
+    as_numbers,
+    counted,
+    labels,
+    number_in,
+    read_numbers,
+    texts,
+    what_is_seen,
+)
 from chainrule.tables.errors import TableError, short
 from chainrule.tables.fitting import natural
 from chainrule.tables.frames import cells_of
@@ -25,6 +37,9 @@ FEW = 20
 """A target with no more different whole numbers than this is taken for classes."""
 
 MOST_CLASSES = 10_000
+
+FEWEST_OF_A_WORD = 0.01
+"""A word such as NA is a class among others if it stands in this share of the rows, and in two."""
 
 _LISTED = 8
 
@@ -45,7 +60,7 @@ class ClassTarget:
     def encode(self, series: pl.Series) -> NDArray[np.int64]:
         """The places (rows,) of cells in `classes`; raises CellError for an empty cell and for an unknown class."""
         pl = load_polars()
-        written = texts(series)
+        written = labels(series)
         _check_filled(written, "a class")
         known = dict(zip(self.classes, range(len(self.classes)), strict=True))
         places: NDArray[np.int64] = written.replace_strict(known, default=-1, return_dtype=pl.Int64).to_numpy().copy()
@@ -53,6 +68,8 @@ class ClassTarget:
             if places[row] >= 0:
                 continue
             place = self._place(written[row])
+            if place is None and written[row] in MISSING_WORDS:
+                raise _no_value(row, written[row], "a class")
             if place is None:
                 raise CellError(row, f"holds {short(written[row])}, a class that no training row has")
             places[(written == written[row]).to_numpy()] = place
@@ -101,6 +118,19 @@ class NumberTarget:
 Target: TypeAlias = ClassTarget | NumberTarget
 
 
+def _no_value(row: int, word: str, wanted: str) -> CellError:
+    return CellError(row, f"holds {short(word)}, which means no value; fill in {wanted} or remove the row")
+
+
+def _check_words(series: pl.Series, wanted: str) -> None:
+    """Raise CellError for the first cell that holds a word for no value."""
+    written = labels(series)
+    absent = written.is_in(MISSING_WORDS)
+    if absent.any():
+        row = int(absent.arg_max() or 0)
+        raise _no_value(row, written[row], wanted)
+
+
 def _check_filled(written: pl.Series, wanted: str) -> None:
     if written.null_count():
         row = int(written.is_null().arg_max() or 0)
@@ -119,6 +149,8 @@ class TargetCount:
     """Whether there are more than `MOST_CLASSES` different texts, so that `counts` has not all of them."""
     odd: int = 0
     """Cells that are no numbers."""
+    words: Counter[str] = field(default_factory=Counter)
+    """Of these, those that hold a word that may mean that there is no value, such as NA and None."""
     looked_at: int = 0
     decorated: int = 0
     """Some of these cells, and how many of them are numbers not written as such, as 1,5."""
@@ -131,6 +163,9 @@ class TargetCount:
         series = cells_of(batch.frame, self.name)
         written = batch.read(self.name, _filled)
         numbers = as_numbers(written if series.dtype == load_polars().Boolean else series)
+        absent = written.is_in(MISSING_WORDS)
+        if absent.any():
+            self.words.update(counted(written.filter(absent)))
         self.rows += len(series)
         if numbers.null_count():
             others = written.filter(numbers.is_null())
@@ -138,7 +173,7 @@ class TargetCount:
             some = others.head(1_000).to_list()
             self.looked_at += len(some)
             self.decorated += sum(what_is_seen(cell) is not None for cell in some)
-        values = numbers.drop_nulls().to_numpy()
+        values = numbers.drop_nulls().drop_nans().to_numpy()
         if len(values):
             self.whole = self.whole and bool((values == np.floor(values)).all())
             self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
@@ -149,9 +184,13 @@ class TargetCount:
     def choose(self, task: Task | None) -> tuple[ClassTarget | None, str]:
         """The classes, None for a target of numbers, and why; raises TableError for what cannot be learnt."""
         # Texts are classes where they are the rule; a few among numbers are mistakes, and so are 1,5 and 20%.
-        texts_rule = 2 * self.odd >= self.rows and self.decorated < 0.9 * self.looked_at
+        labelled = self.rows - self.words.total()
+        texts_rule = 2 * self.odd >= labelled and self.decorated < 0.9 * self.looked_at
         if self.odd and not texts_rule and task != "classification":
             raise self.source.refuse(self.name, _numbers, "holds texts among numbers")
+        classes = task != "regression" and self.odd > 0
+        if self.words and not (classes and self._are_classes(task)):
+            raise self.source.refuse(self.name, _worded(classes), "holds words that mean no value")
         if task == "regression":
             if self.odd:
                 raise self.source.refuse(self.name, _numbers, "holds texts")
@@ -168,6 +207,28 @@ class TargetCount:
             return self._classes(), f"{self.name} holds few different whole numbers"
         self._check_varied()
         return None, f"{self.name} holds {'whole ' if self.whole else ''}numbers"
+
+    def _are_classes(self, task: Task | None) -> bool:
+        """Whether words such as NA and None are classes like the other texts: where they are common, or if asked."""
+        least = max(2.0, FEWEST_OF_A_WORD * self.rows)
+        return task == "classification" or all(count >= least for count in self.words.values())
+
+    def notes(self) -> list[str]:
+        """What is remarkable about the texts, a sentence each."""
+        said = [
+            f"{short(word)} in {count:,} of {self.rows:,} rows is taken for a class of {self.name!r}; remove these "
+            "rows if they have no value"
+            for word, count in self.words.most_common()
+        ]
+        alike: dict[str, list[str]] = {}
+        for text in sorted(self.counts, key=lambda text: (-self.counts[text], text)):
+            alike.setdefault(text.casefold(), []).append(text)
+        for spellings in [each for each in alike.values() if len(each) > 1][:_LISTED]:
+            said.append(
+                f"{' and '.join(map(short, spellings))} are different classes of {self.name!r}; if they mean the same, "
+                "write them alike"
+            )
+        return said
 
     def _check_finite(self) -> None:
         if not np.isfinite((self.low, self.high)).all():
@@ -206,6 +267,7 @@ class TargetCount:
 
 def _numbers(series: pl.Series) -> NDArray[np.float64]:
     """Numbers, none of which is missing."""
+    _check_words(series, "a number")
     try:
         values = read_numbers(series)
     except CellError as error:
@@ -215,6 +277,19 @@ def _numbers(series: pl.Series) -> NDArray[np.float64]:
 
 
 def _filled(series: pl.Series) -> pl.Series:
-    written = texts(series)
+    written = labels(series)
     _check_filled(written, "a value")
     return written
+
+
+def _worded(classes: bool) -> Callable[[pl.Series], None]:
+    """Reading that refuses the first cell that holds a word for no value."""
+
+    def read(series: pl.Series) -> None:
+        try:
+            _check_words(series, "a class" if classes else "a number")
+        except CellError as error:
+            error.words += ", or take it for a class with --task classification" if classes else ""
+            raise
+
+    return read

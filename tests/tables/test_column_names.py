@@ -78,9 +78,9 @@ def test_nameless_columns_are_named_by_their_place_unless_that_is_taken(tmp_path
     path.write_text(",a,,Unnamed: 0,y\n" + "".join(f"{k},{k % 7},{k % 5},{k % 3},{'ab'[k % 2]}\n" for k in range(40)))
     source = open_table(str(path))
     assert source.names == ("Unnamed: 0.", "a", "Unnamed: 2", "Unnamed: 0", "y")
-    left_out = {column.name: column.reason for column in prepare(source, "y").preprocessing.left_out}
-    assert list(left_out) == ["Unnamed: 0."]
-    assert "--kind 'Unnamed: 0.=number' keeps it" in left_out["Unnamed: 0."]
+    prepared = prepare(source, "y")
+    assert [column.name for column in prepared.preprocessing.left_out] == ["Unnamed: 0."]
+    assert prepared.notes == ("'Unnamed: 0.' is left out, an identifier; --kind 'Unnamed: 0.=number' keeps it",)
     path.write_text("a,a,y\n1,2,3\n")
     with pytest.raises(TableError, match="columns 1 and 2 are both named 'a'"):
         open_table(str(path))

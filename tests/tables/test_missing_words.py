@@ -1,0 +1,128 @@
+"""Words such as NA, None and unknown: no value, or a value like the others, as the column's other cells say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule.exports import export_model
+from chainrule.models import Model
+from chainrule.networks import Architecture
+from chainrule.tables import ClassTarget, Number, Preprocessing, TableError, open_table, prepare
+
+DRAWN = np.random.default_rng(1).normal(size=400).round(3)
+
+
+def table(tmp_path: Path, cells: list[str], name: str = "y") -> str:
+    path = tmp_path / "data.csv"
+    path.write_text(f"x,{name}\n" + "".join(f"{x},{cell}\n" for x, cell in zip(DRAWN, cells, strict=False)))
+    return str(path)
+
+
+@pytest.mark.parametrize("word", ["None", "NA", "nan", "null", "N/A", "-", "?", "none"])
+@pytest.mark.parametrize("others", [["yes", "no"], ["Some", "Marked"], ["A"]])
+def test_a_word_among_classes_is_a_class_and_said_to_be(tmp_path: Path, word: str, others: list[str]) -> None:
+    cells = [word, *others] * 30
+    prepared = prepare(open_table(table(tmp_path, cells)), "y")
+    assert isinstance(prepared.target, ClassTarget)
+    assert set(prepared.target.classes) == {word, *others}
+    assert prepared.class_counts == Counter(cells)
+    assert len(prepared.y) + len(prepared.y_held) == len(cells)
+    assert any(f"{word!r} in 30 of {len(cells)} rows is taken for a class" in note for note in prepared.notes)
+    places = prepared.target.encode(next(iter(open_table(table(tmp_path, cells)).batches())).frame["y"])
+    assert prepared.target.decode(places) == cells
+
+
+def test_a_rare_word_is_refused_unless_classes_are_asked_for(tmp_path: Path) -> None:
+    path = table(tmp_path, ["yes", "no"] * 150 + ["NA"])
+    with pytest.raises(TableError, match=r"row 301 \(line 302\), column 'y' holds 'NA'.*--task classification"):
+        prepare(open_table(path), "y")
+    prepared = prepare(open_table(path), "y", task="classification")
+    assert prepared.class_counts["NA"] == 1
+    with pytest.raises(TableError, match="holds 'NA', which means no value; fill in a number"):
+        prepare(open_table(path), "y", task="regression")
+
+
+def test_empty_cells_are_never_a_class(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"row 3 \(line 4\), column 'y' is empty"):
+        prepare(open_table(table(tmp_path, ["None", "yes", " "] * 20)), "y")
+
+
+@pytest.mark.parametrize("task", [None, "classification", "regression"])
+@pytest.mark.parametrize("numbers", [["1.5", "2.25"], ["0", "1"]])
+def test_a_word_among_numbers_is_no_value(tmp_path: Path, task: Any, numbers: list[str]) -> None:
+    path = table(tmp_path, [*numbers, "NA"] * 30)
+    with pytest.raises(TableError, match="column 'y' holds 'NA', which means no value; fill in a number"):
+        prepare(open_table(path), "y", task=task)
+
+
+def test_a_word_of_the_validation_table_that_is_no_class(tmp_path: Path) -> None:
+    training = open_table(table(tmp_path, ["yes", "no"] * 30))
+    target = prepare(training, "y").target
+    (tmp_path / "other").mkdir()
+    other = open_table(table(tmp_path / "other", ["yes", "NA"] * 30))
+    with pytest.raises(TableError, match="holds 'NA', which means no value; fill in a class"):
+        next(iter(other.batches())).read("y", target.encode)
+
+
+def test_classes_that_differ_by_capitals_are_named(tmp_path: Path) -> None:
+    prepared = prepare(open_table(table(tmp_path, ["Yes", "yes", "no", "YES"] * 20)), "y")
+    assert prepared.notes == (
+        "'YES' and 'Yes' and 'yes' are different classes of 'y'; if they mean the same, write them alike",
+    )
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.17, 0.49, 0.8])
+@pytest.mark.parametrize("words", [["unknown"], ["refused", "don't know"]])
+def test_words_among_many_numbers_are_no_value(tmp_path: Path, share: float, words: list[str]) -> None:
+    random = np.random.default_rng(0)
+    cells = [str(random.choice(words)) if random.random() < share else f"{random.normal():.3f}" for _ in range(400)]
+    path = table(tmp_path, cells, "a")
+    fitted = Preprocessing.fit(open_table(path))
+    number = fitted.features[1]
+    assert isinstance(number, Number)
+    assert (set(number.words), number.flag_missing) == (set(words), True)
+    assert Preprocessing.from_json(fitted.to_json()) == fitted
+    encoded = fitted.encode({"x": ["0", "0", "0"], "a": [words[0], "", "1.5"]})
+    np.testing.assert_array_equal(encoded[0], encoded[1])
+    assert encoded[2, 2] == 0
+    with pytest.raises(TableError, match="'lost', which is not a number"):
+        fitted.encode({"x": ["0"], "a": ["lost"]})
+    asked = Preprocessing.fit(open_table(path), kinds={"a": "category"}).features[1]
+    assert asked.kind == "category"
+
+
+def test_what_is_taken_for_no_value_is_said(tmp_path: Path) -> None:
+    cells = ["unknown" if k % 10 == 0 else f"{DRAWN[k]}" for k in range(400)]
+    path = tmp_path / "data.csv"
+    path.write_text("a,y\n" + "".join(f"{cell},{'ab'[k % 2]}\n" for k, cell in enumerate(cells)))
+    assert prepare(open_table(str(path)), "y").notes == (
+        "'unknown' in 40 of 400 cells of 'a', which holds numbers, is taken for no value; --kind a=category makes "
+        "levels of all of them",
+    )
+
+
+def test_what_else_stands_among_numbers_is_no_word_for_nothing(tmp_path: Path) -> None:
+    once = [*map(str, DRAWN[:99]), "unknown"]
+    with pytest.raises(TableError, match="'unknown', which is not a number, unlike 99 of 100 cells"):
+        Preprocessing.fit(open_table(table(tmp_path, once, "a")))
+    levels = Preprocessing.fit(open_table(table(tmp_path, ["1", "2", "3+", "more"] * 30, "a"))).features[1]
+    assert levels.kind == "category"
+    codes = Preprocessing.fit(open_table(table(tmp_path, [f"{k}" for k in range(60)] + ["A7"] * 60, "a")))
+    assert all(getattr(feature, "words", ()) == () for feature in codes.features)
+
+
+def test_an_exported_module_reads_the_words_too(tmp_path: Path) -> None:
+    preprocessing = Preprocessing((Number("a", 0.5, 0.0, 2.0, flag_missing=True, words=("unknown",)),))
+    architecture = Architecture(2, (2,), 1)
+    model = Model.of(architecture, architecture.initial(0), preprocessing)
+    (module, *_) = export_model(model, "numpy", str(tmp_path / "net.py"))
+    scope: dict[str, Any] = {"__name__": "net", "__file__": module}
+    exec(compile(Path(module).read_text(), module, "exec"), scope)
+    answers = np.asarray(scope["predict"]({"a": ["unknown", "", "0.5"]}))
+    np.testing.assert_array_equal(answers[0], answers[1])
+    assert (answers[0] != answers[2]).all()
