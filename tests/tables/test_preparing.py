@@ -203,7 +203,7 @@ def test_validation_tables(path: str, tmp_path: Path) -> None:
     assert ready.notes == (
         "'row' is left out, an identifier; --kind row=number keeps it",
         f"{tmp_path}/v.parquet: column 'city' holds 'Bergen', which no training row has, in 100 of 400 rows",
-        ready.notes[1],
+        ready.notes[2],
         f"{tmp_path}/v.parquet: column 'more' not used: not in the training table",
     )
 
