@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+import chainrule as cr
 from chainrule import functions
 from chainrule.calculus import backward
 from chainrule.derivation import derive
@@ -14,6 +16,7 @@ from chainrule.networks import ACTIVATIONS, MLP, NetworkError
 from chainrule.trace import trace
 from chainrule.training import LBFGS, Adam, TrainingError
 
+Array = NDArray[Any]
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((60, 4))
 
@@ -158,3 +161,41 @@ def test_another_optimizer(optimizer: Any) -> None:
 def test_a_rate_beside_an_optimizer_is_refused() -> None:
     with pytest.raises(NetworkError, match=r"rate is 0\.1 beside an optimizer"):
         MLP([2, 1]).fit(np.ones((4, 2)), np.ones(4), rate=0.1, optimizer=Adam())
+
+
+def problems() -> dict[str, tuple[dict[str, Any], Array, Array]]:
+    """Standardized data of several kinds."""
+    random = np.random.default_rng(0)
+    corners = np.array([[-1.0, -1], [-1, 1], [1, -1], [1, 1]])
+    rows = random.standard_normal((120, 6))
+    wide = random.standard_normal((60, 40))
+    labels = np.digitize(rows[:, 0] * rows[:, 1], [-0.3, 0.3])
+    return {
+        "xor": ({"sizes": [2, 8, 1]}, corners, corners.prod(axis=1)),
+        "classes": ({"sizes": [6, 32, 3], "loss": "cross_entropy"}, rows, labels),
+        "regression": ({"sizes": [6, 16, 1]}, rows, np.sin(rows[:, 0]) + rows[:, 1] * rows[:, 2]),
+        "wide": ({"sizes": [40, 128, 128, 1]}, wide, wide[:, 0]),
+        "deep": ({"sizes": [6, *[16] * 6, 1], "hidden": "tanh"}, rows, rows[:, 0]),
+    }
+
+
+@pytest.mark.parametrize("name", problems())
+def test_the_default_trains_whatever_the_seed(name: str) -> None:
+    settings, rows, targets = problems()[name]
+    for seed in range(2 if name == "wide" else 20):
+        network = MLP(**settings, seed=seed)
+        result = network.fit(rows, targets, epochs=150)
+        assert result.status == "finished"
+        assert result.history["loss"][-1] < 0.6 * result.history["loss"][0]
+
+
+def test_a_cell_run_twice_works_the_second_time() -> None:
+    """What diverges leaves a network that can be trained, and what converged goes on."""
+    network = MLP([4, 8, 1], seed=0)
+    before = network.parameters
+    with pytest.warns(cr.DivergenceWarning):
+        assert network.fit(X, X[:, 0], rate=1e3).status == "diverged"
+    for name, value in before.items():
+        np.testing.assert_array_equal(network.parameters[name], value)
+    first, second = network.fit(X, X[:, 0]), network.fit(X, X[:, 0])
+    assert second.history["loss"][-1] < first.history["loss"][-1] < first.history["loss"][0]

@@ -15,7 +15,7 @@ from chainrule.networks.activations import ACTIVATIONS
 from chainrule.networks.architecture import Architecture
 from chainrule.networks.errors import NetworkError, choice
 from chainrule.networks.losses import CrossEntropy, Loss
-from chainrule.training import LBFGS, SGD, FitResult, Optimizer, fit, positive_integer
+from chainrule.training import LBFGS, SGD, Adam, FitResult, Optimizer, fit, positive_integer
 
 Array = NDArray[Any]
 
@@ -124,13 +124,15 @@ class MLP:
         rate: float | None = None,
         batch_size: int | None = None,
         seed: int = 0,
-        callback: Callable[[int, NDArray[np.float64]], None] | None = None,
+        callback: Callable[[int, NDArray[np.float64]], object] | None = None,
         optimizer: Optimizer | LBFGS | None = None,
     ) -> FitResult:
         """Train on `X` (rows, inputs) and `y`: integer labels (rows,) for the cross-entropy, else (rows, outputs).
 
-        With one output, `y` of shape (rows,) does too. `rate` is that of gradient descent, 0.1 where it is None;
-        another `optimizer` has a rate of its own.
+        With one output, `y` of shape (rows,) does too. The optimizer is `Adam(0.01)` unless another is given; `rate`
+        without one asks for plain gradient descent at that rate. Training goes on from the parameters as they are; X
+        should have columns of about mean 0 and deviation 1. The callback and what is returned are as in
+        `chainrule.fit`.
 
         Raises ShapeError for other shapes, TrainingError for settings that are not positive and data that are not
         finite, NetworkError for a rate beside an optimizer.
@@ -144,7 +146,7 @@ class MLP:
             self.loss_function,
             params=self.parameters,
             data={"X": X, "y": y},
-            optimizer=optimizer or SGD(0.1 if rate is None else rate),
+            optimizer=optimizer or (Adam(0.01) if rate is None else SGD(rate)),
             epochs=epochs,
             batch_size=batch_size,
             seed=seed,
