@@ -143,7 +143,12 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
     Callbacks of scikit-learn 1.9 see each epoch as a task, with an estimator that predicts as if `fit` had ended there,
     and may stop it.
 
-    A fit that stops being finite raises `DivergenceError`, a ValueError, and keeps the last weights that were finite.
+    A fit that stops being finite raises `DivergenceError`, a ValueError. With `early_stopping`, or where only the loss
+    grew beyond any scale, it warns with ConvergenceWarning instead, as scikit-learn does. The weights are those that
+    scored best on the validation, or else those with which the epoch of the least loss began.
+
+    Weights may be set: what is put into `coefs_` and `intercepts_`, as federated averaging does, is what predicts and
+    what `partial_fit` and `warm_start` go on from.
 
     Examples
     --------
@@ -238,6 +243,20 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
         self._fit_one_epoch(X, y, sample_weight)
         return self
 
+    def _prepare_for(self, outputs: int) -> None:
+        if "_labels" in vars(self):
+            return
+        if not hasattr(self, "classes_"):
+            raise ParameterError("coefs_ and intercepts_ were set by hand; set classes_, the labels in order, too")
+        several = outputs > 1 and vars(self).get("out_activation_") == "logistic"
+        self._labels = Labels(np.eye(outputs, dtype=int) if several else np.asarray(self.classes_))
+        if not several and outputs != (1 if len(self.classes_) == 2 else len(self.classes_)):
+            del self._labels
+            raise ParameterError(
+                f"classes_ has {len(self.classes_)} labels for {outputs} outputs; two classes take 1 output, and more "
+                "one for each"
+            )
+
     def _first_labels(self, y: Any, classes: Any) -> None:
         if classes is None:
             raise ParameterError("the first call to partial_fit needs classes, a list of all labels there will be")
@@ -247,6 +266,8 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
     def _read_targets(self, y: Any, incremental: bool) -> Array:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        if hasattr(self, "classes_") and "_labels" not in vars(self):  # it was set by hand
+            self._labels = Labels(np.asarray(self.classes_))
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             self._labels = Labels(y)
             self.classes_ = self._labels.classes

@@ -13,4 +13,4 @@ class ParameterError(ChainruleError, ValueError, TypeError):
 
 
 class DivergenceError(ChainruleError, ValueError):
-    """Training led to numbers that are not finite; the estimator keeps the last weights that were."""
+    """Training led to numbers that are not finite; the estimator keeps those with which its best epoch began."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ from chainrule.estimators.scikit import (
 from chainrule.estimators.settings import hidden_sizes
 from chainrule.estimators.targets import row_weights
 from chainrule.estimators.training import STOCHASTIC, Job, run_side_by_side, settings_for, solver_for
-from chainrule.networks import Architecture, ShuffledOrder, Squared, TrainingState, Validation
+from chainrule.networks import Architecture, Loss, ShuffledOrder, Squared, TrainingState, Validation
 
 Array = NDArray[Any]
 
@@ -58,7 +58,10 @@ class Fit:
 
     def __init__(self, estimator: Any, parameters: Mapping[str, Any], incremental: bool) -> None:
         self.estimator, self.parameters, self.incremental = estimator, parameters, incremental
-        self.fresh = not hasattr(estimator, "coefs_") or not (parameters["warm_start"] or incremental)
+        going_on = parameters["warm_start"] or incremental
+        self.fresh = "_network" not in vars(estimator) or not going_on
+        self.given = self.fresh and going_on and hasattr(estimator, "coefs_")
+        """Whether it begins with weights that were set by hand."""
         self.stochastic = parameters["solver"] in STOCHASTIC
         self.title = type(estimator).__name__
 
@@ -87,7 +90,7 @@ class Fit:
         self._keep(job, state)
         if tasks is not None:
             tasks.finish(lambda: self.estimator._attributes(state.learnt))
-        self._conclude(state)
+        self._conclude(state, job.settings.monitor)
 
     def _read(self, X: Any, y: Any, sample_weight: Any) -> Rows:
         estimator = self.estimator
@@ -147,23 +150,18 @@ class Fit:
 
     def _network(self, rows: Rows) -> Architecture:
         given, loss = self.parameters, self.estimator._loss()
-        activations, asked = given["activation"], given["dtype"]
-        return Architecture(
-            inputs=rows.X.shape[1],
-            hidden=hidden_sizes(given["hidden_layer_sizes"]),
-            outputs=self.estimator._width(loss, rows.y.shape[1]),
-            activations=tuple(activations) if isinstance(activations, list | tuple) else activations,
-            output_activation=self.estimator._output_activation(loss),
-            loss=loss,
-            dropout=given["dropout"],
-            normalization=given["normalization"],
-            alpha=float(given["alpha"]),
-            dtype=str(np.dtype(rows.X.dtype if asked is None else asked)),
+        asked = given["dtype"]
+        return network_for(
+            self.estimator,
+            given,
+            loss,
+            (rows.X.shape[1], *hidden_sizes(given["hidden_layer_sizes"]), self.estimator._width(loss, rows.y.shape[1])),
+            str(np.dtype(rows.X.dtype if asked is None else asked)),
         )
 
     def _start(self, network: Architecture, random: np.random.RandomState) -> TrainingState:
         """Where the run begins: from drawn weights, or from what was learnt before."""
-        if self.fresh:
+        if self.fresh and not self.given:
             return TrainingState(self._drawn(network, random))
         estimator = self.estimator
         params = estimator._parameters()
@@ -174,6 +172,8 @@ class Fit:
                     f"{name} of the network as it was fitted {has}, and the parameters now say {shape}; "
                     "its layers cannot change, so fit a new one, with warm_start=False"
                 )
+        if self.fresh:
+            return TrainingState({name: np.array(params[name], network.dtype) for name in network.parameters})
         best = estimator.best_validation_score_ if self.parameters["early_stopping"] else estimator.best_loss_
         if best is not None and self.parameters["early_stopping"] and self.parameters["scoring"] == "loss":
             best = -best
@@ -331,13 +331,19 @@ class Fit:
             estimator.best_validation_score_ = _best_score(state, monitor, estimator.validation_scores_)
         estimator.best_loss_ = state.best if monitor == "loss" else None
 
-    def _conclude(self, state: TrainingState) -> None:
+    def _conclude(self, state: TrainingState, monitor: str) -> None:
         """Raise or warn of how training ended."""
         if state.status == "diverged":
-            raise DivergenceError(
-                f"training of {self.title} diverged: {state.reason}; the weights are the last that were finite. Scale "
-                "the columns of X, as StandardScaler does, or try a smaller learning_rate_init"
+            watched = monitor != "loss" and state.best_params is not None
+            kept = "scored best on the validation" if watched else "its epoch of the least loss began with"
+            sentence = (
+                f"training of {self.title} diverged: {state.reason}; the weights are those that {kept}. Scale the "
+                "columns of X, as StandardScaler does, or try a smaller learning_rate_init"
             )
+            # scikit-learn too raises for weights that are not finite alone, which the best ones always are.
+            if monitor == "loss" and state.culprit is not None:
+                raise DivergenceError(sentence)
+            warnings.warn(sentence, ConvergenceWarning, stacklevel=5)
         if state.status == "interrupted":
             warnings.warn(f"{self.title}: training was interrupted; what was learnt is kept", stacklevel=5)
         elif state.status == "finished" and not self.incremental:
@@ -347,6 +353,25 @@ class Fit:
                 ConvergenceWarning,
                 stacklevel=5,
             )
+
+
+def network_for(
+    estimator: Any, parameters: Mapping[str, Any], loss: Loss, widths: Sequence[int], dtype: str
+) -> Architecture:
+    """The network that an estimator's parameters mean, with these widths, from the input's to the output's."""
+    activations = parameters["activation"]
+    return Architecture(
+        inputs=widths[0],
+        hidden=tuple(widths[1:-1]),
+        outputs=widths[-1],
+        activations=tuple(activations) if isinstance(activations, list | tuple) else activations,
+        output_activation=estimator._output_activation(loss),
+        loss=loss,
+        dropout=parameters["dropout"],
+        normalization=parameters["normalization"],
+        alpha=float(parameters["alpha"]),
+        dtype=dtype,
+    )
 
 
 def _best_score(state: TrainingState, monitor: str, scores: list[float]) -> float | None:

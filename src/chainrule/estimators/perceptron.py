@@ -7,6 +7,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from chainrule.derivation import Derivation, derive
 from chainrule.estimators.as_model import model_of
 from chainrule.estimators.errors import ParameterError
-from chainrule.estimators.fitting import Fit
+from chainrule.estimators.fitting import Fit, network_for
 from chainrule.estimators.inputs import dense, is_sparse, row_blocks, with_names
 from chainrule.estimators.scikit import (
     CallbackSupport,
@@ -40,6 +41,8 @@ _READY = (np.dtype(np.float64), np.dtype(np.float32))
 
 class MultilayerPerceptron(CallbackSupport, Estimator):
     """The common part of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
+
+    _target_name = "y"
 
     dtype: Any
     early_stopping: bool
@@ -66,7 +69,6 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
     _column_means: list[float]
     _network: Architecture
     _sample: tuple[Any, Array]
-    _target_name: str
 
     _numeric_targets: ClassVar[bool]
 
@@ -124,16 +126,15 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         known = vars(self)
         if "_shown" in known:
             return self._shown_outputs(X)
-        if "_network" not in known:
-            check_is_fitted(self)
+        network = self._current_network()
         if not self._is_ready(X):
             X = validate_data(self, with_names(X), accept_sparse=["csr", "csc"], reset=False)
         if not is_sparse(X):
-            return self._network.predict(self._parameters(), X)
+            return network.predict(self._parameters(), X)
         rows, columns = X.shape
         by_rows = X.tocsr()
         parts = [
-            self._network.predict(self._parameters(), dense(by_rows[part], self._network.dtype))
+            network.predict(self._parameters(), dense(by_rows[part], network.dtype))
             for part in row_blocks(rows, columns)
         ]
         return np.concatenate(parts)
@@ -144,7 +145,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
             type(X) is np.ndarray
             and X.dtype in _READY
             and X.ndim == 2
-            and X.shape[1] == self.n_features_in_
+            and X.shape[1] == vars(self).get("n_features_in_")
             and X.shape[0] > 0
             and "feature_names_in_" not in vars(self)
             and bool(np.isfinite(X.sum()))
@@ -168,10 +169,41 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         return shown
 
     def _parameters(self) -> dict[str, Array]:
-        """What the network has learnt, by the names that it has in the derivation."""
-        layers = enumerate(zip(self.coefs_, self.intercepts_, strict=True), start=1)
-        learnt = {f"{name}{k}": array for k, pair in layers for name, array in zip("Wb", pair, strict=True)}
-        return {**learnt, **self.normalization_}
+        """What the network has learnt, by the names that it has in the derivation; a bias may be a row (1, outputs)."""
+        learnt = {}
+        for k, (weight, bias) in enumerate(zip(self.coefs_, self.intercepts_, strict=True), start=1):
+            learnt[f"W{k}"] = np.asarray(weight)
+            learnt[f"b{k}"] = np.asarray(bias).reshape(-1) if np.shape(bias)[:1] == (1,) else np.asarray(bias)
+        return {**learnt, **vars(self).get("normalization_", {})}
+
+    def _current_network(self) -> Architecture:
+        """The network that was fitted, or the one that weights mean which were set by hand, of whatever widths.
+
+        Raises NotFittedError where there are no weights, ParameterError for weights that do not fit together.
+        """
+        check_is_fitted(self, ["coefs_", "intercepts_"])
+        known: Architecture | None = vars(self).get("_network")
+        shapes = [np.shape(weight) for weight in self.coefs_]
+        if len(self.intercepts_) != len(shapes):
+            raise ParameterError(
+                f"coefs_ has {len(shapes)} arrays and intercepts_ {len(self.intercepts_)}; "
+                "give one of each for each layer"
+            )
+        if known is not None and shapes == list(pairwise(known.widths)):
+            return known
+        for k, shape in enumerate(shapes):
+            if len(shape) != 2 or (k and shape[0] != shapes[k - 1][1]):
+                after = f" after one of {shapes[k - 1]}" if k else ""
+                raise ParameterError(f"coefs_[{k}] has the shape {shape}{after}; give (inputs, outputs) of each layer")
+        widths = [shapes[0][0], *(shape[1] for shape in shapes)]
+        dtype = np.result_type(*(np.asarray(weight).dtype for weight in self.coefs_))
+        self._prepare_for(widths[-1])
+        return network_for(
+            self, self.get_params(deep=False), self._loss(), widths, "float32" if dtype == np.float32 else "float64"
+        )
+
+    def _prepare_for(self, outputs: int) -> None:
+        """Know the targets of a network with so many outputs that was set by hand."""
 
     def _attributes(self, learnt: Mapping[str, Array]) -> dict[str, Any]:
         """The attributes that `_parameters` is made of."""
@@ -188,8 +220,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
 
         `n` stands for the rows; widths are those of the network. Raises NotFittedError before `fit`.
         """
-        check_is_fitted(self)
-        network = self._network
+        network = self._current_network()
         dtype = DType.of(np.dtype(network.dtype))
         rows = named_dim("n")
         columns = network.loss.width(network.outputs)
@@ -210,8 +241,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         NotFittedError before `fit`, ParameterError where no rows are left, and what `fit` raises for data that do not
         fit.
         """
-        check_is_fitted(self)
-        network = self._network
+        network = self._current_network()
         if X is None and y is None:
             if "_sample" not in vars(self):
                 raise ParameterError("the rows of the fit do not travel with the estimator; give X and y to look at")
@@ -233,17 +263,17 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         It takes arrays; where the estimator was fitted on a table it finds the columns by their names, too, and takes
         an empty cell for the mean of the training rows. Raises NotFittedError before `fit`.
         """
-        check_is_fitted(self)
+        network = self._current_network()
         metrics = {
-            "loss": self.loss_,
-            "epochs": self.n_iter_,
+            "loss": getattr(self, "loss_", None),
+            "epochs": getattr(self, "n_iter_", None),
             "best_validation_score": getattr(self, "best_validation_score_", None),
         }
         columns = None
         if hasattr(self, "feature_names_in_"):
             columns = dict(zip(map(str, self.feature_names_in_), self._column_means, strict=True))
         settings = {"estimator": type(self).__name__, **self.get_params(deep=False), "validation_data": None}
-        return model_of(self._network, self._parameters(), columns, self._target(), settings, metrics)
+        return model_of(network, self._parameters(), columns, self._target(), settings, metrics)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `to_model()` to one file, which `chainrule.models.load_model` and `chainrule predict` read.

@@ -147,7 +147,12 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
     Callbacks of scikit-learn 1.9 see each epoch as a task, with an estimator that predicts as if `fit` had ended there,
     and may stop it.
 
-    A fit that stops being finite raises `DivergenceError`, a ValueError, and keeps the last weights that were finite.
+    A fit that stops being finite raises `DivergenceError`, a ValueError. With `early_stopping`, or where only the loss
+    grew beyond any scale, it warns with ConvergenceWarning instead, as scikit-learn does. The weights are those that
+    scored best on the validation, or else those with which the epoch of the least loss began.
+
+    Weights may be set: what is put into `coefs_` and `intercepts_`, as federated averaging does, is what predicts and
+    what `partial_fit` and `warm_start` go on from.
 
     Examples
     --------

@@ -30,7 +30,8 @@ def r_squared(target: Array, output: Array, weights: Array | None) -> float:
 
     For an output without variance it is 1 if all is right, and else 0.
     """
-    residual = np.average((target - output) ** 2, axis=0, weights=weights)
+    with np.errstate(over="ignore"):  # of a network that diverges
+        residual = np.average((target - output) ** 2, axis=0, weights=weights)
     variance = np.average((target - np.average(target, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
     constant = variance == 0
     shares = np.where(constant, residual == 0, 1 - residual / np.where(constant, 1, variance))

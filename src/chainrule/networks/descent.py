@@ -159,9 +159,8 @@ class Descent:
         state = self.progress.state
         state.threads = outcome.threads
         if outcome.status == "diverged":
-            state.culprit = outcome.culprit
-            what = outcome.culprit or "a value"
-            self.progress.end("diverged", f"{what} is no longer finite in epoch {state.epoch + 1}")
+            state.culprit = outcome.culprit or "a value"
+            self.progress.end("diverged", f"{state.culprit} is no longer finite in epoch {state.epoch + 1}")
         elif outcome.status == "interrupted":
             self.progress.end("interrupted", f"interrupted after {state.epoch} epochs")
 
