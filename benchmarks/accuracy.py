@@ -26,7 +26,9 @@ from chainrule.ir import DType
 
 Array = NDArray[Any]
 
-NAMES = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "sin", "cos", "power")
+NAMES = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "erfc", "sin", "cos", "power")
+WITHOUT_EXTENDED = ("erf", "erfc")
+"""What NumPy has in no precision."""
 ELEMENTS = {DType.FLOAT64: "double", DType.FLOAT32: "float"}
 WIDTHS = {DType.FLOAT64: 4, DType.FLOAT32: 8}
 
@@ -77,6 +79,7 @@ _MPMATH: dict[str, Callable[..., Any]] = {
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
     "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
     "erf": mpmath.erf,
+    "erfc": lambda x: mpmath.erfc(x) if x < _BEYOND else mpmath.mpf(0),
     "sin": mpmath.sin,
     "cos": mpmath.cos,
     "power": mpmath.power,
@@ -88,8 +91,8 @@ def _with_numpy(name: str, *arguments: Any) -> Any:
         return 1 / (1 + np.exp(-arguments[0]))
     if name == "softplus":
         return np.logaddexp(0 * arguments[0], arguments[0])
-    if name == "erf":
-        return np.vectorize(math.erf, otypes=[float])(arguments[0])
+    if name in WITHOUT_EXTENDED:
+        return np.vectorize(getattr(math, name), otypes=[float])(arguments[0])
     return getattr(np, name)(*arguments)
 
 
@@ -100,7 +103,7 @@ def exact(name: str, *arguments: Array, always_mpmath: bool = False) -> Exact:
     """
     extended = np.finfo(np.longdouble).nmant >= 63
     single = arguments[0].dtype == np.float32
-    if always_mpmath or not (single or (extended and name != "erf")):
+    if always_mpmath or not (single or (extended and name not in WITHOUT_EXTENDED)):
         found = [_with_mpmath(name, *map(float, point)) for point in zip(*arguments, strict=True)]
         significand, rest, exponent = (np.array(column) for column in zip(*found, strict=True))
         return Exact(significand, rest, exponent.astype(np.int64))
@@ -167,6 +170,7 @@ _SPANS: dict[str, tuple[float, float]] = {
     "softplus": (-760, 50),
     "tanh": (-22, 22),
     "erf": (-6.5, 6.5),
+    "erfc": (-6.5, 27.5),
     "log": (0, 4),
     "log1p": (-1, 3),
     "sin": (-1000, 1000),
@@ -234,7 +238,7 @@ def run(count: int = 600_000, target: Target | None = None) -> list[Worst]:
     found = []
     for name in NAMES:
         for dtype in ELEMENTS:
-            size = count // 10 if name == "erf" and dtype is DType.FLOAT64 else count
+            size = count // 10 if name in WITHOUT_EXTENDED and dtype is DType.FLOAT64 else count
             found.append(worst(name, dtype, sample(name, dtype, size), target))
     return found
 

@@ -25,7 +25,6 @@ ORDER = [
     "engines",
     "transforms",
     "emit",
-    "cage",
     "grading",
     "training",
     "networks",

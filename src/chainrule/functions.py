@@ -229,6 +229,9 @@ def softplus(x: Any) -> Any:
 def relu(x: Any) -> Any:
     """max(x, 0), element by element; the derivative at 0 is 0, and NaN stays NaN.
 
+    `np.maximum(x, 0)` is the same function. Where it is combined with another kink at the same place, as in
+    `relu(x) - relu(-x)`, the derivative at 0 is that of the whole, here 1.
+
     >>> relu([-2.0, 3.0])
     array([0., 3.])
     """

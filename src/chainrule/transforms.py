@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.calculus import backward, linearize
+from chainrule.calculus import backward, linearize, recognize
 from chainrule.functions import demand, random_draws, random_inputs
 from chainrule.ir import (
     ArrayType,
@@ -147,15 +147,16 @@ def _call(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], fl
     del at_leaves.__wrapped__  # what is traced is a function of the leaves
     with for_one_call():
         tracing = trace_with_structure(at_leaves, *(_leaf_type(leaves[place]) for place in arrays))
-    results, result_structure = flatten(tracing.result)
+    _, result_structure = flatten(tracing.result)
     own = tracing.program.inputs[: len(arrays)]
+    program, _ = recognize(tracing.program)  # so that a kink has the derivative that it has in a derivation and in fit
     call = _Call(
         own,
         tuple(leaves[place] for place in arrays),
         tuple(owner[place] for place in arrays),
-        tuple(results),
+        program.outputs,
         result_structure,
-        tracing.program,
+        program,
         bool(tracing.captured),
         {node: random_inputs()[node.name] for node in tracing.random},
     )

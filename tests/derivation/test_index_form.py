@@ -200,7 +200,7 @@ class RecordingNames(IndexNames):
 
 
 FUNCTIONS: dict[str, Callable[..., float]] = {
-    **{name: getattr(math, name) for name in ("exp", "sin", "cos", "tanh", "sqrt", "erf", "floor")},
+    **{name: getattr(math, name) for name in ("exp", "sin", "cos", "tanh", "sqrt", "erf", "erfc", "floor")},
     "ln": math.log,
     "abs": abs,
     "max": max,
@@ -209,6 +209,7 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     "sign": lambda x: float(np.sign(x)),
     "σ": lambda x: 1 / (1 + math.exp(-x)),
     "softplus": lambda x: math.log1p(math.exp(x)),
+    "logaddexp": lambda x, y: math.log(math.exp(x) + math.exp(y)),
     "relu": lambda x: max(x, 0),
     "leaky_relu": lambda x, slope: x if x > 0 else slope * x,
     "elu": lambda x, alpha=1.0: x if x > 0 else alpha * math.expm1(x),

@@ -20,6 +20,7 @@ from chainrule.primitives import (
     Elementwise,
     Elu,
     Erf,
+    Erfc,
     Example,
     Expm1,
     Gelu,
@@ -33,7 +34,7 @@ from chainrule.primitives import (
     Tanh,
 )
 
-LACKING = {"Inverse", "Determinant", "LogDeterminant", "OverlapAdd", "RandomUniform"}
+LACKING = {"Inverse", "Determinant", "LogDeterminant", "SignDeterminant", "OverlapAdd", "RandomUniform"}
 """What ONNX, or onnxruntime, has nothing for; none of them is part of a network's prediction."""
 
 SIZES = {"n": 3, "m": 4, "k": 2, "h": 5, "d": 2, "o": 3}
@@ -115,7 +116,9 @@ def test_what_onnx_lacks_is_named(kind: type[Primitive]) -> None:
 POINTS = [0.0, -0.0, 1e-300, -1e-12, 1e-5, -0.3, 0.7, 1.0, 2.5, -4.0, 6.5, -30.0, 700.0, -800.0, 1e300, -np.inf, np.inf]
 
 
-@pytest.mark.parametrize("kind", [Elu, Erf, Expm1, Gelu, GeluTanh, LeakyRelu, Log1p, Silu, Softplus, Sigmoid, Tanh])
+@pytest.mark.parametrize(
+    "kind", [Elu, Erf, Erfc, Expm1, Gelu, GeluTanh, LeakyRelu, Log1p, Silu, Softplus, Sigmoid, Tanh]
+)
 def test_far_and_near_in_float64(kind: type[Elementwise]) -> None:
     """What is put together of parts is right where its parts overflow, cancel or vanish; a nan stays one."""
     x = np.array([*POINTS, np.nan])

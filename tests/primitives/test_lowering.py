@@ -28,6 +28,7 @@ MATH: dict[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "abs")},
     "power": np.power,
     "erf": math.erf,
+    "erfc": math.erfc,
     "sigmoid": lambda x: np.exp(-np.logaddexp(0, -x)),
     "softplus": lambda x: np.logaddexp(0, x),
 }

@@ -18,6 +18,7 @@ from chainrule.calculus.backward import (
     backward,
     split_stages,
 )
+from chainrule.calculus.kinks import RELU, SHARED, SIDED
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.recognize import recognize
 from chainrule.calculus.rules import RULES, Rule, is_scale
@@ -26,7 +27,10 @@ from chainrule.calculus.transpose import transpose
 
 __all__ = [
     "COTANGENT",
+    "RELU",
     "RULES",
+    "SHARED",
+    "SIDED",
     "TANGENT",
     "Accumulation",
     "Backward",

@@ -32,6 +32,7 @@ from chainrule.primitives import (
     Mean,
     Multiply,
     Negate,
+    Norm,
     OneHot,
     OverlapAdd,
     Permute,
@@ -428,10 +429,17 @@ def _product_with_itself(node: Apply) -> Node | None:
     return Square()(x) if x is y and not isinstance(x, Const) else None
 
 
-@rule("(√x)² → x", Square, examples=lambda: [Square()(Sqrt()(Exp()(_x())))])
+@rule("(√x)² → x", Square, examples=lambda: [
+    Square()(Sqrt()(Exp()(_x()))),
+    Square()(Norm((0,))(_x())),
+    Square()(Norm((0, 1), mean=True)(_x())),
+])  # fmt: skip
 def _square_of_root(node: Apply) -> Node | None:
     root = applied(node.operands[0], Sqrt)
-    return None if root is None else root.operands[0]
+    if root is not None:
+        return root.operands[0]
+    norm = applied(node.operands[0], Norm)
+    return None if norm is None else norm.primitive.squared(norm.operands[0])
 
 
 @rule("x·(1/y) → x/y", Multiply, examples=lambda: [

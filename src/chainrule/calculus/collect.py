@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from chainrule.calculus.rules import applied, is_filled, is_scale, number_of, refilled, rule, scalar_of
+from chainrule.calculus.rules import applied, is_scale, number_of, refilled, rule, scalar_of
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, parse_shape, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
     Cast,
     Divide,
+    DivideNoNan,
     Exp,
+    LessOne,
     Multiply,
     Negate,
     Permute,
@@ -118,8 +120,8 @@ def _power_factors(node: Apply) -> Term | None:
         return None
     base, exponent = node.operands
     repeated = applied(exponent, Broadcast)
-    less = applied(exponent if repeated is None else repeated.operands[0], Subtract)
-    if less is None or not is_filled(less.operands[1], 1):
+    less = applied(exponent if repeated is None else repeated.operands[0], LessOne)
+    if less is None:
         return None
     whole = less.operands[0] if repeated is None else repeated.primitive(less.operands[0])
     return Term(1, ((Power()(base, whole), 1), (base, -1)))
@@ -239,6 +241,22 @@ def _expand_and_collect(node: Apply) -> Node | None:
         return None
     fewest, _, result = min((operation_count(found, leaves), k, found) for k, found in enumerate(candidates))
     return result if fewest < operation_count(node, leaves) and not _divides_anew(node, result) else None
+
+
+@rule("y·(x/y) → x, both 0 at 0", Multiply, examples=lambda: [
+    Multiply()(_y(), DivideNoNan()(_x(), _y())),
+    Multiply()(Multiply()(Const(2, _y().type), DivideNoNan()(_x(), _y())), _y()),
+])  # fmt: skip
+def _cancel_norm(node: Apply) -> Node | None:
+    """Such a quotient is one by a norm: where that is 0, so is what is divided."""
+    term = factors(node)
+    powers = dict(term.powers)
+    for factor, exponent in term.powers:
+        quotient = applied(factor, DivideNoNan)
+        if quotient is not None and exponent > 0 and powers.get(quotient.operands[1], 0) > 0:
+            rest = term.times(Term(1, ((factor, -1), (quotient.operands[1], -1))))
+            return product_of(rest.times(factors(quotient.operands[0])), node.type)
+    return None
 
 
 def _divides_anew(before: Node, after: Node) -> bool:

@@ -53,6 +53,7 @@ _MATH: dict[MathFunction, Callable[..., Any]] = {
     "sigmoid": _sigmoid,
     "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
     "erf": math.erf,
+    "erfc": math.erfc,
     "abs": np.abs,
     "power": np.float_power,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainrule.calculus import RULES, Accumulation, Contribution
+from chainrule.calculus import RELU, RULES, SHARED, SIDED, Accumulation, Contribution
 from chainrule.derivation.document import Block, Box, Detail, Document, Equation, Heading, Paragraph, Remark, Words
 from chainrule.derivation.legend import legend, repetition_legend
 from chainrule.derivation.notate import SOFTMAX, Notator, operands_of, product_shapes, shape_of
@@ -126,16 +126,19 @@ class Sections:
         )
 
     def _recognized(self) -> list[Notation]:
-        """Each identity by which a function written by hand was recognised, on the rule's own example."""
+        """Each identity by which a function was recognised, on the rule's own example; and kinks that were settled."""
         used = {rewrite.rule for rewrite in self.record.recognitions}
         identities: list[Notation] = []
-        for entry in RULES:
+        for entry in (*RULES, RELU):
             if entry.name in used:
                 example = entry.examples()[0]
                 assert isinstance(example, Apply)
                 after = entry.rewrite(example)
                 assert after is not None
                 identities.append(Infix("=", (self.notator.of(example), self.notator.of(after))))
+        for rewrite in self.record.recognitions:
+            if rewrite.rule in (SHARED, SIDED):
+                identities.append(Infix("=", (self.notator.of(rewrite.before), self.notator.of(rewrite.after))))
         return identities
 
     def _shape_words(self, node: Input) -> Words:

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from chainrule.emit.arrays import ArrayWriter, Writing, primitive_of
-from chainrule.emit.code import Code, Level, atom, call, method
+from chainrule.emit.code import Code, Level, atom, call, method, power, product, total
 from chainrule.emit.expressions import Expr
 from chainrule.emit.numpy_writer import NumPyWriter, padding, softmax_axes
 from chainrule.emit.window_writer import JAX_WINDOWS
 from chainrule.primitives import (
     Elu,
     Erf,
+    Erfc,
+    Gelu,
+    GeluTanh,
     LeakyRelu,
     LogSoftmax,
     OneHot,
@@ -68,6 +71,19 @@ def _elu(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     return call("jax.nn.elu", operands[0], str(writer.number(primitive.alpha)))
 
 
+def _gelu(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    writer.imports["math"] = None
+    (z,) = operands
+    return product(product(atom("0.5"), z), call("jax.scipy.special.erfc", f"-{z.at(Level.SIGN)} / math.sqrt(2)"))
+
+
+def _gelu_tanh(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    writer.imports["math"] = None
+    (z,) = operands
+    cubic = total(z, product(atom("0.044715"), power(z, atom("3"))))
+    return product(z, call("jax.nn.sigmoid", product(atom("2 * math.sqrt(2 / math.pi)"), cubic)))
+
+
 def _one_hot(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     primitive = primitive_of(x)
     assert isinstance(primitive, OneHot)
@@ -101,6 +117,9 @@ JaxWriter.table = {
     **NumPyWriter.table,
     Elu: _elu,
     Erf: _of_jax("scipy.special.erf"),
+    Erfc: _of_jax("scipy.special.erfc"),
+    Gelu: _gelu,
+    GeluTanh: _gelu_tanh,
     LeakyRelu: _leaky_relu,
     LogSoftmax: _along_axes("log_softmax"),
     OneHot: _one_hot,

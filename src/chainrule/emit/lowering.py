@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,13 +32,17 @@ from chainrule.primitives import (
     Cast,
     Contract,
     Divide,
+    DivideNoNan,
     Elementwise,
+    LessOne,
+    LogNoNan,
     LogSumExp,
     Max,
     Mean,
     Min,
     Multiply,
     Negate,
+    Norm,
     OneHot,
     Permute,
     Reshape,
@@ -45,6 +50,10 @@ from chainrule.primitives import (
     Subtract,
     Sum,
     Where,
+    divide,
+    equal,
+    log,
+    where,
 )
 
 POINTWISE = (Elementwise, Add, Subtract, Negate, Multiply, Where, Cast)
@@ -102,6 +111,9 @@ class Lowering:
 
     def _applied(self, node: Apply) -> Expr:
         primitive = node.primitive
+        in_parts = written_in_parts(node)
+        if in_parts is not None:
+            return self.loose(in_parts)
         if isinstance(primitive, POINTWISE):
             return self._pointwise(node)
         if isinstance(primitive, Broadcast):
@@ -316,6 +328,22 @@ def _numbers_apart(x: Expr) -> tuple[float, bool]:
         other, more = _numbers_apart(x.operands[1])
         return number * other, rest or more
     return 1.0, True
+
+
+def written_in_parts(node: Apply) -> Node | None:
+    """What no library has under one name, in parts: a norm, and what the derivatives of norms and powers need at 0."""
+    if isinstance(node.primitive, Norm):
+        return node.primitive.expand(*node.operands)
+    if isinstance(node.primitive, DivideNoNan):
+        x, y = node.operands
+        return divide(x, where(equal(y, 0), math.inf, y))  # x / ∞ is 0, without a warning of 0 / 0
+    if isinstance(node.primitive, LogNoNan):
+        (x,) = node.operands
+        return log(where(equal(x, 0), 1, x))
+    if isinstance(node.primitive, LessOne):
+        (x,) = node.operands
+        return where(equal(x, 0), 1, x - 1)
+    return None
 
 
 def _mask(x: Expr, other: Expr) -> Expr:

@@ -14,6 +14,7 @@ from chainrule.primitives import (
     DiagonalMatrix,
     Inverse,
     LogDeterminant,
+    SignDeterminant,
     Trace,
 )
 
@@ -65,6 +66,11 @@ def _log_determinant(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> 
     return atom(f"{call(f'{writer.module}.linalg.slogdet', *operands)}[1]")
 
 
+def _sign_of_determinant(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    # The determinant itself underflows long before its sign is lost.
+    return atom(f"{call(f'{writer.module}.linalg.slogdet', *operands)}[0]")
+
+
 def _cumulative_sum(option: str) -> Writing:
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
         primitive = primitive_of(x)
@@ -86,6 +92,7 @@ MATRICES: Mapping[type, Writing] = {
     DiagonalMatrix: _diagonal_matrix,
     Inverse: _linalg("inv"),
     LogDeterminant: _log_determinant,
+    SignDeterminant: _sign_of_determinant,
     Trace: _trace,
 }
 """For NumPy and JAX."""

@@ -19,6 +19,7 @@ from chainrule.primitives import (
     Cos,
     Elu,
     Erf,
+    Erfc,
     Exp,
     Expm1,
     Gather,
@@ -27,6 +28,7 @@ from chainrule.primitives import (
     LeakyRelu,
     Log,
     Log1p,
+    LogAddExp,
     LogicalAnd,
     LogicalNot,
     LogicalOr,
@@ -226,18 +228,17 @@ def write_silu(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 def write_gelu(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     """`x` times the normal distribution function."""
     (z,) = operands
-    writer.helpers["erf"] = writer.imports["math"] = None
-    inner = total(atom("1"), call("erf", f"{z.at(Level.PRODUCT)} / math.sqrt(2)"))
-    return product(product(atom("0.5"), z), inner)
+    writer.helpers["erfc"] = writer.imports["math"] = None
+    return product(product(atom("0.5"), z), call("erfc", f"-{z.at(Level.SIGN)} / math.sqrt(2)"))
 
 
 def write_gelu_tanh(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    """The approximation in tanh."""
+    """The approximation in tanh: ½ (1 + tanh u) is σ(2u), which does not cancel in the tail."""
     (z,) = operands
     writer.imports["math"] = None
     cubic = total(z, product(atom("0.044715"), power(z, atom("3"))))
-    inner = call(f"{writer.module}.tanh", product(atom("math.sqrt(2 / math.pi)"), cubic))
-    return product(product(atom("0.5"), z), total(atom("1"), inner))
+    writer.helpers["sigmoid"] = None
+    return product(z, call("sigmoid", product(atom("2 * math.sqrt(2 / math.pi)"), cubic)))
 
 
 def write_maximum_zero(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
@@ -328,6 +329,7 @@ NumPyWriter.table = {
     Cos: library("cos"),
     Elu: write_elu,
     Erf: brought("erf"),
+    Erfc: brought("erfc"),
     Exp: library("exp"),
     Expm1: library("expm1"),
     Gather: write_gather,
@@ -336,6 +338,7 @@ NumPyWriter.table = {
     LeakyRelu: write_leaky_relu,
     Log: library("log"),
     Log1p: library("log1p"),
+    LogAddExp: library("logaddexp"),
     LogSoftmax: along_axes("log_softmax"),
     LogicalAnd: infix("&", Level.BIT_AND),
     LogicalNot: write_not,
@@ -371,6 +374,12 @@ HELPERS: dict[str, tuple[str, tuple[str, ...]]] = {
         '''def erf(x):
     """The error function, element by element."""
     return np.vectorize(math.erf, otypes=[x.dtype])(x)''',
+        ("math",),
+    ),
+    "erfc": (
+        '''def erfc(x):
+    """1 - erf(x), element by element, accurate where that is small."""
+    return np.vectorize(math.erfc, otypes=[x.dtype])(x)''',
         ("math",),
     ),
     "softmax": (

@@ -21,7 +21,7 @@ from chainrule.emit.names import Names
 from chainrule.emit.seeds import seeded
 from chainrule.emit.sharing import Line, keep_for_later, shared, shortened, written_where_used
 from chainrule.ir import Apply, ArrayType, Input, Node, rebuild, topological_order
-from chainrule.primitives import Gelu, RandomUniform, Silu, erf, sigmoid
+from chainrule.primitives import Gelu, RandomUniform, Silu, erfc, sigmoid
 
 _PREFIXES = ("d", "d_", "grad_", "grad_of_")
 
@@ -204,13 +204,13 @@ class _Builder:
 
 
 def written_out(node: Node) -> Node | None:
-    """An activation in parts, where its derivative needs one of them again: σ(z) of SiLU, erf of GELU."""
+    """An activation in parts, where its derivative needs one of them again: σ(z) of SiLU, erfc of GELU."""
     if isinstance(node, Apply) and isinstance(node.primitive, Silu):
         (z,) = (rebuild([operand], written_out)[0] for operand in node.operands)
         return z * sigmoid(z)
     if isinstance(node, Apply) and isinstance(node.primitive, Gelu):
         (z,) = (rebuild([operand], written_out)[0] for operand in node.operands)
-        return 0.5 * z * (1 + erf(1 / math.sqrt(2) * z))
+        return 0.5 * z * erfc(-(1 / math.sqrt(2) * z))
     return None
 
 

@@ -28,6 +28,7 @@ from chainrule.primitives import (
     Cos,
     Elu,
     Erf,
+    Erfc,
     Exp,
     Expm1,
     Gather,
@@ -36,6 +37,7 @@ from chainrule.primitives import (
     LeakyRelu,
     Log,
     Log1p,
+    LogAddExp,
     LogicalAnd,
     LogicalNot,
     LogicalOr,
@@ -166,12 +168,18 @@ def _elu(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     return call("torch.nn.functional.elu", operands[0], str(writer.number(primitive.alpha)))
 
 
+def _gelu(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    # gelu of the library has no correct digit in its negative tail, where 1 + erf cancels.
+    writer.imports["math"] = None
+    (z,) = operands
+    return product(product(atom("0.5"), z), call("torch.erfc", f"-{z.at(Level.SIGN)} / math.sqrt(2)"))
+
+
 def _gelu_tanh(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     writer.imports["math"] = None
     (z,) = operands
     cubic = total(z, product(atom("0.044715"), power(z, atom("3"))))
-    inner = call("torch.tanh", product(atom("math.sqrt(2 / math.pi)"), cubic))
-    return product(product(atom("0.5"), z), total(atom("1"), inner))
+    return product(z, call("torch.sigmoid", product(atom("2 * math.sqrt(2 / math.pi)"), cubic)))
 
 
 def _bounded(name: str, bound: str) -> Writing:
@@ -260,14 +268,16 @@ TorchWriter.table = {
     Cos: library("cos"),
     Elu: _elu,
     Erf: library("erf"),
+    Erfc: library("erfc"),
     Exp: library("exp"),
     Expm1: library("expm1"),
     Gather: write_gather,
-    Gelu: library("nn.functional.gelu"),
+    Gelu: _gelu,
     GeluTanh: _gelu_tanh,
     LeakyRelu: _leaky_relu,
     Log: library("log"),
     Log1p: library("log1p"),
+    LogAddExp: library("logaddexp"),
     LogSoftmax: _softmax("log_softmax"),
     LogicalAnd: infix("&", Level.BIT_AND),
     LogicalNot: write_not,

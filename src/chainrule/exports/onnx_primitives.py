@@ -13,6 +13,7 @@ from chainrule.exports.onnx_expressions import ExpressionWriter, Rule
 from chainrule.exports.onnx_graph import Value
 from chainrule.ir import DType, Shape, SymbolicDim
 from chainrule.primitives import (
+    ERFC_POLYNOMIAL,
     Abs,
     Add,
     Bitwise,
@@ -26,6 +27,7 @@ from chainrule.primitives import (
     Divide,
     Elu,
     Erf,
+    Erfc,
     Exp,
     Expm1,
     Gather,
@@ -34,6 +36,7 @@ from chainrule.primitives import (
     LeakyRelu,
     Log,
     Log1p,
+    LogAddExp,
     LogicalAnd,
     LogicalNot,
     LogicalOr,
@@ -176,20 +179,47 @@ def _silu(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
     return writer.graph.add("Mul", x, writer.graph.add("Sigmoid", x))
 
 
-def _gelu(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
-    """½ x (1 + erf(x / √2))."""
+def _erfc(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
+    """1 − erf x below ½, and beyond e^−x² P(t) / (1 + 2x), t = (x − 3) / (x + 3), in which nothing cancels."""
     add = writer.graph.add
-    inner = _erf(writer, dtype, add("Mul", x, writer.number(math.sqrt(0.5), dtype)))
-    half = add("Mul", x, writer.number(0.5, dtype))
-    return add("Mul", half, add("Add", inner, writer.number(1.0, dtype)))
+
+    def number(value: float) -> Value:
+        return writer.number(value, dtype)
+
+    y = add("Where", add("Less", x, number(0.5)), number(0.5), add("Min", x, number(28.0)))
+    t = add("Div", add("Sub", y, number(3.0)), add("Add", y, number(3.0)))
+    series = number(ERFC_POLYNOMIAL[-1])
+    for coefficient in reversed(ERFC_POLYNOMIAL[:-1]):
+        series = add("Add", add("Mul", series, t), number(coefficient))
+    scaled = add("Div", series, add("Add", add("Add", y, y), number(1.0)))
+    far = add("Mul", add("Exp", add("Neg", add("Mul", y, y))), scaled)
+    near = add("Sub", number(1.0), _erf(writer, dtype, x))
+    return add("Where", add("Greater", x, number(0.5)), far, near)
+
+
+def _gelu(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
+    """½ x erfc(−x / √2)."""
+    add = writer.graph.add
+    inner = _erfc(writer, dtype, add("Mul", x, writer.number(-math.sqrt(0.5), dtype)))
+    return add("Mul", add("Mul", x, writer.number(0.5, dtype)), inner)
+
+
+def _log_add_exp(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
+    """The larger one plus ln(1 + e^−|x − y|); of equal ones, which may be infinite, x + ln 2."""
+    add = writer.graph.add
+    first, second = operands
+    apart = add("Neg", add("Abs", add("Sub", first, second)))
+    result = add("Add", add("Max", first, second), log1p_of(writer, x.dtype, add("Exp", apart)))
+    equal = add("Add", first, writer.number(math.log(2), x.dtype))
+    return add("Where", add("Equal", first, second), equal, result)
 
 
 def _gelu_tanh(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
-    """The approximation in tanh."""
+    """The approximation in tanh as x / (1 + e^−2u), in which nothing cancels; runtimes' σ is right to 1e-16 only."""
     add, number = writer.graph.add, writer.number
     cubic = add("Mul", add("Mul", add("Mul", x, x), x), number(0.044715, dtype))
-    inner = add("Tanh", add("Mul", add("Add", x, cubic), number(math.sqrt(2 / math.pi), dtype)))
-    return add("Mul", add("Mul", x, number(0.5, dtype)), add("Add", inner, number(1.0, dtype)))
+    inner = add("Mul", add("Add", x, cubic), number(-2 * math.sqrt(2 / math.pi), dtype))
+    return add("Div", x, add("Add", add("Exp", inner), number(1.0, dtype)))
 
 
 def _elu(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
@@ -354,6 +384,7 @@ RULES: Final[dict[type, Rule]] = {
     Divide: _operator("Div"),
     Elu: _elu,
     Erf: _of_one(_erf),
+    Erfc: _of_one(_erfc),
     Exp: _operator("Exp"),
     Expm1: _of_one(_expm1),
     Gather: _gather,
@@ -362,6 +393,7 @@ RULES: Final[dict[type, Rule]] = {
     LeakyRelu: _leaky_relu,
     Log: _operator("Log"),
     Log1p: _of_one(log1p_of),
+    LogAddExp: _log_add_exp,
     LogSoftmax: _softmax(LogSoftmax, "LogSoftmax"),
     LogicalAnd: _operator("And"),
     LogicalNot: _operator("Not"),

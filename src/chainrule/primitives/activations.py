@@ -18,7 +18,7 @@ from chainrule.primitives.exponentials import exp
 from chainrule.primitives.notation import Call, Notation, Number
 from chainrule.primitives.piecewise import minimum
 from chainrule.primitives.replication import as_floats
-from chainrule.primitives.special import erf, erf_of_array
+from chainrule.primitives.special import erfc, erfc_of_array
 
 S = TypeVar("S")
 I = TypeVar("I")
@@ -220,11 +220,12 @@ class Gelu(Elementwise):
     def value(self, *operands: Array) -> Array:
         (x,) = operands
         with np.errstate(all="ignore"):
-            return np.asarray(0.5 * x * (1 + erf_of_array(x / math.sqrt(2))), dtype=x.dtype)
+            distribution = 0.5 * erfc_of_array(x.astype(np.float64) * -math.sqrt(0.5))  # 1 + erf cancels in the tail
+            return np.asarray(x * distribution, dtype=x.dtype)
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         (x,) = operands
-        distribution = 0.5 * (1 + erf(x / math.sqrt(2)))
+        distribution = 0.5 * erfc(-x / math.sqrt(2))
         density = exp(-0.5 * square(x)) / math.sqrt(2 * math.pi)
         return (distribution + x * density,)
 
@@ -233,29 +234,28 @@ class Gelu(Elementwise):
 
     def lower(self, emit: Emitter[S, I], *operands: S) -> S:
         (x,) = operands
-        erf_of_x = emit.math("erf", emit.divide(x, emit.constant_like(math.sqrt(2), x)))
-        half = emit.multiply(emit.constant_like(0.5, x), x)
-        return emit.multiply(half, emit.add(emit.constant_like(1, x), erf_of_x))
+        erfc_of_x = emit.math("erfc", emit.divide(emit.negate(x), emit.constant_like(math.sqrt(2), x)))
+        return emit.multiply(emit.multiply(emit.constant_like(0.5, x), x), erfc_of_x)
 
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class GeluTanh(Elementwise):
-    """½ x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016, section 2)."""
+    """½ x (1 + tanh u) = x σ(2u), u = √(2/π) (x + 0.044715 x³) (Hendrycks and Gimpel 2016, section 2)."""
 
     is_activation: ClassVar[bool] = True
 
     def value(self, *operands: Array) -> Array:
         (x,) = operands
         with np.errstate(all="ignore"):
-            inner = _GELU_SCALE * x * (1 + _GELU_CUBIC * np.square(x))
-            return np.asarray(0.5 * x * (1 + np.tanh(inner)), dtype=x.dtype)
+            inner = 2 * _GELU_SCALE * x * (1 + _GELU_CUBIC * np.square(x))
+            return np.asarray(x * Sigmoid().value(inner), dtype=x.dtype)  # 1 + tanh cancels in the tail
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         (x,) = operands
-        t = tanh(_GELU_SCALE * x * (1 + _GELU_CUBIC * square(x)))
-        slope = _GELU_SCALE * (1 + 3 * _GELU_CUBIC * square(x))
-        return (0.5 * (1 + t) + 0.5 * x * (1 - square(t)) * slope,)
+        s = sigmoid(2 * _GELU_SCALE * x * (1 + _GELU_CUBIC * square(x)))
+        slope = 2 * _GELU_SCALE * (1 + 3 * _GELU_CUBIC * square(x))
+        return (s * (1 + x * (1 - s) * slope),)
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("gelu_tanh", tuple(operands))
@@ -264,9 +264,8 @@ class GeluTanh(Elementwise):
         (x,) = operands
         one = emit.constant_like(1, x)
         cubic = emit.add(one, emit.multiply(emit.constant_like(_GELU_CUBIC, x), emit.multiply(x, x)))
-        inner = emit.multiply(emit.multiply(emit.constant_like(_GELU_SCALE, x), x), cubic)
-        half = emit.multiply(emit.constant_like(0.5, x), x)
-        return emit.multiply(half, emit.add(one, emit.math("tanh", inner)))
+        inner = emit.multiply(emit.multiply(emit.constant_like(2 * _GELU_SCALE, x), x), cubic)
+        return emit.multiply(x, emit.math("sigmoid", inner))
 
 
 def _filled(value: float, like: Node) -> Node:

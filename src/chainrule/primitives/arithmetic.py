@@ -159,6 +159,32 @@ class Divide(Elementwise):
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
+class DivideNoNan(Elementwise):
+    """x / y, and 0 where y is 0: what the derivative of a norm is made of, which at 0 is the subgradient 0."""
+
+    arity: ClassVar[int] = 2
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((-3.0, 3.0), (0.5, 3.0))
+
+    def value(self, *operands: Array) -> Array:
+        x, y = operands
+        with np.errstate(all="ignore"):
+            return np.where(y == 0, np.zeros((), x.dtype), x / y)
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        _, y = operands
+        return divide_no_nan(1, y), -divide_no_nan(result, y)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Fraction(operands[0], operands[1])
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        x, y = operands
+        zero = emit.constant_like(0, y)
+        return emit.select(emit.compare("==", y, zero), zero, emit.divide(x, y))
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
 class Square(Elementwise):
     """x²."""
 
@@ -195,6 +221,11 @@ def multiply(x: Operand, y: Operand) -> Node:
 def divide(x: Operand, y: Operand) -> Node:
     """`x / y`, broadcast; integers divide as floats."""
     return Divide()(*broadcast_together(x, y, floats=True))
+
+
+def divide_no_nan(x: Operand, y: Operand) -> Node:
+    """`x / y`, and 0 where y is 0, broadcast."""
+    return DivideNoNan()(*broadcast_together(x, y, floats=True))
 
 
 def negate(x: Node) -> Node:

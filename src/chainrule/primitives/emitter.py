@@ -15,7 +15,7 @@ S = TypeVar("S")
 I = TypeVar("I")
 
 MathFunction: TypeAlias = Literal[
-    "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "erf", "abs", "power"
+    "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "erf", "erfc", "abs", "power"
 ]
 BitOperation: TypeAlias = Literal["and", "or", "xor"]
 Comparison: TypeAlias = Literal["<", "<=", ">", ">=", "==", "!="]

@@ -9,7 +9,7 @@ from typing import ClassVar, TypeVar, final
 import numpy as np
 
 from chainrule.ir import OPERATORS, ArrayType, Const, Node, Operand
-from chainrule.primitives.arithmetic import divide, square
+from chainrule.primitives.arithmetic import divide, divide_no_nan, square
 from chainrule.primitives.base import Array, Elementwise
 from chainrule.primitives.emitter import Emitter
 from chainrule.primitives.notation import Call, Infix, Notation, Number
@@ -127,7 +127,7 @@ class Sqrt(Elementwise):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Power(Elementwise):
-    """x ** y, for x > 0 or a constant y."""
+    """x ** y, for x ≥ 0 or a constant y; at x = 0 the derivatives are those of y > 0, and 0 by x at y = 0."""
 
     arity: ClassVar[int] = 2
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((0.2, 3.0), (-2.0, 3.0))
@@ -138,13 +138,61 @@ class Power(Elementwise):
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         x, y = operands
-        return y * power(x, _less_one(y)), None if isinstance(y, Const) else result * log(x)
+        return y * power(x, _less_one(y)), None if isinstance(y, Const) else result * LogNoNan()(x)
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return PowerNotation(operands[0], operands[1])
 
     def lower(self, emit: Emitter[S, I], *operands: S) -> S:
         return emit.math("power", operands[0], operands[1])
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class LessOne(Elementwise):
+    """y − 1, and 1 where y is 0: the exponent of y x^(y − 1), so that 0 · ∞ for y = 0 and x = 0 is 0."""
+
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((0.2, 3.0),)
+
+    def value(self, *operands: Array) -> Array:
+        (y,) = operands
+        return np.where(y == 0, np.ones((), y.dtype), y - 1)
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        return (Const(1, result.type),)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Infix("−", (operands[0], Number(1)))
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        (y,) = operands
+        one = emit.constant_like(1, y)
+        return emit.select(emit.compare("==", y, emit.constant_like(0, y)), one, emit.subtract(y, one))
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class LogNoNan(Elementwise):
+    """ln x, and 0 where x is 0: the factor of xʸ ln x, which has the limit 0 there for y > 0."""
+
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((0.1, 5.0),)
+
+    def value(self, *operands: Array) -> Array:
+        (x,) = operands
+        with np.errstate(all="ignore"):
+            return np.where(x == 0, np.zeros((), x.dtype), np.log(x))
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        (x,) = operands
+        return (divide_no_nan(1, x),)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("ln", tuple(operands))
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        (x,) = operands
+        zero = emit.constant_like(0, x)
+        return emit.select(emit.compare("==", x, zero), zero, emit.math("log", x))
 
 
 def exp(x: Node) -> Node:
@@ -175,7 +223,9 @@ def sqrt(x: Node) -> Node:
 def _less_one(exponent: Node) -> Node:
     if isinstance(exponent, Const) and isinstance(exponent.value, float):
         return Const(exponent.value - 1, exponent.type)
-    return exponent - 1
+    if isinstance(exponent, Const) and isinstance(exponent.value, np.ndarray):
+        return Const(np.where(exponent.value == 0, 1, exponent.value - 1), exponent.type)
+    return LessOne()(exponent)
 
 
 def power(x: Operand, y: Operand) -> Node:

@@ -21,7 +21,7 @@ from chainrule.primitives.diagonal import Trace, identity, square_type
 from chainrule.primitives.exponentials import log
 from chainrule.primitives.indexing import take_slices
 from chainrule.primitives.notation import Call, Notation, Postfix
-from chainrule.primitives.piecewise import abs_, minimum
+from chainrule.primitives.piecewise import abs_, minimum, sign
 from chainrule.primitives.reductions import Max, Min
 from chainrule.primitives.replication import Sum, as_floats, broadcast_to, cast, common_dtype, expand_dims
 from chainrule.primitives.slicing import concatenate
@@ -129,10 +129,31 @@ class Determinant(_FromPivots):
         return None if tangent is None else result * Trace()(_product(Inverse()(x), tangent))
 
     def expand(self, *operands: Node) -> Node:
-        pivots, sign = _eliminate(operands[0])
+        pivots, product = _eliminate(operands[0])
         for pivot in pivots:
-            sign = sign * pivot
-        return where(_is_finite(operands[0]), sign, math.nan)
+            product = product * pivot
+        return where(_is_finite(operands[0]), product, math.nan)
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class SignDeterminant(_FromPivots):
+    """The sign of det A: −1, 0 or 1, also where det A itself underflows. The derivative is zero."""
+
+    def value(self, *operands: Array) -> Array:
+        return _each(lambda matrix: np.linalg.slogdet(matrix)[0], operands[0], 0.0, ())
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("sign", (Call("det", tuple(operands)),))
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        return None
+
+    def expand(self, *operands: Node) -> Node:
+        pivots, turned = _eliminate(operands[0])
+        for pivot in pivots:
+            turned = turned * sign(pivot)
+        return where(_is_finite(operands[0]), turned, math.nan)
 
 
 @final
@@ -202,21 +223,21 @@ def _slice_row(work: Node, k: int) -> Node:
 def _eliminate(x: Node) -> tuple[list[Node], Node]:
     """The pivots of Gauss's elimination, and the sign of the permutation of rows."""
     size = _expandable(x, "the determinant")
-    sign: Node = Const(1, x.type.with_shape(x.type.shape[:-2]))
+    turned: Node = Const(1, x.type.with_shape(x.type.shape[:-2]))
     pivots: list[Node] = []
     for _ in range(size):
         chosen = _pivot(x, 0)
         row = _row(x, chosen)
         pivot = _first(row)
         pivots.append(pivot)
-        sign = where(take_slices(chosen, (..., 0)), sign, -sign)
+        turned = where(take_slices(chosen, (..., 0)), turned, -turned)
         swapped = where(expand_dims(chosen, -1), _slice_row(x, 0), x)
         # Below a pivot of 0 there are only zeros: the factors are 0, whatever divides them.
         divisor = where(equal(pivot, 0), 1, pivot)
         factors = take_slices(swapped, (..., slice(1, None), slice(0, 1))) / expand_dims(divisor, (-2, -1))
         across = expand_dims(take_slices(row, (..., slice(1, None))), -2)
         x = take_slices(swapped, (..., slice(1, None), slice(1, None))) - factors * across
-    return pivots, sign
+    return pivots, turned
 
 
 def inverse(x: Node) -> Node:
@@ -232,6 +253,11 @@ def det(x: Node) -> Node:
 def logdet(x: Node) -> Node:
     """Ln |det x|, as floats."""
     return LogDeterminant()(as_floats(x))
+
+
+def sign_of_det(x: Node) -> Node:
+    """The sign of det x, as floats."""
+    return SignDeterminant()(as_floats(x))
 
 
 def solve(a: Node, b: Node) -> Node:

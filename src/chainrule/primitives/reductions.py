@@ -1,4 +1,4 @@
-"""Means, variances and extrema over axes."""
+"""Means, variances, norms and extrema over axes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import ClassVar, Literal, TypeVar, final
 import numpy as np
 
 from chainrule.ir import ArrayType, Const, Dim, DTypeError, Node, ShapeError, dim_product, named_dim, shape_text
-from chainrule.primitives.arithmetic import Divide, Multiply, divide, square, subtract
-from chainrule.primitives.base import Array, Example, Linear, Nonlinear, Primitive
+from chainrule.primitives.arithmetic import Divide, DivideNoNan, Multiply, Square, divide, square, subtract
+from chainrule.primitives.base import Array, Composite, Example, Linear, Nonlinear, Primitive
 from chainrule.primitives.comparison import equal, indicator
 from chainrule.primitives.emitter import Accessor, Emitter, ReductionKind
 from chainrule.primitives.exponentials import sqrt
 from chainrule.primitives.notation import Call, Notation, Number
-from chainrule.primitives.replication import Broadcast, Sum, as_floats, keep_axes, normalize_axes, sum_
+from chainrule.primitives.piecewise import abs_
+from chainrule.primitives.replication import Broadcast, Sum, as_floats, as_node, keep_axes, normalize_axes, sum_
 
 S = TypeVar("S")
 I = TypeVar("I")
@@ -164,6 +165,51 @@ class Min(_Extremum):
         return np.asarray(np.min(operands[0], axis=self.axes))
 
 
+@final
+@dataclass(frozen=True)
+class Norm(Composite):
+    """√Σx² over `axes`, or √mean(x²) with `mean`: the 2-norm, and the standard deviation of centred x.
+
+    Its derivative is x / norm, over the count with `mean`; where the norm is 0, the subgradient 0, as in PyTorch.
+    """
+
+    axes: tuple[int, ...]
+    mean: bool = False
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return [*axes_examples(cls), *axes_examples(lambda axes: cls(axes, mean=True))]
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        (operand,) = operands
+        return reduced_type("norm", operand, self.axes)
+
+    def value(self, *operands: Array) -> Array:
+        (x,) = operands
+        with np.errstate(all="ignore"):
+            return np.asarray(np.sqrt(self._reduction.value(np.square(x))), dtype=x.dtype)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("sqrt", (self._reduction.notation([Square().notation(operands, types)], types),))
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        (x,), (tangent,) = operands, tangents
+        if tangent is None:
+            return None
+        return self._reduction(DivideNoNan()(x, repeat_along(result, x, self.axes)) * tangent)
+
+    def expand(self, *operands: Node) -> Node:
+        return sqrt(self.squared(operands[0]))
+
+    def squared(self, x: Node) -> Node:
+        """The sum or mean of squares, of which the norm is the root."""
+        return self._reduction(square(x))
+
+    @property
+    def _reduction(self) -> Mean | Sum:
+        return Mean(self.axes) if self.mean else Sum(self.axes)
+
+
 def mean(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
     """`np.mean`."""
     x = as_floats(x)
@@ -197,4 +243,17 @@ def var(x: Node, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> No
 
 def std(x: Node, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Node:
     """`np.std`."""
-    return sqrt(var(x, axis, keepdims, ddof))
+    x = as_floats(x)
+    centred = subtract(x, mean(x, axis, keepdims=True))
+    axes = normalize_axes(axis, x.type.ndim)
+    if ddof == 0:
+        return keep_axes(Norm(axes, mean=True)(centred) if axes else abs_(centred), axes, keepdims)
+    count = dim_product(x.type.shape[k] for k in axes)
+    return divide(norm(centred, axis, keepdims), sqrt(as_node(count - ddof, x.type.dtype)))
+
+
+def norm(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
+    """The 2-norm of vectors or the Frobenius norm of matrices."""
+    x = as_floats(x)
+    axes = normalize_axes(axis, x.type.ndim)
+    return keep_axes(Norm(axes)(x) if axes else abs_(x), axes, keepdims)

@@ -1,22 +1,27 @@
-"""Softmax, its logarithm, and the logarithm of a sum of exponentials, each over any axes, without overflow."""
+"""Softmax, its logarithm, and the logarithm of a sum of exponentials, over any axes or of two arrays; no overflow."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, TypeVar, final
 
 import numpy as np
 
-from chainrule.ir import ArrayType, Node
-from chainrule.primitives.base import Array, Composite, Example
+from chainrule.ir import ArrayType, Node, Operand
+from chainrule.primitives.activations import sigmoid
+from chainrule.primitives.base import Array, Composite, Elementwise, Example
 from chainrule.primitives.comparison import less, where
+from chainrule.primitives.emitter import Emitter
 from chainrule.primitives.exponentials import exp, log
 from chainrule.primitives.notation import Call, Notation, Number
 from chainrule.primitives.piecewise import abs_
 from chainrule.primitives.reductions import Axis, Max, axes_examples, reduced_type, repeat_along
-from chainrule.primitives.replication import Sum, as_floats, keep_axes, normalize_axes
+from chainrule.primitives.replication import Sum, as_floats, broadcast_together, keep_axes, normalize_axes
+
+S = TypeVar("S")
+I = TypeVar("I")
 
 
 def _shift(x: Node, axes: tuple[int, ...]) -> Node:
@@ -69,6 +74,35 @@ class LogSumExp(Composite):
         (x,) = operands
         shift = _shift(x, self.axes)
         return shift + log(Sum(self.axes)(exp(x - repeat_along(shift, x, self.axes))))
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class LogAddExp(Elementwise):
+    """ln(eˣ + eʸ), element by element; smooth, and its derivatives are σ(x − y) and σ(y − x)."""
+
+    arity: ClassVar[int] = 2
+    domain: ClassVar[tuple[tuple[float, float], ...]] = ((-3.0, 3.0), (-3.0, 3.0))
+
+    def value(self, *operands: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(np.logaddexp(*operands))
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        x, y = operands
+        return sigmoid(x - y), sigmoid(y - x)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("logaddexp", tuple(operands))
+
+    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+        x, y = operands
+        difference = emit.subtract(x, y)
+        positive = emit.compare(">", difference, emit.constant_like(0, x))
+        smaller = emit.select(positive, emit.negate(difference), difference)
+        above = emit.add(emit.select(positive, x, y), emit.math("softplus", smaller))
+        # The difference of two equal infinities is no number.
+        return emit.select(emit.compare("==", x, y), emit.add(x, emit.constant_like(math.log(2), x)), above)
 
 
 @final
@@ -153,6 +187,11 @@ def logsumexp(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
     x = as_floats(x)
     axes = normalize_axes(axis, x.type.ndim)
     return keep_axes(LogSumExp(axes)(x) if axes else x, axes, keepdims)
+
+
+def logaddexp(x: Operand, y: Operand) -> Node:
+    """ln(eˣ + eʸ), broadcast, as floats."""
+    return LogAddExp()(*broadcast_together(x, y, floats=True))
 
 
 def softmax(x: Node, axis: Axis = -1) -> Node:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.ir import Node
-from chainrule.primitives import cumsum, det, diag, diagonal, inverse, logdet, sign, solve, trace
+from chainrule.primitives import cumsum, det, diag, diagonal, inverse, logdet, sign_of_det, solve, trace
 from chainrule.trace.literals import as_node
 from chainrule.trace.options import in_dtype, refuse_options
 
@@ -30,7 +30,7 @@ class SlogdetResult(NamedTuple):
 
 def _slogdet(a: object) -> SlogdetResult:
     x = as_node(a)
-    return SlogdetResult(sign(det(x)), logdet(x))
+    return SlogdetResult(sign_of_det(x), logdet(x))
 
 
 def _solve(a: object, b: object) -> Node:

@@ -18,9 +18,8 @@ from chainrule.primitives import (
     max_,
     mean,
     min_,
+    norm,
     normalize_axes,
-    sqrt,
-    square,
     std,
     sum_,
     var,
@@ -89,7 +88,7 @@ def _norm(x: object, ord: object = None, axis: Axis = None, keepdims: bool = Fal
     node = as_floats(as_node(x))
     over = node.type.ndim if axis is None else 1 if isinstance(axis, int) else len(axis)
     if ord is None or (ord == 2 and over == 1) or (ord == "fro" and over == 2):
-        return sqrt(sum_(square(node), axis, keepdims))
+        return norm(node, axis, keepdims)
     if over == 1 and ord == 1:
         return sum_(abs_(node), axis, keepdims)
     if over == 1 and ord == np.inf:

@@ -27,6 +27,7 @@ from chainrule.primitives import (
     less_equal,
     log,
     log1p,
+    logaddexp,
     logical_and,
     logical_not,
     logical_or,
@@ -93,9 +94,8 @@ def _log10(x: Node) -> Node:
     return log(x) / math.log(10)
 
 
-def _logaddexp(x: Operand, y: Operand) -> Node:
-    """The larger of the two plus ln(1 + e^−|x − y|), which never overflows."""
-    return maximum(x, y) + log1p(exp(-abs_(subtract(x, y))))
+def _logaddexp2(x: Operand, y: Operand) -> Node:
+    return logaddexp(multiply(x, math.log(2)), multiply(y, math.log(2))) / math.log(2)
 
 
 UFUNCS: dict[str, Handler] = {
@@ -127,7 +127,8 @@ UFUNCS: dict[str, Handler] = {
     "float_power": _binary(power),
     "maximum": _binary(maximum),
     "minimum": _binary(minimum),
-    "logaddexp": _binary(_logaddexp),
+    "logaddexp": _binary(logaddexp),
+    "logaddexp2": _binary(_logaddexp2),
     "less": _binary(less),
     "less_equal": _binary(less_equal),
     "greater": _binary(greater),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import chainrule as cr
 from chainrule.calculus import simplify
 from chainrule.ir import Apply, Const, Input, Node, Program, concrete, topological_order
-from chainrule.primitives import Add, Contract, Multiply, Permute, evaluate_nodes
+from chainrule.primitives import Add, Contract, Divide, DivideNoNan, Multiply, Permute, evaluate_nodes
 
 Array = NDArray[Any]
 
@@ -97,7 +97,7 @@ CLASSICS: list[tuple[str, str, dict[str, str], str]] = [
     ("log(det(Sigma)) + (x-mu)'*inv(Sigma)*(x-mu)", "x", {}, "(inv(Sigma) + inv(Sigma)')*(x - mu)"),
 ]  # fmt: skip
 
-IN_OTHER_FORM = {("log(x'*A*x)", "x"), ("logdet(A@X)", "X"), ("x'*A*x/(x'*x)", "x")}
+IN_OTHER_FORM = {("log(x'*A*x)", "x"), ("logdet(A@X)", "X"), ("x'*A*x/(x'*x)", "x"), ("norm(A*x-b)", "x")}
 """Right, and written otherwise than in the tables."""
 
 
@@ -144,6 +144,8 @@ def _normal(node: Node) -> Any:
     operands = [_normal(operand) for operand in node.operands]
     if isinstance(node.primitive, Add | Multiply):
         operands = sorted(operands, key=repr)
+    if isinstance(node.primitive, DivideNoNan):  # it reads the same
+        return _normal(Divide()(*node.operands))
     if isinstance(node.primitive, Contract):
         factors, output = _factors(node, itertools.count())
         written = [(_normal(factor), labels) for factor, labels in factors]

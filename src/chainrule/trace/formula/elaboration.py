@@ -20,7 +20,7 @@ from chainrule.ir import (
     named_dim,
     topological_order,
 )
-from chainrule.primitives import Sqrt, exp, matmul, permute
+from chainrule.primitives import Norm, exp, matmul, permute
 from chainrule.trace.formula.errors import FormulaError
 from chainrule.trace.formula.inference import Settled
 from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Syntax, Unary, parts
@@ -140,8 +140,9 @@ class _Elaboration:
         if node.operator in ("^", "**", ".^") and self._is_e(node.left):
             return exp(as_node(y))
         if node.operator in ("^", "**", ".^") and y == 2 and self._is_root_of_squares(node.left):
-            assert isinstance(x, Apply)  # ‖x‖² without the root, which has no derivative at 0
-            return x.operands[0]
+            assert isinstance(x, Apply)  # ‖x‖² without the root
+            squares: Node = x.primitive.squared(x.operands[0])
+            return squares
         return self._ufunc(_UFUNC_OF[node.operator], x, y)
 
     def _matrix_product(self, left: Syntax, y: Node) -> Node:
@@ -160,11 +161,11 @@ class _Elaboration:
         return node
 
     def _is_root_of_squares(self, node: Syntax) -> bool:
-        """Whether a part is a norm that is a number and a square root."""
+        """Whether a part is a 2-norm that is a number."""
         if not isinstance(node, Call) or node.function != "norm":
             return False
         value = self._values[node]
-        return isinstance(value, Apply) and isinstance(value.primitive, Sqrt) and value.type.ndim == 0
+        return isinstance(value, Apply) and isinstance(value.primitive, Norm) and value.type.ndim == 0
 
     def _is_e(self, node: Syntax) -> bool:
         return isinstance(node, Name) and node.name == "e" and "e" not in self._scope

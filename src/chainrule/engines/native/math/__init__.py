@@ -8,7 +8,7 @@ product with a sum; `docs/accuracy.md` has what was measured.
 
 from collections.abc import Callable
 
-from chainrule.engines.native.math.error_function import erf
+from chainrule.engines.native.math.error_function import erf, erfc
 from chainrule.engines.native.math.exponential import exp, expm1, sigmoid, tanh
 from chainrule.engines.native.math.logarithm import log, log1p, softplus
 from chainrule.engines.native.math.powers import power
@@ -27,6 +27,7 @@ FUNCTIONS: dict[str, Callable[..., Real]] = {
     "sigmoid": sigmoid,
     "softplus": softplus,
     "erf": erf,
+    "erfc": erfc,
     "abs": Real.__abs__,
     "power": power,
 }

@@ -118,14 +118,18 @@ def halves(x: Real, k: Value) -> tuple[Real, Real]:
     return x.power_of_two(half), x.power_of_two(x.integer("sub", k, half))
 
 
-def exp_of_reduced(x: Real, tail: Real | None = None) -> Real:
-    """e^(x + tail) for x between `lowest` and `highest`; the tail is far smaller than x."""
+def exp_of_reduced(x: Real, tail: Real | None = None, factor: Real | None = None) -> Real:
+    """Factor · e^(x + tail) for x between `lowest` and `highest`; the tail is far smaller than x.
+
+    The factor is about 1 and multiplies before the last rounding.
+    """
     known = constants(x.format)
     k, bits = nearest_power(x)
     r = (-k).multiply_add(known.ln2_low, (-k).multiply_add(known.ln2_high, x))
     excess = _excess(r if tail is None else r + tail, known.quotient)
     first, second = halves(x, bits)
-    return excess.multiply_add(first, first) * second
+    scale = first if factor is None else first * factor
+    return excess.multiply_add(scale, scale) * second
 
 
 def exp(x: Real) -> Real:
