@@ -14,8 +14,8 @@ from chainrule.cli.output import say_line
 from chainrule.cli.paths import table_path
 from chainrule.cli.sentences import Language, language_option, say
 from chainrule.cli.writing import FORMATS, Columns, columns_of, format_of, write_all
-from chainrule.models import Model, Prediction, load_model
-from chainrule.tables import Batch, EmptyTableError, Notes, Source, open_table
+from chainrule.models import Model, load_model
+from chainrule.tables import EmptyTableError, Notes, Source, open_table
 
 
 @click.command("predict")
@@ -74,7 +74,6 @@ def _predicted(model: Model, source: Source, notes: Notes, probabilities: bool, 
     try:
         for batch in source.batches():
             prediction = model.predict_frame(batch, notes)
-            _check_finite(model, batch, prediction)
             yield columns_of(model, prediction, probabilities)
             live.rows("predicting", notes.rows)
     except EmptyTableError:
@@ -87,13 +86,3 @@ def _no_cells(model: Model, probabilities: bool) -> Columns:
     one = model.predict_encoded(np.zeros((1, model.preprocessing.width), model.dtype))
     columns = columns_of(model, model.decoded(one), probabilities)
     return {name: np.asarray(cells)[:0] for name, cells in columns.items()}
-
-
-def _check_finite(model: Model, batch: Batch, prediction: Prediction) -> None:
-    """Raise CommandError, naming the row, for a prediction that is no finite number."""
-    values = prediction.probabilities if prediction.probabilities is not None else np.asarray(prediction.predictions)
-    bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-    if bad.any():
-        assert model.preprocessing is not None
-        place = batch.place(int(bad.argmax()), model.preprocessing.features[0].name).rpartition(", column")[0]
-        raise CommandError(f"{place} holds numbers too large for this model")

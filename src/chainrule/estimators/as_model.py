@@ -44,7 +44,15 @@ def model_of(
 def class_target(name: str, classes: Any) -> ClassTarget:
     """The target whose classes are the labels `classes`."""
     labels = np.asarray(classes)
-    return ClassTarget(name, tuple(str(label) for label in labels.tolist()), numeric=labels.dtype.kind in "iuf")
+    kind = labels.dtype.kind
+    dtype = {"U": "str", "S": "bytes", "O": "object"}.get(kind, labels.dtype.name)
+    if kind == "S":
+        texts = tuple(label.decode("latin-1") for label in labels.tolist())
+    else:
+        texts = tuple(str(label) for label in (labels if kind == "M" else labels.tolist()))
+    # Spellings of a number are told apart as floats.
+    numeric = kind in "iuf" and all(abs(label) < 2**53 for label in labels.tolist())
+    return ClassTarget(name, texts, numeric, dtype)
 
 
 def number_target(name: str) -> NumberTarget:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from chainrule.estimators.as_model import class_target
 from chainrule.estimators.errors import ParameterError
 from chainrule.estimators.judging import Accuracy
+from chainrule.estimators.loading import classes_of
 from chainrule.estimators.losses import classification_loss
 from chainrule.estimators.perceptron import MultilayerPerceptron
 from chainrule.estimators.scikit import Classifier, available_if, column_or_1d, type_of_target, unique_labels
 from chainrule.estimators.targets import Labels
+from chainrule.models import Model
 from chainrule.networks import Loss
 from chainrule.tables import Target
 
@@ -256,6 +258,10 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
                 f"classes_ has {len(self.classes_)} labels for {outputs} outputs; two classes take 1 output, and more "
                 "one for each"
             )
+
+    def _adopt(self, model: Model) -> None:
+        self._labels = Labels(classes_of(model))
+        self.classes_ = self._labels.classes
 
     def _first_labels(self, y: Any, classes: Any) -> None:
         if classes is None:

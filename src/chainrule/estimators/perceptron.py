@@ -18,6 +18,8 @@ from chainrule.estimators.as_model import model_of
 from chainrule.estimators.errors import ParameterError
 from chainrule.estimators.fitting import Fit, network_for
 from chainrule.estimators.inputs import dense, is_sparse, row_blocks, with_names
+from chainrule.estimators.loading import attributes_of, parameters_of
+from chainrule.estimators.losses import activation_title
 from chainrule.estimators.scikit import (
     CallbackSupport,
     Estimator,
@@ -30,7 +32,7 @@ from chainrule.estimators.settings import check_parameters
 from chainrule.estimators.training import STOCHASTIC
 from chainrule.exports import export_model
 from chainrule.ir import ArrayType, DType, named_dim
-from chainrule.models import Model, save_model
+from chainrule.models import Model, load_model, save_model
 from chainrule.networks import Architecture, GradientReport, Loss, gradient_report
 from chainrule.tables import Target
 
@@ -127,6 +129,22 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         if "_shown" in known:
             return self._shown_outputs(X)
         network = self._current_network()
+        outputs = self._computed(network, X)
+        if not np.isfinite(outputs.sum()):
+            self._check_outputs(outputs)
+        return outputs
+
+    def _check_outputs(self, outputs: Array) -> None:
+        """Raise ParameterError for outputs that are not finite, which say nothing of any class."""
+        bad = ~np.isfinite(outputs).all(axis=1)
+        if not bad.any():
+            return
+        for name in ("coefs_", "intercepts_"):
+            if not all(np.isfinite(np.asarray(array, float)).all() for array in getattr(self, name)):
+                raise ParameterError(f"{name} holds numbers that are not finite; fit again, or set finite ones")
+        raise ParameterError(f"row {int(bad.argmax())} of X holds numbers too large for this model")
+
+    def _computed(self, network: Architecture, X: Any) -> Array:
         if not self._is_ready(X):
             X = validate_data(self, with_names(X), accept_sparse=["csr", "csc"], reset=False)
         if not is_sparse(X):
@@ -282,6 +300,36 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         written.
         """
         save_model(os.fspath(path), self.to_model())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Any:
+        """The estimator that `save` wrote to `path`, which predicts the same and goes on by `partial_fit`.
+
+        What a file does not hold is as in a new one: parameters that are objects of Python, such as a RandomState or a
+        dict of class weights, and what the optimizer remembers. Raises ModelError for what is no model of this
+        package, or has functions of the user's own in it (pickle keeps these), ParameterError for the model of
+        something else.
+
+        >>> import os, tempfile
+        >>> from chainrule.estimators import MLPRegressor
+        >>> X = np.linspace(-1, 1, 20)[:, None]
+        >>> model = MLPRegressor(hidden_layer_sizes=(4,), tol=0.1, random_state=0).fit(X, X[:, 0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(os.path.join(folder, "model.safetensors"))
+        ...     again = MLPRegressor.load(os.path.join(folder, "model.safetensors"))
+        >>> bool((again.predict(X) == model.predict(X)).all()), again.tol
+        (True, 0.1)
+        """
+        model = load_model(path)
+        loaded = cls(**parameters_of(cls, model))
+        vars(loaded).update(attributes_of(model))
+        vars(loaded).update(loaded._attributes(model.parameters))
+        loaded.out_activation_ = activation_title(loaded._network.output.name)
+        loaded._adopt(model)
+        return loaded
+
+    def _adopt(self, model: Model) -> None:
+        """Know the targets of a model that was loaded."""
 
     def export(self, to: str, path: str | os.PathLike[str], train: bool = False) -> list[str]:
         """Write the network for use elsewhere: `to` is "onnx", "c", "numpy" or "torch"; gives the paths written.

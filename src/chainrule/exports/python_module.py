@@ -23,7 +23,15 @@ _OTHER_FUNCTIONS = '''def read_weights():
     if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
         raise ValueError(f"{WEIGHTS} does not belong to this module; export the model again")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}'''
+        return {name: arrays[name] for name in arrays.files}
+
+
+def finite(numbers):
+    """The predictions as they are; raises ValueError for a row whose numbers are too large for this model."""
+    bad = ~np.isfinite(numbers).all(axis=tuple(range(1, numbers.ndim)))
+    if bad.any():
+        raise ValueError(f"row {int(bad.argmax())} holds numbers too large for this model")
+    return numbers'''
 
 
 def weights_file(subject: Subject, name: str) -> bytes:
@@ -148,14 +156,14 @@ def answers(subject: Subject, output: str) -> list[str]:
     argument = "columns" if subject.preprocessing is not None else "X"
     rows_of = "the columns of a table, by name" if subject.preprocessing is not None else f"X (n, {subject.width})"
     if isinstance(subject.target, ClassTarget):
-        two = ["    return np.hstack([1 - p, p])"] if subject.is_binary else ["    return p"]
+        shares = "np.hstack([1 - p, p])" if subject.is_binary else "p"
         return [
             "",
             "",
             f"def probabilities({argument}):",
             f'    """The probability of each of CLASSES, (n, {len(subject.target.classes)}), for {rows_of}."""',
             f"    p = {output}",
-            *two,
+            f"    return finite({shares})",
             "",
             "",
             f"def predict({argument}):",
@@ -174,5 +182,5 @@ def answers(subject: Subject, output: str) -> list[str]:
         f'    """Numbers {shape} for each row of {rows_of}."""',
         f"    p = {output}.astype(np.float64)",
         *decoded,
-        f"    return {flat}",
+        f"    return finite({flat})",
     ]

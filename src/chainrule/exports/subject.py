@@ -83,6 +83,8 @@ class Subject:
         if not isinstance(self.target, ClassTarget):
             return ()
         classes = self.target.classes
+        if self.target.dtype.startswith(("int", "uint")):
+            return tuple(self.target.labels.tolist())
         if self.target.numeric:
             return _numbers(classes)
         return (False, True) if self.of_estimator and classes == ("False", "True") else classes

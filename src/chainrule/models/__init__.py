@@ -11,7 +11,7 @@ from chainrule.models.errors import DescriptionError, ModelError
 from chainrule.models.inspection import Column, ModelDescription, Progress, described, inspect_model, target_words
 from chainrule.models.model import Model, Prediction
 from chainrule.models.programs import program_from_json, program_to_json
-from chainrule.models.saving import load_model, save_model
+from chainrule.models.saving import as_model, load_model, save_model
 
 __all__ = [
     "Checkpoint",
@@ -23,6 +23,7 @@ __all__ = [
     "ModelError",
     "Prediction",
     "Progress",
+    "as_model",
     "described",
     "described_settings",
     "inspect_model",

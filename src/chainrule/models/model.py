@@ -17,7 +17,7 @@ from chainrule.ir import ArrayType, ChainruleError, DType, Program, SymbolicDim,
 from chainrule.models.errors import ModelError
 from chainrule.models.limits import check_bound
 from chainrule.networks import BLOCK, Architecture, predict_in_blocks
-from chainrule.tables import ClassTarget, Notes, NumberTarget, Preprocessing, Target
+from chainrule.tables import Batch, ClassTarget, Notes, NumberTarget, Preprocessing, Target, as_batch
 from chainrule.trace import trace
 
 Array: TypeAlias = NDArray[Any]
@@ -187,8 +187,13 @@ class Model:
         """The outputs (rows, outputs) for encoded rows (rows, width), in blocks through the native engine.
 
         A row's prediction does not depend on the others, so that a long table may be given piece by piece.
-        Raises ModelError for an array of another shape.
+        Raises ModelError for an array of another shape, and for a row whose numbers are too large for the model.
         """
+        outputs = self._outputs(X)
+        _check_finite(outputs, "row {} of X".format)
+        return outputs
+
+    def _outputs(self, X: Any) -> Array:
         rows = np.asarray(X)
         if rows.ndim != 2 or rows.shape[1] != self.width or rows.dtype.kind not in "fiub":
             raise ModelError(
@@ -200,20 +205,33 @@ class Model:
         """Predictions for the rows of a table: a frame, a dict of columns, or a batch of a `Source`.
 
         Columns are found by name; `notes` gathers what no training row had. Raises TableError, naming the place, for
-        a table that lacks a column or holds what cannot be read, ModelError for a model without a preprocessing.
+        a table that lacks a column or holds what cannot be read, ModelError for a model without a preprocessing, and
+        for a row whose numbers are too large for the model.
         """
         if self.preprocessing is None:
             raise ModelError("the model takes arrays, not tables; give one to predict or to predict_encoded")
-        return self.decoded(self.predict_encoded(self.preprocessing.encode(data, notes, self.dtype)))
+        batch = data if isinstance(data, Batch) else as_batch(data)
+        prediction = self.decoded(self._outputs(self.preprocessing.encode(batch, notes, self.dtype)))
+        name = self.preprocessing.features[0].name
+        numbers = prediction.predictions if prediction.probabilities is None else prediction.probabilities
+        _check_finite(np.asarray(numbers), lambda row: batch.place(row, name).rpartition(", column")[0])
+        return prediction
 
-    def predict(self, data: Any) -> list[str] | NDArray[np.float64]:
-        """The classes as texts, or the numbers, for a table; or for an array (rows, inputs), if the model takes one.
+    def predict(self, data: Any) -> list[str] | Array:
+        """The classes, or the numbers, for a table; or for an array (rows, inputs), if the model takes one.
 
-        It is `predict_frame` or `predict_encoded` without what comes with them; raises what they raise.
+        Classes are an array of the dtype that the labels had which an estimator was fitted on, as its own `predict`
+        gives; those of a table are texts. Otherwise it is `predict_frame` or `predict_encoded` without what comes with
+        them; raises what they raise.
         """
         if self.preprocessing is None:
-            return self.decoded(self.predict_encoded(data)).predictions
-        return self.predict_frame(data).predictions
+            prediction = self.decoded(self.predict_encoded(data))
+        else:
+            prediction = self.predict_frame(data)
+        if isinstance(self.target, ClassTarget) and self.target.dtype and prediction.probabilities is not None:
+            labels: Array = self.target.labels[prediction.probabilities.argmax(axis=1)]
+            return labels
+        return prediction.predictions
 
     def decoded(self, outputs: Array) -> Prediction:
         """Outputs (rows, outputs) as classes with probabilities, or as numbers of the target's own scale."""
@@ -222,7 +240,8 @@ class Model:
             return Prediction(self.target.decode(shares.argmax(axis=1)), shares)
         values = outputs[:, 0] if outputs.shape[1] == 1 else outputs
         if isinstance(self.target, NumberTarget):
-            return Prediction(self.target.decode(values))
+            with np.errstate(over="ignore"):
+                return Prediction(self.target.decode(values))
         return Prediction(np.asarray(values, float))
 
     def network(self) -> Architecture:
@@ -243,6 +262,13 @@ class Model:
     @cached_property
     def _block_program(self) -> Program:
         return self.program.bind({self.program.dim_names[0]: BLOCK})
+
+
+def _check_finite(numbers: Array, place: Callable[[int], str]) -> None:
+    """Raise ModelError, naming the row, for a prediction that is no finite number."""
+    bad = ~np.isfinite(numbers).all(axis=tuple(range(1, numbers.ndim)))
+    if bad.any():
+        raise ModelError(f"{place(int(bad.argmax()))} holds numbers too large for this model")
 
 
 _OF = {"inputs": "width", "outputs": "outputs"}

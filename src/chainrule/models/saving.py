@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,8 +16,9 @@ from chainrule.models.errors import DescriptionError, ModelError, shown
 from chainrule.models.model import Model, package_versions
 from chainrule.models.programs import program_from_json, program_to_json
 from chainrule.models.schema import JSON, Reader, Tensors, check_keys, read_object, read_text, written
+from chainrule.networks import MLP, NeuralNetwork, TrainingState
 from chainrule.tables import Preprocessing, Target, describe_target, target_from_json
-from chainrule.training import MissingDependencyError
+from chainrule.training import FitResult, MissingDependencyError
 
 KEYS = (
     "format",
@@ -54,8 +56,14 @@ class _Layers:
     dtype: Literal["float64", "float32"]
 
 
-def save_model(path: str, model: Model) -> None:
-    """Write `model` to `path`, which appears whole or keeps what it had; raises ModelError where it cannot be written.
+def save_model(path: str | os.PathLike[str], model: Any) -> None:
+    """Write what predicts to `path`, which appears whole or keeps what it had.
+
+    `model` is a `Model`, an `MLP`, a `NeuralNetwork`, or an estimator that was fitted; `load_model` gives a `Model` of
+    any of them, which predicts the same. What a `fit` of a loss gives are parameters, of which nothing says how to
+    predict with them: `np.savez(path, **result.params)` keeps these.
+
+    Raises ModelError where the file cannot be written, and for what cannot be saved, with what to do instead.
 
     >>> import os, tempfile
     >>> from chainrule.networks import Architecture
@@ -66,18 +74,58 @@ def save_model(path: str, model: Model) -> None:
     ...     model = load_model(path)
     >>> sorted(model.parameters)
     ['W1', 'W2', 'b1', 'b2']
+
+    >>> from chainrule.networks import MLP
+    >>> trained = MLP([2, 3, 1], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(os.path.join(folder, "mlp.safetensors"), trained)
+    ...     model = load_model(os.path.join(folder, "mlp.safetensors"))
+    >>> X = np.eye(2)
+    >>> bool(np.allclose(model.predict(X), trained.predict(X)[:, 0]))
+    True
     """
+    if isinstance(model, str | os.PathLike) and not isinstance(path, str | os.PathLike):
+        raise ModelError("the path comes first, and then what is saved: save_model(path, model)")
     tensors: Tensors = {}
-    write_file(path, description_of(model, tensors), tensors)
+    write_file(os.fspath(path), description_of(as_model(model), tensors), tensors)
 
 
-def load_model(path: str, limit: int = FILE_BYTES) -> Model:
-    """Read what `save_model` or `save_checkpoint` wrote.
+def as_model(given: Any) -> Model:
+    """A `Model` of anything that predicts; raises ModelError, which says what to do, for what does not."""
+    if isinstance(given, Model):
+        return given
+    if isinstance(given, MLP | NeuralNetwork):
+        return Model.of(given.architecture, given.parameters)
+    if hasattr(given, "to_model"):
+        made: Model = given.to_model()
+        return made
+    what = type(given).__name__
+    if isinstance(given, FitResult):
+        raise ModelError(
+            "a FitResult holds parameters, and not how to predict with them; keep these with "
+            "np.savez(path, **result.params), or save the MLP, the NeuralNetwork or the estimator that was trained"
+        )
+    if isinstance(given, TrainingState):
+        raise ModelError("a TrainingState holds no network; save Model.of(architecture, state.learnt)")
+    if isinstance(given, Mapping):
+        raise ModelError(
+            f"a {what} of arrays does not say how to predict with them; keep these with np.savez(path, **arrays), or "
+            "save Model.of(architecture, arrays)"
+        )
+    raise ModelError(
+        f"a value of the type {what} cannot be saved as a model; give a Model, an MLP, a NeuralNetwork or an estimator "
+        "of this package"
+    )
+
+
+def load_model(path: str | os.PathLike[str], limit: int = FILE_BYTES) -> Model:
+    """Read what `save_model` or `save_checkpoint` wrote, or `save` of an estimator.
 
     The file is not trusted: programs are type-checked anew, names, shapes and kinds must fit together, weights must be
     finite, and nothing is allocated that the file does not hold. Raises ModelError, one sentence that begins with the
     path, for every other file, and for one of more than `limit` bytes.
     """
+    path = os.fspath(path)
     return Opened(path, read_file(path, limit)).model()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from chainrule.networks.activations import ACTIVATIONS
 from chainrule.networks.architecture import Architecture
 from chainrule.networks.errors import NetworkError, choice
 from chainrule.networks.losses import CrossEntropy, Loss
+from chainrule.networks.prediction import check_finite
 from chainrule.training import LBFGS, SGD, Adam, FitResult, Optimizer, fit, positive_integer
 
 Array = NDArray[Any]
@@ -156,10 +157,21 @@ class MLP:
         return result
 
     def predict(self, X: Any) -> Array:
-        """The output for `X` (rows, inputs): values, or probabilities; of shape (rows, outputs)."""
+        """The output for `X` (rows, inputs): values, or probabilities; of shape (rows, outputs).
+
+        Raises ShapeError for another shape, NetworkError for what is not numbers, and for a row whose numbers are too
+        large for the network.
+        """
         X = self._checked_input(X)
-        predicted: Array = self._architecture.prediction_function(X, **self.parameters)
+        with np.errstate(over="ignore", invalid="ignore"):
+            predicted: Array = self._architecture.prediction_function(X, **self.parameters)
+        check_finite(predicted, X)
         return predicted
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network, with the loss of that name, as `train` and models take it."""
+        return replace(self._architecture, loss=self.loss)
 
     @property
     def loss_function(self) -> Callable[..., Any]:

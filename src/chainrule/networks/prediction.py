@@ -45,6 +45,18 @@ def predict_in_blocks(program: Program, values: Mapping[str, Array], X: Array) -
     return predicted
 
 
+def check_finite(predicted: Array, X: Any) -> None:
+    """Raise NetworkError for the first row of `X` whose prediction is not finite, and say why."""
+    if np.isfinite(predicted.sum()):
+        return
+    bad = ~np.isfinite(predicted).all(axis=1)
+    if bad.any():
+        row = int(bad.argmax())
+        if np.isfinite(np.asarray(X[row], float)).all():
+            raise NetworkError(f"row {row} of X holds numbers too large for this network")
+        raise NetworkError(f"row {row} of X is not finite; remove or replace such values")
+
+
 def checked_parameters(architecture: Architecture, params: Mapping[str, Array]) -> dict[str, Array]:
     """What a prediction needs of `params`; raises NetworkError where something lacks or has another shape."""
     values = {}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.functions import sigmoid
 from chainrule.ir import Program, ShapeError
+from chainrule.networks.architecture import Architecture
 from chainrule.trace import trace
 from chainrule.training import SGD, FitResult, fit, positive_integer
 
@@ -58,6 +59,21 @@ class NeuralNetwork:
         self.bias_hidden: Array = np.zeros((1, self.hidden_size))
         self.bias_output: Array = np.zeros((1, self.output_size))
         self.loss_history: Array = np.empty(0)
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network as models take it; its loss is averaged over rows there, not summed."""
+        return Architecture(self.input_size, (self.hidden_size,), self.output_size, "sigmoid", "sigmoid", "squared")
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """`W1` and `W2`, as the weights, and `b1` and `b2`, as the biases without their first axis."""
+        return {
+            "W1": self.weights_input_hidden,
+            "b1": self.bias_hidden[0],
+            "W2": self.weights_hidden_output,
+            "b2": self.bias_output[0],
+        }
 
     def sigmoid(self, x: Any) -> Any:
         """The logistic function 1 / (1 + e⁻ˣ)."""

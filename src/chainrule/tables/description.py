@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -223,6 +224,8 @@ def describe_target(target: Target) -> dict[str, Any]:
     fields = dict(vars(target))
     if isinstance(target, ClassTarget):
         fields["classes"] = list(target.classes)
+        if not target.dtype:
+            del fields["dtype"]
     return {"task": target.task, **fields}
 
 
@@ -233,17 +236,39 @@ def target_from_json(text: str | bytes | Json) -> Target:
     name = fields.text("name")
     target: Target
     if task == "classification":
-        target = ClassTarget(name, fields.texts("classes"), fields.flag("numeric"))
+        classes, numeric = fields.texts("classes"), fields.flag("numeric")
+        target = ClassTarget(name, classes, numeric, _dtype(fields) if fields.has("dtype") else "")
         if len(target.classes) < 2:
             raise TableError("the target has fewer than two classes")
         if target.numeric:
             values = {_finite(label) for label in target.classes}
             if len(values) < len(target.classes):
                 raise TableError("the target has two classes that are the same number")
+        _check_labels(target)
     else:
         target = NumberTarget(name, fields.number("mean"), fields.number("scale", positive=True))
     fields.end()
     return target
+
+
+_DTYPE = re.compile(r"bool|str|bytes|object|u?int(8|16|32|64)|float(16|32|64)|datetime64\[(Y|M|W|D|h|m|s|ms|us|ns)\]")
+
+
+def _dtype(fields: Fields) -> str:
+    text = fields.text("dtype")
+    if not _DTYPE.fullmatch(text):
+        raise fields.refuse("dtype", text, "the dtype of labels, such as int64")
+    return text
+
+
+def _check_labels(target: ClassTarget) -> None:
+    """Raise TableError where the classes are no different values of their dtype."""
+    try:
+        labels = target.labels
+    except (ValueError, OverflowError):
+        raise TableError(f"the target has a class that is no {target.dtype}") from None
+    if len(set(labels.tolist())) < len(target.classes):
+        raise TableError(f"the target has two classes that are the same {target.dtype}")
 
 
 def _finite(label: str) -> float:

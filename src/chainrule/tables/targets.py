@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,8 @@ _LISTED = 8
 class ClassTarget:
     """A column of classes, numbered by their place in `classes`.
 
-    `numeric` says that all classes are numbers, so that `1`, `1.0` and `01` are spellings of one class.
+    `numeric` says that all classes are numbers, so that `1`, `1.0` and `01` are spellings of one class. `dtype` is what
+    they were as an array, where they come from one, such as "int64", "bool", "str" or "datetime64[D]"; else "".
     """
 
     task: ClassVar[Task] = "classification"
@@ -56,6 +57,29 @@ class ClassTarget:
     name: str
     classes: tuple[str, ...]
     numeric: bool = False
+    dtype: str = ""
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """The classes (classes,) as an array of their own dtype; texts where they have none.
+
+        >>> ClassTarget("won", ("False", "True"), dtype="bool").labels
+        array([False,  True])
+
+        Raises ValueError where a class is no value of that dtype.
+        """
+        if self.dtype == "bool":
+            if not set(self.classes) <= {"False", "True"}:
+                raise ValueError("a class is neither False nor True")
+            return np.array([label == "True" for label in self.classes])
+        if self.dtype == "bytes":
+            return np.array([label.encode("latin-1") for label in self.classes])
+        if self.dtype in ("", "str", "object"):
+            return np.array(self.classes, object if self.dtype == "object" else None)
+        dtype = np.dtype(self.dtype)
+        if dtype.kind in "iu":
+            return np.array([int(label) for label in self.classes], dtype)
+        return np.array(self.classes, object if dtype.kind == "f" else None).astype(dtype)
 
     def encode(self, series: pl.Series) -> NDArray[np.int64]:
         """The places (rows,) of cells in `classes`; raises CellError for an empty cell and for an unknown class."""

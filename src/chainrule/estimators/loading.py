@@ -1,0 +1,72 @@
+"""An estimator made of a model that one like it was saved as."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.estimators.errors import ParameterError
+from chainrule.estimators.settings import RULES
+from chainrule.models import Model
+from chainrule.tables import ClassTarget, Number
+
+
+def parameters_of(cls: type[Any], model: Model) -> dict[str, Any]:
+    """The parameters that the estimator had, but for those that a file does not hold.
+
+    Raises ParameterError for the model of something else.
+    """
+    title = cls.__name__
+    made = model.settings.get("estimator")
+    if made != title:
+        of = f"of {made}" if isinstance(made, str) else "not of an estimator"
+        raise ParameterError(f"the model is {of}, and {title}.load reads those of {title}; load_model(path) reads any")
+    known = inspect.signature(cls).parameters
+    given = {name: _parameter(value) for name, value in model.settings.items() if name in known}
+    return {name: value for name, value in given.items() if RULES[name].holds(value)}
+
+
+def attributes_of(model: Model) -> dict[str, Any]:
+    """The attributes that fitting would have set, as far as the model says, but for those of its parameters."""
+    network = model.network()
+    found: dict[str, Any] = {
+        "_network": network,
+        "n_features_in_": network.inputs,
+        "n_outputs_": network.outputs,
+        "n_layers_": network.depth + 1,
+        "n_iter_": model.metrics.get("epochs", 0),
+        "loss_": model.metrics.get("loss", math.nan),
+        "best_loss_": None,
+        "best_validation_score_": model.metrics.get("best_validation_score"),
+        "loss_curve_": [],
+        "validation_scores_": None,
+        "validation_loss_curve_": None,
+        "restart_scores_": None,
+        "t_": 0,
+        "_no_improvement_count": 0,
+        "_memory": {"optimizer": {}, "epoch": 0, "rate": None, "seed": 0},
+    }
+    if model.target is not None:
+        found["_target_name"] = model.target.name
+    if model.preprocessing is not None:
+        columns = [feature for feature in model.preprocessing.features if isinstance(feature, Number)]
+        found["feature_names_in_"] = np.array([column.name for column in columns], object)
+        found["_column_means"] = [column.fill for column in columns]
+    return found
+
+
+def classes_of(model: Model) -> Any:
+    """The labels of a classifier; of several labels zeros and ones, (outputs, outputs), of which each is one."""
+    if isinstance(model.target, ClassTarget):
+        return model.target.labels
+    return np.eye(model.outputs, dtype=int)
+
+
+def _parameter(value: Any) -> Any:
+    """A parameter, of which JSON has a number that is not finite as its text, and a tuple as a list."""
+    if isinstance(value, list):
+        return tuple(value)
+    return float(value) if value in ("inf", "nan", "-inf") else value
