@@ -6,9 +6,12 @@ import errno
 import os
 import secrets
 import sys
+import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 from chainrule.ir import ChainruleError
 
@@ -122,6 +125,51 @@ def replacing(path: str) -> Iterator[BinaryIO]:
                 os.unlink(temporary)
             raise
         _make_lasting(os.path.dirname(target))
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A temporary file: `stream` to write it, and `path`, at which this process may open it again."""
+
+    stream: BinaryIO
+    path: str
+
+
+def scratch() -> Scratch:
+    """A temporary file of which nothing is left once nothing refers to it, and after the process, even if it is killed.
+
+    On Linux it has no name. Elsewhere it has one in the folder for temporary files, locked, and a process that is
+    killed leaves it there until the next that makes one. Raises OSError where the system refuses.
+
+    >>> found = scratch()
+    >>> _ = found.stream.write(b"1 2 3")
+    >>> found.stream.flush()
+    >>> with open(found.path, "rb") as stream:
+    ...     stream.read()
+    b'1 2 3'
+    """
+    if sys.platform == "linux":
+        unnamed = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115  (`_discard` closes it)
+        made = Scratch(unnamed, f"/proc/self/fd/{unnamed.fileno()}")
+        if os.path.exists(made.path):
+            weakref.finalize(made, _discard, unnamed, None)
+            return made
+        unnamed.close()
+    target = os.path.join(tempfile.gettempdir(), "chainrule")
+    _remove_leftovers(target)
+    descriptor, path = _created(target)
+    os.chmod(path, 0o600)
+    made = Scratch(os.fdopen(descriptor, "w+b"), path)
+    weakref.finalize(made, _discard, made.stream, path)
+    return made
+
+
+def _discard(stream: BinaryIO, path: str | None) -> None:
+    with suppress(OSError):
+        stream.close()
+    if path is not None:
+        with suppress(OSError):
+            os.unlink(path)
 
 
 def _stem(target: str) -> str:

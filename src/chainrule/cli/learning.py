@@ -26,7 +26,7 @@ from chainrule.networks import (
     Tweedie,
     read_loss,
 )
-from chainrule.tables import ClassTarget, NumberTarget, Prepared, Target, open_table, prepare
+from chainrule.tables import ClassTarget, Limits, NumberTarget, Prepared, Target, open_table, prepare
 from chainrule.training import LBFGS, Adam, AdamW, BlockOrder, NAdam, Optimizer, RMSprop
 
 Array: TypeAlias = NDArray[Any]
@@ -104,10 +104,12 @@ class Learner:
         return self.architecture.initial(self.settings.seed)
 
 
-def read_data(path: str, plan: Plan, report: Callable[[str, int], None] | None = None) -> Data:
+def read_data(
+    path: str, plan: Plan, report: Callable[[str, int], None] | None = None, limits: Limits | None = None
+) -> Data:
     """Open and encode the table, and part its rows."""
-    source = open_table(path, plan.delimiter)
-    validation = None if plan.validation is None else open_table(plan.validation, plan.delimiter)
+    source = open_table(path, plan.delimiter, limits)
+    validation = None if plan.validation is None else open_table(plan.validation, plan.delimiter, limits)
     held = HELD_OUT_LARGE if os.path.getsize(path) > LARGE_FILE else HELD_OUT + CHOOSING
     if validation is not None:
         held *= CHOOSING_SHARE

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from chainrule.cli.errors import CommandError
+from chainrule.tables import UNLIMITED, VARIABLE, Limits
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 STANDARD_INPUT = "/dev/stdin"
 
@@ -14,6 +19,26 @@ STANDARD_INPUT = "/dev/stdin"
 def table_path(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
     """The path of a table; `-` stands for standard input."""
     return STANDARD_INPUT if path == "-" else path
+
+
+def unlimited_option(command: Command) -> Command:
+    """The option `--unlimited`, which lifts the bounds on tables."""
+    bounds = Limits()
+    said = (
+        f"Lift the bounds on tables: {_mebibytes(bounds.cell)} a cell, {_mebibytes(bounds.record)} a row, "
+        f"{bounds.columns:,} columns, {_mebibytes(bounds.copied)} (or half of the free disk) of standard input, gzip "
+        f"to {bounds.ratio} times its size. Also {VARIABLE}=1."
+    )
+    return click.option("--unlimited", is_flag=True, help=said)(command)
+
+
+def limits_of(unlimited: bool) -> Limits | None:
+    """The bounds that the option asks for; None for the usual ones."""
+    return UNLIMITED if unlimited else None
+
+
+def _mebibytes(size: int | None) -> str:
+    return f"{(size or 0) >> 20:,} MiB"
 
 
 def check_page(path: str | None) -> None:

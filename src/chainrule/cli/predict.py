@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.cli.errors import CommandError, check_outputs
 from chainrule.cli.live import Live, showing
 from chainrule.cli.output import say_line
-from chainrule.cli.paths import table_path
+from chainrule.cli.paths import limits_of, table_path, unlimited_option
 from chainrule.cli.sentences import Language, language_option, say
 from chainrule.cli.writing import FORMATS, Columns, columns_of, format_of, write_all
 from chainrule.models import Model, load_model
@@ -27,6 +27,7 @@ from chainrule.tables import EmptyTableError, Notes, Source, open_table
 @click.option("--probabilities", is_flag=True, help="The probability of every class, not only that of the predicted.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="Told from the suffix of FILE by default.")
 @click.option("--delimiter", metavar="CHARACTER", help="What separates cells of DATA; found by default.")
+@unlimited_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @language_option
 def command(
@@ -36,6 +37,7 @@ def command(
     probabilities: bool,
     kind: str | None,
     delimiter: str | None,
+    unlimited: bool,
     as_json: bool,
     lang: Language,
 ) -> None:
@@ -58,7 +60,7 @@ def command(
     if probabilities and not model.classes:
         raise CommandError(f"--probabilities is for classes, and {model_path} predicts numbers; leave it out")
     notes = Notes()
-    source = open_table(path, delimiter)
+    source = open_table(path, delimiter, limits_of(unlimited))
     notes.new = model.preprocessing.check_columns(source.names, path, model.target.name)
     with showing(lang, wanted=output is not None or not sys.stdout.isatty()) as live:
         parts = _predicted(model, source, notes, probabilities, live)

@@ -16,7 +16,7 @@ from chainrule.cli.errors import INTERRUPTED, CommandError, check_outputs
 from chainrule.cli.learning import Learner, learners, read_data
 from chainrule.cli.live import showing
 from chainrule.cli.output import print_json
-from chainrule.cli.paths import check_page, table_path
+from chainrule.cli.paths import check_page, limits_of, table_path, unlimited_option
 from chainrule.cli.plan import SOLVER_NAMES, Plan, parse_alphas, parse_drop, parse_kinds, parse_rates, parse_widths
 from chainrule.cli.reporting import derivation_of, make_report
 from chainrule.cli.sentences import Language, language_option
@@ -26,6 +26,7 @@ from chainrule.files import replacing
 from chainrule.ir import ChainruleError
 from chainrule.models import Checkpoint
 from chainrule.reports import Report, render_page
+from chainrule.tables import Limits
 
 HIDDEN = "100"
 ALPHA = 0.2
@@ -69,6 +70,7 @@ CHECKPOINT_SECONDS = 30.0
 @click.option("--checkpoint-every", type=float, metavar="SECONDS", help="By default every 30, where there is --save.")
 @click.option("--resume", metavar="MODEL", help="A checkpoint to go on from, to the same bits.")
 @click.option("--report", "page", metavar="FILE.html", help="Write a page with plots and the derivation.")
+@unlimited_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @language_option
 @click.pass_context
@@ -81,6 +83,7 @@ def command(
     checkpoint_every: float | None,
     resume: str | None,
     page: str | None,
+    unlimited: bool,
     as_json: bool,
     lang: Language,
     **options: Any,
@@ -107,10 +110,12 @@ def command(
         _refuse_changes(context, _read_plan({**options, "target": options["target"] or plan.target}), plan)
         plan = saving.more_epochs(plan, standing, options["epochs"], resume)
         save = save or resume
-    return _Job(path, plan, threads, save, page, lang, as_json, checkpoint).run(standing, every)
+    return _Job(path, plan, threads, save, page, lang, as_json, checkpoint, limits_of(unlimited)).run(standing, every)
 
 
-CHANGEABLE = frozenset({"path", "threads", "save", "checkpoint_every", "resume", "page", "as_json", "lang", "epochs"})
+CHANGEABLE = frozenset(
+    {"path", "threads", "save", "checkpoint_every", "resume", "page", "as_json", "lang", "epochs", "unlimited"}
+)
 """Options that may be other ones with `--resume`; the rest are those of the checkpoint."""
 
 
@@ -194,11 +199,12 @@ class _Job:
     lang: Language
     as_json: bool
     checkpoint: Checkpoint | None
+    limits: Limits | None
 
     def run(self, standing: Standing | None, every: float) -> int:
         started = time.perf_counter()
         with showing(self.lang) as live:
-            data = read_data(self.path, self.plan, live.rows)
+            data = read_data(self.path, self.plan, live.rows, self.limits)
             candidates = learners(self.plan, data)
             if self.checkpoint is not None:
                 self.checkpoint.check_data(data.prepared.fingerprint, self.path)

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final, TypeAlias
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from chainrule.cli.errors import CommandError
 from chainrule.cli.output import print_json
-from chainrule.files import replacing
+from chainrule.files import replacing, scratch
 from chainrule.models import Model, Prediction
 
 Columns: TypeAlias = Mapping[str, Sequence[Any] | NDArray[Any]]
@@ -151,16 +150,15 @@ def _write_parquet(parts: Iterable[Columns], stream: BinaryIO | io.RawIOBase) ->
             failures.append(error)
             raise
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "predictions.parquet")
-        try:
-            register_io_source(frames, schema=first.schema).sink_parquet(path)
-        except BaseException:
-            if failures:
-                raise failures[0] from None
-            raise
-        with open(path, "rb") as written:
-            shutil.copyfileobj(written, stream)
+    held = scratch()
+    try:
+        register_io_source(frames, schema=first.schema).sink_parquet(held.path)
+    except BaseException:
+        if failures:
+            raise failures[0] from None
+        raise
+    with open(held.path, "rb") as written:
+        shutil.copyfileobj(written, stream)
 
 
 _WRITERS: dict[str, Callable[[Iterable[Columns], BinaryIO | io.RawIOBase], None]] = {

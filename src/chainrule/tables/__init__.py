@@ -26,6 +26,7 @@ from chainrule.tables.features import (
 )
 from chainrule.tables.frames import as_frame
 from chainrule.tables.kinds import Finding
+from chainrule.tables.limits import UNLIMITED, VARIABLE, Limits
 from chainrule.tables.opening import open_table
 from chainrule.tables.preparing import Prepared, prepare
 from chainrule.tables.preprocessing import Notes, Preprocessing, as_batch, feature_values
@@ -43,6 +44,8 @@ __all__ = [
     "PERIODS",
     "TRUE_WORDS",
     "UNKNOWN_LEVEL",
+    "UNLIMITED",
+    "VARIABLE",
     "Batch",
     "Boolean",
     "Category",
@@ -54,6 +57,7 @@ __all__ = [
     "FrameSource",
     "Kind",
     "LeftOut",
+    "Limits",
     "Notes",
     "Number",
     "NumberTarget",

@@ -39,6 +39,7 @@ class ColumnarSource(Source):
                 self._schema = self._stream.schema if self._stream is not None else {}
             else:
                 self._schema = self._scan().collect_schema()
+        file.limits.check_columns(file.path, len(self._schema))
         super().__init__(file.path, list(self._schema))
 
     @property
@@ -52,7 +53,9 @@ class ColumnarSource(Source):
             first = next(frames, None)
         for frame in chain(() if first is None else (first,), frames):
             if frame.height:
-                yield Batch(as_frame(frame), first_row, row_places(self.path, first_row), self.path)
+                batch = Batch(as_frame(frame), first_row, row_places(self.path, first_row), self.path)
+                batch.check_lengths(self._file.limits)
+                yield batch
                 first_row += frame.height
         self._check_whole(first_row)
         if not first_row:

@@ -15,6 +15,7 @@ from chainrule.tables.records import (
     Record,
     Shape,
     check_delimiter,
+    column_words,
     guess_delimiter,
     measure,
     ragged,
@@ -26,9 +27,6 @@ from chainrule.tables.streams import TextFile
 if TYPE_CHECKING:
     import polars as pl
 
-LONGEST = 64 << 20
-"""Bytes without the end of a record after which a file is not taken for a table."""
-
 _START = 1 << 16
 _ROWS = 8_192
 
@@ -37,23 +35,26 @@ class DelimitedSource(Source):
     """A file of delimited text with a header."""
 
     def __init__(self, text: TextFile, delimiter: str | None = None) -> None:
-        self._text = text
+        self._text, self._limits = text, text.file.limits
         start = b""
         for piece in text.pieces(_START):
             start += piece
             if len(start) >= _START and b"\n" in start:
                 break
-            if len(start) > LONGEST:
-                raise TableError(f"{text.path} has a first line of more than {LONGEST:,} bytes; is it a table of text?")
+            if b"\n" not in start:
+                # Any of them may be the delimiter.
+                marks = [mark for mark in DELIMITERS if mark.encode() in start]
+                check_unended(text, start, 1, max(marks, key=lambda mark: start.rfind(mark.encode()), default=","))
         beginning = start.decode(errors="ignore")
         self.delimiter = check_delimiter(delimiter) if delimiter is not None else guess_delimiter(beginning)
-        first = records(text.path, _lines(beginning), self.delimiter)
+        first = records(text.path, _lines(beginning), self.delimiter, most=self._limits.cell)
         header = next(first, None)
         if header is None:
             raise TableError(f"{text.path} is empty; give a table with a header and one row for each sample")
         names = _unquoted([name.strip() for name in header.cells])
         if len(names) > 1 and not names[-1] and self._trails(beginning, len(names)):
             names.pop()
+        self._limits.check_columns(text.path, len(names))
         _check_header(text.path, names)
         if len(names) == 1 and (second := _next(first)) is not None and len(second.cells) > 1:
             raise ragged(text.path, second, names, self.delimiter)
@@ -68,7 +69,8 @@ class DelimitedSource(Source):
     def _trails(self, beginning: str, width: int) -> bool:
         """Whether every line ends with a delimiter, which is then no column."""
         try:
-            rows = list(islice(records(self._text.path, _lines(beginning), self.delimiter), 50))
+            found = records(self._text.path, _lines(beginning), self.delimiter, most=self._limits.cell)
+            rows = list(islice(found, 50))
         except TableError:
             return False
         return len(rows) > 2 and all(len(row.cells) == width and not row.cells[-1] for row in rows[:-1])
@@ -104,16 +106,15 @@ class DelimitedSource(Source):
             except IrregularQuotesError:
                 yield from self._slowly(self._rest(block, piece, pieces, hashing), line, row)
                 return
-            if not shape.end and len(block) > LONGEST:
+            whole, block = block[: shape.end], block[shape.end :]
+            if whole:
+                for batch in self._parsed(whole, shape, line, row):
+                    yield batch
+                    row += batch.frame.height
+                line += whole.count(b"\n")
+            if self._limits.cell is not None and len(block) > self._limits.cell:  # a quote may be open in it
                 yield from self._slowly(self._rest(block, piece, pieces, hashing), line, row)
                 return
-            if not shape.end:
-                continue
-            whole, block = block[: shape.end], block[shape.end :]
-            for batch in self._parsed(whole, shape, line, row):
-                yield batch
-                row += batch.frame.height
-            line += whole.count(b"\n")
 
     @staticmethod
     def _rest(block: bytes, piece: bytes, pieces: Iterator[bytes], hashing: Fingerprint) -> Iterator[bytes]:
@@ -136,10 +137,21 @@ class DelimitedSource(Source):
             return
 
         def place(k: int, name: str) -> str:
-            found = next(islice(records(self.path, _lines(block.decode()), self.delimiter, line), k, None))
+            lines = _lines(block.decode())
+            found = next(islice(records(self.path, lines, self.delimiter, line), k, None))
             return _place(self.path, row + k, found.line, name)
 
-        yield Batch(frame, row, place)
+        batch = Batch(frame, row, place)
+        if shape.quoted or self._has_long_line(block):
+            batch.check_lengths(self._limits)
+        yield batch
+
+    def _has_long_line(self, block: bytes) -> bool:
+        """Whether there may be a line, and so a cell without quotes, of more bytes than cells may have."""
+        if self._limits.cell is None:
+            return False
+        step = self._limits.cell // 2
+        return any(block.find(b"\n", start, start + step) < 0 for start in range(0, len(block) - step, step))
 
     def _by_polars(self, block: bytes, shape: Shape) -> pl.DataFrame | None:
         columns = [*self.names, *(f"\0{k}" for k in range(self._trailing))]
@@ -159,7 +171,8 @@ class DelimitedSource(Source):
 
     def _slowly(self, pieces: Iterator[bytes], line: int, row: int) -> Iterator[Batch]:
         """The records of `pieces` one by one, which finds what is wrong with one."""
-        found = records(self.path, _stripped(_lines_of(pieces), self.delimiter), self.delimiter, line, self.names)
+        lines = _stripped(self._lines_of(pieces, line), self.delimiter)
+        found = records(self.path, lines, self.delimiter, line, self.names, self._limits.cell)
         width = len(self.names)
         header = [*self.names, *([""] * self._trailing)]
         while part := list(islice(found, _ROWS)):
@@ -169,6 +182,17 @@ class DelimitedSource(Source):
                     raise ragged(self.path, record, header[:width], self.delimiter)
             yield self._batch(part, row)
             row += len(part)
+
+    def _lines_of(self, pieces: Iterator[bytes], line: int) -> Iterator[str]:
+        held = b""
+        for piece in pieces:
+            *lines, held = (held + piece).split(b"\n")
+            for text in lines:
+                yield f"{text.decode()}\n"
+            line += len(lines)
+            check_unended(self._text, held, line, self.delimiter, self.names)
+        if held:
+            yield held.decode()
 
     def _batch(self, part: Sequence[Record], row: int) -> Batch:
         pl = load_polars()
@@ -192,14 +216,17 @@ def _lines(text: str) -> Iterator[str]:
     return (f"{line}\n" for line in text.split("\n"))
 
 
-def _lines_of(pieces: Iterator[bytes]) -> Iterator[str]:
-    held = b""
-    for piece in pieces:
-        *lines, held = (held + piece).split(b"\n")
-        for line in lines:
-            yield f"{line.decode()}\n"
-    if held:
-        yield held.decode()
+def check_unended(text: TextFile, start: bytes, line: int, delimiter: str = ",", names: Sequence[str] = ()) -> None:
+    """Raise TableError for the start of a line that is too long, or ends in a cell that is."""
+    limits, where = text.file.limits, f"{text.path}, line {line}"
+    if limits.cell is not None:
+        mark = delimiter.encode()
+        quote = start.rfind(b'"')
+        if len(start) - 1 - max(start.rfind(mark), quote) > limits.cell:
+            cell = f", {column_words(names, start.count(mark) + 1)}" if quote < 0 else ""
+            raise limits.too_long(f"{where}{cell}")
+    if limits.record is not None and len(start) > limits.record:
+        raise limits.too_long_record(where)
 
 
 def _stripped(lines: Iterator[str], delimiter: str) -> Iterator[str]:

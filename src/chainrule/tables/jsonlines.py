@@ -29,11 +29,13 @@ class JSONLinesSource(Source):
         first = next(pieces, b"")
         while b"\n" not in first and (piece := next(pieces, b"")):
             first += piece
+            self._check_line(first, 1)
         whole = first[: first.rfind(b"\n") + 1] or first
         for row in _rows(text.path, whole, 1, None)[0]:
             names.update(dict.fromkeys(row))
         if not whole.strip():
             raise TableError(f"{text.path} is empty; give one JSON object on each line, one for each sample")
+        text.file.limits.check_columns(text.path, len(names))
         super().__init__(text.path, list(names))
         self._keys = tuple(names)
 
@@ -52,12 +54,20 @@ class JSONLinesSource(Source):
             block += piece
             end = len(block) if ended else block.rfind(b"\n") + 1
             whole, block = block[:end], block[end:]
+            self._check_line(block, line + whole.count(b"\n"))
             rows, lines = _rows(self.path, whole, line, self._keys)
             line += whole.count(b"\n")
             if rows:
-                yield Batch(self._frame(rows), first_row, self._places(first_row, lines), self.path)
+                batch = Batch(self._frame(rows), first_row, self._places(first_row, lines), self.path)
+                batch.check_lengths(self._text.file.limits)
+                yield batch
                 first_row += len(rows)
         self.digest = hashing.digest()
+
+    def _check_line(self, start: bytes, line: int) -> None:
+        most = self._text.file.limits.record
+        if most is not None and len(start) > most and b"\n" not in start:
+            raise self._text.file.limits.too_long_record(f"{self._text.path}, line {line}")
 
     def _frame(self, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
         frames = load_polars()

@@ -10,8 +10,9 @@ from chainrule.tables.delimited import DelimitedSource
 from chainrule.tables.errors import TableError
 from chainrule.tables.jsonlines import JSONLinesSource
 from chainrule.tables.library import load_polars
+from chainrule.tables.limits import Limits, usual_limits
 from chainrule.tables.sources import Source
-from chainrule.tables.streams import GZIP, File, TextFile, find_file
+from chainrule.tables.streams import GZIP, PACKED, File, TextFile, find_file
 
 FOREIGN = (
     (b"PK\x03\x04", "an Excel workbook or another zip file; save the sheet as CSV"),
@@ -53,15 +54,17 @@ NAMED = {
 }
 
 
-def open_table(path: str, delimiter: str | None = None) -> Source:
+def open_table(path: str, delimiter: str | None = None, limits: Limits | None = None) -> Source:
     """The table in a file: delimited text (also gzipped), JSON lines, Parquet or Arrow.
 
     What it is shows in its first bytes. `delimiter` is a character, or one of comma, semicolon, tab, pipe and blank; it
-    is found where it is not given.
+    is found where it is not given. `limits` bound what the file may hold; by default they are those of
+    `usual_limits`.
 
     Raises TableError, naming the place, for what is none of these, and MissingDependencyError without polars.
     """
-    file = find_file(path)
+    limits = usual_limits() if limits is None else limits
+    file = find_file(path, limits, lambda start: _check_start(path, start, limits))
     load_polars()
     start = file.start(64)
     kind = _columnar(file, start)
@@ -71,9 +74,7 @@ def open_table(path: str, delimiter: str | None = None) -> Source:
         return ColumnarSource(file, kind)
     text = TextFile(file)
     beginning = text.beginning(1 << 12)
-    for magic, words in FOREIGN:
-        if beginning.startswith(magic):
-            raise TableError(f"{path} is {words}")
+    _check_foreign(path, beginning)
     for magic, kind in ((PARQUET, "a Parquet file"), (ARROW, "an Arrow file")):
         if start.startswith(GZIP) and beginning.startswith(magic):
             raise TableError(f"{path} is {kind} inside of gzip; decompress it")
@@ -83,6 +84,19 @@ def open_table(path: str, delimiter: str | None = None) -> Source:
     if delimiter is None and _is_json(path, beginning):
         return JSONLinesSource(text)
     return DelimitedSource(text, delimiter)
+
+
+def _check_start(path: str, start: bytes, limits: Limits) -> None:
+    """Raise TableError for a beginning that no table has."""
+    if not start.startswith(PACKED):
+        _check_foreign(path, start)
+        TextFile(File(path, os.devnull, limits)).check(start)
+
+
+def _check_foreign(path: str, start: bytes) -> None:
+    for magic, words in FOREIGN:
+        if start.startswith(magic):
+            raise TableError(f"{path} is {words}")
 
 
 def _columnar(file: File, start: bytes) -> str | None:

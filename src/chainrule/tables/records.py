@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.tables.errors import TableError, short
+from chainrule.tables.limits import LIFTED
 
 NEWLINE, QUOTE = 10, 34
 
@@ -18,6 +20,7 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": 
 WORDS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "bar": "|", "space": " ", "blank": " "}
 
 _LINES_TRIED = 60
+_ANY_LENGTH = 2**31 - 1
 
 
 class IrregularQuotesError(Exception):
@@ -93,29 +96,47 @@ class Record:
 
 
 def records(
-    path: str, lines: Iterable[str], delimiter: str, first_line: int = 1, names: Sequence[str] = ()
+    path: str,
+    lines: Iterable[str],
+    delimiter: str,
+    first_line: int = 1,
+    names: Sequence[str] = (),
+    most: int | None = None,
 ) -> Iterator[Record]:
     """The records of `lines`, without those that are blank.
 
-    Raises TableError, naming the line and the column of `names`, for broken quotes.
+    Raises TableError, naming the line and the column of `names`, for broken quotes, and for a cell of more than `most`
+    characters.
     """
+    most = _ANY_LENGTH if most is None else most
     kept = _Kept(iter(lines))
     reader = csv.reader(kept, delimiter=delimiter, skipinitialspace=True, strict=True)
     begin = first_line
     while True:
         kept.lines.clear()
         try:
-            cells = next(reader)
+            with _field_limit(most):
+                cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            raise _broken(path, kept.lines, delimiter, begin, str(error), names) from None
+            raise _broken(path, kept.lines, delimiter, begin, str(error), names, most) from None
         line = first_line + reader.line_num - 1
         if delimiter == " " and len(cells) > 1 and not cells[-1]:
             cells.pop()  # blanks at the end of a line
         if len(cells) > 1 or (cells and cells[0].strip()):
             yield Record(cells, begin, line)
         begin = line + 1
+
+
+@contextmanager
+def _field_limit(most: int) -> Iterator[None]:
+    """Let the module `csv`, which has one limit for a whole process, read cells of so many characters."""
+    before = csv.field_size_limit(most)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 class _Kept:
@@ -135,34 +156,35 @@ class _Kept:
 
 
 def _broken(
-    path: str, lines: Sequence[str], delimiter: str, begin: int, words: str, names: Sequence[str]
+    path: str, lines: Sequence[str], delimiter: str, begin: int, words: str, names: Sequence[str], most: int
 ) -> TableError:
     """What is wrong with the record that starts on line `begin`, whose cells could not be told apart."""
     line, column, closed = _last_opened("".join(lines), delimiter)
     if "limit" in words and not any('"' in text for text in lines):
-        line, column = _longest(lines, delimiter)
-    where = f"{path}, line {begin + line}, {_column(names, column)}"
+        line, column = _longest(lines, delimiter, most)
+    where = f"{path}, line {begin + line}, {column_words(names, column)}"
     if closed:
         return TableError(
             f"{where}: text follows the closing quote; put the whole cell in quotes, and double the quotes in it"
         )
     if "limit" in words:
         if not any('"' in text for text in lines):
-            return TableError(f"{where} is longer than {csv.field_size_limit():,} characters; shorten it")
+            return TableError(f"{where} is longer than {most:,} characters; shorten it {LIFTED}")
         return TableError(
-            f"{where}: a quote opens a cell that is not closed within {csv.field_size_limit():,} characters; close it"
+            f"{where}: a quote opens a cell that is not closed within {most:,} characters; close it {LIFTED}"
         )
     return TableError(f"{where}: a quote opens a cell and is never closed; close it, or double it if it is meant")
 
 
-def _column(names: Sequence[str], place: int) -> str:
+def column_words(names: Sequence[str], place: int) -> str:
+    """A column by its name, or by its place where it has none."""
     return f"column {names[place - 1]!r}" if place <= len(names) else f"cell {place}"
 
 
-def _longest(lines: Sequence[str], delimiter: str) -> tuple[int, int]:
+def _longest(lines: Sequence[str], delimiter: str, most: int) -> tuple[int, int]:
     """The line and the cell that is longer than cells may be."""
     cells = ((k, c, len(cell)) for k, text in enumerate(lines) for c, cell in enumerate(text.split(delimiter), 1))
-    return next(((k, c) for k, c, length in cells if length > csv.field_size_limit()), (0, 1))
+    return next(((k, c) for k, c, length in cells if length > most), (0, 1))
 
 
 def _last_opened(text: str, delimiter: str) -> tuple[int, int, bool]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from chainrule.tables.cells import CellError
 from chainrule.tables.errors import TableError, listed
 from chainrule.tables.frames import as_frame, cells_of, named, not_plain, without
+from chainrule.tables.library import load_polars
+from chainrule.tables.limits import Limits
 from chainrule.training import nearest
 
 if TYPE_CHECKING:
@@ -49,6 +51,16 @@ class Batch:
                     words = f"{words.split('; ')[0]}, which cannot be predicted; choose another target"
                 row = int(series.is_not_null().arg_max() or 0)
                 raise TableError(f"{self.place(row, name)} {words}")
+
+    def check_lengths(self, limits: Limits) -> None:
+        """Raise TableError, with the place, for a text that is longer than cells may be."""
+        if limits.cell is None:
+            return
+        for name in self.frame.columns:
+            cells = cells_of(self.frame, name)
+            long = cells.str.len_bytes() > limits.cell if cells.dtype == load_polars().String else None
+            if long is not None and long.any():
+                raise limits.too_long(self.place(int(long.arg_max() or 0), name))
 
     def read(self, name: str, reading: Callable[[pl.Series], T]) -> T:
         """What `reading` makes of a column; where that raises CellError, TableError with the place."""

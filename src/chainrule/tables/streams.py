@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import os
-import shutil
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from chainrule.files import Scratch, scratch
 from chainrule.tables.errors import TableError
+from chainrule.tables.limits import LIFTED, Limits
 from chainrule.training import nearest
 
 PIECE = 8 << 20
 """Bytes read at a time."""
 
+_COPIED = 1 << 16
+"""Bytes copied at a time, and looked at before more are."""
+
 GZIP = b"\x1f\x8b"
+PACKED = (GZIP, b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")
+"""What files begin with that are no text."""
 
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -74,6 +81,7 @@ class File:
 
     path: str
     location: str
+    limits: Limits
     copy: object = None
     """Keeps a temporary copy from being deleted."""
 
@@ -96,10 +104,11 @@ class File:
         return os.path.getsize(self.location)
 
 
-def find_file(path: str) -> File:
+def find_file(path: str, limits: Limits, check: Callable[[bytes], None]) -> File:
     """The file at `path`; of what cannot be read twice, such as a pipe, a temporary copy.
 
-    Raises TableError where there is none.
+    `check` raises TableError for a beginning that no table has, before more is copied. Raises TableError where there is
+    no file, and for what has no end.
     """
     if not path:
         raise TableError("the name of the table is empty; give the path of a file")
@@ -107,12 +116,59 @@ def find_file(path: str) -> File:
         if os.path.isdir(path):
             raise IsADirectoryError
         if not stat.S_ISREG(os.stat(path).st_mode):
-            copy = tempfile.NamedTemporaryFile(prefix="chainrule-")  # noqa: SIM115  (closed with the last reference)
-            with open(path, "rb") as stream:
-                shutil.copyfileobj(stream, copy)
-            copy.flush()
-            return File(path, copy.name, copy)
-    return File(path, path)
+            with open(path, "rb", buffering=0) as stream:
+                return _copied(path, stream, limits, check)
+    return File(path, path, limits)
+
+
+def _copied(path: str, stream: io.RawIOBase, limits: Limits, check: Callable[[bytes], None]) -> File:
+    """A copy of all that a stream gives, which may be a little at a time."""
+    most = limits.most_copied()
+    copy = _scratch(path)
+    start = b""
+    done = unended = 0
+    checked = False
+    while piece := stream.read(_COPIED):
+        if not checked:
+            start += piece
+        if not checked and len(start) >= _COPIED:
+            check(start)
+            checked = True
+        done += len(piece)
+        last = piece.rfind(b"\n")
+        unended = unended + len(piece) if last < 0 else len(piece) - last - 1
+        if limits.record is not None and unended > limits.record and not start.startswith(PACKED):
+            check(start)
+            raise limits.too_long_record(f"a line of {path}")
+        if most is not None and done > most:
+            folder = tempfile.gettempdir()
+            raise TableError(
+                f"{path} has more than the {most >> 20:,} MiB that are copied to {folder}, where rows that come "
+                f"once are kept; give a file instead, or set TMPDIR to a folder on a larger disk {LIFTED}"
+            )
+        try:
+            copy.stream.write(piece)
+        except OSError as error:
+            raise _no_room(path, error) from None
+    try:
+        copy.stream.flush()
+    except OSError as error:
+        raise _no_room(path, error) from None
+    return File(path, copy.path, limits, copy)
+
+
+def _scratch(path: str) -> Scratch:
+    try:
+        return scratch()
+    except OSError as error:
+        raise _no_room(path, error) from None
+
+
+def _no_room(path: str, error: OSError) -> TableError:
+    return TableError(
+        f"{path} cannot be copied to {tempfile.gettempdir()}: {error.strerror or error}; give a file instead, or set "
+        "TMPDIR to a folder on a larger disk"
+    )
 
 
 @dataclass(frozen=True)
@@ -130,6 +186,12 @@ class TextFile:
         with reading(self.path):
             return next(self._unpacked(count), b"")
 
+    def check(self, start: bytes) -> None:
+        """Raise TableError for a beginning that is no text."""
+        if not start.startswith(tuple(mark for mark, name in MARKS if name != "utf-8")):
+            for _ in self._utf8(iter((_whole_characters(start)[0],))):
+                pass
+
     def pieces(self, size: int = PIECE) -> Iterator[bytes]:
         """The text in UTF-8 with line feeds; raises TableError for what is not text."""
         with reading(self.path):
@@ -140,7 +202,11 @@ class TextFile:
             packed = stream.read(2) == GZIP
             stream.seek(0)
             source: BinaryIO | gzip.GzipFile = gzip.GzipFile(fileobj=stream) if packed else stream
+            done = 0
             while piece := source.read(size):
+                done += len(piece)
+                if packed:
+                    self.file.limits.check_ratio(self.path, stream.tell(), done)
                 yield piece
 
     def _utf8(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
