@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.calculus import TANGENT, Stage
 from chainrule.derivation.elements import element_value
+from chainrule.derivation.points import Array, Evaluator, NoPointError, Points, Values
 from chainrule.derivation.record import (
     Claim,
     Expression,
@@ -31,29 +31,35 @@ from chainrule.derivation.record import (
 from chainrule.derivation.words import Language, say
 from chainrule.ir import (
     Apply,
-    Dim,
     DType,
     Input,
     Node,
     Program,
-    ProgramError,
     SymbolicDim,
     bind_dim,
     concrete,
     substitute,
     topological_order,
 )
-from chainrule.primitives import evaluate_nodes, index_bounds
-
-Array = NDArray[Any]
-Values = dict[Node, Array]
 
 EXACT_TOLERANCE = 1e-9
 DIFFERENCE_TOLERANCE = 1e-6
 REDRAWS = 20
 """How many points next to a kink or a pole are replaced, in one verification."""
-FEW = 8
-"""The elements of a row or column from which on the values drawn for an array become smaller."""
+PATIENCE = 10
+"""And how many of one line."""
+STEPS = (2.0**-6, 2.0**-10, 2.0**-16, 2.0**-2, 2.0**-24, 2.0**-32)
+"""The steps from which differences are extrapolated, one after the other until one suits the function."""
+TINY = 1e-3
+"""What is smaller than this, relative to the gradients, is taken for 0."""
+SAMPLES = 4
+"""How often a claim that does not hold to its tolerance is evaluated with rounding drawn anew."""
+SAFETY = 16
+"""How many times the spread of these an error may be, to be one of rounding."""
+DROWNED = 2.0**-43
+"""The derivative that is hidden by the rounding of a value of 1."""
+RESOLUTION = 1e-3
+"""A point where rounding is larger than this, relative to the value, tells nothing."""
 ELEMENTS = 3
 """How many elements of each index form are evaluated at each point."""
 
@@ -68,6 +74,15 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """Whether a claim holds at a point (None where the point does not tell), its error and what that may be."""
+
+    holds: bool | None
+    error: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class Verification:
     """The outcome of `verify`: how many lines, at how many points, and the largest relative errors."""
 
@@ -77,6 +92,8 @@ class Verification:
     worst_relative_error: float
     finite_difference_error: float
     failures: tuple[Failure, ...]
+    unchecked: tuple[int, ...] = ()
+    """The lines of which no point told whether they hold."""
 
     @property
     def ok(self) -> bool:
@@ -88,6 +105,10 @@ class Verification:
         if self.failures:
             first = self.failures[0]
             words = say(lang, "refuted", str(first.line), f"{first.relative_error:.1e}")
+        elif len(self.unchecked) == self.lines and self.lines:
+            words = say(lang, "no point")
+        elif self.unchecked:
+            words = say(lang, "unchecked", str(self.unchecked[0]))
         else:
             errors = (f"{self.worst_relative_error:.1e}", f"{self.finite_difference_error:.1e}")
             words = say(lang, "verified", str(self.lines), str(self.points), *errors)
@@ -100,136 +121,135 @@ class Verification:
 class Verifier:
     """Checks the claims of one record; named sizes are bound to small distinct numbers."""
 
-    def __init__(self, record: Record, seed: int = 0) -> None:
+    def __init__(self, record: Record, seed: int = 0, claims: Sequence[Claim] | None = None) -> None:
         self._record = record
         self._random = np.random.default_rng(seed)
-        self.claims = list(record.claims)
+        self.claims = list(record.claims if claims is None else claims)
         sizes = small_sizes(record.program)
         self._differences: list[tuple[Callable[[float], Array], Array, float]] = []
-        self._blurred: dict[int, bool] = {}
-        self._orders: dict[Node, list[Node]] = {}
         self._bound = _bind_all(record, self.claims, sizes)
-        bounds = index_bounds([self._bound[stage.node] for stage in record.backward.stages])
-        self._index_bounds: dict[Node, Dim] = dict(bounds.items())
+        self._evaluate = Evaluator()
+        self._points = Points(record, self._bound, self._evaluate, self._random)
+        wrt = set(record.backward.wrt)
+        self._gradient_symbols = [entry.cotangent for entry in record.backward.accumulations if entry.symbol in wrt]
+        self._unit = 1.0
 
     def run(self, points: int = 3) -> Verification:
         """Evaluate every claim at `points` random points.
 
-        A point where a claim fails next to a kink or a pole says nothing, since finite differences mean nothing there;
-        another is drawn in its place, up to a limit.
+        A point where a claim fails next to a kink or a pole says nothing of it, since finite differences mean nothing
+        there, and neither does one where its sides are not finite, or known to fewer than three digits; others are
+        drawn in its place, up to a limit.
         """
-        worst_exact = worst_difference = 0.0
+        told = dict.fromkeys(range(1, len(self.claims) + 1), 0)
+        untold = dict(told)
+        worst = {EXACT_TOLERANCE: 0.0, DIFFERENCE_TOLERANCE: 0.0}
         failures: dict[int, Failure] = {}
-        checked: set[int] = set()
-        redraws = REDRAWS
-        for _ in range(points):
-            errors = self._errors(self._point())
-            while redraws and any(self._blurred.values()):
-                redraws -= 1
-                errors = self._errors(self._point())
-            for number, (error, tolerance) in errors.items():
-                checked.add(number)
-                if tolerance == EXACT_TOLERANCE:
-                    worst_exact = max(worst_exact, error)
-                else:
-                    worst_difference = max(worst_difference, error)
-                if not error <= tolerance and number not in failures:
-                    failures[number] = Failure(number, self.claims[number - 1], error)
+        for _ in range(points + REDRAWS):
+            waiting = [n for n in told if told[n] < points and untold[n] < PATIENCE and n not in failures]
+            if not waiting:
+                break
+            try:
+                values = self.point()
+            except NoPointError:
+                break
+            for number in waiting:
+                outcome = self._judged(self.claims[number - 1], values)
+                if outcome.holds is None:
+                    untold[number] += 1
+                    continue
+                told[number] += 1
+                worst[outcome.tolerance] = max(worst[outcome.tolerance], outcome.error)
+                if not outcome.holds:
+                    failures[number] = Failure(number, self.claims[number - 1], outcome.error)
         return Verification(
-            len(self.claims), len(checked), points, worst_exact, worst_difference, tuple(failures.values())
+            len(self.claims),
+            sum(count > 0 for count in told.values()),
+            points,
+            worst[EXACT_TOLERANCE],
+            worst[DIFFERENCE_TOLERANCE],
+            tuple(failures[number] for number in sorted(failures)),
+            tuple(number for number, count in told.items() if count == 0),
         )
 
-    def _errors(self, values: Values) -> dict[int, tuple[float, float]]:
-        """The error of each claim at one point, and what it may be."""
-        self._blurred = {}
-        errors: dict[int, tuple[float, float]] = {}
-        for number, claim in enumerate(self.claims, start=1):
-            self._differences.clear()
-            error, tolerance = self._error(claim, values)
-            errors[number] = error, tolerance
-            self._blurred[number] = not error <= tolerance and not all(_is_smooth(*d) for d in self._differences)
-        return errors
-
-    # Values at one random point
-
-    def _point(self) -> Values:
-        """Every symbol's value: inputs drawn, forward values computed, tangents drawn, cotangents from the record."""
-        for spread in ("normal", "positive", "small") * 4:  # a determinant is negative at half of all points
-            values: Values = {self._bound[node]: self._draw(node, spread) for node in self._record.program.inputs}
-            inputs = dict(values)
-            for stage in self._record.backward.stages:
-                values[self._bound[stage.symbol]] = self._evaluate(self._bound[stage.node], inputs)
-            if all(np.all(np.isfinite(value)) for value in values.values()):
-                break
-        else:
-            raise ProgramError("the forward pass is not finite at random points, so its derivation cannot be checked")
-        for stage, factor in self._record.activation_factors.items():
-            values[self._bound[self._record.derivative_symbols[stage]]] = self._value(factor, values)
-        for entry in self._record.backward.accumulations:
-            tangent = Input(TANGENT + entry.symbol.name, entry.symbol.type)
-            values[self._bound_input(tangent)] = self._normal(self._bound[entry.symbol].type.concrete_shape)
-            values[self._bound[entry.cotangent]] = self._value(entry.result, values)
-        return self._with_abbreviations(values)
-
-    def _with_abbreviations(self, values: Values) -> Values:
-        """`values`, and those of the abbreviations: of the whole of what each stands for."""
-        whole: dict[Node, Node] = {}
-        for entry in self._record.abbreviations:
-            (whole[entry.symbol],) = substitute([entry.value], whole)
-            values[self._bound[entry.symbol]] = self._value(whole[entry.symbol], values)
+    def point(self) -> Values:
+        """Every symbol's value at a new point; raises NoPointError where the function is finite at none."""
+        values = self._points.draw()
+        self._unit = self._size_of_gradients(values)
         return values
 
-    def _bound_input(self, node: Input) -> Node:
-        return self._bound.get(node, node)
+    def _size_of_gradients(self, values: Values) -> float:
+        """The largest element of the gradients, or 1: what is small beside it is taken for 0."""
+        gradients = [values[self._bound[symbol]] for symbol in self._gradient_symbols]
+        size = max((float(np.max(np.abs(g), initial=0.0)) for g in gradients), default=0.0)
+        return min(size, 1.0) if size > 0 and math.isfinite(size) else 1.0
 
-    def _normal(self, shape: tuple[int, ...]) -> Array:
-        return np.asarray(self._random.standard_normal(shape))
+    def _judged(self, claim: Claim, values: Values) -> Outcome:
+        """Whether a claim holds at a point, as far as the point tells."""
+        self._differences.clear()
+        state = self._random.bit_generator.state
+        found, stated, scale, tolerance = self._sides(claim, values)
+        if found.shape != stated.shape:
+            return Outcome(False, math.inf, tolerance)
+        difference = np.abs(_minus(found, stated))
+        size = self._size(found, stated, scale)
+        error = float(np.max(difference, initial=0.0)) / size
+        if error <= tolerance:
+            return Outcome(True, error, tolerance)
+        if not np.all(np.isfinite(stated)):
+            return Outcome(None, error, tolerance)
+        differences = list(self._differences)
+        rounding = SAFETY * self._spread(claim, values, found, stated, state) + _drowned(found, differences)
+        told = np.isfinite(difference) & (rounding <= RESOLUTION * size)
+        if not np.any(told):
+            return Outcome(None, error, tolerance)
+        error = float(np.max(difference[told])) / size
+        if np.all(difference[told] <= tolerance * size + rounding[told]):
+            return Outcome(True, error, tolerance)
+        return Outcome(False if all(_is_smooth(*each) for each in differences) else None, error, tolerance)
 
-    def _draw(self, node: Input, spread: str) -> Array:
-        type_ = self._bound[node].type
-        shape = type_.concrete_shape
-        if type_.dtype is DType.BOOL:
-            return self._random.integers(0, 2, shape).astype(bool)
-        if type_.dtype is DType.INT64:
-            return self._random.integers(0, concrete(self._index_bounds.get(self._bound[node], 4)), shape)
-        # Sums over many elements stay of the size of a few, so that exp of them neither overflows nor drowns the rest.
-        share = FEW / max(FEW, *shape, 1)
-        if spread == "normal":
-            return self._normal(shape) * math.sqrt(share)
-        low, high = (0.2, 1.5) if spread == "positive" else (0.05, 0.95)
-        return self._random.uniform(low, high, shape) * share
+    def _spread(self, claim: Claim, values: Values, found: Array, stated: Array, state: Any) -> Array:
+        """How far the two sides move apart where every operation is rounded anew, the random numbers being the same."""
+        after = self._random.bit_generator.state
+        spread = np.zeros_like(_minus(found, stated))
+        for sample in range(SAMPLES):
+            self._evaluate.rounding = np.random.default_rng(sample)
+            try:
+                self._random.bit_generator.state = state
+                shaken = self._points.again(values)
+                if shaken is None:
+                    return np.full_like(spread, math.inf)
+                other_found, other_stated, *_ = self._sides(claim, shaken)
+            finally:
+                self._evaluate.rounding = None
+                self._random.bit_generator.state = after
+            change = np.abs(_minus(_minus(other_found, other_stated), _minus(found, stated)))
+            spread = np.maximum(spread, np.where(np.isnan(change), math.inf, change))
+        return spread
 
     def _value(self, node: Node, values: Mapping[Node, Array]) -> Array:
         return self._evaluate(self._bound[node], values)
 
-    def _evaluate(self, node: Node, values: Mapping[Node, Array]) -> Array:
-        """`evaluate_nodes` for one node, which is evaluated many times: its order is worked out once."""
-        order = self._orders.get(node)
-        if order is None:
-            order = self._orders[node] = [part for part in topological_order([node]) if not isinstance(part, Input)]
-        known: Values = {}
-        for part in order:
-            if isinstance(part, Apply):
-                operands = (values[o] if isinstance(o, Input) else known[o] for o in part.operands)
-                known[part] = part.primitive.value(*operands)
-            else:
-                known[part] = evaluate_nodes([part], {})[part]
-        return values[node] if isinstance(node, Input) else known[node]
+    def _normal(self, shape: tuple[int, ...]) -> Array:
+        return np.asarray(self._random.standard_normal(shape))
+
+    def _bound_tangent(self, symbol: Input) -> Node:
+        return self._points.bound_input(Input(TANGENT + symbol.name, symbol.type))
 
     # The two sides of a claim
 
-    def _error(self, claim: Claim, values: Values) -> tuple[float, float]:
-        """The relative error of a claim at a point, and what it may be."""
+    def _sides(self, claim: Claim, values: Values) -> tuple[Array, Array, float, float]:
+        """Both sides of a claim at a point, the size of their terms where it is known, and the error allowed."""
         left, right = claim.left, claim.right
         if claim.kind == "element":
-            return self._element_error(right, values), EXACT_TOLERANCE
+            return *self._element_sides(right, values), 0.0, EXACT_TOLERANCE
         if isinstance(left, Expression):
             if claim.kind == "pairing":
                 values = self._with_random_cotangents(values)
             exact = self._value(right, values)
-            return _relative(self._value(left.node, values), exact, self._scale(claim, values)), EXACT_TOLERANCE
+            return self._value(left.node, values), exact, self._scale(claim, values), EXACT_TOLERANCE
         if isinstance(left, StageValue):
-            return _relative(values[self._bound[left.stage.symbol]], self._value(right, values)), EXACT_TOLERANCE
+            return values[self._bound[left.stage.symbol]], self._value(right, values), 0.0, EXACT_TOLERANCE
         stated = self._value(right, values)
         if isinstance(left, StageDifferential):
             tangents = {self._bound[o]: values[self._bound_tangent(o)] for o in left.operands}
@@ -246,21 +266,20 @@ class Verifier:
             else:
                 assert isinstance(left, PathDerivative)
                 found = self._path_change(left, direction, values)
-        return _relative(found, stated), DIFFERENCE_TOLERANCE
+        return found, stated, 0.0, DIFFERENCE_TOLERANCE
 
-    def _element_error(self, node: Node, values: Values) -> float:
-        """What the index form says of a few elements, against the value as a whole array."""
+    def _element_sides(self, node: Node, values: Values) -> tuple[Array, Array]:
+        """What the index form says of a few elements, and those of the value as a whole array, with its largest."""
         bound = self._bound[node]
         whole = np.asarray(self._value(node, values))
-        worst = 0.0
+        found: list[Any] = []
+        stated: list[Any] = []
         for _ in range(ELEMENTS if whole.size else 0):
             index = tuple(int(self._random.integers(0, size)) for size in whole.shape)
-            found = np.asarray(element_value(bound, index, values), float)
-            worst = max(worst, _relative(found, np.asarray(whole[index], float)))
-        return worst
-
-    def _bound_tangent(self, symbol: Input) -> Node:
-        return self._bound_input(Input(TANGENT + symbol.name, symbol.type))
+            with np.errstate(all="ignore"):
+                found.append(element_value(bound, index, values))
+            stated.append(whole[index])
+        return np.asarray(found, float), np.asarray(stated, float)
 
     def _with_random_cotangents(self, values: Values) -> Values:
         """Pairings hold for every δ, so they are checked at one that owes nothing to the derivation."""
@@ -268,7 +287,12 @@ class Verifier:
         for entry in self._record.backward.accumulations:
             cotangent = self._bound[entry.cotangent]
             drawn[cotangent] = self._normal(cotangent.type.concrete_shape)
-        return self._with_abbreviations(drawn)
+        return self._points.with_abbreviations(drawn)
+
+    def _size(self, found: Array, stated: Array, scale: float) -> float:
+        """What an error is relative to."""
+        entries = np.abs(np.concatenate([np.ravel(found), np.ravel(stated)]).astype(float))
+        return max(float(np.max(entries, where=np.isfinite(entries), initial=0.0)), scale, TINY * self._unit)
 
     def _scale(self, claim: Claim, values: Values) -> float:
         """The size of the terms of a pairing, against which its rounding error is measured."""
@@ -287,16 +311,20 @@ class Verifier:
             moved = {**values, **{x: values[x] + step * dx for x, dx in direction.items()}}
             return self._evaluate(node, moved)
 
-        return self._derivative(along)
+        return self._derivative(along, [values[x] for x in direction])
 
-    def _derivative(self, along: Callable[[float], Array]) -> Array:
-        """The derivative of `along` at 0, noted for the case that it is doubted."""
-        found, error = _ridders(along)
+    def _derivative(self, along: Callable[[float], Array], moved: Sequence[Array]) -> Array:
+        """The derivative of `along` at 0, where the arrays `moved` change, noted for the case that it is doubted."""
+        sizes = [float(np.max(np.abs(x), where=np.isfinite(x), initial=0.0)) for x in moved]
+        with np.errstate(all="ignore"):
+            found, error = _ridders(along, max(sizes, default=1.0))
         self._differences.append((along, found, error))
         return found
 
     def _loss_change(self, symbol: Input, direction: Array, values: Values) -> Array:
         """The derivative of the loss along `direction` in `symbol`, everything after `symbol` recomputed."""
+        if symbol is self._record.loss:
+            return direction
         reached = {symbol}
         later: list[Stage] = []
         for stage in self._record.backward.stages:
@@ -310,7 +338,7 @@ class Verifier:
                 moved[self._bound[stage.symbol]] = self._evaluate(self._bound[stage.expression], moved)
             return moved[self._bound[self._record.loss]]
 
-        return self._derivative(along)
+        return self._derivative(along, [values[self._bound[symbol]]])
 
     def _path_change(self, quantity: PathDerivative, direction: Array, values: Values) -> Array:
         """What one chain makes of `direction`: each factor by finite differences, from the parameter to the loss."""
@@ -378,43 +406,64 @@ def bind_nodes(roots: Sequence[Node], sizes: Mapping[str, int]) -> dict[Node, No
     return dict(zip(nodes, bound.outputs, strict=True))
 
 
-def _relative(found: Array, stated: Array, scale: float = 0.0) -> float:
-    """The largest difference relative to the largest entry; inf where either is not finite."""
-    if found.shape != stated.shape or not (np.all(np.isfinite(found)) and np.all(np.isfinite(stated))):
-        return math.inf
-    if found.size == 0:
-        return 0.0
-    found, stated = found.astype(float, copy=False), stated.astype(float, copy=False)  # conditions are 0 and 1
-    size = max(float(np.max(np.abs(found))), float(np.max(np.abs(stated))), scale, 1e-3)
-    return float(np.max(np.abs(found - stated))) / size
+def _drowned(found: Array, differences: Sequence[tuple[Callable[[float], Array], Array, float]]) -> Array:
+    """What the rounding of a function's values hides of its derivative."""
+    hidden = [DROWNED * np.abs(np.asarray(along(0.0), float)) for along, _, _ in differences]
+    if len(hidden) == 1 and hidden[0].shape == found.shape:
+        return np.where(np.isfinite(hidden[0]), hidden[0], math.inf)
+    total = 0.0  # of the factors of a chain, one after the other
+    for noise, (_, change, _) in zip(hidden, differences, strict=True):
+        largest = float(np.max(np.abs(change), initial=0.0))
+        total += SAFETY * float(np.max(noise, initial=0.0)) / largest if largest else math.inf
+    return np.full(found.shape, total * float(np.max(np.abs(found), initial=0.0)) if total else 0.0)
+
+
+def _minus(left: Array, right: Array) -> Array:
+    """`left - right`, 0 where both are the same infinity; conditions count as 0 and 1."""
+    left, right = np.asarray(left, float), np.asarray(right, float)
+    with np.errstate(invalid="ignore"):
+        return np.where(left == right, 0.0, left - right)
 
 
 def _is_smooth(along: Callable[[float], Array], derivative: Array, error: float) -> bool:
-    """Whether the extrapolation settled, and `along` has no kink at 0."""
-    size = max(float(np.max(np.abs(derivative), initial=0.0)), 1e-3)
-    step = 2.0**-20
-    bend = (along(step) - 2 * along(0.0) + along(-step)) / step
-    return error <= DIFFERENCE_TOLERANCE * size and float(np.max(np.abs(bend), initial=0.0)) <= 1e-4 * size
+    """Whether the extrapolation settled, and `along` has no kink at 0: a bend that does not shrink with the step."""
+    size = max(float(np.max(np.abs(derivative), where=np.isfinite(derivative), initial=0.0)), 1e-3)
+    base = np.asarray(along(0.0), float)
+    largest = float(np.max(np.abs(base), where=np.isfinite(base), initial=0.0))
+    bends = []
+    for step in (2.0**-20, 2.0**-24):
+        with np.errstate(all="ignore"):
+            bend = np.where(np.isfinite(base), (along(step) - 2 * base + along(-step)) / step, 0.0)
+        bends.append(max(float(np.max(np.abs(bend), initial=0.0)) - 2.0**-48 * largest / step, 0.0))
+    settled = error <= DIFFERENCE_TOLERANCE * size + DROWNED * largest
+    return settled and (bends[0] <= 1e-4 * size or bends[1] <= bends[0] / 4)
 
 
-def _ridders(along: Callable[[float], Array]) -> tuple[Array, float]:
+def _ridders(along: Callable[[float], Array], size: float = 1.0) -> tuple[Array, float]:
     """The derivative of `along` at 0 by extrapolated central differences, and an estimate of its error.
 
-    The step is shortened where a kink may be near.
+    The step is shortened where a kink may be near, and lengthened where rounding drowns the difference; `size` is that
+    of what moves.
     """
     best, least = np.asarray(np.nan), math.inf
-    for start in (2.0**-6, 2.0**-10, 2.0**-16):
+    values = np.abs(np.asarray(along(0.0), float))
+    finite = np.isfinite(values)
+    rounding = 2.0**-52 * float(np.max(values, where=finite, initial=0.0))
+    for start in (*STEPS, *((2.0**-6 * size, 2.0**-16 * size) if 0 < size < 2.0**-6 else ())):
         columns: list[Array] = []
         for level in range(4):
             step = start / 2**level
-            row = [np.asarray((along(step) - along(-step)) / (2 * step))]
+            after, before = along(step), along(-step)
+            lost = finite & ~(np.isfinite(after) & np.isfinite(before))
+            row = [np.where(lost, math.nan, _minus(after, before) / (2 * step))]
             for order, previous in enumerate(columns, start=1):
                 row.append(row[-1] + (row[-1] - previous) / (4.0**order - 1))
-            error = math.inf if level == 0 else float(np.max(np.abs(row[-1] - columns[-1]), initial=0.0))
+            change = math.inf if level == 0 else float(np.max(np.abs(row[-1] - columns[-1]), initial=0.0))
+            error = max(change, rounding / step)
             if error < least:
                 best, least = row[-1], error
             columns = row
-        size = float(np.max(np.abs(best), initial=0.0))
-        if least <= 1e-9 * max(size, 1e-3):
+        largest = float(np.max(np.abs(best), initial=0.0))
+        if least <= 1e-9 * largest or (change <= 8 * rounding / step and (least <= 1e-7 * largest or not largest)):
             break
     return best, least

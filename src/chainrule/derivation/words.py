@@ -364,6 +364,16 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "验证：全部 {0} 行在 {1} 个随机点上成立（包括三种形式的每一行，以及背后的内积和化简）；最大相对误差 {2}；"
         "导数与有限差分相差不超过 {3}。",
     ),
+    "no point": (
+        "This could not be checked: the function is not finite, or known to fewer than three digits, at every point "
+        "that was tried.",
+        "未能验证：在试过的所有点上，函数都不是有限值，或有效数字不足三位。",
+    ),
+    "unchecked": (
+        "Line {0} could not be checked: at every point that was tried it is next to a kink or a pole, not finite, or "
+        "known to fewer than three digits.",
+        "第 {0} 行未能验证：在试过的所有点上，它都靠近折点或极点、不是有限值，或有效数字不足三位。",
+    ),
     "refuted": (
         "NOT verified: line {0} does not hold (relative error {1}).",
         "未通过验证：第 {0} 行不成立（相对误差 {1}）。",

@@ -312,8 +312,10 @@ class ArrayWriter(ABC):
     def table_literal(self, x: Expr, rows: object) -> Code: ...
 
 
-_OF_ARRAYS = (Structured, Reduction, Einsum, MatrixProduct, Outer, TensorDot)
-_OF_ARRAYS += (Transposed, Reshaped, Inserted, Indexed, Picked)
+_OF_ARRAYS = (
+    *(Structured, Reduction, Einsum, MatrixProduct, Outer, TensorDot),
+    *(Transposed, Reshaped, Inserted, Indexed, Picked),
+)
 """Operations that ask an operand for its shape, dtype or elements."""
 
 _OF_NUMBERS: dict[type, str] = {

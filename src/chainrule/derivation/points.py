@@ -1,0 +1,311 @@
+"""Points at which a derivation is verified: drawn to the scale of the function, where it is finite and not saturated.
+
+A function has a domain, which no one has told: spreads are tried, then single elements are drawn again. It has a scale
+too: exp(x / 0.01) overflows, and a softmax of it is flat, at inputs of the size 1. The scale is taken at which the most
+elements of the gradients are not negligible.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.calculus import TANGENT
+from chainrule.derivation.record import Record
+from chainrule.ir import Apply, Dim, DType, Input, Node, concrete, substitute, topological_order
+from chainrule.primitives import (
+    Abs,
+    Broadcast,
+    Cast,
+    Compare,
+    Concatenate,
+    Gather,
+    Max,
+    Maximum,
+    Min,
+    Minimum,
+    Negate,
+    Pad,
+    Permute,
+    RandomUniform,
+    Relu,
+    Reshape,
+    Sign,
+    Slice,
+    Where,
+    Windows,
+    evaluate_nodes,
+    index_bounds,
+)
+
+Array = NDArray[Any]
+Values = dict[Node, Array]
+
+FEW = 8
+"""The elements of a row or column from which on the values drawn for an array become smaller."""
+SPREADS = ("normal", "positive", "small") * 4
+"""How all inputs are drawn at first; a determinant is negative at half of all points."""
+RANGES = {
+    "positive": (0.2, 1.5),
+    "small": (0.05, 0.95),
+    "negative": (-1.5, -0.2),
+    "above one": (1.05, 2.0),
+    "tens": (5.0, 50.0),
+    "hundreds": (50.0, 500.0),
+    "thousands": (500.0, 5000.0),
+    "minus tens": (-50.0, -5.0),
+    "minus hundreds": (-500.0, -50.0),
+}
+"""From where to where the elements of an input are drawn."""
+OTHER_SPREADS = ("normal", "definite", *RANGES)
+"""What is tried input by input where no point has been found so."""
+TRIES = 60
+"""How many points of such mixed spreads are tried, and how often an element is drawn again."""
+CANDIDATES = 8
+"""How many points are drawn where the loss is large beside its changes, as where a label meets what is masked."""
+DROWNED = 1e4
+"""How many times larger a loss may be than its changes."""
+SCALES = (1.0, 2.0**-3, 2.0**-6, 2.0**-10, 2.0**-14, 2.0**-20, 2.0**3)
+"""Factors of the inputs among which the one is found that suits the function."""
+NEGLIGIBLE = 1e-3
+"""An element of a gradient that is smaller, relative to the largest, tells nothing."""
+HIDDEN = 1e-7
+"""And so does one that is smaller, relative to the loss."""
+ROUNDING = 2.0**-51
+"""How far each operation is off, at most, when its rounding is drawn at random."""
+
+_EXACT = (Abs, Broadcast, Cast, Compare, Concatenate, Gather, Max, Maximum, Min, Minimum, Negate, Pad, Permute)
+_EXACT_TOO = (RandomUniform, Relu, Reshape, Sign, Slice, Where, Windows)
+"""Operations without rounding, some of which tell values apart that rounding would make different."""
+
+
+class NoPointError(ValueError):
+    """The function is finite at none of the points tried."""
+
+
+class Evaluator:
+    """Values of expressions that are evaluated many times: the order of each is worked out once.
+
+    While `rounding` is a generator, the result of every operation is off by a random multiple of its rounding error.
+    """
+
+    def __init__(self) -> None:
+        self.rounding: np.random.Generator | None = None
+        self._orders: dict[Node, list[Node]] = {}
+
+    def __call__(self, node: Node, values: Mapping[Node, Array]) -> Array:
+        """The value of `node`, given those of the inputs that it needs."""
+        order = self._orders.get(node)
+        if order is None:
+            order = self._orders[node] = topological_order([node])
+        return self.along(order, values)[node]
+
+    def along(self, order: Sequence[Node], values: Mapping[Node, Array]) -> Values:
+        """The value of every node in a topological order."""
+        known: Values = {}
+        with np.errstate(all="ignore"):
+            for part in order:
+                if isinstance(part, Input):
+                    known[part] = values[part]
+                elif isinstance(part, Apply):
+                    known[part] = self._rounded(part, part.primitive.value(*(known[o] for o in part.operands)))
+                else:
+                    known[part] = evaluate_nodes([part], {})[part]
+        return known
+
+    def _rounded(self, node: Apply, value: Array) -> Array:
+        if self.rounding is None or not node.type.dtype.is_float or isinstance(node.primitive, _EXACT + _EXACT_TOO):
+            return value
+        return np.asarray(value * (1 + ROUNDING * self.rounding.uniform(-1, 1, np.shape(value))))
+
+
+class Points:
+    """Draws points for one record; `bound` gives each node with its sizes as numbers."""
+
+    def __init__(
+        self, record: Record, bound: dict[Node, Node], evaluate: Evaluator, random: np.random.Generator
+    ) -> None:
+        self._record = record
+        self._bound = bound
+        self._evaluate = evaluate
+        self._random = random
+        bounds = index_bounds([bound[stage.node] for stage in record.backward.stages])
+        self._index_bounds: dict[Node, Dim] = dict(bounds.items())
+        self._scale: float | None = None
+        self._candidates = CANDIDATES
+        wrt = set(record.backward.wrt)
+        self._gradients = [bound[entry.cotangent] for entry in record.backward.accumulations if entry.symbol in wrt]
+        self._forward = topological_order([bound[stage.node] for stage in record.backward.stages])
+
+    def draw(self) -> Values:
+        """The value of every symbol at a new point; raises NoPointError where the function is finite nowhere."""
+        best: Values | None = None
+        least = math.inf
+        for _ in range(self._candidates):
+            inputs = self._inputs()
+            if self._scale is None:
+                self._scale = self._best_scale(inputs)
+            values = self._values(self._scaled(inputs, self._scale)) or self._values(inputs)
+            if values is None:
+                continue
+            drowned = self._drowned(values)
+            if best is None or drowned < least:
+                best, least = values, drowned
+            if least <= DROWNED:
+                break
+        else:
+            self._candidates = 1  # the loss is as large everywhere
+        if best is None:
+            raise NoPointError
+        return best
+
+    def _drowned(self, values: Values) -> float:
+        """How many times larger the loss is than its changes: its rounding drowns them where this is large."""
+        largest = [np.max(np.abs(values[symbol]), initial=0.0) for symbol in self._gradients]
+        loss = float(np.abs(values[self._bound[self._record.loss]]))
+        return loss / max(1e-300, min(1.0, max(map(float, largest), default=1.0)))
+
+    def again(self, values: Values) -> Values | None:
+        """The values at the inputs of a point, computed anew, as where rounding is drawn at random."""
+        inputs = {self._bound[node]: values[self._bound[node]] for node in self._record.program.inputs}
+        tangents = {node: value for node, value in values.items() if isinstance(node, Input)}
+        return self._values(inputs, tangents)
+
+    # Inputs at which the forward pass is finite
+
+    def _inputs(self) -> Values:
+        for spread in SPREADS:
+            inputs = {self._bound[node]: self._draw(node, spread) for node in self._record.program.inputs}
+            if self._faults(inputs) == 0:
+                return inputs
+        return self._mixed_inputs(inputs)
+
+    def _mixed_inputs(self, inputs: Values) -> Values:
+        """Inputs with a spread each; of the best of them, elements are drawn again one by one."""
+        nodes = self._record.program.inputs
+        best, least = inputs, self._faults(inputs)
+        for _ in range(TRIES):
+            spreads = self._random.choice(OTHER_SPREADS, len(nodes))
+            tried = {self._bound[node]: self._draw(node, str(s)) for node, s in zip(nodes, spreads, strict=True)}
+            for scale in SCALES:
+                scaled = self._scaled(tried, scale)
+                faults = self._faults(scaled)
+                if faults < least:
+                    best, least = scaled, faults
+                if least == 0:
+                    return best
+        floats = [node for node in nodes if node.type.dtype.is_float and best[self._bound[node]].size]
+        for _ in range(TRIES * 4 if floats else 0):
+            node = floats[int(self._random.integers(len(floats)))]
+            place = int(self._random.integers(best[self._bound[node]].size))
+            changed = best[self._bound[node]].copy()
+            changed.flat[place] = self._draw(node, str(self._random.choice(OTHER_SPREADS))).flat[place]
+            tried = {**best, self._bound[node]: changed}
+            faults = self._faults(tried)
+            if faults <= least:
+                best, least = tried, faults
+            if least == 0:
+                return best
+        raise NoPointError
+
+    def _faults(self, inputs: Values) -> int:
+        """How many values of the forward pass are not numbers; infinities count where they reach the loss."""
+        known = self._evaluate.along(self._forward, inputs)
+        faults = 0
+        for stage in self._record.backward.stages:
+            value = known[self._bound[stage.node]]
+            faults += int(np.sum(np.isnan(value)))
+            if stage.symbol is self._record.loss:
+                faults += int(np.sum(np.isinf(value)))
+        return faults
+
+    def _draw(self, node: Input, spread: str) -> Array:
+        type_ = self._bound[node].type
+        shape = type_.concrete_shape
+        if type_.dtype is DType.BOOL:
+            return self._random.integers(0, 2, shape).astype(bool)
+        if type_.dtype is DType.INT64:
+            return self._random.integers(0, concrete(self._index_bounds.get(self._bound[node], 4)), shape)
+        # Sums over many elements stay of the size of a few, so that exp of them neither overflows nor drowns the rest.
+        share = FEW / max(FEW, *shape, 1)
+        if spread == "normal":
+            return self._normal(shape) * math.sqrt(share)
+        if spread == "definite" and len(shape) >= 2 and shape[-1] == shape[-2]:
+            factor = self._normal(shape)
+            return factor @ np.swapaxes(factor, -1, -2) / shape[-1] + 0.5 * np.eye(shape[-1])
+        low, high = RANGES.get(spread, (0.2, 1.5))
+        return self._random.uniform(low, high, shape) * (share if high <= 2 else 1)
+
+    def _normal(self, shape: tuple[int, ...]) -> Array:
+        return np.asarray(self._random.standard_normal(shape))
+
+    def _scaled(self, inputs: Values, scale: float) -> Values:
+        return {node: value * scale if node.type.dtype.is_float else value for node, value in inputs.items()}
+
+    # The scale of the function
+
+    def _best_scale(self, inputs: Values) -> float:
+        """The scale at which the most elements of the gradients tell something."""
+        lively: dict[float, float] = {}
+        state = self._random.bit_generator.state
+        for scale in SCALES:
+            values = self._values(self._scaled(inputs, scale))
+            lively[scale] = 0.0 if values is None else self._liveliness(values)
+            if lively[scale] == 1:
+                break
+        self._random.bit_generator.state = state
+        return next(scale for scale in lively if lively[scale] == max(lively.values()))
+
+    def _liveliness(self, values: Values) -> float:
+        """The share of the elements of gradients that are not negligible."""
+        shares = []
+        loss = float(np.abs(values[self._bound[self._record.loss]]))
+        for entry in self._record.backward.accumulations:
+            sizes = np.abs(values[self._bound[entry.cotangent]])
+            if sizes.size and np.all(np.isfinite(sizes)):
+                shares.append(float(np.mean(sizes > max(NEGLIGIBLE * np.max(sizes), HIDDEN * loss))))
+            else:
+                shares.append(0.0 if sizes.size else 1.0)
+        return float(np.mean(shares)) if shares else 1.0
+
+    # Every symbol
+
+    def _values(self, inputs: Values, given: Values | None = None) -> Values | None:
+        """Every symbol's value: forward values computed, tangents drawn or `given`, cotangents from the record.
+
+        None where the forward pass is not finite.
+        """
+        values = dict(inputs)
+        known = self._evaluate.along(self._forward, inputs)
+        for stage in self._record.backward.stages:
+            values[self._bound[stage.symbol]] = known[self._bound[stage.node]]
+        if any(np.any(np.isnan(value)) for value in values.values() if value.dtype.kind == "f"):
+            return None
+        if not np.all(np.isfinite(values[self._bound[self._record.loss]])):
+            return None
+        for stage, factor in self._record.activation_factors.items():
+            values[self._bound[self._record.derivative_symbols[stage]]] = self._value(factor, values)
+        for entry in self._record.backward.accumulations:
+            tangent = self.bound_input(Input(TANGENT + entry.symbol.name, entry.symbol.type))
+            shape = self._bound[entry.symbol].type.concrete_shape
+            values[tangent] = self._normal(shape) if given is None else given[tangent]
+            values[self._bound[entry.cotangent]] = self._value(entry.result, values)
+        return self.with_abbreviations(values)
+
+    def with_abbreviations(self, values: Values) -> Values:
+        """`values`, and those of the abbreviations: of the whole of what each stands for."""
+        whole: dict[Node, Node] = {}
+        for entry in self._record.abbreviations:
+            (whole[entry.symbol],) = substitute([entry.value], whole)
+            values[self._bound[entry.symbol]] = self._value(whole[entry.symbol], values)
+        return values
+
+    def bound_input(self, node: Input) -> Node:
+        return self._bound.get(node, node)
+
+    def _value(self, node: Node, values: Mapping[Node, Array]) -> Array:
+        return self._evaluate(self._bound[node], values)

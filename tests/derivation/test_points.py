@@ -1,0 +1,71 @@
+"""Right lines are verified whatever the scale, the domain and the size of terms; wrong ones are still caught there."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import numpy as np
+import pytest
+from support.scaled_functions import FUNCTIONS
+
+import chainrule as cr
+from chainrule.derivation.record import Claim
+from chainrule.derivation.verify import Verifier
+from chainrule.ir import Const
+from chainrule.primitives import Multiply
+
+SEEDS = int(os.environ.get("CHAINRULE_POINT_SEEDS", "1"))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_right_lines_are_verified(name: str) -> None:
+    function, shapes = FUNCTIONS[name]
+    derivation = cr.derive(function, **shapes)
+    for seed in range(SEEDS):
+        verification = derivation.verify(points=2, seed=seed)
+        assert verification.ok, (seed, str(verification))
+
+
+HARD = ["masked_diagonal", "masked_attention", "infinitely_masked_attention", "causal_attention", "hot_exponentials"]
+HARD += ["hot_softmax_regression", "hot_log_sum_exp", "gaussian_of_a_small_sigma", "high_power", "tiny_factor"]
+HARD += ["huge_factor", "offsets_that_cancel", "saturated_sigmoids", "deep_tower", "entropy", "nearly_singular"]
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_wrong_lines_are_caught(name: str) -> None:
+    """Every differential, every step and every gradient is off by a hundredth, and each of them is found out."""
+    function, shapes = FUNCTIONS[name]
+    record = cr.derive(function, **shapes).record
+    claims = list(record.claims)
+    wrong = [k for k, claim in enumerate(claims) if claim.kind in ("differential", "chain", "gradient", "path")]
+    for k in wrong:
+        right = claims[k].right
+        claims[k] = dataclasses.replace(claims[k], right=Multiply()(Const(1.01, right.type), right))
+    outcome = Verifier(record, claims=claims).run(points=2)
+    caught = {failure.line - 1 for failure in outcome.failures}
+    zero = {k for k in wrong if _is_zero(claims[k])}
+    assert caught >= set(wrong) - zero - {line - 1 for line in outcome.unchecked}
+    assert len(outcome.unchecked) < len(wrong) / 4
+    assert caught <= set(wrong)
+
+
+def _is_zero(claim: Claim) -> bool:
+    (_, value) = claim.right.operands  # type: ignore[attr-defined]
+    return isinstance(value, Const) and np.all(np.asarray(value.value) == 0)
+
+
+def test_what_cannot_be_checked_is_said_to_be_so() -> None:
+    verification = cr.derive(lambda x: np.sum(np.sqrt(-1 - x**2)), x="n").verify()
+    assert not verification.ok
+    assert not verification.failures
+    assert verification.lines_checked == 0
+    assert "could not be checked" in str(verification)
+    assert "未能验证" in verification.text("zh")
+
+
+def test_lines_whose_every_digit_is_lost_are_said_not_to_be_checked() -> None:
+    verification = cr.derive(lambda x: np.sum(np.sin(x)) + 1e20, x="n").verify()
+    assert not verification.failures
+    assert verification.unchecked
+    assert f"ine {verification.unchecked[0]} could not be checked" in str(verification)
