@@ -52,7 +52,7 @@ def test_wrong_lines_are_caught(name: str) -> None:
 
 def _is_zero(claim: Claim) -> bool:
     (_, value) = claim.right.operands  # type: ignore[attr-defined]
-    return isinstance(value, Const) and np.all(np.asarray(value.value) == 0)
+    return isinstance(value, Const) and bool(np.all(np.asarray(value.value) == 0))
 
 
 def test_what_cannot_be_checked_is_said_to_be_so() -> None:

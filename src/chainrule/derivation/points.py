@@ -172,7 +172,7 @@ class Points:
     def again(self, values: Values) -> Values | None:
         """The values at the inputs of a point, computed anew, as where rounding is drawn at random."""
         inputs = {self._bound[node]: values[self._bound[node]] for node in self._record.program.inputs}
-        tangents = {node: value for node, value in values.items() if isinstance(node, Input)}
+        tangents: Values = {node: value for node, value in values.items() if isinstance(node, Input)}
         return self._values(inputs, tangents)
 
     # Inputs at which the forward pass is finite
