@@ -201,6 +201,9 @@ class RecordingNames(IndexNames):
 
 FUNCTIONS: dict[str, Callable[..., float]] = {
     **{name: getattr(math, name) for name in ("exp", "sin", "cos", "tanh", "sqrt", "erf", "erfc", "floor")},
+    "bitand": lambda x, y: int(x) & int(y),
+    "bitor": lambda x, y: int(x) | int(y),
+    "bitxor": lambda x, y: int(x) ^ int(y),
     "ln": math.log,
     "abs": abs,
     "max": max,

@@ -32,6 +32,7 @@ from chainrule.primitives import (
 
 _TERM_LIMIT = 12
 _LEAF_LIMIT = 24
+_OCCURRENCE_LIMIT = 256
 _POWER_LIMIT = 9
 _ARITHMETIC = (Add, Subtract, Multiply, Divide, Negate, Square, Broadcast, Reshape)
 _FREE = (Broadcast, Permute, Reshape, Cast)  # arrangements; a reader does not count them as work
@@ -70,22 +71,23 @@ def operation_count(node: Node, leaves: Container[Node] = ()) -> int:
 
 def factors(node: Node) -> Term:
     """`node` as one term; a sum is a factor."""
-    number = number_of(node)
-    if number is not None:
-        return Term(number, ())
-    if isinstance(node, Apply):
-        if isinstance(node.primitive, Multiply):
-            return factors(node.operands[0]).times(factors(node.operands[1]))
-        if isinstance(node.primitive, Divide) and number_of(node.operands[1]) != 0:
-            divisor = factors(node.operands[1])
-            return factors(node.operands[0]).times(divisor.inverse()) if divisor.number else Term(1, ((node, 1),))
-        if isinstance(node.primitive, Negate):
-            return Term(-1, ()).times(factors(node.operands[0]))
-        if isinstance(node.primitive, Square):
-            term = factors(node.operands[0])
-            return term.times(term)
-        if isinstance(node.primitive, Broadcast | Reshape):
-            return _repeated_factors(node)
+    if not isinstance(node, Apply):
+        number = number_of(node)
+        return Term(1, ((node, 1),)) if number is None else Term(number, ())
+    kind = type(node.primitive)
+    if kind is Multiply:
+        return factors(node.operands[0]).times(factors(node.operands[1]))
+    if kind is Divide and number_of(node.operands[1]) != 0:
+        divisor = factors(node.operands[1])
+        return factors(node.operands[0]).times(divisor.inverse()) if divisor.number else Term(1, ((node, 1),))
+    if kind is Negate:
+        return Term(-1, ()).times(factors(node.operands[0]))
+    if kind is Square:
+        term = factors(node.operands[0])
+        return term.times(term)
+    if kind in (Broadcast, Reshape):
+        return _repeated_factors(node)
+    if kind is Power:
         whole = _whole_power(node)
         if whole is not None:
             term = factors(whole[0])
@@ -139,15 +141,21 @@ def _is_sum(node: Node) -> bool:
     return applied(node, Add, Subtract) is not None
 
 
-def _has_quotient(node: Node) -> bool:
-    return any(exponent < 0 for term in terms_of(node) for _, exponent in term.powers)
+def _has_quotient(terms: Sequence[Term]) -> bool:
+    return any(exponent < 0 for term in terms for _, exponent in term.powers)
 
 
-def _expand(term: Term, every: bool) -> list[Term] | None:
+def _expand(term: Term, every: bool, known: dict[Node, list[Term]]) -> list[Term] | None:
     """`term` multiplied out, sums that hold quotients first, and with `every` the others too.
 
-    None where that gives too many terms.
+    None where that gives too many terms. `known` has the terms of sums that were met before.
     """
+
+    def terms(factor: Node) -> list[Term]:
+        if factor not in known:
+            known[factor] = terms_of(factor)
+        return known[factor]
+
     pending = [term]
     done: list[Term] = []
     while pending:
@@ -155,12 +163,12 @@ def _expand(term: Term, every: bool) -> list[Term] | None:
             return None
         current = pending.pop(0)
         sums = [factor for factor, exponent in current.powers if exponent > 0 and _is_sum(factor)]
-        chosen = next((factor for factor in sums if _has_quotient(factor)), sums[0] if sums and every else None)
+        chosen = next((factor for factor in sums if _has_quotient(terms(factor))), sums[0] if sums and every else None)
         if chosen is None:
             done.append(current)
             continue
         rest = current.times(Term(1, ((chosen, -1),)))
-        pending += [rest.times(part) for part in terms_of(chosen)]
+        pending += [rest.times(part) for part in terms(chosen)]
     return done
 
 
@@ -233,8 +241,9 @@ def _expand_and_collect(node: Apply) -> Node | None:
         return None
     terms = terms_of(node)
     candidates: list[Node] = []
+    known: dict[Node, list[Term]] = {}
     for every in (True, False):
-        collected = _collected(terms, every)
+        collected = _collected(terms, every, known)
         if collected is not None:
             candidates += [with_common_factor(collected, node.type), sum_of_terms(collected, node.type)]
     if not candidates:
@@ -280,39 +289,67 @@ def _divisors(node: Node) -> set[Node]:
 
 
 def _leaves(node: Node) -> dict[Node, int]:
-    """What the arithmetic of `node` is made of, numbers left out, each with how often it occurs."""
+    """What the arithmetic of `node` is made of, numbers left out, each with how often it occurs; empty if too much.
+
+    A part that is shared is looked at once, however often it occurs: written out it may be exponentially long.
+    """
+    parts: dict[Node, tuple[Node, ...]] = {}
     found: dict[Node, int] = {}
-    pending = [node]
-    while pending:
-        part = pending.pop()
-        if is_scale(part):
-            continue
-        if isinstance(part, Apply) and isinstance(part.primitive, _ARITHMETIC):
-            pending += part.operands
-            if isinstance(part.primitive, Square):
-                pending += part.operands
-        elif (power := _whole_power(part)) is not None:
-            pending += [power[0]] * power[1]
-        elif isinstance(part, Apply) and _power_factors(part) is not None:
-            pending.append(part.operands[0])
-        else:
-            found[part] = found.get(part, 0) + 1
-            if len(found) > _LEAF_LIMIT:
-                return {}
-    return found
+    occurrences = {node: 1}
+    for part in reversed(_arithmetic_order(node, parts)):
+        count = occurrences[part]
+        if part in parts:
+            for operand in parts[part]:
+                occurrences[operand] = occurrences.get(operand, 0) + count
+        elif not is_scale(part):
+            found[part] = count
+    return {} if len(found) > _LEAF_LIMIT or sum(found.values()) > _OCCURRENCE_LIMIT else found
 
 
-def _collected(terms: Sequence[Term], every: bool) -> list[Term] | None:
+def _arithmetic_order(node: Node, parts: dict[Node, tuple[Node, ...]]) -> list[Node]:
+    """The arithmetic of `node` and its leaves, operands first; `parts` gets the operands of what is arithmetic."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack: list[tuple[Node, bool]] = [(node, False)]
+    while stack:
+        part, ready = stack.pop()
+        if ready:
+            order.append(part)
+        elif part not in seen:
+            seen.add(part)
+            stack.append((part, True))
+            operands = _arithmetic_operands(part)
+            if operands is not None:
+                parts[part] = operands
+                stack += [(operand, False) for operand in operands]
+    return order
+
+
+def _arithmetic_operands(part: Node) -> tuple[Node, ...] | None:
+    """The operands of arithmetic, each as often as it is a factor; None for a leaf."""
+    if not isinstance(part, Apply) or is_scale(part):
+        return None
+    if isinstance(part.primitive, Square):
+        return part.operands * 2
+    if isinstance(part.primitive, _ARITHMETIC):
+        return part.operands
+    power = _whole_power(part)
+    if power is not None:
+        return (power[0],) * power[1]
+    return (part.operands[0],) if _power_factors(part) is not None else None
+
+
+def _collected(terms: Sequence[Term], every: bool, known: dict[Node, list[Term]]) -> list[Term] | None:
     """The terms multiplied out, like ones added up."""
     found: dict[frozenset[tuple[Node, int]], Term] = {}
     for term in terms:
-        expanded = _expand(term, every)
+        expanded = _expand(term, every, known)
         if expanded is None:
             return None
         for part in expanded:
             key = frozenset(part.powers)
-            known = found.get(key)
-            found[key] = part if known is None else Term(known.number + part.number, known.powers)
+            like = found.get(key)
+            found[key] = part if like is None else Term(like.number + part.number, like.powers)
     return [term for term in found.values() if term.number != 0]
 
 
@@ -364,6 +401,8 @@ def _common(terms: Sequence[Term]) -> Term:
 def _common_factor(node: Apply) -> Node | None:
     sign = Term(-1 if isinstance(node.primitive, Subtract) else 1, ())
     terms = [factors(node.operands[0]), sign.times(factors(node.operands[1]))]
+    if any(abs(exponent) > _OCCURRENCE_LIMIT for term in terms for _, exponent in term.powers):
+        return None
     common = _common(terms)
     if not common.powers and common.number == 1:
         return None

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, topological_order
 from chainrule.primitives import Broadcast, Divide, Multiply, Sqrt
 
+_SCALING = (Divide, Multiply, Sqrt)
+
 Pattern = Callable[[Apply], Node | None]
 
 
@@ -53,14 +55,19 @@ def number_of(node: Node) -> float | None:
 
 def applied(node: Node, *primitives: type) -> Apply | None:
     """`node` if it applies one of `primitives`."""
-    return node if isinstance(node, Apply) and isinstance(node.primitive, primitives) else None
+    return node if isinstance(node, Apply) and type(node.primitive) in primitives else None
 
 
 def is_scale(node: Node) -> bool:
     """Whether `node` is one number repeated: a literal, or products and quotients of literals such as 2/n and 1/√d."""
-    if isinstance(node, Apply) and isinstance(node.primitive, Divide | Multiply | Sqrt):
-        return all(is_scale(operand) for operand in node.operands)
-    return isinstance(node, Const) and node.is_filled
+    if isinstance(node, Const):
+        return node.is_filled
+    if not isinstance(node, Apply) or type(node.primitive) not in _SCALING:
+        return False
+    for operand in node.operands:  # before what is below them: a long product has a factor that is none at its end
+        if not (isinstance(operand, Const) or (isinstance(operand, Apply) and type(operand.primitive) in _SCALING)):
+            return False
+    return all(map(is_scale, node.operands))
 
 
 def is_coefficient(node: Node) -> bool:

@@ -16,6 +16,7 @@ from chainrule.calculus import Accumulation, Backward, Contribution, Rewrite, Si
 from chainrule.derivation.abbreviations import Abbreviation, abbreviations, aligned
 from chainrule.derivation.draws import name_draws
 from chainrule.derivation.remarks import Observation, observations
+from chainrule.derivation.shared import LONGEST_GRADIENT, longest, name_nonlinear, name_shared
 from chainrule.derivation.upstream import is_upstream
 from chainrule.ir import Apply, Const, Input, Node, Program, cached_property, substitute, topological_order
 from chainrule.primitives import Contract, Elementwise, LogSoftmax, LogSumExp, Multiply, Softmax, Sum, zeros
@@ -143,8 +144,11 @@ class Record:
     def __init__(self, program: Program, wrt: Sequence[Input]) -> None:
         self.traced = program
         recognized, self.recognitions = recognize(program)
-        self.program = name_draws(name_activations(recognized))
+        self.program = name_shared(name_draws(name_activations(recognized)))
         self.backward: Backward = backward(self.program, wrt)
+        if longest([entry.result for entry in self.backward.accumulations], set()) > LONGEST_GRADIENT:
+            self.program = name_nonlinear(self.program)
+            self.backward = backward(self.program, wrt)
         self.loss: Input = next(s.symbol for s in self.backward.stages if s.node is self.program.outputs[0])
         self._by_symbol = {entry.symbol: entry for entry in self.backward.accumulations}
 

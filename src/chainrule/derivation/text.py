@@ -45,13 +45,23 @@ _UNDERLINES = {1: "=", 2: "-", 3: "~"}
 
 def text_width(text: str) -> int:
     """Terminal columns: two for a wide character of East Asia, none for a combining mark."""
-    return sum(_character_width(character) for character in text)
+    return sum(map(_CHARACTER_WIDTHS.__getitem__, text))
+
+
+class _CharacterWidths(dict[str, int]):
+    """The columns of each character that was asked for."""
+
+    def __missing__(self, character: str) -> int:
+        wide = unicodedata.east_asian_width(character) in "WF"
+        self[character] = width = 0 if unicodedata.combining(character) else 2 if wide else 1
+        return width
+
+
+_CHARACTER_WIDTHS = _CharacterWidths()
 
 
 def _character_width(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return _CHARACTER_WIDTHS[character]
 
 
 def number_text(value: float | int | bool) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 from chainrule.primitives import (
     INFIX_PRECEDENCE,
@@ -369,51 +370,100 @@ def break_lines(pieces: Pieces, width: int, measure: Callable[[str], int], inden
 
     A line that continues an inner expression starts with `indent`. Only a piece that has no place to break is longer.
     """
-    return _Breaker(measure).lines(tuple(pieces), width, indent)
+    return _Breaker(pieces, measure, indent).lines(0, len(pieces), width, indent)
+
+
+class _Part(NamedTuple):
+    """A range of pieces: on one line, how wide that is, its longest piece without a break, the ranges between breaks.
+
+    Those are the shallowest breaks, each range with what stands before it where the line is not broken.
+    """
+
+    text: str
+    width: int
+    longest: int
+    parts: list[tuple[str, int, int]]
 
 
 class _Breaker:
-    """Breaks lines; what was tried at a width is remembered, or deep nesting would be tried over and over."""
+    """Breaks lines of one expression, whose parts are ranges of its pieces.
 
-    def __init__(self, measure: Callable[[str], int]) -> None:
+    What was tried with a range at a width is remembered, or deep nesting would be tried over and over.
+    """
+
+    def __init__(self, pieces: Sequence[str | Break], measure: Callable[[str], int], indent: str) -> None:
+        self._pieces = pieces
         self._measure = measure
-        self._known: dict[tuple[tuple[str | Break, ...], int, str], list[str]] = {}
+        self._indent = measure(indent)
+        self._known: dict[tuple[int, int, int, str], tuple[list[str], int]] = {}
+        self._parts: dict[tuple[int, int], _Part] = {}
+        places = [-1, *(k for k, piece in enumerate(pieces) if isinstance(piece, Break)), len(pieces)]
+        self._runs = [0] * (len(pieces) + 1)
+        """At the beginning of each run of pieces without a break, its width."""
+        for before, after in pairwise(places):
+            self._runs[before + 1] = measure(flat(pieces[before + 1 : after]))
 
-    def lines(self, pieces: tuple[str | Break, ...], width: int, indent: str) -> list[str]:
-        key = pieces, width, indent
-        if key not in self._known:
-            self._known[key] = self._broken(pieces, width, indent)
-        return self._known[key]
+    def lines(self, start: int, end: int, width: int, indent: str) -> list[str]:
+        """The pieces from `start` to `end` on lines of `width`."""
+        return self._broken(start, end, width, indent)[0]
 
-    def _broken(self, pieces: tuple[str | Break, ...], width: int, indent: str) -> list[str]:
+    def _part(self, start: int, end: int) -> _Part:
+        found = self._parts.get((start, end))
+        if found is None:
+            breaks = [(place, piece) for place in range(start, end) if isinstance(piece := self._pieces[place], Break)]
+            least = min((piece.depth for _, piece in breaks), default=0)
+            parts: list[tuple[str, int, int]] = []
+            separator, begin = "", start
+            for place, piece in breaks:
+                if piece.depth == least:
+                    parts.append((separator, begin, place))
+                    separator, begin = piece.flat, place + 1
+            if breaks:
+                parts.append((separator, begin, end))
+            text = flat(self._pieces[start:end])
+            longest = max(self._runs[start : end + 1])
+            found = self._parts[start, end] = _Part(text, self._measure(text), longest, parts)
+        return found
+
+    def _broken(self, start: int, end: int, width: int, indent: str) -> tuple[list[str], int]:
+        """The lines, and the width of the widest."""
+        key = start, end, width, indent
+        found = self._known.get(key)
+        if found is None:
+            lines = self._tried(start, end, width, indent)
+            found = self._known[key] = lines, max(map(self._measure, lines))
+        return found
+
+    def _tried(self, start: int, end: int, width: int, indent: str) -> list[str]:
         measure = self._measure
-        depths = [piece.depth for piece in pieces if isinstance(piece, Break)]
-        if not depths or measure(flat(pieces)) <= width:
-            return [flat(pieces)]
+        whole = self._part(start, end)
+        if not whole.parts or whole.width <= width:
+            return [whole.text]
         lines: list[str] = []
-        for number, (separator, chunk) in enumerate(chunks(pieces, min(depths))):
-            text = flat(chunk)
-            if number and measure(lines[-1] + separator + text) <= width:
-                lines[-1] += separator + text
-            elif measure(text) <= width:
-                lines.append(text)
-            elif number and (beside := self._beside(lines[-1] + separator, chunk, width, indent)):
+        for number, (separator, begin, stop) in enumerate(whole.parts):
+            part = self._part(begin, stop)
+            if number and measure(lines[-1] + separator + part.text) <= width:
+                lines[-1] += separator + part.text
+            elif part.width <= width:
+                lines.append(part.text)
+            elif number and (beside := self._beside(lines[-1] + separator, begin, stop, width, indent)):
                 lines[-1:] = beside
             else:
-                inner = self.lines(chunk, width - measure(indent), indent)
-                if max(map(measure, inner)) > width - measure(indent):  # room matters more than looks
-                    lines += self.lines(chunk, width, "")
+                room = width - (self._indent if indent else 0)
+                inner, widest = ([], room + 1) if part.longest > room else self._broken(begin, stop, room, indent)
+                if widest > room:  # room matters more than looks
+                    lines += self._broken(begin, stop, width, "")[0]
                 else:
                     lines += [inner[0], *(indent + line for line in inner[1:])]
         return lines
 
-    def _beside(self, head: str, chunk: tuple[str | Break, ...], width: int, indent: str) -> list[str]:
+    def _beside(self, head: str, start: int, end: int, width: int, indent: str) -> list[str]:
         """What is too long for one line, beginning beside a short `head`; nothing where it does not fit."""
         column = self._measure(head)
-        if column > 8:
+        if column > 8 or self._part(start, end).longest > width - column:
             return []
-        inner = self.lines(chunk, width - column, indent)
-        if max(map(self._measure, inner)) > width - column:
+        inner, widest = self._broken(start, end, width - column, indent)
+        if widest > width - column:
             return []
         return [head + inner[0], *(" " * column + line for line in inner[1:])]
 
