@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -255,3 +256,35 @@ def test_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for word in ("off", "OFF", "0", " 0 "):
         monkeypatch.setenv("CHAINRULE_CACHE", word)
         assert place() is None
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="pipes and links are made otherwise there")
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link", "device", "large", "socket"])
+def test_what_is_no_file_of_the_cache_is_no_entry_and_is_not_waited_for(
+    kind: str, cache: ObjectCache, tmp_path: Path
+) -> None:
+    cache.put(KEY, PAYLOAD)
+    path = Path(cache.folder) / f"{KEY}.chainrule.o"
+    content = path.read_bytes()
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path, 0o600)
+    elif kind == "folder":
+        path.mkdir(0o700)
+    elif kind == "socket":
+        folder = os.open(cache.folder, os.O_RDONLY)
+        with socket.socket(socket.AF_UNIX) as server:  # whose path has to be short
+            server.bind(f"/proc/self/fd/{folder}/s")
+        os.close(folder)
+        (Path(cache.folder) / "s").rename(path)
+    elif kind == "large":
+        with path.open("wb") as file:
+            file.truncate(caches.MAX_BYTES + 1)
+    else:
+        (tmp_path / "elsewhere").write_bytes(content)
+        path.symlink_to("/dev/zero" if kind == "device" else tmp_path / "elsewhere")
+    assert cache.get(KEY) is None
+    cache.put(KEY, PAYLOAD)
+    assert cache.get(KEY) == (None if kind == "folder" else PAYLOAD)
+    if kind == "link":
+        assert (tmp_path / "elsewhere").read_bytes() == content

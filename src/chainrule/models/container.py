@@ -81,6 +81,9 @@ def write_file(path: str, description: Mapping[str, JSON], tensors: Mapping[str,
     except (TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be written: the model holds what JSON does not have: {error}") from None
     try:
+        with file_errors(path, "write"):
+            if os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode):
+                raise ModelError(f"{path} is a pipe, which may have no reader; give the name of a file")
         with replacing(path) as stream:
             stream.write(content)
     except FileError as error:

@@ -59,10 +59,14 @@ class ObjectCache:
         try:
             if not _trusted(os.stat(self.folder)):
                 return None
+            # Opening a pipe would wait for a writer, and a link may lead to what has no end.
+            if not self._is_entry(os.lstat(path)):
+                return None
             with open(path, "rb") as file:
-                if not _trusted(os.fstat(file.fileno())):
+                status = os.fstat(file.fileno())
+                if not self._is_entry(status):
                     return None
-                data = file.read()
+                data = file.read(status.st_size)
         except OSError:
             return None
         payload = _unwrap(key, data)
@@ -86,6 +90,9 @@ class ObjectCache:
             self._remove_oldest()
         except OSError:
             return
+
+    def _is_entry(self, status: os.stat_result) -> bool:
+        return stat.S_ISREG(status.st_mode) and status.st_size <= self.max_bytes and _trusted(status)
 
     def _path(self, key: str) -> str:
         return os.path.join(self.folder, key + _SUFFIX)
@@ -120,7 +127,7 @@ class ObjectCache:
         for used, size, path in entries:
             abandoned = path.endswith(_TEMPORARY) and now - used > ABANDONED
             if abandoned or total > share * self.max_bytes or count > share * self.max_files:
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(OSError):  # it may be gone, or be a folder
                     os.unlink(path)
                 total, count = total - size, count - 1
 
