@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 from support.sample_reports import CLASSIFICATION, REGRESSION, SETTINGS, run_with
 
-from chainrule.reports import Column, Confusion, Importance, Report, Trial, advice
+from chainrule.reports import Column, Confusion, Importance, Report, Trial, advice, verdict
 
 LOST = Confusion(("cat", "dog", "emu"), ((780, 10, 10), (60, 640, 0), (90, 10, 20)))
+UNSEEN = Confusion(("cat", "dog", "emu"), ((780, 10, 0), (60, 640, 0), (0, 0, 0)))
+SCARCE = {"cat": 2999, "dog": 2999, "emu": 2}
 RARE = {"cat": 4000, "dog": 5000, "emu": 1000}
 ONE = (Importance("key", 0.58, 0.01), Importance("b", 0.01, 0.01), Importance("c", 0.002, 0.0))
 IDLE = (Importance("size", 0.3, 0.01), Importance("hue, new", 0.0, 0.0), Importance("tail", -0.01, 0.001))
@@ -22,6 +24,9 @@ CASES: list[tuple[Report, str]] = [
     (replace(REGRESSION, network={"loss": 0.2}, training={"loss": 0.1}, linear={"loss": 0.3}), "--dropout"),
     (replace(CLASSIFICATION, linear={"accuracy": 0.9}), "--hidden none"),
     (replace(REGRESSION, linear={"r2": 0.85}, training={"r2": 0.8}), "--hidden 64,64) or"),
+    (replace(REGRESSION, linear={"r2": 0.85}, training={"r2": 0.8}), "trained on (0.800) it is no better than"),
+    (replace(CLASSIFICATION, confusion=UNSEEN, class_counts=SCARCE), "'emu' there are 2 rows among 6,000, and none"),
+    (replace(CLASSIFICATION, network={"accuracy": 1.0}, rows=replace(CLASSIFICATION.rows, held=20)), "±15%"),
     (replace(CLASSIFICATION, confusion=LOST, class_counts=RARE), "--class-weight balanced"),
     (replace(CLASSIFICATION, rows=replace(CLASSIFICATION.rows, held=40)), "±9%"),
     (replace(CLASSIFICATION, network={"accuracy": 0.99}, importances=ONE), "'key' alone carries nearly everything"),
@@ -51,3 +56,49 @@ def test_weights_are_not_advised_to_who_has_them() -> None:
     weighted = replace(SETTINGS, class_weight="balanced")
     report = replace(CLASSIFICATION, confusion=LOST, class_counts=RARE, settings=weighted)
     assert not any("--class-weight" in sentence for sentence in advice(report))
+
+
+PERFECT = {"accuracy": 1.0, "log loss": 1e-6}
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        # 100 % on the training rows is not "no better than a linear model".
+        (replace(CLASSIFICATION, network=PERFECT, training=PERFECT, linear=PERFECT), "no better than"),
+        (replace(CLASSIFICATION, training=PERFECT, linear={"accuracy": 0.92}), "no better than"),
+        (
+            replace(
+                CLASSIFICATION, network={"log loss": 0.01}, training={"log loss": 0.005}, linear={"log loss": 0.004},
+                trivial={"log loss": 1.1},
+            ),
+            "no better than",
+        ),
+        (replace(REGRESSION, network={"r2": 0.99}, training={"r2": 0.999}, linear={"r2": 1.0}), "no better than"),
+        # A loss that ends where it began has not grown.
+        (run_with(losses=(1.0, 0.2, 1.001)), "smaller --rate"),
+        (run_with(losses=(-3.0, -3.01, -2.99)), "smaller --rate"),
+        # Twenty rows do not show that a column is of no use.
+        (replace(CLASSIFICATION, importances=IDLE, rows=replace(CLASSIFICATION.rows, held=20)), "--drop"),
+        # A class with held-out rows is not called unseen, nor one that no row has.
+        (replace(CLASSIFICATION, confusion=LOST, class_counts=RARE), "none among"),
+        (replace(CLASSIFICATION, confusion=UNSEEN, class_counts={"cat": 3000, "dog": 3000}), "none among"),
+        (replace(CLASSIFICATION, confusion=UNSEEN, class_counts=SCARCE), "--class-weight"),
+    ],
+)  # fmt: skip
+def test_what_is_not_so_is_not_said(report: Report, words: str) -> None:
+    assert not any(words in sentence for sentence in advice(report))
+
+
+def test_a_class_without_weights_and_one_with_them_are_both_named_where_unseen() -> None:
+    weighted = replace(SETTINGS, class_weight="balanced")
+    report = replace(CLASSIFICATION, confusion=UNSEEN, class_counts=SCARCE, settings=weighted)
+    assert any("none among the held-out rows" in sentence for sentence in advice(report))
+
+
+def test_rows_of_one_class_tell_nothing_apart() -> None:
+    alone = Confusion(("cat", "dog", "emu"), ((2000, 0, 0), (0, 0, 0), (0, 0, 0)))
+    report = replace(CLASSIFICATION, confusion=alone, network=PERFECT, trivial=PERFECT)
+    assert "All these rows are of one class" in str(verdict(report, "en"))
+    assert verdict(report, "zh")
+    assert verdict(replace(report, confusion=LOST), "en") != verdict(report, "en")

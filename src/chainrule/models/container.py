@@ -61,6 +61,8 @@ class Contents:
     description: dict[str, JSON]
     tensors: Tensors
     size: int
+    limit: int = FILE_BYTES
+    """The bytes that might have been read."""
 
 
 def write_file(path: str, description: Mapping[str, JSON], tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -123,7 +125,7 @@ def read_file(path: str, limit: int = FILE_BYTES) -> Contents:
     tensors = {name: _array(tensor) for name, tensor in found}
     _check_seal(path, text, tensors)
     del description["sha256"]
-    return Contents(description, tensors, len(content))
+    return Contents(description, tensors, len(content), limit)
 
 
 def _library() -> Any:

@@ -9,7 +9,29 @@ import numpy as np
 
 from chainrule.ir import Apply, ArrayType, ChainruleError, Const, Dim, Input, Node, Program, SymbolicDim
 from chainrule.models.errors import DescriptionError, ModelError
-from chainrule.primitives import Broadcast, Contract, Gather, Permute, Reshape, Slice
+from chainrule.primitives import (
+    Abs,
+    Broadcast,
+    Compare,
+    Composite,
+    Contract,
+    Divide,
+    DivideNoNan,
+    Elementwise,
+    Gather,
+    LeakyRelu,
+    Linear,
+    Maximum,
+    Minimum,
+    NotExpandableError,
+    Permute,
+    Relu,
+    Reshape,
+    Sign,
+    Slice,
+    Sqrt,
+    Square,
+)
 
 NODES = 10_000
 DEPTH = 4_000
@@ -25,6 +47,17 @@ BOUND_ELEMENTS = 2**30
 
 WORK = 2**42
 """The multiplications of one product, with every named size 1."""
+
+MULTIPLICATIONS = 64
+"""The multiplications of all products together, for a block of rows, for each byte that may be read of a file."""
+
+BYTES_PER_OPERATION = 2**17
+"""The bytes that may be read of a file for each operation that is compiled: 8,192 operations for a gibibyte."""
+
+_ELEMENTARY = 16
+"""The operations that an elementary function, such as tanh, is made of, roughly."""
+
+_PLAIN = (Abs, Compare, Divide, DivideNoNan, LeakyRelu, Maximum, Minimum, Relu, Sign, Sqrt, Square)
 
 
 def check_type(type_: ArrayType, place: str) -> None:
@@ -77,6 +110,71 @@ def _check_indices(node: Apply, place: str) -> None:
         raise DescriptionError(f"{place} chooses by places that are computed, which a model in a file may not")
     if np.size(value) and not -size <= np.min(value) <= np.max(value) < size:
         raise DescriptionError(f"{place} chooses places that an axis of size {size} has not")
+
+
+def check_work(program: Program, sizes: Mapping[str, int], limit: int) -> None:
+    """Raise DescriptionError where computing a block of rows, or compiling what does, is too much for a file.
+
+    `limit` is the number of bytes that may be read of one; work is bounded in proportion. What a primitive is written
+    out as is counted, not the primitive.
+    """
+    bound = program.bind(dict(sizes))
+    most = MULTIPLICATIONS * limit
+    multiplications = sum(_multiplications(node) for node in bound.nodes if isinstance(node, Apply))
+    if multiplications > most:
+        raise DescriptionError(
+            f"takes {multiplications:,} multiplications for {max(sizes.values(), default=1)} rows, more than the "
+            f"{most:,} of a model in a file"
+        )
+    counted, total = _Operations(limit // BYTES_PER_OPERATION), 0
+    for node in bound.nodes:
+        total += counted.of(node, 0)
+        if total > counted.most:
+            raise DescriptionError(f"takes more operations to compile than the {counted.most:,} of a model in a file")
+
+
+def _multiplications(node: Apply) -> int:
+    if not isinstance(node.primitive, Contract):
+        return 0
+    sizes: dict[int, int] = {}
+    for labels, operand in zip(node.primitive.inputs, node.operands, strict=True):
+        sizes.update(zip(labels, operand.type.concrete_shape, strict=True))
+    return math.prod(sizes.values())
+
+
+class _Operations:
+    """Counts what nodes are written out as; each primitive on operands of the same types once."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._known: dict[object, int] = {}
+
+    def of(self, node: Node, depth: int) -> int:
+        """The operations of a node without its operands; more than `most` stand for any number."""
+        if not isinstance(node, Apply):
+            return 0
+        key = node.primitive, tuple(operand.type for operand in node.operands)
+        if key not in self._known:
+            self._known[key] = self._counted(node, depth)
+        return self._known[key]
+
+    def _counted(self, node: Apply, depth: int) -> int:
+        plain = _ELEMENTARY if isinstance(node.primitive, Elementwise) and not isinstance(node.primitive, _PLAIN) else 1
+        if depth > AXES or not isinstance(node.primitive, Composite | Linear):
+            return plain
+        operands = tuple(Input(f"operand {k}", operand.type) for k, operand in enumerate(node.operands))
+        try:
+            expanded = node.primitive.expand(*operands)
+        except NotExpandableError:
+            return plain  # and refused where it is to be compiled
+        if expanded is None:
+            return plain
+        total = 0
+        for each in Program(operands, (expanded,)).nodes:
+            total += self.of(each, depth + 1)
+            if total > self.most:
+                break
+        return total
 
 
 def check_bound(program: Program, sizes: Mapping[str, int]) -> None:

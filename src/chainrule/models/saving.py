@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from chainrule.ir import ChainruleError, Program
 from chainrule.models.container import FILE_BYTES, FORMAT, VERSION, Contents, read_file, write_file
 from chainrule.models.errors import DescriptionError, ModelError, shown
+from chainrule.models.limits import check_work
 from chainrule.models.model import Model, package_versions
 from chainrule.models.programs import program_from_json, program_to_json
 from chainrule.models.schema import JSON, Reader, Tensors, check_keys, read_object, read_text, written
-from chainrule.networks import MLP, NeuralNetwork, TrainingState
+from chainrule.networks import BLOCK, MLP, NeuralNetwork, TrainingState
 from chainrule.tables import Preprocessing, Target, describe_target, target_from_json
 from chainrule.training import FitResult, MissingDependencyError
 
@@ -123,7 +124,9 @@ def load_model(path: str | os.PathLike[str], limit: int = FILE_BYTES) -> Model:
 
     The file is not trusted: programs are type-checked anew, names, shapes and kinds must fit together, weights must be
     finite, and nothing is allocated that the file does not hold. Raises ModelError, one sentence that begins with the
-    path, for every other file, and for one of more than `limit` bytes.
+    path, for every other file, and for one of more than `limit` bytes, or whose model would take more work than `limit`
+    allows: 64 multiplications for each of these bytes, for a block of 128 rows, and an operation to compile for every
+    2¹⁷ of them.
     """
     path = os.fspath(path)
     return Opened(path, read_file(path, limit)).model()
@@ -176,10 +179,26 @@ class Opened:
         self.path = path
         self.description = contents.description
         self.tensors = Taken(contents.tensors)
+        self.limit = contents.limit
         try:
             check_keys(self.description, KEYS, "the description")
         except ModelError as error:
             raise self.unread(error) from None
+
+    def check_work(self, model: Model) -> None:
+        """Raise ModelError for programs that would compute, or compile, without an end."""
+        for program in (model.program, model.loss):
+            if program is None:
+                continue
+            try:
+                check_work(program, dict.fromkeys(program.dim_names, BLOCK), self.limit)
+            except DescriptionError as error:
+                raise ModelError(
+                    f"{self.path} {error}; if it is to be trusted, allow more with load_model(path, limit=...), which "
+                    f"is {self.limit:,}"
+                ) from None
+            except ChainruleError as error:
+                raise self.unread(error) from None
 
     @property
     def checkpoint(self) -> JSON:
@@ -226,6 +245,7 @@ class Opened:
         except ChainruleError as error:
             raise self.unread(error) from None
         self.check_all_used(() if self.checkpoint is None else ("state.", "settings."))
+        self.check_work(model)
         return model
 
     def check_all_used(self, others: tuple[str, ...] = ()) -> None:

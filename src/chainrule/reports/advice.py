@@ -16,6 +16,12 @@ _GAP = {"accuracy": 0.04, "balanced accuracy": 0.06, "auc": 0.04, "r2": 0.1}
 _LOSS_GAP = 0.4
 """By how large a part of it a loss may be smaller on training rows."""
 
+_GREW = 0.01
+"""The part of itself by which a loss has grown that is worth a word."""
+
+_FEWEST = 30
+"""Rows held out, of which fewer do not show that a column is of no use."""
+
 _RECALL = 0.6
 _RARE = 0.5
 """A class is rare if it has less than this part of the rows it would have if all were equally common."""
@@ -59,13 +65,28 @@ def _advice(report: Report, lang: Language) -> Iterator[str]:
             linear=score_text(name, linear[name]),
             network=score_text(name, report.network[name]),
         )
-        if not overfits and ahead(name, report.training, linear, rows) <= 0:
-            yield say(lang, "advice underfitting", hidden=f"{2 * max(hidden)},{2 * max(hidden)}")
+        if not overfits and _leaves_room(report) and ahead(name, report.training, linear, rows) <= 0:
+            yield say(
+                lang,
+                "advice underfitting",
+                training=score_text(name, report.training[name]),
+                linear=score_text(name, linear[name]),
+                hidden=f"{2 * max(hidden)},{2 * max(hidden)}",
+            )
     yield from _about_classes(report, lang)
     yield from _about_columns(report, lang)
     yield from report.gradients
     if not report.trials and report.run.status not in ("interrupted", "diverged"):
         yield say(lang, "advice search")
+
+
+def _leaves_room(report: Report) -> bool:
+    """Whether the network could be clearly better on its own training rows than it is."""
+    name = report.deciding
+    score = report.training.get(name, math.nan)
+    if name in LARGER_IS_BETTER:
+        return score < _PERFECT
+    return score > (1 - _PERFECT) * abs(report.trivial.get(name, math.inf))
 
 
 def _noise(report: Report) -> float:
@@ -80,7 +101,7 @@ def _about_the_run(report: Report, lang: Language) -> Iterator[str]:
     losses = [loss for loss in run.losses if math.isfinite(loss)]
     if run.status == "diverged":
         yield say(lang, "advice diverged", culprit=run.culprit or "a value", rate=slower)
-    elif len(losses) > 1 and losses[-1] > losses[0]:
+    elif len(losses) > 1 and losses[-1] - losses[0] > _GREW * abs(losses[0]):
         yield say(lang, "advice grew", first=number_text(losses[0]), last=number_text(losses[-1]), rate=slower)
     elif run.status == "finished" and run.epochs > 1 and _still_improving(report):
         yield say(lang, "advice more epochs", epochs=3 * run.epochs)
@@ -98,6 +119,13 @@ def _about_classes(report: Report, lang: Language) -> Iterator[str]:
     confusion, total = report.confusion, sum(report.class_counts.values())
     if confusion is None:
         return
+    unseen = [
+        (report.class_counts[name], name)
+        for name, row in zip(confusion.classes, confusion.counts, strict=True)
+        if report.class_counts.get(name, 0) and not sum(row)
+    ]
+    for count, name in sorted(unseen)[:LISTED]:
+        yield say(lang, "advice unseen class", name=repr(name), count=f"{count:,}", total=f"{total:,}")
     if report.settings.class_weight is None and total:
         even = total / len(report.classes)
         rare = [
@@ -109,6 +137,8 @@ def _about_classes(report: Report, lang: Language) -> Iterator[str]:
             recall, name = min(rare)
             yield say(lang, "advice rare classes", name=repr(name), recall=f"{recall:.0%}")
     margin = _noise(report)
+    if report.network.get("accuracy") in (0.0, 1.0):
+        margin = min(1.0, 3 / max(1, report.rows.held))  # the rule of three: what 95 % of such samples still allow
     if margin > _MARGIN:
         yield say(lang, "advice few rows", rows=f"{report.rows.held:,}", margin=f"{margin:.0%}")
 
@@ -122,7 +152,7 @@ def _about_columns(report: Report, lang: Language) -> Iterator[str]:
         if first > _CARRIES and second < 1 - _CARRIES:
             yield say(lang, "advice leak", name=repr(found[0].name))
     useless = [each.name for each in found if each.drop + 2 * each.deviation <= 1e-12]
-    if gained > 0 and 0 < len(useless) < len(found):
+    if gained > 0 and 0 < len(useless) < len(found) and report.rows.held >= _FEWEST:
         names = between(lang).join(map(repr, useless[:LISTED])) + (", …" if len(useless) > LISTED else "")
         yield say(lang, "advice useless", names=names, option=_shell(",".join(useless[:LISTED])))
     texts = [column.name for column in report.columns if column.kind == "text"]

@@ -117,6 +117,8 @@ def ending(run: Run, lang: Language) -> str:
 def verdict(report: Report, lang: Language) -> str | None:
     """A sentence where the network is no better than something simpler, or there is nothing to compare it with."""
     name, rows = report.deciding, report.rows.held
+    if report.confusion is not None and sum(any(row) for row in report.confusion.counts) == 1:
+        return say(lang, "one class held")
     if not worth(name, report.network) > worth(name, report.trivial):
         other = _telling(report)
         if other is None and ahead(name, report.comparison, report.trivial, rows) > 0:

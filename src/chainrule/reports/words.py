@@ -51,6 +51,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "The linear model came to nothing: it does worse than always answering {value}, and is no comparison.",
         "线性模型未能学成：还不如总是预测 {value}，因此不作比较。",
     ),
+    "one class held": (
+        "All these rows are of one class, so that nothing shows whether the network tells it from others.",
+        "这些行都属于同一类，无法看出网络能否区分各类。",
+    ),
     "of the median": (
         "R², RMSE, mean |error| and the errors shown are those of the median.",
         "R²、均方根误差、平均绝对误差与所示误差都是中位数的。",
@@ -181,9 +185,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "--alpha（例如 {alpha}）、更小的网络，或更多的数据。",
     ),
     "advice underfitting": (
-        "Even on the rows it was trained on it is no better than a linear model: try a wider network ("
-        "--hidden {hidden}) or other columns.",
-        "即使在训练行上也不优于线性模型：可试更宽的网络（--hidden {hidden}），或增加别的列。",
+        "Even on the rows it was trained on ({training}) it is no better than the linear model on the others "
+        "({linear}): try a wider network (--hidden {hidden}) or other columns.",
+        "即使在训练行上（{training}）也不优于线性模型在留出行上的表现（{linear}）：可试更宽的网络（--hidden "
+        "{hidden}），或增加别的列。",
     ),
     "advice linear": (
         "A linear model does about as well ({linear} against {network}), and is easier to explain: --hidden none.",
@@ -197,6 +202,11 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "Of the rare class {name} only {recall} is found: try --class-weight balanced.",
         "稀有类别 {name} 只有 {recall} 被找到：可试 --class-weight balanced。",
     ),
+    "advice unseen class": (
+        "Of {name} there are {count} rows among {total}, and none among the held-out rows: how well it is found is not "
+        "known; more rows of it would tell.",
+        "{name} 在 {total} 行中有 {count} 行，而留出的行中一行也没有：无法得知它能否被找到；需要更多这一类的行。",
+    ),
     "advice leak": (
         "{name} alone carries nearly everything: make sure that it is known when a prediction is wanted.",
         "几乎全部信息都来自 {name}：请确认在需要预测时它确实已知。",
@@ -207,8 +217,9 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "留出的只有 {rows} 行，准确率只能精确到约 ±{margin}：更多的行或多个随机种子会更可靠。",
     ),
     "advice useless": (
-        "Nothing is lost without {names}: --drop {option} makes the model simpler.",
-        "去掉 {names} 不会有损失：--drop {option} 可使模型更简单。",
+        "Shuffling {names}, one column at a time, costs nothing: see whether --drop {option} makes a simpler model "
+        "that is as good.",
+        "逐列打乱 {names} 没有损失：可试 --drop {option}，看更简单的模型是否同样好。",
     ),
     "advice search": (
         "Try several settings at once, as in --hidden 32 --hidden 64,64 --alpha 0 --alpha 0.1; the best on validation "
