@@ -25,6 +25,7 @@ ORDER = [
     "engines",
     "transforms",
     "emit",
+    "cage",
     "grading",
     "training",
     "networks",

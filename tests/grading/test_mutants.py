@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pytest
 from support.grading_mutants import NAMES, Mutant, entry_of, function, sampled
 
+from chainrule.cage import Limits
 from chainrule.grading import Grade, GradeError
-from chainrule.grading.answers import read_answer
-from chainrule.grading.grading import Truths, grade_answer
+from chainrule.grading.grading import Truths, grade_against
 
 COUNT = 6
 """Mutants of each answer."""
@@ -40,7 +40,7 @@ def tally(name: str) -> Tally:
     result = Tally()
     for mutant in sampled(name, COUNT):
         try:
-            grade = grade_answer(read_answer(mutant.function()), truths, "it")
+            grade = grade_against(mutant.function(), truths, "it", Limits())
         except GradeError:  # a name that is not defined there yet: not graded, not confirmed
             continue
         if grade.right:  # the change changes nothing
@@ -58,7 +58,7 @@ def tally(name: str) -> Tally:
 
 
 def graded(name: str, truths: Truths) -> Grade:
-    return grade_answer(read_answer(function(name)), truths, "it")
+    return grade_against(function(name), truths, "it", Limits())
 
 
 def names_mistake(grade: Grade, mutant: Mutant) -> bool:

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 import click
 
+from chainrule.cage import Limits, warm_up
 from chainrule.cli.errors import CommandError
-from chainrule.cli.loading import loaded_function, split_target
+from chainrule.cli.loading import split_target
 from chainrule.cli.output import page_width, print_json
 from chainrule.cli.sentences import Language, language_option
 from chainrule.cli.targets import TargetCommand, names_file, opened, target_options
 from chainrule.files import file_errors
-from chainrule.grading import Grade, grade
+from chainrule.grading import AnswerFile, Grade, grade
 from chainrule.reports import width_of, wrapped
 
 
@@ -23,6 +24,22 @@ from chainrule.reports import width_of, wrapped
 @click.option("--against", required=True, metavar='FILE.py:FUNC|gallery:NAME|"FORMULA"', help="The forward pass.")
 @target_options
 @language_option
+@click.option(
+    "--time-limit",
+    "seconds",
+    type=click.FloatRange(0.1, 3600),
+    default=Limits().seconds,
+    show_default=True,
+    help="Seconds that the answer may take.",
+)
+@click.option(
+    "--memory-limit",
+    "mebibytes",
+    type=click.IntRange(16, 2**20),
+    default=Limits().memory // 2**20,
+    show_default=True,
+    help="MiB of memory that the answer may use.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def command(
     answer: str,
@@ -30,6 +47,8 @@ def command(
     wrt: str | None,
     shapes: Sequence[str],
     lang: Language,
+    seconds: float,
+    mebibytes: int,
     as_json: bool,
 ) -> int:
     """Check a backward pass that you wrote by hand.
@@ -38,16 +57,20 @@ def command(
     rate, and a dict cache or params with these, too. It returns gradients, as in return {"W1": dW1, …}, or updates
     parameters, as in W1 -= lr * dW1. Every line that is something true is confirmed; the first wrong one is named, with
     what is wrong with it. An answer can also be text, one equation a line: dW2 = a1' * d2. The status is 0 for right, 1
-    for wrong, 2 for what cannot be graded. Files of Python are run, so that they have to be trusted as any program.
+    for wrong, 2 for what cannot be graded.
+
+    ANSWER.py may be a stranger's: it is run in a process of its own, in an empty folder, with a limit of time, memory
+    and files, and the verdict is made outside of that process, so that an answer cannot grade itself. On Linux, where
+    user namespaces are permitted, it has no network and sees no other process. It can read files that you can read.
+    FILE.py is run as any program and has to be trusted.
     """
+    read: str | AnswerFile | None = _text(answer)
+    if read is None:
+        read = AnswerFile(*split_target(answer))
+        warm_up()
     with opened(against, wrt, shapes) as target:
-        text = _text(answer)
-        if text is not None:
-            found = grade(text, target.function, target.wrt, **target.shapes)
-        else:
-            path, name = split_target(answer)
-            with loaded_function(path, name) as function:
-                found = grade(function, target.function, target.wrt, **target.shapes)
+        limits = Limits(seconds, mebibytes * 2**20)
+        found = grade(read, target.function, target.wrt, limits=limits, **target.shapes)
     if as_json:
         print_json(found.to_dict(lang))
     else:

@@ -3,6 +3,6 @@
 from chainrule.grading.answers import GradeError
 from chainrule.grading.diagnosis import Diagnosis
 from chainrule.grading.grades import Grade, Line
-from chainrule.grading.grading import grade
+from chainrule.grading.grading import AnswerFile, grade
 
-__all__ = ["Diagnosis", "Grade", "GradeError", "Line", "grade"]
+__all__ = ["AnswerFile", "Diagnosis", "Grade", "GradeError", "Line", "grade"]

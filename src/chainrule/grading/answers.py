@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import ast
 import copy
-import inspect
-import linecache
-import types
-from collections.abc import Callable, Collection, Iterator
+import marshal
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import CodeType
 from typing import Any
 
+from chainrule.cage import OUT, RETURN, SEEN, TICK, Setup, Variant
 from chainrule.grading.marks import Mark, located, mark_of, put_mark
 from chainrule.ir import ChainruleError
 
-TICK, SEEN, RETURN, GIVEN = "__tick__", "__seen__", "__Return__", "__given__"
-_OUT = "__out_"
 _LOOPS = (ast.For, ast.While)
-_STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class GradeError(ChainruleError):
@@ -49,10 +44,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of the answer; `default` is `inspect.Parameter.empty` where it has none."""
+    """A parameter of the answer, and whether it has a default value."""
 
     name: str
-    default: Any
+    has_default: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,11 @@ class Output:
 
 @dataclass(eq=False)
 class Answer:
-    """The statements of a function, with those of the helpers that its file defines."""
+    """The statements of a function, with those of the helpers that its file defines.
+
+    `attributes` are those of the instance whose method it is, of the class `owner`; `numbers` are global numbers.
+    `is_text` holds for equations.
+    """
 
     name: str
     filename: str
@@ -73,15 +72,15 @@ class Answer:
     parameters: list[Parameter]
     body: list[ast.stmt]
     helpers: dict[str, ast.FunctionDef]
-    globals: dict[str, Any]
+    owner: str = ""
+    attributes: Mapping[str, Any] | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    is_text: bool = False
     units: list[Unit] = field(default_factory=list)
     outputs: list[Output] | None = None
     returned: str | None = None
-    instance: Any = None
-    codes: list[CodeType] = field(default_factory=list)
-    base: dict[str, Any] = field(default_factory=dict)
-    stored: list[frozenset[str]] = field(default_factory=list)
-    helper_codes: dict[str, CodeType] = field(default_factory=dict)
+    codes: list[bytes] = field(default_factory=list)
+    helper_codes: dict[str, bytes] = field(default_factory=dict)
 
     def source(self, line: int) -> str:
         """A line as it is written, without indentation and comment."""
@@ -90,6 +89,24 @@ class Answer:
 
     def unit(self, number: int) -> Unit:
         return self.units[number]
+
+    def variant(self, given: Mapping[str, int]) -> Variant:
+        """The answer as it is run, with the numbers of the candidates that are given for names."""
+        return Variant(tuple(self.codes), tuple(self.helper_codes.items()), tuple(given.items()))
+
+    def setup(self, defaults: Sequence[str], parameters: Sequence[str], containers: Collection[str]) -> Setup:
+        """What does not depend on the variant; `defaults` are the parameters that keep their default values."""
+        return Setup(
+            self.name,
+            self.filename,
+            [statement.lineno for statement in self.body],
+            [_names_stored(statement) for statement in self.body],
+            defaults,
+            self.returned,
+            frozenset(unit.number for unit in self.units if unit.nested),
+            parameters,
+            sorted(containers),
+        )
 
     def with_statement(self, number: int, statement: ast.stmt) -> Answer:
         """The answer with the statement of a unit exchanged."""
@@ -104,7 +121,6 @@ class Answer:
             helper = swapped(self.helpers[unit.helper], number, changed)
             other.helpers = {**self.helpers, unit.helper: helper}
             other.helper_codes = {**self.helper_codes, unit.helper: _helper_code(helper, self.filename)}
-            other.base = _base(other)
         else:
             other.body = list(self.body)
             other.body[unit.top] = swapped(self.body[unit.top], number, changed)
@@ -128,39 +144,41 @@ def swapped(node: Any, number: int, statement: ast.stmt) -> Any:
     return changed
 
 
-def read_answer(function: Callable[..., Any]) -> Answer:
-    """The answer that `function` is; raises GradeError where its source is not to be had."""
-    instance = getattr(function, "__self__", None)
-    plain = inspect.unwrap(function)
-    if isinstance(plain, types.MethodType):
-        plain = plain.__func__
-    code = getattr(plain, "__code__", None)
-    if code is None:
-        kind = type(function).__name__
-        raise GradeError(f"a {kind} cannot be graded; give a function written in Python, or equations as text")
-    filename = code.co_filename
-    linecache.checkcache(filename)
-    lines = [line.rstrip("\n") for line in linecache.getlines(filename, plain.__globals__)]
+def read_answer(described: Mapping[str, Any], lines: Sequence[str]) -> Answer:
+    """The answer that a function is, from the lines of its file and what the process that runs it says of it.
+
+    Raises GradeError where it is no function made with def.
+    """
+    name, filename = str(described["name"]), str(described["file"])
     if not lines:
-        raise GradeError(f"the source of {plain.__name__} is not to be had; write it to a file")
-    tree = ast.parse("\n".join(lines), filename)
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and _begins(node, code)]
+        raise GradeError(f"the source of {name} is not to be had; write it to a file")
+    tree = parsed("\n".join(lines), filename)
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    found = [node for node in nodes if node.name == described["code"] and _begins(node, described["line"])]
     if not found:
-        raise GradeError(f"{plain.__name__} is not a plain function made with def; write it as def backward(…):")
+        raise GradeError(f"{name} is not a plain function made with def; write it as def backward(…):")
     definition = found[0]
     helpers = {
         node.name: node
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and node is not definition and not node.decorator_list
     }
-    helpers = _reached(definition, helpers)
-    namespace = {**plain.__globals__, **_closure(plain)}
-    signature = inspect.signature(plain)
-    parameters = [Parameter(p.name, p.default) for p in signature.parameters.values() if p.kind not in _STARRED]
-    answer = Answer(plain.__name__, filename, lines, parameters, [], helpers, namespace)
+    parameters = [Parameter(str(name), bool(has_default)) for name, has_default in described["parameters"]]
+    attributes, numbers = described["attributes"], described["numbers"]
+    answer = Answer(name, filename, list(lines), parameters, [], _reached(definition, helpers))
+    answer.owner, answer.attributes, answer.numbers = str(described["owner"]), attributes, numbers
     answer.body = list(definition.body)
-    answer.instance = instance
     return answer
+
+
+def parsed(source: str, filename: str) -> ast.Module:
+    """The tree of a file's text; raises GradeError, with the line, for what is no Python."""
+    try:
+        return ast.parse(source, filename)
+    except SyntaxError as error:
+        raise GradeError(f"{filename}:{error.lineno or 1}: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise GradeError(f"{filename} cannot be read as Python: {error or type(error).__name__}") from None
 
 
 def _reached(function: ast.FunctionDef, helpers: dict[str, ast.FunctionDef]) -> dict[str, ast.FunctionDef]:
@@ -175,13 +193,8 @@ def _reached(function: ast.FunctionDef, helpers: dict[str, ast.FunctionDef]) -> 
     return reached
 
 
-def _begins(node: ast.FunctionDef, code: CodeType) -> bool:
-    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-    return node.name == code.co_name and first == code.co_firstlineno
-
-
-def _closure(function: Any) -> dict[str, Any]:
-    return dict(inspect.getclosurevars(function).nonlocals)
+def _begins(node: ast.FunctionDef, line: object) -> bool:
+    return min([node.lineno, *(d.lineno for d in node.decorator_list)]) == line
 
 
 def prepare(answer: Answer, containers: Collection[str]) -> Answer:
@@ -200,8 +213,6 @@ def prepare(answer: Answer, containers: Collection[str]) -> Answer:
         answer.helper_codes[name] = _helper_code(helper, answer.filename)
         for statement in helper.body:
             _number(answer, statement, None, name)
-    answer.stored = [_names_stored(statement) for statement in body]
-    answer.base = _base(answer)
     answer.codes = [_compiled(statement, answer.filename) for statement in body]
     return answer
 
@@ -265,10 +276,10 @@ def _returned(statement: ast.Return, answer: Answer) -> Iterator[ast.stmt]:
     elif isinstance(value, ast.Tuple | ast.List) and not any(isinstance(e, ast.Starred) for e in value.elts):
         parts = [(_label(element), element) for element in value.elts]
     if parts is None:
-        answer.returned = _OUT
-        yield from [_out(_OUT, _label(value), value)]
+        answer.returned = OUT
+        yield from [_out(OUT, _label(value), value)]
         return
-    answer.outputs = [Output(label, f"{_OUT}{k}") for k, (label, _) in enumerate(parts)]
+    answer.outputs = [Output(label, f"{OUT}{k}") for k, (label, _) in enumerate(parts)]
     for output, (label, element) in zip(answer.outputs, parts, strict=True):
         yield _out(output.variable, label, element)
 
@@ -376,7 +387,7 @@ def _as_load(target: ast.expr) -> ast.expr:
     return read
 
 
-def _compiled(statement: ast.stmt, filename: str) -> CodeType:
+def _compiled(statement: ast.stmt, filename: str) -> bytes:
     if isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr):  # these hold no loop and no return
         number = mark_of(statement).unit
         statements: list[ast.stmt] = [statement]
@@ -384,29 +395,26 @@ def _compiled(statement: ast.stmt, filename: str) -> CodeType:
     else:
         watched = _Watch().visit(copy.deepcopy(statement))
         statements = watched if isinstance(watched, list) else [watched]
+    return _code(statements, filename)
+
+
+def _helper_code(helper: ast.FunctionDef, filename: str) -> bytes:
+    return _code([helper], filename)
+
+
+def _code(statements: list[ast.stmt], filename: str) -> bytes:
     module = ast.Module(statements, [])
     located(module)
     try:
-        return compile(module, filename, "exec")
+        code = compile(module, filename, "exec")
     except SyntaxError as error:
-        raise GradeError(f"{filename}:{error.lineno or statement.lineno}: {error.msg}") from None
+        raise GradeError(f"{filename}:{error.lineno or statements[0].lineno}: {error.msg}") from None
+    return marshal.dumps(code)
 
 
-def _base(answer: Answer) -> dict[str, Any]:
-    """The globals that the answer sees, its file's helpers defined anew so that they can be watched and changed."""
-    base = dict(answer.globals)
-    base["print"] = _silent
-    for code in answer.helper_codes.values():
-        exec(code, base)  # noqa: S102  # the answer is run, as any program
-    return base
-
-
-def _silent(*arguments: Any, **options: Any) -> None:
-    """What `print` is while an answer is run hundreds of times."""
-
-
-def _helper_code(helper: ast.FunctionDef, filename: str) -> CodeType:
-    return compile(ast.fix_missing_locations(ast.Module([helper], [])), filename, "exec")
+def expression_code(node: ast.expr) -> bytes:
+    """The code of an expression."""
+    return marshal.dumps(compile(ast.fix_missing_locations(ast.Expression(node)), "<part>", "eval"))
 
 
 def _count_rounds(function: ast.FunctionDef) -> None:

@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from chainrule.cage import RATES, Given, called
 from chainrule.grading.answers import Answer, GradeError
-from chainrule.grading.execution import Fresh
-from chainrule.grading.names import (
-    CONTAINERS,
-    COUNTS,
-    OUTPUTS,
-    RATES,
-    TARGETS,
-    UPSTREAM,
-    called,
-    folded,
-    gradient_of,
-)
+from chainrule.grading.names import CONTAINERS, COUNTS, OUTPUTS, TARGETS, UPSTREAM, gradient_of
 from chainrule.grading.truth import Point, Truth
 from chainrule.ir import SymbolicDim
-
-_FORWARD = ("forward", "feedforward", "forward_pass", "forward_propagation", "feed_forward", "predict")
-
-
-class Container(dict[str, Any], Fresh):
-    """A dict that also has, under any spelling, what the reference has; attributes are entries."""
-
-    def __init__(self, entries: Mapping[str, Any], more: Mapping[str, Any]) -> None:
-        super().__init__(entries)
-        object.__setattr__(self, "_more", more)
-
-    def __missing__(self, key: str) -> Any:
-        more: Mapping[str, Any] = object.__getattribute__(self, "_more")
-        found = called(str(key), more)
-        if found is None:
-            raise KeyError(f"{key!r} is not known; there are {', '.join(more)}")
-        self[key] = more[found]
-        return self[key]
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError as error:
-            raise AttributeError(str(error)) from None
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self[name] = value
-
-    def fresh(self) -> Container:
-        copied = {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in self.items()}
-        return Container(copied, object.__getattribute__(self, "_more"))
 
 
 @dataclass(frozen=True)
@@ -63,49 +20,41 @@ class Binding:
     """How to make an answer's arguments: `by_name` says what each parameter stands for.
 
     `containers` hold many values, `rate` is the parameter that is the learning rate, None where there is none.
+    `attributes` says what attributes of the instance stand for, and how many axes they have (−1 for a plain number);
+    `defaults` are parameters that keep their default values.
     """
 
     by_name: Mapping[str, str]
     containers: frozenset[str]
     rate: str | None
     attributes: Mapping[str, str]
-    instance: Any
+    ranks: Mapping[str, int]
+    defaults: tuple[str, ...]
     wrt: tuple[str, ...]
 
-    def arguments(self, point: Point, truth: Truth) -> dict[str, Any]:
-        """The arguments at a point, by name; containers and the instance are new ones."""
-        arguments: dict[str, Any] = {}
-        known = dict(point.values)
-        for parameter, meaning in self.by_name.items():
-            arguments[parameter] = _value(meaning, point)
-        for name in self.containers:
-            arguments[name] = Container({key: known[key] for key in self.wrt}, known)
-        if self.instance is not None:
-            arguments["self"] = self._made(point, arguments)
-        return arguments
+    def given(self, point: Point) -> Given:
+        """The arguments at a point."""
+        return Given(
+            {parameter: _value(meaning, point) for parameter, meaning in self.by_name.items()},
+            dict(point.values),
+            sorted(self.containers),
+            self.wrt,
+            {attribute: self._attribute(attribute, point.values[name]) for attribute, name in self.attributes.items()},
+            point.rate,
+        )
 
-    def _made(self, point: Point, arguments: Mapping[str, Any]) -> Any:
-        """The instance with the point's values for its parameters, its forward pass run."""
-        made = copy.deepcopy(self.instance)
-        for attribute, name in self.attributes.items():
-            old, value = getattr(made, attribute), point.values[name]
-            shape = (1,) * (np.ndim(old) - value.ndim) + value.shape
-            setattr(made, attribute, value.reshape(shape).copy())
-        for key, value in vars(made).items():
-            if folded(key) in {folded(rate) for rate in RATES} and isinstance(value, int | float):
-                setattr(made, key, point.rate)
-        forward = next((getattr(made, name) for name in _FORWARD if callable(getattr(made, name, None))), None)
-        if forward is not None:
-            try:
-                given = [_forward_argument(name, point, arguments) for name in inspect.signature(forward).parameters]
-                forward(*given)
-            except (ValueError, TypeError, KeyError, AttributeError):
-                pass  # a forward pass that cannot be run leaves the attributes as they are
-        return made
+    def shape(self, symbol: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape that a value has in the answer: an attribute can have more axes than the reference's parameter."""
+        attribute = next((key for key, name in self.attributes.items() if name == symbol), None)
+        return shape if attribute is None else self._padded(attribute, shape)
 
+    def _padded(self, attribute: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (1,) * (self.ranks[attribute] - len(shape)) + shape
 
-def _forward_argument(name: str, point: Point, arguments: Mapping[str, Any]) -> Any:
-    return arguments[name] if name in arguments else point.values[called(name, point.values) or name]
+    def _attribute(self, attribute: str, value: Any) -> Any:
+        if self.ranks[attribute] < 0 and np.ndim(value) == 0:
+            return float(value)
+        return np.reshape(value, self._padded(attribute, np.shape(value)))
 
 
 def _value(meaning: str, point: Point) -> Any:
@@ -113,8 +62,7 @@ def _value(meaning: str, point: Point) -> Any:
         return point.rate
     if meaning.startswith("size "):
         return point.sizes[meaning.removeprefix("size ")]
-    value = point.values[meaning]
-    return value.copy()
+    return point.values[meaning]
 
 
 def bind(answer: Answer, truth: Truth, wrt: Sequence[str]) -> Binding:
@@ -123,10 +71,11 @@ def bind(answer: Answer, truth: Truth, wrt: Sequence[str]) -> Binding:
     containers: set[str] = set()
     rate = None
     unmatched: list[str] = []
+    defaults: list[str] = []
     names = list(truth.points[0].values)
     for parameter in answer.parameters:
         name = parameter.name
-        if name == "self" and answer.instance is not None:
+        if name == "self" and answer.attributes is not None:
             continue
         meaning = _meaning(name, truth, names)
         if meaning == "η":
@@ -135,10 +84,10 @@ def bind(answer: Answer, truth: Truth, wrt: Sequence[str]) -> Binding:
             by_name[name] = meaning
         elif name.casefold() in CONTAINERS:
             containers.add(name)
-        elif parameter.default is inspect.Parameter.empty:
+        elif not parameter.has_default:
             unmatched.append(name)
         else:
-            by_name.setdefault(name, "")
+            defaults.append(name)
     left = [name for name in truth.upstream.values() if name not in by_name.values()]
     for name in list(unmatched):
         if left and (name.casefold() in UPSTREAM or name[0] in "dδ∂g"):
@@ -150,13 +99,9 @@ def bind(answer: Answer, truth: Truth, wrt: Sequence[str]) -> Binding:
             f"{answer.name} takes {unmatched[0]!r}, which is no input and no named value of the reference; "
             f"there are {known}, a learning rate, and cache or params as a dict of these"
         )
-    defaults = {p.name: p.default for p in answer.parameters}
-    for name, meaning in list(by_name.items()):
-        if not meaning:
-            del by_name[name]
-            answer.globals = {**answer.globals, name: defaults[name]}
-    attributes = _attributes(answer.instance, truth, wrt) if answer.instance is not None else {}
-    return Binding(by_name, frozenset(containers), rate, attributes, answer.instance, tuple(wrt))
+    attributes = {} if answer.attributes is None else _attributes(answer, truth, wrt)
+    ranks = {key: _rank((answer.attributes or {})[key]) for key in attributes}
+    return Binding(by_name, frozenset(containers), rate, attributes, ranks, tuple(defaults), tuple(wrt))
 
 
 def _meaning(name: str, truth: Truth, names: Sequence[str]) -> str | None:
@@ -193,21 +138,33 @@ def _output_stage(truth: Truth) -> str | None:
     return shaped[-1] if shaped else None
 
 
-def _attributes(instance: Any, truth: Truth, wrt: Sequence[str]) -> dict[str, str]:
-    """Which attribute of the instance is which parameter: by name, else by shapes that fit together."""
-    arrays = {k: v for k, v in vars(instance).items() if isinstance(v, np.ndarray) and v.dtype.kind == "f"}
-    found = {k: c for k in arrays if (c := called(k, wrt)) is not None}
+def _attributes(answer: Answer, truth: Truth, wrt: Sequence[str]) -> dict[str, str]:
+    """Which attribute of the instance is which input: by name; parameters also by shapes that fit together."""
+    held = answer.attributes or {}
+    arrays = {k: v for k, v in held.items() if isinstance(v, np.ndarray) and v.dtype.kind == "f"}
+    floats = [name for name, node in truth.inputs.items() if node.type.dtype.is_float]
+    found: dict[str, str] = {}
+    for key, value in held.items():
+        name = called(key, floats)
+        if name is None or name in found.values() or not (key in arrays or type(value) in (int, float)):
+            continue
+        if key in arrays or truth.inputs[name].type.ndim == 0:
+            found[key] = name
     rest = {k: v for k, v in arrays.items() if k not in found and v.ndim}
     free = [name for name in wrt if name not in found.values()]
     fitted = next(_fit(list(rest.items()), free, truth, {}), None)
     if fitted:
         found.update(fitted)
-    if not found:
+    if not any(name in wrt for name in found.values()):
         raise GradeError(
-            f"no attribute of {type(instance).__name__} has the name or the shape of {', '.join(wrt)}; "
+            f"no attribute of {answer.owner} has the name or the shape of {', '.join(wrt)}; "
             "make them in its constructor"
         )
     return found
+
+
+def _rank(value: Any) -> int:
+    return int(value.ndim) if isinstance(value, np.ndarray) else -1
 
 
 def _fit(rest: list[tuple[str, Any]], free: list[str], truth: Truth, sizes: dict[str, int]) -> Iterator[dict[str, str]]:

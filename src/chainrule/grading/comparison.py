@@ -12,17 +12,29 @@ Array: TypeAlias = NDArray[Any]
 
 TOLERANCE = 1e-6
 """How far values may be from the true ones, relative to the largest of these."""
+_ROUNDING = 1000
+"""How many roundings of its own precision a value may be off, where that is less than double."""
 
 
 def as_arrays(values: Sequence[Any]) -> list[Array] | None:
-    """`values` as arrays of floats; None where one of them is no array of numbers, or not finite."""
+    """`values` as arrays of floats, in their own precision; None where one is no array of finite numbers."""
     arrays = []
     for value in values:
-        if isinstance(value, np.ndarray | np.generic | int | float) and np.asarray(value).dtype.kind in "fiub":
-            arrays.append(np.asarray(value, float))
-        else:
+        if not isinstance(value, np.ndarray | np.generic | int | float):
             return None
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            return None
+        array = array if array.dtype.kind == "f" else array.astype(float)
+        if not np.all(np.isfinite(array)):
+            return None
+        arrays.append(array)
     return arrays
+
+
+def same_shape_and_values(found: Array, true: Array) -> bool:
+    """Whether a gradient is right: a value of another shape would be broadcast where it is subtracted."""
+    return found.shape == true.shape and equal(found, true)
 
 
 def agree(found: Sequence[Array], true: Sequence[Array]) -> bool:
@@ -43,7 +55,10 @@ def equal(found: Array, true: Array) -> bool:
     if not found.size:
         return True
     scale = max(float(np.abs(true).max()), 1e-9)
-    return float(np.abs(found - true).max()) <= TOLERANCE * scale
+    tolerance = TOLERANCE
+    if found.dtype != np.float64:
+        tolerance = max(TOLERANCE, min(_ROUNDING * float(np.finfo(found.dtype).eps), 0.02))
+    return float(np.abs(found - true).max()) <= tolerance * scale
 
 
 def constant_ratios(found: Sequence[Array], true: Sequence[Array]) -> list[float] | None:

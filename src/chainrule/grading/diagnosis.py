@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.cage import GIVEN, TRANSPOSE
 from chainrule.grading.answers import Unit
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
-from chainrule.grading.edits import DERIVATIVE, FACTOR, TRANSPOSE, Kind
+from chainrule.grading.edits import DERIVATIVE, FACTOR, Kind
 from chainrule.grading.execution import columns
 from chainrule.grading.search import Attempt, Mend, Search
 from chainrule.grading.truth import Match, Quantity, Truth
 
-_HIDDEN = (DERIVATIVE, FACTOR, TRANSPOSE, "__given__")
+_HIDDEN = (DERIVATIVE, FACTOR, TRANSPOSE, GIVEN)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class Diagnostician:
         kind, values = self._kind(attempt, mend, found[0] if found else None, after[0] if after else None)
         if kind == "other" and symbol is not None and found:
             kind, values = self._term(found[0], symbol, values)
-        return Diagnosis(kind, values, label, formula, _code(mend))
+        code = _code(mend)
+        return Diagnosis(kind, values, label, formula, code if code and self._search.holds(attempt, mend, code) else "")
 
     def _needed(self, match: Match | None) -> tuple[str, str]:
         if match is None or match.quantity.kind == "part" or not match.quantity.label:
@@ -90,7 +92,8 @@ class Diagnostician:
         if edit.kind in ("extra operand", "missing operand"):
             return self._of_operand(attempt, mend, values)
         if edit.kind in ("missing sum", "extra sum", "axis", "shape"):
-            return self._of_sum(attempt, mend, values)
+            kind, values = self._of_sum(attempt, mend, values)
+            return kind, {**values, **(self._of_shapes(found, needed) if kind == "shape" else {})}
         if edit.kind == "factor":
             return "factor", self._of_factor(values, found, needed)
         if edit.kind == "missing term":
@@ -112,15 +115,8 @@ class Diagnostician:
         """The value of a part of the unit's statement at each point, before the statement runs."""
         if mend.unit.top is None or mend.unit.nested:
             return None
-        code = compile(ast.fix_missing_locations(ast.Expression(node)), "<part>", "eval")
-        values = []
-        for run in attempt.runs:
-            try:
-                with np.errstate(all="ignore"):
-                    values.append(eval(code, dict(run.snapshots[mend.unit.top][0])))  # noqa: S307
-            except Exception:  # the learner's code may raise anything
-                return None
-        return as_arrays(values)
+        found = self._search.value_of(attempt, mend.unit.top, node)
+        return None if found is None else as_arrays(found)
 
     def _of_exchange(self, attempt: Attempt, mend: Mend, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
         """One operand for another: σ′ taken at a instead of z, another wrong derivative, or just the wrong operand."""
@@ -275,7 +271,15 @@ class Diagnostician:
             for keep in (False, True):
                 if agree([x.sum(axis=axis, keepdims=keep) for x in a], b):
                     return "missing sum", {"after": str(axis), "after axis": self._axis_name(a[0], axis), "before": ""}
-        return "shape", {"found": self.shape(a[0]), "needed": self.shape(b[0]), "before": "", "after": ""}
+        return "shape", {**self._of_shapes(a, b), "before": "", "after": ""}
+
+    def _of_shapes(self, found: Sequence[Any] | None, needed: Sequence[Any] | None) -> dict[str, str]:
+        """The shape of a value beside the one that it should have; whether it is the right value but for that."""
+        a, b = (None if found is None else as_arrays(found)), (None if needed is None else as_arrays(needed))
+        if a is None or b is None:
+            return {}
+        shapes = {"found": self.shape(a[0]), "needed": self.shape(b[0])}
+        return {**shapes, "broadcast": "yes"} if agree(a, b) else shapes
 
     def _term(self, found: Sequence[Any], symbol: str, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
         """A term of the formula that the value lacks."""
@@ -298,13 +302,8 @@ class Diagnostician:
 
     def _shapes(self, attempt: Attempt, unit: Unit, node: ast.expr) -> str | None:
         assert unit.top is not None
-        code = compile(ast.fix_missing_locations(ast.Expression(node)), "<part>", "eval")
-        try:
-            with np.errstate(all="ignore"):
-                value = eval(code, dict(attempt.runs[0].snapshots[unit.top][0]))  # noqa: S307
-        except Exception:  # the learner's code may raise anything
-            return None
-        return self.shape(np.asarray(value)) if np.ndim(value) else ""
+        found = self._search.value_of(attempt, unit.top, node)
+        return None if found is None else self.shape(found[0]) if np.ndim(found[0]) else ""
 
     def shape(self, value: Array) -> str:
         """A shape in named sizes: `(n, h)`."""

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from chainrule.cage import TRANSPOSE
+
 Kind: TypeAlias = Literal[
     "direction",
     "rate",
@@ -37,7 +39,6 @@ Kind: TypeAlias = Literal[
 ]
 Path: TypeAlias = tuple[tuple[str, int | None], ...]
 
-TRANSPOSE = "__transpose__"
 DERIVATIVE = "__derivative_"
 FACTOR = "__factor_"
 _MODULES = frozenset({"np", "numpy", "cr", "chainrule", "self", "math", "jnp", "scipy", "special"})

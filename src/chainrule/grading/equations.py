@@ -6,7 +6,6 @@ The right sides are read by the parser of formulas. Which product `*` is follows
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from chainrule import functions
+from chainrule.cage import RATES, called
 from chainrule.grading.answers import Answer, GradeError, Output, Parameter
 from chainrule.grading.marks import Mark, put_mark
-from chainrule.grading.names import COUNTS, RATES, called, gradient_of
+from chainrule.grading.names import COUNTS, gradient_of
 from chainrule.grading.truth import Truth
 from chainrule.trace import FormulaError, canonical_name, parse_formula, syntax
 
@@ -36,6 +36,7 @@ _OPERATORS: Mapping[str, type[ast.operator]] = {
     "**": ast.Pow,
     ".^": ast.Pow,
 }
+_POWERS = frozenset({"^", "**", ".^"})
 _COMPARISONS: Mapping[str, type[ast.cmpop]] = {
     "<": ast.Lt,
     "<=": ast.LtE,
@@ -55,6 +56,11 @@ _PRIMES: Mapping[str, Callable[[Any], Any]] = {
 _SPELLINGS = {"σ": "sigmoid", "sigma": "sigmoid", "ReLU": "relu", "swish": "silu"}
 
 
+def equation_names() -> dict[str, Any]:
+    """The global names that the statements of equations use."""
+    return {"np": np, "cr": functions, **{f"{name}_prime": prime for name, prime in _PRIMES.items()}}
+
+
 def read_equations(text: str, truth: Truth) -> Answer:
     """The answer that the lines of `text` are, each `name = formula`; raises GradeError, with the line, for others."""
     return _Reader(text, truth).answer()
@@ -67,9 +73,7 @@ class _Reader:
         self._point = truth.points[0]
         self._parameters: dict[str, None] = {}
         self._assigned: dict[str, str] = {}
-        self._values: dict[str, Any] = {"np": np, "cr": functions}
-        self._values.update({f"{name}_prime": prime for name, prime in _PRIMES.items()})
-        self._globals = dict(self._values)
+        self._values: dict[str, Any] = equation_names()
         self._line = 0
         self._dotted = any(mark in text for mark in (".*", "⊙", "∘"))
 
@@ -82,8 +86,8 @@ class _Reader:
                 body.append(self._statement(plain))
         if not body:
             raise GradeError("the answer has no equation; write one a line, as in dW2 = a1' * d2")
-        answer = Answer("answer", "answer", self._lines, [], body, {}, self._globals)
-        answer.parameters = [Parameter(name, inspect.Parameter.empty) for name in self._parameters]
+        parameters = [Parameter(name) for name in self._parameters]
+        answer = Answer("answer", "answer", self._lines, parameters, body, {}, is_text=True)
         known = [q.symbol for q in self._truth.quantities if q.kind == "gradient" and q.symbol in self._truth.inputs]
         symbols = [name for name in known if name is not None]
         variables = dict.fromkeys(self._assigned.values())
@@ -136,7 +140,7 @@ class _Reader:
         try:
             with np.errstate(all="ignore"):
                 exec(code, self._values)  # noqa: S102  # made of a formula's tree alone
-        except (ValueError, TypeError, NameError, IndexError):
+        except (ValueError, TypeError, NameError, IndexError, ArithmeticError, MemoryError):
             pass  # shapes that do not fit are what grading is about
 
     # Names
@@ -218,6 +222,9 @@ class _Reader:
             return ast.Compare(left, [_COMPARISONS[node.operator]()], [right])
         if node.operator in ("*", "·"):
             return self._product(node, left, right)
+        if node.operator in _POWERS and not any(isinstance(part, ast.Name) for part in ast.walk(left)):
+            # A power of integers can have more digits than there is memory for.
+            left = ast.BinOp(left, ast.Mult(), ast.Constant(1.0))
         return ast.BinOp(left, _OPERATORS[node.operator](), right)
 
     def _product(self, node: syntax.Binary, left: ast.expr, right: ast.expr) -> ast.expr:
@@ -245,7 +252,7 @@ class _Reader:
             with np.errstate(all="ignore"):
                 shape: tuple[int, ...] = np.shape(eval(code, self._values))  # noqa: S307  # a formula's tree alone
                 return shape
-        except (ValueError, TypeError, NameError, IndexError):
+        except (ValueError, TypeError, NameError, IndexError, ArithmeticError, MemoryError):
             return None
 
     def _call(self, node: syntax.Call) -> ast.expr:

@@ -1,188 +1,196 @@
-"""Running an answer at a point: statement by statement, what fails set aside, what is assigned recorded."""
+"""An answer where it runs: variants of it run at points, and what came of that as plain data."""
 
 from __future__ import annotations
 
-import copy
+import ast
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from chainrule.grading.answers import GIVEN, RETURN, SEEN, TICK, Answer, GradeError
-
-TIME_LIMIT = 5.0
-"""Seconds that one run of an answer may take."""
+from chainrule.cage import Caller, Given, Opaque, Place, Refusal, Stopped, Trial
+from chainrule.grading.answers import Answer, GradeError, expression_code
+from chainrule.grading.comparison import Array
 
 
 @dataclass(frozen=True)
 class Problem:
-    """An exception that a statement raised: the line, what it says; `caused` if only for want of an earlier value."""
+    """An exception that a statement raised: the line, what it says; `caused` if only for want of an earlier value.
+
+    `kinds` are the names of its class and of those that this derives from.
+    """
 
     line: int
-    error: Exception
+    text: str
+    kinds: tuple[str, ...]
     caused: bool
 
-    @property
-    def text(self) -> str:
-        return f"{type(self.error).__name__}: {self.error}"
+
+@dataclass(frozen=True)
+class Overview:
+    """What an answer leaves: what it returns, and parameters and containers in the end.
+
+    `early` if it returns before its end, `container` if what it returns is one of its containers; `keys` of a dict,
+    `count` of a tuple or list, `array` for numbers.
+    """
+
+    early: bool
+    container: bool
+    kind: str
+    array: bool
+    keys: tuple[str, ...] | None
+    count: int | None
+    parameters: Mapping[str, Any]
+    entries: Mapping[str, Sequence[Any]]
 
 
 @dataclass
 class Run:
-    """What one run left: each unit's values in order, problems by statement, the namespace, what was returned early."""
+    """What one run left: for each unit all rounds of its first target, and its last values; problems by statement.
 
-    values: dict[int, list[tuple[Any, ...]]] = field(default_factory=dict)
-    problems: dict[int, Problem] = field(default_factory=dict)
-    namespace: dict[str, Any] = field(default_factory=dict)
-    returned: Any = None
-    snapshots: list[tuple[dict[str, Any], dict[int, list[tuple[Any, ...]]], dict[int, Problem]]] = field(
-        default_factory=list
-    )
-
-    def last(self, number: int) -> Any:
-        """The value that a unit's first target had last; None for one that was not reached."""
-        values = self.values.get(number)
-        return values[-1][0] if values and values[-1] else None
-
-
-class _Return(Exception):  # noqa: N818  # it ends a function, it reports nothing
-    def __init__(self, value: Any) -> None:
-        super().__init__()
-        self.value = value
-
-
-class _TooLongError(Exception):
-    pass
-
-
-def run_answer(
-    answer: Answer,
-    arguments: Mapping[str, Any],
-    keep_snapshots: bool = False,
-    start: int = 0,
-    before: Run | None = None,
-    given: Any = None,
-    stop_at_failure: bool = False,
-) -> Run:
-    """Run `answer`; from statement `start` on, where `before` is a run of the same answer up to there.
-
-    With `stop_at_failure` nothing more is run when statement `start` fails.
-
-    Raises GradeError for an answer that does not end.
+    `places` are the values at the places where gradients are.
     """
-    run = Run()
-    lost: set[str] = set()
-    if before is not None and start < len(before.snapshots):
-        namespace, values, problems = before.snapshots[start]
-        run.namespace = fresh(namespace, answer)
-        run.values = {number: list(rows) for number, rows in values.items()}
-        run.problems = dict(problems)
-        for top in problems:
-            lost |= _stored(answer, top)
-    else:
-        start = 0
-        run.namespace = fresh({**answer.base, **arguments}, answer)
-    _provide(run, answer, given)
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for top in range(start, len(answer.codes)):
-            if keep_snapshots:
-                rows = {number: list(values) for number, values in run.values.items()}
-                run.snapshots.append((fresh(run.namespace, answer), rows, dict(run.problems)))
-            try:
-                exec(answer.codes[top], run.namespace)  # noqa: S102  # the answer is run, as any program
-            except _Return as early:
-                run.returned = early.value
-                break
-            except _TooLongError:
-                line = answer.body[top].lineno
-                raise GradeError(
-                    f"{answer.filename}:{line}: {answer.name} runs for more than {TIME_LIMIT:.0f} s on arrays of a few "
-                    "entries; does this loop end?"
-                ) from None
-            except Exception as error:  # the learner's code may raise anything
-                caused = isinstance(error, NameError) and getattr(error, "name", None) in lost
-                if stop_at_failure and top == start:
-                    return run
-                run.problems[top] = Problem(_line(error, answer, top), error, caused)
-                names = _stored(answer, top)
-                lost |= names
-                for name in names:
-                    run.namespace.pop(name, None)
-    return run
+
+    rounds: Mapping[int, Sequence[Any]] = field(default_factory=dict)
+    lasts: Mapping[int, Sequence[Any]] = field(default_factory=dict)
+    problems: Mapping[int, Problem] = field(default_factory=dict)
+    places: Sequence[Any] = ()
+    overview: Overview | None = None
 
 
-def _provide(run: Run, answer: Answer, given: Any) -> None:
-    deadline = time.perf_counter() + TIME_LIMIT
+class Session:
+    """One answer in the place where it runs.
 
-    def tick() -> None:
-        if time.perf_counter() > deadline:
-            raise _TooLongError
+    Everything that comes back was made by the answer: it is read as data of the expected form, and where it is not of
+    that form there is nothing to grade.
+    """
 
-    def seen(number: int, values: tuple[Any, ...]) -> None:
-        run.values.setdefault(number, []).append(tuple(_copied(value) for value in values))
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
 
-    services = {TICK: tick, SEEN: seen, RETURN: _Return, GIVEN: _copied(given)}
-    run.namespace.update(services)
-    answer.base.update({TICK: tick})
+    @property
+    def clock(self) -> float:
+        """Seconds of computing taken by this thread and by the answer."""
+        return time.thread_time() + self._caller.cpu
+
+    def load(self, path: str, source: bytes, name: str) -> Mapping[str, Any]:
+        """Run a file and say what the function `name` in it is."""
+        found = self._call("load_file", path, source, name)
+        if not isinstance(found, dict) or not isinstance(found.get("line"), int):
+            raise GradeError(_STRANGE)
+        return found
+
+    def prepare(
+        self, answer: Answer, defaults: Sequence[str], parameters: Sequence[str], containers: Sequence[str]
+    ) -> None:
+        """Say what holds of all variants of an answer."""
+        self._call("prepare", answer.setup(defaults, parameters, containers))
+
+    def give_points(self, key: str, points: Sequence[Given]) -> None:
+        """Send the arguments at some points, under a name."""
+        self._call("points", key, list(points))
+
+    def give_candidates(self, key: str, values: Sequence[Sequence[Array]], more: Sequence[Mapping[str, Any]]) -> None:
+        """Send values that statements may be tried with: the only time that something of the truth goes there.
+
+        It is for the search for a mistake, when it is settled that there is one.
+        """
+        self._call("candidates", key, [list(column) for column in values], [dict(names) for names in more])
+
+    def places(self, places: Sequence[Place]) -> list[list[Any]]:
+        """What is at some places after the last run, at each point; runs tell it from now on."""
+        return [list(row) for row in self._call("places", list(places))]
+
+    def run(self, answer: Answer, key: str, given: Mapping[str, int] | None = None) -> list[Run]:
+        """Run an answer at all points of a name."""
+        found = self._call("run", answer.variant(given or {}), key)
+        with _expected():
+            return [_run(described) for described in found]
+
+    def trial(self, answer: Answer, key: str, given: Mapping[str, int], trials: Sequence[Trial]) -> list[Any]:
+        """What is at the places when one change after the other is made, at the first point; None where one fails."""
+        found = self._call("trial", answer.variant(given), key, list(trials))
+        if not isinstance(found, list) or len(found) != len(trials):
+            raise GradeError(_STRANGE)
+        return found
+
+    def evaluate(
+        self, answer: Answer, key: str, given: Mapping[str, int], top: int, node: ast.expr
+    ) -> list[Any] | None:
+        """The value of an expression at each point, before the statement `top` runs; None where it fails."""
+        try:
+            code = expression_code(node)
+        except (SyntaxError, ValueError, TypeError):
+            return None
+        found = self._call("evaluate", answer.variant(given), key, top, code)
+        return found if isinstance(found, list) and len(found) > 0 else None
+
+    def variables(self, answer: Answer, key: str, given: Mapping[str, int], top: int | None) -> list[str]:
+        """The variables that hold numbers before the statement `top` runs; in the end, without one."""
+        return [str(name) for name in self._call("variables", answer.variant(given), key, top)]
+
+    def _call(self, request: str, *arguments: Any) -> Any:
+        try:
+            return self._caller.call(request, *arguments)
+        except Stopped as error:
+            raise LostError(str(error)) from None
+        except Refusal as error:
+            raise GradeError(str(error)) from None
 
 
-def _stored(answer: Answer, top: int) -> frozenset[str]:
-    """The variables that a statement assigns."""
-    return answer.stored[top]
+class LostError(GradeError):
+    """The process in which an answer runs is no more."""
 
 
-def _line(error: Exception, answer: Answer, top: int) -> int:
-    line, step = answer.body[top].lineno, error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code is answer.codes[top]:
-            line = step.tb_lineno
-        step = step.tb_next
-    return line
+_STRANGE = "the answer's process gave something else than values, so that there is nothing to grade"
 
 
-def _copied(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value
+class _expected:  # noqa: N801  # reads as a statement
+    """What is not of the form that an executor gives was made by the answer itself."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None and issubclass(kind, (TypeError, ValueError, KeyError, IndexError, AttributeError)):
+            raise GradeError(_STRANGE) from None
 
 
-def fresh(namespace: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
-    """A copy in which nothing that a statement may change in place is shared."""
-    base, kind = answer.globals, type(answer.instance)
-    return {
-        name: value
-        if type(value) is float or base.get(name) is value
-        else value.copy()
-        if type(value) is np.ndarray
-        else _deep(value, kind)
-        for name, value in namespace.items()
+def _run(described: Mapping[str, Any]) -> Run:
+    rounds, lasts = {}, {}
+    for number, (several, last) in described["values"].items():
+        rounds[int(number)] = [row[0] for row in several if row]
+        lasts[int(number)] = list(last)
+    problems = {
+        int(top): Problem(int(p["line"]), str(p["text"]), tuple(map(str, p["kinds"])), bool(p["caused"]))
+        for top, p in described["problems"].items()
     }
+    overview = described.get("overview")
+    return Run(rounds, lasts, problems, described.get("places", ()), None if overview is None else _overview(overview))
 
 
-def _deep(value: Any, instance: type) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.copy()
-    if type(value) in (list, tuple):
-        return type(value)(_deep(item, instance) for item in value)
-    if isinstance(value, Fresh):
-        return value.fresh()
-    if type(value) is dict:
-        return {key: _deep(item, instance) for key, item in value.items()}
-    return copy.deepcopy(value) if type(value) is instance and value is not None else value
-
-
-class Fresh:
-    """A value that knows how to copy itself for another run."""
-
-    def fresh(self) -> Any:
-        raise NotImplementedError
+def _overview(found: Mapping[str, Any]) -> Overview:
+    keys, count = found["keys"], found["count"]
+    return Overview(
+        bool(found["early"]),
+        bool(found["container"]),
+        str(found["kind"]),
+        bool(found["array"]),
+        None if keys is None else tuple(key for key in keys if isinstance(key, str)),
+        None if count is None else int(count),
+        dict(found["parameters"]),
+        {str(name): list(entries) for name, entries in found["entries"].items()},
+    )
 
 
 def columns(runs: Sequence[Run], number: int) -> list[list[Any]] | None:
     """For each target of a unit its last values at all points; None where the unit was not reached."""
-    rows = [run.values.get(number) for run in runs]
+    rows = [run.lasts.get(number) for run in runs]
     if any(not row for row in rows):
         return None
-    return [list(column) for column in zip(*(row[-1] for row in rows if row), strict=False)]
+    return [list(column) for column in zip(*(row for row in rows if row), strict=False)]
+
+
+def kind_of(value: Any) -> str:
+    """What kind of thing a value is, for a sentence."""
+    return value.kind if isinstance(value, Opaque) else type(value).__name__

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import ast
+import contextlib
+import io
+import linecache
+import os
+import re
+import tokenize
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from chainrule.cage import FORKS, Inside, Limits, caged, warm_up
 from chainrule.derivation import Derivation, derive, is_upstream
-from chainrule.grading.answers import Answer, GradeError, Unit, prepare, read_answer
+from chainrule.files import file_errors
+from chainrule.grading.answers import Answer, GradeError, Unit, parsed, prepare, read_answer
 from chainrule.grading.arguments import Binding, bind
 from chainrule.grading.comparison import agree, as_arrays, constant_ratios
 from chainrule.grading.diagnosis import Diagnosis, Diagnostician
-from chainrule.grading.equations import read_equations
-from chainrule.grading.execution import Run, columns, run_answer
+from chainrule.grading.equations import equation_names, read_equations
+from chainrule.grading.execution import Run, Session, columns
+from chainrule.grading.faults import spared
 from chainrule.grading.grades import Grade, Line, Status
 from chainrule.grading.names import CONTAINERS, TARGETS
 from chainrule.grading.outcomes import Final, Outcomes
@@ -20,11 +30,24 @@ from chainrule.grading.search import Attempt, Mend, Search, same_values, updates
 from chainrule.grading.truth import Assumption, Truth
 from chainrule.ir import ChainruleError, Program, SymbolicDim
 
+_FILE = re.compile(r"(?P<path>[^\n=]+\.py):(?P<name>\w+(\.\w+)?)")
+_MOST_SOURCE = 2**20
+
+
+@dataclass(frozen=True)
+class AnswerFile:
+    """A function, or a method as `Class.method`, in a file of Python."""
+
+    path: str
+    name: str
+
 
 def grade(
-    answer: Callable[..., Any] | str,
+    answer: Callable[..., Any] | AnswerFile | str,
     against: Callable[..., Any] | Program | Derivation | str,
     wrt: Sequence[str] | str | None = None,
+    *,
+    limits: Limits | None = None,
     **shapes: Any,
 ) -> Grade:
     """Grade a backward pass that somebody wrote by hand.
@@ -32,22 +55,31 @@ def grade(
     Parameters
     ----------
     answer
-        A function in NumPy. Its parameters are called like the inputs of `against`, or like its named values (`z1`,
-        `a1`); a learning rate, and `cache` or `params` as a dict of these, are understood too. It returns gradients by
-        name, in the order of `wrt`, or updates parameters. Or text, one equation a line, in the language of formulas:
-        `dW2 = a1' * d2`, where `∂L/∂W2 = …`, `δ2 = …` and `⊙` are understood.
+        A function in NumPy: the function itself, or where it is, `"answer.py:backward"` or an `AnswerFile`. Its
+        parameters are called like the inputs of `against`, or like its named values (`z1`, `a1`); a learning rate, and
+        `cache` or `params` as a dict of these, are understood too. It returns gradients by name, in the order of `wrt`,
+        or updates parameters. Or text, one equation a line, in the language of formulas: `dW2 = a1' * d2`, where
+        `∂L/∂W2 = …`, `δ2 = …` and `⊙` are understood.
     against
         The forward pass, as `derive` takes it.
     wrt
         The gradients asked for; by default those that `derive` finds.
+    limits
+        What an answer in a file may use; by default 10 seconds and 1 GiB of memory.
     **shapes
         The shapes of the arguments of `against`, as `derive` takes them.
 
     Raises
     ------
     GradeError
-        For an answer that cannot be graded: a parameter that stands for nothing, no gradient among what is returned,
-        a loop without end.
+        For an answer that cannot be graded: a parameter that stands for nothing, no gradient among what is returned, a
+        loop without end, a process that used too much or ended itself.
+
+    Notes
+    -----
+    An answer in a file is run in a process of its own, which gets the inputs and gives values; whether these are right
+    is decided here. `docs/grading.md` says what that protects from. A function that is given as an object is code that
+    this process has made and run already; it runs here.
 
     Examples
     --------
@@ -63,8 +95,80 @@ def grade(
     transposed
 
     """
-    truths = Truths(against, wrt, shapes)
-    return grade_answer(truths.read(answer), truths, _title(against))
+    place = _FILE.fullmatch(answer.strip()) if isinstance(answer, str) else None
+    if place is not None:
+        answer = AnswerFile(place["path"], place["name"])
+    if isinstance(answer, AnswerFile):
+        warm_up()
+    return grade_against(answer, Truths(against, wrt, shapes), _title(against), limits or Limits())
+
+
+def grade_against(
+    answer: Callable[..., Any] | AnswerFile | str, truths: Truths, title: str, limits: Limits, fork: bool = FORKS
+) -> Grade:
+    """Grade an answer against what is known already; `title` says what it is that the answer agrees with."""
+    if isinstance(answer, AnswerFile):
+        with _answer_in_file(answer.path, answer.name, limits, fork) as (read, session):
+            return grade_answer(read, truths, title, session)
+    inside = Inside(limits)
+    read = _text_answer(answer, truths, inside) if isinstance(answer, str) else _live_answer(answer, inside)
+    return grade_answer(read, truths, title, Session(inside))
+
+
+def _text_answer(text: str, truths: Truths, inside: Inside) -> Answer:
+    """The answer that lines of text are; what runs of it is what a formula can say, and is not confined."""
+    truth = truths.get()
+    assert truth is not None
+    inside.use(equation_names())
+    return read_equations(text, truth)
+
+
+def _live_answer(function: Callable[..., Any], inside: Inside) -> Answer:
+    """The answer that a function of this process is."""
+    try:
+        described = inside.load(function)
+    except ChainruleError as error:
+        raise GradeError(str(error)) from None
+    filename = str(described["file"])
+    linecache.checkcache(filename)
+    lines = [line.rstrip("\n") for line in linecache.getlines(filename, getattr(function, "__globals__", None))]
+    return read_answer(described, lines)
+
+
+@contextlib.contextmanager
+def _answer_in_file(path: str, name: str, limits: Limits, fork: bool = FORKS) -> Iterator[tuple[Answer, Session]]:
+    """The function `name`, or `Class.method`, of a file, in a process that is there for the block."""
+    source, lines = _read(path)
+    parsed("\n".join(lines), path)
+    with caged(path, limits, fork) as process:
+        session = Session(process)
+        described = session.load(path, source, name)
+        file = str(described["file"])
+        if file != path:
+            folder = os.path.dirname(os.path.realpath(path)) + os.sep
+            if not os.path.realpath(file).startswith(folder):
+                raise GradeError(f"{name} in {path} is written in {file}; name the file that it is written in")
+            _, lines = _read(file)
+        yield read_answer(described, lines), session
+
+
+def _read(path: str) -> tuple[bytes, list[str]]:
+    """A file of Python as it is and in lines."""
+    with file_errors(path):
+        if os.path.isdir(path):
+            raise IsADirectoryError
+        with open(path, "rb") as stream:
+            source = stream.read(_MOST_SOURCE + 1)
+    if len(source) > _MOST_SOURCE:
+        raise GradeError(f"{path} has more than {_MOST_SOURCE // 2**20} MiB; an answer is a short file")
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+        text = source.decode(encoding)
+    except (SyntaxError, UnicodeDecodeError, LookupError):
+        raise GradeError(f"{path} is not text in UTF-8; save it as such") from None
+    if "\0" in text:
+        raise GradeError(f"{path} holds null characters, which Python does not read; save it as text")
+    return source, text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 class Truths:
@@ -89,20 +193,14 @@ class Truths:
         self.derivation = derive(program, floats)
         self._made: dict[tuple[Assumption, bool], Truth | None] = {}
 
-    def read(self, answer: Callable[..., Any] | str) -> Answer:
-        """The answer that a function or lines of text are."""
-        if not isinstance(answer, str):
-            return read_answer(answer)
-        truth = self.get()
-        assert truth is not None
-        return read_equations(answer, truth)
-
     @property
     def assumptions(self) -> list[Assumption]:
         """What may be assumed of targets; nothing, where there are none."""
         targets = {*TARGETS, "mask", "q", "p"}
         floats = [n for n in self.program.inputs if n.type.dtype.is_float and n.type.ndim]
-        return ["any", "distribution", "indicator"] if any(n.name.casefold() in targets for n in floats) else ["any"]
+        if not any(node.name.casefold() in targets for node in floats):
+            return ["any"]
+        return ["any", "distribution", "columns", "indicator"]
 
     def get(self, assume: Assumption = "any", single: bool = False) -> Truth | None:
         """The truth under an assumption, or for one sample; None where there is no such point."""
@@ -138,19 +236,27 @@ def batch_size(program: Program) -> str | None:
     return str(first) if first not in inner else None
 
 
-def grade_answer(answer: Answer, truths: Truths, against: str) -> Grade:
-    """Grade an answer that has been read."""
+def grade_answer(answer: Answer, truths: Truths, against: str, session: Session) -> Grade:
+    """Grade an answer that has been read, where it runs."""
+    try:
+        return _graded(answer, truths, against, session)
+    except RecursionError:
+        raise GradeError(f"{answer.name} is nested too deeply to be graded") from None
+
+
+def _graded(answer: Answer, truths: Truths, against: str, session: Session) -> Grade:
     generic = truths.get()
     assert generic is not None
     binding = bind(answer, generic, truths.wrt)
     containers = {p.name for p in answer.parameters if p.name.casefold() in CONTAINERS and p.name in binding.containers}
     prepare(answer, containers)
+    session.prepare(answer, binding.defaults, list(binding.by_name), sorted(binding.containers))
     best: tuple[tuple[int, int], Grader] | None = None
     for assume in truths.assumptions:
         truth = truths.get(assume)
         if truth is None:
             continue
-        grader = Grader(answer, truth, binding, truths, assume)
+        grader = Grader(answer, truth, binding, truths, assume, session)
         if grader.is_right:
             best = (0, 0), grader
             break
@@ -162,27 +268,41 @@ def grade_answer(answer: Answer, truths: Truths, against: str) -> Grade:
 
 
 class Grader:
-    """Grades one answer against one truth."""
+    """Grades one answer against one truth.
 
-    def __init__(self, answer: Answer, truth: Truth, binding: Binding, truths: Truths, assume: Assumption) -> None:
+    The verdict is made first, of values that came back from a place that has seen inputs alone. What explains a wrong
+    answer comes after that, and where it fails the verdict stands.
+    """
+
+    def __init__(
+        self, answer: Answer, truth: Truth, binding: Binding, truths: Truths, assume: Assumption, session: Session
+    ) -> None:
         self._answer = answer
         self._truth = truth
         self._binding = binding
         self._truths = truths
         self._assume = assume
-        runs = [run_answer(answer, binding.arguments(point, truth)) for point in truth.points]
+        self._session = session
+        session.give_points(assume, [binding.given(point) for point in truth.points])
+        runs = session.run(answer, assume)
+        overview = runs[0].overview
+        assert overview is not None
         self._refuse_failures(runs[0])
-        self.outcomes = Outcomes(answer, binding, truth, truths.wrt, runs)
-        self.outcomes.check_numbers(answer, runs)
-        self.search = Search(truth, binding, self.outcomes)
-        self.attempt = self.search.attempt(answer)
+        self.outcomes = Outcomes(answer, binding, truth, truths.wrt, overview)
+        places = session.places(self.outcomes.places)
+        for run, found in zip(runs, places, strict=True):
+            run.places = found
+        self.outcomes.check_numbers(places)
+        self.outcomes.choose_rates(places, truth)
+        self.search = Search(truth, assume, binding, self.outcomes, session)
+        self.attempt = Attempt(answer, runs, self.outcomes.right(places, truth))
 
     def _refuse_failures(self, run: Run) -> None:
         """An exception that has nothing to do with shapes makes an answer unusable."""
         for problem in run.problems.values():
-            if problem.caused or isinstance(problem.error, ValueError):
+            if problem.caused or "ValueError" in problem.kinds:
                 continue
-            if isinstance(problem.error, TypeError | IndexError) and "dimension" in str(problem.error):
+            if {"TypeError", "IndexError"} & set(problem.kinds) and "dimension" in problem.text:
                 continue
             raise GradeError(f"{self._answer.filename}:{problem.line}: {problem.text}")
 
@@ -192,18 +312,19 @@ class Grader:
 
     def known(self) -> int:
         """How many lines are something true."""
-        return sum(
-            self.search.identity(self.attempt, u).trust > 0
-            for u in self._answer.units
-            if u.top is not None and not u.hidden
-        )
+        return sum(spared(self._trust, 0, u) > 0 for u in self._answer.units if u.top is not None and not u.hidden)
+
+    def _trust(self, unit: Unit) -> int:
+        return self.search.identity(self.attempt, unit).trust
 
     def grade(self, against: str) -> Grade:
         """Say what every line is."""
-        mends, after = self.search.mistakes(self.attempt)
-        diagnoses = self._diagnoses(mends)
-        if not mends and len(self.attempt.right) < len(self.outcomes.finals):
-            diagnoses = self._unexplained()
+        wrong = len(self.attempt.right) < len(self.outcomes.finals)
+        mends: list[Mend] = []
+        after, diagnoses = self.attempt, dict[int, Diagnosis]()
+        if wrong:
+            mends, after = spared(self._mistakes, (mends, after))
+            diagnoses = self._diagnoses(mends) if mends else spared(self._unexplained, diagnoses)
         first = min((self._answer.unit(number).order for number in diagnoses), default=None)
         lines = []
         for unit in sorted(self._answer.units, key=lambda u: u.order):
@@ -214,9 +335,15 @@ class Grader:
         gradients = {symbol: "right" if symbol in self.attempt.right else "wrong" for symbol in self._ordered(finals)}
         gradients.update(dict.fromkeys(self.outcomes.missing, "missing"))
         updates = frozenset(final.symbol for final in self.outcomes.finals if final.is_update)
-        remarks = self._remarks(mends, diagnoses)
+        remarks: list[tuple[str, Mapping[str, str]]] = []
+        remarks = spared(self._remarks, remarks, mends, diagnoses)
         loss = self._truth.record.loss.name
         return Grade(self._answer.name, against, self.is_right, gradients, tuple(lines), updates, loss, tuple(remarks))
+
+    def _mistakes(self) -> tuple[list[Mend], Attempt]:
+        self._session.places(self.outcomes.places)
+        self.search.begin()
+        return self.search.mistakes(self.attempt)
 
     def _ordered(self, symbols: set[str]) -> list[str]:
         order = [*self._truths.wrt, *self._truth.inputs]
@@ -224,42 +351,60 @@ class Grader:
 
     def _diagnoses(self, mends: Sequence[Mend]) -> dict[int, Diagnosis]:
         teacher = Diagnostician(self._truth, self.search)
-        single = self._right_for_one_sample() if mends else frozenset()
+        none: frozenset[str] = frozenset()
+        single = spared(self._right_for_one_sample, none)
         attempt, found = self.attempt, dict[int, Diagnosis]()
         for mend in mends:
-            diagnosis = teacher.of(attempt, mend)
-            values = {"batch": self._truth.batch or "", **diagnosis.values}
-            problem = next((p for top, p in attempt.runs[0].problems.items() if top == mend.unit.top), None)
-            if problem is not None and not problem.caused:
-                values.update(teacher.misfit(attempt, mend.unit) or {"problem": problem.text})
-            found.setdefault(
-                mend.unit.number, replace(diagnosis, values=values, single=bool(mend.gain) and mend.gain <= single)
-            )
+            diagnosis = spared(self._diagnosis, Diagnosis("other"), teacher, attempt, mend, single)
+            found.setdefault(mend.unit.number, diagnosis)
             attempt = mend.after
         return found
 
+    def _diagnosis(self, teacher: Diagnostician, attempt: Attempt, mend: Mend, single: frozenset[str]) -> Diagnosis:
+        diagnosis = teacher.of(attempt, mend)
+        values = {"batch": self._truth.batch or "", **diagnosis.values}
+        problem = next((p for top, p in attempt.runs[0].problems.items() if top == mend.unit.top), None)
+        if problem is not None and not problem.caused:
+            values.update(teacher.misfit(attempt, mend.unit) or {"problem": problem.text})
+        return replace(diagnosis, values=values, single=bool(mend.gain) and mend.gain <= single)
+
     def _unexplained(self) -> dict[int, Diagnosis]:
-        """The first line that is not what it is called, where nothing mends it; else the first that is not known."""
-        units = [u for u in self._answer.units if u.top is not None and not u.hidden]
-        trusts = {u.number: self.search.identity(self.attempt, u).trust for u in units}
-        doubted = [u for u in units if trusts[u.number] < 0]
-        doubted += [u for u in units if trusts[u.number] == 0 and u.names and self.search.claim(u.names[0])]
-        wrong = [final for final in self.outcomes.finals if final.symbol not in self.attempt.right]
-        doubted += [u for u in units if any(final.label in u.names or updates(final, u) for final in wrong)]
-        doubted += [u for u in units if trusts[u.number] < 3]
+        """The line that is not what its name says though all that it is made of is something true.
+
+        Where there is none the mistake may be anywhere, and no line is blamed.
+        """
+        sound: dict[str, bool] = {}
         teacher = Diagnostician(self._truth, self.search)
-        return {u.number: Diagnosis("other", teacher.misfit(self.attempt, u)) for u in (doubted or units)[:1]}
+        units = [u for u in self._answer.units if u.top is not None]
+        last = {name: unit.number for unit in units for name in unit.names}
+        for unit in units:
+            read = {n.id for n in ast.walk(unit.statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+            founded = all(sound.get(name, True) for name in read - self._answer.helpers.keys())
+            trust = self.search.identity(self.attempt, unit).trust
+            plain = founded and not unit.nested and not unit.hidden and not read & self._answer.helpers.keys()
+            final = bool(unit.names) and last[unit.names[0]] == unit.number
+            claims = bool(unit.names) and self.search.claim(unit.names[0]) is not None
+            if plain and (trust < 0 or (trust == 0 and claims and final and not self._is_constant(unit))):
+                return {unit.number: Diagnosis("other", teacher.misfit(self.attempt, unit))}
+            for name in unit.names:
+                sound[name.partition("[")[0]] = sound.get(name, True) and trust > 0
+        return {}
+
+    def _is_constant(self, unit: Unit) -> bool:
+        """Whether a unit's value is the same number in all its entries and at all points, or is none."""
+        found = columns(self.attempt.runs, unit.number)
+        arrays = as_arrays(found[0]) if found else None
+        return arrays is None or len({float(x) for array in arrays for x in array.flat}) <= 1
 
     def _right_for_one_sample(self) -> frozenset[str]:
         """The gradients that are right where the batch is one sample."""
         truth = self._truths.get(self._assume, single=True)
         if truth is None:
             return frozenset()
-        try:
-            runs = [run_answer(self._answer, self._binding.arguments(p, truth)) for p in truth.points]
-            return self.outcomes.right(runs, truth)
-        except (ChainruleError, ValueError):
-            return frozenset()
+        key = f"{self._assume}, one sample"
+        self._session.give_points(key, [self._binding.given(point) for point in truth.points])
+        runs = self._session.run(self._answer, key)
+        return self.outcomes.right([run.places for run in runs], truth)
 
     def _line(
         self,
@@ -276,9 +421,9 @@ class Grader:
             return Line(unit.line, source, name, status, diagnosis=diagnoses[unit.number])
         if unit.top is None or unit.hidden:
             return None
-        if not same_values(self.attempt.runs, after.runs, unit):
+        if mends and not spared(same_values, True, self.attempt.runs, after.runs, unit):
             return Line(unit.line, source, name, "consequence", cause=self._cause(unit, mends))
-        meaning = self._meaning(unit, name)
+        meaning = spared(self._meaning, "", unit, name)
         if meaning:
             return Line(unit.line, source, name, "confirmed", meaning)
         return Line(unit.line, source, name, "computed")
@@ -288,7 +433,7 @@ class Grader:
         before = self.attempt
         causes = []
         for mend in mends:
-            if not same_values(before.runs, mend.after.runs, unit):
+            if not spared(same_values, True, before.runs, mend.after.runs, unit):
                 causes.append(mend.unit.line)
             before = mend.after
         return min(causes, default=mends[0].unit.line)
@@ -300,7 +445,11 @@ class Grader:
             rate = "η" if self._binding.rate else f"{self.outcomes.rates[0]:g}"
             return f"{update.symbol} − {rate} {self._truth.gradient_label(update.symbol)}"
         identity = self.search.identity(self.attempt, unit)
-        if not identity.trust:
+        if not identity.trust or identity.is_misshaped:
+            return ""
+        if identity.trust < 3 and self._is_constant(unit):  # a stride of 1 is ∂L/∂L by its value alone
+            return ""
+        if identity.match is not None and identity.match.quantity.kind == "size" and self._is_constant(unit):
             return ""
         matches = identity.each or ((identity.match,) if identity.match is not None else ())
         labels = list(dict.fromkeys(match.text for match in matches if match.quantity.label))
@@ -318,8 +467,8 @@ class Grader:
         self, mends: Sequence[Mend], diagnoses: Mapping[int, Diagnosis]
     ) -> list[tuple[str, Mapping[str, str]]]:
         remarks: list[tuple[str, Mapping[str, str]]] = []
-        if self._assume in ("distribution", "indicator"):
-            remarks.append((self._assume, {}))
+        if self._assume != "any":
+            remarks.append(("indicator" if self._assume == "indicator" else "distribution", {}))
         wrong = [final for final in self.outcomes.finals if final.symbol not in self.attempt.right]
         if wrong and not mends:
             remarks.append(("unexplained", {}))
@@ -330,7 +479,7 @@ class Grader:
         ):
             factors = set()
             for final in wrong:
-                found = self.outcomes.gradients(final, self.attempt.runs, self._truth)
+                found = self.outcomes.gradients(final, self.attempt.places, self._truth)
                 ratios = (
                     None if found is None else constant_ratios(found, self.outcomes.true(final, self._truth).values)
                 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
+from chainrule.cage import called
+
 _PREFIXES = re.compile(
     r"(?:∂L/∂|∂L_∂|dL/d|dL_d|dLd|dloss_d|dJ_d|dE_d|dC_d|grads?_?|gradient_(?:of_)?|g_|nabla_?|∇|∂|delta_?|δ_?|del_?|d_|d)(?=.)"
 )
 _SUFFIXES = re.compile(r"(?<=.)(?:_?grads?|_?gradient|_?bar|_?delta|_?δ|_d)$")
-RATES = frozenset({"lr", "learning_rate", "rate", "eta", "η", "step_size", "learningrate", "step", "alpha", "α"})
 TARGETS = frozenset({"y", "t", "target", "targets", "labels", "label", "y_true", "ytrue"})
 OUTPUTS = frozenset(
     {"output", "outputs", "out", "y_hat", "yhat", "y_pred", "ypred", "pred", "prediction", "predictions"}
@@ -21,19 +22,6 @@ CONTAINERS = frozenset(
     {"cache", "params", "parameters", "p", "weights", "memory", "ctx", "state", "model", "data", "saved"}
 )
 COUNTS = frozenset({"n", "m", "b", "N", "batch", "batch_size", "B", "num_samples", "samples", "bs"})
-
-
-def folded(name: str) -> str:
-    """`name` without case and underscores."""
-    return name.replace("_", "").casefold()
-
-
-def called(name: str, known: Collection[str]) -> str | None:
-    """The one of `known` that `name` is, up to case and underscores where that leaves no doubt."""
-    if name in known:
-        return name
-    found = [other for other in known if folded(other) == folded(name)]
-    return found[0] if len(found) == 1 else None
 
 
 def gradient_of(name: str, known: Collection[str]) -> str | None:

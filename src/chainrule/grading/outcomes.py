@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from chainrule.cage import RATES, Place, called
 from chainrule.grading.answers import Answer, GradeError
 from chainrule.grading.arguments import Binding
-from chainrule.grading.comparison import Array, as_arrays, equal
-from chainrule.grading.execution import Run
-from chainrule.grading.names import called, gradient_of
+from chainrule.grading.comparison import Array, as_arrays, equal, same_shape_and_values
+from chainrule.grading.execution import Overview, kind_of
+from chainrule.grading.names import gradient_of
 from chainrule.grading.truth import Quantity, Truth
 
 Source = Literal["variable", "key", "index", "update", "attribute", "entry"]
@@ -39,13 +40,14 @@ class Final:
 class Outcomes:
     """The gradients that an answer gives, found in its first run."""
 
-    def __init__(self, answer: Answer, binding: Binding, truth: Truth, wrt: Sequence[str], runs: Sequence[Run]) -> None:
+    def __init__(self, answer: Answer, binding: Binding, truth: Truth, wrt: Sequence[str], overview: Overview) -> None:
+        self._answer = answer
         self._binding = binding
         self.wrt = list(wrt)
         self.known = [q.symbol for q in truth.quantities if q.kind == "gradient" and q.symbol is not None]
         self.inputs = [name for name in truth.inputs if name in self.known]
-        self.finals = self._updates(answer, runs[0], truth)
-        returned = self._returned(answer, runs[0])
+        self.finals = self._updates(overview, truth)
+        returned = self._returned(overview)
         given = {final.symbol for final in returned}
         self.finals = returned + [final for final in self.finals if final.symbol not in given]
         if not self.finals:
@@ -54,41 +56,47 @@ class Outcomes:
                 f"return {{{', '.join(f'{name!r}: d{name}' for name in self.wrt[:2])}}}"
             )
         self.missing = [name for name in self.wrt if name not in {final.symbol for final in self.finals}]
-        self.rates = self._rates(answer, truth, runs)
+        self.rates = [point.rate for point in truth.points]
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the answer is equations, which say nothing of axes of size 1."""
+        return self._answer.is_text
+
+    @property
+    def places(self) -> list[Place]:
+        """Where the gradients are."""
+        return [Place(final.source, final.place) for final in self.finals]
 
     # Where gradients are
 
-    def _returned(self, answer: Answer, run: Run) -> list[Final]:
+    def _returned(self, overview: Overview) -> list[Final]:
+        answer = self._answer
         if answer.outputs is not None:
             labels = [output.label for output in answer.outputs]
-            symbols = self._symbols(labels, answer)
+            symbols = self._symbols(labels)
             finals = []
             for output, symbol in zip(answer.outputs, symbols, strict=True):
                 if symbol is not None:
                     finals.append(self._final(answer, symbol, "variable", output.variable, output.label))
             return finals
-        value = run.returned
-        if value is None and answer.returned is not None:
-            value = run.namespace.get(answer.returned)
+        if not overview.early and answer.returned is not None and (overview.array or overview.kind == "NoneType"):
             unit = next(
                 (u for u in answer.units if u.names and ast.unparse(_target(u.statement)) == answer.returned), None
             )
             label = unit.names[0] if unit else ""
-            if value is None or isinstance(value, np.ndarray | np.generic | int | float):
-                symbol = self._symbols([label], answer)[0]
-                return [] if symbol is None else [self._final(answer, symbol, "variable", answer.returned, label)]
-        if any(value is run.namespace.get(name) for name in self._binding.containers):
+            symbol = self._symbols([label])[0]
+            return [] if symbol is None else [self._final(answer, symbol, "variable", answer.returned, label)]
+        if overview.container:
             return []
-        if isinstance(value, Mapping):
-            found = [(key, self._symbols([str(key)], answer, False)[0]) for key in value]
-            return [Final(symbol, "key", key, str(key)) for key, symbol in found if symbol is not None]
-        if isinstance(value, tuple | list):
-            symbols = self._symbols([""] * len(value), answer)
+        if overview.keys is not None:
+            found = [(key, self._symbols([key], False)[0]) for key in overview.keys]
+            return [Final(symbol, "key", key, key) for key, symbol in found if symbol is not None]
+        if overview.count is not None:
+            symbols = self._symbols([""] * overview.count)
             return [Final(symbol, "index", k, "") for k, symbol in enumerate(symbols) if symbol is not None]
-        if value is not None:
-            raise GradeError(
-                f"{answer.name} returns a {type(value).__name__}; return arrays, or a dict or tuple of arrays"
-            )
+        if overview.kind != "NoneType":
+            raise GradeError(f"{answer.name} returns a {overview.kind}; return arrays, or a dict or tuple of arrays")
         return []
 
     def _final(self, answer: Answer, symbol: str, source: Source, place: Any, label: str) -> Final:
@@ -97,7 +105,7 @@ class Outcomes:
             return Final(symbol, "update", place, label)
         return Final(symbol, source, place, label)
 
-    def _symbols(self, labels: Sequence[str], answer: Answer, by_place: bool = True) -> list[str | None]:
+    def _symbols(self, labels: Sequence[str], by_place: bool = True) -> list[str | None]:
         """What each label is the gradient by; by place where the labels say nothing."""
         found: list[str | None] = [
             None if not label else called(label, self.inputs) or gradient_of(label, self.inputs) for label in labels
@@ -110,7 +118,7 @@ class Outcomes:
         if len(labels) == 1 and len(self.wrt) > 1:
             return [None]
         raise GradeError(
-            f"{answer.name} returns {len(labels)} values and there are {len(self.wrt)} gradients, by "
+            f"{self._answer.name} returns {len(labels)} values and there are {len(self.wrt)} gradients, by "
             f"{', '.join(self.wrt)}; return them in this order, or by name in a dict"
         )
 
@@ -122,79 +130,79 @@ class Outcomes:
                 return list(ordered)
         return found
 
-    def _updates(self, answer: Answer, run: Run, truth: Truth) -> list[Final]:
+    def _updates(self, overview: Overview, truth: Truth) -> list[Final]:
         finals = []
+        answer = self._answer
         assigned = _assigned_names(answer)
         for parameter, meaning in self._binding.by_name.items():
-            if meaning in self.wrt and parameter in assigned and _moved(run.namespace.get(parameter), truth, meaning):
+            after = overview.parameters.get(parameter)
+            if meaning in self.wrt and parameter in assigned and _moved(after, truth, meaning):
                 finals.append(Final(meaning, "update", parameter, parameter))
         for name in self._binding.containers:
-            container = run.namespace.get(name)
-            for key in container if isinstance(container, dict) else ():
+            for key in overview.entries.get(name, ()):
                 symbol = called(str(key), self.wrt)
                 if symbol is not None and any(f"{name}{mark}" in _assigned_text(answer) for mark in "[."):
                     finals.append(Final(symbol, "entry", (name, key), str(key)))
         for attribute, symbol in self._binding.attributes.items():
-            if f"self.{attribute}" in _assigned_text(answer):
+            if symbol in self.wrt and f"self.{attribute}" in _assigned_text(answer):
                 finals.append(Final(symbol, "attribute", attribute, f"self.{attribute}"))
         return finals
 
     # Their values
 
-    def check_numbers(self, answer: Answer, runs: Sequence[Run]) -> None:
+    def check_numbers(self, places: Sequence[Sequence[Any]]) -> None:
         """Raise GradeError for what is no array of finite numbers among what the answer gives."""
-        for final in self.finals:
-            for value in (self._value(final, run) for run in runs):
+        for number, final in enumerate(self.finals):
+            for row in places:
+                value = row[number]
                 label = final.label or f"the gradient by {final.symbol}"
                 arrays = None if value is None else as_arrays([value])
                 if value is not None and arrays is None:
-                    raise GradeError(f"{answer.name}: {label} is a {type(value).__name__}; give an array of numbers")
-                if arrays is not None and not np.all(np.isfinite(arrays[0])):
-                    raise GradeError(
-                        f"{answer.name}: {label} holds nan or inf at random inputs; does a line divide by 0?"
-                    )
+                    if isinstance(value, np.ndarray | float):
+                        raise GradeError(
+                            f"{self._answer.name}: {label} holds nan or inf at random inputs; does a line divide by 0?"
+                        )
+                    raise GradeError(f"{self._answer.name}: {label} is a {kind_of(value)}; give an array of numbers")
 
-    def gradients(self, final: Final, runs: Sequence[Run], truth: Truth) -> list[Array] | None:
-        """The gradient that an answer gave at each point; None where it gave none."""
+    def gradients(self, final: Final, places: Sequence[Sequence[Any]], truth: Truth) -> list[Array] | None:
+        """The gradient that an answer gave at each point, from what is at the places; None where it gave none."""
+        number = self.finals.index(final)
         values: list[Any] = []
-        for run, point, rate in zip(runs, truth.points, self.rates, strict=False):
-            value = self._value(final, run)
-            if value is None:
+        for row, point, rate in zip(places, truth.points, self.rates, strict=False):
+            found = as_arrays([row[number]])
+            if found is None:
                 return None
+            value = found[0]
             if final.is_update:
                 try:
-                    value = (np.reshape(point.values[final.symbol], np.shape(value)) - np.asarray(value, float)) / rate
-                except (ValueError, TypeError):
+                    value = (np.reshape(point.values[final.symbol], value.shape) - value) / rate
+                except ValueError:
                     return None
             values.append(value)
-        return as_arrays(values)
+        return values
 
-    def _value(self, final: Final, run: Run) -> Any:
-        if final.source in ("variable", "update"):
-            return run.namespace.get(final.place)
-        if final.source == "attribute":
-            return getattr(run.namespace.get("self"), final.place, None)
-        if final.source == "entry":
-            name, key = final.place
-            container = run.namespace.get(name)
-            return container.get(key) if isinstance(container, dict) else None
-        returned: Any = run.namespace.get("__out_") if run.returned is None else run.returned
-        try:
-            return returned[final.place]
-        except (KeyError, IndexError, TypeError):
-            return None
+    def right(
+        self, places: Sequence[Sequence[Any]], truth: Truth, but: frozenset[str] = frozenset()
+    ) -> frozenset[str]:
+        """The symbols whose gradient is right, in value and shape, at all points that were run.
 
-    def right(self, runs: Sequence[Run], truth: Truth, but: frozenset[str] = frozenset()) -> frozenset[str]:
-        """The symbols whose gradient is right at all points that were run; those in `but` are not looked at."""
+        Those in `but` are not looked at.
+        """
         good = set()
         for final in self.finals:
             if final.symbol in but:
                 continue
-            true = self.true(final, truth)
-            found = self.gradients(final, runs, truth)
-            if found is not None and all(equal(a, b) for a, b in zip(found, true.values, strict=False)):
+            true = self.expected(final, truth)
+            found = self.gradients(final, places, truth)
+            same = equal if self.is_text else same_shape_and_values  # on paper nothing broadcasts
+            if found is not None and all(map(same, found, true)):
                 good.add(final.symbol)
         return frozenset(good)
+
+    def expected(self, final: Final, truth: Truth) -> list[Array]:
+        """The gradient that a final should be at each point, in the shape that the answer's parameter has."""
+        values = self.true(final, truth).values
+        return [np.reshape(value, self._binding.shape(final.symbol, value.shape)) for value in values]
 
     def true(self, final: Final, truth: Truth) -> Quantity:
         """The gradient that a final should be."""
@@ -202,29 +210,27 @@ class Outcomes:
         assert quantity is not None
         return quantity
 
-    def _rates(self, answer: Answer, truth: Truth, runs: Sequence[Run]) -> list[float]:
-        """The learning rate at each point: the parameter's, else the constant that makes most updates right."""
-        own = [point.rate for point in truth.points]
+    def choose_rates(self, places: Sequence[Sequence[Any]], truth: Truth) -> None:
+        """Take the learning rate at each point: the parameter's, else the constant that makes most updates right."""
+        answer = self._answer
         if self._binding.rate is not None or not any(final.is_update for final in self.finals):
-            return own
-        if self._binding.instance is not None and any(
-            k in ("lr", "learning_rate", "alpha", "eta") for k in vars(self._binding.instance)
-        ):
-            return own
+            return
+        if any(key in RATES for key in answer.attributes or ()):
+            return
         numbers = {1.0}
         for statement in answer.body:
             for node in ast.walk(statement):
                 if isinstance(node, ast.Constant) and isinstance(node.value, float) and node.value > 0:
                     numbers.add(node.value)
-                if isinstance(node, ast.Name) and isinstance(answer.globals.get(node.id), float):
-                    numbers.add(abs(answer.globals[node.id]) or 1.0)
-        best, most = own, -1
+                if isinstance(node, ast.Name) and node.id in answer.numbers:
+                    numbers.add(abs(answer.numbers[node.id]) or 1.0)
+        best, most = self.rates, -1
         for number in sorted(numbers, key=lambda x: (x == 1.0, x)):
-            self.rates = [number] * len(own)
-            count = len(self.right(runs, truth))
+            self.rates = [number] * len(best)
+            count = len(self.right(places, truth))
             if count > most:
                 best, most = self.rates, count
-        return best
+        self.rates = best
 
 
 def _target(statement: ast.stmt) -> ast.expr:

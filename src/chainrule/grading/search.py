@@ -7,45 +7,51 @@ mistakes that do not depend on each other the first is found first; it is mended
 from __future__ import annotations
 
 import ast
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
-from chainrule.grading.answers import GIVEN, Answer, Unit
+from chainrule.cage import GIVEN, Trial, called
+from chainrule.grading.answers import Answer, GradeError, Unit, prepare
 from chainrule.grading.arguments import Binding
 from chainrule.grading.comparison import agree, as_arrays
-from chainrule.grading.edits import DERIVATIVE, FACTOR, TRANSPOSE, Edit, Scope, edits
-from chainrule.grading.execution import Run, columns, run_answer
-from chainrule.grading.names import called, gradient_of, is_numbered_gradient
+from chainrule.grading.edits import DERIVATIVE, FACTOR, Edit, Scope, edits
+from chainrule.grading.equations import read_equations
+from chainrule.grading.execution import LostError, Run, Session, columns
+from chainrule.grading.faults import spared
+from chainrule.grading.names import gradient_of, is_numbered_gradient
 from chainrule.grading.outcomes import Final, Outcomes
 from chainrule.grading.truth import Match, Quantity, Truth
 
 TIME_BUDGET = 20.0
 """Seconds of computing after which the search for an explanation ends with what it has, however busy the machine is."""
-CHANGES_BETWEEN_CLOCKS = 32
-"""The clock of a thread is a call of the system, which takes as long as some changes do."""
 MISTAKES = 6
 """How many mistakes in one answer are looked for."""
-
+_BATCH = 48
+"""How many changes are tried in one request."""
 
 _OF_MULTIPLES = frozenset(
-    {"factor", "sign", "transposed", "order", "extra operand", "missing operand", "rate", "direction"}
+    {"factor", "sign", "transposed", "order", "extra operand", "missing operand", "rate", "direction", "shape"}
 )
-"""What can be wrong with a value that is a truth but for a factor or a transpose."""
+"""What can be wrong with a value that is a truth but for a factor, a transpose or an axis of size 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Identity:
-    """What the value of a unit is: `match` if it is something true; `each` if only round by round of a loop."""
+    """What the value of a unit is: `match` if it is something true; `each` if only round by round of a loop.
+
+    `is_misshaped` holds for a gradient that is asked for, in another shape than its parameter has.
+    """
 
     match: Match | None
     claim: str | None
     each: tuple[Match, ...] = ()
     name: str = ""
     forward: bool = False
+    is_misshaped: bool = False
 
     @property
     def _is_itself(self) -> bool:
@@ -70,6 +76,8 @@ class Identity:
             return 0
         if self.claim is not None and (quantity.symbol != self.claim or quantity.kind != "gradient"):
             return 0
+        if self.is_misshaped:
+            return 1
         if not self.match.is_exact:
             return 2 if self.claim is None and self.match.factor == "−" else 1
         if quantity.kind == "gradient" and quantity.symbol is not None and quantity.symbol == self.claim:
@@ -83,13 +91,18 @@ class Identity:
 class Attempt:
     """An answer with its runs at all points, and which of its gradients are right.
 
-    `given` are, for each point, the values that stand for statements that were mended by their right value.
+    `given` are the candidates that stand for statements that were mended by their right value, by name.
     """
 
     answer: Answer
     runs: list[Run]
     right: frozenset[str]
-    given: Sequence[Mapping[str, Any]] = ()
+    given: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def places(self) -> list[Sequence[Any]]:
+        """What the answer gave at each point where its gradients are."""
+        return [run.places for run in self.runs]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,46 +121,54 @@ class Mend:
 
 
 class Search:
-    """Runs variants of one answer at the points of a truth."""
+    """Runs variants of one answer at the points of a truth, which are called `key` where the answer runs."""
 
-    def __init__(self, truth: Truth, binding: Binding, outcomes: Outcomes) -> None:
+    def __init__(self, truth: Truth, key: str, binding: Binding, outcomes: Outcomes, session: Session) -> None:
         self._truth = truth
+        self._key = key
         self._binding = binding
+        self._session = session
         self.outcomes = outcomes
         self._derivatives = truth.derivatives()
         self._factors = {label: numbers for label, numbers in truth._numbers() if label != "1"}
         self._factors.update({"η": outcomes.rates, "1/η": [1 / rate for rate in outcomes.rates]})
         self._factors["−"] = [-1.0] * len(truth.points)
         self._names = {label: f"{FACTOR}{k}" for k, label in enumerate(self._factors)}
-        self._deadline = time.thread_time() + TIME_BUDGET
-        self._until_clock = CHANGES_BETWEEN_CLOCKS
+        self._candidates = list(self._truths())
+        self._deadline = session.clock + TIME_BUDGET
         self._identities: dict[tuple[int, int], Identity] = {}
+        self._attempts: list[Attempt] = []
 
     # Running
 
-    def arguments(self, number: int) -> dict[str, Any]:
-        """The arguments at a point, and what changed statements may use besides."""
-        point = self._truth.points[number]
-        arguments = self._binding.arguments(point, self._truth)
-        for k, quantity in enumerate(self._derivatives):
-            arguments[f"{DERIVATIVE}{k}"] = quantity.values[number]
-        for label, name in self._names.items():
-            arguments[name] = self._factors[label][number]
-        arguments[TRANSPOSE] = transposed
-        return arguments
-
-    def attempt(self, answer: Answer, given: Sequence[Mapping[str, Any]] = ()) -> Attempt:
-        """Run `answer` at all points."""
-        runs = []
+    def begin(self) -> None:
+        """Send what a search needs. Until then the place where the answer runs has seen nothing of the truth."""
+        more = []
         for number in range(len(self._truth.points)):
-            arguments = {**self.arguments(number), **(given[number] if given else {})}
-            runs.append(run_answer(answer, arguments, keep_snapshots=True))
-        return Attempt(answer, runs, self.outcomes.right(runs, self._truth), given)
+            names: dict[str, Any] = {f"{DERIVATIVE}{k}": q.values[number] for k, q in enumerate(self._derivatives)}
+            names.update({name: self._factors[label][number] for label, name in self._names.items()})
+            more.append(names)
+        self._session.give_candidates(self._key, [quantity.values for quantity in self._candidates], more)
+        self._deadline = self._session.clock + TIME_BUDGET
+
+    def _is_late(self) -> bool:
+        return self._session.clock > self._deadline
+
+    def attempt(self, answer: Answer, given: Mapping[str, int] | None = None) -> Attempt:
+        """Run `answer` at all points."""
+        runs = self._session.run(answer, self._key, given)
+        right = self.outcomes.right([run.places for run in runs], self._truth)
+        return Attempt(answer, runs, right, given or {})
+
+    def value_of(self, attempt: Attempt, top: int, node: ast.expr) -> list[Any] | None:
+        """The value of an expression at each point, before the statement `top` runs; None where it fails."""
+        return self._session.evaluate(attempt.answer, self._key, attempt.given, top, node)
 
     def identity(self, attempt: Attempt, unit: Unit) -> Identity:
         """What the value of a unit is."""
         key = id(attempt), unit.number
         if key not in self._identities:
+            self._attempts.append(attempt)  # an attempt that is alive has its number to itself
             self._identities[key] = self._identified(attempt, unit)
         return self._identities[key]
 
@@ -159,19 +180,31 @@ class Search:
             return Identity(None, claim)
         match = self._truth.identify(found[0], claim, name)
         if match is not None or not unit.nested:
-            return Identity(match, claim, name=name, forward=name in self._truth.stages)
+            misshaped = match is not None and self._is_misshaped(match, found[0])
+            forward = name in self._truth.stages
+            return Identity(match, claim, name=name, forward=forward, is_misshaped=misshaped)
         return self._by_rounds(attempt, unit, claim, name)
+
+    def _is_misshaped(self, match: Match, values: Sequence[Any]) -> bool:
+        quantity = match.quantity
+        final = next((f for f in self.outcomes.finals if f.symbol == quantity.symbol and not f.is_update), None)
+        if final is None or quantity.kind != "gradient" or match.transposed or self.outcomes.is_text:
+            return False
+        found, expected = as_arrays(values), self.outcomes.expected(final, self._truth)
+        return found is not None and found[0].shape != expected[0].shape
 
     def _by_rounds(self, attempt: Attempt, unit: Unit, claim: str | None, name: str) -> Identity:
         """What a unit in a loop is, when its values are stacked, else round by round."""
         stacks: list[Any] = []
-        rounds: list[list[Any]] = []
+        rounds: list[Sequence[Any]] = []
         for run in attempt.runs:
-            values = [row[0] for row in run.values.get(unit.number, []) if row]
-            if as_arrays(values) is None or len({np.shape(value) for value in values}) != 1:
+            arrays = as_arrays(run.rounds.get(unit.number, ()))
+            if arrays is None or len({array.shape for array in arrays}) != 1:
                 return Identity(None, claim)
-            rounds.append(values)
-            stacks.append(np.stack([np.asarray(value, float) for value in values]))
+            rounds.append(arrays)
+            stacks.append(np.stack(arrays))
+        if len({float(x) for stack in stacks for x in stack.flat}) == 1:  # one number, whatever it is equal to
+            return Identity(None, claim)
         match = self._truth.identify([np.squeeze(s) for s in stacks], claim, name)
         if match is not None:
             return Identity(None, claim, (match,))
@@ -190,13 +223,51 @@ class Search:
             return None
         return gradient_of(inner, known)
 
+    def holds(self, attempt: Attempt, mend: Mend, code: str) -> bool:
+        """Whether the answer with `code` as the source of a mend's line is right where the mend says so.
+
+        It is read and run as it stands, at all points.
+        """
+        statement = self._statement_of(attempt.answer, mend, code)
+        if statement is None:
+            return False
+        try:
+            after = self.attempt(attempt.answer.with_statement(mend.unit.number, statement), attempt.given)
+        except LostError:
+            raise
+        except GradeError:
+            return False
+        if after.answer.is_text:  # the reader may write a product otherwise
+            return after.right >= attempt.right | mend.gain
+        same = same_values(after.runs, mend.after.runs, mend.unit)
+        return same and after.right >= attempt.right | mend.gain
+
+    def _statement_of(self, answer: Answer, mend: Mend, code: str) -> ast.stmt | None:
+        """The statement that the source of a mended line is, as it is read where the answer was."""
+        if mend.unit.top is not None and answer.is_text:
+            lines = list(answer.lines)
+            lines[mend.unit.line - 1] = code
+            try:
+                again = prepare(read_equations("\n".join(lines), self._truth), ())
+            except GradeError:
+                return None
+            return again.units[mend.unit.number].statement
+        try:
+            (statement,) = ast.parse(code).body
+        except (SyntaxError, ValueError):
+            return None
+        whole = mend.unit.statement
+        if isinstance(statement, ast.Expr) and isinstance(whole, ast.Assign):
+            statement = ast.Assign(whole.targets, statement.value)
+        return ast.fix_missing_locations(ast.copy_location(statement, whole))
+
     # Searching
 
     def mistakes(self, attempt: Attempt) -> tuple[list[Mend], Attempt]:
         """The mistakes of an answer in the order in which they are found, and the answer with all of them mended."""
         found: list[Mend] = []
         while len(attempt.right) < len(self.outcomes.finals) and len(found) < MISTAKES:
-            best = self._first(attempt)
+            best = spared(self._first, None, attempt)
             if best is None:
                 break
             found.append(best)
@@ -207,7 +278,7 @@ class Search:
         mends: list[Mend] = []
         for unit in attempt.answer.units:
             if unit.top is not None and (unit.hidden or self.identity(attempt, unit).trust < 3):
-                mends += self._mends(attempt, unit)
+                mends += spared(self._mends, [], attempt, unit)
         main = self._chosen(attempt, mends)
         wrong = len(self.outcomes.finals) - len(attempt.right)
         if main is not None and len(main.gain) == wrong and main.edit is not None:
@@ -215,7 +286,7 @@ class Search:
         helpers: list[Mend] = []
         for unit in attempt.answer.units:
             if unit.top is None:
-                helpers += self._mends(attempt, unit)
+                helpers += spared(self._mends, [], attempt, unit)
         helper = self._chosen(attempt, helpers)
         if helper is not None and (
             main is None or helper.gain > main.gain or (main.edit is None and helper.gain >= main.gain)
@@ -315,53 +386,61 @@ class Search:
         mends: list[Mend] = []
         scope = self._scope(attempt, unit)
         multiple = unit.top is not None and self.identity(attempt, unit).trust == 1
-        for edit in edits(unit.statement, scope):
-            if multiple and edit.kind not in _OF_MULTIPLES:
-                continue
+        changes = (e for e in edits(unit.statement, scope) if not multiple or e.kind in _OF_MULTIPLES)
+        for batch in _batches(self._changed(attempt, unit, changes)):
             if self._is_late():
                 return mends
-            mend = self._tried(attempt, unit, edit)
-            if mend is not None:
-                mends.append(mend)
+            gains = self._gains(attempt, [trial for _, _, trial in batch])
+            for (edit, changed, _), gain in zip(batch, gains, strict=True):
+                mend = self._tried(attempt, unit, edit, changed) if gain else None
+                if mend is not None:
+                    mends.append(mend)
         if unit.top is not None:
             mends += self._replacements(attempt, unit)
         return mends
 
-    def _is_late(self) -> bool:
-        """Whether the time for the search is used up."""
-        self._until_clock -= 1
-        if self._until_clock > 0:
-            return False
-        if time.thread_time() > self._deadline:
-            return True
-        self._until_clock = CHANGES_BETWEEN_CLOCKS
-        return False
+    def _changed(self, attempt: Attempt, unit: Unit, changes: Iterator[Edit]) -> Iterator[tuple[Edit, Answer, Trial]]:
+        """The answer with each change made, and the trial that makes it."""
+        for edit in changes:
+            try:
+                changed = attempt.answer.with_statement(unit.number, edit.statement)
+            except (SyntaxError, ValueError, TypeError, GradeError):
+                continue
+            yield edit, changed, _trial(changed, unit)
 
-    def _tried(self, attempt: Attempt, unit: Unit, edit: Edit) -> Mend | None:
+    def _tried(self, attempt: Attempt, unit: Unit, edit: Edit, changed: Answer) -> Mend | None:
+        """The mend that a change is, if it makes at every point what it makes at the first one."""
         try:
-            changed = attempt.answer.with_statement(unit.number, edit.statement)
-        except (SyntaxError, ValueError, TypeError):
+            after = self.attempt(changed, attempt.given)
+        except LostError:
+            raise
+        except GradeError:  # at another point it does not end
             return None
-        gain = self._gain(attempt, changed, unit, None)
-        if not gain:
-            return None
-        after = self.attempt(changed, attempt.given)
         gain = after.right - attempt.right
-        if not gain or attempt.right - after.right:
-            return None
-        return Mend(unit, edit, gain, after)
+        return None if not gain or attempt.right - after.right else Mend(unit, edit, gain, after)
 
-    def _gain(self, attempt: Attempt, changed: Answer, unit: Unit, given: Any) -> frozenset[str]:
-        """What a change makes right at the first point; nothing where it makes something wrong."""
-        before = attempt.runs[0] if unit.top is not None else None
-        arguments = {} if before else {**self.arguments(0), **(attempt.given[0] if attempt.given else {})}
-        run = run_answer(
-            changed, arguments, start=unit.top or 0, before=before, given=given, stop_at_failure=before is not None
-        )
-        if self.outcomes.right([run], self._truth, but=attempt.right) <= attempt.right:
-            return frozenset()  # as with most changes
-        right = self.outcomes.right([run], self._truth)
-        return frozenset() if attempt.right - right else right - attempt.right
+    def _gains(self, attempt: Attempt, trials: Sequence[Trial]) -> list[frozenset[str]]:
+        """What each change makes right at the first point; nothing where it makes something wrong."""
+        gains = []
+        for places in self._outcomes(attempt, trials):
+            gain: frozenset[str] = frozenset()
+            if places is not None:
+                gain = self.outcomes.right([places], self._truth, but=attempt.right)
+            if gain and attempt.right - self.outcomes.right([places], self._truth, but=gain):
+                gain = frozenset()
+            gains.append(gain)
+        return gains
+
+    def _outcomes(self, attempt: Attempt, trials: Sequence[Trial]) -> list[Any]:
+        """What is at the places after each change; one that takes too much gives nothing."""
+        try:
+            return self._session.trial(attempt.answer, self._key, attempt.given, trials)
+        except LostError:
+            raise
+        except GradeError:
+            if len(trials) == 1:
+                return [None]
+        return [places for trial in trials for places in self._outcomes(attempt, [trial])]
 
     def _replacements(self, attempt: Attempt, unit: Unit) -> Iterator[Mend]:
         """The unit's value exchanged for every truth that it could have been meant to be."""
@@ -370,51 +449,44 @@ class Search:
             return
         if not isinstance(statement.targets[0], ast.Name | ast.Subscript | ast.Attribute):
             return
-        found = columns(attempt.runs, unit.number)
+        columns_ = columns(attempt.runs, unit.number)
+        found = None if columns_ is None else as_arrays(columns_[0])
         claim = self.identity(attempt, unit).claim
-        new = ast.copy_location(ast.Assign(statement.targets, ast.Name(GIVEN, ast.Load())), statement)
-        changed = attempt.answer.with_statement(unit.number, ast.fix_missing_locations(new))
-        shape = np.shape(found[0][0]) if found else None
-        for quantity in self._candidates():
+        trial = _trial(self._given(attempt, unit, GIVEN), unit)
+        shape = found[0].shape if found else None
+        fitting = (
+            index
+            for index, quantity in enumerate(self._candidates)
+            if (quantity.kind in ("gradient", "derivative", "forward") and quantity.label)
+            or (shape is not None and quantity.values[0].shape == shape)
+        )
+        for batch in _batches(fitting):
             if self._is_late():
                 return
-            named = quantity.kind in ("gradient", "derivative", "forward") and quantity.label
-            if not named and (shape is None or quantity.values[0].shape != shape):
-                continue
-            gain = self._gain(attempt, changed, unit, quantity.values[0])
-            if not gain:
-                continue
-            runs = [
-                run_answer(changed, {}, start=unit.top or 0, before=run, given=value)
-                for run, value in zip(attempt.runs, quantity.values, strict=True)
-            ]
-            right = self.outcomes.right(runs, self._truth)
-            if attempt.right - right or not right - attempt.right:
-                continue
-            after = self._replaced(attempt, unit, quantity)
-            better = claim is not None and quantity.symbol == claim
-            mend = Mend(unit, None, right - attempt.right, after, quantity)
-            yield mend
-            if better:
-                return
+            gains = self._gains(attempt, [replace(trial, given=index) for index in batch])
+            for index in itertools.compress(batch, gains):
+                quantity = self._candidates[index]
+                name = f"{GIVEN}{unit.number}"
+                after = self.attempt(self._given(attempt, unit, name), {**attempt.given, name: index})
+                if attempt.right - after.right or not after.right - attempt.right:
+                    continue
+                yield Mend(unit, None, after.right - attempt.right, after, quantity)
+                if claim is not None and quantity.symbol == claim:
+                    return
 
-    def _candidates(self) -> Iterator[Quantity]:
+    def _given(self, attempt: Attempt, unit: Unit, name: str) -> Answer:
+        """The answer in which a unit takes the value that is given under a name."""
+        statement = unit.statement
+        assert isinstance(statement, ast.Assign)
+        new = ast.copy_location(ast.Assign(statement.targets, ast.Name(name, ast.Load())), statement)
+        return attempt.answer.with_statement(unit.number, ast.fix_missing_locations(new))
+
+    def _truths(self) -> Iterator[Quantity]:
         """Every truth, and gradients with their sign turned after that."""
         yield from self._truth.quantities
         for quantity in self._truth.quantities:
             if quantity.kind == "gradient" and quantity.label:
                 yield Quantity(f"−{quantity.label}", "gradient", quantity.symbol, tuple(-v for v in quantity.values))
-
-    def _replaced(self, attempt: Attempt, unit: Unit, quantity: Quantity) -> Attempt:
-        """The attempt with a unit's value given."""
-        name = f"{GIVEN}{unit.number}"
-        statement = unit.statement
-        assert isinstance(statement, ast.Assign)
-        new = ast.copy_location(ast.Assign(statement.targets, ast.Name(name, ast.Load())), statement)
-        answer = attempt.answer.with_statement(unit.number, ast.fix_missing_locations(new))
-        earlier = attempt.given or [{} for _ in quantity.values]
-        given = [{**known, name: value} for known, value in zip(earlier, quantity.values, strict=True)]
-        return self.attempt(answer, given)
 
     def _scope(self, attempt: Attempt, unit: Unit) -> Scope:
         derivatives = [f"{DERIVATIVE}{k}" for k in range(len(self._derivatives))]
@@ -424,15 +496,8 @@ class Search:
             arguments = attempt.answer.helpers[unit.helper].args.args
             names = [argument.arg for argument in arguments]
             return Scope(names, (), {}, None, False)
-        run = attempt.runs[0]
-        namespace = run.namespace if unit.nested else run.snapshots[unit.top][0]
-        variables = [
-            name
-            for name, value in namespace.items()
-            if not name.startswith("__")
-            and attempt.answer.globals.get(name) is not value
-            and isinstance(value, np.ndarray | np.generic | float | int)
-        ]
+        top = None if unit.nested else unit.top
+        variables = self._session.variables(attempt.answer, self._key, attempt.given, top)
         return Scope(
             variables, derivatives, self._names, self._binding.rate or ("η" if final else None), final is not None
         )
@@ -451,9 +516,21 @@ def _is_part(identity: Identity) -> bool:
     return identity.match is not None and identity.match.quantity.kind == "part"
 
 
-def transposed(value: Any) -> Any:
-    """The transpose of a matrix; of more axes, the last two exchanged."""
-    return np.swapaxes(value, -1, -2) if np.ndim(value) > 1 else value
+def _trial(changed: Answer, unit: Unit) -> Trial:
+    if unit.top is not None:
+        return Trial(changed.codes[unit.top], unit.top)
+    assert unit.helper is not None
+    return Trial(changed.helper_codes[unit.helper], helper=unit.helper)
+
+
+_T = TypeVar("_T")
+
+
+def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:
+    """Items in the order they have, some at a time."""
+    rest = iter(items)
+    while batch := list(itertools.islice(rest, _BATCH)):
+        yield batch
 
 
 def updates(final: Final, unit: Unit) -> bool:

@@ -6,8 +6,9 @@ with respect to them and to unnamed intermediates, derivatives of activations, a
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -43,7 +44,7 @@ from chainrule.primitives import (
 )
 
 Kind: TypeAlias = Literal["input", "forward", "derivative", "gradient", "part", "size"]
-Assumption: TypeAlias = Literal["any", "distribution", "indicator"]
+Assumption: TypeAlias = Literal["any", "distribution", "columns", "indicator"]
 
 SIZES = ((3, 5, 7, 4, 6, 8, 9, 10), (5, 3, 4, 7, 8, 6, 10, 9))
 """Distinct sizes, none of them 1 or 2, so that no axis and no factor is taken for another."""
@@ -77,11 +78,15 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Match:
-    """What a value is: `factor` times `quantity`, transposed or not. `text` says so."""
+    """What a value is: `factor` times `quantity`, transposed or not. `text` says so.
+
+    `reshaped` if it has axes of size 1 that the quantity has not, or the other way round.
+    """
 
     quantity: Quantity
     factor: str = ""
     transposed: bool = False
+    reshaped: bool = False
 
     @property
     def is_exact(self) -> bool:
@@ -102,7 +107,7 @@ class Match:
 class Truth:
     """The quantities of one derivation at a few random points.
 
-    `assume` draws targets as they often are: rows that sum to 1, or zeros and ones.
+    `assume` draws targets as they often are: rows that sum to 1, columns that do, or zeros and ones.
     """
 
     def __init__(
@@ -240,8 +245,8 @@ class Truth:
         bound = self._bound(roots, sizes)
         bounds = dict(index_bounds([bound[stage.node] for stage in stages]).items())
         values: dict[Node, Array] = {}
-        for spread in ("normal", "positive", "small"):
-            values = {bound[n]: self._draw(n, bound[n], spread, bounds) for n in record.program.inputs}
+        for spreads in self._spreads():
+            values = {bound[n]: self._draw(n, bound[n], spreads[n], bounds) for n in record.program.inputs}
             found = evaluate_nodes([bound[s.node] for s in stages], values)
             for stage in stages:
                 values[bound[stage.symbol]] = found[bound[stage.node]]
@@ -257,6 +262,21 @@ class Truth:
         known = evaluate_nodes([bound[node] for node in self._expressions], values)
         return {node: known[bound[node]] for node in self._expressions}
 
+    def _spreads(self) -> Iterator[Mapping[Node, str]]:
+        """How to draw each input, until the forward pass is finite: as few as can be are positive.
+
+        Where all are, no activation is cut off and no sign changes, and a derivative that is missing is not missed.
+        """
+        inputs = self.record.program.inputs
+        normal: dict[Node, str] = dict.fromkeys(inputs, "normal")
+        floats = [node for node in inputs if node.type.dtype.is_float]
+        yield normal
+        for spread in ("positive", "small"):
+            for several in range(1, min(len(floats), 3)):
+                for chosen in itertools.islice(itertools.combinations(floats, several), 40):
+                    yield {**normal, **dict.fromkeys(chosen, spread)}
+            yield dict.fromkeys(inputs, spread)
+
     def _draw(self, node: Input, bound: Node, spread: str, bounds: Mapping[Input, Any]) -> Array:
         shape, dtype = bound.type.concrete_shape, bound.type.dtype
         if dtype is DType.BOOL:
@@ -270,7 +290,8 @@ class Truth:
                 drawn.flat[0], drawn.flat[-1] = 1.0, 0.0
                 return drawn
             weights = self._random.uniform(0.1, 1.0, shape)
-            return np.asarray(weights / weights.sum(-1, keepdims=True))
+            axis = 0 if self._assume == "columns" else -1
+            return np.asarray(weights / weights.sum(axis, keepdims=True))
         if spread == "normal":
             return np.asarray(self._random.standard_normal(shape))
         low, high = (0.2, 1.5) if spread == "positive" else (0.05, 0.95)
@@ -416,7 +437,7 @@ class Truth:
 
     def _matched(self, arrays: Sequence[Array], quantity: Quantity) -> Match | None:
         if agree(arrays, quantity.values):
-            return Match(quantity)
+            return Match(quantity, reshaped=arrays[0].shape != quantity.values[0].shape)
         if arrays[0].size == 1:
             return None
         if all(a.ndim == 2 and min(a.shape) > 1 for a in arrays) and agree([a.T for a in arrays], quantity.values):

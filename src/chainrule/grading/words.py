@@ -118,6 +118,11 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "power": ("The power is wrong: {before} should be {after}.", "幂次有误：{before} 应为 {after}。"),
     "shape": ("The shape is wrong.", "形状有误。"),
     "shape is": ("The shape is wrong: {found}, where {needed} belongs.", "形状有误：得到 {found}，应为 {needed}。"),
+    "shape broadcasts": (
+        "The values are right and the shape is not: {found}, where the parameter has {needed}; "
+        "an update would be broadcast.",
+        "数值正确而形状不对：得到 {found}，而参数的形状是 {needed}；更新参数时会发生广播。",
+    ),
     "direction": (
         "The update goes in the wrong direction: {before} should be {after}.",
         "更新方向有误：{before} 应为 {after}。",
@@ -191,5 +196,5 @@ def _key(diagnosis: Diagnosis) -> str:
     if kind == "missing term" and after == "+=":
         return "missing term added"
     if kind == "shape" and "found" in values:
-        return "shape is"
+        return "shape broadcasts" if "broadcast" in values else "shape is"
     return kind

@@ -1,0 +1,354 @@
+"""A process of its own for an answer, from the side of the one that asks: begun, asked, bounded, ended."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+import chainrule
+from chainrule.cage.execution import Executor, Refusal
+from chainrule.cage.limits import Limits
+from chainrule.cage.wire import MOST_BYTES, WireError, decode, encode
+from chainrule.cage.worker import HEAD, answered
+
+_START_SECONDS = 60.0
+"""How long an interpreter may take to start on a busy machine; not counted as the answer's time."""
+_ENDING_SECONDS = 5.0
+FORKS = hasattr(os, "fork") and hasattr(socket, "send_fds")
+
+
+class Stopped(Refusal):  # what a person reads is the sentence
+    """The process of an answer has ended, or was ended for what it used; the message is one sentence."""
+
+
+class Caller(Protocol):
+    """Somewhere an answer runs."""
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of computing that the answer has taken."""
+
+    def call(self, request: str, *arguments: Any) -> Any:
+        """What the executor there answers, as plain data; raises Refusal, or Stopped where it is no more."""
+
+
+class Inside:
+    """An answer that runs in this process, as a function that this process has made does."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._executor = Executor(limits)
+        self.cpu = 0.0
+
+    def load(self, function: Callable[..., Any]) -> dict[str, Any]:
+        """What a function of this process is."""
+        found: dict[str, Any] = decode(encode(self._executor.load_function(function)))
+        return found
+
+    def use(self, names: Mapping[str, Any]) -> None:
+        """Take the global names of statements that are no function."""
+        self._executor.set_globals(names)
+
+    def call(self, request: str, *arguments: Any) -> Any:
+        begun = time.thread_time()
+        try:
+            return _opened(decode(answered(self._executor, pickle.dumps((request, arguments)))))
+        finally:
+            self.cpu += time.thread_time() - begun
+
+
+class Caged:
+    """An answer in a process of its own."""
+
+    def __init__(self, title: str, limits: Limits, folder: str, fork: bool = FORKS) -> None:
+        self._title = title
+        self._limits = limits
+        self.cpu = 0.0
+        self._line: _Line = _Forked(limits, folder) if fork else _Spawned(limits, folder)
+        self._ended: Stopped | None = None
+
+    def call(self, request: str, *arguments: Any, seconds: float | None = None) -> Any:
+        if self._ended is not None:
+            raise self._ended
+        limit = self._limits.seconds if seconds is None else seconds
+        message = pickle.dumps((request, arguments))
+        try:
+            reply = self._line.ask(len(message).to_bytes(HEAD, "little") + message, limit)
+            opened = decode(reply)
+            if not isinstance(opened, dict) or not isinstance(opened.get("cpu"), float):
+                raise WireError("no reply")
+        except TimeoutError:
+            self._stop(f"{self._title} did not finish within {limit:g} s")
+        except (OSError, EOFError):
+            self._stop(self._why(self._line.end()))
+        except WireError:
+            self._stop(f"{self._title} answered with something that is no value")
+        self.cpu = opened["cpu"]
+        return _opened(opened)
+
+    def _stop(self, sentence: str) -> None:
+        self._line.end()
+        self._ended = Stopped(sentence)
+        raise self._ended from None
+
+    def _why(self, status: int) -> str:
+        """A sentence about a process that ended by itself."""
+        if sys.platform != "win32" and status < 0:
+            name = signal.Signals(-status).name if -status in {s.value for s in signal.Signals} else f"signal {-status}"
+            if name == "SIGXCPU":
+                return f"{self._title} took more computing time than the limit of {self._limits.seconds:g} s allows"
+            if name != "SIGKILL":
+                return (
+                    f"{self._title} crashed ({name}); it may have nested too deeply or used more than its "
+                    f"{self._limits.memory_text} of memory"
+                )
+            return f"{self._title} was killed; it may have used more memory than there is"
+        return f"{self._title} ended the process (status {status}), so that there is nothing to grade"
+
+    def end(self) -> None:
+        """End the process."""
+        self._line.end()
+
+
+def _opened(reply: dict[str, Any]) -> Any:
+    if "refused" in reply:
+        raise Refusal(str(reply["refused"]))
+    return reply.get("value")
+
+
+@contextlib.contextmanager
+def caged(title: str, limits: Limits, fork: bool = FORKS) -> Iterator[Caged]:
+    """A process for one answer, with a temporary folder to work in; both are gone after the block."""
+    with tempfile.TemporaryDirectory(prefix="chainrule-grade-", ignore_cleanup_errors=True) as folder:
+        process = Caged(title, limits, folder, fork)
+        try:
+            yield process
+        finally:
+            process.end()
+
+
+class _Line(Protocol):
+    """The way to a process."""
+
+    def ask(self, message: bytes, seconds: float) -> bytes: ...
+
+    def end(self) -> int:
+        """End the process if it has not ended; its status, or the signal that ended it below 0."""
+
+
+class _Forked:
+    """A process that the nursery has forked, at the other end of a socket."""
+
+    def __init__(self, limits: Limits, folder: str) -> None:
+        ours, theirs = socket.socketpair()
+        self._socket = ours
+        with theirs:
+            self._nursery, self._child = _begun(json.dumps([limits.seconds, limits.memory, folder]), theirs)
+        self._status: int | None = None
+
+    def ask(self, message: bytes, seconds: float) -> bytes:
+        deadline = time.monotonic() + seconds
+        self._socket.settimeout(seconds)
+        self._socket.sendall(message)
+        head = self._read(HEAD, deadline)
+        length = int.from_bytes(head, "little")
+        if length > MOST_BYTES:
+            raise WireError("too long")
+        return self._read(length, deadline)
+
+    def _read(self, count: int, deadline: float) -> bytes:
+        parts = []
+        while count:
+            self._socket.settimeout(max(deadline - time.monotonic(), 1e-3))
+            part = self._socket.recv(min(count, 2**20))
+            if not part:
+                raise EOFError
+            parts.append(part)
+            count -= len(part)
+            if time.monotonic() > deadline:
+                raise TimeoutError
+        return b"".join(parts)
+
+    def end(self) -> int:
+        if self._status is None:
+            self._socket.close()
+            self._status = self._nursery.end(self._child)
+        return self._status
+
+
+class _Spawned:
+    """A process with an interpreter of its own, at the other end of two pipes."""
+
+    def __init__(self, limits: Limits, folder: str) -> None:
+        terms = json.dumps([limits.seconds, limits.memory, folder])
+        self._process = subprocess.Popen(  # noqa: S603  # this interpreter
+            _command("child", terms), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(), bufsize=0
+        )
+        self._begun = self._closed = False
+
+    def ask(self, message: bytes, seconds: float) -> bytes:
+        assert self._process.stdin is not None
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = threading.Timer(seconds if self._begun else seconds + _START_SECONDS, stop)
+        timer.start()
+        try:
+            view = memoryview(message)
+            while view:
+                view = view[self._process.stdin.write(view) :]
+            length = int.from_bytes(self._read(HEAD), "little")
+            if length > MOST_BYTES:
+                raise WireError("too long")
+            self._begun = True
+            return self._read(length)
+        except (OSError, EOFError):
+            if late.is_set():
+                raise TimeoutError from None
+            self._closed = True
+            raise
+        finally:
+            timer.cancel()
+
+    def _read(self, count: int) -> bytes:
+        assert self._process.stdout is not None
+        parts = []
+        while count:
+            part = self._process.stdout.read(min(count, 2**20))
+            if not part:
+                raise EOFError
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    def end(self) -> int:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # one that has closed its pipes is about to end
+            self._process.wait(_ENDING_SECONDS if self._closed else 0)
+        self._process.kill()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        return self._process.wait()
+
+
+# The nursery
+
+
+class _Nursery:
+    """An interpreter that children are forked from, for this process and as long as this one lives."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self._lock = threading.Lock()
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603  # this interpreter
+                _command("nursery", str(theirs.fileno())),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=_environment(),
+                start_new_session=True,
+            )
+
+    def begin(self, terms: str, channel: socket.socket) -> int:
+        with self._lock:
+            socket.send_fds(self._control, [terms.encode()], [channel.fileno()])
+            return self._reply()
+
+    def end(self, child: int) -> int:
+        with self._lock:
+            try:
+                self._control.sendall(f"end {child}".encode())
+                return self._reply()
+            except (OSError, EOFError):
+                return -int(signal.SIGKILL)
+
+    def _reply(self) -> int:
+        self._control.settimeout(_START_SECONDS)
+        text = b""
+        while not text.endswith(b"\n"):
+            part = self._control.recv(64)
+            if not part:
+                raise EOFError
+            text += part
+        return int(text)
+
+    @property
+    def lives(self) -> bool:
+        return self.owner == os.getpid() and self._process.poll() is None
+
+    def close(self) -> None:
+        self._control.close()
+        if self.owner == os.getpid():
+            self._process.wait()
+
+
+_nurseries: list[_Nursery] = []
+_starting = threading.Lock()
+
+
+def warm_up() -> None:
+    """Begin what a process for an answer is made from, so that it is ready when it is needed."""
+    if FORKS:
+        _nursery()
+
+
+def _nursery() -> _Nursery:
+    with _starting:
+        if not _nurseries or not _nurseries[-1].lives:
+            _nurseries.append(_Nursery())
+            if len(_nurseries) == 1:
+                atexit.register(_close)
+        return _nurseries[-1]
+
+
+def _close() -> None:
+    for nursery in _nurseries:
+        if nursery.owner == os.getpid():
+            nursery.close()
+
+
+def _begun(terms: str, channel: socket.socket) -> tuple[_Nursery, int]:
+    nursery = _nursery()
+    try:
+        return nursery, nursery.begin(terms, channel)
+    except (OSError, EOFError):
+        raise Stopped(
+            "the process that answers are run in cannot be started; is this Python installation whole?"
+        ) from None
+
+
+def _command(*arguments: str) -> list[str]:
+    """An interpreter without the user's start-up files, which imports from where this one has its packages."""
+    files = (chainrule.__file__, np.__file__)
+    homes = {os.path.dirname(os.path.dirname(os.path.abspath(file))) for file in files if file}
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    around = {"", os.getcwd(), os.path.dirname(os.path.abspath(main)) if main else ""}
+    paths = [path for path in sys.path if path in homes or path not in around]
+    code = "import sys; sys.path[:] = {!r}; from chainrule.cage.worker import main; main(sys.argv[1:])"
+    return [sys.executable, "-I", "-c", code.format(paths), *arguments]
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment, with one thread for linear algebra: threads take memory and end with a fork."""
+    single = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    return {**os.environ, **dict.fromkeys(single, "1"), "PYTHONUTF8": "1"}
