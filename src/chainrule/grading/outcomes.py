@@ -181,9 +181,7 @@ class Outcomes:
             values.append(value)
         return values
 
-    def right(
-        self, places: Sequence[Sequence[Any]], truth: Truth, but: frozenset[str] = frozenset()
-    ) -> frozenset[str]:
+    def right(self, places: Sequence[Sequence[Any]], truth: Truth, but: frozenset[str] = frozenset()) -> frozenset[str]:
         """The symbols whose gradient is right, in value and shape, at all points that were run.
 
         Those in `but` are not looked at.
