@@ -224,16 +224,18 @@ class Executor:
 
     def _tried(self, variant: Variant, key: str, trial: Trial) -> list[Any] | None:
         given = None if trial.given is None else self._candidates[trial.given][0]
+        before = self._with_snapshots(variant, key)[0]
         if trial.top is None:
             helpers = tuple((name, trial.code if name == trial.helper else code) for name, code in variant.helpers)
-            return self._found(self._ran(Variant(variant.codes, helpers, variant.given), key, 0))
-        codes = (*variant.codes[: trial.top], trial.code, *variant.codes[trial.top + 1 :])
-        changed = Variant(codes, variant.helpers, variant.given)
-        before = self._with_snapshots(variant, key)[0]
-        if trial.top >= len(before.snapshots):
+            run = self._ran(Variant(variant.codes, helpers, variant.given), key, 0)
+        elif trial.top < len(before.snapshots):
+            codes = (*variant.codes[: trial.top], trial.code, *variant.codes[trial.top + 1 :])
+            changed = Variant(codes, variant.helpers, variant.given)
+            run = self._ran(changed, key, 0, start=trial.top, before=before, given=given, stop_at_failure=True)
+        else:
             return None
-        run = self._ran(changed, key, 0, start=trial.top, before=before, given=given, stop_at_failure=True)
-        return None if run.failed else self._found(run)
+        fails = run.failed or bool(run.problems.keys() - before.problems.keys())  # a mend breaks no other statement
+        return None if fails else self._found(run)
 
     def evaluate(self, variant: Variant, key: str, top: int, code: bytes) -> list[Any] | None:
         """The value of an expression at each point, before the statement `top` runs; None where it fails."""

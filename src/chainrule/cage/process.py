@@ -40,7 +40,7 @@ class Caller(Protocol):
 
     @property
     def cpu(self) -> float:
-        """Seconds of computing that the answer has taken."""
+        """Seconds of computing that the answer has taken elsewhere than in this thread."""
 
     def call(self, request: str, *arguments: Any) -> Any:
         """What the executor there answers, as plain data; raises Refusal, or Stopped where it is no more."""
@@ -51,7 +51,7 @@ class Inside:
 
     def __init__(self, limits: Limits) -> None:
         self._executor = Executor(limits)
-        self.cpu = 0.0
+        self.cpu = 0.0  # the thread that asks counts it
 
     def load(self, function: Callable[..., Any]) -> dict[str, Any]:
         """What a function of this process is."""
@@ -63,11 +63,7 @@ class Inside:
         self._executor.set_globals(names)
 
     def call(self, request: str, *arguments: Any) -> Any:
-        begun = time.thread_time()
-        try:
-            return _opened(decode(answered(self._executor, pickle.dumps((request, arguments)))))
-        finally:
-            self.cpu += time.thread_time() - begun
+        return _opened(decode(answered(self._executor, pickle.dumps((request, arguments)))))
 
 
 class Caged:

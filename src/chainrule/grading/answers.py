@@ -52,10 +52,14 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Output:
-    """Something returned: what it is called there, "" for nothing, and the variable that holds it."""
+    """Something returned: what it is called there, "" for nothing, and the variable that holds it.
+
+    `name` is the learner's own variable, where it is one that is returned as it is.
+    """
 
     label: str
     variable: str
+    name: str = ""
 
 
 @dataclass(eq=False)
@@ -279,7 +283,10 @@ def _returned(statement: ast.Return, answer: Answer) -> Iterator[ast.stmt]:
         answer.returned = OUT
         yield from [_out(OUT, _label(value), value)]
         return
-    answer.outputs = [Output(label, f"{OUT}{k}") for k, (label, _) in enumerate(parts)]
+    answer.outputs = [
+        Output(label, f"{OUT}{k}", element.id if isinstance(element, ast.Name) else "")
+        for k, (label, element) in enumerate(parts)
+    ]
     for output, (label, element) in zip(answer.outputs, parts, strict=True):
         yield _out(output.variable, label, element)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -229,8 +230,13 @@ class Diagnostician:
         if a is not None and b is not None and len({x.shape for x in a} ^ {x.shape for x in b}) == 0:
             ratios = constant_ratios(a, b)
             if ratios is not None:
-                return {**values, "factor": self._truth.factor(ratios) or f"{ratios[0]:.4g}"}
+                return {**values, "factor": self._factor(ratios) or ""}
         return {**values, "factor": ""}
+
+    def _factor(self, ratios: Sequence[float]) -> str | None:
+        """What the factor is called that is `ratios` at the points; None where it is not the same thing at all."""
+        same = all(math.isclose(ratio, ratios[0], rel_tol=1e-6) for ratio in ratios)
+        return self._truth.factor(ratios) or (f"{ratios[0]:.4g}" if same else None)
 
     # Where no single change of the line makes it right
 
@@ -241,8 +247,8 @@ class Diagnostician:
             return "other", {}
         if all(x.shape == y.shape for x, y in zip(a, b, strict=True)):
             ratios = constant_ratios(a, b)
-            if ratios is not None:
-                factor = self._truth.factor(ratios) or f"{ratios[0]:.4g}"
+            factor = None if ratios is None else self._factor(ratios)
+            if factor is not None:
                 return ("sign" if factor == "−" else "factor"), {"factor": factor, "before": "", "after": ""}
             for d in self._truth.derivatives():
                 if d.values[0].shape == a[0].shape:

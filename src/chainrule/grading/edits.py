@@ -366,7 +366,8 @@ def _of_constant(node: ast.Constant, path: Path) -> Iterator[Change]:
     for choice in choices:
         if choice != value:
             constant = ast.Constant(choice)
-            yield ("power" if exponent else "factor"), constant, 5, str(value), f"{choice:g}"
+            kind: Kind = "power" if exponent else "operand" if name == "args" else "factor"
+            yield kind, constant, 5, str(value), f"{choice:g}"
 
 
 def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:

@@ -78,7 +78,7 @@ class Outcomes:
             finals = []
             for output, symbol in zip(answer.outputs, symbols, strict=True):
                 if symbol is not None:
-                    finals.append(self._final(answer, symbol, "variable", output.variable, output.label))
+                    finals.append(self._final(symbol, output.variable, output.label, output.name))
             return finals
         if not overview.early and answer.returned is not None and (overview.array or overview.kind == "NoneType"):
             unit = next(
@@ -86,7 +86,7 @@ class Outcomes:
             )
             label = unit.names[0] if unit else ""
             symbol = self._symbols([label])[0]
-            return [] if symbol is None else [self._final(answer, symbol, "variable", answer.returned, label)]
+            return [] if symbol is None else [self._final(symbol, answer.returned, label, label)]
         if overview.container:
             return []
         if overview.keys is not None:
@@ -99,11 +99,10 @@ class Outcomes:
             raise GradeError(f"{answer.name} returns a {overview.kind}; return arrays, or a dict or tuple of arrays")
         return []
 
-    def _final(self, answer: Answer, symbol: str, source: Source, place: Any, label: str) -> Final:
+    def _final(self, symbol: str, variable: str, label: str, name: str) -> Final:
         """A returned variable that the function assigns under a parameter's own name is the updated parameter."""
-        if label == symbol and label in self._binding.by_name and label in _assigned_names(answer):
-            return Final(symbol, "update", place, label)
-        return Final(symbol, source, place, label)
+        updated = name == symbol and name in self._binding.by_name and name in _assigned_names(self._answer)
+        return Final(symbol, "update" if updated else "variable", variable, label)
 
     def _symbols(self, labels: Sequence[str], by_place: bool = True) -> list[str | None]:
         """What each label is the gradient by; by place where the labels say nothing."""

@@ -417,7 +417,12 @@ class Search:
         except GradeError:  # at another point it does not end
             return None
         gain = after.right - attempt.right
-        return None if not gain or attempt.right - after.right else Mend(unit, edit, gain, after)
+        return Mend(unit, edit, gain, after) if gain and self._breaks_nothing(attempt, after) else None
+
+    def _breaks_nothing(self, attempt: Attempt, after: Attempt) -> bool:
+        """Whether what was right is right after a change, and no statement fails that did not."""
+        pairs = zip(after.runs, attempt.runs, strict=True)
+        return after.right >= attempt.right and all(a.problems.keys() <= b.problems.keys() for a, b in pairs)
 
     def _gains(self, attempt: Attempt, trials: Sequence[Trial]) -> list[frozenset[str]]:
         """What each change makes right at the first point; nothing where it makes something wrong."""
@@ -447,7 +452,7 @@ class Search:
         statement = unit.statement
         if unit.nested or not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
             return
-        if not isinstance(statement.targets[0], ast.Name | ast.Subscript | ast.Attribute):
+        if not isinstance(statement.targets[0], ast.Name | ast.Subscript | ast.Attribute) or _selects(statement.value):
             return
         columns_ = columns(attempt.runs, unit.number)
         found = None if columns_ is None else as_arrays(columns_[0])
@@ -457,8 +462,9 @@ class Search:
         fitting = (
             index
             for index, quantity in enumerate(self._candidates)
-            if (quantity.kind in ("gradient", "derivative", "forward") and quantity.label)
-            or (shape is not None and quantity.values[0].shape == shape)
+            if (quantity.kind in ("gradient", "derivative", "forward") and quantity.label and shape is None)
+            or (quantity.kind == "gradient" and quantity.symbol is not None and quantity.symbol == claim)
+            or quantity.values[0].shape == shape
         )
         for batch in _batches(fitting):
             if self._is_late():
@@ -468,7 +474,7 @@ class Search:
                 quantity = self._candidates[index]
                 name = f"{GIVEN}{unit.number}"
                 after = self.attempt(self._given(attempt, unit, name), {**attempt.given, name: index})
-                if attempt.right - after.right or not after.right - attempt.right:
+                if not after.right - attempt.right or not self._breaks_nothing(attempt, after):
                     continue
                 yield Mend(unit, None, after.right - attempt.right, after, quantity)
                 if claim is not None and quantity.symbol == claim:
@@ -514,6 +520,13 @@ def _doubt(trust: float) -> float:
 
 def _is_part(identity: Identity) -> bool:
     return identity.match is not None and identity.match.quantity.kind == "part"
+
+
+def _selects(node: ast.expr) -> bool:
+    """Whether an expression only says where a value is: what is wrong with it was wrong before."""
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
 
 
 def _trial(changed: Answer, unit: Unit) -> Trial:

@@ -451,10 +451,18 @@ class Truth:
     def factor(self, ratios: Sequence[float]) -> str | None:
         """What the number is called that is `ratios` at the points: `2`, `−`, `1/n`, `√d`, `η`; None for another."""
         for sign, mark in ((1, ""), (-1, "−")):
-            for label, numbers in self._numbers():
+            for label, numbers in (*self._numbers(), *self._products()):
                 if all(math.isclose(sign * r, x, rel_tol=1e-6) for r, x in zip(ratios, numbers, strict=True)):
                     return mark if label == "1" and mark else mark + label
         return None
+
+    def _products(self) -> list[tuple[str, list[float]]]:
+        """Numbers that a loss that is a mean over two axes has as factors."""
+        known = []
+        for first, second in itertools.combinations(self.points[0].sizes, 2):
+            both = [float(point.sizes[first] * point.sizes[second]) for point in self.points]
+            known += [(f"{first} {second}", both), (f"1/({first} {second})", [1 / b for b in both])]
+        return known
 
     def _numbers(self) -> list[tuple[str, list[float]]]:
         count = len(self.points)
