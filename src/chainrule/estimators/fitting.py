@@ -29,6 +29,7 @@ from chainrule.estimators.scikit import (
 from chainrule.estimators.settings import hidden_sizes
 from chainrule.estimators.targets import row_weights
 from chainrule.estimators.training import STOCHASTIC, Job, run_side_by_side, settings_for, solver_for
+from chainrule.ir import refuse_subclass
 from chainrule.networks import Architecture, Loss, ShuffledOrder, Squared, TrainingState, Validation
 
 Array = NDArray[Any]
@@ -94,6 +95,8 @@ class Fit:
 
     def _read(self, X: Any, y: Any, sample_weight: Any) -> Rows:
         estimator = self.estimator
+        refuse_subclass(y)
+        refuse_subclass(sample_weight)
         asked = self.parameters["dtype"]
         inputs, read = validate_data(
             estimator,
@@ -120,6 +123,7 @@ class Fit:
         inputs = validate_data(
             self.estimator, with_names(X), accept_sparse=["csr", "csc"], dtype=rows.X.dtype, reset=False
         )
+        refuse_subclass(y)
         read = np.asarray(y)
         if not read.ndim or len(read) != inputs.shape[0]:
             raise ParameterError(

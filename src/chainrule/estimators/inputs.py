@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from chainrule.estimators.errors import ParameterError
 from chainrule.estimators.scikit import READS_TABLES
+from chainrule.ir import refuse_subclass
 from chainrule.training import MissingDependencyError
 
 Array = NDArray[Any]
@@ -53,8 +54,10 @@ class Table:
 def with_names(X: Any) -> Any:
     """`X`, or a `Table` of it where it is one of polars and scikit-learn would not see its names.
 
-    Raises ParameterError for a polars LazyFrame, MissingDependencyError where narwhals is needed and not installed.
+    Raises ParameterError for a polars LazyFrame, DTypeError for a masked array or another subclass of NumPy's,
+    MissingDependencyError where narwhals is needed and not installed.
     """
+    refuse_subclass(X)
     polars = sys.modules.get("polars")
     if polars is None or not isinstance(X, polars.DataFrame | polars.LazyFrame):
         return X

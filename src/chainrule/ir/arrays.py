@@ -42,7 +42,11 @@ def plain_array(value: object) -> NDArray[Any]:
     integers that int64 does not hold; ValueError for rows of different lengths.
     """
     refuse_subclass(value)
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except (RuntimeError, TypeError) as error:  # what another library says of its own arrays
+        reason = " ".join(str(error).split())
+        raise DTypeError(f"a {type(value).__name__} does not give an array: {reason}") from error
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     DType.of(array.dtype)

@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus import recognize
-from chainrule.ir import ArrayType, ChainruleError, DType, Program, SymbolicDim, cached_property, named_dim
+from chainrule.ir import (
+    ArrayType,
+    ChainruleError,
+    DType,
+    Program,
+    SymbolicDim,
+    cached_property,
+    named_dim,
+    refuse_subclass,
+)
 from chainrule.models.errors import ModelError
 from chainrule.models.limits import check_bound
 from chainrule.networks import BLOCK, Architecture, predict_in_blocks
@@ -194,6 +203,7 @@ class Model:
         return outputs
 
     def _outputs(self, X: Any) -> Array:
+        refuse_subclass(X)
         rows = np.asarray(X)
         if rows.ndim != 2 or rows.shape[1] != self.width or rows.dtype.kind not in "fiub":
             raise ModelError(

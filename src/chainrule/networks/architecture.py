@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.ir import ShapeError, cached_property
+from chainrule.ir import ShapeError, cached_property, refuse_subclass
 from chainrule.networks import forward
 from chainrule.networks.activations import ACTIVATIONS, OUTPUTS, Activation, ActivationLike, read_activation
 from chainrule.networks.errors import NetworkError, choice, number_between
@@ -225,6 +225,7 @@ class Architecture:
 
     def checked_input(self, X: Any) -> Array:
         """`X` as an array (rows, inputs) of numbers; raises ShapeError or NetworkError."""
+        refuse_subclass(X)
         rows: Array = np.asarray(X)
         if rows.ndim != 2 or rows.shape[1] != self.inputs:
             raise ShapeError(
@@ -240,6 +241,7 @@ class Architecture:
         Labels are int64 (rows,); other targets are floats (rows, columns), also where given as (rows,).
         Raises ShapeError or NetworkError.
         """
+        refuse_subclass(given)
         y: Array = np.asarray(given)
         if y.dtype.kind not in "fiub":
             raise NetworkError(f"y holds {y.dtype}; give numbers")

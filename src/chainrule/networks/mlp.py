@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import functions
-from chainrule.ir import ShapeError
+from chainrule.ir import ShapeError, refuse_subclass
 from chainrule.networks.activations import ACTIVATIONS
 from chainrule.networks.architecture import Architecture
 from chainrule.networks.errors import NetworkError, choice
@@ -179,6 +179,7 @@ class MLP:
         return self._architecture.loss_function
 
     def _checked_input(self, X: Any) -> Array:
+        refuse_subclass(X)
         rows: Array = np.asarray(X)
         if rows.ndim != 2 or rows.shape[1] != self.sizes[0]:
             raise ShapeError(
@@ -189,6 +190,7 @@ class MLP:
         return rows.astype(self.parameters["W1"].dtype, copy=False)
 
     def _checked(self, X: Any, y: Any) -> tuple[Array, Array]:
+        refuse_subclass(y)
         X, y = self._checked_input(X), np.asarray(y)
         if self.loss == "cross_entropy":
             if y.shape != (len(X),) or y.dtype.kind not in "iu":

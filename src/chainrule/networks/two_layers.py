@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.functions import sigmoid
-from chainrule.ir import Program, ShapeError
+from chainrule.ir import Program, ShapeError, refuse_subclass
 from chainrule.networks.architecture import Architecture
 from chainrule.trace import trace
 from chainrule.training import SGD, FitResult, fit, positive_integer
@@ -119,6 +119,8 @@ class NeuralNetwork:
         self.loss_history = np.concatenate([self.loss_history, errors])
 
     def _descend(self, X: Any, y: Any, epochs: int, learning_rate: float, engine: str, report: Any = None) -> FitResult:
+        refuse_subclass(X)
+        refuse_subclass(y)
         X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
         if X.ndim != 2 or X.shape[1] != self.input_size or y.shape != (len(X), self.output_size):
             raise ShapeError(

@@ -31,6 +31,11 @@ def as_operand(value: object) -> Operand:
 
 
 def _constant(value: object) -> NDArray[Any]:
+    if hasattr(type(value), "__dataframe__"):
+        raise refusal(
+            f"a {type(value).__name__} goes by its labels in arithmetic, and a recorded array has none; write "
+            "df.to_numpy() for df"
+        )
     try:
         refuse_subclass(value)
         array = np.asarray(value)

@@ -191,6 +191,7 @@ class _NumPyProtocols:
     """What `Traced` and `Size` share: arithmetic, and NumPy's two protocols."""
 
     __slots__ = ()
+    __pandas_priority__: Final = 10_000  # tables and their columns leave operators to what is recorded
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return apply_ufunc(ufunc, method, inputs, kwargs)
