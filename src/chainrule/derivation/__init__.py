@@ -7,7 +7,7 @@ from chainrule.derivation.listing import equations, program_html, program_latex,
 from chainrule.derivation.notate import Notator
 from chainrule.derivation.text import text_of
 from chainrule.derivation.upstream import is_upstream, output_name
-from chainrule.derivation.verify import Failure, Verification, small_sizes
+from chainrule.derivation.verify import Failure, Verification, Verifier, small_sizes
 from chainrule.derivation.words import LANGUAGES, Language
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Language",
     "Notator",
     "Verification",
+    "Verifier",
     "derive",
     "equations",
     "is_upstream",

@@ -53,6 +53,7 @@ class Derivation:
         self.name = name
         self.record = Record(with_upstream(program), wrt)
         self.program = self.record.program
+        self._verifications: dict[tuple[int, int], Verification] = {}
 
     @refuses_deep_nesting
     def document(self, form: Form = "matrix", lang: Language = "en", detail: Detail = "full") -> Document:
@@ -130,9 +131,14 @@ class Derivation:
     def verify(self, points: int = 3, seed: int = 0) -> Verification:
         """Evaluate both sides of every line in float64 at random points, gradients against finite differences.
 
-        Named sizes are bound to small distinct numbers. `seed` draws the points.
+        Named sizes are bound to small distinct numbers. `seed` draws the points: to the scale and within the domain of
+        the function, as far as they are found by trying. A line that no point tells anything of is not called wrong,
+        but is in `unchecked` of the result, which is not `ok` then.
         """
-        return Verifier(self.record, seed).run(points)
+        key = points, seed
+        if key not in self._verifications:
+            self._verifications[key] = Verifier(self.record, seed).run(points)
+        return self._verifications[key]
 
     @refuses_deep_nesting
     def source(
@@ -146,7 +152,12 @@ class Derivation:
 
         `target` is "numpy" (two functions), "torch" (a `torch.autograd.Function`), "jax" (a `custom_vjp`) or "c" (a
         header in C99 with static sizes: `sizes` gives a number for each named size, `dtype` is "float32" or
-        "float64"). `name` is what the function is called. Raises EmitError for what a target cannot write.
+        "float64"). `name` is what the function is called.
+
+        Every line of the derivation is verified first, and the source in NumPy is run at one of the points: its results
+        have to be those of the derivation. The sources for PyTorch and JAX have the same lines in the words of those
+        libraries, and C the same expressions; they are not run. Raises UnverifiedError where any of this fails, and
+        EmitError for what a target cannot write.
         """
         # Emission stands on derivations; it is found by name when first asked for, as the package finds its rooms.
         writer = importlib.import_module("chainrule.emit").source

@@ -178,6 +178,30 @@ class Verifier:
         self._unit = self._size_of_gradients(values)
         return values
 
+    def values_with_spread(self, wanted: Sequence[Node]) -> tuple[Values, list[Array], list[Array]]:
+        """A new point, the value of each of `wanted` there, and how far it is known.
+
+        Raises NoPointError where the function is finite nowhere.
+        """
+        values = self.point()
+        found = [np.asarray(self._value(node, values), float) for node in wanted]
+        spreads = [np.zeros_like(value) for value in found]
+        for sample in range(SAMPLES):
+            self._evaluate.rounding = np.random.default_rng(sample)
+            try:
+                shaken = self._points.again(values)
+            finally:
+                self._evaluate.rounding = None
+            for k, node in enumerate(wanted if shaken is not None else ()):
+                assert shaken is not None
+                change = np.abs(_minus(self._value(node, shaken), found[k]))
+                spreads[k] = np.maximum(spreads[k], change)
+        return values, found, [SAFETY * spread for spread in spreads]
+
+    def value_of(self, node: Node, values: Values) -> Array:
+        """The value of an expression of the derivation at a point."""
+        return self._value(node, values)
+
     def _size_of_gradients(self, values: Values) -> float:
         """The largest element of the gradients, or 1: what is small beside it is taken for 0."""
         gradients = [values[self._bound[symbol]] for symbol in self._gradient_symbols]

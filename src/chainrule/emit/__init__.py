@@ -4,7 +4,7 @@ from chainrule.emit import expressions
 from chainrule.emit.c_file import broken, signature_lines
 from chainrule.emit.c_unit import CUnit, Location, Statements, declarations
 from chainrule.emit.c_values import C_TYPES
-from chainrule.emit.errors import EmitError
+from chainrule.emit.errors import EmitError, UnverifiedError
 from chainrule.emit.forward import Body, Forward, find_forward, forward_body
 from chainrule.emit.layout import block, bracketed
 from chainrule.emit.names import ascii_identifier, member_names
@@ -19,6 +19,7 @@ __all__ = [
     "Forward",
     "Location",
     "Statements",
+    "UnverifiedError",
     "ascii_identifier",
     "block",
     "bracketed",

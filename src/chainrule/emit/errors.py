@@ -7,3 +7,7 @@ from chainrule.ir import ChainruleError
 
 class EmitError(ChainruleError, ValueError):
     """A target lacks an operation, or lacks something that it has to be told, such as the number behind a size."""
+
+
+class UnverifiedError(EmitError):
+    """The derivation, or the source that was written from it, did not pass its verification: nothing is given."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from chainrule.derivation import Derivation
 from chainrule.emit.c_source import c_source
+from chainrule.emit.checking import check_lines, check_numpy
 from chainrule.emit.errors import EmitError
 from chainrule.emit.jax_source import jax_source
 from chainrule.emit.names import identifier
@@ -30,7 +31,9 @@ def source(
 ) -> str:
     """The passes of `derivation` as the text of a file for `target`, one of `TARGETS`; see `Derivation.source`.
 
-    Raises EmitError for a target that there is not, and for what a target cannot write.
+    Raises EmitError for a target that there is not, and for what a target cannot write; UnverifiedError where a line of
+    the derivation does not hold, or the source in NumPy, whose lines are those for the other libraries of arrays too,
+    does not give what was derived.
     """
     wanted = name or derivation.name
     if name is not None and not name.isidentifier():
@@ -39,6 +42,19 @@ def source(
         raise EmitError(f"there is no target {target!r}; it can be {', '.join(TARGETS)}")
     if dtype not in ("float32", "float64"):
         raise EmitError(f"the dtype is {dtype!r}; it can be float32 or float64")
+    check_lines(derivation)
     if target == "c":
         return c_source(derivation, wanted, sizes or {}, dtype)
-    return _ARRAYS[target](derivation, identifier(wanted))
+    text = _ARRAYS[target](derivation, identifier(wanted))
+    twin = text if target == "numpy" else _in_numpy(derivation, identifier(wanted))
+    if twin is not None:
+        check_numpy(derivation, twin)
+    return text
+
+
+def _in_numpy(derivation: Derivation, name: str) -> str | None:
+    """The same lines in NumPy, if it can say them."""
+    try:
+        return numpy_source(derivation, name)
+    except EmitError:
+        return None

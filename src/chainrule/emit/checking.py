@@ -1,0 +1,63 @@
+"""Nothing is emitted that was not verified: the lines of the derivation, and what the source in NumPy gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.derivation import Derivation, Verifier, is_upstream, output_name
+from chainrule.emit.errors import UnverifiedError
+from chainrule.ir import Node
+
+_TOLERANCE = 1e-8
+
+
+def check_lines(derivation: Derivation) -> None:
+    """Raise UnverifiedError unless every line of the derivation holds."""
+    verification = derivation.verify()
+    if not verification.ok:
+        raise UnverifiedError(f"nothing is written, since the derivation is not verified: {verification}")
+
+
+def check_numpy(derivation: Derivation, text: str) -> None:
+    """Run the source in NumPy at a point, and raise UnverifiedError unless it gives what the derivation says."""
+    record = derivation.record
+    stages = {stage.name: stage.symbol for stage in record.backward.stages}
+    given = [node for node in derivation.program.inputs if is_upstream(node)]
+    outputs: list[Node] = [stages[output_name(node)] for node in given] or [record.loss]
+    order = [node for node in derivation.program.inputs if node in record.backward.wrt]
+    cotangents = {entry.symbol: entry.cotangent for entry in record.backward.accumulations}
+    verifier = Verifier(record)
+    wanted = [*outputs, *(cotangents[node] for node in order)]
+    values, expected, spreads = verifier.values_with_spread(wanted)
+    arguments = [verifier.value_of(node, values) for node in derivation.program.inputs if node not in given]
+    seeds = [verifier.value_of(node, values) for node in given]
+    space: dict[str, Any] = {}
+    try:
+        with np.errstate(all="ignore"):
+            exec(compile(text, "<emitted source>", "exec"), space)  # noqa: S102
+            *found, saved = space["forward"](*arguments)
+            gradients = space["backward"](saved, *seeds)
+    except Exception as error:
+        raise UnverifiedError(
+            f"nothing is written, since the source in NumPy fails with {type(error).__name__}: {error}"
+        ) from error
+    found += [gradients] if len(order) == 1 else gradients
+    names = [output_name(node) for node in given] or [record.loss.name]
+    names += [f"the gradient by {node.name}" for node in order]
+    for name, value, right, spread in zip(names, found, expected, spreads, strict=True):
+        if not _agree(np.asarray(value, float), right, spread):
+            raise UnverifiedError(
+                f"nothing is written, since what the source in NumPy gives for {name} is not what was derived"
+            )
+
+
+def _agree(found: NDArray[Any], expected: NDArray[Any], spread: NDArray[Any]) -> bool:
+    if found.shape != expected.shape:
+        return False
+    size = float(np.max(np.abs(expected), where=np.isfinite(expected), initial=0.0))
+    with np.errstate(invalid="ignore"):
+        near = np.abs(found - expected) <= _TOLERANCE * size + spread + 1e-300
+    return bool(np.all(near | (found == expected) | (np.isnan(found) & np.isnan(expected))))
