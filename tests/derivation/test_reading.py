@@ -384,7 +384,7 @@ def test_lists_of_names_read_as_sentences() -> None:
     lstm, chinese = words_of(entry("lstm_cell")), words_of(entry("lstm_cell"), "zh")
     assert "h_next and c_next are the results" in lstm
     assert "h_next、c_next 的反向传播推导" in chinese
-    assert "is used twice" in lstm
+    assert "enters two equations" in lstm
     assert "2 times" not in lstm
     names: list[tuple[str]] = [("h1",), ("h2",), ("h3",)]
     assert "".join(map(str, enumerated("en", [*names]))) == "h1, h2 and h3"

@@ -53,7 +53,6 @@ class Derivation:
         self.name = name
         self.record = Record(with_upstream(program), wrt)
         self.program = self.record.program
-        self._verifications: dict[tuple[int, int], Verification] = {}
 
     @refuses_deep_nesting
     def document(self, form: Form = "matrix", lang: Language = "en", detail: Detail = "full") -> Document:
@@ -135,10 +134,7 @@ class Derivation:
         the function, as far as they are found by trying. A line that no point tells anything of is not called wrong,
         but is in `unchecked` of the result, which is not `ok` then.
         """
-        key = points, seed
-        if key not in self._verifications:
-            self._verifications[key] = Verifier(self.record, seed).run(points)
-        return self._verifications[key]
+        return Verifier(self.record, seed).run(points)
 
     @refuses_deep_nesting
     def source(

@@ -11,24 +11,22 @@ from chainrule.ir import Apply, Dim, Node, topological_order
 from chainrule.primitives import BigOperator, Broadcast, Contract, Multiply, Notation, Subtract, Sum
 
 
-def one_hot_remark(node: Node) -> tuple[Node, Node] | None:
-    """(y, c (p − y)) for c (p ⊙ Σy − y), what softmax with cross-entropy gives for any y."""
+def one_hot_remark(node: Node) -> tuple[Node, Node, int] | None:
+    """(y, c (p − y), axis) for c (p ⊙ Σy − y), Σ along the axis: what softmax with cross-entropy gives for any y."""
     if isinstance(node, Apply) and isinstance(node.primitive, Multiply) and is_scale(node.operands[0]):
         inner = one_hot_remark(node.operands[1])
-        return None if inner is None else (inner[0], Multiply()(node.operands[0], inner[1]))
+        return None if inner is None else (inner[0], Multiply()(node.operands[0], inner[1]), inner[2])
     if not (isinstance(node, Apply) and isinstance(node.primitive, Subtract)):
         return None
     product, y = node.operands
     if isinstance(product, Apply) and isinstance(product.primitive, Multiply):
         for p, repeated in (product.operands, product.operands[::-1]):
             total = repeated.operands[0] if _applies(repeated, Broadcast) else y
-            if (
-                total is not None
-                and _applies(total, Sum)
-                and total.operands == (y,)
-                and p.type.ndim == total.type.ndim + 1
-            ):
-                return y, Subtract()(p, y)
+            if _applies(total, Sum) and total.operands == (y,) and len(total.primitive.axes) == 1:
+                (axis,) = total.primitive.axes
+                kept = tuple(k for k in range(y.type.ndim) if k != axis)
+                if isinstance(repeated.primitive, Broadcast) and repeated.primitive.axes == kept:
+                    return y, Subtract()(p, y), axis
     return None
 
 

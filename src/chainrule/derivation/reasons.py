@@ -132,9 +132,11 @@ class Reasons:
         for node in path:
             yield from self._operation(node, contribution, path)
         for part in topological_order([expression]):
-            if isinstance(part, Apply) and isinstance(part.primitive, Max | Min):
+            if not isinstance(part, Apply) or contribution.operand not in topological_order([part]):
+                continue
+            if isinstance(part.primitive, Max | Min):
                 yield self._say("maximum" if isinstance(part.primitive, Max) else "minimum")
-            elif isinstance(part, Apply) and isinstance(part.primitive, LogSumExp):
+            elif isinstance(part.primitive, LogSumExp):
                 yield self._say("logsumexp")
 
     def _operation(self, node: Apply, contribution: Contribution, path: list[Apply]) -> Iterator[Words]:
@@ -156,6 +158,12 @@ class Reasons:
         elif isinstance(primitive, Elementwise):
             if not is_scale(node.operands[1]) and contribution.stage.symbol.type.ndim:
                 yield self._say("factor")
+        elif isinstance(primitive, Slice) and _is_reversal(node):
+            yield self._say("flip")
+        elif isinstance(primitive, Pad) and any(primitive.interior):
+            yield self._say("spread")
+        elif isinstance(primitive, CumulativeSum) and primitive.reverse:
+            yield self._say("cumulative reversed")
         else:
             key = _BY_CLASS.get(type(primitive))
             if key is not None:
@@ -185,7 +193,7 @@ class Reasons:
             for label, size in zip(labels, operand.type.shape, strict=True)
         }
         batch = [label for label in output if label in left and label in right]
-        if batch:
+        if batch and is_matrix_product(node) and len(output) > 2:
             yield self._say("batch", _sizes([sizes[label] for label in batch]))
         active = next((k for k, operand in enumerate(node.operands) if operand in path or _is_tangent(operand)), 0)
         own, other = (left, right) if active == 0 else (right, left)
@@ -253,6 +261,12 @@ class Reasons:
                     yield self._say("broadcast brief", _sizes(sizes))
             elif isinstance(node.primitive, Sum | Mean):
                 yield self._say("sum brief", self._axes(node, node.primitive.axes))
+
+
+def _is_reversal(node: Apply) -> bool:
+    """Whether a slice takes every element, in reverse order along some axes."""
+    assert isinstance(node.primitive, Slice)
+    return node.primitive.sizes == node.operands[0].type.shape and -1 in node.primitive.strides
 
 
 def _is_windows(node: Node) -> bool:

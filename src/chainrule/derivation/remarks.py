@@ -5,6 +5,7 @@ A remark that states an equation brings it along as an expression that vanishes,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +17,13 @@ from chainrule.primitives import (
     Broadcast,
     Contract,
     Divide,
+    Infix,
+    Log,
     Mean,
     Multiply,
     Notation,
     Number,
+    Permute,
     Postfix,
     PowerNotation,
     Primitive,
@@ -63,7 +67,7 @@ def observations(backward: Backward, factors: Mapping[Stage, Node]) -> tuple[Obs
 def _of_step(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
     contributions = entry.contributions
     if entry.merged is not None and len(contributions) == 1:
-        yield from _cancellation(entry, contributions[0])
+        yield from _cancellation(backward, entry, contributions[0])
     if len(contributions) == 1:
         yield from _softmax_rows(entry, contributions[0].stage)
         yield from _scaled_scores(entry, backward)
@@ -72,23 +76,43 @@ def _of_step(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
     yield from _centred(backward, entry)
 
 
-def _cancellation(entry: Accumulation, contribution: Contribution) -> Iterator[Observation]:
+def _cancellation(backward: Backward, entry: Accumulation, contribution: Contribution) -> Iterator[Observation]:
     """The derivative of a loss by the activation before it, times that of the activation: quotients that cancel."""
     if not any(_quotients(rewrite.before) for rewrite in entry.rewrites) or _quotients(entry.merged):
         return
-    if _is_a(contribution.stage.expression, Softmax):
-        yield Observation("softmax cancels", (contribution.stage.symbol,), entry.symbol)
-    elif _is_a(contribution.stage.expression, Sigmoid):
-        yield Observation("sigmoid cancels", (contribution.stage.symbol, entry.symbol), entry.symbol)
+    symbol = contribution.stage.symbol
+    divisors = {_unstretched(node) for rewrite in entry.rewrites for node in _divisors(rewrite.before)}
+    if symbol not in divisors:
+        return
+    if _is_a(contribution.stage.expression, Softmax) and _has_logarithm_of(backward, symbol):
+        yield Observation("softmax cancels", (symbol,), entry.symbol)
+    if _is_a(contribution.stage.expression, Sigmoid) and any(_is_complement(node, symbol) for node in divisors):
+        yield Observation("sigmoid cancels", (symbol, entry.symbol), entry.symbol)
+
+
+def _has_logarithm_of(backward: Backward, symbol: Input) -> bool:
+    return any(
+        _is_a(part, Log) and part.operands == (symbol,)
+        for stage in backward.stages
+        for part in topological_order([stage.expression])
+    )
+
+
+def _is_complement(node: Node, symbol: Input) -> bool:
+    """Whether `node` is 1 − symbol."""
+    return _is_a(node, Subtract) and node.operands[1] is symbol and _literal(node.operands[0]) == 1
 
 
 def _quotients(node: Node | None) -> bool:
     """Whether `node` divides by what is not a number."""
-    return node is not None and any(
-        _is_a(part, Divide) and not is_scale(part.operands[1])
-        for part in topological_order([node])
-        if isinstance(part, Apply)
-    )
+    return node is not None and any(True for _ in _divisors(node))
+
+
+def _divisors(node: Node) -> Iterator[Node]:
+    """What `node` divides by, numbers aside."""
+    for part in topological_order([node]):
+        if _is_a(part, Divide) and not is_scale(part.operands[1]):
+            yield part.operands[1]
 
 
 def _softmax_rows(entry: Accumulation, stage: Stage) -> Iterator[Observation]:
@@ -115,18 +139,33 @@ def _scaled_scores(entry: Accumulation, backward: Backward) -> Iterator[Observat
     if stage is None or not _is_a(entry.contributions[0].stage.expression, Softmax):
         return
     for part in topological_order([stage.expression]):
-        if not isinstance(part, Apply) or not isinstance(part.primitive, Divide | Multiply):
-            continue
-        for product, scale in (part.operands, part.operands[::-1]):
+        if _is_a(part, Divide):
+            product, scale = part.operands
             size = _summed_size(product)
-            if size is not None and _is_root_of(scale, size):
-                number = Const(size, scale.type.with_shape(()))
-                yield Observation("scores", (product, number), entry.symbol)
-                return
+            fits = size is not None and _is_root_of(scale, size)
+        elif _is_a(part, Multiply):
+            product, scale = sorted(part.operands, key=lambda operand: _summed_size(operand) is None)
+            size = _summed_size(product)
+            inverse = _unstretched(scale)
+            fits = (
+                size is not None
+                and _is_a(inverse, Divide)
+                and _literal(inverse.operands[0]) == 1
+                and _is_root_of(inverse.operands[1], size)
+            )
+        else:
+            continue
+        if fits and size is not None:
+            yield Observation("scores", (product, Const(size, scale.type.with_shape(()))), entry.symbol)
+            return
 
 
 def _summed_size(node: Node) -> Dim | None:
+    """The size that a product of two different factors sums over, if that is one."""
     if not isinstance(node, Apply) or not isinstance(node.primitive, Contract):
+        return None
+    factors = {operand.operands[0] if _is_a(operand, Permute) else operand for operand in node.operands}
+    if len(node.operands) != 2 or len(factors) != 2:
         return None
     labels = {
         label: size
@@ -138,10 +177,19 @@ def _summed_size(node: Node) -> Dim | None:
 
 
 def _is_root_of(node: Node, size: Dim) -> bool:
-    """Whether `node` is √size repeated, or 1/√size."""
-    parts = topological_order([node])
-    roots = [part for part in parts if _is_a(part, Sqrt)]
-    return len(roots) == 1 and _literal(roots[0].operands[0]) == size
+    """Whether `node` is √size, repeated."""
+    root = _unstretched(node)
+    if _is_a(root, Sqrt):
+        return _literal(root.operands[0]) == size
+    value = _literal(node)
+    return isinstance(value, float) and isinstance(size, int) and value == math.sqrt(size)
+
+
+def _unstretched(node: Node) -> Node:
+    """`node` without repetition and axes of size 1."""
+    while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
+        node = node.operands[0]
+    return node
 
 
 def _literal(node: Node) -> object:
@@ -226,18 +274,12 @@ def _only_centred(expression: Node, symbol: Input, mean: Input) -> bool:
     """Whether `symbol` and its mean occur in `expression` as their difference alone."""
 
     def difference(node: Node) -> Node | None:
-        if _is_a(node, Subtract) and node.operands[0] is symbol and _stretched(node.operands[1]) is mean:
+        if _is_a(node, Subtract) and node.operands[0] is symbol and _unstretched(node.operands[1]) is mean:
             return Const(0, node.type)
         return None
 
     (rest,) = rebuild([expression], difference)
     return not {symbol, mean} & set(topological_order([rest]))
-
-
-def _stretched(node: Node) -> Node:
-    while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
-        node = node.operands[0]
-    return node
 
 
 def _of_activations(backward: Backward, factors: Mapping[Stage, Node]) -> Iterator[Observation]:
@@ -253,19 +295,33 @@ def _of_activations(backward: Backward, factors: Mapping[Stage, Node]) -> Iterat
 
 
 def _of_shared_weights(backward: Backward) -> Iterator[Observation]:
-    """A matrix that one path back multiplies by again and again, as through time."""
+    """A matrix that maps a state to the next, so that one path back multiplies by it again and again."""
     for weight in backward.wrt:
         if weight.type.ndim != 2 or weight.type.shape[0] != weight.type.shape[1]:
             continue
-        times = _most_on_a_path(backward, partial(_multiplies_by, weight))
-        if times > 1:
-            yield Observation("shared weight", (Postfix("ᵀ", Symbol(weight.name)), str(times), weight))
-            return
+        for factor in (Postfix("ᵀ", _WEIGHT), _WEIGHT):
+            times = _most_on_a_path(backward, partial(_multiplies_by, weight, factor))
+            if times > 1:
+                symbol = Symbol(weight.name)
+                shown = Postfix("ᵀ", symbol) if isinstance(factor, Postfix) else symbol
+                yield Observation("shared weight", (shown, str(times), weight))
+                return
 
 
-def _multiplies_by(weight: Input, contribution: Contribution) -> bool:
-    parts = topological_order([contribution.adjoint])
-    return any(_is_a(part, Contract) and weight in part.operands for part in parts)
+_WEIGHT, _OTHER = Symbol("W"), Symbol("other")
+
+
+def _multiplies_by(weight: Input, factor: Notation, contribution: Contribution) -> bool:
+    """Whether the way from a state to the one before is a product with `factor`, W or Wᵀ, and no other product."""
+    products = [part for part in topological_order([contribution.adjoint]) if _is_a(part, Contract)]
+    if len(products) != 1 or contribution.operand.type.shape != contribution.stage.symbol.type.shape:
+        return False
+    (product,) = products
+    if len(product.operands) != 2 or weight not in product.operands:
+        return False
+    written = [_WEIGHT if operand is weight else _OTHER for operand in product.operands]
+    shown = product.primitive.notation(written, [operand.type for operand in product.operands])
+    return isinstance(shown, Infix) and shown.operator == "" and factor in shown.operands
 
 
 def _comes_from(stages: set[Stage], contribution: Contribution) -> bool:

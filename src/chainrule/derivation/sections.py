@@ -242,7 +242,10 @@ class Sections:
         reasons = [self.say("cancel", self._written_out_names(step))] if self.full else []
         remark = one_hot_remark(step.merge.right)
         if remark is not None:
-            reasons.append(self.say("one-hot", *(self.notator.of(node) for node in remark)))
+            y, difference, axis = remark
+            ndim = y.type.ndim
+            key = " vector" if ndim == 1 else "" if axis == ndim - 1 else " columns" if axis == ndim - 2 else " axis"
+            reasons.append(self.say("one-hot" + key, self.notator.of(y), self.notator.of(difference), str(axis)))
         return reasons
 
     def _written_out_names(self, step: StepRecord) -> Words:

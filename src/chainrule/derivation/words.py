@@ -68,8 +68,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "folds": ("{0} folds the first {1} factors: it is {2}", "{0} 合并了前 {1} 个因子，即 {2}"),
     "sum of chains": ("the chains add up", "各条链相加"),
     "from": ("from {0}: {1}", "来自 {0}：{1}"),
-    "several uses": ("{0} is used {1} times", "{0} 用到 {1} 次"),
-    "two uses": ("{0} is used twice", "{0} 用到两次"),
+    "several uses": ("{0} enters {1} equations", "{0} 出现在 {1} 个等式中"),
+    "two uses": ("{0} enters two equations", "{0} 出现在两个等式中"),
     "add up": (
         "; what a quantity receives from its uses adds up",
         "；一个量在各处得到的梯度要相加",
@@ -125,6 +125,16 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "slice": (
         "taking a part transposes to padding with zeros: what was not taken receives nothing",
         "切片的转置是补零：没有取到的元素梯度为零",
+    ),
+    "flip": ("reversing an axis transposes to reversing it again", "反转一个轴的转置仍是反转该轴"),
+    "spread": (
+        "putting zeros around and in between transposes to taking out the elements that are not among them",
+        "在四周和元素之间补零的转置是取出补零之外的元素",
+    ),
+    "cumulative reversed": (
+        "a cumulative sum from the end transposes to one from the beginning: an entry counts in every sum up to its "
+        "own place",
+        "从末尾起的累积和的转置是从开头起的累积和：每个元素计入到它为止的所有部分和",
     ),
     "pad": ("padding transposes to cutting the border off", "填充的转置是切片：去掉填充的部分"),
     "concatenate": (
@@ -214,9 +224,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "remark gate": (
         "From {1} to {2} the gradient is multiplied by {0} alone, by no weight matrix and no derivative of an "
-        "activation; where {0} is near 1, it survives many steps.",
-        "从 {1} 传回 {2}，梯度只乘以门 {0}，不经过权重矩阵，也不乘激活函数的导数；"
-        "{0} 接近 1 时，梯度能跨越许多步而不消失。",
+        "activation; where {0} is near 1, it comes through almost unchanged.",
+        "从 {1} 传回 {2}，梯度只乘以门 {0}，不经过权重矩阵，也不乘激活函数的导数；{0} 接近 1 时，梯度几乎原样通过。",
     ),
     "remark centred": (
         "{1} enters only as {2}, so that adding a constant along {3} changes nothing: {0}.",
@@ -224,9 +233,9 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "remark vanishing sigmoid": (
         "σ′ = σ (1 − σ) is at most ¼. On the longest way back the gradient passes {0} sigmoids, which multiply it by "
-        "at most {1}: in a deep network it vanishes.",
+        "at most {1}: in a deep network it vanishes, unless large weights make up for that.",
         "σ′ = σ (1 − σ) 不超过 ¼。最长的一条反向路径经过 {0} 个 sigmoid，梯度因此至多乘以 {1}："
-        "网络一深，梯度就会消失。",
+        "网络一深，若无较大的权重补偿，梯度就会消失。",
     ),
     "remark vanishing sigmoid once": (
         "σ′ = σ (1 − σ) is at most ¼, and near 0 where the unit is saturated.",
@@ -312,6 +321,12 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "if every row of {0} sums to one, this is {1}",
         "若 {0} 的每一行之和为 1，则等于 {1}",
     ),
+    "one-hot columns": (
+        "if every column of {0} sums to one, this is {1}",
+        "若 {0} 的每一列之和为 1，则等于 {1}",
+    ),
+    "one-hot vector": ("if {0} sums to one, this is {1}", "若 {0} 的元素之和为 1，则等于 {1}"),
+    "one-hot axis": ("if {0} sums to one along axis {2}, this is {1}", "若 {0} 沿轴 {2} 之和为 1，则等于 {1}"),
     "index note": ("Indices: {0}.", "下标：{0}。"),
     "chain rule": ("by the chain rule, {0}", "由链式法则：{0}"),
     "runs over": ("{0} over {1}", "{0} 遍历 {1}"),

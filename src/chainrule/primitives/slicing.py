@@ -119,9 +119,9 @@ class Slice(Linear):
             covered: Dim = 0 if size == 0 else (size - 1) * abs(stride) + 1
             low.append(start if size == 0 else first)
             high.append(whole - low[-1] - covered)
-        return Pad(tuple(low), tuple(high), tuple(abs(stride) - 1 for stride in self.strides))(
-            reverse(cotangent, reversed_axes)
-        )
+        turned = reverse(cotangent, reversed_axes)
+        interior = tuple(abs(stride) - 1 for stride in self.strides)
+        return Pad(tuple(low), tuple(high), interior)(turned) if any((*low, *high, *interior)) else turned
 
     def lower(
         self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
