@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
-
 from chainrule.calculus import Contribution, Stage, is_scale
 from chainrule.derivation.legend import walk
 from chainrule.derivation.notate import product_shapes, shape_of
@@ -21,17 +19,15 @@ def one_hot_remark(node: Node) -> tuple[Node, Node, int] | None:
     product, y = node.operands
     if isinstance(product, Apply) and isinstance(product.primitive, Multiply):
         for p, repeated in (product.operands, product.operands[::-1]):
-            total = repeated.operands[0] if _applies(repeated, Broadcast) else y
-            if _applies(total, Sum) and total.operands == (y,) and len(total.primitive.axes) == 1:
-                (axis,) = total.primitive.axes
-                kept = tuple(k for k in range(y.type.ndim) if k != axis)
-                if isinstance(repeated.primitive, Broadcast) and repeated.primitive.axes == kept:
-                    return y, Subtract()(p, y), axis
+            if not isinstance(repeated, Apply) or not isinstance(repeated.primitive, Broadcast):
+                continue
+            (total,) = repeated.operands
+            if not isinstance(total, Apply) or not isinstance(total.primitive, Sum) or total.operands != (y,):
+                continue
+            kept = tuple(axis for axis in range(y.type.ndim) if axis not in total.primitive.axes)
+            if len(total.primitive.axes) == 1 and repeated.primitive.axes == kept:
+                return y, Subtract()(p, y), total.primitive.axes[0]
     return None
-
-
-def _applies(node: Node, primitive: type) -> TypeGuard[Apply]:
-    return isinstance(node, Apply) and isinstance(node.primitive, primitive)
 
 
 def sums_away(terms: list[Notation], result: Notation) -> bool:
