@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.subprocesses import script
+from support.subprocesses import HANG, script
 
 from chainrule.files import FileError, check_writable, file_errors, replacing
 
@@ -185,12 +185,12 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next(tmp_path: Path) -> 
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
     dead.send_signal(signal.SIGKILL)
-    dead.wait(timeout=30)
+    dead.wait(timeout=HANG)
     assert len(names(tmp_path)) == 2
     write(path, b"whole")
     assert path.read_bytes() == b"whole"
     assert len(names(tmp_path)) == 2
-    living.communicate(b"\n", timeout=30)
+    living.communicate(b"\n", timeout=HANG)
     assert path.read_bytes() == b"half"
     assert names(tmp_path) == {"file"}
     assert dead.stdin is not None

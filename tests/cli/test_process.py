@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.subprocesses import HANG, wait_for
 
 from chainrule import cli
 
@@ -26,7 +26,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 def shell(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     options.setdefault("env", environment())
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=60, **options)
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=HANG, **options)
 
 
 def test_the_demo_from_a_shell() -> None:
@@ -57,7 +57,7 @@ def test_a_closed_pipe_ends_quietly() -> None:
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
-    process.wait(timeout=60)
+    process.wait(timeout=HANG)
     assert process.stderr.read() == b""
     process.stderr.close()
 
@@ -67,7 +67,7 @@ def test_ctrl_c_keeps_and_saves_what_was_learnt(tmp_path: Path) -> None:
     table = np.column_stack([X, X[:, 0] + 0.5 * X[:, 1]])
     np.savetxt(tmp_path / "data.csv", table, delimiter=",", header="a,b,c,d,t", comments="", fmt="%.5f")
     endless = ["--epochs", "10000000", "--patience", "10000000"]
-    arguments = ["train", "data.csv", "--target", "t", *endless, "--save", "m.safetensors"]
+    arguments = ["train", "data.csv", "--target", "t", *endless, "--save", "m.safetensors", "--checkpoint-every", "0"]
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         stdout=subprocess.PIPE,
@@ -76,12 +76,9 @@ def test_ctrl_c_keeps_and_saves_what_was_learnt(tmp_path: Path) -> None:
         cwd=tmp_path,
         env=environment(PYTHONUNBUFFERED="1"),
     )
-    assert process.stdout is not None
-    while not process.stdout.readline().startswith("Network"):
-        pass
-    time.sleep(2)
+    wait_for(process, (tmp_path / "m.safetensors").exists)  # the first checkpoint: by then something is learnt
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=HANG)
     assert process.returncode == 130
     assert err == ""
     assert "Interrupted after" in out
@@ -108,7 +105,7 @@ def test_a_terminal_sees_rows_epochs_and_the_time_left_and_then_nothing_of_it(tm
         while piece := os.read(master, 1 << 16):
             seen += piece
     os.close(master)
-    out = process.communicate(timeout=60)[0].decode()
+    out = process.communicate(timeout=HANG)[0].decode()
     assert process.returncode == 0
     assert "training 2/2" in seen.decode()
     assert "/60" in seen.decode()

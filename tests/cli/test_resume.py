@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
+from support.subprocesses import identity, wait_for
 
 from chainrule.cli import learning, trials
 from chainrule.models import inspect_model, load_checkpoint, load_model, save_checkpoint
@@ -182,19 +181,15 @@ def test_the_file_is_whole_at_every_moment_of_a_run_that_is_killed(tmp_path: Pat
     write_data(300, str(tmp_path / "data.csv"))
     options = ["train", "data.csv", "--target", "t", "--epochs", "100000", "--patience", "100000", "--hidden", "16"]
     arguments = [*COMMAND, *options, "--save", "m", "--checkpoint-every", "0"]
-    path = str(tmp_path / "m")
-    for delay in (0.0, 0.05, 0.3):
+    path = tmp_path / "m"
+    for count in (1, 2, 5):
         process = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        start = os.stat(path).st_mtime_ns if os.path.exists(path) else 0
-        while not os.path.exists(path) or os.stat(path).st_mtime_ns == start:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        time.sleep(delay)
+        for _ in range(count):
+            last = identity(path)
+            wait_for(process, lambda last=last: identity(path) != last)  # type: ignore[misc]
         process.send_signal(signal.SIGKILL)
         process.wait()
-        progress = inspect_model(path).progress
+        progress = inspect_model(str(path)).progress
         assert progress is not None
         assert progress.epoch > 0
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.subprocesses import HANG
 
 import chainrule as cr
 
@@ -64,7 +65,7 @@ def measured(folder: Path, width: int) -> dict[str, Any]:
     page.write_text(cr.derive(attention, wrt="d", Q="n k", K="n k", V="n m", d="").html() + MEASURE, encoding="utf-8")
     command = [CHROMIUM, *QUIET, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},900", page.as_uri()]
     environment = {**os.environ, "FONTCONFIG_FILE": str(settings)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=HANG)
     found = re.search('data-measured="([^"]+)"', done.stdout)
     assert found is not None, done.stderr[-1000:]
     read: dict[str, Any] = json.loads(unescape(found[1]))

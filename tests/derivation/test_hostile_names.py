@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.hostile_names import HOSTILE_NAMES
+from support.subprocesses import HANG
 
 import chainrule as cr
 from chainrule.derivation import Derivation, text_of
@@ -73,7 +74,7 @@ def test_latex_holds_no_command_of_a_name(derivation: Derivation, lang: Any) -> 
 def test_latex_compiles(derivation: Derivation, tmp_path: Path) -> None:
     (tmp_path / "d.tex").write_text(derivation.latex(standalone=True, detail="brief"), encoding="utf-8")
     command = ["pdflatex", "-halt-on-error", "-no-shell-escape", "-interaction=nonstopmode", "d.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=HANG)
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Missing character" not in (tmp_path / "d.log").read_text(errors="replace")
 
@@ -145,5 +146,5 @@ def test_the_source_in_numpy_runs(derivation: Derivation) -> None:
 def test_the_source_in_c_compiles(derivation: Derivation, tmp_path: Path) -> None:
     (tmp_path / "f.c").write_text(derivation.source("c"), encoding="utf-8")
     command = ["gcc", "-std=c99", "-Wall", "-Werror", "-Wno-unused-function", "-c", "f.c"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr[-2000:]

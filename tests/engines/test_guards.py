@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.guarded_memory import CLOSES, WRONG, cases
+from support.subprocesses import HANG
 
 SCRIPT = Path(__file__).parent.parent / "support" / "guarded_memory.py"
 
@@ -17,7 +18,7 @@ def guarded(side: str, *names: str) -> subprocess.CompletedProcess[str]:
     """Cases in a process of their own, since a read of a closed page ends it."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SCRIPT.parents[1]), *sys.path])}
     command = [sys.executable, str(SCRIPT), side, *names]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=HANG, check=False)
 
 
 @pytest.mark.parametrize("part", range(4))

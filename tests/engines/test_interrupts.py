@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import _thread
-import threading
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.handwritten import initial, network_loop, random_data, squaring
+from support.interrupting import interrupted_after
 from support.subprocesses import script
 
 from chainrule.engines import Outcome
@@ -31,12 +30,12 @@ def state_after(n: int, batch_size: int, steps: int, dtype: Any = np.float64) ->
     return state
 
 
-def interrupted(native: NativeEngine, n: int, batch_size: int, seconds: float) -> Outcome:
-    """A run without end that is interrupted."""
+def interrupted(native: NativeEngine, n: int, batch_size: int, epochs: int = 0, snapshots: int = 0) -> Outcome:
+    """A run without end that is interrupted once it has come so far."""
     loop, data = network_loop(n, batch_size, False, SIZES), random_data(n, SIZES)
     native.compiled_loop(loop, data)
-    threading.Timer(seconds, _thread.interrupt_main).start()
-    outcome = native.run(loop, initial(0, SIZES), data, 10**7, 0)
+    with interrupted_after(epochs, snapshots):
+        outcome = native.run(loop, initial(0, SIZES), data, 10**7, 0)
     assert outcome.status == "interrupted"
     assert outcome.epochs_done == len(outcome.losses) == outcome.steps_done // loop.steps_per_epoch
     return outcome
@@ -45,7 +44,7 @@ def interrupted(native: NativeEngine, n: int, batch_size: int, seconds: float) -
 @pytest.mark.parametrize("team", [1, 3])
 @pytest.mark.parametrize("batch_size", [60, 7])
 def test_the_state_is_that_after_the_last_finished_step(batch_size: int, team: int) -> None:
-    outcome = interrupted(NativeEngine("loops", team=team), 60, batch_size, 0.2)
+    outcome = interrupted(NativeEngine("loops", team=team), 60, batch_size, epochs=3)
     assert outcome.steps_done > 0
     for name, value in state_after(60, batch_size, outcome.steps_done).items():
         np.testing.assert_array_equal(outcome.state[name], value)
@@ -59,8 +58,9 @@ def test_a_step_that_takes_too_long_is_left_and_the_state_before_it_kept(
     monkeypatch.setattr(compilation, "LONG_STEP", 0.0)
     monkeypatch.setattr(session, "PATIENCE", 0.0)
     native = NativeEngine("loops", team=team)
-    for seconds in (0.15, 0.2):
-        outcome = interrupted(native, n, batch_size, seconds)
+    for snapshots in (2, 5):
+        outcome = interrupted(native, n, batch_size, snapshots=snapshots)
+        assert outcome.steps_done >= snapshots - 1
         for name, value in state_after(n, batch_size, outcome.steps_done).items():
             np.testing.assert_array_equal(outcome.state[name], value)
 
@@ -100,34 +100,45 @@ def test_snapshots_of_every_step_change_nothing(monkeypatch: pytest.MonkeyPatch)
 
 
 LONG = """
-    import os, signal, sys, threading, time
-    import numpy as np
+    import signal, sys
     from support.handwritten import initial, network_loop, random_data
+    from support.interrupting import interrupted_after
     from chainrule.engines.native import NativeEngine
+    from chainrule.engines.native.session import NativeSession
+
+    class Impatient:
+        # The event that a run is over, awaited by somebody who presses Ctrl-C again and again.
+
+        def __init__(self, over):
+            self.over, self.presses = over, 2
+
+        def wait(self, seconds):
+            while self.presses:
+                self.presses -= 1
+                signal.raise_signal(signal.SIGINT)
+            return self.over.wait(seconds)
+
+    waits, stop = [], NativeSession._stop
+
+    def stopped(self, call, over):
+        waits.append(Impatient(over))
+        stop(self, call, waits[-1])
+
+    NativeSession._stop = stopped
 
     n, batch_size, hidden, team = map(int, sys.argv[1:])
     sizes = (784, hidden, 10)
     loop, data = network_loop(n, batch_size, False, sizes), random_data(n, sizes)
     engine = NativeEngine("loops", team=team)
     assert engine.compiled_loop(loop, data).written.snapshot_steps == 1
-    sent = []
-
-    def interrupt():
-        time.sleep(0.5)
-        sent.append(time.monotonic())
-        for _ in range(3):  # an impatient user
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.02)
-
-    threading.Thread(target=interrupt).start()
-    outcome = engine.run(loop, initial(0, sizes), data, 1000, 0)
-    print(outcome.status, time.monotonic() - sent[0])
+    with interrupted_after(snapshots=1):
+        outcome = engine.run(loop, initial(0, sizes), data, 1000, 0)
+    (wait,) = waits
+    print(outcome.status, wait.presses, wait.over.is_set(), outcome.steps_done)
     """
 
 
 @pytest.mark.parametrize(("n", "batch_size"), [(8000, 8000), (8100, 4000)])
 def test_steps_of_seconds_are_not_waited_for(n: int, batch_size: int) -> None:
     """Here such a step takes two seconds and more; the interpreter ends in order while it still goes on."""
-    status, seconds = script(LONG, str(n), str(batch_size), "1000", "2").split()
-    assert status == "interrupted"
-    assert float(seconds) < 2  # a tenth where nothing else runs
+    assert script(LONG, str(n), str(batch_size), "1000", "2").split() == ["interrupted", "0", "False", "0"]

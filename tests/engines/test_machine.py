@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.subprocesses import HANG
 
 from chainrule.engines import EngineError
 from chainrule.engines.native import machine
@@ -170,12 +171,13 @@ def test_threads_may_compile_at_once(folder: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
 @pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # where another test has brought in JAX
 def test_a_child_forked_during_a_compilation_can_compile() -> None:
-    begun = threading.Event()
+    begun, forking = threading.Event(), threading.Event()
+    os.register_at_fork(before=forking.set)  # the last that is registered is called first
 
     def compile_slowly() -> None:
         with machine.compilation_lock:
             begun.set()
-            time.sleep(0.2)
+            forking.wait()
 
     other = threading.Thread(target=compile_slowly)
     other.start()
@@ -186,7 +188,7 @@ def test_a_child_forked_during_a_compilation_can_compile() -> None:
     if child == 0:
         os._exit(0 if np.allclose(values(build(polynomial(5.0))), X * (X + 5) + X) else 1)
     other.join()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANG
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended or time.monotonic() > deadline:

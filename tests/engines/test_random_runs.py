@@ -267,16 +267,17 @@ def test_a_forked_child_runs_what_was_compiled_and_compiles_anew(again: int) -> 
 
 
 INTERRUPTED = """
-    import os, signal, sys, threading, time
+    import sys
     import numpy as np
     from support.handwritten import initial, network_loop, random_data
+    from support.interrupting import interrupted_after
     from chainrule.engines.native import NativeEngine
 
     engine = NativeEngine(sys.argv[1])
     loop, data = network_loop(10, 3, True), random_data(10)
     engine.run(loop, initial(0), data, 1, 0)
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    outcome = engine.run(loop, initial(0), data, 10**8, 0)
+    with interrupted_after(epochs=100):
+        outcome = engine.run(loop, initial(0), data, 10**8, 0)
     whole, part = divmod(outcome.steps_done, loop.steps_per_epoch)
     state = engine.run(loop, initial(0), data, whole, 0).state
     if part:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.handwritten import XOR, initial, network_loop, random_data, step
+from support.interrupting import interrupted_after
 
 from chainrule.engines import Engine, Loop, Outcome, get_engine
 from chainrule.engines.native import NativeEngine
@@ -217,8 +217,8 @@ def test_a_value_without_a_name_goes_by_the_one_that_it_spoils(engine: Engine) -
 def test_an_interrupt_ends_the_run_and_keeps_what_was_learnt(native: Engine) -> None:
     loop = network_loop(4, 4)
     native.run(loop, initial(0), XOR, 1, 0)
-    threading.Timer(0.15, _thread.interrupt_main).start()
-    outcome = native.run(loop, initial(0), XOR, 10**8, 0)  # hours, if it were not interrupted
+    with interrupted_after(epochs=1000):
+        outcome = native.run(loop, initial(0), XOR, 10**8, 0)  # hours, if it were not interrupted
     assert outcome.status == "interrupted"
     assert 0 < outcome.epochs_done == outcome.steps_done < 10**8
     again = native.run(loop, initial(0), XOR, outcome.epochs_done, 0)

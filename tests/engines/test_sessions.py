@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
 import gc
 import os
 import threading
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.handwritten import initial, network_loop, random_data
-from support.subprocesses import script
+from support.interrupting import interrupted_after
+from support.subprocesses import HANG, script
 
 from chainrule.engines import Engine, EngineError, Loop, Outcome, Position, get_engine, permutation
 from chainrule.engines.native import NativeEngine, compilation, session
@@ -267,10 +266,11 @@ def test_a_report_that_raises_leaves_the_session_where_it_was(name: str) -> None
     assert_state(begun.state, engine.run(loop, initial(0, sizes), data, place.epoch + 2, SEED).state)
 
 
-def cut(begun: Any, seconds: float, epochs: int = 10**7) -> Outcome:
-    """An advance that is interrupted after so long."""
-    threading.Timer(seconds, _thread.interrupt_main).start()
-    outcome: Outcome = begun.advance(epochs)
+def cut(begun: Any, snapshots: int) -> Outcome:
+    """An advance that is interrupted once it has taken so many snapshots."""
+    outcome: Outcome
+    with interrupted_after(snapshots=snapshots):
+        outcome = begun.advance(10**7)
     assert outcome.status == "interrupted"
     assert outcome.position == begun.position
     assert_state(outcome.state, begun.state)
@@ -290,7 +290,7 @@ def test_an_interrupted_session_goes_on_from_within_its_epoch(
     loop, data = network_loop(2000, 190, True, WIDE), random_data(2000, WIDE)
     engine.compiled_loop(loop, data)
     begun = engine.begin(loop, initial(0, WIDE), data, SEED)
-    outcomes = [cut(begun, 0.03) for _ in range(3)]
+    outcomes = [cut(begun, count) for count in (3, 1, 2)]
     fresh = engine.begin(loop, begun.state, data, SEED, None, *begun.position)
     losses = [*(outcome.losses for outcome in outcomes), begun.advance(2).losses]
     expected = engine.run(loop, initial(0, WIDE), data, begun.position.epoch, SEED)
@@ -448,9 +448,8 @@ def test_threads_wait_between_calls_and_end_with_the_session() -> None:
         assert running() - before == team
     del begun
     gc.collect()
-    limit = time.monotonic() + 10
-    while running() & team and time.monotonic() < limit:
-        time.sleep(0.01)
+    for thread in team:
+        thread.join(HANG)
     assert not running() & team
 
 

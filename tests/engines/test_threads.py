@@ -293,11 +293,12 @@ def test_children_forked_while_another_thread_trains_and_compiles() -> None:
         TRAINING
         + """
     expected = [train(0), train(1)]
-    ending = threading.Event()
+    ending, begun = threading.Event(), threading.Semaphore(0)
 
     def busy():
         hidden = 71
         while not ending.is_set():
+            begun.release()
             train(0, hidden)
             hidden += 1
 
@@ -305,7 +306,7 @@ def test_children_forked_while_another_thread_trains_and_compiles() -> None:
     thread.start()
     context = multiprocessing.get_context("fork")
     for _ in range(2):
-        time.sleep(0.1)
+        begun.acquire()
         with context.Pool(2) as pool:
             print(pool.map(train, [0, 1]) == expected, pool.starmap(train, [(0, 60), (0, 60)])[0] == train(0, 60))
     ending.set()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-
 import numpy as np
 import pytest
+from support.interrupting import interrupted_after
 
 from chainrule.estimators import MLPClassifier
 
@@ -21,10 +18,7 @@ def test_an_interrupt_keeps_what_was_learnt(early_stopping: bool) -> None:
     with pytest.warns(UserWarning, match="before it converged"):
         model.fit(X, y)  # compiled, so that the interrupt comes while it trains
     model.set_params(max_iter=10**7, tol=0.0, n_iter_no_change=np.inf)
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.warns(UserWarning, match="interrupted; what was learnt is kept"):
+    with pytest.warns(UserWarning, match="interrupted; what was learnt is kept"), interrupted_after(epochs=300):
         model.fit(X, y)
-    timer.join()
     assert 0 < model.n_iter_ == len(model.loss_curve_) < 10**7
     assert model.score(X, y) > 0.8

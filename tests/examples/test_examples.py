@@ -7,13 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.subprocesses import HANG
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def shown(tmp_path: Path, name: str, *arguments: str) -> str:
     """What a script prints; warnings are errors in it as they are here."""
     command = [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=HANG)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout

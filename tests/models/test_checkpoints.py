@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.interrupting import interrupted_after
 from support.killed_training import hunt
 
 from chainrule.models import (
@@ -211,15 +210,8 @@ def test_ctrl_c_leaves_a_checkpoint_of_where_the_run_stands(tmp_path: Path) -> N
     network, settings = RUNS["dropout"]
     settings = dataclasses.replace(settings, epochs=10_000_000)
     keep = Checkpointer(str(path), model_of(network), settings, seconds=1e9)
-    timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))
-
-    def on_epoch(state: TrainingState) -> None:
-        if timer.ident is None:
-            timer.start()  # by now everything is compiled
-        keep(state)
-
-    state = train(network, network.initial(1), X, LABELS, settings=settings, on_epoch=on_epoch, seconds=0.01)
-    timer.join()
+    with interrupted_after(epochs=20):
+        state = train(network, network.initial(1), X, LABELS, settings=settings, on_epoch=keep, seconds=0.01)
     assert state.status == "interrupted"
     assert keep.written == 1
     kept = load_checkpoint(str(path)).state

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
+from support.interrupting import interrupted_when
 
 from chainrule.networks import (
     Architecture,
@@ -87,8 +85,10 @@ def test_an_interrupt_ends_all_and_keeps_what_was_learnt() -> None:
     """Also after polars has run, whose handler has the system restart a wait without an end."""
     pl.DataFrame({"a": [1]}).lazy().select(pl.col("a") + 1).collect()
     settings = TrainingSettings(Adam(0.001), 10**8, 20)
-    timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
-    states = train_restarts(NETWORK, BEGINNINGS[:2], X, Y, settings=settings, threads=2)
+    seen: set[int] = set()
+    with interrupted_when(lambda: len(seen) == 2):
+        states = train_restarts(
+            NETWORK, BEGINNINGS[:2], X, Y, settings=settings, threads=2, on_epoch=lambda number, state: seen.add(number)
+        )
     assert [state.status for state in states] == ["interrupted"] * 2
     assert all(state.epoch == len(state.loss_curve) > 0 for state in states)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import signal
-import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +15,7 @@ from hypothesis import given
 from hypothesis import settings as drawing
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.interrupting import interrupted_after
 
 from chainrule.engines import Session
 from chainrule.networks import (
@@ -183,14 +180,6 @@ def test_what_stops_within_a_piece_is_made_again(monkeypatch: pytest.MonkeyPatch
     assert single == list(range(1, pieces.epoch + 1))
 
 
-@contextmanager
-def interrupted_after(seconds: float) -> Iterator[None]:
-    timer = threading.Timer(seconds, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
-    yield
-    timer.cancel()
-
-
 @pytest.mark.parametrize("ordered", [False, True])
 def test_what_was_interrupted_goes_on_to_the_same_bits(ordered: bool) -> None:
     network = Architecture(40, (200,), 1, activations="tanh", dropout=0.2)
@@ -203,7 +192,7 @@ def test_what_was_interrupted_goes_on_to_the_same_bits(ordered: bool) -> None:
         order = ShuffledOrder(np.random.RandomState(1), len(rows)) if ordered else None
         return TrainingSettings(Adam(), epochs=40, batch_size=20, order=order)
 
-    with interrupted_after(0.15):
+    with interrupted_after(epochs=2):
         state = train(network, network.initial(0), rows, y, settings=settings())
     assert state.reason.startswith("interrupted")
     assert state.epoch < 40
@@ -213,7 +202,7 @@ def test_what_was_interrupted_goes_on_to_the_same_bits(ordered: bool) -> None:
         assert any((state.params[name] != start).any() for name, start in network.initial(0).items())
         state = pickle.loads(pickle.dumps(state))
         if parts < 3:
-            with interrupted_after(0.15):
+            with interrupted_after(epochs=1):
                 state = train(network, None, rows, y, settings=settings(), resume=state)
         else:
             state = train(network, None, rows, y, settings=settings(), resume=state)

@@ -25,6 +25,7 @@ import numpy as np
 from chainrule.models import Checkpointer, Model, load_checkpoint, load_model
 from chainrule.networks import Architecture, TrainingSettings, Validation, train
 from chainrule.training import SGD, Adam, schedules
+from support.subprocesses import HANG, INSTANT, identity
 
 ROWS, INPUTS, CLASSES = 256, 12, 3
 NAME = "model.safetensors"
@@ -104,7 +105,13 @@ def hunt(
 ) -> Findings:
     """Kill trainings at so many random moments; raises AssertionError where a file is not whole, or an end differs."""
     moments, found = random.Random(seed), Findings()
-    environment = {**os.environ, "CHAINRULE_CACHE": str(folder / "cache"), "PYTHONPYCACHEPREFIX": str(folder / "code")}
+    modules = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    environment = {
+        **os.environ,
+        "PYTHONPATH": modules,
+        "CHAINRULE_CACHE": str(folder / "cache"),
+        "PYTHONPYCACHEPREFIX": str(folder / "code"),
+    }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     (folder / "cache").mkdir(mode=0o700)
     expected: dict[str, dict[str, Any]] = {}
@@ -112,7 +119,7 @@ def hunt(
         job = jobs[found.rounds % len(jobs)]
         if job not in expected:
             process = start(job, folder / f"whole {job}", environment)
-            output, _ = process.communicate(timeout=300)
+            output, _ = process.communicate(timeout=HANG)
             assert process.returncode == 0, output
             expected[job] = outcome(folder / f"whole {job}")
         place = folder / f"round {found.rounds}"
@@ -125,7 +132,7 @@ def hunt(
             else:
                 time.sleep(moments.random() * 0.3)
             process.send_signal(signal.SIGKILL)
-            process.wait(timeout=60)
+            process.wait(timeout=HANG)
             killed = process.returncode == -signal.SIGKILL
             assert process.stdout is not None
             process.stdout.close()
@@ -136,7 +143,7 @@ def hunt(
             report(f"{found.kills} kills, {found.inside} inside a write, round {found.rounds}, epoch {epoch}")
         if not is_done(place):
             process = start(job, place, environment)
-            process.communicate(timeout=300)
+            process.communicate(timeout=HANG)
             assert process.returncode == 0
             assert {path.name for path in place.iterdir()} == {NAME}
         same(outcome(place), expected[job])
@@ -146,7 +153,7 @@ def hunt(
 
 def start(job: str, place: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     place.mkdir(exist_ok=True)
-    command = [sys.executable, __file__, "--child", job, str(place)]
+    command = [sys.executable, "-m", "support.killed_training", "--child", job, str(place)]
     if job == COMMAND:
         path, table = place / NAME, place.parent / "table.csv"
         if not table.exists():
@@ -172,11 +179,7 @@ def wait_for_work(job: str, process: subprocess.Popen[bytes], place: Path) -> No
         return
     before = identity(place / NAME)
     while process.poll() is None and identity(place / NAME) == before:
-        time.sleep(0.005)
-
-
-def identity(path: Path) -> object:
-    return path.stat().st_mtime_ns if path.exists() else None
+        time.sleep(INSTANT)
 
 
 def examine(place: Path, epoch: int, found: Findings) -> int:

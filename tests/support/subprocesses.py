@@ -6,7 +6,34 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+HANG = 900.0
+"""Seconds after which a program that a test waits for is taken to hang; on a busy machine all take long."""
+
+INSTANT = 0.005
+"""Seconds between two looks at what another process does."""
+
+
+def wait_for(process: subprocess.Popen[Any], reached: Callable[[], bool]) -> None:
+    """Wait until `reached` says so; fails the test where the process ends before."""
+    deadline = time.monotonic() + HANG
+    while not reached():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(INSTANT)
+
+
+def identity(path: Path) -> object:
+    """What differs when a file is replaced by another; None where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def script(text: str, *arguments: str, **environment: str) -> str:
@@ -19,7 +46,7 @@ def script(text: str, *arguments: str, **environment: str) -> str:
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": path, **environment},
-        timeout=120,
+        timeout=HANG,
         check=False,
     )
     assert done.returncode == 0, done.stderr

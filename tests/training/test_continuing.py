@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import _thread
 import json
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.interrupting import interrupted_after
 
 import chainrule as cr
 from chainrule.engines.native import session
@@ -111,8 +110,8 @@ def test_training_goes_on_after_an_interrupt_without_loss() -> None:
     settings: dict[str, Any] = {"batch_size": 7, "seed": 3}
     training = begin_training(noisy, first(), DATA, cr.Adam(1e-4), **settings)
     training.advance(1)
-    threading.Timer(0.1, _thread.interrupt_main).start()
-    part = cr.fit(noisy, first(), DATA, cr.Adam(1e-4), epochs=10**8, **settings)
+    with interrupted_after(epochs=50):
+        part = cr.fit(noisy, first(), DATA, cr.Adam(1e-4), epochs=10**8, **settings)
     assert part.status == "interrupted"
     rest = cr.fit(
         noisy, part.params, DATA, cr.Adam(1e-4), epochs=2, optimizer_state=part.optimizer_state, start=part.position,

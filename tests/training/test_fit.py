@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import signal
-import threading
-import time
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.interrupting import interrupted_after
 
 from chainrule import functions
 from chainrule.engines import EngineError, permutation
@@ -157,16 +155,8 @@ def test_a_second_run_of_the_same_kind_compiles_nothing(monkeypatch: pytest.Monk
 
 def test_an_interrupt_keeps_what_was_learnt() -> None:
     data = linear_data(2000)
-
-    def interrupt() -> None:
-        time.sleep(0.3)
-        signal.raise_signal(signal.SIGINT)
-
-    fit(linear_loss, start(), data, epochs=1, batch_size=1)
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    result = fit(linear_loss, start(), data, SGD(1e-3), epochs=10_000_000, batch_size=1)
-    thread.join()
+    with interrupted_after(epochs=5):
+        result = fit(linear_loss, start(), data, SGD(1e-3), epochs=10_000_000, batch_size=1)
     assert result.status == "interrupted"
     assert 0 < result.epochs < 10_000_000
     np.testing.assert_allclose(result.params["w"], [1, -2, 0.5], atol=0.05)
