@@ -56,7 +56,7 @@ def interrupted_after(epochs: int = 0, snapshots: int = 0) -> Iterator[None]:
         if not calls:
             return False
         first, last = calls[0], calls[-1]
-        return last.start.epoch + last.epochs - first.start.epoch >= epochs and last.snapshots >= snapshots
+        return bool(last.start.epoch + last.epochs - first.start.epoch >= epochs and last.snapshots >= snapshots)
 
     with mock.patch.object(NativeSession, "_prepared", noted), interrupted_when(reached):
         yield
