@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import inspect
-import sys
 from typing import Any
 
 import numpy as np
 import pytest
+from support.recursion import few_nested_calls
 
 import chainrule as cr
 
@@ -26,12 +25,8 @@ def named(x: Any) -> Any:
 def test_what_is_nested_too_deeply_is_refused_in_a_sentence() -> None:
     program = cr.trace(unnamed, x="n", w="n")
     rounds = cr.derive(named, x="n")
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(len(inspect.stack()) + 120)
-    try:
+    with few_nested_calls(120):
         with pytest.raises(cr.ProgramError, match="nested too deeply; give names to its parts"):
             cr.derive(program)
         with pytest.raises(cr.ProgramError, match="nested too deeply; give names to its parts"):
             rounds.text()
-    finally:
-        sys.setrecursionlimit(limit)
