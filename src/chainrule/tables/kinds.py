@@ -83,11 +83,11 @@ def find_kind(name: str, series: pl.Series, rows: NDArray[np.int64] | None = Non
     if series.dtype in (pl.Date, pl.Datetime):
         seconds = read_dates(series, "year-month-day")
         return _of_dates(name, seconds[seconds != MISSING], "year-month-day", _gaps(series.null_count(), len(series)))
-    words = _words_for_nothing(series)
+    numbers = as_numbers(series)
+    words = _words_for_nothing(series, numbers)
     if words:
         kept = without_words(series, words)
         return _told(_of_numbers(name, kept, as_numbers(kept).to_numpy(), rows), series, words)
-    numbers = as_numbers(series)
     if not numbers.null_count():
         values: Floats = numbers.to_numpy()
         codes = _codes(series, values)
@@ -103,7 +103,7 @@ def find_kind(name: str, series: pl.Series, rows: NDArray[np.int64] | None = Non
 def as_asked(name: str, series: pl.Series, kind: Kind) -> Finding:
     """The column as of the kind that was asked for; raises CellError where its cells are not."""
     if kind == "number":
-        words = _words_for_nothing(series)
+        words = _words_for_nothing(series, as_numbers(series))
         read_numbers(without_words(series, words))
         if words:
             return _told(Finding(name, kind, "as asked"), series, words)
@@ -127,13 +127,11 @@ def as_asked(name: str, series: pl.Series, kind: Kind) -> Finding:
     return Finding(name, kind, "as asked")
 
 
-def _words_for_nothing(series: pl.Series) -> tuple[str, ...]:
+def _words_for_nothing(series: pl.Series, numbers: pl.Series) -> tuple[str, ...]:
     """Words that stand again and again in a column of numbers, where they can only mean that there is none."""
-    if series.dtype != load_polars().String:
+    if series.dtype != load_polars().String or not numbers.null_count():
         return ()
-    wrong = as_numbers(series).is_null()
-    if not wrong.any():
-        return ()
+    wrong = numbers.is_null()
     written = texts(series)
     counts = counted(written.filter(wrong))
     good = written.filter(~wrong).drop_nulls()
@@ -179,7 +177,7 @@ def _of_numbers(name: str, series: pl.Series, values: Floats, rows: NDArray[np.i
         return Finding(name, "constant", "empty in every row")
     if np.isinf(present).any():
         read_numbers(series)  # which says where
-    low, high = float(present.min()), float(present.max())
+    low, high = float(present.min()) + 0.0, float(present.max()) + 0.0  # a negative zero as 0
     gaps = _gaps(int(missing.sum()), len(values))
     if low == high:
         if not len(gaps):

@@ -19,7 +19,6 @@ from chainrule.tables.cells import (
     labels,
     number_in,
     read_numbers,
-    texts,
     what_is_seen,
 )
 from chainrule.tables.errors import TableError, short
@@ -157,8 +156,11 @@ def _check_words(series: pl.Series, wanted: str) -> None:
 
 def _check_filled(written: pl.Series, wanted: str) -> None:
     if written.null_count():
-        row = int(written.is_null().arg_max() or 0)
-        raise CellError(row, f"is empty; fill in {wanted} or remove the row")
+        raise _empty(int(written.is_null().arg_max() or 0), wanted)
+
+
+def _empty(row: int, wanted: str) -> CellError:
+    return CellError(row, f"is empty; fill in {wanted} or remove the row")
 
 
 @dataclass
@@ -291,12 +293,15 @@ class TargetCount:
 
 def _numbers(series: pl.Series) -> NDArray[np.float64]:
     """Numbers, none of which is missing."""
-    _check_words(series, "a number")
+    if series.dtype == load_polars().String:
+        _check_words(series, "a number")
     try:
         values = read_numbers(series)
     except CellError as error:
         raise CellError(error.row, error.words.replace("leave it empty", "remove the row")) from None
-    _check_filled(texts(series), "a number")
+    missing = np.isnan(values)
+    if missing.any():
+        raise _empty(int(missing.argmax()), "a number")
     return values
 
 
