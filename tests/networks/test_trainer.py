@@ -512,3 +512,29 @@ def test_however_a_run_is_cut_it_comes_to_the_same_bits(
             )
     assert state is not None
     assert_same(state, whole)
+
+
+@pytest.mark.parametrize("solver", [SGD(0.01), LBFGS()])
+def test_who_is_called_back_may_stop_and_an_exception_carries_what_was_learnt(solver: Any) -> None:
+    network, settings = Architecture(4, (6,), 1, activations="tanh"), TrainingSettings(solver, 20)
+
+    def run(on_epoch: Any) -> TrainingState:
+        return train(network, network.initial(0), X, Y, settings=settings, on_epoch=on_epoch)
+
+    def stop(state: TrainingState) -> None:
+        if state.epoch == 3:
+            raise StopIteration
+
+    def fail(state: TrainingState) -> None:
+        if state.epoch == 3:
+            raise LookupError("disk")
+
+    for ending in (stop, lambda state: np.bool_(state.epoch < 3)):
+        state = run(ending)
+        assert (state.status, state.epoch) == ("stopped", 3)
+    with pytest.raises(LookupError, match="disk") as caught:
+        run(fail)
+    kept = getattr(caught.value, "result")  # noqa: B009 (no attribute of LookupError)
+    assert kept.epoch == 3
+    for name, value in state.params.items():
+        np.testing.assert_array_equal(kept.params[name], value)

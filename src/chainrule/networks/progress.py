@@ -17,6 +17,7 @@ from chainrule.networks.population import population
 from chainrule.networks.settings import TrainingSettings, Validation
 from chainrule.networks.state import Status, TrainingState
 from chainrule.networks.stopping import Watch
+from chainrule.training import carrying, is_false
 
 Array: TypeAlias = NDArray[Any]
 OnEpoch: TypeAlias = Callable[[TrainingState], object]
@@ -156,7 +157,14 @@ class Progress:
         """Call `on_epoch` with a copy of the state."""
         if self.on_epoch is not None:
             self._reported = time.perf_counter()
-            if self.on_epoch(copied(self.state)) is False:
+            try:
+                stop = is_false(self.on_epoch(copied(self.state)))
+            except StopIteration:
+                stop = True
+            except Exception as error:
+                carrying(error, copied(self.state))
+                raise
+            if stop:
                 self.end("stopped", f"stopped from outside after {self.state.epoch} epochs")
 
 

@@ -56,7 +56,8 @@ def train(
         `optimizer_state` is empty the optimizer begins anew, and where its `rate` is None the rate does.
     on_epoch
         Called with a copy of the state after every `every`-th epoch, or, where `seconds` is given, when so much time
-        has passed since the last call, and after the last epoch. Where it returns False training stops.
+        has passed since the last call, and after the last epoch. Training stops where it returns False or raises
+        StopIteration; another exception is raised here, with the state until then as its attribute `result`.
     threads
         The most threads; the result does not depend on it.
     every, seconds

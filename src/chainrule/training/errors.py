@@ -8,6 +8,8 @@ import numbers
 import warnings
 from collections.abc import Iterable
 
+import numpy as np
+
 from chainrule.ir import ChainruleError
 
 
@@ -68,6 +70,18 @@ def fraction(name: str, value: object) -> float:
     if not 0 <= number <= 1:
         raise TrainingError(f"{name} is {value!r}; it should be a number from 0 to 1, such as 0.9")
     return number
+
+
+def is_false(answer: object) -> bool:
+    """Whether somebody who was called back says False, as a truth value of Python's or NumPy's."""
+    return isinstance(answer, bool | np.bool_) and not answer
+
+
+def carrying(error: BaseException, result: object) -> BaseException:
+    """`error` with what training had learnt until it came, as its attribute `result`."""
+    error.result = result  # type: ignore[attr-defined]
+    error.add_note("What training had learnt until then is in the attribute `result` of this exception.")
+    return error
 
 
 def warn_of_crossing(doubt: str | None) -> None:

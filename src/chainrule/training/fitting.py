@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from chainrule.engines import GROWTH, START, Outcome, Position, get_engine
 from chainrule.ir import Program
 from chainrule.training.arguments import read_arguments
-from chainrule.training.errors import DivergenceWarning, TrainingError, positive_integer, warn_of_crossing
+from chainrule.training.errors import (
+    DivergenceWarning,
+    TrainingError,
+    carrying,
+    is_false,
+    positive_integer,
+    warn_of_crossing,
+)
 from chainrule.training.lbfgs import LBFGS, minimize
 from chainrule.training.optimizers import SGD, Optimizer
 from chainrule.training.plans import whole_program
@@ -290,14 +297,12 @@ class _Listener:
         except BaseException as error:
             self.error = error
             return False
-        return not (isinstance(answer, bool | np.bool_) and not answer)
+        return not is_false(answer)
 
     def with_result(self, result: FitResult) -> BaseException:
         """What the callback raised, with what was learnt until then."""
         assert self.error is not None
-        self.error.result = result  # type: ignore[attr-defined]
-        self.error.add_note("What training had learnt until then is in the attribute `result` of this exception.")
-        return self.error
+        return carrying(self.error, result)
 
 
 def divergence(outcome: Outcome, begun: Position, optimizer: Optimizer | LBFGS) -> str:
