@@ -26,6 +26,41 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+HERE = Path(__file__).parent
+
+CORE = (
+    "test_house.py",
+    "test_transforms.py",
+    "ir",
+    "trace/test_tracing.py",
+    "trace/test_numpy.py",
+    "primitives/test_definition.py",
+    "primitives/test_generated.py",
+    "calculus/test_rules.py",
+    "derivation/test_two_layers.py",
+    "derivation/test_text.py",
+    "engines/test_reference.py",
+    "engines/test_runs.py",
+)
+"""What `pytest -m core` runs: one look at each room on the way from a function to a derivation that is trained."""
+
+
+def is_core(path: Path) -> bool:
+    return any(path.is_relative_to(HERE / each) for each in CORE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files that are deselected anyhow are not imported."""
+    asked = config.getoption("markexpr") == "core"
+    return True if asked and collection_path.suffix == ".py" and not is_core(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_core(item.path):
+            item.add_marker(pytest.mark.core)
+
+
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run the command line in an empty folder, in English."""

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,14 +47,24 @@ def room_of(path: Path) -> str:
     return first.removesuffix(".py")
 
 
-def imports_of(tree: ast.AST) -> Iterator[tuple[ast.stmt, str]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            yield node, node.module or ""
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node, alias.name
+@cache
+def imports_of(path: Path) -> tuple[tuple[str, str], ...]:
+    """The modules that a file imports, each with the function around the import; "" at the top."""
+    return tuple(_imports(ast.parse(path.read_text(encoding="utf-8")), ""))
+
+
+def _imports(node: ast.AST, function: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        function = node.name
+    for block in ("body", "orelse", "finalbody", "handlers", "cases"):  # an import is a statement
+        for statement in getattr(node, block, ()):
+            if isinstance(statement, ast.ImportFrom):
+                assert statement.level == 0, "imports are absolute"
+                yield statement.module or "", function
+            elif isinstance(statement, ast.Import):
+                yield from ((alias.name, function) for alias in statement.names)
+            elif isinstance(statement, ast.stmt | ast.excepthandler | ast.match_case):
+                yield from _imports(statement, function)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -61,7 +72,7 @@ def test_imports_point_upwards_and_through_the_front_door(path: Path) -> None:
     room = room_of(path)
     if room in ("__init__", "__main__"):
         return
-    for _, module in imports_of(ast.parse(path.read_text(encoding="utf-8"))):
+    for module, _ in imports_of(path):
         parts = module.split(".")
         if parts[0] != "chainrule" or len(parts) == 1:
             continue
@@ -72,10 +83,22 @@ def test_imports_point_upwards_and_through_the_front_door(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_import_inside_a_function(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            for _, module in imports_of(ast.Module(node.body, [])):
-                assert module.split(".")[0] in OPTIONAL, f"{path}: {node.name} imports {module}"
+    for module, function in imports_of(path):
+        assert not function or module.split(".")[0] in OPTIONAL, f"{path}: {function} imports {module}"
+
+
+def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "file.py"
+    path.write_text(
+        "import a\nif a:\n    from b import c\nelse:\n    import d.e as f\n"
+        "class C:\n    def g(self):\n        try:\n            import h\n        except E:\n            import i\n"
+        "        finally:\n            import j\n        with a:\n            for _ in a:\n                import k\n"
+        "        match a:\n            case 1:\n                import l\n        def m():\n            import n\n"
+    )
+    assert imports_of(path) == (
+        ("a", ""), ("b", ""), ("d.e", ""),
+        ("h", "g"), ("j", "g"), ("i", "g"), ("k", "g"), ("l", "g"), ("n", "m"),
+    )  # fmt: skip
 
 
 def test_every_room_is_in_the_list() -> None:

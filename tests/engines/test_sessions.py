@@ -250,7 +250,8 @@ def test_only_a_report_finds_a_session_busy(name: str) -> None:
 
 
 @Natives
-def test_a_report_that_raises_leaves_the_session_where_it_was(name: str) -> None:
+def test_a_report_that_raises_leaves_the_session_where_it_was(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "REPORT_INTERVAL", 1e-3)  # few epochs, which are run again below
     engine, sizes = ENGINES[name]
     loop, data = network_loop(10, 3, True, sizes), random_data(10, sizes)
     begun = engine.begin(loop, initial(0, sizes), data, SEED)

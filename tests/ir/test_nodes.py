@@ -70,12 +70,16 @@ def test_array_literals_are_interned_by_content_and_cannot_change() -> None:
 
 def test_large_literals_are_not_confused() -> None:
     type = ArrayType((1000,))
-    for fill in range(20):
-        node = Const(np.full(1000, float(fill)), type)
-        assert isinstance(node.value, np.ndarray)
-        assert node.value[0] == fill
-        del node
-        gc.collect()
+    gc.freeze()  # what there is already need not be looked through each time
+    try:
+        for fill in range(20):
+            node = Const(np.full(1000, float(fill)), type)
+            assert isinstance(node.value, np.ndarray)
+            assert node.value[0] == fill
+            del node
+            gc.collect()
+    finally:
+        gc.unfreeze()
 
 
 def test_a_literal_of_another_type_is_refused() -> None:
