@@ -30,11 +30,14 @@ def arrow(values: Any, kind: Any = None) -> Callable[[], Any]:
     return lambda: pa.array(values, kind)
 
 
+TIME_UNIT = "ms" if pl.__version__.startswith("2.0") else "s"
+"""Polars 2.0 takes the seconds that pyarrow writes in Parquet for thousandths."""
+
 READ: dict[str, tuple[Callable[[], Any], str]] = {
     "bool8": (lambda: extension(pa.bool8(), pa.array([1, 0] * 30, pa.int8())), "boolean"),
     "json": (lambda: extension(pa.json_(), pa.array([json.dumps({"k": k % 3}) for k in range(N)])), "category"),
     "duration": (arrow([dt.timedelta(hours=k * k) for k in range(N)]), "number"),
-    "time": (arrow([k * k for k in range(N)], pa.time32("s")), "number"),
+    "time": (arrow([k * k for k in range(N)], pa.time32(TIME_UNIT)), "number"),
     "decimal": (arrow([decimal.Decimal(k * k) / 4 for k in range(N)], pa.decimal128(10, 2)), "number"),
     "float16": (lambda: pa.array(np.arange(N, dtype=np.float16) ** 0.5), "number"),
     "uint64": (arrow([2**64 - 1 - k % 5 for k in range(N)], pa.uint64()), "category"),

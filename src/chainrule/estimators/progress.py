@@ -71,7 +71,8 @@ class Live:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self._progress.stop()
+        if not self._progress.disable:  # rich before 14.2 ends also what it did not draw, with an empty line
+            self._progress.stop()
 
     def show(self, epoch: int, loss: float, score: float | None) -> None:
         numbers = f"loss {loss:.4g}" if score is None else f"loss {loss:.4g} score {score:.4f}"
