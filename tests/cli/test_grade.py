@@ -101,3 +101,23 @@ def test_an_answer_that_cannot_be_graded_ends_with_2(run: Run, answer: str, name
     assert result.exit_code == 2
     assert message in result.output
     assert len(result.output.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("top", "status", "message"),
+    [
+        ("np.allclose = np.array_equal = lambda *a, **k: True", 1, "Wrong"),
+        ("import os; os._exit(0)", 2, "ended the process (status 0)"),
+        ("while True: pass", 2, "did not finish within 0.5 s"),
+    ],
+)
+def test_an_answer_of_a_stranger_ends_with_a_verdict_of_ours(run: Run, top: str, status: int, message: str) -> None:
+    Path("stranger.py").write_text(ANSWER.replace("import numpy as np", f"import numpy as np\n{top}"))
+    result = graded(run, "stranger.py", "wrong", "--time-limit", "0.5" if "0.5" in message else "60")
+    assert result.exit_code == status
+    assert message in result.output
+
+
+def test_equations_do_not_compute_for_ever(run: Run) -> None:
+    result = run("grade", "dw = 9^9^9^9 * w; dX = (2 + 7)^9^9^9 * X", "--against", "sum((X@w)^2)", "--wrt", "w")
+    assert result.exit_code in (1, 2)
