@@ -259,6 +259,8 @@ def test_traced_values_are_arrays_for_isinstance() -> None:
         assert isinstance(x, np.ndarray)
         assert isinstance(s, float)
         assert np.isscalar(s)
+        assert hasattr(x, "__len__")
+        assert not hasattr(s, "__len__")
         assert isinstance(np.sum(x) > 0, np.bool_)
         return np.sum(x) * s
 
@@ -299,6 +301,14 @@ def test_bits_and_truth_are_those_of_numpy(function: Any) -> None:
         loss = lambda w, k: np.sum(function(w, k))  # noqa: E731
         result = cr.fit(loss, {"w": x}, {}, cr.SGD(1.0), epochs=1, constants={"k": BITS}, engine=engine)
         np.testing.assert_allclose(result.history["loss"], np.sum(wanted))
+
+
+def test_powers_of_integers_that_numpy_computes_otherwise_are_refused() -> None:
+    for function in (lambda x, k: x * 2**k, lambda x, k: x * k**-1, lambda x, k: x * k**k):
+        with pytest.raises(cr.DTypeError, match=r"base\.astype\(float\) \*\* exponent"):
+            cr.vjp(function, np.arange(1.0, 5.0), BITS)
+    np.testing.assert_array_equal(cr.vjp(lambda x, k: x * k**2, np.ones(4), BITS)[0], BITS**2)
+    np.testing.assert_array_equal(cr.vjp(lambda x, k: x * 2.0**k, np.ones(4), BITS)[0], 2.0**BITS)
 
 
 def test_floats_have_no_bits() -> None:

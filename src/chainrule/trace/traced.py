@@ -241,11 +241,14 @@ class Traced(_NumPyProtocols):
     __slots__ = ("node", "owner", "weak")
     __hash__ = None  # type: ignore[assignment]  # as for arrays: equality is elementwise
 
-    def __init__(self, node: Node, weak: bool = False, owner: Recording | None = None) -> None:
+    def __new__(cls, node: Node, weak: bool = False, owner: Recording | None = None) -> Traced:
         if not isinstance(node, Node):  # type(x)(…)
             raise refusal(
                 "the type of a traced value makes no arrays; write np.array(…) of numbers, or np.zeros_like(x)"
             )
+        return object.__new__(_TracedArray if node.type.ndim else Traced)
+
+    def __init__(self, node: Node, weak: bool = False, owner: Recording | None = None) -> None:
         object.__setattr__(self, "node", node)
         object.__setattr__(self, "weak", weak)
         object.__setattr__(self, "owner", owner)
@@ -350,32 +353,6 @@ class Traced(_NumPyProtocols):
     def __setitem__(self, index: object, value: object) -> NoReturn:
         raise as_element("x[…] = …")
 
-    def __iter__(self) -> Iterator[Any]:
-        if self.ndim == 0:
-            raise refusal("a number cannot be iterated over")
-        length = self.node.type.shape[0]
-        if not isinstance(length, SymbolicDim) and length > LONGEST_LOOP:
-            raise refusal(
-                f"a loop over {length:,} elements would record as many operations; write operations on whole arrays"
-            )
-        if isinstance(length, SymbolicDim):
-            raise refusal(
-                f"a loop over an axis of the named size {length} cannot be recorded; write operations on whole arrays, "
-                "or give the size as a number, as in X=(4, 2)"
-            )
-        return (self[k] for k in range(length))
-
-    def __len__(self) -> int:
-        if self.ndim == 0:
-            raise refusal("len() of a number; only an array has a length")
-        length = self.node.type.shape[0]
-        if isinstance(length, SymbolicDim):
-            raise refusal(f"len() cannot return the named size {length}; write .shape[0] instead")
-        return length
-
-    def __contains__(self, value: object) -> NoReturn:
-        raise as_branch()
-
     def __bool__(self) -> NoReturn:
         raise as_branch()
 
@@ -430,6 +407,35 @@ class Traced(_NumPyProtocols):
         if not name.startswith("_") and hasattr(np.ndarray, name):
             raise unsupported(name, method=True)
         raise AttributeError(f"a traced value has no attribute {name!r}")
+
+
+class _TracedArray(Traced):
+    """What has axes, and so a length; a number is told from it by that, as in `hasattr(x, "__len__")`."""
+
+    __slots__ = ()
+    __hash__ = None
+
+    def __iter__(self) -> Iterator[Any]:
+        length = self.node.type.shape[0]
+        if not isinstance(length, SymbolicDim) and length > LONGEST_LOOP:
+            raise refusal(
+                f"a loop over {length:,} elements would record as many operations; write operations on whole arrays"
+            )
+        if isinstance(length, SymbolicDim):
+            raise refusal(
+                f"a loop over an axis of the named size {length} cannot be recorded; write operations on whole arrays, "
+                "or give the size as a number, as in X=(4, 2)"
+            )
+        return (self[k] for k in range(length))
+
+    def __len__(self) -> int:
+        length = self.node.type.shape[0]
+        if isinstance(length, SymbolicDim):
+            raise refusal(f"len() cannot return the named size {length}; write .shape[0] instead")
+        return length
+
+    def __contains__(self, value: object) -> NoReturn:
+        raise as_branch()
 
 
 _METHODS: dict[str, Callable[..., Any]] = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
-from chainrule.ir import Node, Operand, ShapeError
+from chainrule.ir import DType, DTypeError, Node, Operand, ShapeError
 from chainrule.primitives import (
     abs_,
     add,
@@ -74,6 +74,22 @@ def _matmul(x1: object, x2: object) -> Node:
     return matmul(as_node(x1), as_node(x2))
 
 
+def _power(x1: object, x2: object) -> Node:
+    base, exponent = as_operand(x1), as_operand(x2)
+    if _is_integer(base) and _is_integer(exponent) and (isinstance(exponent, Node) or exponent < 0):
+        raise DTypeError(
+            "a power of integers is an integer in NumPy, which overflows, and refuses negative exponents; write "
+            "base.astype(float) ** exponent, or 2.0 for 2"
+        )
+    return power(base, exponent)
+
+
+def _is_integer(x: Operand) -> TypeGuard[Node | int]:
+    if isinstance(x, Node):
+        return x.type.dtype is DType.INT64
+    return isinstance(x, int) and not isinstance(x, bool)
+
+
 def _same(x: Node) -> Node:
     return x
 
@@ -123,7 +139,7 @@ UFUNCS: dict[str, Handler] = {
     "subtract": _binary(subtract),
     "multiply": _binary(multiply),
     "divide": _binary(divide),
-    "power": _binary(power),
+    "power": _power,
     "float_power": _binary(power),
     "maximum": _binary(maximum),
     "minimum": _binary(minimum),
