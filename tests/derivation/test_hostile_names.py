@@ -117,7 +117,7 @@ def test_html_holds_no_element_of_a_name(derivation: Derivation) -> None:
 
 
 def test_json_gives_names_back(derivation: Derivation) -> None:
-    read = json.loads(derivation.json())
+    read = json.loads(derivation.json().encode())
     assert {f"weights_{name}" for name in HOSTILE_NAMES} >= {
         entry["name"] for entry in read["inputs"] if entry["name"].startswith("weights_")
     }
@@ -148,3 +148,22 @@ def test_the_source_in_c_compiles(derivation: Derivation, tmp_path: Path) -> Non
     command = ["gcc", "-std=c99", "-Wall", "-Werror", "-Wno-unused-function", "-c", "f.c"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [{1: (2,), "1": (3,)}, {"x": {"b": (2,)}, "y": {"b": (3,)}, "x_b": (4,)}, {"a.b": (2,), "a b": (2,), "a_b": (2,)}],
+)
+def test_keys_that_are_written_alike_have_names_of_their_own(weights: dict[Any, Any]) -> None:
+    def loss(weights: dict[Any, Any]) -> Any:
+        leaves: list[Any] = []
+        for entry in weights.values():
+            leaves += entry.values() if isinstance(entry, dict) else [entry]
+        return sum(np.sum(leaf**2) for leaf in leaves)
+
+    derivation = cr.derive(loss, weights=weights)
+    names = [node.name for node in derivation.program.inputs]
+    assert len(set(names)) == len(names) == 3 - ("1" in weights)
+    space: dict[str, Any] = {}
+    exec(derivation.source("numpy"), space)
+    assert len(space["backward"](space["forward"](*(np.ones(k) for k in range(2, 2 + len(names))))[1])) == len(names)

@@ -28,7 +28,7 @@ from chainrule.reports import (
     words,
 )
 
-HOSTILE = '<script>alert("x")</script> & \u202e 长名字 ' + "x" * 90
+HOSTILE = '<script>alert("x")</script> & \u202e \x1b[31m[red] 长名字 ' + "x" * 90
 MANY = tuple(f"class {k} of a kind" for k in range(30))
 REPORTS: list[Report] = [
     CLASSIFICATION,
@@ -105,6 +105,7 @@ def test_a_page_is_well_formed_and_needs_nothing_else(report: Report, lang: Any)
     assert checker.faults == []
     assert checker.stack == []
     assert "<div>derived</div>" in page
+    assert all(letter.isprintable() or letter == "\n" for letter in page)
     assert "nan" not in page
     assert ">inf" not in page
 

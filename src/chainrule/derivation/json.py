@@ -292,5 +292,6 @@ def _number(value: float) -> Json:
 
 
 def json_text(value: Json, indent: int | None = None) -> str:
-    """`value` written as JSON."""
-    return json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    """`value` written as JSON, in letters as they are; half of a pair of surrogates, which is none, by its code."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match.group()):04x}", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 
@@ -19,13 +20,27 @@ def padded(text: str, width: int) -> str:
     return text + " " * max(width - width_of(text), 0)
 
 
+def printable(text: str) -> str:
+    r"""`text` with � for what does not print: controls, and marks that turn the direction of reading.
+
+    >>> printable("a\x1b[31m\u202e")
+    'a�[31m�'
+    """
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
+def escape(text: str, quote: bool = True) -> str:
+    """`text` for a page: no element, no entity, and only what prints."""
+    return html.escape(printable(text), quote)
+
+
 def cut(text: str, width: int) -> str:
     r"""`text` in at most `width` columns, with … where something is left out, and nothing that a terminal would obey.
 
     >>> cut("a\x1b[31m long name", 10)
     'a�[31m lo…'
     """
-    text = "".join(letter if letter.isprintable() else "�" for letter in text)
+    text = printable(text)
     if width_of(text) <= width:
         return text
     kept = ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from html import escape
 
 from chainrule.reports import charts
 from chainrule.reports.advice import advice
+from chainrule.reports.layout import escape
 from chainrule.reports.mistakes import Confusion, Residuals
 from chainrule.reports.report import Report
 from chainrule.reports.scoring import LARGER_IS_BETTER

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 from chainrule.ir import ArrayType, ChainruleError, Input
@@ -99,7 +99,7 @@ def _bound_parameters(subject: Subject, args: Sequence[Any], shapes: Mapping[str
         if name not in own and subject.attribute(name) is None:
             raise TraceError(_unknown(subject, name))
     nameless = [name for name, parameter in parameters.items() if parameter.kind is parameter.POSITIONAL_ONLY]
-    leading = list(takewhile(own.__contains__, nameless[len(args) :]))
+    leading = list(itertools.takewhile(own.__contains__, nameless[len(args) :]))
     args = [*args, *(own.pop(name) for name in leading)]
     try:
         bound = subject.signature.bind_partial(*args, **own).arguments
@@ -156,9 +156,23 @@ def _names(roots: Sequence[_Root]) -> list[str]:
             if lengths[k] < len(paths[k]) and (not name.isidentifier() or names.count(name) > 1)
         ]
         if not clashing:
-            return names
+            return _distinct(names)
         for k in clashing:
             lengths[k] += 1
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """`names`, a number behind those that an earlier one has: paths such as 1 and "1" are written alike."""
+    taken = set(names)
+    seen: set[str] = set()
+    result: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{k}" for k in itertools.count(2))
+        new = name if name not in seen else next(each for each in numbered if each not in taken)
+        seen.add(new)
+        taken.add(new)
+        result.append(new)
+    return result
 
 
 def _unknown(subject: Subject, name: str) -> str:
