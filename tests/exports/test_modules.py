@@ -15,6 +15,9 @@ from support.exported import CASES, FRAME, arrays, assert_equal, columns_as, doc
 
 from chainrule.exports import export_model
 from chainrule.ir import ChainruleError
+from chainrule.models import Model
+from chainrule.networks import Architecture
+from chainrule.tables import ClassTarget
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 TARGETS = ("numpy", "torch") if HAS_TORCH else ("numpy",)
@@ -166,3 +169,20 @@ if HAS_TORCH:
         assert encoded.grad is not None
         assert all(bool(p.grad.abs().sum() > 0) for p in module.network.parameters())
         assert set(module.network.state_dict()) == set(model.parameters)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("outputs", "functions"), [(1, ("predict",)), (3, ("predict", "probabilities"))])
+def test_a_row_that_is_too_large_is_refused(
+    target: str, outputs: int, functions: tuple[str, ...], tmp_path: Path
+) -> None:
+    network = Architecture(2, (), outputs, loss="cross_entropy" if outputs > 1 else "squared")
+    parameters = {"W1": np.full((2, outputs), 1e300), "b1": np.zeros(outputs)}
+    classes = ClassTarget("t", ("a", "b", "c")) if outputs > 1 else None
+    path, _ = export_model(Model.of(network, parameters, None, classes), target, tmp_path / "net.py")
+    module = load(Path(path))
+    for name in functions:
+        with pytest.raises(ValueError, match="row 1 holds numbers too large for this model"):
+            getattr(module, name)(np.array([[0, 0], [1e200, 0]]))
+        assert len(getattr(module, name)(np.zeros((0, 2)))) == 0

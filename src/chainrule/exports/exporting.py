@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final
 
 from chainrule.emit import EmitError
 from chainrule.exports.c_export import c_header
@@ -18,7 +18,7 @@ from chainrule.exports.standing import check_replaceable
 from chainrule.exports.subject import Subject, subject_of
 from chainrule.exports.torch_export import torch_module
 from chainrule.files import check_writable, replacing
-from chainrule.models import Model
+from chainrule.models import as_model
 from chainrule.training import SGD, Optimizer
 
 ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -38,13 +38,14 @@ _MODULES: Final[Mapping[str, Callable[[Subject, str], tuple[str, bytes]]]] = {
 _LIBRARIES: Final = ("numpy", "torch", "chainrule")
 
 
-def export_model(model: Model, to: str, path: str | os.PathLike[str], train: bool | Optimizer = False) -> list[str]:
+def export_model(model: Any, to: str, path: str | os.PathLike[str], train: bool | Optimizer = False) -> list[str]:
     """Write `model` so that it runs without this package, and give the paths of the files written.
 
     Parameters
     ----------
     model
-        What `load_model` or an estimator's `to_model` gives. Columns of its table are part of what is written.
+        What `load_model` gives, or what `save_model` takes: a network or an estimator. Columns of a model's table are
+        part of what is written.
     to
         - `"onnx"`: a graph for any runtime. An input (n, 1) for each column: numbers float64, nan where missing; texts
           and words for yes and no strings, "" where missing; dates int64, in seconds since 1970, the least int64 where
@@ -58,7 +59,8 @@ def export_model(model: Model, to: str, path: str | os.PathLike[str], train: boo
           NAN where missing; texts `const char *`, NULL or "" where missing; dates `int64_t`, in seconds since 1970.
           Blanks around texts are taken off; numbers among levels are read in the spellings above. For a number
           that is infinite or too far from those of training, predictions and probabilities are NAN and the class is -1.
-        - `"numpy"`, `"torch"`: a module in Python with `predict`, and its weights beside it as `.npz`.
+        - `"numpy"`, `"torch"`: a module in Python with `predict`, and its weights beside it as `.npz`. For a row whose
+          numbers are too large for the model it raises ValueError.
     path
         Where to: a name that ends in `.onnx`, `.h` or `.py`.
     train
@@ -74,10 +76,9 @@ def export_model(model: Model, to: str, path: str | os.PathLike[str], train: boo
     Examples
     --------
     >>> import tempfile
-    >>> from chainrule.networks import Architecture
-    >>> network = Architecture(2, (3,), 1)
+    >>> from chainrule.networks import MLP
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     paths = export_model(Model.of(network, network.initial(0)), "numpy", f"{folder}/net.py")
+    ...     paths = export_model(MLP([2, 3, 1], seed=0), "numpy", f"{folder}/net.py")
     >>> [os.path.basename(path) for path in paths]
     ['net.py', 'net.npz']
 
@@ -94,7 +95,7 @@ def export_model(model: Model, to: str, path: str | os.PathLike[str], train: boo
         raise ExportError(f"{path} does not end in {' or '.join(ENDINGS[to])}, as a file for {to} does")
     if to in _MODULES:
         _check_module_name(os.path.basename(stem), path)
-    subject = subject_of(model, os.path.basename(stem))
+    subject = subject_of(as_model(model), os.path.basename(stem))
     try:
         if to == "onnx":
             contents = {path: onnx_content(subject)}
