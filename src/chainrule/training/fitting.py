@@ -60,8 +60,9 @@ class FitResult:
         How many ran the steps.
     workspace_bytes : int
         The memory that training took apart from the data and this result: parameters, optimizer state and two copies
-        of both, the order of the rows, intermediate values. All of it is reserved before the first step. 0 where it
-        is not known, as with the reference engine and `LBFGS`.
+        of both, the order of the rows, intermediate values. All of it is reserved before the first step. Up to four
+        further copies of parameters and optimizer state, from which a run finds back to its best epoch, are not
+        counted. 0 where it is not known, as with the reference engine and `LBFGS`.
     optimizer_state : dict
         What the optimizer remembers, such as a velocity, and the number of steps made where something depends on it;
         for `fit` to go on from. Empty for plain gradient descent.
