@@ -161,5 +161,6 @@ class _Errors:
                 f"is damaged ({words}); cast such a column to text or numbers, or write it again"
             ) from None
         raise TableError(
-            f"{self.file.path} starts like {self.kind} but is damaged or cut off ({words}); write it again"
+            f"{self.file.path} starts like {self.kind} but is damaged, cut off, or holds what polars does not read "
+            f"({words}); write it again"
         ) from None
