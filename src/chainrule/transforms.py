@@ -145,7 +145,7 @@ def _call(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], fl
         return function(*positional, **named)
 
     del at_leaves.__wrapped__  # what is traced is a function of the leaves
-    with for_one_call():
+    with for_one_call(leaves):
         tracing = trace_with_structure(at_leaves, *(_leaf_type(leaves[place]) for place in arrays))
     _, result_structure = flatten(tracing.result)
     own = tracing.program.inputs[: len(arrays)]

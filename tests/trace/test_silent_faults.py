@@ -303,6 +303,18 @@ def test_bits_and_truth_are_those_of_numpy(function: Any) -> None:
         np.testing.assert_allclose(result.history["loss"], np.sum(wanted))
 
 
+def test_the_inverse_of_unsigned_integers_is_refused() -> None:
+    k = np.array([250, 3], np.uint8)
+    for attempt in (
+        lambda: cr.vjp(lambda x, k: x * ~k, np.ones(2), k),
+        lambda: cr.trace(lambda x, k: x * np.invert(k[::-1]), x="2", k=k),
+    ):
+        with pytest.raises(cr.DTypeError, match=r"k \^ 255"):
+            attempt()
+    np.testing.assert_array_equal(cr.vjp(lambda x, k: x * (k ^ 255), np.ones(2), k)[0], ~k)
+    np.testing.assert_array_equal(cr.vjp(lambda x, k: x * ~(k > 5), np.ones(2), k)[0], [0, 1])
+
+
 def test_powers_of_integers_that_numpy_computes_otherwise_are_refused() -> None:
     for function in (lambda x, k: x * 2**k, lambda x, k: x * k**-1, lambda x, k: x * k**k):
         with pytest.raises(cr.DTypeError, match=r"base\.astype\(float\) \*\* exponent"):

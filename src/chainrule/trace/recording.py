@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 class Recording:
     """The trace of one call. Traced values belong to it and are of no use after it has ended.
 
-    `refusals` are the errors raised in it for what cannot be recorded, `draws` the descriptions of random numbers drawn
-    from generators outside of it.
+    `unsigned` tells that unsigned integers were given, which are held as int64. `refusals` are the errors raised in it
+    for what cannot be recorded, `draws` the descriptions of random numbers drawn from generators outside of it.
     """
 
     name: str
     parent: Recording | None = None
+    unsigned: bool = False
     alive: bool = True
     refusals: list[Exception] = field(default_factory=list)
     draws: list[str] = field(default_factory=list)
@@ -38,6 +39,9 @@ class Recording:
             other = other.parent
         return other is self
 
+
+given_unsigned: ContextVar[bool] = ContextVar("given_unsigned", default=False)
+"""Whether the arrays that the next trace stands for have unsigned integers among them."""
 
 recording: ContextVar[Recording | None] = ContextVar("recording", default=None)
 """The innermost trace under way."""

@@ -19,7 +19,7 @@ from chainrule.trace.formula import trace_formula
 from chainrule.trace.inputs import Inputs, make_inputs
 from chainrule.trace.literals import as_node
 from chainrule.trace.naming import NameRecorder
-from chainrule.trace.recording import Recording, recording
+from chainrule.trace.recording import Recording, given_unsigned, recording
 from chainrule.trace.source import TraceError, traced_files
 from chainrule.trace.subjects import Subject, subject_of
 from chainrule.trace.traced import Size, Traced, released
@@ -82,7 +82,8 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
     """As `trace`, and says how inputs and outputs lie in the arguments and the result."""
     subject = subject_of(function)
     parent = recording.get()
-    here = Recording(subject.name, parent)
+    unsigned = given_unsigned.get() or any(map(_is_unsigned, pytree.flatten([list(args), shapes])[0]))
+    here = Recording(subject.name, parent, unsigned or (parent is not None and parent.unsigned))
     # An inner trace marks the names of its inputs, since inputs of the same name and type are the same node.
     inputs = make_inputs(subject, args, shapes, suffix="′" * here.depth)
     arguments = inspect.BoundArguments(subject.signature, OrderedDict(_traced(inputs.arguments, here)))
@@ -115,13 +116,22 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
 
 
 @contextmanager
-def for_one_call() -> Iterator[None]:
-    """While it lasts, programs are traced for the present call alone, and may hold random numbers drawn in it."""
+def for_one_call(leaves: Sequence[Any] = ()) -> Iterator[None]:
+    """While it lasts, programs are traced for the present call alone, and may hold random numbers drawn in it.
+
+    `leaves` are the arguments of that call.
+    """
     token = _lasts_one_call.set(True)
+    unsigned = given_unsigned.set(any(map(_is_unsigned, leaves)))
     try:
         yield
     finally:
+        given_unsigned.reset(unsigned)
         _lasts_one_call.reset(token)
+
+
+def _is_unsigned(leaf: Any) -> bool:
+    return getattr(getattr(leaf, "dtype", None), "kind", "") == "u"
 
 
 def _check_recording(here: Recording) -> None:

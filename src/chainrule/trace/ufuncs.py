@@ -52,6 +52,7 @@ from chainrule.primitives import (
 )
 from chainrule.trace.literals import as_node, as_operand
 from chainrule.trace.options import in_dtype, refuse_options
+from chainrule.trace.recording import recording
 
 Handler: TypeAlias = Callable[..., Any]
 
@@ -72,6 +73,16 @@ def _binary(builder: Callable[[Operand, Operand], Node]) -> Handler:
 
 def _matmul(x1: object, x2: object) -> Node:
     return matmul(as_node(x1), as_node(x2))
+
+
+def _invert(x: object) -> Node:
+    node, here = as_node(x), recording.get()
+    if node.type.dtype is DType.INT64 and here is not None and here.unsigned:
+        raise DTypeError(
+            "unsigned integers are held as int64, whose inverse is negative; give k.astype(np.int64) for k, or write "
+            "k ^ 255 for the inverse of uint8"
+        )
+    return invert(node)
 
 
 def _power(x1: object, x2: object) -> Node:
@@ -134,7 +145,7 @@ UFUNCS: dict[str, Handler] = {
     "tan": _unary(_tan),
     "tanh": _unary(tanh),
     "logical_not": _unary(logical_not),
-    "invert": _unary(invert),
+    "invert": _invert,
     "add": _binary(add),
     "subtract": _binary(subtract),
     "multiply": _binary(multiply),
