@@ -161,7 +161,10 @@ def fit(
     MissingDependencyError
         For `LBFGS` without SciPy.
     TraceError, ShapeError
-        For a loss that cannot be traced, with the line.
+        For a loss that cannot be traced, with the line. One that draws NumPy's random numbers would repeat them in
+        every step, and is refused: `random_normal`, `random_uniform` and `dropout` draw anew.
+    ProgramError
+        For labels and targets outside of the range that `cross_entropy`, `one_hot` or `binary_cross_entropy` state.
     EngineError
         For another `engine`, or an environment variable that is no number of threads or no processor.
 
