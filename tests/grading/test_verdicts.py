@@ -168,6 +168,18 @@ def test_a_number_that_is_an_input_can_be_an_attribute() -> None:
     assert cr.grade(net.backward, "0.5*sum((X@w-y)^2) + lam/2*sum(w^2)", "w", X="n d", y="n", w="d", lam="").right
 
 
+def test_a_layer_may_keep_gradients_in_attributes() -> None:
+    source = (
+        "class Layer:\n    def __init__(self):\n        self.W = np.ones((3, 2))\n"
+        "    def backward(self, dout, X):\n        self.dW = X.T @ dout\n        return dout @ self.W.T\n"
+    )
+    layer = function(source, "Layer")()
+    grade = cr.grade(layer.backward, "X @ W", ["X", "W"], X="n d", W="d h")
+    assert grade.gradients == {"X": "right", "W": "right"}
+    wrong = function(source.replace("X.T @ dout", "2 * X.T @ dout"), "Layer")()
+    assert cr.grade(wrong.backward, "X @ W", ["X", "W"], X="n d", W="d h").gradients["W"] == "wrong"
+
+
 def test_a_factor_that_is_another_number_at_each_point_is_none() -> None:
     source = "def backward(x, w):\n    dw = 3 * x * w * w\n    return {'w': dw}\n"
     text = str(graded(source, "x*w^2", "w", x="", w=""))

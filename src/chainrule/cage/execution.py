@@ -431,7 +431,7 @@ def _at(place: Place, run: _Run) -> Any:
     try:
         if place.source in ("variable", "update"):
             return run.namespace.get(place.place)
-        if place.source == "attribute":
+        if place.source in ("attribute", "held"):
             return getattr(run.namespace.get("self"), place.place, None)
         if place.source == "entry":
             name, key = place.place

@@ -304,7 +304,11 @@ class Grader:
                 continue
             if {"TypeError", "IndexError"} & set(problem.kinds) and "dimension" in problem.text:
                 continue
-            raise GradeError(f"{self._answer.filename}:{problem.line}: {problem.text}")
+            hint = ""
+            if "'Container'" in problem.text and self._binding.containers:
+                name = min(self._binding.containers)
+                hint = f"; {name} is a dict of inputs and named values here: take them out by name, as in {name}['x']"
+            raise GradeError(f"{self._answer.filename}:{problem.line}: {problem.text}{hint}")
 
     @property
     def is_right(self) -> bool:

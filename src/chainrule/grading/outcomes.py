@@ -17,14 +17,15 @@ from chainrule.grading.execution import Overview, kind_of
 from chainrule.grading.names import gradient_of
 from chainrule.grading.truth import Quantity, Truth
 
-Source = Literal["variable", "key", "index", "update", "attribute", "entry"]
+Source = Literal["variable", "key", "index", "update", "attribute", "entry", "held"]
 
 
 @dataclass(frozen=True)
 class Final:
-    """One gradient of the answer: by what, and where it is found: what is returned, or the update of a parameter.
+    """One gradient of the answer: by what, and where it is found.
 
-    `label` is what the learner calls it.
+    That is what is returned, the update of a parameter, or what an attribute called like a gradient holds. `label` is
+    what the learner calls it.
     """
 
     symbol: str
@@ -111,7 +112,8 @@ class Outcomes:
         ]
         if any(symbol is not None for symbol in found) or not by_place:
             return self._filled(found)
-        for names in (self.wrt, self.inputs):
+        kept = {final.symbol for final in self.finals}
+        for names in (self.wrt, self.inputs, [name for name in self.wrt if name not in kept]):
             if len(labels) == len(names):
                 return list(names)
         if len(labels) == 1 and len(self.wrt) > 1:
@@ -145,7 +147,14 @@ class Outcomes:
         for attribute, symbol in self._binding.attributes.items():
             if symbol in self.wrt and f"self.{attribute}" in _assigned_text(answer):
                 finals.append(Final(symbol, "attribute", attribute, f"self.{attribute}"))
-        return finals
+        return finals + self._held()
+
+    def _held(self) -> list[Final]:
+        """Gradients that a layer keeps in attributes, as in `self.dW = …`."""
+        names = dict.fromkeys(name for unit in self._answer.units if unit.top is not None for name in unit.names)
+        attributes = [name.removeprefix("self.") for name in names if name.startswith("self.")]
+        found = [(gradient_of(name, self.inputs), name) for name in attributes if name.isidentifier()]
+        return [Final(symbol, "held", name, f"self.{name}") for symbol, name in found if symbol in self.wrt and symbol]
 
     # Their values
 
