@@ -382,8 +382,32 @@ class Search:
         unit = max((mend.unit for mend in widest), key=lambda u: u.order)
         return min((mend for mend in widest if mend.unit is unit), key=lambda mend: mend.rank)
 
+    def _matters(self, attempt: Attempt, unit: Unit) -> bool:
+        """Whether anything that is wrong depends on the value of a unit or on its shape; else no change mends anything.
+
+        It does unless it stays the same when the value becomes another, and when it gets one more axis.
+        """
+        statement = unit.statement
+        if unit.top is None or unit.nested or not isinstance(statement, ast.Assign):
+            return True
+        scaled = ast.BinOp(ast.Constant(1.83), ast.Mult(), statement.value)
+        others = (
+            ast.BinOp(ast.Constant(0.37), ast.Sub(), scaled),
+            ast.Subscript(statement.value, ast.Constant(None), ast.Load()),
+        )
+        changes = (Edit("other", ast.copy_location(ast.Assign(statement.targets, new), statement)) for new in others)
+        trials = [trial for _, _, trial in self._changed(attempt, unit, changes)]
+        before = attempt.runs[0].places
+        wrong = [k for k, final in enumerate(self.outcomes.finals) if final.symbol not in attempt.right]
+        return len(trials) < len(others) or any(
+            places is None or not all(_are_same(before[k], places[k]) for k in wrong)
+            for places in self._outcomes(attempt, trials)
+        )
+
     def _mends(self, attempt: Attempt, unit: Unit) -> list[Mend]:
         mends: list[Mend] = []
+        if not self._matters(attempt, unit):
+            return mends
         scope = self._scope(attempt, unit)
         multiple = unit.top is not None and self.identity(attempt, unit).trust == 1
         changes = (e for e in edits(unit.statement, scope) if not multiple or e.kind in _OF_MULTIPLES)
@@ -507,6 +531,12 @@ class Search:
         return Scope(
             variables, derivatives, self._names, self._binding.rate or ("η" if final else None), final is not None
         )
+
+
+def _are_same(first: Any, second: Any) -> bool:
+    """Whether two values are the same array of numbers."""
+    a, b = as_arrays([first]), as_arrays([second])
+    return a is not None and b is not None and np.array_equal(a[0], b[0])
 
 
 def _is_negative(identity: Identity) -> bool:
