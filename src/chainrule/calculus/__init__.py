@@ -18,7 +18,7 @@ from chainrule.calculus.backward import (
     backward,
     split_stages,
 )
-from chainrule.calculus.kinks import RELU, SHARED, SIDED
+from chainrule.calculus.kinks import RELU, SHARED, SIDED, Kink, find_kinks
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.recognize import recognize
 from chainrule.calculus.rules import RULES, Rule, is_scale
@@ -35,11 +35,13 @@ __all__ = [
     "Accumulation",
     "Backward",
     "Contribution",
+    "Kink",
     "Rewrite",
     "Rule",
     "Simplifier",
     "Stage",
     "backward",
+    "find_kinks",
     "is_scale",
     "linearize",
     "operation_count",

@@ -15,6 +15,7 @@ from common values, whether the other ties there as well.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
@@ -22,8 +23,9 @@ from typing import TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.calculus.linearize import linearize
 from chainrule.calculus.rules import Rule, applied, is_filled
-from chainrule.calculus.simplify import Rewrite
+from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, Program, SymbolicDim, topological_order
 from chainrule.primitives import (
     Abs,
@@ -34,6 +36,9 @@ from chainrule.primitives import (
     Comparison,
     Elementwise,
     LeakyRelu,
+    LogicalAnd,
+    LogicalNot,
+    LogicalOr,
     Maximum,
     Minimum,
     Multiply,
@@ -41,6 +46,7 @@ from chainrule.primitives import (
     Relu,
     Subtract,
     Where,
+    zeros,
 )
 
 Values = Mapping[Node, NDArray[np.float64]]
@@ -61,7 +67,7 @@ _OPPOSITE: dict[Comparison, Comparison] = {"<": "<=", "<=": "<", ">": ">=", ">="
 
 
 @dataclass(frozen=True, eq=False)
-class _Kink:
+class Kink:
     """A function with a kink where `left` equals `right`; of a choice, `node` is the condition."""
 
     node: Apply
@@ -70,6 +76,7 @@ class _Kink:
 
     @property
     def is_condition(self) -> bool:
+        """Whether it is the condition of a choice."""
         return isinstance(self.node.primitive, Compare)
 
 
@@ -87,7 +94,9 @@ class _Change:
     """What becomes of a kink: `side` is the sign of left − right with which a tie counts, 0 where both sides share."""
 
     rule: str
-    side: float
+    side: float = 0
+    values: Mapping[Node, float] | None = None
+    """The direction in which one goes from the tie, where no side is the same at all points."""
 
 
 def _relu(node: Apply) -> Node | None:
@@ -104,11 +113,11 @@ SIDED = "kinks that coincide take one side of a tie"
 
 def settle_kinks(program: Program) -> tuple[Program, tuple[Rewrite, ...]]:
     """`program` with the derivative at each kink settled, and the rewrites that did it; no value changes."""
-    kinks = _kinks(program)
+    kinks = find_kinks(program)
     if not kinks:
         return program, ()
     leaves = _Leaves(program, kinks)
-    changes: dict[_Kink, _Change] = {}
+    changes: dict[Kink, _Change] = {}
     for group in _coinciding(kinks, leaves):
         if len(group) > 1:
             changes.update(_settled(group, leaves))
@@ -117,19 +126,20 @@ def settle_kinks(program: Program) -> tuple[Program, tuple[Rewrite, ...]]:
     return _changed(program, {kink.node: change for kink, change in changes.items()})
 
 
-def _kinks(program: Program) -> list[_Kink]:
-    found: dict[Node, _Kink] = {}
+def find_kinks(program: Program) -> list[Kink]:
+    """Every kink of a program: maxima, magnitudes and their kin, and conditions of choices."""
+    found: dict[Node, Kink] = {}
     for node in program.nodes:
         if not isinstance(node, Apply):
             continue
         if isinstance(node.primitive, Maximum | Minimum):
-            found[node] = _Kink(node, *node.operands)
+            found[node] = Kink(node, *node.operands)
         elif isinstance(node.primitive, Abs | Relu | LeakyRelu):
-            found[node] = _Kink(node, node.operands[0], Const(0, node.type))
+            found[node] = Kink(node, node.operands[0], Const(0, node.type))
         elif isinstance(node.primitive, Where):
             for part in topological_order([node.operands[0]]):
                 if _is_ordering(part):
-                    found[part] = _Kink(part, *part.operands)
+                    found[part] = Kink(part, *part.operands)
     return list(found.values())
 
 
@@ -141,7 +151,7 @@ def _is_ordering(node: Node) -> TypeGuard[Apply]:
     )
 
 
-def _is_relu(kink: _Kink) -> bool:
+def _is_relu(kink: Kink) -> bool:
     """Whether it is a maximum with 0."""
     return isinstance(kink.node.primitive, Maximum) and (is_filled(kink.left, 0) or is_filled(kink.right, 0))
 
@@ -157,7 +167,7 @@ def _is_pointwise(node: Node) -> bool:
 class _Leaves:
     """The values that each node is computed from element by element; those that it is a sum of, among others."""
 
-    def __init__(self, program: Program, kinks: Iterable[_Kink]) -> None:
+    def __init__(self, program: Program, kinks: Iterable[Kink]) -> None:
         self.all: dict[Node, frozenset[Node]] = {}
         self.summed: dict[Node, frozenset[Node]] = {}
         self.choices: dict[Node, list[Apply]] = {}
@@ -175,7 +185,7 @@ class _Leaves:
                     if isinstance(operand, Apply) and isinstance(operand.primitive, Compare):
                         self.choices.setdefault(operand, []).append(node)
 
-    def of(self, kinks: Iterable[_Kink]) -> frozenset[Node]:
+    def of(self, kinks: Iterable[Kink]) -> frozenset[Node]:
         """The values that `kinks` are computed from, and what is chosen by those that are conditions."""
         nodes = [node for kink in kinks for node in (kink.left, kink.right, *self.choices.get(kink.node, ()))]
         return frozenset().union(*(self.all[node] for node in nodes))
@@ -187,7 +197,7 @@ class _Leaves:
             found |= self.summed[term].difference(*(self.all[o] for o in (*terms[:k], *terms[k + 1 :])))
         return frozenset(found)
 
-    def may_coincide(self, first: _Kink, second: _Kink) -> bool:
+    def may_coincide(self, first: Kink, second: Kink) -> bool:
         """Whether they have common values, and neither has one more that moves its tie."""
         pairs = [(kink.left, kink.right) for kink in (first, second)]
         values = [self.all[left] | self.all[right] for left, right in pairs]
@@ -201,17 +211,20 @@ def _is_sum(node: Apply) -> bool:
     return isinstance(node.primitive, Add | Subtract | Negate | Broadcast)
 
 
-def _coinciding(kinks: Sequence[_Kink], leaves: _Leaves) -> list[list[_Kink]]:
+def _coinciding(kinks: Sequence[Kink], leaves: _Leaves) -> list[list[Kink]]:
     """The kinks in groups that tie together."""
     candidates = _joined(
         kinks, [pair for pair in itertools.combinations(kinks, 2) if leaves.may_coincide(*pair)] if _few(kinks) else []
     )
-    groups: list[list[_Kink]] = []
+    groups: list[list[Kink]] = []
     for candidate in candidates:
         if len(candidate) == 1 or len(candidate) > GROUP_LIMIT:
             groups += [[kink] for kink in candidate]
             continue
         pairs = []
+        always = {kink for kink in candidate if _holds(kink, _random_values(candidate, leaves)).all()}
+        candidate = [kink for kink in candidate if kink not in always]
+        groups += [[kink] for kink in always]  # 0 = max(0·x, 0) has no kink
         for kink in candidate:
             for tie in _ties(kink, candidate, leaves):
                 pairs += [(kink, other) for other in candidate if other is not kink and _holds(other, tie.at).any()]
@@ -219,11 +232,11 @@ def _coinciding(kinks: Sequence[_Kink], leaves: _Leaves) -> list[list[_Kink]]:
     return groups
 
 
-def _few(kinks: Sequence[_Kink]) -> bool:
+def _few(kinks: Sequence[Kink]) -> bool:
     return len(kinks) <= 500
 
 
-def _joined(kinks: Sequence[_Kink], pairs: Iterable[tuple[_Kink, _Kink]]) -> list[list[_Kink]]:
+def _joined(kinks: Sequence[Kink], pairs: Iterable[tuple[Kink, Kink]]) -> list[list[Kink]]:
     """The kinks in groups that `pairs` connect, in their order."""
     group = {kink: [kink] for kink in kinks}
     for first, second in pairs:
@@ -239,7 +252,7 @@ def _joined(kinks: Sequence[_Kink], pairs: Iterable[tuple[_Kink, _Kink]]) -> lis
 # Random points ------------------------------------------------------------------------------------------------------
 
 
-def _ties(kink: _Kink, group: Sequence[_Kink], leaves: _Leaves) -> list[_Tie]:
+def _ties(kink: Kink, group: Sequence[Kink], leaves: _Leaves) -> list[_Tie]:
     """Random points where `kink` ties, found along each of the values that it is computed from."""
     random = np.random.default_rng(0)
     own = leaves.all[kink.left] | leaves.all[kink.right]
@@ -264,11 +277,16 @@ def _ties(kink: _Kink, group: Sequence[_Kink], leaves: _Leaves) -> list[_Tie]:
             same = (_difference(kink, {**fixed, moved: middle}) < 0) == negative
             low, high = np.where(same, middle, low), np.where(same, high, middle)
         kept = _holds(kink, {**fixed, moved: low})  # a pole or a step is no tie
-        if kept.any():
-            at = {leaf: value[kept] for leaf, value in {**fixed, moved: low}.items()}
+        for place in (low, high) if kept.any() else ():  # a condition may hold on one of the two sides alone
+            at = {leaf: value[kept] for leaf, value in {**fixed, moved: place}.items()}
             step = _NEAR * (1 + np.abs(at[moved]))
             found.append(_Tie(at, {**at, moved: at[moved] - step}, {**at, moved: at[moved] + step}))
     return found
+
+
+def _random_values(group: Sequence[Kink], leaves: _Leaves) -> Values:
+    random = np.random.default_rng(1)
+    return {leaf: _drawn(random, leaf.type, 200) for leaf in leaves.all if leaf in leaves.of(group)}
 
 
 def _drawn(random: np.random.Generator, type_: ArrayType, count: int) -> NDArray[np.float64]:
@@ -298,12 +316,12 @@ def _evaluated(node: Node, values: Values) -> NDArray[np.float64]:
     return known[node]
 
 
-def _difference(kink: _Kink, values: Values) -> NDArray[np.float64]:
+def _difference(kink: Kink, values: Values) -> NDArray[np.float64]:
     with np.errstate(all="ignore"):
         return np.asarray(_evaluated(kink.left, values) - _evaluated(kink.right, values), float)
 
 
-def _holds(kink: _Kink, values: Values) -> NDArray[np.bool_]:
+def _holds(kink: Kink, values: Values) -> NDArray[np.bool_]:
     """At which points `kink` ties."""
     left, right = (np.asarray(_evaluated(node, values), float) for node in (kink.left, kink.right))
     count = max(len(value) for value in values.values())
@@ -314,21 +332,29 @@ def _holds(kink: _Kink, values: Values) -> NDArray[np.bool_]:
 # What becomes of kinks that coincide ----------------------------------------------------------------------------------
 
 
-def _settled(group: Sequence[_Kink], leaves: _Leaves) -> dict[_Kink, _Change]:
+def _settled(group: Sequence[Kink], leaves: _Leaves) -> dict[Kink, _Change]:
     nodes = {kink.node for kink in group}
     within = (part for kink in group for part in topological_order([kink.left, kink.right]))
     if any(kink.is_condition for kink in group) or not nodes.isdisjoint(within):
         sided = _sided(group, leaves)
-        if sided is not None:
-            return sided
-    return {kink: _Change(SHARED, 0) for kink in group if isinstance(kink.node.primitive, Relu | LeakyRelu)}
+        if sided is None:
+            values = [leaf for leaf in leaves.all if leaf in leaves.of(group) and leaf.type.dtype.is_float]
+            speeds = {leaf: _speed(k) for k, leaf in enumerate(values)}
+            return {kink: _Change(SIDED, values=speeds) for kink in group}
+        return sided
+    return {kink: _Change(SHARED) for kink in group if isinstance(kink.node.primitive, Relu | LeakyRelu)}
 
 
-def _sided(group: Sequence[_Kink], leaves: _Leaves) -> dict[_Kink, _Change] | None:
+def _speed(place: int) -> float:
+    """A number of which no simple multiple is that of another place."""
+    return round(1 + math.sin(1 + place) / 2, 3)
+
+
+def _sided(group: Sequence[Kink], leaves: _Leaves) -> dict[Kink, _Change] | None:
     """Each kink of a group with the side that it takes at the tie; None where the sides differ from point to point."""
     reference, ties = next(((kink, ties) for kink in group if (ties := _ties(kink, group, leaves))), (group[0], []))
     # The signs of each difference where that of the reference is negative, and where it is positive.
-    signs: dict[_Kink, list[set[float]]] = {kink: [set(), set()] for kink in group}
+    signs: dict[Kink, list[set[float]]] = {kink: [set(), set()] for kink in group}
     for tie in ties:
         for values in (tie.below, tie.above):
             places = (_difference(reference, values) > 0).astype(int)
@@ -338,18 +364,25 @@ def _sided(group: Sequence[_Kink], leaves: _Leaves) -> dict[_Kink, _Change] | No
                 for sign, place in zip(found[held], places[held], strict=True):
                     if sign:  # it may tie on the whole side, where either operand is right
                         signs[kink][place].add(float(sign))
-    if not ties or any(len(known) > 1 for pair in signs.values() for known in pair):
+    everywhere = all(any(_holds(kink, tie.at).any() for tie in ties) for kink in group)
+    if not ties or not everywhere or any(len(known) > 1 for pair in signs.values() for known in pair):
         return None
     side = _side(group, signs)
     changes = {}
     for kink in group:
         (sign,) = signs[kink][side] or {1.0}
-        if not kink.is_condition or (_truth_at_tie(kink) != _truth(kink, sign) and _is_continuous(kink, ties, leaves)):
+        if not kink.is_condition:
+            changes[kink] = _Change(SIDED, sign)
+        elif _truth_at_tie(kink) != _truth(kink, sign):
+            own = _ties(kink, group, leaves)
+            points = [values for tie in (*ties, *own) for values in (tie.at, tie.below, tie.above)]
+            if not _is_continuous(kink, [*points, _random_values(group, leaves)], leaves):
+                return None
             changes[kink] = _Change(SIDED, sign)
     return changes
 
 
-def _side(group: Sequence[_Kink], signs: Mapping[_Kink, list[set[float]]]) -> int:
+def _side(group: Sequence[Kink], signs: Mapping[Kink, list[set[float]]]) -> int:
     """The side on which most conditions hold as they do at the tie; else the one on which relu is 0."""
 
     def score(side: int) -> tuple[int, int]:
@@ -365,22 +398,22 @@ def _side(group: Sequence[_Kink], signs: Mapping[_Kink, list[set[float]]]) -> in
     return max((0, 1), key=score)
 
 
-def _truth_at_tie(kink: _Kink) -> bool:
+def _truth_at_tie(kink: Kink) -> bool:
     return "=" in kink.node.primitive.comparison
 
 
-def _truth(kink: _Kink, sign: float) -> bool:
+def _truth(kink: Kink, sign: float) -> bool:
     return (sign > 0) == (">" in kink.node.primitive.comparison)
 
 
-def _is_continuous(condition: _Kink, ties: Sequence[_Tie], leaves: _Leaves) -> bool:
-    """Whether what is chosen by this condition alone is equal at the tie, so that either may be taken there."""
+def _is_continuous(condition: Kink, points: Sequence[Values], leaves: _Leaves) -> bool:
+    """Whether what is chosen by this condition alone is equal wherever it ties, so that either may be taken there."""
     for choice in leaves.choices.get(condition.node, ()):
         if not isinstance(choice.primitive, Where):
             return False
-        for tie in ties:
-            held = _holds(condition, tie.at)
-            first, second = (np.broadcast_to(_evaluated(x, tie.at), held.shape)[held] for x in choice.operands[1:])
+        for values in points:
+            held = _holds(condition, values)
+            first, second = (np.broadcast_to(_evaluated(x, values), held.shape)[held] for x in choice.operands[1:])
             if not np.allclose(first, second, rtol=_TIE, atol=_TIE):
                 return False
     return True
@@ -391,16 +424,61 @@ def _changed(program: Program, changes: Mapping[Node, _Change]) -> tuple[Program
     made: dict[Node, Node] = {}
     for node in program.nodes:
         made[node] = node
-        if isinstance(node, Apply):
-            before = Apply(node.primitive, tuple(made[operand] for operand in node.operands))
-            change = changes.get(node)
-            made[node] = before if change is None else _replaced(before, change.side)
-            if change is not None and made[node] is not before:
-                rewrites.append(Rewrite(change.rule, before, made[node]))
+        if not isinstance(node, Apply):
+            continue
+        before = Apply(node.primitive, tuple(made[operand] for operand in node.operands))
+        made[node] = before
+        change = changes.get(node.operands[0] if isinstance(node.primitive, Where) else node)
+        if change is None:
+            continue
+        if change.values is not None:
+            seeds = {made[leaf]: Const(speed, leaf.type) for leaf, speed in change.values.items() if leaf in made}
+            made[node] = _directed(before, seeds)
+        elif node in changes:
+            made[node] = _replaced(before, change.side)
+        if made[node] is not before:
+            rewrites.append(Rewrite(change.rule, before, made[node]))
     if not rewrites:
         return program, ()
     names = {made[node]: name for node, name in program.names.items()}
     return Program(program.inputs, tuple(made[output] for output in program.outputs), names), tuple(rewrites)
+
+
+def _directed(node: Apply, seeds: Mapping[Node, Node]) -> Node:
+    """`node` with the derivative of the side of its tie to which the direction `seeds` leads."""
+
+    def before(x: Node, y: Node) -> Node:
+        """Whether x < y, at a tie as soon as one goes in that direction."""
+        speeds = [
+            zeros(side.type) if v is None else v for side, v in zip((x, y), linearize([x, y], seeds), strict=True)
+        ]
+        sooner = Compare("<")(*map(Simplifier(), speeds))
+        return LogicalOr()(Compare("<")(x, y), LogicalAnd()(Compare("==")(x, y), sooner))
+
+    x, *others = node.operands
+    zero = Const(0, x.type)
+    match node.primitive:
+        case Maximum():
+            return Where()(before(x, others[0]), others[0], x)
+        case Minimum():
+            return Where()(before(x, others[0]), x, others[0])
+        case Abs():
+            return Where()(before(x, zero), Negate()(x), x)
+        case Relu():
+            return Where()(before(x, zero), zero, x)
+        case LeakyRelu(slope):
+            return Where()(before(x, zero), Multiply()(Const(slope, x.type), x), x)
+        case Where():
+            condition = applied(x, Compare)
+            if condition is None:
+                return node
+            left, right = condition.operands
+            if ">" in condition.primitive.comparison:
+                left, right = right, left
+            tied = LogicalAnd()(Compare("==")(left, right), Compare("==")(*others))  # either may be taken there
+            held = LogicalAnd()(LogicalNot()(tied), condition)
+            return Where()(LogicalOr()(held, LogicalAnd()(tied, before(left, right))), *others)
+    return node
 
 
 def _replaced(node: Apply, side: float) -> Node:

@@ -117,11 +117,16 @@ def _shifted_softmax(node: Apply) -> Node | None:
 @rule("ln Σ eˣ → logsumexp(x)", Log, examples=lambda: [
     Log()(Sum((0, 1))(Exp()(_x()))),
     Log()(Sum((1,))(Exp()(_x()))),
+    Log()(_kept(Sum((1,))(Exp()(_x())))),
 ])  # fmt: skip
 def _logsumexp(node: Apply) -> Node | None:
-    total = applied(node.operands[0], Sum)
+    (arranged,) = node.operands
+    total = applied(_beneath_arrangement(arranged), Sum)
     exponential = None if total is None else applied(total.operands[0], Exp)
-    return None if total is None or exponential is None else LogSumExp(total.primitive.axes)(exponential.operands[0])
+    if total is None or exponential is None:
+        return None
+    (result,) = substitute([arranged], {total: LogSumExp(total.primitive.axes)(exponential.operands[0])})
+    return result
 
 
 @rule("ln(1 + eˣ) → softplus(x)", Log, Log1p, examples=lambda: [
@@ -213,10 +218,7 @@ def _turned_softplus(node: Apply) -> Node | None:
 ])  # fmt: skip
 def _shifted_logsumexp(node: Apply) -> Node | None:
     for shift, shifted in (node.operands, node.operands[::-1]):
-        total = shifted
-        while isinstance(total, Apply) and isinstance(total.primitive, Broadcast | Reshape):
-            (total,) = total.operands
-        found = applied(total, LogSumExp)
+        found = applied(_beneath_arrangement(shifted), LogSumExp)
         difference = None if found is None else applied(found.operands[0], Subtract)
         repeated = None if difference is None else _repeated(difference.operands[1])
         if found is None or difference is None or repeated is None:
@@ -313,11 +315,16 @@ _SIGNS = [entry for entry in RULES if entry.name == "−(−x) → x"]
 _RECOGNITIONS = [*RULES[_FIRST:], *(entry for entry in RULES if entry.name == "steps between windows")]
 
 
+def _beneath_arrangement(node: Node) -> Node:
+    """What `node` reshapes and repeats."""
+    while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
+        (node,) = node.operands
+    return node
+
+
 def _repeated(node: Node) -> Apply | None:
     """`node` as one repetition, axes of size 1 that were kept in between left out."""
-    repeated = node
-    while isinstance(repeated, Apply) and isinstance(repeated.primitive, Broadcast | Reshape):
-        (repeated,) = repeated.operands
+    repeated = _beneath_arrangement(node)
     stand_in = Input("repeated", repeated.type)  # what is repeated is to stay as it is
     (chain,) = substitute([node], {repeated: stand_in})
     (composed,) = substitute([Simplifier(_COMPOSING)(chain)], {stand_in: repeated})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from chainrule.derivation.record import (
     StageDifferential,
     StageValue,
 )
+from chainrule.derivation.ties import TIE_TOLERANCE, Ties
 from chainrule.derivation.words import Language, say
 from chainrule.ir import (
     Apply,
@@ -125,7 +126,7 @@ class Verifier:
         self._record = record
         self._random = np.random.default_rng(seed)
         self.claims = list(record.claims if claims is None else claims)
-        sizes = small_sizes(record.program)
+        sizes = self._sizes = small_sizes(record.program)
         self._differences: list[tuple[Callable[[float], Array], Array, float]] = []
         self._bound = _bind_all(record, self.claims, sizes)
         self._evaluate = Evaluator()
@@ -162,6 +163,8 @@ class Verifier:
                 worst[outcome.tolerance] = max(worst[outcome.tolerance], outcome.error)
                 if not outcome.holds:
                     failures[number] = Failure(number, self.claims[number - 1], outcome.error)
+        for number, error in self._wrong_at_ties():
+            failures.setdefault(number, Failure(number, self.claims[number - 1], error))
         return Verification(
             len(self.claims),
             sum(count > 0 for count in told.values()),
@@ -171,6 +174,25 @@ class Verifier:
             tuple(failures[number] for number in sorted(failures)),
             tuple(number for number, count in told.items() if count == 0),
         )
+
+    def _wrong_at_ties(self) -> Iterator[tuple[int, float]]:
+        """The lines with gradients that are wrong at a kink, which random points do not meet."""
+        lines = {
+            claim.left.symbol: number
+            for number, claim in enumerate(self.claims, start=1)
+            if claim.kind == "gradient" and isinstance(claim.left, LossDerivative)
+        }
+        ties = Ties(self._record, self._sizes, self._random)
+        if not lines or not ties.kinks:
+            return
+        try:
+            values = self._points.draw()
+        except NoPointError:
+            return
+        inputs = {node.name: values[self._bound[node]] for node in self._record.program.inputs}
+        for symbol, error in ties.errors(inputs).items():
+            if error > TIE_TOLERANCE and symbol in lines:
+                yield lines[symbol], error
 
     def point(self) -> Values:
         """Every symbol's value at a new point; raises NoPointError where the function is finite at none."""

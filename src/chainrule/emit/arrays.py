@@ -45,7 +45,7 @@ from chainrule.emit.expressions import (
     ordered,
 )
 from chainrule.emit.names import Names
-from chainrule.ir import Dim, Shape, SymbolicDim, dim_product
+from chainrule.ir import Dim, DType, Shape, SymbolicDim, dim_product
 from chainrule.primitives import (
     Add,
     Compare,
@@ -175,6 +175,8 @@ class ArrayWriter(ABC):
             return call(f"math.{_OF_NUMBERS[type(primitive)]}", *operands)
         if isinstance(primitive, Compare):
             return binary(primitive.comparison, operands[0], operands[1], Level.COMPARISON)
+        if isinstance(primitive, Negate) and _begins_with_condition(x.operands[0]):
+            return Code(f"-({operands[0]})", Level.SIGN)  # a condition alone has no negative
         arithmetic = _ARITHMETIC.get(type(primitive))
         if arithmetic is not None:
             return arithmetic(*operands)
@@ -317,6 +319,14 @@ _OF_ARRAYS = (
     *(Transposed, Reshaped, Inserted, Indexed, Picked),
 )
 """Operations that ask an operand for its shape, dtype or elements."""
+
+
+def _begins_with_condition(x: Expr) -> bool:
+    """Whether `x` is written as a product that begins with a condition."""
+    while isinstance(x.operation, Function) and isinstance(x.operation.primitive, Multiply | Divide):
+        x = x.operands[0]
+    return x.dtype is DType.BOOL
+
 
 _OF_NUMBERS: dict[type, str] = {
     Sqrt: "sqrt",

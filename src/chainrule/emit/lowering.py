@@ -144,7 +144,8 @@ class Lowering:
     def _pointwise(self, node: Apply) -> Expr:
         operands = [self.loose(x) for x in node.operands]
         if isinstance(node.primitive, Multiply):
-            return self.product(_mask(operands[0], operands[1]), _mask(operands[1], operands[0]))
+            second = _mask(operands[1], operands[0])
+            return self.product(_mask(operands[0], second), second)
         return self.function(node.primitive, operands, node.type.dtype)
 
     def product(self, x: Expr, y: Expr) -> Expr:

@@ -1,0 +1,203 @@
+"""The derivative at a kink: that of the whole function where it has one, and the same however it is asked for."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from support.kink_functions import AGREE, derivatives, kink_function, points
+
+import chainrule as cr
+from chainrule.calculus import SHARED, SIDED, recognize
+from chainrule.primitives import Abs, Elementwise, Maximum, Relu, equal, evaluate_nodes, greater, indicator, less, sign
+
+COUNT = int(os.environ.get("CHAINRULE_FUZZ_COUNT", "12"))
+SEED = int(os.environ.get("CHAINRULE_FUZZ_SEED", "7"))
+ALL = os.environ.get("CHAINRULE_FUZZ_COUNT") is not None
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def softplus_by_choice(x: Any) -> Any:
+    return np.where(x > 0, x + np.log1p(np.exp(-x)), np.log1p(np.exp(x)))
+
+
+def sigmoid_by_choice(x: Any) -> Any:
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, e) / (1 + e)
+
+
+AT_ZERO: dict[str, tuple[Callable[[Any], Any], float]] = {
+    "a maximum alone is relu": (lambda x: np.maximum(x, 0), 0),
+    "relu by name": (cr.relu, 0),
+    "|x|": (np.abs, 0),
+    "max + min": (lambda x: np.maximum(x, 0) + np.minimum(x, 0), 1),
+    "max + max": (lambda x: np.maximum(x, 0) + np.maximum(-x, 0), 0),
+    "relu − relu": (lambda x: cr.relu(x) - cr.relu(-x), 1),
+    "|x| − 2 relu": (lambda x: np.abs(x) - 2 * cr.relu(x), -1),
+    "max + min of another function": (lambda x: np.maximum(x, 0) + np.minimum(np.expm1(x), 0), 1),
+    "min(|x|, x)": (lambda x: np.minimum(np.abs(x), x), 1),
+    "min(relu, x)": (lambda x: np.minimum(cr.relu(x), x), 1),
+    "max(x, min(x, 0))": (lambda x: np.maximum(x, np.minimum(x, 0)), 1),
+    "min(ln(1 + relu), x)": (lambda x: np.minimum(np.log1p(cr.relu(x)), x), 1),
+    "min of exponentials": (lambda x: np.minimum(np.exp(cr.relu(x)), np.exp(x)), 1),
+    "where with relu": (lambda x: np.where(x >= 0, cr.relu(x), x), 1),
+    "where with min": (lambda x: np.where(x > 0, x, np.minimum(x, 0)), 1),
+    "where with exp relu": (lambda x: np.where(x >= 0, np.exp(cr.relu(x)), 1 + x), 1),
+    "two choices": (lambda x: np.where(x > 0, x, 0) + np.where(x < 0, x, 0), 1),
+    "leaky relu in parts": (lambda x: cr.leaky_relu(x, 0.1) - 0.1 * np.minimum(x, 0) - np.maximum(x, 0), 0),
+    "softplus": (lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))), 0.5),
+    "softplus, other order": (lambda x: np.log(np.exp(-np.abs(x)) + 1) + cr.relu(x), 0.5),
+    "softplus of −x": (lambda x: np.maximum(-x, 0) + np.log1p(np.exp(-np.abs(x))), -0.5),
+    "softplus by choice": (softplus_by_choice, 0.5),
+    "log sigmoid": (lambda x: np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))), 0.5),
+    "cross-entropy": (lambda x: np.maximum(x, 0) - x * 0.25 + np.log1p(np.exp(-np.abs(x))), 0.25),
+    "logaddexp": (lambda x: np.logaddexp(0, -x), -0.5),
+    "logaddexp by hand": (lambda x: np.maximum(x, 2 * x) + np.log1p(np.exp(-np.abs(x - 2 * x))), 1.5),
+    "sigmoid by choice": (sigmoid_by_choice, 0.25),
+    "parts apart": (lambda x: np.sum(np.maximum(x, 0)) + np.sum(np.log1p(np.exp(-np.abs(x)))), 0.5),
+}
+
+
+@pytest.mark.parametrize("name", AT_ZERO)
+def test_the_derivative_at_zero(name: str) -> None:
+    function, expected = AT_ZERO[name]
+
+    def loss(x: Any) -> Any:
+        return np.sum(function(x))
+
+    x = np.array([0.0, -0.0])
+    np.testing.assert_allclose(cr.grad(loss)(x), expected, atol=1e-12)
+    derivation = cr.derive(loss, x="n")
+    assert derivation.verify().ok
+    namespace: dict[str, Any] = {}
+    exec(derivation.source("numpy"), namespace)
+    np.testing.assert_allclose(namespace["backward"](namespace["forward"](x)[1]), expected, atol=1e-12)
+    fitted = cr.fit(loss, {"x": x}, {}, cr.SGD(1.0), epochs=1, engine="reference").params["x"]
+    np.testing.assert_allclose(fitted, np.full(2, -expected), atol=1e-12)
+    np.testing.assert_allclose(cr.jvp(loss, (x,), (np.ones(2),))[1], 2 * expected, atol=1e-12)
+
+
+def test_names_between_do_not_matter() -> None:
+    def loss(z: Any, y: Any) -> Any:
+        e = np.exp(-np.abs(z))
+        positive = np.maximum(z, 0)
+        return np.sum(positive - z * y + np.log1p(e))
+
+    derivation = cr.derive(loss, wrt="z", z="n", y="n")
+    assert "∂L/∂z = σ(z) − y" in derivation.text()
+    np.testing.assert_allclose(cr.grad(loss)(np.zeros(2), np.array([0.0, 1.0])), [0.5, -0.5])
+
+
+def test_shifted_logsumexp_is_recognised() -> None:
+    def kept(x: Any) -> Any:
+        m = np.max(x, axis=1, keepdims=True)
+        return np.sum(m + np.log(np.sum(np.exp(x - m), axis=1, keepdims=True)))
+
+    def dropped(x: Any) -> Any:
+        m = np.max(x, axis=1)
+        return np.sum(m + np.log(np.sum(np.exp(x - m[:, None]), axis=1)))
+
+    for loss in (kept, dropped):
+        assert "logsumexp" in cr.derive(loss, x="n m").text()
+        np.testing.assert_allclose(cr.grad(loss)(np.zeros((2, 4))), 0.25)
+
+
+def test_layers_of_relu_stay_relu() -> None:
+    """Kinks of a network do not coincide, whatever they share."""
+
+    def loss(X: Any, W: Any, V: Any, b: Any) -> Any:
+        h = np.maximum(X @ W + b, 0)
+        u = np.maximum(h + np.maximum(h @ V, 0) @ V + b, 0)
+        return np.sum(u**2) + np.sum(np.abs(W))
+
+    program, rewrites = recognize(cr.trace(loss, X="n d", W="d h", V="h h", b="h"))
+    assert sum(isinstance(node.primitive, Relu) for node in program.nodes if hasattr(node, "primitive")) == 3
+    assert {rewrite.rule for rewrite in rewrites}.isdisjoint({SHARED, SIDED})
+
+
+def test_no_value_changes() -> None:
+    for seed in range(SEED, SEED + COUNT):
+        found = kink_function(seed)
+        program = cr.trace(found.function, x="n", y="n").bind({"n": 44})
+        x, y = points(seed)
+        before, after = (evaluate_nodes(p.outputs, dict(zip(p.inputs, (x, y), strict=True)))[p.outputs[0]]
+                         for p in (program, recognize(program)[0]))  # fmt: skip
+        np.testing.assert_allclose(after, before, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + COUNT))
+def test_random_functions_at_their_kinks(seed: int) -> None:
+    """What `grad`, `derive`, `emit` and `fit` say of each other, and of one-sided differences where these agree."""
+    found = kink_function(seed)
+    x, y = points(seed)
+    gradient = np.array(cr.grad(found.function, (0, 1))(x, y))
+    known = np.isfinite(gradient).all(axis=0)
+    namespace: dict[str, Any] = {}
+    exec(cr.derive(found.function, wrt=["x", "y"], x="n", y="n").source("numpy"), namespace)
+    emitted = np.array(
+        [np.broadcast_to(part, x.shape) for part in namespace["backward"](namespace["forward"](x, y)[1])]
+    )
+    np.testing.assert_allclose(emitted[:, known], gradient[:, known], rtol=1e-9, atol=1e-9, err_msg=found.source)
+    start = {"x": x[known], "y": y[known]}
+    for engine in ("reference", "native") if ALL else ("reference",):
+        result = cr.fit(found.function, start, {}, cr.SGD(1.0), epochs=1, engine=engine)
+        if result.status == "finished":
+            step = np.array([start[name] - result.params[name] for name in "xy"])
+            scale = 1e-12 * max(1.0, float(np.max(np.abs(gradient[:, known]), initial=0)))
+            np.testing.assert_allclose(step, gradient[:, known], rtol=1e-9, atol=scale, err_msg=found.source)
+    if seed < SEED + 4 or ALL:
+        expected = derivatives(found.function, x, y)
+        there = np.isfinite(expected).all(axis=0)
+        np.testing.assert_allclose(
+            gradient[:, there], expected[:, there], rtol=20 * AGREE, atol=20 * AGREE, err_msg=found.source
+        )
+
+
+def _with(monkeypatch: pytest.MonkeyPatch, kind: type[Elementwise], rule: Callable[..., Any]) -> None:
+    monkeypatch.setattr(kind, "partials", rule)
+
+
+def test_a_wrong_derivative_at_a_tie_is_not_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shares(number: float) -> Callable[..., Any]:
+        def partials(self: Any, operands: Any, result: Any) -> Any:
+            x, y = operands
+            tie = number * indicator(equal(x, y), x)
+            return indicator(greater(x, y), x) + tie, indicator(less(x, y), x) + tie
+
+        return partials
+
+    def both(x: Any, y: Any) -> Any:
+        return np.sum(np.maximum(x, y))
+
+    def whole(x: Any) -> Any:
+        return np.sum(np.maximum(x, 0) + np.minimum(x, 0))
+
+    for number, right in ((0.5, True), (0.9, False), (0.0, False)):
+        _with(monkeypatch, Maximum, shares(number))
+        assert cr.derive(both, x="n", y="n").verify().ok is right
+        assert cr.derive(whole, x="n").verify().ok is right
+    _with(monkeypatch, Abs, lambda self, operands, result: (sign(operands[0]) + 2 * (1 - sign(operands[0]) ** 2),))
+    assert not cr.derive(lambda x: np.sum(np.abs(x)), x="n").verify().ok
+
+
+def test_any_slope_between_the_sides_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    def loss(X: Any, W: Any, b: Any, v: Any) -> Any:
+        return np.sum(np.maximum(X @ W + b, 0) @ v)
+
+    for value, right in ((0.0, True), (1.0, True), (0.3, True), (1.5, False), (-0.5, False)):
+        _with(
+            monkeypatch,
+            Relu,
+            lambda self, o, r, value=value: (indicator(greater(o[0], 0), r) + value * indicator(equal(o[0], 0), r),),
+        )
+        assert cr.derive(loss, X="n d", W="d h", b="h", v="h").verify().ok is right
