@@ -422,21 +422,26 @@ def _is_continuous(condition: Kink, points: Sequence[Values], leaves: _Leaves) -
 def _changed(program: Program, changes: Mapping[Node, _Change]) -> tuple[Program, tuple[Rewrite, ...]]:
     rewrites: list[Rewrite] = []
     made: dict[Node, Node] = {}
+    as_it_was: dict[Node, Node] = {}
     for node in program.nodes:
         made[node] = node
         if not isinstance(node, Apply):
             continue
-        before = Apply(node.primitive, tuple(made[operand] for operand in node.operands))
-        made[node] = before
-        change = changes.get(node.operands[0] if isinstance(node.primitive, Where) else node)
+        before = made[node] = Apply(node.primitive, tuple(made[operand] for operand in node.operands))
+        condition = node.operands[0] if isinstance(node.primitive, Where) else None
+        change = changes.get(node if condition is None else condition)
         if change is None:
             continue
         if change.values is not None:
             seeds = {made[leaf]: Const(speed, leaf.type) for leaf, speed in change.values.items() if leaf in made}
             made[node] = _directed(before, seeds)
-        elif node in changes:
+        elif condition is not None:  # the choice is what stays the same, not its condition
+            before = Apply(node.primitive, (as_it_was[condition], *before.operands[1:]))
+        else:
             made[node] = _replaced(before, change.side)
-        if made[node] is not before:
+        if isinstance(node.primitive, Compare):
+            as_it_was[node] = before
+        elif made[node] is not before:
             rewrites.append(Rewrite(change.rule, before, made[node]))
     if not rewrites:
         return program, ()
