@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import chainrule as cr
 from chainrule import primitives as p
 from chainrule.calculus import linearize, transpose
 from chainrule.ir import Apply, ArrayType, Const, Input, Node
@@ -212,3 +213,52 @@ def test_elements_that_tie_share_the_derivative(function: Callable[..., Node]) -
 def test_reductions_pass_nan_on(function: Callable[..., Node]) -> None:
     x = Input("x", ArrayType((2, 2)))
     np.testing.assert_array_equal(run(function(x, 1), x, np.asarray([[1.0, NAN], [2.0, 2.0]])), [NAN, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "by_base", "by_exponent"),
+    [(0.0, 3.0, 0, 0), (0.0, 2.0, 0, 0), (0.0, 1.0, 1, 0), (0.0, 0.5, INF, 0), (0.0, 0.0, 0, 0), (-2.0, 3.0, 12, NAN)],
+)
+def test_a_power_at_zero(x: float, y: float, by_base: float, by_exponent: float) -> None:
+    """As JAX and PyTorch have it, PyTorch where they differ."""
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(cr.grad(lambda x, y: x**y, (0, 1))(x, y), [by_base, by_exponent])
+        found = cr.grad(lambda x, y: np.sum(x**y), (0, 1))(np.array([x]), np.array([y]))
+    np.testing.assert_array_equal(np.concatenate(found), [by_base, by_exponent])
+
+
+def test_powers_with_an_array_of_exponents_at_zero() -> None:
+    np.testing.assert_array_equal(cr.grad(lambda x: np.sum(x ** np.arange(4)))(0.0), 1)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_the_norm_of_zero_has_the_subgradient_zero(named: bool) -> None:
+    def loss(x: np.ndarray) -> object:
+        d = np.linalg.norm(x)
+        return d**2 if named else np.linalg.norm(x) ** 2
+
+    np.testing.assert_array_equal(cr.grad(loss)(np.zeros(2)), 0)
+    np.testing.assert_array_equal(cr.grad(lambda x: np.linalg.norm(x))(np.zeros(2)), 0)
+    rows = np.array([[0.0, 0.0], [3.0, 4.0]])
+    np.testing.assert_allclose(cr.grad(lambda x: np.sum(np.linalg.norm(x, axis=1)))(rows), [[0, 0], [0.6, 0.8]])
+    assert cr.fit(loss, {"x": np.zeros(2)}, {}, cr.SGD(0.1), epochs=1).status == "finished"
+
+
+def test_the_deviation_of_constants_has_the_subgradient_zero() -> None:
+    np.testing.assert_array_equal(cr.grad(lambda x: np.sum(np.std(x, axis=1)))(np.array([[3.0], [4.0]])), 0)
+    np.testing.assert_array_equal(cr.grad(lambda x: np.std(x))(np.ones(3)), 0)
+    np.testing.assert_array_equal(cr.grad(lambda x: np.std(x, ddof=1))(np.ones(3)), 0)
+
+
+def test_the_sign_of_a_determinant_that_underflows() -> None:
+    matrix = 1e-5 * np.eye(70)
+    assert cr.vjp(lambda a: np.linalg.slogdet(a), matrix)[0][0] == 1
+    assert cr.grad(lambda a: np.linalg.slogdet(a)[0] * np.linalg.slogdet(a)[1])(matrix)[0, 0] == pytest.approx(1e5)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("x", [-5.0, -5.5, -9.0])
+def test_the_tail_of_gelu(dtype: type[np.floating], x: float) -> None:
+    expected = 0.5 * x * math.erfc(-x / math.sqrt(2))
+    tolerance = 1e-12 if dtype is np.float64 else 1e-5
+    assert float(cr.gelu(dtype(x))) == pytest.approx(expected, rel=tolerance)

@@ -249,7 +249,7 @@ def _expand_and_collect(node: Apply) -> Node | None:
     if not candidates:
         return None
     fewest, _, result = min((operation_count(found, leaves), k, found) for k, found in enumerate(candidates))
-    return result if fewest < operation_count(node, leaves) and not _divides_anew(node, result) else None
+    return result if fewest < operation_count(node, leaves) and not divides_anew(node, result) else None
 
 
 @rule("y·(x/y) → x, both 0 at 0", Multiply, examples=lambda: [
@@ -268,7 +268,7 @@ def _cancel_norm(node: Apply) -> Node | None:
     return None
 
 
-def _divides_anew(before: Node, after: Node) -> bool:
+def divides_anew(before: Node, after: Node) -> bool:
     """Whether `after` divides by a base of x^(y − 1) that `before` does not divide by.
 
     x^(y − 1) is zero at x = 0 for y > 1, where x^y / x has no value.
@@ -411,4 +411,4 @@ def _common_factor(node: Apply) -> Node | None:
     saved = operation_count(node, leaves) - operation_count(result, leaves)
     is_alone = isinstance(node.primitive, Add) and any(not t.times(common.inverse()).powers for t in terms)
     worthwhile = result is not node and saved >= (1 if is_alone else 0)
-    return result if worthwhile and not _divides_anew(node, result) else None
+    return result if worthwhile and not divides_anew(node, result) else None

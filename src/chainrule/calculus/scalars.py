@@ -6,7 +6,7 @@ in, λ/n, and it is kept as a scalar that is repeated last.
 
 from __future__ import annotations
 
-from chainrule.calculus.collect import Term, factors, operation_count
+from chainrule.calculus.collect import Term, divides_anew, factors, operation_count
 from chainrule.calculus.rules import applied, is_coefficient, is_scale, refilled, rule, scalar_of
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, named_dim, parse_shape
 from chainrule.primitives import (
@@ -137,7 +137,7 @@ def _one_coefficient(node: Apply) -> Node | None:
     result = quotient if term.number > 0 else Negate()(quotient)
     if all(exponent > 0 for _, exponent in term.powers):  # a product of names stays in the order it is in
         return result if operation_count(result) < operation_count(node) else None
-    return None if result is node else result
+    return None if result is node or divides_anew(node, result) else result
 
 
 def _quotient(term: Term, type_: ArrayType) -> Node:
