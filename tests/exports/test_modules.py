@@ -36,6 +36,8 @@ def test_the_source_is_python_that_a_linter_likes(target: str, tmp_path: Path) -
     assert {path.name for path in tmp_path.iterdir()} == {f"{case}{end}" for case in CASES for end in (".py", ".npz")}
     rules = "E7,E9,F,B,I,SIM,UP,RET"
     command = [
+        sys.executable,
+        "-m",
         "ruff",
         "check",
         "--isolated",
