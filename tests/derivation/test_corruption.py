@@ -101,7 +101,7 @@ def test_the_primitives_without_a_derivative_are_the_expected_ones() -> None:
 def test_right_rules_verify(cls: type[Primitive]) -> None:
     for example in filter(carries_derivative, examples(cls)):
         verification = derivation_of(example).verify(points=2)
-        assert verification.ok, (example, verification.failures[0])
+        assert verification.ok, (example, str(verification))
 
 
 def scaled(node: Any) -> Any:

@@ -130,6 +130,10 @@ class Derivation:
     def verify(self, points: int = 3, seed: int = 0) -> Verification:
         """Evaluate both sides of every line in float64 at random points, gradients against finite differences.
 
+        The lines of the matrix form are then read back as they are printed, in text and in LaTeX, by a reader that
+        shares no code with the renderers: it evaluates what a person would read, with arrays repeated only where the
+        notation says so or the shapes leave one way to do it. A line that says something else is not verified.
+
         Named sizes are bound to small distinct numbers. `seed` draws the points: to the scale and within the domain of
         the function, as far as they are found by trying. A line that no point tells anything of is not called wrong,
         but is in `unchecked` of the result, which is not `ok` then.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from chainrule.ir import Node
 from chainrule.primitives import Notation
 
 Detail: TypeAlias = Literal["brief", "full"]
@@ -32,11 +33,15 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Equation:
-    """`sides[0] = sides[1] = …`; `shape` is the shape of the sides in words, `reasons` say why they are equal."""
+    """`sides[0] = sides[1] = …`; `shape` is the shape of the sides in words, `reasons` say why they are equal.
+
+    `node` is the expression whose value all sides have, where the equation as a whole has one.
+    """
 
     sides: tuple[Notation, ...]
     shape: str = ""
     reasons: tuple[Words, ...] = ()
+    node: Node | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,8 @@ Block: TypeAlias = Heading | Paragraph | Equation | Remark | Box
 
 @dataclass(frozen=True)
 class Document:
-    """Blocks in reading order, in one language (`en` or `zh`)."""
+    """Blocks in reading order, in one language; the names in `verbatim` are set as they are typed."""
 
     blocks: tuple[Block, ...]
     language: str
+    verbatim: frozenset[str] = frozenset()

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from chainrule.calculus import Contribution
 from chainrule.derivation.document import Block, Equation, Heading, Paragraph, Words
 from chainrule.derivation.index_form import IndexNames, index_notation
-from chainrule.derivation.notate import literal
+from chainrule.derivation.names import name_parts
 from chainrule.derivation.reading import sums_away
 from chainrule.derivation.record import GradientRecord, StageRecord, StepRecord
 from chainrule.derivation.sections import Sections
 from chainrule.derivation.words import join
 from chainrule.ir import Const, Input, Node
-from chainrule.primitives import BigOperator, Infix, Notation, Symbol, indexed
+from chainrule.primitives import BigOperator, Infix, Notation, Number, Symbol, indexed
 
 
 class ElementForm(Sections):
@@ -23,8 +23,8 @@ class ElementForm(Sections):
 
     def body(self) -> list[Block]:
         record = self.record
-        used = {node.name for node in record.program.inputs} | {stage.name for stage in record.backward.stages}
-        used |= {symbol.name for symbol in record.abbreviation_claims}
+        used = {*record.names, *(symbol.name for symbol, _ in record.constants.named)}
+        used |= {part for name in used for part in name_parts(name)[1]}  # W_j with an index i is not W with j and i
         self._indices = IndexNames(record.program.dim_names, used)
         blocks = [*self.forward(), Heading(self.say("chain rule heading" if self.full else "backward brief"))]
         for step in self.steps:
@@ -58,7 +58,7 @@ class ElementForm(Sections):
         assert record.derivative_symbol is not None
         index = self._indices.indices(record.stage.symbol.type.shape)
         left = self._leaf(record.derivative_symbol, index)
-        right = index_notation(record.derivative.right, index, self._leaf, self._indices)
+        right = self._element(record.derivative.right, index)
         general = self.reasons.once(self.say("derivative")) if self.full else ()
         return Equation((left, right), self.shape(record.stage.symbol.type), (general,) if general else ())
 
@@ -68,7 +68,7 @@ class ElementForm(Sections):
     def _equation(self, left: Sequence[Notation], right: Sequence[Node], reasons: tuple[Words, ...] = ()) -> Equation:
         index = self._indices.indices(right[0].type.shape)
         sides = [indexed(name, index) for name in left]
-        sides += [index_notation(node, index, self._leaf, self._indices) for node in right]
+        sides += [self._element(node, index) for node in right]
         return Equation(tuple(dict.fromkeys(sides)), self.shape(right[0].type), reasons)
 
     def _step(self, step: StepRecord) -> list[Block]:
@@ -120,8 +120,16 @@ class ElementForm(Sections):
         product = Infix("·", (cotangent, factor))
         return BigOperator("Σ", running, product) if running else product
 
+    def _element(self, node: Node, index: Sequence[Notation]) -> Notation:
+        return index_notation(node, index, self._leaf, self._indices, whole=self.notator.exact)
+
     def _leaf(self, node: Node, index: Sequence[Notation]) -> Notation:
         if isinstance(node, Const):
-            return literal(node) if node.is_filled else indexed(literal(node), list(index))
+            shown = self.notator.literal(node)
+            if node.is_filled or isinstance(shown, Number):
+                return shown
+            if isinstance(shown, Infix):  # 1 − I
+                return Infix(shown.operator, (shown.operands[0], indexed(shown.operands[1], list(index))))
+            return indexed(shown, list(index))
         assert isinstance(node, Input)
         return indexed(self.notator.symbol(node), list(index))

@@ -83,7 +83,7 @@ def as_factor(node: Node, written: Written, factors: Written, write: Callable[[N
     if node.type.ndim not in (1, 2):
         return shown
     if is_scale(node):
-        return _filled(shown, node.type.ndim)
+        return filled(shown, node.type.ndim)
     if not isinstance(node, Apply):
         return shown
     if isinstance(node.primitive, Broadcast):
@@ -98,7 +98,7 @@ def as_factor(node: Node, written: Written, factors: Written, write: Callable[[N
         return shown
     if all(map(_is_number, node.operands)):
         numbers = {each: _number_within(factors[each]) for each in node.operands}
-        return _filled(write(node, numbers), node.type.ndim)
+        return filled(write(node, numbers), node.type.ndim)
     alone = all(map(_is_thin, node.operands))
     operands = {each: (written if _is_unsaid(each, alone) else factors)[each] for each in node.operands}
     return shown if all(operands[each] == written[each] for each in operands) else write(node, operands)
@@ -109,7 +109,7 @@ def repetition(node: Apply, factors: Written) -> Notation:
     (operand,) = node.operands
     factor = factors[operand]
     if operand.type.ndim == 0:
-        return _filled(factor, node.type.ndim)
+        return filled(factor, node.type.ndim)
     if operand.type.ndim == node.type.ndim or node.type.ndim > 2:
         return factor
     rows = node.primitive.axes == (1,)
@@ -203,6 +203,7 @@ def _number_within(filled: Notation) -> Notation:
     return filled.operands[0] if isinstance(filled, Infix) and filled.operator == "·" else _ONES
 
 
-def _filled(number: Notation, ndim: int) -> Notation:
+def filled(number: Notation, ndim: int) -> Notation:
+    """A vector or matrix with the same number everywhere, as a product with ones."""
     ones = _COLUMN_OF_ONES if ndim == 1 else _MATRIX_OF_ONES
     return ones if number == Number(1) else Infix("·", (number, ones))

@@ -302,12 +302,13 @@ def index_notation(
     leaf: Leaf,
     names: IndexNames,
     stop: Container[Node] = (),
+    whole: Callable[[Node], Notation] | None = None,
 ) -> Notation:
     """The element of `node` at `index`, in terms of elements of its leaves: inputs, constants and nodes in `stop`.
 
     `index` has one entry per axis of `node`; its symbols are not used again for the sums inside. What is computed as
     an expression in other primitives, such as a softmax, and what zeros are put around, is written as an
-    element of the whole.
+    element of the whole, by `whole` where that is given.
     """
     emit = NotationEmitter(names, _letters_in(index))
 
@@ -319,18 +320,18 @@ def index_notation(
             scalars = [ArrayType((), operand.dtype) for operand in types]
             return primitive.notation([element(operand, index) for operand in node.operands], scalars)
         if isinstance(primitive, Composite) or _is_padded(primitive):
-            return indexed(whole(node), index)
+            return indexed((whole or plain)(node), index)
         result: Notation = primitive.lower(emit, [accessor(operand) for operand in node.operands], types, index)
         return result
 
     def accessor(node: Node) -> Callable[[Sequence[Notation]], Notation]:
         return lambda index: element(node, index)
 
-    def whole(node: Node) -> Notation:
+    def plain(node: Node) -> Notation:
         if not isinstance(node, Apply) or node in stop:
             return leaf(node, ())
         result: Notation = node.primitive.notation(
-            [whole(operand) for operand in node.operands], [operand.type for operand in node.operands]
+            [plain(operand) for operand in node.operands], [operand.type for operand in node.operands]
         )
         return result
 

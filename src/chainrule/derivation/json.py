@@ -80,6 +80,11 @@ def _outcome(verification: Verification, language: str) -> dict[str, Json]:
             {"claim": failure.line, "relative_error": _number(failure.relative_error)}
             for failure in verification.failures
         ],
+        "lines_read": verification.lines_read,
+        "misreadings": [
+            {"form": misread.form, "script": misread.script, "line": misread.line, "reason": misread.reason}
+            for misread in verification.misreadings
+        ],
         "text": verification.text("zh" if language == "zh" else "en"),
     }
 
@@ -110,6 +115,8 @@ class _Claims:
                 add(stage.derivative_symbol, {"quantity": "derivative", "of": stage.stage.name})
         for symbol in record.abbreviation_claims:
             add(symbol, {"quantity": "abbreviation"})
+        for constant, _ in record.constants.named:
+            symbols.append({"name": constant.name, "quantity": "constant", **self._written(constant)})
         for entry in record.backward.accumulations:
             add(entry.cotangent, {"quantity": "gradient", "of": record.loss.name, "by": entry.symbol.name})
             for contribution in entry.contributions[:1]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from chainrule.derivation.document import Block, Box, Document, Equation, Heading, Paragraph, Remark, Words
 from chainrule.derivation.names import GREEK, is_shape, name_parts, shown_name
 from chainrule.derivation.writing import NESTING, VULGAR_FRACTIONS, Break, Pieces, Writer, break_lines, flat
-from chainrule.primitives import Call, Cases, Fraction, Indexed, Mark, Notation, Number, Pairing, Symbol
+from chainrule.primitives import Call, Cases, Fraction, Indexed, Mark, Notation, Number, Pairing, Symbol, Verbatim
 
 _COMMANDS = {letter: "\\" + name for name, letter in GREEK.items()}
 _OPERATORS = {
@@ -41,6 +41,7 @@ _OPERATORS = {
     "⁻¹": "^{-1}",
     "∞": r"\infty",
     "√": r"\surd",
+    "∗": r"\ast",
 }
 _FUNCTIONS = {"exp", "ln", "tanh", "sin", "cos", "max", "min"}
 _DELIMITERS = {
@@ -223,7 +224,7 @@ def _symbol_parts(symbol: Symbol, every: bool) -> tuple[str, list[str]]:
     if isinstance(symbol, Mark):
         return _mark(symbol.name), []
     name = shown_name(symbol)
-    head, subscripts = _name_parts(name, every)
+    head, subscripts = (_word(name, every), []) if isinstance(symbol, Verbatim) else _name_parts(name, every)
     if symbol.prefix == "δ":
         if name.isascii() and name.isdigit():
             return r"\delta", [name]

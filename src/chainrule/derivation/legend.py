@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import cast
 
+from chainrule.derivation.constants import Constants, description
 from chainrule.derivation.document import Block, Box, Equation, Words
-from chainrule.derivation.words import Language, say
+from chainrule.derivation.repetition import NEW_AXIS
+from chainrule.derivation.words import Language, join, say
 from chainrule.primitives import BigOperator, Call, Indexed, Infix, Notation, Number, Pairing, Postfix, Symbol
 
 
@@ -70,13 +72,15 @@ def legend(blocks: Iterable[Block], language: Language) -> list[Words]:
         element = Indexed(Infix("⋆", (x, w)), (p,))
         terms = Infix("", (Indexed(x, (Infix("+", (p, k)),)), Indexed(w, (k,))))
         found.append(say(language, "correlation", element, BigOperator("Σ", (k,), terms)))
+    if any(part == NEW_AXIS for part in parts):
+        found.append(say(language, "new axis"))
     for function in _WINDOWS:
         if any(isinstance(part, Call) and part.function == function for part in parts):
             found.append(say(language, f"mark {function}"))
     return found
 
 
-_WINDOWS = ("windows", "overlap_add", "flip", "pad")
+_WINDOWS = ("windows", "overlap_add", "flip", "pad", "repeat", "reshape")
 _REDUCTIONS = frozenset({"mean", "max", "min", "Σ", "logsumexp", "cumsum", "reverse_cumsum"})
 
 
@@ -92,3 +96,15 @@ def repetition_legend(blocks: Iterable[Block], language: Language) -> Words | No
             b, u = Symbol("b"), Symbol("u")
             return say(language, "forward broadcast", Infix("", (ones, b)), b, Infix("", (u, transposed)), u)
     return None
+
+
+def constants_legend(constants: Constants, blocks: Iterable[Block], language: Language) -> Words:
+    """What each name of an array of constants stands for, where it is used."""
+    used = {part for part in _notations(blocks) if isinstance(part, Symbol)}
+    found: list[Words] = []
+    if constants.identity in used:
+        found.append(say(language, "identity matrix", constants.identity))
+    for symbol, node in constants.named:
+        if symbol in used:
+            found.append((symbol, f" = {description(node)}"))
+    return say(language, "constants", join(language, found, "list semicolon")) if found else ()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chainrule.derivation.constants import Constants, description, name_constants
 from chainrule.derivation.document import Document, Equation, Paragraph, Words
+from chainrule.derivation.expressions import ExpressionWriter
 from chainrule.derivation.html import render_html
 from chainrule.derivation.latex import render_latex
+from chainrule.derivation.legend import constants_legend
+from chainrule.derivation.literals import literal
 from chainrule.derivation.markdown import render_markdown
-from chainrule.derivation.notate import literal, scaled, shape_of
+from chainrule.derivation.notate import shape_of
 from chainrule.derivation.text import text_of
 from chainrule.derivation.words import join, say
-from chainrule.ir import Apply, Const, Node, Program, topological_order
+from chainrule.ir import Apply, Const, Input, Node, Program, substitute
 from chainrule.primitives import Notation, Partial, Symbol
 
 
@@ -28,7 +32,9 @@ def equations(program: Program) -> str:
     z = X W + b
     output1 = 1 / (1 + z²)
     """
-    return "\n".join(f"{left.name} = {text_of(right)}" for left, right, _ in _lines(program))
+    lines = [f"{text_of(symbol)} = {description(node)}" for symbol, node in _constants(program).named]
+    lines += [f"{left.name} = {text_of(right)}" for left, right, _ in _lines(program)]
+    return "\n".join(lines)
 
 
 def program_html(program: Program) -> str:
@@ -56,7 +62,14 @@ def _document(program: Program) -> Document:
             else say("en", "shape of", symbol, shape or say("en", "scalar"))
         )
     lines = [Equation((left, right), shape_of(node.type)) for left, right, node in _lines(program)]
-    return Document((Paragraph(say("en", "shapes", join("en", shapes))), *lines), "en")
+    blocks = [Paragraph(say("en", "shapes", join("en", shapes)))]
+    constants = constants_legend(_constants(program), lines, "en")
+    return Document((*blocks, *([Paragraph(constants)] if constants else []), *lines), "en")
+
+
+def _constants(program: Program) -> Constants:
+    names = {node.name for node in program.inputs} | set(program.names.values()) | set(program.dim_names)
+    return name_constants(program.nodes, names)
 
 
 def _lines(program: Program) -> Iterator[tuple[Symbol, Notation, Node]]:
@@ -64,32 +77,32 @@ def _lines(program: Program) -> Iterator[tuple[Symbol, Notation, Node]]:
     unnamed = [node for node in program.outputs if isinstance(node, Apply) and node not in program.names]
     names = {node: name.replace(" ", "_") for node, name in program.names.items() if isinstance(node, Apply)}
     names.update({node: f"output{k}" for k, node in enumerate(unnamed, 1)})
-    symbols: dict[Node, Notation] = {node: _symbol(node.name) for node in program.inputs}
+    writer = _Writer(_constants(program))
+    known: dict[Node, Node] = {}
     for node in program.nodes:
         if node in names:
-            symbol = Symbol(names[node])
-            yield symbol, _notation(node, symbols), node
-            symbols[node] = symbol
+            (expression,) = substitute([node], known)
+            yield Symbol(names[node]), writer.of(expression), node
+            known[node] = Input(names[node], node.type)
+
+
+class _Writer(ExpressionWriter):
+    """Writes the expressions of a program by its own names."""
+
+    def __init__(self, constants: Constants) -> None:
+        self._constants = constants
+
+    def symbol(self, node: Input) -> Notation:
+        return _symbol(node.name)
+
+    def literal(self, node: Const) -> Notation:
+        return literal(node) if node.is_filled else self._constants.of(node)
+
+    @property
+    def identity(self) -> Symbol:
+        return self._constants.identity
 
 
 def _symbol(name: str) -> Notation:
     of, _, by = name.removeprefix("∂").partition("/∂")
     return Partial(Symbol(of), Symbol(by)) if by else Symbol(name.replace(" ", "_"))
-
-
-def _notation(node: Node, symbols: dict[Node, Notation]) -> Notation:
-    """`node` in terms of `symbols`."""
-    written = dict(symbols)
-    for part in topological_order([node], stop=symbols):
-        if part not in written:
-            written[part] = _written(part, written)
-    return written[node]
-
-
-def _written(node: Node, written: dict[Node, Notation]) -> Notation:
-    if isinstance(node, Const):
-        return literal(node)
-    assert isinstance(node, Apply)
-    operands = [written[operand] for operand in node.operands]
-    result: Notation | None = scaled(node, operands)
-    return node.primitive.notation(operands, [each.type for each in node.operands]) if result is None else result

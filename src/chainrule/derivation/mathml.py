@@ -14,7 +14,7 @@ from html import escape, unescape
 from chainrule.derivation.names import name_parts, shown_name
 from chainrule.derivation.text import number_text, text_width
 from chainrule.derivation.writing import NESTING, Break, Pieces, Writer, chunks, flat
-from chainrule.primitives import Call, Cases, Fraction, Indexed, Notation, Number, Pairing, Symbol
+from chainrule.primitives import Call, Cases, Fraction, Indexed, Notation, Number, Pairing, Symbol, Verbatim
 
 _FENCES = {"abs": ("|", "|"), "norm": ("‖", "‖"), "floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")}
 _MARKS = {
@@ -196,7 +196,7 @@ def _scripted(head: str, subscripts: Sequence[str]) -> str:
 def _symbol_parts(symbol: Symbol) -> tuple[str, list[str]]:
     """The letter and the subscripts of a symbol."""
     name = shown_name(symbol)
-    head, subscripts = name_parts(name)
+    head, subscripts = (name, ()) if isinstance(symbol, Verbatim) else name_parts(name)
     if symbol.prefix == "δ":
         whole = name.isdigit() or (head == name and len(head) > 1)
         return "<mi>δ</mi>", [_subscript(name) if whole else _scripted(_name(head), _subscripts(subscripts))]

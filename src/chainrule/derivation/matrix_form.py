@@ -33,7 +33,9 @@ class MatrixForm(Sections):
                 blocks += self.definitions(record.differential.right)
                 left = self.notator.tangent(record.stage.symbol)
                 right = self.notator.of(record.differential.right, explicit=True)
-                blocks.append(Equation((left, right), self.shape(record.stage.symbol.type)))
+                blocks.append(
+                    Equation((left, right), self.shape(record.stage.symbol.type), node=record.differential.right)
+                )
             if record.derivative is not None:
                 blocks += [*self.definitions(record.derivative.right), self.derivative(record)]
         return blocks
@@ -43,7 +45,7 @@ class MatrixForm(Sections):
         entry = step.accumulation
         names = self.names_of(entry.symbol)
         if self.is_given(step):
-            return [Equation(tuple(names), self.shape(entry.symbol.type), (self.say("given"),))]
+            return [Equation(tuple(names), self.shape(entry.symbol.type), (self.say("given"),), entry.cotangent)]
         blocks = self.definitions(step.chain.right, *([] if step.merge is None else [step.merge.right]))
         chain = self.notator.of(step.chain.right, explicit=True)
         merged = None if step.merge is None else self.notator.of(step.merge.right, explicit=True)
@@ -52,7 +54,7 @@ class MatrixForm(Sections):
             reasons = [*self.reasons.of_step(entry.contributions, entry.symbol), *self.cancellation(step)]
             return [
                 *blocks,
-                Equation(tuple(sides), self.shape(entry.result), tuple(reasons)),
+                Equation(tuple(sides), self.shape(entry.result), tuple(reasons), step.chain.right),
                 *self.remarks(entry.symbol),
             ]
         sides = [*names, chain if merged is None else merged]
@@ -62,7 +64,7 @@ class MatrixForm(Sections):
             sides += more
         phrase = self.reasons.in_brief(entry.contributions)
         reasons = [*([phrase] if phrase else []), *self.cancellation(step)]
-        return [*blocks, Equation(tuple(sides), self.shape(entry.result), tuple(reasons))]
+        return [*blocks, Equation(tuple(sides), self.shape(entry.result), tuple(reasons), step.chain.right)]
 
     def _derivatives_in_brief(self, step: StepRecord) -> tuple[list[Block], list[Notation]]:
         """σ′(z) as a further side where it is short, else in a line of its own."""

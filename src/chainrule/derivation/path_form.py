@@ -81,7 +81,10 @@ class PathForm(Sections):
         terms = [self._link(contribution) for contribution in step.accumulation.contributions]
         total: Notation = terms[0] if len(terms) == 1 else Infix("+", tuple(terms))
         sides = dict.fromkeys((*self.names_of(symbol), total, self.notator.of(value, explicit=True)))
-        return [*self.definitions(value), Equation(tuple(sides), self.shape(value), tuple(self.cancellation(step)))]
+        return [
+            *self.definitions(value),
+            Equation(tuple(sides), self.shape(value), tuple(self.cancellation(step)), value),
+        ]
 
     def _link(self, contribution: Contribution) -> Notation:
         """∂L/∂stage · ∂stage/∂operand."""
@@ -113,7 +116,7 @@ class PathForm(Sections):
                 why = (*why, *self.say("semicolon"), *general)
             blocks = self.definitions(record.derivative.right)
             value = self.notator.of(record.derivative.right)
-            return [*blocks, Equation((*sides, value), shape, (why,) if self.full else ())]
+            return [*blocks, Equation((*sides, value), shape, (why,) if self.full else (), record.derivative.right)]
         adjoint = self.record.adjoint(contribution)
         names = [*self._introduced_by(entry), self._link(contribution)]
         return self._equation(names, adjoint, self.shape(adjoint), contribution)
@@ -125,7 +128,7 @@ class PathForm(Sections):
             reasons = [self.reasons.of(contribution)]
         else:
             reasons = [phrase for phrase in [self.reasons.in_brief((contribution,))] if phrase]
-        return [*self.definitions(short), Equation((*sides, written), shape, tuple(reasons))]
+        return [*self.definitions(short), Equation((*sides, written), shape, tuple(reasons), short)]
 
     # Chains
 
@@ -159,15 +162,15 @@ class PathForm(Sections):
         """`∂L/∂R = ∂L/∂Y · ∂Y/∂R + …`: the gradient where chains meet, each term folding all chains through it."""
         entry = self._entries[symbol]
         terms = tuple(self._folded(contribution) for contribution in entry.contributions)
-        total: Notation = terms[0] if len(terms) == 1 else Infix("+", terms)
+        total = terms if len(terms) < 2 else (Infix("+", terms),)
         value = self.record.short(entry.result)
         partial = self.notator.partial(symbol)
-        sides = tuple(dict.fromkeys((*self.names_of(symbol), total, self.notator.of(value, explicit=True))))
+        sides = tuple(dict.fromkeys((*self.names_of(symbol), *total, self.notator.of(value, explicit=True))))
         why = self.reasons.once(self.say("folded terms"))
         return [
             Heading(self.say("meeting", partial, str(len(terms))), 3),
             *self.definitions(value),
-            Equation(sides, self.shape(symbol.type), (why,) if why else ()),
+            Equation(sides, self.shape(symbol.type), (why,) if why else (), value),
         ]
 
     def _folded(self, contribution: Contribution) -> Notation:
@@ -193,7 +196,7 @@ class PathForm(Sections):
             return [
                 Heading(title, 3),
                 *self.definitions(value),
-                Equation((partial, folded, self.notator.of(value, explicit=True)), self.shape(value)),
+                Equation((partial, folded, self.notator.of(value, explicit=True)), self.shape(value), node=value),
             ]
         if len(gradient.paths) == 1:
             return [Heading(self.say("chain of", partial), 3), *self._chain(gradient)]
@@ -207,10 +210,10 @@ class PathForm(Sections):
                 continue
             blocks += self.definitions(value)
             sides = tuple(dict.fromkeys((product, self.notator.of(value, explicit=True))))
-            blocks.append(Equation(sides, self.shape(value)))
+            blocks.append(Equation(sides, self.shape(value), node=value))
         total = self.record.short(self._entries[gradient.symbol].result)
         added = Equation(
-            (partial, self.notator.of(total, explicit=True)), self.shape(total), (self.say("sum of chains"),)
+            (partial, self.notator.of(total, explicit=True)), self.shape(total), (self.say("sum of chains"),), total
         )
         return [*blocks, *self.definitions(total), added]
 
@@ -231,7 +234,7 @@ class PathForm(Sections):
         sides = (partial, _product(factors), *(self.notator.of(value, explicit=True) for value in values))
         return [
             *self.definitions(*values),
-            Equation(tuple(dict.fromkeys(sides)), self.shape(values[0]), tuple(reasons)),
+            Equation(tuple(dict.fromkeys(sides)), self.shape(values[0]), tuple(reasons), values[0]),
         ]
 
     def _chains_in_brief(self) -> list[Block]:
@@ -252,7 +255,7 @@ class PathForm(Sections):
                 value = self.record.short(entry.result)
             blocks += self.definitions(value)
             sides = tuple(dict.fromkeys((*sides, self.notator.of(value, explicit=True))))
-            blocks.append(Equation(sides, self.shape(value)))
+            blocks.append(Equation(sides, self.shape(value), node=value))
         return blocks
 
     def _gathered_in_brief(self) -> list[Input]:

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from chainrule.calculus import TANGENT, Contribution, is_scale
 from chainrule.derivation.correlation import is_correlation
 from chainrule.derivation.document import Words
-from chainrule.derivation.notate import Notator, is_matrix_product, sizes_text
+from chainrule.derivation.expressions import is_matrix_product
+from chainrule.derivation.notate import Notator
 from chainrule.derivation.reading import operations_on, repeated_sizes
 from chainrule.derivation.record import Record
 from chainrule.derivation.upstream import is_upstream
 from chainrule.derivation.words import Language, join, say
-from chainrule.ir import Apply, Const, Dim, Input, Node, topological_order
+from chainrule.ir import Apply, Const, Dim, Input, Node, sizes_text, topological_order
 from chainrule.primitives import (
     Broadcast,
     Concatenate,

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 
 from chainrule.calculus import Accumulation, Backward, Contribution, Rewrite, Simplifier, Stage, backward, recognize
 from chainrule.derivation.abbreviations import Abbreviation, abbreviations, aligned
+from chainrule.derivation.constants import Constants, name_constants
 from chainrule.derivation.draws import name_draws
 from chainrule.derivation.remarks import Observation, observations
 from chainrule.derivation.shared import LONGEST_GRADIENT, longest, name_nonlinear, name_shared
@@ -381,6 +382,21 @@ class Record:
                 yield Claim("remark", Expression(remark.vanishing), zeros(remark.vanishing.type))
         for node in self.element_forms:
             yield Claim("element", Expression(node), node)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every name that the derivation writes for something of the user's, or for an abbreviation or a size."""
+        program = self.program
+        named = {node.name for node in program.inputs} | {stage.name for stage in self.backward.stages}
+        return frozenset(named | {entry.symbol.name for entry in self.abbreviations} | set(program.dim_names))
+
+    @cached_property
+    def constants(self) -> Constants:
+        """What each array of constants is called."""
+        roots: list[Node] = [*self.program.outputs]
+        for claim in self.claims:
+            roots += [claim.right, *([claim.left.node] if isinstance(claim.left, Expression) else [])]
+        return name_constants(topological_order(roots), self.names)
 
     @cached_property
     def element_forms(self) -> tuple[Node, ...]:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from chainrule.calculus import RELU, RULES, SHARED, SIDED, Accumulation, Contribution
 from chainrule.derivation.document import Block, Box, Detail, Document, Equation, Heading, Paragraph, Remark, Words
-from chainrule.derivation.legend import legend, repetition_legend
+from chainrule.derivation.legend import constants_legend, legend, repetition_legend
 from chainrule.derivation.notate import SOFTMAX, Notator, operands_of, product_shapes, shape_of
 from chainrule.derivation.reading import one_hot_remark, operation_total, product_shapes_of_stage
 from chainrule.derivation.reasons import Reasons
 from chainrule.derivation.record import GradientRecord, Record, StageRecord, StepRecord
 from chainrule.derivation.remarks import Observation
+from chainrule.derivation.spelling import distinguished
 from chainrule.derivation.upstream import is_upstream, output_name
 from chainrule.derivation.words import Language, enumerated, join, say
 from chainrule.functions import RNG_SEED, RNG_STEP
@@ -41,7 +42,8 @@ class Sections:
     def document(self) -> Document:
         """The whole derivation."""
         body = without_empty_sections(self.body())
-        return Document((*self._opening(body), *body), self.language)
+        document = Document((*self._opening(body), *body), self.language)
+        return distinguished(document, sorted(self.record.names))
 
     def body(self) -> list[Block]:
         """All between the opening and the end."""
@@ -66,6 +68,9 @@ class Sections:
         recognized: list[Words] = [(identity,) for identity in self._recognized()]
         if recognized:
             blocks.append(Paragraph(self.say("recognized", join(self.language, recognized, "list semicolon"))))
+        constants = constants_legend(self.record.constants, body, self.language)
+        if constants:
+            blocks.append(Paragraph(constants))
         if self.full:
             blocks += self._conventions(body)
         deltas: list[Words] = [
@@ -181,7 +186,7 @@ class Sections:
     def forward_equation(self, record: StageRecord) -> Equation:
         stage = record.stage
         shape = product_shapes_of_stage(stage) or self.shape(stage.symbol.type)
-        return Equation((Symbol(stage.name), self.notator.of(record.forward.right)), shape)
+        return Equation((Symbol(stage.name), self.notator.of(record.forward.right)), shape, node=record.forward.right)
 
     def definitions(self, *nodes: Node) -> list[Block]:
         """What is abbreviated in `nodes` and has not been written out yet."""
@@ -195,7 +200,7 @@ class Sections:
         return blocks
 
     def definition(self, symbol: Input, value: Node) -> Equation:
-        return Equation((Symbol(symbol.name), self.notator.of(value)), self.shape(value), self.abbreviates())
+        return Equation((Symbol(symbol.name), self.notator.of(value)), self.shape(value), self.abbreviates(), value)
 
     def abbreviates(self) -> tuple[Words, ...]:
         """What is said of the first abbreviation."""
@@ -208,7 +213,9 @@ class Sections:
         assert record.derivative_symbol is not None
         sides = (self.notator.symbol(record.derivative_symbol), self.notator.of(record.derivative.right))
         general = self.reasons.once(self.say("derivative")) if self.full else ()
-        return Equation(sides, self.shape(record.stage.symbol.type), (general,) if general else ())
+        return Equation(
+            sides, self.shape(record.stage.symbol.type), (general,) if general else (), record.derivative.right
+        )
 
     # Steps
 
@@ -307,7 +314,7 @@ class Sections:
 
     def result_equation(self, gradient: GradientRecord, nodes: Sequence[Node]) -> Equation:
         sides = [self.notator.partial(gradient.symbol), *(self.notator.of(node, explicit=True) for node in nodes)]
-        return Equation(tuple(dict.fromkeys(sides)), self.shape(nodes[0]))
+        return Equation(tuple(dict.fromkeys(sides)), self.shape(nodes[0]), node=nodes[0])
 
     def factor(self, contribution: Contribution) -> Notation:
         """∂stage/∂operand; where the loss also depends on the operand through others, marked as the direct part."""

@@ -17,7 +17,9 @@ import numpy as np
 
 from chainrule.calculus import TANGENT, Stage
 from chainrule.derivation.elements import element_value
+from chainrule.derivation.forms import Form
 from chainrule.derivation.points import Array, Evaluator, NoPointError, Points, Values
+from chainrule.derivation.proofreading import Misreading, Proofreader, Reading, Script
 from chainrule.derivation.record import (
     Claim,
     Expression,
@@ -61,6 +63,8 @@ DROWNED = 2.0**-43
 """The derivative that is hidden by the rounding of a value of 1."""
 RESOLUTION = 1e-3
 """A point where rounding is larger than this, relative to the value, tells nothing."""
+PRINTED: tuple[tuple[Form, Script], ...] = (("matrix", "text"), ("matrix", "latex"))
+"""The pages whose lines are read back in a verification."""
 ELEMENTS = 3
 """How many elements of each index form are evaluated at each point."""
 
@@ -95,17 +99,24 @@ class Verification:
     failures: tuple[Failure, ...]
     unchecked: tuple[int, ...] = ()
     """The lines of which no point told whether they hold."""
+    lines_read: int = 0
+    """How many printed lines were read back, in text and in LaTeX."""
+    misreadings: tuple[Misreading, ...] = ()
+    """The printed lines that say something else, or nothing, to a reader."""
 
     @property
     def ok(self) -> bool:
-        """Whether every line held at every point."""
-        return not self.failures and self.lines_checked == self.lines
+        """Whether every line held at every point, and reads as what it claims."""
+        return not self.failures and not self.misreadings and self.lines_checked == self.lines
 
     def text(self, lang: Language = "en") -> str:
         """The outcome as a sentence, in English or Chinese."""
         if self.failures:
             first = self.failures[0]
             words = say(lang, "refuted", str(first.line), f"{first.relative_error:.1e}")
+        elif self.misreadings:
+            misread = self.misreadings[0]
+            words = say(lang, "misread", misread.line, misread.reason)
         elif len(self.unchecked) == self.lines and self.lines:
             words = say(lang, "no point")
         elif self.unchecked:
@@ -126,6 +137,7 @@ class Verifier:
         self._record = record
         self._random = np.random.default_rng(seed)
         self.claims = list(record.claims if claims is None else claims)
+        self._whole = claims is None
         sizes = self._sizes = small_sizes(record.program)
         self._differences: list[tuple[Callable[[float], Array], Array, float]] = []
         self._bound = _bind_all(record, self.claims, sizes)
@@ -146,12 +158,13 @@ class Verifier:
         untold = dict(told)
         worst = {EXACT_TOLERANCE: 0.0, DIFFERENCE_TOLERANCE: 0.0}
         failures: dict[int, Failure] = {}
+        last: Values | None = None
         for _ in range(points + REDRAWS):
             waiting = [n for n in told if told[n] < points and untold[n] < PATIENCE and n not in failures]
             if not waiting:
                 break
             try:
-                values = self.point()
+                values = last = self.point()
             except NoPointError:
                 break
             for number in waiting:
@@ -165,6 +178,7 @@ class Verifier:
                     failures[number] = Failure(number, self.claims[number - 1], outcome.error)
         for number, error in self._wrong_at_ties():
             failures.setdefault(number, Failure(number, self.claims[number - 1], error))
+        readings = self._readings(last) if self._whole and last is not None and not failures else []
         return Verification(
             len(self.claims),
             sum(count > 0 for count in told.values()),
@@ -173,6 +187,8 @@ class Verifier:
             worst[DIFFERENCE_TOLERANCE],
             tuple(failures[number] for number in sorted(failures)),
             tuple(number for number, count in told.items() if count == 0),
+            sum(reading.read for reading in readings),
+            tuple(misread for reading in readings for misread in reading.misreadings),
         )
 
     def _wrong_at_ties(self) -> Iterator[tuple[int, float]]:
@@ -193,6 +209,33 @@ class Verifier:
         for symbol, error in ties.errors(inputs).items():
             if error > TIE_TOLERANCE and symbol in lines:
                 yield lines[symbol], error
+
+    def _readings(self, values: Values) -> list[Reading]:
+        """What a reader makes of the printed lines: at another point too where a line seems wrong at the first."""
+        readings = self._read(values)
+        if not any(reading.misreadings for reading in readings):
+            return readings
+        again = self._read(self.point())
+        return [first.confirmed_by(second) for first, second in zip(readings, again, strict=True)]
+
+    def _read(self, values: Values) -> list[Reading]:
+        proofreader = self.proofreader(values)
+        return [proofreader.read(form, script) for form, script in PRINTED]
+
+    def proofreader(self, values: Values) -> Proofreader:
+        """A reader at one point, where the tangents are those that follow from one another."""
+        values = dict(values)
+        for record in self._record.stages:
+            if record.differential is not None:
+                tangent = self._bound_tangent(record.stage.symbol)
+                values[tangent] = self._value(record.differential.right, values)
+
+        def value(node: Node) -> Array:
+            if node not in self._bound:
+                self._bound.update(bind_nodes([node], self._sizes))
+            return self._value(node, values)
+
+        return Proofreader(self._record, self._sizes, value)
 
     def point(self) -> Values:
         """Every symbol's value at a new point; raises NoPointError where the function is finite at none."""
@@ -397,17 +440,19 @@ class Verifier:
 
 
 def small_sizes(program: Program) -> dict[str, int]:
-    """Distinct small numbers for the named sizes, so that a transposed or swapped axis cannot go unnoticed.
+    """Distinct small numbers for the named sizes, none the size of another axis, so that no swap goes unnoticed.
 
     A size that is taken off another, as a window's is, gets one of the smallest; what it is taken off is made longer
     until at least two positions are left.
     """
     names = program.dim_names
+    fixed = {dim for node in program.nodes for dim in node.type.shape if isinstance(dim, int)}
     shortened = {dim for node in program.nodes for dim in node.type.shape if isinstance(dim, SymbolicDim)}
     shortened = {dim for dim in shortened if any(number < 0 for _, number in dim.terms)}
     taken_off = {name for dim in shortened for monomial, number in dim.terms if number < 0 for name in monomial}
     if not taken_off:
-        return dict(zip(names, itertools.chain((3, 4, 5, 2), itertools.count(6)), strict=False))
+        numbers = itertools.chain((3, 4, 5, 2), itertools.count(6))
+        return dict(zip(names, (number for number in numbers if number not in fixed), strict=False))
     numbers = itertools.chain((3, 2), itertools.count(4))
     sizes = dict(
         zip([*(n for n in names if n in taken_off), *(n for n in names if n not in taken_off)], numbers, strict=False)

@@ -264,6 +264,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "list comma": (", ", "，"),
     "list letters": (", ", "、"),
     "list semicolon": ("; ", "；"),
+    "constants": ("Constants: {0}.", "常量：{0}。"),
+    "identity matrix": ("{0} is the identity matrix", "{0} 为单位矩阵"),
     "recognized": ("Recognised: {0}.", "识别出：{0}。"),
     "rows": (
         "Each row of {0} is one sample (batch convention): a layer is {1}.",
@@ -296,6 +298,18 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "overlap_add 把各窗口放回原处，重叠处相加；每个窗口只有一个值时填满整个窗口",
     ),
     "mark flip": ("flip reverses the axes below it", "flip 沿下标所示的轴反转"),
+    "new axis": (
+        "∗ in an index is a new axis, along which the array is repeated",
+        "下标中的 ∗ 表示新增一轴，数组沿该轴复制",
+    ),
+    "mark repeat": (
+        "repeat fills an array of the shape below it",
+        "repeat 填满一个数组，其形状见下标",
+    ),
+    "mark reshape": (
+        "reshape puts the entries, row by row, into the shape below it",
+        "reshape 把元素按行依次放入下标所示的形状",
+    ),
     "mark pad": ("pad puts that many zeros on both sides", "pad 在两侧各补所示个数的零"),
     "legend": ("Notation: {0}.", "记号：{0}。"),
     "forward": ("Forward pass", "前向传播"),
@@ -343,9 +357,9 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "softmax 的雅可比矩阵 diag(p) − p pᵀ 是对称的，转置等于自身",
     ),
     "forward broadcast": (
-        "{0} repeats the vector {1} as rows, {2} repeats {3} as columns; the forward pass leaves this unsaid, as "
-        "NumPy does.",
-        "{0} 把向量 {1} 复制成各行，{2} 把 {3} 复制成各列；前向传播中按 NumPy 的习惯省略不写。",
+        "{0} repeats the vector {1} as rows, {2} repeats {3} as columns; where the shapes leave one way to repeat, "
+        "this is left unsaid, as in NumPy.",
+        "{0} 把向量 {1} 复制成各行，{2} 把 {3} 复制成各列；形状只允许一种复制方式时，按 NumPy 的习惯省略不写。",
     ),
     "differentiate": (
         "{0}, differentiated with respect to one entry",
@@ -388,6 +402,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Line {0} could not be checked: at every point that was tried it is next to a kink or a pole, not finite, or "
         "known to fewer than three digits.",
         "第 {0} 行未能验证：在试过的所有点上，它都靠近折点或极点、不是有限值，或有效数字不足三位。",
+    ),
+    "misread": (
+        "NOT verified: the printed line “{0}” does not say what was derived ({1}).",
+        "未通过验证：印出的一行“{0}”与推导不符（{1}）。",
     ),
     "refuted": (
         "NOT verified: line {0} does not hold (relative error {1}).",

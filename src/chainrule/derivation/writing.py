@@ -140,7 +140,8 @@ class Writer(ABC):
         )
         for position, operand in enumerate(operands[1:], 1):
             if is_scaled(notation):
-                separator: Pieces = [f" {self.infix('·')} " if starts_with_digit(operand) else self.space]
+                dotted = starts_with_digit(operand) or _is_one(operands[0])
+                separator: Pieces = [f" {self.infix('·')} " if dotted else self.space]
             elif matrices and not (isinstance(operand, Number) and operand.value != 1):
                 separator = [Break(depth, self.space)]
             else:
@@ -215,6 +216,11 @@ def is_scaled(notation: Notation) -> bool:
     return isinstance(first, Number) and not (notation.operator == "" and first.value == 1)
 
 
+def _is_one(notation: Notation) -> bool:
+    """Whether `notation` ends in the digit 1 alone, which before a factor would be the vector of ones."""
+    return isinstance(notation, Number) and abs(notation.value) == 1
+
+
 def _is_size(notation: Notation) -> bool:
     """Whether `notation` is a number, a name, a root or power of one, or a product of them."""
     if isinstance(notation, Infix):
@@ -251,8 +257,13 @@ def is_signed(notation: Notation) -> bool:
     return precedence(notation) is Precedence.SIGN and not (isinstance(notation, Prefix) and notation.operator == "¬")
 
 
+_VECTOR_OF_ONES = Infix("", (Number(1),))
+
+
 def needs_brackets(child: Notation, parent: Notation, position: int, stacked: bool = False) -> bool:
     """Whether `child`, operand number `position` of `parent`, is written in brackets."""
+    if child == _VECTOR_OF_ONES:
+        return False
     if isinstance(child, Cases):
         return not (isinstance(parent, Cases) and position == 2)
     binds = precedence(child)

@@ -9,7 +9,7 @@ from chainrule.ir.errors import ChainruleError, DTypeError, ProgramError, ShapeE
 from chainrule.ir.locks import fork_safe_lock
 from chainrule.ir.nodes import OPERATORS, Apply, Const, Input, Node, Operand
 from chainrule.ir.program import PROGRAM_DISPLAYS, Program, rebuild, rebuild_all, substitute, topological_order
-from chainrule.ir.types import ArrayType, DType, Shape, concrete, parse_shape, shape_text
+from chainrule.ir.types import ArrayType, DType, Shape, concrete, parse_shape, shape_text, sizes_text
 
 __all__ = [
     "OPERATORS",
@@ -47,6 +47,7 @@ __all__ = [
     "refuse_subclass",
     "refuses_deep_nesting",
     "shape_text",
+    "sizes_text",
     "substitute",
     "topological_order",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -91,6 +91,15 @@ def concrete(dim: Dim) -> int:
 def shape_text(shape: Shape) -> str:
     """`(n, d)`; a scalar prints as `()`."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def sizes_text(sizes: Sequence[Dim]) -> str:
+    """`n×d`, a sum in brackets where it does not stand alone: `n×(l-k+1)`."""
+
+    def is_sum(size: Dim) -> bool:
+        return isinstance(size, SymbolicDim) and len(size.terms) > 1
+
+    return "×".join(f"({size})" if is_sum(size) and len(sizes) > 1 else str(size) for size in sizes)
 
 
 def parse_shape(text: str) -> Shape:

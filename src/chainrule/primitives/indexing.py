@@ -35,7 +35,7 @@ from chainrule.primitives.arithmetic import multiply
 from chainrule.primitives.base import Array, Example, Linear, Nonlinear
 from chainrule.primitives.emitter import Accessor, Emitter
 from chainrule.primitives.layout import permute, reshape, squeeze
-from chainrule.primitives.notation import Call, Indexed, Mark, Notation
+from chainrule.primitives.notation import Call, Indexed, Mark, Notation, Number
 from chainrule.primitives.replication import expand_dims, normalize_axes, sum_
 from chainrule.primitives.slicing import Slice
 
@@ -142,7 +142,8 @@ class ScatterAdd(Linear):
         return result
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return Call("scatter_add", tuple(operands))
+        axis = (Number(self.axis),) if self.axis else ()
+        return Call("scatter_add", tuple(operands), subscript=axis)
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
         return Gather(self.axis)(cotangent, operands[1])

@@ -20,10 +20,11 @@ from chainrule.ir import (
     dim_quotient,
     named_dim,
     shape_text,
+    sizes_text,
 )
 from chainrule.primitives.base import Array, Example, Linear
 from chainrule.primitives.emitter import Accessor, Emitter
-from chainrule.primitives.notation import Call, Indexed, Notation, Number, transposed
+from chainrule.primitives.notation import Call, Indexed, Mark, Notation, Number, transposed
 
 S = TypeVar("S")
 I = TypeVar("I")
@@ -92,7 +93,7 @@ class Reshape(Linear):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         if [dim for dim in types[0].shape if dim != 1] == [dim for dim in self.shape if dim != 1]:
             return operands[0]
-        return Call("reshape", (operands[0],))
+        return Call("reshape", (operands[0],), subscript=(Mark(sizes_text(self.shape)),))
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
         return Reshape(operands[0].type.shape)(cotangent)

@@ -52,6 +52,11 @@ class Mark(Symbol):
 
 
 @dataclass(frozen=True)
+class Verbatim(Symbol):
+    """A name that is set as it is typed, without subscripts or Greek letters, since another one would be set alike."""
+
+
+@dataclass(frozen=True)
 class Number:
     """A literal."""
 

@@ -36,8 +36,9 @@ def _shift_value(x: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _notation(function: str, axes: tuple[int, ...], x: Notation, operand: ArrayType, default: int) -> Notation:
-    """`function(x)`, with the axes below it unless they are all, or the last `default` ones."""
-    plain = len(axes) == operand.ndim or axes == tuple(range(operand.ndim - default, operand.ndim))
+    """`function(x)`, with the axes below it unless they are the last `default` ones, or all where that is 0."""
+    count = default or operand.ndim
+    plain = axes == tuple(range(operand.ndim - count, operand.ndim))
     return Call(function, (x,), subscript=() if plain else tuple(Number(axis) for axis in axes))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.ir import ArrayType, Dim, DTypeError, Node, ShapeError, concrete, dim_quotient, named_dim, shape_text
 from chainrule.primitives.base import Array, Example, Linear
 from chainrule.primitives.emitter import Accessor, Emitter
-from chainrule.primitives.notation import Call, Notation, Symbol
+from chainrule.primitives.notation import Call, Mark, Notation
 
 S = TypeVar("S")
 I = TypeVar("I")
@@ -45,7 +45,7 @@ def _steps_text(sizes: Sequence[Dim], strides: Sequence[int], dilations: Sequenc
         parts.append("::" + "×".join(map(str, strides if len(set(strides)) > 1 else strides[:1])))
     if any(dilation != 1 for dilation in dilations):
         parts.append("/" + "×".join(map(str, dilations if len(set(dilations)) > 1 else dilations[:1])))
-    return tuple(map(Symbol, parts))
+    return tuple(map(Mark, parts))
 
 
 @final

@@ -1,0 +1,129 @@
+"""Names for arrays of constants, none that could be taken for one of the user's: I, 1 − I, and C, or C1, C2, …"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.derivation.names import name_parts
+from chainrule.derivation.text import number_text
+from chainrule.ir import Const, Node
+from chainrule.primitives import Infix, Notation, Number, Symbol
+
+_LETTERS = "CKMHJ"
+_SHORT = 12
+"""An array of more elements than this is summarised."""
+
+
+@dataclass(frozen=True, eq=False)
+class Constants:
+    """What is written for each array of constants; `identity` is the name of the identity matrix of any size."""
+
+    identity: Symbol
+    written: dict[Const, Notation]
+    _further: Iterator[str]
+
+    def of(self, node: Const) -> Notation:
+        """What is written for an array of constants, a further name where it has been given none."""
+        if node not in self.written:
+            alike = (each for each in self.written if np.array_equal(np.asarray(each.value), np.asarray(node.value)))
+            known = next(alike, None)
+            shown = _recognised(node, self.identity) if known is None else self.written[known]
+            self.written[node] = Symbol(next(self._further)) if shown is None else shown
+        return self.written[node]
+
+    @property
+    def named(self) -> Iterator[tuple[Symbol, Const]]:
+        """The constants with a name of their own."""
+        for node, symbol in self.written.items():
+            if isinstance(symbol, Symbol) and symbol != self.identity:
+                yield symbol, node
+
+
+def name_constants(nodes: Iterable[Node], taken: Collection[str]) -> Constants:
+    """Names, none that would be set like one of `taken`, for the arrays of constants among `nodes`."""
+    used = {name_parts(name) for name in taken} | {(name, ()) for name in taken}
+    heads = {head for head, _ in used}
+
+    def is_free(name: str) -> bool:
+        return name not in taken and name_parts(name) not in used
+
+    identity = Symbol(next(name for name in _identity_names() if is_free(name)))
+    found = [node for node in dict.fromkeys(nodes) if isinstance(node, Const) and not node.is_filled]
+    others = [node for node in found if _recognised(node, identity) is None]
+    letter = next((letter for letter in _LETTERS if letter not in heads), "Const")
+    alone = [letter] if len(others) == 1 and is_free(letter) else []
+    numbered = filter(is_free, (letter + str(k) for k in itertools.count(1)))
+    constants = Constants(identity, {}, itertools.chain(alone, numbered))
+    for node in found:
+        constants.of(node)
+    return constants
+
+
+def _recognised(node: Const, identity: Symbol) -> Notation | None:
+    """I and 1 − I."""
+    values = np.asarray(node.value)
+    if _is_identity(values):
+        return identity
+    return Infix("−", (Number(1), identity)) if _is_identity(1 - _numbers(values)) else None
+
+
+def _identity_names() -> Iterator[str]:
+    yield from ("I", "Id", "Eye")
+    yield from (f"I_{k}" for k in itertools.count(1))
+
+
+def _numbers(values: NDArray[Any]) -> NDArray[Any]:
+    return values.astype(float)
+
+
+def _is_identity(values: NDArray[Any]) -> bool:
+    square = values.ndim == 2 and values.shape[0] == values.shape[1]
+    return square and bool(np.array_equal(_numbers(values), np.eye(len(values))))
+
+
+def description(node: Const) -> str:
+    """What an array of constants holds, in a few words."""
+    return described(np.asarray(node.value))
+
+
+def described(values: NDArray[Any]) -> str:
+    """What an array of constants holds: its elements, or its shape and what can be said of them in a few words.
+
+    >>> described(np.arange(3))
+    '[0, 1, 2]'
+    >>> described(np.arange(20) * 1.0)
+    '[0, 1, …, 19]'
+    >>> described(np.zeros((30, 4)) + np.arange(4))
+    '30×4; 0 … 3'
+    """
+    if values.size <= _SHORT:
+        return _listed(values)
+    if values.ndim == 1 and np.array_equal(_numbers(values), np.arange(values.size)):
+        return f"[0, 1, …, {values.size - 1}]"
+    shape = "×".join(map(str, values.shape)) if values.ndim > 1 else f"[{_number(values[0])}, {_number(values[1])}, …]"
+    different = np.unique(_numbers(values))
+    if len(different) <= 2:
+        ranges = " / ".join(map(_number, different))
+    else:
+        ranges = f"{_number(different[0])} … {_number(different[-1])}"
+    return f"{shape}; {ranges}"
+
+
+def _listed(values: NDArray[Any]) -> str:
+    if values.ndim == 0:
+        return _number(values.item())
+    return "[" + ", ".join(_listed(np.asarray(each)) for each in values) + "]"
+
+
+def _number(value: Any) -> str:
+    number = np.asarray(value).item()
+    if isinstance(number, bool | int):
+        return number_text(number)
+    exact = number_text(number)
+    return exact if len(exact) <= 8 else number_text(float(f"{number:.6g}"))

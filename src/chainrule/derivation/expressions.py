@@ -1,0 +1,507 @@
+"""Expressions in matrix notation, with every repetition written that the shapes leave a doubt about."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from chainrule.calculus import COTANGENT, TANGENT, is_scale
+from chainrule.derivation.correlation import correlation
+from chainrule.derivation.factors import (
+    as_factor,
+    column_of_sums,
+    filled,
+    is_juxtaposed,
+    is_of_matrices_alone,
+    repetition,
+    stands_as_factor,
+    takes_factors,
+    with_numbers_in_front,
+)
+from chainrule.derivation.repetition import (
+    NUMBER,
+    Extent,
+    is_reshaped,
+    is_unsaid,
+    shows_all,
+    together,
+    unsaid,
+    whole,
+    with_new_axes,
+)
+from chainrule.ir import Apply, Const, Input, Node, sizes_text, topological_order
+from chainrule.primitives import (
+    Add,
+    Broadcast,
+    Call,
+    Cast,
+    Contract,
+    DiagonalMatrix,
+    Elementwise,
+    Fraction,
+    Indexed,
+    Infix,
+    LogSumExp,
+    Mark,
+    Max,
+    Mean,
+    Min,
+    Multiply,
+    Negate,
+    Norm,
+    Notation,
+    Number,
+    OverlapAdd,
+    Pairing,
+    Permute,
+    Postfix,
+    Prefix,
+    Reshape,
+    Slice,
+    Subtract,
+    Sum,
+    Symbol,
+    Where,
+    transposed,
+)
+
+
+class ExpressionWriter(ABC):
+    """Writes expressions; says how their inputs and their arrays of constants are called."""
+
+    @abstractmethod
+    def symbol(self, node: Input) -> Notation:
+        """The name of an input."""
+
+    @abstractmethod
+    def literal(self, node: Const) -> Notation:
+        """A number, a size, or the name of an array of numbers."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> Symbol:
+        """The name of the identity matrix."""
+
+    def of(self, node: Node, explicit: bool = False) -> Notation:
+        """`node` in matrix notation; `explicit` writes repetition as a product with a vector of ones.
+
+        Elsewhere a repetition is left unsaid where the shapes leave one way to do it, and written where they do not.
+        """
+        sheet = self._sheet(node, explicit)
+        return sheet.factors[node] if stands_as_factor(node) else sheet.alone(node)
+
+    def exact(self, node: Node) -> Notation:
+        """`node` with exactly its axes, so that indices can be attached."""
+        return self._sheet(node, explicit=False).sized(node)
+
+    def _sheet(self, node: Node, explicit: bool) -> _Sheet:
+        """All parts of `node`, written."""
+        sheet = _Sheet()
+        order = topological_order([node])
+        plain = _stretched(order) if explicit else set()
+        for part in order:
+            ones = explicit and part not in plain
+            write = partial(self._write, explicit=explicit, ones=ones, sheet=sheet)
+            sheet.written[part] = write(part, sheet.factors if takes_factors(part) else sheet.written)
+            sheet.extents[part] = _extent(part, sheet)
+            if is_reshaped(part):
+                sheet.factors[part] = sheet.upright(part)
+            elif part.type.ndim > 2 and sheet.is_thin(part):
+                sheet.factors[part] = sheet.sized(part)
+            else:
+                sheet.factors[part] = as_factor(part, sheet.written, sheet.factors, write)
+        return sheet
+
+    def _write(
+        self, node: Node, written: Mapping[Node, Notation], explicit: bool, ones: bool, sheet: _Sheet
+    ) -> Notation:
+        if isinstance(node, Input):
+            return self.symbol(node)
+        if isinstance(node, Const):
+            return self.literal(node)
+        assert isinstance(node, Apply)
+        if is_identity(node):
+            return self.identity
+        if node.type.ndim == 0 and is_reshaped(node):
+            return sheet.only_element(node.operands[0])
+        factors = sheet.factors
+        fitting = sheet.fitting(node, written)
+        operands = [fitting[operand] for operand in node.operands]
+        plain = [
+            factors[each.operands[0]] if isinstance(each, Apply) and _repeats_number(each) else operand
+            for each, operand in zip(node.operands, operands, strict=True)
+        ]
+        special = sheet.outer(node) or scaled(node, plain) or correlation(node, fitting) or _element(node, fitting)
+        if special is None and takes_factors(node):
+            special = _product(node, operands, factors)
+        if special is None and ones:
+            special = _with_ones(node, operands, factors)
+        if special is None and explicit:
+            special = _pairing(node, sheet)
+        if special is not None:
+            return special
+        result: Notation = node.primitive.notation(operands, [operand.type for operand in node.operands])
+        return result
+
+
+class _Sheet:
+    """The parts of one expression as they have been written, each also as a factor of a matrix product."""
+
+    def __init__(self) -> None:
+        self.written: dict[Node, Notation] = {}
+        self.factors: dict[Node, Notation] = {}
+        self.extents: dict[Node, Extent] = {}
+
+    def is_thin(self, node: Node) -> bool:
+        """Whether the notation of `node` does not show all of its axes, or shows more."""
+        return not shows_all(self.extents[node], node.type.shape)
+
+    def is_repeated(self, node: Node) -> bool:
+        """Whether the notation of `node` leaves a repetition unsaid, which at the end of a line nothing would tell."""
+        shown = self.extents[node].shown
+        return [size for size in node.type.shape if size != 1] != [self.extents[node].shape[k] for k in shown]
+
+    def spread(self, node: Node) -> Notation:
+        """`node` with every axis written: as a product with ones, or with ∗ for an axis along which it is repeated."""
+        if not self.is_thin(node):
+            return self.written[node]
+        factor = self.factors.get(node)
+        if node.type.ndim <= 2 and factor is not None and factor != self.written[node]:
+            return factor
+        if self.extents[node] != NUMBER and not self.is_repeated(node):
+            return Call("reshape", (self.written[node],), subscript=(Mark(sizes_text(node.type.shape)),))
+        return with_new_axes(self.written[node], self.extents[node], node.type.shape)
+
+    def only_element(self, node: Node) -> Notation:
+        """The element of an array of size 1; one that a product or a sum has given is written as the number it is."""
+        extent = self.extents[node]
+        if isinstance(node, Input) or len(extent.shape) > 2:
+            return Indexed(self.written[node], (Number(0),) * len(extent.shape))
+        return self.written[node]
+
+    def upright(self, node: Node) -> Notation:
+        """A vector whose axes of size 1 have changed as a factor, a column or a row as its type says."""
+        extent, shape = self.extents[node], node.type.shape
+        shown = self.written[node]
+        if extent == NUMBER and 1 <= len(shape) <= 2:
+            return filled(shown, len(shape))
+        if self.is_repeated(node) and len(shape) == 2 and len(extent.shape) <= 2:
+            return self._repeated_vector(shown, extent)
+        if len(extent.shape) > 2 or len(shape) > 2:
+            return with_new_axes(shown, extent, shape) if self.is_thin(node) else shown
+        is_row = len(extent.shape) == 2 and extent.shape[0] == 1 and extent.shape[1] != 1
+        wants_row = len(shape) == 2 and shape[0] == 1 and shape[1] != 1
+        return shown if is_row == wants_row else transposed(shown)
+
+    def outer(self, node: Apply) -> Notation | None:
+        """`u vᵀ` for a product of what is repeated along columns with what is repeated along rows."""
+        if not isinstance(node.primitive, Multiply) or node.type.ndim != 2:
+            return None
+        vectors: dict[tuple[int, ...], Node] = {}
+        for each in node.operands:
+            if isinstance(each, Apply) and isinstance(each.primitive, Broadcast) and each.operands[0].type.ndim == 1:
+                vectors[each.primitive.axes] = each.operands[0]
+        if set(vectors) != {(0,), (1,)}:
+            return None
+        return Infix("", (self.factors[vectors[0,]], transposed(self.factors[vectors[1,]])))
+
+    def _repeated_vector(self, shown: Notation, extent: Extent) -> Notation:
+        """`u 1ᵀ` for columns, `1 uᵀ` for rows."""
+        if not extent.shown:
+            return filled(shown, 2)
+        ((axis, place),) = extent.shown.items()
+        column = transposed(shown) if axis == 1 else shown
+        ones = Number(1)
+        return Infix("", (ones, transposed(column)) if place else (column, Postfix("ᵀ", ones)))
+
+    def sized(self, node: Node) -> Notation:
+        """`node` with every axis written, and the sizes of those along which it is repeated."""
+        if not self.is_thin(node):
+            shown = self.written[node]
+            if not node.type.ndim or not _is_open(shown):
+                return shown
+            return Call("repeat", (shown,), subscript=(Mark(sizes_text(node.type.shape)),))
+        alike = self.extents[node] != NUMBER and not self.is_repeated(node)
+        shown = self.written[node] if alike or self.extents[node] == NUMBER else self.spread(node)
+        return Call("reshape" if alike else "repeat", (shown,), subscript=(Mark(sizes_text(node.type.shape) or "1"),))
+
+    def alone(self, node: Node) -> Notation:
+        """`node` as a side of an equation, where a vector may be a row or a column of the same length."""
+        extent = self.extents[node]
+        turned = len(extent.shape) == node.type.ndim and extent.shape != node.type.shape
+        return self.spread(node) if turned or self.is_repeated(node) else self.written[node]
+
+    def fitting(self, node: Apply, written: Mapping[Node, Notation]) -> Mapping[Node, Notation]:
+        """The operands of `node` as they are written in it."""
+        if takes_factors(node):
+            return self._stacked(node, written)
+        if is_unsaid(node) or isinstance(node.primitive, OverlapAdd):  # one value for a window fills it
+            return written
+        if not is_elementwise(node):
+            total = node.type.ndim == 0 and isinstance(node.primitive, Sum | Mean | Max | Min | LogSumExp | Norm)
+            return {
+                each: self.written[each] if total and not self.is_repeated(each) else self.sized(each)
+                for each in node.operands
+            }
+        extents = [self._extent(each, written) for each in node.operands]
+        if together(extents) is not None:
+            return written
+        return {
+            each: self.spread(each) if extent.shape and written[each] == self.written[each] else written[each]
+            for each, extent in zip(node.operands, extents, strict=True)
+        }
+
+    def _stacked(self, node: Apply, written: Mapping[Node, Notation]) -> Mapping[Node, Notation]:
+        """The factors of a product; a matrix that meets each of a stack is written once, as NumPy has it."""
+        if len(node.operands) != 2 or not is_matrix_product(node):
+            return written
+        result = dict(written)
+        for each, other in zip(node.operands, reversed(node.operands), strict=True):
+            ndim = each.type.ndim
+            once = ndim > 2 and self.extents[each].places == (ndim - 2, ndim - 1)
+            if once and other.type.ndim == ndim and not self.is_thin(other):
+                result[each] = self.written[each]
+        return result
+
+    def _extent(self, node: Node, written: Mapping[Node, Notation]) -> Extent:
+        return self.extents[node] if written[node] == self.written[node] else whole(node.type.shape)
+
+    def together(self, node: Apply) -> Extent:
+        """What the operands of an elementwise operation show together."""
+        total = together([self.extents[each] for each in node.operands])
+        return whole(node.type.shape) if total is None else total
+
+
+def _extent(node: Node, sheet: _Sheet) -> Extent:
+    """What the notation of `node` shows of its axes."""
+    shape = node.type.shape
+    if not isinstance(node, Apply):
+        return NUMBER if isinstance(node, Const) and node.is_filled else whole(shape)
+    if is_elementwise(node):
+        return sheet.together(node)
+    if is_unsaid(node) and shape:
+        (operand,) = node.operands
+        if sheet.written[node] == sheet.written[operand]:
+            extent = unsaid(node, sheet.extents[operand])
+            assert extent is not None
+            return extent
+        return whole(shape)
+    if isinstance(node.primitive, Contract) and len(node.operands) == 2:
+        return _extent_of_product(node, sheet)
+    return whole(shape)
+
+
+def _extent_of_product(node: Apply, sheet: _Sheet) -> Extent:
+    """A product with a vector is a vector, of whatever shape its type has."""
+    shape = node.type.shape
+    shown = sheet.written[node]
+    if len(shape) != 2 or 1 not in shape or not isinstance(shown, Infix):
+        return whole(shape)
+    thin = [each for each in node.operands if each.type.ndim == 2 and len(sheet.extents[each].shape) == 1]
+    if not thin:
+        return whole(shape)
+    if shape[1] == 1:
+        return Extent(shape[:1], (0,))
+    return Extent(shape[1:], (1,))
+
+
+def _is_open(notation: Notation) -> bool:
+    """Whether a product with ones at its end leaves a size unsaid, as `u 1ᵀ` does."""
+    match notation:
+        case Infix("", operands):
+            first, last = operands[0], operands[-1]
+            while isinstance(first, Infix) and first.operator == "":
+                first = first.operands[0]
+            while isinstance(last, Infix) and last.operator == "":
+                last = last.operands[-1]
+            return first == Number(1) or last == Postfix("ᵀ", Number(1))
+        case Infix("·", operands):
+            return _is_open(operands[-1])
+        case Infix("+" | "−" | "⊙", operands):
+            return all(isinstance(each, Number) or _is_open(each) for each in operands)
+        case Prefix("−", operand) | Call("", (operand,)):
+            return _is_open(operand)
+        case Fraction(numerator, denominator):
+            return all(isinstance(each, Number) or _is_open(each) for each in (numerator, denominator))
+    return False
+
+
+def is_identity(node: Node) -> bool:
+    """Whether `node` is the identity matrix of a size with a name."""
+    if not isinstance(node, Apply) or not isinstance(node.primitive, DiagonalMatrix):
+        return False
+    (diagonal,) = node.operands
+    return node.type.ndim == 2 and isinstance(diagonal, Const) and diagonal.filled_with(1)
+
+
+def is_elementwise(node: Apply) -> bool:
+    """Whether `node` meets its operands element by element."""
+    return isinstance(node.primitive, Elementwise | Multiply | Add | Subtract | Negate | Where | Cast)
+
+
+def _product(node: Apply, operands: list[Notation], factors: Mapping[Node, Notation]) -> Notation | None:
+    """A contraction or sum of factors, the numbers that fill some of them in front."""
+    types = [operand.type for operand in node.operands]
+    if isinstance(node.primitive, Sum) and is_of_matrices_alone(node.operands[0]):
+        return column_of_sums(node, factors)
+    if isinstance(node.primitive, Permute):
+        return None
+
+    def product(rest: Sequence[Notation]) -> Notation:
+        stacked = _stacked_product(node, rest)
+        result: Notation = node.primitive.notation(rest, types) if stacked is None else stacked
+        return result
+
+    return with_numbers_in_front(operands, product)
+
+
+def _with_ones(node: Apply, operands: list[Notation], factors: Mapping[Node, Notation]) -> Notation | None:
+    """`1 b` for a vector repeated as rows, `u 1ᵀ` as columns, `1 c` for a number repeated."""
+    if not isinstance(node.primitive, Broadcast) or not 1 <= len(node.primitive.shape) <= 2:
+        return None
+    repeated = [axis for axis in range(node.type.ndim) if axis not in node.primitive.axes]
+    if len(repeated) != 1 or node.primitive.shape[repeated[0]] == 1:
+        return None
+    if node.type.ndim == 2 and (repeated == [1] or is_juxtaposed(operands[0])):
+        return repetition(node, factors)
+    return Infix("", (Number(1), operands[0]))
+
+
+def _stretched(order: list[Node]) -> set[Node]:
+    """The nodes that repeat a forward value only to meet an array of full shape, as NumPy does unasked."""
+    users: dict[Node, list[Node]] = {}
+    for part in order:
+        for operand in part.operands if isinstance(part, Apply) else ():
+            users.setdefault(operand, []).append(part)
+    repeated: set[Node] = set()
+    thin: set[Node] = set()
+    for part in order:
+        if is_scale(part):
+            thin.add(part)
+        elif isinstance(part, Apply):
+            if isinstance(part.primitive, Broadcast):
+                if _repeats_unasked(part) and not any(map(_is_calculus, topological_order(part.operands))):
+                    repeated.add(part)
+                    thin.add(part)
+            elif _is_elementwise(part) and thin.issuperset(part.operands):
+                thin.add(part)
+
+    def meets_full_shape(node: Node) -> bool:
+        uses = users.get(node, [])
+        return bool(uses) and all(
+            _is_elementwise(use) and (meets_full_shape(use) if use in thin else True) for use in uses
+        )
+
+    return {node for node in repeated if meets_full_shape(node)}
+
+
+def _is_elementwise(node: Node) -> bool:
+    return isinstance(node, Apply) and isinstance(node.primitive, Elementwise | Multiply | Add | Subtract | Negate)
+
+
+def _repeats_unasked(node: Apply) -> bool:
+    """Whether NumPy's own rule repeats the operand: its axes are the last ones, or of size 1."""
+    axes, ndim = node.primitive.axes, node.type.ndim
+    reshaped = isinstance(node.operands[0], Apply) and isinstance(node.operands[0].primitive, Reshape)
+    return axes == tuple(range(ndim - len(axes), ndim)) or reshaped
+
+
+def _is_calculus(node: Node) -> bool:
+    """Whether `node` is a tangent, a cotangent, or a sum."""
+    if isinstance(node, Input):
+        return node.name.startswith((TANGENT, COTANGENT))
+    return isinstance(node, Apply) and isinstance(node.primitive, Sum)
+
+
+def scaled(node: Apply, operands: Sequence[Notation]) -> Notation | None:
+    """`2/n · x`: a product with one repeated number is not written ⊙."""
+    if not isinstance(node.primitive, Multiply):
+        return None
+    for k, operand in enumerate(node.operands):
+        if is_scale(operand) or (isinstance(operand, Apply) and _repeats_number(operand)):
+            return Infix("·", (operands[k], operands[1 - k]))
+    return None
+
+
+def _repeats_number(node: Apply) -> bool:
+    return isinstance(node.primitive, Broadcast) and node.primitive.axes == () and node.type.ndim > 0
+
+
+def _element(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
+    """`x[0]` for a slice of size 1 whose axis is dropped."""
+    (first, *_) = node.operands or (None,)
+    if (
+        not isinstance(node.primitive, Reshape)
+        or not isinstance(first, Apply)
+        or not isinstance(first.primitive, Slice)
+    ):
+        return None
+    shown = written[first]
+    sizes, shape = first.type.shape, node.type.shape
+    if not isinstance(shown, Indexed) or [d for d in sizes if d != 1] != [d for d in shape if d != 1]:
+        return None
+    dropped = len(sizes) - len(shape)
+    entries: list[Notation] = []
+    for start, size_, entry in zip(first.primitive.starts, sizes, shown.indices, strict=True):
+        if size_ == 1 and dropped and isinstance(start, int):
+            dropped -= 1
+            entries.append(Number(start))
+        else:
+            entries.append(entry)
+    while entries and entries[-1] == Mark(":"):
+        entries.pop()
+    return None if dropped else Indexed(shown.base, tuple(entries))
+
+
+def _stacked_product(node: Apply, operands: Sequence[Notation]) -> Notation | None:
+    """`N W` where one matrix meets each of a stack, as NumPy's rule is; `Σ₀(A Bᵀ)` where the products are added up."""
+    if not isinstance(node.primitive, Contract) or len(node.operands) != 2:
+        return None
+    (left, right), output = node.primitive.inputs, node.primitive.output
+    if max(len(left), len(right)) < 3:
+        return None
+    added = len(left) == len(right) == 3 and len(output) == 2 and left[0] == right[0] and left[0] not in output
+    batch = left[:1] if added else output[:-2]
+    cores: list[tuple[int, ...]] = []
+    for labels in (left, right):
+        core = labels[len(batch) :] if labels[: len(batch)] == batch else labels
+        if len(core) != 2 or not set(batch).isdisjoint(core):
+            return None
+        cores.append(core)
+    row, column = output[-2:]
+    factors: list[Notation] = []
+    shared = [label for label in cores[0] if label in cores[1]]
+    if len(shared) != 1 or shared[0] in output:
+        return None
+    for label in (row, column):
+        place = next((k for k, core in enumerate(cores) if label in core), None)
+        if place is None or len(factors) > 1:
+            return None
+        upright = cores[place] == ((label, shared[0]) if label == row else (shared[0], label))
+        factors.append(operands[place] if upright else Postfix("ᵀ", operands[place]))
+    product = Infix("", tuple(factors))
+    return Call("Σ", (product,), subscript=(Number(0),)) if added else product
+
+
+def is_matrix_product(node: Apply) -> bool:
+    """Whether a contraction is written as a product of matrices."""
+    if not isinstance(node.primitive, Contract):
+        return False
+    names: list[Notation] = [Symbol("A"), Symbol("B")]
+    shown = _stacked_product(node, names) or node.primitive.notation(names, [each.type for each in node.operands])
+    return (isinstance(shown, Infix) and shown.operator == "") or (isinstance(shown, Call) and shown.function == "Σ")
+
+
+def _pairing(node: Apply, sheet: _Sheet) -> Notation | None:
+    if not isinstance(node.primitive, Sum) or node.type.ndim:
+        return None
+    (operand,) = node.operands
+    if not (isinstance(operand, Apply) and isinstance(operand.primitive, Multiply)):
+        return None
+    if not any(isinstance(part, Input) and part.name.startswith(TANGENT) for part in topological_order([operand])):
+        return None
+    left, right = (
+        sheet.written[each] if sheet.extents[each] == NUMBER else sheet.alone(each) for each in operand.operands
+    )
+    return Pairing(left, right)

@@ -1,0 +1,69 @@
+"""Numbers as a person writes them: √2, ⅓, 10⁻⁵, 1/√(2π)."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction as Fractional
+
+import numpy as np
+
+from chainrule.derivation.index_form import size_notation
+from chainrule.ir import Const, SymbolicDim
+from chainrule.primitives import Call, Fraction, Infix, Notation, Number, PowerNotation, Symbol
+
+PI = Symbol("π")
+
+
+def literal(node: Const) -> Notation:
+    """A number or a size; √2 and 1/√8 where the number is one of these."""
+    if isinstance(node.value, SymbolicDim):
+        return size_notation(node.value)
+    if isinstance(node.value, float):
+        found = root_of(node.value) or ratio_of(node.value) or _constant(node.value) or _power_of_ten(node.value)
+        return found or Number(node.value)
+    assert not isinstance(node.value, np.ndarray)
+    return Number(node.value)
+
+
+def _power_of_ten(number: float) -> Notation | None:
+    """10⁻⁵ for 0.00001: what is added to a variance, say."""
+    exponent = round(math.log10(number)) if 0 < number < 1e-3 else 0
+    return PowerNotation(Number(10), Number(exponent)) if exponent and number == float(f"1e{exponent}") else None
+
+
+def ratio_of(number: float) -> Notation | None:
+    """A fraction of small whole numbers, if that is `number` to the last digit and its decimals do not end soon."""
+    nearest = Fractional(number).limit_denominator(12) if math.isfinite(number) else Fractional(0)
+    if len(repr(number)) < 8 or not 0 < nearest < 100 or nearest.numerator / nearest.denominator != number:
+        return None
+    return Fraction(Number(nearest.numerator), Number(nearest.denominator))
+
+
+def root_of(number: float) -> Notation | None:
+    """√k or 1/√k for a whole k up to 4096 that is no square, if that is `number` to the last digits."""
+    for power, make in ((number**2, _root), (number**-2 if number else 0.0, lambda k: Fraction(Number(1), _root(k)))):
+        k = round(power) if 1 < power <= 4096 else 0
+        if number > 0 and k and abs(power - k) <= 1e-14 * k and math.isqrt(k) ** 2 != k:
+            return make(k)
+    return None
+
+
+def _root(k: int) -> Notation:
+    return Call("sqrt", (Number(k),))
+
+
+def _constant(number: float) -> Notation | None:
+    """1/√(2π) and its kin, if that is `number` to the last digits."""
+    pi, two = PI, Number(2)
+    twice = Infix("·", (two, pi))
+    known: list[tuple[float, Notation]] = [
+        (math.pi, pi),
+        (2 * math.pi, twice),
+        (math.sqrt(2 * math.pi), Call("sqrt", (twice,))),
+        (1 / math.sqrt(2 * math.pi), Fraction(Number(1), Call("sqrt", (twice,)))),
+        (2 / math.sqrt(math.pi), Fraction(two, Call("sqrt", (pi,)))),
+        (math.sqrt(2 / math.pi), Call("sqrt", (Fraction(two, pi),))),
+        (math.log(2), Call("ln", (two,))),
+        (math.log(2 * math.pi), Call("ln", (twice,))),
+    ]
+    return next((written for value, written in known if abs(number - value) <= 4e-16 * value), None)

@@ -1,0 +1,190 @@
+"""Reads the printed lines of a derivation back, and compares them with the values that they claim.
+
+The renderers print, `readback` reads; all that passes between is the printed line, and what its names mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.calculus import TANGENT
+from chainrule.derivation.document import Block, Box, Document, Equation, Paragraph, Remark, Words
+from chainrule.derivation.forms import Form, write_document
+from chainrule.derivation.latex import LatexWriter, render_latex
+from chainrule.derivation.notate import Notator
+from chainrule.derivation.readback import (
+    TOLERANCE,
+    Page,
+    ReadingError,
+    joined,
+    joined_latex,
+    letters_of,
+    read,
+)
+from chainrule.derivation.record import Record
+from chainrule.derivation.spelling import spelled
+from chainrule.derivation.text import TextWriter, render_text
+from chainrule.derivation.words import Language
+from chainrule.derivation.writing import Writer
+from chainrule.ir import Input, Node
+from chainrule.primitives import Infix, Notation, Partial, Symbol
+
+Array = NDArray[Any]
+Script: TypeAlias = Literal["text", "latex"]
+
+
+@dataclass(frozen=True)
+class Misreading:
+    """A printed line that does not say what it should: `reason` tells what a reader makes of it."""
+
+    form: Form
+    script: Script
+    line: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How many printed lines were read, those with nothing that is evaluated, and the wrong ones."""
+
+    read: int
+    unread: tuple[str, ...]
+    misreadings: tuple[Misreading, ...]
+
+    def confirmed_by(self, other: Reading) -> Reading:
+        """The same with those misreadings alone that another reading has as well."""
+        lines = {each.line for each in other.misreadings}
+        return replace(self, misreadings=tuple(each for each in self.misreadings if each.line in lines))
+
+
+class Proofreader:
+    """Reads the pages of one record at one point; `value` gives the value of any expression of it there."""
+
+    def __init__(self, record: Record, sizes: Mapping[str, int], value: Callable[[Node], Array]) -> None:
+        self._record = record
+        self._value = value
+        self._sizes = sizes
+        self._notator = Notator(record)
+        self._documents: dict[tuple[Form, Language], Document] = {}
+        named = {node.name for node in record.program.inputs} | {stage.name for stage in record.backward.stages}
+        self._shadowed = named & set(sizes)
+
+    def read(self, form: Form, script: Script, language: Language = "en") -> Reading:
+        """Read every line of one page."""
+        document = self._document(form, language)
+        writer: Writer = TextWriter(language) if script == "text" else LatexWriter(language, inline=True)
+        count, unread, wrong = 0, [], []
+        try:
+            page = self._page(script, document)
+        except ReadingError as error:
+            return Reading(0, (), (Misreading(form, script, "", str(error)),))
+        for block in _unboxed(document.blocks):
+            for line, node in _lines(block, script, document.language, writer):
+                try:
+                    expected = None if node is None else self._value(node)
+                    outcome = read(line, page, expected)
+                    if outcome.error > TOLERANCE and not any(name in line for name in self._shadowed):
+                        reason = f"as read, its sides differ by {outcome.error:.1e}"
+                        wrong.append(Misreading(form, script, line, reason))
+                except ReadingError as error:
+                    if any(name in line for name in self._shadowed):  # a size that has the name of a value
+                        unread.append(line)
+                        continue
+                    wrong.append(Misreading(form, script, line, str(error)))
+                    continue
+                if outcome.sides:
+                    count += 1
+                else:
+                    unread.append(line)
+        return Reading(count, tuple(unread), tuple(wrong))
+
+    def _document(self, form: Form, language: Language) -> Document:
+        key = form, language
+        if key not in self._documents:
+            self._documents[key] = write_document(self._record, form, language)
+        return self._documents[key]
+
+    # What the names on a page mean
+
+    def _symbols(self) -> Iterator[tuple[Notation, Array]]:
+        """What each symbol means."""
+        record, notator = self._record, self._notator
+        for node in record.program.inputs:
+            yield notator.symbol(node), self._value(node)
+        for stage in record.backward.stages:
+            yield Symbol(stage.name), self._value(stage.symbol)
+        for entry in record.backward.accumulations:
+            cotangent = self._value(entry.cotangent)
+            yield notator.symbol(entry.cotangent), cotangent
+            yield notator.partial(entry.symbol), cotangent
+            tangent = Input(TANGENT + entry.symbol.name, entry.symbol.type)
+            yield notator.symbol(tangent), self._value(tangent)
+        for abbreviation in record.abbreviations:
+            yield Symbol(abbreviation.symbol.name), self._value(abbreviation.symbol)
+        for symbol, constant in record.constants.named:
+            yield symbol, np.asarray(constant.value)
+        for name, size in self._sizes.items():
+            if name not in self._shadowed:
+                yield Symbol(name), np.asarray(float(size))
+
+    def _page(self, script: Script, document: Document) -> Page:
+        """The table of what is printed to what it means; raises ReadingError where one name means two things."""
+        writer: Writer = TextWriter(document.language) if script == "text" else LatexWriter(inline=True)
+        names: dict[str, Array] = {}
+        gradients: dict[str, Array] = {}
+        for symbol, value in self._symbols():
+            if isinstance(symbol, Partial):
+                _enter(gradients, writer.write(spelled(symbol.by, document)), value)
+            elif isinstance(symbol, Symbol):
+                _enter(names, writer.write(spelled(symbol, document)), value)
+        sizes = {name: float(size) for name, size in self._sizes.items()}
+        letters: dict[str, int] = {}
+        for block in document.blocks:
+            if isinstance(block, Paragraph) and str(block.words[0]).startswith(_INDICES):
+                letters = letters_of(render_text(Document((block,), document.language)).replace("\n", " "), sizes)
+        loss = writer.write(spelled(Symbol(self._record.loss.name), document))
+        identity = writer.write(spelled(self._record.constants.identity, document))
+        return Page(script, names, gradients, loss, letters, identity, sizes)
+
+
+_INDICES = ("Indices", "下标")
+
+
+def _enter(table: dict[str, Array], name: str, value: Array) -> None:
+    known = table.setdefault(name, value)
+    if known is not value and not (known.shape == value.shape and np.array_equal(known, value, equal_nan=True)):
+        raise ReadingError(f"{name} is the name of two things")
+
+
+def _unboxed(blocks: Sequence[Block]) -> Iterator[Block]:
+    for block in blocks:
+        if isinstance(block, Box):
+            yield from block.blocks
+        else:
+            yield block
+
+
+def _lines(block: Block, script: Script, language: str, writer: Writer) -> Iterator[tuple[str, Node | None]]:
+    """The equations of a block as they are printed, each with the expression that it is about."""
+    if isinstance(block, Equation):
+        bare = Document((Equation(block.sides, block.shape),), language)
+        if script == "text":
+            line = joined(render_text(bare).rstrip("\n").split("\n"), block.shape)
+        else:
+            line = joined_latex(render_latex(bare).rstrip("\n").split("\n"))
+        yield line, block.node
+        for reason in block.reasons:
+            yield from _equations_in(reason, writer)
+    elif isinstance(block, Remark):
+        yield from _equations_in(block.words, writer)
+
+
+def _equations_in(words: Words, writer: Writer) -> Iterator[tuple[str, None]]:
+    for piece in words:
+        if isinstance(piece, Infix) and piece.operator == "=":
+            yield writer.write(piece), None

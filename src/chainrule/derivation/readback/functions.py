@@ -1,0 +1,304 @@
+"""The functions that the notation of the field names, by their definitions."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.derivation.readback.values import (
+    Array,
+    Meaning,
+    Open,
+    ReadingError,
+    UnknownNotationError,
+    Value,
+    elementwise,
+    known,
+)
+
+_ERF = np.vectorize(math.erf, otypes=[float])
+_ERFC = np.vectorize(math.erfc, otypes=[float])
+
+
+def _sigmoid(x: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def _gelu_tanh(x: Array) -> Array:
+    return np.asarray(0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))))
+
+
+ELEMENTWISE: dict[str, Callable[..., Any]] = {
+    "σ": _sigmoid,
+    "sigmoid": _sigmoid,
+    "tanh": np.tanh,
+    "softplus": lambda x: np.logaddexp(0, x),
+    "relu": lambda x: np.where(x > 0, x, 0 * x),
+    "leaky_relu": lambda x, slope: np.where(x > 0, x, slope * x),
+    "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+    "silu": lambda x: x * _sigmoid(x),
+    "gelu": lambda x: 0.5 * x * _ERFC(-x / math.sqrt(2)),
+    "gelu_tanh": _gelu_tanh,
+    "exp": np.exp,
+    "ln": np.log,
+    "sin": np.sin,
+    "cos": np.cos,
+    "sqrt": np.sqrt,
+    "√": np.sqrt,
+    "erf": _ERF,
+    "erfc": _ERFC,
+    "abs": np.abs,
+    "sign": np.sign,
+    "trunc": np.trunc,
+    "floor": np.floor,
+}
+"""Functions of one array, element by element; a parameter stands below the name."""
+
+BINARY: dict[str, Callable[..., Any]] = {
+    "max": np.maximum,
+    "min": np.minimum,
+    "mod": np.mod,
+    "logaddexp": np.logaddexp,
+    "bitand": np.bitwise_and,
+    "bitor": np.bitwise_or,
+    "bitxor": np.bitwise_xor,
+}
+
+
+def _logsumexp(x: Array, axis: tuple[int, ...]) -> Array:
+    top = np.max(x, axis=axis, keepdims=True)
+    return np.asarray(np.squeeze(top, axis) + np.log(np.sum(np.exp(x - top), axis=axis)))
+
+
+REDUCTIONS: dict[str, Callable[..., Any]] = {
+    "Σ": np.sum,
+    "sum": np.sum,
+    "mean": np.mean,
+    "max": np.max,
+    "min": np.min,
+    "logsumexp": _logsumexp,
+}
+
+
+_PIECEWISE: dict[str, Callable[..., Any]] = {
+    "relu": lambda x: np.where(x > 0, 1.0, 0.0),
+    "leaky_relu": lambda x, slope: np.where(x > 0, 1.0, slope),
+    "elu": lambda x, alpha=1.0: np.where(x > 0, 1.0, alpha * np.exp(np.minimum(x, 0))),
+    "abs": np.sign,
+}
+
+
+def derivative(name: str, x: Array, parameters: Sequence[float]) -> Array:
+    """The derivative of a function of one number: of a smooth one, by central differences of sixth order."""
+    if name in _PIECEWISE:
+        return np.asarray(_PIECEWISE[name](x, *parameters))
+    return _smooth_derivative(ELEMENTWISE[name], x, parameters)
+
+
+def _smooth_derivative(function: Callable[..., Any], x: Array, parameters: Sequence[float]) -> Array:
+    step = 2.0**-7
+    weights = ((1, 45.0), (2, -9.0), (3, 1.0))
+    total = sum(w * (function(x + k * step, *parameters) - function(x - k * step, *parameters)) for k, w in weights)
+    return np.asarray(total / (60 * step))
+
+
+def reduction(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
+    """`x` reduced over `axes`, which disappear; over all of them where none are named."""
+    if isinstance(x, Open) and not axes and name in ("Σ", "sum"):
+        totals = [known(reduction(name, x.make(*[size] * x.unknown), ())) for size in (61, 67)]
+        if np.allclose(totals[0].data, totals[1].data):
+            return totals[0]
+    if isinstance(x, Open):
+        return Open(
+            lambda *sizes: known(reduction(name, x.make(*sizes), axes)), x.unknown, x.ndim - len(axes) if axes else 0
+        )
+    over = tuple(axes) or tuple(range(x.ndim))
+    if x.free & set(over) and name in ("Σ", "sum", "logsumexp"):
+        raise ReadingError("the number of terms is not told")
+    if any(axis >= x.ndim for axis in over):
+        raise ReadingError(f"{name} over an axis that is not there")
+    data = REDUCTIONS[name](x.data, axis=tuple(axis + x.letters for axis in over)) if over else x.data
+    kept = [axis for axis in range(x.ndim) if axis not in over]
+    return Value(np.asarray(data), x.letters, frozenset(kept.index(axis) for axis in x.free if axis in kept))
+
+
+def softmax(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
+    """`softmax` or `log_softmax` over `axes`, the last where none are named."""
+    value = known(x)
+    over = tuple(axis + value.letters for axis in (axes or (value.ndim - 1,)))
+    if value.free:
+        raise ReadingError("softmax of a vector of any length")
+    exponent = value.data - np.max(value.data, axis=over, keepdims=True)
+    log = exponent - np.log(np.sum(np.exp(exponent), axis=over, keepdims=True))
+    return Value(np.exp(log) if name == "softmax" else log, value.letters)
+
+
+def cumulative(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
+    """Sums of all elements up to each one, or from each one on."""
+    value = known(x)
+    axis = (axes[0] if axes else 0) + value.letters
+    if not axes and value.ndim != 1:
+        raise ReadingError(f"{name} along which axis?")
+    if value.free:
+        raise ReadingError("a sum of any length")
+    data = value.data
+    if name == "cumsum":
+        return Value(np.cumsum(data, axis), value.letters)
+    return Value(np.flip(np.cumsum(np.flip(data, axis), axis), axis), value.letters)
+
+
+def flipped(x: Meaning, axes: Sequence[int]) -> Meaning:
+    """The entries in reverse order along `axes`."""
+    value = known(x)
+    return Value(np.flip(value.data, tuple(axis + value.letters for axis in axes)), value.letters, value.free)
+
+
+def permuted(x: Meaning, order: Sequence[int]) -> Meaning:
+    """The axes in another order."""
+    value = known(x)
+    if sorted(order) != list(range(value.ndim)):
+        raise ReadingError(f"no order of {value.ndim} axes: {order}")
+    front = tuple(range(value.letters))
+    data = np.transpose(value.data, front + tuple(axis + value.letters for axis in order))
+    return Value(data, value.letters, frozenset(k for k, axis in enumerate(order) if axis in value.free))
+
+
+def reshaped(x: Meaning, sizes: Sequence[int]) -> Meaning:
+    """The entries, row by row, in another shape."""
+    value = known(x)
+    if value.free or math.prod(sizes) != math.prod(value.shape):
+        raise ReadingError(f"shape {value.shape} reshaped to {tuple(sizes)}")
+    return Value(value.data.reshape(value.data.shape[: value.letters] + tuple(sizes)), value.letters)
+
+
+def diagonal(x: Meaning) -> Meaning:
+    """The diagonal of a matrix; a vector on the diagonal of a matrix of zeros."""
+    if isinstance(x, Open):
+        raise UnknownNotationError("diag of an open size")
+    if x.ndim == 0:
+        raise ReadingError("diag of a number")
+    if x.ndim >= 2 and {x.ndim - 1, x.ndim - 2} <= x.free:
+        return Value(x.data[..., 0], x.letters, x.free - {x.ndim - 1})
+    if x.ndim >= 2 and x.shape[-1] == x.shape[-2]:
+        return Value(np.diagonal(x.data, axis1=-2, axis2=-1), x.letters)
+    if x.free:
+        return Open(lambda size: Value(x.data[..., None] * np.eye(size), x.letters), 1, x.ndim + 1)
+    return Value(x.data[..., None] * np.eye(x.shape[-1]), x.letters)
+
+
+def trace(x: Meaning) -> Meaning:
+    """The sum of the diagonal."""
+    value = known(x)
+    if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
+        raise ReadingError("the trace of what is not square")
+    return Value(np.trace(value.data, axis1=-2, axis2=-1), value.letters)
+
+
+def determinant(x: Meaning) -> Meaning:
+    """The determinant of a square matrix."""
+    value = known(x)
+    if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
+        raise ReadingError("the determinant of what is not square")
+    return Value(np.linalg.det(value.data), value.letters)
+
+
+def one_hot(labels: Meaning) -> Meaning:
+    """A row for each label, with as many columns as there are classes."""
+    value = known(labels)
+
+    def make(size: int) -> Value:
+        if np.any(value.data >= size) or np.any(value.data < -size):
+            raise ReadingError("a label beyond the classes")
+        return Value(np.asarray(np.arange(size) == value.data[..., None] % size, float), value.letters)
+
+    return Open(make, 1, value.ndim + 1)
+
+
+def scatter_add(x: Meaning, places: Meaning, axis: int) -> Meaning:
+    """Zeros to which the parts of `x` are added at `places` along `axis`."""
+    value, index = known(x), known(places)
+    if value.letters:
+        raise UnknownNotationError("scatter_add at an index")
+    indexed = index.data.astype(int)
+    if value.ndim == 0:
+        value = Value(np.broadcast_to(value.data, indexed.shape))
+    value = _along(value, axis, index.shape)
+    if value.shape[axis : axis + index.ndim] != index.shape:
+        raise ReadingError(f"scatter_add of shape {value.shape} to places of shape {index.shape}")
+
+    def make(size: int) -> Value:
+        if np.any(indexed >= size):
+            raise ReadingError("a place beyond the end")
+        front = value.shape[:axis]
+        result = np.zeros((*front, size, *value.shape[axis + index.ndim :]))
+        for place in itertools.product(*map(range, index.shape)):
+            result[(slice(None),) * axis + (int(indexed[place]),)] += value.data[(slice(None),) * axis + place]
+        return Value(result)
+
+    return Open(make, 1, value.ndim - index.ndim + 1)
+
+
+def _along(value: Value, axis: int, shape: tuple[int, ...]) -> Value:
+    """A value with its free axes, from `axis` on, of the sizes in `shape`."""
+    data = value.data
+    for k, size in enumerate(shape, axis):
+        if k in value.free:
+            data = np.repeat(data, size, axis=k)
+    return Value(data, value.letters, value.free - set(range(axis, axis + len(shape))))
+
+
+def concatenated(parts: Sequence[Meaning], axes: Sequence[int]) -> Meaning:
+    """Arrays one after the other along an axis."""
+    values = [known(part) for part in parts]
+    axis = axes[0] if axes else 0
+    if not axes and any(value.ndim != 1 for value in values):
+        raise ReadingError("joined along which axis?")
+    shapes = {tuple(n for k, n in enumerate(value.shape) if k != axis) for value in values}
+    if len(shapes) > 1 or any(value.free for value in values):
+        raise ReadingError("parts that do not fit are joined")
+    letters = values[0].letters
+    front = np.broadcast_shapes(*(value.data.shape[:letters] for value in values))
+    data = [np.broadcast_to(value.data, front + value.shape) for value in values]
+    return Value(np.concatenate(data, axis + letters), letters)
+
+
+def einsum(spec: str, operands: Sequence[Meaning]) -> Meaning:
+    """A contraction by letters."""
+    values = [known(operand) for operand in operands]
+    inputs, _, output = spec.partition("→")
+    if any(value.free for value in values) or [len(x) for x in inputs.split(",")] != [v.ndim for v in values]:
+        raise ReadingError(f"einsum({spec}) of shapes {[value.shape for value in values]}")
+    sizes: dict[str, int] = {}
+    for labels, value in zip(inputs.split(","), values, strict=True):
+        for label, size in zip(labels, value.shape, strict=True):
+            if sizes.setdefault(label, size) != size:
+                raise ReadingError(f"einsum({spec}): {label} has two sizes")
+    subscripts = ",".join("..." + labels for labels in inputs.split(",")) + "->..." + output
+    return Value(np.einsum(subscripts, *(value.data.astype(float) for value in values)), values[0].letters)
+
+
+def inverse(x: Meaning) -> Meaning:
+    """The inverse of a square matrix, the reciprocal of a number."""
+    value = known(x)
+    if value.ndim == 0:
+        return elementwise(np.reciprocal, Value(value.data.astype(float), value.letters))
+    if value.ndim == 1 or value.shape[-1] != value.shape[-2] or value.free:
+        raise ReadingError(f"the inverse of shape {value.shape}")
+    return Value(np.linalg.inv(value.data), value.letters)
+
+
+def repeated(x: Meaning, sizes: Sequence[int]) -> Meaning:
+    """A number, or what is of any length along its other axes, in an array of the sizes that are told."""
+    value = known(x)
+    shape = value.data.shape[: value.letters] + tuple(sizes)
+    if not value.free and set(value.shape) <= {1}:
+        number = Value(value.data.reshape(value.data.shape[: value.letters]), value.letters)
+        return Value(np.broadcast_to(number.with_axes((), len(sizes)), shape), value.letters)
+    fits = [m == n or axis in value.free for axis, (m, n) in enumerate(zip(value.shape, sizes, strict=False))]
+    if value.ndim != len(sizes) or not all(fits):
+        raise ReadingError(f"shape {value.shape} repeated to {tuple(sizes)}")
+    return Value(np.broadcast_to(value.data, shape), value.letters)

@@ -1,0 +1,563 @@
+"""Evaluates the words of a printed line as a reader of mathematics would."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from chainrule.derivation.readback import functions
+from chainrule.derivation.readback.text_tokens import text_tokens
+from chainrule.derivation.readback.tokens import Token, Vocabulary, parted
+from chainrule.derivation.readback.values import (
+    Array,
+    Meaning,
+    Open,
+    ReadingError,
+    UnknownNotationError,
+    Value,
+    elementwise,
+    fitted_to,
+    known,
+    ones,
+    product,
+    transposed,
+)
+
+Lexer = Callable[[str, Vocabulary], Iterable[Token]]
+
+_COMPARISONS: dict[str, Callable[..., Array]] = {
+    "<": np.less,
+    "≤": np.less_equal,
+    ">": np.greater,
+    "≥": np.greater_equal,
+    "=": np.equal,
+    "≠": np.not_equal,
+}
+_STARTS = frozenset(("number", "ones", "name", "function", "partial", "quotient"))
+_END = Token("end")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a line stands in: the meaning of its names, gradients by the name of what they belong to, index letters.
+
+    A letter has an axis of its own, of the size of what it runs over.
+    """
+
+    vocabulary: Vocabulary
+    names: Mapping[str, Array]
+    gradients: Mapping[str, Array]
+    loss: str
+    letters: Mapping[str, int] = field(default_factory=dict)
+    identity: str = ""
+    sizes: Mapping[str, float] = field(default_factory=dict)
+    """Sizes by the names that they have in text."""
+
+    def of(self, array: Array) -> Value:
+        count = len(self.letters)
+        return Value(array.reshape((1,) * count + array.shape), count)
+
+    def letter(self, name: str) -> Value:
+        axis, count = list(self.letters).index(name), len(self.letters)
+        shape = [1] * count
+        shape[axis] = self.letters[name]
+        return Value(np.arange(self.letters[name]).reshape(shape), count)
+
+
+class Interpreter:
+    """Reads one line; a literal 1 in a product of matrices is the vector of ones."""
+
+    def __init__(self, words: Iterable[Token], lexer: Lexer, surroundings: Surroundings) -> None:
+        self._words = [*words, _END]
+        self._place = 0
+        self._lexer = lexer
+        self._around = surroundings
+        self._bars = 0
+
+    # Words
+
+    @property
+    def _next(self) -> Token:
+        return self._words[self._place]
+
+    def _take(self) -> Token:
+        token = self._words[self._place]
+        self._place += 1
+        return token
+
+    def _at(self, *signs: str) -> bool:
+        return self._next.kind in ("sign", "mark") and self._next.text in signs
+
+    def _expect(self, sign: str) -> None:
+        if not self._at(sign):
+            raise ReadingError(f"{sign!r} is missing before {self._next.text or self._next.kind!r}")
+        self._place += 1
+
+    def _number(self, value: float) -> Value:
+        return self._around.of(np.asarray(value))
+
+    def end(self) -> None:
+        """Raise unless everything has been read."""
+        if self._next.kind != "end":
+            raise ReadingError(f"{self._next.text or self._next.kind!r} is not expected")
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the line is one literal number."""
+        return [word.kind for word in self._words] == ["number", "end"]
+
+    # Levels of precedence, the loosest first
+
+    def expression(self) -> Meaning:
+        """All that may stand between brackets."""
+        value = self._condition()
+        if not self._at("if"):
+            return value
+        self._take()
+        condition = self._condition()
+        self._expect(",")
+        self._expect("else")
+        otherwise = self.expression()
+        return elementwise(np.where, condition, value, otherwise)
+
+    def _condition(self) -> Meaning:
+        value = self._comparison()
+        while self._at("∧", "∨"):
+            operation = np.logical_and if self._take().text == "∧" else np.logical_or
+            value = elementwise(operation, value, self._comparison())
+        return value
+
+    def _comparison(self) -> Meaning:
+        if self._at("¬"):
+            self._take()
+            return elementwise(np.logical_not, self._power())
+        value = self._sum()
+        if self._next.kind == "sign" and self._next.text in _COMPARISONS:
+            operation = _COMPARISONS[self._take().text]
+            return elementwise(operation, value, self._sum())
+        return value
+
+    def _sum(self) -> Meaning:
+        if self._at("−"):
+            self._take()
+            value = elementwise(np.negative, self._numeric(self._product()))
+        else:
+            value = self._product()
+        while self._at("+", "−"):
+            operation = np.add if self._take().text == "+" else np.subtract
+            value = elementwise(operation, self._numeric(value), self._numeric(self._product()))
+        return value
+
+    def _numeric(self, value: Meaning) -> Meaning:
+        if isinstance(value, Value) and value.data.dtype == bool:
+            raise ReadingError("a condition is used as a number")
+        return value
+
+    def _product(self) -> Meaning:
+        value = self._chain()
+        while self._at("⊙", "·", "/", "⋆"):
+            sign = self._take().text
+            start = self._place
+            other = self._chain()
+            if sign == "⋆":
+                raise UnknownNotationError("⋆")
+            if sign == "/":
+                value = elementwise(np.true_divide, self._numeric(value), self._numeric(other))
+                continue
+            if sign == "·":
+                if _is_array(value) and _is_array(other):
+                    single = _single(value)
+                    value, other = (single, other) if single is not value else (value, _single(other))
+                alone = self._place == start + 1 and self._words[start].text == "1"
+                if alone and self._around.letters == {}:
+                    other = ones(0)
+                if _is_ones(other):
+                    value = product([_single(value), other])
+                    continue
+                sizes = [each for each in (value, other) if isinstance(each, Open) or each.ndim]
+                if len(sizes) > 1:
+                    raise ReadingError("· between two arrays")
+            value = elementwise(np.multiply, self._numeric(value), self._numeric(other))
+        return value
+
+    def _starts_factor(self) -> bool:
+        token = self._next
+        if token.kind in _STARTS:
+            return True
+        return token.kind == "sign" and (token.text in "(⌊⟨√" or (token.text == "|" and not self._bars))
+
+    def _chain(self) -> Meaning:
+        factors: list[Meaning] = []
+        literal: list[bool] = []
+        while True:
+            start = self._place
+            factors.append(self._power())
+            literal.append(self._place == start + 1 and self._words[start].kind == "number")
+            if not self._starts_factor():
+                break
+        if len(factors) == 1:
+            return factors[0]
+        numbers = self._around.letters != {}
+        for k, (factor, plain) in enumerate(zip(factors, literal, strict=True)):
+            if plain and not numbers and isinstance(factor, Value) and factor.data == 1:
+                factors[k] = ones(0)
+        return product([self._numeric(factor) for factor in factors])
+
+    def _power(self) -> Meaning:
+        start = self._place
+        value = self._atom()
+        while True:
+            token = self._next
+            if token.kind == "raised":
+                self._take()
+                literal = self._place == start + 2 and self._words[start].kind == "number"
+                if token.text == "transpose" and literal and known(value).data == 1:
+                    value = ones(len(self._around.letters))
+                value = self._raised(value, token)
+            elif token.kind == "index":
+                self._take()
+                value = self._item(value, token, self._words[start], self._place == start + 2)
+            elif self._at("^"):
+                self._take()
+                value = elementwise(_raise, value, self._atom())
+            else:
+                return value
+
+    def _raised(self, value: Meaning, token: Token) -> Meaning:
+        if token.text == "transpose":
+            return transposed(value)
+        if token.text == "inverse transpose":
+            return transposed(functions.inverse(value))
+        if token.number == -1:
+            return functions.inverse(value)
+        exponent = token.number
+        return elementwise(lambda x: _raise(x, exponent), self._numeric(value))
+
+    def _atom(self) -> Meaning:
+        token = self._take()
+        if token.kind == "number":
+            if token.text in ("true", "false"):
+                return self._around.of(np.asarray(bool(token.number)))
+            return self._number(token.number)
+        if token.kind == "ones":
+            return ones(len(self._around.letters))
+        if token.kind == "name":
+            if token.text in self._around.letters:
+                return self._around.letter(token.text)
+            if token.text == self._around.identity and token.text not in self._around.names:
+                return Open(lambda size: self._around.of(np.eye(size)), 1, 2)
+            return self._named(self._around.names, token.text)
+        if token.kind == "partial":
+            if token.text == self._around.loss and token.entries[0] in self._around.gradients:
+                return self._named(self._around.gradients, token.entries[0])
+            raise UnknownNotationError("a factor of the chain rule")
+        if token.kind == "quotient":
+            raise UnknownNotationError("a factor of the chain rule")
+        if token.kind == "function":
+            return self._function(token)
+        if token.text == "(":
+            bars, self._bars = self._bars, 0
+            value = self.expression()
+            self._bars = bars
+            self._expect(")")
+            return value
+        if token.text == "|":
+            self._bars += 1
+            value = self.expression()
+            self._bars -= 1
+            self._expect("|")
+            return elementwise(np.abs, value)
+        if token.text == "⌊":
+            value = self.expression()
+            self._expect("⌋")
+            return elementwise(np.floor, value)
+        if token.text == "⟨":
+            left = self.expression()
+            self._expect(",")
+            right = self.expression()
+            self._expect("⟩")
+            return _pairing(left, right)
+        if token.text == "√":
+            return elementwise(np.sqrt, self._atom())
+        raise ReadingError(f"{token.text or token.kind!r} is not expected")
+
+    def _named(self, names: Mapping[str, Array], name: str) -> Value:
+        if name not in names:
+            raise ReadingError(f"{name} is no name that the page defines")
+        return self._around.of(names[name])
+
+    # Functions and operators
+
+    def _function(self, token: Token) -> Meaning:
+        name, primes = token.text, 0
+        below: tuple[str, ...] = ()
+        while self._next.kind in ("primes", "below"):
+            word = self._take()
+            if word.kind == "primes":
+                primes = int(word.number)
+            else:
+                below = word.entries
+        letters = [each for each in below if each in self._around.letters]
+        if below and len(letters) == len(below) and name in ("Σ", "sum", "max", "min"):
+            return self._bound(name, letters)
+        if name == "Σ" and not below:
+            return functions.reduction("Σ", self._power(), ())
+        self._expect("(")
+        bars, self._bars = self._bars, 0
+        value = self._call(name, primes, below)
+        self._bars = bars
+        self._expect(")")
+        return value
+
+    def _bound(self, name: str, letters: Sequence[str]) -> Meaning:
+        """A sum over index letters, of all that is multiplied."""
+        value = known(self._product())
+        data = value.data
+        for letter in letters:
+            axis = list(self._around.letters).index(letter)
+            if data.shape[axis] == 1:
+                data = np.repeat(data, self._around.letters[letter], axis=axis)
+            data = np.asarray(functions.REDUCTIONS[name](data, axis=axis, keepdims=True))
+        return Value(data, value.letters, value.free)
+
+    def _arguments(self) -> list[Meaning]:
+        arguments = [self._numeric(self.expression())]
+        while self._at(","):
+            self._take()
+            arguments.append(self._numeric(self.expression()))
+        return arguments
+
+    def _call(self, name: str, primes: int, below: Sequence[str]) -> Meaning:
+        if name in ("windows", "overlap_add", "correlate", "uniform"):
+            raise UnknownNotationError(name)
+        if name == "einsum":
+            spec = self._take()
+            if spec.kind != "mark":
+                raise ReadingError("einsum without letters")
+            self._expect(",")
+            return functions.einsum(spec.text, self._arguments())
+        if name == "pad":
+            return self._padded()
+        start = self._place
+        arguments = self._arguments()
+        if name in ("reshape", "repeat") and len(arguments) == 1:
+            sizes = self._sizes(below)
+            return (
+                functions.reshaped(arguments[0], sizes)
+                if name == "reshape"
+                else functions.repeated(arguments[0], sizes)
+            )
+        parameters = [self._below(each) for each in below]
+        axes = [int(number) for number in parameters]
+        if name == "clip" and len(arguments) == 3:
+            lower = elementwise(np.maximum, arguments[0], arguments[1])
+            return elementwise(np.minimum, lower, arguments[2])
+        if name in functions.BINARY and len(arguments) == 2:
+            return elementwise(functions.BINARY[name], *arguments)
+        if name == "scatter_add" and len(arguments) == 2:
+            return functions.scatter_add(arguments[0], arguments[1], axes[0] if axes else 0)
+        if name == "concatenate":
+            return functions.concatenated(arguments, axes)
+        if len(arguments) != 1:
+            raise ReadingError(f"{name} of {len(arguments)} arguments")
+        (x,) = arguments
+        if primes:
+            return self._derivative(name, x, parameters, self._words[start])
+        if name in functions.ELEMENTWISE:
+            return elementwise(lambda data: functions.ELEMENTWISE[name](data, *parameters), x)
+        if name in functions.REDUCTIONS:
+            return functions.reduction(name, x, axes)
+        shaped: dict[str, Callable[[], Meaning]] = {
+            "softmax": lambda: functions.softmax(name, x, axes),
+            "log_softmax": lambda: functions.softmax(name, x, axes),
+            "cumsum": lambda: functions.cumulative(name, x, axes),
+            "reverse_cumsum": lambda: functions.cumulative(name, x, axes),
+            "flip": lambda: functions.flipped(x, axes),
+            "permute": lambda: functions.permuted(x, axes),
+            "diag": lambda: functions.diagonal(x),
+            "tr": lambda: functions.trace(x),
+            "det": lambda: functions.determinant(x),
+            "onehot": lambda: functions.one_hot(x),
+        }
+        if name not in shaped:
+            raise ReadingError(f"{name} is called")
+        return shaped[name]()
+
+    def _derivative(self, name: str, x: Meaning, parameters: Sequence[float], word: Token) -> Meaning:
+        if name not in functions.ELEMENTWISE:
+            raise UnknownNotationError(f"{name}′")
+        return elementwise(lambda data: functions.derivative(name, data, parameters), x)
+
+    def _sizes(self, below: Sequence[str]) -> list[int]:
+        """The sizes of `n×(l-k+1)`."""
+        if len(below) != 1:
+            raise ReadingError("of which shape?")
+        return [size_of(part, self._around.sizes) for part in parted(_unset(below[0]), "×")]
+
+    def _below(self, entry: str) -> float:
+        value = self._inner(entry)
+        if value.shape != () or value.data.size != 1:
+            raise ReadingError(f"{entry} below a function is no number")
+        return float(value.data.reshape(()))
+
+    def _inner(self, entry: str) -> Value:
+        """The meaning of what stands in an index or below a function."""
+        reader = Interpreter(self._lexer(entry, self._around.vocabulary), self._lexer, self._around)
+        value = known(reader.expression())
+        reader.end()
+        return value
+
+    def _padded(self) -> Meaning:
+        raise UnknownNotationError("pad")
+
+    # Indices
+
+    def _item(self, base: Meaning, token: Token, first: Token, plain: bool) -> Meaning:
+        """An element, a part, or the entries that labels pick; `1[x > 0]` is 1 where that holds."""
+        if plain and first.kind == "number" and first.number == 1 and _unset(token.entries[0]) != "∗":
+            value = self._inner(token.entries[0])
+            if value.data.dtype != bool or len(token.entries) > 1:
+                raise ReadingError("1 has no entries")
+            return elementwise(lambda data: np.asarray(data, float), value)
+        if (
+            token.entries == ("direct",)
+            or token.entries == ("\\mathrm{direct}",)
+            or token.entries == ("\\mathit{direct}",)
+        ):
+            raise UnknownNotationError("direct part")
+        if isinstance(base, Open) and plain and first.text == self._around.identity and len(token.entries) == 2:
+            row, column = map(self._inner, token.entries)
+            return elementwise(lambda i, j: np.asarray(i == j, float), row, column)
+        if isinstance(base, Open) and all(_unset(entry) in (":", "∗") for entry in token.entries):
+            ndim = base.ndim + sum(_unset(entry) == "∗" for entry in token.entries)
+            return Open(
+                lambda *sizes: known(self._item(base.make(*sizes), token, first, plain=False)), base.unknown, ndim
+            )
+        value = known(base)
+        entries = [_unset(entry) if ":" in entry or "ast" in entry else entry for entry in token.entries]
+        kept = sum(entry != "∗" for entry in entries)
+        if kept > value.ndim or value.free or value.is_row:
+            raise ReadingError(f"{len(entries)} indices of shape {value.shape}")
+        picked: list[tuple[int, Array]] = []
+        axis = 0
+        data = value.data
+        free: set[int] = set()
+        for entry in entries:
+            at = axis + value.letters
+            if entry == "∗":
+                data = np.expand_dims(data, at)
+                free.add(axis)
+                axis += 1
+            elif _colon(entry) >= 0:
+                data = data[(slice(None),) * at + (self._range(entry),)]
+                axis += 1
+            else:
+                index = self._inner(entry)
+                if index.letters and (index.ndim or value.data.shape[: value.letters] != (1,) * value.letters):
+                    raise UnknownNotationError("labels at an index")
+                if index.letters:
+                    picked.append((axis, index.data))
+                    axis += 1
+                else:
+                    data = np.take(data, _integers(index.data), axis=at)
+                    axis += index.ndim
+        if not picked:
+            return Value(data, value.letters, frozenset(free))
+        if free:
+            raise UnknownNotationError("a new axis at an index")
+        own = data.reshape(data.shape[value.letters :])
+        places = [place for place, _ in picked]
+        others = [k for k in range(own.ndim) if k not in places]
+        own = np.transpose(own, places + others)
+        indices, inside = [], np.asarray(True)
+        for k, (_, place) in enumerate(picked):
+            integers = _integers(place)
+            inside = inside & (integers >= 0) & (integers < own.shape[k])
+            indices.append(np.clip(integers, 0, max(own.shape[k] - 1, 0)))
+        found = own[tuple(np.broadcast_arrays(*indices))]
+        if not np.all(inside):
+            mask = np.broadcast_to(inside, found.shape[: value.letters]).reshape(inside.shape + (1,) * len(others))
+            found = np.where(mask, found, np.nan)
+        return Value(found, value.letters)
+
+    def _range(self, entry: str) -> slice:
+        parts = entry.split(":")
+        numbers = [size_of(part, self._around.sizes) if part.strip() else None for part in parts]
+        start, stop, step = (*numbers, None)[:3] if len(numbers) == 2 else numbers[:3]
+        return slice(start, stop, step)
+
+
+def _is_ones(value: Meaning) -> bool:
+    """Whether it is a column or a row of ones of any length."""
+    return isinstance(value, Value) and value.ndim == 1 and value.free == {0} and bool(np.all(value.data == 1))
+
+
+def _is_array(value: Meaning) -> bool:
+    return isinstance(value, Value) and value.ndim > 0
+
+
+def _single(value: Meaning) -> Meaning:
+    """An array of one element as a number."""
+    if isinstance(value, Value) and value.ndim and not value.free and set(value.shape) == {1}:
+        return Value(value.data.reshape(value.data.shape[: value.letters]), value.letters)
+    return value
+
+
+def _unset(entry: str) -> str:
+    """Text that LaTeX sets as a whole, a slice or a shape, as it is in text."""
+    match = re.fullmatch(r"\\mathrm\{(.*)\}", entry)
+    inner = match[1] if match is not None else entry
+    for command, sign in (("{:}", ":"), ("\\times ", "×"), ("\\cdot ", "·"), ("\\ast", "∗"), ("\\_", "_")):
+        inner = inner.replace(command, sign)
+    return inner.strip()
+
+
+def size_of(text: str, sizes: Mapping[str, float]) -> int:
+    """A size as it is printed, `n`, `2·d+1`, as a number."""
+    vocabulary = Vocabulary(dict.fromkeys(sizes, 0))
+    around = Surroundings(vocabulary, {name: np.asarray(size) for name, size in sizes.items()}, {}, "")
+    reader = Interpreter(text_tokens(text, vocabulary), text_tokens, around)
+    value = known(reader.expression())
+    reader.end()
+    if value.shape:
+        raise ReadingError(f"{text} is no size")
+    return round(float(value.data))
+
+
+def _colon(entry: str) -> int:
+    return entry.find(":")
+
+
+def _integers(array: Array) -> Array:
+    integers = np.rint(array).astype(int)
+    if not np.allclose(integers, array):
+        raise ReadingError("an index that is no whole number")
+    return integers
+
+
+def _raise(x: Array, exponent: Array | float) -> Array:
+    whole = np.all(np.equal(np.mod(exponent, 1), 0))
+    return np.asarray(
+        np.power(
+            np.asarray(x, float), np.asarray(exponent, int if whole and np.all(np.asarray(exponent) >= 0) else float)
+        )
+    )
+
+
+def _pairing(left: Meaning, right: Meaning) -> Meaning:
+    """The sum of all entries of the elementwise product."""
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Open) and isinstance(other, Value):
+            fitted = one.fitted(lambda value, shape=other.shape: value.shape == shape, other.shape)  # type: ignore[misc]
+            return _pairing(fitted, other)
+    a, b = known(left), known(right)
+    if a.ndim == 0 or b.ndim == 0:
+        return functions.reduction("Σ", known(elementwise(np.multiply, a, b)), ())
+    for one, other in ((a, b), (b, a)):
+        data = None if other.free else fitted_to(one, other.shape)
+        if data is not None:
+            return functions.reduction("Σ", Value(np.asarray(data * other.data), a.letters), ())
+    raise ReadingError(f"⟨⟩ of shapes {a.shape} and {b.shape}")

@@ -1,0 +1,188 @@
+"""The lines of a page as they are printed, and what they say: text or LaTeX, wrapped or not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from chainrule.derivation.readback.interpreter import Interpreter, Surroundings, size_of
+from chainrule.derivation.readback.latex_tokens import latex_tokens
+from chainrule.derivation.readback.text_tokens import text_tokens
+from chainrule.derivation.readback.tokens import Token, Vocabulary
+from chainrule.derivation.readback.values import (
+    Array,
+    Meaning,
+    ReadingError,
+    Shape,
+    UnknownNotationError,
+    Value,
+    settle,
+)
+
+Notation: TypeAlias = Literal["text", "latex"]
+_LEXERS: dict[Notation, Callable[[str, Vocabulary], Iterator[Token]]] = {"text": text_tokens, "latex": latex_tokens}
+TOLERANCE = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """What the names on a page mean, in one notation."""
+
+    notation: Notation
+    names: Mapping[str, Array]
+    gradients: Mapping[str, Array]
+    loss: str
+    letters: Mapping[str, int]
+    identity: str
+    """The name of the identity matrix, of any size."""
+    sizes: Mapping[str, float]
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, ...], Surroundings]:
+        return {}
+
+    def surroundings(self, line: str) -> Surroundings:
+        """The names, with the index letters that occur in `line`."""
+        letters = tuple(letter for letter in self.letters if letter in line)
+        if letters not in self._known:
+            axes = {name: array.ndim for name, array in (*self.gradients.items(), *self.names.items())}
+            own = {self.identity: 2} if self.identity and self.identity not in axes else {}
+            vocabulary = Vocabulary({**axes, **own, **dict.fromkeys(letters, 0)})
+            sizes = {letter: self.letters[letter] for letter in letters}
+            self._known[letters] = Surroundings(
+                vocabulary, self.names, self.gradients, self.loss, sizes, self.identity, self.sizes
+            )
+        return self._known[letters]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many sides of a line were evaluated, and by how much they differ."""
+
+    sides: int
+    error: float
+
+
+def joined(lines: Sequence[str], shape: str = "") -> str:
+    """An equation printed as text on several lines, as one without the `shape` at its right."""
+    parts: list[str] = []
+    found = False
+    for line in lines:
+        body = line.strip()
+        if shape and not found and (body == shape or re.search(r"\s{3,}" + re.escape(shape) + "$", body)):
+            body, found = body[: -len(shape)].strip(), True
+        parts.append(body)
+    return " ".join(part for part in parts if part)
+
+
+def joined_latex(lines: Sequence[str]) -> str:
+    """An equation of an `align*`, as one line without its tag."""
+    text = " ".join(lines)
+    match = re.search(r" \\tag\*\{((?:[^{}]|\{[^{}]*\})*)\}", text)
+    if match is not None:
+        text = text[: match.start()] + text[match.end() :]
+    text = re.sub(r"\\begin\{align\*\}|\\end\{align\*\}", "", text)
+    depth, parts = 0, []
+    for piece in re.split(r"(\\begin\{cases\}|\\end\{cases\}|\\\\(?:\s|$)|&\\quad|&)", text):
+        depth += piece == r"\begin{cases}"
+        depth -= piece == r"\end{cases}"
+        outside = depth == 0 and (piece.startswith("\\\\") or piece.startswith("&"))
+        parts.append(" " if outside else piece)
+    return re.sub(r" +", " ", "".join(parts)).strip()
+
+
+def sides_of(words: Sequence[Token]) -> list[list[Token]]:
+    """What stands between the equality signs of a line."""
+    sides: list[list[Token]] = [[]]
+    depth = 0
+    for word in words:
+        if word.kind == "sign":
+            depth += (word.text in "(⟨⌊") - (word.text in ")⟩⌋")
+            if word.text == "=" and depth == 0:
+                sides.append([])
+                continue
+        sides[-1].append(word)
+    return sides
+
+
+def read(line: str, page: Page, expected: Array | None = None) -> Outcome:
+    """Evaluate every side of `line`, and compare; raises ReadingError for what has no meaning, or more than one.
+
+    `expected` is what all sides must be; without it they are compared with one another. A side that holds a factor of
+    the chain rule alone, or another notation that is not evaluated, is left out.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            return _read(line, page, expected)
+    except (ArithmeticError, IndexError, TypeError, ValueError, np.linalg.LinAlgError) as error:
+        raise error if isinstance(error, ReadingError) else ReadingError(str(error)) from error
+
+
+def _read(line: str, page: Page, expected: Array | None) -> Outcome:
+    lexer = _LEXERS[page.notation]
+    around = page.surroundings(line)
+    meanings: list[tuple[Meaning, bool]] = []
+    try:
+        words = list(lexer(line, around.vocabulary))
+    except UnknownNotationError:
+        return Outcome(0, 0.0)
+    for side in sides_of(words):
+        reader = Interpreter(side, lexer, around)
+        try:
+            meaning = reader.expression()
+            reader.end()
+        except UnknownNotationError:
+            continue
+        meanings.append((meaning, reader.is_number))
+    if not meanings:
+        return Outcome(0, 0.0)
+    shape: Shape | None = None if expected is None else expected.shape
+    if shape is None:
+        shape = next(
+            (m.shape for m, literal in meanings if isinstance(m, Value) and not m.free and not literal),
+            next((m.shape for m, _ in meanings if isinstance(m, Value)), None),
+        )
+    if shape is None:
+        raise ReadingError("no size is told")
+    arrays = [_settled(meaning, literal, shape) for meaning, literal in meanings]
+    if expected is not None:
+        count = len(around.letters)
+        arrays.insert(0, expected.reshape((1,) * count + expected.shape))
+    return Outcome(len(meanings), max((_difference(arrays[0], each) for each in arrays[1:]), default=0.0))
+
+
+def _settled(meaning: Meaning, literal: bool, shape: Shape) -> Array:
+    """An array of `shape`; a lone 0 is an array of zeros, a lone 1 a vector of ones."""
+    if literal and isinstance(meaning, Value) and shape:
+        number = float(meaning.data.reshape(()))
+        if number == 0 or (number == 1 and sum(size != 1 for size in shape) <= 1):
+            return np.full((1,) * meaning.letters + shape, number)
+    return settle(meaning, shape)
+
+
+def _difference(one: Array, other: Array) -> float:
+    a, b = np.broadcast_arrays(np.asarray(one, float), np.asarray(other, float))
+    if a.size == 0 or not np.all(np.isfinite(a)):
+        return 0.0
+    if not np.all(np.isfinite(b)):
+        return float("inf")
+    size = max(float(np.max(np.abs(a))), 1e-3)
+    return float(np.max(np.abs(a - b))) / size
+
+
+def letters_of(sentence: str, sizes: Mapping[str, float]) -> dict[str, int]:
+    """`Indices: i and i′ over n; j over 2·d.` as the size that each letter runs over."""
+    found: dict[str, int] = {}
+    for part in re.split(r"[;；]", re.sub(r"^[^:：]*[:：]|[.。]\s*$", "", sentence)):
+        match = re.fullmatch(r"\s*(.*?)\s*(?:over|遍历)\s*(.*?)\s*", part)
+        if match is None:
+            raise ReadingError(f"which index runs over what: {part!r}")
+        size = size_of(match[2], sizes)
+        for letter in re.split(r",\s*|、|\s+", match[1]):
+            found[letter] = size
+    return found

@@ -1,0 +1,168 @@
+"""The words of a printed line, the same from text and from LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from chainrule.derivation.readback.values import ReadingError
+
+Kind: TypeAlias = Literal[
+    "number",
+    "ones",
+    "name",
+    "function",
+    "primes",
+    "below",
+    "index",
+    "partial",
+    "quotient",
+    "mark",
+    "raised",
+    "sign",
+    "end",
+]
+
+FUNCTIONS = frozenset(
+    (
+        "σ",
+        "sigmoid",
+        "tanh",
+        "softplus",
+        "relu",
+        "leaky_relu",
+        "elu",
+        "silu",
+        "gelu",
+        "gelu_tanh",
+        "exp",
+        "ln",
+        "sin",
+        "cos",
+        "sqrt",
+        "√",
+        "erf",
+        "erfc",
+        "logaddexp",
+        "bitand",
+        "bitor",
+        "bitxor",
+        "abs",
+        "sign",
+        "max",
+        "min",
+        "clip",
+        "mean",
+        "logsumexp",
+        "softmax",
+        "log_softmax",
+        "cumsum",
+        "reverse_cumsum",
+        "diag",
+        "tr",
+        "det",
+        "onehot",
+        "scatter_add",
+        "reshape",
+        "repeat",
+        "permute",
+        "pad",
+        "flip",
+        "concatenate",
+        "windows",
+        "overlap_add",
+        "correlate",
+        "einsum",
+        "trunc",
+        "mod",
+        "uniform",
+        "Σ",
+        "sum",
+        "floor",
+    )
+)
+"""The functions that the notation of this field has names for."""
+
+SIGNS = frozenset("()|⌊⌋⟨⟩,+−⊙⋆·/=<≤>≥≠∧∨¬√^")
+
+
+@dataclass(frozen=True)
+class Token:
+    """One word: `text` is its key, name or sign; `entries` what stands in an index or below an operator, unread."""
+
+    kind: Kind
+    text: str = ""
+    number: float = 0.0
+    entries: tuple[str, ...] = ()
+    tight: bool = False
+    """Whether no space stands before it."""
+
+
+class Vocabulary:
+    """The names that a line may use, as they are printed, each with its number of axes."""
+
+    def __init__(self, names: Mapping[str, int]) -> None:
+        self.axes = dict(names)
+        self.odd = sorted((name for name in names if not is_word(name)), key=len, reverse=True)
+        self.heads: dict[str, list[str]] = {}
+        for name in names:
+            self.heads.setdefault(head_of(name), []).append(name)
+        self.longest_heads: dict[str, list[str]] = {}
+        for head in sorted(self.heads, key=len, reverse=True):
+            self.longest_heads.setdefault(head[:1], []).append(head)
+
+
+_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ"
+_LOWERED = "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ"
+_PLAIN = "0123456789aehijklmnoprstuvxβγρφχ"
+RAISED_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+LOWERED = dict(zip(_LOWERED, _PLAIN, strict=True))
+VULGAR = {"½": 0.5, "¼": 0.25, "¾": 0.75}
+_OUTSIDE_WORDS = frozenset(_RAISED + _LOWERED + "".join(VULGAR))
+
+
+def is_raised(character: str) -> bool:
+    """Whether a character is a superscript."""
+    return character in _RAISED
+
+
+def in_word(character: str) -> bool:
+    """Whether a character can stand within a name."""
+    return (character.isalnum() or character == "_") and character not in _OUTSIDE_WORDS
+
+
+def is_word(name: str) -> bool:
+    """Whether a name is one word."""
+    return bool(name) and all(map(in_word, name)) and not name[0].isdigit()
+
+
+def head_of(name: str) -> str:
+    r"""What stands before the subscripts of a name in LaTeX: `W` of `W_{1}`."""
+    return name.partition("_{")[0] if name.endswith("}") else name
+
+
+def closing(text: str, start: int, brackets: str) -> int:
+    """The place of the bracket that closes the one at `start`."""
+    depth = 0
+    place = start
+    while place < len(text):
+        if text[place] == "\\" and place + 1 < len(text) and text[place + 1] in "{}\\":
+            place += 2
+            continue
+        depth += (text[place] == brackets[0]) - (text[place] == brackets[1])
+        if depth == 0:
+            return place
+        place += 1
+    raise ReadingError(f"a bracket is not closed: {text[start:]}")
+
+
+def parted(text: str, sign: str = ",") -> tuple[str, ...]:
+    """The parts of a list, at the commas outside of brackets."""
+    parts, depth, start = [], 0, 0
+    for place, character in enumerate(text):
+        depth += (character in "([{⟨⌊") - (character in ")]}⟩⌋")
+        if character == sign and depth == 0 and text[place - 1 : place] != "\\":
+            parts.append(text[start:place].strip())
+            start = place + 1
+    return (*parts, text[start:].strip())

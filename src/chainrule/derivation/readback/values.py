@@ -1,0 +1,356 @@
+"""What a printed expression can stand for: arrays with strict shapes, repeated only where the notation says so.
+
+A vector has no orientation of its own; in a product of matrices it is a column. `1` is a vector of ones of any length,
+so an axis can be free. Leading axes, as many as there are index letters, hold the value at each index.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+Shape: TypeAlias = tuple[int, ...]
+Operation: TypeAlias = Callable[..., Any]
+
+
+class ReadingError(ValueError):
+    """A printed expression has no meaning, or more than one."""
+
+
+class UnknownNotationError(Exception):
+    """A printed expression holds a notation that the reader does not evaluate."""
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """An array whose first `letters` axes belong to indices; along `free` axes it is the same at any length."""
+
+    data: Array
+    letters: int = 0
+    free: frozenset[int] = field(default_factory=frozenset)
+    is_row: bool = False
+
+    @property
+    def shape(self) -> Shape:
+        return self.data.shape[self.letters :]
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim - self.letters
+
+    def with_axes(self, places: Sequence[int], ndim: int) -> Array:
+        """The data with axis k at `places[k]` of `ndim`, and axes of length 1 elsewhere."""
+        shape = [1] * ndim
+        for place, size in zip(places, self.shape, strict=True):
+            shape[place] = size
+        return self.data.reshape(self.data.shape[: self.letters] + tuple(shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Open:
+    """A value some of whose sizes only its surroundings tell, such as the number of classes in `onehot(y)`."""
+
+    make: Callable[..., Value]
+    unknown: int
+    ndim: int
+
+    def fitted(self, accepts: Callable[[Value], bool], sizes: Sequence[int]) -> Value:
+        """The one value, with sizes out of `sizes`, that is accepted."""
+        found = []
+        for chosen in itertools.product(sorted(set(sizes)), repeat=self.unknown):
+            try:
+                value = self.make(*chosen)
+            except ReadingError:
+                continue
+            if accepts(value):
+                found.append(value)
+        if not found:
+            raise ReadingError("no size fits")
+        if len(found) > 1:
+            raise ReadingError("more than one size fits")
+        return found[0]
+
+
+Meaning: TypeAlias = "Value | Open"
+
+
+def known(value: Meaning) -> Value:
+    """A value whose sizes are all told."""
+    if isinstance(value, Open):
+        raise ReadingError("a size is not told")
+    return value
+
+
+def ones(letters: int) -> Value:
+    """The vector of ones, of any length."""
+    return Value(np.ones((1,) * letters + (1,)), letters, frozenset({0}))
+
+
+def is_ones(value: Meaning) -> bool:
+    """Whether it is a vector of ones of any length."""
+    return isinstance(value, Value) and value.shape == (1,) and value.free == {0} and bool(np.all(value.data == 1))
+
+
+def elementwise(operation: Operation, *operands: Meaning) -> Meaning:
+    """`operation` element by element, after a repetition that the shapes leave no doubt about."""
+    if len(operands) == 1:
+        (x,) = operands
+        if isinstance(x, Open):
+            return Open(lambda *sizes: _unary(operation, x.make(*sizes)), x.unknown, x.ndim)
+        return _unary(operation, x)
+    if len(operands) > 2:
+        return _several(operation, [known(each) for each in operands])
+    first, second = operands
+    if isinstance(first, Open) or isinstance(second, Open):
+        return _opened(operation, first, second)
+    a, b = _aligned(first, second)
+    is_row = a.ndim == 1 and (first.is_row or second.is_row)
+    return Value(np.asarray(operation(a.data, b.data)), a.letters, a.free & b.free, is_row)
+
+
+def _several(operation: Operation, operands: Sequence[Value]) -> Value:
+    """`operation` of more than two operands; numbers are repeated to the shape of all others."""
+    arrays = [each for each in operands if each.ndim]
+    if not arrays:
+        return Value(np.asarray(operation(*(each.data for each in operands))), operands[0].letters)
+    largest = max(arrays, key=lambda each: each.ndim)
+    for each in arrays:
+        largest, _ = _aligned(largest, each) if largest.ndim >= each.ndim else (each, largest)
+    aligned = [_aligned(each, largest)[0] for each in operands]
+    free = frozenset.intersection(*(each.free for each in aligned))
+    return Value(np.asarray(operation(*(each.data for each in aligned))), largest.letters, free)
+
+
+def _unary(operation: Operation, x: Value) -> Value:
+    return Value(np.asarray(operation(x.data)), x.letters, x.free, x.is_row)
+
+
+def _opened(operation: Operation, first: Meaning, second: Meaning) -> Meaning:
+    for one, other in ((first, second), (second, first)):
+        if isinstance(one, Open) and isinstance(other, Value) and other.ndim == one.ndim and not other.free:
+            fitted = one.fitted(lambda value, shape=other.shape: value.shape == shape, other.shape)  # type: ignore[misc]
+            return elementwise(operation, *((fitted, other) if one is first else (other, fitted)))
+    if isinstance(first, Open) and isinstance(second, Open):
+        if (first.unknown, first.ndim) != (second.unknown, second.ndim):
+            raise ReadingError("a size is not told")
+        a, b = first, second
+        return Open(lambda *sizes: known(elementwise(operation, a.make(*sizes), b.make(*sizes))), a.unknown, a.ndim)
+    if isinstance(first, Open):
+        a, other = first, second
+        return Open(lambda *sizes: known(elementwise(operation, a.make(*sizes), other)), a.unknown, a.ndim)
+    assert isinstance(second, Open)
+    b = second
+    return Open(lambda *sizes: known(elementwise(operation, first, b.make(*sizes))), b.unknown, b.ndim)
+
+
+def _aligned(a: Value, b: Value) -> tuple[Value, Value]:
+    """Both with the same number of axes."""
+    if a.ndim == 0 or b.ndim == 0:
+        ndim = max(a.ndim, b.ndim)
+        every = frozenset(range(ndim))
+        return tuple(  # type: ignore[return-value]
+            Value(x.with_axes((), ndim), x.letters, every) if x.ndim == 0 else x for x in (a, b)
+        )
+    if a.ndim < b.ndim:
+        embedded = _embedded(a, b)
+        return embedded, b
+    if b.ndim < a.ndim:
+        return a, _embedded(b, a)
+    stretched: set[str] = set()
+    for axis, (m, n) in enumerate(zip(a.shape, b.shape, strict=True)):
+        if m == n or axis in a.free or axis in b.free:
+            continue
+        if 1 not in (m, n):
+            raise ReadingError(f"shapes {a.shape} and {b.shape} do not agree")
+        stretched.add("a" if m == 1 else "b")
+    if len(stretched) == 2:
+        raise ReadingError(f"shapes {a.shape} and {b.shape} would both be repeated, which is not written")
+    return a, b
+
+
+def _embedded(small: Value, large: Value) -> Value:
+    """`small` with the axes that it lacks, if its sizes leave one way to place it."""
+    axes = [axis for axis in range(large.ndim) if axis not in large.free]
+    places = _places(small, large, axes) or _places(small, large, range(large.ndim))
+    if small.free:
+        long = [axis for axis in range(large.ndim) if axis in large.free or large.shape[axis] != 1]
+        if small.ndim > 1 or len(long) != 1:
+            raise ReadingError("a vector of ones meets a matrix")
+        return Value(small.with_axes(long, large.ndim), small.letters)
+    if len(places) != 1:
+        how = "no way" if not places else "more than one way"
+        raise ReadingError(f"{how} to repeat shape {small.shape} to {large.shape}")
+    (chosen,) = places.values()
+    return Value(small.with_axes(chosen, large.ndim), small.letters)
+
+
+def _places(small: Value, large: Value, axes: Sequence[int]) -> dict[tuple[tuple[int, int], ...], tuple[int, ...]]:
+    """The different ways to place the axes of `small` among `axes` of `large`."""
+
+    def fits(size: int, place: int) -> bool:
+        return size in (1, large.shape[place]) or place in large.free
+
+    return {
+        tuple((place, size) for place, size in zip(chosen, small.shape, strict=True) if size != 1): chosen
+        for chosen in itertools.combinations(axes, small.ndim)
+        if all(map(fits, small.shape, chosen))
+    }
+
+
+def transposed(x: Meaning) -> Meaning:
+    """The last two axes exchanged; a vector becomes a row."""
+    if isinstance(x, Open):
+        return Open(lambda *sizes: known(transposed(x.make(*sizes))), x.unknown, x.ndim)
+    if x.ndim == 0:
+        return x
+    if x.ndim == 1:
+        return Value(x.data, x.letters, x.free, not x.is_row)
+    last = x.ndim - 1
+    swapped = {last: last - 1, last - 1: last}
+    return Value(np.swapaxes(x.data, -1, -2), x.letters, frozenset(swapped.get(axis, axis) for axis in x.free))
+
+
+def product(factors: Sequence[Meaning]) -> Meaning:
+    """Juxtaposed factors: numbers, and a product of matrices in which a vector is a column; `1 b` is b as rows."""
+    opened = [k for k, factor in enumerate(factors) if isinstance(factor, Open)]
+    if opened:
+        return _opened_product(factors, opened[0])
+    values = [known(factor) for factor in factors]
+    numbers = [value for value in values if value.ndim == 0]
+    arrays = [value for value in values if value.ndim > 0]
+    if not arrays:
+        return _scaled(numbers[0], numbers[1:])
+    if len(arrays) == 1:
+        return _scaled(arrays[0], numbers)
+    if len(arrays) == 2 and is_ones(arrays[0]) and not arrays[0].is_row and _is_column(arrays[1]):
+        rows = arrays[1]
+        data = rows.data[(slice(None),) * rows.letters + (None,)]
+        return _scaled(Value(data, rows.letters, frozenset({0, *(axis + 1 for axis in rows.free)})), numbers)
+    first, last = arrays[0], arrays[-1]
+    total = _as_matrix(first)
+    for factor in arrays[1:]:
+        total = _matmul(total, _as_matrix(factor))
+    axes = total.ndim
+    dropped = [axes - 2] if first.ndim == 1 and first.is_row else []
+    dropped += [axes - 1] if last.ndim == 1 and not last.is_row else []
+    for axis in dropped:
+        if total.shape[axis] != 1:
+            raise ReadingError("a stack of products has no single row")
+    data = total.data.reshape(
+        total.data.shape[: total.letters] + tuple(n for axis, n in enumerate(total.shape) if axis not in dropped)
+    )
+    free = frozenset(axis - sum(d < axis for d in dropped) for axis in total.free if axis not in dropped)
+    return _scaled(Value(data, total.letters, free), numbers)
+
+
+def _is_column(value: Value) -> bool:
+    return value.ndim == 1 and not value.is_row and not value.free
+
+
+def as_matrix(x: Meaning) -> Meaning:
+    """A row as a matrix of one row; anything else as it is."""
+    return _as_matrix(x) if isinstance(x, Value) and x.is_row else x
+
+
+def _scaled(value: Value, numbers: Sequence[Value]) -> Value:
+    for number in numbers:
+        value = known(elementwise(np.multiply, value, number))
+    return value
+
+
+def _as_matrix(x: Value) -> Value:
+    if x.ndim != 1:
+        return x
+    axis = 0 if x.is_row else 1
+    data = x.data[..., None, :] if x.is_row else x.data[..., None]
+    return Value(data, x.letters, frozenset({1 - axis}) if x.free else frozenset())
+
+
+def _matmul(a: Value, b: Value) -> Value:
+    left, right = a.data, b.data
+    inner_a, inner_b = a.ndim - 1, b.ndim - 2
+    if inner_a in a.free and inner_b in b.free:
+        raise ReadingError("how many ones there are is not told")
+    if inner_a in a.free:
+        left = np.repeat(left, right.shape[-2], axis=-1)
+    if inner_b in b.free:
+        right = np.repeat(right, left.shape[-1], axis=-2)
+    if left.shape[-1] != right.shape[-2]:
+        raise ReadingError(f"no product of shapes {a.shape} and {b.shape}")
+    stacks = zip(a.shape[:-2], b.shape[:-2], strict=False)
+    agree = all(m == n or axis in a.free or axis in b.free for axis, (m, n) in enumerate(stacks))
+    if a.ndim > 2 and b.ndim > 2 and (a.ndim != b.ndim or not agree):
+        raise ReadingError(f"no product of shapes {a.shape} and {b.shape}")
+    ndim = max(a.ndim, b.ndim)
+    left = left.reshape(left.shape[: a.letters] + (1,) * (ndim - a.ndim) + left.shape[a.letters :])
+    right = right.reshape(right.shape[: b.letters] + (1,) * (ndim - b.ndim) + right.shape[b.letters :])
+    free = {ndim - 2} if a.ndim - 2 in a.free else set()
+    free |= {axis for axis in a.free & b.free if axis < ndim - 2 and a.ndim == b.ndim}
+    free |= {ndim - 1} if b.ndim - 1 in b.free else set()
+    return Value(np.matmul(left.astype(float), right.astype(float)), a.letters, frozenset(free))
+
+
+def _opened_product(factors: Sequence[Meaning], place: int) -> Meaning:
+    """A product with one factor of unknown size: its neighbours tell the size, or the result has it."""
+    opened = factors[place]
+    assert isinstance(opened, Open)
+    others = [known(factor) for k, factor in enumerate(factors) if k != place]
+    if all(other.ndim == 0 for other in others):
+        result: Meaning = opened
+        for number in others:
+            result = elementwise(np.multiply, result, number)
+        return result
+
+    def whole(*sizes: int) -> Value:
+        return known(product([*factors[:place], opened.make(*sizes), *factors[place + 1 :]]))
+
+    def works(*sizes: int) -> bool:
+        try:
+            whole(*sizes)
+        except ReadingError:
+            return False
+        return True
+
+    if works(*[1_009] * opened.unknown) and works(*[1_013] * opened.unknown):
+        return Open(whole, opened.unknown, whole(*[1_009] * opened.unknown).ndim)
+    sizes = [size for other in others for size in other.shape]
+    return Open(whole, opened.unknown, 0).fitted(lambda value: True, sizes)
+
+
+def settle(value: Meaning, shape: Shape) -> Array:
+    """The data as an array of `shape`, index axes first; what is free takes its sizes from there."""
+    if isinstance(value, Open):
+        value = value.fitted(lambda found: fitted_to(found, shape) is not None, shape)
+    data = fitted_to(value, shape)
+    if data is None:
+        raise ReadingError(f"it has shape {value.shape}, not {shape}")
+    return np.broadcast_to(data, data.shape[: value.letters] + shape)
+
+
+def fitted_to(value: Value, shape: Shape) -> Array | None:
+    """The data with an axis for each of `shape`: a vector may be a row or a column."""
+    front = value.data.shape[: value.letters]
+    if value.ndim == len(shape):
+        sizes = value.shape
+        places = list(range(value.ndim))
+    else:
+        kept = [axis for axis, size in enumerate(value.shape) if size != 1 or axis in value.free]
+        places = [axis for axis, size in enumerate(shape) if size != 1]
+        if len(kept) != len(places):
+            return None
+        sizes = tuple(value.shape[axis] for axis in kept)
+    free = [axis in value.free for axis in range(value.ndim)]
+    if value.ndim != len(shape):
+        free = [axis in value.free for axis in kept]
+    if not all(m == shape[place] or f for m, place, f in zip(sizes, places, free, strict=True)):
+        return None
+    whole = [1] * len(shape)
+    for size, place in zip(sizes, places, strict=True):
+        whole[place] = size
+    return value.data.reshape(front + tuple(whole))

@@ -1,0 +1,133 @@
+"""Which axes of an expression its notation shows, and when a repetition along the others may be left unsaid.
+
+On paper `X + b` adds b to every row if b is as long as a row is and no column is; `Y − Y` is zero whatever NumPy would
+repeat. So a value is repeated in silence only beside one that has all axes, where its sizes leave one place for it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chainrule.ir import Apply, Node, Shape
+from chainrule.primitives import Broadcast, Indexed, Mark, Notation, Number, Reshape
+
+NEW_AXIS = Mark("∗")
+_ALL = Mark(":")
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The shape that a notation shows, and the axis of the value that each of its axes is; −1 for one that it lacks."""
+
+    shape: Shape
+    places: tuple[int, ...]
+
+    @property
+    def shown(self) -> dict[int, int]:
+        """The place of each axis whose size is not 1."""
+        return {k: place for k, (size, place) in enumerate(zip(self.shape, self.places, strict=True)) if size != 1}
+
+
+NUMBER = Extent((), ())
+
+
+def whole(shape: Shape) -> Extent:
+    """Every axis of a shape in its place."""
+    return Extent(shape, tuple(range(len(shape))))
+
+
+def shows_all(extent: Extent, shape: Shape) -> bool:
+    """Whether nothing is repeated, and no axis left out or added."""
+    return extent == whole(shape)
+
+
+def unsaid(node: Apply, operand: Extent) -> Extent | None:
+    """The extent of a repetition, or of a change of axes of size 1, that is written as its operand is."""
+    before, after = node.operands[0].type.shape, node.type.shape
+    if isinstance(node.primitive, Broadcast):
+        axes = node.primitive.axes
+    elif isinstance(node.primitive, Reshape) and [n for n in before if n != 1] == [n for n in after if n != 1]:
+        kept = iter(k for k, size in enumerate(after) if size != 1)
+        axes = tuple(-1 if size == 1 else next(kept) for size in before)
+    else:
+        return None
+    if not operand.shape:
+        return NUMBER
+    return Extent(operand.shape, tuple(-1 if place < 0 else axes[place] for place in operand.places))
+
+
+def together(extents: Sequence[Extent]) -> Extent | None:
+    """What operands that meet element by element show; None where a reader could not tell how, or would err."""
+    total = NUMBER
+    for extent in extents:
+        met = _pair(total, extent)
+        if met is None:
+            return None
+        total = met
+    return total
+
+
+def _pair(a: Extent, b: Extent) -> Extent | None:
+    if not a.shape or not b.shape:
+        return a if not b.shape else b
+    if len(a.shape) == len(b.shape):
+        stretched = {"a" if m == 1 else "b" for m, n in zip(a.shape, b.shape, strict=True) if m != n and 1 in (m, n)}
+        agree = all(m == n or 1 in (m, n) for m, n in zip(a.shape, b.shape, strict=True))
+        shown, other = a.shown, b.shown
+        if not agree or len(stretched) > 1 or any(shown[k] != other[k] for k in shown if k in other):
+            return None
+        large, small = (b, a) if stretched == {"a"} else (a, b)
+        places = tuple(
+            small.places[k] if size == 1 and large.places[k] < 0 else large.places[k]
+            for k, size in enumerate(large.shape)
+        )
+        return Extent(large.shape, places)
+    small, large = sorted((a, b), key=lambda extent: len(extent.shape))
+    ways = {
+        tuple((k, place) for k, place in enumerate(chosen) if small.shape[k] != 1)
+        for chosen in itertools.combinations(range(len(large.shape)), len(small.shape))
+        if all(small.shape[k] in (1, large.shape[place]) for k, place in enumerate(chosen))
+    }
+    if len(ways) != 1:
+        return None
+    (way,) = ways
+    if any(small.places[k] != large.places[place] for k, place in way):
+        return None
+    return large
+
+
+def with_new_axes(base: Notation, extent: Extent, shape: Shape) -> Notation:
+    """`Y[:,∗]`: every axis of `shape` written, those along which the value is repeated as ∗."""
+    entries: list[Notation] = []
+    place = 0
+    for size, axis in zip(extent.shape, extent.places, strict=True):
+        if size == 1 and (axis < place or shape[axis] != 1):  # it is picked, and repeated anew where it has a place
+            entries.append(Number(0))
+            continue
+        entries += [NEW_AXIS] * (axis - place)
+        entries.append(_ALL)
+        place = axis + 1
+    entries += [NEW_AXIS] * (len(shape) - place)
+    return Indexed(base, tuple(entries)) if entries else base
+
+
+def is_in_order(extent: Extent) -> bool:
+    """Whether the axes stand in the order of those of the value."""
+    places = list(extent.shown.values())
+    return places == sorted(places)
+
+
+def is_unsaid(node: Node) -> bool:
+    """Whether `node` repeats its operand, or changes axes of size 1 alone."""
+    return (
+        isinstance(node, Apply)
+        and len(node.operands) == 1
+        and unsaid(node, whole(node.operands[0].type.shape)) is not None
+    )
+
+
+def is_reshaped(node: Node) -> bool:
+    """Whether `node` changes axes of size 1 alone."""
+    return isinstance(node, Apply) and isinstance(node.primitive, Reshape) and is_unsaid(node)

@@ -1,0 +1,117 @@
+"""Names that a format would set alike are told apart: one is set as it is typed; and no function has a user's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, cast
+
+from chainrule.derivation.document import Block, Box, Document, Equation, Words
+from chainrule.derivation.names import name_parts
+from chainrule.primitives import BigOperator, Call, Indexed, Mark, Notation, Number, Prefix, Symbol, Verbatim
+
+_FUNCTIONS = {"σ": "sigmoid", "Σ": "sum"}
+"""Functions that are written with a letter, and their names in words."""
+
+
+def distinguished(document: Document, names: Iterable[str]) -> Document:
+    """`document` with no two of `names` set alike."""
+    names = list(names)
+    verbatim = frozenset([*_alike(names), *_like_elements(names, document)])
+    functions = {
+        name: word for name, word in _FUNCTIONS.items() if any(name_parts(each) == (name, ()) for each in names)
+    }
+    if not verbatim and not functions:
+        return document
+
+    def change(notation: Notation) -> Notation:
+        if isinstance(notation, Symbol):
+            return _spelled(notation, verbatim)
+        if isinstance(notation, Call) and notation.function in functions:
+            return replace(notation, function=functions[notation.function])
+        if isinstance(notation, BigOperator) and notation.operator in functions:
+            return replace(notation, operator=functions[notation.operator])
+        if isinstance(notation, Prefix) and notation.operator in functions:
+            return Call(functions[notation.operator], (notation.operand,))
+        return notation
+
+    blocks = tuple(_changed(block, change) for block in document.blocks)
+    return Document(blocks, document.language, verbatim)
+
+
+def spelled(symbol: Notation, document: Document) -> Notation:
+    """A symbol as `document` sets it."""
+    return _spelled(symbol, document.verbatim) if isinstance(symbol, Symbol) else symbol
+
+
+def _spelled(symbol: Symbol, verbatim: frozenset[str]) -> Symbol:
+    if symbol.name not in verbatim or isinstance(symbol, Mark):
+        return symbol
+    return Verbatim(symbol.name, symbol.prefix)
+
+
+def _alike(names: Iterable[str]) -> Iterator[str]:
+    """All but the shortest of the names that are set alike, such as `W1` and `W_1`."""
+    groups: dict[object, list[str]] = {}
+    for name in dict.fromkeys(names):
+        groups.setdefault(name_parts(name), []).append(name)
+    for group in groups.values():
+        yield from sorted(group, key=len)[1:]
+
+
+def _like_elements(names: Iterable[str], document: Document) -> Iterator[str]:
+    """The names, such as `x0`, that are set like an element, x[0], that the document writes."""
+    numbered: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+    for name in names:
+        head, parts = name_parts(name)
+        if parts and parts[-1].isdigit():
+            numbered.setdefault(head, []).append((name, parts))
+    if not numbered:
+        return
+    for block in document.blocks:
+        for part in _parts(block):
+            if isinstance(part, Indexed) and isinstance(part.base, Symbol) and part.indices:
+                head, parts = name_parts(part.base.name)
+                index = part.indices[0]
+                if isinstance(index, Number):
+                    yield from (name for name, own in numbered.get(head, ()) if own == (*parts, str(index.value)))
+
+
+def _parts(entry: object) -> Iterator[object]:
+    """Every notation in a block."""
+    pending = [entry]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, tuple):
+            pending.extend(part)
+        elif is_dataclass(part) and not isinstance(part, type):
+            yield part
+            if not isinstance(part, Equation):
+                pending.extend(getattr(part, each.name) for each in fields(part))
+            else:
+                pending += [part.sides, part.reasons]
+
+
+def _changed(block: Block, change: Callable[[Notation], Notation]) -> Block:
+    """A block with every notation in it changed, the innermost first."""
+    known: dict[Notation, Notation] = {}
+
+    def rebuilt(notation: Notation) -> Notation:
+        if notation not in known:
+            parts: Mapping[str, Any] = {each.name: inner(getattr(notation, each.name)) for each in fields(notation)}
+            known[notation] = change(replace(notation, **parts))
+        return known[notation]
+
+    def inner(part: Any) -> Any:
+        if isinstance(part, tuple):
+            return tuple(map(inner, part))
+        return rebuilt(cast("Notation", part)) if is_dataclass(part) else part
+
+    def words(sentence: Words) -> Words:
+        return tuple(map(inner, sentence))
+
+    if isinstance(block, Box):
+        return Box(tuple(cast("Any", _changed(each, change)) for each in block.blocks))
+    if isinstance(block, Equation):
+        return replace(block, sides=tuple(map(rebuilt, block.sides)), reasons=tuple(map(words, block.reasons)))
+    return replace(block, words=words(block.words))

@@ -1,0 +1,389 @@
+"""The printed line is what is checked: text and LaTeX are read back by code of their own, and wrong ones are told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from support.printed_programs import FORMS, SCRIPTS, misreadings, run
+
+import chainrule as cr
+from chainrule.derivation import Derivation, derive, expressions, factors
+from chainrule.derivation.constants import Constants, described
+from chainrule.derivation.latex import LatexWriter
+from chainrule.derivation.legend import walk
+from chainrule.derivation.readback import Page, ReadingError, joined, joined_latex, read
+from chainrule.derivation.readback.tokens import FUNCTIONS
+from chainrule.derivation.text import TextWriter
+from chainrule.derivation.verify import Verifier
+from chainrule.gallery import GALLERY
+from chainrule.primitives import REGISTRY, Call, Infix, Notation, Primitive, Symbol
+
+COUNT = int(os.environ.get("CHAINRULE_PRINTED_PROGRAMS", "12"))
+
+
+def _pairwise(Y: Any) -> Any:
+    D = np.sum((Y[:, None, :] - Y[None, :, :]) ** 2, axis=2)
+    return np.sum(np.exp(-D))
+
+
+def _differences(y: Any) -> Any:
+    D = y[:, None] - y[None]
+    return np.sum(np.exp(-(D**2)))
+
+
+def _outer(d: Any, X: Any) -> Any:
+    return np.sum(np.exp(d[:, None] * d[None]) * X)
+
+
+def _square_bias(A: Any, b: Any) -> Any:
+    return np.sum((A + b) ** 2)
+
+
+def _square_column(A: Any, b: Any) -> Any:
+    return np.sum((A - b[:, None]) ** 2)
+
+
+def _two_constants(x: Any) -> Any:
+    return np.sum(x * np.array([1.0, 2.0, 3.0])) + np.sum(x**2 * np.array([4.0, 5.0, 6.0]))
+
+
+def _off_diagonal(A: Any, B: Any, lam: Any) -> Any:
+    C = A.T @ B / A.shape[0]
+    off = (1 - np.eye(A.shape[1])) * C
+    return np.sum((np.diag(C) - 1) ** 2) + lam * np.sum(off**2)
+
+
+def _bias(X: Any, W: Any, b: Any) -> Any:
+    return np.sum((X @ W + b) ** 2)
+
+
+def _chain(A: Any, B: Any, x: Any) -> Any:
+    return np.sum((A @ (B - 2 * A.T) @ x) ** 2)
+
+
+PROGRAMS: dict[str, tuple[Any, dict[str, str]]] = {
+    "pairwise": (_pairwise, {"Y": "n d"}),
+    "differences": (_differences, {"y": "n"}),
+    "outer": (_outer, {"d": "n", "X": "n n"}),
+    "square bias": (_square_bias, {"A": "n n", "b": "n"}),
+    "square column": (_square_column, {"A": "n n", "b": "n"}),
+    "two constants": (_two_constants, {"x": "3"}),
+    "off diagonal": (_off_diagonal, {"A": "4 3", "B": "4 3", "lam": ""}),
+    "bias": (_bias, {"X": "n d", "W": "d h", "b": "h"}),
+    "chain": (_chain, {"A": "n m", "B": "m n", "x": "n"}),
+}
+
+
+def _derived(name: str) -> Derivation:
+    function, shapes = PROGRAMS[name]
+    return derive(function, wrt=list(shapes), **shapes)
+
+
+# What is printed
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_line_reads_as_what_it_claims(name: str) -> None:
+    count, unread, wrong = misreadings(_derived(name))
+    assert count >= 18
+    assert not unread
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_every_line_of_the_gallery_reads_as_what_it_claims(name: str) -> None:
+    count, _, wrong = misreadings(derive(GALLERY[name].function, GALLERY[name].wrt))
+    assert count >= 14
+    assert not wrong
+
+
+@pytest.mark.parametrize("primitive", REGISTRY, ids=lambda primitive: primitive.__name__)
+def test_the_reader_knows_every_function_that_a_primitive_is_written_with(primitive: type[Primitive]) -> None:
+    for example in primitive.examples():
+        names = [Symbol(f"x{k}") for k in range(len(example.operands))]
+        for part in walk(example.primitive.notation(names, list(example.operands))):
+            assert not isinstance(part, Call) or not part.function or part.function in FUNCTIONS
+
+
+@pytest.mark.parametrize("name", ["two_layer_rows", "huber", "lstm_cell"])
+def test_every_line_reads_the_same_in_chinese(name: str) -> None:
+    verifier = Verifier(derive(GALLERY[name].function, GALLERY[name].wrt).record)
+    proofreader = verifier.proofreader(verifier.point())
+    for form in FORMS:
+        for script in SCRIPTS:
+            reading = proofreader.read(form, script, "zh")
+            assert reading.read == proofreader.read(form, script, "en").read > 5
+            assert not reading.misreadings
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("differences", "D = y 1ᵀ − 1 yᵀ"),
+        ("outer", "exp(d dᵀ)"),
+        ("pairwise", "D = Σ₂((Y[:,∗,:] − Y[∗,:,:])²)"),
+        ("square bias", "(A + 1 bᵀ)²"),
+        ("square column", "(A − b 1ᵀ)²"),
+        ("bias", "= X W + b "),
+        ("two constants", "Constants: C1 = [1, 2, 3]; C2 = [4, 5, 6]."),
+        ("off diagonal", "off = (1 − I) ⊙ C"),
+        ("off diagonal", "I is the identity matrix"),
+    ],
+)
+def test_what_is_repeated_and_what_is_constant_is_written(name: str, line: str) -> None:
+    assert line in _derived(name).text()
+
+
+def test_constants_have_their_names_in_every_format() -> None:
+    derivation = _derived("two constants")
+    assert "$C_{1}$ = [1, 2, 3]" in derivation.latex()
+    assert "C_{2}" in derivation.markdown()
+    assert "[4, 5, 6]" in derivation.html()
+    assert "C1 = [1, 2, 3]" in derivation.json()
+    assert "C1[i]" in derivation.text("index") or "C1[j]" in derivation.text("index")
+
+
+@pytest.mark.parametrize("names", [("C", "x"), ("C1", "C"), ("I", "K"), ("K1", "C_1")])
+def test_no_constant_has_a_name_of_the_user(names: tuple[str, str]) -> None:
+    a, b = names
+    source = f"lambda {a}, {b}: np.sum({a} * np.array([1.0, 2.0]) + {b} @ np.eye(2) + {b} * np.array([3.0, 4.5]))"
+    derivation = derive(eval(source, {"np": np}), wrt=list(names), **{a: "2", b: "2"})
+    assert derivation.verify().ok
+    assert not misreadings(derivation)[2]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("W1", "W_1"),
+        ("alpha", "α"),
+        ("sigma", "z"),
+        ("d", "dx"),
+        ("delta_x", "x"),
+        ("pi", "x"),
+        ("x", "x0"),
+        ("L", "u"),
+        ("Σ", "s"),
+    ],
+)
+def test_names_that_look_alike_are_told_apart(names: tuple[str, str]) -> None:
+    a, b = names
+    source = f"lambda {a}, {b}: np.sum(cr.sigmoid({a} * {b})) + {a}[0] * np.sum({b} ** 2) * np.pi"
+    derivation = derive(eval(source, {"np": np, "cr": cr}), wrt=list(names), **{a: "3", b: "3"})
+    assert derivation.verify().ok
+    assert not misreadings(derivation)[2]
+
+
+def test_names_that_latex_would_set_alike_are_set_as_they_are_typed() -> None:
+    derivation = derive(lambda W1, W_1: np.sum(W1 * W_1**2), W1="n", W_1="n")
+    assert r"W_{1} \odot \mathrm{W\_1}^{2}" in derivation.latex()
+
+
+def test_sigmoid_is_a_word_beside_a_sigma() -> None:
+    derivation = derive("sum(sigmoid(sigma*x))", wrt=["sigma"], x="n", sigma="")
+    assert "sigmoid(sigma · x)" in derivation.text()
+    assert r"\operatorname{sigmoid}(\sigma \cdot x)" in derivation.latex()
+
+
+def test_softmax_over_all_entries_names_its_axes() -> None:
+    derivation = derive(lambda X: cr.logsumexp(X, axis=(0, 1)), X="n m")
+    assert "softmax₀₁(X)" in derivation.text()
+
+
+def test_reshape_says_the_shape() -> None:
+    assert "reshape[2×3](x)" in derive(lambda x: np.sum(np.sin(x.reshape(2, 3)) @ np.ones(3)), x="6").text()
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (np.array([0.5, -1.0]), "[½, −1]"),
+        (np.arange(30), "[0, 1, …, 29]"),
+        (np.tril(np.ones((6, 6))), "6×6; 0 / 1"),
+        (np.arange(60.0).reshape(4, 15), "4×15; 0 … 59"),
+    ],
+)
+def test_constants_are_described(values: Any, text: str) -> None:
+    assert described(values) == text
+
+
+def test_random_programs_print_no_false_line() -> None:
+    told: list[str] = []
+    outcomes = run(COUNT, seed=int(os.environ.get("CHAINRULE_PRINTED_SEED", "5")), tell=told.append)
+    assert not told, "\n".join(told)
+    assert outcomes["lines"] > 20 * COUNT
+
+
+# A wrong line is noticed
+
+
+def _spread_without_axes(base: Notation, *_: object) -> Notation:
+    return base
+
+
+def _unsaid(node: Any, written: Mapping[Any, Notation]) -> Notation:
+    return written[node.operands[0]]
+
+
+def _repeated_in_silence(self: Any, node: Any) -> Notation:
+    written: Notation = self.written[node]
+    return written
+
+
+def _one_constant(self: Constants, node: Any) -> Notation:
+    return Symbol("C")
+
+
+def _without_brackets(self: Any, inner: Any) -> Any:
+    return inner
+
+
+def _without_mark(self: Any, operand: Any, operator: str) -> Any:
+    return operand
+
+
+def _without_sign(self: Any, operator: str) -> str:
+    return "" if operator == "−" else operator + " "
+
+
+def _reversed(original: Any) -> Any:
+    def write(self: Any, notation: Infix, nesting: int) -> Any:
+        turned = tuple(reversed(notation.operands)) if notation.operator == "" else notation.operands
+        return original(self, Infix(notation.operator, turned), nesting)
+
+    return write
+
+
+CORRUPTIONS: dict[str, tuple[str, list[tuple[Any, str, Any]]]] = {
+    "a new axis": ("pairwise", [(expressions, "with_new_axes", _spread_without_axes)]),
+    "a repetition": (
+        "differences",
+        [(expressions._Sheet, "spread", _repeated_in_silence), (factors, "repetition", _unsaid)],
+    ),
+    "the name of a constant": ("two constants", [(Constants, "of", _one_constant)]),
+    "brackets in text": ("chain", [(TextWriter, "bracketed", _without_brackets)]),
+    "brackets in LaTeX": ("chain", [(LatexWriter, "bracketed", _without_brackets)]),
+    "a transpose in text": ("chain", [(TextWriter, "postfix", _without_mark)]),
+    "a transpose in LaTeX": ("chain", [(LatexWriter, "postfix", _without_mark)]),
+    "a sign in text": ("pairwise", [(TextWriter, "prefix", _without_sign)]),
+    "a sign in LaTeX": ("pairwise", [(LatexWriter, "prefix", _without_sign)]),
+    "an order in text": ("chain", [(TextWriter, "_infix", _reversed(TextWriter._infix))]),
+    "an order in LaTeX": ("chain", [(LatexWriter, "_infix", _reversed(LatexWriter._infix))]),
+}
+
+
+@pytest.mark.parametrize("lost", CORRUPTIONS)
+def test_a_renderer_that_loses_something_is_caught(lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, changes = CORRUPTIONS[lost]
+    derivation = _derived(name)
+    assert derivation.verify(points=1).ok
+    for owner, attribute, wrong in changes:
+        monkeypatch.setattr(owner, attribute, wrong)
+    verification = _derived(name).verify(points=1)
+    assert not verification.ok
+    assert not verification.failures  # the claims are right: only what is printed is not
+    assert verification.misreadings
+    assert "NOT verified: the printed line “" in str(verification)
+
+
+def test_a_verification_counts_the_lines_it_has_read() -> None:
+    assert _derived("bias").verify().lines_read >= 16
+
+
+# The reader
+
+
+A = np.arange(6.0).reshape(2, 3) + 1
+S = np.array([[2.0, 1.0], [0.5, 3.0]])
+U = np.array([1.0, -2.0])
+V = np.array([0.5, 1.0, 4.0])
+NAMES = {
+    "A": A,
+    "S": S,
+    "u": U,
+    "v": V,
+    "c": np.asarray(2.0),
+    "n": np.asarray(3.0),
+    "k": np.array([1, 0]),
+    "L": np.asarray(0.0),
+}
+TEXT = Page("text", NAMES, {"A": A + 1}, "L", {}, "I", {"n": 3.0})
+LATEX = Page("latex", {**NAMES, "W_{1}": S, r"\mathit{beta}": V}, {"A": A + 1}, "L", {}, "I", {"n": 3.0})
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("A v", A @ V),
+        ("Aᵀ u", A.T @ U),
+        ("uᵀ A v", U @ A @ V),
+        ("u vᵀ", np.outer(U, V)),
+        ("1ᵀ A", A.sum(axis=0)),
+        ("A 1", A.sum(axis=1)),
+        ("A + 1 v", A + V),
+        ("A + v", A + V),
+        ("A − u", A - U[:, None]),
+        ("u 1ᵀ − 1 vᵀ", U[:, None] - V),
+        ("u[:,∗] ⊙ v[∗]", U[:, None] * V),
+        ("−2 A ⊙ A + ½", -2 * A * A + 0.5),
+        ("(1/n) Σ A²", np.asarray(np.sum(A**2) / 3)),
+        ("S⁻¹ u", np.linalg.solve(S, U)),
+        ("mean₁(A) ⊙ u", A.mean(axis=1) * U),
+        ("∂L/∂A / c", (A + 1) / 2),
+        ("A[:,k] − S", A[:, [1, 0]] - S),
+        ("1[A > 2 c]", (A > 4).astype(float)),
+        ("(A if A > c, else 0)", np.where(A > 2, A, 0)),
+        ("⟨A, A⟩ I S", np.sum(A * A) * S),
+        ("exp(−|u|) · 1.5·10⁻³", np.exp(-np.abs(U)) * 1.5e-3),
+        ("reshape[n×2](A) u", A.reshape(3, 2) @ U),
+    ],
+)
+def test_a_line_is_read_as_a_person_reads_it(line: str, value: Any) -> None:
+    outcome = read(line, TEXT, np.asarray(value, float))
+    assert (outcome.sides, outcome.error < 1e-12) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        (r"W_{1}^{\top} \, u", S.T @ U),
+        (r"\frac{A - u}{c} \odot A", (A - U[:, None]) / 2 * A),
+        (r"\mathbf{1} \, \mathit{beta} + A", A + V),
+        (r"\begin{cases} A & \text{if } A > c \\ 0 & \text{otherwise} \end{cases}", np.where(A > 2, A, 0)),
+        (r"\frac{\partial L}{\partial A} - \tfrac{1}{2} \, A", A / 2 + 1),
+        (r"\sum \exp(-u^{2})", np.asarray(np.sum(np.exp(-(U**2))))),
+        (r"u_{{:},\ast } \odot v_{\ast ,{:}}", U[:, None] * V),
+        (r"\Bigl(\frac{1}{c} \, S\Bigr)^{-1}", np.linalg.inv(S / 2)),
+    ],
+)
+def test_a_line_of_latex_is_read_as_a_person_reads_it(line: str, value: Any) -> None:
+    outcome = read(line, LATEX, np.asarray(value, float))
+    assert (outcome.sides, outcome.error < 1e-12) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["S + u", "A + S", "A A", "v A", "1 A v", "uᵀ v", "A / V", "c c)", "(A", "u +", "1", "A · A", "x", "Σ"],
+)
+def test_what_has_no_meaning_or_two_is_refused(line: str) -> None:
+    with pytest.raises(ReadingError):
+        read(line, TEXT, np.asarray(A))
+
+
+def test_wrapped_lines_are_joined_without_their_shape() -> None:
+    lines = ["  y = A x                  n×h", "      + 1 b"]
+    assert joined(lines, "n×h") == "y = A x + 1 b"
+    display = [r"\begin{align*}", r"  y &= A \, x \tag*{$n \times h$} \\", r"  &\quad + b", r"\end{align*}"]
+    assert joined_latex(display) == r"y = A \, x + b"
+
+
+def test_an_index_that_is_out_of_place_is_another_value() -> None:
+    page = Page("text", NAMES, {}, "L", {"i": 2, "j": 3}, "I", {"n": 3.0})
+    assert read("A[i,j] = A[i,j]", page).error == 0
+    assert read("Σⱼ A[i,j] v[j] = u[i]", page).error > 0.1
+    with pytest.raises(ReadingError):
+        read("A[i] = u[j,i]", page)
