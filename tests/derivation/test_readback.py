@@ -183,6 +183,12 @@ def test_names_that_latex_would_set_alike_are_set_as_they_are_typed() -> None:
     assert r"W_{1} \odot \mathrm{W\_1}^{2}" in derivation.latex()
 
 
+def test_names_that_are_none_in_a_program_are_read_as_names() -> None:
+    names = ("a − b", "[x](y)", "a_{b}", "a & b", "“quoted”", "x^2")
+    derivation = derive(lambda w: sum(np.sum(entry**2) for entry in w.values()), w=dict.fromkeys(names, (2,)))
+    assert str(derivation.verify(points=1)).startswith("Verified")
+
+
 def test_sigmoid_is_a_word_beside_a_sigma() -> None:
     derivation = derive("sum(sigmoid(sigma*x))", wrt=["sigma"], x="n", sigma="")
     assert "sigmoid(sigma · x)" in derivation.text()

@@ -88,7 +88,7 @@ def joined_latex(lines: Sequence[str]) -> str:
         text = text[: match.start()] + text[match.end() :]
     text = re.sub(r"\\begin\{align\*\}|\\end\{align\*\}", "", text)
     depth, parts = 0, []
-    for piece in re.split(r"(\\begin\{cases\}|\\end\{cases\}|\\\\(?:\s|$)|&\\quad|&)", text):
+    for piece in re.split(r"(\\begin\{cases\}|\\end\{cases\}|\\\\(?:\s|$)|(?<!\\)&\\quad|(?<!\\)&)", text):
         depth += piece == r"\begin{cases}"
         depth -= piece == r"\end{cases}"
         outside = depth == 0 and (piece.startswith("\\\\") or piece.startswith("&"))

@@ -139,7 +139,14 @@ def is_word(name: str) -> bool:
 
 def head_of(name: str) -> str:
     r"""What stands before the subscripts of a name in LaTeX: `W` of `W_{1}`."""
-    return name.partition("_{")[0] if name.endswith("}") else name
+    depth = 0
+    for place, character in enumerate(name):
+        escaped = place > 0 and name[place - 1] == "\\"
+        if character in "{}" and not escaped:
+            depth += 1 if character == "{" else -1
+        elif depth == 0 and not escaped and name.startswith("_{", place):
+            return name[:place]
+    return name
 
 
 def closing(text: str, start: int, brackets: str) -> int:
