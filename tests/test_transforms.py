@@ -123,6 +123,17 @@ def test_check_grads_accepts_what_is_right() -> None:
     cr.check_grads(lambda a: cr.layer_norm(a), (RANDOM.standard_normal((2, 5)),), order=2)
 
 
+def test_check_grads_of_what_is_not_a_function_is_refused() -> None:
+    rng = np.random.default_rng(0)
+
+    def noisy(x: Any) -> Any:
+        return np.sum(x * rng.normal())
+
+    with pytest.raises(cr.ProgramError, match=r"noisy gives other values for the same arguments"):
+        cr.check_grads(noisy, (np.ones(2),))
+    cr.check_grads(lambda x: np.sum(cr.dropout(x, 0.5) ** 2), (np.ones(20),))
+
+
 def test_check_grads_names_the_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     from chainrule.primitives import Tanh
 

@@ -361,6 +361,8 @@ def check_grads(
     ------
     GradientError
         Naming mode and order, and the two numbers that differ.
+    ProgramError
+        For a function that gives other values for the same arguments, as one does that draws NumPy's random numbers.
 
     Examples
     --------
@@ -371,6 +373,13 @@ def check_grads(
     for mode in modes:
         if mode not in ("fwd", "rev"):
             raise ProgramError(f"modes may hold 'fwd' and 'rev', not {mode!r}")
+    once, again = (_leaves(_drawn_alike(function, tuple(args))) for _ in range(2))
+    if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(once, again, strict=True)):
+        raise ProgramError(
+            f"{getattr(function, '__name__', 'the function')} gives other values for the same arguments, which finite "
+            "differences cannot be taken of; where it draws random numbers, write cr.random_normal, cr.random_uniform "
+            "or cr.dropout"
+        )
     _check_order(function, tuple(args), order, tuple(modes), rtol, np.random.default_rng(seed), 1)
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import pickle
 import random
 import threading
+import types
 from collections import deque
 from types import SimpleNamespace
 from typing import Any
@@ -179,8 +180,18 @@ def test_random_numbers_that_would_be_frozen_are_refused() -> None:
         def loss(self, w: Any) -> Any:
             return w * self.rng.rand()
 
+    seed, settings, deep = None, {"seed": None}, [{"a": ({"rng": generator},)}]
+
     def helper() -> Any:
         return generator.normal()
+
+    def with_default(rng: Any = other) -> Any:
+        return rng.random()
+
+    def imported(w: Any) -> Any:
+        from numpy.random import normal
+
+        return w * normal()
 
     def nested(w: Any) -> Any:
         return sum(w * other.random() for _ in range(2))
@@ -195,6 +206,13 @@ def test_random_numbers_that_would_be_frozen_are_refused() -> None:
         lambda w, rng=generator: w * rng.normal(),
         lambda w: w * np.random.default_rng().normal(),
         lambda w: w * np.random.RandomState().rand(),
+        lambda w: w * np.random.RandomState(seed).rand(),
+        lambda w: w * np.random.RandomState(seed=settings["seed"]).rand(),
+        lambda w: w * random.Random().random(),
+        lambda w: w * random.Random(seed).random(),
+        lambda w: w * deep[0]["a"][0]["rng"].normal(),
+        lambda w: w * with_default(),
+        imported,
         nested,
         Noise().loss,
     ]
@@ -223,10 +241,47 @@ def test_random_numbers_that_are_the_same_in_each_call_are_constants() -> None:
     def noisy(w: Any, rng: Any) -> Any:
         return w * rng.normal()
 
+    class Settings:
+        seed = 3
+
+    def seeded(w: Any) -> Any:
+        first = make(
+            Settings.seed,
+        ).rand()
+        return w * first * make(seed=Settings.seed + 1).rand() * make(list(range(3))).rand() * random.Random(2).random()
+
+    make = np.random.RandomState
     generator = np.random.default_rng(5)
     fixed = generator.normal(size=3)
     cr.trace(loss, w="")
+    cr.trace(seeded, w="")
     cr.trace(lambda w: np.sum(w * fixed) * (generator is not None), w="3")
+
+
+def test_a_global_state_that_only_a_library_names_is_noticed() -> None:
+    library = types.ModuleType("library")
+    exec(compile("import numpy as np\ndef draw(): return np.random.mtrand._rand", np.__file__, "exec"), vars(library))
+
+    def loss(w: Any) -> Any:
+        return w * library.draw().rand()
+
+    with pytest.raises(cr.TraceError, match=r"loss\n  this draws random numbers from np\.random"):
+        cr.trace(loss, w="")
+    assert cr.grad(loss)(1.0) != cr.grad(loss)(1.0)
+
+
+def test_numbers_drawn_in_a_call_do_not_get_into_a_program_made_in_it() -> None:
+    def loss(w: Any) -> Any:
+        return w * np.random.normal()
+
+    def outer(x: Any) -> Any:
+        cr.trace(loss, w="")
+        return x * x
+
+    with pytest.raises(cr.TraceError, match=r"draws random numbers from np\.random"):
+        cr.grad(outer)(1.0)
+    inner = cr.grad(lambda x: cr.grad(lambda y: y * y * np.random.normal())(x))
+    assert inner(1.0) != inner(1.0)
 
 
 def test_random_numbers_are_those_of_the_call_of_a_gradient() -> None:
@@ -265,6 +320,49 @@ def test_traced_values_are_arrays_for_isinstance() -> None:
         return np.sum(x) * s
 
     assert cr.grad(function, 1)(X, 2.0) == 6.0
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: np.sum(x) if type(x) is np.ndarray else np.sum(x**2),
+        lambda x: np.sum(x) if type(x) == np.ndarray else np.sum(x**2),  # noqa: E721
+        lambda x: np.sum(x) if np.ndarray is type(x) else np.sum(x**2),
+        lambda x: np.sum(x) if type(x) in (list, np.ndarray) else np.sum(x**2),
+        lambda x: np.sum(x) if issubclass(type(x), np.ndarray) else np.sum(x**2),
+        lambda x: np.sum(x) if type(x).__name__ == "ndarray" else np.sum(x**2),
+        lambda x: np.sum(x) if type(x[0]) is np.float64 else np.sum(x**2),
+        lambda x: np.sum(x) * {np.ndarray: 2.0}.get(type(x), 1.0),
+        lambda x: sum([np.sum(p) for p in (x, [x])[:1] if type(p) is np.ndarray], 0.0 * np.sum(x)),
+    ],
+)
+def test_the_type_of_a_traced_value_is_refused(function: Any) -> None:
+    with pytest.raises(cr.TraceError, match=r"(?s)test_silent_faults\.py:\d+: .*write isinstance\(x, np\.ndarray\)"):
+        cr.grad(function)(X)
+
+
+def test_types_of_other_things_may_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    def function(x: Any, k: Any) -> Any:
+        print(type(x))  # noqa: T201
+        text = f"{type(x)} {type(x).__name__}"
+        assert type(k) is int
+        assert type(text) is str
+        assert type(x.shape) is tuple
+        assert type("Local", (), {})
+        return np.sum(x) * k
+
+    np.testing.assert_array_equal(cr.grad(function)(X, 3), np.full_like(X, 3.0))
+    assert "Traced" in capsys.readouterr().out
+
+
+def test_an_array_is_compared_with_none_element_by_element() -> None:
+    def function(x: Any, s: Any) -> Any:
+        assert s != None  # noqa: E711
+        return np.sum(x) * np.sum(x != None) + 10 * np.sum(x) * np.sum(x == "a")  # noqa: E711
+
+    np.testing.assert_array_equal(cr.grad(function)(X, 2.0), np.full_like(X, X.size))
+    with pytest.raises(cr.TraceError, match="write x is None"):
+        cr.grad(lambda x: np.sum(x) if x == None else 0.0)(X)  # noqa: E711
 
 
 def test_copies_are_the_value_and_files_are_refused() -> None:

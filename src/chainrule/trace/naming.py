@@ -13,8 +13,9 @@ from types import FrameType, TracebackType
 from typing import Any, TypeAlias
 
 from chainrule.ir import Apply, Node
-from chainrule.trace.randomness import SYSTEM_ENTROPY, DrawWatch, entropy_drawn
+from chainrule.trace.randomness import DrawWatch, asks_for_seed, entropy_drawn
 from chainrule.trace.source import is_user_file, user_frame
+from chainrule.trace.type_calls import check_types_asked, type_calls
 
 TraceFunction: TypeAlias = Callable[[FrameType, str, Any], Any]
 
@@ -62,14 +63,15 @@ class NameRecorder:
 
     def _enter_frame(self, frame: FrameType, event: str, argument: Any) -> TraceFunction | None:
         code = frame.f_code
-        if event == "call" and code in SYSTEM_ENTROPY:
+        if event == "call" and asks_for_seed(frame):
             user = user_frame()
             drawn = None if user is None else entropy_drawn(user)
             self.draws += [] if drawn is None else [drawn]
         if event != "call" or not is_user_file(code.co_filename):
             return None
         draws = DrawWatch(frame, self._made, inner=self._depth > 0)
-        if code.co_name in _NO_SCOPE and not draws:
+        asked = type_calls(code)
+        if code.co_name in _NO_SCOPE and not draws and not asked:
             return None
         names_values = code.co_name not in _NO_SCOPE
         self._depth += names_values
@@ -79,6 +81,8 @@ class NameRecorder:
         def after_line(frame: FrameType, event: str, argument: Any) -> TraceFunction:
             if draws and (moved := draws.moved(frame)) is not None:
                 self.draws.append(moved)
+            if asked and event == "line":
+                check_types_asked(frame, asked, lambda value: self._node_of(value) is not None)
             if not names_values:
                 return after_line
             if event in ("line", "return"):

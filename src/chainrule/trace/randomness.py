@@ -4,12 +4,19 @@ Watched are NumPy's global state, Python's, PyTorch's where it is loaded, and th
 reaches by its names: in its globals, closure and arguments, and in attributes and entries of these. A generator that
 the function makes itself, with a seed, gives the same numbers in every call and is no concern; one made without a seed
 is noticed as it asks the system for one.
+
+Libraries may draw from a global state without a frame of the user's naming it, so the global states are compared once
+more at the end, where no other thread could have moved them.
 """
 
 from __future__ import annotations
 
+import ast
+import gc
 import random
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from types import BuiltinMethodType, CodeType, FrameType, FunctionType, MethodType, ModuleType
@@ -21,13 +28,17 @@ from chainrule.trace.source import current_expression, located_at
 
 State: TypeAlias = Callable[[], object]
 
-SYSTEM_ENTROPY = frozenset(method.__code__ for method in (random.SystemRandom.getrandbits, random.SystemRandom.random))
-"""The code that runs where a generator without a seed asks the system for one."""
+_SYSTEM = frozenset(method.__code__ for method in (random.SystemRandom.getrandbits, random.SystemRandom.random))
+_SEEDING = random.Random.seed.__code__
 
-_DEPTH = 2
+_IMPORTABLE = ("numpy", "numpy.random", "random", "torch")
+"""Modules that a function may import in its body."""
+
+_DEPTH = 4
 """How many attributes or entries deep a generator is looked for."""
 
 _MOST_ENTRIES = 100
+_MOST_VISITED = 300
 
 
 class DrawWatch:
@@ -60,22 +71,77 @@ def _drawn(name: str) -> str:
     return f"this draws random numbers from {name}"
 
 
+def asks_for_seed(frame: FrameType) -> bool:
+    """Whether `frame` runs what a generator without a seed calls to get one."""
+    return frame.f_code in _SYSTEM or (frame.f_code is _SEEDING and frame.f_locals.get("a") is None)
+
+
 def entropy_drawn(frame: FrameType) -> str | None:
     """What is said of a generator that `frame` makes without a seed; `RandomState(seed)` asks for one all the same."""
-    called, _, given = current_expression(frame).partition("(")
-    if called.rpartition(".")[2] == "RandomState" and given.strip(" )"):
-        return None
-    return located_at(frame, frame.f_lineno, _drawn("a generator without a seed"))
+    return None if _is_seeded(frame) else located_at(frame, frame.f_lineno, _drawn("a generator without a seed"))
+
+
+def _is_seeded(frame: FrameType) -> bool:
+    """Whether the call that `frame` is in makes a RandomState of a seed."""
+    try:
+        call = ast.parse(f"({current_expression(frame)})", mode="eval").body
+        if not isinstance(call, ast.Call) or _value(call.func, frame) is not np.random.RandomState:
+            return False
+    except (SyntaxError, LookupError, AttributeError, TypeError):
+        return False
+    try:
+        return any(_value(each, frame) is not None for each in (*call.args, *(word.value for word in call.keywords)))
+    except (LookupError, AttributeError, TypeError):
+        return True  # a calculated seed is a number
+
+
+def _value(node: ast.expr, frame: FrameType) -> Any:
+    """The value of an expression that only looks something up; raises LookupError for any other."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Name):
+        return frame.f_locals[node.id] if node.id in frame.f_locals else frame.f_globals[node.id]
+    if isinstance(node, ast.Attribute):
+        return getattr(_value(node.value, frame), node.attr)
+    if isinstance(node, ast.Subscript):
+        return _value(node.value, frame)[_value(node.slice, frame)]
+    raise LookupError
+
+
+def global_states() -> dict[str, object]:
+    """The states of the generators that belong to modules, by name; none where other threads may draw from them."""
+    if threading.active_count() > 1:
+        return {}
+    states = {"np.random": _numpy_state(), "Python's random": random.getstate()}
+    torch = sys.modules.get("torch")
+    return states if torch is None else {**states, "torch": _torch_state(torch)}
+
+
+def moved_since(before: dict[str, object]) -> str | None:
+    """What is said of the first global state that is not what it was."""
+    now = global_states()
+    return next((_drawn(name) for name, state in before.items() if now.get(name, state) != state), None)
 
 
 def _sources(frame: FrameType, own: Collection[int], inner: bool) -> Iterator[tuple[str, State]]:
     code = frame.f_code
-    given = code.co_varnames if inner else ()
     for name in (*code.co_names, *code.co_varnames, *code.co_freevars):
         value = frame.f_locals.get(name, frame.f_globals.get(name))
-        if value is None or id(value) in own or (name in given and _state_of(value) is not None):
+        if value is None and name in _IMPORTABLE:
+            value = sys.modules.get(name)
+        if value is None or id(value) in own or (inner and _is_handed_over(name, value, code)):
             continue
-        yield from _module_states(value, code) if isinstance(value, ModuleType) else _held(name, value, _DEPTH)
+        yield from _module_states(value, code) if isinstance(value, ModuleType) else _held(name, value)
+
+
+def _is_handed_over(name: str, value: Any, code: CodeType) -> bool:
+    """Whether `value` is a generator that the caller gives for a parameter, and no default of the function."""
+    count = code.co_argcount + code.co_kwonlyargcount
+    if name not in code.co_varnames[:count] or _state_of(value) is None:
+        return False
+    functions = [each for each in gc.get_referrers(code) if isinstance(each, FunctionType)]
+    defaults = [(*(each.__defaults__ or ()), *(each.__kwdefaults__ or {}).values()) for each in functions]
+    return not any(value is default for each in defaults for default in each)
 
 
 def _module_states(module: ModuleType, code: CodeType) -> Iterator[tuple[str, State]]:
@@ -85,20 +151,24 @@ def _module_states(module: ModuleType, code: CodeType) -> Iterator[tuple[str, St
     elif name == "random":
         yield "Python's random", random.getstate
     elif name == "torch" and any("rand" in used or "dropout" in used for used in code.co_names):
-        yield "torch", lambda: bytes(module.get_rng_state().numpy())
+        yield "torch", partial(_torch_state, module)
 
 
-def _held(name: str, value: Any, depth: int) -> Iterator[tuple[str, State]]:
-    """The states of the generators in `value`, which is one, a method of one, or holds them."""
-    value = value.func if type(value) is partial else value
-    if isinstance(value, BuiltinMethodType | MethodType):
-        value = value.__self__
-    state = _state_of(value)
-    if state is not None:
-        yield name, state
-    elif depth:
-        for key, entry in _entries(value):
-            yield from _held(f"{name}{key}", entry, depth - 1)
+def _held(name: str, value: Any) -> Iterator[tuple[str, State]]:
+    """The states of the generators in `value`, which is one, a method of one, or holds them; the nearest first."""
+    pending = deque([(name, value, 0)])
+    for _ in range(_MOST_VISITED):
+        if not pending:
+            return
+        name, value, depth = pending.popleft()
+        value = value.func if type(value) is partial else value
+        if isinstance(value, BuiltinMethodType | MethodType):
+            value = value.__self__
+        state = _state_of(value)
+        if state is not None:
+            yield name, state
+        elif depth < _DEPTH:
+            pending.extend((f"{name}{key}", entry, depth + 1) for key, entry in _entries(value))
 
 
 def _state_of(value: Any) -> State | None:
@@ -106,6 +176,9 @@ def _state_of(value: Any) -> State | None:
     kind = type(value)
     if issubclass(kind, random.Random):
         return None if issubclass(kind, random.SystemRandom) else value.getstate
+    torch = sys.modules.get("torch")
+    if torch is not None and issubclass(kind, torch.Generator):
+        return lambda: bytes(value.get_state().numpy())
     library = sys.modules.get("numpy.random")
     if library is None:
         return None
@@ -122,8 +195,13 @@ def _entries(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"[{key!r}]", entry) for key, entry in value.items())
     elif issubclass(kind, list | tuple) and len(value) <= _MOST_ENTRIES:
         yield from ((f"[{place}]", entry) for place, entry in enumerate(value))
-    elif not issubclass(kind, type | ModuleType | FunctionType) and kind.__dictoffset__:
-        yield from ((f".{key}", entry) for key, entry in vars(value).items())
+    elif not issubclass(kind, type | ModuleType | FunctionType):
+        attributes = getattr(value, "__dict__", None) if kind.__dictoffset__ else None
+        yield from ((f".{key}", entry) for key, entry in (attributes or {}).items())
+
+
+def _torch_state(torch: ModuleType) -> object:
+    return bytes(torch.get_rng_state().numpy())
 
 
 def _numpy_state() -> object:

@@ -58,7 +58,9 @@ def as_branch() -> TraceError:
     """A truth value was asked for: `if`, `while`, `and`, `or`, `not`, `max(x, y)`, `assert`, …"""
     line, instruction = _place()
     builtin = re.search(r"(?<![\w.])(max|min|sorted|any|all|sum|bool)\(", line)
-    if line.startswith("while"):
+    if re.search(r"[!=]= *None\b", line):
+        mend = "write x is None for x == None"
+    elif line.startswith("while"):
         mend = "write a for loop with a fixed number of rounds"
     elif line.startswith("assert"):
         mend = "leave the assertion out, or check the arrays before they are passed in"

@@ -71,10 +71,13 @@ def current_expression(frame: FrameType) -> str:
     """The source of what `frame` evaluates, such as one call within its line; the line where that is not known."""
     positions = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), None)
     line, last, start, end = positions or (None, None, None, None)
-    if line is None or line != last or start is None or end is None:
+    if line is None or last is None or start is None or end is None:
         return source_line(frame)
-    text = linecache.getline(frame.f_code.co_filename, line, frame.f_globals)
-    return text.encode()[start:end].decode(errors="replace") or source_line(frame)
+    file = frame.f_code.co_filename
+    texts = [linecache.getline(file, number, frame.f_globals).encode() for number in range(line, last + 1)]
+    texts[-1] = texts[-1][:end]
+    texts[0] = texts[0][start:]
+    return b"".join(texts).decode(errors="replace") or source_line(frame)
 
 
 def located(message: str) -> str:

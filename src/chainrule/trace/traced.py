@@ -163,6 +163,17 @@ def _in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     return method
 
 
+def _compared(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    """`==` or `!=`; an array is compared with None or a text element by element, too."""
+
+    def method(self: Any, other: Any) -> Any:
+        if self.ndim and (other is None or isinstance(other, str)):
+            return np.full_like(self, ufunc is np.not_equal, dtype=bool)
+        return _binary(ufunc, self, other)
+
+    return method
+
+
 def _needs_number(use: str) -> Callable[..., NoReturn]:
     def method(self: Any, *args: object) -> NoReturn:
         raise as_size(self.dim, use)
@@ -326,8 +337,8 @@ class Traced(_NumPyProtocols):
     __rlshift__ = _reflected(np.left_shift)
     __rshift__ = _operator(np.right_shift)
     __rrshift__ = _reflected(np.right_shift)
-    __eq__ = _operator(np.equal)
-    __ne__ = _operator(np.not_equal)
+    __eq__ = _compared(np.equal)
+    __ne__ = _compared(np.not_equal)
 
     def __neg__(self) -> Any:
         return np.negative(self)

@@ -19,6 +19,7 @@ from chainrule.trace.formula import trace_formula
 from chainrule.trace.inputs import Inputs, make_inputs
 from chainrule.trace.literals import as_node
 from chainrule.trace.naming import NameRecorder
+from chainrule.trace.randomness import global_states, moved_since
 from chainrule.trace.recording import Recording, given_unsigned, recording
 from chainrule.trace.source import TraceError, traced_files
 from chainrule.trace.subjects import Subject, subject_of
@@ -89,6 +90,8 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
     arguments = inspect.BoundArguments(subject.signature, OrderedDict(_traced(inputs.arguments, here)))
     for attribute, tree in inputs.attributes.values():
         attribute.owner[attribute.key] = _traced(tree, here)
+    passing = _lasts_one_call.get()
+    states = global_states() if parent is None and not passing else {}
     source = random_source(RandomSource(*_traced(_RANDOM, here))) if parent is None else nullcontext()
     with (
         source,
@@ -111,7 +114,9 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
             here.draws += recorder.draws
         _check_result(subject, returned)
         result = pytree.map_leaves(lambda leaf: _result_node(subject, leaf), returned)
-    _check_recording(here)
+    if not here.draws and (moved := moved_since(states)) is not None:
+        here.draws.append(f"{subject.place}{subject.name}\n  {moved}")
+    _check_recording(here, passing)
     return _assembled(subject, inputs, result, recorder, demands, enclosed=parent is not None)
 
 
@@ -134,20 +139,20 @@ def _is_unsigned(leaf: Any) -> bool:
     return getattr(getattr(leaf, "dtype", None), "kind", "") == "u"
 
 
-def _check_recording(here: Recording) -> None:
-    """Raise TraceError where the program would not mean what the function does."""
+def _check_recording(here: Recording, passing: bool) -> None:
+    """Raise TraceError where the program, unless it is for the present call alone, would not mean what is done here."""
     if here.refusals:
         raise TraceError(
             f"{here.refusals[0]}\n  this error was caught in {here.name}, which went on in another way than it does on "
             "arrays; leave out the try"
         )
-    if here.parent is not None:
-        here.parent.draws += here.draws
-    elif here.draws and not _lasts_one_call.get():
+    if here.draws and not passing:
         raise TraceError(
             f"{here.draws[0]}, once, and would repeat them whenever the program runs; write cr.random_normal(shape), "
             "cr.random_uniform(shape) or cr.dropout(x, rate), which draw anew, or pass the numbers as an argument"
         )
+    if here.parent is not None:
+        here.parent.draws += here.draws
 
 
 def _assembled(
@@ -210,13 +215,17 @@ def _result_node(subject: Subject, leaf: Any) -> Node:
 
 @contextmanager
 def _tracing(subject: Subject, here: Recording) -> Iterator[None]:
-    """While it lasts, the subject's file counts as the user's and further traces are inside this one."""
+    """While it lasts, the subject's file counts as the user's and further traces are inside this one.
+
+    Those are for one call only where they say so themselves.
+    """
     files = traced_files.get()
     file_token = traced_files.set(files if subject.code is None else files | {subject.code.co_filename})
-    token = recording.set(here)
+    token, lasting = recording.set(here), _lasts_one_call.set(False)
     try:
         yield
     finally:
         here.alive = False
+        _lasts_one_call.reset(lasting)
         recording.reset(token)
         traced_files.reset(file_token)

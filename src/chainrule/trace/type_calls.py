@@ -1,0 +1,81 @@
+"""Notice of `type(x)` of a traced value: `isinstance` is told what NumPy would have in its place, `type` cannot be.
+
+A branch on it would go another way than it does on arrays. The calls are found in the bytecode of the user's functions.
+"""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from itertools import islice
+from types import CodeType, FrameType
+from typing import Any
+
+from chainrule.trace.source import is_installed_file, refusal
+
+_NAMES = ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR")
+_TYPE_ITSELF = ("shape", "dtype", "ndim", "size")
+"""Attributes that are of the same types as those of arrays."""
+
+
+@lru_cache(maxsize=1024)
+def type_calls(code: CodeType) -> dict[int, frozenset[str]]:
+    """The lines of `code` on which the type of something is asked for, other than to be shown, and the names in it."""
+    if "type" not in code.co_names or is_installed_file(code.co_filename):
+        return {}
+    found: dict[int, frozenset[str]] = {}
+    instructions = list(dis.get_instructions(code))
+    for place, instruction in enumerate(instructions):
+        line = instruction.positions.lineno if instruction.positions else None
+        if line is not None and instruction.opname == "LOAD_GLOBAL" and instruction.argval == "type":
+            found[line] = found.get(line, frozenset()) | _asked(instructions, place)
+    return {line: names for line, names in found.items() if names}
+
+
+def _asked(instructions: list[dis.Instruction], place: int) -> frozenset[str]:
+    """The names in the argument of the call of `type` that begins at `place`; none where its result is only shown."""
+    names: set[str] = set()
+    start = _start(instructions[place])
+    for later, instruction in enumerate(islice(instructions, place + 1, None), place + 1):
+        if instruction.opname == "CALL" and _start(instruction) == start:
+            return frozenset() if instruction.arg != 1 or _is_shown(instructions, start, later) else frozenset(names)
+        if instruction.opname.startswith(_NAMES):
+            names.update(instruction.argval if isinstance(instruction.argval, tuple) else [instruction.argval])
+        if instruction.argval in _TYPE_ITSELF:
+            break
+    return frozenset()
+
+
+def _start(instruction: dis.Instruction) -> tuple[int | None, int | None]:
+    positions = instruction.positions
+    return (None, None) if positions is None else (positions.lineno, positions.col_offset)
+
+
+def _is_shown(instructions: list[dis.Instruction], start: tuple[int | None, int | None], call: int) -> bool:
+    """Whether the type asked for by the instruction `call` is printed, put into a text, or called."""
+    following = [each for each in instructions[call + 1 :] if each.argval != "__name__"]
+    if following and following[0].opname.startswith("FORMAT"):
+        return True
+    if any(each.opname == "CALL" and _start(each) == start for each in following):
+        return True  # type(x)(…), which is refused with a mend of its own
+    return any(each.argval == "print" and _start(each)[0] == start[0] for each in instructions[:call])
+
+
+def check_types_asked(frame: FrameType, calls: dict[int, frozenset[str]], is_traced: Callable[[Any], bool]) -> None:
+    """Raise TraceError where the line that `frame` comes to asks for the type of a traced value."""
+    for name in calls.get(frame.f_lineno, ()):
+        value = frame.f_locals.get(name, frame.f_globals.get(name))
+        if any(map(is_traced, _with_entries(value))):
+            raise refusal(
+                f"type() does not give the type of an array while the function is recorded, and {name!r} is one that "
+                "would be taken for something else; write isinstance(x, np.ndarray), or isinstance(x, float)"
+            )
+
+
+def _with_entries(value: Any) -> Iterator[Any]:
+    yield value
+    if type(value) in (list, tuple):
+        yield from value
+    elif type(value) is dict:
+        yield from value.values()
