@@ -22,7 +22,7 @@ import pytest
 from click.testing import Result
 
 from chainrule.files import scratch
-from chainrule.tables import UNLIMITED, VARIABLE, Limits, TableError, open_table, streams
+from chainrule.tables import UNLIMITED, VARIABLE, Limits, TableError, delimited, open_table, streams
 
 SMALL = Limits(cell=1_000, record=20_000, columns=50, copied=1_000_000, ratio=20)
 ROWS = b"".join(b"%d,%s\n" % (k % 7, b"ab"[k % 2 :][:1]) for k in range(200))
@@ -103,6 +103,54 @@ def test_json_and_parquet(tmp_path: Path) -> None:
     pl.DataFrame({"x": [1, 2], "y": ["z", "z" * 1_100]}).write_parquet(columns)
     with pytest.raises(TableError, match="row 2, column 'y' is longer than 1,000 bytes"):
         read(str(columns))
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (b'4,"5,6\n7,8,9\n', "line 3, column 'b': a quote opens a cell and is never closed"),
+        (b'4,"5"x,6\n', "line 3, column 'b': text follows the closing quote"),
+        (b'"x\n,y","q""\n","zz\n', "line 5, column 'c': a quote opens a cell and is never closed"),
+        (b'4"5,6"7,"zz\n', "line 3, column 'c': a quote opens a cell and is never closed"),
+        (b'"4","' + b"," * 900 + b'","zz\n', "line 3, column 'c': a quote opens a cell and is never closed"),
+        (
+            b'4,"' + b"," * 1_100 + b'","zz\n',
+            "line 3, column 'b': a quote opens a cell that is not closed within 1,000",
+        ),
+        (b'"4",' + b"x" * 1_100 + b',"zz\n', r"line 3\)?, column 'b' is longer than 1,000"),
+        (b'"' * 3_001, "line 3, column 'a': a quote opens a cell that is not closed within 1,000"),
+        (b'"\n' * 3_001, "line 3003, column 'a': a quote opens a cell and is never closed"),
+    ],
+)
+def test_the_cell_that_cannot_be_read_is_named(tmp_path: Path, row: bytes, says: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(b"a,b,c\n1,2,3\n" + row)
+    with pytest.raises(TableError, match=says):
+        read(str(path))
+
+
+def test_a_line_without_an_end_is_looked_at_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    monkeypatch.setattr(delimited, "check_unended", lambda text, start, *others: looked.append(len(start)))
+    path = tmp_path / "data.csv"
+    path.write_bytes(b'"' * 8_000_000)
+    with pytest.raises(TableError, match="line 1, cell 1"):
+        read(str(path))
+    assert sum(looked) < 3 * 8_000_000
+
+
+def test_columns_that_are_written_once_and_meant_often(tmp_path: Path) -> None:
+    rows = 9 << 20
+    path = tmp_path / "data.parquet"
+    pl.select(x=pl.repeat(1, rows, dtype=pl.Int8), y=pl.repeat(2, rows, dtype=pl.Int8)).write_parquet(path)
+    with pytest.raises(TableError, match="unpacks to more than 20 times its size"):
+        read(str(path))
+    assert read(str(path), UNLIMITED) == rows
+    texts = pl.DataFrame({"x": ["z" * 900, "y" * 900] * 10_000})
+    for kind in (pl.String, pl.Categorical):
+        texts.with_columns(pl.col("x").cast(kind)).write_parquet(path)
+        with pytest.raises(TableError, match="unpacks to more than 20 times its size"):
+            read(str(path))
 
 
 def test_a_file_that_unpacks_to_much_more(tmp_path: Path) -> None:

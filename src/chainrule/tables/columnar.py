@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from chainrule.tables.errors import EmptyTableError, TableError
-from chainrule.tables.frames import as_frame
+from chainrule.tables.frames import as_frame, text_bytes
 from chainrule.tables.library import is_panic, load_polars, without_panic_messages
 from chainrule.tables.sources import BATCH_ROWS, Batch, Fingerprint, Source, row_places
 from chainrule.tables.streams import PIECE, File, reading
@@ -47,17 +47,23 @@ class ColumnarSource(Source):
         return self._kind.removeprefix("a ").removeprefix("an ")
 
     def batches(self) -> Iterator[Batch]:
-        first_row = 0
+        first_row = unpacked = 0
+        rows = self._rows()
+        self._check_ratio(rows * len(self.names))
         frames = self._frames()
         with without_panic_messages():
             first = next(frames, None)
         for frame in chain(() if first is None else (first,), frames):
             if frame.height:
+                unpacked += frame.width * frame.height + sum(map(text_bytes, frame.iter_columns()))
+                self._check_ratio(unpacked)
                 batch = Batch(as_frame(frame), first_row, row_places(self.path, first_row), self.path)
                 batch.check_lengths(self._file.limits)
                 yield batch
                 first_row += frame.height
-        self._check_whole(first_row)
+        if first_row != rows:  # a thread of polars that panics gives fewer, without a word
+            with self._errors():
+                raise _IncompleteError(f"of {rows:,} rows it gave {first_row:,}")
         if not first_row:
             raise EmptyTableError(f"{self.path} has columns but no rows; give one row for each sample")
         hashing = Fingerprint(self.names)
@@ -66,13 +72,16 @@ class ColumnarSource(Source):
                 hashing.add(piece)
         self.digest = hashing.digest()
 
-    def _check_whole(self, rows: int) -> None:
-        """Raise TableError where polars gave fewer rows than there are, as it does where a thread of its own panics."""
-        if self._stream is None:
-            with self._errors():
-                count = self._scan().select(self._polars.len()).collect().item()
-                if count != rows:
-                    raise _IncompleteError(f"of {count:,} rows it gave {rows:,}")
+    def _rows(self) -> int:
+        if self._stream is not None:
+            return self._stream.height
+        with self._errors(), without_panic_messages():
+            count: int = self._scan().select(self._polars.len()).collect().item()
+            return count
+
+    def _check_ratio(self, unpacked: int) -> None:
+        """Raise TableError for a small file of many cells or long texts, which are written once and meant often."""
+        self._file.limits.check_ratio(self.path, self._file.size(), unpacked)
 
     def _frames(self) -> Iterator[pl.DataFrame]:
         if self._stream is not None:

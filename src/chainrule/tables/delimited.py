@@ -36,15 +36,7 @@ class DelimitedSource(Source):
 
     def __init__(self, text: TextFile, delimiter: str | None = None) -> None:
         self._text, self._limits = text, text.file.limits
-        start = b""
-        for piece in text.pieces(_START):
-            start += piece
-            if len(start) >= _START and b"\n" in start:
-                break
-            if b"\n" not in start:
-                # Any of them may be the delimiter.
-                marks = [mark for mark in DELIMITERS if mark.encode() in start]
-                check_unended(text, start, 1, max(marks, key=lambda mark: start.rfind(mark.encode()), default=","))
+        start = self._start(text)
         beginning = start.decode(errors="ignore")
         self.delimiter = check_delimiter(delimiter) if delimiter is not None else guess_delimiter(beginning)
         first = records(text.path, _lines(beginning), self.delimiter, most=self._limits.cell)
@@ -61,6 +53,23 @@ class DelimitedSource(Source):
         self._trailing = len(header.cells) - len(names)
         self._header_lines = header.line
         super().__init__(text.path, names)
+
+    @staticmethod
+    def _start(text: TextFile) -> bytes:
+        """The first bytes, with at least one line; raises TableError where that has no end."""
+        held, wanted = bytearray(), _START
+        for piece in text.pieces(_START):
+            held += piece
+            if len(held) < wanted:
+                continue
+            if b"\n" in held:
+                break
+            # Any of them may be the delimiter.
+            marks = [mark for mark in DELIMITERS if mark.encode() in held]
+            mark = max(marks, key=lambda mark: held.rfind(mark.encode()), default=",")
+            check_unended(text, bytes(held), 1, mark)
+            wanted = 2 * len(held)  # a line without an end is not looked at from its start again for each piece
+        return bytes(held)
 
     @property
     def format(self) -> str:

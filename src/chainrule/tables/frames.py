@@ -65,6 +65,14 @@ def cells_of(frame: pl.DataFrame, name: str) -> pl.Series:
     return frame.get_column(name).alias("cells")
 
 
+def text_bytes(series: pl.Series) -> int:
+    """How many bytes the texts of a column have, where it holds texts."""
+    pl, cells = load_polars(), series.alias("cells")
+    if cells.dtype == pl.String:
+        return int(cells.str.len_bytes().sum())
+    return int(cells.cat.len_bytes().sum()) if cells.dtype in (pl.Categorical, pl.Enum) else 0
+
+
 def _plain(series: pl.Series) -> pl.Series:
     """A column of an extension type whose storage says what it means, as that."""
     kind: Any = series.dtype

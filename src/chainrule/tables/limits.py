@@ -28,7 +28,7 @@ class Limits:
     copied: int | None = 8 << 30
     """Bytes of a pipe or device, which is copied to a temporary file; never more than half of what is free there."""
     ratio: int | None = 500
-    """Bytes that one byte of a gzip file may become, from 16 MiB on."""
+    """Bytes that a byte of a gzip file may become, or cells and bytes of text one of Parquet, from 16 MiB on."""
 
     def check_columns(self, path: str, count: int) -> None:
         """Raise TableError for too many columns."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,9 @@ WORDS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", 
 
 _LINES_TRIED = 60
 _ANY_LENGTH = 2**31 - 1
+
+_TOGETHER = 256
+"""Records read at a time."""
 
 
 class IrregularQuotesError(Exception):
@@ -112,31 +115,31 @@ def records(
     kept = _Kept(iter(lines))
     reader = csv.reader(kept, delimiter=delimiter, skipinitialspace=True, strict=True)
     begin = first_line
-    while True:
-        kept.lines.clear()
+    ended = False
+    while not ended:
+        found: list[Record] = []
+        broken: csv.Error | None = None
+        # `csv` has one limit for a whole process, which is ours only while it reads, and costly to set for each record.
+        before = csv.field_size_limit(most)
         try:
-            with _field_limit(most):
+            for _ in range(_TOGETHER):
+                kept.lines.clear()
                 cells = next(reader)
+                line = first_line + reader.line_num - 1
+                if delimiter == " " and len(cells) > 1 and not cells[-1]:
+                    cells.pop()  # blanks at the end of a line
+                if len(cells) > 1 or (cells and cells[0].strip()):
+                    found.append(Record(cells, begin, line))
+                begin = line + 1
         except StopIteration:
-            return
+            ended = True
         except csv.Error as error:
-            raise _broken(path, kept.lines, delimiter, begin, str(error), names, most) from None
-        line = first_line + reader.line_num - 1
-        if delimiter == " " and len(cells) > 1 and not cells[-1]:
-            cells.pop()  # blanks at the end of a line
-        if len(cells) > 1 or (cells and cells[0].strip()):
-            yield Record(cells, begin, line)
-        begin = line + 1
-
-
-@contextmanager
-def _field_limit(most: int) -> Iterator[None]:
-    """Let the module `csv`, which has one limit for a whole process, read cells of so many characters."""
-    before = csv.field_size_limit(most)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
+            broken = error
+        finally:
+            csv.field_size_limit(before)
+        yield from found
+        if broken is not None:
+            raise _broken(path, "".join(kept.lines), delimiter, begin, names, most) from None
 
 
 class _Kept:
@@ -155,63 +158,31 @@ class _Kept:
         return line
 
 
-def _broken(
-    path: str, lines: Sequence[str], delimiter: str, begin: int, words: str, names: Sequence[str], most: int
-) -> TableError:
-    """What is wrong with the record that starts on line `begin`, whose cells could not be told apart."""
-    line, column, closed = _last_opened("".join(lines), delimiter)
-    if "limit" in words and not any('"' in text for text in lines):
-        line, column = _longest(lines, delimiter, most)
-    where = f"{path}, line {begin + line}, {column_words(names, column)}"
-    if closed:
+def _broken(path: str, text: str, delimiter: str, begin: int, names: Sequence[str], most: int) -> TableError:
+    """What is wrong with `text`, the record that starts on line `begin`, whose cells could not be told apart."""
+    mark = re.escape(delimiter)
+    quoted = rf' *+"(?:[^"]|""){{0,{most}}}+'
+    cell = rf'(?:{quoted}"|(?! *+")[^{mark}\n]{{0,{most}}}+)'
+    whole = re.compile(rf"(?:{cell}{mark})*+").match(text)
+    done = whole.end() if whole else 0  # where the broken cell begins
+    before = re.sub(rf'(?:^|(?<={mark})) *+"(?:[^"]|"")*+"', "q", text[:done])
+    place = len(before.split()) if delimiter == " " else before.count(delimiter)
+    where = f"{path}, line {begin + text.count(chr(NEWLINE), 0, done)}, {column_words(names, place + 1)}"
+    opened = re.compile(quoted).match(text, done)
+    if opened is None:
+        return TableError(f"{where} is longer than {most:,} characters; shorten it {LIFTED}")
+    if opened.end() == len(text):
+        return TableError(f"{where}: a quote opens a cell and is never closed; close it, or double it if it is meant")
+    if text[opened.end()] == '"' and text[opened.end() : opened.end() + 2] != '""':
         return TableError(
             f"{where}: text follows the closing quote; put the whole cell in quotes, and double the quotes in it"
         )
-    if "limit" in words:
-        if not any('"' in text for text in lines):
-            return TableError(f"{where} is longer than {most:,} characters; shorten it {LIFTED}")
-        return TableError(
-            f"{where}: a quote opens a cell that is not closed within {most:,} characters; close it {LIFTED}"
-        )
-    return TableError(f"{where}: a quote opens a cell and is never closed; close it, or double it if it is meant")
+    return TableError(f"{where}: a quote opens a cell that is not closed within {most:,} characters; close it {LIFTED}")
 
 
 def column_words(names: Sequence[str], place: int) -> str:
     """A column by its name, or by its place where it has none."""
     return f"column {names[place - 1]!r}" if place <= len(names) else f"cell {place}"
-
-
-def _longest(lines: Sequence[str], delimiter: str, most: int) -> tuple[int, int]:
-    """The line and the cell that is longer than cells may be."""
-    cells = ((k, c, len(cell)) for k, text in enumerate(lines) for c, cell in enumerate(text.split(delimiter), 1))
-    return next(((k, c) for k, c, length in cells if length > most), (0, 1))
-
-
-def _last_opened(text: str, delimiter: str) -> tuple[int, int, bool]:
-    """Of the quoted cell at which reading stopped: its line and cell, and whether it was closed before."""
-    line, column, opened = 0, 1, (0, 1)
-    inside = False
-    fresh = True
-    place = 0
-    while place < len(text):
-        letter = text[place]
-        if inside:
-            if letter == '"':
-                if text[place + 1 : place + 2] == '"':
-                    place += 1
-                else:
-                    inside = False
-                    if text[place + 1 : place + 2] not in ("", delimiter, "\n"):
-                        return (*opened, True)
-        elif letter == '"' and fresh:
-            inside, opened = True, (line, column)
-        elif letter == delimiter:
-            column += 1
-        fresh = letter == delimiter or (fresh and letter == " ")
-        if letter == "\n":
-            line += 1
-        place += 1
-    return (*(opened if inside else (line, column)), False)
 
 
 def ragged(path: str, record: Record, header: Sequence[str], delimiter: str) -> TableError:
