@@ -16,6 +16,7 @@ import chainrule
 ROOT = Path(chainrule.__file__).parent
 ORDER = [
     "ir",
+    "interrupts",
     "files",
     "primitives",
     "functions",

@@ -6,6 +6,7 @@ What differentiates, derives and trains is loaded when it is first used, so that
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
+from chainrule import interrupts as _interrupts  # noqa: F401  (first: the others take a while)
 from chainrule.functions import (
     binary_cross_entropy,
     cross_entropy,

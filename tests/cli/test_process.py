@@ -52,6 +52,38 @@ def test_a_mistake_leaves_no_traceback(tmp_path: Path) -> None:
     assert result.stderr == "error: missing.csv does not exist; check the path\n"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is sent by kill")
+@pytest.mark.parametrize("imported", ["numpy", "chainrule.primitives.activations", "chainrule.cli.commands"])
+def test_ctrl_c_while_the_command_is_loading_is_one_line(tmp_path: Path, imported: str) -> None:
+    interrupting = f"""
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == {imported!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+"""
+    (tmp_path / "sitecustomize.py").write_text(interrupting)
+    paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    result = subprocess.run(
+        [sys.executable, "-m", "chainrule", "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANG,
+        env=environment(PYTHONPATH=paths),
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "interrupted\n")
+
+
+def test_importing_the_package_leaves_ctrl_c_alone() -> None:
+    code = "import signal; before = signal.getsignal(2); import chainrule; print(before is signal.getsignal(2))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=HANG)
+    assert result.stdout == "True\n"
+
+
 def test_a_closed_pipe_ends_quietly() -> None:
     process = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
     assert process.stdout is not None

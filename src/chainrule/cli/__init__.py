@@ -9,16 +9,20 @@ import importlib
 import sys
 from typing import Any
 
+from chainrule.interrupts import INTERRUPTED, loaded
+
 __all__ = ["app", "main"]  # `app` is loaded when it is asked for
 
 
 def main() -> None:
     """Run the command line."""
     try:
-        importlib.import_module("chainrule.cli.commands").main()
+        commands = importlib.import_module("chainrule.cli.commands")
+        loaded()
+        commands.main()
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 def __getattr__(name: str) -> Any:

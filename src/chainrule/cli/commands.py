@@ -14,7 +14,8 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
-from chainrule.cli.errors import INTERRUPTED, USAGE, CommandError, one_line
+from chainrule.cli.errors import USAGE, CommandError, one_line
+from chainrule.interrupts import INTERRUPTED
 from chainrule.ir import ChainruleError
 from chainrule.trace import FormulaError
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from chainrule.files import check_writable
 
 USAGE = 2
-INTERRUPTED = 130
 
 
 class CommandError(Exception):

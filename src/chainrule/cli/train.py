@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from chainrule.cli import saving
-from chainrule.cli.errors import INTERRUPTED, CommandError, check_outputs
+from chainrule.cli.errors import CommandError, check_outputs
 from chainrule.cli.learning import Learner, learners, read_data
 from chainrule.cli.live import showing
 from chainrule.cli.output import print_json
@@ -23,6 +23,7 @@ from chainrule.cli.sentences import Language, language_option
 from chainrule.cli.telling import print_report, print_task, record
 from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
 from chainrule.files import replacing
+from chainrule.interrupts import INTERRUPTED
 from chainrule.ir import ChainruleError
 from chainrule.models import Checkpoint
 from chainrule.reports import Report, render_page
