@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from support.subprocesses import HANG, script
 
-from chainrule.files import FileError, check_writable, file_errors, replacing
+from chainrule.files import FileError, check_writable, file_errors, replacing, scratch_folder
 
 
 def write(path: Path, content: bytes) -> None:
@@ -167,6 +168,27 @@ def test_reading_says_what_is_wrong(tmp_path: Path) -> None:
         with pytest.raises(FileError) as caught, file_errors(str(path)), open(path, "rb"):
             pass
         assert str(caught.value) == f"{path} {said}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders have no locks")
+def test_the_folder_that_a_killed_process_leaves_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And that of a living one is not."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    text = (
+        "import os, signal, sys\nfrom chainrule.files import scratch_folder\n"
+        "with scratch_folder() as folder:\n"
+        "    open(os.path.join(folder, 'x'), 'w').close(); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", text], env=environment, timeout=HANG, check=False)
+    (left,) = names(tmp_path)
+    with scratch_folder() as one:
+        assert not (tmp_path / left).exists()
+        with scratch_folder() as other:
+            assert {str(path) for path in tmp_path.iterdir()} == {one, other}
+    assert not names(tmp_path)
 
 
 def test_what_a_killed_process_leaves_is_removed_by_the_next(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import sys
 import tempfile
 import weakref
@@ -162,6 +163,56 @@ def scratch() -> Scratch:
     made = Scratch(os.fdopen(descriptor, "w+b"), path)
     weakref.finalize(made, _discard, made.stream, path)
     return made
+
+
+_FOLDER = "chainrule-folder-"
+
+
+@contextmanager
+def scratch_folder() -> Iterator[str]:
+    """A temporary folder that is removed after the block, or by the next to make one if this process is killed.
+
+    >>> with scratch_folder() as folder:
+    ...     os.path.isdir(folder)
+    True
+    >>> os.path.exists(folder)
+    False
+    """
+    if sys.platform == "win32":
+        with tempfile.TemporaryDirectory(prefix=_FOLDER, ignore_cleanup_errors=True) as folder:
+            yield folder
+        return
+    with suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
+        for entry in entries:
+            if entry.name.startswith(_FOLDER):
+                with suppress(OSError):
+                    _remove_folder_if_left(entry.path)
+    folder, descriptor = _locked_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _locked_folder() -> tuple[str, int]:
+    while True:
+        folder = tempfile.mkdtemp(prefix=_FOLDER)
+        with suppress(FileNotFoundError):  # it was taken for a leftover before it was locked
+            descriptor = os.open(folder, os.O_RDONLY)
+            if _locked(descriptor) and os.path.exists(folder):
+                return folder, descriptor
+            os.close(descriptor)
+
+
+def _remove_folder_if_left(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        if os.fstat(descriptor).st_uid == os.getuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
+    finally:
+        os.close(descriptor)
 
 
 def _discard(stream: BinaryIO, path: str | None) -> None:

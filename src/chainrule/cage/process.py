@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +23,7 @@ from chainrule.cage.execution import Executor, Refusal
 from chainrule.cage.limits import Limits
 from chainrule.cage.wire import MOST_BYTES, WireError, decode, encode
 from chainrule.cage.worker import HEAD, answered
+from chainrule.files import scratch_folder
 
 _START_SECONDS = 60.0
 """How long an interpreter may take to start on a busy machine; not counted as the answer's time."""
@@ -128,7 +128,7 @@ def _opened(reply: dict[str, Any]) -> Any:
 @contextlib.contextmanager
 def caged(title: str, limits: Limits, fork: bool = FORKS) -> Iterator[Caged]:
     """A process for one answer, with a temporary folder to work in; both are gone after the block."""
-    with tempfile.TemporaryDirectory(prefix="chainrule-grade-", ignore_cleanup_errors=True) as folder:
+    with scratch_folder() as folder:
         process = Caged(title, limits, folder, fork)
         try:
             yield process
