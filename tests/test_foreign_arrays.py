@@ -11,6 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.networks import train
 
 X = np.random.default_rng(0).normal(size=(12, 2))
 Y = X[:, 0] * 2
@@ -22,6 +23,8 @@ ENTRIES: dict[str, Callable[[Any, Any], Any]] = {
     "MLP.fit": lambda X, y: cr.MLP([2, 3, 1], seed=0).fit(X, y, epochs=1),
     "MLP.predict": lambda X, y: NETWORK.predict(X),
     "NeuralNetwork.train": lambda X, y: cr.NeuralNetwork(2, 3, 1, seed=0).train(X, y[:, None], 1, 0.1, None),
+    "NeuralNetwork.feedforward": lambda X, y: cr.NeuralNetwork(2, 3, 1, seed=0).feedforward(X),
+    "gradient_report": lambda X, y: cr.gradient_report(lambda X, w: np.sum((X @ w) ** 2), {"w": np.ones(2)}, {"X": X}),
     "MLPRegressor.fit": lambda X, y: MLPRegressor(**SMALL).fit(X, y),
     "MLPRegressor.partial_fit": lambda X, y: MLPRegressor(**SMALL).partial_fit(X, y),
     "MLPRegressor.predict": lambda X, y: MLPRegressor(**SMALL).fit(np.asarray(X), np.asarray(y)).predict(X),
@@ -44,6 +47,7 @@ def test_targets_and_weights_with_gaps_are_refused() -> None:
     for attempt in (
         lambda: cr.MLP([2, 3, 1], seed=0).fit(X, masked, epochs=1),
         lambda: MLPRegressor(**SMALL).fit(X, masked),
+        lambda: train(NETWORK.architecture, NETWORK.parameters, X, Y[:, None], weights=np.ma.array(Y**2, mask=Y > 1)),
         lambda: MLPRegressor(**SMALL).fit(X, Y, sample_weight=np.ma.array(np.ones(12), mask=Y > 1)),
         lambda: MLPClassifier(**SMALL).fit(X, np.ma.array(LABELS, mask=Y > 1)),
     ):

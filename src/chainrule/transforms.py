@@ -199,7 +199,8 @@ def value_and_grad(function: Function, argnums: Argnums = 0) -> Function:
     function
         NumPy code that returns one scalar. Its arguments may be arrays, and dicts, lists, tuples and dataclasses (also
         attrs classes and `SimpleNamespace`) of them. It runs once in each call, so random numbers that it draws from
-        NumPy are those of that call; `dropout` and its kin draw as `random_draws` says.
+        NumPy are those of that call; `dropout` and its kin draw as `random_draws` says. The dicts and lists that it is
+        given are copies: what it writes into them is lost when it returns, so return it.
     argnums
         The position, or positions, of the arguments to differentiate by. For one position the gradient has the
         structure of that argument, with None for an entry that is no number, such as a text or a bool; for several

@@ -413,6 +413,31 @@ def test_the_inverse_of_unsigned_integers_is_refused() -> None:
     np.testing.assert_array_equal(cr.vjp(lambda x, k: x * ~(k > 5), np.ones(2), k)[0], [0, 1])
 
 
+def test_the_negative_of_unsigned_integers_is_refused() -> None:
+    for function in (lambda x, k: np.sum(x * -k), lambda x, k: np.sum(x * np.negative(k & 3))):
+        with pytest.raises(cr.DTypeError, match="unsigned integers are held as int64, whose negative"):
+            cr.grad(function)(np.ones(4), np.arange(4, dtype=np.uint8))
+        assert np.isfinite(cr.grad(function)(np.ones(4), np.arange(4))).all()
+
+
+def test_what_numpy_makes_a_truth_value_is_one_or_refused() -> None:
+    b, c = np.array([True, False, True]), np.array([True, True, False])
+    for function in (
+        lambda x, b, c: x * (np.max(b) & ~np.min(c)),
+        lambda x, b, c: np.where(np.max(b) ^ np.max(c), x, 2.0 * x),
+        lambda x, b, c: x * np.sum(np.max(np.stack([b, c]), axis=0)),
+        lambda x, b, c: x * (np.max(b) > 0),
+    ):
+        assert cr.grad(function)(1.5, b, c) * 1.5 == function(1.5, b, c)
+    for function in (
+        lambda x, b, c: x * np.einsum("i,i", b, c),
+        lambda x, b, c: x * np.einsum("i->", b),
+        lambda x, b, c: x * (np.max(b) + np.max(c)),
+    ):
+        with pytest.raises(cr.DTypeError):
+            cr.grad(function)(1.5, b, c)
+
+
 def test_powers_of_integers_that_numpy_computes_otherwise_are_refused() -> None:
     for function in (lambda x, k: x * 2**k, lambda x, k: x * k**-1, lambda x, k: x * k**k):
         with pytest.raises(cr.DTypeError, match=r"base\.astype\(float\) \*\* exponent"):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines import get_engine
-from chainrule.ir import ArrayType, DType
+from chainrule.ir import ArrayType, DType, refuse_subclass
 from chainrule.networks.errors import NetworkError
 from chainrule.networks.prediction import BLOCK, checked_parameters, evaluation_program, filled_up
 
@@ -108,6 +108,7 @@ def _check_finite(name: str, array: Array) -> None:
 
 def checked_weights(weights: Any, rows: int, dtype: Any) -> Array:
     """Weights (rows,) as floats; raises NetworkError for others, for negative ones, and for nothing but zeros."""
+    refuse_subclass(weights)
     array = np.asarray(weights)
     if array.shape != (rows,) or array.dtype.kind not in "fiub":
         raise NetworkError(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from chainrule.calculus import Backward, Contribution, backward
 from chainrule.engines import evaluate
-from chainrule.ir import Apply, Const, Input, Node, Program, substitute, topological_order
+from chainrule.ir import Apply, Const, Input, Node, Program, refuse_subclass, substitute, topological_order
 from chainrule.networks.flow_words import Language, say
 from chainrule.primitives import Add, Contract, Elementwise, Multiply, Negate, RandomUniform, Subtract, Where
 from chainrule.training import traced_loss
@@ -169,6 +169,8 @@ def gradient_report(
     ['∂L/∂z3', '∂z3/∂a2', '∂a2/∂z2', '∂z2/∂a1', '∂a1/∂z1', '∂z1/∂W1']
 
     """
+    for value in data.values():
+        refuse_subclass(value)
     first = {name: np.asarray(value)[:MOST_ROWS] if np.ndim(value) else value for name, value in data.items()}
     program, values = traced_loss(loss, params, first, constants or {})
     program = _with_layers_named(program)

@@ -85,6 +85,7 @@ class NeuralNetwork:
 
     def feedforward(self, X: Any) -> Any:
         """The output, of shape (rows, output), for `X` of shape (rows, input)."""
+        refuse_subclass(X)
         if np.ndim(X) != 2 or np.shape(X)[1] != self.input_size:
             raise ShapeError(
                 f"X has the shape {np.shape(X)}; this network takes (rows, {self.input_size}), one row for each sample"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from chainrule.ir import Node
+from chainrule.ir import DType, DTypeError, Node
 from chainrule.primitives import as_floats, dot, einsum, inner, matmul, outer, reshape, tensordot
 from chainrule.trace.literals import as_node
 from chainrule.trace.source import refusal
@@ -37,7 +37,10 @@ def _tensordot(a: object, b: object, axes: int | Sequence[int | Sequence[int]] =
 def _einsum(subscripts: object, *operands: object, optimize: object = True) -> Node:
     if not isinstance(subscripts, str):
         raise refusal('np.einsum is recorded with an index string only, as in np.einsum("ij,jk->ik", A, B)')
-    nodes = [as_floats(as_node(operand)) for operand in operands]
+    given = [as_node(operand) for operand in operands]
+    if all(node.type.dtype is DType.BOOL for node in given):
+        raise DTypeError("np.einsum of truth values gives truth values in NumPy, and no counts; write b.astype(float)")
+    nodes = [as_floats(node) for node in given]
     terms = subscripts.partition("->")[0].replace(".", "").replace(" ", "").split(",")
     repeated = [term for term in terms if len(set(term)) < len(term)]
     if repeated:

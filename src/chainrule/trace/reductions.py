@@ -10,11 +10,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from chainrule.ir import Dim, Node, ShapeError, dim_product, shape_text
+from chainrule.ir import Dim, DType, Node, ShapeError, dim_product, shape_text
 from chainrule.primitives import (
     abs_,
     as_floats,
     expand_dims,
+    greater,
     max_,
     mean,
     min_,
@@ -41,14 +42,20 @@ def _mean(a: object, axis: Axis = None, dtype: Any = None, out: None = None, kee
     return mean(in_dtype("np.mean", as_node(a), dtype), axis, keepdims)
 
 
+def _extreme(builder: Callable[..., Node], x: Node, axis: Axis, keepdims: bool) -> Node:
+    """Of truth values a truth value, as in NumPy."""
+    found = builder(x, axis, keepdims)
+    return greater(found, 0.5) if x.type.dtype is DType.BOOL else found
+
+
 def _max(a: object, axis: Axis = None, out: None = None, keepdims: bool = False) -> Node:
     refuse_options("np.max", out=out)
-    return max_(as_node(a), axis, keepdims)
+    return _extreme(max_, as_node(a), axis, keepdims)
 
 
 def _min(a: object, axis: Axis = None, out: None = None, keepdims: bool = False) -> Node:
     refuse_options("np.min", out=out)
-    return min_(as_node(a), axis, keepdims)
+    return _extreme(min_, as_node(a), axis, keepdims)
 
 
 def _var(

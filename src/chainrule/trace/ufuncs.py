@@ -75,14 +75,18 @@ def _matmul(x1: object, x2: object) -> Node:
     return matmul(as_node(x1), as_node(x2))
 
 
-def _invert(x: object) -> Node:
-    node, here = as_node(x), recording.get()
-    if node.type.dtype is DType.INT64 and here is not None and here.unsigned:
-        raise DTypeError(
-            "unsigned integers are held as int64, whose inverse is negative; give k.astype(np.int64) for k, or write "
-            "k ^ 255 for the inverse of uint8"
-        )
-    return invert(node)
+def _of_signed(builder: Callable[[Node], Node], what: str, mend: str) -> Handler:
+    """`builder`, refused for integers where unsigned ones are held as int64."""
+
+    def handler(x: object) -> Node:
+        node, here = as_node(x), recording.get()
+        if node.type.dtype is DType.INT64 and here is not None and here.unsigned:
+            raise DTypeError(
+                f"unsigned integers are held as int64, whose {what} is another; give k.astype(np.int64) for k{mend}"
+            )
+        return builder(node)
+
+    return handler
 
 
 def _power(x1: object, x2: object) -> Node:
@@ -126,7 +130,7 @@ def _logaddexp2(x: Operand, y: Operand) -> Node:
 
 
 UFUNCS: dict[str, Handler] = {
-    "negative": _unary(negate),
+    "negative": _of_signed(negate, "negative", ", or write -1.0 * k"),
     "positive": _unary(_same),
     "absolute": _unary(abs_),
     "fabs": _unary(abs_),
@@ -145,7 +149,7 @@ UFUNCS: dict[str, Handler] = {
     "tan": _unary(_tan),
     "tanh": _unary(tanh),
     "logical_not": _unary(logical_not),
-    "invert": _invert,
+    "invert": _of_signed(invert, "inverse", ", or write k ^ 255 for the inverse of uint8"),
     "add": _binary(add),
     "subtract": _binary(subtract),
     "multiply": _binary(multiply),

@@ -134,7 +134,7 @@ def fit(
         Called as `callback(epochs_done, losses)` after 1, 2, 4, … epochs, later about ten times in a second, and at
         the end. Training stops where it returns False or raises StopIteration, after the step in work; what else it
         raises stops training too, and is raised with what was learnt until then, a FitResult, as its attribute
-        `result`.
+        `result`. It must not change the arrays of `data`, which are checked once, at the start.
     constants
         Further arguments of the loss, the same for every batch.
     optimizer_state, start
