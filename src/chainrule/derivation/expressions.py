@@ -56,6 +56,7 @@ from chainrule.primitives import (
     Pairing,
     Permute,
     Postfix,
+    PowerNotation,
     Prefix,
     Reshape,
     Slice,
@@ -322,6 +323,10 @@ def _is_open(notation: Notation) -> bool:
             return all(isinstance(each, Number) or _is_open(each) for each in operands)
         case Prefix("−", operand) | Call("", (operand,)):
             return _is_open(operand)
+        case PowerNotation(base, Number()):
+            return _is_open(base)
+        case Call(_, arguments, _, ()):
+            return all(isinstance(each, Number) or _is_open(each) for each in arguments)
         case Fraction(numerator, denominator):
             return all(isinstance(each, Number) or _is_open(each) for each in (numerator, denominator))
     return False
@@ -504,4 +509,6 @@ def _pairing(node: Apply, sheet: _Sheet) -> Notation | None:
     left, right = (
         sheet.written[each] if sheet.extents[each] == NUMBER else sheet.alone(each) for each in operand.operands
     )
+    if _is_open(left) and _is_open(right):  # how many ones there are is told nowhere else
+        right = sheet.sized(operand.operands[1])
     return Pairing(left, right)

@@ -20,7 +20,8 @@ class MatrixForm(Sections):
         if self.full:
             loss, anything = Symbol(self.record.loss.name), Symbol("q")
             gradient = Partial(loss, anything)
-            change = Infix("=", (Symbol(loss.name, "d"), Pairing(gradient, Symbol("q", "d"))))
+            mark = self.notator.mark
+            change = Infix("=", (Symbol(loss.name, mark), Pairing(gradient, Symbol("q", mark))))
             blocks.append(Paragraph(self.say("backward text", gradient, change, anything)))
         for step in self.steps:
             blocks += self._step(step)

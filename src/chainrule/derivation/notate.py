@@ -46,7 +46,7 @@ class Notator(ExpressionWriter):
         self._loss = Symbol(record.loss.name)
         names = {node.name for node in record.program.inputs} | {stage.name for stage in record.backward.stages}
         mark = "Δ" if any("d" + name in names for name in names) else "d"
-        self._mark = mark
+        self.mark = mark
         outside = (letters + "_" for letters in ("G", "out", "given", "upstream"))
         self._outside = next(each for each in outside if not any(name.startswith(each) for name in names))
         self._symbols: dict[Input, Notation] = {}
@@ -72,7 +72,7 @@ class Notator(ExpressionWriter):
         """The name of an input, a named value, a tangent or a cotangent."""
         found = self._symbols.get(node)
         if found is None:
-            for prefix, mark in ((TANGENT, self._mark), (COTANGENT, "δ")):
+            for prefix, mark in ((TANGENT, self.mark), (COTANGENT, "δ")):
                 if node.name.startswith(prefix):
                     return Symbol(node.name.removeprefix(prefix), mark)
             if is_upstream(node):
@@ -108,7 +108,7 @@ class Notator(ExpressionWriter):
 
     def tangent(self, symbol: Input) -> Notation:
         """`dz`."""
-        return Symbol(symbol.name, self._mark)
+        return Symbol(symbol.name, self.mark)
 
 
 def _pre_activations(record: Record) -> list[Input]:

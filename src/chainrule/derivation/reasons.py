@@ -92,7 +92,7 @@ class Reasons:
             return self._say("identity", name, Symbol(contribution.operand.name))
         equation = self.pairing(contribution)
         if isinstance(contribution.cotangent, Const):
-            change = Symbol(stage.name, "d")
+            change = self._notator.tangent(stage.symbol)
             if len([operand for operand in stage.operands if operand in self._active]) > 1:
                 because = self._say("loss term", change, self._notator.of(contribution.tangent), equation)
             else:

@@ -105,9 +105,14 @@ class Verification:
     """The printed lines that say something else, or nothing, to a reader."""
 
     @property
+    def holds(self) -> bool:
+        """Whether every line held at every point, however it is printed."""
+        return not self.failures and self.lines_checked == self.lines
+
+    @property
     def ok(self) -> bool:
         """Whether every line held at every point, and reads as what it claims."""
-        return not self.failures and not self.misreadings and self.lines_checked == self.lines
+        return self.holds and not self.misreadings
 
     def text(self, lang: Language = "en") -> str:
         """The outcome as a sentence, in English or Chinese."""
