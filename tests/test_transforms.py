@@ -123,6 +123,14 @@ def test_check_grads_accepts_what_is_right() -> None:
     cr.check_grads(lambda a: cr.layer_norm(a), (RANDOM.standard_normal((2, 5)),), order=2)
 
 
+def test_a_pull_back_stays_at_the_point_of_its_value() -> None:
+    x, scale = np.ones(3), np.full(3, 2.0)
+    _, pull_back = cr.vjp(lambda y: scale * y**2, x)
+    x -= 5.0
+    scale += 1.0
+    np.testing.assert_array_equal(pull_back(np.ones(3))[0], np.full(3, 4.0))
+
+
 def test_check_grads_of_what_is_not_a_function_is_refused() -> None:
     rng = np.random.default_rng(0)
 

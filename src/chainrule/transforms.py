@@ -304,6 +304,8 @@ def _check_sequence(function: str, name: str, value: Any) -> None:
 def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
     """The value of `function` at `primals`, and the function that takes a cotangent of it back to the primals.
 
+    What is done to the arrays of `primals` afterwards does not reach it.
+
     Examples
     --------
     >>> value, pull_back = vjp(lambda x: x**2, np.array([1.0, 3.0]))
@@ -313,6 +315,7 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
     """
     primals = tuple(map(_with_floats, primals))
     call = _call(function, primals, {}, range(len(primals)))
+    call = replace(call, leaves=tuple(leaf.copy() if type(leaf) is np.ndarray else leaf for leaf in call.leaves))
     wrt = [node for node in call.inputs if node.type.dtype.is_float]
     bars = [Input(f"∂ output {place}", output.type) for place, output in enumerate(call.outputs)]
     gradients = backward(call.program, wrt, bars).gradients

@@ -422,18 +422,20 @@ def test_the_negative_of_unsigned_integers_is_refused() -> None:
 
 def test_what_numpy_makes_a_truth_value_is_one_or_refused() -> None:
     b, c = np.array([True, False, True]), np.array([True, True, False])
-    for function in (
+    booleans: list[Any] = [
         lambda x, b, c: x * (np.max(b) & ~np.min(c)),
         lambda x, b, c: np.where(np.max(b) ^ np.max(c), x, 2.0 * x),
         lambda x, b, c: x * np.sum(np.max(np.stack([b, c]), axis=0)),
         lambda x, b, c: x * (np.max(b) > 0),
-    ):
+    ]
+    for function in booleans:
         assert cr.grad(function)(1.5, b, c) * 1.5 == function(1.5, b, c)
-    for function in (
+    counts: list[Any] = [
         lambda x, b, c: x * np.einsum("i,i", b, c),
         lambda x, b, c: x * np.einsum("i->", b),
         lambda x, b, c: x * (np.max(b) + np.max(c)),
-    ):
+    ]
+    for function in counts:
         with pytest.raises(cr.DTypeError):
             cr.grad(function)(1.5, b, c)
 
