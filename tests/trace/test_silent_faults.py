@@ -440,6 +440,22 @@ def test_what_numpy_makes_a_truth_value_is_one_or_refused() -> None:
             cr.grad(function)(1.5, b, c)
 
 
+def test_extremes_of_integers_that_floats_do_not_hold_are_refused() -> None:
+    def loss(w: Any, k: Any) -> Any:
+        return np.mean(w * (k == np.max(k)))
+
+    stamps = np.array([2**60, 2**60 + 1, 5])
+    for run in (
+        lambda: cr.grad(loss)(np.ones(3), stamps),
+        lambda: cr.fit(loss, {"w": 1.0}, {"k": stamps}, epochs=1),
+    ):
+        with pytest.raises(
+            cr.ProgramError, match=r"np\.max takes integers from -9007199254740992 to .*k?\[0\] is 1\.15292e\+18"
+        ):
+            run()
+    np.testing.assert_array_equal(cr.grad(loss)(np.ones(3), stamps >> 8), np.array([1.0, 1.0, 0.0]) / 3)
+
+
 def test_powers_of_integers_that_numpy_computes_otherwise_are_refused() -> None:
     for function in (lambda x, k: x * 2**k, lambda x, k: x * k**-1, lambda x, k: x * k**k):
         with pytest.raises(cr.DTypeError, match=r"base\.astype\(float\) \*\* exponent"):

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from chainrule.ir import Dim, DType, Node, ShapeError, dim_product, shape_text
+from chainrule.functions import demand
+from chainrule.ir import Demand, Dim, DType, Node, ShapeError, dim_product, shape_text
 from chainrule.primitives import (
     abs_,
     as_floats,
@@ -43,7 +44,10 @@ def _mean(a: object, axis: Axis = None, dtype: Any = None, out: None = None, kee
 
 
 def _extreme(builder: Callable[..., Node], x: Node, axis: Axis, keepdims: bool) -> Node:
-    """Of truth values a truth value, as in NumPy."""
+    """Of truth values a truth value, as in NumPy; of integers a float, and so only of those that floats hold."""
+    if x.type.dtype is DType.INT64:
+        mend = "a float does not tell larger ones apart; subtract the least outside of the function"
+        demand(Demand(x, -(2**53), 2**53, f"np.{builder.__name__.rstrip('_')}", "integers", mend))
     found = builder(x, axis, keepdims)
     return greater(found, 0.5) if x.type.dtype is DType.BOOL else found
 
