@@ -233,7 +233,7 @@ def test_powers_with_an_array_of_exponents_at_zero() -> None:
 
 @pytest.mark.parametrize("named", [False, True])
 def test_the_norm_of_zero_has_the_subgradient_zero(named: bool) -> None:
-    def loss(x: np.ndarray) -> object:
+    def loss(x: Any) -> Any:
         d = np.linalg.norm(x)
         return d**2 if named else np.linalg.norm(x) ** 2
 
