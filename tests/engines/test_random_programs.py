@@ -218,6 +218,15 @@ def make_compare(b: Builder) -> Node:
     return p.Compare(b.choice(["<", "<=", ">", ">=", "==", "!="]))(x, b.like(x, x.type.dtype))
 
 
+def make_bitwise(b: Builder) -> Node:
+    x = b.of(DType.INT64)
+    return p.Bitwise(b.choice(["and", "or", "xor"]))(x, b.like(x, DType.INT64))
+
+
+def make_norm(b: Builder) -> Node | None:
+    return reduction(lambda axes: p.Norm(axes, mean=bool(b.rng.integers(2))))(b)
+
+
 def make_where(b: Builder) -> Node:
     x = b.real()
     return p.Where()(b.like(x, DType.BOOL), x, b.like(x))
@@ -383,6 +392,8 @@ RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     **{kind: binary(kind) for kind in (p.Add, p.Subtract, p.Multiply)},
     **{kind: reduction(kind, True) for kind in (p.Sum,)},
     **{kind: reduction(kind) for kind in (p.Mean, p.Max, p.Min, p.LogSumExp, p.Softmax, p.LogSoftmax)},
+    p.Norm: make_norm,
+    p.Bitwise: make_bitwise,
     p.Negate: lambda b: p.Negate()(b.real()),
     p.Permute: lambda b: (lambda x: p.Permute(tuple(b.rng.permutation(x.type.ndim).tolist()))(x))(b.real()),
     p.Reshape: make_reshape,
@@ -403,7 +414,7 @@ RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     p.OverlapAdd: make_overlap_add,
     p.DiagonalMatrix: lambda b: p.DiagonalMatrix()(b.real(1)),
     **{kind: of_a_matrix(kind) for kind in (p.Diagonal, p.Trace)},
-    **{kind: of_a_regular_matrix(kind) for kind in (p.Inverse, p.Determinant, p.LogDeterminant)},
+    **{kind: of_a_regular_matrix(kind) for kind in (p.Inverse, p.Determinant, p.LogDeterminant, p.SignDeterminant)},
     p.Power: make_power,
     p.Divide: make_divide,
     p.Log: positive(p.Log, 0.3),
