@@ -284,6 +284,26 @@ def test_numbers_drawn_in_a_call_do_not_get_into_a_program_made_in_it() -> None:
     assert inner(1.0) != inner(1.0)
 
 
+def test_a_program_made_in_a_function_that_is_traced_stands_alone() -> None:
+    def trained(scale: Any, inner: bool) -> Any:
+        target = scale if inner else 1.0
+        result = cr.fit(lambda w: np.sum((w - target) ** 2), {"w": np.zeros(2)}, {}, cr.SGD(0.1), epochs=3)
+        return scale * np.sum(result.params["w"])
+
+    np.testing.assert_allclose(cr.grad(trained)(3.0, False), 2 * (1 - 0.8**3))
+    with pytest.raises(cr.TraceError, match="pass what is needed as an argument"):
+        cr.grad(trained)(3.0, True)
+
+    def caught(scale: Any) -> Any:
+        try:
+            return trained(scale, True)
+        except cr.ChainruleError:
+            return scale
+
+    with pytest.raises(cr.TraceError, match="leave out the try"):
+        cr.grad(caught)(3.0)
+
+
 def test_random_numbers_are_those_of_the_call_of_a_gradient() -> None:
     generator = np.random.default_rng(0)
     gradient = cr.grad(lambda w: w * generator.normal())

@@ -76,7 +76,16 @@ def trace(function: Callable[..., Any] | str, /, *args: Any, **shapes: Any) -> P
         if args:
             raise TraceError('shapes of a formula are given by name, as in trace("sum(x^2)", x="n")')
         return trace_formula(function, shapes)
-    return trace_with_structure(function, *args, **shapes).program
+    around = recording.get()
+    token = recording.set(None)  # a program of its own, also where a function makes it that is being traced
+    try:
+        return trace_with_structure(function, *args, **shapes).program
+    except TraceError as error:
+        if around is not None:
+            around.refused(error)
+        raise
+    finally:
+        recording.reset(token)
 
 
 def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: Any) -> Tracing:
