@@ -105,3 +105,17 @@ def test_rows_too_large_are_refused_and_not_the_first_class() -> None:
     regressor.coefs_[0][0, 0] = np.nan
     with pytest.raises(ValueError, match="coefs_ holds numbers that are not finite"):
         regressor.predict(X)
+
+
+@pytest.mark.parametrize(
+    "weights", [{0: 1.0, 1: 8.0, 2: 0.5}, {"a": 2, "b": 3, "10": 1}, {True: 4.0, False: 1.0}, "balanced", None]
+)
+def test_class_weights_come_back(weights: Any, tmp_path: Path) -> None:
+    labels = np.array(list(weights) if isinstance(weights, dict) else [0, 1, 2])
+    y = labels[PLACES % len(labels)]
+    path = tmp_path / "model.safetensors"
+    MLPClassifier(**SMALL, class_weight=weights).fit(X, y).save(path)
+    loaded = MLPClassifier.load(path)
+    assert loaded.get_params()["class_weight"] == weights
+    if isinstance(weights, dict):
+        assert list(map(type, loaded.class_weight)) == list(map(type, weights))

@@ -34,7 +34,7 @@ NAMES_OF_ROWS = (
     "id", "ID", "Id", "CUSTOMER ID", "customer_id", "customerid", "PassengerId", "PatientID", "rownames",
     "row.names", "row_names", "row", "Row Number", "rownum", "index", "row_index", "Unnamed: 0", "Unnamed: 0.1",
     "__index_level_0__", "level_0", "...1", "uuid", "GUID", "key", "no", "No.", "S.No", "Sr No", "Invoice_No",
-    "nr", "Nr.", "#", "obs", "序号",
+    "nr", "Nr.", "#", "obs", "uid", "id_number", "Case", "serial", "序号",
 )  # fmt: skip
 
 CASES: list[tuple[str, Sequence[Any], str, str]] = [

@@ -70,6 +70,8 @@ def _plain(value: Any) -> Any:
         return int(value)
     if isinstance(value, numbers.Real):
         return float(value) if math.isfinite(value) else str(value)
-    if isinstance(value, list | tuple | np.ndarray) and len(value) <= 100:
+    if isinstance(value, Mapping):
+        value = list(value.items())  # JSON would make texts of its keys
+    if isinstance(value, list | tuple | np.ndarray) and len(value) <= 1000:
         return [_plain(each) for each in value]
     return getattr(value, "__name__", type(value).__name__)

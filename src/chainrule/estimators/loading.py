@@ -26,7 +26,18 @@ def parameters_of(cls: type[Any], model: Model) -> dict[str, Any]:
         raise ParameterError(f"the model is {of}, and {title}.load reads those of {title}; load_model(path) reads any")
     known = inspect.signature(cls).parameters
     given = {name: _parameter(value) for name, value in model.settings.items() if name in known}
+    weights = given.get("class_weight")
+    if isinstance(weights, tuple):
+        given["class_weight"] = _pairs(weights)
     return {name: value for name, value in given.items() if RULES[name].holds(value)}
+
+
+def _pairs(items: tuple[Any, ...]) -> dict[Any, Any] | None:
+    """The dict with these items; None for what are none."""
+    try:
+        return dict(items)
+    except (TypeError, ValueError):
+        return None
 
 
 def attributes_of(model: Model) -> dict[str, Any]:

@@ -305,8 +305,8 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
     def load(cls, path: str | os.PathLike[str]) -> Any:
         """The estimator that `save` wrote to `path`, which predicts the same and goes on by `partial_fit`.
 
-        What a file does not hold is as in a new one: parameters that are objects of Python, such as a RandomState or a
-        dict of class weights, and what the optimizer remembers. Raises ModelError for what is no model of this
+        What a file does not hold is as in a new one: parameters that are objects of Python, such as a RandomState, and
+        what the optimizer remembers. Raises ModelError for what is no model of this
         package, or has functions of the user's own in it (pickle keeps these), ParameterError for the model of
         something else.
 

@@ -22,10 +22,10 @@ _OWNERS = (
 )
 
 _NAMES = (
-    r"(^|.*[\s_.\-])(id|ids|uuid|guid|rowid|pk|key|no|nr|№)\.?",
+    r"(^|.*[\s_.\-])(id|ids|uid|uuid|guid|oid|rowid|pk|key|no|nr|№)\.?",
     rf"({_OWNERS})id",
-    r"(row|serial|record|sample|case|line|item|entry|obs(ervation)?)?[\s_.\-]*(index|idx|names?|num(ber)?|#)",
-    r"row|rows|obs|observation|s\.?no\.?|n°|编号|序号",
+    r"(row|serial|record|sample|case|line|item|entry|obs(ervation)?|id)?[\s_.\-]*(index|idx|names?|num(ber)?|#)",
+    r"row|rows|obs|observation|case|serial|s\.?no\.?|n°|编号|序号",
     r"unnamed: .*|level_\d+|__index_level_\d+__|\.\.\.\d+",
 )
 _NAME = re.compile("|".join(f"(?:{each})" for each in _NAMES), re.IGNORECASE)
