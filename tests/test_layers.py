@@ -253,14 +253,14 @@ def test_the_gradient_of_a_convolution_is_a_convolution() -> None:
         return derivation.text()
 
     named = lines({"x": "n c h w", "W": "o c k l"})
-    assert "∂L/∂x = pad(∂L/∂Y, k-1, l-1) ⋆ flip₂₃(W)" in named
+    assert "∂L/∂x = pad₂₃(∂L/∂Y, k-1, l-1) ⋆ flip₂₃(W)" in named
     assert "∂L/∂W = x ⋆ ∂L/∂Y" in named
     same = lines({"x": "n c h w", "W": "o c 3 3"}, padding="same")
-    assert "Y = pad(x, 1) ⋆ W" in same
-    assert "∂L/∂x = pad(∂L/∂Y, 1) ⋆ flip₂₃(W)" in same
+    assert "Y = pad₂₃(x, 1) ⋆ W" in same
+    assert "∂L/∂x = pad₂₃(∂L/∂Y, 1) ⋆ flip₂₃(W)" in same
     strided = lines({"x": "n c 8 9", "W": "o c 3 3"}, stride=2, padding=1)
     assert "∂L/∂x = pad(∂L/∂Y, [:,:,1:9:2,1::2]) ⋆ flip₂₃(W)" in strided
-    assert "∂L/∂W = correlate[/2](pad(x, 1), ∂L/∂Y)" in strided
+    assert "∂L/∂W = correlate[/2](pad₂₃(x, 1), ∂L/∂Y)" in strided
     lines({"x": "n c 9 12", "W": "o c 2 3"}, dilation=(1, 2), stride=(3, 2))
 
 

@@ -75,10 +75,10 @@ def test_pooling_by_windows_side_by_side() -> None:
 
 
 READ: list[tuple[str, Form, str]] = [
-    ("conv1d", "matrix", "∂L/∂x = pad(∂L/∂y, k-1) ⋆ flip₂(W)"),
+    ("conv1d", "matrix", "∂L/∂x = pad₂(∂L/∂y, k-1) ⋆ flip₂(W)"),
     ("conv1d", "matrix", "∂L/∂W = x ⋆ ∂L/∂y"),
     ("conv2d", "matrix", "y = x ⋆ W + b"),
-    ("conv2d", "matrix", "∂L/∂x = pad(∂L/∂y, k-1, l-1) ⋆ flip₂₃(W)"),
+    ("conv2d", "matrix", "∂L/∂x = pad₂₃(∂L/∂y, k-1, l-1) ⋆ flip₂₃(W)"),
     ("conv2d", "path", "∂L/∂y · ∂y/∂W = x ⋆ ∂L/∂y"),
     ("conv2d", "index", "y[i,q,t,u] = Σⱼᵣₛ x[i,j,t+r,u+s] W[q,j,r,s] + b[q]"),
     ("conv2d", "index", "∂L/∂W[q,j,r,s] = Σᵢₜᵤ x[i,j,t+r,u+s] (∂L/∂y[i,q,t,u])"),

@@ -13,6 +13,7 @@ from chainrule.derivation.json import json_text, render_json
 from chainrule.derivation.latex import render_latex
 from chainrule.derivation.markdown import render_markdown
 from chainrule.derivation.record import Record
+from chainrule.derivation.sizes import with_sizes_apart
 from chainrule.derivation.text import render_text
 from chainrule.derivation.upstream import with_upstream
 from chainrule.derivation.verify import Verification, Verifier
@@ -227,7 +228,7 @@ def derive(
     True
 
     """
-    program = function if isinstance(function, Program) else trace(function, **shapes)
+    program = with_sizes_apart(function if isinstance(function, Program) else trace(function, **shapes))
     if wrt is None and isinstance(function, str) and not any(node.name.startswith(_WEIGHTS) for node in program.inputs):
         return Derivation(program, _chosen(program, CONSTANT_NAMES), _title(function))
     return Derivation(program, _parameters(program, wrt), _title(function))

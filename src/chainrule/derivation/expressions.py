@@ -30,7 +30,7 @@ from chainrule.derivation.repetition import (
     whole,
     with_new_axes,
 )
-from chainrule.ir import Apply, Const, Input, Node, sizes_text, topological_order
+from chainrule.ir import Apply, Const, Dim, Input, Node, sizes_text, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -448,15 +448,17 @@ def _element(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
         return None
     dropped = len(sizes) - len(shape)
     entries: list[Notation] = []
-    for start, size_, entry in zip(first.primitive.starts, sizes, shown.indices, strict=True):
-        if size_ == 1 and dropped and isinstance(start, int):
+    kept: list[Dim] = []
+    for start, size, entry in zip(first.primitive.starts, sizes, shown.indices, strict=True):
+        if size == 1 and dropped and isinstance(start, int):
             dropped -= 1
             entries.append(Number(start))
         else:
             entries.append(entry)
+            kept.append(size)
     while entries and entries[-1] == Mark(":"):
         entries.pop()
-    return None if dropped else Indexed(shown.base, tuple(entries))
+    return Indexed(shown.base, tuple(entries)) if tuple(kept) == shape != sizes else None
 
 
 def _stacked_product(node: Apply, operands: Sequence[Notation]) -> Notation | None:

@@ -71,8 +71,6 @@ class Proofreader:
         self._sizes = sizes
         self._notator = Notator(record)
         self._documents: dict[tuple[Form, Language], Document] = {}
-        named = {node.name for node in record.program.inputs} | {stage.name for stage in record.backward.stages}
-        self._shadowed = named & set(sizes)
 
     def read(self, form: Form, script: Script, language: Language = "en") -> Reading:
         """Read every line of one page."""
@@ -88,16 +86,13 @@ class Proofreader:
                 try:
                     expected = None if node is None else self._value(node)
                     outcome = read(line, page, expected)
-                    if outcome.error > TOLERANCE and not any(name in line for name in self._shadowed):
+                    if outcome.error > TOLERANCE:
                         reason = f"as read, its sides differ by {outcome.error:.1e}"
                         wrong.append(Misreading(form, script, line, reason))
                 except ReadingError as error:
-                    if any(name in line for name in self._shadowed):  # a size that has the name of a value
-                        unread.append(line)
-                        continue
                     wrong.append(Misreading(form, script, line, str(error)))
                     continue
-                if outcome.sides:
+                if not outcome.left_out and outcome.sides + (expected is not None) > 1:
                     count += 1
                 else:
                     unread.append(line)
@@ -129,8 +124,7 @@ class Proofreader:
         for symbol, constant in record.constants.named:
             yield symbol, np.asarray(constant.value)
         for name, size in self._sizes.items():
-            if name not in self._shadowed:
-                yield Symbol(name), np.asarray(float(size))
+            yield Symbol(name), np.asarray(float(size))
 
     def _page(self, script: Script, document: Document) -> Page:
         """The table of what is printed to what it means; raises ReadingError where one name means two things."""

@@ -310,7 +310,11 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "reshape puts the entries, row by row, into the shape below it",
         "reshape 把元素按行依次放入下标所示的形状",
     ),
-    "mark pad": ("pad puts that many zeros on both sides", "pad 在两侧各补所示个数的零"),
+    "mark pad": (
+        "pad puts that many zeros on both sides, along the axes below it if there are any; after a range it puts the "
+        "array there, among zeros",
+        "pad 在两侧各补所示个数的零（若有下标，则沿下标所示的轴）；后跟区间时，把数组放在该处，其余为零",
+    ),
     "legend": ("Notation: {0}.", "记号：{0}。"),
     "forward": ("Forward pass", "前向传播"),
     "differentials": ("Linearize: the differential of each equation", "线性化：每个等式的微分"),

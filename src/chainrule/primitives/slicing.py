@@ -168,12 +168,11 @@ class Pad(Linear):
         return [size if size == 0 else size + (size - 1) * k for size, k in zip(shape, self.interior, strict=True)]
 
     @property
-    def even_widths(self) -> tuple[Dim, ...] | None:
-        """How many zeros are on both sides of each axis that has any, once if all are equal; None if sides differ."""
+    def even_widths(self) -> dict[int, Dim] | None:
+        """How many zeros are on both sides of each axis that has any; None if sides differ."""
         if self.low != self.high or any(self.interior):
             return None
-        widths = [width for width in self.low if width != 0]
-        return tuple(widths if len(set(widths)) > 1 else widths[:1])
+        return {axis: width for axis, width in enumerate(self.low) if width != 0}
 
     def value(self, *operands: Array) -> Array:
         (x,) = operands
@@ -185,8 +184,10 @@ class Pad(Linear):
         return result
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        if (widths := self.even_widths) is not None:
-            return Call("pad", (operands[0], *(Mark(str(width)) for width in widths)))
+        if widths := self.even_widths:
+            axes = () if len(widths) == len(self.low) else tuple(map(Number, widths))
+            shown = list(widths.values()) if len(set(widths.values())) > 1 else [self.low[next(iter(widths))]]
+            return Call("pad", (operands[0], *(Mark(str(width)) for width in shown)), subscript=axes)
         # Each axis as the range of the result that the operand takes, like the slice that undoes it.
         places = zip(self.low, types[0].shape, self.interior, strict=True)
         whole = self.type(types[0]).shape

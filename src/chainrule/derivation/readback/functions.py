@@ -153,6 +153,8 @@ def cumulative(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
 
 def flipped(x: Meaning, axes: Sequence[int]) -> Meaning:
     """The entries in reverse order along `axes`."""
+    if isinstance(x, Open):
+        return x.then(lambda value: known(flipped(value, axes)))
     value = known(x)
     return Value(np.flip(value.data, tuple(axis + value.letters for axis in axes)), value.letters, value.free)
 
@@ -170,9 +172,55 @@ def permuted(x: Meaning, order: Sequence[int]) -> Meaning:
 def reshaped(x: Meaning, sizes: Sequence[int]) -> Meaning:
     """The entries, row by row, in another shape."""
     value = known(x)
+    if value.free == {0} and value.ndim == 1:
+        value = _along(value, 0, (math.prod(sizes),))
     if value.free or math.prod(sizes) != math.prod(value.shape):
         raise ReadingError(f"shape {value.shape} reshaped to {tuple(sizes)}")
     return Value(value.data.reshape(value.data.shape[: value.letters] + tuple(sizes)), value.letters)
+
+
+def padded(x: Meaning, ranges: Sequence[slice]) -> Meaning:
+    """Zeros, with `x` at `ranges`; a range that ends somewhere does not tell how many zeros follow."""
+    if x.ndim != len(ranges):
+        raise ReadingError(f"{x.ndim} axes are padded along {len(ranges)}")
+    inner = x.unknown if isinstance(x, Open) else 0
+    ends = [each.stop is not None or each.step is not None for each in ranges]
+    if not inner and not any(ends):
+        sizes = [(each.start or 0) + size for each, size in zip(ranges, known(x).shape, strict=True)]
+        return _placed(known(x), ranges, sizes)
+
+    def make(*sizes: int) -> Value:
+        value = x.make(*sizes[:inner]) if isinstance(x, Open) else x
+        return _placed(value, ranges, sizes[inner:])
+
+    inside = x.inside if isinstance(x, Open) else frozenset(x.shape)
+    return Open(make, inner + x.ndim, x.ndim, inside)
+
+
+def _placed(value: Value, ranges: Sequence[slice], shape: Sequence[int]) -> Value:
+    if value.free:
+        raise ReadingError("what is of any length is padded")
+    taken = tuple(len(range(*each.indices(size))) for each, size in zip(ranges, shape, strict=True))
+    if taken != value.shape:
+        raise ReadingError(f"shape {value.shape} padded to {tuple(shape)}")
+    result = np.zeros(value.data.shape[: value.letters] + tuple(shape))
+    result[(slice(None),) * value.letters + tuple(ranges)] = value.data
+    return Value(result, value.letters)
+
+
+def bordered(x: Meaning, widths: Sequence[int], axes: Sequence[int]) -> Meaning:
+    """`x` with zeros on both sides of `axes`, of all where none are named: as many on each, or on each in turn."""
+    if isinstance(x, Open):
+        return x.then(lambda value: known(bordered(value, widths, axes)))
+    over = tuple(axes) or tuple(range(x.ndim))
+    if len(widths) == 1:
+        widths = [*widths] * len(over)
+    if len(widths) != len(over) or any(axis >= x.ndim for axis in over) or x.free:
+        raise ReadingError(f"{len(widths)} widths of a border for shape {x.shape}")
+    border = [(0, 0)] * x.data.ndim
+    for axis, width in zip(over, widths, strict=True):
+        border[axis + x.letters] = (width, width)
+    return Value(np.pad(x.data, border), x.letters)
 
 
 def diagonal(x: Meaning) -> Meaning:
@@ -230,16 +278,19 @@ def scatter_add(x: Meaning, places: Meaning, axis: int) -> Meaning:
     if value.shape[axis : axis + index.ndim] != index.shape:
         raise ReadingError(f"scatter_add of shape {value.shape} to places of shape {index.shape}")
 
-    def make(size: int) -> Value:
+    def make(*sizes: int) -> Value:
+        size = sizes[axis]
+        shape = (*value.shape[:axis], size, *value.shape[axis + index.ndim :])
         if np.any(indexed >= size):
             raise ReadingError("a place beyond the end")
-        front = value.shape[:axis]
-        result = np.zeros((*front, size, *value.shape[axis + index.ndim :]))
+        if shape != sizes:
+            raise ReadingError(f"scatter_add to shape {sizes}")
+        result = np.zeros(shape)
         for place in itertools.product(*map(range, index.shape)):
             result[(slice(None),) * axis + (int(indexed[place]),)] += value.data[(slice(None),) * axis + place]
         return Value(result)
 
-    return Open(make, 1, value.ndim - index.ndim + 1)
+    return Open(make, value.ndim - index.ndim + 1, value.ndim - index.ndim + 1)
 
 
 def _along(value: Value, axis: int, shape: tuple[int, ...]) -> Value:

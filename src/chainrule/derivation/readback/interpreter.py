@@ -13,6 +13,7 @@ from chainrule.derivation.readback.text_tokens import text_tokens
 from chainrule.derivation.readback.tokens import Token, Vocabulary, parted
 from chainrule.derivation.readback.values import (
     Array,
+    ChainFactorError,
     Meaning,
     Open,
     ReadingError,
@@ -200,10 +201,11 @@ class Interpreter:
                 break
         if len(factors) == 1:
             return factors[0]
-        numbers = self._around.letters != {}
+        letters = len(self._around.letters)
+        numbers = letters and all(isinstance(factor, Value) and factor.ndim == 0 for factor in factors)
         for k, (factor, plain) in enumerate(zip(factors, literal, strict=True)):
-            if plain and not numbers and isinstance(factor, Value) and factor.data == 1:
-                factors[k] = ones(0)
+            if plain and not numbers and isinstance(factor, Value) and np.all(factor.data == 1):
+                factors[k] = ones(letters)
         return product([self._numeric(factor) for factor in factors])
 
     def _power(self) -> Meaning:
@@ -253,9 +255,9 @@ class Interpreter:
         if token.kind == "partial":
             if token.text == self._around.loss and token.entries[0] in self._around.gradients:
                 return self._named(self._around.gradients, token.entries[0])
-            raise UnknownNotationError("a factor of the chain rule")
+            raise ChainFactorError
         if token.kind == "quotient":
-            raise UnknownNotationError("a factor of the chain rule")
+            raise ChainFactorError
         if token.kind == "function":
             return self._function(token)
         if token.text == "(":
@@ -340,7 +342,7 @@ class Interpreter:
             self._expect(",")
             return functions.einsum(spec.text, self._arguments())
         if name == "pad":
-            return self._padded()
+            return self._padded(below)
         start = self._place
         arguments = self._arguments()
         if name in ("reshape", "repeat") and len(arguments) == 1:
@@ -410,8 +412,23 @@ class Interpreter:
         reader.end()
         return value
 
-    def _padded(self) -> Meaning:
-        raise UnknownNotationError("pad")
+    def _padded(self, below: Sequence[str]) -> Meaning:
+        """`pad(x, 1)` has that many zeros around it, `pad(x, [2:5])` stands there among zeros."""
+        x = self._numeric(self.expression())
+        widths: list[int] = []
+        while self._at(","):
+            self._take()
+            token = self._next
+            if token.kind == "below":
+                return functions.padded(x, [self._range(entry) for entry in self._take().entries])
+            if token.kind == "mark":
+                text = _unset(self._take().text)
+                if text.startswith("["):
+                    return functions.padded(x, [self._range(entry) for entry in parted(text[1:-1])])
+                widths.append(size_of(text, self._around.sizes))
+            else:
+                widths.append(round(float(known(self.expression()).data.reshape(()))))
+        return functions.bordered(x, widths, [int(self._below(each)) for each in below])
 
     # Indices
 
@@ -427,26 +444,33 @@ class Interpreter:
             or token.entries == ("\\mathrm{direct}",)
             or token.entries == ("\\mathit{direct}",)
         ):
-            raise UnknownNotationError("direct part")
+            raise ChainFactorError
         if isinstance(base, Open) and plain and first.text == self._around.identity and len(token.entries) == 2:
             row, column = map(self._inner, token.entries)
             return elementwise(lambda i, j: np.asarray(i == j, float), row, column)
-        if isinstance(base, Open) and all(_unset(entry) in (":", "∗") for entry in token.entries):
+        if isinstance(base, Open) and all(":" in entry or _unset(entry) == "∗" for entry in token.entries):
             ndim = base.ndim + sum(_unset(entry) == "∗" for entry in token.entries)
             return Open(
                 lambda *sizes: known(self._item(base.make(*sizes), token, first, plain=False)), base.unknown, ndim
             )
+        if isinstance(base, Open) and self._around.letters:
+            raise UnknownNotationError("an element of what has an unknown size")
         value = known(base)
         entries = [_unset(entry) if ":" in entry or "ast" in entry else entry for entry in token.entries]
         kept = sum(entry != "∗" for entry in entries)
-        if kept > value.ndim or value.free or value.is_row:
+        if kept > value.ndim or value.is_row or not self._leave_free(value, entries):
             raise ReadingError(f"{len(entries)} indices of shape {value.shape}")
         picked: list[tuple[int, Array]] = []
         axis = 0
         data = value.data
         free: set[int] = set()
+        before = 0
         for entry in entries:
             at = axis + value.letters
+            is_free = entry != "∗" and before in value.free
+            before += entry != "∗"
+            if is_free and entry == ":":
+                free.add(axis)
             if entry == "∗":
                 data = np.expand_dims(data, at)
                 free.add(axis)
@@ -465,6 +489,7 @@ class Interpreter:
                     data = np.take(data, _integers(index.data), axis=at)
                     axis += index.ndim
         if not picked:
+            free |= {k + axis - before for k in value.free if k >= before}
             return Value(data, value.letters, frozenset(free))
         if free:
             raise UnknownNotationError("a new axis at an index")
@@ -474,7 +499,7 @@ class Interpreter:
         own = np.transpose(own, places + others)
         indices, inside = [], np.asarray(True)
         for k, (_, place) in enumerate(picked):
-            integers = _integers(place)
+            integers = _integers(np.where(np.isnan(place), -1, place))  # an index that was itself outside
             inside = inside & (integers >= 0) & (integers < own.shape[k])
             indices.append(np.clip(integers, 0, max(own.shape[k] - 1, 0)))
         found = own[tuple(np.broadcast_arrays(*indices))]
@@ -482,6 +507,11 @@ class Interpreter:
             mask = np.broadcast_to(inside, found.shape[: value.letters]).reshape(inside.shape + (1,) * len(others))
             found = np.where(mask, found, np.nan)
         return Value(found, value.letters)
+
+    def _leave_free(self, value: Value, entries: Sequence[str]) -> bool:
+        """Whether what is taken of the axes of any length is one element, or all of it."""
+        own = [entry for entry in entries if entry != "∗"]
+        return all(entry in (":", "0") for k, entry in enumerate(own) if k in value.free)
 
     def _range(self, entry: str) -> slice:
         parts = entry.split(":")
@@ -555,6 +585,8 @@ def _pairing(left: Meaning, right: Meaning) -> Meaning:
             return _pairing(fitted, other)
     a, b = known(left), known(right)
     if a.ndim == 0 or b.ndim == 0:
+        return functions.reduction("Σ", known(elementwise(np.multiply, a, b)), ())
+    if a.ndim == b.ndim and a.free and b.free and not a.free & b.free:  # each tells the sizes that the other leaves
         return functions.reduction("Σ", known(elementwise(np.multiply, a, b)), ())
     for one, other in ((a, b), (b, a)):
         data = None if other.free else fitted_to(one, other.shape)

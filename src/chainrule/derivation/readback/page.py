@@ -16,6 +16,7 @@ from chainrule.derivation.readback.text_tokens import text_tokens
 from chainrule.derivation.readback.tokens import Token, Vocabulary
 from chainrule.derivation.readback.values import (
     Array,
+    ChainFactorError,
     Meaning,
     ReadingError,
     Shape,
@@ -62,10 +63,14 @@ class Page:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many sides of a line were evaluated, and by how much they differ."""
+    """How many sides of a line were evaluated, by how much they differ, and how many could not be evaluated.
+
+    Sides with factors of the chain rule, which are no arrays, count as neither.
+    """
 
     sides: int
     error: float
+    left_out: int = 0
 
 
 def joined(lines: Sequence[str], shape: str = "") -> str:
@@ -99,11 +104,13 @@ def joined_latex(lines: Sequence[str]) -> str:
 def sides_of(words: Sequence[Token]) -> list[list[Token]]:
     """What stands between the equality signs of a line."""
     sides: list[list[Token]] = [[]]
-    depth = 0
+    depth, conditions = 0, 0
     for word in words:
+        if depth == 0 and word.kind in ("mark", "sign"):
+            conditions += (word.text == "if") - (word.text == "," and conditions > 0)
         if word.kind == "sign":
             depth += (word.text in "(⟨⌊") - (word.text in ")⟩⌋")
-            if word.text == "=" and depth == 0:
+            if word.text == "=" and depth == 0 and not conditions:
                 sides.append([])
                 continue
         sides[-1].append(word)
@@ -130,17 +137,19 @@ def _read(line: str, page: Page, expected: Array | None) -> Outcome:
     try:
         words = list(lexer(line, around.vocabulary))
     except UnknownNotationError:
-        return Outcome(0, 0.0)
+        return Outcome(0, 0.0, 1)
+    left_out = 0
     for side in sides_of(words):
         reader = Interpreter(side, lexer, around)
         try:
             meaning = reader.expression()
             reader.end()
-        except UnknownNotationError:
+        except UnknownNotationError as error:
+            left_out += not isinstance(error, ChainFactorError)
             continue
         meanings.append((meaning, reader.is_number))
     if not meanings:
-        return Outcome(0, 0.0)
+        return Outcome(0, 0.0, left_out)
     shape: Shape | None = None if expected is None else expected.shape
     if shape is None:
         shape = next(
@@ -153,7 +162,8 @@ def _read(line: str, page: Page, expected: Array | None) -> Outcome:
     if expected is not None:
         count = len(around.letters)
         arrays.insert(0, expected.reshape((1,) * count + expected.shape))
-    return Outcome(len(meanings), max((_difference(arrays[0], each) for each in arrays[1:]), default=0.0))
+    error = max((_difference(arrays[0], each) for each in arrays[1:]), default=0.0)
+    return Outcome(len(meanings), error, left_out)
 
 
 def _settled(meaning: Meaning, literal: bool, shape: Shape) -> Array:
@@ -166,13 +176,13 @@ def _settled(meaning: Meaning, literal: bool, shape: Shape) -> Array:
 
 
 def _difference(one: Array, other: Array) -> float:
+    """The largest difference, relative to the largest number; what overflowed tells nothing where it did."""
     a, b = np.broadcast_arrays(np.asarray(one, float), np.asarray(other, float))
-    if a.size == 0 or not np.all(np.isfinite(a)):
-        return 0.0
-    if not np.all(np.isfinite(b)):
+    told = np.isfinite(a)
+    if not np.all(np.isfinite(b[told])):
         return float("inf")
-    size = max(float(np.max(np.abs(a))), 1e-3)
-    return float(np.max(np.abs(a - b))) / size
+    size = max(float(np.max(np.abs(a), where=told, initial=0.0)), 1e-3)
+    return float(np.max(np.abs(a - b), where=told, initial=0.0)) / size
 
 
 def letters_of(sentence: str, sizes: Mapping[str, float]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,12 +19,20 @@ Shape: TypeAlias = tuple[int, ...]
 Operation: TypeAlias = Callable[..., Any]
 
 
+CHOICES = 2000
+"""How many combinations of sizes are tried for an expression that leaves some open."""
+
+
 class ReadingError(ValueError):
     """A printed expression has no meaning, or more than one."""
 
 
 class UnknownNotationError(Exception):
     """A printed expression holds a notation that the reader does not evaluate."""
+
+
+class ChainFactorError(UnknownNotationError):
+    """It is a factor of the chain rule, such as ∂a/∂z, which stands for a linear map and not for an array."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +67,16 @@ class Open:
     make: Callable[..., Value]
     unknown: int
     ndim: int
+    inside: frozenset[int] = frozenset()
+    """Sizes that occur in it, which its own may be."""
 
     def fitted(self, accepts: Callable[[Value], bool], sizes: Sequence[int]) -> Value:
         """The one value, with sizes out of `sizes`, that is accepted."""
         found = []
-        for chosen in itertools.product(sorted(set(sizes)), repeat=self.unknown):
+        choices = sorted({*sizes, *self.inside})
+        if len(choices) ** self.unknown > CHOICES:
+            raise UnknownNotationError("too many sizes are not told")
+        for chosen in itertools.product(choices, repeat=self.unknown):
             try:
                 value = self.make(*chosen)
             except ReadingError:
@@ -72,9 +85,13 @@ class Open:
                 found.append(value)
         if not found:
             raise ReadingError("no size fits")
-        if len(found) > 1:
+        if any(each.shape != found[0].shape or not np.array_equal(each.data, found[0].data) for each in found[1:]):
             raise ReadingError("more than one size fits")
         return found[0]
+
+    def then(self, operation: Callable[[Value], Value]) -> Open:
+        """What `operation`, which keeps the number of axes, makes of it."""
+        return replace(self, make=lambda *sizes: operation(self.make(*sizes)))
 
 
 Meaning: TypeAlias = "Value | Open"
@@ -102,7 +119,7 @@ def elementwise(operation: Operation, *operands: Meaning) -> Meaning:
     if len(operands) == 1:
         (x,) = operands
         if isinstance(x, Open):
-            return Open(lambda *sizes: _unary(operation, x.make(*sizes)), x.unknown, x.ndim)
+            return x.then(lambda value: _unary(operation, value))
         return _unary(operation, x)
     if len(operands) > 2:
         return _several(operation, [known(each) for each in operands])
@@ -134,19 +151,27 @@ def _unary(operation: Operation, x: Value) -> Value:
 def _opened(operation: Operation, first: Meaning, second: Meaning) -> Meaning:
     for one, other in ((first, second), (second, first)):
         if isinstance(one, Open) and isinstance(other, Value) and other.ndim == one.ndim and not other.free:
-            fitted = one.fitted(lambda value, shape=other.shape: value.shape == shape, other.shape)  # type: ignore[misc]
+            fitted = one.fitted(lambda value, shape=other.shape: _fills(value, shape), other.shape)  # type: ignore[misc]
             return elementwise(operation, *((fitted, other) if one is first else (other, fitted)))
     if isinstance(first, Open) and isinstance(second, Open):
         if (first.unknown, first.ndim) != (second.unknown, second.ndim):
             raise ReadingError("a size is not told")
         a, b = first, second
-        return Open(lambda *sizes: known(elementwise(operation, a.make(*sizes), b.make(*sizes))), a.unknown, a.ndim)
+        return Open(
+            lambda *sizes: known(elementwise(operation, a.make(*sizes), b.make(*sizes))),
+            a.unknown,
+            a.ndim,
+            a.inside | b.inside,
+        )
     if isinstance(first, Open):
-        a, other = first, second
-        return Open(lambda *sizes: known(elementwise(operation, a.make(*sizes), other)), a.unknown, a.ndim)
+        return first.then(lambda value: known(elementwise(operation, value, second)))
     assert isinstance(second, Open)
-    b = second
-    return Open(lambda *sizes: known(elementwise(operation, first, b.make(*sizes))), b.unknown, b.ndim)
+    return second.then(lambda value: known(elementwise(operation, first, value)))
+
+
+def _fills(value: Value, shape: Shape) -> bool:
+    """Whether it has this shape, or takes it along the axes of any length."""
+    return all(m == n or axis in value.free for axis, (m, n) in enumerate(zip(value.shape, shape, strict=True)))
 
 
 def _aligned(a: Value, b: Value) -> tuple[Value, Value]:
@@ -206,7 +231,7 @@ def _places(small: Value, large: Value, axes: Sequence[int]) -> dict[tuple[tuple
 def transposed(x: Meaning) -> Meaning:
     """The last two axes exchanged; a vector becomes a row."""
     if isinstance(x, Open):
-        return Open(lambda *sizes: known(transposed(x.make(*sizes))), x.unknown, x.ndim)
+        return x.then(lambda value: known(transposed(value)))
     if x.ndim == 0:
         return x
     if x.ndim == 1:
