@@ -103,6 +103,8 @@ class Verification:
     """How many printed lines were read back, in text and in LaTeX."""
     misreadings: tuple[Misreading, ...] = ()
     """The printed lines that say something else, or nothing, to a reader."""
+    unread: tuple[str, ...] = ()
+    """The printed lines in a notation that is not read back, such as that of sliding windows."""
 
     @property
     def holds(self) -> bool:
@@ -194,6 +196,7 @@ class Verifier:
             tuple(number for number, count in told.items() if count == 0),
             sum(reading.read for reading in readings),
             tuple(misread for reading in readings for misread in reading.misreadings),
+            tuple(line for reading in readings for line in reading.unread),
         )
 
     def _wrong_at_ties(self) -> Iterator[tuple[int, float]]:

@@ -162,8 +162,7 @@ def _read(line: str, page: Page, expected: Array | None) -> Outcome:
     if expected is not None:
         count = len(around.letters)
         arrays.insert(0, expected.reshape((1,) * count + expected.shape))
-    error = max((_difference(arrays[0], each) for each in arrays[1:]), default=0.0)
-    return Outcome(len(meanings), error, left_out)
+    return Outcome(len(meanings), max((_difference(arrays[0], each) for each in arrays[1:]), default=0.0), left_out)
 
 
 def _settled(meaning: Meaning, literal: bool, shape: Shape) -> Array:
