@@ -353,6 +353,7 @@ def test_traced_values_are_arrays_for_isinstance() -> None:
         lambda x: np.sum(x) if type(x).__name__ == "ndarray" else np.sum(x**2),
         lambda x: np.sum(x) if type(x[0]) is np.float64 else np.sum(x**2),
         lambda x: np.sum(x) * {np.ndarray: 2.0}.get(type(x), 1.0),
+        lambda x: next(np.sum(p[0]) if type(p[0]) is np.ndarray else np.sum(x**2) for p in [(x, x)]),
         lambda x: sum([np.sum(p) for p in (x, [x])[:1] if type(p) is np.ndarray], 0.0 * np.sum(x)),
     ],
 )
@@ -363,6 +364,10 @@ def test_the_type_of_a_traced_value_is_refused(function: Any) -> None:
 
 def test_types_of_other_things_may_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     def function(x: Any, k: Any) -> Any:
+        layers = [(x, k), {"W": x}]
+        assert type(layers) is list
+        assert [type(layer) for layer in layers] == [tuple, dict]
+        assert type(layers[0]) is tuple
         print(type(x))  # noqa: T201
         text = f"{type(x)} {type(x).__name__}"
         assert type(k) is int

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import islice
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, TypeAlias
 
 from chainrule.trace.source import is_installed_file, refusal
 
@@ -19,29 +19,37 @@ _TYPE_ITSELF = ("shape", "dtype", "ndim", "size")
 """Attributes that are of the same types as those of arrays."""
 
 
+Asked: TypeAlias = frozenset[tuple[str, bool]]
+"""The names in what is given to `type`, and whether one is all that is given."""
+
+
 @lru_cache(maxsize=1024)
-def type_calls(code: CodeType) -> dict[int, frozenset[str]]:
-    """The lines of `code` on which the type of something is asked for, other than to be shown, and the names in it."""
+def type_calls(code: CodeType) -> dict[int, Asked]:
+    """The lines of `code` on which the type of something is asked for, other than to be shown, and what is asked."""
     if "type" not in code.co_names or is_installed_file(code.co_filename):
         return {}
-    found: dict[int, frozenset[str]] = {}
+    found: dict[int, Asked] = {}
     instructions = list(dis.get_instructions(code))
     for place, instruction in enumerate(instructions):
         line = instruction.positions.lineno if instruction.positions else None
         if line is not None and instruction.opname == "LOAD_GLOBAL" and instruction.argval == "type":
             found[line] = found.get(line, frozenset()) | _asked(instructions, place)
-    return {line: names for line, names in found.items() if names}
+    return {line: asked for line, asked in found.items() if asked}
 
 
-def _asked(instructions: list[dis.Instruction], place: int) -> frozenset[str]:
-    """The names in the argument of the call of `type` that begins at `place`; none where its result is only shown."""
-    names: set[str] = set()
+def _asked(instructions: list[dis.Instruction], place: int) -> Asked:
+    """What the call of `type` that begins at `place` is given; nothing where its result is only shown."""
+    names: list[str] = []
+    loaded = 0
     start = _start(instructions[place])
     for later, instruction in enumerate(islice(instructions, place + 1, None), place + 1):
         if instruction.opname == "CALL" and _start(instruction) == start:
-            return frozenset() if instruction.arg != 1 or _is_shown(instructions, start, later) else frozenset(names)
+            if instruction.arg != 1 or _is_shown(instructions, start, later):
+                break
+            return frozenset((name, loaded == 1) for name in names)
+        loaded += instruction.opname not in ("PRECALL", "PUSH_NULL", "CACHE")
         if instruction.opname.startswith(_NAMES):
-            names.update(instruction.argval if isinstance(instruction.argval, tuple) else [instruction.argval])
+            names += instruction.argval if isinstance(instruction.argval, tuple) else [instruction.argval]
         if instruction.argval in _TYPE_ITSELF:
             break
     return frozenset()
@@ -62,19 +70,18 @@ def _is_shown(instructions: list[dis.Instruction], start: tuple[int | None, int 
     return any(each.argval == "print" and _start(each)[0] == start[0] for each in instructions[:call])
 
 
-def check_types_asked(frame: FrameType, calls: dict[int, frozenset[str]], is_traced: Callable[[Any], bool]) -> None:
+def check_types_asked(frame: FrameType, calls: dict[int, Asked], is_traced: Callable[[Any], bool]) -> None:
     """Raise TraceError where the line that `frame` comes to asks for the type of a traced value."""
-    for name in calls.get(frame.f_lineno, ()):
+    for name, whole in calls.get(frame.f_lineno, ()):
         value = frame.f_locals.get(name, frame.f_globals.get(name))
-        if any(map(is_traced, _with_entries(value))):
+        if is_traced(value) or (not whole and any(map(is_traced, _entries(value)))):
             raise refusal(
                 f"type() does not give the type of an array while the function is recorded, and {name!r} is one that "
                 "would be taken for something else; write isinstance(x, np.ndarray), or isinstance(x, float)"
             )
 
 
-def _with_entries(value: Any) -> Iterator[Any]:
-    yield value
+def _entries(value: Any) -> Iterator[Any]:
     if type(value) in (list, tuple):
         yield from value
     elif type(value) is dict:
