@@ -81,7 +81,8 @@ class NameRecorder:
         def after_line(frame: FrameType, event: str, argument: Any) -> TraceFunction:
             if draws and (moved := draws.moved(frame)) is not None:
                 self.draws.append(moved)
-            if asked and event == "line":
+            # The variable of a comprehension is known when its line ends, and other variables when theirs begins.
+            if asked and event == ("line" if names_values else "return"):
                 check_types_asked(frame, asked, lambda value: self._node_of(value) is not None)
             if not names_values:
                 return after_line
