@@ -15,7 +15,7 @@ import pytest
 import chainrule as cr
 from chainrule.cage import FORKS, Limits
 from chainrule.cage.process import _nursery
-from chainrule.grading import AnswerFile, Grade
+from chainrule.grading import AnswerFile, Grade, GradeError
 from chainrule.grading.grading import Truths, grade_against
 
 WRONG = "    return {'w': X @ (X @ w - y)}"
@@ -289,3 +289,52 @@ def test_the_nursery_is_made_again_when_it_is_gone(graded: Grader) -> None:
     process.kill()
     process.wait()
     assert graded("", "    return {'w': X.T @ (X @ w - y)}").right
+
+
+FORGED = {
+    "no number": b'{"d":[["cpu",{"f":"nan"}],["value",{"d":[["line",1]]}]]}',
+    "negative": b'{"d":[["cpu",-1e9],["value",{"d":[["line",1]]}]]}',
+    "part of it": b'{"d":[["cpu",99.5],["value",{"d":[["line",1],["name","f"]]}]]}',
+    "deep": b"[" * 100_000,
+    "large": b'{"d":[["cpu",99.5],["value",{"a":["<f8",[1099511627776,1099511627776],0]}]]}',
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_forged_reply_is_no_verdict(name: str, graded: Grader) -> None:
+    text = FORGED[name]
+    message = len(text).to_bytes(8, "little") + text
+    whole = len(message).to_bytes(8, "little") + message
+    with pytest.raises(GradeError, match=r"nothing to grade|no value"):
+        graded(
+            "import os\n"
+            "for number in range(3, 60):\n"
+            "    try:\n"
+            f"        os.write(number, {whole!r})\n"
+            "    except OSError:\n"
+            "        pass\n"
+        )
+
+
+def test_secrets_in_the_environment_are_not_passed_on(tmp_path: Path) -> None:
+    (tmp_path / "answer.py").write_text("import os\nraise ValueError(sorted(os.environ))\n")
+    code = (
+        "import os, chainrule as cr\n"
+        "os.environ['A_TOKEN'] = 'swordfish'\n"
+        "try:\n"
+        "    cr.grade('answer.py:backward', 'sum(w^2)')\n"
+        "except cr.ChainruleError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "PATH" in done.stdout
+    assert "A_TOKEN" not in done.stdout
+
+
+def test_what_a_terminal_would_obey_is_shown_as_text(graded: Grader) -> None:
+    with pytest.raises(GradeError, match=r"\\x1b\[2JRight") as caught:
+        graded("raise ValueError('\\x1b[2JRight')")
+    assert "\x1b" not in str(caught.value)
+    right = graded("", "    dw = X.T @ (X @ w - y)  + len('\x1b[2J') * 0\n    return {'w': dw}")
+    assert right.right
+    assert "\x1b" not in str(right)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import math
 import os
 import pickle
+import re
 import signal
 import socket
 import subprocess
@@ -84,15 +86,16 @@ class Caged:
         try:
             reply = self._line.ask(len(message).to_bytes(HEAD, "little") + message, limit)
             opened = decode(reply)
-            if not isinstance(opened, dict) or not isinstance(opened.get("cpu"), float):
+            cpu = opened.get("cpu") if isinstance(opened, dict) else None
+            if not isinstance(cpu, float) or not self.cpu <= cpu < math.inf:
                 raise WireError("no reply")
+            self.cpu = cpu
         except TimeoutError:
             self._stop(f"{self._title} did not finish within {limit:g} s")
         except (OSError, EOFError):
             self._stop(self._why(self._line.end()))
         except WireError:
             self._stop(f"{self._title} answered with something that is no value")
-        self.cpu = opened["cpu"]
         return _opened(opened)
 
     def _stop(self, sentence: str) -> None:
@@ -344,7 +347,14 @@ def _command(*arguments: str) -> list[str]:
     return [sys.executable, "-I", "-c", code.format(paths), *arguments]
 
 
+_PASSED_ON = re.compile(r"PATH|LANG|LC_\w+|TZ|(LD|DYLD)_LIBRARY_PATH|SYSTEMROOT|WINDIR|TE?MP|TMPDIR", re.IGNORECASE)
+
+
 def _environment() -> dict[str, str]:
-    """This process's environment, with one thread for linear algebra: threads take memory and end with a fork."""
+    """What an interpreter needs of this process's environment, in which there may be secrets.
+
+    Linear algebra has one thread: threads take memory and end with a fork.
+    """
+    needed = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
     single = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    return {**os.environ, **dict.fromkeys(single, "1"), "PYTHONUTF8": "1"}
+    return {**needed, **dict.fromkeys(single, "1"), "PYTHONUTF8": "1"}

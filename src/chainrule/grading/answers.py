@@ -16,8 +16,16 @@ from chainrule.ir import ChainruleError
 _LOOPS = (ast.For, ast.While)
 
 
+def visible(text: str) -> str:
+    """`text` with characters that a terminal would obey, or that turn the direction of writing, as escapes."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 class GradeError(ChainruleError):
     """An answer, or what it is graded against, that cannot be graded; the message is one sentence."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(visible(message))
 
 
 @dataclass(frozen=True)

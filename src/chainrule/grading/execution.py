@@ -67,6 +67,8 @@ class Session:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
+        self._counts: dict[str, int] = {}
+        self._last = 0
 
     @property
     def clock(self) -> float:
@@ -76,7 +78,11 @@ class Session:
     def load(self, path: str, source: bytes, name: str) -> Mapping[str, Any]:
         """Run a file and say what the function `name` in it is."""
         found = self._call("load_file", path, source, name)
-        if not isinstance(found, dict) or not isinstance(found.get("line"), int):
+        if not isinstance(found, dict) or any(not isinstance(found.get(key), kind) for key, kind in _FORM.items()):
+            raise GradeError(_STRANGE)
+        parameters = [p for p in found["parameters"] if isinstance(p, list) and list(map(type, p)) == [str, bool]]
+        numbers = [(k, v) for k, v in found["numbers"].items() if isinstance(k, str) and isinstance(v, float)]
+        if len(parameters) < len(found["parameters"]) or len(numbers) < len(found["numbers"]):
             raise GradeError(_STRANGE)
         return found
 
@@ -89,6 +95,7 @@ class Session:
     def give_points(self, key: str, points: Sequence[Given]) -> None:
         """Send the arguments at some points, under a name."""
         self._call("points", key, list(points))
+        self._counts[key] = len(points)
 
     def give_candidates(self, key: str, values: Sequence[Sequence[Array]], more: Sequence[Mapping[str, Any]]) -> None:
         """Send values that statements may be tried with: the only time that something of the truth goes there.
@@ -99,13 +106,20 @@ class Session:
 
     def places(self, places: Sequence[Place]) -> list[list[Any]]:
         """What is at some places after the last run, at each point; runs tell it from now on."""
-        return [list(row) for row in self._call("places", list(places))]
+        found = self._call("places", list(places))
+        if not _has_rows(found, self._last, len(places)):
+            raise GradeError(_STRANGE)
+        return [list(row) for row in found]
 
     def run(self, answer: Answer, key: str, given: Mapping[str, int] | None = None) -> list[Run]:
         """Run an answer at all points of a name."""
         found = self._call("run", answer.variant(given or {}), key)
         with _expected():
-            return [_run(described) for described in found]
+            runs = [_run(described) for described in found]
+        if len(runs) != self._counts[key] or runs[0].overview is None:
+            raise GradeError(_STRANGE)
+        self._last = len(runs)
+        return runs
 
     def trial(self, answer: Answer, key: str, given: Mapping[str, int], trials: Sequence[Trial]) -> list[Any]:
         """What is at the places when one change after the other is made, at the first point; None where one fails."""
@@ -140,6 +154,26 @@ class Session:
 
 class LostError(GradeError):
     """The process in which an answer runs is no more."""
+
+
+_FORM: Mapping[str, Any] = {
+    "name": str,
+    "code": str,
+    "file": str,
+    "line": int,
+    "parameters": list,
+    "owner": str,
+    "attributes": dict | None,
+    "numbers": dict,
+}
+"""What is said of a function."""
+
+
+def _has_rows(found: object, count: int, length: int) -> bool:
+    """Whether something is `count` lists of `length`."""
+    if not isinstance(found, list) or len(found) != count:
+        return False
+    return all(isinstance(row, list) and len(row) == length for row in found)
 
 
 _STRANGE = "the answer's process gave something else than values, so that there is nothing to grade"

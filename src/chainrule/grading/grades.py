@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from chainrule.derivation import Language
+from chainrule.grading.answers import visible
 from chainrule.grading.diagnosis import Diagnosis
 from chainrule.grading.words import diagnosis_text, say
 
@@ -89,7 +90,8 @@ class Grade:
                 result.append((" " * (digits + 6) + text, digits + 6))
         if result:
             result.append(("", 0))
-        return result + [(text, 0) for text in self._verdict(lang)]
+        result += [(text, 0) for text in self._verdict(lang)]
+        return [(visible(text), indent) for text, indent in result]
 
     def _said(self, line: Line, lang: Language) -> list[str]:
         if line.status == "confirmed":

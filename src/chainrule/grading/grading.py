@@ -6,6 +6,7 @@ import ast
 import contextlib
 import io
 import linecache
+import logging
 import os
 import re
 import tokenize
@@ -24,7 +25,7 @@ from chainrule.grading.equations import equation_names, read_equations
 from chainrule.grading.execution import Run, Session, columns
 from chainrule.grading.faults import spared
 from chainrule.grading.grades import Grade, Line, Status
-from chainrule.grading.names import CONTAINERS, TARGETS
+from chainrule.grading.names import CONTAINERS, is_target
 from chainrule.grading.outcomes import Final, Outcomes
 from chainrule.grading.search import Attempt, Mend, Search, same_values, updates
 from chainrule.grading.truth import Assumption, Truth
@@ -32,6 +33,7 @@ from chainrule.ir import ChainruleError, Program, SymbolicDim
 
 _FILE = re.compile(r"(?P<path>[^\n=]+\.py):(?P<name>\w+(\.\w+)?)")
 _MOST_SOURCE = 2**20
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -196,11 +198,10 @@ class Truths:
     @property
     def assumptions(self) -> list[Assumption]:
         """What may be assumed of targets; nothing, where there are none."""
-        targets = {*TARGETS, "mask", "q", "p"}
         floats = [n for n in self.program.inputs if n.type.dtype.is_float and n.type.ndim]
-        if not any(node.name.casefold() in targets for node in floats):
+        if not any(is_target(node.name) for node in floats):
             return ["any"]
-        return ["any", "distribution", "columns", "indicator"]
+        return ["any", "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"]
 
     def get(self, assume: Assumption = "any", single: bool = False) -> Truth | None:
         """The truth under an assumption, or for one sample; None where there is no such point."""
@@ -242,6 +243,13 @@ def grade_answer(answer: Answer, truths: Truths, against: str, session: Session)
         return _graded(answer, truths, against, session)
     except RecursionError:
         raise GradeError(f"{answer.name} is nested too deeply to be graded") from None
+    except ChainruleError:
+        raise
+    except Exception as error:  # an exception would end the command with the status of a wrong answer
+        _log.debug("grading failed", exc_info=True)
+        raise GradeError(
+            f"{answer.name} cannot be graded: what it gives led to a {type(error).__name__} in the comparison"
+        ) from error
 
 
 def _graded(answer: Answer, truths: Truths, against: str, session: Session) -> Grade:
@@ -472,7 +480,10 @@ class Grader:
     ) -> list[tuple[str, Mapping[str, str]]]:
         remarks: list[tuple[str, Mapping[str, str]]] = []
         if self._assume != "any":
-            remarks.append(("indicator" if self._assume == "indicator" else "distribution", {}))
+            remarks.append((self._assume.partition(" ")[0].replace("columns", "distribution"), {}))
+        epsilons = self.outcomes.epsilons(self.attempt.places, self._truth)
+        if epsilons:
+            remarks.append(("epsilon", {"numbers": ", ".join(f"{number:g}" for number in epsilons)}))
         wrong = [final for final in self.outcomes.finals if final.symbol not in self.attempt.right]
         if wrong and not mends:
             remarks.append(("unexplained", {}))

@@ -12,6 +12,7 @@ _PREFIXES = re.compile(
 )
 _SUFFIXES = re.compile(r"(?<=.)(?:_?grads?|_?gradient|_?bar|_?delta|_?δ|_d)$")
 TARGETS = frozenset({"y", "t", "target", "targets", "labels", "label", "y_true", "ytrue"})
+_MASKS = frozenset({"mask", "q", "p"})
 OUTPUTS = frozenset(
     {"output", "outputs", "out", "y_hat", "yhat", "y_pred", "ypred", "pred", "prediction", "predictions"}
 )
@@ -35,6 +36,12 @@ def gradient_of(name: str, known: Collection[str]) -> str | None:
             if found is not None:
                 return found
     return None
+
+
+def is_target(name: str) -> bool:
+    """Whether an input of this name may be labels or weights of classes: `y`, `t2`, `target_1`, `y_onehot`, `mask`."""
+    plain = re.sub(r"(_?(one_?hot|train|batch))?_?\d*$", "", name.casefold())
+    return plain in TARGETS or plain in _MASKS
 
 
 def is_numbered_gradient(name: str) -> bool:

@@ -12,7 +12,8 @@ import numpy as np
 from chainrule.cage import RATES, Place, called
 from chainrule.grading.answers import Answer, GradeError
 from chainrule.grading.arguments import Binding
-from chainrule.grading.comparison import Array, as_arrays, equal, same_shape_and_values
+from chainrule.grading.comparison import TOLERANCE, Array, as_arrays, equal, same_shape_and_values
+from chainrule.grading.epsilon import MOST_BY_EPSILON, difference
 from chainrule.grading.execution import Overview, kind_of
 from chainrule.grading.names import gradient_of
 from chainrule.grading.truth import Quantity, Truth
@@ -198,12 +199,34 @@ class Outcomes:
         for final in self.finals:
             if final.symbol in but:
                 continue
-            true = self.expected(final, truth)
             found = self.gradients(final, places, truth)
-            same = equal if self.is_text else same_shape_and_values  # on paper nothing broadcasts
-            if found is not None and all(map(same, found, true)):
+            if found is not None and (self._is_equal(final, found, truth) or self._is_close(final, found, truth)):
                 good.add(final.symbol)
         return frozenset(good)
+
+    def _is_equal(self, final: Final, found: Sequence[Array], truth: Truth) -> bool:
+        same = equal if self.is_text else same_shape_and_values  # on paper nothing broadcasts
+        return all(map(same, found, self.expected(final, truth)))
+
+    def _is_close(self, final: Final, found: Sequence[Array], truth: Truth) -> bool:
+        """Whether a gradient is right but for the ε that the reference adds."""
+        true = self.expected(final, truth)
+        if any(a.shape != b.shape for a, b in zip(found, true, strict=False)):
+            return False
+        off = [difference(b, a) for a, b in zip(found, true, strict=False)]
+        if max(off, default=0.0) > MOST_BY_EPSILON:
+            return False
+        slacks = truth.slack(final.symbol)[: len(off)]
+        return bool(slacks) and all(d <= 2 * slack + TOLERANCE for d, slack in zip(off, slacks, strict=True))
+
+    def epsilons(self, places: Sequence[Sequence[Any]], truth: Truth) -> tuple[float, ...]:
+        """The small numbers of the reference but for which the gradients are right, where they are not exactly so."""
+        numbers: set[float] = set()
+        for final in self.finals:
+            found = self.gradients(final, places, truth)
+            if found is not None and not self._is_equal(final, found, truth) and self._is_close(final, found, truth):
+                numbers |= set(truth.epsilons(final.symbol))
+        return tuple(sorted(numbers))
 
     def expected(self, final: Final, truth: Truth) -> list[Array]:
         """The gradient that a final should be at each point, in the shape that the answer's parameter has."""

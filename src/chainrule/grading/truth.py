@@ -17,7 +17,8 @@ import numpy as np
 from chainrule.calculus import COTANGENT, backward, operation_count
 from chainrule.derivation import Derivation, Notator, is_upstream, output_name, text_of
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
-from chainrule.grading.names import TARGETS
+from chainrule.grading.epsilon import difference, epsilons, without_epsilons
+from chainrule.grading.names import TARGETS, is_target
 from chainrule.ir import (
     Apply,
     ChainruleError,
@@ -44,7 +45,7 @@ from chainrule.primitives import (
 )
 
 Kind: TypeAlias = Literal["input", "forward", "derivative", "gradient", "part", "size"]
-Assumption: TypeAlias = Literal["any", "distribution", "columns", "indicator"]
+Assumption: TypeAlias = Literal["any", "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"]
 
 SIZES = ((3, 5, 7, 4, 6, 8, 9, 10), (5, 3, 4, 7, 8, 6, 10, 9))
 """Distinct sizes, none of them 1 or 2, so that no axis and no factor is taken for another."""
@@ -123,6 +124,7 @@ class Truth:
         self.stages = {stage.name: stage.symbol for stage in self.record.backward.stages}
         self._notator = Notator(self.record)
         self._expressions: dict[Node, tuple[str, Kind, str | None]] = {}
+        self._slacks: dict[str, list[float]] = {}
         self._collect()
         self._evaluate()
 
@@ -284,18 +286,28 @@ class Truth:
         if dtype is DType.INT64:
             limit = concrete(bounds[bound]) if isinstance(bound, Input) and bound in bounds else 4
             return self._random.integers(0, limit, shape)
-        if self._assume != "any" and node.name.casefold() in {*TARGETS, "mask", "q", "p"} and shape:
-            if self._assume == "indicator":
-                drawn = self._random.integers(0, 2, shape).astype(float)
-                drawn.flat[0], drawn.flat[-1] = 1.0, 0.0
-                return drawn
-            weights = self._random.uniform(0.1, 1.0, shape)
-            axis = 0 if self._assume == "columns" else -1
-            return np.asarray(weights / weights.sum(axis, keepdims=True))
+        if self._assume != "any" and is_target(node.name) and shape:
+            return self._target(node, shape)
         if spread == "normal":
             return np.asarray(self._random.standard_normal(shape))
         low, high = (0.2, 1.5) if spread == "positive" else (0.05, 0.95)
         return np.asarray(self._random.uniform(low, high, shape))
+
+    def _target(self, node: Input, shape: tuple[int, ...]) -> Array:
+        """An input that is a target, as the assumption has it."""
+        if self._assume in ("distribution", "columns"):
+            weights = self._random.uniform(0.1, 1.0, shape)
+            axis = 0 if self._assume == "columns" else -1
+            return np.asarray(weights / weights.sum(axis, keepdims=True))
+        dims = node.type.shape
+        classes = [k for k, size in enumerate(shape) if size > 1 and str(dims[k]) != self.batch]
+        if self._assume == "indicator" or not classes:
+            drawn = self._random.integers(0, 2, shape).astype(float)
+            drawn.flat[0], drawn.flat[-1] = 1.0, 0.0
+            return drawn
+        axis = classes[0] if self._assume == "one-hot columns" else classes[-1]
+        scores = self._random.standard_normal(shape)
+        return np.asarray(scores == scores.max(axis, keepdims=True), float)
 
     def _named(self, values: Mapping[Node, Array]) -> dict[str, Array]:
         named: dict[str, Array] = {}
@@ -380,6 +392,24 @@ class Truth:
             found = evaluate_nodes([bound[node] for node in nodes], known)
             columns.append([found[bound[node]] for node in nodes])
         return [list(column) for column in zip(*columns, strict=True)]
+
+    def epsilons(self, symbol: str) -> tuple[float, ...]:
+        """The small numbers that the reference adds for safety and that the gradient by an input depends on."""
+        return epsilons(self._composed(symbol))
+
+    def slack(self, symbol: str) -> list[float]:
+        """By how much these numbers change the gradient by an input at each point, relative to its largest entry."""
+        if symbol not in self._slacks:
+            gradient = self._composed(symbol)
+            pair = [gradient, without_epsilons(gradient)]
+            with_, without = self._values_of(pair) if epsilons(gradient) else ([], [])
+            self._slacks[symbol] = [difference(a, b) for a, b in zip(with_, without, strict=True)]
+        return self._slacks[symbol]
+
+    def _composed(self, symbol: str) -> Node:
+        """The gradient by an input as an expression over the inputs."""
+        found = self.record.backward
+        return next(g for node, g in zip(found.wrt, found.gradients, strict=True) if node.name == symbol)
 
     def derivative_at_activation(self, symbol: str) -> list[Array] | None:
         """σ′ of the activation that `symbol` goes into, taken at σ(z) instead of z, at each point."""

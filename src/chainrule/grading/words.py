@@ -35,6 +35,14 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "This holds where the targets of each sample sum to 1, as one-hot rows do.",
         "前提是每个样本的目标之和为 1（例如独热编码）。",
     ),
+    "epsilon": (
+        "What is right is so up to the small number that the reference adds ({numbers}).",
+        "所谓正确，是忽略题目中为数值稳定而加的小量（{numbers}）。",
+    ),
+    "one-hot": (
+        "This holds where the targets are one-hot: a single 1 for each sample, and 0 elsewhere.",
+        "前提是目标为独热编码：每个样本只有一个 1，其余为 0。",
+    ),
     "indicator": ("This holds where the targets are 0 or 1.", "前提是目标取值为 0 或 1。"),
     "unexplained": (
         "No single change of a line explains this.",
