@@ -87,6 +87,51 @@ def test_the_derivative_at_zero(name: str) -> None:
     np.testing.assert_allclose(cr.jvp(loss, (x,), (np.ones(2),))[1], 2 * expected, atol=1e-12)
 
 
+def ppo(r: Any, A: Any, low: Any, high: Any) -> Any:
+    return np.minimum(r * A, np.clip(r, low, high) * A)
+
+
+def ppo_the_other_way(r: Any, A: Any, low: Any, high: Any) -> Any:
+    return -np.maximum(-A * np.maximum(low, np.minimum(high, r)), -A * r)
+
+
+@pytest.mark.parametrize("function", [ppo, ppo_the_other_way])
+def test_a_clipped_product_at_its_bounds(function: Callable[..., Any]) -> None:
+    """min(r A, clip(r) A) is r A to either side of the bound that A does not lead across."""
+
+    def loss(r: Any, A: Any, low: Any, high: Any) -> Any:
+        return np.sum(function(r, A, low, high))
+
+    r = np.array([0.5, 0.5, 2.0, 2.0, 1.0, 1.0, 3.0, 3.0, 0.25, 0.25])
+    A = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+    expected = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 0.0, -1.0, 1.0, 0.0])
+    np.testing.assert_array_equal(cr.grad(loss)(r, A, 0.5, 2.0), expected)
+    by_high = cr.grad(loss, 3)(np.array([3.0, 3.0]), np.array([1.0, -1.0]), 0.5, 2.0)
+    assert by_high == 1
+    derivation = cr.derive(loss, wrt="r", r="n", A="n", low="", high="")
+    assert derivation.verify().ok
+    assert "½" not in derivation.text()
+    namespace: dict[str, Any] = {}
+    exec(derivation.source("numpy"), namespace)
+    np.testing.assert_array_equal(namespace["backward"](namespace["forward"](r, A, 0.5, 2.0)[1]), expected)
+
+
+def test_a_clipped_product_with_bounds_the_wrong_way_round() -> None:
+    gradient = cr.grad(lambda r: np.sum(ppo(r, np.ones(3), 2.0, 0.5)))(np.array([0.25, 1.0, 3.0]))
+    np.testing.assert_array_equal(gradient, [1, 0, 0])
+
+
+def test_the_larger_error_of_a_clipped_value() -> None:
+    def loss(v: Any, old: Any, R: Any, eps: Any) -> Any:
+        return np.sum(np.maximum((v - R) ** 2, (old + np.clip(v - old, -eps, eps) - R) ** 2))
+
+    v, old, R = np.array([1.5, 1.5, 2.0, 0.5]), np.ones(4), np.array([2.0, 1.0, 4.0, -1.0])
+    np.testing.assert_allclose(cr.grad(loss)(v, old, R, 0.5)[[1]], 1.0)
+    derivation = cr.derive(loss, wrt="v", v="n", old="n", R="n", eps="")
+    assert derivation.verify().ok
+    assert "∧" not in derivation.text()
+
+
 def test_names_between_do_not_matter() -> None:
     def loss(z: Any, y: Any) -> Any:
         e = np.exp(-np.abs(z))

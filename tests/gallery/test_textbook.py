@@ -322,7 +322,7 @@ table(
 )
 table(
     "ppo",
-    logp=lambda r, A, eps: -1 / r.shape[0] * r * A * (r * A <= np.clip(r, 1 - eps, 1 + eps) * A).astype(float),
+    logp=lambda r, A, eps: np.where(np.clip(r, 1 - eps, 1 + eps) * A < r * A, 0, -1 / r.shape[0] * r * A),
 )
 table("weight_decay", w=lambda X, r, w, lam: X.T @ r / r.shape[0] + lam * w)
 table("l1_regularization", w=lambda X, r, w, lam: X.T @ r / r.shape[0] + lam * np.sign(w))

@@ -336,13 +336,44 @@ def _settled(group: Sequence[Kink], leaves: _Leaves) -> dict[Kink, _Change]:
     nodes = {kink.node for kink in group}
     within = (part for kink in group for part in topological_order([kink.left, kink.right]))
     if any(kink.is_condition for kink in group) or not nodes.isdisjoint(within):
-        sided = _sided(group, leaves)
+        sided = _sided(group, leaves) or _outermost(group, leaves)
         if sided is None:
             values = [leaf for leaf in leaves.all if leaf in leaves.of(group) and leaf.type.dtype.is_float]
             speeds = {leaf: _speed(k) for k, leaf in enumerate(values)}
             return {kink: _Change(SIDED, values=speeds) for kink in group}
         return sided
     return {kink: _Change(SHARED) for kink in group if isinstance(kink.node.primitive, Relu | LeakyRelu)}
+
+
+def _outermost(group: Sequence[Kink], leaves: _Leaves) -> dict[Kink, _Change] | None:
+    """The outermost maximum or minimum with the side of an operand without kinks; None where that is not right.
+
+    So min(r·a, clip(r)·a) takes r·a at a tie. Where it takes the other, the kinks of clip are alone, if any ties.
+    """
+    outer = group[-1]
+    inner = {kink.node for kink in group[:-1]}
+    if not isinstance(outer.node.primitive, Maximum | Minimum):
+        return None
+    if not inner <= set(topological_order([outer.left, outer.right])):
+        return None
+    ties = [tie for kink in group for tie in _ties(kink, group, leaves)]
+    for tie in ties:
+        count = sum(_holds(kink, tie.at).astype(int) for kink in group)
+        if not np.all(_holds(outer, tie.at) | (count <= 1)):
+            return None
+    for operand, sign in ((outer.left, 1.0), (outer.right, -1.0)):
+        if inner.isdisjoint(topological_order([operand])) and all(_is_on_a_side(operand, outer, tie) for tie in ties):
+            return {outer: _Change(SIDED, sign if isinstance(outer.node.primitive, Maximum) else -sign)}
+    return None
+
+
+def _is_on_a_side(operand: Node, kink: Kink, tie: _Tie) -> bool:
+    """Whether, where the maximum or minimum ties, it is this operand on one side."""
+    below, above = (
+        np.isclose(_evaluated(kink.node, values), _evaluated(operand, values), rtol=_TIE, atol=_TIE)
+        for values in (tie.below, tie.above)
+    )
+    return bool(np.all(below | above | ~_holds(kink, tie.at)))
 
 
 def _speed(place: int) -> float:
