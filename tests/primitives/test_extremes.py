@@ -240,7 +240,7 @@ def test_the_norm_of_zero_has_the_subgradient_zero(named: bool) -> None:
     np.testing.assert_array_equal(cr.grad(loss)(np.zeros(2)), 0)
     np.testing.assert_array_equal(cr.grad(lambda x: np.linalg.norm(x))(np.zeros(2)), 0)
     rows = np.array([[0.0, 0.0], [3.0, 4.0]])
-    np.testing.assert_allclose(cr.grad(lambda x: np.sum(np.linalg.norm(x, axis=1)))(rows), [[0, 0], [0.6, 0.8]])
+    np.testing.assert_allclose(cr.grad(lambda x: np.sum(np.linalg.norm(x, axis=1)))(rows), [[0.0, 0.0], [0.6, 0.8]])
     assert cr.fit(loss, {"x": np.zeros(2)}, {}, cr.SGD(0.1), epochs=1).status == "finished"
 
 
