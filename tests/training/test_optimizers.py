@@ -387,7 +387,8 @@ class Mistaken(cr.Optimizer):
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (lambda w, scalars: w, r"Mistaken.update gives a Traced; it should return two things"),
+        (lambda w, scalars: w, r"Mistaken.update gives a single array; it should return two things"),
+        (lambda w, scalars: np.sum(w), r"Mistaken.update gives a single array; it should return two things"),
         (lambda w, scalars: None, r"Mistaken.update gives a NoneType; it should return two things"),
         (lambda w, scalars: (w, w), r"Mistaken.update gives a tuple; it should return two things"),
         (lambda w, scalars: (w - scalars["lr"], {}), r"asks for scalars\['lr'\]; it is given none"),

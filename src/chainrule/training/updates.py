@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, Program, rebuild_all
 from chainrule.primitives import cast, minimum, sqrt, square, sum_
-from chainrule.trace import unwrap, wrap
+from chainrule.trace import Traced, unwrap, wrap
 from chainrule.training.errors import TrainingError
 from chainrule.training.implicit import STEP
 from chainrule.training.schedules import numbers_of, value_at
@@ -251,7 +251,8 @@ class _Builder:
         )
         if not isinstance(given, tuple) or len(given) != 2 or not isinstance(given[1], Mapping):
             raise TrainingError(
-                f"{self.title}.update gives a {type(given).__name__}; it should return two things, the next parameter "
+                f"{self.title}.update gives a {'single array' if isinstance(given, Traced) else type(given).__name__}; "
+                "it should return two things, the next parameter "
                 "and a dict with its next state, which is {} where nothing is remembered"
             )
         after, kept = given
