@@ -66,6 +66,45 @@ def _chain(A: Any, B: Any, x: Any) -> Any:
     return np.sum((A @ (B - 2 * A.T) @ x) ** 2)
 
 
+def _one_element(x: Any) -> Any:
+    g = np.tanh(x)
+    total = np.sum(g[:, None], axis=(0, 1), keepdims=True)
+    return np.sum(np.sin(total)) + np.sum(g**2)
+
+
+def _repeated_condition(Z: Any) -> Any:
+    return np.sum(np.where(Z.T > 0, Z, -Z) ** 2)
+
+
+def _repeated_row(u: Any) -> Any:
+    s = u + u[None, :]
+    P = u[:, None] * s
+    return np.sum(np.sum(P[:, :, None], axis=(0, 1, 2), keepdims=True) ** 2)
+
+
+def _unsaid_number_of_columns(Y: Any) -> Any:
+    z = 1 - np.sum(Y, axis=(1, 2))[None, :]
+    return np.mean(z.T @ z)
+
+
+def _three_axes_beside_two(A: Any, W: Any) -> Any:
+    c = cr.logsumexp(W[:, None, :], axis=0)
+    return np.mean(A.T @ W.T) + np.sum(c**2)
+
+
+def _axes_of_size_one(W: Any) -> Any:
+    return np.sum(np.maximum(W.T, W[None, :, :]) ** 2)
+
+
+def _least(x: Any) -> Any:
+    return np.sum(np.min(1e-5 * x, axis=(0, 1), keepdims=True))
+
+
+def _diagonal_matrix(x: Any) -> Any:
+    D = np.diag(np.sin(x))
+    return np.sum(D)
+
+
 PROGRAMS: dict[str, tuple[Any, dict[str, str]]] = {
     "pairwise": (_pairwise, {"Y": "n d"}),
     "differences": (_differences, {"y": "n"}),
@@ -75,6 +114,14 @@ PROGRAMS: dict[str, tuple[Any, dict[str, str]]] = {
     "two constants": (_two_constants, {"x": "3"}),
     "off diagonal": (_off_diagonal, {"A": "4 3", "B": "4 3", "lam": ""}),
     "bias": (_bias, {"X": "n d", "W": "d h", "b": "h"}),
+    "one element": (_one_element, {"x": "n"}),
+    "repeated condition": (_repeated_condition, {"Z": "1 n"}),
+    "repeated row": (_repeated_row, {"u": "n"}),
+    "unsaid number of columns": (_unsaid_number_of_columns, {"Y": "n 2 2"}),
+    "three axes beside two": (_three_axes_beside_two, {"A": "n 3", "W": "n n"}),
+    "axes of size one": (_axes_of_size_one, {"W": "1 1"}),
+    "least": (_least, {"x": "2 n"}),
+    "diagonal matrix": (_diagonal_matrix, {"x": "n"}),
     "chain": (_chain, {"A": "n m", "B": "m n", "x": "n"}),
 }
 

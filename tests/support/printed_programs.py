@@ -457,7 +457,7 @@ def run(count: int, seed: int, tell: Callable[[str], object] = sys.stdout.write)
         if wrong:
             outcomes["programs with a false line"] += 1
             shown = "\n".join(f"    {each.form} {each.script}: {each.line}\n      {each.reason}" for each in wrong[:4])
-            tell(f"{program.source}    {program.shapes}\n{shown}\n")
+            tell(f"# {seed}:{program.number}\n{program.source}    {program.shapes}\n{shown}\n")
     return outcomes
 
 

@@ -14,6 +14,7 @@ from chainrule.derivation.factors import (
     filled,
     is_juxtaposed,
     is_of_matrices_alone,
+    is_open,
     repetition,
     stands_as_factor,
     takes_factors,
@@ -30,7 +31,7 @@ from chainrule.derivation.repetition import (
     whole,
     with_new_axes,
 )
-from chainrule.ir import Apply, Const, Dim, Input, Node, sizes_text, topological_order
+from chainrule.ir import Apply, Const, Dim, DType, Input, Node, sizes_text, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -39,7 +40,6 @@ from chainrule.primitives import (
     Contract,
     DiagonalMatrix,
     Elementwise,
-    Fraction,
     Indexed,
     Infix,
     LogSumExp,
@@ -56,8 +56,6 @@ from chainrule.primitives import (
     Pairing,
     Permute,
     Postfix,
-    PowerNotation,
-    Prefix,
     Reshape,
     Slice,
     Subtract,
@@ -106,7 +104,9 @@ class ExpressionWriter(ABC):
             write = partial(self._write, explicit=explicit, ones=ones, sheet=sheet)
             sheet.written[part] = write(part, sheet.factors if takes_factors(part) else sheet.written)
             sheet.extents[part] = _extent(part, sheet)
-            if is_reshaped(part):
+            if part.type.dtype is DType.BOOL and sheet.is_thin(part):
+                sheet.factors[part] = sheet.spread(part)
+            elif is_reshaped(part):
                 sheet.factors[part] = sheet.upright(part)
             elif part.type.ndim > 2 and sheet.is_thin(part):
                 sheet.factors[part] = sheet.sized(part)
@@ -168,16 +168,25 @@ class _Sheet:
         if not self.is_thin(node):
             return self.written[node]
         factor = self.factors.get(node)
-        if node.type.ndim <= 2 and factor is not None and factor != self.written[node]:
+        multiplied = node.type.dtype is not DType.BOOL and node.type.ndim <= 2
+        if multiplied and factor is not None and factor != self.written[node]:
             return factor
         if self.extents[node] != NUMBER and not self.is_repeated(node):
             return Call("reshape", (self.written[node],), subscript=(Mark(sizes_text(node.type.shape)),))
-        return with_new_axes(self.written[node], self.extents[node], node.type.shape)
+        return self.with_axes(node)
+
+    def with_axes(self, node: Node) -> Notation:
+        """`Y[:,∗]`: `node` with ∗ for each axis along which it is repeated."""
+        shown, extent = self.written[node], self.extents[node]
+        if is_open(shown):
+            shown = Call("repeat", (shown,), subscript=(Mark(sizes_text(extent.shape)),))
+        return with_new_axes(shown, extent, node.type.shape)
 
     def only_element(self, node: Node) -> Notation:
         """The element of an array of size 1; one that a product or a sum has given is written as the number it is."""
         extent = self.extents[node]
-        if isinstance(node, Input) or len(extent.shape) > 2:
+        met = isinstance(node, Apply) and is_elementwise(node) and extent.shape
+        if isinstance(node, Input) or len(extent.shape) > 2 or met:
             return Indexed(self.written[node], (Number(0),) * len(extent.shape))
         return self.written[node]
 
@@ -190,7 +199,7 @@ class _Sheet:
         if self.is_repeated(node) and len(shape) == 2 and len(extent.shape) <= 2:
             return self._repeated_vector(shown, extent)
         if len(extent.shape) > 2 or len(shape) > 2:
-            return with_new_axes(shown, extent, shape) if self.is_thin(node) else shown
+            return self.with_axes(node) if self.is_thin(node) else shown
         is_row = len(extent.shape) == 2 and extent.shape[0] == 1 and extent.shape[1] != 1
         wants_row = len(shape) == 2 and shape[0] == 1 and shape[1] != 1
         return shown if is_row == wants_row else transposed(shown)
@@ -220,7 +229,7 @@ class _Sheet:
         """`node` with every axis written, and the sizes of those along which it is repeated."""
         if not self.is_thin(node):
             shown = self.written[node]
-            if not node.type.ndim or not _is_open(shown):
+            if not node.type.ndim or not is_open(shown):
                 return shown
             return Call("repeat", (shown,), subscript=(Mark(sizes_text(node.type.shape)),))
         alike = self.extents[node] != NUMBER and not self.is_repeated(node)
@@ -246,7 +255,8 @@ class _Sheet:
                 for each in node.operands
             }
         extents = [self._extent(each, written) for each in node.operands]
-        if together(extents) is not None:
+        larger = {len(each.shape) > node.type.ndim for each in extents if each.shape}
+        if together(extents) is not None and len(larger) < 2:
             return written
         return {
             each: self.spread(each) if extent.shape and written[each] == self.written[each] else written[each]
@@ -307,31 +317,6 @@ def _extent_of_product(node: Apply, sheet: _Sheet) -> Extent:
     return Extent(shape[1:], (1,))
 
 
-def _is_open(notation: Notation) -> bool:
-    """Whether a product with ones at its end leaves a size unsaid, as `u 1ᵀ` does."""
-    match notation:
-        case Infix("", operands):
-            first, last = operands[0], operands[-1]
-            while isinstance(first, Infix) and first.operator == "":
-                first = first.operands[0]
-            while isinstance(last, Infix) and last.operator == "":
-                last = last.operands[-1]
-            return first == Number(1) or last == Postfix("ᵀ", Number(1))
-        case Infix("·", operands):
-            return _is_open(operands[-1])
-        case Infix("+" | "−" | "⊙", operands):
-            return all(isinstance(each, Number) or _is_open(each) for each in operands)
-        case Prefix("−", operand) | Call("", (operand,)):
-            return _is_open(operand)
-        case PowerNotation(base, Number()):
-            return _is_open(base)
-        case Call(_, arguments, _, ()):
-            return all(isinstance(each, Number) or _is_open(each) for each in arguments)
-        case Fraction(numerator, denominator):
-            return all(isinstance(each, Number) or _is_open(each) for each in (numerator, denominator))
-    return False
-
-
 def is_identity(node: Node) -> bool:
     """Whether `node` is the identity matrix of a size with a name."""
     if not isinstance(node, Apply) or not isinstance(node.primitive, DiagonalMatrix):
@@ -364,6 +349,8 @@ def _product(node: Apply, operands: list[Notation], factors: Mapping[Node, Notat
 def _with_ones(node: Apply, operands: list[Notation], factors: Mapping[Node, Notation]) -> Notation | None:
     """`1 b` for a vector repeated as rows, `u 1ᵀ` as columns, `1 c` for a number repeated."""
     if not isinstance(node.primitive, Broadcast) or not 1 <= len(node.primitive.shape) <= 2:
+        return None
+    if node.type.dtype is DType.BOOL:  # a condition is not multiplied
         return None
     repeated = [axis for axis in range(node.type.ndim) if axis not in node.primitive.axes]
     if len(repeated) != 1 or node.primitive.shape[repeated[0]] == 1:
@@ -511,6 +498,6 @@ def _pairing(node: Apply, sheet: _Sheet) -> Notation | None:
     left, right = (
         sheet.written[each] if sheet.extents[each] == NUMBER else sheet.alone(each) for each in operand.operands
     )
-    if _is_open(left) and _is_open(right):  # how many ones there are is told nowhere else
+    if is_open(left) and is_open(right):  # how many ones there are is told nowhere else
         right = sheet.sized(operand.operands[1])
     return Pairing(left, right)

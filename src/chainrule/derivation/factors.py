@@ -18,6 +18,7 @@ from chainrule.primitives import (
     Call,
     Contract,
     Elementwise,
+    Fraction,
     Infix,
     Multiply,
     Negate,
@@ -25,6 +26,8 @@ from chainrule.primitives import (
     Number,
     Permute,
     Postfix,
+    PowerNotation,
+    Prefix,
     Subtract,
     Sum,
     Where,
@@ -77,6 +80,31 @@ def is_juxtaposed(notation: Notation) -> bool:
     return isinstance(notation, Infix) and notation.operator == ""
 
 
+def is_open(notation: Notation) -> bool:
+    """Whether a product with ones at its end leaves a size unsaid, as `u 1ᵀ` does."""
+    match notation:
+        case Infix("", operands):
+            first, last = operands[0], operands[-1]
+            while isinstance(first, Infix) and first.operator == "":
+                first = first.operands[0]
+            while isinstance(last, Infix) and last.operator == "":
+                last = last.operands[-1]
+            return first == Number(1) or last == Postfix("ᵀ", Number(1))
+        case Infix("·", operands):
+            return is_open(operands[-1])
+        case Infix("+" | "−" | "⊙", operands):
+            return all(isinstance(each, Number) or is_open(each) for each in operands)
+        case Prefix("−", operand) | Call("", (operand,)):
+            return is_open(operand)
+        case PowerNotation(base, Number()):
+            return is_open(base)
+        case Call(_, arguments, _, ()):
+            return all(isinstance(each, Number) or is_open(each) for each in arguments)
+        case Fraction(numerator, denominator):
+            return all(isinstance(each, Number) or is_open(each) for each in (numerator, denominator))
+    return False
+
+
 def as_factor(node: Node, written: Written, factors: Written, write: Callable[[Node, Written], Notation]) -> Notation:
     """`node` in the shape of its type, a vector as a column; `write` writes it again from other operands."""
     shown = written[node]
@@ -100,7 +128,10 @@ def as_factor(node: Node, written: Written, factors: Written, write: Callable[[N
         numbers = {each: _number_within(factors[each]) for each in node.operands}
         return filled(write(node, numbers), node.type.ndim)
     alone = all(map(_is_thin, node.operands))
-    operands = {each: (written if _is_unsaid(each, alone) else factors)[each] for each in node.operands}
+    unsaid = {each for each in node.operands if _is_unsaid(each, alone)}
+    operands = {each: (written if each in unsaid else factors)[each] for each in node.operands}
+    if all(each in unsaid or is_open(operands[each]) for each in operands):  # nothing tells how often to repeat
+        operands |= {each: factors[each] for each in unsaid if not _is_number(each)}
     return shown if all(operands[each] == written[each] for each in operands) else write(node, operands)
 
 
@@ -110,8 +141,18 @@ def repetition(node: Apply, factors: Written) -> Notation:
     factor = factors[operand]
     if operand.type.ndim == 0:
         return filled(factor, node.type.ndim)
-    if operand.type.ndim == node.type.ndim or node.type.ndim > 2:
+    if node.type.ndim > 2:
         return factor
+    if operand.type.ndim == node.type.ndim:
+        grown = [m != n for m, n in zip(operand.type.shape, node.type.shape, strict=True)]
+        if len(grown) < 2 or not any(grown):
+            return factor
+
+        def stretched(operands: Sequence[Notation]) -> Notation:
+            ends = (_ONES,) * grown[0], (_ROW_OF_ONES,) * grown[1]
+            return Infix("", (*ends[0], *operands, *ends[1]))
+
+        return with_numbers_in_front([factor], stretched)
     rows = node.primitive.axes == (1,)
     repeated = node.type.shape[0 if rows else 1] != 1
 

@@ -49,13 +49,26 @@ def unsaid(node: Apply, operand: Extent) -> Extent | None:
     if isinstance(node.primitive, Broadcast):
         axes = node.primitive.axes
     elif isinstance(node.primitive, Reshape) and [n for n in before if n != 1] == [n for n in after if n != 1]:
-        kept = iter(k for k, size in enumerate(after) if size != 1)
-        axes = tuple(-1 if size == 1 else next(kept) for size in before)
+        axes = _kept(before, after)
     else:
         return None
     if not operand.shape:
         return NUMBER
     return Extent(operand.shape, tuple(-1 if place < 0 else axes[place] for place in operand.places))
+
+
+def _kept(before: Shape, after: Shape) -> tuple[int, ...]:
+    """For each axis of `before` its place in `after`, −1 for one of size 1 that has none."""
+    axes: list[int] = []
+    place = len(after)
+    for size in reversed(before):
+        if size == 1:
+            found = place - 1 if place and after[place - 1] == 1 else -1
+        else:
+            found = max(k for k, other in enumerate(after[:place]) if other != 1)
+        place = place if found < 0 else found
+        axes.insert(0, found)
+    return tuple(axes)
 
 
 def together(extents: Sequence[Extent]) -> Extent | None:

@@ -30,13 +30,20 @@ from chainrule.derivation.readback.values import (
 Lexer = Callable[[str, Vocabulary], Iterable[Token]]
 
 _COMPARISONS: dict[str, Callable[..., Array]] = {
-    "<": np.less,
-    "≤": np.less_equal,
-    ">": np.greater,
-    "≥": np.greater_equal,
-    "=": np.equal,
-    "≠": np.not_equal,
+    "<": lambda x, y: np.less(x, y) & ~_alike(x, y),
+    "≤": lambda x, y: np.less(x, y) | _alike(x, y),
+    ">": lambda x, y: np.greater(x, y) & ~_alike(x, y),
+    "≥": lambda x, y: np.greater(x, y) | _alike(x, y),
+    "=": lambda x, y: _alike(x, y),
+    "≠": lambda x, y: ~_alike(x, y),
 }
+
+
+def _alike(x: Array, y: Array) -> Array:
+    """Whether two numbers differ by no more than rounding, which depends on the order of what is computed."""
+    return np.isclose(x, y, rtol=1e-13, atol=0)
+
+
 _STARTS = frozenset(("number", "ones", "name", "function", "partial", "quotient"))
 _END = Token("end")
 
@@ -218,7 +225,10 @@ class Interpreter:
                 literal = self._place == start + 2 and self._words[start].kind == "number"
                 if token.text == "transpose" and literal and known(value).data == 1:
                     value = ones(len(self._around.letters))
-                value = self._raised(value, token)
+                if literal and self._words[start].text == "10" and token.text == "power":
+                    value = self._number(float(f"1e{token.number:.0f}"))  # 10⁻⁵ is the number nearest to it
+                else:
+                    value = self._raised(value, token)
             elif token.kind == "index":
                 self._take()
                 value = self._item(value, token, self._words[start], self._place == start + 2)
@@ -344,7 +354,7 @@ class Interpreter:
         if name == "pad":
             return self._padded(below)
         start = self._place
-        arguments = self._arguments()
+        arguments = [self.expression()] if name in ("reshape", "repeat") else self._arguments()
         if name in ("reshape", "repeat") and len(arguments) == 1:
             sizes = self._sizes(below)
             return (

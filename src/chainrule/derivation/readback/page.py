@@ -102,7 +102,7 @@ def joined_latex(lines: Sequence[str]) -> str:
 
 
 def sides_of(words: Sequence[Token]) -> list[list[Token]]:
-    """What stands between the equality signs of a line."""
+    """What stands between the equality signs of a line, other than those of conditions: `x if i = j, else 0`."""
     sides: list[list[Token]] = [[]]
     depth, conditions = 0, 0
     for word in words:
