@@ -105,6 +105,15 @@ def _diagonal_matrix(x: Any) -> Any:
     return np.sum(D)
 
 
+def _stacked_sums(Z: Any) -> Any:
+    return np.sum((3 * Z) @ Z[0].T)
+
+
+def _row_beside_one(x: Any, y: Any) -> Any:
+    z = (y + x) / (1 + x[None, :] ** 2)
+    return np.sum(z)
+
+
 PROGRAMS: dict[str, tuple[Any, dict[str, str]]] = {
     "pairwise": (_pairwise, {"Y": "n d"}),
     "differences": (_differences, {"y": "n"}),
@@ -122,6 +131,8 @@ PROGRAMS: dict[str, tuple[Any, dict[str, str]]] = {
     "axes of size one": (_axes_of_size_one, {"W": "1 1"}),
     "least": (_least, {"x": "2 n"}),
     "diagonal matrix": (_diagonal_matrix, {"x": "n"}),
+    "stacked sums": (_stacked_sums, {"Z": "k 2 1"}),
+    "row beside one": (_row_beside_one, {"x": "1", "y": ""}),
     "chain": (_chain, {"A": "n m", "B": "m n", "x": "n"}),
 }
 

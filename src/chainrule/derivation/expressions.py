@@ -172,15 +172,17 @@ class _Sheet:
         if multiplied and factor is not None and factor != self.written[node]:
             return factor
         if self.extents[node] != NUMBER and not self.is_repeated(node):
-            return Call("reshape", (self.written[node],), subscript=(Mark(sizes_text(node.type.shape)),))
+            return Call("reshape", (self._told(node),), subscript=(Mark(sizes_text(node.type.shape)),))
         return self.with_axes(node)
 
     def with_axes(self, node: Node) -> Notation:
         """`Y[:,∗]`: `node` with ∗ for each axis along which it is repeated."""
-        shown, extent = self.written[node], self.extents[node]
-        if is_open(shown):
-            shown = Call("repeat", (shown,), subscript=(Mark(sizes_text(extent.shape)),))
-        return with_new_axes(shown, extent, node.type.shape)
+        return with_new_axes(self._told(node), self.extents[node], node.type.shape)
+
+    def _told(self, node: Node) -> Notation:
+        """`node` as it is written, with its sizes where a product with ones leaves one unsaid."""
+        shown, shape = self.written[node], self.extents[node].shape
+        return Call("repeat", (shown,), subscript=(Mark(sizes_text(shape)),)) if is_open(shown) and shape else shown
 
     def only_element(self, node: Node) -> Notation:
         """The element of an array of size 1; one that a product or a sum has given is written as the number it is."""
@@ -233,7 +235,7 @@ class _Sheet:
                 return shown
             return Call("repeat", (shown,), subscript=(Mark(sizes_text(node.type.shape)),))
         alike = self.extents[node] != NUMBER and not self.is_repeated(node)
-        shown = self.written[node] if alike or self.extents[node] == NUMBER else self.spread(node)
+        shown = self._told(node) if alike else self.written[node] if self.extents[node] == NUMBER else self.spread(node)
         return Call("reshape" if alike else "repeat", (shown,), subscript=(Mark(sizes_text(node.type.shape) or "1"),))
 
     def alone(self, node: Node) -> Notation:
@@ -255,8 +257,7 @@ class _Sheet:
                 for each in node.operands
             }
         extents = [self._extent(each, written) for each in node.operands]
-        larger = {len(each.shape) > node.type.ndim for each in extents if each.shape}
-        if together(extents) is not None and len(larger) < 2:
+        if _met(node, extents) is not None:
             return written
         return {
             each: self.spread(each) if extent.shape and written[each] == self.written[each] else written[each]
@@ -280,8 +281,14 @@ class _Sheet:
 
     def together(self, node: Apply) -> Extent:
         """What the operands of an elementwise operation show together."""
-        total = together([self.extents[each] for each in node.operands])
+        total = _met(node, [self.extents[each] for each in node.operands])
         return whole(node.type.shape) if total is None else total
+
+
+def _met(node: Apply, extents: Sequence[Extent]) -> Extent | None:
+    """What operands show together; None also where some show more axes than the result has, and others do not."""
+    larger = {len(each.shape) > node.type.ndim for each in extents if each.shape}
+    return together(extents) if len(larger) < 2 else None
 
 
 def _extent(node: Node, sheet: _Sheet) -> Extent:
