@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -331,4 +332,7 @@ def test_a_formula_may_begin_with_a_sign(run: Run) -> None:
 def test_a_misspelt_option_is_no_formula(run: Run, option: str) -> None:
     result = run("derive", "sum(x)", option)
     assert result.exit_code == 2
-    assert f"No such option '{option[: 2 if option[1] != '-' else None].partition('=')[0]}'" in result.stderr
+    name = option[: 2 if option[1] != "-" else None].partition("=")[0]
+    assert re.search(
+        f"No such option:? '?{re.escape(name)}(?![\\w-])", result.stderr
+    )  # in click's words of any version

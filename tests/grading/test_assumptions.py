@@ -140,3 +140,36 @@ def test_a_small_factor_is_no_such_number() -> None:
         return {"w": dw}
 
     assert not grade(backward, loss, **REGRESSION).right
+
+
+def regression(X: Any, y: Any, w: Any) -> Any:
+    return np.sum((X @ w) * y) + np.sum(w) * np.sum(y)
+
+
+def regression_backward(X: Any, y: Any, w: Any) -> Any:
+    dw = X.T @ y + 1
+    return {"w": dw}
+
+
+def test_targets_of_a_batch_do_not_sum_to_one() -> None:
+    found = grade(regression_backward, regression, **REGRESSION)
+    assert not found.right
+    assert "sum to 1" not in str(found)
+
+
+def vector_of_classes(target: Any, x: Any, W: Any) -> Any:
+    e = np.exp(W @ x)
+    return -np.sum(target * np.log(e / np.sum(e)))
+
+
+def vector_of_classes_backward(target: Any, x: Any, W: Any) -> Any:
+    e = np.exp(W @ x)
+    d = e / np.sum(e)
+    d[np.argmax(target)] -= 1
+    dW = np.outer(d, x)
+    return {"W": dW}
+
+
+def test_a_target_before_the_data_counts_no_samples() -> None:
+    found = grade(vector_of_classes_backward, vector_of_classes, wrt="W", target="k", x="d", W="k d")
+    assert found.right, str(found)

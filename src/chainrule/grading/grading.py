@@ -228,11 +228,15 @@ def _title(against: object) -> str:
 
 
 def batch_size(program: Program) -> str | None:
-    """The name of the size that counts samples: the first of the first array, where no parameter has it."""
-    shapes = [node.type.shape for node in program.inputs if node.type.ndim]
-    if not shapes or not isinstance(shapes[0][0], SymbolicDim):
+    """The name of the size that counts samples: the first of the first array, where no parameter has it.
+
+    The first array that is no target, whose axes may count classes.
+    """
+    arrays = [node for node in program.inputs if node.type.ndim]
+    shapes = [node.type.shape for node in arrays]
+    first = next((node.type.shape[0] for node in arrays if not is_target(node.name)), None)
+    if not isinstance(first, SymbolicDim):
         return None
-    first = shapes[0][0]
     inner = [dim for shape in shapes for dim in shape[1:]]
     return str(first) if first not in inner else None
 

@@ -287,19 +287,23 @@ class Truth:
             limit = concrete(bounds[bound]) if isinstance(bound, Input) and bound in bounds else 4
             return self._random.integers(0, limit, shape)
         if self._assume != "any" and is_target(node.name) and shape:
-            return self._target(node, shape)
+            target = self._target(node, shape)
+            if target is not None:
+                return target
         if spread == "normal":
             return np.asarray(self._random.standard_normal(shape))
         low, high = (0.2, 1.5) if spread == "positive" else (0.05, 0.95)
         return np.asarray(self._random.uniform(low, high, shape))
 
-    def _target(self, node: Input, shape: tuple[int, ...]) -> Array:
-        """An input that is a target, as the assumption has it."""
+    def _target(self, node: Input, shape: tuple[int, ...]) -> Array | None:
+        """An input that is a target, as the assumption has it; None where it says nothing of this one."""
+        dims = node.type.shape
         if self._assume in ("distribution", "columns"):
+            if [str(dim) for dim in dims] == [self.batch]:  # a number for each sample; those of a batch do not sum to 1
+                return None
             weights = self._random.uniform(0.1, 1.0, shape)
             axis = 0 if self._assume == "columns" else -1
             return np.asarray(weights / weights.sum(axis, keepdims=True))
-        dims = node.type.shape
         classes = [k for k, size in enumerate(shape) if size > 1 and str(dims[k]) != self.batch]
         if self._assume == "indicator" or not classes:
             drawn = self._random.integers(0, 2, shape).astype(float)

@@ -77,7 +77,10 @@ class ClassTarget:
             return np.array(self.classes, object if self.dtype == "object" else None)
         dtype = np.dtype(self.dtype)
         if dtype.kind in "iu":
-            return np.array([int(label) for label in self.classes], dtype)
+            numbers, limits = [int(label) for label in self.classes], np.iinfo(dtype)
+            if not all(limits.min <= number <= limits.max for number in numbers):
+                raise ValueError(f"a class is no {dtype.name}")
+            return np.array(numbers, dtype)
         return np.array(self.classes, object if dtype.kind == "f" else None).astype(dtype)
 
     def encode(self, series: pl.Series) -> NDArray[np.int64]:
