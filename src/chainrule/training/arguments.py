@@ -194,5 +194,6 @@ def _is_finite(part: Array) -> bool:
 def _parts(array: Array, order: Literal["C", "K"]) -> Iterator[Array]:
     """All elements in pieces of one axis, row by row ("C") or as they lie in memory ("K"), so that no copy is made."""
     flags: list[Any] = ["external_loop", "buffered", "zerosize_ok"]
-    with np.nditer(array, flags, ["readonly"], order=order, buffersize=PIECE) as pieces:
+    operand: list[Any] = ["readonly"]
+    with np.nditer(array, flags, operand, order=order, buffersize=PIECE) as pieces:
         yield from pieces
