@@ -114,6 +114,11 @@ def _row_beside_one(x: Any, y: Any) -> Any:
     return np.sum(z)
 
 
+def _picked_rows(A: Any, c: Any, y: Any) -> Any:
+    z = c - (-A)
+    return np.mean(z[y])
+
+
 PROGRAMS: dict[str, tuple[Any, dict[str, str]]] = {
     "pairwise": (_pairwise, {"Y": "n d"}),
     "differences": (_differences, {"y": "n"}),
@@ -531,3 +536,9 @@ def test_a_wrong_place_among_zeros_is_caught(monkeypatch: pytest.MonkeyPatch) ->
     assert derivation.verify().ok
     monkeypatch.setattr(Pad, "notation", moved)
     assert derive(lambda x: np.sum(x[1:4] ** 2), x="8").verify().misreadings
+
+
+def test_the_sum_of_what_is_added_at_places_needs_no_size() -> None:
+    derivation = derive(_picked_rows, wrt=["A", "c"], A="n 2", c="1", y="n:int")
+    assert "Σ scatter_add(" in derivation.text()
+    assert not misreadings(derivation)[2]

@@ -69,6 +69,8 @@ class Open:
     ndim: int
     inside: frozenset[int] = frozenset()
     """Sizes that occur in it, which its own may be."""
+    total: Value | None = None
+    """The sum of all entries, where it is the same at any size."""
 
     def fitted(self, accepts: Callable[[Value], bool], sizes: Sequence[int]) -> Value:
         """The one value, with sizes out of `sizes`, that is accepted."""
@@ -91,7 +93,7 @@ class Open:
 
     def then(self, operation: Callable[[Value], Value]) -> Open:
         """What `operation`, which keeps the number of axes, makes of it."""
-        return replace(self, make=lambda *sizes: operation(self.make(*sizes)))
+        return replace(self, make=lambda *sizes: operation(self.make(*sizes)), total=None)
 
 
 Meaning: TypeAlias = "Value | Open"
