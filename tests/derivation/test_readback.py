@@ -542,3 +542,9 @@ def test_the_sum_of_what_is_added_at_places_needs_no_size() -> None:
     derivation = derive(_picked_rows, wrt=["A", "c"], A="n 2", c="1", y="n:int")
     assert "Σ scatter_add(" in derivation.text()
     assert not misreadings(derivation)[2]
+
+
+def test_an_index_that_stands_below_a_sum_alone_is_read() -> None:
+    derivation = derive(lambda A, c, y: np.mean((A + c)[y]), wrt=["A", "c"], A="n 2", c="1", y="n:int")
+    assert "Σᵢⱼₖ (" in derivation.text("index")
+    assert not misreadings(derivation)[2]

@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.derivation.readback.interpreter import Interpreter, Surroundings, size_of
 from chainrule.derivation.readback.latex_tokens import latex_tokens
 from chainrule.derivation.readback.text_tokens import text_tokens
-from chainrule.derivation.readback.tokens import Token, Vocabulary
+from chainrule.derivation.readback.tokens import LOWERED, Token, Vocabulary
 from chainrule.derivation.readback.values import (
     Array,
     ChainFactorError,
@@ -49,7 +49,8 @@ class Page:
 
     def surroundings(self, line: str) -> Surroundings:
         """The names, with the index letters that occur in `line`."""
-        letters = tuple(letter for letter in self.letters if letter in line)
+        level = "".join(LOWERED.get(character, character) for character in line)
+        letters = tuple(letter for letter in self.letters if letter in level)
         if letters not in self._known:
             axes = {name: array.ndim for name, array in (*self.gradients.items(), *self.names.items())}
             own = {self.identity: 2} if self.identity and self.identity not in axes else {}
