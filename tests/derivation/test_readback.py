@@ -119,6 +119,18 @@ def _picked_rows(A: Any, c: Any, y: Any) -> Any:
     return np.mean(z[y])
 
 
+def _rows_of_a_product(W: Any, b: Any) -> Any:
+    P = W @ W.T
+    x = P[b].T
+    return np.sum(np.sin(x))
+
+
+def _part_of_a_softmax(Z: Any) -> Any:
+    r = cr.log_softmax(-Z, axis=2)
+    x = r[1:]
+    return np.sum(r) + np.sum(x**2)
+
+
 PROGRAMS: dict[str, tuple[Any, dict[str, str]]] = {
     "pairwise": (_pairwise, {"Y": "n d"}),
     "differences": (_differences, {"y": "n"}),
@@ -131,6 +143,8 @@ PROGRAMS: dict[str, tuple[Any, dict[str, str]]] = {
     "one element": (_one_element, {"x": "n"}),
     "repeated condition": (_repeated_condition, {"Z": "1 n"}),
     "repeated row": (_repeated_row, {"u": "n"}),
+    "rows of a product": (_rows_of_a_product, {"W": "m 4", "b": "n:int"}),
+    "part of a softmax": (_part_of_a_softmax, {"Z": "2 1 n"}),
     "unsaid number of columns": (_unsaid_number_of_columns, {"Y": "n 2 2"}),
     "three axes beside two": (_three_axes_beside_two, {"A": "n 3", "W": "n n"}),
     "axes of size one": (_axes_of_size_one, {"W": "1 1"}),
@@ -144,7 +158,7 @@ PROGRAMS: dict[str, tuple[Any, dict[str, str]]] = {
 
 def _derived(name: str) -> Derivation:
     function, shapes = PROGRAMS[name]
-    return derive(function, wrt=list(shapes), **shapes)
+    return derive(function, wrt=[x for x, shape in shapes.items() if not shape.endswith(":int")], **shapes)
 
 
 _SLIDING = ("⋆", r"\star", "windows", "correlate", "overlap")

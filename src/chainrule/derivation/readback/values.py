@@ -74,7 +74,11 @@ class Open:
 
     def fitted(self, accepts: Callable[[Value], bool], sizes: Sequence[int]) -> Value:
         """The one value, with sizes out of `sizes`, that is accepted."""
-        found = []
+        return _only(self.fitting(accepts, sizes))
+
+    def fitting(self, accepts: Callable[[Value], bool], sizes: Sequence[int]) -> list[Value]:
+        """The different values, with sizes out of `sizes`, that are accepted."""
+        found: list[Value] = []
         choices = sorted({*sizes, *self.inside})
         if len(choices) ** self.unknown > CHOICES:
             raise UnknownNotationError("too many sizes are not told")
@@ -83,13 +87,9 @@ class Open:
                 value = self.make(*chosen)
             except ReadingError:
                 continue
-            if accepts(value):
+            if accepts(value) and not any(_equal(value, each) for each in found):
                 found.append(value)
-        if not found:
-            raise ReadingError("no size fits")
-        if any(each.shape != found[0].shape or not np.array_equal(each.data, found[0].data) for each in found[1:]):
-            raise ReadingError("more than one size fits")
-        return found[0]
+        return found
 
     def then(self, operation: Callable[[Value], Value]) -> Open:
         """What `operation`, which keeps the number of axes, makes of it."""
@@ -97,6 +97,18 @@ class Open:
 
 
 Meaning: TypeAlias = "Value | Open"
+
+
+def _equal(a: Value, b: Value) -> bool:
+    return a.shape == b.shape and np.array_equal(a.data, b.data)
+
+
+def _only(values: Sequence[Value]) -> Value:
+    if not values:
+        raise ReadingError("no size fits")
+    if len(values) > 1:
+        raise ReadingError("more than one size fits")
+    return values[0]
 
 
 def known(value: Meaning) -> Value:
@@ -155,6 +167,10 @@ def _opened(operation: Operation, first: Meaning, second: Meaning) -> Meaning:
         if isinstance(one, Open) and isinstance(other, Value) and other.ndim == one.ndim and not other.free:
             fitted = one.fitted(lambda value, shape=other.shape: _fills(value, shape), other.shape)  # type: ignore[misc]
             return elementwise(operation, *((fitted, other) if one is first else (other, fitted)))
+        if isinstance(one, Open) and isinstance(other, Value) and 0 < one.ndim < other.ndim and not other.free:
+            fitting = one.fitting(lambda value, beside=other: _meets(value, beside), other.shape)  # type: ignore[misc]
+            if len(fitting) == 1:
+                return elementwise(operation, *((fitting[0], other) if one is first else (other, fitting[0])))
     if isinstance(first, Open) and isinstance(second, Open):
         if (first.unknown, first.ndim) != (second.unknown, second.ndim):
             raise ReadingError("a size is not told")
@@ -169,6 +185,15 @@ def _opened(operation: Operation, first: Meaning, second: Meaning) -> Meaning:
         return first.then(lambda value: known(elementwise(operation, value, second)))
     assert isinstance(second, Open)
     return second.then(lambda value: known(elementwise(operation, first, value)))
+
+
+def _meets(value: Value, other: Value) -> bool:
+    """Whether the shapes leave no doubt about how it is repeated beside the other."""
+    try:
+        _aligned(value, other)
+    except ReadingError:
+        return False
+    return True
 
 
 def _fills(value: Value, shape: Shape) -> bool:
@@ -347,7 +372,10 @@ def _opened_product(factors: Sequence[Meaning], place: int) -> Meaning:
     if works(*[1_009] * opened.unknown) and works(*[1_013] * opened.unknown):
         return Open(whole, opened.unknown, whole(*[1_009] * opened.unknown).ndim)
     sizes = [size for other in others for size in other.shape]
-    return Open(whole, opened.unknown, 0).fitted(lambda value: True, sizes)
+    fitting = Open(whole, opened.unknown, 0, opened.inside).fitting(lambda value: True, sizes)
+    if len(fitting) == 1 or not fitting:
+        return _only(fitting)
+    return Open(whole, opened.unknown, fitting[0].ndim, opened.inside | set(sizes))  # its surroundings decide
 
 
 def settle(value: Meaning, shape: Shape) -> Array:
