@@ -110,6 +110,21 @@ def test_what_is_set_between_calls_is_set_again_for_the_way_back(name: str) -> N
 
 
 @Engines
+def test_rows_come_in_the_given_order_on_the_way_back(name: str) -> None:
+    orders = np.stack([np.random.default_rng(epoch).permutation(ROWS) for epoch in range(EPOCHS)])
+    session, losses, states = ENGINES["reference"].begin(*swinging(), SEED), [], []
+    for order in orders:
+        states.append(session.state["w"])
+        losses += session.advance(1, order=order[None]).losses.tolist()
+    best = int(np.argmin(losses))
+    assert 0 < best < EPOCHS - 1
+    session = ENGINES[name].begin(*swinging(), SEED)
+    session.advance(EPOCHS, order=orders)
+    assert session.retreat()[:2] == (best, 0)
+    np.testing.assert_allclose(session.state["w"], states[best], rtol=1e-12)
+
+
+@Engines
 def test_epochs_that_were_undone_do_not_count(name: str) -> None:
     losses, states = curve_and_states({})
     best = int(np.argmin(losses))
