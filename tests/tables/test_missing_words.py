@@ -52,12 +52,27 @@ def test_empty_cells_are_never_a_class(tmp_path: Path) -> None:
         prepare(open_table(table(tmp_path, ["None", "yes", " "] * 20)), "y")
 
 
-@pytest.mark.parametrize("task", [None, "classification", "regression"])
+@pytest.mark.parametrize("task", [None, "regression"])
 @pytest.mark.parametrize("numbers", [["1.5", "2.25"], ["0", "1"]])
 def test_a_word_among_numbers_is_no_value(tmp_path: Path, task: Any, numbers: list[str]) -> None:
     path = table(tmp_path, [*numbers, "NA"] * 30)
-    with pytest.raises(TableError, match="column 'y' holds 'NA', which means no value; fill in a number"):
+    with pytest.raises(TableError, match="column 'y' holds 'NA', which means no value") as caught:
         prepare(open_table(path), "y", task=task)
+    could_be_a_class = task is None and numbers == ["0", "1"]
+    assert ("--task classification" in str(caught.value)) == could_be_a_class
+    assert ("fill in a class" if could_be_a_class else "fill in a number") in str(caught.value)
+
+
+@pytest.mark.parametrize("cells", [["None", "1", "2"], ["NA", "0"], ["null", "1.0", "2.5"], ["-", "01", "1"]])
+def test_a_word_among_numbers_is_a_class_if_classes_are_asked_for(tmp_path: Path, cells: list[str]) -> None:
+    path = table(tmp_path, cells * 30)
+    prepared = prepare(open_table(path), "y", task="classification")
+    assert isinstance(prepared.target, ClassTarget)
+    assert set(prepared.target.classes) == set(cells)
+    assert prepared.class_counts == dict.fromkeys(cells, 30)
+    assert any(f"{cells[0]!r} in 30 of" in note for note in prepared.notes)
+    places = prepared.target.encode(next(iter(open_table(path).batches())).frame["y"])
+    assert prepared.target.decode(places) == cells * 30
 
 
 def test_a_word_of_the_validation_table_that_is_no_class(tmp_path: Path) -> None:

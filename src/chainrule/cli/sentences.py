@@ -43,6 +43,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{path}: {rows} rows, {features} features, target {target!r}.",
         "{path}：{rows} 行，{features} 个特征，目标列为 {target!r}。",
     ),
+    "table of one feature": (
+        "{path}: {rows} rows, 1 feature, target {target!r}.",
+        "{path}：{rows} 行，1 个特征，目标列为 {target!r}。",
+    ),
     "classification": ("Classification into {count} classes: {classes}.", "分类问题，共 {count} 类：{classes}。"),
     "because few": (
         "(The target holds few distinct whole numbers; --task regression treats them as quantities.)",

@@ -39,7 +39,8 @@ def print_task(path: str, plan: Plan, data: Data, candidates: Sequence[Learner],
     prepared, target = data.prepared, data.target
     columns = columns_of(data, plan)
     used = sum(column.inputs > 0 for column in columns)
-    say_line(say(lang, "table", path=path, rows=f"{prepared.row_count:,}", features=used, target=target.name))
+    said = "table of one feature" if used == 1 else "table"
+    say_line(say(lang, said, path=path, rows=f"{prepared.row_count:,}", features=used, target=target.name))
     lines(columns_text(columns, page_width(), lang))
     for note in prepared.notes:
         say_line(say(lang, "note", note=note))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.tables.errors import EmptyTableError, TableError
 from chainrule.tables.frames import as_frame, text_bytes
-from chainrule.tables.library import is_panic, load_polars, without_panic_messages
+from chainrule.tables.library import load_polars, without_panic_messages
 from chainrule.tables.sources import BATCH_ROWS, Batch, Fingerprint, Source, row_places
 from chainrule.tables.streams import PIECE, File, reading
 
@@ -164,12 +164,8 @@ class _Errors:
                 f"{self.file.path}, column {name!r} is of the type {type_name}, which polars does not read; cast it to "
                 "text or numbers, or write the table without it"
             ) from None
-        if is_panic(error):
-            raise TableError(
-                f"{self.file.path} starts like {self.kind} but holds a type of column that polars does not read, or "
-                f"is damaged ({words}); cast such a column to text or numbers, or write it again"
-            ) from None
+        # Polars does not tell damage from a feature that it lacks.
         raise TableError(
-            f"{self.file.path} starts like {self.kind} but is damaged, cut off, or holds what polars does not read "
-            f"({words}); write it again"
+            f"{self.file.path} starts like {self.kind}, but polars cannot read it ({words}); write it again, with "
+            "columns of text, numbers or dates"
         ) from None

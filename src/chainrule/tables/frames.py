@@ -123,7 +123,7 @@ def _as_frame(data: Any) -> pl.DataFrame:
     except (TypeError, ValueError, NotImplementedError, frames.exceptions.PolarsError) as error:
         words = str(error).splitlines()[0].rstrip(".") if str(error) else "it is none"
         raise TableError(f"a {what} cannot be read as a table ({words}); give a frame or a dict of columns") from None
-    except BaseException as error:
+    except BaseException as error:  # a panic is no Exception
         if not is_panic(error):
             raise
         raise TableError(

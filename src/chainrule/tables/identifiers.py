@@ -24,7 +24,7 @@ _OWNERS = (
 _NAMES = (
     r"(^|.*[\s_.\-])(id|ids|uid|uuid|guid|oid|rowid|pk|key|no|nr|№)\.?",
     rf"({_OWNERS})id",
-    r"(row|serial|record|sample|case|line|item|entry|obs(ervation)?|id)?[\s_.\-]*(index|idx|names?|num(ber)?|#)",
+    r"(row|serial|seq(uence)?|record|sample|case|line|item|entry|obs(ervation)?|id)?[\s_.\-]*(index|idx|names?|num(ber)?|#)",
     r"row|rows|obs|observation|case|serial|s\.?no\.?|n°|编号|序号",
     r"unnamed: .*|level_\d+|__index_level_\d+__|\.\.\.\d+",
 )
@@ -38,8 +38,10 @@ _MADE = re.compile(r"unnamed: .*|level_\d+|__index_level_\d+__|\.\.\.\d+", re.IG
 def names_rows(name: str) -> bool:
     """Whether a column is named like one that tells rows apart.
 
-    >>> [names_rows(name) for name in ("Id", "CUSTOMER ID", "rownames", "Unnamed: 0", "#", "acid", "price index")]
-    [True, True, True, True, True, False, False]
+    >>> [names_rows(name) for name in ("Id", "CUSTOMER ID", "rownames", "Unnamed: 0", "Sequence Number", "#")]
+    [True, True, True, True, True, True]
+    >>> [names_rows(name) for name in ("acid", "price index", "seq", "rank")]  # the last two may be places in an order
+    [False, False, False, False]
     """
     name = name.strip()
     return bool(_CAMEL.fullmatch(name) or (_NAME.fullmatch(name) and not _NOT_ALONE.fullmatch(name)))

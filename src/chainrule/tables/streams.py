@@ -56,13 +56,23 @@ def reading(path: str) -> Iterator[None]:
     except EOFError:
         raise TableError(f"{path} is cut off: its gzip data end too early; copy or download it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise TableError(f"{path} is damaged: {error}; copy or download it again") from None
+        raise TableError(_of_gzip(path, error)) from None
     except OSError as error:
         raise TableError(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
         if "null byte" in str(error) or "null character" in str(error):
             raise TableError(f"the path {path!r} holds a NUL character; check the path") from None
         raise
+
+
+def _of_gzip(path: str, error: Exception) -> str:
+    """What is said of data that Python's gzip does not read: damaged only where a sum or the code itself is wrong."""
+    words = str(error)
+    if "compression method" in words:
+        return f"{path} is compressed by a method of gzip that Python does not read; decompress it, or compress it anew"
+    if "Not a gzipped file" in words:
+        return f"{path} has something after its gzip data that is none; decompress it, and compress the table alone"
+    return f"{path} is damaged: {words}; copy or download it again"
 
 
 def _neighbour(path: str) -> str:

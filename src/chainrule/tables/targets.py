@@ -217,7 +217,8 @@ class TargetCount:
         texts_rule = 2 * self.odd >= labelled and self.decorated < 0.9 * self.looked_at
         if self.odd and not texts_rule and task != "classification":
             raise self.source.refuse(self.name, _numbers, "holds texts among numbers")
-        classes = task != "regression" and self.odd > 0
+        few = self.odd == 0 and self._few()
+        classes = task == "classification" or (task is None and (self.odd > 0 or few))
         if self.words and not (classes and self._are_classes(task)):
             raise self.source.refuse(self.name, _worded(classes), "holds words that mean no value")
         if task == "regression":
@@ -225,11 +226,9 @@ class TargetCount:
                 raise self.source.refuse(self.name, _numbers, "holds texts")
             self._check_varied()
             return None, "as asked"
-        if self.odd:
+        if self.odd or self.words:
             return self._classes(), "as asked" if task else f"{self.name} holds texts"
         self._check_finite()
-        different = len({number_in(text) for text in self.counts})
-        few = self.whole and not self.many and different <= max(2, min(FEW, self.rows // 5))
         if task == "classification":
             return self._classes(), "as asked"
         if few:
@@ -237,10 +236,16 @@ class TargetCount:
         self._check_varied()
         return None, f"{self.name} holds {'whole ' if self.whole else ''}numbers"
 
+    def _few(self) -> bool:
+        """Whether the numbers are few and whole, as those of classes are."""
+        different = len({number_in(text) for text in self.counts if text not in self.words})
+        return self.whole and not self.many and 0 < different <= max(2, min(FEW, self.rows // 5))
+
     def _are_classes(self, task: Task | None) -> bool:
-        """Whether words such as NA and None are classes like the other texts: where they are common, or if asked."""
+        """Whether words such as NA and None are classes: if asked, or where they are common among other texts."""
         least = max(2.0, FEWEST_OF_A_WORD * self.rows)
-        return task == "classification" or all(count >= least for count in self.words.values())
+        common = all(count >= least for count in self.words.values())
+        return task == "classification" or (self.odd > 0 and common)
 
     def notes(self) -> list[str]:
         """What is remarkable about the texts, a sentence each."""
@@ -273,7 +278,7 @@ class TargetCount:
 
     def _classes(self) -> ClassTarget:
         where = f"{self.source.path}, column {self.name!r}"
-        numeric = not self.odd and max(-self.low, self.high) < EXACT
+        numeric = not self.odd and not self.words and max(-self.low, self.high) < EXACT
         counts = self.counts
         if numeric and not self.many:
             spellings: dict[float | None, str] = {}
