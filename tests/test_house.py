@@ -15,9 +15,10 @@ import chainrule
 
 ROOT = Path(chainrule.__file__).parent
 ORDER = [
-    "ir",
+    "words",
     "interrupts",
     "files",
+    "ir",
     "primitives",
     "functions",
     "layers",

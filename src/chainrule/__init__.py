@@ -34,9 +34,10 @@ from chainrule.functions import (
     take,
 )
 from chainrule.ir import PROGRAM_DISPLAYS as _PROGRAM_DISPLAYS
-from chainrule.ir import ChainruleError, DTypeError, Program, ProgramError, ShapeError
+from chainrule.ir import DTypeError, Program, ProgramError, ShapeError
 from chainrule.layers import avg_pool1d, avg_pool2d, conv1d, conv2d, max_pool1d, max_pool2d
 from chainrule.trace import FormulaError, TraceError, trace
+from chainrule.words import ChainruleError, MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
         BroadcastWarning,
         DivergenceWarning,
         FitResult,
-        MissingDependencyError,
         NAdam,
         Optimizer,
         RMSprop,
@@ -103,7 +103,6 @@ _HOME = {
         "BroadcastWarning",
         "DivergenceWarning",
         "FitResult",
-        "MissingDependencyError",
         "NAdam",
         "Optimizer",
         "RMSprop",

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from chainrule.ir import ChainruleError
+from chainrule.words import ChainruleError
 
 if sys.platform != "win32":  # where a file that somebody has open cannot be removed in any case
     import fcntl

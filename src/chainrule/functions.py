@@ -20,7 +20,6 @@ import numpy as np
 from chainrule import primitives
 from chainrule.ir import (
     ArrayType,
-    ChainruleError,
     Const,
     Demand,
     Dim,
@@ -35,6 +34,7 @@ from chainrule.ir import (
     shape_text,
 )
 from chainrule.primitives import as_floats, cast, evaluate_nodes, mean, negate, square, sum_
+from chainrule.words import ChainruleError
 
 Axis = int | Sequence[int] | None
 

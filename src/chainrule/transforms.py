@@ -23,7 +23,6 @@ from chainrule.calculus import backward, linearize, recognize
 from chainrule.functions import demand, random_draws, random_inputs
 from chainrule.ir import (
     ArrayType,
-    ChainruleError,
     Const,
     DType,
     Input,
@@ -49,6 +48,7 @@ from chainrule.trace import (
     unflatten,
     wrap,
 )
+from chainrule.words import ChainruleError
 
 Array: TypeAlias = NDArray[Any]
 Function: TypeAlias = Callable[..., Any]

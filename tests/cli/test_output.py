@@ -11,7 +11,7 @@ from chainrule.cli.errors import CommandError, one_line
 from chainrule.cli.output import duration
 from chainrule.cli.sentences import default_language, say
 from chainrule.cli.targets import parse_shapes
-from chainrule.reports import padded, width_of, wrapped
+from chainrule.words import padded, width_of, wrapped
 
 
 @given(st.text(alphabet=string.ascii_letters + "   中文，。", max_size=200), st.integers(20, 60))

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.derivation import LANGUAGES
 from chainrule.derivation.json import operation_name, tree
 from chainrule.derivation.record import Expression
 from chainrule.gallery import GALLERY
 from chainrule.ir import Apply, ArrayType, Const, Dim, DType, Input, Node, named_dim, topological_order
 from chainrule.primitives import REGISTRY, evaluate_nodes
+from chainrule.words import LANGUAGES
 
 PRIMITIVES = {operation_name(primitive): primitive for primitive in REGISTRY}
 

@@ -25,6 +25,7 @@ from chainrule.primitives import (
     Symbol,
     infix,
 )
+from chainrule.words import Language
 
 a, b, i, k = map(Symbol, "abik")
 ONE = Number(1)
@@ -98,7 +99,7 @@ def test_text_is_escaped_and_its_signs_are_mathematics() -> None:
     assert escape("\\") == r"\textbackslash{}"
 
 
-def document(language: str = "en") -> Document:
+def document(language: Language = "en") -> Document:
     long = infix("+", *(infix("", Symbol(f"W{n}"), Symbol(f"x{n}")) for n in range(20)))
     return Document(
         (

@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.derivation import FORMS, LANGUAGES, Derivation, Form, Language, derive
+from chainrule.derivation import FORMS, Derivation, Form, derive
 from chainrule.derivation.abbreviations import Abbreviation
 from chainrule.derivation.document import DETAILS, Box, Detail, Document, Equation, Heading, Remark
 from chainrule.derivation.element_form import ElementForm
 from chainrule.derivation.matrix_form import MatrixForm
 from chainrule.derivation.remarks import Observation
-from chainrule.derivation.text import text_of, text_width
+from chainrule.derivation.text import text_of
 from chainrule.derivation.words import enumerated
 from chainrule.gallery import GALLERY
 from chainrule.primitives import Multiply, Partial
+from chainrule.words import LANGUAGES, Language, width_of
 
 
 @cache
@@ -69,7 +70,7 @@ def test_every_line_has_its_shape_and_fits(name: str, detail: Detail, lang: Lang
         assert isinstance(document.blocks[-1], Box)
         for width in (60, 80):
             text = entry(name).text(form, lang, width, detail)
-            assert max(map(text_width, text.splitlines())) <= width
+            assert max(map(width_of, text.splitlines())) <= width
             assert "∂L/∂L" not in text
             assert not re.search(r"\de-\d", text)
 

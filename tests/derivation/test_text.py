@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from chainrule.derivation.document import Box, Document, Equation, Heading, Paragraph, Remark
-from chainrule.derivation.text import TextWriter, render_text, text_of, text_width
+from chainrule.derivation.text import TextWriter, render_text, text_of
 from chainrule.derivation.writing import Break
 from chainrule.primitives import (
     BigOperator,
@@ -34,6 +34,7 @@ from chainrule.primitives import (
     Symbol,
     infix,
 )
+from chainrule.words import width_of
 
 quick = settings(max_examples=300, deadline=None)
 a, b, c, i, j, k, q = map(Symbol, "abcijkq")
@@ -321,7 +322,7 @@ def longest_unit(notation: Notation) -> int:
         if isinstance(piece, Break):
             units.append(0)
         else:
-            units[-1] += text_width(piece)
+            units[-1] += width_of(piece)
     return max(units)
 
 
@@ -332,7 +333,7 @@ def test_no_line_is_wider_than_asked(sides: list[Notation], width: int, shape: s
     document = Document(
         (Heading(("Title of ", sides[0]), 1), Equation(tuple(sides), shape, (reason,)), Paragraph(reason)), "en"
     )
-    widest = max(map(text_width, render_text(document, width).splitlines()))
+    widest = max(map(width_of, render_text(document, width).splitlines()))
     assert widest <= max(width, max(map(longest_unit, sides)) + 10)
 
 
@@ -350,7 +351,7 @@ def test_a_long_equation_is_broken_before_the_equality_signs() -> None:
     assert lines[0].startswith("  ∂L/∂W1 = ∂a0/∂z0 ·")
     assert lines[1] == "         = a"
     assert lines[0].endswith(" n×h")
-    assert text_width(lines[0]) == 56
+    assert width_of(lines[0]) == 56
 
 
 def test_a_long_side_is_broken_at_its_sums_first() -> None:
@@ -369,7 +370,7 @@ def test_chinese_punctuation_starts_no_line() -> None:
     for width in range(11, 40):
         lines = render_text(Document((Paragraph((text,)),), "zh"), width).splitlines()
         assert all(line[0] not in "，。）" and line[-1] != "（" for line in lines)
-        assert max(map(text_width, lines)) <= width
+        assert max(map(width_of, lines)) <= width
         assert "".join(lines) == text
 
 
@@ -394,7 +395,7 @@ def test_a_box_is_framed_on_all_sides(width: int) -> None:
     )
     top, *lines, bottom = render_text(Document((Box(rows),), "zh"), width).splitlines()
     assert {top, bottom} == {f"┌{'─' * (width - 2)}┐", f"└{'─' * (width - 2)}┘"}
-    assert all(line[0] == line[-1] == "│" and text_width(line) == width for line in lines)
+    assert all(line[0] == line[-1] == "│" and width_of(line) == width for line in lines)
 
 
 def test_a_line_too_long_for_its_box_leaves_the_frame_open() -> None:

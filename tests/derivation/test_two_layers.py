@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.derivation import FORMS, LANGUAGES, Derivation, DerivationError, Form, Language
+from chainrule.derivation import FORMS, Derivation, DerivationError, Form
+from chainrule.words import LANGUAGES, Language
 
 
 def rows(X: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from chainrule.engines import Engine, EngineError, evaluate, evaluate_nodes, get_engine
-from chainrule.ir import ArrayType, ChainruleError, Input, Program, ProgramError, ShapeError, parse_shape
+from chainrule.ir import ArrayType, Input, Program, ProgramError, ShapeError, parse_shape
 from chainrule.primitives import sum_
+from chainrule.words import ChainruleError
 
 
 def product() -> Program:

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from chainrule.estimators import MLPClassifier, MLPRegressor, ParameterError
 from chainrule.estimators.settings import RULES
-from chainrule.ir import ChainruleError
+from chainrule.words import ChainruleError
 
 X = np.random.default_rng(0).normal(size=(20, 3))
 y = np.where(X[:, 0] > 0, 1, 0)

@@ -14,10 +14,10 @@ import pytest
 from support.exported import CASES, FRAME, arrays, assert_equal, columns_as, docstring_example, expected, load, model_of
 
 from chainrule.exports import export_model
-from chainrule.ir import ChainruleError
 from chainrule.models import Model
 from chainrule.networks import Architecture
 from chainrule.tables import ClassTarget
+from chainrule.words import ChainruleError
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 TARGETS = ("numpy", "torch") if HAS_TORCH else ("numpy",)

@@ -14,7 +14,7 @@ from chainrule.ir import SymbolicDim
 from chainrule.models import ModelError, inspect_model, load_checkpoint, load_model
 from chainrule.models import saving as saving_module
 from chainrule.models.schema import Reader
-from chainrule.training import MissingDependencyError
+from chainrule.words import MissingDependencyError
 
 
 class Alias:

@@ -17,20 +17,11 @@ from hypothesis import strategies as st
 
 from chainrule.calculus import backward
 from chainrule.gallery import GALLERY
-from chainrule.ir import (
-    Apply,
-    ArrayType,
-    ChainruleError,
-    Const,
-    DType,
-    Input,
-    Program,
-    named_dim,
-    topological_order,
-)
+from chainrule.ir import Apply, ArrayType, Const, DType, Input, Program, named_dim, topological_order
 from chainrule.models import DescriptionError, ModelError, program_from_json, program_to_json
 from chainrule.primitives import REGISTRY, Example, add
 from chainrule.trace import trace
+from chainrule.words import ChainruleError
 
 EXAMPLES = [(cls, k, example) for cls in REGISTRY for k, example in enumerate(cls.examples())]
 N, M = named_dim("n"), named_dim("m")

@@ -11,10 +11,11 @@ import chainrule as cr
 from chainrule import functions
 from chainrule.calculus import backward
 from chainrule.derivation import derive
-from chainrule.ir import ChainruleError, ShapeError
+from chainrule.ir import ShapeError
 from chainrule.networks import ACTIVATIONS, MLP, NetworkError
 from chainrule.trace import trace
 from chainrule.training import LBFGS, Adam, TrainingError
+from chainrule.words import ChainruleError
 
 Array = NDArray[Any]
 RANDOM = np.random.default_rng(0)

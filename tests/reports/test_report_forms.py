@@ -24,9 +24,9 @@ from chainrule.reports import (
     scores_text,
     trials_text,
     verdict,
-    width_of,
     words,
 )
+from chainrule.words import width_of
 
 HOSTILE = '<script>alert("x")</script> & \u202e \x1b[31m[red] 长名字 ' + "x" * 90
 MANY = tuple(f"class {k} of a kind" for k in range(30))

@@ -26,7 +26,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.cli.errors import one_line
-from chainrule.trace.formula.errors import column_width
+from chainrule.words import width_of
 from support.hostile_formulas import TYPED_SHAPES, formulas, sensible
 from support.hostile_functions import functions
 from support.watching import watched
@@ -70,9 +70,7 @@ class Report:
                 self.findings.append(f"{what}\nmessage of several lines: {message!r}")
             excerpt = error.excerpt.split("\n")
             if excerpt != [""] and (
-                len(excerpt) != 2
-                or set(excerpt[1].strip()) != {"^"}
-                or max(sum(map(column_width, line)) for line in excerpt) > 80
+                len(excerpt) != 2 or set(excerpt[1].strip()) != {"^"} or max(width_of(line) for line in excerpt) > 80
             ):
                 self.findings.append(f"{what}\nexcerpt: {error.excerpt!r}")
 

@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.subprocesses import script
 
-from chainrule.ir import ChainruleError
 from chainrule.tables import (
     Boolean,
     Category,
@@ -35,6 +34,7 @@ from chainrule.tables import (
     open_table,
     target_from_json,
 )
+from chainrule.words import ChainruleError
 
 PREPROCESSING = Preprocessing(
     (
@@ -328,7 +328,7 @@ def test_without_polars_the_command_that_installs_it_is_named(tmp_path: Path) ->
     code = (
         "import sys; sys.modules['polars'] = None\n"
         "from chainrule.tables import open_table, Preprocessing\n"
-        "from chainrule.training import MissingDependencyError\n"
+        "from chainrule.words import MissingDependencyError\n"
         f"try: open_table({str(tmp_path / 't.csv')!r})\n"
         "except MissingDependencyError as error: print(error)"
     )

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.ir import ChainruleError
 from chainrule.primitives import evaluate_nodes
 from chainrule.trace import trace
 from chainrule.trace.vocabulary import _MENDS
+from chainrule.words import ChainruleError
 
 _draw = np.random.default_rng(0)
 ARRAYS: dict[str, Any] = {

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.ir import ChainruleError
 from chainrule.primitives import evaluate_nodes
 from chainrule.trace import trace
 from chainrule.trace.ufuncs import UFUNC_METHODS, UFUNCS
 from chainrule.trace.vocabulary import FUNCTIONS, name_of
+from chainrule.words import ChainruleError
 
 _draw = np.random.default_rng(3)
 X = _draw.normal(size=(3, 3)) + 2 * np.eye(3)

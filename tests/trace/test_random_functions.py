@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.ir import ChainruleError
 from chainrule.primitives import evaluate_nodes
 from chainrule.trace import trace
+from chainrule.words import ChainruleError
 
 SHAPES = {"A": "n d", "B": "n d", "C": "d n", "v": "d", "w": "n", "s": ""}
 SIZES: dict[str, Any] = {"n": 2, "d": 3}

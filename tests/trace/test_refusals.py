@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.ir import ChainruleError, ShapeError
+from chainrule.ir import ShapeError
 from chainrule.trace import TraceError, trace
+from chainrule.words import ChainruleError
 
 Load = Callable[[str], Any]
 

@@ -11,8 +11,8 @@ from support.interrupting import interrupted_after
 
 from chainrule import functions
 from chainrule.engines import EngineError, permutation
-from chainrule.ir import ChainruleError
 from chainrule.training import SGD, BroadcastWarning, Optimizer, TrainingError, fit
+from chainrule.words import ChainruleError
 
 Array = NDArray[Any]
 EPS = float(np.finfo(np.float64).eps)

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 import chainrule as cr
-from chainrule.training import DivergenceWarning, MissingDependencyError, TrainingError, lbfgs
+from chainrule.training import DivergenceWarning, TrainingError, lbfgs
+from chainrule.words import MissingDependencyError
 
 Array = NDArray[Any]
 

@@ -24,7 +24,7 @@ import numpy as np
 from chainrule.cage.limits import Limits
 from chainrule.cage.objects import Given, fresh
 from chainrule.cage.wire import Opaque
-from chainrule.ir import ChainruleError
+from chainrule.words import ChainruleError
 
 TICK, SEEN, RETURN, GIVEN, TRANSPOSE = "__tick__", "__seen__", "__Return__", "__given__", "__transpose__"
 OUT = "__out_"

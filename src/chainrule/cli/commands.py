@@ -16,8 +16,8 @@ import click
 
 from chainrule.cli.errors import USAGE, CommandError, one_line
 from chainrule.interrupts import INTERRUPTED
-from chainrule.ir import ChainruleError
 from chainrule.trace import FormulaError
+from chainrule.words import ChainruleError
 
 COMMANDS = {
     "demo": "The XOR job: derive, verify, train, predict. What `chainrule` alone does.",

@@ -12,12 +12,13 @@ import numpy as np
 
 from chainrule.cli.errors import CommandError
 from chainrule.cli.output import aligned, duration, heading, page_width, print_json, progress, say_line
-from chainrule.cli.sentences import Language, language_option, say
+from chainrule.cli.sentences import language_option, say
 from chainrule.cli.verification import print_verification
 from chainrule.derivation import FORMS, Derivation, Form, Verification, derive
 from chainrule.interrupts import INTERRUPTED
 from chainrule.networks import NeuralNetwork, two_layer_loss, two_layer_program
 from chainrule.training import SGD, FitResult, fit
+from chainrule.words import Language
 
 X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 Y = np.array([[0.0], [1.0], [1.0], [0.0]])

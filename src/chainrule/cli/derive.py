@@ -10,12 +10,12 @@ import click
 
 from chainrule.cli.errors import CommandError
 from chainrule.cli.output import page_width, print_json
-from chainrule.cli.sentences import Language, language_option
+from chainrule.cli.sentences import language_option
 from chainrule.cli.targets import TargetCommand, opened, target_options
 from chainrule.cli.verification import print_verification
 from chainrule.derivation import DETAILS, FORMS, Derivation, Detail, Form, Verification
 from chainrule.files import check_writable, replacing
-from chainrule.reports import wrapped
+from chainrule.words import Language, wrapped
 
 Markup: TypeAlias = Literal["text", "latex", "markdown", "html", "json"]
 MARKUPS: Final = ("text", "latex", "markdown", "html", "json")

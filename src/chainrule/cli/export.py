@@ -8,9 +8,10 @@ import click
 
 from chainrule.cli.errors import check_outputs
 from chainrule.cli.output import print_json, say_line
-from chainrule.cli.sentences import Language, language_option, say
+from chainrule.cli.sentences import language_option, say
 from chainrule.exports import TARGETS, export_model
 from chainrule.models import load_model
+from chainrule.words import Language
 
 
 @click.command("export")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from chainrule.cli.output import aligned, print_json
-from chainrule.cli.sentences import Language, language_option
+from chainrule.cli.sentences import language_option
 from chainrule.gallery import GALLERY
+from chainrule.words import Language
 
 
 @click.command("gallery")

@@ -12,11 +12,11 @@ from chainrule.cage import Limits, warm_up
 from chainrule.cli.errors import CommandError
 from chainrule.cli.loading import split_target
 from chainrule.cli.output import page_width, print_json
-from chainrule.cli.sentences import Language, language_option
+from chainrule.cli.sentences import language_option
 from chainrule.cli.targets import TargetCommand, names_file, opened, target_options
 from chainrule.files import file_errors
 from chainrule.grading import AnswerFile, Grade, grade
-from chainrule.reports import width_of, wrapped
+from chainrule.words import Language, width_of, wrapped
 
 
 @click.command("grade", cls=TargetCommand)

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from chainrule.cli.output import aligned, duration, page_width, print_json, say_line
-from chainrule.cli.sentences import Language, language_option, say
+from chainrule.cli.sentences import language_option, say
 from chainrule.models import ModelDescription, inspect_model
-from chainrule.reports import cut, score_label, score_text
+from chainrule.reports import score_label, score_text
+from chainrule.words import Language, cut
 
 _SHOWN = 40
 _WHO = {"held out": "the network", "linear model": "linear", "trivial": "trivial", "training": "training rows"}

@@ -13,8 +13,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
-from chainrule.cli.sentences import Language, say
+from chainrule.cli.sentences import say
 from chainrule.networks import TrainingState
+from chainrule.words import Language
 
 
 class Live:

@@ -14,8 +14,7 @@ from typing import Any
 
 from chainrule.cli.errors import CommandError
 from chainrule.files import file_errors
-from chainrule.ir import ChainruleError
-from chainrule.training import nearest
+from chainrule.words import ChainruleError, suggestion
 
 
 def split_target(target: str) -> tuple[str, str]:
@@ -75,7 +74,7 @@ def _function(module: ModuleType, path: str, name: str) -> Callable[..., Any]:
     if found is None:
         own = [key for key in functions if getattr(getattr(module, key), "__module__", "") == module.__name__]
         listed = f"; it has {', '.join(own)}" if own else ""
-        raise CommandError(f"{path} has no function {name!r}{listed}{nearest(name, own)}")
+        raise CommandError(f"{path} has no function {name!r}{listed}{suggestion(name, own)}")
     if not callable(found):
         raise CommandError(f"{name!r} in {path} is a {type(found).__name__}, not a function")
     function: Callable[..., Any] = found
@@ -88,7 +87,7 @@ def _method(owner: Callable[..., Any], path: str, name: str, method: str) -> Cal
     methods = [key for key, value in vars(owner).items() if callable(value) and not key.startswith("_")]
     if not callable(getattr(owner, method, None)):
         listed = f"; it has {', '.join(methods)}" if methods else ""
-        raise CommandError(f"the class {name} in {path} has no method {method!r}{listed}{nearest(method, methods)}")
+        raise CommandError(f"the class {name} in {path} has no method {method!r}{listed}{suggestion(method, methods)}")
     try:
         inspect.signature(owner).bind()
     except TypeError as error:

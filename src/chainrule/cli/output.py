@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from chainrule.reports import padded, width_of, wrapped
+from chainrule.words import padded, width_of, wrapped
 
 Report: TypeAlias = Callable[[int, NDArray[np.float64]], None]
 

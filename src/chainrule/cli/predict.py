@@ -12,10 +12,11 @@ from chainrule.cli.errors import CommandError, check_outputs
 from chainrule.cli.live import Live, showing
 from chainrule.cli.output import say_line
 from chainrule.cli.paths import limits_of, table_path, unlimited_option
-from chainrule.cli.sentences import Language, language_option, say
+from chainrule.cli.sentences import language_option, say
 from chainrule.cli.writing import FORMATS, Columns, columns_of, format_of, write_all
 from chainrule.models import Model, load_model
 from chainrule.tables import EmptyTableError, Notes, Source, open_table
+from chainrule.words import Language
 
 
 @click.command("predict")

@@ -15,10 +15,8 @@ import chainrule
 from chainrule.cli.learning import BATCH, DTYPE, TOLERANCE, Data, Learner, parameter_count
 from chainrule.cli.plan import Plan
 from chainrule.cli.scoring import Scorer
-from chainrule.cli.sentences import Language
 from chainrule.cli.trials import Standing
 from chainrule.derivation import Derivation, derive
-from chainrule.ir import ChainruleError
 from chainrule.networks import (
     Architecture,
     Huber,
@@ -44,6 +42,7 @@ from chainrule.reports import (
 )
 from chainrule.tables import ClassTarget, NumberTarget
 from chainrule.training import Adam
+from chainrule.words import ChainruleError, Language
 
 Array: TypeAlias = NDArray[Any]
 Predict: TypeAlias = Callable[[Array], Array]

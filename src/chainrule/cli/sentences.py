@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-Language: TypeAlias = Literal["en", "zh"]
+from chainrule.words import LANGUAGES, Language, Sentences
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _SENTENCES: dict[str, tuple[str, str]] = {
@@ -141,10 +142,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "wrote": ("{rows} predictions of {target!r} written to {path}.", "已将 {target!r} 的 {rows} 个预测写入 {path}。"),
 }
 
-
-def say(language: Language, key: str, **values: object) -> str:
-    """The sentence `key` in `language`, with `values` in the places of its marks."""
-    return _SENTENCES[key][0 if language == "en" else 1].format(**values)
+say = Sentences(_SENTENCES)
 
 
 def default_language(environment: Mapping[str, str] | None = None) -> Language:
@@ -160,7 +158,7 @@ def language_option(command: Command) -> Command:
     """`--lang en|zh`, given to the command as `lang`."""
     return click.option(
         "--lang",
-        type=click.Choice(["en", "zh"]),
+        type=click.Choice(LANGUAGES),
         default=default_language,
         help="Language of the output; by default that of the locale.",
     )(command)

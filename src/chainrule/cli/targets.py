@@ -19,7 +19,7 @@ from chainrule.derivation import Derivation, derive
 from chainrule.gallery import GALLERY
 from chainrule.ir import ShapeError
 from chainrule.trace import parse_type, split_list
-from chainrule.training import nearest
+from chainrule.words import suggestion
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -139,7 +139,7 @@ def _entry(name: str, wrt: Sequence[str] | None, shapes: Mapping[str, str | list
     found = GALLERY.get(name)
     if found is None:
         raise CommandError(
-            f"the gallery has no {name!r}; `chainrule gallery` lists what there is{nearest(name, GALLERY)}"
+            f"the gallery has no {name!r}; `chainrule gallery` lists what there is{suggestion(name, GALLERY)}"
         )
     _check_parameters(found.function, name, wrt, shapes)
     return Target(name, found.function, wrt or found.wrt, shapes)
@@ -198,7 +198,7 @@ def _check_parameters(
                 raise CommandError(
                     f"{option} names {name!r}, which is not a parameter of {title}; it has "
                     f"{', '.join(parameters) or 'none'}"
-                    f"{nearest(name, parameters)}"
+                    f"{suggestion(name, parameters)}"
                 )
     for name, parameter in parameters.items():
         if name not in shapes and parameter.default is parameter.empty and parameter.annotation is parameter.empty:

@@ -11,13 +11,12 @@ from chainrule.cli.learning import Data, Learner
 from chainrule.cli.output import duration, page_width, say_line
 from chainrule.cli.plan import Plan
 from chainrule.cli.reporting import columns_of
-from chainrule.cli.sentences import Language, say
+from chainrule.cli.sentences import say
 from chainrule.reports import (
     Report,
     advice,
     columns_text,
     curve_text,
-    cut,
     ending,
     heading_text,
     importance_text,
@@ -26,9 +25,9 @@ from chainrule.reports import (
     scores_text,
     trials_text,
     verdict,
-    wrapped,
 )
 from chainrule.tables import ClassTarget
+from chainrule.words import Language, cut, wrapped
 
 LISTED = 8
 _LONG = 30

@@ -19,15 +19,15 @@ from chainrule.cli.output import print_json
 from chainrule.cli.paths import check_page, limits_of, table_path, unlimited_option
 from chainrule.cli.plan import SOLVER_NAMES, Plan, parse_alphas, parse_drop, parse_kinds, parse_rates, parse_widths
 from chainrule.cli.reporting import derivation_of, make_report
-from chainrule.cli.sentences import Language, language_option
+from chainrule.cli.sentences import language_option
 from chainrule.cli.telling import print_report, print_task, record
 from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
 from chainrule.files import replacing
 from chainrule.interrupts import INTERRUPTED
-from chainrule.ir import ChainruleError
 from chainrule.models import Checkpoint
 from chainrule.reports import Report, render_page
 from chainrule.tables import Limits
+from chainrule.words import ChainruleError, Language
 
 HIDDEN = "100"
 ALPHA = 0.2

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chainrule.cli.output import say_line
-from chainrule.cli.sentences import Language
 from chainrule.derivation import Verification
+from chainrule.words import Language
 
 
 def print_verification(verification: Verification, lang: Language) -> None:

@@ -8,18 +8,15 @@ from chainrule.derivation.notate import Notator
 from chainrule.derivation.text import text_of
 from chainrule.derivation.upstream import is_upstream, output_name
 from chainrule.derivation.verify import Failure, Verification, Verifier, small_sizes
-from chainrule.derivation.words import LANGUAGES, Language
 
 __all__ = [
     "DETAILS",
     "FORMS",
-    "LANGUAGES",
     "Derivation",
     "DerivationError",
     "Detail",
     "Failure",
     "Form",
-    "Language",
     "Notator",
     "Verification",
     "Verifier",

@@ -17,9 +17,9 @@ from chainrule.derivation.sizes import with_sizes_apart
 from chainrule.derivation.text import render_text
 from chainrule.derivation.upstream import with_upstream
 from chainrule.derivation.verify import Verification, Verifier
-from chainrule.derivation.words import LANGUAGES, Language
-from chainrule.ir import ChainruleError, Input, Program, media_bundle, refuses_deep_nesting
+from chainrule.ir import Input, Program, media_bundle, refuses_deep_nesting
 from chainrule.trace import canonical_name, trace
+from chainrule.words import LANGUAGES, ChainruleError, Language
 
 _WEIGHTS = ("W", "w", "θ", "theta", "beta", "β", "Theta", "Θ")
 """What the names of weights begin with. A formula without them has no data: in xᵀ A x one asks for x."""

@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from chainrule.ir import Node
 from chainrule.primitives import Notation
+from chainrule.words import Language
 
 Detail: TypeAlias = Literal["brief", "full"]
 DETAILS: Final = ("brief", "full")
@@ -66,5 +67,5 @@ class Document:
     """Blocks in reading order, in one language; the names in `verbatim` are set as they are typed."""
 
     blocks: tuple[Block, ...]
-    language: str
+    language: Language
     verbatim: frozenset[str] = frozenset()

@@ -10,7 +10,7 @@ from chainrule.derivation.matrix_form import MatrixForm
 from chainrule.derivation.path_form import PathForm
 from chainrule.derivation.record import Record
 from chainrule.derivation.sections import Sections
-from chainrule.derivation.words import Language
+from chainrule.words import Language
 
 Form: TypeAlias = Literal["path", "matrix", "index"]
 FORMS: Final = ("path", "matrix", "index")

@@ -16,9 +16,10 @@ from chainrule.derivation.mathml import MathWriter, parted, written_width
 from chainrule.derivation.names import is_shape
 from chainrule.derivation.style import PAGE_STYLE, STYLE
 from chainrule.derivation.text import TextWriter
-from chainrule.derivation.words import Language, say
+from chainrule.derivation.words import say
 from chainrule.derivation.writing import NESTING, Pieces, flat
 from chainrule.primitives import Infix, Notation, Precedence, precedence
+from chainrule.words import HTML_LANGUAGES, Language
 
 _DISPLAY_WIDTH = 20
 """Formulas of their own are parted into pieces of at most about this many letters, which a phone has room for."""
@@ -29,7 +30,6 @@ _SHORT_SHAPE = 7
 """A shape of no more letters stays beside its equation on a phone."""
 _CONTENTS = 3
 """From so many sections on, a page begins with links to them."""
-_TAGS = {"en": "en", "zh": "zh-Hans"}
 _CLOSING = re.compile(r"[,.;:!?)\]，。、；：！？）」』】》〉”’]+")
 _OPENING = re.compile(r"[(\[（「『【《〈“‘]+$")
 
@@ -43,7 +43,7 @@ def render_html(document: Document, verdict: str = "", standalone: bool = True) 
     if not standalone:
         return f"<style>{STYLE}</style>\n{body}\n"
     return (
-        f'<!DOCTYPE html>\n<html lang="{_TAGS[document.language]}">\n<head>\n<meta charset="utf-8">\n'
+        f'<!DOCTYPE html>\n<html lang="{HTML_LANGUAGES[document.language]}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escape(_title(document))}</title>\n<style>{STYLE}{PAGE_STYLE}</style>\n</head>\n"
@@ -63,8 +63,8 @@ def _title(document: Document) -> str:
 class _Page:
     """Writes blocks in one language."""
 
-    def __init__(self, language: str) -> None:
-        self._language: Language = "zh" if language == "zh" else "en"
+    def __init__(self, language: Language) -> None:
+        self._language = language
         self._display = MathWriter(language)
         self._inline = MathWriter(language, inline=True)
         self._sections = 0
@@ -80,7 +80,7 @@ class _Page:
         footer = f"<footer><p>{self.sentence((verdict,))}</p></footer>\n" if verdict else ""
         element = "main" if standalone else "div"
         inner = "\n".join(parts)
-        return f'<{element} class="chainrule" lang="{_TAGS[self._language]}">\n{inner}\n{footer}</{element}>'
+        return f'<{element} class="chainrule" lang="{HTML_LANGUAGES[self._language]}">\n{inner}\n{footer}</{element}>'
 
     def _contents(self, sections: Sequence[Sequence[Block]]) -> str:
         links = []

@@ -36,9 +36,10 @@ from chainrule.derivation.record import (
 from chainrule.derivation.text import text_of
 from chainrule.derivation.upstream import is_upstream
 from chainrule.derivation.verify import Verification
-from chainrule.derivation.words import Language, say
+from chainrule.derivation.words import say
 from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, SymbolicDim, topological_order
 from chainrule.primitives import Infix, Notation, Partial, Symbol
+from chainrule.words import Language
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | int | bool | None"
 
@@ -68,7 +69,7 @@ def render_json(record: Record, document: Document, form: str, verification: Ver
     return result
 
 
-def _outcome(verification: Verification, language: str) -> dict[str, Json]:
+def _outcome(verification: Verification, language: Language) -> dict[str, Json]:
     return {
         "verified": verification.ok,
         "lines": verification.lines,
@@ -85,16 +86,16 @@ def _outcome(verification: Verification, language: str) -> dict[str, Json]:
             {"form": misread.form, "script": misread.script, "line": misread.line, "reason": misread.reason}
             for misread in verification.misreadings
         ],
-        "text": verification.text("zh" if language == "zh" else "en"),
+        "text": verification.text(language),
     }
 
 
 class _Claims:
     """Writes the claims of one record."""
 
-    def __init__(self, record: Record, language: str) -> None:
+    def __init__(self, record: Record, language: Language) -> None:
         self._record = record
-        self._language: Language = "zh" if language == "zh" else "en"
+        self._language = language
         self._notator = Notator(record)
         self._inputs: dict[Input, None] = {}
 
@@ -174,7 +175,7 @@ class _Claims:
         return {"quantity": "value", "of": quantity.stage.name}
 
 
-def _blocks(block: Block, language: str) -> list[Json]:
+def _blocks(block: Block, language: Language) -> list[Json]:
     """A block of the document; a box as its blocks, marked as results."""
     if isinstance(block, Box):
         inner = [each for part in block.blocks for each in _blocks(part, language)]
@@ -194,7 +195,7 @@ def _blocks(block: Block, language: str) -> list[Json]:
     return [{"block": kind, "text": _plain(block.words, language)}]
 
 
-def _plain(words: Words, language: str) -> str:
+def _plain(words: Words, language: Language) -> str:
     return "".join(part if isinstance(part, str) else text_of(part, language) for part in words)
 
 

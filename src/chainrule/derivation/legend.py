@@ -9,8 +9,9 @@ from typing import cast
 from chainrule.derivation.constants import Constants, description
 from chainrule.derivation.document import Block, Box, Equation, Words
 from chainrule.derivation.repetition import NEW_AXIS
-from chainrule.derivation.words import Language, join, say
+from chainrule.derivation.words import join, say
 from chainrule.primitives import BigOperator, Call, Indexed, Infix, Notation, Number, Pairing, Postfix, Symbol
+from chainrule.words import Language
 
 
 def walk(notation: Notation) -> Iterator[Notation]:

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from html import escape, unescape
 
 from chainrule.derivation.names import name_parts, shown_name
-from chainrule.derivation.text import number_text, text_width
+from chainrule.derivation.text import number_text
 from chainrule.derivation.writing import NESTING, Break, Pieces, Writer, chunks, flat
 from chainrule.primitives import Call, Cases, Fraction, Indexed, Notation, Number, Pairing, Symbol, Verbatim
+from chainrule.words import width_of
 
 _FENCES = {"abs": ("|", "|"), "norm": ("‖", "‖"), "floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")}
 _MARKS = {
@@ -231,7 +232,7 @@ def written_width(written: str) -> float:
         elif tag:
             open_elements.append((tag, attributes, []))
         else:
-            open_elements[-1][2].append(text_width(unescape(text).strip(_INVISIBLE)))
+            open_elements[-1][2].append(width_of(unescape(text).strip(_INVISIBLE)))
     return sum(open_elements[0][2])
 
 

@@ -29,10 +29,10 @@ from chainrule.derivation.readback import (
 from chainrule.derivation.record import Record
 from chainrule.derivation.spelling import spelled
 from chainrule.derivation.text import TextWriter, render_text
-from chainrule.derivation.words import Language
 from chainrule.derivation.writing import Writer
 from chainrule.ir import Input, Node
 from chainrule.primitives import Infix, Notation, Partial, Symbol
+from chainrule.words import Language
 
 Array = NDArray[Any]
 Script: TypeAlias = Literal["text", "latex"]
@@ -163,7 +163,7 @@ def _unboxed(blocks: Sequence[Block]) -> Iterator[Block]:
             yield block
 
 
-def _lines(block: Block, script: Script, language: str, writer: Writer) -> Iterator[tuple[str, Node | None]]:
+def _lines(block: Block, script: Script, language: Language, writer: Writer) -> Iterator[tuple[str, Node | None]]:
     """The equations of a block as they are printed, each with the expression that it is about."""
     if isinstance(block, Equation):
         bare = Document((Equation(block.sides, block.shape),), language)

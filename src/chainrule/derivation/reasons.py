@@ -15,7 +15,7 @@ from chainrule.derivation.notate import Notator
 from chainrule.derivation.reading import operations_on, repeated_sizes
 from chainrule.derivation.record import Record
 from chainrule.derivation.upstream import is_upstream
-from chainrule.derivation.words import Language, join, say
+from chainrule.derivation.words import join, say
 from chainrule.ir import Apply, Const, Dim, Input, Node, sizes_text, topological_order
 from chainrule.primitives import (
     Broadcast,
@@ -44,6 +44,7 @@ from chainrule.primitives import (
     Where,
     Windows,
 )
+from chainrule.words import Language
 
 _BY_CLASS: dict[type, str] = {
     Concatenate: "concatenate",

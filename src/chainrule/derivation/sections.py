@@ -14,10 +14,11 @@ from chainrule.derivation.record import GradientRecord, Record, StageRecord, Ste
 from chainrule.derivation.remarks import Observation
 from chainrule.derivation.spelling import distinguished
 from chainrule.derivation.upstream import is_upstream, output_name
-from chainrule.derivation.words import Language, enumerated, join, say
+from chainrule.derivation.words import enumerated, join, say
 from chainrule.functions import RNG_SEED, RNG_STEP
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, topological_order
 from chainrule.primitives import Broadcast, Contract, Infix, Notation, Number, Symbol
+from chainrule.words import Language
 
 WRITTEN_OUT_LIMIT = 14
 """A gradient with more operations than this stays in terms of δ in the summary."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 from chainrule.derivation.document import Block, Box, Document, Equation, Heading, Remark, Words
 from chainrule.derivation.names import shown_name
@@ -31,37 +29,15 @@ from chainrule.primitives import (
     Symbol,
     precedence,
 )
+from chainrule.words import may_part, runs, width_of
 
 _SUBSCRIPTS = dict(zip("0123456789aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", strict=True))
 _VULGAR = {(1, 2): "½", (1, 4): "¼", (3, 4): "¾"}
-_NO_LINE_START = set(",.;:!?)]}，。、；：！？）」』】》〉”’…—·%′ᵀ")
-_NO_LINE_END = set("([{（「『【《〈“‘")
 _EQUATION_INDENT = 2
 _REASON_INDENT = 6
 _SHAPE_GAP = 3
 _REMARK = "  │ "
 _UNDERLINES = {1: "=", 2: "-", 3: "~"}
-
-
-def text_width(text: str) -> int:
-    """Terminal columns: two for a wide character of East Asia, none for a combining mark."""
-    return sum(map(_CHARACTER_WIDTHS.__getitem__, text))
-
-
-class _CharacterWidths(dict[str, int]):
-    """The columns of each character that was asked for."""
-
-    def __missing__(self, character: str) -> int:
-        wide = unicodedata.east_asian_width(character) in "WF"
-        self[character] = width = 0 if unicodedata.combining(character) else 2 if wide else 1
-        return width
-
-
-_CHARACTER_WIDTHS = _CharacterWidths()
-
-
-def _character_width(character: str) -> int:
-    return _CHARACTER_WIDTHS[character]
 
 
 def number_text(value: float | int | bool) -> str:
@@ -215,14 +191,14 @@ class _Page:
             return [_REMARK + line for line in wrapped]
         lines = self._wrapped(block.words, self._width)
         if isinstance(block, Heading):
-            lines.append(_UNDERLINES[block.level] * min(self._width, max(map(text_width, lines))))
+            lines.append(_UNDERLINES[block.level] * min(self._width, max(map(width_of, lines))))
         return lines
 
     def _box(self, box: Box) -> list[str]:
         """A frame of the page's width; a line that is too long for it leaves its right side open."""
         inner = self._width - 4
         lines = [
-            f"│ {line}{' ' * (inner - text_width(line))} │" if text_width(line) <= inner else f"│ {line}"
+            f"│ {line}{' ' * (inner - width_of(line))} │" if width_of(line) <= inner else f"│ {line}"
             for line in _Page(self._writer.language, inner, indent=0)._lines(box.blocks)
         ]
         edge = "─" * (inner + 2)
@@ -230,17 +206,17 @@ class _Page:
 
     def _equation(self, equation: Equation) -> list[str]:
         """An equation, its shape at the right, its reasons below."""
-        needed = text_width(equation.shape) + _SHAPE_GAP if equation.shape else 0
+        needed = width_of(equation.shape) + _SHAPE_GAP if equation.shape else 0
         sides = self._sides(equation.sides, self._width - self._indent, needed)
         lines = [" " * self._indent + line for line in sides]
         if equation.shape:
-            rooms = [self._width - text_width(line) - needed for line in lines]
+            rooms = [self._width - width_of(line) - needed for line in lines]
             place = next((k for k in (0, len(lines) - 1) if rooms[k] >= 0), None)
             if place is not None:
                 lines[place] += " " * (rooms[place] + _SHAPE_GAP) + equation.shape
             else:
                 wrapped = self._wrapped((equation.shape,), self._width)
-                lines += [" " * (self._width - text_width(line)) + line for line in wrapped]
+                lines += [" " * (self._width - width_of(line)) + line for line in wrapped]
         for reason in equation.reasons:
             wrapped = self._wrapped(reason, self._width - _REASON_INDENT)
             lines += [" " * _REASON_INDENT + line for line in wrapped]
@@ -253,15 +229,15 @@ class _Page:
         """
         written = [self._side(side) for side in sides]
         single = " = ".join(map(flat, written))
-        if text_width(single) <= width - (needed if len(sides) > 2 else 0):
+        if width_of(single) <= width - (needed if len(sides) > 2 else 0):
             return [single]
         first = flat(written[0])
         layouts = [_EQUATION_INDENT, 0]
-        if text_width(first) <= width // 3 and len(sides) > 1:
-            layouts.insert(0, text_width(first) + 1)
+        if width_of(first) <= width // 3 and len(sides) > 1:
+            layouts.insert(0, width_of(first) + 1)
         for column in layouts:
             lines = _in_column(written, width, column)
-            if max(map(text_width, lines)) <= width:
+            if max(map(width_of, lines)) <= width:
                 break
         return lines
 
@@ -275,10 +251,10 @@ class _Page:
         lines = [""]
         for separator, unit in self._units(words):
             text = flat(unit)
-            if lines[-1] and text_width(lines[-1] + separator + text) <= width:
+            if lines[-1] and width_of(lines[-1] + separator + text) <= width:
                 lines[-1] += separator + text
             else:
-                lines = [*lines[: -1 if not lines[-1] else None], *break_lines(unit, width, text_width, "")]
+                lines = [*lines[: -1 if not lines[-1] else None], *break_lines(unit, width, width_of, "")]
         return lines
 
     def _units(self, words: Words) -> Iterator[tuple[str, Pieces]]:
@@ -289,7 +265,7 @@ class _Page:
                 if unit:
                     yield separator, unit
                     separator, unit = " ", []
-            elif unit and _may_part(flat(unit)[-1], text[0]):
+            elif unit and may_part(flat(unit)[-1], text[0]):
                 yield separator, unit
                 separator, unit = "", pieces
             else:
@@ -301,41 +277,21 @@ class _Page:
         """Formulas whole, wide characters one at a time, other text word by word, and one space for white space."""
         for part in words:
             if isinstance(part, str):
-                for text in _runs(part):
-                    yield text, [text] if text != " " else []
+                for text in runs(part):
+                    yield (" ", []) if text.isspace() else (text, [text])
             else:
                 pieces = self._writer.pieces(part)
                 yield flat(pieces), pieces
 
 
-def _runs(text: str) -> Iterator[str]:
-    """Words of narrow characters, wide characters one at a time, and one space for any white space."""
-    for run in re.findall(r"\s+|\S+", text):
-        if run.isspace():
-            yield " "
-            continue
-        for wide, characters in groupby(run, lambda character: _character_width(character) == 2):
-            if wide:
-                yield from characters
-            else:
-                yield "".join(characters)
-
-
 def _in_column(sides: Sequence[Pieces], width: int, column: int) -> list[str]:
     """One side a line, with the equality signs at `column`: beside the first side where that ends just before it."""
-    lines = break_lines(sides[0], width, text_width)
-    beside = text_width(lines[-1]) == column - 1
+    lines = break_lines(sides[0], width, width_of)
+    beside = width_of(lines[-1]) == column - 1
     for side in sides[1:]:
-        broken = break_lines(side, width - column - 2, text_width)
+        broken = break_lines(side, width - column - 2, width_of)
         lines.append(" " * column + "= " + broken[0])
         lines += [" " * (column + 2) + line for line in broken[1:]]
     if beside:
         lines[:2] = [lines[0] + lines[1][column - 1 :]]
     return lines
-
-
-def _may_part(before: str, after: str) -> bool:
-    """Whether a line may end between two characters that no space parts."""
-    if before in _NO_LINE_END or after in _NO_LINE_START or unicodedata.combining(after):
-        return False
-    return _character_width(before) == 2 or _character_width(after) == 2

@@ -31,7 +31,7 @@ from chainrule.derivation.record import (
     StageValue,
 )
 from chainrule.derivation.ties import TIE_TOLERANCE, Ties
-from chainrule.derivation.words import Language, say
+from chainrule.derivation.words import say
 from chainrule.ir import (
     Apply,
     DType,
@@ -44,6 +44,7 @@ from chainrule.ir import (
     substitute,
     topological_order,
 )
+from chainrule.words import Language
 
 EXACT_TOLERANCE = 1e-9
 DIFFERENCE_TOLERANCE = 1e-6

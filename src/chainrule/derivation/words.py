@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, TypeAlias
 
 from chainrule.derivation.document import Words
 from chainrule.primitives import Notation
-
-Language: TypeAlias = Literal["en", "zh"]
-LANGUAGES: Final = ("en", "zh")
+from chainrule.words import Language, Sentences
 
 _SENTENCES: dict[str, tuple[str, str]] = {
     "title": ("Backward pass of {0}", "{0} 的反向传播推导"),
@@ -416,13 +413,13 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "未通过验证：第 {0} 行不成立（相对误差 {1}）。",
     ),
 }
+_TABLE = Sentences(_SENTENCES)
 
 
 def say(language: Language, key: str, *parts: str | Notation | Words) -> Words:
     """The sentence `key`, with `parts` in the places of its marks."""
-    template = _SENTENCES[key][LANGUAGES.index(language)]
     pieces: list[str | Notation] = []
-    for piece in re.split(r"(\{\d\})", template):
+    for piece in re.split(r"(\{\d\})", _TABLE.template(language, key)):
         if not piece:
             continue
         if re.fullmatch(r"\{\d\}", piece):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.ir import ChainruleError
+from chainrule.words import ChainruleError
 
 
 class EmitError(ChainruleError, ValueError):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainrule.ir import Shape, shape_text
+from chainrule.words import wrapped
 
 WIDTH = 88
 _COLUMN_LIMIT = 76
@@ -64,7 +65,7 @@ def docstring(sentences: Sequence[str], indent: int) -> list[str]:
     margin = " " * indent
     if len(sentences) == 1 and indent + 6 + len(sentences[0]) <= WIDTH:
         return [f'{margin}"""{sentences[0]}"""']
-    paragraphs = [_wrapped(sentence, WIDTH - indent - 3) for sentence in sentences]
+    paragraphs = [_lines(sentence, WIDTH - indent - 3) for sentence in sentences]
     lines = paragraphs[0]
     for paragraph in paragraphs[1:]:
         lines = [*lines, "", *paragraph]
@@ -72,15 +73,5 @@ def docstring(sentences: Sequence[str], indent: int) -> list[str]:
     return [f'{margin}"""{lines[0]}', *body, f'{margin}"""']
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    lines: list[str] = []
-    for paragraph in text.split("\n"):
-        line = ""
-        for word in paragraph.split(" "):
-            if line and len(line) + 1 + len(word) > width:
-                lines.append(line)
-                line = word
-            else:
-                line = f"{line} {word}" if line else word
-        lines.append(line)
-    return [line.replace("\u00a0", " ") for line in lines]
+def _lines(text: str, width: int) -> list[str]:
+    return [line.replace("\u00a0", " ") for paragraph in text.split("\n") for line in wrapped(paragraph, width)]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.indices import check_indices
-from chainrule.ir import ChainruleError, Program, ProgramError, ShapeError, cached_property
+from chainrule.ir import Program, ProgramError, ShapeError, cached_property
+from chainrule.words import ChainruleError
 
 Array: TypeAlias = NDArray[Any]
 Report: TypeAlias = Callable[[int, NDArray[np.float64]], object]

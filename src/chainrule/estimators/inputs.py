@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chainrule.estimators.errors import ParameterError
 from chainrule.estimators.scikit import READS_TABLES
 from chainrule.ir import refuse_subclass
-from chainrule.training import MissingDependencyError
+from chainrule.words import MissingDependencyError
 
 Array = NDArray[Any]
 

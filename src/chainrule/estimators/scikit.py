@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chainrule.training import MissingDependencyError
+from chainrule.words import MissingDependencyError
 
 try:
     from sklearn import __version__, get_config

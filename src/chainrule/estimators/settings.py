@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.estimators.errors import ParameterError
-from chainrule.training import nearest
+from chainrule.words import suggestion
 
 
 @dataclass(frozen=True)
@@ -216,4 +216,4 @@ def _shown(value: Any) -> str:
 def _hint(rule: Rule, value: Any) -> str:
     if not isinstance(value, str) or not rule.says.startswith("one of"):
         return ""
-    return nearest(value, [name.strip("'") for name in rule.says.removeprefix("one of ").split(", ")])
+    return suggestion(value, [name.strip("'") for name in rule.says.removeprefix("one of ").split(", ")])

@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from chainrule.emit import broken
+from chainrule.words import shortened
 
 WIDTH = 100
 
@@ -31,7 +32,7 @@ def comment(text: str) -> str:
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
     for mark, harmless in (("*/", "* /"), ("/*", "/ *"), ("??", "? ?"), ("\\", "/")):
         plain = plain.replace(mark, harmless)
-    return plain if len(plain) <= 60 else plain[:59] + "…"
+    return shortened(plain, 60)
 
 
 def array_rows(entries: Sequence[str], indent: int) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.ir import ChainruleError
-from chainrule.training import MissingDependencyError
+from chainrule.words import ChainruleError, MissingDependencyError
 
 
 class ExportError(ChainruleError, ValueError):

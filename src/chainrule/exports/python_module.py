@@ -15,6 +15,7 @@ from chainrule.exports.python_text import WIDTH, collection, literal
 from chainrule.exports.standing import weights_mark
 from chainrule.exports.subject import Subject
 from chainrule.tables import EPOCHS, Boolean, Category, ClassTarget, Date, Feature, Number, NumberTarget
+from chainrule.words import wrapped
 
 _OTHER_FUNCTIONS = '''def read_weights():
     """The numbers that the model learnt, by name; raises ValueError if they are not the ones of this module."""
@@ -58,19 +59,8 @@ def head(subject: Subject, library: str, weights: str, more: Sequence[str] = ())
         f"Needs {library} and, beside it, {weights}.",
     ]
     safe = [line.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').rstrip() for line in lines]
-    first, *rest = [piece for line in safe for piece in _wrapped(line)]
+    first, *rest = [piece for line in safe for piece in ([line] if line.startswith(" ") else wrapped(line, WIDTH))]
     return [f'"""{first}', *rest, '"""']
-
-
-def _wrapped(line: str) -> list[str]:
-    if len(line) <= WIDTH or line.startswith(" "):
-        return [line]
-    pieces, words = [""], line.split(" ")
-    for word in words:
-        if pieces[-1] and len(pieces[-1]) + 1 + len(word) > WIDTH:
-            pieces.append("")
-        pieces[-1] = f"{pieces[-1]} {word}" if pieces[-1] else word
-    return pieces
 
 
 def _example(subject: Subject) -> list[str]:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from chainrule.emit import ascii_identifier, member_names
 from chainrule.exports.errors import ExportError
-from chainrule.ir import ChainruleError, Dim, DType, Program, SymbolicDim, cached_property
+from chainrule.ir import Dim, DType, Program, SymbolicDim, cached_property
 from chainrule.models import Model
 from chainrule.tables import ClassTarget, Preprocessing, Target
+from chainrule.words import ChainruleError
 
 Array = NDArray[Any]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from chainrule.cage import OUT, RETURN, SEEN, TICK, Setup, Variant
 from chainrule.grading.marks import Mark, located, mark_of, put_mark
-from chainrule.ir import ChainruleError
+from chainrule.words import ChainruleError
 
 _LOOPS = (ast.For, ast.While)
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from chainrule.derivation import Language
 from chainrule.grading.answers import visible
 from chainrule.grading.diagnosis import Diagnosis
 from chainrule.grading.words import diagnosis_text, say
+from chainrule.words import Language, listed_in
 
 Status: TypeAlias = Literal["confirmed", "computed", "wrong", "also wrong", "consequence"]
 
@@ -125,7 +125,7 @@ class Grade:
         return said + [say(lang, key, **values) for key, values in self.remarks]
 
     def _listed(self, names: Sequence[str], lang: Language) -> str:
-        return ("、" if lang == "zh" else ", ").join(f"∂{self.loss}/∂{name}" for name in names)
+        return listed_in(lang, (f"∂{self.loss}/∂{name}" for name in names))
 
     def to_dict(self, lang: Language = "en") -> dict[str, Any]:
         """The grade as plain data, for JSON."""

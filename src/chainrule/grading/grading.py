@@ -29,7 +29,8 @@ from chainrule.grading.names import CONTAINERS, is_target
 from chainrule.grading.outcomes import Final, Outcomes
 from chainrule.grading.search import Attempt, Mend, Search, same_values, updates
 from chainrule.grading.truth import Assumption, Truth
-from chainrule.ir import ChainruleError, Program, SymbolicDim
+from chainrule.ir import Program, SymbolicDim
+from chainrule.words import ChainruleError
 
 _FILE = re.compile(r"(?P<path>[^\n=]+\.py):(?P<name>\w+(\.\w+)?)")
 _MOST_SOURCE = 2**20

@@ -19,18 +19,7 @@ from chainrule.derivation import Derivation, Notator, is_upstream, output_name, 
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
 from chainrule.grading.epsilon import difference, epsilons, without_epsilons
 from chainrule.grading.names import TARGETS, is_target
-from chainrule.ir import (
-    Apply,
-    ChainruleError,
-    DType,
-    Input,
-    Node,
-    Program,
-    cached_property,
-    concrete,
-    substitute,
-    topological_order,
-)
+from chainrule.ir import Apply, DType, Input, Node, Program, cached_property, concrete, substitute, topological_order
 from chainrule.primitives import (
     Add,
     Multiply,
@@ -43,6 +32,7 @@ from chainrule.primitives import (
     mean,
     sum_,
 )
+from chainrule.words import ChainruleError
 
 Kind: TypeAlias = Literal["input", "forward", "derivative", "gradient", "part", "size"]
 Assumption: TypeAlias = Literal["any", "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"]

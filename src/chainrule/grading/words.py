@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chainrule.derivation import Language
 from chainrule.grading.diagnosis import Diagnosis
+from chainrule.words import Language, Sentences
 
 _SENTENCES: dict[str, tuple[str, str]] = {
     "is": ("{name} is {meaning}.", "{name} 就是 {meaning}。"),
@@ -154,10 +154,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
 }
 
-
-def say(language: Language, key: str, **values: str) -> str:
-    """The sentence `key` in `language`, with `values` in the places of its marks."""
-    return _SENTENCES[key][0 if language == "en" else 1].format(**values)
+say = Sentences(_SENTENCES)
 
 
 def diagnosis_text(language: Language, name: str, diagnosis: Diagnosis) -> list[str]:

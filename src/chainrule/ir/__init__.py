@@ -5,7 +5,7 @@ from chainrule.ir.caching import cached_property
 from chainrule.ir.demands import Demand, needed_by
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, dim_quotient, named_dim, reading_order
 from chainrule.ir.display import media_bundle
-from chainrule.ir.errors import ChainruleError, DTypeError, ProgramError, ShapeError, refuses_deep_nesting
+from chainrule.ir.errors import DTypeError, ProgramError, ShapeError, refuses_deep_nesting
 from chainrule.ir.locks import fork_safe_lock
 from chainrule.ir.nodes import OPERATORS, Apply, Const, Input, Node, Operand
 from chainrule.ir.program import PROGRAM_DISPLAYS, Program, rebuild, rebuild_all, substitute, topological_order
@@ -16,7 +16,6 @@ __all__ = [
     "PROGRAM_DISPLAYS",
     "Apply",
     "ArrayType",
-    "ChainruleError",
     "Const",
     "DType",
     "DTypeError",

@@ -1,4 +1,4 @@
-"""The exceptions that callers can catch. Each message is one sentence: what was wrong, where, what would be right."""
+"""The exceptions of programs and their types."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from chainrule.words import ChainruleError
+
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class ChainruleError(Exception):
-    """Base of every error that the package raises on purpose."""
 
 
 class ShapeError(ChainruleError, ValueError):

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ir import ChainruleError
 from chainrule.models.container import FILE_BYTES, read_file, write_file
 from chainrule.models.errors import DescriptionError, ModelError
 from chainrule.models.model import Model, package_versions
@@ -18,6 +17,7 @@ from chainrule.models.saving import Opened, description_of
 from chainrule.models.schema import JSON, Classes, Reader, Tensors, check_keys, read_object, written
 from chainrule.networks import MomentumSGD, TrainingSettings, TrainingState, UncorrectedAdam
 from chainrule.training import LBFGS, SGD, Adam, AdamW, BlockOrder, NAdam, RMSprop, schedules
+from chainrule.words import ChainruleError
 
 KNOWN: Classes = {
     kind.__name__: kind

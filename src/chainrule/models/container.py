@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from chainrule.files import FileError, file_errors, replacing
 from chainrule.models.errors import ModelError, shown
 from chainrule.models.schema import JSON, Tensors
-from chainrule.training import MissingDependencyError
+from chainrule.words import MissingDependencyError
 
 FORMAT = "chainrule model"
 VERSION = 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.ir import ChainruleError
+from chainrule.words import ChainruleError, shortened
 
 SHOWN = 60
 """How many characters of a value a message quotes."""
@@ -24,4 +24,4 @@ def shown(value: object) -> str:
         text = repr(value)
     except ValueError:  # a whole number of thousands of digits
         return "a number of very many digits"
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return shortened(text, SHOWN)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from chainrule.ir import Apply, ArrayType, ChainruleError, Const, Dim, Input, Node, Program, SymbolicDim
+from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, Program, SymbolicDim
 from chainrule.models.errors import DescriptionError, ModelError
 from chainrule.primitives import (
     Abs,
@@ -32,6 +32,7 @@ from chainrule.primitives import (
     Sqrt,
     Square,
 )
+from chainrule.words import ChainruleError
 
 NODES = 10_000
 DEPTH = 4_000

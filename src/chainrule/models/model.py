@@ -13,21 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus import recognize
-from chainrule.ir import (
-    ArrayType,
-    ChainruleError,
-    DType,
-    Program,
-    SymbolicDim,
-    cached_property,
-    named_dim,
-    refuse_subclass,
-)
+from chainrule.ir import ArrayType, DType, Program, SymbolicDim, cached_property, named_dim, refuse_subclass
 from chainrule.models.errors import ModelError
 from chainrule.models.limits import check_bound
 from chainrule.networks import BLOCK, Architecture, predict_in_blocks
 from chainrule.tables import Batch, ClassTarget, Notes, NumberTarget, Preprocessing, Target, as_batch
 from chainrule.trace import trace
+from chainrule.words import ChainruleError
 
 Array: TypeAlias = NDArray[Any]
 Plain: TypeAlias = Mapping[str, Any]

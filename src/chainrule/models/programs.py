@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.ir import Apply, ArrayType, ChainruleError, Const, DType, Input, Node, Program, Shape, SymbolicDim
+from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, Program, Shape, SymbolicDim
 from chainrule.models.errors import DescriptionError, shown
 from chainrule.models.limits import DEPTH, NODES, check_node, check_type
 from chainrule.models.schema import (
@@ -39,6 +39,7 @@ from chainrule.models.schema import (
     written,
 )
 from chainrule.primitives import REGISTRY, Primitive
+from chainrule.words import ChainruleError
 
 PRIMITIVES: Mapping[str, type[Primitive]] = {each.__name__: each for each in REGISTRY}
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.ir import ChainruleError, Program
+from chainrule.ir import Program
 from chainrule.models.container import FILE_BYTES, FORMAT, VERSION, Contents, read_file, write_file
 from chainrule.models.errors import DescriptionError, ModelError, shown
 from chainrule.models.limits import check_work
@@ -19,7 +19,8 @@ from chainrule.models.programs import program_from_json, program_to_json
 from chainrule.models.schema import JSON, Reader, Tensors, check_keys, read_object, read_text, written
 from chainrule.networks import BLOCK, MLP, NeuralNetwork, TrainingState
 from chainrule.tables import Preprocessing, Target, describe_target, target_from_json
-from chainrule.training import FitResult, MissingDependencyError
+from chainrule.training import FitResult
+from chainrule.words import ChainruleError, MissingDependencyError
 
 KEYS = (
     "format",

@@ -20,9 +20,10 @@ from typing import Any, Literal, TypeAlias, Union, cast, get_args, get_origin
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.ir import ChainruleError, Dim, DType, SymbolicDim, dim_product, named_dim
+from chainrule.ir import Dim, DType, SymbolicDim, dim_product, named_dim
 from chainrule.models.errors import DescriptionError, ModelError, shown
 from chainrule.training import schedules
+from chainrule.words import ChainruleError
 
 JSON: TypeAlias = Any
 Tensors: TypeAlias = dict[str, NDArray[Any]]

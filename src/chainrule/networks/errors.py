@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import numbers
 from collections.abc import Iterable
 
-from chainrule.ir import ChainruleError
+from chainrule.words import ChainruleError, suggestion
 
 
 class NetworkError(ChainruleError, ValueError):
@@ -18,9 +17,8 @@ def choice(what: str, name: object, known: Iterable[str]) -> str:
     """`name`, if it is among `known`; raises NetworkError, which says what is near it."""
     names = list(known)
     if not isinstance(name, str) or name not in names:
-        near = difflib.get_close_matches(str(name), names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it can be {', '.join(names)}"
-        raise NetworkError(f"{what} is {name!r}; {hint}")
+        hint = suggestion(str(name), names, f"; it can be {', '.join(names)}")
+        raise NetworkError(f"{what} is {name!r}{hint}")
     return name
 
 

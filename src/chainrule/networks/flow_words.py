@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-Language: TypeAlias = Literal["en", "zh"]
+from chainrule.words import Sentences
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     "head factor": ("factor", "因子"),
@@ -93,7 +93,4 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
-
-def say(lang: Language, key: str, **values: object) -> str:
-    """The words for `key`, with `values` in their places."""
-    return _WORDS[key][0 if lang == "en" else 1].format(**values)
+say = Sentences(_WORDS)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
@@ -21,9 +20,10 @@ from numpy.typing import NDArray
 from chainrule.calculus import Backward, Contribution, backward
 from chainrule.engines import evaluate
 from chainrule.ir import Apply, Const, Input, Node, Program, refuse_subclass, substitute, topological_order
-from chainrule.networks.flow_words import Language, say
+from chainrule.networks.flow_words import say
 from chainrule.primitives import Add, Contract, Elementwise, Multiply, Negate, RandomUniform, Subtract, Where
 from chainrule.training import traced_loss
+from chainrule.words import Language, listed_in, wrapped
 
 Array = NDArray[Any]
 Kind: TypeAlias = Literal["activation", "weights", "mask", "equation"]
@@ -362,7 +362,7 @@ def _sentences(report: GradientReport, lang: Language) -> Iterator[str]:
             yield say(lang, "dead units", name=factor.symbol, share=f"{factor.dead:.0%}", factor=factor.name)
     crowded = [factor for factor in inner if factor.kind == "activation" and factor.dead < MANY <= factor.saturated]
     if crowded:
-        names = (", " if lang == "en" else "、").join(factor.symbol for factor in crowded)
+        names = listed_in(lang, (factor.symbol for factor in crowded))
         yield say(lang, "saturated", names=names)
     if report.status != "healthy" or crowded:
         yield say(lang, f"advice {report.status}")
@@ -392,9 +392,7 @@ def _text(report: GradientReport, lang: Language) -> str:
     lines += [_row(each.name, _number(each.gradient), _number(each.value)) for each in report.parameters]
     lines.append("")
     for sentence in report.sentences(lang):
-        lines += (
-            textwrap.wrap(sentence, 76, initial_indent="  ", subsequent_indent="  ") if lang == "en" else [sentence]
-        )
+        lines += [f"  {line}" for line in wrapped(sentence, 74)] if lang == "en" else [sentence]
     return "\n".join(lines)
 
 

@@ -2,7 +2,6 @@
 
 from chainrule.reports.advice import advice
 from chainrule.reports.importance import Importance, permutation_importance
-from chainrule.reports.layout import cut, padded, width_of, wrapped
 from chainrule.reports.mistakes import Confusion, Level, Residuals
 from chainrule.reports.page import render_page
 from chainrule.reports.report import Column, Report, Rows, Run, Settings, Trial
@@ -39,14 +38,12 @@ __all__ = [
     "class_scores",
     "columns_text",
     "curve_text",
-    "cut",
     "decisive",
     "ending",
     "heading_text",
     "importance_text",
     "mistakes_text",
     "number_scores",
-    "padded",
     "permutation_importance",
     "render_page",
     "score_label",
@@ -55,6 +52,4 @@ __all__ = [
     "scores_text",
     "trials_text",
     "verdict",
-    "width_of",
-    "wrapped",
 ]

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from chainrule.reports.report import Report
 from chainrule.reports.scoring import LARGER_IS_BETTER, ahead, worth
-from chainrule.reports.words import Language, between, number_text, say, score_text
+from chainrule.reports.words import number_text, say, score_text
+from chainrule.words import Language, listed_in
 
 LISTED = 4
 _GAP = {"accuracy": 0.04, "balanced accuracy": 0.06, "auc": 0.04, "r2": 0.1}
@@ -153,11 +154,11 @@ def _about_columns(report: Report, lang: Language) -> Iterator[str]:
             yield say(lang, "advice leak", name=repr(found[0].name))
     useless = [each.name for each in found if each.drop + 2 * each.deviation <= 1e-12]
     if gained > 0 and 0 < len(useless) < len(found) and report.rows.held >= _FEWEST:
-        names = between(lang).join(map(repr, useless[:LISTED])) + (", …" if len(useless) > LISTED else "")
+        names = listed_in(lang, map(repr, useless[:LISTED])) + (", …" if len(useless) > LISTED else "")
         yield say(lang, "advice useless", names=names, option=_shell(",".join(useless[:LISTED])))
     texts = [column.name for column in report.columns if column.kind == "text"]
     if texts:
-        yield say(lang, "advice text", names=between(lang).join(map(repr, texts[:LISTED])))
+        yield say(lang, "advice text", names=listed_in(lang, map(repr, texts[:LISTED])))
 
 
 def _shell(text: str) -> str:

@@ -6,11 +6,12 @@ from the classes `first`, `second` and `soft` of `style`.
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
-from chainrule.reports.layout import escape
+from chainrule.words import printable
 
 Point: TypeAlias = tuple[float, float]
 Scale: TypeAlias = Callable[[float], float]
@@ -151,3 +152,8 @@ def _svg(parts: Sequence[str], label: str) -> str:
     return (
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">\n{inner}\n</svg>'
     )
+
+
+def escape(text: str, quote: bool = True) -> str:
+    """`text` for a page: no element, no entity, and only what prints."""
+    return html.escape(printable(text), quote)

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 
 from chainrule.reports import charts
 from chainrule.reports.advice import advice
-from chainrule.reports.layout import escape
+from chainrule.reports.charts import escape
 from chainrule.reports.mistakes import Confusion, Residuals
 from chainrule.reports.report import Report
 from chainrule.reports.scoring import LARGER_IS_BETTER
 from chainrule.reports.style import STYLE
 from chainrule.reports.terminal import compared, drawn, drop_text, ending, level_cells, score_notes, verdict
-from chainrule.reports.words import Language, amount_text, number_text, say, score_text
+from chainrule.reports.words import amount_text, number_text, say, score_text
+from chainrule.words import HTML_LANGUAGES, Language
 
-_TAGS = {"en": "en", "zh": "zh-Hans"}
 _MATRIX = 20
 """A confusion matrix of more classes is left to the list of mistakes."""
 _SHADE = 65
@@ -35,7 +35,7 @@ def render_page(report: Report, derivation: str = "", lang: Language = "en") -> 
     )
     title = say(lang, "title", target=report.target)
     return (
-        f'<!DOCTYPE html>\n<html lang="{_TAGS[lang]}">\n<head>\n<meta charset="utf-8">\n'
+        f'<!DOCTYPE html>\n<html lang="{HTML_LANGUAGES[lang]}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Sequence
 
 from chainrule.reports.advice import advice
-from chainrule.reports.layout import cut, padded, width_of, wrapped
 from chainrule.reports.mistakes import Confusion
 from chainrule.reports.report import Column, Report, Run
 from chainrule.reports.scoring import LARGER_IS_BETTER, Scores, ahead, worth
-from chainrule.reports.words import Language, amount_text, between, number_text, say, score_text
+from chainrule.reports.words import amount_text, number_text, say, score_text
+from chainrule.words import Language, cut, listed_in, padded, width_of, wrapped
 
 CURVE_ROWS = 8
 CURVE_COLUMNS = 60
@@ -80,7 +80,7 @@ def curve_text(report: Report, width: int, lang: Language = "en") -> list[str]:
         notes.append(say(lang, "best", epoch=f"{run.best_epoch:,}"))
     lines.append(" " * 12 + legend)
     if notes:
-        lines.append(" " * 12 + between(lang).join(notes))
+        lines.append(" " * 12 + listed_in(lang, notes))
     return lines
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-Language: TypeAlias = Literal["en", "zh"]
+from chainrule.words import Language, Sentences
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     # scores
@@ -236,10 +236,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
-
-def say(lang: Language, key: str, **values: object) -> str:
-    """The words for `key`, with `values` in their places."""
-    return _WORDS[key][0 if lang == "en" else 1].format(**values)
+say = Sentences(_WORDS)
 
 
 def score_label(name: str, lang: Language) -> str:
@@ -250,11 +247,6 @@ def score_label(name: str, lang: Language) -> str:
 def heading_text(key: str, lang: Language) -> str:
     """The heading of a section."""
     return say(lang, key)
-
-
-def between(lang: Language) -> str:
-    """What stands between the items of a list."""
-    return ", " if lang == "en" else "、"
 
 
 def score_text(name: str, value: float) -> str:

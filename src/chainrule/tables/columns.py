@@ -18,7 +18,7 @@ from chainrule.tables.identifiers import keeping
 from chainrule.tables.kinds import Finding, as_asked, find_kind
 from chainrule.tables.library import load_polars
 from chainrule.tables.sampling import Mask
-from chainrule.training import nearest
+from chainrule.words import suggestion
 
 if TYPE_CHECKING:
     import polars as pl
@@ -130,7 +130,9 @@ def check_wishes(
     """Raise TableError for a wish about a column that is not there, or for a kind that there is not."""
     for name in (*leave_out, *kinds):
         if name not in names:
-            raise TableError(f"{path} has no column {name!r} to leave out or to name the kind of{nearest(name, names)}")
+            raise TableError(
+                f"{path} has no column {name!r} to leave out or to name the kind of{suggestion(name, names)}"
+            )
         if name == target:
             what = "left out" if name in leave_out else "given a kind, which features have"
             raise TableError(f"column {name!r} is the target, and cannot be {what}; name another column, or none")
@@ -138,7 +140,7 @@ def check_wishes(
         if kind not in KINDS:
             raise TableError(
                 f"column {name!r} is said to be of the kind {kind!r}; a kind is one of {', '.join(KINDS)}"
-                f"{nearest(kind, KINDS)}"
+                f"{suggestion(kind, KINDS)}"
             )
         if name in leave_out:
             raise TableError(f"column {name!r} is left out and has a kind; give one of the two")

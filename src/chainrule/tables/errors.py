@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainrule.ir import ChainruleError
+from chainrule.words import ChainruleError, shortened
 
 SHOWN = 30
 """How many characters of a cell, and how many names, a message quotes."""
@@ -20,7 +20,7 @@ class EmptyTableError(TableError):
 
 def short(cell: str) -> str:
     """A cell as it is quoted in a message: on one line, and not long."""
-    return repr(cell if len(cell) <= SHOWN else cell[: SHOWN - 1] + "…")
+    return repr(shortened(cell, SHOWN))
 
 
 def listed(names: Sequence[str], most: int = SHOWN) -> str:

@@ -11,7 +11,7 @@ from chainrule.tables.errors import TableError, listed, short
 from chainrule.tables.library import load_polars
 from chainrule.tables.sources import Batch, Fingerprint, Source
 from chainrule.tables.streams import PIECE, TextFile
-from chainrule.training import nearest
+from chainrule.words import suggestion
 
 if TYPE_CHECKING:
     import polars as pl
@@ -132,7 +132,7 @@ def _rows(path: str, block: bytes, line: int, names: Sequence[str] | None) -> tu
             name = next(name for name in row if name not in known)
             raise TableError(
                 f"{path}, line {line + k} has the key {name!r}, which the first lines have not; they have "
-                f"{listed(names or ())}{nearest(name, known)}"
+                f"{listed(names or ())}{suggestion(name, known)}"
             )
     return found, [line + k for k in places]
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from chainrule.tables.errors import TableError
-from chainrule.training import MissingDependencyError
+from chainrule.words import MissingDependencyError
 
 _THREAD = re.compile(r"polars-\d")
 """The names of threads of its pool."""

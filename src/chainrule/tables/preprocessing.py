@@ -23,7 +23,7 @@ from chainrule.tables.frames import as_frame
 from chainrule.tables.library import load_polars
 from chainrule.tables.sampling import RowSample, row_limit
 from chainrule.tables.sources import Batch, FrameSource, Source, row_places
-from chainrule.training import nearest
+from chainrule.words import suggestion
 
 if TYPE_CHECKING:
     import polars as pl
@@ -116,7 +116,7 @@ class Preprocessing:
         used = {feature.name for feature in self.features} | {column.name for column in self.left_out} | {target}
         new = tuple(name for name in there if name not in used)
         if absent:
-            hint = nearest(absent[0], new) if len(absent) == 1 else ""
+            hint = suggestion(absent[0], new) if len(absent) == 1 else ""
             what = "the column" if len(absent) == 1 else f"{len(absent)} columns:"
             shown = listed([repr(name) for name in absent], 10)
             raise TableError(f"{path} lacks {what} {shown}, which the model was trained on{hint}")

@@ -13,7 +13,7 @@ from chainrule.tables.errors import TableError, listed
 from chainrule.tables.frames import as_frame, cells_of, named, not_plain, without
 from chainrule.tables.library import load_polars
 from chainrule.tables.limits import Limits
-from chainrule.training import nearest
+from chainrule.words import suggestion
 
 if TYPE_CHECKING:
     import polars as pl
@@ -114,7 +114,7 @@ class Source(ABC):
         if name not in self.names:
             said = f"{what} is {name!r}, but " if what else ""
             raise TableError(
-                f"{said}{self.path} has no column {name!r}; it has {listed(self.names)}{nearest(name, self.names)}"
+                f"{said}{self.path} has no column {name!r}; it has {listed(self.names)}{suggestion(name, self.names)}"
             )
 
 

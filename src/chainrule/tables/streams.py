@@ -19,7 +19,7 @@ from typing import BinaryIO
 from chainrule.files import Scratch, scratch
 from chainrule.tables.errors import TableError
 from chainrule.tables.limits import LIFTED, Limits
-from chainrule.training import nearest
+from chainrule.words import suggestion
 
 PIECE = 8 << 20
 """Bytes read at a time."""
@@ -82,7 +82,7 @@ def _neighbour(path: str) -> str:
         found = [entry.name for entry in os.scandir(folder or ".") if not entry.name.startswith(".")]
     except OSError:
         return f" (there is no folder {folder})" if folder and not os.path.exists(folder) else ""
-    return nearest(name, found)
+    return suggestion(name, found)
 
 
 @dataclass(frozen=True)

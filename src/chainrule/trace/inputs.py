@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.ir import ArrayType, ChainruleError, Input
+from chainrule.ir import ArrayType, Input
 from chainrule.trace import pytree
 from chainrule.trace.instances import Attribute, is_float_array
 from chainrule.trace.source import TraceError
 from chainrule.trace.specification import is_shape_tuple, type_of
 from chainrule.trace.subjects import Subject
+from chainrule.words import ChainruleError, suggestion
 
 
 @dataclass(frozen=True)
@@ -177,10 +177,8 @@ def _distinct(names: list[str]) -> list[str]:
 
 def _unknown(subject: Subject, name: str) -> str:
     known = [*subject.signature.parameters, *(attribute.name for attribute in subject.attributes)]
-    by_lower = {entry.lower(): entry for entry in known}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    hint = f"did you mean {by_lower[near[0]]!r}?" if near else f"there are {', '.join(known)}"
-    return f"{subject.name} has no parameter named {name!r}; {hint}"
+    hint = suggestion(name, known, f"; there are {', '.join(known)}")
+    return f"{subject.name} has no parameter named {name!r}{hint}"
 
 
 def _missing(subject: Subject, name: str) -> str:

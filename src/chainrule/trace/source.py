@@ -13,8 +13,9 @@ from types import FrameType
 
 import numpy as np
 
-from chainrule.ir import ChainruleError, DTypeError, ProgramError, ShapeError
+from chainrule.ir import DTypeError, ProgramError, ShapeError
 from chainrule.trace.recording import recording
+from chainrule.words import ChainruleError
 
 
 class TraceError(ChainruleError):

@@ -9,12 +9,11 @@ from chainrule.training.errors import (
     TrainingError,
     carrying,
     is_false,
-    nearest,
     positive_integer,
     positive_number,
 )
 from chainrule.training.fitting import FitResult, fit
-from chainrule.training.lbfgs import LBFGS, MissingDependencyError
+from chainrule.training.lbfgs import LBFGS
 from chainrule.training.optimizers import SGD, Adam, AdamW, MomentumSGD, NAdam, Optimizer, RMSprop, UncorrectedAdam
 from chainrule.training.orders import BlockOrder
 from chainrule.training.plans import traced_loss
@@ -33,7 +32,6 @@ __all__ = [
     "BroadcastWarning",
     "DivergenceWarning",
     "FitResult",
-    "MissingDependencyError",
     "MomentumSGD",
     "NAdam",
     "Optimizer",
@@ -51,7 +49,6 @@ __all__ = [
     "fit",
     "hyperparameter_values",
     "is_false",
-    "nearest",
     "positive_integer",
     "positive_number",
     "prepare_run",

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from chainrule.ir import DType, DTypeError, Program, plain_array
 from chainrule.trace import formula_variables
-from chainrule.training.errors import TrainingError, nearest
+from chainrule.training.errors import TrainingError
 from chainrule.training.implicit import IMPLICIT
+from chainrule.words import suggestion
 
 Array = NDArray[Any]
 
@@ -89,13 +90,13 @@ def _check_names(loss: Callable[..., Any] | Program | str, groups: Mapping[str, 
     named = [name for name, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     for name in named:
         if name not in owner and parameters[name].default is inspect.Parameter.empty:
-            hint = nearest(name, [other for other in owner if other not in named])
+            hint = suggestion(name, [other for other in owner if other not in named])
             raise TrainingError(f"{title} takes {name!r}, which is not in params, data or constants{hint}")
     if inspect.Parameter.VAR_KEYWORD in kinds:
         return
     for name, kind in owner.items():
         if name not in named and name not in attributes:
-            hint = nearest(name, [other for other in named if other not in owner])
+            hint = suggestion(name, [other for other in named if other not in owner])
             raise TrainingError(
                 f"{title} takes no {name!r}, which is in {kind}; it takes {', '.join(named) or 'none'}{hint}"
             )

@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from typing import Any
 
-from chainrule.ir import (
-    Apply,
-    ArrayType,
-    ChainruleError,
-    Input,
-    Node,
-    Program,
-    named_dim,
-    shape_text,
-    topological_order,
-)
+from chainrule.ir import Apply, ArrayType, Input, Node, Program, named_dim, shape_text, topological_order
 from chainrule.primitives import Broadcast, Reshape
 from chainrule.trace import trace
 from chainrule.training.arguments import Arguments
+from chainrule.words import ChainruleError
 
 _ROWS = named_dim("rows")
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import numbers
 import warnings
-from collections.abc import Iterable
 
 import numpy as np
 
-from chainrule.ir import ChainruleError
+from chainrule.words import ChainruleError
 
 
 class TrainingError(ChainruleError, ValueError):
@@ -88,10 +86,3 @@ def warn_of_crossing(doubt: str | None) -> None:
     """Warn of rows that meet every other, where `doubt` says so, in the line that called who calls this."""
     if doubt is not None:
         warnings.warn(doubt, BroadcastWarning, stacklevel=3)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the name nearest to `name`, and "" where none is near."""
-    folded = {other.casefold(): other for other in known}
-    near = difflib.get_close_matches(name.casefold(), list(folded), n=1)
-    return f"; did you mean {folded[near[0]]!r}?" if near else ""

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from chainrule.calculus import backward
 from chainrule.engines import Engine, Outcome, first_non_finite
-from chainrule.ir import ChainruleError, Program
+from chainrule.ir import Program
 from chainrule.training.errors import non_negative_number, positive_integer
 from chainrule.training.implicit import SEED, STEP, seed_value
+from chainrule.words import MissingDependencyError
 
 Array = NDArray[Any]
 Report = Callable[[int, NDArray[np.float64]], object]
@@ -24,10 +25,6 @@ OnIteration = Callable[[dict[str, Array], float], object]
 _REPORT_INTERVAL = 0.1
 _LEAST_GAIN = 64
 """The search ends where an iteration lowers the loss by less than this many roundings of it."""
-
-
-class MissingDependencyError(ChainruleError, ImportError):
-    """Something was asked for that needs an optional dependency which is not installed."""
 
 
 @dataclass(frozen=True)

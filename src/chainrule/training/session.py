@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from chainrule.engines import START, EngineError, Outcome, Position, Session, exploded, first_loss, get_engine
 from chainrule.ir import Program, ProgramError, ShapeError
-from chainrule.training.errors import TrainingError, finite_number, nearest, positive_integer, warn_of_crossing
+from chainrule.training.errors import TrainingError, finite_number, positive_integer, warn_of_crossing
 from chainrule.training.implicit import SEED
 from chainrule.training.lbfgs import LBFGS
 from chainrule.training.optimizers import SGD, Optimizer
 from chainrule.training.runs import Run, prepare_run
 from chainrule.training.updates import hyperparameter_values
+from chainrule.words import suggestion
 
 Array = NDArray[Any]
 Report = Callable[[int, NDArray[np.float64]], object]
@@ -122,7 +123,7 @@ class TrainingSession:
             known = [each.partition(" ")[2] for each in self._numbers]
             raise TrainingError(
                 f"{type(self.optimizer).__name__} has no number {name!r}; it has {', '.join(known)}"
-                f"{nearest(name, known)}"
+                f"{suggestion(name, known)}"
             )
         self._session.set(key, finite_number(name, value))
 
@@ -132,7 +133,7 @@ class TrainingSession:
         Raises TrainingError for another shape, or a name that is not among the constants.
         """
         if name not in self._constants:
-            raise TrainingError(f"{name!r} is not in constants{nearest(name, self._constants)}")
+            raise TrainingError(f"{name!r} is not in constants{suggestion(name, self._constants)}")
         try:
             self._session.set(name, value)
         except (ProgramError, ShapeError) as error:

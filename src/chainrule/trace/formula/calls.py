@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.ir import Dim, named_dim
-from chainrule.trace.formula.errors import Span, nearest, shown
+from chainrule.trace.formula.errors import Span, meant, shown
 from chainrule.trace.formula.parser import Formula
 from chainrule.trace.formula.syntax import WORDS, Call, Name, Number, Option, Syntax, Unary
 from chainrule.trace.formula.vocabulary import VOCABULARY, Function
@@ -59,7 +59,7 @@ def read_call(formula: Formula, call: Call) -> Application:
         if option is None or option not in function.options:
             known = f"it has {', '.join(function.options)}" if function.options else "it has none"
             raise formula.error(
-                f"{name} has no option {shown(key.strip('#'))}; {known}{nearest(key, function.options)}", span
+                f"{name} has no option {shown(key.strip('#'))}; {known}{meant(key, function.options)}", span
             )
         if option in given:
             raise formula.error(f"the option {option} is given twice", span)

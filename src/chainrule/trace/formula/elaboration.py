@@ -7,19 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from chainrule.ir import (
-    Apply,
-    ArrayType,
-    ChainruleError,
-    Const,
-    DType,
-    Input,
-    Node,
-    Operand,
-    Program,
-    named_dim,
-    topological_order,
-)
+from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, Operand, Program, named_dim, topological_order
 from chainrule.primitives import Norm, exp, matmul, permute
 from chainrule.trace.formula.errors import FormulaError
 from chainrule.trace.formula.inference import Settled
@@ -29,6 +17,7 @@ from chainrule.trace.formula.vocabulary import VOCABULARY, call_numpy
 from chainrule.trace.formula.words import CONSTANTS, canonical_name
 from chainrule.trace.literals import as_node
 from chainrule.trace.ufuncs import UFUNCS
+from chainrule.words import ChainruleError
 
 _UFUNC_OF = {
     "+": "add", "-": "subtract", "/": "divide", "./": "divide", ".*": "multiply", "^": "power", "**": "power",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from chainrule.ir import ChainruleError
+from chainrule.words import ChainruleError, nearest, shortened, width_of
 
 EXCERPT_WIDTH = 76
 _CUT = "…"
@@ -50,30 +49,21 @@ class FormulaError(ChainruleError, ValueError):
         return "" if self.span is None or not self.text else _excerpt(self.text, self.span)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def meant(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'sigmoid'?` if something known is spelt nearly like `name`, else nothing."""
-    by_lower = {entry.lower(): entry for entry in sorted(known)}
-    found = difflib.get_close_matches(name[:40].lower(), by_lower, n=1, cutoff=0.7)
-    return f"; did you mean {by_lower[found[0]]}?" if found else ""
+    near = nearest(name, known, likeness=0.7)
+    return f"; did you mean {near}?" if near else ""
 
 
 def shown(text: str, most: int = 24) -> str:
     """Some of the user's words as they may be printed: nothing that moves a terminal's cursor, and not too long."""
-    visible = "".join(map(_visible, text))
-    return visible if len(visible) <= most else visible[: most - 1] + _CUT
+    return shortened("".join(map(_visible, text)), most)
 
 
 def _visible(letter: str) -> str:
     if letter in "\t\n\r":
         return " "
     return "�" if unicodedata.category(letter) in _HIDDEN else letter
-
-
-def column_width(letter: str) -> int:
-    """How many columns of a terminal a letter takes: 2 for a Chinese one, 0 for a mark over another."""
-    if unicodedata.combining(letter) or unicodedata.category(letter) in ("Mn", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def _excerpt(text: str, span: Span) -> str:
@@ -86,7 +76,7 @@ def _excerpt(text: str, span: Span) -> str:
     reach = 2 * EXCERPT_WIDTH
     low, high = max(first, start - reach), min(last, max(start, min(end, start + reach)) + reach)
     line = [_visible(letter) for letter in text[low:high]]
-    widths = [column_width(letter) for letter in line]
+    widths = [width_of(letter) for letter in line]
     a, b = start - low, max(min(end, high) - low, start - low + 1)
     left = right = a
     total = 0
@@ -108,6 +98,6 @@ def _excerpt(text: str, span: Span) -> str:
     before = (_CUT if low + left > first else "") + "".join(line[left:a])
     place = line[a : min(b, right)]
     after = "".join(line[min(b, right) : right]) + (_CUT if low + right < last else "")
-    indent = sum(map(column_width, before))
+    indent = width_of(before)
     carets = max(sum(widths[a : min(b, right)]), 1)
     return f"{before}{''.join(place)}{after}".rstrip() + "\n" + " " * indent + "^" * carets

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from chainrule.trace.formula.errors import FormulaError, Span, nearest, shown
+from chainrule.trace.formula.errors import FormulaError, Span, meant, shown
 from chainrule.trace.formula.lexer import Lexer, Token
 from chainrule.trace.formula.syntax import WORDS, Binary, Call, Name, Number, Option, Statement, Syntax, Unary
 from chainrule.trace.formula.words import FUNCTION_NAMES, canonical_function
@@ -402,7 +402,7 @@ class _Parser:
             if token.text in self._assigned or len(token.text) == 1:
                 raise self._error(_not_called(Name(token.text, token.span)), token.span)
             raise self._error(
-                f"there is no function {shown(token.text)}{nearest(token.text, FUNCTION_NAMES)}", token.span
+                f"there is no function {shown(token.text)}{meant(token.text, FUNCTION_NAMES)}", token.span
             )
         opening = self._take()
         self._enter()

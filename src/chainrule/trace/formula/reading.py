@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chainrule.ir import ArrayType, ChainruleError, Program, SymbolicDim
+from chainrule.ir import ArrayType, Program, SymbolicDim
 from chainrule.trace.formula.elaboration import elaborate
 from chainrule.trace.formula.errors import FormulaError, shown
 from chainrule.trace.formula.inference import settle
@@ -13,6 +13,7 @@ from chainrule.trace.formula.parser import parse
 from chainrule.trace.formula.typing import Subject
 from chainrule.trace.formula.words import canonical_name
 from chainrule.trace.specification import type_of
+from chainrule.words import ChainruleError
 
 
 def trace_formula(text: str, shapes: Mapping[str, Any]) -> Program:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from chainrule.ir import DType, SymbolicDim, cached_property
 from chainrule.trace.formula.calls import Application, read_call
-from chainrule.trace.formula.errors import FormulaError, nearest, shown
+from chainrule.trace.formula.errors import FormulaError, meant, shown
 from chainrule.trace.formula.parser import Formula
 from chainrule.trace.formula.products import (
     POWER_OF_SQUARE,
@@ -129,7 +129,7 @@ class Subject:
         """That a shape or a derivative is asked for a name that is not in the formula."""
         known = [node.name for node in self.variables.values()]
         there = f"; its variables are {', '.join(known)}" if known else "; it has no variables"
-        return FormulaError(f"{shown(name)} is not in the formula{nearest(name, known) or there}")
+        return FormulaError(f"{shown(name)} is not in the formula{meant(name, known) or there}")
 
 
 class Typing:

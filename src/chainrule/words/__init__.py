@@ -1,0 +1,27 @@
+"""What every room says things with: errors, suggestions, languages, and text in columns. Nothing else is imported."""
+
+from chainrule.words.columns import cut, may_part, padded, printable, runs, shortened, width_of, wrapped
+from chainrule.words.errors import ChainruleError, MissingDependencyError
+from chainrule.words.languages import HTML_LANGUAGES, LANGUAGES, Language, LanguageError, Sentences, listed_in
+from chainrule.words.suggestions import nearest, suggestion
+
+__all__ = [
+    "HTML_LANGUAGES",
+    "LANGUAGES",
+    "ChainruleError",
+    "Language",
+    "LanguageError",
+    "MissingDependencyError",
+    "Sentences",
+    "cut",
+    "listed_in",
+    "may_part",
+    "nearest",
+    "padded",
+    "printable",
+    "runs",
+    "shortened",
+    "suggestion",
+    "width_of",
+    "wrapped",
+]

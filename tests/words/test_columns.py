@@ -1,0 +1,59 @@
+"""Text in columns: widths of letters, and lines that end only where they may."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule.words import cut, may_part, runs, shortened, width_of, wrapped
+
+NEVER_FIRST = "，。、；：！？）」』】》〉”’…"
+NEVER_LAST = "（「『【《〈“‘"
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [
+        ("", 0),
+        ("abc", 3),
+        ("中文", 4),
+        ("z\N{COMBINING MACRON}", 1),
+        ("x\N{COMBINING CYRILLIC HUNDRED THOUSANDS SIGN}", 1),
+        ("ｘ", 2),
+    ],
+)
+def test_columns_of_letters(text: str, width: int) -> None:
+    assert width_of(text) == width
+
+
+@given(st.text(alphabet="ab中文（），。\N{COMBINING MACRON}", max_size=60), st.integers(4, 30))
+def test_no_line_ends_where_it_may_not(text: str, width: int) -> None:
+    lines = wrapped(text, width)
+    assert "".join(lines) == text
+    for line, following in itertools.pairwise(lines):
+        assert may_part(line[-1], following[0])
+        assert line[-1] not in NEVER_LAST
+        assert following[0] not in NEVER_FIRST
+        assert width_of(following[0]) > 0
+        assert width_of(line) <= width or not any(map(may_part, line, line[1:]))
+
+
+@given(st.text(alphabet="ab 中文，", max_size=60))
+def test_runs_are_the_text(text: str) -> None:
+    assert "".join(runs(text)) == text
+
+
+def test_a_line_keeps_the_spaces_within_it() -> None:
+    assert wrapped("  a  b c", 6) == ["  a  b", "c"]
+    assert wrapped("word\u00a0word word", 9) == ["word\u00a0word", "word"]
+    assert wrapped("他说：“好。”然后（她）走了", 10) == ["他说：", "“好。”然后", "（她）走了"]
+
+
+def test_what_is_left_out_is_marked() -> None:
+    assert shortened("abcdef", 6) == "abcdef"
+    assert shortened("abcdefg", 6) == "abcde…"
+    assert cut("中文列名", 7) == "中文列…"
+    assert width_of(cut("中文列名", 6)) <= 6
