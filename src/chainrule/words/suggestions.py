@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
+import importlib
 from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
     """The known name that is spelt most like `name`, in either case; None where none is so alike."""
     folded = {other.casefold(): other for other in sorted(known)}
+    difflib = importlib.import_module("difflib")  # only what fails needs it, and importing the package is quick
     near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=likeness)
     return folded[near[0]] if near else None
 
