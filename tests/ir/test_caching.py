@@ -1,4 +1,4 @@
-"""Properties that are computed once."""
+"""Properties that are computed once, and what is remembered by a key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from chainrule.ir import cached_property
+from chainrule.ir import Memo, cached_property
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,39 @@ def test_a_child_forked_while_another_thread_computes_one_computes_its_own() -> 
     os.waitpid(child, 0)
     assert os.read(reading, 10) == b"7"
     os.close(reading)
+
+
+def test_a_memo_keeps_what_was_used_last() -> None:
+    memo: Memo[str, int] = Memo(2)
+    assert memo.keep("a", 1) == 1
+    assert memo.keep("b", 2) == 2
+    assert memo.get("a") == 1
+    memo.keep("c", 3)
+    assert [memo.get(key) for key in "abc"] == [1, None, 3]
+    assert len(memo) == 2
+
+
+def test_a_memo_keeps_the_value_that_came_first() -> None:
+    memo: Memo[str, list[int]] = Memo(1)
+    first, second = [1], [1]
+    assert memo.keep("a", first) is first
+    assert memo.keep("a", second) is first
+    assert memo.get("a") is first
+
+
+def test_threads_share_a_memo() -> None:
+    memo: Memo[int, object] = Memo(4)
+    found: list[list[object]] = [[] for _ in range(8)]
+    together = threading.Barrier(8)
+
+    def work(mine: list[object]) -> None:
+        together.wait()
+        mine += [memo.get(n % 4) or memo.keep(n % 4, object()) for n in range(2000)]
+
+    threads = [threading.Thread(target=work, args=(mine,)) for mine in found]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(mine == found[0] for mine in found)
+    assert len(memo) == 4

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.emit.c_values import C_TYPES
-from chainrule.ir import ArrayType, Dim, DType, bind_dim
+from chainrule.ir import ArrayType, Dim, DType, bind_dim, concrete
 from chainrule.primitives import THREEFRY_PARITY, THREEFRY_ROTATIONS, THREEFRY_ROUNDS
 
 _WIDTH = 100
@@ -128,7 +128,7 @@ def _listed(results: Sequence[str]) -> str:
 def _count(file: CFile, type: ArrayType) -> int:
     total = 1
     for dim in type.shape:
-        total *= int(str(bind_dim(dim, file.sizes)))
+        total *= concrete(bind_dim(dim, file.sizes))
     return total
 
 

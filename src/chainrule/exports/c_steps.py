@@ -8,7 +8,7 @@ from chainrule.emit import C_TYPES, CUnit, declarations, signature_lines
 from chainrule.exports.c_training import Training
 from chainrule.exports.errors import ExportError
 from chainrule.exports.subject import ROWS, Subject
-from chainrule.ir import DType
+from chainrule.ir import DType, concrete
 from chainrule.tables import ClassTarget, NumberTarget
 
 
@@ -70,7 +70,7 @@ class StepWriter:
     @property
     def _width_of_target(self) -> int:
         shape = self.training.target_type.shape
-        return int(str(shape[1])) if len(shape) > 1 and not self._is_class else 1
+        return concrete(shape[1]) if len(shape) > 1 and not self._is_class else 1
 
     @property
     def _target_size(self) -> str:
@@ -226,7 +226,7 @@ class StepWriter:
             return [f"work->encoded_target[k] = {given};"]
         flat = type_.ndim == 1
         if self._is_class:
-            columns = 1 if flat else int(str(type_.shape[1]))
+            columns = 1 if flat else concrete(type_.shape[1])
             if columns == 1:
                 return [f"work->encoded_target[k]{'' if flat else '[0]'} = ({self.real}){given};"]
             return [

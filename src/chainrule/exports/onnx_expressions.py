@@ -11,7 +11,7 @@ from chainrule.emit import expressions as ex
 from chainrule.emit import find_forward
 from chainrule.exports.errors import ExportError
 from chainrule.exports.onnx_graph import Graph, Value
-from chainrule.ir import Dim, DType, Program, Shape, SymbolicDim
+from chainrule.ir import Dim, DType, Program, Shape, SymbolicDim, concrete
 
 REDUCTIONS = {"sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin"}
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -78,7 +78,7 @@ class ExpressionWriter:
     def shape(self, shape: Shape) -> Value:
         """A shape as int64 of shape (ndim,)."""
         if all(isinstance(dim, int) for dim in shape):
-            return self.graph.whole_numbers([int(str(dim)) for dim in shape])
+            return self.graph.whole_numbers([concrete(dim) for dim in shape])
         return self.graph.add("Concat", *map(self.size, shape), axis=0)
 
     def cast(self, value: Value, dtype: DType) -> Value:
@@ -109,7 +109,7 @@ class ExpressionWriter:
                     return self.axes(self.cast(self.size(value), x.dtype), "Squeeze", [0])
                 return self.number(value, x.dtype)
             case ex.Table(_, rows):
-                return self.graph.constant(np.array(rows, x.dtype.numpy).reshape(_concrete(x.shape)))
+                return self.graph.constant(np.array(rows, x.dtype.numpy).reshape([concrete(dim) for dim in x.shape]))
             case ex.Function(primitive) | ex.Structured(primitive):
                 rule = self.rules.get(type(primitive))
                 if rule is None:
@@ -181,10 +181,6 @@ class ExpressionWriter:
             first, last = (self.graph.add("Concat", *each, axis=0) for each in (starts, ends))
             x = self.graph.add("Slice", x, first, last, self.graph.whole_numbers(axes), self.graph.whole_numbers(steps))
         return self.axes(x, "Squeeze", gone)
-
-
-def _concrete(shape: Shape) -> list[int]:
-    return [int(str(dim)) for dim in shape]
 
 
 def _labels_of_tensordot(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.emit import ascii_identifier, member_names
 from chainrule.exports.errors import ExportError
-from chainrule.ir import Dim, DType, Program, SymbolicDim, cached_property
+from chainrule.ir import Dim, DType, Program, SymbolicDim, cached_property, concrete
 from chainrule.models import Model
 from chainrule.tables import ClassTarget, Preprocessing, Target
 from chainrule.words import ChainruleError
@@ -66,12 +66,12 @@ class Subject:
     @property
     def width(self) -> int:
         """The number of columns of `X`."""
-        return int(str(self.program.input(X).type.shape[1]))
+        return concrete(self.program.input(X).type.shape[1])
 
     @property
     def outputs(self) -> int:
         """The number of columns of the prediction."""
-        return int(str(self.program.outputs[0].type.shape[1]))
+        return concrete(self.program.outputs[0].type.shape[1])
 
     @property
     def is_binary(self) -> bool:

@@ -1,7 +1,7 @@
 """The language: types, nodes, programs. It knows no primitive and imports nothing of the project."""
 
 from chainrule.ir.arrays import plain_array, refuse_subclass
-from chainrule.ir.caching import cached_property
+from chainrule.ir.caching import Memo, cached_property
 from chainrule.ir.demands import Demand, needed_by
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, dim_quotient, named_dim, reading_order
 from chainrule.ir.display import media_bundle
@@ -22,6 +22,7 @@ __all__ = [
     "Demand",
     "Dim",
     "Input",
+    "Memo",
     "Node",
     "Operand",
     "Program",

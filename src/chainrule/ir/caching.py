@@ -1,11 +1,15 @@
-"""Properties that are computed once."""
+"""What is computed once: properties, and what is remembered by a key."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
+from chainrule.ir.locks import fork_safe_lock
+
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 class cached_property(Generic[T]):  # noqa: N801  (it is used as a decorator, like `functools.cached_property`)
@@ -32,3 +36,30 @@ class cached_property(Generic[T]):  # noqa: N801  (it is used as a decorator, li
             return self
         found: T = instance.__dict__.setdefault(self._name, self._function(instance))
         return found
+
+
+class Memo(Generic[K, T]):
+    """The values that were used last, by their keys, for all threads of the process.
+
+    Keeps at most `most`. Values are made outside of the lock: two threads may both make one, and one is kept.
+    """
+
+    def __init__(self, most: int, lock: threading.RLock | None = None) -> None:
+        self._most, self._lock = most, lock or fork_safe_lock()
+        self._kept: dict[K, T] = {}
+
+    def get(self, key: K) -> T | None:
+        """The value that is kept under `key`; None where there is none."""
+        with self._lock:
+            return self.keep(key, self._kept[key]) if key in self._kept else None
+
+    def keep(self, key: K, value: T) -> T:
+        """Keep `value` under `key`; returns the value that another thread has kept there meanwhile, if one has."""
+        with self._lock:
+            kept = self._kept[key] = self._kept.pop(key, value)
+            while len(self._kept) > self._most:
+                del self._kept[next(iter(self._kept))]
+        return kept
+
+    def __len__(self) -> int:
+        return len(self._kept)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
-from chainrule.ir import ArrayType, DType, Program, fork_safe_lock, named_dim
+from chainrule.ir import ArrayType, DType, Memo, Program, named_dim
 from chainrule.networks import forward
 from chainrule.trace import trace
 
 if TYPE_CHECKING:
     from chainrule.networks.architecture import Architecture
 
-_REMEMBERED = 128
-_programs: OrderedDict[Hashable, Program] = OrderedDict()
-_lock = fork_safe_lock()
+_programs: Memo[Hashable, Program] = Memo(128)
 
 
 def remembered(architecture: Architecture, what: Hashable, make: Callable[[], Program]) -> Program:
@@ -23,17 +20,7 @@ def remembered(architecture: Architecture, what: Hashable, make: Callable[[], Pr
     if not architecture.is_stated:
         return make()
     key = architecture, what
-    with _lock:
-        found = _programs.get(key)
-        if found is not None:
-            _programs.move_to_end(key)
-            return found
-    made = make()
-    with _lock:
-        _programs[key] = made
-        while len(_programs) > _REMEMBERED:
-            _programs.popitem(last=False)
-    return made
+    return _programs.get(key) or _programs.keep(key, make())
 
 
 def objective(architecture: Architecture, weighted: bool, labels: bool) -> Program:

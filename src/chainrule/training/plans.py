@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.calculus import recognize
 from chainrule.engines import Loop, bind_sizes
-from chainrule.ir import ArrayType, DType, Input, Node, Program, fork_safe_lock, rebuild_all, topological_order
+from chainrule.ir import ArrayType, DType, Input, Memo, Node, Program, rebuild_all, topological_order
 from chainrule.primitives import cast, evaluate_nodes
 from chainrule.trace import trace
 from chainrule.training.arguments import Arguments, read_arguments
@@ -23,9 +22,7 @@ from chainrule.training.optimizers import Optimizer
 from chainrule.training.step import Step, check_scalar, step_program
 from chainrule.training.updates import first_memory, update_program
 
-_REMEMBERED = 32
-_plans: OrderedDict[Hashable, Plan] = OrderedDict()
-_lock = fork_safe_lock()
+_plans: Memo[Hashable, Plan] = Memo(32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +77,9 @@ def plan_for(
         tuple(arguments.constants),
         stated,
     )
-    with _lock:
-        plan = _plans.get(key)
-        if plan is not None:
-            _plans.move_to_end(key)
-            return plan
+    plan = _plans.get(key)
+    if plan is not None:
+        return plan
     traced = traced or {size: _loss_program(loss, arguments, size) for size in sizes}
     steps = {size: step_program(program, update) for size, program in traced.items()}
     step = steps[batch_size]
@@ -97,13 +92,7 @@ def plan_for(
         batch_size,
         shuffle,
     )
-    made = Plan(loop, step, None if isinstance(loss, Program) else crossed_rows(loss, arguments))
-    with _lock:
-        plan = _plans.setdefault(key, made)
-        _plans.move_to_end(key)
-        while len(_plans) > _REMEMBERED:
-            _plans.popitem(last=False)
-    return plan
+    return _plans.keep(key, Plan(loop, step, None if isinstance(loss, Program) else crossed_rows(loss, arguments)))
 
 
 def whole_program(loss: Callable[..., Any] | Program | str, arguments: Arguments) -> tuple[Program, str | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
 
 import numpy as np
 
@@ -19,25 +18,12 @@ from chainrule.engines.native.machine import compilation_lock
 from chainrule.engines.native.session import NativeSession
 from chainrule.engines.native.target import Target, current_target
 from chainrule.engines.native.team import available, threads_for
-from chainrule.ir import Node, Program
-
-K = TypeVar("K")
-V = TypeVar("V")
+from chainrule.ir import Memo, Node, Program
 
 SMALL = 2**20
 """Bytes up to which an array that lies in another order is copied; what is larger is used where it lies."""
 
 CACHE_SIZE = 64
-
-
-class _Cache(dict[K, V]):
-    """Keeps the most recently made entries."""
-
-    def put(self, key: K, value: V) -> V:
-        self[key] = value
-        while len(self) > CACHE_SIZE:
-            del self[next(iter(self))]
-        return value
 
 
 class NativeEngine:
@@ -52,8 +38,8 @@ class NativeEngine:
 
     def __init__(self, mode: Mode | None = None, target: Target | None = None, team: int | None = None) -> None:
         self.mode, self.target, self.team = mode, target, team
-        self._programs: _Cache[object, CompiledProgram] = _Cache()
-        self._loops: _Cache[object, CompiledLoop] = _Cache()
+        self._programs: Memo[object, CompiledProgram] = Memo(CACHE_SIZE, compilation_lock)
+        self._loops: Memo[object, CompiledLoop] = Memo(CACHE_SIZE, compilation_lock)
 
     def compile(self, program: Program) -> Callable[[Mapping[str, Array]], list[Array]]:
         """A function from the inputs by name to the outputs; every size in `program` must be a number."""
@@ -65,7 +51,7 @@ class NativeEngine:
         key = (_program_key(program), target)
         with compilation_lock:
             found = self._programs.get(key)
-            return found or self._programs.put(key, CompiledProgram(program, self.mode, target))
+            return found or self._programs.keep(key, CompiledProgram(program, self.mode, target))
 
     def compiled_loop(self, loop: Loop, data: Mapping[str, Array]) -> CompiledLoop:
         """The machine code of a run on arrays that lie in memory as those of `data` do."""
@@ -77,7 +63,7 @@ class NativeEngine:
         key = (steps, sizes, loop.state, loop.rows, loop.fixed, loop.row_count, loop.shuffles, layout, target)
         with compilation_lock:
             found = self._loops.get(key)
-            return found or self._loops.put(key, compile_loop(loop, self.mode, target, strides))
+            return found or self._loops.keep(key, compile_loop(loop, self.mode, target, strides))
 
     def begin(
         self,
