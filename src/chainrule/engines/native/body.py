@@ -7,13 +7,13 @@ is computed once and shared.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chainrule.engines.native.arithmetic import Arithmetic
 from chainrule.engines.native.costs import harmless, neighbours
-from chainrule.engines.native.reductions import UNROLL, reduce_together
 from chainrule.engines.native.symbolic import Affine, Dependence, Expression, Index, Variable, affines
 from chainrule.engines.native.text import (
     INTEGER,
@@ -31,6 +31,9 @@ from chainrule.ir import DType
 
 Key = tuple[object, int, int]
 
+UNROLL = 2
+"""Turns of the innermost loop of a sum that are written out, so that its counting costs little."""
+
 
 @dataclass(frozen=True)
 class Copied:
@@ -44,8 +47,8 @@ class Copied:
     origin: Value | None = None
 
 
-class Frame:
-    """Where a tile stands.
+class Frame(ABC):
+    """Where a tile stands; a subclass says how a reduction is formed that an expression there meets.
 
     `places` holds the registers of the loop variables. Along `lane`, vectors of neighbouring elements are formed; along
     `row`, several rows are evaluated side by side. `sizes` counts the elements of each source. Without a lane, sums
@@ -83,6 +86,10 @@ class Frame:
         self._inner: list[Dependence] = []
         """On the variables of the sums that are being formed."""
 
+    @abstractmethod
+    def reduced(self, body: Body, expression: Expression) -> Value:
+        """A reduction at the place of `body`, which is of this frame."""
+
     def beside(self, rows: int, top: Value | None, start: Value | None, columns: int, width: int) -> list[Body]:
         """The bodies of `rows` by `columns` places of the result, each of `width` lanes."""
         f = self.function
@@ -99,7 +106,7 @@ class Frame:
 
     def along(self, lane: Variable) -> Frame:
         """A frame at the same places with vectors along another variable, that of a sum."""
-        return Frame(self.function, self.pointers, self.sizes, self.places, lane)
+        return type(self)(self.function, self.pointers, self.sizes, self.places, lane)
 
     def body(self, first: Value, width: int) -> Body:
         """A single body of `width` lanes, the first of them at `first`."""
@@ -226,7 +233,7 @@ class Body:
         if kind in ("quotient", "remainder"):
             return self._divided(expression)
         if kind == "reduce":
-            return reduce_together([self], expression)[0]
+            return self.frame.reduced(self, expression)
         if kind == "select" and any(payload) and not self._plain(expression):
             return self._branches(expression)
         varies = self.varies(expression)

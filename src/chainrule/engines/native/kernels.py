@@ -18,7 +18,7 @@ from functools import partial
 
 from chainrule.engines.native.axes import Axes
 from chainrule.engines.native.blocking import ROW_BLOCK, Blocking, ColumnCopy, blocking, column_copy
-from chainrule.engines.native.body import Body, Copied, Frame
+from chainrule.engines.native.body import UNROLL, Body, Copied, Frame
 from chainrule.engines.native.choices import lanes_of
 from chainrule.engines.native.costs import (
     groups_of_vectors,
@@ -29,7 +29,7 @@ from chainrule.engines.native.nests import Nest
 from chainrule.engines.native.reductions import (
     LONG,
     LONG_UNROLL,
-    UNROLL,
+    SummingFrame,
     reduce_across,
     reduce_block,
     reduce_rest,
@@ -131,7 +131,9 @@ class KernelWriter:
     def _frame(self, places: Mapping[Variable, Value], row: Variable | None = None) -> Frame:
         width = 0 if self.lane is not None else self.width
         outright = self.nest.outright if row is not None or self.lane is not None else ()
-        return Frame(self.function, self.pointers, self.sizes, places, self.lane, row, width, outright, self.unroll)
+        return SummingFrame(
+            self.function, self.pointers, self.sizes, places, self.lane, row, width, outright, self.unroll
+        )
 
     def _finish(self, bodies: Sequence[Body]) -> None:
         """Form the sums of a tile, compute what follows from them, and store it."""
@@ -244,7 +246,7 @@ class KernelWriter:
         element, align = REGISTER_TYPES[load.dtype], f", align {load.dtype.numpy.itemsize}"
 
         def move(index: Value, width: int) -> None:
-            (body,) = Frame(f, self.pointers, self.sizes, places, row).bodies(1, index, [width])
+            (body,) = SummingFrame(f, self.pointers, self.sizes, places, row).bodies(1, index, [width])
             place = f.integer_operation("sub", index, top)
             f.store(body.value(load), f.offset(line, place, element), align)
 
@@ -286,7 +288,9 @@ class KernelWriter:
         beside = Dependence(column)
         (reduction,) = self.nest.reductions
         frames = [
-            Frame(self.function, self.pointers, self.sizes, places, lane, row, 0, self.nest.outright, UNROLL, beside)
+            SummingFrame(
+                self.function, self.pointers, self.sizes, places, lane, row, 0, self.nest.outright, UNROLL, beside
+            )
             for lane in (summed, None)
         ]
         tail = summed.extent % self.width

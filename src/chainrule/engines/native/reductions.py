@@ -6,22 +6,16 @@ The terms of every element are added in an order that does not depend on the til
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from chainrule.engines.native.arithmetic import Arithmetic, is_float, suffix
+from chainrule.engines.native.body import Body, Frame
 from chainrule.engines.native.costs import neighbours
 from chainrule.engines.native.symbolic import Dependence, Expression, Variable, affines, identity
 from chainrule.engines.native.text import REGISTER_TYPES, Loop, Value, constant, integer, vector, width_of
 from chainrule.primitives import ReductionKind
 
-if TYPE_CHECKING:
-    from chainrule.engines.native.body import Body
-
-UNROLL = 2
-"""Turns of the innermost loop of a sum that are written out, so that its counting costs little."""
-
 LONG_UNROLL = 4
-"""The same for sums of `LONG` terms and more."""
+"""`UNROLL` for sums of `LONG` terms and more."""
 
 LONG = 128
 
@@ -30,6 +24,14 @@ WRITTEN_OUT = 4
 
 CHAINS = 4
 """Accumulators of a sum along memory: additions that need not wait for each other."""
+
+
+class SummingFrame(Frame):
+    """A frame in which a reduction is formed where an expression meets it."""
+
+    def reduced(self, body: Body, expression: Expression) -> Value:
+        """See `Frame.reduced`."""
+        return reduce_together([body], expression)[0]
 
 
 def reduce_together(bodies: Sequence[Body], expression: Expression) -> list[Value]:
