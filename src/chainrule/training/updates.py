@@ -5,22 +5,17 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, Program, rebuild_all
 from chainrule.primitives import cast, minimum, sqrt, square, sum_
 from chainrule.trace import Traced, unwrap, wrap
 from chainrule.training.errors import TrainingError
 from chainrule.training.implicit import STEP
+from chainrule.training.rule import Array, UpdateRule
 from chainrule.training.schedules import numbers_of, value_at
-
-if TYPE_CHECKING:
-    from chainrule.training.optimizers import Optimizer
-
-Array = NDArray[Any]
 
 Slot: TypeAlias = tuple[str, str]
 """Whose memory, a parameter's or the optimizer's, and what of it; the input has both for a name."""
@@ -44,7 +39,7 @@ class Update:
     hyperparameters: tuple[Input, ...]
 
 
-def hyperparameter_values(optimizer: Optimizer) -> dict[str, float]:
+def hyperparameter_values(optimizer: UpdateRule) -> dict[str, float]:
     """The value of each input in `Update.hyperparameters`, by its name."""
     return {
         key: number
@@ -53,7 +48,7 @@ def hyperparameter_values(optimizer: Optimizer) -> dict[str, float]:
     }
 
 
-def first_memory(optimizer: Optimizer, parameters: Mapping[str, Array]) -> dict[Slot, Array]:
+def first_memory(optimizer: UpdateRule, parameters: Mapping[str, Array]) -> dict[Slot, Array]:
     """The first value of all that an optimizer remembers, but for the step.
 
     What it remembers of a parameter is of that parameter's dtype, what it remembers of the run is float64.
@@ -68,7 +63,7 @@ def first_memory(optimizer: Optimizer, parameters: Mapping[str, Array]) -> dict[
 
 
 def starting_memory(
-    optimizer: Optimizer, parameters: Mapping[str, Array], counts: bool, given: Mapping[str, Any] | None
+    optimizer: UpdateRule, parameters: Mapping[str, Array], counts: bool, given: Mapping[str, Any] | None
 ) -> dict[str, Array]:
     """What a run starts to remember from: `first_memory`, or what an earlier run ended with, where that is `given`.
 
@@ -97,7 +92,7 @@ def starting_memory(
 
 
 def update_program(
-    optimizer: Optimizer, parameters: Mapping[str, ArrayType], memory: Mapping[Slot, ArrayType]
+    optimizer: UpdateRule, parameters: Mapping[str, ArrayType], memory: Mapping[Slot, ArrayType]
 ) -> Update:
     """The update of `parameters`, given the types of what `first_memory` gave.
 
@@ -108,7 +103,7 @@ def update_program(
     return _Builder(optimizer, parameters, memory).update()
 
 
-def _is_plain(optimizer: Optimizer) -> bool:
+def _is_plain(optimizer: UpdateRule) -> bool:
     """Whether its array code can depend on nothing but its settings: one of this package, with numbers only."""
     fields = getattr(type(optimizer), "__dataclass_fields__", {})
     values = [getattr(optimizer, name) for name in fields]
@@ -120,14 +115,14 @@ def _is_plain(optimizer: Optimizer) -> bool:
 
 @functools.lru_cache(maxsize=64)
 def _plain_update(
-    optimizer: Optimizer,
+    optimizer: UpdateRule,
     parameters: tuple[tuple[str, ArrayType], ...],
     memory: tuple[tuple[Slot, ArrayType], ...],
 ) -> Update:
     return _Builder(optimizer, dict(parameters), dict(memory)).update()
 
 
-def shown_program(optimizer: Optimizer, parameter: Array) -> Program:
+def shown_program(optimizer: UpdateRule, parameter: Array) -> Program:
     """The update of one parameter W, with plain names for its inputs."""
     memory = {slot: ArrayType(array.shape) for slot, array in first_memory(optimizer, {"W": parameter}).items()}
     update = update_program(optimizer, {"W": ArrayType(parameter.shape)}, memory)
@@ -141,7 +136,7 @@ def shown_program(optimizer: Optimizer, parameter: Array) -> Program:
     return Program(tuple(plain.values()), tuple(made[node] for node in update.program.outputs), names)
 
 
-def _settings(optimizer: Optimizer) -> dict[str, Any]:
+def _settings(optimizer: UpdateRule) -> dict[str, Any]:
     clipping = {} if optimizer.clip_norm is None else {"clip_norm": optimizer.clip_norm}
     return {**optimizer.hyperparameters, **clipping}
 
@@ -164,7 +159,7 @@ class _Builder:
     """Calls an optimizer's array code on traced values, and checks what it gives."""
 
     def __init__(
-        self, optimizer: Optimizer, parameters: Mapping[str, ArrayType], memory: Mapping[Slot, ArrayType]
+        self, optimizer: UpdateRule, parameters: Mapping[str, ArrayType], memory: Mapping[Slot, ArrayType]
     ) -> None:
         self.optimizer = optimizer
         self.title = type(optimizer).__name__

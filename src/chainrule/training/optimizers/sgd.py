@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.training.errors import TrainingError
-from chainrule.training.optimizers.base import Array, Optimizer, is_zero
+from chainrule.training.optimizers.base import Optimizer
 from chainrule.training.optimizers.settings import check_settings
+from chainrule.training.rule import Array, is_zero
 from chainrule.training.schedules import Hyperparameter
 
 
