@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.subprocesses import HANG, wait_for
+from support.subprocesses import HANG, started, wait_for
 
 from chainrule import cli
 
@@ -100,17 +100,17 @@ def test_ctrl_c_keeps_and_saves_what_was_learnt(tmp_path: Path) -> None:
     np.savetxt(tmp_path / "data.csv", table, delimiter=",", header="a,b,c,d,t", comments="", fmt="%.5f")
     endless = ["--epochs", "10000000", "--patience", "10000000"]
     arguments = ["train", "data.csv", "--target", "t", *endless, "--save", "m.safetensors", "--checkpoint-every", "0"]
-    process = subprocess.Popen(
+    with started(
         [*COMMAND, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
         env=environment(PYTHONUNBUFFERED="1"),
-    )
-    wait_for(process, (tmp_path / "m.safetensors").exists)  # the first checkpoint: by then something is learnt
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=HANG)
+    ) as process:
+        wait_for(process, (tmp_path / "m.safetensors").exists)  # the first checkpoint: by then something is learnt
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=HANG)
     assert process.returncode == 130
     assert err == ""
     assert "Interrupted after" in out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -334,7 +335,7 @@ def test_an_interrupt_between_two_instructions_loses_nothing(name: str, monkeypa
     def tearing(*args: Any) -> Outcome:
         if not torn:
             torn.append(1)
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
         return ended(*args)
 
     monkeypatch.setattr(session.NativeSession, "_ended", tearing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -231,7 +232,7 @@ def test_ctrl_c_while_a_checkpoint_is_written_takes_effect_afterwards(
     def interrupted(descriptor: int) -> None:
         calls.append(descriptor)
         if len(calls) == 1:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", interrupted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from types import FrameType
 from typing import Any
@@ -16,7 +17,7 @@ DRAWS = np.random.default_rng(0)
 X = DRAWS.standard_normal((40, 3))
 Y = DRAWS.integers(0, 2, 40)
 NETWORK = Architecture(3, (4,), 2, loss="cross_entropy")
-WATCHED = ("descent.py", "progress.py", "stopping.py", "evaluation.py")
+WATCHED = ("descent.py", "progress.py", "stopping.py", "evaluation.py", "interrupts.py", "engines/session.py")
 
 RUNS: dict[str, tuple[TrainingSettings, Validation | None]] = {
     "plain": (TrainingSettings(Adam(0.01), epochs=5, batch_size=16), None),
@@ -33,7 +34,7 @@ RUNS: dict[str, tuple[TrainingSettings, Validation | None]] = {
 
 
 class Interruption:
-    """Raises KeyboardInterrupt once, before the line numbered `moment` among those of the trainer that are run."""
+    """Ctrl-C once, before the line numbered `moment` among those of the trainer that are run."""
 
     def __init__(self, moment: int) -> None:
         self.moment, self.count = moment, 0
@@ -44,7 +45,7 @@ class Interruption:
         if event == "line":
             self.count += 1
             if self.count == self.moment:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
         return self
 
 

@@ -49,7 +49,7 @@ def test_the_message_says_how_the_loss_grew(engine: str) -> None:
 @pytest.mark.parametrize("epochs", [195, 5000])
 @pytest.mark.parametrize("batch_size", [None, 13])
 def test_the_parameters_are_those_of_the_best_epoch(engine: str, epochs: int, batch_size: int | None) -> None:
-    data = {**DATA, "y": DATA["y"] + RANDOM.standard_normal(40)}
+    data = {**DATA, "y": DATA["y"] + np.random.default_rng(1).standard_normal(40)}
     settings: dict[str, Any] = {"optimizer": cr.SGD(growing_rate), "engine": engine, "batch_size": batch_size}
     with pytest.warns(DivergenceWarning, match=r"those with which epoch \d+, that of the least loss, \d\.\d+, began"):
         result = cr.fit(squares, {"slope": 0.0}, data, epochs=epochs, **settings)

@@ -14,6 +14,7 @@ from chainrule.cli.errors import CommandError
 from chainrule.cli.learning import Data, Learner
 from chainrule.cli.plan import Plan
 from chainrule.cli.trials import Standing
+from chainrule.interrupts import deferred
 from chainrule.models import Checkpoint, Model, ModelError, load_checkpoint, save_checkpoint, save_model
 from chainrule.networks import TrainingState
 from chainrule.reports import SCORES, Report, Trial
@@ -35,10 +36,8 @@ class Keeper:
         model = self._model(place, state, self._settings(standing), {})
         settings = self.learners[place].settings
         try:
-            save_checkpoint(self.path, model, state, settings)
-        except KeyboardInterrupt:
-            save_checkpoint(self.path, model, state, settings)
-            raise
+            with deferred():
+                save_checkpoint(self.path, model, state, settings)
         except ModelError as error:
             if state.status == "interrupted":
                 raise

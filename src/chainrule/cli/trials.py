@@ -16,6 +16,7 @@ from chainrule.cli.errors import CommandError
 from chainrule.cli.learning import Data, Learner
 from chainrule.cli.live import Live
 from chainrule.cli.scoring import Scorer
+from chainrule.interrupts import deferred
 from chainrule.networks import FormulaLoss, TrainingState, Validation, train
 from chainrule.reports import Run, Trial
 from chainrule.training import DivergenceWarning
@@ -152,6 +153,7 @@ class _Search:
                 seconds=min(LOOKS, self.every),
             )
 
+    @deferred()
     def _look(self, state: TrainingState) -> None:
         self.live.epoch(state)
         now = time.monotonic()

@@ -114,16 +114,16 @@ class ReferenceSession(Session):
         if not all_finite(self._state.values()):
             inputs = {**self._state, **_first_rows(self.loop, self._data)}
             return self._outcome("diverged", start, losses, first_non_finite(self.loop.step, inputs))
-        try:
-            for done in range(epochs):
-                drawn = self._drawn(start.epoch + done) if order is None else order[done]
-                spoilt = self._epoch(drawn, losses[done : done + 1])
-                if spoilt is not None:
-                    return self._outcome("diverged", start, losses, spoilt[0])
-                if report is not None and report(done + 1, losses[: done + 1]) is False and done + 1 < epochs:
-                    return self._outcome("stopped", start, losses)
-        except KeyboardInterrupt:
-            return self._outcome("interrupted", start, losses)
+        presses = self._interrupt.presses
+        for done in range(epochs):
+            drawn = self._drawn(start.epoch + done) if order is None else order[done]
+            spoilt = self._epoch(drawn, losses[done : done + 1])
+            if spoilt is not None:
+                return self._outcome("diverged", start, losses, spoilt[0])
+            if self._interrupt.presses > presses:
+                return self._outcome("interrupted", start, losses)
+            if report is not None and report(done + 1, losses[: done + 1]) is False and done + 1 < epochs:
+                return self._outcome("stopped", start, losses)
         return self._outcome("finished", start, losses)
 
     def _drawn(self, epoch: int) -> NDArray[np.int64]:
@@ -132,7 +132,7 @@ class ReferenceSession(Session):
 
     def _epoch(self, order: NDArray[np.int64], mean: NDArray[np.float64]) -> tuple[str | None] | None:
         """The rest of the epoch, and its loss in `mean`; the culprit, in a tuple, where something is not finite."""
-        loop = self.loop
+        loop, presses = self.loop, self._interrupt.presses
         for start in range(self._position.step * loop.batch_size, loop.row_count, loop.batch_size):
             chosen = order[start : start + loop.batch_size]
             program = loop.steps[len(chosen)]
@@ -147,6 +147,8 @@ class ReferenceSession(Session):
             self._state = dict(zip(loop.state, following, strict=True))
             whole = start + loop.batch_size >= loop.row_count
             self._position = Position(epoch + 1) if whole else Position(epoch, step + 1, total)
+            if self._interrupt.presses > presses:
+                break
         return None
 
     def _outcome(

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from chainrule.engines.loop import Array, EngineError, Loop, Outcome, Position, Report
 from chainrule.engines.trail import Mark, Trail
+from chainrule.interrupts import Interrupt, deferred, interruptible
 from chainrule.ir import Program, ProgramError, ShapeError
 
 LATEST = 2**62
@@ -40,6 +42,8 @@ class Session(ABC):
         self._lock = threading.RLock()
         self._busy = False
         self._trail = Trail()
+        self._interrupt = Interrupt()
+        """Ctrl-C in the call that is served."""
 
     @property
     def position(self) -> Position:
@@ -65,43 +69,38 @@ class Session(ABC):
         Raises EngineError for an `order` where rows are not shuffled, or from within a `report`; ShapeError and
         ProgramError for one that does not fit.
         """
-        with self._alone():
+        with self._alone() as interrupt:
             last = self._position.epoch + epochs
             if epochs < 0 or last >= LATEST:
                 raise ProgramError(f"a run cannot advance by {epochs} epochs")
             used = None if order is None else self._checked_order(order, epochs)
-            return self._advance_in_pieces(epochs, report, used)
+            return self._advance_in_pieces(epochs, report, used, interrupt)
 
-    def _advance_in_pieces(self, epochs: int, report: Report | None, order: NDArray[np.int64] | None) -> Outcome:
+    def _advance_in_pieces(
+        self, epochs: int, report: Report | None, order: NDArray[np.int64] | None, interrupt: Interrupt
+    ) -> Outcome:
         """Calls of `_advance`, of which each is so short that going back to its middle costs little."""
-        start, losses, begun = self._position, np.empty(epochs), time.monotonic()
-        outcome: Outcome | None = None
-        done, length = 0, epochs if report is None else 1
-        try:
-            going = True
-            while going:
-                done = self._position.epoch - start.epoch
-                rest = None if order is None else order[done:]
-                listener = _Listener(report, losses, done)
-                self._trail.begin(Mark(self._read(), self._position, self._data, rest))
-                outcome = self._advance(min(length, epochs - done), listener, rest, losses[done:])
-                self._trail.note(outcome.losses)
-                going = (outcome.status == "finished" or listener.long) and not listener.stopped
-                going = going and self._position.epoch - start.epoch < epochs
-                length = 2 * length if time.monotonic() < begun + FIRST_REPORT else epochs
-        except KeyboardInterrupt:  # between two calls
-            self._settle()
-            outcome = None
-            self._trail.note(losses[done : self._position.epoch - start.epoch])
+        start, losses, begun, before = self._position, np.empty(epochs), time.monotonic(), interrupt.presses
+        length, going = epochs if report is None else 1, True
+        while going:
+            done = self._position.epoch - start.epoch
+            rest = None if order is None else order[done:]
+            listener = _Listener(report, losses, done)
+            self._trail.begin(Mark(self._read(), self._position, self._data, rest))
+            outcome = self._advance(min(length, epochs - done), listener, rest, losses[done:])
+            self._trail.note(outcome.losses)
+            going = (outcome.status == "finished" or listener.long) and not listener.stopped
+            going = going and self._position.epoch - start.epoch < epochs and interrupt.presses == before
+            length = 2 * length if time.monotonic() < begun + FIRST_REPORT else epochs
+        if interrupt.answer() and outcome.status in ("finished", "stopped"):
+            outcome = replace(outcome, status="interrupted")
         return self._whole(start, losses, outcome)
 
-    def _whole(self, start: Position, losses: NDArray[np.float64], last: Outcome | None) -> Outcome:
-        """The outcome of a run from `start`, whose last call ended as it says; None if it was interrupted."""
+    def _whole(self, start: Position, losses: NDArray[np.float64], last: Outcome) -> Outcome:
+        """The outcome of a run from `start`, whose last call ended as it says."""
         done = self._position.epoch - start.epoch
         steps = done * self.loop.steps_per_epoch + self._position.step - start.step
-        if last is None:
-            last = Outcome(self._read(), losses, done, steps, "interrupted", position=self._position)
-        elif last.status == "finished" and done < len(losses):
+        if last.status == "finished" and done < len(losses):
             last = replace(last, status="stopped")
         # Threads that an interrupt left may go on writing, and the rest may be large.
         curve = losses if last.status == "finished" else losses[:done].copy()
@@ -153,14 +152,15 @@ class Session(ABC):
             self._change(name, self.loop.prepare_fixed(name, np.asarray(value)))
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        with self._lock:
+    def _alone(self) -> Iterator[Interrupt]:
+        with self._lock, deferred() as interrupt:
             if self._busy:
                 raise EngineError("the session is running, and can be used again when `advance` has returned")
             try:
                 self._busy = True
                 self._settle()
-                yield
+                self._interrupt = interrupt
+                yield interrupt
             finally:
                 self._busy = False
 
@@ -230,7 +230,9 @@ class _Listener:
 
     def __call__(self, epochs_done: int, losses: NDArray[np.float64]) -> bool:
         done = self.done + epochs_done
-        self.stopped = self.report is not None and self.report(done, self.losses[:done]) is False
+        if self.report is not None:
+            report = partial(self.report, done, self.losses[:done])
+            self.stopped = interruptible(report) is False
         self.long = time.monotonic() >= self.limit
         return not (self.stopped or self.long)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.interrupts import deferred
 from chainrule.models.container import FILE_BYTES, read_file, write_file
 from chainrule.models.errors import DescriptionError, ModelError
 from chainrule.models.model import Model, package_versions
@@ -210,10 +211,8 @@ class Checkpointer:
         """Write a checkpoint now. Ctrl-C while it is written takes effect when it is complete."""
         model = self.model(state) if callable(self.model) else self.model.with_parameters(state.learnt)
         try:
-            save_checkpoint(self.path, model, state, self.settings)
-        except KeyboardInterrupt:
-            save_checkpoint(self.path, model, state, self.settings)
-            raise
+            with deferred():
+                save_checkpoint(self.path, model, state, self.settings)
         finally:
             self._last = self.clock()
         self.written += 1

@@ -8,13 +8,14 @@ it costs little.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines import Outcome, Position, exploded, first_loss, get_engine
+from chainrule.interrupts import deferred
 from chainrule.networks.errors import NetworkError
 from chainrule.networks.objectives import objective
 from chainrule.networks.progress import Progress
@@ -66,8 +67,8 @@ class Descent:
     def run(self) -> None:
         """Train to the end, or until somebody ends it."""
         progress, state = self.progress, self.progress.state
-        try:
-            while progress.running and state.epoch < progress.settings.epochs:
+        with deferred() as interrupt:
+            while progress.running and state.epoch < progress.settings.epochs and not interrupt.pressed:
                 self._piece()
                 progress.clock()
                 if not progress.running or state.epoch >= progress.settings.epochs:
@@ -75,16 +76,14 @@ class Descent:
                 if progress.due():
                     self._take()
                     progress.tell()
+            if interrupt.answer():
+                progress.interrupted()
             progress.end("finished", f"all {state.epoch} epochs are done")
             if state.status == "stopped":
                 self._judge()
-        except KeyboardInterrupt:
-            progress.end("interrupted", f"interrupted after {state.epoch} epochs")
-        try:
             self._take()
-        except KeyboardInterrupt:  # once more, or what was learnt would be lost
-            self._take()
-        self.orders.settle()
+            self.orders.settle()
+            interrupt.answer()  # the run is over, and what was learnt is there
 
     def _judge(self) -> None:
         """Call a run that has come to its end diverged where its loss grew beyond any scale of its beginning."""
@@ -96,25 +95,9 @@ class Descent:
             state.reason = f"the loss grew to {state.loss_curve[-1]:.4g} in epoch {state.epoch}"
 
     def _piece(self) -> None:
-        """Some epochs, up to the one after which something is to be done.
-
-        The engine makes something whole of an interrupt in its own work. One that comes while epochs are taken note
-        of undoes the piece, which is short, so that nothing is noted twice or not at all.
-        """
-        notes, orders = self.progress.kept(), self.orders.kept()
-        begun, place = self.session.state, self.session.position
-        try:
-            self._make_piece(begun, place)
-        except KeyboardInterrupt:
-            notes()
-            orders()
-            self.session.restore(begun, place)
-            if self.progress.settings.rate_input in self.loop.fixed and self.progress.state.rate is not None:
-                self.session.set(self.progress.settings.rate_input, self.progress.state.rate)
-            self.progress.end("interrupted", f"interrupted after {self.progress.state.epoch} epochs")
-
-    def _make_piece(self, begun: Mapping[str, Array], place: Position) -> None:
+        """Some epochs, up to the one after which something is to be done."""
         state = self.progress.state
+        begun, place = self.session.state, self.session.position
         count = self._length()
         orders = self.orders.next(count)
         first = state.epoch
@@ -152,7 +135,7 @@ class Descent:
             outcome = self.session.advance(left, order=None if orders is None else orders[past : past + left])
             interrupted = interrupted or outcome.status == "interrupted"
         if interrupted:
-            self.progress.end("interrupted", f"interrupted after {self.progress.state.epoch} epochs")
+            self.progress.interrupted()
         return outcome
 
     def _settle(self, outcome: Outcome) -> None:
@@ -162,7 +145,7 @@ class Descent:
             state.culprit = outcome.culprit or "a value"
             self.progress.end("diverged", f"{state.culprit} is no longer finite in epoch {state.epoch + 1}")
         elif outcome.status == "interrupted":
-            self.progress.end("interrupted", f"interrupted after {state.epoch} epochs")
+            self.progress.interrupted()
 
     def _length(self) -> int:
         """How many epochs to run at once."""
@@ -202,15 +185,8 @@ class Descent:
         progress = self.progress
         if progress.validator is None:
             return progress.epoch(loss, self.loop.row_count, None)
-        held, notes = self.session.state, progress.kept()
-        params = {name: held[name] for name in self.names}
-        try:
-            return progress.epoch(loss, self.loop.row_count, params)
-        except KeyboardInterrupt:  # the validation is made again, since the epoch is there, which may be long
-            notes()
-            at_end = progress.epoch(loss, self.loop.row_count, params)
-            progress.end("interrupted", f"interrupted after {progress.state.epoch} epochs")
-            return at_end
+        held = self.session.state
+        return progress.epoch(loss, self.loop.row_count, {name: held[name] for name in self.names})
 
     def _take(self) -> None:
         """Copy from the engine what was learnt, and where it stands."""
@@ -257,15 +233,6 @@ class _Orders:
             self.drawn.append(order.astype(np.int64))
             self.states.append(None if self.get_state is None else self.get_state())
         return np.stack(self.drawn[:count])
-
-    def kept(self) -> Callable[[], None]:
-        """What brings back what has been drawn by now."""
-        drawn, states = list(self.drawn), list(self.states)
-
-        def back() -> None:
-            self.drawn, self.states = drawn, states
-
-        return back
 
     def made(self, epochs: int) -> None:
         """So many epochs are finished."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.interrupts import interruptible
 from chainrule.networks.architecture import Architecture
 from chainrule.networks.errors import NetworkError
 from chainrule.networks.evaluation import Validator
@@ -108,20 +110,6 @@ class Progress:
         state.waiting = self.watch.waiting
         return at_end
 
-    def kept(self) -> Callable[[], None]:
-        """What brings everything back to where it is now, after an interrupt in the middle of `epoch`."""
-        fields, watch = dict(vars(self.state)), replace(self.watch)
-        curves = (self._losses, self._validation_losses, self._scores)
-        counts = [curve.count for curve in curves]
-
-        def back() -> None:
-            vars(self.state).update(fields)
-            self.watch = replace(watch)
-            for curve, count in zip(curves, counts, strict=True):
-                curve.count = count
-
-        return back
-
     def take(self, params: Mapping[str, Array]) -> None:
         """Keep parameters, with what batch normalization knows of the rows."""
         self.state.params = {**params, **population(self.architecture, params, self.X)}
@@ -130,6 +118,10 @@ class Progress:
         """Note why training ends, unless it has ended before."""
         if self.running:
             self.state.status, self.state.reason = status, reason
+
+    def interrupted(self, unit: str = "epochs") -> None:
+        """Note that Ctrl-C ends training."""
+        self.end("interrupted", f"interrupted after {self.state.epoch} {unit}")
 
     def end_of_patience(self) -> None:
         """Training has come to where it improves no more."""
@@ -158,7 +150,7 @@ class Progress:
         if self.on_epoch is not None:
             self._reported = time.perf_counter()
             try:
-                stop = is_false(self.on_epoch(copied(self.state)))
+                stop = is_false(interruptible(partial(self.on_epoch, copied(self.state))))
             except StopIteration:
                 stop = True
             except Exception as error:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 from chainrule.engines import available_threads
+from chainrule.interrupts import deferred
 from chainrule.networks.architecture import Architecture
 from chainrule.networks.errors import NetworkError
 from chainrule.networks.settings import TrainingSettings, Validation
@@ -60,31 +61,33 @@ def train_restarts(
         def told(state: TrainingState) -> bool:
             with turn:
                 going = on_epoch is None or on_epoch(number, state) is not False
-            return going and not over.is_set()
+            return going and not (over.is_set() or interrupt.presses)
 
         params = beginnings[number]
         share = max(1, most // workers)
         return train(architecture, params, X, y, weights, each[number], validation, None, told, share, seconds=_LOOK)
 
-    if workers == 1:
-        return [run(number) for number in range(len(beginnings))]
-    with ThreadPoolExecutor(workers, "chainrule-restart") as pool:
-        futures = [pool.submit(run, number) for number in range(len(beginnings))]
-        try:
-            # With a wait that ends, so that Ctrl-C is noticed whatever handler of signals a library has put in place.
-            while wait(futures, _LOOK, FIRST_EXCEPTION).not_done and not any(map(_failed, futures)):
-                pass
-            return [future.result() for future in futures]
-        except KeyboardInterrupt:
-            over.set()
-            states = [future.result() for future in futures]
+    def runs() -> list[TrainingState]:
+        if workers == 1:
+            return [run(number) for number in range(len(beginnings))]
+        with ThreadPoolExecutor(workers, "chainrule-restart") as pool:
+            try:
+                futures = [pool.submit(run, number) for number in range(len(beginnings))]
+                # With waits that end: not on every system does a signal end one.
+                while wait(futures, _LOOK, FIRST_EXCEPTION).not_done and not any(map(_failed, futures)):
+                    pass
+                return [future.result() for future in futures]
+            finally:
+                over.set()
+
+    with deferred() as interrupt:
+        states = runs()
+        if interrupt.presses:
             for state in states:
                 if state.status == "stopped":
                     state.status, state.reason = "interrupted", f"interrupted after {state.epoch} epochs"
-            return states
-        except BaseException:
-            over.set()
-            raise
+        interrupt.answer()
+        return states
 
 
 def _failed(future: Future[TrainingState]) -> bool:

@@ -62,7 +62,7 @@ def search(progress: Progress, data: Mapping[str, Array]) -> None:
         what = found.outcome.culprit or "a value"
         progress.end("diverged", f"{what} is not finite in iteration {state.epoch + 1}")
     elif found.outcome.status == "interrupted":
-        progress.end("interrupted", f"interrupted after {state.epoch} iterations")
+        progress.interrupted("iterations")
     elif found.message.startswith("converge"):
         progress.end("converged", found.message)
     else:

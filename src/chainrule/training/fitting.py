@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -220,8 +220,6 @@ def fit(
         warn_of_crossing(doubt)
         begun = session.position
         outcome = session.judged(session.advance(epochs, report))
-    if report is not None and report.interrupted:
-        outcome = replace(outcome, status="interrupted")
     if outcome.status == "diverged":
         warnings.warn(divergence(outcome, begun, optimizer), DivergenceWarning, stacklevel=2)
     result = FitResult(
@@ -285,7 +283,6 @@ class _Listener:
     def __init__(self, callback: Callback) -> None:
         self.callback = callback
         self.error: BaseException | None = None
-        self.interrupted = False
 
     def __call__(self, epochs_done: int, losses: NDArray[np.float64]) -> bool:
         """Whether to go on."""
@@ -296,8 +293,7 @@ class _Listener:
         except StopIteration:
             return False
         except KeyboardInterrupt:
-            self.interrupted = True
-            return False
+            raise
         except BaseException as error:
             self.error = error
             return False

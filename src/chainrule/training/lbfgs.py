@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from chainrule.calculus import backward
 from chainrule.engines import Engine, Outcome, first_non_finite
+from chainrule.interrupts import Interrupt, deferred, interruptible
 from chainrule.ir import Program
 from chainrule.training.errors import non_negative_number, positive_integer
 from chainrule.training.implicit import SEED, STEP, seed_value
@@ -95,7 +97,7 @@ def minimize(
     # A program takes arrays in row-major order, and would otherwise copy them in each evaluation.
     dense = {name: np.require(array, requirements="C") for name, array in others.items()}
     fixed = {**dense, SEED.name: seed_value(seed), STEP.name: np.asarray(0)}
-    run = _Search(program, dict(params), fixed, engine.compile(program), report, on_iteration)
+    compiled = engine.compile(program)
     rounding = float(np.finfo(program.outputs[0].type.dtype.numpy).eps)
     options = {
         "maxiter": epochs,
@@ -104,20 +106,21 @@ def minimize(
         "gtol": optimizer.tolerance,
         "ftol": _LEAST_GAIN * rounding if optimizer.least_gain is None else optimizer.least_gain,
     }
-    message = ""
-    try:
-        found = search(run.evaluate, run.point, jac=True, method="L-BFGS-B", callback=run.accept, options=options)
-        message = _sentence(found.message)
-    except KeyboardInterrupt:
-        return Search(run.outcome("interrupted"), run.loss)
-    except _EnoughError as enough:
-        if enough.stopped:
-            return Search(run.outcome("stopped"), run.loss)
-    except _NotFiniteError as error:
-        return Search(run.outcome("diverged", first_non_finite(program, error.values)), run.loss)
-    if report is not None and run.losses:
+    message, status, culprit = "", "finished", None
+    with deferred() as interrupt:
+        run = _Search(program, dict(params), fixed, compiled, interrupt, report, on_iteration)
+        try:
+            found = search(run.evaluate, run.point, jac=True, method="L-BFGS-B", callback=run.accept, options=options)
+            message = _sentence(found.message)
+        except _EnoughError as enough:
+            status = "stopped" if enough.stopped else status
+        except _NotFiniteError as error:
+            status, culprit = "diverged", first_non_finite(program, error.values)
+        if interrupt.answer() and status != "diverged":
+            status = "interrupted"
+    if report is not None and run.losses and status == "finished":
         report(len(run.losses), np.array(run.losses))
-    return Search(run.outcome("finished"), run.loss, message)
+    return Search(run.outcome(status, culprit), run.loss, message)
 
 
 def _sentence(message: object) -> str:
@@ -159,6 +162,7 @@ class _Search:
     params: dict[str, Array]
     fixed: dict[str, Array]
     compiled: Callable[[Mapping[str, Array]], list[Array]]
+    interrupt: Interrupt
     report: Report | None
     on_iteration: OnIteration | None = None
     losses: list[float] = field(default_factory=list)
@@ -171,6 +175,8 @@ class _Search:
 
     def evaluate(self, point: Array) -> tuple[float, Array]:
         """The loss and its gradient, packed, in float64."""
+        if self.interrupt.pressed:
+            raise _EnoughError(stopped=False)
         values = {**self.fixed, **self.unpacked(point)}
         loss, *gradients = self.compiled(values)
         gradient = np.concatenate([part.ravel() for part in gradients]).astype(float)
@@ -192,7 +198,7 @@ class _Search:
         due = count & (count - 1) == 0 or time.monotonic() - self._reported > _REPORT_INTERVAL
         if self.report is not None and due:
             self._reported = time.monotonic()
-            if self.report(len(self.losses), np.array(self.losses)) is False:
+            if interruptible(partial(self.report, len(self.losses), np.array(self.losses))) is False:
                 raise _EnoughError(stopped=True)
         if self.on_iteration is not None and self.on_iteration(self.unpacked(self.point), self._here) is False:
             raise _EnoughError(stopped=False)

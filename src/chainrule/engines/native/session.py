@@ -217,12 +217,10 @@ class NativeSession(Session):
         call = self._prepared(self._position, last, UNLIMITED, losses, order)
         try:
             self._do(call, epochs * self.loop.steps_per_epoch, report)
-        except KeyboardInterrupt:
-            return self._ended(call, True)
         except BaseException:
             self._ended(call, True)
             raise
-        outcome = self._ended(call, False)
+        outcome = self._ended(call, self._interrupt.pressed)
         if report is not None and outcome.epochs_done and outcome.status == "finished":
             report(outcome.epochs_done, outcome.losses)
         return outcome
@@ -247,7 +245,7 @@ class NativeSession(Session):
     def _do_in_workers(self, call: _Call, report: Report | None) -> None:
         """Call in workers, while this thread reports. An exception here, such as an interrupt, ends the run first."""
         over = threading.Event()
-        begun = False
+        begun, presses = False, self._interrupt.presses
         try:
             if not self._workers.ready():
                 call.begin(1)
@@ -256,7 +254,7 @@ class NativeSession(Session):
             self._workers.call(call.begin, call.work, over)
             begun = True
             reported = 0
-            while not over.wait(REPORT_INTERVAL):
+            while not over.wait(REPORT_INTERVAL) and self._interrupt.presses == presses:
                 done = call.epochs
                 if report is not None and done > reported:
                     reported = done
@@ -264,26 +262,20 @@ class NativeSession(Session):
                         call.memory.control[Control.STOP] = 1
                         report = None
         finally:
-            # Interrupted just now, the workers may have the call or not; if they have, they will find this.
             call.memory.control[Control.STOP] = 1
             if begun:
                 self._stop(call, over)
 
     def _stop(self, call: _Call, over: threading.Event) -> None:
-        """Tell a call to end, and wait until it does; further interrupts change nothing.
+        """Tell a call to end, and wait until it does.
 
         Where there is a snapshot of each step, one that takes longer is left to end by itself: what it uses stays
         alive with it.
         """
         limit = time.monotonic() + PATIENCE if self.compiled.written.snapshot_steps == 1 else math.inf
-        while True:
-            try:
-                call.memory.control[Control.STOP] = 1
-                while not over.wait(PATIENCE) and time.monotonic() < limit:
-                    pass
-                return
-            except KeyboardInterrupt:
-                continue
+        call.memory.control[Control.STOP] = 1
+        while not over.wait(PATIENCE) and time.monotonic() < limit:
+            pass
 
     def _ended(self, call: _Call, interrupted: bool) -> Outcome:
         """Take note of how a call ended. Torn off in its middle, this can be done again."""
@@ -341,13 +333,12 @@ class NativeSession(Session):
             return self._named(call, call.memory.read(0), call.first_step, call.start.loss)
         # A state is looked at when a snapshot is taken; what is spoilt then was not so in the one before.
         base, snapshot, base_total = call.snapshot(count)
-        finite, best, total = base, snapshot, base_total
+        finite, best, total, presses = base, snapshot, base_total, self._interrupt.presses
         # A value that is not finite never becomes finite again, so that the last finite state is found by bisection.
         while spoilt - finite > 1:
             middle = (finite + spoilt) // 2
-            try:
-                state, reached = self._replayed(call, snapshot, self._at(base, base_total), middle - base)
-            except KeyboardInterrupt:
+            state, reached = self._replayed(call, snapshot, self._at(base, base_total), middle - base)
+            if self._interrupt.presses > presses:
                 self._leave(best)
                 return self._noted(call, "interrupted", best, finite, total)
             if all_finite(state.values()):

@@ -22,7 +22,6 @@ _Task: TypeAlias = tuple[Begin, Work, threading.Event]
 class Workers:
     """Up to `most` threads, the first of which leads: it makes, wakes and awaits the others.
 
-    An interrupt, which goes to the main thread, so never finds a part of them at work while the rest do not know.
     They end when this object is collected; a forked child has none, and makes its own.
     """
 
