@@ -4,7 +4,7 @@ A long sum is cut: a strip of columns of one factor is copied, block after block
 lie next to each other; all rows of the other factor then use the block before it is left. What a tile has summed up so
 far waits in memory meanwhile. A factor that is walked across, as in the gradient of a weight, where each term is in
 another row of the data, is copied a block of columns at a time. Terms are still added one after another, so that not a
-bit depends on the blocks.
+bit depends on the blocks; of a sum of very many terms, a block is a part (`reductions.in_parts`).
 """
 
 from __future__ import annotations

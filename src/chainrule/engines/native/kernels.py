@@ -30,10 +30,13 @@ from chainrule.engines.native.reductions import (
     LONG,
     LONG_UNROLL,
     SummingFrame,
+    is_long,
     reduce_across,
     reduce_block,
     reduce_rest,
     reduce_together,
+    rounded,
+    with_part,
 )
 from chainrule.engines.native.symbolic import Affine, Dependence, Expression, Variable
 from chainrule.engines.native.target import Target
@@ -317,9 +320,12 @@ class KernelWriter:
         f = self.function
         distance, most = len(widths) * self.width, self.shape.vectors * self.width
         element = REGISTER_TYPES[blocks.reduction.dtype]
+        in_parts = is_long(blocks.reduction)
+        held = "double" if in_parts else element
+        align = f", align {8 if in_parts else blocks.reduction.dtype.numpy.itemsize}"
         if not self._scratch:
-            sizes = [blocks.length * most] * len(blocks.loads) + [min(ROW_BLOCK, row.extent) * most]
-            self._scratch = [f.allocate(element, size) for size in sizes]
+            self._scratch = [f.allocate(element, blocks.length * most) for _ in blocks.loads]
+            self._scratch.append(f.allocate(held, min(ROW_BLOCK, row.extent) * most))
         *strips, unfinished = self._scratch
         first_row, last_row = self.axes.bounds(row) or (integer(0), integer(row.extent))
         whole = blocks.variable.extent // self.unroll * self.unroll
@@ -327,8 +333,7 @@ class KernelWriter:
             bottom = self.axes.least(f.integer_operation("add", top, ROW_BLOCK), last_row)
             count = f.integer_operation("mul", f.integer_operation("sub", bottom, top), distance)
             with f.loop(count, step=self.width) as place:
-                zero = constant(0, vector(element, self.width))
-                f.store(zero, f.offset(unfinished, place, element), f", align {blocks.reduction.dtype.numpy.itemsize}")
+                f.store(constant(0, vector(held, self.width)), f.offset(unfinished, place, held), align)
             with f.loop(integer(whole), step=blocks.length) as first:
                 end = self.axes.least(f.integer_operation("add", first, blocks.length), integer(whole))
                 terms = f.integer_operation("sub", end, first)
@@ -345,12 +350,16 @@ class KernelWriter:
                     spots = [
                         f.integer_operation("add", inside, b.row * distance + b.column * self.width) for b in bodies
                     ]
-                    memory = [f.offset(unfinished, spot, element) for spot in spots]
-                    align = f", align {blocks.reduction.dtype.numpy.itemsize}"
+                    memory = [f.offset(unfinished, spot, held) for spot in spots]
                     totals = [
-                        f.load(vector(element, b.lanes), spot, align) for b, spot in zip(bodies, memory, strict=True)
+                        f.load(vector(held, b.lanes), spot, align) for b, spot in zip(bodies, memory, strict=True)
                     ]
-                    totals = reduce_block(bodies, blocks.reduction, first, terms, totals)
+                    if in_parts:
+                        parts = [constant(0, vector(element, b.lanes)) for b in bodies]
+                        parts = reduce_block(bodies, blocks.reduction, first, terms, parts)
+                        totals = [with_part(frame, total, part) for total, part in zip(totals, parts, strict=True)]
+                    else:
+                        totals = reduce_block(bodies, blocks.reduction, first, terms, totals)
                     names = f.fresh_label("finish"), f.fresh_label("keep"), f.fresh_label("after")
                     f.branch(at_end, names[0], names[1])
                     f.label(names[1])
@@ -359,6 +368,9 @@ class KernelWriter:
                     f.jump(names[2])
                     f.label(names[0])
                     frame.copies = {}
+                    totals = [
+                        rounded(frame, total, vector(element, b.lanes)) for b, total in zip(bodies, totals, strict=True)
+                    ]
                     with frame.scope():
                         self._end(bodies, reduce_rest(bodies, blocks.reduction, whole, totals), blocks.reduction)
                     f.jump(names[2])

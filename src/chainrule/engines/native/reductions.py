@@ -5,7 +5,9 @@ The terms of every element are added in an order that does not depend on the til
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from chainrule.engines.native.arithmetic import Arithmetic, is_float, suffix
 from chainrule.engines.native.body import Body, Frame
@@ -24,6 +26,22 @@ WRITTEN_OUT = 4
 
 CHAINS = 4
 """Accumulators of a sum along memory: additions that need not wait for each other."""
+
+
+PART = 256
+"""Terms of a long sum that are added up in its own precision."""
+
+MANY = 4 * PART
+"""A sum of more terms is long: added one after another in float32, ten million would be wrong in the second digit."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """`count` places along a variable, from `start` on."""
+
+    variable: Variable
+    start: Value | int
+    count: int
 
 
 class SummingFrame(Frame):
@@ -48,25 +66,113 @@ def reduce_together(bodies: Sequence[Body], expression: Expression) -> list[Valu
             return [along]
     function = frame.function
     start = identity(kind, expression.dtype)
-    accumulators = []
-    for body in bodies:
-        width = body.lanes if body.varies(inner) else 0
-        accumulators.append(constant(start, vector(REGISTER_TYPES[expression.dtype], width)))
-    ordered = innermost_contiguous(variables, inner)
-    *outer, last = ordered
-    with frame.summing(ordered):
-        for body in bodies:
-            body.prepare(inner)
-        loops: list[Loop] = []
-        for variable in outer:
-            loops.append(function.open_loop(variable.extent, accumulators))
-            accumulators = loops[-1].carried
-            frame.places[variable] = loops[-1].index
+    element = REGISTER_TYPES[expression.dtype]
+    zeros = [constant(start, vector(element, body.lanes if body.varies(inner) else 0)) for body in bodies]
+
+    def form(spans: Sequence[Span]) -> list[Value]:
+        *outer, last = spans
+        loops, accumulators = _opened(frame, outer, zeros)
         with frame.scope():
             accumulators = _innermost(bodies, kind, last, inner, accumulators)
         for loop in reversed(loops):
             function.close_loop(loop, accumulators)
-    return accumulators
+        return accumulators
+
+    ordered = innermost_contiguous(variables, inner)
+    with frame.summing(ordered):
+        for body in bodies:
+            body.prepare(inner)
+        return in_parts(frame, expression, ordered, zeros, form, frame.unroll)
+
+
+def _opened(frame: Frame, spans: Sequence[Span], carried: Sequence[Value]) -> tuple[list[Loop], list[Value]]:
+    """Loops over whole variables, one in the other, and the values that they carry."""
+    loops: list[Loop] = []
+    accumulators = list(carried)
+    for span in spans:
+        loops.append(_loop(frame, span, span.count, accumulators))
+        accumulators = loops[-1].carried
+        frame.places[span.variable] = loops[-1].index
+    return loops, accumulators
+
+
+def _loop(frame: Frame, span: Span, count: int, carried: Sequence[Value], step: int = 1) -> Loop:
+    """A loop over the first `count` places of a span."""
+    return frame.function.open_loop(_after(frame, span, count), carried, span.start, step)
+
+
+def _after(frame: Frame, span: Span, count: int) -> Value:
+    """The place that is `count` after the first of a span."""
+    if isinstance(span.start, int):
+        return integer(span.start + count)
+    return frame.function.integer_operation("add nuw nsw", span.start, count) if count else span.start
+
+
+def is_long(expression: Expression, lanes: int = 1) -> bool:
+    """Whether a reduction is a sum that is formed in parts, where `lanes` accumulators share its terms."""
+    kind, variables = expression.payload
+    count = math.prod(variable.extent for variable in variables) // lanes
+    return bool(kind == "sum" and expression.dtype.is_float and count > MANY)
+
+
+def in_parts(
+    frame: Frame,
+    expression: Expression,
+    ordered: Sequence[Variable],
+    zeros: Sequence[Value],
+    form: Callable[[Sequence[Span]], list[Value]],
+    step: int,
+    lanes: int = 1,
+) -> list[Value]:
+    """What `form` makes of all terms; of the many terms of a long sum, part by part, added up in float64.
+
+    `form` writes the code for a part: a span of one of the variables, which are `ordered` from the outermost, and the
+    whole of those within. Each accumulator begins as in `zeros`; `lanes` of them share the terms of the innermost
+    variable, of which a part has a multiple of `step`. The parts do not depend on how a result is divided into tiles.
+    """
+    function = frame.function
+    whole = [Span(variable, 0, variable.extent) for variable in ordered]
+    if not is_long(expression, lanes):
+        return form(whole)
+    cut = len(ordered) - 1
+    within = 1 / lanes
+    while within * ordered[cut].extent <= PART:
+        within *= ordered[cut].extent
+        cut -= 1
+    multiple = step if cut == len(ordered) - 1 else 1
+    size = max(int(PART / within) // multiple, 1) * multiple
+    totals = [constant(0.0, _wide(zero.type)) for zero in zeros]
+    loops, totals = _opened(frame, whole[:cut], totals)
+    variable = ordered[cut]
+    end = variable.extent // size * size
+    loop = function.open_loop(end, totals, step=size)
+    with frame.scope():
+        parts = form([Span(variable, loop.index, size), *whole[cut + 1 :]])
+    totals = [with_part(frame, total, part) for total, part in zip(loop.carried, parts, strict=True)]
+    function.close_loop(loop, totals)
+    if end < variable.extent:
+        with frame.scope():
+            parts = form([Span(variable, end, variable.extent - end), *whole[cut + 1 :]])
+        totals = [with_part(frame, total, part) for total, part in zip(totals, parts, strict=True)]
+    for outer in reversed(loops):
+        function.close_loop(outer, totals)
+    return [rounded(frame, total, zero.type) for total, zero in zip(totals, zeros, strict=True)]
+
+
+def _wide(type: str) -> str:
+    """The type of a total of parts of a type."""
+    return vector("double", width_of(type))
+
+
+def with_part(frame: Frame, total: Value, part: Value) -> Value:
+    """A total in float64 with one more part of a sum."""
+    wide = part if part.type == total.type else frame.function.let(total.type, f"fpext {part} to {total.type}")
+    return frame.arithmetic.combine("sum", total, wide)
+
+
+def rounded(frame: Frame, total: Value, type: str) -> Value:
+    """A total as the sum that it is."""
+    return total if total.type == type else frame.function.let(type, f"fptrunc {total} to {type}")
 
 
 def reduce_block(
@@ -96,23 +202,30 @@ def reduce_across(bodies: Sequence[Body], rest: Sequence[Body], expression: Expr
     function, width = frame.function, bodies[0].width
     kind, (variable,) = expression.payload
     (inner,) = expression.arguments
-    whole = variable.extent // width * width
-    zero = identity(kind, expression.dtype)
-    start = [constant(zero, vector(REGISTER_TYPES[expression.dtype], width)) for _ in bodies]
+    element, zero = REGISTER_TYPES[expression.dtype], identity(kind, expression.dtype)
+
+    def form(spans: Sequence[Span]) -> list[Value]:
+        (span,) = spans
+        whole = span.count // width * width
+        sums: list[Value] = []
+        if whole:
+            loop = _loop(frame, span, whole, [constant(zero, vector(element, width)) for _ in bodies], width)
+            frame.places[variable] = loop.index
+            totals = _turn(bodies, kind, inner, loop.carried)
+            function.close_loop(loop, totals)
+            sums = [frame.arithmetic.across(kind, total) for total in totals]
+        if whole < span.count:
+            frame.places[variable] = _after(frame, span, whole)
+            start = [constant(zero, vector(element, rest[0].lanes)) for _ in rest]
+            ends = [frame.arithmetic.across(kind, total) for total in _turn(rest, kind, inner, start)]
+            pairs = zip(sums, ends, strict=True)
+            sums = [frame.arithmetic.combine(kind, total, end) for total, end in pairs] if sums else ends
+        return sums
+
     with frame.summing([variable]):
         for body in bodies:
             body.prepare(inner)
-        loop = function.open_loop(whole, start, step=width)
-        frame.places[variable] = loop.index
-        totals = _turn(bodies, kind, inner, loop.carried)
-        function.close_loop(loop, totals)
-        sums = [frame.arithmetic.across(kind, total) for total in totals]
-        if rest:
-            frame.places[variable] = integer(whole)
-            start = [constant(zero, vector(REGISTER_TYPES[expression.dtype], rest[0].lanes)) for _ in rest]
-            ends = [frame.arithmetic.across(kind, total) for total in _turn(rest, kind, inner, start)]
-            sums = [frame.arithmetic.combine(kind, total, end) for total, end in zip(sums, ends, strict=True)]
-    return sums
+        return in_parts(frame, expression, [variable], [constant(zero, element)] * len(bodies), form, width, width)
 
 
 def reduce_rest(
@@ -129,21 +242,21 @@ def reduce_rest(
 
 
 def _innermost(
-    bodies: Sequence[Body], kind: ReductionKind, variable: Variable, inner: Expression, accumulators: list[Value]
+    bodies: Sequence[Body], kind: ReductionKind, span: Span, inner: Expression, accumulators: list[Value]
 ) -> list[Value]:
     """The terms along the innermost variable, several turns of its loop written out."""
     frame = bodies[0].frame
-    function, extent = frame.function, variable.extent
-    whole = extent // frame.unroll * frame.unroll if extent > WRITTEN_OUT else 0
+    function, variable = frame.function, span.variable
+    whole = span.count // frame.unroll * frame.unroll if span.count > WRITTEN_OUT else 0
     if whole:
-        loop = function.open_loop(whole, accumulators, step=frame.unroll)
+        loop = _loop(frame, span, whole, accumulators, frame.unroll)
         accumulators = loop.carried
         for turn in range(frame.unroll):
             frame.term = frame.places[variable] = function.integer_operation("add nuw nsw", loop.index, turn)
             accumulators = _turn(bodies, kind, inner, accumulators)
         function.close_loop(loop, accumulators)
-    for turn in range(whole, extent):
-        frame.term = frame.places[variable] = integer(turn)
+    for turn in range(whole, span.count):
+        frame.term = frame.places[variable] = _after(frame, span, turn)
         accumulators = _turn(bodies, kind, inner, accumulators)
     return accumulators
 
@@ -173,34 +286,37 @@ def reduce_along(body: Body, expression: Expression) -> Value | None:
     if lane.extent < 2 * width or not _along(inner, Dependence(lane)):
         return None
     chains = min(CHAINS, lane.extent // width)
-    stride, rest = chains * width, lane.extent % (chains * width)
-    widths = [width] * chains + [rest % width] * (rest % width > 0)
-    start = identity(kind, expression.dtype)
-    loops: list[Loop] = []
-    accumulators = [constant(start, vector(REGISTER_TYPES[expression.dtype], w if w > 1 else 0)) for w in widths]
-    for variable in outer:
-        loops.append(function.open_loop(variable.extent, accumulators))
-        accumulators = loops[-1].carried
-        frame.places[variable] = loops[-1].index
+    stride = chains * width
+    start, element = identity(kind, expression.dtype), REGISTER_TYPES[expression.dtype]
 
     def advance(accumulator: Value, place: Value, lanes: int) -> Value:
         return added(frame.along(lane).body(place, lanes), kind, inner, accumulator)
 
-    strip = function.open_loop(lane.extent - rest, accumulators[:chains], step=stride)
-    moved = [
-        advance(accumulator, function.integer_operation("add nuw nsw", strip.index, k * width), width)
-        for k, accumulator in enumerate(strip.carried)
-    ]
-    function.close_loop(strip, moved)
-    place = lane.extent - rest
-    for k in range(rest // width):
-        moved[k] = advance(moved[k], integer(place + k * width), width)
-    if rest % width:
-        place += rest // width * width
-        moved.append(advance(accumulators[-1], integer(place), rest % width))
-    for loop in reversed(loops):
-        function.close_loop(loop, moved)
-    return _folded(frame.arithmetic, kind, moved)
+    def form(spans: Sequence[Span]) -> list[Value]:
+        *above, span = spans
+        rest = span.count % stride
+        widths = [width] * chains + [rest % width] * (rest % width > 0)
+        starts = [constant(start, vector(element, w if w > 1 else 0)) for w in widths]
+        loops, accumulators = _opened(frame, above, starts)
+        moved = accumulators[:chains]
+        if span.count > rest:
+            strip = _loop(frame, span, span.count - rest, moved, stride)
+            moved = [
+                advance(accumulator, function.integer_operation("add nuw nsw", strip.index, k * width), width)
+                for k, accumulator in enumerate(strip.carried)
+            ]
+            function.close_loop(strip, moved)
+        place = span.count - rest
+        for k in range(rest // width):
+            moved[k] = advance(moved[k], _after(frame, span, place + k * width), width)
+        if rest % width:
+            place += rest // width * width
+            moved.append(advance(accumulators[-1], _after(frame, span, place), rest % width))
+        for loop in reversed(loops):
+            function.close_loop(loop, moved)
+        return [_folded(frame.arithmetic, kind, moved)]
+
+    return in_parts(frame, expression, [*outer, lane], [constant(start, element)], form, stride, stride)[0]
 
 
 def _along(inner: Expression, varies: Dependence) -> bool:
