@@ -46,6 +46,19 @@ def test_c_equals_the_native_engine(name: str, tmp_path: Path) -> None:
         assert_close(gradients[key], expected, f"the gradient by {key}", 1e-9)
 
 
+def test_a_stack_of_a_product_with_a_reduction() -> None:
+    """The reduction has room for a new axis in front, the other factor has none."""
+
+    def f(x: Any, y: Any) -> Any:
+        return np.sum(np.max(np.stack([np.max(np.stack([y, x]), axis=0) * x, y]), axis=0))
+
+    drawn = case(derive(f, ["x", "y"], x="n", y="n"))
+    outputs, gradients = run_numpy(drawn.derivation.source("numpy"), drawn)
+    assert_close(outputs[0], drawn.outputs[0], "the value", 1e-10)
+    for key, expected in drawn.gradients.items():
+        assert_close(gradients[key], expected, f"the gradient by {key}", 1e-9)
+
+
 UNARY: dict[str, Callable[[Any], Any]] = {
     "tanh": np.tanh,
     "sigmoid": cr.sigmoid,

@@ -113,8 +113,8 @@ def run_torch(source: str, case: Case, name: str) -> tuple[list[Any], dict[str, 
     return [output.detach().numpy() for output in outputs], gradients
 
 
-def run_jax(source: str, case: Case, name: str) -> tuple[list[Any], dict[str, Any]]:
-    """The outputs and gradients that JAX finds through the function, under jit."""
+def run_jax(source: str, case: Case, name: str, *, jit: bool = True) -> tuple[list[Any], dict[str, Any]]:
+    """The outputs and gradients that JAX finds through the function, under jit or one operation after another."""
     import jax
     import jax.numpy as jnp
 
@@ -129,7 +129,8 @@ def run_jax(source: str, case: Case, name: str) -> tuple[list[Any], dict[str, An
 
     with jax.enable_x64(True):
         arguments = [jnp.asarray(value) for value in case.arguments.values()]
-        gradients, outputs = jax.jit(jax.grad(scalar, argnums=places, has_aux=True))(*arguments)
+        gradient = jax.grad(scalar, argnums=places, has_aux=True)
+        gradients, outputs = (jax.jit(gradient) if jit else gradient)(*arguments)
         return [np.asarray(x) for x in outputs], {
             key: np.asarray(x) for key, x in zip([list(case.arguments)[k] for k in places], gradients, strict=True)
         }

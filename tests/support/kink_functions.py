@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import chainrule as cr
+from chainrule.calculus.coinciding import Leaves, coinciding
+from chainrule.calculus.kinks import find_kinks, stacked_extrema, written_out
+from chainrule.primitives import evaluate_nodes
 
 Array = NDArray[Any]
 Function = Callable[[Array, Array], Any]
@@ -23,14 +26,15 @@ AGREE = 1e-5
 
 @dataclass(frozen=True)
 class KinkFunction:
-    """A function of two arrays, element by element, and its sum as source."""
+    """A function of two arrays, element by element, the sum of its values, and the source of that."""
 
     source: str
     function: Function
+    elements: Function
 
 
 def kink_function(seed: int) -> KinkFunction:
-    """The function of number `seed`: a composition of max, min, abs, where, relu, exp and log1p, some parts named."""
+    """The function of number `seed`: kinks of every kind within and beside one another, some parts named."""
     choose = random.Random(seed)
     names = ["x", "y"]
     lines: list[str] = []
@@ -43,6 +47,8 @@ def kink_function(seed: int) -> KinkFunction:
         level = choose.choice(["0", "0", "0", "1", "0.5"])
         order = choose.choice([">", ">=", "<", "<="])
         other = choose.choice(["0", f"{level} - {a}", f"0.5 * ({a} - {level})"])
+        extreme = choose.choice(["max", "min"])
+        bounds = choose.choice(["0, 1", "-1, 1", "-0.5, None", "None, 1", f"{short} - 1, {short}"])
         return choose.choice(
             [
                 f"np.maximum({a}, {short})",
@@ -54,6 +60,11 @@ def kink_function(seed: int) -> KinkFunction:
                 f"np.where({a} {order} 0, {b} + {a}, {b})",
                 f"np.where({a} {order} 0, np.exp(np.maximum({a}, 0)), 1 + {a})",
                 f"cr.relu({a})",
+                f"cr.{choose.choice(['leaky_relu', 'elu'])}({a}, 0.5)",
+                f"np.clip({a}, {bounds})",
+                f"np.{extreme}(np.stack([{a}, {b}]), axis=0)",
+                f"np.{extreme}(np.stack([{a}, {b}, {short} + 0 * x]), axis=0)",
+                f"ordered({a}, {b}, {short})[{choose.randint(0, 2)}]",
                 f"np.exp({a})",
                 f"np.log1p(np.abs({a}))",
                 f"np.log1p(cr.relu({a}))",
@@ -68,11 +79,23 @@ def kink_function(seed: int) -> KinkFunction:
     for number in range(choose.randint(0, 2)):
         lines.append(f"    u{number} = {expression(choose.randint(1, 2))}")
         names.append(f"u{number}")
-    lines.append(f"    return np.sum({expression(choose.randint(1, 4))} + 0 * x)")
-    source = "def function(x, y):\n" + "\n".join(lines)
-    namespace: dict[str, Any] = {"np": np, "cr": cr}
+    result = f"{expression(choose.randint(1, 4))} + 0 * x"
+    start = "def function(x, y):\n" + "".join(line + "\n" for line in lines)
+    source = f"{start}    return np.sum({result})"
+    return KinkFunction(source, _compiled(source), _compiled(f"{start}    return {result}"))
+
+
+def ordered(a: Any, b: Any, c: Any) -> tuple[Any, Any, Any]:
+    """Three values in order, by a network of comparisons, since the order itself cannot be recorded."""
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    return np.minimum(low, c), np.maximum(low, np.minimum(high, c)), np.maximum(high, c)
+
+
+def _compiled(source: str) -> Function:
+    namespace: dict[str, Any] = {"np": np, "cr": cr, "ordered": ordered}
     exec(source, namespace)
-    return KinkFunction(source, namespace["function"])
+    function: Function = namespace["function"]
+    return function
 
 
 def points(seed: int) -> tuple[Array, Array]:
@@ -82,24 +105,21 @@ def points(seed: int) -> tuple[Array, Array]:
     return np.concatenate([x, drawn.normal(size=8)]), np.concatenate([y, drawn.normal(size=8)])
 
 
-def derivatives(function: Function, x: Array, y: Array) -> Array:
-    """The derivatives by x and y, of shape (2, points); NaN where the function is not differentiable.
+def derivatives(elements: Function, x: Array, y: Array) -> Array:
+    """The derivatives of `elements` by x and y, of shape (2, points); NaN where it is not differentiable.
 
     They are one-sided differences, which must agree and be linear along eight directions to both sides.
     """
     angles = np.arange(8) * (np.pi / 8) + 0.1
     directions = [(1.0, 0.0), (0.0, 1.0), *zip(np.cos(angles), np.sin(angles), strict=True)]
 
-    def each(x: Array, y: Array) -> Array:
-        return np.array([float(function(x[k : k + 1], y[k : k + 1])) for k in range(len(x))])
-
-    here = each(x, y)
+    here = elements(x, y)
     sides = []
     for u, v in directions:
         for sign in (-1.0, 1.0):
             found = []
             for step in (sign * _STEPS[0], sign * _STEPS[1]):
-                near, far = each(x + step * u, y + step * v), each(x + 2 * step * u, y + 2 * step * v)
+                near, far = (elements(x + k * step * u, y + k * step * v) for k in (1, 2))
                 found.append((4 * near - 3 * here - far) / (2 * step))
             settled = np.abs(found[0] - found[1]) <= AGREE * (1 + np.abs(found[1]))
             sides.append(np.where(settled, found[1], np.nan))
@@ -111,3 +131,17 @@ def derivatives(function: Function, x: Array, y: Array) -> Array:
         for side in sides[2 * k : 2 * k + 2]:
             linear &= np.abs(side - expected) <= AGREE * size
     return np.where(linear, gradient, np.nan)
+
+
+def crossings(function: Function, x: Array, y: Array) -> NDArray[np.bool_]:
+    """At which points kinks meet that do not coincide, so that they tie together only there."""
+    program = cr.trace(function, x="n", y="n").bind({"n": len(x)})
+    program, _ = written_out(program, stacked_extrema(program))
+    kinks = find_kinks(program)
+    values = dict(zip(program.inputs, (x, y), strict=True))
+    found = evaluate_nodes([side for kink in kinks for side in (kink.left, kink.right)], values)
+    count = np.zeros(len(x), int)
+    for group in coinciding(kinks, Leaves(program, kinks)):
+        ties = [np.isclose(found[kink.left], found[kink.right], rtol=1e-12, atol=1e-12) for kink in group]
+        count += np.any([tie for tie in ties if not tie.all()] or [np.zeros(len(x), bool)], axis=0)
+    return count > 1

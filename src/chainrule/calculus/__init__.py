@@ -18,10 +18,11 @@ from chainrule.calculus.backward import (
     backward,
     split_stages,
 )
-from chainrule.calculus.kinks import RELU, SHARED, SIDED, Kink, find_kinks
+from chainrule.calculus.kinks import Kink, find_kinks
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.recognize import recognize
 from chainrule.calculus.rules import RULES, Rule, is_scale
+from chainrule.calculus.settling import RELU, SHARED, SIDED
 from chainrule.calculus.simplify import Rewrite, Simplifier, operation_count, simplify
 from chainrule.calculus.transpose import transpose
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chainrule.calculus.kinks import settle_kinks
 from chainrule.calculus.rules import RULES, Rule, applied, is_filled, rule
+from chainrule.calculus.settling import settle_kinks
 from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, Program, parse_shape, substitute, topological_order
 from chainrule.primitives import (

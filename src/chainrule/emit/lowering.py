@@ -219,7 +219,9 @@ class Lowering:
                 return x.operands[0]
             operands = [self.aligned(operand, x.ndim, kept, rank) for operand in x.operands]
             assert isinstance(operation, Function)
-            return self.function(operation.primitive, operands, x.dtype)
+            function = self.function(operation.primitive, operands, x.dtype)
+            if function.shape == shape:  # its operands leave out axes of size 1 in front
+                return function
         if isinstance(operation, Inserted):
             (inner,) = x.operands
             before = [k for k in range(x.ndim) if k not in operation.axes]

@@ -1,0 +1,214 @@
+"""Which kinks coincide, asked at random points where one of them ties.
+
+Of kinks that are computed element by element from common values it is asked whether the other ties there as well.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.calculus.kinks import Kink
+from chainrule.ir import Apply, ArrayType, Const, DType, Node, Program, SymbolicDim, topological_order
+from chainrule.primitives import Add, Broadcast, Cast, Compare, Elementwise, Multiply, Negate, Subtract, Where
+
+Values = Mapping[Node, NDArray[np.float64]]
+
+GROUP_LIMIT = 24
+"""Of more kinks of common values, none is compared with another."""
+_SAMPLES = 5
+_REACH = np.sinh(np.linspace(-8.0, 8.0, 97))
+"""Where a tie is looked for, along one value."""
+_HALVINGS = 80
+_NEAR = 1e-4
+TIE = 1e-9
+"""How close values are, relative to their size, that count as equal."""
+_SIZE = 7.25
+"""What a named size counts as at a random point."""
+
+_POINTWISE = (Elementwise, Add, Subtract, Negate, Multiply, Where, Cast)
+
+
+@dataclass(frozen=True, eq=False)
+class Tie:
+    """Points where a kink ties, and on both sides of them: the values that the kinks are computed from."""
+
+    at: Values
+    below: Values
+    above: Values
+
+
+def _is_pointwise(node: Node) -> bool:
+    if not isinstance(node, Apply):
+        return False
+    if isinstance(node.primitive, Broadcast):
+        return node.operands[0].type.ndim == 0
+    return isinstance(node.primitive, _POINTWISE) and all(o.type.dtype is not DType.INT64 for o in node.operands)
+
+
+class Leaves:
+    """The values that each node is computed from element by element; those that it is a sum of, among others."""
+
+    def __init__(self, program: Program, kinks: Iterable[Kink]) -> None:
+        self.all: dict[Node, frozenset[Node]] = {}
+        self.summed: dict[Node, frozenset[Node]] = {}
+        self.choices: dict[Node, list[Apply]] = {}
+        zeros = (kink.right for kink in kinks if isinstance(kink.right, Const))
+        for node in (*zeros, *program.nodes):
+            if isinstance(node, Const) and node.is_filled:
+                self.all[node] = self.summed[node] = frozenset()
+            elif not _is_pointwise(node):
+                self.all[node] = self.summed[node] = frozenset([node])
+            else:
+                assert isinstance(node, Apply)
+                self.all[node] = frozenset().union(*(self.all[o] for o in node.operands))
+                self.summed[node] = self.of_sum(node.operands) if _is_sum(node) else frozenset()
+                for operand in node.operands:
+                    if isinstance(operand, Apply) and isinstance(operand.primitive, Compare):
+                        self.choices.setdefault(operand, []).append(node)
+
+    def of(self, kinks: Iterable[Kink]) -> frozenset[Node]:
+        """The values that `kinks` are computed from, and what is chosen by those that are conditions."""
+        nodes = [node for kink in kinks for node in (kink.left, kink.right, *self.choices.get(kink.node, ()))]
+        return frozenset().union(*(self.all[node] for node in nodes))
+
+    def of_sum(self, terms: Sequence[Node]) -> frozenset[Node]:
+        """The values that occur in one term alone, and there as a summand."""
+        found: set[Node] = set()
+        for k, term in enumerate(terms):
+            found |= self.summed[term].difference(*(self.all[o] for o in (*terms[:k], *terms[k + 1 :])))
+        return frozenset(found)
+
+    def may_coincide(self, first: Kink, second: Kink) -> bool:
+        """Whether they have common values, and neither has one more that moves its tie."""
+        pairs = [(kink.left, kink.right) for kink in (first, second)]
+        values = [self.all[left] | self.all[right] for left, right in pairs]
+        summed = [self.of_sum(pair) for pair in pairs]
+        return bool(values[0] & values[1]) and summed[0] <= values[1] and summed[1] <= values[0]
+
+
+def _is_sum(node: Apply) -> bool:
+    if isinstance(node.primitive, Multiply):
+        return any(isinstance(operand, Const) and not operand.filled_with(0) for operand in node.operands)
+    return isinstance(node.primitive, Add | Subtract | Negate | Broadcast)
+
+
+def coinciding(kinks: Sequence[Kink], leaves: Leaves) -> list[list[Kink]]:
+    """The kinks in groups that tie together."""
+    candidates = _joined(
+        kinks, [pair for pair in itertools.combinations(kinks, 2) if leaves.may_coincide(*pair)] if _few(kinks) else []
+    )
+    groups: list[list[Kink]] = []
+    for candidate in candidates:
+        if len(candidate) == 1 or len(candidate) > GROUP_LIMIT:
+            groups += [[kink] for kink in candidate]
+            continue
+        pairs = []
+        always = {kink for kink in candidate if holds(kink, random_values(candidate, leaves)).all()}
+        candidate = [kink for kink in candidate if kink not in always]
+        groups += [[kink] for kink in always]  # 0 = max(0·x, 0) has no kink
+        for kink in candidate:
+            for tie in find_ties(kink, candidate, leaves):
+                pairs += [(kink, other) for other in candidate if other is not kink and holds(other, tie.at).any()]
+        groups += _joined(candidate, pairs)
+    return groups
+
+
+def _few(kinks: Sequence[Kink]) -> bool:
+    return len(kinks) <= 500
+
+
+def _joined(kinks: Sequence[Kink], pairs: Iterable[tuple[Kink, Kink]]) -> list[list[Kink]]:
+    """The kinks in groups that `pairs` connect, in their order."""
+    group = {kink: [kink] for kink in kinks}
+    for first, second in pairs:
+        if group[first] is not group[second]:
+            group[first] += group[second]
+            for kink in group[second]:
+                group[kink] = group[first]
+    order = {kink: k for k, kink in enumerate(kinks)}
+    found = {id(members): members for members in group.values()}
+    return [sorted(members, key=order.__getitem__) for members in found.values()]
+
+
+def find_ties(kink: Kink, group: Sequence[Kink], leaves: Leaves) -> list[Tie]:
+    """Random points where `kink` ties, found along each of the values that it is computed from."""
+    random = np.random.default_rng(0)
+    own = leaves.all[kink.left] | leaves.all[kink.right]
+    every = [leaf for leaf in leaves.all if leaf in leaves.of(group)]
+    base = {leaf: _drawn(random, leaf.type, _SAMPLES) for leaf in every}
+    found = []
+    for moved in every:
+        if moved not in own or not moved.type.dtype.is_float:
+            continue
+        spread = {leaf: value[:, None] for leaf, value in base.items()}
+        places = _REACH + random.uniform(-0.01, 0.01, _REACH.size)
+        differences = np.broadcast_to(difference(kink, {**spread, moved: places}), (_SAMPLES, places.size))
+        with np.errstate(all="ignore"):
+            rows, columns = np.nonzero(differences[:, :-1] * differences[:, 1:] < 0)
+        if not rows.size:
+            continue
+        fixed = {leaf: value[rows] for leaf, value in base.items()}
+        low, high = places[columns], places[columns + 1]
+        negative = differences[rows, columns] < 0
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (low + high)
+            same = (difference(kink, {**fixed, moved: middle}) < 0) == negative
+            low, high = np.where(same, middle, low), np.where(same, high, middle)
+        kept = holds(kink, {**fixed, moved: low})  # a pole or a step is no tie
+        for place in (low, high) if kept.any() else ():  # a condition may hold on one of the two sides alone
+            at = {leaf: value[kept] for leaf, value in {**fixed, moved: place}.items()}
+            step = _NEAR * (1 + np.abs(at[moved]))
+            found.append(Tie(at, {**at, moved: at[moved] - step}, {**at, moved: at[moved] + step}))
+    return found
+
+
+def random_values(group: Sequence[Kink], leaves: Leaves) -> Values:
+    """Random points, at which none of the kinks ties but by accident."""
+    random = np.random.default_rng(1)
+    return {leaf: _drawn(random, leaf.type, 200) for leaf in leaves.all if leaf in leaves.of(group)}
+
+
+def _drawn(random: np.random.Generator, type_: ArrayType, count: int) -> NDArray[np.float64]:
+    if type_.dtype is DType.BOOL:
+        return np.asarray(random.random(count) < 0.5)
+    if type_.dtype is DType.INT64:
+        return np.asarray(random.integers(0, 4, count))
+    return np.asarray(random.normal(0, 1.5, count))
+
+
+def evaluated(node: Node, values: Values) -> NDArray[np.float64]:
+    """`node` at random points, from the values that it is computed from element by element."""
+    known = dict(values)
+    for part in topological_order([node], stop=known):
+        if part in known:
+            continue
+        if isinstance(part, Const):
+            known[part] = np.asarray(_SIZE if isinstance(part.value, SymbolicDim) else part.value)
+        else:
+            assert isinstance(part, Apply)
+            operands = [known[operand] for operand in part.operands]
+            if isinstance(part.primitive, Cast | Broadcast):
+                known[part] = operands[0] * 1.0 if part.type.dtype.is_float else operands[0]
+            else:
+                with np.errstate(all="ignore"):
+                    known[part] = np.asarray(part.primitive.value(*operands))
+    return known[node]
+
+
+def difference(kink: Kink, values: Values) -> NDArray[np.float64]:
+    """How much the left side of a kink exceeds the right one."""
+    with np.errstate(all="ignore"):
+        return np.asarray(evaluated(kink.left, values) - evaluated(kink.right, values), float)
+
+
+def holds(kink: Kink, values: Values) -> NDArray[np.bool_]:
+    """At which points `kink` ties."""
+    left, right = (np.asarray(evaluated(node, values), float) for node in (kink.left, kink.right))
+    count = max(len(value) for value in values.values())
+    with np.errstate(all="ignore"):
+        return np.broadcast_to(np.abs(left - right) <= TIE * (1 + np.abs(left)), (count,))

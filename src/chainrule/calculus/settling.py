@@ -1,0 +1,342 @@
+"""The derivative that a function is given at its kinks.
+
+A kink that is alone may have any slope between those of its two sides: where the whole function is differentiable
+although one of its kinks is met, the chain rule multiplies that slope by 0. So `max(x, 0)` alone is relu, with the
+derivative 0 at 0, and operands of other maxima that tie share the derivative, as in JAX and autograd.
+
+Kinks that coincide, as those of max(x, 0) + min(x, 0), must agree on it. Sharing ties is right for any number of them
+in smooth functions, since it takes the mean of both sides. It is not where one kink lies within another, as in
+min(|x|, x) = x, or beneath a condition: these take the side of the tie on which the conditions hold as they do at it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.calculus.coinciding import (
+    TIE,
+    Leaves,
+    Tie,
+    Values,
+    coinciding,
+    difference,
+    evaluated,
+    find_ties,
+    holds,
+    random_values,
+)
+from chainrule.calculus.kinks import OPPOSITE, Kink, find_kinks, is_relu, stacked_extrema, written_out
+from chainrule.calculus.linearize import linearize
+from chainrule.calculus.rules import Rule, applied, is_filled
+from chainrule.calculus.simplify import Rewrite, Simplifier
+from chainrule.ir import Apply, ArrayType, Const, Input, Node, Program, topological_order
+from chainrule.primitives import (
+    Abs,
+    Add,
+    Compare,
+    Comparison,
+    Elu,
+    Expm1,
+    LeakyRelu,
+    LogicalAnd,
+    LogicalNot,
+    LogicalOr,
+    Maximum,
+    Minimum,
+    Multiply,
+    Negate,
+    Relu,
+    Where,
+    zeros,
+)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What becomes of a kink: `side` is the sign of left − right with which a tie counts, 0 where both sides share."""
+
+    rule: str
+    side: float = 0
+    values: Mapping[Node, float] | None = None
+    """The direction in which one goes from the tie, where no side is the same at all points."""
+
+
+def _relu(node: Apply) -> Node | None:
+    x, y = node.operands
+    return Relu()(x) if is_filled(y, 0) else Relu()(y) if is_filled(x, 0) else None
+
+
+_X = Input("x", ArrayType(()))
+RELU = Rule("max(x, 0) → relu(x)", (Maximum,), _relu, lambda: [Maximum()(_X, Const(0, _X.type))])
+"""Not in the table, since it changes a derivative; it is for a maximum that is alone."""
+SHARED = "kinks that coincide share a tie"
+SIDED = "kinks that coincide take one side of a tie"
+
+
+def settle_kinks(program: Program) -> tuple[Program, tuple[Rewrite, ...]]:
+    """`program` with the derivative at each kink settled, and the rewrites that did it; no value changes."""
+    program, written = _with_stacked_extrema(program)
+    kinks = find_kinks(program)
+    if not kinks:
+        return program, ()
+    leaves = Leaves(program, kinks)
+    changes: dict[Kink, _Change] = {}
+    for group in coinciding(kinks, leaves):
+        if len(group) > 1:
+            changes.update(_settled(group, leaves))
+        elif is_relu(group[0]):
+            changes[group[0]] = _Change(RELU.name, 0)
+    changed, rewrites = _changed(program, {kink.node: change for kink, change in changes.items()})
+    return changed, (*written, *rewrites)
+
+
+def _with_stacked_extrema(program: Program) -> tuple[Program, list[Rewrite]]:
+    """`program` with those reductions as maxima of two values that coincide with kinks outside them, or lie in such."""
+    stacked = stacked_extrema(program)
+    if not stacked:
+        return program, []
+    whole, chains = written_out(program, stacked)
+    kinks = find_kinks(whole)
+    within: set[Node] = set()
+    for group in coinciding(kinks, Leaves(whole, kinks)):
+        nodes = {kink.node for kink in group}
+        if len(group) > 1 and not any(nodes <= set(chain) for chain in chains.values()):
+            within.update(topological_order(nodes))
+    chosen = {node: values for node, values in stacked.items() if not within.isdisjoint(chains[node])}
+    found, chains = written_out(program, chosen)
+    return found, [Rewrite(SHARED, node, chain[-1]) for node, chain in chains.items()]
+
+
+def _settled(group: Sequence[Kink], leaves: Leaves) -> dict[Kink, _Change]:
+    nodes = {kink.node for kink in group}
+    within = (part for kink in group for part in topological_order([kink.left, kink.right]))
+    if any(kink.is_condition for kink in group) or not nodes.isdisjoint(within):
+        sided = _sided(group, leaves) or _outermost(group, leaves)
+        if sided is None:
+            values = [leaf for leaf in leaves.all if leaf in leaves.of(group) and leaf.type.dtype.is_float]
+            speeds = {leaf: _speed(k) for k, leaf in enumerate(values)}
+            return {kink: _Change(SIDED, values=speeds) for kink in group}
+        return sided
+    return {kink: _Change(SHARED) for kink in group if isinstance(kink.node.primitive, Relu | LeakyRelu | Elu)}
+
+
+def _outermost(group: Sequence[Kink], leaves: Leaves) -> dict[Kink, _Change] | None:
+    """The outermost maximum or minimum with the side of an operand without kinks; None where that is not right.
+
+    So min(r·a, clip(r)·a) takes r·a at a tie. Where it takes the other, the kinks of clip are alone, if any ties.
+    """
+    outer = group[-1]
+    inner = {kink.node for kink in group[:-1]}
+    if not isinstance(outer.node.primitive, Maximum | Minimum):
+        return None
+    if not inner <= set(topological_order([outer.left, outer.right])):
+        return None
+    ties = [tie for kink in group for tie in find_ties(kink, group, leaves)]
+    for tie in ties:
+        count = sum(holds(kink, tie.at).astype(int) for kink in group)
+        if not np.all(holds(outer, tie.at) | (count <= 1)):
+            return None
+    for operand, sign in ((outer.left, 1.0), (outer.right, -1.0)):
+        if inner.isdisjoint(topological_order([operand])) and all(_is_on_a_side(operand, outer, tie) for tie in ties):
+            return {outer: _Change(SIDED, sign if isinstance(outer.node.primitive, Maximum) else -sign)}
+    return None
+
+
+def _is_on_a_side(operand: Node, kink: Kink, tie: Tie) -> bool:
+    """Whether, where the maximum or minimum ties, it is this operand on one side."""
+    below, above = (
+        np.isclose(evaluated(kink.node, values), evaluated(operand, values), rtol=TIE, atol=TIE)
+        for values in (tie.below, tie.above)
+    )
+    return bool(np.all(below | above | ~holds(kink, tie.at)))
+
+
+def _speed(place: int) -> float:
+    """A number of which no simple multiple is that of another place."""
+    return round(1 + math.sin(1 + place) / 2, 3)
+
+
+def _sided(group: Sequence[Kink], leaves: Leaves) -> dict[Kink, _Change] | None:
+    """Each kink of a group with the side that it takes at the tie; None where the sides differ from point to point."""
+    reference, ties = next(((kink, ties) for kink in group if (ties := find_ties(kink, group, leaves))), (group[0], []))
+    # The signs of each difference where that of the reference is negative, and where it is positive.
+    signs: dict[Kink, list[set[float]]] = {kink: [set(), set()] for kink in group}
+    for tie in ties:
+        for values in (tie.below, tie.above):
+            places = (difference(reference, values) > 0).astype(int)
+            for kink in group:
+                found = np.broadcast_to(np.sign(difference(kink, values)), places.shape)
+                held = holds(kink, tie.at)
+                for sign, place in zip(found[held], places[held], strict=True):
+                    if sign:  # it may tie on the whole side, where either operand is right
+                        signs[kink][place].add(float(sign))
+    everywhere = all(any(holds(kink, tie.at).any() for tie in ties) for kink in group)
+    if not ties or not everywhere or any(len(known) > 1 for pair in signs.values() for known in pair):
+        return None
+    side = _side(group, signs)
+    changes = {}
+    for kink in group:
+        (sign,) = signs[kink][side] or {1.0}
+        if not kink.is_condition:
+            changes[kink] = _Change(SIDED, sign)
+        elif _truth_at_tie(kink) != _truth(kink, sign):
+            own = find_ties(kink, group, leaves)
+            points = [values for tie in (*ties, *own) for values in (tie.at, tie.below, tie.above)]
+            if not _is_continuous(kink, [*points, random_values(group, leaves)], leaves):
+                return None
+            changes[kink] = _Change(SIDED, sign)
+    return changes
+
+
+def _side(group: Sequence[Kink], signs: Mapping[Kink, list[set[float]]]) -> int:
+    """The side on which most conditions hold as they do at the tie; else the one on which relu is 0."""
+
+    def score(side: int) -> tuple[int, int]:
+        conditions = relus = 0
+        for kink in group:
+            (sign,) = signs[kink][side] or {0.0}
+            if kink.is_condition:
+                conditions += _truth_at_tie(kink) == _truth(kink, sign)
+            elif isinstance(kink.node.primitive, Relu):
+                relus += sign < 0
+        return conditions, relus
+
+    return max((0, 1), key=score)
+
+
+def _truth_at_tie(kink: Kink) -> bool:
+    return "=" in kink.node.primitive.comparison
+
+
+def _truth(kink: Kink, sign: float) -> bool:
+    return (sign > 0) == (">" in kink.node.primitive.comparison)
+
+
+def _is_continuous(condition: Kink, points: Sequence[Values], leaves: Leaves) -> bool:
+    """Whether what is chosen by this condition alone is equal wherever it ties, so that either may be taken there."""
+    for choice in leaves.choices.get(condition.node, ()):
+        if not isinstance(choice.primitive, Where):
+            return False
+        for values in points:
+            held = holds(condition, values)
+            first, second = (np.broadcast_to(evaluated(x, values), held.shape)[held] for x in choice.operands[1:])
+            if not np.allclose(first, second, rtol=TIE, atol=TIE):
+                return False
+    return True
+
+
+def _changed(program: Program, changes: Mapping[Node, _Change]) -> tuple[Program, tuple[Rewrite, ...]]:
+    rewrites: list[Rewrite] = []
+    made: dict[Node, Node] = {}
+    as_it_was: dict[Node, Node] = {}
+    for node in program.nodes:
+        made[node] = node
+        if not isinstance(node, Apply):
+            continue
+        before = made[node] = Apply(node.primitive, tuple(made[operand] for operand in node.operands))
+        condition = node.operands[0] if isinstance(node.primitive, Where) else None
+        change = changes.get(node if condition is None else condition)
+        if change is None:
+            continue
+        if change.values is not None:
+            seeds = {made[leaf]: Const(speed, leaf.type) for leaf, speed in change.values.items() if leaf in made}
+            made[node] = _directed(before, seeds)
+        elif condition is not None:  # the choice is what stays the same, not its condition
+            before = Apply(node.primitive, (as_it_was[condition], *before.operands[1:]))
+        else:
+            made[node] = _replaced(before, change.side)
+        if isinstance(node.primitive, Compare):
+            as_it_was[node] = before
+        elif made[node] is not before:
+            rewrites.append(Rewrite(change.rule, before, made[node]))
+    if not rewrites:
+        return program, ()
+    names = {made[node]: name for node, name in program.names.items()}
+    return Program(program.inputs, tuple(made[output] for output in program.outputs), names), tuple(rewrites)
+
+
+def _directed(node: Apply, seeds: Mapping[Node, Node]) -> Node:
+    """`node` with the derivative of the side of its tie to which the direction `seeds` leads."""
+
+    def before(x: Node, y: Node) -> Node:
+        """Whether x < y, at a tie as soon as one goes in that direction."""
+        speeds = [
+            zeros(side.type) if v is None else v for side, v in zip((x, y), linearize([x, y], seeds), strict=True)
+        ]
+        sooner = Compare("<")(*map(Simplifier(), speeds))
+        return LogicalOr()(Compare("<")(x, y), LogicalAnd()(Compare("==")(x, y), sooner))
+
+    x, *others = node.operands
+    zero = Const(0, x.type)
+    match node.primitive:
+        case Maximum():
+            return Where()(before(x, others[0]), others[0], x)
+        case Minimum():
+            return Where()(before(x, others[0]), x, others[0])
+        case Abs():
+            return Where()(before(x, zero), Negate()(x), x)
+        case Relu():
+            return Where()(before(x, zero), zero, x)
+        case LeakyRelu(slope):
+            return Where()(before(x, zero), Multiply()(Const(slope, x.type), x), x)
+        case Elu():
+            return Where()(before(x, zero), _beneath(node.primitive, x), x)
+        case Where():
+            condition = applied(x, Compare)
+            if condition is None:
+                return node
+            left, right = condition.operands
+            if ">" in condition.primitive.comparison:
+                left, right = right, left
+            tied = LogicalAnd()(Compare("==")(left, right), Compare("==")(*others))  # either may be taken there
+            held = LogicalAnd()(LogicalNot()(tied), condition)
+            return Where()(LogicalOr()(held, LogicalAnd()(tied, before(left, right))), *others)
+    return node
+
+
+def _replaced(node: Apply, side: float) -> Node:
+    """`node` with another derivative at its tie. What is taken keeps NaN wherever a comparison with it fails."""
+    x, *others = node.operands
+    zero = Const(0, x.type)
+    match node.primitive:
+        case Compare(comparison):
+            return Compare(OPPOSITE[comparison])(*node.operands)
+        case Maximum():
+            (y,) = others
+            if side == 0:
+                return _relu(node) or node
+            if side > 0:
+                return Relu()(y) if is_filled(x, 0) else _chosen(x, "<", y, y, x)
+            return Relu()(x) if is_filled(y, 0) else _chosen(y, "<", x, x, y)
+        case Minimum():
+            (y,) = others
+            return node if side == 0 else _chosen(x, "<", y, x, y) if side > 0 else _chosen(y, "<", x, y, x)
+        case Abs():
+            if side == 0:
+                return node
+            return _chosen(x, "<", zero, Negate()(x), x) if side > 0 else _chosen(x, ">", zero, x, Negate()(x))
+        case Relu():
+            return Maximum()(x, zero) if side == 0 else _chosen(x, "<", zero, zero, x) if side > 0 else node
+        case LeakyRelu(slope):
+            scaled = Multiply()(Const(slope, x.type), x)
+            if side == 0:
+                return (Maximum() if slope <= 1 else Minimum())(x, scaled)
+            return _chosen(x, "<", zero, scaled, x) if side > 0 else node
+        case Elu():
+            if side == 0:
+                return Add()(Maximum()(x, zero), _beneath(node.primitive, Minimum()(x, zero)))
+            return _chosen(x, "<", zero, _beneath(node.primitive, x), x) if side > 0 else node
+    return node
+
+
+def _beneath(elu: Elu, x: Node) -> Node:
+    """What elu is of negative x."""
+    return Multiply()(Const(elu.alpha, x.type), Expm1()(x))
+
+
+def _chosen(x: Node, comparison: Comparison, y: Node, first: Node, second: Node) -> Node:
+    return Where()(Compare(comparison)(x, y), first, second)
