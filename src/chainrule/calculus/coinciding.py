@@ -135,19 +135,19 @@ def _joined(kinks: Sequence[Kink], pairs: Iterable[tuple[Kink, Kink]]) -> list[l
     return [sorted(members, key=order.__getitem__) for members in found.values()]
 
 
-def find_ties(kink: Kink, group: Sequence[Kink], leaves: Leaves) -> list[Tie]:
+def find_ties(kink: Kink, group: Sequence[Kink], leaves: Leaves, samples: int = _SAMPLES) -> list[Tie]:
     """Random points where `kink` ties, found along each of the values that it is computed from."""
     random = np.random.default_rng(0)
     own = leaves.all[kink.left] | leaves.all[kink.right]
     every = [leaf for leaf in leaves.all if leaf in leaves.of(group)]
-    base = {leaf: _drawn(random, leaf.type, _SAMPLES) for leaf in every}
+    base = {leaf: _drawn(random, leaf.type, samples) for leaf in every}
     found = []
     for moved in every:
         if moved not in own or not moved.type.dtype.is_float:
             continue
         spread = {leaf: value[:, None] for leaf, value in base.items()}
         places = _REACH + random.uniform(-0.01, 0.01, _REACH.size)
-        differences = np.broadcast_to(difference(kink, {**spread, moved: places}), (_SAMPLES, places.size))
+        differences = np.broadcast_to(difference(kink, {**spread, moved: places}), (samples, places.size))
         with np.errstate(all="ignore"):
             rows, columns = np.nonzero(differences[:, :-1] * differences[:, 1:] < 0)
         if not rows.size:

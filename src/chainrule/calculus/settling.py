@@ -12,7 +12,7 @@ min(|x|, x) = x, or beneath a condition: these take the side of the tie on which
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +73,8 @@ def _relu(node: Apply) -> Node | None:
 _X = Input("x", ArrayType(()))
 RELU = Rule("max(x, 0) → relu(x)", (Maximum,), _relu, lambda: [Maximum()(_X, Const(0, _X.type))])
 """Not in the table, since it changes a derivative; it is for a maximum that is alone."""
+_SAMPLES = 40
+"""At how many random points it is asked whether one side is right at all ties."""
 SHARED = "kinks that coincide share a tie"
 SIDED = "kinks that coincide take one side of a tie"
 
@@ -90,6 +92,7 @@ def settle_kinks(program: Program) -> tuple[Program, tuple[Rewrite, ...]]:
             changes.update(_settled(group, leaves))
         elif is_relu(group[0]):
             changes[group[0]] = _Change(RELU.name, 0)
+    changes.update(_within_directed(kinks, changes, leaves))
     changed, rewrites = _changed(program, {kink.node: change for kink, change in changes.items()})
     return changed, (*written, *rewrites)
 
@@ -117,11 +120,26 @@ def _settled(group: Sequence[Kink], leaves: Leaves) -> dict[Kink, _Change]:
     if any(kink.is_condition for kink in group) or not nodes.isdisjoint(within):
         sided = _sided(group, leaves) or _outermost(group, leaves)
         if sided is None:
-            values = [leaf for leaf in leaves.all if leaf in leaves.of(group) and leaf.type.dtype.is_float]
-            speeds = {leaf: _speed(k) for k, leaf in enumerate(values)}
-            return {kink: _Change(SIDED, values=speeds) for kink in group}
+            return {kink: _Change(SIDED, values=_direction(leaves)) for kink in group}
         return sided
     return {kink: _Change(SHARED) for kink in group if isinstance(kink.node.primitive, Relu | LeakyRelu | Elu)}
+
+
+def _within_directed(
+    kinks: Sequence[Kink], changes: Mapping[Kink, _Change], leaves: Leaves
+) -> Iterator[tuple[Kink, _Change]]:
+    """The kinks that lie within one that takes a direction: they take it too, so that it is right where they meet."""
+    directed = [kink for kink, change in changes.items() if change.values is not None]
+    within = set(topological_order([kink.node for kink in directed], stop=leaves.of(directed)))
+    for kink in kinks:
+        if kink.node in within:
+            yield kink, _Change(SIDED, values=_direction(leaves))
+
+
+def _direction(leaves: Leaves) -> dict[Node, float]:
+    """A direction that is the same in all of a program, and in which no simple relation between values holds."""
+    values = {leaf for parts in leaves.all.values() for leaf in parts if leaf.type.dtype.is_float}
+    return {leaf: _speed(k) for k, leaf in enumerate(leaf for leaf in leaves.all if leaf in values)}
 
 
 def _outermost(group: Sequence[Kink], leaves: Leaves) -> dict[Kink, _Change] | None:
@@ -135,7 +153,7 @@ def _outermost(group: Sequence[Kink], leaves: Leaves) -> dict[Kink, _Change] | N
         return None
     if not inner <= set(topological_order([outer.left, outer.right])):
         return None
-    ties = [tie for kink in group for tie in find_ties(kink, group, leaves)]
+    ties = [tie for kink in group for tie in find_ties(kink, group, leaves, _SAMPLES)]
     for tie in ties:
         count = sum(holds(kink, tie.at).astype(int) for kink in group)
         if not np.all(holds(outer, tie.at) | (count <= 1)):
@@ -162,7 +180,9 @@ def _speed(place: int) -> float:
 
 def _sided(group: Sequence[Kink], leaves: Leaves) -> dict[Kink, _Change] | None:
     """Each kink of a group with the side that it takes at the tie; None where the sides differ from point to point."""
-    reference, ties = next(((kink, ties) for kink in group if (ties := find_ties(kink, group, leaves))), (group[0], []))
+    reference, ties = next(
+        ((kink, ties) for kink in group if (ties := find_ties(kink, group, leaves, _SAMPLES))), (group[0], [])
+    )
     # The signs of each difference where that of the reference is negative, and where it is positive.
     signs: dict[Kink, list[set[float]]] = {kink: [set(), set()] for kink in group}
     for tie in ties:
@@ -184,7 +204,7 @@ def _sided(group: Sequence[Kink], leaves: Leaves) -> dict[Kink, _Change] | None:
         if not kink.is_condition:
             changes[kink] = _Change(SIDED, sign)
         elif _truth_at_tie(kink) != _truth(kink, sign):
-            own = find_ties(kink, group, leaves)
+            own = find_ties(kink, group, leaves, _SAMPLES)
             points = [values for tie in (*ties, *own) for values in (tie.at, tie.below, tie.above)]
             if not _is_continuous(kink, [*points, random_values(group, leaves)], leaves):
                 return None
