@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ CORE = (
 """What `pytest -m core` runs: one look at each room on the way from a function to a derivation that is trained."""
 
 
+@cache
 def is_core(path: Path) -> bool:
     return any(path.is_relative_to(HERE / each) for each in CORE)
 

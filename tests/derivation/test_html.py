@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.gallery_samples import derived
 
 import chainrule as cr
 from chainrule.derivation.document import Box, Document, Equation, Heading, Paragraph, Remark
@@ -16,7 +17,6 @@ from chainrule.derivation.html import render_html
 from chainrule.derivation.mathml import MathWriter, math_of, parted, written_width
 from chainrule.derivation.style import STYLE
 from chainrule.derivation.writing import flat
-from chainrule.gallery import GALLERY
 from chainrule.primitives import (
     BigOperator,
     Call,
@@ -189,8 +189,7 @@ class _Checker(HTMLParser):
 @pytest.mark.parametrize("form", ["matrix", "path", "index"])
 @pytest.mark.parametrize("name", ["two_layer_rows", "layer_norm", "attention"])
 def test_a_page_is_well_formed_needs_nothing_else_and_holds_every_equation(name: str, form: Any, lang: Any) -> None:
-    entry = GALLERY[name]
-    derivation = cr.derive(entry.function, entry.wrt)
+    derivation = derived(name)
     page = derivation.html(form, lang)
     checker = _Checker()
     checker.feed(page)

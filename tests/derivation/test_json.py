@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.gallery_samples import derived
 
 import chainrule as cr
 from chainrule.derivation.json import operation_name, tree
@@ -77,7 +78,7 @@ def rebuilt(written: Mapping[str, Any], known: dict[int, Node]) -> Node:
 
 @pytest.mark.parametrize("name", GALLERY)
 def test_trees_are_the_expressions(name: str) -> None:
-    derivation = cr.derive(GALLERY[name].function, GALLERY[name].wrt)
+    derivation = derived(name)
     record = json.loads(derivation.json())
     claims = list(derivation.record.claims)
     assert [claim["number"] for claim in record["claims"]] == list(range(1, len(claims) + 1))

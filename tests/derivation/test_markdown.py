@@ -6,11 +6,10 @@ import re
 from typing import Any
 
 import pytest
+from support.gallery_samples import derived
 
-import chainrule as cr
 from chainrule.derivation.document import Box, Document, Equation, Heading, Paragraph, Remark
 from chainrule.derivation.markdown import MarkdownWriter, render_markdown
-from chainrule.gallery import GALLERY
 from chainrule.primitives import Call, Symbol, infix
 
 a, b = Symbol("a"), Symbol("b")
@@ -72,8 +71,7 @@ def test_function_names_use_what_github_allows() -> None:
 @pytest.mark.parametrize("form", ["matrix", "path", "index"])
 @pytest.mark.parametrize("name", ["two_layer_rows", "layer_norm", "attention", "focal_loss", "huber"])
 def test_the_gallery(name: str, form: Any, lang: Any) -> None:
-    entry = GALLERY[name]
-    derivation = cr.derive(entry.function, entry.wrt)
+    derivation = derived(name)
     written = derivation.markdown(form, lang)
     assert "operatorname" not in written
     assert r"\tag" not in written

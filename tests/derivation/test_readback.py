@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.gallery_samples import derived
 from support.printed_programs import FORMS, SCRIPTS, misreadings, run
 
 import chainrule as cr
@@ -183,7 +184,7 @@ def test_every_line_reads_as_what_it_claims(name: str) -> None:
 
 @pytest.mark.parametrize("name", GALLERY)
 def test_every_line_of_the_gallery_reads_as_what_it_claims(name: str) -> None:
-    count, unread, wrong = misreadings(derive(GALLERY[name].function, GALLERY[name].wrt))
+    count, unread, wrong = misreadings(derived(name))
     assert count + len(unread) >= 14
     assert all(any(mark in line for mark in _SLIDING) for line in unread if not _is_chain(line))
     assert not wrong
@@ -199,7 +200,7 @@ def test_the_reader_knows_every_function_that_a_primitive_is_written_with(primit
 
 @pytest.mark.parametrize("name", ["two_layer_rows", "huber", "lstm_cell"])
 def test_every_line_reads_the_same_in_chinese(name: str) -> None:
-    verifier = Verifier(derive(GALLERY[name].function, GALLERY[name].wrt).record)
+    verifier = Verifier(derived(name).record)
     proofreader = verifier.proofreader(verifier.point())
     for form in FORMS:
         for script in SCRIPTS:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
+from support.gallery_samples import derived
 
 import chainrule as cr
 from chainrule.derivation import FORMS, Derivation, Form, derive
@@ -22,11 +22,6 @@ from chainrule.derivation.words import enumerated
 from chainrule.gallery import GALLERY
 from chainrule.primitives import Multiply, Partial
 from chainrule.words import LANGUAGES, Language, width_of
-
-
-@cache
-def entry(name: str) -> Derivation:
-    return derive(GALLERY[name].function, GALLERY[name].wrt)
 
 
 def equations(document: Document) -> list[Equation]:
@@ -48,7 +43,7 @@ def words_of(derivation: Derivation, lang: Language = "en") -> str:
 
 @pytest.mark.parametrize("name", GALLERY)
 def test_the_forms_end_in_the_same_results(name: str) -> None:
-    derivation = entry(name)
+    derivation = derived(name)
     matrix, path, index = (box(derivation, form) for form in ("matrix", "path", "index"))
     assert [row.sides for row in path] == [row.sides for row in matrix]
     writer = ElementForm(derivation.record, "en")
@@ -65,11 +60,11 @@ def test_the_forms_end_in_the_same_results(name: str) -> None:
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_line_has_its_shape_and_fits(name: str, detail: Detail, lang: Language) -> None:
     for form in FORMS:
-        document = entry(name).document(form, lang, detail)
+        document = derived(name).document(form, lang, detail)
         assert all(equation.shape for equation in equations(document))
         assert isinstance(document.blocks[-1], Box)
         for width in (60, 80):
-            text = entry(name).text(form, lang, width, detail)
+            text = derived(name).text(form, lang, width, detail)
             assert max(map(width_of, text.splitlines())) <= width
             assert "∂L/∂L" not in text
             assert not re.search(r"\de-\d", text)
@@ -78,7 +73,7 @@ def test_every_line_has_its_shape_and_fits(name: str, detail: Detail, lang: Lang
 @pytest.mark.parametrize("name", GALLERY)
 def test_chinese_is_chinese(name: str) -> None:
     for form in FORMS:
-        for block in entry(name).document(form, "zh").blocks:
+        for block in derived(name).document(form, "zh").blocks:
             sentences = (
                 block.reasons if isinstance(block, Equation) else () if isinstance(block, Box) else (block.words,)
             )
@@ -101,7 +96,7 @@ def test_what_repeats_is_named_once() -> None:
     assert derivation.verify().ok
     for form in FORMS:
         assert derivation.text(form, width=200).count("10⁻⁵") == 1
-    text = entry("lstm_cell").text(width=200)
+    text = derived("lstm_cell").text(width=200)
     assert "t = tanh(c_next)" in text
     assert text.count("tanh(c_next)") == 1
     assert "1 − t²" in text
@@ -178,7 +173,7 @@ def test_each_operation_gives_its_reason_once(function: Any, shapes: dict[str, s
 
 
 def test_an_ordinary_product_is_not_said_to_share_a_factor() -> None:
-    assert "all along" not in words_of(entry("two_layer_rows"))
+    assert "all along" not in words_of(derived("two_layer_rows"))
     assert "all along" not in words_of(cr.derive(lambda A, B: A @ B, A="h n d", B="h d m"))
 
 
@@ -207,11 +202,11 @@ def remarks(derivation: Derivation) -> set[str]:
     ],
 )
 def test_remarks_are_made_where_they_hold(name: str, expected: set[str]) -> None:
-    assert remarks(entry(name)) == expected
+    assert remarks(derived(name)) == expected
 
 
 def test_the_cell_state_is_carried_by_its_gate() -> None:
-    (gate,) = [each for each in entry("lstm_cell").record.observations if each.key == "gate"]
+    (gate,) = [each for each in derived("lstm_cell").record.observations if each.key == "gate"]
     assert [getattr(part, "name", None) for part in gate.parts] == ["f", "c_next", "c"]
 
 
@@ -246,7 +241,7 @@ def test_the_depth_of_vanishing_is_counted_along_a_path() -> None:
 
 @pytest.mark.parametrize("name", ["softmax_regression", "attention", "layer_norm", "batch_norm"])
 def test_what_a_remark_says_to_vanish_is_verified(name: str) -> None:
-    derivation = derive(GALLERY[name].function, GALLERY[name].wrt)
+    derivation = derived(name)
     assert derivation.verify().ok
     record = derivation.record
     wrong = [
@@ -264,7 +259,7 @@ def test_what_a_remark_says_to_vanish_is_verified(name: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_brief_fits_a_slide(form: Form) -> None:
-    derivation = entry("two_layer_rows")
+    derivation = derived("two_layer_rows")
     text = derivation.text(form, detail="brief")
     assert "because" not in text
     assert "⟨" not in text
@@ -273,11 +268,11 @@ def test_brief_fits_a_slide(form: Form) -> None:
 
 
 def test_brief_keeps_parameters_for_the_box() -> None:
-    document = entry("two_layer_rows").document("matrix", detail="brief")
+    document = derived("two_layer_rows").document("matrix", detail="brief")
     outside = [block for block in document.blocks if isinstance(block, Equation)]
     named = {side.by.name for each in outside for side in each.sides if isinstance(side, Partial)}  # type: ignore[union-attr]
     assert named == {"a2", "z2", "a1", "z1"}
-    assert {text_of(row.sides[0]) for row in box(entry("two_layer_rows"), "matrix")} == {
+    assert {text_of(row.sides[0]) for row in box(derived("two_layer_rows"), "matrix")} == {
         "∂L/∂W1",
         "∂L/∂b1",
         "∂L/∂W2",
@@ -286,7 +281,7 @@ def test_brief_keeps_parameters_for_the_box() -> None:
 
 
 def test_full_has_the_differential_of_every_line() -> None:
-    derivation = entry("gru_cell")
+    derivation = derived("gru_cell")
     text = derivation.text(width=400)
     for record in derivation.record.stages:
         if record.differential is not None and record.stage.symbol is not derivation.record.loss:
@@ -298,7 +293,7 @@ def test_full_has_the_differential_of_every_line() -> None:
 
 def test_a_layer_has_no_loss_of_its_own() -> None:
     for form in FORMS:
-        text = entry("attention").text(form)
+        text = derived("attention").text(form)
         assert text.startswith("Backward pass of O\n")
         assert not re.search(r"^ *L = ", text, re.MULTILINE)
         assert "dL = Σ" not in text
@@ -319,27 +314,27 @@ def test_a_long_chain_is_folded_and_says_what_is_folded() -> None:
 
 
 def test_chains_that_meet_are_gathered_there() -> None:
-    text = entry("transformer_block").text("path", width=200)
+    text = derived("transformer_block").text("path", width=200)
     assert "∂L/∂R: 3 ways meet" in text or "∂L/∂R: 4 ways meet" in text
     assert "∂L/∂WO = ∂L/∂R · ∂R/∂WO = Oᵀ (∂L/∂R)" in text
 
 
 def test_headings_follow_the_form() -> None:
     for form, expected in (("matrix", "Transpose"), ("path", "The chains"), ("index", "Chain rule")):
-        blocks = entry("two_layer_rows").document(form).blocks  # type: ignore[arg-type]
+        blocks = derived("two_layer_rows").document(form).blocks  # type: ignore[arg-type]
         assert any(isinstance(b, Heading) and str(b.words[0]).startswith(expected) for b in blocks)
 
 
 @pytest.mark.parametrize("name", ["two_layer_columns", "two_layer_rows", "logistic_regression", "lstm_cell"])
 @pytest.mark.parametrize("detail", DETAILS)
 def test_every_delta_of_the_path_form_is_defined_before_it_is_used(name: str, detail: Detail) -> None:
-    text = entry(name).text("path", detail=detail).split("The factors")[1]
+    text = derived(name).text("path", detail=detail).split("The factors")[1]
     for delta in set(re.findall(r"δ(?:_?\w+)?", text)):
         assert text.index(delta) == text.index(f"{delta} = ∂L/∂"), delta
 
 
 def test_brief_chains_end_in_their_results() -> None:
-    text = " ".join(entry("two_layer_columns").text("path", detail="brief").split())
+    text = " ".join(derived("two_layer_columns").text("path", detail="brief").split())
     assert "∂L/∂b2 = ∂L/∂a2 · ∂a2/∂z2 · ∂z2/∂b2 = (a2 − y) ⊙ σ′(z2)" in text
     assert "= ((a2 − y) ⊙ σ′(z2)) a1ᵀ" in text
     assert "= ((W2ᵀ ((a2 − y) ⊙ σ′(z2))) ⊙ σ′(z1)) xᵀ" in text
@@ -362,27 +357,27 @@ def test_delta_is_kept_for_what_goes_into_an_activation() -> None:
         return np.sum(m * m)
 
     assert "δ" not in derive(called_z, ("W",), X="n d", W="d k").text("matrix")
-    gru = words_of(entry("gru_cell"))
+    gru = words_of(derived("gru_cell"))
     assert "δ_zz = ∂L/∂zz" in gru
     assert "δ_z " not in gru
-    assert "activation or a softmax: δ_Z = ∂L/∂Z." in words_of(entry("softmax_regression"))
+    assert "activation or a softmax: δ_Z = ∂L/∂Z." in words_of(derived("softmax_regression"))
 
 
 def test_only_a_matrix_factor_that_changes_sides_is_said_to_cross() -> None:
     for formula in ("sum(softmax(x)^2)", "sum(relu(x))"):
         assert "crosses" not in words_of(derive(formula)), formula
     assert "a left factor stays on the left" in words_of(derive("x'*A*x"))
-    assert "crosses" in entry("two_layer_rows").text("matrix", detail="brief")
-    assert "crosses" not in entry("two_layer_rows").text("index", detail="brief")
+    assert "crosses" in derived("two_layer_rows").text("matrix", detail="brief")
+    assert "crosses" not in derived("two_layer_rows").text("index", detail="brief")
 
 
 def test_the_repetition_of_a_number_is_not_that_of_a_vector() -> None:
-    assert "repeats the vector" not in words_of(entry("linear_regression"))
-    assert "repeats the vector" in words_of(entry("two_layer_rows"))
+    assert "repeats the vector" not in words_of(derived("linear_regression"))
+    assert "repeats the vector" in words_of(derived("two_layer_rows"))
 
 
 def test_lists_of_names_read_as_sentences() -> None:
-    lstm, chinese = words_of(entry("lstm_cell")), words_of(entry("lstm_cell"), "zh")
+    lstm, chinese = words_of(derived("lstm_cell")), words_of(derived("lstm_cell"), "zh")
     assert "h_next and c_next are the results" in lstm
     assert "h_next、c_next 的反向传播推导" in chinese
     assert "enters two equations" in lstm

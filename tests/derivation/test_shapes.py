@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.gallery_samples import derived
 from support.programs import PROGRAMS
 
 import chainrule as cr
@@ -64,13 +65,9 @@ def check(derivation: Derivation) -> int:
     return count
 
 
-def of_the_gallery(name: str) -> Derivation:
-    return derive(GALLERY[name].function, GALLERY[name].wrt)
-
-
 @pytest.mark.parametrize("name", GALLERY)
 def test_of_the_gallery(name: str) -> None:
-    check(of_the_gallery(name))
+    check(derived(name))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -96,7 +93,7 @@ def test_of_einsums(spec: str) -> None:
 
 
 def test_some_are_annotated() -> None:
-    assert check(of_the_gallery("two_layer_rows")) >= 4
+    assert check(derived("two_layer_rows")) >= 4
 
 
 def test_a_product_row_by_row_is_not_annotated_as_one_of_matrices() -> None:

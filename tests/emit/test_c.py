@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.emitted import Case, assert_close, case, members, run_c, signature
+from support.emitted import Case, assert_close, case, case_of, members, run_c, signature
 
 from chainrule.derivation import derive
 from chainrule.emit import EmitError
@@ -18,12 +17,6 @@ from chainrule.ir import DType
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 TOLERANCE = {DType.FLOAT64: 1e-10, DType.FLOAT32: 3e-5}
-
-
-@cache
-def case_of(name: str, dtype: DType) -> Case:
-    entry = GALLERY[name]
-    return case(derive(entry.function, entry.wrt), dtype)
 
 
 @pytest.mark.parametrize("dtype", list(TOLERANCE), ids=lambda dtype: dtype.value)

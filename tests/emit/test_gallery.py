@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
-from support.emitted import Case, assert_close, case, module, run_jax, run_numpy, run_torch
+from support.emitted import Case, assert_close, case_of, module, run_jax, run_numpy, run_torch
 
-from chainrule.derivation import derive
 from chainrule.gallery import GALLERY
 from chainrule.ir import DType
 
 INSTALLED = ["numpy", *(name for name in ("torch", "jax") if importlib.util.find_spec(name) is not None)]
 """Targets that run on this machine; C has its own file."""
 TOLERANCE = {DType.FLOAT64: 1e-10, DType.FLOAT32: 2e-5}
-
-
-@cache
-def case_of(name: str, dtype: DType = DType.FLOAT64) -> Case:
-    entry = GALLERY[name]
-    return case(derive(entry.function, entry.wrt), dtype)
 
 
 def run(target: str, name: str, drawn: Case) -> tuple[list[Any], dict[str, Any]]:

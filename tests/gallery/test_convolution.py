@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.gallery_samples import derived
 
 import chainrule as cr
 from chainrule import primitives as p
@@ -12,11 +13,6 @@ from chainrule.gallery import GALLERY
 from chainrule.ir import Apply, ArrayType, Dim, Input, Node, named_dim, parse_shape
 
 N, C, O, H, W, K, L = map(named_dim, "ncohwkl")
-
-
-def derived(name: str) -> Derivation:
-    entry = GALLERY[name]
-    return cr.derive(entry.function, wrt=entry.wrt)
 
 
 def gradient(derivation: Derivation, name: str) -> Node:

@@ -12,10 +12,9 @@ import pytest
 from click.testing import Result
 from numpy.typing import NDArray
 from support.gallery_references import REFERENCES
-from support.gallery_samples import arguments_of, sizes_of
+from support.gallery_samples import arguments_of, derived, sizes_of
 
 from chainrule.calculus import simplify
-from chainrule.derivation import Derivation, derive
 from chainrule.engines import get_engine
 from chainrule.gallery import GALLERY
 from chainrule.gallery.entries import entry
@@ -31,15 +30,9 @@ NAMES = (
 
 
 @cache
-def derivation_of(name: str) -> Derivation:
-    found = GALLERY[name]
-    return derive(found.function, found.wrt)
-
-
-@cache
 def gradients_of(name: str, engine: str) -> tuple[dict[str, Array], list[Array]]:
     """The arguments that were drawn, and the gradients there by one of the engines."""
-    derivation = derivation_of(name)
+    derivation = derived(name)
     arguments = arguments_of(GALLERY[name], derivation, seed=7)
     program = derivation.record.backward.gradient_program().bind(sizes_of(derivation))
     results = get_engine(engine).compile(program)(arguments)
@@ -68,14 +61,14 @@ def test_an_entry_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", GALLERY)
 def test_every_line_of_every_form_holds(name: str) -> None:
-    verification = derivation_of(name).verify()
+    verification = derived(name).verify()
     assert verification.ok, verification
 
 
 @pytest.mark.parametrize("name", GALLERY)
 def test_simplification_settles(name: str) -> None:
     """No rule undoes what another did: each gradient takes a few rewrites, and is left as it is by a second look."""
-    for step in derivation_of(name).record.backward.accumulations:
+    for step in derived(name).record.backward.accumulations:
         rewrites = [*step.rewrites, *(rewrite for part in step.contributions for rewrite in part.rewrites)]
         assert len(rewrites) < 100, step.symbol.name
         assert simplify(step.chain) is step.chain
@@ -84,7 +77,7 @@ def test_simplification_settles(name: str) -> None:
 @pytest.mark.parametrize("reference", REFERENCES)
 @pytest.mark.parametrize("name", GALLERY)
 def test_gradients_are_those_of_others(name: str, reference: str) -> None:
-    derivation = derivation_of(name)
+    derivation = derived(name)
     arguments, found = gradients_of(name, "reference")
     parameters = list(inspect.signature(GALLERY[name].function).parameters)
     given = [value for key, value in arguments.items() if key not in parameters]

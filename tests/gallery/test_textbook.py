@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.gallery_samples import derived
 from support.textbook import same
 
 import chainrule as cr
@@ -343,7 +344,7 @@ def forms_of(derivation: Derivation, symbol: str) -> list[Node]:
 
 @pytest.mark.parametrize(("entry", "symbol"), EXPECTED)
 def test_a_gradient_reads_as_in_textbooks(entry: str, symbol: str) -> None:
-    derivation = derive(GALLERY[entry].function, GALLERY[entry].wrt)
+    derivation = derived(entry)
     expected = expression(EXPECTED[entry, symbol], known(derivation))
     assert any(same(expected, found) for found in forms_of(derivation, symbol)), derivation.text()
 
@@ -360,7 +361,7 @@ def test_the_rows_of_a_table_get_what_was_looked_up() -> None:
 def test_every_parameter_has_a_formula(entry: str) -> None:
     if entry in ("embedding", "conv1d", "conv2d", "max_pool", "avg_pool"):
         return
-    derivation = derive(GALLERY[entry].function, GALLERY[entry].wrt)
+    derivation = derived(entry)
     assert {symbol.name for symbol in derivation.record.backward.wrt} <= {s for e, s in EXPECTED if e == entry}
 
 
@@ -376,6 +377,6 @@ def test_every_parameter_has_a_formula(entry: str) -> None:
     ],
 )
 def test_a_wrong_formula_is_told_apart(entry: str, symbol: str, wrong: Callable[..., Any]) -> None:
-    derivation = derive(GALLERY[entry].function, GALLERY[entry].wrt)
+    derivation = derived(entry)
     expected = expression(wrong, known(derivation))
     assert not any(same(expected, found) for found in forms_of(derivation, symbol))

@@ -7,6 +7,7 @@ import subprocess
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from chainrule.emit import ascii_identifier
 from chainrule.engines import get_engine
 from chainrule.ir import Dim, DType, Input, Program, bind_dim
 from chainrule.primitives import index_bounds
+from support.gallery_samples import derived
 
 Array = NDArray[Any]
 
@@ -32,6 +34,12 @@ class Case:
     outputs: list[Array]
     gradients: dict[str, Array]
     sizes: dict[str, int]
+
+
+@cache
+def case_of(name: str, dtype: DType = DType.FLOAT64) -> Case:
+    """The case of an entry of the gallery."""
+    return case(derived(name), dtype)
 
 
 def case(derivation: Derivation, dtype: DType = DType.FLOAT64, sizes: Mapping[str, int] | None = None) -> Case:

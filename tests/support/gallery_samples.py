@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.derivation import Derivation
-from chainrule.gallery import Entry
+from chainrule.derivation import Derivation, derive
+from chainrule.gallery import GALLERY, Entry
 from chainrule.ir import ArrayType, DType, bind_dim
 
 Array = NDArray[Any]
 
 SCALARS = {"T": 2.5, "alpha": 1.5, "beta": 0.7, "delta": 0.6, "eps": 0.2, "gamma": 2.5, "lam": 0.3, "margin": 0.5}
 SCALARS |= {"q": 0.8, "tau": 0.6}
+
+
+@cache
+def derived(name: str) -> Derivation:
+    """The derivation of an entry by what it names, made and verified for emission once for all tests."""
+    return derive(GALLERY[name].function, GALLERY[name].wrt)
 
 
 def sizes_of(derivation: Derivation) -> dict[str, int]:
