@@ -14,6 +14,7 @@ from chainrule.gallery import GALLERY
 from chainrule.grading import diagnosis, faults, grading, search
 from chainrule.grading.grades import Line
 from chainrule.grading.truth import Truth
+from chainrule.grading.vocabulary import Vocabulary
 
 
 def function(source: str, name: str = "backward") -> Callable[..., Any]:
@@ -124,7 +125,7 @@ def test_an_activation_is_off_at_some_points_where_an_input_has_to_be_positive()
     wrong = "def backward(X, w, c):\n    return {'w': X.sum(0), 'c': len(X) / c}\n"
     grade = graded(wrong, against, ["w", "c"], X="n d", w="d", c="")
     assert grade.gradients["w"] == "wrong"
-    truth = Truth(cr.derive(against, ["w", "c"], X="n d", w="d", c=""), "n")
+    truth = Truth(Vocabulary(cr.derive(against, ["w", "c"], X="n d", w="d", c="")), "n")
     assert any((point.values["X"] @ point.values["w"] < 0).any() for point in truth.points)
 
 

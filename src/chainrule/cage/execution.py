@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.cage.limits import Limits
-from chainrule.cage.objects import Given, fresh
+from chainrule.cage.objects import Given, changeable, fresh
 from chainrule.cage.wire import Opaque
 from chainrule.words import ChainruleError
 
@@ -86,6 +86,15 @@ class Place:
     place: Any
 
 
+@dataclass(frozen=True)
+class _Snapshot:
+    """What was there before a statement: variables, those that may change in place, and what had failed."""
+
+    namespace: dict[str, Any]
+    changeable: Sequence[str]
+    problems: dict[int, dict[str, Any]]
+
+
 @dataclass
 class _Run:
     values: dict[int, list[tuple[Any, ...]]] = field(default_factory=dict)
@@ -93,7 +102,7 @@ class _Run:
     namespace: dict[str, Any] = field(default_factory=dict)
     returned: Any = None
     failed: bool = False
-    snapshots: list[tuple[dict[str, Any], dict[int, dict[str, Any]]]] = field(default_factory=list)
+    snapshots: list[_Snapshot] = field(default_factory=list)
 
 
 class _Return(Exception):  # noqa: N818  # it ends a function, it reports nothing
@@ -246,7 +255,7 @@ class Executor:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
-                    values.append(eval(self._code(code), dict(run.snapshots[top][0])))  # noqa: S307
+                    values.append(eval(self._code(code), dict(run.snapshots[top].namespace)))  # noqa: S307
                 except Exception:  # the learner's code may raise anything
                     return None
         return values
@@ -256,7 +265,7 @@ class Executor:
         run = self._with_snapshots(variant, key)[0]
         if top is not None and top >= len(run.snapshots):
             return []
-        namespace = run.namespace if top is None else run.snapshots[top][0]
+        namespace = run.namespace if top is None else run.snapshots[top].namespace
         return [
             name
             for name, value in namespace.items()
@@ -312,22 +321,24 @@ class Executor:
         run, kind = _Run(), type(self._instance)
         lost: set[str] = set()
         if before is not None:
-            namespace, problems = before.snapshots[start]
-            run.namespace = fresh(namespace, self._globals, kind)
-            run.problems = dict(problems)
-            for top in problems:
+            snapshot = before.snapshots[start]
+            run.namespace = fresh(snapshot.namespace, snapshot.changeable, kind)
+            run.problems = dict(snapshot.problems)
+            for top in snapshot.problems:
                 lost |= self._setup.stored[top]
         else:
             names = self._points[key][number].namespace(self._instance)
             more = self._more[number] if key == self._tried_at else {}
             more = {**more, **{name: self._candidates[index][number] for name, index in variant.given}}
-            run.namespace = fresh({**self._base(variant), **names, **more}, self._globals, kind)
+            namespace = {**self._base(variant), **names, **more}
+            run.namespace = fresh(namespace, changeable(namespace, self._globals, kind), kind)
         self._provide(run, given)
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for top in range(start, len(variant.codes)):
                 if keep_snapshots:
-                    run.snapshots.append((fresh(run.namespace, self._globals, kind), dict(run.problems)))
+                    changing = changeable(run.namespace, self._globals, kind)
+                    run.snapshots.append(_Snapshot(fresh(run.namespace, changing, kind), changing, dict(run.problems)))
                 code = self._code(variant.codes[top])
                 try:
                     exec(code, run.namespace)  # noqa: S102  # the answer is run, as any program

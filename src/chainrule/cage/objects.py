@@ -6,7 +6,7 @@ import contextlib
 import copy
 import inspect
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,16 +110,19 @@ class Container(dict[str, Any]):
         return Container({key: _new(value) for key, value in self.items()}, object.__getattribute__(self, "_more"))
 
 
-def fresh(namespace: Mapping[str, Any], base: Mapping[str, Any], instance: type) -> dict[str, Any]:
-    """A copy of a namespace in which nothing that a statement may change in place is shared."""
-    return {
-        name: value
-        if type(value) is float or base.get(name) is value
-        else value.copy()
-        if type(value) is np.ndarray
-        else _deep(value, instance)
-        for name, value in namespace.items()
-    }
+def changeable(namespace: Mapping[str, Any], base: Mapping[str, Any], instance: type) -> list[str]:
+    """The names of a namespace whose values a statement may change in place, but for those that it has from `base`."""
+    kinds = (np.ndarray, list, tuple, dict) if instance is type(None) else (np.ndarray, list, tuple, dict, instance)
+    return [name for name, value in namespace.items() if isinstance(value, kinds) and base.get(name) is not value]
+
+
+def fresh(namespace: Mapping[str, Any], names: Iterable[str], instance: type) -> dict[str, Any]:
+    """A copy of a namespace in which nothing in the values of `names` that a statement may change is shared."""
+    copied = dict(namespace)
+    for name in names:
+        value = copied[name]
+        copied[name] = value.copy() if type(value) is np.ndarray else _deep(value, instance)
+    return copied
 
 
 def _deep(value: Any, instance: type) -> Any:

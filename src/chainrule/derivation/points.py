@@ -8,7 +8,7 @@ elements of the gradients are not negligible.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,10 +99,42 @@ class Evaluator:
 
     def __call__(self, node: Node, values: Mapping[Node, Array]) -> Array:
         """The value of `node`, given those of the inputs that it needs."""
+        return self.along(self._order(node), values)[node]
+
+    def moving(
+        self, node: Node, moved: Collection[Node], values: Mapping[Node, Array]
+    ) -> Callable[[Mapping[Node, Array]], Array]:
+        """The value of `node` as a function of the inputs `moved`; what needs none of them is computed once."""
+        if self.rounding is not None:  # each evaluation is rounded anew
+            return lambda new: self(node, {**values, **new})
+        dependent: set[Node] = set()
+        order: list[Apply] = []
+        rest: list[Node] = []
+        for part in self._order(node):
+            if part in moved or (isinstance(part, Apply) and not dependent.isdisjoint(part.operands)):
+                dependent.add(part)
+                if isinstance(part, Apply) and part not in moved:
+                    order.append(part)
+            else:
+                rest.append(part)
+        fixed = self.along(rest, values)
+        if node not in dependent:
+            return lambda new: fixed[node]
+
+        def value(new: Mapping[Node, Array]) -> Array:
+            known = {**fixed, **new}
+            with np.errstate(all="ignore"):
+                for part in order:
+                    known[part] = part.primitive.value(*[known[operand] for operand in part.operands])
+            return known[node]
+
+        return value
+
+    def _order(self, node: Node) -> list[Node]:
         order = self._orders.get(node)
         if order is None:
             order = self._orders[node] = topological_order([node])
-        return self.along(order, values)[node]
+        return order
 
     def along(self, order: Sequence[Node], values: Mapping[Node, Array]) -> Values:
         """The value of every node in a topological order."""
@@ -112,7 +144,7 @@ class Evaluator:
                 if isinstance(part, Input):
                     known[part] = values[part]
                 elif isinstance(part, Apply):
-                    known[part] = self._rounded(part, part.primitive.value(*(known[o] for o in part.operands)))
+                    known[part] = self._rounded(part, part.primitive.value(*[known[o] for o in part.operands]))
                 else:
                     known[part] = evaluate_nodes([part], {})[part]
         return known

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.calculus import TANGENT, Stage
+from chainrule.calculus import TANGENT
 from chainrule.derivation.elements import element_value
 from chainrule.derivation.forms import Form
 from chainrule.derivation.points import Array, Evaluator, NoPointError, Points, Values
@@ -405,9 +405,10 @@ class Verifier:
     def _directional(self, expression: Node, direction: Mapping[Node, Array], values: Values) -> Array:
         node = self._bound[expression]
 
+        part = self._evaluate.moving(node, direction, values)
+
         def along(step: float) -> Array:
-            moved = {**values, **{x: values[x] + step * dx for x, dx in direction.items()}}
-            return self._evaluate(node, moved)
+            return part({x: values[x] + step * dx for x, dx in direction.items()})
 
         return self._derivative(along, [values[x] for x in direction])
 
@@ -423,17 +424,18 @@ class Verifier:
         """The derivative of the loss along `direction` in `symbol`, everything after `symbol` recomputed."""
         if symbol is self._record.loss:
             return direction
-        reached = {symbol}
-        later: list[Stage] = []
+        reached = {symbol: self._bound[symbol]}
+        later: list[tuple[Node, Callable[[Values], Array]]] = []
         for stage in self._record.backward.stages:
-            if stage.symbol is not symbol and not reached.isdisjoint(stage.operands):
-                reached.add(stage.symbol)
-                later.append(stage)
+            if stage.symbol is not symbol and not reached.keys().isdisjoint(stage.operands):
+                moving = self._evaluate.moving(self._bound[stage.expression], set(reached.values()), values)
+                reached[stage.symbol] = self._bound[stage.symbol]
+                later.append((self._bound[stage.symbol], moving))
 
         def along(step: float) -> Array:
-            moved = {**values, self._bound[symbol]: values[self._bound[symbol]] + step * direction}
-            for stage in later:
-                moved[self._bound[stage.symbol]] = self._evaluate(self._bound[stage.expression], moved)
+            moved: Values = {self._bound[symbol]: values[self._bound[symbol]] + step * direction}
+            for node, value in later:
+                moved[node] = value(moved)
             return moved[self._bound[self._record.loss]]
 
         return self._derivative(along, [values[self._bound[symbol]]])
@@ -563,7 +565,9 @@ def _ridders(along: Callable[[float], Array], size: float = 1.0) -> tuple[Array,
             if error < least:
                 best, least = row[-1], error
             columns = row
-        largest = float(np.max(np.abs(best), initial=0.0))
+            largest = float(np.max(np.abs(best), initial=0.0))
+            if level and least <= 1e-9 * largest:
+                break
         if least <= 1e-9 * largest or (change <= 8 * rounding / step and (least <= 1e-7 * largest or not largest)):
             break
     return best, least

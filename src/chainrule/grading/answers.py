@@ -7,6 +7,7 @@ import copy
 import marshal
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import CodeType
 from typing import Any
 
 from chainrule.cage import OUT, RETURN, SEEN, TICK, Setup, Variant
@@ -125,20 +126,33 @@ class Answer:
         unit = self.units[number]
         other = copy.copy(self)
         other.units = list(self.units)
-        changed = copy.copy(statement)
-        put_mark(changed, replace(mark_of(changed), unit=number))
+        whole, changed = self._around(unit, statement)
         other.units[number] = replace(unit, statement=changed)
         if unit.top is None:
             assert unit.helper is not None
-            helper = swapped(self.helpers[unit.helper], number, changed)
-            other.helpers = {**self.helpers, unit.helper: helper}
-            other.helper_codes = {**self.helper_codes, unit.helper: _helper_code(helper, self.filename)}
+            other.helpers = {**self.helpers, unit.helper: whole}
+            other.helper_codes = {**self.helper_codes, unit.helper: marshal.dumps(_helper_code(whole, self.filename))}
         else:
             other.body = list(self.body)
-            other.body[unit.top] = swapped(self.body[unit.top], number, changed)
+            other.body[unit.top] = whole
             other.codes = list(self.codes)
-            other.codes[unit.top] = _compiled(other.body[unit.top], self.filename)
+            other.codes[unit.top] = marshal.dumps(_compiled(whole, self.filename))
         return other
+
+    def code_with(self, number: int, statement: ast.stmt) -> CodeType:
+        """The code of the statement of the body, or of the helper, that a unit lies in, with its own exchanged."""
+        unit = self.units[number]
+        whole, _ = self._around(unit, statement)
+        return _helper_code(whole, self.filename) if unit.top is None else _compiled(whole, self.filename)
+
+    def _around(self, unit: Unit, statement: ast.stmt) -> tuple[Any, ast.stmt]:
+        """What a unit lies in with its statement exchanged, and the new statement as it is there."""
+        changed = copy.copy(statement)
+        put_mark(changed, replace(mark_of(changed), unit=unit.number))
+        if unit.top is not None:
+            return swapped(self.body[unit.top], unit.number, changed), changed
+        assert unit.helper is not None
+        return swapped(self.helpers[unit.helper], unit.number, changed), changed
 
 
 def swapped(node: Any, number: int, statement: ast.stmt) -> Any:
@@ -222,10 +236,10 @@ def prepare(answer: Answer, containers: Collection[str]) -> Answer:
         _number(answer, statement, top, None)
     for name, helper in answer.helpers.items():
         _count_rounds(helper)
-        answer.helper_codes[name] = _helper_code(helper, answer.filename)
+        answer.helper_codes[name] = marshal.dumps(_helper_code(helper, answer.filename))
         for statement in helper.body:
             _number(answer, statement, None, name)
-    answer.codes = [_compiled(statement, answer.filename) for statement in body]
+    answer.codes = [marshal.dumps(_compiled(statement, answer.filename)) for statement in body]
     return answer
 
 
@@ -402,7 +416,7 @@ def _as_load(target: ast.expr) -> ast.expr:
     return read
 
 
-def _compiled(statement: ast.stmt, filename: str) -> bytes:
+def _compiled(statement: ast.stmt, filename: str) -> CodeType:
     if isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr):  # these hold no loop and no return
         number = mark_of(statement).unit
         statements: list[ast.stmt] = [statement]
@@ -413,18 +427,27 @@ def _compiled(statement: ast.stmt, filename: str) -> bytes:
     return _code(statements, filename)
 
 
-def _helper_code(helper: ast.FunctionDef, filename: str) -> bytes:
+def _helper_code(helper: ast.FunctionDef, filename: str) -> CodeType:
     return _code([helper], filename)
 
 
-def _code(statements: list[ast.stmt], filename: str) -> bytes:
+def _code(statements: list[ast.stmt], filename: str) -> CodeType:
     module = ast.Module(statements, [])
     located(module)
     try:
-        code = compile(module, filename, "exec")
+        return compile(module, filename, "exec")
     except SyntaxError as error:
         raise GradeError(f"{filename}:{error.lineno or statements[0].lineno}: {error.msg}") from None
-    return marshal.dumps(code)
+
+
+def with_name(code: CodeType, old: str, new: str) -> CodeType | None:
+    """The code of a statement of the body with one variable for another; None where it has scopes of its own.
+
+    There, in a comprehension or a lambda, `new` can be something else than it is around them.
+    """
+    if code.co_varnames or code.co_cellvars or any(isinstance(constant, CodeType) for constant in code.co_consts):
+        return None
+    return code.replace(co_names=tuple(new if name == old else name for name in code.co_names))
 
 
 def expression_code(node: ast.expr) -> bytes:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from chainrule.cage import TRANSPOSE
 
@@ -39,6 +39,8 @@ Kind: TypeAlias = Literal[
 ]
 Path: TypeAlias = tuple[tuple[str, int | None], ...]
 
+OTHER = "__other__"
+"""The variable that stands, in the pattern of many changes, for each of those that are brought in."""
 DERIVATIVE = "__derivative_"
 FACTOR = "__factor_"
 _MODULES = frozenset({"np", "numpy", "cr", "chainrule", "self", "math", "jnp", "scipy", "special"})
@@ -73,16 +75,26 @@ PRIORITY: tuple[Kind, ...] = (
 class Edit:
     """A changed statement: the kind of mistake that it mends, and what it exchanged for what.
 
-    `before` and `after` are the parts concerned, as code; `cost` orders changes of one kind, simple ones first.
+    It is `pattern`, with the variable `name` for `OTHER` in it where that is not empty: changes that bring in one
+    variable each share a pattern, which is built and compiled once. `before` and `after` are the parts concerned, as
+    code; `cost` orders changes of one kind, simple ones first.
     """
 
     kind: Kind
-    statement: ast.stmt
+    pattern: ast.stmt
     before: str = ""
     after: str = ""
     cost: int = 0
     subject: ast.expr | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+    @property
+    def statement(self) -> ast.stmt:
+        """The changed statement."""
+        if not self.name:
+            return self.pattern
+        statement: ast.stmt = _Rename(OTHER, self.name).visit(copy.deepcopy(self.pattern))
+        return statement
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -104,12 +116,23 @@ def edits(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
     """Every single change of `statement`."""
     yield from _of_update(statement, scope)
     for path, node in _positions(statement):
+        patterns: dict[ast.expr, ast.stmt] = {}
         for kind, new, cost, before, after in _of_expression(node, path, scope):
-            yield Edit(kind, replaced(statement, path, new), before, after, cost, node)
+            new, name = new if isinstance(new, _With) else (new, "")
+            if new not in patterns:
+                patterns[new] = replaced(statement, path, new)
+            yield Edit(kind, patterns[new], before, after, cost, node, name)
     yield from _everywhere(statement, scope)
 
 
-Change: TypeAlias = tuple[Kind, ast.expr, int, str, str]
+class _With(NamedTuple):
+    """An expression in which the variable `name` stands for `OTHER`."""
+
+    pattern: ast.expr
+    name: str
+
+
+Change: TypeAlias = tuple[Kind, ast.expr | _With, int, str, str]
 
 
 def _positions(statement: ast.stmt) -> Iterator[tuple[Path, ast.expr]]:
@@ -197,21 +220,22 @@ def _of_expression(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]
     whole = path == (("value", None),)
     if whole:
         yield from _of_whole(node, scope)
-    if path[-1][0] in ("left", "right", "value", "operand") or whole:
+    other, constant = _other(), isinstance(node, ast.Constant)
+    if (path[-1][0] in ("left", "right", "value", "operand") or whole) and not constant:
+        text, scaled = _text(node), _times(node, other)
         for name in scope.derivatives:
-            if not isinstance(node, ast.Constant):
-                yield "derivative", ast.Name(name, ast.Load()), 2 + depth, _text(node), name
-                yield "missing derivative", _times(node, ast.Name(name, ast.Load())), depth, "", name
+            yield "derivative", _With(other, name), 2 + depth, text, name
+            yield "missing derivative", _With(scaled, name), depth, "", name
     if path[-1][0] in ("args", "left", "right"):
+        more, less = ast.BinOp(node, ast.Add(), other), ast.BinOp(node, ast.Sub(), other)
         for name in scope.variables:
-            other = ast.Name(name, ast.Load())
-            yield "missing term", ast.BinOp(node, ast.Add(), other), 2 + depth, "", name
-            yield "missing term", ast.BinOp(node, ast.Sub(), other), 2 + depth, "", f"-{name}"
-    if not whole and not isinstance(node, ast.Constant):
+            yield "missing term", _With(more, name), 2 + depth, "", name
+            yield "missing term", _With(less, name), 2 + depth, "", f"-{name}"
+    if not whole and not constant:
+        product, quotient = _times(node, other), ast.BinOp(node, ast.Div(), other)
         for name in scope.variables:
-            other = ast.Name(name, ast.Load())
-            yield "missing operand", _times(node, other), 3 + depth, "", name
-            yield "missing operand", ast.BinOp(node, ast.Div(), other), 4 + depth, "", f"1/{name}"
+            yield "missing operand", _With(product, name), 3 + depth, "", name
+            yield "missing operand", _With(quotient, name), 4 + depth, "", f"1/{name}"
         for axis in (0, 1, None):
             yield "missing sum", _sum(node, axis, True), 3 + depth, _text(node), str(axis)
             if axis is not None:
@@ -219,8 +243,10 @@ def _of_expression(node: ast.expr, path: Path, scope: Scope) -> Iterator[Change]
 
 
 def _of_whole(node: ast.expr, scope: Scope) -> Iterator[Change]:
+    other = _other()
+    product, quotient = _times(node, other), ast.BinOp(node, ast.Div(), other)
     for label, name in scope.factors.items():
-        factor = _times(node, ast.Name(name, ast.Load()))
+        factor = _With(product, name)
         if label == "η" or label == "1/η":
             if scope.rate is not None:
                 yield "rate", factor, 0, _text(node), label
@@ -229,14 +255,14 @@ def _of_whole(node: ast.expr, scope: Scope) -> Iterator[Change]:
     for axis in (0, 1, 2, None):
         for keep in (False, True):
             yield "missing sum", _sum(node, axis, keep), 0 if not keep else 1, _text(node), str(axis)
+    more, less = ast.BinOp(node, ast.Add(), other), ast.BinOp(node, ast.Sub(), other)
+    complement = _times(node, ast.BinOp(ast.Constant(1), ast.Sub(), other))
     for name in scope.variables:
-        other = ast.Name(name, ast.Load())
-        yield "missing operand", _times(node, other), 0, "", name
-        yield "missing operand", ast.BinOp(node, ast.Div(), other), 1, "", f"1/{name}"
-        yield "missing term", ast.BinOp(node, ast.Add(), other), 0, "", name
-        yield "missing term", ast.BinOp(node, ast.Sub(), other), 0, "", f"-{name}"
-        complement = ast.BinOp(ast.Constant(1), ast.Sub(), other)
-        yield "missing operand", _times(node, complement), 2, "", f"(1 - {name})"
+        yield "missing operand", _With(product, name), 0, "", name
+        yield "missing operand", _With(quotient, name), 1, "", f"1/{name}"
+        yield "missing term", _With(more, name), 0, "", name
+        yield "missing term", _With(less, name), 0, "", f"-{name}"
+        yield "missing operand", _With(complement, name), 2, "", f"(1 - {name})"
 
 
 def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]:
@@ -254,8 +280,9 @@ def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]
     elif isinstance(node.op, ast.Div):
         yield "extra operand", left, 0, f"1/{_text(right)}", ""
         yield "other", _binary(left, ast.Mult, right), 1, text, ""
+        divisor, quotient = _text(right), _binary(left, ast.Div, _other())
         for name in scope.variables:
-            yield "operand", _binary(left, ast.Div, ast.Name(name, ast.Load())), 2, _text(right), name
+            yield "operand", _With(quotient, name), 2, divisor, name
     elif isinstance(node.op, ast.Add | ast.Sub):
         flipped = ast.Sub if isinstance(node.op, ast.Add) else ast.Add
         yield "sign", _binary(left, flipped, right), 1, text, ""
@@ -263,14 +290,15 @@ def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]
             yield "sign", _binary(right, ast.Sub, left), 0, text, f"{_text(right)} - {_text(left)}"
         yield "extra term", left, 0, _text(right), ""
         yield "extra term", right, 0, _text(left), ""
+        other, texts = _other(), (_text(left), _text(right))
+        scaled = ast.BinOp(_times(left, other), node.op, right), ast.BinOp(left, node.op, _times(right, other))
         for label, name in scope.factors.items():
             kind: Kind = "sign" if label == "−" else "factor"
-            yield kind, ast.BinOp(_times(left, ast.Name(name, ast.Load())), node.op, right), 3, _text(left), label
-            yield kind, ast.BinOp(left, node.op, _times(right, ast.Name(name, ast.Load()))), 3, _text(right), label
+            for new, before in zip(scaled, texts, strict=True):
+                yield kind, _With(new, name), 3, before, label
         for name in scope.variables:
-            other = ast.Name(name, ast.Load())
-            yield "missing operand", ast.BinOp(_times(left, other), node.op, right), 3, _text(left), name
-            yield "missing operand", ast.BinOp(left, node.op, _times(right, other)), 3, _text(right), name
+            for new, before in zip(scaled, texts, strict=True):
+                yield "missing operand", _With(new, name), 3, before, name
     elif isinstance(node.op, ast.Pow):
         yield "power", left, 0, text, _text(left)
 
@@ -351,10 +379,12 @@ def _other_axes(node: ast.Call) -> Iterator[Change]:
 
 
 def _of_name(node: ast.Name, scope: Scope) -> Iterator[Change]:
+    other = _other()
+    transposed = _call(TRANSPOSE, other)
     for name in scope.variables:
         if name != node.id:
-            yield "operand", ast.Name(name, ast.Load()), 0, node.id, name
-            yield "operand", _call(TRANSPOSE, ast.Name(name, ast.Load())), 9, node.id, f"{name}.T"
+            yield "operand", _With(other, name), 0, node.id, name
+            yield "operand", _With(transposed, name), 9, node.id, f"{name}.T"
 
 
 def _of_constant(node: ast.Constant, path: Path) -> Iterator[Change]:
@@ -396,10 +426,10 @@ def _everywhere(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
     """One variable for another wherever it stands in the statement."""
     names = [node.id for _, node in _positions(statement) if isinstance(node, ast.Name)]
     for old in {name for name in names if names.count(name) > 1}:
+        renamed = _Rename(old, OTHER).visit(copy.deepcopy(statement))
         for new in scope.variables:
             if new != old:
-                renamed = _Rename(old, new).visit(copy.deepcopy(statement))
-                yield Edit("operand", renamed, old, new, 1, ast.Name(old, ast.Load()))
+                yield Edit("operand", renamed, old, new, 1, ast.Name(old, ast.Load()), new)
 
 
 class _Rename(ast.NodeTransformer):
@@ -422,6 +452,10 @@ def _text(node: ast.expr) -> str:
 def _bracketed(node: ast.expr) -> str:
     text = ast.unparse(node)
     return text if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript) else f"({text})"
+
+
+def _other() -> ast.Name:
+    return ast.Name(OTHER, ast.Load())
 
 
 def _call(name: str, *arguments: ast.expr) -> ast.expr:

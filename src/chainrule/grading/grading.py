@@ -29,6 +29,7 @@ from chainrule.grading.names import CONTAINERS, is_target
 from chainrule.grading.outcomes import Final, Outcomes
 from chainrule.grading.search import Attempt, Mend, Search, same_values, updates
 from chainrule.grading.truth import Assumption, Truth
+from chainrule.grading.vocabulary import Vocabulary
 from chainrule.ir import Program, SymbolicDim
 from chainrule.words import ChainruleError
 
@@ -194,6 +195,7 @@ class Truths:
         self.wrt = required
         self.program = program
         self.derivation = derive(program, floats)
+        self._vocabulary = Vocabulary(self.derivation)
         self._made: dict[tuple[Assumption, bool], Truth | None] = {}
 
     @property
@@ -214,11 +216,11 @@ class Truths:
     def _make(self, assume: Assumption, single: bool) -> Truth | None:
         batch = batch_size(self.program)
         if assume == "any" and not single:
-            return Truth(self.derivation, batch)
+            return Truth(self._vocabulary, batch)
         if single and batch is None:
             return None
         try:
-            return Truth(self.derivation, batch, assume, single)
+            return Truth(self._vocabulary, batch, assume, single)
         except (ChainruleError, ValueError, IndexError):
             return None
 
@@ -460,7 +462,7 @@ class Grader:
         update = next((f for f in self.outcomes.finals if f.is_update and updates(f, unit)), None)
         if update is not None and self._descends(update, unit):
             rate = "η" if self._binding.rate else f"{self.outcomes.rates[0]:g}"
-            return f"{update.symbol} − {rate} {self._truth.gradient_label(update.symbol)}"
+            return f"{update.symbol} − {rate} {self._truth.vocabulary.gradient_label(update.symbol)}"
         identity = self.search.identity(self.attempt, unit)
         if not identity.trust or identity.is_misshaped:
             return ""

@@ -59,6 +59,7 @@ class Outcomes:
             )
         self.missing = [name for name in self.wrt if name not in {final.symbol for final in self.finals}]
         self.rates = [point.rate for point in truth.points]
+        self._expected: dict[tuple[str, Truth], list[Array]] = {}
 
     @property
     def is_text(self) -> bool:
@@ -210,14 +211,13 @@ class Outcomes:
 
     def _is_close(self, final: Final, found: Sequence[Array], truth: Truth) -> bool:
         """Whether a gradient is right but for the ε that the reference adds."""
-        true = self.expected(final, truth)
-        if any(a.shape != b.shape for a, b in zip(found, true, strict=False)):
+        true, slacks = self.expected(final, truth), truth.slack(final.symbol)[: len(found)]
+        if not slacks or any(a.shape != b.shape for a, b in zip(found, true, strict=False)):
             return False
         off = [difference(b, a) for a, b in zip(found, true, strict=False)]
         if max(off, default=0.0) > MOST_BY_EPSILON:
             return False
-        slacks = truth.slack(final.symbol)[: len(off)]
-        return bool(slacks) and all(d <= 2 * slack + TOLERANCE for d, slack in zip(off, slacks, strict=True))
+        return all(d <= 2 * slack + TOLERANCE for d, slack in zip(off, slacks, strict=True))
 
     def epsilons(self, places: Sequence[Sequence[Any]], truth: Truth) -> tuple[float, ...]:
         """The small numbers of the reference but for which the gradients are right, where they are not exactly so."""
@@ -230,8 +230,12 @@ class Outcomes:
 
     def expected(self, final: Final, truth: Truth) -> list[Array]:
         """The gradient that a final should be at each point, in the shape that the answer's parameter has."""
-        values = self.true(final, truth).values
-        return [np.reshape(value, self._binding.shape(final.symbol, value.shape)) for value in values]
+        key = final.symbol, truth
+        if key not in self._expected:
+            values = self.true(final, truth).values
+            shape = self._binding.shape
+            self._expected[key] = [np.reshape(value, shape(final.symbol, value.shape)) for value in values]
+        return self._expected[key]
 
     def true(self, final: Final, truth: Truth) -> Quantity:
         """The gradient that a final should be."""

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import ast
 import itertools
+import marshal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import CodeType
 from typing import Any, TypeVar
 
 import numpy as np
 
 from chainrule.cage import GIVEN, Trial, called
-from chainrule.grading.answers import Answer, GradeError, Unit, prepare
+from chainrule.grading.answers import Answer, GradeError, Unit, prepare, with_name
 from chainrule.grading.arguments import Binding
 from chainrule.grading.comparison import agree, as_arrays
-from chainrule.grading.edits import DERIVATIVE, FACTOR, Edit, Scope, edits
+from chainrule.grading.edits import DERIVATIVE, FACTOR, OTHER, Edit, Scope, edits
 from chainrule.grading.equations import read_equations
 from chainrule.grading.execution import LostError, Run, Session, columns
 from chainrule.grading.faults import spared
@@ -396,7 +398,7 @@ class Search:
             ast.Subscript(statement.value, ast.Constant(None), ast.Load()),
         )
         changes = (Edit("other", ast.copy_location(ast.Assign(statement.targets, new), statement)) for new in others)
-        trials = [trial for _, _, trial in self._changed(attempt, unit, changes)]
+        trials = [trial for _, trial in self._changed(attempt, unit, changes)]
         before = attempt.runs[0].places
         wrong = [k for k, final in enumerate(self.outcomes.finals) if final.symbol not in attempt.right]
         return len(trials) < len(others) or any(
@@ -414,28 +416,39 @@ class Search:
         for batch in _batches(self._changed(attempt, unit, changes)):
             if self._is_late():
                 return mends
-            gains = self._gains(attempt, [trial for _, _, trial in batch])
-            for (edit, changed, _), gain in zip(batch, gains, strict=True):
-                mend = self._tried(attempt, unit, edit, changed) if gain else None
+            gains = self._gains(attempt, [trial for _, trial in batch])
+            for (edit, _), gain in zip(batch, gains, strict=True):
+                mend = self._tried(attempt, unit, edit) if gain else None
                 if mend is not None:
                     mends.append(mend)
         if unit.top is not None:
             mends += self._replacements(attempt, unit)
         return mends
 
-    def _changed(self, attempt: Attempt, unit: Unit, changes: Iterator[Edit]) -> Iterator[tuple[Edit, Answer, Trial]]:
-        """The answer with each change made, and the trial that makes it."""
+    def _changed(self, attempt: Attempt, unit: Unit, changes: Iterable[Edit]) -> Iterator[tuple[Edit, Trial]]:
+        """Each change with the trial that makes it; a pattern that many of them share is compiled once."""
+        patterns: dict[ast.stmt, CodeType | None] = {}
         for edit in changes:
-            try:
-                changed = attempt.answer.with_statement(unit.number, edit.statement)
-            except (SyntaxError, ValueError, TypeError, GradeError):
-                continue
-            yield edit, changed, _trial(changed, unit)
+            if edit.pattern not in patterns:
+                patterns[edit.pattern] = self._code(attempt, unit, edit.pattern)
+            code = patterns[edit.pattern]
+            if code is not None and edit.name:
+                code = with_name(code, OTHER, edit.name) if unit.top is not None else None
+                code = code or self._code(attempt, unit, edit.statement)
+            if code is not None:
+                yield edit, _trial(marshal.dumps(code), unit)
 
-    def _tried(self, attempt: Attempt, unit: Unit, edit: Edit, changed: Answer) -> Mend | None:
+    def _code(self, attempt: Attempt, unit: Unit, statement: ast.stmt) -> CodeType | None:
+        """The code of a changed statement; None where it is none."""
+        try:
+            return attempt.answer.code_with(unit.number, statement)
+        except (SyntaxError, ValueError, TypeError, GradeError):
+            return None
+
+    def _tried(self, attempt: Attempt, unit: Unit, edit: Edit) -> Mend | None:
         """The mend that a change is, if it makes at every point what it makes at the first one."""
         try:
-            after = self.attempt(changed, attempt.given)
+            after = self.attempt(attempt.answer.with_statement(unit.number, edit.statement), attempt.given)
         except LostError:
             raise
         except GradeError:  # at another point it does not end
@@ -481,7 +494,7 @@ class Search:
         columns_ = columns(attempt.runs, unit.number)
         found = None if columns_ is None else as_arrays(columns_[0])
         claim = self.identity(attempt, unit).claim
-        trial = _trial(self._given(attempt, unit, GIVEN), unit)
+        trial = _trial(marshal.dumps(attempt.answer.code_with(unit.number, self._given(statement, GIVEN))), unit)
         shape = found[0].shape if found else None
         fitting = (
             index
@@ -497,19 +510,18 @@ class Search:
             for index in itertools.compress(batch, gains):
                 quantity = self._candidates[index]
                 name = f"{GIVEN}{unit.number}"
-                after = self.attempt(self._given(attempt, unit, name), {**attempt.given, name: index})
+                answer = attempt.answer.with_statement(unit.number, self._given(statement, name))
+                after = self.attempt(answer, {**attempt.given, name: index})
                 if not after.right - attempt.right or not self._breaks_nothing(attempt, after):
                     continue
                 yield Mend(unit, None, after.right - attempt.right, after, quantity)
                 if claim is not None and quantity.symbol == claim:
                     return
 
-    def _given(self, attempt: Attempt, unit: Unit, name: str) -> Answer:
-        """The answer in which a unit takes the value that is given under a name."""
-        statement = unit.statement
-        assert isinstance(statement, ast.Assign)
+    def _given(self, statement: ast.Assign, name: str) -> ast.stmt:
+        """The assignment of the value that is given under a name."""
         new = ast.copy_location(ast.Assign(statement.targets, ast.Name(name, ast.Load())), statement)
-        return attempt.answer.with_statement(unit.number, ast.fix_missing_locations(new))
+        return ast.fix_missing_locations(new)
 
     def _truths(self) -> Iterator[Quantity]:
         """Every truth, and gradients with their sign turned after that."""
@@ -559,11 +571,8 @@ def _selects(node: ast.expr) -> bool:
     return isinstance(node, ast.Name)
 
 
-def _trial(changed: Answer, unit: Unit) -> Trial:
-    if unit.top is not None:
-        return Trial(changed.codes[unit.top], unit.top)
-    assert unit.helper is not None
-    return Trial(changed.helper_codes[unit.helper], helper=unit.helper)
+def _trial(code: bytes, unit: Unit) -> Trial:
+    return Trial(code, unit.top, unit.helper or "")
 
 
 _T = TypeVar("_T")

@@ -14,34 +14,27 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from chainrule.calculus import COTANGENT, backward, operation_count
-from chainrule.derivation import Derivation, Notator, is_upstream, output_name, text_of
+from chainrule.calculus import COTANGENT, operation_count
+from chainrule.derivation import is_upstream, output_name, text_of
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
 from chainrule.grading.epsilon import difference, epsilons, without_epsilons
 from chainrule.grading.names import TARGETS, is_target
-from chainrule.ir import Apply, DType, Input, Node, Program, cached_property, concrete, substitute, topological_order
+from chainrule.grading.vocabulary import LABEL_OPERATIONS, Kind, Vocabulary
+from chainrule.ir import Apply, DType, Input, Node, cached_property, concrete, substitute, topological_order
 from chainrule.primitives import (
     Add,
-    Multiply,
     Negate,
-    Partial,
     Subtract,
-    Symbol,
     evaluate_nodes,
     index_bounds,
-    mean,
-    sum_,
 )
 from chainrule.words import ChainruleError
 
-Kind: TypeAlias = Literal["input", "forward", "derivative", "gradient", "part", "size"]
 Assumption: TypeAlias = Literal["any", "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"]
 
 SIZES = ((3, 5, 7, 4, 6, 8, 9, 10), (5, 3, 4, 7, 8, 6, 10, 9))
 """Distinct sizes, none of them 1 or 2, so that no axis and no factor is taken for another."""
 RATES = (0.3, 0.7, 0.45)
-_LABEL_OPERATIONS = 12
-_REDUCTIONS = 400
 
 
 @dataclass(frozen=True)
@@ -102,80 +95,31 @@ class Truth:
     """
 
     def __init__(
-        self, derivation: Derivation, batch: str | None, assume: Assumption = "any", single: bool = False
+        self, vocabulary: Vocabulary, batch: str | None, assume: Assumption = "any", single: bool = False
     ) -> None:
-        self.record = derivation.record
+        self.vocabulary = vocabulary
+        self.record = vocabulary.record
         self.batch = batch
         self._assume = assume
         self._single = single
         self._random = np.random.default_rng(7)
         self.inputs = {node.name: node for node in self.record.program.inputs}
         self.upstream = {output_name(node): node.name for node in self.record.program.inputs if is_upstream(node)}
-        self.stages = {stage.name: stage.symbol for stage in self.record.backward.stages}
-        self._notator = Notator(self.record)
-        self._expressions: dict[Node, tuple[str, Kind, str | None]] = {}
+        self.stages = vocabulary.stages
         self._slacks: dict[str, list[float]] = {}
-        self._collect()
         self._evaluate()
 
     # What there is
-
-    def _collect(self) -> None:
-        record, found = self.record, self._expressions
-        for node in record.program.inputs:
-            if is_upstream(node):
-                found[node] = (self.gradient_label(output_name(node)), "gradient", output_name(node))
-            else:
-                found[node] = (node.name, "input", node.name)
-        for stage in record.backward.stages:
-            found[stage.symbol] = (stage.name, "forward", stage.name)
-        for stage, symbol in record.derivative_symbols.items():
-            found[symbol] = (text_of(self._notator.symbol(symbol)), "derivative", stage.operands[0].name)
-        for entry in record.backward.accumulations:
-            found[entry.cotangent] = (self.gradient_label(entry.symbol.name), "gradient", entry.symbol.name)
-        roots: list[Node] = [stage.expression for stage in record.backward.stages]
-        for entry in record.backward.accumulations:
-            roots += [contribution.adjoint for contribution in entry.contributions]
-            roots += [entry.chain] if entry.merged is None else [entry.chain, entry.merged]
-        roots += [record.write_out(entry.result) for entry in record.backward.accumulations]
-        for part in topological_order(roots):
-            if isinstance(part, Apply) and part not in found:
-                found[part] = (self._label(part), "part", None)
-        for reduction in self._reductions():
-            if reduction not in found:
-                found[reduction] = (self._label(reduction), "part", None)
-
-    def _reductions(self) -> list[Node]:
-        """Sums and means over one axis of gradients, and of their products with forward values."""
-        entries = [e.cotangent for e in self.record.backward.accumulations if e.symbol.name in self.stages]
-        entries += [n for n in self.record.program.inputs if is_upstream(n)]
-        forward = [n for n in (*self.record.program.inputs, *self.stages.values()) if not is_upstream(n)]
-        nodes: list[Node] = []
-        for cotangent in entries:
-            same = [value for value in forward if value.type == cotangent.type]
-            for node in (cotangent, *(Multiply()(cotangent, value) for value in same)):
-                nodes.append(node)
-                for axis in range(node.type.ndim):
-                    nodes += [sum_(node, axis), mean(node, axis)]
-        return nodes[:_REDUCTIONS]
-
-    def gradient_label(self, name: str) -> str:
-        """`∂L/∂name`."""
-        return text_of(Partial(Symbol(self.record.loss.name), Symbol(name)))
-
-    def _label(self, node: Node) -> str:
-        if operation_count(node) > _LABEL_OPERATIONS:
-            return ""
-        return text_of(self._notator.of(node))
 
     def formula(self, symbol: str) -> str | None:
         """What the derivation says that the gradient with respect to `symbol` is, as an expression."""
         for step in self.record.steps:
             if step.accumulation.symbol.name == symbol:
                 node = self._spelled(step.chain.right if step.merge is None else step.merge.right)
-                return text_of(self._notator.of(node)) if operation_count(node) <= 3 * _LABEL_OPERATIONS else None
+                short = operation_count(node) <= 3 * LABEL_OPERATIONS
+                return text_of(self.vocabulary.notator.of(node)) if short else None
         stage = next((s for s in self.record.backward.stages if s.name == symbol), None)
-        return None if stage is None else text_of(self._notator.of(self._spelled(stage.expression)))
+        return None if stage is None else text_of(self.vocabulary.notator.of(self._spelled(stage.expression)))
 
     def _spelled(self, node: Node) -> Node:
         """`node` with what the reference gives no name written out."""
@@ -190,7 +134,7 @@ class Truth:
     # Values
 
     def _evaluate(self) -> None:
-        hidden, labels = self._unnamed_gradients()
+        vocabulary = self.vocabulary
         points: list[Point] = []
         columns: list[list[Array]] = []
         names = self.record.program.dim_names
@@ -205,14 +149,17 @@ class Truth:
                 values = self._values(sizes)
             known = self._named(values)
             points.append(Point(known, sizes, RATES[number]))
-            columns.append([values[node] for node in self._expressions] + self._hidden_values(hidden, values, sizes))
+            columns.append([values[node] for node in vocabulary.expressions] + self._hidden_values(values, sizes))
         self.points = tuple(points)
-        described = [*self._expressions.values(), *((label, "gradient", None) for label in labels)]
+        described = [
+            *vocabulary.expressions.values(),
+            *((label, "gradient", None) for label in vocabulary.hidden_labels),
+        ]
         self.quantities: list[Quantity] = []
         for (label, kind, symbol), rows in zip(described, zip(*columns, strict=True), strict=True):
             arrays = tuple(np.asarray(row, float) if np.asarray(row).dtype != bool else np.asarray(row) for row in rows)
             self.quantities.append(Quantity(label, _kind(kind), symbol, arrays))
-        made = zip(self._expressions, self.quantities, strict=False)
+        made = zip(vocabulary.expressions, self.quantities, strict=False)
         self._symbols = {node: quantity for node, quantity in made if isinstance(node, Input)}
         for name in names:
             self.quantities.append(
@@ -222,19 +169,14 @@ class Truth:
         for quantity in self.quantities:
             self._by_size.setdefault(quantity.values[0].size, []).append(quantity)
 
-    def _bound(self, nodes: Sequence[Node], sizes: Mapping[str, int]) -> dict[Node, Node]:
-        order = topological_order(nodes)
-        inputs = tuple(dict.fromkeys(node for node in order if isinstance(node, Input)))
-        return dict(zip(order, Program(inputs, tuple(order)).bind(sizes, DType.FLOAT64).outputs, strict=True))
-
     def _values(self, sizes: Mapping[str, int]) -> dict[Node, Array]:
         """Every expression's value at a new random point; the points are moved where the forward pass is not finite."""
         record = self.record
         stages = record.backward.stages
-        roots = [*self._expressions, *(s.node for s in stages), *record.program.inputs]
+        roots = [*self.vocabulary.expressions, *(s.node for s in stages), *record.program.inputs]
         roots += [entry.result for entry in record.backward.accumulations]
         roots += [s.derivative.right for s in record.stages if s.derivative is not None]
-        bound = self._bound(roots, sizes)
+        bound = self.vocabulary.bound(roots, sizes)
         bounds = dict(index_bounds([bound[stage.node] for stage in stages]).items())
         values: dict[Node, Array] = {}
         for spreads in self._spreads():
@@ -251,8 +193,8 @@ class Truth:
         for entry in record.backward.accumulations:
             result = bound[entry.result]
             values[bound[entry.cotangent]] = evaluate_nodes([result], values)[result]
-        known = evaluate_nodes([bound[node] for node in self._expressions], values)
-        return {node: known[bound[node]] for node in self._expressions}
+        known = evaluate_nodes([bound[node] for node in self.vocabulary.expressions], values)
+        return {node: known[bound[node]] for node in self.vocabulary.expressions}
 
     def _spreads(self) -> Iterator[Mapping[Node, str]]:
         """How to draw each input, until the forward pass is finite: as few as can be are positive.
@@ -309,39 +251,15 @@ class Truth:
             named[node.name] = values[node]
         return named
 
-    # Gradients with respect to intermediates that have no name
-
-    def _unnamed_gradients(self) -> tuple[list[tuple[Node, Node]], list[str]]:
-        """Cotangents of unnamed nodes, each with its expression over earlier ones, and what to call them."""
-        program = self.record.program
-        symbols: dict[Node, Node] = {stage.node: stage.symbol for stage in self.record.backward.stages}
-        unnamed = [n for n in program.nodes if isinstance(n, Apply) and n not in symbols and n.type.dtype.is_float]
-        names = {**{stage.node: stage.name for stage in self.record.backward.stages}}
-        names.update({node: f"unnamed {k}" for k, node in enumerate(unnamed)})
-        found = backward(Program(program.inputs, program.outputs, names), self.record.backward.wrt)
-        by_name = {f"unnamed {k}": node for k, node in enumerate(unnamed)}
-        self._all_stages = found.stages
-        labels: list[str] = []
-        steps: list[tuple[Node, Node]] = []
-        for entry in found.accumulations:
-            steps.append((entry.cotangent, entry.result))
-            node = by_name.get(entry.symbol.name)
-            if node is not None:
-                (shown,) = substitute([node], {key: value for key, value in symbols.items() if key is not node})
-                simple = operation_count(shown) <= _LABEL_OPERATIONS
-                loss = Symbol(self.record.loss.name)
-                labels.append(text_of(Partial(loss, self._notator.of(shown))) if simple else "")
-        return steps, labels
-
-    def _hidden_values(
-        self, steps: Sequence[tuple[Node, Node]], values: Mapping[Node, Array], sizes: Mapping[str, int]
-    ) -> list[Array]:
+    def _hidden_values(self, values: Mapping[Node, Array], sizes: Mapping[str, int]) -> list[Array]:
+        """Gradients with respect to intermediates that have no name."""
+        steps, stages = self.vocabulary.hidden, self.vocabulary.all_stages
         nodes = [node for step in steps for node in step]
-        nodes += [stage.symbol for stage in self._all_stages] + [stage.node for stage in self._all_stages]
-        bound = self._bound(nodes, sizes)
+        nodes += [stage.symbol for stage in stages] + [stage.node for stage in stages]
+        bound = self.vocabulary.bound(nodes, sizes)
         known = {bound[node]: values[node] for node in self.record.program.inputs if node in bound}
-        forward = evaluate_nodes([bound[stage.node] for stage in self._all_stages], known)
-        known.update({bound[stage.symbol]: forward[bound[stage.node]] for stage in self._all_stages})
+        forward = evaluate_nodes([bound[stage.node] for stage in stages], known)
+        known.update({bound[stage.symbol]: forward[bound[stage.node]] for stage in stages})
         results = []
         for cotangent, result in steps:
             known[bound[cotangent]] = evaluate_nodes([bound[result]], known)[bound[result]]
@@ -375,13 +293,13 @@ class Truth:
                     variants.setdefault(substitute([root], {part: left})[0], right)
                     variants.setdefault(substitute([root], {part: kept})[0], left)
         values = self._values_of(list(variants))
-        return [(self._label(term), found) for term, found in zip(variants.values(), values, strict=True)]
+        return [(self.vocabulary.label(term), found) for term, found in zip(variants.values(), values, strict=True)]
 
     def _values_of(self, nodes: Sequence[Node]) -> list[list[Array]]:
         """The values at each point of expressions over the symbols of the derivation."""
         columns = []
         for number, point in enumerate(self.points):
-            bound = self._bound([*nodes, *self._symbols], point.sizes)
+            bound = self.vocabulary.bound([*nodes, *self._symbols], point.sizes)
             known = {bound[symbol]: quantity.values[number] for symbol, quantity in self._symbols.items()}
             found = evaluate_nodes([bound[node] for node in nodes], known)
             columns.append([found[bound[node]] for node in nodes])
@@ -389,21 +307,23 @@ class Truth:
 
     def epsilons(self, symbol: str) -> tuple[float, ...]:
         """The small numbers that the reference adds for safety and that the gradient by an input depends on."""
-        return epsilons(self._composed(symbol))
+        gradient = self._composed(symbol)
+        return () if gradient is None else epsilons(gradient)
 
     def slack(self, symbol: str) -> list[float]:
         """By how much these numbers change the gradient by an input at each point, relative to its largest entry."""
         if symbol not in self._slacks:
             gradient = self._composed(symbol)
-            pair = [gradient, without_epsilons(gradient)]
-            with_, without = self._values_of(pair) if epsilons(gradient) else ([], [])
-            self._slacks[symbol] = [difference(a, b) for a, b in zip(with_, without, strict=True)]
+            pair = [] if gradient is None or not epsilons(gradient) else [gradient, without_epsilons(gradient)]
+            self._slacks[symbol] = [
+                difference(a, b) for a, b in zip(*(self._values_of(pair) if pair else ()), strict=True)
+            ]
         return self._slacks[symbol]
 
-    def _composed(self, symbol: str) -> Node:
-        """The gradient by an input as an expression over the inputs."""
+    def _composed(self, symbol: str) -> Node | None:
+        """The gradient by an input as an expression over the inputs; None for that by another value."""
         found = self.record.backward
-        return next(g for node, g in zip(found.wrt, found.gradients, strict=True) if node.name == symbol)
+        return next((g for node, g in zip(found.wrt, found.gradients, strict=True) if node.name == symbol), None)
 
     def derivative_at_activation(self, symbol: str) -> list[Array] | None:
         """σ′ of the activation that `symbol` goes into, taken at σ(z) instead of z, at each point."""
@@ -415,7 +335,9 @@ class Truth:
         stage, results = described.stage, []
         (again,) = substitute([stage.expression], {stage.operands[0]: stage.symbol})
         for point in self.points:
-            bound = self._bound([described.derivative.right, again, stage.symbol, stage.operands[0]], point.sizes)
+            bound = self.vocabulary.bound(
+                [described.derivative.right, again, stage.symbol, stage.operands[0]], point.sizes
+            )
             output = point.values[stage.name]
             second = evaluate_nodes([bound[again]], {bound[stage.symbol]: output})[bound[again]]
             values = {bound[stage.symbol]: second, bound[stage.operands[0]]: output}

@@ -1,0 +1,119 @@
+"""What quantities a derivation knows, as expressions, and what each is called: all of a truth that no point changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from chainrule.calculus import backward, operation_count
+from chainrule.derivation import Derivation, Notator, is_upstream, output_name, text_of
+from chainrule.ir import Apply, DType, Input, Node, Program, substitute, topological_order
+from chainrule.primitives import Multiply, Partial, Symbol, mean, sum_
+
+Kind: TypeAlias = Literal["input", "forward", "derivative", "gradient", "part", "size"]
+
+LABEL_OPERATIONS = 12
+"""Longer expressions are called nothing."""
+_REDUCTIONS = 400
+
+
+class Vocabulary:
+    """The quantities of one derivation: `expressions` with label, kind and symbol.
+
+    `hidden` are cotangents of values that have no name, each with its expression over earlier ones, of the program
+    with the stages `all_stages`; `hidden_labels` what they are called.
+    """
+
+    def __init__(self, derivation: Derivation) -> None:
+        self.record = derivation.record
+        self.stages = {stage.name: stage.symbol for stage in self.record.backward.stages}
+        self.notator = Notator(self.record)
+        self.expressions: dict[Node, tuple[str, Kind, str | None]] = {}
+        self._bound: dict[tuple[tuple[Node, ...], tuple[tuple[str, int], ...]], dict[Node, Node]] = {}
+        self._collect()
+        self.hidden, self.hidden_labels = self._unnamed_gradients()
+
+    def _collect(self) -> None:
+        record, found = self.record, self.expressions
+        for node in record.program.inputs:
+            if is_upstream(node):
+                found[node] = (self.gradient_label(output_name(node)), "gradient", output_name(node))
+            else:
+                found[node] = (node.name, "input", node.name)
+        for stage in record.backward.stages:
+            found[stage.symbol] = (stage.name, "forward", stage.name)
+        for stage, symbol in record.derivative_symbols.items():
+            found[symbol] = (text_of(self.notator.symbol(symbol)), "derivative", stage.operands[0].name)
+        for entry in record.backward.accumulations:
+            found[entry.cotangent] = (self.gradient_label(entry.symbol.name), "gradient", entry.symbol.name)
+        roots: list[Node] = [stage.expression for stage in record.backward.stages]
+        for entry in record.backward.accumulations:
+            roots += [contribution.adjoint for contribution in entry.contributions]
+            roots += [entry.chain] if entry.merged is None else [entry.chain, entry.merged]
+        roots += [record.write_out(entry.result) for entry in record.backward.accumulations]
+        for part in topological_order(roots):
+            if isinstance(part, Apply) and part not in found:
+                found[part] = (self.label(part), "part", None)
+        for reduction in self._reductions():
+            if reduction not in found:
+                found[reduction] = (self.label(reduction), "part", None)
+
+    def _reductions(self) -> list[Node]:
+        """Sums and means over one axis of gradients, and of their products with forward values."""
+        entries = [e.cotangent for e in self.record.backward.accumulations if e.symbol.name in self.stages]
+        entries += [n for n in self.record.program.inputs if is_upstream(n)]
+        forward = [n for n in (*self.record.program.inputs, *self.stages.values()) if not is_upstream(n)]
+        nodes: list[Node] = []
+        for cotangent in entries:
+            same = [value for value in forward if value.type == cotangent.type]
+            for node in (cotangent, *(Multiply()(cotangent, value) for value in same)):
+                nodes.append(node)
+                for axis in range(node.type.ndim):
+                    nodes += [sum_(node, axis), mean(node, axis)]
+        return nodes[:_REDUCTIONS]
+
+    def gradient_label(self, name: str) -> str:
+        """`∂L/∂name`."""
+        return text_of(Partial(Symbol(self.record.loss.name), Symbol(name)))
+
+    def label(self, node: Node) -> str:
+        """`node` in matrix notation; "" where that is long."""
+        if operation_count(node) > LABEL_OPERATIONS:
+            return ""
+        return text_of(self.notator.of(node))
+
+    def bound(self, nodes: Sequence[Node], sizes: Mapping[str, int]) -> dict[Node, Node]:
+        """All parts of `nodes` at these sizes, in float64."""
+        key = tuple(nodes), tuple(sizes.items())
+        if key not in self._bound:
+            self._bound[key] = self._bind(nodes, sizes)
+        return self._bound[key]
+
+    def _bind(self, nodes: Sequence[Node], sizes: Mapping[str, int]) -> dict[Node, Node]:
+        order = topological_order(nodes)
+        inputs = tuple(dict.fromkeys(node for node in order if isinstance(node, Input)))
+        return dict(zip(order, Program(inputs, tuple(order)).bind(sizes, DType.FLOAT64).outputs, strict=True))
+
+    # Gradients with respect to intermediates that have no name
+
+    def _unnamed_gradients(self) -> tuple[list[tuple[Node, Node]], list[str]]:
+        """Cotangents of unnamed nodes, each with its expression over earlier ones, and what to call them."""
+        program = self.record.program
+        symbols: dict[Node, Node] = {stage.node: stage.symbol for stage in self.record.backward.stages}
+        unnamed = [n for n in program.nodes if isinstance(n, Apply) and n not in symbols and n.type.dtype.is_float]
+        names = {**{stage.node: stage.name for stage in self.record.backward.stages}}
+        names.update({node: f"unnamed {k}" for k, node in enumerate(unnamed)})
+        found = backward(Program(program.inputs, program.outputs, names), self.record.backward.wrt)
+        by_name = {f"unnamed {k}": node for k, node in enumerate(unnamed)}
+        self.all_stages = found.stages
+        labels: list[str] = []
+        steps: list[tuple[Node, Node]] = []
+        for entry in found.accumulations:
+            steps.append((entry.cotangent, entry.result))
+            node = by_name.get(entry.symbol.name)
+            if node is not None:
+                (shown,) = substitute([node], {key: value for key, value in symbols.items() if key is not node})
+                simple = operation_count(shown) <= LABEL_OPERATIONS
+                loss = Symbol(self.record.loss.name)
+                labels.append(text_of(Partial(loss, self.notator.of(shown))) if simple else "")
+        return steps, labels
