@@ -10,9 +10,10 @@ import pytest
 from support.scaled_functions import FUNCTIONS
 
 import chainrule as cr
+from chainrule.derivation.points import Evaluator, Values
 from chainrule.derivation.record import Claim
 from chainrule.derivation.verify import Verifier
-from chainrule.ir import Const
+from chainrule.ir import Const, DType, Node
 from chainrule.primitives import Multiply
 
 SEEDS = int(os.environ.get("CHAINRULE_POINT_SEEDS", "1"))
@@ -25,6 +26,19 @@ def test_right_lines_are_verified(name: str) -> None:
     for seed in range(SEEDS):
         verification = derivation.verify(points=2, seed=seed)
         assert verification.ok, (seed, str(verification))
+
+
+def test_a_value_is_the_same_where_what_does_not_move_is_computed_once() -> None:
+    program = cr.trace(lambda x, y: np.sum(np.exp(x) * y + 2.0 * np.tanh(y)), x="3", y="3")
+    bound = program.bind({}, DType.FLOAT64)
+    evaluate, (x, y), (node,) = Evaluator(), bound.inputs, bound.outputs
+    values: Values = {x: np.array([0.1, 0.2, 0.3]), y: np.array([1.0, -1.0, 2.0])}
+    cases: list[list[Node]] = [[x], [y], [x, y], []]
+    for moved in cases:
+        new: Values = {each: values[each] + 0.5 for each in moved}
+        part = evaluate.moving(node, moved, values)
+        assert part(new) == evaluate(node, {**values, **new})
+        assert part({each: values[each] for each in moved}) == evaluate(node, values)
 
 
 HARD = ["masked_diagonal", "masked_attention", "infinitely_masked_attention", "causal_attention", "hot_exponentials"]

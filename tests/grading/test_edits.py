@@ -1,0 +1,49 @@
+"""Changes of a statement that differ by one name are compiled once: what runs is what the changed statement says."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Mapping
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from chainrule.grading.answers import with_name
+from chainrule.grading.edits import OTHER, Scope, edits
+
+VALUES: Mapping[str, Any] = {"x": np.arange(1.0, 5).reshape(2, 2), "y": np.full((2, 2), 3.0), "__factor_0": 0.25}
+SCOPE = Scope(["x", "y"], [], {"1/4": "__factor_0"}, None, False)
+
+
+def code_of(statement: ast.stmt) -> CodeType:
+    return compile(ast.fix_missing_locations(ast.Module([statement], [])), "<statement>", "exec")
+
+
+def value(code: CodeType) -> Any:
+    space: dict[str, Any] = {**VALUES, "__transpose__": np.transpose}
+    with np.errstate(all="ignore"):
+        try:
+            exec(code, space)
+        except (ValueError, AttributeError, np.exceptions.AxisError) as error:
+            return type(error).__name__
+    return np.asarray(space["z"]).tolist()
+
+
+def test_a_name_put_into_the_code_of_a_pattern_is_the_changed_statement() -> None:
+    (statement,) = ast.parse("z = x @ (y + x * 2)").body
+    named = [edit for edit in edits(statement, SCOPE) if edit.name]
+    assert {edit.name for edit in named} == {"x", "y", "__factor_0"}
+    more = dataclasses.replace(SCOPE, variables=["x", "y", "u", "v", "w"])
+    assert len({edit.pattern for edit in edits(statement, more)}) == len({e.pattern for e in edits(statement, SCOPE)})
+    for edit in named:
+        code = with_name(code_of(edit.pattern), OTHER, edit.name)
+        assert code is not None
+        assert value(code) == value(code_of(edit.statement)), ast.unparse(edit.statement)
+
+
+def test_a_name_that_a_scope_inside_has_too_is_not_put_into_code() -> None:
+    for text in (f"z = sum([{OTHER} for x in y])", f"z = (lambda x: {OTHER})(1)", f"z = sum(x * {OTHER} for x in y)"):
+        (statement,) = ast.parse(text).body
+        assert with_name(code_of(statement), OTHER, "x") is None
