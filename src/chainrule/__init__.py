@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from chainrule import interrupts as _interrupts  # noqa: F401  (first: the others take a while)
 from chainrule.functions import (
+    arctan,
+    arctan2,
     binary_cross_entropy,
+    cosh,
     cross_entropy,
     dropout,
     elu,
@@ -29,6 +32,7 @@ from chainrule.functions import (
     rms_norm,
     sigmoid,
     silu,
+    sinh,
     softmax,
     softplus,
     take,
@@ -194,6 +198,8 @@ __all__ = [
     "TrainingError",
     "TrainingSession",
     "Verification",
+    "arctan",
+    "arctan2",
     "avg_pool1d",
     "avg_pool2d",
     "begin_training",
@@ -201,6 +207,7 @@ __all__ = [
     "check_grads",
     "conv1d",
     "conv2d",
+    "cosh",
     "cross_entropy",
     "derive",
     "dropout",
@@ -233,6 +240,7 @@ __all__ = [
     "schedules",
     "sigmoid",
     "silu",
+    "sinh",
     "softmax",
     "softplus",
     "take",

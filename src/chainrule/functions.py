@@ -285,6 +285,44 @@ def erf(x: Any) -> Any:
     return call(primitives.erf, x)
 
 
+def sinh(x: Any) -> Any:
+    """(eˣ − e⁻ˣ) / 2, element by element, as accurate near 0 as elsewhere.
+
+    >>> print(f"{sinh(1.0):.6f}")
+    1.175201
+    """
+    return call(primitives.Sinh.of, x)
+
+
+def cosh(x: Any) -> Any:
+    """(eˣ + e⁻ˣ) / 2, element by element.
+
+    >>> print(f"{cosh(1.0):.6f}")
+    1.543081
+    """
+    return call(primitives.Cosh.of, x)
+
+
+def arctan(x: Any) -> Any:
+    """The angle between −π/2 and π/2 whose tangent is `x`, element by element; its derivative is 1 / (1 + x²).
+
+    >>> print(f"{arctan(1.0):.6f}")
+    0.785398
+    """
+    return call(primitives.Arctan.of, x)
+
+
+def arctan2(y: Any, x: Any) -> Any:
+    """The angle of the point (x, y), given y first, from −π to π; the arrays broadcast.
+
+    The derivatives are x / (x² + y²) by y and −y / (x² + y²) by x; at the origin there is none, and they are NaN.
+
+    >>> print(f"{arctan2(1.0, -1.0):.6f}")
+    2.356194
+    """
+    return call(primitives.Arctan2.of, y, x)
+
+
 def softmax(x: Any, axis: Axis = -1) -> Any:
     """eˣ / Σ eˣ, the sum over `axis` (all axes where it is None), which has the shape of `x`; no overflow.
 

@@ -61,6 +61,9 @@ def test_a_stack_of_a_product_with_a_reduction() -> None:
 
 UNARY: dict[str, Callable[[Any], Any]] = {
     "tanh": np.tanh,
+    "arctan": np.arctan,
+    "sinh": lambda x: np.sinh(np.tanh(x)),
+    "cosh": lambda x: np.cosh(np.tanh(x)),
     "sigmoid": cr.sigmoid,
     "softplus": cr.softplus,
     "silu": cr.silu,
@@ -85,6 +88,7 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "multiply": lambda x, y: x * y,
     "divide": lambda x, y: x / (1.5 + y**2),
     "maximum": np.maximum,
+    "arctan2": lambda x, y: np.arctan2(x, 2.5 + np.tanh(y)),
     "where": lambda x, y: np.where(x > y, x * y, y),
     "product": lambda x, y: x @ (y.T @ x),
     "row": lambda x, y: x * y[0],

@@ -43,7 +43,7 @@ _OPERATORS = {
     "√": r"\surd",
     "∗": r"\ast",
 }
-_FUNCTIONS = {"exp", "ln", "tanh", "sin", "cos", "max", "min"}
+_FUNCTIONS = {"exp", "ln", "sinh", "cosh", "tanh", "sin", "cos", "arctan", "max", "min"}
 _DELIMITERS = {
     "abs": (r"\lvert ", r" \rvert"),
     "norm": (r"\lVert ", r" \rVert"),
@@ -459,7 +459,7 @@ def estimated_width(latex: str) -> int:
 _WIDTHS = [
     (re.compile(r"\\frac\{\\partial [^{}]*\}\{\\partial ([^{}]*(?:\{[^{}]*\})?)\}"), r"d\1"),
     (re.compile(r"\\(mathrm|mathit|mathbf|text|operatorname|tag\*|begin|end|Bigl|Bigr|tfrac|frac|quad)"), ""),
-    (re.compile(r"\\(exp|tanh|sin|cos|max|min|ln)\b"), r"\1"),
+    (re.compile(rf"\\({'|'.join(sorted(_FUNCTIONS))})\b"), r"\1"),
     (re.compile(r"\\,"), ""),
     (re.compile(r"\\[A-Za-z]+ ?"), "x"),
     (re.compile(r"[{}_^$&\\]"), ""),

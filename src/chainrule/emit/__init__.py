@@ -8,6 +8,7 @@ from chainrule.emit.errors import EmitError, UnverifiedError
 from chainrule.emit.forward import Body, Forward, find_forward, forward_body
 from chainrule.emit.layout import block, bracketed
 from chainrule.emit.names import ascii_identifier, member_names
+from chainrule.emit.python_file import functions, module_text
 from chainrule.emit.source import TARGETS, source
 
 __all__ = [
@@ -28,7 +29,9 @@ __all__ = [
     "expressions",
     "find_forward",
     "forward_body",
+    "functions",
     "member_names",
+    "module_text",
     "signature_lines",
     "source",
 ]

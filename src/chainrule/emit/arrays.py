@@ -1,24 +1,36 @@
-"""Array expressions as Python: what NumPy, JAX and PyTorch have in common, and what each must say for itself."""
+"""Array expressions as Python: what NumPy, JAX and PyTorch have in common, and what each must say for itself.
+
+A target is a table: for each primitive a template, such as "{np}.maximum({}, 0)", or a function where a template does
+not reach. A ufunc that the table does not name is called as in NumPy, and any other primitive is written out in others.
+"""
 
 from __future__ import annotations
 
 import math
+import string
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
 
 from chainrule.emit.code import (
     Code,
     Level,
     atom,
+    attribute,
     binary,
     call,
     difference,
+    entries_of,
     matrix_product,
+    method,
     negative,
     power,
     product,
     quotient,
+    subscript,
     total,
     written_dim,
 )
@@ -49,38 +61,47 @@ from chainrule.ir import Dim, DType, Shape, SymbolicDim, dim_product
 from chainrule.primitives import (
     Add,
     Compare,
-    Cos,
     Divide,
-    Exp,
-    Expm1,
-    Log,
-    Log1p,
     Multiply,
     Negate,
     Power,
     Primitive,
-    Sin,
-    Sqrt,
     Square,
     Subtract,
-    Tanh,
+    Ufunc,
 )
 
 Writing: TypeAlias = Callable[["ArrayWriter", Expr, Sequence[Code]], Code]
 """How a target writes one primitive, given the expression and its operands as they are written."""
 
+Entry: TypeAlias = str | Writing
+"""A template, which `ArrayWriter.filled` fills, or a function."""
+
 CONSTANTS = {
-    math.sqrt(2): "math.sqrt(2)",
-    math.sqrt(2 * math.pi): "math.sqrt(2 * math.pi)",
-    math.sqrt(2 / math.pi): "math.sqrt(2 / math.pi)",
-    2 / math.sqrt(math.pi): "2 / math.sqrt(math.pi)",
-    math.sqrt(math.pi): "math.sqrt(math.pi)",
-    1 / math.sqrt(2): "math.sqrt(0.5)",
-    1 / math.sqrt(2 * math.pi): "1 / math.sqrt(2 * math.pi)",
-    math.pi: "math.pi",
-    math.log(2): "math.log(2)",
+    math.sqrt(2): call("math.sqrt", "2"),
+    math.sqrt(2 * math.pi): call("math.sqrt", "2 * math.pi"),
+    math.sqrt(2 / math.pi): call("math.sqrt", "2 / math.pi"),
+    2 * math.sqrt(2 / math.pi): product(atom("2"), call("math.sqrt", "2 / math.pi")),
+    2 / math.sqrt(math.pi): quotient(atom("2"), call("math.sqrt", "math.pi")),
+    math.sqrt(math.pi): call("math.sqrt", "math.pi"),
+    1 / math.sqrt(2): call("math.sqrt", "0.5"),
+    1 / math.sqrt(2 * math.pi): quotient(atom("1"), call("math.sqrt", "2 * math.pi")),
+    math.pi: atom("math.pi"),
+    math.log(2): call("math.log", "2"),
 }
 """Numbers that a reader knows better by what they are."""
+_CONSTANTS = {
+    DType.FLOAT32: {float(np.float32(number)): code for number, code in CONSTANTS.items()},
+    **dict.fromkeys((DType.FLOAT64, DType.INT64, DType.BOOL), CONSTANTS),
+}
+
+
+@dataclass(frozen=True)
+class Helper:
+    """A function that the source brings along, and what it imports."""
+
+    text: str
+    needs: tuple[str, ...] = ()
 
 
 def primitive_of(x: Expr) -> Primitive:
@@ -92,8 +113,8 @@ def primitive_of(x: Expr) -> Primitive:
 class ArrayWriter(ABC):
     """Writes expressions for one function of the source; `available` are the arrays that its body can ask for shapes.
 
-    `helpers` collects the names of functions that the source must bring along, `imports` what it must import, `sizes`
-    the named sizes that it needs, by the names that they have in the source.
+    `uses` collects the names that the source must import or bring along, `sizes` the named sizes that it needs, by the
+    names that they have in the source.
     """
 
     target: ClassVar[str]
@@ -102,16 +123,19 @@ class ArrayWriter(ABC):
     """The name under which the source knows the library."""
     line_limit: ClassVar[int] = 66
     """How long the right side of a line may be."""
-    table: ClassVar[Mapping[type, Writing]]
+    table: ClassVar[Mapping[type, Entry]]
     """The primitives beyond arithmetic."""
+    brought: ClassVar[Mapping[str, Helper]]
+    """The functions that the source can bring along, in their order."""
+    imported: ClassVar[Mapping[str, str]]
+    """How a name of the library is imported; what else is used is a module of the standard library."""
 
     def __init__(self, names: Names, available: Sequence[Expr], size_names: dict[str, str]) -> None:
         self.names = names
         self.available = list(available)
         self.size_names = size_names
         self.sizes: dict[str, str] = {}
-        self.helpers: dict[str, None] = {}
-        self.imports: dict[str, None] = {}
+        self.uses: dict[str, None] = {}
         self.about = ""
         self._written: dict[Expr, Code] = {}
 
@@ -130,7 +154,33 @@ class ArrayWriter(ABC):
 
     def array_of(self, number: Code) -> Code:
         """A number as an array without axes, in the dtype of the function."""
-        return call(f"{self.module}.asarray", number, self.dtype())
+        return self.function("asarray", number, self.dtype())
+
+    def use(self, name: str) -> str:
+        """`name`, which the source must have."""
+        self.uses[name] = None
+        return name
+
+    def function(self, name: str, *operands: Code | str, **options: Code | str) -> Code:
+        """A function of the library."""
+        return call(f"{self.use(self.module)}.{name}", *operands, **options)
+
+    def helper(self, name: str, *operands: Code | str, **options: Code | str) -> Code:
+        """A function that the source brings along."""
+        return call(self.use(name), *operands, **options)
+
+    @classmethod
+    def entry(cls, primitive: Primitive) -> Entry | None:
+        """How the target writes a primitive; None where it has nothing for it."""
+        found = cls.table.get(type(primitive), _ARITHMETIC.get(type(primitive)))
+        if found is None and isinstance(primitive, Ufunc):
+            return f"{{np}}.{primitive.name}({', '.join(['{}'] * primitive.arity)})"
+        return found
+
+    @classmethod
+    def knows(cls, primitive: Primitive) -> bool:
+        """Whether the target has more for a primitive than what it is written out in."""
+        return cls.entry(primitive) is not None
 
     def _code(self, x: Expr, operands: Sequence[Code]) -> Code:
         operation = x.operation
@@ -138,7 +188,7 @@ class ArrayWriter(ABC):
             case Variable(name):
                 return atom(name)
             case Number(value):
-                return self.number(value)
+                return self.number(value, x.dtype)
             case Table():
                 return self.table_literal(x, operation.rows)
             case Function() | Structured():
@@ -148,15 +198,15 @@ class ArrayWriter(ABC):
             case MatrixProduct():
                 return matrix_product(*operands)
             case Outer():
-                return call(f"{self.module}.outer", *operands)
+                return self.function("outer", *operands)
             case TensorDot(axes):
                 return self.tensordot(operands, axes)
             case Einsum():
-                return call(f"{self.module}.einsum", f'"{subscripts(operation, x)}"', *operands)
+                return self.function("einsum", f'"{subscripts(operation, x)}"', *operands)
             case Transposed(order):
                 return self.transposed(operands[0], order)
             case Reshaped(shape):
-                return call(f"{operands[0].at(Level.ATOM)}.reshape", *self.dims_for_reshape(shape))
+                return method(operands[0], "reshape", *self.dims_for_reshape(shape))
             case Inserted(axes):
                 return self._inserted(operands[0], axes, x.ndim)
             case Repeated(shape):
@@ -170,46 +220,45 @@ class ArrayWriter(ABC):
 
     def _applied(self, x: Expr, operands: Sequence[Code]) -> Code:
         primitive = primitive_of(x)
-        if x.is_number and type(primitive) in _OF_NUMBERS:
-            self.imports["math"] = None
-            return call(f"math.{_OF_NUMBERS[type(primitive)]}", *operands)
-        if isinstance(primitive, Compare):
-            return binary(primitive.comparison, operands[0], operands[1], Level.COMPARISON)
+        if x.is_number and isinstance(primitive, Ufunc) and hasattr(math, _of_math(primitive)):
+            return call(f"{self.use('math')}.{_of_math(primitive)}", *operands)
         if isinstance(primitive, Negate) and _begins_with_condition(x.operands[0]):
-            return Code(f"-({operands[0]})", Level.SIGN)  # a condition alone has no negative
-        arithmetic = _ARITHMETIC.get(type(primitive))
-        if arithmetic is not None:
-            return arithmetic(*operands)
-        writing = self.table.get(type(primitive))
-        if writing is None:
+            whole = Code(f"({operands[0]})")  # a condition alone has no negative
+            return Code(f"-{whole}", Level.SIGN, (("-", whole),))
+        entry = self.entry(primitive)
+        if entry is None:
             raise EmitError(
                 f"{self.target} has no {type(primitive).__name__}, which {self.about or 'the function'} needs; "
                 "write it with other functions, or choose another target"
             )
-        return writing(self, x, operands)
+        return self.filled(entry, x, operands) if isinstance(entry, str) else entry(self, x, operands)
 
-    def number(self, value: float | int | bool | SymbolicDim) -> Code:
-        """A number or a size."""
+    def filled(self, template: str, x: Expr, operands: Sequence[Code]) -> Code:
+        """A template with the operands of `x`, by their places, and more by name.
+
+        `{np}` is the library, `{math}` that module, `{dtype}` that of the function; a name of a helper is that helper,
+        that of a parameter of the primitive its value, as `{axes}`, None where it is all of them. What stands in no
+        brackets says how tightly it is to bind, as in `{0:ATOM}.T`.
+        """
+        return Code(string.Formatter().vformat(template, operands, _Fields(self, x)))
+
+    def number(self, value: float | int | bool | SymbolicDim, dtype: DType = DType.FLOAT64) -> Code:
+        """A number or a size; of float32 with the digits that tell it from its neighbours there."""
         if isinstance(value, SymbolicDim):
             return self.dim(value)
         if isinstance(value, bool):
             return atom(str(value))
-        if math.isnan(value) or math.isinf(value):
-            self.imports["math"] = None
-            return (
-                atom("math.nan") if math.isnan(value) else negative(atom("math.inf")) if value < 0 else atom("math.inf")
-            )
+        if math.isnan(value):
+            return attribute(atom(self.use("math")), "nan")
         if value < 0:
-            return negative(self.number(-value))
-        if value in CONSTANTS:
-            self.imports["math"] = None
-            above, _, below = CONSTANTS[value].rpartition(" / ")
-            if above in ("1", "2"):
-                return quotient(atom(above), atom(below))
-            return atom(CONSTANTS[value])
-        return atom(
-            str(int(value)) if value == int(value) and value < 1e15 else repr(float(value)).replace("e-0", "e-")
-        )
+            return negative(self.number(-value, dtype))
+        if math.isinf(value):
+            return attribute(atom(self.use("math")), "inf")
+        known = _CONSTANTS[dtype].get(value)
+        if known is not None:
+            self.use("math")
+            return known
+        return atom(_digits(value if dtype is not DType.FLOAT32 else float(str(np.float32(value)))))
 
     # Sizes and shapes -----------------------------------------------------------------------------------------------
 
@@ -231,19 +280,22 @@ class ArrayWriter(ABC):
             for x in self.available:
                 if x.shape == shape:
                     return atom(f"{name_of(x)}.shape")
-        dims = [str(self.dim(dim)) for dim in shape]
-        return atom(f"({', '.join(dims)}{',' if len(dims) == 1 else ''})")
+        return Code(entries_of([self.dim(dim) for dim in shape]))
 
     def alike(self, shape: Shape) -> str | None:
         """An array of floats at hand that has this shape."""
         return next((name_of(x) for x in self.available if x.shape == shape and x.dtype.is_float), None)
 
-    def dtype(self) -> str:
+    def dtype(self) -> Code:
         """The dtype in which the function computes: that of one of its arrays."""
+        return attribute(self.float_array(), "dtype")
+
+    def float_array(self) -> Code:
+        """An array at hand in the dtype of the function, with axes if there is one."""
         floats = [x for x in self.available if x.dtype.is_float]
         if not floats:
             raise EmitError(f"{self.about or 'the function'} has no array of floats at hand that says its dtype")
-        return f"{name_of(max(floats, key=lambda x: x.ndim > 0))}.dtype"
+        return atom(name_of(max(floats, key=lambda x: x.ndim > 0)))
 
     def dims_for_reshape(self, shape: Shape) -> list[Code]:
         """Sizes for `reshape`: -1 for one that the others determine."""
@@ -264,14 +316,38 @@ class ArrayWriter(ABC):
     def some_axes(self, axes: Sequence[int], ndim: int) -> str:
         """An `axis` argument that is always written."""
         entries = [-1 if axis == ndim - 1 and ndim > 2 and len(axes) == 1 else axis for axis in axes]
-        return str(entries[0]) if len(entries) == 1 else f"({', '.join(map(str, entries))})"
+        return str(entries[0]) if len(entries) == 1 else entries_of(entries)
+
+    def along(self, axes: Sequence[int], ndim: int) -> str:
+        """The `axis` argument of a function that goes along axes; None where it is all of several."""
+        if len(axes) == 1:
+            return "-1" if axes[0] == ndim - 1 else str(axes[0])
+        return self.axes(axes, ndim) or "None"
 
     def _inserted(self, x: Code, axes: tuple[int, ...], rank: int) -> Code:
         entries = ["None" if k in axes else ":" for k in range(rank)]
         last = max(axes)
         if last == rank - 1 and axes == (rank - 1,) and rank > 2:
-            return atom(f"{x.at(Level.ATOM)}[..., None]")
-        return atom(f"{x.at(Level.ATOM)}[{', '.join(entries[: last + 1])}]")
+            return subscript(x, "...", "None")
+        return subscript(x, *entries[: last + 1])
+
+    def repeated(self, x: Expr, code: Code, shape: Shape) -> Code:
+        """`x` in an array of a shape."""
+        if not x.operands[0].is_number:
+            return self.spread(code, shape)
+        operation, like = x.operands[0].operation, self.alike(shape)
+        value = operation.value if isinstance(operation, Number) else None
+        name = "ones" if value == 1 else "zeros" if value == 0 else "full"
+        given = [] if name != "full" else [code]
+        return self.function(f"{name}_like", like, *given) if like else self.new(name, self.shape(shape), *given)
+
+    def picked(self, labels: Expr, x: Code, code: Code) -> Code:
+        """The elements along the last axis that labels name."""
+        if labels.ndim == 0:
+            return subscript(x, code)
+        if labels.ndim == 1:
+            return subscript(x, self.function("arange", call("len", code)), code)
+        return self.picked_from_rows(x, subscript(code, "...", "None"))
 
     def indexed(self, x: Expr, code: Code, entries: Sequence[Dim | tuple[Dim, Dim, int]]) -> Code:
         """Square brackets with positions and slices."""
@@ -281,7 +357,7 @@ class ArrayWriter(ABC):
         ]
         while len(parts) > 1 and parts[-1] == ":":
             parts.pop()
-        return atom(f"{code.at(Level.ATOM)}[{', '.join(parts)}]")
+        return subscript(code, *parts)
 
     def slice_text(self, start: Dim, size: Dim, stride: int, whole: Dim) -> str:
         """`a:b:step`; the ends of the axis are left out."""
@@ -305,10 +381,16 @@ class ArrayWriter(ABC):
     def tensordot(self, operands: Sequence[Code], axes: tuple[tuple[int, ...], tuple[int, ...]]) -> Code: ...
 
     @abstractmethod
-    def repeated(self, x: Expr, code: Code, shape: Shape) -> Code: ...
+    def spread(self, code: Code, shape: Shape) -> Code:
+        """An array broadcast to a shape."""
 
     @abstractmethod
-    def picked(self, labels: Expr, x: Code, code: Code) -> Code: ...
+    def new(self, name: str, *arguments: Code) -> Code:
+        """A new array, such as `zeros`, in the dtype of the function, and where its arrays are."""
+
+    @abstractmethod
+    def picked_from_rows(self, x: Code, labels: Code) -> Code:
+        """The element of each row that a label names; the labels have a last axis of size 1."""
 
     @abstractmethod
     def table_literal(self, x: Expr, rows: object) -> Code: ...
@@ -328,24 +410,64 @@ def _begins_with_condition(x: Expr) -> bool:
     return x.dtype is DType.BOOL
 
 
-_OF_NUMBERS: dict[type, str] = {
-    Sqrt: "sqrt",
-    Exp: "exp",
-    Log: "log",
-    Tanh: "tanh",
-    Sin: "sin",
-    Cos: "cos",
-    Expm1: "expm1",
-    Log1p: "log1p",
-}
-_ARITHMETIC: dict[type, Callable[..., Code]] = {
-    Add: total,
-    Subtract: difference,
-    Multiply: product,
-    Divide: quotient,
-    Negate: negative,
-    Square: lambda x: power(x, atom("2")),
-    Power: power,
+def _of_math(primitive: Ufunc) -> str:
+    """What the module math calls a ufunc."""
+    return {"arctan": "atan", "arctan2": "atan2"}.get(primitive.name, primitive.name)
+
+
+def _digits(value: float) -> str:
+    """A number ≥ 0 as Python writes it, without a zero that leads an exponent."""
+    if value == int(value) and value < 1e15:
+        return str(int(value))
+    digits, mark, exponent = repr(float(value)).partition("e")
+    return f"{digits}{mark}{int(exponent)}" if mark else digits
+
+
+class _Fields(Mapping[str, object]):
+    """What a template can name besides the operands."""
+
+    def __init__(self, writer: ArrayWriter, x: Expr) -> None:
+        self.writer, self.x = writer, x
+
+    def __getitem__(self, name: str) -> object:
+        writer = self.writer
+        if name == "np":
+            return writer.use(writer.module)
+        if name == "dtype":
+            return writer.dtype()
+        if name == "math" or name in writer.brought:
+            return writer.use(name)
+        value: Any = getattr(primitive_of(self.x), name)
+        if name == "axes":
+            return writer.along(value, self.x.ndim)
+        return writer.number(value) if isinstance(value, float) else writer.dim(value)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(vars(primitive_of(self.x)))
+
+    def __len__(self) -> int:
+        return len(vars(primitive_of(self.x)))
+
+
+def _of_codes(write: Callable[..., Code]) -> Writing:
+    return lambda writer, x, operands: write(*operands)
+
+
+def _compare(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    primitive = primitive_of(x)
+    assert isinstance(primitive, Compare)
+    return binary(primitive.comparison, operands[0], operands[1], Level.COMPARISON)
+
+
+_ARITHMETIC: dict[type, Writing] = {
+    Add: _of_codes(total),
+    Subtract: _of_codes(difference),
+    Multiply: _of_codes(product),
+    Divide: _of_codes(quotient),
+    Negate: _of_codes(negative),
+    Square: _of_codes(lambda x: power(x, atom("2"))),
+    Power: _of_codes(power),
+    Compare: _compare,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.emit.c_values import C_TYPES, CWriter, Index, Value, plus, times, variable
+from chainrule.emit.c_values import C_FUNCTIONS, C_TYPES, CWriter, Index, Value, plus, times, variable
 from chainrule.emit.code import Code, Level, atom, product, total
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names
@@ -20,6 +20,8 @@ from chainrule.primitives import (
     Linear,
     Log,
     Multilinear,
+    Multiply,
+    Negate,
     Nonlinear,
     Permute,
     Primitive,
@@ -27,12 +29,13 @@ from chainrule.primitives import (
     ScatterAdd,
     Sigmoid,
     Sqrt,
+    Subtract,
     Sum,
     Tanh,
+    Where,
 )
 
-_PLAIN = 2
-_READ_ONCE = (Divide, Exp, Log, Sigmoid, Sqrt, Tanh)
+_READ_ONCE = (Divide, Exp, Log, Sigmoid, Sqrt, Tanh, *C_FUNCTIONS)
 """What is written with each operand once, so that a long operand needs no name."""
 
 
@@ -88,7 +91,7 @@ class Nests:
                 return self.load(Place(source.text, node.type, is_flat=True), index)
         if isinstance(primitive, Elementwise):
             operands = [self._simple(self.element(operand, index), primitive) for operand in node.operands]
-            value = primitive.lower(self.writer, *operands)
+            value = self.writer.elementwise(primitive, operands)
         else:
             value = self._lowered(primitive, node, index)
         if not root and self.uses.get(node, 0) > 1 and value.code.level is not Level.ATOM:
@@ -212,12 +215,7 @@ class Nests:
                 continue
             if isinstance(node.primitive, Add | Contract | Sum):
                 found.append(node)
-            elif isinstance(node.primitive, Elementwise) or type(node.primitive).__name__ in (
-                "Multiply",
-                "Subtract",
-                "Negate",
-                "Where",
-            ):
+            elif isinstance(node.primitive, Elementwise | Multiply | Subtract | Negate | Where):
                 pending += node.operands
         return found
 

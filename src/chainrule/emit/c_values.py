@@ -23,10 +23,23 @@ from chainrule.emit.code import (
 )
 from chainrule.emit.names import Names
 from chainrule.ir import Dim, DType, SymbolicDim, dim_quotient
-from chainrule.primitives import UNIFORM_BITS, BitOperation, Comparison, MathFunction, ReductionKind
+from chainrule.primitives import (
+    UNIFORM_BITS,
+    Arctan,
+    Arctan2,
+    BitOperation,
+    Comparison,
+    Cosh,
+    Elementwise,
+    MathFunction,
+    ReductionKind,
+    Sinh,
+)
 
 C_TYPES = {DType.FLOAT32: "float", DType.FLOAT64: "double", DType.INT64: "int", DType.BOOL: "unsigned char"}
 _LIBRARY: dict[MathFunction, str] = {"abs": "fabs", "power": "pow"}
+C_FUNCTIONS: dict[type, str] = {Arctan: "atan", Arctan2: "atan2", Cosh: "cosh", Sinh: "sinh"}
+"""Functions of <math.h>, without the ending that says the type, in place of what a primitive lowers to."""
 _LOOP_NAMES: list[str] = [*"ijklmnpq", *(f"i{k}" for k in range(1, 100))]
 _BROUGHT = ("sigmoid", "softplus")
 
@@ -229,13 +242,20 @@ class CWriter:
     def negate(self, x: Value) -> Value:
         return Value(negative(x.code), x.dtype)
 
+    def elementwise(self, primitive: Elementwise, operands: Sequence[Value]) -> Value:
+        """A function of scalars: that of the library, if it has it, else what the primitive lowers to."""
+        name = C_FUNCTIONS.get(type(primitive))
+        return primitive.lower(self, *operands) if name is None else self._library(name, operands)
+
     def math(self, function: MathFunction, *x: Value) -> Value:
-        single = x[0].dtype is DType.FLOAT32
         if function in _BROUGHT:
             self.helpers[function] = None
             return Value(call(f"{self.prefix}_{function}", *(v.code for v in x)), x[0].dtype)
-        name = _LIBRARY.get(function, function) + ("f" if single else "")
-        return Value(call(name, *(v.code for v in x)), x[0].dtype)
+        return self._library(_LIBRARY.get(function, function), x)
+
+    def _library(self, name: str, operands: Sequence[Value]) -> Value:
+        ending = "f" if operands[0].dtype is DType.FLOAT32 else ""
+        return Value(call(name + ending, *(v.code for v in operands)), operands[0].dtype)
 
     def compare(self, comparison: Comparison, x: Value, y: Value) -> Value:
         return Value(binary(comparison, x.code, y.code, Level.COMPARISON), DType.BOOL)

@@ -37,6 +37,8 @@ class Code:
     text: str
     level: Level = Level.ATOM
     parts: tuple[tuple[str, Code], ...] = ()
+    is_word: bool = False
+    """Whether it is a name, with attributes perhaps, or a number."""
 
     def at(self, level: Level) -> str:
         """The text, in brackets if it binds less tightly than `level`."""
@@ -45,26 +47,40 @@ class Code:
     def __str__(self) -> str:
         return self.text
 
+    def __format__(self, level: str) -> str:
+        """The text in a template, in brackets if it binds less tightly than the level that is named there."""
+        return self.at(Level[level]) if level else self.text
+
 
 def atom(text: str) -> Code:
-    """A name, a call, or anything else that needs no brackets."""
-    return Code(text)
+    """A name or a number."""
+    return Code(text, is_word=True)
 
 
-def call(function: str, *arguments: Code | str, **options: str) -> Code:
+def call(function: str, *arguments: Code | str, **options: Code | str) -> Code:
     """`function(a, b, axis=0)`."""
     given = [*map(str, arguments), *(f"{name}={value}" for name, value in options.items())]
     return Code(f"{function}({', '.join(given)})")
 
 
-def method(x: Code, name: str, *arguments: Code | str, **options: str) -> Code:
+def method(x: Code, name: str, *arguments: Code | str, **options: Code | str) -> Code:
     """`x.name(a, axis=0)`."""
     return call(f"{x.at(Level.ATOM)}.{name}", *arguments, **options)
 
 
 def attribute(x: Code, name: str) -> Code:
     """`x.name`."""
-    return Code(f"{x.at(Level.ATOM)}.{name}")
+    return Code(f"{x.at(Level.ATOM)}.{name}", is_word=x.is_word)
+
+
+def subscript(x: Code, *entries: Code | str) -> Code:
+    """`x[a, b]`."""
+    return Code(f"{x.at(Level.ATOM)}[{', '.join(map(str, entries))}]")
+
+
+def entries_of(entries: Sequence[object]) -> str:
+    """`(a, b)`, as a literal of Python."""
+    return f"({', '.join(map(str, entries))}{',' if len(entries) == 1 else ''})"
 
 
 def product(x: Code, y: Code) -> Code:
@@ -95,9 +111,7 @@ def negative(x: Code) -> Code:
         return _joined([(operator, negative(first)), *rest], Level.PRODUCT)
     if x.level is Level.SIGN and x.parts:
         return x.parts[0][1]
-    # `--` would be an operator of C, and a puzzle in Python.
-    inner = f"({x.text})" if x.text.startswith("-") else x.at(Level.SIGN)
-    return Code(f"-{inner}", Level.SIGN, (("-", x),))
+    return Code(f"-{x.at(Level.SIGN)}", Level.SIGN, (("-", x),))
 
 
 def binary(operator: str, x: Code, y: Code, level: Level) -> Code:
@@ -114,9 +128,8 @@ def matrix_product(x: Code, y: Code) -> Code:
 
 def power(x: Code, exponent: Code) -> Code:
     """`x ** exponent`."""
-    base, raised = x.at(Level.ATOM), exponent.at(Level.SIGN)
-    simple = all(part.replace(".", "").replace("_", "").isalnum() for part in (base, raised))
-    return Code(f"{base}**{raised}" if simple else f"{base} ** {raised}", Level.POWER)
+    sign = "**" if x.is_word and exponent.is_word else " ** "
+    return Code(f"{x.at(Level.ATOM)}{sign}{exponent.at(Level.SIGN)}", Level.POWER)
 
 
 def _parts(x: Code, level: Level, operator: str) -> Sequence[tuple[str, Code]]:

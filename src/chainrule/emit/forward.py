@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus import split_stages
@@ -11,12 +11,13 @@ from chainrule.emit.expressions import Arena, Expr, Variable, name_of, ordered
 from chainrule.emit.layout import Text
 from chainrule.emit.lowering import Lowering
 from chainrule.emit.names import Names
-from chainrule.emit.numpy_writer import HELPERS, NumPyWriter
+from chainrule.emit.numpy_writer import NumPyWriter
 from chainrule.emit.passes import Argument, in_order_of_writing, refuse_random
-from chainrule.emit.python_file import body
+from chainrule.emit.python_file import Needs, body, needs_of
 from chainrule.emit.sharing import Line, shared, shortened
-from chainrule.emit.torch_writer import TORCH_HELPERS, TorchWriter
+from chainrule.emit.torch_writer import TorchWriter
 from chainrule.ir import Program, refuses_deep_nesting
+from chainrule.primitives import Primitive
 
 _WRITERS: dict[str, type[ArrayWriter]] = {"numpy": NumPyWriter, "torch": TorchWriter}
 
@@ -33,26 +34,27 @@ class Forward:
 
 @dataclass(frozen=True)
 class Body:
-    """The inside of a function in Python: its arguments, its lines, the variables of the outputs.
-
-    `helpers` are functions to stand before it, `modules` of the standard library to import.
-    """
+    """The inside of a function in Python: its arguments, its lines, the variables of the outputs, what it needs."""
 
     arguments: tuple[str, ...]
     lines: tuple[Text, ...]
     outputs: tuple[str, ...]
-    helpers: tuple[str, ...]
-    modules: tuple[str, ...]
+    needs: Needs
 
 
 @refuses_deep_nesting
-def find_forward(program: Program, reserved: Sequence[str] = (), writer: type[ArrayWriter] | None = None) -> Forward:
-    """The lines of `program`; where there is a `writer`, none is longer than it asks for.
+def find_forward(
+    program: Program,
+    has: Callable[[Primitive], bool],
+    reserved: Sequence[str] = (),
+    writer: type[ArrayWriter] | None = None,
+) -> Forward:
+    """The lines of `program` for a target that `has` some primitives; with a `writer`, none longer than it asks for.
 
     Raises EmitError for a program that draws random numbers.
     """
     arena, names = Arena(), Names(reserved)
-    lowering = Lowering(arena)
+    lowering = Lowering(arena, has)
     stages = in_order_of_writing(list(split_stages(program)), list(program.names.values()))
     refuse_random(program.nodes, stages)
     arguments = []
@@ -90,19 +92,16 @@ def forward_body(program: Program, target: str, reserved: Sequence[str] = ()) ->
     Raises EmitError for what the target cannot write.
     """
     kind = _WRITERS[target]
-    helpers = HELPERS if target == "numpy" else {name: (text, ()) for name, text in TORCH_HELPERS.items()}
-    forward = find_forward(program, ("math", target, "np", "sliding_window_view", *helpers, *reserved), kind)
+    taken = ("math", "np", *kind.imported, *kind.brought, *reserved)
+    forward = find_forward(program, kind.knows, taken, kind)
     variables = [argument.variable for argument in forward.arguments]
     writer = kind(forward.names, variables, {})
     lines = body(writer, forward.lines, variables)
-    brought = [helpers[name] for name in helpers if name in writer.helpers]
-    modules = dict.fromkeys([*writer.imports, *(module for _, needs in brought for module in needs)])
     return Body(
         tuple(name_of(x) for x in variables),
         tuple(lines),
         tuple(name_of(x) for x in forward.outputs),
-        tuple(text for text, _ in brought),
-        tuple(modules),
+        needs_of(kind, writer.uses),
     )
 
 

@@ -6,23 +6,23 @@ from chainrule.derivation import Derivation
 from chainrule.emit.expressions import name_of
 from chainrule.emit.jax_writer import JaxWriter
 from chainrule.emit.layout import block, bracketed, docstring
-from chainrule.emit.numpy_writer import HELPERS
 from chainrule.emit.passes import find_passes
 from chainrule.emit.python_file import (
     backward_body,
     body,
+    functions,
     gradients_sentence,
     heading,
-    imports,
+    module_text,
+    needs_of,
     parameters,
     shapes_of,
     tuple_tail,
     unpacked,
     what_it_gives,
 )
-from chainrule.emit.window_writer import JAX_HELPERS
 
-_RESERVED = ("jax", "jnp", "math", "saved", "cotangents", *HELPERS, *JAX_HELPERS)
+_RESERVED = ("math", "saved", "cotangents", *JaxWriter.imported, *JaxWriter.brought)
 
 
 def jax_source(derivation: Derivation, name: str) -> str:
@@ -39,14 +39,10 @@ def jax_source(derivation: Derivation, name: str) -> str:
     found = dict(zip((a.name for a in passes.differentiated), map(name_of, passes.gradients), strict=True))
     gradients = [found.get(argument.name, "None") for argument in passes.arguments]
     result = outputs[0] if len(outputs) == 1 else f"({', '.join(outputs)})"
-    helpers = [JAX_HELPERS[key] for key in JAX_HELPERS if key in {**forward.helpers, **backward.helpers}]
-    modules = [*forward.imports, *backward.imports, *(module for _, needs in helpers for module in needs)]
+    needs = needs_of(JaxWriter, ("jax", *forward.uses, *backward.uses))
     zero = "" if len(found) == len(gradients) else " None stands for the others."
     lines = [
-        *docstring([heading(name, "JAX")], 0),
-        "",
-        *imports(modules, ["import jax", "import jax.numpy as jnp"]),
-        *(line for text, _ in helpers for line in ("", "", text)),
+        *functions(needs.helpers),
         "",
         "",
         "@jax.custom_vjp",
@@ -73,6 +69,4 @@ def jax_source(derivation: Derivation, name: str) -> str:
         "",
         f"{name}.defvjp({ahead}, {back})",
     ]
-    if not any("jnp." in line for line in lines):
-        lines.remove("import jax.numpy as jnp")
-    return "\n".join(lines) + "\n"
+    return module_text(docstring([heading(name, "JAX")], 0), needs.standard, needs.library, lines)

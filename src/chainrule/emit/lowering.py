@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -34,7 +34,6 @@ from chainrule.primitives import (
     Divide,
     DivideNoNan,
     Elementwise,
-    LessOne,
     LogNoNan,
     LogSumExp,
     Max,
@@ -42,9 +41,10 @@ from chainrule.primitives import (
     Min,
     Multiply,
     Negate,
-    Norm,
+    NotExpandableError,
     OneHot,
     Permute,
+    Primitive,
     Reshape,
     Slice,
     Subtract,
@@ -52,6 +52,7 @@ from chainrule.primitives import (
     Where,
     divide,
     equal,
+    expanded,
     log,
     where,
 )
@@ -60,14 +61,19 @@ POINTWISE = (Elementwise, Add, Subtract, Negate, Multiply, Where, Cast)
 """Primitives that act element by element, so that their operands may broadcast."""
 
 _REDUCTIONS: dict[type, ReductionName] = {Sum: "sum", Mean: "mean", Max: "max", Min: "min", LogSumExp: "logsumexp"}
+_STRUCTURE = (Broadcast, Contract, Permute, Reshape, Slice)
 _TABLE_LIMIT = 64
 
 
 class Lowering:
-    """Turns nodes into expressions; `known` gives the variable that stands for a node."""
+    """Turns nodes into expressions; `known` gives the variable that stands for a node.
 
-    def __init__(self, arena: Arena) -> None:
+    A primitive that the target does not `have` is written out in others, if it can be.
+    """
+
+    def __init__(self, arena: Arena, has: Callable[[Primitive], bool]) -> None:
         self.arena = arena
+        self.has = has
         self.known: dict[Node, Expr] = {}
 
     def define(self, node: Node, variable: Expr) -> None:
@@ -111,7 +117,7 @@ class Lowering:
 
     def _applied(self, node: Apply) -> Expr:
         primitive = node.primitive
-        in_parts = written_in_parts(node)
+        in_parts = written_in_parts(node, self.has)
         if in_parts is not None:
             return self.loose(in_parts)
         if isinstance(primitive, POINTWISE):
@@ -333,20 +339,20 @@ def _numbers_apart(x: Expr) -> tuple[float, bool]:
     return 1.0, True
 
 
-def written_in_parts(node: Apply) -> Node | None:
-    """What no library has under one name, in parts: a norm, and what the derivatives of norms and powers need at 0."""
-    if isinstance(node.primitive, Norm):
-        return node.primitive.expand(*node.operands)
+def written_in_parts(node: Apply, has: Callable[[Primitive], bool]) -> Node | None:
+    """What a target has under no name, in parts; so too what the derivatives of norms and powers need at 0."""
     if isinstance(node.primitive, DivideNoNan):
         x, y = node.operands
         return divide(x, where(equal(y, 0), math.inf, y))  # x / ∞ is 0, without a warning of 0 / 0
     if isinstance(node.primitive, LogNoNan):
         (x,) = node.operands
         return log(where(equal(x, 0), 1, x))
-    if isinstance(node.primitive, LessOne):
-        (x,) = node.operands
-        return where(equal(x, 0), 1, x - 1)
-    return None
+    if isinstance(node.primitive, _STRUCTURE) or type(node.primitive) in _REDUCTIONS or has(node.primitive):
+        return None
+    try:
+        return expanded(node)
+    except NotExpandableError:
+        return None
 
 
 def _mask(x: Expr, other: Expr) -> Expr:

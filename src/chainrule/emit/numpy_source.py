@@ -5,21 +5,23 @@ from __future__ import annotations
 from chainrule.derivation import Derivation
 from chainrule.emit.expressions import name_of
 from chainrule.emit.layout import block, bracketed, docstring
-from chainrule.emit.numpy_writer import HELPERS, NumPyWriter
+from chainrule.emit.numpy_writer import NumPyWriter
 from chainrule.emit.passes import find_passes
 from chainrule.emit.python_file import (
     backward_body,
     body,
+    functions,
     gradients_sentence,
     heading,
-    imports,
+    module_text,
+    needs_of,
     shapes_of,
     tuple_tail,
     unpacked,
     what_it_gives,
 )
 
-_RESERVED = ("np", "math", "forward", "backward", "saved", "sliding_window_view", *HELPERS)
+_RESERVED = ("math", "forward", "backward", "saved", *NumPyWriter.imported, *NumPyWriter.brought)
 
 
 def numpy_source(derivation: Derivation, name: str) -> str:
@@ -31,10 +33,9 @@ def numpy_source(derivation: Derivation, name: str) -> str:
     forward = NumPyWriter(passes.names, arguments, sizes)
     forward_lines = body(forward, passes.forward, arguments)
     kept = [name_of(x) for x in saved]
-    helpers = [HELPERS[key] for key in HELPERS if key in {**forward.helpers, **backward.helpers}]
-    modules = [*forward.imports, *backward.imports, *(module for _, needs in helpers for module in needs)]
+    needs = needs_of(NumPyWriter, (*forward.uses, *backward.uses))
     lines = [
-        *(line for text, _ in helpers for line in ("", "", text)),
+        *functions(needs.helpers),
         "",
         "",
         *bracketed("def forward(", [name_of(x) for x in arguments], "):"),
@@ -49,9 +50,4 @@ def numpy_source(derivation: Derivation, name: str) -> str:
         *block(backward_lines, 4),
         *bracketed("return (", [name_of(x) for x in passes.gradients], ")", 4, plain="return "),
     ]
-    library = ["import numpy as np"] if any("np." in line for line in lines) else []
-    if "sliding_window_view" in {**forward.helpers, **backward.helpers}:
-        library.append("from numpy.lib.stride_tricks import sliding_window_view")
-    needed = imports(modules, library)
-    head = docstring([heading(name, "NumPy")], 0)
-    return "\n".join([*head, *([""] if needed else []), *needed, *lines]) + "\n"
+    return module_text(docstring([heading(name, "NumPy")], 0), needs.standard, needs.library, lines)

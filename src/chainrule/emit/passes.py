@@ -21,7 +21,7 @@ from chainrule.emit.names import Names
 from chainrule.emit.seeds import seeded
 from chainrule.emit.sharing import Line, keep_for_later, shared, shortened, written_where_used
 from chainrule.ir import Apply, ArrayType, Input, Node, rebuild, topological_order
-from chainrule.primitives import Gelu, RandomUniform, Silu, erfc, sigmoid
+from chainrule.primitives import Gelu, Primitive, RandomUniform, Silu, erfc, sigmoid
 
 _PREFIXES = ("d", "d_", "grad_", "grad_of_")
 
@@ -61,7 +61,7 @@ class Passes:
 
 def find_passes(derivation: Derivation, reserved: Sequence[str], with_seed: bool, writer: type[ArrayWriter]) -> Passes:
     """The passes of `derivation`, for a target that writes expressions with `writer`."""
-    builder = _Builder(derivation, reserved, with_seed)
+    builder = _Builder(derivation, reserved, with_seed, writer.knows)
 
     # A shape may have to be written out, where no array of it is at hand.
     at_hand = [builder.arena.variable("x", (), builder.loss.type.dtype)]
@@ -73,14 +73,16 @@ def find_passes(derivation: Derivation, reserved: Sequence[str], with_seed: bool
 
 
 class _Builder:
-    def __init__(self, derivation: Derivation, reserved: Sequence[str], with_seed: bool) -> None:
+    def __init__(
+        self, derivation: Derivation, reserved: Sequence[str], with_seed: bool, has: Callable[[Primitive], bool]
+    ) -> None:
         self.back = derivation.record.backward
         self.program = derivation.program
         self.loss = derivation.record.loss
         self.with_seed = with_seed
         refuse_random(self.program.nodes, self.back.stages)
         self.arena = Arena()
-        self.lowering = Lowering(self.arena)
+        self.lowering = Lowering(self.arena, has)
         self.names = Names(reserved)
         self.given = [node for node in self.program.inputs if is_upstream(node)]
         self.stages = in_order_of_writing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from chainrule.emit.arrays import ArrayWriter, size_lines
 from chainrule.emit.errors import EmitError
@@ -113,7 +114,32 @@ def tuple_tail(names: Sequence[str]) -> str:
     return ",)" if len(names) == 1 else ")"
 
 
-def imports(modules: Iterable[str], library: Sequence[str]) -> list[str]:
-    """Import statements: the standard library first, then those in `library`."""
-    standard = sorted(f"import {module}" for module in set(modules))
-    return [*standard, *([""] if standard and library else []), *library]
+@dataclass(frozen=True)
+class Needs:
+    """What a source must have besides its own lines: helpers, modules of the standard library, and other imports."""
+
+    helpers: tuple[str, ...]
+    standard: tuple[str, ...]
+    library: tuple[str, ...]
+
+
+def needs_of(kind: type[ArrayWriter], names: Iterable[str]) -> Needs:
+    """How the names that writers of a `kind` use come into a source."""
+    used = dict.fromkeys(names)
+    helpers = [helper for name, helper in kind.brought.items() if name in used]
+    used.update(dict.fromkeys(need for helper in helpers for need in helper.needs))
+    standard = [name for name in used if name not in kind.brought and name not in kind.imported]
+    library = [text for name, text in kind.imported.items() if name in used]
+    return Needs(tuple(helper.text for helper in helpers), tuple(standard), tuple(library))
+
+
+def functions(texts: Iterable[str]) -> list[str]:
+    """Functions of a module, each two lines below what stands before it."""
+    return [line for text in texts for line in ("", "", text)]
+
+
+def module_text(head: Sequence[str], standard: Iterable[str], library: Sequence[str], lines: Sequence[str]) -> str:
+    """A module: its docstring, what it imports of the standard library and of others, and the lines below."""
+    first = sorted(f"import {name}" for name in set(standard))
+    imports = [*([""] if first else []), *first, *([""] if library else []), *library]
+    return "\n".join([*head, *imports, *lines]) + "\n"

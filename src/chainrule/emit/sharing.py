@@ -30,19 +30,15 @@ from chainrule.emit.expressions import (
 )
 from chainrule.emit.names import Names
 from chainrule.primitives import (
+    UFUNCS,
     Abs,
     Add,
     Cast,
     Compare,
-    Cos,
     Divide,
     Erf,
     Erfc,
-    Exp,
-    Expm1,
     Gather,
-    Log,
-    Log1p,
     LogSoftmax,
     Maximum,
     Minimum,
@@ -54,13 +50,10 @@ from chainrule.primitives import (
     Power,
     Relu,
     Sigmoid,
-    Sign,
-    Sin,
     Softmax,
     Sqrt,
     Square,
     Subtract,
-    Tanh,
     Where,
     Windows,
 )
@@ -69,23 +62,15 @@ _INLINE_LIMIT = 56
 _CHEAP = (Add, Subtract, Multiply, Negate, Square, Where, Cast, Compare, Maximum, Minimum, Relu)
 _NAME_LIMIT = 16
 _STEMS: dict[type, str] = {
+    **{kind: name for name, kind in UFUNCS.items() if kind.arity == 1},
     Abs: "abs",
-    Cos: "cos",
     Erf: "erf",
     Erfc: "erfc",
-    Exp: "exp",
-    Expm1: "expm1",
-    Log: "log",
-    Log1p: "log1p",
     LogSoftmax: "log_p",
-    Sigmoid: "sigma",
-    Sign: "sign",
-    Sin: "sin",
     Pad: "padded",
-    Windows: "windows",
+    Sigmoid: "sigma",
     Softmax: "p",
-    Sqrt: "sqrt",
-    Tanh: "tanh",
+    Windows: "windows",
 }
 _BETWEEN: dict[type, str] = {Add: "plus", Subtract: "minus", Divide: "over", Multiply: "times"}
 _SHORT: dict[type, str] = {

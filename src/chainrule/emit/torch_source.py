@@ -14,18 +14,20 @@ from chainrule.emit.python_file import (
     Ending,
     backward_body,
     body,
+    functions,
     gradients_sentence,
     heading,
-    imports,
+    module_text,
+    needs_of,
     parameters,
     shapes_of,
     unpacked,
     what_it_gives,
 )
 from chainrule.emit.sharing import Line
-from chainrule.emit.torch_writer import TORCH_HELPERS, TorchWriter
+from chainrule.emit.torch_writer import TorchWriter
 
-_RESERVED = ("torch", "math", "ctx", "once_differentiable", *TORCH_HELPERS)
+_RESERVED = ("torch", "math", "ctx", "once_differentiable", *TorchWriter.brought)
 
 
 def torch_source(derivation: Derivation, name: str) -> str:
@@ -42,15 +44,9 @@ def torch_source(derivation: Derivation, name: str) -> str:
     kept, names, outputs = ([name_of(x) for x in group] for group in (saved, arguments, passes.outputs))
     gradients = [name_of(found[a.name]) if a.name in found else "None" for a in passes.arguments]
     flags = [needs[found[a.name]] if a.name in found else "_" for a in passes.arguments]
-    helpers = [TORCH_HELPERS[key] for key in TORCH_HELPERS if key in {**forward.helpers, **backward.helpers}]
+    needed = needs_of(TorchWriter, ("torch", *forward.uses, *backward.uses))
     lines = [
-        *docstring([heading(name, "PyTorch")], 0),
-        "",
-        *imports(
-            [*forward.imports, *backward.imports],
-            ["import torch", "from torch.autograd.function import once_differentiable"],
-        ),
-        *(line for text in helpers for line in ("", "", text)),
+        *functions(needed.helpers),
         "",
         "",
         f"class {title}(torch.autograd.Function):",
@@ -78,7 +74,8 @@ def torch_source(derivation: Derivation, name: str) -> str:
         *docstring([f"{what_it_gives(passes)}; differentiable once, by {parameters(passes)}."], 4),
         *bracketed(f"return {title}.apply(", names, ")", 4),
     ]
-    return "\n".join(lines) + "\n"
+    library = [*needed.library, "from torch.autograd.function import once_differentiable"]
+    return module_text(docstring([heading(name, "PyTorch")], 0), needed.standard, library, lines)
 
 
 def _only_where_needed(passes: Passes, needs: dict[Expr, str]) -> Ending:

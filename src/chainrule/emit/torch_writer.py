@@ -5,42 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from chainrule.emit.arrays import ArrayWriter, Writing, primitive_of
-from chainrule.emit.code import Code, Level, atom, call, difference, method, negative, power, product, total
-from chainrule.emit.expressions import Expr, Number, Reduction, Variable
-from chainrule.emit.matrix_writing import TORCH_MATRICES
-from chainrule.emit.numpy_writer import (
-    infix,
-    library,
-    padding,
-    softmax_axes,
-    write_bitwise,
-    write_gather,
-    write_not,
+from chainrule.emit.arrays import ArrayWriter, Helper, Writing, primitive_of
+from chainrule.emit.code import Code, attribute, call, difference, entries_of, method, negative, subscript
+from chainrule.emit.expressions import Expr, Reduction, Variable
+from chainrule.emit.library import (
+    LIBRARY,
+    concatenated,
+    cumulative_sum,
+    on_matrices,
+    overlap_add_source,
+    padded,
+    window_parts,
 )
-from chainrule.emit.window_writer import TORCH_OVERLAP_ADD, TORCH_WINDOWS
 from chainrule.ir import Dim, DType, Shape
 from chainrule.primitives import (
-    Abs,
-    Bitwise,
     Cast,
     Concatenate,
-    Cos,
+    CumulativeSum,
+    Diagonal,
+    DiagonalMatrix,
     Elu,
     Erf,
     Erfc,
-    Exp,
-    Expm1,
-    Gather,
-    Gelu,
-    GeluTanh,
     LeakyRelu,
-    Log,
-    Log1p,
-    LogAddExp,
-    LogicalAnd,
-    LogicalNot,
-    LogicalOr,
     LogSoftmax,
     Maximum,
     Minimum,
@@ -49,14 +36,12 @@ from chainrule.primitives import (
     Relu,
     ScatterAdd,
     Sigmoid,
-    Sign,
     Silu,
-    Sin,
     Softmax,
     Softplus,
-    Sqrt,
-    Tanh,
+    Trace,
     Where,
+    Windows,
 )
 
 
@@ -65,6 +50,7 @@ class TorchWriter(ArrayWriter):
 
     target: ClassVar[str] = "torch"
     module: ClassVar[str] = "torch"
+    imported: ClassVar[Mapping[str, str]] = {"torch": "import torch"}
     line_limit: ClassVar[int] = 56  # a gradient's line goes on: … if needs_W1 else None
 
     def reduction(self, x: Expr, operation: Reduction, operand: Code) -> Code:
@@ -77,49 +63,34 @@ class TorchWriter(ArrayWriter):
             options["keepdim"] = "True"
         if isinstance(x.operands[0].operation, Variable):
             return method(operand, name, **options)
-        return call(f"torch.{name}", operand, **options)
+        return self.function(name, operand, **options)
 
     def transposed(self, x: Code, order: tuple[int, ...]) -> Code:
         if order == (1, 0):
-            return atom(f"{x.at(Level.ATOM)}.T")
+            return attribute(x, "T")
         if order == (*range(len(order) - 2), len(order) - 1, len(order) - 2):
-            return atom(f"{x.at(Level.ATOM)}.mT")
+            return attribute(x, "mT")
         return method(x, "permute", *map(str, order))
 
     def tensordot(self, operands: Sequence[Code], axes: tuple[tuple[int, ...], tuple[int, ...]]) -> Code:
-        left, right = (f"({', '.join(map(str, side))}{',' if len(side) == 1 else ''})" for side in axes)
-        return call("torch.tensordot", *operands, dims=f"({left}, {right})")
+        return self.function("tensordot", *operands, dims=entries_of([*map(entries_of, axes)]))
 
-    def repeated(self, x: Expr, code: Code, shape: Shape) -> Code:
-        if not x.operands[0].is_number:
-            return method(code, "expand", self.shape(shape))
-        operation, like = x.operands[0].operation, self.alike(shape)
-        value = operation.value if isinstance(operation, Number) else None
-        name = "ones" if value == 1 else "zeros" if value == 0 else "full"
-        given = [] if name != "full" else [code]
-        if like is not None:
-            return call(f"torch.{name}_like", like, *given)
-        return self.new(name, self.shape(shape), *given)
+    def spread(self, code: Code, shape: Shape) -> Code:
+        return method(code, "expand", self.shape(shape))
 
     def array_of(self, number: Code) -> Code:
         return self.new("tensor", number)
 
     def new(self, name: str, *arguments: Code) -> Code:
-        """A new tensor with the dtype and on the device of one at hand."""
-        return call(f"{self.dtype().removesuffix('.dtype')}.new_{name}", *arguments)
+        return method(self.float_array(), f"new_{name}", *arguments)
 
-    def picked(self, labels: Expr, x: Code, code: Code) -> Code:
-        if labels.ndim == 0:
-            return atom(f"{x.at(Level.ATOM)}[{code}]")
-        if labels.ndim == 1:
-            return atom(f"{x.at(Level.ATOM)}[torch.arange(len({code})), {code}]")
-        return method(method(x, "gather", "-1", f"{code.at(Level.ATOM)}[..., None]"), "squeeze", "-1")
+    def picked_from_rows(self, x: Code, labels: Code) -> Code:
+        return method(method(x, "gather", "-1", labels), "squeeze", "-1")
 
     def table_literal(self, x: Expr, rows: object) -> Code:
         if x.dtype.is_float:
-            return self.new("tensor", atom(repr(rows)))
-        device = self.dtype().removesuffix("dtype") + "device"
-        return call("torch.tensor", repr(rows), device=device)
+            return self.new("tensor", Code(repr(rows)))
+        return self.function("tensor", repr(rows), device=attribute(self.float_array(), "device"))
 
     def indexed(self, x: Expr, code: Code, entries: Sequence[Dim | tuple[Dim, Dim, int]]) -> Code:
         # A slice of a tensor cannot run backwards; the same elements in order are taken, and flipped.
@@ -135,18 +106,16 @@ class TorchWriter(ArrayWriter):
         taken = code if whole else super().indexed(x, code, forwards)
         return method(taken, "flip", *map(str, turned)) if turned else taken
 
-    table: ClassVar[Mapping[type, Writing]]
-
 
 def _softmax(name: str) -> Writing:
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
         primitive = primitive_of(x)
         assert isinstance(primitive, Softmax | LogSoftmax)
         if len(primitive.axes) == 1:
-            return call(f"torch.{name}", operands[0], dim=softmax_axes(writer, x) or "-1")
+            return writer.function(name, operands[0], dim=writer.along(primitive.axes, x.ndim))
         axes = writer.some_axes(primitive.axes, x.ndim)
-        logarithm = difference(operands[0], call("torch.logsumexp", operands[0], dim=axes, keepdim="True"))
-        return logarithm if name == "log_softmax" else call("torch.exp", logarithm)
+        logarithm = difference(operands[0], writer.function("logsumexp", operands[0], dim=axes, keepdim="True"))
+        return logarithm if name == "log_softmax" else writer.function("exp", logarithm)
 
     return write
 
@@ -156,156 +125,124 @@ def _softplus(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     return negative(call("torch.nn.functional.logsigmoid", negative(operands[0])))
 
 
-def _leaky_relu(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    primitive = primitive_of(x)
-    assert isinstance(primitive, LeakyRelu)
-    return call("torch.nn.functional.leaky_relu", operands[0], str(writer.number(primitive.slope)))
-
-
-def _elu(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    primitive = primitive_of(x)
-    assert isinstance(primitive, Elu)
-    return call("torch.nn.functional.elu", operands[0], str(writer.number(primitive.alpha)))
-
-
-def _gelu(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    # gelu of the library has no correct digit in its negative tail, where 1 + erf cancels.
-    writer.imports["math"] = None
-    (z,) = operands
-    return product(product(atom("0.5"), z), call("torch.erfc", f"-{z.at(Level.SIGN)} / math.sqrt(2)"))
-
-
-def _gelu_tanh(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    writer.imports["math"] = None
-    (z,) = operands
-    cubic = total(z, product(atom("0.044715"), power(z, atom("3"))))
-    return product(z, call("torch.sigmoid", product(atom("2 * math.sqrt(2 / math.pi)"), cubic)))
-
-
 def _bounded(name: str, bound: str) -> Writing:
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
         for k in (0, 1):
             if x.operands[k].is_number:
-                return call("torch.clamp", operands[1 - k], **{bound: str(operands[k])})
-        return call(f"torch.{name}", *operands)
+                return writer.function("clamp", operands[1 - k], **{bound: operands[k]})
+        return writer.function(name, *operands)
 
     return write
 
 
 def _where(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    condition, first, second = operands
     if all(operand.is_number for operand in x.operands[1:]):
-        assert isinstance(writer, TorchWriter)
-        first = writer.new("tensor", operands[1])
-        return call("torch.where", operands[0], first, operands[2])
-    return call("torch.where", *operands)
+        first = writer.new("tensor", first)
+    return writer.function("where", condition, first, second)
 
 
 def _cast(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    if x.dtype.is_float:
-        if x.operands[0].dtype.is_float:
-            return method(operands[0], "to", f"torch.{x.dtype.value}")
-        return method(operands[0], "to", writer.dtype())
-    return method(operands[0], "bool" if x.dtype is DType.BOOL else "long")
-
-
-def _concatenate(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    primitive = primitive_of(x)
-    assert isinstance(primitive, Concatenate)
-    options = {"dim": str(primitive.axis)} if primitive.axis else {}
-    return call("torch.cat", f"[{', '.join(map(str, operands))}]", **options)
+    if not x.dtype.is_float:
+        return method(operands[0], "bool" if x.dtype is DType.BOOL else "long")
+    dtype = f"torch.{x.dtype.value}" if x.operands[0].dtype.is_float else writer.dtype()
+    return method(operands[0], "to", dtype)
 
 
 def _one_hot(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     primitive = primitive_of(x)
     assert isinstance(primitive, OneHot)
-    like = writer.dtype()
-    rows = call("torch.eye", writer.dim(primitive.size), dtype=like, device=like.removesuffix("dtype") + "device")
-    return atom(f"{rows}[{operands[0]}]")
+    device = attribute(writer.float_array(), "device")
+    return subscript(
+        writer.function("eye", writer.dim(primitive.size), dtype=writer.dtype(), device=device), operands[0]
+    )
 
 
 def _scatter_add(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     primitive = primitive_of(x)
     assert isinstance(primitive, ScatterAdd)
-    assert isinstance(writer, TorchWriter)
-    like = writer.alike(x.shape)
-    zeros = call("torch.zeros_like", like) if like else writer.new("zeros", writer.shape(x.shape))
+    like, where = writer.alike(x.shape), entries_of([operands[1]])
+    zeros = writer.function("zeros_like", like) if like else writer.new("zeros", writer.shape(x.shape))
     if primitive.axis == 0:
-        return method(zeros, "index_put", f"({operands[1]},)", operands[0], accumulate="True")
+        return method(zeros, "index_put", where, operands[0], accumulate="True")
     # The indexed axis in front, as index_put wants it, and back again.
     moved = method(zeros, "movedim", str(primitive.axis), "0")
     count = x.operands[1].ndim
-    source = tuple(range(primitive.axis, primitive.axis + count))
-    given = method(operands[0], "movedim", _tuple(source), _tuple(range(count)))
-    return method(
-        method(moved, "index_put", f"({operands[1]},)", given, accumulate="True"), "movedim", "0", str(primitive.axis)
-    )
-
-
-def _tuple(entries: Sequence[int]) -> str:
-    return f"({', '.join(map(str, entries))}{',' if len(entries) == 1 else ''})"
+    places = range(primitive.axis, primitive.axis + count)
+    given = method(operands[0], "movedim", entries_of(places), entries_of(range(count)))
+    return method(method(moved, "index_put", where, given, accumulate="True"), "movedim", "0", str(primitive.axis))
 
 
 def _pad(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     primitive = primitive_of(x)
     assert isinstance(primitive, Pad)
-    _, places = padding(writer, x)
-    if places is None:
-        pairs = list(zip(primitive.low, primitive.high, strict=True))
-        while len(pairs) > 1 and pairs[0] == (0, 0):
-            pairs.pop(0)
-        widths = ", ".join(f"{writer.dim(low)}, {writer.dim(high)}" for low, high in reversed(pairs))
-        return call("torch.nn.functional.pad", operands[0], f"({widths})")
-    writer.helpers["place"] = None
-    return call("place", writer.shape(x.shape), f"({places},)" if x.ndim == 1 else f"({places})", operands[0])
+    pairs = list(zip(primitive.low, primitive.high, strict=True))
+    while len(pairs) > 1 and pairs[0] == (0, 0):
+        pairs.pop(0)
+    widths = [writer.dim(width) for pair in reversed(pairs) for width in pair]
+    return call("torch.nn.functional.pad", operands[0], entries_of(widths))
+
+
+def _trace(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    if x.ndim == 0:
+        return writer.function("trace", operands[0])
+    return method(writer.function("diagonal", operands[0], dim1="-2", dim2="-1"), "sum", dim="-1")
+
+
+def _windows(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    """`unfold` along one axis after the other."""
+    code = operands[0]
+    for axis, count, size, stride, dilation, more in window_parts(x):
+        code = method(code, "unfold", str(axis), writer.dim((size - 1) * dilation + 1), str(stride))
+        if more:
+            code = method(code, "narrow", str(axis), "0", writer.dim(count))
+        if dilation > 1:
+            code = subscript(code, "...", f"::{dilation}")
+    return code
 
 
 TorchWriter.table = {
-    **TORCH_MATRICES,
-    Abs: library("abs"),
-    Bitwise: write_bitwise,
+    **LIBRARY,
     Cast: _cast,
-    Concatenate: _concatenate,
-    Cos: library("cos"),
-    Elu: _elu,
-    Erf: library("erf"),
-    Erfc: library("erfc"),
-    Exp: library("exp"),
-    Expm1: library("expm1"),
-    Gather: write_gather,
-    Gelu: _gelu,
-    GeluTanh: _gelu_tanh,
-    LeakyRelu: _leaky_relu,
-    Log: library("log"),
-    Log1p: library("log1p"),
-    LogAddExp: library("logaddexp"),
+    Concatenate: concatenated("cat", "dim"),
+    CumulativeSum: cumulative_sum("dim"),
+    Diagonal: on_matrices("diagonal", "dim1", "dim2"),
+    DiagonalMatrix: "torch.diag_embed({})",
+    Elu: "torch.nn.functional.elu({}, {alpha})",
+    Erf: "torch.erf({})",
+    Erfc: "torch.erfc({})",
+    LeakyRelu: "torch.nn.functional.leaky_relu({}, {slope})",
     LogSoftmax: _softmax("log_softmax"),
-    LogicalAnd: infix("&", Level.BIT_AND),
-    LogicalNot: write_not,
-    LogicalOr: infix("|", Level.BIT_OR),
     Maximum: _bounded("maximum", "min"),
     Minimum: _bounded("minimum", "max"),
     OneHot: _one_hot,
-    Pad: _pad,
-    Relu: library("relu"),
+    Pad: padded(_pad),
+    Relu: "torch.relu({})",
     ScatterAdd: _scatter_add,
-    Sigmoid: library("sigmoid"),
-    Sign: library("sign"),
-    Silu: library("nn.functional.silu"),
-    Sin: library("sin"),
+    Sigmoid: "torch.sigmoid({})",
+    Silu: "torch.nn.functional.silu({})",
     Softmax: _softmax("softmax"),
     Softplus: _softplus,
-    Sqrt: library("sqrt"),
-    Tanh: library("tanh"),
+    Trace: _trace,
     Where: _where,
-    **TORCH_WINDOWS,
+    Windows: _windows,
 }
+"""gelu is not among them: that of the library has no correct digit in its negative tail, where 1 + erf cancels."""
 
-TORCH_HELPERS = {
-    "overlap_add": TORCH_OVERLAP_ADD,
-    "place": '''def place(shape, index, x):
+TorchWriter.brought = {
+    "overlap_add": Helper(
+        overlap_add_source(
+            "windows.new_zeros(shape)",
+            "itertools.product(*map(range, windows.shape[len(shape) :]))",
+            "result[tuple(where)] += windows[(..., *place)]",
+        ),
+        ("itertools",),
+    ),
+    "place": Helper(
+        '''def place(shape, index, x):
     """Zeros, with x at an index."""
     result = x.new_zeros(shape)
     result[index] = x
-    return result''',
+    return result'''
+    ),
 }
-"""The functions that the source brings along."""

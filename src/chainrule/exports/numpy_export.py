@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chainrule.emit import block, bracketed, forward_body
+from chainrule.emit import block, bracketed, forward_body, functions, module_text
 from chainrule.exports.python_features import RESERVED
-from chainrule.exports.python_module import answers, constants, functions, head, standard_modules, weights_file
+from chainrule.exports.python_module import answers, constants, head, reading, standard_modules, weights_file
 from chainrule.exports.subject import Subject, X
 
 
@@ -14,17 +14,12 @@ def numpy_module(subject: Subject, weights: str) -> tuple[str, bytes]:
     body = forward_body(subject.program, "numpy", RESERVED)
     names = dict(zip((node.name for node in subject.program.inputs), body.arguments, strict=True))
     given = [X, *subject.parameters]
+    needs = body.needs
+    library = dict.fromkeys(["import numpy as np", *needs.library])
     lines = [
-        *head(subject, "NumPy", weights),
-        "",
-        *standard_modules(subject, body.modules),
-        "",
-        "import numpy as np",
-        *(["from numpy.lib.stride_tricks import sliding_window_view"] if "sliding_window_view" in str(body) else []),
         "",
         *constants(subject, weights, content),
-        *functions(subject),
-        *(line for text in body.helpers for line in ("", "", text)),
+        *functions([*reading(subject), *needs.helpers]),
         "",
         "",
         *bracketed("def network(", [names[name] for name in given], "):"),
@@ -36,7 +31,8 @@ def numpy_module(subject: Subject, weights: str) -> tuple[str, bytes]:
         "PARAMETERS = read_weights()",
         *answers(subject, _output(subject)),
     ]
-    return "\n".join(lines) + "\n", content
+    standard = standard_modules(subject, needs.standard)
+    return module_text(head(subject, "NumPy", weights), standard, [*library], lines), content
 
 
 def _output(subject: Subject) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,13 @@ Rule = Callable[["ExpressionWriter", "ex.Expr", Sequence[Value]], Value]
 
 
 class ExpressionWriter:
-    """Writes the expressions of one program into `graph`; `rules` are those of the primitives."""
+    """Writes the expressions of one program into `graph`.
 
-    def __init__(self, graph: Graph, rules: dict[type, Rule]) -> None:
+    `rules` has an operator of the same name and meaning for a primitive, or a function that writes it; any other one is
+    written out in others.
+    """
+
+    def __init__(self, graph: Graph, rules: Mapping[type, str | Rule]) -> None:
         self.graph = graph
         self.rules = rules
         self.sizes: dict[str, Value] = {}
@@ -31,7 +35,7 @@ class ExpressionWriter:
 
     def program(self, program: Program, arguments: dict[str, Value]) -> list[Value]:
         """The outputs of `program` for `arguments`, by the names of its inputs."""
-        forward = find_forward(program)
+        forward = find_forward(program, lambda primitive: type(primitive) in self.rules)
         for argument in forward.arguments:
             self.define(argument.variable, arguments[argument.name])
         for line in forward.lines:
@@ -117,7 +121,7 @@ class ExpressionWriter:
                         f"ONNX has nothing for {type(primitive).__name__}, which the model needs; "
                         "export it as numpy, torch or c"
                     )
-                return rule(self, x, operands)
+                return self._operator(rule, x, operands) if isinstance(rule, str) else rule(self, x, operands)
             case ex.Reduction(name, axes, keepdims):
                 return self._reduced(name, axes, keepdims, operands[0])
             case ex.MatrixProduct():
@@ -142,6 +146,14 @@ class ExpressionWriter:
                 found = add("GatherElements", operands[0], self.axes(operands[1], "Unsqueeze", [-1]), axis=-1)
                 return self.axes(found, "Squeeze", [-1])
         raise ExportError(f"{x.operation} is not known to ONNX")
+
+    def _operator(self, name: str, x: ex.Expr, operands: Sequence[Value]) -> Value:
+        """An operator; a condition among floats counts 1 and 0, as in NumPy."""
+        given = [
+            self.cast(value, x.dtype) if o.dtype is DType.BOOL and x.dtype.is_float else value
+            for value, o in zip(operands, x.operands, strict=True)
+        ]
+        return self.graph.add(name, *given)
 
     def _reduced(self, name: str, axes: Sequence[int], keepdims: bool, x: Value) -> Value:
         where = self.graph.whole_numbers(axes)

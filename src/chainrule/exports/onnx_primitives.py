@@ -31,9 +31,7 @@ from chainrule.primitives import (
     Exp,
     Expm1,
     Gather,
-    Gelu,
     GeluTanh,
-    LeakyRelu,
     Log,
     Log1p,
     LogAddExp,
@@ -52,7 +50,6 @@ from chainrule.primitives import (
     ScatterAdd,
     Sigmoid,
     Sign,
-    Silu,
     Sin,
     Softmax,
     Softplus,
@@ -69,19 +66,6 @@ _COMPARISONS = {">": "Greater", ">=": "GreaterOrEqual", "<": "Less", "<=": "Less
 
 Part = Callable[[ExpressionWriter, DType, Value], Value]
 """A function of one value in a dtype."""
-
-
-def _operator(name: str) -> Rule:
-    """An operator of the same meaning; a condition among floats counts 1 and 0, as in NumPy."""
-
-    def write(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
-        given = [
-            writer.cast(value, x.dtype) if o.dtype is DType.BOOL and x.dtype.is_float else value
-            for value, o in zip(operands, x.operands, strict=True)
-        ]
-        return writer.graph.add(name, *given)
-
-    return write
 
 
 def _of_one(part: Part) -> Rule:
@@ -175,10 +159,6 @@ def _erf(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
     return add("Where", lost, x, add("Mul", add("Sign", x), value))
 
 
-def _silu(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
-    return writer.graph.add("Mul", x, writer.graph.add("Sigmoid", x))
-
-
 def _erfc(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
     """1 − erf x below ½, and beyond e^−x² P(t) / (1 + 2x), t = (x − 3) / (x + 3), in which nothing cancels."""
     add = writer.graph.add
@@ -195,13 +175,6 @@ def _erfc(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
     far = add("Mul", add("Exp", add("Neg", add("Mul", y, y))), scaled)
     near = add("Sub", number(1.0), _erf(writer, dtype, x))
     return add("Where", add("Greater", x, number(0.5)), far, near)
-
-
-def _gelu(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
-    """½ x erfc(−x / √2)."""
-    add = writer.graph.add
-    inner = _erfc(writer, dtype, add("Mul", x, writer.number(-math.sqrt(0.5), dtype)))
-    return add("Mul", add("Mul", x, writer.number(0.5, dtype)), inner)
 
 
 def _log_add_exp(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
@@ -228,12 +201,6 @@ def _elu(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Val
     below = _expm1(writer, x.dtype, add("Min", operands[0], zero))
     scaled = add("Mul", below, writer.number(_primitive(x, Elu).alpha, x.dtype))
     return add("Where", add("Greater", operands[0], zero), operands[0], scaled)
-
-
-def _leaky_relu(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
-    add = writer.graph.add
-    scaled = add("Mul", operands[0], writer.number(_primitive(x, LeakyRelu).slope, x.dtype))
-    return add("Where", add("Greater", operands[0], writer.number(0.0, x.dtype)), operands[0], scaled)
 
 
 def _softmax(kind: type[Softmax] | type[LogSoftmax], name: str) -> Rule:
@@ -370,53 +337,50 @@ def _primitive(x: ex.Expr, kind: type[Any]) -> Any:
     return x.operation.primitive
 
 
-RULES: Final[dict[type, Rule]] = {
-    Abs: _operator("Abs"),
-    Add: _operator("Add"),
+RULES: Final[dict[type, str | Rule]] = {
+    Abs: "Abs",
+    Add: "Add",
     Bitwise: _bitwise,
     Cast: _cast,
     Compare: _compare,
     Concatenate: _concatenate,
-    Cos: _operator("Cos"),
+    Cos: "Cos",
     CumulativeSum: _cumulative_sum,
     Diagonal: _diagonal,
     DiagonalMatrix: _diagonal_matrix,
-    Divide: _operator("Div"),
+    Divide: "Div",
     Elu: _elu,
     Erf: _of_one(_erf),
     Erfc: _of_one(_erfc),
-    Exp: _operator("Exp"),
+    Exp: "Exp",
     Expm1: _of_one(_expm1),
     Gather: _gather,
-    Gelu: _of_one(_gelu),
     GeluTanh: _of_one(_gelu_tanh),
-    LeakyRelu: _leaky_relu,
-    Log: _operator("Log"),
+    Log: "Log",
     Log1p: _of_one(log1p_of),
     LogAddExp: _log_add_exp,
     LogSoftmax: _softmax(LogSoftmax, "LogSoftmax"),
-    LogicalAnd: _operator("And"),
-    LogicalNot: _operator("Not"),
-    LogicalOr: _operator("Or"),
-    Maximum: _operator("Max"),
-    Minimum: _operator("Min"),
-    Multiply: _operator("Mul"),
-    Negate: _operator("Neg"),
+    LogicalAnd: "And",
+    LogicalNot: "Not",
+    LogicalOr: "Or",
+    Maximum: "Max",
+    Minimum: "Min",
+    Multiply: "Mul",
+    Negate: "Neg",
     OneHot: _one_hot,
     Pad: _pad,
-    Power: _operator("Pow"),
-    Relu: _operator("Relu"),
+    Power: "Pow",
+    Relu: "Relu",
     ScatterAdd: _scatter_add,
-    Sigmoid: _operator("Sigmoid"),
-    Sign: _operator("Sign"),
-    Silu: _of_one(_silu),
-    Sin: _operator("Sin"),
+    Sigmoid: "Sigmoid",
+    Sign: "Sign",
+    Sin: "Sin",
     Softmax: _softmax(Softmax, "Softmax"),
     Softplus: _of_one(_softplus),
-    Sqrt: _operator("Sqrt"),
+    Sqrt: "Sqrt",
     Square: _of_one(_square),
-    Subtract: _operator("Sub"),
-    Tanh: _operator("Tanh"),
+    Subtract: "Sub",
+    Tanh: "Tanh",
     Trace: _trace,
     Where: _where,
     Windows: _windows,

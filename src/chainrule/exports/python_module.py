@@ -100,12 +100,12 @@ def _answers(subject: Subject) -> list[str]:
     return [f"`predict` gives a number for each row of {columns}."]
 
 
-def standard_modules(subject: Subject, more: Iterable[str] = ()) -> list[str]:
-    """Import statements of the standard library."""
+def standard_modules(subject: Subject, more: Iterable[str] = ()) -> set[str]:
+    """What is imported of the standard library."""
     modules = {"hashlib", "io", "os", *more}
     if subject.preprocessing is not None:
         modules |= modules_of(subject.preprocessing)
-    return [f"import {module}" for module in sorted(modules)]
+    return modules
 
 
 def constants(subject: Subject, weights: str, content: bytes) -> list[str]:
@@ -119,8 +119,8 @@ def constants(subject: Subject, weights: str, content: bytes) -> list[str]:
     return lines
 
 
-def functions(subject: Subject) -> list[str]:
-    """Functions that read weights and cells, each two lines from the next, and `encode`."""
+def reading(subject: Subject) -> list[str]:
+    """Functions that read weights and cells, and `encode`."""
     found = [_OTHER_FUNCTIONS]
     if subject.preprocessing is not None:
         found += functions_of(subject.preprocessing, subject.dtype.value)
@@ -138,7 +138,7 @@ def functions(subject: Subject) -> list[str]:
                 ]
             )
         )
-    return [line for text in found for line in ("", "", text)]
+    return found
 
 
 def answers(subject: Subject, output: str) -> list[str]:

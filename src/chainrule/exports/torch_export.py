@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chainrule.emit import block, forward_body
+from chainrule.emit import block, forward_body, functions, module_text
 from chainrule.exports.python_features import RESERVED
-from chainrule.exports.python_module import answers, constants, functions, head, standard_modules, weights_file
+from chainrule.exports.python_module import answers, constants, head, reading, standard_modules, weights_file
 from chainrule.exports.python_text import literal
 from chainrule.exports.subject import Subject, X
 
@@ -27,17 +27,9 @@ def torch_module(subject: Subject, weights: str) -> tuple[str, bytes]:
         "`Network` is the network itself, on rows that `encode` gives: train it further, or put it into another.",
     ]
     lines = [
-        *head(subject, "PyTorch", weights, more),
-        "",
-        *standard_modules(subject, body.modules),
-        "",
-        "import numpy as np",
-        "import torch",
-        "from torch import nn",
         "",
         *constants(subject, weights, content),
-        *functions(subject),
-        *(line for text in body.helpers for line in ("", "", text)),
+        *functions([*reading(subject), *body.needs.helpers]),
         "",
         "",
         "class Network(nn.Module):",
@@ -62,7 +54,9 @@ def torch_module(subject: Subject, weights: str) -> tuple[str, bytes]:
         "network = Network()",
         *answers(subject, _output(subject)),
     ]
-    return "\n".join(lines) + "\n", content
+    standard = standard_modules(subject, body.needs.standard)
+    library = ["import numpy as np", "import torch", "from torch import nn"]
+    return module_text(head(subject, "PyTorch", weights, more), standard, library, lines), content
 
 
 def _output(subject: Subject) -> str:

@@ -99,10 +99,12 @@ from chainrule.primitives.emitter import (
     Emitter,
     MathFunction,
     ReductionKind,
+    Scalars,
 )
 from chainrule.primitives.evaluate import (
     evaluate_nodes,
 )
+from chainrule.primitives.expansion import expanded
 from chainrule.primitives.exponentials import (
     Exp,
     Expm1,
@@ -119,6 +121,7 @@ from chainrule.primitives.exponentials import (
     power,
     sqrt,
 )
+from chainrule.primitives.hyperbolic import Cosh, Sinh
 from chainrule.primitives.indexing import (
     Gather,
     IndexKey,
@@ -255,12 +258,8 @@ from chainrule.primitives.special import (
     erf,
     erfc,
 )
-from chainrule.primitives.trigonometric import (
-    Cos,
-    Sin,
-    cos,
-    sin,
-)
+from chainrule.primitives.trigonometric import Arctan, Arctan2, Cos, Sin, cos, sin
+from chainrule.primitives.ufunc import UFUNCS, Ufunc
 from chainrule.primitives.windows import (
     OverlapAdd,
     Windows,
@@ -274,10 +273,13 @@ __all__ = [
     "THREEFRY_PARITY",
     "THREEFRY_ROTATIONS",
     "THREEFRY_ROUNDS",
+    "UFUNCS",
     "UNIFORM_BITS",
     "Abs",
     "Accessor",
     "Add",
+    "Arctan",
+    "Arctan2",
     "Array",
     "BigOperator",
     "BitOperation",
@@ -292,6 +294,7 @@ __all__ = [
     "Concatenate",
     "Contract",
     "Cos",
+    "Cosh",
     "CumulativeSum",
     "Determinant",
     "Diagonal",
@@ -360,12 +363,14 @@ __all__ = [
     "ReductionKind",
     "Relu",
     "Reshape",
+    "Scalars",
     "ScatterAdd",
     "Sigmoid",
     "Sign",
     "SignDeterminant",
     "Silu",
     "Sin",
+    "Sinh",
     "Slice",
     "Softmax",
     "Softplus",
@@ -376,6 +381,7 @@ __all__ = [
     "Symbol",
     "Tanh",
     "Trace",
+    "Ufunc",
     "Verbatim",
     "Where",
     "Windows",
@@ -413,6 +419,7 @@ __all__ = [
     "evaluate_nodes",
     "exp",
     "expand_dims",
+    "expanded",
     "expm1",
     "gelu",
     "greater",

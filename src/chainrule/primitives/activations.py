@@ -13,15 +13,15 @@ from chainrule.ir import ArrayType, Const, Node, named_dim
 from chainrule.primitives.arithmetic import square
 from chainrule.primitives.base import Array, Elementwise, Example
 from chainrule.primitives.comparison import greater, indicator, where
-from chainrule.primitives.emitter import Emitter
+from chainrule.primitives.emitter import Scalars
 from chainrule.primitives.exponentials import exp
 from chainrule.primitives.notation import Call, Notation, Number
 from chainrule.primitives.piecewise import minimum
 from chainrule.primitives.replication import as_floats
 from chainrule.primitives.special import erfc, erfc_of_array
+from chainrule.primitives.ufunc import Ufunc
 
 S = TypeVar("S")
-I = TypeVar("I")
 
 _OPERAND = ArrayType((named_dim("n"), named_dim("m")))
 _SIDES = ((0.2, 3.0), (-3.0, -0.2))
@@ -48,29 +48,20 @@ class Sigmoid(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("σ", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.math("sigmoid", operands[0])
 
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Tanh(Elementwise):
+class Tanh(Ufunc):
     """The hyperbolic tangent."""
 
+    name: ClassVar[str] = "tanh"
     is_activation: ClassVar[bool] = True
-
-    def value(self, *operands: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return np.asarray(np.tanh(operands[0]))
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         return (1 - square(result),)
-
-    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return Call("tanh", tuple(operands))
-
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
-        return emit.math("tanh", operands[0])
 
 
 @final
@@ -92,7 +83,7 @@ class Softplus(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("softplus", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.math("softplus", operands[0])
 
 
@@ -118,7 +109,7 @@ class Relu(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("relu", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         (x,) = operands
         zero = emit.constant_like(0, x)
         return emit.select(emit.compare("<=", x, zero), zero, x)  # this way round NaN stays NaN
@@ -148,7 +139,7 @@ class LeakyRelu(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("leaky_relu", tuple(operands), subscript=(Number(self.slope),))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         (x,) = operands
         positive = emit.compare(">", x, emit.constant_like(0, x))
         return emit.select(positive, x, emit.multiply(emit.constant_like(self.slope, x), x))
@@ -179,7 +170,7 @@ class Elu(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("elu", tuple(operands), subscript=() if self.alpha == 1 else (Number(self.alpha),))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         (x,) = operands
         positive = emit.compare(">", x, emit.constant_like(0, x))
         return emit.select(positive, x, emit.multiply(emit.constant_like(self.alpha, x), emit.math("expm1", x)))
@@ -205,7 +196,7 @@ class Silu(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("silu", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         (x,) = operands
         return emit.multiply(x, emit.math("sigmoid", x))
 
@@ -232,7 +223,7 @@ class Gelu(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("gelu", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         (x,) = operands
         erfc_of_x = emit.math("erfc", emit.divide(emit.negate(x), emit.constant_like(math.sqrt(2), x)))
         return emit.multiply(emit.multiply(emit.constant_like(0.5, x), x), erfc_of_x)
@@ -260,7 +251,7 @@ class GeluTanh(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("gelu_tanh", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         (x,) = operands
         one = emit.constant_like(1, x)
         cubic = emit.add(one, emit.multiply(emit.constant_like(_GELU_CUBIC, x), emit.multiply(x, x)))

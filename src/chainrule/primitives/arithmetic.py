@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.ir import OPERATORS, ArrayType, Node, Operand, named_dim
 from chainrule.primitives.base import Array, Elementwise, Example, Linear, Multilinear, same_type
 from chainrule.primitives.contraction import matmul
-from chainrule.primitives.emitter import Accessor, Emitter
+from chainrule.primitives.emitter import Accessor, Emitter, Scalars
 from chainrule.primitives.notation import Call, Fraction, Infix, Notation, Number, Prefix
 from chainrule.primitives.notation import Power as PowerNotation
 from chainrule.primitives.replication import as_floats, broadcast_together
@@ -153,7 +153,7 @@ class Divide(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Fraction(operands[0], operands[1])
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.divide(operands[0], operands[1])
 
 
@@ -177,7 +177,7 @@ class DivideNoNan(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Fraction(operands[0], operands[1])
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         x, y = operands
         zero = emit.constant_like(0, y)
         return emit.select(emit.compare("==", y, zero), zero, emit.divide(x, y))
@@ -199,7 +199,7 @@ class Square(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return PowerNotation(operands[0], Number(2))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.multiply(operands[0], operands[0])
 
 

@@ -38,7 +38,7 @@ from chainrule.ir import (
     bind_dim,
     shape_text,
 )
-from chainrule.primitives.emitter import Accessor, Emitter
+from chainrule.primitives.emitter import Accessor, Emitter, Scalars
 from chainrule.primitives.notation import Notation
 
 S = TypeVar("S")
@@ -199,7 +199,7 @@ class Elementwise(Primitive, abstract=True):
         """∂result/∂operand for each operand, as expressions; None where it is zero everywhere."""
 
     @abstractmethod
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         """The result for one element of each operand."""
 
     def result_dtype(self, dtypes: Sequence[DType]) -> DType:

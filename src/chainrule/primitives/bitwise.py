@@ -11,12 +11,11 @@ import numpy as np
 from chainrule.ir import ArrayType, DType, DTypeError, Node, Operand, named_dim
 from chainrule.primitives.base import Array, Elementwise, Example
 from chainrule.primitives.comparison import logical_and, logical_not, logical_or, not_equal
-from chainrule.primitives.emitter import BitOperation, Emitter
+from chainrule.primitives.emitter import BitOperation, Scalars
 from chainrule.primitives.notation import Call, Notation
 from chainrule.primitives.replication import as_node, broadcast_together, common_dtype
 
 S = TypeVar("S")
-I = TypeVar("I")
 
 _FUNCTIONS: dict[BitOperation, Callable[[Any, Any], Any]] = {
     "and": np.bitwise_and,
@@ -53,7 +52,7 @@ class Bitwise(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call(f"bit{self.operation}", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.bitwise(self.operation, operands[0], operands[1])
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.ir import ArrayType, Const, DType, DTypeError, Node, Operand, ProgramError, ShapeError, named_dim
 from chainrule.ir import shape_text as text
 from chainrule.primitives.base import Array, Elementwise, Example, Linear, zeros
-from chainrule.primitives.emitter import Accessor, Comparison, Emitter
+from chainrule.primitives.emitter import Accessor, Comparison, Emitter, Scalars
 from chainrule.primitives.notation import Cases, Infix, Notation, Prefix
 from chainrule.primitives.replication import (
     as_node,
@@ -70,7 +70,7 @@ class Compare(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Infix(_SYMBOLS[self.comparison], tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.compare(self.comparison, operands[0], operands[1])
 
 
@@ -107,7 +107,7 @@ class LogicalAnd(_Logical):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Infix("∧", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.logical_and(operands[0], operands[1])
 
 
@@ -124,7 +124,7 @@ class LogicalOr(_Logical):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Infix("∨", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.logical_or(operands[0], operands[1])
 
 
@@ -139,7 +139,7 @@ class LogicalNot(_Logical):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Prefix("¬", operands[0])
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.logical_not(operands[0])
 
 

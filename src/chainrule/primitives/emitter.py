@@ -25,15 +25,14 @@ Accessor: TypeAlias = Callable[[Sequence[I]], S]
 """Gives the element of an operand at an index, one entry per axis."""
 
 
-class Emitter(Protocol[S, I]):
-    """Scalar arithmetic, index arithmetic and reductions of one back end.
+class Scalars(Protocol[S]):
+    """Scalar arithmetic of one back end, which is all that an elementwise rule needs.
 
-    `max` and `min` reductions, and comparisons, follow NumPy on NaN: a NaN operand gives NaN, or False.
+    Comparisons follow NumPy on NaN: a NaN operand gives False.
     """
 
-    def constant(self, value: float, dtype: DType) -> S: ...
     def constant_like(self, value: float, x: S) -> S:
-        """The literal `value` in the dtype of the scalar `x`, for elementwise rules, which see scalars alone."""
+        """The literal `value` in the dtype of the scalar `x`."""
         ...
 
     def add(self, x: S, y: S) -> S: ...
@@ -54,6 +53,14 @@ class Emitter(Protocol[S, I]):
         """`x` where `condition`, else `y`. A branch given as a callable may load only where it is taken."""
         ...
 
+
+class Emitter(Scalars[S], Protocol[S, I]):
+    """Scalar arithmetic, index arithmetic and reductions of one back end.
+
+    `max` and `min` reductions follow NumPy on NaN: a NaN operand gives NaN.
+    """
+
+    def constant(self, value: float, dtype: DType) -> S: ...
     def convert(self, x: S, dtype: DType) -> S: ...
     def random_uniform(self, seed: S, stream: S, step: S, place: S, dtype: DType) -> S:
         """A float in [0, 1) made of the leading bits of a word that four int64 scalars determine.

@@ -11,44 +11,33 @@ import numpy as np
 from chainrule.ir import OPERATORS, ArrayType, Const, Node, Operand
 from chainrule.primitives.arithmetic import divide, divide_no_nan, square
 from chainrule.primitives.base import Array, Elementwise
-from chainrule.primitives.emitter import Emitter
+from chainrule.primitives.emitter import Scalars
 from chainrule.primitives.notation import Call, Infix, Notation, Number
 from chainrule.primitives.notation import Power as PowerNotation
 from chainrule.primitives.replication import as_floats, broadcast_together
+from chainrule.primitives.ufunc import Ufunc
 
 S = TypeVar("S")
-I = TypeVar("I")
 
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Exp(Elementwise):
+class Exp(Ufunc):
     """eˣ."""
 
-    def value(self, *operands: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return np.asarray(np.exp(operands[0]))
+    name: ClassVar[str] = "exp"
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         return (result,)
 
-    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return Call("exp", tuple(operands))
-
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
-        return emit.math("exp", operands[0])
-
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Log(Elementwise):
+class Log(Ufunc):
     """The natural logarithm."""
 
+    name: ClassVar[str] = "log"
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((0.1, 5.0),)
-
-    def value(self, *operands: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return np.asarray(np.log(operands[0]))
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         (x,) = operands
@@ -57,18 +46,13 @@ class Log(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("ln", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
-        return emit.math("log", operands[0])
-
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Expm1(Elementwise):
+class Expm1(Ufunc):
     """eˣ − 1, exact for small x."""
 
-    def value(self, *operands: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return np.asarray(np.expm1(operands[0]))
+    name: ClassVar[str] = "expm1"
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         (x,) = operands
@@ -77,20 +61,14 @@ class Expm1(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Infix("−", (Call("exp", tuple(operands)), Number(1)))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
-        return emit.math("expm1", operands[0])
-
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Log1p(Elementwise):
+class Log1p(Ufunc):
     """ln(1 + x), exact for small x."""
 
+    name: ClassVar[str] = "log1p"
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((-0.8, 4.0),)
-
-    def value(self, *operands: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return np.asarray(np.log1p(operands[0]))
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         (x,) = operands
@@ -99,42 +77,27 @@ class Log1p(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("ln", (Infix("+", (Number(1), operands[0])),))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
-        return emit.math("log1p", operands[0])
-
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Sqrt(Elementwise):
+class Sqrt(Ufunc):
     """√x."""
 
+    name: ClassVar[str] = "sqrt"
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((0.1, 5.0),)
-
-    def value(self, *operands: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return np.asarray(np.sqrt(operands[0]))
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         return (1 / (2 * result),)
 
-    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return Call("sqrt", tuple(operands))
-
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
-        return emit.math("sqrt", operands[0])
-
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Power(Elementwise):
+class Power(Ufunc):
     """x ** y, for x ≥ 0 or a constant y; at x = 0 the derivatives are those of y > 0, and 0 by x at y = 0."""
 
+    name: ClassVar[str] = "power"
     arity: ClassVar[int] = 2
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((0.2, 3.0), (-2.0, 3.0))
-
-    def value(self, *operands: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return np.asarray(np.power(operands[0], operands[1]))
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         x, y = operands
@@ -142,9 +105,6 @@ class Power(Elementwise):
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return PowerNotation(operands[0], operands[1])
-
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
-        return emit.math("power", operands[0], operands[1])
 
 
 @final
@@ -164,7 +124,7 @@ class LessOne(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Infix("−", (operands[0], Number(1)))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         (y,) = operands
         one = emit.constant_like(1, y)
         return emit.select(emit.compare("==", y, emit.constant_like(0, y)), one, emit.subtract(y, one))
@@ -189,7 +149,7 @@ class LogNoNan(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("ln", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         (x,) = operands
         zero = emit.constant_like(0, x)
         return emit.select(emit.compare("==", x, zero), zero, emit.math("log", x))

@@ -10,22 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar, final
 
-import numpy as np
-
 from chainrule.ir import ArrayType, Node, Operand, named_dim
-from chainrule.primitives.base import Array, Elementwise, Example
+from chainrule.primitives.base import Example
 from chainrule.primitives.comparison import equal, greater, indicator, less
-from chainrule.primitives.emitter import Emitter
+from chainrule.primitives.emitter import Scalars
 from chainrule.primitives.notation import Call, Notation
-from chainrule.primitives.replication import as_floats, broadcast_together
+from chainrule.primitives.replication import as_floats
+from chainrule.primitives.ufunc import Ufunc
 
 S = TypeVar("S")
-I = TypeVar("I")
 
 _OPERAND = ArrayType((named_dim("n"), named_dim("m")))
 
 
-class _TwoSided(Elementwise, abstract=True):
+class _TwoSided(Ufunc, abstract=True):
     """A function of one operand with its kink at 0."""
 
     @classmethod
@@ -38,8 +36,7 @@ class _TwoSided(Elementwise, abstract=True):
 class Abs(_TwoSided):
     """|x|."""
 
-    def value(self, *operands: Array) -> Array:
-        return np.asarray(np.abs(operands[0]))
+    name: ClassVar[str] = "absolute"
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         (x,) = operands
@@ -48,7 +45,7 @@ class Abs(_TwoSided):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("abs", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.math("abs", operands[0])
 
 
@@ -57,16 +54,12 @@ class Abs(_TwoSided):
 class Sign(_TwoSided):
     """−1, 0 or 1; NaN stays NaN. The derivative is zero."""
 
-    def value(self, *operands: Array) -> Array:
-        return np.asarray(np.sign(operands[0]))
+    name: ClassVar[str] = "sign"
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         return (None,)
 
-    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return Call("sign", tuple(operands))
-
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         (x,) = operands
         zero = emit.constant_like(0, x)
         negative = emit.select(emit.compare("<", x, zero), emit.constant_like(-1, x), x)
@@ -74,7 +67,7 @@ class Sign(_TwoSided):
         return emit.select(emit.compare("==", x, zero), zero, nonzero)
 
 
-class _Extremum(Elementwise, abstract=True):
+class _Extremum(Ufunc, abstract=True):
     """One of two operands; the examples keep them apart."""
 
     arity: ClassVar[int] = 2
@@ -90,8 +83,7 @@ class _Extremum(Elementwise, abstract=True):
 class Maximum(_Extremum):
     """The larger of x and y; NaN if either is NaN."""
 
-    def value(self, *operands: Array) -> Array:
-        return np.asarray(np.maximum(*operands))
+    name: ClassVar[str] = "maximum"
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         x, y = operands
@@ -101,7 +93,7 @@ class Maximum(_Extremum):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("max", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         x, y = operands
         taken = emit.logical_or(emit.compare(">", x, y), emit.compare("!=", x, x))  # NaN alone differs from itself
         return emit.select(taken, x, y)
@@ -112,8 +104,7 @@ class Maximum(_Extremum):
 class Minimum(_Extremum):
     """The smaller of x and y; NaN if either is NaN."""
 
-    def value(self, *operands: Array) -> Array:
-        return np.asarray(np.minimum(*operands))
+    name: ClassVar[str] = "minimum"
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         x, y = operands
@@ -126,7 +117,7 @@ class Minimum(_Extremum):
                 return Call("clip", (x, low, operands[1]))
         return Call("min", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         x, y = operands
         taken = emit.logical_or(emit.compare("<", x, y), emit.compare("!=", x, x))  # NaN alone differs from itself
         return emit.select(taken, x, y)
@@ -134,22 +125,22 @@ class Minimum(_Extremum):
 
 def abs_(x: Node) -> Node:
     """`np.abs`, as floats."""
-    return Abs()(as_floats(x))
+    return Abs.of(x)
 
 
 def sign(x: Node) -> Node:
     """`np.sign`, as floats."""
-    return Sign()(as_floats(x))
+    return Sign.of(x)
 
 
 def maximum(x: Operand, y: Operand) -> Node:
     """`np.maximum`, broadcast, as floats."""
-    return Maximum()(*broadcast_together(x, y, floats=True))
+    return Maximum.of(x, y)
 
 
 def minimum(x: Operand, y: Operand) -> Node:
     """`np.minimum`, broadcast, as floats."""
-    return Minimum()(*broadcast_together(x, y, floats=True))
+    return Minimum.of(x, y)
 
 
 def clip(x: Operand, low: Operand | None = None, high: Operand | None = None) -> Node:

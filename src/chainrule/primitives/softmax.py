@@ -11,17 +11,17 @@ import numpy as np
 
 from chainrule.ir import ArrayType, Node, Operand
 from chainrule.primitives.activations import sigmoid
-from chainrule.primitives.base import Array, Composite, Elementwise, Example
+from chainrule.primitives.base import Array, Composite, Example
 from chainrule.primitives.comparison import less, where
-from chainrule.primitives.emitter import Emitter
+from chainrule.primitives.emitter import Scalars
 from chainrule.primitives.exponentials import exp, log
 from chainrule.primitives.notation import Call, Notation, Number
 from chainrule.primitives.piecewise import abs_
 from chainrule.primitives.reductions import Axis, Max, axes_examples, reduced_type, repeat_along
 from chainrule.primitives.replication import Sum, as_floats, broadcast_together, keep_axes, normalize_axes
+from chainrule.primitives.ufunc import Ufunc
 
 S = TypeVar("S")
-I = TypeVar("I")
 
 
 def _shift(x: Node, axes: tuple[int, ...]) -> Node:
@@ -79,24 +79,18 @@ class LogSumExp(Composite):
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class LogAddExp(Elementwise):
+class LogAddExp(Ufunc):
     """ln(eˣ + eʸ), element by element; smooth, and its derivatives are σ(x − y) and σ(y − x)."""
 
+    name: ClassVar[str] = "logaddexp"
     arity: ClassVar[int] = 2
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((-3.0, 3.0), (-3.0, 3.0))
-
-    def value(self, *operands: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return np.asarray(np.logaddexp(*operands))
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         x, y = operands
         return sigmoid(x - y), sigmoid(y - x)
 
-    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return Call("logaddexp", tuple(operands))
-
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         x, y = operands
         difference = emit.subtract(x, y)
         positive = emit.compare(">", difference, emit.constant_like(0, x))

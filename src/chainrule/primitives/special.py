@@ -12,13 +12,12 @@ import numpy as np
 from chainrule.ir import ArrayType, Node
 from chainrule.primitives.arithmetic import negate, square
 from chainrule.primitives.base import Array, Elementwise
-from chainrule.primitives.emitter import Emitter
+from chainrule.primitives.emitter import Scalars
 from chainrule.primitives.exponentials import exp
 from chainrule.primitives.notation import Call, Notation
 from chainrule.primitives.replication import as_floats
 
 S = TypeVar("S")
-I = TypeVar("I")
 
 ERFC_POLYNOMIAL = (
     1.2530080582697296,
@@ -66,7 +65,7 @@ class Erf(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("erf", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.math("erf", operands[0])
 
 
@@ -85,7 +84,7 @@ class Erfc(Elementwise):
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         return Call("erfc", tuple(operands))
 
-    def lower(self, emit: Emitter[S, I], *operands: S) -> S:
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
         return emit.math("erfc", operands[0])
 
 

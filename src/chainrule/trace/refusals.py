@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from chainrule.ir import SymbolicDim
+from chainrule.primitives import UFUNCS
 from chainrule.trace.source import (
     TraceError,
     current_expression,
@@ -38,9 +39,9 @@ def _expression() -> str:
 
 
 _MATHEMATICAL = {
-    **{name: f"np.{name}" for name in ("exp", "expm1", "log", "log10", "log1p", "log2", "sqrt", "sin", "cos", "tan")},
-    **{"tanh": "np.tanh", "fabs": "np.abs", "pow": "np.power", "fsum": "np.sum", "erf": "cr.erf"},
-    **{"sinh": "(np.exp(x) - np.exp(-x)) / 2", "cosh": "(np.exp(x) + np.exp(-x)) / 2"},
+    **{name: f"np.{name}" for name in ("log10", "log2", "tan", *UFUNCS)},
+    **{"fabs": "np.abs", "pow": "np.power", "fsum": "np.sum", "erf": "cr.erf"},
+    **{"atan": "np.arctan", "atan2": "np.arctan2"},
     "hypot": "np.sqrt(x**2 + y**2)",
 }
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeGuard
 
+from chainrule import primitives
 from chainrule.ir import DType, DTypeError, Node, Operand, ShapeError
 from chainrule.primitives import (
     abs_,
@@ -17,16 +18,13 @@ from chainrule.primitives import (
     cumsum,
     divide,
     equal,
-    exp,
     expand_dims,
-    expm1,
     greater,
     greater_equal,
     invert,
     less,
     less_equal,
     log,
-    log1p,
     logaddexp,
     logical_and,
     logical_not,
@@ -35,20 +33,15 @@ from chainrule.primitives import (
     logsumexp,
     matmul,
     max_,
-    maximum,
     min_,
-    minimum,
     multiply,
     negate,
     not_equal,
     power,
-    sign,
     sin,
-    sqrt,
     square,
     subtract,
     sum_,
-    tanh,
 )
 from chainrule.trace.literals import as_node, as_operand
 from chainrule.trace.options import in_dtype, refuse_options
@@ -130,24 +123,15 @@ def _logaddexp2(x: Operand, y: Operand) -> Node:
 
 
 UFUNCS: dict[str, Handler] = {
+    **{name: (_unary if kind.arity == 1 else _binary)(kind.of) for name, kind in primitives.UFUNCS.items()},
     "negative": _of_signed(negate, "negative", ", or write -1.0 * k"),
     "positive": _unary(_same),
-    "absolute": _unary(abs_),
     "fabs": _unary(abs_),
-    "sign": _unary(sign),
     "square": _unary(square),
-    "sqrt": _unary(sqrt),
     "reciprocal": _unary(_reciprocal),
-    "exp": _unary(exp),
-    "expm1": _unary(expm1),
-    "log": _unary(log),
-    "log1p": _unary(log1p),
     "log2": _unary(_log2),
     "log10": _unary(_log10),
-    "sin": _unary(sin),
-    "cos": _unary(cos),
     "tan": _unary(_tan),
-    "tanh": _unary(tanh),
     "logical_not": _unary(logical_not),
     "invert": _of_signed(invert, "inverse", ", or write k ^ 255 for the inverse of uint8"),
     "add": _binary(add),
@@ -156,9 +140,6 @@ UFUNCS: dict[str, Handler] = {
     "divide": _binary(divide),
     "power": _power,
     "float_power": _binary(power),
-    "maximum": _binary(maximum),
-    "minimum": _binary(minimum),
-    "logaddexp": _binary(logaddexp),
     "logaddexp2": _binary(_logaddexp2),
     "less": _binary(less),
     "less_equal": _binary(less_equal),

@@ -29,7 +29,7 @@ _SIGNS = {
     "lvert": "|",
     "rvert": "|",
 }
-_FUNCTIONS = {"exp": "exp", "ln": "ln", "tanh": "tanh", "sin": "sin", "cos": "cos", "max": "max", "min": "min"}
+_FUNCTIONS = {name: name for name in ("exp", "ln", "sinh", "cosh", "tanh", "sin", "cos", "arctan", "max", "min")}
 _FUNCTIONS |= {"sigma": "σ", "sum": "Σ"}
 _RAISED = {r"\top": "transpose", r"-\top": "inverse transpose"}
 _OPENING = Token("sign", "(", tight=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from chainrule.derivation.readback.functions import BINARY, ELEMENTWISE, REDUCTIONS
 from chainrule.derivation.readback.values import ReadingError
 
 Kind: TypeAlias = Literal[
@@ -26,35 +27,10 @@ Kind: TypeAlias = Literal[
 
 FUNCTIONS = frozenset(
     (
-        "σ",
-        "sigmoid",
-        "tanh",
-        "softplus",
-        "relu",
-        "leaky_relu",
-        "elu",
-        "silu",
-        "gelu",
-        "gelu_tanh",
-        "exp",
-        "ln",
-        "sin",
-        "cos",
-        "sqrt",
-        "√",
-        "erf",
-        "erfc",
-        "logaddexp",
-        "bitand",
-        "bitor",
-        "bitxor",
-        "abs",
-        "sign",
-        "max",
-        "min",
+        *ELEMENTWISE,
+        *BINARY,
+        *REDUCTIONS,
         "clip",
-        "mean",
-        "logsumexp",
         "softmax",
         "log_softmax",
         "cumsum",
@@ -74,12 +50,7 @@ FUNCTIONS = frozenset(
         "overlap_add",
         "correlate",
         "einsum",
-        "trunc",
-        "mod",
         "uniform",
-        "Σ",
-        "sum",
-        "floor",
     )
 )
 """The functions that the notation of this field has names for."""

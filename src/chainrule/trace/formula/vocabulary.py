@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from chainrule import functions
+from chainrule import functions, primitives
 from chainrule.ir import ArrayType, Const, Dim, DType, Node, Operand
-from chainrule.primitives import as_floats, cast, exp, identity, logical_and, logical_not, logical_or, matmul, where
+from chainrule.primitives import as_floats, cast, identity, logical_and, logical_not, logical_or, matmul, where
 from chainrule.trace.arrangement import ARRANGEMENT
 from chainrule.trace.formula.errors import Span
 from chainrule.trace.formula.products import MisfitError, elementwise, outer, square, transpose
@@ -264,14 +264,6 @@ def _cross_entropy_node(logits: Operand, labels: Operand) -> Node:
     return node
 
 
-def _hyperbolic(sign: float) -> Build:
-    def build(x: Operand) -> Node:
-        node = _floats(x)
-        return (exp(node) + sign * exp(-node)) / 2
-
-    return build
-
-
 def _indicator(x: Operand) -> Node:
     node = as_node(x)
     condition = node if node.type.dtype is DType.BOOL else node_above_zero(node)
@@ -292,30 +284,21 @@ def _reduction(function: Callable[..., Any], *options: str) -> Function:
     return Function(1, 1, ("axis", "keepdims", *options), _reduced, _numpy(function), Kind(()))
 
 
-_UNARY = (
-    "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "square", "sin", "cos", "tan", "tanh", "sign",
-    "reciprocal",
-)  # fmt: skip
 _ACTIVATIONS = (
     functions.sigmoid, functions.log_sigmoid, functions.softplus, functions.relu, functions.silu, functions.gelu,
     functions.erf,
 )  # fmt: skip
 
 VOCABULARY: dict[str, Function] = {
-    **{name: _elementwise(_ufunc(name)) for name in _UNARY},
+    **{name: _elementwise(_ufunc(name), kind.arity) for name, kind in primitives.UFUNCS.items() if name != "absolute"},
+    **{name: _elementwise(_ufunc(name)) for name in ("log2", "log10", "square", "tan", "reciprocal")},
     **{function.__name__: _elementwise(_named(function)) for function in _ACTIVATIONS},
-    "abs": _elementwise(_ufunc("absolute")),
     "gelu": _elementwise(_named(functions.gelu), 1, "approximate"),
     "leaky_relu": _elementwise(_named(functions.leaky_relu), 1, "negative_slope"),
     "elu": _elementwise(_named(functions.elu), 1, "alpha"),
-    "sinh": _elementwise(_hyperbolic(-1)),
-    "cosh": _elementwise(_hyperbolic(1)),
+    "abs": _elementwise(_ufunc("absolute")),
     "indicator": _elementwise(_indicator),
-    "maximum": _elementwise(_ufunc("maximum"), 2),
-    "minimum": _elementwise(_ufunc("minimum"), 2),
     "multiply": _elementwise(_ufunc("multiply"), 2),
-    "power": _elementwise(_ufunc("power"), 2),
-    "logaddexp": _elementwise(_ufunc("logaddexp"), 2),
     "clip": _elementwise(_numpy(np.clip), 3),
     "where": Function(3, 3, (), _where, _built_where),
     "logical_and": Function(2, 2, (), _condition, lambda x, y: logical_and(x, y)),

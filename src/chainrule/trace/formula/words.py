@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from chainrule.primitives import UFUNCS
+
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
     "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "omicron": "ο", "pi": "π", "rho": "ρ",
@@ -15,18 +17,18 @@ GREEK = {
 CONSTANTS = {"π": math.pi, "e": math.e}
 
 FUNCTION_NAMES = (
-    "abs", "binary_cross_entropy", "clip", "cos", "cosh", "cross_entropy", "det", "diag", "dot", "elu", "erf",
-    "exp", "expm1", "eye", "gelu", "indicator", "inner", "inv", "layer_norm", "leaky_relu", "log", "log10", "log1p",
-    "log2", "log_sigmoid", "log_softmax", "logaddexp", "logdet", "logical_and", "logical_not", "logical_or",
-    "logsumexp", "matmul", "max", "maximum", "mean", "mean_squared_error", "min", "minimum", "multiply", "norm",
-    "ones", "outer", "power", "reciprocal", "relu", "rms_norm", "sigmoid", "sign", "silu", "sin", "sinh", "softmax",
-    "softplus", "solve", "sqrt", "square", "std", "sum", "tan", "tanh", "tr", "transpose", "var", "where",
+    *(name for name in UFUNCS if name != "absolute"), "abs", "binary_cross_entropy", "clip", "cross_entropy", "det",
+    "diag", "dot", "elu", "erf", "eye", "gelu", "indicator", "inner", "inv", "layer_norm", "leaky_relu", "log10",
+    "log2", "log_sigmoid", "log_softmax", "logdet", "logical_and", "logical_not", "logical_or", "logsumexp",
+    "matmul", "max", "mean", "mean_squared_error", "min", "multiply", "norm", "ones", "outer", "reciprocal", "relu",
+    "rms_norm", "sigmoid", "silu", "softmax", "softplus", "solve", "square", "std", "sum", "tan", "tr", "transpose",
+    "var", "where",
 )  # fmt: skip
 
 _ALIASES = {
-    "absolute": "abs", "amax": "max", "amin": "min", "average": "mean", "bce": "binary_cross_entropy",
-    "crossentropy": "cross_entropy", "determinant": "det", "diagonal": "diag", "fabs": "abs",
-    "hadamard": "multiply", "heaviside": "indicator", "identity": "eye", "inverse": "inv",
+    "absolute": "abs", "amax": "max", "amin": "min", "atan": "arctan", "atan2": "arctan2", "average": "mean",
+    "bce": "binary_cross_entropy", "crossentropy": "cross_entropy", "determinant": "det", "diagonal": "diag",
+    "fabs": "abs", "hadamard": "multiply", "heaviside": "indicator", "identity": "eye", "inverse": "inv",
     "layernorm": "layer_norm", "leakyrelu": "leaky_relu", "ln": "log", "log_det": "logdet",
     "log_sum_exp": "logsumexp", "logistic": "sigmoid", "logsigmoid": "log_sigmoid", "logsoftmax": "log_softmax",
     "lse": "logsumexp", "mse": "mean_squared_error", "pow": "power", "rmsnorm": "rms_norm", "sgn": "sign",

@@ -1,0 +1,180 @@
+"""Entries of the tables for libraries of arrays that NumPy, JAX and PyTorch share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chainrule.emit.arrays import ArrayWriter, Entry, Writing, primitive_of
+from chainrule.emit.code import Code, Level, binary, call, entries_of, product, subscript
+from chainrule.emit.expressions import Expr
+from chainrule.ir import Dim
+from chainrule.primitives import (
+    Abs,
+    Bitwise,
+    Concatenate,
+    CumulativeSum,
+    Determinant,
+    Gather,
+    Inverse,
+    LogDeterminant,
+    LogicalAnd,
+    LogicalNot,
+    LogicalOr,
+    OneHot,
+    OverlapAdd,
+    Pad,
+    SignDeterminant,
+    Windows,
+)
+
+
+def infix(operator: str, level: Level) -> Writing:
+    """An operator between the operands."""
+    return lambda writer, x, operands: binary(operator, operands[0], operands[1], level)
+
+
+def _bitwise(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    primitive = primitive_of(x)
+    assert isinstance(primitive, Bitwise)
+    symbol = {"and": "&", "or": "|", "xor": "^"}[primitive.operation]
+    left, right = (operand.at(Level.SUM) for operand in operands)
+    return Code(f"{left} {symbol} {right}", Level.BIT_AND if symbol == "&" else Level.BIT_OR)
+
+
+def _not(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    return Code(f"~{operands[0].at(Level.SIGN)}", Level.SIGN)
+
+
+def _gather(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    primitive = primitive_of(x)
+    assert isinstance(primitive, Gather)
+    return subscript(operands[0], *[":"] * primitive.axis, operands[1])
+
+
+def concatenated(function: str, option: str) -> Writing:
+    """The operands one after another along an axis, the first where none is named."""
+
+    def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+        primitive = primitive_of(x)
+        assert isinstance(primitive, Concatenate)
+        options = {option: str(primitive.axis)} if primitive.axis else {}
+        return writer.function(function, f"[{', '.join(map(str, operands))}]", **options)
+
+    return write
+
+
+def cumulative_sum(option: str) -> Writing:
+    """The sum up to each element; that from each on by turning the axis round."""
+
+    def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+        primitive = primitive_of(x)
+        assert isinstance(primitive, CumulativeSum)
+        axis = str(primitive.axis)
+        around = f"({axis},)"
+        if not primitive.reverse:
+            return writer.function("cumsum", operands[0], **{option: axis})
+        turned = writer.function("flip", operands[0], around)
+        return writer.function("flip", writer.function("cumsum", turned, **{option: axis}), around)
+
+    return write
+
+
+def on_matrices(function: str, first: str, second: str) -> Writing:
+    """A function of the last two axes, under the names of the options that say which."""
+
+    def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+        options = {first: "-2", second: "-1"} if x.operands[0].ndim > 2 else {}
+        return writer.function(function, operands[0], **options)
+
+    return write
+
+
+def diagonal_matrix(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    """A vector on the diagonal of a matrix; of more axes, the last times the identity."""
+    if x.ndim == 2:
+        return writer.function("diag", operands[0])
+    identity = writer.function("eye", writer.dim(x.shape[-1]), dtype=writer.dtype())
+    return product(subscript(operands[0], "...", "None"), identity)
+
+
+def padded(around: Writing) -> Writing:
+    """Zeros `around` an array; zeros in between by a function that the source brings along."""
+
+    def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+        primitive = primitive_of(x)
+        assert isinstance(primitive, Pad)
+        if not any(primitive.interior):
+            return around(writer, x, operands)
+        parts = zip(primitive.low, x.operands[0].shape, primitive.interior, x.shape, strict=True)
+        places = entries_of([_place(writer, *part) for part in parts])
+        return writer.helper("place", writer.shape(x.shape), places, operands[0])
+
+    return write
+
+
+def _place(writer: ArrayWriter, low: Dim, size: Dim, interior: int, whole: Dim) -> Code:
+    if interior == 0 and low == 0 and size == whole:
+        return call("slice", "None")
+    if interior == 0:
+        return call("slice", writer.dim(low), writer.dim(low + size))
+    last = writer.dim(low + (size - 1) * (interior + 1) + 1)
+    return call("slice", writer.dim(low), last, str(interior + 1))
+
+
+def pad(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    """Zeros around, as NumPy takes their numbers."""
+    primitive = primitive_of(x)
+    assert isinstance(primitive, Pad)
+    pairs = zip(primitive.low, primitive.high, strict=True)
+    return writer.function("pad", operands[0], entries_of([entries_of([*map(writer.dim, pair)]) for pair in pairs]))
+
+
+def window_parts(x: Expr) -> list[tuple[int, Dim, Dim, int, int, bool]]:
+    """Axis, count, size, stride and dilation of the windows along each axis, and whether more would fit."""
+    primitive, whole = primitive_of(x), x.operands[0].shape
+    assert isinstance(primitive, Windows)
+    columns = primitive.axes, primitive.counts, primitive.sizes, primitive.strides, primitive.dilations
+    found = []
+    for axis, count, size, stride, dilation in zip(*columns, strict=True):
+        left = whole[axis] - (size - 1) * dilation - 1 - (count - 1) * stride
+        found.append((axis, count, size, stride, dilation, not isinstance(left, int) or left >= stride))
+    return found
+
+
+def _overlap_add(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    primitive = primitive_of(x)
+    assert isinstance(primitive, OverlapAdd)
+    steps = map(entries_of, (primitive.axes, primitive.strides, primitive.dilations))
+    return writer.helper("overlap_add", operands[0], writer.shape(x.shape), *steps)
+
+
+LIBRARY: Mapping[type, Entry] = {
+    Abs: "{np}.abs({})",
+    Bitwise: _bitwise,
+    Determinant: "{np}.linalg.det({})",
+    Gather: _gather,
+    Inverse: "{np}.linalg.inv({})",
+    # The determinant itself would overflow, or underflow, long before its logarithm does, or its sign is lost.
+    LogDeterminant: "{np}.linalg.slogdet({})[1]",
+    LogicalAnd: infix("&", Level.BIT_AND),
+    LogicalNot: _not,
+    LogicalOr: infix("|", Level.BIT_OR),
+    OneHot: "{np}.eye({size}, dtype={dtype})[{}]",
+    OverlapAdd: _overlap_add,
+    SignDeterminant: "{np}.linalg.slogdet({})[0]",
+}
+"""By the names that all of them have."""
+
+
+def overlap_add_source(zeros: str, indices: str, add: str) -> str:
+    """The function that adds windows up, given how a library says its parts."""
+    return f'''def overlap_add(windows, shape, axes, strides, dilations):
+    """Windows put back to where they were taken from an array of `shape`, and added up."""
+    result = {zeros}
+    for place in {indices}:
+        where = [slice(None)] * len(shape)
+        for axis, k, stride, dilation in zip(axes, place, strides, dilations, strict=True):
+            first, count = k * dilation, windows.shape[axis]
+            where[axis] = slice(first, first + count * stride, stride)
+        {add}
+    return result'''
