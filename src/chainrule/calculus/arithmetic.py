@@ -349,10 +349,13 @@ def _double_transpose(node: Apply) -> Node | None:
     Reshape(parse_shape("n"))(Reshape(parse_shape("1 n"))(_x("n"))),
     Broadcast(parse_shape("n m"), (0, 1))(_x("n m")),
     Reshape(parse_shape("n"))(Broadcast(parse_shape("n 1"), (0,))(_x("n"))),
+    Broadcast(parse_shape("1 m"), (1,))(Reshape(parse_shape("m"))(_x("1 m"))),
 ])  # fmt: skip
 def _compose(node: Apply) -> Node | None:
     (operand,) = node.operands
-    repeated = applied(operand, Broadcast)
+    repeated, reshaped = applied(operand, Broadcast), applied(operand, Reshape)
+    if isinstance(node.primitive, Broadcast) and reshaped is not None and reshaped.operands[0].type == node.type:
+        return reshaped.operands[0]
     if isinstance(node.primitive, Reshape) and repeated is not None:
         (source,) = repeated.operands
         return Reshape(node.primitive.shape)(source) if source.type.size == operand.type.size else None
@@ -370,6 +373,24 @@ def _compose(node: Apply) -> Node | None:
     remaining = [axis for axis in range(source.type.ndim) if axis not in inner.primitive.axes]
     axes = tuple(sorted((*inner.primitive.axes, *(remaining[axis] for axis in node.primitive.axes))))
     return Sum(axes)(source)
+
+
+@rule("terms back to the axes that they had", Reshape, examples=lambda: [
+    Reshape(parse_shape("1 m"))(Add()(Reshape(parse_shape("m"))(_x("1 m")), _y("m"))),
+    Reshape(parse_shape("1 m"))(Subtract()(Add()(_y("m"), Reshape(parse_shape("m"))(_x("1 m"))), _y("m"))),
+])  # fmt: skip
+def _terms_back(node: Apply) -> Node | None:
+    terms = [node.operands[0]]
+    sums: list[Apply] = []
+    while terms:
+        total = applied(terms.pop(), Add, Subtract)
+        if total is not None:
+            sums.append(total)
+            terms += total.operands
+    sources = [each.operands[0] for total in sums for term in total.operands if (each := applied(term, Reshape))]
+    if all(source.type != node.type for source in sources):
+        return None
+    return Apply(sums[0].primitive, tuple(Apply(node.primitive, (term,)) for term in sums[0].operands))
 
 
 @rule("sum of one term → the term", Sum, Mean, examples=lambda: [Sum((0,))(_x("1 m")), Mean((1,))(_x("n 1"))])

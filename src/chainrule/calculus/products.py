@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chainrule.calculus.rules import applied, is_scale, rule
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, parse_shape
-from chainrule.primitives import Add, Broadcast, Contract, Multiply, Negate, Permute, Sum
+from chainrule.calculus.rules import applied, is_scale, refilled, rule
+from chainrule.ir import Apply, ArrayType, Const, Input, Node, named_dim, parse_shape
+from chainrule.primitives import Add, Broadcast, Contract, Divide, Multiply, Negate, Permute, Sum
 
 
 def _x(shape: str = "n m") -> Node:
@@ -44,12 +44,13 @@ def _transpose_into_product(node: Apply) -> Node | None:
 @rule("product with ones → sum", Contract, examples=lambda: [
     Contract(((0, 1), (0,)), (1,))(_x(), _filled(1, _x("n"))),
     Contract(((0, 1), (0, 2)), (1, 2))(_x(), _filled(3, _x("n k"))),
+    Contract(((0, 1), (1, 2)), (0, 2))(_x(), Divide()(_filled(1, _x("m k")), Const(named_dim("k"), _x("m k").type))),
 ])  # fmt: skip
 def _product_with_ones(node: Apply) -> Node | None:
     if len(node.operands) != 2:
         return None
     for k, operand in enumerate(node.operands):
-        if isinstance(operand, Const) and operand.is_filled:
+        if is_scale(operand):
             other, labels, filled = node.operands[1 - k], node.primitive.inputs[1 - k], node.primitive.inputs[k]
             lost = [label for label in filled if label not in labels and label not in node.primitive.output]
             if lost:
@@ -63,7 +64,7 @@ def _product_with_ones(node: Apply) -> Node | None:
             axes = tuple(axis for axis, label in enumerate(node.primitive.output) if label in kept)
             if len(axes) < node.type.ndim:
                 result = Broadcast(node.type.shape, axes)(result)
-            return Multiply()(Const(operand.value, node.type), result)
+            return Multiply()(refilled(operand, node.type), result)
     return None
 
 

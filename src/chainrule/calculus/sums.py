@@ -31,6 +31,7 @@ from chainrule.primitives import (
     Minimum,
     Multiply,
     OneHot,
+    Pad,
     Power,
     Reshape,
     Softmax,
@@ -127,22 +128,56 @@ def _softmax_sum(node: Apply) -> Node | None:
 
 @rule("sum of what is repeated", Sum, examples=lambda: [
     Sum((1,))(_column(_x("n"))),
+    Sum((0, 1))(_column(_x("n"))),
+    Sum((0,))(_column(_x("n"))),
     Sum((0, 2))(Broadcast(parse_shape("n m k"), (1,))(_x("m"))),
+    Sum((1, 2))(Broadcast(parse_shape("n m k"), (0, 2))(_x("n k"))),
 ])  # fmt: skip
 def _sum_of_repeated(node: Apply) -> Node | None:
-    source = _along_kept(node.operands[0], node)
-    if source is None:
+    repeated = applied(node.operands[0], Broadcast)
+    axes = node.primitive.axes
+    if repeated is None:
         return None
-    count = dim_product(node.operands[0].type.shape[axis] for axis in node.primitive.axes)
-    return Multiply()(Const(count, node.type), source)
+    (source,), places = repeated.operands, repeated.primitive.axes
+    count = dim_product(repeated.type.shape[axis] for axis in axes if axis not in places)
+    summed = tuple(k for k, axis in enumerate(places) if axis in axes)
+    total = Sum(summed)(source) if summed else source
+    kept = [axis for axis in range(repeated.type.ndim) if axis not in axes]
+    if total.type.shape != node.type.shape:
+        total = Broadcast(node.type.shape, tuple(kept.index(axis) for axis in places if axis in kept))(total)
+    return Multiply()(Const(count, node.type), total)
+
+
+@rule("sum of what is among zeros", Sum, examples=lambda: [
+    Sum((0,))(Pad((1, 0), (2, 0), (0, 0))(_x())),
+    Sum((0, 1))(Pad((1, 2), (2, 0), (0, 1))(_x())),
+    Sum((1,))(Pad((1, 2), (2, 0), (1, 0))(_x())),
+])  # fmt: skip
+def _sum_of_padded(node: Apply) -> Node | None:
+    padded = applied(node.operands[0], Pad)
+    if padded is None or not _falls_away(padded, node):
+        return None
+    kept = [axis for axis in range(padded.type.ndim) if axis not in node.primitive.axes]
+    total = Apply(node.primitive, padded.operands)
+    low, high, interior = (
+        tuple(each[axis] for axis in kept)
+        for each in (padded.primitive.low, padded.primitive.high, padded.primitive.interior)
+    )
+    return total if total.type == node.type else Pad(low, high, interior)(total)
+
+
+def _falls_away(padded: Apply, reduction: Apply) -> bool:
+    """Whether some of the zeros lie along an axis that is summed."""
+    return any(padded.type.shape[axis] != padded.operands[0].type.shape[axis] for axis in reduction.primitive.axes)
 
 
 @rule("sum of each term", Sum, examples=lambda: [
     Sum((1,))(Add()(Softmax((1,))(_x()), Const(1, _x().type))),
     Sum((1,))(Subtract()(Multiply()(_column(_y("n")), Softmax((1,))(_x())), _column(_y("n")))),
+    Sum((0,))(Add()(Const(1, _x("3 m").type), Pad((0, 0), (2, 0), (0, 0))(_x("1 m")))),
 ])  # fmt: skip
 def _sum_of_terms(node: Apply) -> Node | None:
-    """Term by term, where the sum of each is known."""
+    """Term by term, where the sum of each is known, or lacks the zeros around it."""
     total = applied(node.operands[0], Add, Subtract)
     if total is None or not _has_known_sum(total, node):
         return None
@@ -154,6 +189,8 @@ def _has_known_sum(node: Node, reduction: Apply) -> bool:
         return True
     if not isinstance(node, Apply):
         return False
+    if isinstance(node.primitive, Pad):
+        return _falls_away(node, reduction)
     if isinstance(node.primitive, Softmax):
         return bool(node.primitive.axes == reduction.primitive.axes)
     if isinstance(node.primitive, OneHot):
