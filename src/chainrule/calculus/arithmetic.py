@@ -14,6 +14,7 @@ from chainrule.ir import (
     DType,
     Input,
     Node,
+    Shape,
     SymbolicDim,
     dim_product,
     dim_quotient,
@@ -349,18 +350,18 @@ def _double_transpose(node: Apply) -> Node | None:
     Reshape(parse_shape("n"))(Reshape(parse_shape("1 n"))(_x("n"))),
     Broadcast(parse_shape("n m"), (0, 1))(_x("n m")),
     Reshape(parse_shape("n"))(Broadcast(parse_shape("n 1"), (0,))(_x("n"))),
+    Reshape(parse_shape("n m 1"))(Broadcast(parse_shape("n 1 m"), (2,))(_x("m"))),
     Broadcast(parse_shape("1 m"), (1,))(Reshape(parse_shape("m"))(_x("1 m"))),
 ])  # fmt: skip
 def _compose(node: Apply) -> Node | None:
     (operand,) = node.operands
+    if isinstance(node.primitive, Broadcast | Reshape) and operand.type.shape == node.primitive.shape:
+        return operand
     repeated, reshaped = applied(operand, Broadcast), applied(operand, Reshape)
     if isinstance(node.primitive, Broadcast) and reshaped is not None and reshaped.operands[0].type == node.type:
         return reshaped.operands[0]
     if isinstance(node.primitive, Reshape) and repeated is not None:
-        (source,) = repeated.operands
-        return Reshape(node.primitive.shape)(source) if source.type.size == operand.type.size else None
-    if isinstance(node.primitive, Broadcast | Reshape) and operand.type.shape == node.primitive.shape:
-        return operand
+        return _reshaped_repetition(node.primitive.shape, repeated)
     inner = applied(operand, type(node.primitive))
     if inner is None:
         return None
@@ -373,6 +374,18 @@ def _compose(node: Apply) -> Node | None:
     remaining = [axis for axis in range(source.type.ndim) if axis not in inner.primitive.axes]
     axes = tuple(sorted((*inner.primitive.axes, *(remaining[axis] for axis in node.primitive.axes))))
     return Sum(axes)(source)
+
+
+def _reshaped_repetition(shape: Shape, repeated: Apply) -> Node | None:
+    """A repetition, of which axes of size 1 are dropped or added, as one that has the other axes at once."""
+    (source,) = repeated.operands
+    if source.type.size == repeated.type.size:
+        return Reshape(shape)(source)
+    before = [axis for axis, size in enumerate(repeated.type.shape) if size != 1]
+    after = [axis for axis, size in enumerate(shape) if size != 1]
+    if 1 in source.type.shape or [repeated.type.shape[axis] for axis in before] != [shape[axis] for axis in after]:
+        return None
+    return Broadcast(shape, tuple(after[before.index(axis)] for axis in repeated.primitive.axes))(source)
 
 
 @rule("terms back to the axes that they had", Reshape, examples=lambda: [

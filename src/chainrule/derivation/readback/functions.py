@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -112,16 +113,8 @@ def _smooth_derivative(function: Callable[..., Any], x: Array, parameters: Seque
 
 def reduction(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
     """`x` reduced over `axes`, which disappear; over all of them where none are named."""
-    if isinstance(x, Open) and not axes and name in ("Σ", "sum"):
-        if x.total is not None:
-            return x.total
-        totals = [known(reduction(name, x.make(*[size] * x.unknown), ())) for size in (61, 67)]
-        if np.allclose(totals[0].data, totals[1].data):
-            return totals[0]
     if isinstance(x, Open):
-        return Open(
-            lambda *sizes: known(reduction(name, x.make(*sizes), axes)), x.unknown, x.ndim - len(axes) if axes else 0
-        )
+        return _opened_reduction(name, x, axes)
     over = tuple(axes) or tuple(range(x.ndim))
     if x.free & set(over) and name in ("Σ", "sum", "logsumexp"):
         raise ReadingError("the number of terms is not told")
@@ -130,6 +123,19 @@ def reduction(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
     data = REDUCTIONS[name](x.data, axis=tuple(axis + x.letters for axis in over)) if over else x.data
     kept = [axis for axis in range(x.ndim) if axis not in over]
     return Value(np.asarray(data), x.letters, frozenset(kept.index(axis) for axis in x.free if axis in kept))
+
+
+def _opened_reduction(name: str, x: Open, axes: Sequence[int]) -> Meaning:
+    """A reduction of what has open sizes; a sum may be the same at any size, such as that of what zeros surround."""
+    if name in ("Σ", "sum"):
+        if x.total is not None and not axes:
+            return x.total
+        with contextlib.suppress(ReadingError):
+            one, other = (known(reduction(name, x.make(*[size] * x.unknown), axes)) for size in (61, 67))
+            if one.shape == other.shape and np.allclose(one.data, other.data):
+                return one
+    ndim = x.ndim - len(axes) if axes else 0
+    return Open(lambda *sizes: known(reduction(name, x.make(*sizes), axes)), x.unknown, ndim, x.inside)
 
 
 def softmax(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
@@ -190,17 +196,18 @@ def padded(x: Meaning, ranges: Sequence[slice]) -> Meaning:
     if x.ndim != len(ranges):
         raise ReadingError(f"{x.ndim} axes are padded along {len(ranges)}")
     inner = x.unknown if isinstance(x, Open) else 0
-    ends = [each.stop is not None or each.step is not None for each in ranges]
-    if not inner and not any(ends):
-        sizes = [(each.start or 0) + size for each, size in zip(ranges, known(x).shape, strict=True)]
-        return _placed(known(x), ranges, sizes)
+    ended = [axis for axis, each in enumerate(ranges) if each.stop is not None or each.step is not None]
 
     def make(*sizes: int) -> Value:
         value = x.make(*sizes[:inner]) if isinstance(x, Open) else x
-        return _placed(value, ranges, sizes[inner:])
+        whole = [(each.start or 0) + size for each, size in zip(ranges, value.shape, strict=True)]
+        for axis, size in zip(ended, sizes[inner:], strict=True):
+            whole[axis] = size
+        return _placed(value, ranges, whole)
 
-    inside = x.inside if isinstance(x, Open) else frozenset(x.shape)
-    return Open(make, inner + x.ndim, x.ndim, inside)
+    if not inner and not ended:
+        return make()
+    return Open(make, inner + len(ended), x.ndim, x.inside if isinstance(x, Open) else frozenset(x.shape))
 
 
 def _placed(value: Value, ranges: Sequence[slice], shape: Sequence[int]) -> Value:
@@ -284,20 +291,16 @@ def scatter_add(x: Meaning, places: Meaning, axis: int) -> Meaning:
     if value.shape[axis : axis + index.ndim] != index.shape:
         raise ReadingError(f"scatter_add of shape {value.shape} to places of shape {index.shape}")
 
-    def make(*sizes: int) -> Value:
-        size = sizes[axis]
-        shape = (*value.shape[:axis], size, *value.shape[axis + index.ndim :])
+    def make(size: int) -> Value:
         if np.any(indexed >= size):
             raise ReadingError("a place beyond the end")
-        if shape != sizes:
-            raise ReadingError(f"scatter_add to shape {sizes}")
-        result = np.zeros(shape)
+        result = np.zeros((*value.shape[:axis], size, *value.shape[axis + index.ndim :]))
         for place in itertools.product(*map(range, index.shape)):
             result[(slice(None),) * axis + (int(indexed[place]),)] += value.data[(slice(None),) * axis + place]
-        return Value(result)
+        return Value(result, free=frozenset(k if k < axis else k - index.ndim + 1 for k in value.free))
 
-    ndim = value.ndim - index.ndim + 1
-    return Open(make, ndim, ndim, total=None if value.free else Value(np.asarray(np.sum(value.data))))
+    total = None if value.free else Value(np.asarray(np.sum(value.data)))
+    return Open(make, 1, value.ndim - index.ndim + 1, frozenset(value.shape), total)
 
 
 def _along(value: Value, axis: int, shape: tuple[int, ...]) -> Value:

@@ -73,13 +73,19 @@ class Open:
     """The sum of all entries, where it is the same at any size."""
 
     def fitted(self, accepts: Callable[[Value], bool], sizes: Sequence[int]) -> Value:
-        """The one value, with sizes out of `sizes`, that is accepted."""
+        """The one value that is accepted, where `sizes` are those around it."""
         return _only(self.fitting(accepts, sizes))
 
     def fitting(self, accepts: Callable[[Value], bool], sizes: Sequence[int]) -> list[Value]:
-        """The different values, with sizes out of `sizes`, that are accepted."""
+        """The different values that are accepted, with any sizes up to twice those around it.
+
+        Where that is too much to try, with those around it.
+        """
         found: list[Value] = []
-        choices = sorted({*sizes, *self.inside})
+        around = {*sizes, *self.inside}
+        choices = sorted(around.union(range(1, 2 * max(around, default=0) + 1)))
+        if len(choices) ** self.unknown > CHOICES:
+            choices = sorted(around)
         if len(choices) ** self.unknown > CHOICES:
             raise UnknownNotationError("too many sizes are not told")
         for chosen in itertools.product(choices, repeat=self.unknown):
@@ -163,28 +169,42 @@ def _unary(operation: Operation, x: Value) -> Value:
 
 
 def _opened(operation: Operation, first: Meaning, second: Meaning) -> Meaning:
-    for one, other in ((first, second), (second, first)):
-        if isinstance(one, Open) and isinstance(other, Value) and other.ndim == one.ndim and not other.free:
-            fitted = one.fitted(lambda value, shape=other.shape: _fills(value, shape), other.shape)  # type: ignore[misc]
-            return elementwise(operation, *((fitted, other) if one is first else (other, fitted)))
-        if isinstance(one, Open) and isinstance(other, Value) and 0 < one.ndim < other.ndim and not other.free:
-            fitting = one.fitting(lambda value, beside=other: _meets(value, beside), other.shape)  # type: ignore[misc]
-            if len(fitting) == 1:
-                return elementwise(operation, *((fitting[0], other) if one is first else (other, fitting[0])))
     if isinstance(first, Open) and isinstance(second, Open):
-        if (first.unknown, first.ndim) != (second.unknown, second.ndim):
-            raise ReadingError("a size is not told")
-        a, b = first, second
-        return Open(
-            lambda *sizes: known(elementwise(operation, a.make(*sizes), b.make(*sizes))),
-            a.unknown,
-            a.ndim,
-            a.inside | b.inside,
-        )
-    if isinstance(first, Open):
-        return first.then(lambda value: known(elementwise(operation, value, second)))
+        return _both_opened(operation, first, second)
+    if isinstance(first, Open) and isinstance(second, Value):
+        return _opened_beside(first, second, operation)
+    assert isinstance(first, Value)
     assert isinstance(second, Open)
-    return second.then(lambda value: known(elementwise(operation, first, value)))
+    return _opened_beside(second, first, lambda x, y: operation(y, x))
+
+
+def _opened_beside(opened: Open, other: Value, operation: Operation) -> Meaning:
+    """`operation` of what is open and of what is not, which may tell the sizes that are left open."""
+    if other.ndim and not other.free:
+        if other.ndim == opened.ndim:
+            fitting = opened.fitting(lambda value: _fills(value, other.shape), other.shape)
+            fitted = _only(fitting or opened.fitting(lambda value: _meets(value, other), other.shape))
+            return elementwise(operation, fitted, other)
+        if 0 < opened.ndim < other.ndim:
+            fitting = opened.fitting(lambda value: _meets(value, other), other.shape)
+            if len(fitting) == 1:
+                return elementwise(operation, fitting[0], other)
+    result = opened.then(lambda value: known(elementwise(operation, value, other)))
+    return replace(result, inside=result.inside | set(other.shape))
+
+
+def _both_opened(operation: Operation, first: Open, second: Open) -> Open:
+    """`operation` of two arrays of the same number of axes, which have the same sizes."""
+    if first.ndim != second.ndim:
+        raise ReadingError("a size is not told")
+
+    def make(*sizes: int) -> Value:
+        a, b = first.make(*sizes[: first.unknown]), second.make(*sizes[first.unknown :])
+        if a.shape != b.shape and not a.free | b.free:
+            raise ReadingError(f"shapes {a.shape} and {b.shape} do not agree")
+        return known(elementwise(operation, a, b))
+
+    return Open(make, first.unknown + second.unknown, first.ndim, first.inside | second.inside)
 
 
 def _meets(value: Value, other: Value) -> bool:
