@@ -173,7 +173,9 @@ def flipped(x: Meaning, axes: Sequence[int]) -> Meaning:
 
 def permuted(x: Meaning, order: Sequence[int]) -> Meaning:
     """The axes in another order."""
-    value = known(x)
+    if isinstance(x, Open):
+        return x.then(lambda value: known(permuted(value, order)))
+    value = x
     if sorted(order) != list(range(value.ndim)):
         raise ReadingError(f"no order of {value.ndim} axes: {order}")
     front = tuple(range(value.letters))
@@ -183,7 +185,9 @@ def permuted(x: Meaning, order: Sequence[int]) -> Meaning:
 
 def reshaped(x: Meaning, sizes: Sequence[int]) -> Meaning:
     """The entries, row by row, in another shape."""
-    value = known(x)
+    if isinstance(x, Open):
+        return reshaped(x.fitted(lambda value: math.prod(value.shape) == math.prod(sizes), [math.prod(sizes)]), sizes)
+    value = x
     if value.free == {0} and value.ndim == 1:
         value = _along(value, 0, (math.prod(sizes),))
     if value.free or math.prod(sizes) != math.prod(value.shape):

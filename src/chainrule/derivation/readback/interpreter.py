@@ -458,13 +458,8 @@ class Interpreter:
         if isinstance(base, Open) and plain and first.text == self._around.identity and len(token.entries) == 2:
             row, column = map(self._inner, token.entries)
             return elementwise(lambda i, j: np.asarray(i == j, float), row, column)
-        if isinstance(base, Open) and all(":" in entry or _unset(entry) == "∗" for entry in token.entries):
-            ndim = base.ndim + sum(_unset(entry) == "∗" for entry in token.entries)
-            return Open(
-                lambda *sizes: known(self._item(base.make(*sizes), token, first, plain=False)), base.unknown, ndim
-            )
-        if isinstance(base, Open) and self._around.letters:
-            raise UnknownNotationError("an element of what has an unknown size")
+        if isinstance(base, Open):
+            return self._opened_item(base, token, first)
         value = known(base)
         entries = [_unset(entry) if ":" in entry or "ast" in entry else entry for entry in token.entries]
         kept = sum(entry != "∗" for entry in entries)
@@ -517,6 +512,19 @@ class Interpreter:
             mask = np.broadcast_to(inside, found.shape[: value.letters]).reshape(inside.shape + (1,) * len(others))
             found = np.where(mask, found, np.nan)
         return Value(found, value.letters)
+
+    def _opened_item(self, base: Open, token: Token, first: Token) -> Open:
+        """Entries of what has open sizes."""
+        ndim = base.ndim
+        for entry in token.entries:
+            if _unset(entry) == "∗":
+                ndim += 1
+            elif ":" not in entry:
+                if self._around.letters:
+                    raise UnknownNotationError("an element of what has an unknown size")
+                ndim += self._inner(entry).ndim - 1
+        inside = base.inside
+        return Open(lambda *n: known(self._item(base.make(*n), token, first, plain=False)), base.unknown, ndim, inside)
 
     def _leave_free(self, value: Value, entries: Sequence[str]) -> bool:
         """Whether what is taken of the axes of any length is one element, or all of it."""
