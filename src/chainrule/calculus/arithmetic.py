@@ -343,6 +343,19 @@ def _double_transpose(node: Apply) -> Node | None:
     return inner.operands[0] if order == tuple(range(len(order))) else Permute(order)(inner.operands[0])
 
 
+@rule("transpose of a column → row", Permute, examples=lambda: [
+    Permute((1, 0))(Reshape(parse_shape("n 1"))(_x("n"))),
+    Permute((2, 0, 1))(Broadcast(parse_shape("n m 1"), (0,))(_x("n"))),
+])  # fmt: skip
+def _turned_column(node: Apply) -> Node | None:
+    """Axes of size 1 alone change their places, where some of them have just been made."""
+    made = applied(node.operands[0], Broadcast, Reshape)
+    if made is None:
+        return None
+    others = [axis for axis in node.primitive.order if made.type.shape[axis] != 1]
+    return Reshape(node.type.shape)(made) if others == sorted(others) else None
+
+
 @rule("compose sums and broadcasts", Sum, Broadcast, Reshape, examples=lambda: [
     Sum((0,))(Sum((1,))(_x())),
     Broadcast(parse_shape("k n m"), (1, 2))(Broadcast(parse_shape("n m"), (1,))(_x("m"))),
@@ -352,14 +365,23 @@ def _double_transpose(node: Apply) -> Node | None:
     Reshape(parse_shape("n"))(Broadcast(parse_shape("n 1"), (0,))(_x("n"))),
     Reshape(parse_shape("n m 1"))(Broadcast(parse_shape("n 1 m"), (2,))(_x("m"))),
     Broadcast(parse_shape("1 m"), (1,))(Reshape(parse_shape("m"))(_x("1 m"))),
+    Broadcast(parse_shape("k 1 m"), (1, 2))(Reshape(parse_shape("1 m"))(_x("m"))),
 ])  # fmt: skip
 def _compose(node: Apply) -> Node | None:
     (operand,) = node.operands
     if isinstance(node.primitive, Broadcast | Reshape) and operand.type.shape == node.primitive.shape:
         return operand
     repeated, reshaped = applied(operand, Broadcast), applied(operand, Reshape)
-    if isinstance(node.primitive, Broadcast) and reshaped is not None and reshaped.operands[0].type == node.type:
-        return reshaped.operands[0]
+    if isinstance(node.primitive, Broadcast) and reshaped is not None:
+        (source,) = reshaped.operands
+        if source.type == node.type:
+            return source
+        axes = tuple(
+            axis for axis, size in zip(node.primitive.axes, operand.type.shape, strict=True) if size != 1
+        )
+        if tuple(node.type.shape[axis] for axis in axes) == source.type.shape:
+            return Broadcast(node.type.shape, axes)(source)
+        return None
     if isinstance(node.primitive, Reshape) and repeated is not None:
         return _reshaped_repetition(node.primitive.shape, repeated)
     inner = applied(operand, type(node.primitive))

@@ -79,6 +79,9 @@ def aligned(expressions: Sequence[Node], others: Iterable[Node]) -> dict[Node, N
     found: dict[Node, Node] = {}
     for node in topological_order(list(expressions)):
         shape = node.type.shape
+        if isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape) and node.operands[0] in found:
+            found[node] = simplify(Apply(node.primitive, (found[node.operands[0]],)))
+            continue
         if not isinstance(node, Apply) or 1 not in shape or isinstance(node.primitive, _FREE):
             continue
         kept = tuple(axis for axis, size in enumerate(shape) if size != 1)

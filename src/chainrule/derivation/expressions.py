@@ -104,6 +104,7 @@ class ExpressionWriter(ABC):
             write = partial(self._write, explicit=explicit, ones=ones, sheet=sheet)
             sheet.written[part] = write(part, sheet.factors if takes_factors(part) else sheet.written)
             sheet.extents[part] = _extent(part, sheet)
+            sheet.open[part] = _is_open(part, sheet)
             if part.type.dtype is DType.BOOL and sheet.is_thin(part):
                 sheet.factors[part] = sheet.spread(part)
             elif is_reshaped(part):
@@ -153,6 +154,8 @@ class _Sheet:
         self.written: dict[Node, Notation] = {}
         self.factors: dict[Node, Notation] = {}
         self.extents: dict[Node, Extent] = {}
+        self.open: dict[Node, bool] = {}
+        """Whether the notation leaves a size of the node unsaid."""
 
     def is_thin(self, node: Node) -> bool:
         """Whether the notation of `node` does not show all of its axes, or shows more."""
@@ -182,7 +185,7 @@ class _Sheet:
     def _told(self, node: Node) -> Notation:
         """`node` as it is written, with its sizes where a product with ones leaves one unsaid."""
         shown, shape = self.written[node], self.extents[node].shape
-        return Call("repeat", (shown,), subscript=(Mark(sizes_text(shape)),)) if is_open(shown) and shape else shown
+        return Call("repeat", (shown,), subscript=(Mark(sizes_text(shape)),)) if self.open[node] and shape else shown
 
     def only_element(self, node: Node) -> Notation:
         """The element of an array of size 1; one that a product or a sum has given is written as the number it is."""
@@ -231,7 +234,7 @@ class _Sheet:
         """`node` with every axis written, and the sizes of those along which it is repeated."""
         if not self.is_thin(node):
             shown = self.written[node]
-            if not node.type.ndim or not is_open(shown):
+            if not node.type.ndim or not self.open[node]:
                 return shown
             return Call("repeat", (shown,), subscript=(Mark(sizes_text(node.type.shape)),))
         alike = self.extents[node] != NUMBER and not self.is_repeated(node)
@@ -246,6 +249,8 @@ class _Sheet:
 
     def fitting(self, node: Apply, written: Mapping[Node, Notation]) -> Mapping[Node, Notation]:
         """The operands of `node` as they are written in it."""
+        if is_by_indices(node):
+            return {each: self.sized(each) for each in node.operands}
         if takes_factors(node):
             return self._stacked(node, written)
         if is_unsaid(node) or isinstance(node.primitive, OverlapAdd):  # one value for a window fills it
@@ -308,6 +313,20 @@ def _extent(node: Node, sheet: _Sheet) -> Extent:
     if isinstance(node.primitive, Contract) and len(node.operands) == 2:
         return _extent_of_product(node, sheet)
     return whole(shape)
+
+
+def _is_open(node: Node, sheet: _Sheet) -> bool:
+    """Whether the notation of `node` leaves a size of it unsaid: it ends in ones, or all that meets in it does."""
+    if is_open(sheet.written[node]):
+        return True
+    if not isinstance(node, Apply):
+        return False
+    if is_unsaid(node) and sheet.written[node] == sheet.written[node.operands[0]]:
+        return sheet.open[node.operands[0]]
+    if not is_elementwise(node):
+        return False
+    arrays = [sheet.open[each] for each in node.operands if sheet.extents[each] != NUMBER]
+    return bool(arrays) and all(arrays)
 
 
 def _extent_of_product(node: Apply, sheet: _Sheet) -> Extent:
@@ -485,12 +504,26 @@ def _stacked_product(node: Apply, operands: Sequence[Notation]) -> Notation | No
     return Call("Σ", (product,), subscript=(Number(0),)) if added else product
 
 
+def _in_letters(node: Apply) -> Notation:
+    """The notation of a contraction of matrices A, B, …"""
+    names = [Symbol(chr(ord("A") + k)) for k in range(len(node.operands))]
+    shown: Notation = node.primitive.notation(names, [each.type for each in node.operands])
+    return _stacked_product(node, names) or shown
+
+
+def is_by_indices(node: Apply) -> bool:
+    """Whether a contraction is written as einsum, by the indices of its operands."""
+    if not isinstance(node.primitive, Contract):
+        return False
+    shown = _in_letters(node)
+    return isinstance(shown, Call) and shown.function == "einsum"
+
+
 def is_matrix_product(node: Apply) -> bool:
     """Whether a contraction is written as a product of matrices."""
     if not isinstance(node.primitive, Contract):
         return False
-    names: list[Notation] = [Symbol("A"), Symbol("B")]
-    shown = _stacked_product(node, names) or node.primitive.notation(names, [each.type for each in node.operands])
+    shown = _in_letters(node)
     return (isinstance(shown, Infix) and shown.operator == "") or (isinstance(shown, Call) and shown.function == "Σ")
 
 

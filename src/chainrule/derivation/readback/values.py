@@ -77,13 +77,13 @@ class Open:
         return _only(self.fitting(accepts, sizes))
 
     def fitting(self, accepts: Callable[[Value], bool], sizes: Sequence[int]) -> list[Value]:
-        """The different values that are accepted, with any sizes up to twice those around it.
+        """The different values that are accepted, with any sizes up to twice those around it, and 1 if it is there.
 
         Where that is too much to try, with those around it.
         """
         found: list[Value] = []
         around = {*sizes, *self.inside}
-        choices = sorted(around.union(range(1, 2 * max(around, default=0) + 1)))
+        choices = sorted(around.union(range(2, 2 * max(around, default=0) + 1)))
         if len(choices) ** self.unknown > CHOICES:
             choices = sorted(around)
         if len(choices) ** self.unknown > CHOICES:
