@@ -134,7 +134,7 @@ class ExpressionWriter(ABC):
             factors[each.operands[0]] if isinstance(each, Apply) and _repeats_number(each) else operand
             for each, operand in zip(node.operands, operands, strict=True)
         ]
-        special = sheet.outer(node) or scaled(node, plain) or correlation(node, fitting) or _element(node, fitting)
+        special = sheet.outer(node) or scaled(node, plain) or correlation(node, written) or _element(node, fitting)
         if special is None and takes_factors(node):
             special = _product(node, operands, factors)
         if special is None and ones:
