@@ -193,6 +193,19 @@ def _merge_scales(node: Apply) -> Node | None:
     return Divide()(Multiply()(above, more_above), divisor)
 
 
+@rule("reduce a fraction of sizes", Divide, examples=lambda: [
+    Divide()(_filled(2, _x()), Const(2 * named_dim("n"), _x().type)),
+    Divide()(_filled(3, _x()), Const(6 * named_dim("n"), _x().type)),
+])  # fmt: skip
+def _reduce_fraction(node: Apply) -> Node | None:
+    above, below = node.operands
+    number = number_of(above)
+    if number is None or number <= 1 or number % 1:
+        return None
+    rest = _reduced(below, int(number))
+    return None if rest is None else Divide()(_filled(1, above), Const(rest, below.type))
+
+
 def _quotient(scale: Node) -> tuple[Node, Node | None]:
     quotient = applied(scale, Divide)
     return (scale, None) if quotient is None else (quotient.operands[0], quotient.operands[1])
@@ -343,16 +356,23 @@ def _double_transpose(node: Apply) -> Node | None:
     return inner.operands[0] if order == tuple(range(len(order))) else Permute(order)(inner.operands[0])
 
 
-@rule("transpose of a column → row", Permute, examples=lambda: [
+@rule("transpose of what is repeated", Permute, examples=lambda: [
     Permute((1, 0))(Reshape(parse_shape("n 1"))(_x("n"))),
-    Permute((2, 0, 1))(Broadcast(parse_shape("n m 1"), (0,))(_x("n"))),
+    Permute((1, 0))(Broadcast(parse_shape("n m"), (0,))(_x("n"))),
+    Permute((2, 0, 1))(Broadcast(parse_shape("n m k"), (0, 1))(_x("n m"))),
 ])  # fmt: skip
-def _turned_column(node: Apply) -> Node | None:
-    """Axes of size 1 alone change their places, where some of them have just been made."""
-    made = applied(node.operands[0], Broadcast, Reshape)
-    if made is None:
+def _transpose_of_repeated(node: Apply) -> Node | None:
+    """Repeated along the axes where they come to lie; or axes of size 1 made there."""
+    (made,) = node.operands
+    order = node.primitive.order
+    repeated = applied(made, Broadcast)
+    if repeated is not None:
+        places = tuple(order.index(axis) for axis in repeated.primitive.axes)
+        if places == tuple(sorted(places)):
+            return Broadcast(node.type.shape, places)(repeated.operands[0])
+    if applied(made, Reshape) is None:
         return None
-    others = [axis for axis in node.primitive.order if made.type.shape[axis] != 1]
+    others = [axis for axis in order if made.type.shape[axis] != 1]
     return Reshape(node.type.shape)(made) if others == sorted(others) else None
 
 
@@ -376,9 +396,7 @@ def _compose(node: Apply) -> Node | None:
         (source,) = reshaped.operands
         if source.type == node.type:
             return source
-        axes = tuple(
-            axis for axis, size in zip(node.primitive.axes, operand.type.shape, strict=True) if size != 1
-        )
+        axes = tuple(axis for axis, size in zip(node.primitive.axes, operand.type.shape, strict=True) if size != 1)
         if tuple(node.type.shape[axis] for axis in axes) == source.type.shape:
             return Broadcast(node.type.shape, axes)(source)
         return None

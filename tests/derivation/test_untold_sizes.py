@@ -1,0 +1,103 @@
+"""Lines in which the shapes alone would leave a size in doubt: a shorter form has none, or the size is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+from support.printed_programs import misreadings
+
+import chainrule as cr
+from chainrule.derivation.readback import Page, ReadingError, read
+
+Function: TypeAlias = Callable[..., Any]
+
+
+def _ones_between_ones(x: Any, E: Any) -> Any:
+    D = E - np.mean(E, axis=1, keepdims=True)
+    return np.mean(D.T @ x)
+
+
+def _the_same_twice(A: Any) -> Any:
+    return np.mean(A.T @ A)
+
+
+def _filled_factor_of_einsum(T: Any) -> Any:
+    s = cr.logsumexp(T, axis=(0, 1))
+    a = s @ np.swapaxes(T, -1, -2)
+    return np.mean(a)
+
+
+def _thin_factor_of_einsum(A: Any, b: Any) -> Any:
+    i = A @ b
+    C = i.T / (1 + b**2)
+    z = np.sum(i[:, None, :], axis=(1, 2))
+    return np.sum(C**2) + np.sum(z**2)
+
+
+def _number_beside_columns(T: Any) -> Any:
+    S = T[0]
+    return np.mean(S) + np.mean(S.T @ S)
+
+
+def _total_beside_three_axes(T: Any) -> Any:
+    u = np.max(T, axis=(0, 2))
+    c = u[:, None]
+    O = u[:, None] * u
+    return np.mean(O) + np.sum(np.min(c, axis=(0, 1), keepdims=True))
+
+
+def _number_beside_padded(t: Any, X: Any) -> Any:
+    K = X - t
+    return np.mean(K) + np.mean(K[0])
+
+
+def _repeated_number_of_terms(p: Any, j: Any) -> Any:
+    s = np.exp(-((1 - p) ** 2))
+    G = (j[None, :] + cr.relu(-p)) * s[:, None]
+    return np.mean(G)
+
+
+def _row_beside_its_column(Z: Any) -> Any:
+    t = (Z + 1)[0]
+    x = t - Z
+    return np.sum(t**2) + np.sum(np.sin(x))
+
+
+def _scores_of_one_row(w: Any) -> Any:
+    x = cr.softmax(w[None, :], axis=0)
+    v = (x.T - x) - w
+    return np.sum(v**2)
+
+
+def _norm_of_one_row(w: Any) -> Any:
+    r = w[None, :] / np.sqrt(1 + np.sum(w[None, :] ** 2, axis=1, keepdims=True))
+    return np.sum(r**2)
+
+
+PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
+    (_ones_between_ones, {"x": "m n", "E": "m 2"}, "E", "= 0"),
+    (_the_same_twice, {"A": "n k"}, "A", "= (2 / (k · k)) A 1 1ᵀ"),
+    (_filled_factor_of_einsum, {"T": "n k 2"}, "T", ""),
+    (_thin_factor_of_einsum, {"A": "1 m 3", "b": "3"}, "A", "= 2 einsum(ij,k→ijk, reshape[1×m](z + (C / u) · 1), b)"),
+    (_number_beside_columns, {"T": "n n k"}, "T", "repeat[n×k]((2 / (k · k)) S 1 1ᵀ + 1 / (k · n))"),
+    (_total_beside_three_axes, {"T": "m n m"}, "T", "(Σ c)"),
+    (_number_beside_padded, {"t": "n 1 2", "X": "n 2"}, "X", "= (1/n) · 1 1ᵀ"),
+    (_repeated_number_of_terms, {"p": "1", "j": "3"}, "p", ""),
+    (_row_beside_its_column, {"Z": "1 2"}, "Z", "= 2 t"),
+    (_scores_of_one_row, {"w": "k"}, "w", ""),
+    (_norm_of_one_row, {"w": "k"}, "w", ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "wrt", "line"), PROGRAMS, ids=[function.__name__.strip("_") for function, *_ in PROGRAMS]
+)
+def test_no_line_leaves_a_size_in_doubt(function: Function, shapes: dict[str, str], wrt: str, line: str) -> None:
+    derivation = cr.derive(function, wrt=list(shapes), **shapes)
+    read_lines, _, wrong = misreadings(derivation)
+    assert read_lines > 10
+    assert not wrong
+    assert line in " ".join(derivation.text("path").replace("│", "").split())
