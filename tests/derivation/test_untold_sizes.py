@@ -101,3 +101,23 @@ def test_no_line_leaves_a_size_in_doubt(function: Function, shapes: dict[str, st
     assert read_lines > 10
     assert not wrong
     assert line in " ".join(derivation.text("path").replace("│", "").split())
+
+
+A = np.arange(6.0).reshape(2, 3) + 1
+PAGE = Page("text", {"A": A, "k": np.array([1, 0])}, {}, "L", {}, "I", {})
+
+
+def test_zeros_around_a_sum_need_no_size() -> None:
+    assert read("Σ₀(pad(A, [0:2,:]))", PAGE, A.sum(axis=0)).error == 0
+
+
+def test_the_size_of_what_is_cut_is_found() -> None:
+    B = np.vstack([A[::-1], np.zeros((2, 3))])
+    line = "scatter_add(A, k)[:2,:] + scatter_add(A, k)[2:,:]"
+    assert read(line, PAGE, B[:2] + B[2:]).error == 0
+
+
+@pytest.mark.parametrize("line", ["Σ₀(2 + pad(A, [0:2,:]))", "reshape[1×2×3](1 + A 1 1ᵀ)", "einsum(ij,jk→ik, A, 1 1ᵀ)"])
+def test_a_size_that_matters_is_asked_for(line: str) -> None:
+    with pytest.raises(ReadingError):
+        read(line, PAGE, A.sum(axis=0))
