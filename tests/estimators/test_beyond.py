@@ -15,6 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 import chainrule as cr
 from chainrule.estimators import MLPClassifier, MLPRegressor
+from chainrule.networks import loss_function
 
 Array = NDArray[Any]
 
@@ -241,7 +242,7 @@ def test_a_fitted_estimator_derives_its_gradients() -> None:
     assert regressor.derive().verify().ok
     with pytest.raises(ValueError, match="not fitted"):
         MLPClassifier().derive()
-    gradient = cr.grad(model._network.loss_function, argnums=[3])
+    gradient = cr.grad(loss_function(model._network), argnums=[3])
     assert callable(gradient)
 
 

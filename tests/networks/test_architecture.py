@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 
 import chainrule as cr
 from chainrule.ir import ShapeError
-from chainrule.networks import ACTIVATIONS, Architecture, Huber, NetworkError, Quantile, row_weights
+from chainrule.networks import (
+    ACTIVATIONS,
+    Architecture,
+    Huber,
+    NetworkError,
+    Quantile,
+    loss_function,
+    predict_rows,
+    row_weights,
+)
 from chainrule.trace import named
 
 special = pytest.importorskip("scipy.special")
@@ -42,7 +51,7 @@ def hidden_values(activation: Any) -> Array:
     """What one hidden unit gives for Z."""
     network = Architecture(1, (1,), 1, activations=activation)
     ones = {"W1": np.ones((1, 1)), "b1": np.zeros(1), "W2": np.ones((1, 1)), "b2": np.zeros(1)}
-    return network.predict(ones, Z[:, None])[:, 0]
+    return predict_rows(network, ones, Z[:, None])[:, 0]
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
@@ -115,10 +124,10 @@ def test_networks_that_cannot_be_are_refused(settings: dict[str, Any], message: 
 
 def test_layers_are_named_as_in_the_textbook() -> None:
     network = Architecture(4, (5, 3), 2, activations=["tanh", "z * sigmoid(z)"], alpha=0.1, dropout=[0.1, 0])
-    program = cr.trace(network.loss_function, X="n 4", y="n 2", alpha="", **network.initial(0))
+    program = cr.trace(loss_function(network), X="n 4", y="n 2", alpha="", **network.initial(0))
     assert {"z1", "a1", "d1", "z2", "a2", "z3", "penalty"} <= set(program.names.values())
     derivation = cr.derive(
-        Architecture(2, (3,), 1, activations="tanh").loss_function,
+        loss_function(Architecture(2, (3,), 1, activations="tanh")),
         wrt=["W1", "b2"],
         X="n d",
         y="n o",
@@ -146,16 +155,16 @@ def test_predictions_are_those_of_numpy_whatever_the_number_of_rows(rows: int) -
     given = RANDOM.standard_normal((rows, 4))
     inner = np.tanh(np.maximum(given @ p["W1"] + p["b1"], 0) @ p["W2"] + p["b2"])
     expected = special.softmax(inner @ p["W3"] + p["b3"], axis=1) if rows else np.empty((0, 3))
-    predicted = network.predict(p, given)
+    predicted = predict_rows(network, p, given)
     np.testing.assert_allclose(predicted, expected, rtol=1e-11)
     if rows > 2:
-        np.testing.assert_array_equal(network.predict(p, given[2:3]), predicted[2:3])
+        np.testing.assert_array_equal(predict_rows(network, p, given[2:3]), predicted[2:3])
 
 
 def test_float32_is_computed_in_float32() -> None:
     network = Architecture(4, (6,), 1, dtype="float32")
     assert {array.dtype for array in network.initial(0).values()} == {np.dtype(np.float32)}
-    assert network.predict(network.initial(0), X).dtype == np.float32
+    assert predict_rows(network, network.initial(0), X).dtype == np.float32
 
 
 @pytest.mark.parametrize(
@@ -164,7 +173,7 @@ def test_float32_is_computed_in_float32() -> None:
 def test_inputs_that_do_not_fit_are_refused(X: Any, message: str) -> None:
     network = Architecture(4)
     with pytest.raises(ValueError, match=message):
-        network.predict(network.initial(0), X)
+        predict_rows(network, network.initial(0), X)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +240,9 @@ def test_a_network_can_be_pickled_compared_and_hashed() -> None:
     again = pickle.loads(pickle.dumps(network))
     assert again == network
     assert hash(again) == hash(network)
-    np.testing.assert_array_equal(again.predict(network.initial(0), X), network.predict(network.initial(0), X))
+    np.testing.assert_array_equal(
+        predict_rows(again, network.initial(0), X), predict_rows(network, network.initial(0), X)
+    )
 
 
 def test_scores_are_those_of_scikit_learn() -> None:

@@ -28,6 +28,7 @@ from chainrule.networks import (
     Quantile,
     Squared,
     Tweedie,
+    loss_function,
     read_loss,
 )
 from chainrule.training import BroadcastWarning
@@ -133,8 +134,8 @@ def value_of(loss: Loss, y: Array, weights: Array | None) -> float:
     params = {"W1": np.eye(OUTPUTS), "b1": np.zeros(OUTPUTS)}
     checked = network.checked_target(y, ROWS)
     if weights is None:
-        return float(network.loss_function(Z, checked, **params))
-    return float(network.weighted_loss_function(Z, checked, weights, **params))
+        return float(loss_function(network)(Z, checked, **params))
+    return float(loss_function(network, weighted=True)(Z, checked, weights, **params))
 
 
 @pytest.mark.parametrize(("loss", "y", "reference"), CASES, ids=NAMES)
@@ -154,7 +155,7 @@ def gradient_error(network: Architecture, y: Array, weights: Array | None) -> fl
     """The largest difference between the gradient and central differences of the loss, over all weights."""
     params = network.initial(3)
     extra = () if weights is None else (weights,)
-    function = network.loss_function if weights is None else network.weighted_loss_function
+    function = loss_function(network) if weights is None else loss_function(network, weighted=True)
     names = list(params)
     arguments = (X, network.checked_target(y, ROWS), *extra, *((network.alpha,) if network.alpha else ()))
     first = len(arguments)
@@ -222,7 +223,7 @@ def test_nothing_overflows_far_out(name: str, size: float) -> None:
     kinds = {"labels": np.array([0, 2]), "shares": np.eye(2, OUTPUTS), "values": np.ones((2, loss.width(OUTPUTS)))}
     params = {"W1": np.array([[-size, 0.5 * size, size]]), "b1": np.zeros(OUTPUTS)}
     exponential = loss.output == "exp"
-    value, gradients = cr.value_and_grad(network.loss_function, argnums=(2, 3))(
+    value, gradients = cr.value_and_grad(loss_function(network), argnums=(2, 3))(
         np.ones((2, 1)), kinds[loss.kind], params["W1"], params["b1"]
     )
     finite = np.isfinite(value) and all(np.isfinite(gradient).all() for gradient in gradients)
@@ -244,19 +245,19 @@ def test_nothing_overflows_far_out(name: str, size: float) -> None:
 def test_losses_of_ones_own(given: Any, same_as: Loss) -> None:
     own, named = network_of(given), network_of(same_as)
     params = named.initial(0)
-    assert own.loss_function(X, VALUES, **params) == pytest.approx(named.loss_function(X, VALUES, **params))
+    assert loss_function(own)(X, VALUES, **params) == pytest.approx(loss_function(named)(X, VALUES, **params))
     assert gradient_error(own, VALUES, None) < 1e-7
     if own.takes_weights:
-        expected = named.weighted_loss_function(X, VALUES, WEIGHTS, **params)
-        assert own.weighted_loss_function(X, VALUES, WEIGHTS, **params) == pytest.approx(expected)
+        expected = loss_function(named, weighted=True)(X, VALUES, WEIGHTS, **params)
+        assert loss_function(own, weighted=True)(X, VALUES, WEIGHTS, **params) == pytest.approx(expected)
 
 
 def test_a_formula_with_a_softmax_takes_rows_of_shares() -> None:
     network = network_of("-sum(y * log(p), 1)", output_activation="softmax")
     shares = np.eye(OUTPUTS)[LABELS]
     params = network.initial(0)
-    expected = network_of("cross_entropy").loss_function(X, LABELS, **params)
-    assert network.loss_function(X, shares, **params) == pytest.approx(expected)
+    expected = loss_function(network_of("cross_entropy"))(X, LABELS, **params)
+    assert loss_function(network)(X, shares, **params) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -344,7 +345,7 @@ def test_logarithms_of_predictions_are_computed_from_logits(given: Any, named: L
     params["W2"] = params["W2"] * (1.0 if named.output == "exp" else 1000.0)
     wanted = np.eye(OUTPUTS)[y] if y is LABELS else y
     first, second = (
-        cr.value_and_grad(network.loss_function, argnums=(2, 4))(X, target, *params.values())
+        cr.value_and_grad(loss_function(network), argnums=(2, 4))(X, target, *params.values())
         for network, target in ((own, wanted), (theirs, y))
     )
     if named.output != "exp":

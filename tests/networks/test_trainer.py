@@ -30,6 +30,7 @@ from chainrule.networks import (
     Validation,
     descent,
     evaluation,
+    predict_rows,
     prediction,
     train,
 )
@@ -288,7 +289,7 @@ def test_validation_curves_are_those_of_the_parameters_after_each_epoch() -> Non
         on_epoch=seen.append,
     )
     for k, each in enumerate(seen):
-        p = network.predict(each.params, rows)
+        p = predict_rows(network, each.params, rows)
         expected = metrics.log_loss(labels, p, sample_weight=weights)
         assert state.validation_losses[k] == pytest.approx(expected)
         accuracy = metrics.accuracy_score(labels, p.argmax(axis=1), sample_weight=weights)
@@ -475,7 +476,7 @@ def test_many_rows_in_memory_maps_are_read_where_they_lie(tmp_path: Path, monkey
     mapped = train(NETWORK, NETWORK.initial(0), rows, y, None, settings, Validation(rows, y))
     held = train(NETWORK, NETWORK.initial(0), X, Y, None, settings, Validation(X, Y))
     assert_same(mapped, held)
-    p = NETWORK.predict(mapped.params, X)
+    p = predict_rows(NETWORK, mapped.params, X)
     assert mapped.validation_losses[-1] == pytest.approx(0.5 * np.mean((p - Y) ** 2))
 
 

@@ -25,6 +25,8 @@ from chainrule.networks import (
     TrainingSettings,
     Validation,
     gradient_report,
+    loss_function,
+    predict_rows,
     train,
 )
 from chainrule.reports import (
@@ -72,7 +74,7 @@ def make_report(
     scorer = Scorer(data, architecture.loss)
 
     def predict(X: Array) -> Array:
-        return architecture.predict(params, X)
+        return predict_rows(architecture, params, X)
 
     p = predict(data.X_held)
     seen = _spread(len(data.y), TRAINING_ROWS)
@@ -183,7 +185,7 @@ def _linear(data: Data, architecture: Architecture, scorer: Scorer) -> dict[str,
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         state = train(model, model.initial(0), X, y, weights, settings, validation)
-    return scorer(model.predict(state.learnt, data.X_held), data.y_held)
+    return scorer(predict_rows(model, state.learnt, data.X_held), data.y_held)
 
 
 def _least_squares(X: Array, y: Array, X_held: Array) -> Array:
@@ -245,7 +247,7 @@ def _gradients(
     rows = _spread(len(data.y), 500)
     try:
         found = gradient_report(
-            architecture.loss_function,
+            loss_function(architecture),
             {name: params[name] for name in architecture.parameters},
             {"X": np.asarray(data.X[rows]), "y": data.y[rows]},
         )
@@ -270,4 +272,4 @@ def derivation_of(architecture: Architecture) -> Derivation:
             shapes[f"gain{k}"] = shapes[f"shift{k}"] = after
     if architecture.alpha:
         shapes["alpha"] = ""
-    return derive(architecture.loss_function, wrt=list(architecture.parameters), **shapes)
+    return derive(loss_function(architecture), wrt=list(architecture.parameters), **shapes)

@@ -17,7 +17,7 @@ from chainrule.cli.learning import Data, Learner
 from chainrule.cli.live import Live
 from chainrule.cli.scoring import Scorer
 from chainrule.interrupts import deferred
-from chainrule.networks import FormulaLoss, TrainingState, Validation, train
+from chainrule.networks import FormulaLoss, TrainingState, Validation, predict_rows, train
 from chainrule.reports import Run, Trial
 from chainrule.training import DivergenceWarning
 
@@ -215,7 +215,7 @@ def finished_trial(learner: Learner, state: TrainingState, data: Data) -> Trial:
     score = loss = math.nan
     name = "accuracy"
     if state.best_epoch and len(state.validation_scores):
-        p = learner.architecture.predict(state.learnt, data.X_choosing)
+        p = predict_rows(learner.architecture, state.learnt, data.X_choosing)
         name, score = next(iter(Scorer(data, learner.architecture.loss)(p, data.y_choosing).items()))
         loss = float(state.validation_losses[state.best_epoch - 1])
     elif len(state.loss_curve):

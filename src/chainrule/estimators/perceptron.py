@@ -33,7 +33,7 @@ from chainrule.estimators.training import STOCHASTIC
 from chainrule.exports import export_model
 from chainrule.ir import ArrayType, DType, named_dim
 from chainrule.models import Model, load_model, save_model
-from chainrule.networks import Architecture, GradientReport, Loss, gradient_report
+from chainrule.networks import Architecture, GradientReport, Loss, gradient_report, loss_function, predict_rows
 from chainrule.tables import Target
 
 Array = NDArray[Any]
@@ -148,11 +148,11 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         if not self._is_ready(X):
             X = validate_data(self, with_names(X), accept_sparse=["csr", "csc"], reset=False)
         if not is_sparse(X):
-            return network.predict(self._parameters(), X)
+            return predict_rows(network, self._parameters(), X)
         rows, columns = X.shape
         by_rows = X.tocsr()
         parts = [
-            network.predict(self._parameters(), dense(by_rows[part], network.dtype))
+            predict_rows(network, self._parameters(), dense(by_rows[part], network.dtype))
             for part in row_blocks(rows, columns)
         ]
         return np.concatenate(parts)
@@ -249,7 +249,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
             **({"alpha": ArrayType((), dtype)} if network.alpha else {}),
             **{name: ArrayType(shape, dtype) for name, shape in network.parameters.items()},
         }
-        return derive(network.loss_function, wrt=list(network.parameters), **types)
+        return derive(loss_function(network), wrt=list(network.parameters), **types)
 
     def gradient_report(self, X: Any = None, y: Any = None) -> GradientReport:
         """Whether gradients vanish or explode on their way back through the network as it is now, where, and why.
@@ -272,7 +272,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         target = self._targets_for(network.loss, read, network.dtype)
         learnt = {name: array for name, array in self._parameters().items() if name in network.parameters}
         # Without the penalty, whose gradient reaches every weight directly.
-        loss = replace(network, alpha=0.0).loss_function
+        loss = loss_function(replace(network, alpha=0.0))
         return gradient_report(loss, learnt, {"X": dense(inputs, network.dtype), "y": target})
 
     def to_model(self) -> Model:

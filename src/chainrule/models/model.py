@@ -16,7 +16,7 @@ from chainrule.calculus import recognize
 from chainrule.ir import ArrayType, DType, Program, SymbolicDim, cached_property, named_dim, refuse_subclass
 from chainrule.models.errors import ModelError
 from chainrule.models.limits import check_bound
-from chainrule.networks import BLOCK, Architecture, predict_in_blocks
+from chainrule.networks import BLOCK, Architecture, loss_function, predict_in_blocks, prediction_function
 from chainrule.tables import Batch, ClassTarget, Notes, NumberTarget, Preprocessing, Target, as_batch
 from chainrule.trace import trace
 from chainrule.words import ChainruleError
@@ -317,7 +317,7 @@ def _check_loss(loss: Program) -> None:
 def _prediction(architecture: Architecture) -> Program:
     """The prediction of a number of rows that is a name."""
     types = _parameter_types(architecture, {**architecture.parameters, **architecture.statistics})
-    return _traced(architecture.prediction_function, architecture, types)
+    return _traced(prediction_function(architecture), architecture, types)
 
 
 def _loss(architecture: Architecture) -> Program:
@@ -327,7 +327,7 @@ def _loss(architecture: Architecture) -> Program:
         target = ArrayType((rows,), DType.INT64)
     types = {"y": target, **({"alpha": ArrayType((), dtype)} if architecture.alpha else {})}
     types |= _parameter_types(architecture, architecture.parameters)
-    return _traced(architecture.loss_function, architecture, types)
+    return _traced(loss_function(architecture), architecture, types)
 
 
 def _traced(function: Callable[..., Any], architecture: Architecture, types: Mapping[str, ArrayType]) -> Program:

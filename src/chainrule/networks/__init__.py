@@ -4,6 +4,7 @@ from chainrule.networks.activations import ACTIVATIONS, ALIASES, OUTPUTS, Activa
 from chainrule.networks.architecture import Architecture, Normalization
 from chainrule.networks.errors import NetworkError
 from chainrule.networks.evaluation import Evaluator
+from chainrule.networks.forward import loss_function, prediction_function
 from chainrule.networks.gradient_flow import Factor, GradientReport, ParameterGradient, gradient_report
 from chainrule.networks.losses import (
     LOSS_TYPES,
@@ -27,7 +28,7 @@ from chainrule.networks.losses import (
 )
 from chainrule.networks.mlp import LOSSES, MLP
 from chainrule.networks.orders import ShuffledOrder
-from chainrule.networks.prediction import BLOCK, predict_in_blocks, prediction_program
+from chainrule.networks.prediction import BLOCK, predict_in_blocks, predict_rows, prediction_program
 from chainrule.networks.restarts import best_restart, train_restarts
 from chainrule.networks.scores import class_accuracy, r2_score, share_accuracy
 from chainrule.networks.settings import TrainingSettings, Validation
@@ -83,7 +84,10 @@ __all__ = [
     "best_restart",
     "class_accuracy",
     "gradient_report",
+    "loss_function",
     "predict_in_blocks",
+    "predict_rows",
+    "prediction_function",
     "prediction_program",
     "r2_score",
     "read_loss",

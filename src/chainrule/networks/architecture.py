@@ -1,9 +1,12 @@
-"""What a network is: its layers, activations and loss, without the numbers that it learns."""
+"""What a network is: its layers, activations and loss, without the numbers that it learns.
+
+It is plain data: `forward` makes functions of it, `objectives` and `prediction` programs.
+"""
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -11,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import ShapeError, cached_property, refuse_subclass
-from chainrule.networks import forward
 from chainrule.networks.activations import ACTIVATIONS, OUTPUTS, Activation, ActivationLike, read_activation
 from chainrule.networks.errors import NetworkError, choice, number_between
 from chainrule.networks.initialization import SCHEMES, Random, uniform_layer
 from chainrule.networks.losses import FormulaLoss, FunctionLoss, LossLike, check_custom, mean_over_rows, read_loss
-from chainrule.networks.prediction import predict_rows
 from chainrule.networks.scores import class_accuracy, r2_score, share_accuracy
 from chainrule.training import positive_integer
 
@@ -194,28 +195,6 @@ class Architecture:
             if name not in drawn:
                 drawn[name] = np.ones(shape) if name.startswith("gain") else np.zeros(shape)
         return {name: np.asarray(drawn[name], self.dtype) for name in self.parameters}
-
-    @property
-    def loss_function(self) -> Callable[..., Any]:
-        """The loss in training as a NumPy function of `X`, `y`, `alpha` (where there is one), `W1`, `b1`, …."""
-        return forward.loss_function(self, weighted=False, alpha=bool(self.alpha))
-
-    @property
-    def weighted_loss_function(self) -> Callable[..., Any]:
-        """As `loss_function`, with `weights` (rows,) after `y`."""
-        return forward.loss_function(self, weighted=True, alpha=bool(self.alpha))
-
-    @property
-    def prediction_function(self) -> Callable[..., Any]:
-        """The prediction as a NumPy function of `X`, `W1`, `b1`, … and `mean1`, `variance1`, … of batch norms."""
-        return forward.prediction_function(self)
-
-    def predict(self, params: Mapping[str, Array], X: Any) -> Array:
-        """The output (rows, outputs) for `X` (rows, inputs), computed in blocks of rows by the native engine.
-
-        Raises ShapeError for another number of columns, NetworkError for what is not numbers.
-        """
-        return predict_rows(self, params, self.checked_input(X))
 
     def score(self, y: Array, p: Array, weights: Array | None = None) -> float:
         """How good predictions `p` are for targets `y`, as the loss takes them: accuracy for classes, else R²."""

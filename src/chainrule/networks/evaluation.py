@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines import get_engine
 from chainrule.ir import ArrayType, DType, refuse_subclass
+from chainrule.networks.architecture import Architecture
 from chainrule.networks.errors import NetworkError
 from chainrule.networks.prediction import BLOCK, checked_parameters, evaluation_program, filled_up
-
-if TYPE_CHECKING:
-    from chainrule.networks.architecture import Architecture
-    from chainrule.networks.settings import Validation
+from chainrule.networks.settings import Validation
 
 Array: TypeAlias = NDArray[Any]
 

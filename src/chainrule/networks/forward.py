@@ -9,17 +9,15 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from chainrule.functions import dropout, layer_norm
+from chainrule.networks.architecture import Architecture
 from chainrule.networks.losses import mean_over_rows, total_weight
 from chainrule.networks.stability import stable
 from chainrule.trace import named
-
-if TYPE_CHECKING:
-    from chainrule.networks.architecture import Architecture
 
 NORM_EPS: Final = 1e-5
 """Added to variances before their roots, as the papers on both normalizations do."""
@@ -80,9 +78,12 @@ def penalty(architecture: Architecture, parameters: Mapping[str, Any], alpha: An
     return named("penalty", 0.5 * alpha * squares / weight)
 
 
-def loss_function(architecture: Architecture, weighted: bool, alpha: bool) -> Callable[..., Any]:
-    """The loss in training, as a function of `X`, `y`, `weights` and `alpha` where asked for, `W1`, `b1`, …."""
-    extra = (["weights"] if weighted else []) + (["alpha"] if alpha else [])
+def loss_function(architecture: Architecture, weighted: bool = False) -> Callable[..., Any]:
+    """The loss in training, as a NumPy function of `X`, `y`, `alpha` (where there is one), `W1`, `b1`, ….
+
+    With `weighted`, `weights` (rows,) come after `y`.
+    """
+    extra = (["weights"] if weighted else []) + (["alpha"] if architecture.alpha else [])
 
     def loss(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs).arguments
@@ -90,7 +91,7 @@ def loss_function(architecture: Architecture, weighted: bool, alpha: bool) -> Ca
         rows = X.shape[0]
         z = logits(architecture, X, given, training=True)
         mean_loss = data_loss(architecture, z, given["y"], weights, rows)
-        if not alpha:
+        if not architecture.alpha:
             return mean_loss
         return mean_loss + penalty(architecture, given, given["alpha"], total_weight(weights, rows))
 
@@ -99,7 +100,7 @@ def loss_function(architecture: Architecture, weighted: bool, alpha: bool) -> Ca
 
 
 def prediction_function(architecture: Architecture) -> Callable[..., Any]:
-    """The prediction, as a function of `X`, the parameters, and what batch normalization needs of the population."""
+    """The prediction as a NumPy function of `X`, `W1`, `b1`, … and `mean1`, `variance1`, … of batch norms."""
 
     def predict(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs).arguments

@@ -14,6 +14,7 @@ from chainrule.ir import ShapeError, refuse_subclass
 from chainrule.networks.activations import ACTIVATIONS
 from chainrule.networks.architecture import Architecture
 from chainrule.networks.errors import NetworkError, choice
+from chainrule.networks.forward import loss_function, prediction_function
 from chainrule.networks.losses import CrossEntropy, Loss
 from chainrule.networks.prediction import check_finite
 from chainrule.training import LBFGS, SGD, Adam, FitResult, Optimizer, fit, positive_integer
@@ -164,7 +165,7 @@ class MLP:
         """
         X = self._checked_input(X)
         with np.errstate(over="ignore", invalid="ignore"):
-            predicted: Array = self._architecture.prediction_function(X, **self.parameters)
+            predicted: Array = prediction_function(self._architecture)(X, **self.parameters)
         check_finite(predicted, X)
         return predicted
 
@@ -176,7 +177,7 @@ class MLP:
     @property
     def loss_function(self) -> Callable[..., Any]:
         """The loss as a NumPy function of `X`, `y`, `W1`, `b1`, …, to derive, to differentiate or to fit."""
-        return self._architecture.loss_function
+        return loss_function(self._architecture)
 
     def _checked_input(self, X: Any) -> Array:
         refuse_subclass(X)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING
 
 from chainrule.ir import ArrayType, DType, Memo, Program, named_dim
 from chainrule.networks import forward
+from chainrule.networks.architecture import Architecture
 from chainrule.trace import trace
-
-if TYPE_CHECKING:
-    from chainrule.networks.architecture import Architecture
 
 _programs: Memo[Hashable, Program] = Memo(128)
 
@@ -31,7 +28,7 @@ def objective(architecture: Architecture, weighted: bool, labels: bool) -> Progr
     """
 
     def make() -> Program:
-        rows, alpha = named_dim("rows"), bool(architecture.alpha)
+        rows = named_dim("rows")
         columns = architecture.loss.width(architecture.outputs)
         given = {
             "X": ArrayType((rows, architecture.inputs)),
@@ -39,9 +36,9 @@ def objective(architecture: Architecture, weighted: bool, labels: bool) -> Progr
         }
         if weighted:
             given["weights"] = ArrayType((rows,))
-        if alpha:
+        if architecture.alpha:
             given["alpha"] = ArrayType(())
         given.update({name: ArrayType(shape) for name, shape in architecture.parameters.items()})
-        return trace(forward.loss_function(architecture, weighted, alpha), **given)
+        return trace(forward.loss_function(architecture, weighted), **given)
 
     return remembered(architecture, ("objective", weighted, labels), make)

@@ -7,15 +7,13 @@ normalized, where the layers before are normalized by theirs already. All rows a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.networks import forward
-
-if TYPE_CHECKING:
-    from chainrule.networks.architecture import Architecture
+from chainrule.networks.architecture import Architecture
 
 Array: TypeAlias = NDArray[Any]
 

@@ -6,7 +6,7 @@ A row's prediction does not depend on the rows beside it, so that what fills a b
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,10 @@ from chainrule.calculus import recognize
 from chainrule.engines import get_engine
 from chainrule.ir import ArrayType, DType, Program
 from chainrule.networks import forward
+from chainrule.networks.architecture import Architecture
 from chainrule.networks.errors import NetworkError
 from chainrule.networks.objectives import remembered
 from chainrule.trace import trace
-
-if TYPE_CHECKING:
-    from chainrule.networks.architecture import Architecture
 
 Array: TypeAlias = NDArray[Any]
 
@@ -28,9 +26,13 @@ BLOCK = 128
 """Rows in a block. It is one number for all, since the last bits of a row depend on how many are computed together."""
 
 
-def predict_rows(architecture: Architecture, params: Mapping[str, Array], X: Array) -> Array:
-    """The output for each row of `X` (rows, inputs)."""
-    return predict_in_blocks(prediction_program(architecture, BLOCK), checked_parameters(architecture, params), X)
+def predict_rows(architecture: Architecture, params: Mapping[str, Array], X: Any) -> Array:
+    """The output (rows, outputs) for `X` (rows, inputs), computed in blocks of rows by the native engine.
+
+    Raises ShapeError for another number of columns, NetworkError for what is not numbers.
+    """
+    program, rows = prediction_program(architecture, BLOCK), architecture.checked_input(X)
+    return predict_in_blocks(program, checked_parameters(architecture, params), rows)
 
 
 def predict_in_blocks(program: Program, values: Mapping[str, Array], X: Array) -> Array:
