@@ -16,7 +16,7 @@ from support.programs import PROGRAMS
 
 import chainrule as cr
 from chainrule.calculus import backward
-from chainrule.derivation import Derivation
+from chainrule.deriving import Derivation
 from chainrule.engines import get_engine
 
 

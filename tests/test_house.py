@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from functools import cache
 from pathlib import Path
 
@@ -14,34 +15,27 @@ import pytest
 import chainrule
 
 ROOT = Path(chainrule.__file__).parent
-ORDER = [
-    "words",
-    "interrupts",
-    "files",
-    "ir",
-    "primitives",
-    "functions",
-    "layers",
-    "trace",
-    "calculus",
-    "derivation",
-    "engines",
-    "transforms",
-    "emit",
-    "cage",
-    "grading",
-    "training",
-    "networks",
-    "tables",
-    "models",
-    "exports",
-    "estimators",
-    "gallery",
-    "reports",
-    "cli",
-]
+PAGE = Path(__file__).parents[1] / "ARCHITECTURE.md"
+
+
+def rooms_of(page: str) -> list[str]:
+    """The rooms in the order in which the table of ARCHITECTURE.md has them."""
+    table = page.partition("\n| room |")[2].partition("\n\n")[0]
+    heads = (line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))
+    return [name.removesuffix("/").removesuffix(".py") for head in heads for name in re.findall(r"`([^`]+)`", head)]
+
+
+ORDER = rooms_of(PAGE.read_text(encoding="utf-8"))
 OPTIONAL = {"sklearn", "polars", "pyarrow", "narwhals", "safetensors", "matplotlib", "onnx", "onnxruntime", "scipy"}
 FILES = sorted(ROOT.rglob("*.py"))
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in FILES}
 
 
 def room_of(path: Path) -> str:
@@ -50,9 +44,14 @@ def room_of(path: Path) -> str:
 
 
 @cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports_of(path: Path) -> tuple[tuple[str, str], ...]:
     """The modules that a file imports, each with the function around the import; "" at the top."""
-    return tuple(_imports(ast.parse(path.read_text(encoding="utf-8")), ""))
+    return tuple(_imports(tree_of(path), ""))
 
 
 def _imports(node: ast.AST, function: str) -> Iterator[tuple[str, str]]:
@@ -69,12 +68,68 @@ def _imports(node: ast.AST, function: str) -> Iterator[tuple[str, str]]:
                 yield from _imports(statement, function)
 
 
+def neighbours(path: Path) -> set[str]:
+    """The modules of the package that a file imports, or may load by name."""
+    found = loaded_by_name(path)
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {_home(node.module or "", alias.name) for alias in node.names}
+    return found & MODULES.keys()
+
+
+def _home(module: str, name: str) -> str:
+    """The file that is meant by `from module import name`: a part of the module, unless it has the name from others."""
+    part = f"{module}.{name}"
+    return part if part in MODULES and name not in _taken(module) else module
+
+
+@cache
+def _taken(module: str) -> set[str]:
+    """The names that a module takes out of others."""
+    imports = [node for node in ast.walk(tree_of(MODULES[module])) if isinstance(node, ast.ImportFrom)]
+    return {alias.name for node in imports if node.module != module for alias in node.names}
+
+
+def loaded_by_name(path: Path) -> set[str]:
+    """The modules that a file may load with `import_module` or `__import__`.
+
+    These are all that its strings name, wherever they stand; a string with a value in it names all that begin and end
+    as it does.
+    """
+    nodes = list(ast.walk(tree_of(path)))
+    called = {ast.unparse(node.func).rpartition(".")[2].strip("_") for node in nodes if isinstance(node, ast.Call)}
+    if not called & {"import_module", "import"}:
+        return set()
+    written = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    patterns = [
+        "".join(re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"\w+" for part in node.values)
+        for node in nodes
+        if isinstance(node, ast.JoinedStr)
+    ]
+    return {name for name in MODULES if name in written or any(re.fullmatch(each, name) for each in patterns)}
+
+
+def circles(graph: Mapping[str, Set[str]]) -> list[tuple[str, ...]]:
+    """The groups of nodes from each of which there is a way to every other, in alphabetic order."""
+    reached: dict[str, set[str]] = {}
+    for start in graph:
+        found, pending = set[str](), [start]
+        while pending:
+            further = graph[pending.pop()] - found
+            found |= further
+            pending += further
+        reached[start] = found
+    return sorted({tuple(sorted(b for b in reached[a] if a in reached[b])) for a in graph if a in reached[a]})
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_upwards_and_through_the_front_door(path: Path) -> None:
     room = room_of(path)
     if room in ("__init__", "__main__"):
         return
-    for module, _ in imports_of(path):
+    for module in {module for module, _ in imports_of(path)} | loaded_by_name(path):
         parts = module.split(".")
         if parts[0] != "chainrule" or len(parts) == 1:
             continue
@@ -103,9 +158,42 @@ def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
-def test_every_room_is_in_the_list() -> None:
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ('import importlib\n_ROOM = "chainrule.emit"\nimportlib.import_module(_ROOM)\n', r"chainrule\.emit"),
+        ('_import_module({"a": ("chainrule.files", "b")}[x][0])\n', r"chainrule\.files"),
+        ('def f():\n    return __import__(f"chainrule.words.{name}s")\n', r"chainrule\.words\.\w+s"),
+        ('_ROOM = "chainrule.emit"\n', "nothing"),
+    ],
+)
+def test_what_is_loaded_by_name_is_found(tmp_path: Path, text: str, pattern: str) -> None:
+    path = tmp_path / "file.py"
+    path.write_text(text)
+    assert loaded_by_name(path) == {name for name in MODULES if re.fullmatch(pattern, name)}
+
+
+def test_loading_by_name_goes_under_its_own_name() -> None:
+    for path in FILES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ImportFrom) and node.module == "importlib":
+                renamed = {alias.asname for alias in node.names if alias.name == "import_module"}
+                assert renamed <= {None, "_import_module"}, path
+
+
+def test_circles_are_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set(), "e": {"e", "d"}}
+    assert circles(graph) == [("b", "c"), ("e",)]
+
+
+def test_no_files_import_each_other() -> None:
+    assert not circles({name: neighbours(path) - {name} for name, path in MODULES.items()})
+
+
+def test_the_page_lists_every_room_once() -> None:
     rooms = {room_of(path) for path in FILES} - {"__init__", "__main__"}
-    assert rooms <= set(ORDER)
+    assert set(ORDER) == rooms
+    assert len(ORDER) == len(rooms)
 
 
 def test_importing_the_package_imports_no_extra() -> None:

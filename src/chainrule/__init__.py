@@ -46,7 +46,8 @@ from chainrule.words import ChainruleError, MissingDependencyError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chainrule.derivation import Derivation, DerivationError, Verification, derive, equations
+    from chainrule.derivation import Verification, equations
+    from chainrule.deriving import Derivation, DerivationError, derive
     from chainrule.engines import EngineError
     from chainrule.grading import Grade, GradeError, grade
     from chainrule.models import Model, ModelError, load_model, save_model
@@ -73,11 +74,13 @@ if TYPE_CHECKING:
 
 _HOME = {
     "chainrule.derivation": (
+        "Verification",
+        "equations",
+    ),
+    "chainrule.deriving": (
         "Derivation",
         "DerivationError",
-        "Verification",
         "derive",
-        "equations",
     ),
     "chainrule.engines": ("EngineError",),
     "chainrule.grading": (

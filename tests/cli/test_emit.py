@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from chainrule.derivation import derive
+from chainrule.deriving import derive
 from chainrule.emit import TARGETS
 from chainrule.gallery import GALLERY
 

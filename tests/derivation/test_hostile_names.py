@@ -17,7 +17,8 @@ from support.hostile_names import HOSTILE_NAMES
 from support.subprocesses import HANG
 
 import chainrule as cr
-from chainrule.derivation import Derivation, text_of
+from chainrule.derivation import text_of
+from chainrule.deriving import Derivation
 from chainrule.primitives import Symbol
 
 

@@ -13,7 +13,7 @@ from support.gallery_samples import derived
 from support.printed_programs import FORMS, SCRIPTS, misreadings, run
 
 import chainrule as cr
-from chainrule.derivation import Derivation, derive, expressions, factors
+from chainrule.derivation import expressions, factors
 from chainrule.derivation.constants import Constants, described
 from chainrule.derivation.latex import LatexWriter
 from chainrule.derivation.legend import walk
@@ -21,6 +21,7 @@ from chainrule.derivation.readback import Page, ReadingError, joined, joined_lat
 from chainrule.derivation.readback.tokens import FUNCTIONS
 from chainrule.derivation.text import TextWriter
 from chainrule.derivation.verify import Verifier
+from chainrule.deriving import Derivation, derive
 from chainrule.gallery import GALLERY
 from chainrule.primitives import REGISTRY, Call, Infix, Mark, Notation, Pad, Primitive, Symbol
 

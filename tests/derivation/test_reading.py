@@ -11,7 +11,7 @@ import pytest
 from support.gallery_samples import derived
 
 import chainrule as cr
-from chainrule.derivation import FORMS, Derivation, Form, derive
+from chainrule.derivation import FORMS, Form
 from chainrule.derivation.abbreviations import Abbreviation
 from chainrule.derivation.document import DETAILS, Box, Detail, Document, Equation, Heading, Remark
 from chainrule.derivation.element_form import ElementForm
@@ -19,6 +19,7 @@ from chainrule.derivation.matrix_form import MatrixForm
 from chainrule.derivation.remarks import Observation
 from chainrule.derivation.text import text_of
 from chainrule.derivation.words import enumerated
+from chainrule.deriving import Derivation, derive
 from chainrule.gallery import GALLERY
 from chainrule.primitives import Multiply, Partial
 from chainrule.words import LANGUAGES, Language, width_of

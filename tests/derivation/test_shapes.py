@@ -12,8 +12,8 @@ from support.gallery_samples import derived
 from support.programs import PROGRAMS
 
 import chainrule as cr
-from chainrule.derivation import Derivation, derive
 from chainrule.derivation.notate import product_shapes
+from chainrule.deriving import Derivation, derive
 from chainrule.gallery import GALLERY
 from chainrule.ir import Apply, Node, topological_order
 from chainrule.primitives import Contract, Infix, Notation, Number, Postfix, Symbol

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.derivation import FORMS, Derivation, DerivationError, Form
+from chainrule.derivation import FORMS, Form
+from chainrule.deriving import Derivation, DerivationError
 from chainrule.words import LANGUAGES, Language
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.emitted import Case, assert_close, case, case_of, members, run_c, signature
 
-from chainrule.derivation import derive
+from chainrule.deriving import derive
 from chainrule.emit import EmitError
 from chainrule.gallery import GALLERY
 from chainrule.ir import DType

@@ -13,7 +13,7 @@ import pytest
 from support.emitted import assert_close, case, run_c, run_jax, run_numpy, run_torch
 
 import chainrule as cr
-from chainrule.derivation import Derivation
+from chainrule.deriving import Derivation
 from chainrule.emit import EmitError
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")

@@ -15,7 +15,7 @@ from support.emitted import assert_close, case, run_c, run_numpy
 from support.programs import PROGRAMS
 
 import chainrule as cr
-from chainrule.derivation import derive
+from chainrule.deriving import derive
 
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 

@@ -12,7 +12,7 @@ import pytest
 from support.emitted import assert_close, case, run_c, run_numpy
 
 import chainrule as cr
-from chainrule.derivation import derive
+from chainrule.deriving import derive
 from chainrule.emit import c_values
 from chainrule.emit.expressions import Arena, Structured, name_of
 from chainrule.emit.jax_writer import JaxWriter

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.derivation import Derivation
+from chainrule.deriving import Derivation
 from chainrule.emit import TARGETS, EmitError, UnverifiedError
 from chainrule.emit.code import Code, call
 from chainrule.emit.numpy_writer import NumPyWriter

@@ -14,7 +14,7 @@ import pytest
 from support.gallery_samples import derived
 
 import chainrule as cr
-from chainrule.derivation import derive
+from chainrule.deriving import derive
 from chainrule.emit import TARGETS, EmitError
 from chainrule.gallery import GALLERY
 

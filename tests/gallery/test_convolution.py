@@ -8,7 +8,8 @@ from support.gallery_samples import derived
 
 import chainrule as cr
 from chainrule import primitives as p
-from chainrule.derivation import Derivation, Form
+from chainrule.derivation import Form
+from chainrule.deriving import Derivation
 from chainrule.gallery import GALLERY
 from chainrule.ir import Apply, ArrayType, Dim, Input, Node, named_dim, parse_shape
 

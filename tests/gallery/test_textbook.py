@@ -17,7 +17,7 @@ from support.textbook import same
 
 import chainrule as cr
 from chainrule.calculus import COTANGENT
-from chainrule.derivation import Derivation, derive
+from chainrule.deriving import Derivation, derive
 from chainrule.gallery import GALLERY
 from chainrule.ir import Node, substitute
 from chainrule.trace import trace

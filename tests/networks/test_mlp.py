@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import chainrule as cr
 from chainrule import functions
 from chainrule.calculus import backward
-from chainrule.derivation import derive
+from chainrule.deriving import derive
 from chainrule.ir import ShapeError
 from chainrule.networks import ACTIVATIONS, MLP, NetworkError
 from chainrule.trace import trace

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.derivation import Derivation, is_upstream, output_name, small_sizes
+from chainrule.derivation import is_upstream, output_name, small_sizes
+from chainrule.deriving import Derivation
 from chainrule.emit import ascii_identifier
 from chainrule.engines import get_engine
 from chainrule.ir import Dim, DType, Input, Program, bind_dim

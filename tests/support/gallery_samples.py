@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.derivation import Derivation, derive
+from chainrule.deriving import Derivation, derive
 from chainrule.gallery import GALLERY, Entry
 from chainrule.ir import ArrayType, DType, bind_dim
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.derivation import Derivation
+from chainrule.deriving import Derivation
 from chainrule.engines import get_engine
 from chainrule.ir import DType
 from support.emitted import Case, run_c, run_jax, run_numpy, run_torch

@@ -19,9 +19,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 import chainrule as cr
-from chainrule.derivation import Derivation, derive
 from chainrule.derivation.proofreading import Misreading, Script
 from chainrule.derivation.verify import Verifier
+from chainrule.deriving import Derivation, derive
 
 Dim: TypeAlias = "str | int"
 Shape: TypeAlias = tuple[Dim, ...]

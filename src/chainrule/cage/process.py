@@ -20,7 +20,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-import chainrule
 from chainrule.cage.execution import Executor, Refusal
 from chainrule.cage.limits import Limits
 from chainrule.cage.wire import MOST_BYTES, WireError, decode, encode
@@ -338,8 +337,8 @@ def _begun(terms: str, channel: socket.socket) -> tuple[_Nursery, int]:
 
 def _command(*arguments: str) -> list[str]:
     """An interpreter without the user's start-up files, which imports from where this one has its packages."""
-    files = (chainrule.__file__, np.__file__)
-    homes = {os.path.dirname(os.path.dirname(os.path.abspath(file))) for file in files if file}
+    folders = (os.path.dirname(os.path.dirname(__file__)), os.path.dirname(np.__file__))  # of this package, and NumPy's
+    homes = {os.path.dirname(os.path.abspath(folder)) for folder in folders}
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     around = {"", os.getcwd(), os.path.dirname(os.path.abspath(main)) if main else ""}
     paths = [path for path in sys.path if path in homes or path not in around]

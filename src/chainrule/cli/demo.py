@@ -14,7 +14,8 @@ from chainrule.cli.errors import CommandError
 from chainrule.cli.output import aligned, duration, heading, page_width, print_json, progress, say_line
 from chainrule.cli.sentences import language_option, say
 from chainrule.cli.verification import print_verification
-from chainrule.derivation import FORMS, Derivation, Form, Verification, derive
+from chainrule.derivation import FORMS, Form, Verification
+from chainrule.deriving import Derivation, derive
 from chainrule.interrupts import INTERRUPTED
 from chainrule.networks import NeuralNetwork, two_layer_loss, two_layer_program
 from chainrule.training import SGD, FitResult, fit

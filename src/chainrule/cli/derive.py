@@ -13,7 +13,8 @@ from chainrule.cli.output import page_width, print_json
 from chainrule.cli.sentences import language_option
 from chainrule.cli.targets import TargetCommand, opened, target_options
 from chainrule.cli.verification import print_verification
-from chainrule.derivation import DETAILS, FORMS, Derivation, Detail, Form, Verification
+from chainrule.derivation import DETAILS, FORMS, Detail, Form, Verification
+from chainrule.deriving import Derivation
 from chainrule.files import check_writable, replacing
 from chainrule.words import Language, wrapped
 

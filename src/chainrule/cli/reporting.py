@@ -16,7 +16,7 @@ from chainrule.cli.learning import BATCH, DTYPE, TOLERANCE, Data, Learner, param
 from chainrule.cli.plan import Plan
 from chainrule.cli.scoring import Scorer
 from chainrule.cli.trials import Standing
-from chainrule.derivation import Derivation, derive
+from chainrule.deriving import Derivation, derive
 from chainrule.networks import (
     Architecture,
     Huber,

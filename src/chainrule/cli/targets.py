@@ -15,7 +15,7 @@ import click
 
 from chainrule.cli.errors import CommandError
 from chainrule.cli.loading import loaded_function, split_target
-from chainrule.derivation import Derivation, derive
+from chainrule.deriving import Derivation, derive
 from chainrule.gallery import GALLERY
 from chainrule.ir import ShapeError
 from chainrule.trace import parse_type, split_list

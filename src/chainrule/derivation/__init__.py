@@ -1,32 +1,45 @@
 """The record of a backward pass as checked claims, its forms, its words and its renderers."""
 
-from chainrule.derivation.derivation import Derivation, DerivationError, derive
-from chainrule.derivation.document import DETAILS, Detail
-from chainrule.derivation.forms import FORMS, Form
+from chainrule.derivation.document import DETAILS, Detail, Document
+from chainrule.derivation.forms import FORMS, Form, write_document
+from chainrule.derivation.html import render_html
+from chainrule.derivation.json import json_text, render_json
+from chainrule.derivation.latex import render_latex
 from chainrule.derivation.listing import equations, program_html, program_latex, program_markdown
+from chainrule.derivation.markdown import render_markdown
 from chainrule.derivation.notate import Notator
-from chainrule.derivation.text import text_of
-from chainrule.derivation.upstream import is_upstream, output_name
+from chainrule.derivation.record import Record
+from chainrule.derivation.sizes import with_sizes_apart
+from chainrule.derivation.text import render_text, text_of
+from chainrule.derivation.upstream import is_upstream, output_name, with_upstream
 from chainrule.derivation.verify import Failure, Verification, Verifier, small_sizes
 
 __all__ = [
     "DETAILS",
     "FORMS",
-    "Derivation",
-    "DerivationError",
     "Detail",
+    "Document",
     "Failure",
     "Form",
     "Notator",
+    "Record",
     "Verification",
     "Verifier",
-    "derive",
     "equations",
     "is_upstream",
+    "json_text",
     "output_name",
     "program_html",
     "program_latex",
     "program_markdown",
+    "render_html",
+    "render_json",
+    "render_latex",
+    "render_markdown",
+    "render_text",
     "small_sizes",
     "text_of",
+    "with_sizes_apart",
+    "with_upstream",
+    "write_document",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chainrule.derivation import Derivation, is_upstream, output_name
+from chainrule.derivation import Record, is_upstream, output_name
 from chainrule.emit.c_composing import Composer, written_out_in_parts
 from chainrule.emit.c_file import CFile, Member, render
 from chainrule.emit.c_loops import Place
@@ -26,21 +26,21 @@ _DATA = frozenset({"x", "data", "inputs"})
 """Arguments of these names, in either case, are data although there is a gradient by them: no step changes them."""
 
 
-def c_source(derivation: Derivation, name: str, sizes: Mapping[str, int], dtype: str) -> str:
+def c_source(record: Record, name: str, sizes: Mapping[str, int], dtype: str) -> str:
     """The header; every named size has a number in `sizes`."""
-    return render(_Header(derivation, ascii_identifier(name), sizes, DType(dtype)).file())
+    return render(_Header(record, ascii_identifier(name), sizes, DType(dtype)).file())
 
 
 class _Header(Composer):
-    def __init__(self, derivation: Derivation, name: str, sizes: Mapping[str, int], dtype: DType) -> None:
-        self.back = derivation.record.backward
+    def __init__(self, record: Record, name: str, sizes: Mapping[str, int], dtype: DType) -> None:
+        self.back = record.backward
         self.name = name
         self.dtype = dtype
         self.sizes = dict(sizes)
-        refuse_random(derivation.program.nodes, self.back.stages)
-        self._check_sizes(derivation.program)
-        outputs, gradients, names = self._composed(derivation)
-        complete = Program(derivation.program.inputs, (*outputs, *gradients), names).bind({}, dtype)
+        refuse_random(record.program.nodes, self.back.stages)
+        self._check_sizes(record.program)
+        outputs, gradients, names = self._composed(record)
+        complete = Program(record.program.inputs, (*outputs, *gradients), names).bind({}, dtype)
         complete = written_out_in_parts(complete, self.sizes)
         self.inputs = list(complete.inputs)
         self.outputs = list(complete.outputs[: len(outputs)])
@@ -73,22 +73,22 @@ class _Header(Composer):
         if empty is not None:
             raise EmitError(f"{empty} has no elements; an array in C has one element at least")
 
-    def _composed(self, derivation: Derivation) -> tuple[list[Node], list[Node], dict[Node, str]]:
+    def _composed(self, record: Record) -> tuple[list[Node], list[Node], dict[Node, str]]:
         """Outputs and gradients over the inputs, and names for what lies between."""
         names: dict[Node, str] = {}
         known: dict[Node, Node] = {}
         for stage in self.back.stages:
             names[stage.node] = stage.name
             known[stage.symbol] = stage.node
-        taken = {node.name for node in derivation.program.inputs} | set(names.values())
+        taken = {node.name for node in record.program.inputs} | set(names.values())
         prefix = next(p for p in ("d", "d_", "grad_", "grad__") if not any(p + name in taken for name in taken))
         for entry in self.back.accumulations:
             (known[entry.cotangent],) = substitute([entry.result], known)
             names.setdefault(known[entry.cotangent], prefix + entry.symbol.name)
         self.prefix = prefix
-        upstream = [node for node in derivation.program.inputs if is_upstream(node)]
+        upstream = [node for node in record.program.inputs if is_upstream(node)]
         by_name = {stage.name: stage.node for stage in self.back.stages}
-        outputs = [by_name[output_name(node)] for node in upstream] or list(derivation.program.outputs)
+        outputs = [by_name[output_name(node)] for node in upstream] or list(record.program.outputs)
         names = {node: label for node, label in names.items() if isinstance(node, Apply)}
         alive = set(topological_order([*outputs, *self.back.gradients]))
         return outputs, list(self.back.gradients), {node: label for node, label in names.items() if node in alive}

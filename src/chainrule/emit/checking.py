@@ -8,36 +8,35 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.derivation import Derivation, Verifier, is_upstream, output_name
+from chainrule.derivation import Record, Verifier, is_upstream, output_name
 from chainrule.emit.errors import UnverifiedError
 from chainrule.ir import Node
 
 _TOLERANCE = 1e-8
-_verified: WeakSet[Derivation] = WeakSet()
+_verified: WeakSet[Record] = WeakSet()
 
 
-def check_lines(derivation: Derivation) -> None:
+def check_lines(record: Record) -> None:
     """Raise UnverifiedError unless every line of the derivation holds; one that does is not verified again."""
-    if derivation in _verified:
+    if record in _verified:
         return
-    verification = derivation.verify()
+    verification = Verifier(record).run()
     if not verification.holds:  # a source is not read from what is printed
         raise UnverifiedError(f"nothing is written, since the derivation is not verified: {verification}")
-    _verified.add(derivation)
+    _verified.add(record)
 
 
-def check_numpy(derivation: Derivation, text: str) -> None:
+def check_numpy(record: Record, text: str) -> None:
     """Run the source in NumPy at a point, and raise UnverifiedError unless it gives what the derivation says."""
-    record = derivation.record
     stages = {stage.name: stage.symbol for stage in record.backward.stages}
-    given = [node for node in derivation.program.inputs if is_upstream(node)]
+    given = [node for node in record.program.inputs if is_upstream(node)]
     outputs: list[Node] = [stages[output_name(node)] for node in given] or [record.loss]
-    order = [node for node in derivation.program.inputs if node in record.backward.wrt]
+    order = [node for node in record.program.inputs if node in record.backward.wrt]
     cotangents = {entry.symbol: entry.cotangent for entry in record.backward.accumulations}
     verifier = Verifier(record)
     wanted = [*outputs, *(cotangents[node] for node in order)]
     values, expected, spreads = verifier.values_with_spread(wanted)
-    arguments = [verifier.value_of(node, values) for node in derivation.program.inputs if node not in given]
+    arguments = [verifier.value_of(node, values) for node in record.program.inputs if node not in given]
     seeds = [verifier.value_of(node, values) for node in given]
     space: dict[str, Any] = {}
     try:

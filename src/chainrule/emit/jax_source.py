@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.derivation import Derivation
+from chainrule.derivation import Record
 from chainrule.emit.expressions import name_of
 from chainrule.emit.jax_writer import JaxWriter
 from chainrule.emit.layout import block, bracketed, docstring
@@ -25,11 +25,11 @@ from chainrule.emit.python_file import (
 _RESERVED = ("math", "saved", "cotangents", *JaxWriter.imported, *JaxWriter.brought)
 
 
-def jax_source(derivation: Derivation, name: str) -> str:
+def jax_source(record: Record, name: str) -> str:
     """The function `name`, whose gradient is the one that was derived."""
     sizes: dict[str, str] = {}
     ahead, back = f"{name}_forward", f"{name}_backward"
-    passes = find_passes(derivation, (*_RESERVED, name, ahead, back), with_seed=True, writer=JaxWriter)
+    passes = find_passes(record, (*_RESERVED, name, ahead, back), with_seed=True, writer=JaxWriter)
     backward, backward_lines, saved = backward_body(passes, JaxWriter, sizes)
     arguments = [argument.variable for argument in passes.arguments]
     forward = JaxWriter(passes.names, arguments, sizes)

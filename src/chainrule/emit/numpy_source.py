@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.derivation import Derivation
+from chainrule.derivation import Record
 from chainrule.emit.expressions import name_of
 from chainrule.emit.layout import block, bracketed, docstring
 from chainrule.emit.numpy_writer import NumPyWriter
@@ -24,10 +24,10 @@ from chainrule.emit.python_file import (
 _RESERVED = ("math", "forward", "backward", "saved", *NumPyWriter.imported, *NumPyWriter.brought)
 
 
-def numpy_source(derivation: Derivation, name: str) -> str:
+def numpy_source(record: Record, name: str) -> str:
     """`forward` and `backward` in NumPy."""
     sizes: dict[str, str] = {}
-    passes = find_passes(derivation, _RESERVED, with_seed=False, writer=NumPyWriter)
+    passes = find_passes(record, _RESERVED, with_seed=False, writer=NumPyWriter)
     backward, backward_lines, saved = backward_body(passes, NumPyWriter, sizes)
     arguments = [argument.variable for argument in passes.arguments]
     forward = NumPyWriter(passes.names, arguments, sizes)

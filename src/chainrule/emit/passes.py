@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus import COTANGENT, Accumulation, Stage
-from chainrule.derivation import Derivation, is_upstream, output_name
+from chainrule.derivation import Record, is_upstream, output_name
 from chainrule.emit.arrays import ArrayWriter
 from chainrule.emit.errors import EmitError
 from chainrule.emit.expressions import Arena, Expr, Number, Variable, ordered
@@ -59,9 +59,9 @@ class Passes:
         return tuple(argument for argument in self.arguments if argument.is_differentiated)
 
 
-def find_passes(derivation: Derivation, reserved: Sequence[str], with_seed: bool, writer: type[ArrayWriter]) -> Passes:
-    """The passes of `derivation`, for a target that writes expressions with `writer`."""
-    builder = _Builder(derivation, reserved, with_seed, writer.knows)
+def find_passes(record: Record, reserved: Sequence[str], with_seed: bool, writer: type[ArrayWriter]) -> Passes:
+    """The passes of the derivation with this `record`, for a target that writes expressions with `writer`."""
+    builder = _Builder(record, reserved, with_seed, writer.knows)
 
     # A shape may have to be written out, where no array of it is at hand.
     at_hand = [builder.arena.variable("x", (), builder.loss.type.dtype)]
@@ -74,11 +74,11 @@ def find_passes(derivation: Derivation, reserved: Sequence[str], with_seed: bool
 
 class _Builder:
     def __init__(
-        self, derivation: Derivation, reserved: Sequence[str], with_seed: bool, has: Callable[[Primitive], bool]
+        self, record: Record, reserved: Sequence[str], with_seed: bool, has: Callable[[Primitive], bool]
     ) -> None:
-        self.back = derivation.record.backward
-        self.program = derivation.program
-        self.loss = derivation.record.loss
+        self.back = record.backward
+        self.program = record.program
+        self.loss = record.loss
         self.with_seed = with_seed
         refuse_random(self.program.nodes, self.back.stages)
         self.arena = Arena()

@@ -6,7 +6,7 @@ miss how they depend on the inputs; PyTorch refuses that instead.
 
 from __future__ import annotations
 
-from chainrule.derivation import Derivation
+from chainrule.derivation import Record
 from chainrule.emit.expressions import Expr, name_of, ordered
 from chainrule.emit.layout import block, bracketed, docstring
 from chainrule.emit.passes import Passes, find_passes
@@ -30,11 +30,11 @@ from chainrule.emit.torch_writer import TorchWriter
 _RESERVED = ("torch", "math", "ctx", "once_differentiable", *TorchWriter.brought)
 
 
-def torch_source(derivation: Derivation, name: str) -> str:
+def torch_source(record: Record, name: str) -> str:
     """The class and the function `name`."""
     sizes: dict[str, str] = {}
     title = _class_name(name)
-    passes = find_passes(derivation, (*_RESERVED, name, title), with_seed=True, writer=TorchWriter)
+    passes = find_passes(record, (*_RESERVED, name, title), with_seed=True, writer=TorchWriter)
     found = dict(zip((a.name for a in passes.differentiated), passes.gradients, strict=True))
     needs = {x: passes.names.take(f"needs_{name}") for name, x in found.items()}
     backward, backward_lines, saved = backward_body(passes, TorchWriter, sizes, _only_where_needed(passes, needs))

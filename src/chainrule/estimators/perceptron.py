@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.derivation import Derivation, derive
+from chainrule.deriving import Derivation, derive
 from chainrule.estimators.as_model import model_of
 from chainrule.estimators.errors import ParameterError
 from chainrule.estimators.fitting import Fit, network_for

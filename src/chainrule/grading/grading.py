@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chainrule.cage import FORKS, Inside, Limits, caged, warm_up
-from chainrule.derivation import Derivation, derive, is_upstream
+from chainrule.derivation import is_upstream
+from chainrule.deriving import Derivation, derive
 from chainrule.files import file_errors
 from chainrule.grading.answers import Answer, GradeError, Unit, parsed, prepare, read_answer
 from chainrule.grading.arguments import Binding, bind

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from chainrule.calculus import backward, operation_count
-from chainrule.derivation import Derivation, Notator, is_upstream, output_name, text_of
+from chainrule.derivation import Notator, is_upstream, output_name, text_of
+from chainrule.deriving import Derivation
 from chainrule.ir import Apply, DType, Input, Node, Program, substitute, topological_order
 from chainrule.primitives import Multiply, Partial, Symbol, mean, sum_
 

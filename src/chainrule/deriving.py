@@ -1,22 +1,30 @@
-"""The derivation of one function: what a caller holds, prints and verifies."""
+"""The derivation of one function: what a caller holds, prints, verifies and writes as source."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
-from chainrule.derivation.document import DETAILS, Detail, Document
-from chainrule.derivation.forms import FORMS, Form, write_document
-from chainrule.derivation.html import render_html
-from chainrule.derivation.json import json_text, render_json
-from chainrule.derivation.latex import render_latex
-from chainrule.derivation.markdown import render_markdown
-from chainrule.derivation.record import Record
-from chainrule.derivation.sizes import with_sizes_apart
-from chainrule.derivation.text import render_text
-from chainrule.derivation.upstream import with_upstream
-from chainrule.derivation.verify import Verification, Verifier
+from chainrule.derivation import (
+    DETAILS,
+    FORMS,
+    Detail,
+    Document,
+    Form,
+    Record,
+    Verification,
+    Verifier,
+    json_text,
+    render_html,
+    render_json,
+    render_latex,
+    render_markdown,
+    render_text,
+    with_sizes_apart,
+    with_upstream,
+    write_document,
+)
+from chainrule.emit import source
 from chainrule.ir import Input, Program, media_bundle, refuses_deep_nesting
 from chainrule.trace import canonical_name, trace
 from chainrule.words import LANGUAGES, ChainruleError, Language
@@ -160,10 +168,7 @@ class Derivation:
         libraries, and C the same expressions; they are not run. Raises UnverifiedError where any of this fails, and
         EmitError for what a target cannot write.
         """
-        # Emission stands on derivations; it is found by name when first asked for, as the package finds its rooms.
-        writer = importlib.import_module("chainrule.emit").source
-        text: str = writer(self, target, name, sizes, dtype)
-        return text
+        return source(self.record, target, name, sizes, dtype, title=self.name)
 
     def _repr_mimebundle_(
         self, include: Container[str] | None = None, exclude: Container[str] | None = None
