@@ -61,7 +61,9 @@ def _imports(node: ast.AST, function: str) -> Iterator[tuple[str, str]]:
         for statement in getattr(node, block, ()):
             if isinstance(statement, ast.ImportFrom):
                 assert statement.level == 0, "imports are absolute"
-                yield statement.module or "", function
+                within = [f"{statement.module}.{alias.name}" for alias in statement.names]
+                rooms = [name for name in within if statement.module == "chainrule" and name in MODULES]
+                yield from ((module, function) for module in rooms or [statement.module or ""])
             elif isinstance(statement, ast.Import):
                 yield from ((alias.name, function) for alias in statement.names)
             elif isinstance(statement, ast.stmt | ast.excepthandler | ast.match_case):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.words import cut, may_part, runs, shortened, width_of, wrapped
+from chainrule.words import cut, in_rows, may_part, runs, shortened, table, width_of, wrapped
 
 NEVER_FIRST = "，。、；：！？）」』】》〉”’…"
 NEVER_LAST = "（「『【《〈“‘"
@@ -57,3 +57,18 @@ def test_what_is_left_out_is_marked() -> None:
     assert shortened("abcdefg", 6) == "abcde…"
     assert cut("中文列名", 7) == "中文列…"
     assert width_of(cut("中文列名", 6)) <= 6
+
+
+def test_columns_are_as_wide_as_their_widest_cell() -> None:
+    rows = [("名", "b", "c"), ("a", "bbb", "1")]
+    assert table(rows) == ["  名  b    c", "  a   bbb  1"]
+    assert table(rows, " ", right=1, indent="") == ["名   b c", "a  bbb 1"]
+    assert table(rows, right=0) == ["  名    b  c", "   a  bbb  1"]
+    assert table([]) == []
+
+
+def test_entries_fill_rows() -> None:
+    assert in_rows([], 10) == []
+    assert in_rows(["11", "22", "33"], 7) == ["11, 22,", "33,"]
+    assert in_rows(["11", "22", "33"], 6) == ["11,", "22,", "33,"]
+    assert in_rows(["a long entry", "b"], 6) == ["a long entry,", "b,"]

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from chainrule import reports
 from chainrule.cli.output import aligned, duration, page_width, print_json, say_line
 from chainrule.cli.sentences import language_option, say
 from chainrule.models import ModelDescription, inspect_model
-from chainrule.reports import score_label, score_text
+from chainrule.reports import score_text
 from chainrule.words import Language, cut
 
 _SHOWN = 40
@@ -104,7 +105,7 @@ def _scores(found: ModelDescription, lang: Language) -> None:
     names = list(next(iter(scores.values())))
     click.echo()
     click.echo(say(lang, "scores held out"))
-    rows = [("", *(score_label(name, lang) for name in names))]
+    rows = [("", *(reports.say(lang, name) for name in names))]
     for who, values in scores.items():
         rows.append((say(lang, who), *(score_text(name, _number(values.get(name))) for name in names)))
     aligned(rows)

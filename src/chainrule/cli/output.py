@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from chainrule.words import padded, width_of, wrapped
+from chainrule.words import table, width_of, wrapped
 
 Report: TypeAlias = Callable[[int, NDArray[np.float64]], None]
 
@@ -46,12 +46,10 @@ def print_json(record: dict[str, Any]) -> None:
     click.echo(json.dumps(record, ensure_ascii=False, indent=2))
 
 
-def aligned(rows: Sequence[Sequence[str]], indent: str = "  ", gap: str = "  ") -> None:
+def aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> None:
     """Print rows in columns of equal width."""
-    widths = [max(width_of(row[k]) for row in rows) for k in range(len(rows[0]))]
-    for row in rows:
-        cells = [padded(cell, width) for cell, width in zip(row, widths, strict=True)]
-        click.echo((indent + gap.join(cells)).rstrip())
+    for line in table(rows, indent=indent):
+        click.echo(line)
 
 
 def duration(seconds: float) -> str:

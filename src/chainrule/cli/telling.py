@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from chainrule import reports
 from chainrule.cli.learning import Data, Learner
 from chainrule.cli.output import duration, page_width, say_line
 from chainrule.cli.plan import Plan
@@ -18,7 +19,6 @@ from chainrule.reports import (
     columns_text,
     curve_text,
     ending,
-    heading_text,
     importance_text,
     mistakes_text,
     score_notes,
@@ -112,7 +112,7 @@ def print_report(report: Report, page: str | None, lang: Language) -> None:
     found = advice(report, lang)
     if found:
         click.echo()
-        click.echo(heading_text("next", lang) + colon(lang))
+        click.echo(reports.say(lang, "next") + colon(lang))
         for sentence in found:
             first, *rest = wrapped(sentence, width - 4)
             click.echo(f"  • {first}")
@@ -129,7 +129,7 @@ def section(key: str, text: Sequence[str], lang: Language) -> None:
     """A heading and what is under it, if there is anything."""
     if text:
         click.echo()
-        click.echo(heading_text(key, lang) + colon(lang))
+        click.echo(reports.say(lang, key) + colon(lang))
         lines(text)
 
 

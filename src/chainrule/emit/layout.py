@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainrule.ir import Shape, shape_text
-from chainrule.words import wrapped
+from chainrule.words import in_rows, wrapped
 
 WIDTH = 88
 _COLUMN_LIMIT = 76
@@ -50,14 +50,8 @@ def bracketed(head: str, entries: Sequence[str], tail: str, indent: int = 0, pla
         line = f"{margin}{plain}{', '.join(entries)}"
     if len(line) <= WIDTH:
         return [line]
-    result, row = [f"{margin}{head}"], ""
-    for entry in entries:
-        piece = f"{entry}, "
-        if row and indent + 4 + len(row) + len(piece.rstrip()) > WIDTH:
-            result.append(f"{margin}    {row.rstrip()}")
-            row = ""
-        row += piece
-    return [*result, f"{margin}    {row.rstrip()}", f"{margin}{tail.lstrip(',')}"]
+    rows = [f"{margin}    {row}" for row in in_rows(entries, WIDTH - indent - 4)]
+    return [f"{margin}{head}", *rows, f"{margin}{tail.lstrip(',')}"]
 
 
 def docstring(sentences: Sequence[str], indent: int) -> list[str]:

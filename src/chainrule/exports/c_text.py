@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from chainrule.emit import broken
-from chainrule.words import shortened
+from chainrule.words import in_rows, shortened
 
 WIDTH = 100
 
@@ -37,16 +37,8 @@ def comment(text: str) -> str:
 
 def array_rows(entries: Sequence[str], indent: int) -> list[str]:
     """Entries with commas, on lines that are not too long."""
-    lines, row = [], ""
-    for entry in entries:
-        piece = f"{entry}, "
-        if row and indent + len(row) + len(piece) > WIDTH:
-            lines.append(" " * indent + row.rstrip())
-            row = ""
-        row += piece
-    if row:
-        lines.append(" " * indent + row.rstrip().removesuffix(","))
-    return lines
+    lines = [" " * indent + row for row in in_rows(entries, WIDTH - indent - 1)]
+    return [*lines[:-1], *(line.removesuffix(",") for line in lines[-1:])]
 
 
 def initializer(array: NDArray[Any], number: Callable[[float], str], indent: int) -> list[str]:

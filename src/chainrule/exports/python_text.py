@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from chainrule.words import in_rows
+
 WIDTH = 88
 
 
@@ -56,24 +58,12 @@ def called(function: str, arguments: Sequence[str], options: Mapping[str, Any], 
         if len(piece) > WIDTH - 8 and isinstance(value, tuple):
             lines += [
                 f"    {name}=(",
-                *(f"        {row}" for row in rows([literal(v) for v in value], WIDTH - 16)),
+                *(f"        {row}" for row in in_rows([literal(v) for v in value], WIDTH - 16)),
                 "    ),",
             ]
         else:
             lines.append(piece)
     return [*lines, ")"]
-
-
-def rows(entries: Sequence[str], width: int = WIDTH - 4) -> list[str]:
-    """Entries of a list, each with its comma, on lines of at most `width` letters where that can be."""
-    lines, row = [], ""
-    for entry in entries:
-        piece = f"{entry}, "
-        if row and len(row) + len(piece.rstrip()) > width:
-            lines.append(row.rstrip())
-            row = ""
-        row += piece
-    return [*lines, row.rstrip()] if row else lines
 
 
 def collection(name: str, values: Sequence[Any], opening: str = "(", closing: str = ")") -> list[str]:
@@ -82,4 +72,4 @@ def collection(name: str, values: Sequence[Any], opening: str = "(", closing: st
     line = f"{name} = {opening}{', '.join(entries)}{',' if len(entries) == 1 else ''}{closing}"
     if len(line) <= WIDTH:
         return [line]
-    return [f"{name} = {opening}", *(f"    {row}" for row in rows(entries)), closing]
+    return [f"{name} = {opening}", *(f"    {row}" for row in in_rows(entries, WIDTH - 4)), closing]

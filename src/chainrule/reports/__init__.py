@@ -17,7 +17,7 @@ from chainrule.reports.terminal import (
     trials_text,
     verdict,
 )
-from chainrule.reports.words import heading_text, score_label, score_text
+from chainrule.reports.words import say, score_text
 
 __all__ = [
     "MEDIAN",
@@ -40,13 +40,12 @@ __all__ = [
     "curve_text",
     "decisive",
     "ending",
-    "heading_text",
     "importance_text",
     "mistakes_text",
     "number_scores",
     "permutation_importance",
     "render_page",
-    "score_label",
+    "say",
     "score_notes",
     "score_text",
     "scores_text",

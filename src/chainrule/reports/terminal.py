@@ -10,7 +10,7 @@ from chainrule.reports.mistakes import Confusion
 from chainrule.reports.report import Column, Report, Run
 from chainrule.reports.scoring import LARGER_IS_BETTER, Scores, ahead, worth
 from chainrule.reports.words import amount_text, number_text, say, score_text
-from chainrule.words import Language, cut, listed_in, padded, width_of, wrapped
+from chainrule.words import Language, cut, listed_in, padded, table, width_of, wrapped
 
 CURVE_ROWS = 8
 CURVE_COLUMNS = 60
@@ -89,12 +89,7 @@ def scores_text(report: Report, lang: Language = "en") -> list[str]:
     rows = [("", *(say(lang, name) for name in report.network))]
     for who, scores in compared(report, lang):
         rows.append((who, *(score_text(name, scores.get(name, math.nan)) for name in report.network)))
-    widths = [max(width_of(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [" " * (size - width_of(cell)) + cell for cell, size in zip(row[1:], widths[1:], strict=True)]
-        lines.append(f"  {padded(row[0], widths[0])}   {'   '.join(cells)}".rstrip())
-    return lines
+    return table(rows, "   ", right=1)
 
 
 def compared(report: Report, lang: Language) -> Iterator[tuple[str, Scores]]:
@@ -169,7 +164,7 @@ def mistakes_text(report: Report, width: int, lang: Language = "en") -> list[str
     """A confusion matrix where it fits, else the commonest mistakes; for numbers how errors spread."""
     if report.confusion is not None:
         return _matrix_text(report.confusion, width, lang) or _worst_text(report.confusion, lang)
-    levels = _levels_text(report, lang)
+    levels = table(level_cells(report, lang), "   ", right=0)
     if report.residuals is None:
         return levels
     at = dict(report.residuals.quantiles)
@@ -195,15 +190,6 @@ def level_cells(report: Report, lang: Language) -> list[tuple[str, ...]]:
             (f"{each.level:g}", amount_text(each.loss), amount_text(each.constant), f"{each.below:.1%}")
             for each in report.levels
         ),
-    ]
-
-
-def _levels_text(report: Report, lang: Language) -> list[str]:
-    rows = level_cells(report, lang)
-    sizes = [max(width_of(row[k]) for row in rows) for k in range(4)] if rows else []
-    return [
-        "  " + "   ".join(" " * (size - width_of(cell)) + cell for cell, size in zip(row, sizes, strict=True))
-        for row in rows
     ]
 
 
@@ -284,10 +270,7 @@ def trials_text(report: Report, lang: Language = "en") -> list[str]:
         rate = "–" if trial.rate is None else f"{trial.rate:g}"
         chosen = score_text(trial.scored_by, trial.score) + (f"  ← {say(lang, 'kept')}" if trial.kept else "")
         rows.append((trial.hidden, rate, f"{trial.alpha:g}", f"{trial.epochs:,}", number_text(trial.loss), chosen))
-    widths = [max(width_of(row[k]) for row in rows) for k in range(len(keys))]
-    return [
-        ("  " + "  ".join(padded(cell, size) for cell, size in zip(row, widths, strict=True))).rstrip() for row in rows
-    ]
+    return table(rows)
 
 
 def advice_text(report: Report, lang: Language = "en") -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chainrule.words import Language, Sentences
+from chainrule.words import Sentences
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     # scores
@@ -237,16 +237,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 say = Sentences(_WORDS)
-
-
-def score_label(name: str, lang: Language) -> str:
-    """What a score is called."""
-    return say(lang, name)
-
-
-def heading_text(key: str, lang: Language) -> str:
-    """The heading of a section."""
-    return say(lang, key)
 
 
 def score_text(name: str, value: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 
@@ -32,41 +33,33 @@ def positive_integer(name: str, value: object) -> int:
 
 def positive_number(name: str, value: object) -> float:
     """`value` as a float; raises TrainingError unless it is positive and finite."""
-    number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
-    if not 0 < number < math.inf:
-        raise TrainingError(f"{name} is {value!r}; it should be a positive, finite number, such as 0.1")
-    return number
+    return _number(name, value, lambda number: 0 < number < math.inf, "a positive, finite number, such as 0.1")
 
 
 def finite_number(name: str, value: object) -> float:
     """`value` as a float; raises TrainingError unless it is finite."""
-    number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
-    if not math.isfinite(number):
-        raise TrainingError(f"{name} is {value!r}; it should be a finite number")
-    return number
+    return _number(name, value, math.isfinite, "a finite number")
 
 
 def non_negative_number(name: str, value: object) -> float:
     """`value` as a float; raises TrainingError unless it is finite and at least 0."""
-    number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
-    if not 0 <= number < math.inf:
-        raise TrainingError(f"{name} is {value!r}; it should be a finite number of at least 0")
-    return number
+    return _number(name, value, lambda number: 0 <= number < math.inf, "a finite number of at least 0")
 
 
 def decay_factor(name: str, value: object) -> float:
     """`value` as a float; raises TrainingError unless it is at least 0 and less than 1."""
-    number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
-    if not 0 <= number < 1:
-        raise TrainingError(f"{name} is {value!r}; it should be a number from 0 to below 1, such as 0.9")
-    return number
+    return _number(name, value, lambda number: 0 <= number < 1, "a number from 0 to below 1, such as 0.9")
 
 
 def fraction(name: str, value: object) -> float:
     """`value` as a float; raises TrainingError unless it is from 0 to 1."""
+    return _number(name, value, lambda number: 0 <= number <= 1, "a number from 0 to 1, such as 0.9")
+
+
+def _number(name: str, value: object, fits: Callable[[float], bool], wanted: str) -> float:
     number = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
-    if not 0 <= number <= 1:
-        raise TrainingError(f"{name} is {value!r}; it should be a number from 0 to 1, such as 0.9")
+    if not fits(number):
+        raise TrainingError(f"{name} is {value!r}; it should be {wanted}")
     return number
 
 

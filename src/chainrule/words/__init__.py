@@ -1,6 +1,6 @@
 """What every room says things with: errors, suggestions, languages, and text in columns. Nothing else is imported."""
 
-from chainrule.words.columns import cut, may_part, padded, printable, runs, shortened, width_of, wrapped
+from chainrule.words.columns import cut, in_rows, may_part, padded, printable, runs, shortened, table, width_of, wrapped
 from chainrule.words.errors import ChainruleError, MissingDependencyError
 from chainrule.words.languages import HTML_LANGUAGES, LANGUAGES, Language, LanguageError, Sentences, listed_in
 from chainrule.words.suggestions import nearest, suggestion
@@ -14,6 +14,7 @@ __all__ = [
     "MissingDependencyError",
     "Sentences",
     "cut",
+    "in_rows",
     "listed_in",
     "may_part",
     "nearest",
@@ -22,6 +23,7 @@ __all__ = [
     "runs",
     "shortened",
     "suggestion",
+    "table",
     "width_of",
     "wrapped",
 ]

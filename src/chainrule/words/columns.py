@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 _NO_LINE_START = frozenset(",.;:!?)]}，。、；：！？）」』】》〉”’…—·%′ᵀ")
@@ -32,6 +32,33 @@ def width_of(text: str) -> int:
 def padded(text: str, width: int) -> str:
     """`text` with spaces up to `width` columns."""
     return text + " " * max(width - width_of(text), 0)
+
+
+def table(rows: Sequence[Sequence[str]], gap: str = "  ", right: int | None = None, indent: str = "  ") -> list[str]:
+    """Rows in columns of equal width; cells from column `right` on end where their column does, others begin there.
+
+    >>> table([("", "loss"), ("a model", "1.5")], right=1)
+    ['           loss', '  a model   1.5']
+    """
+    sizes = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
+    left = len(sizes) if right is None else right
+    lines = []
+    for row in rows:
+        spaces = [" " * (size - width_of(cell)) for cell, size in zip(row, sizes, strict=True)]
+        cells = [cell + spaces[k] if k < left else spaces[k] + cell for k, cell in enumerate(row)]
+        lines.append(f"{indent}{gap.join(cells)}".rstrip())
+    return lines
+
+
+def in_rows(entries: Iterable[str], width: int) -> list[str]:
+    """Entries of a list, each with its comma, on lines of at most `width` letters where that can be."""
+    lines, row = [], ""
+    for entry in entries:
+        if row and len(row) + len(entry) + 1 > width:
+            lines.append(row.rstrip())
+            row = ""
+        row += f"{entry}, "
+    return [*lines, row.rstrip()] if row else lines
 
 
 def printable(text: str) -> str:
