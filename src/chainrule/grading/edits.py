@@ -55,6 +55,7 @@ PRIORITY: tuple[Kind, ...] = (
     "factor",
     "missing sum",
     "extra sum",
+    "extra operand",  # before another in its place: where leaving it out is right, others are so by chance
     "operand",
     "missing derivative",
     "extra derivative",
@@ -64,7 +65,6 @@ PRIORITY: tuple[Kind, ...] = (
     "matrix product",
     "extra term",
     "missing operand",
-    "extra operand",
     "missing term",
     "shape",
     "other",
@@ -304,12 +304,14 @@ def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]
 
 
 def _products(left: ast.expr, right: ast.expr, text: str, single: Kind, swapped: Kind) -> Iterator[Change]:
-    """`left @ right` with both transposed, or in the other order."""
+    """`left @ right` with both transposed, in the other order, or with one of them alone."""
     a, b = _toggled(left), _toggled(right)
     yield single, _binary(a, ast.MatMult, b), 4, text, _text(_binary(a, ast.MatMult, b))
     for cost, (x, y) in enumerate(((right, left), (b, left), (right, a), (b, a))):
         new = _binary(x, ast.MatMult, y)
         yield swapped, new, cost, text, _text(new)
+    yield "extra operand", left, 0, _text(right), ""
+    yield "extra operand", right, 0, _text(left), ""
 
 
 def _matrix_products(left: ast.expr, right: ast.expr) -> Iterator[ast.expr]:
