@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.gallery import GALLERY
-from chainrule.grading import diagnosis, faults, grading, search
+from chainrule.grading import diagnosis, faults, grading, identities, mending, search
 from chainrule.grading.grades import Line
 from chainrule.grading.truth import Truth
 from chainrule.grading.vocabulary import Vocabulary
@@ -226,15 +226,15 @@ def test_lists_of_arrays_of_several_shapes_are_no_trouble() -> None:
 # Explaining that fails
 
 STAGES = [
-    (search.Search, "begin"),
+    (mending.Mender, "begin"),
     (search.Search, "mistakes"),
     (search.Search, "_first"),
-    (search.Search, "_mends"),
-    (search.Search, "_replacements"),
+    (mending.Mender, "mends"),
+    (mending.Mender, "_replacements"),
     (search.Search, "_chosen"),
-    (search.Search, "holds"),
-    (search.Search, "identity"),
-    (search.Search, "attempt"),
+    (mending.Mender, "holds"),
+    (identities.Identities, "of"),
+    (mending.Mender, "attempt"),
     (diagnosis.Diagnostician, "of"),
     (diagnosis.Diagnostician, "_kind"),
     (diagnosis.Diagnostician, "misfit"),

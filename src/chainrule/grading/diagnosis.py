@@ -12,10 +12,11 @@ import numpy as np
 
 from chainrule.cage import GIVEN, TRANSPOSE
 from chainrule.grading.answers import Unit
+from chainrule.grading.attempts import Attempt
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
 from chainrule.grading.edits import DERIVATIVE, FACTOR, Kind
 from chainrule.grading.execution import columns
-from chainrule.grading.search import Attempt, Mend, Search
+from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.truth import Match, Quantity, Truth
 
 _HIDDEN = (DERIVATIVE, FACTOR, TRANSPOSE, GIVEN)
@@ -51,9 +52,9 @@ class Diagnosis:
 class Diagnostician:
     """Says what each mend of a search means."""
 
-    def __init__(self, truth: Truth, search: Search) -> None:
+    def __init__(self, truth: Truth, mender: Mender) -> None:
         self._truth = truth
-        self._search = search
+        self._mender = mender
 
     def of(self, attempt: Attempt, mend: Mend) -> Diagnosis:
         """What was wrong with the unit that `mend` changed."""
@@ -62,14 +63,14 @@ class Diagnostician:
         name = mend.unit.names[0] if mend.unit.names else ""
         needed = None
         if after:
-            needed = self._truth.identify(after[0], self._search.claim(name), name)
+            needed = self._truth.identify(after[0], self._mender.identities.claim(name), name)
         label, formula = self._needed(needed)
         symbol = needed.quantity.symbol if needed is not None and needed.is_exact else None
         kind, values = self._kind(attempt, mend, found[0] if found else None, after[0] if after else None)
         if kind == "other" and symbol is not None and found:
             kind, values = self._term(found[0], symbol, values)
         code = _code(mend)
-        return Diagnosis(kind, values, label, formula, code if code and self._search.holds(attempt, mend, code) else "")
+        return Diagnosis(kind, values, label, formula, code if code and self._mender.holds(attempt, mend, code) else "")
 
     def _needed(self, match: Match | None) -> tuple[str, str]:
         if match is None or match.quantity.kind == "part" or not match.quantity.label:
@@ -116,7 +117,7 @@ class Diagnostician:
         """The value of a part of the unit's statement at each point, before the statement runs."""
         if mend.unit.top is None or mend.unit.nested:
             return None
-        found = self._search.value_of(attempt, mend.unit.top, node)
+        found = self._mender.value_of(attempt, mend.unit.top, node)
         return None if found is None else as_arrays(found)
 
     def _of_exchange(self, attempt: Attempt, mend: Mend, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
@@ -308,7 +309,7 @@ class Diagnostician:
 
     def _shapes(self, attempt: Attempt, unit: Unit, node: ast.expr) -> str | None:
         assert unit.top is not None
-        found = self._search.value_of(attempt, unit.top, node)
+        found = self._mender.value_of(attempt, unit.top, node)
         return None if found is None else self.shape(found[0]) if np.ndim(found[0]) else ""
 
     def shape(self, value: Array) -> str:

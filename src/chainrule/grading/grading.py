@@ -20,15 +20,17 @@ from chainrule.deriving import Derivation, derive
 from chainrule.files import file_errors
 from chainrule.grading.answers import Answer, GradeError, Unit, parsed, prepare, read_answer
 from chainrule.grading.arguments import Binding, bind
+from chainrule.grading.attempts import Attempt, same_values
 from chainrule.grading.comparison import agree, as_arrays, constant_ratios
 from chainrule.grading.diagnosis import Diagnosis, Diagnostician
 from chainrule.grading.equations import equation_names, read_equations
 from chainrule.grading.execution import Run, Session, columns
 from chainrule.grading.faults import spared
 from chainrule.grading.grades import Grade, Line, Status
+from chainrule.grading.mending import Mend, Mender, updates
 from chainrule.grading.names import CONTAINERS, is_target
 from chainrule.grading.outcomes import Final, Outcomes
-from chainrule.grading.search import Attempt, Mend, Search, same_values, updates
+from chainrule.grading.search import Search
 from chainrule.grading.truth import Assumption, Truth
 from chainrule.grading.vocabulary import Vocabulary
 from chainrule.ir import Program, SymbolicDim
@@ -310,7 +312,7 @@ class Grader:
             run.places = found
         self.outcomes.check_numbers(places)
         self.outcomes.choose_rates(places, truth)
-        self.search = Search(truth, assume, binding, self.outcomes, session)
+        self.mender = Mender(truth, assume, binding, self.outcomes, session)
         self.attempt = Attempt(answer, runs, self.outcomes.right(places, truth))
 
     def _refuse_failures(self, run: Run) -> None:
@@ -335,7 +337,7 @@ class Grader:
         return sum(spared(self._trust, 0, u) > 0 for u in self._answer.units if u.top is not None and not u.hidden)
 
     def _trust(self, unit: Unit) -> int:
-        return self.search.identity(self.attempt, unit).trust
+        return self.mender.identities.of(self.attempt, unit).trust
 
     def grade(self, against: str) -> Grade:
         """Say what every line is."""
@@ -362,15 +364,15 @@ class Grader:
 
     def _mistakes(self) -> tuple[list[Mend], Attempt]:
         self._session.places(self.outcomes.places)
-        self.search.begin()
-        return self.search.mistakes(self.attempt)
+        self.mender.begin()
+        return Search(self.mender).mistakes(self.attempt)
 
     def _ordered(self, symbols: set[str]) -> list[str]:
         order = [*self._truths.wrt, *self._truth.inputs]
         return sorted(symbols, key=order.index)
 
     def _diagnoses(self, mends: Sequence[Mend]) -> dict[int, Diagnosis]:
-        teacher = Diagnostician(self._truth, self.search)
+        teacher = Diagnostician(self._truth, self.mender)
         none: frozenset[str] = frozenset()
         single = spared(self._right_for_one_sample, none)
         attempt, found = self.attempt, dict[int, Diagnosis]()
@@ -394,16 +396,16 @@ class Grader:
         Where there is none the mistake may be anywhere, and no line is blamed.
         """
         sound: dict[str, bool] = {}
-        teacher = Diagnostician(self._truth, self.search)
+        teacher = Diagnostician(self._truth, self.mender)
         units = [u for u in self._answer.units if u.top is not None]
         last = {name: unit.number for unit in units for name in unit.names}
         for unit in units:
             read = {n.id for n in ast.walk(unit.statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
             founded = all(sound.get(name, True) for name in read - self._answer.helpers.keys())
-            trust = self.search.identity(self.attempt, unit).trust
+            trust = self.mender.identities.of(self.attempt, unit).trust
             plain = founded and not unit.nested and not unit.hidden and not read & self._answer.helpers.keys()
             final = bool(unit.names) and last[unit.names[0]] == unit.number
-            claims = bool(unit.names) and self.search.claim(unit.names[0]) is not None
+            claims = bool(unit.names) and self.mender.identities.claim(unit.names[0]) is not None
             if plain and (trust < 0 or (trust == 0 and claims and final and not self._is_constant(unit))):
                 return {unit.number: Diagnosis("other", teacher.misfit(self.attempt, unit))}
             for name in unit.names:
@@ -464,7 +466,7 @@ class Grader:
         if update is not None and self._descends(update, unit):
             rate = "η" if self._binding.rate else f"{self.outcomes.rates[0]:g}"
             return f"{update.symbol} − {rate} {self._truth.vocabulary.gradient_label(update.symbol)}"
-        identity = self.search.identity(self.attempt, unit)
+        identity = self.mender.identities.of(self.attempt, unit)
         if not identity.trust or identity.is_misshaped:
             return ""
         if identity.trust < 3 and self._is_constant(unit):  # a stride of 1 is ∂L/∂L by its value alone

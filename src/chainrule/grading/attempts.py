@@ -1,0 +1,43 @@
+"""What came of running an answer, or a variant of it, at all points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chainrule.grading.answers import Answer, Unit
+from chainrule.grading.comparison import agree, as_arrays
+from chainrule.grading.execution import Run, columns
+
+
+@dataclass(eq=False)
+class Attempt:
+    """An answer with its runs at all points, and which of its gradients are right.
+
+    `given` are the candidates that stand for statements that were mended by their right value, by name.
+    """
+
+    answer: Answer
+    runs: list[Run]
+    right: frozenset[str]
+    given: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def places(self) -> list[Sequence[Any]]:
+        """What the answer gave at each point where its gradients are."""
+        return [run.places for run in self.runs]
+
+
+def same_values(first: Sequence[Run], second: Sequence[Run], unit: Unit) -> bool:
+    """Whether a unit has the same values in the runs of two variants of an answer."""
+    a, b = columns(first, unit.number), columns(second, unit.number)
+    if a is None or b is None:
+        return a is None and b is None
+    for left, right in zip(a, b, strict=True):
+        x, y = as_arrays(left), as_arrays(right)
+        if x is None or y is None:
+            continue
+        if any(p.shape != q.shape for p, q in zip(x, y, strict=True)) or not agree(x, y):
+            return False
+    return True

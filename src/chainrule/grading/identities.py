@@ -1,0 +1,134 @@
+"""What the value of a statement is: something true, and whether it is what its name says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.cage import called
+from chainrule.grading.answers import Unit
+from chainrule.grading.attempts import Attempt
+from chainrule.grading.comparison import as_arrays
+from chainrule.grading.execution import columns
+from chainrule.grading.names import gradient_of
+from chainrule.grading.outcomes import Outcomes
+from chainrule.grading.truth import Match, Truth
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """What the value of a unit is: `match` if it is something true; `each` if only round by round of a loop.
+
+    `is_misshaped` holds for a gradient that is asked for, in another shape than its parameter has.
+    """
+
+    match: Match | None
+    claim: str | None
+    each: tuple[Match, ...] = ()
+    name: str = ""
+    forward: bool = False
+    is_misshaped: bool = False
+
+    @property
+    def _is_itself(self) -> bool:
+        """Whether the value is that of the forward pass that its name says."""
+        return self.match is not None and self.match.is_exact and self.match.quantity.symbol == self.name
+
+    @property
+    def trust(self) -> int:
+        """3 for what is what its name says, 2 for another truth, 1 for a multiple of one, 0 for anything else.
+
+        A gradient with its sign turned is a truth: errors are often written y − a.
+
+        −1 for what is called like a value of the forward pass and is another.
+        """
+        if self.each:
+            strange = any(match.quantity.kind != "gradient" for match in self.each)
+            return 0 if self.claim is not None and strange else 2
+        quantity = None if self.match is None else self.match.quantity
+        if self.forward and (quantity is None or not self._is_itself):
+            return -1
+        if self.match is None or quantity is None:
+            return 0
+        if self.claim is not None and (quantity.symbol != self.claim or quantity.kind != "gradient"):
+            return 0
+        if self.is_misshaped:
+            return 1
+        if not self.match.is_exact:
+            return 2 if self.claim is None and self.match.factor == "−" else 1
+        if quantity.kind == "gradient" and quantity.symbol is not None and quantity.symbol == self.claim:
+            return 3
+        if quantity.kind in ("forward", "input"):
+            return 3 if quantity.symbol == self.name else 2
+        return 3 if quantity.kind == "size" else 2
+
+
+class Identities:
+    """Tells units of attempts, each once."""
+
+    def __init__(self, truth: Truth, outcomes: Outcomes) -> None:
+        self._truth, self._outcomes = truth, outcomes
+        self._identities: dict[tuple[int, int], Identity] = {}
+        self._attempts: list[Attempt] = []
+
+    def of(self, attempt: Attempt, unit: Unit) -> Identity:
+        """What the value of a unit is."""
+        key = id(attempt), unit.number
+        if key not in self._identities:
+            self._attempts.append(attempt)  # an attempt that is alive has its number to itself
+            self._identities[key] = self._identified(attempt, unit)
+        return self._identities[key]
+
+    def _identified(self, attempt: Attempt, unit: Unit) -> Identity:
+        name = unit.names[0] if unit.names else ""
+        claim = self.claim(name)
+        found = columns(attempt.runs, unit.number)
+        if not found:
+            return Identity(None, claim)
+        match = self._truth.identify(found[0], claim, name)
+        if match is not None or not unit.nested:
+            misshaped = match is not None and self._is_misshaped(match, found[0])
+            forward = name in self._truth.stages
+            return Identity(match, claim, name=name, forward=forward, is_misshaped=misshaped)
+        return self._by_rounds(attempt, unit, claim, name)
+
+    def _is_misshaped(self, match: Match, values: Sequence[Any]) -> bool:
+        quantity = match.quantity
+        final = next((f for f in self._outcomes.finals if f.symbol == quantity.symbol and not f.is_update), None)
+        if final is None or quantity.kind != "gradient" or match.transposed or self._outcomes.is_text:
+            return False
+        found, expected = as_arrays(values), self._outcomes.expected(final, self._truth)
+        return found is not None and found[0].shape != expected[0].shape
+
+    def _by_rounds(self, attempt: Attempt, unit: Unit, claim: str | None, name: str) -> Identity:
+        """What a unit in a loop is, when its values are stacked, else round by round."""
+        stacks: list[Any] = []
+        rounds: list[Sequence[Any]] = []
+        for run in attempt.runs:
+            arrays = as_arrays(run.rounds.get(unit.number, ()))
+            if arrays is None or len({array.shape for array in arrays}) != 1:
+                return Identity(None, claim)
+            rounds.append(arrays)
+            stacks.append(np.stack(arrays))
+        if len({float(x) for stack in stacks for x in stack.flat}) == 1:  # one number, whatever it is equal to
+            return Identity(None, claim)
+        match = self._truth.identify([np.squeeze(s) for s in stacks], claim, name)
+        if match is not None:
+            return Identity(None, claim, (match,))
+        if len({len(values) for values in rounds}) != 1:
+            return Identity(None, claim)
+        each = [self._truth.identify(list(values), None, "") for values in zip(*rounds, strict=True)]
+        found = [match for match in each if match is not None]
+        return Identity(None, claim, tuple(found) if len(found) == len(each) else ())
+
+    def claim(self, name: str) -> str | None:
+        """The symbol whose gradient a variable of this name is said to be."""
+        inner = name.partition("[")[2].strip("]'\"") if "[" in name else name.rpartition(".")[2]
+        known = [q.symbol for q in self._truth.quantities if q.kind == "gradient" and q.symbol is not None]
+        forward = [*self._truth.inputs, *self._truth.stages]
+        if called(inner, forward) is not None:
+            return None
+        return gradient_of(inner, known)
