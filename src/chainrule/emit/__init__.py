@@ -1,9 +1,10 @@
 """A derivation, or a program alone, as source code that stands alone: NumPy, JAX, PyTorch or C."""
 
 from chainrule.emit import expressions
-from chainrule.emit.c_file import broken, signature_lines
+from chainrule.emit.c_file import broken, function, header_text, signature_lines, structure
 from chainrule.emit.c_unit import CUnit, Location, Statements, declarations
 from chainrule.emit.c_values import C_TYPES
+from chainrule.emit.code import Code
 from chainrule.emit.errors import EmitError, UnverifiedError
 from chainrule.emit.forward import Body, Forward, find_forward, forward_body
 from chainrule.emit.layout import block, bracketed
@@ -16,6 +17,7 @@ __all__ = [
     "TARGETS",
     "Body",
     "CUnit",
+    "Code",
     "EmitError",
     "Forward",
     "Location",
@@ -29,9 +31,12 @@ __all__ = [
     "expressions",
     "find_forward",
     "forward_body",
+    "function",
     "functions",
+    "header_text",
     "member_names",
     "module_text",
     "signature_lines",
     "source",
+    "structure",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from chainrule.emit.c_loops import Nests, Place
-from chainrule.emit.c_values import C_TYPES, CWriter, Index, Value
+from chainrule.emit.c_values import CWriter, Index, Value
 from chainrule.emit.code import atom
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names, ascii_identifier
@@ -108,8 +108,9 @@ class Composer:
         return Nests(self.writer, places, self.names, uses, table)
 
     def body(
-        self, nests: Nests, nodes: Sequence[Node], local: set[Node], copies: Mapping[Node, list[Place]]
+        self, nests: Nests, nodes: Sequence[Node], copies: Mapping[Node, list[Place]], has_comments: bool
     ) -> list[str]:
+        """The statements that store `nodes`, each after a comment that says what it is, and then `copies`."""
         lines: list[str] = []
         for node in nodes:
             assert isinstance(node, Apply)
@@ -120,17 +121,12 @@ class Composer:
             written = self.writer.block.lines
             while self.inner:
                 self.locals.release(self.inner.pop())
-            if node in local:
-                last = written[-1].strip()
-                head = f"{place.text} = "
-                assert last.startswith(head)
-                written[-1] = f"    const {C_TYPES[node.type.dtype]} {last}"
-            lines += [self.comment(node), *written]
+            lines += [*([self.comment(node)] if has_comments else []), *written]
         for node, targets in copies.items():
             for place in targets:
                 self.writer.block.lines = []
                 nests.copy(node, place)
-                lines += [f"    /* {place.text.partition('->')[2]} */", *self.writer.block.lines]
+                lines += [f"    /* {place.name if place.within else ''} */", *self.writer.block.lines]
         self.writer.block.lines = []
         return lines
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chainrule.emit.c_values import C_FUNCTIONS, C_TYPES, CWriter, Index, Value, plus, times, variable
 from chainrule.emit.code import Code, Level, atom, product, total
@@ -41,11 +41,27 @@ _READ_ONCE = (Divide, Exp, Log, Sigmoid, Sqrt, Tanh, *C_FUNCTIONS)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stored value lies: a scalar, an array of C, or a pointer to elements in row-major order."""
+    """Where a stored value lies: a scalar, an array of C, or a pointer to elements in row-major order.
 
-    text: str
+    `within` is the pointer to the structure that it is a member of, if it is one; a new scalar is declared where it is
+    stored.
+    """
+
+    name: str
     type: ArrayType
     is_flat: bool = False
+    within: str = ""
+    is_new: bool = False
+
+    @property
+    def text(self) -> str:
+        """How statements name it."""
+        return f"{self.within}->{self.name}" if self.within else self.name
+
+    @property
+    def parameter(self) -> str:
+        """The variable that statements reach it by."""
+        return self.within or self.name
 
 
 class Nests:
@@ -66,6 +82,8 @@ class Nests:
         self.tables = tables
         self.replaced: dict[Node, Value] = {}
         self.loads: list[tuple[Place, Sequence[Index]]] = []
+        self.used: dict[str, None] = {}
+        """The variables that the statements name."""
 
     # One element ----------------------------------------------------------------------------------------------------
 
@@ -88,7 +106,7 @@ class Nests:
         if isinstance(primitive, Reshape) and node.operands[0] in self.places:
             source = self.places[node.operands[0]]
             if source.is_flat:  # row-major order knows no shape
-                return self.load(Place(source.text, node.type, is_flat=True), index)
+                return self.load(replace(source, type=node.type), index)
         if isinstance(primitive, Elementwise):
             operands = [self._simple(self.element(operand, index), primitive) for operand in node.operands]
             value = self.writer.elementwise(primitive, operands)
@@ -135,6 +153,7 @@ class Nests:
 
     def address(self, place: Place, index: Sequence[Index]) -> str:
         """Where the element at `index` lies."""
+        self.used[place.parameter] = None
         if not index:
             return f"{place.text}[0]" if place.is_flat else place.text
         if not place.is_flat:
@@ -166,7 +185,13 @@ class Nests:
         self.writer.loops(place.type.shape, lambda index: self._store(place, index, self.element(source, index)))
 
     def _store(self, place: Place, index: Sequence[Index], value: Value) -> None:
-        self.writer.block.say(f"{self.address(place, index)} = {value.code};")
+        address = self.address(place, index)
+        start = f"const {C_TYPES[place.type.dtype]} " if place.is_new else ""
+        match value.code:
+            case Code(level=Level.SUM, parts=((_, first), ("-", second))) if str(first) == address:
+                self.writer.block.say(f"{address} -= {second};")
+            case code:
+                self.writer.block.say(f"{start}{address} = {code};")
 
     def _scatter(self, node: Apply, place: Place) -> None:
         """Zeros first; then each element is added where its index says."""
@@ -232,7 +257,7 @@ class Nests:
         writer = self.writer
         index = [variable(f"@{axis}") for axis in range(node.type.ndim)]
         inner, factors = self._summed(node, index, [f"#{k}" for k in range(len(self._sum_extents(node)))])
-        before, self.loads = self.loads, []
+        before, self.loads, used = self.loads, [], dict(self.used)
         lines = len(writer.block.lines)
         known, fresh = dict(writer.block.known), writer.fresh
         writer.fresh = Names().local
@@ -240,7 +265,7 @@ class Nests:
             self.element(operand, place)
         del writer.block.lines[lines:]
         writer.block.known, writer.fresh = known, fresh
-        loads, self.loads = self.loads, before
+        loads, self.loads, self.used = self.loads, before, used
         last, summed = f"@{node.type.ndim - 1}", inner[-1]
         return sum(_jumps(i, last) for _, i in loads) < sum(_jumps(i, summed) for _, i in loads)
 

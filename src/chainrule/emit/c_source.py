@@ -2,58 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from chainrule.derivation import Record, is_upstream, output_name
-from chainrule.emit.c_composing import Composer, written_out_in_parts
-from chainrule.emit.c_file import CFile, Member, render
+from chainrule.emit.c_composing import written_out_in_parts
+from chainrule.emit.c_file import Member, function, header_text, structure
 from chainrule.emit.c_loops import Place
-from chainrule.emit.c_storage import stored_values
+from chainrule.emit.c_unit import CUnit, Location, declarations
+from chainrule.emit.c_values import C_TYPES
 from chainrule.emit.errors import EmitError
-from chainrule.emit.names import ascii_identifier, member_names
+from chainrule.emit.names import Names, ascii_identifier, member_names
 from chainrule.emit.passes import refuse_random
 from chainrule.ir import (
     Apply,
+    ArrayType,
     DType,
     Input,
     Node,
     Program,
+    bind_dim,
     substitute,
     topological_order,
 )
+from chainrule.primitives import broadcast_to
 
 _DATA = frozenset({"x", "data", "inputs"})
 """Arguments of these names, in either case, are data although there is a gradient by them: no step changes them."""
 
+_RESTRICT = "CHAINRULE_RESTRICT"
+_BYTES = {DType.FLOAT32: 4, DType.FLOAT64: 8, DType.INT64: 4, DType.BOOL: 1}
+
 
 def c_source(record: Record, name: str, sizes: Mapping[str, int], dtype: str) -> str:
     """The header; every named size has a number in `sizes`."""
-    return render(_Header(record, ascii_identifier(name), sizes, DType(dtype)).file())
+    return _Source(record, ascii_identifier(name), sizes, DType(dtype)).text()
 
 
-class _Header(Composer):
+@dataclass(frozen=True)
+class _Function:
+    """A function of the header: what it takes, by parameter and by argument, and its statements."""
+
+    title: str
+    comment: str
+    result: str
+    parameters: Sequence[tuple[str, str]]
+    statements: Sequence[str]
+
+    @property
+    def call(self) -> str:
+        return f"{self.title}({', '.join(argument for _, argument in self.parameters)})"
+
+    @property
+    def lines(self) -> list[str]:
+        parameters = [parameter for parameter, _ in self.parameters]
+        return function(self.comment, f"{self.result} {self.title}", parameters, self.statements)
+
+
+class _Source:
     def __init__(self, record: Record, name: str, sizes: Mapping[str, int], dtype: DType) -> None:
         self.back = record.backward
-        self.name = name
-        self.dtype = dtype
+        self.name, self.dtype, self.real = name, dtype, C_TYPES[dtype]
         self.sizes = dict(sizes)
         refuse_random(record.program.nodes, self.back.stages)
         self._check_sizes(record.program)
         outputs, gradients, names = self._composed(record)
         complete = Program(record.program.inputs, (*outputs, *gradients), names).bind({}, dtype)
-        complete = written_out_in_parts(complete, self.sizes)
-        self.inputs = list(complete.inputs)
-        self.outputs = list(complete.outputs[: len(outputs)])
-        self.gradients = dict(zip((node.name for node in self.back.wrt), complete.outputs[len(outputs) :], strict=True))
-        self.is_layer = any(is_upstream(node) for node in self.inputs)
+        self.program = written_out_in_parts(complete, self.sizes)
+        self.outputs = list(self.program.outputs[: len(outputs)])
+        self.by = [node.name for node in self.back.wrt]
+        self.is_layer = any(is_upstream(node) for node in self.program.inputs)
         upper = self.name.upper()
-        used = {part for node in self.inputs for dim in node.type.shape for part in getattr(dim, "names", ())}
+        used = {part for node in self.program.inputs for dim in node.type.shape for part in getattr(dim, "names", ())}
         size_names = {size: f"{upper}_{ascii_identifier(size).upper()}" for size in used}
         if len(set(size_names.values())) < len(size_names):
             size_names = {size: f"{upper}_{member}" for size, member in member_names(sorted(used)).items()}
-        self.member_names = member_names([node.name for node in self.inputs])
-        super().__init__(self.name, size_names)
-        self.name_values(complete)
+        self.size_names = size_names
+        self.members = member_names([node.name for node in self.program.inputs])
+        self.unit = CUnit(self.name, dtype, size_names)
+        self.params: list[Member] = []
+        self.data: list[tuple[str, ArrayType]] = []
+        self.seeds: list[tuple[str, ArrayType]] = []
 
     def _check_sizes(self, program: Program) -> None:
         missing = [size for size in program.dim_names if size not in self.sizes]
@@ -93,92 +123,156 @@ class _Header(Composer):
         alive = set(topological_order([*outputs, *self.back.gradients]))
         return outputs, list(self.back.gradients), {node: label for node, label in names.items() if node in alive}
 
-    def file(self) -> CFile:
-        everything = [*self.outputs, *self.gradients.values()]
-        applied = [node for node in dict.fromkeys(everything) if isinstance(node, Apply)]
-        stored = stored_values(applied, self.reduces, self.outputs if self.is_layer else ())
-        params, data, seeds = self._arguments()
-        places: dict[Node, Place] = {}
-        for given in params:
-            places[given] = Place(f"params->{self.names[given]}", given.type)
-        for given in (*data, *seeds):
-            places[given] = Place(self.names[given], given.type, is_flat=given.type.ndim > 0)
-        owners: dict[Node, str] = {}
-        for label, node in self.gradients.items():
-            owners.setdefault(node, label)
-        workspace: list[Member] = []
-        local_scalars: set[Node] = set()
-        early = set(topological_order(self.outputs)) if self.is_layer else set(stored)
-        for node in stored:
-            assert isinstance(node, Apply)
-            if node in owners and not (self.is_layer and node in early):
-                places[node] = Place(f"grads->{self._member(owners[node])}", node.type)
-            elif node.type.ndim == 0 and not self.is_layer:
-                label = self.locals.local(self.label(node, "value"))
-                places[node] = Place(label, node.type)
-                local_scalars.add(node)
-            else:
-                label = self.members.local(self.label(node, "part"))
-                places[node] = Place(f"work->{label}", node.type)
-                workspace.append(Member(label, node.type))
-        forward = [node for node in stored if node in early]
-        backward = [node for node in stored if node not in early]
-        nests = self.nests(places, stored)
-        text = {
-            "forward": self.body(nests, forward, local_scalars, {}),
-            "backward": self.body(nests, backward if self.is_layer else [], local_scalars, self._copies(places)),
-        }
-        results = [self._result(places, node) for node in self.outputs]
-        return CFile(
-            self.name,
-            self.dtype,
-            {self.size_names[size]: number for size, number in self.sizes.items() if size in self.size_names},
-            self.sizes,
-            [Member(self.names[node], node.type) for node in params],
-            [Member(self._member(label), node.type) for label, node in self.gradients.items()],
-            workspace,
-            [(self.names[node], node.type) for node in data],
-            [(self.names[node], node.type) for node in seeds],
-            text["forward"],
-            text["backward"],
-            results,
-            self.is_layer,
-            list(self.writer.helpers),
-            self.table_rows(),
-            self.size_names,
-        )
-
-    def _member(self, label: str) -> str:
-        return self.member_names[label]
-
-    def _arguments(self) -> tuple[list[Input], list[Input], list[Input]]:
-        """Parameters, data, and the gradients that are given; each gets its name."""
-        used = set(topological_order([*self.outputs, *self.gradients.values()]))
-        params: list[Input] = []
-        data: list[Input] = []
-        seeds: list[Input] = []
-        for word in ("params", "grads", "work", "rate"):
-            self.locals.take(word)
-        for node in self.inputs:
+    def _locations(self) -> dict[str, Location]:
+        """Where each input lies: parameters in their structure, data and the gradients that are given by pointers."""
+        used = set(topological_order(self.program.outputs))
+        locals_ = Names(("params", "grads", "work", "rate"))
+        found: dict[str, Location] = {}
+        for node in self.program.inputs:
             if is_upstream(node):
-                seeds.append(node)
-                self.names[node] = self.locals.local(ascii_identifier(self.prefix + output_name(node)))
-            elif node.name in self.gradients and not (self.is_layer and node.name.lower() in _DATA):
-                params.append(node)
-                self.names[node] = self.member_names[node.name]
+                found[node.name] = self._given(node, self.prefix + output_name(node), locals_, self.seeds)
+            elif node.name in self.by and not (self.is_layer and node.name.lower() in _DATA):
+                self.params.append(Member(self.members[node.name], node.type))
+                found[node.name] = Location(self.members[node.name], "params")
             elif node in used:
-                data.append(node)
-                self.names[node] = self.locals.local(ascii_identifier(node.name))
-        return params, data, seeds
+                found[node.name] = self._given(node, node.name, locals_, self.data)
+        return found
 
-    def _copies(self, places: Mapping[Node, Place]) -> dict[Node, list[Place]]:
-        """Gradients that are what something else is."""
-        copies: dict[Node, list[Place]] = {}
-        for label, node in self.gradients.items():
-            target = Place(f"grads->{self._member(label)}", node.type)
-            if node not in places or places[node].text != target.text:
-                copies.setdefault(node, []).append(target)
-        return copies
+    def _given(self, node: Input, name: str, names: Names, group: list[tuple[str, ArrayType]]) -> Location:
+        label = names.local(ascii_identifier(name))
+        group.append((label, node.type))
+        return Location(label, is_flat=node.type.ndim > 0)
 
-    def _result(self, places: Mapping[Node, Place], node: Node) -> str:
-        return places[node].text
+    def text(self) -> str:
+        """The whole file."""
+        inputs = self._locations()
+        gradients = [Location(self.members[name], "grads") for name in self.by]
+        outputs = [*(Location("") for _ in self.outputs), *gradients]
+        ahead = len(self.outputs) if self.is_layer else 0
+        found = self.unit.statements(
+            self.program, inputs, outputs, "work", ("grads", "work", "rate"), ahead=ahead, keeps_named=False
+        )
+        results = found.results[: len(self.outputs)]
+        if self.is_layer:
+            given = " and ".join(name for name, _ in self.seeds)
+            passes = [
+                self._pass(
+                    "forward", f"The result, in {_listed(results)}.", found.ahead, found.uses_ahead, found.stored
+                ),
+                self._pass(
+                    "backward",
+                    f"The gradients, given {given}; `work` as the forward pass has left it.",
+                    found.lines,
+                    found.uses,
+                    found.stored,
+                ),
+            ]
+        else:
+            lines = [*found.lines, f"    return {results[0].text};"]
+            comment = "The gradients of the loss, which is returned."
+            passes = [self._pass("forward_backward", comment, lines, found.uses, found.stored, self.real)]
+        steps = [self._step()] if self.params else []
+        typed = {node.name: node.type for node in self.program.inputs}
+        groups = [
+            ("params", "What is learnt.", self.params),
+            ("grads", "The gradients.", [Member(self.members[name], typed[name]) for name in self.by]),
+            ("work", "What lies between; its contents need not be kept.", found.stored),
+        ]
+        constants = [f"{name} = {self.sizes[size]}" for size, name in self._constants().items()]
+        lines = [
+            *(
+                ["enum {", *(f"    {each}," for each in constants[:-1]), f"    {constants[-1]}", "};", ""]
+                if constants
+                else []
+            ),
+            *(line for label, comment, group in groups if group for line in self._structure(label, comment, group)),
+            *self.unit.preamble,
+            *(line for each in (*passes, *steps) for line in each.lines),
+        ]
+        present = [(label, group) for label, _, group in groups if group]
+        heading = self._heading(present, [*passes, *steps], results)
+        return header_text(self.name, heading, ["math"], lines, _RESTRICT)
+
+    def _constants(self) -> dict[str, str]:
+        return {size: self.size_names[size] for size in self.sizes if size in self.size_names}
+
+    def _structure(self, label: str, comment: str, members: Sequence[Member]) -> list[str]:
+        return structure(f"{self.name}_{label}", comment, declarations(members, self.size_names))
+
+    def _heading(
+        self, groups: Sequence[tuple[str, Sequence[Member]]], functions: Sequence[_Function], results: Sequence[Place]
+    ) -> list[str]:
+        sizes = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
+        memory = ", ".join(f"{label} {sum(map(self._bytes, members)):,}" for label, members in groups)
+        calls = [f"{each.result} loss = {each.call}" if each.result != "void" else each.call for each in functions]
+        return [
+            f"{self.name}: forward and backward pass in C99, derived by chainrule.",
+            "",
+            f"Sizes: {sizes or 'none are named'}. Memory in bytes, all of it the caller's: {memory}.",
+            "Arrays are given in row-major order. Nothing is allocated; link with -lm.",
+            *([f"The forward pass leaves {_listed(results)}."] if self.is_layer else []),
+            "",
+            *(f"    static {self.name}_{label} {label};" for label, _ in groups),
+            *(f"    {call};" for call in calls),
+        ]
+
+    def _bytes(self, member: Member) -> int:
+        return math.prod(int(str(bind_dim(dim, self.sizes))) for dim in member.type.shape) * _BYTES[member.type.dtype]
+
+    def _pass(
+        self,
+        title: str,
+        comment: str,
+        statements: Sequence[str],
+        uses: frozenset[str],
+        stored: Sequence[Member],
+        result: str = "void",
+    ) -> _Function:
+        """A function that computes, with the parameters that its statements name."""
+        seeds = self.seeds if title == "backward" else []
+        given = [
+            ("params", self._pointer("params", "const ")),
+            *((name, self._parameter(name, type_)) for name, type_ in (*self.data, *seeds)),
+            ("grads", self._pointer("grads")),
+            ("work", self._pointer("work")),
+        ]
+        parameters = [
+            (text, f"&{name}" if name in ("params", "grads", "work") else name) for name, text in given if name in uses
+        ]
+        return _Function(f"{self.name}_{title}", comment, result, parameters, statements)
+
+    def _step(self) -> _Function:
+        """Gradient descent, as the optimizer SGD has it."""
+        rate = Input("rate", ArrayType((), self.dtype))
+        learnt = [(member, Input(member.name, member.type)) for member in self.params]
+        slopes = [Input(f"d {member.name}", member.type) for member, _ in learnt]
+        following = [
+            node - broadcast_to(rate, node.type.shape) * slope for (_, node), slope in zip(learnt, slopes, strict=True)
+        ]
+        places = [Location(member.name, "params") for member, _ in learnt]
+        inputs = {
+            "rate": Location("rate"),
+            **{node.name: place for (_, node), place in zip(learnt, places, strict=True)},
+            **{slope.name: Location(member.name, "grads") for (member, _), slope in zip(learnt, slopes, strict=True)},
+        }
+        program = Program((rate, *(node for _, node in learnt), *slopes), tuple(following), {})
+        found = self.unit.statements(program, inputs, places, has_comments=False)
+        parameters = [
+            (self._pointer("params"), "&params"),
+            (self._pointer("grads", "const "), "&grads"),
+            (f"{self.real} rate", str(self.unit.number(0.1))),
+        ]
+        return _Function(f"{self.name}_sgd_step", "One step of gradient descent.", "void", parameters, found.lines)
+
+    def _pointer(self, label: str, const: str = "") -> str:
+        return f"{const}{self.name}_{label} *{_RESTRICT} {label}"
+
+    def _parameter(self, name: str, type_: ArrayType) -> str:
+        if type_.ndim == 0:
+            return f"{C_TYPES[type_.dtype]} {name}"
+        return f"const {C_TYPES[type_.dtype]} *{_RESTRICT} {name}"
+
+
+def _listed(results: Sequence[Place]) -> str:
+    """Results as members of the caller's structures."""
+    return " and ".join(f"{place.within}.{place.name}" if place.within else place.name for place in results)

@@ -7,32 +7,44 @@ from dataclasses import dataclass
 
 from chainrule.emit.c_composing import Composer, written_out_in_parts
 from chainrule.emit.c_file import Member, broken, helper_lines, table_lines
-from chainrule.emit.c_loops import Place
+from chainrule.emit.c_loops import Nests, Place
 from chainrule.emit.c_storage import POINTWISE, stored_values
 from chainrule.emit.c_values import C_TYPES
-from chainrule.emit.code import written_dim
+from chainrule.emit.code import Code, written_dim
 from chainrule.emit.errors import EmitError
 from chainrule.ir import Apply, Const, Dim, DType, Input, Node, Program, refuses_deep_nesting, topological_order
 
 
 @dataclass(frozen=True)
 class Location:
-    """Where a value lies: `text` is a scalar, an array of the value's shape or, if `is_flat`, a pointer to elements.
+    """Where a value lies: a scalar, an array of the value's shape or, if `is_flat`, a pointer to elements.
 
-    A result at "" becomes a local variable, if it is a scalar.
+    `within` is the pointer to the structure that it is a member of. A result at "" lies where the function puts it.
     """
 
-    text: str
+    name: str
+    within: str = ""
     is_flat: bool = False
+
+    def of(self, node: Node) -> Place:
+        """The place of a value."""
+        return Place(self.name, node.type, self.is_flat, self.within)
 
 
 @dataclass(frozen=True)
 class Statements:
-    """The statements of a function, what it needs to store on the way, and where its results are."""
+    """The statements of a function, what it needs to store on the way, and where its results are.
+
+    `ahead` are those that find the results that a function of its own is to find, before. `uses` and `uses_ahead` are
+    the variables that the statements name.
+    """
 
     lines: tuple[str, ...]
     stored: tuple[Member, ...]
-    results: tuple[str, ...]
+    results: tuple[Place, ...]
+    uses: frozenset[str]
+    ahead: tuple[str, ...] = ()
+    uses_ahead: frozenset[str] = frozenset()
 
 
 class CUnit:
@@ -58,12 +70,16 @@ class CUnit:
         stored: str = "",
         reserved: Sequence[str] = (),
         members: Sequence[str] = (),
+        ahead: int = 0,
+        has_comments: bool = True,
+        keeps_named: bool = True,
     ) -> Statements:
         """What finds `outputs` of `program` from `inputs`, by name.
 
-        What has to be stored are local arrays, or members of `stored`, such as "work->". A result that lies where an
-        input lies takes its place only when nothing needs that any more. No local is named as in `reserved`,
-        and no member as in `members`.
+        What has to be stored are local arrays, or members of what `stored` points to, such as "work". A result that
+        lies where an input lies takes its place only when nothing needs that any more. No local is named as in
+        `reserved`, and no member as in `members`. The first outputs, `ahead` in number, are found by a function of
+        their own, which the other one may rely on. An array with a name that is used again is kept, if `keeps_named`.
 
         Raises EmitError for what C cannot write.
         """
@@ -71,15 +87,15 @@ class CUnit:
         composer = Composer(self.name, self._size_names)
         composer.name_values(made)
         composer.tables = self._tables
-        for word in (*reserved, *(place.text.partition("->")[0] for place in (*inputs.values(), *outputs))):
+        for word in (*reserved, *(place.within or place.name for place in (*inputs.values(), *outputs))):
             composer.locals.take(word or "_")
         for word in members:
             composer.members.take(word)
-        return _Function(composer, made, inputs, outputs, stored, self).statements()
+        return _Function(composer, made, inputs, outputs, stored, self, ahead).statements(has_comments, keeps_named)
 
-    def number(self, value: float, dtype: DType | None = None) -> str:
+    def number(self, value: float, dtype: DType | None = None) -> Code:
         """A number as C writes it."""
-        return str(self._numbers.constant(value, dtype or self.dtype).code)
+        return self._numbers.constant(value, dtype or self.dtype).code
 
     @property
     def preamble(self) -> list[str]:
@@ -103,55 +119,62 @@ class _Function:
         outputs: Sequence[Location],
         stored: str,
         unit: CUnit,
+        ahead: int,
     ) -> None:
-        self.composer, self.program, self.unit, self.prefix = composer, program, unit, stored
+        self.composer, self.program, self.unit, self.within = composer, program, unit, stored
+        self.ahead = program.outputs[:ahead]
+        self.early = set(topological_order(self.ahead))
         self.places: dict[Node, Place] = {
-            node: Place(inputs[node.name].text, node.type, inputs[node.name].is_flat)
-            for node in program.inputs
-            if node.name in inputs
+            node: inputs[node.name].of(node) for node in program.inputs if node.name in inputs
         }
         self.outputs = list(zip(program.outputs, outputs, strict=True))
         self.members: list[Member] = []
         # Inputs that are results elsewhere are copied there at the end, so that nothing may take their place before.
         self.kept = {
-            node for node, place in self.outputs if node in self.places and self.places[node].text != place.text
+            node for node, place in self.outputs if node in self.places and self.places[node] != place.of(node)
         }
 
-    def statements(self) -> Statements:
+    def statements(self, has_comments: bool, keeps_named: bool) -> Statements:
         applied = [node for node in dict.fromkeys(self.program.outputs) if isinstance(node, Apply)]
-        stored = list(stored_values([*applied, *self._used_again()], self.composer.reduces))
+        wanted = [*applied, *(self._used_again() if keeps_named else ())]
+        stored = list(stored_values(wanted, self.composer.reduces, self.ahead))
         copies: dict[Node, list[Place]] = {}
-        local: set[Node] = set()
-        results: list[str] = []
-        for node, place in self.outputs:
-            target = Place(place.text, node.type, place.is_flat)
-            if node in self.places and self.places[node].text == place.text:
+        for node, location in self.outputs:
+            target = location.of(node)
+            if not location.name or self.places.get(node) == target:
                 continue
-            if place.text and (node in self.places or not self._may_lie(node, target, stored)):
+            if node in self.places or node in self.early or not self._may_lie(node, target, stored):
                 copies.setdefault(node, []).append(target)
-            elif place.text:
+            else:
                 self.places[node] = target
         for node in stored:
-            if node in self.places:
-                continue
-            assert isinstance(node, Apply)
-            if node.type.ndim == 0:
-                label = self.composer.locals.local(self.composer.label(node, "value"))
-                local.add(node)
-                self.places[node] = Place(label, node.type)
-            else:
-                names = self.composer.members if self.prefix else self.composer.locals
-                label = names.local(self.composer.label(node, "part"))
-                self.places[node] = Place(self.prefix + label, node.type)
-                self.members.append(Member(label, node.type))
+            if node not in self.places:
+                assert isinstance(node, Apply)
+                self.places[node] = self._stored_at(node)
         copies = {node: copies[node] for node in sorted(copies, key=lambda node: not isinstance(node, Input))}
         self._check_copies(copies)
         nests = self.composer.nests(self.places, dict.fromkeys(stored))
-        lines = self.composer.body(nests, stored, local, copies)
-        for node, place in self.outputs:
-            results.append(place.text or str(nests.element(node, ()).code))
+        ahead = self.composer.body(nests, [node for node in stored if node in self.early], {}, has_comments)
+        uses_ahead, nests.used = frozenset(nests.used), {}
+        later = [node for node in stored if node not in self.early]
+        lines = self.composer.body(nests, later, copies, has_comments)
+        results = tuple(self._result(nests, node, location) for node, location in self.outputs)
         self.unit.keep(self.composer)
-        return Statements(tuple(lines), tuple(self.members), tuple(results))
+        return Statements(tuple(lines), tuple(self.members), results, frozenset(nests.used), tuple(ahead), uses_ahead)
+
+    def _result(self, nests: Nests, node: Node, location: Location) -> Place:
+        if location.name:
+            return location.of(node)
+        return self.places[node] if self.ahead else Place(str(nests.element(node, ()).code), node.type)
+
+    def _stored_at(self, node: Apply) -> Place:
+        """Where a value lies that no caller asks for: a scalar within one function in a variable of its own."""
+        if node.type.ndim == 0 and not self.ahead:
+            return Place(self.composer.locals.local(self.composer.label(node, "value")), node.type, is_new=True)
+        names = self.composer.members if self.within else self.composer.locals
+        label = names.local(self.composer.label(node, "part"))
+        self.members.append(Member(label, node.type))
+        return Place(label, node.type, within=self.within)
 
     def _check_copies(self, copies: Mapping[Node, Sequence[Place]]) -> None:
         """Raise EmitError where an input is overwritten before it is copied itself."""

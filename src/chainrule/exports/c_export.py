@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from chainrule.emit import C_TYPES, CUnit, Location, declarations, signature_lines
+from chainrule.emit import C_TYPES, CUnit, Location, declarations, header_text, signature_lines
 from chainrule.exports.c_features import FeatureWriter
 from chainrule.exports.c_statistics import statistics_lines
 from chainrule.exports.c_steps import StepWriter
 from chainrule.exports.c_text import array_rows as rows_of
-from chainrule.exports.c_text import comment, initializer, string, wrapped
+from chainrule.exports.c_text import comment, initializer, string
 from chainrule.exports.c_training import Training
 from chainrule.exports.one_row import one_row
 from chainrule.exports.subject import ROWS, Subject, X
@@ -42,33 +42,20 @@ class _Header:
         """The whole file."""
         body = self._body()
         helpers = self.unit.preamble
-        guard = f"CHAINRULE_{self.upper}_H"
-        lines = [
-            *self._heading(),
-            f"#ifndef {guard}",
-            f"#define {guard}",
-            "",
-            "#include <math.h>",
-            *(["#include <stddef.h>"] if self.features is not None and self.features.has_words else []),
-            *(["#include <stdint.h>"] if self._needs_words else []),
-            *(["#include <string.h>"] if self._needs_strings else []),
-            "",
-            "#ifdef __cplusplus",
-            'extern "C" {',
-            "#endif",
-            "",
-            *(self._rows() if self.steps is not None else []),
-            *wrapped(self._classes()),
-            *(self._weights()),
-            *wrapped([*helpers, *([""] if helpers and helpers[-1] else [])]),
-            *wrapped(body),
-            "#ifdef __cplusplus",
-            "}",
-            "#endif",
-            "",
-            f"#endif /* {guard} */",
+        includes = [
+            "math",
+            *(["stddef"] if self.features is not None and self.features.has_words else []),
+            *(["stdint"] if self._needs_words else []),
+            *(["string"] if self._needs_strings else []),
         ]
-        return "\n".join(lines) + "\n"
+        lines = [
+            *(self._rows() if self.steps is not None else []),
+            *self._classes(),
+            *self._weights(),
+            *helpers,
+            *body,
+        ]
+        return header_text(self.name, self._heading(), includes, lines)
 
     @property
     def _needs_words(self) -> bool:
@@ -102,7 +89,7 @@ class _Header:
             ]
             if self._mixes_rows:
                 said += ["", f"After the last step, {self.name}_statistics, so that predictions know of it."]
-        return ["/*", *wrapped([f" * {line}".rstrip() for line in said]), " */"]
+        return said
 
     def _usage(self) -> list[str]:
         lines = []
@@ -202,8 +189,8 @@ class _Header:
         return [f"const {self.name}_weights *weights"] if self.steps is not None else []
 
     def _network(self) -> list[str]:
-        start = "weights->" if self.steps is not None else f"{self.name}_"
-        inputs = {name: Location(start + member) for name, member in self.subject.members.items()}
+        prefix, within = ("", "weights") if self.steps is not None else (f"{self.name}_", "")
+        inputs = {name: Location(prefix + member, within) for name, member in self.subject.members.items()}
         inputs[X] = Location("x")
         reserved = ("x", "p", "weights", "values", "row")
         program = one_row(self.subject.program)
@@ -256,9 +243,8 @@ class _Header:
             ]
         scale = ""
         if isinstance(target, NumberTarget):
-            mean = self.unit.number(target.mean, DType.FLOAT64)
-            sign = f"- {mean[1:]}" if mean.startswith("-") else f"+ {mean}"
-            scale = f" * {self.unit.number(target.scale, DType.FLOAT64)} {sign}"
+            mean, factor = (self.unit.number(number, DType.FLOAT64) for number in (abs(target.mean), target.scale))
+            scale = f" * {factor} {'-' if target.mean < 0 else '+'} {mean}"
         cast = "(double)" if self.subject.dtype is DType.FLOAT32 else ""
         unit = "in the units of the table" if scale else "as the network gives it"
         odd = "; NAN for a number that is infinite or too far from those of training" if encode else ""

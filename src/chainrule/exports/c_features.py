@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chainrule.emit import member_names
+from chainrule.emit import Code, member_names
 from chainrule.exports.c_text import array_rows, comment, string
 from chainrule.exports.cells import level_columns
 from chainrule.ir import DType
@@ -109,7 +109,7 @@ static inline void NAME_civil(int64_t days, int64_t *year, int64_t *month, int64
 class FeatureWriter:
     """Writes the preprocessing of the file `name`; what it gives is of `dtype`."""
 
-    def __init__(self, name: str, preprocessing: Preprocessing, dtype: DType, number: Callable[[float], str]) -> None:
+    def __init__(self, name: str, preprocessing: Preprocessing, dtype: DType, number: Callable[[float], Code]) -> None:
         self.name, self.preprocessing, self.dtype = name, preprocessing, dtype
         self.number = number
         self.members = member_names([feature.name for feature in preprocessing.features])
@@ -143,7 +143,7 @@ class FeatureWriter:
             elif isinstance(feature, Date):
                 value = f"{self.name}_seconds(2024, 2, 29, 12, 0, 0)"
             else:
-                value = self.number(feature.fill)
+                value = str(self.number(feature.fill))
             lines.append(f"row.{self.members[feature.name]} = {value};")
         return lines
 
@@ -219,21 +219,17 @@ class FeatureWriter:
             lines += [
                 f"    const double value = isnan({cell}) ? {self.number(feature.fill)} : {cell};",
                 f"    const double t = copysign(log1p(fabs(value) / {unit}), value);",
-                f"    {self._put(first, f'(t - {self._signed(feature.mean)}) / {self.number(feature.scale)}')}",
+                f"    {self._put(first, f'(t - {self.number(feature.mean):ATOM}) / {self.number(feature.scale)}')}",
             ]
         else:
             lines.append(f"    const double value = isnan({cell}) ? {self.number(feature.fill)} : {cell};")
             value = "value"
             if isinstance(feature, Number):
-                value = f"(value - {self._signed(feature.mean)}) / {self.number(feature.scale)}"
+                value = f"(value - {self.number(feature.mean):ATOM}) / {self.number(feature.scale)}"
             lines.append(f"    {self._put(first, value)}")
         if feature.flag_missing:
             lines.append(f"    {self._put(first + 1, f'isnan({cell}) ? 1.0 : 0.0')}")
         return [*lines, "}"]
-
-    def _signed(self, value: float) -> str:
-        text = self.number(value)
-        return f"({text})" if text.startswith("-") else text
 
     def _category(self, feature: Category, first: int, cell: str) -> list[str]:
         columns, other = level_columns(feature)
@@ -287,7 +283,7 @@ class FeatureWriter:
         if part.name in PERIODS:
             turn = self.number(2 * 3.141592653589793 / PERIODS[part.name])
             return [f"sin({position} * {turn})", f"cos({position} * {turn})"]
-        return [f"({position} - {self._signed(part.mean)}) / {self.number(part.scale)}"]
+        return [f"({position} - {self.number(part.mean):ATOM}) / {self.number(part.scale)}"]
 
 
 def _declared(feature: Feature) -> str:

@@ -86,7 +86,7 @@ def statistics_lines(subject: Subject, unit: CUnit, has_columns: bool) -> list[s
 
 def _values(subject: Subject, unit: CUnit, layer: str, program: Program) -> list[str]:
     narrow = one_row(program)
-    inputs = {name: Location(f"weights->{member}") for name, member in subject.members.items()}
+    inputs = {name: Location(member, "weights") for name, member in subject.members.items()}
     inputs[X] = Location("x", is_flat=narrow.input(X).type.ndim == 2)
     output = Location("z", is_flat=narrow.outputs[0].type.ndim == 2)
     found = unit.statements(narrow, inputs, [output], "", ("x", "z", "weights"))

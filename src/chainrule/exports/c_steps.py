@@ -130,7 +130,7 @@ class StepWriter:
             ),
             *found.lines,
             *([] if found.stored else ["    (void)work;"]),
-            f"    return {found.results[0]};",
+            f"    return {found.results[0].text};",
             "}",
             "",
         ]
@@ -236,9 +236,8 @@ class StepWriter:
             ]
         value = "%s"
         if isinstance(target, NumberTarget):
-            mean = self.unit.number(target.mean, DType.FLOAT64)
-            mean = f"({mean})" if mean.startswith("-") else mean
-            value = f"(%s - {mean}) / {self.unit.number(target.scale, DType.FLOAT64)}"
+            mean, scale = (self.unit.number(number, DType.FLOAT64) for number in (target.mean, target.scale))
+            value = f"(%s - {mean:ATOM}) / {scale}"
             if self.subject.dtype is DType.FLOAT32:
                 value = f"(float)({value})"
         if width == 1:

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from chainrule.emit import broken
+from chainrule.emit import Code
 from chainrule.words import in_rows, shortened
 
 WIDTH = 100
@@ -41,18 +41,13 @@ def array_rows(entries: Sequence[str], indent: int) -> list[str]:
     return [*lines[:-1], *(line.removesuffix(",") for line in lines[-1:])]
 
 
-def initializer(array: NDArray[Any], number: Callable[[float], str], indent: int) -> list[str]:
+def initializer(array: NDArray[Any], number: Callable[[float], Code], indent: int) -> list[str]:
     """The elements of an array in braces, a row after the other; the first line is `{`."""
     margin = " " * indent
     if array.ndim <= 1:
-        return [f"{margin}{{", *array_rows([number(float(x)) for x in array.ravel()], indent + 4), f"{margin}}}"]
+        return [f"{margin}{{", *array_rows([str(number(float(x))) for x in array.ravel()], indent + 4), f"{margin}}}"]
     lines = [f"{margin}{{"]
-    for row in array:
-        inner = initializer(row, number, indent + 4)
-        lines += [*inner[:-1], f"{inner[-1]},"]
-    return [*lines[:-1], lines[-1].removesuffix(","), f"{margin}}}"]
-
-
-def wrapped(lines: Sequence[str]) -> list[str]:
-    """Lines, those that are too long broken between words."""
-    return [piece for line in lines for piece in broken(line)]
+    for k, row in enumerate(array, 1):
+        *inner, last = initializer(row, number, indent + 4)
+        lines += [*inner, f"{last}{',' if k < len(array) else ''}"]
+    return [*lines, f"{margin}}}"]

@@ -142,26 +142,26 @@ class Training:
 
     def gradient_statements(self, unit: CUnit) -> Statements:
         """The body of the function that finds loss and gradients."""
-        inputs = {name: Location(f"weights->{self.subject.members[name]}") for name in self.subject.learnt}
+        inputs = {name: Location(self.subject.members[name], "weights") for name in self.subject.learnt}
         inputs |= {X: Location("x", is_flat=True), Y: Location("y", is_flat=True)}
-        inputs |= {RNG_SEED: Location("memory->seed"), RNG_STEP: Location("memory->step")}
-        outputs = [Location(""), *(Location(f"grads->{self.subject.members[name]}") for name in self.subject.learnt)]
+        inputs |= {RNG_SEED: Location("seed", "memory"), RNG_STEP: Location("step", "memory")}
+        outputs = [Location(""), *(Location(self.subject.members[name], "grads") for name in self.subject.learnt)]
         reserved = ("weights", "memory", "grads", "work", "x", "y")
         members = ("grads", "encoded_rows", "encoded_target")
-        return unit.statements(self.gradients, inputs, outputs, "work->", reserved, members)
+        return unit.statements(self.gradients, inputs, outputs, "work", reserved, members)
 
     def update_statements(self, unit: CUnit) -> Statements:
         """The body of the function that makes a step."""
-        places = {node.name: Location(f"weights->{self.subject.members[node.name]}") for node in self.update.parameters}
-        places |= {name: Location(f"memory->{member}") for name, member in self.members.items()}
+        places = {node.name: Location(self.subject.members[node.name], "weights") for node in self.update.parameters}
+        places |= {name: Location(member, "memory") for name, member in self.members.items()}
         inputs = {
             **places,
             **{
-                gradient.name: Location(f"grads->{self.subject.members[parameter.name]}")
+                gradient.name: Location(self.subject.members[parameter.name], "grads")
                 for parameter, gradient in zip(self.update.parameters, self.update.gradients, strict=True)
             },
             self._rate: Location("rate"),
-            self._step.name: Location("memory->step"),
+            self._step.name: Location("step", "memory"),
         }
         outputs = [places[node.name] for node in (*self.update.parameters, *self.update.remembered)]
         reserved = ("weights", "memory", "grads", "rate", "work")
