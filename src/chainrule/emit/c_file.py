@@ -30,7 +30,7 @@ def header_text(
     guard = f"CHAINRULE_{name.upper()}_H"
     every = [
         "/*",
-        *(f" * {line}".rstrip() for line in heading),
+        *(f" * {line}" if line else " *" for line in heading),
         " */",
         f"#ifndef {guard}",
         f"#define {guard}",

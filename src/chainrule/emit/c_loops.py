@@ -149,7 +149,8 @@ class Nests:
     def load(self, place: Place, index: Sequence[Index]) -> Value:
         """The element at `index` of what is stored."""
         self.loads.append((place, index))
-        return Value(atom(self.address(place, index)), place.type.dtype)
+        is_variable = not index and not place.within and not place.is_flat
+        return Value(Code(self.address(place, index), is_word=is_variable), place.type.dtype)
 
     def address(self, place: Place, index: Sequence[Index]) -> str:
         """Where the element at `index` lies."""
@@ -203,7 +204,7 @@ class Nests:
 
         def add(index: list[Index]) -> None:
             label = self.element(indices, index[axis : axis + count])
-            if not label.code.text.isidentifier():
+            if not label.code.is_word:
                 label = self._local(label, "row")
             size = writer.size(node.type.shape[axis]).at(Level.SUM)
             wrapped = Index(((f"({label.code} < 0 ? {label.code} + {size} : {label.code})", 1),))

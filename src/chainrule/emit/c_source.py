@@ -178,13 +178,8 @@ class _Source:
             ("grads", "The gradients.", [Member(self.members[name], typed[name]) for name in self.by]),
             ("work", "What lies between; its contents need not be kept.", found.stored),
         ]
-        constants = [f"{name} = {self.sizes[size]}" for size, name in self._constants().items()]
         lines = [
-            *(
-                ["enum {", *(f"    {each}," for each in constants[:-1]), f"    {constants[-1]}", "};", ""]
-                if constants
-                else []
-            ),
+            *self._enumeration(),
             *(line for label, comment, group in groups if group for line in self._structure(label, comment, group)),
             *self.unit.preamble,
             *(line for each in (*passes, *steps) for line in each.lines),
@@ -193,8 +188,10 @@ class _Source:
         heading = self._heading(present, [*passes, *steps], results)
         return header_text(self.name, heading, ["math"], lines, _RESTRICT)
 
-    def _constants(self) -> dict[str, str]:
-        return {size: self.size_names[size] for size in self.sizes if size in self.size_names}
+    def _enumeration(self) -> list[str]:
+        """The named sizes as constants."""
+        entries = [f"    {self.size_names[size]} = {k}" for size, k in self.sizes.items() if size in self.size_names]
+        return ["enum {", *(f"{each}," for each in entries[:-1]), entries[-1], "};", ""] if entries else []
 
     def _structure(self, label: str, comment: str, members: Sequence[Member]) -> list[str]:
         return structure(f"{self.name}_{label}", comment, declarations(members, self.size_names))

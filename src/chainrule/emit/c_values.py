@@ -359,7 +359,7 @@ class CWriter:
                 self.block.say(f"{name} += {value.code};")
                 return
             element = value.code
-            if not element.text.isidentifier():
+            if not element.is_word:
                 local = self.fresh("element")
                 self.block.say(f"const {C_TYPES[value.dtype]} {local} = {element};")
                 element = atom(local)

@@ -31,27 +31,30 @@ def block(lines: Sequence[Text], indent: int) -> list[str]:
     column = indent + max(lengths, default=0) + 2
     result = []
     for line in lines:
-        code = " " * indent + line.code
+        code = " " * indent + line.code if line.code else ""
         comment = line.comment
         if comment and max(len(code) + 2, column) + 2 + len(comment) > WIDTH + 12:
             comment = ""
-        result.append(f"{code:<{column - 2}}  # {comment}" if comment else code.rstrip())
+        result.append(f"{code:<{column - 2}}  # {comment}" if comment else code)
     return result
 
 
-def bracketed(head: str, entries: Sequence[str], tail: str, indent: int = 0, plain: str | None = None) -> list[str]:
+def bracketed(
+    head: str, entries: Sequence[str], tail: str, indent: int = 0, plain: str | None = None, is_tuple: bool = False
+) -> list[str]:
     """`head` entries `tail` on one line, or with a few entries a line between the brackets.
 
-    `plain` is what stands in front of the entries where one line holds them and needs no brackets.
+    `plain` is what stands in front of the entries where one line holds them and needs no brackets. A tuple has a comma
+    behind its only entry.
     """
     margin = " " * indent
-    line = f"{margin}{head}{', '.join(entries)}{tail}"
+    line = f"{margin}{head}{', '.join(entries)}{',' if is_tuple and len(entries) == 1 else ''}{tail}"
     if plain is not None:
         line = f"{margin}{plain}{', '.join(entries)}"
     if len(line) <= WIDTH:
         return [line]
     rows = [f"{margin}    {row}" for row in in_rows(entries, WIDTH - indent - 4)]
-    return [f"{margin}{head}", *rows, f"{margin}{tail.lstrip(',')}"]
+    return [f"{margin}{head}", *rows, f"{margin}{tail}"]
 
 
 def docstring(sentences: Sequence[str], indent: int) -> list[str]:
@@ -63,7 +66,7 @@ def docstring(sentences: Sequence[str], indent: int) -> list[str]:
     lines = paragraphs[0]
     for paragraph in paragraphs[1:]:
         lines = [*lines, "", *paragraph]
-    body = [f"{margin}{line}".rstrip() for line in lines[1:]]
+    body = [f"{margin}{line}" if line else "" for line in lines[1:]]
     return [f'{margin}"""{lines[0]}', *body, f'{margin}"""']
 
 

@@ -16,7 +16,6 @@ from chainrule.emit.python_file import (
     module_text,
     needs_of,
     shapes_of,
-    tuple_tail,
     unpacked,
     what_it_gives,
 )
@@ -41,7 +40,7 @@ def numpy_source(record: Record, name: str) -> str:
         *bracketed("def forward(", [name_of(x) for x in arguments], "):"),
         *docstring([f"{what_it_gives(passes)}, and what `backward` needs.", shapes_of(passes.arguments)], 4),
         *block(forward_lines, 4),
-        *bracketed(f"return {', '.join(map(name_of, passes.outputs))}, (", kept, tuple_tail(kept), 4),
+        *bracketed(f"return {', '.join(map(name_of, passes.outputs))}, (", kept, ")", 4, is_tuple=True),
         "",
         "",
         *bracketed("def backward(", ["saved", *map(name_of, passes.seeds)], "):"),

@@ -109,11 +109,6 @@ def unpacked(names: Sequence[str], source: str, indent: int) -> list[str]:
     return [line] if len(line) <= 88 else bracketed("(", names, f") = {source}", indent)
 
 
-def tuple_tail(names: Sequence[str]) -> str:
-    """What ends a tuple: a single entry needs a comma."""
-    return ",)" if len(names) == 1 else ")"
-
-
 @dataclass(frozen=True)
 class Needs:
     """What a source must have besides its own lines: helpers, modules of the standard library, and other imports."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.emit import C_TYPES, CUnit, Location, declarations, header_text, signature_lines
+from chainrule.emit import C_TYPES, CUnit, Location, declarations, header_text, signature_lines, structure
 from chainrule.exports.c_features import FeatureWriter
 from chainrule.exports.c_statistics import statistics_lines
 from chainrule.exports.c_steps import StepWriter
@@ -157,19 +157,14 @@ class _Header:
             for name, array in arrays.items()
         ]
         values: list[str] = []
-        for array in arrays.values():
+        for k, array in enumerate(arrays.values(), 1):
             *most, last = initializer(array, self.unit.number, 4)
-            values += [*most, f"{last},"]
+            values += [*most, f"{last}{',' if k < len(arrays) else ''}"]
         return [
-            "/* What is learnt. */",
-            "typedef struct {",
-            *declared,
-            f"}} {self.name}_weights;",
-            "",
+            *structure(f"{self.name}_weights", "What is learnt.", declared),
             "/* What the model had learnt when it was exported. */",
             f"static const {self.name}_weights {self.name}_trained = {{",
-            *values[:-1],
-            values[-1].removesuffix(","),
+            *values,
             "};",
             "",
         ]

@@ -20,7 +20,7 @@ from chainrule.tables import (
     Preprocessing,
 )
 
-_FIND = """/* Text with the place that it stands for; in the order of the bytes. */
+_LOOK = """/* Text with the place that it stands for; in the order of the bytes. */
 typedef struct {
     const char *text;
     int place;
@@ -51,8 +51,9 @@ static inline int NAME_look(
     }
     return otherwise;
 }
+"""
 
-/* The place of a cell among `words`, without the blanks around it. */
+_FIND = """/* The place of a cell among `words`, without the blanks around it. */
 static inline int NAME_find(
         const char *cell, const NAME_word *words, int count, int missing, int otherwise) {
     size_t length;
@@ -155,8 +156,6 @@ class FeatureWriter:
         if self.has_words:
             missing = sorted(word.encode() for word in MISSING_WORDS)
             entries = [f"{{{string(word.decode())}, 0}}" for word in missing]
-            find = self._named(_FIND)
-            cut = find.index("/* The place of a cell among `words`, without the blanks around it. */")
             table = [
                 '/* Cells that mean "no value". */',
                 f"enum {{ {self.name}_MISSING_COUNT = {len(entries)} }};",
@@ -165,7 +164,7 @@ class FeatureWriter:
                 "};",
                 "",
             ]
-            lines += [*find[:cut], *table, *find[cut:]]
+            lines += [*self._named(_LOOK), *table, *self._named(_FIND)]
             for feature in self.preprocessing.features:
                 if isinstance(feature, Category):
                     lines += self._words(feature)

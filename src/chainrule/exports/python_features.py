@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import Template
 from typing import Any
 
 from chainrule.exports.python_text import called, collection, literal
@@ -60,7 +61,7 @@ _PLAIN = '''def plain(word, row, name):
         return float(word)
     raise ValueError(f"row {row + 1}, column {name!r} holds {word!r}, which is not a finite number")'''
 
-_NUMBER = '''def number(columns, name, fill, mean, scale, unit=None, flag_missing=False, words=()):
+_NUMBER = Template('''def number(columns, name, fill, mean, scale, unit=None, flag_missing=False, words=()):
     """Numbers, scaled; a missing one is `fill`. With a unit, large ones are logarithms.
 
     Raises ValueError for one that is too far from those of training to be scaled.
@@ -72,14 +73,14 @@ _NUMBER = '''def number(columns, name, fill, mean, scale, unit=None, flag_missin
         if unit is not None:
             x = np.copysign(np.log1p(np.abs(x) / unit), x)
         x = (x - mean) / scale
-        good = np.isfinite(x.astype(np.float64))
+        good = np.isfinite(x.astype(np.$dtype))
     if not good.all():
         row = int((~good).argmax())
         raise ValueError(
             f"row {row + 1}, column {name!r} holds {float(given[row])}, "
             f"too far from the {mean:.4g} ± {scale:.4g} of training"
         )
-    return np.column_stack([x, missing]) if flag_missing else x[:, None]'''
+    return np.column_stack([x, missing]) if flag_missing else x[:, None]''')
 
 _BOOLEAN = '''def boolean(columns, name, fill, flag_missing=False):
     """Words for yes and no as 1 and 0; a missing one is `fill`."""
@@ -197,7 +198,7 @@ _DATE = '''def date(columns, name, fill, parts, flag_missing=False, patterns=(),
     result = [column for given in parts for column in part(seconds, *given)]
     return np.column_stack([*result, missing] if flag_missing else result)'''
 
-_FUNCTIONS: dict[type, tuple[str, ...]] = {
+_FUNCTIONS: dict[type, tuple[str | Template, ...]] = {
     Number: (_PLAIN, _AS_NUMBERS, _NUMBER),
     Boolean: (_TRUTH, _BOOLEAN),
     Category: (_SAME_NUMBER, _CATEGORY),
@@ -227,7 +228,7 @@ def functions_of(preprocessing: Preprocessing, dtype: str) -> list[str]:
     functions = [_CELLS_OF, _TEXT]
     for kind, texts in _FUNCTIONS.items():
         if kind in kinds:
-            functions += [text.replace("float64)", f"{dtype})") if text is _NUMBER else text for text in texts]
+            functions += [text if isinstance(text, str) else text.substitute(dtype=dtype) for text in texts]
     return ["\n".join(lines), *dict.fromkeys(functions)]
 
 

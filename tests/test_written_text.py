@@ -1,0 +1,115 @@
+"""Writers say what they wrote: a room that writes source does not search or patch its own text."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import chainrule
+
+ROOT = Path(chainrule.__file__).parent
+ROOMS = ("emit", "exports")
+"""Rooms that are held to it; one more is one more name here, and an entry below for each function that reads a text."""
+
+READING = {
+    *("endswith", "find", "isalnum", "isalpha", "isdigit", "isidentifier", "lstrip", "partition", "removeprefix"),
+    *("removesuffix", "replace", "rfind", "rindex", "rpartition", "rsplit", "rstrip", "split", "splitlines"),
+    *("startswith", "strip"),
+}
+"""Methods of texts that look into them; `index` and `count` are those of sequences too."""
+
+_NAMES = "names that the user gave"
+_BREAKS = "lines, to break them between words"
+READERS = {
+    "emit/arrays.py: _digits": "the digits of a number, as Python writes them",
+    "emit/arrays.py: subscripts": _NAMES,
+    "emit/c_composing.py: comment": "a shape, as the ir writes it",
+    "emit/c_file.py: broken": _BREAKS,
+    "emit/layout.py: _lines": _BREAKS,
+    "emit/names.py: ": "words of a language",
+    "emit/names.py: ascii_identifier": _NAMES,
+    "emit/names.py: identifier": _NAMES,
+    "emit/python_file.py: shapes_of": _BREAKS,
+    "emit/source.py: source": _NAMES,
+    "emit/torch_source.py: _class_name": _NAMES,
+    "exports/c_features.py: _named": "the templates of the file, to put names into them",
+    "exports/c_statistics.py: normalized_layers": "names of parameters",
+    "exports/c_text.py: array_rows": "rows of a list, of which C has no comma behind the last",
+    "exports/c_text.py: comment": "what the user wrote, to make it harmless in a comment",
+    "exports/c_training.py: _update_program": "names of values in a program",
+    "exports/cells.py: _spellings_of_number": "cells of a table",
+    "exports/exporting.py: _check_module_name": "names of files",
+    "exports/onnx_file.py: onnx_bytes": "what a library says of an error",
+    "exports/python_features.py: patterns_of": "formats of dates",
+    "exports/python_module.py: head": "what the user wrote, to make it harmless in a docstring; lines, to break them",
+    "exports/python_text.py: literal": "how Python writes a text",
+    "exports/standing.py: check_replaceable": "names of files",
+    "exports/subject.py: labels": "names of dtypes",
+    "exports/subject.py: subject_of": "names of files, and of settings",
+}
+"""By file and function: what is read there, which is not what was written."""
+
+
+def readings(tree: ast.AST, function: str = "") -> Iterator[tuple[str, str]]:
+    """The functions that look into a text, each with how: a method, a regular expression, or `"letters" in text`."""
+    for node in ast.iter_child_nodes(tree):
+        name = node.name if isinstance(node, ast.FunctionDef) else function
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
+            of_re = owner == "re"
+            if of_re or (node.func.attr in READING and owner != "dataclasses"):
+                yield name, f"{'re.' if of_re else '.'}{node.func.attr}"
+        if isinstance(node, ast.Compare) and any(isinstance(each, ast.In | ast.NotIn) for each in node.ops):
+            collections = (ast.Dict, ast.Set, ast.Tuple, ast.List)
+            is_text = isinstance(node.left, ast.JoinedStr) or (
+                isinstance(node.left, ast.Constant) and isinstance(node.left.value, str)
+            )
+            if is_text and not isinstance(node.comparators[0], collections):
+                yield name, "in"
+        yield from readings(node, name)
+
+
+FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nobody_reads_what_was_written(path: Path) -> None:
+    file = path.relative_to(ROOT).as_posix()
+    found = {
+        f"{file}: {function}: {how}"
+        for function, how in readings(ast.parse(path.read_text(encoding="utf-8")))
+        if f"{file}: {function}" not in READERS
+    }
+    assert not found, "let the writer say it, as `uses` and `parts` do, or name what is read in READERS"
+
+
+def test_every_reader_that_is_named_reads() -> None:
+    there = {
+        f"{path.relative_to(ROOT).as_posix()}: {function}"
+        for path in FILES
+        for function, _ in readings(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert there >= READERS.keys()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'text.removesuffix(",")',
+        're.sub("a", "b", text)',
+        '"np." in text',
+        'f"{name}." not in line',
+        'text.replace("a", "b")',
+        'all(line.startswith("-") for line in lines)',
+    ],
+)
+def test_a_reading_is_found(line: str) -> None:
+    assert [function for function, _ in readings(ast.parse(f"def write():\n    return {line}"))] == ["write"]
+
+
+@pytest.mark.parametrize("line", ['"np" in {"np"}', "name in uses", "dataclasses.replace(place, name=name)"])
+def test_what_is_no_reading_is_not_found(line: str) -> None:
+    assert not [*readings(ast.parse(f"def write():\n    return {line}"))]
