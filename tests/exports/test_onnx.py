@@ -147,11 +147,22 @@ def test_what_onnx_cannot_say_is_named(tmp_path: Path) -> None:
     def prediction(X: Any, W: Any) -> Any:
         return X @ np.linalg.inv(W)
 
-    program = cr.trace(prediction, X="n 3", W="3 3")
-    model = Model(program, {"W": np.eye(3)})
+    program = cr.trace(prediction, X="n 30", W="30 30")  # too large to be written out
+    model = Model(program, {"W": np.eye(30)})
     with pytest.raises(ExportError, match="ONNX has nothing for Inverse, which the model needs; export it as numpy"):
         export_model(model, "onnx", tmp_path / "net.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_onnx_has_no_operator_for_is_written_out(tmp_path: Path) -> None:
+    def prediction(X: Any, W: Any) -> Any:
+        return np.sinh(X @ np.linalg.inv(W)) * np.arctan2(X, X @ W)
+
+    random = np.random.default_rng(0)
+    W, X = random.normal(size=(3, 3)) + 3 * np.eye(3), random.normal(size=(5, 3))
+    export_model(Model(cr.trace(prediction, X="n 3", W="3 3"), {"W": W}), "onnx", tmp_path / "net.onnx")
+    (found,) = onnxruntime.InferenceSession(tmp_path / "net.onnx").run(None, {"X": X})
+    np.testing.assert_allclose(found, prediction(X, W), rtol=1e-12)
 
 
 def test_other_spellings_mean_what_they_mean_to_the_model(tmp_path: Path) -> None:
