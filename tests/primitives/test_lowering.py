@@ -204,3 +204,37 @@ def test_elementwise_rules_agree_at_extreme_values(primitive: Elementwise, dtype
         types = [ArrayType((len(points),), DType.of(np.dtype(dtype)))] * primitive.arity
         expected, actual = primitive.value(*values), lowered(primitive, types, values)
     np.testing.assert_allclose(actual, expected, rtol=8 * float(np.finfo(dtype).eps), atol=float(np.finfo(dtype).tiny))
+
+
+def reads_at_its_place(example: Example, sizes: dict[str, int]) -> bool:
+    """Whether the rule of an example asks its operands, all of the result's shape, for elements at the same place."""
+    types = [type.bind(sizes) for type in example.operands]
+    primitive = example.primitive.bind(sizes, None)
+    result = primitive.type(*types)
+    if any(type.shape != result.shape for type in types) or isinstance(primitive, Elementwise):
+        return isinstance(primitive, Elementwise)
+    assert isinstance(primitive, Linear | Multilinear | Nonlinear)
+    rng = np.random.default_rng(0)
+    arrays = [np.asarray(rng.integers(0, 2, type.concrete_shape), type.dtype.numpy) for type in types]
+    emit: Emitter[Scalar, int] = ScalarEmitter()
+    for place in np.ndindex(*result.concrete_shape):
+        asked: list[tuple[int, ...]] = []
+
+        def noting(array: NDArray[Any], asked: list[tuple[int, ...]] = asked) -> Callable[[Sequence[int]], Scalar]:
+            def read(index: Sequence[int]) -> Scalar:
+                asked.append(tuple(index))
+                return reader(array)(index)
+
+            return read
+
+        primitive.lower(emit, [noting(array) for array in arrays], types, place)
+        if set(asked) - {place}:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("kind", [kind for kind in REGISTRY if not issubclass(kind, Composite)])
+def test_what_is_pointwise_reads_at_its_place_and_nothing_else_does(kind: type[Any]) -> None:
+    sizes = {"n": 3, "m": 3, "k": 3}
+    found = [reads_at_its_place(example, sizes) for example in kind.examples()]
+    assert all(found) if kind.is_pointwise else not all(found)

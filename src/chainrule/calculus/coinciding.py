@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from chainrule.calculus.kinks import Kink
 from chainrule.ir import Apply, ArrayType, Const, DType, Node, Program, SymbolicDim, topological_order
-from chainrule.primitives import Add, Broadcast, Cast, Compare, Elementwise, Multiply, Negate, Subtract, Where
+from chainrule.primitives import Add, Broadcast, Cast, Compare, Multiply, Negate, Subtract
 
 Values = Mapping[Node, NDArray[np.float64]]
 
@@ -29,8 +29,6 @@ TIE = 1e-9
 """How close values are, relative to their size, that count as equal."""
 _SIZE = 7.25
 """What a named size counts as at a random point."""
-
-_POINTWISE = (Elementwise, Add, Subtract, Negate, Multiply, Where, Cast)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +45,7 @@ def _is_pointwise(node: Node) -> bool:
         return False
     if isinstance(node.primitive, Broadcast):
         return node.operands[0].type.ndim == 0
-    return isinstance(node.primitive, _POINTWISE) and all(o.type.dtype is not DType.INT64 for o in node.operands)
+    return node.primitive.is_pointwise and all(o.type.dtype is not DType.INT64 for o in node.operands)
 
 
 class Leaves:

@@ -17,7 +17,6 @@ from chainrule.primitives import (
     Compare,
     Contract,
     Divide,
-    Elementwise,
     Gather,
     LogicalAnd,
     LogicalNot,
@@ -41,7 +40,6 @@ from chainrule.primitives import (
 
 VIEWS = (Broadcast, Permute, Reshape, Slice, Gather, Windows)
 """Primitives that only say where an element lies."""
-POINTWISE = (Elementwise, Add, Subtract, Negate, Multiply, Where, Cast)
 _CHEAP = (
     Abs, Add, Cast, Compare, LogicalAnd, LogicalNot, LogicalOr, Maximum, Minimum, Multiply, Negate, OneHot, Relu, Sign,
     Square, Subtract, Where,
@@ -76,7 +74,7 @@ def stored_values(
         mine = consumers.get(node, [])
         sites[node] = min(sum(1 if c in stored else sites[c] for c in mine), 1000)
         repeated[node] = any(_repeats(c, reduces) or (c not in stored and repeated[c]) for c in mine)
-        alone[node] = all(isinstance(c.primitive, POINTWISE) and (c in stored or alone[c]) for c in mine)
+        alone[node] = all(c.primitive.is_pointwise and (c in stored or alone[c]) for c in mine)
         # A view passes the crossing on to what it is a view of.
         crossing[node] = node in early and any(c not in early or (c not in stored and crossing[c]) for c in mine)
         must = _must_store(node, reduces, sites[node], repeated[node], alone[node], sizes[node])

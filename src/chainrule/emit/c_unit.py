@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chainrule.emit.c_composing import Composer, written_out_in_parts
 from chainrule.emit.c_file import Member, broken, helper_lines, table_lines
 from chainrule.emit.c_loops import Nests, Place
-from chainrule.emit.c_storage import POINTWISE, stored_values
+from chainrule.emit.c_storage import stored_values
 from chainrule.emit.c_values import C_TYPES
 from chainrule.emit.code import Code, written_dim
 from chainrule.emit.errors import EmitError
@@ -206,10 +206,7 @@ class _Function:
         if any(given in topological_order([other], stop=set(stored) - {other}) for other in later):
             return False
         return all(
-            isinstance(part, Input)
-            or part in cut
-            or not isinstance(part, Apply)
-            or isinstance(part.primitive, POINTWISE)
+            isinstance(part, Input) or part in cut or not isinstance(part, Apply) or part.primitive.is_pointwise
             for part in topological_order([node], stop=cut)
             if given in topological_order([part], stop=cut)
         )

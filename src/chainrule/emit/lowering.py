@@ -27,38 +27,30 @@ from chainrule.emit.expressions import (
 from chainrule.emit.products import contraction
 from chainrule.ir import Apply, Const, Dim, DType, Input, Node, Shape, topological_order
 from chainrule.primitives import (
-    Add,
     Broadcast,
     Cast,
     Contract,
     Divide,
     DivideNoNan,
-    Elementwise,
     LogNoNan,
     LogSumExp,
     Max,
     Mean,
     Min,
     Multiply,
-    Negate,
     NotExpandableError,
     OneHot,
     Permute,
     Primitive,
     Reshape,
     Slice,
-    Subtract,
     Sum,
-    Where,
     divide,
     equal,
     expanded,
     log,
     where,
 )
-
-POINTWISE = (Elementwise, Add, Subtract, Negate, Multiply, Where, Cast)
-"""Primitives that act element by element, so that their operands may broadcast."""
 
 _REDUCTIONS: dict[type, ReductionName] = {Sum: "sum", Mean: "mean", Max: "max", Min: "min", LogSumExp: "logsumexp"}
 _STRUCTURE = (Broadcast, Contract, Permute, Reshape, Slice)
@@ -120,7 +112,7 @@ class Lowering:
         in_parts = written_in_parts(node, self.has)
         if in_parts is not None:
             return self.loose(in_parts)
-        if isinstance(primitive, POINTWISE):
+        if primitive.is_pointwise:
             return self._pointwise(node)
         if isinstance(primitive, Broadcast):
             (x,) = node.operands
@@ -195,9 +187,9 @@ class Lowering:
                 return self.function(Divide(), [factor, quotient.operands[1]], dtype)
         return self.function(Multiply(), [x, y], dtype)
 
-    def function(self, primitive: object, operands: Sequence[Expr], dtype: DType) -> Expr:
+    def function(self, primitive: Primitive, operands: Sequence[Expr], dtype: DType) -> Expr:
         """A pointwise primitive on operands that broadcast."""
-        assert isinstance(primitive, POINTWISE)
+        assert primitive.is_pointwise
         return self.arena.make(Function(primitive), operands, _broadcast(*(x.shape for x in operands)), dtype)
 
     def aligned(self, x: Expr, ndim: int, axes: Sequence[int], rank: int) -> Expr:

@@ -8,27 +8,18 @@ from collections.abc import Sequence
 from chainrule.exports.subject import ROWS, X
 from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, Program, named_dim
 from chainrule.primitives import (
-    Add,
     Broadcast,
-    Cast,
     Contract,
-    Divide,
-    Elementwise,
     LogSoftmax,
     LogSumExp,
     Max,
     Mean,
     Min,
-    Multiply,
-    Negate,
     Reshape,
     Softmax,
-    Subtract,
     Sum,
-    Where,
 )
 
-_POINTWISE = (Elementwise, Add, Subtract, Negate, Multiply, Divide, Where, Cast)
 _ALONG_AXES = (LogSoftmax, LogSumExp, Max, Mean, Min, Softmax, Sum)
 
 
@@ -80,7 +71,7 @@ def _narrowed(node: Node, made: dict[Node, Node]) -> Node:
     primitive = node.primitive
     if not any(wide) and not _has_rows(node.type):
         return Apply(primitive, operands)
-    if isinstance(primitive, _POINTWISE) and all(wide):
+    if primitive.is_pointwise and all(wide):
         return Apply(primitive, operands)
     if isinstance(primitive, Contract):
         return Apply(_contraction(primitive, wide), operands)

@@ -27,6 +27,8 @@ _OPERAND = ArrayType((named_dim("n"), named_dim("m")))
 class Add(Linear):
     """x + y. Transposed, it hands the same cotangent to both."""
 
+    is_pointwise: ClassVar[bool] = True
+
     @classmethod
     def examples(cls) -> Sequence[Example]:
         return [Example(cls(), (_OPERAND, _OPERAND))]
@@ -54,6 +56,8 @@ class Add(Linear):
 class Subtract(Linear):
     """x − y. Transposed, the second operand gets the cotangent with the sign turned."""
 
+    is_pointwise: ClassVar[bool] = True
+
     @classmethod
     def examples(cls) -> Sequence[Example]:
         return [Example(cls(), (_OPERAND, _OPERAND))]
@@ -80,6 +84,8 @@ class Subtract(Linear):
 @dataclass(frozen=True, eq=False, repr=False)
 class Negate(Linear):
     """−x, its own transpose."""
+
+    is_pointwise: ClassVar[bool] = True
 
     @classmethod
     def examples(cls) -> Sequence[Example]:
@@ -110,6 +116,8 @@ class Negate(Linear):
 @dataclass(frozen=True, eq=False, repr=False)
 class Multiply(Multilinear):
     """x ⊙ y, element by element. A diagonal map in either operand, so its own transpose."""
+
+    is_pointwise: ClassVar[bool] = True
 
     @classmethod
     def examples(cls) -> Sequence[Example]:

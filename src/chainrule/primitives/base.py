@@ -71,6 +71,9 @@ class NotExpandableError(ProgramError):
 class Primitive(ABC):
     """An operation of the vocabulary; its fields are its static parameters."""
 
+    is_pointwise: ClassVar[bool] = False
+    """Whether an element of the result is made of the operands' elements at the same place."""
+
     def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if abstract:
@@ -189,6 +192,7 @@ class Multilinear(Primitive, abstract=True):
 class Elementwise(Primitive, abstract=True):
     """A function of scalars, applied to operands of one shape; `domain` bounds each operand in generated tests."""
 
+    is_pointwise: ClassVar[bool] = True
     arity: ClassVar[int] = 1
     is_activation: ClassVar[bool] = False
     """Whether textbooks call its operand z, its result a and its derivative by a prime."""

@@ -148,6 +148,8 @@ class LogicalNot(_Logical):
 class Where(Linear):
     """x where the condition holds, else y; linear in both, and each gets the cotangent where it was taken."""
 
+    is_pointwise: ClassVar[bool] = True
+
     @classmethod
     def examples(cls) -> Sequence[Example]:
         shape = (named_dim("n"), named_dim("m"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar, final
+from typing import ClassVar, TypeVar, final
 
 import numpy as np
 
@@ -121,6 +121,7 @@ class Reshape(Linear):
 class Cast(Linear):
     """The same numbers in another dtype; linear between floats, constant from integers and booleans."""
 
+    is_pointwise: ClassVar[bool] = True
     dtype: DType
 
     @classmethod
