@@ -126,12 +126,6 @@ def with_new_axes(base: Notation, extent: Extent, shape: Shape) -> Notation:
     return Indexed(base, tuple(entries)) if entries else base
 
 
-def is_in_order(extent: Extent) -> bool:
-    """Whether the axes stand in the order of those of the value."""
-    places = list(extent.shown.values())
-    return places == sorted(places)
-
-
 def is_unsaid(node: Node) -> bool:
     """Whether `node` repeats its operand, or changes axes of size 1 alone."""
     return (

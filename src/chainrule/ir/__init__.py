@@ -2,7 +2,7 @@
 
 from chainrule.ir.arrays import plain_array, refuse_subclass
 from chainrule.ir.caching import Memo, cached_property
-from chainrule.ir.demands import Demand, needed_by
+from chainrule.ir.demands import Demand
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, dim_quotient, named_dim, reading_order
 from chainrule.ir.display import media_bundle
 from chainrule.ir.errors import DTypeError, ProgramError, ShapeError, refuses_deep_nesting
@@ -38,7 +38,6 @@ __all__ = [
     "fork_safe_lock",
     "media_bundle",
     "named_dim",
-    "needed_by",
     "parse_shape",
     "plain_array",
     "reading_order",

@@ -8,7 +8,7 @@ from chainrule.models.checkpoints import (
     save_checkpoint,
 )
 from chainrule.models.errors import DescriptionError, ModelError
-from chainrule.models.inspection import Column, ModelDescription, Progress, described, inspect_model, target_words
+from chainrule.models.inspection import Column, ModelDescription, Progress, described, inspect_model
 from chainrule.models.model import Model, Prediction
 from chainrule.models.programs import program_from_json, program_to_json
 from chainrule.models.saving import as_model, load_model, save_model
@@ -33,5 +33,4 @@ __all__ = [
     "program_to_json",
     "save_checkpoint",
     "save_model",
-    "target_words",
 ]

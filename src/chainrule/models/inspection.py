@@ -12,7 +12,7 @@ from chainrule.models.container import FILE_BYTES, read_file
 from chainrule.models.errors import ModelError
 from chainrule.models.model import Model
 from chainrule.models.saving import Opened
-from chainrule.tables import Boolean, Category, ClassTarget, Date, Feature, Number, Preprocessing, Target
+from chainrule.tables import Boolean, Category, Date, Feature, Number, Preprocessing
 
 LISTED = 8
 """How many levels are named of a column that has many."""
@@ -234,19 +234,3 @@ def _regularization(architecture: Mapping[str, Any]) -> tuple[str, ...]:
     if architecture.get("alpha"):
         found.append(f"½ · {architecture['alpha']:g} · ΣW² / rows")
     return tuple(found)
-
-
-def target_words(target: Target | None) -> str:
-    """What is predicted, in a phrase.
-
-    >>> target_words(ClassTarget("kind", ("cat", "dog")))
-    'kind: cat or dog'
-    """
-    if target is None:
-        return "numbers"
-    if isinstance(target, ClassTarget):
-        shown = list(target.classes[:LISTED])
-        more = len(target.classes) - len(shown)
-        listed = [*shown, f"{more:,} more"] if more else shown
-        return f"{target.name}: {', '.join(listed[:-1])} or {listed[-1]}"
-    return f"{target.name}, a number"

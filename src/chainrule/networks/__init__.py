@@ -1,6 +1,6 @@
 """Networks ready for use: the two-layer network that a learner starts from, and multi-layer perceptrons."""
 
-from chainrule.networks.activations import ACTIVATIONS, ALIASES, OUTPUTS, Activation, ActivationLike
+from chainrule.networks.activations import ACTIVATIONS, OUTPUTS, Activation, ActivationLike
 from chainrule.networks.architecture import Architecture, Normalization
 from chainrule.networks.errors import NetworkError
 from chainrule.networks.evaluation import Evaluator
@@ -28,9 +28,9 @@ from chainrule.networks.losses import (
 )
 from chainrule.networks.mlp import LOSSES, MLP
 from chainrule.networks.orders import ShuffledOrder
-from chainrule.networks.prediction import BLOCK, predict_in_blocks, predict_rows, prediction_program
+from chainrule.networks.prediction import BLOCK, predict_in_blocks, predict_rows
 from chainrule.networks.restarts import best_restart, train_restarts
-from chainrule.networks.scores import class_accuracy, r2_score, share_accuracy
+from chainrule.networks.scores import r2_score
 from chainrule.networks.settings import TrainingSettings, Validation
 from chainrule.networks.solvers import Controlled
 from chainrule.networks.state import TrainingState
@@ -41,7 +41,6 @@ from chainrule.training import MomentumSGD, UncorrectedAdam
 
 __all__ = [
     "ACTIVATIONS",
-    "ALIASES",
     "BLOCK",
     "LOSSES",
     "LOSS_TYPES",
@@ -82,17 +81,14 @@ __all__ = [
     "UncorrectedAdam",
     "Validation",
     "best_restart",
-    "class_accuracy",
     "gradient_report",
     "loss_function",
     "predict_in_blocks",
     "predict_rows",
     "prediction_function",
-    "prediction_program",
     "r2_score",
     "read_loss",
     "row_weights",
-    "share_accuracy",
     "train",
     "train_restarts",
     "two_layer_loss",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from chainrule.reports.advice import advice
 from chainrule.reports.mistakes import Confusion
 from chainrule.reports.report import Column, Report, Run
 from chainrule.reports.scoring import LARGER_IS_BETTER, Scores, ahead, worth
@@ -30,20 +29,18 @@ def columns_text(columns: Sequence[Column], width: int, lang: Language = "en") -
     for column in shown:
         kind = say(lang, column.kind)
         rows.append((column.name, kind if column.inputs else f"{kind} ({say(lang, 'left out')})", column.reason))
-    lines = _table([tuple(" ".join(cell.split()) for cell in row) for row in rows], width)
+    lines = _fitted([tuple(" ".join(cell.split()) for cell in row) for row in rows], width)
     if len(columns) > len(shown):
         lines.append(f"  {say(lang, 'more columns', count=len(columns) - len(shown))}")
     return lines
 
 
-def _table(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
+def _fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
     """Rows of three cells; names take up to a third of the width, and the last cell what is left."""
     first = min(max(width_of(row[0]) for row in rows), width // 3)
     second = max(width_of(row[1]) for row in rows)
     room = max(10, width - first - second - 6)
-    return [
-        f"  {padded(cut(row[0], first), first)}  {padded(row[1], second)}  {cut(row[2], room)}".rstrip() for row in rows
-    ]
+    return table([(cut(name, first), kind, cut(what, room)) for name, kind, what in rows])
 
 
 def curve_text(report: Report, width: int, lang: Language = "en") -> list[str]:
@@ -271,8 +268,3 @@ def trials_text(report: Report, lang: Language = "en") -> list[str]:
         chosen = score_text(trial.scored_by, trial.score) + (f"  ← {say(lang, 'kept')}" if trial.kept else "")
         rows.append((trial.hidden, rate, f"{trial.alpha:g}", f"{trial.epochs:,}", number_text(trial.loss), chosen))
     return table(rows)
-
-
-def advice_text(report: Report, lang: Language = "en") -> list[str]:
-    """What to try next, a sentence each."""
-    return advice(report, lang)

@@ -325,11 +325,6 @@ def _is_column(value: Value) -> bool:
     return value.ndim == 1 and not value.is_row and not value.free
 
 
-def as_matrix(x: Meaning) -> Meaning:
-    """A row as a matrix of one row; anything else as it is."""
-    return _as_matrix(x) if isinstance(x, Value) and x.is_row else x
-
-
 def _scaled(value: Value, numbers: Sequence[Value]) -> Value:
     for number in numbers:
         value = known(elementwise(np.multiply, value, number))

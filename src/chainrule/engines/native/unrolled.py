@@ -50,11 +50,6 @@ class _NotUniformError(ProgramError):
     """A primitive does more with an index than to pass it on."""
 
 
-def register_type(type: ArrayType) -> str:
-    """The vector register that holds a value."""
-    return vector(REGISTER_TYPES[type.dtype], math.prod(type.concrete_shape))
-
-
 def fits(nodes: Sequence[Node]) -> bool:
     """Whether values of these shapes can be held in registers; the amount of work is seen only while unrolling."""
     return all(0 < math.prod(node.type.concrete_shape) <= WIDEST for node in nodes)
