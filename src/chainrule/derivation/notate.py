@@ -140,7 +140,8 @@ def _delta_names(symbols: list[Input], taken: set[str]) -> dict[Input, str]:
         for symbol, number in zip(symbols, numbers, strict=True)
     }
     clashing = {f"{letter}{joint}{name}" for name in names.values() for letter in ("delta", "δ") for joint in ("", "_")}
-    return {} if clashing & taken else names
+    own = any(name_parts(name)[0] == "δ" for name in taken)  # δ0 and an element of δ would be set alike
+    return {} if own or clashing & taken else names
 
 
 def shape_of(type_: ArrayType) -> str:

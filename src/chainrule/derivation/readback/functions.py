@@ -285,7 +285,10 @@ def one_hot(labels: Meaning) -> Meaning:
 
 def scatter_add(x: Meaning, places: Meaning, axis: int) -> Meaning:
     """Zeros to which the parts of `x` are added at `places` along `axis`."""
-    value, index = known(x), known(places)
+    index = known(places)
+    if isinstance(x, Open):  # the places tell its sizes along these axes
+        x = x.fitted(lambda value: value.shape[axis : axis + index.ndim] == index.shape, index.shape)
+    value = x
     if value.letters:
         raise UnknownNotationError("scatter_add at an index")
     indexed = index.data.astype(int)
