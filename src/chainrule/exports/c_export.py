@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.emit import C_TYPES, CUnit, Location, declarations, header_text, signature_lines, structure
+from chainrule.emit import C_TYPES, CUnit, Location, declarations, function, header_text, signature_lines, structure
 from chainrule.exports.c_features import FeatureWriter
 from chainrule.exports.c_statistics import statistics_lines
 from chainrule.exports.c_steps import StepWriter
@@ -195,14 +195,16 @@ class _Header:
             program, inputs, [Location("p", is_flat=program.outputs[0].type.ndim == 2)], "", reserved
         )
         parameters = [*self._weights_parameter, f"const {self.real} *x", f"{self.real} *p"]
-        return [
-            f"/* The output p of the network, {self.subject.outputs} in number, for {self.subject.width} numbers x. */",
-            *signature_lines(f"static inline void {self.name}_network", parameters),
+        statements = [
             *declarations(found.stored, {}),
             *found.lines,
-            "}",
-            "",
         ]
+        return function(
+            f"The output p of the network, {self.subject.outputs} in number, for {self.subject.width} numbers x.",
+            f"void {self.name}_network",
+            parameters,
+            statements,
+        )
 
     def _predict(self) -> list[str]:
         target, outputs, real = self.subject.target, self.subject.outputs, self.real
@@ -244,28 +246,27 @@ class _Header:
         unit = "in the units of the table" if scale else "as the network gives it"
         odd = "; NAN for a number that is infinite or too far from those of training" if encode else ""
         if outputs == 1:
-            return [
-                f"/* The prediction, {unit}{odd}. */",
-                *signature_lines(f"static inline double {self.name}_predict", first),
+            statements = [
                 f"    {real} p[1];",
                 *encode,
                 call % "p",
                 f"    return {cast}p[0]{scale};",
-                "}",
-                "",
             ]
-        return [
-            f"/* The {outputs} predictions, {unit}{odd}. */",
-            *signature_lines(f"static inline void {self.name}_predict", [*first, "double *values"]),
+            return function(f"The prediction, {unit}{odd}.", f"double {self.name}_predict", first, statements)
+        statements = [
             f"    {real} p[{outputs}];",
             *encode,
             call % "p",
             f"    for (int k = 0; k < {outputs}; ++k) {{",
             f"        values[k] = {cast}p[k]{scale};",
             "    }",
-            "}",
-            "",
         ]
+        return function(
+            f"The {outputs} predictions, {unit}{odd}.",
+            f"void {self.name}_predict",
+            [*first, "double *values"],
+            statements,
+        )
 
     def _refused(self) -> list[str]:
         """What is given for a number that is infinite or too far from those of training."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chainrule.emit import Code, member_names
+from chainrule.emit import Code, member_names, structure
 from chainrule.exports.c_text import array_rows, comment, string
 from chainrule.exports.cells import level_columns
 from chainrule.ir import DType
@@ -119,12 +119,12 @@ class FeatureWriter:
 
     def structure(self) -> list[str]:
         """The structure for one row of a table."""
-        lines = ["/* A row of the table. */", "typedef struct {"]
+        lines = []
         for feature in self.preprocessing.features:
             member = self.members[feature.name]
             said = "" if member == feature.name else f"{comment(feature.name)}: "
             lines.append(f"    {_declared(feature)}{member}; /* {said}{self._meaning(feature)} */")
-        return [*lines, f"}} {self.name}_row;", ""]
+        return structure(f"{self.name}_row", "A row of the table.", lines)
 
     def _meaning(self, feature: Feature) -> str:
         if isinstance(feature, Number):

@@ -7,7 +7,7 @@ in Welford 1962.
 
 from __future__ import annotations
 
-from chainrule.emit import C_TYPES, CUnit, Location, declarations, signature_lines
+from chainrule.emit import C_TYPES, CUnit, Location, declarations, function, signature_lines
 from chainrule.exports.one_row import one_row
 from chainrule.exports.subject import Subject, X
 from chainrule.ir import Apply, Node, Program
@@ -92,11 +92,10 @@ def _values(subject: Subject, unit: CUnit, layer: str, program: Program) -> list
     found = unit.statements(narrow, inputs, [output], "", ("x", "z", "weights"))
     real = C_TYPES[subject.dtype]
     parameters = [f"const {subject.name}_weights *weights", f"const {real} *x", f"{real} *z"]
-    return [
-        f"/* What layer {layer} normalizes, for a row x. */",
-        *signature_lines(f"static inline void {subject.name}_values_{layer}", parameters),
+    statements = [
         *declarations(found.stored, {}),
         *found.lines,
-        "}",
-        "",
     ]
+    return function(
+        f"What layer {layer} normalizes, for a row x.", f"void {subject.name}_values_{layer}", parameters, statements
+    )

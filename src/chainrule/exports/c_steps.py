@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainrule.emit import C_TYPES, CUnit, declarations, signature_lines
+from chainrule.emit import C_TYPES, CUnit, declarations, function, structure
 from chainrule.exports.c_training import Training
 from chainrule.exports.errors import ExportError
 from chainrule.exports.subject import ROWS, Subject
@@ -95,44 +95,41 @@ class StepWriter:
 
     def _gradients(self) -> list[str]:
         found = self.training.gradient_statements(self.unit)
-        members = self.subject.members
-        shapes = {name: self.subject.parameters[name].shape for name in self.subject.learnt}
         y_type = C_TYPES[self.training.target_type.dtype]
         extents = "".join(f"[{self.rows if k == 0 else dim}]" for k, dim in enumerate(self.training.target_type.shape))
-        return [
-            "/* The gradients of the loss by what is learnt. */",
-            "typedef struct {",
-            *(
-                f"    {self.real} {members[name]}{''.join(f'[{size}]' for size in shape)};"
-                for name, shape in shapes.items()
-            ),
-            f"}} {self.name}_grads;",
-            "",
-            "/* What lies between; its contents need not be kept. */",
-            "typedef struct {",
+        shapes = {name: self.subject.parameters[name].shape for name in self.subject.learnt}
+        gradients = [
+            f"    {self.real} {self.subject.members[name]}{''.join(f'[{size}]' for size in shape)};"
+            for name, shape in shapes.items()
+        ]
+        between = [
             f"    {self.name}_grads grads;",
             f"    {self.real} encoded_rows[{self.rows}][{self.subject.width}];",
             f"    {y_type} encoded_target{extents};",
             *declarations(found.stored, {ROWS: self.rows}),
-            f"}} {self.name}_work;",
-            "",
-            f"/* The loss of {self.rows} encoded rows x with targets y, and its gradients. */",
-            *signature_lines(
-                f"static inline {self.real} {self.name}_gradients",
-                [
-                    f"const {self.name}_weights *weights",
-                    *([f"const {self.name}_memory *memory"] if self.training.draws else []),
-                    f"const {self.real} *x",
-                    f"const {y_type} *y",
-                    f"{self.name}_grads *grads",
-                    f"{self.name}_work *work",
-                ],
-            ),
+        ]
+        parameters = [
+            f"const {self.name}_weights *weights",
+            *([f"const {self.name}_memory *memory"] if self.training.draws else []),
+            f"const {self.real} *x",
+            f"const {y_type} *y",
+            f"{self.name}_grads *grads",
+            f"{self.name}_work *work",
+        ]
+        statements = [
             *found.lines,
             *([] if found.stored else ["    (void)work;"]),
             f"    return {found.results[0].text};",
-            "}",
-            "",
+        ]
+        return [
+            *structure(f"{self.name}_grads", "The gradients of the loss by what is learnt.", gradients),
+            *structure(f"{self.name}_work", "What lies between; its contents need not be kept.", between),
+            *function(
+                f"The loss of {self.rows} encoded rows x with targets y, and its gradients.",
+                f"{self.real} {self.name}_gradients",
+                parameters,
+                statements,
+            ),
         ]
 
     def _update(self) -> list[str]:
@@ -144,15 +141,14 @@ class StepWriter:
         parameters.append(f"const {self.name}_grads *grads")
         if training.has_rate:
             parameters.append("double rate")
-        return [
-            f"/* A step of {type(training.optimizer).__name__}. */",
-            *signature_lines(f"static inline void {self.name}_update", parameters),
+        statements = [
             *declarations(found.stored, {}),
             *found.lines,
             *(["    ++memory->step;"] if training.counts else []),
-            "}",
-            "",
         ]
+        return function(
+            f"A step of {type(training.optimizer).__name__}.", f"void {self.name}_update", parameters, statements
+        )
 
     def _memory(self) -> list[str]:
         training = self.training
@@ -175,11 +171,7 @@ class StepWriter:
         if training.draws:
             declared.append("    int seed; /* of the random numbers; set it before the first step */")
         return [
-            "/* What training remembers from step to step. */",
-            "typedef struct {",
-            *declared,
-            f"}} {self.name}_memory;",
-            "",
+            *structure(f"{self.name}_memory", "What training remembers from step to step.", declared),
             "/* Before the first step. */",
             f"static inline void {self.name}_start({self.name}_memory *memory) {{",
             "    memset(memory, 0, sizeof *memory);",
@@ -203,9 +195,7 @@ class StepWriter:
             updated.append("rate")
         what = "rows" if self.has_columns else "encoded rows x"
         target = "their classes, by place in the list" if self._target_type == "int" else "their values"
-        return [
-            f"/* One step of training on {what} and {target}; gives the loss before it. */",
-            *signature_lines(f"static inline {self.real} {self.name}_train", self._train_arguments(0)),
+        statements = [
             f"    {self.real} loss;",
             f"    for (int k = 0; k < {self.rows}; ++k) {{",
             *(f"        {line}" for line in lines),
@@ -213,9 +203,13 @@ class StepWriter:
             f"    loss = {self.name}_gradients(weights, {memory}{x}, {y}, &work->grads, work);",
             f"    {self.name}_update({', '.join(updated)});",
             "    return loss;",
-            "}",
-            "",
         ]
+        return function(
+            f"One step of training on {what} and {target}; gives the loss before it.",
+            f"{self.real} {self.name}_train",
+            self._train_arguments(0),
+            statements,
+        )
 
     def _targets(self) -> list[str]:
         """Statements that put the target of row k in its place."""
