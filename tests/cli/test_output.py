@@ -3,29 +3,12 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from chainrule.cli import sentences
 from chainrule.cli.errors import CommandError, one_line
 from chainrule.cli.output import duration
 from chainrule.cli.sentences import default_language, say
 from chainrule.cli.targets import parse_shapes
-from chainrule.words import padded, width_of, wrapped
-
-
-@given(st.text(alphabet=string.ascii_letters + "   中文，。", max_size=200), st.integers(20, 60))
-def test_wrapping_keeps_every_letter(text: str, width: int) -> None:
-    lines = wrapped(text, width)
-    assert "".join("".join(lines).split()) == "".join(text.split())
-    for line in lines:
-        assert width_of(line) <= width or " " not in line
-
-
-def test_chinese_letters_take_two_columns() -> None:
-    assert width_of("验证 ok") == 7
-    assert padded("验证", 6) == "验证  "
-    assert wrapped("一二三四五，六七", 10) == ["一二三四", "五，六七"]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(2e-5, "20 µs"), (0.0123, "12.3 ms"), (1.5, "1.50 s"), (250.4, "250 s")])

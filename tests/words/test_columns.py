@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule.words import cut, in_rows, may_part, runs, shortened, table, width_of, wrapped
+from chainrule.words import cut, in_rows, may_part, padded, runs, shortened, table, width_of, wrapped
 
 NEVER_FIRST = "，。、；：！？）」』】》〉”’…"
 NEVER_LAST = "（「『【《〈“‘"
@@ -72,3 +73,17 @@ def test_entries_fill_rows() -> None:
     assert in_rows(["11", "22", "33"], 7) == ["11, 22,", "33,"]
     assert in_rows(["11", "22", "33"], 6) == ["11,", "22,", "33,"]
     assert in_rows(["a long entry", "b"], 6) == ["a long entry,", "b,"]
+
+
+@given(st.text(alphabet=string.ascii_letters + "   中文，。", max_size=200), st.integers(20, 60))
+def test_wrapping_keeps_every_letter(text: str, width: int) -> None:
+    lines = wrapped(text, width)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    for line in lines:
+        assert width_of(line) <= width or " " not in line
+
+
+def test_chinese_letters_take_two_columns() -> None:
+    assert width_of("验证 ok") == 7
+    assert padded("验证", 6) == "验证  "
+    assert wrapped("一二三四五，六七", 10) == ["一二三四", "五，六七"]
