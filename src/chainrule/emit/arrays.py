@@ -489,31 +489,3 @@ def subscripts(operation: Einsum, x: Expr) -> str:
             letters[label] = next(spare)
     text = ",".join("".join(letters[label] for label in labels) for labels in operation.inputs)
     return f"{text}->{''.join(letters[label] for label in operation.output)}"
-
-
-def size_lines(needed: Mapping[str, str], arrays: Sequence[Expr]) -> tuple[list[str], list[str]]:
-    """Lines that read the sizes in `needed` off the shapes of `arrays`, and the sizes that none of them has."""
-    lines: list[str] = []
-    left = dict(needed)
-    for x in arrays:
-        found = {
-            str(dim): axis for axis, dim in enumerate(x.shape) if str(dim) in left and isinstance(dim, SymbolicDim)
-        }
-        if not found:
-            continue
-        name = name_of(x)
-        if len(found) == 1:
-            ((size, axis),) = found.items()
-            lines.append(f"{left.pop(size)} = {name}.shape[{axis}]")
-        else:
-            entries = [left[str(dim)] if found.get(str(dim)) == axis else "_" for axis, dim in enumerate(x.shape)]
-            lines.append(f"{', '.join(entries)} = {name}.shape")
-            for size in found:
-                left.pop(size)
-    for x in arrays:
-        for axis, dim in enumerate(x.shape):
-            if isinstance(dim, SymbolicDim) and len(dim.terms) == 1:
-                ((names, factor),) = dim.terms
-                if len(names) == 1 and names[0] in left:  # 2·h as an axis says what h is
-                    lines.append(f"{left.pop(names[0])} = {name_of(x)}.shape[{axis}] // {factor}")
-    return lines, list(left)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.emit.arrays import ArrayWriter, size_lines
+from chainrule.emit.arrays import ArrayWriter
 from chainrule.emit.errors import EmitError
 from chainrule.emit.expressions import Expr, name_of
 from chainrule.emit.layout import Text, bracketed, shape_comment
 from chainrule.emit.passes import Argument, Passes
 from chainrule.emit.sharing import Line
+from chainrule.ir import SymbolicDim
 
 Ending = Callable[[Line, str], str]
 """Given a line and its right side as code, that right side as the target wants it."""
@@ -71,10 +72,38 @@ def body(
         value = str(writer.write(line.value, line.about))
         right = value if ending is None else ending(line, value)
         written.append(Text(f"{name_of(line.variable)} = {right}", shape_comment(line.variable.shape)))
-    reading, lost = size_lines(writer.sizes, arrays)
+    reading, lost = _size_lines(writer.sizes, arrays)
     if lost:
         raise EmitError(f"the size {lost[0]} is that of no argument; give an argument with an axis of this size")
     return [*(Text(line) for line in reading), *written]
+
+
+def _size_lines(needed: Mapping[str, str], arrays: Sequence[Expr]) -> tuple[list[str], list[str]]:
+    """Lines that read the sizes in `needed` off the shapes of `arrays`, and the sizes that none of them has."""
+    lines: list[str] = []
+    left = dict(needed)
+    for x in arrays:
+        found = {
+            str(dim): axis for axis, dim in enumerate(x.shape) if str(dim) in left and isinstance(dim, SymbolicDim)
+        }
+        if not found:
+            continue
+        name = name_of(x)
+        if len(found) == 1:
+            ((size, axis),) = found.items()
+            lines.append(f"{left.pop(size)} = {name}.shape[{axis}]")
+        else:
+            entries = [left[str(dim)] if found.get(str(dim)) == axis else "_" for axis, dim in enumerate(x.shape)]
+            lines.append(f"{', '.join(entries)} = {name}.shape")
+            for size in found:
+                left.pop(size)
+    for x in arrays:
+        for axis, dim in enumerate(x.shape):
+            if isinstance(dim, SymbolicDim) and len(dim.terms) == 1:
+                ((names, factor),) = dim.terms
+                if len(names) == 1 and names[0] in left:  # 2·h as an axis says what h is
+                    lines.append(f"{left.pop(names[0])} = {name_of(x)}.shape[{axis}] // {factor}")
+    return lines, list(left)
 
 
 def backward_body(
