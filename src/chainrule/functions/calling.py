@@ -1,0 +1,97 @@
+"""A function of nodes called with arrays of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from chainrule.ir import (
+    ArrayType,
+    Const,
+    Demand,
+    DType,
+    Input,
+    Node,
+    ProgramError,
+    ShapeError,
+    plain_array,
+)
+from chainrule.primitives import evaluate_nodes
+from chainrule.words import ChainruleError
+
+_demands: ContextVar[list[Demand] | None] = ContextVar("demands", default=None)
+
+
+@contextmanager
+def collected_demands() -> Iterator[list[Demand]]:
+    """While it lasts, what the named functions demand of their arguments is added to the list that it gives."""
+    found: list[Demand] = []
+    token = _demands.set(found)
+    try:
+        yield found
+    finally:
+        _demands.reset(token)
+
+
+def demand(demanded: Demand) -> None:
+    """Have values checked where they are known: a literal at once, others by whoever collects demands."""
+    if isinstance(demanded.node, Const):
+        demanded.check(evaluate_nodes([demanded.node], {})[demanded.node])
+        return
+    collected = _demands.get()
+    if collected is not None:
+        collected.append(demanded)
+
+
+def call(builder: Callable[..., Node], *arguments: Any, **options: Any) -> Any:
+    """`builder` on arrays of any kind; `arguments` are arrays or None, `options` are static."""
+    for argument in (*arguments, *options.values()):
+        take_over = getattr(type(argument), "__chainrule_call__", None)
+        if take_over is not None:
+            return take_over(argument, builder, arguments, options)
+    if any(isinstance(argument, Node) for argument in arguments):
+        return builder(*(_literal(argument) for argument in arguments), **options)
+    inputs: dict[Node, Any] = {}
+    nodes: list[Node | None] = []
+    for k, argument in enumerate(arguments):
+        if argument is None:
+            nodes.append(None)
+            continue
+        array = _array(argument)
+        node = Input(f"argument {k + 1}", ArrayType(array.shape, DType.of(array.dtype)))
+        inputs[node] = array
+        nodes.append(node)
+    try:
+        with collected_demands() as demands:
+            output = builder(*nodes, **options)
+        for each in demands:
+            each.check(evaluate_nodes([each.node], inputs)[each.node])
+        result = np.asarray(evaluate_nodes([output], inputs)[output])
+    except ChainruleError:
+        raise
+    except (TypeError, ValueError, AttributeError) as error:  # of no use to the builder, such as a text for a number
+        raise ProgramError(f"these arguments do not fit: {error}") from error
+    if result.ndim == 0:
+        return result[()]
+    return result if result.flags.owndata and result.flags.writeable and output not in inputs else result.copy()
+
+
+def _array(argument: Any) -> np.ndarray[Any, Any]:
+    """An argument as an array of one of the language's dtypes."""
+    try:
+        array = plain_array(argument)
+    except ValueError as error:
+        raise ShapeError(f"the rows of {type(argument).__name__} differ in length; give an array") from error
+    return array.astype(DType.of(array.dtype).numpy, copy=False)
+
+
+def _literal(argument: Any) -> Any:
+    """A plain array among nodes as a literal; Python numbers stay as they are, since they take the others' dtype."""
+    if argument is None or isinstance(argument, Node | float | int):
+        return argument
+    array = _array(argument)
+    return Const(array, ArrayType(array.shape, DType.of(array.dtype)))
