@@ -12,7 +12,7 @@ from chainrule.ir import ArrayType, Input
 from chainrule.trace import pytree
 from chainrule.trace.instances import Attribute, is_float_array
 from chainrule.trace.source import TraceError
-from chainrule.trace.specification import is_shape_tuple, type_of
+from chainrule.trace.specification import annotated_types, is_shape_tuple, type_of
 from chainrule.trace.subjects import Subject
 from chainrule.words import ChainruleError, suggestion
 
@@ -105,13 +105,14 @@ def _bound_parameters(subject: Subject, args: Sequence[Any], shapes: Mapping[str
         bound = subject.signature.bind_partial(*args, **own).arguments
     except TypeError as error:
         raise TraceError(f"{subject.name} does not take these arguments: {error}") from None
+    annotations = annotated_types(subject.annotated) if len(bound) < len(parameters) else {}
     result: dict[str, Any] = {}
     for name, parameter in parameters.items():
         if name in bound:
             several = parameter.kind is parameter.VAR_POSITIONAL
             result[name] = list(bound[name]) if several else bound[name]
-        elif name in subject.annotations:
-            result[name] = subject.annotations[name]
+        elif name in annotations:
+            result[name] = annotations[name]
         elif parameter.default is parameter.empty and parameter.kind not in (
             parameter.VAR_POSITIONAL,
             parameter.VAR_KEYWORD,

@@ -16,7 +16,6 @@ from typing import Any
 
 from chainrule.trace.instances import Attribute, InstanceCopy
 from chainrule.trace.source import TraceError
-from chainrule.trace.specification import annotated_types
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,8 @@ class Subject:
     name: str
     call: Callable[..., Any]
     signature: inspect.Signature
-    annotations: dict[str, str | list[str]]
+    annotated: Callable[..., Any]
+    """What is annotated with shapes."""
     code: CodeType | None
     instance: InstanceCopy | None = None
 
@@ -71,13 +71,12 @@ def subject_of(function: Callable[..., Any]) -> Subject:
         signature = inspect.signature(function)
     except (ValueError, TypeError):
         raise TraceError(f"the parameters of {name} are not known; wrap it, as in lambda x: {name}(x)") from None
-    annotations = annotated_types(function)
     code = getattr(inspect.unwrap(function), "__code__", None)
     if (
         not isinstance(function, MethodType)
         or inspect.isclass(function.__self__)
         or not hasattr(function.__self__, "__dict__")
     ):
-        return Subject(name, function, signature, annotations, code)
+        return Subject(name, function, signature, function, code)
     instance = InstanceCopy(function.__self__)
-    return Subject(name, MethodType(function.__func__, instance.instance), signature, annotations, code, instance)
+    return Subject(name, MethodType(function.__func__, instance.instance), signature, function, code, instance)
