@@ -5,17 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from benchmarks.jobs import JOBS, Job
 from benchmarks.peers.chainrule import arguments, traced
 from benchmarks.settings import Settings, say
-from chainrule import SGD, Adam
+from chainrule import SGD, Adam, begin_training
 from chainrule.engines.native import NativeEngine
-from chainrule.training.arguments import read_arguments
-from chainrule.training.implicit import STEP
-from chainrule.training.plans import plan_for
-from chainrule.training.updates import hyperparameter_values, starting_memory
 
 MEASURED = ("mlp", "tabular", "adam", "wide", "deep")
 SHOWN = 12
@@ -35,12 +29,9 @@ def run(settings: Settings) -> dict[str, Any]:
 def counted(job: Job, threads: int) -> list[dict[str, Any]]:
     """Each part of a step with the cycles of every thread."""
     parameters, data = arguments(job)
-    given = read_arguments(traced(job), parameters, data, {})
     optimizer = SGD(job.rate) if job.optimizer == "sgd" else Adam(job.rate)
-    plan = plan_for(traced(job), given, optimizer, job.batch, False)
-    numbers = {name: np.asarray(value) for name, value in hyperparameter_values(optimizer).items()}
-    state = {**given.params, **starting_memory(optimizer, given.params, STEP.name in plan.step.state, None)}
-    found = NativeEngine().metered(plan.loop, state, {**given.rows, **numbers}, job.epochs, threads)
+    training = begin_training(traced(job), parameters, data, optimizer, job.batch, shuffle=False)
+    found = NativeEngine().metered(training.run, job.epochs, threads)
     return [{"part": label, "cycles": cycles} for label, cycles in found]
 
 

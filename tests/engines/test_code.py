@@ -42,7 +42,7 @@ from chainrule.primitives import (
     take_slices,
 )
 from chainrule.training.arguments import read_arguments
-from chainrule.training.plans import plan_for
+from chainrule.training.runs import loop_for
 
 Array = NDArray[Any]
 FORBIDDEN = re.compile(r"\b(fast|nnan|ninf|nsz|arcp|afn)\b")
@@ -270,7 +270,7 @@ def layers(width: int, depth: int) -> int:
     data = {"X": np.zeros((64, width)), "y": np.zeros(64, int)}
     loss = network.loss_function
     arguments = read_arguments(loss, network.parameters, data, {})
-    return write_loop(plan_for(loss, arguments, cr.SGD(0.1), None, False).loop).text.count("\n")
+    return write_loop(loop_for(loss, arguments, cr.SGD(0.1), None, False)[0]).text.count("\n")
 
 
 def test_code_does_not_grow_with_the_width_of_layers() -> None:

@@ -11,7 +11,7 @@ from support.handwritten import initial, network_loop, random_data, squaring
 from support.interrupting import interrupted_after
 from support.subprocesses import script
 
-from chainrule.engines import Outcome
+from chainrule.engines import Outcome, Run
 from chainrule.engines.native import NativeEngine, compilation, session
 
 Array = NDArray[Any]
@@ -22,11 +22,11 @@ def state_after(n: int, batch_size: int, steps: int, dtype: Any = np.float64) ->
     """The state after so many steps in the order of the rows, by runs that end there."""
     native, data = NativeEngine("loops"), random_data(n, SIZES)
     whole, part = divmod(steps, -(-n // batch_size))
-    state = native.run(network_loop(n, batch_size, False, SIZES), initial(0, SIZES), data, whole, 0).state
+    state = native.run(Run(network_loop(n, batch_size, False, SIZES), initial(0, SIZES), data, 0), whole).state
     if part:
         rows = part * batch_size
         first = {name: value[:rows] if value.ndim else value for name, value in data.items()}
-        state = native.run(network_loop(rows, batch_size, False, SIZES), state, first, 1, 0).state
+        state = native.run(Run(network_loop(rows, batch_size, False, SIZES), state, first, 0), 1).state
     return state
 
 
@@ -35,7 +35,7 @@ def interrupted(native: NativeEngine, n: int, batch_size: int, epochs: int = 0, 
     loop, data = network_loop(n, batch_size, False, SIZES), random_data(n, SIZES)
     native.compiled_loop(loop, data)
     with interrupted_after(epochs, snapshots):
-        outcome = native.run(loop, initial(0, SIZES), data, 10**7, 0)
+        outcome = native.run(Run(loop, initial(0, SIZES), data, 0), 10**7)
     assert outcome.status == "interrupted"
     assert outcome.epochs_done == len(outcome.losses) == outcome.steps_done // loop.steps_per_epoch
     return outcome
@@ -73,10 +73,10 @@ def test_divergence_with_a_snapshot_of_every_step(kind: str, monkeypatch: pytest
         data["y"][60, 3] = 1e200
     else:
         loop, state, data = squaring(64, 8)
-    expected = NativeEngine("loops").run(loop, state, data, 4, 3)
+    expected = NativeEngine("loops").run(Run(loop, state, data, 3), 4)
     monkeypatch.setattr(compilation, "LONG_STEP", 0.0)
     for team in (1, 3):
-        found = NativeEngine("loops", team=team).run(loop, state, data, 4, 3)
+        found = NativeEngine("loops", team=team).run(Run(loop, state, data, 3), 4)
         assert (found.status, found.culprit, found.culprit_step) == (
             "diverged",
             expected.culprit,
@@ -89,11 +89,11 @@ def test_divergence_with_a_snapshot_of_every_step(kind: str, monkeypatch: pytest
 
 def test_snapshots_of_every_step_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     loop, data = network_loop(100, 17, True, SIZES), random_data(100, SIZES)
-    expected = NativeEngine("loops").run(loop, initial(0, SIZES), data, 3, 3)
+    expected = NativeEngine("loops").run(Run(loop, initial(0, SIZES), data, 3), 3)
     monkeypatch.setattr(compilation, "LONG_STEP", 0.0)
     native = NativeEngine("loops", team=2)
     assert native.compiled_loop(loop, data).written.every_step
-    found = native.run(loop, initial(0, SIZES), data, 3, 3)
+    found = native.run(Run(loop, initial(0, SIZES), data, 3), 3)
     np.testing.assert_array_equal(found.losses, expected.losses)
     for name, value in expected.state.items():
         np.testing.assert_array_equal(found.state[name], value)
@@ -103,6 +103,7 @@ LONG = """
     import signal, sys
     from support.handwritten import initial, network_loop, random_data
     from support.interrupting import interrupted_after
+    from chainrule.engines import Run
     from chainrule.engines.native import NativeEngine
     from chainrule.engines.native.session import NativeSession
 
@@ -132,7 +133,7 @@ LONG = """
     engine = NativeEngine("loops", team=team)
     assert engine.compiled_loop(loop, data).written.snapshot_steps == 1
     with interrupted_after(snapshots=1):
-        outcome = engine.run(loop, initial(0, sizes), data, 1000, 0)
+        outcome = engine.run(Run(loop, initial(0, sizes), data, 0), 1000)
     (wait,) = waits
     print(outcome.status, wait.presses, wait.over.is_set(), outcome.steps_done)
     """

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.handwritten import XOR, initial, network_loop, random_data
 
-from chainrule.engines import Loop, evaluate, get_engine
+from chainrule.engines import Loop, Run, evaluate, get_engine
 from chainrule.engines.native import NativeEngine
 from chainrule.engines.native.compilation import CompiledProgram, write_loop
 from chainrule.engines.native.machine import assemble, object_code
@@ -50,8 +50,8 @@ def test_there_is_a_plainer_target_than_this_machine() -> None:
 @Modes
 def test_xor_is_learnt_alike(name: str, mode: Mode) -> None:
     loop = network_loop(4, 4)
-    expected = get_engine("reference").run(loop, initial(1), XOR, 300, 0)
-    result = NativeEngine(mode, parse_target(name)).run(loop, initial(1), XOR, 300, 0)
+    expected = get_engine("reference").run(Run(loop, initial(1), XOR, 0), 300)
+    result = NativeEngine(mode, parse_target(name)).run(Run(loop, initial(1), XOR, 0), 300)
     np.testing.assert_allclose(result.losses, expected.losses, rtol=1e-12)
     for key, value in expected.state.items():
         np.testing.assert_allclose(result.state[key], value, rtol=1e-11)
@@ -64,8 +64,8 @@ def test_a_network_is_trained_alike(name: str, dtype: DType) -> None:
     data = {key: value.astype(dtype.numpy) for key, value in random_data(16, MLP).items()}
     data["rate"] = data["rate"] / 100
     start = {key: value.astype(dtype.numpy) for key, value in initial(0, MLP).items()}
-    expected = get_engine("reference").run(loop, start, data, 10, 3)
-    result = NativeEngine("loops", parse_target(name)).run(loop, start, data, 10, 3)
+    expected = get_engine("reference").run(Run(loop, start, data, 3), 10)
+    result = NativeEngine("loops", parse_target(name)).run(Run(loop, start, data, 3), 10)
     tolerance = 1000 * float(np.finfo(dtype.numpy).eps)
     np.testing.assert_allclose(result.losses, expected.losses, rtol=tolerance)
     for key, value in expected.state.items():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from chainrule.engines import Loop, get_engine
+from chainrule.engines import Loop, Run, get_engine
 from chainrule.engines.native import NativeEngine
 from chainrule.engines.native.machine import build
 from chainrule.engines.native.random import threefry
@@ -121,7 +121,7 @@ def test_each_step_of_a_run_draws_anew(mode: Mode, rows: int, batch: int) -> Non
         drawn = random_uniform(SEED, STEP, (size, 3), 1)
         draws.append(evaluate_nodes([drawn], {SEED: np.asarray(9), STEP: np.asarray(number)})[drawn])
     for engine in (NativeEngine(mode), get_engine("reference")):
-        outcome = engine.run(remembering_loop(rows, batch), state, data, 2, 0)
+        outcome = engine.run(Run(remembering_loop(rows, batch), state, data, 0), 2)
         np.testing.assert_array_equal(outcome.state["history"], np.concatenate(draws))
         assert outcome.state["rng step"] == 2 * steps
 
@@ -142,6 +142,6 @@ def test_the_number_of_threads_changes_nothing(threads: int) -> None:
     step = Program((drawn, STEP, SEED, x), (sum_(x), draw, following))
     loop = Loop(("drawn", "rng step"), ("x",), ("rng seed",), {4: step}, 4, 4, False)
     state, data = {"drawn": np.zeros(shape), "rng step": np.asarray(0)}, {"x": np.ones(4), "rng seed": np.asarray(9)}
-    outcome = NativeEngine().run(loop, state, data, 3, 0, threads=threads)
+    outcome = NativeEngine().run(Run(loop, state, data, 0), 3, threads=threads)
     expected = evaluate_nodes([draw], {SEED: np.asarray(9), STEP: np.asarray(2)})[draw]
     np.testing.assert_array_equal(outcome.state["drawn"], expected)

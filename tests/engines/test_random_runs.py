@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import textwrap
 import threading
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from support.subprocesses import script
 
 from chainrule import primitives as p
 from chainrule.calculus import backward
-from chainrule.engines import Loop, Outcome, evaluate, get_engine
+from chainrule.engines import Loop, Outcome, Run, evaluate, get_engine
 from chainrule.engines.loop import packed
 from chainrule.engines.native import NativeEngine, compilation, memory, session
 from chainrule.engines.native.schedule import Arena
@@ -104,10 +105,10 @@ def assert_identical(found: Outcome, expected: Outcome) -> None:
 def check_network(seed: int) -> None:
     network = Network(seed)
     loop = network.loop()
-    expected = REFERENCE.run(loop, network.state, network.data, 4, seed)
+    expected = REFERENCE.run(Run(loop, network.state, network.data, seed), 4)
     tolerance = 5000 * float(np.finfo(network.dtype.numpy).eps)
     for native in (NativeEngine(), NativeEngine("loops")):
-        assert_same(native.run(loop, network.state, network.data, 4, seed), expected, tolerance)
+        assert_same(native.run(Run(loop, network.state, network.data, seed), 4), expected, tolerance)
 
 
 @pytest.mark.parametrize("first", range(0, 8, 2))
@@ -159,10 +160,10 @@ LAYOUTS = [read_only, lambda array, _: np.asfortranarray(array), strided, backwa
 @pytest.mark.parametrize("mode", ["unrolled", "loops"])
 def test_data_may_lie_anyhow(mode: Any, layout: Callable[[Array, Path], Array], tmp_path: Path) -> None:
     loop, engine, data = network_loop(10, 3, True), NativeEngine(mode), random_data(10)
-    expected = engine.run(loop, initial(0), data, 3, 0)
+    expected = engine.run(Run(loop, initial(0), data, 0), 3)
     laid = {name: layout(data[name], tmp_path) for name in ("X",)}
     state = {name: layout(value, tmp_path) for name, value in initial(0).items()}
-    assert_identical(engine.run(loop, state, {**data, **laid}, 3, 0), expected)
+    assert_identical(engine.run(Run(loop, state, {**data, **laid}, 0), 3), expected)
     np.testing.assert_array_equal(laid["X"], data["X"])
 
 
@@ -224,13 +225,13 @@ def test_the_same_seed_gives_the_same_bits(mode: Any) -> None:
     """Again, after compiling anew, and in two threads that share compiled code and data."""
     loop, data = network_loop(10, 3, True), random_data(10)
     engine = NativeEngine(mode)
-    expected = engine.run(loop, initial(0), data, 200, 3)
-    assert_identical(engine.run(loop, initial(0), data, 200, 3), expected)
-    assert_identical(NativeEngine(mode).run(loop, initial(0), data, 200, 3), expected)
+    expected = engine.run(Run(loop, initial(0), data, 3), 200)
+    assert_identical(engine.run(Run(loop, initial(0), data, 3), 200), expected)
+    assert_identical(NativeEngine(mode).run(Run(loop, initial(0), data, 3), 200), expected)
     outcomes: list[Outcome] = []
 
     def train() -> None:
-        outcomes.extend(engine.run(loop, initial(0), data, 200, 3) for _ in range(20))
+        outcomes.extend(engine.run(Run(loop, initial(0), data, 3), 200) for _ in range(20))
 
     threads = [threading.Thread(target=train) for _ in range(2)]
     for thread in threads:
@@ -245,12 +246,13 @@ def test_the_same_seed_gives_the_same_bits(mode: Any) -> None:
 CHILDREN = """
     import multiprocessing, sys
     from support.handwritten import XOR, initial, network_loop
+    from chainrule.engines import Run
     from chainrule.engines.native import NativeEngine
 
     engine = NativeEngine()
 
     def train(rows):
-        outcome = engine.run(network_loop(4, rows, True), initial(0), XOR, 50, 0)
+        outcome = engine.run(Run(network_loop(4, rows, True), initial(0), XOR, 0), 50)
         return outcome.losses.tobytes().hex()
     """
 
@@ -271,15 +273,16 @@ INTERRUPTED = """
     import numpy as np
     from support.handwritten import initial, network_loop, random_data
     from support.interrupting import interrupted_after
+    from chainrule.engines import Run
     from chainrule.engines.native import NativeEngine
 
     engine = NativeEngine(sys.argv[1])
     loop, data = network_loop(10, 3, True), random_data(10)
-    engine.run(loop, initial(0), data, 1, 0)
+    engine.run(Run(loop, initial(0), data, 0), 1)
     with interrupted_after(epochs=100):
-        outcome = engine.run(loop, initial(0), data, 10**8, 0)
+        outcome = engine.run(Run(loop, initial(0), data, 0), 10**8)
     whole, part = divmod(outcome.steps_done, loop.steps_per_epoch)
-    state = engine.run(loop, initial(0), data, whole, 0).state
+    state = engine.run(Run(loop, initial(0), data, 0), whole).state
     if part:
         from chainrule.engines import permutation
         from chainrule.engines.native.compilation import CompiledProgram
@@ -338,8 +341,8 @@ def diverging(kind: str) -> tuple[Loop, dict[str, Array]]:
 def test_a_divergence_is_named_and_the_last_finite_state_kept(mode: Any, kind: str, culprit: str) -> None:
     loop, data = diverging(kind)
     state = {"w": np.array([[3.0, 2.0]])}
-    expected = REFERENCE.run(loop, state, data, 50, 0)
-    found = NativeEngine(mode).run(loop, state, data, 50, 0)
+    expected = REFERENCE.run(Run(loop, state, data, 0), 50)
+    found = NativeEngine(mode).run(Run(loop, state, data, 0), 50)
     assert (found.status, found.culprit) == (expected.status, expected.culprit) == ("diverged", culprit)
     assert found.culprit_step == expected.culprit_step == found.steps_done == expected.steps_done
     assert found.epochs_done == expected.epochs_done
@@ -357,12 +360,12 @@ def test_an_interrupt_while_a_divergence_is_traced_back_keeps_a_finite_state(
 
     def call_in_threads(*_: object) -> None:
         called.append(1)
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(session.NativeSession, "_do_in_workers", call_in_threads)
-    outcome = NativeEngine(mode).run(loop, {"w": np.array([[3.0, 2.0]])}, data, 50, 0)
+    outcome = NativeEngine(mode).run(Run(loop, {"w": np.array([[3.0, 2.0]])}, data, 0), 50)
     assert called
     assert outcome.status == "interrupted"
     assert outcome.steps_done == outcome.epochs_done * loop.steps_per_epoch
-    again = NativeEngine(mode).run(loop, {"w": np.array([[3.0, 2.0]])}, data, outcome.epochs_done, 0)
+    again = NativeEngine(mode).run(Run(loop, {"w": np.array([[3.0, 2.0]])}, data, 0), outcome.epochs_done)
     assert_identical(outcome, again)

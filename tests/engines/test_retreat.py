@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from chainrule.engines import Loop, Session, exploded, get_engine
+from chainrule.engines import Loop, Run, Session, exploded, get_engine
 from chainrule.engines import session as sessions
 from chainrule.engines.native import session as native
 from chainrule.engines.native.engine import NativeEngine
@@ -39,7 +39,7 @@ def swinging() -> tuple[Loop, dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
 
 def curve_and_states(rates: dict[int, float]) -> tuple[list[float], list[NDArray[Any]]]:
     """The loss of each epoch and the state with which it began, epoch by epoch; rates that change before an epoch."""
-    session = ENGINES["reference"].begin(*swinging(), SEED)
+    session = ENGINES["reference"].begin(Run(*swinging(), SEED))
     losses, states = [], []
     for epoch in range(EPOCHS):
         if epoch in rates:
@@ -61,7 +61,7 @@ def check(session: Session, losses: list[float], states: list[NDArray[Any]], fir
 def test_the_best_epoch_is_found_however_the_run_is_cut(name: str, cuts: tuple[int, ...]) -> None:
     losses, states = curve_and_states({})
     assert 5 < int(np.argmin(losses)) < EPOCHS - 1
-    session = ENGINES[name].begin(*swinging(), SEED)
+    session = ENGINES[name].begin(Run(*swinging(), SEED))
     for count in cuts:
         session.advance(min(count, EPOCHS - session.position.epoch))
     check(session, losses, states)
@@ -75,7 +75,7 @@ def test_cut_by_time_as_long_runs_are(name: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sessions, "PIECE", 0.0)
     monkeypatch.setattr(native, "REPORT_INTERVAL", 0.0)
     monkeypatch.setattr(native, "LONG_CALL", 0.0)
-    session = ENGINES[name].begin(*swinging(), SEED)
+    session = ENGINES[name].begin(Run(*swinging(), SEED))
     outcome = session.advance(EPOCHS)
     assert (outcome.status, outcome.epochs_done, outcome.steps_done) == ("finished", EPOCHS, 4 * EPOCHS)
     np.testing.assert_allclose(outcome.losses, losses, rtol=1e-12)
@@ -86,7 +86,7 @@ def test_cut_by_time_as_long_runs_are(name: str, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("limit", [1, 6, 15])
 def test_cut_within_epochs(name: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     losses, states = curve_and_states({})
-    session = ENGINES[name].begin(*swinging(), SEED)
+    session = ENGINES[name].begin(Run(*swinging(), SEED))
     with monkeypatch.context() as patch:
         patch.setattr(native, "UNLIMITED", limit)
         while session.position.epoch < EPOCHS:
@@ -98,7 +98,7 @@ def test_cut_within_epochs(name: str, limit: int, monkeypatch: pytest.MonkeyPatc
 def test_what_is_set_between_calls_is_set_again_for_the_way_back(name: str) -> None:
     rates = {3: 0.4, 20: 0.6}
     losses, states = curve_and_states(rates)
-    session = ENGINES[name].begin(*swinging(), SEED)
+    session = ENGINES[name].begin(Run(*swinging(), SEED))
     for first, last in ((0, 3), (3, 20), (20, EPOCHS)):
         if first in rates:
             session.set("rate", np.array(rates[first]))
@@ -112,13 +112,13 @@ def test_what_is_set_between_calls_is_set_again_for_the_way_back(name: str) -> N
 @Engines
 def test_rows_come_in_the_given_order_on_the_way_back(name: str) -> None:
     orders = np.stack([np.random.default_rng(epoch).permutation(ROWS) for epoch in range(EPOCHS)])
-    session, losses, states = ENGINES["reference"].begin(*swinging(), SEED), [], []
+    session, losses, states = ENGINES["reference"].begin(Run(*swinging(), SEED)), [], []
     for order in orders:
         states.append(session.state["w"])
         losses += session.advance(1, order=order[None]).losses.tolist()
     best = int(np.argmin(losses))
     assert 0 < best < EPOCHS - 1
-    session = ENGINES[name].begin(*swinging(), SEED)
+    session = ENGINES[name].begin(Run(*swinging(), SEED))
     session.advance(EPOCHS, order=orders)
     assert session.retreat()[:2] == (best, 0)
     np.testing.assert_allclose(session.state["w"], states[best], rtol=1e-12)
@@ -128,7 +128,7 @@ def test_rows_come_in_the_given_order_on_the_way_back(name: str) -> None:
 def test_epochs_that_were_undone_do_not_count(name: str) -> None:
     losses, states = curve_and_states({})
     best = int(np.argmin(losses))
-    session = ENGINES[name].begin(*swinging(), SEED)
+    session = ENGINES[name].begin(Run(*swinging(), SEED))
     session.advance(best - 2)
     begun, place = session.state, session.position
     session.advance(10)
@@ -141,7 +141,7 @@ def test_epochs_that_were_undone_do_not_count(name: str) -> None:
 def test_a_state_from_elsewhere_is_a_new_beginning(name: str) -> None:
     losses, states = curve_and_states({})
     best = int(np.argmin(losses))
-    session = ENGINES[name].begin(*swinging(), SEED)
+    session = ENGINES[name].begin(Run(*swinging(), SEED))
     session.advance(best + 1)
     session.restore(session.state, session.position)
     session.advance(EPOCHS - best - 1)
@@ -151,10 +151,10 @@ def test_a_state_from_elsewhere_is_a_new_beginning(name: str) -> None:
 @Engines
 def test_before_an_epoch_is_finished_it_is_the_beginning(name: str) -> None:
     loop, state, data = swinging()
-    session = ENGINES[name].begin(loop, state, data, SEED)
+    session = ENGINES[name].begin(Run(loop, state, data, SEED))
     assert session.retreat()[:2] == (0, 0)
     data = {**data, "rate": np.array(np.inf)}
-    session = ENGINES[name].begin(loop, state, data, SEED)
+    session = ENGINES[name].begin(Run(loop, state, data, SEED))
     assert session.advance(3).status == "diverged"
     assert session.retreat()[:2] == (0, 0)
     np.testing.assert_array_equal(session.state["w"], state["w"])

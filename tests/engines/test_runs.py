@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from support.handwritten import XOR, initial, network_loop, random_data, step
 from support.interrupting import interrupted_after
 
-from chainrule.engines import Engine, Loop, Outcome, get_engine
+from chainrule.engines import Engine, Loop, Outcome, Run, get_engine
 from chainrule.engines.native import NativeEngine
 from chainrule.ir import ArrayType, DType, Input, Program, ProgramError, ShapeError
 from chainrule.primitives import cast, exp, log, mean, one_hot, permute, relu, square, sum_
@@ -36,8 +36,8 @@ def assert_same_run(left: Outcome, right: Outcome, tolerance: float) -> None:
 @Natives
 def test_xor_is_learnt_as_by_numpy(native: Engine) -> None:
     loop = network_loop(4, 4)
-    expected = ENGINES["reference"].run(loop, initial(1), XOR, 1500, 0)
-    assert_same_run(native.run(loop, initial(1), XOR, 1500, 0), expected, 1e-12)
+    expected = ENGINES["reference"].run(Run(loop, initial(1), XOR, 0), 1500)
+    assert_same_run(native.run(Run(loop, initial(1), XOR, 0), 1500), expected, 1e-12)
 
 
 @Natives
@@ -48,24 +48,24 @@ def test_xor_is_learnt_as_by_numpy(native: Engine) -> None:
 )
 def test_batches(native: Engine, n: int, batch_size: int, shuffle: bool, dtype: DType) -> None:
     loop = network_loop(n, batch_size, shuffle, dtype=dtype)
-    expected = ENGINES["reference"].run(loop, initial(0), random_data(n), 6, 7)
+    expected = ENGINES["reference"].run(Run(loop, initial(0), random_data(n), 7), 6)
     assert expected.steps_done == 6 * -(-n // batch_size)
-    result = native.run(loop, initial(0), random_data(n), 6, 7)
+    result = native.run(Run(loop, initial(0), random_data(n), 7), 6)
     assert_same_run(result, expected, 1000 * float(np.finfo(dtype.numpy).eps))
 
 
 @pytest.mark.parametrize("sizes", [(20, 33, 2), (5, 70, 10)])
 def test_a_network_too_large_for_registers(sizes: tuple[int, int, int]) -> None:
     loop = network_loop(50, 16, True, sizes)
-    expected = ENGINES["reference"].run(loop, initial(0, sizes), random_data(50, sizes), 3, 1)
-    assert_same_run(NativeEngine().run(loop, initial(0, sizes), random_data(50, sizes), 3, 1), expected, 1e-11)
+    expected = ENGINES["reference"].run(Run(loop, initial(0, sizes), random_data(50, sizes), 1), 3)
+    assert_same_run(NativeEngine().run(Run(loop, initial(0, sizes), random_data(50, sizes), 1), 3), expected, 1e-11)
 
 
 @Engines
 def test_the_arrays_of_the_caller_are_left_alone(engine: Engine) -> None:
     state, data = initial(0), random_data(10)
     kept = {name: array.copy() for name, array in {**state, **data}.items()}
-    outcome = engine.run(network_loop(10, 3, True), state, data, 2, 0)
+    outcome = engine.run(Run(network_loop(10, 3, True), state, data, 0), 2)
     for name, array in {**state, **data}.items():
         np.testing.assert_array_equal(array, kept[name])
     assert not any(np.shares_memory(outcome.state[name], state[name]) for name in state)
@@ -73,7 +73,7 @@ def test_the_arrays_of_the_caller_are_left_alone(engine: Engine) -> None:
 
 @Engines
 def test_no_epochs_change_nothing(engine: Engine) -> None:
-    outcome = engine.run(network_loop(4, 4), initial(0), XOR, 0, 0)
+    outcome = engine.run(Run(network_loop(4, 4), initial(0), XOR, 0), 0)
     assert (outcome.status, outcome.epochs_done, outcome.losses.size) == ("finished", 0, 0)
     np.testing.assert_array_equal(outcome.state["W1"], initial(0)["W1"])
 
@@ -84,7 +84,7 @@ def test_the_loss_is_that_before_the_update_weighted_by_rows(engine: Engine) -> 
     last = Input("x", ArrayType((1,)))
     steps = {2: Program((w, x), (sum_(x) * w, w + 1)), 1: Program((w, last), (sum_(last) * w, w + 1))}
     loop = Loop(("w",), ("x",), (), steps, 3, 2, False)
-    outcome = engine.run(loop, {"w": np.array(1.0)}, {"x": np.array([1.0, 2, 5])}, 2, 0)
+    outcome = engine.run(Run(loop, {"w": np.array(1.0)}, {"x": np.array([1.0, 2, 5])}, 0), 2)
     np.testing.assert_allclose(outcome.losses, [(3 * 1 * 2 + 5 * 2 * 1) / 3, (3 * 3 * 2 + 5 * 4 * 1) / 3], rtol=1e-15)
     assert outcome.state["w"] == 5
 
@@ -99,8 +99,8 @@ def test_states_may_swap_stay_and_count(engine: Engine) -> None:
     program = Program((a, b, c, d, count, x), (sum_(later), b, later, c, later, count))
     loop = Loop(("a", "b", "c", "d", "count"), ("x",), (), {1: program}, 2, 1, False)
     state = {name: np.arange(3.0) + k for k, name in enumerate("abcd")} | {"count": np.array(9)}
-    outcome = engine.run(loop, state, {"x": np.ones((2, 3))}, 3, 0)
-    expected = ENGINES["reference"].run(loop, state, {"x": np.ones((2, 3))}, 3, 0)
+    outcome = engine.run(Run(loop, state, {"x": np.ones((2, 3))}, 0), 3)
+    expected = ENGINES["reference"].run(Run(loop, state, {"x": np.ones((2, 3))}, 0), 3)
     for name, value in expected.state.items():
         np.testing.assert_array_equal(outcome.state[name], value)
     assert outcome.state["count"] == 9
@@ -123,15 +123,15 @@ def classifier(n: int) -> Loop:
 def test_integer_labels(native: Engine) -> None:
     loop, rng = classifier(6), np.random.default_rng(0)
     data = {"x": rng.normal(size=(6, 2)), "labels": np.array([0, 1, 2, -1, 1, 0]), "rate": np.array(0.5)}
-    expected = ENGINES["reference"].run(loop, {"w": np.zeros((2, 3))}, data, 20, 0)
-    assert_same_run(native.run(loop, {"w": np.zeros((2, 3))}, data, 20, 0), expected, 1e-12)
+    expected = ENGINES["reference"].run(Run(loop, {"w": np.zeros((2, 3))}, data, 0), 20)
+    assert_same_run(native.run(Run(loop, {"w": np.zeros((2, 3))}, data, 0), 20), expected, 1e-12)
 
 
 @Engines
 def test_a_label_out_of_range_is_refused(engine: Engine) -> None:
     data = {"x": np.zeros((6, 2)), "labels": np.array([0, 1, 2, 3, 1, 0]), "rate": np.array(0.5)}
     with pytest.raises(ProgramError, match="labels holds 0 to 3"):
-        engine.run(classifier(6), {"w": np.zeros((2, 3))}, data, 1, 0)
+        engine.run(Run(classifier(6), {"w": np.zeros((2, 3))}, data, 0), 1)
 
 
 def growing(n: int, batch_size: int, shuffle: bool) -> Loop:
@@ -153,8 +153,8 @@ def test_a_state_that_overflows_unseen_ends_the_run_at_its_last_finite_value(
     engine: Engine, n: int, batch_size: int
 ) -> None:
     loop, data = growing(n, batch_size, True), {"x": np.zeros((n, 2))}
-    outcome = engine.run(loop, {"w": np.array([3.0, 1.0])}, data, 30, 0)
-    expected = ENGINES["reference"].run(loop, {"w": np.array([3.0, 1.0])}, data, 30, 0)
+    outcome = engine.run(Run(loop, {"w": np.array([3.0, 1.0])}, data, 0), 30)
+    expected = ENGINES["reference"].run(Run(loop, {"w": np.array([3.0, 1.0])}, data, 0), 30)
     assert outcome.status == "diverged"
     assert outcome.culprit == "square(w)"
     assert np.isfinite(outcome.state["w"]).all()
@@ -166,18 +166,18 @@ def test_a_state_that_overflows_unseen_ends_the_run_at_its_last_finite_value(
 @Engines
 def test_a_state_that_overflows_at_the_last_update_counts(engine: Engine) -> None:
     loop, data = growing(1, 1, False), {"x": np.zeros((1, 2))}
-    whole = ENGINES["reference"].run(loop, {"w": np.array([3.0, 1.0])}, data, 30, 0)
+    whole = ENGINES["reference"].run(Run(loop, {"w": np.array([3.0, 1.0])}, data, 0), 30)
     assert whole.culprit_step is not None
-    outcome = engine.run(loop, {"w": np.array([3.0, 1.0])}, data, whole.culprit_step + 1, 0)
+    outcome = engine.run(Run(loop, {"w": np.array([3.0, 1.0])}, data, 0), whole.culprit_step + 1)
     assert (outcome.status, outcome.epochs_done) == ("diverged", whole.culprit_step)
-    assert engine.run(loop, {"w": np.array([3.0, 1.0])}, data, whole.culprit_step, 0).status == "finished"
+    assert engine.run(Run(loop, {"w": np.array([3.0, 1.0])}, data, 0), whole.culprit_step).status == "finished"
 
 
 @Engines
 def test_a_loss_that_is_not_finite_ends_the_run_there(engine: Engine) -> None:
     loop, x = growing(5, 1, False), np.zeros((5, 2))
     x[3] = 1e308
-    outcome = engine.run(loop, {"w": np.array([0.5, 0.5])}, {"x": x}, 10, 0)
+    outcome = engine.run(Run(loop, {"w": np.array([0.5, 0.5])}, {"x": x}, 0), 10)
     assert (outcome.status, outcome.steps_done, outcome.culprit_step, outcome.epochs_done) == ("diverged", 3, 3, 0)
     assert outcome.culprit == "sum(seen)"
     np.testing.assert_array_equal(outcome.state["w"], [0.5, 0.5])
@@ -187,7 +187,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_there(engine: Engine) -> None:
 def test_bad_data_is_named(engine: Engine) -> None:
     data = random_data(10)
     data["X"][4, 0] = np.nan
-    outcome = engine.run(network_loop(10, 3, True), initial(0), data, 10, 5)
+    outcome = engine.run(Run(network_loop(10, 3, True), initial(0), data, 5), 10)
     assert (outcome.status, outcome.culprit) == ("diverged", "X")
     assert all(np.isfinite(value).all() for value in outcome.state.values())
 
@@ -196,7 +196,7 @@ def test_bad_data_is_named(engine: Engine) -> None:
 def test_a_state_that_starts_bad_is_named(engine: Engine) -> None:
     state = initial(0)
     state["W2"][0, 0] = np.inf
-    outcome = engine.run(network_loop(4, 4), state, XOR, 10, 5)
+    outcome = engine.run(Run(network_loop(4, 4), state, XOR, 5), 10)
     assert (outcome.status, outcome.culprit, outcome.epochs_done) == ("diverged", "W2", 0)
 
 
@@ -208,7 +208,7 @@ def test_a_value_without_a_name_goes_by_the_one_that_it_spoils(engine: Engine) -
     loop = Loop(
         ("w",), ("x",), (), {1: Program((w, x), (loss, w + 1.0), {scores: "scores", loss: "loss"})}, 3, 1, False
     )
-    outcome = engine.run(loop, {"w": np.array(0.0)}, {"x": np.array([1.0, 2.0, -1.0])}, 5, 0)
+    outcome = engine.run(Run(loop, {"w": np.array(0.0)}, {"x": np.array([1.0, 2.0, -1.0])}, 0), 5)
     assert (outcome.status, outcome.culprit, outcome.culprit_step) == ("diverged", "scores, by log(x)", 2)
     assert outcome.state["w"] == 2
 
@@ -216,12 +216,12 @@ def test_a_value_without_a_name_goes_by_the_one_that_it_spoils(engine: Engine) -
 @Natives
 def test_an_interrupt_ends_the_run_and_keeps_what_was_learnt(native: Engine) -> None:
     loop = network_loop(4, 4)
-    native.run(loop, initial(0), XOR, 1, 0)
+    native.run(Run(loop, initial(0), XOR, 0), 1)
     with interrupted_after(epochs=1000):
-        outcome = native.run(loop, initial(0), XOR, 10**8, 0)  # hours, if it were not interrupted
+        outcome = native.run(Run(loop, initial(0), XOR, 0), 10**8)  # hours, if it were not interrupted
     assert outcome.status == "interrupted"
     assert 0 < outcome.epochs_done == outcome.steps_done < 10**8
-    again = native.run(loop, initial(0), XOR, outcome.epochs_done, 0)
+    again = native.run(Run(loop, initial(0), XOR, 0), outcome.epochs_done)
     assert_same_run(outcome, Outcome(again.state, again.losses, again.epochs_done, again.steps_done, "interrupted"), 0)
 
 
@@ -239,7 +239,7 @@ def test_progress_is_reported_and_an_error_there_ends_the_run(native: Engine) ->
             raise EnoughError
 
     with pytest.raises(EnoughError):
-        native.run(network_loop(4, 4), initial(0), XOR, 10**8, 0, report)  # hours, if the error did not end it
+        native.run(Run(network_loop(4, 4), initial(0), XOR, 0), 10**8, report)  # hours, if the error did not end it
     assert seen[0][0] < seen[1][0]
     assert seen[0][1] > seen[1][1] > 0
 
@@ -247,7 +247,7 @@ def test_progress_is_reported_and_an_error_there_ends_the_run(native: Engine) ->
 @Engines
 def test_a_short_run_is_reported_at_its_end(engine: Engine) -> None:
     seen: list[int] = []
-    engine.run(network_loop(4, 4), initial(0), XOR, 3, 0, lambda done, losses: seen.append(done))
+    engine.run(Run(network_loop(4, 4), initial(0), XOR, 0), 3, lambda done, losses: seen.append(done))
     assert seen[-1] == 3
 
 
@@ -257,7 +257,7 @@ def test_runs_in_two_threads_at_once_are_right(native: Engine) -> None:
     data, outcomes = random_data(10), {}
 
     def train(seed: int) -> Callable[[], None]:
-        return lambda: outcomes.update({seed: native.run(loop, initial(seed), data, epochs, seed)})
+        return lambda: outcomes.update({seed: native.run(Run(loop, initial(seed), data, seed), epochs)})
 
     threads = [threading.Thread(target=train(seed)) for seed in range(2)]
     for thread in threads:
@@ -265,7 +265,7 @@ def test_runs_in_two_threads_at_once_are_right(native: Engine) -> None:
     for thread in threads:
         thread.join()
     for seed, outcome in outcomes.items():
-        assert_same_run(outcome, native.run(loop, initial(seed), data, epochs, seed), 0)
+        assert_same_run(outcome, native.run(Run(loop, initial(seed), data, seed), epochs), 0)
     assert len(outcomes) == 2
 
 
@@ -292,7 +292,7 @@ def test_data_that_does_not_fit_is_named(
 ) -> None:
     data = {name: value for name, value in {**XOR, **change}.items() if value is not None}
     with pytest.raises(error, match=message):
-        engine.run(network_loop(4, 4), initial(0), data, 1, 0)
+        engine.run(Run(network_loop(4, 4), initial(0), data, 0), 1)
 
 
 def test_a_loop_is_checked_when_it_is_made() -> None:

@@ -23,7 +23,7 @@ from support.sized_programs import (
     product_program,
 )
 
-from chainrule.engines import Loop, get_engine
+from chainrule.engines import Loop, Run, get_engine
 from chainrule.engines.native import NativeEngine, compilation
 from chainrule.engines.native.schedule import ALIGNMENT, Arena, Home, Item, Schedule, aligned
 from chainrule.ir import ArrayType, Const, DType, Input, Node, Program
@@ -224,8 +224,8 @@ def test_states_change_places(n: int, team: int) -> None:
     rng = np.random.default_rng(0)
     state = {name: rng.normal(size=(n, n)) for name in loop.state}
     data = {"x": rng.normal(size=(3, n))}
-    expected = get_engine("reference").run(loop, state, data, 3, 0)
-    found = NativeEngine("loops", team=team).run(loop, state, data, 3, 0)
+    expected = get_engine("reference").run(Run(loop, state, data, 0), 3)
+    found = NativeEngine("loops", team=team).run(Run(loop, state, data, 0), 3)
     for name, value in expected.state.items():
         np.testing.assert_allclose(found.state[name], value, rtol=1e-12, atol=1e-14)
 
@@ -239,8 +239,8 @@ def test_short_elements_are_divided_like_long_ones(team: int) -> None:
     program = Program((m, k, x), (sum_(x), logical_not(k), logical_and(m, k)))
     loop = Loop(("m", "k"), ("x",), (), {1: program}, 2, 1, False)
     state = {"m": np.arange(n) % 3 > 0, "k": np.arange(n) % 5 > 1}
-    found = NativeEngine("loops", team=team).run(loop, state, {"x": np.ones(2)}, 3, 0)
-    expected = get_engine("reference").run(loop, state, {"x": np.ones(2)}, 3, 0)
+    found = NativeEngine("loops", team=team).run(Run(loop, state, {"x": np.ones(2)}, 0), 3)
+    expected = get_engine("reference").run(Run(loop, state, {"x": np.ones(2)}, 0), 3)
     for name, value in expected.state.items():
         np.testing.assert_array_equal(found.state[name], value)
 
@@ -252,7 +252,7 @@ def test_memory_is_known_beforehand(training: Training) -> None:
     loop = training.loop
     layout = compilation.write_loop(loop, "loops").layout
     state, data = training.values(0)
-    outcome = NativeEngine("loops", team=2).run(loop, state, data, 1, 0)
+    outcome = NativeEngine("loops", team=2).run(Run(loop, state, data, 0), 1)
     assert outcome.workspace_bytes == layout.size(2)
     copies = 3 * sum(aligned(storage.nbytes) for storage in layout.states)
     order = aligned(8 * training.count) if loop.shuffles else 0

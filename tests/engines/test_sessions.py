@@ -18,7 +18,7 @@ from support.handwritten import initial, network_loop, random_data
 from support.interrupting import interrupted_after
 from support.subprocesses import HANG, script
 
-from chainrule.engines import Engine, EngineError, Loop, Outcome, Position, get_engine, permutation
+from chainrule.engines import Engine, EngineError, Loop, Outcome, Position, Run, get_engine, permutation
 from chainrule.engines.native import NativeEngine, compilation, session
 from chainrule.ir import ArrayType, DType, Input, Program, ProgramError, ShapeError
 from chainrule.primitives import cast, one_hot, sum_
@@ -50,7 +50,7 @@ def whole(name: str, n: int, batch_size: int, shuffle: bool, epochs: int) -> tup
     """A loop, its data, and the run in one piece."""
     engine, sizes = ENGINES[name]
     loop, data = network_loop(n, batch_size, shuffle, sizes), random_data(n, sizes)
-    return loop, data, engine.run(loop, initial(0, sizes), data, epochs, SEED)
+    return loop, data, engine.run(Run(loop, initial(0, sizes), data, SEED), epochs)
 
 
 @Engines
@@ -58,7 +58,7 @@ def whole(name: str, n: int, batch_size: int, shuffle: bool, epochs: int) -> tup
 def test_a_session_comes_to_the_same_bits_as_a_run(name: str, n: int, batch_size: int, shuffle: bool) -> None:
     engine, sizes = ENGINES[name]
     loop, data, expected = whole(name, n, batch_size, shuffle, 7)
-    begun = engine.begin(loop, initial(0, sizes), data, SEED)
+    begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
     assert_state(begun.state, initial(0, sizes))
     outcomes = [begun.advance(count) for count in (1, 1, 2, 0, 3)]
     np.testing.assert_array_equal(np.concatenate([outcome.losses for outcome in outcomes]), expected.losses)
@@ -74,8 +74,8 @@ def test_a_session_comes_to_the_same_bits_as_a_run(name: str, n: int, batch_size
 def test_a_new_session_goes_on_where_an_old_one_stopped(name: str, n: int, batch_size: int, shuffle: bool) -> None:
     engine, sizes = ENGINES[name]
     loop, data, expected = whole(name, n, batch_size, shuffle, 7)
-    part = engine.run(loop, initial(0, sizes), data, 3, SEED)
-    rest = engine.begin(loop, part.state, data, SEED, None, *part.position).advance(4)
+    part = engine.run(Run(loop, initial(0, sizes), data, SEED), 3)
+    rest = engine.begin(Run(loop, part.state, data, SEED, part.position)).advance(4)
     assert_state(rest.state, expected.state)
     np.testing.assert_array_equal(rest.losses, expected.losses[3:])
     assert rest.position == expected.position
@@ -87,12 +87,12 @@ def test_orders_that_are_given_count_as_those_drawn(name: str, n: int, batch_siz
     engine, sizes = ENGINES[name]
     loop, data, expected = whole(name, n, batch_size, True, 6)
     order = np.array([permutation(SEED, epoch, n) for epoch in range(6)])
-    begun = engine.begin(loop, initial(0, sizes), data, SEED)
+    begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
     begun.advance(2, order=order[:2])
     begun.advance(1)
     outcome = begun.advance(3, order=np.asfortranarray(order[3:]))
     assert_state(outcome.state, expected.state)
-    other = engine.begin(loop, initial(0, sizes), data, SEED + 1).advance(6, order=order)
+    other = engine.begin(Run(loop, initial(0, sizes), data, SEED + 1)).advance(6, order=order)
     assert_state(other.state, expected.state)
 
 
@@ -101,8 +101,8 @@ def test_rows_may_come_more_than_once(name: str) -> None:
     engine, sizes = ENGINES[name]
     loop, data = network_loop(10, 4, True, sizes), random_data(10, sizes)
     order = np.random.default_rng(0).integers(0, 10, (2, 10))
-    found = engine.begin(loop, initial(0, sizes), data, 0).advance(2, order=order)
-    reference = get_engine("reference").begin(loop, initial(0, sizes), data, 0)
+    found = engine.begin(Run(loop, initial(0, sizes), data, 0)).advance(2, order=order)
+    reference = get_engine("reference").begin(Run(loop, initial(0, sizes), data, 0))
     for drawn, loss in zip(order, found.losses, strict=True):
         assert reference.advance(1, order=drawn[None]).losses[0] == pytest.approx(loss, rel=1e-12)
 
@@ -111,7 +111,7 @@ def test_rows_may_come_more_than_once(name: str) -> None:
 def test_an_order_has_no_effect_where_a_batch_is_the_whole_data(name: str) -> None:
     engine, sizes = ENGINES[name]
     loop, data, expected = whole(name, 10, 10, True, 1)
-    found = engine.begin(loop, initial(0, sizes), data, SEED).advance(1, order=np.arange(10)[None, ::-1])
+    found = engine.begin(Run(loop, initial(0, sizes), data, SEED)).advance(1, order=np.arange(10)[None, ::-1])
     assert_state(found.state, expected.state)
 
 
@@ -127,7 +127,7 @@ def test_an_order_has_no_effect_where_a_batch_is_the_whole_data(name: str) -> No
 )
 def test_an_order_that_does_not_fit_is_refused(name: str, order: Array, error: type[Exception], message: str) -> None:
     engine, sizes = ENGINES[name]
-    begun = engine.begin(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0)
+    begun = engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0))
     with pytest.raises(error, match=message):
         begun.advance(1, order=order)
     assert_state(begun.state, initial(0, sizes))
@@ -136,7 +136,7 @@ def test_an_order_that_does_not_fit_is_refused(name: str, order: Array, error: t
 @Engines
 def test_an_order_for_a_loop_that_does_not_shuffle_is_refused(name: str) -> None:
     engine, sizes = ENGINES[name]
-    begun = engine.begin(network_loop(10, 3, False, sizes), initial(0, sizes), random_data(10, sizes), 0)
+    begun = engine.begin(Run(network_loop(10, 3, False, sizes), initial(0, sizes), random_data(10, sizes), 0))
     with pytest.raises(EngineError, match="does not shuffle"):
         begun.advance(1, order=np.arange(10)[None])
 
@@ -149,13 +149,13 @@ def test_an_order_for_a_loop_that_does_not_shuffle_is_refused(name: str) -> None
 def test_a_position_that_cannot_be_is_refused(name: str, start: Any, message: str) -> None:
     engine, sizes = ENGINES[name]
     with pytest.raises(ProgramError, match=message):
-        engine.begin(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0, None, *start)
+        engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0, start))
 
 
 @Engines
 def test_epochs_are_counted_forwards(name: str) -> None:
     engine, sizes = ENGINES[name]
-    begun = engine.begin(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0)
+    begun = engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0))
     for epochs in (-1, 2**62):
         with pytest.raises(ProgramError, match="cannot advance by"):
             begun.advance(epochs)
@@ -165,9 +165,9 @@ def test_epochs_are_counted_forwards(name: str) -> None:
 def test_what_is_fixed_changes_without_compiling(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, sizes = ENGINES[name]
     loop, data, part = whole(name, 10, 3, True, 2)
-    begun = engine.begin(loop, initial(0, sizes), data, SEED)
+    begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
     begun.advance(2)
-    expected = engine.begin(loop, part.state, {**data, "rate": np.array(0.5)}, SEED, None, *part.position).advance(2)
+    expected = engine.begin(Run(loop, part.state, {**data, "rate": np.array(0.5)}, SEED, part.position)).advance(2)
     monkeypatch.setattr("chainrule.engines.native.engine.compile_loop", None)
     begun.set("rate", 0.5)
     assert_state(begun.advance(2).state, expected.state)
@@ -179,7 +179,7 @@ def test_what_is_fixed_changes_without_compiling(name: str, monkeypatch: pytest.
 @Engines
 def test_what_is_not_fixed_is_named(name: str) -> None:
     engine, sizes = ENGINES[name]
-    begun = engine.begin(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0)
+    begun = engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0))
     with pytest.raises(ProgramError, match="'X' is not fixed in this run; rate is"):
         begun.set("X", 1.0)
     with pytest.raises(ShapeError, match="rate has the shape"):
@@ -201,7 +201,9 @@ def test_fixed_arrays_change_too_however_they_lie(engine: Engine, layout: str) -
     rng = np.random.default_rng(0)
     first, second = rng.normal(size=(2, 400, 500))
     given = {"C": first, "F": np.asfortranarray(first), "gaps": np.repeat(first, 2, axis=1)[:, ::2]}[layout]
-    begun = engine.begin(weighing(2), {"w": np.zeros((400, 500))}, {"x": np.ones(2), "M": given, "k": np.array(1)}, 0)
+    begun = engine.begin(
+        Run(weighing(2), {"w": np.zeros((400, 500))}, {"x": np.ones(2), "M": given, "k": np.array(1)}, 0)
+    )
     begun.advance(1)
     begun.set("M", second)
     np.testing.assert_array_equal(begun.advance(1).state["w"], first / 2 + (second - first / 2) * 0.5)
@@ -214,7 +216,7 @@ def test_fixed_arrays_change_too_however_they_lie(engine: Engine, layout: str) -
 def test_a_state_is_restored_with_its_place(name: str) -> None:
     engine, sizes = ENGINES[name]
     loop, data, expected = whole(name, 10, 3, True, 5)
-    begun = engine.begin(loop, initial(0, sizes), data, SEED)
+    begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
     begun.advance(2)
     kept, place = begun.state, begun.position
     begun.advance(4)
@@ -232,7 +234,7 @@ def test_a_state_is_restored_with_its_place(name: str) -> None:
 @Engines
 def test_copies_are_given_out(name: str) -> None:
     engine, sizes = ENGINES[name]
-    begun = engine.begin(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0)
+    begun = engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0))
     outcome = begun.advance(1)
     first = {key: value.copy() for key, value in outcome.state.items()}
     begun.state["W1"][...] = 7
@@ -243,7 +245,7 @@ def test_copies_are_given_out(name: str) -> None:
 @Engines
 def test_only_a_report_finds_a_session_busy(name: str) -> None:
     engine, sizes = ENGINES[name]
-    begun = engine.begin(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0)
+    begun = engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0))
     with pytest.raises(EngineError, match="the session is running"):
         begun.advance(3, lambda done, losses: begun.restore({}))
     assert begun.position.epoch >= 1
@@ -255,7 +257,7 @@ def test_a_report_that_raises_leaves_the_session_where_it_was(name: str, monkeyp
     monkeypatch.setattr(session, "REPORT_INTERVAL", 1e-3)  # few epochs, which are run again below
     engine, sizes = ENGINES[name]
     loop, data = network_loop(10, 3, True, sizes), random_data(10, sizes)
-    begun = engine.begin(loop, initial(0, sizes), data, SEED)
+    begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
 
     def enough(done: int, losses: Array) -> None:
         raise ValueError("enough")
@@ -265,7 +267,7 @@ def test_a_report_that_raises_leaves_the_session_where_it_was(name: str, monkeyp
     place = begun.position
     assert place.epoch > 0
     begun.advance(2)
-    assert_state(begun.state, engine.run(loop, initial(0, sizes), data, place.epoch + 2, SEED).state)
+    assert_state(begun.state, engine.run(Run(loop, initial(0, sizes), data, SEED), place.epoch + 2).state)
 
 
 def cut(begun: Any, snapshots: int) -> Outcome:
@@ -291,11 +293,11 @@ def test_an_interrupted_session_goes_on_from_within_its_epoch(
     engine = NativeEngine("loops", team=team)
     loop, data = network_loop(2000, 190, True, WIDE), random_data(2000, WIDE)
     engine.compiled_loop(loop, data)
-    begun = engine.begin(loop, initial(0, WIDE), data, SEED)
+    begun = engine.begin(Run(loop, initial(0, WIDE), data, SEED))
     outcomes = [cut(begun, count) for count in (3, 1, 2)]
-    fresh = engine.begin(loop, begun.state, data, SEED, None, *begun.position)
+    fresh = engine.begin(Run(loop, begun.state, data, SEED, begun.position))
     losses = [*(outcome.losses for outcome in outcomes), begun.advance(2).losses]
-    expected = engine.run(loop, initial(0, WIDE), data, begun.position.epoch, SEED)
+    expected = engine.run(Run(loop, initial(0, WIDE), data, SEED), begun.position.epoch)
     assert_state(begun.state, expected.state)
     np.testing.assert_array_equal(np.concatenate(losses), expected.losses)
     np.testing.assert_array_equal(fresh.advance(2).losses, expected.losses[-2:])
@@ -309,14 +311,14 @@ def test_a_run_stopped_after_any_step_goes_on_to_the_same_bits(
 ) -> None:
     engine, sizes = ENGINES[name]
     loop, data, expected = whole(name, 10, 3, True, 4)
-    begun = engine.begin(loop, initial(0, sizes), data, SEED)
+    begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
     monkeypatch.setattr(session, "UNLIMITED", stop_at)
     first = begun.advance(4)
     assert (first.status, first.steps_done) == ("stopped", stop_at)
     assert begun.position[:2] == divmod(stop_at, 4)
     monkeypatch.undo()
     epochs = 4 - begun.position.epoch
-    other = engine.begin(loop, begun.state, data, SEED, None, *begun.position)
+    other = engine.begin(Run(loop, begun.state, data, SEED, begun.position))
     order = np.array([permutation(SEED, begun.position.epoch + k, 10) for k in range(epochs)])
     for again in (begun.advance(epochs), other.advance(epochs, order=order)):
         assert_state(again.state, expected.state)
@@ -328,7 +330,7 @@ def test_an_interrupt_between_two_instructions_loses_nothing(name: str, monkeypa
     """It comes before the outcome is made of what the generated code has done."""
     engine, sizes = ENGINES[name]
     loop, data, expected = whole(name, 10, 3, True, 5)
-    begun = engine.begin(loop, initial(0, sizes), data, SEED)
+    begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
     ended = session.NativeSession._ended
     torn: list[int] = []
 
@@ -372,11 +374,11 @@ def test_a_divergence_is_the_same_however_the_run_is_cut(
     kind, sizes = ENGINES[name]
     engine = NativeEngine(kind.mode, team=kind.team) if isinstance(kind, NativeEngine) else kind
     loop, state, data = growing(5 if sizes != WIDE else 3000, seen)
-    expected = get_engine("reference").run(loop, state, data, 9, SEED)
+    expected = get_engine("reference").run(Run(loop, state, data, SEED), 9)
     assert (expected.status, expected.position[:2]) == ("diverged", (3, 3))
     order = np.array([permutation(SEED, epoch, 10) for epoch in range(9)])
     for ordered in (False, True):
-        begun, losses, steps = engine.begin(loop, state, data, SEED), [], 0
+        begun, losses, steps = engine.begin(Run(loop, state, data, SEED)), [], 0
         for number, count in enumerate(cuts):
             with monkeypatch.context() as patch:
                 if stop_at and not number:
@@ -403,14 +405,14 @@ def test_bad_rows_are_named_in_whatever_order_they_come(name: str) -> None:
     loop, data = network_loop(10, 3, True, sizes), random_data(10, sizes)
     data["X"][7, 0] = np.nan
     order = np.array([np.r_[np.arange(7), np.zeros(3, int)], np.r_[0:3, 7, 3:9]])
-    outcome = engine.begin(loop, initial(0, sizes), data, SEED).advance(2, order=order)
+    outcome = engine.begin(Run(loop, initial(0, sizes), data, SEED)).advance(2, order=order)
     assert (outcome.status, outcome.culprit, outcome.position[:2]) == ("diverged", "X", (1, 1))
 
 
 @Engines
 def test_a_state_restored_spoilt_is_named(name: str) -> None:
     engine, sizes = ENGINES[name]
-    begun = engine.begin(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0)
+    begun = engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0))
     begun.advance(1)
     state = begun.state
     begun.restore({**state, "W2": state["W2"] * np.inf})
@@ -427,8 +429,8 @@ TEAMS = {team: NativeEngine("loops", team=team) for team in (1, 2, 4)}
 @given(cuts=st.lists(st.integers(1, 5), min_size=1, max_size=6), team=st.sampled_from([2, 4]), seed=st.integers(0))
 def test_any_cut_with_any_number_of_threads(cuts: list[int], team: int, seed: int) -> None:
     loop, data = network_loop(50, 17, True, WIDE), random_data(50, WIDE)
-    expected = TEAMS[1].run(loop, initial(0, WIDE), data, sum(cuts), seed)
-    begun = TEAMS[team].begin(loop, initial(0, WIDE), data, seed)
+    expected = TEAMS[1].run(Run(loop, initial(0, WIDE), data, seed), sum(cuts))
+    begun = TEAMS[team].begin(Run(loop, initial(0, WIDE), data, seed))
     losses = np.concatenate([begun.advance(count).losses for count in cuts])
     np.testing.assert_array_equal(losses, expected.losses)
     assert_state(begun.state, expected.state)
@@ -440,7 +442,7 @@ def test_threads_wait_between_calls_and_end_with_the_session() -> None:
 
     before = running()
     engine, sizes = ENGINES["team"]
-    begun = engine.begin(network_loop(100, 30, True, sizes), initial(0, sizes), random_data(100, sizes), 0)
+    begun = engine.begin(Run(network_loop(100, 30, True, sizes), initial(0, sizes), random_data(100, sizes), 0))
     assert not running() - before
     begun.advance(1)
     team = running() - before
@@ -458,7 +460,7 @@ def test_threads_wait_between_calls_and_end_with_the_session() -> None:
 def test_two_threads_may_share_a_session() -> None:
     engine, sizes = ENGINES["loops"]
     loop, data, expected = whole("loops", 10, 3, True, 40)
-    begun = engine.begin(loop, initial(0, sizes), data, SEED)
+    begun = engine.begin(Run(loop, initial(0, sizes), data, SEED))
     threads = [threading.Thread(target=lambda: [begun.advance(1) for _ in range(20)]) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -474,12 +476,13 @@ def test_a_forked_child_goes_on_with_threads_of_its_own() -> None:
     import os, warnings
     import numpy as np
     from support.handwritten import initial, network_loop, random_data
+    from chainrule.engines import Run
     from chainrule.engines.native import NativeEngine
 
     warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forking beside threads
     sizes = (21, 70, 35)
     loop, data = network_loop(100, 30, True, sizes), random_data(100, sizes)
-    begun = NativeEngine("loops", team=3).begin(loop, initial(0, sizes), data, 0)
+    begun = NativeEngine("loops", team=3).begin(Run(loop, initial(0, sizes), data, 0))
     begun.advance(2)
     child = os.fork()
     losses = begun.advance(2).losses

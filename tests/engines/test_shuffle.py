@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from chainrule.engines import Loop, get_engine, permutation
+from chainrule.engines import Loop, Run, get_engine, permutation
 from chainrule.engines.native import NativeEngine
 from chainrule.ir import ArrayType, Input, Program
 from chainrule.primitives import concatenate, sum_, take_slices
@@ -47,5 +47,5 @@ def test_generated_code_takes_the_rows_in_this_order(mode: Literal["unrolled", "
     for engine in (NativeEngine(mode), get_engine("reference")):
         for epochs in (1, 4):
             state, data = {"history": np.zeros(n)}, {"x": np.arange(n, dtype=float)}
-            outcome = engine.run(recording_loop(n), state, data, epochs, seed)
+            outcome = engine.run(Run(recording_loop(n), state, data, seed), epochs)
             assert outcome.state["history"].tolist() == permutation(seed, epochs - 1, n).tolist()

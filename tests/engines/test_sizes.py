@@ -27,7 +27,7 @@ from support.sized_programs import (
     random_values,
 )
 
-from chainrule.engines import Outcome, evaluate, get_engine
+from chainrule.engines import Outcome, Run, evaluate, get_engine
 from chainrule.engines.native import NativeEngine
 from chainrule.engines.native.compilation import CompiledProgram
 from chainrule.ir import DType, Program
@@ -101,10 +101,10 @@ def check_training(training: Training, epochs: int) -> None:
     engine = NativeEngine("loops")
     outcomes = []
     for engine.team in TEAMS:
-        outcomes.append(engine.run(loop, state, data, epochs, 5))
+        outcomes.append(engine.run(Run(loop, state, data, 5), epochs))
     for outcome in outcomes[1:]:
         assert_identical(outcome, outcomes[0])
-    expected = get_engine("reference").run(loop, state, data, epochs, 5)
+    expected = get_engine("reference").run(Run(loop, state, data, 5), epochs)
     assert outcomes[0].status == expected.status == "finished"
     # Each step may move an error on into every weight; Adam's root of a small v makes more of it.
     tolerance = 2000 * float(np.finfo(training.dtype.numpy).eps) * (1 + expected.steps_done)

@@ -21,7 +21,7 @@ from support.subprocesses import script
 
 import chainrule as cr
 from chainrule.calculus import backward
-from chainrule.engines import EngineError, Loop, Outcome, get_engine
+from chainrule.engines import EngineError, Loop, Outcome, Run, get_engine
 from chainrule.engines.native import NativeEngine, team
 from chainrule.engines.native.compilation import write_loop
 from chainrule.ir import DType, Program
@@ -56,7 +56,7 @@ def check_teams(
     engine = NativeEngine("loops")
     outcomes = []
     for engine.team in teams:
-        outcomes.append(engine.run(loop, state, data, epochs, 3))
+        outcomes.append(engine.run(Run(loop, state, data, 3), epochs))
         assert outcomes[-1].threads == engine.team
     for outcome in outcomes[1:]:
         assert_identical(outcome, outcomes[0])
@@ -134,7 +134,7 @@ def test_a_divergence_is_found_at_the_same_step_with_the_same_state(kind: str) -
     else:
         loop, state, data = squaring(64, 8)
     outcome = check_teams(loop, state, data, 4)
-    expected = get_engine("reference").run(loop, state, data, 4, 3)
+    expected = get_engine("reference").run(Run(loop, state, data, 3), 4)
     assert outcome.status == expected.status == "diverged"
     assert (outcome.culprit, outcome.culprit_step) == (expected.culprit, expected.culprit_step)
     assert expected.culprit_step is not None
@@ -149,7 +149,7 @@ def test_fits_in_two_threads_at_once() -> None:
     outcomes: dict[int, list[Outcome]] = {0: [], 1: []}
 
     def train(seed: int) -> None:
-        outcomes[seed] += [engine.run(loop, initial(seed, SIZES), data, 20, seed) for _ in range(5)]
+        outcomes[seed] += [engine.run(Run(loop, initial(seed, SIZES), data, seed), 20) for _ in range(5)]
 
     threads = [threading.Thread(target=train, args=(seed,)) for seed in outcomes]
     for thread in threads:
@@ -157,7 +157,7 @@ def test_fits_in_two_threads_at_once() -> None:
     for thread in threads:
         thread.join()
     for seed, found in outcomes.items():
-        expected = NativeEngine("loops", team=1).run(loop, initial(seed, SIZES), data, 20, seed)
+        expected = NativeEngine("loops", team=1).run(Run(loop, initial(seed, SIZES), data, seed), 20)
         assert len(found) == 5
         for outcome in found:
             assert_identical(outcome, expected)
@@ -171,7 +171,7 @@ def test_more_threads_than_processors_and_rows_come_to_an_end() -> None:
 def test_a_team_is_as_large_as_the_system_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     loop, data = network_loop(100, 40, True, SIZES), random_data(100, SIZES)
     engine = NativeEngine("loops", team=4)
-    expected = engine.run(loop, initial(0, SIZES), data, 3, 0)
+    expected = engine.run(Run(loop, initial(0, SIZES), data, 0), 3)
     start, started = threading.Thread.start, [0]
 
     def refuse_after(most: int) -> Callable[[threading.Thread], None]:
@@ -186,7 +186,7 @@ def test_a_team_is_as_large_as_the_system_allows(monkeypatch: pytest.MonkeyPatch
     for most in range(4):
         started[0] = 0
         monkeypatch.setattr(threading.Thread, "start", refuse_after(most))
-        outcome = engine.run(loop, initial(0, SIZES), data, 3, 0)
+        outcome = engine.run(Run(loop, initial(0, SIZES), data, 0), 3)
         monkeypatch.setattr(threading.Thread, "start", start)
         assert outcome.threads == max(most, 1)
         assert_identical(outcome, expected)
@@ -272,6 +272,7 @@ def test_a_network_that_grows_by_one_unit_gets_at_most_one_thread_more_or_less(h
 TRAINING = """
     import multiprocessing, os, sys, threading, time, warnings
     from support.handwritten import initial, network_loop, random_data
+    from chainrule.engines import Run
     from chainrule.engines.native import NativeEngine
 
     SIZES = (21, 70, 35)
@@ -280,7 +281,7 @@ TRAINING = """
     def train(seed, hidden=70):
         sizes = (21, hidden, 35)
         loop, data = network_loop(100, 40, True, sizes), random_data(100, sizes)
-        return engine.run(loop, initial(seed, sizes), data, 20, seed).losses.tobytes().hex()
+        return engine.run(Run(loop, initial(seed, sizes), data, seed), 20).losses.tobytes().hex()
 
     warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forking beside threads
     """

@@ -71,20 +71,24 @@ def test_a_child_forked_while_another_thread_computes_one_computes_its_own() -> 
 
 def test_a_memo_keeps_what_was_used_last() -> None:
     memo: Memo[str, int] = Memo(2)
-    assert memo.keep("a", 1) == 1
-    assert memo.keep("b", 2) == 2
-    assert memo.get("a") == 1
-    memo.keep("c", 3)
-    assert [memo.get(key) for key in "abc"] == [1, None, 3]
+    assert memo.made("a", lambda: 1) == 1
+    assert memo.made("b", lambda: 2) == 2
+    assert memo.made("a", lambda: 0) == 1
+    memo.made("c", lambda: 3)
     assert len(memo) == 2
+    assert [memo.made(key, lambda: 0) for key in "acb"] == [1, 3, 0]
 
 
 def test_a_memo_keeps_the_value_that_came_first() -> None:
     memo: Memo[str, list[int]] = Memo(1)
     first, second = [1], [1]
-    assert memo.keep("a", first) is first
-    assert memo.keep("a", second) is first
-    assert memo.get("a") is first
+
+    def overtaken() -> list[int]:
+        assert memo.made("a", lambda: first) is first
+        return second
+
+    assert memo.made("a", overtaken) is first
+    assert memo.made("a", lambda: second) is first
 
 
 def test_threads_share_a_memo() -> None:
@@ -94,7 +98,7 @@ def test_threads_share_a_memo() -> None:
 
     def work(mine: list[object]) -> None:
         together.wait()
-        mine += [memo.get(n % 4) or memo.keep(n % 4, object()) for n in range(2000)]
+        mine += [memo.made(n % 4, object) for n in range(2000)]
 
     threads = [threading.Thread(target=work, args=(mine,)) for mine in found]
     for thread in threads:

@@ -19,7 +19,7 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import evaluate, get_engine
+from chainrule.engines import Run, evaluate, get_engine
 from chainrule.engines.native import NativeEngine, compilation, engine, memory, session
 from chainrule.engines.native.driver import Layout
 from chainrule.engines.native.schedule import Arena, aligned
@@ -229,10 +229,10 @@ def check_call(program: Program, side: Side) -> None:
 def check_run(training: Training, order: Order, team: int, side: Side) -> None:
     """Compare a run, its data laid out as told, with the definition."""
     state, data = training.values(0)
-    expected = get_engine("reference").run(training.loop, state, data, 2, 0)
+    expected = get_engine("reference").run(Run(training.loop, state, data, 0), 2)
     laid = {name: placed(array, side, order) for name, array in data.items()}
     with guarded(side):
-        found = NativeEngine("loops", team=team).run(training.loop, state, laid, 2, 0)
+        found = NativeEngine("loops", team=team).run(Run(training.loop, state, laid, 0), 2)
     for name, value in expected.state.items():
         np.testing.assert_allclose(found.state[name], value, rtol=1e-2, atol=1e-3, err_msg=name)
 

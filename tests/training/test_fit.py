@@ -149,7 +149,7 @@ def test_a_second_run_of_the_same_kind_compiles_nothing(monkeypatch: pytest.Monk
     def refuse(*args: Any) -> Any:
         raise AssertionError("a step was built again")
 
-    monkeypatch.setattr("chainrule.training.plans.step_program", refuse)
+    monkeypatch.setattr("chainrule.training.runs.step_program", refuse)
     fit(linear_loss, start(), linear_data(seed=5), SGD(0.2), epochs=2, batch_size=6)
 
 
@@ -277,7 +277,7 @@ def trap(X: Any, y: Any, W: Any) -> Any:
     return np.mean((p - y) ** 2)
 
 
-@pytest.mark.parametrize("batch_size", [None, 7])
+@pytest.mark.parametrize("batch_size", [None, 7, 1])
 def test_predictions_broadcast_against_targets_are_doubted(batch_size: int | None) -> None:
     """`X @ W` is (rows, 1) and `y` is (rows,), so that their difference is (rows, rows)."""
     message = r"meets p of shape \(rows, 1\) with y of shape \(rows,\).*y\[:, None\]"
@@ -294,10 +294,24 @@ def test_predictions_broadcast_against_targets_are_doubted(batch_size: int | Non
         lambda X, y, W: np.mean(((X @ W) - (X @ W)[:, 0]) ** 2) + 0 * np.sum(y),
         lambda X, y, W: np.mean((X @ X.T) @ (X @ W)) + 0 * np.sum(y),
         lambda X, y, W: np.mean((X @ W) ** 2) + 0 * np.sum(y[:, None] - y),
+        lambda X, y, W: np.mean((X @ W) * np.arange(20.0)) + 0 * np.sum(y),
     ],
 )
 def test_what_is_meant_is_not_doubted(loss: Any) -> None:
+    """The last one meets predictions with as many numbers as there are rows, which belong to no row."""
     fit(loss, {"W": np.zeros((3, 1))}, linear_data(), epochs=1)
+
+
+@pytest.mark.parametrize(("batch_size", "count"), [(None, 1), (10, 1), (7, 2)])
+def test_a_loss_is_called_once_for_each_size_of_batch(batch_size: int | None, count: int) -> None:
+    calls = []
+
+    def loss(X: Any, y: Any, w: Any, b: Any) -> Any:
+        calls.append(X.shape)
+        return linear_loss(X, y, w, b)
+
+    fit(loss, start(), linear_data(), batch_size=batch_size, epochs=3)
+    assert len(calls) == count
 
 
 @pytest.mark.parametrize(

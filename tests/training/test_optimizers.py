@@ -180,7 +180,7 @@ def test_other_numbers_need_no_other_program(first: Any, second: Any, monkeypatc
     def refuse(*args: Any) -> Any:
         raise AssertionError("a step was built again")
 
-    monkeypatch.setattr("chainrule.training.plans.step_program", refuse)
+    monkeypatch.setattr("chainrule.training.runs.step_program", refuse)
     assert distance(trained(second, 1).params, once.params) > 1e-6
 
 
@@ -361,9 +361,9 @@ def test_threads_reach_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     begin = engine.begin
     heard: list[object] = []
 
-    def listening(loop: Any, state: Any, data: Any, seed: int, threads: int | None, *start: Any) -> Any:
+    def listening(run: Any, threads: int | None) -> Any:
         heard.append(threads)
-        return begin(loop, state, data, seed, threads, *start)
+        return begin(run, threads)
 
     monkeypatch.setattr(engine, "begin", listening)
     for threads in (None, 3):

@@ -6,7 +6,7 @@ import importlib
 from functools import cache
 
 from chainrule.engines.divergence import GROWTH, exploded, first_loss, first_non_finite
-from chainrule.engines.loop import START, EngineError, Loop, Outcome, Position
+from chainrule.engines.loop import START, EngineError, Loop, Outcome, Position, Run
 from chainrule.engines.reference import bind_sizes, evaluate
 from chainrule.engines.session import Engine, Session
 from chainrule.engines.shuffle import permutation
@@ -45,6 +45,7 @@ __all__ = [
     "Loop",
     "Outcome",
     "Position",
+    "Run",
     "Session",
     "available_threads",
     "bind_sizes",

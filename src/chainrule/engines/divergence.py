@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines.loop import Loop
+from chainrule.engines.loop import Run
 from chainrule.ir import Apply, Const, Input, Node, Program
 from chainrule.primitives import evaluate_nodes
 
@@ -35,19 +35,19 @@ def exploded(losses: NDArray[np.float64], beginning: Callable[[], float]) -> boo
     return bool(losses[-1] > GROWTH * abs(losses[0]) or losses[-1] > GROWTH * max(1.0, abs(beginning())))
 
 
-def first_loss(loop: Loop, state: Mapping[str, NDArray[Any]], data: Mapping[str, NDArray[Any]]) -> float:
-    """The mean of the loss at `state` over some batches from all parts of the data."""
-    size = loop.batch_sizes[0]
+def first_loss(run: Run) -> float:
+    """The mean of the loss where a run begins over some batches from all parts of the data."""
+    loop, size = run.loop, run.loop.batch_sizes[0]
     loss = Program(loop.step.inputs, loop.step.outputs[:1], loop.step.names)
     starts = np.arange(0, loop.row_count - size + 1, size)
     chosen = starts[np.linspace(0, len(starts) - 1, min(len(starts), MOST_BATCHES)).astype(int)]
     values = []
     for start in chosen.tolist():
-        batch = {name: np.asarray(data[name][start : start + size]) for name in loop.rows}
-        fixed = {name: data[name] for name in loop.fixed}
-        known: dict[Node, NDArray[Any]] = {}
-        for node in loss.inputs:
-            known[node] = np.asarray({**state, **fixed, **batch}[node.name], node.type.dtype.numpy)
+        batch = {name: run.data[name][start : start + size] for name in loop.rows}
+        given = {**run.state, **run.data, **batch}
+        known: dict[Node, NDArray[Any]] = {
+            node: np.asarray(given[node.name], node.type.dtype.numpy) for node in loss.inputs
+        }
         with np.errstate(all="ignore"):
             values.append(float(evaluate_nodes(loss.outputs, known)[loss.outputs[0]]))
     return float(np.mean(values))

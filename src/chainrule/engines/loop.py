@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.indices import check_indices
-from chainrule.ir import Program, ProgramError, ShapeError, cached_property
+from chainrule.ir import DType, Program, ProgramError, ShapeError, cached_property
 from chainrule.words import ChainruleError
 
 Array: TypeAlias = NDArray[Any]
@@ -60,26 +60,24 @@ class Loop:
                 f"a run needs at least one row and batches of at least one, not {self.row_count} rows in batches of "
                 f"{self.batch_size}"
             )
+        named = {*self.state, *self.rows, *self.fixed}
         for size in self.batch_sizes:
             if size not in self.steps:
                 raise ProgramError(f"there is no step for a batch of {size} rows; give one for each size in use")
-            self._check_step(size, self.steps[size])
-
-    def _check_step(self, size: int, step: Program) -> None:
-        named = {*self.state, *self.rows, *self.fixed}
-        inputs = {node.name: node for node in step.inputs}
-        if set(inputs) != named:
-            raise ProgramError(f"the step takes {sorted(inputs)}; the run names {sorted(named)}")
-        if len(step.outputs) != len(self.state) + 1 or step.outputs[0].type.shape != ():
-            raise ProgramError("a step gives the loss, a scalar, and then the next value of each state")
-        if not step.outputs[0].type.dtype.is_float:
-            raise ProgramError(f"the loss must be a float, not {step.outputs[0].type.dtype.value}")
-        for name, output in zip(self.state, step.outputs[1:], strict=True):
-            if output.type != inputs[name].type:
-                raise ProgramError(f"{name} has the type {inputs[name].type}; its next value has {output.type}")
-        for name in self.rows:
-            if inputs[name].type.shape[:1] != (size,):
-                raise ShapeError(f"{name} of type {inputs[name].type} has no leading axis of {size} rows")
+            step = self.steps[size]
+            inputs = {node.name: node for node in step.inputs}
+            if set(inputs) != named:
+                raise ProgramError(f"the step takes {sorted(inputs)}; the run names {sorted(named)}")
+            if len(step.outputs) != len(self.state) + 1 or step.outputs[0].type.shape != ():
+                raise ProgramError("a step gives the loss, a scalar, and then the next value of each state")
+            if not step.outputs[0].type.dtype.is_float:
+                raise ProgramError(f"the loss must be a float, not {step.outputs[0].type.dtype.value}")
+            for name, output in zip(self.state, step.outputs[1:], strict=True):
+                if output.type != inputs[name].type:
+                    raise ProgramError(f"{name} has the type {inputs[name].type}; its next value has {output.type}")
+            for name in self.rows:
+                if inputs[name].type.shape[:1] != (size,):
+                    raise ShapeError(f"{name} of type {inputs[name].type} has no leading axis of {size} rows")
 
     @property
     def shuffles(self) -> bool:
@@ -121,13 +119,24 @@ class Loop:
         names = (*self.rows, *self.fixed)
         _check_names("data", names, data)
         others = {name: in_place(self._shaped(name, data[name]), self._expected[name][1]) for name in names}
-        check_indices(self.step, {**own, **others})
+        self._check_indices({**own, **others})
         return own, others
+
+    def checked_position(self, position: Position) -> Position:
+        """`position`; raises ProgramError where it is not within a run."""
+        epoch, step, loss = position
+        if not 0 <= epoch < LATEST:
+            raise ProgramError(f"the first epoch is {epoch}; it should be a whole number, 0 or more")
+        if not 0 <= step < self.steps_per_epoch:
+            raise ProgramError(
+                f"the first step is {step}; it counts the steps within an epoch, which has {self.steps_per_epoch}"
+            )
+        return Position(int(epoch), int(step), float(loss) if step else 0.0)
 
     def prepare_state(self, state: Mapping[str, Array]) -> dict[str, Array]:
         """Checked copies of `state` alone."""
         own = self._copies("state", self.state, state)
-        check_indices(self.step, own)
+        self._check_indices(own)
         return own
 
     def prepare_fixed(self, name: str, value: Array) -> Array:
@@ -135,8 +144,17 @@ class Loop:
         if name not in self.fixed:
             raise ProgramError(f"{name!r} is not fixed in this run; {', '.join(self.fixed) or 'nothing'} is")
         own = self._copies("data", (name,), {name: value})
-        check_indices(self.step, own)
+        self._check_indices(own)
         return own[name]
+
+    def _check_indices(self, values: Mapping[str, Array]) -> None:
+        if self._chooses:
+            check_indices(self.step, values)
+
+    @cached_property
+    def _chooses(self) -> bool:
+        """Whether there are integers, which may choose from arrays."""
+        return any(node.type.dtype is DType.INT64 for node in self.step.inputs)
 
     def _copies(self, kind: str, names: Sequence[str], given: Mapping[str, Array]) -> dict[str, Array]:
         _check_names(kind, names, given)
@@ -170,6 +188,31 @@ class Position(NamedTuple):
 
 
 START = Position()
+
+LATEST = 2**62
+"""The first epoch that a run never comes to."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A loop with its numbers: the `state` that it begins with, and `data`, the arrays named in `rows` and `fixed`.
+
+    `position` is where an earlier run stopped whose state is given, to go on to the same bits as if it had not.
+    """
+
+    loop: Loop
+    state: Mapping[str, Array]
+    data: Mapping[str, Array]
+    seed: int
+    position: Position = START
+
+    def checked(self) -> Run:
+        """This run on copies of `state`, and `data` as they are where their dtype is right.
+
+        Raises ShapeError or ProgramError for what is not of the loop.
+        """
+        state, data = self.loop.prepare(self.state, self.data)
+        return Run(self.loop, state, data, self.seed, self.loop.checked_position(self.position))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.divergence import all_finite, first_non_finite
-from chainrule.engines.loop import Array, Loop, Outcome, Position, Report, Status
-from chainrule.engines.session import Session
+from chainrule.engines.loop import Array, Loop, Outcome, Position, Report, Run, Status
+from chainrule.engines.session import Engine, Session
 from chainrule.engines.shuffle import permutation
 from chainrule.ir import Dim, Node, Program, ProgramError, ShapeError, SymbolicDim, bind_dim, shape_text
 from chainrule.primitives import evaluate_nodes
@@ -62,7 +62,7 @@ def _solved(dim: Dim, size: int) -> tuple[str, int] | None:
     return (names[0], size // factor) if len(names) == 1 and factor > 0 and size % factor == 0 else None
 
 
-class ReferenceEngine:
+class ReferenceEngine(Engine):
     """NumPy, node by node."""
 
     name = "reference"
@@ -70,42 +70,16 @@ class ReferenceEngine:
     def compile(self, program: Program) -> Callable[[Mapping[str, Array]], list[Array]]:
         return lambda inputs: [np.array(value) for value in evaluate(program, inputs)]
 
-    def begin(
-        self,
-        loop: Loop,
-        state: Mapping[str, Array],
-        data: Mapping[str, Array],
-        seed: int,
-        threads: int | None = None,
-        first_epoch: int = 0,
-        first_step: int = 0,
-        first_loss: float = 0.0,
-    ) -> ReferenceSession:
-        """See `Engine.begin`."""
-        return ReferenceSession(loop, *loop.prepare(state, data), seed, Position(first_epoch, first_step, first_loss))
-
-    def run(
-        self,
-        loop: Loop,
-        state: Mapping[str, Array],
-        data: Mapping[str, Array],
-        epochs: int,
-        seed: int,
-        report: Report | None = None,
-        threads: int | None = None,
-    ) -> Outcome:
-        """See `Engine.run`."""
-        return self.begin(loop, state, data, seed, threads).advance(epochs, report)
+    def begin(self, run: Run, threads: int | None = None) -> ReferenceSession:
+        return ReferenceSession(run.checked())
 
 
 class ReferenceSession(Session):
     """One step after another."""
 
-    def __init__(
-        self, loop: Loop, state: dict[str, Array], data: dict[str, Array], seed: int, position: Position
-    ) -> None:
-        super().__init__(loop, data, seed, position)
-        self._state = state
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._state = dict(run.state)
 
     def _advance(
         self, epochs: int, report: Report | None, order: NDArray[np.int64] | None, losses: NDArray[np.float64]

@@ -9,18 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines.loop import Array, EngineError, Loop, Outcome, Position, Report
+from chainrule.engines.loop import LATEST, Array, EngineError, Outcome, Position, Report, Run
 from chainrule.engines.trail import Mark, Trail
 from chainrule.interrupts import Interrupt, deferred, interruptible
 from chainrule.ir import Program, ProgramError, ShapeError
-
-LATEST = 2**62
-"""The first epoch that a run never comes to."""
 
 PIECE = 1.0
 """Seconds of a run that are made again at most, with the epoch in work, to go back to its best epoch."""
@@ -36,9 +33,8 @@ class Session(ABC):
     an old one stopped, the whole comes to the same bits. One call at a time is served; another thread's waits.
     """
 
-    def __init__(self, loop: Loop, data: dict[str, Array], seed: int, position: Position) -> None:
-        self.loop, self.seed, self._data = loop, seed, data
-        self._position = self._checked_position(position)
+    def __init__(self, run: Run) -> None:
+        self.loop, self.seed, self._data, self._position = run.loop, run.seed, dict(run.data), run.position
         self._lock = threading.RLock()
         self._busy = False
         self._trail = Trail()
@@ -47,7 +43,7 @@ class Session(ABC):
 
     @property
     def position(self) -> Position:
-        """How far the run has come; `begin(…, *position)` goes on from there."""
+        """How far the run has come; a `Run` from there, with the state, goes on to the same bits."""
         with self._alone():
             return self._position
 
@@ -139,7 +135,7 @@ class Session(ABC):
         """
         with self._alone():
             checked = self.loop.prepare_state(state)
-            there = self._position if position is None else self._checked_position(position)
+            there = self._position if position is None else self.loop.checked_position(position)
             self._write(checked, there)
             self._trail.restored(checked, there)
 
@@ -163,16 +159,6 @@ class Session(ABC):
                 yield interrupt
             finally:
                 self._busy = False
-
-    def _checked_position(self, position: Position) -> Position:
-        epoch, step, loss = position
-        if not 0 <= epoch < LATEST:
-            raise ProgramError(f"the first epoch is {epoch}; it should be a whole number, 0 or more")
-        if not 0 <= step < self.loop.steps_per_epoch:
-            raise ProgramError(
-                f"the first step is {step}; it counts the steps within an epoch, which has {self.loop.steps_per_epoch}"
-            )
-        return Position(int(epoch), int(step), float(loss) if step else 0.0)
 
     def _checked_order(self, order: NDArray[np.int64], epochs: int) -> NDArray[np.int64] | None:
         """The order as C has it, or None where it has no effect."""
@@ -237,45 +223,23 @@ class _Listener:
         return not (self.stopped or self.long)
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """Runs programs."""
 
     name: str
 
+    @abstractmethod
     def compile(self, program: Program) -> Callable[[Mapping[str, Array]], list[Array]]:
         """A function from the inputs by name to the outputs; every size in `program` is a number."""
-        ...
 
-    def begin(
-        self,
-        loop: Loop,
-        state: Mapping[str, Array],
-        data: Mapping[str, Array],
-        seed: int,
-        threads: int | None = None,
-        first_epoch: int = 0,
-        first_step: int = 0,
-        first_loss: float = 0.0,
-    ) -> Session:
+    @abstractmethod
+    def begin(self, run: Run, threads: int | None = None) -> Session:
         """A run that has not made a step; its memory is reserved, and its code compiled.
 
         `threads` is the most that may be used; None leaves the number to the engine. The result does not depend on
         it. The caller's arrays are never modified, and those of `data` should not be while the session is in use.
-
-        `first_epoch`, `first_step` and `first_loss` are the `position` where an earlier session stopped, whose `state`
-        is given, to go on to the same bits as if that one had.
         """
-        ...
 
-    def run(
-        self,
-        loop: Loop,
-        state: Mapping[str, Array],
-        data: Mapping[str, Array],
-        epochs: int,
-        seed: int,
-        report: Report | None = None,
-        threads: int | None = None,
-    ) -> Outcome:
+    def run(self, run: Run, epochs: int, report: Report | None = None, threads: int | None = None) -> Outcome:
         """Repeat the step: `begin`, and one `advance`. An interrupt ends the run early."""
-        ...
+        return self.begin(run, threads).advance(epochs, report)

@@ -48,13 +48,13 @@ class Memo(Generic[K, T]):
         self._most, self._lock = most, lock or fork_safe_lock()
         self._kept: dict[K, T] = {}
 
-    def get(self, key: K) -> T | None:
-        """The value that is kept under `key`; None where there is none."""
+    def made(self, key: K, make: Callable[[], T]) -> T:
+        """The value that is kept under `key`; else what `make` gives, or another thread has made meanwhile."""
         with self._lock:
-            return self.keep(key, self._kept[key]) if key in self._kept else None
-
-    def keep(self, key: K, value: T) -> T:
-        """Keep `value` under `key`; returns the value that another thread has kept there meanwhile, if one has."""
+            if key in self._kept:
+                found = self._kept[key] = self._kept.pop(key)
+                return found
+        value = make()
         with self._lock:
             kept = self._kept[key] = self._kept.pop(key, value)
             while len(self._kept) > self._most:

@@ -2,6 +2,7 @@
 
 from chainrule.networks.activations import ACTIVATIONS, OUTPUTS, Activation, ActivationLike
 from chainrule.networks.architecture import Architecture, Normalization
+from chainrule.networks.controlled import Controlled
 from chainrule.networks.errors import NetworkError
 from chainrule.networks.evaluation import Evaluator
 from chainrule.networks.forward import loss_function, prediction_function
@@ -32,7 +33,6 @@ from chainrule.networks.prediction import BLOCK, predict_in_blocks, predict_rows
 from chainrule.networks.restarts import best_restart, train_restarts
 from chainrule.networks.scores import r2_score
 from chainrule.networks.settings import TrainingSettings, Validation
-from chainrule.networks.solvers import Controlled
 from chainrule.networks.state import TrainingState
 from chainrule.networks.trainer import train
 from chainrule.networks.two_layers import NeuralNetwork, two_layer_loss, two_layer_program

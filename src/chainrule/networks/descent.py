@@ -14,12 +14,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import Outcome, Position, exploded, first_loss, get_engine
+from chainrule.engines import START, Outcome, Position
 from chainrule.interrupts import deferred
 from chainrule.networks.errors import NetworkError
-from chainrule.networks.objectives import objective
 from chainrule.networks.progress import Progress
-from chainrule.training import prepare_run
+from chainrule.training import TrainingSession
 
 Array: TypeAlias = NDArray[Any]
 
@@ -38,30 +37,17 @@ MOST_ORDERED = 2**22
 class Descent:
     """One run."""
 
-    def __init__(self, progress: Progress, data: Mapping[str, Array], threads: int | None) -> None:
-        self.progress = progress
-        architecture, settings, state = progress.architecture, progress.settings, progress.state
-        self.names = tuple(architecture.parameters)
-        run = prepare_run(
-            objective(architecture, "weights" in data, np.ndim(data["y"]) == 1),
-            {name: state.params[name] for name in self.names},
-            data,
-            settings.optimizer,
-            settings.batch_size,
-            state.seed,
-            settings.shuffle,
-            {"alpha": architecture.alpha} if architecture.alpha else None,
-            state.optimizer_state or None,
-        )
-        self.loop, self.beginning = run.loop, run
-        if state.rate is not None and settings.rate_input in run.data:
-            run.data[settings.rate_input] = np.asarray(state.rate)
-        elif settings.rate_input in run.data:
-            state.rate = float(run.data[settings.rate_input])
-        self.first_rate = settings.rate if settings.rate_power is not None else 0.0
-        place = state.epoch, state.step, state.loss
-        self.session = get_engine(settings.engine).begin(run.loop, run.state, run.data, state.seed, threads, *place)
-        self.orders = _Orders(progress, run.loop.shuffles)
+    def __init__(self, progress: Progress, session: TrainingSession) -> None:
+        self.progress, self.session, self.loop = progress, session, session.run.loop
+        settings, state = progress.settings, progress.state
+        if state.rate is None:
+            state.rate = settings.rate
+        elif settings.rate is not None:
+            session.set_hyperparameter("rate", state.rate)
+        place = Position(state.epoch, state.step, state.loss)
+        if place != START:
+            session.restore(session.state, {}, place)
+        self.orders = _Orders(progress, self.loop.shuffles)
         self.epoch_seconds = 0.0
 
     def run(self) -> None:
@@ -87,10 +73,9 @@ class Descent:
 
     def _judge(self) -> None:
         """Call a run that has come to its end diverged where its loss grew beyond any scale of its beginning."""
-        state, run = self.progress.state, self.beginning
-        if state.status not in ("interrupted", "diverged") and exploded(
-            state.loss_curve, lambda: first_loss(run.loop, run.state, run.data)
-        ):
+        state = self.progress.state
+        if state.status not in ("interrupted", "diverged") and self.session.exploded(state.loss_curve):
+            self.session.retreat()
             state.status = "diverged"
             state.reason = f"the loss grew to {state.loss_curve[-1]:.4g} in epoch {state.epoch}"
 
@@ -116,7 +101,7 @@ class Descent:
             outcome = self._again(begun, place, orders, outcome)
         if rate is not None:
             state.rate = rate
-            self.session.set(self.progress.settings.rate_input, rate)
+            self.session.set_hyperparameter("rate", rate)
         self.orders.made(done)
         self._settle(outcome)
 
@@ -127,7 +112,7 @@ class Descent:
 
         An interrupt ends the run after that, since it is not far.
         """
-        self.session.restore(begun, place)
+        self.session.restore(begun, {}, place)
         interrupted = outcome.status == "interrupted"
         while self.session.position.epoch < self.progress.state.epoch:
             past = self.session.position.epoch - place.epoch
@@ -170,8 +155,8 @@ class Descent:
         """Another rate, where it changes after this epoch; training ends where patience does and it does not."""
         settings, state = self.progress.settings, self.progress.state
         rate = None
-        if settings.rate_power is not None:
-            rate = self.first_rate / (state.rows_seen + 1) ** settings.rate_power
+        if settings.rate_power is not None and settings.rate is not None:
+            rate = settings.rate / (state.rows_seen + 1) ** settings.rate_power
         if not at_end:
             return rate
         if settings.plateau == "stop" or state.rate is None or state.rate <= settings.least_rate:
@@ -185,20 +170,17 @@ class Descent:
         progress = self.progress
         if progress.validator is None:
             return progress.epoch(loss, self.loop.row_count, None)
-        held = self.session.state
-        return progress.epoch(loss, self.loop.row_count, {name: held[name] for name in self.names})
+        return progress.epoch(loss, self.loop.row_count, self.session.params)
 
     def _take(self) -> None:
         """Copy from the engine what was learnt, and where it stands."""
         state = self.progress.state
         if state.status == "diverged":
-            self.session.retreat()
             state.step, state.loss = 0, 0.0
         else:
             state.epoch, state.step, state.loss = self.session.position
-        held = self.session.state
-        state.optimizer_state = {name: array for name, array in held.items() if name not in self.names}
-        self.progress.take({name: held[name] for name in self.names})
+        state.optimizer_state = self.session.optimizer_state
+        self.progress.take(self.session.params)
 
 
 class _Orders:

@@ -14,10 +14,7 @@ _programs: Memo[Hashable, Program] = Memo(128)
 
 def remembered(architecture: Architecture, what: Hashable, make: Callable[[], Program]) -> Program:
     """What `make` gives, made once for each architecture; a user's function may read what has changed meanwhile."""
-    if not architecture.is_stated:
-        return make()
-    key = architecture, what
-    return _programs.get(key) or _programs.keep(key, make())
+    return _programs.made((architecture, what), make) if architecture.is_stated else make()
 
 
 def objective(architecture: Architecture, weighted: bool, labels: bool) -> Program:

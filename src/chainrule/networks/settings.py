@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.networks.controlled import Controlled
 from chainrule.networks.errors import NetworkError, choice, number_between
-from chainrule.networks.solvers import Controlled
 from chainrule.training import (
     LBFGS,
     Adam,
@@ -118,7 +118,7 @@ class TrainingSettings:
         elif self.plateau == "divide" or self.rate_power is not None:
             if self.plateau == "divide" and self.rate_power is not None:
                 raise NetworkError("plateau='divide' and rate_power both change the rate; leave one out")
-            if self.rate_input not in hyperparameter_values(self.optimizer):
+            if self.rate is None:
                 raise NetworkError(
                     f"the rate of {type(self.solver).__name__} is a function of the step; give a number, which "
                     "plateau='divide' and rate_power change"
@@ -137,24 +137,18 @@ class TrainingSettings:
             raise NetworkError("plateau='divide' is not for LBFGS, which has no rate; leave it out")
 
     @property
-    def optimizer(self) -> Optimizer:
+    def controlled(self) -> Optimizer | LBFGS:
         """The solver with clipping and weight decay."""
-        assert isinstance(self.solver, Optimizer)
-        if self.clip_norm is None and not self.weight_decay:
+        if isinstance(self.solver, LBFGS) or (self.clip_norm is None and not self.weight_decay):
             return self.solver
         return Controlled(self.solver, self.clip_norm, self.weight_decay)
 
     @property
-    def rate(self) -> float:
-        """The first learning rate, of an optimizer whose rate is a number."""
-        rate = self.optimizer.hyperparameters["rate"]
-        assert isinstance(rate, float | int)
-        return float(rate)
-
-    @property
-    def rate_input(self) -> str:
-        """The name of the rate in a run."""
-        return f"{type(self.optimizer).__name__} rate"
+    def rate(self) -> float | None:
+        """The first learning rate, where it is a number."""
+        numbers = {} if isinstance(self.solver, LBFGS) else hyperparameter_values(self.solver)
+        rate = numbers.get(f"{type(self.solver).__name__} rate")
+        return None if rate is None else float(rate)
 
 
 @dataclass(frozen=True)

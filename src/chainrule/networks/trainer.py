@@ -11,11 +11,12 @@ from chainrule.networks.architecture import Architecture
 from chainrule.networks.descent import Descent
 from chainrule.networks.errors import NetworkError
 from chainrule.networks.evaluation import checked_weights
+from chainrule.networks.lbfgs import first_point, minimize
+from chainrule.networks.objectives import objective
 from chainrule.networks.progress import OnEpoch, Progress, beginning, copied
-from chainrule.networks.searching import search
 from chainrule.networks.settings import TrainingSettings, Validation
 from chainrule.networks.state import TrainingState
-from chainrule.training import LBFGS, positive_integer
+from chainrule.training import LBFGS, LBFGSSession, open_session, positive_integer
 
 Array: TypeAlias = NDArray[Any]
 
@@ -96,9 +97,24 @@ def train(
     state = beginning(architecture, params, settings) if resume is None else copied(resume)
     every = positive_integer("every", every)
     progress = Progress(architecture, rows, settings, validation, state, on_epoch, every, seconds)
-    if isinstance(settings.solver, LBFGS):
-        search(progress, data)
+    whole = isinstance(settings.solver, LBFGS)
+    names = architecture.parameters
+    session = open_session(
+        objective(architecture, weights is not None, data["y"].ndim == 1),
+        first_point(state, names) if whole else {name: state.params[name] for name in names},
+        data,
+        settings.controlled,
+        batch_size=None if whole else settings.batch_size,
+        seed=state.seed,
+        shuffle=settings.shuffle,
+        threads=threads,
+        engine=settings.engine,
+        constants={"alpha": architecture.alpha} if architecture.alpha else None,
+        optimizer_state=None if whole else state.optimizer_state or None,
+    )
+    if isinstance(session, LBFGSSession):
+        minimize(progress, session)
     else:
-        Descent(progress, data, threads).run()
+        Descent(progress, session).run()
     progress.clock()
     return state

@@ -12,14 +12,12 @@ from chainrule.training.errors import (
     positive_integer,
     positive_number,
 )
-from chainrule.training.fitting import FitResult, fit
-from chainrule.training.lbfgs import LBFGS
+from chainrule.training.fitting import FitResult, begin_training, fit
+from chainrule.training.lbfgs import LBFGS, LBFGSSession
 from chainrule.training.optimizers import SGD, Adam, AdamW, MomentumSGD, NAdam, Optimizer, RMSprop, UncorrectedAdam
 from chainrule.training.orders import BlockOrder
-from chainrule.training.plans import traced_loss
-from chainrule.training.runs import Run, prepare_run, search_minimum
-from chainrule.training.session import TrainingSession, begin_training
-from chainrule.training.step import Step, step_program
+from chainrule.training.runs import open_session, step_program, traced_loss
+from chainrule.training.session import TrainingSession
 from chainrule.training.updates import Update, first_memory, hyperparameter_values, update_program
 
 __all__ = [
@@ -32,13 +30,12 @@ __all__ = [
     "BroadcastWarning",
     "DivergenceWarning",
     "FitResult",
+    "LBFGSSession",
     "MomentumSGD",
     "NAdam",
     "Optimizer",
     "Position",
     "RMSprop",
-    "Run",
-    "Step",
     "TrainingError",
     "TrainingSession",
     "UncorrectedAdam",
@@ -49,12 +46,11 @@ __all__ = [
     "fit",
     "hyperparameter_values",
     "is_false",
+    "open_session",
     "positive_integer",
     "positive_number",
-    "prepare_run",
     "rows_that_cross",
     "schedules",
-    "search_minimum",
     "step_program",
     "traced_loss",
     "update_program",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from typing import Any
 
-from chainrule.ir import Apply, ArrayType, Input, Node, Program, named_dim, shape_text, topological_order
+from chainrule.ir import Apply, ArrayType, Dim, Input, Node, Program, named_dim, shape_text, topological_order
 from chainrule.primitives import Broadcast, Reshape
 from chainrule.trace import trace
 from chainrule.training.arguments import Arguments
@@ -14,11 +14,16 @@ from chainrule.words import ChainruleError
 _ROWS = named_dim("rows")
 
 
-def crossed_rows(loss: Callable[..., Any] | str, arguments: Arguments) -> str | None:
+def crossed_rows(
+    loss: Callable[..., Any] | Program | str, arguments: Arguments, program: Program, size: int
+) -> str | None:
     """A sentence on the first place where `loss` meets each row of a prediction with every row of data; else None.
 
-    The rows are told from other axes by giving them a name for a size; a loss that needs their number is not judged.
+    Where in `program`, the loss on `size` rows, axes of that size do so, the loss is traced again to tell rows from
+    other axes by a name for their size. A loss that needs their number, or is a Program, is not judged.
     """
+    if isinstance(loss, Program) or (size > 1 and rows_that_cross(program, arguments.params, size) is None):
+        return None
     fixed = {**arguments.params, **arguments.constants}
     shapes = {name: ArrayType(array.shape, arguments.dtype_of(array)) for name, array in fixed.items()}
     for name, array in arguments.rows.items():
@@ -38,10 +43,10 @@ def crossed_rows(loss: Callable[..., Any] | str, arguments: Arguments) -> str | 
     )
 
 
-def rows_that_cross(program: Program, predicted: Container[str]) -> tuple[Node, Node] | None:
+def rows_that_cross(program: Program, predicted: Container[str], rows: Dim = _ROWS) -> tuple[Node, Node] | None:
     """What comes from `predicted` inputs and what does not, where each row of one first meets every row of the other.
 
-    Rows are the axis whose size is the name `rows`.
+    Rows are the axes of that size.
     """
     learnt: set[Node] = {node for node in program.inputs if node.name in predicted}
     for node in topological_order(program.outputs):
@@ -49,8 +54,8 @@ def rows_that_cross(program: Program, predicted: Container[str]) -> tuple[Node, 
             continue
         if not learnt.isdisjoint(node.operands):
             learnt.add(node)
-        meeting = [_stretched(operand) for operand in node.operands]
-        if node.type.shape != (_ROWS, _ROWS) or len(meeting) != 2:
+        meeting = [_stretched(operand, rows) for operand in node.operands]
+        if node.type.shape != (rows, rows) or len(meeting) != 2:
             continue
         (first, first_axis), (second, second_axis) = meeting
         if (
@@ -62,14 +67,12 @@ def rows_that_cross(program: Program, predicted: Container[str]) -> tuple[Node, 
     return None
 
 
-def _stretched(node: Node) -> tuple[Node, int]:
+def _stretched(node: Node, rows: Dim) -> tuple[Node, int]:
     """What was repeated along the rows to make `node`, as it was written, and the axis that its own rows are on.
 
     The axis is -1 where nothing of that kind was done.
     """
-    if not (
-        isinstance(node, Apply) and isinstance(node.primitive, Broadcast) and node.primitive.shape == (_ROWS, _ROWS)
-    ):
+    if not (isinstance(node, Apply) and isinstance(node.primitive, Broadcast) and node.primitive.shape == (rows, rows)):
         return node, -1
     (source,) = node.operands
     axis = node.primitive.axes[0] if node.primitive.axes else -1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -73,9 +72,3 @@ def carrying(error: BaseException, result: object) -> BaseException:
     error.result = result  # type: ignore[attr-defined]
     error.add_note("What training had learnt until then is in the attribute `result` of this exception.")
     return error
-
-
-def warn_of_crossing(doubt: str | None) -> None:
-    """Warn of rows that meet every other, where `doubt` says so, in the line that called who calls this."""
-    if doubt is not None:
-        warnings.warn(doubt, BroadcastWarning, stacklevel=3)

@@ -1,4 +1,4 @@
-"""`fit`: a loss in plain NumPy, parameters and data in; trained parameters out."""
+"""The public doors to training: `fit`, a run made whole, and `begin_training`, one that is made piece by piece."""
 
 from __future__ import annotations
 
@@ -11,21 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import GROWTH, START, Outcome, Position, get_engine
+from chainrule.engines import GROWTH, START, Outcome, Position
 from chainrule.ir import Program
-from chainrule.training.arguments import read_arguments
-from chainrule.training.errors import (
-    DivergenceWarning,
-    TrainingError,
-    carrying,
-    is_false,
-    positive_integer,
-    warn_of_crossing,
-)
-from chainrule.training.lbfgs import LBFGS, minimize
-from chainrule.training.optimizers import SGD, Optimizer
-from chainrule.training.plans import whole_program
-from chainrule.training.session import check_optimizer, checked_settings, open_session
+from chainrule.training.errors import DivergenceWarning, TrainingError, carrying, is_false, positive_integer
+from chainrule.training.lbfgs import LBFGS
+from chainrule.training.optimizers import Optimizer
+from chainrule.training.runs import open_session
+from chainrule.training.session import TrainingSession
 
 Array = NDArray[Any]
 Callback = Callable[[int, NDArray[np.float64]], object]
@@ -202,24 +194,19 @@ def fit(
 
     """
     started = time.perf_counter()
-    optimizer = SGD(0.1) if optimizer is None else optimizer
-    check_optimizer(optimizer)
-    epochs = _checked_epochs(epochs)
+    epochs = positive_integer("epochs", epochs)
+    if epochs > MOST_EPOCHS:
+        raise TrainingError(f"epochs is {epochs}; it should be at most {MOST_EPOCHS:,}, whose losses fill 8 TB")
     report = None if callback is None else _Listener(callback)
-    if isinstance(optimizer, LBFGS):
-        _check_whole(batch_size, optimizer_state, start)
-        begun = START
-        outcome, doubt = _searched(loss, params, data, optimizer, epochs, seed, threads, engine, constants, report)
-        warn_of_crossing(doubt)
-    else:
-        session, doubt = open_session(
-            loss, params, data, optimizer,
-            batch_size=batch_size, seed=seed, shuffle=shuffle, threads=threads, engine=engine, constants=constants,
-            optimizer_state=optimizer_state, start=start,
-        )  # fmt: skip
-        warn_of_crossing(doubt)
-        begun = session.position
-        outcome = session.judged(session.advance(epochs, report))
+    session = open_session(
+        loss, params, data, optimizer,
+        batch_size=batch_size, seed=seed, shuffle=shuffle, threads=threads, engine=engine, constants=constants,
+        optimizer_state=optimizer_state, start=start,
+    )  # fmt: skip
+    begun = session.position
+    outcome = session.advance(epochs, report)
+    if isinstance(session, TrainingSession):
+        outcome = session.judged(outcome)
     if outcome.status == "diverged":
         warnings.warn(divergence(outcome, begun, optimizer), DivergenceWarning, stacklevel=2)
     result = FitResult(
@@ -240,41 +227,51 @@ def fit(
     return result
 
 
-def _checked_epochs(epochs: int) -> int:
-    epochs = positive_integer("epochs", epochs)
-    if epochs > MOST_EPOCHS:
-        raise TrainingError(f"epochs is {epochs}; it should be at most {MOST_EPOCHS:,}, whose losses fill 8 TB")
-    return epochs
-
-
-def _searched(
+def begin_training(
     loss: Callable[..., Any] | Program | str,
     params: Mapping[str, Any],
     data: Mapping[str, Any],
-    optimizer: LBFGS,
-    epochs: int,
-    seed: int,
-    threads: int | None,
-    engine: str,
-    constants: Mapping[str, Any] | None,
-    report: Callback | None,
-) -> tuple[Outcome, str | None]:
-    """How the search of L-BFGS ended, and what a caller should be told."""
-    _, _, seed = checked_settings(None, threads, seed)
-    runner = get_engine(engine)
-    arguments = read_arguments(loss, params, data, constants or {})
-    program, doubt = whole_program(loss, arguments)
-    others = {**arguments.rows, **arguments.constants}
-    return minimize(program, optimizer, arguments.params, others, epochs, seed, runner, report).outcome, doubt
+    optimizer: Optimizer | None = None,
+    batch_size: int | None = None,
+    seed: int = 0,
+    shuffle: bool = True,
+    threads: int | None = None,
+    engine: str = "native",
+    constants: Mapping[str, Any] | None = None,
+    optimizer_state: Mapping[str, Any] | None = None,
+    start: Sequence[float] = START,
+) -> TrainingSession:
+    """A run of training before its first step, for a caller who wants to look at it, or to change it, as it goes on.
 
+    The parameters are those of `fit`, which is this and one `advance`; `epochs` is given to `advance`. `LBFGS`, which
+    has no steps of its own, is refused. While the session is in use the arrays of `data` should not be changed.
 
-def _check_whole(batch_size: int | None, optimizer_state: Mapping[str, Any] | None, start: Sequence[float]) -> None:
-    if batch_size is not None:
-        raise TrainingError(f"batch_size is {batch_size}; LBFGS uses all rows at once, so leave it out")
-    if optimizer_state:
-        raise TrainingError("LBFGS does not go on from an optimizer_state; leave it out")
-    if start != START:
-        raise TrainingError("LBFGS does not go on where a run stopped; leave start out")
+    Raises and warns as `fit` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from chainrule.training import SGD
+    >>> def loss(x, y, slope):
+    ...     return np.mean((slope * x - y) ** 2)
+    >>> x = np.arange(4.0)
+    >>> training = begin_training(loss, {"slope": 0.0}, {"x": x, "y": 3 * x}, SGD(0.1))
+    >>> while training.advance(1).losses[-1] > 1e-6:
+    ...     pass
+    >>> training.position.epoch, f"{training.params['slope']:.3f}"
+    (9, '3.000')
+    >>> training.set_hyperparameter("rate", 0.01)
+
+    """
+    if isinstance(optimizer, LBFGS):
+        raise TrainingError("LBFGS uses all rows at once and has no steps to go on from; train by `fit`")
+    session = open_session(
+        loss, params, data, optimizer,
+        batch_size=batch_size, seed=seed, shuffle=shuffle, threads=threads, engine=engine, constants=constants,
+        optimizer_state=optimizer_state, start=start,
+    )  # fmt: skip
+    assert isinstance(session, TrainingSession)
+    return session
 
 
 class _Listener:
@@ -305,7 +302,7 @@ class _Listener:
         return carrying(self.error, result)
 
 
-def divergence(outcome: Outcome, begun: Position, optimizer: Optimizer | LBFGS) -> str:
+def divergence(outcome: Outcome, begun: Position, optimizer: object) -> str:
     """A sentence on a run from `begun` that diverged, and what to do about it."""
     advice = "scale the data" if isinstance(optimizer, LBFGS) else "try a smaller learning rate"
     if outcome.steps_done == 0:

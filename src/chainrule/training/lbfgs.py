@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus import backward
-from chainrule.engines import Engine, Outcome, first_non_finite
+from chainrule.engines import START, Engine, Outcome, first_non_finite
 from chainrule.interrupts import Interrupt, deferred, interruptible
 from chainrule.ir import Program
 from chainrule.training.errors import non_negative_number, positive_integer
@@ -66,61 +65,66 @@ class LBFGS:
             object.__setattr__(self, "evaluations", positive_integer("the evaluations of LBFGS", self.evaluations))
 
 
-@dataclass(frozen=True, eq=False)
-class Search:
-    """How a search ended: the outcome, the loss there, and SciPy's word on why; "" where it was ended from outside."""
+class LBFGSSession:
+    """A search for the minimum of a loss over all rows, which `advance` makes; `open_session` makes it.
 
-    outcome: Outcome
-    loss: float
-    message: str = ""
-
-
-def minimize(
-    loss: Program,
-    optimizer: LBFGS,
-    params: Mapping[str, Array],
-    others: Mapping[str, Array],
-    epochs: int,
-    seed: int,
-    engine: Engine,
-    report: Report | None,
-    on_iteration: OnIteration | None = None,
-) -> Search:
-    """Minimize `loss`, a program with one scalar output, over the arrays `params`; `others` are its further inputs.
-
-    `on_iteration(params, loss)` is called after each iteration; where it returns False, the search ends.
     Raises MissingDependencyError where SciPy is not installed.
     """
-    search = _scipy_minimize()
-    gradients = backward(loss, [loss.input(name) for name in params]).gradients
-    program = Program(loss.inputs, (*loss.outputs, *gradients), loss.names)
-    # A program takes arrays in row-major order, and would otherwise copy them in each evaluation.
-    dense = {name: np.require(array, requirements="C") for name, array in others.items()}
-    fixed = {**dense, SEED.name: seed_value(seed), STEP.name: np.asarray(0)}
-    compiled = engine.compile(program)
-    rounding = float(np.finfo(program.outputs[0].type.dtype.numpy).eps)
-    options = {
-        "maxiter": epochs,
-        "maxfun": optimizer.evaluations or 2**31 - 1,
-        "maxcor": optimizer.memory,
-        "gtol": optimizer.tolerance,
-        "ftol": _LEAST_GAIN * rounding if optimizer.least_gain is None else optimizer.least_gain,
-    }
-    message, status, culprit = "", "finished", None
-    with deferred() as interrupt:
-        run = _Search(program, dict(params), fixed, compiled, interrupt, report, on_iteration)
-        try:
-            found = search(run.evaluate, run.point, jac=True, method="L-BFGS-B", callback=run.accept, options=options)
-            message = _sentence(found.message)
-        except _EnoughError as enough:
-            status = "stopped" if enough.stopped else status
-        except _NotFiniteError as error:
-            status, culprit = "diverged", first_non_finite(program, error.values)
-        if interrupt.answer() and status != "diverged":
-            status = "interrupted"
-    if report is not None and run.losses and status == "finished":
-        report(len(run.losses), np.array(run.losses))
-    return Search(run.outcome(status, culprit), run.loss, message)
+
+    position = START
+    """A search does not go on from elsewhere."""
+
+    def __init__(
+        self,
+        loss: Program,
+        optimizer: LBFGS,
+        params: Mapping[str, Array],
+        others: Mapping[str, Array],
+        seed: int,
+        engine: Engine,
+    ) -> None:
+        """`loss` has one scalar output; `others` are its inputs besides the arrays `params`, over which it is least."""
+        self.optimizer, self.params = optimizer, dict(params)
+        self.message = ""
+        """SciPy's word on why the search ended; "" where it was ended from outside."""
+        self._scipy = _scipy_minimize()
+        gradients = backward(loss, [loss.input(name) for name in params]).gradients
+        self.program = Program(loss.inputs, (*loss.outputs, *gradients), loss.names)
+        # A program takes arrays in row-major order, and would otherwise copy them in each evaluation.
+        dense = {name: np.require(array, requirements="C") for name, array in others.items()}
+        self.fixed = {**dense, SEED.name: seed_value(seed), STEP.name: np.asarray(0)}
+        self.compiled = engine.compile(self.program)
+
+    def advance(self, epochs: int, report: Report | None = None, on_iteration: OnIteration | None = None) -> Outcome:
+        """Search from `params`, for at most so many iterations.
+
+        `on_iteration(params, loss)` is called after each iteration; where it returns False, the search ends.
+        """
+        optimizer, status, culprit = self.optimizer, "finished", None
+        rounding = float(np.finfo(self.program.outputs[0].type.dtype.numpy).eps)
+        options = {
+            "maxiter": epochs,
+            "maxfun": optimizer.evaluations or 2**31 - 1,
+            "maxcor": optimizer.memory,
+            "gtol": optimizer.tolerance,
+            "ftol": _LEAST_GAIN * rounding if optimizer.least_gain is None else optimizer.least_gain,
+        }
+        with deferred() as interrupt:
+            path = _Path(self, interrupt, report, on_iteration)
+            try:
+                found = self._scipy(
+                    path.evaluate, path.point, jac=True, method="L-BFGS-B", callback=path.accept, options=options
+                )
+                self.message = _sentence(found.message)
+            except _EnoughError as enough:
+                status = "stopped" if enough.stopped else status
+            except _NotFiniteError as error:
+                status, culprit = "diverged", first_non_finite(self.program, error.values)
+            if interrupt.answer() and status != "diverged":
+                status = "interrupted"
+        if report is not None and path.losses and status == "finished":
+            report(len(path.losses), np.array(path.losses))
+        return path.outcome(status, culprit)
 
 
 def _sentence(message: object) -> str:
@@ -155,20 +159,17 @@ class _NotFiniteError(Exception):
 
 
 @dataclass
-class _Search:
-    """The point that the search has come to, and the loss there; `losses` has those of the points before."""
+class _Path:
+    """The point that a search has come to, and the loss there; `losses` has those of the points before."""
 
-    program: Program
-    params: dict[str, Array]
-    fixed: dict[str, Array]
-    compiled: Callable[[Mapping[str, Array]], list[Array]]
+    session: LBFGSSession
     interrupt: Interrupt
     report: Report | None
-    on_iteration: OnIteration | None = None
+    on_iteration: OnIteration | None
     losses: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.point = np.concatenate([array.ravel() for array in self.params.values()]).astype(float)
+        self.point = np.concatenate([array.ravel() for array in self.session.params.values()]).astype(float)
         self._here: float | None = None
         self._tried: tuple[Array, float] | None = None
         self._reported = time.monotonic()
@@ -177,8 +178,8 @@ class _Search:
         """The loss and its gradient, packed, in float64."""
         if self.interrupt.pressed:
             raise _EnoughError(stopped=False)
-        values = {**self.fixed, **self.unpacked(point)}
-        loss, *gradients = self.compiled(values)
+        values = {**self.session.fixed, **self.unpacked(point)}
+        loss, *gradients = self.session.compiled(values)
         gradient = np.concatenate([part.ravel() for part in gradients]).astype(float)
         if not (np.isfinite(loss) and np.isfinite(gradient).all()):
             raise _NotFiniteError(values)
@@ -203,17 +204,13 @@ class _Search:
         if self.on_iteration is not None and self.on_iteration(self.unpacked(self.point), self._here) is False:
             raise _EnoughError(stopped=False)
 
-    @property
-    def loss(self) -> float:
-        """The loss at the last point accepted; not a number before the first evaluation."""
-        return math.nan if self._here is None else self._here
-
     def unpacked(self, point: Array) -> dict[str, Array]:
         """The parameters that `point` holds, each with its shape and dtype."""
-        ends = np.cumsum([array.size for array in self.params.values()])[:-1]
+        params = self.session.params
+        ends = np.cumsum([array.size for array in params.values()])[:-1]
         return {
             name: part.reshape(array.shape).astype(array.dtype)
-            for (name, array), part in zip(self.params.items(), np.split(point, ends), strict=True)
+            for (name, array), part in zip(params.items(), np.split(point, ends), strict=True)
         }
 
     def outcome(self, status: Any, culprit: str | None = None) -> Outcome:

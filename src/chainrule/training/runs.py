@@ -1,75 +1,293 @@
-"""What an engine needs for a run: `fit` makes it and runs it at once, others go on from it piece by piece."""
+"""From the arguments of `fit` to a run before its first step: traced, differentiated, compiled.
+
+`open_session` is the one door, for `fit`, `begin_training`, and all that trains networks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import warnings
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import Loop, get_engine
-from chainrule.ir import Program
-from chainrule.training.arguments import read_arguments
-from chainrule.training.implicit import SEED, STEP, seed_value
-from chainrule.training.lbfgs import LBFGS, OnIteration, Search, minimize
-from chainrule.training.optimizers import Optimizer
-from chainrule.training.plans import plan_for, whole_program
-from chainrule.training.updates import hyperparameter_values, starting_memory
+from chainrule.calculus import backward, recognize
+from chainrule.engines import START, Loop, Run, bind_sizes, get_engine
+from chainrule.ir import (
+    ArrayType,
+    DType,
+    Input,
+    Memo,
+    Node,
+    Program,
+    rebuild_all,
+    shape_text,
+    topological_order,
+)
+from chainrule.primitives import cast, evaluate_nodes
+from chainrule.trace import trace
+from chainrule.training.arguments import Arguments, read_arguments
+from chainrule.training.crossings import crossed_rows
+from chainrule.training.errors import BroadcastWarning, TrainingError, positive_integer
+from chainrule.training.implicit import IMPLICIT, SEED, STEP, seed_value
+from chainrule.training.lbfgs import LBFGS, LBFGSSession
+from chainrule.training.optimizers import SGD, Optimizer
+from chainrule.training.session import TrainingSession, checked_start
+from chainrule.training.updates import Update, first_memory, hyperparameter_values, starting_memory, update_program
 
-Array = NDArray[Any]
+Array: TypeAlias = NDArray[Any]
+Loss: TypeAlias = Callable[..., Any] | Program | str
+
+_loops: Memo[Hashable, tuple[Loop, str | None]] = Memo(32)
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A loop with its numbers: `state`, of which `params` are the names that are learnt, and `data`, with settings.
-
-    `doubt` is what a caller should be told of the loss.
-    """
-
-    loop: Loop
-    state: dict[str, Array]
-    data: dict[str, Array]
-    params: tuple[str, ...]
-    doubt: str | None
-
-
-def prepare_run(
-    loss: Callable[..., Any] | Program | str,
+def open_session(
+    loss: Loss,
     params: Mapping[str, Any],
     data: Mapping[str, Any],
-    optimizer: Optimizer,
-    batch_size: int | None,
-    seed: int,
+    optimizer: Optimizer | LBFGS | None = None,
+    *,
+    batch_size: int | None = None,
+    seed: int = 0,
     shuffle: bool = True,
+    threads: int | None = None,
+    engine: str = "native",
     constants: Mapping[str, Any] | None = None,
     optimizer_state: Mapping[str, Any] | None = None,
-) -> Run:
-    """The run that `fit` makes of the same arguments; raises what `fit` does."""
+    start: Sequence[float] = START,
+) -> TrainingSession | LBFGSSession:
+    """The run that `fit` makes of the same arguments; raises and warns as it does, in the line of its caller's."""
+    optimizer = SGD(0.1) if optimizer is None else optimizer
+    _check_optimizer(optimizer)
+    if isinstance(optimizer, LBFGS):
+        _check_whole(batch_size, optimizer_state, start)
+    if batch_size is not None:
+        batch_size = positive_integer("batch_size", batch_size)
+    if threads is not None:
+        threads = positive_integer("threads", threads)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise TrainingError(f"seed is {seed!r}; it should be a whole number, 0 or more")
+    runner = get_engine(engine)
     arguments = read_arguments(loss, params, data, constants or {})
-    plan = plan_for(loss, arguments, optimizer, batch_size, shuffle)
-    memory = starting_memory(optimizer, arguments.params, STEP.name in plan.step.state, optimizer_state)
-    numbers = {name: np.asarray(value) for name, value in hyperparameter_values(optimizer).items()}
-    fixed = {**arguments.rows, **arguments.constants, **numbers, SEED.name: seed_value(seed)}
-    state = {**arguments.params, **memory}
-    return Run(plan.loop, state, fixed, tuple(arguments.params), plan.doubt)
+    session: TrainingSession | LBFGSSession
+    if isinstance(optimizer, LBFGS):
+        program, doubt = whole_program(loss, arguments)
+        others = {**arguments.rows, **arguments.constants}
+        session = LBFGSSession(program, optimizer, arguments.params, others, int(seed), runner)
+    else:
+        loop, doubt = loop_for(loss, arguments, optimizer, batch_size, bool(shuffle))
+        memory = starting_memory(optimizer, arguments.params, STEP.name in loop.state, optimizer_state)
+        there = checked_start(start, loop.steps_per_epoch)
+        if optimizer_state is None and memory and there != START:
+            raise TrainingError(
+                f"a run that goes on in epoch {there.epoch} needs the optimizer_state that it stopped with, which "
+                f"holds {sorted(memory)}"
+            )
+        numbers = {name: np.asarray(value) for name, value in hyperparameter_values(optimizer).items()}
+        fixed = {**arguments.rows, **arguments.constants, **numbers, SEED.name: seed_value(seed)}
+        run = Run(loop, {**arguments.params, **memory}, fixed, int(seed), there)
+        session = TrainingSession(run, tuple(arguments.params), optimizer, runner.begin(run, threads))
+    if doubt is not None:
+        warnings.warn(doubt, BroadcastWarning, stacklevel=3)
+    return session
 
 
-def search_minimum(
-    loss: Callable[..., Any] | Program | str,
+def _check_optimizer(optimizer: object) -> None:
+    """Raise TrainingError for what is no optimizer."""
+    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer | LBFGS):
+        raise TrainingError(f"optimizer is the class {optimizer.__name__}; give an instance, as in SGD(0.1)")
+    if not isinstance(optimizer, Optimizer | LBFGS):
+        raise TrainingError(f"optimizer is a {type(optimizer).__name__}; give one such as SGD(0.1)")
+
+
+def _check_whole(batch_size: int | None, optimizer_state: Mapping[str, Any] | None, start: Sequence[float]) -> None:
+    if batch_size is not None:
+        raise TrainingError(f"batch_size is {batch_size}; LBFGS uses all rows at once, so leave it out")
+    if optimizer_state:
+        raise TrainingError("LBFGS does not go on from an optimizer_state; leave it out")
+    if start != START:
+        raise TrainingError("LBFGS does not go on where a run stopped; leave start out")
+
+
+def loop_for(
+    loss: Loss, arguments: Arguments, optimizer: Optimizer, batch_size: int | None, shuffle: bool
+) -> tuple[Loop, str | None]:
+    """The loop for these arguments, the same object for the same programs; and what a caller should be told.
+
+    A function is traced anew each time, since it may read variables that have changed, and so is the optimizer's array
+    code. Nodes are interned: what has not changed gives the same nodes, and by these the loop made before is found
+    again. A Program cannot change, and is found at once.
+    """
+    memory = {slot: _type_of(array) for slot, array in first_memory(optimizer, arguments.params).items()}
+    update = update_program(optimizer, {name: _type_of(array) for name, array in arguments.params.items()}, memory)
+    batch_size = min(batch_size or arguments.row_count, arguments.row_count)
+    remainder = arguments.row_count % batch_size
+    sizes = [batch_size, remainder] if remainder else [batch_size]
+    called: dict[int, Program] = {}
+    if not isinstance(loss, Program) or loss.demands:
+        called = {size: _called(loss, arguments, size) for size in sizes}
+        _check_demands(loss, arguments, called[batch_size])
+    stated = [loss] if isinstance(loss, Program) else called.values()
+    arrays = {**arguments.params, **arguments.rows, **arguments.constants}
+    key = (
+        update.program.inputs,
+        update.program.outputs,
+        batch_size,
+        shuffle,
+        arguments.dtype,
+        tuple(arguments.params),
+        tuple(arguments.rows),
+        tuple((name, array.shape, array.dtype) for name, array in arrays.items()),
+        tuple((program.inputs, program.outputs, *program.names.items()) for program in stated),
+    )
+
+    def make() -> tuple[Loop, str | None]:
+        programs = called or {size: _called(loss, arguments, size) for size in sizes}
+        steps = {size: step_program(_prepared(each, arguments, size), update) for size, each in programs.items()}
+        inputs = [node.name for node in steps[batch_size].inputs]
+        state = [node.name for node in (*update.parameters, *update.remembered)]
+        state += [STEP.name] if STEP.name in inputs else []
+        fixed = [*arguments.constants, *(name for name in inputs if name not in {*arrays, *state})]
+        loop = Loop(tuple(state), tuple(arguments.rows), tuple(fixed), steps, arguments.row_count, batch_size, shuffle)
+        return loop, crossed_rows(loss, arguments, programs[batch_size], batch_size)
+
+    return _loops.made(key, make)
+
+
+def step_program(loss: Program, update: Update) -> Program:
+    """One step: the loss, a program with one scalar output, its gradients, and the update of the parameters with them.
+
+    It takes the inputs of the loss, what the optimizer remembers, and its hyperparameters. Its outputs are the loss and
+    the next value of the parameters, of what the optimizer remembers, and of the number of steps made, where something
+    depends on it. Raises TrainingError for a loss that does not give one scalar float.
+    """
+    check_scalar(loss)
+    wrt = [loss.input(parameter.name) for parameter in update.parameters]
+    gradients = backward(loss, wrt).gradients
+    made: dict[Node, Node] = dict(zip(update.gradients, gradients, strict=True))
+    rebuilt = rebuild_all(update.program.outputs, made.get)
+    outputs = [*loss.outputs, *(rebuilt[output] for output in update.program.outputs)]
+    used = {*topological_order(outputs), *loss.inputs}
+    inputs = [*(node for node in loss.inputs if node.name not in IMPLICIT), *update.remembered]
+    if STEP in used:
+        inputs.append(STEP)
+        # Through float64, which is exact up to 2⁵³ steps, since integers are not added.
+        outputs.append(cast(cast(STEP, DType.FLOAT64) + 1, DType.INT64))
+    inputs += [*update.hyperparameters, *([SEED] if SEED in used else [])]
+    names = {rebuilt[node]: name for node, name in update.program.names.items() if node in rebuilt}
+    names.update({gradient: f"∂L/∂{p.name}" for p, gradient in zip(wrt, gradients, strict=True)})
+    return Program(tuple(inputs), tuple(outputs), {**names, **loss.names})
+
+
+def check_scalar(loss: Program) -> None:
+    """Raise TrainingError for a program that does not give one scalar float."""
+    if len(loss.outputs) != 1:
+        raise TrainingError(f"the loss function returns {len(loss.outputs)} values; return one number to minimize")
+    (output,) = loss.outputs
+    if output.type.shape != ():
+        raise TrainingError(
+            f"the loss function returns an array of shape {shape_text(output.type.shape)}; "
+            "return one number, as np.sum or np.mean gives it"
+        )
+    if not output.type.dtype.is_float:
+        raise TrainingError(f"the loss function returns {output.type.dtype.value}, which has no derivative")
+
+
+def whole_program(loss: Loss, arguments: Arguments) -> tuple[Program, str | None]:
+    """The loss on all rows at once, and what a caller should be told."""
+    called = _called(loss, arguments, arguments.row_count)
+    _check_demands(loss, arguments, called)
+    program = _prepared(called, arguments, arguments.row_count)
+    check_scalar(program)
+    return program, crossed_rows(loss, arguments, called, arguments.row_count)
+
+
+def traced_loss(
+    loss: Loss,
     params: Mapping[str, Any],
     data: Mapping[str, Any],
-    optimizer: LBFGS,
-    iterations: int,
-    seed: int,
-    constants: Mapping[str, Any] | None = None,
-    engine: str = "native",
-    on_iteration: OnIteration | None = None,
-) -> Search:
-    """What `fit` does with `LBFGS`, watched after each iteration; raises what `fit` does."""
-    arguments = read_arguments(loss, params, data, constants or {})
+    constants: Mapping[str, Any],
+) -> tuple[Program, dict[str, NDArray[Any]]]:
+    """The loss on all rows as a program, and the values of its inputs: a run's first step, for those who look at it.
+
+    The arguments are those of `fit`; raises what `fit` raises for ones that do not fit.
+    """
+    arguments = read_arguments(loss, params, data, constants)
     program, _ = whole_program(loss, arguments)
-    others = {**arguments.rows, **arguments.constants}
-    runner = get_engine(engine)
-    return minimize(program, optimizer, arguments.params, others, iterations, seed, runner, None, on_iteration)
+    implicit = {name: np.asarray(0) for name in IMPLICIT}
+    return program, {**implicit, **arguments.params, **arguments.rows, **arguments.constants}
+
+
+def _check_demands(loss: Loss, arguments: Arguments, program: Program) -> None:
+    """Raise ProgramError where data or constants do not meet what `program`, the loss on a batch, demands of them."""
+    given: dict[str, NDArray[Any]] = {**arguments.rows, **arguments.constants}
+    computed = False
+    for demand in program.demands:
+        if demand.source is None or demand.source.name not in given:
+            computed = True
+        elif isinstance(demand.most, int):
+            demand.check(given[demand.source.name], demand.source.name)
+    if not computed:
+        return
+    whole = _called(loss, arguments, arguments.row_count).bind({}, arguments.dtype)
+    known = {node: np.asarray(given[node.name], node.type.dtype.numpy) for node in whole.inputs if node.name in given}
+    for demand in whole.demands:
+        inputs = {node for node in topological_order([demand.node]) if isinstance(node, Input)}
+        if demand.source is None and inputs <= known.keys():
+            demand.check(evaluate_nodes([demand.node], known)[demand.node])
+
+
+def _called(loss: Loss, arguments: Arguments, size: int) -> Program:
+    """The loss on a batch of `size` rows, as it is written."""
+    held = _held(arguments, size)
+    shapes = {
+        name: type_.with_dtype(arguments.dtype) if type_.dtype.is_float else type_ for name, type_ in held.items()
+    }
+    if isinstance(loss, Program):
+        given = {node.name: node.type for node in loss.inputs if node.name in IMPLICIT} | shapes
+        program = bind_sizes(loss, {name: _stand_in(type_) for name, type_ in given.items()})
+    else:
+        program = trace(loss, **shapes)
+    unnamed = [node.name for node in program.inputs if node.name not in shapes and node.name not in IMPLICIT]
+    if unnamed:
+        raise TrainingError(f"the loss uses {unnamed[0]!r}; name it in params, data or constants")
+    return program
+
+
+def _held(arguments: Arguments, size: int) -> dict[str, ArrayType]:
+    """The types of the arguments as they are held, for a batch of `size` rows."""
+    held = {name: _type_of(array) for name, array in {**arguments.params, **arguments.constants}.items()}
+    for name, array in arguments.rows.items():
+        held[name] = ArrayType((size, *array.shape[1:]), DType.of(array.dtype))
+    return held
+
+
+def _prepared(program: Program, arguments: Arguments, size: int) -> Program:
+    """`program` with every float of the dtype of the run, and functions written out by hand recognized."""
+    recognized, _ = recognize(program.bind({}, arguments.dtype))  # a sigmoid written by hand would overflow
+    return _reading(recognized, _held(arguments, size))
+
+
+def _reading(program: Program, held: Mapping[str, ArrayType]) -> Program:
+    """`program` on arrays of the types `held`, each converted to the dtype that the program computes in."""
+    made: dict[Node, Node] = {}
+    for node in program.inputs:
+        type_ = held.get(node.name, node.type)
+        if type_ != node.type:
+            made[node] = cast(Input(node.name, type_), node.type.dtype)
+    if not made:
+        return program
+    rebuilt = rebuild_all([*program.outputs, *program.names], made.get)
+    inputs = tuple(Input(node.name, held.get(node.name, node.type)) for node in program.inputs)
+    names = {rebuilt[node]: name for node, name in program.names.items()}
+    return Program(inputs, tuple(rebuilt[output] for output in program.outputs), names)
+
+
+def _stand_in(type_: ArrayType) -> NDArray[Any]:
+    """An array of the given shape that takes no memory."""
+    return np.broadcast_to(np.zeros((), type_.dtype.numpy), type_.concrete_shape)
+
+
+def _type_of(array: NDArray[Any]) -> ArrayType:
+    return ArrayType(array.shape, DType.of(array.dtype))

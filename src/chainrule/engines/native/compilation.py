@@ -71,14 +71,6 @@ class CompiledLoop:
     call: Any
 
 
-def strides_of(loop: Loop, data: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
-    """The strides of the rows and of the fixed arrays, in elements."""
-    return {
-        name: tuple(stride // data[name].itemsize for stride in data[name].strides)
-        for name in (*loop.rows, *loop.fixed)
-    }
-
-
 def default_strides(loop: Loop) -> dict[str, tuple[int, ...]]:
     """The strides of arrays in row-major order without gaps."""
     types = {node.name: node.type for node in loop.step.inputs}

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from chainrule.engines.loop import Array, EngineError, Loop, Outcome, Position, Report, packed
-from chainrule.engines.native.compilation import (
-    CompiledLoop,
-    CompiledProgram,
-    Mode,
-    compile_loop,
-    strides_of,
-)
+from chainrule.engines.loop import Array, EngineError, Loop, Run, packed
+from chainrule.engines.native.compilation import CompiledLoop, CompiledProgram, Mode, compile_loop
 from chainrule.engines.native.machine import compilation_lock
 from chainrule.engines.native.session import NativeSession
 from chainrule.engines.native.target import Target, current_target
 from chainrule.engines.native.team import available, threads_for
-from chainrule.ir import Memo, Node, Program
+from chainrule.engines.session import Engine
+from chainrule.ir import Memo, Program
 
 SMALL = 2**20
 """Bytes up to which an array that lies in another order is copied; what is larger is used where it lies."""
@@ -26,7 +22,7 @@ SMALL = 2**20
 CACHE_SIZE = 64
 
 
-class NativeEngine:
+class NativeEngine(Engine):
     """LLVM, compiled once per loop or program and kept.
 
     `mode` forces how code is written; None chooses. `target` is the processor to write for; None takes the one that
@@ -42,63 +38,33 @@ class NativeEngine:
         self._loops: Memo[object, CompiledLoop] = Memo(CACHE_SIZE, compilation_lock)
 
     def compile(self, program: Program) -> Callable[[Mapping[str, Array]], list[Array]]:
-        """A function from the inputs by name to the outputs; every size in `program` must be a number."""
         return self.compiled_program(program)
 
     def compiled_program(self, program: Program) -> CompiledProgram:
         """The machine code of a program."""
         target = self.target or current_target()
-        key = (_program_key(program), target)
+        # Nodes are interned, so these tell equal programs; held in the key, they stay alive.
+        key = (program.inputs, program.outputs, target)
         with compilation_lock:
-            found = self._programs.get(key)
-            return found or self._programs.keep(key, CompiledProgram(program, self.mode, target))
+            return self._programs.made(key, lambda: CompiledProgram(program, self.mode, target))
 
     def compiled_loop(self, loop: Loop, data: Mapping[str, Array]) -> CompiledLoop:
         """The machine code of a run on arrays that lie in memory as those of `data` do."""
         target = self.target or current_target()
-        strides = strides_of(loop, data)
+        strides = _strides_of(loop, data)
         sizes = tuple(loop.batch_sizes)
-        steps = tuple(_program_key(loop.steps[size]) for size in sizes)
+        steps = tuple((loop.steps[size].inputs, loop.steps[size].outputs) for size in sizes)
         layout = tuple(strides.items())
         key = (steps, sizes, loop.state, loop.rows, loop.fixed, loop.row_count, loop.shuffles, layout, target)
         with compilation_lock:
-            found = self._loops.get(key)
-            return found or self._loops.keep(key, compile_loop(loop, self.mode, target, strides))
+            return self._loops.made(key, lambda: compile_loop(loop, self.mode, target, strides))
 
-    def begin(
-        self,
-        loop: Loop,
-        state: Mapping[str, Array],
-        data: Mapping[str, Array],
-        seed: int,
-        threads: int | None = None,
-        first_epoch: int = 0,
-        first_step: int = 0,
-        first_loss: float = 0.0,
-    ) -> NativeSession:
-        """See `Engine.begin`."""
-        checked_state, checked_data = _prepared(loop, state, data)
-        compiled = self.compiled_loop(loop, checked_data)
-        team = self._threads(compiled, threads)
-        position = Position(first_epoch, first_step, first_loss)
-        return NativeSession(compiled, loop, checked_state, checked_data, seed, team, position)
+    def begin(self, run: Run, threads: int | None = None) -> NativeSession:
+        checked = _laid_out(run.checked())
+        compiled = self.compiled_loop(run.loop, checked.data)
+        return NativeSession(compiled, checked, self._threads(compiled, threads))
 
-    def run(
-        self,
-        loop: Loop,
-        state: Mapping[str, Array],
-        data: Mapping[str, Array],
-        epochs: int,
-        seed: int,
-        report: Report | None = None,
-        threads: int | None = None,
-    ) -> Outcome:
-        """See `Engine.run`."""
-        return self.begin(loop, state, data, seed, threads).advance(epochs, report)
-
-    def metered(
-        self, loop: Loop, state: Mapping[str, Array], data: Mapping[str, Array], epochs: int, threads: int
-    ) -> list[tuple[str, list[float]]]:
+    def metered(self, run: Run, epochs: int, threads: int) -> list[tuple[str, list[float]]]:
         """Where the time of a step goes: for each loop nest and each wait, the cycles of every thread in a step.
 
         The run is made of loops, by exactly so many threads, and its result is thrown away. Raises EngineError on
@@ -107,9 +73,9 @@ class NativeEngine:
         target = self.target or current_target()
         if not target.is_x86:
             raise EngineError("cycles are counted on x86 processors only")
-        checked_state, checked_data = _prepared(loop, state, data)
-        compiled = compile_loop(loop, "loops", target, strides_of(loop, checked_data), metered=True)
-        session = NativeSession(compiled, loop, checked_state, checked_data, 0, threads, Position())
+        checked = _laid_out(run.checked())
+        compiled = compile_loop(run.loop, "loops", target, _strides_of(run.loop, checked.data), metered=True)
+        session = NativeSession(compiled, checked, threads)
         outcome = session.advance(epochs)
         meter, layout = compiled.written.meter, compiled.written.layout
         assert meter is not None
@@ -129,19 +95,15 @@ class NativeEngine:
         return threads_for(written.work, written.phases, limit if most is None else min(limit, most))
 
 
-def _program_key(program: Program) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
-    """Nodes are interned, so these tell equal programs; held in the key, they stay alive."""
-    return program.inputs, program.outputs
+def _strides_of(loop: Loop, data: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+    """The strides of the rows and of the fixed arrays, in elements."""
+    return {
+        name: tuple(stride // data[name].itemsize for stride in data[name].strides)
+        for name in (*loop.rows, *loop.fixed)
+    }
 
 
-def _prepared(
-    loop: Loop, state: Mapping[str, Array], data: Mapping[str, Array]
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Checked copies of `state`, and `data` as generated code can read them."""
-    own, others = loop.prepare(state, data)
-    return own, {name: _laid_out(array) for name, array in others.items()}
-
-
-def _laid_out(array: Array) -> Array:
-    """The array itself, or a copy in row-major order of one so small that this is no matter."""
-    return packed(array, array.dtype) if array.nbytes <= SMALL else array
+def _laid_out(run: Run) -> Run:
+    """The run itself, with copies in row-major order of arrays so small that this is no matter."""
+    data = {name: packed(each, each.dtype) if each.nbytes <= SMALL else each for name, each in run.data.items()}
+    return replace(run, data=data)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines.divergence import all_finite, first_non_finite
-from chainrule.engines.loop import Array, Loop, Outcome, Position, Report, Status
+from chainrule.engines.loop import Array, Loop, Outcome, Position, Report, Run, Status
 from chainrule.engines.native.compilation import CompiledLoop, workspace
 from chainrule.engines.native.driver import Control, Ending, control_words
 from chainrule.engines.native.team import yielding
@@ -156,22 +156,13 @@ class _Arrays:
 class NativeSession(Session):
     """Calls of generated code on memory that stays where it is."""
 
-    def __init__(
-        self,
-        compiled: CompiledLoop,
-        loop: Loop,
-        state: dict[str, Array],
-        data: dict[str, Array],
-        seed: int,
-        threads: int,
-        position: Position,
-    ) -> None:
-        super().__init__(loop, data, seed, position)
+    def __init__(self, compiled: CompiledLoop, run: Run, threads: int) -> None:
+        super().__init__(run)
         self.compiled, self.threads = compiled, threads
         self._most = threads
         self._arrays = self._listed()
         self._workers = Workers(threads)
-        self.memory = self._new_memory(state)
+        self.memory = self._new_memory(run.state)
         self._open: _Call | None = None
         """A call whose result is not taken note of."""
         self._pace = compiled.written.work * SECONDS_PER_OPERATION
