@@ -11,19 +11,35 @@ import pytest
 import chainrule
 
 ROOT = Path(chainrule.__file__).parent
-ROOMS = ("emit", "exports")
-"""Rooms that are held to it; one more is one more name here, and an entry below for each function that reads a text."""
+_NOTATION = ("boxes", "brackets", "html", "latex", "markdown", "mathml", "numerals", "text", "writing")
+ROOMS = ("emit", "exports", *(f"derivation/{name}.py" for name in _NOTATION))
+"""What is held to it; one more is one more name here, and an entry below for each function that reads a text."""
 
 READING = {
     *("endswith", "find", "isalnum", "isalpha", "isdigit", "isidentifier", "lstrip", "partition", "removeprefix"),
-    *("removesuffix", "replace", "rfind", "rindex", "rpartition", "rsplit", "rstrip", "split", "splitlines"),
-    *("startswith", "strip"),
+    *("isascii", "isspace", "removesuffix", "replace", "rfind", "rindex", "rpartition", "rsplit", "rstrip", "split"),
+    *("splitlines", "startswith", "strip", "findall", "fullmatch", "match", "search", "sub"),
 }
-"""Methods of texts that look into them; `index` and `count` are those of sequences too."""
+"""Methods of texts and of patterns that look into texts; `index` and `count` are those of sequences too."""
 
 _NAMES = "names that the user gave"
 _BREAKS = "lines, to break them between words"
+_SENTENCES = "a sentence, which has no formula in it"
 READERS = {
+    "derivation/html.py: _punctuation": _SENTENCES,
+    "derivation/html.py: _size": "a shape, as the document has it",
+    "derivation/latex.py: _character": _NAMES,
+    "derivation/latex.py: _characters": _NAMES,
+    "derivation/latex.py: _letters": _NAMES,
+    "derivation/latex.py: escape": _SENTENCES,
+    "derivation/latex.py: subscript": _NAMES,
+    "derivation/latex.py: symbol": _NAMES,
+    "derivation/markdown.py: _sentence": _SENTENCES,
+    "derivation/mathml.py: subscript": _NAMES,
+    "derivation/numerals.py: decimal": "the digits of a number, as Python writes them",
+    "derivation/text.py: _atoms": _SENTENCES,
+    "derivation/text.py: symbol": _NAMES,
+    "derivation/writing.py: symbol": _NAMES,
     "emit/arrays.py: _digits": "the digits of a number, as Python writes them",
     "emit/arrays.py: subscripts": _NAMES,
     "emit/c_composing.py: comment": "a shape, as the ir writes it",
@@ -54,7 +70,7 @@ READERS = {
 
 
 def readings(tree: ast.AST, function: str = "") -> Iterator[tuple[str, str]]:
-    """The functions that look into a text, each with how: a method, a regular expression, or `"letters" in text`."""
+    """The functions that look into a text, each with how: a method, a pattern, `"letters" in text`, `box.text[0]`."""
     for node in ast.iter_child_nodes(tree):
         name = node.name if isinstance(node, ast.FunctionDef) else function
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -62,6 +78,13 @@ def readings(tree: ast.AST, function: str = "") -> Iterator[tuple[str, str]]:
             of_re = owner == "re"
             if of_re or (node.func.attr in READING and owner != "dataclasses"):
                 yield name, f"{'re.' if of_re else '.'}{node.func.attr}"
+        looked_at = node.value if isinstance(node, ast.Subscript) else None
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "width_of":
+            looked_at = node.args[0]
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+            looked_at = node.comparators[0]
+        if isinstance(looked_at, ast.Attribute) and looked_at.attr == "text":
+            yield name, "of a box"
         if isinstance(node, ast.Compare) and any(isinstance(each, ast.In | ast.NotIn) for each in node.ops):
             collections = (ast.Dict, ast.Set, ast.Tuple, ast.List)
             is_text = isinstance(node.left, ast.JoinedStr) or (
@@ -72,7 +95,7 @@ def readings(tree: ast.AST, function: str = "") -> Iterator[tuple[str, str]]:
         yield from readings(node, name)
 
 
-FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+FILES = sorted(path for room in ROOMS for path in ROOT.glob(f"{room}/**/*.py" if "." not in room else room))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -99,6 +122,10 @@ def test_every_reader_that_is_named_reads() -> None:
     "line",
     [
         'text.removesuffix(",")',
+        'pattern.sub("", text)',
+        "letter in box.text",
+        "box.text[0]",
+        "width_of(box.text)",
         're.sub("a", "b", text)',
         '"np." in text',
         'f"{name}." not in line',
@@ -110,6 +137,8 @@ def test_a_reading_is_found(line: str) -> None:
     assert [function for function, _ in readings(ast.parse(f"def write():\n    return {line}"))] == ["write"]
 
 
-@pytest.mark.parametrize("line", ['"np" in {"np"}', "name in uses", "dataclasses.replace(place, name=name)"])
+@pytest.mark.parametrize(
+    "line", ['"np" in {"np"}', "name in uses", "f(box.text)", "dataclasses.replace(place, name=name)"]
+)
 def test_what_is_no_reading_is_not_found(line: str) -> None:
     assert not [*readings(ast.parse(f"def write():\n    return {line}"))]

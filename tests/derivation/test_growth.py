@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.calculus import collect
-from chainrule.derivation.writing import Break, break_lines, flat
+from chainrule.derivation import boxes
+from chainrule.derivation.boxes import Box, Break, Pieces, break_lines, row
 
 Step = Callable[[Any, Any], Any]
 
@@ -59,18 +60,19 @@ def test_shared_arithmetic_is_looked_at_once() -> None:
     assert {node.name: count for node, count in collect._leaves(few.outputs[0]).items()} == {"x": 2, "y": 3}  # type: ignore[attr-defined]
 
 
-def test_each_part_of_a_nest_is_measured_a_few_times_when_lines_are_broken() -> None:
-    pieces: list[str | Break] = ["x"]
+def test_each_part_of_a_nest_is_measured_a_few_times_when_lines_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: Pieces = [Box("x", 1)]
     for _ in range(60):
-        pieces = ["tanh(", *(Break(p.depth + 10, p.flat) if isinstance(p, Break) else p for p in pieces), ")"]
-        pieces += [Break(2), "⊙ x"]
+        inner = [Break(p.depth + 10, p.flat) if isinstance(p, Break) else p for p in pieces]
+        pieces = [Box("tanh(", 5), *inner, Box(")", 1), Break(2), Box("⊙ x", 3)]
     measured = 0
 
-    def measure(text: str) -> int:
+    def measure(parts: Sequence[Box | Break]) -> Box:
         nonlocal measured
         measured += 1
-        return len(text)
+        return row(parts)
 
-    lines = break_lines(pieces, 40, measure)
-    assert "".join(line.strip() for line in lines).replace(" ", "") == flat(pieces).replace(" ", "")
+    monkeypatch.setattr(boxes, "row", measure)
+    lines = break_lines(pieces, 40)
+    assert "".join(line.text.strip() for line in lines).replace(" ", "") == row(pieces).text.replace(" ", "")
     assert measured < 40 * len(pieces)

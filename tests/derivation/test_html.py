@@ -12,11 +12,11 @@ import pytest
 from support.gallery_samples import derived
 
 import chainrule as cr
-from chainrule.derivation.document import Box, Document, Equation, Heading, Paragraph, Remark
+from chainrule.derivation.boxes import row
+from chainrule.derivation.document import Document, Equation, Frame, Heading, Paragraph, Remark
 from chainrule.derivation.html import render_html
-from chainrule.derivation.mathml import MathWriter, math_of, parted, written_width
+from chainrule.derivation.mathml import MathWriter, math_of, parted
 from chainrule.derivation.style import STYLE
-from chainrule.derivation.writing import flat
 from chainrule.primitives import (
     BigOperator,
     Call,
@@ -24,6 +24,7 @@ from chainrule.primitives import (
     Fraction,
     Indexed,
     Infix,
+    Mark,
     Notation,
     Number,
     Pairing,
@@ -66,6 +67,14 @@ WRITTEN: list[tuple[Notation, str]] = [
     (Fraction(a, b), "<mfrac><mrow><mi>a</mi></mrow><mrow><mi>b</mi></mrow></mfrac>"),
     (Call("sqrt", (a,)), "<msqrt><mrow><mi>a</mi></mrow></msqrt>"),
     (Call("√", (Number(2),)), "<msqrt><mrow><mn>2</mn></mrow></msqrt>"),
+    (
+        Indexed(a, (Mark(":"), k)),
+        "<msub><mi>a</mi><mrow><mi>:</mi><mo>,</mo><mi>k</mi></mrow></msub>",
+    ),
+    (
+        PowerNotation(Indexed(Symbol("W1"), (i,)), Number(2)),
+        "<msubsup><mi>W</mi><mrow><mn>1</mn><mo>,</mo><mi>i</mi></mrow><mrow><mn>2</mn></mrow></msubsup>",
+    ),
     (Indexed(a, (i, k)), "<msub><mi>a</mi><mrow><mi>i</mi><mi>k</mi></mrow></msub>"),
 ]
 
@@ -104,7 +113,7 @@ def test_mathematics(notation: Notation, expected: str) -> None:
 def test_every_form_is_well_formed_inline_and_displayed(notation: Notation, language: str) -> None:
     ElementTree.fromstring(math_of(notation, language))
     ElementTree.fromstring(f"<math>{MathWriter(language).write(notation)}</math>")
-    assert written_width(MathWriter(language).write(notation)) > 0
+    assert MathWriter(language).box(notation).width > 0
 
 
 def test_what_is_wide_is_parted_at_its_outermost_operators_first() -> None:
@@ -125,6 +134,8 @@ def test_brackets_grow_with_a_fraction_unless_they_can_be_parted() -> None:
     assert 'stretchy="false"' not in small
     long = Symbol("a_rather_long_name_of_a_quantity")
     assert 'stretchy="false"' in MathWriter().write(infix("⊙", infix("+", Fraction(a, b), long), a))
+    whole = Call("mean", (Cases(infix(">", a, long), Fraction(a, b), long),))
+    assert 'stretchy="false"' not in MathWriter().write(whole)
 
 
 def test_a_sentence_keeps_punctuation_beside_its_formula() -> None:
@@ -141,7 +152,7 @@ def test_headings_remarks_and_boxes() -> None:
         Heading(("Part",), 2),
         Equation((a, b), "n×d", (("why ", a),)),
         Remark(("sharper",)),
-        Box((Equation((a, infix("+", a, b)), "(n×d)(d×h) = n×h"),)),
+        Frame((Equation((a, infix("+", a, b)), "(n×d)(d×h) = n×h"),)),
     )
     page = render_html(Document(blocks, "zh"), "Verified: <all>.")
     assert '<html lang="zh-Hans">' in page
@@ -200,16 +211,16 @@ def test_a_page_is_well_formed_needs_nothing_else_and_holds_every_equation(name:
     written = _without_breaks(page)
     writer = MathWriter(lang)
     for block in derivation.document(form, lang).blocks:
-        for equation in block.blocks if isinstance(block, Box) else [block]:
+        for equation in block.blocks if isinstance(block, Frame) else [block]:
             if isinstance(equation, Equation):
                 for side in equation.sides:
-                    assert _without_breaks(flat(writer.side(side))) in written
+                    assert _without_breaks(row(writer.side(side)).text) in written
 
 
 def _without_breaks(page: str) -> str:
     """The mathematics of a page without the marks of where lines may break."""
     page = re.sub(r"</?math[^>]*>|</?span[^>]*>|<wbr>|\s", "", page)
-    return page.replace(re.sub(r"\s", "", MathWriter.space), "")
+    return page.replace(re.sub(r"\s", "", MathWriter.space.text), "")
 
 
 def test_hostile_names() -> None:

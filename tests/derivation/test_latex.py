@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from chainrule.derivation.document import Box, Document, Equation, Heading, Paragraph, Remark
-from chainrule.derivation.latex import escape, estimated_width, latex_of, render_latex
+from chainrule.derivation.document import Document, Equation, Frame, Heading, Paragraph, Remark
+from chainrule.derivation.latex import LatexWriter, escape, latex_of, render_latex
 from chainrule.primitives import (
     BigOperator,
     Call,
@@ -75,6 +75,10 @@ WRITTEN: list[tuple[Notation, str]] = [
     (Call("ln", (a,)), r"\ln(a)"),
     (Call("sqrt", (a,)), r"\sqrt{a}"),
     (Call("abs", (a,)), r"\lvert a \rvert"),
+    (Call("abs", (Fraction(a, b),)), r"\Bigl\lvert \frac{a}{b}\Bigr\rvert"),
+    (Indexed(a, (i, Call("floor", (Fraction(k, Number(2)),)))), r"a_{i,\lfloor k / 2 \rfloor}"),
+    (PowerNotation(a, Fraction(b, Number(2))), "a^{b / 2}"),
+    (PowerNotation(Indexed(a, (i,)), Number(2)), "a_{i}^{2}"),
     (
         Cases(infix(">", a, Number(0)), a, Number(0)),
         r"\begin{cases} a & \text{if } a > 0 \\ 0 & \text{otherwise} \end{cases}",
@@ -121,6 +125,40 @@ def test_a_fragment() -> None:
     assert "documentclass" not in latex
 
 
+def estimated_width(latex: str) -> int:
+    """About how many letters wide a formula is when it is set, as its text tells."""
+    for pattern, replacement in _WIDTHS:
+        latex = pattern.sub(replacement, latex)
+    return len(latex)
+
+
+_WIDTHS = [
+    (re.compile(r"\\frac\{\\partial [^{}]*\}\{\\partial ([^{}]*(?:\{[^{}]*\})?)\}"), r"d\1"),
+    (re.compile(r"\\(mathrm|mathit|mathbf|text|operatorname|tag\*|begin|end|Bigl|Bigr|tfrac|frac|quad)"), ""),
+    (re.compile(r"\\(exp|tanh|sin|cos|max|min|ln)\b"), r"\1"),
+    (re.compile(r"\\,"), ""),
+    (re.compile(r"\\[A-Za-z]+ ?"), "x"),
+    (re.compile(r"[{}_^$&\\]"), ""),
+]
+
+
+IN_ONE_ROW = [notation for notation, _ in WRITTEN if not isinstance(notation, Fraction | Cases)]
+
+
+@pytest.mark.parametrize("notation", IN_ONE_ROW, ids=latex_of)
+def test_a_box_is_about_as_wide_as_its_text_tells(notation: Notation) -> None:
+    latex = latex_of(notation)
+    assert abs(LatexWriter().box(notation).width - estimated_width(latex)) <= 1 + latex.count(r"\frac")
+
+
+def test_what_stands_over_one_another_is_as_wide_as_the_wider() -> None:
+    numerator, denominator = infix("+", Symbol("logits"), b), Symbol("width")
+    assert LatexWriter().box(Fraction(numerator, denominator)).width == estimated_width("logits + b")
+    assert LatexWriter().box(Fraction(denominator, numerator)).width == estimated_width("logits + b")
+    cases = LatexWriter().box(Cases(infix(">", a, Number(0)), numerator, a))
+    assert 0 <= cases.width - estimated_width(r"logits + b \quad \text{if } a > 0") <= 12
+
+
 def test_long_equations_are_broken() -> None:
     (display,) = re.findall(r"\\begin\{align\*\}(.*?)\\end\{align\*\}", render_latex(document()), re.DOTALL)
     rows = display.strip().split("\\\\\n")
@@ -143,9 +181,9 @@ def test_a_document_that_stands_alone() -> None:
 
 def test_a_box_is_framed_while_it_fits_a_page() -> None:
     row = Equation((Symbol("a"), Symbol("b")))
-    framed = render_latex(Document((Box((row,)), Remark(("it is ", Symbol("b")))), "en"))
+    framed = render_latex(Document((Frame((row,)), Remark(("it is ", Symbol("b")))), "en"))
     assert framed.count("\\fbox{\\begin{minipage}") == framed.count("\\end{minipage}}") == 1
     assert "\\itshape\nit is $b$" in framed
-    tall = render_latex(Document((Box((row,) * 60),), "en"))
+    tall = render_latex(Document((Frame((row,) * 60),), "en"))
     assert "\\fbox" not in tall
     assert tall.count("\\hrulefill") == 2

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.gallery_samples import derived
 
-from chainrule.derivation.document import Box, Document, Equation, Heading, Paragraph, Remark
+from chainrule.derivation.document import Document, Equation, Frame, Heading, Paragraph, Remark
 from chainrule.derivation.markdown import MarkdownWriter, render_markdown
 from chainrule.primitives import Call, Symbol, infix
 
@@ -18,7 +18,7 @@ BLOCKS = (
     Paragraph(("a_b * <c> of ", a, "和", b, "，length ", "n")),
     Equation((a, infix("+", a, b)), "n×d", (("because ", a), ("also",))),
     Remark(("sharper",)),
-    Box((Equation((b, a)),)),
+    Frame((Equation((b, a)),)),
 )
 
 GITHUB = r"""# Pass of $`L`$

@@ -14,6 +14,7 @@ from support.printed_programs import FORMS, SCRIPTS, misreadings, run
 
 import chainrule as cr
 from chainrule.derivation import expressions, factors
+from chainrule.derivation.boxes import Box
 from chainrule.derivation.constants import Constants, described
 from chainrule.derivation.latex import LatexWriter
 from chainrule.derivation.legend import walk
@@ -342,8 +343,8 @@ def _without_mark(self: Any, operand: Any, operator: str) -> Any:
     return operand
 
 
-def _without_sign(self: Any, operator: str) -> str:
-    return "" if operator == "−" else operator + " "
+def _without_sign(self: Any, operator: str) -> Box:
+    return Box("" if operator == "−" else operator + " ", 2)
 
 
 def _reversed(original: Any) -> Any:

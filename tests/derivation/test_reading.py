@@ -13,7 +13,7 @@ from support.gallery_samples import derived
 import chainrule as cr
 from chainrule.derivation import FORMS, Form
 from chainrule.derivation.abbreviations import Abbreviation
-from chainrule.derivation.document import DETAILS, Box, Detail, Document, Equation, Heading, Remark
+from chainrule.derivation.document import DETAILS, Detail, Document, Equation, Frame, Heading, Remark
 from chainrule.derivation.element_form import ElementForm
 from chainrule.derivation.matrix_form import MatrixForm
 from chainrule.derivation.remarks import Observation
@@ -26,12 +26,12 @@ from chainrule.words import LANGUAGES, Language, width_of
 
 
 def equations(document: Document) -> list[Equation]:
-    inner = [part for block in document.blocks for part in (block.blocks if isinstance(block, Box) else (block,))]
+    inner = [part for block in document.blocks for part in (block.blocks if isinstance(block, Frame) else (block,))]
     return [block for block in inner if isinstance(block, Equation)]
 
 
 def box(derivation: Derivation, form: Form) -> list[Equation]:
-    (found,) = [block for block in derivation.document(form).blocks if isinstance(block, Box)]
+    (found,) = [block for block in derivation.document(form).blocks if isinstance(block, Frame)]
     return [block for block in found.blocks if isinstance(block, Equation)]
 
 
@@ -63,7 +63,7 @@ def test_every_line_has_its_shape_and_fits(name: str, detail: Detail, lang: Lang
     for form in FORMS:
         document = derived(name).document(form, lang, detail)
         assert all(equation.shape for equation in equations(document))
-        assert isinstance(document.blocks[-1], Box)
+        assert isinstance(document.blocks[-1], Frame)
         for width in (60, 80):
             text = derived(name).text(form, lang, width, detail)
             assert max(map(width_of, text.splitlines())) <= width
@@ -76,7 +76,7 @@ def test_chinese_is_chinese(name: str) -> None:
     for form in FORMS:
         for block in derived(name).document(form, "zh").blocks:
             sentences = (
-                block.reasons if isinstance(block, Equation) else () if isinstance(block, Box) else (block.words,)
+                block.reasons if isinstance(block, Equation) else () if isinstance(block, Frame) else (block.words,)
             )
             for sentence in sentences:
                 said = "".join(part for part in sentence if isinstance(part, str))

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from chainrule.derivation.document import Box, Document, Equation, Heading, Paragraph, Remark
+from chainrule.derivation.boxes import Break
+from chainrule.derivation.document import Document, Equation, Frame, Heading, Paragraph, Remark
 from chainrule.derivation.text import TextWriter, render_text, text_of
-from chainrule.derivation.writing import Break
 from chainrule.primitives import (
     BigOperator,
     Call,
@@ -322,7 +322,7 @@ def longest_unit(notation: Notation) -> int:
         if isinstance(piece, Break):
             units.append(0)
         else:
-            units[-1] += width_of(piece)
+            units[-1] += width_of(piece.text)
     return max(units)
 
 
@@ -378,6 +378,13 @@ def test_headings_are_underlined_by_columns() -> None:
     assert render_text(Document((Heading(("梯度 ", a), 1),), "zh")) == "梯度 a\n======\n"
 
 
+def test_an_index_is_written_without_spaces_but_a_name_in_it_as_it_is() -> None:
+    index = infix("−", infix("+", Symbol("i"), infix("·", Number(2), Symbol("k"))), Number(1))
+    assert text_of(Indexed(a, (index, Fraction(index, b)))) == "a[i+2 k−1,(i+2 k−1)/b]"
+    assert text_of(Indexed(a, (infix("·", Number(2), Number(3)),))) == "a[2·3]"
+    assert text_of(Indexed(a, (infix("+", Symbol("n + 1"), Number(1)),))) == "a[“n + 1”+1]"
+
+
 def test_a_number_inside_a_nested_product_is_bracketed() -> None:
     a = Symbol("a")
     nested = Infix("⊙", (Infix("·", (Number(0.5), a)), a))
@@ -393,14 +400,14 @@ def test_a_box_is_framed_on_all_sides(width: int) -> None:
         Paragraph(("其中 ", a, " 为全一向量，其余各量由前向传播给出。")),
         Equation((GRADIENT, a), ""),
     )
-    top, *lines, bottom = render_text(Document((Box(rows),), "zh"), width).splitlines()
+    top, *lines, bottom = render_text(Document((Frame(rows),), "zh"), width).splitlines()
     assert {top, bottom} == {f"┌{'─' * (width - 2)}┐", f"└{'─' * (width - 2)}┘"}
     assert all(line[0] == line[-1] == "│" and width_of(line) == width for line in lines)
 
 
 def test_a_line_too_long_for_its_box_leaves_the_frame_open() -> None:
     name = Symbol("a_name_that_is_longer_than_the_page")
-    assert render_text(Document((Box((Equation((name, a)),)),), "en"), 20).splitlines()[1] == f"│ {name.name}"
+    assert render_text(Document((Frame((Equation((name, a)),)),), "en"), 20).splitlines()[1] == f"│ {name.name}"
 
 
 def test_a_remark_is_set_apart() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.derivation.names import name_parts
-from chainrule.derivation.text import number_text
+from chainrule.derivation.numerals import number_text
 from chainrule.ir import Const, Node
 from chainrule.primitives import Infix, Notation, Number, Symbol
 

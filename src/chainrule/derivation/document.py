@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -53,13 +54,13 @@ class Remark:
 
 
 @dataclass(frozen=True)
-class Box:
+class Frame:
     """What a reader takes away: equations, and paragraphs that name what they use, in one frame."""
 
     blocks: tuple[Equation | Paragraph, ...]
 
 
-Block: TypeAlias = Heading | Paragraph | Equation | Remark | Box
+Block: TypeAlias = Heading | Paragraph | Equation | Remark | Frame
 
 
 @dataclass(frozen=True)
@@ -69,3 +70,18 @@ class Document:
     blocks: tuple[Block, ...]
     language: Language
     verbatim: frozenset[str] = frozenset()
+
+
+def displays(blocks: Iterable[Block]) -> Iterator[Heading | Paragraph | Remark | Frame | tuple[Equation, ...]]:
+    """`blocks` in order, with equations in displays, each up to one with reasons or to another block."""
+    display: tuple[Equation, ...] = ()
+    for block in blocks:
+        if display and (display[-1].reasons or not isinstance(block, Equation)):
+            yield display
+            display = ()
+        if isinstance(block, Equation):
+            display += (block,)
+        else:
+            yield block
+    if display:
+        yield display

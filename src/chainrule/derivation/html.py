@@ -6,19 +6,17 @@ page: shapes stand at the right where there is room, below where there is not, a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from html import escape
-from itertools import groupby
 
-from chainrule.derivation.document import Block, Box, Document, Equation, Heading, Remark, Words
-from chainrule.derivation.mathml import MathWriter, parted, written_width
-from chainrule.derivation.names import is_shape
+from chainrule.derivation.boxes import Pieces, row
+from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Paragraph, Remark, Words, displays
+from chainrule.derivation.mathml import MathWriter, parted
+from chainrule.derivation.names import is_shape, shape_words
 from chainrule.derivation.style import PAGE_STYLE, STYLE
-from chainrule.derivation.text import TextWriter
+from chainrule.derivation.text import plain
 from chainrule.derivation.words import say
-from chainrule.derivation.writing import NESTING, Pieces, flat
-from chainrule.primitives import Infix, Notation, Precedence, precedence
+from chainrule.primitives import Notation
 from chainrule.words import HTML_LANGUAGES, Language
 
 _DISPLAY_WIDTH = 20
@@ -30,8 +28,8 @@ _SHORT_SHAPE = 7
 """A shape of no more letters stays beside its equation on a phone."""
 _CONTENTS = 3
 """From so many sections on, a page begins with links to them."""
-_CLOSING = re.compile(r"[,.;:!?)\]，。、；：！？）」』】》〉”’]+")
-_OPENING = re.compile(r"[(\[（「『【《〈“‘]+$")
+_CLOSING = ",.;:!?)]，。、；：！？）」』】》〉”’"
+_OPENING = "([（「『【《〈“‘"
 
 
 def render_html(document: Document, verdict: str = "", standalone: bool = True) -> str:
@@ -53,11 +51,8 @@ def render_html(document: Document, verdict: str = "", standalone: bool = True) 
 
 def _title(document: Document) -> str:
     """The document's own heading as plain text."""
-    writer = TextWriter(document.language)
-    for block in document.blocks:
-        if isinstance(block, Heading):
-            return "".join(part if isinstance(part, str) else writer.write(part) for part in block.words)
-    return "chainrule"
+    headings = (block.words for block in document.blocks if isinstance(block, Heading))
+    return plain(next(headings, ("chainrule",)), document.language)
 
 
 class _Page:
@@ -67,7 +62,6 @@ class _Page:
         self._language = language
         self._display = MathWriter(language)
         self._inline = MathWriter(language, inline=True)
-        self._sections = 0
 
     def article(self, blocks: Sequence[Block], verdict: str, standalone: bool) -> str:
         """The whole derivation: its heading, links to its sections, the sections, the verdict."""
@@ -97,36 +91,26 @@ class _Page:
 
     def blocks(self, blocks: Sequence[Block], place: int = 0) -> str:
         """Blocks below one another; equations in a row share their equality signs up to the next reason."""
-        parts: list[str] = []
-        for equations, run in groupby(blocks, lambda block: isinstance(block, Equation)):
-            if equations:
-                parts.append(self.equations([block for block in run if isinstance(block, Equation)]))
-            else:
-                parts += [self._block(block, place) for block in run]
+        parts = [
+            self._equations(block) if isinstance(block, tuple) else self._block(block, place)
+            for block in displays(blocks)
+        ]
         return "\n".join(parts)
 
-    def _block(self, block: Block, place: int) -> str:
-        if isinstance(block, Box):
+    def _block(self, block: Heading | Paragraph | Remark | Frame, place: int) -> str:
+        if isinstance(block, Frame):
             return f'<div class="box">\n{self.blocks(block.blocks)}\n</div>'
-        assert not isinstance(block, Equation)
         sentence = self.sentence(block.words)
         if isinstance(block, Heading):
             anchor = f' id="section-{place}"' if block.level == 2 and place else ""
             return f"<h{block.level}{anchor}>{sentence}</h{block.level}>"
         return f'<p class="remark">{sentence}</p>' if isinstance(block, Remark) else f"<p>{sentence}</p>"
 
-    def equations(self, run: Sequence[Equation]) -> str:
-        """Rows of one grid for equations without reasons in between; a grid and its reasons for the others."""
-        parts: list[str] = []
-        rows: list[str] = []
-        for place, equation in enumerate(run):
-            rows.append(self._row(equation))
-            if equation.reasons or place + 1 == len(run):
-                grid = '<div class="equations">\n' + "\n".join(rows) + "\n</div>"
-                reasons = self._reasons(equation)
-                parts.append(f'<div class="step">\n{grid}\n{reasons}\n</div>' if reasons else grid)
-                rows = []
-        return "\n".join(parts)
+    def _equations(self, display: Sequence[Equation]) -> str:
+        """Rows of one grid, and the reasons for the last."""
+        grid = '<div class="equations">\n' + "\n".join(map(self._row, display)) + "\n</div>"
+        reasons = self._reasons(display[-1])
+        return f'<div class="step">\n{grid}\n{reasons}\n</div>' if reasons else grid
 
     def _reasons(self, equation: Equation) -> str:
         sentences = [self.sentence(reason) for reason in equation.reasons]
@@ -136,21 +120,15 @@ class _Page:
 
     def _row(self, equation: Equation) -> str:
         """Left side, right sides and shape: three cells of a grid."""
-        written = [self._side(side) for side in equation.sides]
+        written = [self._display.side(side) for side in equation.sides]
         shape = self._shape(equation.shape) if equation.shape else ""
         if len(written) == 1:
             return f'<div class="equation"><div class="whole">{self._parted(written[0])}</div>{shape}</div>'
         equal = self._display.infix("=")
         sides = "<wbr>".join(f'<span class="side">{self._parted([equal, *side])}</span>' for side in written[1:])
-        wide = " wide" if written_width(flat(written[0])) > _LEFT_WIDTH else ""
+        wide = " wide" if row(written[0]).width > _LEFT_WIDTH else ""
         left = f'<div class="left">{self._parted(written[0])}</div>'
         return f'<div class="equation{wide}">{left}<div class="right">{sides}</div>{shape}</div>'
-
-    def _side(self, side: Notation) -> Pieces:
-        """One side of an equation; a comparison is bracketed."""
-        if isinstance(side, Infix) and precedence(side) is Precedence.COMPARISON:
-            return self._display.bracketed(self._display.pieces(side, NESTING))
-        return self._display.side(side)
 
     def _parted(self, pieces: Pieces) -> str:
         return parted(pieces, _DISPLAY_WIDTH, display=True)
@@ -164,45 +142,38 @@ class _Page:
     def sentence(self, words: Words) -> str:
         """Text with formulas in it; punctuation stays on the line of the formula that it follows."""
         result = ""
-        for place, part in enumerate(words):
-            before = words[place - 1] if place else ""
-            after = words[place + 1] if place + 1 < len(words) else ""
-            if isinstance(part, str):
-                text = part
-                if not isinstance(before, str):
-                    text = _CLOSING.sub("", text, count=1) if _CLOSING.match(text) else text
-                if not isinstance(after, str):
-                    text = _OPENING.sub("", text)
-                result += _size(part) if is_shape(part) else escape(text, quote=False)
-                continue
-            opening = _OPENING.search(before) if isinstance(before, str) else None
-            closing = _CLOSING.match(after) if isinstance(after, str) else None
-            formulas = parted(self._inline.pieces(part), _SENTENCE_WIDTH, display=False)
-            result += _held(opening.group() if opening else "", formulas, closing.group() if closing else "")
+        for before, part, after in zip(("", *words), words, (*words[1:], ""), strict=False):
+            closing, opening = _punctuation(after)[0], _punctuation(before)[2]
+            if not isinstance(part, str):
+                result += parted(self._inline.pieces(part), _SENTENCE_WIDTH, False, opening, closing)
+            elif is_shape(part):
+                result += _size(part)
+            else:
+                closing, text, opening = _punctuation(part)
+                text = (closing if isinstance(before, str) else "") + text
+                result += escape(text + (opening if isinstance(after, str) else ""), quote=False)
         return result
+
+
+def _punctuation(part: str | Notation) -> tuple[str, str, str]:
+    """What closes at the beginning of a text, what opens at its end, and what is between."""
+    text = part if isinstance(part, str) else ""
+    rest = text.lstrip(_CLOSING)
+    inner = rest.rstrip(_OPENING)
+    return text[: len(text) - len(rest)], inner, rest[len(inner) :]
 
 
 def _size(shape: str) -> str:
     """A shape, its names in italics; where it is a product, the result may go to the next line."""
-    if not is_shape(shape):
-        return escape(shape)
-    names = re.sub(r"[^\W\d]\w*", lambda match: f"<i>{match.group()}</i>", escape(shape))
-    product, equal, result = names.partition(" = ")
-    if equal:
-        return f'<span class="size">{product}</span> <span class="size">= {result}</span>'
-    return f'<span class="size">{names}</span>'
+    product, equal, result = shape.partition(" = ")
+    sizes = (product, "= " + result) if equal and is_shape(shape) else (shape,)
+    return " ".join(map(_named, sizes)) if is_shape(shape) else escape(shape)
 
 
-def _held(opening: str, formulas: str, closing: str) -> str:
-    """Formulas with the punctuation at either end held to the first and the last of them."""
-    if opening:
-        end = formulas.index("</math>") + len("</math>")
-        start = formulas.index("<math")
-        formulas = f'{formulas[:start]}<span class="held">{opening}{formulas[start:end]}</span>{formulas[end:]}'
-    if closing:
-        start, end = formulas.rindex("<math"), formulas.rindex("</math>") + len("</math>")
-        formulas = f'{formulas[:start]}<span class="held">{formulas[start:end]}{closing}</span>{formulas[end:]}'
-    return formulas
+def _named(size: str) -> str:
+    """A part of a shape that stays on one line."""
+    written = (f"<i>{word}</i>" if name else word for word, name in shape_words(size))
+    return f'<span class="size">{"".join(written)}</span>'
 
 
 def _sections(blocks: Sequence[Block]) -> list[list[Block]]:

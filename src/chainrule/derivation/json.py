@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from chainrule.derivation.document import Block, Box, Document, Equation, Heading, Remark, Words
+from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Remark
 from chainrule.derivation.latex import latex_of
 from chainrule.derivation.notate import Notator
 from chainrule.derivation.record import (
@@ -33,7 +33,7 @@ from chainrule.derivation.record import (
     StageDerivative,
     StageDifferential,
 )
-from chainrule.derivation.text import text_of
+from chainrule.derivation.text import plain, text_of
 from chainrule.derivation.upstream import is_upstream
 from chainrule.derivation.verify import Verification
 from chainrule.derivation.words import say
@@ -177,7 +177,7 @@ class _Claims:
 
 def _blocks(block: Block, language: Language) -> list[Json]:
     """A block of the document; a box as its blocks, marked as results."""
-    if isinstance(block, Box):
+    if isinstance(block, Frame):
         inner = [each for part in block.blocks for each in _blocks(part, language)]
         return [{**each, "result": True} for each in inner if isinstance(each, dict)]
     if isinstance(block, Equation):
@@ -186,17 +186,13 @@ def _blocks(block: Block, language: Language) -> list[Json]:
                 "block": "equation",
                 "sides": [{"text": text_of(side, language), "latex": latex_of(side, language)} for side in block.sides],
                 "shape": block.shape,
-                "reasons": [_plain(reason, language) for reason in block.reasons],
+                "reasons": [plain(reason, language) for reason in block.reasons],
             }
         ]
     if isinstance(block, Heading):
-        return [{"block": "heading", "level": block.level, "text": _plain(block.words, language)}]
+        return [{"block": "heading", "level": block.level, "text": plain(block.words, language)}]
     kind = "remark" if isinstance(block, Remark) else "paragraph"
-    return [{"block": kind, "text": _plain(block.words, language)}]
-
-
-def _plain(words: Words, language: Language) -> str:
-    return "".join(part if isinstance(part, str) else text_of(part, language) for part in words)
+    return [{"block": kind, "text": plain(block.words, language)}]
 
 
 def tree(root: Node) -> dict[str, Json]:

@@ -8,11 +8,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import groupby
+from typing import ClassVar
 
-from chainrule.derivation.document import Block, Box, Document, Equation, Heading, Paragraph, Remark, Words
-from chainrule.derivation.names import GREEK, is_shape, name_parts, shown_name
-from chainrule.derivation.writing import NESTING, VULGAR_FRACTIONS, Break, Pieces, Writer, break_lines, flat
-from chainrule.primitives import Call, Cases, Fraction, Indexed, Mark, Notation, Number, Pairing, Symbol, Verbatim
+from chainrule.derivation.boxes import NOTHING, Box, Pieces, break_lines, row
+from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Paragraph, Remark, Words, displays
+from chainrule.derivation.names import GREEK, name_parts, shape_words
+from chainrule.derivation.writing import SetWriter
+from chainrule.primitives import Mark, Notation, Symbol
+from chainrule.words import width_of
 
 _COMMANDS = {letter: "\\" + name for name, letter in GREEK.items()}
 _OPERATORS = {
@@ -44,12 +48,13 @@ _OPERATORS = {
     "∗": r"\ast",
 }
 _FUNCTIONS = {"exp", "ln", "sinh", "cosh", "tanh", "sin", "cos", "arctan", "max", "min"}
-_DELIMITERS = {
-    "abs": (r"\lvert ", r" \rvert"),
-    "norm": (r"\lVert ", r" \rVert"),
-    "floor": (r"\lfloor ", r" \rfloor"),
-    "sqrt": (r"\sqrt{", "}"),
-    "√": (r"\sqrt{", "}"),
+_FENCES = {
+    "(": ("(", ")"),
+    "|": (r"\lvert", r"\rvert"),
+    "‖": (r"\lVert", r"\rVert"),
+    "⌊": (r"\lfloor", r"\rfloor"),
+    "⌈": (r"\lceil", r"\rceil"),
+    "⟨": (r"\langle", r"\rangle"),
 }
 _ESCAPES = {character: "\\" + character for character in "{}$&#_%"}
 _ESCAPES |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
@@ -70,236 +75,127 @@ _ACCENTS = {
     "\u030c": "check",
     "\u20d7": "vec",
 }
-_TALL = re.compile(r"\\(frac|sum|begin)(?![a-z])")
-_FRAMED_LINES = 40
+_FRAMED_LINES = 41
 """A box of more lines than this is not framed, since a frame cannot be broken over pages."""
-_FRACTION = 48
-"""A fraction that is wider, in letters, has a slash, where a line can be broken."""
 _LINE = 64
-"""The estimated width, in letters, of what fits on a line beside the equality signs and the shape."""
+"""The width, in letters, of what fits on a line beside the equality signs and the shape."""
 
 
-class LatexWriter(Writer):
-    """Mathematics in LaTeX; `inline` is for a line of text, where fractions are written with a slash."""
+class LatexWriter(SetWriter):
+    """Mathematics in LaTeX."""
 
-    space = r" \, "
+    widest = 48
+    script = 1
+    space = Box(r" \, ", 2)
+    slash = Box(" / ", 3)
+    ones = Box(r"\mathbf{1}", 1)
+    differential = Box(r"\partial ", 1)
+    marks: ClassVar = {"ᵀ": Box(r"\top", 1), "⁻¹": Box("-1", 2), "⁻ᵀ": Box(r"-\top", 2)}
+    when: ClassVar = {"en": (r"\text{if }", r"\text{otherwise}"), "zh": (r"\text{若}\;", r"\text{否则}")}
+    over, radical, prefixed = r"\frac{%s}{%s}", r"\sqrt{%s}", r"\mathrm{%s}%s"
+    below, above, both, under = "%s_{%s}", "%s^{%s}", "%s_{%s}^{%s}", "%s_{%s}"
+    truth, times = r"\mathrm{%s}", r"{%s \times %s}"
+    table = r"\begin{cases} %s & %s %s \\ %s & %s \end{cases}"
     operator_command = r"\operatorname"
-
-    def __init__(self, language: str = "en", inline: bool = False) -> None:
-        super().__init__(language)
-        self.stacked = not inline
-        self._inline = self if inline else type(self)(language, inline=True)
 
     @property
     def every_letter(self) -> bool:
         """Whether letters of any alphabet can be set as they are."""
         return self.language == "zh"
 
-    def pieces(self, notation: Notation, nesting: int = 0) -> Pieces:
-        if isinstance(notation, Pairing):  # its brackets grow as others do
-            return self._fenced(
-                *self.pairing_brackets(), self.arguments((notation.left, notation.right), nesting + NESTING)
-            )
-        return super().pieces(notation, nesting)
+    def fenced(self, left: str, inner: Pieces) -> Pieces:
+        opening, closing = _FENCES[left]
+        gap = "" if left == "(" else " "
+        tall = any(isinstance(piece, Box) and piece.tall for piece in inner)
+        if self.stacked and tall:  # \left and \right would forbid a line break in between
+            return [Box(rf"\Bigl{opening}{gap}", 1), *inner, Box(rf"\Bigr{closing}", 1)]
+        return [Box(opening + gap, 1), *inner, Box(gap + closing, 1)]
 
-    def bracketed(self, inner: Pieces) -> Pieces:
-        return self._fenced("(", ")", inner)
+    def symbol(self, symbol: Symbol) -> Box:
+        if not isinstance(symbol, Mark) or name_parts(symbol.name)[0].isalpha():
+            return super().symbol(symbol)
+        written = _mathematics(symbol.name)
+        return Box(written if len(symbol.name) == 1 else rf"\mathrm{{{written}}}", width_of(symbol.name))
 
-    def _fenced(self, left: str, right: str, inner: Pieces) -> Pieces:
-        if self.stacked and _TALL.search(flat(inner)):  # \left and \right would forbid a line break in between
-            return ["\\Bigl" + left, *inner, "\\Bigr" + right.lstrip()]
-        return [left, *inner, right]
+    def name(self, name: str, verbatim: bool = False) -> Box:
+        return _word(name, self.every_letter) if verbatim else _letters(name, self.every_letter)
 
-    def symbol(self, symbol: Symbol) -> str:
-        return _subscripted(*_symbol_parts(symbol, self.every_letter))
+    def subscript(self, part: str) -> Box:
+        if part in _COMMANDS or (part.isascii() and (part.isdigit() or (len(part) == 1 and part.isalpha()))):
+            return Box(_COMMANDS.get(part, part), len(part))
+        return _word(part, self.every_letter)
 
-    def number(self, number: Number) -> str:
-        value = number.value
-        if isinstance(value, bool):
-            return r"\mathrm{true}" if value else r"\mathrm{false}"
-        if value < 0:
-            return "-" + self.number(Number(-value))
-        if value in VULGAR_FRACTIONS:
-            return r"\tfrac{{{}}}{{{}}}".format(*VULGAR_FRACTIONS[value])
-        if value == float("inf"):
-            return r"\infty"
-        if isinstance(value, float) and value.is_integer() and value < 1e15:
-            return str(int(value))
-        mantissa, _, exponent = repr(value).partition("e")
-        if not exponent:
-            return mantissa
-        scale = f"10^{{{int(exponent)}}}"
-        return scale if mantissa == "1" else rf"{{{mantissa} \times {scale}}}"
+    def digits(self, digits: str) -> Box:
+        return Box(_OPERATORS.get(digits, digits), len(digits))
 
-    def vector_of_ones(self) -> str:
-        return r"\mathbf{1}"
+    def infix(self, operator: str) -> Box:
+        command = _OPERATORS.get(operator, operator)
+        return Box(command + " ", 2 if len(command) == 1 else 1)
 
-    def infix(self, operator: str) -> str:
-        return _OPERATORS.get(operator, operator)
+    def prefix(self, operator: str) -> Box:
+        return Box("-", 1) if operator == "−" else Box(_OPERATORS.get(operator, operator) + " ", 1, operator == "Σ")
 
-    def prefix(self, operator: str) -> str:
-        return "-" if operator == "−" else self.infix(operator) + " "
+    def large(self, operator: str, bound: bool) -> Box:
+        return self.function_name(operator, 0)._replace(tall=self.stacked and operator == "Σ")
 
-    def postfix(self, operand: Pieces, operator: str) -> Pieces:
-        return [*operand, {"ᵀ": r"^{\top}", "⁻¹": "^{-1}", "⁻ᵀ": r"^{-\top}"}[operator]]
-
-    def power(self, base: Pieces, exponent: Notation) -> Pieces:
-        return [*base, f"^{{{self.write(exponent)}}}"]
-
-    def fraction(self, notation: Fraction, nesting: int) -> Pieces:
-        if self.has_brackets(notation):
-            return self.bracketed(self._inline.pieces(notation, nesting + NESTING))
-        if self.stacked:
-            return [self._stacked(notation)]
-        upper_pieces = self.operand(notation.numerator, notation, 0, nesting)
-        lower_pieces = self.operand(notation.denominator, notation, 1, nesting)
-        if isinstance(notation.numerator, Number) and isinstance(notation.denominator, Number | Symbol):
-            return [f"{flat(upper_pieces)} / {flat(lower_pieces)}"]
-        return [*upper_pieces, Break(nesting + 5), "/ ", *lower_pieces]
-
-    def side(self, notation: Notation) -> Pieces:
-        """`notation` as one side of an equation."""
-        return (self._inline if self.has_brackets(notation) else self).pieces(notation)
-
-    def has_brackets(self, notation: Notation) -> bool:
-        if not self.stacked or not isinstance(notation, Fraction):
-            return False
-        return estimated_width(self._stacked(notation)) > _FRACTION
-
-    def _stacked(self, fraction: Fraction) -> str:
-        """One part over the other; what is within has a slash, since smaller fractions are hard to read."""
-        return rf"\frac{{{self._inline.write(fraction.numerator)}}}{{{self._inline.write(fraction.denominator)}}}"
-
-    def big_operator(self, operator: str, indices: Sequence[Notation]) -> str:
-        return self.function(operator) + (f"_{{{','.join(map(self.write, indices))}}} " if indices else " ")
-
-    def cases(self, notation: Cases, nesting: int) -> Pieces:
-        condition = self.write(notation.condition)
-        when, otherwise = (
-            (r"\text{若}\;", r"\text{否则}") if self.language == "zh" else (r"\text{if }", r"\text{otherwise}")
-        )
-        rows = rf"{self.write(notation.value)} & {when} {condition} \\ {self.write(notation.otherwise)} & {otherwise}"
-        return [rf"\begin{{cases}} {rows} \end{{cases}}"]
-
-    def call(self, notation: Call, nesting: int) -> Pieces:
-        arguments = self.arguments(notation.arguments, nesting)
-        if notation.function in _DELIMITERS:
-            left, right = _DELIMITERS[notation.function]
-            return [left + flat(arguments) + right]
-        name = (self.function(notation.function) if notation.function else "") + "'" * notation.primes
-        if notation.subscript:
-            name += f"_{{{','.join(map(self.write, notation.subscript))}}}"
-        return [name, *self.bracketed(arguments)]
-
-    def function(self, name: str) -> str:
-        """The name of a function: a command where LaTeX has one."""
+    def function_name(self, name: str, primes: int) -> Box:
+        """A command where LaTeX has one."""
         if name in _FUNCTIONS:
-            return "\\" + name
-        if name == "Σ":
-            return r"\sum"
-        if len(name) == 1:
-            return _COMMANDS.get(name, name)
-        return f"{self.operator_command}{{{_mathematics(name)}}}"
-
-    def indexed(self, notation: Indexed, nesting: int) -> Pieces:
-        written = [self.write(index) for index in notation.indices]
-        joined = "".join(written) if all(re.fullmatch("[a-z]", index) for index in written) else ",".join(written)
-        if isinstance(notation.base, Symbol):
-            head, subscripts = _symbol_parts(notation.base, self.every_letter)
-            return [_subscripted(head, [*subscripts, joined])]
-        return [*self.operand(notation.base, notation, nesting=nesting), f"_{{{joined}}}"]
-
-    def pairing_brackets(self) -> tuple[str, str]:
-        return r"\langle ", r" \rangle"
-
-    def partial(self, of: str, by: str) -> str:
-        return rf"\frac{{\partial {of}}}{{\partial {by}}}" if self.stacked else rf"\partial {of} / \partial {by}"
+            command = "\\" + name
+        elif len(name) == 1:
+            command = _OPERATORS.get(name) or _COMMANDS.get(name, name)
+        else:
+            command = f"{self.operator_command}{{{_mathematics(name)}}}"
+        return Box(command + "'" * primes, len(name) + primes)
 
 
-def _symbol_parts(symbol: Symbol, every: bool) -> tuple[str, list[str]]:
-    r"""A name as a letter and its subscripts: `W1` is W with 1, `a_hidden` is a with \mathrm{hidden}.
-
-    `every` says that every letter can be set as it is, as in Chinese documents and in Markdown.
-    """
-    if isinstance(symbol, Mark):
-        return _mark(symbol.name), []
-    name = shown_name(symbol)
-    head, subscripts = (_word(name, every), []) if isinstance(symbol, Verbatim) else _name_parts(name, every)
-    if symbol.prefix == "δ":
-        if name.isascii() and name.isdigit():
-            return r"\delta", [name]
-        word = len(name) > 1 and name_parts(name) == (name, ()) and name.isascii()
-        return r"\delta", [_word(name, every) if word else _subscripted(head, subscripts)]
-    if symbol.prefix == "d":
-        return r"\mathrm{d}" + head, subscripts
-    return _mathematics(symbol.prefix) + head, subscripts
+def _letters(name: str, every: bool) -> Box:
+    """What a name begins with: one letter or a word; what is no name is set upright."""
+    if name in _COMMANDS or (len(name) == 1 and name.isascii() and name.isalpha()):
+        return Box(_COMMANDS.get(name, name), 1)
+    base, *accents = list(unicodedata.normalize("NFD", name))
+    if base.isascii() and base.isalpha() and accents and all(accent in _ACCENTS for accent in accents):
+        return _characters(name, every)
+    letters = "".join(c for c in name if not unicodedata.combining(c)).isalpha()
+    return _wrapped(r"\mathit", _characters(name, every)) if letters else _word(name, every)
 
 
-def _mark(text: str) -> str:
-    """A slice, a size, or the letters of an einsum."""
-    if name_parts(text)[0].isalpha():
-        return _subscripted(*_name_parts(text, every=False))
-    written = _mathematics(text).replace(":", "{:}")  # a colon of its own would be spaced as a relation
-    return written if len(text) == 1 else rf"\mathrm{{{written}}}"
+def _word(word: str, every: bool) -> Box:
+    return _wrapped(r"\mathrm", _characters(word, every))
 
 
-def _name_parts(name: str, every: bool) -> tuple[str, list[str]]:
-    head, subscripts = name_parts(name)
-    if not _is_letters(head):
-        return _word(name, every), []
-    return _letters(head, every), [_subscript(part, every) for part in subscripts]
+def _wrapped(command: str, box: Box) -> Box:
+    return Box(f"{command}{{{box.text}}}", box.width)
 
 
-def _is_letters(text: str) -> bool:
-    return "".join(c for c in text if not unicodedata.combining(c)).isalpha()
-
-
-def _letters(letters: str, every: bool) -> str:
-    """The letters that a name begins with: one letter or a word."""
-    if len(letters) == 1 and (letters.isascii() or letters in _COMMANDS):
-        return _COMMANDS.get(letters, letters)
-    base, *accents = list(unicodedata.normalize("NFD", letters))
-    if base.isascii() and accents and all(accent in _ACCENTS for accent in accents):
-        return _characters(letters, every)
-    return rf"\mathit{{{_characters(letters, every)}}}"
-
-
-def _subscript(part: str, every: bool) -> str:
-    if part.isascii() and (part.isdigit() or (len(part) == 1 and part.isalpha())):
-        return part
-    return _COMMANDS.get(part) or _word(part, every)
-
-
-def _word(word: str, every: bool) -> str:
-    return rf"\mathrm{{{_characters(word, every)}}}"
-
-
-def _characters(name: str, every: bool = False) -> str:
+def _characters(name: str, every: bool = False) -> Box:
     r"""The characters of a name in mathematics, so that none is a command, and none is unknown to a compiler.
 
-    >>> print(_characters("naïve_$"))
+    >>> print(_characters("naïve_$").text)
     na\ddot{i}ve\_\$
     """
-    written: list[str] = []
+    written: list[tuple[bool, Box]] = []
+    """Characters, and whether they are set as text."""
     for character in name:
         base, *accents = list(unicodedata.normalize("NFD", character))
         if base in _ACCENTS and written:
             accents = [base, *accents]
             base = ""
         if all(accent in _ACCENTS for accent in accents) and (not base or base.isascii() or base in _COMMANDS):
-            letter = _character(base) if base else written.pop()
+            text, letter = (False, Box(_character(base), 1)) if base else written.pop()
+            if text:
+                letter = _wrapped(r"\text", letter)
             for accent in accents:
-                letter = rf"\{_ACCENTS[accent]}{{{letter}}}"
-            written.append(letter)
+                letter = _wrapped(f"\\{_ACCENTS[accent]}", letter)
+            written.append((False, letter))
         elif character in _OPERATORS or character in _SIGNS:
-            written.append(_SIGNS.get(character) or f"{{{_OPERATORS[character]}}}")
+            written.append((False, Box(_SIGNS.get(character) or f"{{{_OPERATORS[character]}}}", 1)))
         elif every and character.isprintable():
-            joined = bool(written) and written[-1].startswith(r"\text{")
-            before = written.pop().removesuffix("}") if joined else r"\text{"
-            written.append(f"{before}{character}}}")
+            written.append((True, Box(character, width_of(character))))
         else:
-            written.append(rf"\langle U{{+}}{ord(character):X}\rangle ")
-    return "".join(written)
+            written.append((False, Box(rf"\langle U{{+}}{ord(character):X}\rangle ", 8)))
+    runs = [(text, row([box for _, box in run])) for text, run in groupby(written, key=lambda each: each[0])]
+    return row([_wrapped(r"\text", run) if text else run for text, run in runs])
 
 
 def _character(character: str) -> str:
@@ -311,16 +207,10 @@ def _character(character: str) -> str:
     return _SIGNS.get(character, f"{{{character}}}")
 
 
-def _subscripted(head: str, subscripts: Sequence[str]) -> str:
-    return f"{head}_{{{','.join(subscripts)}}}" if subscripts else head
-
-
 def _mathematics(text: str) -> str:
-    """Characters in mathematics."""
-    return "".join(
-        command + " " if (command := _OPERATORS.get(c, _COMMANDS.get(c))) is not None else _ESCAPES.get(c, c)
-        for c in text
-    )
+    """Characters in mathematics; a colon of its own would be spaced as a relation."""
+    written = ((c, _OPERATORS.get(c, _COMMANDS.get(c))) for c in text)
+    return "".join(_ESCAPES.get(c, "{:}" if c == ":" else c) if sign is None else sign + " " for c, sign in written)
 
 
 def escape(text: str, every: bool = True) -> str:
@@ -329,11 +219,13 @@ def escape(text: str, every: bool = True) -> str:
     Not `every` letter is one that pdfLaTeX knows; the others are written as their codes.
     """
     result = ""
-    for run in re.findall(r"⁻¹|.", text, re.DOTALL):
-        command = _OPERATORS.get(run, _COMMANDS.get(run))
-        plain = _ESCAPES.get(run, run if every or ord(run) < 0x180 or not run.isalpha() else f"U+{ord(run):X}")
-        result += f"${command}$" if command is not None else plain
-    return result.replace("$$", "")
+    for is_sign, run in groupby(re.findall(r"⁻¹|.", text, re.DOTALL), lambda c: c in _OPERATORS or c in _COMMANDS):
+        if is_sign:
+            result += "$" + "".join(_OPERATORS.get(c, _COMMANDS.get(c, "")) for c in run) + "$"
+        else:
+            known = (c if every or ord(c) < 0x180 or not c.isalpha() else f"U+{ord(c):X}" for c in run)
+            result += "".join(_ESCAPES.get(c, c) for c in known)
+    return result
 
 
 def latex_of(notation: Notation, language: str = "en") -> str:
@@ -347,7 +239,7 @@ def latex_of(notation: Notation, language: str = "en") -> str:
 
 def render_latex(document: Document, standalone: bool = False) -> str:
     """The document as LaTeX; with `standalone` one that compiles by itself, else a fragment for another document."""
-    body = _Page(document.language).render(document.blocks)
+    body = "\n".join(_Page(document.language).lines(document.blocks))
     if not standalone:
         return body
     chinese = document.language == "zh"
@@ -367,100 +259,88 @@ class _Page:
         self._inline = LatexWriter(language, inline=True)
         self._every = self._writer.every_letter
 
-    def render(self, blocks: Sequence[Block]) -> str:
-        parts: list[str] = []
-        rows: list[str] = []
-        for place, block in enumerate(blocks):
-            if not isinstance(block, Equation):
-                parts.append(self._box(block) if isinstance(block, Box) else self._words_block(block))
+    def lines(self, blocks: Sequence[Block]) -> list[str]:
+        """What is written of each block, and an empty line."""
+        lines: list[str] = []
+        for block in displays(blocks):
+            if not isinstance(block, tuple):
+                lines += [*(self._frame(block) if isinstance(block, Frame) else self._words_block(block)), ""]
                 continue
-            rows.append(self._row(block))
-            after = blocks[place + 1] if place + 1 < len(blocks) else None
-            if block.reasons or not isinstance(after, Equation):
-                parts[-1:] = [part.rstrip("\n") for part in parts[-1:]]  # a new paragraph would leave a gap
-                parts.append("\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}\n")
-                rows = []
-            if block.reasons:
-                reasons = " \\\\\n".join(self._sentence(reason) for reason in block.reasons)
-                parts.append("\\begin{quote}\\small\n" + reasons + "\n\\end{quote}\n")
-        return "\n".join(parts)
+            del lines[-1:]  # a new paragraph would leave a gap
+            rows = _ended([row for equation in block for row in self._rows(equation)])
+            lines += ["\\begin{align*}", *rows, "\\end{align*}", ""]
+            reasons = _ended([self._sentence(reason) for reason in block[-1].reasons])
+            lines += ["\\begin{quote}\\small", *reasons, "\\end{quote}", ""] if reasons else []
+        return lines
 
-    def _box(self, box: Box) -> str:
+    def _frame(self, frame: Frame) -> list[str]:
         """A frame, or two rules where that would be too tall to stand on one page."""
-        inner = self.render(box.blocks).rstrip("\n")
-        if inner.count("\n") > _FRAMED_LINES:
-            return f"\\noindent\\hrulefill\n{inner}\n\\noindent\\hrulefill\n"
-        frame = "\\begin{minipage}{\\dimexpr\\linewidth-2\\fboxsep-2\\fboxrule}"
-        return f"\\noindent\\fbox{{{frame}\n{inner}\n\\end{{minipage}}}}\n"
+        inner = self.lines(frame.blocks)[:-1]
+        if len(inner) > _FRAMED_LINES:
+            return ["\\noindent\\hrulefill", *inner, "\\noindent\\hrulefill"]
+        page = "\\begin{minipage}{\\dimexpr\\linewidth-2\\fboxsep-2\\fboxrule}"
+        return [f"\\noindent\\fbox{{{page}", *inner, "\\end{minipage}}"]
 
-    def _words_block(self, block: Heading | Paragraph | Remark) -> str:
+    def _words_block(self, block: Heading | Paragraph | Remark) -> list[str]:
         sentence = self._sentence(block.words)
         if isinstance(block, Remark):
-            return f"\\begin{{quote}}\\itshape\n{sentence}\n\\end{{quote}}\n"
+            return ["\\begin{quote}\\itshape", sentence, "\\end{quote}"]
         if isinstance(block, Heading):
             command = "section" if block.level == 1 else "subsection" if block.level == 2 else "subsubsection"
-            return f"\\{command}*{{{sentence}}}\n"
-        return sentence + "\n"
+            return [f"\\{command}*{{{sentence}}}"]
+        return [sentence]
 
     def _sentence(self, words: Words) -> str:
         return "".join(self._text(part) if isinstance(part, str) else f"${self._inline.write(part)}$" for part in words)
 
     def _text(self, text: str) -> str:
-        return shape_in_latex(text) or escape(text, self._every)
+        shape = shape_in_latex(text)
+        return f"${shape}$" if shape else escape(text, self._every)
 
-    def _row(self, equation: Equation) -> str:
+    def _rows(self, equation: Equation) -> list[str]:
         """An equation on its lines, with its shape as a tag."""
-        shape = _shape(equation.shape, self._every)
-        first, *others = aligned_lines(self._writer, equation, estimated_width(shape))
-        return " \\\\\n".join("  " + line for line in (first + shape, *others))
+        tag = rf" \tag*{{{self._text(equation.shape)}}}" if equation.shape else ""
+        first, *others = aligned_lines(self._writer, equation, shape_width(equation.shape))
+        return ["  " + line for line in (first + tag, *others)]
 
 
-def aligned_lines(writer: LatexWriter, equation: Equation, shape_width: int) -> list[str]:
+def _ended(rows: Sequence[str]) -> list[str]:
+    """Rows with what parts them at the end of all but the last."""
+    return [*(row + " \\\\" for row in rows[:-1]), *rows[-1:]]
+
+
+def aligned_lines(writer: LatexWriter, equation: Equation, shape_width: float) -> list[str]:
     """The lines of an equation: its equality signs marked with & to be aligned, its long sides broken.
 
     A place `shape_width` letters wide is kept free at the end of a line that holds several sides.
     """
     first, *others = [writer.side(side) for side in equation.sides]
     if not others:
-        start, *more = break_lines(first, _LINE, estimated_width, "")
-        return ["& " + start, *("&\\quad " + line for line in more)]
-    left = flat(first)
-    room = _LINE - estimated_width(left)
-    single = " = ".join(map(flat, others))
-    if estimated_width(single) + shape_width <= room:
-        return [f"{left} &= {single}"]
+        start, *more = break_lines(first, _LINE, NOTHING)
+        return ["& " + start.text, *("&\\quad " + line.text for line in more)]
+    left = row(first)
+    room = _LINE - left.width
+    whole = [row(side) for side in others]
+    if sum(side.width + 3 for side in whole) - 3 + shape_width <= room:
+        return [f"{left.text} &= {' = '.join(side.text for side in whole)}"]
     lines: list[str] = []
     for side in others:
-        start, *more = break_lines(side, max(room, _LINE // 2), estimated_width, "")
-        lines += ["&= " + start, *("&\\quad " + line for line in more)]
-    return [f"{left} {lines[0]}", *lines[1:]]
+        start, *more = break_lines(side, max(room, _LINE // 2), NOTHING)
+        lines += ["&= " + start.text, *("&\\quad " + line.text for line in more)]
+    return [f"{left.text} {lines[0]}", *lines[1:]]
 
 
-def _shape(shape: str, every: bool) -> str:
-    """A shape as the tag of a line."""
-    return rf" \tag*{{{shape_in_latex(shape) or escape(shape, every)}}}" if shape else ""
+def shape_width(shape: str) -> int:
+    """About how many letters wide a shape is, with the space before it."""
+    return width_of(shape) + sum(shape.count(sign) for sign in "×·") + 1 if shape else 0
 
 
 def shape_in_latex(text: str) -> str:
-    """`n×h`, `(h×n)(n×o) = h×o` or a single letter as mathematics, in dollars; nothing for other text."""
-    if not is_shape(text):
-        return ""
-    named = re.sub(r"[^\W\d]\w*", lambda match: _mark(match.group()), text)
-    return "$" + re.sub("[×·]", lambda match: f" {_OPERATORS[match.group()]} ", named) + "$"
+    """`n×h`, `(h×n)(n×o) = h×o` or a single letter as mathematics; nothing for other text."""
+    return "".join(
+        _PLAIN.symbol(Mark(word)).text if name else _SHAPE_SIGNS.get(word, word) for word, name in shape_words(text)
+    )
 
 
-def estimated_width(latex: str) -> int:
-    """About how many letters wide a formula is when it is set."""
-    for pattern, replacement in _WIDTHS:
-        latex = pattern.sub(replacement, latex)
-    return len(latex)
-
-
-_WIDTHS = [
-    (re.compile(r"\\frac\{\\partial [^{}]*\}\{\\partial ([^{}]*(?:\{[^{}]*\})?)\}"), r"d\1"),
-    (re.compile(r"\\(mathrm|mathit|mathbf|text|operatorname|tag\*|begin|end|Bigl|Bigr|tfrac|frac|quad)"), ""),
-    (re.compile(rf"\\({'|'.join(sorted(_FUNCTIONS))})\b"), r"\1"),
-    (re.compile(r"\\,"), ""),
-    (re.compile(r"\\[A-Za-z]+ ?"), "x"),
-    (re.compile(r"[{}_^$&\\]"), ""),
-]
+_PLAIN = LatexWriter()
+_SHAPE_SIGNS = {sign: f" {_OPERATORS[sign]} " for sign in "×·"}

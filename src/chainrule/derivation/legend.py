@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import cast
 
 from chainrule.derivation.constants import Constants, description
-from chainrule.derivation.document import Block, Box, Equation, Words
+from chainrule.derivation.document import Block, Equation, Frame, Words
 from chainrule.derivation.repetition import NEW_AXIS
 from chainrule.derivation.words import join, say
 from chainrule.primitives import BigOperator, Call, Indexed, Infix, Notation, Number, Pairing, Postfix, Symbol
@@ -26,10 +26,11 @@ def walk(notation: Notation) -> Iterator[Notation]:
             pending.extend(getattr(part, field.name) for field in fields(part))
 
 
-def _notations(blocks: Iterable[Block]) -> Iterator[Notation]:
+def notations(blocks: Iterable[Block]) -> Iterator[Notation]:
+    """Every notation in `blocks`, and all that it is made of."""
     for block in blocks:
-        if isinstance(block, Box):
-            yield from _notations(block.blocks)
+        if isinstance(block, Frame):
+            yield from notations(block.blocks)
             continue
         if isinstance(block, Equation):
             pieces: list[str | Notation] = [*block.sides, *(piece for reason in block.reasons for piece in reason)]
@@ -48,7 +49,7 @@ def _has_ones(part: Notation) -> bool:
 
 def legend(blocks: Iterable[Block], language: Language) -> list[Words]:
     """A phrase for each mark that `blocks` use."""
-    parts = list(_notations(blocks))
+    parts = list(notations(blocks))
     a, b, x = Symbol("a"), Symbol("b"), Symbol("x")
     product = Infix("⊙", (a, b))
     found: list[Words] = []
@@ -88,7 +89,7 @@ _REDUCTIONS = frozenset({"mean", "max", "min", "Σ", "logsumexp", "cumsum", "rev
 def repetition_legend(blocks: Iterable[Block], language: Language) -> Words | None:
     """What `1 b` and `u 1ᵀ` do, where a vector is repeated."""
     ones, transposed = Number(1), Postfix("ᵀ", Number(1))
-    for part in _notations(blocks):
+    for part in notations(blocks):
         if (
             isinstance(part, Infix)
             and part.operator == ""
@@ -101,7 +102,7 @@ def repetition_legend(blocks: Iterable[Block], language: Language) -> Words | No
 
 def constants_legend(constants: Constants, blocks: Iterable[Block], language: Language) -> Words:
     """What each name of an array of constants stands for, where it is used."""
-    used = {part for part in _notations(blocks) if isinstance(part, Symbol)}
+    used = {part for part in notations(blocks) if isinstance(part, Symbol)}
     found: list[Words] = []
     if constants.identity in used:
         found.append(say(language, "identity matrix", constants.identity))

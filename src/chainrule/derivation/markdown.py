@@ -7,13 +7,12 @@ and most editors read.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from chainrule.derivation.document import Block, Box, Document, Equation, Heading, Paragraph, Remark, Words
-from chainrule.derivation.latex import LatexWriter, aligned_lines, escape, estimated_width, shape_in_latex
+from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Paragraph, Remark, Words, displays
+from chainrule.derivation.latex import LatexWriter, aligned_lines, escape, shape_in_latex, shape_width
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$])")
+_SPECIAL = str.maketrans({character: "\\" + character for character in "\\`*_{}[]<>#|~$"})
 _GAP = r" &&\quad "
 
 
@@ -28,7 +27,7 @@ def render_markdown(document: Document, verdict: str = "", github: bool = True) 
     """The document as Markdown; `verdict`, a sentence, stands below a rule at its end."""
     parts = _Page(document.language, github).parts(document.blocks)
     if verdict:
-        parts += ["---", _SPECIAL.sub(r"\\\1", verdict)]
+        parts += ["---", verdict.translate(_SPECIAL)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -43,17 +42,12 @@ class _Page:
     def parts(self, blocks: Sequence[Block]) -> list[str]:
         """What stands between blank lines."""
         parts: list[str] = []
-        rows: list[str] = []
-        for place, block in enumerate(blocks):
-            if isinstance(block, Equation):
-                rows.append(self._row(block))
-                after = blocks[place + 1] if place + 1 < len(blocks) else None
-                if block.reasons or not isinstance(after, Equation):
-                    parts.append(self._display(rows))
-                    rows = []
-                if block.reasons:
-                    parts.append("\n>\n".join("> " + self._sentence(reason) for reason in block.reasons))
-            elif isinstance(block, Box):
+        for block in displays(blocks):
+            if isinstance(block, tuple):
+                parts.append(self._display([self._row(equation) for equation in block]))
+                reasons = ["> " + self._sentence(reason) for reason in block[-1].reasons]
+                parts += ["\n>\n".join(reasons)] if reasons else []
+            elif isinstance(block, Frame):
                 parts += self.parts(block.blocks)
             else:
                 parts.append(self._words_block(block))
@@ -74,22 +68,23 @@ class _Page:
 
     def _row(self, equation: Equation) -> str:
         """An equation on its lines, with its shape in a column at the right."""
-        shape = (shape_in_latex(equation.shape).strip("$") or rf"\text{{{escape(equation.shape)}}}") + " "
-        first, *others = aligned_lines(self._writer, equation, estimated_width(shape))
-        tail = f"{_GAP}\\scriptstyle {shape.strip()}" if equation.shape else ""
+        shape = shape_in_latex(equation.shape) or rf"\text{{{escape(equation.shape)}}}"
+        first, *others = aligned_lines(self._writer, equation, shape_width(equation.shape))
+        tail = f"{_GAP}\\scriptstyle {shape}" if equation.shape else ""
         return " \\\\\n".join((first + tail, *others))
 
     def _sentence(self, words: Words) -> str:
-        result = ""
+        """Text and formulas; GitHub reads a formula as one between spaces alone."""
+        result, spaced, formula = "", True, False
         for part in words:
-            if isinstance(part, str) and not (shape := shape_in_latex(part)):
-                text = _SPECIAL.sub(r"\\\1", part)
-                result += " " + text if self._github and result.endswith("`$") and text[0].isalnum() else text
-                continue
-            mathematics = shape.strip("$") if isinstance(part, str) else self._inline.write(part)
-            if self._github:
-                joint = " " if result and not result[-1].isspace() else ""
-                result += f"{joint}$`{mathematics}`$"
+            text = shape_in_latex(part) if isinstance(part, str) else self._inline.write(part)
+            if text:
+                joint = " " if self._github and not spaced else ""
+                result += joint + (f"$`{text}`$" if self._github else f"${text}$")
+                spaced, formula = False, True
             else:
-                result += f"${mathematics}$"
+                text = str(part)
+                joint = " " if self._github and formula and text[:1].isalnum() else ""
+                result += joint + text.translate(_SPECIAL)
+                spaced, formula = not text or text[-1].isspace(), False
         return result

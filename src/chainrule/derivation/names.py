@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from chainrule.primitives import Mark, Symbol
 
@@ -46,6 +47,7 @@ GREEK = {
 }
 
 
+@lru_cache(4096)
 def name_parts(name: str) -> tuple[str, tuple[str, ...]]:
     """A name as what is written on the line, and its subscripts; a name of another build has none.
 
@@ -97,6 +99,16 @@ def _code(character: str) -> str:
 def is_shape(text: str) -> bool:
     """Whether a piece of a sentence is a shape, as `n×h`, `(h×n)(n×o) = h×o` or a single letter."""
     return re.fullmatch(r"[A-Za-z]|(?=.*[×=])[\w×·()=+, -]+", text) is not None and text.translate(_SIGNS).isascii()
+
+
+def shape_words(text: str) -> list[tuple[str, bool]]:
+    """The names and the other characters of a shape, and which of them are names; nothing for other text.
+
+    >>> shape_words("n×2")
+    [('n', True), ('×', False), ('2', False)]
+    """
+    words = re.findall(r"[^\W\d]\w*|.", text) if is_shape(text) else []
+    return [(word, word[0].isalpha() or word[0] == "_") for word in words]
 
 
 _SIGNS = str.maketrans("×·", "xx")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus import TANGENT
-from chainrule.derivation.document import Block, Box, Document, Equation, Paragraph, Remark, Words
+from chainrule.derivation.document import Block, Document, Equation, Frame, Paragraph, Remark, Words
 from chainrule.derivation.forms import Form, write_document
 from chainrule.derivation.latex import LatexWriter, render_latex
 from chainrule.derivation.notate import Notator
@@ -157,7 +157,7 @@ def _enter(table: dict[str, Array], name: str, value: Array) -> None:
 
 def _unboxed(blocks: Sequence[Block]) -> Iterator[Block]:
     for block in blocks:
-        if isinstance(block, Box):
+        if isinstance(block, Frame):
             yield from block.blocks
         else:
             yield block

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.calculus import RELU, RULES, SHARED, SIDED, Accumulation, Contribution
-from chainrule.derivation.document import Block, Box, Detail, Document, Equation, Heading, Paragraph, Remark, Words
+from chainrule.derivation.document import Block, Detail, Document, Equation, Frame, Heading, Paragraph, Remark, Words
 from chainrule.derivation.legend import constants_legend, legend, repetition_legend
 from chainrule.derivation.notate import SOFTMAX, Notator, operands_of, product_shapes, shape_of
 from chainrule.derivation.reading import one_hot_remark, operation_total, product_shapes_of_stage
@@ -299,7 +299,7 @@ class Sections:
             ]
             why = join(self.language, [phrase for phrase in phrases if phrase], "list semicolon")
             blocks += [Paragraph(self.say("why", why))] if why else []
-        return [*blocks, Box(tuple(rows))]
+        return [*blocks, Frame(tuple(rows))]
 
     def _entry(self, symbol: Input) -> Accumulation:
         return next(entry for entry in self.record.backward.accumulations if entry.symbol is symbol)

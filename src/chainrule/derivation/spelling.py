@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast
 
-from chainrule.derivation.document import Block, Box, Document, Equation, Words
+from chainrule.derivation.document import Block, Document, Equation, Frame, Words
+from chainrule.derivation.legend import notations
 from chainrule.derivation.names import name_parts
 from chainrule.primitives import BigOperator, Call, Indexed, Mark, Notation, Number, Prefix, Symbol, Verbatim
 
@@ -68,28 +69,12 @@ def _like_elements(names: Iterable[str], document: Document) -> Iterator[str]:
             numbered.setdefault(head, []).append((name, parts))
     if not numbered:
         return
-    for block in document.blocks:
-        for part in _parts(block):
-            if isinstance(part, Indexed) and isinstance(part.base, Symbol) and part.indices:
-                head, parts = name_parts(part.base.name)
-                index = part.indices[0]
-                if isinstance(index, Number):
-                    yield from (name for name, own in numbered.get(head, ()) if own == (*parts, str(index.value)))
-
-
-def _parts(entry: object) -> Iterator[object]:
-    """Every notation in a block."""
-    pending = [entry]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, tuple):
-            pending.extend(part)
-        elif is_dataclass(part) and not isinstance(part, type):
-            yield part
-            if not isinstance(part, Equation):
-                pending.extend(getattr(part, each.name) for each in fields(part))
-            else:
-                pending += [part.sides, part.reasons]
+    for part in notations(document.blocks):
+        if isinstance(part, Indexed) and isinstance(part.base, Symbol) and part.indices:
+            head, parts = name_parts(part.base.name)
+            index = part.indices[0]
+            if isinstance(index, Number):
+                yield from (name for name, own in numbered.get(head, ()) if own == (*parts, str(index.value)))
 
 
 def _changed(block: Block, change: Callable[[Notation], Notation]) -> Block:
@@ -110,8 +95,8 @@ def _changed(block: Block, change: Callable[[Notation], Notation]) -> Block:
     def words(sentence: Words) -> Words:
         return tuple(map(inner, sentence))
 
-    if isinstance(block, Box):
-        return Box(tuple(cast("Any", _changed(each, change)) for each in block.blocks))
+    if isinstance(block, Frame):
+        return Frame(tuple(cast("Any", _changed(each, change)) for each in block.blocks))
     if isinstance(block, Equation):
         return replace(block, sides=tuple(map(rebuilt, block.sides)), reasons=tuple(map(words, block.reasons)))
     return replace(block, words=words(block.words))

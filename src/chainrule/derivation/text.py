@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
-from chainrule.derivation.document import Block, Box, Document, Equation, Heading, Remark, Words
+from chainrule.derivation.boxes import BLANK, INDENT, NOTHING, Box, Break, Pieces, break_lines, row
+from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Paragraph, Remark, Words, displays
 from chainrule.derivation.names import shown_name
-from chainrule.derivation.writing import (
-    NESTING,
-    SUPERSCRIPTS,
-    VULGAR_FRACTIONS,
-    Break,
-    Pieces,
-    Writer,
-    break_lines,
-    flat,
-)
-from chainrule.primitives import (
-    Call,
-    Cases,
-    Fraction,
-    Indexed,
-    Infix,
-    Notation,
-    Number,
-    Precedence,
-    Symbol,
-    precedence,
-)
+from chainrule.derivation.numerals import SUPERSCRIPTS, number_text
+from chainrule.derivation.writing import NESTING, Writer
+from chainrule.primitives import Call, Cases, Indexed, Notation, Number, Symbol
 from chainrule.words import may_part, runs, width_of
 
 _SUBSCRIPTS = dict(zip("0123456789aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", strict=True))
-_VULGAR = {(1, 2): "½", (1, 4): "¼", (3, 4): "¾"}
+_EQUAL = Box("= ", 2)
+_CLOSING = {"(": ")", "|": "|", "⌊": "⌋", "⟨": "⟩"}
+_TIGHT = ("+", "−", "·", "/")
+_WORDS = {
+    "en": (Box("if ", 3), Box(",", 1), BLANK, Box("else ", 5)),
+    "zh": (Box("若 ", 3), Box("，", 2), NOTHING, Box("否则 ", 5)),
+}
 _EQUATION_INDENT = 2
 _REASON_INDENT = 6
 _SHAPE_GAP = 3
@@ -40,118 +28,107 @@ _REMARK = "  │ "
 _UNDERLINES = {1: "=", 2: "-", 3: "~"}
 
 
-def number_text(value: float | int | bool) -> str:
-    """A literal as a person writes it: `½`, `2` for 2.0, `10⁻⁵` for 0.00001."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value < 0:
-        return "−" + number_text(-value)
-    if value in VULGAR_FRACTIONS:
-        return _VULGAR[VULGAR_FRACTIONS[value]]
-    if value == float("inf"):
-        return "∞"
-    if isinstance(value, float) and value.is_integer() and value < 1e15:
-        return str(int(value))
-    mantissa, _, exponent = repr(value).partition("e")
-    if not exponent:
-        return mantissa
-    scale = "10" + str(int(exponent)).translate(SUPERSCRIPTS)
-    return scale if mantissa == "1" else f"{mantissa}·{scale}"
+@lru_cache(4096)
+def columns(text: str) -> Box:
+    """Text that is as wide as its letters are in a terminal."""
+    return Box(text, width_of(text))
 
 
 class TextWriter(Writer):
-    """Mathematics in Unicode."""
+    """Mathematics in Unicode; `tight` is for indices, with no spaces around operators."""
 
-    def bracketed(self, inner: Pieces) -> Pieces:
-        return ["(", *inner, ")"]
+    slash = Box("/", 1)
+    ones = Box("1", 1)
 
-    def symbol(self, symbol: Symbol) -> str:
+    def __init__(self, language: str = "en", tight: bool = False) -> None:
+        super().__init__(language)
+        self._tight = tight
+        self._index = self if tight else TextWriter(language, tight=True)
+
+    def fenced(self, left: str, inner: Pieces) -> Pieces:
+        return [Box(left, 1), *inner, Box(_CLOSING[left], 1)]
+
+    def symbol(self, symbol: Symbol) -> Box:
         joint = "_" if symbol.prefix == "δ" and not symbol.name.isdigit() else ""
-        return symbol.prefix + joint + shown_name(symbol)
+        return columns(symbol.prefix + joint + shown_name(symbol))
 
-    def number(self, number: Number) -> str:
-        return number_text(number.value)
+    def number(self, number: Number) -> Box:
+        return columns(number_text(number.value))
 
-    def vector_of_ones(self) -> str:
-        return "1"
+    def separator(self, depth: int, operator: str) -> Pieces:
+        if self._tight and operator in _TIGHT:
+            return [Break(depth, NOTHING), Box(operator, 1)]
+        return super().separator(depth, operator)
 
-    def infix(self, operator: str) -> str:
-        return operator
+    def infix(self, operator: str) -> Box:
+        return Box(operator + " ", 2)
 
-    def prefix(self, operator: str) -> str:
-        return operator + " " if operator == "Σ" else operator
+    def prefix(self, operator: str) -> Box:
+        return Box("Σ ", 2) if operator == "Σ" else columns(operator)
 
     def postfix(self, operand: Pieces, operator: str) -> Pieces:
-        return [*operand, operator]
+        return [*operand, columns(operator)]
 
     def power(self, base: Pieces, exponent: Notation) -> Pieces:
         if isinstance(exponent, Number) and float(exponent.value).is_integer() and abs(exponent.value) < 100:
-            return [*base, number_text(exponent.value).translate(SUPERSCRIPTS)]
-        written = self.write(exponent)
-        bare = isinstance(exponent, Symbol | Number) and not written.startswith("−")
-        return [*base, "^" + (written if bare else f"({written})")]
+            return [*base, columns(number_text(exponent.value).translate(SUPERSCRIPTS))]
+        bare = isinstance(exponent, Symbol) or (isinstance(exponent, Number) and exponent.value >= 0)
+        inner: Pieces = [self.box(exponent)]
+        return [*base, row([Box("^", 1), *(inner if bare else self.bracketed(inner))])]
 
-    def fraction(self, notation: Fraction, nesting: int) -> Pieces:
-        upper = self.operand(notation.numerator, notation, 0, nesting)
-        lower = self.operand(notation.denominator, notation, 1, nesting)
-        if isinstance(notation.numerator, Number) and isinstance(notation.denominator, Number | Symbol):
-            return [flat(upper), "/", flat(lower)]
-        return [*upper, Break(nesting + 5), "/ ", *lower]
-
-    def big_operator(self, operator: str, indices: Sequence[Notation]) -> str:
-        return operator + self._subscript(indices) + " "
+    def big_operator(self, operator: str, indices: Sequence[Notation]) -> Box:
+        return columns(operator + self._subscript(indices) + " ")
 
     def _subscript(self, indices: Sequence[Notation]) -> str:
         """Small letters where Unicode has them, else indices in square brackets."""
-        names = [self.write(index) for index in indices]
-        if names and all(len(name.rstrip("′")) == 1 and name[0] in _SUBSCRIPTS for name in names):
-            return "".join(_SUBSCRIPTS[name[0]] + name[1:] for name in names)
-        return "[" + ",".join(names) + "]" if names else ""
+        small = list(map(_small, indices))
+        if all(small):
+            return "".join(small)
+        return "[" + ",".join(map(self.write, indices)) + "]"
 
     def cases(self, notation: Cases, nesting: int) -> Pieces:
         value = self.operand(notation.value, notation, 1, nesting)
         condition = self.operand(notation.condition, notation, 0, nesting)
         otherwise = self.operand(notation.otherwise, notation, 2, nesting)
-        if self.language == "zh":
-            return [*value, Break(nesting), "若 ", *condition, "，", Break(nesting, ""), "否则 ", *otherwise]
-        return [*value, Break(nesting), "if ", *condition, ",", Break(nesting), "else ", *otherwise]
+        when, comma, joint, other = _WORDS[self.language]
+        return [*value, Break(nesting), when, *condition, comma, Break(nesting, joint), other, *otherwise]
 
-    def call(self, notation: Call, nesting: int) -> Pieces:
-        arguments = self.arguments(notation.arguments, nesting)
-        if notation.function == "abs":
-            return ["|", *arguments, "|"]
-        if notation.function == "floor":
-            return ["⌊", flat(arguments), "⌋"]
-        if notation.function == "sqrt":
-            (argument,) = notation.arguments
-            return ["√", *(arguments if isinstance(argument, Symbol | Number) else self.bracketed(arguments))]
-        name = notation.function + "′" * notation.primes + self._subscript(notation.subscript)
-        return [name, *self.bracketed(arguments)]
+    def function(self, notation: Call) -> Pieces:
+        return [columns(notation.function + "′" * notation.primes + self._subscript(notation.subscript))]
+
+    def root(self, notation: Call, arguments: Pieces) -> Pieces:
+        (argument,) = notation.arguments
+        return [Box("√", 1), *(arguments if isinstance(argument, Symbol | Number) else self.bracketed(arguments))]
 
     def indexed(self, notation: Indexed, nesting: int) -> Pieces:
         if notation.base == Number(1):  # 1 where a condition holds, which may be long
-            return ["1[", *self.arguments(notation.indices, nesting + NESTING), "]"]
-        indices = ",".join(self.index(index) for index in notation.indices)
-        return [*self.operand(notation.base, notation, nesting=nesting), f"[{indices}]"]
+            return [Box("1[", 2), *self.arguments(notation.indices, nesting + NESTING), Box("]", 1)]
+        indices = ",".join(map(self._index.write, notation.indices))
+        return [*self.operand(notation.base, notation, nesting=nesting), columns(f"[{indices}]")]
 
-    def index(self, index: Notation) -> str:
-        """An index, with no spaces around its operators."""
-        return re.sub(r" ([+−·/]) ", r"\1", self.write(index))
 
-    def pairing_brackets(self) -> tuple[str, str]:
-        return "⟨", "⟩"
-
-    def partial(self, of: str, by: str) -> str:
-        return f"∂{of}/∂{by}"
+def _small(index: Notation) -> str:
+    """An index as a small letter below the line, with its primes; nothing where Unicode has none."""
+    if isinstance(index, Number):
+        return _SUBSCRIPTS.get(number_text(index.value), "")
+    if not isinstance(index, Symbol) or index.prefix:
+        return ""
+    letter, primes = index.name[:1], index.name[1:]
+    return _SUBSCRIPTS[letter] + primes if letter in _SUBSCRIPTS and primes == "′" * len(primes) else ""
 
 
 def text_of(notation: Notation, language: str = "en") -> str:
     """`notation` in Unicode, on one line.
 
-    >>> text_of(Fraction(Symbol("a"), Symbol("b")))
-    'a / b'
+    >>> text_of(Call("exp", (Symbol("a"),)))
+    'exp(a)'
     """
     return TextWriter(language).write(notation)
+
+
+def plain(words: Words, language: str = "en") -> str:
+    """A sentence in Unicode, on one line."""
+    return "".join(part if isinstance(part, str) else text_of(part, language) for part in words)
 
 
 def render_text(document: Document, width: int = 80) -> str:
@@ -172,34 +149,28 @@ class _Page:
 
     def _lines(self, blocks: Sequence[Block]) -> list[str]:
         lines: list[str] = []
-        previous: object = None
-        for block in blocks:
-            joined = isinstance(block, Equation) and isinstance(previous, Equation) and not previous.reasons
-            if lines and not joined:
-                lines.append("")
-            lines += self._block(block)
-            previous = block
+        for block in displays(blocks):
+            written = map(self._equation, block) if isinstance(block, tuple) else [self._block(block)]
+            lines += [*([""] if lines else []), *(line for each in written for line in each)]
         return lines
 
-    def _block(self, block: Block) -> list[str]:
-        if isinstance(block, Equation):
-            return self._equation(block)
-        if isinstance(block, Box):
-            return self._box(block)
+    def _block(self, block: Heading | Paragraph | Remark | Frame) -> list[str]:
+        if isinstance(block, Frame):
+            return self._frame(block)
         if isinstance(block, Remark):
-            wrapped = self._wrapped(block.words, self._width - len(_REMARK))
-            return [_REMARK + line for line in wrapped]
+            return [_REMARK + line.text for line in self._wrapped(block.words, self._width - len(_REMARK))]
         lines = self._wrapped(block.words, self._width)
+        text = [line.text for line in lines]
         if isinstance(block, Heading):
-            lines.append(_UNDERLINES[block.level] * min(self._width, max(map(width_of, lines))))
-        return lines
+            text.append(_UNDERLINES[block.level] * int(min(self._width, max(line.width for line in lines))))
+        return text
 
-    def _box(self, box: Box) -> list[str]:
+    def _frame(self, frame: Frame) -> list[str]:
         """A frame of the page's width; a line that is too long for it leaves its right side open."""
         inner = self._width - 4
         lines = [
             f"│ {line}{' ' * (inner - width_of(line))} │" if width_of(line) <= inner else f"│ {line}"
-            for line in _Page(self._writer.language, inner, indent=0)._lines(box.blocks)
+            for line in _Page(self._writer.language, inner, indent=0)._lines(frame.blocks)
         ]
         edge = "─" * (inner + 2)
         return [f"┌{edge}┐", *lines, f"└{edge}┘"]
@@ -208,90 +179,87 @@ class _Page:
         """An equation, its shape at the right, its reasons below."""
         needed = width_of(equation.shape) + _SHAPE_GAP if equation.shape else 0
         sides = self._sides(equation.sides, self._width - self._indent, needed)
-        lines = [" " * self._indent + line for line in sides]
+        lines = [" " * self._indent + line.text for line in sides]
         if equation.shape:
-            rooms = [self._width - width_of(line) - needed for line in lines]
+            rooms = [int(self._width - self._indent - line.width) - needed for line in sides]
             place = next((k for k in (0, len(lines) - 1) if rooms[k] >= 0), None)
             if place is not None:
                 lines[place] += " " * (rooms[place] + _SHAPE_GAP) + equation.shape
             else:
                 wrapped = self._wrapped((equation.shape,), self._width)
-                lines += [" " * (self._width - width_of(line)) + line for line in wrapped]
+                lines += [" " * int(self._width - line.width) + line.text for line in wrapped]
         for reason in equation.reasons:
-            wrapped = self._wrapped(reason, self._width - _REASON_INDENT)
-            lines += [" " * _REASON_INDENT + line for line in wrapped]
+            lines += [" " * _REASON_INDENT + line.text for line in self._wrapped(reason, self._width - _REASON_INDENT)]
         return lines
 
-    def _sides(self, sides: Sequence[Notation], width: int, needed: int) -> list[str]:
+    def _sides(self, sides: Sequence[Notation], width: int, needed: int) -> list[Box]:
         """`a = b = c` on one line where it fits; else one side a line, the equality signs below one another.
 
         `needed` columns at the end of the first line are kept free where a break between sides achieves that.
         """
-        written = [self._side(side) for side in sides]
-        single = " = ".join(map(flat, written))
-        if width_of(single) <= width - (needed if len(sides) > 2 else 0):
+        written = [self._writer.side(side) for side in sides]
+        first, *others = map(row, written)
+        single = row([first, *(box for other in others for box in (BLANK, _EQUAL, other))])
+        if single.width <= width - (needed if len(sides) > 2 else 0):
             return [single]
-        first = flat(written[0])
         layouts = [_EQUATION_INDENT, 0]
-        if width_of(first) <= width // 3 and len(sides) > 1:
-            layouts.insert(0, width_of(first) + 1)
+        if first.width <= width // 3 and others:
+            layouts.insert(0, int(first.width) + 1)
         for column in layouts:
             lines = _in_column(written, width, column)
-            if max(map(width_of, lines)) <= width:
+            if max(line.width for line in lines) <= width:
                 break
         return lines
 
-    def _side(self, side: Notation) -> Pieces:
-        """One side of an equation; a comparison is bracketed."""
-        loose = isinstance(side, Infix) and precedence(side) is Precedence.COMPARISON
-        return self._writer.bracketed(self._writer.pieces(side, NESTING)) if loose else self._writer.pieces(side)
-
-    def _wrapped(self, words: Words, width: int) -> list[str]:
+    def _wrapped(self, words: Words, width: int) -> list[Box]:
         """A sentence on lines of `width`: broken at spaces and between wide characters, in formulas only at need."""
-        lines = [""]
+        lines = [NOTHING]
         for separator, unit in self._units(words):
-            text = flat(unit)
-            if lines[-1] and width_of(lines[-1] + separator + text) <= width:
-                lines[-1] += separator + text
+            last, added = lines[-1], row([separator, *unit])
+            if last.width and last.width + added.width <= width:
+                lines[-1] = row([last, added])
             else:
-                lines = [*lines[: -1 if not lines[-1] else None], *break_lines(unit, width, width_of, "")]
+                lines[-1 if not last.width else len(lines) :] = break_lines(unit, width, NOTHING)
         return lines
 
-    def _units(self, words: Words) -> Iterator[tuple[str, Pieces]]:
+    def _units(self, words: Words) -> Iterator[tuple[Box, Pieces]]:
         """What a line break does not part, each with the separator before it."""
-        separator, unit = "", Pieces()
+        separator, unit, last = NOTHING, Pieces(), ""
         for text, pieces in self._atoms(words):
             if text == " ":
                 if unit:
                     yield separator, unit
-                    separator, unit = " ", []
-            elif unit and may_part(flat(unit)[-1], text[0]):
+                    separator, unit = BLANK, []
+                continue
+            if unit and may_part(last, text[0]):
                 yield separator, unit
-                separator, unit = "", pieces
-            else:
-                unit = [*unit, *pieces]
+                separator, unit = NOTHING, []
+            unit, last = [*unit, *pieces], text[-1]
         if unit:
             yield separator, unit
 
     def _atoms(self, words: Words) -> Iterator[tuple[str, Pieces]]:
-        """Formulas whole, wide characters one at a time, other text word by word, and one space for white space."""
+        """Formulas whole, wide characters one at a time, other text word by word, and one space for white space.
+
+        Beside a formula, a line may end where it may beside a letter.
+        """
         for part in words:
             if isinstance(part, str):
                 for text in runs(part):
-                    yield (" ", []) if text.isspace() else (text, [text])
+                    yield (" ", []) if text.isspace() else (text, [columns(text)])
             else:
-                pieces = self._writer.pieces(part)
-                yield flat(pieces), pieces
+                yield "x", self._writer.pieces(part)
 
 
-def _in_column(sides: Sequence[Pieces], width: int, column: int) -> list[str]:
+def _in_column(sides: Sequence[Pieces], width: int, column: int) -> list[Box]:
     """One side a line, with the equality signs at `column`: beside the first side where that ends just before it."""
-    lines = break_lines(sides[0], width, width_of)
-    beside = width_of(lines[-1]) == column - 1
+    *lines, last = break_lines(sides[0], width)
+    margin = columns(" " * column)
+    beside = last.width == column - 1 and len(sides) > 1
+    head = row([last, BLANK]) if beside else margin
+    lines += [] if beside else [last]
     for side in sides[1:]:
-        broken = break_lines(side, width - column - 2, width_of)
-        lines.append(" " * column + "= " + broken[0])
-        lines += [" " * (column + 2) + line for line in broken[1:]]
-    if beside:
-        lines[:2] = [lines[0] + lines[1][column - 1 :]]
+        first, *others = break_lines(side, width - column - 2)
+        lines += [row([head, _EQUAL, first]), *(row([margin, INDENT, line]) for line in others)]
+        head = margin
     return lines

@@ -1,17 +1,18 @@
-"""What the renderers share: where brackets go, where a line may break, and how sentences hold mathematics.
+"""What the renderers share: mathematics laid out as boxes. Brackets, fractions, scripts and breaks are decided here.
 
-Brackets follow from precedence alone. Beyond it, two products of different kinds are never left side by side, since
-`W2ᵀ δ ⊙ a` would make a reader hesitate, and a partial derivative is bracketed wherever something is attached to it.
+A renderer says how each form looks in its language, given boxes of its parts.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
+from chainrule.derivation.boxes import BLANK, Box, Break, Pieces, row
+from chainrule.derivation.brackets import is_one, is_scaled, needs_brackets, starts_with_digit
+from chainrule.derivation.names import name_parts, shown_name
+from chainrule.derivation.numerals import decimal, number_text
 from chainrule.primitives import (
     INFIX_PRECEDENCE,
     BigOperator,
@@ -22,68 +23,79 @@ from chainrule.primitives import (
     Infix,
     Notation,
     Number,
-    Pairing,
     Partial,
     Postfix,
     PowerNotation,
     Precedence,
     Prefix,
     Symbol,
+    Verbatim,
     precedence,
 )
-
-
-@dataclass(frozen=True)
-class Break:
-    """A place where a line may end, shallow ones first; `flat` is written where the line goes on."""
-
-    depth: int
-    flat: str = " "
-
-
-Pieces: TypeAlias = list[str | Break]
+from chainrule.words import width_of
 
 NESTING = 10
 """How much deeper than its surroundings a break within brackets is."""
 _INFIX_DEPTH = {Precedence.COMPARISON: 0, Precedence.SUM: 1}
 _PRODUCT_DEPTH = {"⊙": 2, "⋆": 2, "·": 3, "": 4}
-
-SUPERSCRIPTS = str.maketrans("0123456789−-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
-VULGAR_FRACTIONS = {0.5: (1, 2), 0.25: (1, 4), 0.75: (3, 4)}
-
-
-def flat(pieces: Sequence[str | Break]) -> str:
-    """The pieces on one line."""
-    return "".join(piece.flat if isinstance(piece, Break) else piece for piece in pieces)
+_FRACTION_DEPTH = 5
+_CASES_WIDTH = 12
+"""A brace, the words, and the gaps between columns."""
+_ROOTS = ("sqrt", "√")
 
 
 class Writer(ABC):
-    """Turns mathematics into pieces of a line; a renderer says how each form looks.
+    """Lays mathematics out; a renderer says how each form looks.
 
     `stacked` tells that fractions are written one part over the other, and so need no brackets of their own;
-    `space` stands between the factors of a product, `comma` between arguments; `language` is that of the few words in
-    mathematics.
+    `space` stands between the factors of a product, `blank` where nothing else does, `comma` between arguments,
+    `slash` in fractions of numbers and names; `fences` are the signs that functions have around their argument.
+    `language` is that of the few words in mathematics.
     """
 
     stacked = False
-    space = " "
-    comma = ","
+    blank: ClassVar[Box] = BLANK
+    space: ClassVar[Box] = BLANK
+    comma: ClassVar[Box] = Box(",", 1)
+    slash: ClassVar[Box]
+    ones: ClassVar[Box]
+    differential: ClassVar[Box] = Box("∂", 1)
+    fences: ClassVar[Mapping[str, str]] = {"abs": "|", "floor": "⌊"}
 
     def __init__(self, language: str = "en") -> None:
         self.language = language
+        self._symbols: dict[Symbol, Box] = {}
 
     def write(self, notation: Notation) -> str:
         """`notation` on one line."""
-        return flat(self.pieces(notation))
+        return self.box(notation).text
+
+    def box(self, notation: Notation) -> Box:
+        """`notation` on one line, in one box."""
+        return row(self.pieces(notation))
 
     def pieces(self, notation: Notation, nesting: int = 0) -> Pieces:
-        """`notation` as text with the places where a line may break."""
+        """`notation` in boxes, with the places where a line may break."""
+        if isinstance(notation, Symbol):
+            known = self._symbols.get(notation)
+            if known is None:
+                known = self._symbols[notation] = self.symbol(notation)
+            return [known]
         if isinstance(notation, Infix):
             return self._infix(notation, nesting)
-        if isinstance(notation, Prefix):
-            return [self.prefix(notation.operator), *self.operand(notation.operand, notation, nesting=nesting)]
         if isinstance(notation, Postfix):
             return self.postfix(self._factor(notation.operand, notation, 0, nesting), notation.operator)
+        if isinstance(notation, Number):
+            return [self.number(notation)]
+        if isinstance(notation, Call):
+            return self.call(notation, nesting + NESTING)
+        if isinstance(notation, Partial):
+            return [self.partial(row(self.operand(notation.of, notation)), row(self.operand(notation.by, notation)))]
+        if isinstance(notation, Indexed):
+            element = element_within(notation)
+            return self.indexed(notation, nesting) if element is None else self.pieces(element, nesting)
+        if isinstance(notation, Prefix):
+            return [self.prefix(notation.operator), *self.operand(notation.operand, notation, nesting=nesting)]
         if isinstance(notation, PowerNotation):
             return self.power(self.operand(notation.base, notation, nesting=nesting), notation.exponent)
         if isinstance(notation, Fraction):
@@ -93,19 +105,13 @@ class Writer(ABC):
             return [self.big_operator(notation.operator, notation.indices), *body]
         if isinstance(notation, Cases):
             return self.cases(notation, nesting)
-        if isinstance(notation, Call):
-            return self.call(notation, nesting + NESTING)
-        if isinstance(notation, Indexed):
-            element = element_within(notation)
-            return self.indexed(notation, nesting) if element is None else self.pieces(element, nesting)
-        if isinstance(notation, Pairing):
-            left, right = self.pairing_brackets()
-            return [left, *self.arguments((notation.left, notation.right), nesting + NESTING), right]
-        if isinstance(notation, Partial):
-            return [self.partial(flat(self.operand(notation.of, notation)), flat(self.operand(notation.by, notation)))]
-        if isinstance(notation, Number):
-            return [self.number(notation)]
-        return [self.symbol(notation)]
+        return self.fenced("⟨", self.arguments((notation.left, notation.right), nesting + NESTING))
+
+    def side(self, notation: Notation) -> Pieces:
+        """`notation` as one side of an equation; a comparison is bracketed."""
+        if isinstance(notation, Infix) and precedence(notation) is Precedence.COMPARISON:
+            return self.bracketed(self.pieces(notation, NESTING))
+        return self.pieces(notation)
 
     def operand(self, child: Notation, parent: Notation, position: int = 0, nesting: int = 0) -> Pieces:
         """`child` as it stands in `parent`, in brackets where it needs them."""
@@ -118,7 +124,7 @@ class Writer(ABC):
         result: Pieces = []
         for position, argument in enumerate(arguments):
             if position:
-                result += [self.comma, Break(nesting)]
+                result += [self.comma, Break(nesting, self.blank)]
             inner = self.pieces(argument, nesting)
             result += self.bracketed(inner) if isinstance(argument, Cases) else inner
         return result
@@ -132,68 +138,268 @@ class Writer(ABC):
             return self.pieces(quotient, nesting)
         binds = INFIX_PRECEDENCE[operator]
         depth = nesting + (_PRODUCT_DEPTH[operator] if binds is Precedence.PRODUCT else _INFIX_DEPTH[binds])
-        matrices = operator == ""
-        result = (
-            self._factor(operands[0], notation, 0, nesting)
-            if matrices
-            else self.operand(operands[0], notation, 0, nesting)
-        )
+        matrices, scaled = operator == "", is_scaled(notation)
+        written = self._factor if matrices else self.operand
+        result = written(operands[0], notation, 0, nesting)
         for position, operand in enumerate(operands[1:], 1):
-            if is_scaled(notation):
-                dotted = starts_with_digit(operand) or _is_one(operands[0])
-                separator: Pieces = [f" {self.infix('·')} " if dotted else self.space]
+            if scaled:
+                dotted = starts_with_digit(operand) or is_one(operands[0])
+                result.append(row(self.separator(depth, "·")) if dotted else self.space)
             elif matrices and not (isinstance(operand, Number) and operand.value != 1):
-                separator = [Break(depth, self.space)]
+                result.append(Break(depth, self.space))
             else:
-                separator = [Break(depth), self.infix(operator or "·") + " "]
-            written = self._factor if matrices else self.operand
-            result += [*separator, *written(operand, notation, position, nesting)]
+                result += self.separator(depth, operator or "·")
+            result += written(operand, notation, position, nesting)
         return result
 
     def _factor(self, child: Notation, parent: Notation, position: int, nesting: int) -> Pieces:
         """A factor of a matrix product, or what is transposed: the number 1 stands for the vector of ones."""
         if isinstance(child, Number) and child.value == 1:
-            return [self.vector_of_ones()]
+            return [self.ones]
         return self.operand(child, parent, position, nesting)
+
+    def separator(self, depth: int, operator: str) -> Pieces:
+        """A place to break, and the operator after it."""
+        return [Break(depth, self.blank), self.infix(operator)]
+
+    def fraction(self, notation: Fraction, nesting: int) -> Pieces:
+        """A fraction with a slash."""
+        upper = self.operand(notation.numerator, notation, 0, nesting)
+        lower = self.operand(notation.denominator, notation, 1, nesting)
+        if isinstance(notation.numerator, Number) and isinstance(notation.denominator, Number | Symbol):
+            return [row([*upper, self.slash, *lower])]
+        return [*upper, *self.separator(nesting + _FRACTION_DEPTH, "/"), *lower]
+
+    def partial(self, of: Box, by: Box) -> Box:
+        """∂of/∂by."""
+        upper, lower = (self.group(row([self.differential, each])) for each in (of, by))
+        return self.ratio(upper, lower)
+
+    def ratio(self, upper: Box, lower: Box) -> Box:
+        """One thing by another, in one box."""
+        return row([upper, self.slash, lower])
+
+    def call(self, notation: Call, nesting: int) -> Pieces:
+        """A function of arguments, in brackets or in signs of its own."""
+        arguments = self.arguments(notation.arguments, nesting)
+        if notation.function in _ROOTS:
+            return self.root(notation, arguments)
+        if notation.function in self.fences:
+            return self.fenced(self.fences[notation.function], arguments)
+        return [*self.function(notation), *self.bracketed(arguments)]
+
+    def bracketed(self, inner: Pieces) -> Pieces:
+        """`inner` in round brackets."""
+        return self.fenced("(", inner)
 
     def has_brackets(self, notation: Notation) -> bool:
         """Whether `notation` is written in brackets wherever it stands."""
         return False
 
-    @abstractmethod
-    def bracketed(self, inner: Pieces) -> Pieces:
-        """`inner` in round brackets."""
+    def group(self, box: Box) -> Box:
+        """`box` as what a script, a fraction or a root takes for one thing."""
+        return box
 
     @abstractmethod
-    def symbol(self, symbol: Symbol) -> str: ...
+    def symbol(self, symbol: Symbol) -> Box: ...
     @abstractmethod
-    def number(self, number: Number) -> str: ...
+    def number(self, number: Number) -> Box: ...
     @abstractmethod
-    def vector_of_ones(self) -> str: ...
+    def infix(self, operator: str) -> Box:
+        """An operator with the space after it; that before it is a place to break."""
+
     @abstractmethod
-    def infix(self, operator: str) -> str: ...
-    @abstractmethod
-    def prefix(self, operator: str) -> str: ...
+    def prefix(self, operator: str) -> Box: ...
     @abstractmethod
     def postfix(self, operand: Pieces, operator: str) -> Pieces: ...
     @abstractmethod
     def power(self, base: Pieces, exponent: Notation) -> Pieces: ...
     @abstractmethod
-    def fraction(self, notation: Fraction, nesting: int) -> Pieces: ...
-    @abstractmethod
-    def big_operator(self, operator: str, indices: Sequence[Notation]) -> str:
+    def big_operator(self, operator: str, indices: Sequence[Notation]) -> Box:
         """The operator with the indices that it binds, and the space before its body."""
 
     @abstractmethod
     def cases(self, notation: Cases, nesting: int) -> Pieces: ...
     @abstractmethod
-    def call(self, notation: Call, nesting: int) -> Pieces: ...
+    def function(self, notation: Call) -> Pieces:
+        """The name of a function with its primes and its subscript."""
+
+    @abstractmethod
+    def root(self, notation: Call, arguments: Pieces) -> Pieces: ...
     @abstractmethod
     def indexed(self, notation: Indexed, nesting: int) -> Pieces: ...
     @abstractmethod
-    def pairing_brackets(self) -> tuple[str, str]: ...
+    def fenced(self, left: str, inner: Pieces) -> Pieces:
+        """`inner` between the sign `left` and its counterpart."""
+
+
+class SetWriter(Writer):
+    """Mathematics as it is set in books, with scripts, and fractions and roots around or over what is in them.
+
+    `inline` is for a line of text, where fractions are written with a slash.
+    """
+
+    widest: ClassVar[float]
+    """A fraction that is wider, in letters, has a slash, where a line can be broken."""
+    script: ClassVar[float]
+    """How wide a letter of a script is, measured in those of the line."""
+    marks: ClassVar[Mapping[str, Box]]
+    """What stands above for `ᵀ`, `⁻¹` and `⁻ᵀ`."""
+    listing: ClassVar[Box] = Box(",", 1)
+    """What parts subscripts."""
+    fences: ClassVar[Mapping[str, str]] = {"abs": "|", "norm": "‖", "floor": "⌊", "ceil": "⌈"}
+    over: ClassVar[str]
+    """A fraction, as a template; and so on for a root, a prefix, scripts of each kind, a sign with its indices, …"""
+    radical: ClassVar[str]
+    prefixed: ClassVar[str]
+    below: ClassVar[str]
+    above: ClassVar[str]
+    both: ClassVar[str]
+    under: ClassVar[str]
+    truth: ClassVar[str]
+    times: ClassVar[str]
+    table: ClassVar[str]
+    applied: ClassVar[str] = "%s"
+    when: ClassVar[Mapping[str, tuple[str, str]]] = {"en": ("if", "otherwise"), "zh": ("若", "否则")}
+
+    def __init__(self, language: str = "en", inline: bool = False) -> None:
+        super().__init__(language)
+        self.stacked = not inline
+        self._inline = self if inline else type(self)(language, inline=True)
+
+    def symbol(self, symbol: Symbol) -> Box:
+        name, verbatim = shown_name(symbol), isinstance(symbol, Verbatim)
+        head, parts = (name, ()) if verbatim else name_parts(name)
+        base, subscripts = self.name(head, verbatim), tuple(map(self.subscript, parts))
+        if symbol.prefix == "δ":
+            whole = name.isdigit() or (head == name and len(name) > 1)
+            subscripts = (self.subscript(name) if whole else self.scripted(base, subscripts),)
+            base = self.name("δ")
+        elif symbol.prefix:
+            base = Box(self.prefixed % (symbol.prefix, base.text), width_of(symbol.prefix) + base.width)
+        return self.scripted(base, subscripts)
+
+    def number(self, number: Number) -> Box:
+        value = number.value
+        if isinstance(value, bool):
+            word = number_text(value)
+            return Box(self.truth % word, len(word))
+        if value < 0:
+            return row([self.prefix("−"), self.number(Number(-value))])
+        mantissa, exponent = decimal(value)
+        if exponent is None:
+            return self.digits(mantissa)
+        scale = self.scripted(self.digits("10"), (), self.group(self.number(Number(exponent))))
+        if mantissa == "1":
+            return scale
+        return Box(self.times % (self.digits(mantissa).text, scale.text), len(mantissa) + 2 + scale.width)
+
+    def scripted(self, base: Box, subscripts: tuple[Box, ...], raised: Box | None = None) -> Box:
+        """`base` with subscripts, and what is raised above them."""
+        if not subscripts:
+            if raised is None:
+                return base._replace(base=base)
+            return Box(self.above % (base.text, raised.text), base.width + self.script * raised.width, base.tall)
+        below = self.listed(subscripts)
+        if raised is None:
+            text, width = self.below % (base.text, below.text), base.width + self.script * below.width
+            return Box(text, width, base.tall, base, subscripts)
+        width = base.width + self.script * max(below.width, raised.width)
+        return Box(self.both % (base.text, below.text, raised.text), width, base.tall)
+
+    def listed(self, boxes: Sequence[Box]) -> Box:
+        """Subscripts, with commas between them."""
+        first, *others = boxes
+        return row([first, *(box for each in others for box in (self.listing, each))])
+
+    def postfix(self, operand: Pieces, operator: str) -> Pieces:
+        return self._raised(operand, self.marks[operator])
+
+    def power(self, base: Pieces, exponent: Notation) -> Pieces:
+        return self._raised(base, self.group(self._inline.box(exponent)))
+
+    def _raised(self, pieces: Pieces, raised: Box) -> Pieces:
+        """What is raised stands at the closing bracket where there is one, and above subscripts."""
+        *before, last = pieces
+        assert isinstance(last, Box)
+        base = last.base if last.base is not None and last.subscripts else self.group(last)
+        return [*before, self.scripted(base, last.subscripts, raised)]
+
+    def indexed(self, notation: Indexed, nesting: int) -> Pieces:
+        indices = tuple(map(self._inline.box, notation.indices))
+        if all(map(_is_letter, notation.indices)):
+            indices = (row(indices),)
+        *before, last = self.operand(notation.base, notation, nesting=nesting)
+        assert isinstance(last, Box)
+        base = self.group(last) if last.base is None else last.base
+        return [*before, self.scripted(base, (*last.subscripts, *indices))]
+
+    def fraction(self, notation: Fraction, nesting: int) -> Pieces:
+        if not self.stacked:
+            return super().fraction(notation, nesting)
+        stacked = self._stacked(notation)
+        if stacked.width <= self.widest:
+            return [stacked]
+        return self.bracketed(self._inline.pieces(notation, nesting + NESTING))
+
+    def has_brackets(self, notation: Notation) -> bool:
+        return self.stacked and isinstance(notation, Fraction) and self._stacked(notation).width > self.widest
+
+    def side(self, notation: Notation) -> Pieces:
+        return self._inline.pieces(notation) if self.has_brackets(notation) else super().side(notation)
+
+    def _stacked(self, fraction: Fraction) -> Box:
+        """One part over the other; what is within has a slash, since smaller fractions are hard to read."""
+        return self.ratio(*(self.group(self._inline.box(part)) for part in (fraction.numerator, fraction.denominator)))
+
+    def ratio(self, upper: Box, lower: Box) -> Box:
+        if not self.stacked:
+            return super().ratio(upper, lower)
+        return Box(self.over % (upper.text, lower.text), max(upper.width, lower.width), tall=True)
+
+    def big_operator(self, operator: str, indices: Sequence[Notation]) -> Box:
+        return row([self.bounded(operator, indices, bound=True), self.blank])
+
+    def bounded(self, operator: str, indices: Sequence[Notation], bound: bool = False) -> Box:
+        """A sign such as Σ with its indices or axes; those that are `bound` run."""
+        below = self.listed(list(map(self._inline.box, indices))) if indices else None
+        sign = self.large(operator, bound)
+        if below is None:
+            return sign
+        return Box(self.under % (sign.text, below.text), max(sign.width, below.width), tall=True)
+
+    def function(self, notation: Call) -> Pieces:
+        if not notation.function:
+            return []
+        if notation.function == "Σ":
+            return [self.bounded("Σ", notation.subscript)]
+        name = self.function_name(notation.function, notation.primes)
+        below = tuple(map(self._inline.box, notation.subscript))
+        name = self.scripted(self.group(name), below) if below else name
+        return [Box(self.applied % name.text, name.width)]
+
+    def root(self, notation: Call, arguments: Pieces) -> Pieces:
+        inner = self.group(row(arguments))
+        return [Box(self.radical % inner.text, inner.width + 0.3, inner.tall)]
+
+    def cases(self, notation: Cases, nesting: int) -> Pieces:
+        value, condition, otherwise = map(self.box, (notation.value, notation.condition, notation.otherwise))
+        when, other = self.when[self.language]
+        width = max(value.width + condition.width, otherwise.width) + _CASES_WIDTH
+        return [Box(self.table % (value.text, when, condition.text, otherwise.text, other), width, tall=True)]
+
     @abstractmethod
-    def partial(self, of: str, by: str) -> str: ...
+    def name(self, name: str, verbatim: bool = False) -> Box:
+        """A letter or a word, upright where it is `verbatim`."""
+
+    @abstractmethod
+    def subscript(self, part: str) -> Box: ...
+    @abstractmethod
+    def digits(self, digits: str) -> Box: ...
+    @abstractmethod
+    def large(self, operator: str, bound: bool) -> Box: ...
+    @abstractmethod
+    def function_name(self, name: str, primes: int) -> Box: ...
 
 
 def element_within(notation: Indexed) -> Notation | None:
@@ -206,285 +412,6 @@ def element_within(notation: Indexed) -> Notation | None:
     return None
 
 
-def is_scaled(notation: Notation) -> bool:
-    """Whether `notation` is a number times something, as in `2 x` or `(1/n) x`."""
-    if not isinstance(notation, Infix) or notation.operator not in ("", "·") or len(notation.operands) != 2:
-        return False
-    first = notation.operands[0]
-    if isinstance(first, Fraction):
-        return _is_size(first.numerator) and _is_size(first.denominator)
-    return isinstance(first, Number) and not (notation.operator == "" and first.value == 1)
-
-
-def _is_one(notation: Notation) -> bool:
-    """Whether `notation` ends in the digit 1 alone, which before a factor would be the vector of ones."""
-    return isinstance(notation, Number) and abs(notation.value) == 1
-
-
-def _is_size(notation: Notation) -> bool:
-    """Whether `notation` is a number, a name, a root or power of one, or a product of them."""
-    if isinstance(notation, Infix):
-        return notation.operator in ("", "·") and all(map(_is_size, notation.operands))
-    if isinstance(notation, Call):
-        return notation.function in ("√", "sqrt") and all(map(_is_size, notation.arguments))
-    if isinstance(notation, PowerNotation):
-        return _is_size(notation.base) and isinstance(notation.exponent, Number)
-    return isinstance(notation, Number | Symbol)
-
-
-def starts_with_digit(notation: Notation) -> bool:
-    """Whether `notation` starts with a number."""
-    if isinstance(notation, Infix):
-        return starts_with_digit(notation.operands[0])
-    if isinstance(notation, Fraction):
-        return starts_with_digit(notation.numerator)
-    if isinstance(notation, PowerNotation):
-        return starts_with_digit(notation.base)
-    if isinstance(notation, Postfix):
-        return starts_with_digit(notation.operand)
-    return isinstance(notation, Number)
-
-
-def is_signed(notation: Notation) -> bool:
-    """Whether `notation`, written without brackets, starts with a minus sign."""
-    if isinstance(notation, Infix):
-        first, binds = notation.operands[0], precedence(notation)
-        if binds is Precedence.PRODUCT and not isinstance(first, Infix | Number):
-            return False
-        return binds is not Precedence.COMPARISON and is_signed(first)
-    if isinstance(notation, Fraction):
-        return isinstance(notation.numerator, Infix | Number) and is_signed(notation.numerator)
-    return precedence(notation) is Precedence.SIGN and not (isinstance(notation, Prefix) and notation.operator == "¬")
-
-
-_VECTOR_OF_ONES = Infix("", (Number(1),))
-
-
-def needs_brackets(child: Notation, parent: Notation, position: int, stacked: bool = False) -> bool:
-    """Whether `child`, operand number `position` of `parent`, is written in brackets."""
-    if child == _VECTOR_OF_ONES:
-        return False
-    if isinstance(child, Cases):
-        return not (isinstance(parent, Cases) and position == 2)
-    binds = precedence(child)
-    if isinstance(parent, Infix):
-        return _infix_brackets(child, parent, position, stacked)
-    if isinstance(parent, Fraction):
-        return not stacked and _fraction_brackets(child, position)
-    if isinstance(parent, Prefix):
-        if parent.operator == "−":
-            return not isinstance(child, BigOperator) and (binds <= Precedence.SIGN or is_signed(child))
-        return binds < Precedence.POWER or is_partial(child)
-    if isinstance(parent, BigOperator):
-        return not isinstance(child, BigOperator) and (binds < Precedence.PRODUCT or is_signed(child))
-    if isinstance(parent, PowerNotation):
-        marked = isinstance(child, Symbol) and child.prefix not in ("", "δ")
-        return marked or _is_odd_number(child) or not _can_carry(child)
-    if isinstance(parent, Indexed):
-        return not _can_carry(child) or isinstance(child, Indexed)
-    if isinstance(parent, Postfix | Partial):
-        return not _can_carry(child)
-    return False
-
-
-def _can_carry(child: Notation) -> bool:
-    """Whether a mark, an index or an exponent may be attached to `child` as it stands."""
-    rooted = isinstance(child, Call) and child.function == "sqrt"
-    return precedence(child) is Precedence.ATOM and not rooted and not is_partial(child)
-
-
-def is_partial(notation: Notation) -> bool:
-    """Whether `notation` is a partial derivative, or an element of one."""
-    return isinstance(notation, Partial) or (isinstance(notation, Indexed) and isinstance(notation.base, Partial))
-
-
-def _is_odd_number(child: Notation) -> bool:
-    """Whether a number is written with more than digits and a point."""
-    return isinstance(child, Number) and (child.value in VULGAR_FRACTIONS or "e" in repr(child.value))
-
-
-def _infix_brackets(child: Notation, parent: Infix, position: int, stacked: bool) -> bool:
-    binds, level = precedence(child), INFIX_PRECEDENCE[parent.operator]
-    if parent.operator in ("∧", "∨"):
-        return isinstance(child, Infix) and child.operator in ("∧", "∨") and child.operator != parent.operator
-    if level is Precedence.COMPARISON:
-        return binds is Precedence.COMPARISON or (isinstance(child, Prefix) and child.operator == "¬")
-    if level is Precedence.SUM:
-        if binds is Precedence.COMPARISON or (isinstance(child, Prefix) and child.operator == "¬"):
-            return True
-        if isinstance(child, BigOperator):
-            return child.operator != "Σ" and position < len(parent.operands) - 1
-        subtracted = isinstance(child, Infix) and binds is Precedence.SUM and parent.operator == "−"
-        return position > 0 and (is_signed(child) or subtracted)
-    if parent.operator == "/":
-        return not stacked and _fraction_brackets(child, min(position, 1))
-    if is_scaled(parent):
-        return _scaled_brackets(child, position, stacked)
-    return _factor_brackets(child, parent.operator, position, stacked)
-
-
-def _scaled_brackets(child: Notation, position: int, stacked: bool) -> bool:
-    """Whether brackets are needed in a number times something."""
-    if position == 0:
-        return isinstance(child, Fraction) and not stacked
-    if isinstance(child, BigOperator) or (isinstance(child, Prefix) and child.operator == "Σ"):
-        return False
-    if is_partial(child):
-        return not stacked
-    slashed = isinstance(child, Fraction) or (isinstance(child, Infix) and child.operator == "/")
-    return precedence(child) < Precedence.PRODUCT or is_signed(child) or (slashed and not stacked)
-
-
-def _factor_brackets(child: Notation, operator: str, position: int, stacked: bool) -> bool:
-    """Whether a factor of a product written with `operator` needs brackets."""
-    if is_partial(child):
-        return operator == "" and not stacked
-    if isinstance(child, Number) and is_signed(child):
-        return position > 0
-    binds = precedence(child)
-    if binds >= Precedence.POWER:
-        return False
-    if isinstance(child, Fraction):
-        return not stacked
-    if not isinstance(child, Infix) or binds is not Precedence.PRODUCT or (position > 0 and is_signed(child)):
-        return True
-    if is_scaled(child):
-        rest = child.operands[1]
-        return position > 0 or isinstance(rest, BigOperator) or _factor_brackets(rest, operator, 1, stacked)
-    return child.operator != operator or (position > 0 and _begins_with_number(child))
-
-
-def _begins_with_number(product: Infix) -> bool:
-    """Whether the leftmost factor of a product is itself a number times something."""
-    first = product.operands[0]
-    return isinstance(first, Infix) and (is_scaled(first) or _begins_with_number(first))
-
-
-def _fraction_brackets(child: Notation, position: int) -> bool:
-    """Whether the upper (position 0) or lower part of a fraction written with a slash needs brackets."""
-    if is_partial(child):
-        return True
-    if precedence(child) >= Precedence.POWER:
-        return False
-    if isinstance(child, Number):
-        return position > 0
-    product = isinstance(child, Infix) and child.operator in ("", "·")
-    return position > 0 or not product or any(_factor_brackets(f, "", 1, False) for f in _factors(child))
-
-
-def _factors(notation: Notation) -> Sequence[Notation]:
-    return notation.operands[1:] if isinstance(notation, Infix) else ()
-
-
-def break_lines(pieces: Pieces, width: int, measure: Callable[[str], int], indent: str = "  ") -> list[str]:
-    """The pieces on lines of `width` at most, broken at the shallowest places that will do.
-
-    A line that continues an inner expression starts with `indent`. Only a piece that has no place to break is longer.
-    """
-    return _Breaker(pieces, measure, indent).lines(0, len(pieces), width, indent)
-
-
-class _Part(NamedTuple):
-    """A range of pieces: on one line, how wide that is, its longest piece without a break, the ranges between breaks.
-
-    Those are the shallowest breaks, each range with what stands before it where the line is not broken.
-    """
-
-    text: str
-    width: int
-    longest: int
-    parts: list[tuple[str, int, int]]
-
-
-class _Breaker:
-    """Breaks lines of one expression, whose parts are ranges of its pieces.
-
-    What was tried with a range at a width is remembered, or deep nesting would be tried over and over.
-    """
-
-    def __init__(self, pieces: Sequence[str | Break], measure: Callable[[str], int], indent: str) -> None:
-        self._pieces = pieces
-        self._measure = measure
-        self._indent = measure(indent)
-        self._known: dict[tuple[int, int, int, str], tuple[list[str], int]] = {}
-        self._parts: dict[tuple[int, int], _Part] = {}
-        places = [-1, *(k for k, piece in enumerate(pieces) if isinstance(piece, Break)), len(pieces)]
-        self._runs = [0] * (len(pieces) + 1)
-        """At the beginning of each run of pieces without a break, its width."""
-        for before, after in pairwise(places):
-            self._runs[before + 1] = measure(flat(pieces[before + 1 : after]))
-
-    def lines(self, start: int, end: int, width: int, indent: str) -> list[str]:
-        """The pieces from `start` to `end` on lines of `width`."""
-        return self._broken(start, end, width, indent)[0]
-
-    def _part(self, start: int, end: int) -> _Part:
-        found = self._parts.get((start, end))
-        if found is None:
-            breaks = [(place, piece) for place in range(start, end) if isinstance(piece := self._pieces[place], Break)]
-            least = min((piece.depth for _, piece in breaks), default=0)
-            parts: list[tuple[str, int, int]] = []
-            separator, begin = "", start
-            for place, piece in breaks:
-                if piece.depth == least:
-                    parts.append((separator, begin, place))
-                    separator, begin = piece.flat, place + 1
-            if breaks:
-                parts.append((separator, begin, end))
-            text = flat(self._pieces[start:end])
-            longest = max(self._runs[start : end + 1])
-            found = self._parts[start, end] = _Part(text, self._measure(text), longest, parts)
-        return found
-
-    def _broken(self, start: int, end: int, width: int, indent: str) -> tuple[list[str], int]:
-        """The lines, and the width of the widest."""
-        key = start, end, width, indent
-        found = self._known.get(key)
-        if found is None:
-            lines = self._tried(start, end, width, indent)
-            found = self._known[key] = lines, max(map(self._measure, lines))
-        return found
-
-    def _tried(self, start: int, end: int, width: int, indent: str) -> list[str]:
-        measure = self._measure
-        whole = self._part(start, end)
-        if not whole.parts or whole.width <= width:
-            return [whole.text]
-        lines: list[str] = []
-        for number, (separator, begin, stop) in enumerate(whole.parts):
-            part = self._part(begin, stop)
-            if number and measure(lines[-1] + separator + part.text) <= width:
-                lines[-1] += separator + part.text
-            elif part.width <= width:
-                lines.append(part.text)
-            elif number and (beside := self._beside(lines[-1] + separator, begin, stop, width, indent)):
-                lines[-1:] = beside
-            else:
-                room = width - (self._indent if indent else 0)
-                inner, widest = ([], room + 1) if part.longest > room else self._broken(begin, stop, room, indent)
-                if widest > room:  # room matters more than looks
-                    lines += self._broken(begin, stop, width, "")[0]
-                else:
-                    lines += [inner[0], *(indent + line for line in inner[1:])]
-        return lines
-
-    def _beside(self, head: str, start: int, end: int, width: int, indent: str) -> list[str]:
-        """What is too long for one line, beginning beside a short `head`; nothing where it does not fit."""
-        column = self._measure(head)
-        if column > 8 or self._part(start, end).longest > width - column:
-            return []
-        inner, widest = self._broken(start, end, width - column, indent)
-        if widest > width - column:
-            return []
-        return [head + inner[0], *(" " * column + line for line in inner[1:])]
-
-
-def chunks(pieces: Sequence[str | Break], depth: int) -> list[tuple[str, tuple[str | Break, ...]]]:
-    """The pieces between the breaks of one depth, each with what stands before it where the line is not broken."""
-    parts: list[tuple[str, list[str | Break]]] = [("", [])]
-    for piece in pieces:
-        if isinstance(piece, Break) and piece.depth == depth:
-            parts.append((piece.flat, []))
-        else:
-            parts[-1][1].append(piece)
-    return [(separator, tuple(part)) for separator, part in parts]
+def _is_letter(index: Notation) -> bool:
+    """Whether an index is a single letter, which needs no comma beside others."""
+    return type(index) is Symbol and not index.prefix and len(index.name) == 1 and "a" <= index.name <= "z"

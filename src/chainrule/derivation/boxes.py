@@ -1,0 +1,151 @@
+"""What is written of a notation, as boxes: pieces of a line that are never taken apart.
+
+A box says how wide it is, whether it is taller than a line, and where a script would be attached, as boxes of TeX do;
+between boxes stand the places where a line may end, the shallow ones first, as in Wadler's "A prettier printer".
+Nobody looks into the text of a box, whatever the language that it is written in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple, TypeAlias
+
+
+class Box(NamedTuple):
+    """One piece of a line.
+
+    `width` is in letters, or columns of a terminal. `base` is what further scripts are attached to, and `subscripts`
+    those that it has already: `W1` is the box of W with the subscript 1.
+    """
+
+    text: str
+    width: float
+    tall: bool = False
+    base: Box | None = None
+    subscripts: tuple[Box, ...] = ()
+
+
+NOTHING = Box("", 0)
+BLANK = Box(" ", 1)
+INDENT = Box("  ", 2)
+
+
+class Break(NamedTuple):
+    """A place where a line may end, shallow ones first; `flat` is written where the line goes on."""
+
+    depth: int
+    flat: Box = BLANK
+
+
+Pieces: TypeAlias = list[Box | Break]
+
+
+def row(pieces: Sequence[Box | Break]) -> Box:
+    """The pieces on one line."""
+    if len(pieces) == 1 and isinstance(pieces[0], Box):
+        return pieces[0]
+    texts, width, tall = [], 0.0, False
+    for piece in pieces:
+        text, wide, high, *_ = piece.flat if isinstance(piece, Break) else piece
+        texts.append(text)
+        width += wide
+        tall = tall or high
+    return Box("".join(texts), width, tall)
+
+
+def chunks(pieces: Pieces, start: int, end: int) -> list[tuple[Box, int, int]]:
+    """The ranges between the shallowest breaks, each with what stands before it where the line is not broken."""
+    breaks = [(place, piece) for place in range(start, end) if isinstance(piece := pieces[place], Break)]
+    least = min((piece.depth for _, piece in breaks), default=0)
+    parts: list[tuple[Box, int, int]] = []
+    separator, begin = NOTHING, start
+    for place, piece in breaks:
+        if piece.depth == least:
+            parts.append((separator, begin, place))
+            separator, begin = piece.flat, place + 1
+    return [*parts, (separator, begin, end)]
+
+
+def break_lines(pieces: Pieces, width: float, indent: Box = INDENT) -> list[Box]:
+    """The pieces on lines of `width` at most, broken at the shallowest places that will do.
+
+    A line that continues an inner expression starts with `indent`. Only a piece that has no place to break is longer.
+    """
+    return _Breaker(pieces).broken(0, len(pieces), width, indent)[0]
+
+
+class _Part(NamedTuple):
+    """A range of pieces: on one line, its longest piece without a break, and its chunks."""
+
+    line: Box
+    longest: float
+    parts: list[tuple[Box, int, int]]
+
+
+class _Breaker:
+    """Breaks lines of one expression, whose parts are ranges of its pieces.
+
+    What was tried with a range at a width is remembered, or deep nesting would be tried over and over.
+    """
+
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
+        self._known: dict[tuple[int, int, float, Box], tuple[list[Box], float]] = {}
+        self._parts: dict[tuple[int, int], _Part] = {}
+        self._runs = list(accumulate(pieces, _run, initial=0.0))
+        """The width of what has no break, up to each place."""
+
+    def _part(self, start: int, end: int) -> _Part:
+        found = self._parts.get((start, end))
+        if found is None:
+            line, longest = row(self._pieces[start:end]), max(self._runs[start + 1 : end + 1], default=0.0)
+            found = self._parts[start, end] = _Part(line, longest, chunks(self._pieces, start, end))
+        return found
+
+    def broken(self, start: int, end: int, width: float, indent: Box) -> tuple[list[Box], float]:
+        """The lines of the pieces from `start` to `end`, and the width of the widest."""
+        key = start, end, width, indent
+        found = self._known.get(key)
+        if found is None:
+            lines = self._tried(start, end, width, indent)
+            found = self._known[key] = lines, max(line.width for line in lines)
+        return found
+
+    def _tried(self, start: int, end: int, width: float, indent: Box) -> list[Box]:
+        whole = self._part(start, end)
+        if len(whole.parts) == 1 or whole.line.width <= width:
+            return [whole.line]
+        lines: list[Box] = []
+        for number, (separator, begin, stop) in enumerate(whole.parts):
+            part = self._part(begin, stop)
+            head = row([lines[-1], separator]) if number else NOTHING
+            if number and head.width + part.line.width <= width:
+                lines[-1] = row([head, part.line])
+            elif part.line.width <= width:
+                lines.append(part.line)
+            elif number and (beside := self._beside(head, begin, stop, width, indent)):
+                lines[-1:] = beside
+            else:
+                room = width - indent.width
+                inner, widest = ([], room + 1) if part.longest > room else self.broken(begin, stop, room, indent)
+                if widest > room:  # room matters more than looks
+                    lines += self.broken(begin, stop, width, NOTHING)[0]
+                else:
+                    lines += [inner[0], *(row([indent, line]) for line in inner[1:])]
+        return lines
+
+    def _beside(self, head: Box, start: int, end: int, width: float, indent: Box) -> list[Box]:
+        """What is too long for one line, beginning beside a short `head`; nothing where it does not fit."""
+        room = width - head.width
+        if head.width > 8 or self._part(start, end).longest > room:
+            return []
+        inner, widest = self.broken(start, end, room, indent)
+        if widest > room:
+            return []
+        below = Box(" " * int(head.width), head.width)
+        return [row([head, inner[0]]), *(row([below, line]) for line in inner[1:])]
+
+
+def _run(before: float, piece: Box | Break) -> float:
+    return 0.0 if isinstance(piece, Break) else before + piece.width
