@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+
+# Tests run side by side already. A thread of BLAS that finds no processor free waits by spinning, in every process.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 import signal
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,15 +24,18 @@ settings.register_profile("suite", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("suite")
 
-# What a test compiles is compiled, and the user's own cache is left alone; tests of the cache name a folder.
-os.environ["CHAINRULE_CACHE"] = "off"
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background, as by nohup, a process ignores Ctrl-C and its children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 HERE = Path(__file__).parent
+
+WORKER = "PYTEST_XDIST_WORKER" in os.environ
+"""Whether this is a process of pytest-xdist, which has the environment of the one that started it."""
+
+COMPILED = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+"""The folder of what the processes of one session have compiled."""
 
 CORE = (
     "test_house.py",
@@ -61,6 +69,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_core(item.path):
             item.add_marker(pytest.mark.core)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What one process has compiled another need not; the user's own cache is left alone.
+
+    Tests of the cache, and of compilation, name a folder of their own or have none.
+    """
+    if not WORKER:
+        config.stash[COMPILED] = folder = tempfile.TemporaryDirectory(prefix="chainrule-tests-")
+        os.environ["CHAINRULE_CACHE"] = os.path.join(folder.name, "cache")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not WORKER:
+        config.stash[COMPILED].cleanup()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bytecode() -> None:
+    """Where Python may write none beside the source, the interpreters that tests start share what they compile."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(os.environ["CHAINRULE_CACHE"]).parent / "code")
 
 
 @pytest.fixture

@@ -49,6 +49,12 @@ def values(code: MachineCode) -> list[float]:
     return result
 
 
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is built is compiled, whatever other tests have compiled."""
+    monkeypatch.setenv("CHAINRULE_CACHE", "off")
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path / "cache"))

@@ -107,10 +107,10 @@ def hunt(
     moments, found = random.Random(seed), Findings()
     modules = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
     environment = {
+        "PYTHONPYCACHEPREFIX": str(folder / "code"),
         **os.environ,
         "PYTHONPATH": modules,
         "CHAINRULE_CACHE": str(folder / "cache"),
-        "PYTHONPYCACHEPREFIX": str(folder / "code"),
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     (folder / "cache").mkdir(mode=0o700)
