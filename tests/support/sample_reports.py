@@ -7,7 +7,21 @@ from typing import Any
 
 from chainrule.reports import Column, Confusion, Importance, Report, Residuals, Rows, Run, Settings
 
-SETTINGS = Settings((4, 32, 3), 259, "relu", "cross_entropy", "adam", 0.002, 0.1, 32, 0.0, None, None, 0, 200)
+SETTINGS = Settings(
+    widths=(4, 32, 3),
+    parameters=259,
+    activation="relu",
+    loss="cross_entropy",
+    solver="adam",
+    rate=0.002,
+    alpha=0.1,
+    batch_size=32,
+    dropout=0.0,
+    normalization=None,
+    class_weight=None,
+    seed=0,
+    epochs=200,
+)
 RUN = Run(
     "converged", "", 100, 60, 1.5, tuple(1 / (k + 1) for k in range(100)), tuple(1.1 / (k + 1) for k in range(100))
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -16,7 +15,6 @@ from chainrule.cli.learning import BATCH, DTYPE, TOLERANCE, Data, Learner, param
 from chainrule.cli.plan import Plan
 from chainrule.cli.scoring import Scorer
 from chainrule.cli.trials import Standing
-from chainrule.deriving import Derivation, derive
 from chainrule.networks import (
     Architecture,
     Huber,
@@ -83,29 +81,29 @@ def make_report(
     classes = target.classes if isinstance(target, ClassTarget) else ()
     trials = tuple(standing.trials) if len(plan.combinations) > 1 else ()
     return Report(
-        path,
-        target.name,
-        target.task,
-        data.prepared.reason,
-        columns_of(data, plan),
-        Rows(data.prepared.row_count, len(data.y), len(data.y_choosing), len(data.y_held)),
-        _settings(plan, learner, params),
-        run,
-        scorer(p, data.y_held),
-        _linear(data, architecture, scorer),
-        scorer(np.broadcast_to(constant, p.shape), data.y_held),
-        value,
-        scorer(predict(np.asarray(data.X[seen])), data.y[seen]),
-        classes,
-        data.prepared.class_counts,
-        Confusion.of(classes, scorer.labels(data.y_held), p.argmax(axis=1)) if classes else None,
-        None if isinstance(target, ClassTarget) else _residuals(scorer, target, data.y_held, p),
-        _importances(data, predict, scorer),
-        tuple(replace(trial, kept=place == standing.best) for place, trial in enumerate(trials)),
-        data.prepared.notes,
-        _gradients(learner, params, data, page, lang),
-        plan.validation,
-        data.prepared.fingerprint,
+        data=path,
+        target=target.name,
+        task=target.task,
+        reason=data.prepared.reason,
+        columns=columns_of(data, plan),
+        rows=Rows(data.prepared.row_count, len(data.y), len(data.y_choosing), len(data.y_held)),
+        settings=_settings(plan, learner, params),
+        run=run,
+        network=scorer(p, data.y_held),
+        linear=_linear(data, architecture, scorer),
+        trivial=scorer(np.broadcast_to(constant, p.shape), data.y_held),
+        trivial_value=value,
+        training=scorer(predict(np.asarray(data.X[seen])), data.y[seen]),
+        classes=classes,
+        class_counts=data.prepared.class_counts,
+        confusion=Confusion.of(classes, scorer.labels(data.y_held), p.argmax(axis=1)) if classes else None,
+        residuals=None if isinstance(target, ClassTarget) else _residuals(scorer, target, data.y_held, p),
+        importances=_importances(data, predict, scorer),
+        trials=tuple(replace(trial, kept=place == standing.best) for place, trial in enumerate(trials)),
+        notes=data.prepared.notes,
+        gradients=_gradients(learner, params, data, page, lang),
+        validation=plan.validation,
+        fingerprint=data.prepared.fingerprint,
         version=f"chainrule {chainrule.__version__}",
         saved=saved,
         levels=() if isinstance(target, ClassTarget) else _levels(scorer, target, data.y_held, p, constant),
@@ -214,19 +212,19 @@ def _settings(plan: Plan, learner: Learner, params: Mapping[str, Array]) -> Sett
     name = loss.pop("name")
     parameters = ", ".join(f"{key} {value}" for key, value in loss.items() if value)
     return Settings(
-        architecture.widths,
-        parameter_count(params),
-        architecture.layers[0].name if architecture.hidden else "–",
-        loss.get("text") or (f"{name} ({parameters})" if parameters else name),
-        plan.solver,
-        learner.combination.rate or getattr(settings.solver, "rate", None),
-        architecture.alpha,
-        settings.batch_size,
-        plan.dropout,
-        plan.normalization,
-        plan.class_weight,
-        plan.seed,
-        settings.epochs,
+        widths=architecture.widths,
+        parameters=parameter_count(params),
+        activation=architecture.layers[0].name if architecture.hidden else "–",
+        loss=loss.get("text") or (f"{name} ({parameters})" if parameters else name),
+        solver=plan.solver,
+        rate=learner.combination.rate or getattr(settings.solver, "rate", None),
+        alpha=architecture.alpha,
+        batch_size=settings.batch_size,
+        dropout=plan.dropout,
+        normalization=plan.normalization,
+        class_weight=plan.class_weight,
+        seed=plan.seed,
+        epochs=settings.epochs,
     )
 
 
@@ -254,22 +252,3 @@ def _gradients(
     except ChainruleError:
         return ()
     return () if found.status == "healthy" else tuple(found.sentences(lang))
-
-
-def derivation_of(architecture: Architecture) -> Derivation:
-    """The derivation of a network's gradients, sizes as letters."""
-    names = ["n", "d", *(f"h{k}" if len(architecture.hidden) > 1 else "h" for k in range(1, architecture.depth)), "o"]
-    shapes = {"X": f"n {names[1]}"}
-    width = architecture.loss.width(architecture.outputs)
-    fixed = architecture.outputs == 1 or width != architecture.outputs  # levels of quantiles are that many
-    outputs = str(architecture.outputs) if fixed else "o"
-    names[-1] = outputs
-    labels = architecture.loss.kind == "labels"
-    shapes["y"] = "n:int" if labels else f"n {'1' if width == 1 else outputs}"
-    for k, (before, after) in enumerate(pairwise(names[1:]), start=1):
-        shapes[f"W{k}"], shapes[f"b{k}"] = f"{before} {after}", after
-        if f"gain{k}" in architecture.parameters:
-            shapes[f"gain{k}"] = shapes[f"shift{k}"] = after
-    if architecture.alpha:
-        shapes["alpha"] = ""
-    return derive(loss_function(architecture), wrt=list(architecture.parameters), **shapes)

@@ -18,13 +18,14 @@ from chainrule.cli.live import showing
 from chainrule.cli.output import print_json
 from chainrule.cli.paths import check_page, limits_of, table_path, unlimited_option
 from chainrule.cli.plan import SOLVER_NAMES, Plan, parse_alphas, parse_drop, parse_kinds, parse_rates, parse_widths
-from chainrule.cli.reporting import derivation_of, make_report
+from chainrule.cli.reporting import make_report
 from chainrule.cli.sentences import language_option
 from chainrule.cli.telling import print_report, print_task, record
 from chainrule.cli.trials import Standing, adopt_interrupted, run_trials
 from chainrule.files import replacing
 from chainrule.interrupts import INTERRUPTED
 from chainrule.models import Checkpoint
+from chainrule.networks import network_derivation
 from chainrule.reports import Report, render_page
 from chainrule.tables import Limits
 from chainrule.words import ChainruleError, Language
@@ -243,6 +244,6 @@ class _Job:
 
     def _write_page(self, report: Report, best: Learner) -> None:
         assert self.page is not None
-        derivation = derivation_of(best.architecture).html(lang=self.lang, standalone=False)
+        derivation = network_derivation(best.architecture, letters=True).html(lang=self.lang, standalone=False)
         with replacing(self.page) as stream:
             stream.write(render_page(report, derivation, self.lang).encode())

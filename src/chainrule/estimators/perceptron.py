@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.deriving import Derivation, derive
+from chainrule.deriving import Derivation
 from chainrule.estimators.as_model import model_of
 from chainrule.estimators.errors import ParameterError
 from chainrule.estimators.fitting import Fit, network_for
@@ -31,9 +31,16 @@ from chainrule.estimators.scikit import (
 from chainrule.estimators.settings import check_parameters
 from chainrule.estimators.training import STOCHASTIC
 from chainrule.exports import export_model
-from chainrule.ir import ArrayType, DType, named_dim
 from chainrule.models import Model, load_model, save_model
-from chainrule.networks import Architecture, GradientReport, Loss, gradient_report, loss_function, predict_rows
+from chainrule.networks import (
+    Architecture,
+    GradientReport,
+    Loss,
+    gradient_report,
+    loss_function,
+    network_derivation,
+    predict_rows,
+)
 from chainrule.tables import Target
 
 Array = NDArray[Any]
@@ -238,18 +245,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
 
         `n` stands for the rows; widths are those of the network. Raises NotFittedError before `fit`.
         """
-        network = self._current_network()
-        dtype = DType.of(np.dtype(network.dtype))
-        rows = named_dim("n")
-        columns = network.loss.width(network.outputs)
-        labels = network.loss.kind == "labels"
-        types = {
-            "X": ArrayType((rows, network.inputs), dtype),
-            "y": ArrayType((rows,), DType.INT64) if labels else ArrayType((rows, columns), dtype),
-            **({"alpha": ArrayType((), dtype)} if network.alpha else {}),
-            **{name: ArrayType(shape, dtype) for name, shape in network.parameters.items()},
-        }
-        return derive(loss_function(network), wrt=list(network.parameters), **types)
+        return network_derivation(self._current_network())
 
     def gradient_report(self, X: Any = None, y: Any = None) -> GradientReport:
         """Whether gradients vanish or explode on their way back through the network as it is now, where, and why.

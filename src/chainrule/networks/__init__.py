@@ -3,6 +3,7 @@
 from chainrule.networks.activations import ACTIVATIONS, OUTPUTS, Activation, ActivationLike
 from chainrule.networks.architecture import Architecture, Normalization
 from chainrule.networks.controlled import Controlled
+from chainrule.networks.derivation import network_derivation
 from chainrule.networks.errors import NetworkError
 from chainrule.networks.evaluation import Evaluator
 from chainrule.networks.forward import loss_function, prediction_function
@@ -83,6 +84,7 @@ __all__ = [
     "best_restart",
     "gradient_report",
     "loss_function",
+    "network_derivation",
     "predict_in_blocks",
     "predict_rows",
     "prediction_function",

@@ -9,14 +9,12 @@ from chainrule.reports.scoring import MEDIAN, SCORES, ahead, better, class_score
 from chainrule.reports.terminal import (
     columns_text,
     curve_text,
-    ending,
     importance_text,
     mistakes_text,
-    score_notes,
     scores_text,
     trials_text,
-    verdict,
 )
+from chainrule.reports.verdicts import ending, score_notes, verdict
 from chainrule.reports.words import say, score_text
 
 __all__ = [

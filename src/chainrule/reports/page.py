@@ -13,7 +13,7 @@ from chainrule.reports.mistakes import Confusion, Residuals
 from chainrule.reports.report import Report
 from chainrule.reports.scoring import LARGER_IS_BETTER
 from chainrule.reports.style import STYLE
-from chainrule.reports.terminal import compared, drawn, drop_text, ending, level_cells, score_notes, verdict
+from chainrule.reports.verdicts import compared, drawn, drop_text, ending, level_cells, score_notes, verdict
 from chainrule.reports.words import amount_text, number_text, say, score_text
 from chainrule.words import HTML_LANGUAGES, Language
 

@@ -34,7 +34,7 @@ class Rows:
     held: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The network and how it was trained."""
 
@@ -91,7 +91,7 @@ class Trial:
         return worth(self.scored_by, {self.scored_by: self.score})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """All of it.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from chainrule.reports.mistakes import Confusion
-from chainrule.reports.report import Column, Report, Run
-from chainrule.reports.scoring import LARGER_IS_BETTER, Scores, ahead, worth
+from chainrule.reports.report import Column, Report
+from chainrule.reports.verdicts import compared, drawn, drop_text, level_cells
 from chainrule.reports.words import amount_text, number_text, say, score_text
 from chainrule.words import Language, cut, listed_in, padded, table, width_of, wrapped
 
@@ -18,7 +18,6 @@ SHOWN_IMPORTANCES = 12
 SHOWN_TRIALS = 30
 _BAR = 24
 _LABEL = 14
-_WHO = 26
 _TRAINING, _VALIDATION = "·", "●"
 
 
@@ -89,74 +88,6 @@ def scores_text(report: Report, lang: Language = "en") -> list[str]:
     return table(rows, "   ", right=1)
 
 
-def compared(report: Report, lang: Language) -> Iterator[tuple[str, Scores]]:
-    """Who is scored on the rows held out, and their scores; the network at last on rows it was trained on."""
-    yield say(lang, "network"), report.network
-    if report.comparison:
-        yield say(lang, "linear"), report.comparison
-    kind = "always class" if report.task == "classification" else "always number"
-    value = repr(report.trivial_value) if report.task == "classification" else report.trivial_value
-    yield cut(say(lang, kind, value=value), _WHO), report.trivial
-    if report.training:
-        yield say(lang, "on training rows"), report.training
-
-
-def ending(run: Run, lang: Language) -> str:
-    """How a run ended."""
-    return say(lang, f"ended {run.status}", epochs=f"{run.epochs:,}")
-
-
-def verdict(report: Report, lang: Language) -> str | None:
-    """A sentence where the network is no better than something simpler, or there is nothing to compare it with."""
-    name, rows = report.deciding, report.rows.held
-    if report.confusion is not None and sum(any(row) for row in report.confusion.counts) == 1:
-        return say(lang, "one class held")
-    if not worth(name, report.network) > worth(name, report.trivial):
-        other = _telling(report)
-        if other is None and ahead(name, report.comparison, report.trivial, rows) > 0:
-            return say(lang, "linear alone is better")
-        if other is None:
-            return say(lang, "not better than trivial")
-        network, trivial = (score_text(other, each[other]) for each in (report.network, report.trivial))
-        labels = {"score": say(lang, name), "other": say(lang, other)}
-        return say(lang, "not better by one", network=network, trivial=trivial, **labels)
-    if report.linear and not report.comparison:
-        return say(lang, "linear failed", value=report.trivial_value)
-    against = ahead(name, report.network, report.linear, rows)
-    if report.linear and len(report.settings.widths) > 2 and against <= 0:
-        return say(lang, "worse than linear" if against else "as good as linear")
-    return None
-
-
-def _telling(report: Report) -> str | None:
-    """A score by which the network is clearly better than a constant, whatever decides."""
-    for name in ("auc", "balanced accuracy", "log loss", "r2"):
-        clear = name in report.trivial and ahead(name, report.network, report.trivial, report.rows.held) > 0
-        if clear and (name not in LARGER_IS_BETTER or _beyond_chance(report, name)):
-            return name
-    return None
-
-
-def _beyond_chance(report: Report, name: str) -> bool:
-    """Whether a score is further from that of a constant than three deviations, which grow as a class has few rows."""
-    if report.confusion is None:
-        return True
-    counts = [max(1, sum(row)) for row in report.confusion.counts]
-    deviation = math.sqrt(sum(1 / count for count in counts)) / (len(counts) if name != "auc" else math.sqrt(12))
-    deviation *= 0.5 if name != "auc" else 1.0
-    return report.network[name] - report.trivial[name] > 3 * deviation
-
-
-def score_notes(report: Report, lang: Language) -> list[str]:
-    """What must be known to read the scores."""
-    notes = []
-    if report.levels and "r2" in report.network:
-        notes.append(say(lang, "of the median"))
-    if report.score_divisor is not None:
-        notes.append(say(lang, "loss divided", divisor=amount_text(report.score_divisor)))
-    return notes
-
-
 def mistakes_text(report: Report, width: int, lang: Language = "en") -> list[str]:
     """A confusion matrix where it fits, else the commonest mistakes; for numbers how errors spread."""
     if report.confusion is not None:
@@ -173,20 +104,6 @@ def mistakes_text(report: Report, width: int, lang: Language = "en") -> list[str
         *levels,
         *(f"  {line}" for line in wrapped(spread, width - 2)),
         f"  {say(lang, 'residual')}: {first} {histogram} {last}",
-    ]
-
-
-def level_cells(report: Report, lang: Language) -> list[tuple[str, ...]]:
-    """How each quantile fares, as rows of texts under a heading; none where there are no quantiles."""
-    if not report.levels:
-        return []
-    head = tuple(say(lang, key) for key in ("quantile", "pinball", "of a constant", "rows below"))
-    return [
-        head,
-        *(
-            (f"{each.level:g}", amount_text(each.loss), amount_text(each.constant), f"{each.below:.1%}")
-            for each in report.levels
-        ),
     ]
 
 
@@ -241,20 +158,6 @@ def importance_text(report: Report, width: int, lang: Language = "en") -> list[s
     if len(report.importances) > len(found):
         lines.append(f"  {say(lang, 'more columns', count=len(report.importances) - len(found))}")
     return lines
-
-
-def drop_text(score: str, drop: float) -> str:
-    """An importance: percent of rows, or what a score has lost."""
-    if score in ("accuracy", "balanced accuracy"):
-        text = f"{100 * drop:.1f} %"
-    else:
-        text = amount_text(drop) if score == "loss" else f"{drop:.3f}"
-    return text.removeprefix("-") if not text.strip("-0. %") else text
-
-
-def drawn(score: str, drop: float) -> bool:
-    """Whether an importance has a bar: not where it is written as 0."""
-    return drop > 0 and any(digit in drop_text(score, drop) for digit in "123456789")
 
 
 def trials_text(report: Report, lang: Language = "en") -> list[str]:
