@@ -46,9 +46,9 @@ def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
 
     A shape or dtype error is raised again with the place in user code.
     """
-    found = [value for value in _entries([args, kwargs]) if isinstance(value, Traced | Size)]
+    found = _found([args, kwargs], [])
     owner = _owner(found)
-    strong = {value.node.type.dtype for value in found if isinstance(value, Traced) and not value.weak}
+    strong = {value.node.type.dtype for value in found if not value.weak}
     narrow = DType.FLOAT32 in strong and DType.FLOAT64 not in strong
     watching = sys.gettrace()
     sys.settrace(None)  # names lie in the user's lines only, and watching costs twice the time here
@@ -67,11 +67,11 @@ def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     return wrap(result, not strong, owner)
 
 
-def _owner(values: Iterable[Any]) -> Recording | None:
+def _owner(values: Iterable[Traced]) -> Recording | None:
     """The innermost of the traces that `values` belong to; raises TraceError where one has ended or is another."""
     inner: Recording | None = None
     here = recording.get()
-    for owner in {value.owner for value in values if isinstance(value, Traced)}:
+    for owner in {value.owner for value in values}:
         if owner is None:
             continue
         if not owner.alive or not (here is None or owner.encloses(here)):
@@ -83,14 +83,17 @@ def _owner(values: Iterable[Any]) -> Recording | None:
     return inner
 
 
-def _entries(value: Any) -> Iterator[Any]:
-    if isinstance(value, list | tuple):
-        for entry in value:
-            yield from _entries(entry)
-    elif isinstance(value, dict):
-        yield from _entries(list(value.values()))
-    else:
-        yield value
+def _found(values: Iterable[Any], found: list[Traced]) -> list[Traced]:
+    """`found` with all traced values that are among `values`, or in lists, tuples and dicts of them."""
+    for value in values:
+        # Asked first: what another class is asked of a traced value, it says by code of its own.
+        if isinstance(value, Traced):
+            found.append(value)
+        elif isinstance(value, list | tuple):
+            _found(value, found)
+        elif isinstance(value, dict):
+            _found(value.values(), found)
+    return found
 
 
 def unwrap(value: Any, narrow: bool = False) -> Any:
@@ -120,7 +123,7 @@ def _narrowed(node: Node) -> Node:
 
 def released(value: Any) -> Any:
     """As `unwrap`, for what a function returns or is given: values of a trace that has ended are refused."""
-    _owner(_entries([value]))
+    _owner(_found([value], []))
     return unwrap(value)
 
 

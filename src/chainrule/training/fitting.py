@@ -203,12 +203,11 @@ def fit(
         batch_size=batch_size, seed=seed, shuffle=shuffle, threads=threads, engine=engine, constants=constants,
         optimizer_state=optimizer_state, start=start,
     )  # fmt: skip
-    begun = session.position
     outcome = session.advance(epochs, report)
     if isinstance(session, TrainingSession):
         outcome = session.judged(outcome)
     if outcome.status == "diverged":
-        warnings.warn(divergence(outcome, begun, optimizer), DivergenceWarning, stacklevel=2)
+        warnings.warn(_divergence(outcome, start, optimizer), DivergenceWarning, stacklevel=2)
     result = FitResult(
         {name: outcome.state[name] for name in params},
         {"loss": outcome.losses},
@@ -302,8 +301,8 @@ class _Listener:
         return carrying(self.error, result)
 
 
-def divergence(outcome: Outcome, begun: Position, optimizer: object) -> str:
-    """A sentence on a run from `begun` that diverged, and what to do about it."""
+def _divergence(outcome: Outcome, start: Sequence[float], optimizer: object) -> str:
+    """A sentence on a run from `start` that diverged, and what to do about it."""
     advice = "scale the data" if isinstance(optimizer, LBFGS) else "try a smaller learning rate"
     if outcome.steps_done == 0:
         return (
@@ -318,7 +317,7 @@ def divergence(outcome: Outcome, begun: Position, optimizer: object) -> str:
     what += f" after {outcome.steps_done} steps ({outcome.epochs_done} whole epochs)"
     if isinstance(optimizer, LBFGS):
         kept = "those of the last iteration, whose loss is the least"
-    elif outcome.position.epoch > begun.epoch:
+    elif outcome.position.epoch > start[0]:
         least = f", {outcome.losses.min():.4g}" if outcome.losses.size else ""
         kept = f"those with which epoch {outcome.position.epoch + 1}, that of the least loss{least}, began"
     else:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines import EngineError, Outcome, Position, Run, Session, exploded, first_loss
-from chainrule.ir import ProgramError, ShapeError
+from chainrule.ir import ProgramError, ShapeError, cached_property
 from chainrule.training.errors import TrainingError, finite_number
 from chainrule.training.implicit import SEED
 from chainrule.training.optimizers import Optimizer
@@ -33,8 +33,10 @@ class TrainingSession:
         self.steps_per_epoch = run.loop.steps_per_epoch
         """The updates in an epoch: its batches."""
         self._names, self._session = params, session
-        self._numbers = tuple(hyperparameter_values(optimizer))
-        self._constants = tuple(name for name in run.loop.fixed if name not in {*self._numbers, SEED.name})
+
+    @cached_property
+    def _numbers(self) -> tuple[str, ...]:
+        return tuple(hyperparameter_values(self.optimizer))
 
     @property
     def position(self) -> Position:
@@ -139,8 +141,9 @@ class TrainingSession:
 
         Raises TrainingError for another shape, or a name that is not among the constants.
         """
-        if name not in self._constants:
-            raise TrainingError(f"{name!r} is not in constants{suggestion(name, self._constants)}")
+        constants = [each for each in self.run.loop.fixed if each not in {*self._numbers, SEED.name}]
+        if name not in constants:
+            raise TrainingError(f"{name!r} is not in constants{suggestion(name, constants)}")
         try:
             self._session.set(name, value)
         except (ProgramError, ShapeError) as error:
