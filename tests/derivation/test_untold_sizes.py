@@ -88,6 +88,45 @@ def _an_element_of_delta(δ: Any) -> Any:
     return np.sum(np.sin(y))
 
 
+def _a_name_like_an_element_of_an_unused_row(x: Any, G: Any) -> Any:
+    x0 = np.min(G[None, :, :], axis=2)
+    return np.sum(x0**2)
+
+
+def _a_column_repeated_as_rows(V: Any) -> Any:
+    W = cr.softmax(V.T, axis=0)
+    w = np.sum(W, axis=0, keepdims=True)
+    A = W @ w.T
+    return np.mean(A)
+
+
+def _trace_of_one_entry(v: Any) -> Any:
+    t = np.trace(v[None, :])
+    return np.sin(t)
+
+
+def _product_that_ends_in_a_row(x: Any, W: Any) -> Any:
+    u = np.min(W.T, axis=0, keepdims=True)
+    y = x.T @ u.T
+    z = y @ u
+    s = np.clip(z, -1, 1) * x
+    return np.sum(z) + np.sum(s)
+
+
+def _padded_factor_of_einsum(T: Any) -> Any:
+    S = np.swapaxes(T, -1, -2) @ T[0]
+    C = np.transpose(S, (1, 2, 0))
+    D = C[0]
+    return np.sum(np.sin(C)) + np.sum(D)
+
+
+def _number_as_a_factor(C: Any, δ: Any) -> Any:
+    x = δ[None]
+    y = x @ δ
+    s = (C * δ) * y
+    return np.mean(s)
+
+
 PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_ones_between_ones, {"x": "m n", "E": "m 2"}, "E", "= 0"),
     (_the_same_twice, {"A": "n k"}, "A", "= (2 / (k · k)) A 1 1ᵀ"),
@@ -102,6 +141,12 @@ PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_norm_of_one_row, {"w": "k"}, "w", ""),
     (_places_of_places, {"w": "k", "i": "m:int", "j": "m:int"}, "w", "= scatter_add(scatter_add(cos(s[j]), j), i)"),
     (_an_element_of_delta, {"δ": "1 1"}, "δ", "+ (cos(y) ⊙ softmax(x_0)) δ"),
+    (_a_name_like_an_element_of_an_unused_row, {"x": "1 m", "G": "m n"}, "x", "∂L/∂x = 0"),
+    (_a_column_repeated_as_rows, {"V": "k m"}, "V", "(1 ((wᵀ + Wᵀ 1) ⊙ (1 − Wᵀ 1))ᵀ)"),
+    (_trace_of_one_entry, {"v": "1"}, "v", "⟨∂L/∂t, dv[0]⟩ = ⟨∂L/∂t, dv⟩"),
+    (_product_that_ends_in_a_row, {"x": "n 1", "W": "n k"}, "W", "((1 u 1 xᵀ) ⊙ "),
+    (_padded_factor_of_einsum, {"T": "3 n n"}, "T", "pad(repeat[1×n×3](1), [0:1,:,:])"),
+    (_number_as_a_factor, {"C": "n k n", "δ": "1"}, "δ", "δ[0]"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Simplifications of products with the identity, which the transpose of a trace brings in."""
+"""Simplifications of products with the identity, which the transpose of a trace brings in, and of 1×1 matrices."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from chainrule.primitives import (
     Add,
     Broadcast,
     Contract,
+    Diagonal,
     DiagonalMatrix,
     Multiply,
     Permute,
+    Reshape,
     Subtract,
     Sum,
     Trace,
@@ -106,6 +108,21 @@ def _without(
     kept = [label for label in labels if label in wanted]
     x = Sum(summed)(x) if summed else x
     return x if kept == list(wanted) else Permute(tuple(kept.index(label) for label in wanted))(x)
+
+
+@rule("a matrix of one entry", Trace, Diagonal, DiagonalMatrix, examples=lambda: [
+    Trace()(_x("1 1")),
+    Diagonal()(_x("n 1 1")),
+    DiagonalMatrix()(_x("n 1")),
+    identity(1),
+])  # fmt: skip
+def _matrix_of_one_entry(node: Apply) -> Node | None:
+    (operand,) = node.operands
+    if operand.type.shape[-1] != 1:
+        return None
+    if isinstance(operand, Const) and operand.is_filled:
+        return Const(operand.value, node.type)
+    return Reshape(node.type.shape)(operand)
 
 
 @rule("multiply out a sum with the identity", Contract, examples=lambda: [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chainrule.calculus.rules import applied, is_scale, refilled, rule
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, named_dim, parse_shape
-from chainrule.primitives import Add, Broadcast, Contract, Divide, Multiply, Negate, Permute, Sum
+from chainrule.primitives import Add, Broadcast, Contract, Divide, Multiply, Negate, Permute, Reshape, Sum
 
 
 def _x(shape: str = "n m") -> Node:
@@ -13,6 +13,10 @@ def _x(shape: str = "n m") -> Node:
 
 def _y(shape: str = "n m") -> Node:
     return Input("y", ArrayType(parse_shape(shape)))
+
+
+def _number(shape: str) -> Node:
+    return Reshape(parse_shape(shape))(Input("c", ArrayType(())))
 
 
 def _filled(value: float, like: Node) -> Const:
@@ -51,21 +55,24 @@ def _product_with_ones(node: Apply) -> Node | None:
         return None
     for k, operand in enumerate(node.operands):
         if is_scale(operand):
-            other, labels, filled = node.operands[1 - k], node.primitive.inputs[1 - k], node.primitive.inputs[k]
-            lost = [label for label in filled if label not in labels and label not in node.primitive.output]
-            if lost:
+            filled = node.primitive.inputs[k]
+            if any(label not in node.primitive.inputs[1 - k] + node.primitive.output for label in filled):
                 return None
-            summed = tuple(axis for axis, label in enumerate(labels) if label not in node.primitive.output)
-            kept = [label for label in labels if label in node.primitive.output]
-            wanted = [label for label in node.primitive.output if label in kept]
-            result = Sum(summed)(other) if summed else other
-            if kept != wanted:
-                result = Permute(tuple(kept.index(label) for label in wanted))(result)
-            axes = tuple(axis for axis, label in enumerate(node.primitive.output) if label in kept)
-            if len(axes) < node.type.ndim:
-                result = Broadcast(node.type.shape, axes)(result)
-            return Multiply()(refilled(operand, node.type), result)
+            return Multiply()(refilled(operand, node.type), _filled_out(node, 1 - k))
     return None
+
+
+def _filled_out(node: Apply, k: int) -> Node:
+    """A product of two factors, of which only factor `k` is not 1 everywhere."""
+    other, labels, output = node.operands[k], node.primitive.inputs[k], node.primitive.output
+    summed = tuple(axis for axis, label in enumerate(labels) if label not in output)
+    kept = [label for label in labels if label in output]
+    wanted = [label for label in output if label in kept]
+    result = Sum(summed)(other) if summed else other
+    if kept != wanted:
+        result = Permute(tuple(kept.index(label) for label in wanted))(result)
+    axes = tuple(axis for axis, label in enumerate(output) if label in kept)
+    return Broadcast(node.type.shape, axes)(result) if len(axes) < node.type.ndim else result
 
 
 @rule("A x + Aᵀ x → (A + Aᵀ) x", Add, examples=lambda: [
@@ -127,11 +134,25 @@ def _sum_of_products(node: Apply) -> Node | None:
 @rule("product with a number", Contract, examples=lambda: [
     Contract(((), (0,)), (0,))(_x(""), _y("m")),
     Contract(((0,), ()), (0,))(_x("n"), _y("")),
+    Contract(((0,), (1,)), (1, 0))(_number("1"), _y("m")),
+    Contract(((0, 1), (2, 1)), (0, 2))(_x("n 1"), _number("1 1")),
+    Contract(((0, 1), (1, 2)), (0, 2))(_number("1 1"), _y("1 m")),
 ])  # fmt: skip
 def _product_with_number(node: Apply) -> Node | None:
-    if len(node.operands) != 2 or node.type.ndim == 0:
+    if len(node.operands) != 2:
         return None
-    for k, labels in enumerate(node.primitive.inputs):
-        if not labels and node.primitive.inputs[1 - k] == node.primitive.output:
-            return Multiply()(Broadcast(node.type.shape, ())(node.operands[k]), node.operands[1 - k])
+    for k, operand in enumerate(node.operands):
+        number = _single(operand)
+        if number is not None:
+            return Multiply()(Broadcast(node.type.shape, ())(number), _filled_out(node, 1 - k))
     return None
+
+
+def _single(node: Node) -> Node | None:
+    """The number that `node` is, or is the only entry of."""
+    if node.type.ndim == 0:
+        return node
+    made = applied(node, Reshape, Broadcast)
+    if made is None or made.operands[0].type.ndim or any(size != 1 for size in node.type.shape):
+        return None
+    return made.operands[0]

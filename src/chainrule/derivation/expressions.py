@@ -11,6 +11,7 @@ from chainrule.derivation.correlation import correlation
 from chainrule.derivation.factors import (
     as_factor,
     column_of_sums,
+    ends,
     filled,
     is_juxtaposed,
     is_of_matrices_alone,
@@ -23,6 +24,7 @@ from chainrule.derivation.factors import (
 from chainrule.derivation.repetition import (
     NUMBER,
     Extent,
+    is_column,
     is_reshaped,
     is_unsaid,
     shows_all,
@@ -138,7 +140,7 @@ class ExpressionWriter(ABC):
         if special is None and takes_factors(node):
             special = _product(node, operands, factors)
         if special is None and ones:
-            special = _with_ones(node, operands, factors)
+            special = _with_ones(node, operands, sheet)
         if special is None and explicit:
             special = _pairing(node, sheet)
         if special is not None:
@@ -287,12 +289,24 @@ class _Sheet:
     def together(self, node: Apply) -> Extent:
         """What the operands of an elementwise operation show together."""
         total = _met(node, [self.extents[each] for each in node.operands])
+        if total is None and node.type.ndim == 1:
+            total = together([self._spread_extent(each) for each in node.operands])
         return whole(node.type.shape) if total is None else total
+
+    def _spread_extent(self, node: Node) -> Extent:
+        """What `spread` shows: a vector that was a row is written as a column."""
+        extent = self.extents[node]
+        if len(extent.shape) == 2 and self.spread(node) == self.factors[node]:
+            return Extent((*node.type.shape, 1), (0, -1))
+        return whole(node.type.shape) if extent.shape else extent
 
 
 def _met(node: Apply, extents: Sequence[Extent]) -> Extent | None:
-    """What operands show together; None also where some show more axes than the result has, and others do not."""
-    larger = {len(each.shape) > node.type.ndim for each in extents if each.shape}
+    """What operands show together; None also where some show more axes than the result has, and others do not.
+
+    A vector beside a column is a column.
+    """
+    larger = {len(each.shape) > node.type.ndim for each in extents if each.shape and not is_column(each)}
     return together(extents) if len(larger) < 2 else None
 
 
@@ -330,17 +344,19 @@ def _is_open(node: Node, sheet: _Sheet) -> bool:
 
 
 def _extent_of_product(node: Apply, sheet: _Sheet) -> Extent:
-    """A product with a vector is a vector, of whatever shape its type has."""
+    """A product that begins with a row, or ends in a column, is a vector, of whatever shape its type has."""
     shape = node.type.shape
     shown = sheet.written[node]
-    if len(shape) != 2 or 1 not in shape or not isinstance(shown, Infix):
+    if len(shape) != 2 or 1 not in shape or not is_juxtaposed(shown):
         return whole(shape)
-    thin = [each for each in node.operands if each.type.ndim == 2 and len(sheet.extents[each].shape) == 1]
-    if not thin:
+    if all(len(sheet.extents[each].shape) != 1 for each in node.operands):
         return whole(shape)
-    if shape[1] == 1:
-        return Extent(shape[:1], (0,))
-    return Extent(shape[1:], (1,))
+    vectors = {sheet.written[part] for part, extent in sheet.extents.items() if len(extent.shape) == 1} | {Number(1)}
+    first, last = ends(shown)
+    begins, closes = isinstance(first, Postfix) and first.operand in vectors, last in vectors
+    if not begins and not closes:
+        return whole(shape)
+    return Extent(shape[:1], (0,)) if shape[1] == 1 else Extent(shape[1:], (1,))
 
 
 def is_identity(node: Node) -> bool:
@@ -372,7 +388,7 @@ def _product(node: Apply, operands: list[Notation], factors: Mapping[Node, Notat
     return with_numbers_in_front(operands, product)
 
 
-def _with_ones(node: Apply, operands: list[Notation], factors: Mapping[Node, Notation]) -> Notation | None:
+def _with_ones(node: Apply, operands: list[Notation], sheet: _Sheet) -> Notation | None:
     """`1 b` for a vector repeated as rows, `u 1ᵀ` as columns, `1 c` for a number repeated."""
     if not isinstance(node.primitive, Broadcast) or not 1 <= len(node.primitive.shape) <= 2:
         return None
@@ -381,8 +397,9 @@ def _with_ones(node: Apply, operands: list[Notation], factors: Mapping[Node, Not
     repeated = [axis for axis in range(node.type.ndim) if axis not in node.primitive.axes]
     if len(repeated) != 1 or node.primitive.shape[repeated[0]] == 1:
         return None
-    if node.type.ndim == 2 and (repeated == [1] or is_juxtaposed(operands[0])):
-        return repetition(node, factors)
+    upright = is_juxtaposed(operands[0]) or is_column(sheet.extents[node.operands[0]])
+    if node.type.ndim == 2 and (repeated == [1] or upright):
+        return repetition(node, sheet.factors)
     return Infix("", (Number(1), operands[0]))
 
 

@@ -80,15 +80,21 @@ def is_juxtaposed(notation: Notation) -> bool:
     return isinstance(notation, Infix) and notation.operator == ""
 
 
+def ends(notation: Notation) -> tuple[Notation, Notation]:
+    """The first and the last factor of a product of matrices, without a number in front."""
+    first = last = notation
+    while isinstance(first, Infix) and first.operator in ("", "·"):
+        first = first.operands[0 if first.operator == "" else -1]
+    while isinstance(last, Infix) and last.operator in ("", "·"):
+        last = last.operands[-1]
+    return first, last
+
+
 def is_open(notation: Notation) -> bool:
     """Whether a product with ones at its end leaves a size unsaid, as `u 1ᵀ` does."""
     match notation:
-        case Infix("", operands):
-            first, last = operands[0], operands[-1]
-            while isinstance(first, Infix) and first.operator == "":
-                first = first.operands[0]
-            while isinstance(last, Infix) and last.operator == "":
-                last = last.operands[-1]
+        case Infix(""):
+            first, last = ends(notation)
             return first == Number(1) or last == Postfix("ᵀ", Number(1))
         case Infix("·", operands):
             return is_open(operands[-1])

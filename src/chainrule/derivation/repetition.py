@@ -43,6 +43,11 @@ def shows_all(extent: Extent, shape: Shape) -> bool:
     return extent == whole(shape)
 
 
+def is_column(extent: Extent) -> bool:
+    """Whether it is a column with a size that is not 1."""
+    return len(extent.shape) == 2 and extent.shape[0] != 1 and extent.shape[1] == 1
+
+
 def unsaid(node: Apply, operand: Extent) -> Extent | None:
     """The extent of a repetition, or of a change of axes of size 1, that is written as its operand is."""
     before, after = node.operands[0].type.shape, node.type.shape

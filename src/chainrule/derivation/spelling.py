@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast
@@ -9,7 +10,7 @@ from typing import Any, cast
 from chainrule.derivation.document import Block, Document, Equation, Frame, Words
 from chainrule.derivation.legend import notations
 from chainrule.derivation.names import name_parts
-from chainrule.primitives import BigOperator, Call, Indexed, Mark, Notation, Number, Prefix, Symbol, Verbatim
+from chainrule.primitives import BigOperator, Call, Indexed, Mark, Notation, Number, Partial, Prefix, Symbol, Verbatim
 
 _FUNCTIONS = {"σ": "sigmoid", "Σ": "sum"}
 """Functions that are written with a letter, and their names in words."""
@@ -70,11 +71,14 @@ def _like_elements(names: Iterable[str], document: Document) -> Iterator[str]:
     if not numbered:
         return
     for part in notations(document.blocks):
-        if isinstance(part, Indexed) and isinstance(part.base, Symbol) and part.indices:
-            head, parts = name_parts(part.base.name)
-            index = part.indices[0]
-            if isinstance(index, Number):
-                yield from (name for name, own in numbered.get(head, ()) if own == (*parts, str(index.value)))
+        if isinstance(part, Indexed):
+            base = part.base.by if isinstance(part.base, Partial) else part.base
+            if isinstance(base, Symbol):
+                head, parts = name_parts(base.name)
+                known = numbered.get(head, ())
+                for index in itertools.takewhile(lambda each: isinstance(each, Number), part.indices):
+                    parts = (*parts, str(cast("Number", index).value))
+                    yield from (name for name, own in known if own == parts)
 
 
 def _changed(block: Block, change: Callable[[Notation], Notation]) -> Block:

@@ -335,7 +335,9 @@ def concatenated(parts: Sequence[Meaning], axes: Sequence[int]) -> Meaning:
 
 
 def einsum(spec: str, operands: Sequence[Meaning]) -> Meaning:
-    """A contraction by letters."""
+    """A contraction by letters, which tell some sizes that are open."""
+    if any(isinstance(operand, Open) for operand in operands):
+        return _opened_einsum(spec, operands)
     values = [known(operand) for operand in operands]
     inputs, _, output = spec.partition("→")
     if any(value.free for value in values) or [len(x) for x in inputs.split(",")] != [v.ndim for v in values]:
@@ -347,6 +349,21 @@ def einsum(spec: str, operands: Sequence[Meaning]) -> Meaning:
                 raise ReadingError(f"einsum({spec}): {label} has two sizes")
     subscripts = ",".join("..." + labels for labels in inputs.split(",")) + "->..." + output
     return Value(np.einsum(subscripts, *(value.data.astype(float) for value in values)), values[0].letters)
+
+
+def _opened_einsum(spec: str, operands: Sequence[Meaning]) -> Open:
+    unknown = [operand.unknown if isinstance(operand, Open) else 0 for operand in operands]
+    sizes = [each.inside if isinstance(each, Open) else each.shape for each in operands]
+
+    def make(*chosen: int) -> Value:
+        left = iter(chosen)
+        values = [
+            operand.make(*itertools.islice(left, count)) if isinstance(operand, Open) else operand
+            for operand, count in zip(operands, unknown, strict=True)
+        ]
+        return known(einsum(spec, values))
+
+    return Open(make, sum(unknown), len(spec.partition("→")[2]), frozenset(itertools.chain(*sizes)))
 
 
 def inverse(x: Meaning) -> Meaning:
