@@ -127,6 +127,49 @@ def _number_as_a_factor(C: Any, δ: Any) -> Any:
     return np.mean(s)
 
 
+def _padded_beside_columns(X: Any, z: Any) -> Any:
+    K = X[0]
+    s = np.sum(K, axis=0, keepdims=True)
+    a = z @ X
+    return np.sum(s**2) + np.sum(a)
+
+
+def _sum_of_padded_beside_three_axes(S: Any, e: Any) -> Any:
+    W = e - S
+    R = np.swapaxes(S, -1, -2) @ S
+    return np.sum(R**2) + np.sum(np.sin(W[0]))
+
+
+def _padded_in_a_choice(r: Any) -> Any:
+    D = np.where(-r > 0, -r, r)
+    return np.sum(D[0])
+
+
+def _places_of_what_is_repeated(T: Any) -> Any:
+    p = np.mean(T, axis=(0, 2))
+    q = p[np.array([0, 1, 0])]
+    return np.mean(q)
+
+
+def _number_that_stands_for_a_row(a: Any, X: Any) -> Any:
+    r = X[0]
+    u = (1e-5 * r) * a[:, :, None] - (-r)
+    return np.sum(np.sin(r)) + np.sum(u)
+
+
+def _factors_in_brackets(r: Any, z: Any) -> Any:
+    x = z * r * z.T
+    y = np.transpose(x, (0, 2, 1))
+    return np.mean(y)
+
+
+def _lone_entry_beside_columns(W: Any) -> Any:
+    V = np.transpose(W, (2, 0, 1))
+    Y = np.swapaxes(W, -1, -2) @ np.swapaxes(V, -1, -2)
+    Z = np.transpose(W, (1, 0, 2))
+    return np.mean(Y) + np.sum(Z)
+
+
 PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_ones_between_ones, {"x": "m n", "E": "m 2"}, "E", "= 0"),
     (_the_same_twice, {"A": "n k"}, "A", "= (2 / (k · k)) A 1 1ᵀ"),
@@ -147,6 +190,13 @@ PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_product_that_ends_in_a_row, {"x": "n 1", "W": "n k"}, "W", "((1 u 1 xᵀ) ⊙ "),
     (_padded_factor_of_einsum, {"T": "3 n n"}, "T", "pad(repeat[1×n×3](1), [0:1,:,:])"),
     (_number_as_a_factor, {"C": "n k n", "δ": "1"}, "δ", "δ[0]"),
+    (_padded_beside_columns, {"X": "k 3", "z": "k"}, "X", "z 1ᵀ + pad(repeat[1×3](2 s[0]), [0:1,:])"),
+    (_sum_of_padded_beside_three_axes, {"S": "m n 1", "e": "3"}, "S", "− Σ₂(pad(reshape[1×n×3](cos("),
+    (_padded_in_a_choice, {"r": "k m"}, "r", "else pad(repeat[1×m](1), [0:1,:]))"),
+    (_places_of_what_is_repeated, {"T": "1 3 3"}, "T", "scatter_add(repeat₃(1/3), C))[∗,:,∗])"),
+    (_number_that_stands_for_a_row, {"a": "1 n", "X": "1 n"}, "X", "= (n + 10⁻⁵ · (Σ a)) · (1 1ᵀ)"),
+    (_factors_in_brackets, {"r": "k 1 n", "z": "1 n"}, "z", "∂L/∂x ⊙ (z ⊙ r)"),
+    (_lone_entry_beside_columns, {"W": "m 1 1"}, "W", "Σ₀₂(W) 1ᵀ"),
 ]
 
 

@@ -131,7 +131,7 @@ class ExpressionWriter(ABC):
             return sheet.only_element(node.operands[0])
         factors = sheet.factors
         fitting = sheet.fitting(node, written)
-        operands = [fitting[operand] for operand in node.operands]
+        operands = sheet.grouped(node, [fitting[operand] for operand in node.operands])
         plain = [
             factors[each.operands[0]] if isinstance(each, Apply) and _repeats_number(each) else operand
             for each, operand in zip(node.operands, operands, strict=True)
@@ -271,6 +271,29 @@ class _Sheet:
             for each, extent in zip(node.operands, extents, strict=True)
         }
 
+    def grouped(self, node: Apply, operands: list[Notation]) -> list[Notation]:
+        """The operands; `a ⊙ (b ⊙ c)` keeps its brackets where b alone would leave a doubt beside a."""
+        if not isinstance(node.primitive, Add | Multiply):
+            return operands
+        first, *others = (self._parts(each, shown, node) for each, shown in zip(node.operands, operands, strict=True))
+        if all(len(parts) == 1 for parts in others):
+            return operands
+        if together([extent for parts in (first, *others) for extent in parts]) is not None:
+            return operands
+        rest = [Call("", (shown,)) if len(p) > 1 else shown for p, shown in zip(others, operands[1:], strict=True)]
+        return [operands[0], *rest]
+
+    def _parts(self, node: Node, shown: Notation, parent: Apply) -> list[Extent]:
+        """What the factors, or the terms, of an operand show that stand beside those of the others."""
+        if isinstance(node, Apply) and isinstance(shown, Infix) and shown.operator in ("⊙", "+"):
+            if is_unsaid(node) and shown == self.written[node.operands[0]]:
+                parts = self._parts(node.operands[0], shown, parent)
+                return [extent for part in parts if (extent := unsaid(node, part)) is not None]
+            if type(node.primitive) is type(parent.primitive):
+                pairs = zip(node.operands, shown.operands, strict=True)
+                return [extent for each, notation in pairs for extent in self._parts(each, notation, parent)]
+        return [self._extent(node, {node: shown})]
+
     def _stacked(self, node: Apply, written: Mapping[Node, Notation]) -> Mapping[Node, Notation]:
         """The factors of a product; a matrix that meets each of a stack is written once, as NumPy has it."""
         if len(node.operands) != 2 or not is_matrix_product(node):
@@ -288,7 +311,9 @@ class _Sheet:
 
     def together(self, node: Apply) -> Extent:
         """What the operands of an elementwise operation show together."""
-        total = _met(node, [self.extents[each] for each in node.operands])
+        is_product = isinstance(node.primitive, Multiply)
+        extents = [NUMBER if is_product and _repeats_number(each) else self.extents[each] for each in node.operands]
+        total = _met(node, extents)
         if total is None and node.type.ndim == 1:
             total = together([self._spread_extent(each) for each in node.operands])
         return whole(node.type.shape) if total is None else total
@@ -306,7 +331,8 @@ def _met(node: Apply, extents: Sequence[Extent]) -> Extent | None:
 
     A vector beside a column is a column.
     """
-    larger = {len(each.shape) > node.type.ndim for each in extents if each.shape and not is_column(each)}
+    ndim = node.type.ndim
+    larger = {len(each.shape) > ndim for each in extents if each.shape and not (ndim == 1 and is_column(each))}
     return together(extents) if len(larger) < 2 else None
 
 
@@ -454,13 +480,18 @@ def scaled(node: Apply, operands: Sequence[Notation]) -> Notation | None:
     if not isinstance(node.primitive, Multiply):
         return None
     for k, operand in enumerate(node.operands):
-        if is_scale(operand) or (isinstance(operand, Apply) and _repeats_number(operand)):
+        if is_scale(operand) or _repeats_number(operand):
             return Infix("·", (operands[k], operands[1 - k]))
     return None
 
 
-def _repeats_number(node: Apply) -> bool:
-    return isinstance(node.primitive, Broadcast) and node.primitive.axes == () and node.type.ndim > 0
+def _repeats_number(node: Node) -> bool:
+    return (
+        isinstance(node, Apply)
+        and isinstance(node.primitive, Broadcast)
+        and node.primitive.axes == ()
+        and node.type.ndim > 0
+    )
 
 
 def _element(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:

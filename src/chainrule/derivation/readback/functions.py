@@ -378,12 +378,19 @@ def inverse(x: Meaning) -> Meaning:
 
 def repeated(x: Meaning, sizes: Sequence[int]) -> Meaning:
     """A number, or what is of any length along its other axes, in an array of the sizes that are told."""
-    value = known(x)
+    if isinstance(x, Open):
+        return repeated(x.fitted(lambda value: _takes(value, sizes), sizes), sizes)
+    value = x
     shape = value.data.shape[: value.letters] + tuple(sizes)
     if not value.free and set(value.shape) <= {1}:
         number = Value(value.data.reshape(value.data.shape[: value.letters]), value.letters)
         return Value(np.broadcast_to(number.with_axes((), len(sizes)), shape), value.letters)
-    fits = [m == n or axis in value.free for axis, (m, n) in enumerate(zip(value.shape, sizes, strict=False))]
-    if value.ndim != len(sizes) or not all(fits):
+    if not _takes(value, sizes):
         raise ReadingError(f"shape {value.shape} repeated to {tuple(sizes)}")
     return Value(np.broadcast_to(value.data, shape), value.letters)
+
+
+def _takes(value: Value, sizes: Sequence[int]) -> bool:
+    """Whether it has these sizes, or any, along each of its axes."""
+    fits = [m == n or axis in value.free for axis, (m, n) in enumerate(zip(value.shape, sizes, strict=False))]
+    return value.ndim == len(sizes) and all(fits)

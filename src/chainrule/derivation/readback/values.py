@@ -97,6 +97,17 @@ class Open:
                 found.append(value)
         return found
 
+    def restricted(self, accepts: Callable[[Value], bool]) -> Open:
+        """The same, of the sizes alone with which it is accepted."""
+
+        def make(*sizes: int) -> Value:
+            value = self.make(*sizes)
+            if not accepts(value):
+                raise ReadingError(f"shape {value.shape} does not fit")
+            return value
+
+        return replace(self, make=make, total=None)
+
     def then(self, operation: Callable[[Value], Value]) -> Open:
         """What `operation`, which keeps the number of axes, makes of it."""
         return replace(self, make=lambda *sizes: operation(self.make(*sizes)), total=None)
@@ -142,13 +153,25 @@ def elementwise(operation: Operation, *operands: Meaning) -> Meaning:
             return x.then(lambda value: _unary(operation, value))
         return _unary(operation, x)
     if len(operands) > 2:
-        return _several(operation, [known(each) for each in operands])
+        return _several(operation, _settled_beside(operands))
     first, second = operands
     if isinstance(first, Open) or isinstance(second, Open):
         return _opened(operation, first, second)
     a, b = _aligned(first, second)
     is_row = a.ndim == 1 and (first.is_row or second.is_row)
     return Value(np.asarray(operation(a.data, b.data)), a.letters, a.free & b.free, is_row)
+
+
+def _settled_beside(operands: Sequence[Meaning]) -> list[Value]:
+    """More than two operands, of which those that are not open tell the sizes of the others."""
+    told = [each for each in operands if isinstance(each, Value) and each.ndim and not each.free]
+    largest = max(told, key=lambda each: each.ndim, default=None)
+    if largest is None:
+        return [known(each) for each in operands]
+    return [
+        each.fitted(lambda value: _matches(value, largest), largest.shape) if isinstance(each, Open) else each
+        for each in operands
+    ]
 
 
 def _several(operation: Operation, operands: Sequence[Value]) -> Value:
@@ -181,14 +204,16 @@ def _opened(operation: Operation, first: Meaning, second: Meaning) -> Meaning:
 def _opened_beside(opened: Open, other: Value, operation: Operation) -> Meaning:
     """`operation` of what is open and of what is not, which may tell the sizes that are left open."""
     if other.ndim and not other.free:
-        if other.ndim == opened.ndim:
-            fitting = opened.fitting(lambda value: _fills(value, other.shape), other.shape)
+        fitting = opened.fitting(lambda value: _matches(value, other), other.shape)
+        if opened.ndim == other.ndim:
             fitted = _only(fitting or opened.fitting(lambda value: _meets(value, other), other.shape))
             return elementwise(operation, fitted, other)
         if 0 < opened.ndim < other.ndim:
-            fitting = opened.fitting(lambda value: _meets(value, other), other.shape)
+            fitting = fitting or opened.fitting(lambda value: _meets(value, other), other.shape)
             if len(fitting) == 1:
                 return elementwise(operation, fitting[0], other)
+    elif opened.ndim == other.ndim and opened.fitting(lambda value: _matches(value, other), other.shape):
+        opened = opened.restricted(lambda value: _matches(value, other))
     result = opened.then(lambda value: known(elementwise(operation, value, other)))
     return replace(result, inside=result.inside | set(other.shape))
 
@@ -216,9 +241,13 @@ def _meets(value: Value, other: Value) -> bool:
     return True
 
 
-def _fills(value: Value, shape: Shape) -> bool:
-    """Whether it has this shape, or takes it along the axes of any length."""
-    return all(m == n or axis in value.free for axis, (m, n) in enumerate(zip(value.shape, shape, strict=True)))
+def _matches(value: Value, other: Value) -> bool:
+    """Whether nothing is repeated, but for axes of any length; axes of size 1 may be left out."""
+    shapes = [[(n, axis in x.free) for axis, n in enumerate(x.shape)] for x in (value, other)]
+    if value.ndim != other.ndim:
+        shapes = [[(n, free) for n, free in shape if n != 1 or free] for shape in shapes]
+    one, two = shapes
+    return len(one) == len(two) and all(m == n or f or g for (m, f), (n, g) in zip(one, two, strict=True))
 
 
 def _aligned(a: Value, b: Value) -> tuple[Value, Value]:
@@ -259,7 +288,7 @@ def _embedded(small: Value, large: Value) -> Value:
         how = "no way" if not places else "more than one way"
         raise ReadingError(f"{how} to repeat shape {small.shape} to {large.shape}")
     (chosen,) = places.values()
-    return Value(small.with_axes(chosen, large.ndim), small.letters)
+    return Value(small.with_axes(chosen, large.ndim), small.letters, large.free - set(chosen))
 
 
 def _places(small: Value, large: Value, axes: Sequence[int]) -> dict[tuple[tuple[int, int], ...], tuple[int, ...]]:
