@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from chainrule.calculus import COTANGENT, TANGENT, is_scale
+from chainrule.calculus import TANGENT, is_scale
+from chainrule.derivation.contractions import is_by_indices, is_matrix_product, stacked_product
 from chainrule.derivation.correlation import correlation
 from chainrule.derivation.factors import (
     as_factor,
@@ -33,6 +34,7 @@ from chainrule.derivation.repetition import (
     whole,
     with_new_axes,
 )
+from chainrule.derivation.unasked import stretched
 from chainrule.ir import Apply, Const, Dim, DType, Input, Node, sizes_text, topological_order
 from chainrule.primitives import (
     Add,
@@ -100,7 +102,7 @@ class ExpressionWriter(ABC):
         """All parts of `node`, written."""
         sheet = _Sheet()
         order = topological_order([node])
-        plain = _stretched(order) if explicit else set()
+        plain = stretched(order) if explicit else set()
         for part in order:
             ones = explicit and part not in plain
             write = partial(self._write, explicit=explicit, ones=ones, sheet=sheet)
@@ -407,7 +409,7 @@ def _product(node: Apply, operands: list[Notation], factors: Mapping[Node, Notat
         return None
 
     def product(rest: Sequence[Notation]) -> Notation:
-        stacked = _stacked_product(node, rest)
+        stacked = stacked_product(node, rest)
         result: Notation = node.primitive.notation(rest, types) if stacked is None else stacked
         return result
 
@@ -427,52 +429,6 @@ def _with_ones(node: Apply, operands: list[Notation], sheet: _Sheet) -> Notation
     if node.type.ndim == 2 and (repeated == [1] or upright):
         return repetition(node, sheet.factors)
     return Infix("", (Number(1), operands[0]))
-
-
-def _stretched(order: list[Node]) -> set[Node]:
-    """The nodes that repeat a forward value only to meet an array of full shape, as NumPy does unasked."""
-    users: dict[Node, list[Node]] = {}
-    for part in order:
-        for operand in part.operands if isinstance(part, Apply) else ():
-            users.setdefault(operand, []).append(part)
-    repeated: set[Node] = set()
-    thin: set[Node] = set()
-    for part in order:
-        if is_scale(part):
-            thin.add(part)
-        elif isinstance(part, Apply):
-            if isinstance(part.primitive, Broadcast):
-                if _repeats_unasked(part) and not any(map(_is_calculus, topological_order(part.operands))):
-                    repeated.add(part)
-                    thin.add(part)
-            elif _is_elementwise(part) and thin.issuperset(part.operands):
-                thin.add(part)
-
-    def meets_full_shape(node: Node) -> bool:
-        uses = users.get(node, [])
-        return bool(uses) and all(
-            _is_elementwise(use) and (meets_full_shape(use) if use in thin else True) for use in uses
-        )
-
-    return {node for node in repeated if meets_full_shape(node)}
-
-
-def _is_elementwise(node: Node) -> bool:
-    return isinstance(node, Apply) and isinstance(node.primitive, Elementwise | Multiply | Add | Subtract | Negate)
-
-
-def _repeats_unasked(node: Apply) -> bool:
-    """Whether NumPy's own rule repeats the operand: its axes are the last ones, or of size 1."""
-    axes, ndim = node.primitive.axes, node.type.ndim
-    reshaped = isinstance(node.operands[0], Apply) and isinstance(node.operands[0].primitive, Reshape)
-    return axes == tuple(range(ndim - len(axes), ndim)) or reshaped
-
-
-def _is_calculus(node: Node) -> bool:
-    """Whether `node` is a tangent, a cotangent, or a sum."""
-    if isinstance(node, Input):
-        return node.name.startswith((TANGENT, COTANGENT))
-    return isinstance(node, Apply) and isinstance(node.primitive, Sum)
 
 
 def scaled(node: Apply, operands: Sequence[Notation]) -> Notation | None:
@@ -520,59 +476,6 @@ def _element(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
     while entries and entries[-1] == Mark(":"):
         entries.pop()
     return Indexed(shown.base, tuple(entries)) if tuple(kept) == shape != sizes else None
-
-
-def _stacked_product(node: Apply, operands: Sequence[Notation]) -> Notation | None:
-    """`N W` where one matrix meets each of a stack, as NumPy's rule is; `Σ₀(A Bᵀ)` where the products are added up."""
-    if not isinstance(node.primitive, Contract) or len(node.operands) != 2:
-        return None
-    (left, right), output = node.primitive.inputs, node.primitive.output
-    if max(len(left), len(right)) < 3:
-        return None
-    added = len(left) == len(right) == 3 and len(output) == 2 and left[0] == right[0] and left[0] not in output
-    batch = left[:1] if added else output[:-2]
-    cores: list[tuple[int, ...]] = []
-    for labels in (left, right):
-        core = labels[len(batch) :] if labels[: len(batch)] == batch else labels
-        if len(core) != 2 or not set(batch).isdisjoint(core):
-            return None
-        cores.append(core)
-    row, column = output[-2:]
-    factors: list[Notation] = []
-    shared = [label for label in cores[0] if label in cores[1]]
-    if len(shared) != 1 or shared[0] in output:
-        return None
-    for label in (row, column):
-        place = next((k for k, core in enumerate(cores) if label in core), None)
-        if place is None or len(factors) > 1:
-            return None
-        upright = cores[place] == ((label, shared[0]) if label == row else (shared[0], label))
-        factors.append(operands[place] if upright else Postfix("ᵀ", operands[place]))
-    product = Infix("", tuple(factors))
-    return Call("Σ", (product,), subscript=(Number(0),)) if added else product
-
-
-def _in_letters(node: Apply) -> Notation:
-    """The notation of a contraction of matrices A, B, …"""
-    names = [Symbol(chr(ord("A") + k)) for k in range(len(node.operands))]
-    shown: Notation = node.primitive.notation(names, [each.type for each in node.operands])
-    return _stacked_product(node, names) or shown
-
-
-def is_by_indices(node: Apply) -> bool:
-    """Whether a contraction is written as einsum, by the indices of its operands."""
-    if not isinstance(node.primitive, Contract):
-        return False
-    shown = _in_letters(node)
-    return isinstance(shown, Call) and shown.function == "einsum"
-
-
-def is_matrix_product(node: Apply) -> bool:
-    """Whether a contraction is written as a product of matrices."""
-    if not isinstance(node.primitive, Contract):
-        return False
-    shown = _in_letters(node)
-    return (isinstance(shown, Infix) and shown.operator == "") or (isinstance(shown, Call) and shown.function == "Σ")
 
 
 def _pairing(node: Apply, sheet: _Sheet) -> Notation | None:

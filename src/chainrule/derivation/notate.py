@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from chainrule.calculus import COTANGENT, TANGENT, is_scale
-from chainrule.derivation.expressions import ExpressionWriter, is_matrix_product
+from chainrule.derivation.contractions import is_matrix_product
+from chainrule.derivation.expressions import ExpressionWriter
 from chainrule.derivation.factors import (
     is_chain,
 )

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chainrule.calculus import TANGENT, Contribution, is_scale
+from chainrule.derivation.contractions import is_matrix_product
 from chainrule.derivation.correlation import is_correlation
 from chainrule.derivation.document import Words
-from chainrule.derivation.expressions import is_matrix_product
 from chainrule.derivation.notate import Notator
 from chainrule.derivation.reading import operations_on, repeated_sizes
 from chainrule.derivation.record import Record
