@@ -424,6 +424,7 @@ class Verifier:
         """The derivative of the loss along `direction` in `symbol`, everything after `symbol` recomputed."""
         if symbol is self._record.loss:
             return direction
+        loss = self._bound[self._record.loss]
         reached = {symbol: self._bound[symbol]}
         later: list[tuple[Node, Callable[[Values], Array]]] = []
         for stage in self._record.backward.stages:
@@ -436,7 +437,7 @@ class Verifier:
             moved: Values = {self._bound[symbol]: values[self._bound[symbol]] + step * direction}
             for node, value in later:
                 moved[node] = value(moved)
-            return moved[self._bound[self._record.loss]]
+            return moved.get(loss, values[loss])  # the loss may not depend on `symbol`
 
         return self._derivative(along, [values[self._bound[symbol]]])
 
