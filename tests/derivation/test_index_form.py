@@ -200,7 +200,12 @@ class RecordingNames(IndexNames):
 
 
 FUNCTIONS: dict[str, Callable[..., float]] = {
-    **{name: getattr(math, name) for name in ("exp", "sin", "cos", "tanh", "sqrt", "erf", "erfc", "floor")},
+    **{
+        name: getattr(math, name)
+        for name in ("exp", "sin", "cos", "sinh", "cosh", "tanh", "sqrt", "erf", "erfc", "floor")
+    },
+    "arctan": math.atan,
+    "arctan2": math.atan2,
     "bitand": lambda x, y: int(x) & int(y),
     "bitor": lambda x, y: int(x) | int(y),
     "bitxor": lambda x, y: int(x) ^ int(y),

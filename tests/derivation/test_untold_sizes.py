@@ -170,6 +170,12 @@ def _lone_entry_beside_columns(W: Any) -> Any:
     return np.mean(Y) + np.sum(Z)
 
 
+def _sums_of_what_is_padded(C: Any) -> Any:
+    x = np.cumsum(C, axis=0)[0]
+    s = cr.logsumexp(x, axis=0, keepdims=True)
+    return np.mean(x) + np.sum(np.sin(s))
+
+
 PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_ones_between_ones, {"x": "m n", "E": "m 2"}, "E", "= 0"),
     (_the_same_twice, {"A": "n k"}, "A", "= (2 / (k · k)) A 1 1ᵀ"),
@@ -197,6 +203,7 @@ PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_number_that_stands_for_a_row, {"a": "1 n", "X": "1 n"}, "X", "= (n + 10⁻⁵ · (Σ a)) · (1 1ᵀ)"),
     (_factors_in_brackets, {"r": "k 1 n", "z": "1 n"}, "z", "∂L/∂x ⊙ (z ⊙ r)"),
     (_lone_entry_beside_columns, {"W": "m 1 1"}, "W", "Σ₀₂(W) 1ᵀ"),
+    (_sums_of_what_is_padded, {"C": "n m"}, "C", "reverse_cumsum₀(pad("),
 ]
 
 

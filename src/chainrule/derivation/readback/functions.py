@@ -151,7 +151,9 @@ def softmax(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
 
 def cumulative(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
     """Sums of all elements up to each one, or from each one on."""
-    value = known(x)
+    if isinstance(x, Open):
+        return x.then(lambda each: known(cumulative(name, each, axes)))
+    value = x
     axis = (axes[0] if axes else 0) + value.letters
     if not axes and value.ndim != 1:
         raise ReadingError(f"{name} along which axis?")
@@ -257,7 +259,9 @@ def diagonal(x: Meaning) -> Meaning:
 
 def trace(x: Meaning) -> Meaning:
     """The sum of the diagonal."""
-    value = known(x)
+    if isinstance(x, Open):
+        return _lifted(lambda values: trace(values[0]), [x], x.ndim - 2)
+    value = x
     if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
         raise ReadingError("the trace of what is not square")
     return Value(np.trace(value.data, axis1=-2, axis2=-1), value.letters)
@@ -321,6 +325,8 @@ def _along(value: Value, axis: int, shape: tuple[int, ...]) -> Value:
 
 def concatenated(parts: Sequence[Meaning], axes: Sequence[int]) -> Meaning:
     """Arrays one after the other along an axis."""
+    if any(isinstance(part, Open) for part in parts):
+        return _lifted(lambda values: concatenated(values, axes), parts, parts[0].ndim)
     values = [known(part) for part in parts]
     axis = axes[0] if axes else 0
     if not axes and any(value.ndim != 1 for value in values):
@@ -337,7 +343,7 @@ def concatenated(parts: Sequence[Meaning], axes: Sequence[int]) -> Meaning:
 def einsum(spec: str, operands: Sequence[Meaning]) -> Meaning:
     """A contraction by letters, which tell some sizes that are open."""
     if any(isinstance(operand, Open) for operand in operands):
-        return _opened_einsum(spec, operands)
+        return _lifted(lambda values: einsum(spec, values), operands, len(spec.partition("→")[2]))
     values = [known(operand) for operand in operands]
     inputs, _, output = spec.partition("→")
     if any(value.free for value in values) or [len(x) for x in inputs.split(",")] != [v.ndim for v in values]:
@@ -351,7 +357,8 @@ def einsum(spec: str, operands: Sequence[Meaning]) -> Meaning:
     return Value(np.einsum(subscripts, *(value.data.astype(float) for value in values)), values[0].letters)
 
 
-def _opened_einsum(spec: str, operands: Sequence[Meaning]) -> Open:
+def _lifted(operation: Callable[[Sequence[Value]], Meaning], operands: Sequence[Meaning], ndim: int) -> Open:
+    """`operation` of what is open, at least in part; its result has `ndim` axes."""
     unknown = [operand.unknown if isinstance(operand, Open) else 0 for operand in operands]
     sizes = [each.inside if isinstance(each, Open) else each.shape for each in operands]
 
@@ -361,9 +368,9 @@ def _opened_einsum(spec: str, operands: Sequence[Meaning]) -> Open:
             operand.make(*itertools.islice(left, count)) if isinstance(operand, Open) else operand
             for operand, count in zip(operands, unknown, strict=True)
         ]
-        return known(einsum(spec, values))
+        return known(operation(values))
 
-    return Open(make, sum(unknown), len(spec.partition("→")[2]), frozenset(itertools.chain(*sizes)))
+    return Open(make, sum(unknown), ndim, frozenset(itertools.chain(*sizes)))
 
 
 def inverse(x: Meaning) -> Meaning:
