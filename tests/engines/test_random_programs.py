@@ -355,9 +355,11 @@ def make_overlap_add(b: Builder) -> Node | None:
     axes = tuple(int(axis) for axis in b.rng.permutation(ndim)[:count])
     strides, dilations = window_steps(b, count)
     wholes = []
+    if 0 in g.type.concrete_shape[ndim:]:
+        return None
     for axis, size, stride, dilation in zip(axes, g.type.concrete_shape[ndim:], strides, dilations, strict=True):
         windows = g.type.concrete_shape[axis]
-        used = (windows - 1) * stride + (size - 1) * dilation + 1 if windows and size else 0
+        used = (windows - 1) * stride + (size - 1) * dilation + 1 if windows else 0
         wholes.append(used + int(b.rng.integers(0, 3)))
     return p.OverlapAdd(axes, tuple(wholes), strides, dilations)(g)
 

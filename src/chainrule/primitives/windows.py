@@ -150,8 +150,8 @@ class OverlapAdd(Linear):
         shape = list(operand.shape[:ndim])
         parts = zip(self.axes, self.wholes, operand.shape[ndim:], self.strides, self.dilations, strict=True)
         for axis, whole, size, stride, dilation in parts:
-            if stride < 1 or dilation < 1:
-                raise ShapeError(f"{self} has a step or a dilation that is not positive")
+            if stride < 1 or dilation < 1 or _is_below(size, 1):
+                raise ShapeError(f"{self} has a window, a step or a dilation that is not positive")
             if _is_below(whole, _reach(shape[axis], size, stride, dilation)):
                 raise ShapeError(f"{shape[axis]} windows of size {size} do not fit on an axis of size {whole}")
             shape[axis] = whole

@@ -120,7 +120,9 @@ def nests(nodes: Sequence[Node], outputs: Sequence[Node], stored: set[Node], sto
     for node in nodes:
         if isinstance(node, Apply) and node in stored:
             groups.place(node)
-    return [_nest(members, groups.needed(members, outputs), stored, storages) for members in groups.ordered()]
+    # What nothing reads, such as the terms of a sum that has none, is not computed.
+    wanted = ((members, groups.needed(members, outputs)) for members in groups.ordered())
+    return [_nest(members, needed, stored, storages) for members, needed in wanted if needed]
 
 
 @dataclass(eq=False)
