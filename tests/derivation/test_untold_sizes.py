@@ -176,6 +176,37 @@ def _sums_of_what_is_padded(C: Any) -> Any:
     return np.mean(x) + np.sum(np.sin(s))
 
 
+def _coefficient_as_a_factor(W: Any, c: Any) -> Any:
+    A = (1 - c) + W
+    B = A.T @ W
+    C = B / (1 + (-c) ** 2)
+    return np.mean(C)
+
+
+def _number_of_terms(W: Any) -> Any:
+    return np.sum(np.sin(W @ np.ones((3, 2))))
+
+
+def _padded_along_a_repeated_axis(T: Any) -> Any:
+    S = np.max(T, axis=1, keepdims=True)
+    p = S[0]
+    return np.sum(p**2)
+
+
+def _padded_beside_one_row(K: Any, s: Any) -> Any:
+    z = K[1:]
+    E = K @ z.T
+    X = K[:, None, :] * s[None, :, :]
+    return np.sum(E) + np.mean(X)
+
+
+def _cumulative_sum_of_one_entry(t: Any) -> Any:
+    s = np.sum(t, axis=(0, 1), keepdims=True)
+    e = np.cumsum(s.T, axis=1)
+    z = t * e
+    return np.mean(z)
+
+
 PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_ones_between_ones, {"x": "m n", "E": "m 2"}, "E", "= 0"),
     (_the_same_twice, {"A": "n k"}, "A", "= (2 / (k · k)) A 1 1ᵀ"),
@@ -204,6 +235,11 @@ PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_factors_in_brackets, {"r": "k 1 n", "z": "1 n"}, "z", "∂L/∂x ⊙ (z ⊙ r)"),
     (_lone_entry_beside_columns, {"W": "m 1 1"}, "W", "Σ₀₂(W) 1ᵀ"),
     (_sums_of_what_is_padded, {"C": "n m"}, "C", "reverse_cumsum₀(pad("),
+    (_coefficient_as_a_factor, {"W": "3 m", "c": ""}, "c", "= −(m / (m · m)) ((Σ W) / (1 + c²))"),
+    (_number_of_terms, {"W": "n 3"}, "W", "L = Σ repeat[n×2](sin(W 1 1ᵀ))"),
+    (_padded_along_a_repeated_axis, {"T": "k 2 k"}, "T", "pad(reshape[1×1×k]("),
+    (_padded_beside_one_row, {"K": "2 n", "s": "3 n"}, "K", "1 1ᵀ s + z + pad(reshape[1×n](Kᵀ 1), [1:2,:])"),
+    (_cumulative_sum_of_one_entry, {"t": "1 k"}, "t", "(∂L/∂z ⊙ t) 1"),
 ]
 
 

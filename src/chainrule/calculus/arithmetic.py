@@ -446,11 +446,16 @@ def _terms_back(node: Apply) -> Node | None:
     return Apply(sums[0].primitive, tuple(Apply(node.primitive, (term,)) for term in sums[0].operands))
 
 
-@rule("sum of one term → the term", Sum, Mean, examples=lambda: [Sum((0,))(_x("1 m")), Mean((1,))(_x("n 1"))])
+@rule("sum of one term → the term", Sum, Mean, CumulativeSum, examples=lambda: [
+    Sum((0,))(_x("1 m")),
+    Mean((1,))(_x("n 1")),
+    CumulativeSum(0, reverse=True)(_x("1 m")),
+])  # fmt: skip
 def _sum_of_one_term(node: Apply) -> Node | None:
     (operand,) = node.operands
-    if all(operand.type.shape[axis] == 1 for axis in node.primitive.axes):
-        return Reshape(node.type.shape)(operand)
+    axes = (node.primitive.axis,) if isinstance(node.primitive, CumulativeSum) else node.primitive.axes
+    if all(operand.type.shape[axis] == 1 for axis in axes):
+        return operand if operand.type == node.type else Reshape(node.type.shape)(operand)
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.calculus.rules import applied, is_scale, refilled, rule
+from chainrule.calculus.rules import applied, is_scale, refilled, rule, scalar_of
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, named_dim, parse_shape
 from chainrule.primitives import Add, Broadcast, Contract, Divide, Multiply, Negate, Permute, Reshape, Sum
 
@@ -16,7 +16,8 @@ def _y(shape: str = "n m") -> Node:
 
 
 def _number(shape: str) -> Node:
-    return Reshape(parse_shape(shape))(Input("c", ArrayType(())))
+    number = Input("c", ArrayType(()))
+    return Reshape(parse_shape(shape))(number) if shape else number
 
 
 def _filled(value: float, like: Node) -> Const:
@@ -49,16 +50,21 @@ def _transpose_into_product(node: Apply) -> Node | None:
     Contract(((0, 1), (0,)), (1,))(_x(), _filled(1, _x("n"))),
     Contract(((0, 1), (0, 2)), (1, 2))(_x(), _filled(3, _x("n k"))),
     Contract(((0, 1), (1, 2)), (0, 2))(_x(), Divide()(_filled(1, _x("m k")), Const(named_dim("k"), _x("m k").type))),
+    Contract(((0, 1), (2, 1)), (2, 0))(Broadcast(parse_shape("m k"), ())(_number("")), _x("n k")),
 ])  # fmt: skip
 def _product_with_ones(node: Apply) -> Node | None:
     if len(node.operands) != 2:
         return None
     for k, operand in enumerate(node.operands):
-        if is_scale(operand):
+        coefficient = scalar_of(operand)
+        if is_scale(operand) or coefficient is not None:
             filled = node.primitive.inputs[k]
             if any(label not in node.primitive.inputs[1 - k] + node.primitive.output for label in filled):
                 return None
-            return Multiply()(refilled(operand, node.type), _filled_out(node, 1 - k))
+            rest = _filled_out(node, 1 - k)
+            if coefficient is not None:
+                return Multiply()(Broadcast(node.type.shape, ())(coefficient), rest)
+            return Multiply()(refilled(operand, node.type), rest)
     return None
 
 

@@ -19,6 +19,7 @@ from chainrule.derivation.factors import (
     is_open,
     repetition,
     stands_as_factor,
+    sums_matrix,
     takes_factors,
     with_numbers_in_front,
 )
@@ -106,7 +107,7 @@ class ExpressionWriter(ABC):
         for part in order:
             ones = explicit and part not in plain
             write = partial(self._write, explicit=explicit, ones=ones, sheet=sheet)
-            sheet.written[part] = write(part, sheet.factors if takes_factors(part) else sheet.written)
+            sheet.written[part] = write(part, sheet.counted(part) if takes_factors(part) else sheet.written)
             sheet.extents[part] = _extent(part, sheet)
             sheet.open[part] = _is_open(part, sheet)
             if part.type.dtype is DType.BOOL and sheet.is_thin(part):
@@ -116,7 +117,7 @@ class ExpressionWriter(ABC):
             elif part.type.ndim > 2 and sheet.is_thin(part):
                 sheet.factors[part] = sheet.sized(part)
             else:
-                sheet.factors[part] = as_factor(part, sheet.written, sheet.factors, write)
+                sheet.factors[part] = as_factor(part, sheet.written, sheet.counted(part), write)
         return sheet
 
     def _write(
@@ -131,7 +132,7 @@ class ExpressionWriter(ABC):
             return self.identity
         if node.type.ndim == 0 and is_reshaped(node):
             return sheet.only_element(node.operands[0])
-        factors = sheet.factors
+        factors = sheet.counted(node)
         fitting = sheet.fitting(node, written)
         operands = sheet.grouped(node, [fitting[operand] for operand in node.operands])
         plain = [
@@ -160,6 +161,12 @@ class _Sheet:
         self.extents: dict[Node, Extent] = {}
         self.open: dict[Node, bool] = {}
         """Whether the notation leaves a size of the node unsaid."""
+
+    def counted(self, node: Node) -> Mapping[Node, Notation]:
+        """The factors of `node`; what it sums up has its sizes, or how many terms there are would not be told."""
+        if not sums_matrix(node) or not isinstance(node, Apply) or not self.open[node.operands[0]]:
+            return self.factors
+        return {node.operands[0]: self.sized(node.operands[0])}
 
     def is_thin(self, node: Node) -> bool:
         """Whether the notation of `node` does not show all of its axes, or shows more."""
@@ -261,8 +268,11 @@ class _Sheet:
             return written
         if not is_elementwise(node):
             total = node.type.ndim == 0 and isinstance(node.primitive, Sum | Mean | Max | Min | LogSumExp | Norm)
+            counts = isinstance(node.primitive, Sum | LogSumExp | Norm)  # how many terms there are must be told
             return {
-                each: self.written[each] if total and not self.is_repeated(each) else self.sized(each)
+                each: self.written[each]
+                if total and not self.is_repeated(each) and not (counts and self.open[each])
+                else self.sized(each)
                 for each in node.operands
             }
         extents = [self._extent(each, written) for each in node.operands]

@@ -45,7 +45,7 @@ _FILLED = (_COLUMN_OF_ONES, _MATRIX_OF_ONES)
 
 def takes_factors(node: Node) -> bool:
     """Whether the notation of `node` juxtaposes or transposes its operands."""
-    return isinstance(_applied(node), Contract | Permute) or _sums_matrix(node)
+    return isinstance(_applied(node), Contract | Permute) or sums_matrix(node)
 
 
 def is_repeated(node: Node) -> bool:
@@ -66,7 +66,7 @@ def is_chain(operand: Node) -> bool:
     """Whether `operand`, as a factor of a product, is a product itself."""
     while isinstance(operand, Apply) and isinstance(operand.primitive, Permute | Negate):
         (operand,) = operand.operands
-    if is_repeated(operand) or _sums_matrix(operand):
+    if is_repeated(operand) or sums_matrix(operand):
         return True
     if isinstance(operand, Apply) and isinstance(operand.primitive, Multiply):
         return any(map(is_chain, operand.operands)) and any(map(_is_number, operand.operands))
@@ -122,7 +122,7 @@ def as_factor(node: Node, written: Written, factors: Written, write: Callable[[N
         return shown
     if isinstance(node.primitive, Broadcast):
         return repetition(node, factors)
-    if _sums_matrix(node):
+    if sums_matrix(node):
         return column_of_sums(node, factors)
     if isinstance(node.primitive, Contract) and node.type.ndim == 2 and is_juxtaposed(shown):
         # A stack of matrices times one vector is no factor of a chain: its rows are what the products give.
@@ -212,7 +212,8 @@ def _applied(node: Node) -> object:
     return node.primitive if isinstance(node, Apply) else None
 
 
-def _sums_matrix(node: Node) -> bool:
+def sums_matrix(node: Node) -> bool:
+    """Whether `node` is the sums of a matrix along its rows or columns."""
     return (
         isinstance(_applied(node), Sum)
         and isinstance(node, Apply)

@@ -203,19 +203,27 @@ def _opened(operation: Operation, first: Meaning, second: Meaning) -> Meaning:
 
 def _opened_beside(opened: Open, other: Value, operation: Operation) -> Meaning:
     """`operation` of what is open and of what is not, which may tell the sizes that are left open."""
-    if other.ndim and not other.free:
+    if other.ndim and not other.free and 0 < opened.ndim <= other.ndim:
         fitting = opened.fitting(lambda value: _matches(value, other), other.shape)
-        if opened.ndim == other.ndim:
-            fitted = _only(fitting or opened.fitting(lambda value: _meets(value, other), other.shape))
-            return elementwise(operation, fitted, other)
-        if 0 < opened.ndim < other.ndim:
-            fitting = fitting or opened.fitting(lambda value: _meets(value, other), other.shape)
-            if len(fitting) == 1:
-                return elementwise(operation, fitting[0], other)
+        fitting = fitting or _least_repeated(opened.fitting(lambda value: _meets(value, other), other.shape), other)
+        if opened.ndim == other.ndim and not fitting:
+            raise ReadingError("no size fits")
+        if len(fitting) == 1:
+            return elementwise(operation, fitting[0], other)
     elif opened.ndim == other.ndim and opened.fitting(lambda value: _matches(value, other), other.shape):
         opened = opened.restricted(lambda value: _matches(value, other))
     result = opened.then(lambda value: known(elementwise(operation, value, other)))
-    return replace(result, inside=result.inside | set(other.shape))
+    return replace(result, ndim=max(opened.ndim, other.ndim), inside=result.inside | set(other.shape))
+
+
+def _least_repeated(values: Sequence[Value], other: Value) -> list[Value]:
+    """Those that are repeated along the fewest axes: nothing is repeated that need not be."""
+
+    def repeated(value: Value) -> int:
+        return sum(m != n for m, n in zip(value.shape, other.shape, strict=False)) if value.ndim == other.ndim else 0
+
+    least = min(map(repeated, values), default=0)
+    return [value for value in values if repeated(value) == least]
 
 
 def _both_opened(operation: Operation, first: Open, second: Open) -> Open:
