@@ -486,7 +486,7 @@ def test_a_forked_child_goes_on_with_threads_of_its_own() -> None:
     begun.advance(2)
     child = os.fork()
     losses = begun.advance(2).losses
-    expected = NativeEngine("loops", team=1).run(loop, initial(0, sizes), data, 4, 0).losses[2:]
+    expected = NativeEngine("loops", team=1).run(Run(loop, initial(0, sizes), data, 0), 4).losses[2:]
     same = (losses == expected).all()
     if not child:
         os._exit(0 if same else 1)
