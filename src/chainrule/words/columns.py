@@ -95,7 +95,7 @@ def cut(text: str, width: int) -> str:
 def wrapped(text: str, width: int) -> list[str]:
     r"""`text` in lines of at most `width` columns, as far as spaces and wide letters let a line end.
 
-    >>> wrapped("a no\u00a0break space", 10)
+    >>> wrapped("a no\u00a0break space", 9)
     ['a', 'no\xa0break', 'space']
     """
     lines, line = [], ""
