@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import threading
@@ -108,6 +109,21 @@ def test_a_block_within_code_of_others_ends_whole_and_then_raises() -> None:
         interruptible(other)
         assert interrupt.answer()
     assert reached == ["block"]
+
+
+def test_a_press_that_code_of_others_swallows_counts_all_the_same() -> None:
+    def swallowing() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            press()
+
+    def swallowing_late() -> None:
+        with contextlib.suppress(KeyboardInterrupt), deferred():
+            press()
+
+    for other in (swallowing, swallowing_late):
+        with deferred() as interrupt:
+            interruptible(other)
+            assert interrupt.answer()
 
 
 def test_an_answer_within_code_of_others_is_enough() -> None:

@@ -8,12 +8,12 @@ from chainrule.cage.execution import (
     TICK,
     TRANSPOSE,
     Place,
-    Refusal,
     Setup,
     Trial,
     Variant,
     transposed,
 )
+from chainrule.cage.finding import Refusal, function_of
 from chainrule.cage.limits import Limits
 from chainrule.cage.objects import RATES, Given, called, folded
 from chainrule.cage.process import FORKS, Caged, Caller, Inside, Stopped, caged, warm_up
@@ -43,6 +43,7 @@ __all__ = [
     "caged",
     "called",
     "folded",
+    "function_of",
     "transposed",
     "warm_up",
 ]

@@ -14,17 +14,17 @@ import time
 import traceback
 import types
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
 import numpy as np
 
+from chainrule.cage.finding import Refusal, function_of
 from chainrule.cage.limits import Limits
 from chainrule.cage.objects import Given, changeable, fresh
 from chainrule.cage.wire import Opaque
-from chainrule.words import ChainruleError
 
 TICK, SEEN, RETURN, GIVEN, TRANSPOSE = "__tick__", "__seen__", "__Return__", "__given__", "__transpose__"
 OUT = "__out_"
@@ -32,10 +32,6 @@ OUT = "__out_"
 _ROUNDS = 256
 _CACHED = 3
 _STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-
-class Refusal(ChainruleError):  # noqa: N818  # the sentence that a request is answered with
-    """An answer that cannot be run; the message is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +144,7 @@ class Executor:
         sys.modules[title] = module  # dataclasses look their module up
         try:
             exec(compile(source, path, "exec"), vars(module))  # noqa: S102
-            function = _found(module, path, name)
+            function = function_of(module, path, name)
         except Refusal:
             raise
         except BaseException as error:  # the file may raise anything
@@ -452,41 +448,6 @@ def _at(place: Place, run: _Run) -> Any:
         return returned[place.place]
     except Exception:  # the objects may be the learner's own
         return None
-
-
-def _found(module: types.ModuleType, path: str, name: str) -> Callable[..., Any]:
-    """The function called `name`; `Class.method` is the method of an instance made without arguments."""
-    owner, dot, method = name.partition(".")
-    held = vars(module)
-    own = [k for k, v in held.items() if callable(v) and getattr(v, "__module__", "") == module.__name__]
-    own = [key for key in own if not key.startswith("_")]
-    if owner not in held:
-        raise Refusal(f"{path} has no function {owner!r}{_listing(own)}")
-    found: Any = held[owner]
-    if not callable(found):
-        raise Refusal(f"{owner!r} in {path} is a {type(found).__name__}, not a function")
-    if not dot:
-        if isinstance(found, type):
-            raise Refusal(f"{owner!r} in {path} is a class; name the method, as in {owner}.backward")
-        function: Callable[..., Any] = found
-        return function
-    if not isinstance(found, type):
-        raise Refusal(f"{owner} in {path} is a function and has no method {method!r}; name the function alone")
-    if not callable(getattr(found, method, None)):
-        methods = [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")]
-        raise Refusal(f"the class {owner} in {path} has no method {method!r}{_listing(methods)}")
-    try:
-        inspect.signature(found).bind()
-    except TypeError as error:
-        raise Refusal(
-            f"{owner} in {path} cannot be made without arguments ({error}); give its constructor default values"
-        ) from None
-    bound: Callable[..., Any] = getattr(found(), method)
-    return bound
-
-
-def _listing(names: Collection[str]) -> str:
-    return f"; it has {', '.join(names)}" if names else ""
 
 
 def said(error: BaseException) -> str:

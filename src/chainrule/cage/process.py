@@ -20,7 +20,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from chainrule.cage.execution import Executor, Refusal
+from chainrule.cage.execution import Executor
+from chainrule.cage.finding import Refusal
 from chainrule.cage.limits import Limits
 from chainrule.cage.wire import MOST_BYTES, WireError, decode, encode
 from chainrule.cage.worker import HEAD, answered

@@ -14,7 +14,8 @@ import signal
 import socket
 from typing import Any
 
-from chainrule.cage.execution import Executor, Refusal, said
+from chainrule.cage.execution import Executor, said
+from chainrule.cage.finding import Refusal
 from chainrule.cage.limits import Limits, confine, end_with_parent, isolate
 from chainrule.cage.wire import WireError, encode
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import inspect
 import os
 import sys
 import traceback
@@ -12,9 +11,10 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
+from chainrule.cage import Refusal, function_of
 from chainrule.cli.errors import CommandError
 from chainrule.files import file_errors
-from chainrule.words import ChainruleError, suggestion
+from chainrule.words import ChainruleError
 
 
 def split_target(target: str) -> tuple[str, str]:
@@ -44,7 +44,7 @@ def loaded_function(path: str, name: str) -> Iterator[Callable[..., Any]]:
     sys.path.insert(0, folder)
     try:
         with _user_code(path), contextlib.redirect_stdout(sys.stderr):
-            yield _function(_run(path, source), path, name)
+            yield function_of(_run(path, source), path, name)
     finally:
         sys.path.remove(folder)
         for module in set(sys.modules) - before:
@@ -64,45 +64,13 @@ def _run(path: str, source: bytes) -> ModuleType:
     return module
 
 
-def _function(module: ModuleType, path: str, name: str) -> Callable[..., Any]:
-    """The function called `name`; `Class.method` is the method of an instance made without arguments."""
-    owner, dot, method = name.partition(".")
-    if dot:
-        return _method(_function(module, path, owner), path, owner, method)
-    functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-    found = getattr(module, name, None)
-    if found is None:
-        own = [key for key in functions if getattr(getattr(module, key), "__module__", "") == module.__name__]
-        listed = f"; it has {', '.join(own)}" if own else ""
-        raise CommandError(f"{path} has no function {name!r}{listed}{suggestion(name, own)}")
-    if not callable(found):
-        raise CommandError(f"{name!r} in {path} is a {type(found).__name__}, not a function")
-    function: Callable[..., Any] = found
-    return function
-
-
-def _method(owner: Callable[..., Any], path: str, name: str, method: str) -> Callable[..., Any]:
-    if not isinstance(owner, type):
-        raise CommandError(f"{name} in {path} is a function and has no method {method!r}; name the function alone")
-    methods = [key for key, value in vars(owner).items() if callable(value) and not key.startswith("_")]
-    if not callable(getattr(owner, method, None)):
-        listed = f"; it has {', '.join(methods)}" if methods else ""
-        raise CommandError(f"the class {name} in {path} has no method {method!r}{listed}{suggestion(method, methods)}")
-    try:
-        inspect.signature(owner).bind()
-    except TypeError as error:
-        raise CommandError(
-            f"{name} in {path} cannot be made without arguments ({error}); give its constructor default values"
-        ) from None
-    found: Callable[..., Any] = getattr(owner(), method)
-    return found
-
-
 @contextlib.contextmanager
 def _user_code(path: str) -> Iterator[None]:
     """Turn what the user's code raises, whatever it is, into one line with its place."""
     try:
         yield
+    except Refusal as error:
+        raise CommandError(str(error)) from None
     except (ChainruleError, CommandError):
         raise
     except SyntaxError as error:
