@@ -108,6 +108,10 @@ class Open:
 
         return replace(self, make=make, total=None)
 
+    def of_shape(self, shape: Shape) -> Value:
+        """The one value of this shape."""
+        return self.fitted(lambda value: value.shape == shape, shape)
+
     def then(self, operation: Callable[[Value], Value]) -> Open:
         """What `operation`, which keeps the number of axes, makes of it."""
         return replace(self, make=lambda *sizes: operation(self.make(*sizes)), total=None)
