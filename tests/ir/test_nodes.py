@@ -21,10 +21,11 @@ from chainrule.ir import (
     Node,
     ProgramError,
     ShapeError,
+    SymbolicDim,
     named_dim,
     parse_shape,
 )
-from chainrule.primitives import Add, Exp, Sum
+from chainrule.primitives import Add, Divide, Exp, Multiply, Reshape, Sum
 
 MATRIX = ArrayType(parse_shape("n m"))
 X, Y = Input("x", MATRIX), Input("y", MATRIX)
@@ -164,3 +165,34 @@ def test_dtypes_of_numpy(dtype: type[Any], expected: DType) -> None:
 def test_dtypes_that_are_not_supported(dtype: type[Any]) -> None:
     with pytest.raises(DTypeError, match="is not supported"):
         DType.of(np.dtype(dtype))
+
+
+def test_an_application_is_matched_as_it_is_made() -> None:
+    node: Node = Multiply()(X, Divide()(Const(1, MATRIX), Y))
+    match node:
+        case Apply(Multiply(), (x, Apply(Divide(), (Const(1), y)))):
+            assert (x, y) == (X, Y)
+        case _:
+            pytest.fail(f"{node!r} is not matched")
+    match Reshape(parse_shape("m n"))(X):
+        case Apply(Reshape(shape), (Input("x", type_),)):
+            assert (shape, type_) == (parse_shape("m n"), MATRIX)
+        case _:
+            pytest.fail("a reshape is not matched")
+    match Add()(X, Y):
+        case Apply(Multiply(), _) | Apply(Add(), (_,)) | Apply(Add(), (Const(), _)):
+            pytest.fail("a sum is taken for something else")
+
+
+def test_a_literal_is_matched_by_the_number_that_fills_it() -> None:
+    literals = [Const(2, MATRIX), Const(named_dim("n"), MATRIX), Const(np.full((3,), 2.0), ArrayType((3,)))]
+    found = []
+    for literal in literals:
+        match literal:
+            case Const(2):
+                found.append("number")
+            case Const(SymbolicDim() as size):
+                found.append(str(size))
+            case Const(None):
+                found.append("array")
+    assert found == ["number", "n", "array"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import types
 from typing import Any
@@ -65,3 +66,8 @@ def test_an_abstract_base_is_not_registered() -> None:
     registered = list(REGISTRY)
     types.new_class("Base", (Linear,), {"abstract": True})
     assert registered == REGISTRY
+
+
+@pytest.mark.parametrize("cls", REGISTRY, ids=lambda cls: cls.__name__)
+def test_a_primitive_is_matched_by_its_fields(cls: type[Primitive]) -> None:
+    assert cls.__match_args__ == tuple(field.name for field in dataclasses.fields(cls))

@@ -2,7 +2,7 @@
 
 Interning makes identity the equality of expressions: the same operation on the same operands is the same object, so
 common sub-expressions are shared from the start. Nodes are made by `Input`, `Const` and `Apply` alone, and an `Apply`
-is type-checked as it is made.
+is type-checked as it is made. They are matched as they are made: `case Apply(Multiply(), (Const(2), x))`.
 """
 
 from __future__ import annotations
@@ -111,6 +111,7 @@ class Input(Node):
     """A free variable of a program."""
 
     __slots__ = ("name",)
+    __match_args__ = ("name", "type")
     name: str
 
     def __new__(cls, name: str, type: ArrayType) -> Input:
@@ -126,9 +127,13 @@ class Input(Node):
 
 @final
 class Const(Node):
-    """A literal: one number (or size) that fills `type.shape`, or an array of exactly that shape."""
+    """A literal: one number (or size) that fills `type.shape`, or an array of exactly that shape.
+
+    A pattern compares what fills it, which an array has not: `case Const(1)`, `case Const(SymbolicDim() as size)`.
+    """
 
     __slots__ = ("value",)
+    __match_args__ = ("fill", "type")
     value: Literal
 
     def __new__(cls, value: Literal | Dim, type: ArrayType) -> Const:
@@ -156,6 +161,11 @@ class Const(Node):
         return f"Const({self.value!r}, {self.type})"
 
     @property
+    def fill(self) -> float | int | bool | SymbolicDim | None:
+        """The number or size that fills the whole shape; None for an array."""
+        return None if isinstance(self.value, np.ndarray) else self.value
+
+    @property
     def is_filled(self) -> bool:
         """Whether one number fills the whole shape."""
         return not isinstance(self.value, np.ndarray)
@@ -170,6 +180,7 @@ class Apply(Node):
     """A primitive applied to operands; its type follows from theirs, or the construction raises."""
 
     __slots__ = ("operands", "primitive")
+    __match_args__ = ("primitive", "operands")
     primitive: Any
     operands: tuple[Node, ...]
 
