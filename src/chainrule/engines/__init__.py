@@ -1,4 +1,4 @@
-"""Run a Program: `reference` in NumPy, which defines what is right, and `native`, generated machine code."""
+"""Engines that execute programs: `reference` (NumPy, the definition) and `native` (generated machine code)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _ENGINES = {
 
 @cache
 def get_engine(name: str) -> Engine:
-    """The engine called `name`, one object per name, loaded when it is first asked for (LLVM takes its time).
+    """Return the engine called `name`, one object per name, imported on first use because loading LLVM is slow.
 
-    Raises EngineError, a ValueError, for a name that is not "reference" or "native".
+    Raises EngineError, a ValueError, for a name other than "reference" or "native".
     """
     if name not in _ENGINES:
         raise EngineError(f"there is no engine {name!r}; use 'native' or 'reference'")
@@ -32,7 +32,7 @@ def get_engine(name: str) -> Engine:
 
 
 def available_threads() -> int:
-    """The most threads that a run gets: processors of this process, or fewer by CHAINRULE_NUM_THREADS."""
+    """Return the maximum number of threads of a run: the available processors, limited by CHAINRULE_NUM_THREADS."""
     count: int = importlib.import_module("chainrule.engines.native").available()
     return count
 

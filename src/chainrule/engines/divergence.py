@@ -1,4 +1,4 @@
-"""Naming what went non-finite, and noticing what grew beyond any scale of its beginning."""
+"""Detection of divergence: which value became non-finite, and whether the loss grew out of proportion."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from chainrule.ir import Apply, Const, Input, Node, Program
 from chainrule.primitives import evaluate_nodes
 
 GROWTH = 1e6
-"""A run whose loss ends at more than this many times what it began with, or than 1, has diverged."""
+"""A run has diverged if its final loss exceeds this multiple of the initial loss, or of 1 if that is larger."""
 
 MOST_BATCHES = 100
-"""Batches that the loss before the first step is computed of, where it is in doubt."""
+"""The maximum number of batches used to compute the loss before the first step."""
 
 
 def exploded(losses: NDArray[np.float64], beginning: Callable[[], float]) -> bool:
-    """Whether a run that ended with finite losses, one for each epoch, has diverged all the same.
+    """Whether a run with finite losses, one per epoch, has diverged.
 
-    The last loss is compared with the magnitude of the first, and where that is large itself with that of
-    `beginning()`, the loss before the first step, since a run may explode within its first epoch. Magnitudes below 1
-    count as 1: a loss that begins near 0 may rise by any factor. What happens between is not looked at, so that a run
-    may come back from anywhere, and a loss may fall as far as it likes.
+    The last loss is compared with the magnitude of the first. If the first is itself large, it is compared with
+    `beginning()`, the loss before the first step, since a run may diverge within its first epoch. Magnitudes below 1
+    count as 1, so a loss that begins near 0 may grow by any factor. Intermediate losses are ignored, so a run may
+    recover; a loss may decrease without limit.
 
     >>> exploded(np.array([0.7, 1e100, 1e262]), lambda: 0.7), exploded(np.array([0.7, 1e9, 0.5]), lambda: 0.7)
     (True, False)
@@ -36,7 +36,7 @@ def exploded(losses: NDArray[np.float64], beginning: Callable[[], float]) -> boo
 
 
 def first_loss(run: Run) -> float:
-    """The mean of the loss where a run begins over some batches from all parts of the data."""
+    """Return the mean loss at the beginning of a run over a sample of batches from all parts of the data."""
     loop, size = run.loop, run.loop.batch_sizes[0]
     loss = Program(loop.step.inputs, loop.step.outputs[:1], loop.step.names)
     starts = np.arange(0, loop.row_count - size + 1, size)
@@ -54,15 +54,15 @@ def first_loss(run: Run) -> float:
 
 
 def all_finite(arrays: Iterable[NDArray[Any]]) -> bool:
-    """Whether every element is finite; integers are."""
+    """Whether every element is finite; integers always are."""
     return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
 def first_non_finite(program: Program, values: Mapping[str, NDArray[Any]]) -> str | None:
-    """The name of the first value of `program` that is not finite on these inputs, or a description of it.
+    """Return the name of the first value of `program` that is non-finite for these inputs, or a description of it.
 
-    First in the order of computation: the forward pass, then the gradients, then the updates. A value without a name
-    is described, after the nearest named one that it spoils: `L, by log(…)`.
+    Values are visited in the order of computation: forward pass, gradients, updates. An unnamed value is described
+    together with the nearest named value that depends on it: `L, by log(…)`.
     """
     known: dict[Node, NDArray[Any]] = {node: np.asarray(values[node.name]) for node in program.inputs}
     for node in program.inputs:
@@ -70,7 +70,7 @@ def first_non_finite(program: Program, values: Mapping[str, NDArray[Any]]) -> st
             return node.name
     with np.errstate(all="ignore"):
         computed = evaluate_nodes(program.outputs, known)
-    # A literal such as -inf is meant; what is computed from it may be finite again.
+    # A literal such as -inf is intended, and values computed from it may be finite.
     spoilt = [node for node in program.nodes if isinstance(node, Apply) and not all_finite([computed[node]])]
     if not spoilt:
         return None
@@ -85,7 +85,7 @@ def first_non_finite(program: Program, values: Mapping[str, NDArray[Any]]) -> st
 
 
 def describe(node: Node, program: Program) -> str:
-    """A few words for a value: its name, or the operation and what it is applied to."""
+    """Return a short description of a value: its name, or the operation and its operands."""
     if node in program.names:
         return program.names[node]
     if isinstance(node, Input):

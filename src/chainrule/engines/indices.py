@@ -1,4 +1,4 @@
-"""Integer inputs checked before a run: generated code cannot raise, and must not be trusted with a wrong index."""
+"""Bounds checks of integer inputs before a run, since generated code cannot raise."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from chainrule.primitives import RandomUniform, evaluate_nodes
 
 
 def check_indices(program: Program, values: Mapping[str, NDArray[Any]]) -> None:
-    """Raise ProgramError, naming the input, where an integer of `values` is out of range for what it chooses from.
+    """Raise ProgramError, naming the input, if an integer in `values` is out of range as an index.
 
-    Only the least and the greatest number of each input are tried, in every place, with zeros for what is chosen from
-    and for inputs without a value.
-    Indices that the program itself computes from floats are not seen here.
+    Only the minimum and the maximum of each input are tried, broadcast to its shape. Indexed arrays, and inputs without
+    a value, are replaced by zeros. Indices that the program computes from floats are not checked.
     """
     named = {
         node: values[node.name]
@@ -36,7 +35,7 @@ def check_indices(program: Program, values: Mapping[str, NDArray[Any]]) -> None:
 
 
 def _chooses(node: Apply, known: Mapping[Node, object]) -> bool:
-    """Whether integers that are known, or conditions on them, go into it; random numbers take any seed and step."""
+    """Whether `node` depends on known integers, or on conditions on them; random numbers accept any seed and step."""
     return not isinstance(node.primitive, RandomUniform) and any(
         operand in known and not operand.type.dtype.is_float for operand in node.operands
     )

@@ -1,4 +1,4 @@
-"""What an engine is asked to run, and what it answers."""
+"""The description of a training run, its position and its outcome."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Status: TypeAlias = Literal["finished", "stopped", "interrupted", "diverged"]
 
 
 def packed(value: Array, dtype: np.dtype[Any]) -> Array:
-    """`value` itself if it has that dtype, in row-major order without gaps and aligned, else a copy that has."""
+    """Return `value` with the given dtype, C-contiguous and aligned, copied only if necessary."""
     # ascontiguousarray would turn a scalar into an array of one element.
     return np.require(np.asarray(value), dtype, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def in_place(value: Array, dtype: np.dtype[Any]) -> Array:
-    """`value` itself wherever code can read it where it lies, in any order and with gaps; else a copy."""
+    """Return `value` if generated code can read it in place, with any non-negative strides; otherwise a packed copy."""
     array = np.asarray(value)
     readable = array.dtype == dtype and array.flags.aligned and array.dtype.isnative
     if readable and all(stride >= 0 and stride % array.itemsize == 0 for stride in array.strides):
@@ -34,16 +34,16 @@ def in_place(value: Array, dtype: np.dtype[Any]) -> Array:
 
 
 class EngineError(ChainruleError, ValueError):
-    """An engine was asked for something that it does not have."""
+    """An engine was asked for something that it does not support."""
 
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """A training run: which step to repeat, on which rows.
+    """A training loop: the step to repeat and the rows to apply it to.
 
-    Each program of `steps` takes the inputs named in `state`, `rows` and `fixed`, with the leading axis of the
-    `rows` equal to its key, and gives the loss (a scalar, before the update) and the next value of each state.
-    A batch that is the whole data is never shuffled.
+    Each program in `steps` takes the inputs named in `state`, `rows` and `constants`. The leading axis of the `rows`
+    has the length of the program's key. The outputs are the loss (a scalar, before the update) and the next value of
+    each state. A batch that contains all rows is never shuffled.
     """
 
     state: tuple[str, ...]
@@ -81,12 +81,12 @@ class Loop:
 
     @property
     def shuffles(self) -> bool:
-        """Whether the order of the rows changes anything."""
+        """Whether shuffling changes the result."""
         return self.shuffle and self.batch_size < self.row_count
 
     @cached_property
     def batch_sizes(self) -> list[int]:
-        """The sizes of batch met: the full one, and the remainder's if there is one."""
+        """The batch sizes in use: the full batch and, if there is one, the remainder."""
         full = min(self.batch_size, self.row_count)
         remainder = self.row_count % full
         return [full, remainder] if remainder else [full]
@@ -102,7 +102,7 @@ class Loop:
 
     @cached_property
     def _expected(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-        """The shape and dtype of each array that a run is given."""
+        """The shape and dtype of each input array."""
         expected = {}
         for node in self.step.inputs:
             shape = node.type.concrete_shape
@@ -114,7 +114,10 @@ class Loop:
     def prepare(
         self, state: Mapping[str, Array], data: Mapping[str, Array]
     ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Checked copies of `state`, and `data` as it is if its dtype is right; raises ShapeError or ProgramError."""
+        """Return checked copies of `state`, and `data` converted only if necessary.
+
+        Raises ShapeError or ProgramError.
+        """
         own = self._copies("state", self.state, state)
         names = (*self.rows, *self.fixed)
         _check_names("data", names, data)
@@ -123,7 +126,7 @@ class Loop:
         return own, others
 
     def checked_position(self, position: Position) -> Position:
-        """`position`; raises ProgramError where it is not within a run."""
+        """Return `position`; raise ProgramError if it lies outside the run."""
         epoch, step, loss = position
         if not 0 <= epoch < LATEST:
             raise ProgramError(f"the first epoch is {epoch}; it should be a whole number, 0 or more")
@@ -134,13 +137,13 @@ class Loop:
         return Position(int(epoch), int(step), float(loss) if step else 0.0)
 
     def prepare_state(self, state: Mapping[str, Array]) -> dict[str, Array]:
-        """Checked copies of `state` alone."""
+        """Return checked copies of `state`."""
         own = self._copies("state", self.state, state)
         self._check_indices(own)
         return own
 
     def prepare_fixed(self, name: str, value: Array) -> Array:
-        """A checked copy of the value of something fixed; raises ShapeError or ProgramError."""
+        """Return a checked copy of the value of a constant; raise ShapeError or ProgramError."""
         if name not in self.fixed:
             raise ProgramError(f"{name!r} is not fixed in this run; {', '.join(self.fixed) or 'nothing'} is")
         own = self._copies("data", (name,), {name: value})
@@ -153,7 +156,7 @@ class Loop:
 
     @cached_property
     def _chooses(self) -> bool:
-        """Whether there are integers, which may choose from arrays."""
+        """Whether the loop has integer inputs, which may be used as indices."""
         return any(node.type.dtype is DType.INT64 for node in self.step.inputs)
 
     def _copies(self, kind: str, names: Sequence[str], given: Mapping[str, Array]) -> dict[str, Array]:
@@ -176,10 +179,10 @@ def _check_names(kind: str, names: Sequence[str], given: Mapping[str, Array]) ->
 
 
 class Position(NamedTuple):
-    """How far a run has come.
+    """The progress of a run.
 
-    `epoch` epochs are finished, `step` steps of the next one are made, and `loss` is the sum of their losses, each
-    weighted by its batch's share of the rows: what the mean over that epoch begins with.
+    `epoch` epochs are finished and `step` steps of the next one. `loss` is the sum of the losses of those steps, each
+    weighted by its batch's share of the rows.
     """
 
     epoch: int = 0
@@ -190,14 +193,15 @@ class Position(NamedTuple):
 START = Position()
 
 LATEST = 2**62
-"""The first epoch that a run never comes to."""
+"""The upper bound of the epoch numbers."""
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A loop with its numbers: the `state` that it begins with, and `data`, the arrays named in `rows` and `fixed`.
+    """A loop with its arrays: the initial `state`, and `data`, the arrays named in `rows` and `constants`.
 
-    `position` is where an earlier run stopped whose state is given, to go on to the same bits as if it had not.
+    `position` is where an earlier run stopped that left this `state`. The results are then bitwise equal to those of an
+    uninterrupted run.
     """
 
     loop: Loop
@@ -207,9 +211,9 @@ class Run:
     position: Position = START
 
     def checked(self) -> Run:
-        """This run on copies of `state`, and `data` as they are where their dtype is right.
+        """Return this run with `state` copied and checked, and `data` converted only if necessary.
 
-        Raises ShapeError or ProgramError for what is not of the loop.
+        Raises ShapeError or ProgramError for arrays that do not fit the loop.
         """
         state, data = self.loop.prepare(self.state, self.data)
         return Run(self.loop, state, data, self.seed, self.loop.checked_position(self.position))
@@ -217,13 +221,13 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """How a run ended.
+    """The result of a run.
 
-    `losses` has an entry for each finished epoch: the mean of the batch losses, weighted by rows. After a divergence
-    `state` is the last one that was finite (`Session.retreat` goes back to a better one), `culprit` the first value
-    that the step from there made non-finite, and `culprit_step` the number of that step. `threads` were used, and
-    `workspace_bytes` of memory apart from the caller's arrays and the result. Of a session that went on, all this is
-    about its last `advance`; `position` is where the run as a whole has come to, with `state`.
+    `losses` has one entry for each finished epoch: the mean of the batch losses, weighted by rows. After a divergence,
+    `state` is the last finite one (`Session.retreat` restores a better one), `culprit` the first value that the next
+    step made non-finite, and `culprit_step` the number of that step. `threads` is the number of threads used, and
+    `workspace_bytes` the memory allocated besides the caller's arrays and the result. For a session that continues, all
+    of this describes the last `advance`; `position` is the position of the run as a whole.
     """
 
     state: dict[str, Array]

@@ -1,4 +1,4 @@
-"""The engine that is right by being short: each primitive's NumPy definition, one node after another."""
+"""The reference engine: evaluates each primitive's NumPy definition, one node after another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from chainrule.primitives import evaluate_nodes
 
 
 def bind_sizes(program: Program, inputs: Mapping[str, Array]) -> Program:
-    """`program` with its named sizes read off the shapes of `inputs`; raises ShapeError where two disagree."""
+    """Replace the symbolic sizes of `program` by those of `inputs`; raise ShapeError if two inputs disagree.
+    """
     sizes: dict[str, Dim] = {}
     origins: dict[str, str] = {}
     for node in program.inputs:
@@ -44,9 +45,9 @@ def bind_sizes(program: Program, inputs: Mapping[str, Array]) -> Program:
 
 
 def evaluate(program: Program, inputs: Mapping[str, Array]) -> list[Array]:
-    """The outputs of `program` on `inputs` by name; named sizes are read off the arrays.
+    """Return the outputs of `program` for `inputs`, given by name. Symbolic sizes are read from the arrays.
 
-    Raises ShapeError where two inputs disagree on a size, ProgramError where an input is missing.
+    Raises ShapeError if two inputs disagree on a size, ProgramError if an input is missing.
     """
     bound = bind_sizes(program, inputs)
     known: dict[Node, Array] = {node: np.asarray(inputs[node.name], node.type.dtype.numpy) for node in bound.inputs}
@@ -55,7 +56,7 @@ def evaluate(program: Program, inputs: Mapping[str, Array]) -> list[Array]:
 
 
 def _solved(dim: Dim, size: int) -> tuple[str, int] | None:
-    """The name in a size that is a name or a multiple of one, as n and 2·n are, and what it must be."""
+    """Solve a dimension of the form n or k·n for its name; return the name and its value."""
     if not isinstance(dim, SymbolicDim) or len(dim.terms) != 1:
         return None
     ((names, factor),) = dim.terms
@@ -63,7 +64,7 @@ def _solved(dim: Dim, size: int) -> tuple[str, int] | None:
 
 
 class ReferenceEngine(Engine):
-    """NumPy, node by node."""
+    """An engine that evaluates programs with NumPy, node by node."""
 
     name = "reference"
 
@@ -75,7 +76,7 @@ class ReferenceEngine(Engine):
 
 
 class ReferenceSession(Session):
-    """One step after another."""
+    """A session that executes one step after another."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
@@ -105,7 +106,7 @@ class ReferenceSession(Session):
         return permutation(self.seed, epoch, rows) if self.loop.shuffles else np.arange(rows)
 
     def _epoch(self, order: NDArray[np.int64], mean: NDArray[np.float64]) -> tuple[str | None] | None:
-        """The rest of the epoch, and its loss in `mean`; the culprit, in a tuple, where something is not finite."""
+        """Run the rest of the epoch and write its loss to `mean`; return a 1-tuple of the culprit on divergence."""
         loop, presses = self.loop, self._interrupt.presses
         for start in range(self._position.step * loop.batch_size, loop.row_count, loop.batch_size):
             chosen = order[start : start + loop.batch_size]
@@ -134,7 +135,7 @@ class ReferenceSession(Session):
         return Outcome(self._read(), losses[:done], done, steps, status, culprit, step, position=self._position)
 
     def _settle(self) -> None:
-        """Every step is taken note of."""
+        """Nothing to do: every step updates the position."""
 
     def _read(self) -> dict[str, Array]:
         return {name: np.array(value) for name, value in self._state.items()}

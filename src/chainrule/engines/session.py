@@ -1,4 +1,4 @@
-"""A run that goes on where it stopped, and the engines that begin one."""
+"""Training sessions, which run a loop in pieces, and the interface of engines."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from chainrule.interrupts import Interrupt, deferred, interruptible
 from chainrule.ir import Program, ProgramError, ShapeError
 
 PIECE = 1.0
-"""Seconds of a run that are made again at most, with the epoch in work, to go back to its best epoch."""
+"""The maximum time in seconds, besides one epoch, that is repeated to return to the best epoch."""
 
 FIRST_REPORT = 0.1
-"""Seconds within which a run that is reported on is reported on after 1, 2, 4, … epochs."""
+"""For this many seconds, a run with a report advances by 1, 2, 4, … epochs at a time."""
 
 
 class Session(ABC):
-    """A training run that is made piece by piece, from the state where it is.
+    """A training run that is executed in pieces.
 
-    However it is cut, by the calls of `advance`, by interrupts or by a new session that begins at the `position` where
-    an old one stopped, the whole comes to the same bits. One call at a time is served; another thread's waits.
+    The result is bitwise independent of how the run is divided: by calls of `advance`, by interrupts, or by a new
+    session that begins at the `position` of an old one. Calls are serialized between threads.
     """
 
     def __init__(self, run: Run) -> None:
@@ -39,11 +39,13 @@ class Session(ABC):
         self._busy = False
         self._trail = Trail()
         self._interrupt = Interrupt()
-        """Ctrl-C in the call that is served."""
+        """Ctrl-C during the current call."""
 
     @property
     def position(self) -> Position:
-        """How far the run has come; a `Run` from there, with the state, goes on to the same bits."""
+        """The progress of the run. A `Run` from this position, with the current state, continues to bitwise equal
+        results.
+        """
         with self._alone():
             return self._position
 
@@ -54,16 +56,17 @@ class Session(ABC):
             return self._read()
 
     def advance(self, epochs: int = 1, report: Report | None = None, order: NDArray[np.int64] | None = None) -> Outcome:
-        """Run until `epochs` more are finished; one that an interrupt or `begin` left in its middle counts as one.
+        """Run until `epochs` more epochs are finished. An epoch that was interrupted, or begun by `begin`, counts as
+        one.
 
-        `report(epochs_done, losses)` is called with what this call has done, at first after 1, 2, 4, … epochs and then
-        about ten times in a second, but at the ends of epochs alone, and once all are done. Where it returns False the
-        run stops after the step in work; what it raises ends the run, and is raised here. `order`, int64 of shape
-        (epochs, rows), is the order of the rows in each of these epochs, instead of the one drawn; a row may come more
-        than once. Where a batch is the whole data, order does not matter, and is not used.
+        `report(epochs_done, losses)` is called with the results of this call: after epochs 1, 2, 4, …, then about ten
+        times per second, always at the end of an epoch, and at the end of the call. If it returns False, the run stops
+        after the current step. An exception that it raises ends the run and is propagated. `order`, int64 of shape
+        (epochs, rows), replaces the random order of the rows in each epoch; a row may occur more than once. It is
+        ignored if a batch contains all rows.
 
-        Raises EngineError for an `order` where rows are not shuffled, or from within a `report`; ShapeError and
-        ProgramError for one that does not fit.
+        Raises EngineError for an `order` if the rows are not shuffled, or when called from a `report`; ShapeError and
+        ProgramError for an `order` that does not fit.
         """
         with self._alone() as interrupt:
             last = self._position.epoch + epochs
@@ -75,7 +78,7 @@ class Session(ABC):
     def _advance_in_pieces(
         self, epochs: int, report: Report | None, order: NDArray[np.int64] | None, interrupt: Interrupt
     ) -> Outcome:
-        """Calls of `_advance`, of which each is so short that going back to its middle costs little."""
+        """Divide the run into calls of `_advance` short enough that repeating a part of one is cheap."""
         start, losses, begun, before = self._position, np.empty(epochs), time.monotonic(), interrupt.presses
         length, going = epochs if report is None else 1, True
         while going:
@@ -93,22 +96,23 @@ class Session(ABC):
         return self._whole(start, losses, outcome)
 
     def _whole(self, start: Position, losses: NDArray[np.float64], last: Outcome) -> Outcome:
-        """The outcome of a run from `start`, whose last call ended as it says."""
+        """Return the outcome of a run from `start` whose last call had the outcome `last`."""
         done = self._position.epoch - start.epoch
         steps = done * self.loop.steps_per_epoch + self._position.step - start.step
         if last.status == "finished" and done < len(losses):
             last = replace(last, status="stopped")
-        # Threads that an interrupt left may go on writing, and the rest may be large.
+        # An abandoned thread may still write to `losses`, and the unused rest may be large.
         curve = losses if last.status == "finished" else losses[:done].copy()
         culprit_step = None if last.culprit_step is None else steps
         return replace(last, losses=curve, epochs_done=done, steps_done=steps, culprit_step=culprit_step)
 
     def retreat(self) -> Position:
-        """Go back to where the epoch of the least loss began, and give its position.
+        """Return to the beginning of the epoch with the lowest loss, and return its position.
 
-        A loss is that of the states before updates, so that this is the state to go back to where later ones are of no
-        use. What counts are the epochs since the session began or was restored to another state. Before an epoch is
-        finished, it is where the session began. An interrupt ends this early, at a state from before that epoch.
+        The loss of an epoch is that of the states before its updates, so this is the state to use if later ones have
+        diverged. Only epochs since the session began, or was restored to another state, are considered. Before the
+        first epoch is finished, it is the initial state. An interrupt ends the repetition early, at a state before that
+        epoch.
         """
         with self._alone():
             best = self._trail.best
@@ -129,9 +133,9 @@ class Session(ABC):
             return self._position
 
     def restore(self, state: Mapping[str, Array], position: Position | None = None) -> None:
-        """Go back, or on, to another state, and to the `position` that belongs to it; None leaves the position.
+        """Set the state and, unless None, the `position` that belongs to it.
 
-        Raises ShapeError or ProgramError for a state or a position that are not of this run.
+        Raises ShapeError or ProgramError for a state or a position that does not fit this run.
         """
         with self._alone():
             checked = self.loop.prepare_state(state)
@@ -140,9 +144,9 @@ class Session(ABC):
             self._trail.restored(checked, there)
 
     def set(self, name: str, value: Any) -> None:
-        """Another value, from the next step on, for something fixed, such as a learning rate; nothing is compiled.
+        """Set a constant, such as the learning rate, from the next step on. Nothing is recompiled.
 
-        Raises ProgramError for what is not fixed in this run, ShapeError for another shape.
+        Raises ProgramError for a name that is not a constant of this run, ShapeError for a wrong shape.
         """
         with self._alone():
             self._change(name, self.loop.prepare_fixed(name, np.asarray(value)))
@@ -161,7 +165,7 @@ class Session(ABC):
                 self._busy = False
 
     def _checked_order(self, order: NDArray[np.int64], epochs: int) -> NDArray[np.int64] | None:
-        """The order as C has it, or None where it has no effect."""
+        """Return the order as a C-contiguous array, or None if it has no effect."""
         rows = self.loop.row_count
         if np.shape(order) != (epochs, rows):
             raise ShapeError(f"the order has the shape {np.shape(order)}; it should be ({epochs}, {rows})")
@@ -177,19 +181,20 @@ class Session(ABC):
         return np.require(array, np.int64, ["C_CONTIGUOUS", "ALIGNED"])
 
     def _at(self, steps: int, total: float) -> Position:
-        """The position after so many steps from the very beginning."""
+        """Return the position after `steps` steps since epoch 0."""
         epoch, step = divmod(steps, self.loop.steps_per_epoch)
         return Position(epoch, step, total if step else 0.0)
 
     @abstractmethod
     def _settle(self) -> None:
-        """Take note of what a call has done that was torn off."""
+        """Update the position after an interrupted call."""
 
     @abstractmethod
     def _advance(
         self, epochs: int, report: Report | None, order: NDArray[np.int64] | None, losses: NDArray[np.float64]
     ) -> Outcome:
-        """One call of `advance`, which writes to the beginning of `losses` and stops where a report returns False."""
+        """Implement one call of `advance`: write losses to the beginning of `losses`, stop if a report returns False.
+        """
 
     @abstractmethod
     def _read(self) -> dict[str, Array]: ...
@@ -199,15 +204,15 @@ class Session(ABC):
 
     @abstractmethod
     def _change(self, name: str, value: Array) -> None:
-        """Put `value` into a new `_data`."""
+        """Replace `_data` by a copy that contains `value`."""
 
     def _exchange(self, data: dict[str, Array]) -> None:
-        """Go on with an earlier `_data`."""
+        """Use an earlier `_data`."""
         self._data = data
 
 
 class _Listener:
-    """Reports what a call has done as a part of a longer run, and ends it where it has taken `PIECE` seconds."""
+    """Reports progress as part of a longer run, and ends the call after `PIECE` seconds."""
 
     def __init__(self, report: Report | None, losses: NDArray[np.float64], done: int) -> None:
         self.report, self.losses, self.done = report, losses, done
@@ -224,22 +229,22 @@ class _Listener:
 
 
 class Engine(ABC):
-    """Runs programs."""
+    """The interface of engines."""
 
     name: str
 
     @abstractmethod
     def compile(self, program: Program) -> Callable[[Mapping[str, Array]], list[Array]]:
-        """A function from the inputs by name to the outputs; every size in `program` is a number."""
+        """Compile a function from the inputs by name to the outputs. All sizes in `program` must be numbers."""
 
     @abstractmethod
     def begin(self, run: Run, threads: int | None = None) -> Session:
-        """A run that has not made a step; its memory is reserved, and its code compiled.
+        """Compile a run and allocate its memory without executing a step.
 
-        `threads` is the most that may be used; None leaves the number to the engine. The result does not depend on
-        it. The caller's arrays are never modified, and those of `data` should not be while the session is in use.
+        `threads` is the maximum number of threads; None lets the engine choose. The result does not depend on it. The
+        caller's arrays are never modified; those in `data` must not be modified while the session is in use.
         """
 
     def run(self, run: Run, epochs: int, report: Report | None = None, threads: int | None = None) -> Outcome:
-        """Repeat the step: `begin`, and one `advance`. An interrupt ends the run early."""
+        """Run `epochs` epochs: `begin`, then one `advance`. An interrupt ends the run early."""
         return self.begin(run, threads).advance(epochs, report)

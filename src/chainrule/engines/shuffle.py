@@ -1,6 +1,6 @@
-"""The order of the rows in each epoch: a function of the seed and the epoch alone, the same in every engine.
+"""The order of the rows in each epoch, a function of the seed and the epoch alone, identical in all engines.
 
-Draw i of an epoch is the counter-based generator's word for (epoch, i), so nothing needs to be remembered.
+Draw i of an epoch is the output of the counter-based generator for (epoch, i), so there is no generator state.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from chainrule.primitives import threefry
 __all__ = ["PARITY", "ROTATIONS", "ROUNDS", "STREAM", "permutation"]
 
 STREAM = 0x73687566666C65
-"""The second word of the key: it keeps these draws apart from other uses of the same seed."""
+"""The second word of the key; separates these draws from other uses of the same seed."""
 
 _WORD = (1 << 64) - 1
 
 
 def permutation(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
-    """A uniformly drawn order of `n` rows, by Fisher and Yates's exchange from the last row down.
+    """Return a uniformly random permutation of `n` rows, by the Fisher-Yates shuffle from the last row to the first.
 
-    Row i is exchanged with row ⌊r·(i + 1) / 2⁶⁴⌋, r the first word of draw i.
+    Row i is exchanged with row ⌊r·(i + 1) / 2⁶⁴⌋, where r is the first word of draw i.
     """
     places = np.arange(n, dtype=np.uint64)
     epochs = np.full(n, epoch & _WORD, dtype=np.uint64)

@@ -1,7 +1,7 @@
-"""The way that a run has come, as far as is needed to go back to where the epoch of the least loss began.
+"""The history of a run that is needed to return to the beginning of its best epoch.
 
-Nothing is copied in each epoch. A run is determined by its state and its data, so that the beginning of the call in
-which an epoch began is enough: from there the same steps lead to it again.
+Nothing is copied per epoch. A run is determined by its state and its data, so it is enough to keep the state at the
+beginning of the call that contains the best epoch and to repeat the steps from there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chainrule.engines.loop import Array, Position
 
 @dataclass(frozen=True, eq=False)
 class Mark:
-    """Where a call began, and all that its steps follow from; `order` as in `Session.advance`, or None."""
+    """The state and data at the beginning of a call; `order` as in `Session.advance`, or None."""
 
     state: dict[str, Array]
     position: Position
@@ -27,7 +27,7 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class Best:
-    """The epoch of the least loss so far, and a mark at or before its beginning; the loss is infinite before one."""
+    """The epoch with the lowest loss so far, and a mark at or before its beginning. The loss is initially infinite."""
 
     mark: Mark
     epoch: int
@@ -35,7 +35,7 @@ class Best:
 
 
 class Trail:
-    """What is remembered of the calls of a session."""
+    """The marks of a session's calls."""
 
     def __init__(self) -> None:
         self._clear()
@@ -43,13 +43,13 @@ class Trail:
     def _clear(self) -> None:
         self.best: Best | None = None
         self._before: Best | None = None
-        """The best before the last call."""
+        """The best epoch before the last call."""
         self._last: Mark | None = None
         self._first: Mark | None = None
-        """Of the last call: the mark of the call in which its first epoch began."""
+        """The mark of the call in which the first epoch of the last call began."""
 
     def begin(self, mark: Mark) -> None:
-        """A call begins."""
+        """Record the beginning of a call."""
         self._first = self._origin(mark.position) or mark
         self._last = mark
         self._before = self.best
@@ -57,14 +57,14 @@ class Trail:
             self.best = Best(self._first, mark.position.epoch)
 
     def _origin(self, position: Position) -> Mark | None:
-        """The mark of the earlier call in which the epoch began that is unfinished here; None where none is known."""
+        """Return the mark of the earlier call in which the current unfinished epoch began, or None if unknown."""
         last = self._last
         if not position.step or last is None:
             return None
         return last if last.position.epoch < position.epoch or not last.position.step else self._first
 
     def note(self, losses: NDArray[np.float64]) -> None:
-        """The last call has finished epochs with these losses."""
+        """Record the losses of the epochs that the last call finished."""
         if losses.size and self._last is not None and self._first is not None and self.best is not None:
             place = int(np.argmin(losses))
             if losses[place] < self.best.loss:
@@ -72,7 +72,7 @@ class Trail:
                 self.best = Best(mark, self._last.position.epoch + place, float(losses[place]))
 
     def restored(self, state: Mapping[str, Array], position: Position) -> None:
-        """The run goes on from elsewhere; what a call did is forgotten where that is the place at which it began."""
+        """Record that the run continues from another state. If that is where the last call began, discard that call."""
         last = self._last
         undone = last is not None and position == last.position and _equal(state, last.state)
         if undone:

@@ -1,6 +1,6 @@
-"""Generated LLVM code: a whole run, epochs and batches, forward, backward and update, as one native call.
+"""The LLVM engine: a whole run (epochs, batches, forward pass, backward pass, update) is one native call.
 
-A program goes through these files in order:
+A program passes through these files in order:
 
 `prepare`       composite primitives are written out in simpler ones
 `registers`     a tiny program: `unrolled` holds every value in one vector register, for the whole run

@@ -1,4 +1,4 @@
-"""The operations of the emitter protocol as instructions, on scalars or whole vectors alike."""
+"""The emitter protocol as LLVM instructions, for scalars and vectors."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from chainrule.ir import Dim, DType, ProgramError
 from chainrule.primitives import BitOperation, Comparison, MathFunction, ReductionKind
 
 SUM_FLAGS = "reassoc"
-"""The terms of a sum may be reordered; NaN and infinity are as IEEE 754 has them. Products are fused by intrinsics."""
+"""The terms of a sum may be reordered; NaN and infinity follow IEEE 754. Products are fused by intrinsics."""
 
 PRODUCT_FLAGS = "contract"
-"""A product may be fused into a sum, but its factors stay in order: x·x may overflow where (x·y)·x does not."""
+"""A product may be fused into a sum, but its factors are not reordered: x·x may overflow where (x·y)·x does not."""
 
 FUSED_FLAGS = "contract"
-"""A sum may be fused with a product but stays in order.
+"""A sum may be fused with a product but is not reordered.
 
-LLVM 22 gets sums wrong that may be both reordered and fused where they share a product: with x·y in two of them and c
+LLVM 22 miscompiles sums that may be both reordered and fused if they share a product: with x·y in two of them and c
 added to each, it turned a·b + x·y + c into a·b + x·y + 2·c in both.
 """
 
@@ -42,18 +42,18 @@ def is_float(type: str) -> bool:
 
 
 def suffix(type: str) -> str:
-    """The mangling of an intrinsic on `type`."""
+    """The suffix of an intrinsic's name for `type`."""
     element = {"double": "f64", "float": "f32"}.get(element_type(type), element_type(type))
     width = width_of(type)
     return f"v{width}{element}" if width else element
 
 
 class Arithmetic:
-    """Emits one instruction, or a few, per operation; `width` is the number of lanes of constants (0: scalars).
+    """Emits the instructions of each operation; `width` is the number of lanes of constants (0: scalars).
 
-    With `fuses`, an addition may be fused with a product. Whether it is depends on what else uses the product, so only
-    code that computes each value once may allow it: a value computed twice must be the same to the bit, or a maximum
-    would not be found again among its operands.
+    If `fuses`, an addition may be fused with a product. Whether it is depends on the other uses of the product, so only
+    code that computes each value once may allow it: a value computed twice must be bitwise equal, for example to find a
+    maximum again among its operands.
     """
 
     def __init__(self, function: Function, width: int = 0, fuses: bool = False) -> None:
@@ -95,13 +95,13 @@ class Arithmetic:
         return self.function.call(x.type, f"llvm.{name}.{suffix(x.type)}", x, y)
 
     def combine(self, kind: ReductionKind, x: Value, y: Value) -> Value:
-        """One step of a reduction. Its result is stored, never computed again, so that it may be fused."""
+        """Emit one step of a reduction. The result is stored and never recomputed, so the step may be fused."""
         if kind == "sum":
             return self._binary("add", self._reduction_flags, x, y)
         return self.maximum(x, y) if kind == "max" else self.minimum(x, y)
 
     def across(self, kind: ReductionKind, x: Value) -> Value:
-        """The lanes of a vector of floats combined to a scalar."""
+        """Reduce the lanes of a vector of floats to a scalar."""
         if not width_of(x.type):
             return x
         element, name = element_type(x.type), {"sum": "fadd", "max": "fmaximum", "min": "fminimum"}[kind]
@@ -143,7 +143,7 @@ class Arithmetic:
         return self.function.let(then.type, f"select {condition}, {then}, {otherwise}")
 
     def convert(self, x: Value, dtype: DType) -> Value:
-        """The same number in another dtype; a number turned to a boolean is whether it is not zero."""
+        """Convert to another dtype; a number converts to a boolean as `x != 0`."""
         source, target = element_type(x.type), REGISTER_TYPES[dtype]
         if source == target:
             return x
@@ -161,9 +161,9 @@ class Arithmetic:
         return self.function.let(result, f"{name} {x} to {result}")
 
     def _truncated(self, x: Value, result: str) -> Value:
-        """A float as an integer; the least integer for NaN and what is out of range, as processors and NumPy have it.
+        """Convert a float to an integer; NaN and out-of-range values give the least integer, as in NumPy.
 
-        Without the test the result would be undefined, and optimisation might turn it into an index outside an array.
+        Without the test the result is undefined, and optimization could turn it into an index out of bounds.
         """
         bound = constant(2.0**63, x.type)
         magnitude = self.function.call(x.type, f"llvm.fabs.{suffix(x.type)}", x)
@@ -172,12 +172,12 @@ class Arithmetic:
         return self.function.let(result, f"fptosi {known} to {result}")
 
     def random_uniform(self, seed: Value, stream: Value, step: Value, place: Value, dtype: DType) -> Value:
-        """All four of one width."""
+        """All four operands have the same width."""
         word, _ = random.threefry(self.function, (seed, stream), (step, place))
         return random.uniform(self.function, word, dtype)
 
     def apply(self, kind: str, payload: object, dtype: DType, operands: Sequence[Value]) -> Value:
-        """The operation of an `Expression` of that kind, payload and dtype."""
+        """Emit the operation of an `Expression` with this kind, payload and dtype."""
         leading = [payload] if kind in ("math", "compare", "bitwise") else []
         trailing = [dtype] if kind in ("convert", "random_uniform") else []
         result: Value = getattr(self, kind)(*leading, *operands, *trailing)
@@ -185,7 +185,7 @@ class Arithmetic:
 
 
 class Elementwise(Arithmetic):
-    """The emitter for functions of scalars, applied to whole vectors at once: it has no indices."""
+    """The emitter for scalar functions, applied to whole vectors. It has no indices."""
 
     def _no_index(self) -> ProgramError:
         return ProgramError("an elementwise primitive's lowering uses an index; derive it from Linear or Nonlinear")

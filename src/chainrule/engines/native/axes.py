@@ -1,4 +1,4 @@
-"""How an axis is covered: the part of one thread, in strips of vectors or tiles of rows, and what remains."""
+"""Loops that cover an axis: one thread's share, in strips of vectors or tiles of rows, and the remainder."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from chainrule.engines.native.text import Function, Value, integer
 
 
 class At(Protocol):
-    """Writes the code for vectors of some widths, from a place of the lane on."""
+    """Writes the code for vectors of the given widths, starting at a place along the lane."""
 
     def __call__(self, start: Value, widths: Sequence[int]) -> None: ...
 
 
 class AtRow(Protocol):
-    """Writes the code for so many rows, from a row on."""
+    """Writes the code for a number of rows, starting at a row."""
 
     def __call__(self, index: Value, rows: int) -> None: ...
 
 
 class Axes:
-    """Writes the loops of one nest; `rows` is the axis that is divided among threads, `width` the lanes of a vector."""
+    """Writes the loops of one nest; `rows` is the axis divided among threads, `width` the lanes of a vector."""
 
     def __init__(self, function: Function, rows: Rows | None, width: int) -> None:
         self.function, self.rows, self.width = function, rows, width
         self.begin, self.end = Value("%begin", "i64"), Value("%end", "i64")
 
     def bounds(self, variable: Variable) -> tuple[Value, Value] | None:
-        """The first and the last place of a loop that is divided among threads."""
+        """Return the bounds of a loop that is divided among threads."""
         rows = self.rows
         if rows is None or variable is not rows.variable:
             return None
@@ -40,7 +40,7 @@ class Axes:
         return f.integer_operation("mul", self.begin, rows.factor), f.integer_operation("mul", self.end, rows.factor)
 
     def strips(self, lane: Variable, most: int, at: At) -> None:
-        """Call `at` for runs of up to `most` vectors that cover the lane, the last one as short as need be."""
+        """Call `at` for strips of up to `most` vectors that cover the lane; the last strip may be shorter."""
         f, width = self.function, self.width
         divided = self.bounds(lane)
         if divided is not None:
@@ -73,7 +73,7 @@ class Axes:
             at(integer(start_at), [width] * (last_group - 1) + [tail])
 
     def if_any(self, start: Value, stop: Value, inside: Callable[[Value], None], step: int) -> None:
-        """A loop that may not run at all."""
+        """Write a loop that may have no iterations."""
         f = self.function
         names = f.fresh_label("whole"), f.fresh_label("after")
         f.branch(f.let("i1", f"icmp ult {start}, {stop.text}"), *names)
@@ -85,7 +85,7 @@ class Axes:
         f.label(names[1])
 
     def at_the_end(self, stop: Value, variable: Variable, inside: Callable[[], None]) -> None:
-        """Something to be done where a part of an axis reaches its end."""
+        """Write code that runs if `stop` is the end of the axis."""
         f = self.function
         names = f.fresh_label("tail"), f.fresh_label("after")
         f.branch(f.let("i1", f"icmp eq {stop}, {variable.extent}"), *names)
@@ -95,7 +95,7 @@ class Axes:
         f.label(names[1])
 
     def row_tiles(self, row: Variable, bounds: tuple[Value, Value] | None, height: int, at_row: AtRow) -> None:
-        """Call `at_row` for every `height` rows within `bounds`, and for what is left of the axis at its end."""
+        """Call `at_row` for every `height` rows within `bounds`, and for the remaining rows at the end of the axis."""
         f, tail = self.function, row.extent % height
         if bounds is None:
             if row.extent >= height:
@@ -115,6 +115,6 @@ class Axes:
             self.at_the_end(stop, row, lambda: at_row(integer(row.extent - tail), tail))
 
     def least(self, i: Value, j: Value) -> Value:
-        """The lesser of two places."""
+        """The minimum of two places."""
         f = self.function
         return f.let("i64", f"select {f.let('i1', f'icmp ult {i}, {j.text}')}, {i}, {j}")

@@ -1,10 +1,11 @@
-"""Products in blocks that stay in a near cache, and on few pages of memory.
+"""Cache blocking of products.
 
-A long sum is cut: a strip of columns of one factor is copied, block after block of the summed axis, to where its rows
-lie next to each other; all rows of the other factor then use the block before it is left. What a tile has summed up so
-far waits in memory meanwhile. A factor that is walked across, as in the gradient of a weight, where each term is in
-another row of the data, is copied a block of columns at a time. Terms are still added one after another, so that not a
-bit depends on the blocks; of a sum of very many terms, a block is a part (`reductions.in_parts`).
+A long sum is cut into blocks. A strip of columns of one factor is copied, one block of the summed axis at a time, into
+contiguous rows, and all rows of the other factor use the block before the next one is copied. Partial sums of a tile
+are kept in memory between blocks. A factor that is read with a large stride, as in the gradient of a weight, where each
+term lies in another row of the data, is copied a block of columns at a time. The order of the additions does not
+change, so the result does not depend on the blocks; in a sum of very many terms, a block is a part
+(`reductions.in_parts`).
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from chainrule.engines.native.reductions import LONG_UNROLL
 from chainrule.engines.native.symbolic import Affine, Dependence, Expression, Variable
 
 BLOCK_BYTES: Final = 24 * 1024
-"""The size of a copied block: most of a first-level cache of 32 KiB, which the other factor passes through as well."""
+"""The size of a copied block: most of a 32 KiB L1 cache, which also holds the stream of the other factor."""
 
 ROW_BLOCK: Final = 512
-"""Rows whose unfinished sums are kept at a time."""
+"""The number of rows whose partial sums are kept at a time."""
 
 LEAST_ROWS: Final = 32
-"""Rows that must use a block for its copy to pay."""
+"""The minimum number of rows that must use a block for the copy to pay."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ class Blocking:
 
 
 def blocking(nest: Nest, lane: Variable, row: Variable, strip: int) -> Blocking | None:
-    """The blocks for strips of so many lanes; None where the strip fits in the cache as it is, or cannot be cut."""
+    """Return the blocks for strips of `strip` lanes; None if the strip fits in the cache or cannot be cut."""
     if len(nest.reductions) != 1 or nest.reductions[0] not in nest.outright or row.extent < LEAST_ROWS:
         return None
     (reduction,) = nest.reductions
@@ -62,18 +63,18 @@ def blocking(nest: Nest, lane: Variable, row: Variable, strip: int) -> Blocking 
 
 
 COLUMN_BYTES: Final = 64 * 1024
-"""The size of a copied block of a factor that is walked across."""
+"""The size of a copied block of a factor that is read with a large stride."""
 
 FAR: Final = 256
-"""Bytes between one term and the next from which on a walk is better made in a copy."""
+"""The stride in bytes above which a factor is copied."""
 
 COLUMNS: Final = 16
-"""Blocks have a multiple of so many columns."""
+"""The number of columns of a block is a multiple of this."""
 
 
 @dataclass(frozen=True, eq=False)
 class ColumnCopy:
-    """A factor that is walked across: `loads` are read from a copy of `columns` of its columns at a time."""
+    """The copy of a factor with a large stride: `loads` are read from a copy of `columns` columns at a time."""
 
     variable: Variable
     loads: tuple[Expression, ...]
@@ -81,7 +82,7 @@ class ColumnCopy:
 
 
 def column_copy(nest: Nest, lane: Variable, row: Variable, strip: int) -> ColumnCopy | None:
-    """The copies for a product whose rows are neighbours in memory and whose terms are not; None where they are not."""
+    """Return the copies for a product with contiguous rows and strided terms; None for any other."""
     if len(nest.reductions) != 1 or nest.reductions[0] not in nest.outright or lane.extent <= strip:
         return None
     (reduction,) = nest.reductions
@@ -103,7 +104,7 @@ def column_copy(nest: Nest, lane: Variable, row: Variable, strip: int) -> Column
 
 
 def _step(load: Expression, variable: Variable) -> float:
-    """The distance from one term to the next; without bound where it is looked up."""
+    """The stride between consecutive terms; unbounded if the index is loaded."""
     index = load.payload[1]
     direct = index.coefficient(variable) if isinstance(index, Affine) else 0
     return direct or float("inf")

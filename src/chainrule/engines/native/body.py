@@ -1,8 +1,8 @@
-"""The instructions that evaluate expressions at some places of a loop nest: one element, or a tile of vectors.
+"""The instructions that evaluate expressions at one point of a loop nest: one element, or a tile of vectors.
 
-A `Frame` is where a tile stands: the registers of the loop variables, the rows of the tile, its lanes, and what has
-been computed so far. A `Body` is one vector of it. What does not differ between rows, or between the vectors of a row,
-is computed once and shared.
+A `Frame` holds the position of a tile: the registers of the loop variables, the rows of the tile, its lanes, and the
+values computed so far. A `Body` is one vector of the tile. Values that do not vary between rows, or between the vectors
+of a row, are computed once and shared.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from chainrule.ir import DType
 Key = tuple[object, int, int]
 
 UNROLL = 2
-"""Turns of the innermost loop of a sum that are written out, so that its counting costs little."""
+"""Unroll factor of the innermost loop of a sum."""
 
 
 @dataclass(frozen=True)
 class Copied:
-    """A part of an array that was copied to `pointer`, its terms `distance` elements apart.
+    """A part of an array that was copied to `pointer`, with its terms `distance` elements apart.
 
-    Within a term there are the columns of a strip; or, with an `origin`, the rows from that one on.
+    A term consists of the columns of a strip or, with an `origin`, of the rows starting there.
     """
 
     pointer: Value
@@ -48,13 +48,13 @@ class Copied:
 
 
 class Frame(ABC):
-    """Where a tile stands; a subclass says how a reduction is formed that an expression there meets.
+    """The position of a tile. Subclasses define how a reduction inside an expression is computed.
 
-    `places` holds the registers of the loop variables. Along `lane`, vectors of neighbouring elements are formed; along
-    `row`, several rows are evaluated side by side. `sizes` counts the elements of each source. Without a lane, sums
-    along contiguous memory are formed in vectors of `sum_width`. `outright` are reductions formed
-    beforehand. `unroll` turns of the innermost loop of a sum are written out. `beside` tells
-    what differs between bodies of a row that lie side by side; without it, they are neighbouring vectors of the lane.
+    `places` holds the registers of the loop variables. Vectors of adjacent elements run along `lane`; several rows
+    along `row` are evaluated together. `sizes` counts the elements of each source. Without a lane, sums over contiguous
+    memory use vectors of `sum_width`. `outright` are reductions computed beforehand. `unroll` is the unroll factor of
+    the innermost loop of a sum. `beside` is the difference between adjacent bodies of a row; without it, they are
+    adjacent vectors of the lane.
     """
 
     def __init__(
@@ -79,19 +79,19 @@ class Frame(ABC):
         self.by_column = self.by_lane if beside is None else beside
         self.columns = 1
         self.copies: Mapping[Expression, Copied] = {}
-        """Loads that are made from copies."""
+        """Loads that are replaced by loads from copies."""
         self.term = integer(0)
-        """The term of the sum that is at hand, counted from the first of its block."""
+        """The current term of the sum, counted from the first of its block."""
         self._scopes: list[dict[Key, Value]] = [{}]
         self._inner: list[Dependence] = []
-        """On the variables of the sums that are being formed."""
+        """Whether an atom depends on the variables of the sums being computed."""
 
     @abstractmethod
     def reduced(self, body: Body, expression: Expression) -> Value:
-        """A reduction at the place of `body`, which is of this frame."""
+        """Compute a reduction at the place of `body`, which belongs to this frame."""
 
     def beside(self, rows: int, top: Value | None, start: Value | None, columns: int, width: int) -> list[Body]:
-        """The bodies of `rows` by `columns` places of the result, each of `width` lanes."""
+        """Return the bodies of `rows` by `columns` places of the result, each of `width` lanes."""
         f = self.function
         bodies = []
         for r in range(rows):
@@ -105,23 +105,23 @@ class Frame(ABC):
         return bodies
 
     def along(self, lane: Variable) -> Frame:
-        """A frame at the same places with vectors along another variable, that of a sum."""
+        """Return a frame at the same places with vectors along another variable, that of a sum."""
         return type(self)(self.function, self.pointers, self.sizes, self.places, lane)
 
     def body(self, first: Value, width: int) -> Body:
-        """A single body of `width` lanes, the first of them at `first`."""
+        """Return a single body of `width` lanes that starts at `first`."""
         return Body(self, first=first, width=width)
 
     @contextmanager
     def scope(self) -> Iterator[None]:
-        """Values computed inside are forgotten afterwards: a branch or a loop does not always come by."""
+        """Discard values computed inside: a branch or a loop body is not always executed."""
         self._scopes.append({})
         yield
         self._scopes.pop()
 
     @contextmanager
     def summing(self, variables: Sequence[Variable]) -> Iterator[None]:
-        """Inside, offsets along other variables are taken to be known before the loops over these begin."""
+        """Inside, treat offsets along other variables as loop-invariant in the loops over these."""
         self._inner.extend(map(Dependence, variables))
         yield
         del self._inner[len(self._inner) - len(variables) :]
@@ -137,13 +137,13 @@ class Frame(ABC):
         return value
 
     def is_inner(self, atom: Variable | Expression) -> bool:
-        """Whether an index atom changes within the sums being formed."""
+        """Whether an index atom varies within the sums being computed."""
         if isinstance(atom, Variable):
             return any(inner.variable is atom for inner in self._inner)
         return any(inner(atom) for inner in self._inner)
 
     def bodies(self, rows: int, start: Value, widths: Sequence[int]) -> list[Body]:
-        """The bodies of a tile of `rows` by as many vectors as `widths` has, from the present places."""
+        """Return the bodies of a tile of `rows` by one vector for each entry of `widths`, at the current places."""
         f = self.function
         firsts = [start]
         for width in widths[:-1]:
@@ -159,7 +159,7 @@ class Frame(ABC):
 
 
 class Body:
-    """One vector of a tile, or one element: row `row` and vector `column` of `width` lanes (0: an element)."""
+    """One vector of a tile, or one element: row `row` and vector `column`, with `width` lanes (0: an element)."""
 
     def __init__(
         self, frame: Frame, row: int = 0, column: int = 0, top: Value | None = None, first: Value | None = None,
@@ -175,11 +175,11 @@ class Body:
 
     @property
     def lanes(self) -> int:
-        """The lanes of a vector; 0 for a single one, which is a scalar."""
+        """The number of lanes of a vector; 0 for a scalar."""
         return self.width if self.width > 1 else 0
 
     def put(self, variable: Variable, place: Value) -> None:
-        """Where this body alone is along a variable."""
+        """Set the place of this body along a variable."""
         self._own[variable] = place
 
     def place(self, variable: Variable) -> Value:
@@ -193,18 +193,18 @@ class Body:
         return self.lanes > 0 and self.frame.by_lane(expression)
 
     def value(self, expression: Expression) -> Value:
-        """The value, computed once per scope."""
+        """Return the value, computed once per scope."""
         key = self._key(expression, self.frame.by_row(expression), self.frame.by_column(expression))
         found = self.frame.find(key)
         return found if found is not None else self.frame.remember(key, self._evaluate(expression))
 
     def keep(self, expression: Expression, value: Value) -> None:
-        """Take a value that was computed elsewhere."""
+        """Register a value that was computed elsewhere."""
         key = self._key(expression, self.frame.by_row(expression), self.frame.by_column(expression))
         self.frame.remember(key, value)
 
     def spread_value(self, expression: Expression) -> Value:
-        """The value in every lane."""
+        """Return the value, broadcast to every lane."""
         value = self.value(expression)
         if not self.lanes or width_of(value.type):
             return value
@@ -214,7 +214,7 @@ class Body:
         return found if found is not None else self.frame.remember(key, self.spread(value))
 
     def spread(self, value: Value) -> Value:
-        """A scalar in every lane; a vector, or a body without lanes, as it is."""
+        """Broadcast a scalar to every lane; return a vector, or the value of a body without lanes, unchanged."""
         if not self.lanes or width_of(value.type):
             return value
         type = vector(value.type, self.lanes)
@@ -241,7 +241,7 @@ class Body:
         return self.frame.arithmetic.apply(kind, payload, expression.dtype, operands)
 
     def _plain(self, choice: Expression) -> bool:
-        """Whether both sides may be evaluated, and choosing between them is cheaper than a branch."""
+        """Whether both sides may be evaluated, and a select is cheaper than a branch."""
         return self.lanes > 0 and harmless(choice.arguments[1:], self.frame.sizes, self.frame.outright)
 
     def _divided(self, expression: Expression) -> Value:
@@ -253,7 +253,7 @@ class Body:
         return self.function.let(whole.type, f"{operation} {whole}, {constant(divisor, whole.type).text}")
 
     def index(self, index: Index) -> Value:
-        """An index, or that of the first lane, as a register."""
+        """Return a register that holds an index, or the index of the first lane."""
         if isinstance(index, int):
             return integer(index)
         total: Value | None = None
@@ -276,7 +276,7 @@ class Body:
         return frame.remember(key, result)
 
     def _index_lanes(self, index: Affine) -> Value:
-        """The index of every lane."""
+        """Return the index of every lane."""
         steps = [0] * self.lanes
         total: Value | None = None
         uniform: list[tuple[Variable | Expression, int]] = []
@@ -295,7 +295,7 @@ class Body:
         return rest if total is None else self.frame.arithmetic.add(total, rest)
 
     def prepare(self, expression: Expression) -> None:
-        """Compute what does not change within the sums being formed: where loads begin, and the indices looked up."""
+        """Compute loop invariants of the sums being computed: base addresses of loads, and loaded indices."""
         pending, seen = [expression], set()
         while pending:
             node = pending.pop()
@@ -313,7 +313,7 @@ class Body:
                 self._base(node)
 
     def _base(self, load: Expression) -> tuple[Value, Index]:
-        """The address of a load as far as it is known outside of the sums being formed, and the rest of the index."""
+        """Return the loop-invariant part of a load's address, and the rest of the index."""
         source, offset = load.payload
         terms = offset.terms if isinstance(offset, Affine) else ()
         outer = tuple(term for term in terms if not self.frame.is_inner(term[0]))
@@ -358,7 +358,7 @@ class Body:
         return value
 
     def _gathered(self, load: Expression) -> Value:
-        """Lanes loaded one by one."""
+        """Load the lanes one by one."""
         f, (source, offset) = self.function, load.payload
         memory, stride = MEMORY_TYPES[load.dtype], offset.coefficient(self.frame.lane)
         scattered = any(isinstance(atom, Expression) and self.frame.by_lane(atom) for atom, _ in offset.terms)
@@ -377,7 +377,7 @@ class Body:
         return result
 
     def _branches(self, expression: Expression) -> Value:
-        """A choice of which only the side taken may be evaluated, since the other may read outside of an array."""
+        """Evaluate a choice with branches, because the side not taken may read out of bounds."""
         f = self.function
         condition, *sides = expression.arguments
         test = self.value(condition)
@@ -396,7 +396,7 @@ class Body:
         return f.phi(incoming[0][0].type, incoming)
 
     def store(self, root: Expression, pointer: Value, place: Index) -> None:
-        """Store a result at the offset `place` of the array at `pointer`; all lanes of it, if there are lanes."""
+        """Store a result, all lanes of it, at the offset `place` of the array at `pointer`."""
         f, dtype = self.function, root.dtype
         value = self.spread_value(root)
         if dtype is DType.BOOL:

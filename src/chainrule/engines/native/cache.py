@@ -1,7 +1,7 @@
-"""Machine code kept on disk, so that a program met before need not be compiled again.
+"""A cache of compiled object code on disk.
 
-The cache helps or does nothing: whatever goes wrong with a file or a folder, a caller gets no entry, and compiles. As
-what is read is executed, nothing is taken from a folder or a file that somebody else could have written.
+Errors with files or folders never propagate: the caller gets no entry, and compiles. Because the content is executed,
+nothing is read from a folder or a file that another user could have written.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 VARIABLE = "CHAINRULE_CACHE"
-"""The environment variable that names the folder, or says `off` or `0`; it is read at every use."""
+"""The environment variable that names the folder, or is `off` or `0`; read at every use."""
 
 MAX_BYTES = 64 * 2**20
 MAX_FILES = 2048
-"""Looking through so many files takes a few milliseconds, which a compilation can bear."""
+"""Maximum number of files; scanning that many takes a few milliseconds, little beside a compilation."""
 
 SHARE_KEPT = 0.75
-"""How much of the cap is left when old entries are removed, so that not every new entry removes one."""
+"""Fraction of the size limit that is kept when old entries are removed, so that not every new entry removes one."""
 
 ABANDONED = 600.0
-"""Seconds after which a file that was never renamed is that of a process that died."""
+"""Age in seconds after which a temporary file is assumed to belong to a dead process."""
 
 _MAGIC = b"chainrule object 1\n"
 _DIGEST_SIZE = 16
@@ -36,7 +36,7 @@ _TEMPORARY = ".chainrule.partial"
 
 
 def key_of(*parts: str) -> str:
-    """A name for what is made from these parts; it differs wherever they do."""
+    """Return a key derived from `parts`; different parts give different keys."""
     digest = blake2b(digest_size=20)
     for part in parts:
         data = part.encode()
@@ -47,19 +47,19 @@ def key_of(*parts: str) -> str:
 
 @dataclass(frozen=True)
 class ObjectCache:
-    """Entries by key in one folder, shared by all processes of the user; the least recently used go first."""
+    """Entries by key in one folder, shared by all processes of the user; the least recently used are removed first."""
 
     folder: str
     max_bytes: int = MAX_BYTES
     max_files: int = MAX_FILES
 
     def get(self, key: str) -> bytes | None:
-        """What was put under `key`, or None: never put, removed since, damaged, or not to be trusted."""
+        """Return the entry for `key`, or None if it is absent, damaged or untrusted."""
         path = self._path(key)
         try:
             if not _trusted(os.stat(self.folder)):
                 return None
-            # Opening a pipe would wait for a writer, and a link may lead to what has no end.
+            # Opening a pipe would wait for a writer, and a link may lead to an endless file.
             if not self._is_entry(os.lstat(path)):
                 return None
             with open(path, "rb") as file:
@@ -79,7 +79,7 @@ class ObjectCache:
         return payload
 
     def put(self, key: str, payload: bytes) -> None:
-        """Keep `payload` under `key`, if that is possible: a reader sees the whole entry or none."""
+        """Store `payload` under `key` if possible. The write is atomic: a reader sees the whole entry or none."""
         try:
             os.makedirs(os.path.dirname(self.folder), exist_ok=True)
             with contextlib.suppress(FileExistsError):
@@ -111,7 +111,7 @@ class ObjectCache:
             raise
 
     def _entries(self) -> Iterator[tuple[float, int, str]]:
-        """(time of last use, size, path) of each file of the cache."""
+        """Return (time of last use, size, path) for each file of the cache."""
         with os.scandir(self.folder) as found:
             for entry in found:
                 if entry.name.endswith((_SUFFIX, _TEMPORARY)):
@@ -127,13 +127,13 @@ class ObjectCache:
         for used, size, path in entries:
             abandoned = path.endswith(_TEMPORARY) and now - used > ABANDONED
             if abandoned or total > share * self.max_bytes or count > share * self.max_files:
-                with contextlib.suppress(OSError):  # it may be gone, or be a folder
+                with contextlib.suppress(OSError):  # it may have been removed, or be a folder
                     os.unlink(path)
                 total, count = total - size, count - 1
 
 
 def current_cache() -> ObjectCache | None:
-    """The cache in the folder that CHAINRULE_CACHE names, or in the user's own; None if there is to be none."""
+    """Return the cache in the folder named by CHAINRULE_CACHE, or in the user's default folder; None if disabled."""
     folder = os.environ.get(VARIABLE, "").strip()
     if folder.lower() in ("off", "0"):
         return None
@@ -142,7 +142,7 @@ def current_cache() -> ObjectCache | None:
 
 
 def _user_folder() -> str:
-    """The folder that the platform sets aside for caches; relative if there is no home."""
+    """The platform's cache folder; relative if there is no home folder."""
     if sys.platform == "win32":
         return os.path.join(os.environ.get("LOCALAPPDATA", ""), "chainrule", "cache")
     if sys.platform == "darwin":
@@ -152,7 +152,7 @@ def _user_folder() -> str:
 
 
 def _trusted(status: os.stat_result) -> bool:
-    """Whether only this user can have written it; on Windows the profile's own permissions see to that."""
+    """Whether only this user can have written the file; on Windows, the permissions of the profile ensure this."""
     if sys.platform == "win32":
         return True
     return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
@@ -167,7 +167,7 @@ def _wrap(key: str, payload: bytes) -> bytes:
 
 
 def _unwrap(key: str, data: bytes) -> bytes | None:
-    """The payload, if `data` is exactly what was written under `key`."""
+    """Return the payload, or None unless `data` is exactly what was written under `key`."""
     start = len(_MAGIC) + _DIGEST_SIZE
     if not data.startswith(_MAGIC) or data[len(_MAGIC) : start] != _digest(key, data[start:]):
         return None

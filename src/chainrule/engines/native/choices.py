@@ -1,4 +1,4 @@
-"""How a nest is taken: the loop that becomes vectors, what is copied into order for it, and how its rows are shared."""
+"""Decisions for each nest: the vectorized loop, the operands copied into order, and how rows are divided."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ GRAIN = 16
 """Rows are divided among threads in multiples of this: whole tiles, and whole vectors of the widest registers."""
 
 SHORT = 64
-"""Axes shorter than this are divided in multiples of half as many rows, for shares that are more nearly equal."""
+"""Axes shorter than this are divided in multiples of half the grain, to balance the shares."""
 
 
 def grain(extent: int) -> int:
-    """What the shares of an axis are multiples of."""
+    """The number of rows that shares of an axis are multiples of."""
     return GRAIN // 2 if extent < SHORT else GRAIN
 
 
 def divisible(nest: Nest, lane: Variable | None, target: Target) -> bool:
-    """Whether the rows of a nest may be divided, so that vectors along them are never cut."""
+    """Whether the rows of a nest may be divided such that vectors along them are never cut."""
     rows = nest.rows
     if rows is None or rows.extent <= grain(rows.extent):
         return False
@@ -33,7 +33,7 @@ def divisible(nest: Nest, lane: Variable | None, target: Target) -> bool:
 
 
 def lane_of(nest: Nest, sizes: Mapping[object, int], target: Target) -> Variable | None:
-    """The loop that is best written in vectors."""
+    """Return the loop that is cheapest to vectorize."""
     return best_lane(nest, lanes_of(nest, target), sizes)
 
 
@@ -46,13 +46,13 @@ class Packed:
 
 
 def lanes_of(nest: Nest, target: Target) -> int:
-    """The lanes of a vector of the widest type that occurs; not more than rows that go to one thread at least."""
+    """The number of lanes of a vector of the widest type in the nest, limited by the smallest share of rows."""
     sizes = [use.dtype.numpy.itemsize for use, _ in nest.uses if use.dtype.is_float or use.kind == "load"]
     return min(max(target.vector_bytes // max(sizes, default=1), 1), GRAIN)
 
 
 def pack_operands(nest: Nest, lane: Variable | None, target: Target) -> tuple[list[tuple[Packed, Nest]], Nest]:
-    """Copies that let the loads of a reduction be of neighbours along `lane`, and the nest that reads them."""
+    """Return the copies that make the loads of a reduction contiguous along `lane`, and the nest that reads them."""
     if lane is None:
         return [], nest
     varies = Dependence(lane)

@@ -1,4 +1,4 @@
-"""From a loop or a program to machine code, in registers where it fits and over memory where not."""
+"""Compilation of a loop or a program: in registers if it fits, otherwise over memory."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ Mode = Literal["unrolled", "loops"]
 Strides = Mapping[str, tuple[int, ...]]
 
 LONG_STEP = 0.05
-"""Seconds from which on an interrupt may have to leave a step unfinished, so that the state before it is kept. Next to
-such a step copying the state takes little."""
+"""Step duration in seconds above which a snapshot is taken at every step, since an interrupt may abandon the step.
+
+The cost of the copy is then small.
+"""
 
 
 def workspace(size: int) -> Array:
@@ -41,30 +43,30 @@ def workspace(size: int) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class WrittenLoop:
-    """A run as LLVM assembly, and what is known of it."""
+    """A run as LLVM assembly, with its properties."""
 
     loop: Loop
     mode: Mode
     layout: Layout
     text: str
     work: float
-    """Scalar operations in one step, roughly."""
+    """Approximate number of scalar operations in a step."""
     phases: int
-    """How often the threads of a team wait for each other in a step."""
+    """The number of barriers in a step."""
     every_step: bool
-    """Whether there is a snapshot of the state after every step, not only after every epoch."""
+    """Whether a snapshot of the state is taken after every step instead of every epoch."""
     literals: list[Array]
     meter: Meter | None = None
 
     @property
     def snapshot_steps(self) -> int:
-        """The steps between two snapshots."""
+        """The number of steps between two snapshots."""
         return 1 if self.every_step else self.loop.steps_per_epoch
 
 
 @dataclass(frozen=True, eq=False)
 class CompiledLoop:
-    """A run in machine code: `call(control, workspace, losses, data, thread)`, all addresses but the last."""
+    """A run in machine code: `call(control, workspace, losses, data, thread)`, all addresses except the last."""
 
     written: WrittenLoop
     code: MachineCode
@@ -72,7 +74,7 @@ class CompiledLoop:
 
 
 def default_strides(loop: Loop) -> dict[str, tuple[int, ...]]:
-    """The strides of arrays in row-major order without gaps."""
+    """The strides of contiguous arrays in row-major order."""
     types = {node.name: node.type for node in loop.step.inputs}
     return {name: row_major(types[name]).strides for name in (*loop.rows, *loop.fixed)}
 
@@ -84,9 +86,9 @@ def write_loop(
     strides: Strides | None = None,
     metered: bool = False,
 ) -> WrittenLoop:
-    """Code for `loop`; without a `mode`, unrolled where it fits. Where `metered`, loops count their cycles.
+    """Write the code for `loop`; without a `mode`, unrolled if it fits. If `metered`, loops count their cycles.
 
-    Raises NotUnrollableError where "unrolled" is asked for and it does not fit.
+    Raises NotUnrollableError if the mode is "unrolled" and the program does not fit.
     """
     target = target or current_target()
     packed_strides = default_strides(loop)
@@ -117,7 +119,7 @@ def write_loop(
 
 
 def _dense(strides: tuple[int, ...], expected: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    """Whether an array lies in row-major order without gaps; along an axis of one element any stride does."""
+    """Whether an array is contiguous in row-major order; the stride of an axis of length 1 is irrelevant."""
     return all(s == e or extent == 1 for s, e, extent in zip(strides, expected, shape, strict=True))
 
 
@@ -128,7 +130,7 @@ def compile_loop(
     strides: Strides | None = None,
     metered: bool = False,
 ) -> CompiledLoop:
-    """Machine code for `loop`; see `write_loop`."""
+    """Compile `loop` to machine code; see `write_loop`."""
     target = target or current_target()
     written = write_loop(loop, mode, target, strides, metered)
     code = build(written.text, target)
@@ -136,7 +138,7 @@ def compile_loop(
 
 
 class CompiledProgram:
-    """A program of fixed sizes in machine code; callable from any thread."""
+    """A program with numeric sizes in machine code; may be called from any thread."""
 
     def __init__(self, program: Program, mode: Mode | None = None, target: Target | None = None) -> None:
         target = target or current_target()
@@ -160,7 +162,7 @@ class CompiledProgram:
         self._function = self.code.function("call", 2)
 
     def __call__(self, inputs: Mapping[str, Array]) -> list[Array]:
-        """The outputs; raises ShapeError where an input has another shape than the program's."""
+        """Return the outputs; raise ShapeError if the shape of an input differs from the program's."""
         arrays = []
         for node in self.program.inputs:
             array = packed(inputs[node.name], node.type.dtype.numpy)

@@ -1,7 +1,7 @@
-"""The cost model: how many cycles a nest takes in each way of writing it, so that the cheapest is written.
+"""The cost model: an estimate of the cycles of a nest for each way of writing it.
 
-A cycle here is one instruction on a full vector register; the figures are rough, and only their order matters. What is
-compared: vectors along one of the loops over the result (a *lane*), vectors along a sum, or one element at a time.
+A cycle is one instruction on a full vector register. The estimates are rough, and only their order matters. The
+alternatives are vectors along one of the loops over the result (a *lane*), vectors along a sum, and scalar code.
 """
 
 from __future__ import annotations
@@ -14,52 +14,52 @@ from chainrule.engines.native.nests import Nest
 from chainrule.engines.native.symbolic import Affine, Dependence, Expression, Index, Variable, affines
 
 OPERATIONS = {"math": 20, "divide": 5, "quotient": 4, "remainder": 4, "random_uniform": 60, "constant": 0, "index": 0}
-"""Cycles of an operation against those of an addition, which takes 1."""
+"""Cycles of an operation relative to an addition."""
 
 PACKED_REUSE = 4
-"""How often each element must be used for a copy in the order of use to pay."""
+"""The minimum number of uses of each element for a packed copy to pay."""
 
 PACKING = 4
-"""Cycles for one element that is copied into another order."""
+"""Cycles to copy one element into another order."""
 
 WAITING = 500
-"""Cycles for one more copy: its own loop, and threads that may have to wait for it."""
+"""Cycles of overhead per copy: its loop, and a possible barrier."""
 
 SHARING = 4
-"""Rows of a tile that share what they load, where it is the same for all of them."""
+"""The number of rows of a tile that share a load that is the same for all of them."""
 
 ALONE = 1.5
-"""Cycles to put one element into its lane, or to store it from there."""
+"""Cycles to insert one element into a lane, or to extract it."""
 
 NARROW_TILE = 0.6
-"""What is lost with tiles of a single vector, which is all that is kept of a result that is stored one by one."""
+"""The slowdown of tiles of a single vector, which are used if a result is stored element by element."""
 
 ACROSS = 8
-"""Cycles to add up the lanes of a register."""
+"""Cycles to reduce the lanes of a register."""
 
 FOLDING = 4
-"""The same where several sums are folded side by side."""
+"""Cycles per sum to reduce the lanes of several sums together."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The tile of a product: so many rows, and vectors along the lanes, of accumulators."""
+    """The tile of a product: a number of rows, and of vectors along the lanes, of accumulators."""
 
     rows: int
     vectors: int
 
 
 def tile(registers: int) -> Shape:
-    """The tile that fits in the vector registers: accumulators, the vectors of a row of one factor, and one more.
+    """Return the tile that fits in the registers: accumulators, the vectors of a row of one factor, and one more.
 
-    Eight accumulators at least keep two multipliers of four cycles' latency busy; of the shapes that fit, this one
-    loads few numbers for each product and divides most extents.
+    At least eight accumulators keep two multipliers with a latency of four cycles busy. Of the shapes that fit, this
+    one needs few loads per product and divides most extents.
     """
     return Shape(4, 3) if registers < 32 else Shape(8, 3)
 
 
 def groups_of_vectors(count: int, most: int) -> list[int]:
-    """How many vectors are taken at once, until `count` are: as many as may be, and one alone only if it is the only.
+    """Split `count` vectors into groups of at most `most`, as large as possible, avoiding a single one at the end.
 
     >>> groups_of_vectors(16, 3), groups_of_vectors(5, 3), groups_of_vectors(1, 3)
     ([3, 3, 3, 3, 2, 2], [3, 2], [1])
@@ -71,14 +71,14 @@ def groups_of_vectors(count: int, most: int) -> list[int]:
 
 
 def operations(nest: Nest) -> int:
-    """Scalar operations of a nest, loads among them."""
+    """The number of scalar operations of a nest, including loads."""
     return sum(max(OPERATIONS.get(use.kind, 1), 1) * count for use, count in nest.uses)
 
 
 def best_lane(nest: Nest, lanes: int, sizes: Mapping[object, int]) -> Variable | None:
-    """The loop to have vectors of `lanes` along; None where one element at a time is cheaper.
+    """Return the loop along which to use vectors of `lanes`; None if scalar code is cheaper.
 
-    `sizes` holds the elements of each source.
+    `sizes` holds the number of elements of each source.
     """
     costs = {variable: lane_cost(nest, variable, lanes, sizes) for variable in nest.variables[::-1]}
     summed = summed_variable(nest)
@@ -89,7 +89,7 @@ def best_lane(nest: Nest, lanes: int, sizes: Mapping[object, int]) -> Variable |
 
 
 def summed_variable(nest: Nest) -> Variable | None:
-    """The axis of the one sum of a nest, along which vectors may run; None where there is no such sum."""
+    """The summed axis of a nest with one sum, along which vectors may run; None for other nests."""
     if len(nest.reductions) != 1 or nest.reductions[0] not in nest.outright or not nest.variables:
         return None
     kind, variables = nest.reductions[0].payload
@@ -97,7 +97,7 @@ def summed_variable(nest: Nest) -> Variable | None:
 
 
 def across_cost(nest: Nest, summed: Variable, lanes: int) -> float:
-    """Cycles with vectors along a sum, several sums side by side; infinite where that cannot be written."""
+    """Cycles with vectors along a sum, several sums together; infinite if not possible."""
     if summed.extent < 2 * lanes:
         return math.inf
     varies, vectors = Dependence(summed), _vectors(summed, lanes)
@@ -117,7 +117,7 @@ def across_cost(nest: Nest, summed: Variable, lanes: int) -> float:
 
 
 def lane_cost(nest: Nest, lane: Variable, lanes: int, sizes: Mapping[object, int]) -> float:
-    """Cycles with vectors of `lanes` along `lane`; infinite where that cannot be written."""
+    """Cycles with vectors of `lanes` along `lane`; infinite if not possible."""
     varies = Dependence(lane)
     vectors = _vectors(lane, lanes)
     total = 0.0
@@ -144,13 +144,13 @@ def lane_cost(nest: Nest, lane: Variable, lanes: int, sizes: Mapping[object, int
 
 
 def load_cost(nest: Nest, load: Expression, lane: Variable, count: int, lanes: int) -> float:
-    """Cycles of a load that differs between lanes, from memory as it is: neighbours together, others one by one."""
+    """Cycles of a load that differs between lanes: contiguous elements as a vector, others one by one."""
     times = count / _sharing(nest, load, lane)
     return times * (_vectors(lane, lanes) if neighbours(load, Dependence(lane)) else ALONE)
 
 
 def packing_cost(nest: Nest, load: Expression, lane: Variable, count: int, lanes: int) -> float:
-    """Cycles of the same from a copy in the order of use, and to make it; infinite where that is not possible."""
+    """Cycles of such a load from a packed copy, including the copy; infinite if not possible."""
     elements = packable(nest, load, lane, count)
     if elements is None:
         return math.inf
@@ -158,18 +158,18 @@ def packing_cost(nest: Nest, load: Expression, lane: Variable, count: int, lanes
 
 
 def _sharing(nest: Nest, load: Expression, lane: Variable) -> int:
-    """How many rows of a tile use the same loaded vector."""
+    """The number of rows of a tile that use the same loaded vector."""
     others = (variable for variable in nest.variables if variable is not lane and not Dependence(variable)(load))
     return max((min(SHARING, variable.extent) for variable in others), default=1) if nest.reductions else 1
 
 
 def _vectors(lane: Variable, lanes: int) -> float:
-    """Vectors for each element of a lane, counting a shorter one at its end as whole."""
+    """Vectors per element of a lane, counting a partial vector at its end as a whole one."""
     return -(-lane.extent // lanes) / lane.extent
 
 
 def neighbours(load: Expression, varies: Dependence) -> bool:
-    """Whether the lanes of a load read places next to each other, or one place."""
+    """Whether the lanes of a load are contiguous, or all the same element."""
     index: Index = load.payload[1]
     if isinstance(index, int) or varies.variable is None:
         return True
@@ -178,9 +178,9 @@ def neighbours(load: Expression, varies: Dependence) -> bool:
 
 
 def packable(nest: Nest, load: Expression, lane: Variable, count: int) -> int | None:
-    """The elements of a copy of what a load reads; None where the copy would not be used often enough.
+    """The number of elements of a packed copy of a load; None if the copy would not be used often enough.
 
-    Only what is read inside a sum is copied.
+    Only loads inside a sum are copied.
     """
     index: Index = load.payload[1]
     if not isinstance(index, Affine) or not nest.reductions:
@@ -193,7 +193,7 @@ def packable(nest: Nest, load: Expression, lane: Variable, count: int) -> int | 
 
 
 def scalar_cost(nest: Nest, lanes: int) -> float:
-    """Cycles one element at a time, sums along memory in vectors of `lanes`."""
+    """Cycles of scalar code, with sums over contiguous memory in vectors of `lanes`."""
     along: list[Dependence] = []
     total = float(nest.elements * len(nest.results))
     for reduction in nest.reductions:
@@ -217,9 +217,9 @@ def _contiguous(use: Expression, varies: Dependence) -> bool:
 
 
 def harmless(sides: Iterable[Expression], sizes: Mapping[object, int], known: Iterable[Expression]) -> bool:
-    """Whether evaluating these reads nothing outside of the arrays, whose elements are counted in `sizes`.
+    """Whether evaluating `sides` reads nothing out of bounds; `sizes` counts the elements of the arrays.
 
-    `known` are values that are there already.
+    `known` are values that have been computed already.
     """
     pending, seen = list(sides), set(known)
     while pending:
@@ -239,7 +239,7 @@ def _inside(load: Expression, sizes: Mapping[object, int]) -> bool:
     source, index = load.payload
     if isinstance(index, int):
         return 0 <= index < sizes.get(source, 0)
-    # An index that was itself loaded is kept within its axis; what is added to it must not leave one step of it.
+    # A loaded index is clamped to its axis; an addition to it must not exceed one step of that axis.
     looked_up = [c for atom, c in index.terms if isinstance(atom, Expression) and atom.kind not in _BOUNDED]
     rest = Affine(
         tuple(term for term in index.terms if not isinstance(term[0], Expression) or term[0].kind in _BOUNDED),

@@ -1,12 +1,12 @@
-"""The whole run as one function: epochs, batches, the order of rows, losses, snapshots, and when to stop.
+"""The generated function of a whole run: epochs, batches, row order, losses, snapshots and stopping.
 
-What a step computes, and where it keeps its state, is the business of a `StepWriter`; the frame around it is the same
-whether the state lives in registers or in memory. Every thread of a team calls the function with its own number; all
-go through the same epochs and batches, take the same decisions, and wait for each other where a step says so.
+A `StepWriter` defines what a step computes and where it keeps the state; the code around it is the same for registers
+and for memory. Every thread of a team calls the function with its own number. All threads execute the same epochs and
+batches, take the same decisions, and wait for each other at barriers.
 
-    void run(ptr control, ptr workspace, ptr losses, ptr data, i64 thread)
+void run(ptr control, ptr workspace, ptr losses, ptr data, i64 thread)
 
-`data` holds pointers: to rows, to fixed arrays and to literals, in order.
+`data` holds pointers to rows, constants and literals, in this order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from chainrule.ir import cached_property
 
 
 class Control(enum.IntEnum):
-    """The words that the caller and the generated code share, all int64; one line of eight for each who writes."""
+    """The words shared by the caller and the generated code, all int64; one cache line per writer."""
 
     STOP = 0
     """Set by the caller to end the run."""
@@ -36,34 +36,34 @@ class Control(enum.IntEnum):
     SEED = 11
     THREADS = 12
     YIELD = 13
-    """The address of a function that gives the processor to another thread."""
+    """The address of a function that yields the processor to another thread."""
     FIRST_ROW = 14
-    """Where in the first epoch the run goes on: the first row of a batch."""
+    """The first row of the first batch in the first epoch."""
     ORDER = 15
-    """The address of the orders of rows, an epoch after another; 0 where they are to be drawn."""
+    """The address of the orders of rows, one epoch after another; 0 if they are to be drawn."""
     EPOCHS_DONE = 16
-    """The number of the epoch that follows the last finished one."""
+    """The number of finished epochs, counted from the beginning of the run."""
     STEPS_DONE = 17
     """Steps of this call."""
     STATUS = 18
     SNAPSHOTS = 19
-    """1 + the number of the last snapshot that is complete, 0 before the first; all of them were finite."""
+    """1 + the number of the last complete snapshot, 0 before the first; all snapshots are finite."""
     TOTAL = 20
-    """A double, the weighted losses of the steps made in the unfinished epoch: at the start, and at the end."""
+    """A double: the weighted losses of the finished steps of the current epoch, at the start and at the end."""
     KEPT = 21
-    """Two doubles that take turns: the same as it was with each snapshot."""
+    """Two doubles, used alternately: `TOTAL` at the time of each snapshot."""
     SEEN = 24
-    """Two words that take turns: the first thread's view of `STOP` at the end of a step, for all to act on."""
+    """Two words, used alternately: `STOP` as read by the first thread at the end of a step, for all to use."""
     SPOILT = 32
-    """Not 0 once a state was found that is not finite."""
+    """Nonzero once a non-finite state was found."""
     ARRIVALS = 40
-    """How often threads have arrived at a barrier."""
+    """The number of arrivals of threads at barriers."""
     AWAITED = 48
-    """For each thread, a line of its own: the arrivals that it waits for."""
+    """For each thread, in its own cache line, the number of arrivals that it waits for."""
 
 
 def control_words(threads: int) -> int:
-    """The length of the control block for a team."""
+    """The length of the control block of a team."""
     return Control.AWAITED + 8 * threads
 
 
@@ -79,11 +79,11 @@ class Ending(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things lie in the workspace, in bytes: three copies of the state, the order of rows, the arena, and
-    memory of its own for each thread.
+    """The layout of the workspace, in bytes.
 
-    Copy 0 is the state itself: a run starts from it and leaves its result there. The other two take turns as
-    snapshots; snapshot k is in copy 1 + k mod 2.
+    It contains three copies of the state, the order of rows, the arena, and private memory for each thread. Copy 0 is
+    the state: a run starts from it and leaves its result there. The other two alternate as snapshots; snapshot k is in
+    copy 1 + k mod 2.
     """
 
     states: tuple[Storage, ...]
@@ -93,13 +93,13 @@ class Layout:
 
     @cached_property
     def offsets(self) -> list[int]:
-        """Of each state within a copy."""
+        """The offset of each state within a copy."""
         sizes = [aligned(storage.nbytes) for storage in self.states]
         return [sum(sizes[:k]) for k in range(len(sizes))]
 
     @cached_property
     def copy_size(self) -> int:
-        """The bytes of one copy of the whole state."""
+        """The size of one copy of the state in bytes."""
         return sum(aligned(storage.nbytes) for storage in self.states)
 
     def copy(self, number: int) -> int:
@@ -115,18 +115,18 @@ class Layout:
 
     @property
     def private(self) -> int:
-        """Where the first thread's own memory begins; the others' follow."""
+        """The offset of the first thread's private memory; those of the others follow."""
         return self.arena + self.arena_size
 
     def size(self, threads: int) -> int:
-        """The whole workspace of a team."""
+        """The size of the workspace of a team."""
         return self.private + threads * self.private_size
 
 
 class StepWriter(ABC):
-    """How one step is computed. `carried` are the registers that hold the state, if registers do.
+    """Writes the computation of one step. `carried` are the registers that hold the state, if registers do.
 
-    `alone` says that only one thread runs it; `literals` is the number of literal arrays whose pointers it is given.
+    `alone` means that a single thread runs it; `literals` is the number of literal arrays in `data`.
     """
 
     alone = False
@@ -134,7 +134,7 @@ class StepWriter(ABC):
 
     @abstractmethod
     def begin(self, function: Function, workspace: Value, data: Sequence[Value], team: TeamWriter) -> list[Value]:
-        """Instructions before the first epoch; gives what is carried into it."""
+        """Write the instructions before the first epoch; return the values carried into it."""
 
     @abstractmethod
     def step(
@@ -147,24 +147,24 @@ class StepWriter(ABC):
         carried: Sequence[Value],
         team: TeamWriter,
     ) -> tuple[Value, list[Value]]:
-        """One step on the rows `start, …, start + size − 1`, or on those that `order` has at these places.
+        """Write one step on the rows `start, …, start + size − 1`, or on those listed at these places of `order`.
 
-        Every thread of the team must have finished when it ends. Gives the loss (of the program's dtype) and what is
-        carried on. `parity` is 0 and 1 in turn.
+        Every thread of the team must have finished when it ends. Returns the loss, in the program's dtype, and the
+        carried values. `parity` alternates between 0 and 1.
         """
 
     @abstractmethod
     def snapshot(self, function: Function, carried: Sequence[Value], target: Value, team: TeamWriter) -> Value:
-        """Copy this thread's share of the state to `target`; gives whether all of the share is finite."""
+        """Copy this thread's share of the state to `target`; return whether the share is finite."""
 
     @abstractmethod
     def finish(self, function: Function, carried: Sequence[Value]) -> None:
-        """Leave the state in copy 0 of the workspace, where it is not there already."""
+        """Write the state to copy 0 of the workspace, if it is not there already."""
 
 
 @dataclass(frozen=True)
 class _Progress:
-    """What goes from batch to batch: the steps of this call, the weighted losses of this epoch, what is carried."""
+    """The loop-carried values: the steps of this call, the weighted losses of this epoch, and the step's own."""
 
     steps: Value
     total: Value
@@ -172,12 +172,12 @@ class _Progress:
 
     @classmethod
     def of(cls, values: Sequence[Value]) -> _Progress:
-        """The other way round from `values`."""
+        """The inverse of `values`."""
         return cls(values[0], values[1], values[2:])
 
     @property
     def values(self) -> list[Value]:
-        """All of it in one list."""
+        """All values as one list."""
         return [self.steps, self.total, *self.carried]
 
 
@@ -191,7 +191,7 @@ class _Exit:
 class RunWriter:
     """Writes `run` for one loop.
 
-    Snapshot k is taken, and looked at, before epoch k; where `every_step`, after k steps of this call.
+    Snapshot k is taken and checked before epoch k or, if `every_step`, after k steps of this call.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class RunWriter:
     ) -> None:
         self.module, self.loop, self.layout, self.writer, self.pause = module, loop, layout, writer, pause
         self.every_step = every_step
-        # Another thread writes to the control words, so that nothing may be assumed of them.
+        # Another thread writes to the control words, so the pointer must not be noalias.
         parameters = [("control", "ptr"), *((name, "ptr noalias") for name in ("workspace", "losses", "data"))]
         self.function = Function(module, "run", "void", [*parameters, ("thread", INTEGER)])
         self.control, self.workspace, self.losses, self.data = (
@@ -214,7 +214,7 @@ class RunWriter:
         return self.function.load(INTEGER, self.word(which))
 
     def write(self) -> None:
-        """The function, and the shuffling that it needs."""
+        """Write the function, and the shuffling if needed."""
         f, loop = self.function, self.loop
         if loop.shuffles:
             write_shuffle(self.module)
@@ -257,7 +257,7 @@ class RunWriter:
     def _begin_epoch(
         self, epoch: Value, past: Value, last: Value, progress: _Progress, given: Value | None, seed: Value
     ) -> Value | None:
-        """Snapshot, end, and order of rows; gives where the order of this epoch is, `past` the first one."""
+        """Write the snapshot, the end test and the row order; return the address of this epoch's order."""
         f = self.function
         finite = None if self.every_step else self._copy(epoch, progress.carried)
         order = None
@@ -283,7 +283,7 @@ class RunWriter:
         return order
 
     def _copy(self, number: Value, carried: Sequence[Value]) -> Value:
-        """Write this thread's share of snapshot `number`, not over the one before; gives whether it is finite."""
+        """Write this thread's share of snapshot `number`, preserving the previous one; return whether it is finite."""
         f = self.function
         parity = f.integer_operation("and", number, 1)
         place = f.integer_operation("mul", parity, self.layout.copy_size)
@@ -292,7 +292,7 @@ class RunWriter:
         return self.writer.snapshot(f, carried, target, self.team)
 
     def _accept(self, number: Value, finite: Value, progress: _Progress) -> None:
-        """Go on once all shares of snapshot `number` are written, if all are finite."""
+        """Continue once all shares of snapshot `number` are written, if all are finite."""
         f = self.function
         if not self.team.alone:
             word = self.word(Control.SPOILT)
@@ -320,7 +320,7 @@ class RunWriter:
         f.label(onward)
 
     def _batches(self, start: Value, limit: Value, order: Value | None, progress: _Progress) -> _Progress:
-        """All the batches of an epoch from row `start` on."""
+        """Write the loop over the batches of an epoch, starting at row `start`."""
         f, loop = self.function, self.loop
         sizes = loop.batch_sizes
         rows = loop.row_count // sizes[0] * sizes[0]
@@ -340,7 +340,7 @@ class RunWriter:
     def _whole_batches(
         self, start: Value, rows: int, limit: Value, order: Value | None, progress: _Progress
     ) -> _Progress:
-        """The full batches that begin before row `rows`; there is one at least."""
+        """Write the loop over the full batches that begin before row `rows`; there is at least one."""
         f, size = self.function, self.loop.batch_sizes[0]
         if rows == size:
             return self._batch(size, integer(0), limit, order, progress)
@@ -360,7 +360,7 @@ class RunWriter:
         self._exit_unless(f.let("i1", f"and {going}, {below.text}"), Ending.STOPPED, progress)
         if not self.team.alone:
             with self.team.only(integer(0)):
-                # Written before the last barrier of the step, and read after it: all threads see the same.
+                # Written before the last barrier of the step and read after it, so all threads read the same value.
                 stop = f.let(INTEGER, f"load atomic i64, {self.word(Control.STOP)} monotonic, align 8")
                 f.do(f"store atomic {stop}, {self._seen(parity)} monotonic, align 8")
         loss, following = self.writer.step(f, size, start, order, parity, progress.carried, self.team)

@@ -1,4 +1,4 @@
-"""The engine that runs generated machine code: one native call for a whole run, without the interpreter's lock."""
+"""The engine that runs generated machine code: one native call per run, without the GIL."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from chainrule.engines.session import Engine
 from chainrule.ir import Memo, Program
 
 SMALL = 2**20
-"""Bytes up to which an array that lies in another order is copied; what is larger is used where it lies."""
+"""Arrays of up to this many bytes are copied to row-major order; larger ones are used in place."""
 
 CACHE_SIZE = 64
 
 
 class NativeEngine(Engine):
-    """LLVM, compiled once per loop or program and kept.
+    """The LLVM engine. Code is compiled once per loop or program and cached.
 
-    `mode` forces how code is written; None chooses. `target` is the processor to write for; None takes the one that
-    CHAINRULE_TARGET names, or this machine's. `team` is the exact number of threads of a run, whatever its work and
-    the number of processors; None chooses.
+    `mode` forces how code is written; None chooses. `target` is the processor to generate code for; None means that
+    named by CHAINRULE_TARGET, or the host. `team` is the exact number of threads of a run; None chooses from the work
+    and the number of processors.
     """
 
     name = "native"
@@ -41,15 +41,15 @@ class NativeEngine(Engine):
         return self.compiled_program(program)
 
     def compiled_program(self, program: Program) -> CompiledProgram:
-        """The machine code of a program."""
+        """Return the machine code of a program."""
         target = self.target or current_target()
-        # Nodes are interned, so these tell equal programs; held in the key, they stay alive.
+        # Nodes are interned, so identity means equality; the key keeps them alive.
         key = (program.inputs, program.outputs, target)
         with compilation_lock:
             return self._programs.made(key, lambda: CompiledProgram(program, self.mode, target))
 
     def compiled_loop(self, loop: Loop, data: Mapping[str, Array]) -> CompiledLoop:
-        """The machine code of a run on arrays that lie in memory as those of `data` do."""
+        """Return the machine code of a run on arrays with the strides of those in `data`."""
         target = self.target or current_target()
         strides = _strides_of(loop, data)
         sizes = tuple(loop.batch_sizes)
@@ -65,10 +65,10 @@ class NativeEngine(Engine):
         return NativeSession(compiled, checked, self._threads(compiled, threads))
 
     def metered(self, run: Run, epochs: int, threads: int) -> list[tuple[str, list[float]]]:
-        """Where the time of a step goes: for each loop nest and each wait, the cycles of every thread in a step.
+        """Measure the cycles of each loop nest and each barrier, for every thread, per step.
 
-        The run is made of loops, by exactly so many threads, and its result is thrown away. Raises EngineError on
-        processors without a cycle counter that programs may read.
+        The loop is run by exactly that number of threads, and its result is discarded. Raises EngineError on processors
+        without an accessible cycle counter.
         """
         target = self.target or current_target()
         if not target.is_x86:
@@ -85,7 +85,7 @@ class NativeEngine(Engine):
         return [(label, [int(count[k]) / steps for count in counts]) for k, label in enumerate(meter.labels)]
 
     def _threads(self, compiled: CompiledLoop, most: int | None) -> int:
-        """How many threads a run has."""
+        """Return the number of threads of a run."""
         written = compiled.written
         if written.mode == "unrolled":
             return 1
@@ -96,7 +96,7 @@ class NativeEngine(Engine):
 
 
 def _strides_of(loop: Loop, data: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
-    """The strides of the rows and of the fixed arrays, in elements."""
+    """The strides of the rows and the constants, in elements."""
     return {
         name: tuple(stride // data[name].itemsize for stride in data[name].strides)
         for name in (*loop.rows, *loop.fixed)
@@ -104,6 +104,6 @@ def _strides_of(loop: Loop, data: Mapping[str, Array]) -> dict[str, tuple[int, .
 
 
 def _laid_out(run: Run) -> Run:
-    """The run itself, with copies in row-major order of arrays so small that this is no matter."""
+    """Return the run with small arrays copied to row-major order."""
     data = {name: packed(each, each.dtype) if each.nbytes <= SMALL else each for name, each in run.data.items()}
     return replace(run, data=data)

@@ -1,12 +1,12 @@
-"""Loop nests as functions: one for each nest, which reads some arrays and writes others.
+"""Loop nests as functions: each nest becomes one function that reads some arrays and writes others.
 
 Vectors run along the loop that the cost model chose. A sum over further axes keeps its accumulators in registers, for a
-tile of several rows and vectors of the result at once, which is how a matrix product comes to use what it loads more
-than once; what follows from the sum at the same place is computed before the tile is stored. What has no lane goes
-element by element, sums along contiguous memory still in vectors.
+tile of several rows and vectors of the result, so that a matrix product reuses its loads; elementwise operations on the
+sum are computed before the tile is stored. Nests without a lane are computed element by element, but sums over
+contiguous memory still use vectors.
 
-A function does the rows from `begin` to `end` of its leading axis. Both are multiples of the grain, or the end of the
-axis, so that where a row falls in a tile, and with it every bit of the result, is the same however rows are divided.
+A function computes the rows from `begin` to `end` of its leading axis. Both are multiples of the grain, or the end of
+the axis, so that the position of a row in a tile, and every bit of the result, are independent of how rows are divided.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ from chainrule.engines.native.text import (
 )
 
 SINGLE_VECTOR_ROWS = 8
-"""The rows of a tile whose lanes fit in one vector."""
+"""The number of rows of a tile whose lanes fit in one vector."""
 
 
 class KernelWriter:
     """Writes one nest: `void name(ptr buffer, …, i64 begin, i64 end)`.
 
-    `buffers` names the arrays in the order of the parameters; `parts` says in which of them each source or target
-    lies. `sizes` counts the elements of the sources.
+    `buffers` names the arrays in the order of the parameters; `parts` maps each source or target to one of them.
+    `sizes` counts the elements of the sources.
     """
 
     def __init__(
@@ -91,14 +91,14 @@ class KernelWriter:
         self.axes = Axes(self.function, nest.rows, self.width)
 
     def _direct(self, lane: Variable) -> bool:
-        """Whether lanes are loaded and stored together everywhere; what goes one by one is long enough as it is."""
+        """Whether all loads and stores are contiguous along the lane; unrolling others would make the code too long."""
         varies = Dependence(lane)
         return all(use.kind != "load" or neighbours(use, varies) for use, _ in self.nest.uses) and all(
             isinstance(result.place, Affine) and result.place.coefficient(lane) == 1 for result in self.nest.results
         )
 
     def write(self) -> str:
-        """The whole function; gives the name to call it by, which is another's where there is one like it."""
+        """Write the function; return the name to call, which may be that of an identical function."""
         f, nest = self.function, self.nest
         if nest.rows is not None:
             f.branch(f.let("i1", f"icmp ult {self.axes.begin}, {self.axes.end.text}"), "some", "none")
@@ -139,7 +139,7 @@ class KernelWriter:
         )
 
     def _finish(self, bodies: Sequence[Body]) -> None:
-        """Form the sums of a tile, compute what follows from them, and store it."""
+        """Compute the sums of a tile and the values that depend on them, and store the results."""
         nest = self.nest
         for reduction in nest.reductions:
             if reduction in nest.outright:
@@ -159,7 +159,7 @@ class KernelWriter:
         self._finish(self._frame(places).bodies(1, integer(0), [0]))
 
     def _vectors(self, places: dict[Variable, Value]) -> None:
-        """The lane, a vector at a time, and what is left of it as one shorter vector."""
+        """Cover the lane one vector at a time, with a shorter vector for the remainder."""
         assert self.lane is not None
 
         def at(start: Value, widths: Sequence[int]) -> None:
@@ -198,7 +198,7 @@ class KernelWriter:
         bounds: tuple[Value, Value] | None = None,
         copies: Mapping[Expression, Copied] | None = None,
     ) -> None:
-        """One strip of columns, tile after tile, for the rows within `bounds`."""
+        """Write one strip of columns, tile after tile, for the rows within `bounds`."""
         blocks = self._blocking(row)
         if blocks is not None:
             self._blocked(blocks, row, dict(places), start, widths)
@@ -212,7 +212,7 @@ class KernelWriter:
         self.axes.row_tiles(row, bounds or self.axes.bounds(row), self._height(widths), at_row)
 
     def _column_blocks(self, copy: ColumnCopy, lane: Variable, row: Variable, places: Mapping[Variable, Value]) -> None:
-        """All strips, for a block of rows at a time, of which one factor is copied beforehand."""
+        """Write all strips for one block of rows at a time, after copying the block of one factor."""
         f = self.function
         size = copy.columns * copy.variable.extent
         pointers = [f.allocate(REGISTER_TYPES[load.dtype], size) for load in copy.loads]
@@ -242,7 +242,7 @@ class KernelWriter:
         bounds: tuple[Value, Value],
         line: Value,
     ) -> None:
-        """Copy what a load reads along `row`, a vector at a time and the rest one by one."""
+        """Copy the elements that a load reads along `row`, in vectors with a scalar remainder."""
         f, (top, bottom) = self.function, bounds
         rest = f.let("i64", f"urem {f.integer_operation('sub', bottom, top)}, {self.width}")
         whole = f.integer_operation("sub", bottom, rest)
@@ -257,7 +257,7 @@ class KernelWriter:
         self.axes.if_any(whole, bottom, partial(move, width=1), 1)
 
     def _across(self, summed: Variable) -> None:
-        """Vectors along the sum, for a tile of places of the result side by side."""
+        """Use vectors along the sum, for a tile of adjacent places of the result."""
         *outer, last = self.nest.variables
         row, column = (outer.pop(), last) if outer else (last, None)
 
@@ -286,7 +286,7 @@ class KernelWriter:
         index: Value,
         rows: int,
     ) -> None:
-        """The sums of one tile, folded, and what follows from them, one by one."""
+        """Compute and reduce the sums of one tile, then the values that depend on them, one by one."""
         column, start, count = columns or (None, None, 1)
         beside = Dependence(column)
         (reduction,) = self.nest.reductions
@@ -304,7 +304,7 @@ class KernelWriter:
         self._end(single, reduce_across(bodies, rest, reduction), reduction)
 
     def _height(self, widths: Sequence[int]) -> int:
-        """The rows of a tile with so many vectors side by side."""
+        """The number of rows of a tile with this many vectors per row."""
         return self.shape.rows if len(widths) > 1 else SINGLE_VECTOR_ROWS
 
     def _blocking(self, row: Variable) -> Blocking | None:
@@ -316,7 +316,7 @@ class KernelWriter:
     def _blocked(
         self, blocks: Blocking, row: Variable, places: dict[Variable, Value], start: Value, widths: Sequence[int]
     ) -> None:
-        """One strip of columns, block after block of the sum."""
+        """Write one strip of columns, block after block of the sum."""
         f = self.function
         distance, most = len(widths) * self.width, self.shape.vectors * self.width
         element = REGISTER_TYPES[blocks.reduction.dtype]
@@ -388,7 +388,7 @@ class KernelWriter:
         terms: Value,
         strips: Sequence[Value],
     ) -> None:
-        """Copy a strip of `terms` rows to where they lie next to each other."""
+        """Copy a strip of `terms` rows into contiguous memory."""
         f, distance = self.function, len(widths) * self.width
         with f.loop(terms) as term:
             frame = self._frame({**places, blocks.variable: f.integer_operation("add", first, term)})
@@ -401,18 +401,18 @@ class KernelWriter:
                     f.store(body.value(load), f.offset(strip, place, element), align)
 
     def _end(self, bodies: Sequence[Body], totals: Sequence[Value], reduction: Expression) -> None:
-        """Compute what follows from a sum, and store it."""
+        """Compute the values that depend on a sum, and store them."""
         for body, total in zip(bodies, totals, strict=True):
             body.keep(reduction, total)
         self._store(bodies)
 
     def _reused_along(self, row: Variable, lane: Variable) -> bool:
-        """Whether a load of neighbouring lanes is the same for every `row`."""
+        """Whether some load that is contiguous along `lane` is the same for every `row`."""
         by_lane, by_row = Dependence(lane), Dependence(row)
         return any(use.kind == "load" and by_lane(use) and not by_row(use) for use, _ in self.nest.uses)
 
 
 def _unroll(nest: Nest) -> int:
-    """The turns of the innermost loop of a sum that are written out."""
+    """The unroll factor of the innermost loop of a sum."""
     longest = max((variable.extent for each in nest.reductions for variable in each.payload[1]), default=0)
     return LONG_UNROLL if longest >= LONG else UNROLL

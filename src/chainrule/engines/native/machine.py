@@ -1,4 +1,4 @@
-"""LLVM: from assembly text to machine code that can be called, or to object code and assembly for any processor."""
+"""The LLVM interface: from assembly text to callable machine code, or to object code and assembly for any target."""
 
 from __future__ import annotations
 
@@ -19,50 +19,54 @@ from chainrule.engines.native.target import Target, current_target, host
 from chainrule.ir import fork_safe_lock
 
 EFFORT = 1
-"""LLVM's level of optimisation, of 0 to 3, in choosing instructions and registers. Training steps run as fast at 2,
-which takes a tenth longer to compile, and two to four times as slow at 0. No passes over the text come before: it is
-written in vectors and in rotated loops already, and common-subexpression and peephole passes were measured to change
-no run by a hundredth, for a quarter more time."""
+"""LLVM's code generation level, 0 to 3.
+
+Training steps run as fast at 2, which takes a tenth longer to compile than 0, and two to four times as slow at 0. No IR
+passes run before: the text already uses vectors and rotated loops, and common-subexpression elimination and peephole
+passes were measured to change no run by more than 1 % and to add a quarter to the compile time.
+"""
 
 _VERSIONS = (llvmlite.__version__, ".".join(map(str, llvm.llvm_version_info)))
 _ADDRESS = "inttoptr"
 
 compilation_lock = fork_safe_lock()
-"""LLVM's context is shared by the process; compilation is one at a time, runs are not. What is kept of compilations
-goes under this same lock, so that a forked child finds LLVM and it in order."""
+"""Serializes compilations, since LLVM's context is shared by the process; runs are not serialized.
+
+The caches of compiled code use the same lock, so that a forked child finds LLVM and the caches in a consistent state.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class MachineCode:
-    """A compiled module; its functions can be called as long as this object is alive."""
+    """A compiled module. Its functions may be called while this object is alive."""
 
     text: str
     target: Target
     cached: bool
-    """Whether the object code was found on disk."""
+    """Whether the object code came from the disk cache."""
     _library: Any
 
     def function(self, name: str, count: int) -> Any:
-        """A function of `count` addresses without a result; the interpreter's lock is released during a call."""
+        """Return a function of `count` addresses that returns nothing; the GIL is released during a call."""
         signature = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * count)
         return signature(self._library[name])
 
 
 def build(text: str, target: Target | None = None) -> MachineCode:
-    """Machine code of a module, compiled now or found in the cache on disk; without a `target`, for the current one.
+    """Compile a module, or load it from the disk cache; the default `target` is the current one.
 
-    Raises EngineError for a target whose code cannot run here.
+    Raises EngineError for a target whose code cannot run on this machine.
     """
     target = current_target() if target is None else target
     target.check_runnable()
-    # An address means something else in every process.
+    # An embedded address is valid only in this process.
     cache = None if _ADDRESS in text else current_cache()
     if cache is None:
         return MachineCode(text, target, False, _linked(text, object_code(text, target)))
     key = key_of(*_VERSIONS, str(EFFORT), target.triple, target.cpu, target.features, text)
     found = cache.get(key)
     if found is not None:
-        # It links, unless what the entry refers to has gone from the process.
+        # Linking fails if the entry refers to a symbol that this process lacks.
         with contextlib.suppress(RuntimeError):
             return MachineCode(text, target, True, _linked(text, found))
     made = object_code(text, target)
@@ -71,7 +75,7 @@ def build(text: str, target: Target | None = None) -> MachineCode:
 
 
 def object_code(text: str, target: Target) -> bytes:
-    """Check and compile a module, for any processor that LLVM writes code for; raises EngineError else."""
+    """Check and compile a module for any target that LLVM supports; raise EngineError otherwise."""
     with compilation_lock:
         machine, module = _prepared(text, target)
         code: bytes = machine.emit_object(module)
@@ -79,7 +83,7 @@ def object_code(text: str, target: Target) -> bytes:
 
 
 def assemble(text: str, target: Target) -> str:
-    """The same as assembly text."""
+    """Compile a module to assembly text."""
     with compilation_lock:
         machine, module = _prepared(text, target)
         assembly: str = machine.emit_assembly(module)
@@ -97,15 +101,15 @@ def _ready(foreign: bool) -> None:
 
 
 def _prepared(text: str, target: Target) -> tuple[Any, Any]:
-    """(the machine, the module for it), checked."""
+    """Return the target machine and the verified module."""
     _ready(target.architecture != host().architecture)
-    # On Windows, too, code that is linked in memory has the format of Linux.
+    # On Windows, too, code linked in memory uses the ELF format.
     triple = target.triple + ("-elf" if sys.platform == "win32" else "")
     try:
         kind = llvm.Target.from_triple(triple)
     except RuntimeError as error:
         raise EngineError(f"llvmlite {_VERSIONS[0]} writes no code for {target.triple}: {error}") from None
-    # Code and literals are linked next to each other, so that both are reached by short relative addresses.
+    # Code and literals are linked next to each other, so short relative addresses reach both.
     machine = kind.create_target_machine(
         cpu=target.cpu, features=target.features, opt=EFFORT, reloc="pic", codemodel="small", jit=True
     )
@@ -125,7 +129,7 @@ def _linker() -> Any:
 
 
 def _linked(text: str, code: bytes) -> Any:
-    """Object code in memory, ready to run: the addresses of the module's functions by name."""
+    """Link object code in memory; return the addresses of the module's functions by name."""
     with compilation_lock:
         builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
         for name in _exported(text):
@@ -134,6 +138,6 @@ def _linked(text: str, code: bytes) -> Any:
 
 
 def _exported(text: str) -> list[str]:
-    """The names of the functions of a module that are not its own business."""
+    """Return the names of the externally visible functions of a module."""
     heads = [part.partition("(")[0] for part in f"\n{text}".split("\ndefine ")[1:]]
     return [head.rpartition("@")[2] for head in heads if not head.startswith(("internal ", "private "))]

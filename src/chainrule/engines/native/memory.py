@@ -1,4 +1,4 @@
-"""Programs as nests over arrays in memory, and the steps made of them."""
+"""Programs as loop nests over arrays in memory, and steps composed of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from chainrule.ir import Const, Node, Program, topological_order
 
 
 class Literals:
-    """The literal arrays of some programs, in the order in which generated code is given their pointers."""
+    """The literal arrays of some programs, in the order of their pointers in `data`."""
 
     def __init__(self, programs: Sequence[Program]) -> None:
         nodes = [node for program in programs for node in topological_order(program.outputs)]
@@ -43,7 +43,7 @@ class Literals:
 
 
 class Sequencer:
-    """The kernels of one program, written into a module once, and called wherever its arrays are known."""
+    """The kernels of one program, written once into a module and called wherever its arrays' addresses are known."""
 
     def __init__(
         self,
@@ -90,9 +90,9 @@ class Sequencer:
         team: TeamWriter,
         meter: Meter | None = None,
     ) -> None:
-        """Instructions that compute every output into its home; `known` has a pointer for each buffer outside.
+        """Write the calls that compute every output into its home; `known` maps external buffers to pointers.
 
-        `arena` is memory that the threads share, `private` what this one has for itself.
+        `arena` is memory shared by the threads, `private` the memory of this thread.
         """
 
         def counting(label: str) -> AbstractContextManager[None]:
@@ -106,7 +106,7 @@ class Sequencer:
                     with counting(described(item)):
                         self._call(function, item, arena, known, team)
                     continue
-                for buffer in self._buffers[item]:  # a pointer made for one thread is not there for the others
+                for buffer in self._buffers[item]:  # a pointer defined in one thread's branch is undefined in the others
                     self._pointer(function, buffer, arena, known)
                 with team.only(team.last), counting(described(item)):
                     self._call(function, item, arena, known, team)
@@ -130,10 +130,9 @@ class Sequencer:
 
 
 class MemoryStepWriter(StepWriter):
-    """Steps made of kernels. The state is changed where it lies.
+    """Steps composed of kernels. The state is updated in place.
 
-    `strides` has those of the rows and of the fixed arrays as the caller has them, in elements. Where `metered`, cycles
-    are counted.
+    `strides` are those of the caller's rows and constants, in elements. If `metered`, cycles are counted.
     """
 
     def __init__(
@@ -192,7 +191,7 @@ class MemoryStepWriter(StepWriter):
 
     @property
     def phases(self) -> int:
-        """The most phases of a step."""
+        """The maximum number of phases of a step."""
         return max(len(sequencer.schedule.phases) for sequencer in self.sequencers.values())
 
     def begin(self, function: Function, workspace: Value, data: Sequence[Value], team: TeamWriter) -> list[Value]:
@@ -220,7 +219,7 @@ class MemoryStepWriter(StepWriter):
     ) -> tuple[Value, list[Value]]:
         f, sequencer = function, self.sequencers[size]
         arena = f.offset(self.workspace, self.layout.arena, "i8")
-        # A thread may read the loss while a quicker one is in the next step already.
+        # A thread may read the loss while a faster one has begun the next step.
         loss = f.offset(arena, f.integer_operation("mul", parity, ALIGNMENT), "i8")
         loss = f.offset(loss, self.loss_place, "i8")
         known: dict[object, Value] = {sequencer.homes[0]: loss}
@@ -247,10 +246,10 @@ class MemoryStepWriter(StepWriter):
         return function.let("i1", f"call i1 @snapshot({arguments})")
 
     def finish(self, function: Function, carried: Sequence[Value]) -> None:
-        """The state is in its place."""
+        """Nothing to do: the state is already in copy 0."""
 
     def _write_snapshot(self) -> None:
-        """`snapshot(state, target, thread, threads)`: a copy, and whether all floats in it are finite, in one pass."""
+        """Write `snapshot(state, target, thread, threads)`: copy, and test that all floats are finite, in one pass."""
         f = Function(
             self.module,
             "snapshot",
@@ -266,7 +265,7 @@ class MemoryStepWriter(StepWriter):
         f.finish()
 
     def _write_copy(self, f: Function, storage: Storage, offset: int, finite: Value) -> Value:
-        """This thread's share of one state, whose place in memory ends with a whole cache line."""
+        """Copy this thread's share of one state, whose memory is padded to a whole cache line."""
         element = REGISTER_TYPES[storage.dtype]
         width = self.target.vector_bytes // storage.dtype.numpy.itemsize
         vectors = -(-storage.size // width)
@@ -286,7 +285,7 @@ class MemoryStepWriter(StepWriter):
         f.store(value, f.offset(pointers[1], loop.index, type), ", align 8")
         total = loop.carried[0]
         if storage.dtype.is_float:
-            # A product with zero is zero, or NaN if the value is not finite.
+            # The product with zero is zero, or NaN if the value is not finite.
             zero = f.let(type, f"fmul {value}, {constant(0, type).text}")
             total = f.let(type, f"fadd {total}, {zero.text}")
         f.close_loop(loop, [total])
@@ -302,7 +301,7 @@ class MemoryStepWriter(StepWriter):
 
 
 class ProgramWriter:
-    """`call(workspace, arrays)`: one program on arrays without gaps; `arrays` has inputs, literals, then outputs."""
+    """Writes `call(workspace, arrays)`: one program on contiguous arrays, in the order inputs, literals, outputs."""
 
     def __init__(self, module: Module, program: Program, target: Target) -> None:
         literals = Literals([program])

@@ -1,4 +1,4 @@
-"""Where the time of a step goes: processor cycles counted around every nest and every wait, for each thread."""
+"""Profiling: processor cycles of every nest and every barrier, for each thread."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from chainrule.engines.native.text import INTEGER, POINTER, Function, Value
 
 @dataclass(eq=False)
 class Meter:
-    """Counters in each thread's own memory, one for each label, from `place` on.
+    """Counters in each thread's private memory, one per label, starting at `place`.
 
-    What is counted is LLVM's `readcyclecounter`: on x86 the time stamp counter, which runs at a constant rate.
+    They use LLVM's `readcyclecounter`: on x86 the time stamp counter, which runs at a constant rate.
     """
 
     place: int
@@ -23,16 +23,16 @@ class Meter:
 
     @classmethod
     def reserve(cls, private: Arena, most: int) -> Meter:
-        """A meter for up to `most` labels."""
+        """Return a meter for up to `most` labels."""
         return cls(private.take(8 * most))
 
     def begin(self, function: Function, private: Value) -> None:
-        """Where this thread's counters are."""
+        """Set the address of this thread's counters."""
         self.base = function.offset(private, self.place, "i8")
 
     @contextmanager
     def counting(self, f: Function, label: str) -> Iterator[None]:
-        """Adds the cycles that the instructions inside take to a counter of their own."""
+        """Add the cycles of the instructions inside to the counter of `label`."""
         counter = f.offset(self.base, len(self.labels), INTEGER)
         self.labels.append(label)
         f.module.declare("llvm.readcyclecounter", "declare i64 @llvm.readcyclecounter()")
@@ -44,7 +44,7 @@ class Meter:
 
 
 def described(item: Item) -> str:
-    """A nest in a few words: the extents of its loops, those of its sums, and how many arrays it writes."""
+    """Describe a nest: the extents of its loops and sums, and the number of arrays it writes."""
     nest = item.nest
     loops = " × ".join(str(variable.extent) for variable in nest.variables) or "one number"
     sums = [" × ".join(str(variable.extent) for variable in each.payload[1]) for each in nest.reductions]

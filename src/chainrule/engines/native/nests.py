@@ -1,8 +1,8 @@
-"""Stored values grouped into loop nests.
+"""Fusion of stored values into loop nests.
 
-Values of one shape of which each reads the others only at its own place share a nest: the bias, the activation and its
-mask are computed while the sum of products is still in registers, and so is the update of a parameter from the product
-that is its gradient. What nothing outside the nest reads is then never stored at all.
+Values of one shape that read each other only at their own place share a nest: the bias, the activation and its mask are
+computed while the sum of products is still in registers, and so is the update of a parameter whose gradient is that
+product. Values that nothing outside the nest reads are never stored.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from chainrule.engines.native.symbolic import (
 from chainrule.ir import Apply, Const, Node, cached_property
 
 MOST_MEMBERS = 8
-"""Values in one nest; with what is computed in place for each, it bounds the depth of expressions."""
+"""Maximum number of values in one nest; together with inlining it bounds the depth of expressions."""
 
 MOST_REDUCTIONS = 3
-"""Sums of products in one nest; each keeps a tile of accumulators."""
+"""Maximum number of sums of products in one nest; each keeps a tile of accumulators."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +45,9 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The loop over the leading axis of what is stored, `extent` long, that may be divided among threads.
+    """The loop over the leading axis of the result, of length `extent`, which may be divided among threads.
 
-    Where it has been made one with loops inside it, `variable` counts `factor` places for each row.
+    If it was merged with inner loops, `variable` counts `factor` places per row.
     """
 
     variable: Variable
@@ -62,7 +62,7 @@ class Nest:
     variables: tuple[Variable, ...]
     results: tuple[Result, ...]
     members: tuple[Expression, ...]
-    """The values that share the nest, stored or not: each may be evaluated at every place."""
+    """The values that share the nest, stored or not. Each may be evaluated at every place."""
     rows: Rows | None
     emit: SymbolicEmitter
 
@@ -72,7 +72,7 @@ class Nest:
 
     @property
     def elements(self) -> int:
-        """How often each root is evaluated."""
+        """The number of evaluations of each root."""
         product = 1
         for variable in self.variables:
             product *= variable.extent
@@ -80,19 +80,20 @@ class Nest:
 
     @cached_property
     def uses(self) -> tuple[tuple[Expression, int], ...]:
-        """Every expression that is evaluated, and how often; one that several roots share, once."""
+        """Every evaluated expression with its number of evaluations; one shared by several roots occurs once."""
         starts = [*(reduction for reduction in self.reductions if reduction in self.outright), *self.roots]
         return tuple({use: None for start in starts for use in walk(start, self.elements, self.outright)})
 
     @cached_property
     def reductions(self) -> list[Expression]:
-        """The sums and other reductions, each after those that it needs."""
+        """The sums and other reductions, in order of dependence."""
         found = {use for root in self.roots for use, _ in walk(root) if use.kind == "reduce"}
         return sorted(found, key=lambda use: use.serial)
 
     @cached_property
     def outright(self) -> frozenset[Expression]:
-        """The reductions that are formed once at every place, before all else; others where a choice takes them."""
+        """The reductions computed unconditionally at every place, before everything else; the rest are inside branches.
+        """
         pending, seen = list(self.members), set()
         while pending:
             node = pending.pop()
@@ -115,12 +116,12 @@ class Nest:
 
 
 def nests(nodes: Sequence[Node], outputs: Sequence[Node], stored: set[Node], storages: Storages) -> list[Nest]:
-    """The nests for all stored values among `nodes`, which are in topological order."""
+    """Return the nests for all stored values among `nodes`, which are in topological order."""
     groups = _Groups(storages, stored)
     for node in nodes:
         if isinstance(node, Apply) and node in stored:
             groups.place(node)
-    # What nothing reads, such as the terms of a sum that has none, is not computed.
+    # Unused values, such as the terms of an empty sum, are not computed.
     wanted = ((members, groups.needed(members, outputs)) for members in groups.ordered())
     return [_nest(members, needed, stored, storages) for members, needed in wanted if needed]
 
@@ -133,7 +134,7 @@ class _Group:
 
 
 class _Groups:
-    """Groups of stored values, grown in topological order."""
+    """Groups of stored values, built in topological order."""
 
     def __init__(self, storages: Storages, stored: set[Node]) -> None:
         self.storages, self.stored = storages, stored
@@ -144,7 +145,7 @@ class _Groups:
         """Values that some nest reads at another place than its own."""
 
     def place(self, node: Apply) -> None:
-        """Put a value into a group that it may join, or into one of its own."""
+        """Add a value to a group that it may join, or to a new one."""
         nest = _nest([node], [node], self.stored, self.storages)
         reductions = len(nest.reductions)
         here, sources = self._sources(node, nest)
@@ -172,7 +173,7 @@ class _Groups:
         self._elsewhere.update(sources)
 
     def _sources(self, node: Apply, nest: Nest) -> tuple[list[Node], list[Node]]:
-        """The values that are read only at the place of the result, and all that are read."""
+        """Return the values that are read only at the place of the result, and all values that are read."""
         index = _index(nest.variables)
         here: dict[Node, bool] = {}
         for use, _ in nest.uses:
@@ -186,7 +187,7 @@ class _Groups:
         return [source for source, same in here.items() if same], list(here)
 
     def needed(self, members: Sequence[Apply], outputs: Sequence[Node]) -> list[Apply]:
-        """Those of a group's members that must be stored."""
+        """Return the members of a group that must be stored."""
         group, wanted = self._of[members[0]], set(outputs)
         return [
             node
@@ -197,7 +198,7 @@ class _Groups:
         ]
 
     def ordered(self) -> list[list[Apply]]:
-        """The groups, each after those that it needs."""
+        """Return the groups in order of dependence."""
         done: dict[_Group, None] = {}
         number = {group: k for k, group in enumerate(self.groups)}
 
@@ -213,7 +214,7 @@ class _Groups:
 
 
 def _reaches(start: _Group, end: _Group) -> bool:
-    """Whether `start` needs `end`, directly or not."""
+    """Whether `start` depends on `end`, directly or indirectly."""
     pending, seen = [start], {start}
     while pending:
         group = pending.pop()
@@ -229,7 +230,7 @@ def _index(variables: Iterable[Variable]) -> list[Index]:
 
 
 def _nest(members: Sequence[Apply], kept: Sequence[Node], stored: set[Node], storages: Storages) -> Nest:
-    """The nest of some values of one shape, of which `kept` are stored; loops are as the shape has them."""
+    """Return the nest of some values of one shape, of which `kept` are stored; its loops are the axes of the shape."""
     emit = SymbolicEmitter()
     load = storages.reader(emit)
     variables = tuple(Variable(extent) for extent in members[0].type.concrete_shape)
@@ -241,7 +242,7 @@ def _nest(members: Sequence[Apply], kept: Sequence[Node], stored: set[Node], sto
             return known[operand, tuple(here)]
         if operand in stored or not isinstance(operand, Apply):
             return load(operand, index)
-        # A division further down would hide that an index is out of range.
+        # A division of the index would hide that it is out of range.
         within = [emit.clamped(i, extent) for i, extent in zip(index, operand.type.concrete_shape, strict=True)]
         key = (operand, tuple(within))
         if key not in known:
@@ -258,7 +259,7 @@ def _nest(members: Sequence[Apply], kept: Sequence[Node], stored: set[Node], sto
 
 
 def copying(target: object, place: Storage, source: object, origin: Storage) -> Nest:
-    """A nest that copies `source`, which lies as `origin` says, to `target`, which is to lie as `place` says."""
+    """Return a nest that copies `source`, with the layout `origin`, to `target`, with the layout `place`."""
     emit = SymbolicEmitter()
     variables = tuple(Variable(extent) for extent in origin.shape)
     index = _index(variables)
@@ -272,7 +273,7 @@ def copying(target: object, place: Storage, source: object, origin: Storage) -> 
 
 
 def merged(nest: Nest) -> Nest:
-    """The same nest with neighbouring loops made one where every offset allows it, as in elementwise work."""
+    """Merge adjacent loops where every offset allows it, as in elementwise operations."""
     variables = [variable for variable in nest.variables if variable.extent != 1]
     if nest.rows is not None and nest.rows.extent == 1:
         nest = replace(nest, rows=Rows(variables[0], variables[0].extent, 1) if variables else None)
@@ -299,7 +300,7 @@ def _mergeable(nest: Nest, outer: Variable, inner: Variable) -> bool:
 
 
 class _Substitution:
-    """Puts one variable in the place of two."""
+    """Replaces two variables by one."""
 
     def __init__(self, emit: SymbolicEmitter, outer: Variable, inner: Variable, one: Variable) -> None:
         self.emit, self.outer, self.inner, self.one = emit, outer, inner, one
@@ -349,7 +350,7 @@ class _Substitution:
 
 
 def replaced(nest: Nest, mapping: Mapping[Expression, Expression]) -> Nest:
-    """The nest with some expressions exchanged for others."""
+    """Return the nest with some expressions replaced."""
     done = dict(mapping)
 
     def put(root: Expression) -> Expression:

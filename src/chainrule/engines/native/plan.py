@@ -1,9 +1,9 @@
-"""Which values of a program are stored, and which are computed where they are used.
+"""Decides which values of a program are stored and which are recomputed where they are used.
 
-The rule needs no knowledge of single primitives. Lowering a primitive on symbols shows what it reads and what it costs;
-from the outputs backwards, that gives how often each value would be evaluated if nothing were stored. A value is
-computed in place if this is no more often than it has elements, or if it only renames places (a transpose, a
-broadcast). A reduction is never formed twice: it is stored, or belongs to the one nest that uses it.
+The rule is independent of the primitive. Lowering a primitive symbolically shows what it reads and what it costs;
+traversing from the outputs gives how often each value would be evaluated if nothing were stored. A value is inlined if
+it is evaluated no more often than it has elements, or if it only renames places (a transpose, a broadcast). A reduction
+is never computed twice: it is stored, or belongs to the one nest that uses it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chainrule.ir import Apply, ArrayType, Const, Node
 from chainrule.primitives import Elementwise
 
 DEEPEST = 24
-"""The longest chain of values computed in place; it bounds the recursion and the registers of one loop."""
+"""Maximum length of a chain of inlined values; bounds the recursion and the registers of one loop."""
 
 Read = Callable[[Node, Sequence[Index]], Expression]
 
@@ -30,7 +30,7 @@ def size(type: ArrayType) -> int:
 
 
 def lower(emit: SymbolicEmitter, node: Apply, read: Read, index: Sequence[Index]) -> Expression:
-    """The element of `node` at `index`."""
+    """Lower the element of `node` at `index`."""
     if isinstance(node.primitive, Elementwise):
         return node.primitive.lower(emit, *(read(operand, index) for operand in node.operands))
 
@@ -43,7 +43,7 @@ def lower(emit: SymbolicEmitter, node: Apply, read: Read, index: Sequence[Index]
 
 
 class Storages:
-    """Where each stored value lies: as given, else padded."""
+    """The storage of each value: given, or padded by default."""
 
     def __init__(self, given: Mapping[Node, Storage]) -> None:
         self._known = dict(given)
@@ -54,7 +54,7 @@ class Storages:
         return self._known[node]
 
     def reader(self, emit: SymbolicEmitter) -> Read:
-        """Reads elements of stored values from memory; a literal that is filled is a number."""
+        """Return a function that reads elements of stored values from memory; a uniform literal becomes a constant."""
 
         def read(operand: Node, index: Sequence[Index]) -> Expression:
             if isinstance(operand, Const) and operand.is_filled:
@@ -67,7 +67,8 @@ class Storages:
 
 
 def stored_values(nodes: Sequence[Node], outputs: Sequence[Node], storages: Storages) -> set[Node]:
-    """Those of `nodes`, which are in topological order, that are in memory: inputs, literals, and what is decided."""
+    """Return the nodes that are held in memory: inputs, literals, and stored values. `nodes` are in topological order.
+    """
     stored = {node for node in nodes if not isinstance(node, Apply)}
     stored -= {node for node in stored if isinstance(node, Const) and not isinstance(node.value, np.ndarray)}
     wanted = set(outputs)

@@ -1,4 +1,4 @@
-"""Programs made ready for code: what is computed, or computed faster, as an expression in others is written out."""
+"""Expansion of primitives before code generation."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from chainrule.primitives import Composite, Linear, NotExpandableError
 
 
 def prepare(program: Program) -> Program:
-    """`program` without composite primitives.
+    """Return `program` without composite primitives.
 
-    Raises ShapeError while a size is still a name, EngineError where one is too large to be written out.
+    Raises ShapeError if a size is symbolic, EngineError if a value is too large to expand.
     """
     for node in program.inputs:
         if not node.type.is_concrete:

@@ -1,4 +1,4 @@
-"""The counter-based generator as instructions, on scalars or whole vectors of counters alike."""
+"""The counter-based random number generator as instructions, for scalars and vectors of counters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chainrule.primitives import THREEFRY_PARITY, THREEFRY_ROTATIONS, THREEFRY_R
 
 
 def threefry(f: Function, key: tuple[Value, Value], counter: tuple[Value, Value]) -> tuple[Value, Value]:
-    """Threefry-2x64-20 of `counter` under `key`: four `i64`, or four vectors of them of one width."""
+    """Emit Threefry-2x64-20 of `counter` under `key`: four `i64`, or four vectors of one width."""
     type = counter[0].type
     width = width_of(type)
     rotate = f"llvm.fshl.v{width}i64" if width else "llvm.fshl.i64"
@@ -31,10 +31,10 @@ def threefry(f: Function, key: tuple[Value, Value], counter: tuple[Value, Value]
 
 
 def uniform(f: Function, word: Value, dtype: DType) -> Value:
-    """The leading bits of an `i64`, or of a vector of them, as a float in [0, 1): exact, however it is computed."""
+    """Convert the leading bits of an `i64`, or of a vector, to a float in [0, 1); the conversion is exact."""
     bits, target = UNIFORM_BITS[dtype], with_element(word.type, REGISTER_TYPES[dtype])
     leading = f.let(word.type, f"lshr {word}, {constant(64 - bits, word.type).text}")
-    if dtype is DType.FLOAT32:  # before AVX-512, processors convert no vectors of 64-bit integers
+    if dtype is DType.FLOAT32:  # before AVX-512, there is no vector conversion of 64-bit integers
         narrow = with_element(word.type, "i32")
         leading = f.let(narrow, f"trunc {leading} to {narrow}")
         number = f.let(target, f"sitofp {leading} to {target}")

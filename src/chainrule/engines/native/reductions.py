@@ -1,6 +1,6 @@
-"""Sums, and other reductions, at some places of a loop nest: in one loop for a whole tile, or in vectors along the sum.
+"""Reductions at one point of a loop nest: in one loop for a whole tile, or vectorized along the reduced axis.
 
-The terms of every element are added in an order that does not depend on the tile, and so neither do its bits.
+The terms of every element are added in an order that does not depend on the tile, so the result does not either.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from chainrule.engines.native.text import REGISTER_TYPES, Loop, Value, constant,
 from chainrule.primitives import ReductionKind
 
 LONG_UNROLL = 4
-"""`UNROLL` for sums of `LONG` terms and more."""
+"""The unroll factor of sums of at least `LONG` terms."""
 
 LONG = 128
 
 WRITTEN_OUT = 4
-"""Sums of up to so many terms have no loop."""
+"""Sums of up to this many terms are written without a loop."""
 
 CHAINS = 4
-"""Accumulators of a sum along memory: additions that need not wait for each other."""
+"""The number of independent accumulators of a sum over contiguous memory."""
 
 
 PART = 256
-"""Terms of a long sum that are added up in its own precision."""
+"""The number of terms of a long sum that are added in its own precision."""
 
 MANY = 4 * PART
-"""A sum of more terms is long: added one after another in float32, ten million would be wrong in the second digit."""
+"""A sum of more terms is long: added sequentially in float32, ten million terms lose the second digit."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """`count` places along a variable, from `start` on."""
+    """`count` places along a variable, starting at `start`."""
 
     variable: Variable
     start: Value | int
@@ -45,7 +45,7 @@ class Span:
 
 
 class SummingFrame(Frame):
-    """A frame in which a reduction is formed where an expression meets it."""
+    """A frame that computes a reduction where an expression contains it."""
 
     def reduced(self, body: Body, expression: Expression) -> Value:
         """See `Frame.reduced`."""
@@ -53,9 +53,9 @@ class SummingFrame(Frame):
 
 
 def reduce_together(bodies: Sequence[Body], expression: Expression) -> list[Value]:
-    """One reduction at the places of several bodies, in one loop: each has its own accumulator.
+    """Compute one reduction for several bodies in one loop, each with its own accumulator.
 
-    The terms of every element are added in order, whatever the tile, so that its bits do not depend on the tile.
+    The terms of every element are added in order, independent of the tile.
     """
     frame = bodies[0].frame
     kind, variables = expression.payload
@@ -86,7 +86,7 @@ def reduce_together(bodies: Sequence[Body], expression: Expression) -> list[Valu
 
 
 def _opened(frame: Frame, spans: Sequence[Span], carried: Sequence[Value]) -> tuple[list[Loop], list[Value]]:
-    """Loops over whole variables, one in the other, and the values that they carry."""
+    """Open nested loops over whole variables, with loop-carried values."""
     loops: list[Loop] = []
     accumulators = list(carried)
     for span in spans:
@@ -97,19 +97,19 @@ def _opened(frame: Frame, spans: Sequence[Span], carried: Sequence[Value]) -> tu
 
 
 def _loop(frame: Frame, span: Span, count: int, carried: Sequence[Value], step: int = 1) -> Loop:
-    """A loop over the first `count` places of a span."""
+    """Open a loop over the first `count` places of a span."""
     return frame.function.open_loop(_after(frame, span, count), carried, span.start, step)
 
 
 def _after(frame: Frame, span: Span, count: int) -> Value:
-    """The place that is `count` after the first of a span."""
+    """The place `count` after the first of a span."""
     if isinstance(span.start, int):
         return integer(span.start + count)
     return frame.function.integer_operation("add nuw nsw", span.start, count) if count else span.start
 
 
 def is_long(expression: Expression, lanes: int = 1) -> bool:
-    """Whether a reduction is a sum that is formed in parts, where `lanes` accumulators share its terms."""
+    """Whether a reduction is a sum that is computed in parts, if `lanes` accumulators share its terms."""
     kind, variables = expression.payload
     count = math.prod(variable.extent for variable in variables) // lanes
     return bool(kind == "sum" and expression.dtype.is_float and count > MANY)
@@ -124,11 +124,11 @@ def in_parts(
     step: int,
     lanes: int = 1,
 ) -> list[Value]:
-    """What `form` makes of all terms; of the many terms of a long sum, part by part, added up in float64.
+    """Compute a reduction with `form`; split a long sum into parts that are accumulated in float64.
 
-    `form` writes the code for a part: a span of one of the variables, which are `ordered` from the outermost, and the
-    whole of those within. Each accumulator begins as in `zeros`; `lanes` of them share the terms of the innermost
-    variable, of which a part has a multiple of `step`. The parts do not depend on how a result is divided into tiles.
+    `form` writes the code of a part: a span of one of the variables, which are `ordered` from the outermost, and all of
+    those within. Each accumulator begins with the values in `zeros`; `lanes` of them share the terms of the innermost
+    variable, of which a part has a multiple of `step`. The parts do not depend on the tiles.
     """
     function = frame.function
     whole = [Span(variable, 0, variable.extent) for variable in ordered]
@@ -160,25 +160,25 @@ def in_parts(
 
 
 def _wide(type: str) -> str:
-    """The type of a total of parts of a type."""
+    """The float64 type with the same width."""
     return vector("double", width_of(type))
 
 
 def with_part(frame: Frame, total: Value, part: Value) -> Value:
-    """A total in float64 with one more part of a sum."""
+    """Add a part of a sum to a total in float64."""
     wide = part if part.type == total.type else frame.function.let(total.type, f"fpext {part} to {total.type}")
     return frame.arithmetic.combine("sum", total, wide)
 
 
 def rounded(frame: Frame, total: Value, type: str) -> Value:
-    """A total as the sum that it is."""
+    """Round a total to the type of the sum."""
     return total if total.type == type else frame.function.let(type, f"fptrunc {total} to {type}")
 
 
 def reduce_block(
     bodies: Sequence[Body], expression: Expression, first: Value, count: Value, accumulators: Sequence[Value]
 ) -> list[Value]:
-    """A sum continued by `count` terms, a multiple of `unroll`, from term `first` on, with loads from copied strips."""
+    """Continue a sum by `count` terms, a multiple of `unroll`, from term `first`, with loads from copied strips."""
     frame = bodies[0].frame
     function = frame.function
     kind, (variable,) = expression.payload
@@ -197,7 +197,7 @@ def reduce_block(
 
 
 def reduce_across(bodies: Sequence[Body], rest: Sequence[Body], expression: Expression) -> list[Value]:
-    """One sum at several places of the result, in vectors along it; `rest` are the bodies of a shorter last vector."""
+    """Compute one sum at several places of the result, vectorized along it; `rest` are bodies of a partial vector."""
     frame = bodies[0].frame
     function, width = frame.function, bodies[0].width
     kind, (variable,) = expression.payload
@@ -231,7 +231,7 @@ def reduce_across(bodies: Sequence[Body], rest: Sequence[Body], expression: Expr
 def reduce_rest(
     bodies: Sequence[Body], expression: Expression, first: int, accumulators: Sequence[Value]
 ) -> list[Value]:
-    """A sum continued to its end from term `first` on, without a loop."""
+    """Continue a sum to its end from term `first`, without a loop."""
     frame = bodies[0].frame
     kind, (variable,) = expression.payload
     totals = list(accumulators)
@@ -244,7 +244,7 @@ def reduce_rest(
 def _innermost(
     bodies: Sequence[Body], kind: ReductionKind, span: Span, inner: Expression, accumulators: list[Value]
 ) -> list[Value]:
-    """The terms along the innermost variable, several turns of its loop written out."""
+    """Add the terms along the innermost variable, with its loop unrolled."""
     frame = bodies[0].frame
     function, variable = frame.function, span.variable
     whole = span.count // frame.unroll * frame.unroll if span.count > WRITTEN_OUT else 0
@@ -267,7 +267,7 @@ def _turn(bodies: Sequence[Body], kind: ReductionKind, inner: Expression, accumu
 
 
 def added(body: Body, kind: ReductionKind, term: Expression, total: Value) -> Value:
-    """`total` with one more term; a product is fused into the sum where the target can."""
+    """Add one term to `total`; a product is fused if the target supports it."""
     arithmetic = body.frame.arithmetic
     vectors = width_of(total.type) > 0
     if kind == "sum" and term.kind == "multiply" and is_float(total.type):
@@ -277,7 +277,7 @@ def added(body: Body, kind: ReductionKind, term: Expression, total: Value) -> Va
 
 
 def reduce_along(body: Body, expression: Expression) -> Value | None:
-    """One reduction with vectors along its innermost variable; None where that is too short, or not contiguous."""
+    """Compute one reduction vectorized along its innermost variable; None if that is too short or not contiguous."""
     frame = body.frame
     function, width = frame.function, frame.sum_width
     kind, variables = expression.payload
@@ -320,7 +320,7 @@ def reduce_along(body: Body, expression: Expression) -> Value | None:
 
 
 def _along(inner: Expression, varies: Dependence) -> bool:
-    """Whether every load below is of neighbours along the variable, and nothing has to be looked up lane by lane."""
+    """Whether every load below is contiguous along the variable, and no index differs between lanes."""
     if inner.kind in ("quotient", "remainder", "reduce") and varies(inner):
         return False
     if inner.kind == "select" and any(inner.payload):
@@ -331,7 +331,7 @@ def _along(inner: Expression, varies: Dependence) -> bool:
 
 
 def _folded(arithmetic: Arithmetic, kind: ReductionKind, parts: Sequence[Value]) -> Value:
-    """All lanes of all parts combined."""
+    """Combine all lanes of all parts."""
     while len(parts) > 1 and parts[0].type == parts[1].type:
         parts = [arithmetic.combine(kind, parts[0], parts[1]), *parts[2:]]
     scalars = [arithmetic.across(kind, part) for part in parts]
@@ -339,7 +339,7 @@ def _folded(arithmetic: Arithmetic, kind: ReductionKind, parts: Sequence[Value])
 
 
 def innermost_contiguous(variables: Sequence[Variable], body: Expression) -> list[Variable]:
-    """The loops of a reduction in order, the one along which most loads are of neighbours as the innermost."""
+    """Order the loops of a reduction such that most loads are contiguous along the innermost."""
 
     def count(variable: Variable) -> int:
         pending, seen, found = [body], set(), 0

@@ -1,4 +1,4 @@
-"""Steps whose state lives in vector registers."""
+"""Steps that keep the state in vector registers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from chainrule.engines.native.unrolled import NotUnrollableError, Unroller, fits
 from chainrule.ir import ArrayType, Node, Program
 
 MOST_GATHERED = 64
-"""The most rows that are gathered one by one into registers per step."""
+"""Maximum number of rows that are gathered one by one into registers per step."""
 
 
 class RegisterStepWriter(StepWriter):
-    """Unrolled steps. Raises NotUnrollableError where a program does not fit."""
+    """Unrolled steps. Raises NotUnrollableError if a program does not fit."""
 
     alone = True
 
@@ -69,7 +69,7 @@ class RegisterStepWriter(StepWriter):
         return function.let(element_type(loss.type), f"extractelement {loss}, i64 0"), following
 
     def _rows(self, unroller: Unroller, pointer: Value, type: ArrayType, start: Value, order: Value | None) -> Value:
-        """The rows of a batch as one vector."""
+        """Load the rows of a batch as one vector."""
         function = unroller.function
         count, row = type.concrete_shape[0], type.with_shape(type.shape[1:])
         stride = math.prod(row.concrete_shape) * type.dtype.numpy.itemsize

@@ -1,9 +1,9 @@
-"""In which order nests run, where threads must wait for each other, and which memory they use.
+"""Scheduling of nests: their order, the barriers, and the memory they use.
 
-A step is a sequence of *phases*; between two of them every thread waits for the others. Within a phase a thread goes
-through its own rows of one nest after another: what it reads there it has written itself. A nest too small to divide is
-repeated by every thread, in memory of its own, if that is sooner done than waiting; else the last thread does it alone.
-The next value of a parameter is written over the present one as soon as everything that reads the present one is done.
+A step is a sequence of *phases*, separated by barriers. Within a phase a thread executes its own rows of one nest after
+another and reads only what it has written itself. A nest too small to divide is repeated by every thread in private
+memory if that is faster than waiting; otherwise the last thread executes it. The next value of a parameter overwrites
+the current one once everything that reads the current one is done.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from chainrule.ir import Apply, Const, Input, Node, Program, topological_order
 ALIGNMENT = 64
 
 REPEATED = 4000
-"""Operations that a thread rather repeats for itself than wait for another to do them: about what a barrier costs."""
+"""Number of operations that a thread repeats rather than wait for another: about the cost of a barrier."""
 
 
 def aligned(size: int) -> int:
-    """`size` rounded up to whole cache lines."""
+    """Round `size` up to whole cache lines."""
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 @dataclass(frozen=True, eq=False)
 class Home:
-    """Where an output is to be left; with `over`, in the place of that input."""
+    """The destination of an output; with `over`, the memory of that input."""
 
     storage: Storage
     over: Input | None = None
@@ -45,30 +45,30 @@ class Home:
 
 @dataclass(eq=False)
 class Item:
-    """A nest with its place in the schedule: divided by rows, repeated by every thread, or done by the last alone."""
+    """A nest in the schedule: divided by rows, repeated by every thread, or executed by the last thread alone."""
 
     nest: Nest
     lane: Variable | None
     divided: bool
     repeated: bool
     needs: dict[Item, bool] = field(default_factory=dict)
-    """The items that must be done before, and whether it is enough that the same thread has done its own part."""
+    """The items that must precede it, and whether it is enough that the same thread has executed its own part."""
     phase: int = 0
 
     def need(self, other: Item, local: bool) -> None:
-        """Come after `other`: for its own part alone where that is enough for all that the two have in common."""
+        """Run after `other`: only this thread's part of it, if that is enough for everything they share."""
         self.needs[other] = self.needs.get(other, True) and local
 
 
 class Arena:
-    """Places in a block of memory, given out and taken back at the time of planning."""
+    """A planned memory block with allocation and release of offsets."""
 
     def __init__(self) -> None:
         self.size = 0
         self._free: list[tuple[int, int]] = []
 
     def take(self, count: int) -> int:
-        """The offset of `count` free bytes."""
+        """Allocate `count` bytes; return the offset."""
         wanted = aligned(max(count, 1))
         fitting = [hole for hole in self._free if hole[1] >= wanted]
         if fitting:
@@ -81,7 +81,7 @@ class Arena:
         return self.size - wanted
 
     def give_back(self, start: int, count: int) -> None:
-        """Make a place free again, joined with its free neighbours."""
+        """Release a range and merge it with adjacent free ranges."""
         length = aligned(max(count, 1))
         for hole in list(self._free):
             if hole[0] + hole[1] == start:
@@ -94,9 +94,9 @@ class Arena:
 
 
 class Schedule:
-    """The nests of one program in phases; `homes` has a place for each output, `given` the storage of the inputs.
+    """The nests of one program in phases; `homes` has a destination for each output, `given` the storage of the inputs.
 
-    `arena` is memory that the threads share; `private` stands for what each of them has for itself.
+    `arena` is memory shared by the threads; `private` stands for the memory of each thread.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Schedule:
         storages = {**given, **{node: homes[k].storage for node, k in self._first.items()}}
         self.storages = Storages(storages)
         self.parts: dict[object, object] = {}
-        """The buffer in which each source or target lies, where it is not a buffer itself."""
+        """The buffer that contains a source or target, if it is not a buffer itself."""
         self.items = self._made()
         self._settle_homes()
         self.items = _sorted(self.items)
@@ -124,36 +124,36 @@ class Schedule:
             item.phase = max((other.phase + (not local) for other, local in item.needs.items()), default=0)
         self.places: dict[object, int] = {}
         self.private: dict[object, int] = {}
-        """The places of what every thread has for itself, in its own memory."""
+        """The offsets of private buffers in each thread's memory."""
         self._allocate(arena, private)
 
     @property
     def phases(self) -> list[list[Item]]:
-        """The items of each phase, in the order in which a thread does them."""
+        """The items of each phase, in the order in which a thread executes them."""
         count = max((item.phase for item in self.items), default=-1) + 1
         return [[item for item in self.items if item.phase == phase] for phase in range(count)]
 
     @property
     def work(self) -> int:
-        """Scalar operations, roughly."""
+        """The approximate number of scalar operations."""
         return sum(operations(item.nest) for item in self.items)
 
     def part(self, thing: object) -> object:
-        """The buffer in which a source or a target lies."""
+        """The buffer that contains a source or a target."""
         return self.parts.get(thing, thing)
 
     def size(self, source: object) -> int:
-        """The elements that a source spans."""
+        """The number of elements that a source spans."""
         if isinstance(source, Packed):
             return source.size
         return self.storages[source].size if isinstance(source, Node) else 0
 
     def sizes(self, nest: Nest) -> dict[object, int]:
-        """Those of all sources of a nest."""
+        """The sizes of all sources of a nest."""
         return {source: self.size(source) for source in nest.sources}
 
     def _made(self) -> list[Item]:
-        """Items for all nests, packing copies and copies of outputs, with what each needs."""
+        """Create the items for all nests, packing copies and copies of outputs, with their dependences."""
         outputs = [node for k, node in enumerate(self.program.outputs) if not self._stays(k)]
         nodes = topological_order(outputs)
         stored = stored_values(nodes, outputs, self.storages)
@@ -182,15 +182,15 @@ class Schedule:
         targets = [result.target for result in nest.results]
         inside = not any(isinstance(target, Home) or target in self._first for target in targets)
         small = inside and operations(nest) <= REPEATED
-        # A copy in the order of use is hardly ever used by the rows that made it.
+        # The rows that use a packed copy are rarely those that made it.
         copied = all(isinstance(target, Packed) for target in targets)
         divided = divisible(nest, lane, self.target) and not (small and copied)
         return Item(nest, lane, divided, small and not divided)
 
     def _copies(self, node: Node, home: Home) -> list[Nest]:
-        """The nests that copy a value to its home; by way of a third place if it is to replace something else.
+        """Return the nests that copy a value to its home, via a temporary if it replaces another value.
 
-        Two values that change places would otherwise wait for each other.
+        Two values that swap places would otherwise wait for each other.
         """
         origin = self.storages[node]
         if home.over is None:
@@ -204,7 +204,7 @@ class Schedule:
         return self.program.outputs[k] is self.homes[k].over
 
     def _settle_homes(self) -> None:
-        """Decide which outputs are written straight to where they are to be left, and copy the others there."""
+        """Decide which outputs are written directly to their destination, and copy the others."""
         for node, k in self._first.items():
             home = self.homes[k]
             if home.over is None:
@@ -225,7 +225,7 @@ class Schedule:
                     self._wait_for_readers(item, result.target, result.target.over)
 
     def _in_place(self, node: Node, over: Input) -> bool:
-        """Write `node` over an input, if the nest that makes it reads the input only where it writes."""
+        """Write `node` over an input, if the nest that makes it reads the input only at the place it writes."""
         writer = next((item for item in self.items if _writes(item, node)), None)
         if writer is None:
             return True
@@ -245,7 +245,7 @@ class Schedule:
                 writer.need(reader, not reader.repeated and _local(reader, writer, over, target))
 
     def _allocate(self, arena: Arena, private: Arena) -> None:
-        """Places in the arenas for what is neither given nor left: in the shared one, from first phase to last."""
+        """Allocate arena memory for the other buffers, from their first to their last phase."""
         first: dict[object, int] = {}
         last: dict[object, int] = {}
         for target in (result.target for item in self.items if item.repeated for result in item.nest.results):
@@ -263,7 +263,7 @@ class Schedule:
                 arena.give_back(self.places[buffer], self.nbytes(buffer))
 
     def nbytes(self, buffer: object) -> int:
-        """The bytes that a buffer of the arena takes."""
+        """The size in bytes of a buffer of the arena."""
         if isinstance(buffer, Packed):
             return buffer.size * buffer.dtype.numpy.itemsize
         assert isinstance(buffer, Node)
@@ -284,7 +284,7 @@ def _offset(load: Expression) -> Index:
 
 
 def _reaches(start: Item, end: Item) -> bool:
-    """Whether `start` needs `end`, directly or not."""
+    """Whether `start` depends on `end`, directly or indirectly."""
     pending, seen = [start], {start}
     while pending:
         item = pending.pop()
@@ -297,7 +297,7 @@ def _reaches(start: Item, end: Item) -> bool:
 
 
 def _sorted(items: Sequence[Item]) -> list[Item]:
-    """Items in an order in which each comes after those that it needs."""
+    """Sort items topologically."""
     done: dict[Item, None] = {}
     for first in items:
         stack = [first]
@@ -312,7 +312,7 @@ def _sorted(items: Sequence[Item]) -> list[Item]:
 
 
 def _local(before: Item, after: Item, read: object, written: object) -> bool:
-    """Whether a thread that goes through its own rows of both meets nobody else's.
+    """Whether a thread that executes its own rows of both items touches no other thread's data.
 
     `read` and `written` are what the two have in common: one of them loads it, the other stores it.
     """

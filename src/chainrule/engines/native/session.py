@@ -1,4 +1,4 @@
-"""A run in machine code: its memory, reserved once, the calls that it takes, and what is made of how they ended."""
+"""A run in machine code: its memory, allocated once, its calls and their outcomes."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from chainrule.engines.session import Session
 from chainrule.engines.shuffle import permutation
 
 SECONDS_PER_OPERATION = 1e-9
-"""A slow guess, so that a first call is rather given to a thread too early than too late."""
+"""A pessimistic estimate, so that a first call is moved to a worker thread too early rather than too late."""
 
 MARGIN = 4
-"""How much longer than the last ones steps may take: with numbers near to zero they do."""
+"""Safety factor for the duration of steps; steps on subnormal numbers are slower."""
 
 LONG_CALL = 0.02
-"""Seconds above which a call goes to worker threads, so that it can be interrupted and reported on."""
+"""Duration in seconds above which a call runs in worker threads, so that it can be interrupted and reported on."""
 
 REPORT_INTERVAL = 0.1
 
 PATIENCE = 0.1
-"""Seconds that an interrupted run is given to end its step before its last snapshot is taken instead."""
+"""Seconds that an interrupted run may take to finish its step before its last snapshot is used instead."""
 
 INSTANT = 0.001
-"""Seconds between two looks at something that is about to happen."""
+"""Polling interval in seconds."""
 
 UNLIMITED = 2**62
 
 
 class _Memory:
-    """The workspace of a run, the words that it shares with its caller, and where both are."""
+    """The workspace of a run, the control words, and the addresses of both."""
 
     def __init__(self, compiled: CompiledLoop, loop: Loop, threads: int, seed: int) -> None:
         layout = compiled.written.layout
@@ -58,7 +58,7 @@ class _Memory:
         self._start[Control.YIELD] = yielding()
 
     def _views(self, number: int) -> dict[str, Array]:
-        """The arrays of one of the copies of the state."""
+        """The arrays of one copy of the state."""
         layout, views = self._compiled.written.layout, {}
         for name, storage, offset in zip(self._loop.state, layout.states, layout.offsets, strict=True):
             dtype = storage.dtype.numpy
@@ -67,7 +67,7 @@ class _Memory:
         return views
 
     def reset(self, call: _Call) -> None:
-        """The control words as a call is to find them."""
+        """Initialize the control words for a call."""
         control = self.control
         control[:] = self._start
         start = call.start
@@ -79,18 +79,18 @@ class _Memory:
         self.doubles[Control.TOTAL] = start.loss
 
     def read(self, copy: int) -> dict[str, Array]:
-        """A state, of one of the copies of it."""
+        """Return one copy of the state."""
         return {name: view.copy() for name, view in (self._views(copy) if copy else self._state).items()}
 
     def write(self, state: Mapping[str, Array]) -> None:
-        """Put a state where calls start from."""
+        """Write the state from which calls start."""
         for name, view in self._state.items():
             view[...] = state[name]
 
 
 @dataclass(frozen=True, eq=False)
 class _Call:
-    """One call of the generated code, and all that it uses, which stays alive with it."""
+    """One call of the generated code. It keeps the memory that the code uses alive."""
 
     compiled: CompiledLoop
     loop: Loop
@@ -104,7 +104,7 @@ class _Call:
 
     @property
     def first_step(self) -> int:
-        """The steps from the very beginning up to where the call starts."""
+        """The number of steps before the call, since epoch 0."""
         return self.start.epoch * self.loop.steps_per_epoch + self.start.step
 
     @property
@@ -113,21 +113,21 @@ class _Call:
 
     @property
     def steps(self) -> int:
-        """How many steps it has made, if it has ended."""
+        """The number of steps executed, once the call has ended."""
         return int(self.memory.control[Control.STEPS_DONE])
 
     @property
     def epochs(self) -> int:
-        """How many epochs it has finished."""
+        """The number of finished epochs."""
         return int(self.memory.control[Control.EPOCHS_DONE]) - self.start.epoch
 
     @property
     def snapshots(self) -> int:
-        """0 before there is one; a number that tells the last one."""
+        """A number that identifies the last snapshot; 0 if there is none."""
         return int(self.memory.control[Control.SNAPSHOTS])
 
     def snapshot(self, count: int) -> tuple[int, dict[str, Array], float]:
-        """The last snapshot where `snapshots` is `count`: after which step from the very beginning, state and loss."""
+        """Return the last snapshot if it is number `count`: the steps since epoch 0, the state and the loss."""
         place = (count - 1) % 2
         if self.compiled.written.every_step:
             step = self.first_step + count - 1
@@ -136,16 +136,16 @@ class _Call:
         return step, self.memory.read(1 + place), float(self.memory.doubles[Control.KEPT + place])
 
     def begin(self, threads: int) -> None:
-        """Told before the first thread calls."""
+        """Set the number of threads, before the first one calls."""
         self.memory.control[Control.THREADS] = threads
 
     def work(self, thread: int) -> None:
-        """The part of one thread."""
+        """Run the share of one thread."""
         self.compiled.call(*self.memory.addresses, self.losses.ctypes.data, self.arrays.address, thread)
 
 
 class _Arrays:
-    """Arrays in the order in which generated code is given their addresses."""
+    """Arrays in the order in which generated code receives their addresses."""
 
     def __init__(self, arrays: list[Array]) -> None:
         self.arrays = arrays
@@ -154,7 +154,7 @@ class _Arrays:
 
 
 class NativeSession(Session):
-    """Calls of generated code on memory that stays where it is."""
+    """A session that calls generated code on fixed memory."""
 
     def __init__(self, compiled: CompiledLoop, run: Run, threads: int) -> None:
         super().__init__(run)
@@ -164,9 +164,9 @@ class NativeSession(Session):
         self._workers = Workers(threads)
         self.memory = self._new_memory(run.state)
         self._open: _Call | None = None
-        """A call whose result is not taken note of."""
+        """A call whose result has not been processed."""
         self._pace = compiled.written.work * SECONDS_PER_OPERATION
-        """Seconds that a step takes at the most, expected or measured."""
+        """Upper estimate of the seconds per step, expected or measured."""
 
     def _listed(self) -> _Arrays:
         named = [self._data[name] for name in (*self.loop.rows, *self.loop.fixed)]
@@ -234,7 +234,8 @@ class NativeSession(Session):
             self._pace = MARGIN * (time.perf_counter() - begun) / call.steps
 
     def _do_in_workers(self, call: _Call, report: Report | None) -> None:
-        """Call in workers, while this thread reports. An exception here, such as an interrupt, ends the run first."""
+        """Run the call in worker threads while this thread reports. An exception here, e.g. an interrupt, ends the run.
+        """
         over = threading.Event()
         begun, presses = False, self._interrupt.presses
         try:
@@ -258,10 +259,10 @@ class NativeSession(Session):
                 self._stop(call, over)
 
     def _stop(self, call: _Call, over: threading.Event) -> None:
-        """Tell a call to end, and wait until it does.
+        """Stop a call and wait until it has ended.
 
-        Where there is a snapshot of each step, one that takes longer is left to end by itself: what it uses stays
-        alive with it.
+        If there is a snapshot of each step, a step that takes longer is left to finish on its own; the memory that it
+        uses stays alive with it.
         """
         limit = time.monotonic() + PATIENCE if self.compiled.written.snapshot_steps == 1 else math.inf
         call.memory.control[Control.STOP] = 1
@@ -269,7 +270,7 @@ class NativeSession(Session):
             pass
 
     def _ended(self, call: _Call, interrupted: bool) -> Outcome:
-        """Take note of how a call ended. Torn off in its middle, this can be done again."""
+        """Process the end of a call. This may be repeated if interrupted."""
         ending = call.ending
         if ending is Ending.NOT_STARTED:
             return self._abandoned(call)
@@ -285,7 +286,7 @@ class NativeSession(Session):
     def _noted(
         self, call: _Call, status: Status, state: dict[str, Array], step: int, total: float, culprit: str | None = None
     ) -> Outcome:
-        """The outcome of a call that has come to `step`, counted from the very beginning."""
+        """Return the outcome of a call that has reached `step`, counted since epoch 0."""
         position = self._at(step, total)
         self._position, self._open = position, None
         done, steps = position.epoch - call.start.epoch, step - call.first_step
@@ -296,7 +297,7 @@ class NativeSession(Session):
         )  # fmt: skip
 
     def _abandoned(self, call: _Call) -> Outcome:
-        """What there was before the step that goes on in other threads; it is the last one, as they will find.
+        """Return the state before the step that still runs in other threads, which will be their last.
 
         The memory that they use is left to them.
         """
@@ -305,7 +306,7 @@ class NativeSession(Session):
             # Without a snapshot, no step has begun.
             first = call.first_step, call.memory.read(0), call.start.loss
             step, state, total = call.snapshot(count) if count else first
-            # The snapshot after the next is written over this one.
+            # The snapshot after the next overwrites this one.
             if count == call.snapshots and step // self.loop.steps_per_epoch <= call.start.epoch + call.epochs:
                 break
             time.sleep(INSTANT)
@@ -313,19 +314,19 @@ class NativeSession(Session):
         return self._noted(call, "interrupted", state, step, total)
 
     def _leave(self, state: Mapping[str, Array]) -> None:
-        """Go on from `state` in memory that no thread knows, with threads that have nothing else to do."""
+        """Continue from `state` with new memory and new threads."""
         self._workers = Workers(self._most)
         self.memory = self._new_memory(state)
 
     def _diverged(self, call: _Call, ending: Ending) -> Outcome:
-        """Go back to the last state that was finite, by running again from the last snapshot."""
+        """Return to the last finite state by repeating the run from the last snapshot."""
         count, spoilt = call.snapshots, call.first_step + call.steps + (ending is Ending.LOSS_NOT_FINITE)
         if not count:
             return self._named(call, call.memory.read(0), call.first_step, call.start.loss)
-        # A state is looked at when a snapshot is taken; what is spoilt then was not so in the one before.
+        # States are checked only when a snapshot is taken, so the previous snapshot was finite.
         base, snapshot, base_total = call.snapshot(count)
         finite, best, total, presses = base, snapshot, base_total, self._interrupt.presses
-        # A value that is not finite never becomes finite again, so that the last finite state is found by bisection.
+        # A non-finite value never becomes finite again, so bisection finds the last finite state.
         while spoilt - finite > 1:
             middle = (finite + spoilt) // 2
             state, reached = self._replayed(call, snapshot, self._at(base, base_total), middle - base)
@@ -341,15 +342,15 @@ class NativeSession(Session):
     def _replayed(
         self, call: _Call, snapshot: Mapping[str, Array], start: Position, steps: int
     ) -> tuple[dict[str, Array], float]:
-        """The state, and the loss of the unfinished epoch, `steps` after `start`."""
+        """Return the state, and the loss of the unfinished epoch, `steps` after `start`."""
         self.memory.write(snapshot)
         order = None if call.order is None else call.order[start.epoch - call.start.epoch :]
         again = self._prepared(start, start.epoch + 1, steps, np.empty(1), order)
-        self._do_in_workers(again, None)  # an epoch may be long, and an interrupt is not to wait for it
+        self._do_in_workers(again, None)  # an epoch may be long, and an interrupt must not wait for it
         return self.memory.read(0), float(self.memory.doubles[Control.TOTAL])
 
     def _named(self, call: _Call, state: dict[str, Array], step: int, total: float) -> Outcome:
-        """The outcome, with the first value named that the step from `state` makes non-finite."""
+        """Return the outcome, naming the first value that the step from `state` makes non-finite."""
         loop = self.loop
         self.memory.write(state)
         epoch, batch = divmod(step, loop.steps_per_epoch)

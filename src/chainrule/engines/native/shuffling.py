@@ -1,4 +1,4 @@
-"""The order of the rows, drawn by generated code."""
+"""Generated code that draws the order of the rows."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from chainrule.engines.native.text import (
 from chainrule.engines.shuffle import STREAM
 
 DRAWS = 4
-"""Random words that are drawn side by side."""
+"""The number of random words that are drawn together."""
 
 
 def write_shuffle(module: Module) -> None:
-    """`shuffle(order, n, seed, epoch)`: the same permutation as `engines.shuffle.permutation`."""
+    """Write `shuffle(order, n, seed, epoch)`: the same permutation as `engines.shuffle.permutation`."""
     f = Function(
         module,
         "shuffle",

@@ -1,4 +1,4 @@
-"""Where the elements of an array lie in memory."""
+"""The layout of arrays in memory."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from chainrule.engines.native.symbolic import Expression, Index, SymbolicEmitter
 from chainrule.ir import ArrayType, DType
 
 LINE: Final = 64
-"""Bytes of a cache line."""
+"""The size of a cache line in bytes."""
 
 WIDE_ROW: Final = 256
-"""Bytes from which on the distance between rows matters. Shorter rows stay next to each other, so that elementwise
-work passes over many of them in one loop."""
+"""Row size in bytes above which rows are padded.
+
+Shorter rows stay contiguous, so that one loop of an elementwise operation covers many of them.
+"""
 
 
 class _Order:
-    """The table of row numbers of the present batch, as a source of loads."""
+    """The row numbers of the current batch, as a source of loads."""
 
 
 ORDER: Final = _Order()
@@ -27,7 +29,7 @@ ORDER: Final = _Order()
 
 @dataclass(frozen=True)
 class Storage:
-    """An array in memory: `strides` count elements. With `ordered`, row i is the one that `ORDER` has at place i."""
+    """The layout of an array: `strides` count elements. If `ordered`, row i is row `ORDER[i]` of the array."""
 
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -36,7 +38,7 @@ class Storage:
 
     @property
     def size(self) -> int:
-        """The elements from the first to the last, with the gaps between them."""
+        """The number of elements from the first to the last, including gaps."""
         if 0 in self.shape:
             return 0
         return 1 + sum((extent - 1) * stride for extent, stride in zip(self.shape, self.strides, strict=True))
@@ -46,7 +48,7 @@ class Storage:
         return self.size * self.dtype.numpy.itemsize
 
     def offset(self, emit: SymbolicEmitter, index: Sequence[Index]) -> Index:
-        """The place of the element at `index`, counted from the first."""
+        """The offset of the element at `index`."""
         total: Index = 0
         for axis, (i, stride) in enumerate(zip(index, self.strides, strict=True)):
             if axis == 0 and self.ordered:
@@ -56,16 +58,16 @@ class Storage:
 
 
 def row_major(type: ArrayType) -> Storage:
-    """Without gaps, the last axis innermost."""
+    """Return the contiguous layout with the last axis innermost."""
     shape = type.concrete_shape
     return Storage(shape, tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape))), type.dtype)
 
 
 def padded(type: ArrayType) -> Storage:
-    """Row-major, long rows an odd number of cache lines apart.
+    """Return a row-major layout with long rows an odd number of cache lines apart.
 
-    Vectors then begin at the beginning of a line, and a walk down a column meets every set of the cache, not a few of
-    them again and again, as it does where the distance is a power of two.
+    Rows then begin at a cache line, and consecutive elements of a column fall into different cache sets, which they do
+    not if the distance is a power of two.
     """
     packed = row_major(type)
     itemsize = type.dtype.numpy.itemsize
@@ -80,5 +82,5 @@ def padded(type: ArrayType) -> Storage:
 
 
 def is_ordered_load(expression: Expression) -> bool:
-    """Whether it reads the table of row numbers."""
+    """Whether the expression loads a row number."""
     return expression.kind == "load" and expression.payload[0] is ORDER

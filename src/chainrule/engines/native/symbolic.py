@@ -1,8 +1,8 @@
-"""One element of a result as an expression: what a primitive's lowering gives when it is run on symbols.
+"""Symbolic lowering: one element of a result as an expression.
 
-Indices are kept affine in the loop variables where they are, so that strides can be read off; the rest (an index
-loaded from memory, a quotient that does not divide) becomes an opaque atom. The same emitter serves both kinds of code:
-with loop variables as indices it makes the body of a loop nest, with plain numbers one lane of an unrolled program.
+Indices are kept affine in the loop variables where possible, so that strides can be read off; anything else (a loaded
+index, an inexact quotient) becomes an opaque atom. The same emitter serves both kinds of code: with loop variables as
+indices it produces the body of a loop nest, with numbers one lane of an unrolled program.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Expression:
 
     `kind` is a method of `Arithmetic`, or one of: constant (payload: the number), load (payload: source and offset),
     index (payload: an `Affine`), quotient and remainder (payload: an `Affine` and a number), reduce (payload: kind and
-    variables), terms (payload: kind; the operands of a reduction written out).
+    variables), terms (payload: kind; the operands of an unrolled reduction).
     """
 
     kind: str
@@ -57,7 +57,7 @@ class Affine:
         return next((c for atom, c in self.terms if atom is variable), 0)
 
     def bounds(self) -> tuple[float, float]:
-        """The least and the greatest value."""
+        """The minimum and maximum value."""
         low = high = float(self.constant)
         for atom, c in self.terms:
             if isinstance(atom, Variable):
@@ -74,7 +74,7 @@ Index: TypeAlias = int | Affine
 
 
 def variable_index(variable: Variable) -> Index:
-    """A loop variable as an index; one that has a single value is the number 0."""
+    """Return a loop variable as an index; one with a single value becomes the number 0."""
     return Affine(((variable, 1),), 0) if variable.extent != 1 else 0
 
 
@@ -105,7 +105,7 @@ def add(i: Index, j: Index) -> Index:
 
 
 def scale(i: Index, factor: int) -> Index:
-    """An index times a number."""
+    """The product of an index and a number."""
     if isinstance(i, int):
         return i * factor
     return _affine({atom: c * factor for atom, c in i.terms}, i.constant * factor)
@@ -116,16 +116,16 @@ def _as_affine(i: Index) -> Affine:
 
 
 class SymbolicEmitter:
-    """An emitter whose scalars are interned expressions. With `unroll`, reductions are written out term by term."""
+    """An emitter whose scalars are interned expressions. With `unroll`, reductions are written term by term."""
 
     def __init__(self, unroll: bool = False) -> None:
         self.unroll = unroll
         self._interned: dict[tuple[Any, ...], Expression] = {}
         self._within: dict[Expression, int] = {}
-        """Loaded indices that were clamped, and to which size."""
+        """Clamped loaded indices, with the size of the axis."""
 
     def make(self, kind: str, dtype: DType, *arguments: Expression, payload: Any = None) -> Expression:
-        """The one expression with these parts."""
+        """Return the unique expression with these parts."""
         marker = repr(payload) if isinstance(payload, float) else payload
         key = (kind, dtype, marker, arguments)
         found = self._interned.get(key)
@@ -227,7 +227,7 @@ class SymbolicEmitter:
         return self._divided(i, concrete_index(j))[1]
 
     def _divided(self, i: Index, divisor: int) -> tuple[Index, Index]:
-        """The quotient and the remainder of a non-negative index; 0 for a divisor of 0, the size of an empty axis."""
+        """Return quotient and remainder of a non-negative index; 0 for a divisor of 0, the size of an empty axis."""
         if divisor == 0:
             return 0, 0
         if isinstance(i, int):
@@ -272,7 +272,7 @@ class SymbolicEmitter:
         return self.make("index", DType.INT64, payload=i)
 
     def clamped(self, i: Index, size: int) -> Index:
-        """An index kept within an axis of `size`, if it was loaded: whatever it holds, no other memory is read."""
+        """Clamp an index to an axis of `size` if it was loaded, so that any value reads within the array."""
         if isinstance(i, int) or all(
             isinstance(atom, Variable) or atom.kind in ("quotient", "remainder") for atom, _ in i.terms
         ):
@@ -302,19 +302,19 @@ class SymbolicEmitter:
     def _empty(
         self, kind: ReductionKind, body: Callable[[Sequence[Index]], Expression], sizes: Sequence[int]
     ) -> Expression:
-        """The reduction of nothing: 0, or what NumPy starts a maximum from."""
+        """Return the reduction of an empty axis: 0, or NumPy's initial value of a maximum."""
         dtype = body([0] * len(sizes)).dtype
         return self.constant(identity(kind, dtype), dtype)
 
 
 def concrete_index(i: Index) -> int:
-    """An index that must be a number, as divisors are."""
+    """Return an index that must be a number, such as a divisor."""
     assert isinstance(i, int), "a divisor of an index is a size"
     return i
 
 
 def identity(kind: ReductionKind, dtype: DType) -> float:
-    """What a reduction starts from."""
+    """The initial value of a reduction."""
     if kind == "sum":
         return 0
     bound = float("inf") if dtype.is_float else 2**63 - 1
@@ -328,10 +328,10 @@ def _compared(comparison: Comparison, x: float, y: float) -> bool:
 def walk(
     expression: Expression, times: int = 1, known: Collection[Expression] = ()
 ) -> Iterator[tuple[Expression, int]]:
-    """Every use of an expression below `expression`, itself first, and how often it is evaluated per element.
+    """Yield every use of an expression below `expression`, itself first, with the evaluations per element.
 
-    A shared operand is met once for each scope that evaluates it. Expressions inside indices are met too; what is
-    `known`, and all that is below it, is not.
+    A shared operand is visited once for each scope that evaluates it. Expressions inside indices are visited too;
+    `known` expressions, and their operands, are not.
     """
     seen: set[tuple[Expression, int]] = set()
     stack = [(expression, times)]
@@ -351,7 +351,7 @@ def walk(
 
 
 def affines(expression: Expression) -> list[Affine]:
-    """The indices that stand in an expression itself."""
+    """The indices in an expression itself, without its operands."""
     if expression.kind == "load":
         indices: list[Index] = [expression.payload[1]]
     elif expression.kind == "index":
@@ -364,7 +364,7 @@ def affines(expression: Expression) -> list[Affine]:
 
 
 class Dependence:
-    """Whether expressions differ along a loop variable; remembered, since every expression is asked for many times."""
+    """Whether expressions depend on a loop variable; cached, since every expression is queried many times."""
 
     def __init__(self, variable: Variable | None) -> None:
         self.variable = variable
@@ -380,7 +380,7 @@ class Dependence:
         return found
 
     def index(self, index: Index) -> bool:
-        """Whether an index differs."""
+        """Whether an index depends on it."""
         return isinstance(index, Affine) and any(
             atom is self.variable or (isinstance(atom, Expression) and self(atom)) for atom, _ in index.terms
         )

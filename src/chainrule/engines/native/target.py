@@ -1,4 +1,4 @@
-"""Processors: which one code is written for, and what the code generator must know about it."""
+"""Target processors: the one to generate code for, and its properties."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import llvmlite.binding as llvm
 from chainrule.engines.loop import EngineError
 
 VARIABLE = "CHAINRULE_TARGET"
-"""The environment variable that names a processor; it is read whenever a target is asked for, not at import."""
+"""The environment variable that names a processor; read whenever a target is requested, not at import."""
 
 Architecture: TypeAlias = Literal["x86", "arm", "other"]
 
@@ -67,8 +67,10 @@ _ARM: dict[str, frozenset[str]] = {
     "apple-m2": _NEON,
     "apple-m3": _NEON,
 }
-"""The processors that can be asked for, as LLVM calls them (`aarch64` is its `generic`), with the vector extensions
-that they bring; LLVM itself does not tell. Other extensions of theirs that this machine lacks are switched off."""
+"""The available processors by LLVM name, with their vector extensions, which LLVM does not list.
+
+`aarch64` is LLVM's `generic`. Other extensions of these processors that this machine lacks are switched off.
+"""
 
 _TABLES = {"x86": _X86, "arm": _ARM}
 _LEVELS = ("native", "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64")
@@ -84,7 +86,7 @@ def _architecture(triple: str) -> Architecture:
 
 @dataclass(frozen=True)
 class Target:
-    """A processor, in LLVM's words: what it is called, and the extensions switched on (`+avx2`) or off (`-fma`)."""
+    """A processor in LLVM's terms: its name, and the extensions switched on (`+avx2`) or off (`-fma`)."""
 
     triple: str
     cpu: str
@@ -96,7 +98,7 @@ class Target:
 
     @functools.cached_property
     def extensions(self) -> frozenset[str]:
-        """The vector extensions, as far as the code generator asks for them."""
+        """The vector extensions that the code generator queries."""
         named = {**_X86, **_ARM, "generic": _NEON if self.architecture == "arm" else frozenset[str]()}
         switches = [switch.strip() for switch in self.features.split(",")]
         present = {switch[1:] for switch in switches if switch.startswith("+")}
@@ -105,7 +107,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        """What it is called here; LLVM calls more than one architecture `generic`."""
+        """The name used in this package; LLVM calls more than one architecture `generic`."""
         return "aarch64" if self.architecture == "arm" and self.cpu == "generic" else self.cpu
 
     @property
@@ -116,15 +118,15 @@ class Target:
     def vector_bytes(self) -> int:
         """The width of a vector register: 16 (SSE, NEON), 32 (AVX) or 64 (AVX-512).
 
-        LLVM's models of several Intel processors prefer 256-bit vectors where it vectorises by itself, for fear of
-        lower clock rates in code that is scalar for the most part. Here nearly all the time goes into long runs of
-        vector arithmetic, where twice the width is worth more than the clock, so that the whole register is used.
+        LLVM's models of several Intel processors prefer 256-bit vectors, to avoid lower clock rates in mostly scalar
+        code. Here nearly all time is spent in long runs of vector arithmetic, where twice the width outweighs the clock
+        rate, so the full register is used.
         """
         return 64 if self.extensions >= _AVX512 else 32 if self.is_x86 and "avx" in self.extensions else 16
 
     @property
     def vector_registers(self) -> int:
-        """How many vector registers there are."""
+        """The number of vector registers."""
         return 32 if self.vector_bytes == 64 or self.architecture == "arm" else 16
 
     @property
@@ -133,7 +135,7 @@ class Target:
         return self.architecture == "arm" or "fma" in self.extensions
 
     def obstacle(self) -> str | None:
-        """Why code for it cannot run on this machine, as the end of a sentence; None if it can."""
+        """The reason why code for it cannot run on this machine, as the end of a sentence; None if it can."""
         here = host()
         if self.architecture != here.architecture:
             return "is a processor of another kind than this machine's"
@@ -141,7 +143,7 @@ class Target:
         return f"has {', '.join(sorted(missing))}, which this machine has not" if missing else None
 
     def check_runnable(self, source: str = "the target") -> None:
-        """Raise EngineError, in the name of `source`, if this machine cannot run code for this processor."""
+        """Raise EngineError, on behalf of `source`, if this machine cannot run code for this processor."""
         obstacle = self.obstacle()
         if obstacle is not None:
             raise EngineError(f"{source} {self.name!r} {obstacle}; use {_choices()}")
@@ -149,15 +151,15 @@ class Target:
 
 @functools.cache
 def host() -> Target:
-    """The processor that this is running on."""
+    """Return the processor of this machine."""
     return Target(llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
 
 
 def parse_target(name: str) -> Target:
-    """The processor called `name`, or this machine's for "native".
+    """Return the processor called `name`, or this machine's for "native".
 
-    Code for it may be written as assembly anywhere; `Target.check_runnable` says whether it runs here. Raises
-    EngineError for a name that is not known.
+    Assembly can be written for any target; `Target.check_runnable` checks whether it runs here. Raises EngineError for
+    an unknown name.
     """
     here = host()
     if name == "native":
@@ -176,9 +178,9 @@ def parse_target(name: str) -> Target:
 
 
 def current_target() -> Target:
-    """The processor that CHAINRULE_TARGET names, or else this machine's.
+    """Return the processor named by CHAINRULE_TARGET, or this machine's.
 
-    Raises EngineError for a name that is not known, or for a processor whose code cannot run here.
+    Raises EngineError for an unknown name, or for a processor whose code cannot run here.
     """
     name = os.environ.get(VARIABLE, "").strip()
     if not name:
@@ -192,6 +194,6 @@ def current_target() -> Target:
 
 
 def _choices() -> str:
-    """What would run here, as the end of a sentence."""
+    """The targets that can run here, as the end of a sentence."""
     names = [name for name in _LEVELS if parse_target(name).obstacle() is None]
     return ", ".join(map(repr, names)) + " or an older processor's name"

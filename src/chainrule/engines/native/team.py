@@ -1,4 +1,4 @@
-"""Threads that run the same generated code side by side: how they divide rows, and how they wait for each other."""
+"""Thread teams: how threads that run the same generated code divide rows and wait at barriers."""
 
 from __future__ import annotations
 
@@ -16,24 +16,28 @@ from chainrule.engines.native.target import Target
 from chainrule.engines.native.text import INTEGER, Function, Module, Value, integer
 
 SPINS: Final = 100
-"""How often a thread looks whether the others have arrived before it lets other threads have the processor: a few
-microseconds. On free processors more was measured to gain nothing; on busy ones, 2,000 cost five times as much."""
+"""Number of spins at a barrier before a thread yields the processor: a few microseconds.
+
+On idle processors more was measured to gain nothing; on busy ones, 2,000 were five times as slow.
+"""
 
 SECONDS_PER_OPERATION: Final = 1.5e-11
-"""One operation of a product in vectors of eight, measured; a step's operations are mostly these."""
+"""Measured for one operation of a product in vectors of eight, which dominate a step."""
 
 SECONDS_PER_PHASE: Final = 1e-5
-"""What a thread must have to do between two barriers to be worth waking up for. A barrier takes a tenth of this, but
-whoever is late at it, because something else had the processor, keeps all others waiting."""
+"""Minimum work in seconds between two barriers for a thread to be worth waking.
+
+A barrier takes a tenth of it, but a thread that is preempted delays all others.
+"""
 
 
 def seconds_for(work: float, target: Target) -> float:
-    """What so many operations take one thread, roughly."""
+    """Estimate the time that one thread takes for `work` operations."""
     return work * SECONDS_PER_OPERATION * max(32 / target.vector_bytes, 1)
 
 
 def threads_for(work: float, phases: int, limit: int) -> int:
-    """How many threads a step of so many operations is divided among, of `limit` that may be used.
+    """Return the number of threads, at most `limit`, for a step of `work` operations.
 
     >>> threads_for(10_000, 2, 8), threads_for(50_000_000, 2, 8)
     (1, 8)
@@ -43,9 +47,9 @@ def threads_for(work: float, phases: int, limit: int) -> int:
 
 
 def available() -> int:
-    """The processors that this process may use: those of its affinity mask, and at most CHAINRULE_NUM_THREADS.
+    """Return the number of processors available to this process: its affinity mask, limited by CHAINRULE_NUM_THREADS.
 
-    Raises EngineError where that variable is not a whole number of at least 1.
+    Raises EngineError if that variable is not a whole number of at least 1.
     """
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wanted = os.environ.get("CHAINRULE_NUM_THREADS", "").strip()
@@ -58,7 +62,7 @@ def available() -> int:
 
 @functools.cache
 def yielding() -> int:
-    """The address of the operating system's function that lets another thread run; 0 where there is none."""
+    """The address of the operating system's function that yields to another thread; 0 if there is none."""
     library, name = ("kernel32", "SwitchToThread") if sys.platform == "win32" else (None, "sched_yield")
     try:
         return ctypes.cast(getattr(ctypes.CDLL(library), name), ctypes.c_void_p).value or 0
@@ -67,14 +71,14 @@ def yielding() -> int:
 
 
 def pause(target: Target) -> str:
-    """The instruction that tells the processor that this is a waiting loop; "" where none is known."""
+    """The instruction that marks a spin loop; "" if unknown."""
     if target.is_x86:
         return "call void @llvm.x86.sse2.pause()"
     return "call void @llvm.aarch64.hint(i32 1)" if target.architecture == "arm" else ""
 
 
 class TeamWriter:
-    """Writes what a thread does as one of a team. `alone` code is for a single thread and has no barriers."""
+    """Writes the code of one thread in a team. Code with `alone` runs in a single thread and has no barriers."""
 
     def __init__(
         self,
@@ -98,7 +102,7 @@ class TeamWriter:
 
     @contextmanager
     def only(self, thread: Value) -> Iterator[None]:
-        """Instructions for one thread."""
+        """Write instructions for one thread only."""
         f = self.function
         if self.alone:
             yield
@@ -111,12 +115,12 @@ class TeamWriter:
         f.label(names[1])
 
     def wait(self) -> None:
-        """Wait until all threads are here."""
+        """Write a barrier."""
         if not self.alone:
             self.function.do(f"call void @barrier({self.control}, {self.thread}, {self.threads})")
 
     def divide(self, extents: Iterator[int] | set[int]) -> None:
-        """Work out this thread's share of axes of these extents, once for the whole run."""
+        """Compute this thread's share of axes with these extents, once for the whole run."""
         f = self.function
         following = f.integer_operation("add", self.thread, 1)
         for extent in sorted(extents):
@@ -133,14 +137,14 @@ class TeamWriter:
             self._ranges[extent] = bounds[0], bounds[1]
 
     def share(self, extent: int) -> tuple[Value, Value]:
-        """The first row of this thread's, and the first that is not its own any more."""
+        """Return the first row of this thread, and the first row after its share."""
         return self._ranges[extent]
 
 
 def _write_barrier(module: Module, arrivals: int, awaited: int, yields: int, pause: str) -> None:
-    """`barrier(control, thread, threads)`: arrivals are only ever counted up, so nothing has to be reset.
+    """Write `barrier(control, thread, threads)`. Arrivals only count up, so nothing needs to be reset.
 
-    `pause` is the instruction that tells the processor that this is a waiting loop.
+    `pause` is the instruction that marks a spin loop.
     """
     f = Function(
         module,

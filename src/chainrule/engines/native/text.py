@@ -1,7 +1,7 @@
-"""LLVM assembly, written as text: values, one function at a time, a module.
+"""A writer of LLVM assembly text: values, functions and modules.
 
-Text is several times quicker to make than an object tree, and LLVM's own parser checks it. Nothing here knows of
-programs; nothing here is executed.
+Text is several times faster to build than an object tree, and LLVM's parser checks it. This file does not depend on
+programs and executes nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ POINTER = "ptr"
 INTEGER = "i64"
 
 _FOLDED = {"add": "0", "sub": "0", "mul": "1"}
-"""Operations on indices that are carried out at once where they can be, and the operand on the right that changes
-nothing."""
+"""Index operations that are folded at once if possible, with their neutral right operand."""
 
 REGISTER_TYPES = {DType.FLOAT64: "double", DType.FLOAT32: "float", DType.INT64: "i64", DType.BOOL: "i1"}
 MEMORY_TYPES = {**REGISTER_TYPES, DType.BOOL: "i8"}
@@ -43,7 +42,7 @@ def vector(element: str, width: int) -> str:
 
 @functools.cache
 def element_type(type: str) -> str:
-    """The element type of a vector type; a scalar type is its own."""
+    """The element type of a vector type; a scalar type is its own element type."""
     return type[1:-1].split(" x ")[1] if type.startswith("<") else type
 
 
@@ -59,7 +58,7 @@ def with_element(type: str, element: str) -> str:
 
 
 def literal(number: float, element: str) -> str:
-    """A number as LLVM writes it, exact to the bit."""
+    """Format a number as an exact LLVM literal."""
     if element in ("double", "float"):
         if element == "float":
             number = struct.unpack("<f", struct.pack("<f", number))[0]
@@ -70,26 +69,26 @@ def literal(number: float, element: str) -> str:
 
 
 def constant(number: float, type: str) -> Value:
-    """`number` as a value of `type`, in every lane of a vector."""
+    """Return `number` as a value of `type`, in every lane of a vector."""
     element = element_type(type)
     text = literal(number, element)
     return Value(f"splat ({element} {text})" if width_of(type) else text, type)
 
 
 def constant_vector(numbers: Sequence[float], element: str) -> Value:
-    """A vector literal."""
+    """Return a vector literal."""
     body = ", ".join(f"{element} {literal(number, element)}" for number in numbers)
     return Value(f"<{body}>", vector(element, len(numbers)))
 
 
 def integer(number: int) -> Value:
-    """An `i64` literal."""
+    """Return an `i64` literal."""
     return Value(str(number), INTEGER)
 
 
 @dataclass
 class Loop:
-    """An open counting loop: its index, and the values carried from one turn to the next."""
+    """An open counting loop: its index and its loop-carried values."""
 
     index: Value
     carried: list[Value]
@@ -105,12 +104,12 @@ class Loop:
 
 @dataclass
 class Module:
-    """Functions and the declarations that they need."""
+    """Functions and their declarations."""
 
     functions: list[str] = field(default_factory=list)
     declarations: dict[str, str] = field(default_factory=dict)
     bodies: dict[str, str] = field(default_factory=dict)
-    """The names of functions that may be called in the place of others with the same body."""
+    """The names of functions with the same body, which may be called instead."""
 
     def declare(self, name: str, signature: str) -> None:
         """Declare a function once; `signature` is the whole line."""
@@ -121,9 +120,9 @@ class Module:
 
 
 class Function:
-    """One function being written, block after block.
+    """A function under construction, block after block.
 
-    `parameters` are (name, type and attributes) pairs; every register is written once and named by a counter.
+    `parameters` are (name, type and attributes) pairs; registers are in SSA form, named by a counter.
     """
 
     def __init__(
@@ -145,14 +144,14 @@ class Function:
         self.block = "entry"
 
     def let(self, type: str, instruction: str) -> Value:
-        """The register of `type` that `instruction` writes."""
+        """Write an instruction and return its result, a register of `type`."""
         self._count += 1
         name = f"%v{self._count}"
         self._lines.append(f"  {name} = {instruction}")
         return Value(name, type)
 
     def do(self, instruction: str) -> None:
-        """An instruction without a result."""
+        """Write an instruction without a result."""
         self._lines.append(f"  {instruction}")
 
     def fresh_label(self, hint: str) -> str:
@@ -160,7 +159,7 @@ class Function:
         return f"{hint}{self._count}"
 
     def label(self, name: str) -> None:
-        """Begin the block `name`; the one before must have ended in a branch."""
+        """Begin the block `name`; the previous block must have ended in a branch."""
         self._lines.append(f"{name}:")
         self.block = name
 
@@ -171,11 +170,11 @@ class Function:
         self.do(f"br {condition}, label %{then}, label %{otherwise}")
 
     def open_phis(self, types: Sequence[str]) -> tuple[int, list[Value]]:
-        """Registers that `close_phis` defines once it is known what comes in: at the head of a loop."""
+        """Allocate registers for phis at the head of a loop; `close_phis` defines them once their sources are known."""
         return len(self._lines), [self.let(type, "") for type in types]
 
     def close_phis(self, line: int, phis: Sequence[Value], *incoming: tuple[Sequence[Value], str]) -> None:
-        """Define the registers of `open_phis`: from each block that comes in, the values that it brings."""
+        """Define the registers of `open_phis`: the value for each predecessor block."""
         for k, phi in enumerate(phis):
             pairs = ", ".join(f"[{values[k].text}, %{block}]" for values, block in incoming)
             self._lines[line + k] = f"  {phi.text} = phi {phi.type} {pairs}"
@@ -217,7 +216,7 @@ class Function:
     def open_loop(
         self, stop: Value | int, carried: Sequence[Value] = (), start: Value | int = 0, step: int = 1
     ) -> Loop:
-        """Begin a loop over `start, start + step, … < stop`, which must run at least once."""
+        """Begin a loop over `start, start + step, … < stop`, which must have at least one iteration."""
         head, latch, exit = (self.fresh_label(hint) for hint in ("loop", "latch", "done"))
         entry = self.block
         self.jump(head)
@@ -228,7 +227,7 @@ class Function:
         return Loop(phis[0], phis[1:], head, latch, exit, line, entry, limit, step, [first, *carried])
 
     def close_loop(self, loop: Loop, carried: Sequence[Value] = ()) -> None:
-        """End a loop; `carried` holds the values for the next turn, and is what is left after the last."""
+        """End a loop; `carried` holds the values for the next iteration. Returns the values after the last."""
         self.jump(loop.latch)
         self.label(loop.latch)
         following = self.let(INTEGER, f"add nuw nsw {loop.index}, {loop.step}")
@@ -244,29 +243,29 @@ class Function:
 
     @contextmanager
     def loop(self, stop: Value | int, start: Value | int = 0, step: int = 1) -> Iterator[Value]:
-        """A loop that carries nothing."""
+        """A loop without carried values."""
         frame = self.open_loop(stop, start=start, step=step)
         yield frame.index
         self.close_loop(frame)
 
     def allocate(self, element: str, count: int) -> Value:
-        """Memory of the function's own, for as long as it runs, at the beginning of a cache line."""
+        """Allocate memory on the function's stack, aligned to a cache line."""
         self._count += 1
         name = f"%v{self._count}"
         self._allocations.append(f"  {name} = alloca {element}, i64 {count}, align 64")
         return Value(name, POINTER)
 
     def finish(self) -> None:
-        """Hand the function to its module."""
+        """Add the function to its module."""
         self.module.functions.append(f"{self._before}{self.name}{self._body()}")
 
     def finish_once(self) -> str:
-        """The same, unless the module has one that differs in nothing but its name; gives the name to call."""
+        """Add the function unless the module has one with the same body; return the name to call."""
         known = self.module.bodies.setdefault(self._body(), self.name)
         if known == self.name:
             self.finish()
         return known
 
     def _body(self) -> str:
-        """All that comes after the name."""
+        """The function's text without its name."""
         return "\n".join([self._after, "entry:", *self._allocations, *self._lines, "}"])

@@ -1,9 +1,9 @@
-"""A tiny program without loops: every value is one vector register, for as long as the run lasts.
+"""Tiny programs without loops: every value is held in one vector register for the whole run.
 
-Elementwise work is an instruction on the whole vector. For the rest, each primitive's lowering is run once per lane
-with plain numbers as indices; lanes of the same form are then zipped into one vector operation, and what differs
-between them, the places that they read, becomes a shuffle with a constant mask. A sum over an axis, a transpose, a
-padding and a matrix product all come out of that one rule.
+Elementwise operations are one instruction on the whole vector. Otherwise, each primitive's lowering is run once per
+lane with numbers as indices; lanes of the same form are combined into one vector operation, and the places that they
+read become a shuffle with a constant mask. This one rule covers a sum over an axis, a transpose, padding and a matrix
+product.
 """
 
 from __future__ import annotations
@@ -32,14 +32,17 @@ from chainrule.ir import Apply, ArrayType, Const, DType, Node, ProgramError
 from chainrule.primitives import Elementwise as ElementwisePrimitive
 
 WIDEST = 64
-"""The most elements that a value may have: sixteen AVX registers of float64, which is all that there are."""
+"""Maximum number of elements of a value: sixteen AVX registers of float64, the whole register file."""
 
 MOST_WORK = 4000
-"""The most scalar operations in a step. Above, loops over memory are as fast and compile in half the time (measured on
-networks from 2-4-1 on 4 rows to 4-8-1 on 32)."""
+"""Maximum number of scalar operations in a step.
+
+Above, loops over memory are as fast and compile in half the time (measured on networks from 2-4-1 on 4 rows to 4-8-1 on
+32).
+"""
 
 NARROW = 4
-"""Reductions to fewer lanes than this are evaluated all terms at once and then folded in halves."""
+"""Reductions to fewer lanes evaluate all terms at once and are then folded in halves."""
 
 
 class NotUnrollableError(ProgramError):
@@ -47,11 +50,11 @@ class NotUnrollableError(ProgramError):
 
 
 class _NotUniformError(ProgramError):
-    """A primitive does more with an index than to pass it on."""
+    """A primitive does more with an index than pass it on."""
 
 
 def fits(nodes: Sequence[Node]) -> bool:
-    """Whether values of these shapes can be held in registers; the amount of work is seen only while unrolling."""
+    """Whether values of these shapes fit in registers; the number of operations is checked while unrolling."""
     return all(0 < math.prod(node.type.concrete_shape) <= WIDEST for node in nodes)
 
 
@@ -66,7 +69,7 @@ class Unroller:
         self._packed: dict[tuple[Expression, ...], Value] = {}
 
     def run(self, nodes: Sequence[Node], outputs: Sequence[Node], inputs: dict[Node, Value]) -> list[Value]:
-        """The vectors of `outputs`, given those of the inputs; `nodes` are all that they need, operands first."""
+        """Return the vectors of `outputs`, given those of the inputs; `nodes` are sorted topologically."""
         self._values, self._packed = dict(inputs), {}
         for node in nodes:
             if node not in self._values:
@@ -88,7 +91,7 @@ class Unroller:
         return result if result is not None else self._by_lanes(node)
 
     def _uniform(self, node: Apply) -> Value | None:
-        """The result, if each of its elements depends on the operands' elements at the same place alone."""
+        """Return the result if each element depends only on the operands' elements at the same place."""
         width = math.prod(node.type.concrete_shape)
         emit = _Uniform(self.function, width, fuses=True)
         operands = [self._values[operand] for operand in node.operands]
@@ -99,7 +102,7 @@ class Unroller:
             return result
         if any(operand.type.shape != node.type.shape for operand in node.operands):
             return None
-        here = [object() for _ in node.type.shape]  # one mark per axis: a square matrix transposed is not uniform
+        here = [object() for _ in node.type.shape]  # one mark per axis: the transpose of a square matrix is not uniform
 
         def reader(value: Value) -> Callable[[Sequence[object]], Value]:
             def read(index: Sequence[object]) -> Value:
@@ -130,7 +133,7 @@ class Unroller:
         return self._pack(tuple(lanes))
 
     def _pack(self, lanes: tuple[Expression, ...]) -> Value:
-        """One vector whose lanes are the given expressions."""
+        """Combine lanes, given as expressions, into one vector."""
         found = self._packed.get(lanes)
         if found is None:
             found = self._packed[lanes] = self._pack_new(lanes)
@@ -163,7 +166,7 @@ class Unroller:
         return constant_vector(numbers, element)
 
     def _gather(self, lanes: tuple[Expression, ...]) -> Value:
-        """Lanes that each read one place of one operand."""
+        """Combine lanes that each read one place of one operand."""
         sources: dict[Node, list[int]] = {}
         for place, lane in enumerate(lanes):
             sources.setdefault(lane.payload[0], []).append(place)
@@ -181,13 +184,13 @@ class Unroller:
         return self.shuffle_pair(value, Value("poison", value.type), mask)
 
     def shuffle_pair(self, first: Value, second: Value, mask: Sequence[int | None]) -> Value:
-        """As `shuffle`, of two vectors of one width, the lanes of the second numbered after those of the first."""
+        """As `shuffle`, for two vectors of one width; lanes of the second are numbered after those of the first."""
         entries = ", ".join("i32 poison" if k is None else f"i32 {k}" for k in mask)
         type = vector(element_type(first.type), len(mask))
         return self.function.let(type, f"shufflevector {first}, {second}, <{len(mask)} x i32> <{entries}>")
 
     def _blend(self, width: int, parts: Sequence[tuple[Sequence[int], Value]]) -> Value:
-        """A vector of `width` lanes put together from parts that each fill some places."""
+        """Combine parts that each fill some places into a vector of `width` lanes."""
         result: Value | None = None
         filled: set[int] = set()
         for places, value in parts:
@@ -205,13 +208,13 @@ class Unroller:
         return result
 
     def join(self, parts: Sequence[Value]) -> Value:
-        """The parts one after another in one vector."""
+        """Concatenate the parts into one vector."""
         places = itertools.accumulate((width_of(part.type) for part in parts), initial=0)
         ranges = [range(start, start + width_of(part.type)) for start, part in zip(places, parts, strict=False)]
         return self._blend(ranges[-1].stop, list(zip(ranges, parts, strict=True)))
 
     def _reduction(self, lanes: tuple[Expression, ...]) -> Value:
-        """Lanes that each reduce as many terms. The order in which terms are combined is fixed here."""
+        """Combine lanes that each reduce the same number of terms. This fixes the order of the terms."""
         kind, count, width = lanes[0].payload, len(lanes[0].arguments), len(lanes)
         if width >= NARROW or count == 1:
             terms = [self._pack(column) for column in zip(*(lane.arguments for lane in lanes), strict=True)]
@@ -234,7 +237,7 @@ class Unroller:
         return folded
 
     def load(self, pointer: Value, type: ArrayType) -> Value:
-        """An array in memory as a vector."""
+        """Load an array as a vector."""
         width = math.prod(type.concrete_shape)
         size = type.dtype.numpy.itemsize
         value = self.function.load(vector(MEMORY_TYPES[type.dtype], width), pointer, f", align {size}")
@@ -243,7 +246,7 @@ class Unroller:
         return value
 
     def store(self, value: Value, pointer: Value, type: ArrayType) -> None:
-        """A vector to an array in memory."""
+        """Store a vector to an array."""
         if type.dtype is DType.BOOL:
             wide = vector("i8", width_of(value.type))
             value = self.function.let(wide, f"zext {value} to {wide}")
@@ -258,14 +261,14 @@ class Unroller:
 
 
 class _Uniform(Elementwise):
-    """Refuses indices by the exception that asks for lanes."""
+    """Rejects indices with the exception that falls back to lanes."""
 
     def _no_index(self) -> ProgramError:
         return _NotUniformError()
 
 
 def _form(lane: Expression) -> tuple[Any, ...]:
-    """What must agree for lanes to share an instruction."""
+    """The form that lanes must share to be combined in one instruction."""
     if lane.kind in ("constant", "load"):
         return lane.kind, lane.dtype
     if lane.kind == "select":
@@ -280,7 +283,7 @@ def _reader(emit: SymbolicEmitter, operand: Node) -> Callable[[Sequence[Index]],
         offset = 0
         for i, stride in zip(index, strides, strict=True):
             if not isinstance(i, int):
-                raise NotUnrollableError  # the place is known only while running
+                raise NotUnrollableError  # the place is known only at run time
             offset += i * stride
         return emit.load(operand, offset, operand.type.dtype)
 
@@ -288,5 +291,5 @@ def _reader(emit: SymbolicEmitter, operand: Node) -> Callable[[Sequence[Index]],
 
 
 def row_major_strides(shape: Sequence[int]) -> list[int]:
-    """Elements from one index to the next, for each axis."""
+    """The strides of a contiguous array, in elements."""
     return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]

@@ -1,4 +1,4 @@
-"""Threads that wait for work, so that a call by a team need not make them: waking one takes a tenth of that time."""
+"""A pool of worker threads; waking one takes a tenth of the time of starting one."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 Work: TypeAlias = Callable[[int], None]
-"""What each thread does, given its number."""
+"""The work of a thread, given its number."""
 
 Begin: TypeAlias = Callable[[int], None]
-"""Told how many threads there are, before any of them works."""
+"""Called with the number of threads, before any of them works."""
 
 _Task: TypeAlias = tuple[Begin, Work, threading.Event]
 
 
 class Workers:
-    """Up to `most` threads, the first of which leads: it makes, wakes and awaits the others.
+    """Up to `most` threads. The first is the leader, which starts, wakes and awaits the others.
 
-    They end when this object is collected; a forked child has none, and makes its own.
+    They end when this object is collected. A forked child has none and starts its own.
     """
 
     def __init__(self, most: int) -> None:
@@ -31,7 +31,7 @@ class Workers:
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
 
     def ready(self) -> bool:
-        """Whether there is a leader; False where the system allows no thread."""
+        """Whether there is a leader; False if the system does not allow a thread."""
         if self._process == os.getpid():
             return True
         tasks: SimpleQueue[_Task | None] = SimpleQueue()
@@ -45,18 +45,18 @@ class Workers:
         return True
 
     def call(self, begin: Begin, work: Work, over: threading.Event) -> None:
-        """Have each thread do `work`; `over` is set once all have."""
+        """Run `work` in each thread; `over` is set when all have finished."""
         self._tasks.put((begin, work, over))
 
 
 def _dismiss(tasks: SimpleQueue[_Task | None]) -> None:
-    """Have the threads end, but for an interpreter that ends itself: threads that wake up then are torn off by it."""
+    """Stop the threads, except at interpreter shutdown, which would kill threads that wake up."""
     if not sys.is_finalizing():
         tasks.put(None)
 
 
 def _lead(tasks: SimpleQueue[_Task | None], most: int) -> None:
-    """The first thread: without a reference to `Workers`, so that these can be collected."""
+    """The leader. It holds no reference to `Workers`, so that these can be collected."""
     members: list[SimpleQueue[Work | None]] = []
     finished: SimpleQueue[None] = SimpleQueue()
     while (task := tasks.get()) is not None:
@@ -78,7 +78,7 @@ def _lead(tasks: SimpleQueue[_Task | None], most: int) -> None:
 
 
 def _members(most: int, finished: SimpleQueue[None]) -> list[SimpleQueue[Work | None]]:
-    """The threads behind the leader, as many as the system allows."""
+    """Start the threads behind the leader, as many as the system allows."""
     members: list[SimpleQueue[Work | None]] = []
     for number in range(1, most):
         orders: SimpleQueue[Work | None] = SimpleQueue()

@@ -1,9 +1,9 @@
 """Elementary functions as generated code, for scalars and vectors of float32 and float64.
 
-All are without branches, except for one in the sine and the cosine where any element is huge, and call nothing outside
-the module that is written; results do not depend on the width of the vector, nor on its other elements. The error is
-at most 2 units in the last place for every argument, subnormal numbers included, whether or not the target fuses a
-product with a sum; `docs/accuracy.md` has what was measured.
+They are branch-free, except for one branch in sine and cosine for huge arguments, and call nothing outside the
+generated module. Results depend neither on the width of the vector nor on its other elements. The error is at most 2
+units in the last place for every argument, subnormal numbers included, whether or not the target fuses a product with a
+sum; `docs/accuracy.md` lists measured errors.
 """
 
 from collections.abc import Callable

@@ -1,15 +1,15 @@
 """The error function and its complement.
 
 float64: with r the multiple of 1/128 nearest to |x| and d = |x| − r, erf |x| = erf r + 2/√π e^−r² d (1 − r d + …), the
-Taylor series, whose two factors come from a table. Near 0, r is 0: there d is not small beside the result, and the
-series takes the whole of it.
+Taylor series, whose two factors come from a table. Near 0, r is 0: there d is not small relative to the result, and the
+series alone gives it.
 
 float32: x + x P(x²) up to 1, then 1 − e^L(|x|). The coefficients minimise the greatest error relative to erf over
 [0, 1] and [1, 4] (Remez exchange on 400 Chebyshev points, 200 bits), then rounded; it is 2⁻²⁹ in both.
 
 The complement is 1 − erf x below ½. Beyond, it is e^−x² P(t) / (1 + 2x) with t = (x − 3) / (x + 3), in which nothing
 cancels: P interpolates (1 + 2x) e^x² erfc x at Chebyshev points of t (200 bits), within 2⁻⁵⁹ in float64 and 2⁻³⁰ in
-float32. What is lost in rounding x², 1 + 2x, P and the quotient goes into the exponent.
+float32. The rounding errors of x², 1 + 2x, P and the quotient are added to the exponent.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from chainrule.primitives import ERFC_POLYNOMIAL
 
 _STEPS = 128
 _SATURATED = 6.0
-"""erf is 1 in float64 from here up."""
+"""erf x rounds to 1 in float64 from here up."""
 
 _POINT = 128
-"""The digits after the point of the integers that the table is computed with."""
+"""The number of fractional bits of the fixed-point numbers that the table is computed with."""
 _TWO_OVER_ROOT_PI = 0x120DD750429B6D11AE3A914FED7FD8688
 """2/√π · 2¹²⁸."""
 
@@ -62,12 +62,12 @@ _COMPLEMENT_SINGLE = (
     -0.00018892386428630634,
 )
 _COMPLEMENT_SINGLE_REST = 5.085148946371021e-08
-"""What the first coefficient loses in float32."""
+"""The rounding error of the first coefficient in float32."""
 
 
 @functools.cache
 def table() -> tuple[float, ...]:
-    """The values erf r and 2/√π e^−r² by turns, for r = 0, 1/128, …, 6, correctly rounded.
+    """The values erf r and 2/√π e^−r², interleaved, for r = 0, 1/128, …, 6, correctly rounded.
 
     From each r to the next by the Taylor series of e^(−2rt − t²), whose coefficients obey
     (n + 1) aₙ₊₁ = −2 (r aₙ + aₙ₋₁), in integers.
@@ -100,7 +100,7 @@ def _definition(numbers: tuple[float, ...]) -> str:
 
 
 def _look_up(function: Function, index: Value) -> tuple[Real, Real]:
-    """(erf r, 2/√π e^−r²) at r = index / 128, lane by lane: the two numbers are loaded at once."""
+    """Return (erf r, 2/√π e^−r²) at r = index / 128 for each lane; both numbers are loaded at once."""
     function.module.declare(f"@{_TABLE}", _definition(table()))
     width = width_of(index.type)
     pair = "<2 x double>"
@@ -118,7 +118,7 @@ def _look_up(function: Function, index: Value) -> tuple[Real, Real]:
 
 def _double(x: Real) -> Real:
     magnitude = abs(x).at_most(_SATURATED)
-    # NaN, too, has the first place in the table. Up to 2/128, r is 0, so that nothing cancels.
+    # NaN, too, reads the first entry. Up to 2/128, r is 0, so that nothing cancels.
     tabulated = magnitude.where(magnitude.compare("oge", 2.0 / _STEPS), 0.0)
     rounder = x.format.rounder / _STEPS
     shifted = tabulated + rounder
@@ -153,7 +153,7 @@ def erf(x: Real) -> Real:
 def erfc(x: Real) -> Real:
     """The complementary error function 1 − erf x, small for large x."""
     double = x.format is DOUBLE
-    # Beyond the largest argument the result is 0; below the smallest one the other formula is taken.
+    # Beyond the largest argument the result is 0; below the smallest one the other formula is used.
     y = x.at_least(0.5).at_most(27.5 if double else 10.3)
     head = y.head()
     square, rest = head * head, (y - head) * (y + head)

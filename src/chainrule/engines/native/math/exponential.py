@@ -1,7 +1,7 @@
-"""eˣ and what is made of it: expm1, tanh, sigmoid.
+"""exp, expm1, tanh and sigmoid.
 
 With k the integer nearest to x / ln 2 and r = x − k ln 2, eˣ = 2ᵏ (1 + s), where s = eʳ − 1 = r + r² q(r). Adding the 1
-(or 2ᵏ ± 1, which is exact) last keeps s small beside it, and its rounding errors with it.
+(or 2ᵏ ± 1, which is exact) last keeps s, and its rounding errors, small relative to it.
 
 The coefficients of q minimise the greatest error of r² q relative to eʳ over |r| ≤ ½ ln 2 (Remez exchange on 600
 Chebyshev points, 200 bits), then rounded; it is 2⁻⁵⁸ for float64 and 2⁻²⁸ for float32.
@@ -17,18 +17,18 @@ from chainrule.engines.native.text import Value
 
 @dataclass(frozen=True)
 class Constants:
-    """What the exponential needs to know in one format."""
+    """The constants of the exponential in one format."""
 
     log2_e: float
     ln2_high: float
-    """ln 2 to so few digits that its product with any k is exact."""
+    """ln 2 rounded to so few digits that its product with any k is exact."""
     ln2_low: float
     lowest: float
-    """eˣ is 0 from here down."""
+    """eˣ rounds to 0 from here down."""
     highest: float
-    """eˣ is infinite from here up."""
+    """eˣ overflows from here up."""
     flat: float
-    """1 − e⁻ˣ is 1 from here up."""
+    """1 − e⁻ˣ rounds to 1 from here up."""
     quotient: tuple[float, ...]
     """(eʳ − 1 − r) / r²."""
     cubic: tuple[float, ...]
@@ -93,19 +93,19 @@ _SINGLE = Constants(
 
 
 def constants(form: Format) -> Constants:
-    """Those of a format."""
+    """Return the constants of a format."""
     return _DOUBLE if form is DOUBLE else _SINGLE
 
 
 def nearest_power(x: Real) -> tuple[Real, Value]:
-    """(k, an integer whose lowest bits hold k) for the k nearest to x / ln 2."""
+    """Return (k, an integer whose lowest bits hold k) for the k nearest to x / ln 2."""
     form = x.format
     shifted = x.multiply_add(constants(form).log2_e, form.rounder)
     return shifted - form.rounder, shifted.bits()
 
 
 def _excess(r: Real, quotient: tuple[float, ...], extra: Real | None = None) -> Real:
-    """e^r − 1 + extra, as r + r² (q₀ + q₁ r) + r⁴ (q₂ + …): a chain as short as that of the quotient itself."""
+    """Return e^r − 1 + extra as r + r² (q₀ + q₁ r) + r⁴ (q₂ + …), a chain as short as that of the quotient."""
     square = r * r
     near = square.multiply_add(r.multiply_add(quotient[1], quotient[0]), r)
     near = near if extra is None else near + extra
@@ -113,13 +113,13 @@ def _excess(r: Real, quotient: tuple[float, ...], extra: Real | None = None) -> 
 
 
 def halves(x: Real, k: Value) -> tuple[Real, Real]:
-    """Two normal numbers, about equal, whose product is 2ᵏ, which may be subnormal or overflow."""
+    """Return two normal numbers, about equal, whose product is 2ᵏ, which may be subnormal or overflow."""
     half = x.integer("lshr", k, 1)
     return x.power_of_two(half), x.power_of_two(x.integer("sub", k, half))
 
 
 def exp_of_reduced(x: Real, tail: Real | None = None, factor: Real | None = None) -> Real:
-    """Factor · e^(x + tail) for x between `lowest` and `highest`; the tail is far smaller than x.
+    """Return factor · e^(x + tail) for x between `lowest` and `highest`; |tail| is far smaller than |x|.
 
     The factor is about 1 and multiplies before the last rounding.
     """
@@ -144,9 +144,9 @@ def exp_of_negative(x: Real) -> Real:
 
 
 def _scaled_expm1(x: Real, k: Real, scale: Real, base: Real) -> tuple[Real, Real]:
-    """(base + scale · (eʳ − 1), scale · (eʳ − 1)) for x = k ln 2 + r and |base| ≥ |scale · r|, or k and base 0.
+    """Return (base + scale · (eʳ − 1), scale · (eʳ − 1)) for x = k ln 2 + r and |base| ≥ |scale · r|, or k = base = 0.
 
-    What is lost in rounding r, and base + scale · r, is added to the rest, so that one rounding is left.
+    The rounding errors of r and of base + scale · r are compensated, so that one rounding remains.
     """
     known = constants(x.format)
     exact = (-k).multiply_add(known.ln2_high, x)
@@ -154,7 +154,7 @@ def _scaled_expm1(x: Real, k: Real, scale: Real, base: Real) -> tuple[Real, Real
     tail = (-k).multiply_add(known.ln2_low, exact - r)
     linear, square = scale * r, scale * (r * r)
     total, lost = fast_two_sum(base, linear)
-    # The tail changes eʳ in proportion to eʳ, of which 1 + r is enough.
+    # The tail changes eʳ in proportion to eʳ, of which 1 + r is accurate enough.
     half = square.multiply_add(0.5, scale * tail.multiply_add(r, tail))
     cube, factor = square * r, estrin(r, known.cubic)
     return total + cube.multiply_add(factor, half + lost), cube.multiply_add(factor, half + linear)

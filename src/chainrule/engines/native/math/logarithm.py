@@ -37,7 +37,7 @@ def _least_significand(form: Format) -> int:
 
 
 def normalized(x: Real) -> tuple[Real, Real]:
-    """(2ʲ x, −j): a normal number for any positive x, and the exponent to be added to its own."""
+    """Return (2ʲ x, −j): a normal number for any positive x, and the correction of its exponent."""
     form = x.format
     subnormal = x.compare("olt", form.smallest_normal)
     lift = form.mantissa_bits + 2
@@ -47,7 +47,7 @@ def normalized(x: Real) -> tuple[Real, Real]:
 def split(x: Real) -> tuple[Real, Real]:
     """(e, f) with x = 2ᵉ (1 + f), √½ ≤ 1 + f < √2, for a normal positive x."""
     form, least = x.format, _least_significand(x.format)
-    # The exponent is raised by one so that the field is not negative; the one is taken off again as a float.
+    # The exponent is increased by one so that the field is not negative; the float is decreased again.
     offset = ((form.bias + 1) << form.mantissa_bits) - least
     shifted = x.integer("add", x.bits(), offset)
     exponent = x.integer("lshr", shifted, form.mantissa_bits)
@@ -58,9 +58,9 @@ def split(x: Real) -> tuple[Real, Real]:
 
 
 def _log(f: Real, high: Real, low: Real) -> Real:
-    """Log (1 + f) + high + low, where high is 0 or a multiple of ln 2, and low small.
+    """Return log (1 + f) + high + low, where high is 0 or a multiple of ln 2, and low is small.
 
-    All but the last terms are added up beside the division, and what is lost of high + f is put back with them.
+    All terms but the last are added while the division runs, and the rounding error of high + f is added at the end.
     """
     s = f / (f + 2.0)
     z = s * s
@@ -71,7 +71,7 @@ def _log(f: Real, high: Real, low: Real) -> Real:
 
 
 def _outside(x: Real, pole: float, result: Real) -> Real:
-    """The special values of a logarithm with that pole: x itself where it is ∞ or NaN."""
+    """Return the special values of a logarithm with a pole at `pole`: x itself if it is ∞ or NaN."""
     result = x.where(x.compare("ueq", math.inf), result)
     result = x.of(-math.inf).where(x.compare("oeq", pole), result)
     return x.of(math.nan).where(x.compare("olt", pole), result)
@@ -87,13 +87,13 @@ def log(x: Real) -> Real:
 
 
 def log1p(x: Real) -> Real:
-    """Log (1 + x), accurate near 0: what rounding 1 + x lost is put back to first order."""
+    """log (1 + x), accurate near 0: the rounding error of 1 + x is compensated to first order."""
     form, known = x.format, constants(x.format)
     u = x + 1.0
     added = u - 1.0
     lost = (1.0 - (u - added)) + (x - added)  # Knuth's two-sum: 1 + x = u + lost
     e, f = split(u)
-    # By 2⁻ᵉ into the scale of f; beyond 1/epsilon the loss does not count, and 2⁻ᵉ might not be normal.
+    # Scaled by 2⁻ᵉ to f; beyond 1/epsilon the error is negligible, and 2⁻ᵉ might not be normal.
     lost = (lost * x.power_of_two((form.rounder - e).bits())).where(x.compare("olt", 4 / form.epsilon), 0.0)
     # d log (1 + f) = df / (1 + f), where two digits are enough: 1 − f + f² − f³/2.
     slope = f.multiply_add((f * f).multiply_add(-0.5, f - 1.0), 1.0)
@@ -102,9 +102,9 @@ def log1p(x: Real) -> Real:
 
 
 def softplus(x: Real) -> Real:
-    """Log (1 + eˣ) = max(x, 0) + log (1 + t) with t = e^−|x|.
+    """log (1 + eˣ) = max(x, 0) + log (1 + t) with t = e^−|x|.
 
-    For t ≥ ½ the sum is halved: then f = (t − 1) / 2, and for smaller t it is t itself, both exact.
+    For t ≥ ½ the sum is halved: then f = (t − 1) / 2; for smaller t it is t itself. Both are exact.
     """
     known = constants(x.format)
     t = exp_of_negative(-abs(x))

@@ -1,9 +1,9 @@
-"""xʸ, as IEEE 754 has `pow`.
+"""xʸ, with the special values of IEEE 754 `pow`.
 
 xʸ = ± e^(y log |x|), where an error of y log |x| is one of the result relative to itself: for 745 in float64, the
-logarithm must be right to 2⁻⁶⁴. It is computed as in `logarithm`, with s and what is not small beside it as sums of a
-head of 26 digits and a tail: products of heads are exact on every target. float32 goes through float64, where one
-number is enough for the logarithm.
+logarithm must be right to 2⁻⁶⁴. It is computed as in `logarithm`, with s, and the terms that are not small relative to
+it, as sums of a head of 26 digits and a tail: products of heads are exact on every target. float32 goes through
+float64, where one number is enough for the logarithm.
 
 The coefficients minimise the greatest error relative to artanh s over s² ≤ 0.0295 (Remez exchange on 600 Chebyshev
 points, 200 bits), then rounded; it is 2⁻⁷² for float64 and 2⁻³⁷ for float32.
@@ -32,17 +32,17 @@ _SINGLE = (0.6666666564502638, 0.40000335295985173, 0.2853730140615201, 0.235822
 _TWO_THIRDS, _TWO_THIRDS_REST = 2 / 3, float.fromhex("0x1.5555555555555p-55")
 
 _GREATEST_EXPONENT = 2.0**65
-"""With a larger |y|, xʸ is 0, 1 or infinite for every float64 x."""
+"""For a larger |y|, xʸ is 0, 1 or infinite for every float64 x."""
 
 
 def _heads(high: Real, low: Real) -> tuple[Real, Real]:
-    """The same sum as a head of 26 digits and the rest."""
+    """Split the same sum into a head of 26 digits and the rest."""
     head = (high + low).head()
     return head, (high - head) + low
 
 
 def _long_log(x: Real) -> tuple[Real, Real]:
-    """Log x for a positive x, as a head and a rest: 2s + s z B(z), z = s², B = ⅔ + z Q(z)."""
+    """log x for a positive x, as a head and a rest: 2s + s z B(z), z = s², B = ⅔ + z Q(z)."""
     known = constants(x.format)
     normal, lift = normalized(x)
     e, f = split(normal)
@@ -71,7 +71,7 @@ def _long_log(x: Real) -> tuple[Real, Real]:
 
 
 def _short_log(x: Real) -> Real:
-    """Log x for a positive normal x, right to 2⁻³⁷."""
+    """log x for a positive normal x, accurate to 2⁻³⁷."""
     e, f = split(x)
     s = f / (f + 2.0)
     z = s * s
@@ -79,11 +79,11 @@ def _short_log(x: Real) -> Real:
 
 
 def _parity(y: Real) -> tuple[Value, Value]:
-    """The conditions that y is not an integer, and that it is an odd one."""
+    """Return the conditions that y is not an integer, and that it is an odd one."""
     form = y.format
     magnitude, digits = abs(y), 2.0**form.mantissa_bits
     half = 0.5 * magnitude
-    # Adding 2⁵² rounds to an integer; numbers from there on are integers, and even from its double on.
+    # Adding 2⁵² rounds to an integer; numbers from there on are integers, and even from 2⁵³ on.
     broken = ((magnitude + digits) - digits).compare("une", magnitude)
     broken = y.integer("and", broken, magnitude.compare("olt", digits))
     halved = ((half + digits) - digits).compare("une", half)
@@ -92,7 +92,7 @@ def _parity(y: Real) -> tuple[Value, Value]:
 
 
 def _exponent(magnitude: Real, y: Real) -> tuple[Real, Real]:
-    """(y log |x|, the rest of it), where that is not far beyond what has an exponential."""
+    """Return (y log |x|, its rest), clamped slightly beyond the range of the exponential."""
     known = constants(DOUBLE)
     high, low = _long_log(magnitude)
     head = y.head()
@@ -102,14 +102,14 @@ def _exponent(magnitude: Real, y: Real) -> tuple[Real, Real]:
 
 
 def power(x: Real, y: Real) -> Real:
-    """xʸ: 1 where y is 0 or x is 1, even for NaN; NaN for a negative finite x unless y is an integer."""
+    """xʸ: 1 if y is 0 or x is 1, even for NaN; NaN for a negative finite x unless y is an integer."""
     element, short = element_type(x.value.type), x.format is SINGLE
     x, y = x.to("double"), y.to("double")
     known = constants(DOUBLE)
     magnitude = abs(x)
     bounded = y.at_least(-_GREATEST_EXPONENT).at_most(_GREATEST_EXPONENT)
     exponent, tail = (bounded * _short_log(magnitude), None) if short else _exponent(magnitude, bounded)
-    # Log |x| where that is infinite or NaN.
+    # log |x| if that is infinite or NaN.
     special = x.of(-math.inf).where(magnitude.compare("oeq", 0.0), magnitude)
     ordinary = x.integer("and", magnitude.compare("ogt", 0.0), magnitude.compare("olt", math.inf))
     exponent = exponent.where(ordinary, bounded * special)

@@ -1,8 +1,8 @@
 """Floating-point values whose operators write instructions, so that a formula reads as mathematics.
 
-No instruction here carries a fast-math flag: the functions depend on the order of operations. `multiply_add` may be
-rounded once or twice, as the target can; where an error must be known exactly, the formulas see to it that products
-are exact in either case, by leaving zeros at the end of a factor.
+No instruction here carries a fast-math flag: the functions depend on the order of operations. `multiply_add` rounds
+once or twice, depending on the target; where an error must be known exactly, trailing zeros of a factor make the
+product exact in either case.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class Format:
     mantissa_bits: int
     bias: int
     suffix: str
-    """The mangling of intrinsics on it."""
+    """The suffix of intrinsics for it."""
     head_mask: int
-    """Keeps the sign, the exponent and the upper half of the digits: products of two such numbers are exact."""
+    """Keeps the sign, the exponent and the upper half of the digits; products of two such numbers are exact."""
 
     @property
     def rounder(self) -> float:
-        """1.5 · 2^mantissa_bits: adding it rounds to the nearest integer, and leaves that in the lowest bits."""
+        """1.5 · 2^mantissa_bits; adding it rounds to the nearest integer, which the lowest bits then hold."""
         return 1.5 * 2.0**self.mantissa_bits
 
     @property
@@ -56,7 +56,7 @@ class Real:
 
     @property
     def suffix(self) -> str:
-        """The mangling of intrinsics on this type."""
+        """The suffix of intrinsics for this type."""
         width = width_of(self.value.type)
         return f"v{width}{self.format.suffix}" if width else self.format.suffix
 
@@ -109,11 +109,11 @@ class Real:
         return Real(self.function, self.function.call(type, f"llvm.{name}.{self.suffix}", *arguments))
 
     def multiply_add(self, factor: Real | float, addend: Real | float) -> Real:
-        """This · factor + addend, rounded once where the target can."""
+        """self · factor + addend, rounded once if the target supports it."""
         return self.intrinsic("fmuladd", self._other(factor), self._other(addend))
 
     def copysign(self, sign: Real) -> Real:
-        """This with the sign of `sign`."""
+        """The magnitude of self with the sign of `sign`."""
         return self.intrinsic("copysign", sign)
 
     def compare(self, predicate: str, other: Real | float) -> Value:
@@ -121,19 +121,19 @@ class Real:
         return self.function.let(type, f"fcmp {predicate} {self.value}, {self._other(other).value.text}")
 
     def where(self, condition: Value, otherwise: Real | float) -> Real:
-        """This where `condition`, else `otherwise`."""
+        """self if `condition`, else `otherwise`."""
         return self._made(f"select {condition}, {self.value}, {self._other(otherwise).value}")
 
     def at_least(self, bound: float) -> Real:
-        """The larger one; NaN stays."""
+        """The maximum; NaN propagates."""
         return self.of(bound).where(self.compare("olt", bound), self)
 
     def at_most(self, bound: float) -> Real:
-        """The smaller one; NaN stays."""
+        """The minimum; NaN propagates."""
         return self.of(bound).where(self.compare("ogt", bound), self)
 
     def to(self, element: str) -> Real:
-        """The same numbers as float64 (`double`) or float32 (`float`)."""
+        """Convert to float64 (`double`) or float32 (`float`)."""
         type = with_element(self.value.type, element)
         if type == self.value.type:
             return self
@@ -148,7 +148,7 @@ class Real:
         return self._made(f"bitcast {bits} to {self.value.type}")
 
     def integer(self, operation: str, left: Value, right: Value | int) -> Value:
-        """An integer instruction, or one on conditions."""
+        """Emit an integer instruction, or one on conditions."""
         other = constant(right, left.type) if isinstance(right, int) else right
         return self.function.let(left.type, f"{operation} {left}, {other.text}")
 
@@ -157,11 +157,11 @@ class Real:
         return self.function.let(with_element(bits.type, "i1"), f"icmp eq {bits}, {constant(0, bits.type).text}")
 
     def head(self) -> Real:
-        """The upper half of the digits; what is left is exact, and so are products of heads, and of head and rest."""
+        """The upper half of the digits; self − head is exact, and so are products of heads, and of head and rest."""
         return self.from_bits(self.integer("and", self.bits(), self.format.head_mask))
 
     def power_of_two(self, exponent: Value) -> Real:
-        """2ᵏ, where the lowest bits of `exponent` hold k and 2ᵏ is a normal number."""
+        """2ᵏ, if the lowest bits of `exponent` hold k and 2ᵏ is a normal number."""
         form = self.format
         shifted = self.integer("shl", exponent, form.mantissa_bits)
         return self.from_bits(self.integer("add", shifted, form.bias << form.mantissa_bits))

@@ -2,9 +2,9 @@
 
 With k the integer nearest to 2x/π and r = x − k π/2, kept as a sum of two numbers, the result is ± sin r or ± cos r as
 k mod 4 says. Up to `_FAST`, k π/2 is subtracted in parts whose products with k are exact (Cody and Waite, 1980).
-Beyond, a function of one number multiplies x by the digits of 2/π that matter (Payne and Hanek, 1983): a vector with
-any such element calls it for each element, and takes its result where it is needed. float32 goes through float64,
-where fewer terms do.
+Beyond, a scalar function multiplies x by the relevant digits of 2/π (Payne and Hanek, 1983): a vector with any such
+element calls it for each element and selects its result where needed. float32 goes through float64, where fewer terms
+suffice.
 
 The coefficients minimise the greatest error of sin r relative to r, and of cos r, over |r| ≤ π/4 (Remez exchange on
 600 Chebyshev points, 200 bits), then rounded; it is 2⁻⁵⁷ and 2⁻⁶³ for float64, 2⁻²⁸ and 2⁻³² for float32.
@@ -22,10 +22,10 @@ from chainrule.engines.native.text import Function, Module, Value, element_type,
 
 @dataclass(frozen=True)
 class Constants:
-    """What differs between the two formats; both compute in float64."""
+    """The constants of one format; both compute in float64."""
 
     limit: float
-    """Reduction by parts is exact enough below."""
+    """Below this, reduction by parts is accurate enough."""
     half_pi: tuple[float, ...]
     """π/2 in parts: products of all but the last with k are exact for |k| ≤ 2 limit / π."""
     sine: tuple[float, ...]
@@ -71,7 +71,7 @@ _TWO_OVER_PI = int(
     "56033046fc7b6babf0cfbc209af4361d",
     16,
 )
-"""The first binary digits of 2/π after the point, as an integer: enough for 2¹⁰²⁴."""
+"""The first binary digits of 2/π after the point, as an integer: sufficient up to 2¹⁰²⁴."""
 _DIGITS = 1280
 
 _TABLE = "chainrule_two_over_pi"
@@ -80,7 +80,9 @@ _REDUCED = "{double, double, i64}"
 
 
 def _window(x: Real) -> tuple[Value, list[Value]]:
-    """(the significand m of |x| as an integer, 192 digits w of 2/π) with |x| · 2/π = m w 2⁻¹⁹⁰ up to multiples of 4."""
+    """Return integers (m, w): the significand of |x|, and 192 digits of 2/π; |x| · 2/π = m w 2⁻¹⁹⁰ up to multiples of
+    4.
+    """
     function = x.function
     bits = x.integer("and", x.bits(), 2**63 - 1)
     exponent = x.integer("lshr", bits, 52)
@@ -96,9 +98,9 @@ def _window(x: Real) -> tuple[Value, list[Value]]:
 
 
 def _reduce_large(x: Real) -> tuple[Real, Real, Value]:
-    """(r, the rest of r, k) with x = k π/2 + r, for a finite |x| ≥ 1, however large.
+    """Return (r, the rest of r, k) with x = k π/2 + r, for any finite |x| ≥ 1.
 
-    No float64 is closer to a multiple of π/2 than about 2⁻⁶¹, so that of the 126 digits of the fraction 64 count.
+    No float64 is closer to a multiple of π/2 than about 2⁻⁶¹, so 64 of the 126 digits of the fraction are significant.
     """
     function = x.function
 
@@ -120,7 +122,7 @@ def _reduce_large(x: Real) -> tuple[Real, Real, Value]:
     k = x.integer("lshr", x.integer("add", high, 1 << 61), 62)
     signed = x.integer("sub", high, x.integer("shl", k, 62))
 
-    # Four times 32 digits, each exact; the first two may cancel all but entirely.
+    # Four groups of 32 digits, each exact; the first two may cancel almost completely.
     upper, carried = fast_two_sum(
         part(x.integer("ashr", signed, 32), 2.0**-30), part(x.integer("and", signed, 2**32 - 1), 2.0**-62)
     )
@@ -128,7 +130,7 @@ def _reduce_large(x: Real) -> tuple[Real, Real, Value]:
     fraction, rest = fast_two_sum(upper, carried + lower)
     half_pi, half_pi_rest = math.pi / 2, float.fromhex("0x1.1a62633145c07p-54")
     r = fraction * half_pi
-    # What the product lost: by halves of the digits, which is exact whether or not the target fuses.
+    # The rounding error of the product, from halves of the digits: exact whether or not the target fuses.
     head, pi_head = fraction.head(), x.of(half_pi).head()
     tail, pi_tail = fraction - head, half_pi - pi_head
     lost = head.multiply_add(pi_head, -r)
@@ -142,9 +144,9 @@ def _reduce_large(x: Real) -> tuple[Real, Real, Value]:
 
 @functools.cache
 def _reduction() -> dict[str, str]:
-    """What a module needs that calls `_REDUCTION`, which takes a large x to what `_reduce_large` says."""
+    """The definition of `_REDUCTION`, which maps a large x to the result of `_reduce_large`."""
     module = Module()
-    # A word of zeros in front serves the smaller arguments; two behind may be read, but do not count.
+    # A word of zeros in front serves smaller arguments; two at the end may be read, but have no effect.
     words = [0, *((_TWO_OVER_PI >> (64 * n)) & (2**64 - 1) for n in reversed(range(_DIGITS // 64))), 0, 0]
     numbers = ", ".join(f"i64 {word}" for word in words)
     module.declare(_TABLE, f"@{_TABLE} = private unnamed_addr constant [{len(words)} x i64] [{numbers}]")
@@ -169,7 +171,7 @@ def _any(function: Function, condition: Value) -> Value:
 
 
 def _large_lanes(x: Real) -> tuple[Real, Real, Value]:
-    """`_reduce_large` of each element."""
+    """Apply `_reduce_large` to each element."""
     function, width = x.function, width_of(x.value.type)
     for name, text in _reduction().items():
         function.module.declare(name, text)
@@ -187,7 +189,7 @@ def _large_lanes(x: Real) -> tuple[Real, Real, Value]:
 
 
 def _reduce(x: Real, known: Constants) -> tuple[Real, Real, Value]:
-    """(r, the rest of r, an integer whose lowest two bits are those of k) with x = k π/2 + r."""
+    """Return (r, the rest of r, an integer whose lowest two bits are those of k) with x = k π/2 + r."""
     function = x.function
     shifted = x.multiply_add(2 / math.pi, x.format.rounder)
     k, bits = shifted - x.format.rounder, shifted.bits()
@@ -216,7 +218,7 @@ def _reduce(x: Real, known: Constants) -> tuple[Real, Real, Value]:
 
 
 def _circular(x: Real, quarter_turns: int) -> Real:
-    """The sine of x + quarter_turns · π/2."""
+    """sin(x + quarter_turns · π/2)."""
     known = _DOUBLE if x.format is DOUBLE else _SINGLE
     wide = x.to("double")
     r, rest, k = _reduce(wide, known)
@@ -226,7 +228,7 @@ def _circular(x: Real, quarter_turns: int) -> Real:
     sine = r + (z * r).multiply_add(estrin(z, known.sine), rest)
     half = 0.5 * z
     near = 1.0 - half
-    # What the subtraction from 1 lost, and the change of the cosine by the rest of r.
+    # The rounding error of the subtraction from 1, and the change of the cosine by the rest of r.
     lost = (1.0 - near) - half
     cosine = near + (z * z).multiply_add(estrin(z, known.cosine), (-r).multiply_add(rest, lost))
     even = wide.is_zero(wide.integer("and", k, 1))
