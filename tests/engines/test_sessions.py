@@ -180,7 +180,7 @@ def test_what_is_fixed_changes_without_compiling(name: str, monkeypatch: pytest.
 def test_what_is_not_fixed_is_named(name: str) -> None:
     engine, sizes = ENGINES[name]
     begun = engine.begin(Run(network_loop(10, 3, True, sizes), initial(0, sizes), random_data(10, sizes), 0))
-    with pytest.raises(ProgramError, match="'X' is not fixed in this run; rate is"):
+    with pytest.raises(ProgramError, match="'X' is not a constant of this run; rate is"):
         begun.set("X", 1.0)
     with pytest.raises(ShapeError, match="rate has the shape"):
         begun.set("rate", [1.0])

@@ -48,7 +48,7 @@ class Loop:
 
     state: tuple[str, ...]
     rows: tuple[str, ...]
-    fixed: tuple[str, ...]
+    constants: tuple[str, ...]
     steps: Mapping[int, Program]
     row_count: int
     batch_size: int
@@ -60,7 +60,7 @@ class Loop:
                 f"a run needs at least one row and batches of at least one, not {self.row_count} rows in batches of "
                 f"{self.batch_size}"
             )
-        named = {*self.state, *self.rows, *self.fixed}
+        named = {*self.state, *self.rows, *self.constants}
         for size in self.batch_sizes:
             if size not in self.steps:
                 raise ProgramError(f"there is no step for a batch of {size} rows; give one for each size in use")
@@ -118,12 +118,12 @@ class Loop:
 
         Raises ShapeError or ProgramError.
         """
-        own = self._copies("state", self.state, state)
-        names = (*self.rows, *self.fixed)
+        copies = self._copies("state", self.state, state)
+        names = (*self.rows, *self.constants)
         _check_names("data", names, data)
-        others = {name: in_place(self._shaped(name, data[name]), self._expected[name][1]) for name in names}
-        self._check_indices({**own, **others})
-        return own, others
+        data_arrays = {name: in_place(self._shaped(name, data[name]), self._expected[name][1]) for name in names}
+        self._check_indices({**copies, **data_arrays})
+        return copies, data_arrays
 
     def checked_position(self, position: Position) -> Position:
         """Return `position`; raise ProgramError if it lies outside the run."""
@@ -138,17 +138,17 @@ class Loop:
 
     def prepare_state(self, state: Mapping[str, Array]) -> dict[str, Array]:
         """Return checked copies of `state`."""
-        own = self._copies("state", self.state, state)
-        self._check_indices(own)
-        return own
+        copies = self._copies("state", self.state, state)
+        self._check_indices(copies)
+        return copies
 
-    def prepare_fixed(self, name: str, value: Array) -> Array:
+    def prepare_constant(self, name: str, value: Array) -> Array:
         """Return a checked copy of the value of a constant; raise ShapeError or ProgramError."""
-        if name not in self.fixed:
-            raise ProgramError(f"{name!r} is not fixed in this run; {', '.join(self.fixed) or 'nothing'} is")
-        own = self._copies("data", (name,), {name: value})
-        self._check_indices(own)
-        return own[name]
+        if name not in self.constants:
+            raise ProgramError(f"{name!r} is not a constant of this run; {', '.join(self.constants) or 'nothing'} is")
+        copies = self._copies("data", (name,), {name: value})
+        self._check_indices(copies)
+        return copies[name]
 
     def _check_indices(self, values: Mapping[str, Array]) -> None:
         if self._chooses:

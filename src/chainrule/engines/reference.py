@@ -16,8 +16,7 @@ from chainrule.primitives import evaluate_nodes
 
 
 def bind_sizes(program: Program, inputs: Mapping[str, Array]) -> Program:
-    """Replace the symbolic sizes of `program` by those of `inputs`; raise ShapeError if two inputs disagree.
-    """
+    """Replace the symbolic sizes of `program` by those of `inputs`; raise ShapeError if two inputs disagree."""
     sizes: dict[str, Dim] = {}
     origins: dict[str, str] = {}
     for node in program.inputs:

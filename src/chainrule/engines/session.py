@@ -149,7 +149,7 @@ class Session(ABC):
         Raises ProgramError for a name that is not a constant of this run, ShapeError for a wrong shape.
         """
         with self._alone():
-            self._change(name, self.loop.prepare_fixed(name, np.asarray(value)))
+            self._change(name, self.loop.prepare_constant(name, np.asarray(value)))
 
     @contextmanager
     def _alone(self) -> Iterator[Interrupt]:
@@ -193,8 +193,7 @@ class Session(ABC):
     def _advance(
         self, epochs: int, report: Report | None, order: NDArray[np.int64] | None, losses: NDArray[np.float64]
     ) -> Outcome:
-        """Implement one call of `advance`: write losses to the beginning of `losses`, stop if a report returns False.
-        """
+        """Implement `advance`: write to the beginning of `losses`, stop if a report returns False."""
 
     @abstractmethod
     def _read(self) -> dict[str, Array]: ...

@@ -1,6 +1,6 @@
-"""The user's words to a Program.
+"""Tracing: from Python functions and formulas to a Program.
 
-A function in plain NumPy is called once, on values that record what is done; the text of a formula is parsed.
+A NumPy function is called once, on values that record operations; formula text is parsed.
 """
 
 import importlib
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    """The parser of formulas and its tree, which are loaded when they are asked for."""
+    """Import the formula parser and its syntax tree on first use."""
     if name == "parse_formula":
         return importlib.import_module("chainrule.trace.formula.parser").parse
     if name == "syntax":

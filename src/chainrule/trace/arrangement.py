@@ -1,4 +1,4 @@
-"""NumPy's functions that arrange, join and choose elements: `np.reshape`, `np.concatenate`, `np.where`, …"""
+"""NumPy functions that rearrange, join and select elements: `np.reshape`, `np.concatenate`, `np.where`, …"""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _dims(shape: Shape) -> tuple[Dim, ...]:
 
 
 def _reordered(x: Node, shape: tuple[Dim, ...], order: str) -> Node:
-    """`x` reshaped, its elements read and placed row by row ("C") or column by column ("F")."""
+    """Reshape `x`, with its elements read and placed in row-major ("C") or column-major ("F") order."""
     if order == "F":
         return permute(reshape(permute(x), shape[::-1]))
     if order != "C" and x.type.ndim > 1:
@@ -51,7 +51,7 @@ def _reordered(x: Node, shape: tuple[Dim, ...], order: str) -> Node:
 
 
 def _laid_out(order: str) -> None:
-    """`order` where it says only how a result lies in memory, and not which element is where."""
+    """Return `order` if it only determines the memory layout of a result, not the position of elements."""
     if order not in ("C", "F", "A", "K"):
         raise refusal(f"order={order!r} is not one of 'C', 'F', 'A', 'K'")
 
@@ -78,7 +78,7 @@ def copied(x: object, order: str = "C") -> Node:
 def astype(
     x: object, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
 ) -> Node:
-    """`x.astype(dtype)`; refused where it would round, and for a dtype of fewer bits than the one held."""
+    """`x.astype(dtype)`; rejects rounding conversions and dtypes with fewer bits than the one stored."""
     _laid_out(order)
     node, wanted = as_node(x), np.dtype(dtype)
     held = node.type.dtype

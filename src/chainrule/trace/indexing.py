@@ -1,4 +1,4 @@
-"""NumPy's indexing of traced values: integers, slices, None and Ellipsis, and integer arrays."""
+"""NumPy indexing of traced values: integers, slices, None, Ellipsis and integer arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chainrule.trace.source import refusal
 
 
 def getitem(x: Node, index: Any) -> Node:
-    """`x[index]`, by NumPy's rules; a traced mask is refused, since it gives a size that depends on values."""
+    """`x[index]`, by NumPy's rules; a traced mask is rejected, since the size of its result depends on values."""
     x, parts = _without_masks(x, list(index) if isinstance(index, tuple) else [index])
     parts = [_checked(part) for part in parts]
     arrays = [part for part in parts if isinstance(part, Node)]
@@ -28,7 +28,7 @@ def getitem(x: Node, index: Any) -> Node:
 
 
 def _without_masks(x: Node, parts: list[Any]) -> tuple[Node, list[Any]]:
-    """Masks that are not traced, as the positions that they pick; axes that one of them covers together become one."""
+    """Replace untraced masks by the positions they select; the axes that one mask covers are merged."""
     taken = [part for part in parts if part is not None]
     axis = 0
     for place, part in enumerate(parts):
@@ -49,14 +49,14 @@ def _without_masks(x: Node, parts: list[Any]) -> tuple[Node, list[Any]]:
 
 
 def _known_mask(part: Any) -> Any:
-    """An array or a list of bools; None for anything else."""
+    """Return an array or a list of bools as a mask; None for anything else."""
     if isinstance(part, list) and part and all(isinstance(entry, bool | np.bool_) for entry in part):
         part = np.array(part)
     return part if isinstance(part, np.ndarray) and part.dtype == bool and part.ndim else None
 
 
 def _pairs(x: Node, rows: Node, columns: Node) -> Node:
-    """`x[rows, columns]`: from each of the rows the element in its column."""
+    """`x[rows, columns]`: one element per row, in the given column."""
     if rows.type.shape != columns.type.shape:
         raise ShapeError(
             f"the rows and columns of an index have shapes {shape_text(rows.type.shape)} and "
@@ -74,7 +74,7 @@ def _counts_up(value: object) -> bool:
 
 
 def _checked(part: Any) -> Any:
-    """One part of an index, an array or a list as a node."""
+    """Check one part of an index; return arrays and lists as nodes."""
     if isinstance(part, bool | np.bool_):
         raise refusal("a bool is not an index; write np.where(condition, x, y) for a choice")
     if isinstance(part, np.ndarray | list):

@@ -1,4 +1,4 @@
-"""From the shapes that a caller gives to the inputs of a program: one per leaf, each with a name of its own."""
+"""The inputs of a program, from the shapes given by the caller: one per leaf, with distinct names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chainrule.words import ChainruleError, suggestion
 
 @dataclass(frozen=True)
 class _Root:
-    """A parameter, or an attribute of the instance, taken apart; a leaf without a type is passed on as it is."""
+    """A parameter, or an attribute of the instance, as a tree; a leaf without a type is passed through unchanged."""
 
     place: pytree.Path
     structure: pytree.TreeStructure
@@ -27,19 +27,20 @@ class _Root:
     types: list[ArrayType | None]
     attribute: Attribute | None = None
     found: bool = False
-    """Whether its arrays were found in the instance, and nobody asked for them."""
+    """Whether its arrays were found in the instance rather than requested."""
 
     @property
     def paths(self) -> list[tuple[str, ...]]:
-        """The way to each leaf, from the parameter or the instance on."""
+        """The path to each leaf, starting at the parameter or the instance."""
         return [tuple(map(str, (*self.place, *path))) for path in pytree.paths(self.structure)]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """For each parameter and each attribute its tree, with Input nodes for leaves (and values passed on as they are).
+    """For each parameter and attribute, its tree with Input nodes as leaves (other values are unchanged).
 
-    Of the inputs in `optional` (arrays found in the instance) only those that the method uses become the program's.
+    Of the inputs in `optional` (arrays found in the instance), only those that the method uses become inputs of the
+    program.
     """
 
     arguments: dict[str, Any]
@@ -49,10 +50,10 @@ class Inputs:
 
 
 def make_inputs(subject: Subject, args: Sequence[Any], shapes: Mapping[str, Any], suffix: str = "") -> Inputs:
-    """The inputs of `subject` for the given shapes, named with `suffix` at the end.
+    """Create the inputs of `subject` for the given shapes, with `suffix` appended to their names.
 
-    Raises TraceError for a parameter without a shape and a name that is not a parameter, ShapeError or DTypeError for a
-    shape or dtype that cannot be.
+    Raises TraceError for a parameter without a shape or an unknown parameter name, ShapeError or DTypeError for an
+    invalid shape or dtype.
     """
     given = _bound_parameters(subject, args, shapes)
     roots = [_specified(subject, (name,), tree) for name, tree in given.items()]
@@ -81,7 +82,7 @@ def make_inputs(subject: Subject, args: Sequence[Any], shapes: Mapping[str, Any]
 
 
 def _attributes(subject: Subject, stated: Mapping[str, Any]) -> dict[str, Attribute]:
-    """The attributes that hold arrays of floats, and any others that a shape is stated for."""
+    """Return the attributes that hold float arrays, and any others for which a shape is stated."""
     attributes = {attribute.name: attribute for attribute in subject.attributes}
     for name in stated:
         attribute = subject.attribute(name)
@@ -91,7 +92,7 @@ def _attributes(subject: Subject, stated: Mapping[str, Any]) -> dict[str, Attrib
 
 
 def _bound_parameters(subject: Subject, args: Sequence[Any], shapes: Mapping[str, Any]) -> dict[str, Any]:
-    """What is given for each parameter that does not keep its default value."""
+    """Return the argument given for each parameter that does not use its default value."""
     parameters = subject.signature.parameters
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     own = {name: spec for name, spec in shapes.items() if name in parameters or open_ended}
@@ -144,7 +145,7 @@ def _found(attribute: Attribute) -> _Root:
 
 
 def _names(roots: Sequence[_Root]) -> list[str]:
-    """For each leaf the shortest end of its path that is an identifier and no other leaf's."""
+    """Return, for each leaf, the shortest suffix of its path that is an identifier and unique."""
     paths: list[tuple[str, ...]] = []
     for root in roots:
         paths += [("self", *path) if path in paths else path for path in root.paths]
@@ -163,7 +164,7 @@ def _names(roots: Sequence[_Root]) -> list[str]:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """`names`, a number behind those that an earlier one has: paths such as 1 and "1" are written alike."""
+    """Append numbers to repeated names: paths such as 1 and "1" are written alike."""
     taken = set(names)
     seen: set[str] = set()
     result: list[str] = []

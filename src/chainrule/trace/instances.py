@@ -1,4 +1,4 @@
-"""Instances whose methods are traced: copied, so that attributes can give way to traced values for a while."""
+"""Copies of instances whose methods are traced, so that attributes can be replaced by traced values temporarily."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chainrule.trace.source import is_installed_file
 
 @dataclass(frozen=True)
 class Attribute:
-    """A place in the attribute dictionary of a copied instance; `path` leads there from the instance traced."""
+    """An entry of the attribute dictionary of a copied instance; `path` leads to it from the traced instance."""
 
     owner: dict[str, Any]
     key: str
@@ -32,11 +32,11 @@ class Attribute:
 
 
 class InstanceCopy:
-    """A copy of an instance, of the containers in it, and of the instances of the user's classes in those.
+    """A copy of an instance, of the containers in it, and of instances of the user's classes in those.
 
-    Those are classes of the instance's own package, and of files that are not installed: instances of other libraries
-    may own something that must not be copied. `dictionaries` are the attribute dictionaries of all that was copied,
-    `attributes` the places in them that hold arrays of floats.
+    These are classes of the instance's own package, and of files that are not installed packages: instances of other
+    libraries may own resources that must not be copied. `dictionaries` are the attribute dictionaries of everything
+    copied; `attributes` are their entries that hold float arrays.
     """
 
     def __init__(self, instance: Any) -> None:

@@ -1,4 +1,4 @@
-"""NumPy's linear algebra and its cumulative sum: `np.linalg.inv`, `np.linalg.slogdet`, `np.trace`, `np.cumsum`, …"""
+"""NumPy's linear algebra and cumulative sum: `np.linalg.inv`, `np.linalg.slogdet`, `np.trace`, `np.cumsum`, …"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _det(a: object) -> Node:
 
 
 class SlogdetResult(NamedTuple):
-    """What `np.linalg.slogdet` returns, under its names."""
+    """The result of `np.linalg.slogdet`, with NumPy's field names."""
 
     sign: Node
     logabsdet: Node

@@ -1,4 +1,4 @@
-"""Python numbers and NumPy arrays that meet traced values become literals of the program."""
+"""Conversion of Python numbers and NumPy arrays that are combined with traced values to literals."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from chainrule.trace.source import refusal
 
 
 def as_operand(value: object) -> Operand:
-    """A node or a size as it is, a number (NumPy's scalars too) as a Python number, an array as a literal.
+    """Return a node or a size unchanged, a number (or NumPy scalar) as a Python number, an array as a literal.
 
-    Anything else is refused with a TraceError.
+    Raises TraceError for anything else.
     """
     if isinstance(value, Node | SymbolicDim):
         return value
@@ -42,13 +42,13 @@ def _constant(value: object) -> NDArray[Any]:
         return array if array.dtype == np.float16 else plain_array(array)
     except DTypeError as error:
         raise refusal(f"an array that is not an argument cannot take part: {error}") from None
-    except (ValueError, TypeError, RuntimeError) as error:  # rows of different lengths; what another library says
+    except (ValueError, TypeError, RuntimeError) as error:  # rows of different lengths; raised by another library
         reason = " ".join(str(error).split())
         raise refusal(f"a {type(value).__name__} cannot take part in a calculation as an array: {reason}") from None
 
 
 def as_node(value: object) -> Node:
-    """As `as_operand`, but a number becomes a scalar literal."""
+    """As `as_operand`, but converts a number to a scalar literal."""
     operand = as_operand(value)
     if isinstance(operand, Node):
         return operand
@@ -57,11 +57,11 @@ def as_node(value: object) -> Node:
 
 
 def literal(array: NDArray[Any]) -> Const:
-    """An array as a literal: one number that fills the shape where every element is the same."""
+    """Return an array as a literal; if all elements are equal, as one number and a shape."""
     dtype = DType.FLOAT32 if array.dtype == np.float16 else DType.of(array.dtype)
     array = np.ascontiguousarray(array, dtype=dtype.numpy)
     if not array.flags.owndata and not array.flags.writeable:
-        array = array.copy()  # a read-only view of what its owner may still change
+        array = array.copy()  # a read-only view of memory that its owner may still modify
     if array.size and array.tobytes() == array.flat[0].tobytes() * array.size:
         return Const(array.flat[0].item(), ArrayType(array.shape, dtype))
     return Const(array, ArrayType(array.shape, dtype))

@@ -1,7 +1,7 @@
-"""Local variable names of the traced function become the names of intermediates.
+"""Names of intermediates, taken from the local variables of the traced function.
 
-The lines of user code are watched with `sys.settrace` while the function runs. After each line, a local variable (or
-an attribute of a watched instance) that holds a new traced value gives that value its name.
+User code is observed line by line with `sys.settrace`. After each line, a local variable (or an attribute of a watched
+instance) that holds a new traced value names it.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _NO_SCOPE = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 
 
 class NameRecorder:
-    """A context in which names are recorded; the trace function that was there before is put back at its end.
+    """A context in which names are recorded; the previous trace function is restored at the end.
 
-    `node_of` gives the node of a traced value and None for anything else; `watched` are attribute dictionaries of
-    instances whose attributes name values too. A name from an outer call wins over one from a call inside it, and
-    among equals the first. `draws` says where random numbers were drawn from a generator outside of the function.
+    `node_of` returns the node of a traced value and None for anything else; `watched` are attribute dictionaries of
+    instances whose attributes name values too. A name from an outer call takes precedence over one from an inner call;
+    otherwise the first name is used. `draws` describes random numbers drawn from external generators.
     """
 
     def __init__(self, node_of: Callable[[object], Node | None], watched: Collection[dict[str, Any]] = ()) -> None:
         self._node_of = node_of
         self._watched = [(attributes, dict(attributes)) for attributes in watched]
         self._found: dict[Node, tuple[int, str]] = {}
-        self._made: dict[int, Any] = {}  # what variables were assigned; a generator among them is the function's own
+        self._made: dict[int, Any] = {}  # assigned variables; a generator among them is the function's own
         self._depth = 0
         self.draws: list[str] = []
         self._previous: Any = None
@@ -56,7 +56,7 @@ class NameRecorder:
             _recorder.reset(self._token)
 
     def give(self, name: str, value: object) -> None:
-        """Name a traced value; this wins over the names of variables."""
+        """Name a traced value; takes precedence over names of variables."""
         node = self._node_of(value)
         if isinstance(node, Apply):
             self._record(0, name, node)
@@ -76,12 +76,12 @@ class NameRecorder:
         names_values = code.co_name not in _NO_SCOPE
         self._depth += names_values
         depth = self._depth
-        seen = dict(frame.f_locals)  # a parameter does not name what it is given
+        seen = dict(frame.f_locals)  # a parameter does not name its argument
 
         def after_line(frame: FrameType, event: str, argument: Any) -> TraceFunction:
             if draws and (moved := draws.moved(frame)) is not None:
                 self.draws.append(moved)
-            # The variable of a comprehension is known when its line ends, and other variables when theirs begins.
+            # A comprehension variable is known when its line ends, other variables when the next line begins.
             if asked and event == ("line" if names_values else "return"):
                 check_types_asked(frame, asked, lambda value: self._node_of(value) is not None)
             if not names_values:
@@ -103,7 +103,7 @@ class NameRecorder:
             seen[name] = value
             node = self._node_of(value)
             if node is None:
-                self._made[id(value)] = value  # kept, so that no other value gets its id
+                self._made[id(value)] = value  # kept alive so that its id is not reused
             if isinstance(node, Apply) and name.strip("_") and not name.startswith("."):
                 self._record(depth, name, node)
 
@@ -114,9 +114,9 @@ class NameRecorder:
             self._found[node] = (depth, name)
 
     def names(self, taken: Collection[str], alive: Collection[Node]) -> dict[Node, str]:
-        """The recorded names of nodes in `alive`, made distinct from each other and from `taken`.
+        """Return the names of nodes in `alive`, distinct from each other and from `taken`.
 
-        A name that occurs more than once is numbered in order, `h1`, `h2`, …; one that occurs once stays as it is.
+        A name that occurs more than once is numbered in order, `h1`, `h2`, …; a unique one is unchanged.
         """
         groups: dict[str, list[Node]] = {}
         for node, (_, name) in self._found.items():
@@ -141,9 +141,9 @@ class NameRecorder:
 
 
 def named(name: str, value: Any) -> Any:
-    """`value`, which in the program being traced is called `name`; outside of a trace nothing is done.
+    """Return `value`, named `name` in the current trace, if any.
 
-    For names that no local variable has, such as those of the layers that a loop goes over.
+    For names that no local variable has, such as those of layers in a loop.
     """
     recorder = _recorder.get()
     if recorder is not None:

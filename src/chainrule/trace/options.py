@@ -1,4 +1,4 @@
-"""Options that many NumPy functions have: obeyed, or refused."""
+"""Options shared by many NumPy functions: supported or rejected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chainrule.trace.source import refusal
 
 
 def in_dtype(name: str, x: Node, dtype: Any) -> Node:
-    """`x` in the float dtype that a reduction is to compute in; other dtypes are refused, since results are floats."""
+    """Convert `x` to the float dtype of a reduction; other dtypes are rejected, since results are floats."""
     if dtype is None:
         return x
     wanted = DType.of(np.dtype(dtype))
@@ -24,7 +24,7 @@ def in_dtype(name: str, x: Node, dtype: Any) -> Node:
 
 
 def refuse_options(name: str, **options: object) -> None:
-    """Raise TraceError if any option is given a value other than None."""
+    """Raise TraceError if any option has a value other than None."""
     for option, value in options.items():
         if value is not None:
             raise refusal(f"{name}(…, {option}=…) cannot be recorded; leave {option}= out")

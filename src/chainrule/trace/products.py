@@ -1,4 +1,4 @@
-"""NumPy's products in terms of contractions: `np.dot`, `np.outer`, `np.tensordot`, `np.einsum`, …"""
+"""NumPy's products as contractions: `np.dot`, `np.outer`, `np.tensordot`, `np.einsum`, …"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chainrule.trace.source import refusal
 
 def _dot(a: object, b: object) -> Node:
     x, y = as_node(a), as_node(b)
-    # As a matrix product where it is one, so that np.dot(x, y) and x @ y are the same expression.
+    # Use the matrix product where possible, so that np.dot(x, y) and x @ y are the same expression.
     return matmul(x, y) if x.type.ndim and y.type.ndim in (1, 2) else dot(x, y)
 
 

@@ -1,8 +1,7 @@
-"""Nested containers (dict, list, tuple, named tuple, record, None) of leaves, taken apart and put together.
+"""Pytrees: nested containers (dict, list, tuple, named tuple, record, None), flattened and rebuilt.
 
-A record is an instance of a dataclass or of an attrs class, or a `SimpleNamespace`; it is put together field by field,
-without a call of its class. Everything that is not such a container is a leaf. A dict keeps its order of insertion;
-None has no leaves.
+A record is an instance of a dataclass or of an attrs class, or a `SimpleNamespace`; it is rebuilt field by field,
+without calling its class. Everything else is a leaf. A dict keeps its insertion order; None has no leaves.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ Path: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class TreeStructure:
-    """What is left of a tree without its leaves: `kind` is None for a leaf."""
+    """The structure of a tree without its leaves; `kind` is None for a leaf."""
 
     kind: type | None
     keys: tuple[Any, ...] = ()
@@ -33,7 +32,7 @@ IsLeaf: TypeAlias = Callable[[Any], bool]
 
 
 def flatten(tree: Any, is_leaf: IsLeaf | None = None) -> tuple[list[Any], TreeStructure]:
-    """The leaves of `tree` in order, and what is needed to put them back; `is_leaf` makes further values leaves.
+    """Return the leaves of `tree` in order, and its structure; `is_leaf` marks further values as leaves.
 
     >>> flatten({"W": [1.0, 2.0], "b": None})[0]
     [1.0, 2.0]
@@ -47,25 +46,25 @@ def _never(value: Any) -> bool:
 
 
 def flatten_with_paths(tree: Any) -> list[tuple[Path, Any]]:
-    """The leaves of `tree` in order, each with the path that leads to it."""
+    """Return the leaves of `tree` in order, each with its path."""
     leaves, structure = flatten(tree)
     return list(zip(paths(structure), leaves, strict=True))
 
 
 def paths(structure: TreeStructure) -> list[Path]:
-    """The path that leads to each leaf, in order."""
+    """Return the path of each leaf, in order."""
     return list(_paths(structure, ()))
 
 
 def unflatten(structure: TreeStructure, leaves: Sequence[Any]) -> Any:
-    """The tree of the given structure with the given leaves; ValueError if their number is not right."""
+    """Rebuild a tree of the given structure from leaves; raise ValueError if their number does not match."""
     if structure.leaf_count != len(leaves):
         raise ValueError(f"a tree of {structure.leaf_count} leaves cannot be made of {len(leaves)}")
     return _put_together(structure, iter(leaves))
 
 
 def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
-    """A tree of the same structure with `function` applied to every leaf."""
+    """Apply `function` to every leaf of `tree`."""
     leaves, structure = flatten(tree)
     return unflatten(structure, [function(leaf) for leaf in leaves])
 
@@ -114,7 +113,7 @@ def _put_together(structure: TreeStructure, leaves: Iterator[Any]) -> Any:
     if not issubclass(structure.kind, list | tuple):
         record = SimpleNamespace() if structure.kind is SimpleNamespace else object.__new__(structure.kind)
         for name, child in zip(structure.keys, children, strict=True):
-            object.__setattr__(record, name, child)  # of a frozen one too
+            object.__setattr__(record, name, child)  # works for frozen ones too
         return record
     return structure.kind(*children) if hasattr(structure.kind, "_fields") else structure.kind(children)
 

@@ -1,12 +1,12 @@
-"""Notice of random numbers drawn while a function is traced: the program would repeat them for ever.
+"""Detection of random numbers drawn during tracing, which the program would repeat on every run.
 
-Watched are NumPy's global state, Python's, PyTorch's where it is loaded, and the generators that a frame of the user's
-reaches by its names: in its globals, closure and arguments, and in attributes and entries of these. A generator that
-the function makes itself, with a seed, gives the same numbers in every call and is no concern; one made without a seed
-is noticed as it asks the system for one.
+Watched are the global states of NumPy, of Python and, if loaded, of PyTorch, and the generators reachable from a user
+frame: in its globals, closure and arguments, and in attributes and entries of these. A generator that the function
+creates itself with a seed gives the same numbers in every call and is allowed; the creation of one without a seed is
+detected when it requests entropy from the system.
 
-Libraries may draw from a global state without a frame of the user's naming it, so the global states are compared once
-more at the end, where no other thread could have moved them.
+Libraries may draw from a global state that no user frame references, so the global states are compared once more at the
+end, unless another thread could have changed them.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _IMPORTABLE = ("numpy", "numpy.random", "random", "torch")
 """Modules that a function may import in its body."""
 
 _DEPTH = 4
-"""How many attributes or entries deep a generator is looked for."""
+"""The maximum depth of attributes or entries searched for a generator."""
 
 _MOST_ENTRIES = 100
 _MOST_VISITED = 300
 
 
 class DrawWatch:
-    """The generators within reach of one frame, and whether one of them has moved since the frame was entered.
+    """Detects whether a generator reachable from one frame has advanced since the frame was entered.
 
-    `own` are the ids of what the function has made itself. A generator that an inner frame is given is the outer
-    frame's concern, which has either made it or is watched for it.
+    `own` are the ids of objects created by the function. A generator passed to an inner frame is handled by the outer
+    frame, which has either created it or watches it.
     """
 
     def __init__(self, frame: FrameType, own: Collection[int], inner: bool) -> None:
@@ -57,7 +57,7 @@ class DrawWatch:
         return bool(self._states)
 
     def moved(self, frame: FrameType) -> str | None:
-        """The generator that moved in the line before the present one, with that line."""
+        """Return the generator that advanced in the previous line, with that line."""
         line, self._line = self._line, frame.f_lineno
         for name, state in self._states.items():
             now = state()
@@ -72,17 +72,17 @@ def _drawn(name: str) -> str:
 
 
 def asks_for_seed(frame: FrameType) -> bool:
-    """Whether `frame` runs what a generator without a seed calls to get one."""
+    """Whether `frame` runs the code that an unseeded generator calls to obtain a seed."""
     return frame.f_code in _SYSTEM or (frame.f_code is _SEEDING and frame.f_locals.get("a") is None)
 
 
 def entropy_drawn(frame: FrameType) -> str | None:
-    """What is said of a generator that `frame` makes without a seed; `RandomState(seed)` asks for one all the same."""
+    """Describe the unseeded generator that `frame` creates; `RandomState(seed)` is excluded."""
     return None if _is_seeded(frame) else located_at(frame, frame.f_lineno, _drawn("a generator without a seed"))
 
 
 def _is_seeded(frame: FrameType) -> bool:
-    """Whether the call that `frame` is in makes a RandomState of a seed."""
+    """Whether the current call in `frame` creates a RandomState with a seed."""
     try:
         call = ast.parse(f"({current_expression(frame)})", mode="eval").body
         if not isinstance(call, ast.Call) or _value(call.func, frame) is not np.random.RandomState:
@@ -92,11 +92,11 @@ def _is_seeded(frame: FrameType) -> bool:
     try:
         return any(_value(each, frame) is not None for each in (*call.args, *(word.value for word in call.keywords)))
     except (LookupError, AttributeError, TypeError):
-        return True  # a calculated seed is a number
+        return True  # a computed seed is a number
 
 
 def _value(node: ast.expr, frame: FrameType) -> Any:
-    """The value of an expression that only looks something up; raises LookupError for any other."""
+    """Return the value of an expression that is a mere lookup; raise LookupError for any other."""
     if isinstance(node, ast.Constant):
         return node.value
     if isinstance(node, ast.Name):
@@ -109,7 +109,7 @@ def _value(node: ast.expr, frame: FrameType) -> Any:
 
 
 def global_states() -> dict[str, object]:
-    """The states of the generators that belong to modules, by name; none where other threads may draw from them."""
+    """Return the states of module-level generators, by name; none if other threads may draw from them."""
     if threading.active_count() > 1:
         return {}
     states = {"np.random": _numpy_state(), "Python's random": random.getstate()}
@@ -118,7 +118,7 @@ def global_states() -> dict[str, object]:
 
 
 def moved_since(before: dict[str, object]) -> str | None:
-    """What is said of the first global state that is not what it was."""
+    """Describe the first global state that has changed."""
     now = global_states()
     return next((_drawn(name) for name, state in before.items() if now.get(name, state) != state), None)
 
@@ -135,7 +135,7 @@ def _sources(frame: FrameType, own: Collection[int], inner: bool) -> Iterator[tu
 
 
 def _is_handed_over(name: str, value: Any, code: CodeType) -> bool:
-    """Whether `value` is a generator that the caller gives for a parameter, and no default of the function."""
+    """Whether `value` is a generator that the caller passes for a parameter, not its default."""
     count = code.co_argcount + code.co_kwonlyargcount
     if name not in code.co_varnames[:count] or _state_of(value) is None:
         return False
@@ -155,7 +155,7 @@ def _module_states(module: ModuleType, code: CodeType) -> Iterator[tuple[str, St
 
 
 def _held(name: str, value: Any) -> Iterator[tuple[str, State]]:
-    """The states of the generators in `value`, which is one, a method of one, or holds them; the nearest first."""
+    """Return the states of the generators in `value` (a generator, its method, or a container), the nearest first."""
     pending = deque([(name, value, 0)])
     for _ in range(_MOST_VISITED):
         if not pending:
@@ -172,7 +172,7 @@ def _held(name: str, value: Any) -> Iterator[tuple[str, State]]:
 
 
 def _state_of(value: Any) -> State | None:
-    """What tells the state of a generator; None for anything else."""
+    """Return a value that identifies the state of a generator; None for anything else."""
     kind = type(value)
     if issubclass(kind, random.Random):
         return None if issubclass(kind, random.SystemRandom) else value.getstate

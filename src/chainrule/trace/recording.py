@@ -1,4 +1,4 @@
-"""One call of a function that is being traced: whether it still goes on, and what happened in it besides operations."""
+"""The record of one call of a traced function: whether it is still running, and its side effects."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(eq=False)
 class Recording:
-    """The trace of one call. Traced values belong to it and are of no use after it has ended.
+    """The trace of one call. Traced values belong to it and become invalid when it ends.
 
-    `unsigned` tells that unsigned integers were given, which are held as int64. `refusals` are the errors raised in it
-    for what cannot be recorded, `draws` the descriptions of random numbers drawn from generators outside of it.
+    `unsigned` tells whether unsigned integers, which are stored as int64, were given. `refusals` are the errors raised
+    for unsupported operations, `draws` descriptions of random numbers drawn from external generators.
     """
 
     name: str
@@ -23,25 +23,25 @@ class Recording:
 
     @property
     def depth(self) -> int:
-        """How many traces this one is inside of."""
+        """The number of enclosing traces."""
         return 0 if self.parent is None else self.parent.depth + 1
 
     def refused(self, error: Exception) -> None:
-        """Note an error here and in every trace around this one: whoever catches it hides a refusal from all."""
+        """Record an error in this trace and every enclosing one, since a caller may catch it."""
         recording: Recording | None = self
         while recording is not None:
             recording.refusals.append(error)
             recording = recording.parent
 
     def encloses(self, other: Recording | None) -> bool:
-        """Whether `other` is this trace or one inside of it."""
+        """Whether `other` is this trace or an inner one."""
         while other is not None and other is not self:
             other = other.parent
         return other is self
 
 
 given_unsigned: ContextVar[bool] = ContextVar("given_unsigned", default=False)
-"""Whether the arrays that the next trace stands for have unsigned integers among them."""
+"""Whether the arrays given to the next trace include unsigned integers."""
 
 recording: ContextVar[Recording | None] = ContextVar("recording", default=None)
-"""The innermost trace under way."""
+"""The innermost active trace."""

@@ -1,6 +1,6 @@
-"""NumPy's reductions in terms of the vocabulary: `np.sum`, `np.mean`, `np.linalg.norm`, …
+"""NumPy's reductions in terms of primitives: `np.sum`, `np.mean`, `np.linalg.norm`, …
 
-Handlers have the signatures of the functions that they stand for, as far as those can be recorded.
+Handlers have the signatures of the functions they implement, as far as these are supported.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _mean(a: object, axis: Axis = None, dtype: Any = None, out: None = None, kee
 
 
 def _extreme(builder: Callable[..., Node], x: Node, axis: Axis, keepdims: bool) -> Node:
-    """Of truth values a truth value, as in NumPy; of integers a float, and so only of those that floats hold."""
+    """Return a bool for bools, as NumPy does, and a float for integers if floats represent them exactly."""
     if x.type.dtype is DType.INT64:
         mend = "a float does not tell larger ones apart; subtract the least outside of the function"
         demand(Demand(x, -(2**53), 2**53, f"np.{builder.__name__.rstrip('_')}", "integers", mend))
@@ -95,7 +95,7 @@ def _average(a: object, axis: Axis = None, weights: object = None) -> Node:
 
 
 def _norm(x: object, ord: object = None, axis: Axis = None, keepdims: bool = False) -> Node:
-    """The 2-norm of vectors or the Frobenius norm of matrices; of vectors also the 1-norm and the maximum norm."""
+    """The 2-norm of vectors or the Frobenius norm of matrices; for vectors also the 1-norm and the maximum norm."""
     node = as_floats(as_node(x))
     over = node.type.ndim if axis is None else 1 if isinstance(axis, int) else len(axis)
     if ord is None or (ord == 2 and over == 1) or (ord == "fro" and over == 2):

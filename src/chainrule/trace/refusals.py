@@ -1,4 +1,4 @@
-"""What is said when a function asks for the value of something that has none yet: the line, and what to write there."""
+"""Error messages for operations that need a concrete value: the line, and what to write instead."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _ELEMENTS = (
 
 
 def _place() -> tuple[str, str]:
-    """The user's line, and the bytecode instruction in it; empty where unknown."""
+    """Return the user's line and its current bytecode instruction; empty if unknown."""
     frame = user_frame()
     return ("", "") if frame is None else (source_line(frame), current_instruction(frame))
 
 
 def _expression() -> str:
-    """What the user's code evaluates at the moment, such as one call within its line; empty where unknown."""
+    """Return the expression that the user's code is evaluating, such as one call within its line; empty if unknown."""
     frame = user_frame()
     return "" if frame is None else current_expression(frame)
 
@@ -47,7 +47,7 @@ _MATHEMATICAL = {
 
 
 def _mathematical(line: str) -> str | None:
-    """The mend for the function of the `math` module that `line` calls."""
+    """Return the mend for the `math` function that `line` calls."""
     found = re.search(r"(?<![\w.])math\.(\w+)\(", line)
     if found is None:
         return None
@@ -56,7 +56,7 @@ def _mathematical(line: str) -> str | None:
 
 
 def as_branch() -> TraceError:
-    """A truth value was asked for: `if`, `while`, `and`, `or`, `not`, `max(x, y)`, `assert`, …"""
+    """The error for a truth value: `if`, `while`, `and`, `or`, `not`, `max(x, y)`, `assert`, …"""
     line, instruction = _place()
     builtin = re.search(r"(?<![\w.])(max|min|sorted|any|all|sum|bool)\(", line)
     if re.search(r"[!=]= *None\b", line):
@@ -77,7 +77,7 @@ def as_branch() -> TraceError:
 
 
 def as_number(kind: str) -> TraceError:
-    """A Python number was asked for: `float(x)`, `math.exp(x)`, `.item()`, `buffer[0] = x`."""
+    """The error for a Python number: `float(x)`, `math.exp(x)`, `.item()`, `buffer[0] = x`."""
     line, instruction = _place()
     if instruction == "STORE_SUBSCR":
         return as_element("buffer[…] = …")
@@ -99,7 +99,7 @@ def as_number(kind: str) -> TraceError:
 
 
 def as_array() -> TraceError:
-    """A real array was asked for: `np.array(x)`, `np.array([x, y])`, `buffer[0] = x`."""
+    """The error for a concrete array: `np.array(x)`, `np.array([x, y])`, `buffer[0] = x`."""
     _, instruction = _place()
     line = _expression()
     if instruction == "STORE_SUBSCR":
@@ -125,7 +125,7 @@ def as_array() -> TraceError:
 
 
 def as_element(what: str) -> TraceError:
-    """An assignment into an array: `x[0] = …`, `buffer += x`, `np.add(…, out=buffer)`."""
+    """The error for an assignment into an array: `x[0] = …`, `buffer += x`, `np.add(…, out=buffer)`."""
     _, instruction = _place()
     if instruction in ("STORE_SUBSCR", "STORE_SLICE"):
         return refusal(_ELEMENTS)
@@ -135,7 +135,7 @@ def as_element(what: str) -> TraceError:
 
 
 def as_in_place() -> TraceError:
-    """An augmented assignment to an array, or to some of its elements: `x += y`, `x[0] *= 2`."""
+    """The error for an augmented assignment to an array or its elements: `x += y`, `x[0] *= 2`."""
     line, _ = _place()
     if re.search(r"\]\s*(\*\*|//|[-+*/@%&|])=", line):
         return refusal(_ELEMENTS)
@@ -143,7 +143,7 @@ def as_in_place() -> TraceError:
 
 
 def as_size(dim: SymbolicDim, use: str) -> TraceError:
-    """A named size was used where only a number will do: `range(n)`, `np.zeros(n)`, `n // 2`."""
+    """The error for a symbolic size where a number is required: `range(n)`, `np.zeros(n)`, `n // 2`."""
     line, _ = _place()
     if re.search(r"\barange\(", line):
         return refusal(_ARANGE)

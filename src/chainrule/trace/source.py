@@ -1,4 +1,4 @@
-"""Where in the user's code something happened: the frame, its line, and errors that show them."""
+"""Locations in user code: the frame, its line, and errors that show them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from chainrule.words import ChainruleError
 
 
 class TraceError(ChainruleError):
-    """The function does something that cannot be recorded; the message shows the line and what to write instead."""
+    """The function contains an operation that cannot be recorded; the message shows the line and an alternative."""
 
 
 traced_files: ContextVar[frozenset[str]] = ContextVar("traced_files", default=frozenset())
-"""Files of the functions being traced: theirs is user code wherever it lies."""
+"""Files of the functions being traced, which count as user code regardless of their location."""
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _NUMPY = os.path.dirname(np.__file__)
@@ -32,7 +32,7 @@ _FOREIGN = tuple(folder + os.sep for folder in (_PACKAGE, _NUMPY, os.path.dirnam
 
 
 def is_user_file(filename: str) -> bool:
-    """Whether code in `filename` is the user's, and not the package's, NumPy's or the standard library's."""
+    """Whether code in `filename` belongs to the user, not to this package, NumPy or the standard library."""
     return not _is_foreign(filename) or filename in traced_files.get()
 
 
@@ -46,12 +46,12 @@ def _is_foreign(filename: str) -> bool:
 
 
 def is_installed_file(filename: str) -> bool:
-    """Whether `filename` belongs to the package, the standard library or anything else that was installed."""
+    """Whether `filename` belongs to this package, the standard library or an installed package."""
     return _is_foreign(filename) or any(filename.startswith(folder + os.sep) for folder in _SITE)
 
 
 def user_frame() -> FrameType | None:
-    """The innermost frame of user code on the stack, None when there is none."""
+    """Return the innermost frame of user code on the stack, or None."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and not is_user_file(frame.f_code.co_filename):
         frame = frame.f_back
@@ -59,17 +59,17 @@ def user_frame() -> FrameType | None:
 
 
 def source_line(frame: FrameType) -> str:
-    """The line that `frame` is at, without its indentation; "" where the source cannot be read."""
+    """Return the current line of `frame` without indentation; "" if the source is unavailable."""
     return linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals).strip()
 
 
 def current_instruction(frame: FrameType) -> str:
-    """The name of the bytecode instruction that `frame` is at, e.g. `STORE_SUBSCR` in an assignment to an element."""
+    """Return the name of the current bytecode instruction, e.g. `STORE_SUBSCR` in an assignment to an element."""
     return dis.opname[frame.f_code.co_code[frame.f_lasti]]
 
 
 def current_expression(frame: FrameType) -> str:
-    """The source of what `frame` evaluates, such as one call within its line; the line where that is not known."""
+    """Return the source of the expression that `frame` is evaluating; its line if unknown."""
     positions = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), None)
     line, last, start, end = positions or (None, None, None, None)
     if line is None or last is None or start is None or end is None:
@@ -82,7 +82,7 @@ def current_expression(frame: FrameType) -> str:
 
 
 def located(message: str) -> str:
-    """`message` under the place in user code that it is about: `model.py:5: z = X @ W`."""
+    """Prefix `message` with the location in user code: `model.py:5: z = X @ W`."""
     frame = user_frame()
     if frame is None:
         return message
@@ -90,14 +90,14 @@ def located(message: str) -> str:
 
 
 def located_at(frame: FrameType, line: int, message: str) -> str:
-    """`message` under a line of the code that `frame` runs."""
+    """Prefix `message` with a line of the code that `frame` runs."""
     code = frame.f_code
     text = linecache.getline(code.co_filename, line, frame.f_globals).strip()
     return f"{_shown(code.co_filename)}:{line}:{' ' + text if text else ''}\n  {message}"
 
 
 def refusal(message: str) -> TraceError:
-    """A TraceError with `message`, located in user code; noted in the trace, which a caller that catches it spoils."""
+    """Return a located TraceError, and record it in the trace in case a caller catches it."""
     error = TraceError(located(message))
     current = recording.get()
     if current is not None:
@@ -106,12 +106,12 @@ def refusal(message: str) -> TraceError:
 
 
 def relocated(error: ShapeError | DTypeError | ProgramError) -> ChainruleError:
-    """`error`, of the same class, with the place in user code before its message."""
+    """Return an error of the same class with the location in user code prepended to its message."""
     return type(error)(located(str(error)))
 
 
 def _shown(filename: str) -> str:
-    """`filename` relative to the working directory if it lies below it."""
+    """Return `filename` relative to the working directory if it is below it."""
     if filename.startswith("<"):
         return filename
     folder = os.path.join(os.getcwd(), "")

@@ -1,4 +1,4 @@
-"""How the shapes of a function's arguments are written, and what they mean.
+"""Specifications of argument shapes.
 
 A leaf is one of
 - text, the sizes parted by spaces, `"n d"` or `"4 2"` (`""` is a scalar), then if wanted a dtype after a colon:
@@ -7,7 +7,7 @@ A leaf is one of
 - an array, or anything else with a shape and a dtype: these are taken;
 - a number: a scalar, int64 for an int.
 
-Leaves may stand in dicts, lists and tuples. None, bools and functions are not inputs but are passed on as they are.
+Leaves may be nested in dicts, lists and tuples. None, bools and functions are not inputs and are passed through.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _MOST_ELEMENTS = 2**48
 
 
 def parse_type(text: str) -> ArrayType:
-    """Read `"n d"`, `"n:int"`, `":float32"`.
+    """Parse `"n d"`, `"n:int"`, `":float32"`.
 
     >>> parse_type("n d:float32").dtype
     <DType.FLOAT32: 'float32'>
@@ -65,7 +65,7 @@ def parse_type(text: str) -> ArrayType:
 
 
 def type_of(value: Any) -> ArrayType | None:
-    """The type that a leaf states, None for a leaf that is passed on as it is."""
+    """Return the type that a leaf states, or None for a leaf that is passed through."""
     if isinstance(value, ArrayType):
         return value
     refuse_subclass(value)
@@ -91,7 +91,7 @@ def type_of(value: Any) -> ArrayType | None:
 
 
 def _bounded(shape: Shape) -> Shape:
-    """`shape`; raises ShapeError where its numbers alone make more elements than any memory holds."""
+    """Return `shape`; raise ShapeError if its numeric sizes alone exceed any memory."""
     if math.prod(size for size in shape if isinstance(size, int)) > _MOST_ELEMENTS:
         raise ShapeError(f"the shape {shape_text(shape)} is too large for any memory; give smaller sizes")
     return shape
@@ -116,7 +116,7 @@ def _size(value: Any) -> Dim:
 
 
 def split_list(text: str) -> list[str] | None:
-    """The entries of a list of shapes, `"[d h; h o]"`; None for the shape of a single array.
+    """Split a list of shapes, `"[d h; h o]"`; return None for the shape of a single array.
 
     >>> split_list("[d h; h o]")
     ['d h', 'h o']
@@ -128,9 +128,9 @@ def split_list(text: str) -> list[str] | None:
 
 
 def annotated_types(function: Callable[..., Any]) -> dict[str, str | list[str]]:
-    """The parameters whose annotation states a shape: `X: "n d"`, or `X: Annotated[Array, "n d"]`.
+    """Return the types of parameters annotated with a shape: `X: "n d"`, or `X: Annotated[Array, "n d"]`.
 
-    A list of arrays has its shapes parted by semicolons, `Ws: "[d h; h o]"`.
+    A list of arrays has its shapes separated by semicolons, `Ws: "[d h; h o]"`.
     """
     function = getattr(function, "__func__", function)
     annotations = getattr(function, "__annotations__", {})
@@ -143,7 +143,7 @@ def annotated_types(function: Callable[..., Any]) -> dict[str, str | list[str]]:
         else:
             text = next((entry for entry in getattr(annotation, "__metadata__", ()) if isinstance(entry, str)), None)
         if name == "return" or text is None or isinstance(scope.get(text), type):
-            continue  # a class named in quotes is no shape
+            continue  # a quoted class name is not a shape
         several = split_list(text)
         if all(map(_reads_as_shape, [text] if several is None else several)):
             found[name] = text if several is None else several
@@ -151,7 +151,7 @@ def annotated_types(function: Callable[..., Any]) -> dict[str, str | list[str]]:
 
 
 def _unquoted(source: str) -> str | None:
-    """The shape in an annotation that is kept as source: in `'n d'`, or in `Annotated[Array, 'n d']`; else None."""
+    """Return the shape in an annotation kept as source, `'n d'` or `Annotated[Array, 'n d']`; otherwise None."""
     try:
         annotation = ast.parse(source, mode="eval").body
     except SyntaxError:

@@ -1,7 +1,7 @@
-"""What is traced: a function, a method of an instance, a partial of either, or an instance that can be called.
+"""Callables that can be traced: a function, a method, a partial of either, or a callable instance.
 
-For a method, the instance is copied, and arrays of floats among the attributes of the copy give way to traced values;
-so the user's instance stays as it is, whatever the method assigns.
+For a method, the instance is copied, and float arrays among the attributes of the copy are replaced by traced values,
+so the user's instance is not modified.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Subject:
     call: Callable[..., Any]
     signature: inspect.Signature
     annotated: Callable[..., Any]
-    """What is annotated with shapes."""
+    """The function that carries the annotations."""
     code: CodeType | None
     instance: InstanceCopy | None = None
 
     def attribute(self, name: str) -> Attribute | None:
-        """The attribute of the instance that `name` names; None if there is none."""
+        """Return the attribute of the instance with this name, or None."""
         if self.instance is None:
             return None
         for attribute in self.instance.attributes:
@@ -42,22 +42,22 @@ class Subject:
 
     @property
     def attributes(self) -> list[Attribute]:
-        """The attributes that hold arrays of floats."""
+        """The attributes that hold float arrays."""
         return [] if self.instance is None else self.instance.attributes
 
     @property
     def watched(self) -> list[dict[str, Any]]:
-        """The attribute dictionaries whose new values get the attributes' names."""
+        """The attribute dictionaries whose new values are named after attributes."""
         return [] if self.instance is None else self.instance.dictionaries
 
     @property
     def place(self) -> str:
-        """Where the callable is defined, as in `model.py:3: `; "" for one without Python code."""
+        """The location of the definition, as in `model.py:3: `; "" if there is no Python code."""
         return "" if self.code is None else f"{self.code.co_filename}:{self.code.co_firstlineno}: "
 
 
 def subject_of(function: Callable[..., Any]) -> Subject:
-    """The subject for `function`; raises TraceError for what is not callable or hides its parameters."""
+    """Return the subject for `function`; raise TraceError if it is not callable or its parameters are unknown."""
     if not callable(function):
         raise TraceError(f"a {type(function).__name__} is not a function; give the function itself, without calling it")
     if isinstance(function, functools.partial):

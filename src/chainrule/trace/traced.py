@@ -1,7 +1,7 @@
-"""The values that a function sees while it is traced.
+"""The values that a function receives during tracing.
 
 A `Traced` stands for an array: operators, methods and NumPy functions applied to it build nodes. A `Size` stands for a
-named size, as in `X.shape[0]`: it is a dimension where a shape is wanted and a number in arithmetic.
+symbolic size, as in `X.shape[0]`: it is a dimension in a shape and a number in arithmetic.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ from chainrule.trace.vocabulary import FUNCTIONS, checked_call, name_of, unsuppo
 _SCALAR: Final = ArrayType(())
 
 LONGEST_LOOP: Final = 10_000
-"""Elements of an array that a loop may go over one by one."""
+"""The maximum length of an array that is iterated over."""
 
 
 def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Apply a function of nodes to traced values: unwrapped before, wrapped after, also within lists and tuples.
+    """Apply a function of nodes to traced values, which may be nested in lists and tuples.
 
-    A shape or dtype error is raised again with the place in user code.
+    A shape or dtype error is raised again with its location in user code.
     """
     found = _found([args, kwargs], [])
     owner = _owner(found)
     strong = {value.node.type.dtype for value in found if not value.weak}
     narrow = DType.FLOAT32 in strong and DType.FLOAT64 not in strong
     watching = sys.gettrace()
-    sys.settrace(None)  # names lie in the user's lines only, and watching costs twice the time here
+    sys.settrace(None)  # names occur only in user code, and tracing lines would double the time here
     try:
         result = function(
             *(unwrap(value, narrow) for value in args), **{key: unwrap(value, narrow) for key, value in kwargs.items()}
@@ -59,7 +59,7 @@ def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     except (ShapeError, DTypeError, ProgramError) as error:
         raise relocated(error) from None
     except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
-        # What is of no use to a builder, such as a text for an axis; nothing of the user's runs in here.
+        # An argument of an unsupported type, such as a string for an axis; no user code runs in here.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise refusal(f"these arguments cannot be recorded: {reason}") from error
     finally:
@@ -68,7 +68,7 @@ def build(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
 
 
 def _owner(values: Iterable[Traced]) -> Recording | None:
-    """The innermost of the traces that `values` belong to; raises TraceError where one has ended or is another."""
+    """Return the innermost trace of `values`; raise TraceError if one has ended or is unrelated."""
     inner: Recording | None = None
     here = recording.get()
     for owner in {value.owner for value in values}:
@@ -84,9 +84,9 @@ def _owner(values: Iterable[Traced]) -> Recording | None:
 
 
 def _found(values: Iterable[Any], found: list[Traced]) -> list[Traced]:
-    """`found` with all traced values that are among `values`, or in lists, tuples and dicts of them."""
+    """Append to `found` all traced values in `values`, including those in lists, tuples and dicts; return it."""
     for value in values:
-        # Asked first: what another class is asked of a traced value, it says by code of its own.
+        # Tested first: isinstance tests of other classes run code of a traced value.
         if isinstance(value, Traced):
             found.append(value)
         elif isinstance(value, list | tuple):
@@ -97,9 +97,9 @@ def _found(values: Iterable[Any], found: list[Traced]) -> list[Traced]:
 
 
 def unwrap(value: Any, narrow: bool = False) -> Any:
-    """Traced values and sizes in `value` (and in lists, tuples and slices of it) as nodes and dims.
+    """Convert traced values and sizes (also in lists, tuples and slices) to nodes and dims.
 
-    `narrow` turns numbers made of sizes into float32, as NumPy does with Python numbers.
+    `narrow` converts numbers computed from sizes to float32, as NumPy does with Python numbers.
     """
     if isinstance(value, Traced):
         return _narrowed(value.node) if narrow and value.weak else value.node
@@ -122,13 +122,13 @@ def _narrowed(node: Node) -> Node:
 
 
 def released(value: Any) -> Any:
-    """As `unwrap`, for what a function returns or is given: values of a trace that has ended are refused."""
+    """As `unwrap`, for results and arguments of functions: values of an ended trace are rejected."""
     _owner(_found([value], []))
     return unwrap(value)
 
 
 def wrap(value: Any, weak: bool = False, owner: Recording | None = None) -> Any:
-    """Nodes in `value` as traced values that belong to `owner`, named sizes as `Size`."""
+    """Convert nodes to traced values that belong to `owner`, and symbolic sizes to `Size`."""
     if isinstance(value, Node):
         return Traced(value, weak and value.type.ndim == 0, owner)
     if isinstance(value, SymbolicDim):
@@ -156,7 +156,7 @@ def _reflected(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
 
 
 def _in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
-    """`x += y`: for a number a new number; an array would change under every name that it or a view of it has."""
+    """Implement `x += y`: a new number for a number; rejected for an array, which other names or views may share."""
 
     def method(self: Any, other: Any) -> Any:
         if self.ndim:
@@ -167,7 +167,7 @@ def _in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
 
 
 def _compared(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
-    """`==` or `!=`; an array is compared with None or a text element by element, too."""
+    """Implement `==` and `!=`; arrays are compared elementwise even with None or a string."""
 
     def method(self: Any, other: Any) -> Any:
         if self.ndim and (other is None or isinstance(other, str)):
@@ -191,7 +191,7 @@ def _binary(ufunc: np.ufunc, left: Any, right: Any) -> Any:
 
 
 def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The traced result of a NumPy ufunc; refused if there is none in the vocabulary."""
+    """Trace a NumPy ufunc; raise TraceError if it is not supported."""
     if kwargs.get("out") is not None:
         raise as_element(f"np.{ufunc.__name__}")
     table = UFUNCS if method == "__call__" else UFUNC_METHODS.get(method, {})
@@ -202,10 +202,10 @@ def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
 
 
 class _NumPyProtocols:
-    """What `Traced` and `Size` share: arithmetic, and NumPy's two protocols."""
+    """The arithmetic and NumPy protocols shared by `Traced` and `Size`."""
 
     __slots__ = ()
-    __pandas_priority__: Final = 10_000  # tables and their columns leave operators to what is recorded
+    __pandas_priority__: Final = 10_000  # operators with data frames and their columns are handled here
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return apply_ufunc(ufunc, method, inputs, kwargs)
@@ -222,7 +222,7 @@ class _NumPyProtocols:
         return build(checked_call, (handler, name, *args), kwargs)
 
     def __chainrule_call__(self, builder: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The door through which the package's own functions reach traced values; arrays in `args` become literals."""
+        """Entry point of the package's own functions for traced values; arrays in `args` become literals."""
 
         def on_operands(*operands: Any, **options: Any) -> Any:
             return builder(*(None if x is None else as_operand(x) for x in operands), **options)
@@ -246,10 +246,10 @@ class _NumPyProtocols:
 
 
 class Traced(_NumPyProtocols):
-    """An array whose values are not known yet, which belongs to the trace `owner`.
+    """An array without known values, which belongs to the trace `owner`.
 
-    `weak` marks a number made of sizes, which takes on any float dtype. For `isinstance` it is what NumPy would have in
-    its place, an array or a scalar, so that a function goes the way that it goes on arrays.
+    `weak` marks a number computed from sizes, which adopts any float dtype. `isinstance` treats it as the corresponding
+    NumPy array or scalar, so that a function takes the same branches as for arrays.
     """
 
     __slots__ = ("node", "owner", "weak")
@@ -424,7 +424,7 @@ class Traced(_NumPyProtocols):
 
 
 class _TracedArray(Traced):
-    """What has axes, and so a length; a number is told from it by that, as in `hasattr(x, "__len__")`."""
+    """A traced value with axes, and so a length, which `hasattr(x, "__len__")` distinguishes from a number."""
 
     __slots__ = ()
     __hash__ = None
@@ -472,7 +472,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
 
 
 class Size(_NumPyProtocols):
-    """A named size, or a polynomial of such: a dimension in shapes, a number in arithmetic."""
+    """A symbolic size, or a polynomial of sizes: a dimension in shapes, a number in arithmetic."""
 
     __slots__ = ("dim",)
 

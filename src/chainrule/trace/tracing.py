@@ -1,4 +1,4 @@
-"""From a Python function to a Program: the function is called once, on values that record what is done to them."""
+"""Tracing a Python function: it is called once, on values that record operations."""
 
 from __future__ import annotations
 
@@ -26,24 +26,23 @@ from chainrule.trace.subjects import Subject, subject_of
 from chainrule.trace.traced import Size, Traced, released
 
 _lasts_one_call: ContextVar[bool] = ContextVar("lasts_one_call", default=False)
-"""Whether the program serves for the present call alone, so that random numbers drawn meanwhile are for it."""
+"""Whether the program is used only in the current call, so that random numbers may be drawn during tracing."""
 
 MOST_RESULTS = 10_000
-"""Arrays and numbers that a function may return, in lists, tuples and dicts."""
+"""Maximum number of arrays and numbers in the result, nested in lists, tuples and dicts."""
 
 _RANDOM = tuple(Input(name, ArrayType((), DType.INT64)) for name in (RNG_SEED, RNG_STEP))
-"""The inputs of a program that draws random numbers, besides the arguments."""
+"""The inputs, besides the arguments, of a program that draws random numbers."""
 
 
 @dataclass(frozen=True)
 class Tracing:
-    """A traced program, and how its inputs and outputs lie in the function's arguments and result.
+    """A traced program, with the structure of the function's arguments and result.
 
-    `arguments` has, for each parameter, its tree with Input nodes for leaves (values that are passed on as they are
-    stay in place); for a method the attributes too, also arrays that it does not use. `result` is the function's result
-    with nodes for leaves. `random` are the seed and the step, if random numbers are drawn; they follow the arguments.
-    `captured` are the inputs of an enclosing trace that the function uses; they are the last
-    inputs of `program`.
+    `arguments` has, for each parameter, its tree with Input nodes as leaves (values that are passed through stay in
+    place); for a method also the attributes, including unused arrays. `result` is the function's result with nodes as
+    leaves. `random` are the seed and the step, if random numbers are drawn; they follow the arguments. `captured` are
+    inputs of an enclosing trace that the function uses; they are the last inputs of `program`.
     """
 
     program: Program
@@ -54,30 +53,30 @@ class Tracing:
 
 
 def trace(function: Callable[..., Any] | str, /, *args: Any, **shapes: Any) -> Program:
-    """The program that `function` computes, for arguments of the given shapes.
+    """Trace the program that `function` computes for arguments of the given shapes.
 
-    Shapes are given by position or by name: as text (`X="n d"`, `y="n:int"`), as tuples (`X=(4, 2)`), or as arrays;
-    in dicts, lists and tuples too; or as annotations, `def loss(X: "n d", y: Annotated[Array, "n:int"])`. A parameter
-    that has a default value and no shape keeps that value. For the method of an instance, arrays among the instance's
-    attributes become inputs, named as they are; the instance itself is not changed.
+    Shapes are given by position or by name: as text (`X="n d"`, `y="n:int"`), tuples (`X=(4, 2)`) or arrays, also
+    nested in dicts, lists and tuples; or as annotations, `def loss(X: "n d", y: Annotated[Array, "n:int"])`. A
+    parameter with a default value and no shape keeps that value. For a method, arrays among the instance's attributes
+    become inputs of the same name; the instance is not modified.
 
-    Inputs are named by the parameters, leaves of dicts by their keys. Local variables name the intermediates.
-    Random numbers of `dropout`, `random_uniform` and `random_normal` are drawn whenever the program runs: they depend
-    on two more inputs, "rng seed" and "rng step". Those of NumPy would be the same in every run, and a function that
-    draws them is refused, except from a generator that it makes itself with a seed, as in `np.random.default_rng(0)`.
+    Inputs are named after the parameters, leaves of dicts after their keys, intermediates after local variables. Random
+    numbers of `dropout`, `random_uniform` and `random_normal` are drawn whenever the program runs: they depend on two
+    additional inputs, "rng seed" and "rng step". Random numbers of NumPy would be identical in every run; they are
+    rejected, unless drawn from a generator that the function creates with a seed, as in `np.random.default_rng(0)`.
 
-    A text is a formula, `trace("0.5*sum((X @ w - y)^2)", X="n d", y="n")`: its variables are the inputs, and shapes
-    that follow from others may be left out. It is parsed and never evaluated.
+    A string is a formula, `trace("0.5*sum((X @ w - y)^2)", X="n d", y="n")`: its variables are the inputs, and shapes
+    that can be inferred may be omitted. It is parsed and never evaluated.
 
-    Raises TraceError for what cannot be recorded and ShapeError for shapes that do not fit, both with the line;
-    FormulaError for a formula, with the place in it.
+    Raises TraceError for unsupported operations and ShapeError for incompatible shapes, both with the line;
+    FormulaError for a formula, with the position.
     """
     if isinstance(function, str):
         if args:
             raise TraceError('shapes of a formula are given by name, as in trace("sum(x^2)", x="n")')
         return trace_formula(function, shapes)
     around = recording.get()
-    token = recording.set(None)  # a program of its own, also where a function makes it that is being traced
+    token = recording.set(None)  # a separate program, even if created by a function that is being traced
     try:
         return trace_with_structure(function, *args, **shapes).program
     except TraceError as error:
@@ -89,12 +88,12 @@ def trace(function: Callable[..., Any] | str, /, *args: Any, **shapes: Any) -> P
 
 
 def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: Any) -> Tracing:
-    """As `trace`, and says how inputs and outputs lie in the arguments and the result."""
+    """Trace as `trace` does; also return the structure of the arguments and the result."""
     subject = subject_of(function)
     parent = recording.get()
     unsigned = given_unsigned.get() or any(map(_is_unsigned, pytree.flatten([list(args), shapes])[0]))
     here = Recording(subject.name, parent, unsigned or (parent is not None and parent.unsigned))
-    # An inner trace marks the names of its inputs, since inputs of the same name and type are the same node.
+    # Inputs of the same name and type are the same node, so an inner trace adds a suffix to the names of its inputs.
     inputs = make_inputs(subject, args, shapes, suffix="′" * here.depth)
     arguments = inspect.BoundArguments(subject.signature, OrderedDict(_traced(inputs.arguments, here)))
     for attribute, tree in inputs.attributes.values():
@@ -111,7 +110,7 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
         try:
             returned = subject.call(*arguments.args, **arguments.kwargs)
         except (ValueError, TypeError) as error:
-            if isinstance(error.__cause__, TraceError):  # NumPy puts an error of its own over the refusal
+            if isinstance(error.__cause__, TraceError):  # NumPy wraps the error in one of its own
                 raise error.__cause__ from None
             raise
         except RecursionError:
@@ -131,7 +130,7 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
 
 @contextmanager
 def for_one_call(leaves: Sequence[Any] = ()) -> Iterator[None]:
-    """While it lasts, programs are traced for the present call alone, and may hold random numbers drawn in it.
+    """A context in which programs are traced for the current call alone, and may contain random numbers drawn in it.
 
     `leaves` are the arguments of that call.
     """
@@ -149,7 +148,7 @@ def _is_unsigned(leaf: Any) -> bool:
 
 
 def _check_recording(here: Recording, passing: bool) -> None:
-    """Raise TraceError where the program, unless it is for the present call alone, would not mean what is done here."""
+    """Raise TraceError if the program would not reproduce what the function does."""
     if here.refusals:
         raise TraceError(
             f"{here.refusals[0]}\n  this error was caught in {here.name}, which went on in another way than it does on "
@@ -200,7 +199,7 @@ def _node_of(value: object) -> Node | None:
 
 
 def _check_result(subject: Subject, returned: Any) -> None:
-    """Raise TraceError for a result of very many parts, or one that contains itself."""
+    """Raise TraceError for a result with too many parts, or one that contains itself."""
     pending, count = [returned], 0
     while pending:
         tree = pending.pop()
@@ -224,9 +223,9 @@ def _result_node(subject: Subject, leaf: Any) -> Node:
 
 @contextmanager
 def _tracing(subject: Subject, here: Recording) -> Iterator[None]:
-    """While it lasts, the subject's file counts as the user's and further traces are inside this one.
+    """A context in which the subject's file counts as user code and further traces are nested in this one.
 
-    Those are for one call only where they say so themselves.
+    Nested traces are for one call only if they say so themselves.
     """
     files = traced_files.get()
     file_token = traced_files.set(files if subject.code is None else files | {subject.code.co_filename})

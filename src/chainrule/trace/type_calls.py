@@ -1,6 +1,6 @@
-"""Notice of `type(x)` of a traced value: `isinstance` is told what NumPy would have in its place, `type` cannot be.
+"""Detection of `type(x)` of a traced value: `isinstance` can be emulated, `type` cannot.
 
-A branch on it would go another way than it does on arrays. The calls are found in the bytecode of the user's functions.
+A branch on the type would differ from that for arrays. The calls are found in the bytecode of the user's functions.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from chainrule.trace.source import is_installed_file, refusal
 
 _NAMES = ("LOAD_FAST", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR")
 _TYPE_ITSELF = ("shape", "dtype", "ndim", "size")
-"""Attributes that are of the same types as those of arrays."""
+"""Attributes whose types are the same as those of arrays."""
 
 
 Asked: TypeAlias = frozenset[tuple[str, bool]]
-"""The names in what is given to `type`, and whether one is all that is given."""
+"""The names in the argument of `type`, and whether the argument is a single name."""
 
 
 @lru_cache(maxsize=1024)
 def type_calls(code: CodeType) -> dict[int, Asked]:
-    """The lines of `code` on which the type of something is asked for, other than to be shown, and what is asked."""
+    """Return the lines of `code` that call `type`, other than for display, and its arguments."""
     if "type" not in code.co_names or is_installed_file(code.co_filename):
         return {}
     found: dict[int, Asked] = {}
@@ -38,7 +38,7 @@ def type_calls(code: CodeType) -> dict[int, Asked]:
 
 
 def _asked(instructions: list[dis.Instruction], place: int) -> Asked:
-    """What the call of `type` that begins at `place` is given; nothing where its result is only shown."""
+    """Return the argument of the call of `type` that begins at `place`, or nothing if its result is only displayed."""
     names: list[str] = []
     loaded = 0
     start = _start(instructions[place])
@@ -61,17 +61,17 @@ def _start(instruction: dis.Instruction) -> tuple[int | None, int | None]:
 
 
 def _is_shown(instructions: list[dis.Instruction], start: tuple[int | None, int | None], call: int) -> bool:
-    """Whether the type asked for by the instruction `call` is printed, put into a text, or called."""
+    """Whether the result of the instruction `call` is printed, formatted or called."""
     following = [each for each in instructions[call + 1 :] if each.argval != "__name__"]
     if following and following[0].opname.startswith("FORMAT"):
         return True
     if any(each.opname == "CALL" and _start(each) == start for each in following):
-        return True  # type(x)(…), which is refused with a mend of its own
+        return True  # type(x)(…), which has its own error message
     return any(each.argval == "print" and _start(each)[0] == start[0] for each in instructions[:call])
 
 
 def check_types_asked(frame: FrameType, calls: dict[int, Asked], is_traced: Callable[[Any], bool]) -> None:
-    """Raise TraceError where the line that `frame` comes to asks for the type of a traced value."""
+    """Raise TraceError if the line that `frame` has reached asks for the type of a traced value."""
     for name, whole in calls.get(frame.f_lineno, ()):
         value = frame.f_locals.get(name, frame.f_globals.get(name))
         if is_traced(value) or (not whole and any(map(is_traced, _entries(value)))):

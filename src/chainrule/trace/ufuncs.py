@@ -1,4 +1,4 @@
-"""NumPy's ufuncs in terms of the vocabulary: what `np.exp`, `np.add`, `x < y` build."""
+"""NumPy's ufuncs in terms of primitives: `np.exp`, `np.add`, `x < y`, …"""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _matmul(x1: object, x2: object) -> Node:
 
 
 def _of_signed(builder: Callable[[Node], Node], what: str, mend: str) -> Handler:
-    """`builder`, refused for integers where unsigned ones are held as int64."""
+    """Wrap `builder` to reject integers if unsigned ones are stored as int64."""
 
     def handler(x: object) -> Node:
         node, here = as_node(x), recording.get()
@@ -155,7 +155,7 @@ UFUNCS: dict[str, Handler] = {
     "bitwise_xor": _binary(bitwise_xor),
     "matmul": _matmul,
 }
-"""By the ufunc's name."""
+"""Keyed by the ufunc's name."""
 
 
 def _outer(name: str) -> Handler:
@@ -193,4 +193,4 @@ UFUNC_METHODS: dict[str, dict[str, Handler]] = {
         "logaddexp": _reduce(logsumexp),
     },
 }
-"""By the method's name, as in `np.subtract.outer`, then the ufunc's."""
+"""Keyed by the method's name, as in `np.subtract.outer`, then by the ufunc's."""

@@ -1,4 +1,4 @@
-"""Which NumPy functions can be recorded, and what is said of those that cannot."""
+"""The supported NumPy functions, and the error messages of unsupported ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from chainrule.trace.reductions import REDUCTIONS
 from chainrule.trace.source import TraceError, refusal
 
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {**REDUCTIONS, **PRODUCTS, **ARRANGEMENT, **LINEAR_ALGEBRA}
-"""By the NumPy function itself."""
+"""Keyed by the NumPy function."""
 
 _THERE_ARE = (
-    "there are arithmetic, exp, log and their kin, sums, means and extrema, matrix products and einsum, reshaping, "
-    "joining, indexing and np.where"
+    "there are arithmetic, exp, log and related functions, sums, means and extrema, matrix products and einsum, "
+    "reshaping, joining, indexing and np.where"
 )
 
 _STEPS = (
@@ -72,7 +72,7 @@ _MENDS = {
     "tril": "write x * np.tril(np.ones((n, n))) with n as a number",
     "triu": "write x * np.triu(np.ones((n, n))) with n as a number",
 }
-"""What to write instead of a function, meaning the same."""
+"""Equivalent expressions for unsupported functions."""
 
 _OPTIONS = {
     "where": "write np.where(condition, x, y) for the elements, with y for those that are not to count",
@@ -81,11 +81,11 @@ _OPTIONS = {
     "correction": "write ddof= for correction=",
     "mode": "leave mode= out, and bring the indices within range beforehand",
 }
-"""What to write instead of an argument that a handler does not know."""
+"""Alternatives to unsupported arguments."""
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """How users write a NumPy function, without `np.`."""
+    """Return the user's spelling of a NumPy function, without `np.`."""
     return f"{function.__module__}.{function.__name__}".removeprefix("numpy.")
 
 
@@ -95,7 +95,7 @@ def _signature(handler: Callable[..., Any]) -> inspect.Signature:
 
 
 def checked_call(handler: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
-    """Call a handler; arguments that it does not know are refused."""
+    """Call a handler; reject arguments that it does not support."""
     try:
         _signature(handler).bind(*args, **kwargs)
     except TypeError as error:
@@ -105,7 +105,7 @@ def checked_call(handler: Callable[..., Any], name: str, *args: Any, **kwargs: A
 
 
 def unsupported(name: str, method: bool = False) -> TraceError:
-    """The refusal of a NumPy function that is not in the vocabulary: what to write instead, or what there is."""
+    """Return the error for an unsupported NumPy function: an alternative, or what is supported."""
     mend = _MENDS.get(name, _THERE_ARE)
     what = f"the method .{name}()" if method else f"np.{name}"
     return refusal(f"{what} is not among the functions that can be recorded and differentiated; {mend}")

@@ -24,8 +24,8 @@ def crossed_rows(
     """
     if isinstance(loss, Program) or (size > 1 and rows_that_cross(program, arguments.params, size) is None):
         return None
-    fixed = {**arguments.params, **arguments.constants}
-    shapes = {name: ArrayType(array.shape, arguments.dtype_of(array)) for name, array in fixed.items()}
+    unbatched = {**arguments.params, **arguments.constants}
+    shapes = {name: ArrayType(array.shape, arguments.dtype_of(array)) for name, array in unbatched.items()}
     for name, array in arguments.rows.items():
         shapes[name] = ArrayType((_ROWS, *array.shape[1:]), arguments.dtype_of(array))
     try:

@@ -79,7 +79,7 @@ class LBFGSSession:
         loss: Program,
         optimizer: LBFGS,
         params: Mapping[str, Array],
-        others: Mapping[str, Array],
+        data: Mapping[str, Array],
         seed: int,
         engine: Engine,
     ) -> None:
@@ -91,8 +91,8 @@ class LBFGSSession:
         gradients = backward(loss, [loss.input(name) for name in params]).gradients
         self.program = Program(loss.inputs, (*loss.outputs, *gradients), loss.names)
         # A program takes arrays in row-major order, and would otherwise copy them in each evaluation.
-        dense = {name: np.require(array, requirements="C") for name, array in others.items()}
-        self.fixed = {**dense, SEED.name: seed_value(seed), STEP.name: np.asarray(0)}
+        dense = {name: np.require(array, requirements="C") for name, array in data.items()}
+        self.data = {**dense, SEED.name: seed_value(seed), STEP.name: np.asarray(0)}
         self.compiled = engine.compile(self.program)
 
     def advance(self, epochs: int, report: Report | None = None, on_iteration: OnIteration | None = None) -> Outcome:
@@ -178,7 +178,7 @@ class _Path:
         """The loss and its gradient, packed, in float64."""
         if self.interrupt.pressed:
             raise _EnoughError(stopped=False)
-        values = {**self.session.fixed, **self.unpacked(point)}
+        values = {**self.session.data, **self.unpacked(point)}
         loss, *gradients = self.session.compiled(values)
         gradient = np.concatenate([part.ravel() for part in gradients]).astype(float)
         if not (np.isfinite(loss) and np.isfinite(gradient).all()):

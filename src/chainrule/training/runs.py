@@ -73,8 +73,8 @@ def open_session(
     session: TrainingSession | LBFGSSession
     if isinstance(optimizer, LBFGS):
         program, doubt = whole_program(loss, arguments)
-        others = {**arguments.rows, **arguments.constants}
-        session = LBFGSSession(program, optimizer, arguments.params, others, int(seed), runner)
+        data = {**arguments.rows, **arguments.constants}
+        session = LBFGSSession(program, optimizer, arguments.params, data, int(seed), runner)
     else:
         loop, doubt = loop_for(loss, arguments, optimizer, batch_size, bool(shuffle))
         memory = starting_memory(optimizer, arguments.params, STEP.name in loop.state, optimizer_state)
@@ -85,8 +85,8 @@ def open_session(
                 f"holds {sorted(memory)}"
             )
         numbers = {name: np.asarray(value) for name, value in hyperparameter_values(optimizer).items()}
-        fixed = {**arguments.rows, **arguments.constants, **numbers, SEED.name: seed_value(seed)}
-        run = Run(loop, {**arguments.params, **memory}, fixed, int(seed), there)
+        data = {**arguments.rows, **arguments.constants, **numbers, SEED.name: seed_value(seed)}
+        run = Run(loop, {**arguments.params, **memory}, data, int(seed), there)
         session = TrainingSession(run, tuple(arguments.params), optimizer, runner.begin(run, threads))
     if doubt is not None:
         warnings.warn(doubt, BroadcastWarning, stacklevel=3)
@@ -148,8 +148,10 @@ def loop_for(
         inputs = [node.name for node in steps[batch_size].inputs]
         state = [node.name for node in (*update.parameters, *update.remembered)]
         state += [STEP.name] if STEP.name in inputs else []
-        fixed = [*arguments.constants, *(name for name in inputs if name not in {*arrays, *state})]
-        loop = Loop(tuple(state), tuple(arguments.rows), tuple(fixed), steps, arguments.row_count, batch_size, shuffle)
+        constants = [*arguments.constants, *(name for name in inputs if name not in {*arrays, *state})]
+        loop = Loop(
+            tuple(state), tuple(arguments.rows), tuple(constants), steps, arguments.row_count, batch_size, shuffle
+        )
         return loop, crossed_rows(loss, arguments, programs[batch_size], batch_size)
 
     return _loops.made(key, make)

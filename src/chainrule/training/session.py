@@ -141,7 +141,7 @@ class TrainingSession:
 
         Raises TrainingError for another shape, or a name that is not among the constants.
         """
-        constants = [each for each in self.run.loop.fixed if each not in {*self._numbers, SEED.name}]
+        constants = [each for each in self.run.loop.constants if each not in {*self._numbers, SEED.name}]
         if name not in constants:
             raise TrainingError(f"{name!r} is not in constants{suggestion(name, constants)}")
         try:

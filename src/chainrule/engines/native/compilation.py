@@ -76,7 +76,7 @@ class CompiledLoop:
 def default_strides(loop: Loop) -> dict[str, tuple[int, ...]]:
     """The strides of contiguous arrays in row-major order."""
     types = {node.name: node.type for node in loop.step.inputs}
-    return {name: row_major(types[name]).strides for name in (*loop.rows, *loop.fixed)}
+    return {name: row_major(types[name]).strides for name in (*loop.rows, *loop.constants)}
 
 
 def write_loop(

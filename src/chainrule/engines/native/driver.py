@@ -225,7 +225,7 @@ class RunWriter:
         )  # fmt: skip
         arrays = [
             f.load(POINTER, f.offset(self.data, k, POINTER))
-            for k in range(len(loop.rows) + len(loop.fixed) + self.writer.literals)
+            for k in range(len(loop.rows) + len(loop.constants) + self.writer.literals)
         ]
         state = self.writer.begin(f, self.workspace, arrays, self.team)
         first, last = self.read(Control.FIRST_EPOCH), self.read(Control.LAST_EPOCH)

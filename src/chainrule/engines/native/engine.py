@@ -55,7 +55,7 @@ class NativeEngine(Engine):
         sizes = tuple(loop.batch_sizes)
         steps = tuple((loop.steps[size].inputs, loop.steps[size].outputs) for size in sizes)
         layout = tuple(strides.items())
-        key = (steps, sizes, loop.state, loop.rows, loop.fixed, loop.row_count, loop.shuffles, layout, target)
+        key = (steps, sizes, loop.state, loop.rows, loop.constants, loop.row_count, loop.shuffles, layout, target)
         with compilation_lock:
             return self._loops.made(key, lambda: compile_loop(loop, self.mode, target, strides))
 
@@ -99,7 +99,7 @@ def _strides_of(loop: Loop, data: Mapping[str, Array]) -> dict[str, tuple[int, .
     """The strides of the rows and the constants, in elements."""
     return {
         name: tuple(stride // data[name].itemsize for stride in data[name].strides)
-        for name in (*loop.rows, *loop.fixed)
+        for name in (*loop.rows, *loop.constants)
     }
 
 

@@ -106,7 +106,7 @@ class Sequencer:
                     with counting(described(item)):
                         self._call(function, item, arena, known, team)
                     continue
-                for buffer in self._buffers[item]:  # a pointer defined in one thread's branch is undefined in the others
+                for buffer in self._buffers[item]:  # a pointer defined in one thread's branch is undefined elsewhere
                     self._pointer(function, buffer, arena, known)
                 with team.only(team.last), counting(described(item)):
                     self._call(function, item, arena, known, team)
@@ -195,7 +195,7 @@ class MemoryStepWriter(StepWriter):
         return max(len(sequencer.schedule.phases) for sequencer in self.sequencers.values())
 
     def begin(self, function: Function, workspace: Value, data: Sequence[Value], team: TeamWriter) -> list[Value]:
-        names = (*self.loop.rows, *self.loop.fixed)
+        names = (*self.loop.rows, *self.loop.constants)
         self.pointers = dict(zip(names, data, strict=False))
         self.constants = dict(zip(self._literals.nodes, data[len(names) :], strict=True))
         self.workspace = workspace

@@ -92,8 +92,7 @@ class Nest:
 
     @cached_property
     def outright(self) -> frozenset[Expression]:
-        """The reductions computed unconditionally at every place, before everything else; the rest are inside branches.
-        """
+        """The reductions computed unconditionally at every place, before all else; the rest are inside branches."""
         pending, seen = list(self.members), set()
         while pending:
             node = pending.pop()

@@ -67,8 +67,7 @@ class Storages:
 
 
 def stored_values(nodes: Sequence[Node], outputs: Sequence[Node], storages: Storages) -> set[Node]:
-    """Return the nodes that are held in memory: inputs, literals, and stored values. `nodes` are in topological order.
-    """
+    """Return the nodes in memory: inputs, literals, and stored values. `nodes` are in topological order."""
     stored = {node for node in nodes if not isinstance(node, Apply)}
     stored -= {node for node in stored if isinstance(node, Const) and not isinstance(node.value, np.ndarray)}
     wanted = set(outputs)

@@ -39,8 +39,8 @@ class RegisterStepWriter(StepWriter):
     def begin(self, function: Function, workspace: Value, data: Sequence[Value], team: TeamWriter) -> list[Value]:
         self.workspace = workspace
         unroller = Unroller(function)
-        self.pointers = dict(zip((*self.loop.rows, *self.loop.fixed), data, strict=True))
-        once = (*self.loop.rows, *self.loop.fixed) if self.whole else self.loop.fixed
+        self.pointers = dict(zip((*self.loop.rows, *self.loop.constants), data, strict=True))
+        once = (*self.loop.rows, *self.loop.constants) if self.whole else self.loop.constants
         self.loaded = {name: unroller.load(self.pointers[name], self.types[name]) for name in once}
         return [
             unroller.load(function.offset(workspace, offset, "i8"), type)

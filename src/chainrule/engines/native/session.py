@@ -169,7 +169,7 @@ class NativeSession(Session):
         """Upper estimate of the seconds per step, expected or measured."""
 
     def _listed(self) -> _Arrays:
-        named = [self._data[name] for name in (*self.loop.rows, *self.loop.fixed)]
+        named = [self._data[name] for name in (*self.loop.rows, *self.loop.constants)]
         return _Arrays([*named, *self.compiled.written.literals])
 
     def _new_memory(self, state: Mapping[str, Array]) -> _Memory:
@@ -234,8 +234,7 @@ class NativeSession(Session):
             self._pace = MARGIN * (time.perf_counter() - begun) / call.steps
 
     def _do_in_workers(self, call: _Call, report: Report | None) -> None:
-        """Run the call in worker threads while this thread reports. An exception here, e.g. an interrupt, ends the run.
-        """
+        """Run the call in worker threads while this thread reports. An exception here ends the run."""
         over = threading.Event()
         begun, presses = False, self._interrupt.presses
         try:

@@ -1,4 +1,4 @@
-"""Which arguments of a call are arrays and which are options; `max(x, y)` told from `max(x, axis=0)`."""
+"""Classification of a call's arguments as arrays and options; distinguishes `max(x, y)` from `max(x, axis=0)`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _REAL = ("eps", "alpha", "negative_slope")
 
 @dataclass(frozen=True)
 class Application:
-    """A call with its function found: what is calculated with, and the options."""
+    """A call with its function, array arguments and options."""
 
     function: Function
     arrays: tuple[Syntax, ...]
@@ -37,7 +37,7 @@ class Application:
 
 
 def read_call(formula: Formula, call: Call) -> Application:
-    """The parts of a call; raises FormulaError where they are not what the function takes."""
+    """Resolve a call; raise FormulaError for invalid arguments."""
     name = call.function
     if name not in VOCABULARY:
         raise formula.error(f"{name} is not available here", call.mark)
@@ -71,7 +71,7 @@ def read_call(formula: Formula, call: Call) -> Application:
 
 
 def _sizes(formula: Formula, call: Call, function: Function) -> tuple[Dim, ...]:
-    """The sizes in `eye(n)` and `ones(n, 3)`."""
+    """Return the sizes in `eye(n)` and `ones(n, 3)`."""
     if call.options or not function.least <= len(call.arguments) <= function.most:
         raise formula.error(f"{call.function} takes the names of sizes or numbers, as in {call.function}(n)", call.span)
     sizes: list[Dim] = []
@@ -121,7 +121,7 @@ def _literal(formula: Formula, argument: Syntax, function: str, option: str) -> 
 
 
 def _checked(formula: Formula, function: str, option: str, value: Option, span: Span) -> Option:
-    """`value` as the option takes it."""
+    """Validate and convert the value of an option."""
     if option == "ord":
         order = _ORDERS.get(str(value))
         if order is None and value is not None:

@@ -1,4 +1,4 @@
-"""A formula whose shapes are settled, as a Program."""
+"""Conversion of a formula with known shapes to a Program."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
 
 
 def elaborate(subject: Subject, settled: Settled) -> Program:
-    """The program that the formula computes; the names of its equations name the intermediates."""
+    """Build the program of the formula; the names of its equations name the intermediates."""
     return _Elaboration(subject, settled).program()
 
 
@@ -129,13 +129,13 @@ class _Elaboration:
         if node.operator in ("^", "**", ".^") and self._is_e(node.left):
             return exp(as_node(y))
         if node.operator in ("^", "**", ".^") and y == 2 and self._is_root_of_squares(node.left):
-            assert isinstance(x, Apply)  # ‖x‖² without the root
+            assert isinstance(x, Apply)  # ‖x‖² without the square root
             squares: Node = x.primitive.squared(x.operands[0])
             return squares
         return self._ufunc(_UFUNC_OF[node.operator], x, y)
 
     def _matrix_product(self, left: Syntax, y: Node) -> Node:
-        """`left @ y`; of a row, a matrix and a column, xᵀ A y, the matrix and the column are multiplied first."""
+        """`left @ y`; in xᵀ A y (row, matrix, column), the matrix and the column are multiplied first."""
         kind = self._typing.kinds[left]
         is_product = isinstance(left, Binary) and (left.operator == "@" or self._typing.meanings.get(left) == "matmul")
         if y.type.ndim == 1 and kind is not None and kind.rank == 1 and kind.row and isinstance(left, Binary):
@@ -150,7 +150,7 @@ class _Elaboration:
         return node
 
     def _is_root_of_squares(self, node: Syntax) -> bool:
-        """Whether a part is a 2-norm that is a number."""
+        """Whether a subexpression is a scalar 2-norm."""
         if not isinstance(node, Call) or node.function != "norm":
             return False
         value = self._values[node]
@@ -166,6 +166,6 @@ class _Elaboration:
 
 
 def _alive(result: Node, names: Mapping[Node, str]) -> dict[Node, str]:
-    """The names of what the result needs."""
+    """Return the names of the values that the result depends on."""
     needed = set(topological_order([result]))
     return {node: name for node, name in names.items() if node in needed}

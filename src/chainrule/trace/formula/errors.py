@@ -1,4 +1,4 @@
-"""What is said of a formula that cannot be read: one sentence, and carets under the place in the formula."""
+"""Errors in formulas: one sentence, and carets under the position in the formula."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 class Span(NamedTuple):
-    """A part of the text, from `start` up to but without `end`."""
+    """A range of the text from `start` to `end`, exclusive."""
 
     start: int
     end: int
 
     def to(self, other: Span) -> Span:
-        """From the beginning of this one to the end of the other."""
+        """The range from the beginning of this span to the end of the other."""
         return Span(self.start, max(self.end, other.end))
 
 
 class FormulaError(ChainruleError, ValueError):
-    """A formula cannot be read, or its shapes do not fit or are not settled.
+    """A formula cannot be parsed, or its shapes are inconsistent or ambiguous.
 
-    The message is one sentence. `excerpt` is the line of the formula and, under it, carets at the place; a traceback
-    shows it as a note.
+    The message is one sentence. `excerpt` is the line of the formula with carets under the position; a traceback shows
+    it as a note.
 
     >>> error = FormulaError("there is no sigmod; did you mean sigmoid?", "1 + sigmod(x)", Span(4, 10))
     >>> print(error.excerpt)
     1 + sigmod(x)
-        ^^^^^^
+    ^^^^^^
     """
 
     def __init__(self, message: str, text: str = "", span: Span | None = None) -> None:
@@ -45,18 +45,18 @@ class FormulaError(ChainruleError, ValueError):
 
     @property
     def excerpt(self) -> str:
-        """The line of the formula that is meant with carets under the place; "" where there is no place."""
+        """The line of the formula with carets under the position; "" if there is no position."""
         return "" if self.span is None or not self.text else _excerpt(self.text, self.span)
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'sigmoid'?` if something known is spelt nearly like `name`, else nothing."""
+    """Return `; did you mean 'sigmoid'?` if a known name is similar to `name`, else ""."""
     near = nearest(name, known, likeness=0.7)
     return f"; did you mean {near}?" if near else ""
 
 
 def shown(text: str, most: int = 24) -> str:
-    """Some of the user's words as they may be printed: nothing that moves a terminal's cursor, and not too long."""
+    """Quote user text safely: without control characters, and shortened to `most` characters."""
     return shortened("".join(map(_visible, text)), most)
 
 
@@ -72,7 +72,7 @@ def _excerpt(text: str, span: Span) -> str:
     last = text.find("\n", start)
     last = len(text) if last < 0 else last
     end = max(min(span.end, last), start)
-    # Of a long line the part about the place is shown; widths are looked at there only.
+    # Only the part of a long line around the position is shown; widths are measured only there.
     reach = 2 * EXCERPT_WIDTH
     low, high = max(first, start - reach), min(last, max(start, min(end, start + reach)) + reach)
     line = [_visible(letter) for letter in text[low:high]]
@@ -93,7 +93,7 @@ def _excerpt(text: str, span: Span) -> str:
             right += 1
         if total == grown and not (left > 0 and widths[left - 1] == 0):
             break
-    while right < len(line) and widths[right] == 0:  # marks stay with their letter
+    while right < len(line) and widths[right] == 0:  # combining marks stay with their letter
         right += 1
     before = (_CUT if low + left > first else "") + "".join(line[left:a])
     place = line[a : min(b, right)]

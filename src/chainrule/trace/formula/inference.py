@@ -1,9 +1,10 @@
-"""Shapes that nobody stated, found from how the variables are used.
+"""Inference of shapes that were not stated, from how the variables are used.
 
-Every variable without a shape is tried as a number, a vector and a matrix; what does not fit is dropped. Readings whose
-result is a number are preferred to others, since formulas are losses more often than layers. What is left must be one
-reading, or the formula is refused with the readings named. Where no shape at all is stated, convention settles more:
-capitals are matrices, small letters vectors, Greek letters and words numbers, but in x − μ of the shape of x.
+Every variable without a shape is tried as a number, a vector and a matrix; inconsistent choices are discarded.
+Interpretations with a scalar result are preferred, since formulas are losses more often than layers. If more than one
+interpretation remains, the formula is rejected and the alternatives are named. If no shape is stated at all, naming
+conventions decide: capitals are matrices, small letters vectors, Greek letters and words numbers, except that μ in x −
+μ has the shape of x.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ _NOT_A_NUMBER = 2.0
 _UNUSUAL = 3.0
 _GREEK_LETTERS = frozenset(GREEK.values())
 _SHIFTS = frozenset(("α", "γ", "δ", "ε", "η", "λ", "τ", "eps", "margin", "temperature", "threshold", "tol"))
-"""What is added to every element of a vector, as in log(x + ε), where others are vectors themselves."""
+"""Operands that are added to every element of a vector, as in log(x + ε), where others are vectors themselves."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One way to give every variable a shape and every `*` a meaning."""
+class Interpretation:
+    """An assignment of a shape to every variable and of a meaning to every `*`."""
 
     ranks: tuple[int, ...]
     typing: Typing
@@ -44,7 +45,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Settled:
-    """The types of all variables, by canonical name, and the kinds of all parts."""
+    """The types of all variables, by canonical name, and the kinds of all subexpressions."""
 
     types: dict[str, ArrayType]
     typing: Typing
@@ -52,7 +53,7 @@ class Settled:
 
 
 def settle(subject: Subject, given: Mapping[str, ArrayType]) -> Settled:
-    """The shapes of all variables; raises FormulaError where they do not fit or are not settled."""
+    """Infer the shapes of all variables; raise FormulaError if they are inconsistent or ambiguous."""
     return _Search(subject, given).settled()
 
 
@@ -66,38 +67,38 @@ class _Search:
         self._exhausted = False
 
     def settled(self) -> Settled:
-        readings = list(self._readings())
-        if not readings:
+        interpretations = list(self._interpretations())
+        if not interpretations:
             raise self._misfit()
-        if any(reading.is_number for reading in readings) and self._given:
-            readings = [reading for reading in readings if reading.is_number]
+        if any(interpretation.is_number for interpretation in interpretations) and self._given:
+            interpretations = [interpretation for interpretation in interpretations if interpretation.is_number]
         if not self._given:
-            least = min(reading.cost for reading in readings)
-            readings = [reading for reading in readings if reading.cost == least]
-            numbers = [reading for reading in readings if reading.is_number]
-            readings = numbers or readings
-        if len({reading.ranks for reading in readings}) > 1 or (self._exhausted and self._given):
-            raise self._question(readings)
-        if len(readings) > 1:
-            raise self._formula.error(BOTH_FIT, self._doubtful(readings))
-        (reading,) = readings
+            least = min(interpretation.cost for interpretation in interpretations)
+            interpretations = [interpretation for interpretation in interpretations if interpretation.cost == least]
+            numbers = [interpretation for interpretation in interpretations if interpretation.is_number]
+            interpretations = numbers or interpretations
+        if len({interpretation.ranks for interpretation in interpretations}) > 1 or (self._exhausted and self._given):
+            raise self._question(interpretations)
+        if len(interpretations) > 1:
+            raise self._formula.error(BOTH_FIT, self._doubtful(interpretations))
+        (interpretation,) = interpretations
         try:
-            reading.typing.check_powers()
+            interpretation.typing.check_powers()
         except MisfitError as misfit:
             raise self._formula.error(misfit.message, misfit.span) from None
-        return self._as_settled(reading)
+        return self._as_settled(interpretation)
 
-    # All readings
+    # All interpretations
 
-    def _readings(self) -> Iterator[Reading]:
-        """Every reading that fits, in order of convention; stops early where that cannot change the outcome."""
+    def _interpretations(self) -> Iterator[Interpretation]:
+        """Yield consistent interpretations in order of convention; stop early if the rest cannot change the outcome."""
         stack: list[tuple[int, ...]] = [()]
         while stack:
             ranks = stack.pop()
             if len(ranks) == len(self._unknown):
-                for reading in self._choices(ranks):
-                    yield reading
-                    if not self._given and reading.cost == 0 and not reading.typing.branches:
+                for interpretation in self._choices(ranks):
+                    yield interpretation
+                    if not self._given and interpretation.cost == 0 and not interpretation.typing.branches:
                         return
                 continue
             if self._visits > _MOST_VISITS:
@@ -109,8 +110,8 @@ class _Search:
             usual = sorted((0, 1, 2), key=lambda rank: _cost(self._subject.variables[name].name, rank))
             stack.extend((*ranks, rank) for rank in reversed(usual))
 
-    def _choices(self, ranks: tuple[int, ...]) -> Iterator[Reading]:
-        """The readings with these ranks: one for each way to choose the meanings of `*`."""
+    def _choices(self, ranks: tuple[int, ...]) -> Iterator[Interpretation]:
+        """Yield the interpretations with these ranks, one for each choice of meanings of `*`."""
         stack: list[tuple[int, ...]] = [()]
         while stack:
             if self._visits > _MOST_VISITS:
@@ -123,10 +124,10 @@ class _Search:
                 head = (*choices, *(0 for _ in range(place - len(choices))))
                 stack.extend((*head, other) for other in range(1, typing.branches[place]))
             if typing.failure is None:
-                yield Reading(ranks, typing, sizes, self._cost(ranks, sizes, typing))
+                yield Interpretation(ranks, typing, sizes, self._cost(ranks, sizes, typing))
 
     def _fits(self, ranks: tuple[int, ...]) -> bool:
-        """Whether the variables whose rank is chosen already fit."""
+        """Whether the variables with chosen ranks are consistent so far."""
         return self._attempt(self._variables(ranks)[0], None).failure is None
 
     def _attempt(self, variables: Mapping[str, Kind | None], choices: Sequence[int] | None) -> Typing:
@@ -151,22 +152,22 @@ class _Search:
     # Conventions
 
     def _name(self, name: str) -> str:
-        """A variable as the user first wrote it."""
+        """Return a variable as the user first wrote it."""
         return self._subject.variables[name].name
 
     def _cost(self, ranks: Sequence[int], sizes: Sequence[Sizes], typing: Typing) -> float:
-        """How far a reading is from convention."""
+        """Return the deviation of an interpretation from convention."""
         total = 0.0 if typing.result is not None and typing.result.rank == 0 else _NOT_A_NUMBER
         data = typing.variables.get("X")
         rows = None if data is None or data.rank != 2 else data.sizes[0]
         for name, rank, axes in zip(self._unknown, ranks, sizes, strict=True):
             total += _cost(self._name(name), rank)
             if rank == 1 and name.rstrip("0123456789") in ("b", "bias") and rows is not None and equal(axes[0], rows):
-                total += 1  # a bias for each row of the data is not meant
+                total += 1  # a bias for each row of the data is unlikely
         return total + self._cost_of_offsets(ranks, typing)
 
     def _cost_of_offsets(self, ranks: Sequence[int], typing: Typing) -> float:
-        """What `x - mu` of two variables adds: where x is a vector it is usual that mu is one too, of any name."""
+        """Return the cost of `x - mu` for two variables: if x is a vector, mu usually is one too, whatever its name."""
         rank_of = dict(zip(self._unknown, ranks, strict=True))
         changes: dict[str, float] = {}
         for first, second in self._offsets:
@@ -179,7 +180,7 @@ class _Search:
 
     @cached_property
     def _offsets(self) -> list[tuple[str, str]]:
-        """The pairs of variables that are added or subtracted, without those that shift all elements alike."""
+        """Return the pairs of variables that are added or subtracted, except those that shift all elements alike."""
         pairs = []
         for node in self._subject.order:
             if isinstance(node, Binary) and node.operator in ("+", "-"):
@@ -188,10 +189,10 @@ class _Search:
                     pairs.append((names[0], names[1]))
         return pairs
 
-    # What is said
+    # Errors
 
     def _misfit(self) -> FormulaError:
-        """Where the most usual shapes do not fit."""
+        """Return the error for the most conventional shapes, which are inconsistent."""
         if self._exhausted:
             return self._too_many()
         ranks = tuple(min((0, 1, 2), key=lambda rank: _cost(self._name(name), rank)) for name in self._unknown)
@@ -206,14 +207,16 @@ class _Search:
             f"too many shapes are unknown; state them: {listed}", self._subject.variables[self._unknown[0]].span
         )
 
-    def _question(self, readings: Sequence[Reading]) -> FormulaError:
-        """Which shapes are not settled, what each may be, and what to write."""
+    def _question(self, interpretations: Sequence[Interpretation]) -> FormulaError:
+        """Return the error for an ambiguity: the unresolved shapes, their alternatives, and what to write."""
         texts: list[dict[str, None]] = [{} for _ in self._unknown]
-        for reading in sorted(readings, key=lambda reading: reading.cost):
-            for place, text in enumerate(self._shape_texts(reading)):
+        for interpretation in sorted(interpretations, key=lambda interpretation: interpretation.cost):
+            for place, text in enumerate(self._shape_texts(interpretation)):
                 texts[place][text] = None
-        usual = self._shape_texts(min(readings, key=lambda reading: reading.cost))
-        ranks = [{reading.ranks[place] for reading in readings} for place in range(len(self._unknown))]
+        usual = self._shape_texts(min(interpretations, key=lambda interpretation: interpretation.cost))
+        ranks = [
+            {interpretation.ranks[place] for interpretation in interpretations} for place in range(len(self._unknown))
+        ]
         places = [place for place, found_ranks in enumerate(ranks) if len(found_ranks) > 1]
         if not places:
             return self._too_many()
@@ -228,37 +231,39 @@ class _Search:
         span: Span = self._subject.variables[self._unknown[places[0]]].span
         return self._formula.error(f'the formula does not settle the {what}: {options}; {mend} "{example}"', span)
 
-    def _doubtful(self, readings: Sequence[Reading]) -> Span:
-        """The first `*` that two readings take for different products."""
-        first, second = readings[0].typing, readings[1].typing
+    def _doubtful(self, interpretations: Sequence[Interpretation]) -> Span:
+        """Return the first `*` that two interpretations read as different products."""
+        first, second = interpretations[0].typing, interpretations[1].typing
         for star in first.stars:
             if first.meanings.get(star) != second.meanings.get(star):
                 return star.span
         return first.stars[0].span
 
-    def _shape_texts(self, reading: Reading) -> list[str]:
-        letters = self._letters(reading)
-        return [" ".join(map(str, map(letters.size, axes))) for axes in reading.sizes]
+    def _shape_texts(self, interpretation: Interpretation) -> list[str]:
+        letters = self._letters(interpretation)
+        return [" ".join(map(str, map(letters.size, axes))) for axes in interpretation.sizes]
 
-    def _letters(self, reading: Reading) -> Letters:
+    def _letters(self, interpretation: Interpretation) -> Letters:
         taken = {node.name for node in self._subject.order if isinstance(node, Name)}
         taken |= {each.name for each in self._formula.statements if each.name is not None}
         for type_ in self._given.values():
             for dim in type_.shape:
                 taken |= dim.names if isinstance(dim, SymbolicDim) else frozenset()
-        return Letters({self._name(name): axes for name, axes in zip(self._unknown, reading.sizes, strict=True)}, taken)
+        return Letters(
+            {self._name(name): axes for name, axes in zip(self._unknown, interpretation.sizes, strict=True)}, taken
+        )
 
-    def _as_settled(self, reading: Reading) -> Settled:
-        letters = self._letters(reading)
+    def _as_settled(self, interpretation: Interpretation) -> Settled:
+        letters = self._letters(interpretation)
         types = dict(self._given)
-        for name, axes in zip(self._unknown, reading.sizes, strict=True):
+        for name, axes in zip(self._unknown, interpretation.sizes, strict=True):
             shape: tuple[Dim, ...] = tuple(map(letters.size, axes))
             types[name] = ArrayType(shape, self._subject.labels.get(name, DType.FLOAT64))
-        return Settled(types, reading.typing, tuple(self._unknown))
+        return Settled(types, interpretation.typing, tuple(self._unknown))
 
 
 def _cost(name: str, rank: int) -> float:
-    """How unusual it is for a variable of this name to be a number, a vector or a matrix."""
+    """Return how unusual it is for a variable of this name to be a number, a vector or a matrix."""
     head = name.rstrip("0123456789_")
     if (head in _GREEK_LETTERS and head.islower()) or (head in GREEK and head.islower()):
         return (0.0, 1.0, _UNUSUAL)[rank]

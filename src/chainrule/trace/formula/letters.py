@@ -1,4 +1,4 @@
-"""Good letters for sizes that were found and have no name yet."""
+"""Letters for inferred sizes without a name."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _LAYER_ORDER = "hokmpqrstuvgd"
 
 
 class Letters:
-    """A name for each unknown size among `variables`; names in `taken` are not used."""
+    """A name for each unknown size among `variables`, except those in `taken`."""
 
     def __init__(self, variables: Mapping[str, Sizes], taken: Container[str]) -> None:
         layered = any(name[:1] in _WEIGHTS and len(axes) == 2 for name, axes in variables.items())
         hints: dict[Unknown, list[str]] = {}
-        # What a matrix calls its axes goes before what a vector does.
+        # A matrix names its axes before a vector does.
         for rank in (2, 1):
             for name, axes in variables.items():
                 if len(axes) == rank:
@@ -48,7 +48,7 @@ class Letters:
                     self._names[size] = name
 
     def size(self, size: Size) -> Dim:
-        """What a size is called, or its number."""
+        """Return the name of a size, or its number."""
         known = found(size)
         return named_dim(self._names[known]) if isinstance(known, Unknown) else known
 

@@ -1,7 +1,7 @@
-"""Formula text to tokens.
+"""The lexer of formulas.
 
-Names and signs are taken in the spellings that keyboards, textbooks and input methods have: `W₁` is `W1`, `（` is `(`,
-`−` is `-`, `x²` is `x^2`. Each token keeps its place in the text as the user wrote it.
+Names and signs are accepted in the spellings of keyboards, textbooks and input methods: `W₁` is `W1`, `（` is `(`, `−`
+is `-`, `x²` is `x^2`. Each token keeps its position in the user's text.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _MEANT = {
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of the text; `kind` is "number", "name", "text", "superscript", "end of line", "end" or an operator."""
+    """A token; `kind` is "number", "name", "text", "superscript", "end of line", "end" or an operator."""
 
     kind: str
     text: str
@@ -56,7 +56,7 @@ class Token:
 
 
 class Lexer:
-    """Cuts a formula into tokens; raises FormulaError, with the place, for what is not in the language."""
+    """Splits a formula into tokens; raises FormulaError, with the position, for invalid text."""
 
     def __init__(self, text: str) -> None:
         if len(text) > LONGEST_TEXT:
@@ -144,7 +144,7 @@ class Lexer:
         self._add("superscript", written, end, float(written))
 
     def _subscript(self) -> None:
-        """The order of a norm, as in `‖x‖₁`; within a name a subscript is part of it."""
+        """Read the order of a norm, as in `‖x‖₁`; within a name, a subscript is part of the name."""
         end = self._place + 1
         if not self._tokens or self._tokens[-1].kind != "||":
             raise self._error("a subscript stands in a name, as in W₁, or gives the order of a norm", self._place, end)
@@ -162,7 +162,7 @@ class Lexer:
         self._add("name", name, end)
 
     def _quote(self, mark: str) -> None:
-        """A transpose after an operand, and a word in quotes elsewhere."""
+        """Read `'`: a transpose after an operand, a quoted word elsewhere."""
         start = self._place
         last = self._tokens[-1].kind if self._tokens else ""
         if mark == "'" and last in ("name", "number", *_CLOSING):
@@ -201,7 +201,7 @@ class Lexer:
 
 
 def _plain(letter: str) -> str:
-    """A full-width form as the plain character, others as they are: one character for one."""
+    """Replace a full-width form by the plain character; one character becomes one."""
     if "！" <= letter <= "～":
         return chr(ord(letter) - 0xFEE0)
     return " " if letter == "\u3000" else letter

@@ -1,8 +1,8 @@
-"""Tokens to a tree, by precedence climbing.
+"""The parser of formulas, by precedence climbing.
 
-From loose to tight: comparisons; `+ -`; `* / @ .* ./ ·`, from left to right; the sign; `^ ** .^`, from right to left;
-transposes. A formula is one or more statements, each `name = expression` or an expression, parted by `;` or newlines;
-the last one is the result.
+From lowest to highest precedence: comparisons; `+ -`; `* / @ .* ./ ·`, from left to right; the sign; `^ ** .^`, from
+right to left; transposes. A formula is one or more statements, each `name = expression` or an expression, separated by
+`;` or newlines; the last one is the result.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _ENDS = ("end", "end of line")
 
 @dataclass(frozen=True)
 class Formula:
-    """A formula as a tree: its text, and its statements in order."""
+    """A parsed formula: its text, and its statements in order."""
 
     text: str
     statements: tuple[Statement, ...]
 
     def error(self, message: str, span: Span) -> FormulaError:
-        """A FormulaError about a place in this formula."""
+        """Return a FormulaError about a position in this formula."""
         return FormulaError(message, self.text, span)
 
 
 @lru_cache(maxsize=64)
 def parse(text: str, juxtaposed: bool = False) -> Formula:
-    """The tree of a formula; raises FormulaError, with the place, for what is not in the language.
+    """Parse a formula; raise FormulaError, with the position, for invalid syntax.
 
-    With `juxtaposed`, what stands side by side is multiplied, as in `a1ᵀ δ2`, before other products are.
+    With `juxtaposed`, adjacent operands are multiplied, as in `a1ᵀ δ2`, with a higher precedence than other products.
     """
     return _Parser(text, juxtaposed).formula()
 
@@ -75,7 +75,7 @@ class _Parser:
         return token
 
     def _ahead(self, *kinds: str) -> bool:
-        """Whether the next tokens have these kinds."""
+        """Whether the next tokens are of these kinds."""
         following = self._tokens[self._place : self._place + len(kinds)]
         return [token.kind for token in following] == list(kinds)
 
@@ -87,7 +87,7 @@ class _Parser:
             raise self._error(message)
         return self._take()
 
-    # Nodes, counted
+    # Nodes, with a limit on their number
 
     def _made(self, node: Syntax) -> Syntax:
         self._nodes += 1
@@ -159,7 +159,7 @@ class _Parser:
         raise self._error(self._stray(token), token.span)
 
     def _stray(self, token: Token) -> str:
-        """What is said of a token where an operator or an end should be."""
+        """Return the error for a token where an operator or an end is expected."""
         if token.kind == ")":
             return "this parenthesis closes nothing; leave it out, or open one"
         if token.kind == "=":
@@ -175,7 +175,7 @@ class _Parser:
         return f"{shown(token.text)} does not fit here"
 
     def _missing_operator(self, token: Token) -> str:
-        """What is said where two operands stand side by side."""
+        """Return the error for two adjacent operands."""
         if self._tokens[self._place - 1].text in ("Σ", "∑"):
             return "write sum(x) for the sum of all elements of x"
         before = self._operand_before() if token.kind in ("name", "number") else None
@@ -184,7 +184,7 @@ class _Parser:
         return f"an operator is missing here; write {before} * {shown(token.text)} for a product"
 
     def _operand_before(self) -> str | None:
-        """The operand that has just been read, as far as it is short."""
+        """Return the operand that has just been read, if it is short."""
         place, marks = self._place - 1, ""
         while self._tokens[place].kind in ("'", "transpose"):
             place, marks = place - 1, marks + "'"
@@ -219,7 +219,7 @@ class _Parser:
         return left
 
     def _signed_product(self) -> Syntax:
-        """A product with a sign before it: `-a * b` is −(a b), which has the same value as (−a) b and reads better."""
+        """Parse a product with a sign: `-a * b` is −(a b), which equals (−a) b and reads better."""
         if self._token.kind != "-":
             return self._product()
         sign = self._take()
@@ -265,7 +265,7 @@ class _Parser:
         return self._binary(operator.kind, base, exponent, operator.span)
 
     def _power_of(self, base: Syntax) -> Syntax:
-        """A power of what was transposed by `^T`, if one follows."""
+        """Parse an optional power after a transpose `^T`."""
         if self._token.kind not in _POWERS:
             return base
         operator = self._take()
@@ -333,7 +333,7 @@ class _Parser:
         raise self._error(self._missing(token), token.span)
 
     def _missing(self, token: Token) -> str:
-        """What is said where an operand should be."""
+        """Return the error for a missing operand."""
         before = f" after {shown(self._previous.text)}" if self._place and self._previous.text.strip() else ""
         if token.kind in _ENDS:
             return f"something is missing{before}, where the formula ends"
@@ -364,7 +364,7 @@ class _Parser:
         raise self._error(self._stray(token), token.span)
 
     def _bars(self) -> Syntax:
-        """`|x|`, the absolute value, and `‖x‖` or `||x||`, a norm, whose order may follow: `‖x‖_1`."""
+        """Parse `|x|`, the absolute value, or a norm `‖x‖` or `||x||`, optionally with its order: `‖x‖_1`."""
         opening = self._take()
         self._enter()
         inner = self._expression()
@@ -437,7 +437,7 @@ class _Parser:
         raise self._error(self._stray(token), token.span)
 
     def _option(self) -> tuple[str, Option, Span]:
-        """`axis=1`, `keepdims=true`, `axis=(0, 1)`."""
+        """Parse `axis=1`, `keepdims=true`, `axis=(0, 1)`."""
         name = self._take()
         self._take()
         start = self._token

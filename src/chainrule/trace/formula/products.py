@@ -1,15 +1,15 @@
-"""What the operators mean for values of given shapes; above all, which product `*` is.
+"""The meaning of operators for values of given shapes, in particular which product `*` is.
 
-Vectors have one axis and lie as columns; `'` turns a column into a row. `*` between
+Vectors have one axis and are columns; `'` turns a column into a row. `*` between
 
 - a number and anything scales;
 - a row and a column is the inner product, a column and a row the outer one; a row and a matrix, and a matrix and a
-  column, are matrix products;
-- two columns, or two rows, is element by element, since it is no matrix product;
-- two matrices is whichever of the two products fits; where both fit, `@` elsewhere in the formula says that `*` goes
-  element by element, `.*` or else `'` that it is the matrix product, and otherwise the formula is refused.
+column, are matrix products;
+- two columns, or two rows, is elementwise, since it is no matrix product;
+- two matrices is whichever of the two products fits; if both fit, `@` elsewhere in the formula means that `*` is
+elementwise, `.*` or else `'` that it is the matrix product; otherwise the formula is rejected.
 
-`@` is NumPy's matrix product, `.*` always goes element by element and broadcasts as NumPy does, and so does `**`.
+`@` is NumPy's matrix product; `.*` is always elementwise and broadcasts as NumPy does, and so does `**`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Meaning: TypeAlias = Literal["elementwise", "matmul", "outer"]
 
 
 class MisfitError(Exception):
-    """Shapes do not fit at a place; caught where shapes are tried, so that it costs little."""
+    """Shapes do not match at a position. Cheap to raise, since inference catches it often."""
 
     def __init__(self, message: str, span: Span) -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class MisfitError(Exception):
 
 
 def elementwise(kinds: Sequence[Kind], span: Span, doing: str = "element by element") -> Kind:
-    """The result of an operation that goes element by element and broadcasts as NumPy does."""
+    """Return the kind of an elementwise operation with NumPy broadcasting."""
     vectors = [kind for kind in kinds if kind.rank == 1 and not _is_one(kind)]
     if len({kind.row for kind in vectors}) > 1:
         raise MisfitError(
@@ -74,7 +74,7 @@ def _listed(kinds: Sequence[Kind]) -> str:
 
 
 def matmul(a: Kind, b: Kind, span: Span) -> Kind:
-    """`a @ b`, with NumPy's rules for vectors and batches."""
+    """Return the kind of `a @ b`, with NumPy's rules for vectors and batches."""
     if not a.rank or not b.rank:
         number = "the left side" if not a.rank else "the right side"
         raise MisfitError(f"@ is the product of arrays, and {number} is a number; write * to scale", span)
@@ -101,7 +101,7 @@ def matmul(a: Kind, b: Kind, span: Span) -> Kind:
 
 
 def _turned(a: Kind, b: Kind) -> str:
-    """The transpose with which the product would fit."""
+    """Suggest the transpose with which the product would fit."""
     if b.rank == 2 and equal(a.sizes[-1], b.sizes[-1]):
         return "; with the right side transposed they fit"
     if a.rank == 2 and equal(a.sizes[-2], b.sizes[-2 if b.rank > 1 else 0]):
@@ -110,14 +110,14 @@ def _turned(a: Kind, b: Kind) -> str:
 
 
 def outer(a: Kind, b: Kind) -> Kind:
-    """`x yᵀ` of two vectors."""
+    """Return the kind of `x yᵀ` for two vectors."""
     return Kind((a.sizes[0], b.sizes[0]), open=a.open or b.open)
 
 
 def meanings_of_star(a: Kind, b: Kind, style: str, span: Span) -> list[Meaning]:
-    """The products that `a * b` can be; `style` is "@" or ".*" where the formula has just one of these.
+    """Return the possible meanings of `a * b`; `style` is "@" or ".*" if the formula uses only one of these.
 
-    Raises MisfitError where it can be none.
+    Raises MisfitError if there is none.
     """
     if not a.rank or not b.rank or DType.BOOL in (a.dtype, b.dtype):
         return ["elementwise"]
@@ -170,7 +170,7 @@ POWER_OF_SQUARE = (
 
 
 def power(a: Kind, b: Kind, span: Span) -> Kind:
-    """`a ^ b`, element by element; of a square matrix it is refused once sizes are settled."""
+    """Return the kind of `a ^ b`, elementwise; `^` of a square matrix is rejected once sizes are known."""
     if b.rank and a.rank == 0:
         return elementwise([a, b], span)
     if b.rank and b.rank != a.rank:
@@ -179,14 +179,14 @@ def power(a: Kind, b: Kind, span: Span) -> Kind:
 
 
 def transpose(kind: Kind) -> Kind:
-    """`x'`: of a vector only how it lies changes."""
+    """Return the kind of `x'`; for a vector, only the orientation changes."""
     if kind.rank == 1:
         return Kind(kind.sizes, not kind.row, kind.dtype, kind.open, kind.lone)
     return Kind(kind.sizes[::-1], dtype=kind.dtype, open=kind.open)
 
 
 def square(kind: Kind, what: str, span: Span) -> Kind:
-    """A matrix as many rows as columns; raises MisfitError for anything else."""
+    """Return a square matrix; raise MisfitError for anything else."""
     if kind.rank != 2:
         raise MisfitError(f"{what} takes a square matrix, not {kind.text}", span)
     if not unify(kind.sizes[0], kind.sizes[1]):

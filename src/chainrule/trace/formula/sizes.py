@@ -1,4 +1,4 @@
-"""Sizes of axes while they are being found: known ones, and unknowns that are made equal to others."""
+"""Sizes of axes during inference: known sizes, and unknowns that are unified."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chainrule.ir import Dim, DType
 
 @dataclass(eq=False)
 class Unknown:
-    """A size that is not known yet: axis `axis` of the variable `name`. `same` is what it was found equal to."""
+    """An unknown size: axis `axis` of the variable `name`. `same` is the size it was unified with."""
 
     name: str
     axis: int
@@ -22,14 +22,14 @@ Sizes: TypeAlias = tuple[Size, ...]
 
 
 def found(size: Size) -> Size:
-    """What a size is, as far as known."""
+    """Resolve a size as far as it is known."""
     while isinstance(size, Unknown) and size.same is not None:
         size = size.same
     return size
 
 
 def unify(first: Size, second: Size) -> bool:
-    """Make two sizes equal; False where they cannot be."""
+    """Unify two sizes; return False if that is impossible."""
     a, b = found(first), found(second)
     if a is b:
         return True
@@ -43,28 +43,28 @@ def unify(first: Size, second: Size) -> bool:
 
 
 def equal(first: Size, second: Size) -> bool:
-    """Whether two sizes are known to be the same."""
+    """Whether two sizes are known to be equal."""
     a, b = found(first), found(second)
     return a is b or (not isinstance(a, Unknown) and not isinstance(b, Unknown) and a == b)
 
 
 def can_equal(first: Size, second: Size) -> bool:
-    """Whether two sizes may be the same."""
+    """Whether two sizes may be equal."""
     a, b = found(first), found(second)
     return isinstance(a, Unknown) or isinstance(b, Unknown) or a == b
 
 
 def sizes_text(sizes: Sizes) -> str:
-    """`(n, d)`, with `?` for what is not known."""
+    """`(n, d)`, with `?` for unknown sizes."""
     words = ["?" if isinstance(size, Unknown) else str(size) for size in map(found, sizes)]
     return f"({', '.join(words)}{',' if len(words) == 1 else ''})"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What is known of a value: its sizes and dtype; whether a vector lies as a row; where its shape is from.
+    """What is known of a value: its sizes and dtype, whether a vector is a row, and the origin of its shape.
 
-    `open` says that an unknown takes part in it, `lone` that it is nothing but one.
+    `open` tells whether it depends on an unknown, `lone` whether it is just an unknown.
     """
 
     sizes: Sizes

@@ -1,4 +1,4 @@
-"""The tree of a formula. Nodes are compared by identity; each knows where in the text it stands."""
+"""The syntax tree of formulas. Nodes are compared by identity; each has its position in the text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chainrule.trace.formula.errors import Span
 
 Option: TypeAlias = "float | int | bool | str | tuple[int, ...] | None"
 WORDS: dict[str, Option] = {"true": True, "false": False, "none": None}
-"""What an option can be besides numbers and words of its own."""
+"""Words that are values of options."""
 
 Syntax: TypeAlias = Union["Number", "Name", "Unary", "Binary", "Call"]
 
@@ -45,9 +45,9 @@ class Unary:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Binary:
-    """`left operator right`; `mark` is where the operator stands.
+    """`left operator right`; `mark` is the position of the operator.
 
-    Operators are `+ - * / @ ^ **`, the element-wise `.* ./ .^`, the dot `·`, and comparisons.
+    Operators are `+ - * / @ ^ **`, the elementwise `.* ./ .^`, the dot `·`, and comparisons.
     """
 
     operator: str
@@ -60,7 +60,7 @@ class Binary:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Call:
-    """`function(arguments, option=value)`; `mark` is where the function's name stands."""
+    """`function(arguments, option=value)`; `mark` is the position of the function's name."""
 
     function: str
     arguments: tuple[Syntax, ...]
@@ -72,7 +72,7 @@ class Call:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Statement:
-    """An expression, with the name that it is given, if any."""
+    """An expression, with its name, if any."""
 
     name: str | None
     value: Syntax
@@ -80,7 +80,7 @@ class Statement:
 
 
 def parts(node: Syntax) -> tuple[Syntax, ...]:
-    """The operands of a node."""
+    """Return the operands of a node."""
     if isinstance(node, Unary):
         return (node.operand,)
     if isinstance(node, Binary):

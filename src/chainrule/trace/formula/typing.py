@@ -1,7 +1,7 @@
-"""The kinds of all parts of a formula, for given kinds of its variables.
+"""The kinds of all subexpressions of a formula, for given kinds of its variables.
 
-Where `*` may be two products, a list of choices, made outside, says which is tried; `branches` tells how many there
-were at each. A variable of unknown rank has the kind None, and so has what depends on it.
+If `*` may be two products, a list of choices from the caller decides; `branches` counts the alternatives at each. A
+variable of unknown rank has the kind None, and so do values that depend on it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 
 
 class Subject:
-    """A formula with what is said of it beside: `given` names have shapes, `sizes` are the names in these shapes."""
+    """A formula with the given shapes: `given` names have shapes, `sizes` are the names in these shapes."""
 
     def __init__(self, formula: Formula, given: Sequence[str], sizes: Sequence[str]) -> None:
         self.formula = formula
@@ -42,11 +42,11 @@ class Subject:
         self.orders = [self._in_order(statement.value) for statement in formula.statements]
         self.order = [node for order in self.orders for node in order]
         self.variables: dict[str, Name] = {}
-        """For each variable, by its canonical name, the place where it is first used."""
+        """For each variable, by canonical name, the position of its first use."""
         self._find_variables(frozenset(map(canonical_name, given)))
 
     def _in_order(self, root: Syntax) -> list[Syntax]:
-        """The parts of a tree that have a value, operands first, from left to right."""
+        """Yield the subexpressions that have a value, operands first, from left to right."""
         order: list[Syntax] = []
         stack: list[tuple[Syntax, bool]] = [(root, False)]
         while stack:
@@ -62,7 +62,7 @@ class Subject:
         return order
 
     def _check_sizes(self, call: Call) -> None:
-        """Raise FormulaError where `eye(n)` names what is no size of a shape that was stated."""
+        """Raise FormulaError if `eye(n)` names a size that no stated shape contains."""
         for size, argument in zip(self.applications[call].options.get("sizes", ()), call.arguments, strict=False):
             if isinstance(size, SymbolicDim) and not size.names <= self.sizes:
                 raise self.formula.error(
@@ -71,7 +71,7 @@ class Subject:
                 )
 
     def operands(self, node: Syntax) -> tuple[Syntax, ...]:
-        """What a node calculates with; the options of a call are not among it."""
+        """Return the operands of a node, without the options of a call."""
         return self.applications[node].arrays if isinstance(node, Call) else parts(node)
 
     def _find_variables(self, given: frozenset[str]) -> None:
@@ -103,9 +103,9 @@ class Subject:
 
     @cached_property
     def style(self) -> str:
-        """`@` where the formula has this product, `.*` where it has an element-wise operator, "" with both.
+        """`@` if the formula contains this product, `.*` if it contains an elementwise operator, otherwise "".
 
-        A transpose written `'`, as on paper, counts as the latter where there is neither.
+        A transpose written `'`, as on paper, counts as the latter if there is neither.
         """
         operators = {node.operator for node in self.order if isinstance(node, Binary | Unary)}
         has_at, has_dot = "@" in operators, not operators.isdisjoint((".*", "./", ".^"))
@@ -115,7 +115,7 @@ class Subject:
 
     @cached_property
     def labels(self) -> dict[str, DType]:
-        """The dtypes of variables that are used as labels or conditions."""
+        """Return the dtypes of variables that are used as labels or conditions."""
         dtypes: dict[str, DType] = {}
         for node in self.order:
             if isinstance(node, Call) and node.function in ("cross_entropy", "where"):
@@ -126,16 +126,16 @@ class Subject:
         return dtypes
 
     def unknown_name(self, name: str) -> FormulaError:
-        """That a shape or a derivative is asked for a name that is not in the formula."""
+        """Return the error for a shape or a derivative of a name that is not in the formula."""
         known = [node.name for node in self.variables.values()]
         there = f"; its variables are {', '.join(known)}" if known else "; it has no variables"
         return FormulaError(f"{shown(name)} is not in the formula{meant(name, known) or there}")
 
 
 class Typing:
-    """One attempt to give each part of a formula its kind; `failure` says where shapes do not fit.
+    """One attempt to assign a kind to each subexpression; `failure` tells where shapes are inconsistent.
 
-    Without `choices` a `*` that may be two products is left open.
+    Without `choices`, an ambiguous `*` is left open.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Typing:
         self.variables = variables
         self.branches: list[int] = []
         self.stars: list[Binary] = []
-        """Where `branches` were met."""
+        """The positions of `branches`."""
         self.meanings: dict[Binary, Meaning] = {}
         self.kinds: dict[Syntax, Kind | None] = {}
         self._scope: dict[str, Kind | None] = dict(variables)
@@ -166,7 +166,7 @@ class Typing:
                 self._scope[canonical_name(statement.name)] = self.result
 
     def check_powers(self) -> None:
-        """Raise MisfitError for `^` of a square matrix, which has two meanings; to be asked when sizes are settled."""
+        """Raise MisfitError for `^` of a square matrix, which is ambiguous; to be called once sizes are known."""
         for node in self._subject.order:
             if isinstance(node, Binary) and node.operator == "^":
                 for part in (node.left, node.right):

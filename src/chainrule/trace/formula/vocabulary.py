@@ -1,6 +1,6 @@
-"""The functions of formulas: how many arrays each takes, which options, the shape of its result, and what it builds.
+"""The functions of formulas: their number of arrays, options, result shape, and builder.
 
-What is built is what the NumPy function of the same name builds in a traced function.
+They build the same nodes as the NumPy function of the same name in a traced function.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Build: TypeAlias = Callable[..., Node]
 
 @dataclass(frozen=True)
 class Function:
-    """A function of `least` to `most` arrays; `options`, in the order in which they can follow without their names."""
+    """A function of `least` to `most` arrays; `options` are in positional order."""
 
     least: int
     most: int
@@ -42,11 +42,11 @@ class Function:
     rule: Rule
     build: Build
     known: Kind | None = None
-    """The kind of the result where it does not depend on the arguments' and on no option given."""
+    """The kind of the result if it depends neither on the arguments nor on the options."""
 
 
 def call_numpy(function: Callable[..., Any], *args: Any, **options: Any) -> Node:
-    """What a NumPy function builds."""
+    """Build the nodes of a NumPy function."""
     node: Node = {**REDUCTIONS, **PRODUCTS, **ARRANGEMENT, **LINEAR_ALGEBRA}[function](*args, **options)
     return node
 
@@ -115,7 +115,7 @@ def _norm(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
 
 
 def _along(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
-    """The shape of the argument, which needs the axis."""
+    """Return the kind of the argument, which must have the axis."""
     kind = kinds[0]
     if kind.rank == 0:
         raise MisfitError("this takes a vector or a matrix, not a number", span)
@@ -213,7 +213,7 @@ def _cross_entropy(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
     return Kind((), open=logits.open)
 
 
-# What is built
+# Builders
 
 
 def _ufunc(name: str) -> Build:

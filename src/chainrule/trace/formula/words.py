@@ -1,4 +1,4 @@
-"""The words of the language: functions and their other spellings, Greek letters, constants."""
+"""Words of the language: functions and their aliases, Greek letters, constants."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _CANONICAL = {**{name: name for name in FUNCTION_NAMES}, **_ALIASES}
 
 
 def canonical_function(name: str) -> str | None:
-    """The function that a word names, also in another spelling or case; None if there is none."""
+    """Return the function that a word names, including aliases and other cases; None if there is none."""
     return _CANONICAL.get(name) or (_CANONICAL.get(name.lower()) if len(name) > 2 else None)
 
 
 def canonical_name(name: str) -> str:
-    """A name with a spelled Greek letter at its head as that letter: `lambda` is `λ`, `beta1` is `β1`."""
+    """Replace a spelled Greek letter at the head of a name: `lambda` becomes `λ`, `beta1` becomes `β1`."""
     stem = name.rstrip("0123456789")
     head, underscore, tail = stem.partition("_")
     return GREEK.get(head, head) + underscore + tail + name[len(stem) :]

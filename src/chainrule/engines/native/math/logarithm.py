@@ -87,7 +87,7 @@ def log(x: Real) -> Real:
 
 
 def log1p(x: Real) -> Real:
-    """log (1 + x), accurate near 0: the rounding error of 1 + x is compensated to first order."""
+    """Return log (1 + x), accurate near 0: the rounding error of 1 + x is compensated to first order."""
     form, known = x.format, constants(x.format)
     u = x + 1.0
     added = u - 1.0
@@ -102,7 +102,7 @@ def log1p(x: Real) -> Real:
 
 
 def softplus(x: Real) -> Real:
-    """log (1 + eˣ) = max(x, 0) + log (1 + t) with t = e^−|x|.
+    """Return log (1 + eˣ) = max(x, 0) + log (1 + t) with t = e^−|x|.
 
     For t ≥ ½ the sum is halved: then f = (t − 1) / 2; for smaller t it is t itself. Both are exact.
     """

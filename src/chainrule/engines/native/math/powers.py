@@ -42,7 +42,7 @@ def _heads(high: Real, low: Real) -> tuple[Real, Real]:
 
 
 def _long_log(x: Real) -> tuple[Real, Real]:
-    """log x for a positive x, as a head and a rest: 2s + s z B(z), z = s², B = ⅔ + z Q(z)."""
+    """Return log x for a positive x, as a head and a rest: 2s + s z B(z), z = s², B = ⅔ + z Q(z)."""
     known = constants(x.format)
     normal, lift = normalized(x)
     e, f = split(normal)
@@ -71,7 +71,7 @@ def _long_log(x: Real) -> tuple[Real, Real]:
 
 
 def _short_log(x: Real) -> Real:
-    """log x for a positive normal x, accurate to 2⁻³⁷."""
+    """Return log x for a positive normal x, accurate to 2⁻³⁷."""
     e, f = split(x)
     s = f / (f + 2.0)
     z = s * s

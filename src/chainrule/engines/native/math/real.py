@@ -109,7 +109,7 @@ class Real:
         return Real(self.function, self.function.call(type, f"llvm.{name}.{self.suffix}", *arguments))
 
     def multiply_add(self, factor: Real | float, addend: Real | float) -> Real:
-        """self · factor + addend, rounded once if the target supports it."""
+        """Return self · factor + addend, rounded once if the target supports it."""
         return self.intrinsic("fmuladd", self._other(factor), self._other(addend))
 
     def copysign(self, sign: Real) -> Real:
@@ -121,7 +121,7 @@ class Real:
         return self.function.let(type, f"fcmp {predicate} {self.value}, {self._other(other).value.text}")
 
     def where(self, condition: Value, otherwise: Real | float) -> Real:
-        """self if `condition`, else `otherwise`."""
+        """Return self if `condition`, else `otherwise`."""
         return self._made(f"select {condition}, {self.value}, {self._other(otherwise).value}")
 
     def at_least(self, bound: float) -> Real:

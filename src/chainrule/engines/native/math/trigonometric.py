@@ -80,8 +80,9 @@ _REDUCED = "{double, double, i64}"
 
 
 def _window(x: Real) -> tuple[Value, list[Value]]:
-    """Return integers (m, w): the significand of |x|, and 192 digits of 2/π; |x| · 2/π = m w 2⁻¹⁹⁰ up to multiples of
-    4.
+    """Return integers (m, w), the significand of |x| and 192 digits of 2/π.
+
+    |x| · 2/π = m w 2⁻¹⁹⁰ up to multiples of 4.
     """
     function = x.function
     bits = x.integer("and", x.bits(), 2**63 - 1)

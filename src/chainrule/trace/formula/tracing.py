@@ -1,4 +1,4 @@
-"""The way in: formula text and what is known of shapes to a Program."""
+"""Tracing of formula text."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from chainrule.words import ChainruleError
 
 
 def trace_formula(text: str, shapes: Mapping[str, Any]) -> Program:
-    """The program that a formula computes; `shapes` are as `trace` takes them, and may leave out what can be inferred.
+    """Build the program of a formula; `shapes` are as in `trace`, and inferable ones may be omitted.
 
-    Raises FormulaError, with the place in the formula.
+    Raises FormulaError, with the position in the formula.
 
     >>> program = trace_formula("0.5*sum((X @ w - y)^2)", {"X": "n d", "y": "n"})
     >>> [(node.name, node.type.shape) for node in program.inputs]
@@ -43,7 +43,7 @@ def trace_formula(text: str, shapes: Mapping[str, Any]) -> Program:
 
 
 def formula_variables(text: str) -> list[str]:
-    """The names of a formula's variables, in the order in which they are first used.
+    """Return the names of a formula's variables, in order of first use.
 
     >>> formula_variables("z = W @ x; sum(sigmoid(z)) + pi")
     ['W', 'x']
