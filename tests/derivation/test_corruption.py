@@ -87,6 +87,7 @@ def test_the_primitives_without_a_derivative_are_the_expected_ones() -> None:
     assert {cls.__name__ for cls in CONSTANT} == {
         "Bitwise",
         "Compare",
+        "Floor",
         "LogicalAnd",
         "LogicalOr",
         "LogicalNot",

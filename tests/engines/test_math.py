@@ -169,11 +169,19 @@ SPECIAL_VALUES = [
     ("sqrt", math.inf, math.inf),
     ("abs", -0.0, 0.0),
     ("abs", -math.inf, math.inf),
+    *(("floor", x, x) for x in (0.0, -0.0, math.inf, -math.inf, 5.0, -5.0)),
+    *(("floor", sign * 2.0**power, sign * 2.0**power) for sign in (1, -1) for power in (22, 23, 24, 51, 52, 53, 100)),
+    *(("floor", x, 0.0) for x in (0.3, 0.5, 1 - 2.0**-24, 2.0**-149)),
+    *(("floor", -x, -1.0) for x in (0.3, 0.5, 1 - 2.0**-24, 2.0**-149)),
+    ("floor", 2.0**22 - 0.5, 2.0**22 - 1),
+    ("floor", 0.5 - 2.0**22, -(2.0**22)),
+    ("floor", 1.5, 1.0),
+    ("floor", -2.5, -3.0),
 ]
 
 
 @both
-@pytest.mark.parametrize("name", [*UNARY, "sqrt", "abs"])
+@pytest.mark.parametrize("name", [*UNARY, "sqrt", "abs", "floor"])
 def test_special_values(name: str, dtype: DType) -> None:
     """Beside finite numbers in the same vector, too."""
     cases = [(x, expected) for case, x, expected in SPECIAL_VALUES if case == name] + [(math.nan, math.nan)]
@@ -315,7 +323,7 @@ def test_the_table_of_erf() -> None:
 
 
 @pytest.mark.parametrize("target", ["x86-64", "x86-64-v3", "aarch64"])
-@pytest.mark.parametrize("name", accuracy.NAMES)
+@pytest.mark.parametrize("name", [*accuracy.NAMES, "floor"])
 def test_nothing_outside_the_module_is_called(name: str, target: str) -> None:
     module = Module()
     for dtype, type in itertools.product(("double", "float"), ("{}", "<4 x {}>", "<3 x {}>")):

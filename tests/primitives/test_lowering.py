@@ -25,7 +25,10 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "!=": operator.ne,
 }
 MATH: dict[str, Callable[..., Any]] = {
-    **{name: getattr(np, name) for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "abs")},
+    **{
+        name: getattr(np, name)
+        for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "abs", "floor")
+    },
     "power": np.power,
     "erf": math.erf,
     "erfc": math.erfc,

@@ -29,6 +29,10 @@ MENDED = {
     "np.arcsinh(x)": "np.log(x + np.sqrt(x**2 + 1))",
     "np.arctanh(x - 1)": "0.5 * np.log((1 + (x - 1)) / (1 - (x - 1)))",
     "np.cbrt(y)": "np.sign(y) * np.abs(y) ** (1 / 3)",
+    "np.ceil(5 * y)": "-np.floor(-5 * y)",
+    "np.trunc(5 * (y - 3))": "np.sign(5 * (y - 3)) * np.floor(np.abs(5 * (y - 3)))",
+    "np.floor_divide(np.floor(9 * (y - 3)), 2)": "np.floor(np.floor(9 * (y - 3)) / 2)",
+    "np.remainder(np.floor(9 * (y - 3)), 7)": "np.floor(9 * (y - 3)) - 7 * np.floor(np.floor(9 * (y - 3)) / 7)",
     "np.cumprod(x)": "np.exp(np.cumsum(np.log(x)))",
     "np.deg2rad(x)": "x * (np.pi / 180)",
     "np.degrees(x)": "x * (180 / np.pi)",
@@ -86,9 +90,9 @@ def test_each_mend_in_code_is_tried() -> None:
 
 REPLACED = {
     "np.round(x)": "compute it outside",
-    "np.floor(x) - x": "compute it outside",
-    "x // 2": "compute it outside",
-    "x % 2": "compute it outside",
+    "np.rint(x) - x": "compute it outside",
+    "x // 2": "for whole numbers write np.floor(x / y)",
+    "x % 2": "for whole numbers write x - y * np.floor(x / y)",
     "np.sort(b)": "order depends on values",
     "np.argmax(b)": "no derivative",
     "np.mean((np.asarray(x) - 1) ** 2)": "leave np.array or np.asarray out",

@@ -55,6 +55,7 @@ _MATH: dict[MathFunction, Callable[..., Any]] = {
     "erf": math.erf,
     "erfc": math.erfc,
     "abs": np.abs,
+    "floor": np.floor,
     "power": np.float_power,
 }
 

@@ -183,6 +183,7 @@ from chainrule.primitives.notation import (
 )
 from chainrule.primitives.piecewise import (
     Abs,
+    Floor,
     Maximum,
     Minimum,
     Sign,
@@ -309,6 +310,7 @@ __all__ = [
     "Example",
     "Exp",
     "Expm1",
+    "Floor",
     "Fraction",
     "Gather",
     "Gelu",

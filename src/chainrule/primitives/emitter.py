@@ -15,8 +15,9 @@ S = TypeVar("S")
 I = TypeVar("I")
 
 MathFunction: TypeAlias = Literal[
-    "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "erf", "erfc", "abs", "power"
-]
+    "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "erf", "erfc", "abs", "floor",
+    "power",
+]  # fmt: skip
 BitOperation: TypeAlias = Literal["and", "or", "xor"]
 Comparison: TypeAlias = Literal["<", "<=", ">", ">=", "==", "!="]
 ReductionKind: TypeAlias = Literal["sum", "max", "min"]

@@ -30,8 +30,8 @@ _CHECKS = "check results outside of the function"
 _INDICES = "an index has no derivative; compute it outside of the function and pass it as an argument"
 
 _MENDS = {
-    **dict.fromkeys(("floor", "ceil", "rint", "round", "around", "trunc", "fix", "floor_divide", "remainder"), _STEPS),
-    **dict.fromkeys(("fmod", "divmod", "modf", "left_shift", "right_shift"), _STEPS),
+    **dict.fromkeys(("rint", "round", "around", "fix", "fmod", "divmod", "modf"), _STEPS),
+    **dict.fromkeys(("left_shift", "right_shift"), _STEPS),
     **dict.fromkeys(("sort", "median", "percentile", "quantile", "partition", "unique"), _ORDERS),
     **dict.fromkeys(
         ("argmax", "argmin", "argsort", "argpartition", "searchsorted", "nonzero", "flatnonzero"), _INDICES
@@ -43,6 +43,7 @@ _MENDS = {
     "arcsinh": "write np.log(x + np.sqrt(x**2 + 1))",
     "arctanh": "write 0.5 * np.log((1 + x) / (1 - x))",
     "cbrt": "write np.sign(x) * np.abs(x) ** (1 / 3)",
+    "ceil": "write -np.floor(-x)",
     "cumprod": "for positive numbers write np.exp(np.cumsum(np.log(x)))",
     "deg2rad": "write x * (np.pi / 180)",
     "degrees": "write x * (180 / np.pi)",
@@ -51,6 +52,7 @@ _MENDS = {
     "fill": "write np.full_like(x, value)",
     "fliplr": "write np.flip(x, 1)",
     "flipud": "write np.flip(x, 0)",
+    "floor_divide": "for whole numbers write np.floor(x / y)",
     "hypot": "write np.sqrt(x**2 + y**2)",
     "isfinite": "write np.abs(x) < np.inf",
     "isinf": "write np.abs(x) == np.inf",
@@ -66,11 +68,13 @@ _MENDS = {
     "ptp": "write np.max(x) - np.min(x)",
     "rad2deg": "write x * (180 / np.pi)",
     "radians": "write x * (np.pi / 180)",
+    "remainder": "for whole numbers write x - y * np.floor(x / y)",
     "repeat": "along a new axis write np.broadcast_to, then reshape",
     "roll": "by k elements along the first axis write np.concatenate([x[-k:], x[:-k]])",
     "tile": "write np.concatenate([x, x]) for two copies along the first axis",
     "tril": "write x * np.tril(np.ones((n, n))) with n as a number",
     "triu": "write x * np.triu(np.ones((n, n))) with n as a number",
+    "trunc": "write np.sign(x) * np.floor(np.abs(x))",
 }
 """Equivalent expressions for unsupported functions."""
 

@@ -19,9 +19,6 @@ from typing import Any, TypeAlias, Union
 
 import numpy as np
 
-from chainrule.ir import DType, Node
-from chainrule.primitives import cast
-from chainrule.trace import Traced
 from chainrule.training.errors import TrainingError, non_negative_number, positive_integer, positive_number
 
 Hyperparameter: TypeAlias = Union[float, "Schedule", Callable[[Any], Any]]
@@ -54,8 +51,8 @@ class Schedule(ABC):
 class StepDecay(Schedule):
     """`rate · factor^⌊step / every⌋`.
 
-    >>> [StepDecay(0.5, every=2, factor=0.5)(step) for step in range(5)]
-    [0.5, 0.5, 0.25, 0.25, 0.125]
+    >>> print(*(StepDecay(0.5, every=2, factor=0.5)(step) for step in range(5)))
+    0.5 0.5 0.25 0.25 0.125
     """
 
     rate: float
@@ -68,7 +65,7 @@ class StepDecay(Schedule):
         positive_number("the factor of a StepDecay", self.factor)
 
     def __call__(self, step: Any) -> Any:
-        return self.rate * self.factor ** _floor(step / self.every)
+        return self.rate * self.factor ** np.floor(step / self.every)
 
 
 @dataclass(frozen=True)
@@ -186,11 +183,3 @@ def field_values(instance: Any) -> dict[str, Any]:
     """The fields of a dataclass; none of anything else."""
     fields = dataclasses.fields(instance) if dataclasses.is_dataclass(instance) else ()
     return {field.name: getattr(instance, field.name) for field in fields}
-
-
-def _floor(x: Any) -> Any:
-    """The whole part of a number that is not negative."""
-    if not isinstance(x, Traced):
-        return math.floor(x)
-    whole: Node = cast(cast(x.node, DType.INT64), DType.FLOAT64)
-    return Traced(whole)

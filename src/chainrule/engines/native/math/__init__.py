@@ -29,6 +29,7 @@ FUNCTIONS: dict[str, Callable[..., Real]] = {
     "erf": erf,
     "erfc": erfc,
     "abs": Real.__abs__,
+    "floor": Real.floor,
     "power": power,
 }
 """The functions of the emitter protocol (`MathFunction`), by name."""

@@ -103,6 +103,16 @@ class Real:
         """The square root."""
         return self.intrinsic("sqrt")
 
+    def floor(self) -> Real:
+        """The greatest whole number not above: the nearest one, or that before; from 2^mantissa_bits on all are whole.
+
+        Not every target has the instruction, and nothing outside the module may be called.
+        """
+        limit = 2.0**self.format.mantissa_bits
+        nearest = ((abs(self) + limit) - limit).copysign(self)
+        below = nearest - self.of(1.0).where(nearest.compare("ogt", self), 0.0)
+        return below.where(abs(self).compare("olt", limit), self)
+
     def intrinsic(self, name: str, *others: Real) -> Real:
         arguments = (self.value, *(other.value for other in others))
         type = self.value.type
