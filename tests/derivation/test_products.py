@@ -41,3 +41,9 @@ def test_the_shapes_of_two_factors_are_given_to_two_factors_only() -> None:
     (line,) = [line for line in text.splitlines() if line.startswith("│ ∂L/∂A")]
     assert "−A⁻ᵀ x xᵀ A⁻ᵀ" in line
     assert "(n×n)(n×n)" not in line
+
+
+def test_every_matrix_of_a_stack_meets_the_vector() -> None:
+    derivation = cr.derive("sum((A@v - y)**2)", wrt="A", A="b h n k", v="k", y="b h n")
+    assert derivation.verify().ok
+    assert "Σ (A v − y)²" in derivation.text()

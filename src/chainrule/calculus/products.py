@@ -106,24 +106,25 @@ def _product_and_transposed(node: Apply) -> Node | None:
 
 def _joined(left: Node, right: Node) -> Node | None:
     """`(A + Aᵀ) x` for the two terms of A x + Aᵀ x."""
-    first, second = applied(left, Contract), applied(right, Contract)
-    if first is None or second is None or first.operands != second.operands or len(first.operands) != 2:
-        return None
-    for k, matrix in enumerate(first.operands):
+    match left, right:
+        case Apply(Contract() as first, (_, _) as factors), Apply(Contract() as second, others) if factors == others:
+            pass
+        case _:
+            return None
+    for k, matrix in enumerate(factors):
         if matrix.type.ndim != 2 or matrix.type.shape[0] != matrix.type.shape[1]:
             continue
-        inputs = second.primitive.inputs
-        turned = Contract((*inputs[:k], inputs[k][::-1], *inputs[k + 1 :]), second.primitive.output)
-        if turned == first.primitive:
-            plain = first if _reads_plain(first.primitive.inputs[k], first.primitive.output) else second
+        inputs = (*second.inputs[:k], second.inputs[k][::-1], *second.inputs[k + 1 :])
+        if Contract(inputs, second.output) == first:
             total = Add()(matrix, Permute((1, 0))(matrix))
-            return Apply(plain.primitive, (*plain.operands[:k], total, *plain.operands[k + 1 :]))
+            return (first if _is_upright(first, k) else second)(*factors[:k], total, *factors[k + 1 :])
     return None
 
 
-def _reads_plain(labels: tuple[int, ...], output: tuple[int, ...]) -> bool:
-    """Whether a matrix of these labels is written without a transpose: its rows stay first, or its columns last."""
-    return bool(output) and (output[0] == labels[0] or (len(output) > 1 and output[-1] == labels[1]))
+def _is_upright(contract: Contract, operand: int) -> bool:
+    """Whether an operand stands in a product without a transpose."""
+    product = contract.product
+    return product is not None and not product.factor(operand).transposed
 
 
 @rule("Σ (a ⊙ b) of vectors → aᵀ b", Sum, examples=lambda: [Sum((0,))(Multiply()(_x("n"), _y("n")))])

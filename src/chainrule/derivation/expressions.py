@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from chainrule.calculus import TANGENT, is_scale
-from chainrule.derivation.contractions import is_by_indices, is_matrix_product, stacked_product
+from chainrule.derivation.contractions import is_by_indices, is_matrix_product
 from chainrule.derivation.correlation import correlation
 from chainrule.derivation.factors import (
     as_factor,
@@ -419,8 +419,7 @@ def _product(node: Apply, operands: list[Notation], factors: Mapping[Node, Notat
         return None
 
     def product(rest: Sequence[Notation]) -> Notation:
-        stacked = stacked_product(node, rest)
-        result: Notation = node.primitive.notation(rest, types) if stacked is None else stacked
+        result: Notation = node.primitive.notation(rest, types)
         return result
 
     return with_numbers_in_front(operands, product)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from chainrule.calculus import COTANGENT, TANGENT, is_scale
-from chainrule.derivation.contractions import is_matrix_product
 from chainrule.derivation.expressions import ExpressionWriter
-from chainrule.derivation.factors import (
-    is_chain,
-)
+from chainrule.derivation.factors import is_chain
 from chainrule.derivation.legend import walk
 from chainrule.derivation.literals import PI, literal
 from chainrule.derivation.names import name_parts
 from chainrule.derivation.record import Record
 from chainrule.derivation.upstream import is_upstream, output_name
-from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, Shape, sizes_text, topological_order
+from chainrule.ir import Apply, ArrayType, Const, Input, Node, sizes_text, topological_order
 from chainrule.primitives import (
     Call,
     Contract,
@@ -29,6 +26,7 @@ from chainrule.primitives import (
     Notation,
     Number,
     Partial,
+    Product,
     Softmax,
     Symbol,
     indexed,
@@ -152,45 +150,24 @@ def shape_of(type_: ArrayType) -> str:
 
 def product_shapes(node: Node) -> str:
     """`(h×n)(n×o) = h×o` for a product of two matrices, else, and so for one of several, the shape alone."""
-    product = _product_under(node)
     result = shape_of(node.type)
-    if product is None or len(product.operands) != 2 or not result or any(map(is_chain, product.operands)):
-        return result
-    sizes: dict[int, Dim] = {}
-    for labels, operand in zip(product.primitive.inputs, product.operands, strict=True):
-        sizes.update(zip(labels, operand.type.shape, strict=True))
-    left, right = product.primitive.inputs
-    output = product.primitive.output
-    summed = [label for label in left if label in right and label not in output]
-    if (
-        len(left) > 2
-        or len(right) > 2
-        or not 1 <= len(output) <= 2
-        or len(summed) > 1
-        or not is_matrix_product(product)
-    ):
-        return result
-    rows, columns = output[:1], output[1:]
-    if not summed:
-        return f"({_sizes(rows, sizes)}×1)(1×{_sizes(columns, sizes)}) = {result}" if columns else result
-    first: Shape = tuple(sizes[label] for label in (*rows, *summed))
-    second: Shape = tuple(sizes[label] for label in (*summed, *columns))
-    return f"({'×'.join(map(str, first))})({'×'.join(map(str, second))}) = {result}"
+    match _beneath_numbers(node):
+        case Apply(Contract(product=Product("matrix" | "vector" | "outer" | "rows") as product) as contract, factors):
+            if product.batch or product.added or any(map(is_chain, factors)):
+                return result
+        case _:
+            return result
+    sizes = contract.sizes([factor.type for factor in factors])
+    rows, *columns = (sizes[label] for label in contract.output)
+    between = [dim for label, dim in sizes.items() if label not in contract.output] or [1]
+    return f"({sizes_text((rows, *between))})({sizes_text((*between, *columns))}) = {result}"
 
 
-def _sizes(labels: tuple[int, ...], sizes: Mapping[int, Dim]) -> str:
-    return "×".join(str(sizes[label]) for label in labels)
-
-
-def _product_under(node: Node) -> Apply | None:
-    """The product that gives `node` its shape, beneath numbers, signs and transposes."""
-    while isinstance(node, Apply):
-        if isinstance(node.primitive, Contract):
-            return node
-        if isinstance(node.primitive, Multiply) and is_scale(node.operands[0]):
-            node = node.operands[1]
-        elif isinstance(node.primitive, Negate):
-            node = node.operands[0]
-        else:
-            return None
-    return None
+def _beneath_numbers(node: Node) -> Node:
+    """What gives `node` its shape, beneath numbers and signs."""
+    match node:
+        case Apply(Multiply(), (number, x)) if is_scale(number):
+            return _beneath_numbers(x)
+        case Apply(Negate(), (x,)):
+            return _beneath_numbers(x)
+    return node

@@ -175,9 +175,7 @@ class Reasons:
         """A matrix product, several side by side, or a contraction in general."""
         if len(node.operands) != 2:
             return
-        left, right = node.primitive.inputs
-        output = node.primitive.output
-        summed = [label for label in left if label in right and label not in output]
+        (left, right), output = node.primitive.inputs, node.primitive.output
         if is_correlation(node):
             slides = any(_is_windows(operand) and operand in path for operand in node.operands)
             within, along = self._letters("kijqrst", "mi" if slides else "p")
@@ -187,13 +185,9 @@ class Reasons:
         if is_matrix_product(node):
             if node.type.ndim:
                 yield self._say("product")
-        elif summed or len(output) > 2:
+        elif len(output) > 2 or any(label in right and label not in output for label in left):
             yield self._say("contraction")
-        sizes = {
-            label: size
-            for labels, operand in zip((left, right), node.operands, strict=True)
-            for label, size in zip(labels, operand.type.shape, strict=True)
-        }
+        sizes = node.primitive.sizes([operand.type for operand in node.operands])
         batch = [label for label in output if label in left and label in right]
         if batch and is_matrix_product(node) and len(output) > 2:
             yield self._say("batch", _sizes([sizes[label] for label in batch]))

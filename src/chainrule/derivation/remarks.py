@@ -162,18 +162,19 @@ def _scaled_scores(entry: Accumulation, backward: Backward) -> Iterator[Observat
 
 def _summed_size(node: Node) -> Dim | None:
     """The size that a product of two different factors sums over, if that is one."""
-    if not isinstance(node, Apply) or not isinstance(node.primitive, Contract):
-        return None
-    factors = {operand.operands[0] if _is_a(operand, Permute) else operand for operand in node.operands}
-    if len(node.operands) != 2 or len(factors) != 2:
-        return None
-    labels = {
-        label: size
-        for names, operand in zip(node.primitive.inputs, node.operands, strict=True)
-        for label, size in zip(names, operand.type.shape, strict=True)
-    }
-    summed = [size for label, size in labels.items() if label not in node.primitive.output]
-    return summed[0] if len(summed) == 1 else None
+    match node:
+        case Apply(Contract() as contract, (x, y)) if _untransposed(x) is not _untransposed(y):
+            sizes = contract.sizes([x.type, y.type])
+            summed = [size for label, size in sizes.items() if label not in contract.output]
+            return summed[0] if len(summed) == 1 else None
+    return None
+
+
+def _untransposed(node: Node) -> Node:
+    match node:
+        case Apply(Permute(), (x,)):
+            return x
+    return node
 
 
 def _is_root_of(node: Node, size: Dim) -> bool:

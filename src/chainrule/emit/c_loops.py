@@ -376,7 +376,5 @@ def _jumps(index: Sequence[Index], loop: str) -> bool:
 
 
 def _label_sizes(node: Apply) -> dict[int, Dim]:
-    sizes: dict[int, Dim] = {}
-    for labels, operand in zip(node.primitive.inputs, node.operands, strict=True):
-        sizes.update(zip(labels, operand.type.shape, strict=True))
+    sizes: dict[int, Dim] = node.primitive.sizes([operand.type for operand in node.operands])
     return sizes

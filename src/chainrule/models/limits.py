@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, Program, SymbolicDim
+from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, Program, SymbolicDim, concrete
 from chainrule.models.errors import DescriptionError, ModelError
 from chainrule.primitives import (
     Abs,
@@ -83,12 +83,8 @@ def check_node(node: Node, place: str) -> None:
     if not isinstance(node, Apply):
         return
     if isinstance(node.primitive, Contract):
-        sizes = {
-            label: _magnitude(dim)
-            for labels, operand in zip(node.primitive.inputs, node.operands, strict=True)
-            for label, dim in zip(labels, operand.type.shape, strict=True)
-        }
-        if math.prod(sizes.values()) > WORK:
+        sizes = node.primitive.sizes([operand.type for operand in node.operands])
+        if math.prod(map(_magnitude, sizes.values())) > WORK:
             raise DescriptionError(f"{place} is a product of more than {WORK:,} multiplications")
     if isinstance(node.primitive, Gather):
         _check_indices(node, place)
@@ -137,10 +133,8 @@ def check_work(program: Program, sizes: Mapping[str, int], limit: int) -> None:
 def _multiplications(node: Apply) -> int:
     if not isinstance(node.primitive, Contract):
         return 0
-    sizes: dict[int, int] = {}
-    for labels, operand in zip(node.primitive.inputs, node.operands, strict=True):
-        sizes.update(zip(labels, operand.type.concrete_shape, strict=True))
-    return math.prod(sizes.values())
+    sizes = node.primitive.sizes([operand.type for operand in node.operands])
+    return math.prod(map(concrete, sizes.values()))
 
 
 class _Operations:

@@ -193,6 +193,7 @@ from chainrule.primitives.piecewise import (
     minimum,
     sign,
 )
+from chainrule.primitives.products import Factor, Product, product_of
 from chainrule.primitives.random import (
     THREEFRY_PARITY,
     THREEFRY_ROTATIONS,
@@ -310,6 +311,7 @@ __all__ = [
     "Example",
     "Exp",
     "Expm1",
+    "Factor",
     "Floor",
     "Fraction",
     "Gather",
@@ -361,6 +363,7 @@ __all__ = [
     "Precedence",
     "Prefix",
     "Primitive",
+    "Product",
     "RandomUniform",
     "ReductionKind",
     "Relu",
@@ -465,6 +468,7 @@ __all__ = [
     "permute",
     "power",
     "precedence",
+    "product_of",
     "random_normal",
     "random_uniform",
     "relu",

@@ -10,9 +10,10 @@ Five bases, each asking only for what cannot be derived:
 
 Only the first two are ever transposed, since nothing nonlinear enters a linear program. Each says how it is computed:
 a Composite by `expand`, an Elementwise by `lower` on scalars, the others by `lower` for one element of the result.
-A concrete primitive that lacks a rule cannot be defined: `__init_subclass__` raises. It is no `ABC`, whose `isinstance`,
-asked at every match of a term, took a quarter of the time of a derivation. A primitive without parameters inherits
-equality and printing (`eq=False, repr=False`), since generating them anew for each took a fifth of the import time.
+A concrete primitive that lacks a rule cannot be defined: `__init_subclass__` raises. The bases are no ABCs, whose
+`isinstance`, asked at every match of a term, took a quarter of the time of a derivation. A primitive without parameters
+inherits equality and printing (`eq=False, repr=False`), since generating them anew for each took a fifth of the import
+time.
 """
 
 from __future__ import annotations

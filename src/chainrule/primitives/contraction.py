@@ -18,11 +18,11 @@ from chainrule.primitives.base import Array, Example, Multilinear
 from chainrule.primitives.emitter import Accessor, Emitter
 from chainrule.primitives.layout import reshape
 from chainrule.primitives.notation import Call, Infix, Mark, Notation, Number, transposed
+from chainrule.primitives.products import Labels, Product, product_of
 from chainrule.primitives.replication import Broadcast, cast, common_dtype
 
 S = TypeVar("S")
 I = TypeVar("I")
-Labels = tuple[int, ...]
 _LARGE = 4_000
 
 
@@ -77,6 +77,19 @@ class Contract(Multilinear):
             raise ShapeError(f"index list {self.output} of the result is not among those of the operands")
         return ArrayType(tuple(sizes[label] for label in self.output), operands[0].dtype)
 
+    def sizes(self, operands: Sequence[ArrayType]) -> dict[int, Dim]:
+        """The size of the axis of each label, in the order in which the operands have them."""
+        return {
+            label: dim
+            for labels, operand in zip(self.inputs, operands, strict=True)
+            for label, dim in zip(labels, operand.shape, strict=True)
+        }
+
+    @property
+    def product(self) -> Product | None:
+        """What it is called as a product of two arrays; None for a contraction that has no name."""
+        return product_of(self.inputs, self.output)
+
     def value(self, *operands: Array) -> Array:
         interleaved: list[object] = []
         for operand, labels in zip(operands, self.inputs, strict=True):
@@ -86,85 +99,12 @@ class Contract(Multilinear):
         return np.asarray(np.einsum(*interleaved, list(self.output), optimize=large))  # type: ignore[call-overload]
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        if len(operands) == 2:
-            product = self._matrix_product(operands)
-            if product is not None:
-                return product
+        product = self.product
+        if product is not None and product.is_stack:
+            return _product_notation(product, operands)
         letters = {label: chr(ord("i") + k) for k, label in enumerate(sorted({l for ls in self.inputs for l in ls}))}
         spec = ",".join("".join(letters[label] for label in labels) for labels in self.inputs)
         return Call("einsum", (Mark(spec + "→" + "".join(letters[label] for label in self.output)), *operands))
-
-    def _matrix_product(self, operands: Sequence[Notation]) -> Notation | None:
-        """`A B` with transposes where the labels ask for them, if this is a matrix product over the last axes."""
-        (left, right), output = self.inputs, self.output
-        for scalar, other, k in ((left, right, 0), (right, left, 1)):
-            if not scalar and other == output:  # one operand is a number
-                return Infix("·", (operands[k], operands[1 - k]))
-        if any(label not in output and (label in left) != (label in right) for label in (*left, *right)):
-            return None  # summed over one operand alone
-        shared = [label for label in output if label in left and label in right]
-        batch = len(shared)
-        if not all(list(labels[:batch]) == shared for labels in (left, right, output)):
-            return None
-        if batch:
-            return self._batched_product(operands, batch)
-        if len(left) == len(right) == 3:
-            return self._added_products(operands, 0)
-        return self._stacked_product(operands) or self._plain_product(operands, left, right, output)
-
-    def _added_products(self, operands: Sequence[Notation], batch: int) -> Notation | None:
-        """The sum over axis `batch` of a product of matrices for each entry along it."""
-        left, right, output = self.inputs[0][batch:], self.inputs[1][batch:], self.output[batch:]
-        if len(output) != 2 or left[0] != right[0]:
-            return None
-        product = self._plain_product(operands, left[1:], right[1:], output)
-        return None if product is None else Call("Σ", (product,), subscript=(Number(batch),))
-
-    def _batched_product(self, operands: Sequence[Notation], batch: int) -> Notation | None:
-        """A product for each entry along first axes that both operands have; `(A ⊙ B) 1` where it is one of rows."""
-        (left, right), output = self.inputs, self.output
-        if left == right == (*output, left[-1]) and len(left) == 2:
-            return Infix("", (Infix("⊙", tuple(operands)), Number(1)))
-        left, right, output = left[batch:], right[batch:], output[batch:]
-        if len(left) == len(right) == 3:
-            return self._added_products(operands, batch)
-        if not len(left) == len(right) == len(output) == 2:
-            return None
-        return self._plain_product(operands, left, right, output)
-
-    def _stacked_product(self, operands: Sequence[Notation]) -> Notation | None:
-        """A product for each entry along a first axis that one operand, a stack of matrices, has alone."""
-        (left, right), output = self.inputs, self.output
-        if len(left) == 3 and len(right) <= 2 and output[:1] == left[:1]:
-            return self._plain_product(operands, left[1:], right, output[1:])
-        if len(right) == 3 and len(left) <= 2 and output[:1] == right[:1]:
-            return self._plain_product(operands, left, right[1:], output[1:])
-        return None
-
-    def _plain_product(
-        self, operands: Sequence[Notation], left: Labels, right: Labels, output: Labels
-    ) -> Notation | None:
-        summed = [label for label in left if label in right]
-        if len(left) == len(right) == 2 and set(left) == set(right) and not output:
-            a, b = operands
-            return Call("tr", (Infix("", (a if left == right[::-1] else transposed(a), b)),))
-        if not {len(left), len(right)} <= {1, 2} or set(left) ^ set(right) != set(output):
-            return None
-        if len(summed) != (0 if len(left) == len(right) == 1 and output else 1):
-            return None
-        a, b = operands
-        if not summed:  # outer product of vectors
-            return Infix("", (a, transposed(b)) if output == left + right else (b, transposed(a)))
-        (label,) = summed
-        if len(output) == 0:
-            return Infix("", (transposed(a), b))
-        if len(output) == 2 and output[0] in right:
-            a, b, left, right = b, a, right, left
-        if len(left) == 1:  # vᵀ M is a vector; written as Mᵀ v
-            return Infix("", (b if right[1] == label else transposed(b), a))
-        first = a if left[1] == label else transposed(a)
-        second = b if len(right) == 1 or right[0] == label else transposed(b)
-        return Infix("", (first, second))
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
         """⟨δ, C(…, dx, …)⟩ = ⟨C′(…, δ, …), dx⟩, where C′ has the labels of x and of the result exchanged."""
@@ -181,9 +121,7 @@ class Contract(Multilinear):
     def lower(
         self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
     ) -> S:
-        sizes = {
-            l: dim for labels, t in zip(self.inputs, types, strict=True) for l, dim in zip(labels, t.shape, strict=True)
-        }
+        sizes = self.sizes(types)
         summed = [label for label in sizes if label not in self.output]
         place = dict(zip(self.output, index, strict=True))
 
@@ -198,6 +136,31 @@ class Contract(Multilinear):
             return result
 
         return emit.reduce("sum", [sizes[label] for label in summed], product) if summed else product([])
+
+
+def _product_notation(product: Product, operands: Sequence[Notation]) -> Notation:
+    """`A B`, with transposes where the labels ask for them."""
+    left, right = (operands[factor.operand] for factor in (product.left, product.right))
+    match product.kind:
+        case "scaling":
+            return Infix("·", (left, right))
+        case "rows":
+            return Infix("", (Infix("⊙", (left, right)), Number(1)))
+        case "inner":
+            return Infix("", (transposed(left), right))
+        case "outer":
+            return Infix("", (left, transposed(right)))
+    factors = (
+        transposed(left) if product.left.transposed else left,
+        transposed(right) if product.right.transposed else right,
+    )
+    if product.kind == "trace":
+        return Call("tr", (Infix("", factors),))
+    return (
+        Call("Σ", (Infix("", factors),), subscript=(Number(len(product.batch)),))
+        if product.added
+        else Infix("", factors)
+    )
 
 
 def contract(operands: Sequence[Node], inputs: Sequence[Labels], output: Labels) -> Node:
