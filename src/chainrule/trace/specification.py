@@ -1,10 +1,11 @@
 """Specifications of argument shapes.
 
 A leaf is one of
-- text, the sizes parted by spaces, `"n d"` or `"4 2"` (`""` is a scalar), then if wanted a dtype after a colon:
-  `"n d:float32"`, `"n:int"`, `"n:bool"`; float64 when there is none;
+
+- a string of sizes separated by spaces, `"n d"` or `"4 2"` (`""` is a scalar), optionally followed by a colon and a
+  dtype: `"n d:float32"`, `"n:int"`, `"n:bool"`; the default is float64;
 - a tuple of sizes, `(4, 2)` or `("n", 2)`;
-- an array, or anything else with a shape and a dtype: these are taken;
+- an array, or any object with a shape and a dtype;
 - a number: a scalar, int64 for an int.
 
 Leaves may be nested in dicts, lists and tuples. None, bools and functions are not inputs and are passed through.

@@ -1,4 +1,4 @@
-"""Training: optimizers as programs, the step that an engine repeats, and `fit`, which puts them together."""
+"""Training: optimizers as programs, the training step, and `fit`."""
 
 from chainrule.engines import START, Position
 from chainrule.training import schedules

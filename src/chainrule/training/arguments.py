@@ -1,4 +1,4 @@
-"""The arguments of `fit`, checked and converted: which names the loss takes, in which dtype, over how many rows."""
+"""Validation and conversion of the arguments of `fit`: names, dtypes and row counts."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from chainrule.words import suggestion
 Array = NDArray[Any]
 
 PIECE = 2**16
-"""Elements of data that are looked at together."""
+"""Number of elements of data that are checked at a time."""
 
 LARGE = 2**28
-"""Bytes of floats above which data are left in their own dtype, to be converted batch by batch, every time anew."""
+"""Size in bytes above which float data keep their dtype and are converted batch by batch."""
 
 
 @dataclass(frozen=True, eq=False)
 class Arguments:
-    """Arrays by name, in the dtype of the run but for large ones; all of `rows` have `row_count` rows."""
+    """Arrays by name, in the dtype of the run except for large ones; all of `rows` have `row_count` rows."""
 
     params: dict[str, Array]
     rows: dict[str, Array]
@@ -37,7 +37,7 @@ class Arguments:
     dtype: DType
 
     def dtype_of(self, array: Array) -> DType:
-        """The dtype that the run computes with what is held in `array` in."""
+        """Return the dtype in which the run computes with `array`."""
         held = DType.of(array.dtype)
         return self.dtype if held.is_float else held
 
@@ -48,7 +48,7 @@ def read_arguments(
     data: Mapping[str, Any],
     constants: Mapping[str, Any],
 ) -> Arguments:
-    """The arguments of a run; raises TrainingError, naming the argument, for what does not fit."""
+    """Validate the arguments of a run; raise TrainingError, naming the argument."""
     groups = {"params": params, "data": data, "constants": constants}
     for kind, group in groups.items():
         if not isinstance(group, Mapping):
@@ -151,7 +151,7 @@ def _converted(array: Array, dtype: DType) -> Array:
 
 
 def _row_count(rows: Mapping[str, Array]) -> int:
-    """The rows that all of `rows` have; 1 where there are no data."""
+    """Return the number of rows that all of `rows` have; 1 if there are no data."""
     counts: dict[str, int] = {}
     for name, array in rows.items():
         if array.ndim == 0:
@@ -187,13 +187,13 @@ def _check_finite(kind: str, name: str, array: Array) -> None:
 
 
 def _is_finite(part: Array) -> bool:
-    """Whether all elements are finite; their sum, which takes a fraction of the time, is only if they are."""
+    """Whether all elements are finite. Their sum, which is much cheaper, is finite only if they are."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(part.sum())) or bool(np.isfinite(part).all())
 
 
 def _parts(array: Array, order: Literal["C", "K"]) -> Iterator[Array]:
-    """All elements in pieces of one axis, row by row ("C") or as they lie in memory ("K"), so that no copy is made."""
+    """Yield all elements in slices of one axis, in row-major ("C") or memory ("K") order, so that no copy is made."""
     flags: list[Any] = ["external_loop", "buffered", "zerosize_ok"]
     operand: list[Any] = ["readonly"]
     with np.nditer(array, flags, operand, order=order, buffersize=PIECE) as pieces:

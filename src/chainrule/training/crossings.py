@@ -1,4 +1,4 @@
-"""A trap of broadcasting: predictions (n, 1) against targets (n,) give (n, n), every row against every other."""
+"""Detection of an unintended broadcast: predictions (n, 1) and targets (n,) give (n, n)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _ROWS = named_dim("rows")
 def crossed_rows(
     loss: Callable[..., Any] | Program | str, arguments: Arguments, program: Program, size: int
 ) -> str | None:
-    """A sentence on the first place where `loss` meets each row of a prediction with every row of data; else None.
+    """Describe the first place where `loss` combines each row of a prediction with every row of data, or return None.
 
-    Where in `program`, the loss on `size` rows, axes of that size do so, the loss is traced again to tell rows from
-    other axes by a name for their size. A loss that needs their number, or is a Program, is not judged.
+    If axes of length `size` do so in `program`, the loss on `size` rows, the loss is traced again with a symbolic size
+    to distinguish rows from other axes. A loss that needs the number of rows, or that is a Program, is not checked.
     """
     if isinstance(loss, Program) or (size > 1 and rows_that_cross(program, arguments.params, size) is None):
         return None
@@ -44,9 +44,10 @@ def crossed_rows(
 
 
 def rows_that_cross(program: Program, predicted: Container[str], rows: Dim = _ROWS) -> tuple[Node, Node] | None:
-    """What comes from `predicted` inputs and what does not, where each row of one first meets every row of the other.
+    """Find the first operation that combines each row of one operand with every row of another.
 
-    Rows are the axes of that size.
+    Returns the operand that depends on the `predicted` inputs and the one that does not. Rows are the axes of length
+    `rows`.
     """
     learnt: set[Node] = {node for node in program.inputs if node.name in predicted}
     for node in topological_order(program.outputs):
@@ -68,9 +69,9 @@ def rows_that_cross(program: Program, predicted: Container[str], rows: Dim = _RO
 
 
 def _stretched(node: Node, rows: Dim) -> tuple[Node, int]:
-    """What was repeated along the rows to make `node`, as it was written, and the axis that its own rows are on.
+    """Return the value that was broadcast along the rows to make `node`, and the axis of its own rows.
 
-    The axis is -1 where nothing of that kind was done.
+    The axis is -1 if nothing was broadcast.
     """
     if not (isinstance(node, Apply) and isinstance(node.primitive, Broadcast) and node.primitive.shape == (rows, rows)):
         return node, -1

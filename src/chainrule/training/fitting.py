@@ -1,4 +1,4 @@
-"""The public doors to training: `fit`, a run made whole, and `begin_training`, one that is made piece by piece."""
+"""The public training functions: `fit`, a whole run, and `begin_training`, a run in steps."""
 
 from __future__ import annotations
 
@@ -27,41 +27,40 @@ MOST_EPOCHS = 10**12
 
 @dataclass(frozen=True, eq=False)
 class FitResult:
-    """What a run has learnt.
+    """The result of a training run.
 
     Attributes
     ----------
     params : dict
-        The trained parameters by name. After a divergence, those with which the epoch of the least loss began, whose
-        loss is the one recorded for it where the batch is all rows.
+        The trained parameters by name. After a divergence, those at the beginning of the epoch with the lowest loss.
     history : dict
-        `"loss"`: for each finished epoch the mean of the batch losses, each taken before its update and weighted by
+        `"loss"`: for each finished epoch the mean of the batch losses, each computed before its update and weighted by
         the rows of its batch.
     epochs : int
-        Epochs finished.
+        Number of finished epochs.
     steps : int
-        Updates made.
+        Number of updates.
     status : str
-        `"finished"`, `"stopped"` (by the callback), `"interrupted"` (by Ctrl-C) or `"diverged"`: a value was no longer
-        finite, or the loss ended at more than a million times what it began with, or than 1.
+        `"finished"`, `"stopped"` (by the callback), `"interrupted"` (by Ctrl-C) or `"diverged"`: a value became
+        non-finite, or the final loss is more than a million times the initial loss, or than 1 if that is larger.
     seconds : float
-        The time that tracing, differentiating, compiling and training took, all together.
+        Total time of tracing, differentiation, compilation and training.
     culprit : str or None
-        After a divergence, the first value that was not finite; None where only the loss grew.
+        After a divergence, the first non-finite value; None if only the loss grew.
     threads : int
-        How many ran the steps.
+        Number of threads used.
     workspace_bytes : int
-        The memory that training took apart from the data and this result: parameters, optimizer state and two copies
-        of both, the order of the rows, intermediate values. All of it is reserved before the first step. Up to four
-        further copies of parameters and optimizer state, from which a run finds back to its best epoch, are not
-        counted. 0 where it is not known, as with the reference engine and `LBFGS`.
+        Memory allocated besides the data and this result: parameters, optimizer state and two copies of both, the order
+        of the rows, and intermediate values. All of it is allocated before the first step. Up to four further copies of
+        parameters and optimizer state, needed to return to the best epoch, are not included. 0 if unknown, as for the
+        reference engine and `LBFGS`.
     optimizer_state : dict
-        What the optimizer remembers, such as a velocity, and the number of steps made where something depends on it;
-        for `fit` to go on from. Empty for plain gradient descent.
+        The optimizer's state, such as a velocity, and the step count if something depends on it; used to resume with
+        `fit`. Empty for plain gradient descent.
     position : Position
-        The epochs finished since the very beginning, and where in the next one the run stopped, for `fit` to go on from
-        as its `start`: a named tuple of two whole numbers and a float. After a divergence, it is where the epoch began
-        whose parameters these are, as is `optimizer_state`.
+        The number of finished epochs since the first run, and the position within the next one, used as the `start` to
+        resume with `fit`: a named tuple of two ints and a float. After a divergence, it and `optimizer_state` belong to
+        the returned parameters.
 
     """
 
@@ -99,74 +98,73 @@ def fit(
     Parameters
     ----------
     loss
-        Plain NumPy code that returns one number. Its parameters are named as the keys of `params`, `data` and
-        `constants`, in any order; one with a default value may be left out. Or the Program that `trace` makes of it,
-        which saves tracing it again in every call. Or the text of a formula, such as "mean((X @ w + b - y)^2)".
+        NumPy code that returns one number. Its parameters are named as the keys of `params`, `data` and `constants`, in
+        any order; one with a default value may be omitted. Alternatively, the Program returned by `trace`, which avoids
+        tracing in every call, or a formula such as "mean((X @ w + b - y)^2)".
     params
         The initial value of each parameter: floats, of any shape.
     data
-        Arrays with one leading axis, the rows, in common; batches are made of them. May be empty, for a loss that
-        uses no data.
+        Arrays with a common leading axis, the rows, which are divided into batches. May be empty, for a loss that uses
+        no data.
     optimizer
-        `SGD(0.1)` where it is None; or `Adam`, `AdamW`, `NAdam`, `RMSprop`, `LBFGS`, or an `Optimizer` of one's own.
+        `SGD(0.1)` by default; or `Adam`, `AdamW`, `NAdam`, `RMSprop`, `LBFGS`, or a custom `Optimizer`.
     epochs
-        How often every row is used.
+        Number of passes over the rows.
     batch_size
-        Rows in a batch; all of them where it is None. The last batch of an epoch has the remainder.
+        Rows per batch; None for all rows. The last batch of an epoch contains the remainder.
     seed, shuffle
-        The order of the rows in each epoch follows from the seed, as do random numbers drawn in the loss. With
-        `shuffle=False` the rows stay as they are.
+        The seed determines the order of the rows in each epoch, and random numbers drawn in the loss. With
+        `shuffle=False` the rows keep their order.
     threads
-        The most threads that may be used, of the processors that the process may run on (its affinity mask) and that
-        the environment variable CHAINRULE_NUM_THREADS allows; a small network gets fewer. The result does not depend
-        on it.
+        Maximum number of threads, further limited by the processors available to the process (its affinity mask) and by
+        the environment variable CHAINRULE_NUM_THREADS; a small network uses fewer. The result does not depend on it.
     engine
         `"native"`, or `"reference"`, which is NumPy and slow.
     callback
-        Called as `callback(epochs_done, losses)` after 1, 2, 4, … epochs, later about ten times in a second, and at
-        the end. Training stops where it returns False or raises StopIteration, after the step in work; what else it
-        raises stops training too, and is raised with what was learnt until then, a FitResult, as its attribute
-        `result`. It must not change the arrays of `data`, which are checked once, at the start.
+        Called as `callback(epochs_done, losses)` after 1, 2, 4, … epochs, later about ten times per second, and at the
+        end. If it returns False or raises StopIteration, training stops after the current step. Any other exception
+        also stops training and is propagated, with the partial FitResult as its attribute `result`. The callback must
+        not modify the arrays of `data`, which are validated once, at the start.
     constants
         Further arguments of the loss, the same for every batch.
     optimizer_state, start
-        `optimizer_state` and `position` of an earlier result, to go on where that run stopped, with its `params` for
-        `params`, and everything else as it was: to the same bits as if it had not stopped. An epoch that it left in
-        its middle is finished, and counts as one of `epochs`. Without `start`, rows are shuffled and random numbers
-        drawn as in a first epoch. `LBFGS` does not go on: each call searches anew from `params`.
+        `optimizer_state` and `position` of an earlier result, to resume that run with its `params` as `params` and all
+        other arguments unchanged; the result is bitwise equal to that of an uninterrupted run. An unfinished epoch is
+        finished and counts as one of `epochs`. Without `start`, shuffling and random numbers begin as in a first epoch.
+        `LBFGS` cannot be resumed: each call starts anew from `params`.
 
-    Everything is computed in float32 if all parameters are float32, else in float64; floats in `data` and `constants`
-    are converted to that, integers become int64. Arrays that have that dtype are used where they lie, whatever their
-    order, read-only and memory-mapped ones too, so that a table may be larger than memory; of others a converted copy
-    is made, but for floats of more than 256 MB, which are converted batch by batch. `LBFGS`, which uses all rows at
-    once, also copies what is not in row-major order. The caller's arrays are never modified.
+    The computation uses float32 if all parameters are float32, otherwise float64. Floats in `data` and `constants` are
+    converted to that dtype, integers to int64. Arrays that already have it are used in place, with any strides,
+    including read-only and memory-mapped ones, so a table may be larger than memory; others are copied, except that
+    float arrays of more than 256 MB are converted batch by batch. `LBFGS`, which uses all rows at once, also copies
+    arrays that are not in row-major order. The caller's arrays are never modified.
 
     Returns
     -------
     FitResult
-        Also after Ctrl-C, with what was learnt until then, after a divergence, and where the callback stops training.
+        Also after Ctrl-C, after a divergence, and if the callback stops training: the result up to that point.
 
     Raises
     ------
     TrainingError
-        For names, shapes or settings that do not fit, data that are not finite, a loss that is not one number.
+        For inconsistent names, shapes or settings, non-finite data, or a loss that is not one number.
     MissingDependencyError
         For `LBFGS` without SciPy.
     TraceError, ShapeError
-        For a loss that cannot be traced, with the line. One that draws NumPy's random numbers would repeat them in
-        every step, and is refused: `random_normal`, `random_uniform` and `dropout` draw anew.
+        For a loss that cannot be traced, with the line. A loss that draws NumPy's random numbers would repeat them in
+        every step and is rejected: use `random_normal`, `random_uniform` and `dropout`.
     ProgramError
-        For labels and targets outside of the range that `cross_entropy`, `one_hot` or `binary_cross_entropy` state.
+        For labels and targets out of the range required by `cross_entropy`, `one_hot` or `binary_cross_entropy`.
     EngineError
-        For another `engine`, or an environment variable that is no number of threads or no processor.
+        For an unknown `engine`, or an environment variable with an invalid number of threads or processor.
 
     Warns
     -----
     DivergenceWarning
-        When a value stops being finite, where training stops; or where it ends with a loss of more than a million
-        times what it began with.
+        If a value becomes non-finite, which stops training, or if the final loss is more than a million times the
+        initial one.
     BroadcastWarning
-        When the loss broadcasts predictions against data so that every row meets every other.
+        If the loss broadcasts predictions against data such that every row is combined with every other.
 
     Examples
     --------
@@ -178,7 +176,7 @@ def fit(
     >>> print(f"{result.params['slope']:.3f}")
     3.000
 
-    The same in two parts, of which the second goes on where the first stopped:
+    The same in two parts, of which the second resumes the first:
 
     >>> part = fit(loss, params={"slope": 0.0}, data={"x": x, "y": 3 * x}, epochs=20)
     >>> rest = fit(
@@ -240,10 +238,11 @@ def begin_training(
     optimizer_state: Mapping[str, Any] | None = None,
     start: Sequence[float] = START,
 ) -> TrainingSession:
-    """A run of training before its first step, for a caller who wants to look at it, or to change it, as it goes on.
+    """Return a training run before its first step, for a caller who wants to observe or modify it as it proceeds.
 
-    The parameters are those of `fit`, which is this and one `advance`; `epochs` is given to `advance`. `LBFGS`, which
-    has no steps of its own, is refused. While the session is in use the arrays of `data` should not be changed.
+    The parameters are those of `fit`, which is equivalent to this and one `advance`; `epochs` is passed to `advance`.
+    `LBFGS`, which has no individual steps, is rejected. The arrays of `data` must not be modified while the session is
+    in use.
 
     Raises and warns as `fit` does.
 
@@ -274,14 +273,14 @@ def begin_training(
 
 
 class _Listener:
-    """A callback, given losses that it cannot change, and what came of calling it."""
+    """Wraps a callback: passes read-only losses and records its result."""
 
     def __init__(self, callback: Callback) -> None:
         self.callback = callback
         self.error: BaseException | None = None
 
     def __call__(self, epochs_done: int, losses: NDArray[np.float64]) -> bool:
-        """Whether to go on."""
+        """Call the callback; return whether to continue."""
         shown = losses.view()
         shown.flags.writeable = False
         try:
@@ -296,13 +295,13 @@ class _Listener:
         return not is_false(answer)
 
     def with_result(self, result: FitResult) -> BaseException:
-        """What the callback raised, with what was learnt until then."""
+        """Return the callback's exception, with the partial result attached."""
         assert self.error is not None
         return carrying(self.error, result)
 
 
 def _divergence(outcome: Outcome, start: Sequence[float], optimizer: object) -> str:
-    """A sentence on a run from `start` that diverged, and what to do about it."""
+    """Describe the divergence of a run from `start`, with advice."""
     advice = "scale the data" if isinstance(optimizer, LBFGS) else "try a smaller learning rate"
     if outcome.steps_done == 0:
         return (

@@ -1,6 +1,6 @@
-"""Inputs that a program has without its user's doing: what random numbers and schedules depend on.
+"""Implicit inputs of a program, which random numbers and schedules depend on.
 
-Their names have a space in them, so that no parameter of a function is called so.
+Their names contain a space, so that they differ from every parameter name.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ SEED: Final = Input(RNG_SEED, ArrayType((), DType.INT64))
 """The seed of the run."""
 
 STEP: Final = Input(RNG_STEP, ArrayType((), DType.INT64))
-"""How many updates were made before."""
+"""The number of updates made so far."""
 
 IMPLICIT: Final = frozenset({SEED.name, STEP.name})
 
 
 def seed_value(seed: int) -> NDArray[Any]:
-    """The value of `SEED`: the lowest 64 bits of a whole number."""
+    """Return the value of `SEED`: the lowest 64 bits of an integer."""
     return np.asarray(np.uint64(seed & (2**64 - 1)).astype(np.int64))

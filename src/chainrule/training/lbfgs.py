@@ -1,4 +1,4 @@
-"""L-BFGS: SciPy's search on the compiled loss and gradient, over all rows at once."""
+"""L-BFGS: SciPy's minimizer with the compiled loss and gradient over all rows."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ OnIteration = Callable[[dict[str, Array], float], object]
 
 _REPORT_INTERVAL = 0.1
 _LEAST_GAIN = 64
-"""The search ends where an iteration lowers the loss by less than this many roundings of it."""
+"""Default stopping tolerance: the relative decrease of the loss in an iteration, in units of roundoff."""
 
 
 @dataclass(frozen=True)
 class LBFGS:
-    """L-BFGS (Liu and Nocedal 1989, algorithm 2.1), by SciPy: for smooth losses over data that fit in one batch.
+    """L-BFGS (Liu and Nocedal 1989, algorithm 2.1), from SciPy: for smooth losses over data that fit in one batch.
 
-    An epoch is an iteration, which takes one evaluation of loss and gradient over all rows or a few; `epochs` is the
-    most there may be. The run ends earlier where no element of the gradient is larger than `tolerance`, or where the
-    loss falls no more. Where random numbers are drawn, as by dropout, they are the same in each evaluation.
+    An epoch is an iteration, which takes one or a few evaluations of loss and gradient over all rows; `epochs` is the
+    maximum. The run ends early if no element of the gradient exceeds `tolerance`, or if the loss stops decreasing.
+    Random numbers, as in dropout, are the same in every evaluation.
 
     Parameters
     ----------
     memory
-        How many differences of parameters and gradients are remembered.
+        Number of stored differences of parameters and gradients.
     tolerance
-        The size of gradient, element by element, that is small enough.
+        Stop if the largest absolute element of the gradient is at most this.
     least_gain
-        The run ends where an iteration lowers the loss by less than this part of it; None for 64 roundings.
+        Stop if an iteration decreases the loss by less than this fraction; None for 64 units of roundoff.
     evaluations
-        The most evaluations of loss and gradient; None for no bound.
+        Maximum number of evaluations of loss and gradient; None for no limit.
 
-    Raises TrainingError for settings out of their range.
+    Raises TrainingError for settings out of range.
 
     """
 
@@ -66,13 +66,13 @@ class LBFGS:
 
 
 class LBFGSSession:
-    """A search for the minimum of a loss over all rows, which `advance` makes; `open_session` makes it.
+    """A minimization of a loss over all rows with L-BFGS; created by `open_session`, run by `advance`.
 
-    Raises MissingDependencyError where SciPy is not installed.
+    Raises MissingDependencyError if SciPy is not installed.
     """
 
     position = START
-    """A search does not go on from elsewhere."""
+    """Always the start: L-BFGS cannot be resumed."""
 
     def __init__(
         self,
@@ -83,22 +83,22 @@ class LBFGSSession:
         seed: int,
         engine: Engine,
     ) -> None:
-        """`loss` has one scalar output; `others` are its inputs besides the arrays `params`, over which it is least."""
+        """Minimize `loss`, which has one scalar output, over `params`; `data` are its other inputs."""
         self.optimizer, self.params = optimizer, dict(params)
         self.message = ""
-        """SciPy's word on why the search ended; "" where it was ended from outside."""
+        """SciPy's reason for stopping; "" if it was stopped from outside."""
         self._scipy = _scipy_minimize()
         gradients = backward(loss, [loss.input(name) for name in params]).gradients
         self.program = Program(loss.inputs, (*loss.outputs, *gradients), loss.names)
-        # A program takes arrays in row-major order, and would otherwise copy them in each evaluation.
+        # A program takes row-major arrays and would otherwise copy others in each evaluation.
         dense = {name: np.require(array, requirements="C") for name, array in data.items()}
         self.data = {**dense, SEED.name: seed_value(seed), STEP.name: np.asarray(0)}
         self.compiled = engine.compile(self.program)
 
     def advance(self, epochs: int, report: Report | None = None, on_iteration: OnIteration | None = None) -> Outcome:
-        """Search from `params`, for at most so many iterations.
+        """Minimize from `params`, for at most `epochs` iterations.
 
-        `on_iteration(params, loss)` is called after each iteration; where it returns False, the search ends.
+        `on_iteration(params, loss)` is called after each iteration; if it returns False, the run ends.
         """
         optimizer, status, culprit = self.optimizer, "finished", None
         rounding = float(np.finfo(self.program.outputs[0].type.dtype.numpy).eps)
@@ -128,22 +128,22 @@ class LBFGSSession:
 
 
 def _sentence(message: object) -> str:
-    """SciPy's message, which some versions give as bytes and in capitals."""
+    """Clean SciPy's message, which some versions give as bytes and in capitals."""
     text = message.decode(errors="replace") if isinstance(message, bytes) else str(message)
     return text.strip().lower()
 
 
 def _scipy_minimize() -> Callable[..., Any]:
     try:
-        from scipy.optimize import minimize as search
+        from scipy.optimize import minimize
     except ImportError:
         raise MissingDependencyError("LBFGS needs SciPy; install it with pip install 'chainrule[scipy]'") from None
-    found: Callable[..., Any] = search
+    found: Callable[..., Any] = minimize
     return found
 
 
 class _EnoughError(Exception):
-    """Somebody who looks on has seen enough; `stopped` says that it was the one who is reported to."""
+    """A callback stopped the run; `stopped` tells whether it was `report`."""
 
     def __init__(self, stopped: bool) -> None:
         super().__init__("enough")
@@ -151,7 +151,7 @@ class _EnoughError(Exception):
 
 
 class _NotFiniteError(Exception):
-    """The loss or its gradient is not finite at `values`, the inputs by name."""
+    """The loss or its gradient is non-finite at `values`, the inputs by name."""
 
     def __init__(self, values: dict[str, Array]) -> None:
         super().__init__("not finite")
@@ -160,7 +160,7 @@ class _NotFiniteError(Exception):
 
 @dataclass
 class _Path:
-    """The point that a search has come to, and the loss there; `losses` has those of the points before."""
+    """The current point and its loss; `losses` are those of the previous points."""
 
     session: LBFGSSession
     interrupt: Interrupt
@@ -175,7 +175,7 @@ class _Path:
         self._reported = time.monotonic()
 
     def evaluate(self, point: Array) -> tuple[float, Array]:
-        """The loss and its gradient, packed, in float64."""
+        """Return the loss and its gradient, packed, in float64."""
         if self.interrupt.pressed:
             raise _EnoughError(stopped=False)
         values = {**self.session.data, **self.unpacked(point)}
@@ -189,7 +189,7 @@ class _Path:
         return float(loss), gradient
 
     def accept(self, xk: Array) -> None:
-        """An iteration has ended at the point `xk` (SciPy's name for it)."""
+        """Record the end of an iteration at `xk` (SciPy's name for the point)."""
         assert self._here is not None
         assert self._tried is not None
         self.losses.append(self._here)
@@ -205,7 +205,7 @@ class _Path:
             raise _EnoughError(stopped=False)
 
     def unpacked(self, point: Array) -> dict[str, Array]:
-        """The parameters that `point` holds, each with its shape and dtype."""
+        """Return the parameters in `point`, with their shapes and dtypes."""
         params = self.session.params
         ends = np.cumsum([array.size for array in params.values()])[:-1]
         return {
@@ -214,7 +214,7 @@ class _Path:
         }
 
     def outcome(self, status: Any, culprit: str | None = None) -> Outcome:
-        """How the search ended, at the last point accepted."""
+        """Return the outcome at the last accepted point."""
         count = len(self.losses)
         step = count if status == "diverged" else None
         return Outcome(self.unpacked(self.point), np.array(self.losses), count, count, status, culprit, step)

@@ -1,4 +1,4 @@
-"""Orders of rows for tables that are larger than memory."""
+"""Row orders for tables larger than memory."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from chainrule.engines import permutation
 from chainrule.training.errors import TrainingError, positive_integer
 
 STREAM = 0x626C6F636B73
-"""The second word of the key: it keeps these draws apart from other uses of the same seed."""
+"""The second word of the key; separates these draws from other uses of the same seed."""
 
 _WORD = 2**64 - 1
 
 
 @dataclass(frozen=True)
 class BlockOrder:
-    """A random order of rows in each epoch that reads a file in blocks, for memory-mapped data larger than memory.
+    """A random order of rows per epoch that reads a file in blocks, for memory-mapped data larger than memory.
 
-    Blocks of `block` rows come in random order, and in each `window` of them all rows are mixed: rows of a batch are
-    from `window` places of the table, and what is read of it stays in memory until its rows have had their turn. It is
-    a function of the seed and the epoch alone, for the `order` of a session or of a trainer.
+    Blocks of `block` rows are read in random order, and the rows of each `window` consecutive blocks are shuffled
+    together, so that only one window must fit in memory. The order is a function of the seed and the epoch alone; use
+    it as the `order` of a session or of a trainer.
 
-    Rows in an order that is drawn from all of them are each read from a place of its own: on a virtual disk a row of 80
-    bytes took 139 µs where it was not in memory yet, and 0.8 µs in blocks. As long as a table fits in memory there is
-    nothing to gain.
+    A full permutation reads every row from a random place: on a virtual disk, an uncached row of 80 bytes took 139 µs,
+    and 0.8 µs in blocks. For a table that fits in memory there is no gain.
 
     Parameters
     ----------
@@ -37,7 +36,7 @@ class BlockOrder:
     block, window
         Rows in a block, and blocks that are mixed. The least that should fit in memory is `block · window` rows.
 
-    Raises TrainingError for what is no whole number.
+    Raises TrainingError for arguments that are not whole numbers in range.
 
     >>> order = BlockOrder(10, seed=1, block=2, window=2)
     >>> order(0)
@@ -58,8 +57,8 @@ class BlockOrder:
         object.__setattr__(self, "seed", int(self.seed))
 
     def __call__(self, epoch: int) -> NDArray[np.int64]:
-        """The numbers of all rows, int64 of shape (rows,), in the order of this epoch."""
-        key = np.array([self.seed & _WORD, STREAM], np.uint64)  # a list with a word from 2⁶³ on would be rounded
+        """Return the numbers of all rows, int64 of shape (rows,), in the order of this epoch."""
+        key = np.array([self.seed & _WORD, STREAM], np.uint64)  # a list with a word of at least 2⁶³ would be rounded
         draws = np.random.Philox(key=key, counter=[0, 0, 0, epoch])
         blocks = permutation(self.seed, epoch, -(-self.rows // self.block))
         order = np.empty(self.rows, np.int64)
@@ -73,7 +72,7 @@ class BlockOrder:
 
 
 def _mixed(draws: np.random.Philox, count: int) -> NDArray[np.uint64]:
-    """A random order of `count` things: random words that hold a place each in their lowest bits, sorted."""
+    """Return a random permutation of `count` items, by sorting random words that hold a place in their lowest bits."""
     mask = np.uint64((1 << (count - 1).bit_length()) - 1)
     words = draws.random_raw(count) & ~mask | np.arange(count, dtype=np.uint64)
     words.sort()

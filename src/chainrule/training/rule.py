@@ -1,4 +1,4 @@
-"""What is asked of an optimizer: array code for one parameter, of which the program of a step is made."""
+"""The interface of optimizers: array code for one parameter, from which the step program is built."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ Array = NDArray[Any]
 
 
 class UpdateRule(ABC):
-    """Array code for one parameter, and what it needs; `Optimizer` is the public one."""
+    """Array code that updates one parameter, with its requirements; `Optimizer` is the public class."""
 
     clip_norm: Hyperparameter | None = None
 
     @property
     def hyperparameters(self) -> Mapping[str, Hyperparameter]:
-        """Numbers, and functions of the step, by name; the fields of a dataclass that are such, unless overridden."""
+        """Numbers, and functions of the step, by name; by default the fields of a dataclass of these types."""
         fields = field_values(self).items()
         return {name: value for name, value in fields if name != "clip_norm" and _is_hyperparameter(value)}
 
     @property
     def running(self) -> Mapping[str, float]:
-        """Numbers that `scalars` is given and gives the next value of, with their first value; none by default."""
+        """Initial values of the running numbers, which `scalars` updates in each step; none by default."""
         return {}
 
     def scalars(self, step: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Further numbers that all parameters share, by name; computed once in each step, in float64.
+        """Numbers shared by all parameters, by name; computed once per step, in float64.
 
-        `step` counts the updates made before, from 0. `given` has the hyperparameters at this step, and the `running`
-        numbers; for each of the latter the result has the next value, which is also what `update` sees.
+        `step` is the number of previous updates. `given` contains the hyperparameters at this step and the `running`
+        numbers. The result must contain the next value of each of the latter, which `update` then receives.
         """
         return {}
 
     def state(self, parameter: Array) -> Mapping[str, Array]:
-        """The initial value of what is remembered for one parameter, by name; nothing, by default."""
+        """The initial state of one parameter, by name; none by default."""
         return {}
 
     @abstractmethod
     def update(
         self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
     ) -> tuple[Any, Mapping[str, Any]]:
-        """The next parameter, and the next value of everything in `state`, each of unchanged shape.
+        """Return the next parameter and the next value of everything in `state`, with unchanged shapes.
 
-        `scalars` has the hyperparameters at this step and what `scalars` gave, in the dtype of the parameter. What is
-        elementwise is computed in one pass with the gradient; numbers that all parameters share are cheaper and, for
-        float32, more exact in `scalars`.
+        `scalars` contains the hyperparameters at this step and the result of the method `scalars`, in the dtype of the
+        parameter. Elementwise operations are fused with the gradient into one pass; numbers shared by all parameters
+        are cheaper and, for float32, more accurate in `scalars`.
         """
 
 
@@ -59,5 +59,5 @@ def _is_hyperparameter(value: object) -> bool:
 
 
 def is_zero(value: Hyperparameter) -> bool:
-    """Whether a hyperparameter is the number 0, and what it multiplies can be left out of the program."""
+    """Whether a hyperparameter is the number 0, so that its term can be omitted from the program."""
     return not callable(value) and value == 0

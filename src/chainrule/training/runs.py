@@ -1,6 +1,6 @@
-"""From the arguments of `fit` to a run before its first step: traced, differentiated, compiled.
+"""Construction of a run from the arguments of `fit`: trace, differentiate, compile.
 
-`open_session` is the one door, for `fit`, `begin_training`, and all that trains networks.
+`open_session` is the only entry point, used by `fit`, `begin_training` and the training of networks.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def open_session(
     optimizer_state: Mapping[str, Any] | None = None,
     start: Sequence[float] = START,
 ) -> TrainingSession | LBFGSSession:
-    """The run that `fit` makes of the same arguments; raises and warns as it does, in the line of its caller's."""
+    """Create the run of `fit` for the same arguments; raise and warn as `fit` does, in its caller's line."""
     optimizer = SGD(0.1) if optimizer is None else optimizer
     _check_optimizer(optimizer)
     if isinstance(optimizer, LBFGS):
@@ -94,7 +94,7 @@ def open_session(
 
 
 def _check_optimizer(optimizer: object) -> None:
-    """Raise TrainingError for what is no optimizer."""
+    """Raise TrainingError unless `optimizer` is an optimizer."""
     if isinstance(optimizer, type) and issubclass(optimizer, Optimizer | LBFGS):
         raise TrainingError(f"optimizer is the class {optimizer.__name__}; give an instance, as in SGD(0.1)")
     if not isinstance(optimizer, Optimizer | LBFGS):
@@ -113,11 +113,11 @@ def _check_whole(batch_size: int | None, optimizer_state: Mapping[str, Any] | No
 def loop_for(
     loss: Loss, arguments: Arguments, optimizer: Optimizer, batch_size: int | None, shuffle: bool
 ) -> tuple[Loop, str | None]:
-    """The loop for these arguments, the same object for the same programs; and what a caller should be told.
+    """Return the loop for these arguments (the same object for the same programs), and an optional warning.
 
-    A function is traced anew each time, since it may read variables that have changed, and so is the optimizer's array
-    code. Nodes are interned: what has not changed gives the same nodes, and by these the loop made before is found
-    again. A Program cannot change, and is found at once.
+    A function is traced each time, since it may read variables that have changed, and so is the optimizer's array code.
+    Nodes are interned, so unchanged code gives the same nodes, by which the earlier loop is found. A Program is
+    immutable and is looked up directly.
     """
     memory = {slot: _type_of(array) for slot, array in first_memory(optimizer, arguments.params).items()}
     update = update_program(optimizer, {name: _type_of(array) for name, array in arguments.params.items()}, memory)
@@ -158,11 +158,11 @@ def loop_for(
 
 
 def step_program(loss: Program, update: Update) -> Program:
-    """One step: the loss, a program with one scalar output, its gradients, and the update of the parameters with them.
+    """Build one step: the loss, a program with one scalar output, its gradients, and the parameter updates.
 
-    It takes the inputs of the loss, what the optimizer remembers, and its hyperparameters. Its outputs are the loss and
-    the next value of the parameters, of what the optimizer remembers, and of the number of steps made, where something
-    depends on it. Raises TrainingError for a loss that does not give one scalar float.
+    The inputs are those of the loss, the optimizer state and the hyperparameters. The outputs are the loss and the next
+    values of the parameters, of the optimizer state, and of the step count if something depends on it. Raises
+    TrainingError for a loss that does not return one scalar float.
     """
     check_scalar(loss)
     wrt = [loss.input(parameter.name) for parameter in update.parameters]
@@ -174,7 +174,7 @@ def step_program(loss: Program, update: Update) -> Program:
     inputs = [*(node for node in loss.inputs if node.name not in IMPLICIT), *update.remembered]
     if STEP in used:
         inputs.append(STEP)
-        # Through float64, which is exact up to 2⁵³ steps, since integers are not added.
+        # Through float64, which is exact up to 2⁵³ steps, since there is no integer addition.
         outputs.append(cast(cast(STEP, DType.FLOAT64) + 1, DType.INT64))
     inputs += [*update.hyperparameters, *([SEED] if SEED in used else [])]
     names = {rebuilt[node]: name for node, name in update.program.names.items() if node in rebuilt}
@@ -183,7 +183,7 @@ def step_program(loss: Program, update: Update) -> Program:
 
 
 def check_scalar(loss: Program) -> None:
-    """Raise TrainingError for a program that does not give one scalar float."""
+    """Raise TrainingError for a program that does not return one scalar float."""
     if len(loss.outputs) != 1:
         raise TrainingError(f"the loss function returns {len(loss.outputs)} values; return one number to minimize")
     (output,) = loss.outputs
@@ -197,7 +197,7 @@ def check_scalar(loss: Program) -> None:
 
 
 def whole_program(loss: Loss, arguments: Arguments) -> tuple[Program, str | None]:
-    """The loss on all rows at once, and what a caller should be told."""
+    """Return the loss on all rows at once, and an optional warning."""
     called = _called(loss, arguments, arguments.row_count)
     _check_demands(loss, arguments, called)
     program = _prepared(called, arguments, arguments.row_count)
@@ -211,9 +211,9 @@ def traced_loss(
     data: Mapping[str, Any],
     constants: Mapping[str, Any],
 ) -> tuple[Program, dict[str, NDArray[Any]]]:
-    """The loss on all rows as a program, and the values of its inputs: a run's first step, for those who look at it.
+    """Return the loss on all rows as a program, with the values of its inputs, to inspect a run's first step.
 
-    The arguments are those of `fit`; raises what `fit` raises for ones that do not fit.
+    The arguments are those of `fit`; raises what `fit` raises for invalid ones.
     """
     arguments = read_arguments(loss, params, data, constants)
     program, _ = whole_program(loss, arguments)
@@ -222,7 +222,7 @@ def traced_loss(
 
 
 def _check_demands(loss: Loss, arguments: Arguments, program: Program) -> None:
-    """Raise ProgramError where data or constants do not meet what `program`, the loss on a batch, demands of them."""
+    """Raise ProgramError if data or constants violate the demands of `program`, the loss on a batch."""
     given: dict[str, NDArray[Any]] = {**arguments.rows, **arguments.constants}
     computed = False
     for demand in program.demands:
@@ -241,7 +241,7 @@ def _check_demands(loss: Loss, arguments: Arguments, program: Program) -> None:
 
 
 def _called(loss: Loss, arguments: Arguments, size: int) -> Program:
-    """The loss on a batch of `size` rows, as it is written."""
+    """Trace the loss on a batch of `size` rows."""
     held = _held(arguments, size)
     shapes = {
         name: type_.with_dtype(arguments.dtype) if type_.dtype.is_float else type_ for name, type_ in held.items()
@@ -258,7 +258,7 @@ def _called(loss: Loss, arguments: Arguments, size: int) -> Program:
 
 
 def _held(arguments: Arguments, size: int) -> dict[str, ArrayType]:
-    """The types of the arguments as they are held, for a batch of `size` rows."""
+    """Return the stored types of the arguments, for a batch of `size` rows."""
     held = {name: _type_of(array) for name, array in {**arguments.params, **arguments.constants}.items()}
     for name, array in arguments.rows.items():
         held[name] = ArrayType((size, *array.shape[1:]), DType.of(array.dtype))
@@ -266,13 +266,13 @@ def _held(arguments: Arguments, size: int) -> dict[str, ArrayType]:
 
 
 def _prepared(program: Program, arguments: Arguments, size: int) -> Program:
-    """`program` with every float of the dtype of the run, and functions written out by hand recognized."""
+    """Convert `program` to the float dtype of the run, and recognize functions written out by hand."""
     recognized, _ = recognize(program.bind({}, arguments.dtype))  # a sigmoid written by hand would overflow
     return _reading(recognized, _held(arguments, size))
 
 
 def _reading(program: Program, held: Mapping[str, ArrayType]) -> Program:
-    """`program` on arrays of the types `held`, each converted to the dtype that the program computes in."""
+    """Return `program` on arrays of the types `held`, each converted to the dtype in which the program computes."""
     made: dict[Node, Node] = {}
     for node in program.inputs:
         type_ = held.get(node.name, node.type)
@@ -287,7 +287,7 @@ def _reading(program: Program, held: Mapping[str, ArrayType]) -> Program:
 
 
 def _stand_in(type_: ArrayType) -> NDArray[Any]:
-    """An array of the given shape that takes no memory."""
+    """Return an array of the given type that takes no memory."""
     return np.broadcast_to(np.zeros((), type_.dtype.numpy), type_.concrete_shape)
 
 

@@ -1,9 +1,9 @@
 """Schedules: a learning rate, or another hyperparameter, as a function of the step.
 
-A step is one update, so that an epoch has as many as it has batches; steps are counted from 0. Wherever an optimizer
-takes a number it takes one of these too, or any function of the step in array code, such as
-`lambda step: 0.1 * 0.99**step`. The schedule becomes part of the program. The numbers of a `Schedule` are inputs of
-that program, so that other numbers need no new compilation; those in a function of one's own are literals.
+A step is one update, so an epoch has as many steps as batches; steps are counted from 0. Wherever an optimizer takes a
+number, it also takes a schedule, or any function of the step in array code, such as `lambda step: 0.1 * 0.99**step`.
+The schedule becomes part of the program. The numbers of a `Schedule` are inputs of that program, so changing them needs
+no compilation; those in a user-defined function are literals.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import numpy as np
 from chainrule.training.errors import TrainingError, non_negative_number, positive_integer, positive_number
 
 Hyperparameter: TypeAlias = Union[float, "Schedule", Callable[[Any], Any]]
-"""A number, or a function from the step to one."""
+"""A number, or a function from the step to a number."""
 
 
 class Schedule(ABC):
     """A function of the step, as a dataclass whose fields are numbers and further schedules.
 
-    Called with a number, `__call__` gives a number, for a plot or a table. While a program is built, it is called with
-    traced values for the step and for the fields that are numbers; it is array code on scalars.
+    `__call__` is array code on scalars. Called with a number, it returns a number, for example to plot the schedule.
+    While a program is built, it is called with traced values for the step and the numeric fields.
 
     >>> @dataclass(frozen=True)
     ... class Exponential(Schedule):
@@ -44,7 +44,7 @@ class Schedule(ABC):
 
     @abstractmethod
     def __call__(self, step: Any) -> Any:
-        """The value at `step`, which is 0 for the first update."""
+        """Return the value at `step`, which is 0 for the first update."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class InverseScaling(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """From `rate` down to `final` in `steps` steps along half a cosine, and `final` from there.
+    """Cosine annealing from `rate` to `final` in `steps` steps, constant afterwards.
 
     Loshchilov and Hutter 2017, equation 5, without restarts.
 
@@ -113,9 +113,9 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class LinearWarmup(Schedule):
-    """Up in equal parts to what `then` begins with, `then(0) · (step + 1) / (steps + 1)`, and from there `then`.
+    """Linear warmup, `then(0) · (step + 1) / (steps + 1)`, followed by `then`.
 
-    `then` is a number, or a schedule, whose own step 0 is this one's step `steps`.
+    `then` is a number, or a schedule whose step 0 is this schedule's step `steps`.
 
     >>> print(*(f"{LinearWarmup(3, then=StepDecay(0.4, every=2))(step):.2f}" for step in range(6)))
     0.10 0.20 0.30 0.40 0.40 0.04
@@ -135,14 +135,14 @@ class LinearWarmup(Schedule):
 
 
 def positive_hyperparameter(name: str, value: Hyperparameter) -> Hyperparameter:
-    """A function of the step as it is, a positive number as a float; raises TrainingError for anything else."""
+    """Return a function of the step unchanged, a positive number as a float; raise TrainingError for anything else."""
     if isinstance(value, type):
         raise TrainingError(f"{name} is the class {value.__name__}; give an instance")
     return value if callable(value) else positive_number(name, value)
 
 
 def numbers_of(name: str, value: Hyperparameter) -> dict[str, float]:
-    """The numbers in a hyperparameter, by name: `rate` itself, or `rate steps` and so on of a schedule."""
+    """Return the numbers in a hyperparameter, by name: `rate` itself, or `rate steps` and so on of a schedule."""
     if not isinstance(value, Schedule):
         return {} if callable(value) else {name: float(value)}
     return {
@@ -153,7 +153,7 @@ def numbers_of(name: str, value: Hyperparameter) -> dict[str, float]:
 
 
 def value_at(name: str, value: Hyperparameter, step: Any, numbers: Mapping[str, Any]) -> Any:
-    """The hyperparameter at a traced `step`, with `numbers` in the place of those that `numbers_of` names."""
+    """Return the hyperparameter at a traced `step`, with `numbers` replacing those that `numbers_of` returns."""
     if not callable(value):
         return numbers[name]
     function = _with_numbers(name, value, numbers)
@@ -164,7 +164,7 @@ def value_at(name: str, value: Hyperparameter, step: Any, numbers: Mapping[str, 
             f"{name} is a function that does not take the step alone; give one such as `lambda step: 0.1 * 0.99**step`"
         ) from None
     except ValueError:
-        pass  # written in C, and without a signature
+        pass  # implemented in C, without a signature
     return function(step)
 
 
@@ -175,11 +175,11 @@ def _with_numbers(name: str, value: Callable[[Any], Any], numbers: Mapping[str, 
     for field, entry in field_values(value).items():
         key = f"{name} {field}"
         replaced = _with_numbers(key, entry, numbers) if callable(entry) else numbers[key]
-        object.__setattr__(clone, field, replaced)  # the fields of a frozen dataclass, whose checks are done
+        object.__setattr__(clone, field, replaced)  # bypasses the frozen dataclass and its checks
     return clone
 
 
 def field_values(instance: Any) -> dict[str, Any]:
-    """The fields of a dataclass; none of anything else."""
+    """Return the fields of a dataclass; nothing for other objects."""
     fields = dataclasses.fields(instance) if dataclasses.is_dataclass(instance) else ()
     return {field.name: getattr(instance, field.name) for field in fields}

@@ -1,4 +1,4 @@
-"""A training run that its caller makes piece by piece, with a look at it, or a change, in between."""
+"""Training sessions: a run in pieces that the caller can observe and modify."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Report = Callable[[int, NDArray[np.float64]], object]
 
 
 class TrainingSession:
-    """A run of training that goes on from call to call; `begin_training` makes it.
+    """A training run that continues from call to call; created by `begin_training`.
 
-    Cut into calls of `advance` in whatever way, it comes to the same bits as `fit` in one go.
+    The result is bitwise equal to that of `fit`, however the run is divided into calls of `advance`.
     """
 
     def __init__(self, run: Run, params: tuple[str, ...], optimizer: Optimizer, session: Session) -> None:
         self.run, self.optimizer = run, optimizer
         self.steps_per_epoch = run.loop.steps_per_epoch
-        """The updates in an epoch: its batches."""
+        """The number of updates per epoch: its batches."""
         self._names, self._session = params, session
 
     @cached_property
@@ -40,44 +40,44 @@ class TrainingSession:
 
     @property
     def position(self) -> Position:
-        """The epochs finished since the very beginning, and what is done of the next: what `start` is to go on from."""
+        """The progress since the first epoch; the `start` from which a new run continues."""
         return self._session.position
 
     @property
     def state(self) -> dict[str, Array]:
-        """Copies of parameters and optimizer state together."""
+        """Copies of parameters and optimizer state."""
         return self._session.state
 
     @property
     def params(self) -> dict[str, Array]:
-        """Copies of the parameters, as they are now."""
+        """Copies of the current parameters."""
         return {name: value for name, value in self.state.items() if name in self._names}
 
     @property
     def optimizer_state(self) -> dict[str, Array]:
-        """Copies of what the optimizer remembers, with the number of steps made where something depends on it."""
+        """Copies of the optimizer state, including the step count if something depends on it."""
         return {name: value for name, value in self.state.items() if name not in self._names}
 
     def advance(self, epochs: int = 1, report: Report | None = None, order: NDArray[np.int64] | None = None) -> Outcome:
-        """Train until `epochs` more are finished; an epoch that was left in its middle counts as one.
+        """Train until `epochs` more epochs are finished; an unfinished epoch counts as one.
 
         Parameters
         ----------
         epochs
-            How many.
+            Number of epochs.
         report
-            Called now and then as `report(epochs_done, losses)`, with those of this call. Where it returns False the
-            training stops after a step; what it raises ends it too, and is raised here.
+            Called periodically as `report(epochs_done, losses)`, with the epochs of this call. If it returns False,
+            training stops after the current step; an exception that it raises ends training and is propagated.
         order
-            Numbers of rows, int64 of shape (epochs, rows): the order in each epoch, instead of the one drawn from the
-            seed. A row may come more than once. Without effect where a batch is the whole data.
+            Row numbers, int64 of shape (epochs, rows): the order in each epoch, instead of the one drawn from the seed.
+            A row may occur more than once. Ignored if a batch contains all rows.
 
         Returns
         -------
         Outcome
-            Of this call: `losses` of the epochs finished in it, `status` "finished", "stopped" (by `report`),
-            "interrupted" (by Ctrl-C) or "diverged", with the `culprit`; `state` has parameters and optimizer state
-            together. After a divergence the session has gone back to where the epoch of the least loss began.
+            The outcome of this call: `losses` of the finished epochs, `status` "finished", "stopped" (by `report`),
+            "interrupted" (by Ctrl-C) or "diverged", with the `culprit`; `state` contains parameters and optimizer
+            state. After a divergence the session has returned to the beginning of the epoch with the lowest loss.
 
         Raises
         ------
@@ -92,17 +92,17 @@ class TrainingSession:
         return self._gone_back(outcome) if outcome.status == "diverged" else outcome
 
     def judged(self, outcome: Outcome) -> Outcome:
-        """The outcome of a run that one call made whole: diverged, too, where its loss grew beyond any scale."""
+        """Return the outcome of a run made in one call; "diverged" also if its loss grew out of proportion."""
         if outcome.status not in ("finished", "stopped"):
             return outcome
         return self._gone_back(outcome) if self.exploded(outcome.losses) else outcome
 
     def exploded(self, losses: NDArray[np.float64]) -> bool:
-        """Whether a run that had these losses in its epochs ended far above where it began."""
+        """Whether a run with these epoch losses ended far above its initial loss."""
         return exploded(losses, lambda: first_loss(self.run))
 
     def retreat(self) -> Position:
-        """Go back to where the epoch of the least loss began, of those since the session began or was restored."""
+        """Return to the beginning of the epoch with the lowest loss since the session began or was restored."""
         return self._session.retreat()
 
     def _gone_back(self, outcome: Outcome) -> Outcome:
@@ -111,9 +111,9 @@ class TrainingSession:
     def restore(
         self, params: Mapping[str, Any], optimizer_state: Mapping[str, Any], position: Sequence[float] | None = None
     ) -> None:
-        """Go back to where the run was before, at the `position` that belongs to it; None leaves the position.
+        """Set the state and, unless None, the `position` that belongs to it.
 
-        Raises TrainingError for what is not of this run.
+        Raises TrainingError for a state that does not fit this run.
         """
         there = None if position is None else checked_start(position, self.steps_per_epoch)
         try:
@@ -122,10 +122,10 @@ class TrainingSession:
             raise TrainingError(str(error)) from None
 
     def set_hyperparameter(self, name: str, value: float) -> None:
-        """Another number, from the next step on, for a hyperparameter of the optimizer, as for `rate`.
+        """Set a numeric hyperparameter of the optimizer, such as `rate`, from the next step on.
 
-        A number within a schedule is named after both, as in `rate steps`. Nothing is compiled anew. Raises
-        TrainingError for one that the optimizer has not as a number.
+        A number within a schedule is named after both, as in `rate steps`. Nothing is recompiled. Raises TrainingError
+        if the optimizer has no such number.
         """
         key = f"{type(self.optimizer).__name__} {name}"
         if key not in self._numbers:
@@ -137,7 +137,7 @@ class TrainingSession:
         self._session.set(key, finite_number(name, value))
 
     def set_constant(self, name: str, value: Any) -> None:
-        """Another value, of the same shape, for one of the `constants` of the loss, from the next step on.
+        """Set one of the `constants` of the loss to another value of the same shape, from the next step on.
 
         Raises TrainingError for another shape, or a name that is not among the constants.
         """
@@ -151,7 +151,7 @@ class TrainingSession:
 
 
 def checked_start(start: Sequence[float], steps_per_epoch: int) -> Position:
-    """`start` as a Position within a run of so many steps in an epoch."""
+    """Return `start` as a Position within a run with this many steps per epoch."""
     try:
         epoch, step, loss = start
         whole = epoch == int(epoch) and step == int(step)

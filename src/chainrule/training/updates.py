@@ -1,4 +1,4 @@
-"""What an optimizer does in one step to all parameters, as a Program whose gradients are inputs."""
+"""The update of all parameters in one step, as a Program with the gradients as inputs."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from chainrule.training.rule import Array, UpdateRule
 from chainrule.training.schedules import numbers_of, value_at
 
 Slot: TypeAlias = tuple[str, str]
-"""Whose memory, a parameter's or the optimizer's, and what of it; the input has both for a name."""
+"""An entry of the state: its owner (a parameter or the optimizer) and its name, which together name the input."""
 
 _SCALAR = ArrayType(())
 _NORM_EPS = 1e-6
-"""Added to a norm before dividing by it, as `torch.nn.utils.clip_grad_norm_` does."""
+"""Added to a norm before dividing by it, as in `torch.nn.utils.clip_grad_norm_`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """`program` takes `parameters`, `gradients`, what is `remembered`, `hyperparameters`, and the step.
+    """The update of all parameters in one step.
 
-    Its outputs are the next values of `parameters`, then of what is `remembered`.
+    The inputs of `program` are `parameters`, `gradients`, the state (`remembered`), `hyperparameters` and the step. Its
+    outputs are the next values of `parameters`, then of the state.
     """
 
     program: Program
@@ -40,7 +41,7 @@ class Update:
 
 
 def hyperparameter_values(optimizer: UpdateRule) -> dict[str, float]:
-    """The value of each input in `Update.hyperparameters`, by its name."""
+    """Return the value of each input in `Update.hyperparameters`, by name."""
     return {
         key: number
         for name, value in _settings(optimizer).items()
@@ -49,9 +50,9 @@ def hyperparameter_values(optimizer: UpdateRule) -> dict[str, float]:
 
 
 def first_memory(optimizer: UpdateRule, parameters: Mapping[str, Array]) -> dict[Slot, Array]:
-    """The first value of all that an optimizer remembers, but for the step.
+    """Return the initial state of an optimizer, except for the step.
 
-    What it remembers of a parameter is of that parameter's dtype, what it remembers of the run is float64.
+    The state of a parameter has that parameter's dtype; that of the run is float64.
     """
     memory = {
         (name, key): np.asarray(value, parameter.dtype)
@@ -65,10 +66,10 @@ def first_memory(optimizer: UpdateRule, parameters: Mapping[str, Array]) -> dict
 def starting_memory(
     optimizer: UpdateRule, parameters: Mapping[str, Array], counts: bool, given: Mapping[str, Any] | None
 ) -> dict[str, Array]:
-    """What a run starts to remember from: `first_memory`, or what an earlier run ended with, where that is `given`.
+    """Return the initial state of a run: `first_memory`, or `given`, the final state of an earlier run.
 
-    `counts` tells whether the number of steps made is part of it. Raises TrainingError for a `given` that is not of
-    this optimizer and these parameters.
+    `counts` tells whether the step count is part of it. Raises TrainingError for a `given` state of another optimizer
+    or of other parameters.
     """
     memory = {" ".join(slot): array for slot, array in first_memory(optimizer, parameters).items()}
     if counts:
@@ -94,9 +95,9 @@ def starting_memory(
 def update_program(
     optimizer: UpdateRule, parameters: Mapping[str, ArrayType], memory: Mapping[Slot, ArrayType]
 ) -> Update:
-    """The update of `parameters`, given the types of what `first_memory` gave.
+    """Build the update of `parameters`, given the types of the state.
 
-    Raises TrainingError where the optimizer's array code gives something of another shape or dtype.
+    Raises TrainingError if the optimizer's array code returns another shape or dtype.
     """
     if _is_plain(optimizer):
         return _plain_update(optimizer, tuple(parameters.items()), tuple(memory.items()))
@@ -104,7 +105,7 @@ def update_program(
 
 
 def _is_plain(optimizer: UpdateRule) -> bool:
-    """Whether its array code can depend on nothing but its settings: one of this package, with numbers only."""
+    """Whether its array code depends only on its settings: an optimizer of this package, with numbers only."""
     fields = getattr(type(optimizer), "__dataclass_fields__", {})
     values = [getattr(optimizer, name) for name in fields]
     numbers = [each for value in values for each in (value if isinstance(value, tuple) else [value])]
@@ -123,7 +124,7 @@ def _plain_update(
 
 
 def shown_program(optimizer: UpdateRule, parameter: Array) -> Program:
-    """The update of one parameter W, with plain names for its inputs."""
+    """Build the update of one parameter W, with readable names for its inputs."""
     memory = {slot: ArrayType(array.shape) for slot, array in first_memory(optimizer, {"W": parameter}).items()}
     update = update_program(optimizer, {"W": ArrayType(parameter.shape)}, memory)
     own = f"{type(optimizer).__name__} "
@@ -142,7 +143,7 @@ def _settings(optimizer: UpdateRule) -> dict[str, Any]:
 
 
 class _Scalars(dict[str, Any]):
-    """The scalars that an update is given; a name that is not among them is refused with those that are."""
+    """The scalars passed to `update`; an unknown name raises an error that lists the known ones."""
 
     def __init__(self, title: str, given: Mapping[str, Any]) -> None:
         super().__init__(given)
@@ -156,7 +157,7 @@ class _Scalars(dict[str, Any]):
 
 
 class _Builder:
-    """Calls an optimizer's array code on traced values, and checks what it gives."""
+    """Calls an optimizer's array code on traced values, and checks the results."""
 
     def __init__(
         self, optimizer: UpdateRule, parameters: Mapping[str, ArrayType], memory: Mapping[Slot, ArrayType]
@@ -170,7 +171,7 @@ class _Builder:
         self.names: dict[Node, str] = {}
 
     def update(self) -> Update:
-        """The whole update."""
+        """Build the whole update."""
         scalars, memory_after = self._scalars()
         clip_norm = scalars.pop("clip_norm", None)
         gradients: tuple[Node, ...] = self.gradients
@@ -197,7 +198,7 @@ class _Builder:
         )
 
     def _scalars(self) -> tuple[dict[str, Node], dict[Input, Node]]:
-        """The numbers that all parameters share, in float64, and the next value of those that are remembered."""
+        """Return the numbers shared by all parameters, in float64, and the next values of the running ones."""
         step = wrap(cast(STEP, DType.FLOAT64))
         numbers = {name: wrap(node) for name, node in self.numbers.items()}
         running = {name: self.memory[self.title, name] for name in self.optimizer.running}

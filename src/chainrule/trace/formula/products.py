@@ -4,10 +4,10 @@ Vectors have one axis and are columns; `'` turns a column into a row. `*` betwee
 
 - a number and anything scales;
 - a row and a column is the inner product, a column and a row the outer one; a row and a matrix, and a matrix and a
-column, are matrix products;
+  column, are matrix products;
 - two columns, or two rows, is elementwise, since it is no matrix product;
 - two matrices is whichever of the two products fits; if both fit, `@` elsewhere in the formula means that `*` is
-elementwise, `.*` or else `'` that it is the matrix product; otherwise the formula is rejected.
+  elementwise, `.*` or else `'` that it is the matrix product; otherwise the formula is rejected.
 
 `@` is NumPy's matrix product; `.*` is always elementwise and broadcasts as NumPy does, and so does `**`.
 """

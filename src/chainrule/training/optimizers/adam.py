@@ -1,4 +1,4 @@
-"""Adam and its kin: steps scaled by running means of the gradient and of its square."""
+"""Adam and its variants: steps scaled by running means of the gradient and of its square."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from chainrule.training.schedules import Hyperparameter
 
 
 class _Moments(Optimizer):
-    """What the kin share: two means for each parameter, and where weight decay goes.
+    """The common part: two means for each parameter, and weight decay.
 
-    Each of them divides by √v̂ + ε with v̂ = v / c, c the correction of v's bias. Since that is (√v + ε√c) / √c, the
-    factors √c go into numbers that all parameters share (Kingma and Ba 2015, end of section 2), and one root and one
-    division are left for each element.
+    Each variant divides by √v̂ + ε with v̂ = v / c, where c corrects the bias of v. Since that is (√v + ε√c) / √c, the
+    factors √c are absorbed into shared scalars (Kingma and Ba 2015, end of section 2), which leaves one square root and
+    one division per element.
     """
 
     rate: Hyperparameter
@@ -39,7 +39,7 @@ class _Moments(Optimizer):
 
 
 def _means(gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]) -> dict[str, Any]:
-    """The means of the gradient and of its square, with this gradient's share in them."""
+    """Return the updated means of the gradient and of its square."""
     mean, square = state["mean"], state["mean square"]
     return {
         "mean": mean + scalars["share1"] * (gradient - mean),
@@ -56,7 +56,7 @@ class Adam(_Moments):
     """Adam (Kingma and Ba 2015, algorithm 1): `W ← W − rate · m̂ / (√v̂ + eps)`.
 
     m and v are running means of the gradient and of its square, `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`,
-    both from 0, which `m̂ = m / (1 − β₁ᵗ)` and `v̂ = v / (1 − β₂ᵗ)` make up for, with t = 1 in the first step.
+    initially 0, a bias that `m̂ = m / (1 − β₁ᵗ)` and `v̂ = v / (1 − β₂ᵗ)` correct, with t = 1 in the first step.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Adam(_Moments):
     clip_norm
         The largest global norm of the gradients, see `Optimizer`; None for none.
 
-    Raises TrainingError for settings out of their range.
+    Raises TrainingError for settings out of range.
 
     """
 
@@ -120,8 +120,8 @@ class Adam(_Moments):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2).
 
-    `W ← (1 − rate · λ) W` before the step of `Adam`, whose gradient has no decay in it. Parameters as in `Adam`; with
-    a schedule for the rate, the decay follows it.
+    `W ← (1 − rate · λ) W` before the step of `Adam`, whose gradient excludes the decay. Parameters as in `Adam`; the
+    decay follows a schedule of the rate.
     """
 
     weight_decay: Hyperparameter = 1e-2
@@ -136,7 +136,7 @@ class AdamW(Adam):
 
 
 def _kept(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is left of a parameter after decoupled weight decay."""
+    """Return the factor that decoupled weight decay applies to a parameter."""
     return {"kept": 1 - given["rate"] * given["weight_decay"]} if "weight_decay" in given else {}
 
 

@@ -1,4 +1,4 @@
-"""The optimizer as users see it and derive their own from it."""
+"""The public base class of optimizers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from chainrule.training.updates import shown_program
 
 
 class Optimizer(UpdateRule):
-    """How a parameter follows from its gradient: `update`, in array code, and what it needs.
+    """The update of a parameter from its gradient: `update`, in array code, and its hyperparameters and state.
 
-    As a dataclass, an optimizer has its fields for hyperparameters. Each is a number or a function of the step, and is
-    an input of the program, so that another rate needs no other program. A field `clip_norm`, where there is one and it
-    is not None, bounds the global norm of the gradients before `update` sees them: with `n` the square root of the sum
-    of squares over the gradients of all parameters, each is multiplied by min(clip_norm / (n + 1e-6), 1).
+    The fields of a dataclass are its hyperparameters. Each is a number or a function of the step, and an input of the
+    program, so that changing the rate needs no compilation. A field `clip_norm` that is not None bounds the global norm
+    of the gradients before `update` receives them: with `n` the square root of the sum of squares over the gradients of
+    all parameters, each is multiplied by min(clip_norm / (n + 1e-6), 1).
 
     >>> import numpy as np
     >>> from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Optimizer(UpdateRule):
     """
 
     def program(self) -> Program:
-        """The update of a matrix W, as a Program to look at, as `cr.equations` writes it.
+        """Return the update of a matrix W as a Program, for example for `cr.equations`.
 
         >>> from chainrule.derivation import equations
         >>> from chainrule.training import SGD

@@ -19,8 +19,8 @@ from chainrule.training.schedules import Hyperparameter
 class RMSprop(Optimizer):
     """RMSprop (Tieleman and Hinton 2012, lecture 6.5): `W ← W − rate · g / (√v + eps)`, `v ← α v + (1 − α) g²`.
 
-    Centered (Graves 2013, equation 40), the mean ḡ of the gradient is kept too, and √(v − ḡ²) takes the place of √v.
-    With momentum μ, `u ← μ u + g / (√v + eps)` and `W ← W − rate · u`. All as in PyTorch's `RMSprop`.
+    If centered (Graves 2013, equation 40), the mean ḡ of the gradient is also tracked, and √(v − ḡ²) replaces √v. With
+    momentum μ, `u ← μ u + g / (√v + eps)` and `W ← W − rate · u`. All as in PyTorch's `RMSprop`.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class RMSprop(Optimizer):
     clip_norm
         The largest global norm of the gradients, see `Optimizer`; None for none.
 
-    Raises TrainingError for settings out of their range.
+    Raises TrainingError for settings out of range.
 
     """
 
@@ -77,7 +77,7 @@ class RMSprop(Optimizer):
         following = {"mean square": square}
         if self.centered:
             mean = following["mean"] = state["mean"] + scalars["share"] * (gradient - state["mean"])
-            square = np.maximum(square - mean**2, 0)  # rounding may take it below zero where the gradient stays
+            square = np.maximum(square - mean**2, 0)  # rounding may make it negative if the gradient is constant
         direction = gradient / (np.sqrt(square) + scalars["eps"])
         if "momentum" in scalars:
             direction = following["velocity"] = scalars["momentum"] * state["velocity"] + direction

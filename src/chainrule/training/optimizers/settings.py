@@ -1,4 +1,4 @@
-"""The checks of an optimizer's settings; a setting that passes is kept as a float."""
+"""Validation of an optimizer's settings, which are converted to floats."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _OTHERS: dict[str, Callable[[str, object], float]] = {
 
 
 def check_settings(optimizer: Any, factors: Sequence[str] = ()) -> None:
-    """Check `rate`, `weight_decay`, `eps`, `clip_norm`, `betas`, and the `factors`, which are from 0 to below 1.
+    """Check `rate`, `weight_decay`, `eps`, `clip_norm`, `betas`, and the `factors`, which must be in [0, 1).
 
-    Raises TrainingError, naming the setting. Functions of the step are taken as they are.
+    Raises TrainingError, naming the setting. Functions of the step are not checked.
     """
     checks = {**_OTHERS, **dict.fromkeys(factors, decay_factor)}
     _keep(optimizer, "rate", positive_hyperparameter("the learning rate", optimizer.rate))

@@ -19,9 +19,9 @@ from chainrule.training.schedules import Hyperparameter
 class SGD(Optimizer):
     """Gradient descent, `W ← W − rate · ∂L/∂W`; on batches, stochastic gradient descent.
 
-    With momentum μ and dampening τ, the velocity `v ← μ v + (1 − τ) g` takes the gradient's place, and with `nesterov`
-    `g + μ v` (Sutskever et al. 2013, in the form of PyTorch's `SGD`, whose first velocity is g itself). Weight decay λ
-    makes the gradient `g = ∂L/∂W + λ W`.
+    With momentum μ and dampening τ, the velocity `v ← μ v + (1 − τ) g` replaces the gradient, or with `nesterov` `g + μ
+    v` (Sutskever et al. 2013, in the form of PyTorch's `SGD`, whose first velocity is g itself). With weight decay λ,
+    the gradient is `g = ∂L/∂W + λ W`.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ class SGD(Optimizer):
     weight_decay
         A number of at least 0, or a function of the step.
     nesterov
-        Needs a momentum, and no dampening.
+        Requires a momentum, and no dampening.
     clip_norm
         The largest global norm of the gradients, see `Optimizer`; None for none.
 
-    Raises TrainingError for settings out of their range.
+    Raises TrainingError for settings out of range.
 
     """
 
@@ -83,5 +83,5 @@ class SGD(Optimizer):
 
 
 def decayed(gradient: Any, parameter: Any, scalars: Mapping[str, Any]) -> Any:
-    """The gradient of the loss with `½ weight_decay ‖W‖²` added."""
+    """The gradient of the loss plus `½ weight_decay ‖W‖²`."""
     return gradient + scalars["weight_decay"] * parameter if "weight_decay" in scalars else gradient

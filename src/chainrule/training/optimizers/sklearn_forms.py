@@ -1,4 +1,4 @@
-"""Momentum and Adam in the forms that scikit-learn has them in."""
+"""Momentum and Adam in the forms of scikit-learn."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from chainrule.training.schedules import Hyperparameter
 class MomentumSGD(Optimizer):
     """Gradient descent with the rate inside the velocity: `v ← momentum · v − rate · g`, `W ← W + v`.
 
-    With `nesterov`, `W ← W + momentum · v − rate · g` (Sutskever et al. 2013, equations 3 and 4, written for the point
-    ahead). This is scikit-learn's form; it differs from `SGD` where the rate changes, which here does not reach the
-    velocity that is there already.
+    With `nesterov`, `W ← W + momentum · v − rate · g` (Sutskever et al. 2013, equations 3 and 4, written for the
+    lookahead point). This is scikit-learn's form; it differs from `SGD` if the rate changes, since a new rate does not
+    affect the existing velocity.
     """
 
     rate: Hyperparameter = 0.001
@@ -48,10 +48,10 @@ class MomentumSGD(Optimizer):
 
 @dataclass(frozen=True)
 class UncorrectedAdam(Adam):
-    """Adam with eps beside √v rather than √v̂: `W ← W − rateₜ · m / (√v + eps)`.
+    """Adam with eps added to √v rather than √v̂: `W ← W − rateₜ · m / (√v + eps)`.
 
-    `rateₜ = rate · √(1 − β₂ᵗ) / (1 − β₁ᵗ)`: the form at the end of section 2 of Kingma and Ba 2015, which scikit-learn
-    has. Parameters as in `Adam`.
+    `rateₜ = rate · √(1 − β₂ᵗ) / (1 − β₁ᵗ)`: the form at the end of section 2 of Kingma and Ba 2015, used by
+    scikit-learn. Parameters as in `Adam`.
     """
 
     def scalars(self, step: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
