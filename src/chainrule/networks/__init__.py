@@ -1,4 +1,4 @@
-"""Networks ready for use: the two-layer network that a learner starts from, and multi-layer perceptrons."""
+"""Ready-made networks: the two-layer network of textbooks, and multi-layer perceptrons."""
 
 from chainrule.networks.activations import ACTIVATIONS, OUTPUTS, Activation, ActivationLike
 from chainrule.networks.architecture import Architecture, Normalization

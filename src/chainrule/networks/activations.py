@@ -1,4 +1,4 @@
-"""Activations: by name, as the text of a formula in z or x, or as a NumPy function."""
+"""Activations: by name, as a formula in z or x, or as a NumPy function."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chainrule.trace import trace
 
 Function: TypeAlias = Callable[[Any], Any]
 ActivationLike: TypeAlias = "str | Function"
-"""A name among `ACTIVATIONS`, the text of a formula in z or x, or a NumPy function of one array."""
+"""A name in `ACTIVATIONS`, a formula in z or x, or a NumPy function of one array."""
 
 _SELU_ALPHA: Final = 1.6732632423543772
 _SELU_SCALE: Final = 1.0507009873554805
@@ -54,10 +54,10 @@ ACTIVATIONS: Final[Mapping[str, Function]] = {
     "softsign": _softsign,
     "linear": _linear,
 }
-"""The activations with a name; all are applied element by element."""
+"""The named activations, all elementwise."""
 
 ALIASES: Final[Mapping[str, str]] = {"identity": "linear", "logistic": "sigmoid", "swish": "silu"}
-"""Other names of the same."""
+"""Aliases."""
 
 OUTPUTS: Final[Mapping[str, Function]] = {
     "linear": _linear,
@@ -65,20 +65,20 @@ OUTPUTS: Final[Mapping[str, Function]] = {
     "softmax": functions.softmax,
     "exp": np.exp,
 }
-"""The activations of the output that losses belong to; those of `ACTIVATIONS` are possible too."""
+"""Output activations that losses are paired with; those in `ACTIVATIONS` are allowed too."""
 
 RECTIFIERS: Final = frozenset({"relu", "leaky_relu", "elu", "gelu", "silu", "mish", "softplus"})
-"""Those before which weights are drawn as He et al. 2015 do."""
+"""Activations whose preceding weights are initialized as in He et al. 2015."""
 
 _UNITS: Final = 3
-"""How many units an activation is tried on."""
+"""The number of units used to test an activation."""
 
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation: `name` is its name, the text of its formula, or `function NAME`."""
+    """An activation: `name` is its name, its formula, or `function NAME`."""
 
     name: str
     function: Function
@@ -88,10 +88,10 @@ class Activation:
 
 
 def read_activation(what: str, given: ActivationLike, known: Mapping[str, Function] = ACTIVATIONS) -> Activation:
-    """The activation that a user means.
+    """Return the activation given by name, formula or function.
 
-    Raises NetworkError for a name that there is not, and for a formula or function that does not give one number for
-    each that it takes; FormulaError and TraceError for what cannot be read or traced.
+    Raises NetworkError for an unknown name, and for a formula or function that does not return one number per element;
+    FormulaError and TraceError if it cannot be parsed or traced.
 
     >>> print(read_activation("activation", "z * sigmoid(1.7 * z)")(0.0))
     0.0

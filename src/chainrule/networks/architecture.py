@@ -1,6 +1,6 @@
-"""What a network is: its layers, activations and loss, without the numbers that it learns.
+"""The architecture of a network: its layers, activations and loss, without parameters.
 
-It is plain data: `forward` makes functions of it, `objectives` and `prediction` programs.
+It is plain data: `forward` builds functions from it, `objectives` and `prediction` build programs.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ _OUTPUT_FUNCTIONS: Final = {**ACTIVATIONS, **OUTPUTS}
 
 @dataclass(frozen=True)
 class Architecture:
-    """A multi-layer perceptron: hidden layers `a = f(a W + b)`, an output, and the loss that it is trained on.
+    """A multi-layer perceptron: hidden layers `a = f(a W + b)`, an output layer, and the training loss.
 
     Parameters
     ----------
     inputs, hidden, outputs
         The widths of the input, of each hidden layer, and of the output.
     activations
-        One for all hidden layers, or a sequence with one for each: a name among `ACTIVATIONS`, the text of a formula
-        in z, or a NumPy function.
+        One for all hidden layers, or a sequence with one for each: a name in `ACTIVATIONS`, a formula in z, or a NumPy
+        function.
     output_activation
-        The same for the output, or "softmax" or "exp"; None takes the one that belongs to the loss.
+        The same for the output, or "softmax" or "exp"; None selects the one that the loss is paired with.
     loss
-        A name among `LOSS_TYPES`, a loss such as `Huber(2.0)`, the text of a formula in `p` (or `y_hat`,
-        `prediction`) and `y` (or `target`), or a NumPy function of the two. It is summed over outputs and averaged
-        over rows. With the output activation that it belongs to, a named loss is computed from the values before it.
+        A name in `LOSS_TYPES`, a loss such as `Huber(2.0)`, a formula in `p` (or `y_hat`, `prediction`) and `y` (or
+        `target`), or a NumPy function of the two. It is summed over outputs and averaged over rows. A named loss with
+        its paired output activation is computed from the logits.
     dropout
-        The share of each hidden layer's units to drop in training; one number for all, or a sequence.
+        The fraction of each hidden layer's units to drop in training; one number for all, or a sequence.
     normalization
-        `"layer"` (Ba et al. 2016) or `"batch"` (Ioffe and Szegedy 2015), of the values before each activation.
+        `"layer"` (Ba et al. 2016) or `"batch"` (Ioffe and Szegedy 2015), applied before each activation.
     alpha
-        The penalty `½ alpha Σ W² / rows`, of the rows of a batch, or of their total weight.
+        The penalty `½ alpha Σ W² / rows`, for the rows of a batch, or their total weight.
     dtype
         `"float64"` or `"float32"`.
 
-    Raises NetworkError and TrainingError for what does not fit together, FormulaError and TraceError for formulas and
-    functions that cannot be read.
+    Raises NetworkError and TrainingError for inconsistent arguments, FormulaError and TraceError for formulas and
+    functions that cannot be parsed or traced.
 
     Examples
     --------
@@ -144,7 +144,7 @@ class Architecture:
 
     @property
     def parameters(self) -> dict[str, tuple[int, ...]]:
-        """The shape of everything that is learnt, by name."""
+        """The shape of each learned parameter, by name."""
         shapes: dict[str, tuple[int, ...]] = {}
         for k, (inputs, outputs) in enumerate(zip(self.widths, self.widths[1:], strict=False), start=1):
             shapes[f"W{k}"], shapes[f"b{k}"] = (inputs, outputs), (outputs,)
@@ -154,14 +154,14 @@ class Architecture:
 
     @property
     def statistics(self) -> dict[str, tuple[int, ...]]:
-        """The shape of what batch normalization keeps of the training rows, by name; else empty."""
+        """The shapes of the population statistics of batch normalization, by name; empty without it."""
         if self.normalization != "batch":
             return {}
         return {f"{what}{k}": (width,) for k, width in enumerate(self.hidden, 1) for what in ("mean", "variance")}
 
     @cached_property
     def takes_weights(self) -> bool:
-        """Whether rows can be weighted: unless the loss gives one number for a whole batch."""
+        """Whether rows can be weighted: not if the loss returns one number for a whole batch."""
         p = np.full((2, self.outputs), 0.5)
         if not isinstance(self.loss, FormulaLoss | FunctionLoss):
             return True
@@ -170,12 +170,12 @@ class Architecture:
 
     @cached_property
     def is_stated(self) -> bool:
-        """Whether activations and loss are all names and formulas, and no functions of the user's."""
+        """Whether activations and loss are all given by name or formula, not as functions."""
         own = (layer.name.startswith("function ") for layer in (*self.layers, self.output))
         return not isinstance(self.loss, FunctionLoss) and not any(own)
 
     def initial(self, random: Random | int | None = None, scheme: str = "auto") -> dict[str, Array]:
-        """Drawn weights by name, biases and shifts of 0, gains of 1.
+        """Initialize: weights drawn by name, biases and shifts 0, gains 1.
 
         `scheme` is one of `SCHEMES`, or "scikit-learn", which draws weights and then biases, layer by layer, as
         scikit-learn does from the same RandomState.
@@ -197,13 +197,13 @@ class Architecture:
         return {name: np.asarray(drawn[name], self.dtype) for name in self.parameters}
 
     def score(self, y: Array, p: Array, weights: Array | None = None) -> float:
-        """How good predictions `p` are for targets `y`, as the loss takes them: accuracy for classes, else R²."""
+        """Score predictions `p` for targets `y`, in the form the loss takes them: accuracy for classes, else R²."""
         if self.output.name == "softmax":
             return class_accuracy(y, p, weights)
         return (share_accuracy if self.loss.score == "accuracy" else r2_score)(y, p, weights)
 
     def checked_input(self, X: Any) -> Array:
-        """`X` as an array (rows, inputs) of numbers; raises ShapeError or NetworkError."""
+        """Return `X` as a numeric array (rows, inputs); raise ShapeError or NetworkError."""
         refuse_subclass(X)
         rows: Array = np.asarray(X)
         if rows.ndim != 2 or rows.shape[1] != self.inputs:
@@ -215,10 +215,10 @@ class Architecture:
         return rows if rows.dtype.kind == "f" else rows.astype(self.dtype)
 
     def checked_target(self, given: Any, rows: int) -> Array:
-        """The targets as the loss takes them, for so many rows.
+        """Return the targets of `rows` rows in the form the loss takes them.
 
-        Labels are int64 (rows,); other targets are floats (rows, columns), also where given as (rows,).
-        Raises ShapeError or NetworkError.
+        Labels are int64 (rows,); other targets are floats (rows, columns), also if given as (rows,). Raises ShapeError
+        or NetworkError.
         """
         refuse_subclass(given)
         y: Array = np.asarray(given)
@@ -244,7 +244,7 @@ class Architecture:
         return y
 
     def describe(self) -> dict[str, Any]:
-        """The architecture in words and numbers that JSON has; functions are named `function NAME`."""
+        """Return a description that can be stored as JSON; functions are represented as `function NAME`."""
         described: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         described["activations"] = [layer.name for layer in self.layers]
         described["output_activation"] = self.output.name
@@ -253,7 +253,7 @@ class Architecture:
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any]) -> Architecture:
-        """The architecture that `describe` described; raises NetworkError for one with functions, and for others."""
+        """Return the architecture that `describe` described; raise NetworkError if it is invalid or has functions."""
         known = [field.name for field in fields(cls)]
         for key in description:
             choice("a setting of an architecture", key, known)

@@ -1,4 +1,4 @@
-"""What a trainer adds to any optimizer: weight decay apart from the loss, and clipping."""
+"""Extensions of any optimizer: decoupled weight decay and gradient clipping."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Hyperparameter = Any
 
 
 class Controlled(Optimizer):
-    """Another optimizer, with the global norm of the gradients bounded, and weights that decay by themselves.
+    """Another optimizer with clipping of the global gradient norm and decoupled weight decay.
 
-    `W ← (1 − rate · weight_decay) W` before the update (Loshchilov and Hutter 2019), of matrices only: biases and the
-    gains of normalizations do not decay. Raises NetworkError for an optimizer that has a `clip_norm` or a
-    `weight_decay` of its own beside one here, or no rate to decay by.
+    `W ← (1 − rate · weight_decay) W` before the update (Loshchilov and Hutter 2019), for matrices only: biases and the
+    gains of normalizations do not decay. Raises NetworkError if the optimizer also has its own `clip_norm` or
+    `weight_decay`, or if it has no rate to decay by.
     """
 
     def __init__(self, optimizer: Optimizer, clip_norm: float | None = None, weight_decay: float = 0.0) -> None:

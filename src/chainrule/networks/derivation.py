@@ -11,10 +11,10 @@ from chainrule.networks.forward import loss_function
 
 
 def network_derivation(architecture: Architecture, letters: bool = False) -> Derivation:
-    """The derivation of the gradients of a network and its loss, for `n` rows.
+    """Derive the gradients of a network and its loss, for `n` rows.
 
-    With `letters`, sizes are d, h (h1, h2, … where there are several) and o, where the loss leaves them open; else they
-    are those of the network.
+    With `letters`, sizes that the loss does not fix are d, h (h1, h2, … if there are several) and o; otherwise they are
+    the network's numbers.
 
     >>> print(network_derivation(Architecture(4, (8,), 3), letters=True).record.program.input("W1").type.shape)
     (d, h)
@@ -25,7 +25,7 @@ def network_derivation(architecture: Architecture, letters: bool = False) -> Der
     if letters:
         hidden = len(architecture.hidden)
         sizes[:-1] = map(named_dim, ["d", *(f"h{k + 1}" if hidden > 1 else "h" for k in range(hidden))])
-        if architecture.outputs > 1 and columns == architecture.outputs:  # levels of quantiles are that many
+        if architecture.outputs > 1 and columns == architecture.outputs:  # the number of quantile levels
             sizes[-1] = named_dim("o")
 
     def shape(name: str) -> tuple[Dim, ...]:

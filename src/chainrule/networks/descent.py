@@ -1,8 +1,8 @@
-"""Training by an optimizer: pieces of a few epochs in the engine, each as long as nothing needs to be done between.
+"""Training with an optimizer: the engine runs pieces of several epochs between checks.
 
-Where a piece turns out to have gone past the epoch at which training stops, or its rate changes, it is made again up
-to there, to the same bits. A piece is as long as patience lasts at least, so that this is not needed, or so short that
-it costs little.
+If a piece runs past the epoch at which training stops or the rate changes, it is repeated up to that epoch, with
+bitwise equal results. A piece is at most as long as the remaining patience, so that this is not needed, or so short
+that it is cheap.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from chainrule.training import TrainingSession
 Array: TypeAlias = NDArray[Any]
 
 LONGEST_PIECE = 0.1
-"""Seconds."""
+"""Maximum duration of a piece in seconds."""
 
 SHORTEST_PIECE = 0.001
 
 REPEATED = 0.05
-"""The part of the time so far that may be spent on epochs that are then made again."""
+"""The fraction of the elapsed time that may be spent on epochs that are then repeated."""
 
 MOST_ORDERED = 2**22
-"""Row numbers that are given to the engine at once."""
+"""Maximum number of row indices passed to the engine at once."""
 
 
 class Descent:
-    """One run."""
+    """One training run."""
 
     def __init__(self, progress: Progress, session: TrainingSession) -> None:
         self.progress, self.session, self.loop = progress, session, session.run.loop
@@ -51,7 +51,7 @@ class Descent:
         self.epoch_seconds = 0.0
 
     def run(self) -> None:
-        """Train to the end, or until somebody ends it."""
+        """Train to the end, or until stopped."""
         progress, state = self.progress, self.progress.state
         with deferred() as interrupt:
             while progress.running and state.epoch < progress.settings.epochs and not interrupt.pressed:
@@ -69,10 +69,10 @@ class Descent:
                 self._judge()
             self._take()
             self.orders.settle()
-            interrupt.answer()  # the run is over, and what was learnt is there
+            interrupt.answer()  # the run is over, and its result must be kept
 
     def _judge(self) -> None:
-        """Call a run that has come to its end diverged where its loss grew beyond any scale of its beginning."""
+        """Set the status of a finished run to diverged if its loss grew out of proportion."""
         state = self.progress.state
         if state.status not in ("interrupted", "diverged") and self.session.exploded(state.loss_curve):
             self.session.retreat()
@@ -80,7 +80,7 @@ class Descent:
             state.reason = f"the loss grew to {state.loss_curve[-1]:.4g} in epoch {state.epoch}"
 
     def _piece(self) -> None:
-        """Some epochs, up to the one after which something is to be done."""
+        """Run some epochs, up to the next one after which a check is due."""
         state = self.progress.state
         begun, place = self.session.state, self.session.position
         count = self._length()
@@ -108,9 +108,9 @@ class Descent:
     def _again(
         self, begun: Mapping[str, Array], place: Position, orders: NDArray[np.int64] | None, outcome: Outcome
     ) -> Outcome:
-        """Go back to where the piece began, and make it again up to the epoch that is the last one noted.
+        """Return to the beginning of the piece, and repeat it up to the last recorded epoch.
 
-        An interrupt ends the run after that, since it is not far.
+        An interrupt takes effect afterwards, since the repetition is short.
         """
         self.session.restore(begun, {}, place)
         interrupted = outcome.status == "interrupted"
@@ -133,7 +133,7 @@ class Descent:
             self.progress.interrupted()
 
     def _length(self) -> int:
-        """How many epochs to run at once."""
+        """Return the number of epochs to run at once."""
         progress = self.progress
         settings, state = progress.settings, progress.state
         if progress.validator is not None or settings.rate_power is not None:
@@ -144,7 +144,7 @@ class Descent:
             longest = LONGEST_PIECE / self.epoch_seconds
             repeated = min(longest, max(SHORTEST_PIECE, REPEATED * progress.elapsed) / self.epoch_seconds)
         length = min(progress.watch.least, longest)
-        # Where an order is given, its source of random numbers is not to be drawn from in vain.
+        # With a given order, random numbers must not be drawn from its source needlessly.
         given = settings.order is not None
         length = min(length, MOST_ORDERED // self.loop.row_count) if given else max(length, repeated)
         if progress.on_epoch is not None and progress.seconds is None:
@@ -152,7 +152,7 @@ class Descent:
         return max(1, min(settings.epochs - state.epoch, int(length)))
 
     def _next_rate(self, at_end: bool) -> float | None:
-        """Another rate, where it changes after this epoch; training ends where patience does and it does not."""
+        """Change the rate if it changes after this epoch; end training if patience is exhausted and it does not."""
         settings, state = self.progress.settings, self.progress.state
         rate = None
         if settings.rate_power is not None and settings.rate is not None:
@@ -166,14 +166,14 @@ class Descent:
         return state.rate / settings.plateau_factor
 
     def _note(self, loss: float) -> bool:
-        """Take note of a finished epoch; whether patience is at its end."""
+        """Record a finished epoch; return whether patience is exhausted."""
         progress = self.progress
         if progress.validator is None:
             return progress.epoch(loss, self.loop.row_count, None)
         return progress.epoch(loss, self.loop.row_count, self.session.params)
 
     def _take(self) -> None:
-        """Copy from the engine what was learnt, and where it stands."""
+        """Copy the parameters and the position from the engine."""
         state = self.progress.state
         if state.status == "diverged":
             state.step, state.loss = 0, 0.0
@@ -184,7 +184,7 @@ class Descent:
 
 
 class _Orders:
-    """The orders of rows that are given to the engine, and what is needed to go on with them elsewhere."""
+    """The row orders passed to the engine, and the state needed to resume them."""
 
     def __init__(self, progress: Progress, used: bool) -> None:
         self.progress = progress
@@ -200,7 +200,7 @@ class _Orders:
                 self._set_state(state.order_state)
 
     def next(self, count: int) -> NDArray[np.int64] | None:
-        """The orders of the next epochs."""
+        """Return the orders of the next epochs."""
         if self.order is None:
             return None
         while len(self.drawn) < count:
@@ -217,18 +217,18 @@ class _Orders:
         return np.stack(self.drawn[:count])
 
     def made(self, epochs: int) -> None:
-        """So many epochs are finished."""
+        """Record that this many epochs are finished."""
         if self.order is not None and epochs:
             self.progress.state.order_state = self.states[epochs - 1]
             del self.drawn[:epochs], self.states[:epochs]
 
     def settle(self) -> None:
-        """Bring the source of the orders back to the end of the last finished epoch."""
+        """Restore the source of the orders to its state after the last finished epoch."""
         if self.drawn and self.get_state is not None:
             self._set_state(self.progress.state.order_state)
 
     def _set_state(self, state: Any) -> None:
-        """Bring the source of the orders to where it was."""
+        """Restore the source of the orders to a state."""
         set_state = getattr(self.order, "set_state", None)
         if set_state is not None:
             set_state(state)

@@ -1,4 +1,4 @@
-"""What a network raises, and the checks of plain settings that its parts share."""
+"""The error class of networks, and validators of settings."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from chainrule.words import ChainruleError, suggestion
 
 
 class NetworkError(ChainruleError, ValueError):
-    """A network was asked for with sizes, names, targets or settings that do not fit together."""
+    """Sizes, names, targets or settings of a network are invalid or inconsistent."""
 
 
 def choice(what: str, name: object, known: Iterable[str]) -> str:
-    """`name`, if it is among `known`; raises NetworkError, which says what is near it."""
+    """Return `name` if it is in `known`; raise NetworkError with a suggestion otherwise."""
     names = list(known)
     if not isinstance(name, str) or name not in names:
         hint = suggestion(str(name), names, f"; it can be {', '.join(names)}")
@@ -25,7 +25,7 @@ def choice(what: str, name: object, known: Iterable[str]) -> str:
 def number_between(
     what: str, value: object, low: float, high: float = math.inf, *, open_low: bool = False, open_high: bool = False
 ) -> float:
-    """`value` as a finite float in an interval; raises NetworkError, which states the interval.
+    """Return `value` as a finite float in an interval; raise NetworkError, which states the interval, otherwise.
 
     >>> number_between("tau", 0.5, 0, 1, open_low=True, open_high=True)
     0.5

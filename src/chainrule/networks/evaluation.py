@@ -1,4 +1,4 @@
-"""Loss and score of rows that are not trained on."""
+"""Loss and score of validation rows."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Array: TypeAlias = NDArray[Any]
 
 
 MOST_KEPT = 64
-"""Blocks of rows that are kept ready; more are made anew each time, so that they take no memory."""
+"""Maximum number of prepared blocks that are kept; more are recreated each time to save memory."""
 
 
 _LOOKED_AT = 4096
 
 
 class Evaluator:
-    """The weighted mean loss, without a penalty, and the predictions of fixed rows for any parameters.
+    """Computes the weighted mean loss, without a penalty, and the predictions of given rows for any parameters.
 
-    A loss that gives one number for a whole batch is computed from all rows at once, any other in blocks of rows.
+    A loss that returns one number for a whole batch is computed from all rows at once, any other in blocks of rows.
     Raises NetworkError and ShapeError for rows that do not fit.
     """
 
@@ -51,7 +51,7 @@ class Evaluator:
         return (self._block(start) for start in range(0, len(self.X), self.size))
 
     def _block(self, start: int) -> tuple[slice, float, dict[str, Array]]:
-        """Rows filled up to the size of a block, those filled in with the weight 0, and the weight of all."""
+        """Return rows padded to the size of a block, the padding with weight 0, and the total weight."""
         rows = slice(start, min(start + self.size, len(self.X)))
         dtype = self.architecture.dtype
         block = {
@@ -65,7 +65,7 @@ class Evaluator:
         return rows, float(weights.sum()), block
 
     def loss_and_predictions(self, params: Mapping[str, Array]) -> tuple[float, Array]:
-        """The loss, and predictions (rows, outputs)."""
+        """Return the loss, and predictions (rows, outputs)."""
         values = checked_parameters(self.architecture, params)
         predicted = np.empty((len(self.X), self.architecture.outputs), self.architecture.dtype)
         total = weight = 0.0
@@ -78,7 +78,7 @@ class Evaluator:
 
 
 class Validator:
-    """Loss and score of a validation after an epoch."""
+    """Computes loss and score of a validation after an epoch."""
 
     def __init__(self, architecture: Architecture, validation: Validation) -> None:
         self.rows = Evaluator(architecture, validation.X, validation.y, validation.weights)
@@ -92,7 +92,7 @@ class Validator:
 
 
 def _check_finite(name: str, array: Array) -> None:
-    """Raise NetworkError, naming the place, where an element is not finite; blocks of rows at a time."""
+    """Raise NetworkError, naming the position, for a non-finite element; checks blocks of rows."""
     for start in range(0, len(array), _LOOKED_AT):
         bad = ~np.isfinite(array[start : start + _LOOKED_AT])
         if bad.any():
@@ -105,7 +105,7 @@ def _check_finite(name: str, array: Array) -> None:
 
 
 def checked_weights(weights: Any, rows: int, dtype: Any) -> Array:
-    """Weights (rows,) as floats; raises NetworkError for others, for negative ones, and for nothing but zeros."""
+    """Return weights (rows,) as floats; raise NetworkError for invalid or negative ones, or if all are 0."""
     refuse_subclass(weights)
     array = np.asarray(weights)
     if array.shape != (rows,) or array.dtype.kind not in "fiub":

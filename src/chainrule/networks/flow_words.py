@@ -1,4 +1,4 @@
-"""The words of a gradient report, in English and Chinese."""
+"""The sentences of a gradient report, in English and Chinese."""
 
 from __future__ import annotations
 

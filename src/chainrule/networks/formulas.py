@@ -1,4 +1,4 @@
-"""The text of a formula as a function of arrays, by the package's own parser: nothing is ever evaluated."""
+"""Formulas as functions of arrays, parsed by the package's own parser and never evaluated as code."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _ROWS = "rows"
 
 @dataclass(frozen=True)
 class Formula:
-    """A formula in a few variables, each of which has synonyms; called with the value of each, in order.
+    """A formula in a few variables, each with synonyms; called with the value of each, in order.
 
-    Works on plain arrays, on nodes and on traced values. Raises NetworkError, which says which names are taken, for a
-    variable that is none of them and for a variable under two names; FormulaError for what cannot be read.
+    Works on arrays, nodes and traced values. Raises NetworkError, which lists the allowed names, for an unknown
+    variable and for a variable under two names; FormulaError if it cannot be parsed.
 
     >>> Formula("z * sigmoid(z)", (("z", "x"),), "activation")([0.0, 1000.0])
     array([   0., 1000.])
@@ -44,7 +44,7 @@ class Formula:
                 )
 
     def uses(self, position: int) -> bool:
-        """Whether the variable at `position` occurs."""
+        """Whether the formula uses the variable at `position`."""
         return any(self._places()[name] == position for name in formula_variables(self.text))
 
     def __call__(self, *values: Any) -> Any:
@@ -63,7 +63,7 @@ class Formula:
 
 @lru_cache(maxsize=256)
 def _program(text: str, types: tuple[tuple[str, ArrayType], ...]) -> Program:
-    """The formula for values of these types; as many rows as columns make no square matrix of a batch."""
+    """Trace the formula for these types; a batch with as many rows as columns is not treated as a square matrix."""
     rows = {type_.shape[0] for _, type_ in types if type_.ndim == 2}
     count = rows.pop() if len(rows) == 1 else None
     if not isinstance(count, int):
@@ -76,5 +76,5 @@ def _program(text: str, types: tuple[tuple[str, ArrayType], ...]) -> Program:
 
 
 def title_of(function: Callable[..., Any]) -> str:
-    """How a function is called where it cannot be shown: `function NAME`."""
+    """Return the title of a function that has no text: `function NAME`."""
     return f"function {getattr(function, '__name__', type(function).__name__)}"

@@ -1,6 +1,6 @@
-"""The forward pass of an architecture in NumPy, for training and for prediction; names are those of derivations.
+"""The forward pass of an architecture in NumPy, for training and prediction, with the names used in derivations.
 
-Layer k is `zk = a W + b`, `nk` (normalized, where it is), `ak = f(…)`, `dk` (dropout, in training).
+Layer k is `zk = a W + b`, `nk` (optional normalization), `ak = f(…)`, `dk` (dropout, in training).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from chainrule.networks.stability import stable
 from chainrule.trace import named
 
 NORM_EPS: Final = 1e-5
-"""Added to variances before their roots, as the papers on both normalizations do."""
+"""Added to variances before the square root, as in the papers on both normalizations."""
 
 _BY_POSITION_OR_NAME: Final = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 def logits(architecture: Architecture, X: Any, parameters: Mapping[str, Any], training: bool) -> Any:
-    """The values before the output's activation.
+    """Return the values before the output activation.
 
-    In training, batches are normalized by their own mean and variance and units are dropped; else by the population's
-    `mean1`, `variance1`, … among `parameters`, and nothing is dropped.
+    In training, batches are normalized by their own mean and variance and units are dropped; otherwise the population
+    statistics `mean1`, `variance1`, … in `parameters` are used, without dropout.
     """
     a = X
     for k in range(1, architecture.depth):
@@ -47,7 +47,7 @@ def linear(k: int, a: Any, parameters: Mapping[str, Any]) -> Any:
 
 
 def activated(architecture: Architecture, k: int, z: Any, parameters: Mapping[str, Any], training: bool) -> Any:
-    """The activation of hidden layer k, of values that are normalized where the architecture says so."""
+    """Apply normalization, if any, and the activation of hidden layer k."""
     if architecture.normalization is not None:
         gain, shift = parameters[f"gain{k}"], parameters[f"shift{k}"]
         if architecture.normalization == "layer":
@@ -63,7 +63,7 @@ def activated(architecture: Architecture, k: int, z: Any, parameters: Mapping[st
 
 
 def data_loss(architecture: Architecture, z: Any, y: Any, weights: Any, rows: Any) -> Any:
-    """The weighted mean of the loss over rows, without a penalty; `z` are the values before the output's activation."""
+    """The weighted mean of the loss over rows, without a penalty; `z` are the values before the output activation."""
     loss, output = architecture.loss, architecture.output
     if output.name == loss.output:
         return mean_over_rows(loss.before(z, y), weights, rows)
@@ -72,16 +72,16 @@ def data_loss(architecture: Architecture, z: Any, y: Any, weights: Any, rows: An
 
 
 def penalty(architecture: Architecture, parameters: Mapping[str, Any], alpha: Any, weight: Any) -> Any:
-    """`½ alpha Σ W² / weight` over all weight matrices, as scikit-learn has it."""
+    """The penalty `½ alpha Σ W² / weight` over all weight matrices, as in scikit-learn."""
     each = [np.sum(parameters[f"W{k}"] ** 2) for k in range(1, architecture.depth + 1)]
     squares = functools.reduce(operator.add, each)
     return named("penalty", 0.5 * alpha * squares / weight)
 
 
 def loss_function(architecture: Architecture, weighted: bool = False) -> Callable[..., Any]:
-    """The loss in training, as a NumPy function of `X`, `y`, `alpha` (where there is one), `W1`, `b1`, ….
+    """Return the training loss as a NumPy function of `X`, `y`, `alpha` (if any), `W1`, `b1`, ….
 
-    With `weighted`, `weights` (rows,) come after `y`.
+    With `weighted`, `weights` (rows,) follow `y`.
     """
     extra = (["weights"] if weighted else []) + (["alpha"] if architecture.alpha else [])
 
@@ -100,7 +100,7 @@ def loss_function(architecture: Architecture, weighted: bool = False) -> Callabl
 
 
 def prediction_function(architecture: Architecture) -> Callable[..., Any]:
-    """The prediction as a NumPy function of `X`, `W1`, `b1`, … and `mean1`, `variance1`, … of batch norms."""
+    """Return the prediction as a NumPy function of `X`, `W1`, `b1`, …, and population statistics `mean1`, …."""
 
     def predict(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs).arguments
@@ -112,7 +112,7 @@ def prediction_function(architecture: Architecture) -> Callable[..., Any]:
 
 
 def evaluation_function(architecture: Architecture) -> Callable[..., Any]:
-    """The weighted mean loss and the prediction, as a function of `X`, `y`, `weights` and what predictions take."""
+    """Return the weighted mean loss and the prediction as a function of `X`, `y`, `weights` and the parameters."""
 
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         given = signature.bind(*args, **kwargs).arguments
@@ -126,7 +126,7 @@ def evaluation_function(architecture: Architecture) -> Callable[..., Any]:
 
 
 def _signed(function: Callable[..., Any], names: Sequence[str]) -> inspect.Signature:
-    """Give a function the signature that its arguments have, which depends on the architecture."""
+    """Set the signature of a function whose arguments depend on the architecture."""
     signature = inspect.Signature([inspect.Parameter(name, _BY_POSITION_OR_NAME) for name in names])
     vars(function)["__signature__"] = signature
     return signature

@@ -1,8 +1,8 @@
-"""Where gradients vanish or explode: the norm of `∂L/∂s` along the chain rule, and what each factor does to it.
+"""Diagnosis of vanishing and exploding gradients: the norm of `∂L/∂s` along the chain rule, factor by factor.
 
-The backward pass is the one that trains and that is derived. Every equation of the forward pass sends back `Jᵀδ`; the
-gain of that factor is ‖Jᵀδ‖ / ‖δ‖, the Frobenius norm over all rows, which a matrix with orthonormal rows and columns
-leaves as it is. The product of the gains along a path is the whole change, so that each factor's part in it is its
+The backward pass is the one used for training and derivation. Every equation of the forward pass propagates `Jᵀδ`; the
+gain of that factor is ‖Jᵀδ‖ / ‖δ‖, with the Frobenius norm over all rows, which is 1 for a matrix with orthonormal rows
+and columns. The total change along a path is the product of the gains, so the contribution of each factor is its
 logarithm (Glorot and Bengio 2010, section 4.2; Pascanu, Mikolov and Bengio 2013, equation 5).
 """
 
@@ -30,34 +30,34 @@ Kind: TypeAlias = Literal["activation", "weights", "mask", "equation"]
 Status: TypeAlias = Literal["healthy", "vanishing", "exploding", "dead", "zero", "not finite"]
 
 MOST_ROWS: Final = 1_000
-"""More rows than this are not looked at; the first, since the order of rows says nothing about gradients."""
+"""Maximum number of rows used: the first, since the order of rows does not affect gradients."""
 VANISHED: Final = 1e-2
-"""A path that leaves less than this of a gradient has lost it; one that multiplies by the inverse has blown it up."""
+"""A path with a total gain below this has a vanishing gradient; above the inverse, an exploding one."""
 A_LAYER: Final = 0.5
-"""Unless it has so many layers that each leaves more than this."""
+"""The same limit per layer, for networks with many layers."""
 SATURATED: Final = 0.05
-"""A derivative below this part of the largest is one of a saturated unit."""
+"""A unit is saturated if its derivative is below this fraction of the largest."""
 MANY: Final = 0.5
-"""From this fraction of a layer's units on, dead or saturated ones are spoken of."""
+"""The fraction of dead or saturated units in a layer from which they are reported."""
 
 
 @dataclass(frozen=True)
 class Factor:
-    """What one equation of the forward pass does to the gradient on its way back.
+    """The effect of one equation of the forward pass on the gradient.
 
     Attributes
     ----------
     symbol, source : str
-        It is `∂symbol/∂source`, such as `∂a2/∂z2`.
+        The factor is `∂symbol/∂source`, such as `∂a2/∂z2`.
     kind : str
         `"activation"`, `"weights"` (a product with a parameter), `"mask"` (dropout), or `"equation"`.
     gain : float
-        ‖∂L/∂source‖ / ‖∂L/∂symbol‖, as far as it goes through this factor; nan where nothing arrives.
+        ‖∂L/∂source‖ / ‖∂L/∂symbol‖, for the part of the gradient through this factor; nan if no gradient arrives.
     slope, largest : float
-        The mean of |σ′| of an activation and the largest |σ′| seen; nan for others.
+        The mean and maximum of |σ′| of an activation; nan for other kinds.
     dead, saturated : float
-        The fractions of units whose σ′ is 0 in every row, and of elements whose |σ′| is less than a twentieth of the
-        largest (0 for an activation that is on or off, such as relu).
+        The fraction of units whose σ′ is 0 in every row, and of elements whose |σ′| is less than a twentieth of the
+        maximum (0 for an activation that is on or off, such as relu).
 
     """
 
@@ -77,7 +77,7 @@ class Factor:
 
 @dataclass(frozen=True)
 class ParameterGradient:
-    """The norm of a parameter, and of the gradient that reaches it."""
+    """The norms of a parameter and of its gradient."""
 
     name: str
     gradient: float
@@ -86,21 +86,21 @@ class ParameterGradient:
 
 @dataclass(frozen=True)
 class GradientReport:
-    """How the gradient fares on its way from the loss to the first layer.
+    """The gradient along the path from the loss to the first layer.
 
     Attributes
     ----------
     status : str
-        `"healthy"`, `"vanishing"`, `"exploding"`, `"dead"` (whole units pass nothing), `"zero"` (nothing leaves the
-        loss), or `"not finite"`.
+        `"healthy"`, `"vanishing"`, `"exploding"`, `"dead"` (whole units propagate nothing), `"zero"` (the gradient at
+        the loss is zero), or `"not finite"`.
     norms : dict
-        ‖∂L/∂s‖ of every named quantity, from the loss back.
+        ‖∂L/∂s‖ of every named quantity, from the loss backwards.
     path : tuple of Factor
-        The factors of the chain rule along the path on which most of the gradient reaches the first layer.
+        The factors of the chain rule along the path that carries most of the gradient to the first layer.
     parameters : tuple of ParameterGradient
-        In the order in which the loss takes them.
+        In the order of the loss's arguments.
     rows : int
-        How many rows were looked at.
+        The number of rows used.
 
     """
 
@@ -112,12 +112,12 @@ class GradientReport:
 
     @property
     def total(self) -> float:
-        """‖∂L/∂z‖ of the first layer over that of the last, along the path: the product of the gains between them."""
+        """‖∂L/∂z‖ of the first layer divided by that of the last: the product of the gains between them."""
         return _product(self.between_layers)
 
     @property
     def between_layers(self) -> tuple[Factor, ...]:
-        """The factors between the values before the last layer's activation and those before the first's."""
+        """The factors between the last layer's and the first layer's pre-activations."""
         return tuple(_between_layers(self.path))
 
     def part(self, kind: Kind) -> float:
@@ -125,11 +125,11 @@ class GradientReport:
         return _product([factor for factor in self.between_layers if factor.kind == kind])
 
     def sentences(self, lang: Language = "en") -> list[str]:
-        """Whether and where the gradient vanishes or explodes, why, and what to try; in English or Chinese."""
+        """Describe whether and where the gradient vanishes or explodes, why, and what to try; in English or Chinese."""
         return list(_sentences(self, lang))
 
     def text(self, lang: Language = "en") -> str:
-        """A table of the factors and the parameters, for a terminal of 80 columns, and the sentences."""
+        """A table of the factors and the parameters, for a terminal of 80 columns, with the sentences."""
         return _text(self, lang)
 
     def __str__(self) -> str:
@@ -142,10 +142,10 @@ def gradient_report(
     data: Mapping[str, Any],
     constants: Mapping[str, Any] | None = None,
 ) -> GradientReport:
-    """Say whether the gradients of `loss` vanish or explode on their way back, where, and through which factor.
+    """Report whether the gradients of `loss` vanish or explode, where, and through which factor.
 
-    The arguments are those of `fit`; at most the first 1,000 rows are used. Raises what `fit` raises for arguments
-    that do not fit.
+    The arguments are those of `fit`; at most the first 1,000 rows are used. Raises what `fit` raises for invalid
+    arguments.
 
     Examples
     --------
@@ -185,9 +185,9 @@ def gradient_report(
 
 
 def _with_layers_named(program: Program) -> Program:
-    """The program with names for what its user left without: arguments of activations, and what a product takes next.
+    """Name unnamed values of the program: arguments of activations, and operands of products.
 
-    Without a name of its own, an activation and the product before it would be one factor.
+    Otherwise an activation and the product before it would be one factor.
     """
     names, taken = dict(program.names), {*program.names.values(), *(node.name for node in program.inputs)}
     ahead: set[Node] = set()
@@ -247,7 +247,7 @@ class _Flow:
         }
 
     def path(self, parameters: Sequence[str]) -> tuple[Factor, ...]:
-        """The factors from the loss to the parameter that enters first, along which the most arrives."""
+        """Return the factors from the loss to the first parameter, along the path with the largest gradient."""
         reached: dict[Input, tuple[float, tuple[Factor, ...]]] = {}
         for accumulation in self.backward.accumulations:
             arriving = [
@@ -286,7 +286,7 @@ class _Flow:
 
 
 def _slope(part: Contribution) -> Node | None:
-    """`σ′(z)`, where the equation acts element by element: J dx for a dx of ones."""
+    """`σ′(z)` of an elementwise equation: J dx for a dx of ones."""
     expression, operand = part.stage.expression, part.operand
     if expression.type.shape != operand.type.shape or not operand.type.ndim:
         return None
@@ -301,7 +301,7 @@ def _slope(part: Contribution) -> Node | None:
 
 
 def _multiplies(part: Contribution) -> bool:
-    """Whether the operand enters a matrix product."""
+    """Whether the operand is a factor of a matrix product."""
     depends: set[Node] = {part.operand}
     for node in topological_order([part.stage.expression]):
         if isinstance(node, Apply) and not depends.isdisjoint(node.operands):
@@ -334,7 +334,7 @@ def _status(path: Sequence[Factor], norms: Mapping[str, float], parameters: Sequ
 
 
 def _between_layers(path: Sequence[Factor]) -> Sequence[Factor]:
-    """The factors between the values before the last layer's activation and those before the first's."""
+    """Return the factors between the last layer's and the first layer's pre-activations."""
     layers = [k for k, factor in enumerate(path) if factor.kind == "weights"]
     return path[layers[0] : layers[-1]] if len(layers) > 1 else ()
 
@@ -369,7 +369,7 @@ def _sentences(report: GradientReport, lang: Language) -> Iterator[str]:
 
 
 def _causes(report: GradientReport, lang: Language) -> Iterator[str]:
-    """Which kind of factor is to blame, and which single one is the worst."""
+    """Describe the kind of factor that dominates, and the most extreme single factor."""
     shrinks = report.status == "vanishing"
     kinds: tuple[Kind, ...] = ("activation", "weights", "mask", "equation")
     for kind in sorted(kinds, key=report.part, reverse=not shrinks):

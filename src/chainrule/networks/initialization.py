@@ -1,4 +1,4 @@
-"""How weights are drawn before training."""
+"""Initialization of weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _uniform(variance: float, random: Random, shape: tuple[int, int]) -> Array:
 
 
 def _orthogonal(random: Random, shape: tuple[int, int]) -> Array:
-    """Rows or columns of an orthogonal matrix (Saxe et al. 2014), uniform over all such."""
+    """Rows or columns of a uniformly random orthogonal matrix (Saxe et al. 2014)."""
     rows, columns = max(shape), min(shape)
     basis, triangle = np.linalg.qr(random.standard_normal((rows, columns)))
     basis = basis * np.where(np.diag(triangle) < 0, -1.0, 1.0)
@@ -49,14 +49,14 @@ SCHEMES: Final[Mapping[str, Callable[[Random, tuple[int, int], str], Array]]] = 
     "lecun_normal": lambda random, shape, _: _normal(1 / shape[0], random, shape),
     "orthogonal": lambda random, shape, _: _orthogonal(random, shape),
 }
-"""Schemes by name: from a source of random numbers, the shape (inputs, outputs) and the activation to the weights.
+"""Schemes by name: functions from a random generator, the shape (inputs, outputs) and the activation to weights.
 
-`auto` is normal of variance 2 / inputs before a rectifier (He et al. 2015, equation 10), 1 / inputs before selu
+`auto` is normal with variance 2 / inputs before a rectifier (He et al. 2015, equation 10), 1 / inputs before selu
 (Klambauer et al. 2017), else 2 / (inputs + outputs) (Glorot and Bengio 2010, equation 12).
 """
 
 
 def uniform_layer(random: Random, inputs: int, outputs: int, logistic: bool) -> tuple[Array, Array]:
-    """Weights and biases as scikit-learn draws them: uniform within ±√(6 / (inputs + outputs)), √2 for σ."""
+    """Draw weights and biases as scikit-learn does: uniform in ±√(6 / (inputs + outputs)), factor √2 for σ."""
     bound = np.sqrt((2.0 if logistic else 6.0) / (inputs + outputs))
     return random.uniform(-bound, bound, (inputs, outputs)), random.uniform(-bound, bound, outputs)

@@ -1,4 +1,4 @@
-"""Training by L-BFGS, which looks at all rows at once; an epoch is an iteration."""
+"""Training by L-BFGS on all rows at once; an epoch is an iteration."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from chainrule.training import LBFGSSession
 Array: TypeAlias = NDArray[Any]
 
 _START = " at the start"
-"""After a parameter's name in the optimizer's state: what the search began with."""
+"""Suffix of a parameter's name in the optimizer state, for its initial value."""
 
 
 def first_point(state: TrainingState, names: Mapping[str, object]) -> dict[str, Array]:
-    """The parameters that a search begins with, also one that goes on."""
+    """Return the initial parameters of the minimization, also for a resumed run."""
     return {name: state.optimizer_state.get(name + _START, state.params[name]) for name in names}
 
 
 def minimize(progress: Progress, session: LBFGSSession) -> None:
-    """Search to the end, or until somebody ends it.
+    """Minimize to the end, or until stopped.
 
-    What L-BFGS remembers is SciPy's own, so that a search that goes on is made again from its start; that gives the
-    same bits, and iterations that were noted before are not noted again.
+    The state of L-BFGS is internal to SciPy, so a resumed run is repeated from its start; the results are bitwise
+    equal, and iterations that were already recorded are not recorded again.
     """
     state = progress.state
     if not progress.running:
@@ -55,5 +55,5 @@ def minimize(progress: Progress, session: LBFGSSession) -> None:
         progress.interrupted("iterations")
     else:
         progress.end("converged" if session.message.startswith("converge") else "finished", session.message)
-    if count >= past:  # else it was interrupted while it was made again
+    if count >= past:  # else it was interrupted during the repetition
         progress.take(outcome.state)

@@ -22,7 +22,7 @@ from chainrule.training import LBFGS, SGD, Adam, FitResult, Optimizer, fit, posi
 Array = NDArray[Any]
 
 LOSSES: Final = {"linear": "squared", "sigmoid": "binary_cross_entropy", "softmax": "cross_entropy"}
-"""The loss that belongs to each output."""
+"""The loss paired with each output."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +57,22 @@ _OBJECTIVES: Final[dict[str, Loss]] = {
 
 
 class MLP:
-    """Layers `a = f(a W + b)`; `sizes` has the width of the input, of each hidden layer, and of the output.
+    """A multi-layer perceptron with layers `a = f(a W + b)`.
 
     Parameters
     ----------
     sizes
-        At least two widths, such as `[4, 32, 3]`.
+        At least two widths, those of the input, of each hidden layer and of the output, such as `[4, 32, 3]`.
     hidden
         The activation of the hidden layers, one of `ACTIVATIONS`, or a list with one for each hidden layer.
     output
-        `"linear"`, `"sigmoid"` or `"softmax"`. None takes the one that belongs to `loss`, or `"linear"`.
+        `"linear"`, `"sigmoid"` or `"softmax"`. None selects the one paired with `loss`, or `"linear"`.
     loss
         `"squared"`, the mean of (prediction − y)²; `"cross_entropy"`, for softmax and integer labels; or
-        `"binary_cross_entropy"`, for sigmoid and y from 0 to 1. The last two are computed from the values before the
-        output's activation, so that nothing overflows. None takes the one that belongs to `output`.
+        `"binary_cross_entropy"`, for sigmoid and y from 0 to 1. The last two are computed from the logits, without
+        overflow. None selects the one paired with `output`.
     seed
-        Draws the initial weights: normal, with variance 2 / inputs before a rectifier (He et al. 2015, equation 10),
+        Seed of the initial weights: normal, with variance 2 / inputs before a rectifier (He et al. 2015, equation 10),
         else 2 / (inputs + outputs) (Glorot and Bengio 2010, equation 12). Biases begin at zero.
     dtype
         `"float64"` or `"float32"`.
@@ -131,13 +131,13 @@ class MLP:
     ) -> FitResult:
         """Train on `X` (rows, inputs) and `y`: integer labels (rows,) for the cross-entropy, else (rows, outputs).
 
-        With one output, `y` of shape (rows,) does too. The optimizer is `Adam(0.01)` unless another is given; `rate`
-        without one asks for plain gradient descent at that rate. Training goes on from the parameters as they are; X
-        should have columns of about mean 0 and deviation 1. The callback and what is returned are as in
+        With one output, `y` may have the shape (rows,). The default optimizer is `Adam(0.01)`; a `rate` without an
+        optimizer selects plain gradient descent. Training continues from the current parameters; the columns of X
+        should have mean 0 and standard deviation 1, approximately. The callback and the result are as in
         `chainrule.fit`.
 
-        Raises ShapeError for other shapes, TrainingError for settings that are not positive and data that are not
-        finite, NetworkError for a rate beside an optimizer.
+        Raises ShapeError for wrong shapes, TrainingError for settings that are not positive and non-finite data,
+        NetworkError for a rate given with an optimizer.
         """
         if rate is not None and optimizer is not None:
             raise NetworkError(
@@ -158,10 +158,10 @@ class MLP:
         return result
 
     def predict(self, X: Any) -> Array:
-        """The output for `X` (rows, inputs): values, or probabilities; of shape (rows, outputs).
+        """Return the output for `X` (rows, inputs): values, or probabilities; of shape (rows, outputs).
 
-        Raises ShapeError for another shape, NetworkError for what is not numbers, and for a row whose numbers are too
-        large for the network.
+        Raises ShapeError for a wrong shape, NetworkError for data that are not numeric, and for a row whose numbers
+        overflow.
         """
         X = self._checked_input(X)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -171,12 +171,12 @@ class MLP:
 
     @property
     def architecture(self) -> Architecture:
-        """The network, with the loss of that name, as `train` and models take it."""
+        """The network with its loss, as used by `train` and models."""
         return replace(self._architecture, loss=self.loss)
 
     @property
     def loss_function(self) -> Callable[..., Any]:
-        """The loss as a NumPy function of `X`, `y`, `W1`, `b1`, …, to derive, to differentiate or to fit."""
+        """Return the loss as a NumPy function of `X`, `y`, `W1`, `b1`, …, to derive, differentiate or fit."""
         return loss_function(self._architecture)
 
     def _checked_input(self, X: Any) -> Array:

@@ -1,4 +1,4 @@
-"""The functions of an architecture as Programs, traced once; those of a user's own function anew each time."""
+"""Programs of an architecture's functions, cached; those with user functions are traced each time."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _programs: Memo[Hashable, Program] = Memo(128)
 
 
 def remembered(architecture: Architecture, what: Hashable, make: Callable[[], Program]) -> Program:
-    """What `make` gives, made once for each architecture; a user's function may read what has changed meanwhile."""
+    """Return the result of `make`, cached per architecture unless user functions are involved, which may change."""
     return _programs.made((architecture, what), make) if architecture.is_stated else make()
 
 
 def objective(architecture: Architecture, weighted: bool, labels: bool) -> Program:
-    """The loss in training, for any number of rows.
+    """The training loss, for any number of rows.
 
-    Its inputs are `X`, `y`, `weights` and `alpha` where there are such, and the parameters; y are `labels` (rows,) or
-    numbers (rows, columns).
+    Its inputs are `X`, `y`, `weights` and `alpha` if used, and the parameters; y are `labels` (rows,) or numbers (rows,
+    columns).
     """
 
     def make() -> Program:

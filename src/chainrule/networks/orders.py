@@ -1,4 +1,4 @@
-"""Orders of rows that come from a source of random numbers of NumPy's, as scikit-learn draws them."""
+"""Row orders drawn from a NumPy random generator, as in scikit-learn."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Array: TypeAlias = NDArray[Any]
 
 
 class ShuffledOrder:
-    """For each epoch the order of the epoch before, shuffled by a RandomState; for `TrainingSettings.order`.
+    """The order of the previous epoch, shuffled by a RandomState; for `TrainingSettings.order`.
 
-    That is how scikit-learn's perceptrons draw. The caller's `random` is drawn from, once for each epoch.
+    This reproduces scikit-learn's perceptrons. The caller's `random` is advanced once per epoch.
 
     >>> order = ShuffledOrder(np.random.RandomState(0), 4)
     >>> print(order(0), order(1))
@@ -33,7 +33,7 @@ class ShuffledOrder:
         return self.rows
 
     def get_state(self) -> dict[str, Any]:
-        """Plain data: the order of the last epoch, and the state of a Mersenne twister."""
+        """Return plain data: the order of the last epoch, and the state of the Mersenne Twister."""
         name, key, position, has_gauss, cached = self.random.get_state(legacy=True)
         return {
             "rows": self.rows,
@@ -45,7 +45,7 @@ class ShuffledOrder:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `get_state` gave; raises NetworkError for anything else."""
+        """Restore a result of `get_state`; raise NetworkError for anything else."""
         try:
             rows = np.asarray(state["rows"], np.int64)
             key = np.asarray(state["key"]).astype(np.uint32)

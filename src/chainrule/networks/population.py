@@ -1,7 +1,7 @@
-"""What batch normalization knows of the training rows as a whole, for prediction.
+"""Population statistics of batch normalization, for prediction.
 
-Ioffe and Szegedy 2015, algorithm 2: layer by layer, the mean and the unbiased variance of the values that are
-normalized, where the layers before are normalized by theirs already. All rows are one batch here.
+Ioffe and Szegedy 2015, algorithm 2: layer by layer, the mean and the unbiased variance of the values to be normalized,
+with the previous layers normalized by their population statistics. All training rows are one batch.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from chainrule.networks.architecture import Architecture
 Array: TypeAlias = NDArray[Any]
 
 BLOCK = 4096
-"""Rows that are looked at together."""
+"""Number of rows processed at a time."""
 
 
 def population(architecture: Architecture, params: Mapping[str, Array], X: Array) -> dict[str, Array]:
-    """`mean1`, `variance1`, … over the rows of `X`; empty unless batches are normalized."""
+    """Return `mean1`, `variance1`, … over the rows of `X`; empty without batch normalization."""
     found: dict[str, Array] = {}
     if architecture.normalization != "batch":
         return found
@@ -34,7 +34,7 @@ def population(architecture: Architecture, params: Mapping[str, Array], X: Array
 
 
 def _moments(architecture: Architecture, params: Mapping[str, Array], X: Array, layer: int) -> tuple[Array, Array]:
-    """Mean and unbiased variance of the values of a layer; blocks are joined as in Chan et al. 1983, equation 2.1."""
+    """Mean and unbiased variance of a layer's values; blocks are combined as in Chan et al. 1983, equation 2.1."""
     count = 0
     mean = np.zeros(architecture.widths[layer])
     squares = np.zeros(architecture.widths[layer])

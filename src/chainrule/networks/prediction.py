@@ -1,6 +1,6 @@
-"""Predictions and losses of many rows: blocks of one size through compiled programs, the last one filled up.
+"""Predictions and losses of many rows, in padded blocks of one size through compiled programs.
 
-A row's prediction does not depend on the rows beside it, so that what fills a block up changes nothing.
+A row's prediction does not depend on other rows, so padding has no effect.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from chainrule.trace import trace
 Array: TypeAlias = NDArray[Any]
 
 BLOCK = 128
-"""Rows in a block. It is one number for all, since the last bits of a row depend on how many are computed together."""
+"""Rows in a block. Fixed, since the last bits of a row depend on how many are computed together."""
 
 
 def predict_rows(architecture: Architecture, params: Mapping[str, Array], X: Any) -> Array:
-    """The output (rows, outputs) for `X` (rows, inputs), computed in blocks of rows by the native engine.
+    """Return the output (rows, outputs) for `X` (rows, inputs), computed in blocks of rows by the native engine.
 
-    Raises ShapeError for another number of columns, NetworkError for what is not numbers.
+    Raises ShapeError for a wrong number of columns, NetworkError for data that are not numeric.
     """
     program, rows = prediction_program(architecture, BLOCK), architecture.checked_input(X)
     return predict_in_blocks(program, checked_parameters(architecture, params), rows)
 
 
 def predict_in_blocks(program: Program, values: Mapping[str, Array], X: Array) -> Array:
-    """What a program of `X` (BLOCK, inputs) and further `values` gives for any number of rows, also for none."""
+    """Apply a program of `X` (BLOCK, inputs) and further `values` to any number of rows, including zero."""
     output = program.outputs[0].type
     predicted = np.empty((len(X), *output.concrete_shape[1:]), output.dtype.numpy)
     if len(X):
@@ -48,7 +48,7 @@ def predict_in_blocks(program: Program, values: Mapping[str, Array], X: Array) -
 
 
 def check_finite(predicted: Array, X: Any) -> None:
-    """Raise NetworkError for the first row of `X` whose prediction is not finite, and say why."""
+    """Raise NetworkError for the first row of `X` whose prediction is non-finite, with the reason."""
     if np.isfinite(predicted.sum()):
         return
     bad = ~np.isfinite(predicted).all(axis=1)
@@ -60,7 +60,7 @@ def check_finite(predicted: Array, X: Any) -> None:
 
 
 def checked_parameters(architecture: Architecture, params: Mapping[str, Array]) -> dict[str, Array]:
-    """What a prediction needs of `params`; raises NetworkError where something lacks or has another shape."""
+    """Return the `params` that a prediction needs; raise NetworkError if one is missing or has a wrong shape."""
     values = {}
     for name, shape in {**architecture.parameters, **architecture.statistics}.items():
         if name not in params:
@@ -72,12 +72,12 @@ def checked_parameters(architecture: Architecture, params: Mapping[str, Array]) 
 
 
 def prediction_program(architecture: Architecture, rows: int) -> Program:
-    """The prediction of so many rows as a Program."""
+    """The prediction of `rows` rows as a Program."""
     return remembered(architecture, ("prediction", rows), lambda: _traced(architecture, rows, None))
 
 
 def evaluation_program(architecture: Architecture, rows: int, target: ArrayType) -> Program:
-    """Loss and prediction of so many rows as a Program; `target` is the type of y."""
+    """Loss and prediction of `rows` rows as a Program; `target` is the type of y."""
     return remembered(architecture, ("evaluation", rows, target), lambda: _traced(architecture, rows, target))
 
 
@@ -96,14 +96,14 @@ def _traced(architecture: Architecture, rows: int, target: ArrayType | None) -> 
 
 
 def _blocks(X: Array, size: int, dtype: Any) -> Iterator[tuple[int, int, Array]]:
-    """Each block of rows with where it begins and ends; the last is filled up with its first row."""
+    """Yield each block of rows with its begin and end; the last is padded with its first row."""
     for start in range(0, len(X), size):
         stop = min(start + size, len(X))
         yield start, stop, filled_up(X[start:stop], size, dtype)
 
 
 def filled_up(rows: Array, size: int, dtype: Any = None) -> Array:
-    """`rows` in row-major order, with copies of the first at the end to make them `size`."""
+    """Return `rows` in row-major order, padded to `size` with copies of the first."""
     if len(rows) < size:
         rows = np.concatenate([rows, np.broadcast_to(rows[:1], (size - len(rows), *rows.shape[1:]))])
     return np.ascontiguousarray(rows, dtype)

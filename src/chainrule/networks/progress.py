@@ -1,4 +1,4 @@
-"""What is the same for all solvers between two epochs: curves, validation, patience, and a word to whoever asked."""
+"""The part of training that all solvers share between two epochs: curves, validation, patience, callbacks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OnEpoch: TypeAlias = Callable[[TrainingState], object]
 
 
 class Curve:
-    """Numbers, one for each epoch; `values` are a view that later numbers do not change."""
+    """Numbers, one per epoch; `values` is a view that later numbers do not change."""
 
     def __init__(self, values: NDArray[np.float64]) -> None:
         self.count = len(values)
@@ -44,7 +44,7 @@ class Curve:
 
 
 class Progress:
-    """A state, brought forward epoch by epoch."""
+    """A training state that advances epoch by epoch."""
 
     def __init__(
         self,
@@ -70,23 +70,23 @@ class Progress:
         self._before = state.seconds
         converged = state.status == "converged" and self.watch.waiting > self.watch.patience
         state.status, state.reason, state.culprit = "running", "", None
-        if converged:  # going on with it is to come to what it came to
+        if converged:  # resuming it gives the same result again
             self.end_of_patience()
 
     @property
     def running(self) -> bool:
-        """Whether training goes on."""
+        """Whether training continues."""
         return self.state.status == "running"
 
     @property
     def elapsed(self) -> float:
-        """Seconds since training began, or went on."""
+        """Seconds since training began or was resumed."""
         return time.perf_counter() - self._started
 
     def epoch(self, loss: float, rows: int, params: Mapping[str, Array] | None) -> bool:
-        """Take note of a finished epoch; whether patience is at its end.
+        """Record a finished epoch; return whether patience is exhausted.
 
-        `params` are the parameters after it, which a validation needs.
+        `params` are the parameters after it, needed for a validation.
         """
         settings, state = self.settings, self.state
         value = loss
@@ -111,27 +111,27 @@ class Progress:
         return at_end
 
     def take(self, params: Mapping[str, Array]) -> None:
-        """Keep parameters, with what batch normalization knows of the rows."""
+        """Store parameters, with the population statistics of batch normalization."""
         self.state.params = {**params, **population(self.architecture, params, self.X)}
 
     def end(self, status: Status, reason: str) -> None:
-        """Note why training ends, unless it has ended before."""
+        """Record why training ends, unless it has ended before."""
         if self.running:
             self.state.status, self.state.reason = status, reason
 
     def interrupted(self, unit: str = "epochs") -> None:
-        """Note that Ctrl-C ends training."""
+        """Record that Ctrl-C ends training."""
         self.end("interrupted", f"interrupted after {self.state.epoch} {unit}")
 
     def end_of_patience(self) -> None:
-        """Training has come to where it improves no more."""
+        """Record that training has converged."""
         settings = self.settings
         what = "training loss" if settings.monitor == "loss" else settings.monitor.replace("_", " ")
         by = f" by more than {settings.tolerance:g}" if settings.tolerance else ""
         self.end("converged", f"the {what} did not improve{by} in {self.watch.waiting} epochs in a row")
 
     def clock(self) -> None:
-        """Note the time that has passed."""
+        """Record the elapsed time."""
         self.state.seconds = self._before + self.elapsed
 
     def due(self) -> bool:
@@ -163,7 +163,7 @@ class Progress:
 def beginning(
     architecture: Architecture, params: Mapping[str, Array] | None, settings: TrainingSettings
 ) -> TrainingState:
-    """The state before the first step; raises NetworkError for parameters that do not fit."""
+    """Return the state before the first step; raise NetworkError for parameters that do not fit."""
     given = architecture.initial(settings.seed) if params is None else params
     for name, shape in architecture.parameters.items():
         if name not in given:
@@ -175,7 +175,7 @@ def beginning(
 
 
 def copied(state: TrainingState) -> TrainingState:
-    """A state that shares no dict with this one; its arrays are never changed in place."""
+    """Return a state that shares no dict with this one; its arrays are never modified in place."""
     return replace(
         state,
         params=dict(state.params),

@@ -1,4 +1,4 @@
-"""Several runs of one network side by side, from different beginnings."""
+"""Parallel training runs of one network from different initial parameters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Array: TypeAlias = NDArray[Any]
 OnRestart: TypeAlias = Callable[[int, TrainingState], object]
 
 _LOOK = 0.05
-"""Seconds between two looks of a run at whether all are to end."""
+"""Polling interval in seconds at which a run checks whether all must stop."""
 
 
 def train_restarts(
@@ -37,12 +37,12 @@ def train_restarts(
     on_epoch: OnRestart | None = None,
     threads: int | None = None,
 ) -> list[TrainingState]:
-    """`train` from each of `beginnings`, which are parameters, side by side without the interpreter's lock.
+    """Run `train` from each of `beginnings`, which are parameters, in parallel threads without the GIL.
 
-    `settings` are the same for all, whose seeds then count up from the given one, or one for each; an order of rows
-    with a state of its own should not be shared. Results do not depend on `threads`, of all runs together, nor on what
-    ends first. `on_epoch(number, state)` is called by the threads of the runs, one at a time, now and then; where it
-    returns False that run stops. Ctrl-C ends all; what was learnt is in the states.
+    `settings` are shared by all, with seeds counted up from the given one, or one for each; a stateful row order must
+    not be shared. Results depend neither on `threads`, the total for all runs, nor on which run ends first.
+    `on_epoch(number, state)` is called periodically by the threads of the runs, one at a time; if it returns False,
+    that run stops. Ctrl-C ends all; the states hold the results so far.
 
     >>> import numpy as np
     >>> network = Architecture(2, (4,), 1, activations="tanh")
@@ -73,7 +73,7 @@ def train_restarts(
         with ThreadPoolExecutor(workers, "chainrule-restart") as pool:
             try:
                 futures = [pool.submit(run, number) for number in range(len(beginnings))]
-                # With waits that end: not on every system does a signal end one.
+                # Wait with a timeout: on some systems a signal does not end a wait.
                 while wait(futures, _LOOK, FIRST_EXCEPTION).not_done and not any(map(_failed, futures)):
                     pass
                 return [future.result() for future in futures]
@@ -95,9 +95,9 @@ def _failed(future: Future[TrainingState]) -> bool:
 
 
 def best_restart(states: Sequence[TrainingState], settings: TrainingSettings | None = None) -> int:
-    """The number of the best: by the best validation score or loss where there is one, else by the last loss.
+    """Return the index of the best state: by validation score or loss if there is one, else by the last loss.
 
-    What is monitored decides; of equals the first, and one that diverged only where all did.
+    The monitored value decides. Ties go to the first; a diverged run is chosen only if all diverged.
     """
     if not states:
         raise NetworkError("there are no states to choose from")

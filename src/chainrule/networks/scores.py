@@ -1,4 +1,4 @@
-"""How good predictions are, as one number: larger is better."""
+"""Scores of predictions; larger is better."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Array: TypeAlias = NDArray[Any]
 
 
 def r2_score(y: Array, p: Array, weights: Array | None = None) -> float:
-    """1 − the squared error over that of the mean, averaged over outputs; `y` and `p` of shape (rows, outputs).
+    """R², averaged over outputs: 1 − squared error / variance; `y` and `p` of shape (rows, outputs).
 
-    Where a target is constant it is 1 for a perfect prediction, else 0.
+    For a constant target it is 1 for a perfect prediction, else 0.
 
     >>> print(r2_score(np.array([[0.0], [2.0]]), np.array([[0.0], [1.0]])))
     0.5
@@ -27,7 +27,7 @@ def r2_score(y: Array, p: Array, weights: Array | None = None) -> float:
 
 
 def class_accuracy(y: Array, p: Array, weights: Array | None = None) -> float:
-    """The weighted share of rows whose class is the largest of `p`; y labels (rows,), or shares of classes.
+    """The weighted fraction of rows whose class has the largest `p`; y are labels (rows,), or proportions of classes.
 
     >>> print(class_accuracy(np.array([0, 1]), np.array([[0.7, 0.3], [0.6, 0.4]])))
     0.5
@@ -37,7 +37,7 @@ def class_accuracy(y: Array, p: Array, weights: Array | None = None) -> float:
 
 
 def share_accuracy(y: Array, p: Array, weights: Array | None = None) -> float:
-    """The weighted share of rows of which every output is on its target's side of one half.
+    """The weighted fraction of rows in which every output is on its target's side of one half.
 
     >>> print(share_accuracy(np.array([[0], [1]]), np.array([[0.7], [0.6]])))
     0.5

@@ -1,4 +1,4 @@
-"""How a network is trained: the solver, its epochs and batches, and when to stop."""
+"""Training settings: the solver, its epochs and batches, and the stopping criteria."""
 
 from __future__ import annotations
 
@@ -38,38 +38,39 @@ class TrainingSettings:
     solver
         An `Optimizer`, such as `Adam(0.001)`, or `LBFGS()`.
     epochs
-        The most epochs; with `LBFGS`, iterations.
+        Maximum number of epochs; with `LBFGS`, iterations.
     batch_size
-        Rows in a batch; None for all. More than there are count as all.
+        Rows in a batch; None for all, as for any number larger than that.
     seed
-        Of the order of rows and of dropout; a run that goes on keeps that of its state.
+        Seed of row orders and dropout; a resumed run keeps that of its state.
     shuffle
         Whether the order of rows changes from epoch to epoch.
     order
-        A function from the number of the epoch to an order of the rows (an array of their numbers), called once for
-        each epoch, in order, and never for an epoch that is not begun; None leaves the draw to the engine. One with a
-        state has `get_state()`, which gives plain data, and `set_state`, which a run that ends within an epoch calls
-        to go back to before it, and one that goes on to begin there.
+        A function from the epoch number to an order of the rows (an array of their numbers), called once per epoch, in
+        sequence, and only for epochs that are begun; None lets the engine draw it. A stateful order has `get_state()`,
+        which returns plain data, and `set_state`, which is called to rewind it if a run ends within an epoch, and to
+        resume it.
     monitor
-        What patience is about: the training loss, the validation loss or the validation score.
+        The quantity that patience refers to: the training loss, the validation loss or the validation score.
     tolerance, patience
-        An epoch is an improvement if it is better than the best before by `tolerance`. After more than `patience`
-        epochs without one in a row the plateau rule applies; None never stops.
+        An epoch is an improvement if it is better than the best one before by `tolerance`. After more than `patience`
+        consecutive epochs without improvement the plateau rule applies; None never stops.
     plateau
-        `"stop"`, or `"divide"` the learning rate by `plateau_factor` and go on, until it is at most `least_rate`.
+        `"stop"`, or `"divide"`: divide the learning rate by `plateau_factor` and continue, until it is at most
+        `least_rate`.
     rate_power
-        After each epoch the rate becomes `rate / (rows seen + 1)^rate_power`, as scikit-learn's invscaling; None for
-        a rate that stays.
+        After each epoch the rate becomes `rate / (rows seen + 1)^rate_power`, as scikit-learn's invscaling; None for a
+        constant rate.
     clip_norm
-        The largest norm of all gradients together; None for none.
+        Maximum global norm of the gradients; None for no limit.
     weight_decay
         `W ← (1 − rate · weight_decay) W` before each update of a weight matrix.
     restore_best
-        Whether the parameters after the epoch that was best on the validation are kept, as `TrainingState.learnt`.
+        Whether to keep the parameters after the epoch with the best validation, as `TrainingState.learnt`.
     engine
         `"native"`, or `"reference"`.
 
-    Raises NetworkError and TrainingError for settings that do not fit together.
+    Raises NetworkError and TrainingError for invalid or inconsistent settings.
 
     """
 
@@ -145,7 +146,7 @@ class TrainingSettings:
 
     @property
     def rate(self) -> float | None:
-        """The first learning rate, where it is a number."""
+        """The initial learning rate, if it is a number."""
         numbers = {} if isinstance(self.solver, LBFGS) else hyperparameter_values(self.solver)
         rate = numbers.get(f"{type(self.solver).__name__} rate")
         return None if rate is None else float(rate)
@@ -153,10 +154,10 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Validation:
-    """Rows that are not trained on.
+    """Held-out rows.
 
-    `score(y, p, weights)` is larger for better predictions `p` (rows, outputs), y as the loss takes it; None takes the
-    loss's own, accuracy or R².
+    `score(y, p, weights)` is larger for better predictions `p` (rows, outputs), with y in the form the loss takes; None
+    selects the loss's own, accuracy or R².
     """
 
     X: Any

@@ -1,7 +1,7 @@
-"""Logarithms of an output's values, written with the values before it, where nothing overflows or becomes 0.
+"""Numerically stable logarithms of an output, computed from the values before its activation.
 
-A loss of one's own says `log(p)` and `log(1 - p)`; with p = softmax(z), σ(z) or eᶻ these are known functions of z,
-which stay finite where p has been rounded to 0 or 1.
+A custom loss contains `log(p)` and `log(1 - p)`; with p = softmax(z), σ(z) or eᶻ these are known functions of z, which
+stay finite where p is rounded to 0 or 1.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _KNOWN: Final[Mapping[str, tuple[tuple[tuple[str | Function, ...], Function], ..
     "sigmoid": ((_LOG, log_sigmoid), (_LOG_OTHER, lambda z: -softplus(z))),
     "exp": ((_LOG, lambda z: z),),
 }
-"""For each output, how something of its value p may be spelt, and the same as a function of z."""
+"""For each output, equivalent expressions of its value p, and the same as a function of z."""
 
 
 def stable(values: Any, output: str, z: Any, p: Any) -> Any:
-    """`values`, computed from `p`, the value of the named output at `z`, with those logarithms from z.
+    """Rewrite `values`, computed from the output `p` at `z`, with these logarithms computed from z.
 
-    Outside of a trace they are left as they are.
+    Untraced values are returned unchanged.
     """
     if output not in _KNOWN or not isinstance(values, Traced) or not isinstance(p, Traced):
         return values

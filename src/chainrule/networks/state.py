@@ -1,4 +1,4 @@
-"""Where a training run stands: plain arrays, numbers and texts, from which it goes on to the same bits."""
+"""The state of a training run: plain arrays, numbers and strings, from which it resumes bitwise."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ def _none() -> NDArray[np.float64]:
 
 @dataclass(eq=False)
 class TrainingState:
-    """What `train` gives, and hands to `on_epoch`; given to it as `resume`, the run goes on from there.
+    """The result of `train`, also passed to `on_epoch`; given as `resume`, it continues the run.
 
     Attributes
     ----------
     params
         The parameters after the last step; with batch normalization also `mean1`, `variance1`, … of the training rows.
     optimizer_state
-        What the optimizer remembers, and the number of steps made where something depends on it.
+        The optimizer's state, and the step count if something depends on it.
     epoch, step, loss
-        Epochs finished; steps made in the next one, whose weighted losses add up to `loss`.
+        Number of finished epochs; steps of the next one, whose weighted losses sum to `loss`.
     loss_curve
-        For each finished epoch the mean of the batch losses, penalty included, weighted by rows.
+        For each finished epoch the mean of the batch losses, including the penalty, weighted by rows.
     validation_losses, validation_scores
-        For each finished epoch, where there is a validation; the losses have no penalty in them.
+        For each finished epoch, if there is a validation; the losses exclude the penalty.
     rate
-        The learning rate of the next step, where it is a number.
+        The learning rate of the next step, if it is a number.
     best_params, best_epoch
-        The parameters after the epoch that was best on the validation, where the best are restored; counted from 1.
+        The parameters after the epoch with the best validation, if these are restored; epochs are counted from 1.
     best
-        The best value of what is monitored so far.
+        The best monitored value so far.
     waiting
-        Epochs without an improvement, in a row.
+        Number of consecutive epochs without improvement.
     rows_seen
-        Rows that were trained on, counting repeats.
+        Number of rows trained on, including repetitions.
     status
         `"running"`, `"finished"` (all epochs), `"converged"` (no further improvement), `"stopped"` (by `on_epoch`),
-        `"interrupted"` (Ctrl-C), or `"diverged"`, where a value was no longer finite or the loss ended at more than a
-        million times what it began with, or than 1: then `params` are those with which the epoch of the least loss
-        began, of the epochs since the run began or was resumed.
+        `"interrupted"` (Ctrl-C), or `"diverged"`: a value became non-finite, or the final loss is more than a million
+        times the initial loss, or than 1 if that is larger. Then `params` are those at the beginning of the epoch with
+        the lowest loss since the run began or was resumed.
     reason
         A sentence on why the run ended.
     culprit
-        After a divergence, the first value that was not finite; None where only the loss grew.
+        After a divergence, the first non-finite value; None if only the loss grew.
     seed
-        Of the order of rows and of dropout.
+        Seed of row orders and dropout.
     order_state
-        `get_state()` of the order after the last finished epoch, where it has one.
+        `get_state()` of the order after the last finished epoch, if it has one.
     seconds
-        The time that training took, over all its parts.
+        Total time of training, over all its parts.
     threads
-        How many ran the steps.
+        Number of threads used.
 
     """
 
@@ -86,5 +86,5 @@ class TrainingState:
 
     @property
     def learnt(self) -> dict[str, Array]:
-        """The parameters to predict with: the best ones, where these are kept, else the last."""
+        """The parameters for prediction: the best ones if these are kept, else the last."""
         return self.params if self.best_params is None else self.best_params

@@ -1,4 +1,4 @@
-"""When training has come to its end, or to a plateau; as scikit-learn judges it."""
+"""Early stopping and plateau detection, with scikit-learn's criterion."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chainrule.networks.state import TrainingState
 
 @dataclass
 class Watch:
-    """The best value so far and how long ago an epoch was better by the tolerance."""
+    """The best value so far and the number of epochs since an improvement by the tolerance."""
 
     sign: float
     tolerance: float
@@ -21,16 +21,16 @@ class Watch:
 
     @classmethod
     def of(cls, settings: TrainingSettings, state: TrainingState) -> Watch:
-        """The watch of a run, as it stands."""
+        """Return the watch of a run in its current state."""
         sign = -1.0 if settings.monitor == "validation_score" else 1.0
         patience = math.inf if settings.patience is None else settings.patience
         best = math.inf if state.best is None else sign * state.best
         return cls(sign, settings.tolerance, patience, best, state.waiting)
 
     def see(self, value: float) -> tuple[bool, bool]:
-        """Whether `value` is the best so far, and whether patience is at its end.
+        """Record a value; return whether it is the best so far, and whether patience is exhausted.
 
-        Not a number is neither better nor worse.
+        NaN is neither better nor worse.
         """
         loss = self.sign * value
         self.waiting = self.waiting + 1 if loss > self.best - self.tolerance else 0
@@ -41,5 +41,5 @@ class Watch:
 
     @property
     def least(self) -> float:
-        """Epochs until patience can end at the earliest."""
+        """The minimum number of epochs until patience can be exhausted."""
         return self.patience + 1 - self.waiting

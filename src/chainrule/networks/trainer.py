@@ -1,4 +1,4 @@
-"""`train`: epochs in the engine, and between them validation, stopping, rates, and a word to whoever asked for it."""
+"""`train`: epochs in the engine, with validation, early stopping, rate changes and callbacks in between."""
 
 from __future__ import annotations
 
@@ -35,42 +35,42 @@ def train(
     every: int = 1,
     seconds: float | None = None,
 ) -> TrainingState:
-    """Train a network on `X` (rows, inputs) and `y`, from `params` or from where `resume` stands.
+    """Train a network on `X` (rows, inputs) and `y`, from `params` or from the state `resume`.
 
     Parameters
     ----------
     architecture
         The network and its loss.
     params
-        The initial parameters, as `architecture.initial` draws them; None draws them from the seed of the settings.
-        Not used with `resume`.
+        The initial parameters, as from `architecture.initial`; None draws them from the seed of the settings. Not used
+        with `resume`.
     X, y, weights
-        The rows, their targets as `architecture.checked_target` takes them, and a weight for each row or None.
-        Memory-mapped arrays of the architecture's dtype are read where they are.
+        The rows, their targets in the form of `architecture.checked_target`, and a weight for each row or None.
+        Memory-mapped arrays of the architecture's dtype are read in place.
     settings
         See `TrainingSettings`.
     validation
-        Further rows, whose loss and score are computed after each epoch.
+        Held-out rows, whose loss and score are computed after each epoch.
     resume
-        A state that an earlier call gave, also one that was interrupted in the middle of an epoch, to go on to the
-        same bits as if it had not ended there; settings and rows should be those of that call. Where its
-        `optimizer_state` is empty the optimizer begins anew, and where its `rate` is None the rate does.
+        A state from an earlier call, possibly interrupted within an epoch. The result is bitwise equal to that of an
+        uninterrupted run, if settings and rows are those of that call. If its `optimizer_state` is empty, the optimizer
+        is reset, and if its `rate` is None, the rate is reset.
     on_epoch
-        Called with a copy of the state after every `every`-th epoch, or, where `seconds` is given, when so much time
-        has passed since the last call, and after the last epoch. Training stops where it returns False or raises
-        StopIteration; another exception is raised here, with the state until then as its attribute `result`.
+        Called with a copy of the state after every `every`-th epoch, or, if `seconds` is given, when this time has
+        passed since the last call, and after the last epoch. If it returns False or raises StopIteration, training
+        stops; any other exception is propagated, with the current state as its attribute `result`.
     threads
-        The most threads; the result does not depend on it.
+        Maximum number of threads; the result does not depend on it.
     every, seconds
         How often `on_epoch` is called.
 
     Returns
     -------
     TrainingState
-        Also after Ctrl-C (status "interrupted") and after a divergence (status "diverged"), with what was learnt.
+        Also after Ctrl-C (status "interrupted") and after a divergence (status "diverged"), with the result so far.
 
-    Raises NetworkError, ShapeError and TrainingError for what does not fit together, MissingDependencyError for
-    `LBFGS` without SciPy, and what `on_epoch` raises.
+    Raises NetworkError, ShapeError and TrainingError for inconsistent arguments, MissingDependencyError for `LBFGS`
+    without SciPy, and any exception of `on_epoch`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The two-layer network that backpropagation is usually explained on, to read and to use."""
+"""The two-layer network commonly used to explain backpropagation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 
 def two_layer_loss(X: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
-    """The loss of the network, ½ Σ (a2 − y)², summed over the rows of `X`; its gradients are derived from this code."""
+    """The loss ½ Σ (a2 − y)², summed over the rows of `X`; its gradients are derived from this code."""
     z1 = X @ W1 + b1
     a1 = sigmoid(z1)
     z2 = a1 @ W2 + b2
@@ -29,15 +29,15 @@ def two_layer_loss(X: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
 
 @cache
 def two_layer_program() -> Program:
-    """The loss of the network, traced for named sizes: n rows, d inputs, h hidden units, o outputs."""
+    """Trace the loss for symbolic sizes: n rows, d inputs, h hidden units, o outputs."""
     shapes = {"X": "n d", "y": "n o", "W1": "d h", "b1": "1 h", "W2": "h o", "b2": "1 o"}
     return trace(two_layer_loss, **shapes)
 
 
 class NeuralNetwork:
-    """Two layers, each linear and then the logistic function σ, trained by gradient descent on ½ Σ (a2 − y)².
+    """A network of two linear layers with logistic activations σ, trained by gradient descent on ½ Σ (a2 − y)².
 
-    Weights are standard normal draws of `RandomState(seed)`, first those of the hidden layer; biases begin at zero.
+    Weights are standard normal draws from `RandomState(seed)`, those of the hidden layer first; biases begin at zero.
     Raises TrainingError for a size that is not a positive whole number.
 
     Attributes
@@ -62,12 +62,12 @@ class NeuralNetwork:
 
     @property
     def architecture(self) -> Architecture:
-        """The network as models take it; its loss is averaged over rows there, not summed."""
+        """The architecture for models; there the loss is averaged over rows, not summed."""
         return Architecture(self.input_size, (self.hidden_size,), self.output_size, "sigmoid", "sigmoid", "squared")
 
     @property
     def parameters(self) -> dict[str, Array]:
-        """`W1` and `W2`, as the weights, and `b1` and `b2`, as the biases without their first axis."""
+        """The parameters `W1`, `W2`, and `b1`, `b2`, the biases without their first axis."""
         return {
             "W1": self.weights_input_hidden,
             "b1": self.bias_hidden[0],
@@ -80,11 +80,11 @@ class NeuralNetwork:
         return sigmoid(x)
 
     def sigmoid_derivative(self, a: Any) -> Any:
-        """The derivative of σ in terms of its value `a = σ(x)`: a (1 − a)."""
+        """The derivative of σ as a function of its value `a = σ(x)`: a (1 − a)."""
         return a * (1 - a)
 
     def feedforward(self, X: Any) -> Any:
-        """The output, of shape (rows, output), for `X` of shape (rows, input)."""
+        """Return the output (rows, output) for `X` (rows, input)."""
         refuse_subclass(X)
         if np.ndim(X) != 2 or np.shape(X)[1] != self.input_size:
             raise ShapeError(
@@ -94,17 +94,17 @@ class NeuralNetwork:
         return self.sigmoid(hidden @ self.weights_hidden_output + self.bias_output)
 
     def backward(self, X: Any, y: Any, learning_rate: float) -> None:
-        """One update, W ← W − learning_rate · ∂L/∂W, of every weight and bias."""
+        """Perform one update, W ← W − learning_rate · ∂L/∂W, of every weight and bias."""
         self._descend(X, y, 1, learning_rate, engine="reference")
 
     def train(self, X: Any, y: Any, epochs: int, learning_rate: float, report_every: int | None = 4000) -> None:
-        """`epochs` updates on all rows of `X` (rows, input) and `y` (rows, output), in native code.
+        """Perform `epochs` updates on all rows of `X` (rows, input) and `y` (rows, output), in native code.
 
         Writes the mean squared error at the start of every `report_every`-th epoch to standard output; 0 or None
-        writes nothing. Ctrl-C ends the training early and keeps what was learnt.
+        disables this. Ctrl-C ends training early and keeps the parameters.
 
-        Raises ShapeError for shapes that do not fit the network, TrainingError for a number of epochs or a rate that
-        is not positive.
+        Raises ShapeError for shapes that do not fit the network, TrainingError for a number of epochs or a rate that is
+        not positive.
         """
         written = 0
 

@@ -1,4 +1,4 @@
-"""Weights of rows from weights of classes."""
+"""Row weights from class weights."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ ClassWeight: TypeAlias = "Literal['balanced'] | Mapping[int, float] | Sequence[f
 
 
 def row_weights(labels: Any, class_weight: ClassWeight, classes: int, weights: Any = None) -> NDArray[np.float64]:
-    """The weight of each row: that of its class, times its own in `weights` (rows,).
+    """Return the weight of each row: that of its class times its own in `weights` (rows,).
 
     `labels` (rows,) are whole numbers from 0 to classes − 1. `class_weight` is a weight for each class, in a sequence
-    or by label (1 for those left out), or "balanced": rows / (classes met · rows of the class), as scikit-learn has it.
-    With a loss that is a weighted mean, that is the cross-entropy with class weights of other libraries.
+    or by label (1 for those left out), or "balanced": rows / (classes present · rows of the class), as in scikit-learn.
+    With a weighted mean loss, this equals the class-weighted cross-entropy of other libraries.
 
     >>> print(row_weights([0, 0, 0, 1], "balanced", 2).round(3))
     [0.667 0.667 0.667 2.   ]

@@ -1,4 +1,4 @@
-"""Losses by name, with their parameters, and any of one's own; how the values of rows become one number."""
+"""Losses by name, with their parameters, and custom losses; reduction over rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from chainrule.networks.losses.regression import (
 )
 
 LossLike: TypeAlias = "str | Loss | Mapping[str, Any] | Callable[[Any, Any], Any]"
-"""A name among `LOSS_TYPES`, a loss, what `describe` gave, the text of a formula, or a NumPy function."""
+"""A name in `LOSS_TYPES`, a loss, a result of `describe`, a formula, or a NumPy function."""
 
 LOSS_TYPES: Final[Mapping[str, type[Loss]]] = {
     loss.name: loss
@@ -44,16 +44,16 @@ LOSS_TYPES: Final[Mapping[str, type[Loss]]] = {
         BinaryFocal,
     )
 }
-"""The losses with a name."""
+"""The named losses."""
 
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 
 
 def read_loss(given: LossLike) -> Loss:
-    """The loss that a user means.
+    """Return the loss given by name, instance, description, formula or function.
 
-    Raises NetworkError for a name that there is not and for parameters out of their range; FormulaError for text that
-    cannot be read.
+    Raises NetworkError for an unknown name and for parameters out of range; FormulaError for text that cannot be
+    parsed.
 
     >>> read_loss("huber")
     Huber(delta=1.0)
@@ -99,9 +99,9 @@ def _described(given: Mapping[str, Any]) -> Loss:
 
 
 def mean_over_rows(values: Any, weights: Any, rows: Any) -> Any:
-    """The mean over `rows`, weighted where there are `weights` (rows,), of what a loss gave, summed over outputs.
+    """The mean over `rows` of a loss summed over outputs, weighted if there are `weights` (rows,).
 
-    One number for a whole batch is itself; it raises NetworkError where there are weights.
+    A loss that is one number for a whole batch is returned unchanged; NetworkError is raised if there are weights.
     """
     if np.ndim(values) == 0:
         if weights is not None:
@@ -117,7 +117,7 @@ def mean_over_rows(values: Any, weights: Any, rows: Any) -> Any:
 
 
 def total_weight(weights: Any, rows: Any) -> Any:
-    """The sum of the weights of a batch; its number of rows where there are no weights, or nothing but zeros."""
+    """The total weight of a batch; its number of rows if there are no weights, or all are 0."""
     if weights is None:
         return rows
     total = np.sum(weights)

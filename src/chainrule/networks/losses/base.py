@@ -1,4 +1,4 @@
-"""What a loss states: its values for a prediction and a target, and the output, targets and score it belongs to."""
+"""The interface of losses: values for predictions and targets, and the paired output, targets and score."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Score: TypeAlias = Literal["r2", "accuracy"]
 
 @dataclass(frozen=True)
 class Loss(ABC):
-    """A loss of one row: numbers from prediction and target, whose sum over outputs is averaged over rows.
+    """A loss of one row, computed from prediction and target, summed over outputs and averaged over rows.
 
-    A subclass is a frozen dataclass; its fields are numbers, and what `describe` gives.
+    A subclass is a frozen dataclass; its fields are numbers, which `describe` returns.
 
     Attributes
     ----------
     name
-        How it is asked for.
+        The name of the loss.
     output
-        The output activation that it belongs to. Where the network has it, the loss is computed by `before`.
+        The paired output activation. If the network has it, the loss is computed by `before`.
     kind
-        The targets: `"values"` (rows, outputs); `"labels"`, whole numbers (rows,) from 0 to outputs − 1, or a share of
-        each class (rows, outputs); or `"shares"`, numbers from 0 to 1 (rows, outputs).
+        The targets: `"values"` (rows, outputs); `"labels"`, whole numbers (rows,) from 0 to outputs − 1, or a
+        proportion of each class (rows, outputs); or `"shares"`, numbers from 0 to 1 (rows, outputs).
     score
-        What is best reported beside it: `"r2"` or `"accuracy"`.
+        The score reported with it: `"r2"` or `"accuracy"`.
 
     """
 
@@ -43,27 +43,27 @@ class Loss(ABC):
 
     @abstractmethod
     def after(self, p: Any, y: Any) -> Any:
-        """The loss of predictions `p` (rows, outputs), as an array (rows, outputs) or (rows,), in array code."""
+        """The loss of predictions `p` (rows, outputs), an array (rows, outputs) or (rows,), in array code."""
 
     def before(self, z: Any, y: Any) -> Any:
-        """The same from the values `z` before the activation `output`, where nothing overflows."""
+        """The same from the values `z` before the activation `output`, without overflow."""
         return self.after(z, y)
 
     def check(self, y: Array, outputs: int) -> None:  # noqa: B027  # most take any numbers
-        """Raise NetworkError for targets that this loss is not made for."""
+        """Raise NetworkError for targets that are invalid for this loss."""
 
     def width(self, outputs: int) -> int:
-        """The columns of values in the targets, for so many outputs."""
+        """The number of target columns for this number of outputs."""
         return outputs
 
     def describe(self) -> dict[str, Any]:
-        """The loss in words and numbers that JSON has; `read_loss` reads it."""
+        """Return a description that can be stored as JSON; `read_loss` reads it."""
         settings = {field.name: getattr(self, field.name) for field in fields(self)}
         return {"name": self.name, **{key: list(v) if isinstance(v, tuple) else v for key, v in settings.items()}}
 
 
 def refuse_targets(loss: str, y: Array, bad: NDArray[np.bool_], needed: str) -> None:
-    """Raise NetworkError, naming the first place, where any of `bad` is set."""
+    """Raise NetworkError, naming the first position, if any element of `bad` is set."""
     if bad.any():
         place = np.unravel_index(int(bad.argmax()), bad.shape)
         where = ", ".join(map(str, place))

@@ -1,4 +1,4 @@
-"""Losses of classes, from logits: cross-entropies, with smoothed labels or focussed on what is hard."""
+"""Classification losses from logits: cross-entropies, label smoothing and focal losses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chainrule.networks.losses.base import Array, Kind, Loss, Score, refuse_targ
 
 
 class _Classes(Loss):
-    """What losses of one class among several share."""
+    """The common part of losses for mutually exclusive classes."""
 
     output: ClassVar[str] = "softmax"
     kind: ClassVar[Kind] = "labels"
@@ -31,7 +31,7 @@ class _Classes(Loss):
 
 @dataclass(frozen=True)
 class CrossEntropy(_Classes):
-    """`−Σ t ln p` over classes, t the labels as rows of 0 and 1, smoothed to `(1 − ε) t + ε / classes`.
+    """Cross-entropy, `−Σ t ln p` over classes, for one-hot labels t smoothed to `(1 − ε) t + ε / classes`.
 
     Smoothing: Szegedy et al. 2016, section 7.
     """
@@ -58,7 +58,7 @@ class CrossEntropy(_Classes):
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy(Loss):
-    """`−y ln p − (1 − y) ln(1 − p)` for each output, y smoothed to `(1 − ε) y + ½ ε`."""
+    """Binary cross-entropy, `−y ln p − (1 − y) ln(1 − p)` per output, with y smoothed to `(1 − ε) y + ½ ε`."""
 
     smoothing: float = 0.0
     name: ClassVar[str] = "binary_cross_entropy"
@@ -86,9 +86,9 @@ class BinaryCrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class Focal(_Classes):
-    """`−(1 − p_y)^γ ln p_y`, p_y the probability of the true class (Lin et al. 2017, equation 4).
+    """Focal loss, `−(1 − p_y)^γ ln p_y`, p_y the probability of the true class (Lin et al. 2017, equation 4).
 
-    Written with the logarithms of p_y and of 1 − p_y, each from the logits, so that it is smooth for every γ ≥ 0.
+    Computed with the logarithms of p_y and of 1 − p_y from the logits, which makes it smooth for every γ ≥ 0.
     """
 
     gamma: float = 2.0
@@ -106,7 +106,7 @@ class Focal(_Classes):
 
 @dataclass(frozen=True)
 class BinaryFocal(Loss):
-    """`focal` for each output by itself, of which y is 0 or 1."""
+    """`focal` for each output independently, with y 0 or 1."""
 
     gamma: float = 2.0
     name: ClassVar[str] = "binary_focal"

@@ -1,4 +1,4 @@
-"""Losses of one's own: the text of a formula, or a NumPy function, of prediction and target."""
+"""Custom losses: a formula or a NumPy function of prediction and target."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from chainrule.trace import trace
 from chainrule.training import BroadcastWarning, rows_that_cross
 
 VARIABLES = (("p", "y_hat", "prediction"), ("y", "target"))
-"""What the two are called in a formula."""
+"""The names of the two variables in a formula."""
 
 
 @dataclass(frozen=True)
 class FormulaLoss(Loss):
-    """The loss that a formula in `p` (or `y_hat`, `prediction`) and `y` (or `target`) states.
+    """The loss given by a formula in `p` (or `y_hat`, `prediction`) and `y` (or `target`).
 
-    It gives a number for each output, for each row, or, as `mean((p - y)^2)`, one for a whole batch; rows of the last
-    kind cannot be weighted. Targets are values (rows, outputs).
+    It returns a number per output, per row, or, as `mean((p - y)^2)`, per batch; rows of the last kind cannot be
+    weighted. Targets are values (rows, outputs).
     """
 
     text: str
@@ -47,7 +47,7 @@ class FormulaLoss(Loss):
 
 @dataclass(frozen=True)
 class FunctionLoss(Loss):
-    """The loss that `function(prediction, target)` computes, in NumPy; see `FormulaLoss` for what it may give."""
+    """The loss computed by the NumPy function `function(prediction, target)`; see `FormulaLoss` for its result."""
 
     function: Callable[[Any, Any], Any]
     name: ClassVar[str] = "function"
@@ -60,9 +60,9 @@ class FunctionLoss(Loss):
 
 
 def check_custom(loss: Loss, outputs: int) -> None:
-    """Raise NetworkError for a loss of one's own that gives neither a number for each output or row, nor one in all.
+    """Raise NetworkError for a custom loss that returns neither a number per output or row, nor a single one.
 
-    Warns, with BroadcastWarning, of one that meets each prediction with the target of every row.
+    Warns, with BroadcastWarning, if it combines each prediction with the target of every row.
     """
 
     def applied(p: Any, y: Any) -> Any:

@@ -1,6 +1,6 @@
-"""Losses of values: squares, absolute errors and what lies between; quantiles; and deviances of counts and amounts.
+"""Regression losses: squared, absolute and robust errors, quantiles, and deviances of counts and amounts.
 
-Deviances are halved, as the squared error is, so that their derivative by the linear predictor is a residual.
+Deviances are halved, like the squared error, so that the derivative in the linear predictor is a residual.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chainrule.networks.losses.base import Array, Loss, refuse_targets
 
 @dataclass(frozen=True)
 class Squared(Loss):
-    """`½ (p − y)²`, which fits the mean."""
+    """Squared error, `½ (p − y)²`; estimates the mean."""
 
     name: ClassVar[str] = "squared"
 
@@ -28,7 +28,7 @@ class Squared(Loss):
 
 @dataclass(frozen=True)
 class Absolute(Loss):
-    """`|p − y|`, which fits the median."""
+    """Absolute error, `|p − y|`; estimates the median."""
 
     name: ClassVar[str] = "absolute"
 
@@ -38,7 +38,7 @@ class Absolute(Loss):
 
 @dataclass(frozen=True)
 class Huber(Loss):
-    """`½ r²` for residuals r within ±delta, else `delta (|r| − ½ delta)` (Huber 1964, equation 2.1)."""
+    """Huber loss: `½ r²` for residuals |r| ≤ delta, else `delta (|r| − ½ delta)` (Huber 1964, equation 2.1)."""
 
     delta: float = 1.0
     name: ClassVar[str] = "huber"
@@ -64,10 +64,10 @@ class LogCosh(Loss):
 
 @dataclass(frozen=True)
 class Quantile(Loss):
-    """`max(τ r, (τ − 1) r)` with `r = y − p`, which fits the τ-quantile (Koenker and Bassett 1978).
+    """Quantile loss, `max(τ r, (τ − 1) r)` with `r = y − p`; estimates the τ-quantile (Koenker and Bassett 1978).
 
-    `levels` are τ, a number or several between 0 and 1, kept as a tuple. With several there is an output for each, and
-    one column of targets.
+    `levels` are one or several τ between 0 and 1, stored as a tuple. With several, there is one output for each, and
+    one target column.
     """
 
     levels: Any = (0.5,)
@@ -99,7 +99,7 @@ class Quantile(Loss):
 
 @dataclass(frozen=True)
 class Poisson(Loss):
-    """Half the Poisson deviance, `y ln(y / p) − y + p`, for counts y ≥ 0; belongs to the output `exp`."""
+    """Half the Poisson deviance, `y ln(y / p) − y + p`, for counts y ≥ 0; paired with the output `exp`."""
 
     name: ClassVar[str] = "poisson"
     output: ClassVar[str] = "exp"
@@ -116,7 +116,7 @@ class Poisson(Loss):
 
 @dataclass(frozen=True)
 class Gamma(Loss):
-    """Half the gamma deviance, `y / p − 1 − ln(y / p)`, for amounts y > 0; belongs to the output `exp`."""
+    """Half the gamma deviance, `y / p − 1 − ln(y / p)`, for amounts y > 0; paired with the output `exp`."""
 
     name: ClassVar[str] = "gamma"
     output: ClassVar[str] = "exp"
@@ -133,10 +133,10 @@ class Gamma(Loss):
 
 @dataclass(frozen=True)
 class Tweedie(Loss):
-    """Half the Tweedie deviance of variance `pᵏ`, k the power (Jørgensen 1987); belongs to the output `exp`.
+    """Half the Tweedie deviance with variance `pᵏ`, k the power (Jørgensen 1987); paired with the output `exp`.
 
-    `y²⁻ᵏ / ((1 − k)(2 − k)) − y p¹⁻ᵏ / (1 − k) + p²⁻ᵏ / (2 − k)`, whose limits at k = 1 and 2 are those of Poisson and
-    gamma. A power below 2 takes targets of at least 0, one of 2 and more takes targets above 0.
+    `y²⁻ᵏ / ((1 − k)(2 − k)) − y p¹⁻ᵏ / (1 − k) + p²⁻ᵏ / (2 − k)`, with the limits of Poisson at k = 1 and gamma at k =
+    2. A power below 2 requires targets of at least 0, one of at least 2 positive targets.
     """
 
     power: float = 1.5
@@ -163,7 +163,7 @@ class Tweedie(Loss):
             refuse_targets(f"tweedie of power {self.power:g}", y, y <= 0, "above 0")
 
     def _deviance(self, y: Any, first: Any, second: Any) -> Any:
-        """From `p¹⁻ᵏ` and `p²⁻ᵏ`."""
+        """The deviance from `p¹⁻ᵏ` and `p²⁻ᵏ`."""
         k = self.power
         return y ** (2 - k) / ((1 - k) * (2 - k)) - y * first / (1 - k) + second / (2 - k)
 
@@ -172,7 +172,7 @@ _LIMITS: dict[float, Loss] = {1: Poisson(), 2: Gamma()}
 
 
 def _entropy(y: Any) -> Any:
-    """`y ln y`, which is 0 at 0."""
+    """`y ln y`, with the limit 0 at 0."""
     return y * np.log(np.where(y > 0, y, 1.0))
 
 
