@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and what the system says of a file as one sentence."""
+"""Atomic file writing, temporary files, and system errors as one sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 
 from chainrule.words import ChainruleError
 
-if sys.platform != "win32":  # where a file that somebody has open cannot be removed in any case
+if sys.platform != "win32":  # where an open file cannot be removed in any case
     import fcntl
 
 _UNFINISHED = ".unfinished"
@@ -36,7 +36,7 @@ class FileError(ChainruleError):
 
 @contextmanager
 def file_errors(path: str, doing: str = "read") -> Iterator[None]:
-    """Turn what the system says of `path` in the block into a FileError; `doing` is "read" or "write"."""
+    """Convert system errors on `path` in the block to a FileError; `doing` is "read" or "write"."""
     cannot = f"{path} cannot be {'read' if doing == 'read' else 'written'}"
     try:
         yield
@@ -63,7 +63,7 @@ def file_errors(path: str, doing: str = "read") -> Iterator[None]:
 
 
 def check_writable(path: str) -> None:
-    """Raise FileError if `path` plainly cannot be written, before any work is done for it."""
+    """Raise FileError if `path` evidently cannot be written, before any work is done."""
     if not path:
         raise FileError("the name of the file to write is empty; give one")
     with file_errors(path, "write"):
@@ -76,7 +76,7 @@ def check_writable(path: str) -> None:
             if not os.access(path, os.W_OK):
                 raise PermissionError
             return
-        descriptor, trial = _created(os.path.realpath(path))  # what is allowed shows only in the doing
+        descriptor, trial = _created(os.path.realpath(path))  # permissions show only when the file is opened
         try:
             os.unlink(trial)
         finally:
@@ -85,11 +85,11 @@ def check_writable(path: str) -> None:
 
 @contextmanager
 def replacing(path: str) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `path` when the block ends without an error.
+    """A context manager for a file that replaces `path` when the block ends without an error.
 
-    Until then, and if the block or the disk fails, whatever is at `path` stays as it is. The new file has the
-    permissions of the one that it replaces. A process that is killed leaves an unfinished file beside `path`, which
-    the next to write there removes. Raises FileError where the system refuses.
+    Until then, and if the block or the disk fails, the existing file is unchanged. The new file has the permissions of
+    the one that it replaces. A killed process leaves an unfinished file beside `path`, which the next writer removes.
+    Raises FileError for system errors.
 
     >>> import os, tempfile
     >>> folder = tempfile.TemporaryDirectory()
@@ -105,7 +105,7 @@ def replacing(path: str) -> Iterator[BinaryIO]:
         if os.path.isdir(target):
             raise IsADirectoryError
         if os.path.exists(target) and not os.path.isfile(target):
-            with open(target, "wb") as stream:  # a device or a pipe has no place to take
+            with open(target, "wb") as stream:  # a device or a pipe cannot be replaced
                 yield stream
             return
         _remove_leftovers(target)
@@ -130,17 +130,17 @@ def replacing(path: str) -> Iterator[BinaryIO]:
 
 @dataclass(frozen=True)
 class Scratch:
-    """A temporary file: `stream` to write it, and `path`, at which this process may open it again."""
+    """A temporary file: `stream` to write to it, and `path`, by which this process may reopen it."""
 
     stream: BinaryIO
     path: str
 
 
 def scratch() -> Scratch:
-    """A temporary file of which nothing is left once nothing refers to it, and after the process, even if it is killed.
+    """Create a temporary file that disappears once it is unreferenced, or with the process, even if that is killed.
 
-    On Linux it has no name. Elsewhere it has one in the folder for temporary files, locked, and a process that is
-    killed leaves it there until the next that makes one. Raises OSError where the system refuses.
+    On Linux it has no name. Elsewhere it is a locked file in the temporary folder; if the process is killed, it remains
+    until the next call removes it. Raises OSError for system errors.
 
     >>> found = scratch()
     >>> _ = found.stream.write(b"1 2 3")
@@ -170,7 +170,7 @@ _FOLDER = "chainrule-folder-"
 
 @contextmanager
 def scratch_folder() -> Iterator[str]:
-    """A temporary folder that is removed after the block, or by the next to make one if this process is killed.
+    """A context manager for a temporary folder; if this process is killed, the next one to create one removes it.
 
     >>> with scratch_folder() as folder:
     ...     os.path.isdir(folder)
@@ -198,7 +198,7 @@ def scratch_folder() -> Iterator[str]:
 def _locked_folder() -> tuple[str, int]:
     while True:
         folder = tempfile.mkdtemp(prefix=_FOLDER)
-        with suppress(FileNotFoundError):  # it was taken for a leftover before it was locked
+        with suppress(FileNotFoundError):  # it was removed as a leftover before it was locked
             descriptor = os.open(folder, os.O_RDONLY)
             if _locked(descriptor) and os.path.exists(folder):
                 return folder, descriptor
@@ -224,25 +224,25 @@ def _discard(stream: BinaryIO, path: str | None) -> None:
 
 
 def _stem(target: str) -> str:
-    """What the names of unfinished files for `target` begin with; a short part of a name that may be long."""
+    """Return the prefix of names of unfinished files for `target`: a short part of a possibly long name."""
     return f".{os.path.basename(target)[:30]}."
 
 
 def _created(target: str) -> tuple[int, str]:
-    """A new file beside `target`, open and locked until it is closed, with the permissions of a new file."""
+    """Create a file beside `target`, locked while it is open, with the permissions of a new file."""
     while True:
         name = f"{_stem(target)}{secrets.token_hex(8)}{_UNFINISHED}"
         path = os.path.join(os.path.dirname(target), name)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         if _locked(descriptor):
-            with suppress(FileNotFoundError):  # it was taken for a leftover before it was locked
+            with suppress(FileNotFoundError):  # it was removed as a leftover before it was locked
                 if os.path.samestat(os.stat(path), os.fstat(descriptor)):
                     return descriptor, path
         os.close(descriptor)
 
 
 def _locked(descriptor: int) -> bool:
-    """Whether this process now holds the lock of a file; true where the system has no locks."""
+    """Whether this process now holds the lock of a file; True if the system has no locks."""
     if sys.platform == "win32":
         return True
     try:
@@ -255,7 +255,7 @@ def _locked(descriptor: int) -> bool:
 
 
 def _remove_leftovers(target: str) -> None:
-    """Remove the unfinished files of processes that are gone: those that nobody holds the lock of."""
+    """Remove unfinished files of dead processes: those without a lock."""
     folder, stem = os.path.dirname(target), _stem(target)
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
@@ -277,7 +277,7 @@ def _remove_if_left(path: str) -> None:
 
 
 def _make_lasting(folder: str) -> None:
-    """Have the disk keep the new name too, where the system lets folders be opened."""
+    """Sync the folder, so that the new name persists, if the system allows folders to be opened."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,8 +1,8 @@
-"""Ctrl-C: while the command is loading, and in work that must not be torn in its middle.
+"""Ctrl-C while the command is loading, and in work that must not be interrupted midway.
 
-Python raises KeyboardInterrupt before whatever bytecode runs next. That may be between two lines that belong together,
-or in a callback of the garbage collector, where the exception is printed and lost. `deferred` notes Ctrl-C instead, for
-work that looks at it where it can stop.
+Python raises KeyboardInterrupt before an arbitrary bytecode: possibly between two lines that belong together, or in a
+callback of the garbage collector, where the exception is printed and lost. `deferred` records Ctrl-C instead, for code
+that polls it at safe points.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from typing import TypeVar
 INTERRUPTED = 130
 
 ENOUGH = 5
-"""Presses after which nothing is deferred any more: work that never looks can be ended."""
+"""Number of presses after which KeyboardInterrupt is raised, so that code that never polls can be ended."""
 
 Result = TypeVar("Result")
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """One word and the status 130: modules in C that are being imported turn an exception into others."""
+    """Print one word and exit with the status 130: C modules that are being imported would convert an exception."""
     os.write(2, b"interrupted\n")
     os._exit(INTERRUPTED)
 
 
 def _is_command() -> bool:
     called = sys.argv[0] if sys.argv else ""
-    if called == "-m":  # Python is looking for the module that it will run
+    if called == "-m":  # Python is locating the module to run
         return sys.orig_argv[sys.orig_argv.index("-m") + 1 :][:1] == ["chainrule"] if "-m" in sys.orig_argv else False
     return os.path.splitext(os.path.basename(called))[0] == "chainrule"
 
 
 def loaded() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt from now on, as it does where the package is imported by others."""
+    """From now on, let Ctrl-C raise KeyboardInterrupt, as when the package is imported by other code."""
     if signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Interrupt:
-    """How often Ctrl-C was pressed within a block of `deferred`, and whether the work has reacted to it."""
+    """The number of presses of Ctrl-C within a block of `deferred`, and whether they were handled."""
 
     def __init__(self) -> None:
         self.presses = 0
@@ -53,11 +53,11 @@ class Interrupt:
 
     @property
     def pressed(self) -> bool:
-        """Whether Ctrl-C was pressed and nothing has come of it yet."""
+        """Whether Ctrl-C was pressed and has not been handled."""
         return self.presses > self._answered
 
     def answer(self) -> bool:
-        """Whether Ctrl-C was pressed; the caller ends its work for it, so that KeyboardInterrupt is not raised."""
+        """Return whether Ctrl-C was pressed, and mark it as handled: the caller ends its work."""
         pressed = self.pressed
         self._answered = self.presses
         return pressed
@@ -84,14 +84,14 @@ def _note(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def deferred() -> Iterator[Interrupt]:
-    """Note Ctrl-C within the block instead of raising KeyboardInterrupt in it.
+    """Record Ctrl-C within the block instead of raising KeyboardInterrupt.
 
-    The block looks at `Interrupt.pressed` where it can stop, and calls `answer` if it does. A press that has not been
-    answered raises KeyboardInterrupt when the block ends. Blocks within the block share its interrupt. Code of others
-    is called by `interruptible`.
+    The block polls `Interrupt.pressed` at safe points, and calls `answer` if it stops. An unhandled press raises
+    KeyboardInterrupt at the end of the block. Nested blocks share the interrupt. Foreign code is called through
+    `interruptible`.
 
-    After `ENOUGH` presses KeyboardInterrupt is raised in the block. Without effect outside the main thread, which
-    receives no signals, and where SIGINT has a handler of somebody else.
+    After `ENOUGH` presses KeyboardInterrupt is raised in the block. No effect outside the main thread, which receives
+    signals, or if SIGINT has a custom handler.
 
     >>> import signal
     >>> with deferred() as interrupt:
@@ -123,10 +123,10 @@ def deferred() -> Iterator[Interrupt]:
 
 
 def interruptible(call: Callable[[], Result]) -> Result | None:
-    """The result of `call`, in which Ctrl-C raises KeyboardInterrupt although it is deferred around it.
+    """Call `call`, in which Ctrl-C raises KeyboardInterrupt although it is deferred outside.
 
-    KeyboardInterrupt ends the call, with the result None, and counts as a press of the block around it; so does one
-    that is lost within the call. Without `deferred` around it, this is the call alone.
+    KeyboardInterrupt ends the call with the result None, and counts as a press of the enclosing block; so does one that
+    is lost within the call. Outside of `deferred`, this is a plain call.
     """
     interrupt = _deferring.interrupt
     if interrupt is None:

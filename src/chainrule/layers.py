@@ -1,7 +1,7 @@
-"""Convolution and pooling, for plain arrays, nodes, and whatever wraps nodes: windows, and what is done in each.
+"""Convolution and pooling of plain arrays, nodes, and objects that wrap nodes, built from windows and contractions.
 
-A batch comes first, then channels, then one or two axes along which windows slide, as in PyTorch: `(n, c, length)` or
-`(n, c, height, width)`. A "convolution" does not turn its kernel round, as everywhere in deep learning.
+As in PyTorch, the axes are batch, channels, then one or two spatial axes: `(n, c, length)` or `(n, c, height, width)`.
+As usual in deep learning, convolution does not flip the kernel.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ Padding: TypeAlias = int | Sequence[int] | Literal["valid", "same"]
 
 
 def conv1d(x: Any, W: Any, b: Any = None, stride: Steps = 1, padding: Padding = 0, dilation: Steps = 1) -> Any:
-    """Slide kernels along a sequence: `y[n, o, p] = Σ x[n, c, p·stride + k·dilation] W[o, c, k] + b[o]`, over c and k.
+    """1-D convolution, `y[n, o, p] = Σ x[n, c, p·stride + k·dilation] W[o, c, k] + b[o]`, summed over c and k.
 
     Parameters
     ----------
     x, W, b
         Input `(n, c, length)`, kernels `(o, c, k)`, bias `(o,)` or None.
     stride, dilation
-        The distance of neighbouring windows, and of neighbouring places within one.
+        The distance between adjacent windows, and between adjacent places within one.
     padding
-        How many zeros are put before and behind; "same" keeps the length (for a stride of 1), "valid" is 0.
+        Number of zeros on each side; "same" preserves the length (for a stride of 1), "valid" is 0.
 
     Returns
     -------
-    Array `(n, o, windows)`. Raises ShapeError where the shapes do not fit.
+    Array `(n, o, windows)`. Raises ShapeError for inconsistent shapes.
 
     >>> conv1d([[[1.0, 2.0, 4.0, 8.0]]], [[[-1.0, 1.0]]])
     array([[[1., 2., 4.]]])
@@ -53,21 +53,21 @@ def conv1d(x: Any, W: Any, b: Any = None, stride: Steps = 1, padding: Padding = 
 
 
 def conv2d(x: Any, W: Any, b: Any = None, stride: Steps = 1, padding: Padding = 0, dilation: Steps = 1) -> Any:
-    """Slide kernels over images; each output is a sum over input channels and the places of a window, plus b.
+    """2-D convolution: each output is a sum over input channels and the places of a window, plus b.
 
     Parameters
     ----------
     x, W, b
         Input `(n, c, height, width)`, kernels `(o, c, k, l)`, bias `(o,)` or None.
     stride, dilation
-        The distance of neighbouring windows, and of neighbouring places within one: a number, or one for each axis.
+        The distance between adjacent windows, and between adjacent places within one: a number, or one per axis.
     padding
-        How many zeros are put on each side: a number, or one for each axis; "same" keeps the size (for a stride of
-        1), "valid" is 0.
+        Number of zeros on each side: a number, or one per axis; "same" preserves the size (for a stride of 1), "valid"
+        is 0.
 
     Returns
     -------
-    Array `(n, o, rows, columns)`. Raises ShapeError where the shapes do not fit.
+    Array `(n, o, rows, columns)`. Raises ShapeError for inconsistent shapes.
 
     >>> conv2d([[[[1.0, 2.0], [3.0, 4.0]]]], [[[[1.0, 0.0], [0.0, 1.0]]]])
     array([[[[5.]]]])
@@ -77,9 +77,9 @@ def conv2d(x: Any, W: Any, b: Any = None, stride: Steps = 1, padding: Padding = 
 
 
 def max_pool1d(x: Any, size: Steps, stride: Steps | None = None, padding: Padding = 0) -> Any:
-    """The largest element of each window along the last axis; windows lie side by side unless `stride` is given.
+    """Max pooling along the last axis; `stride` defaults to the window size.
 
-    The derivative goes to the largest element; those that tie for it share it. Padding counts as −∞.
+    The gradient goes to the maximum and is shared by ties. Padding counts as −∞.
 
     >>> max_pool1d([[[1.0, 3.0, 2.0, 5.0]]], 2)
     array([[[3., 5.]]])
@@ -88,9 +88,9 @@ def max_pool1d(x: Any, size: Steps, stride: Steps | None = None, padding: Paddin
 
 
 def max_pool2d(x: Any, size: Steps, stride: Steps | None = None, padding: Padding = 0) -> Any:
-    """The largest element of each window over the last two axes; windows lie side by side unless `stride` is given.
+    """Max pooling over the last two axes; `stride` defaults to the window size.
 
-    The derivative goes to the largest element; those that tie for it share it. Padding counts as −∞.
+    The gradient goes to the maximum and is shared by ties. Padding counts as −∞.
 
     >>> max_pool2d([[[[1.0, 3.0], [2.0, 5.0]]]], 2)
     array([[[[5.]]]])
@@ -99,9 +99,9 @@ def max_pool2d(x: Any, size: Steps, stride: Steps | None = None, padding: Paddin
 
 
 def avg_pool1d(x: Any, size: Steps, stride: Steps | None = None, padding: Padding = 0) -> Any:
-    """The mean of each window along the last axis; windows lie side by side unless `stride` is given.
+    """Average pooling along the last axis; `stride` defaults to the window size.
 
-    Padding counts as zeros, which take part in the mean.
+    Padding counts as zeros, which are included in the mean.
 
     >>> avg_pool1d([[[1.0, 3.0, 2.0, 4.0]]], 2)
     array([[[2., 3.]]])
@@ -110,9 +110,9 @@ def avg_pool1d(x: Any, size: Steps, stride: Steps | None = None, padding: Paddin
 
 
 def avg_pool2d(x: Any, size: Steps, stride: Steps | None = None, padding: Padding = 0) -> Any:
-    """The mean of each window over the last two axes; windows lie side by side unless `stride` is given.
+    """Average pooling over the last two axes; `stride` defaults to the window size.
 
-    Padding counts as zeros, which take part in the mean.
+    Padding counts as zeros, which are included in the mean.
 
     >>> avg_pool2d([[[[1.0, 3.0], [2.0, 4.0]]]], 2)
     array([[[[2.5]]]])
@@ -141,7 +141,7 @@ def _convolve(
     strides, dilations = _steps(name, "stride", stride, rank), _steps(name, "dilation", dilation, rank)
     x = _padded(name, x, padding, axes, sizes, dilations, 0.0)
     windows = sliding_windows(x, sizes, axes, strides, dilations)
-    # n c p… k… with o c k… is n o p…
+    # the contraction n c p… k…, o c k… → n o p…
     n, c, o = 0, 1, 2
     places, within = tuple(range(3, 3 + rank)), tuple(range(3 + rank, 3 + 2 * rank))
     y = Contract(((n, c, *places, *within), (o, c, *within)), (n, o, *places))(windows, W)
@@ -168,7 +168,7 @@ def _axes(name: str, x: Node, rank: int) -> tuple[int, ...]:
 
 
 def _steps(name: str, what: str, given: Steps, rank: int) -> tuple[int, ...]:
-    """One whole number from 1 on for each axis."""
+    """Return one whole number of at least 1 for each axis."""
     try:
         steps = tuple(operator.index(step) for step in (given if isinstance(given, Sequence) else (given,)))
     except TypeError:
@@ -182,7 +182,7 @@ def _steps(name: str, what: str, given: Steps, rank: int) -> tuple[int, ...]:
 def _padded(
     name: str, x: Node, padding: Padding, axes: Sequence[int], sizes: Sequence[Dim], dilations: Sequence[int], by: float
 ) -> Node:
-    """`x` with as much on each side of `axes` as `padding` asks for."""
+    """Pad `x` on both sides of `axes` as specified by `padding`."""
     if padding == "valid":
         return x
     pairs: list[tuple[Dim, Dim]]
@@ -199,7 +199,7 @@ def _padded(
 
 
 def _widths(name: str, given: int | Sequence[int], rank: int) -> tuple[int, ...]:
-    """One whole number from 0 on for each axis."""
+    """Return one whole number of at least 0 for each axis."""
     try:
         widths = tuple(operator.index(width) for width in (given if isinstance(given, Sequence) else (given,)))
     except TypeError:
@@ -213,7 +213,7 @@ def _widths(name: str, given: int | Sequence[int], rank: int) -> tuple[int, ...]
 
 
 def _same(name: str, total: Dim) -> tuple[Dim, Dim]:
-    """What is put before and behind an axis so that it keeps its size; one more behind where it cannot be halved."""
+    """Return the padding before and after an axis that preserves its size; the odd element goes after."""
     if isinstance(total, SymbolicDim):
         raise ShapeError(f"the padding 'same' of {name} needs kernels whose sizes are numbers, and here is {total} + 1")
     return total // 2, total - total // 2

@@ -1,8 +1,8 @@
-"""Differentiation of Python functions at values: `grad` and its kin, called as in JAX and autograd.
+"""Derivatives of Python functions at values: `grad` and related transformations, as in JAX and autograd.
 
-A function is traced for the arguments that it is called with, and its derivative evaluated by the reference engine.
-Called with traced values, as inside another `grad`, the derivative becomes part of the outer program instead, so that
-derivatives of any order come out of the same two transformations.
+A function is traced for its arguments, and its derivative is evaluated by the reference engine. Called with traced
+values, as inside another `grad`, the derivative becomes part of the outer program, so the same two transformations
+compute derivatives of any order.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ Argnums: TypeAlias = "int | Sequence[int]"
 
 
 class GradientError(ChainruleError, AssertionError):
-    """A derivative does not agree with finite differences."""
+    """A derivative disagrees with finite differences."""
 
 
 @dataclass(frozen=True)
 class _Call:
-    """One call of a function: its program, the values of the inputs, and where they lie in the arguments."""
+    """One call of a function: its program, the values of the inputs, and the structure of the arguments."""
 
     inputs: tuple[Input, ...]
     leaves: tuple[Any, ...]
@@ -73,7 +73,7 @@ class _Call:
     random: Mapping[Node, int]
 
     def values(self, nodes: Sequence[Node], extra: Mapping[Node, Any] | None = None) -> list[Any]:
-        """`nodes` at the call's arguments: arrays, or traced values where an argument is one."""
+        """Evaluate `nodes` at the call's arguments, to arrays, or to traced values if an argument is traced."""
         given: dict[Node, Any] = {**dict(zip(self.inputs, self.leaves, strict=True)), **self.random, **(extra or {})}
         if self.symbolic or any(isinstance(value, Traced | Size) for value in given.values()):
             mapping = {node: _as_node(value, node.type) for node, value in given.items()}
@@ -105,7 +105,7 @@ def _leaf_type(leaf: Any) -> ArrayType:
 
 
 def _check_argument(number: int, argument: Any) -> None:
-    """Raise ProgramError for an argument to differentiate by that holds what has no gradient and is not passed on."""
+    """Raise ProgramError if a differentiated argument has a leaf without a gradient that is not passed through."""
     found = flatten_with_paths(argument)
     for path, leaf in found:
         if not (_is_array(leaf) or isinstance(leaf, bool | str) or callable(leaf)):
@@ -119,11 +119,11 @@ def _check_argument(number: int, argument: Any) -> None:
 
 
 def _call(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], floats: Sequence[int]) -> _Call:
-    """Trace `function` at its arguments; Python integers in the positional arguments `floats` count as floats."""
+    """Trace `function` at its arguments; Python ints in the positional arguments `floats` become floats."""
     args = [_with_floats(arg) if place in floats else arg for place, arg in enumerate(args)]
     for number in floats:
         _check_argument(number, args[number])
-    # An instance that is not differentiated by is passed on as it is, with its arrays as constants.
+    # An instance that is not differentiated is passed through, with its arrays as constants.
     parts = [flatten(arg, None if place in floats else is_record) for place, arg in enumerate(args)]
     parts.append(flatten(dict(kwargs), is_record))
     leaves = [_native(leaf) for part, _ in parts for leaf in part]
@@ -131,9 +131,9 @@ def _call(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], fl
     counts = [part.leaf_count for _, part in parts[:-1]]
     owner = [place for place, count in enumerate(counts) for _ in range(count)]
     owner += [len(args)] * (len(leaves) - len(owner))
-    # Python integers that are not differentiated stay what they are: they may be axes, counts or indices.
+    # Python ints that are not differentiated are kept: they may be axes, counts or indices.
     arrays = [place for place, leaf in enumerate(leaves) if _is_array(leaf) and type(leaf) is not int]
-    if inspect.ismethod(function):  # what the method stores in its instance is not to stay there
+    if inspect.ismethod(function):  # the method must not leave traced values in its instance
         function = types.MethodType(function.__func__, copy.copy(function.__self__))
 
     @functools.wraps(function)
@@ -144,12 +144,12 @@ def _call(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], fl
         *positional, named = unflatten(structure, placed)
         return function(*positional, **named)
 
-    del at_leaves.__wrapped__  # what is traced is a function of the leaves
+    del at_leaves.__wrapped__  # the traced function takes the leaves as arguments
     with for_one_call(leaves):
         tracing = trace_with_structure(at_leaves, *(_leaf_type(leaves[place]) for place in arrays))
     _, result_structure = flatten(tracing.result)
     own = tracing.program.inputs[: len(arrays)]
-    program, _ = recognize(tracing.program)  # so that a kink has the derivative that it has in a derivation and in fit
+    program, _ = recognize(tracing.program)  # so that kinks have the same derivative as in a derivation and in fit
     call = _Call(
         own,
         tuple(leaves[place] for place in arrays),
@@ -192,25 +192,24 @@ def _argument_numbers(argnums: Argnums, count: int) -> tuple[int, ...]:
 
 
 def value_and_grad(function: Function, argnums: Argnums = 0) -> Function:
-    """The function that gives `(value, gradient)` of a scalar `function`.
+    """Return a function that computes `(value, gradient)` of a scalar `function`.
 
     Parameters
     ----------
     function
         NumPy code that returns one scalar. Its arguments may be arrays, and dicts, lists, tuples and dataclasses (also
-        attrs classes and `SimpleNamespace`) of them. It runs once in each call, so random numbers that it draws from
-        NumPy are those of that call; `dropout` and its kin draw as `random_draws` says. The dicts and lists that it is
-        given are copies: what it writes into them is lost when it returns, so return it.
+        attrs classes and `SimpleNamespace`) of them. It runs once per call, so NumPy's random numbers belong to that
+        call; `dropout` and other random functions draw as `random_draws` specifies. The function receives copies of
+        dicts and lists, so modifications are lost; return them instead.
     argnums
-        The position, or positions, of the arguments to differentiate by. For one position the gradient has the
-        structure of that argument, with None for an entry that is no number, such as a text or a bool; for several
-        it is a tuple.
+        The position, or positions, of the arguments to differentiate. For one position the gradient has the structure
+        of that argument, with None for non-numeric entries such as strings and bools; for several it is a tuple.
 
     Raises
     ------
     ProgramError
-        Where the function does not return one scalar, or an argument to differentiate by holds integers, no numbers at
-        all, or an object that is none of those above.
+        If the function does not return one scalar, or a differentiated argument holds integers, no numbers, or an
+        unsupported object.
 
     Examples
     --------
@@ -238,14 +237,14 @@ def value_and_grad(function: Function, argnums: Argnums = 0) -> Function:
 
 
 def _in_structure(argument: Any, call: _Call, number: int, by_input: Mapping[Input, Any]) -> Any:
-    """The entries of `by_input` that belong to one argument, in that argument's structure."""
+    """Return the entries of `by_input` that belong to one argument, in that argument's structure."""
     leaves, structure = flatten(argument)
     mine = iter([by_input[node] for node, place in zip(call.inputs, call.places, strict=True) if place == number])
     return unflatten(structure, [next(mine) if _is_array(leaf) and type(leaf) is not int else None for leaf in leaves])
 
 
 def grad(function: Function, argnums: Argnums = 0) -> Function:
-    """The gradient of a scalar function; arguments as for `value_and_grad`.
+    """Return the gradient function of a scalar function; arguments as for `value_and_grad`.
 
     Examples
     --------
@@ -265,7 +264,7 @@ def grad(function: Function, argnums: Argnums = 0) -> Function:
 
 
 def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """The value of `function` at `primals` and its directional derivative along `tangents`, of the same structure.
+    """Return the value of `function` at `primals` and its directional derivative along `tangents`.
 
     Examples
     --------
@@ -302,9 +301,9 @@ def _check_sequence(function: str, name: str, value: Any) -> None:
 
 
 def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
-    """The value of `function` at `primals`, and the function that takes a cotangent of it back to the primals.
+    """Return the value of `function` at `primals`, and the function that pulls a cotangent back to the primals.
 
-    What is done to the arrays of `primals` afterwards does not reach it.
+    Later modifications of the arrays in `primals` have no effect on it.
 
     Examples
     --------
@@ -357,16 +356,16 @@ def check_grads(
     modes
         "fwd" checks `jvp`, "rev" checks `vjp`.
     rtol
-        The relative difference allowed, measured against the sum of the magnitudes compared.
+        The relative tolerance, in terms of the sum of the magnitudes compared.
     seed
-        Draws the directions.
+        Seed of the random directions.
 
     Raises
     ------
     GradientError
-        Naming mode and order, and the two numbers that differ.
+        With the mode, the order, and the two numbers that differ.
     ProgramError
-        For a function that gives other values for the same arguments, as one does that draws NumPy's random numbers.
+        For a function that is not deterministic, such as one that draws NumPy's random numbers.
 
     Examples
     --------
@@ -429,7 +428,7 @@ def _check_order(
 
 
 def _drawn_alike(function: Function, args: tuple[Any, ...]) -> Any:
-    """`function` at `args`, with the random numbers that a derivative of it draws."""
+    """Evaluate `function` at `args` with the random numbers that its derivative draws."""
     with random_draws(*random_inputs().values()):
         return function(*args)
 

@@ -1,9 +1,9 @@
-"""The named functions of the vocabulary, for plain arrays, for nodes, and for whatever wraps nodes.
+"""Named functions of plain arrays, nodes, and objects that wrap nodes.
 
-Each public function is a `builder`, which makes an expression of nodes, behind `call`. An argument with a method
-`__chainrule_call__(builder, arguments, options)` takes the call over (a traced array does); nodes go to the builder as
-they are; plain arrays are evaluated by the definition of each primitive, and give an array, or a scalar, of NumPy.
-Integers count as float64, and float32 stays float32.
+Each public function is a `builder` of expressions, called through `call`. An argument with a method
+`__chainrule_call__(builder, arguments, options)`, such as a traced array, takes over the call; nodes are passed to the
+builder unchanged; plain arrays are evaluated by the definition of each primitive and give a NumPy array or scalar.
+Integers are converted to float64; float32 is preserved.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A function of nodes called with arrays of any kind."""
+"""Application of functions of nodes to arrays of any kind."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _demands: ContextVar[list[Demand] | None] = ContextVar("demands", default=None)
 
 @contextmanager
 def collected_demands() -> Iterator[list[Demand]]:
-    """While it lasts, what the named functions demand of their arguments is added to the list that it gives."""
+    """A context that collects the demands of named functions on their arguments in the list that it returns."""
     found: list[Demand] = []
     token = _demands.set(found)
     try:
@@ -38,7 +38,7 @@ def collected_demands() -> Iterator[list[Demand]]:
 
 
 def demand(demanded: Demand) -> None:
-    """Have values checked where they are known: a literal at once, others by whoever collects demands."""
+    """Check a demand: immediately for a literal; otherwise add it to the collected demands."""
     if isinstance(demanded.node, Const):
         demanded.check(evaluate_nodes([demanded.node], {})[demanded.node])
         return
@@ -48,7 +48,7 @@ def demand(demanded: Demand) -> None:
 
 
 def call(builder: Callable[..., Node], *arguments: Any, **options: Any) -> Any:
-    """`builder` on arrays of any kind; `arguments` are arrays or None, `options` are static."""
+    """Apply `builder` to arrays of any kind; `arguments` are arrays or None, `options` are static."""
     for argument in (*arguments, *options.values()):
         take_over = getattr(type(argument), "__chainrule_call__", None)
         if take_over is not None:
@@ -73,7 +73,11 @@ def call(builder: Callable[..., Node], *arguments: Any, **options: Any) -> Any:
         result = np.asarray(evaluate_nodes([output], inputs)[output])
     except ChainruleError:
         raise
-    except (TypeError, ValueError, AttributeError) as error:  # of no use to the builder, such as a text for a number
+    except (
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:  # an unsupported argument, such as a string for a number
         raise ProgramError(f"these arguments do not fit: {error}") from error
     if result.ndim == 0:
         return result[()]
@@ -81,7 +85,7 @@ def call(builder: Callable[..., Node], *arguments: Any, **options: Any) -> Any:
 
 
 def _array(argument: Any) -> np.ndarray[Any, Any]:
-    """An argument as an array of one of the language's dtypes."""
+    """Convert an argument to an array of a supported dtype."""
     try:
         array = plain_array(argument)
     except ValueError as error:
@@ -90,7 +94,7 @@ def _array(argument: Any) -> np.ndarray[Any, Any]:
 
 
 def _literal(argument: Any) -> Any:
-    """A plain array among nodes as a literal; Python numbers stay as they are, since they take the others' dtype."""
+    """Convert a plain array among nodes to a literal; Python numbers are kept, since they adopt the others' dtype."""
     if argument is None or isinstance(argument, Node | float | int):
         return argument
     array = _array(argument)

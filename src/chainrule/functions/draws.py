@@ -1,4 +1,4 @@
-"""Random numbers: where they come from, and the functions that draw them."""
+"""Random number sources, and the functions that draw from them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from chainrule.primitives import as_floats
 
 RNG_SEED = "rng seed"
 RNG_STEP = "rng step"
-"""The names of the inputs, int64 scalars, that a program has if it draws random numbers; no argument can clash."""
+"""The names of the inputs, int64 scalars, of a program that draws random numbers; no argument can have these names."""
 
 
 class RandomSource:
-    """Where random numbers come from: the seed and the step, as numbers or as traced values, and a count of draws.
+    """A source of random numbers: the seed and the step, as numbers or traced values, and a count of draws.
 
-    Draws are numbered from 1 in order of call, and each number is a stream of its own.
+    Draws are numbered from 1 in order of call, and each number is a separate stream.
     """
 
     def __init__(self, seed: Any, step: Any) -> None:
@@ -41,7 +41,7 @@ class RandomSource:
         self._streams = itertools.count(1)
 
     def stream(self) -> int:
-        """The number of the next draw."""
+        """Return the number of the next draw."""
         return next(self._streams)
 
 
@@ -50,7 +50,7 @@ _source: ContextVar[RandomSource | None] = ContextVar("source", default=None)
 
 @contextmanager
 def random_source(source: RandomSource) -> Iterator[RandomSource]:
-    """While it lasts, `dropout` and its kin draw from `source`."""
+    """A context in which `dropout` and the other random functions draw from `source`."""
     token = _source.set(source)
     try:
         yield source
@@ -60,10 +60,10 @@ def random_source(source: RandomSource) -> Iterator[RandomSource]:
 
 @contextmanager
 def random_draws(seed: int = 0, step: int = 0) -> Iterator[None]:
-    """A block in which random functions draw on plain arrays as step number `step` of a run with that seed does.
+    """A context in which random functions draw, for plain arrays, as in step `step` of a run with this seed.
 
-    Draws are numbered from the block's beginning, so that one call of a loss inside gives what it is in training. The
-    transformations (`grad` and its kin), which draw as of seed 0 and step 0 elsewhere, follow it too.
+    Draws are numbered from the beginning of the block, so one call of a loss inside gives its value in training. The
+    transformations (`grad` and others), which otherwise use seed 0 and step 0, follow it too.
 
     >>> with random_draws(seed=1):
     ...     print(dropout(np.ones(6), 0.5))
@@ -74,7 +74,7 @@ def random_draws(seed: int = 0, step: int = 0) -> Iterator[None]:
 
 
 def random_inputs() -> dict[str, int]:
-    """What the inputs `RNG_SEED` and `RNG_STEP` are where nobody gives them: those of `random_draws`, else 0."""
+    """Return the default values of the inputs `RNG_SEED` and `RNG_STEP`: those of `random_draws`, else 0."""
     source = _source.get()
     seed, step = (0, 0) if source is None else (source.seed, source.step)
     return {RNG_SEED: seed, RNG_STEP: step}
@@ -89,10 +89,10 @@ def _as_int64(name: str, number: int) -> int:
 
 
 def dropout(x: Any, rate: float, training: bool = True) -> Any:
-    """Each element 0 with probability `rate`, else divided by 1 − rate, so that means stay (Srivastava et al. 2014).
+    """Set each element to 0 with probability `rate` and divide the others by 1 − rate (Srivastava et al. 2014).
 
-    A traced function draws a new mask for each dropout in it and, in `fit`, for each step. Without `training` the
-    result is `x`, and so it is on plain arrays, as when a trained network predicts, except within `random_draws`.
+    The mean is preserved. A traced function draws a new mask for each dropout in it and, in `fit`, for each step.
+    Without `training` the result is `x`; so it is for plain arrays, as in prediction, except within `random_draws`.
     Raises ProgramError for a rate outside of [0, 1).
 
     >>> dropout([1.0, 2.0], 0.5)
@@ -114,10 +114,10 @@ def _dropout(x: Node, seed: Node | int | None, step: Node | int | None, rate: An
 
 
 def random_uniform(shape: Any = (), dtype: Any = np.float64) -> Any:
-    """An array of independent numbers, uniform in [0, 1), for use in a traced function; float32 as `dtype=x.dtype`.
+    """Draw independent numbers, uniform in [0, 1), in a traced function; for float32 give `dtype=x.dtype`.
 
     They are drawn anew for each call in the function and, in `fit`, for each step; they do not depend on the number of
-    threads. Elsewhere, put the call into a block `with random_draws(seed):`. `shape` may hold sizes as in `x.shape`.
+    threads. Elsewhere, use a block `with random_draws(seed):`. `shape` may contain sizes from `x.shape`.
 
     >>> with random_draws(seed=1):
     ...     print(np.round(random_uniform(2), 6))
@@ -132,9 +132,9 @@ def _uniform(seed: Node | int, step: Node | int, shape: Any, dtype: Any, stream:
 
 
 def random_normal(shape: Any = (), dtype: Any = np.float64) -> Any:
-    """An array of independent standard normal numbers; arguments and use as for `random_uniform`.
+    """Draw independent standard normal numbers; arguments and use as for `random_uniform`.
 
-    √(−2 ln(1 − u)) cos(2π v) of two uniform draws u and v (Box and Muller 1958).
+    Computed as √(−2 ln(1 − u)) cos(2π v) from two uniform draws u and v (Box and Muller 1958).
 
     >>> with random_draws(seed=1):
     ...     print(np.round(random_normal(2), 6))

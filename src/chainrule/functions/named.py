@@ -1,4 +1,4 @@
-"""The named functions that networks and losses are written with."""
+"""The named functions of networks and losses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _same_shape(function: str, x: Node, y: Node) -> None:
 
 
 def sigmoid(x: Any) -> Any:
-    """The logistic function σ(x) = 1 / (1 + e⁻ˣ), element by element; no overflow at any x.
+    """The logistic function σ(x) = 1 / (1 + e⁻ˣ), elementwise, without overflow.
 
     >>> print(sigmoid(0.0))
     0.5
@@ -41,7 +41,7 @@ def sigmoid(x: Any) -> Any:
 
 
 def log_sigmoid(x: Any) -> Any:
-    """`ln σ(x) = −softplus(−x)`, element by element; no overflow at any x.
+    """`ln σ(x) = −softplus(−x)`, elementwise, without overflow.
 
     >>> print(log_sigmoid(-1000.0))
     -1000.0
@@ -54,9 +54,9 @@ def _log_sigmoid(x: Node) -> Node:
 
 
 def logdet(x: Any) -> Any:
-    """Ln |det x| of a square matrix, or of each on the last two axes; −∞ if it is singular, and no overflow.
+    """Return ln |det x| of a square matrix, or of each matrix in the last two axes; −∞ if it is singular.
 
-    Its derivative is the transposed inverse. NumPy's name for it is `np.linalg.slogdet(x)[1]`.
+    Does not overflow. The derivative is the transposed inverse. In NumPy it is `np.linalg.slogdet(x)[1]`.
 
     >>> print(logdet([[2.0, 0.0], [0.0, 0.5]]))
     0.0
@@ -65,7 +65,7 @@ def logdet(x: Any) -> Any:
 
 
 def softplus(x: Any) -> Any:
-    """ln(1 + eˣ), element by element; no overflow at any x. Its derivative is σ.
+    """The softplus function ln(1 + eˣ), elementwise, without overflow. Its derivative is σ.
 
     >>> print(softplus(1000.0))
     1000.0
@@ -74,10 +74,10 @@ def softplus(x: Any) -> Any:
 
 
 def relu(x: Any) -> Any:
-    """max(x, 0), element by element; the derivative at 0 is 0, and NaN stays NaN.
+    """Return max(x, 0), elementwise. The derivative at 0 is 0, and NaN propagates.
 
-    `np.maximum(x, 0)` is the same function. Where it is combined with another kink at the same place, as in
-    `relu(x) - relu(-x)`, the derivative at 0 is that of the whole, here 1.
+    `np.maximum(x, 0)` is the same function. If another kink coincides with it, as in `relu(x) - relu(-x)`, the
+    derivative at 0 is that of the whole expression, here 1.
 
     >>> relu([-2.0, 3.0])
     array([0., 3.])
@@ -86,7 +86,7 @@ def relu(x: Any) -> Any:
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
-    """`x` where it is positive, else `negative_slope * x`; the derivative at 0 is `negative_slope`.
+    """Return `x` if it is positive, else `negative_slope * x`; the derivative at 0 is `negative_slope`.
 
     >>> leaky_relu([-2.0, 3.0], negative_slope=0.1)
     array([-0.2,  3. ])
@@ -95,7 +95,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
-    """`x` where it is positive, else α (eˣ − 1) (Clevert et al. 2015, equation 15).
+    """Return `x` if it is positive, else α (eˣ − 1) (Clevert et al. 2015, equation 15).
 
     >>> elu([-1000.0, 3.0])
     array([-1.,  3.])
@@ -104,7 +104,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 
 def silu(x: Any) -> Any:
-    """`x σ(x)`, also called swish (Elfwing et al. 2017, equation 4).
+    """Return `x σ(x)`, also called swish (Elfwing et al. 2017, equation 4).
 
     >>> silu([-1000.0, 0.0, 1000.0])
     array([  -0.,    0., 1000.])
@@ -113,9 +113,9 @@ def silu(x: Any) -> Any:
 
 
 def gelu(x: Any, approximate: bool = False) -> Any:
-    """`x Φ(x)` with Φ the standard normal distribution function (Hendrycks and Gimpel 2016).
+    """Return `x Φ(x)` with Φ the standard normal distribution function (Hendrycks and Gimpel 2016).
 
-    With `approximate`, ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))).
+    With `approximate`, return ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))).
 
     >>> print(f"{gelu(1.0):.6f} {gelu(1.0, approximate=True):.6f}")
     0.841345 0.841192
@@ -124,7 +124,7 @@ def gelu(x: Any, approximate: bool = False) -> Any:
 
 
 def erf(x: Any) -> Any:
-    """The error function 2/√π · ∫₀ˣ exp(−t²) dt, element by element.
+    """The error function 2/√π · ∫₀ˣ exp(−t²) dt, elementwise.
 
     >>> print(f"{erf(1.0):.6f}")
     0.842701
@@ -133,7 +133,7 @@ def erf(x: Any) -> Any:
 
 
 def sinh(x: Any) -> Any:
-    """(eˣ − e⁻ˣ) / 2, element by element, as accurate near 0 as elsewhere.
+    """The hyperbolic sine (eˣ − e⁻ˣ) / 2, elementwise, also accurate near 0.
 
     >>> print(f"{sinh(1.0):.6f}")
     1.175201
@@ -142,7 +142,7 @@ def sinh(x: Any) -> Any:
 
 
 def cosh(x: Any) -> Any:
-    """(eˣ + e⁻ˣ) / 2, element by element.
+    """The hyperbolic cosine (eˣ + e⁻ˣ) / 2, elementwise.
 
     >>> print(f"{cosh(1.0):.6f}")
     1.543081
@@ -151,7 +151,7 @@ def cosh(x: Any) -> Any:
 
 
 def arctan(x: Any) -> Any:
-    """The angle between −π/2 and π/2 whose tangent is `x`, element by element; its derivative is 1 / (1 + x²).
+    """The inverse tangent, between −π/2 and π/2, elementwise; its derivative is 1 / (1 + x²).
 
     >>> print(f"{arctan(1.0):.6f}")
     0.785398
@@ -160,9 +160,9 @@ def arctan(x: Any) -> Any:
 
 
 def arctan2(y: Any, x: Any) -> Any:
-    """The angle of the point (x, y), given y first, from −π to π; the arrays broadcast.
+    """The angle of the point (x, y), with y the first argument, from −π to π; the arrays broadcast.
 
-    The derivatives are x / (x² + y²) by y and −y / (x² + y²) by x; at the origin there is none, and they are NaN.
+    The derivatives are x / (x² + y²) in y and −y / (x² + y²) in x; at the origin they are undefined and NaN.
 
     >>> print(f"{arctan2(1.0, -1.0):.6f}")
     2.356194
@@ -171,7 +171,7 @@ def arctan2(y: Any, x: Any) -> Any:
 
 
 def softmax(x: Any, axis: Axis = -1) -> Any:
-    """eˣ / Σ eˣ, the sum over `axis` (all axes where it is None), which has the shape of `x`; no overflow.
+    """The softmax eˣ / Σ eˣ, with the sum over `axis` (None for all axes), of the shape of `x`, without overflow.
 
     >>> softmax([1000.0, 1000.0])
     array([0.5, 0.5])
@@ -180,7 +180,7 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
 
 
 def log_softmax(x: Any, axis: Axis = -1) -> Any:
-    """The logarithm of `softmax(x, axis)`, also where that underflows.
+    """The logarithm of `softmax(x, axis)`, finite even if that underflows.
 
     >>> log_softmax([0.0, 1000.0])
     array([-1000.,     0.])
@@ -189,7 +189,7 @@ def log_softmax(x: Any, axis: Axis = -1) -> Any:
 
 
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """`ln Σ eˣ` over `axis`, all axes where it is None; no overflow. Its derivative is the softmax.
+    """Return `ln Σ eˣ` over `axis` (None for all axes), without overflow. Its derivative is the softmax.
 
     >>> print(f"{logsumexp([1000.0, 1000.0]):.6f}")
     1000.693147
@@ -198,11 +198,10 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 
 
 def cross_entropy(logits: Any, labels: Any) -> Any:
-    """−mean log softmax(logits)[labels]: `logits` of shape (…, k), integer `labels` of shape (…), from 0 to k − 1.
+    """The mean cross-entropy of `logits` (…, k) and integer `labels` (…) from 0 to k − 1.
 
-    Another label raises ProgramError with its place, also in the data of `fit`.
-
-    The derivative by the logits is (p − y) / count, with p the softmax and y the labels as one-hot rows.
+    It is −mean log softmax(logits)[labels]. A label out of range raises ProgramError with its position, also in the
+    data of `fit`. The derivative in the logits is (p − y) / count, with p the softmax and y the labels as one-hot rows.
 
     >>> print(f"{cross_entropy([[2.0, 0.0], [0.0, 1.0]], [0, 1]):.6f}")
     0.220095
@@ -237,11 +236,11 @@ def _demand_labels(function: str, labels: Node, size: Dim) -> None:
 
 
 def binary_cross_entropy(logits: Any, targets: Any) -> Any:
-    """mean(softplus(z) − y z): the cross-entropy of σ(z) against targets y in [0, 1], two arrays of one shape.
+    """The mean cross-entropy mean(softplus(z) − y z) of σ(z) and targets y in [0, 1], two arrays of one shape.
 
-    A target out of [0, 1] raises ProgramError with its place, also in the data of `fit`.
+    A target out of [0, 1] raises ProgramError with its position, also in the data of `fit`.
 
-    The derivative by the logits z is (σ(z) − y) / count.
+    The derivative in the logits z is (σ(z) − y) / count.
 
     >>> print(binary_cross_entropy([1000.0, -1000.0], [1, 0]))
     0.0
@@ -258,7 +257,7 @@ def _binary_cross_entropy(logits: Node, targets: Node) -> Node:
 
 
 def mean_squared_error(predictions: Any, targets: Any) -> Any:
-    """mean((predictions − targets)²), two arrays of one shape.
+    """The mean squared error mean((predictions − targets)²) of two arrays of one shape.
 
     >>> print(mean_squared_error([1.0, 2.0], [1.0, 4.0]))
     2.0
@@ -273,9 +272,9 @@ def _mean_squared_error(predictions: Node, targets: Node) -> Node:
 
 
 def layer_norm(x: Any, gain: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
-    """(x − mean) / √(var + eps) ⊙ gain + bias over the last axis (Ba et al. 2016, equation 4).
+    """Layer normalization, (x − mean) / √(var + eps) ⊙ gain + bias over the last axis (Ba et al. 2016, equation 4).
 
-    `gain` and `bias` broadcast against `x`, whose shape the result has; each may be left out.
+    `gain` and `bias` broadcast against `x`, and the result has the shape of `x`; both are optional.
 
     >>> import numpy as np
     >>> print(np.round(layer_norm([1.0, 2.0, 3.0], eps=0.0), 6))
@@ -292,7 +291,7 @@ def _layer_norm(x: Node, gain: Node | None, bias: Node | None, eps: float) -> No
 
 
 def rms_norm(x: Any, gain: Any = None, eps: float = 1e-6) -> Any:
-    """`x / √(mean(x²) + eps) ⊙ gain` over the last axis (Zhang and Sennrich 2019, equation 4).
+    """RMS normalization, `x / √(mean(x²) + eps) ⊙ gain` over the last axis (Zhang and Sennrich 2019, equation 4).
 
     >>> import numpy as np
     >>> print(np.round(rms_norm([3.0, 4.0], eps=0.0), 6))
@@ -321,9 +320,9 @@ def _scaled(function: str, x: Node, gain: Node | None, bias: Node | None) -> Nod
 
 
 def one_hot(labels: Any, size: Dim) -> Any:
-    """Integer labels of shape (…) as rows of shape (…, size): 1 at the label, 0 elsewhere, in float64.
+    """Encode integer labels (…) as one-hot rows (…, size) in float64.
 
-    A label that is not from 0 to size − 1 raises ProgramError with its place.
+    A label that is not from 0 to size − 1 raises ProgramError with its position.
 
     >>> one_hot([0, 2], 3)
     array([[1., 0., 0.],
@@ -339,7 +338,7 @@ def _one_hot(labels: Node, size: Dim) -> Node:
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """`np.take`: the slices of `x` along `axis` (of the flat array, where it is None) that integer `indices` name.
+    """Return the slices of `x` along `axis` (of the flat array if None) at integer `indices`, as `np.take`.
 
     >>> take([[1.0, 2.0], [3.0, 4.0]], [1, 1, 0], axis=0)
     array([[3., 4.],

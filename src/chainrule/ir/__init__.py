@@ -1,4 +1,4 @@
-"""The language: types, nodes, programs. It knows no primitive and imports nothing of the project."""
+"""The intermediate representation: types, nodes, programs. It is independent of the primitives."""
 
 from chainrule.ir.arrays import plain_array, refuse_subclass
 from chainrule.ir.caching import Memo, cached_property

@@ -1,4 +1,4 @@
-"""Arrays that come from outside: of NumPy's own class, with the meaning that their elements have, or refused."""
+"""Validation of external arrays: plain NumPy arrays are accepted, other classes rejected."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from chainrule.ir.types import DType
 
 
 def refuse_subclass(value: object) -> None:
-    """Raise DTypeError for an array whose class gives its elements or its operators another meaning.
+    """Raise DTypeError for an array class that gives elements or operators another meaning.
 
     A masked array would lose its mask, and `*` between matrices is a matrix product.
     """
     kind = type(value)
     if kind is np.ndarray or not issubclass(kind, np.ndarray) or kind is np.memmap:
         return
-    masked = sys.modules.get("numpy.ma")  # naming np.ma would load it
+    masked = sys.modules.get("numpy.ma")  # referring to np.ma would import it
     if masked is not None and isinstance(value, masked.MaskedArray):
         raise DTypeError(
             "a masked array would lose its mask; give x.filled(0) and, as a second array, the weights "
@@ -36,15 +36,15 @@ def refuse_subclass(value: object) -> None:
 
 
 def plain_array(value: object) -> NDArray[Any]:
-    """`value` as an array of a dtype that the language has, or of an integer or float dtype that one holds.
+    """Convert `value` to an array of a supported dtype, or of an integer or float dtype contained in one.
 
-    Raises DTypeError for masked arrays, matrices and other subclasses, for dtypes that are not numbers, and for
-    integers that int64 does not hold; ValueError for rows of different lengths.
+    Raises DTypeError for masked arrays, matrices and other subclasses, for non-numeric dtypes, and for integers that
+    int64 cannot represent; ValueError for rows of different lengths.
     """
     refuse_subclass(value)
     try:
         array = np.asarray(value)
-    except (RuntimeError, TypeError) as error:  # what another library says of its own arrays
+    except (RuntimeError, TypeError) as error:  # raised by another library for its own arrays
         reason = " ".join(str(error).split())
         raise DTypeError(f"a {type(value).__name__} does not give an array: {reason}") from error
     if not array.dtype.isnative:

@@ -1,4 +1,4 @@
-"""What is computed once: properties, and what is remembered by a key."""
+"""Cached properties and a cache by key."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ K = TypeVar("K")
 
 
 class cached_property(Generic[T]):  # noqa: N801  (it is used as a decorator, like `functools.cached_property`)
-    """A property that is computed at its first use and kept in the instance.
+    """A property that is computed at its first use and stored in the instance.
 
-    Up to Python 3.11 `functools.cached_property` holds one lock for all instances while it computes, which a child that
-    is forked meanwhile waits for without end, and other threads for as long as it takes. This one has no lock: two
-    threads may both compute a value, and one is kept.
+    Up to Python 3.11, `functools.cached_property` holds one lock for all instances while it computes: a child forked
+    meanwhile waits for it forever, and other threads wait for the computation. This one has no lock: two threads may
+    both compute a value, and one is kept.
     """
 
     def __init__(self, function: Callable[[Any], T]) -> None:
@@ -39,9 +39,10 @@ class cached_property(Generic[T]):  # noqa: N801  (it is used as a decorator, li
 
 
 class Memo(Generic[K, T]):
-    """The values that were used last, by their keys, for all threads of the process.
+    """A thread-safe least-recently-used cache.
 
-    Keeps at most `most`. Values are made outside of the lock: two threads may both make one, and one is kept.
+    Holds at most `most` values. They are computed outside of the lock: two threads may both compute one, and one is
+    kept.
     """
 
     def __init__(self, most: int, lock: threading.RLock | None = None) -> None:
@@ -49,7 +50,7 @@ class Memo(Generic[K, T]):
         self._kept: dict[K, T] = {}
 
     def made(self, key: K, make: Callable[[], T]) -> T:
-        """The value that is kept under `key`; else what `make` gives, or another thread has made meanwhile."""
+        """Return the value cached under `key`, or the result of `make`, or of another thread's `make` meanwhile."""
         with self._lock:
             if key in self._kept:
                 found = self._kept[key] = self._kept.pop(key)

@@ -1,4 +1,4 @@
-"""What a program demands of the numbers that it is given, besides their types."""
+"""Demands of a program on the values of its inputs, besides their types."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chainrule.ir.nodes import Apply, Input, Node
 
 @dataclass(frozen=True)
 class Demand:
-    """That every element of `node` lies within the documented range of a function's argument."""
+    """The demand that every element of `node` lies within the documented range of a function's argument."""
 
     node: Node
     least: int
@@ -27,9 +27,9 @@ class Demand:
     mend: str
 
     def check(self, values: NDArray[Any], name: str | None = None) -> None:
-        """Raise ProgramError, naming the first place, where `values` of the node are not within the range.
+        """Raise ProgramError, naming the first position, if `values` of the node are out of range.
 
-        `name` is what the caller calls them, the argument's name if there is none.
+        `name` is the caller's name of the values, by default that of the argument.
         """
         if not isinstance(self.most, int):
             return
@@ -45,7 +45,7 @@ class Demand:
 
     @property
     def source(self) -> Input | None:
-        """The input that the node is, in its own dtype or in another; None where it is computed."""
+        """The input that the node is, possibly cast to another dtype; None if it is computed."""
         node = self.node
         if isinstance(node, Apply) and len(node.operands) == 1 and node.operands[0].type.shape == node.type.shape:
             converted = node.operands[0].type.dtype != node.type.dtype
@@ -54,7 +54,7 @@ class Demand:
 
 
 def needed_by(demands: Sequence[Demand], made: Mapping[Node, Node]) -> tuple[Demand, ...]:
-    """`demands` on what their nodes became; those on nodes that are no longer there are left out."""
+    """Translate `demands` to the nodes that replace theirs in `made`; drop those whose nodes are gone."""
     return tuple(
         Demand(made[each.node], each.least, each.most, each.function, each.what, each.mend)
         for each in demands

@@ -1,7 +1,7 @@
 """Sizes of axes: an `int`, or a polynomial with integer coefficients in named sizes.
 
-`"n d"` names two sizes; reshaping and concatenating make products and sums of them. A `SymbolicDim` is kept in a
-normal form, so that equality of sizes is equality of objects, and a polynomial without names is always a plain `int`.
+`"n d"` names two sizes; reshaping and concatenation form products and sums of them. A `SymbolicDim` is in normal form,
+so that equal sizes are the same object, and a constant polynomial is always a plain `int`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Dim: TypeAlias = Union[int, "SymbolicDim"]
 
 @dataclass(frozen=True, slots=True)
 class SymbolicDim:
-    """A size that is not a number yet, e.g. `n`, `2·h`, `n + m`; `terms` are sorted (monomial, coefficient) pairs."""
+    """A symbolic size, e.g. `n`, `2·h`, `n + m`; `terms` are sorted (monomial, coefficient) pairs."""
 
     terms: tuple[tuple[Monomial, int], ...]
 
@@ -62,7 +62,7 @@ class SymbolicDim:
 
 
 def reading_order(term: tuple[Monomial, int]) -> tuple[bool, bool, int, Monomial]:
-    """A key to sort the terms of a size by: numbers last, before them what is added first, as in l − k + 1."""
+    """The sort key of a term for printing: numbers last, preceded by positive terms, as in l − k + 1."""
     monomial, coefficient = term
     return not monomial, coefficient < 0, -len(monomial), monomial
 
@@ -90,7 +90,7 @@ def _combine(left: Dim, right: Dim, sign: int) -> Dim:
 
 
 def named_dim(name: str) -> Dim:
-    """The size called `name`."""
+    """Return the symbolic size called `name`."""
     if not re.fullmatch(r"[^\W\d]\w*", name):
         raise ShapeError(
             f"{name!r} is not a name for a size; write a letter, then letters or digits, as in 'n' or 'batch'"
@@ -99,7 +99,7 @@ def named_dim(name: str) -> Dim:
 
 
 def dim_product(dims: Iterable[Dim]) -> Dim:
-    """The number of elements of a shape."""
+    """Return the product of sizes, such as the number of elements of a shape."""
     total: Dim = 1
     for dim in dims:
         total = total * dim
@@ -107,7 +107,7 @@ def dim_product(dims: Iterable[Dim]) -> Dim:
 
 
 def dim_quotient(dividend: Dim, divisor: Dim) -> Dim | None:
-    """`dividend / divisor` where the division is exact for every value of the names, else None."""
+    """Return `dividend / divisor` if the division is exact for all values of the names, else None."""
     if isinstance(dividend, int) and isinstance(divisor, int):
         return dividend // divisor if divisor and dividend % divisor == 0 else None
     if dividend == 0:
@@ -130,7 +130,7 @@ def dim_quotient(dividend: Dim, divisor: Dim) -> Dim | None:
 
 
 def bind_dim(dim: Dim, sizes: Mapping[str, Dim]) -> Dim:
-    """`dim` with every name found in `sizes` replaced."""
+    """Replace every name in `dim` that occurs in `sizes`."""
     if isinstance(dim, int):
         return dim
     total: Dim = 0

@@ -1,4 +1,4 @@
-"""How an object shows itself in a notebook: by Jupyter's protocol, which marimo speaks as well."""
+"""Display of objects in notebooks, by Jupyter's protocol, which marimo also supports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def media_bundle(
     include: Container[str] | None = None,
     exclude: Container[str] | None = None,
 ) -> dict[str, str]:
-    """What `_repr_mimebundle_` returns: `subject` in each media type that is asked for, and no work for the others."""
+    """Implement `_repr_mimebundle_`: render `subject` in each requested media type only."""
     return {
         media_type: render(subject)
         for media_type, render in renderers.items()

@@ -13,19 +13,19 @@ R = TypeVar("R")
 
 
 class ShapeError(ChainruleError, ValueError):
-    """Two shapes do not fit, or a shape is malformed."""
+    """Shapes are inconsistent, or a shape is malformed."""
 
 
 class DTypeError(ChainruleError, TypeError):
-    """An operand has a dtype that the operation does not take."""
+    """The dtype of an operand is not supported by the operation."""
 
 
 class ProgramError(ChainruleError, ValueError):
-    """A Program breaks its own rules: an undeclared input, a node of an unknown kind, a stale type."""
+    """A Program is malformed: an undeclared input, an unknown kind of node, an inconsistent type."""
 
 
 def refuses_deep_nesting(function: Callable[P, R]) -> Callable[P, R]:
-    """`function`, raising ProgramError where an expression is nested more deeply than Python calls can be."""
+    """Decorate `function` to raise ProgramError if an expression is nested too deeply for Python's recursion limit."""
 
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""Locks that a forked child finds free."""
+"""Locks that are free in a forked child."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import threading
 
 
 def fork_safe_lock() -> threading.RLock:
-    """A lock that a fork waits for, for what all threads of a process share.
+    """Return a lock that a fork waits for, for state shared by all threads of a process.
 
-    A child has only the thread that forked, so that a lock held by another would never be released there.
+    A child has only the thread that forked, so a lock held by another thread would never be released there.
     """
     lock = threading.RLock()
     if hasattr(os, "register_at_fork"):

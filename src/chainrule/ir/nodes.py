@@ -1,8 +1,8 @@
 """The expressions of a program: a closed set of three node kinds, immutable and interned.
 
-Interning makes identity the equality of expressions: the same operation on the same operands is the same object, so
-common sub-expressions are shared from the start. Nodes are made by `Input`, `Const` and `Apply` alone, and an `Apply`
-is type-checked as it is made. They are matched as they are made: `case Apply(Multiply(), (Const(2), x))`.
+With interning, equality of expressions is identity: the same operation on the same operands is the same object, so
+common subexpressions are always shared. Nodes are created only by `Input`, `Const` and `Apply`, and an `Apply` is
+type-checked at construction. Pattern matching mirrors construction: `case Apply(Multiply(), (Const(2), x))`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Literal: TypeAlias = "float | int | bool | SymbolicDim | NDArray[Any]"
 
 
 class Operation(Protocol):
-    """What `Apply` needs to know of a primitive."""
+    """The interface of primitives that `Apply` requires."""
 
     def type(self, *operands: ArrayType) -> ArrayType: ...
 
@@ -34,7 +34,7 @@ _interned: weakref.WeakValueDictionary[Hashable, Node] = weakref.WeakValueDictio
 _lock = fork_safe_lock()
 
 OPERATORS: dict[str, Callable[..., Node]] = {}
-"""The meaning of `+ - * / ** @ neg T` between nodes; the vocabulary in `primitives` fills it."""
+"""The implementations of `+ - * / ** @ neg T` on nodes, registered by `primitives`."""
 
 
 class Node:
@@ -129,7 +129,8 @@ class Input(Node):
 class Const(Node):
     """A literal: one number (or size) that fills `type.shape`, or an array of exactly that shape.
 
-    A pattern compares what fills it, which an array has not: `case Const(1)`, `case Const(SymbolicDim() as size)`.
+    A pattern matches the fill value, which an array does not have: `case Const(1)`, `case Const(SymbolicDim() as
+    size)`.
     """
 
     __slots__ = ("value",)
@@ -148,7 +149,7 @@ class Const(Node):
         elif isinstance(value, SymbolicDim):
             key = (cls, type, value)
         else:
-            with np.errstate(over="ignore"):  # what is too large is infinite, as it is when it is computed
+            with np.errstate(over="ignore"):  # a number out of range is infinite, as in arithmetic
                 value = type.dtype.numpy.type(value).item()
             key = (cls, type, repr(value))
         node: Const = _intern(cls, key, {"value": value, "type": type})
@@ -177,7 +178,7 @@ class Const(Node):
 
 @final
 class Apply(Node):
-    """A primitive applied to operands; its type follows from theirs, or the construction raises."""
+    """A primitive applied to operands; its type is inferred from theirs, and construction raises if that fails."""
 
     __slots__ = ("operands", "primitive")
     __match_args__ = ("primitive", "operands")

@@ -1,6 +1,6 @@
-"""Programs: inputs, outputs, and the names that the user gave to what lies between.
+"""Programs: inputs, outputs, and the user's names of intermediates.
 
-`rebuild` is the one function that makes a program out of another; it raises on a node kind it does not know.
+`rebuild` is the only function that transforms programs; it raises on unknown node kinds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chainrule.ir.types import ArrayType, DType
 
 
 def topological_order(outputs: Iterable[Node], stop: Container[Node] = ()) -> list[Node]:
-    """Every node that `outputs` need, operands first. Nodes in `stop` are listed but not entered."""
+    """Return every node that `outputs` depend on, operands first. Nodes in `stop` are listed but not entered."""
     order: list[Node] = []
     seen: set[Node] = set()
     stack: list[tuple[Node, bool]] = [(node, False) for node in reversed(list(outputs))]
@@ -39,13 +39,13 @@ def topological_order(outputs: Iterable[Node], stop: Container[Node] = ()) -> li
 
 
 def rebuild(outputs: Sequence[Node], replace: Callable[[Node], Node | None]) -> tuple[Node, ...]:
-    """`outputs` with every node for which `replace` gives another node replaced by it, and all above it made anew."""
+    """Rebuild `outputs` with the replacements that `replace` returns, and the nodes that depend on them."""
     made = rebuild_all(outputs, replace)
     return tuple(made[output] for output in outputs)
 
 
 def rebuild_all(outputs: Sequence[Node], replace: Callable[[Node], Node | None]) -> dict[Node, Node]:
-    """As `rebuild`, but gives the new node for every node met."""
+    """As `rebuild`, but return the new node of every visited node."""
     made: dict[Node, Node] = {}
     stack: list[tuple[Node, bool]] = [(node, False) for node in reversed(list(outputs))]
     while stack:
@@ -70,19 +70,19 @@ def rebuild_all(outputs: Sequence[Node], replace: Callable[[Node], Node | None])
 
 
 def substitute(outputs: Sequence[Node], mapping: Mapping[Node, Node]) -> tuple[Node, ...]:
-    """`outputs` with each key of `mapping` replaced by its value."""
+    """Replace the keys of `mapping` in `outputs` by their values."""
     return rebuild(outputs, mapping.get)
 
 
 PROGRAM_DISPLAYS: dict[str, Callable[[Program], str]] = {}
-"""How a program is written in each media type; the package, which knows who writes mathematics, fills it."""
+"""The renderer of a program for each media type, registered by the package."""
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
     """A function of `inputs`, given by the expressions `outputs`; `names` are the user's names of intermediates.
 
-    `demands` say within which range values must lie. Whoever is given the numbers checks them.
+    `demands` state the valid ranges of values; the code that receives the values checks them.
     """
 
     inputs: tuple[Input, ...]
@@ -109,7 +109,7 @@ class Program:
         return list(names)
 
     def input(self, name: str) -> Input:
-        """The input called `name`; raises ProgramError, naming what there is, when there is none."""
+        """Return the input called `name`; raise ProgramError, listing the inputs, if there is none."""
         for node in self.inputs:
             if node.name == name:
                 return node
@@ -122,7 +122,7 @@ class Program:
         return media_bundle(self, PROGRAM_DISPLAYS, include, exclude)
 
     def check(self) -> Program:
-        """Check that inputs are declared once, that nodes are of known kinds, and that every type is as derived."""
+        """Check that inputs are declared once, node kinds are known, and every type equals the inferred one."""
         names = [node.name for node in self.inputs]
         doubled = {name for name in names if names.count(name) > 1}
         if doubled:
@@ -141,7 +141,7 @@ class Program:
         return self
 
     def bind(self, sizes: Mapping[str, Dim], float_dtype: DType | None = None) -> Program:
-        """The program with named sizes replaced by `sizes` and, if asked, every float turned into `float_dtype`."""
+        """Replace symbolic sizes by `sizes` and, if given, every float dtype by `float_dtype`."""
 
         def retyped(type: ArrayType) -> ArrayType:
             bound = type.bind(sizes)

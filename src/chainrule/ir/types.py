@@ -1,4 +1,4 @@
-"""What a value is: a shape of sized or named dimensions, and a dtype."""
+"""Types of values: a shape of numeric or symbolic sizes, and a dtype."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Shape: TypeAlias = tuple[Dim, ...]
 
 
 class DType(enum.Enum):
-    """The element types of the language. Integers are labels, indices and masks; they carry no derivative."""
+    """The supported element types. Integers are labels, indices and masks; they have no derivative."""
 
     FLOAT64 = "float64"
     FLOAT32 = "float32"
@@ -30,11 +30,11 @@ class DType(enum.Enum):
         self.numpy = np.dtype(name)
         self.is_float = self.numpy.kind == "f"
 
-    __hash__ = object.__hash__  # types are hashed all the time, and the one of Enum is written in Python
+    __hash__ = object.__hash__  # types are hashed frequently, and Enum's hash is implemented in Python
 
     @staticmethod
     def of(dtype: np.dtype[Any]) -> DType:
-        """The element type that holds a NumPy dtype, in either byte order; every integer type becomes int64."""
+        """Return the element type of a NumPy dtype, in either byte order; every integer dtype maps to int64."""
         found = _HELD_IN.get(dtype.newbyteorder("="), DType.INT64 if dtype.kind in "iu" else None)
         if found is None:
             raise DTypeError(f"dtype {dtype} is not supported; use float64, float32, an integer type or bool")
@@ -65,7 +65,7 @@ class ArrayType:
 
     @property
     def concrete_shape(self) -> tuple[int, ...]:
-        """The shape as numbers; raises ShapeError while a size is still a name."""
+        """The shape as numbers; raises ShapeError if a size is symbolic."""
         return tuple(concrete(dim) for dim in self.shape)
 
     def with_shape(self, shape: Iterable[Dim]) -> ArrayType:
@@ -82,19 +82,19 @@ class ArrayType:
 
 
 def concrete(dim: Dim) -> int:
-    """`dim` as a number; raises ShapeError while it is still a name."""
+    """Return `dim` as a number; raise ShapeError if it is symbolic."""
     if isinstance(dim, SymbolicDim):
         raise ShapeError(f"the size {dim} has no value here; bind it to a number first")
     return dim
 
 
 def shape_text(shape: Shape) -> str:
-    """`(n, d)`; a scalar prints as `()`."""
+    """Format a shape as `(n, d)`; a scalar is `()`."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
 def sizes_text(sizes: Sequence[Dim]) -> str:
-    """`n×d`, a sum in brackets where it does not stand alone: `n×(l-k+1)`."""
+    """Format sizes as `n×d`, with parentheses around a sum among several: `n×(l-k+1)`."""
 
     def is_sum(size: Dim) -> bool:
         return isinstance(size, SymbolicDim) and len(size.terms) > 1
@@ -103,7 +103,7 @@ def sizes_text(sizes: Sequence[Dim]) -> str:
 
 
 def parse_shape(text: str) -> Shape:
-    """Read `"n d"` or `"4 2"`: names and numbers parted by spaces or commas, or products of them as in `"2*n"`.
+    """Parse `"n d"` or `"4 2"`: names and numbers separated by spaces or commas, or products such as `"2*n"`.
 
     `""` is a scalar.
 

@@ -1,4 +1,4 @@
-"""What every room says things with: errors, suggestions, languages, and text in columns. Nothing else is imported."""
+"""Text utilities for all packages: base errors, suggestions, languages, and columns. Imports nothing else."""
 
 from chainrule.words.columns import cut, in_rows, may_part, padded, printable, runs, shortened, table, width_of, wrapped
 from chainrule.words.errors import ChainruleError, MissingDependencyError

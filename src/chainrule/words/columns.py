@@ -1,4 +1,4 @@
-"""Text in columns of a terminal: widths of letters, padding, cutting, and lines that end where they may."""
+"""Text in terminal columns: widths, padding, truncation and line breaking."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CUT = "…"
 
 
 class _Widths(dict[str, int]):
-    """The columns of each letter that was asked for."""
+    """A cache of the number of columns of each character."""
 
     def __missing__(self, letter: str) -> int:
         mark = unicodedata.combining(letter) or unicodedata.category(letter) in ("Mn", "Me")
@@ -25,17 +25,17 @@ _WIDTHS = _Widths()
 
 
 def width_of(text: str) -> int:
-    """The columns that `text` takes: two for a wide letter of East Asia, none for a mark over another."""
+    """Return the number of columns of `text`: two for a wide East Asian character, none for a combining mark."""
     return sum(map(_WIDTHS.__getitem__, text))
 
 
 def padded(text: str, width: int) -> str:
-    """`text` with spaces up to `width` columns."""
+    """Pad `text` with spaces to `width` columns."""
     return text + " " * max(width - width_of(text), 0)
 
 
 def table(rows: Sequence[Sequence[str]], gap: str = "  ", right: int | None = None, indent: str = "  ") -> list[str]:
-    """Rows in columns of equal width; cells from column `right` on end where their column does, others begin there.
+    """Format rows as columns of equal width; cells from column `right` on are right-aligned, others left-aligned.
 
     >>> table([("", "loss"), ("a model", "1.5")], right=1)
     ['           loss', '  a model   1.5']
@@ -51,7 +51,7 @@ def table(rows: Sequence[Sequence[str]], gap: str = "  ", right: int | None = No
 
 
 def in_rows(entries: Iterable[str], width: int) -> list[str]:
-    """Entries of a list, each with its comma, on lines of at most `width` letters where that can be."""
+    """Join a list with commas into lines of at most `width` characters if possible."""
     lines, row = [], ""
     for entry in entries:
         if row and len(row) + len(entry) + 1 > width:
@@ -62,7 +62,7 @@ def in_rows(entries: Iterable[str], width: int) -> list[str]:
 
 
 def printable(text: str) -> str:
-    r"""`text` with � for what does not print: controls, and marks that turn the direction of reading.
+    r"""Replace control characters, and marks that change the writing direction, by �.
 
     >>> printable("a\x1b[31m\u202e")
     'a�[31m�'
@@ -71,12 +71,12 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """`text` in at most `most` letters, the last of them … where some are left out."""
+    """Truncate `text` to at most `most` characters, ending in … if truncated."""
     return text if len(text) <= most else text[: most - 1] + _CUT
 
 
 def cut(text: str, width: int) -> str:
-    r"""`text` in at most `width` columns, with … where something is left out, and nothing that a terminal would obey.
+    r"""Truncate `text` to at most `width` columns, ending in … if truncated, without control characters.
 
     >>> cut("a\x1b[31m long name", 10)
     'a�[31m lo…'
@@ -93,7 +93,7 @@ def cut(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    r"""`text` in lines of at most `width` columns, as far as spaces and wide letters let a line end.
+    r"""Wrap `text` into lines of at most `width` columns, as far as spaces and wide characters permit breaks.
 
     >>> wrapped("a no\u00a0break space", 9)
     ['a', 'no\xa0break', 'space']
@@ -108,7 +108,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def runs(text: str) -> Iterator[str]:
-    """Words of narrow letters, wide letters one at a time, and white space as it stands."""
+    """Split text into words of narrow characters, single wide characters, and white space."""
     for run in re.findall(r"[^\S\u00a0]+|[\S\u00a0]+", text):
         if run.isspace():
             yield run
@@ -121,14 +121,14 @@ def runs(text: str) -> Iterator[str]:
 
 
 def may_part(before: str, after: str) -> bool:
-    """Whether a line may end between two letters that no space parts."""
+    """Whether a line break is permitted between two characters without a space."""
     if before in _NO_LINE_END or after in _NO_LINE_START or _WIDTHS[after] == 0:
         return False
     return _WIDTHS[before] == 2 or _WIDTHS[after] == 2
 
 
 def _units(text: str) -> Iterator[str]:
-    """White space, and what a line does not end within."""
+    """Yield white space, and units that a line break must not split."""
     unit = ""
     for run in runs(text):
         if unit and (run.isspace() or unit.isspace() or may_part(unit[-1], run[0])):

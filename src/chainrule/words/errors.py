@@ -1,14 +1,14 @@
-"""The base of all errors, and the one that every room with an optional dependency raises.
+"""The base class of all errors, and the error of a missing optional dependency.
 
-Each message is one sentence: what was wrong, where, what would be right.
+Each message is one sentence: what was wrong, where, and the mend.
 """
 
 from __future__ import annotations
 
 
 class ChainruleError(Exception):
-    """Base of every error that the package raises on purpose."""
+    """The base class of every error that the package raises deliberately."""
 
 
 class MissingDependencyError(ChainruleError, ImportError):
-    """A package is not installed that chainrule needs for what was asked; the message names the command."""
+    """A package that a feature requires is not installed; the message names the command that installs it."""

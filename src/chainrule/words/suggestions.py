@@ -1,4 +1,4 @@
-"""What somebody may have meant who wrote a name that is not known."""
+"""Suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
-    """The known name that is spelt most like `name`, in either case; None where none is so alike."""
+    """Return the most similar known name, ignoring case; None if none is similar."""
     folded = {other.casefold(): other for other in sorted(known)}
-    difflib = importlib.import_module("difflib")  # only what fails needs it, and importing the package is quick
+    difflib = importlib.import_module("difflib")  # needed only for errors, and delays the import
     near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=likeness)
     return folded[near[0]] if near else None
 
 
 def suggestion(name: str, known: Iterable[str], otherwise: str = "") -> str:
-    """`; did you mean 'x'?`, to end a message with, or `otherwise` where nothing known is spelt like `name`.
+    """Return `; did you mean 'x'?` to append to a message, or `otherwise` if no known name is similar to `name`.
 
     >>> suggestion("rleu", ["relu", "tanh"]), suggestion("softmax", ["relu", "tanh"])
     ("; did you mean 'relu'?", '')
