@@ -47,6 +47,7 @@ def test_arrays_come_back(dtype: str, shape: tuple[int, ...]) -> None:
     [
         (object(), "object"),
         (1j, "complex"),
+        (np.ma.masked_array([1.0, 2.0], [False, True]), "masked array"),
         (np.ones(2, complex), "ndarray of complex128"),
         (np.array([object()]), "ndarray of object"),
         (np.array(["text"]), "ndarray of <U4"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from chainrule.gallery import GALLERY
 
 SOURCE = (Path(__file__).parents[1] / "data" / "styles.txt").read_text(encoding="utf-8")
 ROWS = GALLERY["two_layer_rows"].function
-RIGHT = ["loop", "NeuralNetwork.backward", "params_dict", "unpack", "early", "numeric"]
+RIGHT = ["loop", "NeuralNetwork.backward", "params_dict", "unpack", "early", "numeric", "nested_targets"]
 EQUATIONS = """
 δ2 = (a2 - y) ⊙ σ'(z2)
 ∂L/∂W2 = a1ᵀ * δ2
@@ -46,6 +47,14 @@ def test_a_loop_over_the_batch_is_understood() -> None:
     assert first.diagnosis is not None
     assert first.diagnosis.kind == "missing operand"
     assert [line.status for line in grade.lines if line.number > first.number] == ["consequence"] * 2
+
+
+def test_what_is_tried_on_lists_and_lambdas_warns_of_nothing() -> None:
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        grade = cr.grade(answer("plain_lists"), ROWS)
+    assert grade.gradients["W2"] == "wrong"
+    assert not heard
 
 
 def test_a_network_as_a_class_has_its_own_names_and_signs() -> None:

@@ -68,6 +68,8 @@ def _plain(value: Any, blocks: list[bytes], depth: int) -> Any:
 
 
 def _array(value: Any, blocks: list[bytes]) -> Any:
+    if np.ma.is_masked(value):
+        return {"o": "masked array"}
     array = np.asarray(value)
     if array.dtype.kind not in _KINDS:
         return {"o": f"{type(value).__name__} of {array.dtype}"[:_TEXT]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import marshal
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import CodeType
@@ -410,6 +411,8 @@ def _as_load(target: ast.expr) -> ast.expr:
         return ast.Name(target.id, ast.Load())
     if isinstance(target, ast.Starred):
         return _as_load(target.value)
+    if isinstance(target, ast.Tuple | ast.List):
+        return ast.Tuple([_as_load(element) for element in target.elts], ast.Load())
     read = copy.copy(target)
     if isinstance(read, ast.Attribute | ast.Subscript):
         read.ctx = ast.Load()
@@ -435,7 +438,9 @@ def _code(statements: list[ast.stmt], filename: str) -> CodeType:
     module = ast.Module(statements, [])
     located(module)
     try:
-        return compile(module, filename, "exec")
+        with warnings.catch_warnings():  # its reader has had those of the file; of an edit there is nothing to be said
+            warnings.simplefilter("ignore", SyntaxWarning)
+            return compile(module, filename, "exec")
     except SyntaxError as error:
         raise GradeError(f"{filename}:{error.lineno or statements[0].lineno}: {error.msg}") from None
 
