@@ -207,6 +207,26 @@ def _cumulative_sum_of_one_entry(t: Any) -> Any:
     return np.mean(z)
 
 
+def _chosen_by_a_constant(X: Any) -> Any:
+    return np.sum(np.where(np.eye(3) > 0, X, -1e9))
+
+
+def _chosen_twice_by_a_constant(X: Any) -> Any:
+    return np.sum(np.where(np.eye(3) > 0, np.exp(X), 1) ** 2)
+
+
+def _identities_of_two_sizes(X: Any, Y: Any) -> Any:
+    return np.sum(np.eye(2) @ X) + np.sum(Y @ np.eye(3))
+
+
+def _columns_beside_three_axes(X: Any, b: Any) -> Any:
+    return np.sum((X * b[:, None, None]) ** 2)
+
+
+def _pairs_beside_three_axes(X: Any, Y: Any) -> Any:
+    return np.sum((X[:, None, :] * Y[None, :, :]) ** 2)
+
+
 PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_ones_between_ones, {"x": "m n", "E": "m 2"}, "E", "= 0"),
     (_the_same_twice, {"A": "n k"}, "A", "= (2 / (k · k)) A 1 1ᵀ"),
@@ -240,6 +260,11 @@ PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_padded_along_a_repeated_axis, {"T": "k 2 k"}, "T", "pad(reshape[1×1×k]("),
     (_padded_beside_one_row, {"K": "2 n", "s": "3 n"}, "K", "1 1ᵀ s + z + pad(reshape[1×n](Kᵀ 1), [1:2,:])"),
     (_cumulative_sum_of_one_entry, {"t": "1 k"}, "t", "(∂L/∂z ⊙ t) 1"),
+    (_chosen_by_a_constant, {"X": "3 3"}, "X", "= 1 if I, else 0"),
+    (_chosen_twice_by_a_constant, {"X": "3 3"}, "X", "(u if I, else 1) ⊙ u if I, else 0"),
+    (_identities_of_two_sizes, {"X": "2 3", "Y": "2 3"}, "X", "⟨Iᵀ 1 1ᵀ, dX⟩"),
+    (_columns_beside_three_axes, {"X": "m n k", "b": "m"}, "b", "2 Σ₁₂(X ⊙ b[:,∗,∗] ⊙ X)"),
+    (_pairs_beside_three_axes, {"X": "n k", "Y": "m k"}, "Y", "2 Σ₀(X[:,∗,:] ⊙ Y[∗,:,:] ⊙ X[:,∗,:])"),
 ]
 
 
@@ -267,6 +292,15 @@ def test_the_size_of_what_is_cut_is_found() -> None:
     B = np.vstack([A[::-1], np.zeros((2, 3))])
     line = "scatter_add(A, k)[:2,:] + scatter_add(A, k)[2:,:]"
     assert read(line, PAGE, B[:2] + B[2:]).error == 0
+
+
+def test_only_last_axes_are_repeated_unasked_beside_three() -> None:
+    page = Page("text", {"T": np.ones((4, 2, 3)), "A": np.ones((4, 3)), "b": np.ones(3), "c": np.ones(4)}, {}, "L", {}, "I", {})
+    for line in ("T ⊙ b = T", "T ⊙ A[:,∗,:] = T", "T ⊙ c[:,∗,∗] = T"):
+        assert read(line, page).error == 0
+    for line in ("T ⊙ A = T", "T ⊙ c = T"):
+        with pytest.raises(ReadingError, match="first axes"):
+            read(line, page)
 
 
 @pytest.mark.parametrize("line", ["Σ₀(2 + pad(A, [0:2,:]))", "reshape[1×2×3](1 + A 1 1ᵀ)", "einsum(ij,jk→ik, A, 1 1ᵀ)"])

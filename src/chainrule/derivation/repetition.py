@@ -111,6 +111,9 @@ def _pair(a: Extent, b: Extent) -> Extent | None:
     if len(ways) != 1:
         return None
     (way,) = ways
+    last = len(large.shape) - len(small.shape)
+    if len(large.shape) > 2 and any(place != last + k for k, place in way):  # of three axes it would have to be guessed
+        return None
     if any(small.places[k] != large.places[place] for k, place in way):
         return None
     return large

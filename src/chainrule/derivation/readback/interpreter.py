@@ -599,7 +599,7 @@ def _pairing(left: Meaning, right: Meaning) -> Meaning:
     """The sum of all entries of the elementwise product."""
     for one, other in ((left, right), (right, left)):
         if isinstance(one, Open) and isinstance(other, Value):
-            return _pairing(one.of_shape(other.shape), other)
+            return _pairing(one.fitted(lambda value: fitted_to(value, other.shape) is not None, other.shape), other)
     a, b = known(left), known(right)
     if a.ndim == 0 or b.ndim == 0:
         return functions.reduction("Σ", known(elementwise(np.multiply, a, b)), ())

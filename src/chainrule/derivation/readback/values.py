@@ -108,10 +108,6 @@ class Open:
 
         return replace(self, make=make, total=None)
 
-    def of_shape(self, shape: Shape) -> Value:
-        """The one value of this shape."""
-        return self.fitted(lambda value: value.shape == shape, shape)
-
     def then(self, operation: Callable[[Value], Value]) -> Open:
         """What `operation`, which keeps the number of axes, makes of it."""
         return replace(self, make=lambda *sizes: operation(self.make(*sizes)), total=None)
@@ -157,7 +153,7 @@ def elementwise(operation: Operation, *operands: Meaning) -> Meaning:
             return x.then(lambda value: _unary(operation, value))
         return _unary(operation, x)
     if len(operands) > 2:
-        return _several(operation, _settled_beside(operands))
+        return _several_beside(operation, operands)
     first, second = operands
     if isinstance(first, Open) or isinstance(second, Open):
         return _opened(operation, first, second)
@@ -166,16 +162,22 @@ def elementwise(operation: Operation, *operands: Meaning) -> Meaning:
     return Value(np.asarray(operation(a.data, b.data)), a.letters, a.free & b.free, is_row)
 
 
-def _settled_beside(operands: Sequence[Meaning]) -> list[Value]:
-    """More than two operands, of which those that are not open tell the sizes of the others."""
+def _several_beside(operation: Operation, operands: Sequence[Meaning]) -> Meaning:
+    """`operation` of more than two operands: those that are not open tell the sizes of the others, else one does."""
     told = [each for each in operands if isinstance(each, Value) and each.ndim and not each.free]
     largest = max(told, key=lambda each: each.ndim, default=None)
-    if largest is None:
-        return [known(each) for each in operands]
-    return [
-        each.fitted(lambda value: _matches(value, largest), largest.shape) if isinstance(each, Open) else each
-        for each in operands
-    ]
+    opened = max((each for each in operands if isinstance(each, Open)), key=lambda each: each.ndim, default=None)
+
+    def beside(one: Value | None) -> Value:
+        if one is None:
+            return _several(operation, [known(each) for each in operands])
+        fitted = [
+            each.fitted(lambda value: _matches(value, one), one.shape) if isinstance(each, Open) else each
+            for each in operands
+        ]
+        return _several(operation, fitted)
+
+    return opened.then(beside) if largest is None and opened is not None else beside(largest)
 
 
 def _several(operation: Operation, operands: Sequence[Value]) -> Value:
@@ -300,6 +302,9 @@ def _embedded(small: Value, large: Value) -> Value:
         how = "no way" if not places else "more than one way"
         raise ReadingError(f"{how} to repeat shape {small.shape} to {large.shape}")
     (chosen,) = places.values()
+    last = range(large.ndim - small.ndim, large.ndim)
+    if large.ndim > 2 and any(place != k and size != 1 for place, k, size in zip(chosen, last, small.shape, strict=True)):
+        raise ReadingError(f"shape {small.shape} beside {large.shape} is repeated along the first axes alone")
     return Value(small.with_axes(chosen, large.ndim), small.letters, large.free - set(chosen))
 
 
