@@ -1,4 +1,4 @@
-"""Where answers of strangers are run: a process of their own, what it may use, and values as plain data."""
+"""Sandboxed execution of untrusted answers: a separate process, resource limits, and values as plain data."""
 
 from chainrule.cage.execution import (
     GIVEN,

@@ -1,7 +1,7 @@
-"""Running an answer at points: statement by statement, what fails set aside, what is assigned recorded.
+"""Execution of an answer at points, statement by statement: failures are isolated, assignments recorded.
 
-An `Executor` lives in the process in which the answer runs and answers requests. It knows code and values and nothing
-of what they should be.
+An `Executor` lives in the process that runs the answer and serves requests. It handles code and values, and does not
+know the correct ones.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from chainrule.cage.wire import Opaque
 
 TICK, SEEN, RETURN, GIVEN, TRANSPOSE = "__tick__", "__seen__", "__Return__", "__given__", "__transpose__"
 OUT = "__out_"
-"""Where what an answer returns as a whole is kept."""
+"""The variable that holds the value returned by an answer."""
 _ROUNDS = 256
 _CACHED = 3
 _STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -36,9 +36,9 @@ _STARRED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 @dataclass(frozen=True)
 class Variant:
-    """An answer as it is run: the code of each statement, that of its file's helpers, and values given for names.
+    """An answer to run: the code of each statement, that of its file's helpers, and values replacing names.
 
-    A value is given by its number among the candidates.
+    A value is given by its index among the candidates.
     """
 
     codes: tuple[bytes, ...]
@@ -48,7 +48,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Trial:
-    """A change of a variant: the statement `top`, or the helper `helper`, with other code; what `given` is."""
+    """A modification of a variant: other code for the statement `top` or the helper `helper`, with `given` values."""
 
     code: bytes
     top: int | None = None
@@ -58,9 +58,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class Setup:
-    """What does not depend on the variant: lines, and the variables assigned, of the statements.
+    """The properties shared by all variants: the lines of the statements and the variables that they assign.
 
-    `returned` is the variable that holds what is returned, if one does; `nested` are the units in loops.
+    `returned` is the variable that holds the return value, if any; `nested` are the units in loops.
     """
 
     title: str
@@ -76,7 +76,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a gradient of an answer is: in a variable, an attribute, an entry of a container, in what is returned."""
+    """The location of a gradient in an answer: a variable, attribute, container entry, or the return value."""
 
     source: str
     place: Any
@@ -84,7 +84,7 @@ class Place:
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """What was there before a statement: variables, those that may change in place, and what had failed."""
+    """The state before a statement: variables, those that may be modified in place, and earlier failures."""
 
     namespace: dict[str, Any]
     changeable: Sequence[str]
@@ -112,7 +112,7 @@ class _TooLongError(Exception):
 
 
 class Executor:
-    """An answer, and what it computes. The public methods are requests; all give plain data, or raise Refusal."""
+    """An answer and its computed values. The public methods are requests; all return plain data or raise Refusal."""
 
     REQUESTS = ("load_file", "prepare", "points", "candidates", "places", "run", "trial", "evaluate", "variables")
 
@@ -135,19 +135,19 @@ class Executor:
     # Loading
 
     def load_file(self, path: str, source: bytes, name: str) -> dict[str, Any]:
-        """Run a file as a module and say what the function `name`, or `Class.method`, in it is."""
+        """Run a file as a module; return a description of its function `name`, or `Class.method`."""
         folder = os.path.dirname(os.path.abspath(path))
         sys.path.insert(0, folder)
         title = f"_chainrule_{os.path.splitext(os.path.basename(path))[0]}"
         module = types.ModuleType(title)
         module.__file__ = os.path.abspath(path)
-        sys.modules[title] = module  # dataclasses look their module up
+        sys.modules[title] = module  # dataclasses look up their module
         try:
             exec(compile(source, path, "exec"), vars(module))  # noqa: S102
             function = function_of(module, path, name)
         except Refusal:
             raise
-        except BaseException as error:  # the file may raise anything
+        except BaseException as error:  # the file may raise any exception
             raise Refusal(self._explained(error, path)) from None
         return self.load_function(function)
 
@@ -166,7 +166,7 @@ class Executor:
         return f"{place}: {said(error)}"
 
     def load_function(self, function: Callable[..., Any]) -> dict[str, Any]:
-        """What a function is: where it is written, its parameters, and the attributes of the instance it belongs to."""
+        """Describe a function: its location, its parameters, and the attributes of its instance."""
         self._instance = getattr(function, "__self__", None)
         plain: Any = inspect.unwrap(function)
         if isinstance(plain, types.MethodType):
@@ -190,10 +190,10 @@ class Executor:
             "numbers": {k: v for k, v in self._globals.items() if type(v) is float},
         }
 
-    # What is run
+    # Setup of a run
 
     def prepare(self, setup: Setup) -> None:
-        """Take what holds of all variants of the answer."""
+        """Set the properties shared by all variants of the answer."""
         self._setup = setup
         defaults = (
             {p.name: p.default for p in inspect.signature(self._function).parameters.values()} if setup.defaults else {}
@@ -201,30 +201,30 @@ class Executor:
         self._globals.update({name: defaults[name] for name in setup.defaults})
 
     def set_globals(self, names: Mapping[str, Any]) -> None:
-        """Take the global names of an answer that is no function."""
+        """Set the global names of an answer that is not a function."""
         self._globals = dict(names)
 
     def points(self, key: str, points: Sequence[Given]) -> None:
-        """Take the arguments at some points, under a name."""
+        """Set the arguments at some points, under a key."""
         self._points[key] = list(points)
 
     def candidates(self, key: str, values: Sequence[Sequence[Any]], more: Sequence[Mapping[str, Any]]) -> None:
-        """Take values that statements can be tried with, and names that changed statements use besides."""
+        """Set values with which statements can be tried, and additional names that modified statements use."""
         self._candidates, self._more, self._tried_at = values, more, key
         self._kept.clear()
 
     def places(self, places: Sequence[Place]) -> list[list[Any]]:
-        """Say from now on what is at these places; the values there after the last run, at each point."""
+        """Set the places to report; return their values after the last run, at each point."""
         self._places = places
         return [self._found(run) for run in self._last]
 
     def run(self, variant: Variant, key: str) -> list[dict[str, Any]]:
-        """Run a variant at all points and say what came of it."""
+        """Run a variant at all points; return a summary."""
         self._last = [self._ran(variant, key, number) for number in range(len(self._points[key]))]
         return [self._described(run, first=not number) for number, run in enumerate(self._last)]
 
     def trial(self, variant: Variant, key: str, trials: Sequence[Trial]) -> list[list[Any] | None]:
-        """What is at the places when one change after the other is made, at the first point; None where it fails."""
+        """Return the values at the places after each trial modification, at the first point; None if it fails."""
         return [self._tried(variant, key, trial) for trial in trials]
 
     def _tried(self, variant: Variant, key: str, trial: Trial) -> list[Any] | None:
@@ -239,11 +239,11 @@ class Executor:
             run = self._ran(changed, key, 0, start=trial.top, before=before, given=given, stop_at_failure=True)
         else:
             return None
-        fails = run.failed or bool(run.problems.keys() - before.problems.keys())  # a mend breaks no other statement
+        fails = run.failed or bool(run.problems.keys() - before.problems.keys())  # a mend must not break others
         return None if fails else self._found(run)
 
     def evaluate(self, variant: Variant, key: str, top: int, code: bytes) -> list[Any] | None:
-        """The value of an expression at each point, before the statement `top` runs; None where it fails."""
+        """Return the value of an expression at each point, before the statement `top` runs; None if it fails."""
         values = []
         for run in self._with_snapshots(variant, key):
             if top >= len(run.snapshots):
@@ -252,12 +252,12 @@ class Executor:
                 warnings.simplefilter("ignore")
                 try:
                     values.append(eval(self._code(code), dict(run.snapshots[top].namespace)))  # noqa: S307
-                except Exception:  # the learner's code may raise anything
+                except Exception:  # the learner's code may raise any exception
                     return None
         return values
 
     def variables(self, variant: Variant, key: str, top: int | None) -> list[str]:
-        """The variables that hold numbers before the statement `top` runs; in the end, without one."""
+        """Return the numeric variables before the statement `top` runs, or at the end if it is None."""
         run = self._with_snapshots(variant, key)[0]
         if top is not None and top >= len(run.snapshots):
             return []
@@ -272,7 +272,7 @@ class Executor:
     # Running
 
     def _with_snapshots(self, variant: Variant, key: str) -> list[_Run]:
-        """The runs of a variant with what was there before each statement; those of the last variants are kept."""
+        """Return the runs of a variant with a snapshot before each statement; those of recent variants are cached."""
         found = self._kept.pop((variant, key), None)
         if found is None:
             while len(self._kept) >= _CACHED:
@@ -289,7 +289,7 @@ class Executor:
         return self._codes[code]
 
     def _base(self, variant: Variant) -> dict[str, Any]:
-        """The globals that the answer sees, its file's helpers defined anew so that they can be watched and changed."""
+        """Return the globals of the answer, with its file's helpers redefined for observation and modification."""
         base = self._bases.get(variant.helpers)
         if base is None:
             if len(self._bases) > 50:
@@ -313,7 +313,7 @@ class Executor:
         given: Any = None,
         stop_at_failure: bool = False,
     ) -> _Run:
-        """Run a variant at a point; from statement `start` on, where `before` is a run up to there."""
+        """Run a variant at a point, from statement `start` on if `before` is a run up to there."""
         run, kind = _Run(), type(self._instance)
         lost: set[str] = set()
         if before is not None:
@@ -354,7 +354,7 @@ class Executor:
                         ) from None
                     run.failed = True
                     return run
-                except (Exception, SystemExit, GeneratorExit) as error:  # the learner's code may raise anything
+                except (Exception, SystemExit, GeneratorExit) as error:  # the learner's code may raise any exception
                     if stop_at_failure and top == start:
                         run.failed = True
                         return run
@@ -399,7 +399,7 @@ class Executor:
             step = step.tb_next
         return line
 
-    # What came of it
+    # Results
 
     def _described(self, run: _Run, first: bool) -> dict[str, Any]:
         values = {}
@@ -414,7 +414,7 @@ class Executor:
         return described
 
     def _overview(self, run: _Run) -> dict[str, Any]:
-        """What is returned, and what is there in the end of parameters and containers."""
+        """Summarize the return value and the final state of parameters and containers."""
         setup, value = self._setup, run.returned
         if value is None and setup.returned is not None:
             value = run.namespace.get(setup.returned)
@@ -446,21 +446,21 @@ def _at(place: Place, run: _Run) -> Any:
             return container.get(key) if isinstance(container, dict) else None
         returned: Any = run.namespace.get(OUT) if run.returned is None else run.returned
         return returned[place.place]
-    except Exception:  # the objects may be the learner's own
+    except Exception:  # the objects may belong to the learner
         return None
 
 
 def said(error: BaseException) -> str:
-    """An exception as `Type: message`, on one line."""
+    """Format an exception as `Type: message`, on one line."""
     try:
         text = str(error)
-    except Exception:  # its __str__ may be the learner's own
+    except Exception:  # its __str__ may be the learner's
         text = ""
     return f"{type(error).__name__}: {' '.join(text.split())[:300]}".rstrip(": ")
 
 
 def _listed(row: Iterable[Any]) -> list[Any]:
-    """Numbers and arrays of a row; of anything else, what it is."""
+    """Return the numbers and arrays of a row; describe anything else by its type."""
     kinds = (np.ndarray, np.generic, int, float, Opaque)
     return [value if value is None or isinstance(value, kinds) else Opaque(type(value).__name__) for value in row]
 
@@ -472,9 +472,9 @@ def _copied(value: Any) -> Any:
 
 
 def _silent(*arguments: Any, **options: Any) -> None:
-    """What `print` is while an answer is run hundreds of times."""
+    """A replacement for `print` while an answer is run hundreds of times."""
 
 
 def transposed(value: Any) -> Any:
-    """The transpose of a matrix; of more axes, the last two exchanged."""
+    """Transpose a matrix; for more axes, swap the last two."""
     return np.swapaxes(value, -1, -2) if np.ndim(value) > 1 else value

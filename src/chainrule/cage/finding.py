@@ -1,4 +1,4 @@
-"""The function that a target names in a file that was run as a module."""
+"""Lookup of a target's function in a file that was run as a module."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from chainrule.words import ChainruleError, suggestion
 
 
 class Refusal(ChainruleError):  # noqa: N818  # the sentence that a request is answered with
-    """An answer that cannot be run; the message is one sentence."""
+    """An answer cannot be run; the message is one sentence."""
 
 
 def function_of(module: ModuleType, path: str, name: str) -> Callable[..., Any]:
-    """The function called `name`; `Class.method` is the method of an instance made without arguments.
+    """Return the function called `name`; `Class.method` is a method of an instance created without arguments.
 
-    Raises Refusal where there is none, and what the constructor of the class raises.
+    Raises Refusal if there is none, and any exception of the constructor.
     """
     owner, dot, method = name.partition(".")
     held = vars(module)
@@ -56,6 +56,6 @@ def _method(owner: Callable[..., Any], path: str, name: str, method: str) -> Cal
 
 
 def _others(name: str, names: Collection[str]) -> str:
-    """What there is instead."""
+    """List the available names."""
     public = [each for each in names if not each.startswith("_")]
     return f"; it has {', '.join(public)}{suggestion(name, public)}" if public else ""

@@ -1,7 +1,7 @@
-"""What an answer may use, and how the process that runs it is held to that.
+"""Resource limits of an answer, and their enforcement in the process that runs it.
 
-`confine` is called in the child, before anything of the answer is read. What the kernel enforces comes first; the audit
-hook is a second line, which stops accidents and simple attempts and can be got round by code that sets its mind to it.
+`confine` is called in the child, before any part of the answer is read. The kernel's limits come first; the audit hook
+is a second line that stops accidents and simple attempts, and can be circumvented by determined code.
 """
 
 from __future__ import annotations
@@ -62,14 +62,14 @@ _CHANGING = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What grading an answer may take.
+    """The limits of grading an answer.
 
     Attributes
     ----------
     seconds
-        How long the answer may take until its values are known.
+        Maximum time in seconds until the answer's values are known.
     memory
-        How many bytes of memory it may use beside what Python and NumPy use themselves.
+        Maximum memory in bytes, in addition to that of Python and NumPy.
 
     """
 
@@ -78,20 +78,20 @@ class Limits:
 
     @property
     def run_seconds(self) -> float:
-        """How long the function may run at one point, as far as its loops tell."""
+        """The maximum run time at one point, checked in loops."""
         return self.seconds / 2
 
     @property
     def memory_text(self) -> str:
-        """The memory as it is said in a sentence."""
+        """The memory limit, formatted for a sentence."""
         gibibytes = self.memory / 2**30
         return f"{gibibytes:g} GiB" if gibibytes >= 1 else f"{self.memory // 2**20} MiB"
 
 
 def isolate() -> bool:
-    """Leave the network and the other processes behind, where the system lets an ordinary user do so.
+    """Isolate from the network and from other processes, if the system allows it to an ordinary user.
 
-    The next process that is made is the first of its own world: all that it starts ends with it.
+    The next child process is the first in a new PID namespace: everything that it starts ends with it.
     """
     if sys.platform != "linux":
         return False
@@ -107,7 +107,7 @@ def isolate() -> bool:
 
 
 def end_with_parent() -> None:
-    """Have the system end this process when the one that made it ends, where it can."""
+    """Make the system end this process when its parent ends, if supported."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_DEATH_SIGNAL, _KILL, 0, 0, 0)
@@ -115,7 +115,7 @@ def end_with_parent() -> None:
 
 
 def confine(limits: Limits, folder: str, search_seconds: float) -> None:
-    """Hold this process to `limits`, with `folder` as the only place to write to."""
+    """Apply `limits` to this process, with `folder` as the only writable place."""
     sys.dont_write_bytecode = True
     os.chdir(folder)
     os.environ.update({"HOME": folder, "TMPDIR": folder, "TEMP": folder, "TMP": folder})
@@ -131,14 +131,14 @@ def confine(limits: Limits, folder: str, search_seconds: float) -> None:
 
 def _limit(what: int, most: int) -> None:
     if sys.platform != "win32":
-        with contextlib.suppress(ValueError, OSError):  # macOS has no limit of the address space
+        with contextlib.suppress(ValueError, OSError):  # macOS does not limit the address space
             hard = resource.getrlimit(what)[1]
             most = most if hard == resource.RLIM_INFINITY else min(most, hard)
             resource.setrlimit(what, (most, most))
 
 
 def _address_space() -> int:
-    """How many bytes of address space are taken already: libraries, and what they have reserved."""
+    """Return the address space already in use, in bytes, by libraries and their reservations."""
     try:
         with open("/proc/self/statm", encoding="ascii") as stream:
             return int(stream.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
@@ -147,7 +147,7 @@ def _address_space() -> int:
 
 
 def _guard(folder: str) -> Callable[[str, tuple[Any, ...]], None]:
-    """An audit hook that refuses what an answer has no business with."""
+    """Return an audit hook that rejects forbidden operations."""
     inside, join, real = folder + os.sep, os.path.join, os.path.realpath
     refused, changing, writing = _REFUSED, _CHANGING, _WRITING
 

@@ -1,4 +1,4 @@
-"""What an answer is given at a point: arrays, dicts that know the reference's names, the instance of its class."""
+"""The arguments of an answer at a point: arrays, dicts with the reference's names, and the instance of its class."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import numpy as np
 
 _FORWARD = ("forward", "feedforward", "forward_pass", "forward_propagation", "feed_forward", "predict")
 RATES = frozenset({"lr", "learning_rate", "rate", "eta", "η", "step_size", "learningrate", "step", "alpha", "α"})
-"""What a learning rate may be called."""
+"""Common names of a learning rate."""
 
 
 def folded(name: str) -> str:
-    """`name` without case and underscores."""
+    """Return `name` without case and underscores."""
     return name.replace("_", "").casefold()
 
 
 def called(name: str, known: Collection[str]) -> str | None:
-    """The one of `known` that `name` is, up to case and underscores where that leaves no doubt."""
+    """Return the name in `known` that equals `name` up to case and underscores, if it is unique."""
     if name in known:
         return name
     found = [other for other in known if folded(other) == folded(name)]
@@ -34,8 +34,8 @@ def called(name: str, known: Collection[str]) -> str | None:
 class Given:
     """The arguments of an answer at one point.
 
-    `arguments` by parameter, `known` all inputs and named values of the reference; `containers` are parameters that
-    hold all of it, with the entries `entries`; `attributes` are values of attributes of the instance.
+    `arguments` by parameter; `known` are all inputs and named values of the reference; `containers` are parameters that
+    hold all of them, with the entries `entries`; `attributes` are values of attributes of the instance.
     """
 
     arguments: Mapping[str, Any]
@@ -47,7 +47,7 @@ class Given:
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def namespace(self, instance: Any) -> dict[str, Any]:
-        """The variables that the answer begins with; everything in it that can be changed is new."""
+        """Return the initial variables of the answer; all mutable values are copies."""
         names = {name: _new(value) for name, value in self.arguments.items()}
         for name in self.containers:
             names[name] = Container({key: _new(self.known[key]) for key in self.entries}, self.known)
@@ -57,7 +57,7 @@ class Given:
         return names
 
     def _made(self, instance: Any, names: Mapping[str, Any]) -> Any:
-        """The instance with the point's values for its parameters, its forward pass run."""
+        """Create the instance with the point's values as parameters, and run its forward pass."""
         made = copy.deepcopy(instance)
         for attribute, value in self.attributes.items():
             setattr(made, attribute, _new(value))
@@ -67,7 +67,7 @@ class Given:
                 setattr(made, key, self.rate)
         forward = next((getattr(made, name) for name in _FORWARD if callable(getattr(made, name, None))), None)
         if forward is not None:
-            with contextlib.suppress(Exception):  # a forward pass that fails leaves the attributes as they are
+            with contextlib.suppress(Exception):  # a failing forward pass leaves the attributes unchanged
                 forward(*(self._forward_argument(name, names) for name in inspect.signature(forward).parameters))
         return made
 
@@ -80,7 +80,7 @@ def _new(value: Any) -> Any:
 
 
 class Container(dict[str, Any]):
-    """A dict that also has, under any spelling, what the reference has; attributes are entries."""
+    """A dict that also finds the reference's values, under any spelling; attributes are entries."""
 
     def __init__(self, entries: Mapping[str, Any], more: Mapping[str, Any]) -> None:
         super().__init__(entries)
@@ -95,7 +95,7 @@ class Container(dict[str, Any]):
         return self[key]
 
     def __getattr__(self, name: str) -> Any:
-        if re.fullmatch(r"__\w+__", name):  # what NumPy and copy ask every object for
+        if re.fullmatch(r"__\w+__", name):  # NumPy and copy look these up on every object
             raise AttributeError(name)
         try:
             return self[name]
@@ -106,18 +106,18 @@ class Container(dict[str, Any]):
         self[name] = value
 
     def fresh(self) -> Container:
-        """A copy in which nothing that can be changed is shared."""
+        """Return a copy that shares no mutable values."""
         return Container({key: _new(value) for key, value in self.items()}, object.__getattribute__(self, "_more"))
 
 
 def changeable(namespace: Mapping[str, Any], base: Mapping[str, Any], instance: type) -> list[str]:
-    """The names of a namespace whose values a statement may change in place, but for those that it has from `base`."""
+    """Return the names whose values a statement may modify in place, except for those from `base`."""
     kinds = (np.ndarray, list, tuple, dict) if instance is type(None) else (np.ndarray, list, tuple, dict, instance)
     return [name for name, value in namespace.items() if isinstance(value, kinds) and base.get(name) is not value]
 
 
 def fresh(namespace: Mapping[str, Any], names: Iterable[str], instance: type) -> dict[str, Any]:
-    """A copy of a namespace in which nothing in the values of `names` that a statement may change is shared."""
+    """Copy a namespace such that no mutable values of `names` are shared."""
     copied = dict(namespace)
     for name in names:
         value = copied[name]

@@ -1,4 +1,4 @@
-"""A process of its own for an answer, from the side of the one that asks: begun, asked, bounded, ended."""
+"""The parent's side of a sandboxed process: starting, requests, limits, termination."""
 
 from __future__ import annotations
 
@@ -28,40 +28,40 @@ from chainrule.cage.worker import HEAD, answered
 from chainrule.files import scratch_folder
 
 _START_SECONDS = 60.0
-"""How long an interpreter may take to start on a busy machine; not counted as the answer's time."""
+"""Maximum time to start an interpreter on a busy machine; not counted as the answer's time."""
 _ENDING_SECONDS = 5.0
 FORKS = hasattr(os, "fork") and hasattr(socket, "send_fds")
 
 
-class Stopped(Refusal):  # what a person reads is the sentence
-    """The process of an answer has ended, or was ended for what it used; the message is one sentence."""
+class Stopped(Refusal):  # users see the sentence
+    """The process of an answer has ended, or was ended for exceeding a limit; the message is one sentence."""
 
 
 class Caller(Protocol):
-    """Somewhere an answer runs."""
+    """The interface to a running answer."""
 
     @property
     def cpu(self) -> float:
-        """Seconds of computing that the answer has taken elsewhere than in this thread."""
+        """CPU seconds that the answer has used outside of this thread."""
 
     def call(self, request: str, *arguments: Any) -> Any:
-        """What the executor there answers, as plain data; raises Refusal, or Stopped where it is no more."""
+        """Return the executor's reply as plain data; raise Refusal, or Stopped if the process has ended."""
 
 
 class Inside:
-    """An answer that runs in this process, as a function that this process has made does."""
+    """An answer that runs in this process, such as a function defined here."""
 
     def __init__(self, limits: Limits) -> None:
         self._executor = Executor(limits)
-        self.cpu = 0.0  # the thread that asks counts it
+        self.cpu = 0.0  # counted by the calling thread
 
     def load(self, function: Callable[..., Any]) -> dict[str, Any]:
-        """What a function of this process is."""
+        """Describe a function of this process."""
         found: dict[str, Any] = decode(encode(self._executor.load_function(function)))
         return found
 
     def use(self, names: Mapping[str, Any]) -> None:
-        """Take the global names of statements that are no function."""
+        """Set the global names of statements that are not a function."""
         self._executor.set_globals(names)
 
     def call(self, request: str, *arguments: Any) -> Any:
@@ -69,7 +69,7 @@ class Inside:
 
 
 class Caged:
-    """An answer in a process of its own."""
+    """An answer in a separate process."""
 
     def __init__(self, title: str, limits: Limits, folder: str, fork: bool = FORKS) -> None:
         self._title = title
@@ -104,7 +104,7 @@ class Caged:
         raise self._ended from None
 
     def _why(self, status: int) -> str:
-        """A sentence about a process that ended by itself."""
+        """Describe why the process ended on its own."""
         if sys.platform != "win32" and status < 0:
             name = signal.Signals(-status).name if -status in {s.value for s in signal.Signals} else f"signal {-status}"
             if name == "SIGXCPU":
@@ -130,7 +130,7 @@ def _opened(reply: dict[str, Any]) -> Any:
 
 @contextlib.contextmanager
 def caged(title: str, limits: Limits, fork: bool = FORKS) -> Iterator[Caged]:
-    """A process for one answer, with a temporary folder to work in; both are gone after the block."""
+    """A context manager for the process of one answer and its temporary folder."""
     with scratch_folder() as folder:
         process = Caged(title, limits, folder, fork)
         try:
@@ -140,16 +140,16 @@ def caged(title: str, limits: Limits, fork: bool = FORKS) -> Iterator[Caged]:
 
 
 class _Line(Protocol):
-    """The way to a process."""
+    """A connection to a process."""
 
     def ask(self, message: bytes, seconds: float) -> bytes: ...
 
     def end(self) -> int:
-        """End the process if it has not ended; its status, or the signal that ended it below 0."""
+        """End the process if it is running; return its status, or the negative number of the signal that ended it."""
 
 
 class _Forked:
-    """A process that the nursery has forked, at the other end of a socket."""
+    """A process forked by the nursery, connected by a socket."""
 
     def __init__(self, limits: Limits, folder: str) -> None:
         ours, theirs = socket.socketpair()
@@ -189,7 +189,7 @@ class _Forked:
 
 
 class _Spawned:
-    """A process with an interpreter of its own, at the other end of two pipes."""
+    """A process with a new interpreter, connected by two pipes."""
 
     def __init__(self, limits: Limits, folder: str) -> None:
         terms = json.dumps([limits.seconds, limits.memory, folder])
@@ -251,7 +251,7 @@ class _Spawned:
 
 
 class _Nursery:
-    """An interpreter that children are forked from, for this process and as long as this one lives."""
+    """An interpreter from which children are forked, for the lifetime of this process."""
 
     def __init__(self) -> None:
         self.owner = os.getpid()
@@ -306,7 +306,7 @@ _starting = threading.Lock()
 
 
 def warm_up() -> None:
-    """Begin what a process for an answer is made from, so that it is ready when it is needed."""
+    """Start the nursery, so that it is ready when needed."""
     if FORKS:
         _nursery()
 
@@ -337,7 +337,7 @@ def _begun(terms: str, channel: socket.socket) -> tuple[_Nursery, int]:
 
 
 def _command(*arguments: str) -> list[str]:
-    """An interpreter without the user's start-up files, which imports from where this one has its packages."""
+    """The command of an interpreter without the user's start-up files, with this process's import paths."""
     folders = (os.path.dirname(os.path.dirname(__file__)), os.path.dirname(np.__file__))  # of this package, and NumPy's
     homes = {os.path.dirname(os.path.abspath(folder)) for folder in folders}
     main = getattr(sys.modules.get("__main__"), "__file__", None)
@@ -351,9 +351,9 @@ _PASSED_ON = re.compile(r"PATH|LANG|LC_\w+|TZ|(LD|DYLD)_LIBRARY_PATH|SYSTEMROOT|
 
 
 def _environment() -> dict[str, str]:
-    """What an interpreter needs of this process's environment, in which there may be secrets.
+    """Return the environment variables that an interpreter needs; others may contain secrets.
 
-    Linear algebra has one thread: threads take memory and end with a fork.
+    Linear algebra uses one thread: threads need memory and do not survive a fork.
     """
     needed = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
     single = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")

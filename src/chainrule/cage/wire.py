@@ -1,7 +1,7 @@
-"""Plain data as bytes: what comes back from the process in which an answer runs.
+"""Serialization of plain data from the process that runs an answer.
 
-Numbers, texts, arrays of numbers, lists and dicts, and nothing else: reading it makes no object of the answer's choice
-and runs no code, whoever wrote it. What is no such thing is sent as the name of its type.
+Only numbers, strings, numeric arrays, lists and dicts: decoding creates no objects of the answer's choice and executes
+no code, whoever wrote the message. Anything else is sent as the name of its type.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 MOST_BYTES = 64 * 2**20
-"""How long a message may be."""
+"""Maximum length of a message."""
 MOST_ENTRIES = 2**21
-"""How many entries an array may have."""
+"""Maximum number of entries of an array."""
 _DEPTH = 12
 _HEAD = 8
 _KINDS = "biuf"
@@ -26,18 +26,18 @@ _TEXT = 1000
 
 
 class WireError(Exception):
-    """Bytes that are no message."""
+    """The bytes are not a valid message."""
 
 
 @dataclass(frozen=True)
 class Opaque:
-    """Something that is no plain data, by what kind of thing it is."""
+    """A value that is not plain data, described by its type."""
 
     kind: str
 
 
 def encode(value: Any) -> bytes:
-    """A message that holds `value`: a head that says how long the text is, the text, the entries of the arrays."""
+    """Encode `value`: a header with the length of the text, the text, the entries of the arrays."""
     blocks: list[bytes] = []
     text = json.dumps(_plain(value, blocks, _DEPTH)).encode()
     message = b"".join([len(text).to_bytes(_HEAD, "little"), text, *blocks])
@@ -83,7 +83,7 @@ def _array(value: Any, blocks: list[bytes]) -> Any:
 
 
 def decode(message: bytes) -> Any:
-    """What a message holds. Raises WireError for bytes that are none."""
+    """Decode a message; raise WireError if it is invalid."""
     try:
         length = int.from_bytes(message[:_HEAD], "little")
         text, rest = message[_HEAD : _HEAD + length], memoryview(message)[_HEAD + length :]

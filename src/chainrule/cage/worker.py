@@ -1,7 +1,7 @@
-"""The process in which an answer runs, and the one that it is forked from.
+"""The process in which an answer runs, and the one from which it is forked.
 
-A nursery is an interpreter that has read NumPy and this package and nothing else. For each answer it forks a child that
-confines itself and then answers requests. Where there is no fork each answer has an interpreter of its own.
+A nursery is an interpreter that has imported only NumPy and this package. For each answer it forks a child, which
+confines itself and then serves requests. On systems without fork, each answer gets a new interpreter.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from chainrule.cage.wire import WireError, encode
 
 HEAD = 8
 SEARCH_SECONDS = 60.0
-"""Seconds of computing that are granted beside the limit, for looking for the mistake in a wrong answer."""
+"""Additional CPU seconds, beyond the limit, to search for the mistake in a wrong answer."""
 
 
 def main(arguments: list[str]) -> None:
-    """Be a nursery, with the socket that requests come from, or one child, with pipes."""
+    """Run as a nursery, with the socket for requests, or as one child, with pipes."""
     mode, *rest = arguments
     if mode == "nursery":
         with socket.socket(fileno=int(rest[0])) as control:
@@ -44,7 +44,7 @@ def _terms(text: str) -> tuple[Limits, str]:
 
 
 def _silence() -> None:
-    """Let nothing be read from the standard input, nor seen of what is printed."""
+    """Close standard input, and discard standard output and error."""
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)
@@ -55,7 +55,7 @@ def _silence() -> None:
 
 
 def _nurse(control: socket.socket) -> None:
-    """Fork children and end them, until the process that asks is gone."""
+    """Fork children and end them, until the parent process is gone."""
     children: set[int] = set()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
@@ -83,7 +83,7 @@ def _nurse(control: socket.socket) -> None:
 
 
 def _ended(child: int) -> int:
-    """Kill a child; how it had ended, as a status, or a signal below 0."""
+    """Kill a child; return its exit status, or the negative number of the signal that ended it."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):
@@ -92,9 +92,9 @@ def _ended(child: int) -> int:
 
 
 def _attend(terms: str, channel: int) -> None:
-    """Run one answer in a process of its own, as isolated as the system allows, and end as that one ends.
+    """Run one answer in its own process, as isolated as the system allows, and end with its status.
 
-    The channel stays open here meanwhile, so that whoever sees it closed finds out how the answer has ended.
+    The channel stays open here meanwhile, so that its closing implies that the exit status is available.
     """
     status = 1
     try:
@@ -122,7 +122,7 @@ def _attend(terms: str, channel: int) -> None:
 
 
 def _serve(executor: Executor, requests: int, replies: int) -> None:
-    """Answer requests until there are no more."""
+    """Serve requests until there are no more."""
     read, write = os.read, os.write  # an answer may replace them in the module
     while True:
         head = _read(read, requests, HEAD)
@@ -149,7 +149,7 @@ def _read(read: Any, source: int, count: int) -> bytes | None:
 
 
 def answered(executor: Executor, message: bytes) -> bytes:
-    """The reply to a request: a method of the executor and its arguments, pickled by the process that asks."""
+    """Return the reply to a request: a method of the executor and its arguments, pickled by the parent process."""
     name, arguments = pickle.loads(message)  # noqa: S301  # from the process that began this one
     try:
         return encode({"value": getattr(executor, name)(*arguments), "cpu": _cpu()})
@@ -159,7 +159,7 @@ def answered(executor: Executor, message: bytes) -> bytes:
         return encode({"refused": f"the answer gives too much: {error}", "cpu": _cpu()})
     except MemoryError:
         return encode({"refused": "the answer used more memory than it may", "cpu": _cpu()})
-    except Exception as error:  # objects of the answer may raise anything
+    except Exception as error:  # objects of the answer may raise any exception
         return encode({"refused": f"the answer cannot be run: {said(error)}", "cpu": _cpu()})
 
 

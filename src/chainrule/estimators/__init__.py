@@ -1,4 +1,4 @@
-"""Drop-ins for scikit-learn's multilayer perceptrons, trained in native code, with what their users have asked for."""
+"""Drop-in replacements for scikit-learn's multilayer perceptrons, trained in native code, with extensions."""
 
 from chainrule.estimators.classifier import MLPClassifier
 from chainrule.estimators.errors import DivergenceError, ParameterError

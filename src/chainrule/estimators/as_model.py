@@ -1,4 +1,4 @@
-"""A fitted estimator as a model of this package, which is saved, inspected and exported as others are."""
+"""Conversion of a fitted estimator to a model, which can be saved, inspected and exported."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def model_of(
     settings: Mapping[str, Any],
     metrics: Mapping[str, Any],
 ) -> Model:
-    """The model of a network; `columns` are the names of the columns of X with what an empty cell counts as.
+    """Return the model of a network; `columns` are the names of the columns of X with the value of an empty cell.
 
-    Without `columns` the model takes arrays, and no tables.
+    Without `columns` the model takes arrays, not tables.
     """
     preprocessing = None
     if columns is not None:
@@ -42,7 +42,7 @@ def model_of(
 
 
 def class_target(name: str, classes: Any) -> ClassTarget:
-    """The target whose classes are the labels `classes`."""
+    """Return the target of a classifier with the labels `classes`."""
     labels = np.asarray(classes)
     kind = labels.dtype.kind
     dtype = {"U": "str", "S": "bytes", "O": "object"}.get(kind, labels.dtype.name)
@@ -50,18 +50,18 @@ def class_target(name: str, classes: Any) -> ClassTarget:
         texts = tuple(label.decode("latin-1") for label in labels.tolist())
     else:
         texts = tuple(str(label) for label in (labels if kind == "M" else labels.tolist()))
-    # Spellings of a number are told apart as floats.
+    # Different spellings of a number are compared as floats.
     numeric = kind in "iuf" and all(abs(label) < 2**53 for label in labels.tolist())
     return ClassTarget(name, texts, numeric, dtype)
 
 
 def number_target(name: str) -> NumberTarget:
-    """The target of numbers that are predicted as they are."""
+    """Return the target of numbers that are predicted without transformation."""
     return NumberTarget(name)
 
 
 def _plain(value: Any) -> Any:
-    """A setting as JSON has it; what JSON has not, as its text."""
+    """Convert a setting to JSON; values that JSON lacks become their text."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, np.bool_):
@@ -71,7 +71,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, numbers.Real):
         return float(value) if math.isfinite(value) else str(value)
     if isinstance(value, Mapping):
-        value = list(value.items())  # JSON would make texts of its keys
+        value = list(value.items())  # JSON would convert its keys to strings
     if isinstance(value, list | tuple | np.ndarray) and len(value) <= 1000:
         return [_plain(each) for each in value]
     return getattr(value, "__name__", type(value).__name__)

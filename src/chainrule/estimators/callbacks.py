@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks: which task of a fit begins and ends when."""
+"""scikit-learn's callbacks: the begin and end of the tasks of a fit."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 class EpochTasks:
-    """The tasks of a fit as its callbacks see them: the fit, and in it one task for each epoch.
+    """The tasks of a fit for its callbacks: the fit, and one subtask for each epoch.
 
-    An epoch's task begins where that of the epoch before ends; one that began and is not trained ends with the fit.
+    An epoch's task begins when the previous one ends; one that was begun but not trained ends with the fit.
     """
 
     def __init__(self, estimator: Any, epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
@@ -24,24 +24,24 @@ class EpochTasks:
 
     @classmethod
     def of(cls, estimator: Any, epochs: int, X: Any, y: Any, sample_weight: Any) -> EpochTasks | None:
-        """The tasks of a fit that begins; None where scikit-learn has no callbacks."""
+        """Return the tasks of a fit that begins; None if scikit-learn has no callbacks."""
         known = hasattr(estimator, "_init_callback_context")
         return cls(estimator, epochs, X, y, sample_weight) if known else None
 
     @property
     def watched(self) -> bool:
-        """Whether there are callbacks, so that epochs have to be told one by one."""
+        """Whether there are callbacks, which must be called for each epoch."""
         return bool(getattr(self._estimator, "_skl_callbacks", []))
 
     def begin(self, attributes: Callable[[], Mapping[str, Any]]) -> None:
-        """An epoch begins; `attributes` gives what makes the estimator as it is now ready to predict."""
+        """Begin an epoch; `attributes` returns the attributes that make the estimator ready to predict."""
         self._epoch = self._fit.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(
             estimator=self._estimator, **self._data, reconstruction_attributes=attributes
         )
 
     def end(self, attributes: Callable[[], Mapping[str, Any]]) -> bool:
-        """The epoch ends, and the next begins; whether a callback asks to stop."""
+        """End an epoch and begin the next; return whether a callback requests to stop."""
         stop = bool(
             self._epoch.call_on_fit_task_end(
                 estimator=self._estimator, **self._data, reconstruction_attributes=attributes
@@ -54,7 +54,7 @@ class EpochTasks:
         return stop
 
     def finish(self, attributes: Callable[[], Mapping[str, Any]]) -> None:
-        """The fit ends."""
+        """End the fit."""
         if self._epoch is not None:
             self._epoch.call_on_fit_task_end(estimator=self._estimator)
         self._fit.call_on_fit_task_end(estimator=self._estimator, **self._data, reconstruction_attributes=attributes)

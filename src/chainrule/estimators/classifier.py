@@ -1,4 +1,4 @@
-"""`MLPClassifier`: scikit-learn's estimator of that name, and what its users have asked it for."""
+"""`MLPClassifier`: a drop-in for scikit-learn's, with extensions."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ Array = NDArray[Any]
 
 
 class MLPClassifier(Classifier, MultilayerPerceptron):
-    """A multilayer perceptron that tells classes apart, trained in native code.
+    """A multilayer perceptron classifier, trained in native code.
 
     A drop-in for `sklearn.neural_network.MLPClassifier`: parameters, methods, attributes and defaults are the same, and
-    the same `random_state` gives the same network. The parameters from `class_weight` on are this package's own.
+    the same `random_state` gives the same network. The parameters from `class_weight` on are extensions.
 
     Parameters
     ----------
     hidden_layer_sizes
         The width of each hidden layer; a number stands for one layer, `()` for none, which is a linear model.
     activation
-        Of the hidden layers: "identity", "logistic", "tanh" or "relu"; beyond that "gelu", "silu", "elu", "selu",
-        "mish", "leaky_relu", "softplus" or "softsign", a formula in z such as "z * sigmoid(1.7 * z)", or a NumPy
-        function. A list has one for each hidden layer.
+        The activation of the hidden layers: "identity", "logistic", "tanh" or "relu"; also "gelu", "silu", "elu",
+        "selu", "mish", "leaky_relu", "softplus" or "softsign", a formula in z such as "z * sigmoid(1.7 * z)", or a
+        NumPy function. A list has one entry per hidden layer.
     solver
         "adam"; "sgd", gradient descent with momentum; or "lbfgs", which uses all rows at once.
     alpha
@@ -44,69 +44,69 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
     batch_size
         Rows in a batch; "auto" is 200, or all where there are fewer.
     learning_rate
-        For "sgd": "constant"; "invscaling", `learning_rate_init / t^power_t` with t the rows used so far; "adaptive",
-        which divides the rate by 5 instead of stopping, until it is at most 10⁻⁶.
+        For "sgd": "constant"; "invscaling", `learning_rate_init / t^power_t` with t the number of rows used so far;
+        "adaptive", which divides the rate by 5 instead of stopping, until it is at most 10⁻⁶.
     learning_rate_init, power_t
-        The first rate, and the exponent of "invscaling".
+        The initial learning rate, and the exponent of "invscaling".
     max_iter
-        The most epochs; for "lbfgs" the most iterations.
+        Maximum number of epochs; for "lbfgs", of iterations.
     shuffle
-        Whether each epoch has an order of rows of its own.
+        Whether to shuffle the rows in each epoch.
     random_state
-        A seed, a RandomState, or None: draws initial weights, held-out rows and orders, by scikit-learn's calls.
+        A seed, a RandomState, or None, for initial weights, held-out rows and row orders, drawn as in scikit-learn.
     tol, n_iter_no_change
-        Training ends after more than `n_iter_no_change` epochs in a row that do not improve the training loss, or with
-        `early_stopping` the validation score, by `tol`.
+        Training ends after more than `n_iter_no_change` consecutive epochs without an improvement of at least `tol` in
+        the training loss, or with `early_stopping` in the validation score.
     verbose
-        True writes a line for each epoch; "progress" shows a live bar with the loss and the time left.
+        True prints a line per epoch; "progress" shows a progress bar with the loss and the remaining time.
     warm_start
         Whether `fit` starts from the weights of the last `fit`.
     momentum, nesterovs_momentum
-        For "sgd": the factor of the velocity, and whether its step looks ahead.
+        For "sgd": the momentum, and whether to use Nesterov's.
     early_stopping, validation_fraction
-        Whether to hold out a share of the rows, stratified where there are two classes, to stop by the score on them,
-        and to keep the weights that scored best.
+        Whether to hold out a fraction of the rows, stratified for two classes, stop by the score on them, and keep the
+        weights with the best score.
     beta_1, beta_2, epsilon
-        For "adam": the decay of the two running means, and what is added to the root of the second.
+        For "adam": the decay rates of the two moments, and the constant added to the denominator.
     max_fun
-        For "lbfgs": the most evaluations of the loss.
+        For "lbfgs": the maximum number of loss evaluations.
     class_weight
-        The weight of each class, `{label: weight}`; or "balanced", in inverse proportion to how often it occurs. It
-        multiplies `sample_weight`. A list of dicts has one for each label of a multilabel problem.
+        The weight of each class, `{label: weight}`; or "balanced", inversely proportional to the class frequencies. It
+        multiplies `sample_weight`. For a multilabel problem, a list of one dict per label.
     loss
         "log_loss", the cross-entropy; "focal" (Lin et al. 2017); or a formula or NumPy function of prediction p, the
         probabilities, and target y, zeros and ones, such as "(p - y)^2".
     label_smoothing
-        For "log_loss": the share of each target that is spread over all classes.
+        For "log_loss": the fraction of each target that is distributed over all classes.
     gamma
         For "focal": the exponent of `1 − p`.
     output_activation
-        A name, a formula or a function in the place of softmax or the logistic function; for losses of one's own.
+        A name, a formula or a function that replaces softmax or the logistic function; for custom losses.
     dropout
-        The probability with which a hidden unit is left out of an update; a list has one for each hidden layer.
+        The probability of dropping a hidden unit in an update; a list has one entry per hidden layer.
     weight_decay
-        λ of a decay apart from the gradient, `W ← (1 − rate · λ) W` (Loshchilov and Hutter 2019).
+        λ of decoupled weight decay, `W ← (1 − rate · λ) W` (Loshchilov and Hutter 2019).
     normalization
         "layer" (Ba et al. 2016) or "batch" (Ioffe and Szegedy 2015), before each hidden activation.
     clip_norm
-        The largest norm of the gradients of all weights together.
+        The maximum global norm of the gradients.
     validation_data
-        (X, y) or (X, y, sample_weight): rows to watch instead of held-out ones; with `early_stopping` they decide. In
-        a pipeline, give them to `fit` as X_val and y_val.
+        (X, y) or (X, y, sample_weight): validation rows to use instead of held-out ones, also for `early_stopping`. In
+        a pipeline, pass them to `fit` as X_val and y_val.
     scoring
-        What early stopping watches: None for accuracy, "loss" for the validation loss, the name of a scorer, or a
-        function of (estimator, X, y).
+        The quantity monitored by early stopping: None for accuracy, "loss" for the validation loss, the name of a
+        scorer, or a function of (estimator, X, y).
     threads
-        The most threads of one fit. None leaves the number to the engine, or to OMP_NUM_THREADS where that is set, as
-        workers of joblib, Dask and Ray have it. The result does not depend on it.
+        The maximum number of threads of one fit. None selects OMP_NUM_THREADS if it is set, as in workers of joblib,
+        Dask and Ray, and otherwise lets the engine choose. The result does not depend on it.
     dtype
-        "float64" or "float32"; None takes that of X, and float64 for other numbers.
+        "float64" or "float32"; None selects that of X if it is one of these, else float64.
     n_restarts
-        How many networks to train, each from weights of its own, side by side; the best is kept: by its validation
-        score, or where there is none by its loss. The first of them is the one that a single fit trains.
+        The number of networks to train in parallel from different initial weights. The best one is kept, by validation
+        score if there is one, else by loss. The first is the one that a single fit trains.
     n_jobs
-        How many restarts train at a time, in threads; None is as many as there are processors, or what
-        `joblib.parallel_config` says, whose backend is used, a cluster too.
+        The number of restarts trained concurrently, in threads; None means the number of processors, or the setting of
+        `joblib.parallel_config`, whose backend is used, including clusters.
 
     Attributes
     ----------
@@ -115,42 +115,42 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
     loss_ : float
         The loss of the last epoch.
     best_loss_ : float or None
-        The least loss of an epoch; None with `early_stopping`.
+        The lowest loss of an epoch; None with `early_stopping`.
     loss_curve_ : list of float
-        The training loss of each epoch, each batch's taken before its update.
+        The training loss of each epoch, computed for each batch before its update.
     validation_scores_, best_validation_score_ : list of float and float, or None
-        The scores on the validation rows, and the best of them, where there are such rows.
+        The scores on the validation rows and their maximum, if there are such rows.
     validation_loss_curve_ : list of float or None
         The loss on the validation rows after each epoch, without penalty.
     t_ : int
-        Rows used for training, each as often as it was.
+        The number of rows used for training, counting repetitions.
     coefs_, intercepts_ : lists of arrays
         For each layer the weights (inputs, outputs) and the biases (outputs,).
     normalization_ : dict
         Gains, shifts and statistics of the normalizations, named as in the derivation.
     restart_scores_ : list of float or None
-        What each restart is judged by, higher being better; None for a single one.
+        The score of each restart, higher is better; None for a single one.
     n_features_in_, feature_names_in_ : int and array of str
-        The columns seen in `fit`; names where all columns have one.
+        The number of columns seen in `fit`, and their names if all are named.
     n_iter_, n_layers_, n_outputs_ : int
-        Epochs run, layers with the input's, columns of the output.
+        The number of epochs, of layers including the input, and of output columns.
     out_activation_ : str
         The activation of the output.
 
     Notes
     -----
-    Sparse X is accepted everywhere. Training writes it out as a dense array, in memory up to 2 GiB and above that in a
-    temporary file that is mapped into memory; prediction does so block by block.
+    Sparse X is accepted everywhere. Training converts it to a dense array, in memory up to 2 GiB and otherwise in a
+    memory-mapped temporary file; prediction does so block by block.
 
-    Callbacks of scikit-learn 1.9 see each epoch as a task, with an estimator that predicts as if `fit` had ended there,
-    and may stop it.
+    Callbacks of scikit-learn 1.9 receive each epoch as a task, with an estimator that predicts as if `fit` had ended
+    there, and may stop training.
 
-    A fit that stops being finite raises `DivergenceError`, a ValueError. With `early_stopping`, or where only the loss
-    grew beyond any scale, it warns with ConvergenceWarning instead, as scikit-learn does. The weights are those that
-    scored best on the validation, or else those with which the epoch of the least loss began.
+    A fit with non-finite values raises `DivergenceError`, a ValueError. With `early_stopping`, or if the loss only grew
+    out of proportion, it warns with ConvergenceWarning instead, as scikit-learn does. The weights are those with the
+    best validation score, or else those at the beginning of the epoch with the lowest loss.
 
-    Weights may be set: what is put into `coefs_` and `intercepts_`, as federated averaging does, is what predicts and
-    what `partial_fit` and `warm_start` go on from.
+    Weights may be assigned, for example in federated averaging: `coefs_` and `intercepts_` determine predictions, and
+    `partial_fit` and `warm_start` continue from them.
 
     Examples
     --------
@@ -216,27 +216,27 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
         self._keep(locals())
 
     def predict(self, X: Any) -> Any:
-        """The class of each row of `X` (rows, features); for a multilabel problem zeros and ones, (rows, labels)."""
+        """Return the class of each row of `X` (rows, features); for a multilabel problem zeros and ones."""
         outputs = self._outputs(X)
         return self._labels.decode(outputs)
 
     def predict_proba(self, X: Any) -> Array:
-        """The probability of each class for the rows of `X`, of shape (rows, classes), in the order of `classes_`."""
+        """Return class probabilities, of shape (rows, classes), in the order of `classes_`."""
         outputs = self._outputs(X)
         return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
 
     def predict_log_proba(self, X: Any) -> Array:
-        """The logarithm of `predict_proba`."""
+        """Return the logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
             logarithms: Array = np.log(self.predict_proba(X))
         return logarithms
 
     @available_if(MultilayerPerceptron._is_stochastic)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
-        """Train for one epoch on these rows, going on from where the last call stopped.
+        """Train for one epoch on these rows, continuing from the last call.
 
-        `classes` lists all labels that will ever occur; the first call needs it. Raises ValueError where it is
-        missing, and where labels or features are others than before.
+        `classes` lists all labels that will ever occur; the first call requires it. Raises ValueError if it is missing,
+        or if labels or features differ from those before.
         """
         if not hasattr(self, "classes_"):
             self._first_labels(y, classes)
@@ -272,7 +272,7 @@ class MLPClassifier(Classifier, MultilayerPerceptron):
     def _read_targets(self, y: Any, incremental: bool) -> Array:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if hasattr(self, "classes_") and "_labels" not in vars(self):  # it was set by hand
+        if hasattr(self, "classes_") and "_labels" not in vars(self):  # it was assigned
             self._labels = Labels(np.asarray(self.classes_))
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             self._labels = Labels(y)

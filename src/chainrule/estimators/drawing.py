@@ -1,4 +1,4 @@
-"""Initial weights, drawn from a RandomState by the calls that scikit-learn makes."""
+"""Initial weights, drawn from a RandomState with the same calls as in scikit-learn."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from chainrule.networks import Architecture
 
 
 def draw_parameters(network: Architecture, random: np.random.RandomState, logistic: bool) -> dict[str, NDArray[Any]]:
-    """Initial parameters by name: gains of 1, shifts of 0, and weights and biases layer by layer.
+    """Draw initial parameters by name: gains of 1, shifts of 0, and weights and biases layer by layer.
 
-    These are uniform within ±√(6 / (inputs + outputs)) (Glorot and Bengio 2010, equation 16), with 2 for 6 where the
-    hidden units are `logistic`.
+    These are uniform within ±√(6 / (inputs + outputs)) (Glorot and Bengio 2010, equation 16), with 2 instead of 6 if
+    the hidden units are `logistic`.
     """
     drawn: dict[str, NDArray[Any]] = {}
     for name, shape in network.parameters.items():

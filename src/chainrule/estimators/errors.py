@@ -1,4 +1,4 @@
-"""What the estimators raise beside what scikit-learn and the other rooms do."""
+"""Errors of the estimators, besides those of scikit-learn and of other packages."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from chainrule.words import ChainruleError
 
 
 class ParameterError(ChainruleError, ValueError, TypeError):
-    """An estimator was given a parameter or an argument that is out of its range or of the wrong type.
+    """A parameter or argument of an estimator is out of range or of the wrong type.
 
-    Both a ValueError and a TypeError, as what scikit-learn raises is.
+    Both a ValueError and a TypeError, so that it matches scikit-learn's exceptions.
     """
 
 
 class DivergenceError(ChainruleError, ValueError):
-    """Training led to numbers that are not finite; the estimator keeps those with which its best epoch began."""
+    """Training produced non-finite numbers; the estimator keeps the weights of its best epoch."""

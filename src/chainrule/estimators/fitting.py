@@ -1,4 +1,4 @@
-"""One fit: from the user's data and the parameters to runs of the trainer, and from their end to attributes."""
+"""One fit: conversion of data and parameters to training runs, and of their results to attributes."""
 
 from __future__ import annotations
 
@@ -38,36 +38,36 @@ _FLOATS = (np.float64, np.float32)
 _MOST_SEED = 2**31 - 1
 
 MOST_SAMPLED = 1_000
-"""Training rows that stay with an estimator, in memory alone, for a look at their gradients."""
+"""Maximum number of training rows kept by an estimator, in memory only, to inspect their gradients."""
 
 
 class Rows(NamedTuple):
-    """Data as they are read: X dense or sparse, targets (rows, columns), weights where rows have any."""
+    """Input data: X dense or sparse, targets (rows, columns), and weights or None."""
 
     X: Any
     y: Array
     weights: Array | None
 
     def part(self, chosen: Array) -> Rows:
-        """The rows with these numbers."""
+        """Return the rows with these numbers."""
         X = self.X.tocsr() if is_sparse(self.X) else self.X
         return Rows(X[chosen], self.y[chosen], None if self.weights is None else self.weights[chosen])
 
 
 class Fit:
-    """A fit of an estimator, or one epoch of it where it is `incremental`."""
+    """A fit of an estimator, or one epoch of it if `incremental`."""
 
     def __init__(self, estimator: Any, parameters: Mapping[str, Any], incremental: bool) -> None:
         self.estimator, self.parameters, self.incremental = estimator, parameters, incremental
         going_on = parameters["warm_start"] or incremental
         self.fresh = "_network" not in vars(estimator) or not going_on
         self.given = self.fresh and going_on and hasattr(estimator, "coefs_")
-        """Whether it begins with weights that were set by hand."""
+        """Whether it starts from weights that were assigned."""
         self.stochastic = parameters["solver"] in STOCHASTIC
         self.title = type(estimator).__name__
 
     def run(self, X: Any, y: Any, sample_weight: Any, held: Any) -> None:
-        """Train, and leave what was learnt in the attributes of the estimator."""
+        """Train, and set the attributes of the estimator."""
         given = self.parameters
         tasks = None if self.incremental else EpochTasks.of(self.estimator, given["max_iter"], X, y, sample_weight)
         rows = self._read(X, y, sample_weight)
@@ -118,7 +118,7 @@ class Fit:
         return Rows(inputs, target, weights)
 
     def _read_held(self, held: Any, rows: Rows) -> Rows:
-        """Validation rows of the user's."""
+        """Read the user's validation rows."""
         X, y, *rest = held
         inputs = validate_data(
             self.estimator, with_names(X), accept_sparse=["csr", "csc"], dtype=rows.X.dtype, reset=False
@@ -139,7 +139,7 @@ class Fit:
         return Rows(inputs, target, weights)
 
     def _hold_out(self, rows: Rows, random: np.random.RandomState) -> tuple[Rows, Rows]:
-        """The rows to train on and those to watch, drawn as scikit-learn does: stratified for two classes."""
+        """Return the training and validation rows, drawn as in scikit-learn: stratified for two classes."""
         share = self.parameters["validation_fraction"]
         binary = rows.y.shape[1] == 1 and not self.estimator._numeric_targets
         trained, watched = train_test_split(
@@ -164,7 +164,7 @@ class Fit:
         )
 
     def _start(self, network: Architecture, random: np.random.RandomState) -> TrainingState:
-        """Where the run begins: from drawn weights, or from what was learnt before."""
+        """Return the initial parameters: random, or from an earlier fit."""
         if self.fresh and not self.given:
             return TrainingState(self._drawn(network, random))
         estimator = self.estimator
@@ -232,7 +232,7 @@ class Fit:
         return Validation(dense(watched.X, network.dtype), target, watched.weights, score)
 
     def _prepare(self, job: Job) -> None:
-        """Set the attributes that do not depend on training, and begin the curves anew in a fresh fit."""
+        """Set the attributes that do not depend on training, and reset the curves in a new fit."""
         estimator, network = self.estimator, job.network
         estimator._network = network
         estimator.n_outputs_ = network.outputs
@@ -248,13 +248,13 @@ class Fit:
         vars(estimator).update(estimator._attributes(job.start.params))
 
     def _shuffled(self, job: Job, random: np.random.RandomState) -> Job:
-        """The job with an order of rows for each epoch, where there is a choice."""
+        """Add an order of rows for each epoch to the job, if the order matters."""
         if not (self.stochastic and self.parameters["shuffle"] and job.has_batches):
             return job
         return replace(job, settings=replace(job.settings, shuffle=True, order=ShuffledOrder(random, len(job.y))))
 
     def _draw_in_vain(self, job: Job, state: TrainingState, random: np.random.RandomState) -> None:
-        """Leave a RandomState of the user's as scikit-learn does, which draws orders where they change nothing too."""
+        """Advance a RandomState as scikit-learn does, which draws orders even if they have no effect."""
         if self.stochastic and self.parameters["shuffle"] and not job.has_batches:
             orders = ShuffledOrder(random, len(job.y))
             for epoch in range(state.epoch - job.start.epoch):
@@ -283,7 +283,7 @@ class Fit:
         return state
 
     def _so_far(self, job: Job, state: TrainingState) -> dict[str, Any]:
-        """What the estimator would have learnt, had training ended here: weights that predict, and the curves."""
+        """Return the attributes as if training had ended here: weights that predict, and the curves."""
         estimator = self.estimator
         curve = [*estimator.loss_curve_, *state.loss_curve.tolist()]
         found = {"loss_curve_": curve, "loss_": curve[-1], "n_iter_": state.epoch - job.start.epoch}
@@ -294,8 +294,8 @@ class Fit:
         return {**estimator._attributes(state.params), **found}
 
     def _best_of(self, job: Job, random: np.random.RandomState, ahead: np.random.RandomState) -> TrainingState:
-        """The best of several runs, of which the first is `job`; the others have seeds drawn from `ahead`."""
-        # A copy, so that what is left of `random` does not depend on where the restarts run.
+        """Return the best of several runs, the first of which is `job`; the seeds of the others come from `ahead`."""
+        # A copy, so that the final state of `random` does not depend on where the restarts run.
         jobs = [self._shuffled(job, copy.deepcopy(random))]
         for seed in ahead.randint(_MOST_SEED, size=self.parameters["n_restarts"] - 1):
             other = np.random.RandomState(seed)
@@ -312,7 +312,7 @@ class Fit:
         return states[best]
 
     def _keep(self, job: Job, state: TrainingState) -> None:
-        """Set the attributes that training gave."""
+        """Set the attributes that result from training."""
         estimator, monitor = self.estimator, job.settings.monitor
         vars(estimator).update(estimator._attributes(state.learnt))
         estimator.n_iter_ = state.epoch - job.start.epoch
@@ -336,7 +336,7 @@ class Fit:
         estimator.best_loss_ = state.best if monitor == "loss" else None
 
     def _conclude(self, state: TrainingState, monitor: str) -> None:
-        """Raise or warn of how training ended."""
+        """Raise or warn according to how training ended."""
         if state.status == "diverged":
             watched = monitor != "loss" and state.best_params is not None
             kept = "scored best on the validation" if watched else "its epoch of the least loss began with"
@@ -344,7 +344,7 @@ class Fit:
                 f"training of {self.title} diverged: {state.reason}; the weights are those that {kept}. Scale the "
                 "columns of X, as StandardScaler does, or try a smaller learning_rate_init"
             )
-            # scikit-learn too raises for weights that are not finite alone, which the best ones always are.
+            # scikit-learn also raises only for non-finite weights, which the best ones never are.
             if monitor == "loss" and state.culprit is not None:
                 raise DivergenceError(sentence)
             warnings.warn(sentence, ConvergenceWarning, stacklevel=5)
@@ -362,7 +362,7 @@ class Fit:
 def network_for(
     estimator: Any, parameters: Mapping[str, Any], loss: Loss, widths: Sequence[int], dtype: str
 ) -> Architecture:
-    """The network that an estimator's parameters mean, with these widths, from the input's to the output's."""
+    """Return the network for an estimator's parameters, with these widths from input to output."""
     activations = parameters["activation"]
     return Architecture(
         inputs=widths[0],
@@ -379,14 +379,14 @@ def network_for(
 
 
 def _best_score(state: TrainingState, monitor: str, scores: list[float]) -> float | None:
-    """The best validation score; None where there is no number among them."""
+    """Return the best validation score; None if there is no number among them."""
     if monitor == "loss":
         return max((score for score in scores if not math.isnan(score)), default=None)
     return state.best if state.best is None or monitor == "validation_score" else -state.best
 
 
 def _merit(state: TrainingState, monitor: str) -> float:
-    """By what restarts are compared; higher is better."""
+    """Return the value by which restarts are compared; higher is better."""
     if state.status == "diverged" or not len(state.loss_curve):
         return -math.inf
     if monitor == "loss":

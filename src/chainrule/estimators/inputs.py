@@ -1,4 +1,4 @@
-"""What comes in, as arrays that training and prediction take: dense, finite, of a float dtype."""
+"""Conversion of inputs to arrays for training and prediction: dense, finite, of a float dtype."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from chainrule.words import MissingDependencyError
 Array = NDArray[Any]
 
 LARGE = 2**31
-"""Bytes above which a sparse matrix is written out row by row into a file, which is mapped, and not into memory."""
+"""Size in bytes above which a sparse matrix is expanded into a memory-mapped file instead of memory."""
 
 _ROWS_TOGETHER = 2**22
-"""Elements of a sparse matrix that are written out at a time."""
+"""Number of elements of a sparse matrix that are expanded at a time."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers (rows, columns) with the names of the columns, as a table that scikit-learn before 1.9 understands."""
+    """A numeric array (rows, columns) with column names, as a table that scikit-learn before 1.9 supports."""
 
     numbers: Array
     names: list[str]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Rows and columns."""
+        """The number of rows and columns."""
         return self.numbers.shape
 
     def __len__(self) -> int:
@@ -47,15 +47,15 @@ class Table:
         return self
 
     def column_names(self) -> list[str]:
-        """The names, as the protocol for tables asks for them."""
+        """The column names, for the dataframe protocol."""
         return self.names
 
 
 def with_names(X: Any) -> Any:
-    """`X`, or a `Table` of it where it is one of polars and scikit-learn would not see its names.
+    """Return `X`, or a `Table` if it is a polars table whose names scikit-learn would ignore.
 
-    Raises ParameterError for a polars LazyFrame, DTypeError for a masked array or another subclass of NumPy's,
-    MissingDependencyError where narwhals is needed and not installed.
+    Raises ParameterError for a polars LazyFrame, DTypeError for a masked array or another NumPy subclass,
+    MissingDependencyError if narwhals is needed and not installed.
     """
     refuse_subclass(X)
     polars = sys.modules.get("polars")
@@ -76,22 +76,22 @@ def with_names(X: Any) -> Any:
 
 
 def is_sparse(X: Any) -> bool:
-    """Whether X is a sparse matrix or array of SciPy's, whose package is not loaded for this."""
+    """Whether X is a SciPy sparse matrix or array; does not import SciPy."""
     return hasattr(X, "toarray") and hasattr(X, "nnz")
 
 
 def row_blocks(rows: int, columns: int) -> Iterator[slice]:
-    """Slices of `rows` that have no more than a few million elements each."""
+    """Yield slices of `rows` with at most a few million elements each."""
     step = max(1, _ROWS_TOGETHER // max(columns, 1))
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))
 
 
 def dense(X: Any, dtype: Any) -> Array:
-    """`X` as a dense array of `dtype`; itself, where it is one.
+    """Return `X` as a dense array of `dtype`, without a copy if it is one.
 
-    What a sparse `X` takes when written out is held in memory up to 2 GiB; above that it is a temporary file, mapped
-    into memory, which is gone as soon as nothing refers to the array.
+    A sparse `X` is expanded in memory up to 2 GiB, otherwise in a memory-mapped temporary file that is deleted when the
+    array is no longer referenced.
     """
     if not is_sparse(X):
         return np.asarray(X).astype(dtype, copy=False)

@@ -1,4 +1,4 @@
-"""What early stopping watches, as functions of targets, outputs of the network, and weights; larger is better."""
+"""Scores for early stopping, as functions of targets, network outputs and weights; larger is better."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The share of rows whose classes are right; `kind` is that of `Labels`."""
+    """The fraction of rows with correct classes; `kind` is that of `Labels`."""
 
     kind: str
 
@@ -33,7 +33,7 @@ class Variance:
 
 @dataclass(frozen=True)
 class Quantiles:
-    """The pinball loss that is saved, for several levels."""
+    """The relative reduction of the pinball loss, for several levels."""
 
     levels: tuple[float, ...]
 
@@ -43,9 +43,9 @@ class Quantiles:
 
 @dataclass(frozen=True)
 class Scorer:
-    """A scorer of scikit-learn's, or a function of (estimator, X, y), on rows whose outputs are known.
+    """A scorer of scikit-learn, or a function of (estimator, X, y), on rows with known outputs.
 
-    The estimator that it is given predicts these rows only, since its weights change while it trains.
+    The estimator passed to it predicts only these rows, since its weights change during training.
     """
 
     estimator: Any

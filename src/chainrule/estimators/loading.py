@@ -1,4 +1,4 @@
-"""An estimator made of a model that one like it was saved as."""
+"""Restoring an estimator from a saved model."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from chainrule.tables import ClassTarget, Number
 
 
 def parameters_of(cls: type[Any], model: Model) -> dict[str, Any]:
-    """The parameters that the estimator had, but for those that a file does not hold.
+    """Return the estimator's parameters, except for those that a file cannot contain.
 
-    Raises ParameterError for the model of something else.
+    Raises ParameterError for another kind of model.
     """
     title = cls.__name__
     made = model.settings.get("estimator")
@@ -33,7 +33,7 @@ def parameters_of(cls: type[Any], model: Model) -> dict[str, Any]:
 
 
 def _pairs(items: tuple[Any, ...]) -> dict[Any, Any] | None:
-    """The dict with these items; None for what are none."""
+    """Return the dict with these items, or None."""
     try:
         return dict(items)
     except (TypeError, ValueError):
@@ -41,7 +41,7 @@ def _pairs(items: tuple[Any, ...]) -> dict[Any, Any] | None:
 
 
 def attributes_of(model: Model) -> dict[str, Any]:
-    """The attributes that fitting would have set, as far as the model says, but for those of its parameters."""
+    """Return the attributes set by fitting, as far as the model contains them, except for the network's parameters."""
     network = model.network()
     found: dict[str, Any] = {
         "_network": network,
@@ -70,14 +70,14 @@ def attributes_of(model: Model) -> dict[str, Any]:
 
 
 def classes_of(model: Model) -> Any:
-    """The labels of a classifier; of several labels zeros and ones, (outputs, outputs), of which each is one."""
+    """Return the labels of a classifier; for several labels zeros and ones, (outputs, outputs)."""
     if isinstance(model.target, ClassTarget):
         return model.target.labels
     return np.eye(model.outputs, dtype=int)
 
 
 def _parameter(value: Any) -> Any:
-    """A parameter, of which JSON has a number that is not finite as its text, and a tuple as a list."""
+    """Restore a parameter: JSON stores non-finite numbers as text, and tuples as lists."""
     if isinstance(value, list):
         return tuple(value)
     return float(value) if value in ("inf", "nan", "-inf") else value

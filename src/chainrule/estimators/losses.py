@@ -1,4 +1,4 @@
-"""The losses and output activations of the estimators: scikit-learn's names for them, and their settings."""
+"""Losses and output activations of the estimators, by scikit-learn's names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ACTIVATION_NAMES: Final[Mapping[str, str]] = {"linear": "identity", "sigmoid": 
 
 
 def classification_loss(given: Any, kind: str, label_smoothing: float, gamma: float) -> Loss:
-    """The loss that `given` means for labels of this kind; raises NetworkError for a name that there is not."""
+    """Return the classification loss for labels of this kind; raise NetworkError for an unknown name."""
     several = kind == "multiclass"
     if given == "log_loss":
         return CrossEntropy(label_smoothing) if several else BinaryCrossEntropy(label_smoothing)
@@ -32,7 +32,7 @@ def classification_loss(given: Any, kind: str, label_smoothing: float, gamma: fl
 
 
 def regression_loss(given: Any, quantile: Any, delta: float, power: float) -> Loss:
-    """The loss that `given` means for numbers; raises NetworkError for a name that there is not."""
+    """Return the regression loss; raise NetworkError for an unknown name."""
     if given == "huber":
         return Huber(delta)
     if given == "quantile":
@@ -43,5 +43,5 @@ def regression_loss(given: Any, quantile: Any, delta: float, power: float) -> Lo
 
 
 def activation_title(name: str) -> str:
-    """The name that scikit-learn has for an activation."""
+    """Return scikit-learn's name of an activation."""
     return _ACTIVATION_NAMES.get(name, name)

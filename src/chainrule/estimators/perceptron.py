@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: fitting, the outputs of the network, and what the network is."""
+"""The common part of classifier and regressor: fitting, network outputs, and the network itself."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _READY = (np.dtype(np.float64), np.dtype(np.float32))
 
 
 class MultilayerPerceptron(CallbackSupport, Estimator):
-    """The common part of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
+    """The common base of `MLPClassifier` and `MLPRegressor`; not to be instantiated."""
 
     _target_name = "y"
 
@@ -82,7 +82,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
     _numeric_targets: ClassVar[bool]
 
     def _keep(self, given: Mapping[str, Any]) -> None:
-        """Keep the arguments of `__init__` as they are."""
+        """Store the arguments of `__init__` unchanged."""
         vars(self).update({name: value for name, value in given.items() if name not in ("self", "__class__")})
 
     @with_callbacks
@@ -99,10 +99,10 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         """Train on `X` (rows, features) and `y`, (rows,) or (rows, outputs).
 
         `X` is an array, a sparse matrix, or a table of pandas, polars or Arrow. `sample_weight` (rows,) weights the
-        loss. `X_val` and `y_val` are rows to watch, in the place of `validation_data`.
+        loss. `X_val` and `y_val` are validation rows that replace `validation_data`.
 
-        Raises ValueError, in a sentence, for parameters and data that do not fit, `DivergenceError` for a training
-        that leads to numbers that are not finite; warns with ConvergenceWarning where `max_iter` ends it.
+        Raises ValueError for invalid parameters and data, `DivergenceError` if training produces non-finite numbers;
+        warns with ConvergenceWarning if `max_iter` is reached.
         """
         if (X_val is None) != (y_val is None):
             raise ParameterError("X_val and y_val belong together; give both, or none")
@@ -112,7 +112,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         return self
 
     def _fit_one_epoch(self, X: Any, y: Any, sample_weight: Any) -> None:
-        """Train for one epoch, going on from where the last one ended."""
+        """Train for one epoch, continuing from the last one."""
         parameters = self.get_params(deep=False) if hasattr(self, "coefs_") else self._checked_parameters()
         if self.early_stopping:
             raise ParameterError("partial_fit sees one epoch at a time and cannot stop early; set early_stopping=False")
@@ -125,13 +125,13 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         return parameters
 
     def _is_stochastic(self) -> bool:
-        """Whether there is `partial_fit`; raises AttributeError, which says why, where there is not."""
+        """Whether `partial_fit` is available; raises AttributeError with the reason if not."""
         if self.solver not in STOCHASTIC:
             raise AttributeError(f"partial_fit needs the solver 'sgd' or 'adam'; {self.solver!r} uses all rows at once")
         return True
 
     def _outputs(self, X: Any) -> Array:
-        """The output of the network (rows, outputs) for `X`."""
+        """Return the network's output (rows, outputs) for `X`."""
         known = vars(self)
         if "_shown" in known:
             return self._shown_outputs(X)
@@ -142,7 +142,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         return outputs
 
     def _check_outputs(self, outputs: Array) -> None:
-        """Raise ParameterError for outputs that are not finite, which say nothing of any class."""
+        """Raise ParameterError for non-finite outputs, which determine no class."""
         bad = ~np.isfinite(outputs).all(axis=1)
         if not bad.any():
             return
@@ -165,7 +165,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         return np.concatenate(parts)
 
     def _is_ready(self, X: Any) -> bool:
-        """Whether `X` passes all checks, seen at a glance; what does not is checked in full."""
+        """Whether `X` passes a quick check; otherwise it is checked in full."""
         return (
             type(X) is np.ndarray
             and X.dtype in _READY
@@ -177,7 +177,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         )
 
     def _with_outputs(self, X: Any, outputs: Array) -> Any:
-        """A copy of this estimator whose network gave `outputs` for `X`, and that knows of no other rows."""
+        """Return a copy of this estimator that returns `outputs` for `X` and rejects other rows."""
         shown = copy.copy(self)
         vars(shown)["_shown"] = X, outputs
         for name in ("coefs_", "intercepts_"):
@@ -194,7 +194,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         return shown
 
     def _parameters(self) -> dict[str, Array]:
-        """What the network has learnt, by the names that it has in the derivation; a bias may be a row (1, outputs)."""
+        """Return the parameters by the names in the derivation; a bias may be a row (1, outputs)."""
         learnt = {}
         for k, (weight, bias) in enumerate(zip(self.coefs_, self.intercepts_, strict=True), start=1):
             learnt[f"W{k}"] = np.asarray(weight)
@@ -202,9 +202,9 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         return {**learnt, **vars(self).get("normalization_", {})}
 
     def _current_network(self) -> Architecture:
-        """The network that was fitted, or the one that weights mean which were set by hand, of whatever widths.
+        """Return the fitted network, or the one implied by assigned weights of any widths.
 
-        Raises NotFittedError where there are no weights, ParameterError for weights that do not fit together.
+        Raises NotFittedError if there are no weights, ParameterError for inconsistent weights.
         """
         check_is_fitted(self, ["coefs_", "intercepts_"])
         known: Architecture | None = vars(self).get("_network")
@@ -228,10 +228,10 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         )
 
     def _prepare_for(self, outputs: int) -> None:
-        """Know the targets of a network with so many outputs that was set by hand."""
+        """Set up the targets for a network with this number of outputs whose weights were assigned."""
 
     def _attributes(self, learnt: Mapping[str, Array]) -> dict[str, Any]:
-        """The attributes that `_parameters` is made of."""
+        """The inverse of `_parameters`: attributes from parameters."""
         depth = self._network.depth
         named = {f"{name}{k}" for k in range(1, depth + 1) for name in "Wb"}
         return {
@@ -241,19 +241,18 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         }
 
     def derive(self) -> Derivation:
-        """The derivation of the gradients of exactly this network and its loss, to print and to verify.
+        """Derive the gradients of this network and its loss, to print and to verify.
 
         `n` stands for the rows; widths are those of the network. Raises NotFittedError before `fit`.
         """
         return network_derivation(self._current_network())
 
     def gradient_report(self, X: Any = None, y: Any = None) -> GradientReport:
-        """Whether gradients vanish or explode on their way back through the network as it is now, where, and why.
+        """Report whether gradients vanish or explode in the network in its current state, where, and why.
 
-        It is the gradient of the loss, without the penalty, on the rows of `X` and `y`, at most the first 1,000, or
-        without them on so many rows of the last fit, which stay in memory for this and are not pickled. Raises
-        NotFittedError before `fit`, ParameterError where no rows are left, and what `fit` raises for data that do not
-        fit.
+        Uses the gradient of the loss, without the penalty, on the rows of `X` and `y`, at most the first 1,000; by
+        default on as many rows of the last fit, which stay in memory and are not pickled. Raises NotFittedError before
+        `fit`, ParameterError if no rows are available, and what `fit` raises for invalid data.
         """
         network = self._current_network()
         if X is None and y is None:
@@ -272,10 +271,10 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         return gradient_report(loss, learnt, {"X": dense(inputs, network.dtype), "y": target})
 
     def to_model(self) -> Model:
-        """The network with what it learnt as a `Model`, which predicts without scikit-learn.
+        """Return the trained network as a `Model`, which predicts without scikit-learn.
 
-        It takes arrays; where the estimator was fitted on a table it finds the columns by their names, too, and takes
-        an empty cell for the mean of the training rows. Raises NotFittedError before `fit`.
+        It takes arrays; if the estimator was fitted on a table, it also finds the columns by name, and replaces an
+        empty cell by the mean of the training rows. Raises NotFittedError before `fit`.
         """
         network = self._current_network()
         metrics = {
@@ -292,19 +291,17 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `to_model()` to one file, which `chainrule.models.load_model` and `chainrule predict` read.
 
-        The file appears whole or not at all. Raises NotFittedError before `fit`, FileError for a path that cannot be
-        written.
+        The write is atomic. Raises NotFittedError before `fit`, FileError for a path that cannot be written.
         """
         save_model(os.fspath(path), self.to_model())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Any:
-        """The estimator that `save` wrote to `path`, which predicts the same and goes on by `partial_fit`.
+        """Load an estimator written by `save`, which makes the same predictions and can be continued by `partial_fit`.
 
-        What a file does not hold is as in a new one: parameters that are objects of Python, such as a RandomState, and
-        what the optimizer remembers. Raises ModelError for what is no model of this
-        package, or has functions of the user's own in it (pickle keeps these), ParameterError for the model of
-        something else.
+        Values that the file does not contain have their defaults: parameters that are Python objects, such as a
+        RandomState, and the optimizer state. Raises ModelError for an invalid model, or one with user functions (pickle
+        preserves these), ParameterError for another kind of model.
 
         >>> import os, tempfile
         >>> from chainrule.estimators import MLPRegressor
@@ -325,51 +322,51 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         return loaded
 
     def _adopt(self, model: Model) -> None:
-        """Know the targets of a model that was loaded."""
+        """Set up the targets of a loaded model."""
 
     def export(self, to: str, path: str | os.PathLike[str], train: bool = False) -> list[str]:
-        """Write the network for use elsewhere: `to` is "onnx", "c", "numpy" or "torch"; gives the paths written.
+        """Export the network: `to` is "onnx", "c", "numpy" or "torch". Returns the paths written.
 
-        With `train`, C code has a step of training too. Raises NotFittedError before `fit`, ExportError for what a
-        target cannot say.
+        With `train`, C code also contains a training step. Raises NotFittedError before `fit`, ExportError for what a
+        target does not support.
         """
         return export_model(self.to_model(), to, path, train)
 
     @abstractmethod
     def _target(self) -> Target | None:
-        """What a model predicts; None for several labels or outputs."""
+        """The prediction target of a model; None for several labels or outputs."""
 
     @abstractmethod
     def _read_targets(self, y: Any, incremental: bool) -> Array:
-        """Checked `y` as an array (rows, columns)."""
+        """Validate `y` and return it as an array (rows, columns)."""
 
     @abstractmethod
     def _read_held_targets(self, y: Any) -> Array:
-        """Checked `y` of rows that are not trained on, in the same form."""
+        """Validate `y` of validation rows and return it in the same form."""
 
     @abstractmethod
     def _loss(self) -> Loss:
-        """The loss that the parameters mean."""
+        """Return the loss for the parameters."""
 
     @abstractmethod
     def _targets_for(self, loss: Loss, target: Array, dtype: str) -> Array:
-        """What `_read_targets` gave, as the loss takes it."""
+        """Convert the result of `_read_targets` to the form that the loss takes."""
 
     @abstractmethod
     def _labelled(self, target: Array) -> Any:
-        """What `_read_targets` gave, as it is given to `fit`."""
+        """Convert the result of `_read_targets` to the form passed to `fit`."""
 
     @abstractmethod
     def _width(self, loss: Loss, columns: int) -> int:
-        """The outputs of the network for targets of so many columns."""
+        """Return the number of network outputs for this number of target columns."""
 
     @abstractmethod
     def _output_activation(self, loss: Loss) -> Any:
-        """The activation of the output; None for the one that belongs to the loss."""
+        """Return the output activation; None selects the one paired with the loss."""
 
     @abstractmethod
     def _judge(self, loss: Loss) -> Callable[[Array, Array, Array | None], float]:
-        """The score that early stopping watches by default."""
+        """Return the default score for early stopping."""
 
     def __getstate__(self) -> dict[str, Any]:
         state = cast(dict[str, Any], super().__getstate__())

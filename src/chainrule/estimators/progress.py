@@ -1,4 +1,4 @@
-"""What a fit shows while it runs: a line for each epoch, or a live display with the loss and the time left."""
+"""Progress of a fit: a line for each epoch, or a progress bar with the loss and the remaining time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Column
 
 
 class Display(Protocol):
-    """Follows a run; entered before it and left after it."""
+    """A context manager that displays the progress of a run."""
 
     def __enter__(self) -> Display: ...
 
@@ -21,14 +21,14 @@ class Display(Protocol):
     ) -> None: ...
 
     def show(self, epoch: int, loss: float, score: float | None) -> None:
-        """Say that `epoch` epochs are done, with this loss and, where there is one, this validation score."""
+        """Show that `epoch` epochs are done, with the loss and, if any, the validation score."""
 
     def say(self, sentence: str) -> None:
-        """Say how the run goes on or why it ends."""
+        """Show a sentence on how the run continues or why it ends."""
 
 
 class Lines:
-    """Two numbers for each epoch, on standard output."""
+    """Prints two numbers per epoch to standard output."""
 
     def __enter__(self) -> Lines:
         return self
@@ -46,9 +46,9 @@ class Lines:
 
 
 class Live:
-    """A bar with epochs, loss, validation score and the time that is left at most, on standard error.
+    """A progress bar with epochs, loss, validation score and the maximum remaining time, on standard error.
 
-    Where standard error is no terminal, nothing is drawn, and the sentences are written as lines.
+    If standard error is not a terminal, only the sentences are written, as lines.
     """
 
     def __init__(self, title: str, epochs: int, console: Console | None = None) -> None:
@@ -71,7 +71,7 @@ class Live:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        if not self._progress.disable:  # rich before 14.2 ends also what it did not draw, with an empty line
+        if not self._progress.disable:  # rich before 14.2 prints an empty line even if nothing was drawn
             self._progress.stop()
 
     def show(self, epoch: int, loss: float, score: float | None) -> None:
@@ -83,12 +83,12 @@ class Live:
 
 
 def _whole() -> Column:
-    """A column that is never cut while the bar can still shrink."""
+    """Return a column that is not truncated while the bar can still shrink."""
     return Column(no_wrap=True)
 
 
 def display_for(verbose: bool | int | str, title: str, epochs: int) -> Display | None:
-    """What `verbose` asks for: None for False, `Live` for "progress", else `Lines`."""
+    """Return the display for `verbose`: None for False, `Live` for "progress", else `Lines`."""
     if verbose == "progress":
         return Live(title, epochs)
     return Lines() if verbose else None

@@ -1,4 +1,4 @@
-"""`MLPRegressor`: scikit-learn's estimator of that name, and what its users have asked it for."""
+"""`MLPRegressor`: a drop-in for scikit-learn's, with extensions."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ Array = NDArray[Any]
 
 
 class MLPRegressor(Regressor, MultilayerPerceptron):
-    """A multilayer perceptron that predicts numbers, trained in native code.
+    """A multilayer perceptron regressor, trained in native code.
 
     A drop-in for `sklearn.neural_network.MLPRegressor`: parameters, methods, attributes and defaults are the same, and
-    the same `random_state` gives the same network. The parameters from `quantile` on are this package's own, as are
-    the losses but the first two.
+    the same `random_state` gives the same network. The parameters from `quantile` on, and all losses but the first two,
+    are extensions.
 
-    The one difference: for several outputs, scikit-learn reports the mean over them of half the squared error, and
-    follows the gradient of their sum. Here `loss_`, `loss_curve_` and `best_loss_` are the sum, whose gradient it is,
-    so that they are as many times larger as there are outputs, and so is the `tol` that the training loss is measured
-    by. The networks are the same, but for "lbfgs", whose search needs the two to agree.
+    There is one difference: for several outputs, scikit-learn reports the mean over them of half the squared error, but
+    uses the gradient of their sum. Here `loss_`, `loss_curve_` and `best_loss_` are the sum, so they, and the scale of
+    `tol` for the training loss, are larger by the number of outputs. The networks are the same, except with "lbfgs",
+    whose line search requires that loss and gradient agree.
 
     Parameters
     ----------
     loss
-        "squared_error"; "poisson", for counts; "gamma", for amounts above 0, and "tweedie", for what lies between, all
-        three with exp as the output's activation; "absolute_error"; "huber"; "log_cosh"; "quantile"; or a formula or
-        NumPy function of prediction p and target y, such as "abs(p - y)^1.5". Values of rows are averaged; a formula
-        that sums over a batch itself, as "sum((p - y)^2)" does, takes as many times the rate as a batch has rows.
+        "squared_error"; "poisson", for counts; "gamma", for positive amounts; and "tweedie", for cases in between, all
+        three with the output activation exp; "absolute_error"; "huber"; "log_cosh"; "quantile"; or a formula or NumPy
+        function of prediction p and target y, such as "abs(p - y)^1.5". Losses of rows are averaged; a formula that
+        sums over the batch, such as "sum((p - y)^2)", multiplies the effective learning rate by the batch size.
     hidden_layer_sizes
         The width of each hidden layer; a number stands for one layer, `()` for none, which is a linear model.
     activation
-        Of the hidden layers: "identity", "logistic", "tanh" or "relu"; beyond that "gelu", "silu", "elu", "selu",
-        "mish", "leaky_relu", "softplus" or "softsign", a formula in z such as "z * sigmoid(1.7 * z)", or a NumPy
-        function. A list has one for each hidden layer.
+        The activation of the hidden layers: "identity", "logistic", "tanh" or "relu"; also "gelu", "silu", "elu",
+        "selu", "mish", "leaky_relu", "softplus" or "softsign", a formula in z such as "z * sigmoid(1.7 * z)", or a
+        NumPy function. A list has one entry per hidden layer.
     solver
         "adam"; "sgd", gradient descent with momentum; or "lbfgs", which uses all rows at once.
     alpha
@@ -53,106 +53,106 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
     batch_size
         Rows in a batch; "auto" is 200, or all where there are fewer.
     learning_rate
-        For "sgd": "constant"; "invscaling", `learning_rate_init / t^power_t` with t the rows used so far; "adaptive",
-        which divides the rate by 5 instead of stopping, until it is at most 10⁻⁶.
+        For "sgd": "constant"; "invscaling", `learning_rate_init / t^power_t` with t the number of rows used so far;
+        "adaptive", which divides the rate by 5 instead of stopping, until it is at most 10⁻⁶.
     learning_rate_init, power_t
-        The first rate, and the exponent of "invscaling".
+        The initial learning rate, and the exponent of "invscaling".
     max_iter
-        The most epochs; for "lbfgs" the most iterations.
+        Maximum number of epochs; for "lbfgs", of iterations.
     shuffle
-        Whether each epoch has an order of rows of its own.
+        Whether to shuffle the rows in each epoch.
     random_state
-        A seed, a RandomState, or None: draws initial weights, held-out rows and orders, by scikit-learn's calls.
+        A seed, a RandomState, or None, for initial weights, held-out rows and row orders, drawn as in scikit-learn.
     tol, n_iter_no_change
-        Training ends after more than `n_iter_no_change` epochs in a row that do not improve the training loss, or with
-        `early_stopping` the validation score, by `tol`.
+        Training ends after more than `n_iter_no_change` consecutive epochs without an improvement of at least `tol` in
+        the training loss, or with `early_stopping` in the validation score.
     verbose
-        True writes a line for each epoch; "progress" shows a live bar with the loss and the time left.
+        True prints a line per epoch; "progress" shows a progress bar with the loss and the remaining time.
     warm_start
         Whether `fit` starts from the weights of the last `fit`.
     momentum, nesterovs_momentum
-        For "sgd": the factor of the velocity, and whether its step looks ahead.
+        For "sgd": the momentum, and whether to use Nesterov's.
     early_stopping, validation_fraction
-        Whether to hold out a share of the rows to stop by the score on them, and to keep the weights that scored best.
+        Whether to hold out a fraction of the rows, stop by the score on them, and keep the weights with the best score.
     beta_1, beta_2, epsilon
-        For "adam": the decay of the two running means, and what is added to the root of the second.
+        For "adam": the decay rates of the two moments, and the constant added to the denominator.
     max_fun
-        For "lbfgs": the most evaluations of the loss.
+        For "lbfgs": the maximum number of loss evaluations.
     quantile
-        For "quantile": the level between 0 and 1, or a list of levels, for each of which `predict` has a column.
+        For "quantile": the level between 0 and 1, or a list of levels, for which `predict` returns one column each.
     delta
         For "huber": the residual from which the loss grows linearly.
     power
         For "tweedie": the variance is the mean to this power; 1 is "poisson", 2 is "gamma".
     output_activation
-        A name, a formula or a function in the place of the one that belongs to the loss.
+        A name, a formula or a function that replaces the activation paired with the loss.
     dropout
-        The probability with which a hidden unit is left out of an update; a list has one for each hidden layer.
+        The probability of dropping a hidden unit in an update; a list has one entry per hidden layer.
     weight_decay
-        λ of a decay apart from the gradient, `W ← (1 − rate · λ) W` (Loshchilov and Hutter 2019).
+        λ of decoupled weight decay, `W ← (1 − rate · λ) W` (Loshchilov and Hutter 2019).
     normalization
         "layer" (Ba et al. 2016) or "batch" (Ioffe and Szegedy 2015), before each hidden activation.
     clip_norm
-        The largest norm of the gradients of all weights together.
+        The maximum global norm of the gradients.
     validation_data
-        (X, y) or (X, y, sample_weight): rows to watch instead of held-out ones; with `early_stopping` they decide. In
-        a pipeline, give them to `fit` as X_val and y_val.
+        (X, y) or (X, y, sample_weight): validation rows to use instead of held-out ones, also for `early_stopping`. In
+        a pipeline, pass them to `fit` as X_val and y_val.
     scoring
-        What early stopping watches: None for R², "loss" for the validation loss, the name of a scorer, or a function
-        of (estimator, X, y).
+        The quantity monitored by early stopping: None for R², "loss" for the validation loss, the name of a scorer, or
+        a function of (estimator, X, y).
     threads
-        The most threads of one fit. None leaves the number to the engine, or to OMP_NUM_THREADS where that is set, as
-        workers of joblib, Dask and Ray have it. The result does not depend on it.
+        The maximum number of threads of one fit. None selects OMP_NUM_THREADS if it is set, as in workers of joblib,
+        Dask and Ray, and otherwise lets the engine choose. The result does not depend on it.
     dtype
-        "float64" or "float32"; None takes that of X, and float64 for other numbers.
+        "float64" or "float32"; None selects that of X if it is one of these, else float64.
     n_restarts
-        How many networks to train, each from weights of its own, side by side; the best is kept: by its validation
-        score, or where there is none by its loss. The first of them is the one that a single fit trains.
+        The number of networks to train in parallel from different initial weights. The best one is kept, by validation
+        score if there is one, else by loss. The first is the one that a single fit trains.
     n_jobs
-        How many restarts train at a time, in threads; None is as many as there are processors, or what
-        `joblib.parallel_config` says, whose backend is used, a cluster too.
+        The number of restarts trained concurrently, in threads; None means the number of processors, or the setting of
+        `joblib.parallel_config`, whose backend is used, including clusters.
 
     Attributes
     ----------
     loss_ : float
         The loss of the last epoch.
     best_loss_ : float or None
-        The least loss of an epoch; None with `early_stopping`.
+        The lowest loss of an epoch; None with `early_stopping`.
     loss_curve_ : list of float
-        The training loss of each epoch, each batch's taken before its update.
+        The training loss of each epoch, computed for each batch before its update.
     validation_scores_, best_validation_score_ : list of float and float, or None
-        The scores on the validation rows, and the best of them, where there are such rows.
+        The scores on the validation rows and their maximum, if there are such rows.
     validation_loss_curve_ : list of float or None
         The loss on the validation rows after each epoch, without penalty.
     t_ : int
-        Rows used for training, each as often as it was.
+        The number of rows used for training, counting repetitions.
     coefs_, intercepts_ : lists of arrays
         For each layer the weights (inputs, outputs) and the biases (outputs,).
     normalization_ : dict
         Gains, shifts and statistics of the normalizations, named as in the derivation.
     restart_scores_ : list of float or None
-        What each restart is judged by, higher being better; None for a single one.
+        The score of each restart, higher is better; None for a single one.
     n_features_in_, feature_names_in_ : int and array of str
-        The columns seen in `fit`; names where all columns have one.
+        The number of columns seen in `fit`, and their names if all are named.
     n_iter_, n_layers_, n_outputs_ : int
-        Epochs run, layers with the input's, columns of the output.
+        The number of epochs, of layers including the input, and of output columns.
     out_activation_ : str
         The activation of the output.
 
     Notes
     -----
-    Sparse X is accepted everywhere. Training writes it out as a dense array, in memory up to 2 GiB and above that in a
-    temporary file that is mapped into memory; prediction does so block by block.
+    Sparse X is accepted everywhere. Training converts it to a dense array, in memory up to 2 GiB and otherwise in a
+    memory-mapped temporary file; prediction does so block by block.
 
-    Callbacks of scikit-learn 1.9 see each epoch as a task, with an estimator that predicts as if `fit` had ended there,
-    and may stop it.
+    Callbacks of scikit-learn 1.9 receive each epoch as a task, with an estimator that predicts as if `fit` had ended
+    there, and may stop training.
 
-    A fit that stops being finite raises `DivergenceError`, a ValueError. With `early_stopping`, or where only the loss
-    grew beyond any scale, it warns with ConvergenceWarning instead, as scikit-learn does. The weights are those that
-    scored best on the validation, or else those with which the epoch of the least loss began.
+    A fit with non-finite values raises `DivergenceError`, a ValueError. With `early_stopping`, or if the loss only grew
+    out of proportion, it warns with ConvergenceWarning instead, as scikit-learn does. The weights are those with the
+    best validation score, or else those at the beginning of the epoch with the lowest loss.
 
-    Weights may be set: what is put into `coefs_` and `intercepts_`, as federated averaging does, is what predicts and
-    what `partial_fit` and `warm_start` go on from.
+    Weights may be assigned, for example in federated averaging: `coefs_` and `intercepts_` determine predictions, and
+    `partial_fit` and `warm_start` continue from them.
 
     Examples
     --------
@@ -217,14 +217,15 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
         self._keep(locals())
 
     def predict(self, X: Any) -> Array:
-        """The prediction for the rows of `X`, of shape (rows,), or (rows, outputs) where there are several."""
+        """Return the prediction for the rows of `X`, of shape (rows,), or (rows, outputs) if there are several."""
         outputs = self._outputs(X)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R² of the prediction, averaged over outputs.
+        """Return R² of the prediction, averaged over outputs.
 
-        For several quantiles it is the share of the pinball loss that they save over constant ones, averaged.
+        For several quantiles, return the relative reduction of the pinball loss compared to constant quantiles,
+        averaged.
         """
         levels = _several_levels(self._loss())
         if levels:
@@ -233,9 +234,9 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
 
     @available_if(MultilayerPerceptron._is_stochastic)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
-        """Train for one epoch on these rows, going on from where the last call stopped.
+        """Train for one epoch on these rows, continuing from the last call.
 
-        Raises ValueError where features or outputs are others than before.
+        Raises ValueError if features or outputs differ from those before.
         """
         self._fit_one_epoch(X, y, sample_weight)
         return self
@@ -276,5 +277,5 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
 
 
 def _several_levels(loss: Loss) -> tuple[float, ...]:
-    """The levels of a loss for several quantiles; of any other none."""
+    """Return the levels of a loss for several quantiles; empty for any other."""
     return loss.levels if isinstance(loss, Quantile) and len(loss.levels) > 1 else ()

@@ -1,4 +1,4 @@
-"""What the estimators use of scikit-learn, over its last three minor versions; nothing else of it is imported."""
+"""All imports from scikit-learn, for its last three minor versions."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ except ImportError as error:
     ) from None
 
 READS_TABLES = tuple(map(int, __version__.split(".")[:2])) >= (1, 9)
-"""Whether scikit-learn sees the names of the columns of any table; before, of pandas and Arrow."""
+"""Whether scikit-learn reads the column names of any table; earlier versions read those of pandas and Arrow."""
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
 
     class Estimator:
-        """`BaseEstimator` as the checker of types sees it, with what fitting sets on every estimator."""
+        """`BaseEstimator` for the type checker, with the attributes set by fitting."""
 
         n_features_in_: int
         feature_names_in_: Any
@@ -45,23 +45,23 @@ if TYPE_CHECKING:
         def __sklearn_tags__(self) -> Any: ...
 
     class Classifier:
-        """`ClassifierMixin` as the checker of types sees it."""
+        """`ClassifierMixin` for the type checker."""
 
         def score(self, X: Any, y: Any, sample_weight: Any = None) -> float: ...
 
     class Regressor:
-        """`RegressorMixin` as the checker of types sees it."""
+        """`RegressorMixin` for the type checker."""
 
         def score(self, X: Any, y: Any, sample_weight: Any = None) -> float: ...
 
     class CallbackSupport:
-        """`CallbackSupportMixin` as the checker of types sees it."""
+        """`CallbackSupportMixin` for the type checker."""
 
         def set_callbacks(self, *callbacks: Any) -> Any: ...
         def _init_callback_context(self, task_name: str = "fit", max_subtasks: int | None = 0) -> Any: ...
 
     def with_callbacks(method: Method) -> Method:
-        """`sklearn.callback.with_callbacks` as the checker of types sees it."""
+        """`sklearn.callback.with_callbacks` for the type checker."""
         return method
 
 else:
@@ -72,10 +72,10 @@ else:
     except ImportError:  # before scikit-learn 1.9
 
         class CallbackSupport:
-            """Nothing, where scikit-learn has no callbacks."""
+            """An empty class, if scikit-learn has no callbacks."""
 
         def with_callbacks(method):
-            """The method as it is, where scikit-learn has no callbacks."""
+            """Return the method unchanged, if scikit-learn has no callbacks."""
             return method
 
 

@@ -1,4 +1,4 @@
-"""The scores that early stopping watches: what scikit-learn's metrics give, without their checks."""
+"""Scores for early stopping, equal to scikit-learn's metrics but without validation."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ Array = NDArray[Any]
 
 
 def accuracy(kind: str, target: Array, output: Array, weights: Array | None) -> float:
-    """The share of rows with the right classes, for probabilities `output` (rows, outputs).
+    """The fraction of rows with correct classes, for probabilities `output` (rows, outputs).
 
-    `kind` is that of `Labels`: for "multiclass" `target` has the number of the class, (rows,), or a column for each,
-    (rows, outputs), and the likeliest counts; else it has zeros and ones, (rows, outputs), all of which count.
+    `kind` is that of `Labels`: for "multiclass" `target` contains class indices, (rows,), or one column per class,
+    (rows, outputs), and the most likely class is compared; otherwise it contains zeros and ones, (rows, outputs), all
+    of which must match.
     """
     if kind == "multiclass":
         right = output.argmax(axis=1) == (target if target.ndim == 1 else target.argmax(axis=1))
@@ -26,11 +27,11 @@ def accuracy(kind: str, target: Array, output: Array, weights: Array | None) -> 
 
 
 def r_squared(target: Array, output: Array, weights: Array | None) -> float:
-    """The share of the variance of `target` (rows, outputs) that is explained, averaged over the outputs.
+    """The fraction of the variance of `target` (rows, outputs) that is explained, averaged over the outputs.
 
-    For an output without variance it is 1 if all is right, and else 0.
+    For an output without variance it is 1 for a perfect prediction, else 0.
     """
-    with np.errstate(over="ignore"):  # of a network that diverges
+    with np.errstate(over="ignore"):  # of a diverging network
         residual = np.average((target - output) ** 2, axis=0, weights=weights)
     variance = np.average((target - np.average(target, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
     constant = variance == 0
@@ -39,7 +40,7 @@ def r_squared(target: Array, output: Array, weights: Array | None) -> float:
 
 
 def quantile_score(levels: Any, target: Array, output: Array, weights: Array | None) -> float:
-    """The share of the pinball loss of constant quantiles that predictions (rows, levels) save, averaged over levels.
+    """The relative reduction of the pinball loss of constant quantiles by predictions (rows, levels), averaged.
 
     `target` has the shape (rows, 1).
     """

@@ -1,4 +1,4 @@
-"""Class labels as the arrays that a network is trained on, and back; the weight of each row."""
+"""Encoding and decoding of class labels; row weights."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Array = NDArray[Any]
 
 
 class Labels:
-    """Classes, and how they stand in an array of zeros and ones: one column for two classes, else one for each.
+    """The classes, and their encoding as zeros and ones: one column for two classes, else one per class.
 
-    `kind` is "binary", "multiclass" or "multilabel-indicator". Raises ValueError for labels of no such kind.
+    `kind` is "binary", "multiclass" or "multilabel-indicator". Raises ValueError for other kinds of labels.
     """
 
     def __init__(self, y: Any) -> None:
@@ -26,7 +26,7 @@ class Labels:
         self.kind: str = self._binarizer.y_type_
 
     def encode(self, y: Any) -> NDArray[np.bool_]:
-        """`y` as True and False, of shape (rows, outputs); a label that is no class has False everywhere."""
+        """Encode `y` as booleans of shape (rows, outputs); an unknown label is False everywhere."""
         places = self._places(y)
         if places is not None:
             wanted = np.arange(len(self.classes)) if self.kind == "multiclass" else np.array([1])
@@ -36,12 +36,12 @@ class Labels:
         return columns
 
     def holds(self, y: Any) -> bool:
-        """Whether `y` is seen at a glance to have known labels only; what is not is checked in full."""
+        """Whether a quick check finds only known labels in `y`; otherwise it is checked in full."""
         places = self._places(y)
         return places is not None and bool((places >= 0).all())
 
     def _places(self, y: Any) -> NDArray[np.intp] | None:
-        """The place of each label among the classes, −1 where it is none; None where that takes a closer look."""
+        """Return the class index of each label, −1 for an unknown one; None if a full check is needed."""
         simple = type(y) is np.ndarray and y.ndim == 1 and y.dtype == self.classes.dtype and y.dtype.kind in "biuU"
         if not simple or self.kind not in ("binary", "multiclass") or len(self.classes) < 2:
             return None
@@ -50,7 +50,7 @@ class Labels:
         return places
 
     def decode(self, scores: Array) -> Any:
-        """The labels for probabilities (rows, outputs): the likeliest class, or each that has more than a half."""
+        """Return the labels for probabilities (rows, outputs): the most likely class, or each above one half."""
         if len(self.classes) > 1:
             if self.kind == "multiclass":
                 return self.classes[scores.argmax(axis=1)]
@@ -62,9 +62,9 @@ class Labels:
 def row_weights(
     y: Any, X: Any, sample_weight: Any, class_weight: Mapping[Any, float] | list[Any] | str | None, dtype: Any
 ) -> Array | None:
-    """The weight of each row, that of its sample times that of its class; None where all are equal.
+    """Return the weight of each row, the product of its sample and class weights; None if all are equal.
 
-    Raises ValueError for weights that do not fit the rows, that are not finite, or of which none is above zero.
+    Raises ValueError for weights that do not fit the rows, are non-finite, or are all 0.
     """
     weights = None if sample_weight is None else check_sample_weight(sample_weight, X)
     if weights is not None and not np.any(weights):

@@ -1,4 +1,4 @@
-"""Runs of the trainer as an estimator's parameters ask for them, one or several side by side."""
+"""Training runs for an estimator's parameters, one or several in parallel."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from chainrule.training import LBFGS, Optimizer
 Array = NDArray[Any]
 
 _MOST = 1e300
-"""In the place of an infinite tolerance."""
+"""Replaces an infinite tolerance."""
 
 STOCHASTIC = ("sgd", "adam")
 
 _LEAST_GAIN = 1e7 * 2.0**-52
-"""What scikit-learn leaves to SciPy, whose default it is: an iteration that gains less is the last."""
+"""SciPy's default, which scikit-learn uses: an iteration with a smaller gain is the last."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run: all that `train` needs, in a form that can be sent to another process."""
+    """The arguments of one run of `train`, which can be sent to another process."""
 
     network: Architecture
     start: TrainingState
@@ -63,15 +63,15 @@ class Job:
 
     @property
     def has_batches(self) -> bool:
-        """Whether the order of the rows changes anything."""
+        """Whether the order of the rows has an effect."""
         size = self.settings.batch_size
         return size is not None and size < len(self.y)
 
 
 def thread_limit() -> int | None:
-    """The threads that a worker of joblib, Dask or Ray is told to use, in OMP_NUM_THREADS; None without such a word.
+    """Return OMP_NUM_THREADS, which limits the threads of workers of joblib, Dask or Ray; None if it is not set.
 
-    The engine's own variable, CHAINRULE_NUM_THREADS, goes before it.
+    The engine's own variable, CHAINRULE_NUM_THREADS, takes precedence.
     """
     told = os.environ.get("OMP_NUM_THREADS", "").strip()
     if "CHAINRULE_NUM_THREADS" in os.environ or not (told.isascii() and told.isdigit()):
@@ -80,7 +80,7 @@ def thread_limit() -> int | None:
 
 
 def solver_for(parameters: Mapping[str, Any]) -> Optimizer | LBFGS:
-    """The solver that an estimator's parameters mean."""
+    """Return the solver for an estimator's parameters."""
     if parameters["solver"] == "lbfgs":
         return LBFGS(tolerance=min(parameters["tol"], _MOST), least_gain=_LEAST_GAIN, evaluations=parameters["max_fun"])
     rate = float(parameters["learning_rate_init"])
@@ -92,7 +92,7 @@ def solver_for(parameters: Mapping[str, Any]) -> Optimizer | LBFGS:
 def settings_for(
     parameters: Mapping[str, Any], solver: Optimizer | LBFGS, epochs: int, batch_size: int | None, monitor: Any
 ) -> TrainingSettings:
-    """How an estimator's parameters say that a network is trained, but for seed and order."""
+    """Return the training settings for an estimator's parameters, except for seed and order."""
     settings = TrainingSettings(
         solver,
         epochs,

@@ -1,4 +1,4 @@
-"""The vocabulary: one file per family; each primitive says everything about itself in one place."""
+"""The primitives, one file per family. Each primitive states all of its rules in one class."""
 
 from chainrule.primitives.activations import (
     Elu,

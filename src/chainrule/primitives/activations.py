@@ -1,4 +1,4 @@
-"""Activation functions. Where a derivative has a step, its value there is the one from the left, as in PyTorch."""
+"""Activation functions. At a step of a derivative, its value is the left limit, as in PyTorch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Sigmoid(Elementwise):
     def value(self, *operands: Array) -> Array:
         (x,) = operands
         with np.errstate(all="ignore"):
-            small = np.exp(-np.abs(x))  # never overflows; σ(x) = 1 − σ(−x) gives the other half
+            small = np.exp(-np.abs(x))  # never overflows; the other half follows from σ(x) = 1 − σ(−x)
             return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small))).astype(x.dtype, copy=False)
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
@@ -112,7 +112,7 @@ class Relu(Elementwise):
     def lower(self, emit: Scalars[S], *operands: S) -> S:
         (x,) = operands
         zero = emit.constant_like(0, x)
-        return emit.select(emit.compare("<=", x, zero), zero, x)  # this way round NaN stays NaN
+        return emit.select(emit.compare("<=", x, zero), zero, x)  # in this order NaN propagates
 
 
 @final
@@ -164,7 +164,7 @@ class Elu(Elementwise):
             return np.asarray(np.where(x > 0, x, self.alpha * np.expm1(x)), dtype=x.dtype)
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
-        (x,) = operands  # the exponential sees no positive x: one that overflowed would turn second derivatives to NaN
+        (x,) = operands  # clips positive x: an overflowing exponential would make second derivatives NaN
         return (where(greater(x, 0), _filled(1, x), self.alpha * exp(minimum(x, 0))),)
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
@@ -284,12 +284,12 @@ def relu(x: Node) -> Node:
 
 
 def leaky_relu(x: Node, negative_slope: float = 0.01) -> Node:
-    """`x` where it is positive, else `negative_slope * x`."""
+    """Return `x` if it is positive, else `negative_slope * x`."""
     return LeakyRelu(float(negative_slope))(as_floats(x))
 
 
 def elu(x: Node, alpha: float = 1.0) -> Node:
-    """`x` where it is positive, else α (eˣ − 1)."""
+    """Return `x` if it is positive, else α (eˣ − 1)."""
     return Elu(float(alpha))(as_floats(x))
 
 
@@ -299,5 +299,5 @@ def silu(x: Node) -> Node:
 
 
 def gelu(x: Node, approximate: bool = False) -> Node:
-    """`x Φ(x)`; with `approximate`, its form in tanh."""
+    """Return `x Φ(x)`; with `approximate`, the tanh approximation."""
     return (GeluTanh() if approximate else Gelu())(as_floats(x))

@@ -1,4 +1,4 @@
-"""Arithmetic: sums and differences (linear), the elementwise product (multilinear), quotients and powers."""
+"""Arithmetic: addition and subtraction (linear), the elementwise product (multilinear), division and squares."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OPERAND = ArrayType((named_dim("n"), named_dim("m")))
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Add(Linear):
-    """x + y. Transposed, it hands the same cotangent to both."""
+    """x + y. The transpose passes the cotangent to both operands."""
 
     is_pointwise: ClassVar[bool] = True
 
@@ -54,7 +54,7 @@ class Add(Linear):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Subtract(Linear):
-    """x − y. Transposed, the second operand gets the cotangent with the sign turned."""
+    """x − y. The transpose passes the cotangent to the first operand, and its negative to the second."""
 
     is_pointwise: ClassVar[bool] = True
 
@@ -99,7 +99,7 @@ class Negate(Linear):
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
         match operands[0]:
-            case Call("softplus", (Prefix("−", x),)):  # ln σ(x), which is how that is computed
+            case Call("softplus", (Prefix("−", x),)):  # ln σ(x), as it is computed
                 return Call("ln", (Call("σ", (x,)),))
         return Prefix("−", operands[0])
 
@@ -115,7 +115,7 @@ class Negate(Linear):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Multiply(Multilinear):
-    """x ⊙ y, element by element. A diagonal map in either operand, so its own transpose."""
+    """x ⊙ y, elementwise. A diagonal map in either operand, so self-adjoint."""
 
     is_pointwise: ClassVar[bool] = True
 
@@ -168,7 +168,7 @@ class Divide(Elementwise):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class DivideNoNan(Elementwise):
-    """x / y, and 0 where y is 0: what the derivative of a norm is made of, which at 0 is the subgradient 0."""
+    """x / y, and 0 where y is 0, for the derivative of a norm, whose subgradient at 0 is 0."""
 
     arity: ClassVar[int] = 2
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((-3.0, 3.0), (0.5, 3.0))

@@ -1,19 +1,18 @@
-"""What a primitive is: one final frozen dataclass that says everything about itself.
+"""The base classes of primitives. A primitive is a final frozen dataclass that states all of its rules.
 
-Five bases, each asking only for what cannot be derived:
+Each of the five bases requires only the rules that cannot be derived:
 
 `Linear`       jointly linear in the operands listed by `linear_operands`; its differential is itself
 `Multilinear`  linear in each operand separately; its differential takes one operand at a time
 `Elementwise`  its type follows from its operands, its differential from its partial derivatives
 `Nonlinear`    the rest, such as a maximum over axes: states its differential
-`Composite`    nonlinear, and computed as an expression in other primitives, such as softmax: states its differential
+`Composite`    nonlinear, computed as an expression in other primitives, such as softmax: states its differential
 
-Only the first two are ever transposed, since nothing nonlinear enters a linear program. Each says how it is computed:
+Only the first two are ever transposed, since nothing nonlinear enters a linear program. Each states how it is computed:
 a Composite by `expand`, an Elementwise by `lower` on scalars, the others by `lower` for one element of the result.
-A concrete primitive that lacks a rule cannot be defined: `__init_subclass__` raises. The bases are no ABCs, whose
-`isinstance`, asked at every match of a term, took a quarter of the time of a derivation. A primitive without parameters
-inherits equality and printing (`eq=False, repr=False`), since generating them anew for each took a fifth of the import
-time.
+Defining a concrete primitive without a rule raises in `__init_subclass__`. The bases are not ABCs, whose `isinstance`,
+called at every match of a term, took a quarter of the time of a derivation. A primitive without parameters inherits
+equality and repr (`eq=False, repr=False`), since generating them for each class took a fifth of the import time.
 """
 
 from __future__ import annotations
@@ -53,10 +52,10 @@ REGISTRY: list[type[Primitive]] = []
 
 @dataclass(frozen=True)
 class Example:
-    """An application that the generated test suite exercises: sizes may be named, and are then drawn.
+    """An application for the generated test suite; symbolic sizes are drawn.
 
-    `domain[k]` bounds the values drawn for operand k (for an integer operand: half-open). `diagonal` is added to the
-    diagonal of every operand afterwards: a matrix with a large one is far from a singular matrix.
+    `domain[k]` bounds the values drawn for operand k (half-open for an integer operand). `diagonal` is added to the
+    diagonal of every operand afterwards: a large one keeps a matrix far from singular.
     """
 
     primitive: Primitive
@@ -66,15 +65,15 @@ class Example:
 
 
 class NotExpandableError(ProgramError):
-    """A composite is not written out in other primitives at the size that it is asked for."""
+    """A composite cannot be expanded at this size."""
 
 
 @dataclass(frozen=True)
 class Primitive:
-    """An operation of the vocabulary; its fields are its static parameters."""
+    """An operation; its fields are its static parameters."""
 
     is_pointwise: ClassVar[bool] = False
-    """Whether an element of the result is made of the operands' elements at the same place."""
+    """Whether an element of the result depends only on the operands' elements at the same place."""
 
     def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -91,26 +90,26 @@ class Primitive:
     @classmethod
     @abstractmethod
     def examples(cls) -> Sequence[Example]:
-        """Applications for the generated suite, covering each static parameter's cases."""
+        """Return applications for the generated test suite that cover the cases of each static parameter."""
 
     @abstractmethod
     def type(self, *operands: ArrayType) -> ArrayType:
-        """The type of the result; raises ShapeError or DTypeError where the operands do not fit."""
+        """Return the type of the result; raise ShapeError or DTypeError for invalid operands."""
 
     @abstractmethod
     def value(self, *operands: Array) -> Array:
-        """The definition, in NumPy: independent of `lower`, so that comparing the two means something."""
+        """The definition in NumPy, independent of `lower`, so that the two can be tested against each other."""
 
     @abstractmethod
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        """How the result is written, given how the operands are written; in terms of whole arrays."""
+        """Return the notation of the result, given that of the operands, in terms of whole arrays."""
 
     @abstractmethod
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
-        """The tangent of the result, linear in `tangents`; None stands for a tangent that is zero."""
+        """Return the tangent of the result, linear in `tangents`; None stands for a zero tangent."""
 
     def bind(self, sizes: Mapping[str, Dim], float_dtype: DType | None) -> Primitive:
-        """This primitive with the named sizes in its parameters replaced, and its float dtype if it states one."""
+        """Replace symbolic sizes in the parameters, and the float dtype, if the primitive has one."""
         changes: dict[str, Any] = {}
         for spec in dataclasses.fields(self):
             value = getattr(self, spec.name)
@@ -137,24 +136,24 @@ class Linear(Primitive, abstract=True):
     """Jointly linear in the operands at `linear_operands(…)`; the others (indices, masks) are constants."""
 
     def linear_operands(self, count: int) -> Sequence[int]:
-        """Which of `count` operands the map is linear in; all of them, unless overridden."""
+        """Return which of `count` operands the map is linear in; by default all."""
         return range(count)
 
     @abstractmethod
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
-        """The adjoint with respect to operand number `operand`, applied to `cotangent`.
+        """Apply the adjoint with respect to operand number `operand` to `cotangent`.
 
-        `operands` give types, and values for the operands that the map is not linear in.
+        `operands` provide types, and the values of operands in which the map is not linear.
         """
 
     @abstractmethod
     def lower(
         self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
     ) -> S:
-        """The element of the result at `index`."""
+        """Return the element of the result at `index`."""
 
     def expand(self, *operands: Node) -> Node | None:
-        """The same value in fewer operations than element by element, for generated code; None where there is none."""
+        """Return the value in fewer operations than elementwise, for generated code; None if impossible."""
         return None
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
@@ -169,17 +168,17 @@ class Linear(Primitive, abstract=True):
 
 
 class Multilinear(Primitive, abstract=True):
-    """Linear in each operand while the others are held."""
+    """Linear in each operand if the others are constant."""
 
     @abstractmethod
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
-        """The adjoint of the map from operand number `operand` to the result, applied to `cotangent`."""
+        """Apply the adjoint of the map from operand number `operand` to the result to `cotangent`."""
 
     @abstractmethod
     def lower(
         self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
     ) -> S:
-        """The element of the result at `index`."""
+        """Return the element of the result at `index`."""
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
         total: Node | None = None
@@ -196,19 +195,19 @@ class Elementwise(Primitive, abstract=True):
     is_pointwise: ClassVar[bool] = True
     arity: ClassVar[int] = 1
     is_activation: ClassVar[bool] = False
-    """Whether textbooks call its operand z, its result a and its derivative by a prime."""
+    """Whether its operand is conventionally called z, its result a and its derivative written with a prime."""
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((-3.0, 3.0),)
 
     @abstractmethod
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
-        """∂result/∂operand for each operand, as expressions; None where it is zero everywhere."""
+        """Return ∂result/∂operand for each operand, as expressions; None if it is zero everywhere."""
 
     @abstractmethod
     def lower(self, emit: Scalars[S], *operands: S) -> S:
-        """The result for one element of each operand."""
+        """Return the result for one element of each operand."""
 
     def result_dtype(self, dtypes: Sequence[DType]) -> DType:
-        """The dtype of the result; for a float operation the operands' common one."""
+        """Return the dtype of the result; for a float operation, the common dtype of the operands."""
         name = type(self).__name__.lower()
         for dtype in dtypes:
             if not dtype.is_float:
@@ -240,23 +239,23 @@ class Elementwise(Primitive, abstract=True):
 
 
 class Nonlinear(Primitive, abstract=True):
-    """Neither linear nor elementwise, and computed one element of the result at a time; states its differential."""
+    """Neither linear nor elementwise; computed element by element. States its differential."""
 
     @abstractmethod
     def lower(
         self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
     ) -> S:
-        """The element of the result at `index`."""
+        """Return the element of the result at `index`."""
 
 
 class Composite(Primitive, abstract=True):
-    """Neither linear nor elementwise, and computed as an expression in other primitives; states its differential."""
+    """Neither linear nor elementwise; computed as an expression in other primitives. States its differential."""
 
     @abstractmethod
     def expand(self, *operands: Node) -> Node:
-        """The same value, of the same type, as an expression in primitives of the other kinds.
+        """Return the same value, of the same type, as an expression in primitives of the other kinds.
 
-        Raises NotExpandableError at sizes for which it is not written out.
+        Raises NotExpandableError for sizes at which it is not expanded.
         """
 
 
@@ -265,12 +264,12 @@ _M: Dim = SymbolicDim(((("m",), 1),))
 
 
 def zeros(type: ArrayType) -> Node:
-    """The zero of a type."""
+    """Return the zero of a type."""
     return Const(0, type)
 
 
 def same_type(primitive: Primitive, operands: Sequence[ArrayType], count: int) -> ArrayType:
-    """The common type of `count` float operands; raises where they differ."""
+    """Return the common type of `count` float operands; raise if they differ."""
     if len(operands) != count:
         raise ProgramError(f"{type(primitive).__name__} takes {count} operands, not {len(operands)}")
     for operand in operands:

@@ -1,4 +1,4 @@
-"""The bits of integers: and, or, exclusive or. They are constant as far as derivatives go."""
+"""Bitwise operations on integers: and, or, exclusive or. Their derivatives are zero."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FUNCTIONS: dict[BitOperation, Callable[[Any, Any], Any]] = {
 @final
 @dataclass(frozen=True)
 class Bitwise(Elementwise):
-    """The bits of two integers combined one by one; ¬x is x xor −1."""
+    """A bitwise operation on two integers; ¬x is x xor −1."""
 
     operation: BitOperation
     arity: ClassVar[int] = 2
@@ -67,7 +67,7 @@ def _operation(operation: BitOperation, logical: Callable[[Operand, Operand], No
 
 
 bitwise_and = _operation("and", logical_and)
-"""`np.bitwise_and`, broadcast: of booleans whether both hold, of integers the bits that both have."""
+"""`np.bitwise_and`, broadcast: logical for booleans, bitwise for integers."""
 
 bitwise_or = _operation("or", logical_or)
 """`np.bitwise_or`, broadcast."""
@@ -77,6 +77,6 @@ bitwise_xor = _operation("xor", not_equal)
 
 
 def invert(x: Operand) -> Node:
-    """`np.invert`: of booleans the opposite, of integers every bit turned, which is −x − 1."""
+    """`np.invert`: the negation of booleans; for integers all bits flipped, −x − 1."""
     node = as_node(x, common_dtype([x]))
     return logical_not(node) if node.type.dtype is DType.BOOL else bitwise_xor(node, -1)

@@ -1,4 +1,4 @@
-"""Comparisons, logic on their results, and the choice between two arrays by a condition."""
+"""Comparisons, logical operations, and selection by a condition."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SYMBOLS: dict[Comparison, str] = {"<": "<", "<=": "≤", ">": ">", ">=": "≥",
 @final
 @dataclass(frozen=True)
 class Compare(Elementwise):
-    """x < y, or another comparison, as booleans. With NaN, `!=` holds and nothing else does; the derivative is zero."""
+    """x < y, or another comparison, as booleans. With NaN only `!=` is true; the derivative is zero."""
 
     comparison: Comparison
     arity: ClassVar[int] = 2
@@ -97,7 +97,7 @@ class _Logical(Elementwise, abstract=True):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class LogicalAnd(_Logical):
-    """Whether both hold."""
+    """Logical and."""
 
     arity: ClassVar[int] = 2
 
@@ -114,7 +114,7 @@ class LogicalAnd(_Logical):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class LogicalOr(_Logical):
-    """Whether at least one holds."""
+    """Logical or."""
 
     arity: ClassVar[int] = 2
 
@@ -131,7 +131,7 @@ class LogicalOr(_Logical):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class LogicalNot(_Logical):
-    """Whether it does not hold."""
+    """Logical not."""
 
     def value(self, *operands: Array) -> Array:
         return np.asarray(np.logical_not(operands[0]))
@@ -146,7 +146,7 @@ class LogicalNot(_Logical):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Where(Linear):
-    """x where the condition holds, else y; linear in both, and each gets the cotangent where it was taken."""
+    """x if the condition holds, else y. Linear in both; the transpose routes the cotangent to the operand taken."""
 
     is_pointwise: ClassVar[bool] = True
 
@@ -226,7 +226,7 @@ def not_equal(x: Operand, y: Operand) -> Node:
 
 
 def as_condition(x: Operand) -> Node:
-    """Booleans as they are; numbers by whether they differ from zero."""
+    """Return booleans unchanged, numbers as `x != 0`."""
     node = as_node(x, common_dtype([x]))
     return node if node.type.dtype is DType.BOOL else not_equal(node, Const(0, ArrayType((), node.type.dtype)))
 
@@ -260,5 +260,5 @@ def where(condition: Operand, x: Operand, y: Operand) -> Node:
 
 
 def indicator(condition: Node, like: Node) -> Node:
-    """1 where the condition holds, else 0, in the dtype of `like`."""
+    """Return 1 where the condition holds, else 0, in the dtype of `like`."""
     return cast(condition, like.type.dtype)

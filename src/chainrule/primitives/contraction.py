@@ -1,8 +1,8 @@
-"""Every product of arrays that sums over shared axes: matrix products, dot, outer, tensordot, einsum, batched ones.
+"""Contractions: all products that sum over shared axes, such as matrix products, dot, outer, tensordot and einsum.
 
-A contraction is written as einsum's index lists: a label per axis of each operand, and the labels of the result.
-Its transpose is a contraction again, with the labels of one operand and of the result exchanged; where a backward
-pass has a matrix transposed, it is because the exchange puts the summed label first.
+A contraction is written as einsum's index lists: a label per axis of each operand, and the labels of the result. Its
+transpose is the contraction with the labels of one operand and of the result exchanged. Transposed matrices in a
+backward pass result from this exchange, which puts the summed label first.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _LARGE = 4_000
 @final
 @dataclass(frozen=True)
 class Contract(Multilinear):
-    """Product of the operands, summed over every label that is not in `output`; no label repeats within an operand."""
+    """The product of the operands, summed over the labels that are not in `output`; no operand repeats a label."""
 
     inputs: tuple[Labels, ...]
     output: Labels
 
     def __post_init__(self) -> None:
-        # Labels are numbered in order of appearance, so that equal contractions are equal objects.
+        # Labels are numbered in order of appearance, so that equivalent contractions are equal objects.
         number: dict[int, int] = {}
         for label in (label for labels in (*self.inputs, self.output) for label in labels):
             number.setdefault(label, len(number))
@@ -78,7 +78,7 @@ class Contract(Multilinear):
         return ArrayType(tuple(sizes[label] for label in self.output), operands[0].dtype)
 
     def sizes(self, operands: Sequence[ArrayType]) -> dict[int, Dim]:
-        """The size of the axis of each label, in the order in which the operands have them."""
+        """The size of each label, in order of appearance in the operands."""
         return {
             label: dim
             for labels, operand in zip(self.inputs, operands, strict=True)
@@ -87,14 +87,14 @@ class Contract(Multilinear):
 
     @property
     def product(self) -> Product | None:
-        """What it is called as a product of two arrays; None for a contraction that has no name."""
+        """The contraction as a product of two arrays; None if it has no standard name."""
         return product_of(self.inputs, self.output)
 
     def value(self, *operands: Array) -> Array:
         interleaved: list[object] = []
         for operand, labels in zip(operands, self.inputs, strict=True):
             interleaved += [operand, list(labels)]
-        # Looking for an order of products, and for BLAS, pays from a few thousand elements on.
+        # Optimizing the order of products, and BLAS, pay from a few thousand elements on.
         large = sum(operand.size for operand in operands) > _LARGE
         return np.asarray(np.einsum(*interleaved, list(self.output), optimize=large))  # type: ignore[call-overload]
 
@@ -107,14 +107,14 @@ class Contract(Multilinear):
         return Call("einsum", (Mark(spec + "→" + "".join(letters[label] for label in self.output)), *operands))
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
-        """⟨δ, C(…, dx, …)⟩ = ⟨C′(…, δ, …), dx⟩, where C′ has the labels of x and of the result exchanged."""
+        """⟨δ, C(…, dx, …)⟩ = ⟨C′(…, δ, …), dx⟩, where C′ exchanges the labels of x and of the result."""
         target = self.inputs[operand]
         inputs = (*self.inputs[:operand], self.output, *self.inputs[operand + 1 :])
         factors = (*operands[:operand], cotangent, *operands[operand + 1 :])
         found = {label for labels in inputs for label in labels}
         kept = tuple(label for label in target if label in found)
         product = Contract(inputs, kept)(*factors)
-        # A label that only this operand has was summed by the forward pass: every element gets the same cotangent.
+        # A label that only this operand has was summed in the forward pass: its transpose is a broadcast.
         axes = tuple(axis for axis, label in enumerate(target) if label in found)
         return product if kept == target else Broadcast(operands[operand].type.shape, axes)(product)
 
@@ -139,7 +139,7 @@ class Contract(Multilinear):
 
 
 def _product_notation(product: Product, operands: Sequence[Notation]) -> Notation:
-    """`A B`, with transposes where the labels ask for them."""
+    """Write `A B`, with transposes according to the labels."""
     left, right = (operands[factor.operand] for factor in (product.left, product.right))
     match product.kind:
         case "scaling":
@@ -164,7 +164,7 @@ def _product_notation(product: Product, operands: Sequence[Notation]) -> Notatio
 
 
 def contract(operands: Sequence[Node], inputs: Sequence[Labels], output: Labels) -> Node:
-    """A contraction of operands of mixed float dtypes; every label that is not in `output` is summed."""
+    """Contract operands with promotion of float dtypes, summing over the labels that are not in `output`."""
     dtype = common_dtype(list(operands))
     if not dtype.is_float:
         raise DTypeError("a product of integer arrays is not supported; convert one with astype(float)")
@@ -189,7 +189,7 @@ def matmul(x: Operand, y: Operand) -> Node:
             raise ShapeError(
                 f"shapes {shape_text(x.type.shape)} and {shape_text(y.type.shape)} do not fit in a batched product"
             )
-    # An axis of size 1 against a longer one is left out of that operand, which then repeats along it.
+    # An axis of size 1 that broadcasts is removed from the operand.
     dims = [max((b[k] for b in (x_batch, y_batch) if len(b) >= -k), key=lambda d: d != 1) for k in range(-rank, 0)]
     factors, labels = [], []
     for operand, batch, core in ((x, x_batch, (*row, shared)), (y, y_batch, (shared, *column))):
@@ -202,7 +202,7 @@ def matmul(x: Operand, y: Operand) -> Node:
 
 
 def dot(x: Node, y: Node) -> Node:
-    """`np.dot`: for arrays, a sum over the last axis of x and the last but one of y; a scalar multiplies."""
+    """`np.dot`: for arrays, a sum over the last axis of x and the second to last of y; a scalar multiplies."""
     if 0 in (x.type.ndim, y.type.ndim):
         return x * y
     return tensordot(x, y, ((x.type.ndim - 1,), (max(y.type.ndim - 2, 0),)))
@@ -216,12 +216,12 @@ def inner(x: Node, y: Node) -> Node:
 
 
 def outer(x: Node, y: Node) -> Node:
-    """`np.outer`: every product of an element of x and one of y."""
+    """`np.outer`: all products of an element of x and one of y."""
     return tensordot(reshape(x, (x.type.size,)), reshape(y, (y.type.size,)), 0)
 
 
 def tensordot(x: Node, y: Node, axes: int | Sequence[int | Sequence[int]] = 2) -> Node:
-    """`np.tensordot`: `axes` counts the summed axes, last of x against first of y, or lists those of each."""
+    """`np.tensordot`: `axes` is the number of summed axes, last of x and first of y, or lists those of each."""
     if isinstance(axes, int):
         x_axes, y_axes = list(range(x.type.ndim - axes, x.type.ndim)), list(range(axes))
     else:
@@ -238,10 +238,10 @@ def tensordot(x: Node, y: Node, axes: int | Sequence[int | Sequence[int]] = 2) -
 
 
 def einsum(subscripts: str, *operands: Node) -> Node:
-    """`np.einsum` with an index string; each operand's letters must differ, and `...` stands for leading axes.
+    """`np.einsum` with an index string; letters must differ within an operand, and `...` stands for leading axes.
 
     Without `->` the result has the letters that occur once, in alphabetical order. A single operand is summed and
-    permuted. Axes of size 1 are not stretched.
+    permuted. Axes of size 1 do not broadcast.
     """
     text = subscripts.replace(" ", "")
     left, arrow, right = text.partition("->")
@@ -250,7 +250,7 @@ def einsum(subscripts: str, *operands: Node) -> Node:
         raise ShapeError(f"einsum {subscripts!r} names {len(terms)} operands but is given {len(operands)}")
     ranks = [x.type.ndim - len(term.replace("...", "")) for term, x in zip(terms, operands, strict=True)]
     widest = max((rank for term, rank in zip(terms, ranks, strict=True) if "..." in term), default=0)
-    hidden = [chr(0x10000 + k) for k in range(widest)]  # letters no user writes, for the axes under the dots
+    hidden = [chr(0x10000 + k) for k in range(widest)]  # private-use letters for the axes of the ellipsis
     lists = []
     for term, rank, x in zip(terms, ranks, operands, strict=True):
         letters = term.replace("...", "".join(hidden[len(hidden) - rank :]) if rank else "")

@@ -1,4 +1,4 @@
-"""The cumulative sum along an axis; its transpose is the same sum from the other end."""
+"""The cumulative sum along an axis; its transpose is the reverse cumulative sum."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ S = TypeVar("S")
 I = TypeVar("I")
 
 _SHORT = 16
-"""Up to this size an element is cheaper as a sum of its own than through stored partial sums."""
+"""Up to this size, separate sums are cheaper than stored partial sums."""
 
 
 @final
 @dataclass(frozen=True)
 class CumulativeSum(Linear):
-    """Element i along `axis` is the sum of the elements up to i, or, in `reverse`, of those from i on."""
+    """The cumulative sum along `axis`; with `reverse`, from the end."""
 
     axis: int
     reverse: bool = False
@@ -77,7 +77,7 @@ class CumulativeSum(Linear):
         return emit.reduce("sum", [operand.shape[self.axis]], term)
 
     def expand(self, *operands: Node) -> Node | None:
-        """Sums over 2, 4, 8, … elements, each array made of the last: n·log₂ n additions instead of n²."""
+        """Add prefixes of length 2, 4, 8, …, each from the last: n·log₂ n additions instead of n²."""
         (x,) = operands
         size = x.type.shape[self.axis]
         if not isinstance(size, int) or size <= _SHORT:
@@ -89,7 +89,7 @@ class CumulativeSum(Linear):
         return x
 
     def _shifted(self, x: Node, size: int, step: int) -> Node:
-        """`x` moved by `step` along the axis, zeros coming in."""
+        """Shift `x` by `step` along the axis, filling with zeros."""
 
         def on_axis(value: int) -> tuple[int, ...]:
             return tuple(value if axis == self.axis else 0 for axis in range(x.type.ndim))
@@ -102,7 +102,7 @@ class CumulativeSum(Linear):
 
 
 def cumsum(x: Node, axis: int | None = None) -> Node:
-    """`np.cumsum`, as floats; without an axis, of the elements in row-major order."""
+    """`np.cumsum`, as floats; without an axis, over the elements in row-major order."""
     x = as_floats(x)
     if axis is None:
         return CumulativeSum(0)(reshape(x, (x.type.size,)))

@@ -1,7 +1,7 @@
-"""Diagonals of square matrices: the diagonal taken, put into a matrix of zeros, and summed to the trace.
+"""Diagonals of square matrices: extraction, construction and trace.
 
-All three see the last two axes as a matrix and keep the axes before them. Taking a diagonal and putting one into a
-matrix are each other's transpose; the transpose of the trace is a multiple of the identity.
+All three treat the last two axes as a matrix and preserve the leading axes. Extracting a diagonal and constructing a
+diagonal matrix are adjoint; the transpose of the trace is a multiple of the identity.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ I = TypeVar("I")
 
 
 def square_type(name: str, operands: Sequence[ArrayType]) -> ArrayType:
-    """The type of the one operand, checked to be a square matrix of floats on its last two axes."""
+    """Return the type of the single operand, which must be a square matrix of floats on its last two axes."""
     if len(operands) != 1:
         raise ProgramError(f"{name} takes 1 operand, not {len(operands)}")
     (operand,) = operands
@@ -56,7 +56,7 @@ def _square_types() -> tuple[ArrayType, ArrayType]:
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Diagonal(Linear):
-    """The diagonal of a square matrix, as a vector; transposed, it puts the cotangent on a diagonal."""
+    """The diagonal of a square matrix, as a vector; the transpose places the cotangent on a diagonal."""
 
     @classmethod
     def examples(cls) -> Sequence[Example]:
@@ -84,7 +84,7 @@ class Diagonal(Linear):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class DiagonalMatrix(Linear):
-    """A vector on the diagonal of a matrix of zeros; of ones it is the identity."""
+    """A diagonal matrix from a vector; from ones, the identity."""
 
     @classmethod
     def examples(cls) -> Sequence[Example]:
@@ -122,7 +122,7 @@ class DiagonalMatrix(Linear):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Trace(Linear):
-    """The sum of the diagonal of a square matrix; transposed, it gives the cotangent times the identity."""
+    """The trace of a square matrix; the transpose is the cotangent times the identity."""
 
     @classmethod
     def examples(cls) -> Sequence[Example]:
@@ -152,12 +152,12 @@ class Trace(Linear):
 
 
 def identity(size: Dim, dtype: DType = DType.FLOAT64) -> Node:
-    """The identity matrix of a size that may be a name."""
+    """The identity matrix of a numeric or symbolic size."""
     return DiagonalMatrix()(Const(1, ArrayType((size,), dtype)))
 
 
 def _as_square(x: Node, offset: int, axis1: int, axis2: int) -> Node:
-    """`x` with the two axes moved to the end, and cut to the square whose diagonal is the one at `offset`."""
+    """Move the two axes to the end, and slice to the square matrix whose main diagonal is the one at `offset`."""
     first, second = (normalize_axes(axis, x.type.ndim)[0] for axis in (axis1, axis2))
     if first == second:
         raise ShapeError(f"a diagonal needs two different axes, not axis {axis1} twice")
@@ -194,7 +194,7 @@ def trace(x: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
 
 
 def diag(x: Node, offset: int = 0) -> Node:
-    """`np.diag`, as floats: a vector put on a diagonal, or the diagonal of a matrix."""
+    """`np.diag`, as floats: a diagonal matrix from a vector, or the diagonal of a matrix."""
     if x.type.ndim == 2:
         return diagonal(x, offset)
     if x.type.ndim != 1:

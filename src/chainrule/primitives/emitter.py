@@ -1,7 +1,7 @@
-"""The protocol through which a primitive says how one element of its result is computed.
+"""The protocol by which a primitive defines how one element of its result is computed.
 
-A back end implements `Emitter` for its own scalars `S` and index values `I`: LLVM registers, C expressions, lanes of
-a small unrolled program, or the symbols of the index form of a derivation. A primitive calls it and names no back end.
+A back end implements `Emitter` for its own scalars `S` and index values `I`: LLVM registers, C expressions, lanes of an
+unrolled program, or symbols of a derivation in index form. Primitives do not depend on the back end.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ Comparison: TypeAlias = Literal["<", "<=", ">", ">=", "==", "!="]
 ReductionKind: TypeAlias = Literal["sum", "max", "min"]
 
 Accessor: TypeAlias = Callable[[Sequence[I]], S]
-"""Gives the element of an operand at an index, one entry per axis."""
+"""Returns the element of an operand at an index, which has one entry per axis."""
 
 
 class Scalars(Protocol[S]):
-    """Scalar arithmetic of one back end, which is all that an elementwise rule needs.
+    """Scalar arithmetic of a back end, which suffices for elementwise rules.
 
     Comparisons follow NumPy on NaN: a NaN operand gives False.
     """
 
     def constant_like(self, value: float, x: S) -> S:
-        """The literal `value` in the dtype of the scalar `x`."""
+        """Return the literal `value` in the dtype of the scalar `x`."""
         ...
 
     def add(self, x: S, y: S) -> S: ...
@@ -47,16 +47,16 @@ class Scalars(Protocol[S]):
     def logical_or(self, x: S, y: S) -> S: ...
     def logical_not(self, x: S) -> S: ...
     def bitwise(self, operation: BitOperation, x: S, y: S) -> S:
-        """The bits of two int64 scalars combined."""
+        """Combine two int64 scalars bitwise."""
         ...
 
     def select(self, condition: S, x: S | Callable[[], S], y: S | Callable[[], S]) -> S:
-        """`x` where `condition`, else `y`. A branch given as a callable may load only where it is taken."""
+        """Return `x` if `condition`, else `y`. A branch given as a callable may load only if it is taken."""
         ...
 
 
 class Emitter(Scalars[S], Protocol[S, I]):
-    """Scalar arithmetic, index arithmetic and reductions of one back end.
+    """Scalar arithmetic, index arithmetic and reductions of a back end.
 
     `max` and `min` reductions follow NumPy on NaN: a NaN operand gives NaN.
     """
@@ -64,7 +64,7 @@ class Emitter(Scalars[S], Protocol[S, I]):
     def constant(self, value: float, dtype: DType) -> S: ...
     def convert(self, x: S, dtype: DType) -> S: ...
     def random_uniform(self, seed: S, stream: S, step: S, place: S, dtype: DType) -> S:
-        """A float in [0, 1) made of the leading bits of a word that four int64 scalars determine.
+        """Return a float in [0, 1) from the leading bits of a word determined by four int64 scalars.
 
         The word is the first that Threefry-2x64-20 gives for the counter (step, place) under the key (seed, stream).
         """
@@ -80,13 +80,13 @@ class Emitter(Scalars[S], Protocol[S, I]):
     def index_remainder(self, i: I, j: I) -> I: ...
     def index_compare(self, comparison: Comparison, i: I, j: I) -> S: ...
     def index_of(self, x: S) -> I:
-        """An integer scalar as an index."""
+        """Convert an integer scalar to an index."""
         ...
 
     def scalar_of(self, i: I) -> S:
-        """An index as an int64 scalar."""
+        """Convert an index to an int64 scalar."""
         ...
 
     def reduce(self, kind: ReductionKind, extents: Sequence[Dim], body: Callable[[Sequence[I]], S]) -> S:
-        """`body` summed (or maximised, …) over all indices below `extents`, in row-major order."""
+        """Reduce `body` by a sum (or maximum, …) over all indices below `extents`, in row-major order."""
         ...

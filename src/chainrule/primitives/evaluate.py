@@ -1,4 +1,4 @@
-"""The meaning of an expression: each primitive's `value`, operands first. Every engine is compared with it."""
+"""Reference evaluation of expressions by each primitive's `value`. All engines are tested against it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ N = TypeVar("N", bound=Node)
 
 
 def evaluate_nodes(outputs: Sequence[Node], values: Mapping[N, NDArray[Any]]) -> dict[Node, NDArray[Any]]:
-    """The value of every node that `outputs` need, given those in `values`; all sizes must be numbers.
+    """Return the value of every node that `outputs` depend on, given those in `values`; sizes must be numbers.
 
-    Raises ProgramError where an input has no value.
+    Raises ProgramError if an input has no value.
     """
     known: dict[Node, NDArray[Any]] = dict(values.items())
     for node in topological_order(outputs, stop=known):

@@ -1,4 +1,4 @@
-"""A primitive in terms of others: what a target of source falls back on for one that it has no name for."""
+"""Expansion of a primitive in terms of others, for source targets that have no function for it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ _FUNCTIONS: dict[MathFunction, Callable[..., Node]] = {
     "erf": erf,
     "erfc": erfc,
 }
-"""Those that NumPy has under another name, or not."""
+"""Primitives that NumPy lacks or has under another name."""
 
 
 def expanded(node: Node) -> Node | None:
-    """The value of `node` as an expression in primitives that are computed by themselves; None where it is one.
+    """Return `node` as an expression in directly computed primitives; None if it is one.
 
-    An elementwise rule becomes one for whole arrays. Raises NotExpandableError as `Composite.expand` does.
-
+    An elementwise rule is applied to whole arrays. Raises NotExpandableError as `Composite.expand` does.
     """
     if not isinstance(node, Apply):
         return None
@@ -43,7 +42,7 @@ def expanded(node: Node) -> Node | None:
 
 
 class _Arrays:
-    """The scalars of an elementwise rule as whole arrays of one shape."""
+    """The scalars of an elementwise rule, implemented by whole arrays of one shape."""
 
     def constant_like(self, value: float, x: Node) -> Node:
         return Const(value, x.type)

@@ -50,7 +50,7 @@ class Log(Ufunc):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Expm1(Ufunc):
-    """eˣ − 1, exact for small x."""
+    """eˣ − 1, accurate for small x."""
 
     name: ClassVar[str] = "expm1"
 
@@ -65,7 +65,7 @@ class Expm1(Ufunc):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Log1p(Ufunc):
-    """ln(1 + x), exact for small x."""
+    """ln(1 + x), accurate for small x."""
 
     name: ClassVar[str] = "log1p"
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((-0.8, 4.0),)
@@ -93,7 +93,7 @@ class Sqrt(Ufunc):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Power(Ufunc):
-    """x ** y, for x ≥ 0 or a constant y; at x = 0 the derivatives are those of y > 0, and 0 by x at y = 0."""
+    """x ** y, for x ≥ 0 or constant y. At x = 0 the derivatives are those of y > 0; at y = 0 that in x is 0."""
 
     name: ClassVar[str] = "power"
     arity: ClassVar[int] = 2
@@ -110,7 +110,7 @@ class Power(Ufunc):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class LessOne(Elementwise):
-    """y − 1, and 1 where y is 0: the exponent of y x^(y − 1), so that 0 · ∞ for y = 0 and x = 0 is 0."""
+    """y − 1, and 1 where y is 0: the exponent in y x^(y − 1), so that 0 · ∞ at x = y = 0 becomes 0."""
 
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((0.2, 3.0),)
 
@@ -133,7 +133,7 @@ class LessOne(Elementwise):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class LogNoNan(Elementwise):
-    """ln x, and 0 where x is 0: the factor of xʸ ln x, which has the limit 0 there for y > 0."""
+    """ln x, and 0 where x is 0: the factor in xʸ ln x, whose limit there is 0 for y > 0."""
 
     domain: ClassVar[tuple[tuple[float, float], ...]] = ((0.1, 5.0),)
 
@@ -189,7 +189,7 @@ def _less_one(exponent: Node) -> Node:
 
 
 def power(x: Operand, y: Operand) -> Node:
-    """`x ** y`, broadcast; the constant exponents 0, 1, 2 and −1 become what they mean."""
+    """`x ** y`, broadcast; the constant exponents 0, 1, 2 and −1 are simplified."""
     base, exponent = broadcast_together(x, y, floats=True)
     if isinstance(exponent, Const):
         if exponent.filled_with(2):

@@ -50,7 +50,7 @@ class Cosh(Ufunc):
 
 
 def _halves(emit: Scalars[S], size: S) -> tuple[S, S]:
-    """½eˣ and ½e⁻ˣ for x ≥ 0, made of eˣ⁻¹, so that neither overflows before their sum does."""
+    """Return ½eˣ and ½e⁻ˣ for x ≥ 0, computed from eˣ⁻¹, so that they do not overflow before their sum does."""
     power = emit.math("exp", emit.subtract(size, emit.constant_like(1, size)))
     above = emit.multiply(emit.constant_like(math.e / 2, size), power)
     return above, emit.divide(emit.constant_like(1 / (2 * math.e), size), power)

@@ -1,7 +1,7 @@
-"""Elements chosen by integer arrays: gather and its transpose scatter-add, one-hot rows, and NumPy's square brackets.
+"""Indexing by integer arrays: gather and its transpose scatter-add, one-hot rows, and NumPy's square brackets.
 
-An index counts from the end if it is negative; one that is out of range raises IndexError in `value`, as in NumPy.
-Whoever runs a lowered program checks indices beforehand, since a lowered load cannot raise.
+Negative indices count from the end. An index out of range raises IndexError in `value`, as in NumPy. The caller of
+lowered code must check indices beforehand, since a lowered load cannot raise.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _check_integers(function: str, indices: ArrayType) -> None:
 
 
 def _position(emit: Emitter[S, I], index: S, size: Dim) -> I:
-    """An index that may count from the end, as a position."""
+    """Convert an index, which may count from the end, to a position."""
     negative = emit.compare("<", index, emit.constant(0, DType.INT64))
     return emit.index_of(emit.select(negative, emit.add(index, emit.scalar_of(emit.index(size))), index))
 
@@ -60,7 +60,7 @@ def _position(emit: Emitter[S, I], index: S, size: Dim) -> I:
 @final
 @dataclass(frozen=True)
 class Gather(Linear):
-    """`np.take(x, indices, axis)`: the axis gives way to the axes of the integer array. Its transpose is ScatterAdd."""
+    """`np.take(x, indices, axis)`: the axes of the integer array replace the axis. The transpose is ScatterAdd."""
 
     axis: int
 
@@ -106,7 +106,7 @@ class Gather(Linear):
 @final
 @dataclass(frozen=True)
 class ScatterAdd(Linear):
-    """Each element of x added, along `axis` of a zero array with `size` there, at the place that its index names."""
+    """Adds each element of x, along `axis` of a zero array of length `size`, at the place given by its index."""
 
     axis: int
     size: Dim
@@ -165,7 +165,7 @@ class ScatterAdd(Linear):
 @final
 @dataclass(frozen=True)
 class OneHot(Nonlinear):
-    """Labels as rows of 0 with a single 1, on a last axis of `size`; constant as far as derivatives go."""
+    """Labels as one-hot rows on a last axis of `size`; the derivative is zero."""
 
     size: Dim
     dtype: DType = DType.FLOAT64
@@ -205,7 +205,7 @@ class OneHot(Nonlinear):
 
 
 def one_hot(labels: Node, size: Dim, dtype: DType = DType.FLOAT64) -> Node:
-    """Integer labels as one-hot rows on a new last axis."""
+    """Encode integer labels as one-hot rows on a new last axis."""
     return OneHot(size, dtype)(labels)
 
 
@@ -218,7 +218,7 @@ def take(x: Node, indices: Node, axis: int | None = None) -> Node:
 
 
 def take_along_axis(x: Node, indices: Node, axis: int) -> Node:
-    """`np.take_along_axis` for an index array of size 1 on `axis`: one element chosen from each row."""
+    """`np.take_along_axis` for an index array of length 1 on `axis`: selects one element from each row."""
     (place,) = normalize_axes(axis, x.type.ndim)
     wanted = tuple(1 if k == place else dim for k, dim in enumerate(x.type.shape))
     if indices.type.shape != wanted:
@@ -235,7 +235,7 @@ def take_along_axis(x: Node, indices: Node, axis: int) -> Node:
 def take_slices(x: Node, key: IndexKey) -> Node:
     """`x[key]` for a key of integers, slices, None, an ellipsis, and at most one array of integers.
 
-    Raises ShapeError where the result would depend on the values of an index, or on a size that is still a name.
+    Raises ShapeError if the result's shape would depend on the values of an index, or on a symbolic size.
     """
     parts = list(key) if isinstance(key, tuple) else [key]
     used = sum(1 for part in parts if part is not None and part is not Ellipsis)
@@ -247,9 +247,9 @@ def take_slices(x: Node, key: IndexKey) -> Node:
     parts = [*parts[:place], *[slice(None)] * missing, *parts[place + 1 :]]
 
     ranges: list[tuple[Dim, Dim, int]] = []
-    dropped: list[int] = []  # axes that an integer takes away, as positions in x
+    dropped: list[int] = []  # axes removed by integers, as positions in x
     added: list[int] = []  # new axes, as positions in the result
-    chosen: tuple[int, Node] | None = None  # the axis that an integer array chooses from
+    chosen: tuple[int, Node] | None = None  # the axis indexed by an integer array
     kept = 0
     for part in parts:
         axis = len(ranges)
@@ -280,14 +280,14 @@ def take_slices(x: Node, key: IndexKey) -> Node:
 
 
 def _check_adjacent(parts: Sequence[IndexPart]) -> None:
-    """Refuse `x[0, :, indices]`, where NumPy would put the axes of `indices` first."""
+    """Reject `x[0, :, indices]`, where NumPy would put the axes of `indices` first."""
     places = [place for place, part in enumerate(parts) if part is not None and not isinstance(part, slice)]
     if places != list(range(places[0], places[0] + len(places))):
         raise ShapeError("an integer and an integer array are parted by a slice; index twice, as in x[0][:, indices]")
 
 
 def _index_array(part: object) -> Node:
-    """An array of integers in square brackets as a node."""
+    """Convert an array of integers in square brackets to a node."""
     array = np.asarray(part) if isinstance(part, list | np.ndarray) else None
     if array is not None and array.dtype.kind in "iu":
         return Const(array.astype(np.int64), ArrayType(array.shape, DType.INT64))
@@ -300,7 +300,7 @@ def _index_array(part: object) -> Node:
 
 
 def _element_of(index: Dim, size: Dim, shape: Shape) -> Dim:
-    """The position that an integer index names."""
+    """Return the position of an integer index."""
     index = index if isinstance(index, SymbolicDim) else int(index)
     position = index + size if isinstance(index, int) and index < 0 else index
     for bound in (position, size - 1 - position):
@@ -310,7 +310,7 @@ def _element_of(index: Dim, size: Dim, shape: Shape) -> Dim:
 
 
 def _range_of(part: slice, size: Dim, shape: Shape) -> tuple[Dim, Dim, int]:
-    """A slice of an axis as (start, size, stride)."""
+    """Return a slice of an axis as (start, size, stride)."""
     text = f"{'' if part.start is None else part.start}:{'' if part.stop is None else part.stop}"
     stride = 1 if part.step is None else part.step
     if not isinstance(stride, int | np.integer) or stride == 0:
@@ -350,10 +350,10 @@ def _range_of(part: slice, size: Dim, shape: Shape) -> tuple[Dim, Dim, int]:
 
 
 def index_bounds(outputs: Sequence[Node]) -> dict[Input, Dim]:
-    """For each integer input that `outputs` index with, the size that its entries must stay below.
+    """Return, for each integer input used as an index, the size that its entries must be below.
 
-    Entries may be negative down to minus that size, as NumPy counts from the end. An input reaches its use directly or
-    through changes of layout; indices that are computed are not covered.
+    Entries may be negative down to minus that size, as in NumPy. An input is used directly or through changes of
+    layout; computed indices are not covered.
     """
     bounds: dict[Input, Dim] = {}
     for node in topological_order(outputs):

@@ -1,4 +1,4 @@
-"""The same elements in another arrangement: permuted axes, another shape, another dtype."""
+"""Changes of layout: permuted axes, another shape, another dtype."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ I = TypeVar("I")
 @final
 @dataclass(frozen=True)
 class Permute(Linear):
-    """Reorder axes: axis k of the result is axis `order[k]` of the operand. Its transpose is the inverse order."""
+    """Permutes axes: axis k of the result is axis `order[k]` of the operand. Its transpose is the inverse."""
 
     order: tuple[int, ...]
 
@@ -68,7 +68,7 @@ class Permute(Linear):
 @final
 @dataclass(frozen=True)
 class Reshape(Linear):
-    """The elements in row-major order, in another shape. Its transpose restores the operand's shape."""
+    """The elements in row-major order, in another shape. The transpose restores the operand's shape."""
 
     shape: Shape
 
@@ -119,7 +119,7 @@ class Reshape(Linear):
 @final
 @dataclass(frozen=True)
 class Cast(Linear):
-    """The same numbers in another dtype; linear between floats, constant from integers and booleans."""
+    """Converts to another dtype; linear between floats, constant from integers and booleans."""
 
     is_pointwise: ClassVar[bool] = True
     dtype: DType
@@ -156,7 +156,7 @@ class Cast(Linear):
 
 
 def squeeze(x: Node, axes: Sequence[int]) -> Node:
-    """`x` without the axes of size 1 at `axes`."""
+    """Remove the axes of size 1 at `axes`."""
     for axis in axes:
         if x.type.shape[axis] != 1:
             raise ShapeError(f"axis {axis} of shape {shape_text(x.type.shape)} has not size 1 and cannot be squeezed")
@@ -178,7 +178,7 @@ def reshape(x: Node, shape: Sequence[Dim]) -> Node:
 
 
 def permute(x: Node, order: Sequence[int] | None = None) -> Node:
-    """`np.transpose`: axes in `order`, reversed when it is None."""
+    """`np.transpose`: axes in `order`, reversed if it is None."""
     ndim = x.type.ndim
     axes = tuple(reversed(range(ndim))) if order is None else tuple(axis % ndim for axis in order)
     return x if axes == tuple(range(ndim)) else Permute(axes)(x)

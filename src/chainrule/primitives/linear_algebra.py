@@ -1,7 +1,7 @@
-"""Inverse and determinant of square matrices, on the last two axes; the axes before them count matrices.
+"""Inverse and determinant of square matrices on the last two axes; leading axes are batch axes.
 
-A singular matrix, or one with an element that is not finite, has an inverse of NaN. The expansions eliminate with
-partial pivoting, one column at a time; they are written out per column, so they end at a size.
+The inverse of a singular matrix, or of one with a non-finite element, is NaN. The expansions use elimination with
+partial pivoting, unrolled over columns, which limits their size.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from chainrule.primitives.replication import Sum, as_floats, broadcast_to, cast,
 from chainrule.primitives.slicing import concatenate
 
 EXPANSION_LIMIT = 24
-"""The largest matrix that is written out; each column takes about six loops over a matrix."""
+"""The largest matrix that is expanded; each column takes about six loops over a matrix."""
 
 
 def _examples(make: Callable[[], Composite]) -> Sequence[Example]:
@@ -37,7 +37,7 @@ def _examples(make: Callable[[], Composite]) -> Sequence[Example]:
 
 
 def _each(function: Callable[[Array], Array], x: Array, otherwise: float, result: tuple[int, ...]) -> Array:
-    """`function` of each matrix in `x`; NaN where an element is not finite, `otherwise` for a singular matrix."""
+    """Apply `function` to each matrix in `x`; NaN for non-finite matrices, `otherwise` for singular ones."""
     found = np.full((*x.shape[:-2], *result), math.nan, x.dtype)
     for place in np.ndindex(*x.shape[:-2]):
         if np.all(np.isfinite(x[place])):
@@ -50,7 +50,7 @@ def _each(function: Callable[[Array], Array], x: Array, otherwise: float, result
 
 
 def _product(x: Node, y: Node) -> Node:
-    """The matrix product of two arrays with the same axes in front."""
+    """The matrix product of two arrays with the same batch axes."""
     batch = tuple(range(x.type.ndim - 2))
     i, k, j = (len(batch) + offset for offset in range(3))
     return Contract(((*batch, i, k), (*batch, k, j)), (*batch, i, j))(x, y)
@@ -80,7 +80,7 @@ class Inverse(Composite):
         return None if tangent is None else -_product(_product(result, tangent), result)
 
     def expand(self, *operands: Node) -> Node:
-        """Gauss and Jordan: the columns of (A, I), first to last, until I stands where A was."""
+        """Gauss-Jordan elimination of (A, I), column by column."""
         (x,) = operands
         size = _expandable(x, "the inverse")
         work = concatenate([x, broadcast_to(identity(size, x.type.dtype), x.type.shape)], axis=-1)
@@ -102,7 +102,7 @@ class Inverse(Composite):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _FromPivots(Composite, abstract=True):
-    """A number that the pivots of the elimination determine."""
+    """A number determined by the pivots of the elimination."""
 
     @classmethod
     def examples(cls) -> Sequence[Example]:
@@ -116,7 +116,7 @@ class _FromPivots(Composite, abstract=True):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Determinant(_FromPivots):
-    """det A; its differential is det(A)·tr(A⁻¹ dA) (Jacobi), so its derivative needs a regular A."""
+    """det A; its differential is det(A)·tr(A⁻¹ dA) (Jacobi), so the derivative requires a regular A."""
 
     def value(self, *operands: Array) -> Array:
         return _each(np.linalg.det, operands[0], 0.0, ())
@@ -138,7 +138,7 @@ class Determinant(_FromPivots):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class SignDeterminant(_FromPivots):
-    """The sign of det A: −1, 0 or 1, also where det A itself underflows. The derivative is zero."""
+    """The sign of det A: −1, 0 or 1, even if det A underflows. The derivative is zero."""
 
     def value(self, *operands: Array) -> Array:
         return _each(lambda matrix: np.linalg.slogdet(matrix)[0], operands[0], 0.0, ())
@@ -159,7 +159,7 @@ class SignDeterminant(_FromPivots):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class LogDeterminant(_FromPivots):
-    """ln |det A|, −∞ for a singular A; its differential is tr(A⁻¹ dA). No overflow where det A itself has one."""
+    """ln |det A|, −∞ for a singular A, even if det A overflows; its differential is tr(A⁻¹ dA)."""
 
     def value(self, *operands: Array) -> Array:
         return _each(lambda matrix: np.linalg.slogdet(matrix)[1], operands[0], -math.inf, ())
@@ -195,7 +195,7 @@ def _is_finite(x: Node) -> Node:
 
 
 def _pivot(work: Node, k: int) -> Node:
-    """Which row, from k on, has the largest first element: true for one row, the first of those that tie."""
+    """Mark the row, from k on, with the largest first element: true for one row, the first in case of ties."""
     rows = work.type.shape[-2]
     assert isinstance(rows, int)
     place = Const(np.arange(rows, dtype=work.type.dtype.numpy), ArrayType((rows,), work.type.dtype))
@@ -207,12 +207,12 @@ def _pivot(work: Node, k: int) -> Node:
 
 
 def _row(work: Node, chosen: Node) -> Node:
-    """The row that is chosen."""
+    """Select the marked row."""
     return Sum((work.type.ndim - 2,))(where(expand_dims(chosen, -1), work, 0))
 
 
 def _first(row: Node) -> Node:
-    """The first element of a row."""
+    """Return the first element of a row."""
     return take_slices(row, (..., 0))
 
 
@@ -221,7 +221,7 @@ def _slice_row(work: Node, k: int) -> Node:
 
 
 def _eliminate(x: Node) -> tuple[list[Node], Node]:
-    """The pivots of Gauss's elimination, and the sign of the permutation of rows."""
+    """Return the pivots of Gaussian elimination, and the sign of the row permutation."""
     size = _expandable(x, "the determinant")
     turned: Node = Const(1, x.type.with_shape(x.type.shape[:-2]))
     pivots: list[Node] = []
@@ -232,7 +232,7 @@ def _eliminate(x: Node) -> tuple[list[Node], Node]:
         pivots.append(pivot)
         turned = where(take_slices(chosen, (..., 0)), turned, -turned)
         swapped = where(expand_dims(chosen, -1), _slice_row(x, 0), x)
-        # Below a pivot of 0 there are only zeros: the factors are 0, whatever divides them.
+        # Below a pivot of 0 there are only zeros, so the factors are 0 for any divisor.
         divisor = where(equal(pivot, 0), 1, pivot)
         factors = take_slices(swapped, (..., slice(1, None), slice(0, 1))) / expand_dims(divisor, (-2, -1))
         across = expand_dims(take_slices(row, (..., slice(1, None))), -2)
@@ -261,7 +261,7 @@ def sign_of_det(x: Node) -> Node:
 
 
 def solve(a: Node, b: Node) -> Node:
-    """`np.linalg.solve`, as A⁻¹ b: b a vector where it has one dimension, else a matrix of columns."""
+    """`np.linalg.solve`, as A⁻¹ b: b is a vector if it has one dimension, else a matrix of columns."""
     if b.type.ndim == 0 or a.type.ndim < 2 or a.type.shape[-1] != b.type.shape[-2 if b.type.ndim > 1 else 0]:
         raise ShapeError(
             f"a system with the matrix of shape {shape_text(a.type.shape)} does not take a right-hand side of shape "

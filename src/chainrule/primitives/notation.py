@@ -1,6 +1,6 @@
-"""How a value is written: a small tree of mathematics, printed by precedence and never by matching strings.
+"""The notation of values: a small tree of mathematics, printed by precedence.
 
-A primitive states its notation in these terms; the renderers of `derivation` turn the tree into Unicode text or LaTeX.
+A primitive states its notation in these terms; the renderers of `derivation` convert the tree to Unicode text or LaTeX.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Notation: TypeAlias = Union[
 
 
 class Precedence(enum.IntEnum):
-    """How tightly a form binds; an operand that binds less tightly than its place asks for is parenthesised."""
+    """The precedence of a form; an operand with a lower precedence than required is parenthesized."""
 
     COMPARISON = 0
     SUM = 1
@@ -48,12 +48,12 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Mark(Symbol):
-    """Text that stands where a name could and is none: a slice, a size, the letters of an einsum."""
+    """Text in the place of a name: a slice, a size, the letters of an einsum."""
 
 
 @dataclass(frozen=True)
 class Verbatim(Symbol):
-    """A name that is set as it is typed, without subscripts or Greek letters, since another one would be set alike."""
+    """A name rendered verbatim, without subscripts or Greek letters, since another name would look the same."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ INFIX_PRECEDENCE = {
 
 
 def precedence(notation: Notation) -> Precedence:
-    """How tightly the outermost form of `notation` binds."""
+    """Return the precedence of the outermost form of `notation`."""
     if isinstance(notation, Infix):
         return INFIX_PRECEDENCE[notation.operator]
     if isinstance(notation, Prefix):
@@ -215,5 +215,5 @@ def transposed(x: Notation) -> Notation:
 
 
 def indexed(base: Notation, indices: Sequence[Notation]) -> Notation:
-    """`base[indices…]`; a scalar has no index and stays as it is."""
+    """`base[indices…]`; a scalar has no index and is returned unchanged."""
     return Indexed(base, tuple(indices)) if indices else base

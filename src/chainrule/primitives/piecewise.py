@@ -1,7 +1,7 @@
 """Functions with a kink or a step: absolute value, sign, floor, maximum, minimum, clip.
 
-At a kink the derivative is the mean of those on both sides, as in autograd and JAX: 0 for |x| at 0, and half for each
-operand of a maximum where both are equal.
+At a kink the derivative is the mean of the one-sided derivatives, as in autograd and JAX: 0 for |x| at 0, and half for
+each operand of a maximum if both are equal.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OPERAND = ArrayType((named_dim("n"), named_dim("m")))
 
 
 class _TwoSided(Ufunc, abstract=True):
-    """A function of one operand with its kink at 0."""
+    """A function of one operand with a kink at 0."""
 
     @classmethod
     def examples(cls) -> Sequence[Example]:
@@ -52,7 +52,7 @@ class Abs(_TwoSided):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Sign(_TwoSided):
-    """−1, 0 or 1; NaN stays NaN. The derivative is zero."""
+    """−1, 0 or 1; NaN propagates. The derivative is zero."""
 
     name: ClassVar[str] = "sign"
 
@@ -87,7 +87,7 @@ class Floor(Ufunc):
 
 
 class _Extremum(Ufunc, abstract=True):
-    """One of two operands; the examples keep them apart."""
+    """The maximum or minimum of two operands; the examples keep them apart."""
 
     arity: ClassVar[int] = 2
 
@@ -114,7 +114,7 @@ class Maximum(_Extremum):
 
     def lower(self, emit: Scalars[S], *operands: S) -> S:
         x, y = operands
-        taken = emit.logical_or(emit.compare(">", x, y), emit.compare("!=", x, x))  # NaN alone differs from itself
+        taken = emit.logical_or(emit.compare(">", x, y), emit.compare("!=", x, x))  # only NaN differs from itself
         return emit.select(taken, x, y)
 
 
@@ -138,7 +138,7 @@ class Minimum(_Extremum):
 
     def lower(self, emit: Scalars[S], *operands: S) -> S:
         x, y = operands
-        taken = emit.logical_or(emit.compare("<", x, y), emit.compare("!=", x, x))  # NaN alone differs from itself
+        taken = emit.logical_or(emit.compare("<", x, y), emit.compare("!=", x, x))  # only NaN differs from itself
         return emit.select(taken, x, y)
 
 
@@ -163,7 +163,7 @@ def minimum(x: Operand, y: Operand) -> Node:
 
 
 def clip(x: Operand, low: Operand | None = None, high: Operand | None = None) -> Node:
-    """`np.clip`: no less than `low`, then no more than `high`; None leaves that side open."""
+    """`np.clip`: at least `low`, then at most `high`; None means no bound."""
     if low is not None:
         x = maximum(x, low)
     if high is not None:

@@ -1,6 +1,6 @@
-"""What a contraction of two arrays is called in linear algebra: a product of matrices, of vectors, of stacks of them.
+"""Classification of contractions of two arrays as products of linear algebra.
 
-It is decided here alone, for notation, for source code (`@`, `outer`) and for what is said of a product.
+Used for notation, for source code (`@`, `outer`) and for descriptions of products.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Kind: TypeAlias = Literal["scaling", "inner", "outer", "rows", "vector", "matrix
 
 @dataclass(frozen=True)
 class Factor:
-    """Operand number `operand` of a contraction, its last two axes exchanged if `transposed`, `batch` in front."""
+    """Operand number `operand` of a contraction, with `batch` axes first; `transposed` swaps its last two axes."""
 
     operand: int
     transposed: bool = False
@@ -24,12 +24,12 @@ class Factor:
 
 @dataclass(frozen=True)
 class Product:
-    """A contraction of two operands as `left` times `right`, one product for each entry along `batch`.
+    """A contraction of two operands as `left` times `right`, batched along `batch`.
 
     By `kind` it is a number times an array ("scaling"), aᵀ b ("inner"), a bᵀ ("outer"), (A ⊙ B) 1 ("rows"), A b
-    ("vector"), A B ("matrix") or tr(A B) ("trace"). `batch` are axes of the result; a factor that lacks some of them,
-    which are those in front, meets each entry. If `added`, both factors have one more axis behind the batch, and the
-    products along it are added up.
+    ("vector"), A B ("matrix") or tr(A B) ("trace"). `batch` are leading axes of the result; a factor that lacks some of
+    them broadcasts along them. If `added`, both factors have one more axis after the batch, along which the products
+    are summed.
     """
 
     kind: Kind
@@ -39,17 +39,17 @@ class Product:
     added: bool = False
 
     def factor(self, operand: int) -> Factor:
-        """The factor that operand number `operand` is."""
+        """Return the factor for operand number `operand`."""
         return self.left if self.left.operand == operand else self.right
 
     @property
     def is_stack(self) -> bool:
-        """Whether each factor is one array, or has all of the batch."""
+        """Whether each factor is unbatched or has all batch axes."""
         return {self.left.batch, self.right.batch} <= {(), self.batch}
 
 
 def product_of(inputs: Sequence[Labels], output: Labels) -> Product | None:
-    """The product that a contraction with these labels is; None for one that has no name."""
+    """Return the product for a contraction with these labels; None if it has no standard name."""
     if len(inputs) != 2:
         return None
     left, right = inputs
@@ -83,7 +83,7 @@ def _over_one_axis(inputs: Sequence[Labels], output: Labels, summed: int) -> Pro
 
 
 def _factor(operand: int, labels: Labels, core: Labels) -> Factor | None:
-    """The operand as an array of the axes `core`, upright or transposed; a vector has no batch."""
+    """Return the operand as an array of the axes `core`, transposed if necessary; a vector has no batch."""
     batch, found = labels[: -len(core)], labels[-len(core) :]
     if found not in (core, core[::-1]) or (batch and len(core) == 1):
         return None
@@ -91,7 +91,7 @@ def _factor(operand: int, labels: Labels, core: Labels) -> Factor | None:
 
 
 def _trace(left: Labels, right: Labels, output: Labels) -> Product | None:
-    """tr(A B), where A or B may be a stack of matrices."""
+    """Return tr(A B), where A or B may be a stack of matrices."""
     stacks = [labels[:-2] for labels in (left, right)]
     if sorted(stacks) != sorted([(), output]) or len(output) > 1 or set(left[-2:]) != set(right[-2:]):
         return None
@@ -99,7 +99,7 @@ def _trace(left: Labels, right: Labels, output: Labels) -> Product | None:
 
 
 def _added(left: Labels, right: Labels, output: Labels) -> Product | None:
-    """Σ A B along the axis that both have behind the batch."""
+    """Return Σ A B along the axis that both have after the batch."""
     place = len(output) - 2
     if place < 0 or not len(left) == len(right) == place + 3 or left[: place + 1] != right[: place + 1]:
         return None

@@ -1,8 +1,8 @@
-"""Random numbers without a state: each draw is a cipher of where it stands, so that no order of evaluation matters.
+"""Stateless random numbers: each draw is a cipher of its position, so the order of evaluation is irrelevant.
 
 Threefry-2x64-20 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) is a block cipher used as a
 counter-based generator: 128 bits of counter under 128 bits of key give 128 random bits. Element i of a draw is the
-cipher of (step, i) under the key (seed, stream), whichever thread computes it, and when.
+cipher of (step, i) under the key (seed, stream), in any thread and in any order.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ THREEFRY_ROTATIONS = (16, 42, 12, 31, 16, 32, 24, 21)
 THREEFRY_PARITY = 0x1BD11BDAA9FC1A22
 THREEFRY_ROUNDS = 20
 UNIFORM_BITS = {DType.FLOAT64: 53, DType.FLOAT32: 24}
-"""How many leading bits of a word a uniform float is made of: all that are exact in the interval from ½ to 1."""
+"""The number of leading bits of a word in a uniform float: all that are exact between ½ and 1."""
 
 _WORD = (1 << 64) - 1
 _Words = NDArray[np.uint64]
 
 
 def threefry(key: tuple[int, int], counter: tuple[_Words, _Words]) -> tuple[_Words, _Words]:
-    """Threefry-2x64-20 of arrays of counters, each of one dimension at least; keys count modulo 2⁶⁴."""
+    """Threefry-2x64-20 of arrays of counters with at least one dimension; keys are taken modulo 2⁶⁴."""
     first, second = key[0] & _WORD, key[1] & _WORD
     words = [np.uint64(first), np.uint64(second), np.uint64(THREEFRY_PARITY ^ first ^ second)]
     x, y = counter[0] + words[0], counter[1] + words[1]
@@ -65,7 +65,7 @@ def threefry(key: tuple[int, int], counter: tuple[_Words, _Words]) -> tuple[_Wor
 
 
 def uniform_floats(seed: int, stream: int, step: int, places: _Words, dtype: DType) -> Array:
-    """The elements at `places` (of one dimension) of a draw of `RandomUniform`."""
+    """Return the elements at `places` (one-dimensional) of a draw of `RandomUniform`."""
     steps = np.full(1, step & _WORD, np.uint64)
     words, _ = threefry((seed, stream), (steps, places))
     bits = UNIFORM_BITS[dtype]
@@ -75,10 +75,10 @@ def uniform_floats(seed: int, stream: int, step: int, places: _Words, dtype: DTy
 @final
 @dataclass(frozen=True)
 class RandomUniform(Nonlinear):
-    """Independent numbers, uniform in [0, 1), of 53 random bits (24 in float32).
+    """Independent numbers, uniform in [0, 1), with 53 random bits (24 in float32).
 
-    The operands are the seed and the step, int64 scalars. Draws of different `stream`, `seed` or `step` are
-    independent. A shorter draw is the beginning of a longer one, in row-major order.
+    The operands are the seed and the step, int64 scalars. Draws with different `stream`, `seed` or `step` are
+    independent. A shorter draw is a prefix of a longer one, in row-major order.
     """
 
     shape: Shape
@@ -125,7 +125,7 @@ class RandomUniform(Nonlinear):
 
 
 def random_uniform(seed: Node, step: Node, shape: Sequence[Dim], stream: int, dtype: DType = DType.FLOAT64) -> Node:
-    """Independent numbers, uniform in [0, 1)."""
+    """Draw independent numbers, uniform in [0, 1)."""
     for dim in shape:
         if isinstance(dim, int) and dim < 0:
             raise ShapeError(f"an array of random numbers has the size {dim} on an axis; sizes are 0 or more")
@@ -135,10 +135,10 @@ def random_uniform(seed: Node, step: Node, shape: Sequence[Dim], stream: int, dt
 def random_normal(
     seed: Node, step: Node, shape: Sequence[Dim], streams: tuple[int, int], dtype: DType = DType.FLOAT64
 ) -> Node:
-    """Independent standard normal numbers: √(−2 ln(1 − u)) cos(2π v) of two uniform ones.
+    """Draw independent standard normal numbers: √(−2 ln(1 − u)) cos(2π v) of two uniform draws.
 
     Box and Muller, "A note on the generation of random normal deviates", Annals of Mathematical Statistics 29, 1958.
-    None is larger than 8.6 in size (5.8 in float32), since 1 − u is 2⁻⁵³ (2⁻²⁴) at least.
+    The magnitude is at most 8.6 (5.8 in float32), since 1 − u is at least 2⁻⁵³ (2⁻²⁴).
     """
     u, v = (random_uniform(seed, step, shape, stream, dtype) for stream in streams)
     return sqrt(-2 * log(1 - u)) * cos(2 * math.pi * v)

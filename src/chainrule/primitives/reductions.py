@@ -24,7 +24,7 @@ Axis = int | Sequence[int] | None
 
 
 def reduced_type(name: str, operand: ArrayType, axes: tuple[int, ...]) -> ArrayType:
-    """The type of a reduction over `axes`, which disappear."""
+    """Return the type of a reduction over `axes`, which are removed."""
     if not operand.dtype.is_float:
         raise DTypeError(f"{name} takes floats, not {operand.dtype.value}; convert with astype(float)")
     if axes and not (0 <= min(axes) <= max(axes) < operand.ndim and len(set(axes)) == len(axes)):
@@ -33,13 +33,13 @@ def reduced_type(name: str, operand: ArrayType, axes: tuple[int, ...]) -> ArrayT
 
 
 def repeat_along(x: Node, like: Node, axes: tuple[int, ...]) -> Node:
-    """A reduction over `axes` of an array shaped as `like`, repeated to that shape."""
+    """Broadcast a reduction over `axes` of an array shaped like `like` back to that shape."""
     shape = like.type.shape
     return Broadcast(shape, tuple(axis for axis in range(len(shape)) if axis not in axes))(x)
 
 
 def axes_examples(make: Callable[[tuple[int, ...]], Primitive]) -> Sequence[Example]:
-    """A reduction over each choice of axes of a matrix, and over inner axes of an array of three dimensions."""
+    """Example reductions over each choice of axes of a matrix, and over inner axes of a three-dimensional array."""
     n, m = named_dim("n"), named_dim("m")
     matrix, cube = ArrayType((n, m)), ArrayType((n, 3, m))
     return [
@@ -56,7 +56,7 @@ def reduce_elements(
     axes: tuple[int, ...],
     index: Sequence[I],
 ) -> S:
-    """The reduction over `axes` at `index`, which has an entry for each axis that is kept."""
+    """Return the reduction over `axes` at `index`, which has one entry per remaining axis."""
 
     def element(inner: Sequence[I]) -> S:
         reduced, kept = iter(inner), iter(index)
@@ -66,7 +66,7 @@ def reduce_elements(
 
 
 def reduction_notation(operator: str, axes: tuple[int, ...], x: Notation, operand: ArrayType) -> Notation:
-    """`max(x)` over all axes, else with the axes as a subscript."""
+    """Write `max(x)` over all axes, otherwise with the axes as a subscript."""
     subscript = () if len(axes) == operand.ndim else tuple(Number(axis) for axis in axes)
     return Call(operator, (x,), subscript=subscript)
 
@@ -74,7 +74,7 @@ def reduction_notation(operator: str, axes: tuple[int, ...], x: Notation, operan
 @final
 @dataclass(frozen=True)
 class Mean(Linear):
-    """Mean over `axes` (sorted, non-negative), which disappear. Transposed, it repeats the cotangent over the count."""
+    """The mean over `axes` (sorted, non-negative), which are removed. The transpose broadcasts and divides."""
 
     axes: tuple[int, ...]
 
@@ -112,7 +112,7 @@ class Mean(Linear):
 
 @dataclass(frozen=True)
 class _Extremum(Nonlinear, abstract=True):
-    """The largest or smallest element over axes; elements that tie for it share the derivative equally."""
+    """The maximum or minimum over axes; ties share the derivative equally."""
 
     kind: ClassVar[Literal["max", "min"]]
 
@@ -133,7 +133,7 @@ class _Extremum(Nonlinear, abstract=True):
         (x,), (tangent,) = operands, tangents
         if tangent is None:
             return None
-        # ∂result/∂x: 1 at the extreme element, 1/k at each of k that tie, 0 elsewhere
+        # ∂result/∂x: 1 at the extreme element, 1/k at each of k ties, 0 elsewhere
         ties = indicator(equal(x, repeat_along(result, x, self.axes)), x)
         return Sum(self.axes)(divide(ties, repeat_along(Sum(self.axes)(ties), x, self.axes)) * tangent)
 
@@ -146,7 +146,7 @@ class _Extremum(Nonlinear, abstract=True):
 @final
 @dataclass(frozen=True)
 class Max(_Extremum):
-    """The largest element over `axes` (sorted, non-negative), which disappear; NaN if there is one."""
+    """The maximum over `axes` (sorted, non-negative), which are removed; NaN propagates."""
 
     kind: ClassVar[Literal["max", "min"]] = "max"
 
@@ -157,7 +157,7 @@ class Max(_Extremum):
 @final
 @dataclass(frozen=True)
 class Min(_Extremum):
-    """The smallest element over `axes` (sorted, non-negative), which disappear; NaN if there is one."""
+    """The minimum over `axes` (sorted, non-negative), which are removed; NaN propagates."""
 
     kind: ClassVar[Literal["max", "min"]] = "min"
 
@@ -170,7 +170,7 @@ class Min(_Extremum):
 class Norm(Composite):
     """√Σx² over `axes`, or √mean(x²) with `mean`: the 2-norm, and the standard deviation of centred x.
 
-    Its derivative is x / norm, over the count with `mean`; where the norm is 0, the subgradient 0, as in PyTorch.
+    Its derivative is x / norm, divided by the count with `mean`; where the norm is 0, the subgradient 0, as in PyTorch.
     """
 
     axes: tuple[int, ...]
@@ -202,7 +202,7 @@ class Norm(Composite):
         return sqrt(self.squared(operands[0]))
 
     def squared(self, x: Node) -> Node:
-        """The sum or mean of squares, of which the norm is the root."""
+        """The sum or mean of squares, whose square root is the norm."""
         return self._reduction(square(x))
 
     @property
@@ -232,7 +232,7 @@ def min_(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
 
 
 def var(x: Node, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Node:
-    """`np.var`: the mean squared distance from the mean, over the count less `ddof`."""
+    """`np.var`: the mean squared deviation, with divisor count − `ddof`."""
     x = as_floats(x)
     squares = square(subtract(x, mean(x, axis, keepdims=True)))
     if ddof == 0:

@@ -1,4 +1,4 @@
-"""Broadcast and sum: each is the other's transpose. Here too: the broadcasting of operands as NumPy does it."""
+"""Broadcast and its transpose, the sum; NumPy's broadcasting of operands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ I = TypeVar("I")
 @final
 @dataclass(frozen=True)
 class Broadcast(Linear):
-    """Repeat along new axes: axis k of the operand becomes axis `axes[k]` of a result of shape `shape`."""
+    """Broadcasts along new axes: axis k of the operand becomes axis `axes[k]` of a result of shape `shape`."""
 
     shape: Shape
     axes: tuple[int, ...]
@@ -77,7 +77,7 @@ class Broadcast(Linear):
 @final
 @dataclass(frozen=True)
 class Sum(Linear):
-    """Sum over `axes` (sorted, non-negative), which disappear."""
+    """The sum over `axes` (sorted, non-negative), which are removed."""
 
     axes: tuple[int, ...]
 
@@ -123,7 +123,7 @@ class Sum(Linear):
 
 
 def broadcast_shape(*shapes: Shape) -> Shape:
-    """The common shape under NumPy's rules; a named size matches itself and 1 only."""
+    """Return the common shape by NumPy's rules; a symbolic size matches only itself and 1."""
     rank = max(map(len, shapes))
     result: list[Dim] = []
     for k in range(-rank, 0):
@@ -135,7 +135,7 @@ def broadcast_shape(*shapes: Shape) -> Shape:
 
 
 def broadcast_to(x: Node, shape: Shape) -> Node:
-    """`x` repeated to `shape` by NumPy's rules: aligned at the last axis, axes of size 1 stretched."""
+    """Broadcast `x` to `shape` by NumPy's rules: aligned at the last axis, axes of size 1 stretched."""
     if x.type.shape == shape:
         return x
     if isinstance(x, Const) and x.is_filled:
@@ -149,12 +149,12 @@ def broadcast_to(x: Node, shape: Shape) -> Node:
 
 
 def as_node(x: Operand, dtype: DType) -> Node:
-    """A Python number or size as a literal of `dtype`; a node as it is."""
+    """Convert a Python number or size to a literal of `dtype`; return a node unchanged."""
     return x if isinstance(x, Node) else Const(x, ArrayType((), dtype))
 
 
 def common_dtype(operands: Sequence[Operand]) -> DType:
-    """NumPy's promotion: Python numbers are weak, arrays are not."""
+    """NumPy's type promotion: Python numbers are weakly typed, arrays are not."""
     strong = [x.type.dtype for x in operands if isinstance(x, Node) and not _is_weak(x)]
     dtypes = strong or [x.type.dtype for x in operands if isinstance(x, Node)]
     result = DType.of(np.result_type(*(dtype.numpy for dtype in dtypes))) if dtypes else DType.FLOAT64
@@ -171,7 +171,7 @@ def _is_weak(x: Node) -> bool:
 
 
 def cast(x: Node, dtype: DType) -> Node:
-    """`x` with another dtype."""
+    """Convert `x` to another dtype."""
     if x.type.dtype == dtype:
         return x
     if isinstance(x, Const) and not isinstance(x.value, SymbolicDim):
@@ -181,13 +181,13 @@ def cast(x: Node, dtype: DType) -> Node:
 
 
 def as_floats(x: Operand) -> Node:
-    """A number or an array of integers or booleans as float64; floats as they are."""
+    """Convert a number or an array of integers or booleans to float64; return floats unchanged."""
     node = as_node(x, common_dtype([x]))
     return node if node.type.dtype.is_float else cast(node, DType.FLOAT64)
 
 
 def broadcast_together(*operands: Operand, floats: bool = False) -> tuple[Node, ...]:
-    """The operands with one dtype and one shape, as an elementwise operation in NumPy would see them."""
+    """Convert the operands to one dtype and one shape, as in an elementwise operation of NumPy."""
     dtype = common_dtype(operands)
     if floats and not dtype.is_float:
         dtype = DType.FLOAT64
@@ -197,7 +197,7 @@ def broadcast_together(*operands: Operand, floats: bool = False) -> tuple[Node, 
 
 
 def normalize_axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
-    """NumPy's `axis` argument as sorted non-negative axes; None means all."""
+    """Convert NumPy's `axis` argument to sorted non-negative axes; None means all."""
     if axis is None:
         return tuple(range(ndim))
     axes = (axis,) if isinstance(axis, int) else tuple(axis)
@@ -211,7 +211,7 @@ def normalize_axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ..
 
 
 def keep_axes(x: Node, axes: tuple[int, ...], keepdims: bool) -> Node:
-    """A reduced array with axes of size 1 put back at `axes` (positions in the unreduced array), if `keepdims`."""
+    """If `keepdims`, insert axes of size 1 at `axes` (positions in the unreduced array) in a reduced array."""
     if not keepdims or not axes:
         return x
     dims = iter(x.type.shape)

@@ -1,4 +1,4 @@
-"""Parts of arrays and their reverse: slices, zero padding, concatenation; each transposes to another of them."""
+"""Slicing, padding and concatenation, which transpose to one another."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PadWidths: TypeAlias = Dim | Sequence[Dim | Sequence[Dim]]
 
 
 def _is_negative(dim: Dim) -> bool:
-    """Whether a size is a negative number; one that holds a name is taken to be none until the name has a value."""
+    """Whether a size is a negative number; a symbolic size is assumed not to be."""
     return isinstance(dim, int) and dim < 0
 
 
@@ -77,7 +77,7 @@ class Slice(Linear):
 
     @property
     def limits(self) -> tuple[Dim, ...]:
-        """Where each axis stops, exclusive; a negative stride that runs to the first element has −1 here."""
+        """The exclusive end of each axis; −1 for a negative stride that reaches the first element."""
         return tuple(
             start + size * stride for start, size, stride in zip(self.starts, self.sizes, self.strides, strict=True)
         )
@@ -136,7 +136,7 @@ class Slice(Linear):
 @final
 @dataclass(frozen=True)
 class Pad(Linear):
-    """Zeros around and between: `low[k]` before, `high[k]` behind, and `interior[k]` between neighbours on axis k."""
+    """Zero padding: `low[k]` before, `high[k]` after, and `interior[k]` between elements on axis k."""
 
     low: tuple[Dim, ...]
     high: tuple[Dim, ...]
@@ -164,12 +164,12 @@ class Pad(Linear):
         )
 
     def _spread(self, shape: Shape) -> list[Dim]:
-        """The size of each axis with the zeros between neighbours put in."""
+        """The size of each axis including interior padding."""
         return [size if size == 0 else size + (size - 1) * k for size, k in zip(shape, self.interior, strict=True)]
 
     @property
     def even_widths(self) -> dict[int, Dim] | None:
-        """How many zeros are on both sides of each axis that has any; None if sides differ."""
+        """The widths of padding that is symmetric on each padded axis; None if it is not symmetric."""
         if self.low != self.high or any(self.interior):
             return None
         return {axis: width for axis, width in enumerate(self.low) if width != 0}
@@ -188,7 +188,7 @@ class Pad(Linear):
             axes = () if len(widths) == len(self.low) else tuple(map(Number, widths))
             shown = list(widths.values()) if len(set(widths.values())) > 1 else [self.low[next(iter(widths))]]
             return Call("pad", (operands[0], *(Mark(str(width)) for width in shown)), subscript=axes)
-        # Each axis as the range of the result that the operand takes, like the slice that undoes it.
+        # Each axis as the range of the result that holds the operand, like the inverse slice.
         places = zip(self.low, types[0].shape, self.interior, strict=True)
         whole = self.type(types[0]).shape
         ranges = [_slice_text(low, size, k + 1, dim) for (low, size, k), dim in zip(places, whole, strict=True)]
@@ -227,7 +227,7 @@ class Pad(Linear):
 @final
 @dataclass(frozen=True)
 class Concatenate(Linear):
-    """The operands one after another along `axis`. Transposed, each gets its own slice of the cotangent."""
+    """Concatenates the operands along `axis`. The transpose gives each operand its slice of the cotangent."""
 
     axis: int
 
@@ -291,7 +291,7 @@ class Concatenate(Linear):
 
 
 def reversal(shape: Shape, axes: Sequence[int]) -> Slice:
-    """The slice that reverses `axes` of an array of that shape."""
+    """Return the slice that reverses `axes` of an array of that shape."""
     return Slice(
         tuple(dim - 1 if axis in axes else 0 for axis, dim in enumerate(shape)),
         shape,
@@ -300,7 +300,7 @@ def reversal(shape: Shape, axes: Sequence[int]) -> Slice:
 
 
 def reverse(x: Node, axes: Sequence[int]) -> Node:
-    """`np.flip`: the elements in reverse order along `axes`."""
+    """`np.flip`: reverse the elements along `axes`."""
     return reversal(x.type.shape, axes)(x) if axes else x
 
 
@@ -325,7 +325,7 @@ def stack(arrays: Sequence[Node], axis: int = 0) -> Node:
 
 
 def pad(x: Node, widths: PadWidths, constant: float = 0) -> Node:
-    """`np.pad` with a constant: `widths` as one number, as (before, behind), or as one such pair for each axis."""
+    """`np.pad` with a constant: `widths` is a number, a pair (before, after), or one pair for each axis."""
     pairs = _pad_pairs(widths, x.type.ndim)
     low, high = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
     primitive = Pad(low, high, (0,) * x.type.ndim)

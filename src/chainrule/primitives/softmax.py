@@ -1,4 +1,4 @@
-"""Softmax, its logarithm, and the logarithm of a sum of exponentials, over any axes or of two arrays; no overflow."""
+"""Softmax, log-softmax and log-sum-exp over any axes, and of two arrays; without overflow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ S = TypeVar("S")
 
 
 def _shift(x: Node, axes: tuple[int, ...]) -> Node:
-    """The largest element over `axes`, or 0 where that is not finite: what can be taken off before exponentiation."""
+    """Return the maximum over `axes`, or 0 if it is not finite: the shift before exponentiation."""
     largest = Max(axes)(x)
     return where(less(abs_(largest), math.inf), largest, 0)
 
@@ -36,7 +36,7 @@ def _shift_value(x: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _notation(function: str, axes: tuple[int, ...], x: Notation, operand: ArrayType, default: int) -> Notation:
-    """`function(x)`, with the axes below it unless they are the last `default` ones, or all where that is 0."""
+    """`function(x)`, with the axes as a subscript unless they are the last `default` ones, or all if that is 0."""
     count = default or operand.ndim
     plain = axes == tuple(range(operand.ndim - count, operand.ndim))
     return Call(function, (x,), subscript=() if plain else tuple(Number(axis) for axis in axes))
@@ -45,7 +45,7 @@ def _notation(function: str, axes: tuple[int, ...], x: Notation, operand: ArrayT
 @final
 @dataclass(frozen=True)
 class LogSumExp(Composite):
-    """ln Σ eˣ over `axes` (sorted, non-negative), which disappear; its derivative is the softmax."""
+    """ln Σ eˣ over `axes` (sorted, non-negative), which are removed; its derivative is the softmax."""
 
     axes: tuple[int, ...]
 
@@ -80,7 +80,7 @@ class LogSumExp(Composite):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class LogAddExp(Ufunc):
-    """ln(eˣ + eʸ), element by element; smooth, and its derivatives are σ(x − y) and σ(y − x)."""
+    """ln(eˣ + eʸ), elementwise; smooth, with the derivatives σ(x − y) and σ(y − x)."""
 
     name: ClassVar[str] = "logaddexp"
     arity: ClassVar[int] = 2
@@ -96,14 +96,14 @@ class LogAddExp(Ufunc):
         positive = emit.compare(">", difference, emit.constant_like(0, x))
         smaller = emit.select(positive, emit.negate(difference), difference)
         above = emit.add(emit.select(positive, x, y), emit.math("softplus", smaller))
-        # The difference of two equal infinities is no number.
+        # The difference of two equal infinities is NaN.
         return emit.select(emit.compare("==", x, y), emit.add(x, emit.constant_like(math.log(2), x)), above)
 
 
 @final
 @dataclass(frozen=True)
 class Softmax(Composite):
-    """eˣ / Σ eˣ, the sum over `axes` (sorted, non-negative)."""
+    """eˣ / Σ eˣ, with the sum over `axes` (sorted, non-negative)."""
 
     axes: tuple[int, ...]
 
@@ -141,7 +141,7 @@ class Softmax(Composite):
 @final
 @dataclass(frozen=True)
 class LogSoftmax(Composite):
-    """x − ln Σ eˣ, the sum over `axes` (sorted, non-negative)."""
+    """x − ln Σ eˣ, with the sum over `axes` (sorted, non-negative)."""
 
     axes: tuple[int, ...]
 
@@ -178,7 +178,7 @@ class LogSoftmax(Composite):
 
 
 def logsumexp(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
-    """`ln Σ eˣ` over `axis`, all axes where it is None."""
+    """`ln Σ eˣ` over `axis`; None means all axes."""
     x = as_floats(x)
     axes = normalize_axes(axis, x.type.ndim)
     return keep_axes(LogSumExp(axes)(x) if axes else x, axes, keepdims)
@@ -190,7 +190,7 @@ def logaddexp(x: Operand, y: Operand) -> Node:
 
 
 def softmax(x: Node, axis: Axis = -1) -> Node:
-    """eˣ / Σ eˣ, the sum over `axis`, all axes where it is None."""
+    """eˣ / Σ eˣ, with the sum over `axis`; None means all axes."""
     x = as_floats(x)
     return Softmax(normalize_axes(axis, x.type.ndim))(x)
 

@@ -44,9 +44,9 @@ ERFC_POLYNOMIAL = (
     -1.0598900834367918e-08,
     -4.43519310131689e-09,
 )
-"""P with erfc x = e^−x² P(t) / (1 + 2x), t = (x − 3) / (x + 3), within 2⁻⁵⁹ from ½ to 27.5, for those who compute it.
+"""P with erfc x = e^−x² P(t) / (1 + 2x), t = (x − 3) / (x + 3), within 2⁻⁵⁹ from ½ to 27.5.
 
-It interpolates at Chebyshev points of t, computed with 200 bits; lowest power first.
+It interpolates at Chebyshev points of t, computed with 200 bits; lowest power first. Used to compute erfc.
 """
 
 
@@ -72,7 +72,7 @@ class Erf(Elementwise):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Erfc(Elementwise):
-    """1 − erf x, which stays accurate where erf x is nearly 1 (Abramowitz and Stegun 7.1.2)."""
+    """1 − erf x, accurate where erf x is nearly 1 (Abramowitz and Stegun 7.1.2)."""
 
     def value(self, *operands: Array) -> Array:
         return erfc_of_array(operands[0])
@@ -89,12 +89,12 @@ class Erfc(Elementwise):
 
 
 def erf_of_array(x: Array) -> Array:
-    """The error function of every element, in the dtype of `x`."""
+    """Return the error function of every element, in the dtype of `x`."""
     return np.asarray(np.vectorize(math.erf, otypes=[x.dtype])(x))
 
 
 def erfc_of_array(x: Array) -> Array:
-    """The complementary error function of every element, in the dtype of `x`."""
+    """Return the complementary error function of every element, in the dtype of `x`."""
     return np.asarray(np.vectorize(math.erfc, otypes=[x.dtype])(x))
 
 

@@ -1,4 +1,4 @@
-"""Sine and cosine, and the arctangent of a number and of a point."""
+"""Sine and cosine, and the arctangent of one and of two arguments."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ class Arctan(Ufunc):
         steep = emit.compare(">", size, one)
         angle = _arctan_up_to_one(emit, emit.select(steep, emit.divide(one, size), size))
         angle = emit.select(steep, emit.subtract(emit.constant_like(math.pi / 2, x), angle), angle)
-        not_above = emit.select(emit.compare("<", x, zero), emit.negate(angle), x)  # a zero keeps its sign
+        not_above = emit.select(emit.compare("<", x, zero), emit.negate(angle), x)  # preserves the sign of zero
         return emit.select(emit.compare(">", x, zero), angle, not_above)
 
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Arctan2(Ufunc):
-    """The angle of the point (x, y), given y first, between −π and π; it has no derivative at the origin."""
+    """The angle of the point (x, y), with y first, between −π and π; not differentiable at the origin."""
 
     name: ClassVar[str] = "arctan2"
     arity: ClassVar[int] = 2
@@ -97,7 +97,7 @@ class Arctan2(Ufunc):
         height, width = emit.math("abs", y), emit.math("abs", x)
         steep = emit.compare(">", height, width)
         low, high = emit.select(steep, width, height), emit.select(steep, height, width)
-        # The quotient of two zeros, or of two infinities, is no number.
+        # The quotient of two zeros, or of two infinities, is NaN.
         equal = emit.select(emit.compare("==", high, zero), zero, one)
         ratio = emit.select(emit.compare("==", low, high), equal, emit.divide(low, high))
         angle = _arctan_up_to_one(emit, ratio)
@@ -107,7 +107,7 @@ class Arctan2(Ufunc):
 
 
 def _is_signed(emit: Scalars[S], x: S) -> S:
-    """Whether `x` has the sign −, as −0 has too."""
+    """Whether the sign bit of `x` is set, also for −0."""
     zero = emit.constant_like(0, x)
     below = emit.compare("<", emit.divide(emit.constant_like(1, x), x), zero)
     return emit.logical_or(emit.compare("<", x, zero), below)

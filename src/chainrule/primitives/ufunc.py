@@ -1,4 +1,4 @@
-"""Primitives that NumPy has under one name, which says most of what there is to say about them."""
+"""Primitives that correspond to one NumPy ufunc, from whose name most rules follow."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from chainrule.primitives.replication import broadcast_together
 S = TypeVar("S")
 
 UFUNCS: dict[str, type[Ufunc]] = {}
-"""Every one by its name."""
+"""All of them by name."""
 
 
 class Ufunc(Elementwise, abstract=True):
-    """The ufunc `name` of NumPy on floats; a subclass states it and `partials`.
+    """The NumPy ufunc `name` on floats; a subclass states it and `partials`.
 
-    Value and notation follow from the name, and the lowering too where it is a `MathFunction`. Traced code, formulas
-    and the targets of source find the function by it.
+    Value and notation follow from the name, and so does the lowering if it is a `MathFunction`. Traced code, formulas
+    and source targets find the function by its name.
     """
 
     name: ClassVar[str]
@@ -40,7 +40,7 @@ class Ufunc(Elementwise, abstract=True):
 
     @classmethod
     def of(cls, *operands: Operand) -> Node:
-        """The function of `operands`, broadcast, as floats."""
+        """Apply the function to `operands`, broadcast, as floats."""
         return cls()(*broadcast_together(*operands, floats=True))
 
     def value(self, *operands: Array) -> Array:

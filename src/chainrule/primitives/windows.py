@@ -1,6 +1,7 @@
-"""Sliding windows along axes, and windows added up where they were taken: each is the other's transpose.
+"""Sliding windows along axes, and overlap-add; they transpose to each other.
 
-Convolutions and pooling are made of them: a window is x[p·stride + k·dilation], p its position and k a place in it.
+Convolutions and pooling are built from them: a window is x[p·stride + k·dilation], with p its position and k a place in
+it.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ I = TypeVar("I")
 
 
 def _is_below(dim: Dim, bound: Dim) -> bool:
-    """Whether a size is too small; what depends on names is taken to fit until they have values."""
+    """Whether a size is too small; a symbolic size is assumed to fit."""
     difference = dim - bound
     return isinstance(difference, int) and difference < 0
 
 
 def _reach(count: Dim, size: Dim, stride: int, dilation: int) -> Dim:
-    """How long an axis must be for `count` windows of `size` places."""
+    """The minimum length of an axis for `count` windows of `size` places."""
     return 0 if count == 0 or size == 0 else (count - 1) * stride + (size - 1) * dilation + 1
 
 
@@ -39,7 +40,7 @@ def _check_geometry(name: str, axes: Sequence[int], ndim: int, *others: Sequence
 
 
 def _steps_text(sizes: Sequence[Dim], strides: Sequence[int], dilations: Sequence[int]) -> tuple[Notation, ...]:
-    """`3×3`, then a step or a dilation that is not 1 as `::2`, `dilated 2`."""
+    """`3×3`, followed by strides and dilations other than 1 as `::2`, `dilated 2`."""
     parts = ["×".join(map(str, sizes))]
     if any(stride != 1 for stride in strides):
         parts.append("::" + "×".join(map(str, strides if len(set(strides)) > 1 else strides[:1])))
@@ -51,9 +52,9 @@ def _steps_text(sizes: Sequence[Dim], strides: Sequence[int], dilations: Sequenc
 @final
 @dataclass(frozen=True)
 class Windows(Linear):
-    """Along `axes[j]`, `counts[j]` windows of `sizes[j]` places; a new last axis for the place within each.
+    """Along `axes[j]`, `counts[j]` windows of `sizes[j]` places, with a new last axis for the place within each.
 
-    Neighbouring windows are `strides[j]` apart, neighbouring places in a window `dilations[j]`.
+    Adjacent windows are `strides[j]` apart, adjacent places in a window `dilations[j]`.
     """
 
     axes: tuple[int, ...]
@@ -119,9 +120,9 @@ class Windows(Linear):
 @final
 @dataclass(frozen=True)
 class OverlapAdd(Linear):
-    """Windows put back to where `Windows` takes them from an array with `wholes[j]` elements along `axes[j]`.
+    """Adds windows at the places from which `Windows` takes them, in an array of length `wholes[j]` along `axes[j]`.
 
-    Where several windows hold the same element, what they hold is added up.
+    Where windows overlap, their elements are summed.
     """
 
     axes: tuple[int, ...]
@@ -183,7 +184,7 @@ class OverlapAdd(Linear):
     def lower(
         self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
     ) -> S:
-        """Over the places that an element has in windows; where windows do not overlap, it has one at most."""
+        """A sum over the places that an element has in windows; without overlap there is at most one."""
         (operand,) = types
         sizes = operand.shape[len(index) :]
         overlapping = [j for j, size in enumerate(sizes) if not self._is_apart(j, size)]
@@ -211,7 +212,7 @@ class OverlapAdd(Linear):
         return self.dilations[j] == 1 and isinstance(size, int) and size <= self.strides[j]
 
     def _window_with(self, emit: Emitter[S, I], position: I, k: I, j: int, count: Dim, tests: list[S]) -> I:
-        """The window that has an element as its place k; what must hold for there to be one goes to `tests`."""
+        """The window in which an element has the place k; the conditions for its existence are appended to `tests`."""
         stride = self.strides[j]
         back = emit.index_multiply(k, emit.index(-self.dilations[j]))
         start = emit.index_add(position, back)
@@ -225,7 +226,7 @@ class OverlapAdd(Linear):
     def _window_around(
         self, emit: Emitter[S, I], position: I, j: int, count: Dim, size: Dim, tests: list[S]
     ) -> tuple[I, I]:
-        """The one window that can hold an element, and the place in it; what must hold for that goes to `tests`."""
+        """The only window that can contain an element, and its place there; conditions are appended to `tests`."""
         stride = self.strides[j]
         window = emit.index_divide(position, emit.index(stride))
         k = emit.index_remainder(position, emit.index(stride))
@@ -238,7 +239,7 @@ class OverlapAdd(Linear):
 
 
 def window_count(whole: Dim, size: Dim, stride: int = 1, dilation: int = 1) -> Dim:
-    """How many windows fit on an axis; raises ShapeError where none does, or where it depends on a name's value."""
+    """Return how many windows fit on an axis; raise ShapeError if none does or it depends on a symbolic size."""
     room = whole - (size - 1) * dilation - 1
     if isinstance(room, int):
         if room < 0:
@@ -261,7 +262,7 @@ def sliding_windows(
     strides: Sequence[int] | None = None,
     dilations: Sequence[int] | None = None,
 ) -> Node:
-    """As many windows as fit, in the order of `sliding_window_view`: positions on `axes`, places on new last axes."""
+    """Return all windows that fit, as `sliding_window_view`: positions on `axes`, places on new last axes."""
     strides = [1] * len(axes) if strides is None else strides
     dilations = [1] * len(axes) if dilations is None else dilations
     for axis in axes:

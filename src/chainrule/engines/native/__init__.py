@@ -2,18 +2,18 @@
 
 A program passes through these files in order:
 
-`prepare`       composite primitives are written out in simpler ones
-`registers`     a tiny program: `unrolled` holds every value in one vector register, for the whole run
-`memory`        any other: `plan` decides what is stored, and `storage` how it lies; `nests` puts values that belong
-                together into one loop nest; `schedule` orders the nests in phases between which threads wait, and
-                gives out the memory; `choices` takes each nest as `costs` finds cheapest, and `kernels` writes it, long
-                sums in the blocks of `blocking`, with the instructions of `body` at one place; `symbolic` is what
-                primitives are lowered to in between
-`driver`        the frame around the step: epochs, batches, losses, snapshots, stopping; `shuffling` the order of rows,
-                `team` how threads share the work
-`compilation`   the parts put together; `machine` has LLVM compile the text for a `target`; `cache` keeps the
-                result; `metering` counts cycles
-`engine`        the call, the threads that it runs in, and what is made of how it ended
+`prepare`       expansion of composite primitives
+`registers`     tiny programs: `unrolled` holds every value in one vector register for the whole run
+`memory`        other programs: `plan` decides which values are stored, `storage` their layout; `nests` fuses values
+                into loop nests; `schedule` orders the nests in phases separated by barriers, and plans the memory;
+                `choices` selects the cheapest form of each nest by the cost model in `costs`; `kernels` writes it, with
+                cache blocking of long sums (`blocking`) and the instructions of one tile (`body`); `symbolic` is the
+                intermediate form of lowered primitives
+`driver`        the code around the step: epochs, batches, losses, snapshots, stopping; `shuffling` draws the row order,
+                `team` divides the work among threads
+`compilation`   combines these parts; `machine` compiles the text for a `target` with LLVM; `cache` stores the result;
+                `metering` counts cycles
+`engine`        compiles and calls; `session` and `workers` run the calls and process their outcomes
 
 `text`, `arithmetic`, `random` and `math` write single instructions.
 """
