@@ -336,7 +336,7 @@ def test_whatever_can_be_asked_for_can_be_kept() -> None:
     kinds: list[Callable[..., Any]] = [kind for kind in vars(training).values() if isinstance(kind, type)]
     optimizers = [kind for kind in kinds if issubclass(kind, Optimizer) and kind is not Optimizer]  # type: ignore[arg-type]
     every = [*optimizers, *schedules.Schedule.__subclasses__()]
-    missing = [kind for kind in every if kind.__module__.startswith("chainrule.") and kind not in KNOWN.values()]
+    missing = [kind for kind in every if kind.__module__.startswith("chainrule.") and kind not in KNOWN.kinds.values()]
     assert missing == []
 
 

@@ -83,7 +83,7 @@ TRAIN: list[tuple[list[str], str]] = [
     ([*DATA, "--drop", "a,b,name"], "no column"),
     ([*DATA, "--kind", "a"], "--kind 'a' is not a column and a kind"),
     ([*DATA, "--kind", "=number"], "--kind"),
-    ([*DATA, "--kind", "a=colour"], "it can be number"),
+    ([*DATA, "--kind", "a=colour"], "it should be one of number"),
     ([*DATA, "--kind", "z=number"], "no column 'z'"),
     ([*DATA, "--kind", "name=number"], "column 'name' holds"),
     ([*DATA, "--kind", "a=number", "--kind", "a=category"], "--kind gives 'a' twice"),

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import product
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from chainrule.cli.errors import CommandError
 from chainrule.networks import LOSS_TYPES, LossLike, Quantile, read_loss
-from chainrule.tables import KINDS
-from chainrule.training import positive_number
+from chainrule.schema import (
+    COUNT,
+    MANY,
+    NOT_BELOW_0,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    DescriptionError,
+    Schema,
+    checked,
+    one_of,
+    whole,
+)
+from chainrule.tables import Kind
 
 MOST_COMBINATIONS = 200
 NO_LAYERS = "none"
 SOLVER_NAMES = ("adam", "adamw", "nadam", "rmsprop", "sgd", "lbfgs")
+WIDTH = whole(at_least=1, at_most=2**20 - 1)
+_SCHEMA = Schema(error=CommandError)
 _NUMBERS = re.compile(r"(\w+)\s*\(([-+.\deE,\s]*)\)")
 
 
@@ -38,25 +51,25 @@ class Plan:
     """All that decides what is learnt, as plain data."""
 
     target: str
-    task: str | None
+    task: Literal["classification", "regression"] | None
     drop: tuple[str, ...]
-    kinds: tuple[tuple[str, str], ...]
-    hidden: tuple[tuple[int, ...], ...]
-    rates: tuple[float | None, ...]
-    alphas: tuple[float, ...]
+    kinds: tuple[tuple[str, Kind], ...]
+    hidden: Annotated[tuple[tuple[Annotated[int, WIDTH], ...], ...], MANY]
+    rates: Annotated[tuple[Annotated[float, POSITIVE] | None, ...], MANY]
+    alphas: Annotated[tuple[Annotated[float, NOT_NEGATIVE], ...], MANY]
     activation: str
     output_activation: str | None
     loss: str | None
-    dropout: float
+    dropout: Annotated[float, SHARE]
     normalization: Literal["layer", "batch"] | None
-    solver: str
-    epochs: int | None
-    batch_size: int | None
-    patience: int
+    solver: Annotated[str, one_of(*SOLVER_NAMES)]
+    epochs: Annotated[int, whole(at_least=1, at_most=10**9)] | None
+    batch_size: Annotated[int, COUNT] | None
+    patience: Annotated[int, COUNT]
     class_weight: str | None
     validation: str | None
     delimiter: str | None
-    seed: int
+    seed: Annotated[int, NOT_BELOW_0]
 
     @property
     def combinations(self) -> list[Combination]:
@@ -75,12 +88,15 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        """The plan that `to_json` wrote; raises CommandError for anything else."""
-        given = {field.name: _tuples(data.get(field.name)) for field in fields(cls)}
-        for name, fits in _FITTING.items():
-            if not fits(given[name]):
-                raise CommandError(f"the checkpoint has no sensible {name} in its plan; train anew")
-        plan = cls(**given)
+        """The plan that `to_json` wrote; raises CommandError for anything else.
+
+        What an earlier version did not have in its plans is None.
+        """
+        given = {field.name: data.get(field.name) for field in fields(cls)}
+        try:
+            plan: Plan = Schema().instance(cls, given, "plan")
+        except DescriptionError as error:
+            raise CommandError(f"the checkpoint has no sensible plan: {error}; train anew") from None
         plan.check()
         return plan
 
@@ -105,56 +121,6 @@ class Plan:
             raise CommandError("--dropout is for hidden layers, and there are none; leave it out")
         if self.loss is not None:
             read_loss(parse_loss(self.loss))
-
-
-def _whole(value: Any, low: int = 1, high: int = 2**63) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value < high
-
-
-def _number(value: Any, low: float = 0.0, high: float = math.inf) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value < high
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _either(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """Whether something is None or fits."""
-    return lambda value: value is None or fits(value)
-
-
-def _each(fits: Callable[[Any], bool], least: int = 0) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, tuple) and len(value) >= least and all(map(fits, value))
-
-
-_FITTING: dict[str, Callable[[Any], bool]] = {
-    "target": _text,
-    "task": lambda value: value in (None, "classification", "regression"),
-    "drop": _each(_text),
-    "kinds": _each(lambda pair: _each(_text)(pair) and len(pair) == 2 and pair[1] in KINDS),
-    "hidden": _each(_each(lambda width: _whole(width, 1, 2**20)), 1),
-    "rates": _each(_either(lambda rate: _number(rate) and rate > 0), 1),
-    "alphas": _each(_number, 1),
-    "activation": _text,
-    "output_activation": _either(_text),
-    "loss": _either(_text),
-    "dropout": lambda value: _number(value, 0.0, 1.0),
-    "normalization": lambda value: value in (None, "layer", "batch"),
-    "solver": lambda value: value in SOLVER_NAMES,
-    "epochs": _either(lambda value: _whole(value, 1, 10**9 + 1)),
-    "batch_size": _either(_whole),
-    "patience": _whole,
-    "class_weight": _either(_text),
-    "validation": _either(_text),
-    "delimiter": _either(_text),
-    "seed": lambda value: _whole(value, 0),
-}
-"""Whether what a file holds can be a field of a plan."""
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def parse_widths(text: str) -> tuple[int, ...]:
@@ -193,18 +159,17 @@ def parse_loss(text: str) -> LossLike:
     return {"name": match[1], **dict(zip(names, numbers, strict=False))}
 
 
-def parse_kinds(texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
+def parse_kinds(texts: Iterable[str]) -> tuple[tuple[str, Kind], ...]:
     """`"zip=category"` as pairs; raises CommandError for what does not read like that."""
-    found: dict[str, str] = {}
+    found: dict[str, Kind] = {}
     for text in texts:
-        name, equal, kind = text.rpartition("=")
-        if not equal or not name.strip():
+        name, equal, kind = (part.strip() for part in text.rpartition("="))
+        if not equal or not name:
             raise CommandError(f"--kind {text!r} is not a column and a kind, as in --kind zip=category")
-        if kind.strip() not in KINDS:
-            raise CommandError(f"--kind of {name.strip()!r} is {kind.strip()!r}; it can be {', '.join(KINDS)}")
-        if found.get(name.strip(), kind.strip()) != kind.strip():
-            raise CommandError(f"--kind gives {name.strip()!r} twice; give it once")
-        found[name.strip()] = kind.strip()
+        known: Kind = _SCHEMA.read(Kind, kind, f"--kind of {name!r}")
+        if found.get(name, known) != known:
+            raise CommandError(f"--kind gives {name!r} twice; give it once")
+        found[name] = known
     return tuple(found.items())
 
 
@@ -215,15 +180,12 @@ def parse_drop(texts: Iterable[str]) -> tuple[str, ...]:
 
 def parse_rates(rates: Sequence[float]) -> tuple[float | None, ...]:
     """Learning rates, each once; none stands for that of the solver."""
-    return tuple(dict.fromkeys(positive_number("--rate", rate) for rate in rates)) or (None,)
+    return tuple(dict.fromkeys(checked("--rate", rate, POSITIVE, CommandError) for rate in rates)) or (None,)
 
 
 def parse_alphas(alphas: Sequence[float], default: float) -> tuple[float, ...]:
     """Penalties, each once."""
-    for alpha in alphas:
-        if not 0 <= alpha < float("inf"):
-            raise CommandError(f"--alpha is {alpha:g}; give a finite number of at least 0")
-    return tuple(dict.fromkeys(alphas)) or (default,)
+    return tuple(dict.fromkeys(checked("--alpha", alpha, NOT_NEGATIVE, CommandError) for alpha in alphas)) or (default,)
 
 
 def parse_class_weight(text: str | None, classes: Sequence[str]) -> dict[str, float] | None:
@@ -234,7 +196,9 @@ def parse_class_weight(text: str | None, classes: Sequence[str]) -> dict[str, fl
     for part in text.split(","):
         name, equal, number = part.rpartition("=")
         try:
-            weights[name.strip()] = positive_number(f"--class-weight of {name.strip()!r}", float(number))
+            weights[name.strip()] = checked(
+                f"--class-weight of {name.strip()!r}", float(number), POSITIVE, CommandError
+            )
         except ValueError:
             equal = ""
         if not equal or not name.strip():

@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from chainrule.ir.errors import ShapeError
 
 Monomial: TypeAlias = tuple[str, ...]
-Dim: TypeAlias = Union[int, "SymbolicDim"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,9 @@ class SymbolicDim:
         return text
 
     __repr__ = __str__
+
+
+Dim: TypeAlias = int | SymbolicDim
 
 
 def reading_order(term: tuple[Monomial, int]) -> tuple[bool, bool, int, Monomial]:

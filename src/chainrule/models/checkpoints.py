@@ -12,31 +12,34 @@ import numpy as np
 
 from chainrule.interrupts import deferred
 from chainrule.models.container import FILE_BYTES, read_file, write_file
-from chainrule.models.errors import DescriptionError, ModelError
+from chainrule.models.errors import ModelError
 from chainrule.models.model import Model, package_versions
 from chainrule.models.saving import Opened, description_of
-from chainrule.models.schema import JSON, Classes, Reader, Tensors, check_keys, read_object, written
 from chainrule.networks import MomentumSGD, TrainingSettings, TrainingState, UncorrectedAdam
+from chainrule.schema import JSON, Schema, Tensors
 from chainrule.training import LBFGS, SGD, Adam, AdamW, BlockOrder, NAdam, RMSprop, schedules
 from chainrule.words import ChainruleError
 
-KNOWN: Classes = {
-    kind.__name__: kind
-    for kind in (
-        TrainingSettings,
-        TrainingState,
-        SGD,
-        Adam,
-        AdamW,
-        NAdam,
-        RMSprop,
-        LBFGS,
-        BlockOrder,
-        MomentumSGD,
-        UncorrectedAdam,
-        *(kind for kind in vars(schedules).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)),
-    )
-}
+KNOWN = Schema(
+    {
+        kind.__name__: kind
+        for kind in (
+            TrainingSettings,
+            TrainingState,
+            SGD,
+            Adam,
+            AdamW,
+            NAdam,
+            RMSprop,
+            LBFGS,
+            BlockOrder,
+            MomentumSGD,
+            UncorrectedAdam,
+            *(kind for kind in vars(schedules).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)),
+        )
+    },
+    error=ModelError,
+)
 """The dataclasses that a checkpoint may hold."""
 
 
@@ -67,8 +70,8 @@ def save_checkpoint(path: str, model: Model, state: TrainingState, settings: Tra
     tensors: Tensors = {}
     description = description_of(model, tensors)
     description["checkpoint"] = {
-        "settings": written(settings, "settings", tensors, KNOWN),
-        "state": written(state, "state", tensors, KNOWN),
+        "settings": KNOWN.written(settings, "settings", tensors),
+        "state": KNOWN.written(state, "state", tensors),
     }
     write_file(path, description, tensors)
 
@@ -87,12 +90,10 @@ def load_checkpoint(path: str, limit: int = FILE_BYTES) -> Checkpoint:
 
 def read_checkpoint(opened: Opened, model: Model) -> Checkpoint:
     """The checkpoint of a file that has one; raises ModelError where this version does not go on from it."""
-    given = opened.checkpoint
     try:
-        check_keys(read_object(given, "checkpoint"), ("settings", "state"), "checkpoint")
-        reader = Reader(KNOWN, opened.tensors)
-        settings: TrainingSettings = reader.read(TrainingSettings, given["settings"], "settings")
-        state: TrainingState = reader.read(TrainingState, given["state"], "state")
+        given = KNOWN.entries(opened.checkpoint, ("settings", "state"), "checkpoint")
+        settings: TrainingSettings = KNOWN.read(TrainingSettings, given["settings"], "settings", opened.tensors)
+        state: TrainingState = KNOWN.read(TrainingState, given["state"], "state", opened.tensors)
         _check_state(state, model)
     except ChainruleError as error:
         there, here = model.versions.get("chainrule", ""), package_versions().get("chainrule", "")
@@ -106,30 +107,27 @@ def read_checkpoint(opened: Opened, model: Model) -> Checkpoint:
 
 
 def _check_state(state: TrainingState, model: Model) -> None:
-    """Raise DescriptionError unless the numbers of a state can be those of a run of the model."""
-    for name in ("epoch", "step", "best_epoch", "waiting", "rows_seen", "seed"):
-        if getattr(state, name) < 0:
-            raise DescriptionError(f"state.{name} is {getattr(state, name)}; it should be at least 0")
+    """Raise ModelError unless the arrays of a state can be those of a run of the model."""
     for name in ("loss_curve", "validation_losses", "validation_scores"):
         curve = getattr(state, name)
         if curve.dtype != np.float64 or curve.ndim != 1 or len(curve) not in {state.epoch, 0}:
-            raise DescriptionError(f"state.{name} has the shape {curve.shape} after {state.epoch} epochs")
+            raise ModelError(f"state.{name} has the shape {curve.shape} after {state.epoch} epochs")
     if len(state.loss_curve) != state.epoch:
-        raise DescriptionError(f"state.loss_curve lacks its {state.epoch} epochs")
+        raise ModelError(f"state.loss_curve lacks its {state.epoch} epochs")
     for place, given in (("params", state.params), ("best_params", state.best_params)):
         if given is None:
             continue
         if set(given) != set(model.parameters):
-            raise DescriptionError(f"state.{place} does not have the parameters of the model")
+            raise ModelError(f"state.{place} does not have the parameters of the model")
         for name, array in given.items():
             wanted = model.parameters[name]
             if array.shape != wanted.shape or array.dtype != wanted.dtype:
-                raise DescriptionError(f"state.{place}.{name} has another shape or dtype than the model's")
+                raise ModelError(f"state.{place}.{name} has another shape or dtype than the model's")
             if not np.isfinite(array).all():
-                raise DescriptionError(f"state.{place}.{name} holds numbers that are not finite")
+                raise ModelError(f"state.{place}.{name} holds numbers that are not finite")
     for name, array in state.optimizer_state.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise DescriptionError(f"state.optimizer_state.{name} holds numbers that are not finite")
+            raise ModelError(f"state.optimizer_state.{name} holds numbers that are not finite")
 
 
 def _writable(state: TrainingState) -> TrainingState:
@@ -190,7 +188,7 @@ class Checkpointer:
     written: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        written(self.settings, "settings", {}, KNOWN)
+        KNOWN.written(self.settings, "settings", {})
         self._last = self.clock()
 
     def __call__(self, state: TrainingState) -> None:
@@ -226,5 +224,5 @@ def described_settings(settings: TrainingSettings) -> dict[str, JSON]:
         if callable(value) and not dataclasses.is_dataclass(value):
             described[name] = f"function {getattr(value, '__name__', type(value).__name__)}"
         else:
-            described[name] = written(value, name, {}, KNOWN)
+            described[name] = KNOWN.written(value, name, {})
     return described

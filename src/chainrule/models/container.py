@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.files import FileError, file_errors, replacing
-from chainrule.models.errors import ModelError, shown
-from chainrule.models.schema import JSON, Tensors
+from chainrule.models.errors import ModelError
+from chainrule.schema import JSON, Tensors, shown_data
 from chainrule.words import MissingDependencyError
 
 FORMAT = "chainrule model"
@@ -248,14 +248,14 @@ def _check_tensors(path: str, header: Mapping[str, JSON], size: int) -> None:
     for name, entry in header.items():
         if name == "__metadata__":
             continue
-        here = f"{path} is damaged: its tensor {shown(name)}"
+        here = f"{path} is damaged: its tensor {shown_data(name)}"
         if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
             raise ModelError(f"{here} is not described by dtype, shape and data_offsets")
         dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         if not isinstance(dtype, str) or dtype not in DTYPES:
             raise ModelError(
-                f"{path} cannot be read: its tensor {shown(name)} is of the kind {shown(dtype)}; this version of "
-                f"chainrule reads {', '.join(DTYPES)}"
+                f"{path} cannot be read: its tensor {shown_data(name)} is of the kind {shown_data(dtype)}; this "
+                f"version of chainrule reads {', '.join(DTYPES)}"
             )
         if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2 or len(shape) > 32:
             raise ModelError(f"{here} has a shape or a place that is no list of whole numbers")
@@ -269,7 +269,7 @@ def _check_tensors(path: str, header: Mapping[str, JSON], size: int) -> None:
     for begin, end, name in sorted(spans):
         if begin != place:
             what = "overlaps with another" if begin < place else "does not begin where the one before it ends"
-            raise ModelError(f"{path} is damaged: its tensor {shown(name)} {what}")
+            raise ModelError(f"{path} is damaged: its tensor {shown_data(name)} {what}")
         place = end
     if place > size:
         raise ModelError(f"{path} is cut short: its tensors take {place:,} bytes, of which {size:,} are there")
@@ -301,7 +301,7 @@ def _description(path: str, text: str) -> dict[str, JSON]:
     version = description.get("version")
     if type(version) is not int or version < 1:
         raise ModelError(
-            f"{path} cannot be read: its version is {shown(version)}; this version of chainrule reads {VERSION}"
+            f"{path} cannot be read: its version is {shown_data(version)}; this version of chainrule reads {VERSION}"
         )
     if version > VERSION:
         raise ModelError(

@@ -5,50 +5,57 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.ir import Program
+from chainrule.interchange import program_from_json, program_to_json
 from chainrule.models.container import FILE_BYTES, FORMAT, VERSION, Contents, read_file, write_file
-from chainrule.models.errors import DescriptionError, ModelError, shown
+from chainrule.models.errors import ModelError
 from chainrule.models.limits import check_work
 from chainrule.models.model import Model, package_versions
-from chainrule.models.programs import program_from_json, program_to_json
-from chainrule.models.schema import JSON, Reader, Tensors, check_keys, read_object, read_text, written
 from chainrule.networks import BLOCK, MLP, NeuralNetwork, TrainingState
-from chainrule.tables import Preprocessing, Target, describe_target, target_from_json
+from chainrule.schema import JSON, DescriptionError, Rule, Schema, Tensors, different, shown, whole
+from chainrule.tables import Preprocessing, describe_target, target_from_json
 from chainrule.training import FitResult
 from chainrule.words import ChainruleError, MissingDependencyError
 
-KEYS = (
-    "format",
-    "version",
-    "program",
-    "loss",
-    "parameters",
-    "preprocessing",
-    "target",
-    "architecture",
-    "settings",
-    "metrics",
-    "versions",
-    "fingerprint",
-    "trained",
-    "checkpoint",
-)
-
 LONGEST_TEXT = 1_000
+_SHORT = Rule((f"text of at most {LONGEST_TEXT:,} letters",), lambda text: len(text) <= LONGEST_TEXT)
+_WIDTH = whole(at_least=1, at_most=2**31 - 1)
+
+PLAIN = Schema(error=ModelError)
+"""Settings and metrics: numbers, texts, and lists and objects of such."""
+_TOP = Schema(error=ModelError, within="{name}")
+
+
+@dataclass(frozen=True)
+class _Description:
+    """What a file says beside its tensors; `object` is what is read elsewhere, or stays as it is."""
+
+    format: str
+    version: int
+    program: object
+    loss: object
+    parameters: Annotated[tuple[str, ...], different("names")]
+    preprocessing: dict[str, object] | None
+    target: dict[str, object] | None
+    architecture: dict[str, object]
+    settings: dict[str, object]
+    metrics: dict[str, object]
+    versions: dict[str, Annotated[str, _SHORT]]
+    fingerprint: Annotated[str, _SHORT]
+    trained: Annotated[str, _SHORT]
+    checkpoint: object
 
 
 @dataclass(frozen=True)
 class _Layers:
     """The fields of `Architecture.describe`, with the types that they have in JSON."""
 
-    inputs: int
-    hidden: tuple[int, ...]
-    outputs: int
+    inputs: Annotated[int, _WIDTH]
+    hidden: tuple[Annotated[int, _WIDTH], ...]
+    outputs: Annotated[int, _WIDTH]
     activations: tuple[str, ...]
     output_activation: str
     loss: dict[str, str | float | tuple[float, ...]]
@@ -82,6 +89,7 @@ def save_model(path: str | os.PathLike[str], model: Any) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_model(os.path.join(folder, "mlp.safetensors"), trained)
     ...     model = load_model(os.path.join(folder, "mlp.safetensors"))
+    >>> import numpy as np
     >>> X = np.eye(2)
     >>> bool(np.allclose(model.predict(X), trained.predict(X)[:, 0]))
     True
@@ -148,9 +156,9 @@ def description_of(model: Model, tensors: Tensors) -> dict[str, JSON]:
         "parameters": list(model.parameters),
         "preprocessing": preprocessing,
         "target": target,
-        "architecture": written(dict(model.architecture), "architecture", {}),
-        "settings": written(dict(model.settings), "settings", {}),
-        "metrics": written(dict(model.metrics), "metrics", {}),
+        "architecture": PLAIN.written(model.architecture, "architecture"),
+        "settings": PLAIN.written(model.settings, "settings"),
+        "metrics": PLAIN.written(model.metrics, "metrics"),
         "versions": dict(model.versions),
         "fingerprint": model.fingerprint,
         "trained": model.trained,
@@ -182,7 +190,7 @@ class Opened:
         self.tensors = Taken(contents.tensors)
         self.limit = contents.limit
         try:
-            check_keys(self.description, KEYS, "the description")
+            self.given: _Description = _TOP.instance(_Description, self.description, "the description")
         except ModelError as error:
             raise self.unread(error) from None
 
@@ -204,7 +212,7 @@ class Opened:
     @property
     def checkpoint(self) -> JSON:
         """Where training stands, as JSON; None in a finished model."""
-        return self.description["checkpoint"]
+        return self.given.checkpoint
 
     def unread(self, error: Exception) -> ModelError:
         """`error` as a sentence about the file.
@@ -223,23 +231,22 @@ class Opened:
 
     def model(self) -> Model:
         """The model of the file, or of its checkpoint; raises ModelError where a tensor belongs to neither."""
-        given = self.description
+        given = self.given
         try:
-            architecture = _plain(given["architecture"], "architecture")
-            if architecture:
-                _check_layers(architecture)
+            if given.architecture:
+                _check_layers(given.architecture)
             model = Model(
-                self._program("program"),
-                {name: self.tensors[name] for name in self._names()},
-                self._preprocessing(),
-                self._target(),
-                None if given["loss"] is None else self._program("loss"),
-                architecture,
-                _plain(given["settings"], "settings"),
-                _plain(given["metrics"], "metrics"),
-                {key: _short(text, f"versions.{key}") for key, text in _plain(given["versions"], "versions").items()},
-                _short(given["fingerprint"], "fingerprint"),
-                _short(given["trained"], "trained"),
+                program_from_json(given.program, self.tensors),
+                {name: self._tensor(name) for name in given.parameters},
+                None if given.preprocessing is None else Preprocessing.from_json(given.preprocessing),
+                None if given.target is None else target_from_json(given.target),
+                None if given.loss is None else program_from_json(given.loss, self.tensors, "loss"),
+                given.architecture,
+                given.settings,
+                given.metrics,
+                given.versions,
+                given.fingerprint,
+                given.trained,
             )
         except MissingDependencyError:
             raise
@@ -253,27 +260,12 @@ class Opened:
         """Raise ModelError where the file has a tensor that nothing names, but for those that begin with `others`."""
         unused = sorted(name for name in set(self.tensors.tensors) - self.tensors.taken if not name.startswith(others))
         if unused:
-            raise self.unread(DescriptionError(f"nothing uses its tensor {shown(unused[0])}"))
+            raise self.unread(ModelError(f"nothing uses its tensor {shown(unused[0])}"))
 
-    def _program(self, name: str) -> Program:
-        return program_from_json(self.description[name], self.tensors, name)
-
-    def _names(self) -> list[str]:
-        names: list[str] = Reader({}).read(list[str], self.description["parameters"], "parameters")
-        for name in names:
-            if name not in self.tensors:
-                raise DescriptionError(f"parameters names the tensor {shown(name)}, which the file lacks")
-        if len(set(names)) < len(names):
-            raise DescriptionError("parameters has a name twice")
-        return names
-
-    def _preprocessing(self) -> Preprocessing | None:
-        data = self.description["preprocessing"]
-        return None if data is None else Preprocessing.from_json(read_object(data, "preprocessing"))
-
-    def _target(self) -> Target | None:
-        data = self.description["target"]
-        return None if data is None else target_from_json(read_object(data, "target"))
+    def _tensor(self, name: str) -> NDArray[Any]:
+        if name not in self.tensors:
+            raise ModelError(f"parameters names the tensor {shown(name)}, which the file lacks")
+        return self.tensors[name]
 
 
 class Taken(Mapping[str, NDArray[Any]]):
@@ -297,25 +289,9 @@ class Taken(Mapping[str, NDArray[Any]]):
         return name in self.tensors
 
 
-def _plain(data: JSON, place: str) -> dict[str, JSON]:
-    """An object of anything that JSON has; its parser has bounded how much."""
-    return read_object(data, place)
-
-
-def _short(data: JSON, place: str) -> str:
-    text = read_text(data, place)
-    if len(text) > LONGEST_TEXT:
-        raise DescriptionError(f"{place} is a text of {len(text):,} letters; it has at most {LONGEST_TEXT:,}")
-    return text
-
-
-def _check_layers(architecture: Mapping[str, JSON]) -> None:
-    """Raise DescriptionError unless the description of an architecture has the right fields with the right types."""
-    reader = Reader({})
-    layers: _Layers = reader.instance(_Layers, architecture, "architecture")
-    widths = (layers.inputs, *layers.hidden, layers.outputs)
-    if not all(0 < width <= np.iinfo(np.int32).max for width in widths):
-        raise DescriptionError("architecture has a width that is not from 1 to 2³¹")
+def _check_layers(architecture: dict[str, Any]) -> None:
+    """Raise ModelError unless the description of an architecture has the right fields with the right types."""
+    layers: _Layers = PLAIN.instance(_Layers, architecture, "architecture")
     if not len(layers.hidden) == len(layers.activations) == len(layers.dropout):
-        raise DescriptionError("architecture has not one activation and one dropout for each hidden layer")
-    read_text(layers.loss.get("name"), "architecture.loss.name")
+        raise ModelError("architecture has not one activation and one dropout for each hidden layer")
+    PLAIN.read(str, layers.loss.get("name"), "architecture.loss.name")

@@ -11,8 +11,9 @@ import numpy as np
 
 from chainrule import functions
 from chainrule.ir import ArrayType, named_dim, shape_text
-from chainrule.networks.errors import NetworkError, choice
+from chainrule.networks.errors import NetworkError
 from chainrule.networks.formulas import Formula, title_of
+from chainrule.schema import checked, one_of
 from chainrule.trace import trace
 
 Function: TypeAlias = Callable[[Any], Any]
@@ -105,7 +106,7 @@ def read_activation(what: str, given: ActivationLike, known: Mapping[str, Functi
             return Activation(name, known[name])
         if not text or (_WORD.fullmatch(text) and text not in ("z", "x")):
             try:
-                choice(what, given, [*known, *ALIASES])
+                checked(what, given, one_of(*known, *ALIASES), NetworkError)
             except NetworkError as error:
                 raise NetworkError(f"{error} (or a formula in z, such as 'z * sigmoid(z)')") from None
         formula = Formula(text, (("z", "x"),), "activation")

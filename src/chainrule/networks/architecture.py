@@ -8,18 +8,18 @@ from __future__ import annotations
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import ShapeError, cached_property, refuse_subclass
 from chainrule.networks.activations import ACTIVATIONS, OUTPUTS, Activation, ActivationLike, read_activation
-from chainrule.networks.errors import NetworkError, choice, number_between
+from chainrule.networks.errors import NetworkError
 from chainrule.networks.initialization import SCHEMES, Random, uniform_layer
 from chainrule.networks.losses import FormulaLoss, FunctionLoss, LossLike, check_custom, mean_over_rows, read_loss
 from chainrule.networks.scores import class_accuracy, r2_score, share_accuracy
-from chainrule.training import positive_integer
+from chainrule.schema import COUNT, NOT_NEGATIVE, SHARE, checked, each, keep, one_of
 
 Array: TypeAlias = NDArray[Any]
 Normalization: TypeAlias = Literal["layer", "batch"]
@@ -66,30 +66,24 @@ class Architecture:
 
     """
 
-    inputs: int
-    hidden: tuple[int, ...] = ()
-    outputs: int = 1
+    inputs: Annotated[int, COUNT]
+    hidden: Annotated[tuple[int, ...], each(COUNT)] = ()
+    outputs: Annotated[int, COUNT] = 1
     activations: Any = "relu"
     output_activation: Any = None
     loss: Any = "squared"
-    dropout: Any = 0.0
-    normalization: Normalization | None = None
-    alpha: float = 0.0
-    dtype: str = "float64"
+    dropout: Annotated[Any, each(SHARE)] = 0.0
+    normalization: Annotated[Normalization, one_of(*get_args(Normalization))] | None = None
+    alpha: Annotated[float, NOT_NEGATIVE] = 0.0
+    dtype: Annotated[str, one_of("float64", "float32")] = "float64"
 
     def __post_init__(self) -> None:
         widths: Any = self.hidden
         hidden = (widths,) if isinstance(widths, numbers.Integral) else tuple(widths)
-        self._keep("inputs", positive_integer("inputs", self.inputs))
-        self._keep("outputs", positive_integer("outputs", self.outputs))
-        self._keep("hidden", tuple(positive_integer(f"hidden[{k}]", width) for k, width in enumerate(hidden)))
+        self._keep("hidden", hidden)
         self._keep("activations", self._for_each_layer("activations", self.activations))
-        rates = self._for_each_layer("dropout", self.dropout)
-        self._keep("dropout", tuple(number_between("dropout", rate, 0, 1, open_high=True) for rate in rates))
-        if self.normalization is not None:
-            choice("normalization", self.normalization, get_args(Normalization))
-        self._keep("alpha", number_between("alpha", self.alpha, 0))
-        choice("dtype", self.dtype, ("float64", "float32"))
+        self._keep("dropout", self._for_each_layer("dropout", self.dropout))
+        keep(self, NetworkError)
         loss = read_loss(self.loss)
         self._keep("loss", loss)
         if self.output_activation is None:
@@ -180,7 +174,7 @@ class Architecture:
         `scheme` is one of `SCHEMES`, or "scikit-learn", which draws weights and then biases, layer by layer, as
         scikit-learn does from the same RandomState.
         """
-        choice("scheme", scheme, [*SCHEMES, "scikit-learn"])
+        checked("scheme", scheme, one_of(*SCHEMES, "scikit-learn"), NetworkError)
         if random is None or isinstance(random, int | np.integer):
             random = np.random.default_rng(random)
         drawn: dict[str, Array] = {}
@@ -256,7 +250,7 @@ class Architecture:
         """Return the architecture that `describe` described; raise NetworkError if it is invalid or has functions."""
         known = [field.name for field in fields(cls)]
         for key in description:
-            choice("a setting of an architecture", key, known)
+            checked("a setting of an architecture", key, one_of(*known), NetworkError)
         names = [*description.get("activations", ()), description.get("output_activation")]
         for name in names:
             if isinstance(name, str) and name.startswith("function "):

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.networks.errors import NetworkError, number_between
-from chainrule.training import Optimizer, positive_number
+from chainrule.networks.errors import NetworkError
+from chainrule.schema import NONE, NOT_NEGATIVE, POSITIVE, checked
+from chainrule.training import Optimizer, TrainingError
 
 Hyperparameter = Any
 
@@ -30,8 +31,8 @@ class Controlled(Optimizer):
         if weight_decay and "rate" not in optimizer.hyperparameters:
             raise NetworkError(f"{title} has no rate for weights to decay by; leave weight_decay out")
         self.optimizer = optimizer
-        self.clip_norm = optimizer.clip_norm if clip_norm is None else positive_number("clip_norm", clip_norm)
-        self.weight_decay = number_between("weight_decay", weight_decay, 0)
+        self.clip_norm = checked("clip_norm", clip_norm, NONE | POSITIVE, TrainingError) or optimizer.clip_norm
+        self.weight_decay = checked("weight_decay", weight_decay, NOT_NEGATIVE, NetworkError)
 
     @property
     def hyperparameters(self) -> Mapping[str, Hyperparameter]:

@@ -13,11 +13,12 @@ from chainrule import functions
 from chainrule.ir import ShapeError, refuse_subclass
 from chainrule.networks.activations import ACTIVATIONS
 from chainrule.networks.architecture import Architecture
-from chainrule.networks.errors import NetworkError, choice
+from chainrule.networks.errors import NetworkError
 from chainrule.networks.forward import loss_function, prediction_function
 from chainrule.networks.losses import CrossEntropy, Loss
 from chainrule.networks.prediction import check_finite
-from chainrule.training import LBFGS, SGD, Adam, FitResult, Optimizer, fit, positive_integer
+from chainrule.schema import COUNT, checked, one_of
+from chainrule.training import LBFGS, SGD, Adam, FitResult, Optimizer, TrainingError, fit
 
 Array = NDArray[Any]
 
@@ -95,18 +96,18 @@ class MLP:
     ) -> None:
         if len(sizes) < 2:
             raise NetworkError(f"sizes is {sizes!r}; give at least two widths, the input's and the output's")
-        self.sizes = tuple(positive_integer(f"sizes[{k}]", size) for k, size in enumerate(sizes))
+        self.sizes = tuple(checked(f"sizes[{k}]", size, COUNT, TrainingError) for k, size in enumerate(sizes))
         depth = len(self.sizes) - 1
         names = [hidden] * (depth - 1) if isinstance(hidden, str) else list(hidden)
         if len(names) != depth - 1:
             raise NetworkError(
                 f"hidden names {len(names)} activations for {depth - 1} hidden layers; give one for each"
             )
-        self.hidden = tuple(choice("hidden", name, ACTIVATIONS) for name in names)
+        self.hidden = tuple(checked("hidden", name, one_of(*ACTIVATIONS), NetworkError) for name in names)
         if output is None:
             output = next((name for name, natural in LOSSES.items() if natural == loss), "linear")
-        self.output = choice("output", output, LOSSES)
-        self.loss = choice("loss", LOSSES[self.output] if loss is None else loss, _OBJECTIVES)
+        self.output = checked("output", output, one_of(*LOSSES), NetworkError)
+        self.loss = checked("loss", LOSSES[self.output] if loss is None else loss, one_of(*_OBJECTIVES), NetworkError)
         self._architecture = Architecture(
             self.sizes[0],
             self.sizes[1:-1],

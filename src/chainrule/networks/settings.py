@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.networks.controlled import Controlled
-from chainrule.networks.errors import NetworkError, choice, number_between
+from chainrule.networks.errors import NetworkError
+from chainrule.schema import COUNT, NOT_BELOW_0, NOT_NEGATIVE, POSITIVE, keep, number, one_of
 from chainrule.training import (
     LBFGS,
     Adam,
     BlockOrder,
     Optimizer,
     hyperparameter_values,
-    positive_integer,
-    positive_number,
 )
 
 Array: TypeAlias = NDArray[Any]
@@ -75,18 +74,18 @@ class TrainingSettings:
     """
 
     solver: Optimizer | LBFGS = field(default_factory=Adam)
-    epochs: int = 200
-    batch_size: int | None = None
-    seed: int = 0
+    epochs: Annotated[int, COUNT] = 200
+    batch_size: Annotated[int, COUNT] | None = None
+    seed: Annotated[int, NOT_BELOW_0] = 0
     shuffle: bool = True
     order: BlockOrder | Order | None = None
-    monitor: Monitor = "loss"
-    tolerance: float = 0.0
-    patience: float | None = None
-    plateau: Plateau = "stop"
-    plateau_factor: float = 5.0
+    monitor: Annotated[Monitor, one_of(*get_args(Monitor))] = "loss"
+    tolerance: Annotated[float, NOT_NEGATIVE] = 0.0
+    patience: Annotated[float, number(at_least=0, at_most=math.inf)] | None = None
+    plateau: Annotated[Plateau, one_of(*get_args(Plateau))] = "stop"
+    plateau_factor: Annotated[float, POSITIVE] = 5.0
     least_rate: float = 1e-6
-    rate_power: float | None = None
+    rate_power: Annotated[float, NOT_NEGATIVE] | None = None
     clip_norm: float | None = None
     weight_decay: float = 0.0
     restore_best: bool = False
@@ -95,19 +94,7 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         if not isinstance(self.solver, Optimizer | LBFGS):
             raise NetworkError(f"solver is {self.solver!r}; give an optimizer such as Adam(0.001)")
-        self._keep("epochs", positive_integer("epochs", self.epochs))
-        if self.batch_size is not None:
-            self._keep("batch_size", positive_integer("batch_size", self.batch_size))
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
-            raise NetworkError(f"seed is {self.seed!r}; it should be a whole number, 0 or more")
-        choice("monitor", self.monitor, get_args(Monitor))
-        choice("plateau", self.plateau, get_args(Plateau))
-        self._keep("tolerance", number_between("tolerance", self.tolerance, 0))
-        if self.patience is not None and self.patience != math.inf:
-            self._keep("patience", number_between("patience", self.patience, 0))
-        positive_number("plateau_factor", self.plateau_factor)
-        if self.rate_power is not None:
-            number_between("rate_power", self.rate_power, 0)
+        keep(self, NetworkError)
         if self.restore_best and self.monitor == "loss":
             raise NetworkError(
                 "restore_best needs a validation to be best on; give monitor='validation_score' or 'validation_loss'"
@@ -124,9 +111,6 @@ class TrainingSettings:
                     f"the rate of {type(self.solver).__name__} is a function of the step; give a number, which "
                     "plateau='divide' and rate_power change"
                 )
-
-    def _keep(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)
 
     def _check_whole(self) -> None:
         for name in ("order", "clip_norm", "rate_power"):

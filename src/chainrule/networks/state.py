@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chainrule.schema import NOT_BELOW_0
 
 Array: TypeAlias = NDArray[Any]
 Status: TypeAlias = Literal["running", "finished", "converged", "stopped", "interrupted", "diverged"]
@@ -64,22 +66,22 @@ class TrainingState:
 
     params: dict[str, Array]
     optimizer_state: dict[str, Array] = field(default_factory=dict)
-    epoch: int = 0
-    step: int = 0
+    epoch: Annotated[int, NOT_BELOW_0] = 0
+    step: Annotated[int, NOT_BELOW_0] = 0
     loss: float = 0.0
     loss_curve: NDArray[np.float64] = field(default_factory=_none)
     validation_losses: NDArray[np.float64] = field(default_factory=_none)
     validation_scores: NDArray[np.float64] = field(default_factory=_none)
     rate: float | None = None
     best_params: dict[str, Array] | None = None
-    best_epoch: int = 0
+    best_epoch: Annotated[int, NOT_BELOW_0] = 0
     best: float | None = None
-    waiting: int = 0
-    rows_seen: int = 0
+    waiting: Annotated[int, NOT_BELOW_0] = 0
+    rows_seen: Annotated[int, NOT_BELOW_0] = 0
     status: Status = "running"
     reason: str = ""
     culprit: str | None = None
-    seed: int = 0
+    seed: Annotated[int, NOT_BELOW_0] = 0
     order_state: Any = None
     seconds: float = 0.0
     threads: int = 1

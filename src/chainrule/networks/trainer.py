@@ -16,7 +16,8 @@ from chainrule.networks.objectives import objective
 from chainrule.networks.progress import OnEpoch, Progress, beginning, copied
 from chainrule.networks.settings import TrainingSettings, Validation
 from chainrule.networks.state import TrainingState
-from chainrule.training import LBFGS, LBFGSSession, open_session, positive_integer
+from chainrule.schema import COUNT, checked
+from chainrule.training import LBFGS, LBFGSSession, TrainingError, open_session
 
 Array: TypeAlias = NDArray[Any]
 
@@ -95,7 +96,7 @@ def train(
             )
         data["weights"] = checked_weights(weights, len(rows), architecture.dtype)
     state = beginning(architecture, params, settings) if resume is None else copied(resume)
-    every = positive_integer("every", every)
+    every = checked("every", every, COUNT, TrainingError)
     progress = Progress(architecture, rows, settings, validation, state, on_epoch, every, seconds)
     whole = isinstance(settings.solver, LBFGS)
     names = architecture.parameters

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from chainrule.functions import sigmoid
 from chainrule.ir import Program, ShapeError, refuse_subclass
 from chainrule.networks.architecture import Architecture
+from chainrule.schema import COUNT, checked
 from chainrule.trace import trace
-from chainrule.training import SGD, FitResult, fit, positive_integer
+from chainrule.training import SGD, FitResult, TrainingError, fit
 
 Array = NDArray[np.float64]
 
@@ -50,9 +51,9 @@ class NeuralNetwork:
     """
 
     def __init__(self, input_size: int, hidden_size: int, output_size: int, seed: int | None = None) -> None:
-        self.input_size = positive_integer("input_size", input_size)
-        self.hidden_size = positive_integer("hidden_size", hidden_size)
-        self.output_size = positive_integer("output_size", output_size)
+        self.input_size = checked("input_size", input_size, COUNT, TrainingError)
+        self.hidden_size = checked("hidden_size", hidden_size, COUNT, TrainingError)
+        self.output_size = checked("output_size", output_size, COUNT, TrainingError)
         random = np.random.RandomState(seed)
         self.weights_input_hidden: Array = random.randn(self.input_size, self.hidden_size)
         self.weights_hidden_output: Array = random.randn(self.hidden_size, self.output_size)

@@ -16,12 +16,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.schema import FILLED, FINITE, OMITTED, POSITIVE, Rule, different, one_of, whole
 from chainrule.tables.calendar import DAY, MISSING, Seconds, civil, weekday
+from chainrule.tables.dates import FORMATS
 
 Floats: TypeAlias = NDArray[np.float64]
 Kind: TypeAlias = Literal["number", "category", "boolean", "date", "constant", "identifier", "text"]
@@ -39,6 +41,9 @@ PERIODS: dict[str, int] = {"month": 12, "weekday": 7, "hour": DAY}
 
 PARTS: tuple[str, ...] = get_args(PartName)
 
+TRUTH = Rule(("0 or 1",), lambda value: value in (0, 1))
+PARTS_ONCE = Rule(("different parts of a date",), lambda parts: len({part.name for part in parts}) == len(parts))
+
 
 @dataclass(frozen=True)
 class Number:
@@ -55,13 +60,13 @@ class Number:
 
     kind: ClassVar[Kind] = "number"
 
-    name: str
-    fill: float
-    mean: float
-    scale: float
-    unit: float | None = None
+    name: Annotated[str, FILLED]
+    fill: Annotated[float, FINITE]
+    mean: Annotated[float, FINITE]
+    scale: Annotated[float, POSITIVE]
+    unit: Annotated[float, POSITIVE] | None = None
     flag_missing: bool = False
-    words: tuple[str, ...] = ()
+    words: Annotated[tuple[str, ...], different("texts"), OMITTED] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -91,9 +96,9 @@ class Boolean:
 
     kind: ClassVar[Kind] = "boolean"
 
-    name: str
-    words: tuple[str, str]
-    fill: float
+    name: Annotated[str, FILLED]
+    words: Annotated[tuple[str, str], different("texts")]
+    fill: Annotated[float, TRUTH]
     flag_missing: bool = False
 
     @property
@@ -121,8 +126,8 @@ class Category:
 
     kind: ClassVar[Kind] = "category"
 
-    name: str
-    levels: tuple[str, ...]
+    name: Annotated[str, FILLED]
+    levels: Annotated[tuple[Annotated[str, FILLED], ...], different("texts", at_least=1)]
     other: bool = False
     missing: bool = False
 
@@ -159,8 +164,8 @@ class Part:
     """
 
     name: PartName
-    mean: float = 0.0
-    scale: float = 1.0
+    mean: Annotated[float, FINITE] = 0.0
+    scale: Annotated[float, POSITIVE] = 1.0
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -200,10 +205,10 @@ class Date:
 
     kind: ClassVar[Kind] = "date"
 
-    name: str
-    format: str
-    parts: tuple[Part, ...]
-    fill: int
+    name: Annotated[str, FILLED]
+    format: Annotated[str, one_of(*FORMATS)]
+    parts: Annotated[tuple[Part, ...], PARTS_ONCE]
+    fill: Annotated[int, whole(at_least=-(2**53), at_most=2**53)]
     flag_missing: bool = False
 
     @property

@@ -16,7 +16,7 @@ from chainrule.ir import cached_property
 from chainrule.tables.calendar import MISSING
 from chainrule.tables.cells import CellError, read_dates, read_levels, read_numbers, read_truth, texts, without_words
 from chainrule.tables.columns import check_wishes, fit_columns
-from chainrule.tables.description import Fields, describe_feature, parse_json, read_feature, read_left_out
+from chainrule.tables.description import columns_from_json, describe_columns
 from chainrule.tables.errors import TableError, listed, short
 from chainrule.tables.features import Boolean, Category, Date, Feature, Floats, Kind, LeftOut, Number
 from chainrule.tables.frames import as_frame
@@ -27,8 +27,6 @@ from chainrule.words import suggestion
 
 if TYPE_CHECKING:
     import polars as pl
-
-VERSION = 1
 
 
 @dataclass
@@ -182,11 +180,7 @@ class Preprocessing:
 
     def description(self) -> dict[str, Any]:
         """The same as what JSON can hold."""
-        return {
-            "version": VERSION,
-            "features": [describe_feature(feature) for feature in self.features],
-            "left_out": [dict(vars(column)) for column in self.left_out],
-        }
+        return describe_columns(self.features, self.left_out)
 
     @classmethod
     def from_json(cls, text: str | bytes | Mapping[str, Any]) -> Preprocessing:
@@ -194,19 +188,7 @@ class Preprocessing:
 
         Raises TableError for one that is not well-formed.
         """
-        fields = Fields(parse_json(text, "the preprocessing"), "the preprocessing")
-        version = fields.whole("version", 10**6)
-        if version != VERSION:
-            raise TableError(f"the preprocessing has version {version}; this release reads version {VERSION}")
-        features = tuple(read_feature(value, place) for place, value in enumerate(fields.items("features"), 1))
-        left_out = tuple(read_left_out(value, place) for place, value in enumerate(fields.items("left_out"), 1))
-        fields.end()
-        seen: set[str] = set()
-        for column in (*features, *left_out):
-            if column.name in seen:
-                raise TableError(f"the preprocessing has the column {short(column.name)} twice")
-            seen.add(column.name)
-        return cls(features, left_out)
+        return cls(*columns_from_json(text))
 
 
 def as_batch(data: Any, path: str = "the table") -> Batch:

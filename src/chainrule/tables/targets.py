@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.schema import FINITE, OMITTED, POSITIVE, Rule, different
 from chainrule.tables.cells import (
     EXACT,
     MISSING_WORDS,
@@ -42,6 +44,9 @@ FEWEST_OF_A_WORD = 0.01
 
 _LISTED = 8
 
+_DTYPE = re.compile(r"bool|str|bytes|object|u?int(8|16|32|64)|float(16|32|64)|datetime64\[(Y|M|W|D|h|m|s|ms|us|ns)\]")
+LABELS = Rule(("the dtype of labels, such as int64",), lambda text: _DTYPE.fullmatch(text) is not None)
+
 
 @dataclass(frozen=True)
 class ClassTarget:
@@ -54,9 +59,9 @@ class ClassTarget:
     task: ClassVar[Task] = "classification"
 
     name: str
-    classes: tuple[str, ...]
+    classes: Annotated[tuple[str, ...], different("texts", at_least=2)]
     numeric: bool = False
-    dtype: str = ""
+    dtype: Annotated[str, LABELS, OMITTED] = ""
 
     @property
     def labels(self) -> NDArray[Any]:
@@ -125,8 +130,8 @@ class NumberTarget:
     task: ClassVar[Task] = "regression"
 
     name: str
-    mean: float = 0.0
-    scale: float = 1.0
+    mean: Annotated[float, FINITE] = 0.0
+    scale: Annotated[float, POSITIVE] = 1.0
 
     def encode(self, series: pl.Series) -> NDArray[np.float64]:
         """The scaled numbers (rows,) of cells; raises CellError for an empty cell and for one that is no number."""

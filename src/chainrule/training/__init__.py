@@ -9,8 +9,6 @@ from chainrule.training.errors import (
     TrainingError,
     carrying,
     is_false,
-    positive_integer,
-    positive_number,
 )
 from chainrule.training.fitting import FitResult, begin_training, fit
 from chainrule.training.lbfgs import LBFGS, LBFGSSession
@@ -47,8 +45,6 @@ __all__ = [
     "hyperparameter_values",
     "is_false",
     "open_session",
-    "positive_integer",
-    "positive_number",
     "rows_that_cross",
     "schedules",
     "step_program",

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from chainrule.engines import GROWTH, START, Outcome, Position
 from chainrule.ir import Program
-from chainrule.training.errors import DivergenceWarning, TrainingError, carrying, is_false, positive_integer
+from chainrule.schema import COUNT, checked
+from chainrule.training.errors import DivergenceWarning, TrainingError, carrying, is_false
 from chainrule.training.lbfgs import LBFGS
 from chainrule.training.optimizers import Optimizer
 from chainrule.training.runs import open_session
@@ -192,7 +193,7 @@ def fit(
 
     """
     started = time.perf_counter()
-    epochs = positive_integer("epochs", epochs)
+    epochs = checked("epochs", epochs, COUNT, TrainingError)
     if epochs > MOST_EPOCHS:
         raise TrainingError(f"epochs is {epochs}; it should be at most {MOST_EPOCHS:,}, whose losses fill 8 TB")
     report = None if callback is None else _Listener(callback)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from chainrule.calculus import backward
 from chainrule.engines import START, Engine, Outcome, first_non_finite
 from chainrule.interrupts import Interrupt, deferred, interruptible
 from chainrule.ir import Program
-from chainrule.training.errors import non_negative_number, positive_integer
+from chainrule.schema import COUNT, NOT_NEGATIVE, keep
+from chainrule.training.errors import TrainingError
 from chainrule.training.implicit import SEED, STEP, seed_value
 from chainrule.words import MissingDependencyError
 
@@ -51,18 +52,13 @@ class LBFGS:
 
     """
 
-    memory: int = 10
-    tolerance: float = 1e-5
-    least_gain: float | None = None
-    evaluations: int | None = None
+    memory: Annotated[int, COUNT, "the memory of LBFGS"] = 10
+    tolerance: Annotated[float, NOT_NEGATIVE, "the tolerance of LBFGS"] = 1e-5
+    least_gain: Annotated[float, NOT_NEGATIVE, "the least gain of LBFGS"] | None = None
+    evaluations: Annotated[int, COUNT, "the evaluations of LBFGS"] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "memory", positive_integer("the memory of LBFGS", self.memory))
-        object.__setattr__(self, "tolerance", non_negative_number("the tolerance of LBFGS", self.tolerance))
-        if self.least_gain is not None:
-            object.__setattr__(self, "least_gain", non_negative_number("the least gain of LBFGS", self.least_gain))
-        if self.evaluations is not None:
-            object.__setattr__(self, "evaluations", positive_integer("the evaluations of LBFGS", self.evaluations))
+        keep(self, TrainingError)
 
 
 class LBFGSSession:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engines import permutation
-from chainrule.training.errors import TrainingError, positive_integer
+from chainrule.schema import COUNT, NOT_BELOW_0, keep
+from chainrule.training.errors import TrainingError
 
 STREAM = 0x626C6F636B73
 """The second word of the key; separates these draws from other uses of the same seed."""
@@ -44,17 +46,13 @@ class BlockOrder:
 
     """
 
-    rows: int
-    seed: int = 0
-    block: int = 4096
-    window: int = 64
+    rows: Annotated[int, COUNT, "rows of a BlockOrder"]
+    seed: Annotated[int, NOT_BELOW_0] = 0
+    block: Annotated[int, COUNT, "block of a BlockOrder"] = 4096
+    window: Annotated[int, COUNT, "window of a BlockOrder"] = 64
 
     def __post_init__(self) -> None:
-        for name in ("rows", "block", "window"):
-            object.__setattr__(self, name, positive_integer(f"{name} of a BlockOrder", getattr(self, name)))
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
-            raise TrainingError(f"seed is {self.seed!r}; it should be a whole number, 0 or more")
-        object.__setattr__(self, "seed", int(self.seed))
+        keep(self, TrainingError)
 
     def __call__(self, epoch: int) -> NDArray[np.int64]:
         """Return the numbers of all rows, int64 of shape (rows,), in the order of this epoch."""

@@ -26,10 +26,11 @@ from chainrule.ir import (
     topological_order,
 )
 from chainrule.primitives import cast, evaluate_nodes
+from chainrule.schema import COUNT, NOT_BELOW_0, checked
 from chainrule.trace import trace
 from chainrule.training.arguments import Arguments, read_arguments
 from chainrule.training.crossings import crossed_rows
-from chainrule.training.errors import BroadcastWarning, TrainingError, positive_integer
+from chainrule.training.errors import BroadcastWarning, TrainingError
 from chainrule.training.implicit import IMPLICIT, SEED, STEP, seed_value
 from chainrule.training.lbfgs import LBFGS, LBFGSSession
 from chainrule.training.optimizers import SGD, Optimizer
@@ -63,18 +64,17 @@ def open_session(
     if isinstance(optimizer, LBFGS):
         _check_whole(batch_size, optimizer_state, start)
     if batch_size is not None:
-        batch_size = positive_integer("batch_size", batch_size)
+        batch_size = checked("batch_size", batch_size, COUNT, TrainingError)
     if threads is not None:
-        threads = positive_integer("threads", threads)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise TrainingError(f"seed is {seed!r}; it should be a whole number, 0 or more")
+        threads = checked("threads", threads, COUNT, TrainingError)
+    seed = checked("seed", seed, NOT_BELOW_0, TrainingError)
     runner = get_engine(engine)
     arguments = read_arguments(loss, params, data, constants or {})
     session: TrainingSession | LBFGSSession
     if isinstance(optimizer, LBFGS):
         program, doubt = whole_program(loss, arguments)
         data = {**arguments.rows, **arguments.constants}
-        session = LBFGSSession(program, optimizer, arguments.params, data, int(seed), runner)
+        session = LBFGSSession(program, optimizer, arguments.params, data, seed, runner)
     else:
         loop, doubt = loop_for(loss, arguments, optimizer, batch_size, bool(shuffle))
         memory = starting_memory(optimizer, arguments.params, STEP.name in loop.state, optimizer_state)
@@ -85,8 +85,8 @@ def open_session(
                 f"holds {sorted(memory)}"
             )
         numbers = {name: np.asarray(value) for name, value in hyperparameter_values(optimizer).items()}
-        data = {**arguments.rows, **arguments.constants, **numbers, SEED.name: seed_value(seed)}
-        run = Run(loop, {**arguments.params, **memory}, data, int(seed), there)
+        fixed = {**arguments.rows, **arguments.constants, **numbers, SEED.name: seed_value(seed)}
+        run = Run(loop, {**arguments.params, **memory}, fixed, seed, there)
         session = TrainingSession(run, tuple(arguments.params), optimizer, runner.begin(run, threads))
     if doubt is not None:
         warnings.warn(doubt, BroadcastWarning, stacklevel=3)

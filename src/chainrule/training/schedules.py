@@ -15,14 +15,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, Union
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 
-from chainrule.training.errors import TrainingError, non_negative_number, positive_integer, positive_number
-
-Hyperparameter: TypeAlias = Union[float, "Schedule", Callable[[Any], Any]]
-"""A number, or a function from the step to a number."""
+from chainrule.schema import COUNT, NOT_NEGATIVE, POSITIVE, Rule, keep
+from chainrule.training.errors import TrainingError
 
 
 class Schedule(ABC):
@@ -47,6 +45,15 @@ class Schedule(ABC):
         """Return the value at `step`, which is 0 for the first update."""
 
 
+Hyperparameter: TypeAlias = float | Schedule | Callable[[Any], Any]
+"""A number, or a function from the step to one."""
+
+
+def over_steps(rule: Rule) -> Rule:
+    """What `rule` says of a number; a function of the step is taken as it is."""
+    return rule | Rule(("a function of the step",), lambda value: callable(value) and not isinstance(value, type))
+
+
 @dataclass(frozen=True)
 class StepDecay(Schedule):
     """`rate · factor^⌊step / every⌋`.
@@ -55,14 +62,12 @@ class StepDecay(Schedule):
     0.5 0.5 0.25 0.25 0.125
     """
 
-    rate: float
-    every: int
-    factor: float = 0.1
+    rate: Annotated[float, POSITIVE, "the rate of a StepDecay"]
+    every: Annotated[int, COUNT, "every, the steps between decays,"]
+    factor: Annotated[float, POSITIVE, "the factor of a StepDecay"] = 0.1
 
     def __post_init__(self) -> None:
-        positive_number("the rate of a StepDecay", self.rate)
-        positive_integer("every, the steps between decays,", self.every)
-        positive_number("the factor of a StepDecay", self.factor)
+        keep(self, TrainingError)
 
     def __call__(self, step: Any) -> Any:
         return self.rate * self.factor ** np.floor(step / self.every)
@@ -76,12 +81,11 @@ class InverseScaling(Schedule):
     [1.0, 0.5, 0.1]
     """
 
-    rate: float
-    power: float = 0.5
+    rate: Annotated[float, POSITIVE, "the rate of an InverseScaling"]
+    power: Annotated[float, POSITIVE, "the power of an InverseScaling"] = 0.5
 
     def __post_init__(self) -> None:
-        positive_number("the rate of an InverseScaling", self.rate)
-        positive_number("the power of an InverseScaling", self.power)
+        keep(self, TrainingError)
 
     def __call__(self, step: Any) -> Any:
         return self.rate / (step + 1) ** self.power
@@ -97,14 +101,12 @@ class Cosine(Schedule):
     1.000 0.854 0.500 0.000 0.000
     """
 
-    rate: float
-    steps: int
-    final: float = 0.0
+    rate: Annotated[float, POSITIVE, "the rate of a Cosine"]
+    steps: Annotated[int, COUNT, "the steps of a Cosine"]
+    final: Annotated[float, NOT_NEGATIVE, "the final rate of a Cosine"] = 0.0
 
     def __post_init__(self) -> None:
-        positive_number("the rate of a Cosine", self.rate)
-        positive_integer("the steps of a Cosine", self.steps)
-        non_negative_number("the final rate of a Cosine", self.final)
+        keep(self, TrainingError)
 
     def __call__(self, step: Any) -> Any:
         passed = np.minimum(step / self.steps, 1.0)
@@ -121,24 +123,16 @@ class LinearWarmup(Schedule):
     0.10 0.20 0.30 0.40 0.40 0.04
     """
 
-    steps: int
-    then: Hyperparameter
+    steps: Annotated[int, COUNT, "the steps of a LinearWarmup"]
+    then: Annotated[Hyperparameter, over_steps(POSITIVE), "what follows a LinearWarmup"]
 
     def __post_init__(self) -> None:
-        positive_integer("the steps of a LinearWarmup", self.steps)
-        positive_hyperparameter("what follows a LinearWarmup", self.then)
+        keep(self, TrainingError)
 
     def __call__(self, step: Any) -> Any:
         later = np.maximum(step - self.steps, 0)
         following = self.then(later) if callable(self.then) else self.then
         return following * np.minimum((step + 1) / (self.steps + 1), 1.0)
-
-
-def positive_hyperparameter(name: str, value: Hyperparameter) -> Hyperparameter:
-    """Return a function of the step unchanged, a positive number as a float; raise TrainingError for anything else."""
-    if isinstance(value, type):
-        raise TrainingError(f"{name} is the class {value.__name__}; give an instance")
-    return value if callable(value) else positive_number(name, value)
 
 
 def numbers_of(name: str, value: Hyperparameter) -> dict[str, float]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from chainrule.engines import EngineError, Outcome, Position, Run, Session, exploded, first_loss
 from chainrule.ir import ProgramError, ShapeError, cached_property
-from chainrule.training.errors import TrainingError, finite_number
+from chainrule.schema import FINITE, checked
+from chainrule.training.errors import TrainingError
 from chainrule.training.implicit import SEED
 from chainrule.training.optimizers import Optimizer
 from chainrule.training.updates import hyperparameter_values
@@ -134,7 +135,7 @@ class TrainingSession:
                 f"{type(self.optimizer).__name__} has no number {name!r}; it has {', '.join(known)}"
                 f"{suggestion(name, known)}"
             )
-        self._session.set(key, finite_number(name, value))
+        self._session.set(key, checked(name, value, FINITE, TrainingError))
 
     def set_constant(self, name: str, value: Any) -> None:
         """Set one of the `constants` of the loss to another value of the same shape, from the next step on.

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from chainrule.networks.errors import NetworkError, choice
+from chainrule.networks.errors import NetworkError
 from chainrule.networks.losses.base import Kind, Loss, Score
 from chainrule.networks.losses.classification import BinaryCrossEntropy, BinaryFocal, CrossEntropy, Focal
 from chainrule.networks.losses.custom import VARIABLES, FormulaLoss, FunctionLoss, check_custom
@@ -23,6 +23,7 @@ from chainrule.networks.losses.regression import (
     Squared,
     Tweedie,
 )
+from chainrule.schema import checked, one_of
 
 LossLike: TypeAlias = "str | Loss | Mapping[str, Any] | Callable[[Any, Any], Any]"
 """A name in `LOSS_TYPES`, a loss, a result of `describe`, a formula, or a NumPy function."""
@@ -71,7 +72,7 @@ def read_loss(given: LossLike) -> Loss:
             return LOSS_TYPES[given]()
         if not given.strip() or _WORD.fullmatch(given.strip()):
             try:
-                choice("loss", given, LOSS_TYPES)
+                checked("loss", given, one_of(*LOSS_TYPES), NetworkError)
             except NetworkError as error:
                 raise NetworkError(f"{error} (or a formula in p and y, such as 'abs(p - y)^1.5')") from None
         return FormulaLoss(given)
@@ -91,10 +92,10 @@ def _described(given: Mapping[str, Any]) -> Loss:
         return FormulaLoss(settings["text"])
     if isinstance(name, str) and name.startswith("function "):
         raise NetworkError(f"the loss was the {name}, which a description does not hold; give the function itself")
-    loss = LOSS_TYPES[choice("loss", name, LOSS_TYPES)]
+    loss = LOSS_TYPES[checked("loss", name, one_of(*LOSS_TYPES), NetworkError)]
     known = [field.name for field in fields(loss)]
     for key in settings:
-        choice(f"a parameter of {name}", key, known)
+        checked(f"a parameter of {name}", key, one_of(*known), NetworkError)
     return loss(**settings)
 
 

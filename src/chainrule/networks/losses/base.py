@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.networks.errors import NetworkError
+from chainrule.schema import keep
 
 Array: TypeAlias = NDArray[Any]
 Kind: TypeAlias = Literal["values", "labels", "shares"]
@@ -40,6 +41,9 @@ class Loss(ABC):
     output: ClassVar[str] = "linear"
     kind: ClassVar[Kind] = "values"
     score: ClassVar[Score] = "r2"
+
+    def __post_init__(self) -> None:
+        keep(self, NetworkError)
 
     @abstractmethod
     def after(self, p: Any, y: Any) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from chainrule.functions import log_softmax, logsumexp, one_hot, softplus
-from chainrule.networks.errors import NetworkError, number_between
+from chainrule.networks.errors import NetworkError
 from chainrule.networks.losses.base import Array, Kind, Loss, Score, refuse_targets
+from chainrule.schema import NOT_NEGATIVE, SHARE
 
 
 class _Classes(Loss):
@@ -36,12 +37,8 @@ class CrossEntropy(_Classes):
     Smoothing: Szegedy et al. 2016, section 7.
     """
 
-    smoothing: float = 0.0
+    smoothing: Annotated[float, SHARE, "the smoothing of cross_entropy"] = 0.0
     name: ClassVar[str] = "cross_entropy"
-
-    def __post_init__(self) -> None:
-        smoothing = number_between("the smoothing of cross_entropy", self.smoothing, 0, 1, open_high=True)
-        object.__setattr__(self, "smoothing", smoothing)
 
     def before(self, z: Any, y: Any) -> Any:
         classes = z.shape[-1]
@@ -60,15 +57,11 @@ class CrossEntropy(_Classes):
 class BinaryCrossEntropy(Loss):
     """Binary cross-entropy, `−y ln p − (1 − y) ln(1 − p)` per output, with y smoothed to `(1 − ε) y + ½ ε`."""
 
-    smoothing: float = 0.0
+    smoothing: Annotated[float, SHARE, "the smoothing of binary_cross_entropy"] = 0.0
     name: ClassVar[str] = "binary_cross_entropy"
     output: ClassVar[str] = "sigmoid"
     kind: ClassVar[Kind] = "shares"
     score: ClassVar[Score] = "accuracy"
-
-    def __post_init__(self) -> None:
-        smoothing = number_between("the smoothing of binary_cross_entropy", self.smoothing, 0, 1, open_high=True)
-        object.__setattr__(self, "smoothing", smoothing)
 
     def after(self, p: Any, y: Any) -> Any:
         t = self._smoothed(y)
@@ -91,11 +84,8 @@ class Focal(_Classes):
     Computed with the logarithms of p_y and of 1 − p_y from the logits, which makes it smooth for every γ ≥ 0.
     """
 
-    gamma: float = 2.0
+    gamma: Annotated[float, NOT_NEGATIVE, "gamma of focal"] = 2.0
     name: ClassVar[str] = "focal"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "gamma", number_between("gamma of focal", self.gamma, 0))
 
     def before(self, z: Any, y: Any) -> Any:
         true = one_hot(y, z.shape[-1])
@@ -108,14 +98,11 @@ class Focal(_Classes):
 class BinaryFocal(Loss):
     """`focal` for each output independently, with y 0 or 1."""
 
-    gamma: float = 2.0
+    gamma: Annotated[float, NOT_NEGATIVE, "gamma of binary_focal"] = 2.0
     name: ClassVar[str] = "binary_focal"
     output: ClassVar[str] = "sigmoid"
     kind: ClassVar[Kind] = "shares"
     score: ClassVar[Score] = "accuracy"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "gamma", number_between("gamma of binary_focal", self.gamma, 0))
 
     def after(self, p: Any, y: Any) -> Any:
         return self.before(np.log(p) - np.log1p(-p), y)

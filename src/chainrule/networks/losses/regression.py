@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from chainrule.functions import softplus
-from chainrule.networks.errors import NetworkError, number_between
+from chainrule.networks.errors import NetworkError
 from chainrule.networks.losses.base import Array, Loss, refuse_targets
+from chainrule.schema import POSITIVE, WITHIN, each, number
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,8 @@ class Absolute(Loss):
 class Huber(Loss):
     """Huber loss: `½ r²` for residuals |r| ≤ delta, else `delta (|r| − ½ delta)` (Huber 1964, equation 2.1)."""
 
-    delta: float = 1.0
+    delta: Annotated[float, POSITIVE, "delta of huber"] = 1.0
     name: ClassVar[str] = "huber"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "delta", number_between("delta of huber", self.delta, 0, open_low=True))
 
     def after(self, p: Any, y: Any) -> Any:
         distance = np.abs(p - y)
@@ -70,17 +68,15 @@ class Quantile(Loss):
     one target column.
     """
 
-    levels: Any = (0.5,)
+    levels: Annotated[Any, each(WITHIN), "levels of quantile"] = (0.5,)
     name: ClassVar[str] = "quantile"
 
     def __post_init__(self) -> None:
         levels = tuple(self.levels) if isinstance(self.levels, tuple | list | np.ndarray) else (self.levels,)
         if not levels:
             raise NetworkError("quantile has no levels; give at least one number between 0 and 1")
-        checked = [
-            number_between("a level of quantile", level, 0, 1, open_low=True, open_high=True) for level in levels
-        ]
-        object.__setattr__(self, "levels", tuple(checked))
+        object.__setattr__(self, "levels", levels)
+        super().__post_init__()
 
     def after(self, p: Any, y: Any) -> Any:
         level = self.levels[0] if len(self.levels) == 1 else np.array(self.levels, _dtype_of(p))
@@ -139,12 +135,9 @@ class Tweedie(Loss):
     2. A power below 2 requires targets of at least 0, one of at least 2 positive targets.
     """
 
-    power: float = 1.5
+    power: Annotated[float, number(at_least=1), "the power of tweedie"] = 1.5
     name: ClassVar[str] = "tweedie"
     output: ClassVar[str] = "exp"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "power", number_between("the power of tweedie", self.power, 1))
 
     def after(self, p: Any, y: Any) -> Any:
         if self.power in (1, 2):

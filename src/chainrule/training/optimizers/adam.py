@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from chainrule.schema import NOT_NEGATIVE, keep
+from chainrule.training.errors import TrainingError
 from chainrule.training.optimizers.base import Optimizer
-from chainrule.training.optimizers.settings import check_settings
+from chainrule.training.optimizers.settings import Betas, ClipNorm, Decay, Rate
 from chainrule.training.optimizers.sgd import decayed
 from chainrule.training.rule import Array, is_zero
 from chainrule.training.schedules import Hyperparameter
@@ -27,6 +29,9 @@ class _Moments(Optimizer):
     betas: tuple[float, float]
     eps: float
     weight_decay: Hyperparameter
+
+    def __post_init__(self) -> None:
+        keep(self, TrainingError)
 
     @property
     def hyperparameters(self) -> Mapping[str, Hyperparameter]:
@@ -77,15 +82,12 @@ class Adam(_Moments):
 
     """
 
-    rate: Hyperparameter = 1e-3
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-    weight_decay: Hyperparameter = 0.0
+    rate: Rate = 1e-3
+    betas: Betas = (0.9, 0.999)
+    eps: Annotated[float, NOT_NEGATIVE] = 1e-8
+    weight_decay: Decay = 0.0
     amsgrad: bool = False
-    clip_norm: Hyperparameter | None = None
-
-    def __post_init__(self) -> None:
-        check_settings(self)
+    clip_norm: ClipNorm = None
 
     def scalars(self, step: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
         correction1 = 1 - given["beta1"] ** (step + 1)
@@ -124,7 +126,7 @@ class AdamW(Adam):
     decay follows a schedule of the rate.
     """
 
-    weight_decay: Hyperparameter = 1e-2
+    weight_decay: Decay = 1e-2
 
     def scalars(self, step: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**super().scalars(step, given), **_kept(given)}
@@ -155,16 +157,13 @@ class NAdam(_Moments):
     `AdamW`.
     """
 
-    rate: Hyperparameter = 2e-3
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-    weight_decay: Hyperparameter = 0.0
-    momentum_decay: Hyperparameter = 4e-3
+    rate: Rate = 2e-3
+    betas: Betas = (0.9, 0.999)
+    eps: Annotated[float, NOT_NEGATIVE] = 1e-8
+    weight_decay: Decay = 0.0
+    momentum_decay: Decay = 4e-3
     decoupled_weight_decay: bool = False
-    clip_norm: Hyperparameter | None = None
-
-    def __post_init__(self) -> None:
-        check_settings(self)
+    clip_norm: ClipNorm = None
 
     @property
     def hyperparameters(self) -> Mapping[str, Hyperparameter]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from chainrule.schema import NOT_NEGATIVE, keep
+from chainrule.training.errors import TrainingError
 from chainrule.training.optimizers.base import Optimizer
-from chainrule.training.optimizers.settings import check_settings
+from chainrule.training.optimizers.settings import ClipNorm, Decay, Factor, Rate
 from chainrule.training.optimizers.sgd import decayed
 from chainrule.training.rule import Array, is_zero
 from chainrule.training.schedules import Hyperparameter
@@ -41,16 +43,16 @@ class RMSprop(Optimizer):
 
     """
 
-    rate: Hyperparameter = 1e-2
-    alpha: Hyperparameter = 0.99
-    eps: float = 1e-8
-    weight_decay: Hyperparameter = 0.0
-    momentum: Hyperparameter = 0.0
+    rate: Rate = 1e-2
+    alpha: Factor = 0.99
+    eps: Annotated[float, NOT_NEGATIVE] = 1e-8
+    weight_decay: Decay = 0.0
+    momentum: Factor = 0.0
     centered: bool = False
-    clip_norm: Hyperparameter | None = None
+    clip_norm: ClipNorm = None
 
     def __post_init__(self) -> None:
-        check_settings(self, factors=("alpha", "momentum"))
+        keep(self, TrainingError)
 
     @property
     def hyperparameters(self) -> Mapping[str, Hyperparameter]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.schema import keep
 from chainrule.training.errors import TrainingError
 from chainrule.training.optimizers.base import Optimizer
-from chainrule.training.optimizers.settings import check_settings
+from chainrule.training.optimizers.settings import ClipNorm, Decay, Factor, Rate
 from chainrule.training.rule import Array, is_zero
 from chainrule.training.schedules import Hyperparameter
 
@@ -40,15 +41,15 @@ class SGD(Optimizer):
 
     """
 
-    rate: Hyperparameter
-    momentum: Hyperparameter = 0.0
-    weight_decay: Hyperparameter = 0.0
+    rate: Rate
+    momentum: Factor = 0.0
+    weight_decay: Decay = 0.0
     nesterov: bool = False
-    dampening: Hyperparameter = 0.0
-    clip_norm: Hyperparameter | None = None
+    dampening: Factor = 0.0
+    clip_norm: ClipNorm = None
 
     def __post_init__(self) -> None:
-        check_settings(self, factors=("momentum", "dampening"))
+        keep(self, TrainingError)
         if self.nesterov and (is_zero(self.momentum) or not is_zero(self.dampening)):
             raise TrainingError(
                 "nesterov needs a momentum above 0 and a dampening of 0, as in SGD(0.1, 0.9, nesterov=True)"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from chainrule.training.errors import fraction, positive_number
+from chainrule.schema import FRACTION, keep
+from chainrule.training.errors import TrainingError
 from chainrule.training.optimizers.adam import Adam
 from chainrule.training.optimizers.base import Optimizer
-from chainrule.training.schedules import Hyperparameter
+from chainrule.training.optimizers.settings import ClipNorm, Rate
+from chainrule.training.schedules import Hyperparameter, over_steps
 
 
 @dataclass(frozen=True)
@@ -23,16 +25,13 @@ class MomentumSGD(Optimizer):
     affect the existing velocity.
     """
 
-    rate: Hyperparameter = 0.001
-    momentum: Hyperparameter = 0.9
+    rate: Rate = 0.001
+    momentum: Annotated[Hyperparameter, over_steps(FRACTION)] = 0.9
     nesterov: bool = True
-    clip_norm: Hyperparameter | None = None
+    clip_norm: ClipNorm = None
 
     def __post_init__(self) -> None:
-        if not callable(self.rate):
-            object.__setattr__(self, "rate", positive_number("the learning rate", self.rate))
-        if not callable(self.momentum):
-            object.__setattr__(self, "momentum", fraction("momentum", self.momentum))
+        keep(self, TrainingError)
 
     def state(self, parameter: Any) -> Mapping[str, Any]:
         return {"velocity": np.zeros_like(parameter)}

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from chainrule.calculus import backward
 from chainrule.gallery import GALLERY
+from chainrule.interchange import program_from_json, program_to_json
 from chainrule.ir import Apply, ArrayType, Const, DType, Input, Program, named_dim, topological_order
-from chainrule.models import DescriptionError, ModelError, program_from_json, program_to_json
 from chainrule.primitives import REGISTRY, Example, add
+from chainrule.schema import DescriptionError
 from chainrule.trace import trace
 from chainrule.words import ChainruleError
 
@@ -256,8 +257,8 @@ MALFORMED: dict[str, tuple[Change, str]] = {
         ),
         "the input name 'w' is declared twice",
     ),
-    "an input without a name": (put("nodes", 0, "input", value=""), "a name of 0 letters"),
-    "an input with a long name": (put("nodes", 0, "input", value="x" * 1000), "a name of 1000 letters"),
+    "an input without a name": (put("nodes", 0, "input", value=""), "''; it should be a name of 1 to 200 letters"),
+    "an input with a long name": (put("nodes", 0, "input", value="x" * 1000), "should be a name of 1 to 200 letters"),
     "an input whose name is a number": (put("nodes", 0, "input", value=1), "input is 1; it should be text"),
     "an input without a dtype": (drop("nodes", 0, "dtype"), "lacks 'dtype'"),
     "an input of complex numbers": (put("nodes", 0, "dtype", value="complex128"), "it should be one of float64"),
@@ -366,7 +367,7 @@ def test_what_is_no_program_is_refused_in_one_sentence(name: str) -> None:
 
 @pytest.mark.parametrize("data", [None, 3, "x", [], [SIMPLE], True, 1.5, {}])
 def test_other_json_is_no_program(data: Any) -> None:
-    with pytest.raises(ModelError, match="program"):
+    with pytest.raises(DescriptionError, match="program"):
         program_from_json(data)
 
 

@@ -1,50 +1,16 @@
-"""What annotations say of plain data, and what is said of a file that is whole but not read here."""
+"""What is said of a file that is whole but not read here."""
 
 from __future__ import annotations
 
-import types
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
 import pytest
 from support.malformed_models import Whole, checkpointed, put
 
-from chainrule.ir import SymbolicDim
 from chainrule.models import ModelError, inspect_model, load_checkpoint, load_model
 from chainrule.models import saving as saving_module
-from chainrule.models.schema import Reader
 from chainrule.words import MissingDependencyError
-
-
-class Alias:
-    """A type alias that is an object, as `type X = …` makes it from Python 3.12 on and NumPy 2.5's NDArray is."""
-
-    def __init__(self, value: Any) -> None:
-        self.__value__ = value
-
-    def __getitem__(self, arguments: Any) -> Any:
-        return types.GenericAlias(self, arguments)  # type: ignore[arg-type]
-
-
-T = TypeVar("T")
-ARRAY = np.zeros(3)
-ARRAY_HINT: Any = Alias(np.ndarray[Any, np.dtype[Any]])
-
-
-@pytest.mark.parametrize(
-    ("hint", "data", "value"),
-    [
-        (Alias(types.GenericAlias(list, (T,)))[int], [1, 2], [1, 2]),
-        (ARRAY_HINT, {"tensor": "a"}, ARRAY),
-        (Alias(Alias(np.ndarray)), {"tensor": "a"}, ARRAY),
-        (Alias(int | SymbolicDim), 3, 3),
-        (types.GenericAlias(dict, (str, ARRAY_HINT)), {"x": {"tensor": "a"}}, {"x": ARRAY}),
-        (types.GenericAlias(tuple, (Alias(float), ...)), [0.5, "inf"], (0.5, float("inf"))),
-    ],
-)
-def test_aliases_of_types_are_what_they_stand_for(hint: Any, data: Any, value: Any) -> None:
-    np.testing.assert_equal(Reader({}, {"a": ARRAY}).read(hint, data, "it"), value)
 
 
 @pytest.fixture(scope="module")

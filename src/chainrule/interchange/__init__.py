@@ -1,0 +1,16 @@
+"""Programs and nodes as JSON, one encoding for model files and for derivations; what is read is never believed."""
+
+from chainrule.interchange.limits import AXES, check_node
+from chainrule.interchange.programs import NodeTable, program_from_json, program_to_json, type_as_json
+from chainrule.interchange.sizes import SIZE, size_as_json
+
+__all__ = [
+    "AXES",
+    "SIZE",
+    "NodeTable",
+    "check_node",
+    "program_from_json",
+    "program_to_json",
+    "size_as_json",
+    "type_as_json",
+]
