@@ -303,9 +303,7 @@ def _embedded(small: Value, large: Value) -> Value:
         raise ReadingError(f"{how} to repeat shape {small.shape} to {large.shape}")
     (chosen,) = places.values()
     last = range(large.ndim - small.ndim, large.ndim)
-    if large.ndim > 2 and any(
-        place != k and size != 1 for place, k, size in zip(chosen, last, small.shape, strict=True)
-    ):
+    if large.ndim > 2 and any(place != k and size != 1 for place, k, size in zip(chosen, last, small.shape, strict=True)):
         raise ReadingError(f"shape {small.shape} beside {large.shape} is repeated along the first axes alone")
     return Value(small.with_axes(chosen, large.ndim), small.letters, large.free - set(chosen))
 
