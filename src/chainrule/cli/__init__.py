@@ -1,6 +1,6 @@
-"""The commands; `main` is what the shell runs.
+"""The command line; `main` is the entry point.
 
-What the commands need is loaded inside `main`, so that Ctrl-C ends even that with a word instead of a traceback.
+Imports of the commands happen inside `main`, so that Ctrl-C during loading prints one word instead of a traceback.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from chainrule.interrupts import INTERRUPTED, loaded
 
-__all__ = ["app", "main"]  # `app` is loaded when it is asked for
+__all__ = ["app", "main"]  # `app` is loaded on first use
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""The command `chainrule`: which commands there are, and how each of them ends.
+"""The command `chainrule`: its subcommands and their exit status.
 
-A command's module is imported when it is called, so that `--help` and `--version` need none of them.
+A subcommand's module is imported when it is called, so that `--help` and `--version` import none.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SPECIMEN = "∂σᵀ⊙δ数"
 
 
 class App(click.Group):
-    """A group that loads its commands late and answers every mistake with one line."""
+    """A group that loads its commands lazily and reports every mistake in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -58,13 +58,13 @@ class App(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        # Options without a command are the demo's.
+        # Options without a command belong to the demo.
         if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
             args = ["demo", *args]
         return super().parse_args(ctx, args)
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run a command and exit: 0, 2 after a mistake of the caller's, 130 after Ctrl-C, or what the command says."""
+        """Run a command and exit: 0, 2 for a user error, 130 after Ctrl-C, or the command's status."""
         try:
             status = super().main(*args, **{**options, "standalone_mode": False})
             sys.stdout.flush()
@@ -81,19 +81,19 @@ class App(click.Group):
             _fail("there is not enough memory for this; give fewer rows or smaller sizes")
         except RecursionError:
             _fail("an expression is nested too deeply; give names to its parts, or use fewer rounds of a loop")
-        except OSError as error:  # files have been dealt with where they are opened
+        except OSError as error:  # errors on files are handled where they are opened
             _abandon_output()
             _fail(f"the output cannot be written: {error.strerror or error}")
         sys.exit(status if isinstance(status, int) else 0)
 
 
 def _abandon_output() -> None:
-    """Let what is still in standard output's buffer go nowhere, or it would fail once more at the exit."""
+    """Discard the buffer of standard output, which would fail again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, excerpt: str = "") -> NoReturn:
-    """End with one line, and under it the place in a formula, if it is about one."""
+    """Exit with one line and, for an error in a formula, an excerpt."""
     click.echo(f"error: {one_line(message)}", err=True)
     for line in excerpt.splitlines():
         click.echo(f"  {line}", err=True)
@@ -112,8 +112,8 @@ def app() -> None:
 def main() -> None:
     """Run the command line."""
     if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # when the reader of a pipe has enough, end quietly
-    sys.stdout = sys.stdout or _nowhere()  # None where the shell has closed it
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # exit quietly when the reader closes the pipe
+    sys.stdout = sys.stdout or _nowhere()  # None if the shell has closed it
     sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -126,7 +126,7 @@ def _nowhere() -> TextIO:
 
 
 def _prepare(stream: io.TextIOWrapper) -> None:
-    """Where `stream` cannot hold what is printed, files and pipes get UTF-8, a terminal escapes."""
+    """If `stream` cannot encode the output, use UTF-8 for files and pipes, escapes for a terminal."""
     try:
         _SPECIMEN.encode(stream.encoding)
     except UnicodeEncodeError:

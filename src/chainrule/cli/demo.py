@@ -1,4 +1,4 @@
-"""`chainrule demo`: the XOR job from the derivation to the predictions."""
+"""`chainrule demo`: the XOR example from derivation to predictions."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Y = np.array([[0.0], [1.0], [1.0], [0.0]])
 SHAPES = {"X": "n d", "y": "n o", "W1": "d h", "b1": "h", "W2": "h o", "b2": "o"}
 REPORTED = 4000
 REPORTS = 20
-"""The loss is told every 4000 epochs, or every multiple of that which makes no more lines than this."""
+"""The loss is printed every 4000 epochs, or every multiple of that which gives at most this many lines."""
 REFERENCE_EPOCHS = 40
-"""The reference engine is timed on this many epochs, so that it does not keep anybody waiting."""
+"""The reference engine is timed on this many epochs, to keep the demo short."""
 
 
 @click.command("demo")
@@ -57,7 +57,7 @@ def command(form: Form, lang: Language, seed: int, epochs: int, rate: float, hid
     else:
         with progress(say(lang, "progress"), epochs) as report:
             result = _train(network, optimizer, epochs, callback=report)
-    seconds = result.seconds  # the progress display is not part of it
+    seconds = result.seconds  # the progress display is not included
     if result.status == "diverged":
         what = f"{result.culprit} is no longer finite" if result.culprit else "the loss grew beyond any scale"
         raise CommandError(f"training diverged in epoch {result.epochs}: {what}; give a --rate smaller than {rate:g}")
@@ -109,7 +109,7 @@ def command(form: Form, lang: Language, seed: int, epochs: int, rate: float, hid
 
 
 def _train(network: NeuralNetwork, optimizer: SGD, epochs: int, **options: Any) -> FitResult:
-    """Train on XOR without changing `network`."""
+    """Train on XOR; `network` is not modified."""
     params = {
         "W1": network.weights_input_hidden,
         "b1": network.bias_hidden,
@@ -125,7 +125,7 @@ def _adopt(network: NeuralNetwork, result: FitResult) -> None:
 
 
 _ANNOTATION = re.compile(r"(: Any|(?<=\)) -> Any)")
-"""Type annotations, which a reader of the loss does not need."""
+"""Type annotations, which are removed from the printed loss."""
 
 
 def _print_derivation(

@@ -92,7 +92,7 @@ def _report(name: str, form: Form, verification: Verification, derivation: objec
 
 
 class Style(NamedTuple):
-    """How a derivation is written, in columns where it is text."""
+    """How a derivation is written; `columns` applies to text."""
 
     form: Form
     lang: Language
@@ -101,7 +101,7 @@ class Style(NamedTuple):
 
 
 def _written(derivation: Derivation, verification: Verification, style: Style, markup: Markup, standalone: bool) -> str:
-    """The derivation in a format, ending in the verdict in the way of that format."""
+    """Format the derivation, ending with the verification verdict."""
     form, lang, detail, width = style
     if markup == "html":
         return derivation.html(form, lang, detail, verification)

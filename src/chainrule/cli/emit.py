@@ -75,7 +75,7 @@ def command(
 
 
 def parse_sizes(texts: Sequence[str]) -> dict[str, int]:
-    """`"n=32, d=4"` as `{"n": 32, "d": 4}`; raises CommandError for what does not read like that."""
+    """Parse `"n=32, d=4"` to `{"n": 32, "d": 4}`; raise CommandError for invalid text."""
     sizes: dict[str, int] = {}
     for text in texts:
         for part in re.split(r"[,;\s]+(?=[^\W\d]\w*\s*[=:])", text.strip(" ,;")):

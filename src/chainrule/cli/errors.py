@@ -1,4 +1,4 @@
-"""What a command stops with: one line on standard error, and an exit status."""
+"""Errors of commands: one line on standard error, and an exit status."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ USAGE = 2
 
 
 class CommandError(Exception):
-    """Stops a command; the message is one sentence for the user."""
+    """Ends a command; the message is one sentence for the user."""
 
 
 def one_line(message: str) -> str:
-    """`message` on one line, a colon between a line of code and what is said of it."""
+    """Join `message` into one line, with a colon between a line of code and the error."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     return " ".join(line if line[-1] in ".,;:" or line is lines[-1] else f"{line}:" for line in lines)
 
 
 def check_outputs(outputs: Mapping[str, str | None], inputs: Iterable[str | None]) -> None:
-    """Raise FileError or CommandError, before any work, where a file cannot be written or is one that is read.
+    """Raise FileError or CommandError, before any work, if a file cannot be written or is also an input.
 
-    `outputs` has the path for each option, None where it is not given.
+    `outputs` has the path for each option, or None.
     """
     read = {os.path.realpath(path) for path in inputs if path}
     written: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""`chainrule export`: a model as something that runs without this package."""
+"""`chainrule export`: write a model in a form that runs without this package."""
 
 from __future__ import annotations
 

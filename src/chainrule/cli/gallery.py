@@ -1,4 +1,4 @@
-"""`chainrule gallery`: what there is to derive without writing a line."""
+"""`chainrule gallery`: list the networks, layers and losses that can be derived by name."""
 
 from __future__ import annotations
 

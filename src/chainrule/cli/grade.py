@@ -1,4 +1,4 @@
-"""`chainrule grade`: a backward pass written by hand, against the derivation."""
+"""`chainrule grade`: check a hand-written backward pass against the derivation."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def command(
 
 
 def _text(answer: str) -> str | None:
-    """The text of an answer in equations: from standard input, a file, or the argument itself; None for a function."""
+    """Return the text of an answer in equations, from standard input, a file, or the argument; None for a function."""
     if answer == "-":
         return sys.stdin.read()
     if not names_file(answer) and "=" in answer and not os.path.exists(answer):
@@ -94,7 +94,7 @@ def _text(answer: str) -> str | None:
 
 
 def _print(found: Grade, lang: Language) -> None:
-    """The grade in lines no wider than the page; what goes on is indented."""
+    """Print the grade, wrapped to the page width, with hanging indents."""
     width = page_width()
     for text, indent in found.paragraphs(lang):
         inner = len(text) - len(text.lstrip(" "))

@@ -1,4 +1,4 @@
-"""`chainrule inspect`: what a model file holds."""
+"""`chainrule inspect`: the content of a model file."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _number(value: Any) -> float:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no infinity."""
+    """Replace infinity, which JSON lacks."""
     if isinstance(value, Mapping):
         return {key: _finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

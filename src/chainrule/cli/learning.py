@@ -1,4 +1,4 @@
-"""From a plan and a prepared table to networks: what exactly is trained, on which rows, and what comes of it."""
+"""From a plan and a prepared table to networks: the rows and settings of each, and training."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ Array: TypeAlias = NDArray[Any]
 
 HELD_OUT = 0.2
 CHOOSING = 0.08
-"""The shares of rows to report on, and to stop and choose by."""
+"""The fractions of rows for the report, and for stopping and selection."""
 
 CHOOSING_SHARE = CHOOSING / (HELD_OUT + CHOOSING)
 HELD_OUT_LARGE = 0.05
 LARGE_FILE = 1 << 28
-"""Of a file of more bytes a smaller share is held out."""
+"""From files larger than this number of bytes, a smaller fraction is held out."""
 
 FEWEST_CHOOSING = 12
-"""With fewer rows to stop by, all are trained on until the loss stays where it is."""
+"""With fewer rows for stopping, all rows are trained on until the loss stops improving."""
 
 MOST_CHOOSING = 10_000
 MOST_HELD = 100_000
@@ -50,16 +50,18 @@ DTYPE = "float32"
 EPOCHS = 400
 FEWEST_EPOCHS = 20
 ROWS_SEEN = 20_000_000
-"""Large tables are gone through fewer times, so that rows times epochs is about this."""
+"""Large tables use fewer epochs, such that rows times epochs is about this."""
 
 BATCH = 32
 BATCHES = 400
 MOST_BATCH = 256
-"""Batches of 32 rows, of more where an epoch would have more than 400 of them, up to 256."""
+"""The maximum batch size. Batches have 32 rows, more if an epoch would exceed 400 batches."""
 
 READ_IN_BLOCKS = 2 << 30
-"""Rows of more bytes than this may not fit in memory, and are mixed in blocks. It is the same on every machine, so that
-the bits of a result are too."""
+"""Tables with more bytes than this may not fit in memory, and are shuffled in blocks.
+
+The limit is the same on every machine, so that results are bitwise equal.
+"""
 
 TOLERANCE = 1e-4
 SOLVERS: dict[str, Callable[[float], Optimizer]] = {
@@ -74,7 +76,7 @@ RATES = {"adam": 0.002, "adamw": 0.002, "nadam": 0.002, "rmsprop": 0.002, "sgd":
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A table made ready, its rows parted: to train on, to stop and choose by (may be none), and to report on."""
+    """A prepared table, with its rows divided: training, stopping and selection (may be empty), and report."""
 
     prepared: Prepared
     target: Target
@@ -87,27 +89,27 @@ class Data:
 
     @property
     def X(self) -> Array:
-        """The rows to train on."""
+        """The training rows."""
         return self.prepared.X
 
 
 @dataclass(frozen=True, eq=False)
 class Learner:
-    """A network that is to be trained, and how."""
+    """A network to train, with its settings."""
 
     combination: Combination
     architecture: Architecture
     settings: TrainingSettings
 
     def initial(self) -> dict[str, Array]:
-        """Its first parameters."""
+        """Return its initial parameters."""
         return self.architecture.initial(self.settings.seed)
 
 
 def read_data(
     path: str, plan: Plan, report: Callable[[str, int], None] | None = None, limits: Limits | None = None
 ) -> Data:
-    """Open and encode the table, and part its rows."""
+    """Open and encode the table, and divide its rows."""
     source = open_table(path, plan.delimiter, limits)
     validation = None if plan.validation is None else open_table(plan.validation, plan.delimiter, limits)
     held = HELD_OUT_LARGE if os.path.getsize(path) > LARGE_FILE else HELD_OUT + CHOOSING
@@ -130,7 +132,7 @@ def read_data(
 
 
 def _parted(prepared: Prepared, plan: Plan) -> Data:
-    """Part the rows held out in those to stop by and those to report on, which with a validation table are its rows."""
+    """Divide held-out rows into those for stopping and those for the report (a validation table's, if given)."""
     held = np.arange(len(prepared.y_held))
     whole = prepared.X_validation is not None
     choosing = held if whole else _stratified(prepared, CHOOSING_SHARE, plan.seed)
@@ -168,7 +170,7 @@ def _parted(prepared: Prepared, plan: Plan) -> Data:
 
 
 def _stratified(prepared: Prepared, share: float, seed: int) -> NDArray[np.int64]:
-    """The numbers of so large a part of the rows held out, of each class, in a random order."""
+    """Return the numbers of a stratified random fraction of the held-out rows."""
     random = np.random.default_rng([seed, 2])
     y = prepared.y_held
     classes = isinstance(prepared.target, ClassTarget)
@@ -178,7 +180,7 @@ def _stratified(prepared: Prepared, share: float, seed: int) -> NDArray[np.int64
 
 
 def _target(prepared: Prepared, plan: Plan) -> tuple[Target, Callable[[Array], Array]]:
-    """The target as the loss takes it: its scale, and a function from what is prepared."""
+    """Return the target in the form the loss takes: its scale, and a function of the prepared values."""
     target = prepared.target
     loss = read_loss(plan.loss_like(target.task))
     if isinstance(target, ClassTarget):
@@ -214,7 +216,7 @@ def _class_target(target: ClassTarget, loss: Loss) -> tuple[Target, Callable[[Ar
 
 
 def standardized(loss: Loss) -> bool:
-    """Whether the loss is of the target at mean 0 and deviation 1, rather than in its own units."""
+    """Whether the loss applies to the standardized target rather than in its own units."""
     if isinstance(loss, FormulaLoss | Poisson | Gamma | Tweedie):
         return False
     return not isinstance(loss, Huber | LogCosh) or loss == type(loss)()
@@ -236,7 +238,7 @@ def _weights(prepared: Prepared, plan: Plan) -> Array | None:
 
 
 def learners(plan: Plan, data: Data) -> list[Learner]:
-    """What is to be trained, one for each combination."""
+    """Return the networks to train, one for each combination."""
     return [_learner(plan, data, combination) for combination in plan.combinations]
 
 
@@ -260,12 +262,12 @@ def _learner(plan: Plan, data: Data, combination: Combination) -> Learner:
 
 
 def levels_of(loss: Loss) -> tuple[float, ...]:
-    """The levels of quantiles, where there are several."""
+    """Return the quantile levels, if there are several."""
     return loss.levels if isinstance(loss, Quantile) and len(loss.levels) > 1 else ()
 
 
 def _output(plan: Plan, data: Data, loss: Loss) -> str | None:
-    """The output activation: in the target's own units it has their mean and scale in it."""
+    """Return the output activation; for the target's own units it includes their mean and scale."""
     if plan.output_activation is not None:
         return plan.output_activation
     if isinstance(data.target, ClassTarget):
@@ -278,7 +280,7 @@ def _output(plan: Plan, data: Data, loss: Loss) -> str | None:
 
 
 def training_settings(plan: Plan, data: Data, combination: Combination) -> TrainingSettings:
-    """How a combination is trained."""
+    """Return the training settings of a combination."""
     rows = len(data.y)
     epochs = plan.epochs or int(np.clip(ROWS_SEEN // rows, FEWEST_EPOCHS, EPOCHS))
     stopping = bool(len(data.y_choosing))
@@ -300,5 +302,5 @@ def training_settings(plan: Plan, data: Data, combination: Combination) -> Train
 
 
 def parameter_count(params: Mapping[str, Array]) -> int:
-    """How many numbers are learnt."""
+    """Return the number of learned parameters."""
     return sum(array.size for array in params.values())

@@ -1,4 +1,4 @@
-"""What is seen while a command works, on standard error: rows read, epochs, losses, and the time left."""
+"""Live progress on standard error: rows read, epochs, losses, and remaining time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chainrule.words import Language
 
 
 class Live:
-    """Shows nothing; what a command tells where nobody looks."""
+    """The silent default: displays nothing."""
 
     shown = False
 
@@ -35,29 +35,29 @@ class Live:
         self.close()
 
     def rows(self, doing: str, count: int) -> None:
-        """So many rows have been dealt with."""
+        """Show the number of rows processed."""
 
     def begin(self, trial: int, trials: int, epochs: int) -> None:
-        """A training run begins."""
+        """Begin a training run."""
 
     def epoch(self, state: TrainingState) -> None:
-        """A training run stands there."""
+        """Show the state of a training run."""
 
     def warn(self, text: str) -> None:
-        """Say what went wrong, once."""
+        """Print a warning once."""
         if text not in self._warned:
             self._warned.add(text)
             self._say(f"warning: {text}")
 
     def close(self) -> None:
-        """Leave the screen as it was."""
+        """Clear the display."""
 
     def _say(self, line: str) -> None:
         click.echo(line, err=True)
 
 
 class Terminal(Live):
-    """Shows a line that changes, and is gone in the end."""
+    """Shows a status line that is updated in place and cleared at the end."""
 
     shown = True
 
@@ -115,7 +115,7 @@ class Terminal(Live):
 
 @contextmanager
 def showing(lang: Language, wanted: bool = True) -> Iterator[Live]:
-    """What there is to see, if standard error is a terminal."""
+    """Return a live display if standard error is a terminal."""
     seen = wanted and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     with Terminal(lang) if seen else Live() as live:
         yield live

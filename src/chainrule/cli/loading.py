@@ -1,4 +1,4 @@
-"""A function out of a user's file: the file is run as a module, and every trace of that is removed again."""
+"""Loading a function from a user's file, which is run as a module and unloaded afterwards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chainrule.words import ChainruleError
 
 
 def split_target(target: str) -> tuple[str, str]:
-    """`FILE.py:FUNC` or `FILE.py:CLASS.METHOD` as file and name; raises CommandError for anything else."""
+    """Split `FILE.py:FUNC` or `FILE.py:CLASS.METHOD` into file and name; raise CommandError for anything else."""
     path, colon, name = target.rpartition(":")
     parts = name.split(".")
     if not colon or not path or len(parts) > 2 or not all(part.isidentifier() for part in parts):
@@ -29,10 +29,10 @@ def split_target(target: str) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def loaded_function(path: str, name: str) -> Iterator[Callable[..., Any]]:
-    """The function `name` of the file at `path`; while the block runs, modules beside the file can be imported.
+    """A context with the function `name` of the file at `path`, in which modules beside the file can be imported.
 
-    What the file prints goes to standard error. Raises CommandError, with the line, for a mistake in the file, also
-    for one that shows only while the block calls the function.
+    Output of the file goes to standard error. Raises CommandError, with the line, for an error in the file, also for
+    one raised while the block calls the function.
     """
     with file_errors(path):
         if os.path.isdir(path):
@@ -59,14 +59,14 @@ def _run(path: str, source: bytes) -> ModuleType:
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     module.__file__ = os.path.abspath(path)
-    sys.modules[name] = module  # dataclasses look their module up
+    sys.modules[name] = module  # dataclasses look up their module
     exec(compile(source, path, "exec"), vars(module))  # noqa: S102
     return module
 
 
 @contextlib.contextmanager
 def _user_code(path: str) -> Iterator[None]:
-    """Turn what the user's code raises, whatever it is, into one line with its place."""
+    """Convert any exception of the user's code to one line with its location."""
     try:
         yield
     except Refusal as error:
@@ -80,7 +80,7 @@ def _user_code(path: str) -> Iterator[None]:
         raise CommandError(
             f"{path} ends the program, as sys.exit does; leave that out, or guard it with if __name__ == '__main__'"
         ) from None
-    except Exception as error:  # the user's code may raise anything
+    except Exception as error:  # the user's code may raise any exception
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
         place = f"{path}:{frames[-1].lineno}" if frames else path
         if not frames:

@@ -1,4 +1,4 @@
-"""How commands print: wrapped lines, aligned columns, numbers, and a progress bar where there is a terminal."""
+"""Printing: wrapped lines, aligned columns, numbers, and a progress bar on terminals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Report: TypeAlias = Callable[[int, NDArray[np.float64]], None]
 
 
 def page_width() -> int:
-    """Columns of a line: 80, or the terminal's between 60 and 100."""
+    """Return the page width: 80 columns, or the terminal's between 60 and 100."""
     if not sys.stdout.isatty():
         return 80
     return min(max(shutil.get_terminal_size().columns, 60), 100)
@@ -35,7 +35,7 @@ def say_line(text: str = "") -> None:
 
 
 def heading(text: str) -> None:
-    """Print a heading: underlined, and bold on a terminal that shows colours."""
+    """Print a heading: underlined, and bold on a terminal with colours."""
     plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ
     click.echo(text if plain else click.style(text, bold=True))
     click.echo("-" * width_of(text))
@@ -53,7 +53,7 @@ def aligned(rows: Sequence[Sequence[str]], indent: str = "  ") -> None:
 
 
 def duration(seconds: float) -> str:
-    """A time with a unit that suits it, as `3.2 ms`."""
+    """Format a duration with a suitable unit, as `3.2 ms`."""
     for size, unit in ((1e-3, "µs"), (1.0, "ms")):
         if seconds < size:
             return f"{seconds / size * 1000:.3g} {unit}"
@@ -62,7 +62,7 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def progress(description: str, epochs: int) -> Iterator[Report | None]:
-    """A bar on standard error while the block runs, as a callback for `fit`; None where that is no terminal."""
+    """A progress bar on standard error, as a callback for `fit`; None without a terminal."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield None
         return

@@ -17,12 +17,12 @@ STANDARD_INPUT = "/dev/stdin"
 
 
 def table_path(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
-    """The path of a table; `-` stands for standard input."""
+    """Return the path of a table; `-` stands for standard input."""
     return STANDARD_INPUT if path == "-" else path
 
 
 def unlimited_option(command: Command) -> Command:
-    """The option `--unlimited`, which lifts the bounds on tables."""
+    """The option `--unlimited`, which removes the limits on tables."""
     bounds = Limits()
     said = (
         f"Lift the bounds on tables: {_mebibytes(bounds.cell)} a cell, {_mebibytes(bounds.record)} a row, "
@@ -33,7 +33,7 @@ def unlimited_option(command: Command) -> Command:
 
 
 def limits_of(unlimited: bool) -> Limits | None:
-    """The bounds that the option asks for; None for the usual ones."""
+    """Return the limits for the option; None for the defaults."""
     return UNLIMITED if unlimited else None
 
 
@@ -42,7 +42,7 @@ def _mebibytes(size: int | None) -> str:
 
 
 def check_page(path: str | None) -> None:
-    """Raise CommandError where `--report` names a file that is not to be a web page."""
+    """Raise CommandError if `--report` names a file that is not a web page."""
     stem, suffix = os.path.splitext(path or "")
     if suffix.lower() not in ("", ".html", ".htm") and not stem.startswith("/dev/"):
         raise CommandError(f"--report is {path}, and a report is a web page; name it {stem}.html")

@@ -1,4 +1,4 @@
-"""`chainrule predict`: a saved model on new rows, a batch at a time."""
+"""`chainrule predict`: apply a saved model to new rows, in batches."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def command(
 
 
 def _predicted(model: Model, source: Source, notes: Notes, probabilities: bool, live: Live) -> Iterator[Columns]:
-    """What is written of each batch; of a table without rows, columns without cells."""
+    """Yield the output columns of each batch; for a table without rows, empty columns."""
     try:
         for batch in source.batches():
             prediction = model.predict_frame(batch, notes)
@@ -84,7 +84,7 @@ def _predicted(model: Model, source: Source, notes: Notes, probabilities: bool, 
 
 
 def _no_cells(model: Model, probabilities: bool) -> Columns:
-    """The columns that are written, of their kinds and without rows."""
+    """Return the output columns with their kinds and no rows."""
     assert model.preprocessing is not None
     one = model.predict_encoded(np.zeros((1, model.preprocessing.width), model.dtype))
     columns = columns_of(model, model.decoded(one), probabilities)

@@ -1,4 +1,4 @@
-"""From a trained network to a report: scores beside simpler predictors, mistakes, importance, gradients."""
+"""From a trained network to a report: scores compared to baselines, mistakes, importance, gradients."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ LINEAR_EPOCHS: Final = 100
 LINEAR_RATE: Final = 0.01
 TRAINING_ROWS: Final = 5_000
 DEEP: Final = 3
-"""From so many hidden layers on, or for a page, it is looked at how gradients fare."""
+"""From this number of hidden layers on, or for a page, the gradient flow is analysed."""
 
 
 def make_report(
@@ -65,7 +65,7 @@ def make_report(
     page: bool,
     lang: Language,
 ) -> Report:
-    """Everything that there is to say about the best network of a search."""
+    """Build the report on the best network."""
     architecture, params = learner.architecture, standing.parameters
     run = standing.run
     assert run is not None
@@ -122,7 +122,7 @@ def _levels(scorer: Scorer, target: NumberTarget, y: Array, p: Array, constant: 
 
 
 def _residuals(scorer: Scorer, target: NumberTarget, y: Array, p: Array) -> Residuals | None:
-    """Of the median where there are quantiles; None where it is none of them."""
+    """Return the residuals, of the median for quantiles; None if it is not among them."""
     levels = scorer.levels
     if levels and MEDIAN not in levels:
         return None
@@ -131,7 +131,7 @@ def _residuals(scorer: Scorer, target: NumberTarget, y: Array, p: Array) -> Resi
 
 
 def _trivial(data: Data, scorer: Scorer) -> tuple[Array, str]:
-    """Outputs that do not look at the features: the shares of the classes, or the best constant; and its name."""
+    """Return constant outputs (class frequencies, or the best constant) and their name."""
     target = data.target
     if isinstance(target, ClassTarget):
         labels = scorer.labels(data.y)
@@ -152,7 +152,7 @@ def _trivial(data: Data, scorer: Scorer) -> tuple[Array, str]:
 
 
 def _linear(data: Data, architecture: Architecture, scorer: Scorer) -> dict[str, float]:
-    """Scores of a linear model with the same loss; none where the network is one."""
+    """Return the scores of a linear model with the same loss; empty if the network is one."""
     if not architecture.hidden:
         return {}
     rows = _spread(len(data.y), LINEAR_ROWS)
@@ -187,7 +187,7 @@ def _linear(data: Data, architecture: Architecture, scorer: Scorer) -> dict[str,
 
 
 def _least_squares(X: Array, y: Array, X_held: Array) -> Array:
-    """Predictions of the linear model with the least squared error; of columns that say the same, the smallest."""
+    """Return least-squares predictions; for collinear columns, with the smallest norm."""
     rows = np.column_stack([np.ones(len(X)), X]).astype(float)
     gram = rows.T @ rows
     weights = np.linalg.lstsq(gram + 1e-8 * np.trace(gram) / len(gram) * np.eye(len(gram)), rows.T @ y, rcond=None)[0]
@@ -196,7 +196,7 @@ def _least_squares(X: Array, y: Array, X_held: Array) -> Array:
 
 
 def columns_of(data: Data, plan: Plan) -> tuple[Column, ...]:
-    """What was found in each column, and what becomes of it."""
+    """Return the content and the treatment of each column."""
     groups = data.prepared.preprocessing.groups
     columns = []
     for found in data.prepared.findings:
@@ -238,8 +238,8 @@ def _importances(data: Data, predict: Predict, scorer: Scorer) -> tuple[Importan
 def _gradients(
     learner: Learner, params: Mapping[str, Array], data: Data, page: bool, lang: Language
 ) -> tuple[str, ...]:
-    """Sentences on gradients where they do not fare well."""
-    architecture = replace(learner.architecture, alpha=0.0)  # whose gradient does not come through the layers
+    """Return sentences on gradient flow if there is a problem."""
+    architecture = replace(learner.architecture, alpha=0.0)  # whose gradient does not pass through the layers
     if not (page or len(architecture.hidden) >= DEEP) or not architecture.hidden:
         return ()
     rows = _spread(len(data.y), 500)

@@ -1,7 +1,7 @@
-"""What `chainrule train` writes: the model, and before it checkpoints from which a search goes on to the same bits.
+"""The files of `chainrule train`: the model, and before that resumable checkpoints.
 
-A checkpoint holds one run with its parameters. While the first combination is under way it is that one; from then on it
-is the best of those that are done, and the combination after them is begun anew, which gives the same bits.
+A checkpoint contains one run with its parameters: the first combination while it runs, afterwards the best finished
+one. The current combination is then restarted from its beginning. In both cases the resumed result is bitwise equal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from chainrule.reports import SCORES, Report, Trial
 
 
 class Keeper:
-    """Writes checkpoints and the model to one file, which holds one or the other, whole."""
+    """Writes checkpoints and the model to one file, atomically."""
 
     def __init__(
         self, path: str, plan: Plan, data: Data, learners: Sequence[Learner], warn: Callable[[str], None]
@@ -29,7 +29,7 @@ class Keeper:
         self.path, self.plan, self.data, self.learners, self.warn = path, plan, data, learners, warn
 
     def checkpoint(self, standing: Standing) -> None:
-        """Write how far a search has come. Ctrl-C takes effect when it is written."""
+        """Write a checkpoint. Ctrl-C takes effect when it is written."""
         state, place = self._kept(standing)
         if state is None:
             return
@@ -41,10 +41,10 @@ class Keeper:
         except ModelError as error:
             if state.status == "interrupted":
                 raise
-            self.warn(str(error))  # the training goes on, and its end is another chance
+            self.warn(str(error))  # training continues, and its end is another chance
 
     def finish(self, standing: Standing, report: Report) -> None:
-        """Write the model; one whose epochs came to an end may go on with more of them."""
+        """Write the model; a run that reached its last epoch can be resumed with more."""
         state, place = self._kept(standing)
         assert state is not None
         metrics = {
@@ -62,7 +62,7 @@ class Keeper:
 
     @staticmethod
     def _kept(standing: Standing) -> tuple[TrainingState | None, int]:
-        """The run that is written, and which combination it is of."""
+        """Return the run to write, and the index of its combination."""
         if standing.best is not None:
             return standing.best_state, standing.best
         return standing.state, len(standing.trials)
@@ -87,7 +87,7 @@ class Keeper:
 
 
 def load(path: str) -> tuple[Plan, Standing, Checkpoint]:
-    """Read a checkpoint; raises CommandError for a file that `chainrule train` did not write, ModelError for others."""
+    """Read a checkpoint; raise CommandError for a file that `chainrule train` did not write, ModelError for others."""
     checkpoint = load_checkpoint(path)
     settings, state = checkpoint.model.settings, checkpoint.state
     plan = settings.get("plan")
@@ -103,7 +103,7 @@ def load(path: str) -> tuple[Plan, Standing, Checkpoint]:
 
 
 def check_learner(learner: Learner, checkpoint: Checkpoint) -> None:
-    """Raise CommandError where the run of a checkpoint is not one of what is to be trained."""
+    """Raise CommandError if the run of a checkpoint differs from the planned network."""
     wanted = learner.architecture
     found = {name: array.shape for name, array in checkpoint.state.params.items()}
     if found != {**wanted.parameters, **wanted.statistics} or not checkpoint.state.seed == learner.settings.seed:
@@ -111,7 +111,7 @@ def check_learner(learner: Learner, checkpoint: Checkpoint) -> None:
 
 
 def _trials(path: str, settings: Mapping[str, Any], most: int) -> list[Trial]:
-    """What was tried before, of at most so many combinations."""
+    """Return the finished combinations, at most `most`."""
     refusal = CommandError(f"{path} does not say what was tried; train anew")
     given, best = settings.get("trials"), settings.get("best")
     if not isinstance(given, list) or len(given) > most or (best is None) != (not given):
@@ -134,9 +134,9 @@ def _trial(
 
 
 def more_epochs(plan: Plan, standing: Standing, epochs: int | None, path: str) -> Plan:
-    """The plan with other epochs; a run whose epochs came to an end goes on.
+    """Return the plan with a new number of epochs, to resume a finished run.
 
-    Raises CommandError where there is nothing to go on with.
+    Raises CommandError if there is nothing to resume.
     """
     state = standing.best_state or standing.state
     if epochs is not None and state is not None and epochs < state.epoch:

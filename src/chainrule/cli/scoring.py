@@ -1,4 +1,4 @@
-"""What decides how good a network of a plan is, and its scores in the units of the target."""
+"""The score that ranks the networks of a plan, and its values in the units of the target."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from chainrule.tables import ClassTarget
 Array: TypeAlias = NDArray[Any]
 
 COMMON: Final = 0.65
-"""Where one class has a larger share of the rows, accuracy says little: always answering it is hard to beat."""
+"""If one class exceeds this fraction of the rows, accuracy is uninformative: predicting it always is hard to beat."""
 
 _SMALLEST: Final = 1e-30
 
 
 @dataclass(frozen=True, eq=False)
 class Scorer:
-    """Predictions of a network's kind as scores, in the units of the target.
+    """Scores of predictions, in the units of the target.
 
-    The first score decides: of numbers R², or the loss that was asked for, since the squared error does not say how
-    well it is served; of classes `deciding`.
+    The first score decides: for numbers R², or the given loss if it is not the squared error; for classes `deciding`.
     """
 
     data: Data
@@ -34,8 +33,10 @@ class Scorer:
 
     @property
     def deciding(self) -> str:
-        """The score of classes that decides: where rows were weighted all classes count the same; where one is common,
-        probabilities do, or their order if the loss does not make them true.
+        """The deciding score of classes.
+
+        It is balanced accuracy if rows are weighted; if one class is common, log loss, or a ranking score if the loss
+        does not give calibrated probabilities.
         """
         counts = self.data.prepared.class_counts
         if self.data.weights is not None:
@@ -48,13 +49,13 @@ class Scorer:
 
     @property
     def levels(self) -> tuple[float, ...]:
-        """The levels of quantiles, if they are not the median alone."""
+        """The quantile levels, unless the median alone."""
         if not isinstance(self.loss, Quantile) or self.loss.levels == (MEDIAN,):
             return ()
         return tuple(self.loss.levels)
 
     def __call__(self, p: Array, y: Array) -> dict[str, float]:
-        """Scores of outputs `p` (rows, outputs) for targets `y` as the loss takes them."""
+        """Return the scores of outputs `p` (rows, outputs) for targets `y` in the form the loss takes."""
         with np.errstate(all="ignore"):
             scores = self._scores(p, y)
             if isinstance(self.data.target, ClassTarget) and self.deciding in scores:
@@ -73,11 +74,11 @@ class Scorer:
 
     @staticmethod
     def labels(y: Array) -> Array:
-        """Class numbers (rows,) from targets, which may be rows of 0 and 1."""
+        """Return class indices (rows,) from targets, which may be one-hot rows."""
         return y if y.ndim == 1 else y.argmax(axis=1)
 
     def mean_loss(self, p: Array, y: Array) -> float:
-        """The loss summed over outputs and averaged over rows; in the units of the target where it has any."""
+        """Return the loss summed over outputs and averaged over rows, in the units of the target if possible."""
         values = np.asarray(p, float)
         if isinstance(self.data.target, ClassTarget):
             values = np.clip(values, _SMALLEST, 1)
@@ -85,7 +86,7 @@ class Scorer:
         return self._unit() * (float(lost.sum() / len(y)) if lost.ndim else float(lost))
 
     def _unit(self) -> float:
-        """What the loss is multiplied by where the target is `scale` times as large: losses are homogeneous."""
+        """The factor of the loss for a target `scale` times as large: losses are homogeneous."""
         if isinstance(self.data.target, ClassTarget) or isinstance(self.loss, Gamma | Huber | LogCosh):
             return 1.0
         scale = self.data.target.scale
@@ -95,7 +96,7 @@ class Scorer:
 
     @property
     def divisor(self) -> float | None:
-        """What the target is divided by in the loss that is trained on."""
+        """The divisor of the target in the training loss."""
         target = self.data.target
         if isinstance(target, ClassTarget) or isinstance(self.loss, Gamma) or target.scale == 1:
             return None

@@ -1,4 +1,4 @@
-"""What the commands say, in English and Chinese, in one table. `{name}` marks where a value goes."""
+"""The sentences of the commands, in English and Chinese. `{name}` marks a value."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ say = Sentences(_SENTENCES)
 
 
 def default_language(environment: Mapping[str, str] | None = None) -> Language:
-    """Chinese where the locale of messages is, else English."""
+    """Return Chinese if the locale of messages is Chinese, else English."""
     variables = os.environ if environment is None else environment
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if variables.get(name):
@@ -155,7 +155,7 @@ def default_language(environment: Mapping[str, str] | None = None) -> Language:
 
 
 def language_option(command: Command) -> Command:
-    """`--lang en|zh`, given to the command as `lang`."""
+    """The option `--lang en|zh`, passed to the command as `lang`."""
     return click.option(
         "--lang",
         type=click.Choice(LANGUAGES),

@@ -1,4 +1,4 @@
-"""What a command is about, a function in a file, an entry of the gallery or a formula, with what is said of shapes."""
+"""The targets of commands: a function in a file, a gallery entry or a formula, with shapes."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _GALLERY = "gallery:"
 _PATH = re.compile(r"[^()+*=@^|,;'\"<>]+")
-"""What a path is taken to look like where there is no such file."""
+"""Texts that are treated as paths even if there is no such file."""
 _NEGATIVE = re.compile(r"-(?!-?[\w-]*(=|$)).*[()*/+@^'|‖∥.·⊙√∑\s].*", re.DOTALL)
-"""A formula that begins with a sign, rather than an option or the misspelling of one."""
+"""A formula that begins with a minus sign, as opposed to an option."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A function or a formula to derive: `wrt` names what by, `shapes` its arguments' shapes where given."""
+    """A function or formula to derive, with `wrt`, and the `shapes` of its arguments if given."""
 
     name: str
     function: Callable[..., Any] | str
@@ -40,15 +40,15 @@ class Target:
     shapes: Mapping[str, str | list[str]]
 
     def derivation(self) -> Derivation:
-        """The backward pass of the function."""
+        """Derive the backward pass of the function."""
         return derive(self.function, self.wrt, **self.shapes)
 
 
 class TargetCommand(click.Command):
-    """A command whose argument may be a formula, also one that begins with a minus sign as options do."""
+    """A command whose argument may be a formula, including one that begins with a minus sign."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """What reads as a formula goes behind the options, after the `--` that ends them."""
+        """Move a text that looks like a formula behind the options, after `--`."""
         takes_value = {name: not option.is_flag for option in self._options(ctx) for name in option.opts}
         options: list[str] = []
         formulas: list[str] = []
@@ -69,7 +69,7 @@ class TargetCommand(click.Command):
 
 
 def target_options(command: Command) -> Command:
-    """`--wrt` and `--shape`, given to the command as `wrt` and `shapes`."""
+    """The options `--wrt` and `--shape`, passed to the command as `wrt` and `shapes`."""
     for option in (
         click.option(
             "--shape",
@@ -87,10 +87,10 @@ def target_options(command: Command) -> Command:
 
 @contextlib.contextmanager
 def opened(text: str, wrt: str | None = None, shapes: Sequence[str] = ()) -> Iterator[Target]:
-    """The target that `FILE.py:FUNC`, `gallery:NAME` or the text of a formula names.
+    """A context with the target that `FILE.py:FUNC`, `gallery:NAME` or a formula names.
 
-    What the user's code raises in the block is explained. Raises CommandError for a name, a shape or a parameter that
-    is not there.
+    Exceptions of the user's code in the block are explained. Raises CommandError for an unknown name, shape or
+    parameter.
     """
     given, names = parse_shapes(shapes), _names(wrt)
     if text.startswith(_GALLERY):
@@ -106,10 +106,10 @@ def opened(text: str, wrt: str | None = None, shapes: Sequence[str] = ()) -> Ite
 
 
 def names_file(text: str) -> bool:
-    """Whether a target names a file, there or not, rather than being a formula.
+    """Whether a target is a file, existing or not, rather than a formula.
 
-    A formula has no colon. So `model.py`, `modle.py:loss`, `folder/model:loss` and what else has a colon between
-    something like a path and something like a name are files.
+    A formula has no colon. So `model.py`, `modle.py:loss`, `folder/model:loss`, and any other text with a colon between
+    a path and a name, are files.
     """
     path, colon, name = text.rpartition(":")
     if not colon:
@@ -146,7 +146,7 @@ def _entry(name: str, wrt: Sequence[str] | None, shapes: Mapping[str, str | list
 
 
 def parse_shapes(texts: Sequence[str]) -> dict[str, str | list[str]]:
-    """`"X: n d, W1: d h"` as `{"X": "n d", "W1": "d h"}`; raises CommandError for what does not read like that.
+    """Parse `"X: n d, W1: d h"` to `{"X": "n d", "W1": "d h"}`; raise CommandError for invalid text.
 
     A list of arrays is written with semicolons in brackets: `"Ws: [d h; h o]"`.
     """
@@ -184,7 +184,7 @@ def _names(wrt: str | None) -> list[str] | None:
 def _check_parameters(
     function: Callable[..., Any], title: str, wrt: Sequence[str] | None, shapes: Mapping[str, str | list[str]]
 ) -> None:
-    """Raise CommandError for a name that is no parameter of the function, and for a parameter without a shape."""
+    """Raise CommandError for a name that is not a parameter of the function, and for a parameter without a shape."""
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""What `chainrule train` prints: the table and the task before it trains, the report after."""
+"""Output of `chainrule train`: table and task before training, the report after it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LONG = 30
 
 
 def print_task(path: str, plan: Plan, data: Data, candidates: Sequence[Learner], lang: Language) -> None:
-    """The table, its columns, the task, and what is trained."""
+    """Print the table, its columns, the task, and the networks to train."""
     prepared, target = data.prepared, data.target
     columns = columns_of(data, plan)
     used = sum(column.inputs > 0 for column in columns)
@@ -91,7 +91,7 @@ def _print_network(plan: Plan, data: Data, candidates: Sequence[Learner], lang: 
 
 
 def print_report(report: Report, page: str | None, lang: Language) -> None:
-    """How the training went, how good the network is, why, and what to try next."""
+    """Print how training ended, the scores, their explanation, and advice."""
     run, width = report.run, page_width()
     if run.status == "interrupted":
         say_line(say(lang, "interrupted train", epochs=f"{run.epochs:,}", planned=f"{report.settings.epochs:,}"))
@@ -126,7 +126,7 @@ def print_report(report: Report, page: str | None, lang: Language) -> None:
 
 
 def section(key: str, text: Sequence[str], lang: Language) -> None:
-    """A heading and what is under it, if there is anything."""
+    """Print a heading and its text, if there is any."""
     if text:
         click.echo()
         click.echo(reports.say(lang, key) + colon(lang))
@@ -134,18 +134,18 @@ def section(key: str, text: Sequence[str], lang: Language) -> None:
 
 
 def colon(lang: Language) -> str:
-    """What follows a heading."""
+    """Return the colon after a heading."""
     return ":" if lang == "en" else "："
 
 
 def lines(text: Sequence[str]) -> None:
-    """Print lines as they are."""
+    """Print lines unchanged."""
     for line in text:
         click.echo(line)
 
 
 def record(report: Report, page: str | None, seconds: float) -> dict[str, Any]:
-    """The report as one JSON object."""
+    """Return the report as one JSON object."""
     found = report.to_dict()
     rows, settings, run = found["rows"], found["settings"], found["run"]
     losses = run["losses"]

@@ -1,4 +1,4 @@
-"""`chainrule train`: a network for a table."""
+"""`chainrule train`: train a network on a table."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def command(
 CHANGEABLE = frozenset(
     {"path", "threads", "save", "checkpoint_every", "resume", "page", "as_json", "lang", "epochs", "unlimited"}
 )
-"""Options that may be other ones with `--resume`; the rest are those of the checkpoint."""
+"""Options that may change with `--resume`; the others are those of the checkpoint."""
 
 
 def _seconds(every: float | None, save: str | None) -> float:
@@ -132,7 +132,7 @@ def _seconds(every: float | None, save: str | None) -> float:
 
 
 def _refuse_changes(context: click.Context, given: Plan, plan: Plan) -> None:
-    """Raise CommandError for an option of the command line that is not as in the plan of the checkpoint."""
+    """Raise CommandError for an option that differs from the plan of the checkpoint."""
     for parameter in context.command.params:
         name = str(parameter.name)
         if name in CHANGEABLE or context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
@@ -181,7 +181,7 @@ def _read_plan(options: dict[str, Any]) -> Plan:
 
 
 def _failure_of(writing: Callable[[], None]) -> list[ChainruleError]:
-    """What kept a file from being written, if anything did."""
+    """Return the error that prevented a file from being written, if any."""
     try:
         writing()
     except ChainruleError as error:
@@ -231,7 +231,7 @@ class _Job:
             failures += _failure_of(lambda: keeper.finish(standing, report))
         if self.page is not None:
             failures += _failure_of(lambda: self._write_page(report, best))
-        if failures:  # what was learnt is told all the same
+        if failures:  # the result is reported nevertheless
             report = replace(report, saved=None)
         page = None if failures else self.page
         if self.as_json:

@@ -1,4 +1,4 @@
-"""The combinations of a search trained one after another, from the start or from where a checkpoint stands."""
+"""Training of all combinations in sequence, from the start or from a checkpoint."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from chainrule.training import DivergenceWarning
 Array: TypeAlias = NDArray[Any]
 
 LOOKS = 0.1
-"""Seconds between two looks at a run."""
+"""Seconds between two polls of a run."""
 
 
 @dataclass
 class Standing:
-    """How far a search has come.
+    """The progress over the combinations.
 
     Attributes
     ----------
     trials
-        The combinations that are done.
+        The finished combinations.
     best, best_state
-        The place of the best of them, and where it stood at its end.
+        The index of the best one, and its final state.
     state
-        Of the combination that is under way; None between two.
+        The state of the current combination; None between two.
 
     """
 
@@ -49,20 +49,20 @@ class Standing:
 
     @property
     def parameters(self) -> dict[str, Array]:
-        """Of the best."""
+        """The parameters of the best combination."""
         return {} if self.best_state is None else self.best_state.learnt
 
     @property
     def run(self) -> Run | None:
-        """How the best went."""
+        """The course of the best run."""
         return None if self.best_state is None else run_of(self.best_state)
 
     def keep(self, place: int, state: TrainingState) -> None:
-        """Take a combination for the best."""
+        """Record a combination as the best."""
         self.best, self.best_state = place, state
 
     def reopen(self) -> None:
-        """Take the last combination for one that is under way."""
+        """Reopen the last combination as the current one."""
         self.state, self.best, self.best_state = self.best_state, None, None
         self.trials.pop()
 
@@ -84,9 +84,9 @@ def run_trials(
     keep: Keep | None = None,
     every: float = math.inf,
 ) -> Standing:
-    """Train what is not yet trained; `keep` is called every so many seconds and at an interruption.
+    """Train the remaining combinations; call `keep` every `every` seconds and on an interrupt.
 
-    Raises CommandError where no combination comes to anything.
+    Raises CommandError if no combination succeeds.
     """
     standing = standing or Standing()
     search = _Search(learners, data, live, threads, standing, keep, every)
@@ -115,7 +115,7 @@ class _Search:
         self.failure = "training diverged; give a smaller --rate"
 
     def next(self) -> bool:
-        """Train one combination; whether it came to its end."""
+        """Train one combination; return whether it finished."""
         standing, place = self.standing, len(self.standing.trials)
         learner = self.learners[place]
         self.live.begin(place + 1, len(self.learners), learner.settings.epochs)
@@ -163,7 +163,7 @@ class _Search:
             self.last_kept = time.monotonic()
 
     def _note(self, learner: Learner, state: TrainingState) -> None:
-        """Add what came of a combination, and keep it if it is the best."""
+        """Record the result of a combination, and keep it if it is the best."""
         standing = self.standing
         trial = finished_trial(learner, state, self.data)
         if state.status == "diverged":
@@ -175,7 +175,7 @@ class _Search:
 
 
 def _remedy(learner: Learner) -> str:
-    """What to give instead, where a run diverged: found by trying the formulas at some numbers."""
+    """Return the mend for a diverged run, found by evaluating formulas at sample values."""
     architecture = learner.architecture
     numbers = np.array([[-2.0], [-1.0], [-0.3], [0.3], [1.0], [2.0]])
     with np.errstate(all="ignore"):
@@ -194,7 +194,7 @@ def _remedy(learner: Learner) -> str:
 
 
 def adopt_interrupted(standing: Standing, learners: Sequence[Learner], data: Data) -> None:
-    """Count the combination that was interrupted among those that are done, and keep it if it is the best."""
+    """Count the interrupted combination as finished, and keep it if it is the best."""
     state, place = standing.state, len(standing.trials)
     if state is None:
         return
@@ -205,12 +205,12 @@ def adopt_interrupted(standing: Standing, learners: Sequence[Learner], data: Dat
 
 
 def _order(trial: Trial) -> tuple[float, float]:
-    """Larger for what is better: the score, and where it is the same the loss."""
+    """The ranking key: the score, then the negative loss."""
     return trial.worth, -np.nan_to_num(trial.loss, nan=np.inf)
 
 
 def finished_trial(learner: Learner, state: TrainingState, data: Data) -> Trial:
-    """What came of a combination: score and loss of the parameters that are kept."""
+    """Return score and loss of the kept parameters of a combination."""
     combination = learner.combination
     score = loss = math.nan
     name = "accuracy"
@@ -225,7 +225,7 @@ def finished_trial(learner: Learner, state: TrainingState, data: Data) -> Trial:
 
 
 def run_of(state: TrainingState) -> Run:
-    """How a run went, as plain data."""
+    """Describe the course of a run as plain data."""
     return Run(
         state.status,
         state.reason,

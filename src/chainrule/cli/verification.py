@@ -1,4 +1,4 @@
-"""The verdict of a verification, as a sentence."""
+"""The verdict of a verification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions written as they come: CSV, TSV, JSON lines and Parquet, to a file that appears whole, or on a stream."""
+"""Streaming output of predictions: CSV, TSV, JSON lines and Parquet, to a file (atomically) or a stream."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chainrule.files import replacing, scratch
 from chainrule.models import Model, Prediction
 
 Columns: TypeAlias = Mapping[str, Sequence[Any] | NDArray[Any]]
-"""Cells of some rows, by column."""
+"""The cells of some rows, by column."""
 
 FORMATS: Final = ("csv", "tsv", "jsonl", "parquet")
 _SUFFIXES: Final = {
@@ -36,7 +36,7 @@ _SUFFIXES: Final = {
 
 
 def format_of(path: str | None) -> str:
-    """The format that the suffix of a file names; CSV where there is no file or suffix.
+    """Return the format for the suffix of a file; CSV if there is no file or suffix.
 
     >>> format_of("out.Parquet"), format_of(None)
     ('parquet', 'csv')
@@ -50,7 +50,7 @@ def format_of(path: str | None) -> str:
 
 
 def columns_of(model: Model, prediction: Prediction, probabilities: bool) -> Columns:
-    """What is written of a prediction: classes with one probability or all of them, or numbers."""
+    """Return the output columns of a prediction: classes with one or all probabilities, or numbers."""
     assert model.target is not None
     name = model.target.name
     found = prediction.predictions
@@ -69,7 +69,7 @@ def columns_of(model: Model, prediction: Prediction, probabilities: bool) -> Col
 
 
 def probability_name(target: str) -> str:
-    """The column for the probability of a class, which is not that of the class.
+    """Return the name of the probability column, distinct from the target's.
 
     >>> probability_name("species"), probability_name("probability")
     ('probability', 'probability of probability')
@@ -78,7 +78,7 @@ def probability_name(target: str) -> str:
 
 
 def write_all(parts: Iterable[Columns], output: str | None, kind: str, record: Mapping[str, Any]) -> None:
-    """Write all parts, to a file or on standard output; `record` is the rest of a JSON object."""
+    """Write all parts, to a file or to standard output; `record` is the rest of a JSON object."""
     if kind == "json":
         print_json({**record, **_gathered(parts)})
     elif output is None:
@@ -89,7 +89,7 @@ def write_all(parts: Iterable[Columns], output: str | None, kind: str, record: M
 
 
 class _Standard(io.RawIOBase):
-    """Standard output as a stream of bytes, in whatever encoding it has."""
+    """Standard output as a byte stream, independent of its encoding."""
 
     def writable(self) -> bool:
         return True
@@ -133,7 +133,7 @@ def _write_lines(parts: Iterable[Columns], stream: BinaryIO | io.RawIOBase) -> N
 
 
 def _write_parquet(parts: Iterable[Columns], stream: BinaryIO | io.RawIOBase) -> None:
-    """Row groups as they come, through a file of polars' own, since it writes whole files only."""
+    """Write row groups as they arrive, through polars' writer, which writes only whole files."""
     import polars as pl
     from polars.io.plugins import register_io_source
 
@@ -146,7 +146,7 @@ def _write_parquet(parts: Iterable[Columns], stream: BinaryIO | io.RawIOBase) ->
             yield first
             for part in remaining:
                 yield pl.DataFrame(part, schema=first.schema)
-        except BaseException as error:  # what polars would make another error of
+        except BaseException as error:  # polars would replace it by another error
             failures.append(error)
             raise
 

@@ -1,4 +1,4 @@
-"""A derivation, or a program alone, as source code that stands alone: NumPy, JAX, PyTorch or C."""
+"""Export of a derivation, or of a program alone, as standalone source code: NumPy, JAX, PyTorch or C."""
 
 from chainrule.emit import expressions
 from chainrule.emit.c_file import broken, function, header_text, signature_lines, structure

@@ -1,7 +1,7 @@
-"""Array expressions as Python: what NumPy, JAX and PyTorch have in common, and what each must say for itself.
+"""Array expressions as Python source: the part common to NumPy, JAX and PyTorch, and the interface of each.
 
-A target is a table: for each primitive a template, such as "{np}.maximum({}, 0)", or a function where a template does
-not reach. A ufunc that the table does not name is called as in NumPy, and any other primitive is written out in others.
+A target is a table: for each primitive a template, such as "{np}.maximum({}, 0)", or a function if a template does not
+suffice. A ufunc that is not in the table is called as in NumPy; any other primitive is expanded.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ from chainrule.primitives import (
 )
 
 Writing: TypeAlias = Callable[["ArrayWriter", Expr, Sequence[Code]], Code]
-"""How a target writes one primitive, given the expression and its operands as they are written."""
+"""A function that writes one primitive, given the expression and its written operands."""
 
 Entry: TypeAlias = str | Writing
 """A template, which `ArrayWriter.filled` fills, or a function."""
@@ -89,7 +89,7 @@ CONSTANTS = {
     math.pi: atom("math.pi"),
     math.log(2): call("math.log", "2"),
 }
-"""Numbers that a reader knows better by what they are."""
+"""Constants that are written by name."""
 _CONSTANTS = {
     DType.FLOAT32: {float(np.float32(number)): code for number, code in CONSTANTS.items()},
     **dict.fromkeys((DType.FLOAT64, DType.INT64, DType.BOOL), CONSTANTS),
@@ -98,37 +98,37 @@ _CONSTANTS = {
 
 @dataclass(frozen=True)
 class Helper:
-    """A function that the source brings along, and what it imports."""
+    """A helper function included in the source, with its imports."""
 
     text: str
     needs: tuple[str, ...] = ()
 
 
 def primitive_of(x: Expr) -> Primitive:
-    """The primitive that `x` applies."""
+    """Return the primitive of `x`."""
     assert isinstance(x.operation, Function | Structured)
     return x.operation.primitive
 
 
 class ArrayWriter(ABC):
-    """Writes expressions for one function of the source; `available` are the arrays that its body can ask for shapes.
+    """Writes the expressions of one function; `available` are arrays whose shapes the body can read.
 
-    `uses` collects the names that the source must import or bring along, `sizes` the named sizes that it needs, by the
-    names that they have in the source.
+    `uses` collects the names to import or include, `sizes` the symbolic sizes that are read, by their names in the
+    source.
     """
 
     target: ClassVar[str]
-    """What the target is called on the command line."""
+    """The name of the target on the command line."""
     module: ClassVar[str]
-    """The name under which the source knows the library."""
+    """The library's name in the source."""
     line_limit: ClassVar[int] = 66
-    """How long the right side of a line may be."""
+    """Maximum length of the right-hand side of a line."""
     table: ClassVar[Mapping[type, Entry]]
-    """The primitives beyond arithmetic."""
+    """The entries for primitives beyond arithmetic."""
     brought: ClassVar[Mapping[str, Helper]]
-    """The functions that the source can bring along, in their order."""
+    """The available helper functions, in order."""
     imported: ClassVar[Mapping[str, str]]
-    """How a name of the library is imported; what else is used is a module of the standard library."""
+    """The import statements of library names; other names are modules of the standard library."""
 
     def __init__(self, names: Names, available: Sequence[Expr], size_names: dict[str, str]) -> None:
         self.names = names
@@ -140,7 +140,7 @@ class ArrayWriter(ABC):
         self._written: dict[Expr, Code] = {}
 
     def write(self, root: Expr, about: str = "") -> Code:
-        """`root` as code; `about` names the quantity it is part of, for an error."""
+        """Write `root`; `about` names the quantity it belongs to, for error messages."""
         self.about = about
         for part in ordered([root], stop=self._written):
             if part not in self._written:
@@ -148,30 +148,30 @@ class ArrayWriter(ABC):
         return self._written[root]
 
     def _operand(self, x: Expr, operand: Expr) -> Code:
-        """An operand of `x` as code: a number is made an array where `x` asks for what only arrays have."""
+        """Write an operand of `x`; a number is converted to an array if `x` requires one."""
         code = self._written[operand]
         return self.array_of(code) if operand.is_number and isinstance(x.operation, _OF_ARRAYS) else code
 
     def array_of(self, number: Code) -> Code:
-        """A number as an array without axes, in the dtype of the function."""
+        """Write a number as a zero-dimensional array in the dtype of the function."""
         return self.function("asarray", number, self.dtype())
 
     def use(self, name: str) -> str:
-        """`name`, which the source must have."""
+        """Return `name`, and record that the source needs it."""
         self.uses[name] = None
         return name
 
     def function(self, name: str, *operands: Code | str, **options: Code | str) -> Code:
-        """A function of the library."""
+        """Return the name of a library function."""
         return call(f"{self.use(self.module)}.{name}", *operands, **options)
 
     def helper(self, name: str, *operands: Code | str, **options: Code | str) -> Code:
-        """A function that the source brings along."""
+        """Return the name of a helper function."""
         return call(self.use(name), *operands, **options)
 
     @classmethod
     def entry(cls, primitive: Primitive) -> Entry | None:
-        """How the target writes a primitive; None where it has nothing for it."""
+        """Return the entry of the target for a primitive; None if there is none."""
         found = cls.table.get(type(primitive), _ARITHMETIC.get(type(primitive)))
         if found is None and isinstance(primitive, Ufunc):
             return f"{{np}}.{primitive.name}({', '.join(['{}'] * primitive.arity)})"
@@ -179,7 +179,7 @@ class ArrayWriter(ABC):
 
     @classmethod
     def knows(cls, primitive: Primitive) -> bool:
-        """Whether the target has more for a primitive than what it is written out in."""
+        """Whether the target has an entry for a primitive, so that it need not be expanded."""
         return cls.entry(primitive) is not None
 
     def _code(self, x: Expr, operands: Sequence[Code]) -> Code:
@@ -223,7 +223,7 @@ class ArrayWriter(ABC):
         if x.is_number and isinstance(primitive, Ufunc) and hasattr(math, _of_math(primitive)):
             return call(f"{self.use('math')}.{_of_math(primitive)}", *operands)
         if isinstance(primitive, Negate) and _begins_with_condition(x.operands[0]):
-            whole = Code(f"({operands[0]})")  # a condition alone has no negative
+            whole = Code(f"({operands[0]})")  # conditions have no unary minus
             return Code(f"-{whole}", Level.SIGN, (("-", whole),))
         entry = self.entry(primitive)
         if entry is None:
@@ -234,16 +234,16 @@ class ArrayWriter(ABC):
         return self.filled(entry, x, operands) if isinstance(entry, str) else entry(self, x, operands)
 
     def filled(self, template: str, x: Expr, operands: Sequence[Code]) -> Code:
-        """A template with the operands of `x`, by their places, and more by name.
+        """Fill a template with the operands of `x`, by position, and further fields by name.
 
-        `{np}` is the library, `{math}` that module, `{dtype}` that of the function; a name of a helper is that helper,
-        that of a parameter of the primitive its value, as `{axes}`, None where it is all of them. What stands in no
-        brackets says how tightly it is to bind, as in `{0:ATOM}.T`.
+        `{np}` is the library, `{math}` that module, `{dtype}` that of the function; the name of a helper is that
+        helper, that of a parameter of the primitive its value, as `{axes}` (None for all axes). The format
+        specification is the required precedence, as in `{0:ATOM}.T`.
         """
         return Code(string.Formatter().vformat(template, operands, _Fields(self, x)))
 
     def number(self, value: float | int | bool | SymbolicDim, dtype: DType = DType.FLOAT64) -> Code:
-        """A number or a size; of float32 with the digits that tell it from its neighbours there."""
+        """Write a number or a size; a float32 with enough digits to identify it."""
         if isinstance(value, SymbolicDim):
             return self.dim(value)
         if isinstance(value, bool):
@@ -263,11 +263,11 @@ class ArrayWriter(ABC):
     # Sizes and shapes -----------------------------------------------------------------------------------------------
 
     def dim(self, dim: Dim) -> Code:
-        """A size; a name stands for what the source reads off a shape."""
+        """Write a dimension; a symbolic size is a variable read from a shape."""
         return written_dim(dim, self.size)
 
     def size(self, name: str) -> str:
-        """The variable that holds the size called `name`."""
+        """Return the variable of the size called `name`."""
         if name not in self.size_names:
             taken = name in self.names
             self.size_names[name] = self.names.take(f"{name}_size" if taken else name)
@@ -275,7 +275,7 @@ class ArrayWriter(ABC):
         return self.size_names[name]
 
     def shape(self, shape: Shape) -> Code:
-        """A shape: that of an array at hand if one has it, else a tuple of sizes."""
+        """Write a shape: that of an available array if possible, else a tuple of sizes."""
         if any(isinstance(dim, SymbolicDim) for dim in shape):
             for x in self.available:
                 if x.shape == shape:
@@ -283,22 +283,22 @@ class ArrayWriter(ABC):
         return Code(entries_of([self.dim(dim) for dim in shape]))
 
     def alike(self, shape: Shape) -> str | None:
-        """An array of floats at hand that has this shape."""
+        """Return an available float array of this shape."""
         return next((name_of(x) for x in self.available if x.shape == shape and x.dtype.is_float), None)
 
     def dtype(self) -> Code:
-        """The dtype in which the function computes: that of one of its arrays."""
+        """Return the dtype in which the function computes, read from one of its arrays."""
         return attribute(self.float_array(), "dtype")
 
     def float_array(self) -> Code:
-        """An array at hand in the dtype of the function, with axes if there is one."""
+        """Return an available float array, preferably with axes."""
         floats = [x for x in self.available if x.dtype.is_float]
         if not floats:
             raise EmitError(f"{self.about or 'the function'} has no array of floats at hand that says its dtype")
         return atom(name_of(max(floats, key=lambda x: x.ndim > 0)))
 
     def dims_for_reshape(self, shape: Shape) -> list[Code]:
-        """Sizes for `reshape`: -1 for one that the others determine."""
+        """Write sizes for `reshape`: -1 for one that the others determine."""
         named = [k for k, dim in enumerate(shape) if isinstance(dim, SymbolicDim)]
         free = None
         if len(shape) == 1:
@@ -308,18 +308,18 @@ class ArrayWriter(ABC):
         return [atom("-1") if k == free else self.dim(dim) for k, dim in enumerate(shape)]
 
     def axes(self, axes: Sequence[int], ndim: int) -> str | None:
-        """An `axis` argument; None where it is all of them."""
+        """Write an `axis` argument; None for all axes."""
         if len(axes) == ndim:
             return None
         return self.some_axes(axes, ndim)
 
     def some_axes(self, axes: Sequence[int], ndim: int) -> str:
-        """An `axis` argument that is always written."""
+        """Write an explicit `axis` argument."""
         entries = [-1 if axis == ndim - 1 and ndim > 2 and len(axes) == 1 else axis for axis in axes]
         return str(entries[0]) if len(entries) == 1 else entries_of(entries)
 
     def along(self, axes: Sequence[int], ndim: int) -> str:
-        """The `axis` argument of a function that goes along axes; None where it is all of several."""
+        """Write the `axis` argument of a function along axes; None for all of several."""
         if len(axes) == 1:
             return "-1" if axes[0] == ndim - 1 else str(axes[0])
         return self.axes(axes, ndim) or "None"
@@ -332,7 +332,7 @@ class ArrayWriter(ABC):
         return subscript(x, *entries[: last + 1])
 
     def repeated(self, x: Expr, code: Code, shape: Shape) -> Code:
-        """`x` in an array of a shape."""
+        """Write the broadcast of `x` to a shape."""
         if not x.operands[0].is_number:
             return self.spread(code, shape)
         operation, like = x.operands[0].operation, self.alike(shape)
@@ -342,7 +342,7 @@ class ArrayWriter(ABC):
         return self.function(f"{name}_like", like, *given) if like else self.new(name, self.shape(shape), *given)
 
     def picked(self, labels: Expr, x: Code, code: Code) -> Code:
-        """The elements along the last axis that labels name."""
+        """Write the elements along the last axis selected by labels."""
         if labels.ndim == 0:
             return subscript(x, code)
         if labels.ndim == 1:
@@ -350,7 +350,7 @@ class ArrayWriter(ABC):
         return self.picked_from_rows(x, subscript(code, "...", "None"))
 
     def indexed(self, x: Expr, code: Code, entries: Sequence[Dim | tuple[Dim, Dim, int]]) -> Code:
-        """Square brackets with positions and slices."""
+        """Write an index of positions and slices."""
         parts = [
             self.slice_text(*entry, size) if isinstance(entry, tuple) else str(self.dim(entry))
             for entry, size in zip(entries, x.shape, strict=True)
@@ -360,7 +360,7 @@ class ArrayWriter(ABC):
         return subscript(code, *parts)
 
     def slice_text(self, start: Dim, size: Dim, stride: int, whole: Dim) -> str:
-        """`a:b:step`; the ends of the axis are left out."""
+        """Write `a:b:step`; the ends of the axis are omitted."""
         limit = start + size * stride
         first = "" if start == (whole - 1 if stride < 0 else 0) else str(self.dim(start))
         ends = limit == -1 or (isinstance(limit, int) and limit < 0) if stride < 0 else limit == whole
@@ -382,15 +382,15 @@ class ArrayWriter(ABC):
 
     @abstractmethod
     def spread(self, code: Code, shape: Shape) -> Code:
-        """An array broadcast to a shape."""
+        """Write an array broadcast to a shape."""
 
     @abstractmethod
     def new(self, name: str, *arguments: Code) -> Code:
-        """A new array, such as `zeros`, in the dtype of the function, and where its arrays are."""
+        """Write a new array, such as `zeros`, in the dtype and on the device of the function's arrays."""
 
     @abstractmethod
     def picked_from_rows(self, x: Code, labels: Code) -> Code:
-        """The element of each row that a label names; the labels have a last axis of size 1."""
+        """Write the selection of one element per row; the labels have a last axis of size 1."""
 
     @abstractmethod
     def table_literal(self, x: Expr, rows: object) -> Code: ...
@@ -400,7 +400,7 @@ _OF_ARRAYS = (
     *(Structured, Reduction, Einsum, MatrixProduct, Outer, TensorDot),
     *(Transposed, Reshaped, Inserted, Indexed, Picked),
 )
-"""Operations that ask an operand for its shape, dtype or elements."""
+"""Operations that require an operand with a shape, a dtype or elements."""
 
 
 def _begins_with_condition(x: Expr) -> bool:
@@ -411,12 +411,12 @@ def _begins_with_condition(x: Expr) -> bool:
 
 
 def _of_math(primitive: Ufunc) -> str:
-    """What the module math calls a ufunc."""
+    """Return the name of a ufunc in the module math."""
     return {"arctan": "atan", "arctan2": "atan2"}.get(primitive.name, primitive.name)
 
 
 def _digits(value: float) -> str:
-    """A number ≥ 0 as Python writes it, without a zero that leads an exponent."""
+    """Write a number ≥ 0 as Python does, without leading zeros of the exponent."""
     if value == int(value) and value < 1e15:
         return str(int(value))
     digits, mark, exponent = repr(float(value)).partition("e")
@@ -424,7 +424,7 @@ def _digits(value: float) -> str:
 
 
 class _Fields(Mapping[str, object]):
-    """What a template can name besides the operands."""
+    """The named fields of a template."""
 
     def __init__(self, writer: ArrayWriter, x: Expr) -> None:
         self.writer, self.x = writer, x
@@ -472,7 +472,7 @@ _ARITHMETIC: dict[type, Writing] = {
 
 
 def subscripts(operation: Einsum, x: Expr) -> str:
-    """The index string of an einsum, in the letters of the sizes where they are single and differ."""
+    """Return the index string of an einsum, using the letters of the sizes if they are single and distinct."""
     sizes: dict[int, Dim] = {}
     for labels, operand in zip(operation.inputs, x.operands, strict=True):
         sizes.update(zip(labels, operand.shape, strict=True))

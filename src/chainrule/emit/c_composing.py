@@ -1,4 +1,4 @@
-"""What the files in C share: names, the writer, and statements for values in their order."""
+"""The common part of C files: names, the writer, and statements for values in order."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from chainrule.primitives import (
 )
 
 _STEMS: dict[type, str] = {Max: "largest", Sum: "sums", Contract: "products", Exp: "powers"}
-"""What a value without a name is called, by what it is."""
+"""Stems of names for unnamed values, by kind."""
 
 
 class Composer:
-    """Writes values as statements; `size_names` are the constants that stand for the named sizes."""
+    """Writes values as statements; `size_names` are the constants that stand for symbolic sizes."""
 
     def __init__(self, name: str, size_names: Mapping[str, str]) -> None:
         self.name = name
@@ -55,10 +55,10 @@ class Composer:
         self.names: dict[Node, str] = {}
 
     def name_values(self, program: Program) -> None:
-        """Let values have the names of `program`."""
+        """Use the names of `program` for values."""
         self.names = {node: ascii_identifier(label) for node, label in program.names.items()}
         for node, label in list(self.names.items()):
-            # What is kept is the mean, not the mean with an axis put back; it has the name all the same.
+            # The mean is stored without the kept axis; it has the same name.
             size = node.type.size
             while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
                 (node,) = node.operands
@@ -67,18 +67,18 @@ class Composer:
                 self.names.setdefault(node, label)
 
     def label(self, node: Apply, otherwise: str) -> str:
-        """What a value is called, as far as the name is free."""
+        """Return a name for a value, as close to its own as is free."""
         return self.names.get(node, _STEMS.get(type(node.primitive), otherwise))
 
     def _fresh(self, stem: str) -> str:
-        """A name for a local variable; of one within a loop only until the nest ends."""
+        """Return a new local name; within a loop it is released when the nest ends."""
         name = self.locals.local(stem)
         if self.writer.block.depth > 1:
             self.inner.append(name)
         return name
 
     def reduces(self, node: Apply) -> bool:
-        """Whether one element takes a loop: found by writing one."""
+        """Whether one element requires a loop, determined by writing one."""
         if isinstance(node.primitive, Elementwise):
             return False
         probe = CWriter("", self.size_names, Names().local, ())
@@ -110,7 +110,7 @@ class Composer:
     def body(
         self, nests: Nests, nodes: Sequence[Node], copies: Mapping[Node, list[Place]], has_comments: bool
     ) -> list[str]:
-        """The statements that store `nodes`, each after a comment that says what it is, and then `copies`."""
+        """Return the statements that store `nodes`, with comments, followed by `copies`."""
         lines: list[str] = []
         for node in nodes:
             assert isinstance(node, Apply)
@@ -136,12 +136,12 @@ class Composer:
         return f"    /* {label}: {shape} */" if label else f"    /* {shape} */"
 
     def table_rows(self) -> dict[str, tuple[str, DType, int]]:
-        """The literal arrays by name: their numbers as C, their dtype, and how many there are."""
+        """Return the literal arrays by name: their numbers in C, dtype, and count."""
         return {label: _literal_rows(node, self.writer) for label, node in self.tables.items()}
 
 
 def written_out_in_parts(program: Program, sizes: Mapping[str, int]) -> Program:
-    """`program` with composite primitives written out, and means as sums."""
+    """Expand composite primitives, and write means as sums."""
 
     def expansion(node: Node) -> Node | None:
         if not isinstance(node, Apply):
@@ -156,7 +156,7 @@ def written_out_in_parts(program: Program, sizes: Mapping[str, int]) -> Program:
 
     try:
         return _rebuilt(program, expansion)
-    except (ShapeError, NotExpandableError):  # what depends on the number behind a size
+    except (ShapeError, NotExpandableError):  # whether it does depends on a symbolic size
         try:
             return _rebuilt(program.bind(dict(sizes)), expansion)
         except NotExpandableError as error:
@@ -169,7 +169,7 @@ def _rebuilt(program: Program, expansion: Callable[[Node], Node | None]) -> Prog
         outputs = tuple(made[node] for node in program.outputs)
         if outputs == program.outputs:
             return program
-        # What stands below something that was replaced has not been met, and is as it was.
+        # Nodes below a replaced one were not visited and are unchanged.
         there = set(topological_order(outputs))
         names = {made.get(node, node): label for node, label in program.names.items()}
         names = {node: label for node, label in names.items() if node in there}

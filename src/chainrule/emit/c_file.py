@@ -1,4 +1,4 @@
-"""The text around the loops: a header and its comment, structures, signatures, tables and helpers."""
+"""The framework of a C file: header, comments, structures, signatures, tables and helpers."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Member:
 def header_text(
     name: str, heading: Sequence[str], includes: Sequence[str], lines: Sequence[str], restrict: str = ""
 ) -> str:
-    """A header in C99 that C++ can read too; `heading` is the comment at its beginning.
+    """Return a C99 header that is also valid C++, with `heading` as its initial comment.
 
-    `restrict` is a macro that means what C calls so, in either language, if there is one.
+    `restrict` is a macro for C's keyword that works in both languages, if needed.
     """
     guard = f"CHAINRULE_{name.upper()}_H"
     every = [
@@ -54,17 +54,17 @@ def header_text(
 
 
 def structure(name: str, comment: str, members: Sequence[str]) -> list[str]:
-    """A structure, given the declarations of its members."""
+    """Return a structure with the given member declarations."""
     return [f"/* {comment} */", "typedef struct {", *members, f"}} {name};", ""]
 
 
 def function(comment: str, head: str, parameters: Sequence[str], statements: Sequence[str]) -> list[str]:
-    """A function, with a comment before it."""
+    """Return a function, preceded by a comment."""
     return [f"/* {comment} */", *signature_lines(f"static inline {head}", parameters), *statements, "}", ""]
 
 
 def broken(line: str) -> list[str]:
-    """A line too long to read in several, broken between words; a comment goes on as one."""
+    """Break a long line between words; a comment continues as a comment."""
     margin = line[: len(line) - len(line.lstrip())]
     further = " *         " if line.startswith(" * ") else margin + " " * 8
     pieces = []
@@ -78,7 +78,7 @@ def broken(line: str) -> list[str]:
 
 
 def table_lines(tables: Mapping[str, tuple[str, DType, int]]) -> list[str]:
-    """The literal arrays, by name: their elements, their dtype and their number."""
+    """Return the literal arrays, by name: elements, dtype and count."""
     lines = []
     for name, (values, dtype, count) in tables.items():
         lines += [f"static const {C_TYPES[dtype]} {name}[{count}] = {{{values}}};", ""]
@@ -86,7 +86,7 @@ def table_lines(tables: Mapping[str, tuple[str, DType, int]]) -> list[str]:
 
 
 def _random(name: str) -> list[str]:
-    """Threefry-2x64-20, as `chainrule.primitives.threefry` defines it; rotations and injections in a loop."""
+    """Return Threefry-2x64-20, as defined in `chainrule.primitives.threefry`, with a loop over rounds."""
     rotations = ", ".join(map(str, THREEFRY_ROTATIONS))
     return [
         "/* 64 random bits: Threefry-2x64-20 of (step, place) under (seed, stream), Salmon et al. 2011. */",
@@ -115,7 +115,7 @@ def _random(name: str) -> list[str]:
 
 
 def helper_lines(name: str, dtype: DType, helpers: Iterable[str]) -> list[str]:
-    """The functions in `helpers`, whose names begin with `name`."""
+    """Return the functions in `helpers`, whose names begin with `name`."""
     real = C_TYPES[dtype]
     one, zero, f = ("1.0f", "0.0f", "f") if dtype is DType.FLOAT32 else ("1.0", "0.0", "")
     texts = {
@@ -140,7 +140,7 @@ def helper_lines(name: str, dtype: DType, helpers: Iterable[str]) -> list[str]:
 
 
 def signature_lines(head: str, parameters: Sequence[str]) -> list[str]:
-    """The first line of a function, or a line for each of its parameters."""
+    """Return the first line of a function, or one line for each parameter."""
     line = f"{head}({', '.join(parameters)}) {{"
     if len(line) <= 100:
         return [line]

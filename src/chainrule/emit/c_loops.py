@@ -1,4 +1,4 @@
-"""Loops in C: one nest for each stored value, with everything fused into it that is not stored itself."""
+"""Loops in C: one nest for each stored value, with all other values fused into it."""
 
 from __future__ import annotations
 
@@ -36,15 +36,14 @@ from chainrule.primitives import (
 )
 
 _READ_ONCE = (Divide, Exp, Log, Sigmoid, Sqrt, Tanh, *C_FUNCTIONS)
-"""What is written with each operand once, so that a long operand needs no name."""
+"""Primitives that use each operand once, so that a long operand needs no variable."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stored value lies: a scalar, an array of C, or a pointer to elements in row-major order.
+    """The location of a stored value: a scalar, a C array, or a pointer to elements in row-major order.
 
-    `within` is the pointer to the structure that it is a member of, if it is one; a new scalar is declared where it is
-    stored.
+    `within` is the pointer to the structure that contains it, if any; a new scalar is declared where it is stored.
     """
 
     name: str
@@ -55,17 +54,17 @@ class Place:
 
     @property
     def text(self) -> str:
-        """How statements name it."""
+        """The expression that denotes it."""
         return f"{self.within}->{self.name}" if self.within else self.name
 
     @property
     def parameter(self) -> str:
-        """The variable that statements reach it by."""
+        """The variable through which it is accessed."""
         return self.within or self.name
 
 
 class Nests:
-    """Writes the loops of a function; `places` says where inputs and stored values lie."""
+    """Writes the loops of a function; `places` are the locations of inputs and stored values."""
 
     def __init__(
         self,
@@ -83,12 +82,12 @@ class Nests:
         self.replaced: dict[Node, Value] = {}
         self.loads: list[tuple[Place, Sequence[Index]]] = []
         self.used: dict[str, None] = {}
-        """The variables that the statements name."""
+        """The variables that the statements use."""
 
     # One element ----------------------------------------------------------------------------------------------------
 
     def element(self, node: Node, index: Sequence[Index], root: bool = False) -> Value:
-        """The element of `node` at `index`."""
+        """Write the element of `node` at `index`."""
         if node in self.replaced and not root:
             return self.replaced[node]
         if isinstance(node, Const):
@@ -105,7 +104,7 @@ class Nests:
         primitive = node.primitive
         if isinstance(primitive, Reshape) and node.operands[0] in self.places:
             source = self.places[node.operands[0]]
-            if source.is_flat:  # row-major order knows no shape
+            if source.is_flat:  # row-major order is independent of the shape
                 return self.load(replace(source, type=node.type), index)
         if isinstance(primitive, Elementwise):
             operands = [self._simple(self.element(operand, index), primitive) for operand in node.operands]
@@ -128,7 +127,7 @@ class Nests:
         return value
 
     def _simple(self, value: Value, primitive: Primitive) -> Value:
-        """An operand that its primitive may write several times, under a name."""
+        """Assign an operand to a variable if its primitive may write it several times."""
         if len(value.code.text) <= 24 or isinstance(primitive, _READ_ONCE):
             return value
         return self._local(value, "t")
@@ -147,13 +146,13 @@ class Nests:
         return self.load(Place(self.tables(node), node.type, is_flat=True), index)
 
     def load(self, place: Place, index: Sequence[Index]) -> Value:
-        """The element at `index` of what is stored."""
+        """Write the element at `index` of a stored value."""
         self.loads.append((place, index))
         is_variable = not index and not place.within and not place.is_flat
         return Value(Code(self.address(place, index), is_word=is_variable), place.type.dtype)
 
     def address(self, place: Place, index: Sequence[Index]) -> str:
-        """Where the element at `index` lies."""
+        """Write the address of the element at `index`."""
         self.used[place.parameter] = None
         if not index:
             return f"{place.text}[0]" if place.is_flat else place.text
@@ -171,7 +170,7 @@ class Nests:
     # A whole value --------------------------------------------------------------------------------------------------
 
     def write(self, node: Apply, place: Place) -> None:
-        """The nest that stores `node` at `place`."""
+        """Write the nest that stores `node` at `place`."""
         if isinstance(node.primitive, ScatterAdd):
             self._scatter(node, place)
             return
@@ -182,7 +181,7 @@ class Nests:
             self._in_rows(node, place, *rows)
 
     def copy(self, source: Node, place: Place) -> None:
-        """Store again what has been computed, or is given."""
+        """Store a computed or given value again."""
         self.writer.loops(place.type.shape, lambda index: self._store(place, index, self.element(source, index)))
 
     def _store(self, place: Place, index: Sequence[Index], value: Value) -> None:
@@ -195,7 +194,7 @@ class Nests:
                 self.writer.block.say(f"{start}{address} = {code};")
 
     def _scatter(self, node: Apply, place: Place) -> None:
-        """Zeros first; then each element is added where its index says."""
+        """Write zeros, then add each element at its index."""
         x, indices = node.operands
         axis, count = node.primitive.axis, indices.type.ndim
         writer = self.writer
@@ -214,9 +213,9 @@ class Nests:
         writer.loops(x.type.shape, add)
 
     def _row_sums(self, node: Apply, place: Place) -> tuple[Node, list[Apply], list[Node]] | None:
-        """Sums of products to accumulate a row at a time: where they stand in `node`, they, and what is added to them.
+        """Return the sums of products to accumulate row by row, as (position in `node`, sum, addend).
 
-        None where summing one element after the other reads memory in order as well.
+        None if sequential summation also reads memory in order.
         """
         if node.type.ndim == 0 or node.type.shape[-1] == 1 or not node.type.dtype.is_float:
             return None
@@ -232,7 +231,7 @@ class Nests:
         return None
 
     def _additive(self, root: Apply) -> list[Node]:
-        """The values within `root`, at the same index, that a sum of products may be part of."""
+        """Return the values in `root`, at the same index, in which a sum of products may be nested."""
         found: list[Node] = []
         pending: list[Node] = [root]
         while pending:
@@ -246,13 +245,13 @@ class Nests:
         return found
 
     def _terms(self, node: Node, root: Node) -> list[Node]:
-        """The terms of a sum, as far as none of it is stored."""
+        """Return the terms of a sum, as far as they are not stored."""
         if isinstance(node, Apply) and isinstance(node.primitive, Add) and (node is root or node not in self.places):
             return [term for operand in node.operands for term in self._terms(operand, root)]
         return [node]
 
     def _prefers_rows(self, node: Apply) -> bool:
-        """Whether the last axis of the result lies in order in what is read, and the summed one does not."""
+        """Whether the last axis of the result is contiguous in the operands, and the summed one is not."""
         if not isinstance(node.primitive, Contract | Sum) or node.type.ndim == 0 or not self._sum_extents(node):
             return False
         writer = self.writer
@@ -279,7 +278,7 @@ class Nests:
     def _summed(
         self, node: Apply, index: Sequence[Index], names: Sequence[str]
     ) -> tuple[list[str], list[tuple[Node, list[Index]]]]:
-        """The factors of the term of a sum at loop variables `names`, each with its index."""
+        """Return the factors of a sum's term at loop variables `names`, each with its index."""
         if isinstance(node.primitive, Sum):
             inner, kept = iter([variable(name) for name in names]), iter(index)
             (x,) = node.operands
@@ -303,7 +302,7 @@ class Nests:
             zero = writer.constant(0, node.type.dtype)
             first = [*outer]
 
-            # What is added and lies in memory, such as a bias, is there from the start.
+            # An addend in memory, such as a bias, initializes the accumulator.
             begin = next((t for t in others if self._lies_in_memory(t)), None)
             left = [t for t in others if t is not begin]
 
@@ -362,7 +361,7 @@ class Nests:
 
 
 def _bound(i: Index, names: Mapping[str, Index]) -> Index:
-    """`i` with stand-ins for summed indices replaced."""
+    """Replace the placeholders of summed indices in `i`."""
     result = Index((), i.constant)
     for name, coefficient in i.terms:
         result = plus(result, times(names.get(name, variable(name)), coefficient))
@@ -370,7 +369,7 @@ def _bound(i: Index, names: Mapping[str, Index]) -> Index:
 
 
 def _jumps(index: Sequence[Index], loop: str) -> bool:
-    """Whether one step of a loop leads further than to the next element."""
+    """Whether one loop iteration advances by more than one element."""
     steps = [i.coefficient(loop) for i in index]
     return any(step != 0 for step in steps[:-1]) or (bool(steps) and steps[-1] not in (0, 1))
 

@@ -1,4 +1,4 @@
-"""A header in C99: static sizes, no allocation, no library but the mathematical one."""
+"""Export as a C99 header: static sizes, no allocation, no library except libm."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from chainrule.ir import (
 from chainrule.primitives import broadcast_to
 
 _DATA = frozenset({"x", "data", "inputs"})
-"""Arguments of these names, in either case, are data although there is a gradient by them: no step changes them."""
+"""Arguments of these names, in either case, are data even if differentiated: no step modifies them."""
 
 _RESTRICT = "CHAINRULE_RESTRICT"
 _BYTES = {DType.FLOAT32: 4, DType.FLOAT64: 8, DType.INT64: 4, DType.BOOL: 1}
 
 
 def c_source(record: Record, name: str, sizes: Mapping[str, int], dtype: str) -> str:
-    """The header; every named size has a number in `sizes`."""
+    """Return the header; `sizes` has a number for each symbolic size."""
     return _Source(record, ascii_identifier(name), sizes, DType(dtype)).text()
 
 
 @dataclass(frozen=True)
 class _Function:
-    """A function of the header: what it takes, by parameter and by argument, and its statements."""
+    """A function of the header: its parameters and arguments, and its statements."""
 
     title: str
     comment: str
@@ -104,7 +104,7 @@ class _Source:
             raise EmitError(f"{empty} has no elements; an array in C has one element at least")
 
     def _composed(self, record: Record) -> tuple[list[Node], list[Node], dict[Node, str]]:
-        """Outputs and gradients over the inputs, and names for what lies between."""
+        """Return outputs and gradients as functions of the inputs, and names for intermediates."""
         names: dict[Node, str] = {}
         known: dict[Node, Node] = {}
         for stage in self.back.stages:
@@ -124,7 +124,7 @@ class _Source:
         return outputs, list(self.back.gradients), {node: label for node, label in names.items() if node in alive}
 
     def _locations(self) -> dict[str, Location]:
-        """Where each input lies: parameters in their structure, data and the gradients that are given by pointers."""
+        """Return the location of each input: parameters in a structure, data and upstream gradients by pointers."""
         used = set(topological_order(self.program.outputs))
         locals_ = Names(("params", "grads", "work", "rate"))
         found: dict[str, Location] = {}
@@ -144,7 +144,7 @@ class _Source:
         return Location(label, is_flat=node.type.ndim > 0)
 
     def text(self) -> str:
-        """The whole file."""
+        """Return the whole file."""
         inputs = self._locations()
         gradients = [Location(self.members[name], "grads") for name in self.by]
         outputs = [*(Location("") for _ in self.outputs), *gradients]
@@ -189,7 +189,7 @@ class _Source:
         return header_text(self.name, heading, ["math"], lines, _RESTRICT)
 
     def _enumeration(self) -> list[str]:
-        """The named sizes as constants."""
+        """Return the symbolic sizes as constants."""
         entries = [f"    {self.size_names[size]} = {k}" for size, k in self.sizes.items() if size in self.size_names]
         return ["enum {", *(f"{each}," for each in entries[:-1]), entries[-1], "};", ""] if entries else []
 
@@ -225,7 +225,7 @@ class _Source:
         stored: Sequence[Member],
         result: str = "void",
     ) -> _Function:
-        """A function that computes, with the parameters that its statements name."""
+        """Return a pass as a function, with the parameters that its statements use."""
         seeds = self.seeds if title == "backward" else []
         given = [
             ("params", self._pointer("params", "const ")),
@@ -239,7 +239,7 @@ class _Source:
         return _Function(f"{self.name}_{title}", comment, result, parameters, statements)
 
     def _step(self) -> _Function:
-        """Gradient descent, as the optimizer SGD has it."""
+        """Return a gradient descent step, as by the optimizer SGD."""
         rate = Input("rate", ArrayType((), self.dtype))
         learnt = [(member, Input(member.name, member.type)) for member in self.params]
         slopes = [Input(f"d {member.name}", member.type) for member, _ in learnt]
@@ -271,5 +271,5 @@ class _Source:
 
 
 def _listed(results: Sequence[Place]) -> str:
-    """Results as members of the caller's structures."""
+    """List results as members of the caller's structures."""
     return " and ".join(f"{place.within}.{place.name}" if place.within else place.name for place in results)

@@ -1,7 +1,7 @@
-"""Which values of a program are kept in memory, and which are computed where they are used.
+"""Decides which values of a program are stored, and which are recomputed where they are used.
 
-What is cheap, or needed at one place only, is fused into the loop that needs it. A value is stored that is an output,
-that is dear and needed twice, or that a product or a broadcast would compute again and again.
+Values that are cheap, or used once, are fused into the loop that uses them. Stored are outputs, expensive values that
+are used twice, and values that a product or a broadcast would recompute repeatedly.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from chainrule.primitives import (
 )
 
 VIEWS = (Broadcast, Permute, Reshape, Slice, Gather, Windows)
-"""Primitives that only say where an element lies."""
+"""Primitives that only remap indices."""
 _CHEAP = (
     Abs, Add, Cast, Compare, LogicalAnd, LogicalNot, LogicalOr, Maximum, Minimum, Multiply, Negate, OneHot, Relu, Sign,
     Square, Subtract, Where,
@@ -51,9 +51,9 @@ _DEPTH_LIMIT = 40
 def stored_values(
     outputs: Sequence[Node], reduces: Callable[[Apply], bool], apart: Collection[Node] = ()
 ) -> dict[Node, None]:
-    """The applications to store, operands first; `reduces` says whether one element of a value takes a loop.
+    """Return the applications to store, operands first; `reduces` tells whether an element requires a loop.
 
-    What `apart` needs is computed by a function of its own, so that nothing is fused across that border.
+    The values that `apart` needs are computed by a separate function, so nothing is fused across that boundary.
     """
     order = topological_order(outputs)
     early = set(topological_order(apart))
@@ -75,7 +75,7 @@ def stored_values(
         sites[node] = min(sum(1 if c in stored else sites[c] for c in mine), 1000)
         repeated[node] = any(_repeats(c, reduces) or (c not in stored and repeated[c]) for c in mine)
         alone[node] = all(c.primitive.is_pointwise and (c in stored or alone[c]) for c in mine)
-        # A view passes the crossing on to what it is a view of.
+        # A view is stored through its operand.
         crossing[node] = node in early and any(c not in early or (c not in stored and crossing[c]) for c in mine)
         must = _must_store(node, reduces, sites[node], repeated[node], alone[node], sizes[node])
         if node in outputs or must or (crossing[node] and _is_work(node)):
@@ -101,12 +101,12 @@ def _must_store(
 
 
 def _is_work(node: Apply) -> bool:
-    """Whether finding `node` again takes more than looking where it lies."""
+    """Whether recomputing `node` takes more than a load."""
     return not isinstance(node.primitive, VIEWS) and not is_constant(node)
 
 
 def _repeats(consumer: Apply, reduces: Callable[[Apply], bool]) -> bool:
-    """Whether one element of an operand is asked for by several elements of the consumer."""
+    """Whether one element of an operand is used by several elements of the consumer."""
     primitive = consumer.primitive
     if isinstance(primitive, Broadcast | Gather | Contract | Windows):
         return True
@@ -114,7 +114,7 @@ def _repeats(consumer: Apply, reduces: Callable[[Apply], bool]) -> bool:
 
 
 def is_constant(node: Node) -> bool:
-    """Whether `node` is made of numbers and sizes alone."""
+    """Whether `node` depends on numbers and sizes alone."""
     return not any(
         isinstance(part, Input) or (isinstance(part, Const) and not part.is_filled)
         for part in topological_order([node])
@@ -122,7 +122,7 @@ def is_constant(node: Node) -> bool:
 
 
 def _sizes(order: Sequence[Node], reduces: Callable[[Apply], bool]) -> dict[Node, int]:
-    """How many operations each value takes, counting what is fused into it once for each use."""
+    """Return the operations of each value, counting fused values once per use."""
     sizes: dict[Node, int] = {}
     for node in order:
         if not isinstance(node, Apply):

@@ -1,4 +1,4 @@
-"""Functions in C whose arguments and results lie where the caller says: what a file of one's own is made of."""
+"""C functions whose arguments and results have caller-defined locations, for assembling custom files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from chainrule.ir import Apply, Const, Dim, DType, Input, Node, Program, refuses
 
 @dataclass(frozen=True)
 class Location:
-    """Where a value lies: a scalar, an array of the value's shape or, if `is_flat`, a pointer to elements.
+    """The location of a value: a scalar, an array of its shape or, if `is_flat`, a pointer to elements.
 
-    `within` is the pointer to the structure that it is a member of. A result at "" lies where the function puts it.
+    `within` is the pointer to the structure that contains it. A result at "" is placed by the function.
     """
 
     name: str
@@ -27,16 +27,16 @@ class Location:
     is_flat: bool = False
 
     def of(self, node: Node) -> Place:
-        """The place of a value."""
+        """Return the place of a value."""
         return Place(self.name, node.type, self.is_flat, self.within)
 
 
 @dataclass(frozen=True)
 class Statements:
-    """The statements of a function, what it needs to store on the way, and where its results are.
+    """The statements of a function, the storage that it needs, and the locations of its results.
 
-    `ahead` are those that find the results that a function of its own is to find, before. `uses` and `uses_ahead` are
-    the variables that the statements name.
+    `ahead` are the statements of a separate preceding function for the first results. `uses` and `uses_ahead` are the
+    variables that the statements use.
     """
 
     lines: tuple[str, ...]
@@ -48,9 +48,9 @@ class Statements:
 
 
 class CUnit:
-    """A file in C: functions of programs, and the helpers and tables that they need.
+    """A C file: functions of programs, and the helpers and tables that they need.
 
-    `name` begins the names of helpers, `size_names` are the constants of the file for the named sizes of programs.
+    `name` is the prefix of helpers, `size_names` are the file's constants for the symbolic sizes of programs.
     """
 
     def __init__(self, name: str, dtype: DType, size_names: Mapping[str, str] | None = None) -> None:
@@ -74,14 +74,14 @@ class CUnit:
         has_comments: bool = True,
         keeps_named: bool = True,
     ) -> Statements:
-        """What finds `outputs` of `program` from `inputs`, by name.
+        """Return the statements that compute `outputs` of `program` from `inputs`, by name.
 
-        What has to be stored are local arrays, or members of what `stored` points to, such as "work". A result that
-        lies where an input lies takes its place only when nothing needs that any more. No local is named as in
-        `reserved`, and no member as in `members`. The first outputs, `ahead` in number, are found by a function of
-        their own, which the other one may rely on. An array with a name that is used again is kept, if `keeps_named`.
+        Stored values are local arrays, or members of the structure that `stored` points to, such as "work". A result in
+        the location of an input overwrites it only after its last use. No local has a name in `reserved`, and no member
+        one in `members`. The first `ahead` outputs are computed by a separate function that runs before. With
+        `keeps_named`, a named array that is used again is stored.
 
-        Raises EmitError for what C cannot write.
+        Raises EmitError for operations that C does not support.
         """
         made = written_out_in_parts(program, {})
         composer = Composer(self.name, self._size_names)
@@ -94,19 +94,19 @@ class CUnit:
         return _Function(composer, made, inputs, outputs, stored, self, ahead).statements(has_comments, keeps_named)
 
     def number(self, value: float, dtype: DType | None = None) -> Code:
-        """A number as C writes it."""
+        """Write a number in C."""
         return self._numbers.constant(value, dtype or self.dtype).code
 
     @property
     def preamble(self) -> list[str]:
-        """Tables and helpers, to stand before the functions."""
+        """Return tables and helpers, to be placed before the functions."""
         composer = Composer(self.name, self._size_names)
         composer.tables = self._tables
         lines = [*table_lines(composer.table_rows()), *helper_lines(self.name, self.dtype, self._helpers)]
         return [piece for line in lines for piece in broken(line)]
 
     def keep(self, composer: Composer) -> None:
-        """Take over the helpers that a function needs."""
+        """Add the helpers that a function needs."""
         self._helpers.update(composer.writer.helpers)
 
 
@@ -129,7 +129,7 @@ class _Function:
         }
         self.outputs = list(zip(program.outputs, outputs, strict=True))
         self.members: list[Member] = []
-        # Inputs that are results elsewhere are copied there at the end, so that nothing may take their place before.
+        # Inputs that are also results are copied at the end, so nothing may overwrite them before.
         self.kept = {
             node for node, place in self.outputs if node in self.places and self.places[node] != place.of(node)
         }
@@ -168,7 +168,7 @@ class _Function:
         return self.places[node] if self.ahead else Place(str(nests.element(node, ()).code), node.type)
 
     def _stored_at(self, node: Apply) -> Place:
-        """Where a value lies that no caller asks for: a scalar within one function in a variable of its own."""
+        """Return the location of a value that the caller does not request; a scalar is usually a variable."""
         if node.type.ndim == 0 and not self.ahead:
             return Place(self.composer.locals.local(self.composer.label(node, "value")), node.type, is_new=True)
         names = self.composer.members if self.within else self.composer.locals
@@ -177,7 +177,7 @@ class _Function:
         return Place(label, node.type, within=self.within)
 
     def _check_copies(self, copies: Mapping[Node, Sequence[Place]]) -> None:
-        """Raise EmitError where an input is overwritten before it is copied itself."""
+        """Raise EmitError if an input is overwritten before it is copied."""
         written: set[str] = set()
         for node, targets in copies.items():
             if isinstance(node, Input) and self.places[node].text in written:
@@ -185,7 +185,7 @@ class _Function:
             written.update(target.text for target in targets)
 
     def _used_again(self) -> list[Node]:
-        """Arrays with a name that are used more than once: they are stored, and not what they are made of."""
+        """Return named arrays that are used more than once; they are stored instead of their operands."""
         uses: dict[Node, int] = {}
         for node in self.program.nodes:
             for operand in dict.fromkeys(node.operands) if isinstance(node, Apply) else ():
@@ -194,7 +194,7 @@ class _Function:
         return [node for node in names if isinstance(node, Apply) and node.type.ndim and uses.get(node, 0) > 1]
 
     def _may_lie(self, node: Node, target: Place, stored: Sequence[Node]) -> bool:
-        """Whether `node` can be stored at `target` at once: no input lies there that is needed elsewhere or later."""
+        """Whether `node` can be stored at `target` directly: no input there is needed elsewhere or later."""
         there = [given for given, place in self.places.items() if place.text == target.text]
         if not there or node not in stored:
             return node in stored
@@ -213,7 +213,7 @@ class _Function:
 
 
 def declarations(members: Sequence[Member], size_names: Mapping[str, str], indent: int = 4) -> list[str]:
-    """The members as declarations of arrays."""
+    """Return the members as array declarations."""
     return [
         f"{' ' * indent}{C_TYPES[m.type.dtype]} {m.name}{''.join(f'[{_size(d, size_names)}]' for d in m.type.shape)};"
         for m in members

@@ -1,4 +1,4 @@
-"""Scalars and indices in C: what a primitive's `lower` gives when its results are pieces of C."""
+"""Scalars and indices in C: the emitter that lowers primitives to C expressions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from chainrule.primitives import (
 C_TYPES = {DType.FLOAT32: "float", DType.FLOAT64: "double", DType.INT64: "int", DType.BOOL: "unsigned char"}
 _LIBRARY: dict[MathFunction, str] = {"abs": "fabs", "power": "pow"}
 C_FUNCTIONS: dict[type, str] = {Arctan: "atan", Arctan2: "atan2", Cosh: "cosh", Sinh: "sinh"}
-"""Functions of <math.h>, without the ending that says the type, in place of what a primitive lowers to."""
+"""Functions of <math.h>, without the type suffix, that replace a primitive's lowering."""
 _LOOP_NAMES: list[str] = [*"ijklmnpq", *(f"i{k}" for k in range(1, 100))]
 _BROUGHT = ("sigmoid", "softplus")
 
@@ -54,7 +54,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Index:
-    """Σ coefficient · atom + constant; an atom is a loop variable, or a piece of C in brackets."""
+    """Σ coefficient · atom + constant; an atom is a loop variable, or a parenthesized C expression."""
 
     terms: tuple[tuple[str, Dim], ...] = ()
     constant: Dim = 0
@@ -64,7 +64,7 @@ class Index:
 
 
 def variable(name: str) -> Index:
-    """A loop variable as an index."""
+    """Return a loop variable as an index."""
     return Index(((name, 1),))
 
 
@@ -84,7 +84,7 @@ def times(i: Index, factor: Dim) -> Index:
 
 
 class Block:
-    """Statements at one depth of a nest, and what has been computed there."""
+    """The statements at one depth of a nest, and the values computed there."""
 
     def __init__(self, depth: int) -> None:
         self.depth = depth
@@ -96,7 +96,7 @@ class Block:
 
 
 class CWriter:
-    """The emitter of C: `blocks` is the nest that is being written, innermost last."""
+    """The emitter for C: `blocks` is the current nest, innermost last."""
 
     def __init__(
         self, prefix: str, size_names: dict[str, str], fresh: Callable[[str], str], reserved: Names | tuple[str, ...]
@@ -118,11 +118,11 @@ class CWriter:
     # Sizes and indices ----------------------------------------------------------------------------------------------
 
     def size(self, dim: Dim) -> Code:
-        """A size; a name is a constant of the header."""
+        """Write a size; a symbolic size is a constant of the header."""
         return written_dim(dim, self.size_names.__getitem__)
 
     def written(self, i: Index) -> Code:
-        """An index as C."""
+        """Write an index in C."""
         code: Code | None = None
         terms, constant = i.terms, i.constant
         if terms and constant != 0 and all(isinstance(c, int) and c < 0 for _, c in terms):
@@ -162,7 +162,7 @@ class CWriter:
         return self._divided(i, j)[1]
 
     def _divided(self, i: Index, j: Index) -> tuple[Index, Index]:
-        """Quotient and remainder: exact where what is left over is below the divisor, as row-major positions are."""
+        """Return quotient and remainder; exact if the rest is below the divisor, as in row-major positions."""
         divisor = j.constant
         if divisor == 1 and not j.terms:
             return i, Index()
@@ -180,7 +180,7 @@ class CWriter:
         return self._opaque(atom(f"({x} / {y})")), self._opaque(atom(f"({x} % {y})"))
 
     def _reach(self, terms: Sequence[tuple[str, Dim]]) -> Dim:
-        """One more than the largest value of a row-major position; 0 where the terms are no such position."""
+        """Return the exclusive bound of a row-major position; 0 if the terms are not one."""
         reach: Dim = 1
         for name, coefficient in reversed(terms):
             if coefficient != reach or name not in self.extents:
@@ -222,7 +222,7 @@ class CWriter:
         return self.constant(value, x.dtype)
 
     def size_as(self, dim: Dim, dtype: DType) -> Value:
-        """A size as a scalar."""
+        """Write a size as a scalar."""
         if isinstance(dim, SymbolicDim):
             return self.convert(Value(self.size(dim), DType.INT64), dtype)
         return self.constant(dim, dtype)
@@ -243,7 +243,7 @@ class CWriter:
         return Value(negative(x.code), x.dtype)
 
     def elementwise(self, primitive: Elementwise, operands: Sequence[Value]) -> Value:
-        """A function of scalars: that of the library, if it has it, else what the primitive lowers to."""
+        """Write a scalar function: that of the library if available, else the lowering of the primitive."""
         name = C_FUNCTIONS.get(type(primitive))
         return primitive.lower(self, *operands) if name is None else self._library(name, operands)
 
@@ -264,7 +264,7 @@ class CWriter:
         return Value(binary("&&", x.code, y.code, Level.AND), DType.BOOL)
 
     def logical_or(self, x: Value, y: Value) -> Value:
-        # The compiler asks for brackets around an `and` within an `or`.
+        # Compilers warn about an `and` within an `or` without parentheses.
         return Value(Code(f"{_within_or(x.code)} || {_within_or(y.code)}", Level.OR), DType.BOOL)
 
     def logical_not(self, x: Value) -> Value:
@@ -281,7 +281,7 @@ class CWriter:
             (_, first), (_, second) = branches
             text = f"{condition.code.at(Level.OR)} ? {first.code.at(Level.OR)} : {second.code.at(Level.CHOICE)}"
             return Value(Code(text, Level.CHOICE), dtype)
-        # What a branch computes beforehand may load only where the branch is taken.
+        # Loads of a branch may execute only if it is taken.
         name = self.fresh("chosen")
         self.block.say(f"{C_TYPES[dtype]} {name};")
         for head, (block, value) in zip((f"if ({condition.code}) {{", "} else {"), branches, strict=True):
@@ -321,7 +321,7 @@ class CWriter:
     # Loops ----------------------------------------------------------------------------------------------------------
 
     def loops(self, extents: Sequence[Dim], body: Callable[[list[Index]], None]) -> None:
-        """A loop for each extent, and in the innermost what `body` writes."""
+        """Write a loop for each extent, and `body` in the innermost."""
         indices: list[Index] = []
         opened = 0
         for extent in extents:
@@ -343,7 +343,7 @@ class CWriter:
             self.open.pop()
 
     def loop_name(self) -> str:
-        """A loop variable that no loop around has."""
+        """Return a loop variable that no enclosing loop uses."""
         return next(name for name in _LOOP_NAMES if name not in self.reserved and name not in self.open)
 
     def reduce(self, kind: ReductionKind, extents: Sequence[Dim], body: Callable[[Sequence[Index]], Value]) -> Value:

@@ -1,4 +1,4 @@
-"""Nothing is emitted that was not verified: the lines of the derivation, and what the source in NumPy gives."""
+"""Verification before export: of the lines of the derivation, and of the values of the NumPy source."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _verified: WeakSet[Record] = WeakSet()
 
 
 def check_lines(record: Record) -> None:
-    """Raise UnverifiedError unless every line of the derivation holds; one that does is not verified again."""
+    """Raise UnverifiedError unless every line of the derivation holds; a verified one is not checked again."""
     if record in _verified:
         return
     verification = Verifier(record).run()
-    if not verification.holds:  # a source is not read from what is printed
+    if not verification.holds:  # source does not depend on the printed text
         raise UnverifiedError(f"nothing is written, since the derivation is not verified: {verification}")
     _verified.add(record)
 
 
 def check_numpy(record: Record, text: str) -> None:
-    """Run the source in NumPy at a point, and raise UnverifiedError unless it gives what the derivation says."""
+    """Run the NumPy source at a point; raise UnverifiedError unless it agrees with the derivation."""
     stages = {stage.name: stage.symbol for stage in record.backward.stages}
     given = [node for node in record.program.inputs if is_upstream(node)]
     outputs: list[Node] = [stages[output_name(node)] for node in given] or [record.loss]

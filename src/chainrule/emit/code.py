@@ -1,7 +1,7 @@
-"""Pieces of source code that know how tightly they bind, so that brackets stand only where they are needed.
+"""Code fragments with precedence, so that parentheses are written only where needed.
 
-Products and sums are kept as lists of factors and terms: `a * (b * c)` is written without the brackets, since the
-numbers are the same but for rounding, while a matrix product inside keeps its own.
+Products and sums are lists of factors and terms: `a * (b * c)` is written without parentheses, since the result differs
+only by rounding; a nested matrix product keeps its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from chainrule.ir import Dim, reading_order
 
 
 class Level(IntEnum):
-    """How tightly an operator binds, in Python and in C, the loosest first."""
+    """Precedence of operators in Python and C, lowest first."""
 
     CHOICE = 0
     OR = 1
@@ -32,23 +32,23 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Code:
-    """Text that binds as `level` says; of a sum or product, `parts` are its terms with their operators."""
+    """Text with its precedence; for a sum or product, `parts` are its terms with their operators."""
 
     text: str
     level: Level = Level.ATOM
     parts: tuple[tuple[str, Code], ...] = ()
     is_word: bool = False
-    """Whether it is a name, with attributes perhaps, or a number."""
+    """Whether it is a name, possibly with attributes, or a number."""
 
     def at(self, level: Level) -> str:
-        """The text, in brackets if it binds less tightly than `level`."""
+        """Return the text, parenthesized if its precedence is below `level`."""
         return self.text if self.level >= level else f"({self.text})"
 
     def __str__(self) -> str:
         return self.text
 
     def __format__(self, level: str) -> str:
-        """The text in a template, in brackets if it binds less tightly than the level that is named there."""
+        """Return the text in a template, parenthesized if its precedence is below the given level."""
         return self.at(Level[level]) if level else self.text
 
 
@@ -79,7 +79,7 @@ def subscript(x: Code, *entries: Code | str) -> Code:
 
 
 def entries_of(entries: Sequence[object]) -> str:
-    """`(a, b)`, as a literal of Python."""
+    """`(a, b)`, as a Python literal."""
     return f"({', '.join(map(str, entries))}{',' if len(entries) == 1 else ''})"
 
 
@@ -105,7 +105,7 @@ def difference(x: Code, y: Code) -> Code:
 
 
 def negative(x: Code) -> Code:
-    """`-x`; of a product, the sign stands in front of its first factor."""
+    """`-x`; for a product, the sign precedes the first factor."""
     if x.level is Level.PRODUCT and x.parts:
         (operator, first), *rest = x.parts
         return _joined([(operator, negative(first)), *rest], Level.PRODUCT)
@@ -115,14 +115,14 @@ def negative(x: Code) -> Code:
 
 
 def binary(operator: str, x: Code, y: Code, level: Level) -> Code:
-    """An operator that associates to the left."""
+    """Apply a left-associative operator."""
     above = Level(level + 1)
     left = x.at(above if level is Level.COMPARISON else level)
     return Code(f"{left} {operator} {y.at(above)}", level)
 
 
 def matrix_product(x: Code, y: Code) -> Code:
-    """`x @ y`; a product with numbers beside it gets brackets, though Python would not need all of them."""
+    """`x @ y`; a product with numbers is parenthesized, though Python does not always require it."""
     return Code(f"{x.at(Level.MATRIX)} @ {y.at(Level.SIGN)}", Level.MATRIX)
 
 
@@ -141,7 +141,7 @@ def _parts(x: Code, level: Level, operator: str) -> Sequence[tuple[str, Code]]:
 
 def _joined(parts: Sequence[tuple[str, Code]], level: Level) -> Code:
     above = Level(level + 1)
-    # A matrix product may begin a product; further on, brackets keep it whole. So they do with a sign in a sum.
+    # A matrix product needs no parentheses at the beginning of a product. So it is with a sign in a sum.
     text = parts[0][1].at(above)
     for operator, part in parts[1:]:
         needed = Level.SIGN if level is Level.PRODUCT else above
@@ -150,7 +150,7 @@ def _joined(parts: Sequence[tuple[str, Code]], level: Level) -> Code:
 
 
 def written_dim(dim: Dim, variable: Callable[[str], str]) -> Code:
-    """A size, with `variable` of each name in it."""
+    """Write a size, applying `variable` to each name."""
     if isinstance(dim, int):
         return negative(atom(str(-dim))) if dim < 0 else atom(str(dim))
     code: Code | None = None

@@ -1,4 +1,4 @@
-"""What goes wrong when a backward pass is written out as source."""
+"""Errors of export as source."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from chainrule.words import ChainruleError
 
 
 class EmitError(ChainruleError, ValueError):
-    """A target lacks an operation, or lacks something that it has to be told, such as the number behind a size."""
+    """A target lacks an operation, or information such as the number for a symbolic size."""
 
 
 class UnverifiedError(EmitError):
-    """The derivation, or the source that was written from it, did not pass its verification: nothing is given."""
+    """The derivation, or the exported source, failed verification; nothing is returned."""

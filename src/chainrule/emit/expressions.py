@@ -1,8 +1,8 @@
-"""Expressions over arrays as NumPy and its kin compute them: operands broadcast, reductions may keep their axes.
+"""Array expressions with NumPy's semantics: operands broadcast, reductions may keep their axes.
 
-A node of a program states every broadcast; source code leaves most of them unsaid. Expressions here are what is left,
-and their shapes are those that arrays have when the code runs: an axis may be missing in front, or have size 1, where
-the node that it stands for is longer. Made by an `Arena`, which shares equal expressions.
+A node of a program states every broadcast; source code leaves most of them implicit. The shapes of expressions are
+those of the arrays at run time: relative to the node, a leading axis may be missing, or an axis may have size 1.
+Created by an `Arena`, which shares equal expressions.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Variable:
 
 @dataclass(frozen=True)
 class Number:
-    """A number or a size, which takes the dtype of what it meets."""
+    """A number or a size, which adopts the dtype of other operands."""
 
     value: float | int | bool | SymbolicDim
 
 
 @dataclass(frozen=True)
 class Table:
-    """A literal array; `key` tells it from others, and `rows` are its elements as nested lists."""
+    """A literal array; `key` identifies it, and `rows` are its elements as nested lists."""
 
     key: int
     rows: Any = field(compare=False)
@@ -41,14 +41,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Function:
-    """A primitive that acts element by element; its operands broadcast."""
+    """An elementwise primitive; its operands broadcast."""
 
     primitive: Primitive
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """A sum, mean or extremum over `axes`, which disappear or, with `keepdims`, stay with size 1."""
+    """A sum, mean or extremum over `axes`, which are removed or, with `keepdims`, kept with size 1."""
 
     name: ReductionName
     axes: tuple[int, ...]
@@ -62,12 +62,12 @@ class MatrixProduct:
 
 @dataclass(frozen=True)
 class Outer:
-    """Every product of an element of one vector and one of another."""
+    """All products of an element of one vector and one of another."""
 
 
 @dataclass(frozen=True)
 class TensorDot:
-    """A sum of products over some axes of each operand; the other axes follow one another."""
+    """A sum of products over some axes of each operand; the remaining axes are concatenated."""
 
     axes: tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -103,26 +103,26 @@ class Inserted:
 
 @dataclass(frozen=True)
 class Repeated:
-    """The operand broadcast to a shape, where leaving it to the operation that follows will not do."""
+    """The operand broadcast explicitly to a shape, where implicit broadcasting does not suffice."""
 
     shape: Shape
 
 
 @dataclass(frozen=True)
 class Indexed:
-    """Square brackets: for each axis a position, which takes the axis away, or (start, size, stride)."""
+    """An index: for each axis a position, which removes the axis, or (start, size, stride)."""
 
     entries: tuple[Dim | tuple[Dim, Dim, int], ...]
 
 
 @dataclass(frozen=True)
 class Picked:
-    """From each row (the last axis) of the first operand the element that the second, an array of labels, names."""
+    """For each row (the last axis) of the first operand, the element given by an array of labels."""
 
 
 @dataclass(frozen=True)
 class Structured:
-    """Any other primitive, on operands of exactly the shapes that it states."""
+    """Any other primitive, on operands of exactly the shapes in its type."""
 
     primitive: Primitive
 
@@ -149,7 +149,7 @@ Operation: TypeAlias = (
 
 @dataclass(frozen=True, eq=False)
 class Expr:
-    """An operation on expressions, with the shape and dtype that the array has."""
+    """An operation on expressions, with the shape and dtype of the array at run time."""
 
     operation: Operation
     operands: tuple[Expr, ...]
@@ -162,21 +162,21 @@ class Expr:
 
     @property
     def is_number(self) -> bool:
-        """Whether it is made of numbers and sizes alone."""
+        """Whether it depends on numbers and sizes alone."""
         return (
             self.dtype.is_float and not self.shape and all(isinstance(leaf.operation, Number) for leaf in leaves(self))
         )
 
 
 class Arena:
-    """Makes expressions; equal ones are one object."""
+    """Creates expressions; equal ones are the same object."""
 
     def __init__(self) -> None:
         self._made: dict[Any, Expr] = {}
 
     def make(self, operation: Operation, operands: Iterable[Expr], shape: Iterable[Dim], dtype: DType) -> Expr:
         operands, shape = tuple(operands), tuple(shape)
-        # A float and an integer number are equal and hash alike, but they are written differently.
+        # A float and an int may be equal with equal hashes, but are written differently.
         kind = type(operation.value) if isinstance(operation, Number) else None
         key = (operation, kind, operands, shape, dtype)
         found = self._made.get(key)
@@ -188,7 +188,7 @@ class Arena:
         return self.make(Variable(name), (), shape, dtype)
 
     def rebuilt(self, root: Expr, replacement: Mapping[Expr, Expr]) -> Expr:
-        """`root` with each key of `replacement` that lies in it replaced by its value."""
+        """Replace the keys of `replacement` in `root` by their values."""
         done: dict[Expr, Expr] = dict(replacement)
         for part in ordered([root], stop=replacement):
             if part not in done:
@@ -200,13 +200,13 @@ class Arena:
 
 
 def name_of(x: Expr) -> str:
-    """The name of a variable."""
+    """Return the name of a variable."""
     assert isinstance(x.operation, Variable)
     return x.operation.name
 
 
 def ordered(roots: Iterable[Expr], stop: Container[Expr] = ()) -> list[Expr]:
-    """Every expression that `roots` are made of, operands first; those in `stop` are listed but not entered."""
+    """Return all subexpressions of `roots`, operands first; those in `stop` are listed but not entered."""
     order: list[Expr] = []
     seen: set[Expr] = set()
     stack: list[tuple[Expr, bool]] = [(root, False) for root in reversed(list(roots))]
@@ -223,12 +223,12 @@ def ordered(roots: Iterable[Expr], stop: Container[Expr] = ()) -> list[Expr]:
 
 
 def leaves(root: Expr) -> list[Expr]:
-    """The variables and literals in `root`."""
+    """Return the variables and literals in `root`."""
     return [part for part in ordered([root]) if not part.operands]
 
 
 def parents_of(roots: Iterable[Expr]) -> dict[Expr, int]:
-    """How often each expression is used in `roots`."""
+    """Count the uses of each subexpression of `roots`."""
     uses: dict[Expr, int] = {}
     seen: set[Expr] = set()
     stack = list(roots)
@@ -246,7 +246,7 @@ def parents_of(roots: Iterable[Expr]) -> dict[Expr, int]:
 
 
 def occurrences(roots: Iterable[Expr]) -> dict[Expr, int]:
-    """How often each expression stands in `roots` when they are written out."""
+    """Count the occurrences of each subexpression in the written text of `roots`."""
     counts: dict[Expr, int] = {}
     for root in roots:
         here = {root: 1}

@@ -1,4 +1,4 @@
-"""A program as named lines over array expressions, without a backward pass: what is exported to be run elsewhere."""
+"""A program as named lines over array expressions, without a backward pass, for export."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WRITERS: dict[str, type[ArrayWriter]] = {"numpy": NumPyWriter, "torch": TorchWr
 
 @dataclass(frozen=True)
 class Forward:
-    """`lines` find `outputs` from the variables of `arguments`, which are the inputs of the program in their order."""
+    """`lines` compute `outputs` from the variables of `arguments`, which are the inputs of the program in order."""
 
     arguments: tuple[Argument, ...]
     lines: tuple[Line, ...]
@@ -34,7 +34,7 @@ class Forward:
 
 @dataclass(frozen=True)
 class Body:
-    """The inside of a function in Python: its arguments, its lines, the variables of the outputs, what it needs."""
+    """The body of a Python function: its arguments, lines, output variables, and required names."""
 
     arguments: tuple[str, ...]
     lines: tuple[Text, ...]
@@ -49,7 +49,7 @@ def find_forward(
     reserved: Sequence[str] = (),
     writer: type[ArrayWriter] | None = None,
 ) -> Forward:
-    """The lines of `program` for a target that `has` some primitives; with a `writer`, none longer than it asks for.
+    """Return the lines of `program` for a target that `has` some primitives; `writer` limits their length.
 
     Raises EmitError for a program that draws random numbers.
     """
@@ -74,7 +74,7 @@ def find_forward(
     outputs = tuple(variables[node] for node in program.outputs)
     lines = shared(arena, names, _alive(lines, outputs))
     if writer is not None:
-        # A shape may have to be written out, where no array of it is at hand.
+        # A shape may have to be written explicitly if no array of it is available.
         at_hand = [arena.variable("x", (), program.outputs[0].type.dtype)]
         lines = shortened(
             arena,
@@ -87,9 +87,9 @@ def find_forward(
 
 
 def forward_body(program: Program, target: str, reserved: Sequence[str] = ()) -> Body:
-    """The program as the inside of a function for `target`, "numpy" or "torch"; no local is named as in `reserved`.
+    """Return the program as the body of a function for `target`, "numpy" or "torch"; locals avoid `reserved`.
 
-    Raises EmitError for what the target cannot write.
+    Raises EmitError for operations that the target does not support.
     """
     kind = _WRITERS[target]
     taken = ("math", "np", *kind.imported, *kind.brought, *reserved)
@@ -106,7 +106,7 @@ def forward_body(program: Program, target: str, reserved: Sequence[str] = ()) ->
 
 
 def _alive(lines: Sequence[Line], outputs: Sequence[Expr]) -> list[Line]:
-    """The lines that an output needs."""
+    """Return the lines that an output depends on."""
     needed = set(outputs)
     alive = []
     for line in reversed(lines):

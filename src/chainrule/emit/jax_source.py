@@ -1,4 +1,4 @@
-"""A function in JAX with a backward pass of its own: `jax.custom_vjp`."""
+"""Export as a JAX function with a custom backward pass: `jax.custom_vjp`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RESERVED = ("math", "saved", "cotangents", *JaxWriter.imported, *JaxWriter.brou
 
 
 def jax_source(record: Record, name: str) -> str:
-    """The function `name`, whose gradient is the one that was derived."""
+    """Return the function `name` with the derived gradient."""
     sizes: dict[str, str] = {}
     ahead, back = f"{name}_forward", f"{name}_backward"
     passes = find_passes(record, (*_RESERVED, name, ahead, back), with_seed=True, writer=JaxWriter)

@@ -1,4 +1,4 @@
-"""How JAX writes what it writes otherwise than NumPy."""
+"""The entries in which JAX differs from NumPy."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ JaxWriter.table = {
     Sigmoid: "jax.nn.sigmoid({})",
     Softmax: "jax.nn.softmax({}, axis={axes})",
     Softplus: "jax.nn.softplus({})",
-    Where: "{np}.where({}, {}, {})",  # numbers are weakly typed here: they take the dtype of what they meet
+    Where: "{np}.where({}, {}, {})",  # numbers are weakly typed and adopt the dtype of other operands
     Windows: _windows,
 }
 

@@ -1,4 +1,4 @@
-"""Lines of Python with their comments in one column, and lists that are too long for a line."""
+"""Layout of Python source: aligned comments, and lists broken into lines."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _COLUMN_LIMIT = 76
 
 @dataclass(frozen=True)
 class Text:
-    """A line of code, and the comment behind it."""
+    """A line of code, and its trailing comment."""
 
     code: str
     comment: str = ""
 
 
 def shape_comment(shape: Shape) -> str:
-    """A shape as it stands behind a line; a number says so."""
+    """Format a shape as a trailing comment."""
     return shape_text(shape) if shape else "scalar"
 
 
 def block(lines: Sequence[Text], indent: int) -> list[str]:
-    """`lines` indented, their comments in one column as far as the code leaves room."""
+    """Indent `lines` and align their comments in one column as far as possible."""
     lengths = [len(line.code) for line in lines if line.comment and len(line.code) + indent <= _COLUMN_LIMIT]
     column = indent + max(lengths, default=0) + 2
     result = []
@@ -42,10 +42,9 @@ def block(lines: Sequence[Text], indent: int) -> list[str]:
 def bracketed(
     head: str, entries: Sequence[str], tail: str, indent: int = 0, plain: str | None = None, is_tuple: bool = False
 ) -> list[str]:
-    """`head` entries `tail` on one line, or with a few entries a line between the brackets.
+    """Write `head` entries `tail` on one line, or with a few entries per line in parentheses.
 
-    `plain` is what stands in front of the entries where one line holds them and needs no brackets. A tuple has a comma
-    behind its only entry.
+    `plain` replaces the opening if one line suffices without parentheses. A tuple of one entry has a trailing comma.
     """
     margin = " " * indent
     line = f"{margin}{head}{', '.join(entries)}{',' if is_tuple and len(entries) == 1 else ''}{tail}"
@@ -58,7 +57,7 @@ def bracketed(
 
 
 def docstring(sentences: Sequence[str], indent: int) -> list[str]:
-    """A docstring of one paragraph, or several."""
+    """Format a docstring of one or more paragraphs."""
     margin = " " * indent
     if len(sentences) == 1 and indent + 6 + len(sentences[0]) <= WIDTH:
         return [f'{margin}"""{sentences[0]}"""']

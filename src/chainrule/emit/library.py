@@ -1,4 +1,4 @@
-"""Entries of the tables for libraries of arrays that NumPy, JAX and PyTorch share."""
+"""Table entries shared by NumPy, JAX and PyTorch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from chainrule.primitives import (
 
 
 def infix(operator: str, level: Level) -> Writing:
-    """An operator between the operands."""
+    """A binary operator."""
     return lambda writer, x, operands: binary(operator, operands[0], operands[1], level)
 
 
@@ -52,7 +52,7 @@ def _gather(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 
 
 def concatenated(function: str, option: str) -> Writing:
-    """The operands one after another along an axis, the first where none is named."""
+    """Concatenation along an axis, by default the first."""
 
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
         primitive = primitive_of(x)
@@ -64,7 +64,7 @@ def concatenated(function: str, option: str) -> Writing:
 
 
 def cumulative_sum(option: str) -> Writing:
-    """The sum up to each element; that from each on by turning the axis round."""
+    """The cumulative sum; the reverse one flips the axis twice."""
 
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
         primitive = primitive_of(x)
@@ -80,7 +80,7 @@ def cumulative_sum(option: str) -> Writing:
 
 
 def on_matrices(function: str, first: str, second: str) -> Writing:
-    """A function of the last two axes, under the names of the options that say which."""
+    """A function of the last two axes, with the names of the options that select them."""
 
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
         options = {first: "-2", second: "-1"} if x.operands[0].ndim > 2 else {}
@@ -90,7 +90,7 @@ def on_matrices(function: str, first: str, second: str) -> Writing:
 
 
 def diagonal_matrix(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    """A vector on the diagonal of a matrix; of more axes, the last times the identity."""
+    """A diagonal matrix from a vector; for more axes, the last one times the identity."""
     if x.ndim == 2:
         return writer.function("diag", operands[0])
     identity = writer.function("eye", writer.dim(x.shape[-1]), dtype=writer.dtype())
@@ -98,7 +98,7 @@ def diagonal_matrix(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> C
 
 
 def padded(around: Writing) -> Writing:
-    """Zeros `around` an array; zeros in between by a function that the source brings along."""
+    """Zero padding; interior padding by a helper function."""
 
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
         primitive = primitive_of(x)
@@ -122,7 +122,7 @@ def _place(writer: ArrayWriter, low: Dim, size: Dim, interior: int, whole: Dim) 
 
 
 def pad(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    """Zeros around, as NumPy takes their numbers."""
+    """Zero padding with NumPy's argument format."""
     primitive = primitive_of(x)
     assert isinstance(primitive, Pad)
     pairs = zip(primitive.low, primitive.high, strict=True)
@@ -130,7 +130,7 @@ def pad(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 
 
 def window_parts(x: Expr) -> list[tuple[int, Dim, Dim, int, int, bool]]:
-    """Axis, count, size, stride and dilation of the windows along each axis, and whether more would fit."""
+    """Return axis, count, size, stride and dilation of the windows per axis, and whether more would fit."""
     primitive, whole = primitive_of(x), x.operands[0].shape
     assert isinstance(primitive, Windows)
     columns = primitive.axes, primitive.counts, primitive.sizes, primitive.strides, primitive.dilations
@@ -154,7 +154,7 @@ LIBRARY: Mapping[type, Entry] = {
     Determinant: "{np}.linalg.det({})",
     Gather: _gather,
     Inverse: "{np}.linalg.inv({})",
-    # The determinant itself would overflow, or underflow, long before its logarithm does, or its sign is lost.
+    # The determinant can overflow or underflow where its logarithm and its sign do not.
     LogDeterminant: "{np}.linalg.slogdet({})[1]",
     LogicalAnd: infix("&", Level.BIT_AND),
     LogicalNot: _not,
@@ -163,11 +163,11 @@ LIBRARY: Mapping[type, Entry] = {
     OverlapAdd: _overlap_add,
     SignDeterminant: "{np}.linalg.slogdet({})[0]",
 }
-"""By the names that all of them have."""
+"""Entries with names common to all of them."""
 
 
 def overlap_add_source(zeros: str, indices: str, add: str) -> str:
-    """The function that adds windows up, given how a library says its parts."""
+    """Return the overlap-add helper for a library's `zeros`, `indices` and `add`."""
     return f'''def overlap_add(windows, shape, axes, strides, dilations):
     """Windows put back to where they were taken from an array of `shape`, and added up."""
     result = {zeros}

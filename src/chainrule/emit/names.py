@@ -1,4 +1,4 @@
-"""Names in source code: the user's own, as far as the language allows them, and new ones that clash with none."""
+"""Names in source code: the user's names if valid, and new names that do not clash."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Sequence
 
 
 class Names:
-    """Hands out each name once."""
+    """Allocates unique names."""
 
     def __init__(self, reserved: Iterable[str] = ()) -> None:
         self._taken = set(reserved)
@@ -19,7 +19,7 @@ class Names:
         return name in self._taken
 
     def take(self, wanted: str) -> str:
-        """`wanted`, made an identifier; numbered where it is taken."""
+        """Return `wanted` as an identifier, numbered if it is taken."""
         stem = identifier(wanted)
         numbered = itertools.chain([stem], (f"{stem}_{k}" for k in itertools.count(2)))
         name = next(name for name in numbered if name not in self._taken)
@@ -27,27 +27,27 @@ class Names:
         return name
 
     def release(self, name: str) -> None:
-        """Let `name` be given again."""
+        """Release `name`."""
         self._taken.discard(name)
 
     def local(self, stem: str) -> str:
-        """A name for a value that the user gave none: `stem`, or `stem2`, …"""
+        """Return a name for an unnamed value: `stem`, or `stem2`, …."""
         numbered = itertools.chain([stem], (f"{stem}{k}" for k in itertools.count(2)))
         name = next(name for name in numbered if name not in self._taken)
         self._taken.add(name)
         return name
 
     def prefix(self, wanted: Iterable[str], prefixes: Iterable[str]) -> str:
-        """The first of `prefixes` that turns every name in `wanted` into one that is free."""
+        """Return the first of `prefixes` with which all names in `wanted` are free."""
         wanted = list(wanted)
         free = (p for p in prefixes if not any(identifier(p + name) in self._taken for name in wanted))
         return next(free, "grad__")
 
 
 def identifier(text: str, reserved: Container[str] = ()) -> str:
-    """`text` as an identifier of Python: what is none becomes `_`, and a keyword gets one behind it.
+    """Convert `text` to a Python identifier: invalid characters become `_`, and a keyword gets a trailing one.
 
-    Letters are in the form in which Python compares names, so that two names that it takes for one are one here.
+    Letters are normalized as Python compares names, so that equivalent names are equal.
     """
     name = "".join(c if ("_" + c).isidentifier() else "_" for c in unicodedata.normalize("NFKC", text)) or "_"
     if not name.isidentifier():
@@ -56,9 +56,9 @@ def identifier(text: str, reserved: Container[str] = ()) -> str:
 
 
 def ascii_identifier(text: str, is_member: bool = False) -> str:
-    """`text` in the letters of C: a Greek letter by its name, any other as its code.
+    """Convert `text` to a C identifier: Greek letters by name, others by code.
 
-    A member of a structure may have the name of a library function; a variable of that name would hide it.
+    A structure member may have the name of a library function; a variable of that name would hide it.
     """
     letters = []
     for letter in unicodedata.normalize("NFKD", text):
@@ -77,7 +77,7 @@ def ascii_identifier(text: str, is_member: bool = False) -> str:
 
 
 def member_names(names: Sequence[str]) -> dict[str, str]:
-    """A member of a structure for each name, no two the same.
+    """Return a distinct structure member for each name.
 
     >>> member_names(["age", "AGE ", "age_", "größe"])
     {'age': 'age', 'AGE ': 'AGE_', 'age_': 'age_', 'größe': 'groudfe'}
@@ -101,10 +101,10 @@ _C_WORDS = frozenset(
     and or not xor bitand bitor compl and_eq or_eq xor_eq not_eq asm export mutable friend typename explicit typeid
     wchar_t nullptr constexpr decltype noexcept alignas alignof thread_local static_assert I""".split()  # noqa: SIM905
 )
-"""What C and C++ keep for themselves."""
+"""Keywords of C and C++."""
 
 _C_FUNCTIONS = frozenset(
     """main y0 y1 yn j0 j1 jn gamma lgamma tgamma signgam exp exp2 log log2 log10 sqrt cbrt pow fabs erf erfc tanh sinh
     cosh sin cos tan expm1 log1p floor ceil round trunc fmin fmax fma hypot index""".split()  # noqa: SIM905
 )
-"""What the headers of the library declare."""
+"""Names declared by the library headers."""

@@ -1,4 +1,4 @@
-"""Two functions in NumPy: the forward pass, which also gives what the backward pass needs, and the backward pass."""
+"""Export as two NumPy functions: the forward pass, which also returns saved values, and the backward pass."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RESERVED = ("math", "forward", "backward", "saved", *NumPyWriter.imported, *Num
 
 
 def numpy_source(record: Record, name: str) -> str:
-    """`forward` and `backward` in NumPy."""
+    """Return `forward` and `backward` in NumPy."""
     sizes: dict[str, str] = {}
     passes = find_passes(record, _RESERVED, with_seed=False, writer=NumPyWriter)
     backward, backward_lines, saved = backward_body(passes, NumPyWriter, sizes)

@@ -1,4 +1,4 @@
-"""How NumPy writes each primitive, and the functions that it lacks."""
+"""The NumPy entries of all primitives, and helpers for those that NumPy lacks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from chainrule.primitives import (
 
 
 class NumPyWriter(ArrayWriter):
-    """Expressions in NumPy."""
+    """Writes expressions in NumPy."""
 
     target: ClassVar[str] = "numpy"
     module: ClassVar[str] = "np"
@@ -93,7 +93,7 @@ class NumPyWriter(ArrayWriter):
 
 
 def _where(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    """Of two numbers, in the dtype of the function."""
+    """Convert one of two numbers to the dtype of the function."""
     chosen = writer.function("where", *operands)
     if all(operand.is_number for operand in x.operands[1:]):
         return method(chosen, "astype", writer.dtype())
@@ -101,7 +101,7 @@ def _where(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 
 
 def _cast(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    """Integers and conditions as floats of the function's dtype, floats as integers."""
+    """Convert integers and conditions to floats of the function's dtype, floats to integers."""
     if not x.dtype.is_float:
         return method(operands[0], "astype", "bool" if x.dtype is DType.BOOL else "int")
     of_floats = x.operands[0].dtype.is_float
@@ -110,7 +110,7 @@ def _cast(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 
 
 def _elu(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    """The exponential sees no positive x, so that it cannot overflow."""
+    """Clip the exponential's argument, so that it cannot overflow."""
     primitive = primitive_of(x)
     assert isinstance(primitive, Elu)
     (z,) = operands
@@ -120,7 +120,7 @@ def _elu(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 
 
 def _scatter_add(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    """Zeros, to which each row is added where its index says."""
+    """Write zeros to which each row is added at its index."""
     primitive = primitive_of(x)
     assert isinstance(primitive, ScatterAdd)
     before = [call("slice", "None")] * primitive.axis
@@ -129,7 +129,7 @@ def _scatter_add(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code
 
 
 def _windows(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    """NumPy's view of all windows; a slice keeps those that a step leaves, and the places that a dilation leaves."""
+    """Write NumPy's view of all windows, with slices for strides and dilations."""
     parts = window_parts(x)
     lengths = [writer.dim((size - 1) * dilation + 1) for _, _, size, _, dilation, _ in parts]
     axes = [part[0] for part in parts]

@@ -1,8 +1,7 @@
-"""The two passes of a derivation as named lines over array expressions: what each computes, keeps and gives back.
+"""The forward and backward pass of a derivation as named lines over array expressions.
 
-The lines are the stages and cotangents of the record. Dead ones are dropped; what both passes need is computed once
-and kept; what one pass needs twice gets a name; a cotangent that is needed once, and is short, is written where it is
-needed.
+The lines are the stages and cotangents of the record. Dead lines are removed; values that both passes need are computed
+once and saved; values used twice in one pass are named; short cotangents used once are inlined.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _PREFIXES = ("d", "d_", "grad_", "grad_of_")
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument of the function: its name as the user wrote it, and the variable that stands for it."""
+    """An argument of the function: its name, and its variable."""
 
     name: str
     variable: Expr
@@ -39,8 +38,8 @@ class Argument:
 class Passes:
     """The forward and the backward pass of one function.
 
-    `seeds` are the gradients that the backward pass is given: those by the outputs of a layer; of a loss, one number
-    where asked for. `gradients` stand in the order of the arguments that are differentiated.
+    `seeds` are the upstream gradients: those of the outputs of a layer; for a loss, one number if requested.
+    `gradients` are in the order of the differentiated arguments.
     """
 
     arguments: tuple[Argument, ...]
@@ -60,10 +59,10 @@ class Passes:
 
 
 def find_passes(record: Record, reserved: Sequence[str], with_seed: bool, writer: type[ArrayWriter]) -> Passes:
-    """The passes of the derivation with this `record`, for a target that writes expressions with `writer`."""
+    """Return the passes of the derivation `record`, for a target that writes expressions with `writer`."""
     builder = _Builder(record, reserved, with_seed, writer.knows)
 
-    # A shape may have to be written out, where no array of it is at hand.
+    # A shape may have to be written explicitly if no array of it is available.
     at_hand = [builder.arena.variable("x", (), builder.loss.type.dtype)]
 
     def length(x: Expr) -> int:
@@ -145,7 +144,7 @@ class _Builder:
         return self.names.take(stage.name)
 
     def _name_cotangents(self, entries: dict[Input, Accumulation]) -> tuple[list[Expr], dict[Input, str]]:
-        """Variables for the gradients that are given, and names for the others: `dW1` where no name is taken."""
+        """Return variables for upstream gradients, and names for the others: `dW1` if it is free."""
         symbols = [output_name(node) for node in self.given] + [symbol.name for symbol in entries]
         if self.with_seed and not self.given:
             symbols.append(self.loss.name)
@@ -179,7 +178,7 @@ class _Builder:
         return Line(variable, value, stage.name)
 
     def _backward_lines(self, entries: dict[Input, Accumulation], bars: dict[Input, str]) -> list[Line]:
-        """The cotangents in the order in which they are found, each parameter's as soon as what it needs is there."""
+        """Return the cotangents in order of computation, each parameter's as early as possible."""
         cotangents = {entry.cotangent for entry in entries.values()}
         pending = [entry for symbol, entry in entries.items() if symbol in bars]
         done: set[Node] = set(self.given)
@@ -206,7 +205,7 @@ class _Builder:
 
 
 def written_out(node: Node) -> Node | None:
-    """An activation in parts, where its derivative needs one of them again: σ(z) of SiLU, erfc of GELU."""
+    """Expand an activation whose derivative reuses a part: σ(z) of SiLU, erfc of GELU."""
     if isinstance(node, Apply) and isinstance(node.primitive, Silu):
         (z,) = (rebuild([operand], written_out)[0] for operand in node.operands)
         return z * sigmoid(z)
@@ -217,7 +216,7 @@ def written_out(node: Node) -> Node | None:
 
 
 def in_order_of_writing(stages: list[Stage], names: list[str]) -> list[Stage]:
-    """The stages as the user wrote them one after another, as far as each comes behind what it needs."""
+    """Return the stages in the user's order, as far as dependencies permit."""
     places = {name: place for place, name in enumerate(names)}
     pending = sorted(stages, key=lambda stage: places.get(stage.name, len(places)))
     symbols = {stage.symbol for stage in stages}
@@ -231,7 +230,7 @@ def in_order_of_writing(stages: list[Stage], names: list[str]) -> list[Stage]:
 
 
 def refuse_random(nodes: Sequence[Node], stages: Sequence[Stage]) -> None:
-    """Raise EmitError where random numbers are drawn: source that stands alone has no generator of ours."""
+    """Raise EmitError if random numbers are drawn: standalone source does not include the generator."""
     for stage in stages:
         for node in topological_order([stage.expression]):
             if isinstance(node, Apply) and isinstance(node.primitive, RandomUniform):
@@ -248,7 +247,7 @@ def _cotangents_in(node: Node, cotangents: set[Input]) -> set[Node]:
 def _alive(
     forward: list[Line], backward: list[Line], outputs: Sequence[Expr], gradients: Sequence[Expr]
 ) -> tuple[list[Line], list[Line]]:
-    """The lines that an output or a gradient needs."""
+    """Return the lines that an output or a gradient depends on."""
     needed = {*outputs, *gradients}
     kept: list[list[Line]] = []
     for lines in (backward, forward):

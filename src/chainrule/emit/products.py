@@ -1,4 +1,4 @@
-"""A contraction in the words of source code: `@` where that says it, else `outer`, `tensordot` or `einsum`."""
+"""Contractions in source code: `@` if possible, else `outer`, `tensordot` or `einsum`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def contraction(
     strict: Callable[[], Sequence[Expr]],
     type: ArrayType,
 ) -> Expr:
-    """`primitive` applied to operands of `types`: `loose` as they broadcast, `strict` as the types say."""
+    """Write a contraction of operands of `types`: `loose` with implicit broadcasting, `strict` with exact shapes."""
     if len(loose) == 2:
         output = primitive.output
         missing = [t.ndim - x.ndim for x, t in zip(loose, types, strict=True)]
@@ -52,14 +52,14 @@ def _named_product(
         case "outer":
             return arena.make(Outer(), (x, y), type.shape, type.dtype)
         case "vector" if product.left.transposed and x.ndim == 2:
-            operands = y, x  # v @ M is M.T @ v, and shorter
+            operands = y, x  # v @ M is shorter than M.T @ v
         case _:
             operands = _turned(arena, x, product.left.transposed), _turned(arena, y, product.right.transposed)
     return arena.make(MatrixProduct(), operands, type.shape, type.dtype)
 
 
 def _turned(arena: Arena, x: Expr, turn: bool) -> Expr:
-    """`x` with its last two axes exchanged."""
+    """Swap the last two axes of `x`."""
     if not turn:
         return x
     order = (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)

@@ -1,4 +1,4 @@
-"""What the files for NumPy, JAX and PyTorch share: bodies of functions, docstrings, imports."""
+"""The common part of NumPy, JAX and PyTorch files: function bodies, docstrings, imports."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from chainrule.emit.sharing import Line
 from chainrule.ir import SymbolicDim
 
 Ending = Callable[[Line, str], str]
-"""Given a line and its right side as code, that right side as the target wants it."""
+"""A function from a line and its right-hand side to the target's form of it."""
 
 
 def heading(name: str, library: str) -> str:
-    """The first sentence of a file."""
+    """Return the first sentence of a file."""
     return f"Forward and backward pass of {name} in {library}, derived by chainrule."
 
 
 def what_it_gives(passes: Passes) -> str:
-    """The results of the forward pass, as the subject of a sentence."""
+    """Describe the results of the forward pass, as the subject of a sentence."""
     names = [name_of(x) for x in passes.outputs]
     if passes.is_loss:
         return f"The loss {names[0]}"
@@ -31,17 +31,17 @@ def what_it_gives(passes: Passes) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """`a, b and c`."""
+    """Join names as `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def parameters(passes: Passes) -> str:
-    """The arguments that there are gradients by."""
+    """List the differentiated arguments."""
     return listed([name_of(argument.variable) for argument in passes.differentiated])
 
 
 def shapes_of(arguments: Sequence[Argument]) -> str:
-    """The arguments with their shapes, as a docstring says them."""
+    """Describe the arguments with their shapes, for a docstring."""
     entries = (f"{name_of(a.variable)} {_described(a.variable)}".replace(" ", "\u00a0") for a in arguments)
     return "; ".join(entries) + "."
 
@@ -52,7 +52,7 @@ def _described(x: Expr) -> str:
 
 
 def gradients_sentence(passes: Passes) -> str:
-    """What the backward pass gives."""
+    """Describe the results of the backward pass."""
     subject = "The gradient" if len(passes.gradients) == 1 else "The gradients"
     if not passes.seeds:
         return f"{subject} of the loss by {parameters(passes)}."
@@ -63,9 +63,9 @@ def gradients_sentence(passes: Passes) -> str:
 def body(
     writer: ArrayWriter, lines: Sequence[Line], arrays: Sequence[Expr], ending: Ending | None = None
 ) -> list[Text]:
-    """The lines of a pass, those that read sizes first.
+    """Return the lines of a pass, beginning with those that read sizes.
 
-    Raises EmitError where a size is needed that no array has.
+    Raises EmitError if a required size occurs in no array.
     """
     written = []
     for line in lines:
@@ -79,7 +79,7 @@ def body(
 
 
 def _size_lines(needed: Mapping[str, str], arrays: Sequence[Expr]) -> tuple[list[str], list[str]]:
-    """Lines that read the sizes in `needed` off the shapes of `arrays`, and the sizes that none of them has."""
+    """Return lines that read the `needed` sizes from shapes, and the sizes that no array has."""
     lines: list[str] = []
     left = dict(needed)
     for x in arrays:
@@ -101,7 +101,7 @@ def _size_lines(needed: Mapping[str, str], arrays: Sequence[Expr]) -> tuple[list
         for axis, dim in enumerate(x.shape):
             if isinstance(dim, SymbolicDim) and len(dim.terms) == 1:
                 ((names, factor),) = dim.terms
-                if len(names) == 1 and names[0] in left:  # 2·h as an axis says what h is
+                if len(names) == 1 and names[0] in left:  # an axis of size 2·h determines h
                     lines.append(f"{left.pop(names[0])} = {name_of(x)}.shape[{axis}] // {factor}")
     return lines, list(left)
 
@@ -109,9 +109,9 @@ def _size_lines(needed: Mapping[str, str], arrays: Sequence[Expr]) -> tuple[list
 def backward_body(
     passes: Passes, kind: type[ArrayWriter], sizes: dict[str, str], ending: Ending | None = None
 ) -> tuple[ArrayWriter, list[Text], list[Expr]]:
-    """The lines of the backward pass, and what the forward pass has to save for them.
+    """Return the lines of the backward pass, and the values that the forward pass must save for them.
 
-    An argument is saved for its shape alone where nothing else that is saved has a size.
+    An argument is saved only for its shape if no other saved value has that size.
     """
     arguments = [argument.variable for argument in passes.arguments]
     candidates = [x for x in arguments if x not in passes.saved]
@@ -129,7 +129,7 @@ def backward_body(
 
 
 def unpacked(names: Sequence[str], source: str, indent: int) -> list[str]:
-    """`a, b = source`; nothing for no names."""
+    """`a, b = source`; empty without names."""
     if not names:
         return []
     if len(names) == 1:
@@ -140,7 +140,7 @@ def unpacked(names: Sequence[str], source: str, indent: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a source must have besides its own lines: helpers, modules of the standard library, and other imports."""
+    """The requirements of a source file: helpers, standard library modules, and other imports."""
 
     helpers: tuple[str, ...]
     standard: tuple[str, ...]
@@ -148,7 +148,7 @@ class Needs:
 
 
 def needs_of(kind: type[ArrayWriter], names: Iterable[str]) -> Needs:
-    """How the names that writers of a `kind` use come into a source."""
+    """Return the requirements for the names used by writers of a `kind`."""
     used = dict.fromkeys(names)
     helpers = [helper for name, helper in kind.brought.items() if name in used]
     used.update(dict.fromkeys(need for helper in helpers for need in helper.needs))
@@ -158,12 +158,12 @@ def needs_of(kind: type[ArrayWriter], names: Iterable[str]) -> Needs:
 
 
 def functions(texts: Iterable[str]) -> list[str]:
-    """Functions of a module, each two lines below what stands before it."""
+    """Join functions of a module, separated by two blank lines."""
     return [line for text in texts for line in ("", "", text)]
 
 
 def module_text(head: Sequence[str], standard: Iterable[str], library: Sequence[str], lines: Sequence[str]) -> str:
-    """A module: its docstring, what it imports of the standard library and of others, and the lines below."""
+    """Return a module: docstring, standard library imports, other imports, and lines."""
     first = sorted(f"import {name}" for name in set(standard))
     imports = [*([""] if first else []), *first, *([""] if library else []), *library]
     return "\n".join([*head, *imports, *lines]) + "\n"

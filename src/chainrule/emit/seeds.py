@@ -1,4 +1,4 @@
-"""The gradient of a loss, times a number that is given: what autograd hands to the backward pass of a function."""
+"""Multiplication of a loss's gradient by the upstream gradient that autograd passes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from chainrule.primitives import Broadcast, Contract, Divide, Linear, Multiply
 
 
 def seeded(node: Node, cotangents: Collection[Input], seed: Input) -> Node:
-    """`node`, in which the loss's own cotangent is 1, with `seed` for it.
+    """Replace the loss's own cotangent, 1 in `node`, by `seed`.
 
-    It is linear in `cotangents` and that 1 together: the terms that hold no cotangent are those to multiply.
+    `node` is linear in `cotangents` and that 1 jointly: the terms without a cotangent are multiplied.
     """
     if node in cotangents or (isinstance(node, Const) and node.filled_with(0)):
         return node

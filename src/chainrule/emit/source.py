@@ -1,4 +1,4 @@
-"""The one function of the room: a derivation and a target to the text of a file."""
+"""Export of a derivation as the text of a file for a target."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ARRAYS: dict[str, Callable[[Record, str], str]] = {
     "jax": jax_source,
 }
 TARGETS = (*_ARRAYS, "c")
-"""What source can be written for."""
+"""The supported targets."""
 
 
 def source(
@@ -30,13 +30,13 @@ def source(
     dtype: str = "float32",
     title: str = "f",
 ) -> str:
-    """The passes of a derivation as the text of a file for `target`, one of `TARGETS`; see `Derivation.source`.
+    """Return the passes of a derivation as source for `target`, one of `TARGETS`; see `Derivation.source`.
 
-    The function is called `name`, or what the one that was derived is called, its `title`.
+    The function is called `name`, by default `title`, the name of the derived function.
 
-    Raises EmitError for a target that there is not, and for what a target cannot write; UnverifiedError where a line of
-    the derivation does not hold, or the source in NumPy, whose lines are those for the other libraries of arrays too,
-    does not give what was derived.
+    Raises EmitError for an unknown target, and for operations that it does not support; UnverifiedError if a line of
+    the derivation does not hold, or if the NumPy source, whose lines the other array libraries share, disagrees with
+    it.
     """
     wanted = name or title
     if name is not None and not name.isidentifier():
@@ -56,7 +56,7 @@ def source(
 
 
 def _in_numpy(record: Record, name: str) -> str | None:
-    """The same lines in NumPy, if it can say them."""
+    """Return the same lines in NumPy, if it supports them."""
     try:
         return numpy_source(record, name)
     except EmitError:

@@ -1,7 +1,7 @@
-"""A `torch.autograd.Function`, and a function that applies it.
+"""Export as a `torch.autograd.Function`, with a function that applies it.
 
-Its backward pass is once differentiable: what it saves are plain values, so a second derivative taken through it would
-miss how they depend on the inputs; PyTorch refuses that instead.
+The backward pass is once differentiable: it saves plain values, so a second derivative through it would ignore their
+dependence on the inputs. PyTorch raises an error instead.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _RESERVED = ("torch", "math", "ctx", "once_differentiable", *TorchWriter.brought
 
 
 def torch_source(record: Record, name: str) -> str:
-    """The class and the function `name`."""
+    """Return the class and the function `name`."""
     sizes: dict[str, str] = {}
     title = _class_name(name)
     passes = find_passes(record, (*_RESERVED, name, title), with_seed=True, writer=TorchWriter)
@@ -79,7 +79,7 @@ def torch_source(record: Record, name: str) -> str:
 
 
 def _only_where_needed(passes: Passes, needs: dict[Expr, str]) -> Ending:
-    """A gradient that nothing else needs is found only where autograd asks for it."""
+    """Compute a gradient that nothing else uses only if autograd requires it."""
     used = {part for line in passes.backward for part in ordered([line.value])}
 
     def ending(line: Line, value: str) -> str:

@@ -1,4 +1,4 @@
-"""How PyTorch writes each primitive."""
+"""The PyTorch entries of all primitives."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ from chainrule.primitives import (
 
 
 class TorchWriter(ArrayWriter):
-    """Expressions in PyTorch."""
+    """Writes expressions in PyTorch."""
 
     target: ClassVar[str] = "torch"
     module: ClassVar[str] = "torch"
     imported: ClassVar[Mapping[str, str]] = {"torch": "import torch"}
-    line_limit: ClassVar[int] = 56  # a gradient's line goes on: … if needs_W1 else None
+    line_limit: ClassVar[int] = 56  # a gradient's line continues: … if needs_W1 else None
 
     def reduction(self, x: Expr, operation: Reduction, operand: Code) -> Code:
         name = {"max": "amax", "min": "amin"}.get(operation.name, operation.name)
@@ -93,7 +93,7 @@ class TorchWriter(ArrayWriter):
         return self.function("tensor", repr(rows), device=attribute(self.float_array(), "device"))
 
     def indexed(self, x: Expr, code: Code, entries: Sequence[Dim | tuple[Dim, Dim, int]]) -> Code:
-        # A slice of a tensor cannot run backwards; the same elements in order are taken, and flipped.
+        # Tensors have no negative slices; the elements are taken in order and flipped.
         turned: list[int] = []
         forwards: list[Dim | tuple[Dim, Dim, int]] = []
         for entry in entries:
@@ -121,7 +121,7 @@ def _softmax(name: str) -> Writing:
 
 
 def _softplus(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    # softplus of the library is the identity from 20 on, which is right to 9 digits.
+    # The library's softplus is the identity above 20, accurate to only 9 digits.
     return negative(call("torch.nn.functional.logsigmoid", negative(operands[0])))
 
 
@@ -165,7 +165,7 @@ def _scatter_add(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code
     zeros = writer.function("zeros_like", like) if like else writer.new("zeros", writer.shape(x.shape))
     if primitive.axis == 0:
         return method(zeros, "index_put", where, operands[0], accumulate="True")
-    # The indexed axis in front, as index_put wants it, and back again.
+    # index_put requires the indexed axis first.
     moved = method(zeros, "movedim", str(primitive.axis), "0")
     count = x.operands[1].ndim
     places = range(primitive.axis, primitive.axis + count)
@@ -190,7 +190,7 @@ def _trace(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
 
 
 def _windows(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
-    """`unfold` along one axis after the other."""
+    """Apply `unfold` along each axis."""
     code = operands[0]
     for axis, count, size, stride, dilation, more in window_parts(x):
         code = method(code, "unfold", str(axis), writer.dim((size - 1) * dilation + 1), str(stride))
@@ -227,7 +227,7 @@ TorchWriter.table = {
     Where: _where,
     Windows: _windows,
 }
-"""gelu is not among them: that of the library has no correct digit in its negative tail, where 1 + erf cancels."""
+"""gelu is excluded: the library's has no correct digit in its negative tail, where 1 + erf cancels."""
 
 TorchWriter.brought = {
     "overlap_add": Helper(
