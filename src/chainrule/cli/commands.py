@@ -20,14 +20,14 @@ from chainrule.trace import FormulaError
 from chainrule.words import ChainruleError
 
 COMMANDS = {
-    "demo": "The XOR job: derive, verify, train, predict. What `chainrule` alone does.",
+    "demo": "Run the XOR demo: derive, verify, train, predict. The default command.",
     "derive": "Print the backward pass of a function, line by line, and verify each line.",
     "emit": "Write the forward and the backward pass as source: NumPy, PyTorch, JAX or C.",
-    "grade": "Check a backward pass that you wrote by hand, and name the first wrong line.",
+    "grade": "Check a hand-written backward pass, and name the first wrong line.",
     "gallery": "List the networks, layers and losses that `derive gallery:NAME` derives.",
-    "train": "Train a network on a table, and say how good it is.",
-    "predict": "Predict with a model that `chainrule train` has saved.",
-    "inspect": "Say what a model is, what it was learnt from, and how good it was.",
+    "train": "Train a network on a table, and report its scores.",
+    "predict": "Predict with a model saved by `chainrule train`.",
+    "inspect": "Describe a model: its training data, network and scores.",
     "export": "Write a model as ONNX, C, NumPy or PyTorch, to run without this package.",
 }
 

@@ -27,13 +27,17 @@ MARKUPS: Final = ("text", "latex", "markdown", "html", "json")
 @target_options
 @click.option("--form", type=click.Choice(FORMS), default="matrix", show_default=True, help="How it is written.")
 @click.option(
-    "--detail", type=click.Choice(DETAILS), default="full", show_default=True, help="All the reasons, or as on a slide."
+    "--detail",
+    type=click.Choice(DETAILS),
+    default="full",
+    show_default=True,
+    help="All the reasons, or only the equations, as on a slide.",
 )
 @language_option
 @click.option("--format", "markup", type=click.Choice(MARKUPS), default="text", show_default=True, help="As what.")
-@click.option("--standalone", is_flag=True, help="With --format latex: a whole document.")
-@click.option("--output", metavar="FILE", help="Where to write it; standard output by default.")
-@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object, which holds the derivation.")
+@click.option("--standalone", is_flag=True, help="With --format latex: a complete document.")
+@click.option("--output", metavar="FILE", help="Output file; by default standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object that contains the derivation.")
 def command(
     target: str,
     wrt: str | None,
@@ -46,15 +50,16 @@ def command(
     output: str | None,
     as_json: bool,
 ) -> int:
-    """Derive the backward pass of a function, and verify every line of it.
+    """Derive the backward pass of a function, and verify every line.
 
-    It is FUNC (or CLASS.METHOD) of a file, or an entry of the gallery. Shapes are given with --shape, or in the file as
-    annotations: def loss(X: "n d", W: "d h"). FILE.py is run, so that it has to be trusted as any program.
+    The target is FUNC (or CLASS.METHOD) in a file, or a gallery entry. Shapes are given with --shape, or in the file as
+    annotations: def loss(X: "n d", W: "d h"). FILE.py is executed, so it must be trusted.
 
-    Or it is a formula, such as "norm(A @ x - b)^2" or "z = W @ x + b; sum(sigmoid(z))", which is parsed and never run:
-    ' or .T transposes, @ is the matrix product, .* goes element by element. Shapes that follow may be left out.
+    Or the target is a formula, such as "norm(A @ x - b)^2" or "z = W @ x + b; sum(sigmoid(z))", which is parsed and
+    never evaluated: ' or .T transposes, @ is the matrix product, .* is elementwise. Shapes that can be inferred may be
+    omitted.
 
-    --format html is a page of its own, markdown is for GitHub, json has every claim with its expressions as trees.
+    --format html is a complete page, markdown is for GitHub, json has every claim with its expressions as trees.
     """
     if standalone and markup != "latex":
         raise CommandError("--standalone makes a LaTeX document; add --format latex")

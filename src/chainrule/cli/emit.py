@@ -18,13 +18,13 @@ from chainrule.files import check_writable, replacing
 @click.argument("target", metavar="FILE.py:FUNC|gallery:NAME|FORMULA")
 @click.option("--to", "language", type=click.Choice(TARGETS), required=True, help="What to write.")
 @target_options
-@click.option("--size", "sizes", multiple=True, help='With --to c: numbers for named sizes, as in "n=32, d=4".')
+@click.option("--size", "sizes", multiple=True, help='With --to c: numbers for symbolic sizes, as in "n=32, d=4".')
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float64"]),
-    help="With --to c: float or double; float32 if not given. The others compute in what they are given.",
+    help="With --to c: float32 (default) or float64. Other targets use the dtype of their arguments.",
 )
-@click.option("--name", help="What the function is called; its own name if not given.")
+@click.option("--name", help="Name of the function; by default its own.")
 @click.option("--output", metavar="FILE", help="Write to a file instead of standard output.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def command(
@@ -38,11 +38,11 @@ def command(
     output: str | None,
     as_json: bool,
 ) -> int:
-    """Write the forward and the backward pass of a function as source that stands alone.
+    """Write the forward and the backward pass of a function as standalone source.
 
-    numpy: two functions. torch: a torch.autograd.Function. jax: a custom_vjp. c: a header in C99 with static sizes,
-    which allocates nothing. Every line of the derivation is verified, and the source in NumPy is run at a point, before
-    anything is written; sources for the others are written from the same lines, and are not run.
+    numpy: two functions. torch: a torch.autograd.Function. jax: a custom_vjp. c: a C99 header with static sizes,
+    without allocation. Before anything is written, every line of the derivation is verified, and the NumPy source is
+    run at a point; the source of other targets is written from the same lines, and is not run.
     """
     if output is not None:
         check_writable(output)

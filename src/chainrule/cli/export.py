@@ -17,15 +17,15 @@ from chainrule.words import Language
 @click.command("export")
 @click.argument("model_path", metavar="MODEL")
 @click.option("--to", "target", type=click.Choice(TARGETS), required=True, help="What to write.")
-@click.option("--output", required=True, metavar="FILE", help="Where to: a name ending in .onnx, .h or .py.")
-@click.option("--train", is_flag=True, help="With --to c: steps of training too.")
+@click.option("--output", required=True, metavar="FILE", help="Output file, ending in .onnx, .h or .py.")
+@click.option("--train", is_flag=True, help="With --to c: also training steps.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @language_option
 def command(model_path: str, target: str, output: str, train: bool, as_json: bool, lang: Language) -> None:
-    """Write a model as ONNX, C, NumPy or PyTorch, with what makes of a table's columns what the network takes.
+    """Write a model as ONNX, C, NumPy or PyTorch, including the preprocessing of a table's columns.
 
-    onnx: a graph for any runtime, an input for each column. c: a header in C99 that allocates nothing. numpy, torch: a
-    module with `predict`, and its weights beside it as .npz. None of them needs this package.
+    onnx: a graph for any runtime, with one input per column. c: a C99 header without allocation. numpy, torch: a module
+    with `predict`, and its weights in an .npz file. None of them needs this package.
     """
     check_outputs({"--output": output}, [model_path])
     paths = export_model(load_model(model_path), target, output, train)

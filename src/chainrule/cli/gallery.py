@@ -14,7 +14,7 @@ from chainrule.words import Language
 @language_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def command(lang: Language, as_json: bool) -> int:
-    """List the networks, layers and losses of the gallery; `chainrule derive gallery:NAME` derives one."""
+    """List the networks, layers and losses of the gallery; derive one with `chainrule derive gallery:NAME`."""
     titles = {name: entry.title if lang == "en" else entry.title_zh for name, entry in GALLERY.items()}
     if as_json:
         print_json({"entries": [{"name": name, "title": title} for name, title in titles.items()]})

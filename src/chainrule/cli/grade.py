@@ -30,7 +30,7 @@ from chainrule.words import Language, width_of, wrapped
     type=click.FloatRange(0.1, 3600),
     default=Limits().seconds,
     show_default=True,
-    help="Seconds that the answer may take.",
+    help="Time limit of the answer in seconds.",
 )
 @click.option(
     "--memory-limit",
@@ -38,7 +38,7 @@ from chainrule.words import Language, width_of, wrapped
     type=click.IntRange(16, 2**20),
     default=Limits().memory // 2**20,
     show_default=True,
-    help="MiB of memory that the answer may use.",
+    help="Memory limit of the answer in MiB.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def command(
@@ -51,18 +51,18 @@ def command(
     mebibytes: int,
     as_json: bool,
 ) -> int:
-    """Check a backward pass that you wrote by hand.
+    """Check a hand-written backward pass.
 
-    FUNC takes what the forward pass takes, or any of its named values (z1, a1, …), under the same names; a learning
-    rate, and a dict cache or params with these, too. It returns gradients, as in return {"W1": dW1, …}, or updates
-    parameters, as in W1 -= lr * dW1. Every line that is something true is confirmed; the first wrong one is named, with
-    what is wrong with it. An answer can also be text, one equation a line: dW2 = a1' * d2. The status is 0 for right, 1
-    for wrong, 2 for what cannot be graded.
+    FUNC takes the arguments of the forward pass, or any of its named values (z1, a1, …), under the same names; also a
+    learning rate, and a dict cache or params of such values. It returns gradients, as in return {"W1": dW1, …}, or
+    updates parameters, as in W1 -= lr * dW1. Every correct line is confirmed; the first wrong one is named, with its
+    mistake. An answer can also be text, one equation per line: dW2 = a1' * d2. The exit status is 0 for a right answer,
+    1 for a wrong one, 2 for one that cannot be graded.
 
-    ANSWER.py may be a stranger's: it is run in a process of its own, in an empty folder, with a limit of time, memory
-    and files, and the verdict is made outside of that process, so that an answer cannot grade itself. On Linux, where
-    user namespaces are permitted, it has no network and sees no other process. It can read files that you can read.
-    FILE.py is run as any program and has to be trusted.
+    ANSWER.py may be untrusted: it runs in a separate process, in an empty folder, with limits on time, memory and
+    files, and the verdict is computed outside of that process, so an answer cannot grade itself. On Linux, where user
+    namespaces are permitted, it has no network and sees no other process. It can read files that you can read. FILE.py
+    is executed, so it must be trusted.
     """
     read: str | AnswerFile | None = _text(answer)
     if read is None:

@@ -23,7 +23,7 @@ _WHO = {"held out": "the network", "linear model": "linear", "trivial": "trivial
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @language_option
 def command(path: str, as_json: bool, lang: Language) -> None:
-    """Say what is in a model file: what is predicted from what, the network, its scores, and where training stands."""
+    """Describe a model file: target and columns, the network, its scores, and the state of training."""
     found = inspect_model(path)
     if as_json:
         print_json(_finite(found.as_dict()))

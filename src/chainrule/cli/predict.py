@@ -23,11 +23,11 @@ from chainrule.words import Language
 @click.argument("model_path", metavar="MODEL")
 @click.argument("path", metavar="DATA", callback=table_path)
 @click.option(
-    "--output", metavar="FILE", help="Where to write: .csv, .tsv, .jsonl or .parquet; by default as CSV here."
+    "--output", metavar="FILE", help="Output file: .csv, .tsv, .jsonl or .parquet; by default CSV on standard output."
 )
-@click.option("--probabilities", is_flag=True, help="The probability of every class, not only that of the predicted.")
-@click.option("--format", "kind", type=click.Choice(FORMATS), help="Told from the suffix of FILE by default.")
-@click.option("--delimiter", metavar="CHARACTER", help="What separates cells of DATA; found by default.")
+@click.option("--probabilities", is_flag=True, help="The probability of every class, not only of the predicted one.")
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="By default from the suffix of FILE.")
+@click.option("--delimiter", metavar="CHARACTER", help="Separator of cells in DATA; detected by default.")
 @unlimited_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @language_option
@@ -42,12 +42,12 @@ def command(
     as_json: bool,
     lang: Language,
 ) -> None:
-    """Predict the target for each row of DATA, in the order of its rows; - is standard input.
+    """Predict the target for each row of DATA, in the same order; - is standard input.
 
-    Columns are found by name, in any order; others are ignored, and named on standard error, as is what no training
-    row had. Classes stand in a column with the target's name; their probability in the column "probability" (of a
-    target with that name, "probability of probability"), or in one for each class, as in species=setosa. Rows are read
-    and written in batches, so that a table of any length takes little memory.
+    Columns are found by name, in any order; others are ignored, and named on standard error, as are values that did not
+    occur in training. Classes are in a column with the target's name; their probability is in the column "probability"
+    (for a target with that name, "probability of probability"), or in one column per class, as in species=setosa. Rows
+    are read and written in batches, so that a table of any length takes little memory.
     """
     if as_json and (output is not None or kind is not None):
         raise CommandError("--json prints to standard output; leave out --output and --format")

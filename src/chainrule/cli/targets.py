@@ -78,7 +78,7 @@ def target_options(command: Command) -> Command:
             help='Shapes of the arguments, as in "X: n d, W1: d h, labels: n:int, Ws: [d h; h o]".',
         ),
         click.option(
-            "--wrt", help="What to differentiate by, as in W1,b1; without it all that is not named like data."
+            "--wrt", help="Arguments to differentiate, as in W1,b1; by default all that are not named like data."
         ),
     ):
         command = option(command)

@@ -39,38 +39,36 @@ CHECKPOINT_SECONDS = 30.0
 @click.command("train")
 @click.argument("path", metavar="DATA", callback=table_path)
 @click.option("--target", metavar="COLUMN", help="The column to predict.")
-@click.option("--task", type=click.Choice(["classification", "regression"]), help="Told from the target by default.")
-@click.option("--drop", metavar="COLUMNS", multiple=True, help="Columns to leave out, as in id,name.")
-@click.option("--kind", "kinds", metavar="COLUMN=KIND", multiple=True, help="What a column is, as in zip=category.")
-@click.option("--delimiter", metavar="CHARACTER", help="What separates cells; found by default.")
+@click.option("--task", type=click.Choice(["classification", "regression"]), help="By default from the target.")
+@click.option("--drop", metavar="COLUMNS", multiple=True, help="Columns to ignore, as in id,name.")
+@click.option("--kind", "kinds", metavar="COLUMN=KIND", multiple=True, help="Kind of a column, as in zip=category.")
+@click.option("--delimiter", metavar="CHARACTER", help="Separator of cells; detected by default.")
 @click.option(
     "--hidden", multiple=True, metavar="WIDTHS", help=f"Hidden layers, as in 32,32, or none; by default {HIDDEN}. (*)"
 )
 @click.option("--rate", "rates", type=float, multiple=True, help="Learning rate; by default that of the solver. (*)")
 @click.option("--alpha", "alphas", type=float, multiple=True, help=f"L2 penalty; by default {ALPHA}. (*)")
 @click.option("--activation", default="relu", show_default=True, metavar="NAME|FORMULA", help="Of hidden layers.")
-@click.option("--output-activation", metavar="NAME|FORMULA", help="By default the one that belongs to the loss.")
+@click.option("--output-activation", metavar="NAME|FORMULA", help="By default the one paired with the loss.")
 @click.option("--loss", metavar="NAME|FORMULA", help="As in huber, quantile(0.1, 0.9), or abs(p - y)^1.5.")
 @click.option("--solver", type=click.Choice(SOLVER_NAMES), default="adam", show_default=True)
-@click.option("--epochs", type=click.IntRange(1, 10**9), help="At most; by default 400, fewer for large tables.")
+@click.option("--epochs", type=click.IntRange(1, 10**9), help="Maximum; by default 400, fewer for large tables.")
 @click.option("--batch-size", type=click.IntRange(1), help="Rows in a batch; by default 32, more for large tables.")
 @click.option("--patience", type=click.IntRange(1), default=PATIENCE, show_default=True, help="Epochs to wait.")
-@click.option("--dropout", type=float, default=0.0, show_default=True, help="Share of hidden units to drop.")
+@click.option("--dropout", type=float, default=0.0, show_default=True, help="Fraction of hidden units to drop.")
 @click.option("--normalization", type=click.Choice(["layer", "batch"]), help="Of hidden layers.")
 @click.option("--class-weight", metavar="WEIGHTS", help="balanced, or as in yes=5,no=1.")
 @click.option(
     "--validation",
     metavar="FILE",
     callback=table_path,
-    help="A table to score on, all of it, instead of a fifth of DATA.",
+    help="A table for the scores, instead of a fifth of DATA.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Draws all that is drawn."
-)
-@click.option("--threads", type=click.IntRange(1), help="At most; the result does not depend on it.")
-@click.option("--save", metavar="MODEL", help="Where to save the model.")
-@click.option("--checkpoint-every", type=float, metavar="SECONDS", help="By default every 30, where there is --save.")
-@click.option("--resume", metavar="MODEL", help="A checkpoint to go on from, to the same bits.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Random seed.")
+@click.option("--threads", type=click.IntRange(1), help="Maximum number; the result does not depend on it.")
+@click.option("--save", metavar="MODEL", help="File for the model.")
+@click.option("--checkpoint-every", type=float, metavar="SECONDS", help="By default every 30, with --save.")
+@click.option("--resume", metavar="MODEL", help="A checkpoint to resume, with bitwise equal results.")
 @click.option("--report", "page", metavar="FILE.html", help="Write a page with plots and the derivation.")
 @unlimited_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
@@ -90,17 +88,17 @@ def command(
     lang: Language,
     **options: Any,
 ) -> int:
-    """Train a network to predict one column of a table, and say how well it does.
+    """Train a network to predict one column of a table, and report its scores.
 
     DATA is CSV with any delimiter (also gzipped), Parquet, Arrow or JSON lines; - is standard input. Categories,
-    missing values and dates are dealt with; a fifth of the rows is held out and scored, and a few more say when to
-    stop. With --validation FILE all of its rows are scored, and of DATA only those few are held out. Options marked (*)
-    can be given more than once: each combination is trained, and the best is kept.
+    missing values and dates are encoded. A fifth of the rows is held out for the scores, and a few more for early
+    stopping. With --validation FILE the scores are for all of its rows, and only the few are held out of DATA. Options
+    marked (*) can be given more than once: each combination is trained, and the best is kept.
 
-    With --resume the settings are those of the checkpoint: DATA is the same table, --epochs may be more, and options
-    that say how to run, save and report may be others; the rest may be left out, or given as they were.
+    With --resume the settings are those of the checkpoint: DATA must be the same table; --epochs may be larger, and
+    options on how to run, save and report may change; the others may be omitted or repeated.
 
-    A formula for --loss is in the prediction p and the target y, in the target's own units.
+    A formula for --loss is a function of the prediction p and the target y, in the target's units.
     """
     every = _seconds(checkpoint_every, save or resume)
     check_outputs({"--save": save, "--report": page}, [path, options["validation"]])

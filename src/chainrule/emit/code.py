@@ -141,7 +141,7 @@ def _parts(x: Code, level: Level, operator: str) -> Sequence[tuple[str, Code]]:
 
 def _joined(parts: Sequence[tuple[str, Code]], level: Level) -> Code:
     above = Level(level + 1)
-    # A matrix product needs no parentheses at the beginning of a product. So it is with a sign in a sum.
+    # A matrix product needs no parentheses at the beginning of a product. The same holds for a sign in a sum.
     text = parts[0][1].at(above)
     for operator, part in parts[1:]:
         needed = Level.SIGN if level is Level.PRODUCT else above
