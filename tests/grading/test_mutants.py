@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 from support.grading_mutants import NAMES, Mutant, entry_of, function, sampled
@@ -29,6 +30,7 @@ class Tally:
     false: tuple[str, ...] = ()
 
 
+@cache
 def truths_of(name: str) -> Truths:
     entry = entry_of(name)
     return Truths(entry.function, ASKED.get(name, entry.wrt), {})
@@ -36,7 +38,7 @@ def truths_of(name: str) -> Truths:
 
 def tally(name: str) -> Tally:
     truths = truths_of(name)
-    base = {line.number: line.meaning for line in graded(name, truths).lines}
+    base = {line.number: line.meaning for line in graded(name).lines}
     result = Tally()
     for mutant in sampled(name, COUNT):
         try:
@@ -57,8 +59,9 @@ def tally(name: str) -> Tally:
     return result
 
 
-def graded(name: str, truths: Truths) -> Grade:
-    return grade_against(function(name), truths, "it", Limits())
+@cache
+def graded(name: str) -> Grade:
+    return grade_against(function(name), truths_of(name), "it", Limits())
 
 
 def names_mistake(grade: Grade, mutant: Mutant) -> bool:
@@ -75,7 +78,7 @@ def shown(grade: Grade) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_right_answer_is_right(name: str) -> None:
-    grade = graded(name, truths_of(name))
+    grade = graded(name)
     assert grade.right, str(grade)
     assert not any(line.status in ("wrong", "also wrong", "consequence") for line in grade.lines)
 

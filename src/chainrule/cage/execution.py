@@ -6,6 +6,7 @@ know the correct ones.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import marshal
 import os
@@ -14,7 +15,7 @@ import time
 import traceback
 import types
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -220,12 +221,16 @@ class Executor:
 
     def run(self, variant: Variant, key: str) -> list[dict[str, Any]]:
         """Run a variant at all points; return a summary."""
-        self._last = [self._ran(variant, key, number) for number in range(len(self._points[key]))]
+        self._last = []
+        for number in range(len(self._points[key])):
+            with _quiet():
+                self._last.append(self._ran(variant, key, number, watched=True))
         return [self._described(run, first=not number) for number, run in enumerate(self._last)]
 
     def trial(self, variant: Variant, key: str, trials: Sequence[Trial]) -> list[list[Any] | None]:
         """Return the values at the places after each trial modification, at the first point; None if it fails."""
-        return [self._tried(variant, key, trial) for trial in trials]
+        with _quiet():
+            return [self._tried(variant, key, trial) for trial in trials]
 
     def _tried(self, variant: Variant, key: str, trial: Trial) -> list[Any] | None:
         given = None if trial.given is None else self._candidates[trial.given][0]
@@ -248,8 +253,7 @@ class Executor:
         for run in self._with_snapshots(variant, key):
             if top >= len(run.snapshots):
                 return None
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with _quiet():
                 try:
                     values.append(eval(self._code(code), dict(run.snapshots[top].namespace)))  # noqa: S307
                 except Exception:  # the learner's code may raise any exception
@@ -277,7 +281,8 @@ class Executor:
         if found is None:
             while len(self._kept) >= _CACHED:
                 self._kept.pop(next(iter(self._kept)))
-            found = [self._ran(variant, key, n, keep_snapshots=True) for n in range(len(self._points[key]))]
+            with _quiet():
+                found = [self._ran(variant, key, n, keep_snapshots=True) for n in range(len(self._points[key]))]
         self._kept[variant, key] = found
         return found
 
@@ -307,13 +312,17 @@ class Executor:
         variant: Variant,
         key: str,
         number: int,
+        watched: bool = False,
         keep_snapshots: bool = False,
         start: int = 0,
         before: _Run | None = None,
         given: Any = None,
         stop_at_failure: bool = False,
     ) -> _Run:
-        """Run a variant at a point, from statement `start` on if `before` is a run up to there."""
+        """Run a variant at a point, from statement `start` on if `before` is a run up to there.
+
+        The values that the units assign are recorded only if `watched` is set.
+        """
         run, kind = _Run(), type(self._instance)
         lost: set[str] = set()
         if before is not None:
@@ -328,52 +337,48 @@ class Executor:
             more = {**more, **{name: self._candidates[index][number] for name, index in variant.given}}
             namespace = {**self._base(variant), **names, **more}
             run.namespace = fresh(namespace, changeable(namespace, self._globals, kind), kind)
-        self._provide(run, given)
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for top in range(start, len(variant.codes)):
-                if keep_snapshots:
-                    changing = changeable(run.namespace, self._globals, kind)
-                    run.snapshots.append(_Snapshot(fresh(run.namespace, changing, kind), changing, dict(run.problems)))
-                code = self._code(variant.codes[top])
-                try:
-                    exec(code, run.namespace)  # noqa: S102  # the answer is run, as any program
-                except _Return as early:
-                    run.returned = early.value
-                    break
-                except _TooLongError:
+        self._provide(run, given, watched)
+        for top in range(start, len(variant.codes)):
+            if keep_snapshots:
+                changing = changeable(run.namespace, self._globals, kind)
+                run.snapshots.append(_Snapshot(fresh(run.namespace, changing, kind), changing, dict(run.problems)))
+            code = self._code(variant.codes[top])
+            try:
+                exec(code, run.namespace)  # noqa: S102  # the answer is run, as any program
+            except _Return as early:
+                run.returned = early.value
+                break
+            except _TooLongError:
+                raise Refusal(
+                    f"{self._setup.filename}:{self._setup.lines[top]}: {self._setup.title} runs for more than "
+                    f"{self._limits.run_seconds:g} s on arrays of a few entries; does this loop end?"
+                ) from None
+            except MemoryError:
+                if not stop_at_failure:
                     raise Refusal(
-                        f"{self._setup.filename}:{self._setup.lines[top]}: {self._setup.title} runs for more than "
-                        f"{self._limits.run_seconds:g} s on arrays of a few entries; does this loop end?"
+                        f"{self._setup.filename}:{self._setup.lines[top]}: {self._setup.title} used more than "
+                        f"{self._limits.memory_text} of memory"
                     ) from None
-                except MemoryError:
-                    if not stop_at_failure:
-                        raise Refusal(
-                            f"{self._setup.filename}:{self._setup.lines[top]}: {self._setup.title} used more than "
-                            f"{self._limits.memory_text} of memory"
-                        ) from None
+                run.failed = True
+                return run
+            except (Exception, SystemExit, GeneratorExit) as error:  # the learner's code may raise any exception
+                if stop_at_failure and top == start:
                     run.failed = True
                     return run
-                except (Exception, SystemExit, GeneratorExit) as error:  # the learner's code may raise any exception
-                    if stop_at_failure and top == start:
-                        run.failed = True
-                        return run
-                    missing = isinstance(error, NameError) and getattr(error, "name", None) in lost
-                    follows = bool(run.problems) and isinstance(
-                        error, KeyError | AttributeError | IndexError | TypeError
-                    )
-                    run.problems[top] = {
-                        "line": self._line(error, code, top),
-                        "text": said(error),
-                        "kinds": [kind.__name__ for kind in type(error).__mro__],
-                        "caused": missing or follows,
-                    }
-                    lost |= self._setup.stored[top]
-                    for name in self._setup.stored[top]:
-                        run.namespace.pop(name, None)
+                missing = isinstance(error, NameError) and getattr(error, "name", None) in lost
+                follows = bool(run.problems) and isinstance(error, KeyError | AttributeError | IndexError | TypeError)
+                run.problems[top] = {
+                    "line": self._line(error, code, top),
+                    "text": said(error),
+                    "kinds": [kind.__name__ for kind in type(error).__mro__],
+                    "caused": missing or follows,
+                }
+                lost |= self._setup.stored[top]
+                for name in self._setup.stored[top]:
+                    run.namespace.pop(name, None)
         return run
 
-    def _provide(self, run: _Run, given: Any) -> None:
+    def _provide(self, run: _Run, given: Any, watched: bool) -> None:
         self._deadline = time.perf_counter() + self._limits.run_seconds
 
         def seen(number: int, values: tuple[Any, ...]) -> None:
@@ -384,7 +389,8 @@ class Executor:
             else:
                 rows.append(row)
 
-        services = {TICK: self._tick, SEEN: seen, RETURN: _Return, GIVEN: _copied(given), TRANSPOSE: transposed}
+        noted = seen if watched else _unseen
+        services = {TICK: self._tick, SEEN: noted, RETURN: _Return, GIVEN: _copied(given), TRANSPOSE: transposed}
         run.namespace.update(services)
 
     def _tick(self) -> None:
@@ -469,6 +475,18 @@ def _copied(value: Any) -> Any:
     if not isinstance(value, np.ndarray):
         return value
     return value.copy() if value.size <= 2**21 else Opaque(f"array of {value.size} entries")
+
+
+def _unseen(number: int, values: tuple[Any, ...]) -> None:
+    """Ignore the values that a unit has assigned."""
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence warnings: an answer is also run with modifications that make no sense."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _silent(*arguments: Any, **options: Any) -> None:
