@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import cast
 
 from chainrule.derivation.constants import Constants, description
@@ -21,9 +22,15 @@ def walk(notation: Notation) -> Iterator[Notation]:
         part = pending.pop()
         if isinstance(part, tuple):
             pending.extend(part)
-        elif is_dataclass(part) and not isinstance(part, type):
+        elif (names := _fields_of(cast("Hashable", type(part)))) is not None:
             yield cast("Notation", part)
-            pending.extend(getattr(part, field.name) for field in fields(part))
+            pending += [getattr(part, name) for name in names]
+
+
+@cache
+def _fields_of(kind: type) -> tuple[str, ...] | None:
+    """The names of the fields of a kind of notation; None for what is none."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
 
 
 def notations(blocks: Iterable[Block]) -> Iterator[Notation]:

@@ -78,8 +78,10 @@ HIDDEN = 1e-7
 ROUNDING = 2.0**-51
 """How far each operation is off, at most, when its rounding is drawn at random."""
 
-_EXACT = (Abs, Broadcast, Cast, Compare, Concatenate, Gather, Max, Maximum, Min, Minimum, Negate, Pad, Permute)
-_EXACT_TOO = (RandomUniform, Relu, Reshape, Sign, Slice, Where, Windows)
+_EXACT = frozenset({
+    Abs, Broadcast, Cast, Compare, Concatenate, Gather, Max, Maximum, Min, Minimum, Negate, Pad, Permute, RandomUniform,
+    Relu, Reshape, Sign, Slice, Where, Windows,
+})  # fmt: skip
 """Operations without rounding, some of which tell values apart that rounding would make different."""
 
 
@@ -150,7 +152,7 @@ class Evaluator:
         return known
 
     def _rounded(self, node: Apply, value: Array) -> Array:
-        if self.rounding is None or not node.type.dtype.is_float or isinstance(node.primitive, _EXACT + _EXACT_TOO):
+        if self.rounding is None or not node.type.dtype.is_float or type(node.primitive) in _EXACT:
             return value
         return np.asarray(value * (1 + ROUNDING * self.rounding.uniform(-1, 1, np.shape(value))))
 

@@ -21,21 +21,18 @@ from chainrule.ir.types import ArrayType, DType
 
 def topological_order(outputs: Iterable[Node], stop: Container[Node] = ()) -> list[Node]:
     """Return every node that `outputs` depend on, operands first. Nodes in `stop` are listed but not entered."""
-    order: list[Node] = []
-    seen: set[Node] = set()
-    stack: list[tuple[Node, bool]] = [(node, False) for node in reversed(list(outputs))]
+    order: dict[Node, None] = {}
+    entered: set[Node] = set()
+    stack = list(outputs)
+    stack.reverse()
     while stack:
-        node, ready = stack.pop()
-        if ready:
-            order.append(node)
-            continue
-        if node in seen:
-            continue
-        seen.add(node)
-        stack.append((node, True))
-        if isinstance(node, Apply) and node not in stop:
-            stack.extend((operand, False) for operand in reversed(node.operands) if operand not in seen)
-    return order
+        node = stack[-1]
+        if isinstance(node, Apply) and node not in entered and node not in stop:
+            entered.add(node)
+            stack += [operand for operand in reversed(node.operands) if operand not in order]
+        else:
+            order.setdefault(stack.pop())
+    return list(order)
 
 
 def rebuild(outputs: Sequence[Node], replace: Callable[[Node], Node | None]) -> tuple[Node, ...]:
