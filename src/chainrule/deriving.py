@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ from chainrule.derivation import (
 )
 from chainrule.emit import source
 from chainrule.ir import Input, Program, media_bundle, refuses_deep_nesting
-from chainrule.trace import canonical_name, trace
+from chainrule.trace import canonical_name, trace, trace_formula
 from chainrule.words import LANGUAGES, ChainruleError, Language
 
 _WEIGHTS = ("W", "w", "θ", "theta", "beta", "β", "Theta", "Θ")
@@ -193,7 +194,11 @@ _DISPLAYS: dict[str, Callable[[Derivation], str]] = {
 
 
 def derive(
-    function: Callable[..., Any] | Program | str, wrt: Sequence[str] | str | None = None, **shapes: Any
+    function: Callable[..., Any] | Program | str,
+    wrt: Sequence[str] | str | None = None,
+    *,
+    functions: str | None = None,
+    **shapes: Any,
 ) -> Derivation:
     """Derive the backward pass of `function`.
 
@@ -208,6 +213,10 @@ def derive(
         The names of the inputs to differentiate by. When it is None: of a loss, every float input that is not named
         like data (`X`, `y`, `labels`, …); of a layer, every float input but masks and targets; and so it is of a
         formula without weights (`W`, `w`, `θ`, …).
+    functions
+        The names in a formula that stand for any function: `"f, g"` for functions of numbers, applied element by
+        element, `"f: n -> m"` for one of a vector, as `chainrule.function` takes them. A name that is called and is no
+        function of the language is taken for one without being listed: in `"f(g(x))"` both are.
     **shapes
         A shape for each argument, as `trace` takes them: `X="n d"`, an array, or a tuple of sizes.
 
@@ -233,10 +242,33 @@ def derive(
     True
 
     """
-    program = with_sizes_apart(function if isinstance(function, Program) else trace(function, **shapes))
+    program = with_sizes_apart(_program(function, functions, shapes))
     if wrt is None and isinstance(function, str) and not any(node.name.startswith(_WEIGHTS) for node in program.inputs):
         return Derivation(program, _chosen(program, CONSTANT_NAMES), _title(function))
     return Derivation(program, _parameters(program, wrt), _title(function))
+
+
+def _program(function: Callable[..., Any] | Program | str, functions: str | None, shapes: Mapping[str, Any]) -> Program:
+    if functions is not None:
+        if not isinstance(function, str):
+            raise DerivationError("functions names those of a formula; in Python code call chainrule.function('f')")
+        return trace_formula(function, shapes, function_sizes(functions))
+    return function if isinstance(function, Program) else trace(function, **shapes)
+
+
+def function_sizes(text: str) -> dict[str, str | None]:
+    """`"f, g: n -> m"` as the names of functions, and the sizes of those that take a vector.
+
+    >>> function_sizes("f, g: n -> m")
+    {'f': None, 'g': 'n -> m'}
+    """
+    named: dict[str, str | None] = {}
+    for part in re.split("[,;]", text):
+        name, colon, sizes = map(str.strip, part.partition(":"))
+        if not name.isidentifier():
+            raise DerivationError(f"functions has {part.strip()!r}; write names, as in 'f, g: n -> m'")
+        named[name] = sizes if colon else None
+    return named
 
 
 def _title(function: object) -> str:

@@ -33,7 +33,7 @@ from chainrule.ir import (
     shape_text,
     substitute,
 )
-from chainrule.primitives import evaluate_nodes, zeros
+from chainrule.primitives import evaluate_nodes, refuse_abstract, zeros
 from chainrule.trace import (
     Size,
     Traced,
@@ -160,6 +160,7 @@ def _call(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any], fl
         bool(tracing.captured),
         {node: random_inputs()[node.name] for node in tracing.random},
     )
+    refuse_abstract(program.nodes)
     demands = tracing.program.demands
     for each, value in zip(demands, call.values([each.node for each in demands]), strict=True):
         if isinstance(value, Traced):

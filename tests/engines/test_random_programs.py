@@ -160,6 +160,12 @@ def reduction(kind: Callable[[tuple[int, ...]], Primitive], empty: bool = False)
     return build
 
 
+def make_abstract_map(b: Builder) -> Node:
+    x = b.real()
+    vector = p.Reshape((int(np.prod(x.type.concrete_shape)),))(x)
+    return p.AbstractMap("g", (), 1)(vector) if b.rng.random() < 0.5 else p.AbstractMap("f", (3,))(vector)
+
+
 def make_reshape(b: Builder) -> Node:
     x = b.real()
     size, shape = int(np.prod(x.type.concrete_shape)), [1] * int(b.rng.integers(2))
@@ -390,6 +396,8 @@ def of_a_regular_matrix(kind: Callable[[], Primitive]) -> Callable[[Builder], No
 
 RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     **{kind: elementwise(kind) for kind in REGISTRY if issubclass(kind, p.Elementwise)},
+    p.Abstract: elementwise(lambda: p.Abstract("f", (1,))),
+    p.AbstractMap: make_abstract_map,
     **{kind: elementwise(kind, DType.BOOL) for kind in (p.LogicalAnd, p.LogicalOr, p.LogicalNot)},
     **{kind: binary(kind) for kind in (p.Add, p.Subtract, p.Multiply)},
     **{kind: reduction(kind, True) for kind in (p.Sum,)},

@@ -34,7 +34,7 @@ from chainrule.primitives import (
     Tanh,
 )
 
-LACKING = {"Inverse", "Determinant", "LogDeterminant", "SignDeterminant", "OverlapAdd", "RandomUniform"}
+LACKING = {"AbstractMap", "Inverse", "Determinant", "LogDeterminant", "SignDeterminant", "OverlapAdd", "RandomUniform"}
 """What ONNX, or onnxruntime, has nothing for; none of them is part of a network's prediction."""
 
 SIZES = {"n": 3, "m": 4, "k": 2, "h": 5, "d": 2, "o": 3}

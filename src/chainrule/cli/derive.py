@@ -25,6 +25,7 @@ MARKUPS: Final = ("text", "latex", "markdown", "html", "json")
 @click.command("derive", cls=TargetCommand)
 @click.argument("target", metavar="FILE.py:FUNC|gallery:NAME|FORMULA")
 @target_options
+@click.option("--functions", metavar="NAMES", help='Names in a formula of any function: "f, g" or "f: n -> m".')
 @click.option("--form", type=click.Choice(FORMS), default="matrix", show_default=True, help="How it is written.")
 @click.option(
     "--detail",
@@ -42,6 +43,7 @@ def command(
     target: str,
     wrt: str | None,
     shapes: Sequence[str],
+    functions: str | None,
     form: Form,
     detail: Detail,
     lang: Language,
@@ -65,7 +67,7 @@ def command(
         raise CommandError("--standalone makes a LaTeX document; add --format latex")
     if output is not None:
         check_writable(output)
-    with opened(target, wrt, shapes) as subject:
+    with opened(target, wrt, shapes, functions) as subject:
         derivation = subject.derivation()
         verification = derivation.verify()
     style = Style(form, lang, detail, page_width() if output is None else 80)

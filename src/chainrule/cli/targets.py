@@ -8,7 +8,7 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
@@ -38,10 +38,11 @@ class Target:
     function: Callable[..., Any] | str
     wrt: Sequence[str] | None
     shapes: Mapping[str, str | list[str]]
+    functions: str | None = None
 
     def derivation(self) -> Derivation:
         """Derive the backward pass of the function."""
-        return derive(self.function, self.wrt, **self.shapes)
+        return derive(self.function, self.wrt, functions=self.functions, **self.shapes)
 
 
 class TargetCommand(click.Command):
@@ -86,18 +87,22 @@ def target_options(command: Command) -> Command:
 
 
 @contextlib.contextmanager
-def opened(text: str, wrt: str | None = None, shapes: Sequence[str] = ()) -> Iterator[Target]:
+def opened(
+    text: str, wrt: str | None = None, shapes: Sequence[str] = (), functions: str | None = None
+) -> Iterator[Target]:
     """A context with the target that `FILE.py:FUNC`, `gallery:NAME` or a formula names.
 
     Exceptions of the user's code in the block are explained. Raises CommandError for an unknown name, shape or
     parameter.
     """
     given, names = parse_shapes(shapes), _names(wrt)
+    if functions is not None and (text.startswith(_GALLERY) or names_file(text)):
+        raise CommandError("--functions names those of a formula; in Python code write f = chainrule.function('f')")
     if text.startswith(_GALLERY):
         yield _entry(text.removeprefix(_GALLERY), names, given)
         return
     if not names_file(text):
-        yield _formula(text, names, given)
+        yield replace(_formula(text, names, given), functions=functions)
         return
     path, name = split_target(text)
     with loaded_function(path, name) as function:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from chainrule.ir import Apply, ArrayType, Dim, DType, Node, Shape, SymbolicDim, named_dim, reading_order
 from chainrule.primitives import (
+    AbstractMap,
     BigOperator,
     BitOperation,
     Call,
@@ -319,7 +320,7 @@ def index_notation(
         if isinstance(primitive, Elementwise):
             scalars = [ArrayType((), operand.dtype) for operand in types]
             return primitive.notation([element(operand, index) for operand in node.operands], scalars)
-        if isinstance(primitive, Composite) or _is_padded(primitive):
+        if isinstance(primitive, Composite | AbstractMap) or _is_padded(primitive):
             return indexed((whole or plain)(node), index)
         result: Notation = primitive.lower(emit, [accessor(operand) for operand in node.operands], types, index)
         return result

@@ -90,6 +90,7 @@ class LatexWriter(SetWriter):
     slash = Box(" / ", 3)
     ones = Box(r"\mathbf{1}", 1)
     differential = Box(r"\partial ", 1)
+    del_ = Box(r"\nabla ", 1)
     marks: ClassVar = {"ᵀ": Box(r"\top", 1), "⁻¹": Box("-1", 2), "⁻ᵀ": Box(r"-\top", 2)}
     when: ClassVar = {"en": (r"\text{if }", r"\text{otherwise}"), "zh": (r"\text{若}\;", r"\text{否则}")}
     over, radical, prefixed = r"\frac{%s}{%s}", r"\sqrt{%s}", r"\mathrm{%s}%s"
@@ -116,6 +117,9 @@ class LatexWriter(SetWriter):
             return super().symbol(symbol)
         written = _mathematics(symbol.name)
         return Box(written if len(symbol.name) == 1 else rf"\mathrm{{{written}}}", width_of(symbol.name))
+
+    def primed(self, name: Box, primes: int) -> Box:
+        return name if not primes else Box(name.text + "'" * primes, name.width + primes)
 
     def name(self, name: str, verbatim: bool = False) -> Box:
         return _word(name, self.every_letter) if verbatim else _letters(name, self.every_letter)

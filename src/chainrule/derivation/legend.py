@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import cast
 
@@ -11,7 +11,19 @@ from chainrule.derivation.constants import Constants, description
 from chainrule.derivation.document import Block, Equation, Frame, Words
 from chainrule.derivation.repetition import NEW_AXIS
 from chainrule.derivation.words import join, say
-from chainrule.primitives import BigOperator, Call, Indexed, Infix, Notation, Number, Pairing, Postfix, Symbol
+from chainrule.primitives import (
+    Application,
+    BigOperator,
+    Call,
+    Indexed,
+    Infix,
+    Notation,
+    Number,
+    Pairing,
+    Partial,
+    Postfix,
+    Symbol,
+)
 from chainrule.words import Language
 
 
@@ -70,6 +82,7 @@ def legend(blocks: Iterable[Block], language: Language) -> list[Words]:
         found.append(say(language, "inner product", Pairing(a, b), product))
     if any(isinstance(part, Call) and part.function == "σ" for part in parts):
         found.append(say(language, "logistic", Call("σ", (x,))))
+    found += abstract_legend(parts, language)
     if any(isinstance(part, Indexed) and part.base == Number(1) for part in parts):
         found.append(say(language, "indicator", Indexed(Number(1), (Infix(">", (x, Number(0))),))))
     if any(isinstance(part, Call) and part.function == "uniform" for part in parts):
@@ -87,6 +100,36 @@ def legend(blocks: Iterable[Block], language: Language) -> list[Words]:
         if any(isinstance(part, Call) and part.function == function for part in parts):
             found.append(say(language, f"mark {function}"))
     return found
+
+
+def abstract_legend(parts: Iterable[Notation], language: Language) -> list[Words]:
+    """What the functions without a definition are, and the marks of their derivatives."""
+    bare: dict[Symbol, list[Words]] = {}
+    for part in parts:
+        if not isinstance(part, Application):
+            continue
+        phrase: Words = ()
+        function, mark = part.function, replace(part, arguments=())
+        if part.primes == 1:
+            phrase = say(language, "prime", mark, function)
+        elif part.primes:
+            phrase = say(language, "primes", mark, function, str(part.primes))
+        elif part.by:
+            key = "partial derivative" if len(part.by) == 1 else "mixed derivative"
+            phrase = say(language, key, mark, function, ", ".join(map(str, part.by)))
+        elif part.nablas:
+            phrase = say(language, "gradient of" if part.nablas == 1 else "Hessian of", mark, function)
+        elif part.jacobian:
+            element = Infix("=", (Indexed(mark, (Symbol("i"), Symbol("j"))), _partial(function)))
+            phrase = say(language, "Jacobian", mark, function, element)
+        phrases = bare.setdefault(function, [say(language, "abstract function", function)])
+        if phrase and phrase not in phrases:
+            phrases.append(phrase)
+    return [phrase for phrases in bare.values() for phrase in phrases]
+
+
+def _partial(function: Symbol) -> Notation:
+    return Partial(Indexed(function, (Symbol("i"),)), Indexed(Symbol("x"), (Symbol("j"),)))
 
 
 _WINDOWS = ("windows", "overlap_add", "flip", "pad", "repeat", "reshape")

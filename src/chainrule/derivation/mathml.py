@@ -33,6 +33,7 @@ class MathWriter(SetWriter):
     slash = Box(_SLASH, 1)
     ones = Box("<mn>𝟏</mn>", 1)
     differential = Box("<mi>∂</mi>", 1)
+    del_ = Box("<mi>∇</mi>", 1)
     marks: ClassVar = {
         "ᵀ": Box("<mi>⊤</mi>", 1),
         "⁻¹": Box('<mrow><mo form="prefix">−</mo><mn>1</mn></mrow>', 2),
@@ -61,6 +62,9 @@ class MathWriter(SetWriter):
         opening = Box(f'<mo form="prefix"{stretch}>{left}</mo>', 1)
         closing = Box(f'<mo form="postfix"{stretch}>{_CLOSING[left]}</mo>', 1)
         return [self.group(row([opening, whole, closing]))] if grown else [opening, *inner, closing]
+
+    def primed(self, name: Box, primes: int) -> Box:
+        return name if not primes else Box(name.text + _PRIME * primes, name.width + primes)
 
     def name(self, name: str, verbatim: bool = False) -> Box:
         """A letter, or a word in italics, which a `d` before it needs to be told apart from."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from functools import partial
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from chainrule.derivation.latex import LatexWriter, render_latex
 from chainrule.derivation.notate import Notator
 from chainrule.derivation.readback import (
     TOLERANCE,
+    NamedFunction,
     Page,
     ReadingError,
     joined,
@@ -30,8 +32,8 @@ from chainrule.derivation.record import Record
 from chainrule.derivation.spelling import spelled
 from chainrule.derivation.text import TextWriter, render_text
 from chainrule.derivation.writing import Writer
-from chainrule.ir import Input, Node
-from chainrule.primitives import Infix, Notation, Partial, Symbol
+from chainrule.ir import Dim, Input, Node, SymbolicDim, bind_dim
+from chainrule.primitives import Abstract, AbstractMap, Application, Infix, Notation, Partial, Symbol
 from chainrule.words import Language
 
 Array = NDArray[Any]
@@ -143,7 +145,38 @@ class Proofreader:
                 letters = letters_of(render_text(Document((block,), document.language)).replace("\n", " "), sizes)
         loss = writer.write(spelled(Symbol(self._record.loss.name), document))
         identity = writer.write(spelled(self._record.constants.identity, document))
-        return Page(script, names, gradients, loss, letters, identity, sizes)
+        functions: dict[str, NamedFunction] = {}
+        for notation, function in self._functions():
+            functions[writer.write(_spelled(notation, document))] = function
+        return Page(script, names, gradients, loss, letters, identity, sizes, functions)
+
+    def _functions(self) -> Iterator[tuple[Application, NamedFunction]]:
+        """What is meant by the names of functions without a definition, and of their Jacobians."""
+        for primitive in self._record.abstract_functions:
+            name = Application(Symbol(primitive.name), ())
+            if isinstance(primitive, Abstract):
+                yield name, NamedFunction(partial(_values, primitive))
+                continue
+            values = partial(_values_of_map, replace(primitive, outputs=tuple(map(self._size, primitive.outputs))))
+            yield name, NamedFunction(values, of_vector=True)
+            yield replace(name, jacobian=True), NamedFunction(values, of_vector=True, jacobian=True)
+
+    def _size(self, dim: Dim) -> Dim:
+        return bind_dim(dim, self._sizes) if isinstance(dim, SymbolicDim) else dim
+
+
+def _spelled(notation: Application, document: Document) -> Notation:
+    return replace(notation, function=cast("Symbol", spelled(notation.function, document)))
+
+
+def _values(primitive: Abstract, by: Sequence[int]) -> Callable[..., Array]:
+    orders = tuple(sum(each == k + 1 for each in by) for k in range(len(primitive.orders)))
+    derivative = replace(primitive, orders=orders)
+    return lambda *arguments: derivative.value(*np.broadcast_arrays(*arguments))
+
+
+def _values_of_map(primitive: AbstractMap, by: Sequence[int]) -> Callable[..., Array]:
+    return replace(primitive, derivatives=len(by)).value
 
 
 _INDICES = ("Indices", "下标")

@@ -20,7 +20,18 @@ from chainrule.derivation.remarks import Observation, observations
 from chainrule.derivation.shared import LONGEST_GRADIENT, longest, name_nonlinear, name_shared
 from chainrule.derivation.upstream import is_upstream
 from chainrule.ir import Apply, Const, Input, Node, Program, cached_property, substitute, topological_order
-from chainrule.primitives import Contract, Elementwise, LogSoftmax, LogSumExp, Multiply, Softmax, Sum, zeros
+from chainrule.primitives import (
+    Abstract,
+    AbstractMap,
+    Contract,
+    Elementwise,
+    LogSoftmax,
+    LogSumExp,
+    Multiply,
+    Softmax,
+    Sum,
+    zeros,
+)
 
 PATH_LIMIT = 32
 """More chains than this from the loss to one parameter are counted, not listed."""
@@ -388,7 +399,17 @@ class Record:
         """Every name that the derivation writes for something of the user's, or for an abbreviation or a size."""
         program = self.program
         named = {node.name for node in program.inputs} | {stage.name for stage in self.backward.stages}
+        named |= {function.name for function in self.abstract_functions}
         return frozenset(named | {entry.symbol.name for entry in self.abbreviations} | set(program.dim_names))
+
+    @cached_property
+    def abstract_functions(self) -> tuple[Abstract | AbstractMap, ...]:
+        """The functions without a definition, as they are called."""
+        found: dict[str, Abstract | AbstractMap] = {}
+        for node in self.program.nodes:
+            if isinstance(node, Apply) and isinstance(node.primitive, Abstract | AbstractMap):
+                found.setdefault(node.primitive.name, node.primitive)
+        return tuple(found.values())
 
     @cached_property
     def constants(self) -> Constants:

@@ -52,6 +52,18 @@ class TextWriter(Writer):
         joint = "_" if symbol.prefix == "δ" and not symbol.name.isdigit() else ""
         return columns(symbol.prefix + joint + shown_name(symbol))
 
+    def jacobian(self, function: Symbol) -> Box:
+        return columns("J_" + shown_name(function))
+
+    def primed(self, name: Box, primes: int) -> Box:
+        return columns(name.text + "′" * primes)
+
+    def differentiated(self, by: Sequence[int]) -> Box:
+        return columns("∂" + "".join(_SUBSCRIPTS[digit] for each in by for digit in str(each)))
+
+    def nabla(self, count: int) -> Box:
+        return columns("∇" if count == 1 else "∇" + str(count).translate(SUPERSCRIPTS))
+
     def number(self, number: Number) -> Box:
         return columns(number_text(number.value))
 

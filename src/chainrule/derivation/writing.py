@@ -15,6 +15,7 @@ from chainrule.derivation.names import name_parts, shown_name
 from chainrule.derivation.numerals import decimal, number_text
 from chainrule.primitives import (
     INFIX_PRECEDENCE,
+    Application,
     BigOperator,
     Call,
     Cases,
@@ -89,6 +90,11 @@ class Writer(ABC):
             return [self.number(notation)]
         if isinstance(notation, Call):
             return self.call(notation, nesting + NESTING)
+        if isinstance(notation, Application):
+            function = self.applied_function(notation)
+            if not notation.arguments:
+                return [function]
+            return [function, *self.bracketed(self.arguments(notation.arguments, nesting + NESTING))]
         if isinstance(notation, Partial):
             return [self.partial(row(self.operand(notation.of, notation)), row(self.operand(notation.by, notation)))]
         if isinstance(notation, Indexed):
@@ -188,6 +194,15 @@ class Writer(ABC):
             return self.fenced(self.fences[notation.function], arguments)
         return [*self.function(notation), *self.bracketed(arguments)]
 
+    def applied_function(self, notation: Application) -> Box:
+        """The name of a function with the marks of its derivative."""
+        if notation.jacobian:
+            return self.jacobian(notation.function)
+        name = self.primed(self.symbol(notation.function), notation.primes)
+        if notation.by:
+            name = row([self.differentiated(notation.by), name])
+        return row([self.nabla(notation.nablas), name]) if notation.nablas else name
+
     def bracketed(self, inner: Pieces) -> Pieces:
         """`inner` in round brackets."""
         return self.fenced("(", inner)
@@ -202,6 +217,20 @@ class Writer(ABC):
 
     @abstractmethod
     def symbol(self, symbol: Symbol) -> Box: ...
+    @abstractmethod
+    def jacobian(self, function: Symbol) -> Box:
+        """J with the function below it."""
+
+    @abstractmethod
+    def primed(self, name: Box, primes: int) -> Box: ...
+    @abstractmethod
+    def differentiated(self, by: Sequence[int]) -> Box:
+        """∂ with the numbers of arguments below it."""
+
+    @abstractmethod
+    def nabla(self, count: int) -> Box:
+        """∇ with its number raised where there are several."""
+
     @abstractmethod
     def number(self, number: Number) -> Box: ...
     @abstractmethod
@@ -252,6 +281,7 @@ class SetWriter(Writer):
     """A fraction, as a template; and so on for a root, a prefix, scripts of each kind, a sign with its indices, …"""
     radical: ClassVar[str]
     prefixed: ClassVar[str]
+    del_: ClassVar[Box] = Box("∇", 1)
     below: ClassVar[str]
     above: ClassVar[str]
     both: ClassVar[str]
@@ -278,6 +308,15 @@ class SetWriter(Writer):
         elif symbol.prefix:
             base = Box(self.prefixed % (symbol.prefix, base.text), width_of(symbol.prefix) + base.width)
         return self.scripted(base, subscripts)
+
+    def jacobian(self, function: Symbol) -> Box:
+        return self.scripted(self.name("J"), (self.symbol(function),))
+
+    def differentiated(self, by: Sequence[int]) -> Box:
+        return self.scripted(self.differential, tuple(self.digits(str(each)) for each in by))
+
+    def nabla(self, count: int) -> Box:
+        return self.scripted(self.del_, (), self.digits(str(count)) if count > 1 else None)
 
     def number(self, number: Number) -> Box:
         value = number.value

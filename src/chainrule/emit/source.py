@@ -12,6 +12,7 @@ from chainrule.emit.jax_source import jax_source
 from chainrule.emit.names import identifier
 from chainrule.emit.numpy_source import numpy_source
 from chainrule.emit.torch_source import torch_source
+from chainrule.primitives import refuse_abstract
 
 _ARRAYS: dict[str, Callable[[Record, str], str]] = {
     "numpy": numpy_source,
@@ -45,6 +46,7 @@ def source(
         raise EmitError(f"there is no target {target!r}; it can be {', '.join(TARGETS)}")
     if dtype not in ("float32", "float64"):
         raise EmitError(f"the dtype is {dtype!r}; it can be float32 or float64")
+    refuse_abstract(record.program.nodes)
     check_lines(record)
     if target == "c":
         return c_source(record, wanted, sizes or {}, dtype)

@@ -8,6 +8,7 @@ Integers are converted to float64; float32 is preserved.
 
 from __future__ import annotations
 
+from chainrule.functions.abstract import function, sizes_of
 from chainrule.functions.calling import call, collected_demands, demand
 from chainrule.functions.draws import (
     RNG_SEED,
@@ -62,6 +63,7 @@ __all__ = [
     "dropout",
     "elu",
     "erf",
+    "function",
     "gelu",
     "layer_norm",
     "leaky_relu",
@@ -81,6 +83,7 @@ __all__ = [
     "sigmoid",
     "silu",
     "sinh",
+    "sizes_of",
     "softmax",
     "softplus",
     "take",

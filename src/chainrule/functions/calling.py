@@ -20,7 +20,7 @@ from chainrule.ir import (
     ShapeError,
     plain_array,
 )
-from chainrule.primitives import evaluate_nodes
+from chainrule.primitives import evaluate_nodes, refuse_abstract
 from chainrule.words import ChainruleError
 
 _demands: ContextVar[list[Demand] | None] = ContextVar("demands", default=None)
@@ -68,6 +68,7 @@ def call(builder: Callable[..., Node], *arguments: Any, **options: Any) -> Any:
     try:
         with collected_demands() as demands:
             output = builder(*nodes, **options)
+        refuse_abstract([output])
         for each in demands:
             each.check(evaluate_nodes([each.node], inputs)[each.node])
         result = np.asarray(evaluate_nodes([output], inputs)[output])

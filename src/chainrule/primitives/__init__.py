@@ -1,5 +1,6 @@
 """The primitives, one file per family. Each primitive states all of its rules in one class."""
 
+from chainrule.primitives.abstract import Abstract, AbstractMap, refuse_abstract
 from chainrule.primitives.activations import (
     Elu,
     Gelu,
@@ -156,6 +157,7 @@ from chainrule.primitives.linear_algebra import (
 )
 from chainrule.primitives.notation import (
     INFIX_PRECEDENCE,
+    Application,
     BigOperator,
     Call,
     Cases,
@@ -278,8 +280,11 @@ __all__ = [
     "UFUNCS",
     "UNIFORM_BITS",
     "Abs",
+    "Abstract",
+    "AbstractMap",
     "Accessor",
     "Add",
+    "Application",
     "Arctan",
     "Arctan2",
     "Array",
@@ -471,6 +476,7 @@ __all__ = [
     "product_of",
     "random_normal",
     "random_uniform",
+    "refuse_abstract",
     "relu",
     "reshape",
     "reverse",

@@ -14,6 +14,7 @@ Notation: TypeAlias = Union[
     "Symbol",
     "Number",
     "Call",
+    "Application",
     "Infix",
     "Prefix",
     "Postfix",
@@ -71,6 +72,22 @@ class Call:
     arguments: tuple[Notation, ...]
     primes: int = 0
     subscript: tuple[Notation, ...] = ()
+
+
+@dataclass(frozen=True)
+class Application:
+    """A function that has a name only, `f(x)`, and its derivatives.
+
+    They are written `f″(x)` with `primes`, `∂₁₂f(x, y)` with the numbers of the arguments that it is differentiated
+    `by`, `∇²f(x)` with `nablas`, and `J_f(x)` for a `jacobian`. Without arguments the function alone is written.
+    """
+
+    function: Symbol
+    arguments: tuple[Notation, ...]
+    primes: int = 0
+    by: tuple[int, ...] = ()
+    nablas: int = 0
+    jacobian: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ A NumPy function is called once, on values that record operations; formula text 
 import importlib
 from typing import TYPE_CHECKING
 
-from chainrule.trace.formula import FormulaError, canonical_name, formula_variables
+from chainrule.trace.formula import FormulaError, canonical_name, formula_variables, trace_formula
 from chainrule.trace.naming import named
 from chainrule.trace.pytree import TreeStructure, flatten, flatten_with_paths, is_record, map_leaves, unflatten
 from chainrule.trace.recording import recording
@@ -51,6 +51,7 @@ __all__ = [
     "split_list",
     "syntax",
     "trace",
+    "trace_formula",
     "trace_with_structure",
     "unflatten",
     "unwrap",

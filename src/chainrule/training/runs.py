@@ -25,7 +25,7 @@ from chainrule.ir import (
     shape_text,
     topological_order,
 )
-from chainrule.primitives import cast, evaluate_nodes
+from chainrule.primitives import cast, evaluate_nodes, refuse_abstract
 from chainrule.schema import COUNT, NOT_BELOW_0, checked
 from chainrule.trace import trace
 from chainrule.training.arguments import Arguments, read_arguments
@@ -251,6 +251,7 @@ def _called(loss: Loss, arguments: Arguments, size: int) -> Program:
         program = bind_sizes(loss, {name: _stand_in(type_) for name, type_ in given.items()})
     else:
         program = trace(loss, **shapes)
+    refuse_abstract(program.nodes)
     unnamed = [node.name for node in program.inputs if node.name not in shapes and node.name not in IMPLICIT]
     if unnamed:
         raise TrainingError(f"the loss uses {unnamed[0]!r}; name it in params, data or constants")

@@ -25,7 +25,8 @@ def marked(error: cr.FormulaError) -> str:
 REFUSED: list[tuple[str, dict[str, str], str, str]] = [
     # what is written, its shapes, words of the message, the place
     ("1 + sigmod(x)", {}, "did you mean sigmoid", "sigmod"),
-    ("f(x)", {}, "f is not a function; write f * (…)", "f"),
+    ("f(x) + f", {}, "f is not a function; write f * (…)", "f"),
+    ("y(x)", {}, "y is not a function; write y * (…)", "y"),
     ("x(y)", {}, "write x * (…)", "x"),
     ("(x + 1)(y)", {}, "an operator is missing", "x + 1"),
     ("2x", {}, "write 2 * x", "x"),
@@ -106,7 +107,7 @@ def test_the_carets_stand_under_the_place() -> None:
 def test_carets_count_columns_not_characters() -> None:
     wide = refusal("数据 * sigmod(数据)")
     assert wide.excerpt == "数据 * sigmod(数据)\n" + " " * 7 + "^^^^^^"
-    assert refusal("数据(x)").excerpt.split("\n")[1] == "^^^^"
+    assert refusal("数据 + 数据(x)").excerpt.split("\n")[1] == " " * 7 + "^^^^"
     assert refusal("x̂ + sigmod(x̂)").excerpt == "x̂ + sigmod(x̂)\n    ^^^^^^"
     assert refusal("x\t+\tsigmod(x)").excerpt == "x + sigmod(x)\n    ^^^^^^"
     assert refusal("（x）＋ sigmod(x)").excerpt.split("\n")[1] == " " * 8 + "^^^^^^"

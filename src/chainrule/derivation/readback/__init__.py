@@ -4,6 +4,7 @@ It shares no code with what writes them. Arrays are repeated only where the nota
 leave one way to do it.
 """
 
+from chainrule.derivation.readback.abstract import NamedFunction
 from chainrule.derivation.readback.page import (
     TOLERANCE,
     Outcome,
@@ -15,4 +16,14 @@ from chainrule.derivation.readback.page import (
 )
 from chainrule.derivation.readback.values import ReadingError
 
-__all__ = ["TOLERANCE", "Outcome", "Page", "ReadingError", "joined", "joined_latex", "letters_of", "read"]
+__all__ = [
+    "TOLERANCE",
+    "NamedFunction",
+    "Outcome",
+    "Page",
+    "ReadingError",
+    "joined",
+    "joined_latex",
+    "letters_of",
+    "read",
+]

@@ -101,13 +101,14 @@ def derivative(name: str, x: Array, parameters: Sequence[float]) -> Array:
     """The derivative of a function of one number: of a smooth one, by central differences of sixth order."""
     if name in _PIECEWISE:
         return np.asarray(_PIECEWISE[name](x, *parameters))
-    return _smooth_derivative(ELEMENTWISE[name], x, parameters)
+    return central_difference(lambda at: ELEMENTWISE[name](at, *parameters), x)
 
 
-def _smooth_derivative(function: Callable[..., Any], x: Array, parameters: Sequence[float]) -> Array:
+def central_difference(function: Callable[[Array], Array], x: Array) -> Array:
+    """The derivative of a smooth function, to sixth order."""
     step = 2.0**-7
     weights = ((1, 45.0), (2, -9.0), (3, 1.0))
-    total = sum(w * (function(x + k * step, *parameters) - function(x - k * step, *parameters)) for k, w in weights)
+    total = sum(w * (function(x + k * step) - function(x - k * step)) for k, w in weights)
     return np.asarray(total / (60 * step))
 
 

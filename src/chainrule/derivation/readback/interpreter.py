@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from chainrule.derivation.readback import functions
+from chainrule.derivation.readback.abstract import NamedFunction
 from chainrule.derivation.readback.text_tokens import text_tokens
 from chainrule.derivation.readback.tokens import Token, Vocabulary, parted
 from chainrule.derivation.readback.values import (
@@ -44,7 +45,7 @@ def _alike(x: Array, y: Array) -> Array:
     return np.isclose(x, y, rtol=1e-13, atol=0)
 
 
-_STARTS = frozenset(("number", "ones", "name", "function", "partial", "quotient"))
+_STARTS = frozenset(("number", "ones", "name", "function", "applied", "partial", "quotient"))
 _END = Token("end")
 
 
@@ -63,6 +64,7 @@ class Surroundings:
     identity: str = ""
     sizes: Mapping[str, float] = field(default_factory=dict)
     """Sizes by the names that they have in text."""
+    functions: Mapping[str, NamedFunction] = field(default_factory=dict)
 
     def of(self, array: Array) -> Value:
         count = len(self.letters)
@@ -270,6 +272,8 @@ class Interpreter:
             raise ChainFactorError
         if token.kind == "function":
             return self._function(token)
+        if token.kind == "applied":
+            return self._applied(token)
         if token.text == "(":
             bars, self._bars = self._bars, 0
             value = self.expression()
@@ -323,6 +327,18 @@ class Interpreter:
         self._bars = bars
         self._expect(")")
         return value
+
+    def _applied(self, token: Token) -> Meaning:
+        """A function without a definition, with the marks of its derivative."""
+        marks = tuple(map(int, token.entries))
+        if self._next.kind == "primes":
+            marks = (1,) * int(self._take().number)
+        self._expect("(")
+        bars, self._bars = self._bars, 0
+        arguments = self._arguments()
+        self._bars = bars
+        self._expect(")")
+        return self._around.functions[token.text].of(marks, arguments)
 
     def _bound(self, name: str, letters: Sequence[str]) -> Meaning:
         """A sum over index letters, of all that is multiplied."""

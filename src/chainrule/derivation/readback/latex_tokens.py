@@ -59,6 +59,9 @@ def _next(text: str, place: int, vocabulary: Vocabulary, after_function: bool) -
         while text[end : end + 1] == "'":
             end += 1
         return [Token("primes", number=end - place)], end
+    applied = _applied(text, place, vocabulary)
+    if applied is not None:
+        return applied
     named = _name(text, place, vocabulary)
     if named is not None:
         return named
@@ -97,6 +100,27 @@ def _entries(inner: str) -> tuple[str, ...]:
     if len(entries) == 1 and re.fullmatch("[a-z]{2,}", entries[0]):
         return tuple(entries[0])
     return entries
+
+
+def _applied(
+    text: str, place: int, vocabulary: Vocabulary, marks: tuple[str, ...] = ()
+) -> tuple[list[Token], int] | None:
+    """A function without a definition, if one is called here."""
+    for name in vocabulary.functions:
+        end = place + len(name)
+        if text.startswith(name, place) and text.startswith(("(", "'", "\\Bigl("), end):
+            return [Token("applied", name, entries=marks)], end
+    return None
+
+
+def _marked(text: str, place: int, vocabulary: Vocabulary, marks: tuple[str, ...]) -> tuple[list[Token], int]:
+    """A function without a definition behind the marks of its derivative."""
+    while text[place : place + 1] == " ":
+        place += 1
+    applied = _applied(text, place, vocabulary, marks)
+    if applied is None:
+        raise ReadingError(f"{text[place:]!r} is no function that the page defines")
+    return applied
 
 
 def _name(text: str, place: int, vocabulary: Vocabulary) -> tuple[list[Token], int] | None:
@@ -160,6 +184,12 @@ def _command(text: str, place: int, vocabulary: Vocabulary) -> tuple[list[Token]
     if command == "sqrt":
         inner, end = _group(text, end)
         return [Token("function", "sqrt"), _OPENING, *latex_tokens(inner, vocabulary), _CLOSING], end
+    if command == "partial" and text.startswith("_{", end):
+        close = closing(text, end + 1, "{}")
+        return _marked(text, close + 1, vocabulary, parted(text[end + 2 : close]))
+    if command == "nabla":
+        power = re.compile(r"\^\{?(\d+)\}?").match(text, end)
+        return _marked(text, power.end() if power else end, vocabulary, ("1",) * int(power[1] if power else 1))
     if command == "partial":
         return _partial(text, place, vocabulary)
     if command == "begin" and text.startswith("{cases}", end):

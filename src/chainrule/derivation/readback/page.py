@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
 
+from chainrule.derivation.readback.abstract import NamedFunction
 from chainrule.derivation.readback.interpreter import Interpreter, Surroundings, size_of
 from chainrule.derivation.readback.latex_tokens import latex_tokens
 from chainrule.derivation.readback.text_tokens import text_tokens
@@ -42,6 +43,8 @@ class Page:
     identity: str
     """The name of the identity matrix, of any size."""
     sizes: Mapping[str, float]
+    functions: Mapping[str, NamedFunction] = field(default_factory=dict)
+    """What stands before a bracket, by the name that is printed."""
 
     @cached_property
     def _known(self) -> dict[tuple[str, ...], Surroundings]:
@@ -54,10 +57,10 @@ class Page:
         if letters not in self._known:
             axes = {name: array.ndim for name, array in (*self.gradients.items(), *self.names.items())}
             own = {self.identity: 2} if self.identity and self.identity not in axes else {}
-            vocabulary = Vocabulary({**axes, **own, **dict.fromkeys(letters, 0)})
+            vocabulary = Vocabulary({**axes, **own, **dict.fromkeys(letters, 0)}, self.functions)
             sizes = {letter: self.letters[letter] for letter in letters}
             self._known[letters] = Surroundings(
-                vocabulary, self.names, self.gradients, self.loss, sizes, self.identity, self.sizes
+                vocabulary, self.names, self.gradients, self.loss, sizes, self.identity, self.sizes, self.functions
             )
         return self._known[letters]
 

@@ -48,6 +48,17 @@ def _token(
     text: str, place: int, vocabulary: Vocabulary, operand: bool, function: bool, tight: bool
 ) -> tuple[Token, int]:
     character = text[place]
+    if character == "∂" and text[place + 1 : place + 2] in LOWERED:
+        end = place + 1
+        while text[end : end + 1] in LOWERED:
+            end += 1
+        return _applied(text, end, vocabulary, tuple(LOWERED[each] for each in text[place + 1 : end]))
+    if character == "∇":
+        end = place + 1
+        while is_raised(text[end : end + 1]):
+            end += 1
+        count = text[place + 1 : end].translate(RAISED_DIGITS)
+        return _applied(text, end, vocabulary, ("1",) * int(count or 1))
     if character == "∂":
         return _partial(text, place, vocabulary)
     if character in VULGAR:
@@ -121,6 +132,8 @@ def _word(text: str, place: int, vocabulary: Vocabulary, tight: bool) -> tuple[T
     marked = end
     while text[marked : marked + 1] == "′":
         marked += 1
+    if word in vocabulary.functions and text[end : end + 1] in ("(", "′"):
+        return Token("applied", word, tight=tight), end
     odd = _odd_name(text, place, vocabulary)
     if odd is not None and len(odd) > len(word):
         return Token("name", odd, tight=tight), place + len(odd)
@@ -143,6 +156,14 @@ def _word(text: str, place: int, vocabulary: Vocabulary, tight: bool) -> tuple[T
     if text[end : end + 1] == "(":
         raise UnknownNotationError(word)
     raise ReadingError(f"{word!r} is no name that the page defines")
+
+
+def _applied(text: str, place: int, vocabulary: Vocabulary, marks: tuple[str, ...]) -> tuple[Token, int]:
+    """A function without a definition, behind the marks of its derivative."""
+    end = _end_of_word(text, place)
+    if text[place:end] not in vocabulary.functions:
+        raise ReadingError(f"{text[place:end]!r} is no function that the page defines")
+    return Token("applied", text[place:end], entries=marks), end
 
 
 def _is_called(text: str, end: int) -> bool:

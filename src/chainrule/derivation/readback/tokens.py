@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -14,6 +14,7 @@ Kind: TypeAlias = Literal[
     "ones",
     "name",
     "function",
+    "applied",
     "primes",
     "below",
     "index",
@@ -71,10 +72,14 @@ class Token:
 
 
 class Vocabulary:
-    """The names that a line may use, as they are printed, each with its number of axes."""
+    """The names that a line may use, as they are printed, each with its number of axes.
 
-    def __init__(self, names: Mapping[str, int]) -> None:
+    `functions` are those that stand for a function where a bracket or a prime follows.
+    """
+
+    def __init__(self, names: Mapping[str, int], functions: Iterable[str] = ()) -> None:
         self.axes = dict(names)
+        self.functions = sorted(functions, key=len, reverse=True)
         self.odd = sorted((name for name in names if not is_word(name)), key=len, reverse=True)
         self.heads: dict[str, list[str]] = {}
         for name in names:

@@ -9,7 +9,7 @@ from chainrule.ir import Dim, named_dim
 from chainrule.trace.formula.errors import Span, meant, shown
 from chainrule.trace.formula.parser import Formula
 from chainrule.trace.formula.syntax import WORDS, Call, Name, Number, Option, Syntax, Unary
-from chainrule.trace.formula.vocabulary import VOCABULARY, Function
+from chainrule.trace.formula.vocabulary import VOCABULARY, Function, abstract_function
 
 _ORDERS: dict[str, Option] = {
     "inf": "inf",
@@ -39,6 +39,8 @@ class Application:
 def read_call(formula: Formula, call: Call) -> Application:
     """Resolve a call; raise FormulaError for invalid arguments."""
     name = call.function
+    if name in formula.abstract:
+        return _abstract(formula, call, formula.abstract[name])
     if name not in VOCABULARY:
         raise formula.error(f"{name} is not available here", call.mark)
     function = VOCABULARY[name]
@@ -68,6 +70,18 @@ def read_call(formula: Formula, call: Call) -> Application:
         raise formula.error(f"{name} takes {_count(function)}, not {len(arrays)}", call.span)
     options = {key: _checked(formula, name, key, value, span) for key, (value, span) in given.items()}
     return Application(function, arrays, options)
+
+
+def _abstract(formula: Formula, call: Call, sizes: str | None) -> Application:
+    """A call of a function without a definition."""
+    if call.options:
+        raise formula.error(f"{call.function} has no definition, and so no options", call.span)
+    function = abstract_function(call.function, sizes)
+    count = len(call.arguments)
+    if not function.least <= count <= function.most:
+        takes = "one vector" if sizes is not None else "at least one argument"
+        raise formula.error(f"{call.function} takes {takes}, not {count or 'nothing'}", call.span)
+    return Application(function, call.arguments, {})
 
 
 def _sizes(formula: Formula, call: Call, function: Function) -> tuple[Dim, ...]:

@@ -7,8 +7,8 @@ right to left; transposes. A formula is one or more statements, each `name = exp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from chainrule.trace.formula.errors import FormulaError, Span, meant, shown
@@ -25,6 +25,8 @@ _SUMS = ("+", "-")
 _PRODUCTS = ("*", "/", "@", ".*", "./", "·")
 _POWERS = ("^", "**", ".^")
 _PREFIXES = ("np", "numpy", "cr", "chainrule", "linalg")
+_DATA = frozenset("xXyYwWbB")
+"""What stands before a bracket in a product whose sign was forgotten, rather than as a function."""
 _ENDS = ("end", "end of line")
 
 
@@ -34,6 +36,8 @@ class Formula:
 
     text: str
     statements: tuple[Statement, ...]
+    abstract: Mapping[str, str | None] = field(default_factory=dict)
+    """The functions without a definition, and the sizes of those that take a vector."""
 
     def error(self, message: str, span: Span) -> FormulaError:
         """Return a FormulaError about a position in this formula."""
@@ -41,19 +45,35 @@ class Formula:
 
 
 @lru_cache(maxsize=64)
-def parse(text: str, juxtaposed: bool = False) -> Formula:
+def parse(
+    text: str,
+    juxtaposed: bool = False,
+    functions: tuple[tuple[str, str | None], ...] = (),
+    variables: frozenset[str] = frozenset(),
+) -> Formula:
     """Parse a formula; raise FormulaError, with the position, for invalid syntax.
 
     With `juxtaposed`, adjacent operands are multiplied, as in `a1ᵀ δ2`, with a higher precedence than other products.
+    `functions` names functions without a definition, with their sizes; a name that is called and is neither a known
+    function nor in `variables` is one as well.
     """
-    return _Parser(text, juxtaposed).formula()
+    return _Parser(text, juxtaposed, functions, variables).formula()
 
 
 class _Parser:
-    def __init__(self, text: str, juxtaposed: bool = False) -> None:
+    def __init__(
+        self,
+        text: str,
+        juxtaposed: bool = False,
+        functions: tuple[tuple[str, str | None], ...] = (),
+        variables: frozenset[str] = frozenset(),
+    ) -> None:
         self._text = text
         self._juxtaposed = juxtaposed
         self._tokens = Lexer(text).tokens()
+        self._abstract: dict[str, str | None] = dict(functions)
+        following = zip(self._tokens, self._tokens[1:], strict=False)
+        self._variables = variables | {one.text for one, other in following if one.kind == "name" and other.kind != "("}
         self._place = 0
         self._nesting = 0
         self._nodes = 0
@@ -136,7 +156,7 @@ class _Parser:
                 raise self._error(
                     "only the last line may go without a name; write name = … for the others", statement.value.span
                 )
-        return Formula(self._text, tuple(statements))
+        return Formula(self._text, tuple(statements), self._abstract)
 
     def _statement(self) -> Statement:
         if not self._ahead("name", "="):
@@ -397,7 +417,10 @@ class _Parser:
         return self._made(Name(token.text, token.span))
 
     def _function(self, token: Token) -> Syntax:
-        function = canonical_function(token.text)
+        function = token.text if token.text in self._abstract else canonical_function(token.text)
+        if function is None and self._is_abstract(token.text):
+            function = token.text
+            self._abstract[function] = None
         if function is None or token.text in self._assigned:
             if token.text in self._assigned or len(token.text) == 1:
                 raise self._error(_not_called(Name(token.text, token.span)), token.span)
@@ -427,6 +450,12 @@ class _Parser:
         self._nesting -= 1
         closing = self._close_call(opening)
         return self._call(function, arguments, options, token.span, token.span.to(closing.span))
+
+    def _is_abstract(self, name: str) -> bool:
+        """Whether a call tells that `name` is a function without a definition."""
+        if self._juxtaposed or name in self._variables or name in _DATA or name.startswith("_"):
+            return False
+        return not meant(name, FUNCTION_NAMES) if len(name) > 1 else True
 
     def _close_call(self, opening: Token) -> Token:
         token = self._token

@@ -16,16 +16,17 @@ from chainrule.trace.specification import type_of
 from chainrule.words import ChainruleError
 
 
-def trace_formula(text: str, shapes: Mapping[str, Any]) -> Program:
+def trace_formula(text: str, shapes: Mapping[str, Any], functions: Mapping[str, str | None] | None = None) -> Program:
     """Build the program of a formula; `shapes` are as in `trace`, and inferable ones may be omitted.
 
+    `functions` names functions without a definition, with the sizes of those of vectors, as in `chainrule.function`.
     Raises FormulaError, with the position in the formula.
 
     >>> program = trace_formula("0.5*sum((X @ w - y)^2)", {"X": "n d", "y": "n"})
     >>> [(node.name, node.type.shape) for node in program.inputs]
     [('X', (n, d)), ('w', (d,)), ('y', (n,))]
     """
-    formula = parse(text)
+    formula = parse(text, False, tuple((functions or {}).items()), frozenset(shapes))
     given = {name: _type(name, shape) for name, shape in shapes.items()}
     sizes = {
         name for type_ in given.values() for dim in type_.shape if isinstance(dim, SymbolicDim) for name in dim.names

@@ -27,6 +27,9 @@ from chainrule.trace.products import PRODUCTS
 from chainrule.trace.reductions import REDUCTIONS
 from chainrule.trace.ufuncs import UFUNCS
 
+MOST_ARGUMENTS = 8
+"""Of a function without a definition."""
+
 Options: TypeAlias = Mapping[str, Any]
 Rule: TypeAlias = Callable[[Sequence[Kind], Options, Span], Kind]
 Build: TypeAlias = Callable[..., Node]
@@ -282,6 +285,24 @@ def _elementwise(build: Build, count: int = 1, *options: str) -> Function:
 
 def _reduction(function: Callable[..., Any], *options: str) -> Function:
     return Function(1, 1, ("axis", "keepdims", *options), _reduced, _numpy(function), Kind(()))
+
+
+def abstract_function(name: str, sizes: str | None) -> Function:
+    """A function without a definition: of numbers, element by element, or of a vector where `sizes` says so."""
+    build = functions.function(name, sizes)
+    if sizes is None:
+        return Function(1, MOST_ARGUMENTS, (), _pointwise, lambda *args: build(*map(_floats, args)))
+    given, outputs = functions.sizes_of(name, sizes)
+
+    def rule(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+        (kind,) = kinds
+        if kind.rank != 1:
+            raise MisfitError(f"{name} takes a vector, not {kind.text}", span)
+        if not unify(kind.sizes[0], given):
+            raise MisfitError(f"{name} takes a vector of {given} numbers, not {kind.text}", span)
+        return Kind(outputs, open=kind.open)
+
+    return Function(1, 1, (), rule, lambda x: build(_floats(x)))
 
 
 _ACTIVATIONS = (

@@ -1,0 +1,74 @@
+"""Functions that have a name only, `f(x)`, `f′(x)`, `∂₂f(x, y)`, `∇f(x)`, by their values and differences of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.derivation.readback.functions import central_difference
+from chainrule.derivation.readback.values import (
+    Array,
+    Meaning,
+    ReadingError,
+    UnknownNotationError,
+    Value,
+    elementwise,
+    known,
+)
+
+
+@dataclass(frozen=True)
+class NamedFunction:
+    """What a name before a bracket means.
+
+    `derivative` gives the values of a derivative: for a function of numbers by the numbers of the arguments that it is
+    taken by, for one of a vector by as many as there are derivatives. The last derivative that a line names is taken by
+    differences instead. `jacobian` tells that the name stands for a first derivative, as J_f does.
+    """
+
+    derivative: Callable[[Sequence[int]], Callable[..., Array]]
+    of_vector: bool = False
+    jacobian: bool = False
+
+    def of(self, marks: Sequence[int], arguments: Sequence[Meaning]) -> Meaning:
+        """The function, differentiated as `marks` tell, of arguments."""
+        if self.of_vector:
+            return self._of_vector((*marks, 1) if self.jacobian else marks, arguments)
+        if not marks:
+            return elementwise(self.derivative(()), *arguments)
+        *before, last = marks
+        if not 1 <= last <= len(arguments):
+            raise ReadingError(f"there is no argument {last} to differentiate by")
+        return elementwise(_partial(self.derivative(before), last - 1), *arguments)
+
+    def _of_vector(self, marks: Sequence[int], arguments: Sequence[Meaning]) -> Meaning:
+        if len(arguments) != 1:
+            raise ReadingError("a function of a vector has one argument")
+        x = known(arguments[0])
+        if x.ndim != 1 or x.free:
+            raise ReadingError("the argument is no vector")
+        if x.data.shape[: x.letters] != (1,) * x.letters:
+            raise UnknownNotationError("a function of a vector at an index")
+        point = x.data.reshape(-1)
+        if not marks:
+            found = self.derivative(())(point)
+        else:
+            along = (_line(self.derivative(marks[1:]), point, unit) for unit in np.eye(len(point)))
+            found = np.stack([central_difference(values, np.asarray(0.0)) for values in along], axis=-1)
+        return Value(found.reshape((1,) * x.letters + found.shape), x.letters)
+
+
+def _line(function: Callable[..., Array], point: Array, direction: Array) -> Callable[[Array], Array]:
+    return lambda step: function(point + step * direction)
+
+
+def _partial(function: Callable[..., Array], place: int) -> Callable[..., Array]:
+    def at(*arguments: Array) -> Array:
+        def along(x: Array) -> Array:
+            return function(*arguments[:place], x, *arguments[place + 1 :])
+
+        return central_difference(along, arguments[place])
+
+    return at

@@ -1,0 +1,81 @@
+"""Functions that have a name and no definition, for derivations that hold for every function of the kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chainrule.functions.calling import call
+from chainrule.ir import Dim, Node, ProgramError, ShapeError, parse_shape, shape_text
+from chainrule.primitives import Abstract, AbstractMap, as_floats, broadcast_together
+
+
+def function(name: str, sizes: str | None = None) -> Callable[..., Any]:
+    """The function `name` without a definition, to be called in what is derived.
+
+    Parameters
+    ----------
+    name
+        What it is called in formulas: an identifier.
+    sizes
+        None for a function of one or more numbers, which is applied element by element to arrays that broadcast.
+        `"n -> m"` for one that takes a vector of n numbers to one of m, with a Jacobian J_f; `"n ->"` for one that
+        takes a vector to a number, with a gradient ∇f. A size that is a name may stand for any.
+
+    Raises
+    ------
+    ProgramError
+        For a name that is not an identifier, or sizes that are not of this form; and where the function is called with
+        numbers, or in what is trained, since it has no values.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> f, g = cr.function("f"), cr.function("g")
+    >>> derivation = cr.derive(lambda x: f(g(x)), x="")
+    >>> print(derivation.text(detail="brief").splitlines()[-5].strip("│ "))
+    ∂L/∂x = f′(g(x)) · g′(x)                                             scalar
+
+    """
+    Abstract(name, (0,))  # refuses what is no name
+    given = None if sizes is None else sizes_of(name, sizes)
+
+    def applied(*arguments: Any) -> Any:
+        if given is None:
+            return call(_elementwise, *arguments, name=name)
+        if len(arguments) != 1:
+            raise ProgramError(f"{name} takes one vector, not {len(arguments)} arguments")
+        return call(_map, *arguments, name=name, given=given[0], outputs=given[1])
+
+    applied.__name__ = applied.__qualname__ = name
+    return applied
+
+
+def sizes_of(name: str, text: str) -> tuple[Dim, tuple[Dim, ...]]:
+    """The size of the vector that a function takes, and the shape of what it gives, from `"n -> m"`."""
+    left, arrow, right = text.partition("->")
+    try:
+        given, outputs = parse_shape(left), parse_shape(right)
+    except ShapeError as error:
+        raise ProgramError(f"the sizes of {name}: {error}") from None
+    if not arrow or len(given) != 1 or len(outputs) > 1:
+        raise ProgramError(
+            f"the sizes of {name} are {text!r}; write them as in 'n -> m', or 'n ->' for a function that gives a number"
+        )
+    return given[0], outputs
+
+
+def _elementwise(*arguments: Node, name: str) -> Node:
+    if not arguments:
+        raise ProgramError(f"{name} takes at least one argument")
+    return Abstract(name, (0,) * len(arguments))(*broadcast_together(*arguments, floats=True))
+
+
+def _map(x: Node, name: str, given: Dim, outputs: tuple[Dim, ...]) -> Node:
+    node = as_floats(x)
+    if node.type.ndim != 1:
+        raise ShapeError(f"{name} takes a vector, not an array of shape {shape_text(node.type.shape)}")
+    (size,) = node.type.shape
+    if isinstance(given, int) and size != given:
+        raise ShapeError(f"{name} takes a vector of {given} numbers, not of {size}")
+    return AbstractMap(name, outputs)(node)

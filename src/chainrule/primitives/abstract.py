@@ -1,0 +1,220 @@
+"""Functions that have a name and no definition: f(x) and its derivatives, for derivations that hold for every f.
+
+Where a value is needed, to check a derivation, a smooth function that is drawn from the name stands in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TypeVar, final
+
+import numpy as np
+
+from chainrule.ir import Apply, ArrayType, Dim, DType, DTypeError, Node, ProgramError, ShapeError, concrete, named_dim
+from chainrule.primitives.base import Array, Elementwise, Example, Nonlinear
+from chainrule.primitives.contraction import Contract
+from chainrule.primitives.emitter import Accessor, Emitter, Scalars
+from chainrule.primitives.notation import Application, Notation, Symbol
+
+S = TypeVar("S")
+I = TypeVar("I")
+
+_WAVES = 3
+_HIGHEST = 16
+_LEVEL = 2.5
+"""Added to the waves, so that most values are positive and the logarithm of one can be checked."""
+
+
+@final
+@dataclass(frozen=True)
+class Abstract(Elementwise):
+    """The function `name` of scalars, applied element by element; `orders` counts derivatives by each argument.
+
+    The value is c + Σₖ aₖ sin(wₖ·x + φₖ) with c, a, w and φ drawn from the name.
+    """
+
+    name: str
+    orders: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _check(self.name, self.orders)
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        n, m = named_dim("n"), named_dim("m")
+        operand, all_orders = ArrayType((n, m)), ((0,), (2,), (0, 0), (1, 3))
+        return [Example(cls("f", each), (operand,) * len(each), cls.domain * len(each)) for each in all_orders]
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        if len(operands) != len(self.orders):
+            raise ProgramError(f"{self.name} takes {len(self.orders)} arguments, not {len(operands)}")
+        for operand in operands[1:]:
+            if operand.shape != operands[0].shape:
+                raise ShapeError(f"{self.name} takes arguments of one shape")
+        return operands[0].with_dtype(self.result_dtype([operand.dtype for operand in operands]))
+
+    def value(self, *operands: Array) -> Array:
+        total = np.full_like(operands[0], 0.0 if any(self.orders) else _LEVEL)
+        for amplitude, frequencies, phase in _waves(self.name, len(self.orders)):
+            angle = np.full_like(operands[0], self._turned(phase))
+            for w, x in zip(frequencies, operands, strict=True):
+                angle = angle + w * x
+            total = total + self._factor(amplitude, frequencies) * np.sin(angle)
+        return np.asarray(total, operands[0].dtype)
+
+    def _factor(self, amplitude: float, frequencies: Sequence[float]) -> float:
+        return amplitude * math.prod(w**k for w, k in zip(frequencies, self.orders, strict=True))
+
+    def _turned(self, phase: float) -> float:
+        """The phase of the derivative: each derivative turns a sine by a quarter."""
+        return phase + sum(self.orders) % 4 * math.pi / 2
+
+    def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
+        return [self.by(k)(*operands) for k in range(len(operands))]
+
+    def by(self, argument: int) -> Abstract:
+        """The derivative by an argument."""
+        return replace(self, orders=tuple(order + (k == argument) for k, order in enumerate(self.orders)))
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        function = Symbol(self.name)
+        if len(operands) == 1:
+            return Application(function, tuple(operands), self.orders[0])
+        by = itertools.chain.from_iterable(itertools.repeat(k + 1, order) for k, order in enumerate(self.orders))
+        return Application(function, tuple(operands), by=tuple(by))
+
+    def lower(self, emit: Scalars[S], *operands: S) -> S:
+        first = operands[0]
+        total = emit.constant_like(0.0 if any(self.orders) else _LEVEL, first)
+        for amplitude, frequencies, phase in _waves(self.name, len(self.orders)):
+            angle = emit.constant_like(self._turned(phase), first)
+            for w, x in zip(frequencies, operands, strict=True):
+                angle = emit.add(angle, emit.multiply(emit.constant_like(w, x), x))
+            factor = emit.constant_like(self._factor(amplitude, frequencies), first)
+            total = emit.add(total, emit.multiply(factor, emit.math("sin", angle)))
+        return total
+
+
+@final
+@dataclass(frozen=True)
+class AbstractMap(Nonlinear):
+    """The function `name` of a vector: a number, or an array of shape `outputs`; differentiated `derivatives` times.
+
+    Each derivative adds an axis of the size of the vector at the end: one of a number is the gradient ∇f, one of a
+    vector the Jacobian J_f, two of a number the Hessian ∇²f. Element j of the value is
+    c + Σₖ aₖ sin(φₖ + j + Σᵢ wₖ cos(pₖ + j + 2 i) xᵢ), where j counts the elements of the result.
+    """
+
+    name: str
+    outputs: tuple[Dim, ...] = ()
+    derivatives: int = 0
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        n, m = named_dim("n"), named_dim("m")
+        kinds = (cls("f"), cls("f", (), 1), cls("f", (), 2), cls("g", (m,)), cls("g", (m,), 1), cls("g", (n,), 2))
+        return [Example(kind, (ArrayType((n,)),)) for kind in kinds]
+
+    def __post_init__(self) -> None:
+        _check(self.name, (self.derivatives,))
+        if len(self.outputs) > 1:
+            raise ProgramError(f"{self.name} gives a number or a vector, not an array of {len(self.outputs)} axes")
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        if len(operands) != 1 or operands[0].ndim != 1:
+            raise ShapeError(f"{self.name} takes one vector")
+        (x,) = operands
+        if not x.dtype.is_float:
+            raise DTypeError(f"{self.name} takes floats, not {x.dtype.value}")
+        return x.with_shape((*self.outputs, *x.shape * self.derivatives))
+
+    def value(self, *operands: Array) -> Array:
+        (x,) = operands
+        rows = np.arange(concrete(self.outputs[0])) if self.outputs else np.zeros(1)
+        inner = 2.0 * np.arange(len(x))
+        total = np.full((len(rows), *x.shape * self.derivatives), 0.0 if self.derivatives else _LEVEL)
+        for amplitude, (w,), phase in _waves(self.name, 1):
+            weights = w * np.cos(phase + rows[:, None] + inner)
+            wave = amplitude * np.sin(phase + rows + weights @ x + self.derivatives % 4 * math.pi / 2)
+            for _ in range(self.derivatives):
+                wave = wave[..., None] * weights.reshape(len(rows), *(1,) * (wave.ndim - 1), len(x))
+            total += wave
+        return np.asarray(total if self.outputs else total[0], x.dtype)
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        (tangent,) = tangents
+        if tangent is None:
+            return None
+        axes = tuple(range(len(self.outputs) + self.derivatives + 1))
+        jacobian = replace(self, derivatives=self.derivatives + 1)(*operands)
+        return Contract((axes, axes[-1:]), axes[:-1])(jacobian, tangent)
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        if not self.derivatives:
+            return Application(Symbol(self.name), tuple(operands))
+        if self.outputs and self.derivatives == 1:
+            return Application(Symbol(self.name), tuple(operands), jacobian=True)
+        return Application(Symbol(self.name), tuple(operands), nablas=self.derivatives)
+
+    def lower(
+        self, emit: Emitter[S, I], operands: Sequence[Accessor[I, S]], types: Sequence[ArrayType], index: Sequence[I]
+    ) -> S:
+        (x,), (type_,) = operands, types
+        dtype, (size,) = type_.dtype, type_.shape
+        row = emit.convert(emit.scalar_of(index[0] if self.outputs else emit.index(0)), dtype)
+        total = emit.constant(0.0 if self.derivatives else _LEVEL, dtype)
+        for amplitude, (w,), phase in _waves(self.name, 1):
+            start = emit.add(emit.constant(phase, dtype), row)
+
+            def weight(i: I, start: S = start, w: float = w) -> S:
+                step = emit.multiply(emit.constant(2.0, dtype), emit.convert(emit.scalar_of(i), dtype))
+                return emit.multiply(emit.constant(w, dtype), _cosine(emit, emit.add(start, step), dtype))
+
+            inner = emit.reduce("sum", [size], lambda at: emit.multiply(weight(at[0]), x(at)))
+            turned = emit.constant(self.derivatives % 4 * math.pi / 2, dtype)
+            wave = emit.multiply(
+                emit.constant(amplitude, dtype), emit.math("sin", emit.add(emit.add(start, turned), inner))
+            )
+            for i in index[len(self.outputs) :]:
+                wave = emit.multiply(wave, weight(i))
+            total = emit.add(total, wave)
+        return total
+
+
+def _check(name: str, orders: Sequence[int]) -> None:
+    """Raise ProgramError for what is no name of a function, or no number of derivatives."""
+    if not name.isidentifier():
+        raise ProgramError(f"{name!r} cannot be the name of a function; give an identifier, such as 'f'")
+    if not orders or not all(0 <= order <= _HIGHEST for order in orders):
+        raise ProgramError(f"{name} is differentiated {orders} times; up to {_HIGHEST} times can be told")
+
+
+def _cosine(emit: Emitter[S, I], x: S, dtype: DType) -> S:
+    return emit.math("sin", emit.add(x, emit.constant(math.pi / 2, dtype)))
+
+
+@lru_cache(256)
+def _waves(name: str, arity: int) -> tuple[tuple[float, tuple[float, ...], float], ...]:
+    """Amplitude, frequencies and phase of each wave, drawn from the name, the same everywhere."""
+    seed = int.from_bytes(hashlib.sha256(f"{name}/{arity}".encode()).digest()[:8], "little")
+    draw = np.random.default_rng(seed).uniform
+    return tuple(
+        (float(draw(0.4, 1.0)), tuple(float(w) for w in draw(0.5, 1.3, arity)), float(draw(0.0, 2 * math.pi)))
+        for _ in range(_WAVES)
+    )
+
+
+def refuse_abstract(nodes: Iterable[Node]) -> None:
+    """Raise ProgramError where `nodes`, which are about to be run or written as source, hold an abstract function."""
+    for node in nodes:
+        if isinstance(node, Apply) and isinstance(node.primitive, Abstract | AbstractMap):
+            name = node.primitive.name
+            raise ProgramError(
+                f"{name} has no definition, so it has no values; it can be derived, and to be run it needs one, as in "
+                f"def {name}(x): return np.tanh(x)"
+            )

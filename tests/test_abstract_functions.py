@@ -1,0 +1,140 @@
+"""Functions that have a name and no definition: what is printed of them, that it is checked, and where they end."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.primitives import Abstract, AbstractMap, Application, Symbol
+
+GRADIENTS = {
+    "f(g(x))": ({}, None, ["∂L/∂x = f′(g(x)) · g′(x)"]),
+    "f(w*x + b)": ({}, None, ["∂L/∂w = f′(u) · x", "∂L/∂b = f′(u)"]),
+    "f(x, y)": ({"wrt": ["x", "y"]}, None, ["∂L/∂x = ∂₁f(x, y)", "∂L/∂y = ∂₂f(x, y)"]),
+    "phi(x)^2": ({}, None, ["∂L/∂x = 2 phi(x) · phi′(x)"]),
+    "sum(f(A @ x))": ({"wrt": "x"}, None, ["∂L/∂x = Aᵀ f′(A x)"]),
+    "f(A @ x)": ({"wrt": "x"}, "f: m ->", ["∂L/∂x = Aᵀ ∇f(A x)"]),
+    "sum(f(x).*c)": ({"wrt": "x", "c": "m"}, "f: n -> m", ["∂L/∂x = J_f(x)ᵀ c"]),
+}
+
+
+def boxed(text: str) -> list[str]:
+    """The gradients in the box at the end, without their shapes."""
+    lines = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
+    return [line.split("   ")[0] for line in lines]
+
+
+@pytest.mark.parametrize("formula", GRADIENTS)
+def test_gradients_as_printed(formula: str) -> None:
+    options, functions, expected = GRADIENTS[formula]
+    derivation = cr.derive(formula, functions=functions, **options)  # type: ignore[arg-type]
+    assert boxed(derivation.text(detail="brief")) == expected
+    verification = derivation.verify()
+    assert verification.ok, verification
+    assert not verification.unread
+
+
+def test_a_function_in_numpy_code() -> None:
+    f, g = cr.function("f"), cr.function("g", "n ->")
+
+    def loss(x: Any, w: Any) -> Any:
+        return f(g(x) * w, w)
+
+    derivation = cr.derive(loss, wrt=["x", "w"], x="n", w="")
+    assert derivation.verify().ok
+    assert "∇g(x)" in derivation.text()
+    assert r"\nabla g(x)" in derivation.latex()
+    assert r"\partial _{2}f" in derivation.latex()
+    assert "<mi>∇</mi><mi>g</mi>" in derivation.html()
+    assert "g is any differentiable function; ∇g is the gradient of g" in " ".join(derivation.text().split())
+    assert "g 为任意可微函数；∇g 为 g 的梯度" in derivation.text(lang="zh").replace("\n", "")
+
+
+@pytest.mark.parametrize("form", ["matrix", "path", "index"])
+@pytest.mark.parametrize("formula", ["f(x, g(x))", "sum(f(W @ x + b, g(W @ x)))"])
+def test_every_form_reads_as_it_claims(formula: str, form: Any) -> None:
+    from chainrule.derivation import Verifier
+
+    derivation = cr.derive(formula)
+    verifier = Verifier(derivation.record)
+    proofreader = verifier.proofreader(verifier.point())
+    for script in ("text", "latex"):
+        reading = proofreader.read(form, script)  # type: ignore[arg-type]
+        assert reading.read
+        assert not reading.misreadings
+
+
+def test_the_derivative_by_another_argument_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Abstract.by
+    monkeypatch.setattr(Abstract, "by", lambda self, k: right(self, 0))
+    assert cr.derive("f(3*x, x)").verify().failures
+
+
+@pytest.mark.parametrize(
+    ("formula", "functions", "change"),
+    [
+        ("f(g(x))", None, {"primes": 0}),
+        ("f(3*x, x)", None, {"by": (1,)}),
+        ("f(A @ x)", "f: m ->", {"function": Symbol("g")}),
+    ],
+)
+def test_a_mark_that_is_not_printed_right_is_caught(
+    formula: str, functions: str | None, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in (Abstract, AbstractMap):
+        right = kind.notation
+
+        def wrong(self: Any, operands: Any, types: Any, right: Any = right) -> Any:
+            shown = right(self, operands, types)
+            assert isinstance(shown, Application)
+            if not (shown.primes or shown.by or shown.nablas):
+                return shown
+            return dataclasses.replace(shown, **change)
+
+        monkeypatch.setattr(kind, "notation", wrong)
+    verification = cr.derive(formula, functions=functions).verify()
+    assert not verification.failures
+    assert verification.misreadings
+
+
+def test_what_has_no_definition_is_not_run() -> None:
+    f = cr.function("f")
+    message = "f has no definition, so it has no values"
+    with pytest.raises(cr.ProgramError, match=message):
+        f(1.0)
+    with pytest.raises(cr.ProgramError, match=message):
+        cr.grad(lambda x: np.sum(f(x)))(np.ones(2))
+    with pytest.raises(cr.ProgramError, match=message):
+        cr.fit(lambda w, x: np.sum(f(x * w)), params={"w": np.ones(2)}, data={"x": np.ones((3, 2))}, epochs=1)
+    for target in ("numpy", "torch", "jax", "c"):
+        with pytest.raises(cr.ProgramError, match=message):
+            cr.derive("f(x)").source(target)
+
+
+@pytest.mark.parametrize(
+    ("formula", "functions", "message"),
+    [
+        ("x(y + 1)", None, r"x is not a function; write x \* \(…\) for a product"),
+        ("f(x) + f", None, r"f is not a function; write f \* \(…\) for a product"),
+        ("sum(sigmod(x))", None, "there is no function sigmod; did you mean sigmoid"),
+        ("f(x, axis=1)", None, "f has no definition, and so no options"),
+        ("f(x, y)", "f: n ->", "f takes one vector, not 2"),
+        ("f(x*x')", "f: n ->", "f takes a vector, not a matrix"),
+        ("f(x)", "2f", "functions has '2f'; write names, as in 'f, g: n -> m'"),
+        ("f(x)", "f: n m", "write them as in 'n -> m'"),
+    ],
+)
+def test_refusals(formula: str, functions: str | None, message: str) -> None:
+    with pytest.raises(cr.ChainruleError, match=message):
+        cr.derive(formula, functions=functions)
+
+
+def test_functions_are_named_for_formulas_only() -> None:
+    with pytest.raises(cr.ChainruleError, match=r"in Python code call chainrule.function\('f'\)"):
+        cr.derive(lambda x: np.sum(x), functions="f", x="n")
+    with pytest.raises(cr.ProgramError, match="'a b' cannot be the name of a function"):
+        cr.function("a b")
