@@ -63,7 +63,7 @@ def test_every_form_reads_as_it_claims(formula: str, form: Any) -> None:
     verifier = Verifier(derivation.record)
     proofreader = verifier.proofreader(verifier.point())
     for script in ("text", "latex"):
-        reading = proofreader.read(form, script)  # type: ignore[arg-type]
+        reading = proofreader.read(form, script)
         assert reading.read
         assert not reading.misreadings
 

@@ -295,7 +295,8 @@ def test_the_size_of_what_is_cut_is_found() -> None:
 
 
 def test_only_last_axes_are_repeated_unasked_beside_three() -> None:
-    page = Page("text", {"T": np.ones((4, 2, 3)), "A": np.ones((4, 3)), "b": np.ones(3), "c": np.ones(4)}, {}, "L", {}, "I", {})
+    names = {"T": np.ones((4, 2, 3)), "A": np.ones((4, 3)), "b": np.ones(3), "c": np.ones(4)}
+    page = Page("text", names, {}, "L", {}, "I", {})
     for line in ("T ⊙ b = T", "T ⊙ A[:,∗,:] = T", "T ⊙ c[:,∗,∗] = T"):
         assert read(line, page).error == 0
     for line in ("T ⊙ A = T", "T ⊙ c = T"):

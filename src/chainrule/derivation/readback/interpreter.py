@@ -18,6 +18,7 @@ from chainrule.derivation.readback.values import (
     Meaning,
     Open,
     ReadingError,
+    Shape,
     UnknownNotationError,
     Value,
     elementwise,
@@ -611,11 +612,15 @@ def _raise(x: Array, exponent: Array | float) -> Array:
     )
 
 
+def _fitted(value: Open, shape: Shape) -> Value:
+    return value.fitted(lambda each: fitted_to(each, shape) is not None, shape)
+
+
 def _pairing(left: Meaning, right: Meaning) -> Meaning:
     """The sum of all entries of the elementwise product."""
     for one, other in ((left, right), (right, left)):
         if isinstance(one, Open) and isinstance(other, Value):
-            return _pairing(one.fitted(lambda value: fitted_to(value, other.shape) is not None, other.shape), other)
+            return _pairing(_fitted(one, other.shape), other)
     a, b = known(left), known(right)
     if a.ndim == 0 or b.ndim == 0:
         return functions.reduction("Σ", known(elementwise(np.multiply, a, b)), ())

@@ -303,7 +303,8 @@ def _embedded(small: Value, large: Value) -> Value:
         raise ReadingError(f"{how} to repeat shape {small.shape} to {large.shape}")
     (chosen,) = places.values()
     last = range(large.ndim - small.ndim, large.ndim)
-    if large.ndim > 2 and any(place != k and size != 1 for place, k, size in zip(chosen, last, small.shape, strict=True)):
+    moved = [k for k, (place, axis) in enumerate(zip(chosen, last, strict=True)) if place != axis]
+    if large.ndim > 2 and any(small.shape[k] != 1 for k in moved):
         raise ReadingError(f"shape {small.shape} beside {large.shape} is repeated along the first axes alone")
     return Value(small.with_axes(chosen, large.ndim), small.letters, large.free - set(chosen))
 

@@ -11,9 +11,9 @@ from chainrule.ir import Program
 _TRACING = "chainrule.trace.formula.tracing"
 
 
-def trace_formula(text: str, shapes: Mapping[str, Any]) -> Program:
+def trace_formula(text: str, shapes: Mapping[str, Any], functions: Mapping[str, str | None] | None = None) -> Program:
     """Build the program of a formula; see `tracing.trace_formula`."""
-    program: Program = importlib.import_module(_TRACING).trace_formula(text, shapes)
+    program: Program = importlib.import_module(_TRACING).trace_formula(text, shapes, functions)
     return program
 
 
