@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from chainrule.calculus import RULES, Rule, Simplifier, simplify
-from chainrule.ir import ArrayType, Const, DType, Input, Node, Program, named_dim, parse_shape, topological_order
-from chainrule.primitives import Add, Exp, Multiply, Negate, Square, Sum, evaluate_nodes
+from chainrule.ir import (
+    Apply,
+    ArrayType,
+    Const,
+    DType,
+    Input,
+    Node,
+    Program,
+    ShapeError,
+    named_dim,
+    parse_shape,
+    substitute,
+    topological_order,
+)
+from chainrule.primitives import (
+    Add,
+    Compare,
+    Exp,
+    Max,
+    Mean,
+    Multiply,
+    Negate,
+    Permute,
+    Softmax,
+    Square,
+    Subtract,
+    Sum,
+    Where,
+    evaluate_nodes,
+)
 
 SIZES = {"n": 3, "m": 4, "k": 2}
 
@@ -41,6 +72,50 @@ def test_rule_fires_and_keeps_the_value(rule: Rule, example: Node) -> None:
     for seed in range(3):
         left, right = values_of([example, after], seed)
         np.testing.assert_allclose(left, right, rtol=1e-12, atol=1e-12)
+
+
+def variants(example: Node) -> Iterator[Node]:
+    """The example with one part changed: operands exchanged, another number, sign, axis or arrangement of axes."""
+    for part in topological_order([example]):
+        changed: list[Node] = []
+        match part:
+            case Apply((Add() | Subtract()) as plus, (x, y)):
+                changed = [plus(y, x), Subtract()(x, y), Add()(x, y)]
+            case Apply(primitive, (x, y)) if x.type == y.type:
+                changed = [Apply(primitive, (y, x))]
+            case Const(float()):
+                changed = [Const(c, part.type) for c in (-2.0, 1.0, 3.0)]
+            case Apply((Sum() | Mean() | Softmax() | Max()) as reduction, (x,)):
+                axes = [(axis,) for axis in range(x.type.ndim)]
+                changed = [Apply(dataclasses.replace(reduction, axes=each), (x,)) for each in axes]
+            case Apply(Permute(order), (x,)):
+                changed = [Permute(each)(x) for each in itertools.permutations(order)]
+        for other in changed:
+            with contextlib.suppress(ShapeError):  # what it is an operand of may ask for the shape that it had
+                (variant,) = substitute([example], {part: other})
+                if variant is not example and isinstance(variant, Apply):
+                    yield variant
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_what_is_like_an_example_keeps_its_value_or_is_left_alone(rule: Rule) -> None:
+    """A pattern that looks away from a number, an order or a sign of its identity is seen here."""
+    for variant in (variant for example in rule.examples() for variant in variants(example)):
+        after = rule.rewrite(variant) if isinstance(variant.primitive, rule.primitives) else None  # type: ignore[attr-defined,arg-type]
+        if after is not None:
+            left, right = values_of([variant, after], 0)
+            np.testing.assert_allclose(left, right, rtol=1e-12, atol=1e-12)
+
+
+def test_a_multiple_of_what_is_clipped_is_compared_in_vain() -> None:
+    (rule,) = [rule for rule in RULES if rule.name == "clip is flat where it changes its argument"]
+    for example in rule.examples():
+        match example:
+            case Apply(Where(), (Apply(Compare() as compare, (x, y)), chosen, other)):
+                assert rule.rewrite(Where()(compare(2 * x, y), chosen, other)) is None
+                assert rule.rewrite(Where()(compare(x * x, y), chosen, other)) is None
+            case _:
+                pytest.fail(f"{example!r} is no choice")
 
 
 def test_every_rule_has_an_example_for_each_primitive_family() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.calculus.closed_form import closed_form
+from chainrule.calculus.closed_form import closed_form, is_cheap
 from chainrule.calculus.collect import operation_count
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.rules import RULES, Rule
@@ -19,7 +19,6 @@ from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.calculus.sums import known_sums
 from chainrule.calculus.transpose import transpose
 from chainrule.ir import (
-    Apply,
     Const,
     Input,
     Node,
@@ -31,7 +30,7 @@ from chainrule.ir import (
     substitute,
     topological_order,
 )
-from chainrule.primitives import Contract, zeros
+from chainrule.primitives import zeros
 
 TANGENT = "d "
 COTANGENT = "∂ "
@@ -244,7 +243,7 @@ def _accumulate(
     if closed is not None:
         return Accumulation(symbol, bars[symbol], tuple(contributions), chain, closed, tuple(simplifier.rewrites))
     inlined: dict[Node, Node] = {
-        bar: values[bar] for bar in topological_order([chain]) if bar in values and _is_elementwise(values[bar])
+        bar: values[bar] for bar in topological_order([chain]) if bar in values and is_cheap(values[bar])
     }
     merged: Node | None = None
     if inlined:
@@ -254,13 +253,6 @@ def _accumulate(
             merged = shorter
     return Accumulation(
         symbol, bars[symbol], tuple(contributions), chain, merged, tuple(simplifier.rewrites) if merged else ()
-    )
-
-
-def _is_elementwise(node: Node) -> bool:
-    """Whether writing `node` out twice costs little: it holds no matrix product."""
-    return not any(
-        isinstance(part, Apply) and isinstance(part.primitive, Contract) for part in topological_order([node])
     )
 
 

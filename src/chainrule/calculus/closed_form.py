@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus.collect import Term, operation_count, sum_of_terms, terms_of, with_common_factor
-from chainrule.calculus.rules import applied, is_scale
+from chainrule.calculus.rules import applied, beneath_arrangement, is_scale
 from chainrule.calculus.simplify import Simplifier
 from chainrule.ir import (
     Apply,
@@ -82,7 +82,7 @@ def _is_reduced(shape: Shape, whole: Shape) -> bool:
 
 
 def _reduces(definition: Node) -> bool:
-    return any(applied(part, Mean, Sum) is not None for part in topological_order([definition]))
+    return any(applied(part, Mean, Sum) for part in topological_order([definition]))
 
 
 def _written_out(node: Node, statistics: Mapping[Node, Node], values: Mapping[Node, Node]) -> dict[Node, Node]:
@@ -93,7 +93,7 @@ def _written_out(node: Node, statistics: Mapping[Node, Node], values: Mapping[No
         for bar in topological_order([part]):
             if bar not in statistics or bar not in values or bar in written or values[bar] is bar:
                 continue  # a gradient that is given stands for itself
-            if _is_elementwise(values[bar]):
+            if is_cheap(values[bar]):
                 visit(values[bar])
                 (written[bar],) = substitute([values[bar]], written)
 
@@ -101,17 +101,17 @@ def _written_out(node: Node, statistics: Mapping[Node, Node], values: Mapping[No
     return written
 
 
-def _is_elementwise(node: Node) -> bool:
-    return not any(applied(part, Contract) is not None for part in topological_order([node]))
+def is_cheap(node: Node) -> bool:
+    """Whether writing `node` out twice costs little: it holds no matrix product."""
+    return not any(applied(part, Contract) for part in topological_order([node]))
 
 
 def _quotients(symbol: Input, definitions: Mapping[Node, Node], simplifier: Simplifier) -> list[_Quotient]:
     found = []
     for name, definition in definitions.items():
-        quotient = applied(definition, Divide)
-        if quotient is not None and name.type.shape == symbol.type.shape:
-            numerator, divisor = map(simplifier, quotient.operands)
-            found.append(_Quotient(name, numerator, divisor))
+        match definition:
+            case Apply(Divide(), (above, below)) if name.type.shape == symbol.type.shape:
+                found.append(_Quotient(name, simplifier(above), simplifier(below)))
     return found
 
 
@@ -125,11 +125,10 @@ def _simplified(term: Term, simplifier: Simplifier) -> Term:
 def _turned(term: Term, quotients: Sequence[_Quotient]) -> Term:
     """`term` with −(a − b) for b − a, where a − b is the numerator of a quotient."""
     for quotient in quotients:
-        difference = applied(quotient.numerator, Subtract)
-        if difference is not None:
-            opposite = Subtract()(*difference.operands[::-1])
-            exponent = dict(term.powers).get(opposite, 0)
-            term = term.times(Term((-1.0) ** exponent, ((opposite, -exponent), (difference, exponent))))
+        match quotient.numerator:
+            case Apply(Subtract(), (a, b)) as difference:
+                exponent = dict(term.powers).get(b - a, 0)
+                term = term.times(Term((-1.0) ** exponent, ((b - a, -exponent), (difference, exponent))))
     return term
 
 
@@ -152,17 +151,12 @@ def _expand(term: Term, quotients: Sequence[_Quotient], simplifier: Simplifier) 
 
 def _summands(node: Node) -> list[Term] | None:
     """The terms of a sum, or of a sum repeated, each repeated."""
-    if applied(node, Add, Subtract) is not None:
-        return terms_of(node)
-    repeated = applied(node, Broadcast, Reshape)
-    inner = None if repeated is None else _summands(repeated.operands[0])
-    if repeated is None or inner is None:
-        return None
-    return [Term(t.number, tuple((_again(repeated, f), e) for f, e in t.powers)) for t in inner]
-
-
-def _again(repeated: Apply, factor: Node) -> Node:
-    return Apply(repeated.primitive, (factor,))
+    match node:
+        case Apply(Add() | Subtract()):
+            return terms_of(node)
+        case Apply((Broadcast() | Reshape()) as repeat, (total,)) if inner := _summands(total):
+            return [Term(term.number, tuple((repeat(f), e) for f, e in term.powers)) for term in inner]
+    return None
 
 
 def _named(term: Term, quotients: Sequence[_Quotient]) -> Term:
@@ -176,28 +170,17 @@ def _named(term: Term, quotients: Sequence[_Quotient]) -> Term:
 def _with_means(term: Term) -> Term:
     """`term` with a sum over n elements, over n, as their mean."""
     for factor, exponent in term.powers:
-        total = _innermost(factor)
-        if exponent != 1 or total is None:
-            continue
-        count = dim_product(total.operands[0].type.shape[axis] for axis in total.primitive.axes)
-        mean = Mean(total.primitive.axes)(total.operands[0])
-        (averaged,) = substitute([factor], {total: mean})
-        swap = Term(1, ((factor, -1), (averaged, 1)))
-        if not isinstance(count, SymbolicDim):
-            return term.times(swap).times(Term(float(count), ()))
-        size = Const(count, factor.type)
-        if dict(term.powers).get(size, 0) < 0:
-            return term.times(swap).times(Term(1, ((size, 1),)))
+        match factor, beneath_arrangement(factor):
+            case Apply(Broadcast()), (Apply(Sum(axes), (x,)) as total) if exponent == 1:
+                count = dim_product(x.type.shape[axis] for axis in axes)
+                (averaged,) = substitute([factor], {total: Mean(axes)(x)})
+                swap = Term(1, ((factor, -1), (averaged, 1)))
+                if not isinstance(count, SymbolicDim):
+                    return term.times(swap).times(Term(float(count), ()))
+                size = Const(count, factor.type)
+                if dict(term.powers).get(size, 0) < 0:
+                    return term.times(swap).times(Term(1, ((size, 1),)))
     return term
-
-
-def _innermost(factor: Node) -> Apply | None:
-    """The sum that `factor` repeats."""
-    repeated = applied(factor, Broadcast)
-    inner = factor
-    while isinstance(inner, Apply) and isinstance(inner.primitive, Broadcast | Reshape):
-        (inner,) = inner.operands
-    return None if repeated is None else applied(inner, Sum)
 
 
 def _assembled(terms: Sequence[Term], symbol: Input) -> Node:
@@ -213,4 +196,4 @@ def _assembled(terms: Sequence[Term], symbol: Input) -> Node:
     result = with_common_factor(group, symbol.type)
     if not group:
         return sum_of_terms(others, symbol.type)
-    return Add()(sum_of_terms(others, symbol.type), result) if others else result
+    return sum_of_terms(others, symbol.type) + result if others else result

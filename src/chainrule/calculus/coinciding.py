@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus.kinks import Kink
+from chainrule.calculus.rules import applied
 from chainrule.ir import Apply, ArrayType, Const, DType, Node, Program, SymbolicDim, topological_order
-from chainrule.primitives import Add, Broadcast, Cast, Compare, Multiply, Negate, Subtract
+from chainrule.primitives import Add, Broadcast, Cast, Compare, Multiply, Negate, Primitive, Subtract
 
 Values = Mapping[Node, NDArray[np.float64]]
 
@@ -41,11 +42,12 @@ class Tie:
 
 
 def _is_pointwise(node: Node) -> bool:
-    if not isinstance(node, Apply):
-        return False
-    if isinstance(node.primitive, Broadcast):
-        return node.operands[0].type.ndim == 0
-    return node.primitive.is_pointwise and all(o.type.dtype is not DType.INT64 for o in node.operands)
+    match node:
+        case Apply(Broadcast(), (x,)):
+            return x.type.ndim == 0
+        case Apply(Primitive(is_pointwise=True), operands):
+            return all(operand.type.dtype is not DType.INT64 for operand in operands)
+    return False
 
 
 class Leaves:
@@ -66,7 +68,7 @@ class Leaves:
                 self.all[node] = frozenset().union(*(self.all[o] for o in node.operands))
                 self.summed[node] = self.of_sum(node.operands) if _is_sum(node) else frozenset()
                 for operand in node.operands:
-                    if isinstance(operand, Apply) and isinstance(operand.primitive, Compare):
+                    if applied(operand, Compare):
                         self.choices.setdefault(operand, []).append(node)
 
     def of(self, kinks: Iterable[Kink]) -> frozenset[Node]:
@@ -90,9 +92,12 @@ class Leaves:
 
 
 def _is_sum(node: Apply) -> bool:
-    if isinstance(node.primitive, Multiply):
-        return any(isinstance(operand, Const) and not operand.filled_with(0) for operand in node.operands)
-    return isinstance(node.primitive, Add | Subtract | Negate | Broadcast)
+    match node:
+        case Apply(Add() | Subtract() | Negate() | Broadcast()):
+            return True
+        case Apply(Multiply(), factors):
+            return any(isinstance(factor, Const) and not factor.filled_with(0) for factor in factors)
+    return False
 
 
 def coinciding(kinks: Sequence[Kink], leaves: Leaves) -> list[list[Kink]]:
@@ -185,16 +190,16 @@ def evaluated(node: Node, values: Values) -> NDArray[np.float64]:
     for part in topological_order([node], stop=known):
         if part in known:
             continue
-        if isinstance(part, Const):
-            known[part] = np.asarray(_SIZE if isinstance(part.value, SymbolicDim) else part.value)
-        else:
-            assert isinstance(part, Apply)
-            operands = [known[operand] for operand in part.operands]
-            if isinstance(part.primitive, Cast | Broadcast):
-                known[part] = operands[0] * 1.0 if part.type.dtype.is_float else operands[0]
-            else:
+        match part:
+            case Const(SymbolicDim()):
+                known[part] = np.asarray(_SIZE)
+            case Const():
+                known[part] = np.asarray(part.value)
+            case Apply(Cast() | Broadcast(), (x,)):
+                known[part] = known[x] * 1.0 if part.type.dtype.is_float else known[x]
+            case Apply(primitive, operands):
                 with np.errstate(all="ignore"):
-                    known[part] = np.asarray(part.primitive.value(*operands))
+                    known[part] = np.asarray(primitive.value(*(known[operand] for operand in operands)))
     return known[node]
 
 

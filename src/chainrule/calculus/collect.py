@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from chainrule.calculus.rules import applied, is_scale, number_of, refilled, rule, scalar_of
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, parse_shape, topological_order
+from chainrule.calculus.examples import some_x, some_y
+from chainrule.calculus.rules import is_scale, number_of, refilled, rule, scalar_of
+from chainrule.ir import Apply, ArrayType, Const, Node, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -34,7 +35,7 @@ _TERM_LIMIT = 12
 _LEAF_LIMIT = 24
 _OCCURRENCE_LIMIT = 256
 _POWER_LIMIT = 9
-_ARITHMETIC = (Add, Subtract, Multiply, Divide, Negate, Square, Broadcast, Reshape)
+_ARITHMETIC = (Add, Subtract, Multiply, Divide, Negate, Broadcast, Reshape)
 _FREE = (Broadcast, Permute, Reshape, Cast)  # arrangements; a reader does not count them as work
 
 
@@ -50,6 +51,9 @@ class Term:
         for factor, exponent in other.powers:
             powers[factor] = powers.get(factor, 0) + exponent
         return Term(self.number * other.number, tuple((f, e) for f, e in powers.items() if e))
+
+    def to_the(self, exponent: int) -> Term:
+        return Term(self.number**exponent, tuple((factor, e * exponent) for factor, e in self.powers))
 
     def inverse(self) -> Term:
         return Term(1 / self.number, tuple((factor, -exponent) for factor, exponent in self.powers))
@@ -71,74 +75,57 @@ def operation_count(node: Node, leaves: Container[Node] = ()) -> int:
 
 def factors(node: Node) -> Term:
     """`node` as one term; a sum is a factor."""
-    if not isinstance(node, Apply):
-        number = number_of(node)
-        return Term(1, ((node, 1),)) if number is None else Term(number, ())
-    kind = type(node.primitive)
-    if kind is Multiply:
-        return factors(node.operands[0]).times(factors(node.operands[1]))
-    if kind is Divide and number_of(node.operands[1]) != 0:
-        divisor = factors(node.operands[1])
-        return factors(node.operands[0]).times(divisor.inverse()) if divisor.number else Term(1, ((node, 1),))
-    if kind is Negate:
-        return Term(-1, ()).times(factors(node.operands[0]))
-    if kind is Square:
-        term = factors(node.operands[0])
-        return term.times(term)
-    if kind in (Broadcast, Reshape):
-        return _repeated_factors(node)
-    if kind is Power:
-        whole = _whole_power(node)
-        if whole is not None:
-            term = factors(whole[0])
-            return Term(term.number ** whole[1], tuple((f, e * whole[1]) for f, e in term.powers))
-        power = _power_factors(node)
-        if power is not None:
-            return power
+    match node:
+        case Const(float() | int()) if (number := number_of(node)) is not None:
+            return Term(number, ())
+        case Apply(Multiply(), (x, y)):
+            return factors(x).times(factors(y))
+        case Apply(Divide(), (x, y)) if (divisor := factors(y)).number:
+            return factors(x).times(divisor.inverse())
+        case Apply(Negate(), (x,)):
+            return Term(-1, ()).times(factors(x))
+        case Apply(Square(), (x,)):
+            return factors(x).to_the(2)
+        case Apply((Broadcast() | Reshape()) as repeat, (x,)) if (term := factors(x)).powers != ((x, 1),):
+            powers = [(refilled(f, node.type) if is_scale(f) else repeat(f), e) for f, e in term.powers]
+            return Term(term.number, tuple(powers))
+        case Apply(Power(), (x, _)) if exponent := _whole_exponent(node):
+            return factors(x).to_the(exponent)
+        case Apply(Power()) if quotient := _power_as_quotient(node):
+            return quotient
     return Term(1, ((node, 1),))
 
 
-def _repeated_factors(node: Apply) -> Term:
-    """Each factor of what is repeated, repeated."""
-    term = factors(node.operands[0])
-    if term.powers == ((node.operands[0], 1),):
-        return Term(1, ((node, 1),))
-    powers = [(refilled(f, node.type) if is_scale(f) else Apply(node.primitive, (f,)), e) for f, e in term.powers]
-    return Term(term.number, tuple(powers))
+def _whole_exponent(node: Node) -> int | None:
+    """N of xⁿ, a small whole number."""
+    match node:
+        case Apply(Power(), (_, Const(float(n)))) if n in range(2, _POWER_LIMIT):
+            return int(n)
+    return None
 
 
-def _whole_power(node: Node) -> tuple[Node, int] | None:
-    """(x, n) of xⁿ with a small whole number n."""
-    power = applied(node, Power)
-    exponent = None if power is None else number_of(power.operands[1])
-    if power is None or exponent is None or exponent not in range(2, _POWER_LIMIT):
-        return None
-    return power.operands[0], int(exponent)
-
-
-def _power_factors(node: Apply) -> Term | None:
+def _power_as_quotient(node: Node) -> Term | None:
     """x^(y − 1) as x^y / x; None for what is no such power."""
-    if not isinstance(node.primitive, Power):
-        return None
-    base, exponent = node.operands
-    repeated = applied(exponent, Broadcast)
-    less = applied(exponent if repeated is None else repeated.operands[0], LessOne)
-    if less is None:
-        return None
-    whole = less.operands[0] if repeated is None else repeated.primitive(less.operands[0])
-    return Term(1, ((Power()(base, whole), 1), (base, -1)))
+    match node:
+        case Apply(Power(), (x, Apply(LessOne(), (y,)))):
+            return Term(1, ((Power()(x, y), 1), (x, -1)))
+        case Apply(Power(), (x, Apply(Broadcast() as repeat, (Apply(LessOne(), (y,)),)))):
+            return Term(1, ((Power()(x, repeat(y)), 1), (x, -1)))
+    return None
 
 
 def terms_of(node: Node) -> list[Term]:
     """A sum as its terms, not yet multiplied out."""
-    if isinstance(node, Apply) and isinstance(node.primitive, Add | Subtract):
-        sign = Term(-1 if isinstance(node.primitive, Subtract) else 1, ())
-        return [*terms_of(node.operands[0]), *(sign.times(term) for term in terms_of(node.operands[1]))]
+    match node:
+        case Apply(Add(), (x, y)):
+            return [*terms_of(x), *terms_of(y)]
+        case Apply(Subtract(), (x, y)):
+            return [*terms_of(x), *(Term(-1, ()).times(term) for term in terms_of(y))]
     return [factors(node)]
 
 
 def _is_sum(node: Node) -> bool:
-    return applied(node, Add, Subtract) is not None
+    return isinstance(node, Apply) and isinstance(node.primitive, Add | Subtract)
 
 
 def _has_quotient(terms: Sequence[Term]) -> bool:
@@ -206,34 +193,13 @@ def _powers(powers: list[tuple[Node, int]]) -> tuple[Node | None, Node | None]:
     return products[0], products[1]
 
 
-def _x() -> Node:
-    return Exp()(Input("x", ArrayType(parse_shape("n m"))))
-
-
-def _y() -> Node:
-    return Input("y", ArrayType(parse_shape("n m")))
-
-
-def _one() -> Node:
-    return Const(1, _y().type)
-
-
 @rule("expand, cancel, collect", Add, Subtract, Multiply, Divide, examples=lambda: [
-    Multiply()(Divide()(_y(), _x()), _x()),
-    Divide()(Multiply()(_y(), _x()), _x()),
-    Divide()(Power()(_x(), Const(3, _x().type)), _x()),
-    Add()(_y(), Multiply()(Const(2, _y().type), _y())),
-    Subtract()(_y(), _y()),
-    Multiply()(
-        Multiply()(
-            Add()(
-                Negate()(Divide()(_y(), _x())),
-                Divide()(Subtract()(_one(), _y()), Subtract()(_one(), _x())),
-            ),
-            _x(),
-        ),
-        Subtract()(_one(), _x()),
-    ),
+    (some_y() / Exp()(some_x())) * Exp()(some_x()),
+    (some_y() * Exp()(some_x())) / Exp()(some_x()),
+    Exp()(some_x()) ** 3 / Exp()(some_x()),
+    some_y() + 2 * some_y(),
+    some_y() - some_y(),
+    (-(some_y() / (e := Exp()(some_x()))) + (1 - some_y()) / (1 - e)) * e * (1 - e),
 ])  # fmt: skip
 def _expand_and_collect(node: Apply) -> Node | None:
     leaves = _leaves(node)
@@ -253,18 +219,18 @@ def _expand_and_collect(node: Apply) -> Node | None:
 
 
 @rule("y·(x/y) → x, both 0 at 0", Multiply, examples=lambda: [
-    Multiply()(_y(), DivideNoNan()(_x(), _y())),
-    Multiply()(Multiply()(Const(2, _y().type), DivideNoNan()(_x(), _y())), _y()),
+    some_y() * DivideNoNan()(Exp()(some_x()), some_y()),
+    (2 * DivideNoNan()(Exp()(some_x()), some_y())) * some_y(),
 ])  # fmt: skip
 def _cancel_norm(node: Apply) -> Node | None:
     """Such a quotient is one by a norm: where that is 0, so is what is divided."""
     term = factors(node)
     powers = dict(term.powers)
     for factor, exponent in term.powers:
-        quotient = applied(factor, DivideNoNan)
-        if quotient is not None and exponent > 0 and powers.get(quotient.operands[1], 0) > 0:
-            rest = term.times(Term(1, ((factor, -1), (quotient.operands[1], -1))))
-            return product_of(rest.times(factors(quotient.operands[0])), node.type)
+        match factor:
+            case Apply(DivideNoNan(), (x, y)) if exponent > 0 and powers.get(y, 0) > 0:
+                rest = term.times(Term(1, ((factor, -1), (y, -1))))
+                return product_of(rest.times(factors(x)), node.type)
     return None
 
 
@@ -276,15 +242,15 @@ def divides_anew(before: Node, after: Node) -> bool:
     bases = {
         part.operands[0]
         for part in topological_order([before])
-        if isinstance(part, Apply) and _power_factors(part) is not None
+        if isinstance(part, Apply) and _power_as_quotient(part) is not None
     }
     return bool(bases) and not bases.isdisjoint(_divisors(after) - _divisors(before))
 
 
 def _divisors(node: Node) -> set[Node]:
     """What is divided by in `node`."""
-    quotients = (applied(part, Divide) for part in topological_order([node]))
-    divisors = [factors(quotient.operands[1]) for quotient in quotients if quotient is not None]
+    quotients = [part for part in topological_order([node]) if isinstance(part, Apply)]
+    divisors = [factors(part.operands[1]) for part in quotients if isinstance(part.primitive, Divide)]
     return {factor for divisor in divisors for factor, _ in divisor.powers}
 
 
@@ -327,16 +293,18 @@ def _arithmetic_order(node: Node, parts: dict[Node, tuple[Node, ...]]) -> list[N
 
 def _arithmetic_operands(part: Node) -> tuple[Node, ...] | None:
     """The operands of arithmetic, each as often as it is a factor; None for a leaf."""
-    if not isinstance(part, Apply) or is_scale(part):
+    if is_scale(part):
         return None
-    if isinstance(part.primitive, Square):
-        return part.operands * 2
-    if isinstance(part.primitive, _ARITHMETIC):
-        return part.operands
-    power = _whole_power(part)
-    if power is not None:
-        return (power[0],) * power[1]
-    return (part.operands[0],) if _power_factors(part) is not None else None
+    match part:
+        case Apply(Square(), (x,)):
+            return (x, x)
+        case Apply(primitive, operands) if isinstance(primitive, _ARITHMETIC):
+            return operands
+        case Apply(Power(), (x, _)) if exponent := _whole_exponent(part):
+            return (x,) * exponent
+        case Apply(Power(), (x, _)) if _power_as_quotient(part):
+            return (x,)
+    return None
 
 
 def _collected(terms: Sequence[Term], every: bool, known: dict[Node, list[Term]]) -> list[Term] | None:
@@ -393,10 +361,10 @@ def _common(terms: Sequence[Term]) -> Term:
 
 
 @rule("common factor", Add, Subtract, examples=lambda: [
-    Subtract()(Multiply()(_x(), _y()), Multiply()(_x(), Exp()(_y()))),
-    Add()(Multiply()(_y(), _x()), Multiply()(Exp()(_y()), _x())),
-    Subtract()(_x(), Multiply()(_x(), _y())),
-    Subtract()(Divide()(Exp()(_y()), _x()), Divide()(_y(), _x())),
+    Exp()(some_x()) * some_y() - Exp()(some_x()) * Exp()(some_y()),
+    some_y() * Exp()(some_x()) + Exp()(some_y()) * Exp()(some_x()),
+    Exp()(some_x()) - Exp()(some_x()) * some_y(),
+    Exp()(some_y()) / Exp()(some_x()) - some_y() / Exp()(some_x()),
 ])  # fmt: skip
 def _common_factor(node: Apply) -> Node | None:
     sign = Term(-1 if isinstance(node.primitive, Subtract) else 1, ())

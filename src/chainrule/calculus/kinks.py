@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
 
-from chainrule.calculus.rules import applied, is_filled
 from chainrule.ir import Apply, Const, Node, Program, topological_order
 from chainrule.primitives import (
     Abs,
@@ -23,7 +21,6 @@ from chainrule.primitives import (
     Maximum,
     Min,
     Minimum,
-    Primitive,
     Relu,
     Where,
 )
@@ -51,60 +48,57 @@ def find_kinks(program: Program) -> list[Kink]:
     """Every kink of a program: maxima, magnitudes and their kin, and conditions of choices."""
     found: dict[Node, Kink] = {}
     for node in program.nodes:
-        if not isinstance(node, Apply):
-            continue
-        if isinstance(node.primitive, Maximum | Minimum):
-            found[node] = Kink(node, *node.operands)
-        elif isinstance(node.primitive, Abs | Relu | LeakyRelu) or _is_bent(node.primitive):
-            found[node] = Kink(node, node.operands[0], Const(0, node.type))
-        elif isinstance(node.primitive, Where):
-            for part in topological_order([node.operands[0]]):
-                if _is_ordering(part):
-                    found[part] = Kink(part, *part.operands)
+        match node:
+            case Apply(Maximum() | Minimum(), (x, y)):
+                found[node] = Kink(node, x, y)
+            case Apply(Elu(alpha=1)):
+                pass
+            case Apply(Abs() | Relu() | LeakyRelu() | Elu(), (x,)):
+                found[node] = Kink(node, x, Const(0, node.type))
+            case Apply(Where(), (condition, _, _)):
+                found |= {part: kink for part in topological_order([condition]) if (kink := _ordering(part))}
     return list(found.values())
 
 
-def _is_bent(primitive: Primitive) -> bool:
-    return isinstance(primitive, Elu) and primitive.alpha != 1
-
-
-def _is_ordering(node: Node) -> TypeGuard[Apply]:
-    """Whether `node` compares the sizes of floats."""
-    compared = applied(node, Compare)
-    return (
-        compared is not None and compared.primitive.comparison in OPPOSITE and compared.operands[0].type.dtype.is_float
-    )
+def _ordering(node: Node) -> Kink | None:
+    """The kink of a condition that compares the sizes of floats."""
+    match node:
+        case Apply(Compare(comparison), (x, y)) if comparison in OPPOSITE and x.type.dtype.is_float:
+            return Kink(node, x, y)
+    return None
 
 
 def is_relu(kink: Kink) -> bool:
     """Whether it is a maximum with 0."""
-    return isinstance(kink.node.primitive, Maximum) and (is_filled(kink.left, 0) or is_filled(kink.right, 0))
+    match kink.node:
+        case Apply(Maximum(), (Const(0), _) | (_, Const(0))):
+            return True
+    return False
 
 
 def stacked_extrema(program: Program) -> dict[Node, list[Node]]:
     """Every maximum and minimum over a few values that were stacked, with these values."""
-    found = {node: _stacked(node) for node in program.nodes if applied(node, Max, Min)}
+    found = {node: _stacked(node) for node in program.nodes}
     return {node: values for node, values in found.items() if values is not None}
 
 
 def _stacked(node: Node) -> list[Node] | None:
-    reduction = applied(node, Max, Min)
-    stack = None if reduction is None else applied(reduction.operands[0], Concatenate)
-    if reduction is None or stack is None or reduction.primitive.axes != (stack.primitive.axis,):
-        return None
-    axis = stack.primitive.axis
-    kept = tuple(place for place in range(stack.type.ndim) if place != axis)
+    match node:
+        case Apply(Max(axes) | Min(axes), (Apply(Concatenate(axis), parts) as stack,)) if axes == (axis,):
+            kept = tuple(place for place in range(stack.type.ndim) if place != axis)
+        case _:
+            return None
     values: list[Node] = []
-    for part in stack.operands:
-        repeated = applied(part, Broadcast)
-        if part.type.shape[axis] != 1:
-            return None
-        if isinstance(part, Const) and part.is_filled:
-            values.append(Const(part.value, node.type))
-        elif repeated is not None and repeated.primitive.axes == kept and repeated.operands[0].type == node.type:
-            values.append(repeated.operands[0])
-        else:
-            return None
+    for part in parts:
+        match part:
+            case _ if part.type.shape[axis] != 1:
+                return None
+            case Const() if part.is_filled:
+                values.append(Const(part.value, node.type))
+            case Apply(Broadcast(axes=along), (x,)) if along == kept and x.type == node.type:
+                values.append(x)
+            case _:
+                return None
     return values if len(values) <= STACK_LIMIT else None
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainrule.calculus.rules import applied, number_of, rule
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, named_dim, parse_shape
+from chainrule.calculus.examples import some_x, some_y
+from chainrule.calculus.rules import number_of, rule, with_operand
+from chainrule.ir import Apply, Const, Node, named_dim, parse_shape
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -25,53 +26,34 @@ from chainrule.primitives import (
 Labels = tuple[int, ...]
 
 
-def _x(shape: str = "n n") -> Node:
-    return Input("x", ArrayType(parse_shape(shape)))
-
-
-def _y(shape: str = "n n") -> Node:
-    return Input("y", ArrayType(parse_shape(shape)))
-
-
 def _i() -> Node:
     return identity(named_dim("n"))
 
 
-def _matrix_product(x: Node, y: Node) -> Node:
-    return Contract(((0, 1), (1, 2)), (0, 2))(x, y)
-
-
 def _identity(node: Node) -> Node | None:
     """The number that is c in c·I, as a scalar, if `node` is that, or repeats it along axes in front."""
-    repeated = applied(node, Broadcast)
-    if repeated is not None and repeated.primitive.axes == (node.type.ndim - 2, node.type.ndim - 1):
-        return _identity(repeated.operands[0])
-    product = applied(node, Multiply)
-    if product is not None:
-        factor, matrix = product.operands
-        one = _identity(matrix)
-        if one is None or number_of(one) != 1:
-            return None
-        if isinstance(factor, Const) and factor.is_filled:
-            return Const(factor.value, one.type)
-        repeated = applied(factor, Broadcast)
-        return repeated.operands[0] if repeated is not None and repeated.primitive.axes == () else None
-    matrix_of_ones = applied(node, DiagonalMatrix)
-    if matrix_of_ones is None or node.type.ndim != 2:
-        return None
-    (ones,) = matrix_of_ones.operands
-    scalar = ArrayType((), node.type.dtype)
-    return Const(ones.value, scalar) if isinstance(ones, Const) and ones.is_filled else None
+    match node:
+        case Apply(Broadcast(axes=axes), (matrix,)) if axes == (node.type.ndim - 2, node.type.ndim - 1):
+            return _identity(matrix)
+        case Apply(Multiply(), (factor, matrix)) if (one := _identity(matrix)) and number_of(one) == 1:
+            match factor:
+                case Const() if factor.is_filled:
+                    return Const(factor.value, one.type)
+                case Apply(Broadcast(axes=()), (c,)):
+                    return c
+        case Apply(DiagonalMatrix(), (Const() as diagonal,)) if node.type.ndim == 2 and diagonal.is_filled:
+            return Const(diagonal.value, node.type.with_shape(()))
+    return None
 
 
 @rule("product with the identity", Contract, examples=lambda: [
-    _matrix_product(_x("m n"), _i()),
-    _matrix_product(_i(), _x("n m")),
-    Contract(((0, 1), (2, 1)), (2, 0))(_i(), _x("m n")),
-    Contract(((0, 1), (1, 2)), (0, 2))(_x(), Multiply()(Broadcast(parse_shape("n n"), ())(_y("")), _i())),
-    Contract(((0, 1), (1, 0)), ())(_x(), _i()),
-    Contract(((0, 1), (1, 2), (2, 3)), (0, 3))(_x("m n"), _i(), _y("n k")),
-    Contract(((0, 1, 2), (0, 2, 3)), (0, 1, 3))(_x("m n n"), broadcast_to(_i(), parse_shape("m n n"))),
+    some_x("m n") @ _i(),
+    _i() @ some_x("n m"),
+    Contract(((0, 1), (2, 1)), (2, 0))(_i(), some_x("m n")),
+    some_x("n n") @ (some_y("") * _i()),
+    Contract(((0, 1), (1, 0)), ())(some_x("n n"), _i()),
+    Contract(((0, 1), (1, 2), (2, 3)), (0, 3))(some_x("m n"), _i(), some_y("n k")),
+    some_x("m n n") @ broadcast_to(_i(), parse_shape("m n n")),
 ])  # fmt: skip
 def _product_with_identity(node: Apply) -> Node | None:
     for k, operand in enumerate(node.operands):
@@ -85,7 +67,7 @@ def _product_with_identity(node: Apply) -> Node | None:
             return None
         result = _without(first, second, operands, inputs, node.primitive.output)
         if result is not None:
-            return result if number_of(factor) == 1 else Multiply()(broadcast_to(factor, result.type.shape), result)
+            return result if number_of(factor) == 1 else factor * result
     return None
 
 
@@ -111,32 +93,28 @@ def _without(
 
 
 @rule("a matrix of one entry", Trace, Diagonal, DiagonalMatrix, examples=lambda: [
-    Trace()(_x("1 1")),
-    Diagonal()(_x("n 1 1")),
-    DiagonalMatrix()(_x("n 1")),
+    Trace()(some_x("1 1")),
+    Diagonal()(some_x("n 1 1")),
+    DiagonalMatrix()(some_x("n 1")),
     identity(1),
 ])  # fmt: skip
 def _matrix_of_one_entry(node: Apply) -> Node | None:
-    (operand,) = node.operands
-    if operand.type.shape[-1] != 1:
-        return None
-    if isinstance(operand, Const) and operand.is_filled:
-        return Const(operand.value, node.type)
-    return Reshape(node.type.shape)(operand)
+    match node.operands:
+        case (Const() as entry,) if entry.type.shape[-1] == 1 and entry.is_filled:
+            return Const(entry.value, node.type)
+        case (entry,) if entry.type.shape[-1] == 1:
+            return Reshape(node.type.shape)(entry)
+    return None
 
 
 @rule("multiply out a sum with the identity", Contract, examples=lambda: [
-    _matrix_product(_x(), Add()(_i(), _y())),
-    _matrix_product(Subtract()(_y(), _i()), _x()),
-    _matrix_product(_x(), Subtract()(Multiply()(Const(2, _x().type), _i()), _y())),
+    some_x("n n") @ (_i() + some_y("n n")),
+    (some_y("n n") - _i()) @ some_x("n n"),
+    some_x("n n") @ (2 * _i() - some_y("n n")),
 ])  # fmt: skip
 def _multiply_out(node: Apply) -> Node | None:
     for k, operand in enumerate(node.operands):
-        total = applied(operand, Add, Subtract)
-        if total is None or all(_identity(term) is None for term in total.operands):
-            continue
-        left, right = (
-            Apply(node.primitive, (*node.operands[:k], term, *node.operands[k + 1 :])) for term in total.operands
-        )
-        return Apply(total.primitive, (left, right))
+        match operand:
+            case Apply((Add() | Subtract()) as plus, (x, y)) if _identity(x) or _identity(y):
+                return plus(with_operand(node, k, x), with_operand(node, k, y))
     return None

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from chainrule.calculus.rules import applied, is_scale, refilled, rule, scalar_of
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, named_dim, parse_shape
-from chainrule.primitives import Add, Broadcast, Contract, Divide, Multiply, Negate, Permute, Reshape, Sum
-
-
-def _x(shape: str = "n m") -> Node:
-    return Input("x", ArrayType(parse_shape(shape)))
-
-
-def _y(shape: str = "n m") -> Node:
-    return Input("y", ArrayType(parse_shape(shape)))
+from chainrule.calculus.examples import filled, size, some_x, some_y
+from chainrule.calculus.rules import both_orders, is_scale, refilled, rule, scalar_of
+from chainrule.ir import Apply, ArrayType, Input, Node, parse_shape
+from chainrule.primitives import Add, Broadcast, Contract, Multiply, Negate, Permute, Reshape, Sum
 
 
 def _number(shape: str) -> Node:
@@ -20,37 +13,29 @@ def _number(shape: str) -> Node:
     return Reshape(parse_shape(shape))(number) if shape else number
 
 
-def _filled(value: float, like: Node) -> Const:
-    return Const(value, like.type)
-
-
 @rule("transpose into the product", Contract, Permute, examples=lambda: [
-    Contract(((0, 1), (1, 2)), (0, 2))(Permute((1, 0))(_x()), _y("n k")),
-    Permute((1, 0))(Contract(((0, 1), (1, 2)), (0, 2))(_x("n m"), _y("m k"))),
+    Permute((1, 0))(some_x()) @ some_y("n k"),
+    Permute((1, 0))(some_x("n m") @ some_y("m k")),
 ])  # fmt: skip
 def _transpose_into_product(node: Apply) -> Node | None:
-    if isinstance(node.primitive, Permute):
-        product = applied(node.operands[0], Contract)
-        if product is None:
-            return None
-        output = tuple(product.primitive.output[axis] for axis in node.primitive.order)
-        return Contract(product.primitive.inputs, output)(*product.operands)
-    for k, operand in enumerate(node.operands):
-        permuted = applied(operand, Permute)
-        if permuted is not None:
-            order, labels = permuted.primitive.order, node.primitive.inputs[k]
-            original = tuple(labels[order.index(axis)] for axis in range(len(order)))
-            inputs = (*node.primitive.inputs[:k], original, *node.primitive.inputs[k + 1 :])
-            operands = (*node.operands[:k], permuted.operands[0], *node.operands[k + 1 :])
-            return Contract(inputs, node.primitive.output)(*operands)
+    match node:
+        case Apply(Permute(order), (Apply(Contract(inputs, output), factors),)):
+            return Contract(inputs, tuple(output[axis] for axis in order))(*factors)
+        case Apply(Contract(inputs, output), factors):
+            for k, factor in enumerate(factors):
+                match factor:
+                    case Apply(Permute(order), (x,)):
+                        labels = tuple(inputs[k][order.index(axis)] for axis in range(len(order)))
+                        changed = (*inputs[:k], labels, *inputs[k + 1 :])
+                        return Contract(changed, output)(*factors[:k], x, *factors[k + 1 :])
     return None
 
 
 @rule("product with ones → sum", Contract, examples=lambda: [
-    Contract(((0, 1), (0,)), (1,))(_x(), _filled(1, _x("n"))),
-    Contract(((0, 1), (0, 2)), (1, 2))(_x(), _filled(3, _x("n k"))),
-    Contract(((0, 1), (1, 2)), (0, 2))(_x(), Divide()(_filled(1, _x("m k")), Const(named_dim("k"), _x("m k").type))),
-    Contract(((0, 1), (2, 1)), (2, 0))(Broadcast(parse_shape("m k"), ())(_number("")), _x("n k")),
+    Contract(((0, 1), (0,)), (1,))(some_x(), filled(1, "n")),
+    Contract(((0, 1), (0, 2)), (1, 2))(some_x(), filled(3, "n k")),
+    some_x() @ (filled(1, "m k") / size("k", "m k")),
+    Contract(((0, 1), (2, 1)), (2, 0))(Broadcast(parse_shape("m k"), ())(_number("")), some_x("n k")),
 ])  # fmt: skip
 def _product_with_ones(node: Apply) -> Node | None:
     if len(node.operands) != 2:
@@ -58,13 +43,13 @@ def _product_with_ones(node: Apply) -> Node | None:
     for k, operand in enumerate(node.operands):
         coefficient = scalar_of(operand)
         if is_scale(operand) or coefficient is not None:
-            filled = node.primitive.inputs[k]
-            if any(label not in node.primitive.inputs[1 - k] + node.primitive.output for label in filled):
+            others = (*node.primitive.inputs[1 - k], *node.primitive.output)
+            if not set(node.primitive.inputs[k]) <= set(others):
                 return None
             rest = _filled_out(node, 1 - k)
             if coefficient is not None:
-                return Multiply()(Broadcast(node.type.shape, ())(coefficient), rest)
-            return Multiply()(refilled(operand, node.type), rest)
+                return Broadcast(node.type.shape, ())(coefficient) * rest
+            return refilled(operand, node.type) * rest
     return None
 
 
@@ -82,25 +67,20 @@ def _filled_out(node: Apply, k: int) -> Node:
 
 
 @rule("A x + Aᵀ x → (A + Aᵀ) x", Add, examples=lambda: [
-    Add()(
-        Contract(((0, 1), (1,)), (0,))(_x("n n"), _y("n")), Contract(((0, 1), (0,)), (1,))(_x("n n"), _y("n"))
-    ),
-    Add()(
-        Contract(((0, 1), (0, 2)), (1, 2))(_x("n n"), _y("n k")),
-        Contract(((0, 1), (1, 2)), (0, 2))(_x("n n"), _y("n k")),
-    ),
+    some_x("n n") @ some_y("n") + Contract(((0, 1), (0,)), (1,))(some_x("n n"), some_y("n")),
+    Contract(((0, 1), (0, 2)), (1, 2))(some_x("n n"), some_y("n k")) + some_x("n n") @ some_y("n k"),
 ])  # fmt: skip
 def _product_and_transposed(node: Apply) -> Node | None:
     left, right = node.operands
     joined = _joined(left, right)
     if joined is not None:
         return joined
-    total = applied(left, Add)
-    if total is not None:  # the terms of a longer sum
-        for term, rest in (total.operands, total.operands[::-1]):
-            joined = _joined(term, right)
-            if joined is not None:
-                return Add()(joined, rest)
+    match left:
+        case Apply(Add()):  # the terms of a longer sum
+            for term, rest in both_orders(left):
+                joined = _joined(term, right)
+                if joined is not None:
+                    return joined + rest
     return None
 
 
@@ -116,7 +96,7 @@ def _joined(left: Node, right: Node) -> Node | None:
             continue
         inputs = (*second.inputs[:k], second.inputs[k][::-1], *second.inputs[k + 1 :])
         if Contract(inputs, second.output) == first:
-            total = Add()(matrix, Permute((1, 0))(matrix))
+            total = matrix + Permute((1, 0))(matrix)
             return (first if _is_upright(first, k) else second)(*factors[:k], total, *factors[k + 1 :])
     return None
 
@@ -127,23 +107,28 @@ def _is_upright(contract: Contract, operand: int) -> bool:
     return product is not None and not product.factor(operand).transposed
 
 
-@rule("Σ (a ⊙ b) of vectors → aᵀ b", Sum, examples=lambda: [Sum((0,))(Multiply()(_x("n"), _y("n")))])
+@rule("Σ (a ⊙ b) of vectors → aᵀ b", Sum, examples=lambda: [Sum((0,))(some_x("n") * some_y("n"))])
 def _sum_of_products(node: Apply) -> Node | None:
-    product = applied(node.operands[0], Multiply)
-    if product is None or product.type.ndim != 1:
-        return None
-    x, y = product.operands
-    if any(is_scale(factor) or applied(factor, Multiply, Negate, Broadcast) is not None for factor in (x, y)):
-        return None
-    return Contract(((0,), (0,)), ())(x, y)
+    match node:
+        case Apply(Sum(), (Apply(Multiply(), (a, b)) as product,)) if product.type.ndim == 1:
+            return a @ b if _is_vector(a) and _is_vector(b) else None
+    return None
+
+
+def _is_vector(node: Node) -> bool:
+    """Whether `node` is more than numbers, signs and repetitions of them."""
+    match node:
+        case Apply(Multiply() | Negate() | Broadcast()):
+            return False
+    return not is_scale(node)
 
 
 @rule("product with a number", Contract, examples=lambda: [
-    Contract(((), (0,)), (0,))(_x(""), _y("m")),
-    Contract(((0,), ()), (0,))(_x("n"), _y("")),
-    Contract(((0,), (1,)), (1, 0))(_number("1"), _y("m")),
-    Contract(((0, 1), (2, 1)), (0, 2))(_x("n 1"), _number("1 1")),
-    Contract(((0, 1), (1, 2)), (0, 2))(_number("1 1"), _y("1 m")),
+    Contract(((), (0,)), (0,))(some_x(""), some_y("m")),
+    Contract(((0,), ()), (0,))(some_x("n"), some_y("")),
+    Contract(((0,), (1,)), (1, 0))(_number("1"), some_y("m")),
+    Contract(((0, 1), (2, 1)), (0, 2))(some_x("n 1"), _number("1 1")),
+    Contract(((0, 1), (1, 2)), (0, 2))(_number("1 1"), some_y("1 m")),
 ])  # fmt: skip
 def _product_with_number(node: Apply) -> Node | None:
     if len(node.operands) != 2:
@@ -151,7 +136,7 @@ def _product_with_number(node: Apply) -> Node | None:
     for k, operand in enumerate(node.operands):
         number = _single(operand)
         if number is not None:
-            return Multiply()(Broadcast(node.type.shape, ())(number), _filled_out(node, 1 - k))
+            return Broadcast(node.type.shape, ())(number) * _filled_out(node, 1 - k)
     return None
 
 
@@ -159,7 +144,7 @@ def _single(node: Node) -> Node | None:
     """The number that `node` is, or is the only entry of."""
     if node.type.ndim == 0:
         return node
-    made = applied(node, Reshape, Broadcast)
-    if made is None or made.operands[0].type.ndim or any(size != 1 for size in node.type.shape):
-        return None
-    return made.operands[0]
+    match node:
+        case Apply(Reshape() | Broadcast(), (number,)) if set(node.type.shape) == {1} and number.type.ndim == 0:
+            return number
+    return None

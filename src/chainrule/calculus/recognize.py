@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chainrule.calculus.rules import RULES, Rule, applied, is_filled, rule
+from chainrule.calculus.examples import filled, some_x, some_y
+from chainrule.calculus.rules import RULES, Rule, applied, beneath_arrangement, both_orders, is_filled, rule
 from chainrule.calculus.settling import settle_kinks
 from chainrule.calculus.simplify import Rewrite, Simplifier
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, Program, parse_shape, substitute, topological_order
+from chainrule.ir import Apply, Const, Input, Node, Program, parse_shape, substitute, topological_order
 from chainrule.primitives import (
     Abs,
     Add,
@@ -26,7 +27,6 @@ from chainrule.primitives import (
     Max,
     Maximum,
     Minimum,
-    Multiply,
     Negate,
     Relu,
     Reshape,
@@ -42,24 +42,12 @@ _FIRST = len(RULES)
 _COMPOSING = [entry for entry in RULES if entry.name == "compose sums and broadcasts"]
 
 
-def _x() -> Node:
-    return Input("x", ArrayType(parse_shape("n m")))
-
-
-def _one() -> Node:
-    return Const(1, _x().type)
-
-
-def _y() -> Node:
-    return Input("y", ArrayType(parse_shape("n m")))
-
-
 def _positive(x: Node) -> Node:
     return Compare(">")(x, Const(0, x.type))
 
 
 def _decay(x: Node) -> Node:
-    return Exp()(Negate()(Abs()(x)))
+    return Exp()(-Abs()(x))
 
 
 def _kept(x: Node) -> Node:
@@ -71,208 +59,198 @@ def _column(x: Node) -> Node:
 
 
 @rule("1/(1 + e⁻ˣ) → σ(x)", Divide, examples=lambda: [
-    Divide()(_one(), Add()(_one(), Exp()(Negate()(_x())))),
-    Divide()(_one(), Add()(Exp()(Negate()(_x())), _one())),
-    Divide()(Exp()(_x()), Add()(_one(), Exp()(_x()))),
+    1 / (1 + Exp()(-some_x())),
+    1 / (Exp()(-some_x()) + 1),
+    Exp()(some_x()) / (1 + Exp()(some_x())),
 ])  # fmt: skip
 def _sigmoid(node: Apply) -> Node | None:
-    above, below = node.operands
-    total = applied(below, Add)
-    if total is None or not any(is_filled(operand, 1) for operand in total.operands):
-        return None
-    exponential = applied(total.operands[1 if is_filled(total.operands[0], 1) else 0], Exp)
-    if exponential is None:
-        return None
-    (exponent,) = exponential.operands
-    if above is exponential:
-        return Sigmoid()(exponent)
-    negated = applied(exponent, Negate)
-    if not is_filled(above, 1):
-        return None
-    return Sigmoid()(Negate()(exponent) if negated is None else negated.operands[0])
+    match node:
+        case Apply(Divide(), (Const(1), Apply(Add(), (Const(1), Apply(Exp(), (x,))) | (Apply(Exp(), (x,)), Const(1))))):
+            return Sigmoid()(_negative(x))
+        case Apply(Divide(), (Apply(Exp(), (x,)) as above, Apply(Add(), (Const(1), e) | (e, Const(1))))) if above is e:
+            return Sigmoid()(x)
+    return None
 
 
 @rule("eˣ / Σ eˣ → softmax(x)", Divide, examples=lambda: [
-    Divide()(Exp()(_x()), _column(Sum((1,))(Exp()(_x())))),
+    Exp()(some_x()) / _column(Sum((1,))(Exp()(some_x()))),
 ])  # fmt: skip
 def _softmax(node: Apply) -> Node | None:
-    above, below = applied(node.operands[0], Exp), _repeated(node.operands[1])
-    if above is None or below is None:
-        return None
-    axes = _repeated_axes(below)
-    return Softmax(axes)(above.operands[0]) if below.operands[0] is Sum(axes)(above) else None
+    match node:
+        case Apply(Divide(), (Apply(Exp(), (x,)) as e, below)) if repeated := _repeated(below):
+            axes = _repeated_axes(repeated)
+            return Softmax(axes)(x) if repeated.operands[0] is Sum(axes)(e) else None
+    return None
 
 
 @rule("softmax(x − max x) → softmax(x)", Softmax, examples=lambda: [
-    Softmax((1,))(Subtract()(_x(), _column(Max((1,))(_x())))),
+    Softmax((1,))(some_x() - _column(Max((1,))(some_x()))),
 ])  # fmt: skip
 def _shifted_softmax(node: Apply) -> Node | None:
-    difference = applied(node.operands[0], Subtract)
-    shift = None if difference is None else _repeated(difference.operands[1])
-    if difference is None or shift is None or not set(node.primitive.axes) <= set(_repeated_axes(shift)):
-        return None
-    return Softmax(node.primitive.axes)(difference.operands[0])
+    match node:
+        case Apply(Softmax(axes) as softmax, (Apply(Subtract(), (x, shift)),)) if repeated := _repeated(shift):
+            return softmax(x) if set(axes) <= set(_repeated_axes(repeated)) else None
+    return None
 
 
 @rule("ln Σ eˣ → logsumexp(x)", Log, examples=lambda: [
-    Log()(Sum((0, 1))(Exp()(_x()))),
-    Log()(Sum((1,))(Exp()(_x()))),
-    Log()(_kept(Sum((1,))(Exp()(_x())))),
+    Log()(Sum((0, 1))(Exp()(some_x()))),
+    Log()(Sum((1,))(Exp()(some_x()))),
+    Log()(_kept(Sum((1,))(Exp()(some_x())))),
 ])  # fmt: skip
 def _logsumexp(node: Apply) -> Node | None:
     (arranged,) = node.operands
-    total = applied(_beneath_arrangement(arranged), Sum)
-    exponential = None if total is None else applied(total.operands[0], Exp)
-    if total is None or exponential is None:
-        return None
-    (result,) = substitute([arranged], {total: LogSumExp(total.primitive.axes)(exponential.operands[0])})
-    return result
+    match beneath_arrangement(arranged):
+        case Apply(Sum(axes), (Apply(Exp(), (x,)),)) as total:
+            (result,) = substitute([arranged], {total: LogSumExp(axes)(x)})
+            return result
+    return None
 
 
 @rule("ln(1 + eˣ) → softplus(x)", Log, Log1p, examples=lambda: [
-    Log()(Add()(_one(), Exp()(_x()))),
-    Log()(Add()(Exp()(_x()), _one())),
-    Log1p()(Exp()(_x())),
+    Log()(1 + Exp()(some_x())),
+    Log()(Exp()(some_x()) + 1),
+    Log1p()(Exp()(some_x())),
 ])  # fmt: skip
 def _softplus(node: Apply) -> Node | None:
-    (operand,) = node.operands
-    if isinstance(node.primitive, Log):
-        total = applied(operand, Add)
-        if total is None or not any(is_filled(part, 1) for part in total.operands):
-            return None
-        operand = total.operands[1 if is_filled(total.operands[0], 1) else 0]
-    exponential = applied(operand, Exp)
-    return None if exponential is None else Softplus()(exponential.operands[0])
+    match node:
+        case Apply(Log1p(), (Apply(Exp(), (x,)),)):
+            return Softplus()(x)
+        case Apply(Log(), (Apply(Add(), (Const(1), Apply(Exp(), (x,))) | (Apply(Exp(), (x,)), Const(1))),)):
+            return Softplus()(x)
+    return None
 
 
 @rule("logaddexp(x, 0) → softplus(x)", LogAddExp, examples=lambda: [
-    LogAddExp()(_x(), Const(0, _x().type)),
-    LogAddExp()(Const(0, _x().type), _x()),
+    LogAddExp()(some_x(), filled(0)),
+    LogAddExp()(filled(0), some_x()),
 ])  # fmt: skip
 def _logaddexp_of_zero(node: Apply) -> Node | None:
-    x, y = node.operands
-    if is_filled(y, 0):
-        return Softplus()(x)
-    return Softplus()(y) if is_filled(x, 0) else None
+    match node:
+        case Apply(LogAddExp(), (x, Const(0)) | (Const(0), x)):
+            return Softplus()(x)
+    return None
 
 
 def _distance(x: Node, y: Node) -> Node:
-    return Softplus()(Negate()(Abs()(Subtract()(x, y))))
+    return Softplus()(-Abs()(x - y))
 
 
 @rule("max(x, y) + ln(1 + e^−|x − y|) → logaddexp(x, y)", Add, Subtract, examples=lambda: [
-    Add()(Maximum()(_x(), Const(0, _x().type)), Softplus()(Negate()(Abs()(_x())))),
-    Add()(Subtract()(Relu()(_x()), _y()), Softplus()(Negate()(Abs()(_x())))),
-    Add()(Softplus()(Negate()(Abs()(_x()))), Relu()(Negate()(_x()))),
-    Subtract()(Minimum()(_x(), Const(0, _x().type)), Softplus()(Negate()(Abs()(_x())))),
-    Add()(Maximum()(_x(), _y()), _distance(_y(), _x())),
-    Subtract()(Subtract()(_y(), _distance(_x(), _y())), Maximum()(_x(), _y())),
-    Subtract()(Minimum()(_x(), _y()), _distance(_x(), _y())),
+    Maximum()(some_x(), filled(0)) + Softplus()(-Abs()(some_x())),
+    (Relu()(some_x()) - some_y()) + Softplus()(-Abs()(some_x())),
+    Softplus()(-Abs()(some_x())) + Relu()(-some_x()),
+    Minimum()(some_x(), filled(0)) - Softplus()(-Abs()(some_x())),
+    Maximum()(some_x(), some_y()) + _distance(some_y(), some_x()),
+    (some_y() - _distance(some_x(), some_y())) - Maximum()(some_x(), some_y()),
+    Minimum()(some_x(), some_y()) - _distance(some_x(), some_y()),
 ])  # fmt: skip
 def _stable_logaddexp(node: Apply) -> Node | None:
     """Both terms have a kink where x = y, and their sum has none."""
     terms = _signed_terms(node)
     for place, (sign, term) in enumerate(terms):
-        operands, turned = _extremum(term)
-        if operands is None:
-            continue
+        match term:
+            case Apply(Maximum(), (x, y)):
+                found = LogAddExp()(x, y)
+            case Apply(Relu(), (x,)):
+                y = Const(0, x.type)
+                found = LogAddExp()(x, y)
+            case Apply(Minimum(), (x, y)):  # min(x, y) = −max(−x, −y)
+                sign, found = -sign, LogAddExp()(_negative(x), _negative(y))
+            case _:
+                continue
         for other, (other_sign, correction) in enumerate(terms):
-            softplus = applied(correction, Softplus)
-            negated = None if softplus is None else applied(softplus.operands[0], Negate)
-            distance = None if negated is None else applied(negated.operands[0], Abs)
-            if distance is None or other_sign != (-sign if turned else sign):
-                continue
-            if not _is_difference(distance.operands[0], *operands):
-                continue
-            x, y = (_negative(operand) for operand in operands) if turned else operands
-            found = Softplus()(x) if is_filled(y, 0) else Softplus()(y) if is_filled(x, 0) else LogAddExp()(x, y)
-            return _sum_with(terms, {place: (other_sign, found), other: None})
+            match correction:
+                case Apply(Softplus(), (Apply(Negate(), (Apply(Abs(), (distance,)),)),)):
+                    if other_sign == sign and _is_difference(distance, x, y):
+                        joined = (sign, _logaddexp_of_zero(found) or found)
+                        return _sum_with(terms, {place: joined, other: None})
     return None
 
 
 @rule("x + softplus(−x) → softplus(x)", Add, Subtract, examples=lambda: [
-    Add()(_x(), Softplus()(Negate()(_x()))),
-    Subtract()(Add()(Softplus()(Negate()(_x())), _x()), Multiply()(_x(), _y())),
-    Subtract()(Softplus()(_x()), _x()),
+    some_x() + Softplus()(-some_x()),
+    (Softplus()(-some_x()) + some_x()) - some_x() * some_y(),
+    Softplus()(some_x()) - some_x(),
 ])  # fmt: skip
 def _turned_softplus(node: Apply) -> Node | None:
     terms = _signed_terms(node)
     for place, (sign, term) in enumerate(terms):
-        softplus = applied(term, Softplus)
-        if softplus is None:
-            continue
-        turned = _negative(softplus.operands[0])
-        for other, (other_sign, x) in enumerate(terms):
+        match term:
+            case Apply(Softplus(), (opposite,)):
+                x = _negative(opposite)
+            case _:
+                continue
+        for other, (other_sign, part) in enumerate(terms):
             # s·softplus(−x) + s·x, where the sum holds ±x or ±(−x)
-            same = x is turned and other_sign == sign
-            opposite = x is softplus.operands[0] and other_sign == -sign
-            if same or opposite:
-                return _sum_with(terms, {place: (sign, Softplus()(turned)), other: None})
+            if (part is x and other_sign == sign) or (part is opposite and other_sign == -sign):
+                return _sum_with(terms, {place: (sign, Softplus()(x)), other: None})
     return None
 
 
 @rule("m + logsumexp(x − m) → logsumexp(x)", Add, examples=lambda: [
-    Add()(Max((1,))(_x()), LogSumExp((1,))(Subtract()(_x(), _column(Max((1,))(_x()))))),
-    Add()(LogSumExp((0, 1))(Subtract()(_x(), Broadcast(parse_shape("n m"), ())(Max((0, 1))(_x())))), Max((0, 1))(_x())),
-    Add()(_kept(Max((1,))(_x())), _kept(LogSumExp((1,))(Subtract()(_x(), _column(Max((1,))(_x())))))),
+    Max((1,))(some_x()) + LogSumExp((1,))(some_x() - _column(Max((1,))(some_x()))),
+    LogSumExp((0, 1))(some_x() - Broadcast(parse_shape("n m"), ())(Max((0, 1))(some_x()))) + Max((0, 1))(some_x()),
+    _kept(Max((1,))(some_x())) + _kept(LogSumExp((1,))(some_x() - _column(Max((1,))(some_x())))),
 ])  # fmt: skip
 def _shifted_logsumexp(node: Apply) -> Node | None:
-    for shift, shifted in (node.operands, node.operands[::-1]):
-        found = applied(_beneath_arrangement(shifted), LogSumExp)
-        difference = None if found is None else applied(found.operands[0], Subtract)
-        repeated = None if difference is None else _repeated(difference.operands[1])
-        if found is None or difference is None or repeated is None:
+    for shift, shifted in both_orders(node):
+        match beneath_arrangement(shifted):
+            case Apply(LogSumExp(axes), (Apply(Subtract(), (x, m)),)) as found if repeated := _repeated(m):
+                taken_off = _along_kept(repeated, axes, found)
+            case _:
+                continue
+        if taken_off is None:
             continue
-        axes = found.primitive.axes
-        if not set(axes) <= set(_repeated_axes(repeated)):
-            continue
-        kept = [axis for axis in range(repeated.type.ndim) if axis not in axes]
-        taken_off = Broadcast(found.type.shape, tuple(map(kept.index, repeated.primitive.axes)))(repeated.operands[0])
         (expected,) = substitute([shifted], {found: taken_off})
         if _arranged(expected) is _arranged(shift):
-            (result,) = substitute([shifted], {found: LogSumExp(axes)(difference.operands[0])})
+            (result,) = substitute([shifted], {found: LogSumExp(axes)(x)})
             return result
     return None
 
 
+def _along_kept(repeated: Apply, axes: tuple[int, ...], reduced: Node) -> Node | None:
+    """What is repeated along all of the reduced `axes`, as an array shaped as the result; None where it is not."""
+    if not set(axes) <= set(_repeated_axes(repeated)):
+        return None
+    kept = [axis for axis in range(repeated.type.ndim) if axis not in axes]
+    return Broadcast(reduced.type.shape, tuple(map(kept.index, repeated.primitive.axes)))(repeated.operands[0])
+
+
 @rule("a choice between equals", Where, examples=lambda: [
-    Where()(_positive(_x()), _y(), _y()),
-    Where()(_positive(_x()), Sigmoid()(Abs()(_x())), Sigmoid()(Negate()(Abs()(_x())))),
-    Where()(_positive(_x()), _x(), Minimum()(_x(), Const(0, _x().type))),
+    Where()(_positive(some_x()), some_y(), some_y()),
+    Where()(_positive(some_x()), Sigmoid()(Abs()(some_x())), Sigmoid()(-Abs()(some_x()))),
+    Where()(_positive(some_x()), some_x(), Minimum()(some_x(), filled(0))),
 ])  # fmt: skip
 def _equal_branches(node: Apply) -> Node | None:
     """Both branches are one function, given that the condition holds in the first and fails in the second."""
-    condition, *branches = node.operands
-    comparison = applied(condition, Compare)
-    if branches[0] is not branches[1] and comparison is not None and comparison.operands[0].type.dtype.is_float:
-        larger, smaller = comparison.operands
-        if comparison.primitive.comparison in ("<", "<="):
-            larger, smaller = smaller, larger
-        elif comparison.primitive.comparison not in (">", ">="):
+    match node:
+        case Apply(Where(), (_, x, y)) if x is y:
+            return x
+        case Apply(Where(), (Apply(Compare(">" | ">="), (larger, smaller)), x, y)):
+            pass
+        case Apply(Where(), (Apply(Compare("<" | "<="), (smaller, larger)), x, y)):
+            pass
+        case _:
             return None
-        ordered = ((larger, smaller), (smaller, larger))
-        known = [substitute([x], _known(*pair))[0] for x, pair in zip(branches, ordered, strict=True)]
-        if known != branches:
-            branches = list(map(Simplifier(_within_branches()), known))
-    return branches[0] if branches[0] is branches[1] else None
+    if not larger.type.dtype.is_float:
+        return None
+    (first,), (second,) = substitute([x], _known(larger, smaller)), substitute([y], _known(smaller, larger))
+    if (first, second) != (x, y):
+        first, second = map(Simplifier(_within_branches()), (first, second))
+    return first if first is second else None
 
 
 @rule("(1 or e^−|x|) / (1 + e^−|x|) → σ(x)", Divide, examples=lambda: [
-    Divide()(Where()(_positive(_x()), _one(), _decay(_x())), Add()(_one(), _decay(_x()))),
+    Where()(_positive(some_x()), filled(1), _decay(some_x())) / (1 + _decay(some_x())),
 ])  # fmt: skip
 def _sigmoid_by_choice(node: Apply) -> Node | None:
-    choice = applied(node.operands[0], Where)
-    if choice is None:
-        return None
-    condition, *branches = choice.operands
-    found = _equal_branches(Where()(condition, *(_sigmoid_of(x, node.operands[1]) for x in branches)))
-    return found if found is not None and applied(found, Sigmoid) is not None else None
-
-
-def _sigmoid_of(above: Node, below: Node) -> Node:
-    quotient = Divide()(above, below)
-    found = _sigmoid(quotient)
-    return quotient if found is None else found
+    match node:
+        case Apply(Divide(), (Apply(Where(), (condition, *branches)), below)):
+            quotients = (Divide()(branch, below) for branch in branches)
+            found = _equal_branches(Where()(condition, *(_sigmoid(each) or each for each in quotients)))
+            return found if found is not None and applied(found, Sigmoid) else None
+    return None
 
 
 def _within_branches() -> list[Rule]:
@@ -285,9 +263,9 @@ def _known(larger: Node, smaller: Node) -> dict[Node, Node]:
     for x, y in ((larger, smaller), (smaller, larger)):
         known[Maximum()(x, y)] = larger
         known[Minimum()(x, y)] = smaller
-        distance = Abs()(Subtract()(x, y))
-        known[distance] = Subtract()(larger, smaller)
-        known[Negate()(distance)] = Subtract()(smaller, larger)
+        distance = Abs()(x - y)
+        known[distance] = larger - smaller
+        known[-distance] = smaller - larger
     if is_filled(smaller, 0):
         known |= _known_sign(larger, positive=True)
     if is_filled(larger, 0):
@@ -302,7 +280,7 @@ def _known_sign(x: Node, positive: bool) -> dict[Node, Node]:
     known: dict[Node, Node] = {}
     for argument in (x, opposite):
         known[Abs()(argument)] = above
-        known[Negate()(Abs()(argument))] = below
+        known[-Abs()(argument)] = below
         kept = argument is above
         known[Relu()(argument)] = argument if kept else zero
         for order in ((argument, zero), (zero, argument)):
@@ -315,16 +293,9 @@ _SIGNS = [entry for entry in RULES if entry.name == "−(−x) → x"]
 _RECOGNITIONS = [*RULES[_FIRST:], *(entry for entry in RULES if entry.name == "steps between windows")]
 
 
-def _beneath_arrangement(node: Node) -> Node:
-    """What `node` reshapes and repeats."""
-    while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
-        (node,) = node.operands
-    return node
-
-
 def _repeated(node: Node) -> Apply | None:
     """`node` as one repetition, axes of size 1 that were kept in between left out."""
-    repeated = _beneath_arrangement(node)
+    repeated = beneath_arrangement(node)
     stand_in = Input("repeated", repeated.type)  # what is repeated is to stay as it is
     (chain,) = substitute([node], {repeated: stand_in})
     (composed,) = substitute([Simplifier(_COMPOSING)(chain)], {stand_in: repeated})
@@ -340,15 +311,15 @@ def _signed_terms(node: Node) -> list[tuple[int, Node]]:
     """A sum as terms with signs."""
     pending, terms = [(1, node)], list[tuple[int, Node]]()
     while pending:
-        sign, part = pending.pop()
-        if isinstance(part, Apply) and isinstance(part.primitive, Add):
-            pending += [(sign, operand) for operand in reversed(part.operands)]
-        elif isinstance(part, Apply) and isinstance(part.primitive, Subtract):
-            pending += [(-sign, part.operands[1]), (sign, part.operands[0])]
-        elif isinstance(part, Apply) and isinstance(part.primitive, Negate):
-            pending.append((-sign, part.operands[0]))
-        else:
-            terms.append((sign, part))
+        match pending.pop():
+            case sign, Apply(Add(), (x, y)):
+                pending += [(sign, y), (sign, x)]
+            case sign, Apply(Subtract(), (x, y)):
+                pending += [(-sign, y), (sign, x)]
+            case sign, Apply(Negate(), (x,)):
+                pending.append((-sign, x))
+            case term:
+                terms.append(term)
     return terms
 
 
@@ -356,29 +327,20 @@ def _sum_with(terms: Sequence[tuple[int, Node]], changes: Mapping[int, tuple[int
     """The sum of the terms, some of them changed or left out."""
     kept = [changed for k, term in enumerate(terms) if (changed := changes.get(k, term)) is not None]
     sign, result = kept[0]
-    result = result if sign > 0 else Negate()(result)
+    result = result if sign > 0 else -result
     for sign, term in kept[1:]:
-        result = (Add() if sign > 0 else Subtract())(result, term)
+        result = result + term if sign > 0 else result - term
     return result
-
-
-def _extremum(term: Node) -> tuple[tuple[Node, Node] | None, bool]:
-    """What a maximum, also with 0, is taken of; and whether it is a minimum."""
-    found = applied(term, Maximum, Minimum, Relu)
-    if found is None:
-        return None, False
-    if isinstance(found.primitive, Relu):
-        return (found.operands[0], Const(0, found.type)), False
-    x, y = found.operands
-    return (x, y), isinstance(found.primitive, Minimum)
 
 
 def _negative(node: Node) -> Node:
     """−x without a sign in front of a sign."""
-    negated = applied(node, Negate)
-    if isinstance(node, Const) and node.filled_with(0):
-        return node
-    return Negate()(node) if negated is None else negated.operands[0]
+    match node:
+        case Const(0):
+            return node
+        case Apply(Negate(), (x,)):
+            return x
+    return -node
 
 
 def _is_difference(node: Node, x: Node, y: Node) -> bool:
@@ -386,7 +348,7 @@ def _is_difference(node: Node, x: Node, y: Node) -> bool:
     for first, second in ((x, y), (y, x)):
         if is_filled(second, 0) and node in (first, _negative(first)):
             return True
-        if node is Subtract()(first, second):
+        if node is first - second:
             return True
     return False
 

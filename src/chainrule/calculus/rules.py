@@ -1,8 +1,9 @@
 """The table of simplifications: named identities, each with examples from which its own test is generated.
 
 A rule looks at one application whose operands are simplified already, and gives an equal expression or None. The
-identities hold over the real numbers; `0·x → 0` and `(x/y)·y → x` also where floating point would give NaN. What they
-ask of an expression, such as whether it is a number, is here as well.
+identities hold over the real numbers; `0·x → 0` and `(x/y)·y → x` also where floating point would give NaN. A rule
+reads as its identity: a `case` is the left-hand side, what it returns the right-hand side. What they ask of an
+expression, such as whether it is a number, is here as well.
 """
 
 from __future__ import annotations
@@ -11,9 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, topological_order
-from chainrule.primitives import Broadcast, Divide, Multiply, Sqrt
-
-_SCALING = (Divide, Multiply, Sqrt)
+from chainrule.primitives import Broadcast, Divide, Multiply, Reshape, Sqrt
 
 Pattern = Callable[[Apply], Node | None]
 
@@ -48,8 +47,9 @@ def is_filled(node: Node, number: float) -> bool:
 
 def number_of(node: Node) -> float | None:
     """The number that fills `node`, if it is such a literal."""
-    if isinstance(node, Const) and isinstance(node.value, float | int) and not isinstance(node.value, bool):
-        return node.value
+    match node:
+        case Const(float() | int() as number) if not isinstance(number, bool):
+            return number
     return None
 
 
@@ -60,14 +60,20 @@ def applied(node: Node, *primitives: type) -> Apply | None:
 
 def is_scale(node: Node) -> bool:
     """Whether `node` is one number repeated: a literal, or products and quotients of literals such as 2/n and 1/√d."""
-    if isinstance(node, Const):
-        return node.is_filled
-    if not isinstance(node, Apply) or type(node.primitive) not in _SCALING:
-        return False
-    for operand in node.operands:  # before what is below them: a long product has a factor that is none at its end
-        if not (isinstance(operand, Const) or (isinstance(operand, Apply) and type(operand.primitive) in _SCALING)):
-            return False
-    return all(map(is_scale, node.operands))
+    match node:
+        case Const():
+            return node.is_filled
+        case Apply(Divide() | Multiply() | Sqrt(), operands):
+            # What is directly below first: a long product has a factor that is none at its end.
+            return all(map(_may_be_scale, operands)) and all(map(is_scale, operands))
+    return False
+
+
+def _may_be_scale(node: Node) -> bool:
+    match node:
+        case Const() | Apply(Divide() | Multiply() | Sqrt()):
+            return True
+    return False
 
 
 def is_coefficient(node: Node) -> bool:
@@ -80,18 +86,15 @@ def is_coefficient(node: Node) -> bool:
 
 def scalar_of(node: Node) -> Node | None:
     """The coefficient that `node` repeats, if that is what it is."""
-    found = applied(node, Broadcast)
-    if found is None or found.primitive.axes or not node.type.ndim or not is_coefficient(found.operands[0]):
-        return None
-    return found.operands[0]
-
-
-def scaled(node: Node) -> tuple[Node, Node] | None:
-    """(c, x) of a product c·x with a literal number c."""
-    product = applied(node, Multiply)
-    if product is not None and is_scale(product.operands[0]) and not is_scale(product.operands[1]):
-        return product.operands[0], product.operands[1]
+    match node:
+        case Apply(Broadcast(axes=()), (scalar,)) if node.type.ndim and is_coefficient(scalar):
+            return scalar
     return None
+
+
+def is_scaling(c: Node, x: Node) -> bool:
+    """Whether c is a literal number in a product c·x, and x is none."""
+    return is_scale(c) and not is_scale(x)
 
 
 def refilled(scale: Node, type_: ArrayType) -> Node:
@@ -100,3 +103,21 @@ def refilled(scale: Node, type_: ArrayType) -> Node:
         return Const(scale.value, type_)
     assert isinstance(scale, Apply)
     return Apply(scale.primitive, tuple(refilled(operand, type_) for operand in scale.operands))
+
+
+def with_operand(node: Apply, place: int, operand: Node) -> Apply:
+    """`node` with another operand at `place`."""
+    return Apply(node.primitive, (*node.operands[:place], operand, *node.operands[place + 1 :]))
+
+
+def beneath_arrangement(node: Node) -> Node:
+    """What `node` reshapes and repeats."""
+    while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
+        (node,) = node.operands
+    return node
+
+
+def both_orders(node: Apply) -> tuple[tuple[Node, Node], tuple[Node, Node]]:
+    """The two operands of `node`, and the same exchanged."""
+    x, y = node.operands
+    return (x, y), (y, x)

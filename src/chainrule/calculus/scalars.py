@@ -7,8 +7,9 @@ in, λ/n, and it is kept as a scalar that is repeated last.
 from __future__ import annotations
 
 from chainrule.calculus.collect import Term, divides_anew, factors, operation_count
-from chainrule.calculus.rules import applied, is_coefficient, is_scale, refilled, rule, scalar_of
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, named_dim, parse_shape
+from chainrule.calculus.examples import filled, size, some_x, some_y
+from chainrule.calculus.rules import is_coefficient, is_scale, refilled, rule, scalar_of, with_operand
+from chainrule.ir import Apply, ArrayType, Const, Input, Node, parse_shape
 from chainrule.primitives import (
     Broadcast,
     Contract,
@@ -26,16 +27,8 @@ from chainrule.primitives import (
 _SCALAR = ArrayType(())
 
 
-def _x(shape: str = "n m") -> Node:
-    return Input("x", ArrayType(parse_shape(shape)))
-
-
-def _y(shape: str = "n m") -> Node:
-    return Input("y", ArrayType(parse_shape(shape)))
-
-
-def _s(shape: str = "n m", scalar: Node | None = None) -> Node:
-    return repeated(Exp()(Input("s", _SCALAR)) if scalar is None else scalar, ArrayType(parse_shape(shape)))
+def _some_s(shape: str = "n m") -> Node:
+    return repeated(Exp()(Input("s", _SCALAR)), ArrayType(parse_shape(shape)))
 
 
 def repeated(scalar: Node, type_: ArrayType) -> Node:
@@ -45,86 +38,77 @@ def repeated(scalar: Node, type_: ArrayType) -> Node:
 
 def _multiplied(node: Node) -> tuple[Node, Node] | None:
     """(s, x) of a product of a repeated scalar and something else."""
-    product = applied(node, Multiply)
-    if product is None:
-        return None
-    scalar = scalar_of(product.operands[0])
-    return None if scalar is None or scalar_of(product.operands[1]) is not None else (scalar, product.operands[1])
+    match node:
+        case Apply(Multiply(), (s, x)) if (scalar := scalar_of(s)) and scalar_of(x) is None:
+            return scalar, x
+    return None
 
 
-def _is_array(node: Node) -> bool:
-    return not is_scale(node) and scalar_of(node) is None
+def _as_scalar(node: Node) -> Node | None:
+    """The number or coefficient that `node` repeats, as a scalar; None for an array."""
+    return refilled(node, _SCALAR.with_dtype(node.type.dtype)) if is_scale(node) else scalar_of(node)
 
 
-@rule("scalar outwards", Contract, Sum, Mean, Broadcast, Permute, Reshape, Negate, examples=lambda: [
-    Contract(((0, 1), (1, 2)), (0, 2))(Multiply()(_s(), _x()), _y("m k")),
-    Sum((0, 1))(Multiply()(_s(), _x())),
-    Broadcast(parse_shape("k n m"), (1, 2))(Multiply()(_s(), _x())),
+@rule("scalar outwards", Contract, Sum, Mean, Broadcast, Permute, Reshape, examples=lambda: [
+    (_some_s() * some_x()) @ some_y("m k"),
+    Sum((0, 1))(_some_s() * some_x()),
+    Broadcast(parse_shape("k n m"), (1, 2))(_some_s() * some_x()),
 ])  # fmt: skip
 def _scalar_outwards(node: Apply) -> Node | None:
     for k, operand in enumerate(node.operands):
-        product = _multiplied(operand)
-        if product is not None and not isinstance(node.primitive, Negate):
-            scalar, x = product
-            inner = Apply(node.primitive, (*node.operands[:k], x, *node.operands[k + 1 :]))
-            return Multiply()(repeated(scalar, inner.type), inner)
+        match _multiplied(operand):
+            case (scalar, x):
+                return repeated(scalar, node.type) * with_operand(node, k, x)
     return None
 
 
 @rule("scalar first", Multiply, examples=lambda: [
-    Multiply()(_x(), _s()),
-    Multiply()(_x(), Multiply()(_s(), _y())),
-    Multiply()(Multiply()(_s(), _x()), _y()),
-    Multiply()(Const(2, _x().type), Multiply()(_s(), _x())),
-    Multiply()(Const(2, _x().type), _s()),
-    Multiply()(_s(), Multiply()(_s(), _x())),
+    some_x() * _some_s(),
+    some_x() * (_some_s() * some_y()),
+    (_some_s() * some_x()) * some_y(),
+    2 * (_some_s() * some_x()),
+    2 * _some_s(),
+    _some_s() * (_some_s() * some_x()),
 ])  # fmt: skip
 def _scalar_first(node: Apply) -> Node | None:
     x, y = node.operands
-    scalar_x, scalar_y, product_x, product_y = scalar_of(x), scalar_of(y), _multiplied(x), _multiplied(y)
-    if scalar_y is not None:
-        if _is_array(x):
-            return Multiply()(y, x)
-        factor = refilled(x, _SCALAR.with_dtype(x.type.dtype)) if scalar_x is None else scalar_x
-        return repeated(Multiply()(factor, scalar_y), node.type)
-    if product_y is not None:
-        scalar, rest = product_y
-        if _is_array(x):
-            return Multiply()(repeated(scalar, node.type), Multiply()(x, rest))
-        factor = refilled(x, _SCALAR.with_dtype(x.type.dtype)) if scalar_x is None else scalar_x
-        return Multiply()(repeated(Multiply()(factor, scalar), node.type), rest)
-    if product_x is not None and _is_array(y):
-        return Multiply()(repeated(product_x[0], node.type), Multiply()(product_x[1], y))
+    factor = _as_scalar(x)
+    match scalar_of(y), _multiplied(y):
+        case Node() as s, _:
+            return y * x if factor is None else repeated(factor * s, node.type)
+        case _, (s, rest):
+            return repeated(s, node.type) * (x * rest) if factor is None else repeated(factor * s, node.type) * rest
+    match _multiplied(x):
+        case (s, rest) if _as_scalar(y) is None:
+            return repeated(s, node.type) * (rest * y)
     return None
 
 
 @rule("scalar out of a quotient", Divide, examples=lambda: [
-    Divide()(_x(), _s()),
-    Divide()(Multiply()(_s(), _x()), Exp()(_y())),
-    Divide()(_x(), Multiply()(_s(), Exp()(_y()))),
-    Divide()(Const(3, _x().type), _s()),
+    some_x() / _some_s(),
+    (_some_s() * some_x()) / Exp()(some_y()),
+    some_x() / (_some_s() * Exp()(some_y())),
+    3 / _some_s(),
 ])  # fmt: skip
 def _scalar_out_of_quotient(node: Apply) -> Node | None:
     x, y = node.operands
-    below, product_x, product_y = scalar_of(y), _multiplied(x), _multiplied(y)
-    if below is not None:
-        one = Const(1, below.type)
-        if is_scale(x):
-            return repeated(Divide()(refilled(x, below.type), below), node.type)
-        if scalar_of(x) is None:
-            return Multiply()(repeated(Divide()(one, below), node.type), x)
-    if product_y is not None:
-        scalar, rest = product_y
-        return Multiply()(repeated(Divide()(Const(1, scalar.type), scalar), node.type), Divide()(x, rest))
-    if product_x is not None and _is_array(y):
-        return Multiply()(repeated(product_x[0], node.type), Divide()(product_x[1], y))
+    match scalar_of(y), _multiplied(y):
+        case Node() as s, _ if is_scale(x):
+            return repeated(refilled(x, s.type) / s, node.type)
+        case Node() as s, _ if scalar_of(x) is None:
+            return repeated(1 / s, node.type) * x
+        case _, (s, rest):
+            return repeated(1 / s, node.type) * (x / rest)
+    match _multiplied(x):
+        case (s, rest) if _as_scalar(y) is None:
+            return repeated(s, node.type) * (rest / y)
     return None
 
 
 @rule("one coefficient", Multiply, Divide, examples=lambda: [
-    Multiply()(Divide()(Const(1, _SCALAR), Const(named_dim("n"), _SCALAR)), _x("")),
-    Divide()(Divide()(Multiply()(_y(""), _y("")), Const(3, _SCALAR)), _y("")),
-    Multiply()(Divide()(Const(2, _SCALAR), Const(3, _SCALAR)), Divide()(_x(""), _y(""))),
+    (1 / size("n", "")) * some_x(""),
+    ((some_y("") * some_y("")) / 3) / some_y(""),
+    (filled(2, "") / 3) * (some_x("") / some_y("")),
 ])  # fmt: skip
 def _one_coefficient(node: Apply) -> Node | None:
     """Numbers and sizes joined, equal factors cancelled: T²/n · 1/T is T/n."""

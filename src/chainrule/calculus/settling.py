@@ -31,12 +31,11 @@ from chainrule.calculus.coinciding import (
 )
 from chainrule.calculus.kinks import OPPOSITE, Kink, find_kinks, is_relu, stacked_extrema, written_out
 from chainrule.calculus.linearize import linearize
-from chainrule.calculus.rules import Rule, applied, is_filled
+from chainrule.calculus.rules import Rule
 from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, Program, topological_order
 from chainrule.primitives import (
     Abs,
-    Add,
     Compare,
     Comparison,
     Elu,
@@ -47,8 +46,6 @@ from chainrule.primitives import (
     LogicalOr,
     Maximum,
     Minimum,
-    Multiply,
-    Negate,
     Relu,
     Where,
     zeros,
@@ -66,8 +63,10 @@ class _Change:
 
 
 def _relu(node: Apply) -> Node | None:
-    x, y = node.operands
-    return Relu()(x) if is_filled(y, 0) else Relu()(y) if is_filled(x, 0) else None
+    match node:
+        case Apply(Maximum(), (x, Const(0)) | (Const(0), x)):
+            return Relu()(x)
+    return None
 
 
 _X = Input("x", ArrayType(()))
@@ -290,72 +289,58 @@ def _directed(node: Apply, seeds: Mapping[Node, Node]) -> Node:
         sooner = Compare("<")(*map(Simplifier(), speeds))
         return LogicalOr()(Compare("<")(x, y), LogicalAnd()(Compare("==")(x, y), sooner))
 
-    x, *others = node.operands
-    zero = Const(0, x.type)
-    match node.primitive:
-        case Maximum():
-            return Where()(before(x, others[0]), others[0], x)
-        case Minimum():
-            return Where()(before(x, others[0]), x, others[0])
-        case Abs():
-            return Where()(before(x, zero), Negate()(x), x)
-        case Relu():
-            return Where()(before(x, zero), zero, x)
-        case LeakyRelu(slope):
-            return Where()(before(x, zero), Multiply()(Const(slope, x.type), x), x)
-        case Elu():
-            return Where()(before(x, zero), _beneath(node.primitive, x), x)
-        case Where():
-            condition = applied(x, Compare)
-            if condition is None:
-                return node
-            left, right = condition.operands
-            if ">" in condition.primitive.comparison:
+    match node:
+        case Apply(Maximum(), (x, y)):
+            return Where()(before(x, y), y, x)
+        case Apply(Minimum(), (x, y)):
+            return Where()(before(x, y), x, y)
+        case Apply(Abs(), (x,)):
+            return Where()(before(x, zeros(x.type)), -x, x)
+        case Apply(Relu(), (x,)):
+            return Where()(before(x, zeros(x.type)), zeros(x.type), x)
+        case Apply(LeakyRelu(slope), (x,)):
+            return Where()(before(x, zeros(x.type)), slope * x, x)
+        case Apply(Elu(alpha), (x,)):
+            return Where()(before(x, zeros(x.type)), alpha * Expm1()(x), x)
+        case Apply(Where(), (Apply(Compare(comparison), (left, right)) as condition, first, second)):
+            if ">" in comparison:
                 left, right = right, left
-            tied = LogicalAnd()(Compare("==")(left, right), Compare("==")(*others))  # either may be taken there
+            tied = LogicalAnd()(Compare("==")(left, right), Compare("==")(first, second))  # either may be taken there
             held = LogicalAnd()(LogicalNot()(tied), condition)
-            return Where()(LogicalOr()(held, LogicalAnd()(tied, before(left, right))), *others)
+            return Where()(LogicalOr()(held, LogicalAnd()(tied, before(left, right))), first, second)
     return node
 
 
 def _replaced(node: Apply, side: float) -> Node:
     """`node` with another derivative at its tie. What is taken keeps NaN wherever a comparison with it fails."""
-    x, *others = node.operands
-    zero = Const(0, x.type)
-    match node.primitive:
-        case Compare(comparison):
-            return Compare(OPPOSITE[comparison])(*node.operands)
-        case Maximum():
-            (y,) = others
+    match node:
+        case Apply(Compare(comparison), (x, y)):
+            return Compare(OPPOSITE[comparison])(x, y)
+        case Apply(Maximum()) if side == 0:
+            return _relu(node) or node
+        case Apply(Maximum(), (Const(0), x)) if side > 0:
+            return Relu()(x)
+        case Apply(Maximum(), (x, Const(0))) if side < 0:
+            return Relu()(x)
+        case Apply(Maximum(), (x, y)):
+            return _chosen(x, "<", y, y, x) if side > 0 else _chosen(y, "<", x, x, y)
+        case Apply(Minimum(), (x, y)) if side != 0:
+            return _chosen(x, "<", y, x, y) if side > 0 else _chosen(y, "<", x, y, x)
+        case Apply(Abs(), (x,)) if side != 0:
+            zero = zeros(x.type)
+            return _chosen(x, "<", zero, -x, x) if side > 0 else _chosen(x, ">", zero, x, -x)
+        case Apply(Relu(), (x,)) if side >= 0:
+            zero = zeros(x.type)
+            return Maximum()(x, zero) if side == 0 else _chosen(x, "<", zero, zero, x)
+        case Apply(LeakyRelu(slope), (x,)) if side >= 0:
+            larger = Maximum() if slope <= 1 else Minimum()
+            return larger(x, slope * x) if side == 0 else _chosen(x, "<", zeros(x.type), slope * x, x)
+        case Apply(Elu(alpha), (x,)) if side >= 0:
+            zero = zeros(x.type)
             if side == 0:
-                return _relu(node) or node
-            if side > 0:
-                return Relu()(y) if is_filled(x, 0) else _chosen(x, "<", y, y, x)
-            return Relu()(x) if is_filled(y, 0) else _chosen(y, "<", x, x, y)
-        case Minimum():
-            (y,) = others
-            return node if side == 0 else _chosen(x, "<", y, x, y) if side > 0 else _chosen(y, "<", x, y, x)
-        case Abs():
-            if side == 0:
-                return node
-            return _chosen(x, "<", zero, Negate()(x), x) if side > 0 else _chosen(x, ">", zero, x, Negate()(x))
-        case Relu():
-            return Maximum()(x, zero) if side == 0 else _chosen(x, "<", zero, zero, x) if side > 0 else node
-        case LeakyRelu(slope):
-            scaled = Multiply()(Const(slope, x.type), x)
-            if side == 0:
-                return (Maximum() if slope <= 1 else Minimum())(x, scaled)
-            return _chosen(x, "<", zero, scaled, x) if side > 0 else node
-        case Elu():
-            if side == 0:
-                return Add()(Maximum()(x, zero), _beneath(node.primitive, Minimum()(x, zero)))
-            return _chosen(x, "<", zero, _beneath(node.primitive, x), x) if side > 0 else node
+                return Maximum()(x, zero) + alpha * Expm1()(Minimum()(x, zero))
+            return _chosen(x, "<", zero, alpha * Expm1()(x), x)
     return node
-
-
-def _beneath(elu: Elu, x: Node) -> Node:
-    """What elu is of negative x."""
-    return Multiply()(Const(elu.alpha, x.type), Expm1()(x))
 
 
 def _chosen(x: Node, comparison: Comparison, y: Node, first: Node, second: Node) -> Node:

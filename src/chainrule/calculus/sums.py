@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chainrule.calculus.rules import Rule, applied, is_scale, rule
+from chainrule.calculus.examples import some_x, some_y
+from chainrule.calculus.rules import Rule, applied, beneath_arrangement, both_orders, is_scale, rule
 from chainrule.calculus.simplify import simplify
 from chainrule.ir import (
     Apply,
-    ArrayType,
     Const,
-    Input,
     Node,
     dim_product,
     parse_shape,
@@ -33,21 +32,12 @@ from chainrule.primitives import (
     OneHot,
     Pad,
     Power,
-    Reshape,
     Softmax,
     Sqrt,
     Square,
     Subtract,
     Sum,
 )
-
-
-def _x(shape: str = "n m") -> Node:
-    return Input("x", ArrayType(parse_shape(shape)))
-
-
-def _y(shape: str = "n m") -> Node:
-    return Input("y", ArrayType(parse_shape(shape)))
 
 
 def _column(x: Node) -> Node:
@@ -58,112 +48,105 @@ def _column(x: Node) -> Node:
     "repeat the result",
     Add, Compare, Divide, Exp, Log, Maximum, Minimum, Multiply, Power, Sqrt, Square, Subtract,
     examples=lambda: [
-        Square()(_column(_x("n"))),
-        Multiply()(_column(_x("n")), _column(_y("n"))),
-        Subtract()(Const(1, _x().type), _column(_y("n"))),
+        _column(some_x("n")) ** 2,
+        _column(some_x("n")) * _column(some_y("n")),
+        1 - _column(some_y("n")),
     ],
 )  # fmt: skip
 def _repeat_result(node: Apply) -> Node | None:
-    repeated = [applied(operand, Broadcast) for operand in node.operands]
-    first = next((entry for entry in repeated if entry is not None), None)
-    if first is None or (isinstance(node.primitive, Multiply) and None in repeated):
+    repeated = [found for operand in node.operands if (found := applied(operand, Broadcast))]
+    if not repeated or (isinstance(node.primitive, Multiply) and len(repeated) < 2):
         return None
-    source, operands = first.operands[0].type, []
-    for operand, entry in zip(node.operands, repeated, strict=True):
-        if entry is not None and entry.primitive == first.primitive:
-            operands.append(entry.operands[0])
-        elif isinstance(operand, Const) and operand.is_filled:
-            operands.append(Const(operand.value, source))
-        else:
-            return None
-    return Apply(first.primitive, (Apply(node.primitive, tuple(operands)),))
+    repeat, like = repeated[0].primitive, repeated[0].operands[0].type
+    sources: list[Node] = []
+    for operand in node.operands:
+        match operand:
+            case Apply(Broadcast() as another, (x,)) if another == repeat:
+                sources.append(x)
+            case Const() as number if number.is_filled:
+                sources.append(Const(number.value, like))
+            case _:
+                return None
+    return Apply(repeat, (Apply(node.primitive, tuple(sources)),))
 
 
 @rule("what does not vary out of the sum", Sum, Mean, examples=lambda: [
-    Sum((1,))(Multiply()(_x(), _column(_y("n")))),
-    Sum((1,))(Divide()(_x(), _column(Exp()(_y("n"))))),
-    Sum((1,))(Multiply()(_x(), Divide()(Exp()(_x()), _column(Exp()(_y("n")))))),
-    Mean((0, 2))(Multiply()(Broadcast(parse_shape("n m k"), (1,))(_y("m")), _x("n m k"))),
+    Sum((1,))(some_x() * _column(some_y("n"))),
+    Sum((1,))(some_x() / _column(Exp()(some_y("n")))),
+    Sum((1,))(some_x() * (Exp()(some_x()) / _column(Exp()(some_y("n"))))),
+    Mean((0, 2))(Broadcast(parse_shape("n m k"), (1,))(some_y("m")) * some_x("n m k")),
 ])  # fmt: skip
 def _out_of_sum(node: Apply) -> Node | None:
-    product = applied(node.operands[0], Multiply, Divide)
-    if product is None:
-        return None
-    for place, operand in enumerate(product.operands):
-        quotient = applied(operand, Divide)
-        if quotient is not None and isinstance(product.primitive, Multiply):
-            divisor = _along_kept(quotient.operands[1], node)
-            if divisor is not None:
-                rest = Multiply()(*(quotient.operands[0] if k == place else o for k, o in enumerate(product.operands)))
-                return Divide()(Apply(node.primitive, (rest,)), divisor)
-        factor = _along_kept(operand, node)
-        if factor is None or (isinstance(product.primitive, Divide) and place == 0):
-            continue
-        rest = Apply(node.primitive, (product.operands[1 - place],))
-        operands = (rest, factor) if place else (factor, rest)
-        return Apply(product.primitive, operands)
+    total: Sum | Mean = node.primitive
+    match node.operands:
+        case (Apply(Multiply()) as product,):
+            for place, (factor, x) in enumerate(both_orders(product)):
+                match factor:
+                    case Apply(Divide(), (above, below)) if (divisor := _along_kept(below, node)) is not None:
+                        return total(above * x if place == 0 else x * above) / divisor
+                fixed = _along_kept(factor, node)
+                if fixed is not None:
+                    return fixed * total(x) if place == 0 else total(x) * fixed
+        case (Apply(Divide(), (x, divisor)),) if (fixed := _along_kept(divisor, node)) is not None:
+            return total(x) / fixed
     return None
 
 
 def _along_kept(operand: Node, reduction: Apply) -> Node | None:
     """`operand` as an array shaped as the result of `reduction`, if it varies along no axis that is reduced."""
-    repeated = applied(operand, Broadcast)
-    axes = reduction.primitive.axes
-    if repeated is None or not set(repeated.primitive.axes).isdisjoint(axes):
-        return None
-    kept = [axis for axis in range(operand.type.ndim) if axis not in axes]
-    places = tuple(kept.index(axis) for axis in repeated.primitive.axes)
-    (source,) = repeated.operands
-    return source if source.type.shape == reduction.type.shape else Broadcast(reduction.type.shape, places)(source)
+    reduced, shape = reduction.primitive.axes, reduction.type.shape
+    match operand:
+        case Apply(Broadcast(axes=axes), (source,)) if set(axes).isdisjoint(reduced):
+            kept = [axis for axis in range(operand.type.ndim) if axis not in reduced]
+            places = tuple(kept.index(axis) for axis in axes)
+            return source if source.type.shape == shape else Broadcast(shape, places)(source)
+    return None
 
 
 @rule("probabilities sum to one", Sum, examples=lambda: [
-    Sum((1,))(Softmax((1,))(_x())),
-    Sum((0, 1))(Softmax((0, 1))(_x())),
+    Sum((1,))(Softmax((1,))(some_x())),
+    Sum((0, 1))(Softmax((0, 1))(some_x())),
 ])  # fmt: skip
 def _softmax_sum(node: Apply) -> Node | None:
-    softmax = applied(node.operands[0], Softmax)
-    return Const(1, node.type) if softmax is not None and softmax.primitive.axes == node.primitive.axes else None
+    match node:
+        case Apply(Sum(axes), (Apply(Softmax(along)),)) if along == axes:
+            return Const(1, node.type)
+    return None
 
 
 @rule("sum of what is repeated", Sum, examples=lambda: [
-    Sum((1,))(_column(_x("n"))),
-    Sum((0, 1))(_column(_x("n"))),
-    Sum((0,))(_column(_x("n"))),
-    Sum((0, 2))(Broadcast(parse_shape("n m k"), (1,))(_x("m"))),
-    Sum((1, 2))(Broadcast(parse_shape("n m k"), (0, 2))(_x("n k"))),
+    Sum((1,))(_column(some_x("n"))),
+    Sum((0, 1))(_column(some_x("n"))),
+    Sum((0,))(_column(some_x("n"))),
+    Sum((0, 2))(Broadcast(parse_shape("n m k"), (1,))(some_x("m"))),
+    Sum((1, 2))(Broadcast(parse_shape("n m k"), (0, 2))(some_x("n k"))),
 ])  # fmt: skip
 def _sum_of_repeated(node: Apply) -> Node | None:
-    repeated = applied(node.operands[0], Broadcast)
-    axes = node.primitive.axes
-    if repeated is None:
-        return None
-    (source,), places = repeated.operands, repeated.primitive.axes
-    count = dim_product(repeated.type.shape[axis] for axis in axes if axis not in places)
-    summed = tuple(k for k, axis in enumerate(places) if axis in axes)
-    total = Sum(summed)(source) if summed else source
-    kept = [axis for axis in range(repeated.type.ndim) if axis not in axes]
-    if total.type.shape != node.type.shape:
-        total = Broadcast(node.type.shape, tuple(kept.index(axis) for axis in places if axis in kept))(total)
-    return Multiply()(Const(count, node.type), total)
+    match node:
+        case Apply(Sum(axes), (Apply(Broadcast(shape, places), (x,)),)):
+            count = dim_product(dim for axis, dim in enumerate(shape) if axis in axes and axis not in places)
+            summed = tuple(k for k, axis in enumerate(places) if axis in axes)
+            total = Sum(summed)(x) if summed else x
+            kept = [axis for axis in range(len(shape)) if axis not in axes]
+            if total.type.shape != node.type.shape:
+                total = Broadcast(node.type.shape, tuple(kept.index(axis) for axis in places if axis in kept))(total)
+            return Const(count, node.type) * total
+    return None
 
 
 @rule("sum of what is among zeros", Sum, examples=lambda: [
-    Sum((0,))(Pad((1, 0), (2, 0), (0, 0))(_x())),
-    Sum((0, 1))(Pad((1, 2), (2, 0), (0, 1))(_x())),
-    Sum((1,))(Pad((1, 2), (2, 0), (1, 0))(_x())),
+    Sum((0,))(Pad((1, 0), (2, 0), (0, 0))(some_x())),
+    Sum((0, 1))(Pad((1, 2), (2, 0), (0, 1))(some_x())),
+    Sum((1,))(Pad((1, 2), (2, 0), (1, 0))(some_x())),
 ])  # fmt: skip
 def _sum_of_padded(node: Apply) -> Node | None:
-    padded = applied(node.operands[0], Pad)
-    if padded is None or not _falls_away(padded, node):
-        return None
-    kept = [axis for axis in range(padded.type.ndim) if axis not in node.primitive.axes]
-    total = Apply(node.primitive, padded.operands)
-    low, high, interior = (
-        tuple(each[axis] for axis in kept)
-        for each in (padded.primitive.low, padded.primitive.high, padded.primitive.interior)
-    )
-    return total if total.type == node.type else Pad(low, high, interior)(total)
+    match node:
+        case Apply(Sum(axes) as total, (Apply(Pad() as pad, (x,)) as padded,)) if _falls_away(padded, node):
+            kept = [axis for axis in range(padded.type.ndim) if axis not in axes]
+            low, high = (tuple(each[axis] for axis in kept) for each in (pad.low, pad.high))
+            around = Pad(low, high, tuple(pad.interior[axis] for axis in kept))
+            return total(x) if total(x).type == node.type else around(total(x))
+    return None
 
 
 def _falls_away(padded: Apply, reduction: Apply) -> bool:
@@ -172,34 +155,33 @@ def _falls_away(padded: Apply, reduction: Apply) -> bool:
 
 
 @rule("sum of each term", Sum, examples=lambda: [
-    Sum((1,))(Add()(Softmax((1,))(_x()), Const(1, _x().type))),
-    Sum((1,))(Subtract()(Multiply()(_column(_y("n")), Softmax((1,))(_x())), _column(_y("n")))),
-    Sum((0,))(Add()(Const(1, _x("3 m").type), Pad((0, 0), (2, 0), (0, 0))(_x("1 m")))),
+    Sum((1,))(Softmax((1,))(some_x()) + 1),
+    Sum((1,))(_column(some_y("n")) * Softmax((1,))(some_x()) - _column(some_y("n"))),
+    Sum((0,))(1 + Pad((0, 0), (2, 0), (0, 0))(some_x("1 m"))),
 ])  # fmt: skip
 def _sum_of_terms(node: Apply) -> Node | None:
     """Term by term, where the sum of each is known, or lacks the zeros around it."""
-    total = applied(node.operands[0], Add, Subtract)
-    if total is None or not _has_known_sum(total, node):
-        return None
-    return Apply(total.primitive, tuple(Apply(node.primitive, (operand,)) for operand in total.operands))
+    match node:
+        case Apply(Sum() as total, (Apply((Add() | Subtract()) as plus, (x, y)) as terms,)):
+            return plus(total(x), total(y)) if _has_known_sum(terms, node) else None
+    return None
 
 
 def _has_known_sum(node: Node, reduction: Apply) -> bool:
+    axes = reduction.primitive.axes
     if is_scale(node) or _along_kept(node, reduction) is not None:
         return True
-    if not isinstance(node, Apply):
-        return False
-    if isinstance(node.primitive, Pad):
-        return _falls_away(node, reduction)
-    if isinstance(node.primitive, Softmax):
-        return bool(node.primitive.axes == reduction.primitive.axes)
-    if isinstance(node.primitive, OneHot):
-        return bool(reduction.primitive.axes == (node.type.ndim - 1,))
-    if isinstance(node.primitive, Add | Subtract):
-        return all(_has_known_sum(operand, reduction) for operand in node.operands)
-    if isinstance(node.primitive, Multiply):
-        fixed, rest = node.operands
-        return (is_scale(fixed) or _along_kept(fixed, reduction) is not None) and _has_known_sum(rest, reduction)
+    match node:
+        case Apply(Pad()):
+            return _falls_away(node, reduction)
+        case Apply(Softmax(along)):
+            return bool(along == axes)
+        case Apply(OneHot()):
+            return bool(axes == (node.type.ndim - 1,))
+        case Apply(Add() | Subtract(), terms):
+            return all(_has_known_sum(term, reduction) for term in terms)
+        case Apply(Multiply(), (fixed, x)):
+            return (is_scale(fixed) or _along_kept(fixed, reduction) is not None) and _has_known_sum(x, reduction)
     return False
 
 
@@ -228,6 +210,4 @@ def known_sums(definitions: Mapping[Node, Node]) -> Rule:
 
 def _is_fact(definition: Node) -> bool:
     """Whether a definition is a mean, or probabilities, beneath kept axes."""
-    while isinstance(definition, Apply) and isinstance(definition.primitive, Broadcast | Reshape):
-        (definition,) = definition.operands
-    return applied(definition, Mean, OneHot, Softmax) is not None
+    return applied(beneath_arrangement(definition), Mean, OneHot, Softmax) is not None
