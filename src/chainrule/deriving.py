@@ -129,9 +129,9 @@ class Derivation:
         verification: Verification | None = None,
         indent: int | None = None,
     ) -> str:
-        """The derivation as JSON: claims with reasons, expressions as trees, the document, and the verification.
+        """The derivation as JSON: claims with reasons, expressions as nodes, the document, and the verification.
 
-        `json.loads` gives the object; the keys and the trees are described in `chainrule.derivation.json`.
+        `json.loads` gives the object; the keys are described in `chainrule.derivation.json`.
         """
         document = self.document(form, lang, detail)
         return json_text(render_json(self.record, document, form, verification), indent)

@@ -1,24 +1,21 @@
-"""A derivation as JSON: its claims, with both sides as trees, and the document that a reader sees.
+"""A derivation as JSON: its claims, with both sides as nodes, and the document that a reader sees.
 
-A tree is an object: `{"input": "W1"}`, `{"constant": 0.5}` or `{"op": "contract", "parameters": {…}, "operands": […]}`,
-each with its `shape` and `dtype`. An application that a tree holds more than once carries an `id` where it comes first,
-in the order of the text, and is `{"ref": id}` afterwards; a very deep tree begins with `definitions`, trees that the
-rest refers to. Sizes are numbers, or names and polynomials of them as strings: `"n"`, `"2·h+1"`. `op` is the name of
-the primitive's class in small letters; `parameters` are its fields. Numbers that JSON lacks are the strings `"inf"`,
-`"-inf"` and `"nan"`. A claim has its formula as `text` and `latex`, or null where that would be endless.
+`nodes` holds every node once, operands before what uses them, as model files do (`chainrule.interchange.programs`):
+`{"input": "W1"}`, `{"constant": 0.5}` or `{"apply": "Multiply", "to": [0, 3], "fields": {…}}`, the first two with their
+`dtype` and `shape`, which `types` has of all; an expression is the number of its node. Sizes are numbers, names, or
+polynomials of names, each term a list of its coefficient and its names. A constant that is an array is
+`{"tensor": name}`, the name of an entry of `arrays`. Numbers that JSON lacks are the strings `"inf"`, `"-inf"` and
+`"nan"`. A claim has its formula as `text` and `latex`, or null where that would be endless.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Remark
 from chainrule.derivation.latex import latex_of
@@ -37,17 +34,18 @@ from chainrule.derivation.text import plain, text_of
 from chainrule.derivation.upstream import is_upstream
 from chainrule.derivation.verify import Verification
 from chainrule.derivation.words import say
-from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, SymbolicDim, topological_order
+from chainrule.interchange import NodeTable, type_as_json
+from chainrule.ir import Apply, Input, Node, topological_order
 from chainrule.primitives import Infix, Notation, Partial, Symbol
+from chainrule.schema import Tensors, number_as_json
 from chainrule.words import Language
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | int | bool | None"
 
-SCHEMA = "chainrule derivation 1"
-_HEIGHT = 64
-"""What is nested deeper is taken apart, since readers of JSON have limits of their own."""
+SCHEMA = "chainrule derivation 2"
+_DEEPEST = 64
 _READABLE = 4000
-"""A formula of more operations than this is left out: no one reads it."""
+"""A formula that is nested deeper, or has more operations, is left out: no one reads it."""
 
 
 def render_json(record: Record, document: Document, form: str, verification: Verification | None) -> dict[str, Json]:
@@ -60,9 +58,12 @@ def render_json(record: Record, document: Document, form: str, verification: Ver
         "loss": record.loss.name,
         "wrt": [symbol.name for symbol in record.backward.wrt],
         "sizes": list(record.program.dim_names),
-        "inputs": [{"name": node.name, **_type(node.type)} for node in record.program.inputs],
+        "inputs": [{"name": node.name, **type_as_json(node.type)} for node in record.program.inputs],
         "symbols": claims.symbols(),
         "claims": claims.all(),
+        "nodes": claims.nodes.entries,
+        "types": [type_as_json(node.type) for node in claims.nodes.known],
+        "arrays": {name: _array(array) for name, array in claims.arrays.items()},
         "document": [block for each in document.blocks for block in _blocks(each, document.language)],
         "verification": None if verification is None else _outcome(verification, document.language),
     }
@@ -75,10 +76,10 @@ def _outcome(verification: Verification, language: Language) -> dict[str, Json]:
         "lines": verification.lines,
         "lines_checked": verification.lines_checked,
         "points": verification.points,
-        "worst_relative_error": _number(verification.worst_relative_error),
-        "finite_difference_error": _number(verification.finite_difference_error),
+        "worst_relative_error": number_as_json(verification.worst_relative_error),
+        "finite_difference_error": number_as_json(verification.finite_difference_error),
         "failures": [
-            {"claim": failure.line, "relative_error": _number(failure.relative_error)}
+            {"claim": failure.line, "relative_error": number_as_json(failure.relative_error)}
             for failure in verification.failures
         ],
         "lines_read": verification.lines_read,
@@ -97,7 +98,8 @@ class _Claims:
         self._record = record
         self._language = language
         self._notator = Notator(record)
-        self._inputs: dict[Input, None] = {}
+        self.arrays: Tensors = {}
+        self.nodes = NodeTable(self.arrays)
 
     def symbols(self) -> list[Json]:
         """What the inputs of the trees stand for, beyond the inputs of the function."""
@@ -138,7 +140,7 @@ class _Claims:
             "number": number,
             "kind": claim.kind,
             "left": self._quantity(claim.left),
-            "right": tree(claim.right),
+            "right": self.nodes.number(claim.right),
             "reason": reason,
             **formula,
         }
@@ -162,7 +164,7 @@ class _Claims:
     def _quantity(self, quantity: Quantity) -> dict[str, Json]:
         """A left side as data: what is computed, of what, by what."""
         if isinstance(quantity, Expression):
-            return {"quantity": "expression", "expression": tree(quantity.node)}
+            return {"quantity": "expression", "expression": self.nodes.number(quantity.node)}
         if isinstance(quantity, LossDerivative):
             return {"quantity": "gradient", "of": self._record.loss.name, "by": quantity.symbol.name}
         if isinstance(quantity, PathDerivative):
@@ -195,46 +197,6 @@ def _blocks(block: Block, language: Language) -> list[Json]:
     return [{"block": kind, "text": plain(block.words, language)}]
 
 
-def tree(root: Node) -> dict[str, Json]:
-    """An expression as nested objects."""
-    order = topological_order([root])
-    uses = Counter(operand for node in order if isinstance(node, Apply) for operand in node.operands)
-    heights = _heights(order)
-    shared: dict[Node, int] = {}
-    hoisted = [node for node in order if isinstance(node, Apply) and heights[node] % _HEIGHT == 0 and node is not root]
-    definitions: list[Json] = []
-    for node in hoisted:
-        uses[node] = max(uses[node], 2)
-        definitions.append(_nested(node, uses, shared))
-    nested = _nested(root, uses, shared)
-    return {"definitions": definitions, **nested} if definitions else nested
-
-
-def _nested(root: Node, uses: Mapping[Node, int], shared: dict[Node, int]) -> dict[str, Json]:
-    """`root` as nested objects, given what `shared` holds; what it holds afterwards has been written."""
-    result: dict[str, Json] = {}
-    pending: list[tuple[Node, dict[str, Json]]] = [(root, result)]
-    while pending:
-        node, entry = pending.pop()
-        if node in shared:
-            entry["ref"] = shared[node]
-            continue
-        if isinstance(node, Apply):
-            if uses[node] > 1:
-                shared[node] = entry["id"] = len(shared) + 1
-            operands: list[tuple[Node, dict[str, Json]]] = [(operand, {}) for operand in node.operands]
-            entry |= {"op": operation_name(type(node.primitive)), "parameters": _parameters(node.primitive)}
-            entry["operands"] = [written for _, written in operands]
-            pending += reversed(operands)
-        elif isinstance(node, Input):
-            entry["input"] = node.name
-        else:
-            assert isinstance(node, Const)
-            entry["constant"] = _parameter(node.value)
-        entry |= _type(node.type)
-    return result
-
-
 def _heights(order: Sequence[Node]) -> dict[Node, int]:
     """How many applications lie one within another, for each node of a topological order."""
     heights: dict[Node, int] = {}
@@ -250,49 +212,15 @@ def _is_readable(root: Node) -> bool:
     for node in order:
         operands = node.operands if isinstance(node, Apply) else ()
         lengths[node] = 1 + sum(lengths[operand] for operand in operands)
-    return lengths[root] <= _READABLE and _heights(order)[root] <= _HEIGHT
+    return lengths[root] <= _READABLE and _heights(order)[root] <= _DEEPEST
 
 
-def operation_name(primitive: type) -> str:
-    """The name of a primitive's class in small letters.
-
-    >>> operation_name(type("ScatterAdd", (), {}))
-    'scatter_add'
-    """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", primitive.__name__).lower()
-
-
-def _type(type_: ArrayType) -> dict[str, Json]:
-    return {"shape": [_parameter(dim) for dim in type_.shape], "dtype": type_.dtype.value}
-
-
-def _parameters(primitive: Any) -> dict[str, Json]:
-    return {field.name: _parameter(getattr(primitive, field.name)) for field in dataclasses.fields(primitive)}
-
-
-def _parameter(value: Any) -> Json:
-    """A static parameter or a literal."""
-    if isinstance(value, SymbolicDim):
-        return str(value)
-    if isinstance(value, DType):
-        return str(value.value)
-    if isinstance(value, tuple):
-        return [_parameter(entry) for entry in value]
-    if isinstance(value, np.ndarray):
-        return _parameter(_as_tuples(value.tolist()))
-    if isinstance(value, float):
-        return _number(value)
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    raise TypeError(f"a parameter of type {type(value).__name__} has no form in JSON")
-
-
-def _as_tuples(entries: Any) -> Any:
-    return tuple(map(_as_tuples, entries)) if isinstance(entries, list) else entries
-
-
-def _number(value: float) -> Json:
-    return float(value) if math.isfinite(value) else str(float(value))
+def _array(value: NDArray[Any]) -> Json:
+    """An array as nested lists."""
+    if value.ndim:
+        return [_array(each) for each in value]
+    number: Json = value.item()
+    return number_as_json(number) if isinstance(number, float) else number
 
 
 def json_text(value: Json, indent: int | None = None) -> str:

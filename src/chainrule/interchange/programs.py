@@ -63,6 +63,11 @@ class NodeTable:
                 self.entries.append(self._entry(node, f"{self._place}[{len(self.entries)}]"))
                 self._numbers[node] = len(self.entries) - 1
 
+    @property
+    def known(self) -> list[Node]:
+        """The nodes, in the order of `entries`."""
+        return list(self._numbers)
+
     def __contains__(self, node: Node) -> bool:
         return node in self._numbers
 

@@ -138,7 +138,7 @@ class Schema:
 
 def number_as_json(number: float) -> float | str:
     """JSON has no infinity, nor a number that is none."""
-    return number if math.isfinite(number) else repr(number)
+    return float(number) if math.isfinite(number) else repr(float(number))
 
 
 @dataclass(frozen=True)
