@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.sample_reports import CLASSIFICATION, REGRESSION, SETTINGS, run_with
+from support.sample_reports import CLASSIFICATION, REGRESSION, SETTINGS, changed, run_with
 
 from chainrule.reports import Column, Confusion, Importance, Report, Trial, advice, verdict
 
@@ -19,21 +19,21 @@ IDLE = (Importance("size", 0.3, 0.01), Importance("hue, new", 0.0, 0.0), Importa
 CASES: list[tuple[Report, str]] = [
     (run_with(status="finished", best_epoch=100), "--epochs 300"),
     (run_with(losses=(1.0, 2.0)), "smaller --rate"),
-    (replace(CLASSIFICATION, training={"accuracy": 0.999}), "--dropout"),
-    (replace(REGRESSION, training={"r2": 0.99}), "--dropout"),
-    (replace(REGRESSION, network={"loss": 0.2}, training={"loss": 0.1}, linear={"loss": 0.3}), "--dropout"),
-    (replace(CLASSIFICATION, linear={"accuracy": 0.9}), "--hidden none"),
-    (replace(REGRESSION, linear={"r2": 0.85}, training={"r2": 0.8}), "--hidden 64,64) or"),
-    (replace(REGRESSION, linear={"r2": 0.85}, training={"r2": 0.8}), "trained on (0.800) it is no better than"),
-    (replace(CLASSIFICATION, confusion=UNSEEN, class_counts=SCARCE), "'emu' there are 2 rows among 6,000, and none"),
-    (replace(CLASSIFICATION, network={"accuracy": 1.0}, rows=replace(CLASSIFICATION.rows, held=20)), "±15%"),
-    (replace(CLASSIFICATION, confusion=LOST, class_counts=RARE), "--class-weight balanced"),
-    (replace(CLASSIFICATION, rows=replace(CLASSIFICATION.rows, held=40)), "±9%"),
-    (replace(CLASSIFICATION, network={"accuracy": 0.99}, importances=ONE), "'key' alone carries nearly everything"),
-    (replace(CLASSIFICATION, importances=IDLE), "--drop 'hue, new,tail'"),
-    (replace(CLASSIFICATION, columns=(Column("note", "text", "", 0),)), "'note' left out as free text"),
-    (replace(run_with(status="interrupted"), saved="m"), "chainrule train animals.csv --resume m"),
-    (replace(CLASSIFICATION, gradients=("The gradient vanishes.",)), "The gradient vanishes."),
+    (changed(CLASSIFICATION, training={"accuracy": 0.999}), "--dropout"),
+    (changed(REGRESSION, training={"r2": 0.99}), "--dropout"),
+    (changed(REGRESSION, network={"loss": 0.2}, training={"loss": 0.1}, linear={"loss": 0.3}), "--dropout"),
+    (changed(CLASSIFICATION, linear={"accuracy": 0.9}), "--hidden none"),
+    (changed(REGRESSION, linear={"r2": 0.85}, training={"r2": 0.8}), "--hidden 64,64) or"),
+    (changed(REGRESSION, linear={"r2": 0.85}, training={"r2": 0.8}), "trained on (0.800) it is no better than"),
+    (changed(CLASSIFICATION, confusion=UNSEEN, class_counts=SCARCE), "'emu' there are 2 rows among 6,000, and none"),
+    (changed(CLASSIFICATION, network={"accuracy": 1.0}, rows=replace(CLASSIFICATION.data.rows, held=20)), "±15%"),
+    (changed(CLASSIFICATION, confusion=LOST, class_counts=RARE), "--class-weight balanced"),
+    (changed(CLASSIFICATION, rows=replace(CLASSIFICATION.data.rows, held=40)), "±9%"),
+    (changed(CLASSIFICATION, network={"accuracy": 0.99}, importances=ONE), "'key' alone carries nearly everything"),
+    (changed(CLASSIFICATION, importances=IDLE), "--drop 'hue, new,tail'"),
+    (changed(CLASSIFICATION, columns=(Column("note", "text", "", 0),)), "'note' left out as free text"),
+    (changed(run_with(status="interrupted"), saved="m"), "chainrule train animals.csv --resume m"),
+    (changed(CLASSIFICATION, gradients=("The gradient vanishes.",)), "The gradient vanishes."),
     (CLASSIFICATION, "Try several settings"),
 ]
 
@@ -48,13 +48,13 @@ def test_advice_is_given_where_its_reason_is(report: Report, words: str) -> None
 def test_no_advice_is_given_without_its_reason(words: str) -> None:
     trial = Trial("32", 0.002, 0.1, 100, 0.9, 0.3, True)
     for report in (CLASSIFICATION, REGRESSION):
-        for sentence in advice(replace(report, trials=(trial, trial))):
+        for sentence in advice(changed(report, trials=(trial, trial))):
             assert words not in sentence
 
 
 def test_weights_are_not_advised_to_who_has_them() -> None:
     weighted = replace(SETTINGS, class_weight="balanced")
-    report = replace(CLASSIFICATION, confusion=LOST, class_counts=RARE, settings=weighted)
+    report = changed(CLASSIFICATION, confusion=LOST, class_counts=RARE, settings=weighted)
     assert not any("--class-weight" in sentence for sentence in advice(report))
 
 
@@ -65,25 +65,25 @@ PERFECT = {"accuracy": 1.0, "log loss": 1e-6}
     ("report", "words"),
     [
         # 100 % on the training rows is not "no better than a linear model".
-        (replace(CLASSIFICATION, network=PERFECT, training=PERFECT, linear=PERFECT), "no better than"),
-        (replace(CLASSIFICATION, training=PERFECT, linear={"accuracy": 0.92}), "no better than"),
+        (changed(CLASSIFICATION, network=PERFECT, training=PERFECT, linear=PERFECT), "no better than"),
+        (changed(CLASSIFICATION, training=PERFECT, linear={"accuracy": 0.92}), "no better than"),
         (
-            replace(
+            changed(
                 CLASSIFICATION, network={"log loss": 0.01}, training={"log loss": 0.005}, linear={"log loss": 0.004},
                 trivial={"log loss": 1.1},
             ),
             "no better than",
         ),
-        (replace(REGRESSION, network={"r2": 0.99}, training={"r2": 0.999}, linear={"r2": 1.0}), "no better than"),
+        (changed(REGRESSION, network={"r2": 0.99}, training={"r2": 0.999}, linear={"r2": 1.0}), "no better than"),
         # A loss that ends where it began has not grown.
         (run_with(losses=(1.0, 0.2, 1.001)), "smaller --rate"),
         (run_with(losses=(-3.0, -3.01, -2.99)), "smaller --rate"),
         # Twenty rows do not show that a column is of no use.
-        (replace(CLASSIFICATION, importances=IDLE, rows=replace(CLASSIFICATION.rows, held=20)), "--drop"),
+        (changed(CLASSIFICATION, importances=IDLE, rows=replace(CLASSIFICATION.data.rows, held=20)), "--drop"),
         # A class with held-out rows is not called unseen, nor one that no row has.
-        (replace(CLASSIFICATION, confusion=LOST, class_counts=RARE), "none among"),
-        (replace(CLASSIFICATION, confusion=UNSEEN, class_counts={"cat": 3000, "dog": 3000}), "none among"),
-        (replace(CLASSIFICATION, confusion=UNSEEN, class_counts=SCARCE), "--class-weight"),
+        (changed(CLASSIFICATION, confusion=LOST, class_counts=RARE), "none among"),
+        (changed(CLASSIFICATION, confusion=UNSEEN, class_counts={"cat": 3000, "dog": 3000}), "none among"),
+        (changed(CLASSIFICATION, confusion=UNSEEN, class_counts=SCARCE), "--class-weight"),
     ],
 )  # fmt: skip
 def test_what_is_not_so_is_not_said(report: Report, words: str) -> None:
@@ -92,13 +92,13 @@ def test_what_is_not_so_is_not_said(report: Report, words: str) -> None:
 
 def test_a_class_without_weights_and_one_with_them_are_both_named_where_unseen() -> None:
     weighted = replace(SETTINGS, class_weight="balanced")
-    report = replace(CLASSIFICATION, confusion=UNSEEN, class_counts=SCARCE, settings=weighted)
+    report = changed(CLASSIFICATION, confusion=UNSEEN, class_counts=SCARCE, settings=weighted)
     assert any("none among the held-out rows" in sentence for sentence in advice(report))
 
 
 def test_rows_of_one_class_tell_nothing_apart() -> None:
     alone = Confusion(("cat", "dog", "emu"), ((2000, 0, 0), (0, 0, 0), (0, 0, 0)))
-    report = replace(CLASSIFICATION, confusion=alone, network=PERFECT, trivial=PERFECT)
+    report = changed(CLASSIFICATION, confusion=alone, network=PERFECT, trivial=PERFECT)
     assert "All these rows are of one class" in str(verdict(report, "en"))
     assert verdict(report, "zh")
-    assert verdict(replace(report, confusion=LOST), "en") != verdict(report, "en")
+    assert verdict(changed(report, confusion=LOST), "en") != verdict(report, "en")

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
-from chainrule.reports import Column, Confusion, Importance, Report, Residuals, Rows, Run, Settings
+from chainrule.reports import (
+    Column,
+    Confusion,
+    DataSummary,
+    FitSummary,
+    Importance,
+    Report,
+    Residuals,
+    Rows,
+    Run,
+    ScoreSummary,
+    Settings,
+)
 
 SETTINGS = Settings(
     widths=(4, 32, 3),
@@ -28,27 +40,40 @@ RUN = Run(
 CLASSES = ("cat", "dog", "emu")
 
 CLASSIFICATION = Report(
-    data="animals.csv",
-    target="kind",
-    task="classification",
-    reason="kind holds texts",
-    columns=(Column("size", "number", "numbers from 1 to 9", 1), Column("id", "identifier", "a different code", 0)),
-    rows=Rows(10_000, 6800, 1200, 2000),
-    settings=SETTINGS,
-    run=RUN,
-    network={"accuracy": 0.9, "log loss": 0.3},
-    linear={"accuracy": 0.7, "log loss": 0.8},
-    trivial={"accuracy": 0.4, "log loss": 1.1},
-    trivial_value="cat",
-    training={"accuracy": 0.91, "log loss": 0.28},
-    classes=CLASSES,
-    class_counts={"cat": 4000, "dog": 3500, "emu": 2500},
-    confusion=Confusion(CLASSES, ((780, 10, 10), (60, 600, 40), (30, 50, 420))),
-    importances=(Importance("size", 0.3, 0.01),),
-    fingerprint="0" * 64,
+    data=DataSummary(
+        path="animals.csv",
+        target="kind",
+        task="classification",
+        reason="kind holds texts",
+        columns=(Column("size", "number", "numbers from 1 to 9", 1), Column("id", "identifier", "a different code", 0)),
+        rows=Rows(10_000, 6800, 1200, 2000),
+        classes=CLASSES,
+        class_counts={"cat": 4000, "dog": 3500, "emu": 2500},
+        fingerprint="0" * 64,
+    ),
+    fit=FitSummary(settings=SETTINGS, run=RUN),
+    scores=ScoreSummary(
+        network={"accuracy": 0.9, "log loss": 0.3},
+        linear={"accuracy": 0.7, "log loss": 0.8},
+        trivial={"accuracy": 0.4, "log loss": 1.1},
+        trivial_value="cat",
+        training={"accuracy": 0.91, "log loss": 0.28},
+        confusion=Confusion(CLASSES, ((780, 10, 10), (60, 600, 40), (30, 50, 420))),
+        importances=(Importance("size", 0.3, 0.01),),
+    ),
 )
 
-REGRESSION = replace(
+
+def changed(report: Report, **changes: Any) -> Report:
+    """A report with other values of fields, in whichever of its groups they are."""
+    for name in ("data", "fit", "scores"):
+        group: Any = getattr(report, name)
+        here = {spec.name: changes.pop(spec.name) for spec in fields(group) if spec.name in changes}
+        report = replace(report, **{name: replace(group, **here)})
+    return replace(report, **changes)
+
+
+REGRESSION = changed(
     CLASSIFICATION,
     task="regression",
     classes=(),
@@ -71,4 +96,4 @@ REGRESSION = replace(
 
 def run_with(**changes: Any) -> Report:
     """A classification whose run is otherwise."""
-    return replace(CLASSIFICATION, run=replace(RUN, **changes))
+    return changed(CLASSIFICATION, run=replace(RUN, **changes))

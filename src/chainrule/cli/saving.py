@@ -17,7 +17,8 @@ from chainrule.cli.trials import Standing
 from chainrule.interrupts import deferred
 from chainrule.models import Checkpoint, Model, ModelError, load_checkpoint, save_checkpoint, save_model
 from chainrule.networks import TrainingState
-from chainrule.reports import SCORES, Report, Trial
+from chainrule.reports import Report, Trial
+from chainrule.schema import DescriptionError, Schema
 
 
 class Keeper:
@@ -48,11 +49,11 @@ class Keeper:
         state, place = self._kept(standing)
         assert state is not None
         metrics = {
-            "held out": dict(report.network),
+            "held out": dict(report.scores.network),
             "linear model": dict(report.comparison),
-            "trivial": dict(report.trivial),
-            "training": dict(report.training),
-            "rows": asdict(report.rows),
+            "trivial": dict(report.scores.trivial),
+            "training": dict(report.scores.training),
+            "rows": asdict(report.data.rows),
         }
         model = self._model(place, state, self._settings(standing), metrics)
         if state.status == "finished" and len(self.learners) == 1:
@@ -119,18 +120,10 @@ def _trials(path: str, settings: Mapping[str, Any], most: int) -> list[Trial]:
     if best is not None and not (isinstance(best, int) and 0 <= best < len(given)):
         raise refusal
     try:
-        return [_trial(**trial) for trial in given]
-    except (TypeError, ValueError):
+        found: list[Trial] = Schema(parts=(Trial,)).read(list[Trial], given, "trials")
+    except DescriptionError:
         raise refusal from None
-
-
-def _trial(
-    hidden: Any, rate: Any, alpha: Any, epochs: Any, score: Any, loss: Any, kept: Any, scored_by: Any = "accuracy"
-) -> Trial:
-    if scored_by not in SCORES:
-        raise ValueError(f"{scored_by!r} is no score")
-    rate = None if rate is None else float(rate)
-    return Trial(str(hidden), rate, float(alpha), int(epochs), float(score), float(loss), bool(kept), scored_by)
+    return found
 
 
 def more_epochs(plan: Plan, standing: Standing, epochs: int | None, path: str) -> Plan:

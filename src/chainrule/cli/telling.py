@@ -92,23 +92,23 @@ def _print_network(plan: Plan, data: Data, candidates: Sequence[Learner], lang: 
 
 def print_report(report: Report, page: str | None, lang: Language) -> None:
     """Print how training ended, the scores, their explanation, and advice."""
-    run, width = report.run, page_width()
+    run, width = report.fit.run, page_width()
     if run.status == "interrupted":
-        say_line(say(lang, "interrupted train", epochs=f"{run.epochs:,}", planned=f"{report.settings.epochs:,}"))
+        say_line(say(lang, "interrupted train", epochs=f"{run.epochs:,}", planned=f"{report.fit.settings.epochs:,}"))
     else:
         say_line(say(lang, "trained", seconds=duration(run.seconds), why=ending(run, lang)))
-    section("search", trials_text(report, lang), lang)
-    lines(["", *curve] if (curve := curve_text(report, width, lang)) else [])
+    section("search", trials_text(report.fit, lang), lang)
+    lines(["", *curve] if (curve := curve_text(report.fit, width, lang)) else [])
     click.echo()
-    where = "on file" if report.validation else "held out"
-    say_line(say(lang, where, rows=f"{report.rows.held:,}", path=report.validation))
+    where = "on file" if report.data.validation else "held out"
+    say_line(say(lang, where, rows=f"{report.data.rows.held:,}", path=report.data.validation))
     lines(scores_text(report, lang))
-    for note in score_notes(report, lang):
+    for note in score_notes(report.scores, lang):
         say_line(note)
     if honest := verdict(report, lang):
         say_line(honest)
-    section("mistakes" if report.confusion else "errors", mistakes_text(report, width, lang), lang)
-    section("importance", importance_text(report, width, lang), lang)
+    section("mistakes" if report.scores.confusion else "errors", mistakes_text(report.scores, width, lang), lang)
+    section("importance", importance_text(report.scores, width, lang), lang)
     found = advice(report, lang)
     if found:
         click.echo()
@@ -147,22 +147,23 @@ def lines(text: Sequence[str]) -> None:
 def record(report: Report, page: str | None, seconds: float) -> dict[str, Any]:
     """Return the report as one JSON object."""
     found = report.to_dict()
-    rows, settings, run = found["rows"], found["settings"], found["run"]
+    data, fit, scores = found["data"], found["fit"], found["scores"]
+    rows, settings, run = data["rows"], fit["settings"], fit["run"]
     losses = run["losses"]
     return {
-        "data": report.data,
+        "data": data["path"],
         "rows": rows["all"],
         "train_rows": rows["training"],
         "validation_rows": rows["choosing"],
         "held_out_rows": rows["held"],
-        "features": [column.name for column in report.columns if column.inputs],
-        "left_out": {column.name: column.reason for column in report.columns if not column.inputs},
-        "columns": found["columns"],
-        "target": report.target,
-        "task": report.task,
-        "reason": report.reason,
-        "classes": list(report.classes),
-        "class_counts": found["class_counts"],
+        "features": [column.name for column in report.data.columns if column.inputs],
+        "left_out": {column.name: column.reason for column in report.data.columns if not column.inputs},
+        "columns": data["columns"],
+        "target": data["target"],
+        "task": data["task"],
+        "reason": data["reason"],
+        "classes": data["classes"],
+        "class_counts": data["class_counts"],
         "sizes": settings.pop("widths"),
         "settings": settings,
         "epochs": run["epochs"],
@@ -173,20 +174,20 @@ def record(report: Report, page: str | None, seconds: float) -> dict[str, Any]:
         "loss": losses[-1] if losses else None,
         "loss_curve": losses,
         "validation_losses": run["validation_losses"],
-        "score": found["network"],
-        "linear_score": found["linear"],
-        "linear_failed": bool(report.linear) and not report.comparison,
-        "trivial_score": found["trivial"],
-        "trivial_prediction": report.trivial_value,
-        "train_score": found["training"],
-        "confusion": found["confusion"],
-        "residuals": found["residuals"],
-        "quantiles": found["levels"],
-        "importance": found["importances"],
-        "search": found["trials"],
-        "notes": found["notes"],
+        "score": scores["network"],
+        "linear_score": scores["linear"],
+        "linear_failed": bool(scores["linear"]) and not report.comparison,
+        "trivial_score": scores["trivial"],
+        "trivial_prediction": scores["trivial_value"],
+        "train_score": scores["training"],
+        "confusion": scores["confusion"],
+        "residuals": scores["residuals"],
+        "quantiles": scores["levels"],
+        "importance": scores["importances"],
+        "search": fit["trials"],
+        "notes": data["notes"],
         "advice": advice(report),
-        "fingerprint": report.fingerprint,
+        "fingerprint": data["fingerprint"],
         "train_seconds": run["seconds"],
         "seconds": seconds,
         "saved": report.saved,

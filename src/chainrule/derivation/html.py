@@ -17,7 +17,7 @@ from chainrule.derivation.style import PAGE_STYLE, STYLE
 from chainrule.derivation.text import plain
 from chainrule.derivation.words import say
 from chainrule.primitives import Notation
-from chainrule.words import HTML_LANGUAGES, Language
+from chainrule.words import HTML_LANGUAGES, Language, html_page
 
 _DISPLAY_WIDTH = 20
 """Formulas of their own are parted into pieces of at most about this many letters, which a phone has room for."""
@@ -40,13 +40,7 @@ def render_html(document: Document, verdict: str = "", standalone: bool = True) 
     body = _Page(document.language).article(document.blocks, verdict, standalone)
     if not standalone:
         return f"<style>{STYLE}</style>\n{body}\n"
-    return (
-        f'<!DOCTYPE html>\n<html lang="{HTML_LANGUAGES[document.language]}">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(_title(document))}</title>\n<style>{STYLE}{PAGE_STYLE}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>\n"
-    )
+    return html_page(document.language, _title(document), STYLE + PAGE_STYLE, body)
 
 
 def _title(document: Document) -> str:

@@ -4,8 +4,18 @@ from chainrule.reports.advice import advice
 from chainrule.reports.importance import Importance, permutation_importance
 from chainrule.reports.mistakes import Confusion, Level, Residuals
 from chainrule.reports.page import render_page
-from chainrule.reports.report import Column, Report, Rows, Run, Settings, Trial
-from chainrule.reports.scoring import MEDIAN, SCORES, ahead, better, class_scores, decisive, number_scores
+from chainrule.reports.report import (
+    Column,
+    DataSummary,
+    FitSummary,
+    Report,
+    Rows,
+    Run,
+    ScoreSummary,
+    Settings,
+    Trial,
+)
+from chainrule.reports.scoring import MEDIAN, ahead, better, class_scores, decisive, number_scores
 from chainrule.reports.terminal import (
     columns_text,
     curve_text,
@@ -19,15 +29,17 @@ from chainrule.reports.words import say, score_text
 
 __all__ = [
     "MEDIAN",
-    "SCORES",
     "Column",
     "Confusion",
+    "DataSummary",
+    "FitSummary",
     "Importance",
     "Level",
     "Report",
     "Residuals",
     "Rows",
     "Run",
+    "ScoreSummary",
     "Settings",
     "Trial",
     "advice",

@@ -39,10 +39,11 @@ def advice(report: Report, lang: Language = "en") -> list[str]:
 
 
 def _advice(report: Report, lang: Language) -> Iterator[str]:
-    name, rows = report.deciding, report.rows.held
-    network, training = worth(name, report.network), worth(name, report.training)
-    if report.run.status == "interrupted" and report.saved:
-        yield say(lang, "advice interrupted", data=report.data, path=report.saved)
+    fit, scores = report.fit, report.scores
+    name, rows = scores.deciding, report.data.rows.held
+    network, training = worth(name, scores.network), worth(name, scores.training)
+    if fit.run.status == "interrupted" and report.saved:
+        yield say(lang, "advice interrupted", data=report.data.path, path=report.saved)
     yield from _about_the_run(report, lang)
     gap = _GAP.get(name, _LOSS_GAP * abs(network))
     noise = _noise(report) if name in ("accuracy", "balanced accuracy") else 0.0
@@ -52,52 +53,53 @@ def _advice(report: Report, lang: Language) -> Iterator[str]:
             lang,
             "advice overfitting",
             score=say(lang, name),
-            training=score_text(name, report.training[name]),
-            held=score_text(name, report.network[name]),
-            alpha=number_text(max(1.0, 10 * report.settings.alpha)),
+            training=score_text(name, scores.training[name]),
+            held=score_text(name, scores.network[name]),
+            alpha=number_text(max(1.0, 10 * fit.settings.alpha)),
         )
-    hidden = report.settings.widths[1:-1]
+    hidden = fit.settings.widths[1:-1]
     linear = report.comparison
-    against = ahead(name, report.network, linear, rows)
+    against = ahead(name, scores.network, linear, rows)
     if hidden and linear and against <= 0:
         yield say(
             lang,
             "advice linear better" if against else "advice linear",
             linear=score_text(name, linear[name]),
-            network=score_text(name, report.network[name]),
+            network=score_text(name, scores.network[name]),
         )
-        if not overfits and _leaves_room(report) and ahead(name, report.training, linear, rows) <= 0:
+        if not overfits and _leaves_room(report) and ahead(name, scores.training, linear, rows) <= 0:
             yield say(
                 lang,
                 "advice underfitting",
-                training=score_text(name, report.training[name]),
+                training=score_text(name, scores.training[name]),
                 linear=score_text(name, linear[name]),
                 hidden=f"{2 * max(hidden)},{2 * max(hidden)}",
             )
     yield from _about_classes(report, lang)
     yield from _about_columns(report, lang)
-    yield from report.gradients
-    if not report.trials and report.run.status not in ("interrupted", "diverged"):
+    yield from fit.gradients
+    if not fit.trials and fit.run.status not in ("interrupted", "diverged"):
         yield say(lang, "advice search")
 
 
 def _leaves_room(report: Report) -> bool:
     """Whether the network could be clearly better on its own training rows than it is."""
-    name = report.deciding
-    score = report.training.get(name, math.nan)
+    scores = report.scores
+    name = scores.deciding
+    score = scores.training.get(name, math.nan)
     if name in LARGER_IS_BETTER:
         return score < _PERFECT
-    return score > (1 - _PERFECT) * abs(report.trivial.get(name, math.inf))
+    return score > (1 - _PERFECT) * abs(scores.trivial.get(name, math.inf))
 
 
 def _noise(report: Report) -> float:
     """Twice the deviation of an accuracy that so many rows allow; 0 where there is none."""
-    share, rows = report.network.get("accuracy", 0.0), max(1, report.rows.held)
+    share, rows = report.scores.network.get("accuracy", 0.0), max(1, report.data.rows.held)
     return 2 * math.sqrt(share * (1 - share) / rows)
 
 
 def _about_the_run(report: Report, lang: Language) -> Iterator[str]:
-    run, rate = report.run, report.settings.rate
+    run, rate = report.fit.run, report.fit.settings.rate
     slower = number_text((rate or 0.01) / 5)
     losses = [loss for loss in run.losses if math.isfinite(loss)]
     if run.status == "diverged":
@@ -109,7 +111,7 @@ def _about_the_run(report: Report, lang: Language) -> Iterator[str]:
 
 
 def _still_improving(report: Report) -> bool:
-    run = report.run
+    run = report.fit.run
     if run.validation_losses:
         return run.best_epoch >= 0.95 * run.epochs
     tail = run.losses[-max(2, len(run.losses) // 10) :]
@@ -117,46 +119,48 @@ def _still_improving(report: Report) -> bool:
 
 
 def _about_classes(report: Report, lang: Language) -> Iterator[str]:
-    confusion, total = report.confusion, sum(report.class_counts.values())
+    data, scores = report.data, report.scores
+    confusion, total = scores.confusion, sum(data.class_counts.values())
     if confusion is None:
         return
     unseen = [
-        (report.class_counts[name], name)
+        (data.class_counts[name], name)
         for name, row in zip(confusion.classes, confusion.counts, strict=True)
-        if report.class_counts.get(name, 0) and not sum(row)
+        if data.class_counts.get(name, 0) and not sum(row)
     ]
     for count, name in sorted(unseen)[:LISTED]:
         yield say(lang, "advice unseen class", name=repr(name), count=f"{count:,}", total=f"{total:,}")
-    if report.settings.class_weight is None and total:
-        even = total / len(report.classes)
+    if report.fit.settings.class_weight is None and total:
+        even = total / len(data.classes)
         rare = [
             (recall, name)
             for name, recall in zip(confusion.classes, confusion.recalls, strict=True)
-            if report.class_counts.get(name, 0) < _RARE * even and recall < _RECALL
+            if data.class_counts.get(name, 0) < _RARE * even and recall < _RECALL
         ]
         if rare:
             recall, name = min(rare)
             yield say(lang, "advice rare classes", name=repr(name), recall=f"{recall:.0%}")
     margin = _noise(report)
-    if report.network.get("accuracy") in (0.0, 1.0):
-        margin = min(1.0, 3 / max(1, report.rows.held))  # the rule of three: what 95 % of such samples still allow
+    if scores.network.get("accuracy") in (0.0, 1.0):
+        margin = min(1.0, 3 / max(1, data.rows.held))  # the rule of three: what 95 % of such samples still allow
     if margin > _MARGIN:
-        yield say(lang, "advice few rows", rows=f"{report.rows.held:,}", margin=f"{margin:.0%}")
+        yield say(lang, "advice few rows", rows=f"{data.rows.held:,}", margin=f"{margin:.0%}")
 
 
 def _about_columns(report: Report, lang: Language) -> Iterator[str]:
-    name, found = report.deciding, report.importances
-    gained = worth(name, report.network) - worth(name, report.trivial)
-    perfect = report.network.get(name if name in LARGER_IS_BETTER else "auc", 0.0) > _PERFECT
+    scores = report.scores
+    name, found = scores.deciding, scores.importances
+    gained = worth(name, scores.network) - worth(name, scores.trivial)
+    perfect = scores.network.get(name if name in LARGER_IS_BETTER else "auc", 0.0) > _PERFECT
     if len(found) > 2 and 0 < gained < math.inf and perfect:
         first, second = found[0].drop / gained, found[1].drop / gained
         if first > _CARRIES and second < 1 - _CARRIES:
             yield say(lang, "advice leak", name=repr(found[0].name))
     useless = [each.name for each in found if each.drop + 2 * each.deviation <= 1e-12]
-    if gained > 0 and 0 < len(useless) < len(found) and report.rows.held >= _FEWEST:
+    if gained > 0 and 0 < len(useless) < len(found) and report.data.rows.held >= _FEWEST:
         names = listed_in(lang, map(repr, useless[:LISTED])) + (", …" if len(useless) > LISTED else "")
         yield say(lang, "advice useless", names=names, option=_shell(",".join(useless[:LISTED])))
-    texts = [column.name for column in report.columns if column.kind == "text"]
+    texts = [column.name for column in report.data.columns if column.kind == "text"]
     if texts:
         yield say(lang, "advice text", names=listed_in(lang, map(repr, texts[:LISTED])))
 

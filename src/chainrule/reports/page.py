@@ -10,12 +10,12 @@ from chainrule.reports import charts
 from chainrule.reports.advice import advice
 from chainrule.reports.charts import escape
 from chainrule.reports.mistakes import Confusion, Residuals
-from chainrule.reports.report import Report
+from chainrule.reports.report import DataSummary, FitSummary, Report, ScoreSummary
 from chainrule.reports.scoring import LARGER_IS_BETTER
 from chainrule.reports.style import STYLE
 from chainrule.reports.verdicts import compared, drawn, drop_text, ending, level_cells, score_notes, verdict
 from chainrule.reports.words import amount_text, number_text, say, score_text
-from chainrule.words import HTML_LANGUAGES, Language
+from chainrule.words import Language, html_page
 
 _MATRIX = 20
 """A confusion matrix of more classes is left to the list of mistakes."""
@@ -33,54 +33,51 @@ def render_page(report: Report, derivation: str = "", lang: Language = "en") -> 
         f'<section id="{key}">\n<h2>{escape(_heading(report, key, lang))}</h2>\n{body}\n</section>'
         for key, body in sections
     )
-    title = say(lang, "title", target=report.target)
-    return (
-        f'<!DOCTYPE html>\n<html lang="{HTML_LANGUAGES[lang]}">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+    title = say(lang, "title", target=report.data.target)
+    main = (
         f'<main class="report">\n<header>\n<h1>{escape(title)}</h1>\n{_lead(report, lang)}\n'
         f'<nav aria-label="{escape(say(lang, "contents"))}">\n{links}\n</nav>\n</header>\n{bodies}\n'
-        f"{_footer(report, lang)}\n</main>\n</body>\n</html>\n"
+        f"{_footer(report, lang)}\n</main>"
     )
+    return html_page(lang, title, STYLE, main)
 
 
 def _heading(report: Report, key: str, lang: Language) -> str:
-    return say(lang, "errors" if key == "mistakes" and report.confusion is None else key)
+    return say(lang, "errors" if key == "mistakes" and report.scores.confusion is None else key)
 
 
 def _lead(report: Report, lang: Language) -> str:
-    name = report.deciding
-    training = f"{report.rows.training:,}"
+    name = report.scores.deciding
+    training = f"{report.data.rows.training:,}"
     said = [
-        say(lang, "learnt from", target=report.target, rows=training, data=report.data),
+        say(lang, "learnt from", target=report.data.target, rows=training, data=report.data.path),
         say(
             lang,
             "verdict network",
-            held=f"{report.rows.held:,}",
+            held=f"{report.data.rows.held:,}",
             score=say(lang, name),
-            network=score_text(name, report.network[name]),
+            network=score_text(name, report.scores.network[name]),
             linear=score_text(name, report.comparison[name]) if report.comparison else "–",
-            value=report.trivial_value,
-            trivial=score_text(name, report.trivial[name]),
+            value=report.scores.trivial_value,
+            trivial=score_text(name, report.scores.trivial[name]),
         ),
     ]
     parts = [f'<p class="lead">{escape(sentence)}</p>' for sentence in said]
     honest = verdict(report, lang)
     if honest:
         parts.append(f'<p class="verdict">{_with_options(honest)}</p>')
-    parts += [f'<p class="note">{escape(note)}</p>' for note in report.notes]
+    parts += [f'<p class="note">{escape(note)}</p>' for note in report.data.notes]
     return "\n".join(parts)
 
 
 def _sections(report: Report, derivation: str, lang: Language) -> Iterator[tuple[str, str]]:
     yield "scores", _scores(report, lang)
     yield "next", _next(report, lang)
-    yield "curve", _curve(report, lang)
+    yield "curve", _curve(report.fit, lang)
     yield "mistakes", _mistakes(report, lang)
-    yield "importance", _importance(report, lang)
-    yield "columns", _columns(report, lang)
-    yield "search", _search(report, lang)
+    yield "importance", _importance(report.scores, lang)
+    yield "columns", _columns(report.data, lang)
+    yield "search", _search(report.fit, lang)
     yield "settings", _settings(report, lang)
     yield "derivation", derivation
 
@@ -105,15 +102,15 @@ def _table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], numbe
 
 
 def _scores(report: Report, lang: Language) -> str:
-    names = list(report.network)
+    names = list(report.scores.network)
     rows = []
     for place, (who, scores) in enumerate(compared(report, lang)):
         written = [score_text(name, scores.get(name, math.nan)) for name in names]
         rows.append(("us" if place == 0 else "", [escape(who), *written]))
-    where = "on file" if report.validation else "held out"
-    said = say(lang, where, rows=f"{report.rows.held:,}", path=report.validation)
+    where = "on file" if report.data.validation else "held out"
+    said = say(lang, where, rows=f"{report.data.rows.held:,}", path=report.data.validation)
     table = _table(["", *(say(lang, name) for name in names)], rows, len(names))
-    notes = "".join(f'\n<p class="soft">{escape(note)}</p>' for note in score_notes(report, lang))
+    notes = "".join(f'\n<p class="soft">{escape(note)}</p>' for note in score_notes(report.scores, lang))
     return f'<p>{escape(said)}</p>\n<div class="scores">{table}</div>{notes}'
 
 
@@ -127,8 +124,8 @@ def _with_options(sentence: str) -> str:
     return _OPTION.sub(lambda match: f"<code>{match.group().rstrip('.')}</code>", escape(sentence, quote=False))
 
 
-def _curve(report: Report, lang: Language) -> str:
-    run = report.run
+def _curve(fit: FitSummary, lang: Language) -> str:
+    run = fit.run
     series = [(say(lang, "training loss"), run.losses)]
     if run.validation_losses:
         series.append((say(lang, "validation loss"), run.validation_losses))
@@ -139,19 +136,19 @@ def _curve(report: Report, lang: Language) -> str:
         for (title, _), style in zip(series, ("", " second"), strict=False)
     )
     marked = f" {say(lang, 'best', epoch=f'{best:,}')}" if best else ""
-    if report.loss_divisor is not None:
-        marked += f" ({escape(say(lang, 'standardized', divisor=amount_text(report.loss_divisor)))})"
+    if fit.loss_divisor is not None:
+        marked += f" ({escape(say(lang, 'standardized', divisor=amount_text(fit.loss_divisor)))})"
     said = say(lang, "curve said", seconds=f"{run.seconds:.2f} s", reason=ending(run, lang))
     return f"<figure>\n{chart}\n<figcaption>{keys}{marked}<br>{escape(said)}</figcaption>\n</figure>"
 
 
 def _mistakes(report: Report, lang: Language) -> str:
-    if report.confusion is not None:
-        return _confusion(report.confusion, lang)
-    head, *levels = level_cells(report, lang) or [()]
+    if report.scores.confusion is not None:
+        return _confusion(report.scores.confusion, lang)
+    head, *levels = level_cells(report.scores, lang) or [()]
     table = _table(head, [("", row) for row in levels], len(head) - 1) if levels else ""
-    if report.residuals is not None:
-        return table + _residuals(report.residuals, report.rows.held, lang)
+    if report.scores.residuals is not None:
+        return table + _residuals(report.scores.residuals, report.data.rows.held, lang)
     return table
 
 
@@ -198,13 +195,13 @@ def _residuals(residuals: Residuals, rows: int, lang: Language) -> str:
     )
 
 
-def _importance(report: Report, lang: Language) -> str:
-    most = max((each.drop for each in report.importances), default=0.0)
-    score = report.deciding
+def _importance(scores: ScoreSummary, lang: Language) -> str:
+    most = max((each.drop for each in scores.importances), default=0.0)
+    score = scores.deciding
     if not drawn(score, most):
         return ""
     rows = []
-    for each in report.importances:
+    for each in scores.importances:
         drop = drop_text(score, each.drop)
         width = 100 * each.drop / most
         bar = f'<span class="bar" style="width: {width:.1f}%"></span>' if drawn(score, each.drop) else "<span></span>"
@@ -214,9 +211,9 @@ def _importance(report: Report, lang: Language) -> str:
     return f'<p class="soft">{escape(said)}</p>\n<div class="bars">\n' + "\n".join(rows) + "\n</div>"
 
 
-def _columns(report: Report, lang: Language) -> str:
+def _columns(data: DataSummary, lang: Language) -> str:
     rows = []
-    for column in report.columns:
+    for column in data.columns:
         kind = say(lang, column.kind)
         if not column.inputs:
             kind += f" ({say(lang, 'left out')})"
@@ -227,8 +224,8 @@ def _columns(report: Report, lang: Language) -> str:
     return _table(head, rows, 1)
 
 
-def _search(report: Report, lang: Language) -> str:
-    if not report.trials:
+def _search(fit: FitSummary, lang: Language) -> str:
+    if not fit.trials:
         return ""
     head = [say(lang, key) for key in ("hidden", "rate", "alpha", "epochs", "validation loss", "validation score")]
     rows = [
@@ -243,15 +240,15 @@ def _search(report: Report, lang: Language) -> str:
                 score_text(trial.scored_by, trial.score),
             ],
         )
-        for trial in sorted(report.trials, key=lambda each: (not each.kept, -each.worth))
+        for trial in sorted(fit.trials, key=lambda each: (not each.kept, -each.worth))
     ]
     return _table(head, rows, 5)
 
 
 def _settings(report: Report, lang: Language) -> str:
-    settings, rows = report.settings, report.rows
+    settings, rows = report.fit.settings, report.data.rows
     values = {
-        "data": report.data,
+        "data": report.data.path,
         "rows": say(lang, "split", training=f"{rows.training:,}", choosing=f"{rows.choosing:,}", held=f"{rows.held:,}"),
         "layers": settings.sizes,
         "parameters": f"{settings.parameters:,}",
@@ -265,7 +262,7 @@ def _settings(report: Report, lang: Language) -> str:
         "normalization": settings.normalization or "",
         "class weight": settings.class_weight or "",
         "seed": str(settings.seed),
-        "fingerprint": report.fingerprint,
+        "fingerprint": report.data.fingerprint,
         "version": report.version,
     }
     kept = [("", [escape(say(lang, key)), escape(value)]) for key, value in values.items() if value]

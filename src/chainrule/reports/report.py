@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from chainrule.reports.importance import Importance
 from chainrule.reports.mistakes import Confusion, Level, Residuals
-from chainrule.reports.scoring import Scores, ahead, worth
+from chainrule.reports.scoring import SCORES, Scores, ahead, worth
+from chainrule.schema import OMITTED, one_of
 
 Task: TypeAlias = Literal["classification", "regression"]
 
@@ -83,7 +84,7 @@ class Trial:
     score: float
     loss: float
     kept: bool = False
-    scored_by: str = "accuracy"
+    scored_by: Annotated[str, one_of(*sorted(SCORES)), OMITTED] = "accuracy"
 
     @property
     def worth(self) -> float:
@@ -92,8 +93,48 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
-    """All of it.
+class DataSummary:
+    """The table: what is predicted from which columns, and what became of the rows.
+
+    `path` is its file, `validation` that of the rows held out, where they come from another.
+    """
+
+    path: str
+    target: str
+    task: Task
+    reason: str
+    columns: tuple[Column, ...]
+    rows: Rows
+    classes: tuple[str, ...] = ()
+    class_counts: Mapping[str, int] = field(default_factory=dict)
+    validation: str | None = None
+    notes: tuple[str, ...] = ()
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSummary:
+    """How the network was trained.
+
+    Attributes
+    ----------
+    gradients
+        Sentences on how gradients fare in the trained network; empty where all is well.
+    loss_divisor
+        What the target was divided by for the loss that is trained on; None where that is in the target's own units.
+
+    """
+
+    settings: Settings
+    run: Run
+    trials: tuple[Trial, ...] = ()
+    gradients: tuple[str, ...] = ()
+    loss_divisor: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSummary:
+    """How good the network is, and where it is wrong.
 
     Attributes
     ----------
@@ -102,61 +143,54 @@ class Report:
         of the network on rows it was trained on. The first of the network's decides.
     levels
         How each of several quantiles fares.
-    loss_divisor
-        What the target was divided by for the loss that is trained on; None where that is in the target's own units.
-    score_divisor
-        The same for the loss among the scores, which is in the target's own units where that can be said exactly.
-    gradients
-        Sentences on how gradients fare in the trained network; empty where all is well.
+    divisor
+        What the target was divided by for the loss among the scores, which is in the target's own units where that can
+        be said exactly; then None.
 
     """
 
-    data: str
-    target: str
-    task: Task
-    reason: str
-    columns: tuple[Column, ...]
-    rows: Rows
-    settings: Settings
-    run: Run
     network: Scores
     linear: Scores
     trivial: Scores
     trivial_value: str
     training: Scores
-    classes: tuple[str, ...] = ()
-    class_counts: Mapping[str, int] = field(default_factory=dict)
     confusion: Confusion | None = None
     residuals: Residuals | None = None
-    importances: tuple[Importance, ...] = ()
-    trials: tuple[Trial, ...] = ()
-    notes: tuple[str, ...] = ()
-    gradients: tuple[str, ...] = ()
-    validation: str | None = None
-    fingerprint: str = ""
-    version: str = ""
-    saved: str | None = None
     levels: tuple[Level, ...] = ()
-    loss_divisor: float | None = None
-    score_divisor: float | None = None
+    importances: tuple[Importance, ...] = ()
+    divisor: float | None = None
 
     @property
     def deciding(self) -> str:
         """The score that decides, which importances are drops of."""
         return next(iter(self.network))
 
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All of it; `saved` is the file that the model is in."""
+
+    data: DataSummary
+    fit: FitSummary
+    scores: ScoreSummary
+    version: str = ""
+    saved: str | None = None
+
     @property
     def comparison(self) -> Scores:
         """Scores of the linear model; none where it is worse than a constant, and nothing to compare with."""
-        failed = self.linear and ahead(self.deciding, self.linear, self.trivial, self.rows.held) < 0
-        return {} if failed else self.linear
+        scores = self.scores
+        failed = scores.linear and ahead(scores.deciding, scores.linear, scores.trivial, self.data.rows.held) < 0
+        return {} if failed else scores.linear
 
     def to_dict(self) -> dict[str, Any]:
         """The report as what JSON can hold; a number that is none is null."""
         found: dict[str, Any] = _plain(asdict(self))
-        if self.residuals is not None:
-            found["residuals"]["quantiles"] = {str(percent): value for percent, value in self.residuals.quantiles}
-            del found["residuals"]["points"]
+        residuals = self.scores.residuals
+        if residuals is not None:
+            written = found["scores"]["residuals"]
+            written["quantiles"] = {str(percent): value for percent, value in residuals.quantiles}
+            del written["points"]
         return found
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from chainrule.reports.mistakes import Confusion
-from chainrule.reports.report import Column, Report
+from chainrule.reports.report import Column, FitSummary, Report, ScoreSummary
 from chainrule.reports.verdicts import compared, drawn, drop_text, level_cells
 from chainrule.reports.words import amount_text, number_text, say, score_text
 from chainrule.words import Language, cut, listed_in, padded, table, width_of, wrapped
@@ -42,9 +42,9 @@ def _fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
     return table([(cut(name, first), kind, cut(what, room)) for name, kind, what in rows])
 
 
-def curve_text(report: Report, width: int, lang: Language = "en") -> list[str]:
+def curve_text(fit: FitSummary, width: int, lang: Language = "en") -> list[str]:
     """The losses by epoch as a plot of characters."""
-    run = report.run
+    run = fit.run
     curves = [(_TRAINING, say(lang, "training loss"), run.losses)]
     if run.validation_losses:
         curves.append((_VALIDATION, say(lang, "validation loss"), run.validation_losses))
@@ -70,8 +70,8 @@ def curve_text(report: Report, width: int, lang: Language = "en") -> list[str]:
     lines.append(" " * 12 + f"1{epoch:^{max(0, columns - 1 - len(last) - (width_of(epoch) - len(epoch)))}}{last}")
     legend = "   ".join(f"{mark} {title}" for mark, title, _ in curves)
     notes = [say(lang, "logarithmic")] if logarithmic else []
-    if report.loss_divisor is not None:
-        notes.append(say(lang, "standardized", divisor=amount_text(report.loss_divisor)))
+    if fit.loss_divisor is not None:
+        notes.append(say(lang, "standardized", divisor=amount_text(fit.loss_divisor)))
     if run.validation_losses and run.best_epoch:
         notes.append(say(lang, "best", epoch=f"{run.best_epoch:,}"))
     lines.append(" " * 12 + legend)
@@ -82,23 +82,23 @@ def curve_text(report: Report, width: int, lang: Language = "en") -> list[str]:
 
 def scores_text(report: Report, lang: Language = "en") -> list[str]:
     """The scores of the network beside those of the linear model and the trivial predictor."""
-    rows = [("", *(say(lang, name) for name in report.network))]
+    rows = [("", *(say(lang, name) for name in report.scores.network))]
     for who, scores in compared(report, lang):
-        rows.append((who, *(score_text(name, scores.get(name, math.nan)) for name in report.network)))
+        rows.append((who, *(score_text(name, scores.get(name, math.nan)) for name in report.scores.network)))
     return table(rows, "   ", right=1)
 
 
-def mistakes_text(report: Report, width: int, lang: Language = "en") -> list[str]:
+def mistakes_text(scores: ScoreSummary, width: int, lang: Language = "en") -> list[str]:
     """A confusion matrix where it fits, else the commonest mistakes; for numbers how errors spread."""
-    if report.confusion is not None:
-        return _matrix_text(report.confusion, width, lang) or _worst_text(report.confusion, lang)
-    levels = table(level_cells(report, lang), "   ", right=0)
-    if report.residuals is None:
+    if scores.confusion is not None:
+        return _matrix_text(scores.confusion, width, lang) or _worst_text(scores.confusion, lang)
+    levels = table(level_cells(scores, lang), "   ", right=0)
+    if scores.residuals is None:
         return levels
-    at = dict(report.residuals.quantiles)
+    at = dict(scores.residuals.quantiles)
     lower, low, high, higher = (amount_text(at[percent]) for percent in (5, 25, 75, 95))
-    histogram = _histogram(report.residuals.counts)
-    first, last = (amount_text(edge) for edge in (report.residuals.edges[0], report.residuals.edges[-1]))
+    histogram = _histogram(scores.residuals.counts)
+    first, last = (amount_text(edge) for edge in (scores.residuals.edges[0], scores.residuals.edges[-1]))
     spread = say(lang, "percentiles", low=low, high=high, lower=lower, higher=higher)
     return [
         *levels,
@@ -142,11 +142,11 @@ def _worst_text(confusion: Confusion, lang: Language) -> list[str]:
     ]
 
 
-def importance_text(report: Report, width: int, lang: Language = "en") -> list[str]:
+def importance_text(scores: ScoreSummary, width: int, lang: Language = "en") -> list[str]:
     """A bar for each column, the most important first."""
-    found = report.importances[:SHOWN_IMPORTANCES]
+    found = scores.importances[:SHOWN_IMPORTANCES]
     most = max((each.drop for each in found), default=0.0)
-    score = report.deciding
+    score = scores.deciding
     if not found or not drawn(score, most):
         return []
     size = min(max(width_of(each.name) for each in found), width // 3)
@@ -155,18 +155,18 @@ def importance_text(report: Report, width: int, lang: Language = "en") -> list[s
         bar = "█" * round(_BAR * each.drop / most) if drawn(score, each.drop) else ""
         drop = drop_text(score, each.drop)
         lines.append(f"  {padded(cut(each.name, size), size)}  {drop:>8}  {bar}".rstrip())
-    if len(report.importances) > len(found):
-        lines.append(f"  {say(lang, 'more columns', count=len(report.importances) - len(found))}")
+    if len(scores.importances) > len(found):
+        lines.append(f"  {say(lang, 'more columns', count=len(scores.importances) - len(found))}")
     return lines
 
 
-def trials_text(report: Report, lang: Language = "en") -> list[str]:
+def trials_text(fit: FitSummary, lang: Language = "en") -> list[str]:
     """The settings that were tried, the best on validation first."""
-    if not report.trials:
+    if not fit.trials:
         return []
     keys = ("hidden", "rate", "alpha", "epochs", "validation loss", "validation score")
     rows = [tuple(say(lang, key) for key in keys)]
-    for trial in sorted(report.trials, key=lambda each: (not each.kept, -each.worth))[:SHOWN_TRIALS]:
+    for trial in sorted(fit.trials, key=lambda each: (not each.kept, -each.worth))[:SHOWN_TRIALS]:
         rate = "–" if trial.rate is None else f"{trial.rate:g}"
         chosen = score_text(trial.scored_by, trial.score) + (f"  ← {say(lang, 'kept')}" if trial.kept else "")
         rows.append((trial.hidden, rate, f"{trial.alpha:g}", f"{trial.epochs:,}", number_text(trial.loss), chosen))

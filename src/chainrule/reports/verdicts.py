@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from chainrule.reports.report import Report, Run
+from chainrule.reports.report import Report, Run, ScoreSummary
 from chainrule.reports.scoring import LARGER_IS_BETTER, Scores, ahead, worth
 from chainrule.reports.words import amount_text, say, score_text
 from chainrule.words import Language, cut
@@ -16,14 +16,14 @@ _WHO = 26
 
 def compared(report: Report, lang: Language) -> Iterator[tuple[str, Scores]]:
     """Who is scored on the rows held out, and their scores; the network at last on rows it was trained on."""
-    yield say(lang, "network"), report.network
+    yield say(lang, "network"), report.scores.network
     if report.comparison:
         yield say(lang, "linear"), report.comparison
-    kind = "always class" if report.task == "classification" else "always number"
-    value = repr(report.trivial_value) if report.task == "classification" else report.trivial_value
-    yield cut(say(lang, kind, value=value), _WHO), report.trivial
-    if report.training:
-        yield say(lang, "on training rows"), report.training
+    kind = "always class" if report.data.task == "classification" else "always number"
+    value = repr(report.scores.trivial_value) if report.data.task == "classification" else report.scores.trivial_value
+    yield cut(say(lang, kind, value=value), _WHO), report.scores.trivial
+    if report.scores.training:
+        yield say(lang, "on training rows"), report.scores.training
 
 
 def ending(run: Run, lang: Language) -> str:
@@ -33,65 +33,67 @@ def ending(run: Run, lang: Language) -> str:
 
 def verdict(report: Report, lang: Language) -> str | None:
     """A sentence where the network is no better than something simpler, or there is nothing to compare it with."""
-    name, rows = report.deciding, report.rows.held
-    if report.confusion is not None and sum(any(row) for row in report.confusion.counts) == 1:
+    scores = report.scores
+    name, rows = scores.deciding, report.data.rows.held
+    if scores.confusion is not None and sum(any(row) for row in scores.confusion.counts) == 1:
         return say(lang, "one class held")
-    if not worth(name, report.network) > worth(name, report.trivial):
+    if not worth(name, scores.network) > worth(name, scores.trivial):
         other = _telling(report)
-        if other is None and ahead(name, report.comparison, report.trivial, rows) > 0:
+        if other is None and ahead(name, report.comparison, scores.trivial, rows) > 0:
             return say(lang, "linear alone is better")
         if other is None:
             return say(lang, "not better than trivial")
-        network, trivial = (score_text(other, each[other]) for each in (report.network, report.trivial))
+        network, trivial = (score_text(other, each[other]) for each in (scores.network, scores.trivial))
         labels = {"score": say(lang, name), "other": say(lang, other)}
         return say(lang, "not better by one", network=network, trivial=trivial, **labels)
-    if report.linear and not report.comparison:
-        return say(lang, "linear failed", value=report.trivial_value)
-    against = ahead(name, report.network, report.linear, rows)
-    if report.linear and len(report.settings.widths) > 2 and against <= 0:
+    if scores.linear and not report.comparison:
+        return say(lang, "linear failed", value=scores.trivial_value)
+    against = ahead(name, scores.network, scores.linear, rows)
+    if scores.linear and len(report.fit.settings.widths) > 2 and against <= 0:
         return say(lang, "worse than linear" if against else "as good as linear")
     return None
 
 
 def _telling(report: Report) -> str | None:
     """A score by which the network is clearly better than a constant, whatever decides."""
+    scores = report.scores
     for name in ("auc", "balanced accuracy", "log loss", "r2"):
-        clear = name in report.trivial and ahead(name, report.network, report.trivial, report.rows.held) > 0
-        if clear and (name not in LARGER_IS_BETTER or _beyond_chance(report, name)):
+        clear = name in scores.trivial and ahead(name, scores.network, scores.trivial, report.data.rows.held) > 0
+        if clear and (name not in LARGER_IS_BETTER or _beyond_chance(report.scores, name)):
             return name
     return None
 
 
-def _beyond_chance(report: Report, name: str) -> bool:
+def _beyond_chance(scores: ScoreSummary, name: str) -> bool:
     """Whether a score is further from that of a constant than three deviations, which grow as a class has few rows."""
-    if report.confusion is None:
+    if scores.confusion is None:
         return True
-    counts = [max(1, sum(row)) for row in report.confusion.counts]
+    counts = [max(1, sum(row)) for row in scores.confusion.counts]
     deviation = math.sqrt(sum(1 / count for count in counts)) / (len(counts) if name != "auc" else math.sqrt(12))
     deviation *= 0.5 if name != "auc" else 1.0
-    return report.network[name] - report.trivial[name] > 3 * deviation
+    return scores.network[name] - scores.trivial[name] > 3 * deviation
 
 
-def score_notes(report: Report, lang: Language) -> list[str]:
+def score_notes(scores: ScoreSummary, lang: Language) -> list[str]:
     """What must be known to read the scores."""
     notes = []
-    if report.levels and "r2" in report.network:
+    if scores.levels and "r2" in scores.network:
         notes.append(say(lang, "of the median"))
-    if report.score_divisor is not None:
-        notes.append(say(lang, "loss divided", divisor=amount_text(report.score_divisor)))
+    if scores.divisor is not None:
+        notes.append(say(lang, "loss divided", divisor=amount_text(scores.divisor)))
     return notes
 
 
-def level_cells(report: Report, lang: Language) -> list[tuple[str, ...]]:
+def level_cells(scores: ScoreSummary, lang: Language) -> list[tuple[str, ...]]:
     """How each quantile fares, as rows of texts under a heading; none where there are no quantiles."""
-    if not report.levels:
+    if not scores.levels:
         return []
     head = tuple(say(lang, key) for key in ("quantile", "pinball", "of a constant", "rows below"))
     return [
         head,
         *(
             (f"{each.level:g}", amount_text(each.loss), amount_text(each.constant), f"{each.below:.1%}")
-            for each in report.levels
+            for each in scores.levels
         ),
     ]
 

@@ -11,7 +11,6 @@ from chainrule.tables.dates import FORMATS as DATE_FORMATS
 from chainrule.tables.description import describe_target, target_from_json
 from chainrule.tables.errors import EmptyTableError, TableError
 from chainrule.tables.features import (
-    KINDS,
     NO_LEVEL,
     PERIODS,
     UNKNOWN_LEVEL,
@@ -37,7 +36,6 @@ __all__ = [
     "DATE_FORMATS",
     "EPOCHS",
     "FALSE_WORDS",
-    "KINDS",
     "MISSING_DATE",
     "MISSING_WORDS",
     "NO_LEVEL",

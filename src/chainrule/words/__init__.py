@@ -2,6 +2,7 @@
 
 from chainrule.words.columns import cut, in_rows, may_part, padded, printable, runs, shortened, table, width_of, wrapped
 from chainrule.words.errors import ChainruleError, MissingDependencyError
+from chainrule.words.html import html_page
 from chainrule.words.languages import HTML_LANGUAGES, LANGUAGES, Language, LanguageError, Sentences, listed_in
 from chainrule.words.suggestions import nearest, suggestion
 
@@ -14,6 +15,7 @@ __all__ = [
     "MissingDependencyError",
     "Sentences",
     "cut",
+    "html_page",
     "in_rows",
     "listed_in",
     "may_part",
