@@ -122,8 +122,8 @@ def test_resuming_needs_the_same_table_and_no_other_settings(run: Run, monkeypat
     write_data(201, "other.csv")
     for arguments, words in [
         (["other.csv", "--resume", "part"], "other data"),
-        (["data.csv", "--resume", "part", "--rate", "0.1"], "--rate is not what it is in the checkpoint"),
-        (["data.csv", "--resume", "part", "--target", "a"], "--target is not what it is in the checkpoint"),
+        (["data.csv", "--resume", "part", "--rate", "0.1"], "--rate differs from the checkpoint"),
+        (["data.csv", "--resume", "part", "--target", "a"], "--target differs from the checkpoint"),
         (["data.csv", "--resume", "part", "--epochs", "1"], "give more"),
         (["data.csv", "--resume", "none"], "none"),
         (["data.csv", "--resume", "data.csv"], "data.csv"),

@@ -106,8 +106,8 @@ def test_templates_are_filled_with_names_that_there_are(writer: type[NumPyWriter
             assert names <= {
                 *map(name_of, operands),
                 *writer.imported,
-                *writer.brought,
+                *writer.helpers,
                 *written.sizes.values(),
                 "math",
             }
-            assert set(written.uses) <= {*writer.imported, *writer.brought, "math"}
+            assert set(written.uses) <= {*writer.imported, *writer.helpers, "math"}

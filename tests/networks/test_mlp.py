@@ -160,7 +160,7 @@ def test_another_optimizer(optimizer: Any) -> None:
 
 
 def test_a_rate_beside_an_optimizer_is_refused() -> None:
-    with pytest.raises(NetworkError, match=r"rate is 0\.1 beside an optimizer"):
+    with pytest.raises(NetworkError, match=r"rate is 0\.1 and an optimizer is given too"):
         MLP([2, 1]).fit(np.ones((4, 2)), np.ones(4), rate=0.1, optimizer=Adam())
 
 

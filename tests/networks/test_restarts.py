@@ -65,7 +65,7 @@ def test_each_may_have_settings_of_its_own() -> None:
     order = ShuffledOrder(np.random.RandomState(2), 80)
     alone = train(NETWORK, BEGINNINGS[2], X, Y, settings=replace(each[2], order=order))
     np.testing.assert_array_equal(states[2].loss_curve, alone.loss_curve)
-    with pytest.raises(NetworkError, match="2 settings for 4 beginnings"):
+    with pytest.raises(NetworkError, match="2 settings for 4 runs"):
         train_restarts(NETWORK, BEGINNINGS, X, Y, settings=each[:2])
 
 

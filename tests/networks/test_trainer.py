@@ -421,7 +421,7 @@ def test_the_reference_engine_agrees() -> None:
         ({"plateau": "halve"}, "plateau is 'halve'"),
         ({"tolerance": -1}, "tolerance is -1"),
         ({"restore_best": True}, "needs a validation"),
-        ({"order": lambda epoch: np.arange(9), "shuffle": False}, "order is given beside shuffle=False"),
+        ({"order": lambda epoch: np.arange(9), "shuffle": False}, "order is given together with shuffle=False"),
         ({"solver": LBFGS(), "clip_norm": 1.0}, "clip_norm is not for LBFGS"),
         ({"solver": LBFGS(), "weight_decay": 1.0}, "give the architecture an alpha"),
         ({"solver": SGD(Cosine(0.1, 5)), "plateau": "divide"}, "is a function of the step"),

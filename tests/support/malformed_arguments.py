@@ -114,7 +114,7 @@ TRAIN: list[tuple[list[str], str]] = [
     (["data.csv", "--resume", "old"], "old"),
     (["data.csv", "--resume", "c"], "without a checkpoint"),
     (["classes.csv", "--resume", "point", "--epochs", "50"], "other data"),
-    (["data.csv", "--resume", "point", "--hidden", "8"], "--hidden is not what it is in the checkpoint"),
+    (["data.csv", "--resume", "point", "--hidden", "8"], "--hidden differs from the checkpoint"),
     (["data.csv", "--resume", "point"], "has had all of its 3 epochs"),
     ([*DATA, "--lang", "fr"], "--lang"),
     ([*DATA, "--hiden", "8"], "--hiden"),

@@ -210,13 +210,13 @@ def test_a_start_of_other_batches_is_refused() -> None:
 
 
 def test_a_start_without_what_was_remembered_is_refused() -> None:
-    message = r"goes on in epoch 2 needs the optimizer_state that it stopped with, which holds \['W1 velocity'"
+    message = r"resumes in epoch 2 needs the optimizer_state of the earlier result, which holds \['W1 velocity'"
     with pytest.raises(TrainingError, match=message):
         cr.fit(loss, first(), DATA, cr.SGD(0.1, momentum=0.9), epochs=1, start=(2, 0, 0.0))
 
 
 def test_lbfgs_does_not_go_on() -> None:
-    with pytest.raises(TrainingError, match="LBFGS does not go on where a run stopped"):
+    with pytest.raises(TrainingError, match="LBFGS cannot resume an earlier run"):
         cr.fit(loss, first(), DATA, LBFGS(), epochs=1, start=(2, 0, 0.0))
     optimizer: Any = LBFGS()
     with pytest.raises(TrainingError, match="LBFGS uses all rows at once and has no steps"):

@@ -120,7 +120,7 @@ def test_random_numbers_stay_the_same_within_a_run() -> None:
     ("options", "message"),
     [
         ({"batch_size": 10}, "batch_size is 10; LBFGS uses all rows at once"),
-        ({"optimizer_state": {"rng step": 3}}, "LBFGS does not go on from an optimizer_state"),
+        ({"optimizer_state": {"rng step": 3}}, "LBFGS cannot resume from an optimizer_state"),
         ({"optimizer": cr.LBFGS}, "optimizer is the class LBFGS"),
     ],
 )

@@ -27,7 +27,7 @@ def function_of(module: ModuleType, path: str, name: str) -> Callable[..., Any]:
             for key, value in held.items()
             if callable(value) and getattr(value, "__module__", "") == module.__name__
         ]
-        raise Refusal(f"{path} has no function {owner!r}{_others(owner, own)}")
+        raise Refusal(f"{path} has no function {owner!r}{_available(owner, own)}")
     found: Any = held[owner]
     if not callable(found):
         raise Refusal(f"{owner!r} in {path} is a {type(found).__name__}, not a function")
@@ -44,7 +44,7 @@ def _method(owner: Callable[..., Any], path: str, name: str, method: str) -> Cal
         raise Refusal(f"{name} in {path} is a function and has no method {method!r}; name the function alone")
     if not callable(getattr(owner, method, None)):
         methods = [key for key, value in vars(owner).items() if callable(value)]
-        raise Refusal(f"the class {name} in {path} has no method {method!r}{_others(method, methods)}")
+        raise Refusal(f"the class {name} in {path} has no method {method!r}{_available(method, methods)}")
     try:
         inspect.signature(owner).bind()
     except TypeError as error:
@@ -55,7 +55,7 @@ def _method(owner: Callable[..., Any], path: str, name: str, method: str) -> Cal
     return found
 
 
-def _others(name: str, names: Collection[str]) -> str:
+def _available(name: str, names: Collection[str]) -> str:
     """List the available names."""
     public = [each for each in names if not each.startswith("_")]
     return f"; it has {', '.join(public)}{suggestion(name, public)}" if public else ""

@@ -138,7 +138,7 @@ def more_epochs(plan: Plan, standing: Standing, epochs: int | None, path: str) -
         if epochs is None or state is None or epochs <= state.epoch:
             done = 0 if state is None else state.epoch
             raise CommandError(
-                f"{path} has had all of its {done} epochs; to go on give more, as in --epochs {2 * done}"
+                f"{path} has had all of its {done} epochs; to resume give more, as in --epochs {2 * done}"
             )
         standing.reopen()
     return plan if epochs is None else replace(plan, epochs=epochs)

@@ -126,7 +126,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "row checkpoint": ("checkpoint", "检查点"),
     "bytes": ("{size} bytes", "{size} 字节"),
     "progress of": (
-        "{epoch} of {epochs} epochs in {seconds}; goes on with --resume {path}",
+        "{epoch} of {epochs} epochs in {seconds}; resume with --resume {path}",
         "已完成 {epochs} 轮中的 {epoch} 轮，用时 {seconds}；可用 --resume {path} 继续",
     ),
     "progress whole": (

@@ -137,7 +137,7 @@ def _refuse_changes(context: click.Context, given: Plan, plan: Plan) -> None:
             continue
         if getattr(given, name) != getattr(plan, name):
             raise CommandError(
-                f"{parameter.opts[0]} is not what it is in the checkpoint, with whose settings --resume goes on; leave "
+                f"{parameter.opts[0]} differs from the checkpoint, whose settings --resume uses; leave "
                 "it out, or train anew"
             )
 

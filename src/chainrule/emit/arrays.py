@@ -71,10 +71,10 @@ from chainrule.primitives import (
     Ufunc,
 )
 
-Writing: TypeAlias = Callable[["ArrayWriter", Expr, Sequence[Code]], Code]
+EntryWriter: TypeAlias = Callable[["ArrayWriter", Expr, Sequence[Code]], Code]
 """A function that writes one primitive, given the expression and its written operands."""
 
-Entry: TypeAlias = str | Writing
+Entry: TypeAlias = str | EntryWriter
 """A template, which `ArrayWriter.filled` fills, or a function."""
 
 CONSTANTS = {
@@ -125,7 +125,7 @@ class ArrayWriter(ABC):
     """Maximum length of the right-hand side of a line."""
     table: ClassVar[Mapping[type, Entry]]
     """The entries for primitives beyond arithmetic."""
-    brought: ClassVar[Mapping[str, Helper]]
+    helpers: ClassVar[Mapping[str, Helper]]
     """The available helper functions, in order."""
     imported: ClassVar[Mapping[str, str]]
     """The import statements of library names; other names are modules of the standard library."""
@@ -334,7 +334,7 @@ class ArrayWriter(ABC):
     def repeated(self, x: Expr, code: Code, shape: Shape) -> Code:
         """Write the broadcast of `x` to a shape."""
         if not x.operands[0].is_number:
-            return self.spread(code, shape)
+            return self.broadcast(code, shape)
         operation, like = x.operands[0].operation, self.alike(shape)
         value = operation.value if isinstance(operation, Number) else None
         name = "ones" if value == 1 else "zeros" if value == 0 else "full"
@@ -381,7 +381,7 @@ class ArrayWriter(ABC):
     def tensordot(self, operands: Sequence[Code], axes: tuple[tuple[int, ...], tuple[int, ...]]) -> Code: ...
 
     @abstractmethod
-    def spread(self, code: Code, shape: Shape) -> Code:
+    def broadcast(self, code: Code, shape: Shape) -> Code:
         """Write an array broadcast to a shape."""
 
     @abstractmethod
@@ -435,7 +435,7 @@ class _Fields(Mapping[str, object]):
             return writer.use(writer.module)
         if name == "dtype":
             return writer.dtype()
-        if name == "math" or name in writer.brought:
+        if name == "math" or name in writer.helpers:
             return writer.use(name)
         value: Any = getattr(primitive_of(self.x), name)
         if name == "axes":
@@ -449,7 +449,7 @@ class _Fields(Mapping[str, object]):
         return len(vars(primitive_of(self.x)))
 
 
-def _of_codes(write: Callable[..., Code]) -> Writing:
+def _of_codes(write: Callable[..., Code]) -> EntryWriter:
     return lambda writer, x, operands: write(*operands)
 
 
@@ -459,7 +459,7 @@ def _compare(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     return binary(primitive.comparison, operands[0], operands[1], Level.COMPARISON)
 
 
-_ARITHMETIC: dict[type, Writing] = {
+_ARITHMETIC: dict[type, EntryWriter] = {
     Add: _of_codes(total),
     Subtract: _of_codes(difference),
     Multiply: _of_codes(product),

@@ -92,7 +92,7 @@ def forward_body(program: Program, target: str, reserved: Sequence[str] = ()) ->
     Raises EmitError for operations that the target does not support.
     """
     kind = _WRITERS[target]
-    taken = ("math", "np", *kind.imported, *kind.brought, *reserved)
+    taken = ("math", "np", *kind.imported, *kind.helpers, *reserved)
     forward = find_forward(program, kind.knows, taken, kind)
     variables = [argument.variable for argument in forward.arguments]
     writer = kind(forward.names, variables, {})

@@ -21,7 +21,7 @@ from chainrule.emit.python_file import (
     what_it_gives,
 )
 
-_RESERVED = ("math", "saved", "cotangents", *JaxWriter.imported, *JaxWriter.brought)
+_RESERVED = ("math", "saved", "cotangents", *JaxWriter.imported, *JaxWriter.helpers)
 
 
 def jax_source(record: Record, name: str) -> str:

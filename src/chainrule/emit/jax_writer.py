@@ -80,7 +80,7 @@ JaxWriter.table = {
     Windows: _windows,
 }
 
-JaxWriter.brought = {
+JaxWriter.helpers = {
     "windows": Helper(
         '''def windows(x, axes, counts, sizes, strides, dilations):
     """Sliding windows along axes; the places within each are new last axes."""

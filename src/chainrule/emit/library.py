@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chainrule.emit.arrays import ArrayWriter, Entry, Writing, primitive_of
+from chainrule.emit.arrays import ArrayWriter, Entry, EntryWriter, primitive_of
 from chainrule.emit.code import Code, Level, binary, call, entries_of, product, subscript
 from chainrule.emit.expressions import Expr
 from chainrule.ir import Dim
@@ -28,7 +28,7 @@ from chainrule.primitives import (
 )
 
 
-def infix(operator: str, level: Level) -> Writing:
+def infix(operator: str, level: Level) -> EntryWriter:
     """A binary operator."""
     return lambda writer, x, operands: binary(operator, operands[0], operands[1], level)
 
@@ -51,7 +51,7 @@ def _gather(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     return subscript(operands[0], *[":"] * primitive.axis, operands[1])
 
 
-def concatenated(function: str, option: str) -> Writing:
+def concatenated(function: str, option: str) -> EntryWriter:
     """Concatenation along an axis, by default the first."""
 
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
@@ -63,7 +63,7 @@ def concatenated(function: str, option: str) -> Writing:
     return write
 
 
-def cumulative_sum(option: str) -> Writing:
+def cumulative_sum(option: str) -> EntryWriter:
     """The cumulative sum; the reverse one flips the axis twice."""
 
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
@@ -79,7 +79,7 @@ def cumulative_sum(option: str) -> Writing:
     return write
 
 
-def on_matrices(function: str, first: str, second: str) -> Writing:
+def on_matrices(function: str, first: str, second: str) -> EntryWriter:
     """A function of the last two axes, with the names of the options that select them."""
 
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
@@ -97,7 +97,7 @@ def diagonal_matrix(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> C
     return product(subscript(operands[0], "...", "None"), identity)
 
 
-def padded(around: Writing) -> Writing:
+def padded(around: EntryWriter) -> EntryWriter:
     """Zero padding; interior padding by a helper function."""
 
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:

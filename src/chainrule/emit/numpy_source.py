@@ -20,7 +20,7 @@ from chainrule.emit.python_file import (
     what_it_gives,
 )
 
-_RESERVED = ("math", "forward", "backward", "saved", *NumPyWriter.imported, *NumPyWriter.brought)
+_RESERVED = ("math", "forward", "backward", "saved", *NumPyWriter.imported, *NumPyWriter.helpers)
 
 
 def numpy_source(record: Record, name: str) -> str:

@@ -79,7 +79,7 @@ class NumPyWriter(ArrayWriter):
     def tensordot(self, operands: Sequence[Code], axes: tuple[tuple[int, ...], tuple[int, ...]]) -> Code:
         return self.function("tensordot", *operands, axes=entries_of([*map(entries_of, axes)]))
 
-    def spread(self, code: Code, shape: Shape) -> Code:
+    def broadcast(self, code: Code, shape: Shape) -> Code:
         return self.function("broadcast_to", code, self.shape(shape))
 
     def new(self, name: str, *arguments: Code) -> Code:
@@ -170,7 +170,7 @@ NumPyWriter.table = {
     Windows: _windows,
 }
 
-NumPyWriter.brought = {
+NumPyWriter.helpers = {
     "overlap_add": Helper(
         overlap_add_source(
             "np.zeros(shape, windows.dtype)",

@@ -150,9 +150,9 @@ class Needs:
 def needs_of(kind: type[ArrayWriter], names: Iterable[str]) -> Needs:
     """Return the requirements for the names used by writers of a `kind`."""
     used = dict.fromkeys(names)
-    helpers = [helper for name, helper in kind.brought.items() if name in used]
+    helpers = [helper for name, helper in kind.helpers.items() if name in used]
     used.update(dict.fromkeys(need for helper in helpers for need in helper.needs))
-    standard = [name for name in used if name not in kind.brought and name not in kind.imported]
+    standard = [name for name in used if name not in kind.helpers and name not in kind.imported]
     library = [text for name, text in kind.imported.items() if name in used]
     return Needs(tuple(helper.text for helper in helpers), tuple(standard), tuple(library))
 

@@ -27,7 +27,7 @@ from chainrule.emit.python_file import (
 from chainrule.emit.sharing import Line
 from chainrule.emit.torch_writer import TorchWriter
 
-_RESERVED = ("torch", "math", "ctx", "once_differentiable", *TorchWriter.brought)
+_RESERVED = ("torch", "math", "ctx", "once_differentiable", *TorchWriter.helpers)
 
 
 def torch_source(record: Record, name: str) -> str:

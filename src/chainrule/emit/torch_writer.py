@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from chainrule.emit.arrays import ArrayWriter, Helper, Writing, primitive_of
+from chainrule.emit.arrays import ArrayWriter, EntryWriter, Helper, primitive_of
 from chainrule.emit.code import Code, attribute, call, difference, entries_of, method, negative, subscript
 from chainrule.emit.expressions import Expr, Reduction, Variable
 from chainrule.emit.library import (
@@ -75,7 +75,7 @@ class TorchWriter(ArrayWriter):
     def tensordot(self, operands: Sequence[Code], axes: tuple[tuple[int, ...], tuple[int, ...]]) -> Code:
         return self.function("tensordot", *operands, dims=entries_of([*map(entries_of, axes)]))
 
-    def spread(self, code: Code, shape: Shape) -> Code:
+    def broadcast(self, code: Code, shape: Shape) -> Code:
         return method(code, "expand", self.shape(shape))
 
     def array_of(self, number: Code) -> Code:
@@ -107,7 +107,7 @@ class TorchWriter(ArrayWriter):
         return method(taken, "flip", *map(str, turned)) if turned else taken
 
 
-def _softmax(name: str) -> Writing:
+def _softmax(name: str) -> EntryWriter:
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
         primitive = primitive_of(x)
         assert isinstance(primitive, Softmax | LogSoftmax)
@@ -125,7 +125,7 @@ def _softplus(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
     return negative(call("torch.nn.functional.logsigmoid", negative(operands[0])))
 
 
-def _bounded(name: str, bound: str) -> Writing:
+def _bounded(name: str, bound: str) -> EntryWriter:
     def write(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
         for k in (0, 1):
             if x.operands[k].is_number:
@@ -229,7 +229,7 @@ TorchWriter.table = {
 }
 """gelu is excluded: the library's has no correct digit in its negative tail, where 1 + erf cancels."""
 
-TorchWriter.brought = {
+TorchWriter.helpers = {
     "overlap_add": Helper(
         overlap_add_source(
             "windows.new_zeros(shape)",

@@ -19,11 +19,11 @@ MOST_BATCHES = 100
 """The maximum number of batches used to compute the loss before the first step."""
 
 
-def exploded(losses: NDArray[np.float64], beginning: Callable[[], float]) -> bool:
+def exploded(losses: NDArray[np.float64], initial_loss: Callable[[], float]) -> bool:
     """Whether a run with finite losses, one per epoch, has diverged.
 
     The last loss is compared with the magnitude of the first. If the first is itself large, it is compared with
-    `beginning()`, the loss before the first step, since a run may diverge within its first epoch. Magnitudes below 1
+    `initial_loss()`, the loss before the first step, since a run may diverge within its first epoch. Magnitudes below 1
     count as 1, so a loss that begins near 0 may grow by any factor. Intermediate losses are ignored, so a run may
     recover; a loss may decrease without limit.
 
@@ -32,7 +32,7 @@ def exploded(losses: NDArray[np.float64], beginning: Callable[[], float]) -> boo
     """
     if not losses.size or not losses[-1] > GROWTH:
         return False
-    return bool(losses[-1] > GROWTH * abs(losses[0]) or losses[-1] > GROWTH * max(1.0, abs(beginning())))
+    return bool(losses[-1] > GROWTH * abs(losses[0]) or losses[-1] > GROWTH * max(1.0, abs(initial_loss())))
 
 
 def first_loss(run: Run) -> float:

@@ -25,9 +25,9 @@ class Controlled(Optimizer):
     def __init__(self, optimizer: Optimizer, clip_norm: float | None = None, weight_decay: float = 0.0) -> None:
         title = type(optimizer).__name__
         if clip_norm is not None and optimizer.clip_norm is not None:
-            raise NetworkError(f"clip_norm is given beside that of {title}; leave one out")
+            raise NetworkError(f"clip_norm is given in addition to that of {title}; leave one out")
         if weight_decay and getattr(optimizer, "weight_decay", 0.0):
-            raise NetworkError(f"weight_decay is given beside that of {title}; leave one out")
+            raise NetworkError(f"weight_decay is given in addition to that of {title}; leave one out")
         if weight_decay and "rate" not in optimizer.hyperparameters:
             raise NetworkError(f"{title} has no rate for weights to decay by; leave weight_decay out")
         self.optimizer = optimizer

@@ -142,7 +142,7 @@ class MLP:
         """
         if rate is not None and optimizer is not None:
             raise NetworkError(
-                f"rate is {rate!r} beside an optimizer; give the rate to the optimizer, as in Adam(0.001)"
+                f"rate is {rate!r} and an optimizer is given too; give the rate to the optimizer, as in Adam(0.001)"
             )
         X, y = self._checked(X, y)
         result = fit(

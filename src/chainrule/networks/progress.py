@@ -160,7 +160,7 @@ class Progress:
                 self.end("stopped", f"stopped from outside after {self.state.epoch} epochs")
 
 
-def beginning(
+def initial_state(
     architecture: Architecture, params: Mapping[str, Array] | None, settings: TrainingSettings
 ) -> TrainingState:
     """Return the state before the first step; raise NetworkError for parameters that do not fit."""

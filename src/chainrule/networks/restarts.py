@@ -28,7 +28,7 @@ _LOOK = 0.05
 
 def train_restarts(
     architecture: Architecture,
-    beginnings: Sequence[Mapping[str, Array]],
+    initial_params: Sequence[Mapping[str, Array]],
     X: Any,
     y: Any,
     weights: Any = None,
@@ -37,7 +37,7 @@ def train_restarts(
     on_epoch: OnRestart | None = None,
     threads: int | None = None,
 ) -> list[TrainingState]:
-    """Run `train` from each of `beginnings`, which are parameters, in parallel threads without the GIL.
+    """Run `train` from each of `initial_params`, which are parameters, in parallel threads without the GIL.
 
     `settings` are shared by all, with seeds counted up from the given one, or one for each; a stateful row order must
     not be shared. Results depend neither on `threads`, the total for all runs, nor on which run ends first.
@@ -52,9 +52,9 @@ def train_restarts(
     >>> best_restart(states) in range(3)
     True
     """
-    each = _settings_of(settings, len(beginnings))
+    each = _settings_of(settings, len(initial_params))
     most = available_threads() if threads is None else min(threads, available_threads())
-    workers = max(1, min(most, len(beginnings)))
+    workers = max(1, min(most, len(initial_params)))
     over, turn = threading.Event(), threading.Lock()
 
     def run(number: int) -> TrainingState:
@@ -63,16 +63,16 @@ def train_restarts(
                 going = on_epoch is None or on_epoch(number, state) is not False
             return going and not (over.is_set() or interrupt.presses)
 
-        params = beginnings[number]
+        params = initial_params[number]
         share = max(1, most // workers)
         return train(architecture, params, X, y, weights, each[number], validation, None, told, share, seconds=_LOOK)
 
     def runs() -> list[TrainingState]:
         if workers == 1:
-            return [run(number) for number in range(len(beginnings))]
+            return [run(number) for number in range(len(initial_params))]
         with ThreadPoolExecutor(workers, "chainrule-restart") as pool:
             try:
-                futures = [pool.submit(run, number) for number in range(len(beginnings))]
+                futures = [pool.submit(run, number) for number in range(len(initial_params))]
                 # Wait with a timeout: on some systems a signal does not end a wait.
                 while wait(futures, _LOOK, FIRST_EXCEPTION).not_done and not any(map(_failed, futures)):
                     pass
@@ -119,5 +119,5 @@ def _settings_of(given: TrainingSettings | Sequence[TrainingSettings] | None, co
         first = TrainingSettings() if given is None else given
         return [replace(first, seed=first.seed + number) for number in range(count)]
     if len(given) != count:
-        raise NetworkError(f"there are {len(given)} settings for {count} beginnings; give one for each, or one for all")
+        raise NetworkError(f"there are {len(given)} settings for {count} runs; give one for each, or one for all")
     return list(given)

@@ -100,7 +100,7 @@ class TrainingSettings:
                 "restore_best needs a validation to be best on; give monitor='validation_score' or 'validation_loss'"
             )
         if self.order is not None and not self.shuffle:
-            raise NetworkError("order is given beside shuffle=False; leave one out")
+            raise NetworkError("order is given together with shuffle=False; leave one out")
         if isinstance(self.solver, LBFGS):
             self._check_whole()
         elif self.plateau == "divide" or self.rate_power is not None:

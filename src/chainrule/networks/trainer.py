@@ -13,7 +13,7 @@ from chainrule.networks.errors import NetworkError
 from chainrule.networks.evaluation import checked_weights
 from chainrule.networks.lbfgs import first_point, minimize
 from chainrule.networks.objectives import objective
-from chainrule.networks.progress import OnEpoch, Progress, beginning, copied
+from chainrule.networks.progress import OnEpoch, Progress, copied, initial_state
 from chainrule.networks.settings import TrainingSettings, Validation
 from chainrule.networks.state import TrainingState
 from chainrule.schema import COUNT, checked
@@ -95,7 +95,7 @@ def train(
                 "row, without mean or sum over rows"
             )
         data["weights"] = checked_weights(weights, len(rows), architecture.dtype)
-    state = beginning(architecture, params, settings) if resume is None else copied(resume)
+    state = initial_state(architecture, params, settings) if resume is None else copied(resume)
     every = checked("every", every, COUNT, TrainingError)
     progress = Progress(architecture, rows, settings, validation, state, on_epoch, every, seconds)
     whole = isinstance(settings.solver, LBFGS)

@@ -33,7 +33,7 @@ def as_operand(value: object) -> Operand:
 def _constant(value: object) -> NDArray[Any]:
     if hasattr(type(value), "__dataframe__"):
         raise refusal(
-            f"a {type(value).__name__} goes by its labels in arithmetic, and a recorded array has none; write "
+            f"a {type(value).__name__} aligns by labels in arithmetic, which a recorded array does not have; write "
             "df.to_numpy() for df"
         )
     try:

@@ -163,7 +163,7 @@ def _row_count(rows: Mapping[str, Array]) -> int:
         if counts[name] != counts[first]:
             raise TrainingError(
                 f"data {first!r} has {counts[first]} rows and {name!r} has {counts[name]}; all need the same number "
-                "(what is not made of rows goes in constants)"
+                "(arrays that do not consist of rows go in constants)"
             )
     return next(iter(counts.values()), 1)
 

@@ -112,8 +112,8 @@ class LBFGSSession:
                     path.evaluate, path.point, jac=True, method="L-BFGS-B", callback=path.accept, options=options
                 )
                 self.message = _sentence(found.message)
-            except _EnoughError as enough:
-                status = "stopped" if enough.stopped else status
+            except _StoppedError as stop:
+                status = "stopped" if stop.stopped else status
             except _NotFiniteError as error:
                 status, culprit = "diverged", first_non_finite(self.program, error.values)
             if interrupt.answer() and status != "diverged":
@@ -138,7 +138,7 @@ def _scipy_minimize() -> Callable[..., Any]:
     return found
 
 
-class _EnoughError(Exception):
+class _StoppedError(Exception):
     """A callback stopped the run; `stopped` tells whether it was `report`."""
 
     def __init__(self, stopped: bool) -> None:
@@ -173,7 +173,7 @@ class _Path:
     def evaluate(self, point: Array) -> tuple[float, Array]:
         """Return the loss and its gradient, packed, in float64."""
         if self.interrupt.pressed:
-            raise _EnoughError(stopped=False)
+            raise _StoppedError(stopped=False)
         values = {**self.session.data, **self.unpacked(point)}
         loss, *gradients = self.session.compiled(values)
         gradient = np.concatenate([part.ravel() for part in gradients]).astype(float)
@@ -196,9 +196,9 @@ class _Path:
         if self.report is not None and due:
             self._reported = time.monotonic()
             if interruptible(partial(self.report, len(self.losses), np.array(self.losses))) is False:
-                raise _EnoughError(stopped=True)
+                raise _StoppedError(stopped=True)
         if self.on_iteration is not None and self.on_iteration(self.unpacked(self.point), self._here) is False:
-            raise _EnoughError(stopped=False)
+            raise _StoppedError(stopped=False)
 
     def unpacked(self, point: Array) -> dict[str, Array]:
         """Return the parameters in `point`, with their shapes and dtypes."""

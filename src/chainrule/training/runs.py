@@ -81,7 +81,7 @@ def open_session(
         there = checked_start(start, loop.steps_per_epoch)
         if optimizer_state is None and memory and there != START:
             raise TrainingError(
-                f"a run that goes on in epoch {there.epoch} needs the optimizer_state that it stopped with, which "
+                f"a run that resumes in epoch {there.epoch} needs the optimizer_state of the earlier result, which "
                 f"holds {sorted(memory)}"
             )
         numbers = {name: np.asarray(value) for name, value in hyperparameter_values(optimizer).items()}
@@ -105,9 +105,9 @@ def _check_whole(batch_size: int | None, optimizer_state: Mapping[str, Any] | No
     if batch_size is not None:
         raise TrainingError(f"batch_size is {batch_size}; LBFGS uses all rows at once, so leave it out")
     if optimizer_state:
-        raise TrainingError("LBFGS does not go on from an optimizer_state; leave it out")
+        raise TrainingError("LBFGS cannot resume from an optimizer_state; leave it out")
     if start != START:
-        raise TrainingError("LBFGS does not go on where a run stopped; leave start out")
+        raise TrainingError("LBFGS cannot resume an earlier run; leave start out")
 
 
 def loop_for(
@@ -269,10 +269,10 @@ def _held(arguments: Arguments, size: int) -> dict[str, ArrayType]:
 def _prepared(program: Program, arguments: Arguments, size: int) -> Program:
     """Convert `program` to the float dtype of the run, and recognize functions written out by hand."""
     recognized, _ = recognize(program.bind({}, arguments.dtype))  # a sigmoid written by hand would overflow
-    return _reading(recognized, _held(arguments, size))
+    return _with_casts(recognized, _held(arguments, size))
 
 
-def _reading(program: Program, held: Mapping[str, ArrayType]) -> Program:
+def _with_casts(program: Program, held: Mapping[str, ArrayType]) -> Program:
     """Return `program` on arrays of the types `held`, each converted to the dtype in which the program computes."""
     made: dict[Node, Node] = {}
     for node in program.inputs:

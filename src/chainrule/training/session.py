@@ -162,7 +162,7 @@ def checked_start(start: Sequence[float], steps_per_epoch: int) -> Position:
         raise TrainingError(f"start is {start!r}; give the position of an earlier result")
     if step >= steps_per_epoch:
         raise TrainingError(
-            f"start is in step {step} of an epoch, which has only {steps_per_epoch} here; go on with the same data and "
-            "batch_size"
+            f"start is in step {step} of an epoch, which has only {steps_per_epoch} here; resume with the same data "
+            "and batch_size"
         )
     return Position(int(epoch), int(step), float(loss))

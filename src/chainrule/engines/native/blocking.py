@@ -40,7 +40,7 @@ class Blocking:
 
 def blocking(nest: Nest, lane: Variable, row: Variable, strip: int) -> Blocking | None:
     """Return the blocks for strips of `strip` lanes; None if the strip fits in the cache or cannot be cut."""
-    if len(nest.reductions) != 1 or nest.reductions[0] not in nest.outright or row.extent < LEAST_ROWS:
+    if len(nest.reductions) != 1 or nest.reductions[0] not in nest.unconditional or row.extent < LEAST_ROWS:
         return None
     (reduction,) = nest.reductions
     kind, variables = reduction.payload
@@ -83,7 +83,7 @@ class ColumnCopy:
 
 def column_copy(nest: Nest, lane: Variable, row: Variable, strip: int) -> ColumnCopy | None:
     """Return the copies for a product with contiguous rows and strided terms; None for any other."""
-    if len(nest.reductions) != 1 or nest.reductions[0] not in nest.outright or lane.extent <= strip:
+    if len(nest.reductions) != 1 or nest.reductions[0] not in nest.unconditional or lane.extent <= strip:
         return None
     (reduction,) = nest.reductions
     variables = reduction.payload[1]

@@ -52,8 +52,8 @@ class Frame(ABC):
 
     `places` holds the registers of the loop variables. Vectors of adjacent elements run along `lane`; several rows
     along `row` are evaluated together. `sizes` counts the elements of each source. Without a lane, sums over contiguous
-    memory use vectors of `sum_width`. `outright` are reductions computed beforehand. `unroll` is the unroll factor of
-    the innermost loop of a sum. `beside` is the difference between adjacent bodies of a row; without it, they are
+    memory use vectors of `sum_width`. `unconditional` are reductions computed beforehand. `unroll` is the unroll factor
+    of the innermost loop of a sum. `beside` is the difference between adjacent bodies of a row; without it, they are
     adjacent vectors of the lane.
     """
 
@@ -66,11 +66,11 @@ class Frame(ABC):
         lane: Variable | None = None,
         row: Variable | None = None,
         sum_width: int = 0,
-        outright: Collection[Expression] = (),
+        unconditional: Collection[Expression] = (),
         unroll: int = UNROLL,
         beside: Dependence | None = None,
     ) -> None:
-        self.outright, self.unroll = outright, unroll
+        self.unconditional, self.unroll = unconditional, unroll
         self.function, self.pointers, self.sizes = function, pointers, sizes
         self.places = dict(places)
         self.lane, self.row, self.sum_width = lane, row, sum_width
@@ -203,17 +203,17 @@ class Body:
         key = self._key(expression, self.frame.by_row(expression), self.frame.by_column(expression))
         self.frame.remember(key, value)
 
-    def spread_value(self, expression: Expression) -> Value:
+    def broadcast_value(self, expression: Expression) -> Value:
         """Return the value, broadcast to every lane."""
         value = self.value(expression)
         if not self.lanes or width_of(value.type):
             return value
         by_row, by_column = self.frame.by_row(expression), self.frame.by_column(expression)
-        key = self._key(("spread", expression, self.lanes), by_row, by_column)
+        key = self._key(("broadcast", expression, self.lanes), by_row, by_column)
         found = self.frame.find(key)
-        return found if found is not None else self.frame.remember(key, self.spread(value))
+        return found if found is not None else self.frame.remember(key, self.broadcast(value))
 
-    def spread(self, value: Value) -> Value:
+    def broadcast(self, value: Value) -> Value:
         """Broadcast a scalar to every lane; return a vector, or the value of a body without lanes, unchanged."""
         if not self.lanes or width_of(value.type):
             return value
@@ -237,12 +237,12 @@ class Body:
         if kind == "select" and any(payload) and not self._plain(expression):
             return self._branches(expression)
         varies = self.varies(expression)
-        operands = [self.spread_value(each) if varies else self.value(each) for each in expression.arguments]
+        operands = [self.broadcast_value(each) if varies else self.value(each) for each in expression.arguments]
         return self.frame.arithmetic.apply(kind, payload, expression.dtype, operands)
 
     def _plain(self, choice: Expression) -> bool:
         """Whether both sides may be evaluated, and a select is cheaper than a branch."""
-        return self.lanes > 0 and harmless(choice.arguments[1:], self.frame.sizes, self.frame.outright)
+        return self.lanes > 0 and harmless(choice.arguments[1:], self.frame.sizes, self.frame.unconditional)
 
     def _divided(self, expression: Expression) -> Value:
         index, divisor = expression.payload
@@ -290,7 +290,7 @@ class Body:
             uniform.append((atom, c))
             if atom is self.frame.lane:
                 steps = [lane * c for lane in range(self.lanes)]
-        rest = self.spread(self.index(Affine(tuple(uniform), index.constant) if uniform else index.constant))
+        rest = self.broadcast(self.index(Affine(tuple(uniform), index.constant) if uniform else index.constant))
         rest = self.frame.arithmetic.add(rest, constant_vector(steps, INTEGER)) if any(steps) else rest
         return rest if total is None else self.frame.arithmetic.add(total, rest)
 
@@ -389,7 +389,7 @@ class Body:
         for name, side in zip(names, sides, strict=True):
             f.label(name)
             with self.frame.scope():
-                value = self.spread_value(side) if varies else self.value(side)
+                value = self.broadcast_value(side) if varies else self.value(side)
             incoming.append((value, f.block))
             f.jump(after)
         f.label(after)
@@ -398,7 +398,7 @@ class Body:
     def store(self, root: Expression, pointer: Value, place: Index) -> None:
         """Store a result, all lanes of it, at the offset `place` of the array at `pointer`."""
         f, dtype = self.function, root.dtype
-        value = self.spread_value(root)
+        value = self.broadcast_value(root)
         if dtype is DType.BOOL:
             wide = vector("i8", width_of(value.type))
             value = f.let(wide, f"zext {value} to {wide}")

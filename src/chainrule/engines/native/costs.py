@@ -90,7 +90,7 @@ def best_lane(nest: Nest, lanes: int, sizes: Mapping[object, int]) -> Variable |
 
 def summed_variable(nest: Nest) -> Variable | None:
     """The summed axis of a nest with one sum, along which vectors may run; None for other nests."""
-    if len(nest.reductions) != 1 or nest.reductions[0] not in nest.outright or not nest.variables:
+    if len(nest.reductions) != 1 or nest.reductions[0] not in nest.unconditional or not nest.variables:
         return None
     kind, variables = nest.reductions[0].payload
     return variables[0] if kind == "sum" and len(variables) == 1 else None
@@ -125,7 +125,7 @@ def lane_cost(nest: Nest, lane: Variable, lanes: int, sizes: Mapping[object, int
         if not varies(use):
             total += OPERATIONS.get(use.kind, 1) * count / lane.extent
         elif use.kind == "select" and any(use.payload) and varies(use.arguments[0]):
-            if not harmless(use.arguments[1:], sizes, nest.outright):
+            if not harmless(use.arguments[1:], sizes, nest.unconditional):
                 return math.inf
             total += count * vectors
         elif use.kind in ("quotient", "remainder"):

@@ -133,16 +133,16 @@ class KernelWriter:
 
     def _frame(self, places: Mapping[Variable, Value], row: Variable | None = None) -> Frame:
         width = 0 if self.lane is not None else self.width
-        outright = self.nest.outright if row is not None or self.lane is not None else ()
+        unconditional = self.nest.unconditional if row is not None or self.lane is not None else ()
         return SummingFrame(
-            self.function, self.pointers, self.sizes, places, self.lane, row, width, outright, self.unroll
+            self.function, self.pointers, self.sizes, places, self.lane, row, width, unconditional, self.unroll
         )
 
     def _finish(self, bodies: Sequence[Body]) -> None:
         """Compute the sums of a tile and the values that depend on them, and store the results."""
         nest = self.nest
         for reduction in nest.reductions:
-            if reduction in nest.outright:
+            if reduction in nest.unconditional:
                 for body, value in zip(bodies, reduce_together(bodies, reduction), strict=True):
                     body.keep(reduction, value)
         self._store(bodies)
@@ -292,7 +292,7 @@ class KernelWriter:
         (reduction,) = self.nest.reductions
         frames = [
             SummingFrame(
-                self.function, self.pointers, self.sizes, places, lane, row, 0, self.nest.outright, UNROLL, beside
+                self.function, self.pointers, self.sizes, places, lane, row, 0, self.nest.unconditional, UNROLL, beside
             )
             for lane in (summed, None)
         ]

@@ -81,8 +81,8 @@ class Nest:
     @cached_property
     def uses(self) -> tuple[tuple[Expression, int], ...]:
         """Every evaluated expression with its number of evaluations; one shared by several roots occurs once."""
-        starts = [*(reduction for reduction in self.reductions if reduction in self.outright), *self.roots]
-        return tuple({use: None for start in starts for use in walk(start, self.elements, self.outright)})
+        starts = [*(reduction for reduction in self.reductions if reduction in self.unconditional), *self.roots]
+        return tuple({use: None for start in starts for use in walk(start, self.elements, self.unconditional)})
 
     @cached_property
     def reductions(self) -> list[Expression]:
@@ -91,7 +91,7 @@ class Nest:
         return sorted(found, key=lambda use: use.serial)
 
     @cached_property
-    def outright(self) -> frozenset[Expression]:
+    def unconditional(self) -> frozenset[Expression]:
         """The reductions computed unconditionally at every place, before all else; the rest are inside branches."""
         pending, seen = list(self.members), set()
         while pending:

@@ -271,9 +271,9 @@ def added(body: Body, kind: ReductionKind, term: Expression, total: Value) -> Va
     arithmetic = body.frame.arithmetic
     vectors = width_of(total.type) > 0
     if kind == "sum" and term.kind == "multiply" and is_float(total.type):
-        x, y = (body.spread_value(each) if vectors else body.value(each) for each in term.arguments)
+        x, y = (body.broadcast_value(each) if vectors else body.value(each) for each in term.arguments)
         return body.function.call(total.type, f"llvm.fmuladd.{suffix(total.type)}", x, y, total)
-    return arithmetic.combine(kind, total, body.spread_value(term) if vectors else body.value(term))
+    return arithmetic.combine(kind, total, body.broadcast_value(term) if vectors else body.value(term))
 
 
 def reduce_along(body: Body, expression: Expression) -> Value | None:

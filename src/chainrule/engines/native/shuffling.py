@@ -53,16 +53,16 @@ def _exchange(f: Function, order: Value, first: Value, seed: Value, epoch: Value
     """Exchange row `first`, and the `lanes` − 1 before it, each with a random row that is not behind it."""
     type = vector(INTEGER, lanes)
 
-    def spread(value: Value) -> Value:
+    def broadcast(value: Value) -> Value:
         if not lanes:
             return value
         single = f.let(type, f"insertelement {type} poison, {value}, i64 0")
         return f.let(type, f"shufflevector {single}, {type} poison, <{lanes} x i32> zeroinitializer")
 
-    places = spread(first)
+    places = broadcast(first)
     if lanes:
         places = f.let(type, f"sub {places}, {constant_vector(list(range(lanes)), INTEGER).text}")
-    draws, _ = threefry(f, (spread(seed), constant(STREAM, type)), (spread(epoch), places))
+    draws, _ = threefry(f, (broadcast(seed), constant(STREAM, type)), (broadcast(epoch), places))
     for lane in range(lanes or 1):
         draw = f.let(INTEGER, f"extractelement {draws}, i64 {lane}") if lanes else draws
         i = f.integer_operation("sub", first, lane)

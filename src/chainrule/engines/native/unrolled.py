@@ -197,12 +197,12 @@ class Unroller:
             mask: list[int | None] = [None] * width
             for k, place in enumerate(places):
                 mask[place] = k
-            spread = self.shuffle(value, mask)
+            shuffled = self.shuffle(value, mask)
             if result is None:
-                result = spread
+                result = shuffled
             else:
                 chosen = [k if k in filled else width + k if mask[k] is not None else None for k in range(width)]
-                result = self.shuffle_pair(result, spread, chosen)
+                result = self.shuffle_pair(result, shuffled, chosen)
             filled.update(places)
         assert result is not None
         return result
