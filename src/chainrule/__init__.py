@@ -1,6 +1,6 @@
 """Write the forward pass; get the backward pass: derived line by line, every line checked, compiled to train fast.
 
-What differentiates, derives and trains is loaded when it is first used, so that importing the package is quick.
+Submodules are imported on first use, so that importing the package is fast.
 """
 
 from importlib import import_module as _import_module
@@ -144,7 +144,7 @@ def __getattr__(name: str) -> object:
 
 
 def _program_display(writer: str) -> "Callable[[Program], str]":
-    """What writes a program; it is loaded when a program is shown for the first time."""
+    """Return a renderer of programs, which is imported when a program is first displayed."""
 
     def display(program: Program) -> str:
         text: str = getattr(_import_module("chainrule.derivation"), writer)(program)

@@ -1,4 +1,4 @@
-"""The derivation of one function: what a caller holds, prints, verifies and writes as source."""
+"""The derivation of a function, which can be printed, verified and exported as source."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ from chainrule.trace import canonical_name, trace, trace_formula
 from chainrule.words import LANGUAGES, ChainruleError, Language
 
 _WEIGHTS = ("W", "w", "θ", "theta", "beta", "β", "Theta", "Θ")
-"""What the names of weights begin with. A formula without them has no data: in xᵀ A x one asks for x."""
+"""Initial letters of weight names. In a formula without weights, data are differentiated too, as x in xᵀ A x."""
 
 CONSTANT_NAMES = frozenset({"y", "t", "labels", "target", "targets", "mask"})
-"""Inputs of these names, in either case, are constants: a derivation leaves them out unless `wrt` names them."""
+"""Inputs of these names, in either case, are constants, excluded from a derivation unless listed in `wrt`."""
 DATA_NAMES = CONSTANT_NAMES | {"x", "data", "inputs"}
-"""And so are those of these names where the function is a loss; a layer passes a gradient on to its data."""
+"""Inputs of these names are also excluded if the function is a loss; a layer has gradients with respect to its data."""
 
 
 class DerivationError(ChainruleError, ValueError):
-    """A derivation was asked for something that the function does not have."""
+    """A derivation was requested for something that the function does not have."""
 
 
 class Derivation:
-    """The backward pass of a function, as a list of claims; made by `derive`.
+    """The backward pass of a function, as a list of claims; created by `derive`.
 
     Attributes
     ----------
     program : Program
-        The forward pass. Where the function does not return one number, an input `∂ O` for each output O, the gradient
-        that is given, and the pairing L = ⟨∂L/∂O, O⟩ complete it.
+        The forward pass. If the function does not return one number, it is completed by an input `∂ O` for each output
+        O, the upstream gradient, and the pairing L = ⟨∂L/∂O, O⟩.
     record : Record
-        The claims: every printed equation is one of them.
+        The claims; every printed equation is one of them.
     name : str
-        What the function is called; `f` where that is not known.
+        The name of the function; `f` if unknown.
 
     """
 
@@ -66,7 +66,7 @@ class Derivation:
 
     @refuses_deep_nesting
     def document(self, form: Form = "matrix", lang: Language = "en", detail: Detail = "full") -> Document:
-        """The derivation as headings, sentences and equations, for a renderer."""
+        """Return the derivation as headings, sentences and equations, for a renderer."""
         _check_choice("form", form, FORMS)
         _check_choice("lang", lang, LANGUAGES)
         _check_choice("detail", detail, DETAILS)
@@ -74,12 +74,12 @@ class Derivation:
 
     @refuses_deep_nesting
     def text(self, form: Form = "matrix", lang: Language = "en", width: int = 80, detail: Detail = "full") -> str:
-        """The derivation in Unicode, in lines of at most `width` columns.
+        """Return the derivation as Unicode text, in lines of at most `width` columns.
 
-        `form` is "matrix" (transposes in place), "path" (the chain rule factor by factor, one chain for every path
-        from the loss) or "index" (sums over named indices); `lang` is "en" or "zh".
-        `detail` is "full" (the differential of every equation, and the pairing behind every step) or "brief" (the
-        forward pass, a line for each gradient, and the summary: what fits on a slide).
+        `form` is "matrix" (matrix calculus with transposes), "path" (the chain rule factor by factor, one chain for
+        every path from the loss) or "index" (sums over named indices); `lang` is "en" or "zh". `detail` is "full" (the
+        differential of every equation, and the pairing behind every step) or "brief" (the forward pass, a line for each
+        gradient, and the summary).
         """
         return render_text(self.document(form, lang, detail), width)
 
@@ -87,7 +87,7 @@ class Derivation:
     def latex(
         self, form: Form = "matrix", lang: Language = "en", standalone: bool = False, detail: Detail = "full"
     ) -> str:
-        """The derivation as a LaTeX fragment, or as a document that compiles; Chinese needs XeLaTeX."""
+        """Return the derivation as a LaTeX fragment, or as a complete document; Chinese needs XeLaTeX."""
         return render_latex(self.document(form, lang, detail), standalone)
 
     @refuses_deep_nesting
@@ -99,9 +99,9 @@ class Derivation:
         verification: Verification | None = None,
         github: bool = True,
     ) -> str:
-        """The derivation as Markdown that GitHub renders, ending in the outcome of `verification`.
+        """Return the derivation as GitHub Markdown, ending with the outcome of `verification`.
 
-        With `github=False` formulas stand between dollars alone, as Jupyter, pandoc and most editors read them.
+        With `github=False` formulas are delimited by dollar signs only, as Jupyter, pandoc and most editors expect.
         """
         return render_markdown(self.document(form, lang, detail), _verdict(verification, lang), github)
 
@@ -114,9 +114,9 @@ class Derivation:
         verification: Verification | None = None,
         standalone: bool = True,
     ) -> str:
-        """The derivation as one HTML file that needs nothing else; its footer says the outcome of `verification`.
+        """Return the derivation as a self-contained HTML page, with the outcome of `verification` in the footer.
 
-        Not `standalone`, it is an element with its style, for another page.
+        If not `standalone`, return an element with its style, for inclusion in a page.
         """
         return render_html(self.document(form, lang, detail), _verdict(verification, lang), standalone)
 
@@ -129,24 +129,24 @@ class Derivation:
         verification: Verification | None = None,
         indent: int | None = None,
     ) -> str:
-        """The derivation as JSON: claims with reasons, expressions as nodes, the document, and the verification.
+        """Return the derivation as JSON: claims with reasons, expressions as nodes, the document, and the verification.
 
-        `json.loads` gives the object; the keys are described in `chainrule.derivation.json`.
+        `json.loads` returns the object; `chainrule.derivation.json` describes the keys.
         """
         document = self.document(form, lang, detail)
         return json_text(render_json(self.record, document, form, verification), indent)
 
     @refuses_deep_nesting
     def verify(self, points: int = 3, seed: int = 0) -> Verification:
-        """Evaluate both sides of every line in float64 at random points, gradients against finite differences.
+        """Evaluate both sides of every line in float64 at random points, and gradients by finite differences.
 
-        The lines of the matrix form are then read back as they are printed, in text and in LaTeX, by a reader that
-        shares no code with the renderers: it evaluates what a person would read, with arrays repeated only where the
-        notation says so or the shapes leave one way to do it. A line that says something else is not verified.
+        The lines of the matrix form are then parsed back from the printed text and LaTeX, by a parser that shares no
+        code with the renderers and broadcasts only where the notation shows it or the shapes determine it. A line with
+        any other meaning is not verified.
 
-        Named sizes are bound to small distinct numbers. `seed` draws the points: to the scale and within the domain of
-        the function, as far as they are found by trying. A line that no point tells anything of is not called wrong,
-        but is in `unchecked` of the result, which is not `ok` then.
+        Symbolic sizes are bound to small distinct numbers. `seed` determines the points, which are drawn in the domain
+        and at the scale of the function, as far as trials find them. A line that no point could check is not an error,
+        but is listed in `unchecked` of the result, which is then not `ok`.
         """
         return Verifier(self.record, seed).run(points)
 
@@ -158,16 +158,16 @@ class Derivation:
         sizes: Mapping[str, int] | None = None,
         dtype: str = "float32",
     ) -> str:
-        """The forward and the backward pass as source code that needs no library of ours.
+        """Return the forward and the backward pass as source code that does not depend on this package.
 
-        `target` is "numpy" (two functions), "torch" (a `torch.autograd.Function`), "jax" (a `custom_vjp`) or "c" (a
-        header in C99 with static sizes: `sizes` gives a number for each named size, `dtype` is "float32" or
-        "float64"). `name` is what the function is called.
+        `target` is "numpy" (two functions), "torch" (a `torch.autograd.Function`), "jax" (a `custom_vjp`) or "c" (a C99
+        header with static sizes: `sizes` gives a number for each symbolic size, `dtype` is "float32" or "float64").
+        `name` is the name of the function.
 
-        Every line of the derivation is verified first, and the source in NumPy is run at one of the points: its results
-        have to be those of the derivation. The sources for PyTorch and JAX have the same lines in the words of those
-        libraries, and C the same expressions; they are not run. Raises UnverifiedError where any of this fails, and
-        EmitError for what a target cannot write.
+        Every line of the derivation is verified first, and the NumPy source is run at one of the points and compared
+        with the derivation. Source for PyTorch and JAX has the same lines in the functions of those libraries, C the
+        same expressions; they are not run. Raises UnverifiedError if any check fails, and EmitError for operations that
+        a target does not support.
         """
         return source(self.record, target, name, sizes, dtype, title=self.name)
 
@@ -190,7 +190,7 @@ _DISPLAYS: dict[str, Callable[[Derivation], str]] = {
     "text/latex": Derivation.latex,
     "text/markdown": lambda derivation: derivation.markdown(github=False),
 }
-"""How a derivation is written in each media type that notebooks ask for."""
+"""The renderer for each media type that notebooks request."""
 
 
 def derive(
@@ -202,32 +202,32 @@ def derive(
 ) -> Derivation:
     """Derive the backward pass of `function`.
 
-    A function that returns one number is a loss. One that returns an array, or several, is a layer: the gradient of
-    some later loss by each output is given, and the derivation finds the gradients by the inputs from it.
+    A function that returns one number is a loss. One that returns an array, or several, is a layer: the derivation
+    starts from given upstream gradients of its outputs.
 
     Parameters
     ----------
     function
-        Plain NumPy code; or a Program that `trace` gave; or the text of a formula, which is parsed, not evaluated.
+        NumPy code; a Program returned by `trace`; or a formula, which is parsed and never evaluated.
     wrt
-        The names of the inputs to differentiate by. When it is None: of a loss, every float input that is not named
-        like data (`X`, `y`, `labels`, …); of a layer, every float input but masks and targets; and so it is of a
-        formula without weights (`W`, `w`, `θ`, …).
+        The names of the inputs to differentiate. By default, for a loss, all float inputs that are not named like data
+        (`X`, `y`, `labels`, …); for a layer, and for a formula without weights (`W`, `w`, `θ`, …), all float inputs
+        except masks and targets.
     functions
-        The names in a formula that stand for any function: `"f, g"` for functions of numbers, applied element by
-        element, `"f: n -> m"` for one of a vector, as `chainrule.function` takes them. A name that is called and is no
-        function of the language is taken for one without being listed: in `"f(g(x))"` both are.
+        The names in a formula of functions without a definition: `"f, g"` for elementwise functions, `"f: n -> m"` for
+        one of a vector, as in `chainrule.function`. An unknown name that is called is such a function even if it is not
+        listed: in `"f(g(x))"` both are.
     **shapes
-        A shape for each argument, as `trace` takes them: `X="n d"`, an array, or a tuple of sizes.
+        A shape for each argument, as in `trace`: `X="n d"`, an array, or a tuple of sizes.
 
     Raises
     ------
     FormulaError
-        For a formula that cannot be read, or whose shapes neither are given nor follow, with the place in it.
+        For a formula that cannot be parsed, or whose shapes cannot be inferred, with the position.
     DerivationError
         For a name in `wrt` that is not a float input.
     ProgramError
-        Where the function returns integers.
+        If the function returns integers.
 
     Examples
     --------
@@ -257,7 +257,7 @@ def _program(function: Callable[..., Any] | Program | str, functions: str | None
 
 
 def function_sizes(text: str) -> dict[str, str | None]:
-    """`"f, g: n -> m"` as the names of functions, and the sizes of those that take a vector.
+    """Parse `"f, g: n -> m"`: return the names of functions, with the sizes of those of a vector.
 
     >>> function_sizes("f, g: n -> m")
     {'f': None, 'g': 'n -> m'}
@@ -272,13 +272,13 @@ def function_sizes(text: str) -> dict[str, str | None]:
 
 
 def _title(function: object) -> str:
-    """What to call the function, if that can be said in a word."""
+    """Return the name of the function, if it has one."""
     name = getattr(function, "__name__", "f")
     return name if isinstance(name, str) and name.isidentifier() else "f"
 
 
 def _chosen(program: Program, names_left_out: frozenset[str]) -> list[Input]:
-    """The float inputs that are not named as in `names_left_out`; all of them where that would leave none."""
+    """Return the float inputs except `names_left_out`, or all of them if none would remain."""
     floats = [node for node in program.inputs if node.type.dtype.is_float]
     return [node for node in floats if node.name.lower() not in names_left_out] or floats
 

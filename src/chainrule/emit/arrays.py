@@ -369,7 +369,7 @@ class ArrayWriter(ABC):
         last = "" if ends else str(self.dim(limit))
         return f"{first}:{last}" + (f":{stride}" if stride != 1 else "")
 
-    # What a target must say for itself ------------------------------------------------------------------------------
+    # Required of each target ----------------------------------------------------------------------------------------
 
     @abstractmethod
     def reduction(self, x: Expr, operation: Reduction, operand: Code) -> Code: ...

@@ -1,4 +1,4 @@
-"""Functions that have a name and no definition, for derivations that hold for every function of the kind."""
+"""Functions without a definition, for derivations that hold for every function."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from chainrule.primitives import Abstract, AbstractMap, as_floats, broadcast_tog
 
 
 def function(name: str, sizes: str | None = None) -> Callable[..., Any]:
-    """The function `name` without a definition, to be called in what is derived.
+    """Return a function `name` without a definition, for use in derivations.
 
     Parameters
     ----------
     name
-        What it is called in formulas: an identifier.
+        Its name in formulas: an identifier.
     sizes
-        None for a function of one or more numbers, which is applied element by element to arrays that broadcast.
-        `"n -> m"` for one that takes a vector of n numbers to one of m, with a Jacobian J_f; `"n ->"` for one that
-        takes a vector to a number, with a gradient ∇f. A size that is a name may stand for any.
+        None for an elementwise function of one or more arrays, which broadcast. `"n -> m"` for a function from vectors
+        of length n to vectors of length m, with a Jacobian J_f; `"n ->"` for one from vectors to numbers, with a
+        gradient ∇f. A symbolic size matches any size.
 
     Raises
     ------
     ProgramError
-        For a name that is not an identifier, or sizes that are not of this form; and where the function is called with
-        numbers, or in what is trained, since it has no values.
+        For a name that is not an identifier, or sizes of another form; and if the function is called with numbers or in
+        training, since it has no values.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def function(name: str, sizes: str | None = None) -> Callable[..., Any]:
     ∂L/∂x = f′(g(x)) · g′(x)                                             scalar
 
     """
-    Abstract(name, (0,))  # refuses what is no name
+    Abstract(name, (0,))  # rejects an invalid name
     given = None if sizes is None else sizes_of(name, sizes)
 
     def applied(*arguments: Any) -> Any:
@@ -52,7 +52,7 @@ def function(name: str, sizes: str | None = None) -> Callable[..., Any]:
 
 
 def sizes_of(name: str, text: str) -> tuple[Dim, tuple[Dim, ...]]:
-    """The size of the vector that a function takes, and the shape of what it gives, from `"n -> m"`."""
+    """Parse `"n -> m"`: return the length of the argument and the shape of the result."""
     left, arrow, right = text.partition("->")
     try:
         given, outputs = parse_shape(left), parse_shape(right)

@@ -1,6 +1,6 @@
-"""Networks, layers and losses that people ask about, each a short function in NumPy with shapes as annotations."""
+"""Common networks, layers and losses, each a short NumPy function with shapes as annotations."""
 
-from chainrule.gallery import (  # isort: skip - in the order in which a reader meets them
+from chainrule.gallery import (  # isort: skip - in the order of presentation
     regression,
     perceptrons,
     normalization,

@@ -1,4 +1,4 @@
-"""Attention, and the transformer block that is made of it."""
+"""Attention, and the transformer block."""
 
 from typing import Annotated as Float
 

@@ -1,4 +1,4 @@
-"""What an entry of the gallery is: a short function in NumPy, with shapes as annotations, and what it is called."""
+"""The definition of a gallery entry: a short NumPy function, with shapes as annotations, and its titles."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 Array: TypeAlias = Any
-"""What an entry computes with: an array of NumPy, or a value that records what is done with it."""
+"""A NumPy array, or a traced value."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A network, layer or loss that people ask about.
+    """A network, layer or loss in the gallery.
 
     Attributes
     ----------
     name
-        What it is called on the command line, `gallery:NAME`; the name of the function.
+        Its name on the command line, `gallery:NAME`, which is the name of the function.
     title, title_zh
-        What textbooks call it, in English and Chinese.
+        Its usual name, in English and Chinese.
     function
-        NumPy code, its shapes in the annotations. It returns one number (a loss), or arrays (a layer).
+        NumPy code with shapes in the annotations. It returns one number (a loss), or arrays (a layer).
     wrt
-        The arguments to differentiate by; None leaves the choice to `derive`.
+        The arguments to differentiate; None lets `derive` choose.
 
     """
 
@@ -37,11 +37,11 @@ class Entry:
 
 
 GALLERY: dict[str, Entry] = {}
-"""Every entry by its name, in the order in which a reader meets them."""
+"""All entries by name, in the order of presentation."""
 
 
 def entry(title: str, title_zh: str, wrt: tuple[str, ...] | None = None) -> Callable[[F], F]:
-    """Enter a function in the gallery under its own name."""
+    """Add a function to the gallery under its name."""
 
     def enter(function: F) -> F:
         name = function.__name__

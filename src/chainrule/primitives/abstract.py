@@ -1,6 +1,6 @@
-"""Functions that have a name and no definition: f(x) and its derivatives, for derivations that hold for every f.
+"""Functions without a definition, f(x) and its derivatives, for derivations that hold for every f.
 
-Where a value is needed, to check a derivation, a smooth function that is drawn from the name stands in.
+Where verification needs a value, a smooth function drawn from the name is used.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ I = TypeVar("I")
 _WAVES = 3
 _HIGHEST = 16
 _LEVEL = 2.5
-"""Added to the waves, so that most values are positive and the logarithm of one can be checked."""
+"""Added to the sines, so that most values are positive and have a logarithm."""
 
 
 @final
 @dataclass(frozen=True)
 class Abstract(Elementwise):
-    """The function `name` of scalars, applied element by element; `orders` counts derivatives by each argument.
+    """An elementwise function `name`; `orders` are the orders of differentiation in each argument.
 
     The value is c + Σₖ aₖ sin(wₖ·x + φₖ) with c, a, w and φ drawn from the name.
     """
@@ -71,14 +71,14 @@ class Abstract(Elementwise):
         return amplitude * math.prod(w**k for w, k in zip(frequencies, self.orders, strict=True))
 
     def _turned(self, phase: float) -> float:
-        """The phase of the derivative: each derivative turns a sine by a quarter."""
+        """Return the phase of the derivative: each differentiation adds a quarter period."""
         return phase + sum(self.orders) % 4 * math.pi / 2
 
     def partials(self, operands: Sequence[Node], result: Node) -> Sequence[Node | None]:
         return [self.by(k)(*operands) for k in range(len(operands))]
 
     def by(self, argument: int) -> Abstract:
-        """The derivative by an argument."""
+        """Return the derivative in one argument."""
         return replace(self, orders=tuple(order + (k == argument) for k, order in enumerate(self.orders)))
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
@@ -103,11 +103,11 @@ class Abstract(Elementwise):
 @final
 @dataclass(frozen=True)
 class AbstractMap(Nonlinear):
-    """The function `name` of a vector: a number, or an array of shape `outputs`; differentiated `derivatives` times.
+    """A function `name` of a vector, with a result of shape `outputs`, differentiated `derivatives` times.
 
-    Each derivative adds an axis of the size of the vector at the end: one of a number is the gradient ∇f, one of a
-    vector the Jacobian J_f, two of a number the Hessian ∇²f. Element j of the value is
-    c + Σₖ aₖ sin(φₖ + j + Σᵢ wₖ cos(pₖ + j + 2 i) xᵢ), where j counts the elements of the result.
+    Each derivative appends an axis of the vector's length: for a number the gradient ∇f and the Hessian ∇²f, for a
+    vector the Jacobian J_f. Element j of the value is c + Σₖ aₖ sin(φₖ + j + Σᵢ wₖ cos(pₖ + j + 2 i) xᵢ), where j
+    counts the elements of the result.
     """
 
     name: str
@@ -187,7 +187,7 @@ class AbstractMap(Nonlinear):
 
 
 def _check(name: str, orders: Sequence[int]) -> None:
-    """Raise ProgramError for what is no name of a function, or no number of derivatives."""
+    """Raise ProgramError for an invalid name or order of differentiation."""
     if not name.isidentifier():
         raise ProgramError(f"{name!r} cannot be the name of a function; give an identifier, such as 'f'")
     if not orders or not all(0 <= order <= _HIGHEST for order in orders):
@@ -200,7 +200,7 @@ def _cosine(emit: Emitter[S, I], x: S, dtype: DType) -> S:
 
 @lru_cache(256)
 def _waves(name: str, arity: int) -> tuple[tuple[float, tuple[float, ...], float], ...]:
-    """Amplitude, frequencies and phase of each wave, drawn from the name, the same everywhere."""
+    """Return amplitude, frequencies and phase of each sine, drawn reproducibly from the name."""
     seed = int.from_bytes(hashlib.sha256(f"{name}/{arity}".encode()).digest()[:8], "little")
     draw = np.random.default_rng(seed).uniform
     return tuple(
@@ -210,7 +210,7 @@ def _waves(name: str, arity: int) -> tuple[tuple[float, tuple[float, ...], float
 
 
 def refuse_abstract(nodes: Iterable[Node]) -> None:
-    """Raise ProgramError where `nodes`, which are about to be run or written as source, hold an abstract function."""
+    """Raise ProgramError if `nodes`, which are to be executed or exported, contain an abstract function."""
     for node in nodes:
         if isinstance(node, Apply) and isinstance(node.primitive, Abstract | AbstractMap):
             name = node.primitive.name

@@ -50,7 +50,7 @@ Hyperparameter: TypeAlias = float | Schedule | Callable[[Any], Any]
 
 
 def over_steps(rule: Rule) -> Rule:
-    """What `rule` says of a number; a function of the step is taken as it is."""
+    """Extend a rule for numbers to accept functions of the step."""
     return rule | Rule(("a function of the step",), lambda value: callable(value) and not isinstance(value, type))
 
 

@@ -1,4 +1,4 @@
-"""The frame of a page in HTML: one file that needs nothing else."""
+"""The frame of a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from chainrule.words.languages import HTML_LANGUAGES, Language
 
 
 def html_page(language: Language, title: str, style: str, body: str) -> str:
-    """Return a page with `title`, which is text, and `style` and `body`, which stand in it as they are.
-
-    >>> html_page("zh", "a < b", "", "<p>1</p>").splitlines()[1]
-    '<html lang="zh-Hans">'
-    """
+    """Return a page; `title` is escaped, `style` and `body` are inserted unchanged."""
     return (
         f'<!DOCTYPE html>\n<html lang="{HTML_LANGUAGES[language]}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -73,7 +73,7 @@ def read_call(formula: Formula, call: Call) -> Application:
 
 
 def _abstract(formula: Formula, call: Call, sizes: str | None) -> Application:
-    """A call of a function without a definition."""
+    """Resolve a call of a function without a definition."""
     if call.options:
         raise formula.error(f"{call.function} has no definition, and so no options", call.span)
     function = abstract_function(call.function, sizes)

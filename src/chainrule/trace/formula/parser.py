@@ -26,7 +26,7 @@ _PRODUCTS = ("*", "/", "@", ".*", "./", "·")
 _POWERS = ("^", "**", ".^")
 _PREFIXES = ("np", "numpy", "cr", "chainrule", "linalg")
 _DATA = frozenset("xXyYwWbB")
-"""What stands before a bracket in a product whose sign was forgotten, rather than as a function."""
+"""Names before a parenthesis that are treated as a product without an operator, not as a function call."""
 _ENDS = ("end", "end of line")
 
 
@@ -37,7 +37,7 @@ class Formula:
     text: str
     statements: tuple[Statement, ...]
     abstract: Mapping[str, str | None] = field(default_factory=dict)
-    """The functions without a definition, and the sizes of those that take a vector."""
+    """The functions without a definition, with the sizes of those of a vector."""
 
     def error(self, message: str, span: Span) -> FormulaError:
         """Return a FormulaError about a position in this formula."""
@@ -452,7 +452,7 @@ class _Parser:
         return self._call(function, arguments, options, token.span, token.span.to(closing.span))
 
     def _is_abstract(self, name: str) -> bool:
-        """Whether a call tells that `name` is a function without a definition."""
+        """Whether a call implies that `name` is a function without a definition."""
         if self._juxtaposed or name in self._variables or name in _DATA or name.startswith("_"):
             return False
         return not meant(name, FUNCTION_NAMES) if len(name) > 1 else True

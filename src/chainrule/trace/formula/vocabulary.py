@@ -28,7 +28,7 @@ from chainrule.trace.reductions import REDUCTIONS
 from chainrule.trace.ufuncs import UFUNCS
 
 MOST_ARGUMENTS = 8
-"""Of a function without a definition."""
+"""The maximum number of arguments of a function without a definition."""
 
 Options: TypeAlias = Mapping[str, Any]
 Rule: TypeAlias = Callable[[Sequence[Kind], Options, Span], Kind]
@@ -288,7 +288,7 @@ def _reduction(function: Callable[..., Any], *options: str) -> Function:
 
 
 def abstract_function(name: str, sizes: str | None) -> Function:
-    """A function without a definition: of numbers, element by element, or of a vector where `sizes` says so."""
+    """Return a function without a definition: elementwise, or of a vector if `sizes` are given."""
     build = functions.function(name, sizes)
     if sizes is None:
         return Function(1, MOST_ARGUMENTS, (), _pointwise, lambda *args: build(*map(_floats, args)))

@@ -1,4 +1,4 @@
-"""The settings that several optimizers have, each with its rule; a number that passes is kept as a float."""
+"""Common settings of optimizers, with their rules; valid numbers are converted to floats."""
 
 from __future__ import annotations
 
