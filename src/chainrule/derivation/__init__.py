@@ -8,6 +8,7 @@ from chainrule.derivation.latex import render_latex
 from chainrule.derivation.listing import equations, program_html, program_latex, program_markdown
 from chainrule.derivation.markdown import render_markdown
 from chainrule.derivation.notate import Notator
+from chainrule.derivation.points import Evaluator, add_derivatives, drawn
 from chainrule.derivation.record import Record
 from chainrule.derivation.sizes import with_sizes_apart
 from chainrule.derivation.text import render_text, text_of
@@ -19,12 +20,15 @@ __all__ = [
     "FORMS",
     "Detail",
     "Document",
+    "Evaluator",
     "Failure",
     "Form",
     "Notator",
     "Record",
     "Verification",
     "Verifier",
+    "add_derivatives",
+    "drawn",
     "equations",
     "is_upstream",
     "json_text",

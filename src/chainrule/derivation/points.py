@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from chainrule.calculus import TANGENT
 from chainrule.derivation.record import Record
-from chainrule.ir import Apply, Dim, DType, Input, Node, concrete, substitute, topological_order
+from chainrule.ir import Apply, ArrayType, Dim, DType, Input, Node, concrete, substitute, topological_order
 from chainrule.primitives import (
     Abs,
     Broadcast,
@@ -157,6 +157,42 @@ class Evaluator:
         return np.asarray(value * (1 + ROUNDING * self.rounding.uniform(-1, 1, np.shape(value))))
 
 
+def drawn(
+    type_: ArrayType, spread: str, random: np.random.Generator, limit: Dim | None = None, few: float = math.inf
+) -> Array:
+    """Draw an array: whole numbers below `limit`, others with the `spread`: "normal", "definite" or a key of RANGES.
+
+    Where an axis has more than `few` elements, values are smaller, so that sums over them stay of the size of a few,
+    and exp of them neither overflows nor drowns the rest.
+    """
+    shape = type_.concrete_shape
+    if type_.dtype is DType.BOOL:
+        return random.integers(0, 2, shape).astype(bool)
+    if type_.dtype is DType.INT64:
+        return random.integers(0, 4 if limit is None else concrete(limit), shape)
+    share = few / max(few, *shape, 1) if math.isfinite(few) else 1.0
+    if spread == "normal":
+        return np.asarray(random.standard_normal(shape)) * math.sqrt(share)
+    if spread == "definite" and len(shape) >= 2 and shape[-1] == shape[-2]:
+        factor = random.standard_normal(shape)
+        return np.asarray(factor @ np.swapaxes(factor, -1, -2) / shape[-1] + 0.5 * np.eye(shape[-1]))
+    low, high = RANGES.get(spread, (0.2, 1.5))
+    return np.asarray(random.uniform(low, high, shape) * (share if high <= 2 else 1))
+
+
+def add_derivatives(
+    record: Record,
+    bound: Mapping[Node, Node],
+    values: Values,
+    evaluate: Callable[[Node, Mapping[Node, Array]], Array],
+) -> None:
+    """Add to `values`, those of the forward pass, the derivative of each activation and then each cotangent."""
+    for stage, factor in record.activation_factors.items():
+        values[bound[record.derivative_symbols[stage]]] = evaluate(bound[factor], values)
+    for entry in record.backward.accumulations:
+        values[bound[entry.cotangent]] = evaluate(bound[entry.result], values)
+
+
 class Points:
     """Draws points for one record; `bound` gives each node with its sizes as numbers."""
 
@@ -258,21 +294,8 @@ class Points:
         return faults
 
     def _draw(self, node: Input, spread: str) -> Array:
-        type_ = self._bound[node].type
-        shape = type_.concrete_shape
-        if type_.dtype is DType.BOOL:
-            return self._random.integers(0, 2, shape).astype(bool)
-        if type_.dtype is DType.INT64:
-            return self._random.integers(0, concrete(self._index_bounds.get(self._bound[node], 4)), shape)
-        # Sums over many elements stay of the size of a few, so that exp of them neither overflows nor drowns the rest.
-        share = FEW / max(FEW, *shape, 1)
-        if spread == "normal":
-            return self._normal(shape) * math.sqrt(share)
-        if spread == "definite" and len(shape) >= 2 and shape[-1] == shape[-2]:
-            factor = self._normal(shape)
-            return factor @ np.swapaxes(factor, -1, -2) / shape[-1] + 0.5 * np.eye(shape[-1])
-        low, high = RANGES.get(spread, (0.2, 1.5))
-        return self._random.uniform(low, high, shape) * (share if high <= 2 else 1)
+        bound = self._bound[node]
+        return drawn(bound.type, spread, self._random, self._index_bounds.get(bound), FEW)
 
     def _normal(self, shape: tuple[int, ...]) -> Array:
         return np.asarray(self._random.standard_normal(shape))
@@ -321,13 +344,11 @@ class Points:
             return None
         if not np.all(np.isfinite(values[self._bound[self._record.loss]])):
             return None
-        for stage, factor in self._record.activation_factors.items():
-            values[self._bound[self._record.derivative_symbols[stage]]] = self._value(factor, values)
         for entry in self._record.backward.accumulations:
             tangent = self.bound_input(Input(TANGENT + entry.symbol.name, entry.symbol.type))
             shape = self._bound[entry.symbol].type.concrete_shape
             values[tangent] = self._normal(shape) if given is None else given[tangent]
-            values[self._bound[entry.cotangent]] = self._value(entry.result, values)
+        add_derivatives(self._record, self._bound, values, self._evaluate)
         return self.with_abbreviations(values)
 
     def with_abbreviations(self, values: Values) -> Values:

@@ -15,12 +15,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from chainrule.calculus import COTANGENT, operation_count
-from chainrule.derivation import is_upstream, output_name, text_of
+from chainrule.derivation import Evaluator, add_derivatives, drawn, is_upstream, output_name, text_of
 from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratios
 from chainrule.grading.epsilon import difference, epsilons, without_epsilons
 from chainrule.grading.names import TARGETS, is_target
 from chainrule.grading.vocabulary import LABEL_OPERATIONS, Kind, Vocabulary
-from chainrule.ir import Apply, DType, Input, Node, cached_property, concrete, substitute, topological_order
+from chainrule.ir import Apply, Input, Node, cached_property, substitute, topological_order
 from chainrule.primitives import (
     Add,
     Negate,
@@ -177,7 +177,7 @@ class Truth:
         roots += [entry.result for entry in record.backward.accumulations]
         roots += [s.derivative.right for s in record.stages if s.derivative is not None]
         bound = self.vocabulary.bound(roots, sizes)
-        bounds = dict(index_bounds([bound[stage.node] for stage in stages]).items())
+        bounds: dict[Node, Any] = dict(index_bounds([bound[stage.node] for stage in stages]).items())
         values: dict[Node, Array] = {}
         for spreads in self._spreads():
             values = {bound[n]: self._draw(n, bound[n], spreads[n], bounds) for n in record.program.inputs}
@@ -186,13 +186,7 @@ class Truth:
                 values[bound[stage.symbol]] = found[bound[stage.node]]
             if all(np.all(np.isfinite(value)) for value in values.values()):
                 break
-        for described in record.stages:
-            if described.derivative is not None and described.derivative_symbol is not None:
-                right = bound[described.derivative.right]
-                values[bound[described.derivative_symbol]] = evaluate_nodes([right], values)[right]
-        for entry in record.backward.accumulations:
-            result = bound[entry.result]
-            values[bound[entry.cotangent]] = evaluate_nodes([result], values)[result]
+        add_derivatives(record, bound, values, Evaluator())
         known = evaluate_nodes([bound[node] for node in self.vocabulary.expressions], values)
         return {node: known[bound[node]] for node in self.vocabulary.expressions}
 
@@ -211,21 +205,12 @@ class Truth:
                     yield {**normal, **dict.fromkeys(chosen, spread)}
             yield dict.fromkeys(inputs, spread)
 
-    def _draw(self, node: Input, bound: Node, spread: str, bounds: Mapping[Input, Any]) -> Array:
-        shape, dtype = bound.type.concrete_shape, bound.type.dtype
-        if dtype is DType.BOOL:
-            return self._random.integers(0, 2, shape).astype(bool)
-        if dtype is DType.INT64:
-            limit = concrete(bounds[bound]) if isinstance(bound, Input) and bound in bounds else 4
-            return self._random.integers(0, limit, shape)
-        if self._assume != "any" and is_target(node.name) and shape:
+    def _draw(self, node: Input, bound: Node, spread: str, bounds: Mapping[Node, Any]) -> Array:
+        shape = bound.type.concrete_shape
+        target = None
+        if self._assume != "any" and is_target(node.name) and shape and bound.type.dtype.is_float:
             target = self._target(node, shape)
-            if target is not None:
-                return target
-        if spread == "normal":
-            return np.asarray(self._random.standard_normal(shape))
-        low, high = (0.2, 1.5) if spread == "positive" else (0.05, 0.95)
-        return np.asarray(self._random.uniform(low, high, shape))
+        return drawn(bound.type, spread, self._random, bounds.get(bound)) if target is None else target
 
     def _target(self, node: Input, shape: tuple[int, ...]) -> Array | None:
         """An input that is a target, as the assumption has it; None where it says nothing of this one."""
