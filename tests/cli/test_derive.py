@@ -225,7 +225,7 @@ def test_mistakes_are_answered_in_one_line(run: Run, model: str, arguments: list
 
 
 def test_what_is_too_deep_or_too_large_is_one_line(run: Run) -> None:
-    lines = ["import numpy as np", "def deep(x):", "    s = np.sum(x)", "    for _ in range(400):"]
+    lines = ["import numpy as np", "def deep(x):", "    s = np.sum(x)", "    for _ in range(200):"]
     lines += ["        s = np.sin(s) * s", "    return s", "def ends(x):", "    raise SystemExit(3)"]
     Path("deep.py").write_text("\n".join(lines), encoding="utf-8")
     for function, shape, words in [
@@ -233,7 +233,7 @@ def test_what_is_too_deep_or_too_large_is_one_line(run: Run) -> None:
         ("deep", "x: 99999999999999999999", "too large for any memory"),
         ("ends", "x: 3", "ends the program"),
     ]:
-        with few_nested_calls(300):
+        with few_nested_calls(150):
             result = run("derive", f"deep.py:{function}", "--shape", shape)
         assert result.exit_code == 2, result.output
         assert words in result.stderr

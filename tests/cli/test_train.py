@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +42,9 @@ def trained(run: Run, *arguments: str) -> dict[str, Any]:
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tables that `examples/export_tables.py` writes."""
     folder = tmp_path_factory.mktemp("tables")
-    subprocess.run([sys.executable, str(SCRIPT), str(folder)], check=True, capture_output=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [str(SCRIPT), str(folder)])
+        runpy.run_path(str(SCRIPT), run_name="__main__")  # an interpreter of its own would load scikit-learn once more
     return folder
 
 

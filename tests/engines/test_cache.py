@@ -198,6 +198,25 @@ def test_the_least_recently_used_make_room(limits: dict[str, int], tmp_path: Pat
     assert own.exists()
 
 
+def test_a_full_folder_is_not_scanned_for_each_entry(cache: ObjectCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited, scan, scans = ObjectCache(cache.folder, max_files=320), os.scandir, 0
+
+    def scandir(path: str) -> Any:
+        nonlocal scans
+        scans += 1
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    for k in range(500):
+        limited.put(key_of(str(k)), b"x")
+        assert len(os.listdir(cache.folder)) <= 320 + 320 // 64
+    assert scans < 250
+    large = ObjectCache(cache.folder, max_bytes=64_000)
+    for k in range(40):
+        large.put(key_of("large", str(k)), bytes(990 + 500 * k))
+        assert sum(path.stat().st_size for path in files(cache)) <= 65_000
+
+
 def test_what_a_dead_process_left_is_cleared_away(cache: ObjectCache) -> None:
     cache.put(KEY, PAYLOAD)
     for name in ("old", "new"):

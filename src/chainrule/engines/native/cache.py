@@ -29,6 +29,15 @@ SHARE_KEPT = 0.75
 ABANDONED = 600.0
 """Age in seconds after which a temporary file is assumed to belong to a dead process."""
 
+_SHARE_UNSEEN = 64
+"""A process scans the folder again after adding one part in so many of its files, or of the size limit.
+
+It exceeds the limits by no more than that.
+"""
+
+_unseen: dict[str, tuple[int, int]] = {}
+"""For each folder, the number of entries and of bytes that this process adds before it scans the folder again."""
+
 _MAGIC = b"chainrule object 1\n"
 _DIGEST_SIZE = 16
 _SUFFIX = ".chainrule.o"
@@ -87,7 +96,8 @@ class ObjectCache:
             if not _trusted(os.stat(self.folder)):
                 return
             self._write(key, payload)
-            self._remove_oldest()
+            if self._is_due(len(payload)):
+                self._remove_oldest()
         except OSError:
             return
 
@@ -119,6 +129,15 @@ class ObjectCache:
                         status = entry.stat(follow_symlinks=False)
                         yield status.st_mtime, status.st_size, entry.path
 
+    def _is_due(self, size: int) -> bool:
+        """Whether old entries are to be removed after adding one of `size` bytes.
+
+        A scan of a full folder takes milliseconds, so that one for each entry would add up where many are compiled.
+        """
+        count, room = _unseen.get(self.folder, (0, 0))
+        _unseen[self.folder] = count - 1, room - size
+        return count < 1 or room < size
+
     def _remove_oldest(self) -> None:
         entries = sorted(self._entries())
         total, count = sum(size for _, size, _ in entries), len(entries)
@@ -130,6 +149,7 @@ class ObjectCache:
                 with contextlib.suppress(OSError):  # it may have been removed, or be a folder
                     os.unlink(path)
                 total, count = total - size, count - 1
+        _unseen[self.folder] = count // _SHARE_UNSEEN, self.max_bytes // _SHARE_UNSEEN
 
 
 def current_cache() -> ObjectCache | None:
