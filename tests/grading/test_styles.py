@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import linecache
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import chainrule as cr
+from chainrule.cage import Limits
 from chainrule.gallery import GALLERY
+from chainrule.grading.grading import Truths, grade_against
 
 SOURCE = (Path(__file__).parents[1] / "data" / "styles.txt").read_text(encoding="utf-8")
 ROWS = GALLERY["two_layer_rows"].function
@@ -23,6 +26,16 @@ d1 = (δ2 * W2') .* a1 .* (1 - a1)
 dW1 = X.T @ d1
 db1 = sum(d1, axis=0)
 """
+
+
+@cache
+def truths() -> Truths:
+    return Truths(ROWS, None, {})
+
+
+def graded(answer: Any) -> cr.Grade:
+    """As `cr.grade` grades it, against what is derived once."""
+    return grade_against(answer, truths(), ROWS.__name__, Limits())
 
 
 def answer(name: str) -> Any:
@@ -40,7 +53,7 @@ def test_a_right_answer_is_right_in_any_style(name: str) -> None:
 
 
 def test_a_loop_over_the_batch_is_understood() -> None:
-    grade = cr.grade(answer("loop_wrong"), ROWS)
+    grade = graded(answer("loop_wrong"))
     first = grade.first_wrong
     assert first is not None
     assert first.source == "d1 = (W2 @ d2) * a1"
@@ -58,7 +71,7 @@ def test_what_is_tried_on_lists_and_lambdas_warns_of_nothing() -> None:
 
 
 def test_a_network_as_a_class_has_its_own_names_and_signs() -> None:
-    grade = cr.grade(answer("NeuralNetwork.wrong"), ROWS)
+    grade = graded(answer("NeuralNetwork.wrong"))
     wrong = [line for line in grade.lines if line.diagnosis is not None]
     kinds = [line.diagnosis.kind for line in wrong if line.diagnosis is not None]
     assert kinds == ["direction", "factor"]
@@ -87,7 +100,7 @@ def test_lines_of_text_are_an_answer() -> None:
     ],
 )
 def test_mistakes_in_lines_of_text_are_named(before: str, after: str, kind: str, line: int) -> None:
-    first = cr.grade(EQUATIONS.replace(before, after), ROWS).first_wrong
+    first = graded(EQUATIONS.replace(before, after)).first_wrong
     assert first is not None
     assert first.diagnosis is not None
     assert (first.number, first.diagnosis.kind) == (line, kind)
@@ -123,11 +136,11 @@ def test_a_formula_is_graded_against() -> None:
 )
 def test_text_that_cannot_be_graded_is_refused(text: str, message: str) -> None:
     with pytest.raises(cr.GradeError, match=message):
-        cr.grade(text, ROWS)
+        graded(text)
 
 
 def test_missing_gradients_are_said_to_be_missing() -> None:
-    grade = cr.grade("dW2 = a1' * ((a2 - y) .* a2 .* (1 - a2))", ROWS)
+    grade = graded("dW2 = a1' * ((a2 - y) .* a2 .* (1 - a2))")
     assert not grade.right
     assert grade.gradients == {"W2": "right", "W1": "missing", "b1": "missing", "b2": "missing"}
 
@@ -149,8 +162,9 @@ def test_factors_side_by_side_are_multiplied_as_the_derivation_writes_them() -> 
     ∂L/∂W1 = Xᵀ δ1
     ∂L/∂b1 = 1ᵀ δ1
     """
-    assert cr.grade(text, ROWS).right, str(cr.grade(text, ROWS))
-    first = cr.grade(text.replace("a1ᵀ δ2", "Xᵀ δ2"), ROWS).first_wrong
+    grade = graded(text)
+    assert grade.right, str(grade)
+    first = graded(text.replace("a1ᵀ δ2", "Xᵀ δ2")).first_wrong
     assert first is not None
     assert first.source.strip() == "∂L/∂W2 = Xᵀ δ2"
     with pytest.raises(cr.ChainruleError, match="an operator is missing"):
