@@ -131,6 +131,22 @@ def test_a_small_number_may_be_another() -> None:
     assert not grade(normalized_without_a_term, normalized, wrt="x", x="n d", g="d").right
 
 
+def test_a_small_number_beside_labels() -> None:
+    def loss(T: Any, g: Any, y: Any) -> Any:
+        rows = T[y]
+        return np.sum(g * (rows / np.sqrt(rows.var(0) + 1e-5)) ** 2)
+
+    def backward(T: Any, g: Any, y: Any) -> Any:
+        rows = T[y]
+        drows = 2 * g * rows / rows.var(0)
+        dT = np.zeros_like(T)
+        np.add.at(dT, y, drows)
+        return {"T": dT}
+
+    found = grade(backward, loss, wrt="T", T="5 d", g="d", y="6:int")
+    assert found.gradients == {"T": "wrong"}
+
+
 def test_a_small_factor_is_no_such_number() -> None:
     def loss(X: Any, y: Any, w: Any) -> Any:
         return np.mean((X @ w - y) ** 2) + 5e-5 * np.sum(w**2)

@@ -285,7 +285,10 @@ class Truth:
         columns = []
         for number, point in enumerate(self.points):
             bound = self.vocabulary.bound([*nodes, *self._symbols], point.sizes)
-            known = {bound[symbol]: quantity.values[number] for symbol, quantity in self._symbols.items()}
+            known = {
+                bound[symbol]: quantity.values[number].astype(symbol.type.dtype.numpy)  # labels have been made floats
+                for symbol, quantity in self._symbols.items()
+            }
             found = evaluate_nodes([bound[node] for node in nodes], known)
             columns.append([found[bound[node]] for node in nodes])
         return [list(column) for column in zip(*columns, strict=True)]
