@@ -139,7 +139,7 @@ def test_a_matrix_that_is_too_large_for_generated_code_says_what_to_do() -> None
 CLASSICS: list[tuple[Callable[..., Any], dict[str, str], str]] = [
     (lambda A, x: x @ np.linalg.inv(A) @ x, {"A": "n n", "x": "n"}, "∂L/∂A = −A⁻ᵀ x xᵀ A⁻ᵀ"),
     (lambda X: cr.logdet(X), {"X": "n n"}, "∂L/∂X = X⁻ᵀ"),
-    (lambda X: np.linalg.det(X), {"X": "n n"}, "∂L/∂X = L · X⁻ᵀ"),
+    (lambda X: np.linalg.det(X), {"X": "n n"}, "∂L/∂X = adj(X)ᵀ"),
     (lambda A, X, B: np.trace(A @ X @ B), {"A": "m n", "X": "n k", "B": "k m"}, "∂L/∂X = Aᵀ Bᵀ"),
     (lambda X: np.trace(np.linalg.inv(X)), {"X": "n n"}, "∂L/∂X = −X⁻ᵀ X⁻ᵀ"),
     (
@@ -156,3 +156,46 @@ def test_classics_read_as_in_a_book_of_matrices(loss: Callable[..., Any], shapes
     derivation = cr.derive(loss, wrt=[wanted], **shapes)
     assert line in derivation.text()
     assert derivation.verify().ok
+
+
+def _cofactors(a: Array) -> Array:
+    minors = [[np.delete(np.delete(a, i, 0), j, 1) for j in range(len(a))] for i in range(len(a))]
+    return np.asarray(
+        [[(-1) ** (i + j) * np.linalg.det(minor) for j, minor in enumerate(row)] for i, row in enumerate(minors)]
+    )
+
+
+SINGULAR: dict[str, Array] = {
+    f"{n} by {n} of rank {rank}": RNG.normal(size=(n, rank)) @ RNG.normal(size=(rank, n))
+    for n in (2, 3, 5)
+    for rank in range(max(n - 3, 0), n)
+} | {
+    "one by one": np.zeros((1, 1)),
+    "a zero first": np.asarray([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]]),
+    "equal columns": np.asarray([[2.0, 2.0, 1.0], [-1.0, -1.0, 4.0], [0.5, 0.5, 7.0]]),
+}
+
+
+@pytest.mark.parametrize("name", SINGULAR)
+def test_the_gradient_of_a_determinant_is_the_cofactors_also_of_a_singular_matrix(name: str) -> None:
+    a = SINGULAR[name]
+    wanted, size = _cofactors(a), float(np.max(np.abs(a), initial=1.0)) ** (len(a) - 1)
+    np.testing.assert_allclose(cr.grad(np.linalg.det)(a), wanted, rtol=1e-12, atol=1e-13 * size)
+    for dtype in (np.float64, np.float32):
+        began: Array = a.astype(dtype)
+        ended = np.asarray(cr.fit(lambda a: np.linalg.det(a), {"a": began}, {}, cr.SGD(1.0), epochs=1).params["a"])
+        tolerance = 100 * float(np.finfo(dtype).eps) * size
+        np.testing.assert_allclose(began - ended, wanted, rtol=tolerance, atol=tolerance)
+    names: dict[str, Any] = {}
+    exec(cr.derive(lambda a: np.linalg.det(a), a="n n").source("numpy"), names)
+    np.testing.assert_allclose(names["backward"](names["forward"](a)[1]), wanted, rtol=1e-12, atol=1e-13 * size)
+
+
+def test_an_adjugate_over_its_determinant_is_an_inverse() -> None:
+    def named(S: Any) -> Any:
+        d = np.linalg.det(S @ S.T)
+        return np.log(d)
+
+    for function in (named, lambda S: np.log(np.linalg.det(S @ S.T))):
+        np.testing.assert_allclose(cr.grad(function)(A), 2 * np.linalg.inv(A).T, rtol=1e-12)
+    assert "X⁻ᵀ" in cr.derive(lambda X: np.log(np.linalg.det(X)), X="n n").text()

@@ -59,7 +59,7 @@ def loss_program(example: Example) -> Program:
         # low + (high − low)·σ-like map keeps any drawn number inside the domain
         squashed = 1 / (1 + x * x)
         drawn = low + (high - low) * squashed
-        if example.diagonal:
+        if example.diagonal and type_.ndim > 1 and type_.shape[-2] == type_.shape[-1]:
             size = type_.shape[-1]
             spread = Broadcast(type_.shape, (type_.ndim - 2, type_.ndim - 1))(identity(size))
             drawn = drawn + example.diagonal * spread

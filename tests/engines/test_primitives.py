@@ -54,8 +54,10 @@ def draw(rng: np.random.Generator, type: ArrayType, domain: tuple[float, float],
 
 
 def with_diagonal(x: Array, number: float) -> Array:
-    """`x` with a number added to the diagonal of its last two axes, if there is one to add."""
-    return np.asarray(x + number * np.eye(x.shape[-1], dtype=x.dtype)) if number else x
+    """`x` with a number added to the diagonal of its last two axes, if there is one to add and `x` holds matrices."""
+    if not number or x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        return x
+    return np.asarray(x + number * np.eye(x.shape[-1], dtype=x.dtype))
 
 
 def outputs(program: Program, values: dict[str, Array]) -> tuple[Array, dict[Mode, Array]]:

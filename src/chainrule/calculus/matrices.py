@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chainrule.calculus.collect import Term, factors, product_of
 from chainrule.calculus.examples import some_x, some_y
 from chainrule.calculus.rules import number_of, rule, with_operand
-from chainrule.ir import Apply, Const, Node, named_dim, parse_shape
+from chainrule.ir import Apply, Const, Node, named_dim, parse_shape, substitute
 from chainrule.primitives import (
     Add,
+    Adjugate,
     Broadcast,
     Contract,
+    Determinant,
     Diagonal,
     DiagonalMatrix,
+    Divide,
+    Inverse,
     Multiply,
     Permute,
     Reshape,
@@ -41,6 +46,8 @@ def _identity(node: Node) -> Node | None:
                     return Const(factor.value, one.type)
                 case Apply(Broadcast(axes=()), (c,)):
                     return c
+        case Apply(Divide(), (matrix, Apply(Broadcast(axes=()), (c,)))) if one := _identity(matrix):
+            return one / c
         case Apply(DiagonalMatrix(), (Const() as diagonal,)) if node.type.ndim == 2 and diagonal.is_filled:
             return Const(diagonal.value, node.type.with_shape(()))
     return None
@@ -51,6 +58,7 @@ def _identity(node: Node) -> Node | None:
     _i() @ some_x("n m"),
     Contract(((0, 1), (2, 1)), (2, 0))(_i(), some_x("m n")),
     some_x("n n") @ (some_y("") * _i()),
+    some_x("n n") @ (_i() / some_y("")),
     Contract(((0, 1), (1, 0)), ())(some_x("n n"), _i()),
     Contract(((0, 1), (1, 2), (2, 3)), (0, 3))(some_x("m n"), _i(), some_y("n k")),
     some_x("m n n") @ broadcast_to(_i(), parse_shape("m n n")),
@@ -118,3 +126,46 @@ def _multiply_out(node: Apply) -> Node | None:
             case Apply((Add() | Subtract()) as plus, (x, y)) if _identity(x) or _identity(y):
                 return plus(with_operand(node, k, x), with_operand(node, k, y))
     return None
+
+
+def _adjugate_over_determinant() -> list[Node]:
+    matrix, stack = some_x("n n"), some_x("m n n")
+    determinant, determinants = Determinant()(matrix), Determinant()(stack)
+    transposed = Permute((1, 0))(Adjugate()(matrix, determinant))
+    return [
+        transposed / determinant,
+        (2 / determinant) * transposed,
+        (transposed @ some_y("n n")) / determinant,
+        Adjugate()(stack, determinants) / Broadcast(stack.type.shape, (0,))(determinants),
+    ]
+
+
+@rule("adj(A) / det(A) → A⁻¹", Multiply, Divide, examples=_adjugate_over_determinant)
+def _inverse_of_adjugate(node: Apply) -> Node | None:
+    term = factors(node)
+    for factor, exponent in term.powers:
+        match _adjugate_in(factor) if exponent > 0 else None:
+            case Apply(Adjugate(), (matrix, determinant)) as adjugate:
+                below = next((other for other, e in term.powers if e < 0 and _repeats(other, determinant)), None)
+                if below is not None:
+                    (changed,) = substitute([factor], {adjugate: Inverse()(matrix)})
+                    return product_of(term.times(Term(1, ((factor, -1), (below, 1), (changed, 1)))), node.type)
+    return None
+
+
+def _adjugate_in(node: Node) -> Node | None:
+    """The adjugate that `node` is, transposed or not, or that is one factor of a product of matrices."""
+    match node:
+        case Apply(Adjugate()):
+            return node
+        case Apply(Permute() | Contract(), operands):
+            return next((found for operand in operands if (found := _adjugate_in(operand)) is not None), None)
+    return None
+
+
+def _repeats(node: Node, number: Node) -> bool:
+    """Whether `node` is a number for each matrix, repeated over its entries."""
+    match node:
+        case Apply(Broadcast(), (repeated,)):
+            return repeated is number
+    return False

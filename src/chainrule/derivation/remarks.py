@@ -14,6 +14,7 @@ from typing import TypeGuard
 from chainrule.calculus import Accumulation, Backward, Contribution, Stage, is_scale
 from chainrule.ir import Apply, Const, Dim, Input, Node, rebuild, topological_order
 from chainrule.primitives import (
+    Adjugate,
     Broadcast,
     Contract,
     Divide,
@@ -61,7 +62,8 @@ def observations(backward: Backward, factors: Mapping[Stage, Node]) -> tuple[Obs
             if observation.key not in said:  # a remark is made once, where it first applies
                 said.add(observation.key)
                 found.append(observation)
-    return (*found, *_of_activations(backward, factors), *_of_shared_weights(backward))
+    whole = (*_of_activations(backward, factors), *_of_shared_weights(backward), *_of_adjugates(backward))
+    return (*found, *whole)
 
 
 def _of_step(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
@@ -307,6 +309,14 @@ def _of_shared_weights(backward: Backward) -> Iterator[Observation]:
                 shown = Postfix("ᵀ", symbol) if isinstance(factor, Postfix) else symbol
                 yield Observation("shared weight", (shown, str(times), weight))
                 return
+
+
+def _of_adjugates(backward: Backward) -> Iterator[Observation]:
+    """What adj(A) is, of the first that a gradient has."""
+    for part in topological_order(backward.gradients):
+        if _is_a(part, Adjugate):
+            yield Observation("adjugate", (part.operands[0],))
+            return
 
 
 _WEIGHT, _OTHER = Symbol("W"), Symbol("other")

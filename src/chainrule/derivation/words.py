@@ -248,6 +248,11 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "vanishes with the number of steps, where they are above 1 it may explode.",
         "最长的反向路径要乘以 {0} 共 {1} 次：{2} 的奇异值小于 1 时，梯度随步数增加而消失；大于 1 时则可能爆炸。",
     ),
+    "remark adjugate": (
+        "The adjugate holds the cofactors of {0}, transposed: det({0}) times the inverse where there is one, and "
+        "finite where there is none.",
+        "伴随矩阵由 {0} 的代数余子式转置而成：{0} 可逆时等于 det({0}) 乘以逆矩阵，不可逆时仍是有限的。",
+    ),
     "remark relu gate": (
         "relu′ is 1 or 0: a gradient passes unchanged where the argument is positive, and stops elsewhere.",
         "relu′ 非 1 即 0：自变量为正处梯度原样通过，其余各处梯度被截断。",

@@ -8,7 +8,7 @@ from typing import ClassVar
 from chainrule.emit.arrays import ArrayWriter, Helper, primitive_of
 from chainrule.emit.code import Code, attribute, call, entries_of, method, subscript
 from chainrule.emit.expressions import Expr
-from chainrule.emit.library import overlap_add_source, pad, window_parts
+from chainrule.emit.library import adjugate_source, overlap_add_source, pad, window_parts
 from chainrule.emit.numpy_writer import NumPyWriter
 from chainrule.primitives import (
     Elu,
@@ -91,6 +91,7 @@ JaxWriter.helpers = {
     return x''',
         ("jnp",),
     ),
+    "adjugate": Helper(adjugate_source("jnp", "bool"), ("jnp",)),
     "overlap_add": Helper(
         overlap_add_source(
             "jnp.zeros(shape, windows.dtype)",

@@ -10,6 +10,7 @@ from chainrule.emit.expressions import Expr
 from chainrule.ir import Dim
 from chainrule.primitives import (
     Abs,
+    Adjugate,
     Bitwise,
     Concatenate,
     CumulativeSum,
@@ -148,8 +149,13 @@ def _overlap_add(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code
     return writer.helper("overlap_add", operands[0], writer.shape(x.shape), *steps)
 
 
+def _adjugate(writer: ArrayWriter, x: Expr, operands: Sequence[Code]) -> Code:
+    return writer.helper("adjugate", operands[0])
+
+
 LIBRARY: Mapping[type, Entry] = {
     Abs: "{np}.abs({})",
+    Adjugate: _adjugate,
     Bitwise: _bitwise,
     Determinant: "{np}.linalg.det({})",
     Gather: _gather,
@@ -178,3 +184,13 @@ def overlap_add_source(zeros: str, indices: str, add: str) -> str:
             where[axis] = slice(first, first + count * stride, stride)
         {add}
     return result'''
+
+
+def adjugate_source(np: str, boolean: str) -> str:
+    """Return the adjugate helper for a library and its type of conditions."""
+    return f'''def adjugate(x):
+    """The transposed cofactors, det(x) inv(x), also where x has no inverse."""
+    u, s, v = {np}.linalg.svd(x)
+    others = {np}.where({np}.eye(s.shape[-1], dtype={boolean}), 1.0, s[..., None, :]).prod(-1)
+    sign = {np}.sign({np}.linalg.det(u) * {np}.linalg.det(v))
+    return sign[..., None, None] * ({np}.swapaxes(v, -1, -2) * others[..., None, :]) @ {np}.swapaxes(u, -1, -2)'''

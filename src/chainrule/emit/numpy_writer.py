@@ -10,6 +10,7 @@ from chainrule.emit.code import Code, Level, atom, attribute, binary, call, entr
 from chainrule.emit.expressions import Expr, Reduction, Variable
 from chainrule.emit.library import (
     LIBRARY,
+    adjugate_source,
     concatenated,
     cumulative_sum,
     diagonal_matrix,
@@ -171,6 +172,7 @@ NumPyWriter.table = {
 }
 
 NumPyWriter.helpers = {
+    "adjugate": Helper(adjugate_source("np", "bool"), ("np",)),
     "overlap_add": Helper(
         overlap_add_source(
             "np.zeros(shape, windows.dtype)",

@@ -10,6 +10,7 @@ from chainrule.emit.code import Code, attribute, call, difference, entries_of, m
 from chainrule.emit.expressions import Expr, Reduction, Variable
 from chainrule.emit.library import (
     LIBRARY,
+    adjugate_source,
     concatenated,
     cumulative_sum,
     on_matrices,
@@ -230,6 +231,7 @@ TorchWriter.table = {
 """gelu is excluded: the library's has no correct digit in its negative tail, where 1 + erf cancels."""
 
 TorchWriter.helpers = {
+    "adjugate": Helper(adjugate_source("torch", "torch.bool"), ("torch",)),
     "overlap_add": Helper(
         overlap_add_source(
             "windows.new_zeros(shape)",

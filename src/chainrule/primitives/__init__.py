@@ -145,6 +145,7 @@ from chainrule.primitives.layout import (
     swapaxes,
 )
 from chainrule.primitives.linear_algebra import (
+    Adjugate,
     Determinant,
     Inverse,
     LogDeterminant,
@@ -284,6 +285,7 @@ __all__ = [
     "AbstractMap",
     "Accessor",
     "Add",
+    "Adjugate",
     "Application",
     "Arctan",
     "Arctan2",

@@ -15,13 +15,13 @@ import numpy as np
 
 from chainrule.ir import ArrayType, Const, DType, Node, ShapeError, named_dim, shape_text
 from chainrule.primitives.base import Array, Composite, Example, NotExpandableError
-from chainrule.primitives.comparison import equal, greater, less, logical_and, where
+from chainrule.primitives.comparison import equal, greater, indicator, less, logical_and, where
 from chainrule.primitives.contraction import Contract, matmul
 from chainrule.primitives.diagonal import Trace, identity, square_type
 from chainrule.primitives.exponentials import log
 from chainrule.primitives.indexing import take_slices
 from chainrule.primitives.notation import Call, Notation, Postfix
-from chainrule.primitives.piecewise import abs_, minimum, sign
+from chainrule.primitives.piecewise import Floor, abs_, minimum, sign
 from chainrule.primitives.reductions import Max, Min
 from chainrule.primitives.replication import Sum, as_floats, broadcast_to, cast, common_dtype, expand_dims
 from chainrule.primitives.slicing import concatenate
@@ -100,6 +100,121 @@ class Inverse(Composite):
         return where(expand_dims(regular, (-2, -1)), work, math.nan)
 
 
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Adjugate(Composite):
+    """adj A, the transposed cofactors of A: det(A) A⁻¹, and finite also where A has no inverse.
+
+    The second operand is det A. No value depends on it; beside it, adj(A) / det(A) is known as A⁻¹. The differential
+    is that of det(A) A⁻¹, so that second derivatives of a determinant need a regular A.
+    """
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        n, m = named_dim("n"), named_dim("m")
+        pairs = (ArrayType((n, n)), ArrayType(())), (ArrayType((2, m, n, n)), ArrayType((2, m)))
+        return [Example(cls(), pair, ((-0.6, 0.6), (0.5, 2.0)), diagonal=3.0) for pair in pairs]
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        matrix = square_type("the adjugate", operands[:1])
+        if operands[1:] != (matrix.with_shape(matrix.shape[:-2]),):
+            raise ShapeError("the adjugate takes matrices and the determinant of each")
+        return matrix
+
+    def value(self, *operands: Array) -> Array:
+        return _each(_adjugate, operands[0], math.nan, operands[0].shape[-2:])
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return Call("adj", (operands[0],))
+
+    def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
+        x, tangent = operands[0], tangents[0]
+        if tangent is None:
+            return None
+        relative = _product(Inverse()(x), tangent)
+        return result * expand_dims(Trace()(relative), (-2, -1)) - _product(relative, result)
+
+    def expand(self, *operands: Node) -> Node:
+        """Gauss and Jordan with pivots chosen from all that is left, so that those that are 0 come last.
+
+        With E A = R' D C, where R and C permute and D is diagonal but for its last column, adj A is
+        det(R C) C' adj(D) R E; the entries of adj D are products of all pivots but one.
+        """
+        x = operands[0]
+        size = _expandable(x, "the adjugate")
+        if not size:
+            return x
+        work = concatenate([x, broadcast_to(identity(size, x.type.dtype), x.type.shape)], axis=-1)
+        place = Const(np.arange(size, dtype=x.type.dtype.numpy), ArrayType((size,), x.type.dtype))
+        left_rows: Node = Const(1, x.type.with_shape(x.type.shape[:-1]))
+        left_columns: Node = left_rows
+        swaps: Node = Const(0, x.type.with_shape(x.type.shape[:-2]))
+        rows: list[Node] = []
+        columns: list[Node] = []
+        pivots: list[Node] = []
+        for k in range(size):
+            matrix = take_slices(work, (..., slice(None, size)))
+            row, column = _largest(matrix, left_rows, left_columns)
+            at_row = Sum((work.type.ndim - 2,))(expand_dims(row, -1) * work)
+            pivot = _inner(column, take_slices(at_row, (..., slice(None, size))))
+            for chosen, left in ((row, left_rows), (column, left_columns)):
+                swaps = swaps + _inner(left, indicator(less(place, expand_dims(_inner(chosen, place), -1)), left))
+            left_rows, left_columns = left_rows - row, left_columns - column
+            rows.append(row)
+            columns.append(column)
+            pivots.append(pivot)
+            if k < size - 1:
+                in_column = Sum((matrix.type.ndim - 1,))(matrix * expand_dims(column, -2)) * (1 - row)
+                singular = equal(pivot, 0)
+                ratio = in_column / expand_dims(where(singular, 1, pivot), -1)
+                ratio = where(expand_dims(singular, -1), 0, ratio)
+                work = work - expand_dims(ratio, -1) * expand_dims(at_row, -2)
+        matrix, operations = (take_slices(work, (..., part)) for part in (slice(None, size), slice(size, None)))
+        last_column = Sum((matrix.type.ndim - 1,))(matrix * expand_dims(columns[-1], -2))
+        total = expand_dims(columns[-1], -1) * expand_dims(_all_but(pivots[:-1], None) * rows[-1], -2)
+        for k, (row, column) in enumerate(zip(rows[:-1], columns[:-1], strict=True)):
+            cofactors = expand_dims(pivots[-1], -1) * row - expand_dims(_inner(row, last_column), -1) * rows[-1]
+            total = total + expand_dims(column, -1) * expand_dims(_all_but(pivots[:-1], k) * cofactors, -2)
+        odd = swaps - 2 * Floor()(0.5 * swaps)
+        found = expand_dims(1 - 2 * odd, (-2, -1)) * _product(total, operations)
+        return where(expand_dims(_is_finite(x), (-2, -1)), found, math.nan)
+
+
+def _adjugate(matrix: Array) -> Array:
+    """From U diag(s) V: s but one are multiplied, and the determinants of U and V are 1 or −1."""
+    left, sizes, right = np.linalg.svd(matrix)
+    others = np.prod(np.where(np.eye(len(sizes), dtype=bool), 1, sizes), axis=-1)
+    sign_of_both = np.sign(np.linalg.det(left) * np.linalg.det(right))
+    return np.asarray(sign_of_both * (right.T * others) @ left.T)
+
+
+def _largest(matrix: Node, left_rows: Node, left_columns: Node) -> tuple[Node, Node]:
+    """The row and the column of the largest element among those that are left, each as 1 among zeros."""
+    size, ndim = matrix.type.shape[-1], matrix.type.ndim
+    assert isinstance(size, int)
+    left = expand_dims(left_rows, -1) * expand_dims(left_columns, -2)
+    sizes = where(greater(left, 0), abs_(matrix), -1)
+    both = (ndim - 2, ndim - 1)
+    numbers = np.arange(size * size, dtype=matrix.type.dtype.numpy).reshape(size, size)
+    number = Const(numbers, ArrayType((size, size), matrix.type.dtype))
+    largest = equal(sizes, expand_dims(Max(both)(sizes), (-2, -1)))
+    first = Min(both)(where(largest, number, size * size))
+    chosen = indicator(equal(number, expand_dims(first, (-2, -1))), matrix)
+    return Sum((ndim - 1,))(chosen), Sum((ndim - 2,))(chosen)
+
+
+def _inner(x: Node, y: Node) -> Node:
+    """The sums of products along the last axis."""
+    product = x * y
+    return Sum((product.type.ndim - 1,))(product)
+
+
+def _all_but(pivots: Sequence[Node], left_out: int | None) -> Node | int:
+    """The product of all pivots but one, along a new last axis."""
+    factors = [expand_dims(pivot, -1) for k, pivot in enumerate(pivots) if k != left_out]
+    return math.prod(factors[1:], start=factors[0]) if factors else 1
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class _FromPivots(Composite, abstract=True):
     """A number determined by the pivots of the elimination."""
@@ -126,7 +241,7 @@ class Determinant(_FromPivots):
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
         (x,), (tangent,) = operands, tangents
-        return None if tangent is None else result * Trace()(_product(Inverse()(x), tangent))
+        return None if tangent is None else Trace()(_product(Adjugate()(x, result), tangent))
 
     def expand(self, *operands: Node) -> Node:
         pivots, product = _eliminate(operands[0])

@@ -97,8 +97,14 @@ CLASSICS: list[tuple[str, str, dict[str, str], str]] = [
     ("log(det(Sigma)) + (x-mu)'*inv(Sigma)*(x-mu)", "x", {}, "(inv(Sigma) + inv(Sigma)')*(x - mu)"),
 ]  # fmt: skip
 
-IN_OTHER_FORM = {("log(x'*A*x)", "x"), ("logdet(A@X)", "X"), ("x'*A*x/(x'*x)", "x"), ("norm(A*x-b)", "x")}
-"""Right, and written otherwise than in the tables."""
+IN_OTHER_FORM = {
+    ("log(x'*A*x)", "x"),
+    ("logdet(A@X)", "X"),
+    ("x'*A*x/(x'*x)", "x"),
+    ("norm(A*x-b)", "x"),
+    ("det(X)", "X"),
+}
+"""Right, and written otherwise than in the tables: the gradient of det(X) is adj(X)ᵀ, also where X has no inverse."""
 
 
 def _expected(gradient: str, formula: str, shapes: dict[str, str]) -> Node:

@@ -276,6 +276,14 @@ def determinant(x: Meaning) -> Meaning:
     return Value(np.linalg.det(value.data), value.letters)
 
 
+def adjugate(x: Meaning) -> Meaning:
+    """The transposed cofactors of a square matrix; those of one with an inverse are enough for random points."""
+    value = known(x)
+    if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
+        raise ReadingError("the adjugate of what is not square")
+    return Value(np.linalg.det(value.data)[..., None, None] * np.linalg.inv(value.data), value.letters)
+
+
 def one_hot(labels: Meaning) -> Meaning:
     """A row for each label, with as many columns as there are classes."""
     value = known(labels)

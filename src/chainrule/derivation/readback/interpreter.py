@@ -408,6 +408,7 @@ class Interpreter:
             "permute": lambda: functions.permuted(x, axes),
             "diag": lambda: functions.diagonal(x),
             "tr": lambda: functions.trace(x),
+            "adj": lambda: functions.adjugate(x),
             "det": lambda: functions.determinant(x),
             "onehot": lambda: functions.one_hot(x),
         }

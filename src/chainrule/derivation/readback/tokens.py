@@ -39,6 +39,7 @@ FUNCTIONS = frozenset(
         "diag",
         "tr",
         "det",
+        "adj",
         "onehot",
         "scatter_add",
         "reshape",
