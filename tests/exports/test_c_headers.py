@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.exported import ARRAYS, CASES, COLUMNS, ROWS, TAME, TOLERANCE, arrays, assert_equal, cells, model_of
+from support.exported import (
+    ARRAYS,
+    CASES,
+    COLUMNS,
+    COMPILER,
+    ROWS,
+    TAME,
+    TOLERANCE,
+    arrays,
+    assert_equal,
+    cells,
+    model_of,
+)
+from support.exported import run_c as run
 
 import chainrule as cr
 from chainrule.exports import ExportError, export_model
@@ -22,38 +33,8 @@ from chainrule.networks import Architecture, MomentumSGD
 from chainrule.networks.population import population
 from chainrule.tables import Boolean, NumberTarget
 
-COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-FLAGS = [
-    *("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror"),
-    *("-Wdouble-promotion", "-Wstrict-prototypes", "-Wundef", "-Wcast-qual"),
-    *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
-]
 STEPS = 5
 BATCH = 4
-
-
-def run(folder: Path, body: list[str], headers: list[str], defines: str = "") -> list[list[float]]:
-    """The numbers that a program prints, line by line; where there is no compiler, nothing."""
-    lines = [
-        "#include <stdio.h>",
-        defines,
-        *(f'#include "{name}.h"\n#include "{name}.h"' for name in headers),
-        'static void put(double x) { printf("%.17g ", x); }',
-        "int main(void) {",
-        *body,
-        "    (void)put;",
-        "    return 0;",
-        "}",
-    ]
-    (folder / "main.c").write_text("\n".join(lines))
-    if COMPILER is None:
-        return []
-    subprocess.run(
-        [COMPILER, *FLAGS, "main.c", "-o", "main", "-lm"], cwd=folder, check=True, capture_output=True, text=True
-    )
-    done = subprocess.run([folder / "main"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return [[float(word) for word in line.split()] for line in done.stdout.splitlines()]
 
 
 def literal(value: Any) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -141,6 +143,13 @@ ARRAYS = ("arrays", "dropout", "dropout_single")
 """The cases without a table."""
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5}
 
+COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+FLAGS = [
+    *("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror"),
+    *("-Wdouble-promotion", "-Wstrict-prototypes", "-Wundef", "-Wcast-qual"),
+    *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
+]
+
 
 @cache
 def model_of(case: str) -> Model:
@@ -218,3 +227,27 @@ def columns_as(kind: str) -> Mapping[str, Any]:
     import pandas as pd
 
     return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in COLUMNS.items()})  # type: ignore[no-any-return]
+
+
+def run_c(folder: Path, body: list[str], headers: list[str], defines: str = "") -> list[list[float]]:
+    """The numbers that a program prints, line by line; where there is no compiler, nothing."""
+    lines = [
+        "#include <stdio.h>",
+        defines,
+        *(f'#include "{name}.h"\n#include "{name}.h"' for name in headers),
+        'static void put(double x) { printf("%.17g ", x); }',
+        "int main(void) {",
+        *body,
+        "    (void)put;",
+        "    return 0;",
+        "}",
+    ]
+    (folder / "main.c").write_text("\n".join(lines))
+    if COMPILER is None:
+        return []
+    subprocess.run(
+        [COMPILER, *FLAGS, "main.c", "-o", "main", "-lm"], cwd=folder, check=True, capture_output=True, text=True
+    )
+    done = subprocess.run([folder / "main"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [[float(word) for word in line.split()] for line in done.stdout.splitlines()]

@@ -17,6 +17,7 @@ from chainrule.primitives import (
     Divide,
     Elementwise,
     Exp,
+    Floor,
     Linear,
     Log,
     Multilinear,
@@ -35,7 +36,7 @@ from chainrule.primitives import (
     Where,
 )
 
-_READ_ONCE = (Divide, Exp, Log, Sigmoid, Sqrt, Tanh, *C_FUNCTIONS)
+_READ_ONCE = (Divide, Exp, Floor, Log, Sigmoid, Sqrt, Tanh, *C_FUNCTIONS)
 """Primitives that use each operand once, so that a long operand needs no variable."""
 
 

@@ -62,7 +62,7 @@ def stored_values(
         if isinstance(node, Apply):
             for operand in dict.fromkeys(node.operands):
                 consumers.setdefault(operand, []).append(node)
-    sizes = _sizes(order, reduces)
+    sizes = _sizes(order, reduces, set(outputs))
     stored: set[Node] = set()
     sites: dict[Node, int] = {}
     repeated: dict[Node, bool] = {}
@@ -121,15 +121,17 @@ def is_constant(node: Node) -> bool:
     )
 
 
-def _sizes(order: Sequence[Node], reduces: Callable[[Apply], bool]) -> dict[Node, int]:
-    """Return the operations of each value, counting fused values once per use."""
+def _sizes(order: Sequence[Node], reduces: Callable[[Apply], bool], stored: Collection[Node]) -> dict[Node, int]:
+    """Return the operations of each value, counting fused values once per use, and `stored` values not at all."""
     sizes: dict[Node, int] = {}
     for node in order:
         if not isinstance(node, Apply):
             sizes[node] = 0
         else:
             inside = sum(
-                0 if isinstance(o, Apply) and (reduces(o) or isinstance(o.primitive, ScatterAdd)) else sizes[o]
+                0
+                if o in stored or (isinstance(o, Apply) and (reduces(o) or isinstance(o.primitive, ScatterAdd)))
+                else sizes[o]
                 for o in node.operands
             )
             sizes[node] = min(inside + (0 if isinstance(node.primitive, VIEWS) else 1), 10_000)

@@ -30,9 +30,7 @@ class _Header:
         self.unit = CUnit(self.name, subject.dtype, {ROWS: self.rows})
         self.features = None
         if subject.preprocessing is not None:
-            self.features = FeatureWriter(
-                self.name, subject.preprocessing, subject.dtype, lambda x: self.unit.number(x, DType.FLOAT64)
-            )
+            self.features = FeatureWriter(self.name, subject.preprocessing, subject.dtype, self.unit)
         self.steps = None
         if optimizer is not None:
             training = Training(subject, optimizer)

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
 
-from chainrule.emit import Code, member_names, structure
+from chainrule.emit import C_TYPES, Code, CUnit, Location, Statements, function, member_names, structure
 from chainrule.exports.c_text import array_rows, comment, string
-from chainrule.exports.cells import level_columns
-from chainrule.ir import DType
-from chainrule.tables import (
-    MISSING_WORDS,
-    PERIODS,
-    Boolean,
-    Category,
-    Date,
-    Feature,
-    Number,
-    Part,
-    Preprocessing,
-)
+from chainrule.exports.cells import level_columns, program_names
+from chainrule.ir import DType, Program
+from chainrule.primitives import cast
+from chainrule.tables import MISSING_WORDS, Boolean, Category, Date, Feature, Number, Preprocessing, seconds_since_1970
+from chainrule.trace import trace
 
 _LOOK = """/* Text with the place that it stands for; in the order of the bytes. */
 typedef struct {
@@ -72,47 +64,13 @@ static inline int NAME_find(
 }
 """
 
-_CALENDAR = """/* Where a row has no date. */
-#define UPPER_NO_DATE INT64_MIN
-
-/* Division that rounds down. */
-static inline int64_t NAME_quotient(int64_t x, int64_t divisor) {
-    return x / divisor - (x % divisor < 0 ? 1 : 0);
-}
-
-/* Seconds since 1970 of a date in the Gregorian calendar; the month from 1 to 12. */
-static inline int64_t NAME_seconds(
-        int year, int month, int day, int hour, int minute, int second) {
-    const int64_t from_march = month > 2 ? month - 3 : month + 9;
-    const int64_t years = (int64_t)year - (month > 2 ? 0 : 1);
-    const int64_t era = NAME_quotient(years, 400);
-    const int64_t of_era = years - era * 400;
-    const int64_t of_year = (153 * from_march + 2) / 5 + day - 1;
-    const int64_t days = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
-    return (era * 146097 + days - 719468) * 86400 + hour * 3600 + minute * 60 + second;
-}
-
-/* Year, month (from 0) and day of days since 1970, counted in eras of 400 years from a March. */
-static inline void NAME_civil(int64_t days, int64_t *year, int64_t *month, int64_t *day) {
-    const int64_t shifted = days + 719468;
-    const int64_t era = NAME_quotient(shifted, 146097);
-    const int64_t of_era = shifted - era * 146097;
-    const int64_t years = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    const int64_t of_year = of_era - (365 * years + years / 4 - years / 100);
-    const int64_t from_march = (5 * of_year + 2) / 153;
-    *day = of_year - (153 * from_march + 2) / 5 + 1;
-    *month = from_march < 10 ? from_march + 2 : from_march - 10;
-    *year = years + 400 * era + (*month < 2 ? 1 : 0);
-}
-"""
-
 
 class FeatureWriter:
     """Writes the preprocessing of the file `name`; what it gives is of `dtype`."""
 
-    def __init__(self, name: str, preprocessing: Preprocessing, dtype: DType, number: Callable[[float], Code]) -> None:
-        self.name, self.preprocessing, self.dtype = name, preprocessing, dtype
-        self.number = number
+    def __init__(self, name: str, preprocessing: Preprocessing, dtype: DType, unit: CUnit) -> None:
+        self.name, self.preprocessing, self.dtype, self.unit = name, preprocessing, dtype, unit
+        self.programs = program_names(preprocessing)
         self.members = member_names([feature.name for feature in preprocessing.features])
         kinds = {type(feature) for feature in preprocessing.features}
         self.has_words, self.has_dates = Category in kinds, Date in kinds
@@ -144,15 +102,17 @@ class FeatureWriter:
             elif isinstance(feature, Date):
                 value = f"{self.name}_seconds(2024, 2, 29, 12, 0, 0)"
             else:
-                value = str(self.number(feature.fill))
+                value = str(self._number(feature.fill))
             lines.append(f"row.{self.members[feature.name]} = {value};")
         return lines
 
     def functions(self) -> list[str]:
         """Tables, helpers and `NAME_encode`."""
         lines: list[str] = []
+        for program, name in self.programs.items():
+            lines += self._columns(program, name)
         if self.has_dates:
-            lines += self._named(_CALENDAR)
+            lines += self._seconds()
         if self.has_words:
             missing = sorted(word.encode() for word in MISSING_WORDS)
             entries = [f"{{{string(word.decode())}, 0}}" for word in missing]
@@ -168,17 +128,16 @@ class FeatureWriter:
             for feature in self.preprocessing.features:
                 if isinstance(feature, Category):
                     lines += self._words(feature)
-        real = "float" if self.dtype is DType.FLOAT32 else "double"
         lines += [
             "/* A row as the numbers that the network takes. */",
-            f"static inline void {self.name}_encode(const {self.name}_row *row, {real} *x) {{",
+            f"static inline void {self.name}_encode(const {self.name}_row *row, {C_TYPES[self.dtype]} *x) {{",
         ]
         for feature in self.preprocessing.features:
             lines += [f"    /* {comment(feature.name)} */", *(f"    {line}" for line in self._encoded(feature))]
         return [*lines, "}", ""]
 
     def _named(self, text: str) -> list[str]:
-        return text.replace("NAME", self.name).replace("UPPER", self.name.upper()).split("\n")
+        return text.replace("NAME", self.name).split("\n")
 
     def _list(self, feature: Category) -> str:
         return f"{self.name}_words_{self.members[feature.name]}"
@@ -202,87 +161,75 @@ class FeatureWriter:
             "",
         ]
 
-    def _put(self, place: int, value: str) -> str:
-        return f"x[{place}] = {f'(float)({value})' if self.dtype is DType.FLOAT32 else value};"
+    def _number(self, value: float) -> Code:
+        return self.unit.number(value, DType.FLOAT64)
+
+    def _columns(self, program: Program, name: str) -> list[str]:
+        """The function that makes columns p of a cell x."""
+        outputs = tuple(cast(output, self.dtype) for output in program.outputs)
+        places = [Location(f"p[{k}]") for k in range(len(outputs))]
+        found = self._statements(dataclasses.replace(program, outputs=outputs), places)
+        unused = [f"    (void){node.name};" for node in program.inputs if node.name not in found.uses]
+        given = [f"{C_TYPES[node.type.dtype]} {node.name}" for node in program.inputs]
+        return function(
+            "The encoded columns of a cell x.",
+            f"void {self.name}_{name}",
+            [*given, f"{C_TYPES[self.dtype]} *p"],
+            [*unused, *found.lines],
+        )
+
+    def _seconds(self) -> list[str]:
+        """What a row holds where it has no date, and the function that gives it for one."""
+        names = ("year", "month", "day", "hour", "minute", "second")
+        program = trace(seconds_since_1970, **dict.fromkeys(names, ""))
+        found = self._statements(program, [Location("")])
+        return [
+            "/* Where a row has no date. */",
+            f"#define {self.name.upper()}_NO_DATE INT64_MIN",
+            "",
+            *function(
+                "Seconds since 1970 of a date in the Gregorian calendar; the month from 1 to 12.",
+                f"int64_t {self.name}_seconds",
+                [f"int {name}" for name in names],
+                [*found.lines, f"    return (int64_t){found.results[0].text};"],
+            ),
+        ]
+
+    def _statements(self, program: Program, places: list[Location]) -> Statements:
+        """What finds the outputs of `program`; each value with a name is a variable."""
+        return self.unit.statements(
+            dataclasses.replace(program, outputs=(*program.outputs, *program.names)),
+            {node.name: Location(node.name) for node in program.inputs},
+            [*places, *(Location("") for _ in program.names)],
+            reserved=("p",),
+            has_comments=False,
+        )
 
     def _encoded(self, feature: Feature) -> list[str]:
         first = self.preprocessing.groups[feature.name].start
         cell = f"row->{self.members[feature.name]}"
+        function = f"{self.name}_{self.programs[feature.program]}"
         if isinstance(feature, Category):
-            return self._category(feature, first, cell)
+            return self._category(feature, first, cell, function)
         if isinstance(feature, Date):
-            return self._date(feature, first, cell)
-        lines = ["{"]
-        if isinstance(feature, Number) and feature.unit is not None:
-            unit = self.number(feature.unit)
-            lines += [
-                f"    const double value = isnan({cell}) ? {self.number(feature.fill)} : {cell};",
-                f"    const double t = copysign(log1p(fabs(value) / {unit}), value);",
-                f"    {self._put(first, f'(t - {self.number(feature.mean):ATOM}) / {self.number(feature.scale)}')}",
-            ]
-        else:
-            lines.append(f"    const double value = isnan({cell}) ? {self.number(feature.fill)} : {cell};")
-            value = "value"
-            if isinstance(feature, Number):
-                value = f"(value - {self.number(feature.mean):ATOM}) / {self.number(feature.scale)}"
-            lines.append(f"    {self._put(first, value)}")
-        if feature.flag_missing:
-            lines.append(f"    {self._put(first + 1, f'isnan({cell}) ? 1.0 : 0.0')}")
-        return [*lines, "}"]
+            cell = f"{cell} == {self.name.upper()}_NO_DATE ? (double)NAN : (double){cell}"
+        settings = [str(self._number(value)) for value in feature.settings.values()]
+        return [f"{function}({', '.join([cell, *settings, f'x + {first}'])});"]
 
-    def _category(self, feature: Category, first: int, cell: str) -> list[str]:
+    def _category(self, feature: Category, first: int, cell: str, function: str) -> list[str]:
         columns, other = level_columns(feature)
         width, known = len(feature.columns), len(self._known(feature))
         if not width:
             return ["/* no column */"]
         words = self._list(feature) if known else "NULL"
-        one, zero = ("1.0f", "0.0f") if self.dtype is DType.FLOAT32 else ("1.0", "0.0")
         return [
             "{",
             f"    const int place = {self.name}_find({cell}, {words}, {known}, {columns['']}, {other});",
             f"    for (int k = 0; k < {width}; ++k) {{",
-            f"        x[{first} + k] = k == place ? {one} : {zero};",
+            f"        {function}(place, k, x + {first} + k);",
             "    }",
             "}",
         ]
-
-    def _date(self, feature: Date, first: int, cell: str) -> list[str]:
-        absent = f"{cell} == {self.name.upper()}_NO_DATE"
-        names = {part.name for part in feature.parts}
-        lines = ["{"]
-        if feature.parts:
-            lines.append(f"    const int64_t seconds = {absent} ? INT64_C({feature.fill}) : {cell};")
-        if names - {"time"}:
-            lines.append(f"    const int64_t days = {self.name}_quotient(seconds, 86400);")
-        if names & {"year", "month", "day"}:
-            lines += [
-                "    int64_t year;",
-                "    int64_t month;",
-                "    int64_t day;",
-                f"    {self.name}_civil(days, &year, &month, &day);",
-            ]
-        place = first
-        for part in feature.parts:
-            for value in self._part(part):
-                lines.append(f"    {self._put(place, value)}")
-                place += 1
-        if feature.flag_missing:
-            lines.append(f"    {self._put(place, f'{absent} ? 1.0 : 0.0')}")
-        return [*lines, "}"]
-
-    def _part(self, part: Part) -> list[str]:
-        position = {
-            "time": "(double)seconds / 86400.0",
-            "year": "(double)year",
-            "month": "(double)month",
-            "day": "(double)day",
-            "weekday": f"(double)(days + 3 - 7 * {self.name}_quotient(days + 3, 7))",
-            "hour": "(double)(seconds - days * 86400)",
-        }[part.name]
-        if part.name in PERIODS:
-            turn = self.number(2 * 3.141592653589793 / PERIODS[part.name])
-            return [f"sin({position} * {turn})", f"cos({position} * {turn})"]
-        return [f"({position} - {self.number(part.mean):ATOM}) / {self.number(part.scale)}"]
 
 
 def _declared(feature: Feature) -> str:

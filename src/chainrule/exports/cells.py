@@ -1,31 +1,45 @@
-"""Texts in the cells of a table, as every target reads them: which means what."""
+"""Cells of a table, as every target takes them: which text means what, and the programs that cells go through."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
-from chainrule.tables import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS, Category
+from chainrule.ir import Program
+from chainrule.tables import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS, Category, Preprocessing
 
-NOTHING = -1
-"""The column of a cell that is 0 in all columns of its category."""
+
+def program_names(preprocessing: Preprocessing) -> dict[Program, str]:
+    """A name for each program that makes columns of cells, such as `number_columns`; many features may share one.
+
+    >>> from chainrule.tables import Number
+    >>> features = (Number("a", 1.0, 2.0, 3.0), Number("b", 4.0, 5.0, 6.0), Number("c", 7.0, 8.0, 9.0, unit=2.0))
+    >>> list(program_names(Preprocessing(features)).values())
+    ['number_columns', 'number_columns_2']
+    """
+    names: dict[Program, str] = {}
+    counts: Counter[str] = Counter()
+    for feature in preprocessing.features:
+        if feature.program not in names:
+            counts[feature.kind] += 1
+            number = counts[feature.kind]
+            names[feature.program] = f"{feature.kind}_columns" + (f"_{number}" if number > 1 else "")
+    return names
 
 
 def level_columns(feature: Category) -> tuple[dict[str, int], int]:
-    """The encoded column that is 1 for each text, and that for a text that is none of them; `NOTHING` for none.
+    """The encoded column that is 1 for each text, and that for a text that is none of them; `NO_COLUMN` for none.
 
     >>> columns, other = level_columns(Category("size", ("1", "2.5"), other=True))
     >>> columns["1"], columns["1.0"], columns["2.5"], columns["NA"], other
     (0, 0, 1, -1, 2)
     """
-    count = len(feature.levels)
-    other = count if feature.other else NOTHING
-    missing = len(feature.columns) - 1 if feature.missing else NOTHING
-    columns = dict.fromkeys(MISSING_WORDS, missing)
+    columns = dict.fromkeys(MISSING_WORDS, feature.missing_column)
     for place, level in enumerate(feature.levels):
         for spelling in _spellings_of_number(level):
             columns.setdefault(spelling, place)
     columns.update({level: place for place, level in enumerate(feature.levels)})
-    return columns, other
+    return columns, feature.other_column
 
 
 def truth_words() -> dict[str, int]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from chainrule.exports.python_features import call_of, functions_of, modules_of, patterns_of
+from chainrule.exports.python_features import calls_of, functions_of, modules_of, patterns_of
 from chainrule.exports.python_text import WIDTH, collection, literal
 from chainrule.exports.standing import weights_mark
 from chainrule.exports.subject import Subject
@@ -124,7 +124,7 @@ def reading(subject: Subject) -> list[str]:
     found = [_OTHER_FUNCTIONS]
     if subject.preprocessing is not None:
         found += functions_of(subject.preprocessing, subject.dtype.value)
-        calls = [call_of(feature) for feature in subject.preprocessing.features]
+        calls = calls_of(subject.preprocessing)
         parts = [line for call in calls for line in [*call[:-1], f"{call[-1]},"]]
         found.append(
             "\n".join(
@@ -134,7 +134,7 @@ def reading(subject: Subject) -> list[str]:
                     "    parts = [",
                     *(f"        {line}" for line in parts),
                     "    ]",
-                    f"    return np.concatenate(parts, axis=1).astype(np.{subject.dtype.value})",
+                    f"    return np.column_stack(parts).astype(np.{subject.dtype.value})",
                 ]
             )
         )

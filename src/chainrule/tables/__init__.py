@@ -3,16 +3,16 @@
 Reading needs polars, which is loaded when it is first used.
 """
 
-from chainrule.tables.calendar import MISSING as MISSING_DATE
-from chainrule.tables.calendar import civil, weekday
+from chainrule.tables.arithmetic import civil, seconds_since_1970, weekday
 from chainrule.tables.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
 from chainrule.tables.dates import EPOCHS
 from chainrule.tables.dates import FORMATS as DATE_FORMATS
+from chainrule.tables.dates import MISSING as MISSING_DATE
 from chainrule.tables.description import describe_target, target_from_json
 from chainrule.tables.errors import EmptyTableError, TableError
 from chainrule.tables.features import (
+    NO_COLUMN,
     NO_LEVEL,
-    PERIODS,
     UNKNOWN_LEVEL,
     Boolean,
     Category,
@@ -38,8 +38,8 @@ __all__ = [
     "FALSE_WORDS",
     "MISSING_DATE",
     "MISSING_WORDS",
+    "NO_COLUMN",
     "NO_LEVEL",
-    "PERIODS",
     "TRUE_WORDS",
     "UNKNOWN_LEVEL",
     "UNLIMITED",
@@ -73,6 +73,7 @@ __all__ = [
     "feature_values",
     "open_table",
     "prepare",
+    "seconds_since_1970",
     "target_from_json",
     "weekday",
 ]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.tables.calendar import MISSING, Seconds
-from chainrule.tables.dates import EPOCHS, from_typed, parse
+from chainrule.tables.arithmetic import Floats
+from chainrule.tables.dates import EPOCHS, MISSING, Seconds, from_typed, parse
 from chainrule.tables.errors import short
-from chainrule.tables.features import NO_LEVEL, UNKNOWN_LEVEL, Floats
+from chainrule.tables.features import NO_LEVEL, UNKNOWN_LEVEL
 from chainrule.tables.library import load_polars
 
 if TYPE_CHECKING:

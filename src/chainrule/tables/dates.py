@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from chainrule.tables.calendar import DAY, MISSING, Seconds
+from chainrule.tables.arithmetic import DAY
 from chainrule.tables.library import load_polars
 
 if TYPE_CHECKING:
     import polars as pl
+
+Seconds: TypeAlias = NDArray[np.int64]
+"""Seconds since 1970, in UTC where a zone is given, and as they are written where none is."""
+
+MISSING = np.iinfo(np.int64).min
+"""The seconds of a cell without a date."""
 
 _TIMES = ("", " %H:%M:%S%.f", " %H:%M", "T%H:%M:%S%.f", "T%H:%M")
 _ZONES = ("T%H:%M:%S%.f%#z", " %H:%M:%S%.f%#z", " %H:%M:%S%.f %#z", "T%H:%M%#z", " %H:%M%#z")

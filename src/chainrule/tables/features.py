@@ -1,33 +1,44 @@
 """Features: how one column of a table becomes columns of numbers.
 
-Each feature has two steps. Reading, in `cells`, makes plain values of cells; `arithmetic`, here, makes encoded columns
-of these values and is all that another language has to repeat:
+Each feature has two steps. Reading, in `cells`, makes plain values of cells; the `program`, for the feature's
+`settings`, makes encoded columns of these values and is all that another language has to repeat:
 
 | feature | values | missing | encoded columns |
 |---|---|---|---|
 | `Number` | float64 x | nan | `(t(x) − mean) / scale`, and 1 or 0 where x is missing if `flag_missing` |
 | `Boolean` | float64 0 or 1 | nan | x, and the flag if `flag_missing` |
 | `Category` | int64, place in `levels`; −2 if unknown | −1 | a column of 0 and 1 for each level |
-| `Date` | int64, seconds since 1970 | `calendar.MISSING` | `parts` of the date, and the flag if `flag_missing` |
+| `Date` | int64, seconds since 1970 | `dates.MISSING` | `parts` of the date, and the flag if `flag_missing` |
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.ir import Program
 from chainrule.schema import FILLED, FINITE, OMITTED, POSITIVE, Rule, different, one_of, whole
-from chainrule.tables.calendar import DAY, MISSING, Seconds, civil, weekday
-from chainrule.tables.dates import FORMATS
+from chainrule.tables.arithmetic import (
+    PERIODS,
+    Floats,
+    PartName,
+    boolean,
+    category_program,
+    date,
+    encoded,
+    heavy_number,
+    number,
+    position,
+    program_of,
+)
+from chainrule.tables.dates import FORMATS, MISSING, Seconds
 
-Floats: TypeAlias = NDArray[np.float64]
 Kind: TypeAlias = Literal["number", "category", "boolean", "date", "constant", "identifier", "text"]
-PartName: TypeAlias = Literal["time", "year", "month", "day", "weekday", "hour"]
 
 KINDS: tuple[str, ...] = get_args(Kind)
 LEFT_OUT: tuple[str, ...] = ("constant", "identifier", "text")
@@ -36,10 +47,8 @@ LEFT_OUT: tuple[str, ...] = ("constant", "identifier", "text")
 NO_LEVEL = -1
 UNKNOWN_LEVEL = -2
 
-PERIODS: dict[str, int] = {"month": 12, "weekday": 7, "hour": DAY}
-"""Parts that go round, each encoded as sine and cosine of 2π position / period."""
-
-PARTS: tuple[str, ...] = get_args(PartName)
+NO_COLUMN = -1
+"""The place of a level that is 0 in all columns of its category."""
 
 TRUTH = Rule(("0 or 1",), lambda value: value in (0, 1))
 PARTS_ONCE = Rule(("different parts of a date",), lambda parts: len({part.name for part in parts}) == len(parts))
@@ -73,17 +82,20 @@ class Number:
         """The names of the encoded columns."""
         return (self.name, *_flag(self.name, self.flag_missing))
 
-    def transformed(self, values: Floats) -> Floats:
-        """`t(x)` of values without missing ones."""
-        if self.unit is None:
-            return values
-        return np.asarray(np.copysign(np.log1p(np.abs(values) / self.unit), values))
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The inputs of `program` besides the cell `x`."""
+        unit = {} if self.unit is None else {"unit": self.unit}
+        return {"fill": self.fill, "mean": self.mean, "scale": self.scale, **unit}
+
+    @property
+    def program(self) -> Program:
+        """From a cell, nan where missing, to its encoded columns."""
+        return program_of(number if self.unit is None else heavy_number, tuple(self.settings), self.flag_missing)
 
     def arithmetic(self, values: Floats) -> Floats:
         """Numbers (rows,), nan where missing, as (rows, 1 or 2)."""
-        missing = np.isnan(values)
-        filled = np.where(missing, self.fill, values)
-        return _columns((self.transformed(filled) - self.mean) / self.scale, missing, self.flag_missing)
+        return encoded(self.program, values, self.settings, len(self.columns))
 
 
 @dataclass(frozen=True)
@@ -106,10 +118,19 @@ class Boolean:
         """The names of the encoded columns."""
         return (f"{self.name}={self.words[1]}", *_flag(self.name, self.flag_missing))
 
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The inputs of `program` besides the cell `x`."""
+        return {"fill": self.fill}
+
+    @property
+    def program(self) -> Program:
+        """From a cell, nan where missing, to its encoded columns."""
+        return program_of(boolean, tuple(self.settings), self.flag_missing)
+
     def arithmetic(self, values: Floats) -> Floats:
         """0 and 1 (rows,), nan where missing, as (rows, 1 or 2)."""
-        missing = np.isnan(values)
-        return _columns(np.where(missing, self.fill, values), missing, self.flag_missing)
+        return encoded(self.program, values, self.settings, len(self.columns))
 
 
 @dataclass(frozen=True)
@@ -137,17 +158,31 @@ class Category:
         other = (f"{self.name}: other",) if self.other else ()
         return (*(f"{self.name}={level}" for level in self.levels), *other, *_flag(self.name, self.missing))
 
+    @property
+    def other_column(self) -> int:
+        """The encoded column that is 1 for an unknown level; `NO_COLUMN` where there is none."""
+        return len(self.levels) if self.other else NO_COLUMN
+
+    @property
+    def missing_column(self) -> int:
+        """The encoded column that is 1 where there is no value; `NO_COLUMN` where there is none."""
+        return len(self.columns) - 1 if self.missing else NO_COLUMN
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The inputs of `program` besides the cell `x`."""
+        return {"column": np.arange(len(self.columns))}
+
+    @property
+    def program(self) -> Program:
+        """From the encoded column that is 1, and the number of a column, to whether that is it."""
+        return category_program()
+
     def arithmetic(self, values: NDArray[np.int64]) -> Floats:
         """Places in `levels` (rows,), `NO_LEVEL` or `UNKNOWN_LEVEL`, as (rows, columns)."""
-        result = np.zeros((len(values), len(self.columns)))
-        places = values.copy()
-        if self.other:
-            places[values == UNKNOWN_LEVEL] = len(self.levels)
-        if self.missing:
-            places[values == NO_LEVEL] = len(self.columns) - 1
-        rows = np.flatnonzero(places >= 0)
-        result[rows, places[rows]] = 1.0
-        return result
+        known = np.where(values == UNKNOWN_LEVEL, self.other_column, values)
+        cells = np.where(values == NO_LEVEL, self.missing_column, known)
+        return encoded(self.program, cells, self.settings, len(self.columns))
 
 
 @dataclass(frozen=True)
@@ -173,26 +208,7 @@ class Part:
 
     def position(self, seconds: Seconds) -> Floats:
         """Where in this part each of `seconds` since 1970 lies."""
-        days = seconds // DAY
-        if self.name == "time":
-            return np.asarray(seconds / DAY)
-        if self.name == "hour":
-            return (seconds - days * DAY).astype(float)
-        if self.name == "weekday":
-            return weekday(days).astype(float)
-        date = civil(days)
-        found = {"year": date.year, "month": date.month - 1, "day": date.day}[self.name]
-        return found.astype(float)
-
-    def arithmetic(self, seconds: Seconds) -> Iterator[Floats]:
-        """The encoded columns of this part."""
-        position = self.position(seconds)
-        if self.name in PERIODS:
-            angle = position * (2 * math.pi / PERIODS[self.name])
-            yield np.sin(angle)
-            yield np.cos(angle)
-        else:
-            yield (position - self.mean) / self.scale
+        return np.asarray(position(self.name, seconds), np.float64)
 
 
 @dataclass(frozen=True)
@@ -217,14 +233,22 @@ class Date:
         parts = (f"{self.name}: {suffix}" for part in self.parts for suffix in part.suffixes)
         return (*parts, *_flag(self.name, self.flag_missing))
 
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The inputs of `program` besides the cell `x`."""
+        scaled = [part for part in self.parts if part.name not in PERIODS]
+        numbers = {f"{part.name}_{which}": getattr(part, which) for part in scaled for which in ("mean", "scale")}
+        return {"fill": self.fill, **numbers}
+
+    @property
+    def program(self) -> Program:
+        """From seconds since 1970, nan where there is no date, to the encoded columns."""
+        return program_of(date(tuple(part.name for part in self.parts)), tuple(self.settings), self.flag_missing)
+
     def arithmetic(self, values: Seconds) -> Floats:
         """Seconds since 1970 (rows,), `MISSING` where there is no date, as (rows, columns)."""
-        missing = values == MISSING
-        seconds = np.where(missing, self.fill, values)
-        columns = [column for part in self.parts for column in part.arithmetic(seconds)]
-        if self.flag_missing:
-            columns.append(missing.astype(float))
-        return np.column_stack(columns) if columns else np.zeros((len(values), 0))
+        cells = np.where(values == MISSING, math.nan, values)
+        return encoded(self.program, cells, self.settings, len(self.columns))
 
 
 Feature: TypeAlias = Number | Boolean | Category | Date
@@ -241,7 +265,3 @@ class LeftOut:
 
 def _flag(name: str, wanted: bool) -> tuple[str, ...]:
     return (f"{name}: missing",) if wanted else ()
-
-
-def _columns(values: Floats, missing: NDArray[Any], flag: bool) -> Floats:
-    return np.column_stack([values, missing]) if flag else values[:, None]

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.tables.calendar import MISSING, Seconds
+from chainrule.tables.arithmetic import PARTS, PERIODS, Floats
 from chainrule.tables.cells import counted, number_in, read_booleans, read_dates, read_numbers, texts, without_words
+from chainrule.tables.dates import MISSING, Seconds
 from chainrule.tables.features import (
-    PARTS,
-    PERIODS,
     Boolean,
     Category,
     Date,
     Feature,
-    Floats,
     LeftOut,
     Number,
     Part,
-    PartName,
 )
 from chainrule.tables.kinds import Finding
 
@@ -64,7 +61,7 @@ def _number(name: str, values: Floats) -> Feature | LeftOut:
     plain = Number(name, fill, 0.0, 1.0, _unit(present), bool(missing.any()))
     if present.min() == 0 and ((present == 0) | (present == 1)).all():
         return plain  # 0 and 1 are left as they are
-    mean, scale = mean_and_scale(plain.transformed(np.where(missing, fill, values)))
+    mean, scale = mean_and_scale(plain.arithmetic(values)[:, 0])
     return Number(name, fill, mean, scale, plain.unit, plain.flag_missing)
 
 
@@ -142,7 +139,7 @@ def _date(name: str, seconds: Seconds, form: str) -> Feature | LeftOut:
         return _unvarying(name)
     parts = []
     for name_of_part in PARTS:
-        part = Part(cast(PartName, name_of_part))
+        part = Part(name_of_part)
         position = part.position(present)
         if position.min() == position.max():
             continue

@@ -9,8 +9,9 @@ from shlex import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.tables.arithmetic import Floats
 from chainrule.tables.errors import listed
-from chainrule.tables.features import Floats, Kind
+from chainrule.tables.features import Kind
 
 CERTAIN_ROWS = 20
 """With fewer rows, numbers that count them may do so by chance."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.tables.calendar import DAY, MISSING, Seconds, civil
+from chainrule.tables.arithmetic import Floats
 from chainrule.tables.cells import (
     EXACT,
     FALSE_WORDS,
@@ -27,9 +27,9 @@ from chainrule.tables.cells import (
     what_is_seen,
     without_words,
 )
-from chainrule.tables.dates import EPOCHS, guess_formats
+from chainrule.tables.dates import EPOCHS, MISSING, Seconds, guess_formats
 from chainrule.tables.errors import short
-from chainrule.tables.features import Floats, Kind
+from chainrule.tables.features import Kind
 from chainrule.tables.identifiers import counting, names_rows
 from chainrule.tables.library import load_polars
 
@@ -233,8 +233,7 @@ def _of_dates(name: str, present: Seconds, form: str, gaps: str, note: str = "")
 
 
 def _written(seconds: int) -> str:
-    date = civil(np.array([seconds // DAY]))
-    return f"{int(date.year[0]):04}-{int(date.month[0]):02}-{int(date.day[0]):02}"
+    return str(np.datetime64(seconds, "s").astype("datetime64[D]"))
 
 
 def _check_mixed(name: str, series: pl.Series, numbers: pl.Series, present: pl.Series) -> None:
