@@ -145,6 +145,14 @@ def test_data_that_do_not_fit_are_refused() -> None:
         network.predict(np.full((1, 4), "a"))
 
 
+def test_labels_may_be_a_share_of_each_class() -> None:
+    labels = (X[:, 0] > 0).astype(int)
+    losses = [
+        MLP([4, 2], output="softmax", seed=0).fit(X, y, epochs=5).history["loss"] for y in (labels, np.eye(2)[labels])
+    ]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-12)
+
+
 def test_the_output_follows_from_the_loss() -> None:
     assert MLP([2, 3], loss="cross_entropy").output == "softmax"
     assert MLP([2, 1], loss="binary_cross_entropy").output == "sigmoid"

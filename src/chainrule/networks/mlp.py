@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import functions
-from chainrule.ir import ShapeError, refuse_subclass
 from chainrule.networks.activations import ACTIVATIONS
 from chainrule.networks.architecture import Architecture
 from chainrule.networks.errors import NetworkError
@@ -130,9 +129,9 @@ class MLP:
         callback: Callable[[int, NDArray[np.float64]], object] | None = None,
         optimizer: Optimizer | LBFGS | None = None,
     ) -> FitResult:
-        """Train on `X` (rows, inputs) and `y`: integer labels (rows,) for the cross-entropy, else (rows, outputs).
+        """Train on `X` (rows, inputs) and `y` (rows, outputs).
 
-        With one output, `y` may have the shape (rows,). The default optimizer is `Adam(0.01)`; a `rate` without an
+        For the cross-entropy, y are integer labels (rows,), or a probability for each class. With one output, `y` may have the shape (rows,). The default optimizer is `Adam(0.01)`; a `rate` without an
         optimizer selects plain gradient descent. Training continues from the current parameters; the columns of X
         should have mean 0 and standard deviation 1, approximately. The callback and the result are as in
         `chainrule.fit`.
@@ -144,7 +143,8 @@ class MLP:
             raise NetworkError(
                 f"rate is {rate!r} and an optimizer is given too; give the rate to the optimizer, as in Adam(0.001)"
             )
-        X, y = self._checked(X, y)
+        X = self._checked_input(X)
+        y = self._architecture.checked_target(y, len(X))
         result = fit(
             self.loss_function,
             params=self.parameters,
@@ -181,37 +181,4 @@ class MLP:
         return loss_function(self._architecture)
 
     def _checked_input(self, X: Any) -> Array:
-        refuse_subclass(X)
-        rows: Array = np.asarray(X)
-        if rows.ndim != 2 or rows.shape[1] != self.sizes[0]:
-            raise ShapeError(
-                f"X has the shape {rows.shape}; this network takes (rows, {self.sizes[0]}), one row for each sample"
-            )
-        if rows.dtype.kind not in "fiub":
-            raise NetworkError(f"X holds {rows.dtype}; give numbers")
-        return rows.astype(self.parameters["W1"].dtype, copy=False)
-
-    def _checked(self, X: Any, y: Any) -> tuple[Array, Array]:
-        refuse_subclass(y)
-        X, y = self._checked_input(X), np.asarray(y)
-        if self.loss == "cross_entropy":
-            if y.shape != (len(X),) or y.dtype.kind not in "iu":
-                raise ShapeError(
-                    f"y has the shape {y.shape} and holds {y.dtype}; cross_entropy takes integer labels of shape "
-                    f"({len(X)},), one for each row of X"
-                )
-            if y.size and not (y.min() >= 0 and y.max() < self.sizes[-1]):
-                raise NetworkError(
-                    f"y has labels from {y.min()} to {y.max()}; a network with {self.sizes[-1]} outputs takes 0 to "
-                    f"{self.sizes[-1] - 1}"
-                )
-            return X, y
-        if y.shape == (len(X),) and self.sizes[-1] == 1:
-            y = y[:, None]
-        if y.shape != (len(X), self.sizes[-1]):
-            raise ShapeError(
-                f"y has the shape {y.shape}; it should be ({len(X)}, {self.sizes[-1]}), one row for each row of X"
-            )
-        if y.dtype.kind not in "fiub":
-            raise NetworkError(f"y holds {y.dtype}; give numbers")
-        return X, y.astype(X.dtype, copy=False)
+        return self._architecture.checked_input(X).astype(self.parameters["W1"].dtype, copy=False)
