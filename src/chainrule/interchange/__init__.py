@@ -1,4 +1,4 @@
-"""Programs and nodes as JSON, one encoding for model files and for derivations; what is read is never believed."""
+"""Programs and nodes as JSON, the encoding of model files and of derivations; what is read is validated."""
 
 from chainrule.interchange.limits import AXES, check_node
 from chainrule.interchange.programs import NodeTable, program_from_json, program_to_json, type_as_json

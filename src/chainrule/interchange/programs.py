@@ -5,8 +5,8 @@
                {"apply": "Multiply", "to": [0, 1], "fields": {}}],
      "inputs": [0], "outputs": [2], "names": [[2, "y"]]}
 
-The type of an application is derived again as the program is read, never believed. Array literals are kept apart, as
-tensors. What is read is within the limits of `limits`, so that a hostile text costs little time and memory.
+The type of an application is inferred again when the program is read. Array literals are stored separately, as tensors.
+`limits` bounds what is read, so a hostile file costs little time and memory.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _NAME = Rule((f"a name of 1 to {NAME_LENGTH} letters",), lambda name: 0 < len(na
 
 
 class NodeTable:
-    """Nodes as a list of JSON, each once; `number` says where in it a node is, and adds what is not there yet.
+    """A list of nodes as JSON, each once, operands first; `number` returns the index of a node, and adds missing nodes.
 
-    Array literals are put into `tensors` under names that begin with `place`.
+    Array literals are added to `tensors`, under names that begin with `place`.
     """
 
     def __init__(self, tensors: Tensors, place: str = "nodes") -> None:
@@ -51,13 +51,13 @@ class NodeTable:
         self._numbers: dict[Node, int] = {}
 
     def number(self, node: Node) -> int:
-        """The place of `node` in `entries`."""
+        """Return the index of `node` in `entries`."""
         if node not in self._numbers:
             self.extend(topological_order([node]))
         return self._numbers[node]
 
     def extend(self, nodes: Iterable[Node]) -> None:
-        """Add nodes that stand in a topological order."""
+        """Add nodes in topological order."""
         for node in nodes:
             if node not in self._numbers:
                 self.entries.append(self._entry(node, f"{self._place}[{len(self.entries)}]"))
@@ -91,12 +91,12 @@ class NodeTable:
 
 
 def type_as_json(type_: ArrayType) -> dict[str, JSON]:
-    """The kind of an array's elements, and its sizes."""
+    """Return the dtype and the shape of an array as JSON."""
     return {"dtype": type_.dtype.value, "shape": [size_as_json(dim) for dim in type_.shape]}
 
 
 def program_to_json(program: Program, tensors: Tensors, place: str = "program") -> dict[str, JSON]:
-    """`program` as JSON; its array literals are put into `tensors` under names that begin with `place`.
+    """Return `program` as JSON; its array literals are added to `tensors`, under names that begin with `place`.
 
     >>> from chainrule.trace import trace
     >>> text = program_to_json(trace("2*x", x=()), {})
@@ -114,12 +114,12 @@ def program_to_json(program: Program, tensors: Tensors, place: str = "program") 
 
 
 def program_from_json(data: JSON, tensors: Mapping[str, NDArray[Any]] | None = None, place: str = "program") -> Program:
-    """The program that `program_to_json` wrote; raises DescriptionError, naming the place, for anything else."""
+    """Return the program that `program_to_json` wrote; raise DescriptionError, with the location, for anything else."""
     return _Reading(tensors or {}, place).program(data)
 
 
 class _Reading:
-    """The nodes read so far, each with how deep it is nested."""
+    """The nodes read so far, with their depths."""
 
     def __init__(self, tensors: Mapping[str, NDArray[Any]], place: str) -> None:
         self.tensors, self.place = tensors, place
@@ -169,7 +169,7 @@ class _Reading:
         return [self._known(each, place) for each in self._read(list[object], data, place)]
 
     def _known(self, data: JSON, place: str) -> Node:
-        """The node with that number, which must have been read by now."""
+        """Return the node with that number, which must precede the current one."""
         number: int = self._read(int, data, place)
         if not 0 <= number < len(self.nodes):
             raise DescriptionError(f"{place} names node {number}, but there are {len(self.nodes)} nodes before it")
@@ -210,7 +210,7 @@ class _Reading:
         primitive = _SCHEMA.instance(PRIMITIVES[name], data["fields"], f"{place}.fields", self.tensors)
         try:
             node = Apply(primitive, tuple(operands))
-        except Exception as error:  # whatever a primitive says of operands that it does not take
+        except Exception as error:  # any error of a primitive about its operands
             raise DescriptionError(f"{place}: {name} does not fit its operands: {_line(error)}") from None
         return node, 1 + max((self.depths[k] for k in data["to"]), default=0)
 

@@ -14,7 +14,7 @@ _PLAIN = Schema()
 
 
 def size_as_json(size: Dim) -> JSON:
-    """A number, a name, or the terms of a polynomial, each a list of its coefficient and its names."""
+    """Return a number, a name, or the terms of a polynomial, each a list of a coefficient and names."""
     if not isinstance(size, SymbolicDim):
         return int(size)
     if len(size.terms) == 1 and size.terms[0][1] == 1 and len(size.terms[0][0]) == 1:
@@ -23,7 +23,7 @@ def size_as_json(size: Dim) -> JSON:
 
 
 def read_size(data: JSON, place: str) -> Dim:
-    """A size as `size_as_json` writes it; raises DescriptionError for anything else."""
+    """Return the size that `size_as_json` wrote; raise DescriptionError for anything else."""
     if isinstance(data, str):
         return _named(data, place)
     if not isinstance(data, list):
@@ -44,7 +44,7 @@ def read_size(data: JSON, place: str) -> Dim:
 
 
 def _named(name: str, place: str) -> Dim:
-    """The size called `name`, a word of at most `NAME_LENGTH` letters."""
+    """Return the size named `name`, a word of at most `NAME_LENGTH` letters."""
     try:
         if len(name) <= NAME_LENGTH:
             return named_dim(name)
@@ -54,4 +54,4 @@ def _named(name: str, place: str) -> Dim:
 
 
 SIZE = Form(SymbolicDim, size_as_json, read_size)
-"""A named size, or a number in the place of one."""
+"""The conversion of sizes."""

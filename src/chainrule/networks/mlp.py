@@ -131,10 +131,10 @@ class MLP:
     ) -> FitResult:
         """Train on `X` (rows, inputs) and `y` (rows, outputs).
 
-        For the cross-entropy, y are integer labels (rows,), or a probability for each class. With one output, `y` may have the shape (rows,). The default optimizer is `Adam(0.01)`; a `rate` without an
-        optimizer selects plain gradient descent. Training continues from the current parameters; the columns of X
-        should have mean 0 and standard deviation 1, approximately. The callback and the result are as in
-        `chainrule.fit`.
+        For the cross-entropy, y are integer labels (rows,), or a probability for each class. With one output, `y` may
+        have the shape (rows,). The default optimizer is `Adam(0.01)`; a `rate` without an optimizer selects plain
+        gradient descent. Training continues from the current parameters; the columns of X should have mean 0 and
+        standard deviation 1, approximately. The callback and the result are as in `chainrule.fit`.
 
         Raises ShapeError for wrong shapes, TrainingError for settings that are not positive and non-finite data,
         NetworkError for a rate given with an optimizer.

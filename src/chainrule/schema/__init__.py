@@ -1,4 +1,4 @@
-"""Plain data by annotations: rules beside the fields of dataclasses, which callers and files are held to alike."""
+"""Validation of plain data by annotations: rules for arguments and files alike, and conversion to JSON and back."""
 
 from chainrule.schema.data import JSON, OMITTED, TENSOR, Form, Schema, Tensors, number_as_json
 from chainrule.schema.errors import DescriptionError, shown, shown_data

@@ -1,8 +1,8 @@
-"""Plain data as JSON and back: dataclasses of known kinds, tuples, numbers, text, arrays.
+"""Conversion of plain data to JSON and back: dataclasses, tuples, numbers, text, arrays.
 
-A value is written by what it is and read by the annotation of the field that it is for, so that whatever is read has
-the type that it should have, and keeps the rules that stand beside the annotation. Arrays are kept apart, as tensors by
-name. Nothing that is read is ever called but the constructors of the dataclasses that a schema knows.
+A value is written according to its type and read according to the annotation of its field, so data that was read has
+the annotated type and satisfies the rules beside the annotation. Arrays are stored separately, as named tensors.
+Reading calls nothing but the constructors of the dataclasses that a schema lists.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ TENSOR = "tensor"
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 LARGEST = 2**62
-"""The largest whole number, in magnitude, that a description may hold."""
+"""The largest magnitude of an integer in a description."""
 LONGEST = 1_000_000
-"""The most letters of a text and entries of a list."""
+"""The maximum length of texts and lists."""
 
 OMITTED: typing.Final = "omitted where it is the default"
-"""Beside an annotation: a field that files of earlier versions lack, written only where it is not its default."""
+"""A mark beside an annotation: the field is missing in earlier files, and written only if it is not the default."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """How values of a type that is no plain data are written and read; `read(data, place)` raises DescriptionError."""
+    """The conversion of another type to JSON and back; `read(data, place)` raises DescriptionError."""
 
     kind: type
     write: Callable[[Any], JSON]
@@ -51,22 +51,22 @@ class Form:
 
 @dataclass(frozen=True)
 class Schema:
-    """Which dataclasses data may hold, and how they are told apart.
+    """The dataclasses that data may contain, and how they are distinguished.
 
     Parameters
     ----------
     kinds
-        The dataclasses that are written with their name here, under `tag`.
+        The dataclasses that are written with a name, under the key `tag`.
     tag
-        The key of that name.
+        The key of the name.
     parts
-        Dataclasses that are written without a name, since annotations alone say which they are.
+        Dataclasses that are written without a name, since the annotation determines them.
     forms
-        Other types.
+        Conversions of other types.
     error
-        What is raised for data that does not fit.
+        The error class for invalid data.
     within
-        How messages call a field, from the `place` of the object and the `name`.
+        The template of the location of a field, with the `place` of the object and the `name`.
 
     """
 
@@ -78,10 +78,9 @@ class Schema:
     within: str = "{place}.{name}"
 
     def written(self, value: object, place: str, tensors: Tensors | None = None) -> JSON:
-        """`value` as JSON; its arrays are put into `tensors` under names that begin with `place`, or named if there.
+        """Return `value` as JSON; arrays are added to `tensors`, under names that begin with `place`, unless present.
 
-        Raises `error`, naming the place, for what has no written form, such as a function, or a dataclass that the
-        schema does not know.
+        Raises `error` for values that cannot be written, such as functions, and dataclasses that are not listed.
         """
         if value is None or isinstance(value, bool | str):
             return value
@@ -111,7 +110,7 @@ class Schema:
         )
 
     def fields_of(self, instance: Any, place: str, tensors: Tensors | None = None) -> dict[str, JSON]:
-        """The fields of a dataclass as JSON."""
+        """Return the fields of a dataclass as JSON."""
         found = {}
         kind: type = type(instance)
         for spec in _fields(kind).values():
@@ -121,15 +120,15 @@ class Schema:
         return found
 
     def read(self, hint: Any, data: JSON, place: str, tensors: Mapping[str, NDArray[Any]] | None = None) -> Any:
-        """`data` as a value of the type `hint`; raises `error`, naming the place, where it is none."""
+        """Return `data` as a value of the type `hint`; raise `error`, with the location, if it is invalid."""
         return _Reader(self, tensors or {}).read(hint, data, place)
 
     def instance(self, kind: type, given: JSON, place: str, tensors: Mapping[str, NDArray[Any]] | None = None) -> Any:
-        """An object of the dataclass `kind`, known or not, from its fields: all of them, and no other."""
+        """Return an instance of the dataclass `kind`, listed or not, from its fields, without missing or extra keys."""
         return _Reader(self, tensors or {}).instance(kind, given, place)
 
     def entries(self, given: JSON, names: Iterable[str], place: str) -> dict[str, JSON]:
-        """`given`, an object with exactly these keys; raises `error` for anything else."""
+        """Return `given`, an object with exactly the keys `names`; raise `error` for anything else."""
         reader = _Reader(self, {})
         found = reader.entries(given, place)
         reader.check_keys(found, names, place)
@@ -137,13 +136,13 @@ class Schema:
 
 
 def number_as_json(number: float) -> float | str:
-    """JSON has no infinity, nor a number that is none."""
+    """Return a float as JSON, which has no infinities and no NaN: they are strings."""
     return float(number) if math.isfinite(number) else repr(float(number))
 
 
 @dataclass(frozen=True)
 class _Field:
-    """A field of a dataclass: its resolved annotation, and whether it may be absent."""
+    """A field of a dataclass, with its resolved annotation; an `omitted` field may be missing."""
 
     name: str
     hint: Any
@@ -156,7 +155,7 @@ class _Field:
 
 @lru_cache(maxsize=1024)
 def _fields(kind: type) -> dict[str, _Field]:
-    """The fields of a dataclass that its constructor takes."""
+    """Return the fields of a dataclass that are parameters of its constructor."""
     hints = typing.get_type_hints(kind, include_extras=True)
     return {
         spec.name: _Field(spec.name, hints[spec.name], spec.default) for spec in dataclasses.fields(kind) if spec.init
@@ -165,7 +164,7 @@ def _fields(kind: type) -> dict[str, _Field]:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads by annotations, with the arrays of a file."""
+    """Reads data by annotations, with the tensors of a file."""
 
     schema: Schema
     tensors: Mapping[str, NDArray[Any]]
@@ -203,7 +202,7 @@ class _Reader:
         return self.schema.error(f"{place} is {shown_data(data)}; it should be {wanted}")
 
     def _ruled(self, hint: Any, data: JSON, place: str) -> Any:
-        """What is annotated, as its rules keep it; what is not even of the type is refused by what they say."""
+        """Read a value with rules; the message about a value of a wrong type states the rule."""
         inner, rules = hint.__origin__, [each for each in hint.__metadata__ if isinstance(each, Rule)]
         try:
             value = self.read(inner, data, place)
@@ -235,7 +234,7 @@ class _Reader:
         return self._kind(hint, data, place)
 
     def _kinds(self, hint: Any) -> dict[str, type]:
-        """The known dataclasses that are a `hint`, by the names that they are written with."""
+        """Return the listed subclasses of `hint`, by name."""
         if not isinstance(hint, type):
             return {}
         return {name: kind for name, kind in self.schema.kinds.items() if issubclass(kind, hint)}
@@ -282,7 +281,7 @@ class _Reader:
         return entries if get_origin(hint) is list else tuple(entries)
 
     def _anything(self, data: JSON, place: str) -> Any:
-        """Plain data of whatever kind; lists are read as tuples."""
+        """Read plain data of any kind; lists become tuples."""
         if isinstance(data, list):
             return tuple(self._anything(each, f"{place}[{k}]") for k, each in enumerate(data))
         if isinstance(data, dict) and self.schema.tag in data:
@@ -310,7 +309,7 @@ class _Reader:
         return self._one_of(kinds, data, place)
 
     def _one_of(self, kinds: Mapping[str, type], data: JSON, place: str) -> Any:
-        """One of several dataclasses, as the data names it."""
+        """Read one of several dataclasses, named in the data."""
         name = self.entries(data, place).get(self.schema.tag)
         if not isinstance(name, str) or name not in kinds:
             hint = suggestion(name, kinds) if isinstance(name, str) else ""
@@ -334,7 +333,7 @@ class _Reader:
             raise self.schema.error(f"{place} is no {kind.__name__}: {' '.join(str(error).split())}") from None
 
     def check_keys(self, given: Mapping[str, JSON], wanted: Iterable[str], place: str) -> None:
-        """Raise unless `given` has exactly the keys `wanted`."""
+        """Raise the error of the schema unless `given` has exactly the keys `wanted`."""
         names = list(wanted)
         for name in names:
             if name not in given:
@@ -391,7 +390,7 @@ class _Reader:
 
 
 def _resolved(hint: Any) -> Any:
-    """What a type alias stands for; NumPy's NDArray is an alias object from NumPy 2.5 on."""
+    """Return the target of a type alias; NumPy's NDArray is an alias object since NumPy 2.5."""
     alias = get_origin(hint) or hint
     while not isinstance(alias, type) and hasattr(alias, "__value__"):
         arguments = get_args(hint)
@@ -401,4 +400,4 @@ def _resolved(hint: Any) -> Any:
 
 
 _FUNCTIONS = {get_origin(Callable[..., Any]), get_origin(typing.Callable[..., Any])}
-"""Functions are never read from a file."""
+"""The types of functions, which are never read."""

@@ -1,4 +1,4 @@
-"""Which values a setting may have: rules as values, stated beside the annotation of the field that they are for.
+"""Constraints on settings: rules as values, stated beside the annotation of a field.
 
     @dataclass(frozen=True)
     class Huber:
@@ -7,8 +7,8 @@
         def __post_init__(self) -> None:
             keep(self, NetworkError)
 
-The same rule is applied to what a caller gives and to what a file holds, and refuses it in the same sentence. A text
-beside the rule is what messages call the field.
+The same rule validates arguments and data read from files, with the same message. A string beside the rule is the name
+of the field in messages.
 """
 
 from __future__ import annotations
@@ -34,14 +34,26 @@ def _same(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Rule:
-    """Which values are allowed, and how one is kept. `a | b` allows what either does.
+    """A predicate on values, with its description and a conversion. `a | b` allows the values of either rule.
 
-    `choices` complete "it should be …"; `names` are what a misspelt text may have meant; `inner` is the rule of each
-    entry, of which messages name the first that is wrong.
+    Parameters
+    ----------
+    choices
+        Alternatives that complete "it should be …".
+    holds
+        Whether a value is allowed.
+    kept
+        The conversion of an allowed value.
+    names
+        The texts among which a suggestion is sought for a wrong text.
+    inner
+        The rule of each entry of a sequence; a message names the first wrong entry.
+
 
     >>> rule = NONE | whole(at_least=1) | one_of("auto")
     >>> rule.says, rule.holds("auto"), rule.holds(True)
     ("None, a whole number of at least 1 or 'auto'", True, False)
+
     """
 
     choices: tuple[str, ...]
@@ -52,7 +64,7 @@ class Rule:
 
     @property
     def says(self) -> str:
-        """What a value should be, as a phrase."""
+        """The description of allowed values, as a phrase."""
         *others, last = self.choices
         return f"{', '.join(others)} or {last}" if others else last
 
@@ -72,7 +84,7 @@ def number(
     below: float | None = None,
     at_most: float | None = None,
 ) -> Rule:
-    """A real number within bounds, kept as a float; finite, unless `at_most` is infinity.
+    """Return the rule of real numbers within bounds, converted to float; finite, unless `at_most` is infinity.
 
     >>> number(at_least=0, below=1).says, number(above=0).says
     ('a number from 0 to below 1', 'a positive, finite number')
@@ -105,7 +117,7 @@ def number(
 
 
 def whole(*, at_least: int | None = None, at_most: int | None = None) -> Rule:
-    """A whole number within bounds, kept as an int; True is none.
+    """Return the rule of integers within bounds, converted to int; bools are not integers here.
 
     >>> whole(at_least=1).says, whole(at_least=1, at_most=4096).says
     ('a whole number of at least 1', 'a whole number from 1 to 4,096')
@@ -125,7 +137,7 @@ def whole(*, at_least: int | None = None, at_most: int | None = None) -> Rule:
 
 
 def one_of(*names: str) -> Rule:
-    """A text among `names`.
+    """Return the rule of texts among `names`.
 
     >>> one_of("adam", "sgd").says
     'one of adam, sgd'
@@ -135,7 +147,7 @@ def one_of(*names: str) -> Rule:
 
 
 def one_or_several(rule: Rule, at_least: int = 0, such: str = "a list of such") -> Rule:
-    """What `rule` allows, or a list, a tuple or an array with one axis of it."""
+    """Return the rule of values that `rule` allows, and of lists, tuples and 1-d arrays of such values."""
 
     def holds(value: Any) -> bool:
         if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1):
@@ -146,7 +158,7 @@ def one_or_several(rule: Rule, at_least: int = 0, such: str = "a list of such") 
 
 
 def each(rule: Rule) -> Rule:
-    """A tuple of what `rule` allows, kept as it keeps each."""
+    """Return the rule of tuples whose entries `rule` allows."""
     return Rule(
         (f"{rule.says} in each place",),
         lambda values: isinstance(values, tuple) and all(map(rule.holds, values)),
@@ -156,7 +168,7 @@ def each(rule: Rule) -> Rule:
 
 
 def different(what: str, at_least: int = 0) -> Rule:
-    """Entries of which none is there twice; `what` names them, as in "texts"."""
+    """Return the rule of sequences without duplicates; `what` names the entries, as in "texts"."""
     said = f"different {what}" + (f", at least {at_least}" if at_least else "")
     return Rule((said,), lambda values: len(values) >= at_least and len(set(values)) == len(values))
 
@@ -176,7 +188,7 @@ MANY = Rule(("a list that is not empty",), lambda value: len(value) > 0)
 
 
 def refusal(what: str, value: object, rule: Rule) -> str:
-    """The sentence about a value that a rule does not allow."""
+    """Return the message for a value that `rule` does not allow."""
     if rule.inner is not None and isinstance(value, tuple | list):
         for place, entry in enumerate(value):
             if not rule.inner.holds(entry):
@@ -188,7 +200,7 @@ def refusal(what: str, value: object, rule: Rule) -> str:
 
 
 def checked(what: str, value: Any, rule: Rule, error: type[Exception]) -> Any:
-    """`value` as the rule keeps it; raises `error`, which calls it `what`, where the rule does not allow it.
+    """Return `value` as converted by `rule`; raise `error`, which names it `what`, if the rule does not allow it.
 
     >>> checked("epochs", 3, COUNT, ValueError)
     3
@@ -199,7 +211,7 @@ def checked(what: str, value: Any, rule: Rule, error: type[Exception]) -> Any:
 
 
 def keep(instance: Any, error: type[Exception]) -> None:
-    """Check the fields of a dataclass that have rules, and keep each as its rule does; raises `error` for the first."""
+    """Validate and convert the fields of a dataclass that have rules; raise `error` for the first invalid one."""
     kind: type = type(instance)
     for name, (what, rule) in rules_of(kind).items():
         object.__setattr__(instance, name, checked(what, getattr(instance, name), rule, error))
@@ -207,12 +219,12 @@ def keep(instance: Any, error: type[Exception]) -> None:
 
 @lru_cache(maxsize=256)
 def rules_of(kind: type) -> Mapping[str, tuple[str, Rule]]:
-    """The fields of a class that have rules, with what messages call them; those of its bases hold for it too."""
+    """Return the rules of a class and of its bases, by field, each with the name of the field in messages."""
     found: dict[str, tuple[str, Rule]] = {}
     for base in reversed(kind.__mro__):
         try:
             hints = inspect.get_annotations(base, eval_str=True)
-        except NameError:  # a user's class may name types that are imported for type checkers alone
+        except NameError:  # annotations may name types that are imported only for type checking
             continue
         for name, hint in hints.items():
             stated = stated_in(hint)
@@ -222,7 +234,7 @@ def rules_of(kind: type) -> Mapping[str, tuple[str, Rule]]:
 
 
 def stated_in(hint: Any) -> tuple[str, Rule] | None:
-    """The rule in an annotation, with the name that stands beside it, or ""; one within `… | None` allows None."""
+    """Return the rule in an annotation, with the name beside it or ""; a rule within `… | None` allows None."""
     if get_origin(hint) is Annotated:
         extras = hint.__metadata__
         rule = next((each for each in extras if isinstance(each, Rule)), None)
