@@ -214,7 +214,7 @@ class Nests:
         writer.loops(x.type.shape, add)
 
     def _row_sums(self, node: Apply, place: Place) -> tuple[Node, list[Apply], list[Node]] | None:
-        """Return the sums of products to accumulate row by row, as (position in `node`, sum, addend).
+        """Return a total in `node`, its sums of products to accumulate row by row, and its other terms.
 
         None if sequential summation also reads memory in order.
         """
@@ -232,7 +232,7 @@ class Nests:
         return None
 
     def _additive(self, root: Apply) -> list[Node]:
-        """Return the values in `root`, at the same index, in which a sum of products may be nested."""
+        """Return the sums in `root`, at the same index, that may be accumulated."""
         found: list[Node] = []
         pending: list[Node] = [root]
         while pending:

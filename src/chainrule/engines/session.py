@@ -43,9 +43,7 @@ class Session(ABC):
 
     @property
     def position(self) -> Position:
-        """The progress of the run. A `Run` from this position, with the current state, continues to bitwise equal
-        results.
-        """
+        """The progress of the run, from which a `Run` with the current state continues with bitwise equal results."""
         with self._alone():
             return self._position
 
@@ -56,8 +54,7 @@ class Session(ABC):
             return self._read()
 
     def advance(self, epochs: int = 1, report: Report | None = None, order: NDArray[np.int64] | None = None) -> Outcome:
-        """Run until `epochs` more epochs are finished. An epoch that was interrupted, or begun by `begin`, counts as
-        one.
+        """Run until `epochs` more epochs are finished; an unfinished epoch at the start counts as one.
 
         `report(epochs_done, losses)` is called with the results of this call: after epochs 1, 2, 4, …, then about ten
         times per second, always at the end of an epoch, and at the end of the call. If it returns False, the run stops

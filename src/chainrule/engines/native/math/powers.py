@@ -92,7 +92,7 @@ def _parity(y: Real) -> tuple[Value, Value]:
 
 
 def _exponent(magnitude: Real, y: Real) -> tuple[Real, Real]:
-    """Return (y log |x|, its rest), clamped slightly beyond the range of the exponential."""
+    """Return y log |x| as a sum (high, rest); the rest is 0 if the exponential of it overflows or underflows."""
     known = constants(DOUBLE)
     high, low = _long_log(magnitude)
     head = y.head()
