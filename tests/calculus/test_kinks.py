@@ -32,6 +32,13 @@ def _quiet() -> Iterator[None]:
         yield
 
 
+def named_parts_with_a_sign(x: Any) -> Any:
+    s = np.sign(x)
+    f = np.log1p(np.abs(x))
+    u = s * f
+    return 2 * u + u * f
+
+
 def softplus_by_choice(x: Any) -> Any:
     return np.where(x > 0, x + np.log1p(np.exp(-x)), np.log1p(np.exp(x)))
 
@@ -78,6 +85,13 @@ AT_ZERO: dict[str, tuple[Callable[[Any], Any], float]] = {
     "elu with a min": (lambda x: cr.elu(x, 0.5) + 0.5 * np.minimum(x, 0), 1),
     "elu in a min": (lambda x: np.minimum(cr.elu(x, 0.5), x), 1),
     "elu by choice": (lambda x: np.where(x > 0, cr.elu(x, 0.5), x), 1),
+    "sign(x) ln(1 + |x|)": (lambda x: np.sign(x) * np.log1p(np.abs(x)), 1),
+    "a sign among factors": (lambda x: 3 * np.log1p(np.maximum(x, -x)) * -np.sign(x) / 2, -1.5),
+    "sign and a root": (lambda x: np.sign(x) * (np.sqrt(np.abs(x) + 1) - 1) + 0.25 * x, 0.75),
+    "tanh with a sign": (lambda x: np.sign(x) * (1 - np.exp(-2 * np.abs(x))) / (1 + np.exp(-2 * np.abs(x))), 1),
+    "named parts with a sign": (named_parts_with_a_sign, 2),
+    "x sign(x)": (lambda x: x * np.sign(x), 0),
+    "a soft threshold": (lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.5, 0), 0),
     "parts apart": (lambda x: np.sum(np.maximum(x, 0)) + np.sum(np.log1p(np.exp(-np.abs(x)))), 0.5),
 }
 

@@ -32,6 +32,7 @@ from chainrule.calculus.coinciding import (
 from chainrule.calculus.kinks import OPPOSITE, Kink, find_kinks, is_relu, stacked_extrema, written_out
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.rules import Rule
+from chainrule.calculus.signs import signs_as_choices
 from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, Program, topological_order
 from chainrule.primitives import (
@@ -80,7 +81,9 @@ SIDED = "kinks that coincide take one side of a tie"
 
 def settle_kinks(program: Program) -> tuple[Program, tuple[Rewrite, ...]]:
     """`program` with the derivative at each kink settled, and the rewrites that did it; no value changes."""
-    program, written = _with_stacked_extrema(program)
+    program, choices = signs_as_choices(program)
+    program, stacked = _with_stacked_extrema(program)
+    written = [*(Rewrite(SIDED, product, choice) for product, choice in choices.items()), *stacked]
     kinks = find_kinks(program)
     if not kinks:
         return program, ()

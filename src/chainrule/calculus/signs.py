@@ -1,0 +1,114 @@
+"""sign(x) f where f is 0 at x = 0 and kinked there, as in sign(x) ln(1 + |x|): smooth, though neither factor is.
+
+The sign has the derivative 0 and the value 0 there, so that the chain rule would find 0. As a choice, −f if x < 0, else
+f, the product is what other kinks coincide with.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Container, Iterator
+
+import numpy as np
+
+from chainrule.calculus.coinciding import Leaves, evaluated, find_ties
+from chainrule.calculus.kinks import Kink, find_kinks
+from chainrule.calculus.rules import applied
+from chainrule.ir import Apply, Const, Node, Program, topological_order
+from chainrule.primitives import Compare, Divide, Multiply, Negate, Sign, Where
+
+_ALIKE = 1e-2
+"""How much f may differ between the sides, and from 0 at x = 0, relative to its size; if odd, it differs by twice."""
+_FACTORS = 32
+"""Longer products are left as they are."""
+
+
+def signs_as_choices(program: Program) -> tuple[Program, dict[Node, Node]]:
+    """`program` with each such product as a choice, and the products that became one."""
+    if not any(applied(node, Sign) for node in program.nodes):
+        return program, {}
+    named = program.names.keys()
+    products = [(node, sign) for node in program.nodes for sign in _signs(node, named)]
+    within = {part for node, _ in products if isinstance(node, Apply) for part in node.operands}
+    chosen = {node: sign for node, sign in products if node not in within and _is_smooth(program, node, sign)}
+    if not chosen:
+        return program, {}
+    made: dict[Node, Node] = {}
+    choices: dict[Node, Node] = {}
+    for node in program.nodes:
+        made[node] = node
+        if isinstance(node, Apply):
+            made[node] = Apply(node.primitive, tuple(made[operand] for operand in node.operands))
+        if node in chosen:
+            x = made[chosen[node].operands[0]]
+            rest = _without(made[node], made[chosen[node]])
+            choices[made[node]] = Where()(Compare("<")(x, Const(0, x.type)), Negate()(rest), rest)
+            made[node] = choices[made[node]]
+    outputs = tuple(made[output] for output in program.outputs)
+    used = {*program.inputs, *topological_order(outputs)}  # a sign with a name may have gone
+    names = {made[node]: name for node, name in program.names.items() if made[node] in used}
+    return Program(program.inputs, outputs, names), choices
+
+
+def _signs(node: Node, named: Container[Node]) -> Iterator[Apply]:
+    """The one sign among the factors of a product of other things as well."""
+    found = list(itertools.islice(_factors(node, named), _FACTORS + 1))
+    if not 1 < len(found) <= _FACTORS:
+        return
+    signs = [sign for factor in found if (sign := applied(factor, Sign)) is not None]
+    if len(signs) == 1:
+        yield signs[0]
+
+
+def _factors(node: Node, named: Container[Node] = ()) -> Iterator[Node]:
+    """What is multiplied, without what it is divided by; a product with a name of its own is one factor."""
+    left = [node]
+    while left:
+        match left.pop():
+            case part if part in named and part is not node:
+                yield part
+            case Apply(Multiply() | Negate(), operands):
+                left += reversed(operands)
+            case Apply(Divide(), (above, _)):
+                left.append(above)
+            case factor:
+                yield factor
+
+
+def _without(product: Node, sign: Node) -> Node:
+    """The product of the other factors."""
+    if product is sign:
+        return Const(1, sign.type)
+    assert isinstance(product, Apply)
+    first, *others = product.operands
+    if sign in _factors(first):
+        first = _without(first, sign)
+    elif others:
+        others = [_without(others[0], sign)]
+    if isinstance(product.primitive, Multiply):
+        for one, other in ((first, others[0]), (others[0], first)):
+            if isinstance(one, Const) and one.filled_with(1):
+                return other
+    return Apply(product.primitive, (first, *others))
+
+
+def _is_smooth(program: Program, product: Node, sign: Apply) -> bool:
+    """Whether the rest has a kink, is 0 wherever the sign is, and equal on both sides of that to first order."""
+    (x,) = sign.operands
+    rest = _without(product, sign)
+    if not find_kinks(Program(program.inputs, (rest,))):
+        return False
+    zero = Const(0, x.type)
+    turn = Kink(sign, x, zero)
+    assert isinstance(product, Apply)
+    group = [turn, Kink(product, product, zero)]
+    leaves = Leaves(program, group)
+    ties = find_ties(turn, group, leaves)
+    for tie in ties:
+        at, below, above = (np.asarray(evaluated(rest, values)) for values in (tie.at, tie.below, tie.above))
+        size = np.maximum(np.abs(below), np.abs(above))
+        if not (
+            np.all(np.abs(at) <= _ALIKE * size) and np.all(np.abs(above - below) <= _ALIKE * size) and np.any(size > 0)
+        ):
+            return False
+    return bool(ties)
