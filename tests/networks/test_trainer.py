@@ -426,7 +426,7 @@ def test_the_reference_engine_agrees() -> None:
         ({"solver": LBFGS(), "weight_decay": 1.0}, "give the architecture an alpha"),
         ({"solver": SGD(Cosine(0.1, 5)), "plateau": "divide"}, "is a function of the step"),
         ({"plateau": "divide", "rate_power": 0.5}, "leave one out"),
-        ({"solver": Adam(0.1, clip_norm=1.0), "clip_norm": 2.0}, "beside that of Adam"),
+        ({"solver": Adam(0.1, clip_norm=1.0), "clip_norm": 2.0}, "in addition to that of Adam"),
         ({"monitor": "validation_loss"}, "there is no validation"),
         ({"order": lambda epoch: np.arange(9.0), "batch_size": 3}, "should give the numbers of the rows"),
     ],
