@@ -36,7 +36,8 @@ from chainrule.words import ChainruleError
 
 PRIMITIVES: Mapping[str, type[Primitive]] = {each.__name__: each for each in REGISTRY}
 _SCHEMA = Schema(forms=(SIZE,))
-_NAME = Rule((f"a name of 1 to {NAME_LENGTH} letters",), lambda name: 0 < len(name) <= NAME_LENGTH)
+_NAME = Annotated[str, Rule((f"a name of 1 to {NAME_LENGTH} letters",), lambda name: 0 < len(name) <= NAME_LENGTH)]
+_LIST, _OBJECT = list[object], dict[str, object]
 
 
 class NodeTable:
@@ -128,12 +129,12 @@ class _Reading:
 
     def program(self, data: JSON) -> Program:
         given = _SCHEMA.entries(data, ("nodes", "inputs", "outputs", "names"), self.place)
-        entries = self._read(list[object], given["nodes"], f"{self.place}.nodes")
+        entries = self._read(_LIST, given["nodes"], f"{self.place}.nodes")
         if len(entries) > NODES:
             raise DescriptionError(f"{self.place} has {len(entries):,} nodes; a program has at most {NODES:,}")
         for k, entry in enumerate(entries):
             here = f"{self.place}.nodes[{k}]"
-            node, depth = self._node(self._read(dict[str, object], entry, here), here)
+            node, depth = self._node(self._read(_OBJECT, entry, here), here)
             check_node(node, here)
             if depth > DEPTH:
                 raise DescriptionError(f"{here} is nested more than {DEPTH:,} deep")
@@ -159,14 +160,14 @@ class _Reading:
 
     def _names(self, data: JSON) -> dict[Node, str]:
         here, names = f"{self.place}.names", {}
-        for pair in self._read(list[object], data, here):
+        for pair in self._read(_LIST, data, here):
             if not isinstance(pair, list) or len(pair) != 2:
                 raise DescriptionError(f"{here} holds {shown_data(pair)}; it should hold lists of a node and its name")
-            names[self._known(pair[0], here)] = self._read(Annotated[str, _NAME], pair[1], here)
+            names[self._known(pair[0], here)] = self._read(_NAME, pair[1], here)
         return names
 
     def _listed(self, data: JSON, place: str) -> list[Node]:
-        return [self._known(each, place) for each in self._read(list[object], data, place)]
+        return [self._known(each, place) for each in self._read(_LIST, data, place)]
 
     def _known(self, data: JSON, place: str) -> Node:
         """Return the node with that number, which must precede the current one."""
@@ -180,11 +181,11 @@ class _Reading:
             return self._application(data, place)
         kind = "input" if "input" in data else "constant"
         _SCHEMA.entries(data, (kind, "dtype", "shape"), place)
-        shape = [read_size(dim, f"{place}.shape") for dim in self._read(list[object], data["shape"], f"{place}.shape")]
+        shape = [read_size(dim, f"{place}.shape") for dim in self._read(_LIST, data["shape"], f"{place}.shape")]
         type_ = ArrayType(tuple(shape), self._read(DType, data["dtype"], f"{place}.dtype"))
         check_type(type_, place)
         if kind == "input":
-            return Input(self._read(Annotated[str, _NAME], data["input"], f"{place}.input"), type_), 1
+            return Input(self._read(_NAME, data["input"], f"{place}.input"), type_), 1
         return self._literal(data["constant"], type_, f"{place}.constant"), 1
 
     def _literal(self, data: JSON, type_: ArrayType, place: str) -> Const:

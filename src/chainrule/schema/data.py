@@ -170,17 +170,17 @@ class _Reader:
     tensors: Mapping[str, NDArray[Any]]
 
     def read(self, hint: Any, data: JSON, place: str) -> Any:
-        hint = _resolved(hint)
-        if get_origin(hint) is Annotated:
-            return self._ruled(hint, data, place)
-        simple = self._SIMPLE.get(hint)
-        if simple is not None:
-            return simple(self, data, place)
         if hint is object:
             return data
+        simple = self._SIMPLE.get(hint) if isinstance(hint, type) else None
+        if simple is not None:
+            return simple(self, data, place)
+        hint = _resolved(hint)
+        origin = get_origin(hint)
+        if origin is Annotated:
+            return self._ruled(hint, data, place)
         if hint is Any:
             return self._anything(data, place)
-        origin = get_origin(hint)
         if origin is Literal:
             return self._choice(get_args(hint), data, place)
         if origin in (Union, types.UnionType):
@@ -270,6 +270,8 @@ class _Reader:
         if not isinstance(data, list | tuple) or len(data) > LONGEST:
             raise self.refuse(place, data, "a list")
         arguments = get_args(hint)
+        if arguments == (object,):
+            return list(data)
         if get_origin(hint) is tuple and not (len(arguments) == 2 and arguments[1] is Ellipsis):
             if len(data) != len(arguments):
                 raise self.schema.error(f"{place} has {len(data)} entries; it should have {len(arguments)}")
