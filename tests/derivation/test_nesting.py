@@ -17,7 +17,7 @@ def unnamed(x: Any, w: Any) -> Any:
 
 
 def named(x: Any) -> Any:
-    for _ in range(400):
+    for _ in range(200):
         x = np.sin(x) * x
     return np.sum(x)
 
