@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,8 +47,7 @@ class Variant:
     given: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(NamedTuple):
     """A modification of a variant: other code for the statement `top` or the helper `helper`, with `given` values."""
 
     code: bytes
@@ -229,12 +228,12 @@ class Executor:
 
     def trial(self, variant: Variant, key: str, trials: Sequence[Trial]) -> list[list[Any] | None]:
         """Return the values at the places after each trial modification, at the first point; None if it fails."""
-        with _quiet():
-            return [self._tried(variant, key, trial) for trial in trials]
-
-    def _tried(self, variant: Variant, key: str, trial: Trial) -> list[Any] | None:
-        given = None if trial.given is None else self._candidates[trial.given][0]
         before = self._with_snapshots(variant, key)[0]
+        with _quiet():
+            return [self._tried(variant, key, trial, before) for trial in trials]
+
+    def _tried(self, variant: Variant, key: str, trial: Trial, before: _Run) -> list[Any] | None:
+        given = None if trial.given is None else self._candidates[trial.given][0]
         if trial.top is None:
             helpers = tuple((name, trial.code if name == trial.helper else code) for name, code in variant.helpers)
             run = self._ran(Variant(variant.codes, helpers, variant.given), key, 0)

@@ -71,8 +71,7 @@ PRIORITY: tuple[Kind, ...] = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Edit:
+class Edit(NamedTuple):  # a search makes tens of thousands; a frozen dataclass takes several times as long
     """A changed statement: the kind of mistake that it mends, and what it exchanged for what.
 
     It is `pattern`, with the variable `name` for `OTHER` in it where that is not empty: changes that bring in one

@@ -6,7 +6,7 @@ import ast
 import itertools
 import marshal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import CodeType
 from typing import Any, TypeVar
 
@@ -252,7 +252,7 @@ class Mender:
         for batch in _batches(fitting):
             if self._is_late():
                 return
-            gains = self._gains(attempt, [replace(trial, given=index) for index in batch])
+            gains = self._gains(attempt, [trial._replace(given=index) for index in batch])
             for index in itertools.compress(batch, gains):
                 quantity = self._candidates[index]
                 name = f"{GIVEN}{unit.number}"
