@@ -172,10 +172,11 @@ class _Reader:
     def read(self, hint: Any, data: JSON, place: str) -> Any:
         if hint is object:
             return data
+        if not isinstance(hint, type):
+            hint = _resolved(hint)
         simple = self._SIMPLE.get(hint) if isinstance(hint, type) else None
         if simple is not None:
             return simple(self, data, place)
-        hint = _resolved(hint)
         origin = get_origin(hint)
         if origin is Annotated:
             return self._ruled(hint, data, place)
