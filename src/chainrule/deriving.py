@@ -26,7 +26,7 @@ from chainrule.derivation import (
     write_document,
 )
 from chainrule.emit import source
-from chainrule.ir import Input, Program, media_bundle, refuses_deep_nesting
+from chainrule.ir import Input, Program, cached_property, media_bundle, refuses_deep_nesting
 from chainrule.trace import canonical_name, trace, trace_formula
 from chainrule.words import LANGUAGES, ChainruleError, Language
 
@@ -63,6 +63,13 @@ class Derivation:
         self.name = name
         self.record = Record(with_upstream(program), wrt)
         self.program = self.record.program
+        self._wrt = list(wrt)
+
+    @cached_property
+    def in_steps(self) -> Record:
+        """The record with compositions taken apart, which the path form writes."""
+        record = Record(self.record.traced, self._wrt, in_steps=True)
+        return self.record if record.program.names == self.program.names else record
 
     @refuses_deep_nesting
     def document(self, form: Form = "matrix", lang: Language = "en", detail: Detail = "full") -> Document:
@@ -70,7 +77,10 @@ class Derivation:
         _check_choice("form", form, FORMS)
         _check_choice("lang", lang, LANGUAGES)
         _check_choice("detail", detail, DETAILS)
-        return write_document(self.record, form, lang, detail)
+        return write_document(self._record(form), form, lang, detail)
+
+    def _record(self, form: Form) -> Record:
+        return self.in_steps if form == "path" else self.record
 
     @refuses_deep_nesting
     def text(self, form: Form = "matrix", lang: Language = "en", width: int = 80, detail: Detail = "full") -> str:
@@ -134,7 +144,7 @@ class Derivation:
         `json.loads` returns the object; `chainrule.derivation.json` describes the keys.
         """
         document = self.document(form, lang, detail)
-        return json_text(render_json(self.record, document, form, verification), indent)
+        return json_text(render_json(self._record(form), document, form, verification), indent)
 
     @refuses_deep_nesting
     def verify(self, points: int = 3, seed: int = 0) -> Verification:
@@ -148,7 +158,10 @@ class Derivation:
         and at the scale of the function, as far as trials find them. A line that no point could check is not an error,
         but is listed in `unchecked` of the result, which is then not `ok`.
         """
-        return Verifier(self.record, seed).run(points)
+        outcome = Verifier(self.record, seed).run(points)
+        if self.in_steps is self.record:
+            return outcome
+        return outcome.joined(Verifier(self.in_steps, seed, printed=(("path", "text"),)).run(points))
 
     @refuses_deep_nesting
     def source(

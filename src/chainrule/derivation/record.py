@@ -6,9 +6,7 @@ without the calculus: the value of the forward pass, or a finite difference of i
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -16,6 +14,7 @@ from chainrule.calculus import Accumulation, Backward, Contribution, Rewrite, Si
 from chainrule.derivation.abbreviations import Abbreviation, abbreviations, aligned
 from chainrule.derivation.constants import Constants, name_constants
 from chainrule.derivation.draws import name_draws
+from chainrule.derivation.naming import is_activation, name_activations, name_arguments
 from chainrule.derivation.remarks import Observation, observations
 from chainrule.derivation.shared import LONGEST_GRADIENT, longest, name_nonlinear, name_shared
 from chainrule.derivation.upstream import is_upstream
@@ -23,12 +22,7 @@ from chainrule.ir import Apply, Const, Input, Node, Program, cached_property, su
 from chainrule.primitives import (
     Abstract,
     AbstractMap,
-    Contract,
-    Elementwise,
-    LogSoftmax,
-    LogSumExp,
     Multiply,
-    Softmax,
     Sum,
     zeros,
 )
@@ -151,12 +145,17 @@ class GradientRecord:
 
 
 class Record:
-    """The claims of one backward pass, in the order in which a reader meets them."""
+    """The claims of one backward pass, in the order in which a reader meets them.
 
-    def __init__(self, program: Program, wrt: Sequence[Input]) -> None:
+    With `in_steps` compositions are taken apart: what a function is applied to has a name.
+    """
+
+    def __init__(self, program: Program, wrt: Sequence[Input], in_steps: bool = False) -> None:
         self.traced = program
+        self.in_steps = in_steps
         recognized, self.recognitions = recognize(program)
-        self.program = name_shared(name_draws(name_activations(recognized)))
+        named = name_draws(name_activations(recognized))
+        self.program = name_shared(name_arguments(named) if in_steps else named)
         self.backward: Backward = backward(self.program, wrt)
         if longest([entry.result for entry in self.backward.accumulations], set()) > LONGEST_GRADIENT:
             self.program = name_nonlinear(self.program)
@@ -305,7 +304,10 @@ class Record:
     def write_out(self, node: Node) -> Node:
         """`node` with every cotangent replaced by what it is, down to names of the forward pass and σ′(z)."""
         (result,) = substitute([node], self._written_out)
-        return self._simplifier(result)
+        written = self._simplifier(result)
+        if self.in_steps:
+            (written,) = substitute([written], {each.expression: each.symbol for each in self.backward.stages})
+        return written
 
     @cached_property
     def _written_out(self) -> dict[Node, Node]:
@@ -447,7 +449,7 @@ def inner(left: Node, right: Node) -> Node:
 def activation_factor(contribution: Contribution) -> Node | None:
     """σ′(z) as an expression, where the equation is a = σ(z) and sends back δ ⊙ σ′(z)."""
     expression, adjoint = contribution.stage.expression, contribution.adjoint
-    if not (isinstance(expression, Apply) and _is_activation_primitive(expression.primitive)):
+    if not (isinstance(expression, Apply) and is_activation(expression.primitive)):
         return None
     if expression.operands != (contribution.operand,):
         return None
@@ -459,64 +461,3 @@ def activation_factor(contribution: Contribution) -> Node | None:
         factor: Node = adjoint.operands[1]
         return None if factor is contribution.cotangent else factor
     return None
-
-
-def _is_activation_primitive(primitive: object) -> bool:
-    return isinstance(primitive, Elementwise) and primitive.is_activation
-
-
-def name_activations(program: Program) -> Program:
-    """The program with names z, a for what goes into and comes out of activations, where the user gave none.
-
-    An activation here is a function of one argument that a matrix product leads to. So are what goes into a softmax,
-    and its result, P, where that is a factor of another product.
-    """
-    names = dict(program.names)
-    taken = {node.name for node in program.inputs} | set(names.values())
-    factors = {
-        o for n in program.nodes if isinstance(n, Apply) and isinstance(n.primitive, Contract) for o in n.operands
-    }
-    for node in program.nodes:
-        if isinstance(node, Apply) and isinstance(node.primitive, Softmax | LogSoftmax | LogSumExp):
-            _name_softmax(node, node in factors and node not in program.outputs, names, taken)
-        if not isinstance(node, Apply) or node in program.outputs or not _is_activation(node, names):
-            continue
-        if node.operands[0] in names and node not in factors:  # a function of z inside the loss is no layer
-            continue
-        unnamed = [(part, letter) for part, letter in ((node.operands[0], "z"), (node, "a")) if part not in names]
-        own_number = re.findall(r"\d+$", names.get(node, "") or names.get(node.operands[0], ""))
-        for number in itertools.chain(own_number, map(str, itertools.count(1))):
-            if taken.isdisjoint(letter + number for _, letter in unnamed):
-                names.update((part, letter + number) for part, letter in unnamed)
-                taken.update(letter + number for _, letter in unnamed)
-                break
-    return Program(program.inputs, program.outputs, names)
-
-
-def _name_softmax(node: Apply, is_factor: bool, names: dict[Node, str], taken: set[str]) -> None:
-    """Name the scores that go into a softmax, and its result where that is a factor."""
-    wanted = [(node.operands[0], "z")] if _follows_product(node, names) else []
-    if is_factor and isinstance(node.primitive, Softmax):
-        wanted.append((node, "P" if node.type.ndim > 1 else "p"))
-    for part, letter in wanted:
-        if part not in names and isinstance(part, Apply):
-            numbers = [int(name[1:]) for name in taken if re.fullmatch(letter + r"\d+", name)]
-            numbered = (letter + str(number) for number in itertools.count(max(numbers, default=0) + 1))
-            alone = [] if numbers else [letter]
-            names[part] = next(name for name in itertools.chain(alone, numbered) if name not in taken)
-            taken.add(names[part])
-
-
-def _is_activation(node: Apply, names: Mapping[Node, str]) -> bool:
-    return _is_activation_primitive(node.primitive) and _follows_product(node, names)
-
-
-def _follows_product(node: Apply, names: Mapping[Node, str]) -> bool:
-    """Whether a matrix product leads to the operand of `node`, with no name in between."""
-    (operand,) = node.operands
-    if not isinstance(operand, Apply) or {operand, node} <= names.keys():
-        return False
-    return any(
-        isinstance(part, Apply) and (part is operand or part not in names) and isinstance(part.primitive, Contract)
-        for part in [operand, *topological_order(operand.operands, stop=names)]
-    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -117,6 +117,21 @@ class Verification:
         """Whether every line held at every point, and reads as what it claims."""
         return self.holds and not self.misreadings
 
+    def joined(self, other: Verification) -> Verification:
+        """The outcome of this and of further lines."""
+        return Verification(
+            self.lines + other.lines,
+            self.lines_checked + other.lines_checked,
+            self.points,
+            max(self.worst_relative_error, other.worst_relative_error),
+            max(self.finite_difference_error, other.finite_difference_error),
+            self.failures + tuple(replace(each, line=self.lines + each.line) for each in other.failures),
+            self.unchecked + tuple(self.lines + line for line in other.unchecked),
+            self.lines_read + other.lines_read,
+            self.misreadings + other.misreadings,
+            self.unread + other.unread,
+        )
+
     def text(self, lang: Language = "en") -> str:
         """The outcome as a sentence, in English or Chinese."""
         if self.failures:
@@ -141,8 +156,15 @@ class Verification:
 class Verifier:
     """Checks the claims of one record; named sizes are bound to small distinct numbers."""
 
-    def __init__(self, record: Record, seed: int = 0, claims: Sequence[Claim] | None = None) -> None:
+    def __init__(
+        self,
+        record: Record,
+        seed: int = 0,
+        claims: Sequence[Claim] | None = None,
+        printed: Sequence[tuple[Form, Script]] = PRINTED,
+    ) -> None:
         self._record = record
+        self._printed = printed
         self._random = np.random.default_rng(seed)
         self.claims = list(record.claims if claims is None else claims)
         self._whole = claims is None
@@ -229,7 +251,7 @@ class Verifier:
 
     def _read(self, values: Values) -> list[Reading]:
         proofreader = self.proofreader(values)
-        return [proofreader.read(form, script) for form, script in PRINTED]
+        return [proofreader.read(form, script) for form, script in self._printed]
 
     def proofreader(self, values: Values) -> Proofreader:
         """A reader at one point, where the tangents are those that follow from one another."""

@@ -1,0 +1,149 @@
+"""Names that a lecturer gives to what a function leaves unnamed: z and a of layers, u and v of compositions."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from chainrule.ir import Apply, Input, Node, Program, topological_order
+from chainrule.primitives import (
+    Broadcast,
+    Cast,
+    Compare,
+    Composite,
+    Contract,
+    Divide,
+    DivideNoNan,
+    Elementwise,
+    LogSoftmax,
+    LogSumExp,
+    Nonlinear,
+    Norm,
+    Permute,
+    Reshape,
+    Softmax,
+    Square,
+    Subtract,
+)
+
+_LETTERS = "uvwstpq"
+_FREE = (Broadcast, Cast, Permute, Reshape)
+_NO_FUNCTIONS = (Divide, DivideNoNan, Compare)
+"""Elementwise primitives that are operators on paper."""
+
+
+def is_activation(primitive: object) -> bool:
+    """Whether textbooks call the operand of a primitive z, and its result a."""
+    return isinstance(primitive, Elementwise) and primitive.is_activation
+
+
+def name_activations(program: Program) -> Program:
+    """The program with names z, a for what goes into and comes out of activations, where the user gave none.
+
+    An activation here is a function of one argument that a matrix product leads to. So are what goes into a softmax,
+    and its result, P, where that is a factor of another product.
+    """
+    names = dict(program.names)
+    taken = {node.name for node in program.inputs} | set(names.values())
+    factors = {
+        o for n in program.nodes if isinstance(n, Apply) and isinstance(n.primitive, Contract) for o in n.operands
+    }
+    for node in program.nodes:
+        if isinstance(node, Apply) and isinstance(node.primitive, Softmax | LogSoftmax | LogSumExp):
+            _name_softmax(node, node in factors and node not in program.outputs, names, taken)
+        if not isinstance(node, Apply) or node in program.outputs or not _is_layer(node, names):
+            continue
+        if node.operands[0] in names and node not in factors:  # a function of z inside the loss is no layer
+            continue
+        unnamed = [(part, letter) for part, letter in ((node.operands[0], "z"), (node, "a")) if part not in names]
+        own_number = re.findall(r"\d+$", names.get(node, "") or names.get(node.operands[0], ""))
+        for number in itertools.chain(own_number, map(str, itertools.count(1))):
+            if taken.isdisjoint(letter + number for _, letter in unnamed):
+                names.update((part, letter + number) for part, letter in unnamed)
+                taken.update(letter + number for _, letter in unnamed)
+                break
+    return Program(program.inputs, program.outputs, names)
+
+
+def _name_softmax(node: Apply, is_factor: bool, names: dict[Node, str], taken: set[str]) -> None:
+    """Name the scores that go into a softmax, and its result where that is a factor."""
+    wanted = [(node.operands[0], "z")] if _follows_product(node, names) else []
+    if is_factor and isinstance(node.primitive, Softmax):
+        wanted.append((node, "P" if node.type.ndim > 1 else "p"))
+    for part, letter in wanted:
+        if part not in names and isinstance(part, Apply):
+            numbers = [int(name[1:]) for name in taken if re.fullmatch(letter + r"\d+", name)]
+            numbered = (letter + str(number) for number in itertools.count(max(numbers, default=0) + 1))
+            alone = [] if numbers else [letter]
+            names[part] = next(name for name in itertools.chain(alone, numbered) if name not in taken)
+            taken.add(names[part])
+
+
+def _is_layer(node: Apply, names: Mapping[Node, str]) -> bool:
+    return is_activation(node.primitive) and _follows_product(node, names)
+
+
+def _follows_product(node: Apply, names: Mapping[Node, str]) -> bool:
+    """Whether a matrix product leads to the operand of `node`, with no name in between."""
+    (operand,) = node.operands
+    if not isinstance(operand, Apply) or {operand, node} <= names.keys():
+        return False
+    return any(
+        isinstance(part, Apply) and (part is operand or part not in names) and isinstance(part.primitive, Contract)
+        for part in [operand, *topological_order(operand.operands, stop=names)]
+    )
+
+
+def name_arguments(program: Program) -> Program:
+    """The program with a name for each argument of a function that is an expression, the outermost first.
+
+    So `sin(exp(x)²)` is sin(u) with u = v² and v = exp(x), and a chain has a factor for every step. What a matrix
+    product leads to is z, as in a layer; a difference that is squared is r, the residual.
+    """
+    names = dict(program.names)
+    taken = {node.name for node in program.inputs} | set(names.values()) | set(program.dim_names)
+    depends = _dependent(program)
+    for node in reversed(program.nodes):
+        if not isinstance(node, Apply) or not _is_function(node.primitive):
+            continue
+        for operand in node.operands:
+            part = _bare(operand)
+            if part in names or part in program.outputs or part not in depends or not part.type.dtype.is_float:
+                continue
+            names[part] = next(name for name in _candidates(node, part, names) if name not in taken)
+            taken.add(names[part])
+    return program if len(names) == len(program.names) else Program(program.inputs, program.outputs, names)
+
+
+def _is_function(primitive: object) -> bool:
+    """Whether a primitive is written as a function or a power of what it is applied to, and is not linear."""
+    return isinstance(primitive, Elementwise | Composite | Nonlinear) and not isinstance(primitive, _NO_FUNCTIONS)
+
+
+def _bare(node: Node) -> Node:
+    """What is repeated, turned or converted in `node`."""
+    while isinstance(node, Apply) and isinstance(node.primitive, _FREE):
+        (node,) = node.operands
+    return node
+
+
+def _dependent(program: Program) -> set[Node]:
+    """The applications that depend on an input."""
+    found: set[Node] = set()
+    for node in program.nodes:
+        if isinstance(node, Apply) and any(isinstance(part, Input) or part in found for part in node.operands):
+            found.add(node)
+    return found
+
+
+def _candidates(function: Apply, part: Node, names: Mapping[Node, str]) -> Iterator[str]:
+    """Names for what `function` is applied to, the best first."""
+    squared = isinstance(function.primitive, Square | Norm)
+    letters: Sequence[str] = _LETTERS
+    if squared and isinstance(part, Apply) and isinstance(part.primitive, Subtract):
+        letters = ("r", *_LETTERS)
+    elif not squared and len(function.operands) == 1 and _follows_product(function, names):
+        letters = ("z", *_LETTERS)
+    yield from letters
+    yield from (letters[0] + str(k) for k in itertools.count(1))
