@@ -18,6 +18,7 @@ from chainrule.calculus.backward import (
     backward,
     split_stages,
 )
+from chainrule.calculus.collect import with_powers, without_factor
 from chainrule.calculus.kinks import Kink, find_kinks
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.recognize import recognize
@@ -50,4 +51,6 @@ __all__ = [
     "simplify",
     "split_stages",
     "transpose",
+    "with_powers",
+    "without_factor",
 ]

@@ -178,6 +178,42 @@ def product_of(term: Term, like: ArrayType) -> Node:
     return product if term.number > 0 else Negate()(product)
 
 
+def with_powers(node: Node) -> Node:
+    """Products and quotients, also as terms of a sum, with their number in front, and equal factors as a power."""
+    match node:
+        case Apply((Add() | Subtract()) as primitive, (x, y)):
+            return primitive(with_powers(x), with_powers(y))
+        case Apply(Negate(), (x,)):
+            return Negate()(with_powers(x))
+    if not isinstance(node, Apply) or not isinstance(node.primitive, Multiply | Divide):
+        return node
+    term = factors(node)
+    above = _power_product([(f, e) for f, e in term.powers if e > 0])
+    below = _power_product([(f, -e) for f, e in term.powers if e < 0])
+    if above is None:
+        return node
+    quotient = above if below is None else Divide()(above, below)
+    return _times(Const(term.number, node.type), quotient)
+
+
+def _power_product(powers: Sequence[tuple[Node, int]]) -> Node | None:
+    product: Node | None = None
+    for factor, exponent in powers:
+        power = factor if exponent == 1 else factor**exponent
+        product = power if product is None else Multiply()(product, power)
+    return product
+
+
+def without_factor(node: Node, factor: Node) -> Node | None:
+    """What `factor` is multiplied by in the product `node`, element by element; None where it is no such product."""
+    term = factors(node)
+    powers = dict(term.powers)
+    if powers.pop(factor, 0) != 1:
+        return None
+    rest = product_of(Term(term.number, tuple(powers.items())), node.type)
+    return None if factor in topological_order([rest]) else rest
+
+
 def _times(scale: Node, x: Node) -> Node:
     return x if number_of(scale) == 1 else Multiply()(scale, x)
 

@@ -155,6 +155,8 @@ class _Claims:
         if isinstance(quantity, LossDerivative):
             return self._notator.partial(quantity.symbol)
         if isinstance(quantity, StageDerivative):
+            if quantity.symbol is None:
+                return self._notator.quotient(quantity.stage.symbol, quantity.operand)
             return self._notator.symbol(quantity.symbol)
         if isinstance(quantity, PathDerivative):
             factors = [Partial(Symbol(c.stage.name), Symbol(c.operand.name)) for c in quantity.path]
@@ -173,7 +175,7 @@ class _Claims:
         if isinstance(quantity, StageDifferential):
             return {"quantity": "differential", "of": quantity.stage.name, "in": [o.name for o in quantity.operands]}
         if isinstance(quantity, StageDerivative):
-            return {"quantity": "derivative", "of": quantity.stage.name}
+            return {"quantity": "derivative", "of": quantity.stage.name, "by": quantity.operand.name}
         return {"quantity": "value", "of": quantity.stage.name}
 
 

@@ -99,7 +99,7 @@ def name_arguments(program: Program) -> Program:
     """The program with a name for each argument of a function that is an expression, the outermost first.
 
     So `sin(exp(x)²)` is sin(u) with u = v² and v = exp(x), and a chain has a factor for every step. What a matrix
-    product leads to is z, as in a layer; a difference that is squared is r, the residual.
+    product leads to is z, as in a layer. A difference that is squared is r, the residual; one of two names has none.
     """
     names = dict(program.names)
     taken = {node.name for node in program.inputs} | set(names.values()) | set(program.dim_names)
@@ -111,6 +111,8 @@ def name_arguments(program: Program) -> Program:
             part = _bare(operand)
             if part in names or part in program.outputs or part not in depends or not part.type.dtype.is_float:
                 continue
+            if isinstance(node.primitive, Square | Norm) and _is_difference(part, names):
+                continue
             names[part] = next(name for name in _candidates(node, part, names) if name not in taken)
             taken.add(names[part])
     return program if len(names) == len(program.names) else Program(program.inputs, program.outputs, names)
@@ -119,6 +121,13 @@ def name_arguments(program: Program) -> Program:
 def _is_function(primitive: object) -> bool:
     """Whether a primitive is written as a function or a power of what it is applied to, and is not linear."""
     return isinstance(primitive, Elementwise | Composite | Nonlinear) and not isinstance(primitive, _NO_FUNCTIONS)
+
+
+def _is_difference(node: Node, names: Mapping[Node, str]) -> bool:
+    """Whether `node` is the difference of two things that have names."""
+    if not isinstance(node, Apply) or not isinstance(node.primitive, Subtract):
+        return False
+    return all(part in names or not isinstance(part, Apply) for part in map(_bare, node.operands))
 
 
 def _bare(node: Node) -> Node:

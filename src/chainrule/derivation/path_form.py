@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chainrule.calculus import Accumulation, Contribution
 from chainrule.derivation.document import Block, Equation, Heading, Paragraph, Words
 from chainrule.derivation.reading import operation_total
-from chainrule.derivation.record import GradientRecord, StageRecord
+from chainrule.derivation.record import Claim, GradientRecord, StageRecord
 from chainrule.derivation.sections import WRITTEN_OUT_LIMIT, Sections
 from chainrule.ir import Input, Node
 from chainrule.primitives import Infix, Notation, Symbol
@@ -117,9 +119,27 @@ class PathForm(Sections):
             blocks = self.definitions(record.derivative.right)
             value = self.notator.of(record.derivative.right)
             return [*blocks, Equation((*sides, value), shape, (why,) if self.full else (), record.derivative.right)]
+        link = self.record.links.get(contribution)
+        if link is not None:
+            return self._derivative(record, contribution, link)
         adjoint = self.record.adjoint(contribution)
         names = [*self._introduced_by(entry), self._link(contribution)]
         return self._equation(names, adjoint, self.shape(adjoint), contribution)
+
+    def _derivative(self, record: StageRecord, contribution: Contribution, link: Claim) -> list[Block]:
+        """∂u/∂v alone, as what the differential multiplies dv by."""
+        change = self.notator.tangent(record.stage.symbol)
+        linear_map = self.notator.of(self.record.linear_map(contribution), explicit=True)
+        several = len(record.stage.operands) > 1
+        why = self.say("loss term", change, self.notator.tangent(contribution.operand), linear_map) if several else ()
+        why = why or self.say("because", Infix("=", (change, linear_map)))
+        value = self.notator.of(link.right, explicit=True)
+        equation = Equation((self.factor(contribution), value), self.shape(link.right), (why,), link.right)
+        return [*self.definitions(link.right), equation if self.full else replace(equation, reasons=())]
+
+    def result(self, gradient: GradientRecord) -> list[Node]:
+        nodes = super().result(gradient)
+        return nodes[-1:] if self.record.links else nodes
 
     def _equation(self, sides: list[Notation], value: Node, shape: str, contribution: Contribution) -> list[Block]:
         short = self.record.short(value)
@@ -211,7 +231,9 @@ class PathForm(Sections):
             blocks += self.definitions(value)
             sides = tuple(dict.fromkeys((product, self.notator.of(value, explicit=True))))
             blocks.append(Equation(sides, self.shape(value), node=value))
-        total = self.record.short(self._entries[gradient.symbol].result)
+        total = (
+            self.result(gradient)[-1] if self.record.links else self.record.short(self._entries[gradient.symbol].result)
+        )
         added = Equation(
             (partial, self.notator.of(total, explicit=True)), self.shape(total), (self.say("sum of chains"),), total
         )

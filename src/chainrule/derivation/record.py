@@ -10,7 +10,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from chainrule.calculus import Accumulation, Backward, Contribution, Rewrite, Simplifier, Stage, backward, recognize
+from chainrule.calculus import (
+    Accumulation,
+    Backward,
+    Contribution,
+    Rewrite,
+    Simplifier,
+    Stage,
+    backward,
+    recognize,
+    with_powers,
+    without_factor,
+)
 from chainrule.derivation.abbreviations import Abbreviation, abbreviations, aligned
 from chainrule.derivation.constants import Constants, name_constants
 from chainrule.derivation.draws import name_draws
@@ -48,10 +59,11 @@ class StageDifferential:
 
 @dataclass(frozen=True, eq=False)
 class StageDerivative:
-    """`σ′(z)`: the derivative of an activation, element by element."""
+    """`σ′(z)` or `∂u/∂v`: the derivative of an equation by one operand, element by element; `symbol` stands for it."""
 
     stage: Stage
-    symbol: Input
+    operand: Input
+    symbol: Input | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +226,7 @@ class Record:
         derivative = symbol = None
         if factor is not None:
             symbol = self.derivative_symbols[stage]
-            derivative = Claim("derivative", StageDerivative(stage, symbol), self.short(factor))
+            derivative = Claim("derivative", StageDerivative(stage, operands[0], symbol), self.short(factor))
         total = _linear_map(contributions[0], symbol)
         for contribution in contributions[1:]:
             total = Simplifier()(total + contribution.linear_map)
@@ -239,6 +251,27 @@ class Record:
     def derivative_symbols(self) -> dict[Stage, Input]:
         """The symbol σ′(z) of each equation a = σ(z)."""
         return {stage: Input(f"′ {stage.name}", stage.symbol.type) for stage in self.activation_factors}
+
+    @cached_property
+    def links(self) -> dict[Contribution, Claim]:
+        """∂u/∂v of each link in a chain where that is a number, or acts element by element; none unless `in_steps`."""
+        found: dict[Contribution, Claim] = {}
+        for entry in self.backward.accumulations if self.in_steps else ():
+            for c in entry.contributions:
+                link = None if isinstance(c.cotangent, Const) else self._link(c)
+                if link is not None:
+                    found[c] = Claim("derivative", StageDerivative(c.stage, c.operand), self.short(link))
+        return found
+
+    def _link(self, contribution: Contribution) -> Node | None:
+        if contribution.stage in self.activation_factors:
+            return None
+        if contribution.stage.symbol.type.shape == contribution.operand.type.shape == ():
+            unit = Const(1, contribution.operand.type)
+            (derivative,) = substitute([contribution.linear_map], {contribution.tangent: unit})
+            return self._simplifier(derivative)
+        factor = without_factor(contribution.adjoint, contribution.cotangent)
+        return None if isinstance(factor, Const) else factor
 
     @cached_property
     def steps(self) -> tuple[StepRecord, ...]:
@@ -304,10 +337,14 @@ class Record:
     def write_out(self, node: Node) -> Node:
         """`node` with every cotangent replaced by what it is, down to names of the forward pass and σ′(z)."""
         (result,) = substitute([node], self._written_out)
-        written = self._simplifier(result)
-        if self.in_steps:
-            (written,) = substitute([written], {each.expression: each.symbol for each in self.backward.stages})
-        return written
+        return self._collected(self._simplifier(result))
+
+    def _collected(self, node: Node) -> Node:
+        """What a chain comes to, `in_steps` in powers and in the names of the forward pass."""
+        if not self.in_steps:
+            return node
+        (found,) = substitute([with_powers(node)], {each.expression: each.symbol for each in self.backward.stages})
+        return found
 
     @cached_property
     def _written_out(self) -> dict[Node, Node]:
@@ -364,7 +401,7 @@ class Record:
                 (cotangent,) = substitute([self.adjoint(contribution)], {contribution.cotangent: cotangent})
             else:
                 cotangent = self.adjoint(contribution)
-        return self._simplifier(cotangent)
+        return self._collected(self._simplifier(cotangent))
 
     @property
     def claims(self) -> Iterator[Claim]:
@@ -378,6 +415,7 @@ class Record:
                 yield stage.differential
             if stage.derivative is not None:
                 yield stage.derivative
+            yield from (claim for link, claim in self.links.items() if link.stage is stage.stage)
         for step in self.steps:
             yield from step.pairings
             yield from step.rewrites
@@ -448,16 +486,12 @@ def inner(left: Node, right: Node) -> Node:
 
 def activation_factor(contribution: Contribution) -> Node | None:
     """σ′(z) as an expression, where the equation is a = σ(z) and sends back δ ⊙ σ′(z)."""
-    expression, adjoint = contribution.stage.expression, contribution.adjoint
-    if not (isinstance(expression, Apply) and is_activation(expression.primitive)):
-        return None
-    if expression.operands != (contribution.operand,):
-        return None
-    if (
-        isinstance(adjoint, Apply)
-        and isinstance(adjoint.primitive, Multiply)
-        and adjoint.operands[0] is contribution.cotangent
-    ):
-        factor: Node = adjoint.operands[1]
-        return None if factor is contribution.cotangent else factor
+    match contribution.stage.expression:
+        case Apply(primitive, operands) if is_activation(primitive) and operands == (contribution.operand,):
+            pass
+        case _:
+            return None
+    match contribution.adjoint:
+        case Apply(Multiply(), (delta, factor)) if delta is contribution.cotangent is not factor:
+            return factor
     return None

@@ -375,9 +375,9 @@ class Verifier:
             tangents = {self._bound[o]: values[self._bound_tangent(o)] for o in left.operands}
             found = self._directional(left.stage.expression, tangents, values)
         elif isinstance(left, StageDerivative):
-            (operand,) = left.stage.operands
-            ones = np.ones(self._bound[operand].type.concrete_shape)
-            found = self._directional(left.stage.expression, {self._bound[operand]: ones}, values)
+            operand = self._bound[left.operand]
+            ones = np.ones(operand.type.concrete_shape)
+            found = self._directional(left.stage.expression, {operand: ones}, values)
         else:
             direction = self._normal(stated.shape)
             stated = np.asarray(np.sum(stated * direction))

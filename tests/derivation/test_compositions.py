@@ -1,0 +1,231 @@
+"""Compositions taken apart in the path form: a factor for every step, and what their product comes to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import chainrule as cr
+from chainrule.calculus import Contribution
+from chainrule.derivation import Record, Verifier
+from chainrule.ir import Node
+from chainrule.words import LANGUAGES
+
+# For each formula what is named, the factors, and the gradients with the product that each is.
+COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] = {
+    "sin(x^2)": (
+        {},
+        ["u = x²", "L = sin(u)"],
+        ["∂L/∂u = cos(u)", "∂u/∂x = 2 x"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = 2 cos(u) · x"],
+    ),
+    "sin(exp(x)^2)": (
+        {},
+        ["v = exp(x)", "u = v²", "L = sin(u)"],
+        ["∂L/∂u = cos(u)", "∂u/∂v = 2 v", "∂v/∂x = v"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = 2 cos(u) · u"],
+    ),
+    "exp(-x^2)": ({}, ["u = −x²"], ["∂L/∂u = L", "∂u/∂x = −2 x"], ["∂L/∂x = ∂L/∂u · ∂u/∂x = −2 L · x"]),
+    "log(cos(x))": ({}, ["u = cos(x)"], ["∂L/∂u = 1/u", "∂u/∂x = −sin(x)"], ["∂L/∂x = ∂L/∂u · ∂u/∂x = −sin(x) / u"]),
+    "sqrt(1 + x^2)": ({}, ["u = 1 + x²", "L = √u"], ["∂L/∂u = ½/L", "∂u/∂x = 2 x"], ["∂L/∂x = ∂L/∂u · ∂u/∂x = x / L"]),
+    "tanh(3*x)": ({}, ["u = 3 x"], ["δ_u = ∂L/∂u = 1 − L²", "∂u/∂x = 3"], ["∂L/∂x = ∂L/∂u · ∂u/∂x = 3 · (1 − L²)"]),
+    "(2*x + 1)^5": ({}, ["u = 2 x + 1", "L = u⁵"], ["∂L/∂u = 5 u⁴", "∂u/∂x = 2"], ["∂L/∂x = ∂L/∂u · ∂u/∂x = 10 u⁴"]),
+    "exp(sin(cos(x)))": (
+        {},
+        ["v = cos(x)", "u = sin(v)", "L = exp(u)"],
+        ["∂L/∂u = L", "∂u/∂v = cos(v)", "∂v/∂x = −sin(x)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = −L · cos(v) · sin(x)"],
+    ),
+    "sigmoid(w*x + b)": (
+        {},
+        ["u = w · x + b", "L = σ(u)"],
+        ["δ_u = ∂L/∂u = L · (1 − L)", "∂u/∂w = x", "∂u/∂b = 1"],
+        ["∂L/∂w = ∂L/∂u · ∂u/∂w = L · (1 − L) · x", "∂L/∂b = ∂L/∂u · ∂u/∂b = L · (1 − L)"],
+    ),
+    "sin(x)*exp(x^2)": (
+        {},
+        ["u = x²", "L = sin(x) · exp(u)"],
+        ["∂L/∂u = sin(x) · exp(u)", "(∂L/∂x)[direct] = exp(u) · cos(x)", "∂u/∂x = 2 x"],
+        ["∂L/∂u · ∂u/∂x = 2 L · x", "∂L/∂x = exp(u) · (cos(x) + 2 sin(x) · x)"],
+    ),
+    "log(x^2 + y^2)": (
+        {"wrt": ["x", "y"]},
+        ["u = x² + y²"],
+        ["∂L/∂u = 1/u", "∂u/∂x = 2 x", "∂u/∂y = 2 y"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = 2 (x / u)", "∂L/∂y = ∂L/∂u · ∂u/∂y = 2 (y / u)"],
+    ),
+    "exp(x*y)": (
+        {"wrt": ["x", "y"]},
+        ["u = x · y"],
+        ["∂L/∂u = L", "∂u/∂x = y", "∂u/∂y = x"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = L · y", "∂L/∂y = ∂L/∂u · ∂u/∂y = L · x"],
+    ),
+    "sin(x + cos(y))": (
+        {"wrt": ["x", "y"]},
+        ["u = x + cos(y)"],
+        ["∂L/∂u = cos(u)", "∂u/∂x = 1", "∂u/∂y = −sin(y)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = cos(u)", "∂L/∂y = ∂L/∂u · ∂u/∂y = −cos(u) · sin(y)"],
+    ),
+    "(x*y + exp(x))^2": (
+        {"wrt": ["x", "y"]},
+        ["u = x · y + exp(x)", "L = u²"],
+        ["∂L/∂u = 2 u", "∂u/∂x = y + exp(x)", "∂u/∂y = x"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = 2 u · (exp(x) + y)", "∂L/∂y = ∂L/∂u · ∂u/∂y = 2 u · x"],
+    ),
+    "f(g(x))": (
+        {},
+        ["u = g(x)", "L = f(u)"],
+        ["∂L/∂u = f′(u)", "∂u/∂x = g′(x)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = f′(u) · g′(x)"],
+    ),
+    "f(g(h(x)))": (
+        {},
+        ["v = h(x)", "u = g(v)", "L = f(u)"],
+        ["∂L/∂u = f′(u)", "∂u/∂v = g′(v)", "∂v/∂x = h′(x)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = f′(u) · g′(v) · h′(x)"],
+    ),
+    "f(x, g(x))": (
+        {},
+        ["u = g(x)", "L = f(x, u)"],
+        ["∂L/∂u = ∂₂f(x, u)", "(∂L/∂x)[direct] = ∂₁f(x, u)", "∂u/∂x = g′(x)"],
+        ["∂L/∂u · ∂u/∂x = ∂₂f(x, u) · g′(x)", "∂L/∂x = ∂₁f(x, u) + ∂₂f(x, u) · g′(x)"],
+    ),
+    "f(g(x), h(x))": (
+        {},
+        ["u = g(x)", "v = h(x)", "L = f(u, v)"],
+        ["∂L/∂v = ∂₂f(u, v)", "∂L/∂u = ∂₁f(u, v)", "∂v/∂x = h′(x)", "∂u/∂x = g′(x)"],
+        ["∂L/∂v · ∂v/∂x = ∂₂f(u, v) · h′(x)", "∂L/∂u · ∂u/∂x = ∂₁f(u, v) · g′(x)"],
+    ),
+    "f(g(x)*h(x))": (
+        {},
+        ["u = g(x) · h(x)", "L = f(u)"],
+        ["∂L/∂u = f′(u)", "∂u/∂x = g′(x) · h(x) + g(x) · h′(x)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = f′(u) · (g(x) · h′(x) + h(x) · g′(x))"],
+    ),
+    "f(x^2 + g(y))": (
+        {"wrt": ["x", "y"]},
+        ["u = x² + g(y)", "L = f(u)"],
+        ["∂L/∂u = f′(u)", "∂u/∂x = 2 x", "∂u/∂y = g′(y)"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂x = 2 f′(u) · x", "∂L/∂y = ∂L/∂u · ∂u/∂y = f′(u) · g′(y)"],
+    ),
+    "f(w*g(x) + b)": (
+        {"wrt": ["w", "b"]},
+        ["u = w · g(x) + b", "L = f(u)"],
+        ["∂L/∂u = f′(u)", "∂u/∂w = g(x)", "∂u/∂b = 1"],
+        ["∂L/∂w = ∂L/∂u · ∂u/∂w = f′(u) · g(x)", "∂L/∂b = ∂L/∂u · ∂u/∂b = f′(u)"],
+    ),
+    "f(x)^2": ({}, ["u = f(x)", "L = u²"], ["∂L/∂u = 2 u", "∂u/∂x = f′(x)"], ["∂L/∂x = ∂L/∂u · ∂u/∂x = 2 u · f′(x)"]),
+    "exp(f(x))": ({}, ["u = f(x)"], ["∂L/∂u = L", "∂u/∂x = f′(x)"], ["∂L/∂x = ∂L/∂u · ∂u/∂x = L · f′(x)"]),
+    "f(2*x, x^2)": (
+        {},
+        ["u = 2 x", "v = x²", "L = f(u, v)"],
+        ["∂L/∂v = ∂₂f(u, v)", "∂L/∂u = ∂₁f(u, v)", "∂v/∂x = 2 x", "∂u/∂x = 2"],
+        ["∂L/∂v · ∂v/∂x = 2 ∂₂f(u, v) · x", "∂L/∂u · ∂u/∂x = 2 ∂₁f(u, v)"],
+    ),
+    "sum(log(1 + exp(x)^2))": (
+        {"x": "n"},
+        ["v = exp(x)", "u = 1 + v²", "L = Σ ln(u)"],
+        ["∂L/∂u = 1/u", "∂u/∂v = 2 v", "∂v/∂x = v"],
+        ["∂L/∂x = ∂L/∂u · ∂u/∂v · ∂v/∂x = 2 (v² / u)"],
+    ),
+    "sum(f(A @ x))": (
+        {"wrt": "x"},
+        ["z = A x", "L = Σ f(z)"],
+        ["∂L/∂z = f′(z)", "∂L/∂z · ∂z/∂x = Aᵀ (∂L/∂z)"],
+        ["∂L/∂x = ∂L/∂z · ∂z/∂x = Aᵀ f′(z)"],
+    ),
+    "norm(A @ x - b)^2": (
+        {"wrt": "x"},
+        ["r = A x − b", "L = Σ r²"],
+        ["∂L/∂r = 2 r", "∂L/∂r · ∂r/∂x = Aᵀ (∂L/∂r)"],
+        ["∂L/∂x = ∂L/∂r · ∂r/∂x = 2 Aᵀ r"],
+    ),
+    "sum(tanh(W @ x + b)^2)": (
+        {"wrt": ["W", "b"]},
+        ["z1 = W x + b", "a1 = tanh(z1)", "L = Σ a1²"],
+        ["∂L/∂a1 = 2 a1", "∂a1/∂z1 = tanh′(z1) = 1 − a1²", "δ1 · ∂z1/∂W = δ1 xᵀ"],
+        ["∂L/∂W = ∂L/∂a1 · ∂a1/∂z1 · ∂z1/∂W = 2 (a1 ⊙ tanh′(z1)) xᵀ"],
+    ),
+    "log(sum(exp(A @ x)))": (
+        {"wrt": "x"},
+        ["z = A x", "L = logsumexp(z)"],
+        ["δ_z = ∂L/∂z = softmax(z)", "δ_z · ∂z/∂x = Aᵀ δ_z"],
+        ["∂L/∂x = ∂L/∂z · ∂z/∂x = Aᵀ softmax(z)"],
+    ),
+    "f(A @ g(x))": (
+        {"wrt": "x", "functions": "f: m ->, g: n -> k"},
+        ["z = A g(x)", "L = f(z)"],
+        ["∂L/∂z = ∇f(z)", "∂L/∂z · ∂z/∂x = J_g(x)ᵀ Aᵀ (∂L/∂z)"],
+        ["∂L/∂x = ∂L/∂z · ∂z/∂x = J_g(x)ᵀ Aᵀ ∇f(z)"],
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=COMPOSITIONS, ids=str)
+def composition(request: pytest.FixtureRequest) -> tuple[str, cr.Derivation]:
+    formula: str = request.param
+    return formula, cr.derive(formula, **COMPOSITIONS[formula][0])
+
+
+def equations(text: str) -> list[str]:
+    """The equations of a page, without their shapes."""
+    lines = [line.strip("│ ") for line in text.splitlines() if line.startswith(("  ", "│"))]
+    return [line.split("   ")[0] for line in lines if "=" in line]
+
+
+def test_a_factor_for_every_step(composition: tuple[str, cr.Derivation]) -> None:
+    formula, derivation = composition
+    _, names, factors, products = COMPOSITIONS[formula]
+    for lang in LANGUAGES:
+        lines = equations(derivation.text("path", lang=lang, width=100))
+        expected = [*names, *factors, *products]
+        assert [line for line in expected if line not in lines] == []
+        places = [lines.index(line) for line in (*names, *products)]
+        assert places == sorted(places)
+
+
+def test_each_line_holds_and_reads_as_it_claims(composition: tuple[str, cr.Derivation]) -> None:
+    _, derivation = composition
+    verification = derivation.verify()
+    assert verification.ok, verification
+    verifier = Verifier(derivation.in_steps)
+    reading = verifier.proofreader(verifier.point()).read("path", "latex")
+    assert reading.read
+    assert not reading.misreadings
+
+
+def test_the_other_forms_keep_their_expressions() -> None:
+    derivation = cr.derive("sin(exp(x)^2)")
+    assert "∂L/∂x = 2 cos(u) · u" in equations(derivation.text(detail="brief"))
+    assert "v = exp(x)" not in derivation.text()
+
+
+def test_no_name_of_the_user_is_taken() -> None:
+    derivation = cr.derive("u * sin(v * exp(w^2 + z))", wrt=["w"])
+    names = [stage.name for stage in derivation.in_steps.backward.stages]
+    assert len(set(names)) == len(names)
+    assert not {"u", "v", "w", "z"} & set(names)
+    assert derivation.verify().ok
+
+
+def test_what_has_names_keeps_them() -> None:
+    derivation = cr.derive("z = W @ x; a = sigmoid(z); sum((a - y)^2)", wrt="W")
+    assert derivation.in_steps is derivation.record
+
+
+def test_a_wrong_factor_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Record._link
+
+    def wrong(self: Record, contribution: Contribution) -> Node | None:
+        link = right(self, contribution)
+        return None if link is None else 2 * link
+
+    monkeypatch.setattr(Record, "_link", wrong)
+    failures = cr.derive("sin(x^2)").verify().failures
+    assert [failure.claim.kind for failure in failures] == ["derivative"]
+
+
+def test_a_wrong_product_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Record, "_collected", lambda self, node: 3 * node if self.in_steps else node)
+    assert {failure.claim.kind for failure in cr.derive("sin(x^2)").verify().failures} == {"path", "gradient"}
