@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,34 @@ def test_targets_and_weights_with_gaps_are_refused() -> None:
     ):
         with pytest.raises(cr.DTypeError, match="lose its mask"):
             attempt()
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_another_class_of_a_closure_is_refused_on_either_side() -> None:
+    masked, matrix, x = np.ma.array([1.0, 2.0], mask=[False, True]), np.asmatrix([[1.0, 2.0]]), np.ones(2)
+    for held, message in ((masked, "lose its mask"), (matrix, r"np\.matrix")):
+        for operation in (
+            lambda x, held=held: held * x,
+            lambda x, held=held: x * held,
+            lambda x, held=held: held + x,
+            lambda x, held=held: held - x,
+            lambda x, held=held: held / x,
+            lambda x, held=held: held > x,
+            lambda x, held=held: held @ x,
+        ):
+            with pytest.raises(cr.TraceError, match=message):
+                cr.grad(lambda x, operation=operation: np.sum(operation(x)))(x)
+
+
+def test_a_record_of_arrays_is_no_parameter_of_a_fit() -> None:
+    held = SimpleNamespace(w=np.ones(2))
+    with pytest.raises(cr.TrainingError, match="'p' is a SimpleNamespace; give each of its arrays by itself"):
+        cr.fit(lambda p: np.sum(p.w**2), {"p": held}, {}, cr.SGD(0.1), epochs=1)
+
+
+def test_a_target_out_of_range_is_told_with_all_its_digits() -> None:
+    with pytest.raises(cr.ProgramError, match=r"but targets\[0\] is 1\.0000001;"):
+        cr.binary_cross_entropy([0.5, 0.5], [1.0000001, 0.0])
 
 
 def test_columns_of_tables_keep_their_place() -> None:

@@ -1,6 +1,6 @@
 """The intermediate representation: types, nodes, programs. It is independent of the primitives."""
 
-from chainrule.ir.arrays import plain_array, refuse_subclass
+from chainrule.ir.arrays import MASKED, MATRIX, plain_array, refuse_subclass
 from chainrule.ir.caching import Memo, cached_property
 from chainrule.ir.demands import Demand
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, dim_quotient, named_dim, reading_order
@@ -12,6 +12,8 @@ from chainrule.ir.program import PROGRAM_DISPLAYS, Program, rebuild, rebuild_all
 from chainrule.ir.types import ArrayType, DType, Shape, concrete, parse_shape, shape_text, sizes_text
 
 __all__ = [
+    "MASKED",
+    "MATRIX",
     "OPERATORS",
     "PROGRAM_DISPLAYS",
     "Apply",

@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 from chainrule.ir.errors import DTypeError
 from chainrule.ir.types import DType
 
+MASKED = (
+    "a masked array would lose its mask; give x.filled(0) and, as a second array, the weights "
+    "1.0 - np.ma.getmaskarray(x), or leave out the rows that have gaps"
+)
+MATRIX = "the operators of np.matrix differ from those of arrays; give np.asarray(x), and write @ for *"
+
 
 def refuse_subclass(value: object) -> None:
     """Raise DTypeError for an array class that gives elements or operators another meaning.
@@ -22,14 +28,9 @@ def refuse_subclass(value: object) -> None:
         return
     masked = sys.modules.get("numpy.ma")  # referring to np.ma would import it
     if masked is not None and isinstance(value, masked.MaskedArray):
-        raise DTypeError(
-            "a masked array would lose its mask; give x.filled(0) and, as a second array, the weights "
-            "1.0 - np.ma.getmaskarray(x), or leave out the rows that have gaps"
-        )
+        raise DTypeError(MASKED)
     if issubclass(kind, np.matrix):
-        raise DTypeError(
-            "the operators of np.matrix differ from those of arrays; give np.asarray(x), and write @ for *"
-        )
+        raise DTypeError(MATRIX)
     raise DTypeError(
         f"a {kind.__name__} is not a plain array, and what its class adds would be lost; give np.asarray(x)"
     )

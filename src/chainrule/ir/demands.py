@@ -40,7 +40,7 @@ class Demand:
         where = f"[{', '.join(map(str, place))}]" if place else ""
         raise ProgramError(
             f"{self.function} takes {self.what} from {self.least} to {self.most}, but {name or self.what}{where} is "
-            f"{values[place]:g}; {self.mend}"
+            f"{values[place].item()!r}; {self.mend}"
         )
 
     @property

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import PurePath
+from types import FrameType
 
-from chainrule.ir import SymbolicDim
+from chainrule.ir import MASKED, MATRIX, SymbolicDim
 from chainrule.primitives import UFUNCS
 from chainrule.trace.source import (
     TraceError,
@@ -98,8 +101,27 @@ def as_number(kind: str) -> TraceError:
     return refusal(f"this value is not a number yet; leave {kind}() out, a sum is a scalar as it is")
 
 
+_CLASSES = {"ma": MASKED, "matrixlib": MATRIX}
+"""The packages of NumPy with array classes of their own, and why these are refused."""
+
+
+def as_operand_of_class() -> TraceError | None:
+    """The error for an operation that another array class does: `masked * x`, `matrix @ x`; None if none does."""
+    frame: FrameType | None = sys._getframe(1)
+    outer = user_frame()
+    while frame is not None and frame is not outer:
+        folder = PurePath(frame.f_code.co_filename).parent
+        if folder.parent.name == "numpy" and folder.name in _CLASSES:
+            return refusal(f"an array that is not an argument cannot take part: {_CLASSES[folder.name]}")
+        frame = frame.f_back
+    return None
+
+
 def as_array() -> TraceError:
     """The error for a concrete array: `np.array(x)`, `np.array([x, y])`, `buffer[0] = x`."""
+    refused = as_operand_of_class()
+    if refused is not None:
+        return refused
     _, instruction = _place()
     line = _expression()
     if instruction == "STORE_SUBSCR":

@@ -30,7 +30,15 @@ from chainrule.ir import (
 from chainrule.trace import arrangement, indexing
 from chainrule.trace.literals import as_operand
 from chainrule.trace.recording import Recording, recording
-from chainrule.trace.refusals import as_array, as_branch, as_element, as_in_place, as_number, as_size
+from chainrule.trace.refusals import (
+    as_array,
+    as_branch,
+    as_element,
+    as_in_place,
+    as_number,
+    as_operand_of_class,
+    as_size,
+)
 from chainrule.trace.source import refusal, relocated
 from chainrule.trace.ufuncs import UFUNC_METHODS, UFUNCS
 from chainrule.trace.vocabulary import FUNCTIONS, checked_call, name_of, unsupported
@@ -419,7 +427,7 @@ class Traced(_NumPyProtocols):
         if function is not None:
             return partial(function, self)
         if not name.startswith("_") and hasattr(np.ndarray, name):
-            raise unsupported(name, method=True)
+            raise as_operand_of_class() or unsupported(name, method=True)
         raise AttributeError(f"a traced value has no attribute {name!r}")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.ir import DType, DTypeError, Program, plain_array
-from chainrule.trace import formula_variables
+from chainrule.trace import formula_variables, is_record
 from chainrule.training.errors import TrainingError
 from chainrule.training.implicit import IMPLICIT
 from chainrule.words import suggestion
@@ -135,6 +135,11 @@ def _array(kind: str, name: str, value: Any) -> Array:
         raise TrainingError(
             f"{kind} {name!r} is a {type(value).__name__} of arrays; give each a name of its own, as in "
             f"{name}1 and {name}2, and let the loss take these"
+        )
+    if is_record(value):
+        raise TrainingError(
+            f"{kind} {name!r} is a {type(value).__name__}; give each of its arrays by itself, "
+            "and let the loss take these"
         )
     try:
         array = plain_array(value)
