@@ -27,6 +27,7 @@ from chainrule.interrupts import INTERRUPTED
 from chainrule.models import Checkpoint
 from chainrule.networks import network_derivation
 from chainrule.reports import Report, render_page
+from chainrule.schema import SHARE, checked
 from chainrule.tables import Limits
 from chainrule.words import ChainruleError, Language
 
@@ -151,8 +152,6 @@ def _plan(options: dict[str, Any]) -> Plan:
 def _read_plan(options: dict[str, Any]) -> Plan:
     if options["target"] is None:
         raise CommandError("--target is missing; name the column to predict, as in --target price")
-    if not 0 <= options["dropout"] < 1:
-        raise CommandError(f"--dropout is {options['dropout']:g}; give a share from 0 to below 1")
     validation = options["validation"]
     return Plan(
         target=options["target"],
@@ -165,7 +164,7 @@ def _read_plan(options: dict[str, Any]) -> Plan:
         activation=options["activation"],
         output_activation=options["output_activation"],
         loss=options["loss"],
-        dropout=options["dropout"],
+        dropout=checked("--dropout", options["dropout"], SHARE, CommandError),
         normalization=options["normalization"],
         solver=options["solver"],
         epochs=options["epochs"],

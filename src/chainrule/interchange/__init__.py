@@ -2,7 +2,7 @@
 
 from chainrule.interchange.limits import AXES, check_node
 from chainrule.interchange.programs import NodeTable, program_from_json, program_to_json, type_as_json
-from chainrule.interchange.sizes import SIZE, size_as_json
+from chainrule.interchange.sizes import SIZE
 
 __all__ = [
     "AXES",
@@ -11,6 +11,5 @@ __all__ = [
     "check_node",
     "program_from_json",
     "program_to_json",
-    "size_as_json",
     "type_as_json",
 ]
