@@ -22,7 +22,7 @@ from chainrule.calculus.collect import with_powers, without_factor
 from chainrule.calculus.kinks import Kink, find_kinks
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.recognize import recognize
-from chainrule.calculus.rules import RULES, Rule, is_scale
+from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, is_scale
 from chainrule.calculus.settling import RELU, SHARED, SIDED
 from chainrule.calculus.simplify import Rewrite, Simplifier, operation_count, simplify
 from chainrule.calculus.transpose import transpose
@@ -43,6 +43,7 @@ __all__ = [
     "Simplifier",
     "Stage",
     "backward",
+    "beneath_arrangement",
     "find_kinks",
     "is_scale",
     "linearize",

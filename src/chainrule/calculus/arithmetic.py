@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 from chainrule.calculus.examples import filled, size, some_x, some_y
 from chainrule.calculus.rules import (
-    applied,
     both_orders,
     is_coefficient,
     is_filled,
@@ -26,6 +25,7 @@ from chainrule.ir import (
     Node,
     Shape,
     SymbolicDim,
+    applies,
     dim_product,
     dim_quotient,
     named_dim,
@@ -384,7 +384,7 @@ def _reshaped_repetition(shape: Shape, between: Shape, axes: tuple[int, ...], x:
 def _terms_back(node: Apply) -> Node | None:
     match node:
         case Apply(Reshape() as back, (Apply((Add() | Subtract()) as plus, (x, y)) as total,)):
-            sources = [term.operands[0] for term in _terms(total) if applied(term, Reshape)]
+            sources = [term.operands[0] for term in _terms(total) if applies(term, Reshape)]
             return plus(back(x), back(y)) if any(source.type == node.type for source in sources) else None
     return None
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus.collect import Term, operation_count, sum_of_terms, terms_of, with_common_factor
-from chainrule.calculus.rules import applied, beneath_arrangement, is_scale
+from chainrule.calculus.rules import beneath_arrangement, is_scale
 from chainrule.calculus.simplify import Simplifier
 from chainrule.ir import (
     Apply,
@@ -20,6 +20,7 @@ from chainrule.ir import (
     Node,
     Shape,
     SymbolicDim,
+    applies,
     dim_product,
     substitute,
     topological_order,
@@ -82,7 +83,7 @@ def _is_reduced(shape: Shape, whole: Shape) -> bool:
 
 
 def _reduces(definition: Node) -> bool:
-    return any(applied(part, Mean, Sum) for part in topological_order([definition]))
+    return any(applies(part, Mean, Sum) for part in topological_order([definition]))
 
 
 def _written_out(node: Node, statistics: Mapping[Node, Node], values: Mapping[Node, Node]) -> dict[Node, Node]:
@@ -103,7 +104,7 @@ def _written_out(node: Node, statistics: Mapping[Node, Node], values: Mapping[No
 
 def is_cheap(node: Node) -> bool:
     """Whether writing `node` out twice costs little: it holds no matrix product."""
-    return not any(applied(part, Contract) for part in topological_order([node]))
+    return not any(applies(part, Contract) for part in topological_order([node]))
 
 
 def _quotients(symbol: Input, definitions: Mapping[Node, Node], simplifier: Simplifier) -> list[_Quotient]:

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus.kinks import Kink
-from chainrule.calculus.rules import applied
-from chainrule.ir import Apply, ArrayType, Const, DType, Node, Program, SymbolicDim, topological_order
+from chainrule.ir import Apply, ArrayType, Const, DType, Node, Program, SymbolicDim, applies, topological_order
 from chainrule.primitives import Add, Broadcast, Cast, Compare, Multiply, Negate, Primitive, Subtract
 
 Values = Mapping[Node, NDArray[np.float64]]
@@ -68,7 +67,7 @@ class Leaves:
                 self.all[node] = frozenset().union(*(self.all[o] for o in node.operands))
                 self.summed[node] = self.of_sum(node.operands) if _is_sum(node) else frozenset()
                 for operand in node.operands:
-                    if applied(operand, Compare):
+                    if applies(operand, Compare):
                         self.choices.setdefault(operand, []).append(node)
 
     def of(self, kinks: Iterable[Kink]) -> frozenset[Node]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from chainrule.calculus.examples import some_x, some_y
 from chainrule.calculus.rules import is_scale, number_of, refilled, rule, scalar_of
-from chainrule.ir import Apply, ArrayType, Const, Node, topological_order
+from chainrule.ir import Apply, ArrayType, Const, Node, applies, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -125,7 +125,7 @@ def terms_of(node: Node) -> list[Term]:
 
 
 def _is_sum(node: Node) -> bool:
-    return isinstance(node, Apply) and isinstance(node.primitive, Add | Subtract)
+    return applies(node, Add, Subtract)
 
 
 def _has_quotient(terms: Sequence[Term]) -> bool:

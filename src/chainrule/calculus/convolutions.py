@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chainrule.calculus.examples import some_x, some_y
-from chainrule.calculus.rules import applied, rule
-from chainrule.ir import Apply, Dim, Node, parse_shape
+from chainrule.calculus.rules import rule
+from chainrule.ir import Apply, Dim, Node, applies, parse_shape
 from chainrule.primitives import (
     Broadcast,
     Contract,
@@ -139,7 +139,7 @@ def _cut_correlation(node: Apply) -> Node | None:
     """The windows that are cut off at the ends reach into zeros alone, or more of them than those that are kept."""
     match node:
         case Apply(Slice() as cut, (Apply(Contract(inputs, output) as contract, factors) as product,)):
-            slid = next((factor for factor in factors if applied(factor, Windows)), None)
+            slid = next((factor for factor in factors if applies(factor, Windows)), None)
         case _:
             return None
     match slid:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chainrule.calculus.examples import filled, some_x, some_y
-from chainrule.calculus.rules import RULES, Rule, applied, beneath_arrangement, both_orders, is_filled, rule
+from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, both_orders, is_filled, rule
 from chainrule.calculus.settling import settle_kinks
 from chainrule.calculus.simplify import Rewrite, Simplifier
-from chainrule.ir import Apply, Const, Input, Node, Program, parse_shape, substitute, topological_order
+from chainrule.ir import Apply, Const, Input, Node, Program, applies, parse_shape, substitute, topological_order
 from chainrule.primitives import (
     Abs,
     Add,
@@ -249,7 +249,7 @@ def _sigmoid_by_choice(node: Apply) -> Node | None:
         case Apply(Divide(), (Apply(Where(), (condition, *branches)), below)):
             quotients = (Divide()(branch, below) for branch in branches)
             found = _equal_branches(Where()(condition, *(_sigmoid(each) or each for each in quotients)))
-            return found if found is not None and applied(found, Sigmoid) else None
+            return found if applies(found, Sigmoid) else None
     return None
 
 
@@ -299,7 +299,7 @@ def _repeated(node: Node) -> Apply | None:
     stand_in = Input("repeated", repeated.type)  # what is repeated is to stay as it is
     (chain,) = substitute([node], {repeated: stand_in})
     (composed,) = substitute([Simplifier(_COMPOSING)(chain)], {stand_in: repeated})
-    return applied(composed, Broadcast)
+    return composed if applies(composed, Broadcast) else None
 
 
 def _arranged(node: Node) -> Node:

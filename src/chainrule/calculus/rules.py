@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, topological_order
+from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, topological_order
 from chainrule.primitives import Broadcast, Divide, Multiply, Reshape, Sqrt
 
 Pattern = Callable[[Apply], Node | None]
@@ -51,11 +51,6 @@ def number_of(node: Node) -> float | None:
         case Const(float() | int() as number) if not isinstance(number, bool):
             return number
     return None
-
-
-def applied(node: Node, *primitives: type) -> Apply | None:
-    """`node` if it applies one of `primitives`."""
-    return node if isinstance(node, Apply) and type(node.primitive) in primitives else None
 
 
 def is_scale(node: Node) -> bool:
@@ -112,7 +107,7 @@ def with_operand(node: Apply, place: int, operand: Node) -> Apply:
 
 def beneath_arrangement(node: Node) -> Node:
     """What `node` reshapes and repeats."""
-    while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
+    while applies(node, Broadcast, Reshape):
         (node,) = node.operands
     return node
 

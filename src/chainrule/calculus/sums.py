@@ -7,17 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chainrule.calculus.examples import some_x, some_y
-from chainrule.calculus.rules import Rule, applied, beneath_arrangement, both_orders, is_scale, rule
+from chainrule.calculus.rules import Rule, beneath_arrangement, both_orders, is_scale, rule
 from chainrule.calculus.simplify import simplify
-from chainrule.ir import (
-    Apply,
-    Const,
-    Node,
-    dim_product,
-    parse_shape,
-    substitute,
-    topological_order,
-)
+from chainrule.ir import Apply, Const, Node, applies, dim_product, parse_shape, substitute, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -54,7 +46,7 @@ def _column(x: Node) -> Node:
     ],
 )  # fmt: skip
 def _repeat_result(node: Apply) -> Node | None:
-    repeated = [found for operand in node.operands if (found := applied(operand, Broadcast))]
+    repeated = [operand for operand in node.operands if applies(operand, Broadcast)]
     if not repeated or (isinstance(node.primitive, Multiply) and len(repeated) < 2):
         return None
     repeat, like = repeated[0].primitive, repeated[0].operands[0].type
@@ -196,7 +188,7 @@ def known_sums(definitions: Mapping[Node, Node]) -> Rule:
         if node not in found:
             (summand,) = node.operands
             written_out = definitions.get(summand, summand)
-            if written_out is summand and applied(summand, Add, Subtract) is None:
+            if written_out is summand and not applies(summand, Add, Subtract):
                 return None
             used = topological_order([written_out])
             inlined = {part: definitions[part] for part in used if part in definitions and _is_fact(definitions[part])}
@@ -210,4 +202,4 @@ def known_sums(definitions: Mapping[Node, Node]) -> Rule:
 
 def _is_fact(definition: Node) -> bool:
     """Whether a definition is a mean, or probabilities, beneath kept axes."""
-    return applied(beneath_arrangement(definition), Mean, OneHot, Softmax) is not None
+    return applies(beneath_arrangement(definition), Mean, OneHot, Softmax)

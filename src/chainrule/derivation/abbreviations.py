@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus import TANGENT, is_scale, simplify
-from chainrule.ir import Apply, Input, Node, substitute, topological_order
+from chainrule.ir import Apply, Input, Node, applies, substitute, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -79,7 +79,7 @@ def aligned(expressions: Sequence[Node], others: Iterable[Node]) -> dict[Node, N
     found: dict[Node, Node] = {}
     for node in topological_order(list(expressions)):
         shape = node.type.shape
-        if isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape) and node.operands[0] in found:
+        if applies(node, Broadcast, Reshape) and node.operands[0] in found:
             found[node] = simplify(Apply(node.primitive, (found[node.operands[0]],)))
             continue
         if not isinstance(node, Apply) or 1 not in shape or isinstance(node.primitive, _FREE):
@@ -117,12 +117,11 @@ def _is_worth_a_name(node: Node, count: int, weight: int) -> bool:
         isinstance(part, Input) and part.name.startswith(TANGENT) for part in topological_order([node])
     ):
         return False
-    if isinstance(node.primitive, Inverse) and isinstance(node.operands[0], Input):  # A⁻¹ is as short as a name
-        return False
-    if isinstance(node.primitive, Multiply) and is_scale(node.operands[0]):  # 2 u is written with a name for u
-        return False
-    if isinstance(node.primitive, Inverse) and isinstance(node.operands[0], Input):  # A⁻¹ is as short as a name
-        return False
+    match node:
+        case Apply(Inverse(), (Input(),)):  # A⁻¹ is as short as a name
+            return False
+        case Apply(Multiply(), (c, _)) if is_scale(c):  # 2 u is written with a name for u
+            return False
     if count >= 3 and weight == 1:
         return not isinstance(node.primitive, _PLAIN) and node.type.ndim > 0
     return (count >= 2 and weight >= 3) or (count >= 3 and weight >= 2)

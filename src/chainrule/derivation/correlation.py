@@ -13,7 +13,7 @@ Steps: TypeAlias = tuple[int, ...]
 
 def is_correlation(node: Node) -> bool:
     """Whether `node` is a contraction that is written as a correlation."""
-    return isinstance(node, Apply) and _found(node) is not None
+    return _found(node) is not None
 
 
 def correlation(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
@@ -33,15 +33,19 @@ def correlation(node: Apply, written: Mapping[Node, Notation]) -> Notation | Non
     return Call("correlate", factors, subscript=tuple(Mark(text) for text in steps if text))
 
 
-def _found(node: Apply) -> tuple[Node, Node, Steps, Steps] | None:
+def _found(node: Node) -> tuple[Node, Node, Steps, Steps] | None:
     """What is slid over, what slides, and its steps and dilations; None where `node` is no correlation."""
-    if not isinstance(node.primitive, Contract) or len(node.operands) != 2:
-        return None
-    for k, operand in enumerate(node.operands):
-        if not isinstance(operand, Apply) or not isinstance(operand.primitive, Windows):
-            continue
-        windows, (x,), kernel = operand.primitive, operand.operands, node.operands[1 - k]
-        labels, others, output = node.primitive.inputs[k], node.primitive.inputs[1 - k], node.primitive.output
+    match node:
+        case Apply(Contract(inputs, output), (_, _) as operands):
+            pass
+        case _:
+            return None
+    for k, operand in enumerate(operands):
+        match operand:
+            case Apply(Windows() as windows, (x,)):
+                kernel, labels, others = operands[1 - k], inputs[k], inputs[1 - k]
+            case _:
+                continue
         places = {labels[axis] for axis in windows.axes}
         within = set(labels[x.type.ndim :])
         if within <= set(others) and places <= set(output) and not (places & set(others) or within & set(output)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from chainrule.ir import Apply, Input, Node, Program
+from chainrule.ir import Apply, Input, Node, Program, applies
 from chainrule.primitives import Compare, RandomUniform
 
 
@@ -53,4 +53,4 @@ def _contents(program: Program) -> dict[Node, bool]:
 
 
 def _is_draw(node: Node) -> bool:
-    return isinstance(node, Apply) and isinstance(node.primitive, RandomUniform)
+    return applies(node, RandomUniform)

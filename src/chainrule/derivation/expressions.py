@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import TypeGuard
 
 from chainrule.calculus import TANGENT, is_scale
 from chainrule.derivation.contractions import is_by_indices, is_matrix_product
@@ -14,6 +15,7 @@ from chainrule.derivation.factors import (
     column_of_sums,
     ends,
     filled,
+    is_elementwise,
     is_juxtaposed,
     is_of_matrices_alone,
     is_open,
@@ -36,15 +38,13 @@ from chainrule.derivation.repetition import (
     with_new_axes,
 )
 from chainrule.derivation.unasked import stretched
-from chainrule.ir import Apply, Const, Dim, DType, Input, Node, sizes_text, topological_order
+from chainrule.ir import Apply, Const, Dim, DType, Input, Node, applies, sizes_text, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
     Call,
-    Cast,
     Contract,
     DiagonalMatrix,
-    Elementwise,
     Indexed,
     Infix,
     LogSumExp,
@@ -53,7 +53,6 @@ from chainrule.primitives import (
     Mean,
     Min,
     Multiply,
-    Negate,
     Norm,
     Notation,
     Number,
@@ -63,10 +62,8 @@ from chainrule.primitives import (
     Postfix,
     Reshape,
     Slice,
-    Subtract,
     Sum,
     Symbol,
-    Where,
     transposed,
 )
 
@@ -136,7 +133,7 @@ class ExpressionWriter(ABC):
         fitting = sheet.fitting(node, written)
         operands = sheet.grouped(node, [fitting[operand] for operand in node.operands])
         plain = [
-            factors[each.operands[0]] if isinstance(each, Apply) and _repeats_number(each) else operand
+            factors[each.operands[0]] if _repeats_number(each) else operand
             for each, operand in zip(node.operands, operands, strict=True)
         ]
         special = sheet.outer(node) or scaled(node, plain) or correlation(node, written) or _element(node, fitting)
@@ -201,7 +198,7 @@ class _Sheet:
     def only_element(self, node: Node) -> Notation:
         """The element of an array of size 1; one that a product or a sum has given is written as the number it is."""
         extent = self.extents[node]
-        met = isinstance(node, Apply) and is_elementwise(node) and extent.shape
+        met = is_elementwise(node) and extent.shape
         if isinstance(node, Input) or len(extent.shape) > 2 or met:
             return Indexed(self.written[node], (Number(0),) * len(extent.shape))
         return self.written[node]
@@ -222,15 +219,13 @@ class _Sheet:
 
     def outer(self, node: Apply) -> Notation | None:
         """`u vᵀ` for a product of what is repeated along columns with what is repeated along rows."""
-        if not isinstance(node.primitive, Multiply) or node.type.ndim != 2:
+        if not applies(node, Multiply) or node.type.ndim != 2:
             return None
-        vectors: dict[tuple[int, ...], Node] = {}
-        for each in node.operands:
-            if isinstance(each, Apply) and isinstance(each.primitive, Broadcast) and each.operands[0].type.ndim == 1:
-                vectors[each.primitive.axes] = each.operands[0]
-        if set(vectors) != {(0,), (1,)}:
-            return None
-        return Infix("", (self.factors[vectors[0,]], transposed(self.factors[vectors[1,]])))
+        for each, other in (node.operands, node.operands[::-1]):
+            match each, other:
+                case Apply(Broadcast(axes=(0,)), (u,)), Apply(Broadcast(axes=(1,)), (v,)):
+                    return Infix("", (self.factors[u], transposed(self.factors[v])))
+        return None
 
     def _repeated_vector(self, shown: Notation, extent: Extent) -> Notation:
         """`u 1ᵀ` for columns, `1 uᵀ` for rows."""
@@ -399,30 +394,22 @@ def _extent_of_product(node: Apply, sheet: _Sheet) -> Extent:
 
 def is_identity(node: Node) -> bool:
     """Whether `node` is the identity matrix of a size with a name."""
-    if not isinstance(node, Apply) or not isinstance(node.primitive, DiagonalMatrix):
-        return False
-    (diagonal,) = node.operands
-    return node.type.ndim == 2 and isinstance(diagonal, Const) and diagonal.filled_with(1)
-
-
-def is_elementwise(node: Apply) -> bool:
-    """Whether `node` meets its operands element by element."""
-    return isinstance(node.primitive, Elementwise | Multiply | Add | Subtract | Negate | Where | Cast)
+    match node:
+        case Apply(DiagonalMatrix(), (Const(1),)):
+            return node.type.ndim == 2
+    return False
 
 
 def _product(node: Apply, operands: list[Notation], factors: Mapping[Node, Notation]) -> Notation | None:
     """A contraction or sum of factors, the numbers that fill some of them in front."""
-    types = [operand.type for operand in node.operands]
-    if isinstance(node.primitive, Sum) and is_of_matrices_alone(node.operands[0]):
-        return column_of_sums(node, factors)
-    if isinstance(node.primitive, Permute):
-        return None
-
-    def product(rest: Sequence[Notation]) -> Notation:
-        result: Notation = node.primitive.notation(rest, types)
-        return result
-
-    return with_numbers_in_front(operands, product)
+    match node:
+        case Apply(Permute()):
+            return None
+        case Apply(Sum(), (x,)) if is_of_matrices_alone(x):
+            return column_of_sums(node, factors)
+        case Apply(primitive, factors_):
+            types = [factor.type for factor in factors_]
+            return with_numbers_in_front(operands, lambda shown: primitive.notation(shown, types))
 
 
 def _with_ones(node: Apply, operands: list[Notation], sheet: _Sheet) -> Notation | None:
@@ -442,7 +429,7 @@ def _with_ones(node: Apply, operands: list[Notation], sheet: _Sheet) -> Notation
 
 def scaled(node: Apply, operands: Sequence[Notation]) -> Notation | None:
     """`2/n · x`: a product with one repeated number is not written ⊙."""
-    if not isinstance(node.primitive, Multiply):
+    if not applies(node, Multiply):
         return None
     for k, operand in enumerate(node.operands):
         if is_scale(operand) or _repeats_number(operand):
@@ -450,24 +437,20 @@ def scaled(node: Apply, operands: Sequence[Notation]) -> Notation | None:
     return None
 
 
-def _repeats_number(node: Node) -> bool:
-    return (
-        isinstance(node, Apply)
-        and isinstance(node.primitive, Broadcast)
-        and node.primitive.axes == ()
-        and node.type.ndim > 0
-    )
+def _repeats_number(node: Node) -> TypeGuard[Apply]:
+    match node:
+        case Apply(Broadcast(axes=())):
+            return node.type.ndim > 0
+    return False
 
 
 def _element(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
     """`x[0]` for a slice of size 1 whose axis is dropped."""
-    (first, *_) = node.operands or (None,)
-    if (
-        not isinstance(node.primitive, Reshape)
-        or not isinstance(first, Apply)
-        or not isinstance(first.primitive, Slice)
-    ):
-        return None
+    match node:
+        case Apply(Reshape(), (Apply(Slice(starts)) as first,)):
+            pass
+        case _:
+            return None
     shown = written[first]
     sizes, shape = first.type.shape, node.type.shape
     if not isinstance(shown, Indexed) or [d for d in sizes if d != 1] != [d for d in shape if d != 1]:
@@ -475,7 +458,7 @@ def _element(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
     dropped = len(sizes) - len(shape)
     entries: list[Notation] = []
     kept: list[Dim] = []
-    for start, size, entry in zip(first.primitive.starts, sizes, shown.indices, strict=True):
+    for start, size, entry in zip(starts, sizes, shown.indices, strict=True):
         if size == 1 and dropped and isinstance(start, int):
             dropped -= 1
             entries.append(Number(start))
@@ -488,16 +471,14 @@ def _element(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
 
 
 def _pairing(node: Apply, sheet: _Sheet) -> Notation | None:
-    if not isinstance(node.primitive, Sum) or node.type.ndim:
+    match node:
+        case Apply(Sum(), (Apply(Multiply(), (x, y)) as product,)) if not node.type.ndim:
+            pass
+        case _:
+            return None
+    if not any(isinstance(part, Input) and part.name.startswith(TANGENT) for part in topological_order([product])):
         return None
-    (operand,) = node.operands
-    if not (isinstance(operand, Apply) and isinstance(operand.primitive, Multiply)):
-        return None
-    if not any(isinstance(part, Input) and part.name.startswith(TANGENT) for part in topological_order([operand])):
-        return None
-    left, right = (
-        sheet.written[each] if sheet.extents[each] == NUMBER else sheet.alone(each) for each in operand.operands
-    )
+    left, right = (sheet.written[each] if sheet.extents[each] == NUMBER else sheet.alone(each) for each in (x, y))
     if is_open(left) and is_open(right):  # how many ones there are is told nowhere else
-        right = sheet.sized(operand.operands[1])
+        right = sheet.sized(y)
     return Pairing(left, right)

@@ -7,17 +7,15 @@ that would no longer be the product that it says: there the rows are `1 bᵀ`, a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from chainrule.calculus import COTANGENT, TANGENT, is_scale
 from chainrule.derivation.upstream import is_upstream
-from chainrule.ir import Apply, Input, Node, topological_order
+from chainrule.ir import Apply, Input, Node, applies, topological_order
 from chainrule.primitives import (
-    Add,
     Broadcast,
     Call,
     Contract,
-    Elementwise,
     Fraction,
     Infix,
     Multiply,
@@ -28,9 +26,8 @@ from chainrule.primitives import (
     Postfix,
     PowerNotation,
     Prefix,
-    Subtract,
+    Primitive,
     Sum,
-    Where,
     transposed,
 )
 
@@ -45,12 +42,12 @@ _FILLED = (_COLUMN_OF_ONES, _MATRIX_OF_ONES)
 
 def takes_factors(node: Node) -> bool:
     """Whether the notation of `node` juxtaposes or transposes its operands."""
-    return isinstance(_applied(node), Contract | Permute) or sums_matrix(node)
+    return applies(node, Contract, Permute) or sums_matrix(node)
 
 
 def is_repeated(node: Node) -> bool:
     """Whether `node` is a number or a vector repeated, and nothing else."""
-    return is_scale(node) or isinstance(_applied(node), Broadcast)
+    return is_scale(node) or applies(node, Broadcast)
 
 
 def stands_as_factor(node: Node) -> bool:
@@ -64,13 +61,16 @@ def stands_as_factor(node: Node) -> bool:
 
 def is_chain(operand: Node) -> bool:
     """Whether `operand`, as a factor of a product, is a product itself."""
-    while isinstance(operand, Apply) and isinstance(operand.primitive, Permute | Negate):
-        (operand,) = operand.operands
     if is_repeated(operand) or sums_matrix(operand):
         return True
-    if isinstance(operand, Apply) and isinstance(operand.primitive, Multiply):
-        return any(map(is_chain, operand.operands)) and any(map(_is_number, operand.operands))
-    return isinstance(_applied(operand), Contract)
+    match operand:
+        case Apply(Permute() | Negate(), (x,)):
+            return is_chain(x)
+        case Apply(Multiply(), factors):
+            return any(map(is_chain, factors)) and any(map(_is_number, factors))
+        case Apply(Contract()):
+            return True
+    return False
 
 
 def is_juxtaposed(notation: Notation) -> bool:
@@ -118,17 +118,16 @@ def as_factor(node: Node, written: Written, factors: Written, write: Callable[[N
         return shown
     if is_scale(node):
         return filled(shown, node.type.ndim)
-    if not isinstance(node, Apply):
-        return shown
-    if isinstance(node.primitive, Broadcast):
-        return repetition(node, factors)
-    if sums_matrix(node):
-        return column_of_sums(node, factors)
-    if isinstance(node.primitive, Contract) and node.type.ndim == 2 and is_juxtaposed(shown):
-        # A stack of matrices times one vector is no factor of a chain: its rows are what the products give.
-        stacked = max(operand.type.ndim for operand in node.operands) > 2
-        return Call("", (shown,)) if stacked else shown
-    if not _is_elementwise(node):
+    match node:
+        case Apply(Broadcast()):
+            return repetition(node, factors)
+        case Apply(Sum()) if sums_matrix(node):
+            return column_of_sums(node, factors)
+        case Apply(Contract()) if node.type.ndim == 2 and is_juxtaposed(shown):
+            # A stack of matrices times one vector is no factor of a chain: its rows are what the products give.
+            stacked = max(operand.type.ndim for operand in node.operands) > 2
+            return Call("", (shown,)) if stacked else shown
+    if not is_elementwise(node):
         return shown
     if all(map(_is_number, node.operands)):
         numbers = {each: _number_within(factors[each]) for each in node.operands}
@@ -200,36 +199,33 @@ def with_numbers_in_front(operands: Sequence[Notation], product: Callable[[Seque
 
 def is_of_matrices_alone(node: Node) -> bool:
     """Whether `node` is made of forward values by matrix products: its column sums are no gradient's of a bias."""
-    return all(
-        isinstance(part.primitive, Contract | Permute)
-        if isinstance(part, Apply)
-        else isinstance(part, Input) and not part.name.startswith((TANGENT, COTANGENT)) and not is_upstream(part)
-        for part in topological_order([node])
-    )
+    return all(applies(part, Contract, Permute) or _is_forward_value(part) for part in topological_order([node]))
 
 
-def _applied(node: Node) -> object:
-    return node.primitive if isinstance(node, Apply) else None
+def _is_forward_value(node: Node) -> bool:
+    """Whether `node` is a symbol, of no derivative."""
+    return isinstance(node, Input) and not node.name.startswith((TANGENT, COTANGENT)) and not is_upstream(node)
 
 
 def sums_matrix(node: Node) -> bool:
     """Whether `node` is the sums of a matrix along its rows or columns."""
-    return (
-        isinstance(_applied(node), Sum)
-        and isinstance(node, Apply)
-        and (node.type.ndim, node.operands[0].type.ndim) == (1, 2)
-    )
+    match node:
+        case Apply(Sum(), (x,)):
+            return (node.type.ndim, x.type.ndim) == (1, 2)
+    return False
 
 
-def _is_elementwise(node: Node) -> bool:
-    return isinstance(_applied(node), Elementwise | Multiply | Add | Subtract | Negate | Where)
+def is_elementwise(node: Node) -> TypeGuard[Apply]:
+    """Whether an element of `node` is made of those of its operands at the same place."""
+    match node:
+        case Apply(Primitive(is_pointwise=True)):
+            return True
+    return False
 
 
 def _is_thin(node: Node) -> bool:
     """Whether `node` is computed element by element from repeated numbers and vectors alone."""
-    return is_repeated(node) or (
-        _is_elementwise(node) and isinstance(node, Apply) and all(map(_is_thin, node.operands))
-    )
+    return is_repeated(node) or (is_elementwise(node) and all(map(_is_thin, node.operands)))
 
 
 def _is_unsaid(operand: Node, alone: bool) -> bool:
@@ -239,11 +235,12 @@ def _is_unsaid(operand: Node, alone: bool) -> bool:
 
 def _is_number(node: Node) -> bool:
     """Whether `node` is one number repeated."""
-    if is_scale(node) or not isinstance(node, Apply):
-        return is_scale(node)
-    if isinstance(node.primitive, Broadcast):
-        return not node.primitive.axes
-    return node.type.ndim > 0 and _is_elementwise(node) and all(map(_is_number, node.operands))
+    match node:
+        case _ if is_scale(node):
+            return True
+        case Apply(Broadcast(axes=axes)):
+            return not axes
+    return node.type.ndim > 0 and is_elementwise(node) and all(map(_is_number, node.operands))
 
 
 def _number_within(filled: Notation) -> Notation:

@@ -13,7 +13,7 @@ from chainrule.derivation.literals import PI, literal
 from chainrule.derivation.names import name_parts
 from chainrule.derivation.record import Record
 from chainrule.derivation.upstream import is_upstream, output_name
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, sizes_text, topological_order
+from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, sizes_text, topological_order
 from chainrule.primitives import (
     Call,
     Contract,
@@ -124,7 +124,7 @@ def operands_of(record: Record, *primitives: type, activation: bool = False) -> 
         operand
         for stage in record.backward.stages
         for node in topological_order([stage.expression])
-        if isinstance(node, Apply) and isinstance(node.primitive, primitives)
+        if applies(node, *primitives)
         if not activation or (isinstance(node.primitive, Elementwise) and node.primitive.is_activation)
         for operand in node.operands
         if isinstance(operand, Input)

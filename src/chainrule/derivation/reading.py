@@ -5,28 +5,22 @@ from __future__ import annotations
 from chainrule.calculus import Contribution, Stage, is_scale
 from chainrule.derivation.legend import walk
 from chainrule.derivation.notate import product_shapes, shape_of
-from chainrule.ir import Apply, Dim, Node, topological_order
+from chainrule.ir import Apply, Dim, Node, applies, topological_order
 from chainrule.primitives import BigOperator, Broadcast, Contract, Multiply, Notation, Subtract, Sum
 
 
 def one_hot_remark(node: Node) -> tuple[Node, Node, int] | None:
     """(y, c (p − y), axis) for c (p ⊙ Σy − y), Σ along the axis: what softmax with cross-entropy gives for any y."""
-    if isinstance(node, Apply) and isinstance(node.primitive, Multiply) and is_scale(node.operands[0]):
-        inner = one_hot_remark(node.operands[1])
-        return None if inner is None else (inner[0], Multiply()(node.operands[0], inner[1]), inner[2])
-    if not (isinstance(node, Apply) and isinstance(node.primitive, Subtract)):
-        return None
-    product, y = node.operands
-    if isinstance(product, Apply) and isinstance(product.primitive, Multiply):
-        for p, repeated in (product.operands, product.operands[::-1]):
-            if not isinstance(repeated, Apply) or not isinstance(repeated.primitive, Broadcast):
-                continue
-            (total,) = repeated.operands
-            if not isinstance(total, Apply) or not isinstance(total.primitive, Sum) or total.operands != (y,):
-                continue
-            kept = tuple(axis for axis in range(y.type.ndim) if axis not in total.primitive.axes)
-            if len(total.primitive.axes) == 1 and repeated.primitive.axes == kept:
-                return y, Subtract()(p, y), total.primitive.axes[0]
+    match node:
+        case Apply(Multiply(), (c, x)) if is_scale(c):
+            inner = one_hot_remark(x)
+            return None if inner is None else (inner[0], c * inner[1], inner[2])
+        case Apply(Subtract(), (Apply(Multiply(), factors), y)):
+            for p, repeated in (factors, factors[::-1]):
+                match repeated:
+                    case Apply(Broadcast(axes=kept), (Apply(Sum((axis,)), (summed,)),)) if summed is y:
+                        if kept == tuple(k for k in range(y.type.ndim) if k != axis):
+                            return y, p - y, axis
     return None
 
 
@@ -42,9 +36,7 @@ def product_shapes_of_stage(stage: Stage) -> str:
     products = [
         node
         for node in topological_order([stage.expression])
-        if isinstance(node, Apply)
-        and isinstance(node.primitive, Contract)
-        and node.type.shape == stage.symbol.type.shape
+        if applies(node, Contract) and node.type.shape == stage.symbol.type.shape
     ]
     return product_shapes(products[0]) if len(products) == 1 else shape_of(stage.symbol.type)
 

@@ -16,7 +16,7 @@ from chainrule.derivation.reading import operations_on, repeated_sizes
 from chainrule.derivation.record import Record
 from chainrule.derivation.upstream import is_upstream
 from chainrule.derivation.words import join, say
-from chainrule.ir import Apply, Const, Dim, Input, Node, sizes_text, topological_order
+from chainrule.ir import Apply, Const, Dim, Input, Node, applies, sizes_text, topological_order
 from chainrule.primitives import (
     Broadcast,
     Concatenate,
@@ -60,6 +60,7 @@ _BY_CLASS: dict[type, str] = {
     Diagonal: "diagonal",
 }
 """The sentence for an operation, where it needs nothing but itself."""
+_KEY_OF_REDUCTION: dict[type, str] = {Max: "maximum", Min: "minimum", LogSumExp: "logsumexp"}
 
 
 class Reasons:
@@ -127,48 +128,43 @@ class Reasons:
         if stage in self._record.derivative_symbols:
             yield self._say("elementwise")
             return
-        if isinstance(expression, Apply) and isinstance(expression.primitive, Softmax):
+        if applies(expression, Softmax):
             yield self._say("softmax")
             return
         path = operations_on(contribution)
         for node in path:
             yield from self._operation(node, contribution, path)
         for part in topological_order([expression]):
-            if not isinstance(part, Apply) or contribution.operand not in topological_order([part]):
-                continue
-            if isinstance(part.primitive, Max | Min):
-                yield self._say("maximum" if isinstance(part.primitive, Max) else "minimum")
-            elif isinstance(part.primitive, LogSumExp):
-                yield self._say("logsumexp")
+            key = _KEY_OF_REDUCTION.get(type(part.primitive)) if isinstance(part, Apply) else None
+            if key is not None and contribution.operand in topological_order([part]):
+                yield self._say(key)
 
     def _operation(self, node: Apply, contribution: Contribution, path: list[Apply]) -> Iterator[Words]:
-        primitive = node.primitive
-        if isinstance(primitive, Contract):
-            yield from self._product(node, path)
-        elif isinstance(primitive, Broadcast):
-            sizes = repeated_sizes([node])
-            if sizes:
-                yield self._say("broadcast", _sizes(sizes))
-        elif isinstance(primitive, Sum):
-            if not isinstance(contribution.cotangent, Const) or node.type.ndim:
-                yield self._say("sum", self._axes(node, primitive.axes))
-        elif isinstance(primitive, Mean):
-            yield self._say("mean", self._axes(node, primitive.axes))
-        elif isinstance(primitive, Multiply):
-            if not any(map(is_scale, node.operands)) and contribution.stage.symbol.type.ndim:
-                yield self._say("factor")
-        elif isinstance(primitive, Elementwise):
-            if not is_scale(node.operands[1]) and contribution.stage.symbol.type.ndim:
-                yield self._say("factor")
-        elif isinstance(primitive, Slice) and _is_reversal(node):
-            yield self._say("flip")
-        elif isinstance(primitive, Pad) and any(primitive.interior):
-            yield self._say("spread")
-        elif isinstance(primitive, CumulativeSum) and primitive.reverse:
-            yield self._say("cumulative reversed")
-        else:
-            key = _BY_CLASS.get(type(primitive))
-            if key is not None:
+        match node:
+            case Apply(Contract()):
+                yield from self._product(node, path)
+            case Apply(Broadcast()):
+                sizes = repeated_sizes([node])
+                if sizes:
+                    yield self._say("broadcast", _sizes(sizes))
+            case Apply(Sum(axes)):
+                if not isinstance(contribution.cotangent, Const) or node.type.ndim:
+                    yield self._say("sum", self._axes(node, axes))
+            case Apply(Mean(axes)):
+                yield self._say("mean", self._axes(node, axes))
+            case Apply(Multiply(), factors):
+                if not any(map(is_scale, factors)) and contribution.stage.symbol.type.ndim:
+                    yield self._say("factor")
+            case Apply(Elementwise(), (_, second)):
+                if not is_scale(second) and contribution.stage.symbol.type.ndim:
+                    yield self._say("factor")
+            case Apply(Slice(sizes=sizes, strides=strides), (x,)) if sizes == x.type.shape and -1 in strides:
+                yield self._say("flip")  # every element, in reverse order along some axes
+            case Apply(Pad(interior=interior)) if any(interior):
+                yield self._say("spread")
+            case Apply(CumulativeSum(reverse=True)):
+                yield self._say("cumulative reversed")
+            case Apply(primitive) if key := _BY_CLASS.get(type(primitive)):
                 yield self._say(key)
 
     def _product(self, node: Apply, path: list[Apply]) -> Iterator[Words]:
@@ -177,7 +173,7 @@ class Reasons:
             return
         (left, right), output = node.primitive.inputs, node.primitive.output
         if is_correlation(node):
-            slides = any(_is_windows(operand) and operand in path for operand in node.operands)
+            slides = any(applies(operand, Windows) and operand in path for operand in node.operands)
             within, along = self._letters("kijqrst", "mi" if slides else "p")
             key, place = ("correlation input", "−") if slides else ("correlation kernel", "+")
             yield self._say(key, within, along, Infix(place, (along, within)))
@@ -244,29 +240,20 @@ class Reasons:
         if contribution.stage in self._record.derivative_symbols:
             yield self._say("elementwise brief")
             return
-        if isinstance(expression, Apply) and isinstance(expression.primitive, Softmax):
+        if applies(expression, Softmax):
             yield self._say("softmax brief")
             return
         for node in operations_on(contribution):
-            if isinstance(node.primitive, Contract):
-                if self._in_matrices and node.type.ndim and is_matrix_product(node):
-                    yield self._say("product brief")
-            elif isinstance(node.primitive, Broadcast):
-                sizes = repeated_sizes([node])
-                if sizes:
-                    yield self._say("broadcast brief", _sizes(sizes))
-            elif isinstance(node.primitive, Sum | Mean):
-                yield self._say("sum brief", self._axes(node, node.primitive.axes))
-
-
-def _is_reversal(node: Apply) -> bool:
-    """Whether a slice takes every element, in reverse order along some axes."""
-    assert isinstance(node.primitive, Slice)
-    return node.primitive.sizes == node.operands[0].type.shape and -1 in node.primitive.strides
-
-
-def _is_windows(node: Node) -> bool:
-    return isinstance(node, Apply) and isinstance(node.primitive, Windows)
+            match node.primitive:
+                case Contract():
+                    if self._in_matrices and node.type.ndim and is_matrix_product(node):
+                        yield self._say("product brief")
+                case Broadcast():
+                    sizes = repeated_sizes([node])
+                    if sizes:
+                        yield self._say("broadcast brief", _sizes(sizes))
+                case Sum(axes) | Mean(axes):
+                    yield self._say("sum brief", self._axes(node, axes))
 
 
 def _is_tangent(node: Node) -> bool:

@@ -29,7 +29,7 @@ from chainrule.derivation.naming import is_activation, name_activations, name_ar
 from chainrule.derivation.remarks import Observation, observations
 from chainrule.derivation.shared import LONGEST_GRADIENT, longest, name_nonlinear, name_shared
 from chainrule.derivation.upstream import is_upstream
-from chainrule.ir import Apply, Const, Input, Node, Program, cached_property, substitute, topological_order
+from chainrule.ir import Apply, Const, Input, Node, Program, applies, cached_property, substitute, topological_order
 from chainrule.primitives import (
     Abstract,
     AbstractMap,
@@ -447,7 +447,7 @@ class Record:
         """The functions without a definition, as they are called."""
         found: dict[str, Abstract | AbstractMap] = {}
         for node in self.program.nodes:
-            if isinstance(node, Apply) and isinstance(node.primitive, Abstract | AbstractMap):
+            if applies(node, Abstract, AbstractMap):
                 found.setdefault(node.primitive.name, node.primitive)
         return tuple(found.values())
 

@@ -9,10 +9,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeGuard
 
-from chainrule.calculus import Accumulation, Backward, Contribution, Stage, is_scale
-from chainrule.ir import Apply, Const, Dim, Input, Node, rebuild, topological_order
+from chainrule.calculus import Accumulation, Backward, Contribution, Stage, beneath_arrangement, is_scale
+from chainrule.ir import Apply, Const, Dim, Input, Node, SymbolicDim, applies, rebuild, topological_order
 from chainrule.primitives import (
     Adjugate,
     Broadcast,
@@ -27,7 +26,6 @@ from chainrule.primitives import (
     Permute,
     Postfix,
     PowerNotation,
-    Primitive,
     Relu,
     Reshape,
     Sigmoid,
@@ -83,18 +81,18 @@ def _cancellation(backward: Backward, entry: Accumulation, contribution: Contrib
     if not any(_quotients(rewrite.before) for rewrite in entry.rewrites) or _quotients(entry.merged):
         return
     symbol = contribution.stage.symbol
-    divisors = {_unstretched(node) for rewrite in entry.rewrites for node in _divisors(rewrite.before)}
+    divisors = {beneath_arrangement(node) for rewrite in entry.rewrites for node in _divisors(rewrite.before)}
     if symbol not in divisors:
         return
-    if _is_a(contribution.stage.expression, Softmax) and _has_logarithm_of(backward, symbol):
+    if applies(contribution.stage.expression, Softmax) and _has_logarithm_of(backward, symbol):
         yield Observation("softmax cancels", (symbol,), entry.symbol)
-    if _is_a(contribution.stage.expression, Sigmoid) and any(_is_complement(node, symbol) for node in divisors):
+    if applies(contribution.stage.expression, Sigmoid) and any(_is_complement(node, symbol) for node in divisors):
         yield Observation("sigmoid cancels", (symbol, entry.symbol), entry.symbol)
 
 
 def _has_logarithm_of(backward: Backward, symbol: Input) -> bool:
     return any(
-        _is_a(part, Log) and part.operands == (symbol,)
+        applies(part, Log) and part.operands == (symbol,)
         for stage in backward.stages
         for part in topological_order([stage.expression])
     )
@@ -102,7 +100,10 @@ def _has_logarithm_of(backward: Backward, symbol: Input) -> bool:
 
 def _is_complement(node: Node, symbol: Input) -> bool:
     """Whether `node` is 1 − symbol."""
-    return _is_a(node, Subtract) and node.operands[1] is symbol and _literal(node.operands[0]) == 1
+    match node:
+        case Apply(Subtract(), (one, x)):
+            return x is symbol and _literal(one) == 1
+    return False
 
 
 def _quotients(node: Node | None) -> bool:
@@ -113,22 +114,17 @@ def _quotients(node: Node | None) -> bool:
 def _divisors(node: Node) -> Iterator[Node]:
     """What `node` divides by, numbers aside."""
     for part in topological_order([node]):
-        if _is_a(part, Divide) and not is_scale(part.operands[1]):
-            yield part.operands[1]
+        match part:
+            case Apply(Divide(), (_, divisor)) if not is_scale(divisor):
+                yield divisor
 
 
 def _softmax_rows(entry: Accumulation, stage: Stage) -> Iterator[Observation]:
     """The gradient by the operand of a softmax sums to zero: adding a constant there changes nothing."""
-    expression = stage.expression
-    if not _is_a(expression, Softmax) or expression.operands != (entry.symbol,) or entry.symbol.type.ndim == 0:
-        return
-    axes = expression.primitive.axes
-    yield Observation(
-        "softmax shift",
-        (Sum(axes)(entry.cotangent), entry.symbol, _sizes(entry.symbol, axes)),
-        entry.symbol,
-        Sum(axes)(entry.cotangent),
-    )
+    match stage.expression:
+        case Apply(Softmax(axes), (x,)) if x is entry.symbol and x.type.ndim:
+            total = Sum(axes)(entry.cotangent)
+            yield Observation("softmax shift", (total, x, _sizes(entry.symbol, axes)), entry.symbol, total)
 
 
 def _sizes(symbol: Input, axes: Sequence[int]) -> str:
@@ -138,28 +134,26 @@ def _sizes(symbol: Input, axes: Sequence[int]) -> str:
 def _scaled_scores(entry: Accumulation, backward: Backward) -> Iterator[Observation]:
     """A product divided by the root of the size it sums over, on its way into a softmax."""
     stage = next((each for each in backward.stages if each.symbol is entry.symbol), None)
-    if stage is None or not _is_a(entry.contributions[0].stage.expression, Softmax):
+    if stage is None or not applies(entry.contributions[0].stage.expression, Softmax):
         return
     for part in topological_order([stage.expression]):
-        if _is_a(part, Divide):
-            product, scale = part.operands
+        for product, root in _quotients_of(part):
             size = _summed_size(product)
-            fits = size is not None and _is_root_of(scale, size)
-        elif _is_a(part, Multiply):
-            product, scale = sorted(part.operands, key=lambda operand: _summed_size(operand) is None)
-            size = _summed_size(product)
-            inverse = _unstretched(scale)
-            fits = (
-                size is not None
-                and _is_a(inverse, Divide)
-                and _literal(inverse.operands[0]) == 1
-                and _is_root_of(inverse.operands[1], size)
-            )
-        else:
-            continue
-        if fits and size is not None:
-            yield Observation("scores", (product, Const(size, scale.type.with_shape(()))), entry.symbol)
-            return
+            if size is not None and _is_root_of(root, size):
+                yield Observation("scores", (product, Const(size, root.type.with_shape(()))), entry.symbol)
+                return
+
+
+def _quotients_of(node: Node) -> Iterator[tuple[Node, Node]]:
+    """(x, y) of x / y, also where it is written (1/y) · x."""
+    match node:
+        case Apply(Divide(), (x, y)):
+            yield x, y
+        case Apply(Multiply(), factors):
+            for x, inverse in (factors, factors[::-1]):
+                match beneath_arrangement(inverse):
+                    case Apply(Divide(), (one, y)) if _literal(one) == 1:
+                        yield x, y
 
 
 def _summed_size(node: Node) -> Dim | None:
@@ -181,24 +175,20 @@ def _untransposed(node: Node) -> Node:
 
 def _is_root_of(node: Node, size: Dim) -> bool:
     """Whether `node` is √size, repeated."""
-    root = _unstretched(node)
-    if _is_a(root, Sqrt):
-        return _literal(root.operands[0]) == size
-    value = _literal(node)
-    return isinstance(value, float) and isinstance(size, int) and value == math.sqrt(size)
+    match beneath_arrangement(node):
+        case Apply(Sqrt(), (x,)):
+            return _literal(x) == size
+        case Const(float(value)):
+            return isinstance(size, int) and value == math.sqrt(size)
+    return False
 
 
-def _unstretched(node: Node) -> Node:
-    """`node` without repetition and axes of size 1."""
-    while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
-        node = node.operands[0]
-    return node
-
-
-def _literal(node: Node) -> object:
-    while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
-        node = node.operands[0]
-    return node.value if isinstance(node, Const) and node.is_filled else None
+def _literal(node: Node) -> float | SymbolicDim | None:
+    """The number or size that fills `node`."""
+    match beneath_arrangement(node):
+        case Const(value):
+            return value
+    return None
 
 
 def _identity_path(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
@@ -221,12 +211,12 @@ def _computed_from(backward: Backward, symbol: Input) -> set[Input]:
 
 def _gated_path(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
     """A state that is carried on under a gate: its gradient is multiplied by the gate, and by nothing else."""
-    gates = {stage.symbol for stage in backward.stages if _is_a(stage.expression, Sigmoid)}
+    gates = {stage.symbol for stage in backward.stages if applies(stage.expression, Sigmoid)}
     if len(entry.contributions) != 1 or entry.symbol not in backward.program.inputs:
         return
     (contribution,) = entry.contributions
     adjoint = contribution.adjoint
-    if _is_a(adjoint, Multiply) and set(adjoint.operands) - {contribution.cotangent} <= gates:
+    if applies(adjoint, Multiply) and set(adjoint.operands) - {contribution.cotangent} <= gates:
         gate = next((factor for factor in adjoint.operands if factor in gates), None)
         if gate is not None and contribution.stage.symbol.type == entry.symbol.type:
             yield Observation("gate", (gate, contribution.stage.symbol, entry.symbol), entry.symbol)
@@ -237,24 +227,25 @@ def _centred(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
     symbol = entry.symbol
     uses = [stage for stage in backward.stages if symbol in stage.operands]
     for stage in uses:
-        mean = _bare(stage.expression)
-        if not _is_a(mean, Mean) or mean.operands != (symbol,):
-            continue
+        match _bare(stage.expression):
+            case Apply(Mean(axes), (x,)) if x is symbol:
+                pass
+            case _:
+                continue
         around = [other for other in backward.stages if other is not stage and stage.symbol in other.operands]
         if (
             around
             and {*uses} <= {stage, *around}
             and all(_only_centred(other.expression, symbol, stage.symbol) for other in around)
         ):
-            axes = mean.primitive.axes
             total = Sum(axes)(entry.cotangent)
-            difference = Subtract()(symbol, _repeated(stage.symbol, symbol, axes))
+            difference = symbol - _repeated(stage.symbol, symbol, axes)
             yield Observation("centred", (total, symbol, difference, _sizes(symbol, axes)), symbol, total)
 
 
 def _bare(node: Node) -> Node:
     """`node` without the axes of size 1 that it keeps."""
-    while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
+    while applies(node, Broadcast, Reshape):
         (operand,) = node.operands
         if [size for size in node.type.shape if size != 1] != [size for size in operand.type.shape if size != 1]:
             return node
@@ -277,8 +268,9 @@ def _only_centred(expression: Node, symbol: Input, mean: Input) -> bool:
     """Whether `symbol` and its mean occur in `expression` as their difference alone."""
 
     def difference(node: Node) -> Node | None:
-        if _is_a(node, Subtract) and node.operands[0] is symbol and _unstretched(node.operands[1]) is mean:
-            return Const(0, node.type)
+        match node:
+            case Apply(Subtract(), (x, y)) if x is symbol and beneath_arrangement(y) is mean:
+                return Const(0, node.type)
         return None
 
     (rest,) = rebuild([expression], difference)
@@ -289,7 +281,7 @@ def _of_activations(backward: Backward, factors: Mapping[Stage, Node]) -> Iterat
     """What activations do to a gradient that passes through several of them."""
     merged = {c.stage for entry in backward.accumulations if entry.merged is not None for c in entry.contributions}
     for primitive, key in ((Sigmoid, "vanishing sigmoid"), (Tanh, "vanishing tanh"), (Relu, "relu gate")):
-        stages = {stage for stage in factors if _is_a(stage.expression, primitive)} - merged
+        stages = {stage for stage in factors if applies(stage.expression, primitive)} - merged
         depth = _most_on_a_path(backward, partial(_comes_from, stages))
         if depth > 1:
             yield Observation(key, (str(depth), PowerNotation(Number(4), Number(-depth))))
@@ -314,7 +306,7 @@ def _of_shared_weights(backward: Backward) -> Iterator[Observation]:
 def _of_adjugates(backward: Backward) -> Iterator[Observation]:
     """What adj(A) is, of the first that a gradient has."""
     for part in topological_order(backward.gradients):
-        if _is_a(part, Adjugate):
+        if applies(part, Adjugate):
             yield Observation("adjugate", (part.operands[0],))
             return
 
@@ -324,7 +316,7 @@ _WEIGHT, _OTHER = Symbol("W"), Symbol("other")
 
 def _multiplies_by(weight: Input, factor: Notation, contribution: Contribution) -> bool:
     """Whether the way from a state to the one before is a product with `factor`, W or Wᵀ, and no other product."""
-    products = [part for part in topological_order([contribution.adjoint]) if _is_a(part, Contract)]
+    products = [part for part in topological_order([contribution.adjoint]) if applies(part, Contract)]
     if len(products) != 1 or contribution.operand.type.shape != contribution.stage.symbol.type.shape:
         return False
     (product,) = products
@@ -346,8 +338,3 @@ def _most_on_a_path(backward: Backward, counts: Callable[[Contribution], bool]) 
         found = [most.get(c.stage.symbol, 0) + counts(c) for c in entry.contributions]
         most[entry.symbol] = max(found, default=0)
     return max(most.values(), default=0)
-
-
-def _is_a(node: Node | None, primitive: type[Primitive]) -> TypeGuard[Apply]:
-    """Whether `node` applies a primitive of that class."""
-    return isinstance(node, Apply) and isinstance(node.primitive, primitive)

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chainrule.ir import Apply, Node, Shape
+from chainrule.ir import Apply, Node, Shape, applies
 from chainrule.primitives import Broadcast, Indexed, Mark, Notation, Number, Reshape
 
 NEW_AXIS = Mark("∗")
@@ -51,12 +51,13 @@ def is_column(extent: Extent) -> bool:
 def unsaid(node: Apply, operand: Extent) -> Extent | None:
     """The extent of a repetition, or of a change of axes of size 1, that is written as its operand is."""
     before, after = node.operands[0].type.shape, node.type.shape
-    if isinstance(node.primitive, Broadcast):
-        axes = node.primitive.axes
-    elif isinstance(node.primitive, Reshape) and [n for n in before if n != 1] == [n for n in after if n != 1]:
-        axes = _kept(before, after)
-    else:
-        return None
+    match node.primitive:
+        case Broadcast(axes=axes):
+            pass
+        case Reshape() if [n for n in before if n != 1] == [n for n in after if n != 1]:
+            axes = _kept(before, after)
+        case _:
+            return None
     if not operand.shape:
         return NUMBER
     return Extent(operand.shape, tuple(-1 if place < 0 else axes[place] for place in operand.places))
@@ -136,13 +137,12 @@ def with_new_axes(base: Notation, extent: Extent, shape: Shape) -> Notation:
 
 def is_unsaid(node: Node) -> bool:
     """Whether `node` repeats its operand, or changes axes of size 1 alone."""
-    return (
-        isinstance(node, Apply)
-        and len(node.operands) == 1
-        and unsaid(node, whole(node.operands[0].type.shape)) is not None
-    )
+    match node:
+        case Apply(_, (x,)):
+            return unsaid(node, whole(x.type.shape)) is not None
+    return False
 
 
 def is_reshaped(node: Node) -> bool:
     """Whether `node` changes axes of size 1 alone."""
-    return isinstance(node, Apply) and isinstance(node.primitive, Reshape) and is_unsaid(node)
+    return applies(node, Reshape) and is_unsaid(node)

@@ -16,7 +16,7 @@ from chainrule.derivation.spelling import distinguished
 from chainrule.derivation.upstream import is_upstream, output_name
 from chainrule.derivation.words import enumerated, join, say
 from chainrule.functions import RNG_SEED, RNG_STEP
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, topological_order
+from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, topological_order
 from chainrule.primitives import Broadcast, Contract, Infix, Notation, Number, Symbol
 from chainrule.words import Language
 
@@ -123,10 +123,7 @@ class Sections:
     def _repeats_vectors(self) -> bool:
         """Whether the forward pass repeats a vector, and not only a number."""
         return any(
-            isinstance(part, Apply)
-            and isinstance(part.primitive, Broadcast)
-            and part.operands[0].type.ndim > 0
-            and any(size != 1 for size in part.operands[0].type.shape)
+            applies(part, Broadcast) and any(size != 1 for size in part.operands[0].type.shape)
             for stage in self.record.backward.stages
             for part in topological_order([stage.expression])
         )
@@ -158,7 +155,7 @@ class Sections:
         data = set(self.record.program.inputs) - parameters
         for stage in self.record.backward.stages:
             for node in topological_order([stage.expression]):
-                if not isinstance(node, Apply) or not isinstance(node.primitive, Contract) or len(node.operands) != 2:
+                if not applies(node, Contract) or len(node.operands) != 2:
                     continue
                 left, right = node.operands
                 shown = self.notator.of(node)

@@ -18,6 +18,7 @@ from chainrule.ir import (
     Node,
     Program,
     ShapeError,
+    applies,
     dim_product,
     rebuild_all,
     topological_order,
@@ -60,7 +61,7 @@ class Composer:
         for node, label in list(self.names.items()):
             # The mean is stored without the kept axis; it has the same name.
             size = node.type.size
-            while isinstance(node, Apply) and isinstance(node.primitive, Broadcast | Reshape):
+            while applies(node, Broadcast, Reshape):
                 (node,) = node.operands
                 if node.type.size != size:
                     break

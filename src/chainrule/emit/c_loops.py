@@ -9,7 +9,7 @@ from chainrule.emit.c_values import C_FUNCTIONS, C_TYPES, CWriter, Index, Value,
 from chainrule.emit.code import Code, Level, atom, product, total
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names
-from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim
+from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim, applies
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -247,7 +247,7 @@ class Nests:
 
     def _terms(self, node: Node, root: Node) -> list[Node]:
         """Return the terms of a sum, as far as they are not stored."""
-        if isinstance(node, Apply) and isinstance(node.primitive, Add) and (node is root or node not in self.places):
+        if applies(node, Add) and (node is root or node not in self.places):
             return [term for operand in node.operands for term in self._terms(operand, root)]
         return [node]
 

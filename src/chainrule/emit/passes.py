@@ -19,7 +19,7 @@ from chainrule.emit.lowering import Lowering
 from chainrule.emit.names import Names
 from chainrule.emit.seeds import seeded
 from chainrule.emit.sharing import Line, keep_for_later, shared, shortened, written_where_used
-from chainrule.ir import Apply, ArrayType, Input, Node, rebuild, topological_order
+from chainrule.ir import ArrayType, Input, Node, applies, rebuild, topological_order
 from chainrule.primitives import Gelu, Primitive, RandomUniform, Silu, erfc, sigmoid
 
 _PREFIXES = ("d", "d_", "grad_", "grad_of_")
@@ -206,10 +206,10 @@ class _Builder:
 
 def written_out(node: Node) -> Node | None:
     """Expand an activation whose derivative reuses a part: σ(z) of SiLU, erfc of GELU."""
-    if isinstance(node, Apply) and isinstance(node.primitive, Silu):
+    if applies(node, Silu):
         (z,) = (rebuild([operand], written_out)[0] for operand in node.operands)
         return z * sigmoid(z)
-    if isinstance(node, Apply) and isinstance(node.primitive, Gelu):
+    if applies(node, Gelu):
         (z,) = (rebuild([operand], written_out)[0] for operand in node.operands)
         return 0.5 * z * erfc(-(1 / math.sqrt(2) * z))
     return None
@@ -233,7 +233,7 @@ def refuse_random(nodes: Sequence[Node], stages: Sequence[Stage]) -> None:
     """Raise EmitError if random numbers are drawn: standalone source does not include the generator."""
     for stage in stages:
         for node in topological_order([stage.expression]):
-            if isinstance(node, Apply) and isinstance(node.primitive, RandomUniform):
+            if applies(node, RandomUniform):
                 raise EmitError(
                     f"{stage.name} draws random numbers, which the source of a target cannot repeat; make the noise "
                     "or the mask an argument of the function"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from chainrule.emit import C_TYPES, CUnit, Location, declarations, function, signature_lines
 from chainrule.exports.one_row import one_row
 from chainrule.exports.subject import Subject, X
-from chainrule.ir import Apply, Node, Program
+from chainrule.ir import Node, Program, applies
 from chainrule.primitives import Broadcast, Subtract
 
 
@@ -19,10 +19,10 @@ def normalized_layers(subject: Subject) -> dict[str, Program]:
     found: dict[str, Program] = {}
     program = subject.program
     for node in program.nodes:
-        if not isinstance(node, Apply) or not isinstance(node.primitive, Subtract):
+        if not applies(node, Subtract):
             continue
         values, mean = node.operands
-        if isinstance(mean, Apply) and isinstance(mean.primitive, Broadcast):
+        if applies(mean, Broadcast):
             (mean,) = mean.operands
         name = getattr(mean, "name", "")
         layer = name.removeprefix("mean")

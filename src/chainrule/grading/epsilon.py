@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from chainrule.ir import Apply, Const, Node, rebuild, topological_order
+from chainrule.ir import Const, Node, applies, rebuild, topological_order
 from chainrule.primitives import Add
 
 _MOST = 1e-4
@@ -37,7 +37,7 @@ def without_epsilons(node: Node) -> Node:
 
 def _added(node: Node) -> tuple[float, Node | None]:
     """The ε of `x + ε`, and x; 0 for another expression."""
-    if isinstance(node, Apply) and isinstance(node.primitive, Add):
+    if applies(node, Add):
         for constant, rest in (node.operands, node.operands[::-1]):
             if isinstance(constant, Const) and isinstance(constant.value, float) and 0 < constant.value <= _MOST:
                 return constant.value, rest

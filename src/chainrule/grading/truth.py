@@ -20,7 +20,7 @@ from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratio
 from chainrule.grading.epsilon import difference, epsilons, without_epsilons
 from chainrule.grading.names import TARGETS, is_target
 from chainrule.grading.vocabulary import LABEL_OPERATIONS, Kind, Vocabulary
-from chainrule.ir import Apply, Input, Node, cached_property, substitute, topological_order
+from chainrule.ir import Apply, Input, Node, applies, cached_property, substitute, topological_order
 from chainrule.primitives import (
     Add,
     Negate,
@@ -272,7 +272,7 @@ class Truth:
         variants: dict[Node, Node] = {}
         for root in dict.fromkeys(roots):
             for part in topological_order([root]):
-                if isinstance(part, Apply) and isinstance(part.primitive, Add | Subtract):
+                if applies(part, Add, Subtract):
                     left, right = part.operands
                     kept = right if isinstance(part.primitive, Add) else Negate()(right)
                     variants.setdefault(substitute([root], {part: left})[0], right)

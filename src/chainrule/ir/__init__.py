@@ -7,7 +7,7 @@ from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, dim_quoti
 from chainrule.ir.display import media_bundle
 from chainrule.ir.errors import DTypeError, ProgramError, ShapeError, refuses_deep_nesting
 from chainrule.ir.locks import fork_safe_lock
-from chainrule.ir.nodes import OPERATORS, Apply, Const, Input, Node, Operand
+from chainrule.ir.nodes import OPERATORS, Apply, Const, Input, Node, Operand, applies
 from chainrule.ir.program import PROGRAM_DISPLAYS, Program, rebuild, rebuild_all, substitute, topological_order
 from chainrule.ir.types import ArrayType, DType, Shape, concrete, parse_shape, shape_text, sizes_text
 
@@ -32,6 +32,7 @@ __all__ = [
     "Shape",
     "ShapeError",
     "SymbolicDim",
+    "applies",
     "bind_dim",
     "cached_property",
     "concrete",

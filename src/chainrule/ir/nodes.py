@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NoReturn, Protocol, TypeAlias, final
+from typing import Any, NoReturn, Protocol, TypeAlias, TypeGuard, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -202,3 +202,8 @@ class Apply(Node):
 
     def __repr__(self) -> str:
         return f"Apply({self.primitive}, {self.type})"
+
+
+def applies(node: object, *primitives: type) -> TypeGuard[Apply]:
+    """Whether `node` is a primitive of one of these classes applied to operands."""
+    return isinstance(node, Apply) and isinstance(node.primitive, primitives)

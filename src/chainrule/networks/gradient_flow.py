@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from chainrule.calculus import Backward, Contribution, backward
 from chainrule.engines import evaluate
-from chainrule.ir import Apply, Const, Input, Node, Program, refuse_subclass, substitute, topological_order
+from chainrule.ir import Apply, Const, Input, Node, Program, applies, refuse_subclass, substitute, topological_order
 from chainrule.networks.flow_words import say
 from chainrule.primitives import Add, Contract, Elementwise, Multiply, Negate, RandomUniform, Subtract, Where
 from chainrule.training import traced_loss
@@ -313,7 +313,7 @@ def _multiplies(part: Contribution) -> bool:
 
 def _draws(expression: Node) -> bool:
     parts = topological_order([expression])
-    return any(isinstance(part, Apply) and isinstance(part.primitive, RandomUniform) for part in parts)
+    return any(applies(part, RandomUniform) for part in parts)
 
 
 def _status(path: Sequence[Factor], norms: Mapping[str, float], parameters: Sequence[ParameterGradient]) -> Status:

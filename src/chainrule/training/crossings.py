@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from typing import Any
 
-from chainrule.ir import Apply, ArrayType, Dim, Input, Node, Program, named_dim, shape_text, topological_order
+from chainrule.ir import Apply, ArrayType, Dim, Input, Node, Program, applies, named_dim, shape_text, topological_order
 from chainrule.primitives import Broadcast, Reshape
 from chainrule.trace import trace
 from chainrule.training.arguments import Arguments
@@ -73,11 +73,11 @@ def _stretched(node: Node, rows: Dim) -> tuple[Node, int]:
 
     The axis is -1 if nothing was broadcast.
     """
-    if not (isinstance(node, Apply) and isinstance(node.primitive, Broadcast) and node.primitive.shape == (rows, rows)):
+    if not (applies(node, Broadcast) and node.primitive.shape == (rows, rows)):
         return node, -1
     (source,) = node.operands
     axis = node.primitive.axes[0] if node.primitive.axes else -1
-    squeezed = isinstance(source, Apply) and isinstance(source.primitive, Reshape)
+    squeezed = applies(source, Reshape)
     return (source.operands[0] if squeezed and isinstance(source, Apply) else source), axis
 
 

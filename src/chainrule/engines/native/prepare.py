@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainrule.engines.loop import EngineError
-from chainrule.ir import Apply, Node, Program, ProgramError, ShapeError, rebuild
+from chainrule.ir import Node, Program, ProgramError, ShapeError, applies, rebuild
 from chainrule.primitives import Composite, Linear, NotExpandableError
 
 
@@ -22,7 +22,7 @@ def prepare(program: Program) -> Program:
 
 
 def _expansion(node: Node) -> Node | None:
-    if not isinstance(node, Apply) or not isinstance(node.primitive, Composite | Linear):
+    if not applies(node, Composite, Linear):
         return None
     try:
         expanded = node.primitive.expand(*node.operands)

@@ -7,7 +7,19 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from chainrule.ir import Apply, ArrayType, Const, DType, Input, Node, Operand, Program, named_dim, topological_order
+from chainrule.ir import (
+    Apply,
+    ArrayType,
+    Const,
+    DType,
+    Input,
+    Node,
+    Operand,
+    Program,
+    applies,
+    named_dim,
+    topological_order,
+)
 from chainrule.primitives import Norm, exp, matmul, permute
 from chainrule.trace.formula.errors import FormulaError
 from chainrule.trace.formula.inference import Settled
@@ -154,7 +166,7 @@ class _Elaboration:
         if not isinstance(node, Call) or node.function != "norm":
             return False
         value = self._values[node]
-        return isinstance(value, Apply) and isinstance(value.primitive, Norm) and value.type.ndim == 0
+        return applies(value, Norm) and value.type.ndim == 0
 
     def _is_e(self, node: Syntax) -> bool:
         return isinstance(node, Name) and node.name == "e" and "e" not in self._scope
