@@ -405,8 +405,9 @@ _OF_ARRAYS = (
 
 def _begins_with_condition(x: Expr) -> bool:
     """Whether `x` is written as a product that begins with a condition."""
-    while isinstance(x.operation, Function) and isinstance(x.operation.primitive, Multiply | Divide):
-        x = x.operands[0]
+    match x:
+        case Expr(Function(Multiply() | Divide()), (first, _)):
+            return _begins_with_condition(first)
     return x.dtype is DType.BOOL
 
 

@@ -27,7 +27,6 @@ from chainrule.primitives import (
     Broadcast,
     Composite,
     Contract,
-    Divide,
     Elementwise,
     Exp,
     Linear,
@@ -145,14 +144,11 @@ def written_out_in_parts(program: Program, sizes: Mapping[str, int]) -> Program:
     """Expand composite primitives, and write means as sums."""
 
     def expansion(node: Node) -> Node | None:
-        if not isinstance(node, Apply):
-            return None
-        if isinstance(node.primitive, Mean):
-            (x,) = node.operands
-            count = dim_product(x.type.shape[axis] for axis in node.primitive.axes)
-            return Divide()(Sum(node.primitive.axes)(x), Const(count, node.type))
-        if isinstance(node.primitive, Composite | Linear):
-            return node.primitive.expand(*node.operands)
+        match node:
+            case Apply(Mean(axes), (x,)):
+                return Sum(axes)(x) / Const(dim_product(x.type.shape[axis] for axis in axes), node.type)
+            case Apply((Composite() | Linear()) as primitive, operands):
+                return primitive.expand(*operands)
         return None
 
     try:

@@ -9,7 +9,7 @@ from chainrule.emit.c_values import C_FUNCTIONS, C_TYPES, CWriter, Index, Value,
 from chainrule.emit.code import Code, Level, atom, product, total
 from chainrule.emit.errors import EmitError
 from chainrule.emit.names import Names
-from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim, applies
+from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, SymbolicDim
 from chainrule.primitives import (
     Add,
     Broadcast,
@@ -21,8 +21,6 @@ from chainrule.primitives import (
     Linear,
     Log,
     Multilinear,
-    Multiply,
-    Negate,
     Nonlinear,
     Permute,
     Primitive,
@@ -30,10 +28,8 @@ from chainrule.primitives import (
     ScatterAdd,
     Sigmoid,
     Sqrt,
-    Subtract,
     Sum,
     Tanh,
-    Where,
 )
 
 _READ_ONCE = (Divide, Exp, Floor, Log, Sigmoid, Sqrt, Tanh, *C_FUNCTIONS)
@@ -237,18 +233,20 @@ class Nests:
         pending: list[Node] = [root]
         while pending:
             node = pending.pop(0)
-            if not isinstance(node, Apply) or (node is not root and node in self.places):
+            if node is not root and node in self.places:
                 continue
-            if isinstance(node.primitive, Add | Contract | Sum):
-                found.append(node)
-            elif isinstance(node.primitive, Elementwise | Multiply | Subtract | Negate | Where):
-                pending += node.operands
+            match node:
+                case Apply(Add() | Contract() | Sum()):
+                    found.append(node)
+                case Apply(Primitive(is_pointwise=True), operands):
+                    pending += operands
         return found
 
     def _terms(self, node: Node, root: Node) -> list[Node]:
         """Return the terms of a sum, as far as they are not stored."""
-        if applies(node, Add) and (node is root or node not in self.places):
-            return [term for operand in node.operands for term in self._terms(operand, root)]
+        match node:
+            case Apply(Add(), operands) if node is root or node not in self.places:
+                return [term for operand in operands for term in self._terms(operand, root)]
         return [node]
 
     def _prefers_rows(self, node: Apply) -> bool:
@@ -271,20 +269,20 @@ class Nests:
         return sum(_jumps(i, last) for _, i in loads) < sum(_jumps(i, summed) for _, i in loads)
 
     def _sum_extents(self, node: Apply) -> list[Dim]:
-        if isinstance(node.primitive, Sum):
-            return [node.operands[0].type.shape[axis] for axis in node.primitive.axes]
-        sizes = _label_sizes(node)
-        return [dim for label, dim in sizes.items() if label not in node.primitive.output]
+        match node:
+            case Apply(Sum(axes), (x,)):
+                return [x.type.shape[axis] for axis in axes]
+        return [dim for label, dim in _label_sizes(node).items() if label not in node.primitive.output]
 
     def _summed(
         self, node: Apply, index: Sequence[Index], names: Sequence[str]
     ) -> tuple[list[str], list[tuple[Node, list[Index]]]]:
         """Return the factors of a sum's term at loop variables `names`, each with its index."""
-        if isinstance(node.primitive, Sum):
-            inner, kept = iter([variable(name) for name in names]), iter(index)
-            (x,) = node.operands
-            place = [next(inner) if axis in node.primitive.axes else next(kept) for axis in range(x.type.ndim)]
-            return list(names), [(x, place)]
+        match node:
+            case Apply(Sum(axes), (x,)):
+                inner, kept = iter([variable(name) for name in names]), iter(index)
+                place = [next(inner) if axis in axes else next(kept) for axis in range(x.type.ndim)]
+                return list(names), [(x, place)]
         labels = [label for label in _label_sizes(node) if label not in node.primitive.output]
         at = {
             **dict(zip(node.primitive.output, index, strict=True)),

@@ -114,26 +114,26 @@ class Lowering:
             return self.loose(in_parts)
         if primitive.is_pointwise:
             return self._pointwise(node)
-        if isinstance(primitive, Broadcast):
-            (x,) = node.operands
-            return self.aligned(self.loose(x), x.type.ndim, primitive.axes, node.type.ndim)
         if type(primitive) in _REDUCTIONS:
             return self._reduction(node, _REDUCTIONS[type(primitive)])
-        if isinstance(primitive, Contract):
-            return contraction(
-                self.arena,
-                primitive,
-                [self.loose(x) for x in node.operands],
-                [x.type for x in node.operands],
-                lambda: [self.strict(x) for x in node.operands],
-                node.type,
-            )
-        if isinstance(primitive, Permute):
-            return self._transposed(self.strict(node.operands[0]), primitive.order)
-        if isinstance(primitive, Reshape):
-            return self._reshaped(self.strict(node.operands[0]), primitive.shape)
-        if isinstance(primitive, Slice):
-            return self._sliced(self.strict(node.operands[0]), primitive)
+        match node:
+            case Apply(Broadcast(axes=axes), (x,)):
+                return self.aligned(self.loose(x), x.type.ndim, axes, node.type.ndim)
+            case Apply(Contract() as contract, factors):
+                return contraction(
+                    self.arena,
+                    contract,
+                    [self.loose(x) for x in factors],
+                    [x.type for x in factors],
+                    lambda: [self.strict(x) for x in factors],
+                    node.type,
+                )
+            case Apply(Permute(order), (x,)):
+                return self._transposed(self.strict(x), order)
+            case Apply(Reshape(shape), (x,)):
+                return self._reshaped(self.strict(x), shape)
+            case Apply(Slice() as cut, (x,)):
+                return self._sliced(self.strict(x), cut)
         operands = [self.strict(x) for x in node.operands]
         return self.arena.make(Structured(primitive), operands, node.type.shape, node.type.dtype)
 
@@ -178,13 +178,9 @@ class Lowering:
 
     def _times(self, x: Expr, y: Expr, dtype: DType) -> Expr:
         for quotient, factor in ((x, y), (y, x)):
-            if (
-                isinstance(quotient.operation, Function)
-                and isinstance(quotient.operation.primitive, Divide)
-                and _value(quotient.operands[0]) == 1
-                and not factor.is_number
-            ):
-                return self.function(Divide(), [factor, quotient.operands[1]], dtype)
+            match quotient:
+                case Expr(Function(Divide()), (one, divisor)) if _value(one) == 1 and not factor.is_number:
+                    return self.function(Divide(), [factor, divisor], dtype)
         return self.function(Multiply(), [x, y], dtype)
 
     def function(self, primitive: Primitive, operands: Sequence[Expr], dtype: DType) -> Expr:
@@ -259,12 +255,12 @@ class Lowering:
 
     def _picked(self, product: Expr) -> Expr | None:
         """The elements that labels name, where a sum over one-hot rows times `x` finds them."""
-        if not (isinstance(product.operation, Function) and isinstance(product.operation.primitive, Multiply)):
-            return None
-        for rows, x in (product.operands, product.operands[::-1]):
-            is_one_hot = isinstance(rows.operation, Structured) and isinstance(rows.operation.primitive, OneHot)
-            if is_one_hot and x.shape == rows.shape:
-                return self.arena.make(Picked(), (x, rows.operands[0]), x.shape[:-1], x.dtype)
+        match product:
+            case Expr(Function(Multiply()), factors):
+                for rows, x in (factors, factors[::-1]):
+                    match rows:
+                        case Expr(Structured(OneHot()), (labels,), shape) if x.shape == shape:
+                            return self.arena.make(Picked(), (x, labels), shape[:-1], x.dtype)
         return None
 
     def _transposed(self, x: Expr, order: tuple[int, ...]) -> Expr:
@@ -322,23 +318,22 @@ def _numbers_apart(x: Expr) -> tuple[float, bool]:
     value = _value(x)
     if value is not None:
         return value, False
-    if isinstance(x.operation, Function) and isinstance(x.operation.primitive, Multiply | Divide):
-        number, rest = _numbers_apart(x.operands[0])
-        if isinstance(x.operation.primitive, Divide):
-            return number, True
-        other, more = _numbers_apart(x.operands[1])
-        return number * other, rest or more
+    match x:
+        case Expr(Function(Divide()), (above, _)):
+            return _numbers_apart(above)[0], True
+        case Expr(Function(Multiply()), (first, second)):
+            (number, rest), (other, more) = _numbers_apart(first), _numbers_apart(second)
+            return number * other, rest or more
     return 1.0, True
 
 
 def written_in_parts(node: Apply, has: Callable[[Primitive], bool]) -> Node | None:
     """What a target has under no name, in parts; so too what the derivatives of norms and powers need at 0."""
-    if isinstance(node.primitive, DivideNoNan):
-        x, y = node.operands
-        return divide(x, where(equal(y, 0), math.inf, y))  # x / ∞ is 0, without a warning of 0 / 0
-    if isinstance(node.primitive, LogNoNan):
-        (x,) = node.operands
-        return log(where(equal(x, 0), 1, x))
+    match node:
+        case Apply(DivideNoNan(), (x, y)):
+            return divide(x, where(equal(y, 0), math.inf, y))  # x / ∞ is 0, without a warning of 0 / 0
+        case Apply(LogNoNan(), (x,)):
+            return log(where(equal(x, 0), 1, x))
     if isinstance(node.primitive, _STRUCTURE) or type(node.primitive) in _REDUCTIONS or has(node.primitive):
         return None
     try:
@@ -349,9 +344,9 @@ def written_in_parts(node: Apply, has: Callable[[Primitive], bool]) -> Node | No
 
 def _mask(x: Expr, other: Expr) -> Expr:
     """A condition as it is, where it multiplies floats, which turns it to numbers anyway."""
-    is_cast = isinstance(x.operation, Function) and isinstance(x.operation.primitive, Cast)
-    if is_cast and x.operands[0].dtype is DType.BOOL and other.dtype.is_float and not other.is_number:
-        return x.operands[0]
+    match x:
+        case Expr(Function(Cast()), (condition,)) if condition.dtype is DType.BOOL:
+            return condition if other.dtype.is_float and not other.is_number else x
     return x
 
 

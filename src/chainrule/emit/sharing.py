@@ -48,6 +48,7 @@ from chainrule.primitives import (
     OverlapAdd,
     Pad,
     Power,
+    Primitive,
     Relu,
     Sigmoid,
     Softmax,
@@ -100,11 +101,11 @@ class Line:
 
 def is_trivial(x: Expr) -> bool:
     """Whether writing `x` twice costs the computer nothing: a name, a number, another view of one."""
-    operation = x.operation
-    if isinstance(operation, Variable | Number | Table):
-        return True
-    if isinstance(operation, Transposed | Inserted | Indexed | Repeated | Reshaped):
-        return is_trivial(x.operands[0])
+    match x:
+        case Expr(Variable() | Number() | Table()):
+            return True
+        case Expr(Transposed() | Inserted() | Indexed() | Repeated() | Reshaped(), (viewed, *_)):
+            return is_trivial(viewed)
     return x.is_number
 
 
@@ -118,26 +119,30 @@ def is_dear(x: Expr) -> bool:
 
 def stem_of(x: Expr) -> str:
     """What a value without a name of the user's is called, by the operation that makes it and what that acts on."""
-    operation = x.operation
     words = [_word(operand) for operand in x.operands]
-    found = None
-    if isinstance(operation, Reduction):
-        kind = {"sum": "sum", "mean": "mean", "max": "max", "min": "min", "logsumexp": "lse"}[operation.name]
-        found = f"{kind}_{words[0]}"
-        return found if words[0] and len(found) <= _NAME_LIMIT else f"{kind}s"
-    if isinstance(operation, Function | Structured):
-        primitive = operation.primitive
-        if isinstance(primitive, Divide | Multiply) and any(operand.is_number for operand in x.operands):
-            variable = next((word for word, o in zip(words, x.operands, strict=True) if word and not o.is_number), None)
-            found = f"{variable}_scaled" if variable else "scaled"
-        elif type(primitive) in _BETWEEN and all(words):
-            found = f"{words[0]}_{_BETWEEN[type(primitive)]}_{words[1]}"
-        elif len(x.operands) == 1 and words[0] and type(primitive) in _STEMS:
-            found = f"{_STEMS[type(primitive)]}_{words[0]}"
-        if found is None or len(found) > _NAME_LIMIT:
-            found = _SHORT.get(type(primitive), _STEMS.get(type(primitive), "u"))
-        return found
+    match x.operation:
+        case Reduction(name):
+            kind = "lse" if name == "logsumexp" else name
+            found = f"{kind}_{words[0]}"
+            return found if words[0] and len(found) <= _NAME_LIMIT else f"{kind}s"
+        case Function(primitive) | Structured(primitive):
+            described = _described(primitive, x.operands, words)
+            if described is None or len(described) > _NAME_LIMIT:
+                return _SHORT.get(type(primitive), _STEMS.get(type(primitive), "u"))
+            return described
     return "u"
+
+
+def _described(primitive: Primitive, operands: Sequence[Expr], words: Sequence[str | None]) -> str | None:
+    """A name for what a primitive makes of operands that are called `words`."""
+    if isinstance(primitive, Divide | Multiply) and any(operand.is_number for operand in operands):
+        variable = next((word for word, o in zip(words, operands, strict=True) if word and not o.is_number), None)
+        return f"{variable}_scaled" if variable else "scaled"
+    if type(primitive) in _BETWEEN and all(words):
+        return f"{words[0]}_{_BETWEEN[type(primitive)]}_{words[1]}"
+    if len(operands) == 1 and words[0] and type(primitive) in _STEMS:
+        return f"{_STEMS[type(primitive)]}_{words[0]}"
+    return None
 
 
 def _word(x: Expr) -> str | None:

@@ -18,6 +18,7 @@ from chainrule.primitives import (
     Reshape,
     Softmax,
     Sum,
+    reshape,
 )
 
 _ALONG_AXES = (LogSoftmax, LogSumExp, Max, Mean, Min, Softmax, Sum)
@@ -73,12 +74,13 @@ def _narrowed(node: Node, made: dict[Node, Node]) -> Node:
         return Apply(primitive, operands)
     if primitive.is_pointwise and all(wide):
         return Apply(primitive, operands)
-    if isinstance(primitive, Contract):
-        return Apply(_contraction(primitive, wide), operands)
-    if isinstance(primitive, Broadcast) and _has_rows(node.type):
-        return _broadcast(primitive, operands[0], node.type.shape, wide[0])
-    if isinstance(primitive, Reshape) and wide[0] and _has_rows(node.type):
-        return operands[0] if operands[0].type == type_ else Reshape(type_.shape)(operands[0])
+    match primitive, operands:
+        case Contract(), _:
+            return Apply(_contraction(primitive, wide), operands)
+        case Broadcast(), (x,) if _has_rows(node.type):
+            return _broadcast(primitive, x, node.type.shape, wide[0])
+        case Reshape(), (x,) if wide[0] and _has_rows(node.type):
+            return reshape(x, type_.shape)
     if isinstance(primitive, _ALONG_AXES) and 0 not in primitive.axes:
         return Apply(dataclasses.replace(primitive, axes=tuple(axis - 1 for axis in primitive.axes)), operands)
     raise _HasRowsError

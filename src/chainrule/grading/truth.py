@@ -20,10 +20,9 @@ from chainrule.grading.comparison import Array, agree, as_arrays, constant_ratio
 from chainrule.grading.epsilon import difference, epsilons, without_epsilons
 from chainrule.grading.names import TARGETS, is_target
 from chainrule.grading.vocabulary import LABEL_OPERATIONS, Kind, Vocabulary
-from chainrule.ir import Apply, Input, Node, applies, cached_property, substitute, topological_order
+from chainrule.ir import Apply, Input, Node, cached_property, substitute, topological_order
 from chainrule.primitives import (
     Add,
-    Negate,
     Subtract,
     evaluate_nodes,
     index_bounds,
@@ -272,11 +271,15 @@ class Truth:
         variants: dict[Node, Node] = {}
         for root in dict.fromkeys(roots):
             for part in topological_order([root]):
-                if applies(part, Add, Subtract):
-                    left, right = part.operands
-                    kept = right if isinstance(part.primitive, Add) else Negate()(right)
-                    variants.setdefault(substitute([root], {part: left})[0], right)
-                    variants.setdefault(substitute([root], {part: kept})[0], left)
+                match part:
+                    case Apply(Add(), (left, right)):
+                        kept = right
+                    case Apply(Subtract(), (left, right)):
+                        kept = -right
+                    case _:
+                        continue
+                variants.setdefault(substitute([root], {part: left})[0], right)
+                variants.setdefault(substitute([root], {part: kept})[0], left)
         values = self._values_of(list(variants))
         return [(self.vocabulary.label(term), found) for term, found in zip(variants.values(), values, strict=True)]
 

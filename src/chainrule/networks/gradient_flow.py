@@ -21,7 +21,7 @@ from chainrule.calculus import Backward, Contribution, backward
 from chainrule.engines import evaluate
 from chainrule.ir import Apply, Const, Input, Node, Program, applies, refuse_subclass, substitute, topological_order
 from chainrule.networks.flow_words import say
-from chainrule.primitives import Add, Contract, Elementwise, Multiply, Negate, RandomUniform, Subtract, Where
+from chainrule.primitives import Contract, Elementwise, RandomUniform
 from chainrule.training import traced_loss
 from chainrule.words import Language, listed_in, wrapped
 
@@ -293,7 +293,7 @@ def _slope(part: Contribution) -> Node | None:
     depends: set[Node] = {operand}
     for node in topological_order([expression]):
         if isinstance(node, Apply) and not depends.isdisjoint(node.operands):
-            if not isinstance(node.primitive, Elementwise | Multiply | Add | Subtract | Negate | Where):
+            if not node.primitive.is_pointwise:
                 return None
             depends.add(node)
     (slope,) = substitute([part.linear_map], {part.tangent: Const(1, part.tangent.type)})

@@ -31,8 +31,9 @@ def size(type: ArrayType) -> int:
 
 def lower(emit: SymbolicEmitter, node: Apply, read: Read, index: Sequence[Index]) -> Expression:
     """Lower the element of `node` at `index`."""
-    if isinstance(node.primitive, Elementwise):
-        return node.primitive.lower(emit, *(read(operand, index) for operand in node.operands))
+    match node:
+        case Apply(Elementwise() as primitive, operands):
+            return primitive.lower(emit, *(read(operand, index) for operand in operands))
 
     def accessor(operand: Node) -> Callable[[Sequence[Index]], Expression]:
         return lambda at: read(operand, at)

@@ -25,7 +25,7 @@ def _expansion(node: Node) -> Node | None:
     if not applies(node, Composite, Linear):
         return None
     try:
-        expanded = node.primitive.expand(*node.operands)
+        expanded: Node | None = node.primitive.expand(*node.operands)
     except NotExpandableError as error:
         raise EngineError(f'{error}; use engine="reference"') from None
     if expanded is not None and expanded.type != node.type:
