@@ -22,10 +22,11 @@ from chainrule.ir import (
     ProgramError,
     ShapeError,
     SymbolicDim,
+    applies,
     named_dim,
     parse_shape,
 )
-from chainrule.primitives import Add, Divide, Exp, Multiply, Reshape, Sum
+from chainrule.primitives import Add, Divide, Exp, Linear, Multiply, Reshape, Sum
 
 MATRIX = ArrayType(parse_shape("n m"))
 X, Y = Input("x", MATRIX), Input("y", MATRIX)
@@ -196,3 +197,10 @@ def test_a_literal_is_matched_by_the_number_that_fills_it() -> None:
             case Const(None):
                 found.append("array")
     assert found == ["number", "n", "array"]
+
+
+def test_applies_asks_for_one_of_several_primitives() -> None:
+    assert applies(Add()(X, Y), Add)
+    assert applies(Add()(X, Y), Multiply, Linear)
+    assert not applies(Multiply()(X, Y), Add, Linear)
+    assert not applies(X, Add)
