@@ -13,8 +13,8 @@ import numpy as np
 
 from chainrule.calculus.coinciding import Leaves, evaluated, find_ties
 from chainrule.calculus.kinks import Kink, find_kinks
-from chainrule.calculus.rules import applied
-from chainrule.ir import Apply, Const, Node, Program, topological_order
+from chainrule.calculus.rules import with_operand
+from chainrule.ir import Apply, Const, Node, Program, applies, topological_order
 from chainrule.primitives import Compare, Divide, Multiply, Negate, Sign, Where
 
 _ALIKE = 1e-2
@@ -25,7 +25,7 @@ _FACTORS = 32
 
 def signs_as_choices(program: Program) -> tuple[Program, dict[Node, Node]]:
     """`program` with each such product as a choice, and the products that became one."""
-    if not any(applied(node, Sign) for node in program.nodes):
+    if not any(applies(node, Sign) for node in program.nodes):
         return program, {}
     named = program.names.keys()
     products = [(node, sign) for node in program.nodes for sign in _signs(node, named)]
@@ -42,7 +42,7 @@ def signs_as_choices(program: Program) -> tuple[Program, dict[Node, Node]]:
         if node in chosen:
             x = made[chosen[node].operands[0]]
             rest = _without(made[node], made[chosen[node]])
-            choices[made[node]] = Where()(Compare("<")(x, Const(0, x.type)), Negate()(rest), rest)
+            choices[made[node]] = Where()(Compare("<")(x, Const(0, x.type)), -rest, rest)
             made[node] = choices[made[node]]
     outputs = tuple(made[output] for output in program.outputs)
     used = {*program.inputs, *topological_order(outputs)}  # a sign with a name may have gone
@@ -55,7 +55,7 @@ def _signs(node: Node, named: Container[Node]) -> Iterator[Apply]:
     found = list(itertools.islice(_factors(node, named), _FACTORS + 1))
     if not 1 < len(found) <= _FACTORS:
         return
-    signs = [sign for factor in found if (sign := applied(factor, Sign)) is not None]
+    signs = [factor for factor in found if applies(factor, Sign)]
     if len(signs) == 1:
         yield signs[0]
 
@@ -80,16 +80,12 @@ def _without(product: Node, sign: Node) -> Node:
     if product is sign:
         return Const(1, sign.type)
     assert isinstance(product, Apply)
-    first, *others = product.operands
-    if sign in _factors(first):
-        first = _without(first, sign)
-    elif others:
-        others = [_without(others[0], sign)]
-    if isinstance(product.primitive, Multiply):
-        for one, other in ((first, others[0]), (others[0], first)):
-            if isinstance(one, Const) and one.filled_with(1):
-                return other
-    return Apply(product.primitive, (first, *others))
+    place = 0 if sign in _factors(product.operands[0]) or len(product.operands) == 1 else 1
+    rest = with_operand(product, place, _without(product.operands[place], sign))
+    match rest:
+        case Apply(Multiply(), (Const(1), other) | (other, Const(1))):
+            return other
+    return rest
 
 
 def _is_smooth(program: Program, product: Node, sign: Apply) -> bool:
