@@ -144,9 +144,9 @@ NOT_A_TABLE = [
     Case("gzip inside", gzip.compress(b"PK\x03\x04" + bytes(60)), ("{path} is an Excel workbook",), "data.csv.gz"),
     Case("Parquet in gzip", gzip.compress(parquet(**TYPED)), ("{path} is a Parquet file inside of gzip",), "data.gz"),
     Case("Arrow in gzip", gzip.compress(arrow(**TYPED)), ("{path} is an Arrow file inside of gzip",), "data.gz"),
-    Case("text named Parquet", GOOD, ("{path} is named like a Parquet file and is none",), "data.parquet"),
-    Case("text named Arrow", GOOD, ("{path} is named like an Arrow file and is none",), "data.arrow"),
-    Case("text named Feather", GOOD, ("{path} is named like an Arrow file and is none",), "data.feather"),
+    Case("text named Parquet", GOOD, ("{path} is named like a Parquet file but is not one",), "data.parquet"),
+    Case("text named Arrow", GOOD, ("{path} is named like an Arrow file but is not one",), "data.arrow"),
+    Case("text named Feather", GOOD, ("{path} is named like an Arrow file but is not one",), "data.feather"),
     Case("a JSON list", b'[{"size": 1}]', ("{path} is one JSON list", "JSON lines"), "data.json"),
 ]
 
@@ -164,7 +164,7 @@ DAMAGED = [
     Case(
         "gzip with text after it",
         gzip.compress(GOOD) + b"more",
-        ("{path} has something after its gzip data",),
+        ("{path} has data after its gzip data that are not gzip",),
         "data.csv.gz",
     ),
     Case(

@@ -1,4 +1,4 @@
-"""Tables: files read in batches, columns told apart by kind, and encoded as arrays of numbers.
+"""Tables: files are read in batches, columns classified by kind and encoded as arrays of numbers.
 
 Reading needs polars, which is loaded when it is first used.
 """

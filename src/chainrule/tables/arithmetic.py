@@ -1,9 +1,9 @@
-"""The arithmetic of features: from the number that a cell holds to its encoded columns.
+"""The arithmetic of features: from the number in a cell to its encoded columns.
 
-It is written once, in NumPy, and traced: `tables` evaluates the programs, `exports` writes them in other languages. A
-program is about one cell, `x`, which is nan where there is no value; its other inputs are the settings of a feature. It
-works element by element, so arrays broadcast: cells (n, 1) and settings (k,) give (n, k). Numbers are float64, in which
-whole ones, such as seconds since 1970, are exact up to 2⁵³.
+It is written once, in NumPy, and traced: `tables` evaluates the programs, `exports` writes them in other languages. The
+input of a program is one cell, `x`, nan if it has no value; the other inputs are the settings of a feature. Programs
+are elementwise, so arrays broadcast: cells (n, 1) and settings (k,) give (n, k). Numbers are float64, in which whole
+numbers, such as seconds since 1970, are exact up to 2⁵³.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from chainrule.trace import trace
 
 Floats: TypeAlias = NDArray[np.float64]
 Columns: TypeAlias = Callable[[Any, Mapping[str, Any]], list[Any]]
-"""The encoded columns of a cell, given the settings by name."""
+"""A function from a cell and the settings by name to the encoded columns."""
 
 PartName: TypeAlias = Literal["time", "year", "month", "day", "weekday", "hour"]
 
 PARTS: tuple[PartName, ...] = get_args(PartName)
 DAY = 86_400
 PERIODS: dict[str, int] = {"month": 12, "weekday": 7, "hour": DAY}
-"""Parts that go round, each encoded as sine and cosine of 2π position / period."""
+"""Periods of the cyclic parts, which are encoded as sine and cosine of 2π position / period."""
 
 _AT_ONCE = 32_768
-"""Cells that are encoded together; for dates a million at once take twice the time, and memory for every step."""
+"""Cells encoded at a time. For dates a million at a time take twice as long, and memory for every step."""
 
 
 def encoded(program: Program, cells: NDArray[Any], settings: Mapping[str, Any], width: int) -> Floats:
-    """The outputs of `program` for cells (n,), side by side, as (n, width)."""
+    """Evaluate `program` for cells (n,); return its outputs side by side, as (n, width)."""
     known = {program.input(name): np.asarray(value) for name, value in settings.items()}
     result = np.empty((len(cells), width))
     for start in range(0, len(cells), _AT_ONCE):
@@ -52,7 +52,7 @@ def encoded(program: Program, cells: NDArray[Any], settings: Mapping[str, Any], 
 
 @cache
 def program_of(columns: Columns, settings: tuple[str, ...], flagged: bool) -> Program:
-    """The program of `columns` for a cell, nan replaced by `fill`; the last column, if `flagged`, is 1 for nan."""
+    """Trace `columns` for a cell, nan replaced by `fill`; if `flagged`, add a last column that is 1 for nan."""
 
     def of_cell(x: Any, settings: Mapping[str, Any]) -> Any:
         missing = x != x
@@ -67,25 +67,25 @@ def program_of(columns: Columns, settings: tuple[str, ...], flagged: bool) -> Pr
 
 
 def number(x: Any, settings: Mapping[str, Any]) -> list[Any]:
-    """A number, scaled."""
+    """Scale a number."""
     scaled = (x - settings["mean"]) / settings["scale"]
     return [scaled]
 
 
 def heavy_number(x: Any, settings: Mapping[str, Any]) -> list[Any]:
-    """The logarithm of a number, scaled: about linear below `unit`."""
+    """Scale sign(x) · log(1 + |x| / unit), which is about linear below `unit`."""
     logarithm = np.sign(x) * np.log1p(np.abs(x) / settings["unit"])
     return number(logarithm, settings)
 
 
 def boolean(x: Any, settings: Mapping[str, Any]) -> list[Any]:
-    """0 or 1 as it is."""
+    """Return 0 or 1 unchanged."""
     return [x]
 
 
 @cache
 def category_program() -> Program:
-    """Whether the whole number `x`, the encoded column of a level, is the whole number `column`."""
+    """Return the program that compares `x`, the encoded column of a level, with the index `column`."""
 
     def of_cell(x: Any, column: Any) -> Any:
         found = x == column
@@ -106,7 +106,7 @@ class Civil(NamedTuple):
 
 
 def civil(days: Any) -> Civil:
-    """The date that lies `days` after 1970-01-01 in the proleptic Gregorian calendar.
+    """Return the date `days` after 1970-01-01 in the proleptic Gregorian calendar.
 
     Years are counted from March, so that the leap day is the last of a year, in eras of 400 years with 146,097 days.
 
@@ -128,7 +128,7 @@ def civil(days: Any) -> Civil:
 
 
 def seconds_since_1970(year: Any, month: Any, day: Any, hour: Any, minute: Any, second: Any) -> Any:
-    """The inverse: seconds since 1970 of a date and time.
+    """Return the seconds since 1970 of a date and time; the inverse of `civil`.
 
     >>> float(seconds_since_1970(2024, 2, 29, 12, 0, 1))
     1709208001.0
@@ -144,13 +144,13 @@ def seconds_since_1970(year: Any, month: Any, day: Any, hour: Any, minute: Any, 
 
 
 def weekday(days: Any) -> Any:
-    """The day of the week, 0 for Monday to 6 for Sunday: (days + 3) mod 7, since 1970 began on a Thursday."""
+    """Return the day of the week, 0 for Monday to 6 for Sunday: (days + 3) mod 7, since 1970 began on a Thursday."""
     shifted = days + 3
     return shifted - 7 * np.floor(shifted / 7)
 
 
 def position(part: PartName, seconds: Any) -> Any:
-    """Where in a part of the date `seconds` since 1970 lie."""
+    """Return the position of `seconds` since 1970 within a part of the date; see `Part`."""
     days = np.floor(seconds / DAY)
     if part == "time":
         return seconds / DAY
@@ -164,7 +164,7 @@ def position(part: PartName, seconds: Any) -> Any:
 
 @cache
 def date(parts: tuple[PartName, ...]) -> Columns:
-    """Parts of seconds since 1970: as sine and cosine, or scaled by settings such as `year_mean`."""
+    """Encode parts of seconds since 1970 as sine and cosine, or scaled by settings such as `year_mean`."""
 
     def columns(x: Any, settings: Mapping[str, Any]) -> list[Any]:
         found = []

@@ -1,4 +1,4 @@
-"""Cells of a column as plain values: texts, numbers, yes and no, places of levels, seconds since 1970."""
+"""Parsing of cells into plain values: texts, numbers, truth values, indices of levels, seconds since 1970."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ MISSING_WORDS = (
     "NaN",
     "NaT",
 )
-"""Cells that mean "no value"."""
+"""Texts of missing values."""
 
 TRUE_WORDS = frozenset({"true", "t", "yes", "y", "on", "1", "1.0", "ja", "oui", "si", "sí", "是", "wahr", "vrai"})
 FALSE_WORDS = frozenset({"false", "f", "no", "n", "off", "0", "0.0", "nein", "non", "否", "falsch", "faux"})
-"""What means yes and no, in lower case."""
+"""The words for true and false, in lower case."""
 
 _WHOLE = 1e15
 
 EXACT = 2.0**53
-"""Whole numbers below this are told apart by float64."""
+"""The bound below which float64 represents every whole number."""
 
 _PLAIN = "write decimals with a point and thousands without a mark"
 
@@ -77,7 +77,7 @@ _SEEN = (
 
 
 class CellError(Exception):
-    """The cell in row `row` of a series is not what it should be; `words` continue the sentence after its place."""
+    """The cell in row `row` of a series is invalid; `words` complete a sentence that begins with its place."""
 
     def __init__(self, row: int, words: str) -> None:
         super().__init__(words)
@@ -85,7 +85,7 @@ class CellError(Exception):
 
 
 def what_is_seen(cell: str) -> str | None:
-    """What kind of number a cell is that is not written as one, and how to write it; None for what is no number.
+    """Describe a number in an unsupported notation and how to write it; return None for other texts.
 
     >>> what_is_seen("12%")
     'a number with a percent sign; write the number alone'
@@ -94,7 +94,7 @@ def what_is_seen(cell: str) -> str | None:
 
 
 def texts(series: pl.Series) -> pl.Series:
-    """Cells as texts without blanks around them; null where there is no value. Whole numbers are written as such."""
+    """Return cells as texts without surrounding blanks, null for missing values. Whole numbers have no point."""
     pl = load_polars()
     if series.dtype == pl.String:
         bare = series.str.strip_chars()
@@ -115,7 +115,7 @@ def texts(series: pl.Series) -> pl.Series:
 
 
 def labels(series: pl.Series) -> pl.Series:
-    """The same, but with words such as NA and None, which may be names of classes; null where there is nothing."""
+    """Return texts as `texts` does, but keep words such as NA and None, which may be classes; null for empty cells."""
     pl = load_polars()
     if series.dtype == pl.Categorical or series.dtype == pl.Enum:
         series = series.cast(pl.String)
@@ -126,26 +126,26 @@ def labels(series: pl.Series) -> pl.Series:
 
 
 def without_words(series: pl.Series, words: Sequence[str]) -> pl.Series:
-    """The series with null where a cell is one of `words`; one that is not of texts has none."""
+    """Replace cells that equal one of `words` with null, in a series of texts."""
     if not words or series.dtype != load_polars().String:
         return series
     return series.set(series.str.strip_chars().is_in(words), None)
 
 
 def counted(written: pl.Series) -> dict[str, int]:
-    """How often each text occurs, without nulls, in no order.
+    """Count the occurrences of each text, without nulls, in no particular order.
 
     >>> import polars as pl
     >>> counted(pl.Series("count", ["a", None, "a"]))
     {'a': 2}
     """
-    # Where the column has the name of that of the counts, polars raises an error.
+    # polars raises an error if the column has the name of the column of counts.
     found = written.drop_nulls().alias("text").value_counts(name="rows")
     return dict(zip(found["text"].to_list(), found["rows"].to_list(), strict=True))
 
 
 def as_numbers(series: pl.Series) -> pl.Series:
-    """Cells as float64: nan where there is no value, null where it is no number."""
+    """Return cells as float64: nan for missing values, null for cells that are not numbers."""
     pl = load_polars()
     if series.dtype == pl.String:
         numbers = series.cast(pl.Float64, strict=False)
@@ -163,7 +163,7 @@ def as_numbers(series: pl.Series) -> pl.Series:
 
 
 def read_numbers(series: pl.Series) -> Floats:
-    """Cells as float64, nan where there is no value; raises CellError for one that is no finite number."""
+    """Return cells as float64, nan for missing values; raise CellError for a cell that is not a finite number."""
     numbers = as_numbers(series)
     if numbers.null_count():
         raise not_a_number(series, int(numbers.is_null().arg_max() or 0))
@@ -177,7 +177,7 @@ def read_numbers(series: pl.Series) -> Floats:
 
 
 def not_a_number(series: pl.Series, row: int) -> CellError:
-    """What is said of the cell in `row`, which should have been a number."""
+    """Return the error for the cell in `row`, which is not a number."""
     cell = str(series[row]).strip()
     seen = what_is_seen(cell)
     if seen:
@@ -186,7 +186,7 @@ def not_a_number(series: pl.Series, row: int) -> CellError:
 
 
 def read_booleans(series: pl.Series) -> Floats:
-    """Cells as 1 and 0, nan where there is no value; raises CellError for one that means neither yes nor no."""
+    """Return cells as 1 and 0, nan for missing values; raise CellError for a cell that is neither true nor false."""
     values, wrong = read_truth(series)
     if wrong.any():
         row = int(wrong.argmax())
@@ -195,7 +195,7 @@ def read_booleans(series: pl.Series) -> Floats:
 
 
 def read_truth(series: pl.Series) -> tuple[Floats, NDArray[np.bool_]]:
-    """Cells as 1 and 0, nan for others, and whether each has a value that means neither yes nor no."""
+    """Return cells as 1 and 0, nan for others, and a mask of cells with a value that is neither true nor false."""
     pl = load_polars()
     if series.dtype == pl.Boolean:
         return np.asarray(series.cast(pl.Float64).fill_null(math.nan).to_numpy()), np.zeros(len(series), dtype=bool)
@@ -211,7 +211,7 @@ def read_truth(series: pl.Series) -> tuple[Floats, NDArray[np.bool_]]:
 
 
 def read_levels(series: pl.Series, levels: tuple[str, ...]) -> tuple[NDArray[np.int64], dict[str, int]]:
-    """The place of each cell in `levels`, and how many cells each unknown level has."""
+    """Return the index of each cell in `levels`, and the number of cells of each unknown level."""
     pl = load_polars()
     written = texts(series)
     known: Mapping[str, int] = {level: place for place, level in enumerate(levels)}
@@ -223,7 +223,7 @@ def read_levels(series: pl.Series, levels: tuple[str, ...]) -> tuple[NDArray[np.
         return result, {}
     found = counted(written.filter(pl.Series(unknown)))
     counts = dict(sorted(found.items(), key=lambda pair: -pair[1]))
-    # The number 1.0 is the level 1.
+    # The number 1.0 stands for the level 1.
     by_value = {
         value: place
         for place, level in enumerate(levels)
@@ -239,7 +239,7 @@ def read_levels(series: pl.Series, levels: tuple[str, ...]) -> tuple[NDArray[np.
 
 
 def read_dates(series: pl.Series, form: str) -> Seconds:
-    """Cells as seconds since 1970, `MISSING` where there is no value; raises CellError for one in another format."""
+    """Return seconds since 1970, `MISSING` for missing values; raise CellError for a cell in another format."""
     pl = load_polars()
     if series.dtype in (pl.Date, pl.Datetime):
         return from_typed(series)
@@ -256,7 +256,7 @@ def read_dates(series: pl.Series, form: str) -> Seconds:
 
 
 def number_in(text: str) -> float | None:
-    """The number that a text is, None where it is none."""
+    """Parse a text as a number; return None if it is not one."""
     try:
         value = float(text)
     except ValueError:

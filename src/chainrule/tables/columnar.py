@@ -1,4 +1,4 @@
-"""Parquet and Arrow files, by polars, some rows at a time."""
+"""Parquet and Arrow files, read by polars in blocks of rows."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 _UNREAD = re.compile(
     "month_day_nano_interval|run_end_encoded|union<|list_view<|decimal256|decimal(32|64|128)\\(\\d+, -"
 )
-"""Types of Arrow, as pyarrow writes them, that polars has no counterpart of."""
+"""Types of Arrow, as pyarrow writes them, without a counterpart in polars."""
 
 _WORDS = 80
-"""Characters of what polars says that are passed on."""
+"""The length at which messages of polars are cut off."""
 
 
 class ColumnarSource(Source):
@@ -61,7 +61,7 @@ class ColumnarSource(Source):
                 batch.check_lengths(self._file.limits)
                 yield batch
                 first_row += frame.height
-        if first_row != rows:  # a thread of polars that panics gives fewer, without a word
+        if first_row != rows:  # a thread of polars that panics returns fewer rows, without an error
             with self._errors():
                 raise _IncompleteError(f"of {rows:,} rows it gave {first_row:,}")
         if not first_row:
@@ -80,7 +80,7 @@ class ColumnarSource(Source):
             return count
 
     def _check_ratio(self, unpacked: int) -> None:
-        """Raise TableError for a small file of many cells or long texts, which are written once and meant often."""
+        """Raise TableError for a small file that expands to many cells or long texts: repetitions are stored once."""
         self._file.limits.check_ratio(self.path, self._file.size(), unpacked)
 
     def _frames(self) -> Iterator[pl.DataFrame]:
@@ -110,7 +110,7 @@ class ColumnarSource(Source):
 
 
 def unread_column(file: File, kind: str) -> tuple[str, str] | None:
-    """The name and type of a column that polars does not read; None where there is none, or no pyarrow to see it."""
+    """Return the name and type of a column that polars does not read; None if there is none, or without pyarrow."""
     try:
         import pyarrow
         from pyarrow import parquet
@@ -130,7 +130,7 @@ def unread_column(file: File, kind: str) -> tuple[str, str] | None:
 
 
 def _cause(error: BaseException) -> str:
-    """What polars says, on one line and short, without the Rust around it."""
+    """Return the message of polars on one line, shortened, without details of its Rust code."""
     said = str(error).strip()
     inner = re.search(r'ErrString\("((?:[^"\\]|\\.)*)', said)
     words = (inner[1] if inner else said or type(error).__name__).splitlines()[0]
@@ -138,11 +138,11 @@ def _cause(error: BaseException) -> str:
 
 
 class _IncompleteError(Exception):
-    """Polars did not give all rows."""
+    """polars returned fewer rows than the file has."""
 
 
 class _Errors:
-    """Turns what polars says of a file that it cannot read into a TableError."""
+    """Converts errors of polars into TableError."""
 
     def __init__(self, file: File, kind: str) -> None:
         self.file, self.kind = file, kind
@@ -151,7 +151,7 @@ class _Errors:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        # A panic of the Rust code is no Exception, and what it is called differs.
+        # A panic of the Rust code is not an Exception, and its class differs between versions.
         if error is None or isinstance(
             error, TableError | GeneratorExit | KeyboardInterrupt | SystemExit | MemoryError
         ):
@@ -164,7 +164,7 @@ class _Errors:
                 f"{self.file.path}, column {name!r} is of the type {type_name}, which polars does not read; cast it to "
                 "text or numbers, or write the table without it"
             ) from None
-        # Polars does not tell damage from a feature that it lacks.
+        # polars does not distinguish damage from an unsupported feature.
         raise TableError(
             f"{self.file.path} starts like {self.kind}, but polars cannot read it ({words}); write it again, with "
             "columns of text, numbers or dates"

@@ -1,4 +1,4 @@
-"""The columns of a table told apart and fitted: what `Preprocessing` is made from."""
+"""Classification and fitting of the columns of a table, from which `Preprocessing` is built."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Place = Callable[[int, str], str]
 
 @dataclass(frozen=True)
 class Fitted:
-    """How each column is encoded or why not, and what was found of each."""
+    """The encoding of each column, or the reason for none, and the finding for each."""
 
     features: tuple[Feature, ...]
     left_out: tuple[LeftOut, ...]
     findings: tuple[Finding, ...]
 
     def notes(self) -> list[str]:
-        """What the user should know of them, a sentence each."""
+        """Return notes for the user, a sentence each."""
         said = [found.note for found in self.findings if found.note]
         kept = {found.name: found.kept_as for found in self.findings if found.kept_as and found.kind == "identifier"}
         return [keeping(kept), *said] if kept else said
@@ -51,12 +51,13 @@ def fit_columns(
     leave_out: Sequence[str],
     target: str | None = None,
 ) -> Fitted:
-    """The features of a table with columns `names`, and what was found of each of them but the target.
+    """Fit the features of a table with columns `names`; return them with the finding for each column.
 
-    `frame` is a sample of the rows, whose numbers are `rows`, and may lack the columns to leave out.
+    `frame` is a sample of the rows, whose numbers are `rows`; it may lack the columns to leave out. The
+    target has no finding.
 
-    Kinds are told from all rows of the sample, and what is learnt of a column from its `training` rows. `place` says
-    where a cell of the sample is. Raises TableError for a column that cannot be encoded.
+    Kinds are inferred from all rows of the sample, statistics from its `training` rows. `place` names the place of a
+    cell of the sample. Raises TableError for a column that cannot be encoded.
     """
     everywhere = bool(training.all())
     wanted = load_polars().Series(training)
@@ -95,7 +96,7 @@ def fit_columns(
 
 
 def _explained(finding: Finding, feature: Feature) -> Finding:
-    """The finding with what is done about values that are rare or far out."""
+    """Add the treatment of rare values and outliers to the finding."""
     if isinstance(feature, Category) and feature.other:
         return replace(
             finding, reason=f"{finding.reason}; the rare ones share a column, {len(feature.levels)} have their own"
@@ -106,7 +107,7 @@ def _explained(finding: Finding, feature: Feature) -> Finding:
 
 
 def _with_numbers(fitted: Fitted, frame: pl.DataFrame, training: Mask, kinds: Mapping[str, Kind]) -> Fitted:
-    """The same with numbers that count the rows as features, where there is nothing else to learn from."""
+    """Use numbers that count the rows as features if there are no others."""
     features: list[Feature] = []
     findings = list(fitted.findings)
     for k, finding in enumerate(findings):
@@ -127,7 +128,7 @@ def _with_numbers(fitted: Fitted, frame: pl.DataFrame, training: Mask, kinds: Ma
 def check_wishes(
     names: Sequence[str], path: str, kinds: Mapping[str, str], leave_out: Sequence[str], target: str | None
 ) -> None:
-    """Raise TableError for a wish about a column that is not there, or for a kind that there is not."""
+    """Raise TableError for an unknown column or an unknown kind in the user's choices."""
     for name in (*leave_out, *kinds):
         if name not in names:
             raise TableError(
@@ -147,13 +148,13 @@ def check_wishes(
 
 
 class _Twins:
-    """Columns seen so far, by a number made of their cells, to find those that are the same."""
+    """Detects columns with identical cells, by a hash of their cells."""
 
     def __init__(self) -> None:
         self._seen: dict[int, tuple[str, Any]] = {}
 
     def find(self, name: str, series: pl.Series) -> str | None:
-        """The name of a column with the same cells in all rows, if one was seen."""
+        """Return the name of an earlier column with the same cells in all rows, or None."""
         numbers = as_numbers(series)
         values = numbers.to_numpy()
         if not numbers.null_count() and np.nanmax(np.abs(values), initial=0) < EXACT:

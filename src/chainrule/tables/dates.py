@@ -1,4 +1,4 @@
-"""Dates as they are written in tables: the formats that are known, and reading them as seconds since 1970."""
+"""Date formats of tables, and parsing to seconds since 1970."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 Seconds: TypeAlias = NDArray[np.int64]
-"""Seconds since 1970, in UTC where a zone is given, and as they are written where none is."""
+"""Seconds since 1970, in UTC if a time zone is given, otherwise without conversion."""
 
 MISSING = np.iinfo(np.int64).min
-"""The seconds of a cell without a date."""
+"""The value of a cell without a date."""
 
 _TIMES = ("", " %H:%M:%S%.f", " %H:%M", "T%H:%M:%S%.f", "T%H:%M")
 _ZONES = ("T%H:%M:%S%.f%#z", " %H:%M:%S%.f%#z", " %H:%M:%S%.f %#z", "T%H:%M%#z", " %H:%M%#z")
@@ -47,17 +47,17 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "seconds since 1970": (),
     "milliseconds since 1970": (),
 }
-"""The formats by name, each with the patterns (as in `strftime`) that it may be written in."""
+"""The formats by name, each with its alternative patterns, in the notation of `strftime`."""
 
 EPOCHS = {"seconds since 1970": 1, "milliseconds since 1970": 1000}
 
 _LIKE_A_DATE = re.compile(r"^(?=.*\d)[\w.,/: +\-]{6,40}$")
-_FOUR_DIGITS = -30_610_224_000  # the year 1000, so that a year of two digits is not taken for one of four
+_FOUR_DIGITS = -30_610_224_000  # the year 1000, so that a year of two digits is not read as one of four
 _TRIED = 200
 
 
 def guess_formats(cells: Sequence[str]) -> list[str]:
-    """The formats in which most of `cells`, which are different, can be read; the first is the likeliest."""
+    """Return the formats in which most of the distinct `cells` can be parsed, the likeliest first."""
     pl = load_polars()
     tried = list(cells[:_TRIED])
     if sum(_LIKE_A_DATE.match(cell) is not None for cell in tried) < 0.9 * len(tried):
@@ -76,7 +76,7 @@ def guess_formats(cells: Sequence[str]) -> list[str]:
 
 
 def _could_be(form: str, cell: str) -> bool:
-    """Whether a cell has what separates the parts of a date in this format, which is quicker to see than to parse."""
+    """Whether a cell contains the separators of this format, which is cheaper to check than to parse."""
     if "name" in form:
         return any(map(str.isalpha, cell))
     mark = next((mark for mark in "-/." if mark in form), None)
@@ -84,7 +84,7 @@ def _could_be(form: str, cell: str) -> bool:
 
 
 def parse(texts: pl.Series, form: str) -> Seconds:
-    """Seconds since 1970 of texts in the format `form`; `MISSING` for null and for what is written otherwise."""
+    """Parse texts in the format `form` to seconds since 1970; `MISSING` for null and for other formats."""
     pl = load_polars()
     result = np.full(len(texts), MISSING)
     left = np.flatnonzero(texts.is_not_null().to_numpy())
@@ -106,7 +106,7 @@ def parse(texts: pl.Series, form: str) -> Seconds:
 
 
 def from_typed(series: pl.Series) -> Seconds:
-    """Seconds since 1970 of a column of polars' type Date or Datetime; of a Datetime without a zone, as it is."""
+    """Convert a Date or Datetime column of polars to seconds since 1970; a Datetime without a zone is not converted."""
     pl = load_polars()
     missing = series.is_null().to_numpy()
     if series.dtype == pl.Date:

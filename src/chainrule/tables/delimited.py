@@ -1,4 +1,4 @@
-"""Delimited text: CSV and its kin, read by polars where it is regular, and by `records`, the exact way, where not."""
+"""Delimited text such as CSV, read by polars if it is regular, otherwise by the exact parser in `records`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class DelimitedSource(Source):
 
     @staticmethod
     def _start(text: TextFile) -> bytes:
-        """The first bytes, with at least one line; raises TableError where that has no end."""
+        """Return the first bytes, with at least one line; raise TableError if the line does not end."""
         held, wanted = bytearray(), _START
         for piece in text.pieces(_START):
             held += piece
@@ -64,11 +64,11 @@ class DelimitedSource(Source):
                 continue
             if b"\n" in held:
                 break
-            # Any of them may be the delimiter.
+            # Each of them may be the delimiter.
             marks = [mark for mark in DELIMITERS if mark.encode() in held]
             mark = max(marks, key=lambda mark: held.rfind(mark.encode()), default=",")
             check_unended(text, bytes(held), 1, mark)
-            wanted = 2 * len(held)  # a line without an end is not looked at from its start again for each piece
+            wanted = 2 * len(held)  # a line without an end is not scanned from its start again for each piece
         return bytes(held)
 
     @property
@@ -76,7 +76,7 @@ class DelimitedSource(Source):
         return f"text separated by {DELIMITERS.get(self.delimiter, repr(self.delimiter))}"
 
     def _trails(self, beginning: str, width: int) -> bool:
-        """Whether every line ends with a delimiter, which is then no column."""
+        """Whether every line ends with a delimiter, which then adds no column."""
         try:
             found = records(self._text.path, _lines(beginning), self.delimiter, most=self._limits.cell)
             rows = list(islice(found, 50))
@@ -133,12 +133,12 @@ class DelimitedSource(Source):
             yield later
 
     def _parsed(self, block: bytes, shape: Shape, line: int, row: int) -> Iterator[Batch]:
-        """A block of whole records, by polars if every record has one cell for each column."""
+        """Parse a block of whole records, with polars if every record has one cell for each column."""
         width = len(self.names) + self._trailing
         regular = (
             shape.delimiters == shape.records * (width - 1)
             and self.delimiter != " "
-            and width > 1  # a blank line is a cell for polars
+            and width > 1  # polars reads a blank line as a cell
         )
         frame = self._by_polars(block, shape) if regular else None
         if frame is None:
@@ -156,7 +156,7 @@ class DelimitedSource(Source):
         yield batch
 
     def _has_long_line(self, block: bytes) -> bool:
-        """Whether there may be a line, and so a cell without quotes, of more bytes than cells may have."""
+        """Whether a line, and so an unquoted cell, may exceed the limit on the bytes of a cell."""
         if self._limits.cell is None:
             return False
         step = self._limits.cell // 2
@@ -179,7 +179,7 @@ class DelimitedSource(Source):
         return without(frame, columns[len(self.names) :]) if self._trailing else frame
 
     def _slowly(self, pieces: Iterator[bytes], line: int, row: int) -> Iterator[Batch]:
-        """The records of `pieces` one by one, which finds what is wrong with one."""
+        """Parse the records of `pieces` one by one, which locates an error."""
         lines = _stripped(self._lines_of(pieces, line), self.delimiter)
         found = records(self.path, lines, self.delimiter, line, self.names, self._limits.cell)
         width = len(self.names)
@@ -226,7 +226,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def check_unended(text: TextFile, start: bytes, line: int, delimiter: str = ",", names: Sequence[str] = ()) -> None:
-    """Raise TableError for the start of a line that is too long, or ends in a cell that is."""
+    """Raise TableError if the start of a line is too long, or ends in a cell that is too long."""
     limits, where = text.file.limits, f"{text.path}, line {line}"
     if limits.cell is not None:
         mark = delimiter.encode()
@@ -239,12 +239,12 @@ def check_unended(text: TextFile, start: bytes, line: int, delimiter: str = ",",
 
 
 def _stripped(lines: Iterator[str], delimiter: str) -> Iterator[str]:
-    """Lines without the blanks before the first cell, where blanks separate."""
+    """Yield lines without leading blanks if the delimiter is a blank."""
     return (line.lstrip(" ") for line in lines) if delimiter == " " else lines
 
 
 def _next(found: Iterator[Record]) -> Record | None:
-    """The next record of the start of a file, which may end in the middle of one."""
+    """Return the next record of the start of a file, which may end within a record."""
     try:
         return next(found, None)
     except TableError:
@@ -252,7 +252,7 @@ def _next(found: Iterator[Record]) -> Record | None:
 
 
 def _unquoted(names: list[str]) -> list[str]:
-    """Names without the apostrophes that some programs put around each."""
+    """Remove the apostrophes that some programs write around each name."""
     if all(len(name) > 2 and name[0] == name[-1] == "'" for name in names):
         return [name[1:-1].strip() for name in names]
     return names

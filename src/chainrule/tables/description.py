@@ -1,4 +1,4 @@
-"""A preprocessing and a target as JSON, and back: what is read is checked, since it may come from anywhere."""
+"""Preprocessing and targets as JSON. Input is validated, since it may come from any source."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TARGETS = Schema({kind.task: kind for kind in (ClassTarget, NumberTarget)}, "ta
 
 
 def parse_json(text: object, what: str) -> Any:
-    """The value that a JSON text stands for, or what was parsed before; raises TableError for what is not JSON."""
+    """Parse a JSON text, or return data that is parsed already; raise TableError for text that is not JSON."""
     if not isinstance(text, str | bytes | bytearray):
         return text
     try:
@@ -40,7 +40,7 @@ def parse_json(text: object, what: str) -> Any:
 
 
 def describe_columns(features: Sequence[Feature], left_out: Sequence[LeftOut]) -> dict[str, Any]:
-    """The columns of a table, and those that are left out, as what JSON can hold."""
+    """Return the encoded columns and the columns left out as JSON data."""
     return {
         "version": VERSION,
         "features": _COLUMNS.written(features, "features"),
@@ -49,7 +49,7 @@ def describe_columns(features: Sequence[Feature], left_out: Sequence[LeftOut]) -
 
 
 def columns_from_json(text: str | bytes | Json) -> tuple[tuple[Feature, ...], tuple[LeftOut, ...]]:
-    """What `describe_columns` described; raises TableError for anything that is not well-formed."""
+    """Reconstruct the columns from `describe_columns`; raise TableError for invalid data."""
     what = "the preprocessing"
     given = _COLUMNS.entries(parse_json(text, what), ("version", "features", "left_out"), what)
     version = _COLUMNS.read(int, given["version"], f"{what}: 'version'")
@@ -73,7 +73,7 @@ def _listed(data: Any, place: str) -> list[Any]:
 
 
 def _column(hint: Any, data: Any, place: str) -> Any:
-    """A column, which messages call by its name where it has one."""
+    """Read a column; messages name it if it has a name."""
     name = data.get("name") if isinstance(data, dict) else None
     if isinstance(name, str) and name:
         place = f"{place.rpartition(' ')[0]} {short(name)}"
@@ -84,13 +84,13 @@ def _column(hint: Any, data: Any, place: str) -> Any:
 
 
 def describe_target(target: Target) -> dict[str, Any]:
-    """A target as what JSON can hold."""
+    """Return a target as JSON data."""
     described: dict[str, Any] = _TARGETS.written(target, "the target")
     return described
 
 
 def target_from_json(text: str | bytes | Json) -> Target:
-    """A target from its description; raises TableError for one that is not well-formed."""
+    """Reconstruct a target from its description; raise TableError for invalid data."""
     target: Target = _TARGETS.read(Target, parse_json(text, "the target"), "the target")
     if isinstance(target, ClassTarget):
         if target.numeric and len({_finite(label) for label in target.classes}) < len(target.classes):
@@ -100,11 +100,11 @@ def target_from_json(text: str | bytes | Json) -> Target:
 
 
 def _check_labels(target: ClassTarget) -> None:
-    """Raise TableError where the classes are no different values of their dtype."""
+    """Raise TableError unless the classes are distinct values of their dtype."""
     try:
         labels = target.labels
     except (ValueError, OverflowError):
-        raise TableError(f"the target has a class that is no {target.dtype}") from None
+        raise TableError(f"the target has a class that is not of the dtype {target.dtype}") from None
     if len(set(labels.tolist())) < len(target.classes):
         raise TableError(f"the target has two classes that are the same {target.dtype}")
 

@@ -1,4 +1,4 @@
-"""What tables raise, and how messages quote cells and names."""
+"""Errors of tables, and quotation of cells and names in messages."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from chainrule.words import ChainruleError, shortened
 
 SHOWN = 30
-"""How many characters of a cell, and how many names, a message quotes."""
+"""The number of characters of a cell, and of names, that a message quotes."""
 
 
 class TableError(ChainruleError, ValueError):
-    """A table, a column or the description of a preprocessing is not what it should be; the message says where."""
+    """A table, a column or the description of a preprocessing is invalid; the message names the place."""
 
 
 class EmptyTableError(TableError):
@@ -19,12 +19,12 @@ class EmptyTableError(TableError):
 
 
 def short(cell: str) -> str:
-    """A cell as it is quoted in a message: on one line, and not long."""
+    """Quote a cell for a message: on one line, shortened."""
     return repr(shortened(cell, SHOWN))
 
 
 def listed(names: Sequence[str], most: int = SHOWN) -> str:
-    """Names in a sentence, the first of them where there are many."""
+    """Join names for a sentence, at most `most` of them."""
     if len(names) <= most:
         return ", ".join(names)
     return f"{', '.join(names[:most])} and {len(names) - most:,} more"

@@ -1,13 +1,13 @@
-"""Features: how one column of a table becomes columns of numbers.
+"""Features: the encoding of one column of a table as columns of numbers.
 
-Each feature has two steps. Reading, in `cells`, makes plain values of cells; the `program`, for the feature's
-`settings`, makes encoded columns of these values and is all that another language has to repeat:
+A feature has two steps. Parsing, in `cells`, converts cells to plain values. The `program`, given the feature's
+`settings`, encodes these values; it is all that another language has to reproduce:
 
 | feature | values | missing | encoded columns |
 |---|---|---|---|
 | `Number` | float64 x | nan | `(t(x) − mean) / scale`, and 1 or 0 where x is missing if `flag_missing` |
 | `Boolean` | float64 0 or 1 | nan | x, and the flag if `flag_missing` |
-| `Category` | int64, place in `levels`; −2 if unknown | −1 | a column of 0 and 1 for each level |
+| `Category` | int64, index in `levels`; −2 if unknown | −1 | a column of 0 and 1 for each level |
 | `Date` | int64, seconds since 1970 | `dates.MISSING` | `parts` of the date, and the flag if `flag_missing` |
 """
 
@@ -42,13 +42,13 @@ Kind: TypeAlias = Literal["number", "category", "boolean", "date", "constant", "
 
 KINDS: tuple[str, ...] = get_args(Kind)
 LEFT_OUT: tuple[str, ...] = ("constant", "identifier", "text")
-"""Kinds of columns from which nothing is learnt."""
+"""Kinds of columns that are not used as features."""
 
 NO_LEVEL = -1
 UNKNOWN_LEVEL = -2
 
 NO_COLUMN = -1
-"""The place of a level that is 0 in all columns of its category."""
+"""The column of a level that is encoded as 0 in all columns of its category."""
 
 TRUTH = Rule(("0 or 1",), lambda value: value in (0, 1))
 PARTS_ONCE = Rule(("different parts of a date",), lambda parts: len({part.name for part in parts}) == len(parts))
@@ -56,12 +56,12 @@ PARTS_ONCE = Rule(("different parts of a date",), lambda parts: len({part.name f
 
 @dataclass(frozen=True)
 class Number:
-    """A column of numbers, scaled to mean 0 and deviation 1 over the training rows.
+    """A column of numbers, scaled to mean 0 and standard deviation 1 over the training rows.
 
-    A missing number is `fill`, the median of the training rows. Where `unit` is given, the column is heavy-tailed, and
-    what is scaled is `t(x) = sign(x) · log(1 + |x| / unit)`, about linear below `unit` and logarithmic above; without
-    it `t(x) = x`. Values x of shape (rows,) are encoded as `(t(x) − mean) / scale`. `words` are texts that stand in the
-    column where there is no number, beside those that mean so everywhere.
+    A missing number is replaced by `fill`, the median of the training rows. Values x of shape (rows,) are encoded as
+    `(t(x) − mean) / scale`. If the column is heavy-tailed, `unit` is given and `t(x) = sign(x) · log(1 + |x| / unit)`,
+    about linear below `unit` and logarithmic above; otherwise `t(x) = x`. `words` are texts that stand for missing
+    values in this column, in addition to `MISSING_WORDS`.
 
     >>> Number("age", fill=30.0, mean=40.0, scale=10.0).arithmetic(np.array([50.0, np.nan])).ravel().tolist()
     [1.0, -1.0]
@@ -90,20 +90,20 @@ class Number:
 
     @property
     def program(self) -> Program:
-        """From a cell, nan where missing, to its encoded columns."""
+        """The program from a cell, nan if missing, to its encoded columns."""
         return program_of(number if self.unit is None else heavy_number, tuple(self.settings), self.flag_missing)
 
     def arithmetic(self, values: Floats) -> Floats:
-        """Numbers (rows,), nan where missing, as (rows, 1 or 2)."""
+        """Encode numbers (rows,), nan if missing, as (rows, 1 or 2)."""
         return encoded(self.program, values, self.settings, len(self.columns))
 
 
 @dataclass(frozen=True)
 class Boolean:
-    """A column of yes and no, as 1 and 0; a missing one is `fill`, what is commoner in the training rows.
+    """A column of truth values, as 1 and 0; a missing one is replaced by `fill`, the more frequent training value.
 
-    `words` are the two spellings that were found, for no and for yes; what else means yes and no is read as well,
-    and what means neither is missing.
+    `words` are the two spellings of false and true that were found. Other spellings of them are accepted; all other
+    texts are missing values.
     """
 
     kind: ClassVar[Kind] = "boolean"
@@ -125,21 +125,21 @@ class Boolean:
 
     @property
     def program(self) -> Program:
-        """From a cell, nan where missing, to its encoded columns."""
+        """The program from a cell, nan if missing, to its encoded columns."""
         return program_of(boolean, tuple(self.settings), self.flag_missing)
 
     def arithmetic(self, values: Floats) -> Floats:
-        """0 and 1 (rows,), nan where missing, as (rows, 1 or 2)."""
+        """Encode 0 and 1 (rows,), nan if missing, as (rows, 1 or 2)."""
         return encoded(self.program, values, self.settings, len(self.columns))
 
 
 @dataclass(frozen=True)
 class Category:
-    """A column with a few different values, `levels`, with a column of 0 and 1 for each.
+    """A column with few distinct values, `levels`, in one-hot encoding.
 
-    With `other`, a further column stands for the levels that were too rare in the training rows, and for those that
-    were not among them; without it an unknown level is 0 in all columns. With `missing`, the last column is 1 where
-    there is no value; without it such a row is 0 in all columns.
+    With `other`, a further column stands for levels that are rare in the training rows or absent from them; without it
+    an unknown level is 0 in all columns. With `missing`, the last column is 1 for a missing value; without it such a
+    row is 0 in all columns.
 
     >>> Category("city", ("Oslo", "Rome"), other=True).arithmetic(np.array([1, UNKNOWN_LEVEL, NO_LEVEL])).tolist()
     [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
@@ -160,12 +160,12 @@ class Category:
 
     @property
     def other_column(self) -> int:
-        """The encoded column that is 1 for an unknown level; `NO_COLUMN` where there is none."""
+        """The encoded column that is 1 for an unknown level; `NO_COLUMN` if there is none."""
         return len(self.levels) if self.other else NO_COLUMN
 
     @property
     def missing_column(self) -> int:
-        """The encoded column that is 1 where there is no value; `NO_COLUMN` where there is none."""
+        """The encoded column that is 1 for a missing value; `NO_COLUMN` if there is none."""
         return len(self.columns) - 1 if self.missing else NO_COLUMN
 
     @property
@@ -175,11 +175,11 @@ class Category:
 
     @property
     def program(self) -> Program:
-        """From the encoded column that is 1, and the number of a column, to whether that is it."""
+        """The program that compares the encoded column of a level with the index of a column."""
         return category_program()
 
     def arithmetic(self, values: NDArray[np.int64]) -> Floats:
-        """Places in `levels` (rows,), `NO_LEVEL` or `UNKNOWN_LEVEL`, as (rows, columns)."""
+        """Encode indices in `levels` (rows,), `NO_LEVEL` or `UNKNOWN_LEVEL`, as (rows, columns)."""
         known = np.where(values == UNKNOWN_LEVEL, self.other_column, values)
         cells = np.where(values == NO_LEVEL, self.missing_column, known)
         return encoded(self.program, cells, self.settings, len(self.columns))
@@ -207,16 +207,16 @@ class Part:
         return (f"{self.name} sin", f"{self.name} cos") if self.name in PERIODS else (self.name,)
 
     def position(self, seconds: Seconds) -> Floats:
-        """Where in this part each of `seconds` since 1970 lies."""
+        """Return the position of each of `seconds` since 1970 within this part."""
         return np.asarray(position(self.name, seconds), np.float64)
 
 
 @dataclass(frozen=True)
 class Date:
-    """A column of dates or times, as those of their `parts` that vary in the training rows.
+    """A column of dates or times, encoded as those of their `parts` that vary in the training rows.
 
-    A missing one is `fill`, the median of the training rows, in seconds since 1970. `format` is the key of the format
-    in `chainrule.tables.dates.FORMATS`.
+    A missing date is replaced by `fill`, the median of the training rows in seconds since 1970. `format` is a key of
+    `chainrule.tables.dates.FORMATS`.
     """
 
     kind: ClassVar[Kind] = "date"
@@ -242,11 +242,11 @@ class Date:
 
     @property
     def program(self) -> Program:
-        """From seconds since 1970, nan where there is no date, to the encoded columns."""
+        """The program from seconds since 1970, nan if missing, to the encoded columns."""
         return program_of(date(tuple(part.name for part in self.parts)), tuple(self.settings), self.flag_missing)
 
     def arithmetic(self, values: Seconds) -> Floats:
-        """Seconds since 1970 (rows,), `MISSING` where there is no date, as (rows, columns)."""
+        """Encode seconds since 1970 (rows,), `MISSING` if there is no date, as (rows, columns)."""
         cells = np.where(values == MISSING, math.nan, values)
         return encoded(self.program, cells, self.settings, len(self.columns))
 
@@ -256,7 +256,7 @@ Feature: TypeAlias = Number | Boolean | Category | Date
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A column that is not learnt from, and why, in a short phrase."""
+    """A column that is not used as a feature, and the reason in a short phrase."""
 
     name: str
     kind: Kind

@@ -1,4 +1,4 @@
-"""What the training rows say of a column: median, mean and deviation, levels, the parts of dates that vary."""
+"""Statistics of the training rows of a column: median, mean and deviation, levels, parts of dates that vary."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     import polars as pl
 
 MOST_LEVELS = 50
-"""Levels with a column of their own; rarer ones share one."""
+"""The number of levels with a column each; rarer levels share one."""
 
 HEAVY = 5.0
-"""How many times as far as the quartiles the outermost hundredth must lie for a column to be heavy-tailed."""
+"""Tails are heavy if the 1st or 99th percentile is more than this many interquartile ranges from the median."""
 
 _ENOUGH = 50
 
 
 def fit_feature(series: pl.Series, finding: Finding) -> Feature | LeftOut:
-    """How the column, whose training rows are `series`, is encoded; LeftOut if it does not vary in them."""
+    """Fit the encoding of a column to its training rows `series`; return LeftOut if they do not vary."""
     name = finding.name
     if finding.kind in ("constant", "identifier", "text"):
         return LeftOut(name, finding.kind, finding.reason)
@@ -60,18 +60,18 @@ def _number(name: str, values: Floats) -> Feature | LeftOut:
     fill = median(present)
     plain = Number(name, fill, 0.0, 1.0, _unit(present), bool(missing.any()))
     if present.min() == 0 and ((present == 0) | (present == 1)).all():
-        return plain  # 0 and 1 are left as they are
+        return plain  # 0 and 1 need no scaling
     mean, scale = mean_and_scale(plain.arithmetic(values)[:, 0])
     return Number(name, fill, mean, scale, plain.unit, plain.flag_missing)
 
 
 def median(values: Floats) -> float:
-    """The median; of two middle values the lower one, so that it occurs in the column."""
+    """Return the median; of two middle values the lower one, which occurs in the column."""
     return float(np.partition(values, (len(values) - 1) // 2)[(len(values) - 1) // 2])
 
 
 def mean_and_scale(values: Floats) -> tuple[float, float]:
-    """Mean and standard deviation, without overflow; 1 for the deviation of what hardly varies."""
+    """Return mean and standard deviation, without overflow; 1 for the deviation of nearly constant values."""
     biggest = float(np.abs(values).max())
     if biggest == 0:
         return 0.0, 1.0
@@ -83,7 +83,7 @@ def mean_and_scale(values: Floats) -> tuple[float, float]:
 
 
 def _unit(present: Floats) -> float | None:
-    """The unit of the logarithm for a heavy-tailed column, the median size of its values that are not 0."""
+    """Return the unit of the logarithm of a heavy-tailed column, its median nonzero magnitude, or None."""
     if len(present) < _ENOUGH or len(np.unique(present[:10_000])) < _ENOUGH // 2:
         return None
     low, first, middle, third, high = np.quantile(present, (0.01, 0.25, 0.5, 0.75, 0.99))
@@ -127,7 +127,7 @@ def _category(name: str, series: pl.Series) -> Feature | LeftOut:
 
 
 def natural(text: str) -> tuple[int, float, str]:
-    """A key that sorts numbers by their value and before texts."""
+    """Return a sort key that orders numbers by value and before texts."""
     number = number_in(text)
     return (1, 0.0, text) if number is None else (0, number, text)
 

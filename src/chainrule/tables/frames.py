@@ -1,4 +1,4 @@
-"""Frames of polars: from tables that others made, with columns of types that are read, chosen by their exact names."""
+"""Polars frames: conversion from other tables to supported types, and columns selected by exact name."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 _EXTENSIONS = {"arrow.bool8": "Boolean", "arrow.json": "String"}
-"""Extension types of Arrow whose storage, as this type, is what they mean."""
+"""Extension types of Arrow, by the polars type of their storage that has the same meaning."""
 
 
 def as_frame(data: Any) -> pl.DataFrame:
-    """A frame of polars from one of polars, pandas or Arrow, or from a dict of columns; raises TableError for others.
+    """Convert a polars, pandas or Arrow frame, or a dict of columns, to a polars frame; raise TableError for others.
 
     >>> as_frame({"x": [1, 2]}).shape
     (2, 1)
@@ -30,7 +30,7 @@ def as_frame(data: Any) -> pl.DataFrame:
 
 
 def named(names: Sequence[str]) -> list[str]:
-    """Names of columns, with `Unnamed: k` for an empty one, the column k from 0, as pandas names it.
+    """Replace an empty column name with `Unnamed: k` for the column k from 0, as pandas does.
 
     >>> named(["", "x", ""])
     ['Unnamed: 0', 'x', 'Unnamed: 2']
@@ -45,28 +45,28 @@ def named(names: Sequence[str]) -> list[str]:
 
 
 def without(frame: pl.DataFrame, names: Container[str]) -> pl.DataFrame:
-    """The frame without some of its columns, whose names polars would take for patterns if they look like one."""
+    """Remove columns by exact name. polars would read a name such as ^x$ as a pattern."""
     kept = [series for series in frame.iter_columns() if series.name not in names]
     return cast("pl.DataFrame", load_polars().DataFrame(kept))
 
 
 def with_column(frame: pl.DataFrame, name: str, cells: pl.Series) -> pl.DataFrame:
-    """The frame with other cells in a column."""
+    """Replace the cells of a column."""
     kept = [cells.alias(name) if series.name == name else series for series in frame.iter_columns()]
     return cast("pl.DataFrame", load_polars().DataFrame(kept))
 
 
 def cells_of(frame: pl.DataFrame, name: str) -> pl.Series:
-    """The cells of a column, without its name.
+    """Return the cells of a column, renamed.
 
-    Most methods of a series are computed as expressions of its name, which polars takes for a pattern if it starts with
+    Most methods of a series are computed as expressions of its name, which polars reads as a pattern if it starts with
     ^ and ends with $.
     """
     return frame.get_column(name).alias("cells")
 
 
 def text_bytes(series: pl.Series) -> int:
-    """How many bytes the texts of a column have, where it holds texts."""
+    """Return the total bytes of the texts of a column; 0 for other types."""
     pl, cells = load_polars(), series.alias("cells")
     if cells.dtype == pl.String:
         return int(cells.str.len_bytes().sum())
@@ -74,7 +74,7 @@ def text_bytes(series: pl.Series) -> int:
 
 
 def _plain(series: pl.Series) -> pl.Series:
-    """A column of an extension type whose storage says what it means, as that."""
+    """Convert a column of a known extension type to the type of its storage."""
     kind: Any = series.dtype
     wanted = _EXTENSIONS.get(kind.ext_name()) if hasattr(kind, "ext_name") else None
     if wanted is None:
@@ -84,7 +84,7 @@ def _plain(series: pl.Series) -> pl.Series:
 
 
 def not_plain(series: pl.Series, name: str) -> str:
-    """What is said of cells that hold lists, structures, bytes or another type that is not read; "" for others."""
+    """Describe cells of unsupported types, such as lists, structures or bytes; return "" for supported ones."""
     pl = load_polars()
     kind: Any = series.dtype
     if kind.is_nested():
@@ -103,7 +103,7 @@ def _plain_types(pl: Any) -> tuple[Any, ...]:
 
 
 def _as_frame(data: Any) -> pl.DataFrame:
-    """The same with columns as they are."""
+    """Convert `data` to a polars frame without changing its columns."""
     frames = load_polars()
     if isinstance(data, frames.DataFrame):
         return cast("pl.DataFrame", data)
@@ -123,7 +123,7 @@ def _as_frame(data: Any) -> pl.DataFrame:
     except (TypeError, ValueError, NotImplementedError, frames.exceptions.PolarsError) as error:
         words = str(error).splitlines()[0].rstrip(".") if str(error) else "it is none"
         raise TableError(f"a {what} cannot be read as a table ({words}); give a frame or a dict of columns") from None
-    except BaseException as error:  # a panic is no Exception
+    except BaseException as error:  # a panic is not an Exception
         if not is_panic(error):
             raise
         raise TableError(

@@ -1,4 +1,4 @@
-"""Columns that name or count their rows: what is said of them, and how that shows."""
+"""Detection of columns that identify or count their rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chainrule.tables.errors import listed
 from chainrule.tables.features import Kind
 
 CERTAIN_ROWS = 20
-"""With fewer rows, numbers that count them may do so by chance."""
+"""With fewer rows, numbers may count the rows by chance."""
 
 _OWNERS = (
     "account|booking|case|claim|client|customer|device|employee|house|household|item|loan|member|object|order|participant"
@@ -33,11 +33,11 @@ _NAME = re.compile("|".join(f"(?:{each})" for each in _NAMES), re.IGNORECASE)
 _NOT_ALONE = re.compile(r"names?|num(ber)?", re.IGNORECASE)
 _CAMEL = re.compile(r".*[a-z](Id|ID|Key|UUID|GUID)")
 _MADE = re.compile(r"unnamed: .*|level_\d+|__index_level_\d+__|\.\.\.\d+", re.IGNORECASE)
-"""Names that programs give to the numbers of rows; they stay with a row that is drawn twice."""
+"""Names that programs give to columns of row numbers; the values may repeat if rows were resampled."""
 
 
 def names_rows(name: str) -> bool:
-    """Whether a column is named like one that tells rows apart.
+    """Whether the name of a column is that of an identifier.
 
     >>> [names_rows(name) for name in ("Id", "CUSTOMER ID", "rownames", "Unnamed: 0", "Sequence Number", "#")]
     [True, True, True, True, True, True]
@@ -49,10 +49,10 @@ def names_rows(name: str) -> bool:
 
 
 def counting(name: str, present: Floats, missing: bool, rows: NDArray[np.int64] | None, measures: bool) -> str:
-    """Why whole numbers are an identifier, "" where they are none.
+    """Return the reason why whole numbers are an identifier, "" if they are not.
 
-    `rows` are the numbers of the rows that the cells are of, from 0; `measures` says that the name is that of something
-    measured, such as a time.
+    `rows` are the row numbers of the cells, from 0; `measures` says that the name is that of a measured quantity, such
+    as a time.
     """
     if len(present) < 2:
         return ""
@@ -74,7 +74,7 @@ def counting(name: str, present: Floats, missing: bool, rows: NDArray[np.int64] 
 
 
 def keeping(kinds: Mapping[str, Kind]) -> str:
-    """What is said of identifiers that are left out, and what keeps them, as what.
+    """Describe the identifiers that are left out, and the option that keeps them.
 
     >>> keeping({"Row number": "number"})
     "'Row number' is left out, an identifier; --kind 'Row number=number' keeps it"

@@ -20,7 +20,7 @@ _WHOLE = 2**63
 
 
 class JSONLinesSource(Source):
-    """A file of JSON lines; its columns are the keys of the first lines, and a key that is absent is a missing cell."""
+    """A file of JSON lines. Its columns are the keys of the first lines; an absent key is a missing cell."""
 
     def __init__(self, text: TextFile) -> None:
         self._text = text
@@ -86,7 +86,7 @@ class JSONLinesSource(Source):
 
 def _series(pl: Any, name: str, cells: list[Any], kinds: set[type]) -> Any:
     if kinds & {list, dict}:
-        # Lists stand for all that is not plain, so that such a column can be left out.
+        # Lists stand for all values that are not plain, so that such a column can be left out.
         return pl.Series(
             name, [[] if isinstance(cell, list | dict) else None for cell in cells], dtype=pl.List(pl.Null)
         )
@@ -96,7 +96,7 @@ def _series(pl: Any, name: str, cells: list[Any], kinds: set[type]) -> Any:
         return pl.Series(name, cells, dtype=pl.Boolean)
     if kinds == {int} and all(cell is None or -_WHOLE <= cell < _WHOLE for cell in cells):
         return pl.Series(name, cells, dtype=pl.Int64)
-    if kinds == {int}:  # as they are written, since a float would not tell them apart
+    if kinds == {int}:  # as text, since float64 would not distinguish large ones
         return pl.Series(name, [None if cell is None else str(cell) for cell in cells], dtype=pl.String)
     if kinds and kinds <= {int, float}:
         return pl.Series(name, [None if cell is None else _float(cell) for cell in cells], dtype=pl.Float64)
@@ -115,7 +115,7 @@ def _text(cell: Any) -> str:
 
 
 def _rows(path: str, block: bytes, line: int, names: Sequence[str] | None) -> tuple[list[dict[str, Any]], list[int]]:
-    """The objects of `block` and their lines, which count from `line`; without `names`, as far as they are well."""
+    """Return the objects of `block` and their lines, counted from `line`; without `names`, up to the first error."""
     texts = block.split(b"\n")
     places = [k for k, text in enumerate(texts) if text and not text.isspace()]
     try:

@@ -1,4 +1,4 @@
-"""What kind of values a column holds, told from a sample of its cells, and why."""
+"""Inference of the kind of a column from a sample of its cells, with the reason."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 FEW = 20
-"""A column of texts with no more different values than this holds levels, whatever else they look like."""
+"""A column of texts with at most this many distinct values is a category, whatever else it resembles."""
 
 _CHECKED = 5_000
 _MOST_WORDS = 3
@@ -53,24 +53,24 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 @dataclass(frozen=True)
 class Finding:
-    """The kind of a column and the reason in a short phrase; `format` is that of dates."""
+    """The kind of a column and the reason in a short phrase; `format` is the format of dates."""
 
     name: str
     kind: Kind
     reason: str
     format: str = ""
     words: tuple[str, ...] = ()
-    """Texts that stand in a column of numbers where there is none."""
+    """Texts that stand for missing values in a column of numbers."""
     note: str = ""
-    """A sentence that the user should read."""
+    """A sentence for the user."""
     kept_as: Kind | None = None
-    """Of an identifier, the kind that it would be taken for if that were asked for."""
+    """The kind that an identifier would have if it were kept."""
 
 
 def find_kind(name: str, series: pl.Series, rows: NDArray[np.int64] | None = None) -> Finding:
-    """The kind of the column `name`, of which `series` is a sample: its cells in `rows` (from 0), which are in order.
+    """Infer the kind of the column `name` from `series`, a sample of its cells in the ordered `rows` (from 0).
 
-    Raises CellError for a column whose cells do not go together, such as a word among numbers.
+    Raises CellError for a column of inconsistent cells, such as a word among numbers.
     """
     pl = load_polars()
     if series.dtype == pl.Boolean:
@@ -101,7 +101,7 @@ def find_kind(name: str, series: pl.Series, rows: NDArray[np.int64] | None = Non
 
 
 def as_asked(name: str, series: pl.Series, kind: Kind) -> Finding:
-    """The column as of the kind that was asked for; raises CellError where its cells are not."""
+    """Return the finding for a requested kind; raise CellError for cells that are not of it."""
     if kind == "number":
         words = _words_for_nothing(series, as_numbers(series))
         read_numbers(without_words(series, words))
@@ -128,7 +128,7 @@ def as_asked(name: str, series: pl.Series, kind: Kind) -> Finding:
 
 
 def _words_for_nothing(series: pl.Series, numbers: pl.Series) -> tuple[str, ...]:
-    """Words that stand again and again in a column of numbers, where they can only mean that there is none."""
+    """Return words that are repeated in a column of numbers, where they can only mean a missing value."""
     if series.dtype != load_polars().String or not numbers.null_count():
         return ()
     wrong = numbers.is_null()
@@ -143,7 +143,7 @@ def _words_for_nothing(series: pl.Series, numbers: pl.Series) -> tuple[str, ...]
 
 
 def _told(found: Finding, series: pl.Series, words: Sequence[str]) -> Finding:
-    """The finding with a word on what is taken for no value."""
+    """Add a note on the words that are read as missing values."""
     counts = counted(texts(series))
     said = " and ".join(f"{short(word)} in {counts[word]:,}" for word in words)
     return replace(
@@ -155,7 +155,7 @@ def _told(found: Finding, series: pl.Series, words: Sequence[str]) -> Finding:
 
 
 def _codes(series: pl.Series, values: Floats) -> str:
-    """What kind of codes these are that only look like numbers, which would lose leading zeros or last digits."""
+    """Describe codes that only resemble numbers and would lose leading zeros or last digits; "" if there are none."""
     present = values[~np.isnan(values)]
     if not len(present) or not (present == np.floor(present)).all():
         return ""
@@ -176,8 +176,8 @@ def _of_numbers(name: str, series: pl.Series, values: Floats, rows: NDArray[np.i
     if not len(present):
         return Finding(name, "constant", "empty in every row")
     if np.isinf(present).any():
-        read_numbers(series)  # which says where
-    low, high = float(present.min()) + 0.0, float(present.max()) + 0.0  # a negative zero as 0
+        read_numbers(series)  # raises CellError with the place
+    low, high = float(present.min()) + 0.0, float(present.max()) + 0.0  # a negative zero becomes 0
     gaps = _gaps(int(missing.sum()), len(values))
     if low == high:
         if not len(gaps):
@@ -215,7 +215,7 @@ def _numeric_dates(name: str, present: Floats, gaps: str) -> Finding | None:
 
 
 def read_dates_or_none(written: pl.Series, form: str) -> Seconds | None:
-    """Seconds since 1970, or None if a cell is in another format."""
+    """Return seconds since 1970, or None if a cell is in another format."""
     try:
         return read_dates(written, form)
     except CellError:
@@ -223,7 +223,7 @@ def read_dates_or_none(written: pl.Series, form: str) -> Seconds | None:
 
 
 def _of_dates(name: str, present: Seconds, form: str, gaps: str, note: str = "") -> Finding:
-    """A column of dates; `present` are those of cells that have one."""
+    """Return the finding for a column of dates; `present` are its cells with a value."""
     if not len(present):
         return Finding(name, "constant", "empty in every row")
     low, high = int(present.min()), int(present.max())
@@ -237,7 +237,7 @@ def _written(seconds: int) -> str:
 
 
 def _check_mixed(name: str, series: pl.Series, numbers: pl.Series, present: pl.Series) -> None:
-    """Raise CellError for numbers with something else among them, unless they are levels or codes."""
+    """Raise CellError for numbers mixed with other texts, unless they are levels or codes."""
     wrong = numbers.is_null()
     odd = int(wrong.sum())
     good = len(present) - odd
@@ -259,7 +259,7 @@ def _check_mixed(name: str, series: pl.Series, numbers: pl.Series, present: pl.S
 
 
 def _of_texts(name: str, written: pl.Series, codes: str = "") -> Finding:
-    """A column of texts, null where there is no value."""
+    """Return the finding for a column of texts, null for missing values."""
     present = written.drop_nulls()
     gaps = _gaps(written.null_count(), len(written))
     different = present.unique(maintain_order=True)
@@ -296,19 +296,19 @@ def _dates_in_texts(name: str, written: pl.Series, different: pl.Series, gaps: s
         if seconds is not None:
             return _of_dates(name, seconds, form, gaps, _ambiguity(form, forms))
     if forms and len(different) > FEW:
-        read_dates(written, forms[0])  # which says where the odd one is
+        read_dates(written, forms[0])  # raises CellError with the place
     return None
 
 
 def _ambiguity(form: str, forms: list[str]) -> str:
-    """Said of dates that could be read with the month in either place."""
+    """Describe dates that fit both orders of day and month; return "" for others."""
     if form.startswith("month/day") and form.replace("month/day", "day/month") in forms:
         return "; no day is above 12, so it could be day/month"
     return ""
 
 
 def _gaps(missing: int, rows: int) -> str:
-    """`, 3.1% missing`."""
+    """Return text such as `, 3.1% missing`, or ""."""
     if not missing:
         return ""
     share = 100 * missing / rows

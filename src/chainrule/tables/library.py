@@ -1,4 +1,4 @@
-"""polars: loaded when it is first used, refused in a forked child that lacks its threads, its panics caught."""
+"""Lazy loading of polars. Forked children, which lack its threads, are rejected; its panics are caught."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from chainrule.tables.errors import TableError
 from chainrule.words import MissingDependencyError
 
 _THREAD = re.compile(r"polars-\d")
-"""The names of threads of its pool."""
+"""Pattern of the names of the threads in the pool of polars."""
 _TASKS = "/proc/self/task"
 
 
 class _Process:
-    """What this process knows of polars' threads."""
+    """The state of polars' threads in this process."""
 
     used = False
     running = False
     """Whether they ran at the last fork."""
     lost = False
-    """Whether they ran in a process that this one was forked from."""
+    """Whether they ran in a parent process before a fork."""
 
 
 def load_polars() -> Any:
-    """The module `polars`.
+    """Return the module `polars`.
 
-    Raises MissingDependencyError, naming the command that installs it, and TableError in a process that was forked
-    from one in which polars had started its threads: they do not exist in the child, which would wait for them forever.
+    Raises MissingDependencyError, naming the command that installs it. Raises TableError in a process that was forked
+    after polars had started its threads: they do not exist in the child, which would wait for them forever.
     """
     if _Process.lost:
         raise TableError(
@@ -54,7 +54,7 @@ def _look() -> None:
         _Process.running = False
         return
     _Process.running = _Process.used
-    with suppress(OSError):  # where the system lists the threads of a process, they are seen by their names
+    with suppress(OSError):  # where the system lists the threads of a process, they are found by name
         _Process.running = any(map(_is_of_polars, os.listdir(_TASKS)))
 
 
@@ -75,16 +75,16 @@ if hasattr(os, "register_at_fork"):
 
 
 def is_panic(error: BaseException) -> bool:
-    """Whether an error is a failed assertion in the Rust code of polars, which is no Exception."""
+    """Whether an error is a panic of the Rust code of polars, which is not an Exception."""
     return type(error).__name__ == "PanicException"
 
 
 @contextmanager
 def without_panic_messages() -> Iterator[None]:
-    """Keep what the Rust code of polars prints about a panic in the block off the terminal.
+    """Suppress the messages about panics that the Rust code of polars prints within the block.
 
-    It writes to the descriptor of standard error, past Python, also from threads whose panics nobody sees. What else is
-    written there meanwhile appears after the block, unless there was a panic.
+    They are written to the descriptor of standard error, bypassing Python, also by threads whose panics are not raised.
+    Other output to it appears after the block, unless there was a panic.
     """
     sys.stderr.flush()
     try:

@@ -1,4 +1,4 @@
-"""What kind of file a table is in, told from its first bytes."""
+"""Detection of the format of a table from its first bytes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FOREIGN = (
 )
 
 _NO_OBJECT = re.compile(rb"\{\s*\}[ \t]*[,;\t|]")
-"""A header whose first name is a pair of braces."""
+"""A header whose first name is a pair of braces, not an empty JSON object."""
 
 PARQUET, ARROW, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
 
@@ -55,13 +55,12 @@ NAMED = {
 
 
 def open_table(path: str, delimiter: str | None = None, limits: Limits | None = None) -> Source:
-    """The table in a file: delimited text (also gzipped), JSON lines, Parquet or Arrow.
+    """Open a table: delimited text (also gzipped), JSON lines, Parquet or Arrow.
 
-    What it is shows in its first bytes. `delimiter` is a character, or one of comma, semicolon, tab, pipe and blank; it
-    is found where it is not given. `limits` bound what the file may hold; by default they are those of
-    `usual_limits`.
+    The format is detected from the first bytes. `delimiter` is a character, or one of comma, semicolon, tab, pipe and
+    blank; by default it is inferred. `limits` bound the contents of the file; the default is `usual_limits`.
 
-    Raises TableError, naming the place, for what is none of these, and MissingDependencyError without polars.
+    Raises TableError, naming the place, for other formats, and MissingDependencyError without polars.
     """
     limits = usual_limits() if limits is None else limits
     file = find_file(path, limits, lambda start: _check_start(path, start, limits))
@@ -80,14 +79,14 @@ def open_table(path: str, delimiter: str | None = None, limits: Limits | None = 
             raise TableError(f"{path} is {kind} inside of gzip; decompress it")
     wanted = NAMED.get(os.path.splitext(path)[1].lower())
     if wanted:
-        raise TableError(f"{path} is named like {wanted} and is none: it starts with {start[:8]!r}")
+        raise TableError(f"{path} is named like {wanted} but is not one: it starts with {start[:8]!r}")
     if delimiter is None and _is_json(path, beginning):
         return JSONLinesSource(text)
     return DelimitedSource(text, delimiter)
 
 
 def _check_start(path: str, start: bytes, limits: Limits) -> None:
-    """Raise TableError for a beginning that no table has."""
+    """Raise TableError if the first bytes are not those of a supported format."""
     if not start.startswith(PACKED):
         _check_foreign(path, start)
         TextFile(File(path, os.devnull, limits)).check(start)

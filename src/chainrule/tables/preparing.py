@@ -1,4 +1,4 @@
-"""A table made ready for training: columns told apart, rows held out, everything encoded, in memory or on disk."""
+"""Preparation of a table for training: columns classified, rows held out, data encoded in memory or on disk."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ FEWEST_ROWS = 5
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Arrays to train on and to score, and how they were made.
+    """Arrays for training and scoring, and the preprocessing that made them.
 
-    `X` has shape (training rows, width), float32 unless asked otherwise; `y` holds places of classes (int64) or scaled
-    numbers (float64), of shape (training rows,). `X_held` and `y_held` are the rows held out, `X_validation` and
-    `y_validation` those of the validation table, if there is one.
+    `X` has shape (training rows, width), float32 by default; `y` holds class indices (int64) or scaled numbers
+    (float64), of shape (training rows,). `X_held` and `y_held` are the rows held out, `X_validation` and `y_validation`
+    those of the validation table, if there is one.
     """
 
     preprocessing: Preprocessing
     target: Target
     reason: str
-    """Why the task is what it is."""
+    """The reason for the choice of the task."""
     findings: tuple[Finding, ...]
     X: NDArray[Any]
     y: NDArray[Any]
     X_held: NDArray[Any]
     y_held: NDArray[Any]
     row_count: int
-    """The rows of the table."""
+    """The number of rows of the table."""
     fingerprint: str
-    """SHA-256 of the names of columns and of the contents of the table."""
+    """SHA-256 of the column names and the contents of the table."""
     class_counts: dict[str, int]
-    """The rows of each class in the whole table; empty for numbers."""
+    """The number of rows of each class in the whole table; empty for numbers."""
     notes: tuple[str, ...]
-    """What the user should know, a sentence each."""
+    """Notes for the user, a sentence each."""
     spooled: bool
     """Whether the arrays are on disk, memory-mapped."""
     X_validation: NDArray[Any] | None = None
@@ -74,15 +74,15 @@ def prepare(
     folder: str | None = None,
     report: Callable[[str, int], None] | None = None,
 ) -> Prepared:
-    """Make a table ready to train on the column `target`.
+    """Prepare a table for training on the column `target`.
 
-    The table is gone through once to count and to draw a sample, from which kinds, medians and levels are told (all
-    rows where there are no more than 200,000), and, where it is larger than that, once more to encode it. Arrays of
-    more than 256 MiB are in temporary files, in `folder` or where such files are by default. The share `held_out` of
-    the rows, of each class, drawn with `seed`, is set apart: by default 0.2, or none where there is a `validation`
-    table. `report` is told what is being done ("reading" or "encoding") and how many rows are.
+    The table is read once to count rows and to draw a sample of up to 200,000, from which kinds, medians and levels are
+    inferred, and a larger table a second time to encode it. Arrays of more than 256 MiB are stored in temporary files,
+    in `folder` or the default folder of such files. The share `held_out` of the rows of each class, drawn with `seed`,
+    is held out: by default 0.2, or none if there is a `validation` table. `report` is called with the stage ("reading"
+    or "encoding") and the number of rows so far.
 
-    Raises TableError, naming the place, for a table that cannot be learnt from.
+    Raises TableError, naming the place, for a table that cannot be trained on.
     """
     kinds = kinds or {}
     source.check_column(target, "the target")
@@ -150,7 +150,7 @@ def _number_target(name: str, series: pl.Series, training: Mask) -> NumberTarget
 def _with_features(
     fitted: Fitted, source: Source, frame: pl.DataFrame, training: Mask, place: Callable[[int, str], str], target: str
 ) -> Preprocessing:
-    """The preprocessing; raises TableError if every column is left out."""
+    """Return the preprocessing; raise TableError if every column is left out."""
     if not fitted.features:
         if not fitted.findings:
             raise TableError(f"{source.path} has no column beside the target {target!r} to predict it from")
@@ -164,7 +164,7 @@ Part = tuple[Batch, Mask]
 
 
 def _sampled(frame: pl.DataFrame, held: Mask, place: Callable[[int, str], str]) -> Iterator[Part]:
-    """A table that is in memory, in batches."""
+    """Yield the batches of a table in memory."""
     for start in range(0, frame.height, BATCH_ROWS):
         part = frame.slice(start, BATCH_ROWS)
         yield Batch(part, start, _shifted(place, start)), held[start : start + BATCH_ROWS]
@@ -175,7 +175,7 @@ def _shifted(place: Callable[[int, str], str], start: int) -> Callable[[int, str
 
 
 def _streamed(source: Source, target: str, held_out: float, seed: int) -> Iterator[Part]:
-    """A table that is read again."""
+    """Yield the batches of a table, read again."""
     split = StreamSplit(held_out, seed)
     for batch in source.batches():
         yield batch, split.add(cells_of(batch.frame, target), batch.frame.height)
@@ -224,7 +224,7 @@ class _Encoding:
         )
 
     def _encoded(self, parts: Iterator[Part], spooled: bool, notes: Notes | None = None) -> list[NDArray[Any]]:
-        """Rows and targets to train on, and those held out."""
+        """Encode the rows; return features and targets for training, then those held out."""
         of_target = np.dtype(np.int64 if isinstance(self.target, ClassTarget) else np.float64)
         kinds = [(self.preprocessing.width, self.dtype), (None, of_target)] * 2
         written: list[SpooledArray | GrownArray] = []
@@ -261,7 +261,7 @@ class _Encoding:
         return X, y, [f"{source.path}: {sentence}" for sentence in notes.sentences()]
 
     def _notes(self, survey: _Survey) -> list[str]:
-        """What is remarkable about the classes."""
+        """Return notes on the classes."""
         if not isinstance(self.target, ClassTarget):
             return []
         counts = survey.counted.counts

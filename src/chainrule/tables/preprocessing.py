@@ -1,4 +1,4 @@
-"""From a table to an array: which columns are learnt from, and how each is encoded."""
+"""Encoding of a table as an array: the columns that are features, and the encoding of each."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 
 @dataclass
 class Notes:
-    """What was met in encoding that no training row had, added up over batches."""
+    """Values met in encoding that no training row has, counted over batches."""
 
     rows: int = 0
     unknown: dict[str, Counter[str]] = field(default_factory=dict)
-    """Levels that are not known, with their counts, by feature."""
+    """Unknown levels with their counts, by feature."""
     together: set[str] = field(default_factory=set)
     """Features whose unknown levels share a column with rare ones."""
     missing: Counter[str] = field(default_factory=Counter)
-    """Empty cells of features that had none in training, by feature."""
+    """Empty cells of features without missing values in training, by feature."""
     new: tuple[str, ...] = ()
-    """Columns that the training table did not have."""
+    """Columns that the training table does not have."""
 
     def sentences(self) -> list[str]:
-        """One sentence for each thing of note.
+        """Return one sentence for each observation.
 
         >>> Notes(rows=10, unknown={"city": Counter({"Bonn": 3})}).sentences()
         ["column 'city' holds 'Bonn', which no training row has, in 3 of 10 rows"]
@@ -84,17 +84,17 @@ class Preprocessing:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The encoded columns, such as `age` and `city=Oslo`."""
+        """The names of the encoded columns, such as `age` and `city=Oslo`."""
         return tuple(name for feature in self.features for name in feature.columns)
 
     @property
     def width(self) -> int:
-        """How many encoded columns there are."""
+        """The number of encoded columns."""
         return len(self.names)
 
     @cached_property
     def groups(self) -> dict[str, slice]:
-        """The encoded columns of each feature, by its name."""
+        """The slice of encoded columns of each feature, by its name."""
         groups, start = {}, 0
         for feature in self.features:
             end = start + len(feature.columns)
@@ -105,9 +105,9 @@ class Preprocessing:
     def check_columns(
         self, names: Iterable[str], path: str = "the table", target: str | None = None
     ) -> tuple[str, ...]:
-        """The columns among `names` that are new; raises TableError, with near names, for features that are not there.
+        """Return the new columns among `names`; raise TableError, with similar names, for missing features.
 
-        `target` may be among them, and so may what was left out in training.
+        `target` and columns left out in training are not new.
         """
         there = list(names)
         known = set(there)
@@ -127,11 +127,11 @@ class Preprocessing:
         notes: Notes | None = None,
         dtype: DTypeLike = np.float32,
     ) -> NDArray[Any]:
-        """The rows of `data` as an array (rows, width).
+        """Encode the rows of `data` as an array (rows, width).
 
-        `data` is a batch of a table, a frame of polars, pandas or Arrow, or a dict of columns; its columns are found
-        by name, and others are ignored. `notes` gathers what no training row had. Raises TableError, naming row and
-        column, for columns that are not there and for cells that cannot be read.
+        `data` is a batch of a table, a polars, pandas or Arrow frame, or a dict of columns; columns are found by name,
+        and others are ignored. `notes` collects values that no training row has. Raises TableError, naming row and
+        column, for missing columns and for invalid cells.
         """
         batch = data if isinstance(data, Batch) else as_batch(data)
         frame = batch.frame
@@ -150,11 +150,11 @@ class Preprocessing:
     def fit(
         cls, data: Any, leave_out: Sequence[str] = (), kinds: Mapping[str, Kind] | None = None, seed: int = 0
     ) -> Preprocessing:
-        """The preprocessing that suits a table, a `Source` or a frame, all of whose columns are features.
+        """Fit the preprocessing of a table, a `Source` or a frame, all of whose columns are features.
 
         One pass over the batches: kinds, medians and levels come from a sample of up to 200,000 rows, drawn with
-        `seed`, which is all rows of a table that has no more. `kinds` overrides what is found, by name. Raises
-        TableError for a column whose cells do not go together.
+        `seed`, or from all rows of a smaller table. `kinds` overrides inferred kinds, by name. Raises TableError for a
+        column of inconsistent cells.
         """
         source = data if isinstance(data, Source) else FrameSource(as_frame(data))
         check_wishes(source.names, source.path, kinds or {}, leave_out, None)
@@ -176,29 +176,29 @@ class Preprocessing:
         return cls(fitted.features, fitted.left_out)
 
     def to_json(self) -> str:
-        """A description from which `from_json` makes the same preprocessing."""
+        """Return a description from which `from_json` reconstructs the preprocessing."""
         return json.dumps(self.description(), ensure_ascii=False)
 
     def description(self) -> dict[str, Any]:
-        """The same as what JSON can hold."""
+        """Return the description as JSON data."""
         return describe_columns(self.features, self.left_out)
 
     @classmethod
     def from_json(cls, text: str | bytes | Mapping[str, Any]) -> Preprocessing:
-        """A preprocessing from its description, as text or as what JSON made of it.
+        """Reconstruct a preprocessing from its description, a JSON text or parsed JSON.
 
-        Raises TableError for one that is not well-formed.
+        Raises TableError for an invalid description.
         """
         return cls(*columns_from_json(text))
 
 
 def as_batch(data: Any, path: str = "the table") -> Batch:
-    """A frame as a batch, whose places have no lines."""
+    """Convert a frame to a batch, whose places name rows instead of lines."""
     return Batch(as_frame(data), 0, row_places(path, 0), path)
 
 
 def feature_values(feature: Feature, series: pl.Series, notes: Notes | None = None) -> NDArray[Any]:
-    """The cells of a column as the values (rows,) that the feature's `arithmetic` takes; raises CellError."""
+    """Parse the cells of a column to the values (rows,) that the feature's `arithmetic` takes; raises CellError."""
     notes = notes if notes is not None else Notes()
     if isinstance(feature, Category):
         places, unknown = read_levels(series, feature.levels)

@@ -1,4 +1,4 @@
-"""Records of delimited text: where they end, what is wrong with one, and the slow, exact way to read them."""
+"""Records of delimited text: boundaries, diagnosis of errors, and the slow, exact parser."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ _TOGETHER = 256
 
 
 class IrregularQuotesError(Exception):
-    """A quote stands where it neither opens nor closes a cell."""
+    """A quote that neither opens nor closes a cell."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What is regular about a block of records: counted without reading its cells."""
+    """The shape of a block of regular records, found without parsing its cells."""
 
     end: int
-    """The length of the block up to the end of its last whole record; 0 where there is none."""
+    """The length of the block up to the end of its last whole record; 0 if there is none."""
     records: int
     delimiters: int
     quoted: bool
 
 
 def measure(block: bytes, delimiter: str, last: bool) -> Shape:
-    """Where the last record of `block` ends, and how many records and delimiters there are up to there.
+    """Return the end of the last record of `block`, and the number of records and delimiters before it.
 
-    `last` says that the text ends with the block. Raises IrregularQuotesError for quotes inside of a cell.
+    `last` says that the text ends with the block. Raises IrregularQuotesError for quotes within a cell.
     """
     mark = delimiter.encode()
     cells = np.frombuffer(block, np.uint8)
     if b'"' not in block:
         end = len(block) if last else block.rfind(b"\n") + 1
-        # What follows the last line feed is a record as well.
+        # Text after the last line feed is a record as well.
         tail = int(end > 0 and block[end - 1] != NEWLINE)
         delimiters = int(np.count_nonzero(cells[:end] == ord(mark)))  # several times as fast as bytes.count
         return Shape(end, int(np.count_nonzero(cells[:end] == NEWLINE)) + tail, delimiters, False)
@@ -69,7 +69,7 @@ def measure(block: bytes, delimiter: str, last: bool) -> Shape:
 
 
 def _outside(places: NDArray[Any], quotes: NDArray[Any]) -> NDArray[Any]:
-    """Those of `places` with an even number of quotes before them."""
+    """Return those of `places` with an even number of quotes before them."""
     outside: NDArray[Any] = places[np.searchsorted(quotes, places) % 2 == 0]
     return outside
 
@@ -91,7 +91,7 @@ def _check_quotes(cells: NDArray[Any], quotes: NDArray[Any], mark: int, last: bo
 
 @dataclass(frozen=True)
 class Record:
-    """The cells of a row, and the lines on which it begins and ends."""
+    """The cells of a row, and its first and last line."""
 
     cells: list[str]
     begin: int
@@ -106,7 +106,7 @@ def records(
     names: Sequence[str] = (),
     most: int | None = None,
 ) -> Iterator[Record]:
-    """The records of `lines`, without those that are blank.
+    """Yield the records of `lines`, except blank ones.
 
     Raises TableError, naming the line and the column of `names`, for broken quotes, and for a cell of more than `most`
     characters.
@@ -119,7 +119,7 @@ def records(
     while not ended:
         found: list[Record] = []
         broken: csv.Error | None = None
-        # `csv` has one limit for a whole process, which is ours only while it reads, and costly to set for each record.
+        # The limit of `csv` is global to the process: it is set only while reading. Setting it for each record is slow.
         before = csv.field_size_limit(most)
         try:
             for _ in range(_TOGETHER):
@@ -143,7 +143,7 @@ def records(
 
 
 class _Kept:
-    """An iterator that remembers what it gave."""
+    """An iterator that remembers the items it yielded."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self.source = lines
@@ -159,12 +159,12 @@ class _Kept:
 
 
 def _broken(path: str, text: str, delimiter: str, begin: int, names: Sequence[str], most: int) -> TableError:
-    """What is wrong with `text`, the record that starts on line `begin`, whose cells could not be told apart."""
+    """Diagnose `text`, the record that starts on line `begin`, which could not be split into cells."""
     mark = re.escape(delimiter)
     quoted = rf' *+"(?:[^"]|""){{0,{most}}}+'
     cell = rf'(?:{quoted}"|(?! *+")[^{mark}\n]{{0,{most}}}+)'
     whole = re.compile(rf"(?:{cell}{mark})*+").match(text)
-    done = whole.end() if whole else 0  # where the broken cell begins
+    done = whole.end() if whole else 0  # the start of the broken cell
     before = re.sub(rf'(?:^|(?<={mark})) *+"(?:[^"]|"")*+"', "q", text[:done])
     place = len(before.split()) if delimiter == " " else before.count(delimiter)
     where = f"{path}, line {begin + text.count(chr(NEWLINE), 0, done)}, {column_words(names, place + 1)}"
@@ -181,12 +181,12 @@ def _broken(path: str, text: str, delimiter: str, begin: int, names: Sequence[st
 
 
 def column_words(names: Sequence[str], place: int) -> str:
-    """A column by its name, or by its place where it has none."""
+    """Describe a column by its name, or by its position if it has none."""
     return f"column {names[place - 1]!r}" if place <= len(names) else f"cell {place}"
 
 
 def ragged(path: str, record: Record, header: Sequence[str], delimiter: str) -> TableError:
-    """What is said of a row with too many or too few cells."""
+    """Return the error for a row with too many or too few cells."""
     found, wanted = len(record.cells), len(header)
     where = f"{path}, line {record.line} has {found} {'cell' if found == 1 else 'cells'} but the header has {wanted}"
     if found < wanted:
@@ -215,7 +215,7 @@ def _name(delimiter: str) -> str:
 
 
 def check_delimiter(delimiter: str) -> str:
-    """The character that `delimiter` names; raises TableError for what cannot separate cells."""
+    """Return the character that `delimiter` names; raise TableError if it cannot separate cells."""
     mark = WORDS.get(delimiter.lower(), delimiter)
     if len(mark) != 1 or not mark.isascii() or mark.isalnum() or mark in '"\n\r\0.-+_':
         raise TableError(
@@ -226,10 +226,10 @@ def check_delimiter(delimiter: str) -> str:
 
 
 def guess_delimiter(text: str) -> str:
-    r"""The character that separates the cells of `text`, the start of a table.
+    r"""Infer the delimiter of `text`, the start of a table.
 
-    Of comma, semicolon, tab and bar, the one that gives most records as many cells as the header; blanks only where
-    none of these stands in the header.
+    It is that of comma, semicolon, tab and bar with which most records have as many cells as the header; a blank only
+    if none of these occurs in the header.
 
     >>> guess_delimiter("a;b;c\n1,5;2,5;3,5\n"), guess_delimiter("x y\n1 2\n3 4\n")
     (';', ' ')

@@ -1,4 +1,4 @@
-"""Which rows are looked at closely and which are held out, decided row by row: the same whatever the batches are."""
+"""Sampling and splitting of rows, decided row by row and independent of the batches."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Mask = NDArray[np.bool_]
 
 MOST_STRATA = 1_000
 FEWEST_STRATA = 20
-"""A target with more different values in its first rows than the first number, or than a fifth of these rows and the
-second, is split without regard to them."""
+"""A target with more distinct values in its first rows than the first number, or than a fifth of these rows and the
+second, is split without stratification."""
 
 MOST_ROWS = 200_000
 FEWEST_ROWS = 2_000
 MOST_CELLS = 20_000_000
-"""A sample has at most so many cells, and rows between the two numbers above."""
+"""The maximum number of cells of a sample, whose rows lie between the two numbers above."""
 
 _ALL = np.uint64(2**64 - 1)
 
 
 def mixed(numbers: NDArray[Any], seed: int) -> NDArray[np.uint64]:
-    """Numbers as random as can be, each from its number and the seed alone.
+    """Return pseudo-random numbers, each a function of its number and the seed alone.
 
     The finalizer of SplitMix64 (Steele, Lea and Flood 2014, figure 17).
     """
@@ -45,14 +45,14 @@ def mixed(numbers: NDArray[Any], seed: int) -> NDArray[np.uint64]:
 
 
 def row_limit(column_count: int) -> int:
-    """How many rows of a table with so many columns are looked at closely."""
+    """Return the size of the sample for a table with `column_count` columns."""
     return max(FEWEST_ROWS, min(MOST_ROWS, MOST_CELLS // max(1, column_count)))
 
 
 class RowSample:
-    """At most `limit` rows of a table, drawn evenly: those whose number, mixed, is below a bound, halved as needed.
+    """A uniform sample of at most `limit` rows: those whose mixed number is below a bound, halved as needed.
 
-    With no more than `limit` rows, it holds all of them.
+    A table of no more than `limit` rows is kept whole.
     """
 
     def __init__(self, limit: int, seed: int) -> None:
@@ -66,7 +66,7 @@ class RowSample:
 
     @property
     def whole(self) -> bool:
-        """Whether no row was left out."""
+        """Whether the sample has all rows."""
         return self._kept == self.seen
 
     def add(self, frame: pl.DataFrame, held: Mask) -> None:
@@ -92,7 +92,7 @@ class RowSample:
             self._kept += frame.height
 
     def frame(self) -> pl.DataFrame:
-        """The rows; columns whose batches differ in type are made of texts."""
+        """The rows; columns whose batches differ in type are converted to texts."""
         if len(self._frames) == 1:
             return self._frames[0]
         frames = load_polars()
@@ -115,12 +115,12 @@ class RowSample:
         return np.concatenate(self._rows)
 
     def held(self) -> Mask:
-        """Which of the rows are held out."""
+        """The mask of the rows that are held out."""
         return np.concatenate(self._held)
 
 
 def _copied(frame: pl.DataFrame) -> pl.DataFrame:
-    """A copy that shares no memory with the batch that it was cut from, so that the batch can go."""
+    """Return a copy that shares no memory with its batch, so that the batch can be freed."""
     pl = load_polars()
     for series in frame.iter_columns():
         if series.dtype == pl.String:
@@ -129,10 +129,10 @@ def _copied(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 class StreamSplit:
-    """Which rows are held out, decided as they pass by: of every 1/fraction rows of a class, one at random.
+    """A streaming stratified split: of every 1/fraction rows of a class, one at random is held out.
 
-    The first row of a class is always trained on. Rows count by the text in the target column, or all together where
-    that has too many different ones.
+    The first row of a class is always in training. Classes are the texts of the target column; with too many distinct
+    texts, rows are split without stratification.
     """
 
     def __init__(self, fraction: float, seed: int) -> None:
@@ -141,7 +141,7 @@ class StreamSplit:
         self._strata: bool | None = None
 
     def add(self, target: pl.Series | None, count: int) -> Mask:
-        """Which of the next `count` rows, whose targets are given, are held out."""
+        """Return the mask of the held-out rows among the next `count` rows, given their targets."""
         if not self.fraction:
             return np.zeros(count, dtype=bool)
         if target is None or self._strata is False:
@@ -175,7 +175,7 @@ class StreamSplit:
 
 
 def _codes(written: pl.Series) -> tuple[NDArray[np.int64], list[str]]:
-    """The number of each text, and the texts in the order of their first occurrence."""
+    """Return the code of each text, and the texts in the order of their first occurrence."""
     pl = load_polars()
     filled = written.fill_null("")
     labels = filled.unique(maintain_order=True)
@@ -184,9 +184,9 @@ def _codes(written: pl.Series) -> tuple[NDArray[np.int64], list[str]]:
 
 
 def split_rows(codes: NDArray[np.int64] | None, count: int, fraction: float, seed: int) -> Mask:
-    """Which of `count` rows are held out: the fraction of each class, of one with a single row none.
+    """Return the mask of the held-out rows among `count`: the fraction of each class, none of a class with one row.
 
-    `codes`, of shape (rows,), numbers the classes; None splits the rows without regard to any.
+    `codes`, of shape (rows,), are class numbers; None splits without stratification.
     """
     random = np.random.default_rng(seed)
     held = np.zeros(count, dtype=bool)

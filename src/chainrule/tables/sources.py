@@ -1,4 +1,4 @@
-"""Tables as batches of rows, whatever file they are in."""
+"""Tables as batches of rows, independent of the file format."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BATCH_ROWS = 65_536
-"""Rows of a batch, where batches are not pieces of text."""
+"""The number of rows of a batch, except for batches cut from text."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some rows of a table: `frame`, whose first row is number `first_row` (from 0) of the table.
+    """Rows of a table: `frame`, whose first row has the number `first_row` (from 0) in the table.
 
-    Cells of text files are text, without blanks around them or with; an empty one is null or empty.
+    Cells of text files are text, possibly with surrounding blanks; an empty cell is null or empty.
     """
 
     frame: pl.DataFrame
     first_row: int
     place: Callable[[int, str], str]
-    """Where the cell in row k (from 0) of the batch and a column is, in words."""
+    """A function that describes the place of the cell in row k (from 0) of the batch and a column."""
     path: str = "the table"
 
     def without(self, names: Sequence[str]) -> Batch:
-        """The batch without some of its columns."""
+        """Return the batch without some of its columns."""
         return replace(self, frame=without(self.frame, names)) if names else self
 
     def check_plain(self, target: str | None = None) -> None:
-        """Raise TableError, with the place, for a cell that holds more than a plain value."""
+        """Raise TableError, with the place, for a cell that is not a plain value."""
         for name in self.frame.columns:
             series = cells_of(self.frame, name)
             words = not_plain(series, name)
@@ -53,7 +53,7 @@ class Batch:
                 raise TableError(f"{self.place(row, name)} {words}")
 
     def check_lengths(self, limits: Limits) -> None:
-        """Raise TableError, with the place, for a text that is longer than cells may be."""
+        """Raise TableError, with the place, for a text that exceeds the limit of a cell."""
         if limits.cell is None:
             return
         for name in self.frame.columns:
@@ -63,7 +63,7 @@ class Batch:
                 raise limits.too_long(self.place(int(long.arg_max() or 0), name))
 
     def read(self, name: str, reading: Callable[[pl.Series], T]) -> T:
-        """What `reading` makes of a column; where that raises CellError, TableError with the place."""
+        """Apply `reading` to a column; convert CellError to TableError with the place."""
         series = cells_of(self.frame, name)
         if not_plain(series, name):
             replace(self, frame=self.frame.get_column(name).to_frame()).check_plain()
@@ -74,34 +74,34 @@ class Batch:
 
 
 class Source(ABC):
-    """A table that can be read from its start, more than once, in batches that fit in memory."""
+    """A table that can be read repeatedly, in batches that fit in memory."""
 
     def __init__(self, path: str, names: Sequence[str]) -> None:
-        """A table with these columns; raises TableError for a name that two of them have."""
+        """Create a table with these columns; raise TableError for duplicate names."""
         check_names(path, names)
         self.path = path
         self.names = tuple(named(names))
         self.digest: str | None = None
-        """SHA-256 of names and contents, in hexadecimal, once `batches` has come to its end."""
+        """SHA-256 of names and contents, in hexadecimal; set when `batches` is exhausted."""
 
     @abstractmethod
     def batches(self) -> Iterator[Batch]:
-        """All rows in their order; raises TableError for what cannot be read."""
+        """Yield all rows in order; raise TableError for invalid input."""
 
     @property
     @abstractmethod
     def format(self) -> str:
-        """What kind of file it is, in words."""
+        """The format of the file, in words."""
 
     def place(self, row: int, name: str) -> str:
-        """Where the cell in row `row` (from 0) and a column is, in words; the table is read up to there."""
+        """Describe the place of the cell in row `row` (from 0) and a column; reads the table up to there."""
         for batch in self.batches():
             if row < batch.first_row + batch.frame.height:
                 return batch.place(row - batch.first_row, name)
         return row_places(self.path, 0)(row, name)
 
     def refuse(self, name: str, reading: Callable[[pl.Series], object], words: str) -> TableError:
-        """The error at the first cell of a column that `reading` refuses; with `words` alone if it refuses none."""
+        """Return the error for the first cell of a column that `reading` rejects, or one with `words` alone."""
         for batch in self.batches():
             try:
                 reading(cells_of(batch.frame, name))
@@ -110,7 +110,7 @@ class Source(ABC):
         return TableError(f"{self.path}, column {name!r} {words}")
 
     def check_column(self, name: str, what: str = "") -> None:
-        """Raise TableError, naming the nearest, where there is no column `name`."""
+        """Raise TableError, naming the most similar column, if there is no column `name`."""
         if name not in self.names:
             said = f"{what} is {name!r}, but " if what else ""
             raise TableError(
@@ -147,12 +147,12 @@ class FrameSource(Source):
 
 
 def row_places(path: str, first_row: int) -> Callable[[int, str], str]:
-    """Places in a table without lines."""
+    """Return a function that describes places by row, for tables without lines."""
     return lambda row, name: f"{path}, row {first_row + row + 1:,}, column {name!r}"
 
 
 def check_names(path: str, names: Sequence[str]) -> None:
-    """Raise TableError for a table without columns, and for a name that two columns have."""
+    """Raise TableError for a table without columns, and for duplicate names."""
     if not names:
         raise TableError(f"{path} has no columns; give a table with a column for each feature and one for the target")
     if not any(names):
@@ -167,7 +167,7 @@ def check_names(path: str, names: Sequence[str]) -> None:
 
 
 class Fingerprint:
-    """SHA-256 of the names of columns and of the contents: the same for the same rows, compressed or not."""
+    """SHA-256 of column names and contents, independent of compression."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._hash = sha256()

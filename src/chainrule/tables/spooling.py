@@ -1,4 +1,4 @@
-"""Encoded rows on disk, for tables that are larger than memory: arrays in temporary files that go whatever happens."""
+"""Temporary arrays of encoded rows on disk, for tables larger than memory."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from numpy.typing import DTypeLike, NDArray
 from chainrule.tables.errors import TableError
 
 IN_MEMORY = 256 << 20
-"""Arrays of no more bytes than this are kept in memory."""
+"""The size in bytes up to which arrays are kept in memory."""
 
 
 class SpooledArray:
-    """An array of shape (rows, width), or (rows,), written by `append` and then read where it lies on disk.
+    """An array of shape (rows, width), or (rows,), written by `append` and then memory-mapped.
 
-    Its file has no name (on Windows, one that goes with the process), so that nothing is left behind even by a process
-    that is killed; the space is free again once nothing refers to the array.
+    Its file has no name (on Windows, it is deleted when the process ends), so that nothing remains even if the process
+    is killed. The space is freed when the array is no longer referenced.
 
     >>> spooled = SpooledArray(2, np.float32)
     >>> spooled.append(np.ones((3, 2)))
@@ -42,7 +42,7 @@ class SpooledArray:
             ) from None
 
     def append(self, rows: NDArray[Any]) -> None:
-        """Write more rows; raises TableError where the disk is full."""
+        """Write more rows; raise TableError if the disk is full."""
         try:
             self._stream.write(np.ascontiguousarray(rows, self._dtype).tobytes())
         except OSError as error:
@@ -50,7 +50,7 @@ class SpooledArray:
         self._rows += len(rows)
 
     def finish(self) -> NDArray[Any]:
-        """The array, read-only."""
+        """Return the array, read-only."""
         shape = (self._rows,) if self._width is None else (self._rows, self._width)
         with self._stream:
             try:
@@ -62,7 +62,7 @@ class SpooledArray:
             return np.memmap(self._stream, self._dtype, "r", shape=shape)
 
     def discard(self) -> None:
-        """Give the file up before it is finished."""
+        """Discard the unfinished file."""
         with suppress(OSError):
             self._stream.close()
 
@@ -75,23 +75,23 @@ class SpooledArray:
 
 
 class GrownArray:
-    """The same in memory."""
+    """The counterpart of `SpooledArray` in memory."""
 
     def __init__(self, width: int | None, dtype: DTypeLike) -> None:
         self._parts: list[NDArray[Any]] = []
         self._empty = np.zeros((0,) if width is None else (0, width), dtype)
 
     def append(self, rows: NDArray[Any]) -> None:
-        """Add more rows."""
+        """Append rows."""
         if len(rows):
             self._parts.append(rows)
 
     def discard(self) -> None:
-        """Give the parts up."""
+        """Discard the rows."""
         self._parts.clear()
 
     def finish(self) -> NDArray[Any]:
-        """The array."""
+        """Return the array."""
         if len(self._parts) == 1:
             return self._parts[0]
         return np.concatenate(self._parts) if self._parts else self._empty

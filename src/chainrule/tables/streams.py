@@ -1,4 +1,4 @@
-"""Bytes of a table as UTF-8 text with line feeds, in pieces: decompressed, without marks, from whatever encoding."""
+"""Streams of text: decompressed, converted to UTF-8 with line feeds, without a byte order mark, in pieces."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ PIECE = 8 << 20
 """Bytes read at a time."""
 
 _COPIED = 1 << 16
-"""Bytes copied at a time, and looked at before more are."""
+"""Bytes copied at a time, with a check after each piece."""
 
 GZIP = b"\x1f\x8b"
 PACKED = (GZIP, b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")
-"""What files begin with that are no text."""
+"""First bytes of files that are not text."""
 
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -42,7 +42,7 @@ MARKS = (
 
 @contextmanager
 def reading(path: str) -> Iterator[None]:
-    """Turn what the system says of `path` into a TableError."""
+    """Convert errors of the operating system about `path` to TableError."""
     try:
         yield
     except FileNotFoundError:
@@ -66,17 +66,17 @@ def reading(path: str) -> Iterator[None]:
 
 
 def _of_gzip(path: str, error: Exception) -> str:
-    """What is said of data that Python's gzip does not read: damaged only where a sum or the code itself is wrong."""
+    """Describe data that Python's gzip does not read; they are damaged only if a checksum or a code is wrong."""
     words = str(error)
     if "compression method" in words:
         return f"{path} is compressed by a method of gzip that Python does not read; decompress it, or compress it anew"
     if "Not a gzipped file" in words:
-        return f"{path} has something after its gzip data that is none; decompress it, and compress the table alone"
+        return f"{path} has data after its gzip data that are not gzip; decompress it, and compress only the table"
     return f"{path} is damaged: {words}; copy or download it again"
 
 
 def _neighbour(path: str) -> str:
-    """The file of the same folder whose name is nearest, in words."""
+    """Suggest the file of the same folder with the most similar name."""
     folder, name = os.path.split(path)
     try:
         found = [entry.name for entry in os.scandir(folder or ".") if not entry.name.startswith(".")]
@@ -87,38 +87,38 @@ def _neighbour(path: str) -> str:
 
 @dataclass(frozen=True)
 class File:
-    """A file that can be read from its start again and again: what was named, and where its bytes are."""
+    """A file that can be read repeatedly: its given path, and the path of its bytes."""
 
     path: str
     location: str
     limits: Limits
     copy: object = None
-    """Keeps a temporary copy from being deleted."""
+    """A reference that keeps a temporary copy from being deleted."""
 
     def open(self) -> BinaryIO:
         return Path(self.location).open("rb")
 
     def start(self, count: int) -> bytes:
-        """The first bytes."""
+        """Return the first bytes."""
         with reading(self.path), self.open() as stream:
             return stream.read(count)
 
     def end(self, count: int) -> bytes:
-        """The last bytes."""
+        """Return the last bytes."""
         with reading(self.path), self.open() as stream:
             stream.seek(-min(count, self.size()), os.SEEK_END)
             return stream.read(count)
 
     def size(self) -> int:
-        """How many bytes there are."""
+        """The number of bytes."""
         return os.path.getsize(self.location)
 
 
 def find_file(path: str, limits: Limits, check: Callable[[bytes], None]) -> File:
-    """The file at `path`; of what cannot be read twice, such as a pipe, a temporary copy.
+    """Return the file at `path`; for input that cannot be read twice, such as a pipe, a temporary copy.
 
-    `check` raises TableError for a beginning that no table has, before more is copied. Raises TableError where there is
-    no file, and for what has no end.
+    `check` raises TableError for first bytes that no table has, before more is copied. Raises TableError if there is no
+    file, and for endless input.
     """
     if not path:
         raise TableError("the name of the table is empty; give the path of a file")
@@ -132,7 +132,7 @@ def find_file(path: str, limits: Limits, check: Callable[[bytes], None]) -> File
 
 
 def _copied(path: str, stream: io.RawIOBase, limits: Limits, check: Callable[[bytes], None]) -> File:
-    """A copy of all that a stream gives, which may be a little at a time."""
+    """Copy a stream to a temporary file; a read may return few bytes."""
     most = limits.most_copied()
     copy = _scratch(path)
     start = b""
@@ -183,7 +183,7 @@ def _no_room(path: str, error: OSError) -> TableError:
 
 @dataclass(frozen=True)
 class TextFile:
-    """A file of text."""
+    """A text file."""
 
     file: File
 
@@ -192,18 +192,18 @@ class TextFile:
         return self.file.path
 
     def beginning(self, count: int) -> bytes:
-        """The first bytes, decompressed."""
+        """Return the first bytes, decompressed."""
         with reading(self.path):
             return next(self._unpacked(count), b"")
 
     def check(self, start: bytes) -> None:
-        """Raise TableError for a beginning that is no text."""
+        """Raise TableError if the first bytes are not text."""
         if not start.startswith(tuple(mark for mark, name in MARKS if name != "utf-8")):
             for _ in self._utf8(iter((_whole_characters(start)[0],))):
                 pass
 
     def pieces(self, size: int = PIECE) -> Iterator[bytes]:
-        """The text in UTF-8 with line feeds; raises TableError for what is not text."""
+        """Yield the text in UTF-8 with line feeds; raise TableError for input that is not text."""
         with reading(self.path):
             yield from _line_feeds(self._utf8(self._unpacked(size)))
 
@@ -220,7 +220,7 @@ class TextFile:
                 yield piece
 
     def _utf8(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """The same text in UTF-8, checked, without the mark at its start."""
+        """Yield the text in UTF-8, validated, without a byte order mark."""
         first = next(pieces, b"")
         while len(first) < 4 and (more := next(pieces, b"")):
             first += more
@@ -270,7 +270,7 @@ class TextFile:
             raise TableError(f"{self.path} is not whole {encoding[:6].upper()} text; save it as UTF-8") from None
 
     def _where(self, at: int) -> str:
-        """The line of the byte at `at`, counted anew."""
+        """Describe the line of the byte at `at`, counted from the start of the file."""
         line, seen = 1, 0
         for piece in self._unpacked(PIECE):
             part = piece[: at - seen]
@@ -282,7 +282,7 @@ class TextFile:
 
 
 def _line_feeds(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Carriage returns, alone or before a line feed, as line feeds."""
+    """Replace carriage returns, alone or before a line feed, with line feeds."""
     held = b""
     for piece in pieces:
         piece = held + piece
@@ -298,7 +298,7 @@ def _line_feeds(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _whole_characters(text: bytes) -> tuple[bytes, bytes]:
-    """`text` without an unfinished UTF-8 character at its end, and that."""
+    """Split off an incomplete UTF-8 character at the end of `text`."""
     for back in range(1, min(4, len(text)) + 1):
         byte = text[-back]
         if byte & 0xC0 == 0x80:

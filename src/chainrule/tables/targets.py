@@ -1,4 +1,4 @@
-"""What is predicted: a class or a number, told apart by what the column holds."""
+"""Targets: classes or numbers, inferred from the cells of a column."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 Task: TypeAlias = Literal["classification", "regression"]
 
 FEW = 20
-"""A target with no more different whole numbers than this is taken for classes."""
+"""A target with at most this many distinct whole numbers has classes."""
 
 MOST_CLASSES = 10_000
 
 FEWEST_OF_A_WORD = 0.01
-"""A word such as NA is a class among others if it stands in this share of the rows, and in two."""
+"""A word such as NA is a class among others if at least this share of the rows, and two, have it."""
 
 _LISTED = 8
 
@@ -50,10 +50,10 @@ LABELS = Rule(("the dtype of labels, such as int64",), lambda text: _DTYPE.fullm
 
 @dataclass(frozen=True)
 class ClassTarget:
-    """A column of classes, numbered by their place in `classes`.
+    """A column of classes, numbered by their index in `classes`.
 
-    `numeric` says that all classes are numbers, so that `1`, `1.0` and `01` are spellings of one class. `dtype` is what
-    they were as an array, where they come from one, such as "int64", "bool", "str" or "datetime64[D]"; else "".
+    `numeric` says that all classes are numbers, so that `1`, `1.0` and `01` are spellings of one class. `dtype` is the
+    dtype of the array that they come from, such as "int64", "bool", "str" or "datetime64[D]"; otherwise "".
     """
 
     task: ClassVar[Task] = "classification"
@@ -65,12 +65,12 @@ class ClassTarget:
 
     @property
     def labels(self) -> NDArray[Any]:
-        """The classes (classes,) as an array of their own dtype; texts where they have none.
+        """The classes (classes,) as an array of their dtype; texts if they have none.
 
         >>> ClassTarget("won", ("False", "True"), dtype="bool").labels
         array([False,  True])
 
-        Raises ValueError where a class is no value of that dtype.
+        Raises ValueError if a class is not a value of that dtype.
         """
         if self.dtype == "bool":
             if not set(self.classes) <= {"False", "True"}:
@@ -84,12 +84,12 @@ class ClassTarget:
         if dtype.kind in "iu":
             numbers, limits = [int(label) for label in self.classes], np.iinfo(dtype)
             if not all(limits.min <= number <= limits.max for number in numbers):
-                raise ValueError(f"a class is no {dtype.name}")
+                raise ValueError(f"a class is not of the dtype {dtype.name}")
             return np.array(numbers, dtype)
         return np.array(self.classes, object if dtype.kind == "f" else None).astype(dtype)
 
     def encode(self, series: pl.Series) -> NDArray[np.int64]:
-        """The places (rows,) of cells in `classes`; raises CellError for an empty cell and for an unknown class."""
+        """Return the indices (rows,) of cells in `classes`; raise CellError for an empty cell or an unknown class."""
         pl = load_polars()
         written = labels(series)
         _check_filled(written, "a class")
@@ -107,7 +107,7 @@ class ClassTarget:
         return places
 
     def _place(self, text: str) -> int | None:
-        """The class that is written otherwise: as another spelling of a number, or in another case."""
+        """Return the index of a class in another spelling: a number, or another case."""
         value = number_in(text) if self.numeric else None
         if value is not None:
             return next((k for k, label in enumerate(self.classes) if number_in(label) == value), None)
@@ -115,7 +115,7 @@ class ClassTarget:
         return alike[0] if len(alike) == 1 else None
 
     def decode(self, places: NDArray[np.int64]) -> list[str]:
-        """The classes at `places`, of shape (rows,).
+        """Return the classes with indices `places`, of shape (rows,).
 
         >>> ClassTarget("kind", ("cat", "dog")).decode(np.array([1, 0]))
         ['dog', 'cat']
@@ -125,7 +125,7 @@ class ClassTarget:
 
 @dataclass(frozen=True)
 class NumberTarget:
-    """A column of numbers, learnt as `(value − mean) / scale`."""
+    """A column of numbers, scaled to `(value − mean) / scale`."""
 
     task: ClassVar[Task] = "regression"
 
@@ -134,11 +134,11 @@ class NumberTarget:
     scale: Annotated[float, POSITIVE] = 1.0
 
     def encode(self, series: pl.Series) -> NDArray[np.float64]:
-        """The scaled numbers (rows,) of cells; raises CellError for an empty cell and for one that is no number."""
+        """Return the scaled numbers (rows,); raise CellError for an empty cell or one that is not a number."""
         return (_numbers(series) - self.mean) / self.scale
 
     def decode(self, scaled: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The numbers that are `scaled`, of any shape.
+        """Invert the scaling; `scaled` may have any shape.
 
         >>> NumberTarget("price", mean=100.0, scale=10.0).decode(np.array([-1.0, 2.0])).tolist()
         [90.0, 120.0]
@@ -154,7 +154,7 @@ def _no_value(row: int, word: str, wanted: str) -> CellError:
 
 
 def _check_words(series: pl.Series, wanted: str) -> None:
-    """Raise CellError for the first cell that holds a word for no value."""
+    """Raise CellError for the first cell with a word for a missing value."""
     written = labels(series)
     absent = written.is_in(MISSING_WORDS)
     if absent.any():
@@ -173,27 +173,27 @@ def _empty(row: int, wanted: str) -> CellError:
 
 @dataclass
 class TargetCount:
-    """What a column to be predicted holds, counted over all rows."""
+    """Counts of the values in a target column, over all rows."""
 
     source: Source
     name: str
     rows: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     many: bool = False
-    """Whether there are more than `MOST_CLASSES` different texts, so that `counts` has not all of them."""
+    """Whether there are more than `MOST_CLASSES` distinct texts, so that `counts` is incomplete."""
     odd: int = 0
-    """Cells that are no numbers."""
+    """The number of cells that are not numbers."""
     words: Counter[str] = field(default_factory=Counter)
-    """Of these, those that hold a word that may mean that there is no value, such as NA and None."""
+    """Those of them that may mean a missing value, such as NA and None."""
     looked_at: int = 0
     decorated: int = 0
-    """Some of these cells, and how many of them are numbers not written as such, as 1,5."""
+    """How many of these cells were examined, and how many of them are numbers in another notation, such as 1,5."""
     whole: bool = True
     low: float = np.inf
     high: float = -np.inf
 
     def add(self, batch: Batch) -> None:
-        """Count the rows of a batch; raises TableError, with the place, for an empty cell."""
+        """Count the rows of a batch; raise TableError, with the place, for an empty cell."""
         series = cells_of(batch.frame, self.name)
         written = batch.read(self.name, _filled)
         numbers = as_numbers(written if series.dtype == load_polars().Boolean else series)
@@ -216,8 +216,8 @@ class TargetCount:
             self.many = len(self.counts) > MOST_CLASSES
 
     def choose(self, task: Task | None) -> tuple[ClassTarget | None, str]:
-        """The classes, None for a target of numbers, and why; raises TableError for what cannot be learnt."""
-        # Texts are classes where they are the rule; a few among numbers are mistakes, and so are 1,5 and 20%.
+        """Return the classes, None for a target of numbers, and the reason; raise TableError for an invalid target."""
+        # Texts are classes if most cells are texts; a few among numbers are mistakes, as are 1,5 and 20%.
         labelled = self.rows - self.words.total()
         texts_rule = 2 * self.odd >= labelled and self.decorated < 0.9 * self.looked_at
         if self.odd and not texts_rule and task != "classification":
@@ -242,18 +242,18 @@ class TargetCount:
         return None, f"{self.name} holds {'whole ' if self.whole else ''}numbers"
 
     def _few(self) -> bool:
-        """Whether the numbers are few and whole, as those of classes are."""
+        """Whether the numbers are few and whole, as class numbers are."""
         different = len({number_in(text) for text in self.counts if text not in self.words})
         return self.whole and not self.many and 0 < different <= max(2, min(FEW, self.rows // 5))
 
     def _are_classes(self, task: Task | None) -> bool:
-        """Whether words such as NA and None are classes: if asked, or where they are common among other texts."""
+        """Whether words such as NA and None are classes: on request, or if they are common among other texts."""
         least = max(2.0, FEWEST_OF_A_WORD * self.rows)
         common = all(count >= least for count in self.words.values())
         return task == "classification" or (self.odd > 0 and common)
 
     def notes(self) -> list[str]:
-        """What is remarkable about the texts, a sentence each."""
+        """Return notes on the texts, a sentence each."""
         said = [
             f"{short(word)} in {count:,} of {self.rows:,} rows is taken for a class of {self.name!r}; remove these "
             "rows if they have no value"
@@ -305,7 +305,7 @@ class TargetCount:
 
 
 def _numbers(series: pl.Series) -> NDArray[np.float64]:
-    """Numbers, none of which is missing."""
+    """Parse numbers; none may be missing."""
     if series.dtype == load_polars().String:
         _check_words(series, "a number")
     try:
@@ -325,7 +325,7 @@ def _filled(series: pl.Series) -> pl.Series:
 
 
 def _worded(classes: bool) -> Callable[[pl.Series], None]:
-    """Reading that refuses the first cell that holds a word for no value."""
+    """Return a reader that rejects the first cell with a word for a missing value."""
 
     def read(series: pl.Series) -> None:
         try:
