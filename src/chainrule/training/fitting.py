@@ -263,7 +263,7 @@ def begin_training(
 
     """
     if isinstance(optimizer, LBFGS):
-        raise TrainingError("LBFGS uses all rows at once and cannot run in steps; train by `fit`")
+        raise TrainingError("LBFGS uses all rows at once and has no steps; train by `fit`")
     session = open_session(
         loss, params, data, optimizer,
         batch_size=batch_size, seed=seed, shuffle=shuffle, threads=threads, engine=engine, constants=constants,
