@@ -181,13 +181,14 @@ def product_of(term: Term, like: ArrayType) -> Node:
 def with_powers(node: Node) -> Node:
     """Products and quotients, also as terms of a sum, with their number in front, and equal factors as a power."""
     match node:
-        case Apply((Add() | Subtract()) as primitive, (x, y)):
-            return primitive(with_powers(x), with_powers(y))
+        case Apply((Add() | Subtract()) as plus, (x, y)):
+            return plus(with_powers(x), with_powers(y))
         case Apply(Negate(), (x,)):
-            return Negate()(with_powers(x))
-    if not isinstance(node, Apply) or not isinstance(node.primitive, Multiply | Divide):
-        return node
-    term = factors(node)
+            return -with_powers(x)
+        case Apply(Multiply() | Divide()):
+            term = factors(node)
+        case _:
+            return node
     above = _power_product([(f, e) for f, e in term.powers if e > 0])
     below = _power_product([(f, -e) for f, e in term.powers if e < 0])
     if above is None:

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from chainrule.ir import Apply, Input, Node, Program, topological_order
+from chainrule.ir import Apply, Input, Node, Program, applies, topological_order
 from chainrule.primitives import (
     Broadcast,
     Cast,
@@ -46,11 +46,9 @@ def name_activations(program: Program) -> Program:
     """
     names = dict(program.names)
     taken = {node.name for node in program.inputs} | set(names.values())
-    factors = {
-        o for n in program.nodes if isinstance(n, Apply) and isinstance(n.primitive, Contract) for o in n.operands
-    }
+    factors = {factor for node in program.nodes if applies(node, Contract) for factor in node.operands}
     for node in program.nodes:
-        if isinstance(node, Apply) and isinstance(node.primitive, Softmax | LogSoftmax | LogSumExp):
+        if applies(node, Softmax, LogSoftmax, LogSumExp):
             _name_softmax(node, node in factors and node not in program.outputs, names, taken)
         if not isinstance(node, Apply) or node in program.outputs or not _is_layer(node, names):
             continue
@@ -90,7 +88,7 @@ def _follows_product(node: Apply, names: Mapping[Node, str]) -> bool:
     if not isinstance(operand, Apply) or {operand, node} <= names.keys():
         return False
     return any(
-        isinstance(part, Apply) and (part is operand or part not in names) and isinstance(part.primitive, Contract)
+        applies(part, Contract) and (part is operand or part not in names)
         for part in [operand, *topological_order(operand.operands, stop=names)]
     )
 
@@ -125,14 +123,15 @@ def _is_function(primitive: object) -> bool:
 
 def _is_difference(node: Node, names: Mapping[Node, str]) -> bool:
     """Whether `node` is the difference of two things that have names."""
-    if not isinstance(node, Apply) or not isinstance(node.primitive, Subtract):
-        return False
-    return all(part in names or not isinstance(part, Apply) for part in map(_bare, node.operands))
+    match node:
+        case Apply(Subtract(), operands):
+            return all(part in names or not isinstance(part, Apply) for part in map(_bare, operands))
+    return False
 
 
 def _bare(node: Node) -> Node:
     """What is repeated, turned or converted in `node`."""
-    while isinstance(node, Apply) and isinstance(node.primitive, _FREE):
+    while applies(node, *_FREE):
         (node,) = node.operands
     return node
 
@@ -150,7 +149,7 @@ def _candidates(function: Apply, part: Node, names: Mapping[Node, str]) -> Itera
     """Names for what `function` is applied to, the best first."""
     squared = isinstance(function.primitive, Square | Norm)
     letters: Sequence[str] = _LETTERS
-    if squared and isinstance(part, Apply) and isinstance(part.primitive, Subtract):
+    if squared and applies(part, Subtract):
         letters = ("r", *_LETTERS)
     elif not squared and len(function.operands) == 1 and _follows_product(function, names):
         letters = ("z", *_LETTERS)

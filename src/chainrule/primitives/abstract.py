@@ -15,7 +15,18 @@ from typing import TypeVar, final
 
 import numpy as np
 
-from chainrule.ir import Apply, ArrayType, Dim, DType, DTypeError, Node, ProgramError, ShapeError, concrete, named_dim
+from chainrule.ir import (
+    ArrayType,
+    Dim,
+    DType,
+    DTypeError,
+    Node,
+    ProgramError,
+    ShapeError,
+    applies,
+    concrete,
+    named_dim,
+)
 from chainrule.primitives.base import Array, Elementwise, Example, Nonlinear
 from chainrule.primitives.contraction import Contract
 from chainrule.primitives.emitter import Accessor, Emitter, Scalars
@@ -212,7 +223,7 @@ def _waves(name: str, arity: int) -> tuple[tuple[float, tuple[float, ...], float
 def refuse_abstract(nodes: Iterable[Node]) -> None:
     """Raise ProgramError if `nodes`, which are to be executed or exported, contain an abstract function."""
     for node in nodes:
-        if isinstance(node, Apply) and isinstance(node.primitive, Abstract | AbstractMap):
+        if applies(node, Abstract, AbstractMap):
             name = node.primitive.name
             raise ProgramError(
                 f"{name} has no definition, so it has no values; it can be derived, and to be run it needs one, as in "
