@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from support.scaled_functions import FUNCTIONS
 import chainrule as cr
 from chainrule.derivation.points import Evaluator, Values
 from chainrule.derivation.record import Claim
-from chainrule.derivation.verify import Verifier
+from chainrule.derivation.verify import Verifier, _ridders
 from chainrule.ir import Const, DType, Node
 from chainrule.primitives import Multiply
 
@@ -83,3 +84,19 @@ def test_lines_whose_every_digit_is_lost_are_said_not_to_be_checked() -> None:
     assert not verification.failures
     assert verification.unchecked
     assert f"ine {verification.unchecked[0]} could not be checked" in str(verification)
+
+
+def test_a_plateau_on_both_sides_is_no_derivative() -> None:
+    """Iterates of sin(s)·s fall to 0 from a step away, and move by their slope within it."""
+
+    def along(step: float) -> np.ndarray[Any, Any]:
+        return np.asarray(1.5 + 17 * step + step**2 if abs(step) < 1e-4 else 0.0)
+
+    found, error = _ridders(along)
+    assert abs(found - 17) < 1e-6
+    assert error < 1e-5
+
+
+def test_a_derivative_of_zero_is_found() -> None:
+    found, _ = _ridders(lambda step: np.asarray([np.cos(step), step**2, 3.0]))
+    assert np.all(found == 0)

@@ -558,10 +558,16 @@ def _is_smooth(along: Callable[[float], Array], derivative: Array, error: float)
     bends = []
     for step in (2.0**-20, 2.0**-24):
         with np.errstate(all="ignore"):
-            bend = np.where(np.isfinite(base), (along(step) - 2 * base + along(-step)) / step, 0.0)
-        bends.append(max(float(np.max(np.abs(bend), initial=0.0)) - 2.0**-48 * largest / step, 0.0))
+            bend = _bend(along, step) / step
+        bends.append(max(float(np.max(bend, initial=0.0)) - 2.0**-48 * largest / step, 0.0))
     settled = error <= DIFFERENCE_TOLERANCE * size + DROWNED * largest
     return settled and (bends[0] <= 1e-4 * size or bends[1] <= bends[0] / 4)
+
+
+def _bend(along: Callable[[float], Array], step: float) -> Array:
+    """How far the mean of both sides lies from the middle, twice, where that is finite."""
+    base = np.asarray(along(0.0), float)
+    return np.where(np.isfinite(base), np.abs(along(step) - 2 * base + along(-step)), 0.0)
 
 
 def _ridders(along: Callable[[float], Array], size: float = 1.0) -> tuple[Array, float]:
@@ -585,12 +591,15 @@ def _ridders(along: Callable[[float], Array], size: float = 1.0) -> tuple[Array,
                 row.append(row[-1] + (row[-1] - previous) / (4.0**order - 1))
             change = math.inf if level == 0 else float(np.max(np.abs(row[-1] - columns[-1]), initial=0.0))
             error = max(change, rounding / step)
+            if not np.any(row[-1]):  # equal on both sides, also where a step leads to another basin of attraction
+                error = max(error, float(np.max(_bend(along, step), initial=0.0)) / (2 * step))
             if error < least:
                 best, least = row[-1], error
             columns = row
             largest = float(np.max(np.abs(best), initial=0.0))
             if level and least <= 1e-9 * largest:
                 break
-        if least <= 1e-9 * largest or (change <= 8 * rounding / step and (least <= 1e-7 * largest or not largest)):
+        noise = 8 * rounding / step
+        if least <= 1e-9 * largest or (change <= noise and least <= max(1e-7 * largest, 0.0 if largest else noise)):
             break
     return best, least
