@@ -67,7 +67,9 @@ def test_names_of_files_that_are_no_identifiers(name: str, tmp_path: Path) -> No
         if target in ("c", "onnx") or name == "größe":
             export_model(model_of("linear"), target, path)
         else:
-            with pytest.raises(ExportError, match=r"cannot be imported: .* is no name in Python; call it, say, model"):
+            with pytest.raises(
+                ExportError, match=r"cannot be imported: .* is not a Python identifier; call it, say, model"
+            ):
                 export_model(model_of("linear"), target, path)
     header = (tmp_path / f"{name}.h").read_text(encoding="utf-8")
     assert "static inline int _" not in header
@@ -81,7 +83,7 @@ def test_names_of_files_that_are_no_identifiers(name: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["numpy", "torch", "math"])
 @pytest.mark.parametrize("target", ["numpy", "torch"])
 def test_a_module_hides_no_other(name: str, target: str, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=rf"would hide the module {name} of Python's; call it, say, {name}_model.py"):
+    with pytest.raises(ExportError, match=rf"would hide Python's module {name}; call it, say, {name}_model.py"):
         export_model(model_of("linear"), target, tmp_path / f"{name}.py")
     assert list(tmp_path.iterdir()) == []
 

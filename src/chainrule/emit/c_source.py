@@ -174,9 +174,9 @@ class _Source:
         steps = [self._step()] if self.params else []
         typed = {node.name: node.type for node in self.program.inputs}
         groups = [
-            ("params", "What is learnt.", self.params),
+            ("params", "The parameters.", self.params),
             ("grads", "The gradients.", [Member(self.members[name], typed[name]) for name in self.by]),
-            ("work", "What lies between; its contents need not be kept.", found.stored),
+            ("work", "Intermediate values; they need not be kept.", found.stored),
         ]
         lines = [
             *self._enumeration(),

@@ -1,4 +1,4 @@
-"""Models that leave: as ONNX, C, NumPy or PyTorch, with what makes of a table's columns what they take."""
+"""Export of models as ONNX, C, NumPy or PyTorch, with the preprocessing of a table's columns."""
 
 from chainrule.exports.errors import ExportError
 from chainrule.exports.exporting import TARGETS, export_model

@@ -1,4 +1,4 @@
-"""A model as a header in C99: a row of a table in, a class or a number out; and, if asked for, steps of training."""
+"""Export as a C99 header: prediction for a row of a table and, on request, training steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chainrule.training import Optimizer
 
 
 def c_header(subject: Subject, optimizer: Optimizer | None) -> str:
-    """The header; with an `optimizer`, what training needs as well."""
+    """Return the header; with an `optimizer`, it includes training."""
     return _Header(subject, optimizer).text()
 
 
@@ -37,7 +37,7 @@ class _Header:
             self.steps = StepWriter(subject, self.unit, training, self.rows, self.features is not None)
 
     def text(self) -> str:
-        """The whole file."""
+        """Return the whole file."""
         body = self._body()
         helpers = self.unit.preamble
         includes = [
@@ -57,7 +57,7 @@ class _Header:
 
     @property
     def _needs_words(self) -> bool:
-        """Whether whole numbers of 64 bits are needed, for dates or random numbers."""
+        """Whether 64-bit integers are needed, for dates or random numbers."""
         dates = self.features is not None and self.features.has_dates
         return dates or (self.steps is not None and self.steps.training.draws)
 
@@ -65,7 +65,7 @@ class _Header:
     def _needs_strings(self) -> bool:
         return self.steps is not None or (self.features is not None and self.features.has_words)
 
-    # The pieces -----------------------------------------------------------------------------------------------------
+    # Sections ---------------------------------------------------------------------------------------------------------
 
     def _heading(self) -> list[str]:
         subject = self.subject
@@ -73,7 +73,7 @@ class _Header:
         said = [
             f"{self.name}: predicts {comment(subject.title)}, in C99; written by chainrule {subject.version}.",
             "",
-            f"{count:,} numbers were learnt. Nothing is allocated; nothing changes but what is passed by a pointer.",
+            f"{count:,} trained parameters. Nothing is allocated; only data passed by pointer are changed.",
             "Link with -lm.",
             "",
             *(f"    {line}" for line in self._usage()),
@@ -81,12 +81,12 @@ class _Header:
         if self.steps is not None:
             said += [
                 "",
-                "A step of training, with a batch filled in:",
+                "A training step on one batch:",
                 "",
                 *(f"    {line}" for line in self.steps.example()),
             ]
             if self._mixes_rows:
-                said += ["", f"After the last step, {self.name}_statistics, so that predictions know of it."]
+                said += ["", f"Call {self.name}_statistics after the last step, before predictions."]
         return said
 
     def _usage(self) -> list[str]:
@@ -111,11 +111,11 @@ class _Header:
         return [*lines, f"double values[{self.subject.outputs}];", f"{self.name}_predict({given}, values);"]
 
     def _rows(self) -> list[str]:
-        why = "One needs the least memory"
+        why = "One row needs the least memory"
         if self._mixes_rows:
-            why = "It is normalized by itself, so it needs several"
+            why = "A batch is normalized over its rows, so it needs several"
         return [
-            f"/* The rows of a batch, which each step takes; define it before to have more. {why}. */",
+            f"/* Rows per batch; define it earlier for more. {why}. */",
             f"#ifndef {self.rows}",
             f"#define {self.rows} {1 if not self._mixes_rows else 16}",
             "#endif",
@@ -124,7 +124,7 @@ class _Header:
 
     @property
     def _mixes_rows(self) -> bool:
-        """Whether a batch is normalized by itself, so that one row alone would be nothing but zeros."""
+        """Whether a batch is normalized over its rows, so that a single row would become zeros."""
         return any(name not in self.subject.learnt for name in self.subject.parameters)
 
     def _classes(self) -> list[str]:
@@ -159,8 +159,8 @@ class _Header:
             *most, last = initializer(array, self.unit.number, 4)
             values += [*most, f"{last}{',' if k < len(arrays) else ''}"]
         return [
-            *structure(f"{self.name}_weights", "What is learnt.", declared),
-            "/* What the model had learnt when it was exported. */",
+            *structure(f"{self.name}_weights", "The parameters.", declared),
+            "/* The trained parameters. */",
             f"static const {self.name}_weights {self.name}_trained = {{",
             *values,
             "};",
@@ -198,7 +198,7 @@ class _Header:
             *found.lines,
         ]
         return function(
-            f"The output p of the network, {self.subject.outputs} in number, for {self.subject.width} numbers x.",
+            f"The output p of the network, {self.subject.outputs} numbers, for {self.subject.width} numbers x.",
             f"void {self.name}_network",
             parameters,
             statements,
@@ -267,7 +267,7 @@ class _Header:
         )
 
     def _refused(self) -> list[str]:
-        """What is given for a number that is infinite or too far from those of training."""
+        """Return the check for a number that is infinite or too far from those of training, and the value returned."""
         target, real = self.subject.target, self.real
         many = ("probabilities", real) if isinstance(target, ClassTarget) else ("values", "double")
         count = len(target.classes) if isinstance(target, ClassTarget) else self.subject.outputs

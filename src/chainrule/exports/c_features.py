@@ -1,4 +1,4 @@
-"""The preprocessing in C: a structure for a row of a table, and what makes of it the numbers that the network takes."""
+"""The preprocessing in C: a structure for a row of a table, and its conversion to the input of the network."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from chainrule.primitives import cast
 from chainrule.tables import MISSING_WORDS, Boolean, Category, Date, Feature, Number, Preprocessing, seconds_since_1970
 from chainrule.trace import trace
 
-_LOOK = """/* Text with the place that it stands for; in the order of the bytes. */
+_LOOK = """/* A text and its index; arrays of them are sorted by bytes. */
 typedef struct {
     const char *text;
     int place;
 } NAME_word;
 
-/* Negative, 0 or positive as `length` bytes of text come before `word`, are it, or follow it. */
+/* Negative, 0 or positive if `length` bytes of text are less than, equal to or greater than `word`. */
 static inline int NAME_order(const char *text, size_t length, const char *word) {
     const int order = strncmp(text, word, length);
     return order != 0 || word[length] == '\\0' ? order : -1;
 }
 
-/* The place of `length` bytes of text among `words`; `otherwise` where they are none of them. */
+/* The index of `length` bytes of text in the sorted `words`; `otherwise` if there is none. */
 static inline int NAME_look(
         const char *text, size_t length, const NAME_word *words, int count, int otherwise) {
     int low = 0;
@@ -45,7 +45,7 @@ static inline int NAME_look(
 }
 """
 
-_FIND = """/* The place of a cell among `words`, without the blanks around it. */
+_FIND = """/* The index of a cell in `words`; blanks around it are ignored. */
 static inline int NAME_find(
         const char *cell, const NAME_word *words, int count, int missing, int otherwise) {
     size_t length;
@@ -66,7 +66,7 @@ static inline int NAME_find(
 
 
 class FeatureWriter:
-    """Writes the preprocessing of the file `name`; what it gives is of `dtype`."""
+    """Writes the preprocessing of the file `name`; its results are of `dtype`."""
 
     def __init__(self, name: str, preprocessing: Preprocessing, dtype: DType, unit: CUnit) -> None:
         self.name, self.preprocessing, self.dtype, self.unit = name, preprocessing, dtype, unit
@@ -76,7 +76,7 @@ class FeatureWriter:
         self.has_words, self.has_dates = Category in kinds, Date in kinds
 
     def structure(self) -> list[str]:
-        """The structure for one row of a table."""
+        """Return the structure for one row of a table."""
         lines = []
         for feature in self.preprocessing.features:
             member = self.members[feature.name]
@@ -94,7 +94,7 @@ class FeatureWriter:
         return 'in UTF-8; NULL or "" where missing'
 
     def example(self) -> list[str]:
-        """Assignments that fill the structure `row`."""
+        """Return assignments that fill the structure `row`."""
         lines = []
         for feature in self.preprocessing.features:
             if isinstance(feature, Category):
@@ -107,7 +107,7 @@ class FeatureWriter:
         return lines
 
     def functions(self) -> list[str]:
-        """Tables, helpers and `NAME_encode`."""
+        """Return tables, helper functions and `NAME_encode`."""
         lines: list[str] = []
         for program, name in self.programs.items():
             lines += self._columns(program, name)
@@ -117,7 +117,7 @@ class FeatureWriter:
             missing = sorted(word.encode() for word in MISSING_WORDS)
             entries = [f"{{{string(word.decode())}, 0}}" for word in missing]
             table = [
-                '/* Cells that mean "no value". */',
+                "/* Texts of missing values. */",
                 f"enum {{ {self.name}_MISSING_COUNT = {len(entries)} }};",
                 f"static const {self.name}_word {self.name}_missing[{len(entries)}] = {{",
                 *array_rows(entries, 4),
@@ -129,7 +129,7 @@ class FeatureWriter:
                 if isinstance(feature, Category):
                     lines += self._words(feature)
         lines += [
-            "/* A row as the numbers that the network takes. */",
+            "/* Encode a row as the input of the network. */",
             f"static inline void {self.name}_encode(const {self.name}_row *row, {C_TYPES[self.dtype]} *x) {{",
         ]
         for feature in self.preprocessing.features:
@@ -165,7 +165,7 @@ class FeatureWriter:
         return self.unit.number(value, DType.FLOAT64)
 
     def _columns(self, program: Program, name: str) -> list[str]:
-        """The function that makes columns p of a cell x."""
+        """Return the function from a cell x to its columns p."""
         outputs = tuple(cast(output, self.dtype) for output in program.outputs)
         places = [Location(f"p[{k}]") for k in range(len(outputs))]
         found = self._statements(dataclasses.replace(program, outputs=outputs), places)
@@ -179,12 +179,12 @@ class FeatureWriter:
         )
 
     def _seconds(self) -> list[str]:
-        """What a row holds where it has no date, and the function that gives it for one."""
+        """Return the value of a missing date, and the function that converts a date."""
         names = ("year", "month", "day", "hour", "minute", "second")
         program = trace(seconds_since_1970, **dict.fromkeys(names, ""))
         found = self._statements(program, [Location("")])
         return [
-            "/* Where a row has no date. */",
+            "/* The value of a missing date. */",
             f"#define {self.name.upper()}_NO_DATE INT64_MIN",
             "",
             *function(
@@ -196,7 +196,7 @@ class FeatureWriter:
         ]
 
     def _statements(self, program: Program, places: list[Location]) -> Statements:
-        """What finds the outputs of `program`; each value with a name is a variable."""
+        """Return the statements that compute the outputs of `program`, with a variable for each named value."""
         return self.unit.statements(
             dataclasses.replace(program, outputs=(*program.outputs, *program.names)),
             {node.name: Location(node.name) for node in program.inputs},

@@ -1,8 +1,8 @@
-"""In C, what batch normalization knows of the training rows: found anew when training has moved the weights.
+"""Population statistics of batch normalization in C, recomputed after training has changed the weights.
 
 As in `chainrule.networks.population` (Ioffe and Szegedy 2015, algorithm 2): layer by layer, the mean and the unbiased
-variance of what is normalized, where the layers before are normalized by theirs already. Rows are added one by one, as
-in Welford 1962.
+variance of the input to normalization, with the population statistics of the earlier layers. Rows are added one by
+one, as in Welford 1962.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chainrule.primitives import Broadcast, Subtract
 
 
 def normalized_layers(subject: Subject) -> dict[str, Program]:
-    """What each layer's `mean` is taken off, as a program of `X` and parameters; by the layer's number."""
+    """Return the input of each normalization as a program of `X` and parameters, by the number of its layer."""
     found: dict[str, Program] = {}
     program = subject.program
     for node in program.nodes:
@@ -38,7 +38,7 @@ def _of(program: Program, output: Node) -> Program:
 
 
 def statistics_lines(subject: Subject, unit: CUnit, has_columns: bool) -> list[str]:
-    """`NAME_statistics`, and what it needs; nothing where no batch is normalized."""
+    """Return `NAME_statistics` and its helper functions; nothing without batch normalization."""
     layers = normalized_layers(subject)
     if not layers:
         return []
@@ -74,8 +74,8 @@ def statistics_lines(subject: Subject, unit: CUnit, has_columns: bool) -> list[s
     return [
         *lines,
         "/*",
-        " * Steps of training leave the means and variances that predictions normalize by as they are. This finds them",
-        f" * anew, of `count` rows: call it after training, before {name}_predict, with all rows learnt from.",
+        " * Training steps do not change the means and variances with which predictions normalize. This recomputes",
+        f" * them from `count` rows: call it after training, before {name}_predict, with all training rows.",
         " */",
         *signature_lines(f"static inline void {name}_statistics", [f"{name}_weights *weights", rows, "long count"]),
         *calls,

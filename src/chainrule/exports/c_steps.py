@@ -1,4 +1,4 @@
-"""Steps of training in C: gradients of the loss, what an optimizer does with them, and what it remembers."""
+"""Training steps in C: gradients of the loss, the update of an optimizer, and its state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chainrule.tables import ClassTarget, NumberTarget
 
 @dataclass(frozen=True)
 class StepWriter:
-    """Writes the functions of `training` for batches of `rows`, a macro; `has_columns` says that rows are a table's."""
+    """Writes the functions of `training` for batches of size `rows`, a macro; `has_columns` if rows are of a table."""
 
     subject: Subject
     unit: CUnit
@@ -31,12 +31,12 @@ class StepWriter:
         return C_TYPES[self.subject.dtype]
 
     def functions(self) -> list[str]:
-        """What training remembers, `NAME_gradients`, `NAME_update` and `NAME_train`."""
+        """Return the structure of the optimizer's state, `NAME_gradients`, `NAME_update` and `NAME_train`."""
         memory = self._memory() if self._has_memory else []
         return [*memory, *self._gradients(), *self._update(), *self._train()]
 
     def example(self) -> list[str]:
-        """A batch filled in, and a step on it."""
+        """Return code that fills a batch and performs a step on it."""
         name = self.name
         given = (
             f"{name}_row rows[{self.rows}]"
@@ -82,7 +82,7 @@ class StepWriter:
         return bool(self.training.memory or self.training.counts)
 
     def _train_arguments(self, which: int) -> list[str]:
-        """The parameters of `NAME_train`, or, where `which` is 1, its arguments in an example."""
+        """Return the parameters of `NAME_train`, or, if `which` is 1, its arguments in an example."""
         entries = [(f"{self.name}_weights *weights", "&weights")]
         if self._has_memory:
             entries.append((f"{self.name}_memory *memory", "&memory"))
@@ -122,8 +122,8 @@ class StepWriter:
             f"    return {found.results[0].text};",
         ]
         return [
-            *structure(f"{self.name}_grads", "The gradients of the loss by what is learnt.", gradients),
-            *structure(f"{self.name}_work", "What lies between; its contents need not be kept.", between),
+            *structure(f"{self.name}_grads", "The gradients of the loss with respect to the weights.", gradients),
+            *structure(f"{self.name}_work", "Intermediate values; they need not be kept.", between),
             *function(
                 f"The loss of {self.rows} encoded rows x with targets y, and its gradients.",
                 f"{self.real} {self.name}_gradients",
@@ -171,8 +171,8 @@ class StepWriter:
         if training.draws:
             declared.append("    int seed; /* of the random numbers; set it before the first step */")
         return [
-            *structure(f"{self.name}_memory", "What training remembers from step to step.", declared),
-            "/* Before the first step. */",
+            *structure(f"{self.name}_memory", "The state of the optimizer, kept from step to step.", declared),
+            "/* Call it before the first step. */",
             f"static inline void {self.name}_start({self.name}_memory *memory) {{",
             "    memset(memory, 0, sizeof *memory);",
             *first,
@@ -194,7 +194,7 @@ class StepWriter:
         if training.has_rate:
             updated.append("rate")
         what = "rows" if self.has_columns else "encoded rows x"
-        target = "their classes, by place in the list" if self._target_type == "int" else "their values"
+        target = "their classes, by index in the list" if self._target_type == "int" else "their values"
         statements = [
             f"    {self.real} loss;",
             f"    for (int k = 0; k < {self.rows}; ++k) {{",
@@ -205,14 +205,14 @@ class StepWriter:
             "    return loss;",
         ]
         return function(
-            f"One step of training on {what} and {target}; gives the loss before it.",
+            f"One step of training on {what} and {target}; returns the loss before it.",
             f"{self.real} {self.name}_train",
             self._train_arguments(0),
             statements,
         )
 
     def _targets(self) -> list[str]:
-        """Statements that put the target of row k in its place."""
+        """Return statements that store the target of row k."""
         width = self._width_of_target
         target, type_, given = self.subject.target, self.training.target_type, f"{self._target_name}[k]"
         one, zero = ("1.0f", "0.0f") if self.subject.dtype is DType.FLOAT32 else ("1.0", "0.0")

@@ -1,4 +1,4 @@
-"""Pieces of C: strings and comments that hold any text, arrays, names."""
+"""Pieces of C source: strings and comments that may hold any text, arrays, names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WIDTH = 100
 
 
 def string(text: str) -> str:
-    r"""A string literal with the bytes of `text` in UTF-8.
+    r"""Return a string literal with the bytes of `text` in UTF-8.
 
     >>> print(string('say "a\\b"?\n'), string("é1"))
     "say \"a\\b\"\?\n" "\303\2511"
@@ -28,7 +28,7 @@ def string(text: str) -> str:
 
 
 def comment(text: str) -> str:
-    """`text` as it can stand in a comment, on one line and of a bearable length."""
+    """Return `text` for a comment: on one line, shortened, without the end of a comment."""
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
     for mark, harmless in (("*/", "* /"), ("/*", "/ *"), ("??", "? ?"), ("\\", "/")):
         plain = plain.replace(mark, harmless)
@@ -36,13 +36,13 @@ def comment(text: str) -> str:
 
 
 def array_rows(entries: Sequence[str], indent: int) -> list[str]:
-    """Entries with commas, on lines that are not too long."""
+    """Join entries with commas, on lines within the width."""
     lines = [" " * indent + row for row in in_rows(entries, WIDTH - indent - 1)]
     return [*lines[:-1], *(line.removesuffix(",") for line in lines[-1:])]
 
 
 def initializer(array: NDArray[Any], number: Callable[[float], Code], indent: int) -> list[str]:
-    """The elements of an array in braces, a row after the other; the first line is `{`."""
+    """Return the elements of an array in braces, in row-major order; the first line is `{`."""
     margin = " " * indent
     if array.ndim <= 1:
         return [f"{margin}{{", *array_rows([str(number(float(x))) for x in array.ravel()], indent + 4), f"{margin}}}"]

@@ -1,4 +1,4 @@
-"""What on-device training needs in C: the loss with its gradients, and the step of an optimizer."""
+"""Programs of on-device training: the loss with its gradients, and the update of an optimizer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Training:
 
     @cached_property
     def loss(self) -> Program:
-        """The loss of `X` (n, width), `y` and the parameters; the penalty's factor is a number in it."""
+        """The loss of `X` (n, width), `y` and the parameters; the penalty factor is a constant in it."""
         loss = self.subject.loss
         if loss is None:
             raise ExportError("the model does not say what loss it was trained on; leave train out")
@@ -65,7 +65,7 @@ class Training:
 
     @cached_property
     def gradients(self) -> Program:
-        """The loss, and its gradient by each of `subject.learnt`."""
+        """The loss, and its gradient with respect to each of `subject.learnt`."""
         wrt = [self.loss.input(name) for name in self.subject.learnt]
         found = backward(self.loss, wrt).gradients
         names = {
@@ -75,7 +75,7 @@ class Training:
 
     @cached_property
     def memory(self) -> dict[str, NDArray[Any]]:
-        """The first value of all that the optimizer remembers, by the names of inputs."""
+        """The initial state of the optimizer, by the names of inputs."""
         arrays = {name: self.subject.parameters[name] for name in self.subject.learnt}
         return {" ".join(slot): value for slot, value in first_memory(self.optimizer, arrays).items()}
 
@@ -94,18 +94,18 @@ class Training:
 
     @cached_property
     def members(self) -> dict[str, str]:
-        """The members of the structure of memory, by the names of inputs."""
+        """The members of the structure of the state, by the names of inputs."""
         found = member_names(["seed", "step", *self.memory])
         return {name: found[name] for name in self.memory}
 
     @property
     def has_rate(self) -> bool:
-        """Whether the learning rate is one number, which each step is given."""
+        """Whether the learning rate is a number, which is an argument of each step."""
         return self._rate in hyperparameter_values(self.optimizer)
 
     @property
     def rate(self) -> float:
-        """That number."""
+        """The learning rate."""
         return hyperparameter_values(self.optimizer)[self._rate]
 
     @property
@@ -114,7 +114,7 @@ class Training:
 
     @cached_property
     def counts(self) -> bool:
-        """Whether a step depends on the number of steps made before."""
+        """Whether an update depends on the number of earlier updates."""
         return self.draws or any(node is self._step for node in self._update_program.nodes)
 
     @cached_property
@@ -128,7 +128,7 @@ class Training:
 
     @cached_property
     def _update_program(self) -> Program:
-        """The update with all hyperparameters but the rate as numbers."""
+        """The update, with all hyperparameters except the learning rate as constants."""
         program = self.update.program
         values = hyperparameter_values(self.optimizer)
         given: dict[Node, Node] = {
@@ -141,7 +141,7 @@ class Training:
         return Program(tuple(node for node in program.inputs if node not in given), outputs, kept)
 
     def gradient_statements(self, unit: CUnit) -> Statements:
-        """The body of the function that finds loss and gradients."""
+        """Return the body of the function that computes the loss and the gradients."""
         inputs = {name: Location(self.subject.members[name], "weights") for name in self.subject.learnt}
         inputs |= {X: Location("x", is_flat=True), Y: Location("y", is_flat=True)}
         inputs |= {RNG_SEED: Location("seed", "memory"), RNG_STEP: Location("step", "memory")}
@@ -151,7 +151,7 @@ class Training:
         return unit.statements(self.gradients, inputs, outputs, "work", reserved, members)
 
     def update_statements(self, unit: CUnit) -> Statements:
-        """The body of the function that makes a step."""
+        """Return the body of the function that performs an update."""
         places = {node.name: Location(self.subject.members[node.name], "weights") for node in self.update.parameters}
         places |= {name: Location(member, "memory") for name, member in self.members.items()}
         inputs = {

@@ -1,4 +1,4 @@
-"""Cells of a table, as every target takes them: which text means what, and the programs that cells go through."""
+"""Cells of a table, shared by all targets: the meaning of texts, and the programs that encode cells."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chainrule.tables import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS, Category, P
 
 
 def program_names(preprocessing: Preprocessing) -> dict[Program, str]:
-    """A name for each program that makes columns of cells, such as `number_columns`; many features may share one.
+    """Name each program that encodes cells, such as `number_columns`; features may share one.
 
     >>> from chainrule.tables import Number
     >>> features = (Number("a", 1.0, 2.0, 3.0), Number("b", 4.0, 5.0, 6.0), Number("c", 7.0, 8.0, 9.0, unit=2.0))
@@ -28,7 +28,7 @@ def program_names(preprocessing: Preprocessing) -> dict[Program, str]:
 
 
 def level_columns(feature: Category) -> tuple[dict[str, int], int]:
-    """The encoded column that is 1 for each text, and that for a text that is none of them; `NO_COLUMN` for none.
+    """Map each text to its encoded column, and give the column of unknown texts; `NO_COLUMN` for none.
 
     >>> columns, other = level_columns(Category("size", ("1", "2.5"), other=True))
     >>> columns["1"], columns["1.0"], columns["2.5"], columns["NA"], other
@@ -43,7 +43,7 @@ def level_columns(feature: Category) -> tuple[dict[str, int], int]:
 
 
 def truth_words() -> dict[str, int]:
-    """1 for each text that means yes and 0 for each that means no, in small letters, capitals and with a capital.
+    """Map texts to 1 for true and 0 for false, in lower case, upper case and capitalized.
 
     >>> words = truth_words()
     >>> words["Yes"], words["1.00"], words["+1"], words["0e0"]
@@ -58,7 +58,7 @@ def truth_words() -> dict[str, int]:
 
 
 def with_blanks(words: Mapping[str, int]) -> dict[str, int]:
-    """The same for texts with a blank before, after or on both sides, for targets that cannot take blanks off.
+    """Add variants with a blank before, after or on both sides, for targets that cannot strip blanks.
 
     >>> with_blanks({"a": 1})
     {'a': 1, ' a': 1, 'a ': 1, ' a ': 1}
@@ -71,7 +71,7 @@ def with_blanks(words: Mapping[str, int]) -> dict[str, int]:
 
 
 def _spellings_of_number(level: str) -> list[str]:
-    """Other ways in which programs write the number that a level is: 1 as 1.0, 1.00, 1., +1, 01 and 1e0."""
+    """Return other notations of the number in a level: for 1 they are 1.0, 1.00, 1., +1, 01 and 1e0."""
     try:
         value = float(level)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What exports raise, and where their optional libraries are loaded."""
+"""Errors of exports, and loading of their optional libraries."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from chainrule.words import ChainruleError, MissingDependencyError
 
 
 class ExportError(ChainruleError, ValueError):
-    """A model cannot be written for a target; the message says what stands in the way, and what would do."""
+    """A model cannot be written for a target; the message names the obstacle and an alternative."""
 
 
 def load_onnx() -> Any:
-    """The module `onnx`; raises MissingDependencyError, naming the command that installs it."""
+    """Return the module `onnx`; raise MissingDependencyError, naming the command that installs it."""
     try:
         import onnx
     except ImportError:

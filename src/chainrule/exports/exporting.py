@@ -1,4 +1,4 @@
-"""The one function of the room: a model and a target to files."""
+"""The public function `export_model`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "torch": (".py",),
 }
 TARGETS: Final = tuple(ENDINGS)
-"""What a model can be exported to."""
+"""The targets of an export."""
 
 _MODULES: Final[Mapping[str, Callable[[Subject, str], tuple[str, bytes]]]] = {
     "numpy": numpy_module,
@@ -39,39 +39,39 @@ _LIBRARIES: Final = ("numpy", "torch", "chainrule")
 
 
 def export_model(model: Any, to: str, path: str | os.PathLike[str], train: bool | Optimizer = False) -> list[str]:
-    """Write `model` so that it runs without this package, and give the paths of the files written.
+    """Write `model` as code that runs without this package; return the paths of the files.
 
     Parameters
     ----------
     model
-        What `load_model` gives, or what `save_model` takes: a network or an estimator. Columns of a model's table are
-        part of what is written.
+        A result of `load_model`, a network or an estimator. The preprocessing of a table's columns is included.
     to
-        - `"onnx"`: a graph for any runtime. An input (n, 1) for each column: numbers float64, nan where missing; texts
-          and words for yes and no strings, "" where missing; dates int64, in seconds since 1970, the least int64 where
-          missing. A graph looks texts up in a list: each with at most one blank before and after; words for yes and no
-          in small letters, capitals or with a capital; numbers as 1, +1, 01, 1., 1.0, 1.00 or 1e0. Any other word for
-          yes or no is missing, any other level unknown, and a prediction from a number that is infinite or
-          too far from those of training means nothing, often nan and the first label; a graph cannot say so.
-          Outputs `label`, of int64 or double where the classes are numbers, and `probabilities`, or `value`, numbered
-          where a column is called so. Without a preprocessing, one input `X`.
-        - `"c"`: a header in C99, which allocates nothing. A row is a structure: numbers and yes (1) and no (0) double,
-          NAN where missing; texts `const char *`, NULL or "" where missing; dates `int64_t`, in seconds since 1970.
-          Blanks around texts are taken off; numbers among levels are read in the spellings above. For a number
+        - `"onnx"`: a graph for any runtime. It has an input (n, 1) for each column: numbers as float64, nan if missing;
+          texts and truth values as strings, "" if missing; dates as int64, in seconds since 1970, the least int64 if
+          missing.
+          Texts are looked up in a list: each with at most one blank before and after; truth values in lower case,
+          upper case or capitalized; numbers as 1, +1, 01, 1., 1.0, 1.00 or 1e0. Any other truth value is missing, any
+          other level unknown. A number that is infinite or too far from those of training is not reported; its
+          prediction is undefined, often nan and the first label. The outputs are `label`, of int64 or double if the
+          classes are numbers, and `probabilities`, or else `value`; a number is appended to the name of an output if a
+          column has it. Without a preprocessing, there is one input `X`.
+        - `"c"`: a header in C99, without memory allocation. A row is a structure: numbers and truth values (1, 0) are
+          double, NAN if missing; texts `const char *`, NULL or "" if missing; dates `int64_t`, in seconds since 1970.
+          Blanks around texts are ignored; numbers among levels are read in the notations above. For a number
           that is infinite or too far from those of training, predictions and probabilities are NAN and the class is -1.
-        - `"numpy"`, `"torch"`: a module in Python with `predict`, and its weights beside it as `.npz`. For a row whose
-          numbers are too large for the model it raises ValueError.
+        - `"numpy"`, `"torch"`: a Python module with `predict`, and its weights in a `.npz` file in the same folder. It
+          raises ValueError for a row whose numbers are too large for the model.
     path
-        Where to: a name that ends in `.onnx`, `.h` or `.py`.
+        The file to write; its name ends in `.onnx`, `.h` or `.py`.
     train
-        For C: whether the loss, its gradients and a step of training are written as well. True is gradient descent;
-        an optimizer, such as `Adam()`, is that one, from its beginning.
+        For C: whether to include the loss, its gradients and a training step. True means gradient descent; an
+        optimizer, such as `Adam()`, starts from its initial state.
 
-    A file that holds a model is not replaced, nor a `.npz` that no export to this name has written.
+    A model file is not overwritten, nor is a `.npz` file that was not written by an export to this name.
 
-    Raises ExportError for a target that there is not, for what a target cannot say, for a module that could not be
-    imported by its name or would hide another, and for a file that is not to be replaced; FileError for a path that
-    cannot be written, MissingDependencyError for ONNX without onnx. No file is left half-written.
+    Raises ExportError for an unknown target, for a model that the target does not support, for a module name that
+    cannot be imported or would hide another module, and for a file that must not be overwritten; FileError for a path
+    that cannot be written; MissingDependencyError for ONNX without onnx. No file is left incomplete.
 
     Examples
     --------
@@ -112,15 +112,15 @@ def export_model(model: Any, to: str, path: str | os.PathLike[str], train: bool 
 
 
 def _check_module_name(name: str, path: str) -> None:
-    """Raise ExportError for a module that `import` cannot name, or that would hide one that is needed."""
+    """Raise ExportError for a module name that cannot be imported, or would hide a standard module."""
     if not name.isidentifier() or keyword.iskeyword(name):
-        raise ExportError(f"{path} cannot be imported: {name!r} is no name in Python; call it, say, model.py")
+        raise ExportError(f"{path} cannot be imported: {name!r} is not a Python identifier; call it, say, model.py")
     if name in _LIBRARIES or name in sys.stdlib_module_names:
-        raise ExportError(f"{path} would hide the module {name} of Python's; call it, say, {name}_model.py")
+        raise ExportError(f"{path} would hide Python's module {name}; call it, say, {name}_model.py")
 
 
 def _write(contents: Mapping[str, bytes]) -> None:
-    """All files or none: each is written beside its place, and takes it when all are whole."""
+    """Write all files or none: each to a temporary file, renamed when all are complete."""
     for path in contents:
         check_writable(path)
         check_replaceable(path)

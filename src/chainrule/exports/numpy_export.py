@@ -1,4 +1,4 @@
-"""A model as a module that needs NumPy alone, and its weights."""
+"""Export as a module that needs only NumPy, and its weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chainrule.exports.subject import Subject, X
 
 
 def numpy_module(subject: Subject, weights: str) -> tuple[str, bytes]:
-    """The source, and the content of the file `weights` that it reads."""
+    """Return the source, and the content of the file `weights` that it reads."""
     content = weights_file(subject, weights)
     body = forward_body(subject.program, "numpy", RESERVED)
     names = dict(zip((node.name for node in subject.program.inputs), body.arguments, strict=True))

@@ -1,4 +1,4 @@
-"""A prediction of n rows as one of a single row, without the axis of rows: what runs on a small device."""
+"""Removal of the axis of rows from a prediction, for use on small devices."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _ALONG_AXES = (LogSoftmax, LogSumExp, Max, Mean, Min, Softmax, Sum)
 
 
 class _HasRowsError(Exception):
-    """The axis of rows takes part in something else than being first."""
+    """The axis of rows is used other than as the first axis."""
 
 
 def one_row(program: Program) -> Program:
-    """`program` for `X` (width,), giving (outputs,); where it mixes rows with other axes, for `X` (1, width).
+    """Specialize `program` to `X` (width,) with outputs (outputs,); to `X` (1, width) if it mixes rows with other axes.
 
     >>> from chainrule.trace import trace
     >>> print(one_row(trace(lambda X, W, b: X @ W + b, X="n d", W="d h", b="h")).outputs[0].type)
@@ -49,7 +49,7 @@ def one_row(program: Program) -> Program:
 
 
 def _has_rows(type_: ArrayType) -> bool:
-    """Whether the first axis is that of rows; raises where another one is."""
+    """Whether the first axis is that of rows; raises _HasRowsError if another axis is."""
     rows = [axis for axis, dim in enumerate(type_.shape) if ROWS in getattr(dim, "names", ())]
     if rows and (rows != [0] or type_.shape[0] != named_dim(ROWS)):
         raise _HasRowsError

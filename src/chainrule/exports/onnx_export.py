@@ -1,4 +1,4 @@
-"""A model as ONNX: columns of a table in, classes and probabilities or numbers out."""
+"""Export as ONNX, from columns of a table to classes and probabilities, or to numbers."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from chainrule.tables import ClassTarget, NumberTarget
 
 
 def onnx_content(subject: Subject) -> bytes:
-    """The file for `subject`.
+    """Return the file for `subject`.
 
-    Inputs are the columns of the table, each (n, 1): numbers as float64, texts and words for yes and no as strings,
-    dates as int64, in seconds since 1970. Without a preprocessing there is the one input `X` (n, width). Outputs are
-    `label` (n,), int64, double, bool or string as the classes are, and
-    `probabilities` (n, classes) for classes, else `value` (n, outputs), in the target's own units.
+    Inputs are the columns of the table, each (n, 1): numbers as float64, texts and truth values as strings, dates as
+    int64, in seconds since 1970. Without a preprocessing there is the one input `X` (n, width). For classes, outputs
+    are `label` (n,), of int64, double, bool or string as the classes are, and `probabilities` (n, classes); otherwise
+    `value` (n, outputs), in the units of the target.
     """
     preprocessing = subject.preprocessing
     if preprocessing is None:
-        inputs = [Port(X, subject.dtype.numpy, (None, subject.width), "what the network takes")]
+        inputs = [Port(X, subject.dtype.numpy, (None, subject.width), "the input of the network")]
     else:
         inputs = input_ports(preprocessing)
     graph = Graph([port.name for port in inputs])

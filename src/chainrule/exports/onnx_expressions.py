@@ -1,4 +1,4 @@
-"""Array expressions as operations of ONNX, which broadcast as NumPy does: shapes, sums of products, reductions."""
+"""Array expressions as ONNX operators, which broadcast as NumPy does: shapes, sums of products, reductions."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ REDUCTIONS = {"sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "min
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 Rule = Callable[["ExpressionWriter", "ex.Expr", Sequence[Value]], Value]
-"""How a primitive is written, given its expression and its operands."""
+"""A function that writes a primitive, given its expression and its operands."""
 
 
 class ExpressionWriter:
     """Writes the expressions of one program into `graph`.
 
-    `rules` has an operator of the same name and meaning for a primitive, or a function that writes it; any other one is
-    written out in others.
+    `rules` maps a primitive to an operator of the same meaning, or to a function that writes it; any other primitive is
+    decomposed.
     """
 
     def __init__(self, graph: Graph, rules: Mapping[type, str | Rule]) -> None:
@@ -34,7 +34,7 @@ class ExpressionWriter:
         self.written: dict[ex.Expr, Value] = {}
 
     def program(self, program: Program, arguments: dict[str, Value]) -> list[Value]:
-        """The outputs of `program` for `arguments`, by the names of its inputs."""
+        """Write `program` for `arguments`, by the names of its inputs; return its outputs."""
         forward = find_forward(program, lambda primitive: type(primitive) in self.rules)
         for argument in forward.arguments:
             self.define(argument.variable, arguments[argument.name])
@@ -44,7 +44,7 @@ class ExpressionWriter:
         return [self.written[output] for output in forward.outputs]
 
     def define(self, variable: ex.Expr, value: Value) -> None:
-        """Let `value` be what `variable` stands for; the sizes in its shape are read off it."""
+        """Define `variable` as `value`, and the sizes in its shape from the shape of `value`."""
         self.written[variable] = value
         for axis, dim in enumerate(variable.shape):
             if isinstance(dim, SymbolicDim) and str(dim) not in self.sizes:
@@ -60,11 +60,11 @@ class ExpressionWriter:
     # Numbers and shapes ---------------------------------------------------------------------------------------------
 
     def number(self, value: float | int | bool, dtype: DType) -> Value:
-        """A number of shape ()."""
+        """Return a constant of shape ()."""
         return self.graph.constant(np.array(value, dtype.numpy))
 
     def size(self, dim: Dim) -> Value:
-        """A size as int64 of shape (1,)."""
+        """Return a size as int64 of shape (1,)."""
         if not isinstance(dim, SymbolicDim):
             return self.graph.whole_numbers([dim])
         total: Value | None = None
@@ -72,7 +72,7 @@ class ExpressionWriter:
             term = self.graph.whole_numbers([factor])
             for name in names:
                 if name not in self.sizes:
-                    raise ExportError(f"the size {name} is that of no input of the graph")
+                    raise ExportError(f"the size {name} is not that of an input of the graph")
                 term = self.graph.add("Mul", term, self.sizes[name]) if factor != 1 else self.sizes[name]
                 factor = 0
             total = term if total is None else self.graph.add("Add", total, term)
@@ -80,27 +80,27 @@ class ExpressionWriter:
         return total
 
     def shape(self, shape: Shape) -> Value:
-        """A shape as int64 of shape (ndim,)."""
+        """Return a shape as int64 of shape (ndim,)."""
         if all(isinstance(dim, int) for dim in shape):
             return self.graph.whole_numbers([concrete(dim) for dim in shape])
         return self.graph.add("Concat", *map(self.size, shape), axis=0)
 
     def cast(self, value: Value, dtype: DType) -> Value:
-        """`value` in another dtype."""
+        """Convert `value` to another dtype."""
         return self.graph.add("Cast", value, to=dtype.numpy)
 
     def axes(self, value: Value, operator: str, axes: Sequence[int]) -> Value:
-        """`Unsqueeze` or `Squeeze`."""
+        """Apply `Unsqueeze` or `Squeeze`."""
         return self.graph.add(operator, value, self.graph.whole_numbers(axes)) if axes else value
 
     def transposed(self, value: Value, order: Sequence[int]) -> Value:
-        """The axes in another order."""
+        """Permute the axes."""
         if list(order) == list(range(len(order))):
             return value
         return self.graph.add("Transpose", value, perm=list(order))
 
     def filled(self, value: float, shape: Shape, dtype: DType) -> Value:
-        """One number in every place of `shape`."""
+        """Return an array of `shape` filled with one number."""
         return self.graph.add("Expand", self.number(value, dtype), self.shape(shape))
 
     # Expressions ----------------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ class ExpressionWriter:
         raise ExportError(f"{x.operation} is not known to ONNX")
 
     def _operator(self, name: str, x: ex.Expr, operands: Sequence[Value]) -> Value:
-        """An operator; a condition among floats counts 1 and 0, as in NumPy."""
+        """Apply an operator; conditions mixed with floats become 1 and 0, as in NumPy."""
         given = [
             self.cast(value, x.dtype) if o.dtype is DType.BOOL and x.dtype.is_float else value
             for value, o in zip(operands, x.operands, strict=True)
@@ -184,7 +184,7 @@ class ExpressionWriter:
                 continue
             limit = start + size * stride
             if stride < 0 and isinstance(limit, int) and limit < 0:
-                limit = -(2**31)  # before the first element, where -1 would be the last
+                limit = -(2**31)  # before the first element; -1 would be the last
             starts.append(self.size(start))
             ends.append(self.size(limit))
             axes.append(axis)

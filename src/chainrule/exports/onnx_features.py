@@ -1,4 +1,4 @@
-"""From the columns of a table to the array that the model takes, in operations of ONNX; all of it in float64."""
+"""Preprocessing as ONNX operators, in float64: from the columns of a table to the input of the model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FLOAT = DType.FLOAT64
 
 
 def input_ports(preprocessing: Preprocessing) -> list[Port]:
-    """One input (n, 1) for each column, by the name that it has in the table."""
+    """Return one input (n, 1) for each column, with the name of the column in the table."""
     return [Port(feature.name, _dtype(feature), (None, 1), describe(feature)) for feature in preprocessing.features]
 
 
@@ -27,13 +27,13 @@ def _dtype(feature: Feature) -> object:
 
 
 def describe(feature: Feature) -> str:
-    """What stands in a column, for a reader."""
+    """Describe the cells of a column."""
     if isinstance(feature, Number):
         return "a number; nan where it is missing"
     if isinstance(feature, Date):
         return f"seconds since 1970; {MISSING_DATE} where the date is missing"
     if isinstance(feature, Boolean):
-        return f"{feature.words[1]!r} or {feature.words[0]!r}, or another word for yes or no; any other is missing"
+        return f"{feature.words[1]!r} or {feature.words[0]!r}, or another word for yes or no; other words are missing"
     return f"one of {len(feature.levels)} texts, or another; '' where it is missing"
 
 
@@ -45,7 +45,7 @@ class FeatureWriter:
         self.graph = writer.graph
 
     def encoded(self, preprocessing: Preprocessing, dtype: DType) -> Value:
-        """The array (n, width) in `dtype`: features side by side where one program serves them, and then in order."""
+        """Return the array (n, width) in `dtype`: features of one program are encoded together, then put in order."""
         alike: dict[object, list[Feature]] = {}
         for feature in preprocessing.features:
             key = feature.name if isinstance(feature, Category) else feature.program
@@ -68,7 +68,7 @@ class FeatureWriter:
         return values[0] if len(values) == 1 else self.graph.add("Concat", *values, axis=1)
 
     def _columns(self, features: Sequence[Feature]) -> list[Value]:
-        """What the one program of all `features` gives for them: each output (n, columns) in float64."""
+        """Apply the one program of all `features`: return each output (n, columns) in float64."""
         program = features[0].program
         arguments = {"x": self._joined([self._cells(feature) for feature in features])}
         for node in program.inputs:
@@ -82,7 +82,7 @@ class FeatureWriter:
         ]
 
     def _cells(self, feature: Feature) -> Value:
-        """The cells of a column as its program takes them."""
+        """Return the cells of a column as the input of its program."""
         match feature:
             case Number():
                 return feature.name
@@ -97,7 +97,7 @@ class FeatureWriter:
         return self.graph.add("Where", missing, self.writer.number(math.nan, FLOAT), value)
 
     def _looked_up(self, name: Value, words: dict[str, int], otherwise: int) -> Value:
-        """Whole numbers for texts."""
+        """Map texts to whole numbers."""
         words = with_blanks(words)
         return self.graph.add(
             "LabelEncoder",

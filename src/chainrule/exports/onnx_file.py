@@ -1,4 +1,4 @@
-"""The graph as a checked model of ONNX."""
+"""Conversion of a graph to a checked ONNX model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = "n"
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of a graph; a None in its shape is the number of rows."""
+    """An input or output of a graph; None in its shape is the number of rows."""
 
     name: str
     dtype: Any
@@ -34,7 +34,7 @@ def onnx_bytes(
     version: str,
     metadata: Mapping[str, str],
 ) -> bytes:
-    """The file; raises ExportError for a graph that ONNX itself refuses."""
+    """Return the file; raise ExportError for a graph that the checker of ONNX rejects."""
     onnx = load_onnx()
     helper = onnx.helper
 
@@ -78,7 +78,7 @@ def onnx_bytes(
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
-        raise ExportError(f"the model is none that ONNX takes: {' '.join(str(error).split())[:200]}") from None
+        raise ExportError(f"the checker of ONNX rejects the model: {' '.join(str(error).split())[:200]}") from None
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 

@@ -1,4 +1,4 @@
-"""A graph of ONNX as plain data: nodes, constants and names. Only the last step needs the library."""
+"""An ONNX graph as plain data: nodes, constants and names. The library is needed only to write the file."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Value: TypeAlias = str
 """The name of a value in a graph."""
 
 OPSET = 18
-"""The version of the operators: the first whose reductions take axes alike."""
+"""The operator set version: the first in which all reductions take axes in the same way."""
 ML_OPSET = 3
 ML = "ai.onnx.ml"
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One node: `operator` of `domain` on values, with one result."""
+    """One node: `operator` of `domain` applied to values, with one result."""
 
     operator: str
     inputs: tuple[Value, ...]
@@ -31,7 +31,7 @@ class Operation:
 
 
 class Graph:
-    """Collects operations; equal ones are one, and so are equal constants."""
+    """Collects operations; equal operations are shared, and so are equal constants."""
 
     def __init__(self, reserved: Iterable[str] = ()) -> None:
         self.operations: list[Operation] = []
@@ -40,14 +40,14 @@ class Graph:
         self._found: dict[object, Value] = {}
 
     def name(self, wanted: str) -> Value:
-        """`wanted`, numbered where it is taken."""
+        """Return `wanted`, with a number appended if it is taken."""
         numbered = itertools.chain([wanted], (f"{wanted}_{k}" for k in itertools.count(2)))
         name = next(name for name in numbered if name not in self._taken)
         self._taken.add(name)
         return name
 
     def add(self, operator: str, *inputs: Value, named: str = "", domain: str = "", **attributes: Any) -> Value:
-        """The result of `operator`; its name is `named`, or follows from the operator."""
+        """Return the result of `operator`; its name is `named`, or derived from the operator."""
         settings = tuple(sorted(attributes.items()))
         key = (operator, inputs, domain, repr(settings))
         if key in self._found and not named:
@@ -58,7 +58,7 @@ class Graph:
         return output
 
     def constant(self, array: NDArray[Any], named: str = "constant") -> Value:
-        """A constant; an equal one is used again."""
+        """Return a constant; equal ones are shared."""
         key = (array.dtype.str, array.shape, array.tobytes() if array.dtype.kind != "O" else tuple(array.ravel()))
         if key not in self._found:
             self._found[key] = self.name(named)
@@ -66,9 +66,9 @@ class Graph:
         return self._found[key]
 
     def whole_numbers(self, numbers: Sequence[int]) -> Value:
-        """Whole numbers, such as axes, as a constant."""
+        """Return whole numbers, such as axes, as a constant."""
         return self.constant(np.array(numbers, np.int64))
 
     def rename(self, value: Value, wanted: str) -> Value:
-        """`value` under the free name nearest to `wanted`, as an output of the graph has one."""
+        """Return `value` under a free name close to `wanted`, for an output of the graph."""
         return self.add("Identity", value, named=wanted)

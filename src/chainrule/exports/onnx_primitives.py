@@ -1,4 +1,4 @@
-"""How ONNX says each primitive, in one table. What runtimes lack in float64 is put together of its parts."""
+"""ONNX for each primitive, in one table. Functions that runtimes lack in float64 are composed of others."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ Part = Callable[[ExpressionWriter, DType, Value], Value]
 
 
 def _of_one(part: Part) -> Rule:
-    """The rule of a function of one value."""
+    """Return the rule of a function of one value."""
     return lambda writer, x, operands: part(writer, x.dtype, operands[0])
 
 
@@ -98,7 +98,7 @@ def _square(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
 
 
 def _expm1(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
-    """2 tanh(x/2) / (1 − tanh(x/2)), in which nothing cancels near 0; eˣ − 1 away from there."""
+    """Compute 2 tanh(x/2) / (1 − tanh(x/2)) near 0, without cancellation; eˣ − 1 elsewhere."""
     add, number = writer.graph.add, writer.number
     near = add("Less", add("Abs", x), number(1.0, dtype))
     half = add("Tanh", add("Mul", x, number(0.5, dtype)))
@@ -107,7 +107,7 @@ def _expm1(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
 
 
 def log1p_of(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
-    """X ln(u) / (u − 1) with u = 1 + x rounded, whose errors cancel (Goldberg 1991, theorem 4)."""
+    """Compute x ln(u) / (u − 1) with u = 1 + x rounded, whose errors cancel (Goldberg 1991, theorem 4)."""
     add, one = writer.graph.add, writer.number(1.0, dtype)
     u = add("Add", x, one)
     over = add("Sub", u, one)
@@ -118,14 +118,14 @@ def log1p_of(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
 
 
 def _softplus(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
-    """max(x, 0) + ln(1 + e^−|x|)."""
+    """Compute max(x, 0) + ln(1 + e^−|x|)."""
     add = writer.graph.add
     above = add("Relu", x)
     return add("Add", above, log1p_of(writer, dtype, add("Exp", add("Neg", add("Abs", x)))))
 
 
 def _erf(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
-    """The operator in float32; in float64, for which runtimes have none, a table and a Taylor series.
+    """Use the operator in float32, and a table with a Taylor series in float64, where runtimes lack it.
 
     With r the multiple of 1/128 nearest to |x| and d = |x| − r, erf |x| is erf r plus
     2/√π e^−r² d (1 − r d + (2r² − 1) d²/3 − (2r³ − 3r) d³/6 + (4r⁴ − 12r² + 3) d⁴/30), within 1e-15.
@@ -161,7 +161,7 @@ def _erf(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
 
 
 def _erfc(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
-    """1 − erf x below ½, and beyond e^−x² P(t) / (1 + 2x), t = (x − 3) / (x + 3), in which nothing cancels."""
+    """Compute 1 − erf x below ½, and above e^−x² P(t) / (1 + 2x), t = (x − 3) / (x + 3), without cancellation."""
     add = writer.graph.add
 
     def number(value: float) -> Value:
@@ -179,7 +179,7 @@ def _erfc(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
 
 
 def _log_add_exp(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
-    """The larger one plus ln(1 + e^−|x − y|); of equal ones, which may be infinite, x + ln 2."""
+    """Add ln(1 + e^−|x − y|) to the maximum; for equal operands, which may be infinite, add ln 2."""
     add = writer.graph.add
     first, second = operands
     apart = add("Neg", add("Abs", add("Sub", first, second)))
@@ -189,7 +189,7 @@ def _log_add_exp(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]
 
 
 def _gelu_tanh(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
-    """The approximation in tanh as x / (1 + e^−2u), in which nothing cancels; runtimes' σ is right to 1e-16 only."""
+    """Compute the tanh approximation as x / (1 + e^−2u), without cancellation; σ of runtimes has an error of 1e-16."""
     add, number = writer.graph.add, writer.number
     cubic = add("Mul", add("Mul", add("Mul", x, x), x), number(0.044715, dtype))
     inner = add("Mul", add("Add", x, cubic), number(-2 * math.sqrt(2 / math.pi), dtype))
@@ -197,7 +197,7 @@ def _gelu_tanh(writer: ExpressionWriter, dtype: DType, x: Value) -> Value:
 
 
 def _elu(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
-    """The exponential sees no positive x, so that it cannot overflow."""
+    """Limit the argument of the exponential to x ≤ 0, so that it cannot overflow."""
     add, zero = writer.graph.add, writer.number(0.0, x.dtype)
     below = _expm1(writer, x.dtype, add("Min", operands[0], zero))
     scaled = add("Mul", below, writer.number(_primitive(x, Elu).alpha, x.dtype))
@@ -229,13 +229,13 @@ def _gather(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> 
 
 
 def _one_hot(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
-    """Rows of the identity."""
+    """Gather rows of the identity matrix."""
     rows = _identity(writer, x.shape[-1:], x.dtype)
     return writer.graph.add("Gather", rows, operands[0], axis=0)
 
 
 def _identity(writer: ExpressionWriter, size: Shape, dtype: DType) -> Value:
-    """The matrix that is 1 on its diagonal."""
+    """Return the identity matrix."""
     (dim,) = size
     if not isinstance(dim, SymbolicDim):
         return writer.graph.constant(np.eye(dim, dtype=dtype.numpy), "identity")
@@ -244,7 +244,7 @@ def _identity(writer: ExpressionWriter, size: Shape, dtype: DType) -> Value:
 
 
 def _scatter_add(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
-    """Zeros, with the axis that is indexed in front, to which rows are added; and the axis back in its place."""
+    """Move the indexed axis to the front, add rows to zeros there, and move it back."""
     add, axis = writer.graph.add, _primitive(x, ScatterAdd).axis
     values, indices = operands
     count, rank = x.operands[1].ndim, x.ndim
@@ -261,7 +261,7 @@ def _scatter_add(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]
 
 
 def _pad(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
-    """Zeros around; and between neighbours as further columns, of which those behind the last are cut off."""
+    """Pad with zeros; between neighbours as further columns, of which those after the last are cut off."""
     add, primitive = writer.graph.add, _primitive(x, Pad)
     (value,) = operands
     shape = list(x.operands[0].shape)
@@ -290,7 +290,7 @@ def _cumulative_sum(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Val
 
 
 def _on_diagonal(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
-    """The matrices with all but their diagonals 0."""
+    """Set all elements off the diagonals of the matrices to 0."""
     identity = _identity(writer, x.operands[0].shape[-1:], x.dtype)
     condition = writer.cast(identity, DType.BOOL)
     return writer.graph.add("Where", condition, operands[0], writer.number(0.0, x.dtype))
@@ -311,7 +311,7 @@ def _diagonal_matrix(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Va
 
 
 def _windows(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) -> Value:
-    """Along each axis the places of every window are gathered; the place within goes to the end."""
+    """Gather the positions of every window along each axis; move the axis within windows to the end."""
     add, primitive = writer.graph.add, _primitive(x, Windows)
     (value,) = operands
     rank = x.operands[0].ndim
@@ -332,7 +332,7 @@ def _windows(writer: ExpressionWriter, x: ex.Expr, operands: Sequence[Value]) ->
 
 
 def _primitive(x: ex.Expr, kind: type[Any]) -> Any:
-    """The primitive that `x` applies, which is of `kind`."""
+    """Return the primitive that `x` applies, which is of `kind`."""
     assert isinstance(x.operation, ex.Function | ex.Structured)
     assert isinstance(x.operation.primitive, kind)
     return x.operation.primitive
@@ -387,4 +387,4 @@ RULES: Final[dict[type, str | Rule]] = {
     Where: _where,
     Windows: _windows,
 }
-"""Reductions and products of matrices are no primitives here: expressions say them by themselves."""
+"""Reductions and matrix products are not primitives here: they are kinds of expressions."""

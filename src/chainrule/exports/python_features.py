@@ -1,4 +1,4 @@
-"""The preprocessing as Python that needs NumPy alone: functions for cells, and calls of them for each column."""
+"""Preprocessing as Python source that needs only NumPy: functions for cells, and a call for each column."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ RESERVED = (
     "text", "cells_of", "encode", "predict", "probabilities", "network", "load", "columns", "CLASSES", "MISSING",
     "TRUE", "FALSE", "FORMATS", "WEIGHTS", "Network",
 )  # fmt: skip
-"""Names that the source gives to its own things."""
+"""Names that the generated source uses itself."""
 
 _TEXT = '''def text(cell):
-    """A cell as it stands in a table, without blanks around it; "" where there is no value."""
+    """Return a cell as text without surrounding blanks; "" for a missing value."""
     if cell is None or cell != cell:
         return ""
     if isinstance(cell, (bool, np.bool_)):
@@ -42,14 +42,14 @@ _TEXT = '''def text(cell):
     return "" if found in MISSING else found'''
 
 _CELLS_OF = '''def cells_of(columns, name):
-    """The cells of a column; raises KeyError where the table has none of this name."""
+    """Return the cells of a column; raise KeyError if the table lacks it."""
     try:
         return columns[name]
     except Exception:
         raise KeyError(f"the table lacks the column {name!r}") from None'''
 
 _AS_NUMBERS = '''def as_numbers(cells, name, words=()):
-    """Cells as float64, nan where there is no value; `words` mean so too."""
+    """Return cells as float64, nan for missing values, which `words` mean too."""
     found = np.asarray(cells)
     if found.dtype.kind in "fiub":
         return found.astype(float)
@@ -57,7 +57,7 @@ _AS_NUMBERS = '''def as_numbers(cells, name, words=()):
     return np.array([plain(cell, row, name) for row, cell in enumerate(texts)], float)'''
 
 _PLAIN = '''def plain(word, row, name):
-    """The number that a cell is, nan where it is empty; raises ValueError for what is none."""
+    """Parse a number, nan for an empty text; raise ValueError for other texts."""
     if not word:
         return math.nan
     if re.fullmatch(r"[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?", word):
@@ -65,7 +65,7 @@ _PLAIN = '''def plain(word, row, name):
     raise ValueError(f"row {row + 1}, column {name!r} holds {word!r}, which is not a finite number")'''
 
 _NUMBER = Template('''def number(columns, name, encoded, words=(), **settings):
-    """The columns of numbers; raises ValueError for one too far from those of training to be scaled."""
+    """Encode a column of numbers; raise ValueError for one too far from those of training."""
     x = as_numbers(cells_of(columns, name), name, words)
     with np.errstate(over="ignore", invalid="ignore"):
         found = encoded(x, **settings)
@@ -79,12 +79,12 @@ _NUMBER = Template('''def number(columns, name, encoded, words=(), **settings):
     return found''')
 
 _BOOLEAN = '''def boolean(columns, name, encoded, **settings):
-    """The columns of words for yes and no."""
+    """Encode a column of truth values."""
     x = np.array([truth(text(cell)) for cell in cells_of(columns, name)], float)
     return encoded(x, **settings)'''
 
 _TRUTH = '''def truth(word):
-    """1 for a word that means yes, 0 for one that means no, nan for any other and for none."""
+    """Return 1 for true, 0 for false, nan for other words and for missing values."""
     if word.lower() in TRUE:
         return 1.0
     if word.lower() in FALSE:
@@ -96,7 +96,7 @@ _TRUTH = '''def truth(word):
     return value if value in (0, 1) else math.nan'''
 
 _CATEGORY = '''def category(columns, name, encoded, levels, other=False, missing=False):
-    """A column for each level; for other texts, and for none, a further one where there is one."""
+    """Encode levels as one-hot columns, with a column for other texts and for missing ones if asked."""
     places = {level: place for place, level in enumerate(levels)}
     count = len(levels) + other + missing
     x = []
@@ -110,7 +110,7 @@ _CATEGORY = '''def category(columns, name, encoded, levels, other=False, missing
     return encoded(np.array(x, np.int64)[:, None], np.arange(count))'''
 
 _SAME_NUMBER = '''def same_number(cell, levels):
-    """The place of the level that is the same number, such as 1 for 1.0; None where there is none."""
+    """Return the index of the level that is the same number, such as 1 for 1.0, or None."""
     found = None
     for place, level in enumerate(levels):
         try:
@@ -121,7 +121,7 @@ _SAME_NUMBER = '''def same_number(cell, levels):
     return found'''
 
 _SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name):
-    """Seconds since 1970 of one cell: a text in one of the formats, a date, or a number; nan for none."""
+    """Return seconds since 1970 of a text in one of the formats, a date, or a number; nan if missing."""
     if isinstance(cell, (datetime.date, np.datetime64)):
         moment = np.datetime64(cell)
         return math.nan if np.isnat(moment) else int(moment.astype("datetime64[s]").astype(np.int64))
@@ -144,7 +144,7 @@ _SECONDS_OF = '''def seconds_of(cell, patterns, per_second, row, name):
     raise ValueError(f"row {row + 1}, column {name!r} holds {word!r}, which is not a date as those of training")'''
 
 _DATE = '''def date(columns, name, encoded, patterns=(), per_second=1, **settings):
-    """The columns of dates and times, which are seconds since 1970, nan where there is none."""
+    """Encode a column of dates or times."""
     cells = cells_of(columns, name)
     found = np.asarray(cells)
     if found.dtype.kind == "M":
@@ -163,19 +163,19 @@ _FUNCTIONS: dict[type, tuple[str | Template, ...]] = {
 
 
 def modules_of(preprocessing: Preprocessing) -> set[str]:
-    """What the functions import of the standard library."""
+    """Return the standard modules that the functions import."""
     kinds = {type(feature) for feature in preprocessing.features}
     found = {"math"} if kinds & {Number, Boolean, Date} else set()
     return found | ({"re"} if kinds & {Number, Date} else set()) | ({"datetime"} if Date in kinds else set())
 
 
 def functions_of(preprocessing: Preprocessing, dtype: str) -> list[str]:
-    """Constants and functions that the calls need, for a network that takes numbers of `dtype`."""
+    """Return the constants and functions that the calls need, for a network with inputs of `dtype`."""
     kinds = {type(feature) for feature in preprocessing.features}
-    lines = ['# Cells that mean "no value".', *collection("MISSING", sorted(MISSING_WORDS), "frozenset((", "))")]
+    lines = ["# Texts of missing values.", *collection("MISSING", sorted(MISSING_WORDS), "frozenset((", "))")]
     if Boolean in kinds:
         lines += [
-            "# What means yes and no, in small letters.",
+            "# Words for true and false, in lower case.",
             *collection("TRUE", sorted(TRUE_WORDS)),
             *collection("FALSE", sorted(FALSE_WORDS)),
         ]
@@ -189,7 +189,7 @@ def functions_of(preprocessing: Preprocessing, dtype: str) -> list[str]:
 
 
 def _arithmetic(program: Program, name: str) -> list[str]:
-    """The function called `name` that makes columns of cells, after those that it needs."""
+    """Return the function `name` that encodes cells, after its helper functions."""
     body = forward_body(program, "numpy")
     lines = [
         *bracketed(f"def {name}(", body.arguments, "):"),
@@ -201,7 +201,7 @@ def _arithmetic(program: Program, name: str) -> list[str]:
 
 
 def calls_of(preprocessing: Preprocessing) -> list[list[str]]:
-    """The calls that give the columns of each feature, as lines."""
+    """Return the calls that encode each feature, as lines."""
     names = program_names(preprocessing)
     return [_call(feature, names[feature.program]) for feature in preprocessing.features]
 
@@ -221,5 +221,5 @@ def _call(feature: Feature, function: str) -> list[str]:
 
 
 def patterns_of(form: str) -> tuple[str, ...]:
-    """The patterns of a format as Python's `strptime` takes them, which reads no fractions of seconds here."""
+    """Return the patterns of a format for Python's `strptime`, without fractions of seconds."""
     return tuple(dict.fromkeys(pattern.replace("%.f", "").replace("%#z", "%z") for pattern in DATE_FORMATS[form]))

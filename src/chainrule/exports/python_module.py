@@ -1,4 +1,4 @@
-"""What the modules for NumPy and PyTorch share: a head with an example that runs, the preprocessing, the answers."""
+"""Common parts of the modules for NumPy and PyTorch: header with a runnable example, preprocessing, predictions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chainrule.tables import EPOCHS, Boolean, Category, ClassTarget, Date, Featu
 from chainrule.words import wrapped
 
 _OTHER_FUNCTIONS = '''def read_weights():
-    """The numbers that the model learnt, by name; raises ValueError if they are not the ones of this module."""
+    """Return the trained parameters by name; raise ValueError if the file is not that of this module."""
     with open(WEIGHTS, "rb") as stream:
         content = stream.read()
     if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
@@ -28,7 +28,7 @@ _OTHER_FUNCTIONS = '''def read_weights():
 
 
 def finite(numbers):
-    """The predictions as they are; raises ValueError for a row whose numbers are too large for this model."""
+    """Return the predictions; raise ValueError for a row whose numbers are too large for this model."""
     bad = ~np.isfinite(numbers).all(axis=tuple(range(1, numbers.ndim)))
     if bad.any():
         raise ValueError(f"row {int(bad.argmax())} holds numbers too large for this model")
@@ -36,7 +36,7 @@ def finite(numbers):
 
 
 def weights_file(subject: Subject, name: str) -> bytes:
-    """The parameters in NumPy's `.npz` format, for the file `name`; the same bytes for the same numbers."""
+    """Return the parameters in NumPy's `.npz` format, for the file `name`; deterministic."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         archive.comment = weights_mark(name)
@@ -48,7 +48,7 @@ def weights_file(subject: Subject, name: str) -> bytes:
 
 
 def head(subject: Subject, library: str, weights: str, more: Sequence[str] = ()) -> list[str]:
-    """The docstring of the module: what it predicts, an example, and what it needs."""
+    """Return the docstring of the module: description, example and requirements."""
     lines = [
         f"Predicts {subject.title}, with {library}; written by chainrule {subject.version}.",
         "",
@@ -74,7 +74,7 @@ def _example(subject: Subject) -> list[str]:
 
 
 def sample(feature: Feature) -> list[object]:
-    """Two cells as they may stand in a column."""
+    """Return two example cells of a column."""
     if isinstance(feature, Number):
         return [feature.fill, None]
     if isinstance(feature, Boolean):
@@ -86,7 +86,7 @@ def sample(feature: Feature) -> list[object]:
 
 
 def _written_date(feature: Date) -> object:
-    """The date that missing ones are filled with, as it stands in the table."""
+    """Return the date that replaces missing ones, in the format of the table."""
     if feature.format in EPOCHS:
         return feature.fill * EPOCHS[feature.format]
     moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=feature.fill)
@@ -101,7 +101,7 @@ def _answers(subject: Subject) -> list[str]:
 
 
 def standard_modules(subject: Subject, more: Iterable[str] = ()) -> set[str]:
-    """What is imported of the standard library."""
+    """Return the standard modules that the module imports."""
     modules = {"hashlib", "io", "os", *more}
     if subject.preprocessing is not None:
         modules |= modules_of(subject.preprocessing)
@@ -109,7 +109,7 @@ def standard_modules(subject: Subject, more: Iterable[str] = ()) -> set[str]:
 
 
 def constants(subject: Subject, weights: str, content: bytes) -> list[str]:
-    """Where the weights are, and the classes."""
+    """Return the constants: the path of the weights, and the classes."""
     lines = [
         f"WEIGHTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), {literal(weights)})",
         f'WEIGHTS_SHA256 = "{hashlib.sha256(content).hexdigest()}"',
@@ -120,7 +120,7 @@ def constants(subject: Subject, weights: str, content: bytes) -> list[str]:
 
 
 def reading(subject: Subject) -> list[str]:
-    """Functions that read weights and cells, and `encode`."""
+    """Return the functions that read weights and cells, and `encode`."""
     found = [_OTHER_FUNCTIONS]
     if subject.preprocessing is not None:
         found += functions_of(subject.preprocessing, subject.dtype.value)
@@ -142,7 +142,7 @@ def reading(subject: Subject) -> list[str]:
 
 
 def answers(subject: Subject, output: str) -> list[str]:
-    """`predict` and, for classes, `probabilities`; `output` is the prediction for `columns` as an array of NumPy."""
+    """Return `predict` and, for classes, `probabilities`; `output` is the prediction for `columns` as a NumPy array."""
     argument = "columns" if subject.preprocessing is not None else "X"
     rows_of = "the columns of a table, by name" if subject.preprocessing is not None else f"X (n, {subject.width})"
     if isinstance(subject.target, ClassTarget):

@@ -1,4 +1,4 @@
-"""Pieces of Python source: literals that are their own value, and calls on as many lines as they take."""
+"""Pieces of Python source: literals, and calls broken into lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WIDTH = 88
 
 
 def literal(value: Any) -> str:
-    r"""`value` as an expression of Python, in ASCII where text would not print.
+    r"""Return `value` as a Python expression, with escapes for unprintable characters.
 
     >>> literal("it's"), literal(1.0), literal(("a",)), literal(float("inf"))
     ('"it\'s"', '1.0', '("a",)', 'math.inf')
@@ -42,7 +42,7 @@ def _encodes(text: str) -> bool:
 
 
 def called(function: str, arguments: Sequence[str], options: Mapping[str, Any], flags: Mapping[str, Any]) -> list[str]:
-    """A call; of `flags` only those that are set are written."""
+    """Return a call, as lines; only those of `flags` that are set are written."""
     given = {**options, **{name: value for name, value in flags.items() if value not in (None, False, ())}}
     entries = [*arguments, *(f"{name}={literal(value)}" for name, value in given.items())]
     line = f"{function}({', '.join(entries)})"
@@ -67,7 +67,7 @@ def called(function: str, arguments: Sequence[str], options: Mapping[str, Any], 
 
 
 def collection(name: str, values: Sequence[Any], opening: str = "(", closing: str = ")") -> list[str]:
-    """`name = (…)`, on one line where it fits."""
+    """Return `name = (…)`, on one line if it fits."""
     entries = [literal(value) for value in values]
     line = f"{name} = {opening}{', '.join(entries)}{',' if len(entries) == 1 else ''}{closing}"
     if len(line) <= WIDTH:

@@ -1,4 +1,4 @@
-"""What stands already where files are to be written: a model is never replaced, nor arrays that are somebody else's."""
+"""Protection of existing files: models are never overwritten, nor arrays that were not exported."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import zipfile
 from chainrule.exports.errors import ExportError
 from chainrule.files import file_errors
 
-_LENGTH = 8  # of the number with which a model begins, before its description in JSON
+_LENGTH = 8  # of the number at the start of a model file, before its description in JSON
 
 
 def weights_mark(name: str) -> bytes:
-    """The comment in the archive of weights called `name`, by which an export knows its own."""
+    """Return the archive comment of weights called `name`, by which an export recognizes its own files."""
     return f"weights of {name}, written by chainrule".encode()[:60_000]
 
 
 def check_replaceable(path: str) -> None:
-    """Raise ExportError where writing `path` would destroy a model, or arrays that no export to `path` has written."""
+    """Raise ExportError if `path` holds a model, or arrays that were not written by an export to `path`."""
     if not os.path.isfile(path):
         return
     with file_errors(path), open(path, "rb") as stream:

@@ -1,4 +1,4 @@
-"""What is exported: a program with numbers, and how a row of a table becomes its input and its output a prediction."""
+"""The object of an export: a program with its parameters, preprocessing and target."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ X = "X"
 
 @dataclass(frozen=True)
 class Subject:
-    """A model as its exports see it.
+    """A model to be exported.
 
     Attributes
     ----------
     name, stem
-        An identifier, and the name of the file that it was made of.
+        An identifier, and the name of the file from which it is derived.
     program
-        The prediction (n, outputs) from `X` (n, width) and the parameters; n is the only size that is a name.
+        The prediction (n, outputs) from `X` (n, width) and the parameters; n is the only symbolic size.
     parameters
-        The numbers of all inputs but `X`.
+        The values of all inputs except `X`.
     preprocessing
-        From a table to `X`; None where the model takes `X` itself.
+        Encodes a table as `X`; None if the input of the model is `X`.
     target
-        What the prediction is of; None for values as they are.
+        The target of the prediction; None for values without further decoding.
     loss
-        What was minimized, as a program of `X`, `y` and parameters; None where that is not known.
+        The training loss, as a program of `X`, `y` and parameters; None if unknown.
     alpha
         The value of the input `alpha` of `loss`, if it has one.
     of_estimator
@@ -60,7 +60,7 @@ class Subject:
 
     @property
     def dtype(self) -> DType:
-        """The dtype that the program computes in."""
+        """The dtype of the computation."""
         return self.program.input(X).type.dtype
 
     @property
@@ -75,12 +75,12 @@ class Subject:
 
     @property
     def is_binary(self) -> bool:
-        """Whether the one output is the probability of the second of two classes."""
+        """Whether the output is a single probability, that of the second of two classes."""
         return isinstance(self.target, ClassTarget) and self.outputs == 1
 
     @cached_property
     def labels(self) -> tuple[str, ...] | tuple[int, ...] | tuple[float, ...]:
-        """The classes as values of their own type: whole numbers, numbers, booleans or texts; empty without classes."""
+        """The classes in their type: whole numbers, floats, booleans or texts; empty without classes."""
         if not isinstance(self.target, ClassTarget):
             return ()
         classes = self.target.classes
@@ -92,12 +92,12 @@ class Subject:
 
     @cached_property
     def members(self) -> dict[str, str]:
-        """What each parameter is called in C."""
+        """The names of the parameters in C."""
         return member_names(list(self.parameters))
 
     @property
     def learnt(self) -> tuple[str, ...]:
-        """The parameters that training changes; statistics of a normalization are none of them."""
+        """The trainable parameters, without the statistics of normalizations."""
         if self.loss is None:
             return tuple(self.parameters)
         inputs = {node.name for node in self.loss.inputs}
@@ -105,7 +105,7 @@ class Subject:
 
     @cached_property
     def title(self) -> str:
-        """A phrase that says what is predicted from what."""
+        """A phrase that names the target and the inputs."""
         if self.target is None:
             what = "a prediction"
         else:
@@ -118,9 +118,9 @@ class Subject:
 
 
 def subject_of(model: Model, stem: str) -> Subject:
-    """`model` under the name of the file that it is written to, without its ending."""
+    """Return the subject for `model`; `stem` is the name of the file to write, without its ending."""
     name = ascii_identifier(stem)
-    if name.startswith("_"):  # which C keeps for itself
+    if name.startswith("_"):  # reserved in C
         name = f"model{name}"
     alpha = model.architecture.get("alpha", 0.0)
     return Subject(
@@ -138,7 +138,7 @@ def subject_of(model: Model, stem: str) -> Subject:
 
 
 def _numbers(classes: tuple[str, ...]) -> tuple[int, ...] | tuple[float, ...]:
-    """Numbers that are written as `classes`: of 64 bits where all are whole and written so."""
+    """Parse `classes` as numbers: as 64-bit integers if all are written as whole numbers."""
     try:
         whole = tuple(int(label) for label in classes)
     except ValueError:
@@ -147,13 +147,13 @@ def _numbers(classes: tuple[str, ...]) -> tuple[int, ...] | tuple[float, ...]:
 
 
 def checked_program(program: Program, parameters: Mapping[str, Array]) -> Program:
-    """`program` with all sizes but that of rows as numbers; raises ExportError for one that is not a prediction."""
+    """Replace all sizes except that of rows with numbers; raise ExportError if the program is not a prediction."""
     sizes: dict[str, Dim] = {}
     for node in program.inputs:
         if node.name == X:
             continue
         if node.name not in parameters:
-            raise ExportError(f"the model has no numbers for its input {node.name}")
+            raise ExportError(f"the model has no values for its input {node.name}")
         for dim, size in zip(node.type.shape, parameters[node.name].shape, strict=True):
             if isinstance(dim, SymbolicDim) and len(dim.terms) == 1 and dim.terms[0][1] == 1:
                 sizes[str(dim)] = size
@@ -161,7 +161,7 @@ def checked_program(program: Program, parameters: Mapping[str, Array]) -> Progra
         given = program.input(X)
         bound = program.bind(sizes)
     except ChainruleError as error:
-        raise ExportError(f"the model's program is no prediction from X: {error}") from None
+        raise ExportError(f"the model's program is not a prediction from X: {error}") from None
     if given.type.ndim != 2 or len(bound.outputs) != 1 or bound.outputs[0].type.ndim != 2:
         raise ExportError("the model's program does not give an array (n, outputs) for one (n, columns)")
     rows, *rest = bound.input(X).type.shape

@@ -1,4 +1,4 @@
-"""A model as a module with an `nn.Module`, its preprocessing, and its weights."""
+"""Export as a module with an `nn.Module`, its preprocessing, and its weights."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _OF_MODULES = (
     "ipu", "modules", "mtia", "parameters", "requires_grad_", "share_memory", "state_dict", "to", "to_empty", "train",
     "training", "type", "xpu", "zero_grad", "nn",
 )  # fmt: skip
-"""What an `nn.Module` calls its own things, so that no parameter is called so."""
+"""Attributes of `nn.Module`, which no parameter may be named after."""
 
 
 def torch_module(subject: Subject, weights: str) -> tuple[str, bytes]:
-    """The source, and the content of the file `weights` that it reads."""
+    """Return the source, and the content of the file `weights` that it reads."""
     content = weights_file(subject, weights)
     body = forward_body(subject.program, "torch", (*RESERVED, *_OF_MODULES))
     names = dict(zip((node.name for node in subject.program.inputs), body.arguments, strict=True))
     more = [
         "",
-        "`Network` is the network itself, on rows that `encode` gives: train it further, or put it into another.",
+        "`Network` is the network itself, on rows from `encode`: train it further, or use it within another.",
     ]
     lines = [
         "",
@@ -33,7 +33,7 @@ def torch_module(subject: Subject, weights: str) -> tuple[str, bytes]:
         "",
         "",
         "class Network(nn.Module):",
-        f'    """From encoded rows (n, {subject.width}) to the output (n, {subject.outputs})."""',
+        f'    """The network, from encoded rows (n, {subject.width}) to the output (n, {subject.outputs})."""',
         "",
         "    def __init__(self):",
         "        super().__init__()",

@@ -13,7 +13,7 @@ def embedding(
     tokens: Float[Array, "n:int"],
     E: Float[Array, "v d"],
 ) -> Array:
-    """Each token's row of the table of embeddings."""
+    """The rows of the embedding table for the tokens."""
     Y = E[tokens]
     return Y
 
@@ -41,7 +41,7 @@ def multi_head_attention(
     WO: Float[Array, "h d e"],
     mask: Float[Array, "n n"],
 ) -> Array:
-    """Several heads of attention among the rows of X, each projected back and added up (Vaswani et al. 2017, 3.2.2)."""
+    """The sum of several attention heads over the rows of X, each projected back (Vaswani et al. 2017, 3.2.2)."""
     Q = X @ WQ
     K = X @ WK
     V = X @ WV

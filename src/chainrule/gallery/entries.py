@@ -19,7 +19,7 @@ class Entry:
     Attributes
     ----------
     name
-        Its name on the command line, `gallery:NAME`, which is the name of the function.
+        The name of the function, and of the entry on the command line, `gallery:NAME`.
     title, title_zh
         Its usual name, in English and Chinese.
     function

@@ -1,4 +1,4 @@
-"""Losses by what they are computed from: predictions, logits, or embeddings."""
+"""Losses of predictions, logits or embeddings."""
 
 from typing import Annotated as Float
 
@@ -40,7 +40,7 @@ def distillation(
     v: Float[Array, "n k"],
     T: Float[Array, ""],
 ) -> Array:
-    """T² KL(p ‖ q) of a student's logits z from a teacher's v, both at temperature T (Hinton et al. 2015)."""
+    """T² KL(p ‖ q) of student logits z from teacher logits v, both at temperature T (Hinton et al. 2015)."""
     p = cr.softmax(v / T)
     q = cr.softmax(z / T)
     return T**2 * np.sum(p * (np.log(p) - np.log(q))) / z.shape[0]
@@ -86,7 +86,7 @@ def info_nce(
     K: Float[Array, "n d"],
     tau: Float[Array, ""],
 ) -> Array:
-    """Each query against all keys of the batch, its own the positive one (van den Oord et al. 2018; He et al. 2020)."""
+    """Cross-entropy of each query over all keys, its own being positive (van den Oord et al. 2018; He et al. 2020)."""
     S = Q @ K.T / tau
     s = np.sum(Q * K, axis=1) / tau
     return np.mean(cr.logsumexp(S, axis=1) - s)

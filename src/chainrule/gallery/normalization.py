@@ -1,4 +1,4 @@
-"""Normalizations, whose statistics depend on what they normalize, and dropout."""
+"""Normalizations, whose statistics depend on their input, and dropout."""
 
 from typing import Annotated as Float
 
@@ -13,7 +13,7 @@ def batch_norm(
     gamma: Float[Array, "d"],
     beta: Float[Array, "d"],
 ) -> Array:
-    """Each feature less its mean over the batch, over its standard deviation there (Ioffe and Szegedy 2015)."""
+    """Center each feature and divide it by its standard deviation over the batch (Ioffe and Szegedy 2015)."""
     mu = np.mean(X, axis=0)
     var = np.mean((X - mu) ** 2, axis=0)
     sigma = np.sqrt(var + 1e-5)
@@ -28,7 +28,7 @@ def layer_norm(
     gamma: Float[Array, "d"],
     beta: Float[Array, "d"],
 ) -> Array:
-    """Each sample less the mean of its features, over their standard deviation (Ba et al. 2016)."""
+    """Center each sample and divide it by the standard deviation of its features (Ba et al. 2016)."""
     mu = np.mean(X, axis=1, keepdims=True)
     var = np.mean((X - mu) ** 2, axis=1, keepdims=True)
     sigma = np.sqrt(var + 1e-5)
@@ -42,7 +42,7 @@ def rms_norm(
     X: Float[Array, "n d"],
     gamma: Float[Array, "d"],
 ) -> Array:
-    """Each sample over the root of the mean square of its features (Zhang and Sennrich 2019)."""
+    """Divide each sample by the root mean square of its features (Zhang and Sennrich 2019)."""
     rms = np.sqrt(np.mean(X**2, axis=1, keepdims=True) + 1e-6)
     x_hat = X / rms
     Y = gamma * x_hat
@@ -55,6 +55,6 @@ def dropout(
     mask: Float[Array, "n d"],
     q: Float[Array, ""],
 ) -> Array:
-    """Units dropped where the mask is 0, the others over the probability q of being kept (Srivastava et al. 2014)."""
+    """Drop units where the mask is 0; divide the others by their keep probability q (Srivastava et al. 2014)."""
     Y = X * mask / q
     return Y

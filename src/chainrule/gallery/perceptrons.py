@@ -1,4 +1,4 @@
-"""Fully connected networks, and the blocks that modern networks are made of."""
+"""Fully connected networks and the blocks of modern networks."""
 
 from typing import Annotated as Float
 
@@ -17,7 +17,7 @@ def two_layer_columns(
     W2: Float[Array, "o h"],
     b2: Float[Array, "o 1"],
 ) -> Array:
-    """Half the squared error of two layers, each linear and then logistic, for one sample."""
+    """Half the squared error of two logistic layers for one sample."""
     z1 = W1 @ x + b1
     a1 = cr.sigmoid(z1)
     z2 = W2 @ a1 + b2
@@ -34,7 +34,7 @@ def two_layer_rows(
     W2: Float[Array, "h o"],
     b2: Float[Array, "o"],
 ) -> Array:
-    """Half the squared error of two layers, each linear and then logistic, over a batch."""
+    """Half the squared error of two logistic layers over a batch."""
     z1 = X @ W1 + b1
     a1 = cr.sigmoid(z1)
     z2 = a1 @ W2 + b2
@@ -53,7 +53,7 @@ def relu_mlp(
     W3: Float[Array, "k o"],
     b3: Float[Array, "o"],
 ) -> Array:
-    """Half the squared error per sample of two hidden layers of rectified units and a linear one."""
+    """Half the squared error per sample of two hidden ReLU layers and a linear output layer."""
     z1 = X @ W1 + b1
     a1 = cr.relu(z1)
     z2 = a1 @ W2 + b2
@@ -85,7 +85,7 @@ def silu_block(
     W2: Float[Array, "h d"],
     b2: Float[Array, "d"],
 ) -> Array:
-    """Two linear layers with z σ(z) between them (Elfwing et al. 2017; Ramachandran et al. 2017)."""
+    """Two linear layers with SiLU, z σ(z), between them (Elfwing et al. 2017; Ramachandran et al. 2017)."""
     z = X @ W1 + b1
     a = cr.silu(z)
     Y = a @ W2 + b2

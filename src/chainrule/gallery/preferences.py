@@ -1,4 +1,4 @@
-"""Objectives that fit a policy: to preferences between answers, and to advantages."""
+"""Objectives for fitting a policy to preferences or to advantages."""
 
 from typing import Annotated as Float
 
@@ -16,7 +16,7 @@ def dpo(
     ref_l: Float[Array, "n"],
     beta: Float[Array, ""],
 ) -> Array:
-    """−ln σ(r_w − r_l): rewards β ln(π/π_ref) of the answers preferred and not (Rafailov et al. 2023, equation 7)."""
+    """−ln σ(r_w − r_l) for the rewards β ln(π/π_ref) of two answers (Rafailov et al. 2023, equation 7)."""
     r_w = beta * (logp_w - ref_w)
     r_l = beta * (logp_l - ref_l)
     return -np.mean(cr.log_sigmoid(r_w - r_l))

@@ -1,4 +1,4 @@
-"""Recurrent networks: one cell, or one cell through time."""
+"""Recurrent networks: single cells, or a cell unrolled through time."""
 
 from typing import Annotated as Float
 
@@ -46,7 +46,7 @@ def lstm_cell(
     Uo: Float[Array, "k k"],
     bo: Float[Array, "k"],
 ) -> Array:
-    """The next state and cell by input, forget and output gates (Hochreiter and Schmidhuber 1997; Gers et al. 2000)."""
+    """The next hidden and cell state of an LSTM (Hochreiter and Schmidhuber 1997; Gers et al. 2000)."""
     zi = x @ Wi + h @ Ui + bi
     i = cr.sigmoid(zi)
     zf = x @ Wf + h @ Uf + bf
@@ -74,7 +74,7 @@ def gru_cell(
     U: Float[Array, "k k"],
     b: Float[Array, "k"],
 ) -> Array:
-    """The next state by reset and update gates (Cho et al. 2014, equations 5 to 8)."""
+    """The next hidden state of a GRU (Cho et al. 2014, equations 5 to 8)."""
     zr = x @ Wr + h @ Ur + br
     r = cr.sigmoid(zr)
     zz = x @ Wz + h @ Uz + bz

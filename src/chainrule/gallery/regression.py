@@ -1,4 +1,4 @@
-"""Linear models: their losses are convex, and their gradients are a residual carried back through the data."""
+"""Linear models with convex losses; each gradient is the residual multiplied by the data."""
 
 from typing import Annotated as Float
 
@@ -27,7 +27,7 @@ def logistic_regression(
     w: Float[Array, "d"],
     b: Float[Array, ""],
 ) -> Array:
-    """Binary cross-entropy of a logistic prediction p against targets y in [0, 1]."""
+    """Binary cross-entropy of a logistic prediction p and targets y in [0, 1]."""
     z = X @ w + b
     p = cr.sigmoid(z)
     return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
@@ -40,7 +40,7 @@ def softmax_regression(
     W: Float[Array, "d k"],
     b: Float[Array, "k"],
 ) -> Array:
-    """Cross-entropy of class probabilities P against labels, written as one-hot rows Y."""
+    """Cross-entropy of class probabilities P and labels, written as one-hot rows Y."""
     Y = cr.one_hot(labels, b.shape[0])
     Z = X @ W + b
     P = cr.softmax(Z)
