@@ -1,1 +1,1 @@
-"""Speed beside the peers, measured in one run: `python -m benchmarks NAME`."""
+"""Speed in comparison with other libraries, measured in one run: `python -m benchmarks NAME`."""

@@ -25,14 +25,14 @@ Report = dict[str, Any]
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What runs under a name, and how its report reads."""
+    """A benchmark by name: the function that runs it, and the layout of its report."""
 
     run: Callable[[Settings], Report]
     text: Callable[[Report], str]
 
 
 def accuracy(settings: Settings) -> Report:
-    """The worst errors of the elementary functions; a report without figures where mpmath is not installed."""
+    """Return the worst errors of the elementary functions; without mpmath, a report without figures."""
     report: Report = {"title": "the worst errors of the native engine's elementary functions, against mpmath"}
     try:
         optional("mpmath", "mpmath")
@@ -57,18 +57,20 @@ BENCHMARKS = {
 
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    """The command line; exits with status 2 and one line for what does not fit."""
+    """Parse the command line; exit with status 2 and one line for an error."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Speed beside the peers, interleaved in one run, from the same weights to the same loss.",
-        epilog="Set CHAINRULE_FANN to FANN's source tree to have it measured. To measure on fewer cores, put "
-        "`taskset -c 0` before the command: all contenders keep to it.",
+        description="Speed compared with other libraries, in one run, from the same weights to the same loss.",
+        epilog="Set CHAINRULE_FANN to FANN's source tree to include it. To measure on fewer cores, put "
+        "`taskset -c 0` before the command.",
     )
     parser.add_argument(
         "names", nargs="+", metavar="NAME", choices=[*BENCHMARKS, "all"], help=", ".join([*BENCHMARKS, "all"])
     )
     parser.add_argument("--rounds", type=_positive, default=7, help="how often each contender runs (default 7)")
-    parser.add_argument("--quick", action="store_true", help="shortened jobs: to see that all works, not for figures")
+    parser.add_argument(
+        "--quick", action="store_true", help="shortened jobs, for a check that they run, not for figures"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output instead of tables")
     parser.add_argument("--plot", type=_picture, metavar="FILE.png", help="also draw the times (needs matplotlib)")
     return parser.parse_args(arguments)
@@ -92,7 +94,7 @@ def _picture(text: str) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what was named and print tables, or one JSON object."""
+    """Run the named benchmarks and print tables, or one JSON object."""
     options = parsed(sys.argv[1:] if arguments is None else arguments)
     names = list(BENCHMARKS) if "all" in options.names else list(dict.fromkeys(options.names))
     settings = Settings(options.rounds, options.quick)

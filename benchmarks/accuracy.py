@@ -1,4 +1,4 @@
-"""How exact the elementary functions of the native engine are: the worst error of each in a large sample.
+"""Accuracy of the native engine's elementary functions: the worst error of each in a large sample.
 
 Errors are in units in the last place (ulp) of the exact result: the distance between the two numbers of the dtype that
 enclose it. Infinity counts as the power of two that follows the largest number.
@@ -28,15 +28,15 @@ Array = NDArray[Any]
 
 NAMES = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf", "erfc", "sin", "cos", "power")
 WITHOUT_EXTENDED = ("erf", "erfc")
-"""What NumPy has in no precision."""
+"""Functions that NumPy lacks in every precision."""
 ELEMENTS = {DType.FLOAT64: "double", DType.FLOAT32: "float"}
 WIDTHS = {DType.FLOAT64: 4, DType.FLOAT32: 8}
 
 _WORKING_BITS = 1200
-"""Enough for the reduction of the largest float64 by π."""
+"""Enough for the argument reduction of the largest float64 by π."""
 
 _BEYOND = 2000
-"""The binary exponent beyond which a number is 0 or infinite in every dtype."""
+"""The binary exponent above which a number is 0 or infinite in every dtype."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Exact:
 
 
 def _with_mpmath(name: str, *arguments: float) -> tuple[float, float, int]:
-    """(significand, rest, exponent); special arguments are left to NumPy, and IEEE 754."""
+    """Return (significand, rest, exponent); special arguments are computed by NumPy, according to IEEE 754."""
     if any(map(math.isnan, arguments)) or any(map(math.isinf, arguments)):
         with np.errstate(all="ignore"):
             return float(_with_numpy(name, *map(np.float64, arguments))), 0.0, 0
@@ -97,9 +97,9 @@ def _with_numpy(name: str, *arguments: Any) -> Any:
 
 
 def exact(name: str, *arguments: Array, always_mpmath: bool = False) -> Exact:
-    """The function at float32 or float64 arguments.
+    """Return the function at float32 or float64 arguments.
 
-    float64 is enough for float32; beyond, extended precision is, where the platform has it; otherwise mpmath.
+    The reference for float32 is float64; for float64, extended precision where the platform has it, otherwise mpmath.
     """
     extended = np.finfo(np.longdouble).nmant >= 63
     single = arguments[0].dtype == np.float32
@@ -116,7 +116,7 @@ def exact(name: str, *arguments: Array, always_mpmath: bool = False) -> Exact:
 
 
 def units(result: Array, expected: Exact) -> Array:
-    """The errors in units in the last place; infinite where only one is NaN, or the signs of zeros differ."""
+    """Return the errors in units in the last place; infinite if only one is NaN, or if signs of zeros differ."""
     kind = np.finfo(result.dtype)
     high, rest, exponent = expected.significand, expected.rest, expected.exponent
     beyond = np.isinf(high) | (np.isfinite(high) & (exponent > kind.maxexp))
@@ -136,7 +136,7 @@ def units(result: Array, expected: Exact) -> Array:
 
 @functools.cache
 def compiled(name: str, dtype: DType, width: int, target: Target | None = None) -> Callable[..., Array]:
-    """The function on arrays of any length, computed `width` numbers at a time; width 0 means scalars."""
+    """Return the function on arrays of any length, computed `width` numbers at a time; width 0 means scalars."""
     element, bytes_each, count = ELEMENTS[dtype], dtype.numpy.itemsize, 2 if name == "power" else 1
     names = [f"x{k}" for k in range(count)]
     module = Module()
@@ -176,11 +176,11 @@ _SPANS: dict[str, tuple[float, float]] = {
     "sin": (-1000, 1000),
     "cos": (-1000, 1000),
 }
-"""Where the results of float64 are neither constant nor the argument itself."""
+"""Intervals in which float64 results are neither constant nor equal to the argument."""
 
 
 def sample(name: str, dtype: DType, count: int, seed: int = 0) -> tuple[Array, ...]:
-    """About `count` arguments: of every magnitude and both signs, and more of them where most happens."""
+    """Return about `count` arguments of every magnitude and both signs, denser in the intervals of `_SPANS`."""
     random = np.random.default_rng(seed)
     kind = np.finfo(dtype.numpy)
     least, most = math.log2(float(kind.smallest_subnormal)), math.log2(float(kind.max))
@@ -202,7 +202,7 @@ def sample(name: str, dtype: DType, count: int, seed: int = 0) -> tuple[Array, .
 
 
 def _pairs(random: np.random.Generator, part: int, least: float, most: float, digits: int) -> tuple[Array, Array]:
-    """Bases and exponents whose powers are of every magnitude, and powers of negative numbers."""
+    """Return bases and exponents whose powers are of every magnitude, and powers of negative numbers."""
     logarithms = random.uniform(least, most, part)
     near_one = 1 + random.uniform(-1, 1, part) * 2.0 ** random.uniform(-digits, -1, part)
     near_one = near_one.astype(np.float32 if digits < 30 else np.float64).astype(float)
@@ -215,7 +215,7 @@ def _pairs(random: np.random.Generator, part: int, least: float, most: float, di
 
 @dataclass(frozen=True)
 class Worst:
-    """The greatest error of a function that was found, in units in the last place, and where."""
+    """The largest error found for a function, in units in the last place, and its arguments."""
 
     function: str
     dtype: str
@@ -225,7 +225,7 @@ class Worst:
 
 
 def worst(name: str, dtype: DType, arguments: Sequence[Array], target: Target | None = None) -> Worst:
-    """Over given arguments."""
+    """Return the largest error over the given arguments."""
     result = compiled(name, dtype, WIDTHS[dtype], target)(*arguments)
     errors = units(result, exact(name, *arguments))
     at = int(np.argmax(errors))
@@ -234,7 +234,7 @@ def worst(name: str, dtype: DType, arguments: Sequence[Array], target: Target | 
 
 
 def run(count: int = 600_000, target: Target | None = None) -> list[Worst]:
-    """Each function in each dtype, over about `count` arguments; over fewer where mpmath is the reference."""
+    """Measure each function in each dtype, over about `count` arguments; over fewer if mpmath is the reference."""
     found = []
     for name in NAMES:
         for dtype in ELEMENTS:
@@ -244,7 +244,7 @@ def run(count: int = 600_000, target: Target | None = None) -> list[Worst]:
 
 
 def table(found: Sequence[Worst]) -> str:
-    """A line for each function and dtype."""
+    """Return a table with a line for each function and dtype."""
     lines = [f"{'function':10}{'dtype':9}{'worst error':>12}   at"]
     for one in found:
         lines.append(f"{one.function:10}{one.dtype:9}{one.units:8.3f} ulp   {', '.join(map(repr, one.arguments))}")

@@ -1,4 +1,4 @@
-"""The reports as a picture: the times of all contenders of each job on a logarithmic axis, and lines of scaling."""
+"""Charts of the reports: times of all contenders of each job on a logarithmic axis, and lines of scaling."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 OURS, OTHERS = "#c1440e", "#8a94a6"
 WIDTH, BAR, MARGIN, LINES = 9.0, 0.34, 1.0, 6.4
-"""Inches: of the picture, of a contender, of a panel beside its contenders, of the panels of scaling."""
+"""Sizes in inches: the figure, a contender, the margin of a panel, the panels of scaling."""
 
 
 def available() -> bool:
@@ -18,7 +18,7 @@ def available() -> bool:
 
 
 def draw(reports: dict[str, dict[str, Any]], machine: dict[str, Any], path: Path) -> None:
-    """Write the picture to `path`, in the format of its suffix; reports without times are left out."""
+    """Write the figure to `path`, in the format of its suffix; reports without times are left out."""
     import_module("matplotlib").use("Agg")
     pyplot = import_module("matplotlib.pyplot")
     barred = {name: report for name, report in reports.items() if "contenders" in report}
@@ -39,7 +39,7 @@ def draw(reports: dict[str, dict[str, Any]], machine: dict[str, Any], path: Path
 
 
 def _bars(axes: Any, name: str, report: dict[str, Any]) -> None:
-    """A bar for each contender, the fastest on top, with a line from its fastest to its slowest round."""
+    """Draw a bar for each contender, the fastest on top, with a line from its fastest to its slowest round."""
     timings = sorted(report["contenders"], key=lambda timing: timing["median_seconds"])
     for k, timing in enumerate(timings):
         median, fastest, slowest = (1e3 * timing[f"{which}_seconds"] for which in ("median", "fastest", "slowest"))
@@ -59,12 +59,12 @@ def _bars(axes: Any, name: str, report: dict[str, Any]) -> None:
 
 
 def _figure(value: float) -> str:
-    """Three digits, without an exponent."""
+    """Format a value with three digits, without an exponent."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _plain_ticks(axis: Any, steps: tuple[float, ...], base: float = 10.0) -> None:
-    """Numbers such as 0.5, 1 and 2,000 instead of powers."""
+    """Label an axis with numbers such as 0.5, 1 and 2,000 instead of powers."""
     ticker = import_module("matplotlib.ticker")
     axis.set_major_locator(ticker.LogLocator(base, subs=steps))
     axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
@@ -72,7 +72,7 @@ def _plain_ticks(axis: Any, steps: tuple[float, ...], base: float = 10.0) -> Non
 
 
 def _lines(part: Any, report: dict[str, Any]) -> None:
-    """A panel for each axis of scaling; both directions are logarithmic, but for threads."""
+    """Draw a panel for each axis of scaling; both directions are logarithmic, except for threads."""
     part.suptitle("scaling: microseconds a step, and for rows an epoch", fontsize=10)
     panels = part.subplots(-(-len(report["axes"]) // 3), 3, squeeze=False).ravel()
     for panel, (name, axis) in zip(panels, report["axes"].items(), strict=False):

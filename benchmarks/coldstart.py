@@ -1,7 +1,7 @@
-"""From the start of a process to the trained XOR weights on disk: what somebody waits who types a command.
+"""The time from the start of a process to the trained XOR weights on disk, as a user of a command sees it.
 
-Each contender is a program of its own in `programs/`, as its user would write it. This project and JAX can keep what
-they have compiled; both are measured with nothing kept yet, and with everything kept by an earlier run.
+Each contender is a program in `programs/`, as its user would write it. This project and JAX can cache compiled code;
+both are measured with an empty cache, and with the cache of an earlier run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TOLERANCE = 1e-9
 
 
 def run(settings: Settings) -> dict[str, Any]:
-    """Measure the programs; raises BenchmarkError where they do not end with the same ones."""
+    """Measure the programs; raise BenchmarkError if their results differ."""
     with tempfile.TemporaryDirectory(prefix="chainrule-benchmarks-") as folder:
         contenders, absent = gather(Path(folder))
         say(f"coldstart: measuring {', '.join(contender.name for contender in contenders)}")
@@ -40,7 +40,7 @@ def run(settings: Settings) -> dict[str, Any]:
 
 
 def gather(folder: Path) -> tuple[list[Contender], dict[str, str]]:
-    """The programs whose packages are installed, and why each other is not among them."""
+    """Return the programs whose packages are installed, and the reason why each of the others is absent."""
     made = [
         _program(folder, "chainrule, nothing kept", "chainrule", keep=False),
         _program(folder, "chainrule, compiled before", "chainrule", keep=True),
@@ -60,7 +60,7 @@ def gather(folder: Path) -> tuple[list[Contender], dict[str, str]]:
 
 
 def _program(folder: Path, title: str, package: str, keep: bool) -> Contender:
-    """`keep` is whether what a run has compiled is there for the next one."""
+    """Return a contender; `keep` says whether compiled code is cached between runs."""
     program = PROGRAMS / f"{package}_xor.py"
 
     def run() -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _program(folder: Path, title: str, package: str, keep: bool) -> Contender:
             if package == "jax" and keep:
                 command.append(str(cache))
             environment = {**os.environ, "CHAINRULE_CACHE": str(cache)}
-            # As installed: installers compile to bytecode, and a source tree keeps it after one run.
+            # As after an installation: installers compile to bytecode, and a source tree caches it after one run.
             environment.pop("PYTHONDONTWRITEBYTECODE", None)
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             if done.returncode:
@@ -83,7 +83,7 @@ def _program(folder: Path, title: str, package: str, keep: bool) -> Contender:
 
 
 def check_weights(timings: list[Timing]) -> None:
-    """Everybody has trained the same network: all weights agree with the first program's."""
+    """Check that all weights agree with those of the first program."""
     for timing in timings:
         for name, expected in timings[0].outcome.items():
             if not np.allclose(timing.outcome[name], expected, rtol=TOLERANCE, atol=TOLERANCE):
@@ -91,7 +91,7 @@ def check_weights(timings: list[Timing]) -> None:
 
 
 def text(report: dict[str, Any]) -> str:
-    """The report as a table."""
+    """Return the report as a table."""
     lines = [f"{'':44}{'median':>11}{'fastest':>11}{'slowest':>11}{'times ours':>12}"]
     lines += [
         f"{timing['name']:44}{timing['median_seconds'] * 1e3:8.0f} ms{timing['fastest_seconds'] * 1e3:8.0f} ms"

@@ -1,4 +1,4 @@
-"""Where the time of a step goes: cycles counted around every loop nest and every wait of the generated code."""
+"""Profile of a step: cycles counted around every loop nest and every wait of the generated code."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from chainrule.engines.native import NativeEngine
 
 MEASURED = ("mlp", "tabular", "adam", "wide", "deep")
 SHOWN = 12
-"""Lines of a table; what takes less is summed up in one."""
+"""The number of lines of a table; the remaining parts are summed in one."""
 
 
 def run(settings: Settings) -> dict[str, Any]:
-    """The cycles of each part of a step, by one thread and by two, for every job that is made of loops."""
+    """Measure the cycles of each part of a step, with one thread and with two, for every job made of loops."""
     jobs = {}
     for name in MEASURED:
         say(f"cycles: {name}")
@@ -27,7 +27,7 @@ def run(settings: Settings) -> dict[str, Any]:
 
 
 def counted(job: Job, threads: int) -> list[dict[str, Any]]:
-    """Each part of a step with the cycles of every thread."""
+    """Return each part of a step with the cycles of every thread."""
     parameters, data = arguments(job)
     optimizer = SGD(job.rate) if job.optimizer == "sgd" else Adam(job.rate)
     training = begin_training(traced(job), parameters, data, optimizer, job.batch, shuffle=False)
@@ -36,7 +36,7 @@ def counted(job: Job, threads: int) -> list[dict[str, Any]]:
 
 
 def text(report: dict[str, Any]) -> str:
-    """A table for each job and number of threads."""
+    """Return a table for each job and number of threads."""
     lines = []
     for name, counts in report["jobs"].items():
         for threads, parts in counts.items():

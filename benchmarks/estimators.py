@@ -1,4 +1,4 @@
-"""The estimators beside scikit-learn's own, on tables that ship with scikit-learn and statsmodels.
+"""The estimators in comparison with scikit-learn's, on tables that ship with scikit-learn and statsmodels.
 
 Both train with the same parameters from the same `random_state`, so that they follow the same path and the time of a
 fit is the time to scikit-learn's own final loss; both are then scored on the same held-out rows. Ours also runs in
@@ -19,16 +19,16 @@ from benchmarks.measure import BenchmarkError, Contender, interleave
 from benchmarks.peers import AbsentError, optional
 from benchmarks.settings import Settings, say
 
-TITLE = "a fit of MLPClassifier and MLPRegressor, to the same loss"
+TITLE = "fits of MLPClassifier and MLPRegressor to the same loss"
 SAME = 1e-6
-"""How far the final losses may be apart, relative: both are the same path, rounded differently."""
+"""The relative tolerance of the final losses: both follow the same path, with different rounding."""
 
 Split = tuple[Any, Any, Any, Any]
 
 
 @dataclass(frozen=True)
 class RealTable:
-    """A table, and how it is learnt. `columns` gives features and target; `parameters` go to both estimators."""
+    """A table and its model. `columns` returns features and target; `parameters` are passed to both estimators."""
 
     name: str
     columns: Callable[[], tuple[Any, Any]]
@@ -36,7 +36,7 @@ class RealTable:
     parameters: dict[str, Any]
 
     def split(self) -> Split:
-        """Standardized features and targets, a quarter of the rows held out."""
+        """Return standardized features and targets, with a quarter of the rows held out."""
         X, y = self.columns()
         selection, preprocessing = (import_module(f"sklearn.{name}") for name in ("model_selection", "preprocessing"))
         seen, held, wanted, truth = selection.train_test_split(
@@ -58,7 +58,7 @@ def _bundled(name: str) -> Callable[[], tuple[Any, Any]]:
 
 
 def _survey(name: str, target: str, decide: Callable[[Any], Any] = lambda y: y, also: str = "") -> Any:
-    """A table of statsmodels; `decide` makes classes of its target, `also` is left out beside it."""
+    """Load a table of statsmodels; `decide` converts its target to classes, `also` is left out as well."""
 
     def columns() -> tuple[Any, Any]:
         frame = getattr(optional("statsmodels.api", "statsmodels").datasets, name).load_pandas().data
@@ -78,11 +78,11 @@ TABLES = [
     RealTable("anes96", _survey("anes96", "vote", lambda y: y.astype(int)), True, {}),
     RealTable("star98", _survey("star98", "NABOVE", also="NBELOW"), False, {}),
 ]
-"""With the default parameters of both: one hidden layer of 100, relu, Adam, batches of 200 or all rows, 200 epochs."""
+"""With default parameters: one hidden layer of 100, relu, Adam, batches of 200 or all rows, 200 epochs."""
 
 
 def run(settings: Settings) -> dict[str, Any]:
-    """Fit both on each table, interleaved."""
+    """Fit both estimators on each table, interleaved."""
     report: dict[str, Any] = {"title": TITLE, "tables": [], "absent": {}}
     for table in TABLES:
         say(f"estimators: {table.name}")
@@ -103,7 +103,7 @@ def _measured(table: RealTable, settings: Settings) -> dict[str, Any]:
 
         def fit() -> Any:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # both say that 200 epochs were not enough
+                warnings.simplefilter("ignore")  # both warn that 200 epochs were not enough
                 return make(**parameters, **further).fit(seen, wanted)
 
         return fit
@@ -135,7 +135,7 @@ def _measured(table: RealTable, settings: Settings) -> dict[str, Any]:
 
 
 def text(report: dict[str, Any]) -> str:
-    """A line for each table: sizes, both times and their ratio, with that of the first fit, and the held-out scores."""
+    """Return a line for each table: sizes, both times and their ratio, that of the first fit, and held-out scores."""
     head = (
         f"{'table':<14}{'rows':>7}{'features':>9}{'epochs':>7}{'ours':>10}{'sklearn':>10}{'times':>7}{'float32':>8}{'first':>7}"
         f"{'score':>8}{'sklearn':>8}"

@@ -1,4 +1,4 @@
-"""The training jobs, as data: what is trained, on what, and for how long. Every contender reads the same description.
+"""The training jobs as data: model, data and number of epochs. Every contender reads the same description.
 
 A network is fully connected; its parameters are a list `[W1, b1, W2, b2, …]` with weights of shape (inputs, outputs).
 """
@@ -18,7 +18,7 @@ Array: TypeAlias = NDArray[Any]
 
 @dataclass(frozen=True)
 class Job:
-    """A network, its data, and how often it steps.
+    """A network, its data and its number of steps.
 
     Attributes
     ----------
@@ -60,21 +60,21 @@ class Job:
 
     @property
     def tolerance(self) -> float:
-        """How far final losses may lie apart, relatively: the root of the precision, since rounding errors grow."""
+        """The relative tolerance of final losses: the square root of the precision, since rounding errors grow."""
         return float(np.sqrt(np.finfo(self.dtype).eps))
 
     @property
     def product_operations(self) -> int:
-        """Floating-point operations of a step's matrix products; the gradient by the inputs is not one of them."""
+        """The floating-point operations of a step's matrix products, without the gradient of the inputs."""
         products = [2 * self.batch * m * n for m, n in pairwise(self.sizes)]
         return 3 * sum(products) - products[0]
 
     def shortened(self) -> Job:
-        """The same job over a tenth of its epochs."""
+        """Return the same job with a tenth of its epochs."""
         return replace(self, epochs=max(1, self.epochs // 10))
 
     def initial(self) -> list[Array]:
-        """The parameters that every contender starts from: normal draws, scaled for relu, and zero biases."""
+        """Return the initial parameters of every contender: normal draws, scaled for relu, and zero biases."""
         random = np.random.RandomState(0)
         parameters: list[Array] = []
         for m, n in pairwise(self.sizes):
@@ -83,11 +83,11 @@ class Job:
         return parameters
 
     def data(self) -> tuple[Array, Array]:
-        """The rows and their targets (float columns, or int64 labels); the same arrays in every call, read-only."""
+        """Return the rows and their targets (float columns, or int64 labels), the same read-only arrays each time."""
         return _data(self.sizes[0], self.sizes[-1], self.rows, self.loss, self.dtype)
 
     def evaluate(self, parameters: list[Array]) -> float:
-        """The mean loss of a row over all the data, in float64: one judge for all contenders."""
+        """Return the mean loss of a row over all the data, in float64, computed alike for all contenders."""
         X, y = self.data()
         a = X.astype(np.float64)
         weights, biases = parameters[::2], parameters[1::2]

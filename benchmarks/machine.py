@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine of the measurements."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PACKAGES = ("chainrule", "llvmlite", "numpy", "jax", "torch", "scikit-learn")
 
 
 def processor() -> str:
-    """The model's name as the system gives it."""
+    """Return the model name of the processor as the system reports it."""
     information = Path("/proc/cpuinfo")
     if information.is_file():
         for line in information.read_text(encoding="utf-8").splitlines():
@@ -21,12 +21,12 @@ def processor() -> str:
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that are installed."""
+    """Return the versions of the installed packages."""
     found = {}
     for package in PACKAGES:
         try:
@@ -37,7 +37,7 @@ def versions() -> dict[str, str]:
 
 
 def describe() -> dict[str, object]:
-    """The machine and the versions, ready for JSON."""
+    """Return the machine and the versions as JSON data."""
     return {
         "processor": processor(),
         "cores": cores(),

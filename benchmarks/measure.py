@@ -1,4 +1,4 @@
-"""Interleaved timing: every contender runs once per round, so that a drift of the machine's speed meets all alike."""
+"""Interleaved timing: every contender runs once per round, so that drift of the machine's speed affects all alike."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from typing import Any
 
 PAUSE = 0.05
-"""Seconds of sleep before a contender's turn: the threads of some libraries spin that long after their last work."""
+"""Seconds of sleep before a contender's turn: threads of some libraries spin that long after their last work."""
 
 LEAST = 0.2
-"""Seconds that a turn lasts at least; a shorter run is repeated, and the median of the repetitions counts."""
+"""The minimum seconds of a turn; a shorter run is repeated, and the median of the repetitions counts."""
 
 MOST, FEWEST_ROUNDS = 20.0, 3
-"""A contender that has used up so many seconds takes part in no further round after that many."""
+"""The seconds and the number of rounds after which a contender takes part in no further round."""
 
 
 class BenchmarkError(Exception):
-    """A contender failed, or has not done the same job as the others."""
+    """A contender failed, or did not do the same job as the others."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Somebody who does a job. `run` is what is timed; it gives what a judge may want to look at."""
+    """A contender for a job. `run` is timed; its result may be checked."""
 
     name: str
     run: Callable[[], Any]
@@ -32,7 +32,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Timing:
-    """The seconds of one contender: of its very first run, which compiles, and of each round; and its last outcome."""
+    """The seconds of one contender: of its first run, which compiles, and of each round; and its last result."""
 
     name: str
     first: float
@@ -44,7 +44,7 @@ class Timing:
         return statistics.median(self.seconds)
 
     def report(self) -> dict[str, Any]:
-        """The figures, ready for JSON."""
+        """Return the figures as JSON data."""
         return {
             "name": self.name,
             "median_seconds": self.median,
@@ -56,7 +56,7 @@ class Timing:
 
 
 def interleave(contenders: Sequence[Contender], rounds: int, least: float = LEAST) -> list[Timing]:
-    """Run each contender once to warm it up, and then `rounds` times in turn."""
+    """Run each contender once as a warm-up, then `rounds` times in turn."""
     outcomes: list[Any] = []
     firsts: list[float] = []
     for contender in contenders:

@@ -1,4 +1,4 @@
-"""The machine's own rate of float32 matrix products: NumPy's BLAS on 1024 × 1024 matrices, with all its threads."""
+"""The rate of float32 matrix products: NumPy's BLAS on 1024 × 1024 matrices, with all threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SIZE, REPETITIONS = 1024, 20
 
 
 def contender() -> Contender:
-    """One run is REPETITIONS products."""
+    """Return a contender whose run is REPETITIONS products."""
     random = np.random.RandomState(0)
     a, b = (random.randn(SIZE, SIZE).astype(np.float32) for _ in range(2))
     out = np.empty_like(a)
@@ -24,5 +24,5 @@ def contender() -> Contender:
 
 
 def rate(timing: Timing) -> float:
-    """Floating-point operations per second."""
+    """Return the floating-point operations per second."""
     return 2 * SIZE**3 * REPETITIONS / timing.median

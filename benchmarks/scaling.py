@@ -1,4 +1,4 @@
-"""How the time of a step grows with width, depth, batch, rows and threads: ours, and JAX's beside it.
+"""The growth of the time of a step with width, depth, batch, rows and threads, with JAX for comparison.
 
 Around the `tabular` job for width, depth and rows; around `mlp` for batch and threads, whose steps are worth sharing.
 Widths come in pairs, a power of two and one unit more.
@@ -21,14 +21,14 @@ from benchmarks.settings import Settings, say
 
 TITLE = "time over width, depth, batch, rows and threads"
 LINEAR, SLOWER = 0.15, 0.10
-"""How far the time for a row may lie from its median over the numbers of rows; what another thread may cost."""
+"""Tolerance of the time per row around its median over the numbers of rows, and of the cost of one more thread."""
 
 STEPS = 400
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What is varied; `of` makes the job for a value. Values are numbers of threads where `threads`."""
+    """A varied parameter; `of` returns the job for a value. Values are numbers of threads if `threads`."""
 
     name: str
     title: str
@@ -38,7 +38,7 @@ class Axis:
 
 
 def axes(quick: bool) -> list[Axis]:
-    """The five axes; few values of each where `quick`."""
+    """Return the five axes, with few values of each if `quick`."""
     small, large = JOBS["tabular"], replace(JOBS["mlp"], rows=2_560)
 
     def sized(job: Job, steps: int = STEPS) -> Job:
@@ -71,7 +71,7 @@ def axes(quick: bool) -> list[Axis]:
 
 
 def run(settings: Settings) -> dict[str, Any]:
-    """Measure each axis, its values interleaved, and judge rows and threads."""
+    """Measure each axis with its values interleaved; check rows and threads."""
     report: dict[str, Any] = {"title": TITLE, "axes": {}, "absent": {}}
     for axis in axes(settings.quick):
         say(f"scaling: {axis.name}")
@@ -81,7 +81,7 @@ def run(settings: Settings) -> dict[str, Any]:
             for job, value in zip(jobs, axis.values, strict=True)
         ]
         beside: list[Contender] = []
-        if not axis.threads:  # JAX takes its number of threads once, when the process starts
+        if not axis.threads:  # JAX fixes its number of threads when the process starts
             try:
                 beside = [contender for job in jobs for contender in jax.contenders(job)]
             except AbsentError as reason:
@@ -100,7 +100,7 @@ def run(settings: Settings) -> dict[str, Any]:
 
 
 def checks(measured: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Whether time is linear in rows, and whether a thread more is ever slower; `worst` is the largest deviation."""
+    """Check whether time is linear in rows, and no slower with more threads; `worst` is the largest deviation."""
     rows = measured["rows"]
     per_row = [seconds / value for seconds, value in zip(rows["ours_seconds"], rows["values"], strict=True)]
     bent = max(abs(each / median(per_row) - 1) for each in per_row)
@@ -114,7 +114,7 @@ def checks(measured: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def text(report: dict[str, Any]) -> str:
-    """Each axis as a line of values and lines of times."""
+    """Return each axis as a line of values and lines of times."""
     lines: list[str] = []
     for name, axis in report["axes"].items():
         lines.append(f"{name} ({axis['title']}), µs {'an epoch' if name == 'rows' else 'a step'}")

@@ -1,4 +1,4 @@
-"""How long to measure."""
+"""Settings of measurements."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """`rounds` per contender; `quick` shortens the jobs, for a look at whether all works."""
+    """`rounds` per contender; `quick` shortens the jobs, for a check that they run."""
 
     rounds: int = 7
     quick: bool = False
 
     @property
     def least(self) -> float:
-        """Seconds that a contender's turn lasts at least."""
+        """The minimum seconds of a contender's turn."""
         return 0.0 if self.quick else 0.2
 
 
 def say(line: str) -> None:
-    """A line on what is being done, on standard error, so that standard output holds the results alone."""
+    """Print a progress line on standard error, so that standard output has only the results."""
     print(line, file=sys.stderr, flush=True)

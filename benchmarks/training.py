@@ -1,4 +1,4 @@
-"""A training job by everybody: time per step beside the peers, and whether all reached the same loss."""
+"""Training jobs by all contenders: time per step, and a check that all reach the same loss."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from benchmarks.peers import chainrule, fann, gather
 from benchmarks.settings import Settings, say
 
 ROUGH = 0.2
-"""How far FANN's loss may lie off, relatively: its derivative is not quite the logistic function's."""
+"""The relative tolerance of FANN's loss: its derivative is not exactly that of the logistic function."""
 
 
 def run(job: Job, settings: Settings) -> dict[str, Any]:
-    """Measure `job`; raises BenchmarkError where a contender's final loss is not ours."""
+    """Measure `job`; raise BenchmarkError if the final loss of a contender differs from ours."""
     job = job.shortened() if settings.quick else job
     say(f"{job.name}: preparing {job.steps:,} steps")
     contenders, absent = gather(job)
@@ -57,7 +57,7 @@ def run(job: Job, settings: Settings) -> dict[str, Any]:
 
 
 def check_losses(job: Job, timings: Sequence[Timing], losses: Sequence[float]) -> None:
-    """Everybody must have done the same job: their losses lie within the job's tolerance of the first."""
+    """Check that the losses lie within the tolerance of the job around the first."""
     for timing, loss in zip(timings, losses, strict=True):
         tolerance = ROUGH if timing.name == fann.TITLE else job.tolerance
         if not abs(loss - losses[0]) <= tolerance * abs(losses[0]):
@@ -68,7 +68,7 @@ def check_losses(job: Job, timings: Sequence[Timing], losses: Sequence[float]) -
 
 
 def _overhead(job: Job, ours: Timing, one_epoch: Timing) -> float | None:
-    """What a call takes before its first step: where a line through one epoch and all epochs meets no epochs."""
+    """The time of a call before its first step: the line through one epoch and all epochs, extrapolated to none."""
     if job.epochs == 1:
         return None
     per_epoch = (ours.median - one_epoch.median) / (job.epochs - 1)
@@ -76,7 +76,7 @@ def _overhead(job: Job, ours: Timing, one_epoch: Timing) -> float | None:
 
 
 def text(report: dict[str, Any]) -> str:
-    """The report as a table."""
+    """Return the report as a table."""
     lines = [f"{'':44}{'median':>11}{'fastest':>11}{'slowest':>11}{'a step':>13}{'times ours':>12}"]
     for timing in report["contenders"]:
         lines.append(
@@ -85,7 +85,7 @@ def text(report: dict[str, Any]) -> str:
             f"{timing['times_ours']:12.2f}"
         )
     lines.append(
-        f"{report['steps']:,} steps, the same for everybody, from the loss {report['initial_loss']:.6g} to "
+        f"{report['steps']:,} steps, the same for all, from the loss {report['initial_loss']:.6g} to "
         f"{report['contenders'][0]['loss']:.6g}, where all agree"
     )
     first = report["contenders"][0]

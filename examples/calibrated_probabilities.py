@@ -1,4 +1,4 @@
-"""Probabilities that can be taken at their word: `CalibratedClassifierCV` around the network.
+"""Calibrated probabilities: `CalibratedClassifierCV` around the network.
 
 python examples/calibrated_probabilities.py
 """
@@ -13,7 +13,7 @@ from chainrule.estimators import MLPClassifier
 X, y = make_classification(3000, 20, n_informative=8, flip_y=0.15, random_state=0)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0, stratify=y)
 
-network = MLPClassifier((64, 64), max_iter=500, tol=1e-3, random_state=0)  # overfits, and is too sure of itself
+network = MLPClassifier((64, 64), max_iter=500, tol=1e-3, random_state=0)  # overfits, and is overconfident
 calibrated = CalibratedClassifierCV(network, method="sigmoid", cv=5)
 
 print(f"{'':<12}{'log loss':>10}{'Brier score':>13}")

@@ -1,4 +1,4 @@
-"""An activation of one's own, as a formula and as a NumPy function; its derivative is derived, shown and compiled.
+"""A custom activation, as a formula and as a NumPy function; its derivative is derived, shown and compiled.
 
 python examples/custom_activation.py
 """
@@ -15,7 +15,7 @@ X, y = make_moons(600, noise=0.2, random_state=0)
 
 
 def bent_identity(z: Any) -> Any:
-    """Grows on both sides, with a bend at 0."""
+    """An activation that increases on both sides, with a bend at 0."""
     return (np.sqrt(z**2 + 1) - 1) / 2 + z
 
 

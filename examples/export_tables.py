@@ -1,4 +1,4 @@
-"""Write four of scikit-learn's tables as CSV files, to try `chainrule train` on.
+"""Write four of scikit-learn's tables as CSV files, for use with `chainrule train`.
 
 python examples/export_tables.py tables
 chainrule train tables/iris.csv --target species
@@ -20,11 +20,11 @@ TABLES: dict[str, tuple[Callable[[], Any], str]] = {
     "breast_cancer": (load_breast_cancer, "diagnosis"),
     "diabetes": (lambda: load_diabetes(scaled=False), "progression"),
 }
-"""For each table what loads it, and the name of the column to predict."""
+"""The loader of each table, and the name of the target column."""
 
 
 def export(folder: Path) -> list[Path]:
-    """Write every table to `folder`, which is made if need be; gives the paths. Classes are written by name."""
+    """Write every table to `folder`, which is created if necessary; return the paths. Classes are written by name."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, (load, target) in TABLES.items():

@@ -1,4 +1,4 @@
-"""A fitted estimator as ONNX, with an input for each column of its table, run by onnxruntime; and as C for a device.
+"""Export of a fitted estimator as ONNX, with an input for each column, run by onnxruntime; and as C for a device.
 
 python examples/export_to_onnx.py
 """

@@ -1,4 +1,4 @@
-"""Rare classes: `class_weight`, and the focal loss, where scikit-learn's perceptron has neither.
+"""Rare classes: `class_weight` and the focal loss, which scikit-learn's perceptron lacks.
 
 python examples/imbalanced_classes.py
 """

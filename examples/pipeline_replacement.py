@@ -1,4 +1,4 @@
-"""A scikit-learn pipeline made faster by changing one import: same parameters, same seed, same network.
+"""A faster scikit-learn pipeline by changing one import: same parameters, same seed, same network.
 
 pip install "chainrule[tables]"
 python examples/pipeline_replacement.py
@@ -17,14 +17,14 @@ from sklearn.preprocessing import StandardScaler
 
 from chainrule.estimators import MLPClassifier as Ours
 
-warnings.simplefilter("ignore", ConvergenceWarning)  # 60 epochs are not enough for either, which both say
+warnings.simplefilter("ignore", ConvergenceWarning)  # both warn that 60 epochs are not enough
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0, stratify=y)
 
 
 def fitted(estimator: Any) -> tuple[Any, float]:
-    """The pipeline around an estimator, fitted, and the seconds that took."""
+    """Return the fitted pipeline around an estimator, and the seconds of the fit."""
     pipeline = make_pipeline(StandardScaler(), estimator)
     start = time.perf_counter()
     pipeline.fit(X_train, y_train)
@@ -32,7 +32,9 @@ def fitted(estimator: Any) -> tuple[Any, float]:
 
 
 theirs, their_seconds = fitted(Theirs(max_iter=60, random_state=0))
-ours, first_seconds = fitted(Ours(max_iter=60, random_state=0))  # compiles, unless it ran on this machine before
+ours, first_seconds = fitted(
+    Ours(max_iter=60, random_state=0)
+)  # compiles, unless the code is cached from an earlier run
 ours, our_seconds = fitted(Ours(max_iter=60, random_state=0))
 
 print(f"scikit-learn  {their_seconds:6.2f} s   test accuracy {theirs.score(X_test, y_test):.4f}")

@@ -1,4 +1,4 @@
-"""Quantile regression with the loss as a formula: a band that should hold nine tenths of what is seen.
+"""Quantile regression with the loss as a formula: an interval that should hold nine tenths of the targets.
 
 The pinball loss of the quantile q (Koenker and Bassett 1978, equation 2.2) is q·r where the residual r = y − p is
 positive and (q − 1)·r where it is not.
@@ -20,7 +20,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 
 
 def quantile(q: float) -> TransformedTargetRegressor:
-    """A regressor of the quantile `q`, fitted."""
+    """Return a fitted regressor of the quantile `q`."""
     loss = f"mean(max({q} * (y - p), ({q} - 1) * (y - p)))"
     network = MLPRegressor(loss, hidden_layer_sizes=(16,), alpha=1.0, max_iter=500, random_state=0)
     scaled = make_pipeline(StandardScaler(), network)
@@ -32,7 +32,7 @@ inside = np.mean((low <= y_test) & (y_test <= high))
 print(f"{inside:.0%} of the held-out rows lie between the quantiles 0.05 and 0.95")
 print(f"{np.mean(y_test <= middle):.0%} lie below the median")
 
-# The three at once are one network with three outputs, whose quantiles the loss has by name:
+# A single network with three outputs predicts all quantiles; its loss is available by name:
 together = make_pipeline(
     StandardScaler(),
     MLPRegressor(

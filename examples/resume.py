@@ -1,4 +1,4 @@
-"""Training that is stopped, by Ctrl-C or a power cut, and goes on to the same bits as if it had not been.
+"""Training that is interrupted, by Ctrl-C or a power cut, and resumed with bitwise identical results.
 
 The same from a shell: `chainrule train table.csv --target y --save model --checkpoint-every 30`, and after the stop
 `chainrule train table.csv --resume model`.
@@ -28,7 +28,7 @@ with tempfile.TemporaryDirectory() as folder:
     keep = Checkpointer(path, Model.of(network, network.initial(0)), settings, seconds=None, epochs=5)
 
     def until_the_power_fails(state: TrainingState) -> bool:
-        """Keeps a checkpoint every five epochs, and ends training after 37."""
+        """Save a checkpoint every five epochs, and end training after 37."""
         keep(state)
         return state.epoch < 37
 
@@ -39,4 +39,4 @@ with tempfile.TemporaryDirectory() as folder:
     resumed = train(network, None, X, y, settings=checkpoint.settings, resume=checkpoint.state)
 
 same = all(np.array_equal(resumed.params[name], array) for name, array in whole.params.items())
-print(f"gone on to epoch {resumed.epoch}; the same bits as without a stop: {same}")
+print(f"resumed to epoch {resumed.epoch}; bitwise identical to an uninterrupted run: {same}")

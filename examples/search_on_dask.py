@@ -1,8 +1,8 @@
-"""A search spread over the workers of a Dask cluster, here two processes on this machine, and the same in one process.
+"""A search on a Dask cluster, here two processes on this machine, compared with the same search in one process.
 
-`joblib` carries the work, so that the same lines run on Ray (`ray.util.joblib.register_ray()`, then the backend
-"ray") or on a cluster of machines (`Client("scheduler:8786")`). Told to use one thread each, fits do not compete for
-processors; their results do not depend on it.
+`joblib` distributes the work, so the same code runs on Ray (`ray.util.joblib.register_ray()`, then the backend "ray")
+or on a cluster of machines (`Client("scheduler:8786")`). Each fit uses one thread, so that fits do not compete for
+processors; results do not depend on the number of threads.
 
 pip install "dask[distributed]"
 python examples/search_on_dask.py
@@ -21,7 +21,7 @@ from chainrule.estimators import MLPClassifier
 
 
 def search() -> GridSearchCV:
-    """Four settings, three folds each; not fitted yet."""
+    """Return an unfitted search over four settings with three folds each."""
     pipeline = make_pipeline(
         StandardScaler(), MLPClassifier(early_stopping=True, max_iter=100, threads=1, random_state=0)
     )
@@ -33,13 +33,13 @@ def search() -> GridSearchCV:
 
 
 def restarts() -> Pipeline:
-    """Four networks from different weights, the best of which is kept; not fitted yet."""
+    """Return an unfitted pipeline of four networks from different weights, the best of which is kept."""
     network = MLPClassifier((16,), n_restarts=4, early_stopping=True, max_iter=100, random_state=0)
     return make_pipeline(StandardScaler(), network)
 
 
 def main() -> None:
-    """Search on both, and compare."""
+    """Run both searches, and compare their results."""
     X, y = load_breast_cancer(return_X_y=True)
     workers = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR)
     with workers as cluster, Client(cluster) as client:

@@ -1,7 +1,7 @@
-"""Loss and score of every epoch in TensorBoard, through one of scikit-learn's callbacks.
+"""Logging of loss and score of every epoch to TensorBoard, with a callback of scikit-learn.
 
-Another logger is one line away: `mlflow.log_metric("accuracy", score, step)` in the place of `add_scalar`.
-Look at the curves with `tensorboard --logdir runs`.
+For another logger replace `add_scalar`, for example with `mlflow.log_metric("accuracy", score, step)`.
+Show the curves with `tensorboard --logdir runs`.
 
 pip install "scikit-learn>=1.9" tensorboardX
 python examples/tensorboard_logging.py [FOLDER]
@@ -18,11 +18,11 @@ from tensorboardX import SummaryWriter
 
 from chainrule.estimators import MLPClassifier
 
-warnings.simplefilter("ignore", ConvergenceWarning)  # 30 epochs are what we want to see
+warnings.simplefilter("ignore", ConvergenceWarning)  # 30 epochs are intended
 
 
 class TensorBoard:
-    """Writes what a fit has come to at the end of each epoch; `held_out` are rows to score it on."""
+    """Logs the progress of a fit at the end of each epoch; `held_out` are rows for the score."""
 
     def __init__(self, folder: str, held_out: tuple[Any, Any]) -> None:
         self.folder, self.held_out = folder, held_out

@@ -1,4 +1,4 @@
-"""Everybody who trains the jobs: one file each, from the same initial parameters on the same batches."""
+"""The contenders of the jobs: one file each, from the same initial parameters on the same batches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PEERS: dict[str, Callable[[Job], list[Contender]]] = {
 
 
 def gather(job: Job) -> tuple[list[Contender], dict[str, str]]:
-    """The contenders, this project first, and why each peer that is not among them is not."""
+    """Return the contenders, this project first, and the reason why each absent peer is not among them."""
     contenders: list[Contender] = []
     absent: dict[str, str] = {}
     for name, make in PEERS.items():

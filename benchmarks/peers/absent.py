@@ -1,4 +1,4 @@
-"""Peers that cannot be measured here say why."""
+"""The error for peers that cannot be measured."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 class AbsentError(Exception):
-    """A peer is not installed, or has no form of a job; the message says which, and what would help."""
+    """A peer is not installed, or does not support a job; the message names the reason and the remedy."""
 
 
 def optional(module: str, package: str) -> Any:
-    """An optional module; raises AbsentError, naming what to install."""
+    """Import an optional module; raise AbsentError, naming the package to install."""
     if find_spec(module.partition(".")[0]) is None:
         raise AbsentError(f"not installed (pip install {package})")
     return import_module(module)

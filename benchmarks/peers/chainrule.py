@@ -1,4 +1,4 @@
-"""This project, by `cr.fit`."""
+"""This project, with `cr.fit`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = "chainrule"
 
 
 def squared_error(X: Any, y: Any, **parameters: Any) -> Any:
-    """½ Σ (a − y)² of a network of logistic layers."""
+    """Return ½ Σ (a − y)² of a network of logistic layers."""
     a = X
     for k in range(1, len(parameters) // 2 + 1):
         a = cr.sigmoid(a @ parameters[f"W{k}"] + parameters[f"b{k}"])
@@ -24,7 +24,7 @@ def squared_error(X: Any, y: Any, **parameters: Any) -> Any:
 
 
 def cross_entropy(X: Any, y: Any, **parameters: Any) -> Any:
-    """The mean of −log softmax of a network with relu between its layers."""
+    """Return the mean of −log softmax of a network with relu between its layers."""
     depth = len(parameters) // 2
     z = X @ parameters["W1"] + parameters["b1"]
     for k in range(2, depth + 1):
@@ -34,26 +34,26 @@ def cross_entropy(X: Any, y: Any, **parameters: Any) -> Any:
 
 @cache
 def traced(job: Job) -> cr.Program:
-    """The loss, traced once; a Program given to `fit` spares the tracing in every call."""
+    """Return the traced loss; passing a Program to `fit` avoids tracing in every call."""
     targets = "n o" if job.loss == "squared_error" else "n:int"
     loss = squared_error if job.loss == "squared_error" else cross_entropy
     return cr.trace(loss, X=("n", job.sizes[0]), y=targets, **{k: v.shape for k, v in named(job.initial()).items()})
 
 
 def named(parameters: list[Array]) -> dict[str, Array]:
-    """The parameters by the names that the losses give them."""
+    """Return the parameters by their names in the losses."""
     return {f"{'Wb'[k % 2]}{k // 2 + 1}": parameter for k, parameter in enumerate(parameters)}
 
 
 @cache
 def arguments(job: Job) -> tuple[dict[str, Array], dict[str, Array]]:
-    """The parameters and the data, which `fit` leaves as they are."""
+    """Return the parameters and the data, which `fit` does not modify."""
     X, y = job.data()
     return named(job.initial()), {"X": X, "y": y}
 
 
 def train(job: Job, threads: int | None = None, engine: str = "native") -> list[Array]:
-    """The trained parameters."""
+    """Return the trained parameters."""
     parameters, data = arguments(job)
     result = cr.fit(
         traced(job),
@@ -70,11 +70,11 @@ def train(job: Job, threads: int | None = None, engine: str = "native") -> list[
 
 
 def contenders(job: Job) -> list[Contender]:
-    """The whole run in one call."""
+    """Return contenders that train in one call."""
     return [Contender(NAME, lambda: train(job))]
 
 
 def one_epoch(job: Job) -> Contender:
-    """A single epoch: what it takes beyond its share of the whole run is what a call costs before its first step."""
+    """Train a single epoch: its time beyond its share of the whole run is the cost of a call before its first step."""
     short = replace(job, epochs=1)
     return Contender("chainrule, one epoch", lambda: train(short))

@@ -1,7 +1,7 @@
-"""FANN, the Fast Artificial Neural Network Library, in C and float32; through `fann_train_on_data`, a loop of its own.
+"""FANN, the Fast Artificial Neural Network Library, in C and float32, with its own loop `fann_train_on_data`.
 
-Looked for as an installed libfloatfann, else built from the source tree that the variable CHAINRULE_FANN names.
-FANN takes the derivative of a logistic unit at an activation clipped to [0.01, 0.99], and works in float32: its loss
+An installed libfloatfann is used, or one built from the source tree that the variable CHAINRULE_FANN names. FANN
+computes the derivative of a logistic unit from an activation clipped to [0.01, 0.99], and works in float32: its loss
 agrees only roughly.
 """
 
@@ -29,11 +29,11 @@ BATCH_TRAINING, SIGMOID, LINEAR_ERROR = 1, 3, 0
 _FLOATS = ctypes.POINTER(ctypes.c_float)
 _FILL = ctypes.CFUNCTYPE(None, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, _FLOATS, _FLOATS)
 _CONNECTION = np.dtype([("source", np.uint32), ("target", np.uint32), ("weight", np.float32)])
-"""FANN's `struct fann_connection`; its array of them is in the order of its weights. All versions have these calls."""
+"""FANN's `struct fann_connection`, in the order of its weights. All versions have these calls."""
 
 
 def contenders(job: Job) -> list[Contender]:
-    """Batch training of all rows; raises AbsentError for a job in batches or without the library."""
+    """Train with batches of all rows; raise AbsentError for a job in batches or without the library."""
     if job.loss != "squared_error":
         raise AbsentError("it has no cross-entropy")
     fann = _library()
@@ -54,7 +54,7 @@ def contenders(job: Job) -> list[Contender]:
     for layer in ("hidden", "output"):
         getattr(fann, f"fann_set_activation_function_{layer}")(network, SIGMOID)
         getattr(fann, f"fann_set_activation_steepness_{layer}")(network, ctypes.c_float(0.5))
-    # It divides the rate by the number of rows; the job's gradient is that of the sum.
+    # FANN divides the rate by the number of rows; the job's gradient is that of the sum.
     fann.fann_set_learning_rate(network, ctypes.c_float(job.rate * job.rows))
     connections = np.zeros(fann.fann_get_total_connections(network), _CONNECTION)
     where = ctypes.c_void_p(connections.ctypes.data)
@@ -88,13 +88,13 @@ def _library() -> ctypes.CDLL:
 
 
 def flattened(parameters: list[Array]) -> Array:
-    """FANN's order: unit by unit, each with the weights of its inputs and then its bias."""
+    """Return the parameters in FANN's order: unit by unit, each with the weights of its inputs and then its bias."""
     layers = zip(parameters[::2], parameters[1::2], strict=True)
     return np.concatenate([np.vstack([W, b[None]]).T.ravel() for W, b in layers]).astype(np.float32)
 
 
 def separated(flat: Array, sizes: tuple[int, ...]) -> list[Array]:
-    """The parameters from that order."""
+    """Return the parameters from FANN's order."""
     parameters: list[Array] = []
     start = 0
     for inputs, outputs in pairwise(sizes):

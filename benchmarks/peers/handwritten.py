@@ -16,7 +16,7 @@ NAME = "hand-written C"
 
 
 def contenders(job: Job) -> list[Contender]:
-    """The whole run in one call; raises AbsentError for another network than XOR's, or without a compiler."""
+    """Train in one call; raise AbsentError for another network than XOR's, or without a compiler."""
     if job.sizes != (2, 4, 1):
         raise AbsentError("written for XOR only")
     train = built(Path(__file__).with_name("handwritten.c")).train

@@ -1,4 +1,4 @@
-"""JAX in its best form: the whole run in one jitted scan, data on the device beforehand, parameters donated."""
+"""JAX in its fastest form: the whole run in one jitted scan, data on the device beforehand, parameters donated."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ NAME = "JAX"
 
 
 def contenders(job: Job) -> list[Contender]:
-    """One call for the whole run. Unrolling the scan was tried: it makes small steps slower, not faster."""
+    """Train in one call. Unrolling the scan was tried: it makes small steps slower."""
     jax = optional("jax", "jax")
-    jax.config.update("jax_enable_x64", True)  # float32 jobs stay float32: nothing in them is of another dtype
+    jax.config.update("jax_enable_x64", True)  # float32 jobs stay float32, since all their arrays have that dtype
     jnp = jax.numpy
     X, y = job.data()
     if job.loss == "cross_entropy":
@@ -64,7 +64,7 @@ def _loss(jax: Any, job: Job) -> Any:
         z = X @ parameters[0] + parameters[1]
         for W, b in zip(parameters[2::2], parameters[3::2], strict=True):
             z = jax.nn.relu(z) @ W + b
-        # Picking by one-hot rows fuses with its neighbours; picking by index is differentiated to a slow scatter.
+        # Selection by one-hot rows is fused with adjacent operations; indexing has a slow scatter as its derivative.
         return -jnp.mean(jnp.sum(jax.nn.one_hot(y, job.sizes[-1], dtype=z.dtype) * jax.nn.log_softmax(z), axis=1))
 
     return squared_error if job.loss == "squared_error" else cross_entropy

@@ -1,4 +1,4 @@
-"""Shared libraries of C, built into a temporary directory for the length of the process."""
+"""Shared C libraries, built into a temporary directory for the lifetime of the process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _directory() -> tempfile.TemporaryDirectory[str]:
 
 @cache
 def built(source: Path, *options: str) -> ctypes.CDLL:
-    """`source` compiled with FLAGS and loaded; raises AbsentError where there is no compiler or it refuses."""
+    """Compile and load `source` with FLAGS; raise AbsentError if there is no compiler or it fails."""
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         raise AbsentError("it needs a C compiler (cc, or the one that CC names)")

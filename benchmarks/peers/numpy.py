@@ -1,4 +1,4 @@
-"""NumPy, straightforward: the backward pass as it is written on paper."""
+"""Plain NumPy: the backward pass as written on paper."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Update = Callable[[list[Array], list[Array]], None]
 
 
 def contenders(job: Job) -> list[Contender]:
-    """One loop over epochs and batches."""
+    """Return one loop over epochs and batches."""
     return [Contender("NumPy, straightforward", lambda: train(job))]
 
 
 def train(job: Job) -> list[Array]:
-    """The trained parameters."""
+    """Return the trained parameters."""
     X, y = job.data()
     gradients = _logistic_gradients if job.loss == "squared_error" else _relu_gradients
     parameters = job.initial()

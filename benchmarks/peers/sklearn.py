@@ -1,4 +1,4 @@
-"""scikit-learn's `MLPClassifier.fit`, without what the jobs lack: momentum, penalty, shuffling, early stopping."""
+"""scikit-learn's `MLPClassifier.fit`, without momentum, penalty, shuffling and early stopping, which the jobs lack."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NAME = "scikit-learn"
 
 
 def contenders(job: Job) -> list[Contender]:
-    """Warm starts from the job's own parameters; raises AbsentError for XOR, whose loss scikit-learn does not have."""
+    """Start from the job's parameters; raise AbsentError for XOR, whose loss scikit-learn does not have."""
     networks = optional("sklearn.neural_network", "scikit-learn")
     exceptions = optional("sklearn.exceptions", "scikit-learn")
     if job.loss != "cross_entropy":
         raise AbsentError("it has no squared error of a logistic output")
     X, y = job.data()
     if job.sizes[-1] == 2:
-        # Of two classes it makes one logistic output. Indicator columns keep two, and softmax makes them the job's.
+        # For two classes it has one logistic output. Indicator columns keep two, with the job's softmax.
         y = np.eye(2, dtype=np.int64)[y]
     network = networks.MLPClassifier(
         job.sizes[1:-1],
@@ -42,7 +42,7 @@ def contenders(job: Job) -> list[Contender]:
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore", exceptions.ConvergenceWarning
-            )  # the epochs are fewer than convergence takes
+            )  # the epochs are fewer than convergence needs
             network.fit(X, y)
 
     fit()

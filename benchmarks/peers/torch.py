@@ -1,8 +1,8 @@
-"""PyTorch, eager and compiled, each in the form that a short trial finds the fastest.
+"""PyTorch, eager and compiled, each in the form that is fastest in a short trial.
 
-Eager is `nn.Sequential` with an optimizer of `torch.optim`, its update a loop over tensors, "foreach" or fused; or,
-for plain gradient descent, an update by hand. Compiled is one function of `torch.compile` for a whole step, gradient
-and update together, which is faster than compiling the module alone. Either with all threads or with one.
+Eager is `nn.Sequential` with an optimizer of `torch.optim`, its update a loop over tensors, "foreach" or fused; or, for
+plain gradient descent, a handwritten update. Compiled is one function of `torch.compile` for a whole step, gradient and
+update together, which is faster than compiling only the module. Each runs with all threads or with one.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ TRIAL_STEPS, TRIALS = 50, 3
 UPDATES = {"loop": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
 
 Train = Callable[[int], list[Any]]
-"""Trains for a number of epochs; gives the parameters."""
+"""Trains for a number of epochs; returns the parameters."""
 
 
 def eager(job: Job) -> list[Contender]:
-    """The fastest of the kinds of update."""
+    """Return the contender with the fastest kind of update."""
     torch = optional("torch", "torch")
     forms = {f"{EAGER}, {name} update": _eager(torch, job, options) for name, options in UPDATES.items()}
     if job.optimizer == "sgd":
@@ -37,7 +37,7 @@ def eager(job: Job) -> list[Contender]:
 
 
 def compiled(job: Job) -> list[Contender]:
-    """One compiled step; raises AbsentError without a C++ compiler, which `torch.compile` needs."""
+    """Return one compiled step; raise AbsentError without a C++ compiler, which `torch.compile` needs."""
     torch = optional("torch", "torch")
     if not any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "clang++")):
         raise AbsentError("it needs a C++ compiler (g++, or the one that CXX names)")
@@ -46,13 +46,13 @@ def compiled(job: Job) -> list[Contender]:
 
 @cache
 def _all_threads() -> int:
-    """The number that PyTorch chooses by itself, asked before anybody sets another."""
+    """Return PyTorch's default number of threads, read before it is changed."""
     threads: int = optional("torch", "torch").get_num_threads()
     return threads
 
 
 def _fastest(torch: Any, job: Job, forms: Mapping[str, Train]) -> Contender:
-    """The contender of that form and number of threads which take the least time in a short trial."""
+    """Return the contender with the form and number of threads that are fastest in a short trial."""
 
     def train(form: str, threads: int, epochs: int) -> list[Any]:
         torch.set_num_threads(threads)
@@ -85,7 +85,7 @@ def _loss(torch: Any, job: Job) -> Any:
 
 
 def _initial(torch: Any, job: Job) -> list[Any]:
-    """PyTorch's linear layers hold weights of shape (outputs, inputs)."""
+    """Return the parameters with weights of shape (outputs, inputs), as PyTorch's linear layers hold them."""
     return [torch.from_numpy(p).t().contiguous() for p in job.initial()]
 
 

@@ -99,7 +99,7 @@ def test_a_search_on_dask_is_the_search_in_one_process(tmp_path: Path) -> None:
 def test_a_stopped_run_goes_on_to_the_same_bits(shown: Shown) -> None:
     text = shown("resume")
     assert "the checkpoint is of epoch 35" in text
-    assert "the same bits as without a stop: True" in text
+    assert "bitwise identical to an uninterrupted run: True" in text
 
 
 def test_curves_for_tensorboard(tmp_path: Path, shown: Shown) -> None:

@@ -316,14 +316,14 @@ MALFORMED: dict[str, tuple[Change, str]] = {
             data["nodes"].append({"apply": "Cast", "to": [1], "fields": {"dtype": "int64"}}),
             data["nodes"].append({"apply": "Gather", "to": [1, LAST], "fields": {"axis": 0}}),
         ),
-        "chooses by places that are computed",
+        "indexes with computed values",
     ),
     "places out of range": (
         lambda data: (
             data["nodes"].append({"constant": 3, "dtype": "int64", "shape": []}),
             data["nodes"].append({"apply": "Gather", "to": [1, LAST], "fields": {"axis": 0}}),
         ),
-        "chooses places that an axis of size 3 has not",
+        "has an index outside of an axis of size 3",
     ),
     "contraction of one label": (
         apply("Contract", [0], inputs=[[0, 0]], output=[]), "Contract does not fit its operands",

@@ -1,4 +1,4 @@
-"""How large nodes from a file may be: what keeps a hostile one from filling memory."""
+"""Limits on nodes read from a file, which prevent a malicious one from filling memory."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ NODES = 10_000
 DEPTH = 4_000
 AXES = 16
 TERMS = 64
-"""The terms that the number of elements of a value may have as a polynomial in the named sizes."""
+"""The maximum number of terms of the number of elements of a value, as a polynomial in the named sizes."""
 
 ELEMENTS = 2**31
-"""The elements of a value, with every named size 1."""
+"""The maximum number of elements of a value, with every named size 1."""
 
 WORK = 2**42
-"""The multiplications of one product, with every named size 1."""
+"""The maximum number of multiplications of one product, with every named size 1."""
 
 
 def check_type(type_: ArrayType, place: str) -> None:
@@ -40,7 +40,7 @@ def check_type(type_: ArrayType, place: str) -> None:
 
 
 def check_node(node: Node, place: str) -> None:
-    """Raise DescriptionError for a node that would take too much memory or work, or may read where nothing is."""
+    """Raise DescriptionError for a node that takes too much memory or work, or may read out of bounds."""
     check_type(node.type, place)
     if not isinstance(node, Apply):
         return
@@ -53,12 +53,12 @@ def check_node(node: Node, place: str) -> None:
 
 
 def _magnitude(dim: Dim) -> int:
-    """A bound on the size where every name is 1."""
+    """Return a bound on the size if every named size is 1."""
     return sum(abs(coefficient) for _, coefficient in dim.terms) if isinstance(dim, SymbolicDim) else dim
 
 
 def _check_indices(node: Apply, place: str) -> None:
-    """Places to read at may be given, and are checked then, or be literals; computed ones could point anywhere."""
+    """Raise DescriptionError for computed indices. Inputs are checked when they are given, and literals here."""
     indices, size = node.operands[1], node.operands[0].type.shape[node.primitive.axis]
     while isinstance(indices, Apply) and isinstance(indices.primitive, Permute | Reshape | Broadcast | Slice):
         (indices,) = indices.operands
@@ -66,6 +66,6 @@ def _check_indices(node: Apply, place: str) -> None:
         return
     value = indices.value if isinstance(indices, Const) else None
     if value is None or isinstance(value, SymbolicDim) or isinstance(size, SymbolicDim):
-        raise DescriptionError(f"{place} chooses by places that are computed, which a model in a file may not")
+        raise DescriptionError(f"{place} indexes with computed values, which a model in a file may not")
     if np.size(value) and not -size <= np.min(value) <= np.max(value) < size:
-        raise DescriptionError(f"{place} chooses places that an axis of size {size} has not")
+        raise DescriptionError(f"{place} has an index outside of an axis of size {size}")
