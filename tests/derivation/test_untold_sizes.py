@@ -10,6 +10,7 @@ import pytest
 from support.printed_programs import misreadings
 
 import chainrule as cr
+from chainrule.derivation import render_text, write_document
 from chainrule.derivation.readback import Page, ReadingError, read
 
 Function: TypeAlias = Callable[..., Any]
@@ -248,7 +249,7 @@ PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_padded_factor_of_einsum, {"T": "3 n n"}, "T", "pad(repeat[1×n×3](1), [0:1,:,:])"),
     (_number_as_a_factor, {"C": "n k n", "δ": "1"}, "δ", "δ[0]"),
     (_padded_beside_columns, {"X": "k 3", "z": "k"}, "X", "z 1ᵀ + pad(repeat[1×3](2 s[0]), [0:1,:])"),
-    (_sum_of_padded_beside_three_axes, {"S": "m n 1", "e": "3"}, "S", "− Σ₂(pad(reshape[1×n×3](cos("),
+    (_sum_of_padded_beside_three_axes, {"S": "m n 1", "e": "3"}, "S", "− reshape[m×n×1](Σ₂(pad(reshape[1×n×3](cos("),
     (_padded_in_a_choice, {"r": "k m"}, "r", "else pad(repeat[1×m](1), [0:1,:]))"),
     (_places_of_what_is_repeated, {"T": "1 3 3"}, "T", "scatter_add(repeat₃(1/3), C))[∗,:,∗])"),
     (_number_that_stands_for_a_row, {"a": "1 n", "X": "1 n"}, "X", "= (n + 10⁻⁵ · (Σ a)) · (1 1ᵀ)"),
@@ -277,7 +278,8 @@ def test_no_line_leaves_a_size_in_doubt(function: Function, shapes: dict[str, st
     read_lines, _, wrong = misreadings(derivation)
     assert read_lines > 10
     assert not wrong
-    assert line in " ".join(derivation.text("path").replace("│", "").split())
+    page = render_text(write_document(derivation.record, "path", "en"))
+    assert line in " ".join(page.replace("│", "").split())
 
 
 A = np.arange(6.0).reshape(2, 3) + 1

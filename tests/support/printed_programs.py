@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import linecache
 import random
 import sys
@@ -14,11 +15,12 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 import chainrule as cr
+from chainrule.derivation import Form
 from chainrule.derivation.proofreading import Misreading, Script
 from chainrule.derivation.verify import Verifier
 from chainrule.deriving import Derivation, derive
@@ -26,7 +28,7 @@ from chainrule.deriving import Derivation, derive
 Dim: TypeAlias = "str | int"
 Shape: TypeAlias = tuple[Dim, ...]
 
-FORMS: tuple[Literal["matrix", "path", "index"], ...] = ("matrix", "path", "index")
+FORMS: tuple[Form, ...] = ("matrix", "path", "index")
 SCRIPTS: tuple[Script, ...] = ("text", "latex")
 NAMES = (
     "x",
@@ -416,14 +418,20 @@ def programs(seed: int) -> Iterator[Program]:
 
 
 def misreadings(derivation: Derivation, seed: int = 0) -> tuple[int, list[str], list[Misreading]]:
-    """How many lines were read, in all forms and both scripts; those with nothing to evaluate; the wrong ones."""
-    verifier = Verifier(derivation.record, seed)
-    proofreader = verifier.proofreader(verifier.point())
+    """How many lines were read, in all forms and both scripts; those with nothing to evaluate; the wrong ones.
+
+    The path form is read with compositions taken apart, and as they are.
+    """
+    records = {derivation.record: FORMS}
+    if derivation.in_steps is not derivation.record:
+        records[derivation.in_steps] = ("path",)
     count = 0
     unread: list[str] = []
     wrong: list[Misreading] = []
-    for form in FORMS:
-        for script in SCRIPTS:
+    for record, forms in records.items():
+        verifier = Verifier(record, seed)
+        proofreader = verifier.proofreader(verifier.point())
+        for form, script in itertools.product(forms, SCRIPTS):
             reading = proofreader.read(form, script)
             count += reading.read
             unread += reading.unread
