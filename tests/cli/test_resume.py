@@ -139,7 +139,7 @@ def test_resuming_needs_the_same_table_and_no_other_settings(run: Run, monkeypat
     ("changes", "words"),
     [
         ({"plan": None}, "was not written by"),
-        ({"plan": {}}, "no sensible plan: plan.target is None; it should be text; train anew"),
+        ({"plan": {}}, "no valid plan: plan.target is None; it should be text; train anew"),
         ({"plan": {"seed": "x"}}, "plan.seed is 'x'; it should be a whole number of at least 0"),
         ({"plan": {"seed": 1}}, "another network"),
         ({"plan": {"hidden": [[9]]}}, "another network"),

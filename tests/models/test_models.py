@@ -214,14 +214,14 @@ def test_arrays_that_do_not_fit_are_refused(X: Any) -> None:
 
 
 def test_a_model_of_arrays_takes_no_tables() -> None:
-    with pytest.raises(ModelError, match="give one to predict"):
+    with pytest.raises(ModelError, match="give an array to predict"):
         model_of(ARCHITECTURES["linear"]).predict_frame(TABLE)
 
 
 def test_functions_stay_in_the_program_but_not_in_the_architecture(tmp_path: Path) -> None:
     loaded = again(model_of(ARCHITECTURES["functions"]), tmp_path)
     assert loaded.predict_encoded(np.ones((2, 5))).shape == (2, 1)
-    with pytest.raises(ModelError, match=r"cannot be made again: .* give the function itself"):
+    with pytest.raises(ModelError, match=r"cannot be reconstructed: .* give the function itself"):
         loaded.network()
 
 

@@ -77,7 +77,7 @@ TRAIN: list[tuple[list[str], str]] = [
     ([*CLASSES, "--class-weight", "even"], "--class-weight is 'even'"),
     ([*CLASSES, "--class-weight", "up=much"], "--class-weight"),
     ([*CLASSES, "--class-weight", "up=-1"], "--class-weight"),
-    ([*CLASSES, "--class-weight", "left=2"], "which is no class"),
+    ([*CLASSES, "--class-weight", "left=2"], "which is not a class"),
     ([*DATA, "--drop", "aa"], "no column 'aa'"),
     ([*DATA, "--drop", "t"], "'t' is the target"),
     ([*DATA, "--drop", "a,b,name"], "no column"),

@@ -204,7 +204,7 @@ BYTES: dict[str, tuple[Callable[[Whole], bytes], str]] = {
     "a header of lists without end": (lambda w: framed(b'{"a":' + b"[" * DEEP + b"]" * DEEP + b"}"), "too deeply"),
     "a header of very many entries": (lambda w: framed(b'{"a":[' + b"0," * 1_100_000 + b"0]}"), "more than 1,000,000"),
     "a header with an entry twice": (lambda w: framed(b'{"a":1,"a":2}'), "has an entry twice"),
-    "a header with Infinity": (lambda w: framed(b'{"a":Infinity}'), "holds Infinity, which JSON has not"),
+    "a header with Infinity": (lambda w: framed(b'{"a":Infinity}'), "holds Infinity, which is not JSON"),
     "a number of 10,000 digits": (lambda w: framed(b'{"a":' + b"9" * 10_000 + b"}"), "of too many digits"),
     "without metadata": (lambda w: save({"W1": np.zeros(2)}), "is a safetensors file of another program"),
     "metadata of another program": (
@@ -297,23 +297,23 @@ BYTES: dict[str, tuple[Callable[[Whole], bytes], str]] = {
     ),
     "a negative size": (
         lambda w: framed(json.dumps({"a": entry([-1], 0, 8)}).encode(), bytes(8)),
-        "has a shape or a place that is no list of whole numbers",
+        "has a shape or offsets that are not lists of whole numbers",
     ),
     "a size that is a fraction": (
         lambda w: framed(json.dumps({"a": entry([1.0], 0, 8)}).encode(), bytes(8)),
-        "has a shape or a place that is no list of whole numbers",
+        "has a shape or offsets that are not lists of whole numbers",
     ),
     "a size that is true": (
         lambda w: framed(json.dumps({"a": entry([True], 0, 8)}).encode(), bytes(8)),
-        "has a shape or a place that is no list of whole numbers",
+        "has a shape or offsets that are not lists of whole numbers",
     ),
     "three offsets": (
         lambda w: w.with_header(lambda h: h["b1"].update(data_offsets=[0, 8, 16])),
-        "has a shape or a place that is no list of whole numbers",
+        "has a shape or offsets that are not lists of whole numbers",
     ),
     "a tensor of very many axes": (
         lambda w: framed(json.dumps({"a": entry([1] * 100, 0, 8)}).encode(), bytes(8)),
-        "has a shape or a place",
+        "has a shape or offsets that are not lists",
     ),
     "half precision": (lambda w: w.with_header(lambda h: h["b1"].update(dtype="F16")), "is of the kind 'F16'"),
     "a kind that there is not": (

@@ -1,4 +1,4 @@
-"""What `chainrule train` was asked to do: read from options, kept in a checkpoint, and read again to go on."""
+"""The settings of `chainrule train`: parsed from options, stored in a checkpoint, and read again to resume."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NUMBERS = re.compile(r"(\w+)\s*\(([-+.\deE,\s]*)\)")
 
 
 class Combination(NamedTuple):
-    """One choice of what a search varies; `rate` None stands for that of the solver."""
+    """A combination of the settings that a search varies; a `rate` of None is the default of the solver."""
 
     hidden: tuple[int, ...]
     rate: float | None
@@ -42,13 +42,13 @@ class Combination(NamedTuple):
 
     @property
     def layers(self) -> str:
-        """`32,32`."""
+        """The widths as text, such as `32,32`."""
         return layers_text(self.hidden)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that decides what is learnt, as plain data."""
+    """All settings that determine the result of training, as plain data."""
 
     target: str
     task: Literal["classification", "regression"] | None
@@ -73,35 +73,35 @@ class Plan:
 
     @property
     def combinations(self) -> list[Combination]:
-        """All choices, in the order in which they are tried."""
+        """All combinations, in the order of the search."""
         return [Combination(*choice) for choice in product(self.hidden, self.rates, self.alphas)]
 
     def loss_like(self, task: str) -> LossLike:
-        """The loss that was asked for, or that of the task."""
+        """Return the given loss, or the default of the task."""
         if self.loss is None:
             return "cross_entropy" if task == "classification" else "squared"
         return parse_loss(self.loss)
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as what JSON can hold."""
+        """Return the plan as JSON data."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        """The plan that `to_json` wrote; raises CommandError for anything else.
+        """Reconstruct a plan from `to_json`; raise CommandError for anything else.
 
-        What an earlier version did not have in its plans is None.
+        Settings that an earlier version lacks are None.
         """
         given = {field.name: data.get(field.name) for field in fields(cls)}
         try:
             plan: Plan = Schema().instance(cls, given, "plan")
         except DescriptionError as error:
-            raise CommandError(f"the checkpoint has no sensible plan: {error}; train anew") from None
+            raise CommandError(f"the checkpoint has no valid plan: {error}; train anew") from None
         plan.check()
         return plan
 
     def check(self) -> None:
-        """Raise CommandError for what cannot be together."""
+        """Raise CommandError for incompatible settings."""
         if len(self.combinations) > MOST_COMBINATIONS:
             raise CommandError(
                 f"--hidden, --rate and --alpha make {len(self.combinations)} combinations; give at most "
@@ -124,7 +124,7 @@ class Plan:
 
 
 def parse_widths(text: str) -> tuple[int, ...]:
-    """`"32,32"` as numbers, `"none"` as no layer; raises CommandError for anything else."""
+    """Parse `"32,32"` as numbers and `"none"` as no layers; raise CommandError for anything else."""
     if text.strip() == NO_LAYERS:
         return ()
     parts = [part.strip() for part in text.split(",")]
@@ -136,12 +136,12 @@ def parse_widths(text: str) -> tuple[int, ...]:
 
 
 def layers_text(hidden: Sequence[int]) -> str:
-    """Widths as they are given."""
+    """Format widths as the option takes them."""
     return ",".join(map(str, hidden)) or NO_LAYERS
 
 
 def parse_loss(text: str) -> LossLike:
-    """A name, a name with its parameters as in `huber(2)` or `quantile(0.1, 0.9)`, or a formula in p and y."""
+    """Parse a name, a name with parameters such as `huber(2)` or `quantile(0.1, 0.9)`, or a formula in p and y."""
     match = _NUMBERS.fullmatch(text.strip())
     if match is None or match[1] not in LOSS_TYPES:
         return text.strip()
@@ -160,7 +160,7 @@ def parse_loss(text: str) -> LossLike:
 
 
 def parse_kinds(texts: Iterable[str]) -> tuple[tuple[str, Kind], ...]:
-    """`"zip=category"` as pairs; raises CommandError for what does not read like that."""
+    """Parse `"zip=category"` as pairs; raise CommandError for other texts."""
     found: dict[str, Kind] = {}
     for text in texts:
         name, equal, kind = (part.strip() for part in text.rpartition("="))
@@ -174,22 +174,22 @@ def parse_kinds(texts: Iterable[str]) -> tuple[tuple[str, Kind], ...]:
 
 
 def parse_drop(texts: Iterable[str]) -> tuple[str, ...]:
-    """`"id,name"` as names, each once."""
+    """Parse `"id,name"` as names without duplicates."""
     return tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",") if name.strip()))
 
 
 def parse_rates(rates: Sequence[float]) -> tuple[float | None, ...]:
-    """Learning rates, each once; none stands for that of the solver."""
+    """Return the learning rates without duplicates; without any, None for the default of the solver."""
     return tuple(dict.fromkeys(checked("--rate", rate, POSITIVE, CommandError) for rate in rates)) or (None,)
 
 
 def parse_alphas(alphas: Sequence[float], default: float) -> tuple[float, ...]:
-    """Penalties, each once."""
+    """Return the penalties without duplicates."""
     return tuple(dict.fromkeys(checked("--alpha", alpha, NOT_NEGATIVE, CommandError) for alpha in alphas)) or (default,)
 
 
 def parse_class_weight(text: str | None, classes: Sequence[str]) -> dict[str, float] | None:
-    """Weights by class from `"yes=5,no=1"`; None for `balanced`, which the rows decide."""
+    """Parse weights by class such as `"yes=5,no=1"`; None for `balanced`, whose weights depend on the rows."""
     if text is None or text == "balanced":
         return None
     weights: dict[str, float] = {}
@@ -205,6 +205,6 @@ def parse_class_weight(text: str | None, classes: Sequence[str]) -> dict[str, fl
             raise CommandError(f"--class-weight is {text!r}; give balanced, or a weight for classes, as in yes=5,no=1")
         if classes and name.strip() not in classes:
             raise CommandError(
-                f"--class-weight names {name.strip()!r}, which is no class; there are {', '.join(classes[:20])}"
+                f"--class-weight names {name.strip()!r}, which is not a class; there are {', '.join(classes[:20])}"
             )
     return weights

@@ -1,4 +1,4 @@
-"""The constructor parameters, checked when fitting begins: each has a rule, and a sentence that says what is right."""
+"""Validation of the constructor parameters at the start of `fit`: each has a rule with a description."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _is_class_weight(value: Any) -> bool:
 
 
 def _stated(says: str) -> Rule:
-    """A name, a formula or a function; which names there are is for those who read them."""
+    """Return the rule for a name, a formula or a function; the names are checked where they are used."""
     return Rule((says,), lambda value: callable(value) or (isinstance(value, str) and bool(value.strip())))
 
 
@@ -102,7 +102,7 @@ RULES: Mapping[str, Rule] = {
 
 
 def check_parameters(title: str, parameters: Mapping[str, Any]) -> None:
-    """Raise ParameterError for the first of the `parameters` of the estimator `title` that its rule does not allow."""
+    """Raise ParameterError for the first of the `parameters` of the estimator `title` that violates its rule."""
     for name, value in parameters.items():
         checked(f"{name} of {title}", value, RULES[name], ParameterError)
     for name in ("activation", "dropout"):
@@ -110,13 +110,13 @@ def check_parameters(title: str, parameters: Mapping[str, Any]) -> None:
     for name in ("clip_norm", "weight_decay"):
         if parameters["solver"] == "lbfgs" and parameters[name]:
             raise ParameterError(
-                f"{name} of {title} is {parameters[name]}, and the solver 'lbfgs' has no steps that it could change; "
+                f"{name} of {title} is {parameters[name]}, and the solver 'lbfgs' has no steps to which it applies; "
                 "leave it out, or choose 'sgd' or 'adam'"
             )
 
 
 def hidden_sizes(value: Any) -> tuple[int, ...]:
-    """`hidden_layer_sizes` as a tuple."""
+    """Return `hidden_layer_sizes` as a tuple."""
     return (int(value),) if isinstance(value, numbers.Integral) else tuple(int(size) for size in value)
 
 

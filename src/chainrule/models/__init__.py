@@ -1,4 +1,4 @@
-"""Models that last: programs and what is learnt in one safetensors file, read without trusting it."""
+"""Persistent models: programs and parameters in one safetensors file, which is read without being trusted."""
 
 from chainrule.models.checkpoints import (
     Checkpoint,

@@ -1,4 +1,4 @@
-"""Checkpoints: a model with where its training stands, from which the run goes on to the same bits."""
+"""Checkpoints: a model with the state of its training, from which a run resumes with bitwise identical results."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ KNOWN = Schema(
     },
     error=ModelError,
 )
-"""The dataclasses that a checkpoint may hold."""
+"""The dataclasses that a checkpoint may contain."""
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """What `load_checkpoint` reads: `model` predicts; `train(…, resume=state)` with `settings` goes on."""
+    """The result of `load_checkpoint`: `model` predicts; `train(…, resume=state)` with `settings` resumes."""
 
     model: Model
     state: TrainingState
     settings: TrainingSettings
 
     def check_data(self, fingerprint: str, path: str = "the table") -> None:
-        """Raise ModelError where the run was on other data than those with that fingerprint."""
+        """Raise ModelError if the fingerprint is not that of the data of the run."""
         known = self.model.fingerprint
         if known and fingerprint and known != fingerprint:
             raise ModelError(
@@ -62,10 +62,9 @@ class Checkpoint:
 
 
 def save_checkpoint(path: str, model: Model, state: TrainingState, settings: TrainingSettings) -> None:
-    """Write a model together with where its training stands, whole or not at all; the file is a model too.
+    """Write a model with the state of its training, atomically; the file is a model file too.
 
-    Raises ModelError where it cannot be written, and for settings with a function of the caller's in them, which no
-    file can hold.
+    Raises ModelError if it cannot be written, and for settings with a user-defined function, which a file cannot hold.
     """
     tensors: Tensors = {}
     description = description_of(model, tensors)
@@ -77,7 +76,7 @@ def save_checkpoint(path: str, model: Model, state: TrainingState, settings: Tra
 
 
 def load_checkpoint(path: str, limit: int = FILE_BYTES) -> Checkpoint:
-    """Read what `save_checkpoint` wrote, checked as `load_model` does; raises ModelError for anything else."""
+    """Read a file of `save_checkpoint`, validated as by `load_model`; raise ModelError for other files."""
     opened = Opened(path, read_file(path, limit))
     model = opened.model()
     if opened.checkpoint is None:
@@ -89,7 +88,7 @@ def load_checkpoint(path: str, limit: int = FILE_BYTES) -> Checkpoint:
 
 
 def read_checkpoint(opened: Opened, model: Model) -> Checkpoint:
-    """The checkpoint of a file that has one; raises ModelError where this version does not go on from it."""
+    """Return the checkpoint in a file; raise ModelError if this version cannot resume from it."""
     try:
         given = KNOWN.entries(opened.checkpoint, ("settings", "state"), "checkpoint")
         settings: TrainingSettings = KNOWN.read(TrainingSettings, given["settings"], "settings", opened.tensors)
@@ -107,7 +106,7 @@ def read_checkpoint(opened: Opened, model: Model) -> Checkpoint:
 
 
 def _check_state(state: TrainingState, model: Model) -> None:
-    """Raise ModelError unless the arrays of a state can be those of a run of the model."""
+    """Raise ModelError unless the arrays of a state fit the model."""
     for name in ("loss_curve", "validation_losses", "validation_scores"):
         curve = getattr(state, name)
         if curve.dtype != np.float64 or curve.ndim != 1 or len(curve) not in {state.epoch, 0}:
@@ -131,7 +130,7 @@ def _check_state(state: TrainingState, model: Model) -> None:
 
 
 def _writable(state: TrainingState) -> TrainingState:
-    """The state with arrays that may be written to, as those of a run are."""
+    """Return the state with writable arrays, as those of a run are."""
 
     def own(value: Any) -> Any:
         if isinstance(value, np.ndarray):
@@ -144,24 +143,24 @@ def _writable(state: TrainingState) -> TrainingState:
 
 @dataclass(eq=False)
 class Checkpointer:
-    """Writes checkpoints of a run, as the `on_epoch` of `train`.
+    """Callback that writes checkpoints of a run; the argument `on_epoch` of `train`.
 
     Parameters
     ----------
     path
-        The file, which always holds a whole checkpoint once the first is written.
+        The file, which holds a complete checkpoint at any time after the first.
     model
-        The model as it is known before the run: its parameters are replaced by what was learnt. Or a function from
-        the state to a model, for one whose metrics change.
+        The model before the run; its parameters are replaced by the trained ones. Alternatively a function from the
+        state to a model, for a model whose metrics change.
     settings
-        Those of the run.
+        The settings of the run.
     seconds
-        The least time between two checkpoints; None for a checkpoint at every call that `epochs` allows.
+        The minimum time between two checkpoints; None for a checkpoint at every call that `epochs` allows.
     epochs
-        Checkpoints are written only after a multiple of so many epochs.
+        Checkpoints are written only after multiples of this number of epochs.
 
-    A run that ends, by itself or by Ctrl-C, is written as it stands, whatever the time; one that diverged is not, so
-    that the last good state stays. Raises ModelError, at once, for settings that a file cannot hold, and later where
+    When a run ends, by itself or by Ctrl-C, its state is written regardless of the time. After a divergence it is not,
+    so the last good state remains. Raises ModelError, immediately, for settings that a file cannot hold, and later if
     the file cannot be written.
 
     >>> import os, tempfile
@@ -192,7 +191,7 @@ class Checkpointer:
         self._last = self.clock()
 
     def __call__(self, state: TrainingState) -> None:
-        """Write a checkpoint if it is time for one."""
+        """Write a checkpoint if it is due."""
         if self._is_due(state):
             self.save(state)
 
@@ -206,7 +205,7 @@ class Checkpointer:
         return self.seconds is None or self.clock() - self._last >= self.seconds
 
     def save(self, state: TrainingState) -> None:
-        """Write a checkpoint now. Ctrl-C while it is written takes effect when it is complete."""
+        """Write a checkpoint now. Ctrl-C during the write takes effect after it."""
         model = self.model(state) if callable(self.model) else self.model.with_parameters(state.learnt)
         try:
             with deferred():
@@ -217,7 +216,7 @@ class Checkpointer:
 
 
 def described_settings(settings: TrainingSettings) -> dict[str, JSON]:
-    """Settings as plain data for people to read; functions by their names."""
+    """Return settings as readable plain data; functions by their names."""
     fields: Mapping[str, Any] = {spec.name: getattr(settings, spec.name) for spec in dataclasses.fields(settings)}
     described: dict[str, JSON] = {}
     for name, value in fields.items():

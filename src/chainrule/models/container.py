@@ -1,9 +1,9 @@
-"""One file: tensors in the safetensors format, with a description in JSON as its metadata, sealed by a digest.
+"""The file format: tensors in safetensors, with a description in JSON as its metadata, sealed by a digest.
 
 A file is eight bytes with the length of its header, the header in JSON, and the tensors one after another; see
 https://github.com/huggingface/safetensors. The metadata has the one entry `chainrule`, the description, which ends
 with the SHA-256 of everything else: of the description without it, and of each tensor with its name, kind and shape.
-What is read is checked from the outside inwards, so that nothing is allocated that is not known to be in the file.
+Lengths are checked before contents, so memory is allocated only for data that the file is known to contain.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ VERSION = 2
 ENTRY = "chainrule"
 HEADER_BYTES = 2**24
 HEADER_ITEMS = 1_000_000
-"""Brackets, braces and commas in a header, a bound on the objects that parsing it makes."""
+"""The maximum number of brackets, braces and commas in a header, which bounds the objects made by parsing it."""
 
 FILE_BYTES = 2**30
-"""The largest file that is read unless the caller allows more."""
+"""The default maximum size of a file."""
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -56,17 +56,17 @@ _HINT = "give a file that `chainrule train --save` wrote"
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds, whole and unchanged; whether it makes sense is for the caller to see."""
+    """The contents of a file, complete and unchanged; the caller validates their meaning."""
 
     description: dict[str, JSON]
     tensors: Tensors
     size: int
     limit: int = FILE_BYTES
-    """The bytes that might have been read."""
+    """The maximum number of bytes that was allowed."""
 
 
 def write_file(path: str, description: Mapping[str, JSON], tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Write a file, which appears whole or not at all; raises ModelError where it cannot be written."""
+    """Write a file atomically; raise ModelError if it cannot be written."""
     arrays = {name: np.require(tensors[name], requirements="C") for name in sorted(tensors)}
     for name, array in arrays.items():
         if array.dtype not in DTYPES.values():
@@ -93,7 +93,7 @@ def write_file(path: str, description: Mapping[str, JSON], tensors: Mapping[str,
 
 
 def _check_size(path: str, text: str) -> None:
-    """Raise ModelError for a description that would not be read again."""
+    """Raise ModelError for a description that is too large to be read again."""
     quoted = len(json.dumps(text, ensure_ascii=False).encode())
     if quoted > HEADER_BYTES // 2 or _items(text.encode()) > HEADER_ITEMS:
         raise ModelError(
@@ -103,17 +103,17 @@ def _check_size(path: str, text: str) -> None:
 
 
 def _items(text: bytes) -> int:
-    """A bound on the objects that parsing a text makes."""
+    """Return a bound on the number of objects made by parsing a text."""
     return sum(text.count(mark) for mark in (b"[", b"{", b","))
 
 
 def read_file(path: str, limit: int = FILE_BYTES) -> Contents:
-    """Read what `write_file` wrote; raises ModelError for any other file, and for one of more than `limit` bytes."""
+    """Read a file of `write_file`; raise ModelError for other files, and for one of more than `limit` bytes."""
     library = _library()
     content = _content(path, limit)
     header, size = _header(path, content)
     text = _metadata(header)
-    description = {} if text is None else _description(path, text)  # what a newer version wrote is not judged further
+    description = {} if text is None else _description(path, text)  # a newer version is not validated further
     _check_tensors(path, header, size)
     if text is None:
         raise ModelError(f"{path} is a safetensors file of another program; {_HINT}")
@@ -165,7 +165,7 @@ def _content(path: str, limit: int) -> bytes:
 
 
 def _check_beginning(path: str, beginning: bytes, stream: io.BufferedReader, size: int) -> None:
-    """Raise ModelError where the first bytes are those of something else, or leave no room for the header."""
+    """Raise ModelError if the first bytes are those of another format, or leave no room for the header."""
     if beginning[:2] == b"PK":
         raise ModelError(_archive(path, stream))
     if len(beginning) < 8:
@@ -183,7 +183,7 @@ def _check_beginning(path: str, beginning: bytes, stream: io.BufferedReader, siz
 
 
 def _archive(path: str, stream: io.BufferedReader) -> str:
-    """What to say of a zip archive: models once were one."""
+    """Describe a zip archive, such as a model in the earlier format."""
     try:
         with zipfile.ZipFile(stream) as archive:
             if "header.npy" in archive.namelist():
@@ -197,7 +197,7 @@ def _archive(path: str, stream: io.BufferedReader) -> str:
 
 
 def _header(path: str, content: bytes) -> tuple[dict[str, JSON], int]:
-    """The header, and how many bytes follow it."""
+    """Return the header, and the number of bytes that follow it."""
     (length,) = struct.unpack("<Q", content[:8])
     text = content[8 : 8 + length]
     header = _parsed(text, f"the header of {path}")
@@ -207,7 +207,7 @@ def _header(path: str, content: bytes) -> tuple[dict[str, JSON], int]:
 
 
 def _parsed(text: bytes | str, what: str) -> JSON:
-    """JSON without repeated names, and without numbers that JSON has not; raises ModelError for anything else."""
+    """Parse JSON without repeated names and without NaN or infinities; raise ModelError for anything else."""
 
     def unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
         found = dict(pairs)
@@ -216,7 +216,7 @@ def _parsed(text: bytes | str, what: str) -> JSON:
         return found
 
     def refuse(name: str) -> JSON:
-        raise ModelError(f"{what} holds {name}, which JSON has not")
+        raise ModelError(f"{what} holds {name}, which is not JSON")
 
     marks = text if isinstance(text, bytes) else text.encode(errors="replace")
     if _items(marks) > HEADER_ITEMS:
@@ -231,19 +231,19 @@ def _parsed(text: bytes | str, what: str) -> JSON:
         raise ModelError(f"{what} is not text in UTF-8") from None
     except json.JSONDecodeError as error:
         raise ModelError(f"{what} is not JSON: {error.msg} at character {error.pos}") from None
-    except ValueError:  # Python's limit on the digits of a number
+    except ValueError:  # Python limits the number of digits
         raise ModelError(f"{what} holds a number of too many digits") from None
 
 
 def _metadata(header: Mapping[str, JSON]) -> str | None:
-    """The text of the description; None where the file is another program's."""
+    """Return the text of the description; None if the file was written by another program."""
     metadata = header.get("__metadata__")
     text = metadata.get(ENTRY) if isinstance(metadata, dict) else None
     return text if isinstance(text, str) else None
 
 
 def _check_tensors(path: str, header: Mapping[str, JSON], size: int) -> None:
-    """Raise ModelError unless the tensors that a header lists fill the rest of the file, without gap or overlap."""
+    """Raise ModelError unless the tensors listed in a header fill the rest of the file, without gap or overlap."""
     spans = []
     for name, entry in header.items():
         if name == "__metadata__":
@@ -258,7 +258,7 @@ def _check_tensors(path: str, header: Mapping[str, JSON], size: int) -> None:
                 f"version of chainrule reads {', '.join(DTYPES)}"
             )
         if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2 or len(shape) > 32:
-            raise ModelError(f"{here} has a shape or a place that is no list of whole numbers")
+            raise ModelError(f"{here} has a shape or offsets that are not lists of whole numbers")
         count = DTYPES[dtype].itemsize
         for dim in shape:
             count = min(count * dim, 2**63)
@@ -278,15 +278,15 @@ def _check_tensors(path: str, header: Mapping[str, JSON], size: int) -> None:
 
 
 def _are_sizes(value: JSON) -> bool:
-    """Whether it is a list of whole numbers from 0 to 2⁶²."""
+    """Whether a value is a list of whole numbers from 0 to 2⁶²."""
     return isinstance(value, list) and all(type(each) is int and 0 <= each <= 2**62 for each in value)
 
 
 def _array(tensor: Mapping[str, Any]) -> NDArray[Any]:
-    """A tensor as an array of its own, aligned, in the byte order of this machine, and read-only."""
+    """Return a tensor as an array that is aligned, in native byte order and read-only."""
     dtype = DTYPES[tensor["dtype"]]
     array: NDArray[Any] = np.frombuffer(tensor["data"], dtype).reshape(tensor["shape"])
-    if dtype.kind == "b":  # a byte that is neither 0 nor 1 would be a truth value that equals neither
+    if dtype.kind == "b":  # NumPy expects bools to be bytes 0 or 1
         array = array.view(np.uint8) != 0
     array = array.astype(dtype.newbyteorder("="))
     array.flags.writeable = False
@@ -294,7 +294,7 @@ def _array(tensor: Mapping[str, Any]) -> NDArray[Any]:
 
 
 def _description(path: str, text: str) -> dict[str, JSON]:
-    """The description in its JSON; raises ModelError for a version of the format that is not read here."""
+    """Parse the description; raise ModelError for an unsupported version of the format."""
     description = _parsed(text, f"the description in {path}")
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise ModelError(f"{path} is not a model: its description is of another format; {_HINT}")
@@ -314,7 +314,7 @@ def _description(path: str, text: str) -> dict[str, JSON]:
 
 
 def _check_seal(path: str, text: str, tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Raise ModelError unless the seal at the end of a description is that of what was read."""
+    """Raise ModelError unless the digest at the end of a description is that of the contents."""
     seal = _SEAL.search(text)
     body = f"{text[: seal.start()]}}}" if seal else ""
     if seal is None or seal[1] != _digest(body, tensors):
@@ -322,7 +322,7 @@ def _check_seal(path: str, text: str, tensors: Mapping[str, NDArray[Any]]) -> No
 
 
 def _digest(text: str, tensors: Mapping[str, NDArray[Any]]) -> str:
-    """The SHA-256 of a description and of tensors, as hexadecimal digits."""
+    """Return the SHA-256 of a description and of tensors, in hexadecimal."""
     total = hashlib.sha256(text.encode(errors="surrogatepass"))
     for name in sorted(tensors):
         array = tensors[name]

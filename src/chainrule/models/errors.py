@@ -1,4 +1,4 @@
-"""What reading and writing models raises."""
+"""The error for reading and writing models."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from chainrule.words import ChainruleError
 
 
 class ModelError(ChainruleError, ValueError):
-    """A file is no model, is damaged, or is not read by this version; or a model cannot be written or does not fit."""
+    """A file is not a model, is damaged or unsupported; or a model is inconsistent or cannot be written."""

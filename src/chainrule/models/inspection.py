@@ -1,4 +1,4 @@
-"""What a model file holds, in words and numbers for people: what is predicted from what, by which network, how well."""
+"""Readable descriptions of model files: target, columns, network, training and scores."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from chainrule.models.saving import Opened
 from chainrule.tables import Boolean, Category, Date, Feature, Number, Preprocessing
 
 LISTED = 8
-"""How many levels are named of a column that has many."""
+"""The number of levels listed for a column that has many."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that is learnt from: its kind, how it is encoded, and the names of the encoded columns."""
+    """A feature: its kind, its encoding, and the names of the encoded columns."""
 
     name: str
     kind: str
@@ -30,7 +30,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a checkpoint stands: epochs done of those planned, and how the run stands."""
+    """The progress of a checkpoint: finished and planned epochs, and the status of the run."""
 
     epoch: int
     epochs: int
@@ -43,32 +43,32 @@ class Progress:
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """What `inspect_model` says of a file.
+    """The description of a model file, from `inspect_model`.
 
     Attributes
     ----------
     path, size
-        The file, and its bytes.
+        The file, and its size in bytes.
     task, target, classes
-        `"classification"` or `"regression"` and what is predicted; empty for a model of plain arrays.
+        `"classification"` or `"regression"`, the target and its classes; empty for a model of plain arrays.
     columns, left_out
-        The columns that are learnt from; those that are not, each with the reason.
+        The features; the columns left out, each with the reason.
     inputs, outputs, parameters
-        Encoded columns, predicted numbers, and numbers that were learnt.
+        The numbers of encoded columns, of outputs and of trained parameters.
     network
         The layers in a line, as in `4 → 32 tanh → 3 softmax`.
     loss
-        What was minimized, as in `cross_entropy` or `huber, delta 2`.
+        The training loss, as in `cross_entropy` or `huber, delta 2`.
     regularization
         Dropout, normalization and penalty, each as a phrase.
     architecture, settings, metrics
-        As they are in the file.
+        As stored in the file.
     versions, fingerprint, trained
-        The packages, the SHA-256 of the table, and when it was trained.
+        The versions of packages, the SHA-256 of the table, and the time of training.
     progress
-        Of a checkpoint, else None.
+        The progress of a checkpoint, otherwise None.
     unread
-        Why this version does not go on from the checkpoint that the file has, in a sentence; empty where it does.
+        A sentence that says why this version cannot resume from the checkpoint in the file; empty if it can.
 
     """
 
@@ -96,14 +96,14 @@ class ModelDescription:
     unread: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain data, for JSON."""
+        """Return the description as plain data, for JSON."""
         return asdict(self)
 
 
 def inspect_model(path: str, limit: int = FILE_BYTES) -> ModelDescription:
-    """What the file at `path` holds; raises ModelError as `load_model` does.
+    """Describe the file at `path`; raises ModelError as `load_model` does.
 
-    Where this version does not go on from the checkpoint in it, `unread` says why.
+    If this version cannot resume from the checkpoint in it, `unread` says why.
 
     >>> import os, tempfile
     >>> from chainrule.models import save_model
@@ -138,7 +138,7 @@ def inspect_model(path: str, limit: int = FILE_BYTES) -> ModelDescription:
 
 
 def described(model: Model, path: str = "", progress: Progress | None = None) -> ModelDescription:
-    """What a model is; `path` is its file, if it has one."""
+    """Describe a model; `path` is its file, if it has one."""
     preprocessing, target = model.preprocessing, model.target
     return ModelDescription(
         path,
@@ -183,7 +183,7 @@ def _column(feature: Feature) -> Column:
 
 
 def _encoding(feature: Feature) -> str:
-    """How a column is encoded, as a phrase."""
+    """Describe the encoding of a column in a phrase."""
     if isinstance(feature, Number):
         value = "x" if feature.unit is None else f"sign(x) log(1 + |x| / {feature.unit:g})"
         missing = f"missing as {feature.fill:g}" + (", and flagged" if feature.flag_missing else "")

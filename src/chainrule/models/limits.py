@@ -1,4 +1,4 @@
-"""How large a program from a file may be: what keeps a hostile one from filling memory, or from never ending."""
+"""Limits on programs read from a file, which prevent a malicious one from exhausting memory or time."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ from chainrule.schema import DescriptionError
 from chainrule.words import ChainruleError
 
 BOUND_ELEMENTS = 2**30
-"""The elements of all values together, for a block of rows."""
+"""The maximum number of elements of all values together, for a block of rows."""
 
 MULTIPLICATIONS = 64
-"""The multiplications of all products together, for a block of rows, for each byte that may be read of a file."""
+"""The maximum number of multiplications for a block of rows, per byte of the size limit of a file."""
 
 BYTES_PER_OPERATION = 2**17
-"""The bytes that may be read of a file for each operation that is compiled: 8,192 operations for a gibibyte."""
+"""Bytes of the size limit of a file for each compiled operation: 8,192 operations for a gibibyte."""
 
 _ELEMENTARY = 16
-"""The operations that an elementary function, such as tanh, is made of, roughly."""
+"""The approximate number of operations in an elementary function, such as tanh."""
 
 _PLAIN = (Abs, Compare, Divide, DivideNoNan, LeakyRelu, Maximum, Minimum, Relu, Sign, Sqrt, Square)
 
 
 def check_work(program: Program, sizes: Mapping[str, int], limit: int) -> None:
-    """Raise DescriptionError where computing a block of rows, or compiling what does, is too much for a file.
+    """Raise DescriptionError if computing a block of rows, or compiling the program, takes too much work.
 
-    `limit` is the number of bytes that may be read of one; work is bounded in proportion. What a primitive is written
-    out as is counted, not the primitive.
+    `limit` is the size limit of the file in bytes; the allowed work is proportional to it. Primitives are counted as
+    the operations into which they are decomposed.
     """
     bound = program.bind(dict(sizes))
     most = MULTIPLICATIONS * limit
@@ -73,14 +73,14 @@ def _multiplications(node: Apply) -> int:
 
 
 class _Operations:
-    """Counts what nodes are written out as; each primitive on operands of the same types once."""
+    """Counts the operations into which nodes are decomposed; each primitive with operands of the same types once."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._known: dict[object, int] = {}
 
     def of(self, node: Node, depth: int) -> int:
-        """The operations of a node without its operands; more than `most` stand for any number."""
+        """Return the operations of a node without its operands; a result above `most` means too many."""
         if not isinstance(node, Apply):
             return 0
         key = node.primitive, tuple(operand.type for operand in node.operands)
@@ -96,7 +96,7 @@ class _Operations:
         try:
             expanded = node.primitive.expand(*operands)
         except NotExpandableError:
-            return plain  # and refused where it is to be compiled
+            return plain  # rejected when it is compiled
         if expanded is None:
             return plain
         total = 0
@@ -108,12 +108,12 @@ class _Operations:
 
 
 def check_bound(program: Program, sizes: Mapping[str, int]) -> None:
-    """Raise ModelError where, with numbers for the named sizes, a size is negative or too much memory would be used."""
+    """Raise ModelError if, for the given sizes, a size is negative or too much memory is needed."""
     try:
         bound = program.bind(dict(sizes))
     except ChainruleError as error:
         raise ModelError(f"the program has no types for {sizes}: {error}") from None
-    except Exception:  # whatever a primitive says of operands that it does not take
+    except Exception:  # any error of a primitive about its operands
         raise ModelError(f"the program has no types for {sizes}") from None
     total = 0
     for node in bound.nodes:

@@ -1,4 +1,4 @@
-"""A trained model: the program that predicts, what it learnt, and how a table becomes what it takes."""
+"""Trained models: the program of the prediction, its parameters, and the preprocessing of tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chainrule.words import ChainruleError
 
 Array: TypeAlias = NDArray[Any]
 Plain: TypeAlias = Mapping[str, Any]
-"""What JSON can hold."""
+"""Data that JSON can represent."""
 
 INPUT = "X"
 """The input of a program that is not a parameter: encoded rows."""
@@ -33,14 +33,14 @@ PACKAGES = ("chainrule", "numpy", "llvmlite", "polars", "safetensors")
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a model says of some rows.
+    """The predictions of a model for some rows.
 
     Attributes
     ----------
     predictions
-        Classes as a list of texts, or numbers (rows,), or (rows, outputs) where the model has several outputs.
+        Classes as a list of texts, or numbers (rows,), or (rows, outputs) if the model has several outputs.
     probabilities
-        Of each class (rows, classes), in the order of `Model.classes`; None for a regression.
+        The probability of each class (rows, classes), in the order of `Model.classes`; None for a regression.
 
     """
 
@@ -50,32 +50,32 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Model:
-    """What `save_model` writes and `load_model` reads.
+    """A trained model, as written by `save_model` and read by `load_model`.
 
     Attributes
     ----------
     program
-        The prediction: inputs `X` (n, width) and the parameters, one output (n, outputs). The number of rows is named.
+        The prediction: inputs `X` (n, width) and the parameters, one output (n, outputs). The size n is symbolic.
     parameters
         A float array for each parameter.
     preprocessing
-        How columns of a table become those of `X`; None for a model of arrays.
+        Encodes the columns of a table as those of `X`; None for a model of arrays.
     target
-        The column that is predicted, with its classes or its scale; None leaves outputs as they are.
+        The predicted column, with its classes or its scale; None leaves outputs unchanged.
     loss
-        The loss that it was trained on, as a program.
+        The training loss, as a program.
     architecture
-        What `Architecture.describe` gives.
+        The result of `Architecture.describe`.
     settings, metrics
-        How it was trained, and how well, as plain data for people to read.
+        The settings and the scores of training, as readable plain data.
     versions
-        Of the packages that it was trained with.
+        The versions of the packages used in training.
     fingerprint
-        The SHA-256 of the table that it was trained on.
+        The SHA-256 of the training table.
     trained
-        When, as in 2025-01-31T12:00:00Z.
+        The time of training, as in 2025-01-31T12:00:00Z.
 
-    Raises ModelError where these do not fit together.
+    Raises ModelError if these are inconsistent.
 
     """
 
@@ -128,7 +128,7 @@ class Model:
         metrics: Plain | None = None,
         fingerprint: str = "",
     ) -> Model:
-        """The model of a network with parameters as `train` gives them; versions and time are those of now.
+        """Create the model of a network with parameters from `train`, with the current versions and time.
 
         >>> network = Architecture(2, (3,), 1, activations="tanh")
         >>> model = Model.of(network, network.initial(0))
@@ -154,41 +154,41 @@ class Model:
         )
 
     def with_parameters(self, parameters: Mapping[str, Array]) -> Model:
-        """The same model having learnt something else; raises ModelError for other names or shapes."""
+        """Return the model with other parameters; raise ModelError for other names or shapes."""
         dtype = self.program.input(INPUT).type.dtype.numpy
         kept = {name: np.ascontiguousarray(parameters[name], dtype) for name in self.parameters if name in parameters}
         return replace(self, parameters=kept)
 
     @property
     def width(self) -> int:
-        """The columns of `X`."""
+        """The number of columns of `X`."""
         return self.program.input(INPUT).type.with_shape(self.program.input(INPUT).type.shape[1:]).concrete_shape[0]
 
     @property
     def outputs(self) -> int:
-        """The numbers that are predicted for a row."""
+        """The number of outputs for a row."""
         return int(self.program.outputs[0].type.with_shape(self.program.outputs[0].type.shape[1:]).concrete_shape[0])
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """What everything is computed in."""
+        """The dtype of the computation."""
         return self.program.input(INPUT).type.dtype.numpy
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes, in the order of their probabilities; none for a regression."""
+        """The classes, in the order of their probabilities; empty for a regression."""
         return self.target.classes if isinstance(self.target, ClassTarget) else ()
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers were learnt."""
+        """The total number of trained parameters."""
         return sum(int(array.size) for array in self.parameters.values())
 
     def predict_encoded(self, X: Any) -> Array:
-        """The outputs (rows, outputs) for encoded rows (rows, width), in blocks through the native engine.
+        """Return the outputs (rows, outputs) for encoded rows (rows, width), computed in blocks by the native engine.
 
-        A row's prediction does not depend on the others, so that a long table may be given piece by piece.
-        Raises ModelError for an array of another shape, and for a row whose numbers are too large for the model.
+        The prediction for a row does not depend on the others, so a long table may be predicted in pieces. Raises
+        ModelError for an array of another shape, and for a row whose numbers are too large for the model.
         """
         outputs = self._outputs(X)
         _check_finite(outputs, "row {} of X".format)
@@ -204,14 +204,14 @@ class Model:
         return predict_in_blocks(self._block_program, self.parameters, rows)
 
     def predict_frame(self, data: Any, notes: Notes | None = None) -> Prediction:
-        """Predictions for the rows of a table: a frame, a dict of columns, or a batch of a `Source`.
+        """Predict the rows of a table: a frame, a dict of columns, or a batch of a `Source`.
 
-        Columns are found by name; `notes` gathers what no training row had. Raises TableError, naming the place, for
-        a table that lacks a column or holds what cannot be read, ModelError for a model without a preprocessing, and
-        for a row whose numbers are too large for the model.
+        Columns are found by name; `notes` collects values that no training row has. Raises TableError, naming the
+        place, for a table that lacks a column or has an invalid cell; ModelError for a model without a preprocessing,
+        and for a row whose numbers are too large for the model.
         """
         if self.preprocessing is None:
-            raise ModelError("the model takes arrays, not tables; give one to predict or to predict_encoded")
+            raise ModelError("the model takes arrays, not tables; give an array to predict or predict_encoded")
         batch = data if isinstance(data, Batch) else as_batch(data)
         prediction = self.decoded(self._outputs(self.preprocessing.encode(batch, notes, self.dtype)))
         name = self.preprocessing.features[0].name
@@ -220,11 +220,10 @@ class Model:
         return prediction
 
     def predict(self, data: Any) -> list[str] | Array:
-        """The classes, or the numbers, for a table; or for an array (rows, inputs), if the model takes one.
+        """Return the classes, or the numbers, for a table, or for an array (rows, inputs) if the model takes one.
 
-        Classes are an array of the dtype that the labels had which an estimator was fitted on, as its own `predict`
-        gives; those of a table are texts. Otherwise it is `predict_frame` or `predict_encoded` without what comes with
-        them; raises what they raise.
+        The classes of a model from an estimator are an array in the dtype of its labels, as from its own `predict`;
+        those of a table are texts. It calls `predict_frame` or `predict_encoded`, and raises their errors.
         """
         if self.preprocessing is None:
             prediction = self.decoded(self.predict_encoded(data))
@@ -236,7 +235,7 @@ class Model:
         return prediction.predictions
 
     def decoded(self, outputs: Array) -> Prediction:
-        """Outputs (rows, outputs) as classes with probabilities, or as numbers of the target's own scale."""
+        """Convert outputs (rows, outputs) to classes with probabilities, or to numbers in the units of the target."""
         if isinstance(self.target, ClassTarget):
             shares = np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
             return Prediction(self.target.decode(shares.argmax(axis=1)), shares)
@@ -247,16 +246,16 @@ class Model:
         return Prediction(np.asarray(values, float))
 
     def network(self) -> Architecture:
-        """The architecture, to train on; raises ModelError where functions that no file holds are part of it."""
+        """The architecture, for further training; raises ModelError if it has functions, which files cannot hold."""
         if not self.architecture:
             raise ModelError("the model has no description of its architecture")
         try:
             architecture = Architecture.from_description(self.architecture)
             shapes = {**architecture.parameters, **architecture.statistics}
         except ChainruleError as error:
-            raise ModelError(f"the architecture cannot be made again: {error}") from None
+            raise ModelError(f"the architecture cannot be reconstructed: {error}") from None
         except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
-            raise ModelError(f"the architecture cannot be made again: {type(error).__name__}, {error}") from None
+            raise ModelError(f"the architecture cannot be reconstructed: {type(error).__name__}, {error}") from None
         if shapes != {name: array.shape for name, array in self.parameters.items()}:
             raise ModelError("the parameters do not have the shapes that the architecture gives them")
         return architecture
@@ -267,7 +266,7 @@ class Model:
 
 
 def _check_finite(numbers: Array, place: Callable[[int], str]) -> None:
-    """Raise ModelError, naming the row, for a prediction that is no finite number."""
+    """Raise ModelError, naming the row, for a prediction that is not finite."""
     bad = ~np.isfinite(numbers).all(axis=tuple(range(1, numbers.ndim)))
     if bad.any():
         raise ModelError(f"{place(int(bad.argmax()))} holds numbers too large for this model")
@@ -277,7 +276,7 @@ _OF = {"inputs": "width", "outputs": "outputs"}
 
 
 def _check_program(program: Program, parameters: Mapping[str, Array]) -> None:
-    """Raise ModelError unless it predicts one array of floats for each row from `X` and exactly these parameters."""
+    """Raise ModelError unless it predicts one float array for each row from `X` and exactly these parameters."""
     inputs = {node.name: node.type for node in program.inputs}
     rows = inputs.pop(INPUT, None)
     if rows is None:
@@ -315,7 +314,7 @@ def _check_loss(loss: Program) -> None:
 
 
 def _prediction(architecture: Architecture) -> Program:
-    """The prediction of a number of rows that is a name."""
+    """Return the prediction for a symbolic number of rows."""
     types = _parameter_types(architecture, {**architecture.parameters, **architecture.statistics})
     return _traced(prediction_function(architecture), architecture, types)
 
@@ -346,7 +345,7 @@ def _dtype(architecture: Architecture) -> DType:
 
 
 def package_versions() -> dict[str, str]:
-    """The versions of Python and of the packages that a model's numbers come from."""
+    """Return the versions of Python and of the packages that affect the numbers of a model."""
     versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""Models to files and back: everything that is read is checked, and what is wrong is said in one sentence."""
+"""Saving and loading of models; files are validated, and an error is one sentence."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _SHORT = Rule((f"text of at most {LONGEST_TEXT:,} letters",), lambda text: len(t
 _WIDTH = whole(at_least=1, at_most=2**31 - 1)
 
 PLAIN = Schema(error=ModelError)
-"""Settings and metrics: numbers, texts, and lists and objects of such."""
+"""Settings and metrics: numbers, texts, and nested lists and objects of them."""
 _TOP = Schema(error=ModelError, within="{name}")
 
 
 @dataclass(frozen=True)
 class _Description:
-    """What a file says beside its tensors; `object` is what is read elsewhere, or stays as it is."""
+    """The description in a file; fields of type `object` are read separately, or kept unchanged."""
 
     format: str
     version: int
@@ -51,7 +51,7 @@ class _Description:
 
 @dataclass(frozen=True)
 class _Layers:
-    """The fields of `Architecture.describe`, with the types that they have in JSON."""
+    """The fields of `Architecture.describe`, with their types in JSON."""
 
     inputs: Annotated[int, _WIDTH]
     hidden: tuple[Annotated[int, _WIDTH], ...]
@@ -66,13 +66,13 @@ class _Layers:
 
 
 def save_model(path: str | os.PathLike[str], model: Any) -> None:
-    """Write what predicts to `path`, which appears whole or keeps what it had.
+    """Write a model to `path`, atomically.
 
-    `model` is a `Model`, an `MLP`, a `NeuralNetwork`, or an estimator that was fitted; `load_model` gives a `Model` of
-    any of them, which predicts the same. What a `fit` of a loss gives are parameters, of which nothing says how to
-    predict with them: `np.savez(path, **result.params)` keeps these.
+    `model` is a `Model`, an `MLP`, a `NeuralNetwork`, or a fitted estimator; `load_model` returns a `Model` with the
+    same predictions. A result of `fit` has parameters but no prediction; save these with
+    `np.savez(path, **result.params)`.
 
-    Raises ModelError where the file cannot be written, and for what cannot be saved, with what to do instead.
+    Raises ModelError if the file cannot be written, and for objects that cannot be saved, with an alternative.
 
     >>> import os, tempfile
     >>> from chainrule.networks import Architecture
@@ -95,13 +95,13 @@ def save_model(path: str | os.PathLike[str], model: Any) -> None:
     True
     """
     if isinstance(model, str | os.PathLike) and not isinstance(path, str | os.PathLike):
-        raise ModelError("the path comes first, and then what is saved: save_model(path, model)")
+        raise ModelError("the path is the first argument, the model the second: save_model(path, model)")
     tensors: Tensors = {}
     write_file(os.fspath(path), description_of(as_model(model), tensors), tensors)
 
 
 def as_model(given: Any) -> Model:
-    """A `Model` of anything that predicts; raises ModelError, which says what to do, for what does not."""
+    """Convert an object that predicts to a `Model`; raise ModelError, with an alternative, for others."""
     if isinstance(given, Model):
         return given
     if isinstance(given, MLP | NeuralNetwork):
@@ -129,20 +129,19 @@ def as_model(given: Any) -> Model:
 
 
 def load_model(path: str | os.PathLike[str], limit: int = FILE_BYTES) -> Model:
-    """Read what `save_model` or `save_checkpoint` wrote, or `save` of an estimator.
+    """Read a file of `save_model`, of `save_checkpoint`, or of the method `save` of an estimator.
 
-    The file is not trusted: programs are type-checked anew, names, shapes and kinds must fit together, weights must be
-    finite, and nothing is allocated that the file does not hold. Raises ModelError, one sentence that begins with the
-    path, for every other file, and for one of more than `limit` bytes, or whose model would take more work than `limit`
-    allows: 64 multiplications for each of these bytes, for a block of 128 rows, and an operation to compile for every
-    2¹⁷ of them.
+    The file is not trusted: programs are type-checked, names, shapes and types must be consistent, weights must be
+    finite, and memory is allocated only for data in the file. Raises ModelError, a sentence that begins with the path,
+    for other files, for one of more than `limit` bytes, and for a model that takes more work than `limit` allows: for
+    each of these bytes 64 multiplications in a block of 128 rows, and for every 2¹⁷ of them one compiled operation.
     """
     path = os.fspath(path)
     return Opened(path, read_file(path, limit)).model()
 
 
 def description_of(model: Model, tensors: Tensors) -> dict[str, JSON]:
-    """A model as JSON, its arrays put into `tensors`."""
+    """Return a model as JSON; its arrays are added to `tensors`."""
     for name, array in model.parameters.items():
         if "." in name or "[" in name or not name:
             raise ModelError(f"a parameter is called {name!r}; give it a name without dots and brackets")
@@ -167,7 +166,7 @@ def description_of(model: Model, tensors: Tensors) -> dict[str, JSON]:
 
 
 def _described_tables(model: Model) -> tuple[JSON, JSON]:
-    """Preprocessing and target as JSON; raises ModelError for what would not be read again."""
+    """Return preprocessing and target as JSON; raise ModelError for data that could not be read again."""
     preprocessing, target = None, None
     try:
         if model.preprocessing is not None:
@@ -182,7 +181,7 @@ def _described_tables(model: Model) -> tuple[JSON, JSON]:
 
 
 class Opened:
-    """What a file holds, on its way to a model; errors begin with the path."""
+    """The contents of a file, for conversion to a model; errors begin with the path."""
 
     def __init__(self, path: str, contents: Contents) -> None:
         self.path = path
@@ -195,7 +194,7 @@ class Opened:
             raise self.unread(error) from None
 
     def check_work(self, model: Model) -> None:
-        """Raise ModelError for programs that would compute, or compile, without an end."""
+        """Raise ModelError for programs that take too much work to compute or to compile."""
         for program in (model.program, model.loss):
             if program is None:
                 continue
@@ -211,13 +210,13 @@ class Opened:
 
     @property
     def checkpoint(self) -> JSON:
-        """Where training stands, as JSON; None in a finished model."""
+        """The state of training, as JSON; None in a finished model."""
         return self.given.checkpoint
 
     def unread(self, error: Exception) -> ModelError:
-        """`error` as a sentence about the file.
+        """Return `error` as a sentence about the file.
 
-        The seal has shown that the file is as it was written, so that it is not damaged: this version does not read it.
+        The digest has shown that the file is not damaged, so the cause is that this version does not support it.
         """
         versions = self.description.get("versions")
         there = versions.get("chainrule") if isinstance(versions, dict) else None
@@ -230,7 +229,7 @@ class Opened:
         return ModelError(f"{self.path} is whole, but this version of chainrule ({here}) cannot read it: {error}")
 
     def model(self) -> Model:
-        """The model of the file, or of its checkpoint; raises ModelError where a tensor belongs to neither."""
+        """Return the model of the file, or of its checkpoint; raise ModelError for unused tensors."""
         given = self.given
         try:
             if given.architecture:
@@ -257,7 +256,7 @@ class Opened:
         return model
 
     def check_all_used(self, others: tuple[str, ...] = ()) -> None:
-        """Raise ModelError where the file has a tensor that nothing names, but for those that begin with `others`."""
+        """Raise ModelError if the file has an unused tensor, except for names that begin with `others`."""
         unused = sorted(name for name in set(self.tensors.tensors) - self.tensors.taken if not name.startswith(others))
         if unused:
             raise self.unread(ModelError(f"nothing uses its tensor {shown(unused[0])}"))
@@ -269,7 +268,7 @@ class Opened:
 
 
 class Taken(Mapping[str, NDArray[Any]]):
-    """Tensors by name, which notes which of them were asked for."""
+    """Tensors by name, which records the names that were accessed."""
 
     def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         self.tensors = tensors

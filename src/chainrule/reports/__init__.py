@@ -1,4 +1,4 @@
-"""What there is to say about a trained network: scores, mistakes, importance, advice; as text, JSON and a page."""
+"""Reports on trained networks: scores, mistakes, importance, advice; as text, JSON and a web page."""
 
 from chainrule.reports.advice import advice
 from chainrule.reports.importance import Importance, permutation_importance

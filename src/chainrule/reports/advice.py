@@ -1,4 +1,4 @@
-"""What to try next, told from how a run went."""
+"""Suggestions for further training, derived from the results of a run."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from chainrule.words import Language, listed_in
 
 LISTED = 4
 _GAP = {"accuracy": 0.04, "balanced accuracy": 0.06, "auc": 0.04, "r2": 0.1}
-"""By how much a score may be better on training rows than on others."""
+"""Overfitting: by how much a score is better on training rows than on held-out rows."""
 
 _LOSS_GAP = 0.4
-"""By how large a part of it a loss may be smaller on training rows."""
+"""Overfitting: the fraction by which a loss is smaller on training rows."""
 
 _GREW = 0.01
-"""The part of itself by which a loss has grown that is worth a word."""
+"""The relative growth of a loss that is reported."""
 
 _FEWEST = 30
-"""Rows held out, of which fewer do not show that a column is of no use."""
+"""The minimum number of held-out rows that can show that a column is of no use."""
 
 _RECALL = 0.6
 _RARE = 0.5
-"""A class is rare if it has less than this part of the rows it would have if all were equally common."""
+"""A class is rare if it has less than this fraction of its rows in balanced classes."""
 
 _MARGIN = 0.03
 _PERFECT = 0.98
 _CARRIES = 0.85
-"""A column without which so large a part of what was gained is lost carries nearly everything."""
+"""A column dominates if shuffling it loses more than this fraction of the gain over the trivial predictor."""
 
 
 def advice(report: Report, lang: Language = "en") -> list[str]:
-    """Sentences on what to try next, the most telling first."""
+    """Return suggestions, the most important first."""
     return list(_advice(report, lang))
 
 
@@ -83,7 +83,7 @@ def _advice(report: Report, lang: Language) -> Iterator[str]:
 
 
 def _leaves_room(report: Report) -> bool:
-    """Whether the network could be clearly better on its own training rows than it is."""
+    """Whether the network could be clearly better on its own training rows."""
     scores = report.scores
     name = scores.deciding
     score = scores.training.get(name, math.nan)
@@ -93,7 +93,7 @@ def _leaves_room(report: Report) -> bool:
 
 
 def _noise(report: Report) -> float:
-    """Twice the deviation of an accuracy that so many rows allow; 0 where there is none."""
+    """Return twice the standard deviation of an accuracy on this number of rows; 0 if there is none."""
     share, rows = report.scores.network.get("accuracy", 0.0), max(1, report.data.rows.held)
     return 2 * math.sqrt(share * (1 - share) / rows)
 
@@ -142,7 +142,7 @@ def _about_classes(report: Report, lang: Language) -> Iterator[str]:
             yield say(lang, "advice rare classes", name=repr(name), recall=f"{recall:.0%}")
     margin = _noise(report)
     if scores.network.get("accuracy") in (0.0, 1.0):
-        margin = min(1.0, 3 / max(1, data.rows.held))  # the rule of three: what 95 % of such samples still allow
+        margin = min(1.0, 3 / max(1, data.rows.held))  # the rule of three: a 95 % confidence bound
     if margin > _MARGIN:
         yield say(lang, "advice few rows", rows=f"{data.rows.held:,}", margin=f"{margin:.0%}")
 
@@ -166,6 +166,6 @@ def _about_columns(report: Report, lang: Language) -> Iterator[str]:
 
 
 def _shell(text: str) -> str:
-    """`text` as one word of a command."""
+    """Quote `text` as one word of a shell command."""
     plain = all(letter.isalnum() or letter in "_,.-" for letter in text)
     return text if plain else "'" + text.replace("'", "'\\''") + "'"

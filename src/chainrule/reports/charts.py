@@ -1,6 +1,6 @@
-"""Charts as inline SVG: no script, no font, no connection; colours are those of the page, light or dark.
+"""Charts as inline SVG, without scripts, fonts or network access; colours are those of the page, light or dark.
 
-A chart has a fixed coordinate system and takes the width that there is. Text in it is in the page's font; colours come
+A chart has a fixed coordinate system and scales to the available width. Text is in the font of the page; colours come
 from the classes `first`, `second` and `soft` of `style`.
 """
 
@@ -21,11 +21,11 @@ HEIGHT: Final = 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 12, 44
 _MOST_POINTS = 300
 _LOGARITHMIC = 20
-"""From so large a ratio on, losses are drawn on a logarithmic scale."""
+"""The ratio of losses above which their scale is logarithmic."""
 
 
 def curves(series: Sequence[tuple[str, Sequence[float]]], mark: int, x_label: str, y_label: str) -> str:
-    """Lines over epochs, counted from 1, with a vertical one at epoch `mark` (0 for none)."""
+    """Plot lines over epochs, counted from 1, with a vertical line at epoch `mark` (0 for none)."""
     values = [value for _, losses in series for value in losses if math.isfinite(value)]
     if not values:
         return ""
@@ -53,7 +53,7 @@ def _line(losses: Sequence[float], x: Scale, y: Scale) -> str:
 
 
 def scatter(points: Sequence[Point], x_label: str, y_label: str) -> str:
-    """Points on axes of one scale, and the diagonal where both are equal."""
+    """Plot points on equal axes, with the diagonal where both coordinates are equal."""
     values = [value for point in points for value in point if math.isfinite(value)]
     if not values:
         return ""
@@ -73,7 +73,7 @@ def scatter(points: Sequence[Point], x_label: str, y_label: str) -> str:
 
 
 def histogram(counts: Sequence[int], edges: Sequence[float], x_label: str, y_label: str) -> str:
-    """Bars between neighbouring edges, and a line at 0."""
+    """Plot bars between adjacent edges, with a line at 0."""
     x = _linear(edges[0], edges[-1], _LEFT, WIDTH - _RIGHT)
     y = _linear(0, max(1, *counts), HEIGHT - _BOTTOM, _TOP)
     parts = [*_y_axis(y, ticks(0, max(1, *counts)), y_label), *_x_axis(x, ticks(edges[0], edges[-1]), x_label)]
@@ -88,7 +88,7 @@ def histogram(counts: Sequence[int], edges: Sequence[float], x_label: str, y_lab
 
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
-    """Round numbers between `low` and `high`.
+    """Return round numbers between `low` and `high`.
 
     >>> ticks(0, 10), ticks(0.1, 0.42)
     ([0.0, 2.0, 4.0, 6.0, 8.0, 10.0], [0.1, 0.2, 0.3, 0.4])
@@ -136,7 +136,7 @@ def _x_axis(x: Scale, marks: Sequence[float], label: str) -> Iterator[str]:
 
 
 def short(value: float) -> str:
-    """A tick's number.
+    """Format the number of a tick.
 
     >>> short(1500.0), short(2_000_000.0), short(0.0001)
     ('1,500', '2e6', '1e-4')
@@ -155,5 +155,5 @@ def _svg(parts: Sequence[str], label: str) -> str:
 
 
 def escape(text: str, quote: bool = True) -> str:
-    """`text` for a page: no element, no entity, and only what prints."""
+    """Escape `text` for a page and remove unprintable characters."""
     return html.escape(printable(text), quote)

@@ -1,4 +1,4 @@
-"""What each column contributes: how much worse predictions become when its values are shuffled among the rows."""
+"""Permutation importance: how much predictions worsen when the values of a column are shuffled among the rows."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MOST_ROWS = 2_000
 REPEATS = 5
 PREDICTED = 1_500_000
 PREDICTED_NUMBERS = 400_000_000
-"""About how many rows, and how many numbers in them, are predicted in all, where there are many columns."""
+"""Approximate limits on the rows, and on the numbers in them, that are predicted in total."""
 
 
 @dataclass(frozen=True)
 class Importance:
-    """By how much the score drops without the column, averaged over several shuffles, and its deviation over these."""
+    """The drop of the score without the column, averaged over several shuffles, and its standard deviation."""
 
     name: str
     drop: float
@@ -30,19 +30,18 @@ class Importance:
 def permutation_importance(
     score: Callable[[Array, Array], float], X: Array, y: Array, groups: Mapping[str, slice], seed: int = 0
 ) -> tuple[Importance, ...]:
-    """The importance of each column of a table, the largest first (Breiman 2001, section 10).
+    """Return the importance of each column of a table, the largest first (Breiman 2001, section 10).
 
     Parameters
     ----------
     score
-        From encoded rows (rows, width) and targets (rows, ...) to a number that is larger where predictions are better.
+        A function of encoded rows (rows, width) and targets (rows, ...); larger values are better.
     X, y
-        Rows that were not trained on; at most `MOST_ROWS` of them are used, and fewer, shuffled less often, where there
-        are many columns.
+        Held-out rows. At most `MOST_ROWS` of them are used; for many columns fewer, with fewer shuffles.
     groups
         The encoded columns of each column of the table, which are shuffled together.
     seed
-        Draws the rows and the shuffles.
+        The seed for sampling and shuffling rows.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where predictions are wrong: which classes are taken for which, and how the errors of numbers spread."""
+"""Analysis of errors: confusion of classes, and the distribution of residuals."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ Array: TypeAlias = NDArray[Any]
 
 PERCENTS: Final = (0, 5, 25, 50, 75, 95, 100)
 POINTS: Final = 400
-"""So many rows are shown as points."""
+"""The number of rows that are shown as points."""
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """How many rows of each actual class (first axis) were taken for each class (second axis)."""
+    """The numbers of rows of each actual class (first axis) that were predicted as each class (second axis)."""
 
     classes: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
 
     @classmethod
     def of(cls, classes: tuple[str, ...], actual: Array, predicted: Array) -> Confusion:
-        """The counts for class numbers (rows,)."""
+        """Count class numbers (rows,)."""
         size = len(classes)
         counts = np.bincount(actual * size + predicted, minlength=size * size).reshape(size, size)
         return cls(classes, tuple(tuple(row) for row in counts.tolist()))
 
     @property
     def recalls(self) -> tuple[float, ...]:
-        """For each class the share of its rows that were found; nan for a class without rows."""
+        """Return the recall of each class; nan for a class without rows."""
         return tuple(row[k] / sum(row) if sum(row) else float("nan") for k, row in enumerate(self.counts))
 
     def worst(self, most: int = 3) -> list[tuple[str, str, int]]:
-        """The commonest mistakes: the actual class, the one it was taken for, and how often.
+        """Return the most frequent mistakes: the actual class, the predicted class, and the count.
 
         >>> Confusion(("cat", "dog"), ((8, 1), (3, 5))).worst()
         [('dog', 'cat', 3), ('cat', 'dog', 1)]
@@ -51,7 +51,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Level:
-    """How a predicted quantile fares: its pinball loss, that of the best constant, and the share of rows below it."""
+    """The evaluation of a predicted quantile: pinball loss, that of the best constant, the fraction of rows below."""
 
     level: float
     loss: float
@@ -60,7 +60,7 @@ class Level:
 
     @classmethod
     def of(cls, level: float, actual: Array, predicted: Array, constant: float) -> Level:
-        """Of numbers (rows,) each.
+        """Evaluate numbers (rows,).
 
         >>> Level.of(0.5, np.array([1.0, 2.0]), np.array([2.0, 2.0]), 1.5)
         Level(level=0.5, loss=0.25, constant=0.25, below=0.5)
@@ -86,11 +86,11 @@ class Residuals:
     points: tuple[tuple[float, float], ...]
     counts: tuple[int, ...]
     edges: tuple[float, ...]
-    """A histogram: counts between neighbouring edges."""
+    """The edges of a histogram, whose counts lie between adjacent edges."""
 
     @classmethod
     def of(cls, actual: Array, predicted: Array) -> Residuals:
-        """Of numbers (rows,) each; the points are spread evenly over the rows."""
+        """Evaluate numbers (rows,); the points are evenly spaced rows."""
         errors = predicted - actual
         rows = np.linspace(0, len(errors) - 1, min(POINTS, len(errors))).astype(int)
         low, high = np.percentile(errors, [0.5, 99.5])

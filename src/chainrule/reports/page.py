@@ -1,4 +1,4 @@
-"""A report as one self-contained page: what was learnt from what, how well, from which columns, why, and what next."""
+"""A report as a self-contained web page."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from chainrule.reports.words import amount_text, number_text, say, score_text
 from chainrule.words import Language, html_page
 
 _MATRIX = 20
-"""A confusion matrix of more classes is left to the list of mistakes."""
+"""The maximum number of classes for which a confusion matrix is shown."""
 _SHADE = 65
-"""Percent of colour in the cell of a matrix that has all rows of its class."""
+"""The percentage of colour in a matrix cell that has all rows of its class."""
 
 _OPTION = re.compile(r"--[a-z][a-z-]*(?: [\w.,'-]+)?|chainrule train [^:：]+")
 
 
 def render_page(report: Report, derivation: str = "", lang: Language = "en") -> str:
-    """The page. `derivation` is an element of HTML that says how the gradients of this network are derived."""
+    """Return the page. `derivation` is an HTML element with the derivation of the network's gradients."""
     sections = [(key, body) for key, body in _sections(report, derivation, lang) if body]
     links = "\n".join(f'<a href="#{key}">{escape(_heading(report, key, lang))}</a>' for key, _ in sections)
     bodies = "\n".join(
@@ -83,7 +83,7 @@ def _sections(report: Report, derivation: str, lang: Language) -> Iterator[tuple
 
 
 def _table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], numbers: int) -> str:
-    """A table whose last `numbers` columns are right-aligned; each row with its class, the first cell its heading."""
+    """Return a table with `numbers` right-aligned columns at the end; rows have a CSS class and a heading cell."""
     first = len(head) - numbers
 
     def cells(row: Sequence[str], tag: str) -> str:
@@ -120,7 +120,7 @@ def _next(report: Report, lang: Language) -> str:
 
 
 def _with_options(sentence: str) -> str:
-    """The sentence with what can be typed set as code."""
+    """Return the sentence with options and commands marked as code."""
     return _OPTION.sub(lambda match: f"<code>{match.group().rstrip('.')}</code>", escape(sentence, quote=False))
 
 

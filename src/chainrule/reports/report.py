@@ -1,4 +1,4 @@
-"""What there is to say about a trained network, as plain data."""
+"""The data of a report on a trained network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Task: TypeAlias = Literal["classification", "regression"]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table: its kind, what it holds, and how many inputs it gives; 0 if it is left out."""
+    """A column of the table: its kind, a description, and its number of inputs; 0 if it is left out."""
 
     name: str
     kind: str
@@ -27,7 +27,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Rows:
-    """How many rows there are, and what for."""
+    """The numbers of rows by use."""
 
     all: int
     training: int
@@ -37,7 +37,7 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The network and how it was trained."""
+    """The settings of the network and of training."""
 
     widths: tuple[int, ...]
     parameters: int
@@ -55,13 +55,13 @@ class Settings:
 
     @property
     def sizes(self) -> str:
-        """`4-32-3`."""
+        """The layer sizes, such as `4-32-3`."""
         return "-".join(map(str, self.widths))
 
 
 @dataclass(frozen=True)
 class Run:
-    """How the training went; losses by epoch, those of validation may be absent."""
+    """The progress of training; losses by epoch, those of validation may be absent."""
 
     status: str
     reason: str
@@ -75,7 +75,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Trial:
-    """A combination of settings that was tried, and its score on the validation rows; `scored_by` is which it is."""
+    """A combination of settings in a search, and its validation score; `scored_by` is the name of the score."""
 
     hidden: str
     rate: float | None
@@ -88,15 +88,15 @@ class Trial:
 
     @property
     def worth(self) -> float:
-        """The score, larger where it is better."""
+        """The score with its sign chosen so that larger is better."""
         return worth(self.scored_by, {self.scored_by: self.score})
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSummary:
-    """The table: what is predicted from which columns, and what became of the rows.
+    """The table: target, columns, and the use of the rows.
 
-    `path` is its file, `validation` that of the rows held out, where they come from another.
+    `path` is its file, `validation` that of the held-out rows, if they come from another file.
     """
 
     path: str
@@ -114,14 +114,14 @@ class DataSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class FitSummary:
-    """How the network was trained.
+    """The training of the network.
 
     Attributes
     ----------
     gradients
-        Sentences on how gradients fare in the trained network; empty where all is well.
+        Sentences on problems with gradients in the trained network; empty if there are none.
     loss_divisor
-        What the target was divided by for the loss that is trained on; None where that is in the target's own units.
+        The divisor of the target in the training loss; None if the loss is in the units of the target.
 
     """
 
@@ -134,18 +134,18 @@ class FitSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreSummary:
-    """How good the network is, and where it is wrong.
+    """The scores and mistakes of the network.
 
     Attributes
     ----------
     network, linear, trivial, training
-        Scores on the rows held out, of the network, a linear model, and of always predicting `trivial_value`; and
-        of the network on rows it was trained on. The first of the network's decides.
+        Scores on the held-out rows of the network, of a linear model, and of the constant `trivial_value`; and scores
+        of the network on training rows. The first score of the network decides.
     levels
-        How each of several quantiles fares.
+        The evaluation of each predicted quantile.
     divisor
-        What the target was divided by for the loss among the scores, which is in the target's own units where that can
-        be said exactly; then None.
+        The divisor of the target in the loss among the scores; None if the loss can be given exactly in the units of
+        the target.
 
     """
 
@@ -162,13 +162,13 @@ class ScoreSummary:
 
     @property
     def deciding(self) -> str:
-        """The score that decides, which importances are drops of."""
+        """The name of the deciding score, on which importances are based."""
         return next(iter(self.network))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All of it; `saved` is the file that the model is in."""
+    """The whole report; `saved` is the model file."""
 
     data: DataSummary
     fit: FitSummary
@@ -178,13 +178,13 @@ class Report:
 
     @property
     def comparison(self) -> Scores:
-        """Scores of the linear model; none where it is worse than a constant, and nothing to compare with."""
+        """The scores of the linear model; empty if it is worse than a constant, and so no basis of comparison."""
         scores = self.scores
         failed = scores.linear and ahead(scores.deciding, scores.linear, scores.trivial, self.data.rows.held) < 0
         return {} if failed else scores.linear
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as what JSON can hold; a number that is none is null."""
+        """Return the report as JSON data; nan and infinities become null."""
         found: dict[str, Any] = _plain(asdict(self))
         residuals = self.scores.residuals
         if residuals is not None:

@@ -1,4 +1,4 @@
-"""How good predictions are: several scores by name, the first of which decides."""
+"""Scores of predictions by name; the first of them decides."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _SMALLEST: Final = 1e-15
 
 _SHARES: Final = frozenset({"accuracy", "balanced accuracy", "coverage"})
 _NEAR: Final = {"accuracy": 0.005, "balanced accuracy": 0.005, "coverage": 0.005, "auc": 0.005, "r2": 0.01}
-"""Scores that differ by no more than this are about the same."""
+"""Differences of scores up to these are insignificant."""
 
 _NEAR_LOSS: Final = 0.01
-"""Losses that differ by no more than this part of them are about the same."""
+"""The relative difference of losses up to which it is insignificant."""
 
 
 def class_scores(actual: Array, probabilities: Array) -> dict[str, float]:
-    """Scores of class probabilities (rows, classes) for the class numbers `actual` (rows,).
+    """Return scores of class probabilities (rows, classes) for the class numbers `actual` (rows,).
 
-    `accuracy`; `balanced accuracy`, the mean over classes of the share of its rows that are found (Brodersen et al.
-    2010); `log loss`, −log of the probability of the actual class, averaged; and for two classes `auc`, the chance that
-    a row of the second has a larger probability of it than a row of the first (Hanley and McNeil 1982).
+    They are `accuracy`; `balanced accuracy`, the mean recall of the classes (Brodersen et al. 2010); `log loss`, the
+    mean of −log of the probability of the actual class; and for two classes `auc`, the probability that a row of the
+    second class has a larger score than a row of the first (Hanley and McNeil 1982).
 
     >>> found = class_scores(np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]))
     >>> {name: round(score, 3) for name, score in found.items()}
@@ -52,7 +52,7 @@ def class_scores(actual: Array, probabilities: Array) -> dict[str, float]:
 
 
 def _area(values: Array, positive: NDArray[np.bool_]) -> float:
-    """The area under the curve from the ranks of the positives (Mann and Whitney 1947), ties with their mean rank."""
+    """Return the area under the ROC curve from ranks of positives (Mann and Whitney 1947); ties have a mean rank."""
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
     many, others = int(positive.sum()), int((~positive).sum())
@@ -60,11 +60,11 @@ def _area(values: Array, positive: NDArray[np.bool_]) -> float:
 
 
 def number_scores(actual: Array, predicted: Array, levels: Sequence[float] = ()) -> dict[str, float]:
-    """Scores of `predicted` numbers (rows,) or quantiles (rows, levels) for the numbers `actual` (rows,).
+    """Return scores of `predicted` numbers (rows,) or quantiles (rows, levels) for the numbers `actual` (rows,).
 
-    `r2`, 1 − the squared error over that of the mean; `rmse`, the root of the mean squared error; `mae`, the mean
-    absolute error. With quantiles these are those of the median, left out where it is none of them; and `coverage` is
-    the share of rows between the lowest and the highest.
+    They are `r2`, the coefficient of determination; `rmse`, the root mean squared error; and `mae`, the mean absolute
+    error. For quantiles these are scores of the median, omitted without a median; and `coverage` is the fraction of
+    rows between the lowest and the highest quantile.
 
     >>> number_scores(np.array([0.0, 2.0]), np.array([0.0, 1.0]))
     {'r2': 0.5, 'rmse': 0.7071067811865476, 'mae': 0.5}
@@ -84,8 +84,8 @@ def number_scores(actual: Array, predicted: Array, levels: Sequence[float] = ())
 
 
 def decisive(scores: Scores) -> float:
-    """A number that says which of two predictions is better, larger where it is: the first score, its sign turned if
-    smaller ones are better; −inf for none.
+    """Return a number that is larger for better predictions: the first score, negated if smaller ones are better;
+    −inf without scores.
     """
     for name, value in scores.items():
         if value != value:
@@ -100,14 +100,14 @@ def better(first: Scores, second: Scores) -> bool:
 
 
 def worth(name: str, scores: Scores) -> float:
-    """The score of that name, larger where it is better; −inf where there is none."""
+    """Return the score of that name, negated if smaller is better; −inf if there is none."""
     return decisive({name: scores.get(name, np.nan)})
 
 
 def ahead(name: str, first: Scores, second: Scores, rows: int) -> int:
-    """1 if the first prediction has clearly the better score of that name, −1 if the second, 0 if they are about equal.
+    """Return 1 if the first prediction is significantly better by that score, −1 if the second is, otherwise 0.
 
-    `rows` is on how many rows they were scored: one row more or less is no difference.
+    `rows` is the number of scored rows: a difference of one row is insignificant.
 
     >>> ahead("r2", {"r2": 0.082}, {"r2": 0.081}, 1000), ahead("log loss", {"log loss": 0.2}, {"log loss": 0.3}, 1000)
     (0, 1)

@@ -1,4 +1,4 @@
-"""The look of a report's page: one column on a phone, charts side by side on a desktop, light and dark."""
+"""Style sheet of the page: one column on a phone, charts side by side on a desktop, light and dark."""
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c1e21; --blue: #1f6fc4; --red: #c2410c }

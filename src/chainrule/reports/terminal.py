@@ -1,4 +1,4 @@
-"""A report as text, in lines no wider than a terminal."""
+"""A report as text within the width of a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TRAINING, _VALIDATION = "·", "●"
 
 
 def columns_text(columns: Sequence[Column], width: int, lang: Language = "en") -> list[str]:
-    """The columns of a table, what they hold, and which are left out."""
+    """Return the columns of a table, their descriptions, and which are left out."""
     shown = sorted(columns, key=lambda column: column.inputs == 0)[:SHOWN_COLUMNS]
     rows = [(say(lang, "column"), say(lang, "kind"), say(lang, "what"))]
     for column in shown:
@@ -35,7 +35,7 @@ def columns_text(columns: Sequence[Column], width: int, lang: Language = "en") -
 
 
 def _fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
-    """Rows of three cells; names take up to a third of the width, and the last cell what is left."""
+    """Fit rows of three cells to the width; names take up to a third of it, and the last cell the rest."""
     first = min(max(width_of(row[0]) for row in rows), width // 3)
     second = max(width_of(row[1]) for row in rows)
     room = max(10, width - first - second - 6)
@@ -43,7 +43,7 @@ def _fitted(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
 
 
 def curve_text(fit: FitSummary, width: int, lang: Language = "en") -> list[str]:
-    """The losses by epoch as a plot of characters."""
+    """Plot the losses by epoch with characters."""
     run = fit.run
     curves = [(_TRAINING, say(lang, "training loss"), run.losses)]
     if run.validation_losses:
@@ -81,7 +81,7 @@ def curve_text(fit: FitSummary, width: int, lang: Language = "en") -> list[str]:
 
 
 def scores_text(report: Report, lang: Language = "en") -> list[str]:
-    """The scores of the network beside those of the linear model and the trivial predictor."""
+    """Return the scores of the network, the linear model and the trivial predictor."""
     rows = [("", *(say(lang, name) for name in report.scores.network))]
     for who, scores in compared(report, lang):
         rows.append((who, *(score_text(name, scores.get(name, math.nan)) for name in report.scores.network)))
@@ -89,7 +89,7 @@ def scores_text(report: Report, lang: Language = "en") -> list[str]:
 
 
 def mistakes_text(scores: ScoreSummary, width: int, lang: Language = "en") -> list[str]:
-    """A confusion matrix where it fits, else the commonest mistakes; for numbers how errors spread."""
+    """Return a confusion matrix if it fits, otherwise the most frequent mistakes; for numbers the residuals."""
     if scores.confusion is not None:
         return _matrix_text(scores.confusion, width, lang) or _worst_text(scores.confusion, lang)
     levels = table(level_cells(scores, lang), "   ", right=0)
@@ -143,7 +143,7 @@ def _worst_text(confusion: Confusion, lang: Language) -> list[str]:
 
 
 def importance_text(scores: ScoreSummary, width: int, lang: Language = "en") -> list[str]:
-    """A bar for each column, the most important first."""
+    """Return a bar for each column, the most important first."""
     found = scores.importances[:SHOWN_IMPORTANCES]
     most = max((each.drop for each in found), default=0.0)
     score = scores.deciding
@@ -161,7 +161,7 @@ def importance_text(scores: ScoreSummary, width: int, lang: Language = "en") -> 
 
 
 def trials_text(fit: FitSummary, lang: Language = "en") -> list[str]:
-    """The settings that were tried, the best on validation first."""
+    """Return the settings of a search, the best on validation first."""
     if not fit.trials:
         return []
     keys = ("hidden", "rate", "alpha", "epochs", "validation loss", "validation score")

@@ -1,4 +1,4 @@
-"""What a report comes to, in texts that a terminal and a page show alike."""
+"""Conclusions of a report, shared by the terminal and the page."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from chainrule.reports.words import amount_text, say, score_text
 from chainrule.words import Language, cut
 
 _WHO = 26
-"""The most columns that a trivial predictor's name takes."""
+"""The maximum width of a trivial predictor's name."""
 
 
 def compared(report: Report, lang: Language) -> Iterator[tuple[str, Scores]]:
-    """Who is scored on the rows held out, and their scores; the network at last on rows it was trained on."""
+    """Yield the predictors and their scores on held-out rows; last the network on training rows."""
     yield say(lang, "network"), report.scores.network
     if report.comparison:
         yield say(lang, "linear"), report.comparison
@@ -27,12 +27,12 @@ def compared(report: Report, lang: Language) -> Iterator[tuple[str, Scores]]:
 
 
 def ending(run: Run, lang: Language) -> str:
-    """How a run ended."""
+    """Describe how a run ended."""
     return say(lang, f"ended {run.status}", epochs=f"{run.epochs:,}")
 
 
 def verdict(report: Report, lang: Language) -> str | None:
-    """A sentence where the network is no better than something simpler, or there is nothing to compare it with."""
+    """Return a sentence if the network is no better than a simpler predictor, or cannot be compared; otherwise None."""
     scores = report.scores
     name, rows = scores.deciding, report.data.rows.held
     if scores.confusion is not None and sum(any(row) for row in scores.confusion.counts) == 1:
@@ -55,7 +55,7 @@ def verdict(report: Report, lang: Language) -> str | None:
 
 
 def _telling(report: Report) -> str | None:
-    """A score by which the network is clearly better than a constant, whatever decides."""
+    """Return a score by which the network is clearly better than a constant, deciding or not."""
     scores = report.scores
     for name in ("auc", "balanced accuracy", "log loss", "r2"):
         clear = name in scores.trivial and ahead(name, scores.network, scores.trivial, report.data.rows.held) > 0
@@ -65,7 +65,7 @@ def _telling(report: Report) -> str | None:
 
 
 def _beyond_chance(scores: ScoreSummary, name: str) -> bool:
-    """Whether a score is further from that of a constant than three deviations, which grow as a class has few rows."""
+    """Whether a score differs from that of a constant by more than three standard deviations, given the class sizes."""
     if scores.confusion is None:
         return True
     counts = [max(1, sum(row)) for row in scores.confusion.counts]
@@ -75,7 +75,7 @@ def _beyond_chance(scores: ScoreSummary, name: str) -> bool:
 
 
 def score_notes(scores: ScoreSummary, lang: Language) -> list[str]:
-    """What must be known to read the scores."""
+    """Return notes that are needed to interpret the scores."""
     notes = []
     if scores.levels and "r2" in scores.network:
         notes.append(say(lang, "of the median"))
@@ -85,7 +85,7 @@ def score_notes(scores: ScoreSummary, lang: Language) -> list[str]:
 
 
 def level_cells(scores: ScoreSummary, lang: Language) -> list[tuple[str, ...]]:
-    """How each quantile fares, as rows of texts under a heading; none where there are no quantiles."""
+    """Return the evaluation of each quantile, as rows of texts under a heading; empty without quantiles."""
     if not scores.levels:
         return []
     head = tuple(say(lang, key) for key in ("quantile", "pinball", "of a constant", "rows below"))
@@ -99,7 +99,7 @@ def level_cells(scores: ScoreSummary, lang: Language) -> list[tuple[str, ...]]:
 
 
 def drop_text(score: str, drop: float) -> str:
-    """An importance: percent of rows, or what a score has lost."""
+    """Format an importance: in percent of rows, or as the loss of a score."""
     if score in ("accuracy", "balanced accuracy"):
         text = f"{100 * drop:.1f} %"
     else:
@@ -108,5 +108,5 @@ def drop_text(score: str, drop: float) -> str:
 
 
 def drawn(score: str, drop: float) -> bool:
-    """Whether an importance has a bar: not where it is written as 0."""
+    """Whether an importance has a bar: not if it is printed as 0."""
     return drop > 0 and any(digit in drop_text(score, drop) for digit in "123456789")

@@ -1,4 +1,4 @@
-"""The words of a report, in English and Chinese. `{name}` marks where a value goes."""
+"""The texts of a report, in English and Chinese. `{name}` is replaced by a value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "mae": ("mean |error|", "平均绝对误差"),
     "coverage": ("coverage", "覆盖率"),
     "loss": ("loss", "损失"),
-    # who
+    # predictors
     "network": ("this network", "该网络"),
     "linear": ("a linear model", "线性模型"),
     "always class": ("always {value}", "总是预测 {value}"),
@@ -25,7 +25,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "on training rows": ("  on its training rows", "  在训练行上"),
     "held out": ("On the {rows} rows held out:", "在留出的 {rows} 行上："),
     "on file": ("On {rows} rows of {path}:", "在 {path} 的 {rows} 行上："),
-    # honest sentences
+    # verdicts
     "not better than trivial": (
         "The network does no better than that; the features may say nothing of the target, or try other settings.",
         "网络并不比它更好；可能这些特征与目标无关，也可以换一组设置再试。",
@@ -240,7 +240,7 @@ say = Sentences(_WORDS)
 
 
 def score_text(name: str, value: float) -> str:
-    """A score as it is written: shares in percent.
+    """Format a score; shares are in percent.
 
     >>> score_text("accuracy", 0.9667), score_text("r2", 0.4567), score_text("rmse", 54.321), score_text("mae", 13863.2)
     ('96.7%', '0.457', '54.32', '13,863')
@@ -255,10 +255,10 @@ def score_text(name: str, value: float) -> str:
 
 
 def amount_text(value: float) -> str:
-    """A number in the units of the target: `54.32`, `13,863` or `1.2e+12`."""
+    """Format a number in the units of the target: `54.32`, `13,863` or `1.2e+12`."""
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:,.4g}"
 
 
 def number_text(value: float) -> str:
-    """A number in few letters, `3.142` or `1.2e+09`."""
+    """Format a number briefly: `3.142` or `1.2e+09`."""
     return f"{value:.4g}"
