@@ -31,6 +31,9 @@ from chainrule.ir import (
 from chainrule.ir import parse_shape as shape
 from chainrule.primitives import (
     REGISTRY,
+    Abstract,
+    AbstractMap,
+    Application,
     BigOperator,
     Call,
     Cases,
@@ -280,6 +283,11 @@ class Meaning:
                 for place in itertools.product(*ranges)
             ]
             return sum(terms) if formula.operator == "Σ" else max(terms) if formula.operator == "max" else min(terms)
+        if isinstance(formula, Application):
+            places = range(1, len(formula.arguments) + 1)
+            orders = (formula.primes,) if formula.primes else tuple(formula.by.count(place) for place in places)
+            arguments = (np.asarray(self.of(argument, at)) for argument in formula.arguments)
+            return Abstract(formula.function.name, orders).value(*arguments).item()
         assert isinstance(formula, Call)
         assert not formula.primes
         parameters = [self.of(entry, at) for entry in formula.subscript]
@@ -307,7 +315,7 @@ def test_the_index_form_is_true(example: Example) -> None:
     formula = index_notation(node, index, leaf, names)
     whole = node.primitive.notation([Symbol(f"x{n}") for n in range(len(values))], [x.type for x in node.operands])
     arrays: dict[Notation, Array] = {Symbol(f"x{n}"): value for n, value in enumerate(values.values())}
-    if isinstance(node.primitive, Composite | Pad):
+    if isinstance(node.primitive, Composite | Pad | AbstractMap):
         arrays[whole] = expected
     elif isinstance(node.primitive, RandomUniform):  # its elements are written by their place in row-major order
         arrays[whole] = expected.ravel()

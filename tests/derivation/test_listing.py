@@ -37,4 +37,4 @@ def test_an_optimizer_as_equations() -> None:
 
 def test_a_schedule_is_part_of_the_equations() -> None:
     listed = cr.equations(cr.SGD(cr.schedules.StepDecay(0.1, every=5)).program())
-    assert listed.splitlines()[0] == "rate = rate_rate · rate_factor^(trunc(step / rate_every))"
+    assert listed.splitlines()[0] == "rate = rate_rate · rate_factor^(⌊step / rate_every⌋)"

@@ -11,7 +11,7 @@ import pytest
 from support.gallery_samples import derived
 
 import chainrule as cr
-from chainrule.derivation import FORMS, Form
+from chainrule.derivation import FORMS, Form, write_document
 from chainrule.derivation.abbreviations import Abbreviation
 from chainrule.derivation.document import DETAILS, Detail, Document, Equation, Frame, Heading, Remark
 from chainrule.derivation.element_form import ElementForm
@@ -30,8 +30,8 @@ def equations(document: Document) -> list[Equation]:
     return [block for block in inner if isinstance(block, Equation)]
 
 
-def box(derivation: Derivation, form: Form) -> list[Equation]:
-    (found,) = [block for block in derivation.document(form).blocks if isinstance(block, Frame)]
+def box(document: Document) -> list[Equation]:
+    (found,) = [block for block in document.blocks if isinstance(block, Frame)]
     return [block for block in found.blocks if isinstance(block, Equation)]
 
 
@@ -45,7 +45,8 @@ def words_of(derivation: Derivation, lang: Language = "en") -> str:
 @pytest.mark.parametrize("name", GALLERY)
 def test_the_forms_end_in_the_same_results(name: str) -> None:
     derivation = derived(name)
-    matrix, path, index = (box(derivation, form) for form in ("matrix", "path", "index"))
+    forms: tuple[Form, ...] = ("matrix", "path", "index")
+    matrix, path, index = (box(write_document(derivation.record, form, "en")) for form in forms)
     assert [row.sides for row in path] == [row.sides for row in matrix]
     writer = ElementForm(derivation.record, "en")
     writer.body()
@@ -273,7 +274,7 @@ def test_brief_keeps_parameters_for_the_box() -> None:
     outside = [block for block in document.blocks if isinstance(block, Equation)]
     named = {side.by.name for each in outside for side in each.sides if isinstance(side, Partial)}  # type: ignore[union-attr]
     assert named == {"a2", "z2", "a1", "z1"}
-    assert {text_of(row.sides[0]) for row in box(derived("two_layer_rows"), "matrix")} == {
+    assert {text_of(row.sides[0]) for row in box(derived("two_layer_rows").document())} == {
         "∂L/∂W1",
         "∂L/∂b1",
         "∂L/∂W2",

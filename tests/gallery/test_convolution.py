@@ -81,7 +81,7 @@ READ: list[tuple[str, Form, str]] = [
     ("conv2d", "index", "∂L/∂W[q,j,r,s] = Σᵢₜᵤ x[i,j,t+r,u+s] (∂L/∂y[i,q,t,u])"),
     ("conv2d", "index", "∂L/∂b[q] = Σᵢₜᵤ ∂L/∂y[i,q,t,u]"),
     ("max_pool", "matrix", "y = max₄₅(u)"),
-    ("max_pool", "matrix", "∂L/∂x = overlap_add(∂L/∂y ⊙ (1[u = y] / Σ₄₅(1[u = y])))"),
+    ("max_pool", "matrix", "⊙ (1[u = y[:,:,:,:,∗,∗]] / Σ₄₅(1[u = y[:,:,:,:,∗,∗]])[:,:,:,:,∗,∗]))"),
     ("avg_pool", "matrix", "∂L/∂x = ¼ overlap_add(∂L/∂y)"),
     ("avg_pool", "index", "∂L/∂x[i,j,r,s] = ¼ (∂L/∂y[i,j,⌊r/2⌋,⌊s/2⌋])"),
 ]
