@@ -1,4 +1,4 @@
-"""Differentiation: linearize, transpose, and the two composed; simplification as a table of recorded rewrites."""
+"""Differentiation: linearization, transposition and their composition; simplification as a table of rewrite rules."""
 
 import chainrule.calculus.arithmetic
 import chainrule.calculus.choices

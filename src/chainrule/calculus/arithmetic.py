@@ -1,4 +1,4 @@
-"""The arithmetic of numbers, signs, sums and repetition: the identities that are tried first."""
+"""Rules for numbers, signs, sums and broadcasts, which are tried first."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def _divide_by_size(node: Apply) -> Node | None:
     -(2 * (some_x() * (some_x() - some_y()))),
 ])  # fmt: skip
 def _turn_difference(node: Apply) -> Node | None:
-    """The sign goes into a difference of variables; 1 − y stays as it is."""
+    """Absorb the sign into a difference of variables; 1 − y remains unchanged."""
     match node:
         case Apply(Negate(), (Apply(Multiply(), (x, Apply(Subtract(), (a, b)))),)):
             return None if isinstance(a, Const) or isinstance(b, Const) else x * (b - a)
@@ -256,7 +256,7 @@ _ONE_OPERAND = (
     *(Sum, Mean, Broadcast, Permute, Reshape, Windows, OverlapAdd),
     *(CumulativeSum, Diagonal, DiagonalMatrix, Trace),
 )
-"""Linear in their one operand, so that signs and numbers can stand before them."""
+"""Primitives that are linear in their one operand, so that signs and numbers can be moved in front of them."""
 
 
 @rule("sign outwards", Multiply, Divide, Contract, *_ONE_OPERAND, examples=lambda: [
@@ -279,7 +279,7 @@ def _sign_outwards(node: Apply) -> Node | None:
 
 
 def _opposite(scale: Node) -> Node | None:
-    """The positive number of which `scale` is the negative."""
+    """Return the positive number whose negative is `scale`, or None."""
     match scale:
         case Const(float(number)):
             return Const(-number, scale.type) if number < 0 else None
@@ -320,7 +320,7 @@ def _double_transpose(node: Apply) -> Node | None:
     Permute((2, 0, 1))(Broadcast(parse_shape("n m k"), (0, 1))(some_x("n m"))),
 ])  # fmt: skip
 def _transpose_of_repeated(node: Apply) -> Node | None:
-    """Repeated along the axes where they come to lie; or axes of size 1 made there."""
+    """Broadcast along the permuted axes, or to the axes of size 1 that are needed."""
     match node:
         case Apply(Permute(order), (Apply(Broadcast(axes=axes), (x,)),)):
             places = tuple(order.index(axis) for axis in axes)
@@ -361,13 +361,13 @@ def _compose(node: Apply) -> Node | None:
 
 
 def _repeated_again(shape: Shape, axes: tuple[int, ...], between: Shape, x: Node) -> Node | None:
-    """A repetition of what axes of size 1 were dropped from, or added to, without them."""
+    """Broadcast directly if axes of size 1 are only removed or inserted in between."""
     kept = tuple(axis for axis, dim in zip(axes, between, strict=True) if dim != 1)
     return Broadcast(shape, kept)(x) if tuple(shape[axis] for axis in kept) == x.type.shape else None
 
 
 def _reshaped_repetition(shape: Shape, between: Shape, axes: tuple[int, ...], x: Node) -> Node | None:
-    """A repetition, of which axes of size 1 are dropped or added, as one that has the other axes at once."""
+    """Absorb a reshape that removes or inserts axes of size 1 into the broadcast."""
     if x.type.size == dim_product(between):
         return Reshape(shape)(x)
     before = [axis for axis, dim in enumerate(between) if dim != 1]
@@ -390,7 +390,7 @@ def _terms_back(node: Apply) -> Node | None:
 
 
 def _terms(total: Node) -> Iterator[Apply]:
-    """The terms of a sum that are computed."""
+    """Yield the terms of a sum, except inputs and constants."""
     pending = [total]
     while pending:
         match pending.pop():
@@ -443,7 +443,7 @@ def _sum_of_equal_terms(node: Apply) -> Node | None:
 
 
 def _reduced(divisor: Node, count: Dim) -> Dim | None:
-    """What is left of a size below a fraction when `count`, above it, is cancelled."""
+    """Return the remaining denominator after a numerator `count` is cancelled, or None."""
     match divisor:
         case Const(int() | SymbolicDim() as whole):
             return dim_quotient(whole, count)

@@ -1,9 +1,9 @@
-"""The backward pass: linearize, then transpose, one named equation of the forward pass at a time.
+"""The backward pass: linearization and transposition, one named equation of the forward pass at a time.
 
-The forward pass is cut into stages at the names that the user gave. Each stage is an expression over symbols (inputs
-of the program, and stand-ins for earlier stages). What a stage sends back to each symbol it uses is found by the two
-transformations, and the sum of what a symbol receives is its cotangent. Symbols stand for themselves throughout, so
-that what is printed are these very expressions; the gradients that run are the same expressions composed.
+The forward pass is divided into stages at the names that the user gave. Each stage is an expression over symbols
+(inputs of the program, and placeholders for earlier stages). The two transformations give its contribution to the
+cotangent of each symbol that it uses; the cotangent is the sum of the contributions. The printed expressions are these
+expressions over symbols; the gradients that run are the same expressions composed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ COTANGENT = "∂ "
 class Stage:
     """One equation of the forward pass, `symbol = expression`, over the symbols `operands`.
 
-    `node` is what `symbol` stands for: the same value as an expression over the inputs of the program.
+    `node` is the same value as an expression over the inputs of the program.
     """
 
     symbol: Input
@@ -55,7 +55,7 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Contribution:
-    """What one stage sends back to one symbol that it uses: the pairing ⟨δ, J dx⟩ = ⟨Jᵀδ, dx⟩.
+    """The contribution of a stage to the cotangent of a symbol that it uses: the pairing ⟨δ, J dx⟩ = ⟨Jᵀδ, dx⟩.
 
     `tangent` stands for dx and `cotangent` for δ (1 for the loss itself); `linear_map` is J dx, `adjoint` is Jᵀδ.
     """
@@ -73,7 +73,7 @@ class Contribution:
 class Accumulation:
     """The cotangent of one symbol: `chain` is the sum of its contributions, over the cotangents of later stages.
 
-    `merged` is the same with later cotangents written out, where that cancels something, and None elsewhere.
+    `merged` is the chain with later cotangents substituted, if that cancels terms, otherwise None.
     """
 
     symbol: Input
@@ -90,7 +90,7 @@ class Accumulation:
 
 @dataclass(frozen=True, eq=False)
 class Backward:
-    """A backward pass: the stages of the forward pass, their cotangents in the order found, the gradients composed."""
+    """A backward pass: the stages of the forward pass, their cotangents in order of computation, composed gradients."""
 
     program: Program
     wrt: tuple[Input, ...]
@@ -99,20 +99,20 @@ class Backward:
     gradients: tuple[Node, ...]
 
     def gradient_program(self) -> Program:
-        """The program with the gradients as further outputs."""
+        """Return the program with the gradients as further outputs."""
         return Program(self.program.inputs, (*self.program.outputs, *self.gradients), self.program.names)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the names of a forward pass stand for, and the rule for sums that follows from it."""
+    """The definitions of the names of a forward pass, and the rule for sums that follows from them."""
 
     definitions: Mapping[Node, Node]
     sums: Rule
 
 
 def split_stages(program: Program) -> tuple[Stage, ...]:
-    """The program as equations between named values; an output without a name becomes `L`, `L2`, …"""
+    """Split the program into equations between named values; an output without a name becomes `L`, `L2`, …"""
     taken = {node.name for node in program.inputs} | set(program.names.values())
     names = dict(program.names)
     for output in program.outputs:
@@ -145,10 +145,11 @@ def _fresh(stem: str, taken: set[str]) -> str:
 
 @refuses_deep_nesting
 def backward(program: Program, wrt: Sequence[Input], seeds: Sequence[Node] | None = None) -> Backward:
-    """The backward pass of `program` with respect to the inputs `wrt`.
+    """Return the backward pass of `program` with respect to the inputs `wrt`.
 
-    `seeds` are the cotangents of the outputs; without them the program must have one scalar output, whose cotangent
-    is 1. Raises ProgramError where it has not, where an input of `wrt` holds integers, or for too deep an expression.
+    `seeds` are the cotangents of the outputs; without them the program must have one scalar output, whose cotangent is
+    1. Raises ProgramError if it has other outputs, if an input of `wrt` holds integers, or if an expression is too
+    deep.
     """
     if seeds is None:
         if len(program.outputs) != 1 or program.outputs[0].type.shape != ():
@@ -182,7 +183,7 @@ def backward(program: Program, wrt: Sequence[Input], seeds: Sequence[Node] | Non
             continue
         accumulation = _accumulate(symbol, received[symbol], outputs.get(symbol, []), bars, values, facts)
         accumulations.append(accumulation)
-        if accumulation.result is not bars[symbol]:  # a given gradient stands for itself
+        if accumulation.result is not bars[symbol]:  # a given gradient is a symbol
             values[bars[symbol]] = accumulation.result
         stage = by_symbol.get(symbol)
         if stage is not None:
@@ -198,7 +199,7 @@ def backward(program: Program, wrt: Sequence[Input], seeds: Sequence[Node] | Non
 
 
 def _active(stages: Sequence[Stage], wrt: Sequence[Input]) -> set[Input]:
-    """The symbols that depend on `wrt` and carry a derivative."""
+    """Return the symbols that depend on `wrt` and are differentiable."""
     active = set(wrt)
     for stage in stages:
         if stage.symbol.type.dtype.is_float and not active.isdisjoint(stage.operands):
@@ -214,7 +215,7 @@ def _contribution(stage: Stage, operand: Input, cotangent: Node, facts: Facts) -
     (adjoint,) = transpose([linear_map], [tangent], [cotangent])
     if adjoint is None:
         return None
-    result = {stage.expression: stage.symbol}  # σ′(z) is written with a = σ(z) where the forward pass has a
+    result = {stage.expression: stage.symbol}  # σ′(z) is expressed by a = σ(z) if the forward pass has a
     simplifier = Simplifier([*RULES, facts.sums])
     (shown,) = substitute([linear_map], result)
     shown = Simplifier()(shown)
@@ -262,7 +263,7 @@ def _compose(
     bars: Mapping[Input, Input],
     wrt: Sequence[Input],
 ) -> tuple[Node, ...]:
-    """The gradients over the inputs of the program."""
+    """Return the gradients over the inputs of the program."""
     known: dict[Node, Node] = {stage.symbol: stage.node for stage in stages}
     for accumulation in accumulations:
         (known[accumulation.cotangent],) = substitute([accumulation.result], known)

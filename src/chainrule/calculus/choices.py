@@ -1,4 +1,4 @@
-"""Simplifications of choices and of deviations from a mean."""
+"""Simplification of conditional expressions and of deviations from a mean."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _factor_into_choice(node: Apply) -> Node | None:
     Where()(_condition(), 2 * some_x(), (2 * _scalar()) * some_y()),
 ])  # fmt: skip
 def _number_out_of_choice(node: Apply) -> Node | None:
-    """What number or coefficient both branches share."""
+    """Move a number or coefficient that both branches share in front of the choice."""
     condition, *branches = node.operands
     if any(is_filled(branch, 0) for branch in branches):
         return None
@@ -79,7 +79,7 @@ def _sum_of_deviations(node: Apply) -> Node | None:
 
 
 def _is_mean_of(x: Node, centre: Node, axes: tuple[int, ...]) -> bool:
-    """Whether `centre` is the mean of x along `axes`, repeated along them."""
+    """Whether `centre` is the mean of x along `axes`, broadcast along them."""
     match centre:
         case Apply(Broadcast(axes=kept), (Apply(Mean(along), (y,)),)) if y is x and along == axes:
             return tuple(axis for axis in range(x.type.ndim) if axis not in kept) == axes

@@ -1,4 +1,4 @@
-"""The derivative of a choice between r a and clip(r) a, such as PPO's min(r A, clip(r, 1 − ε, 1 + ε) A), by r."""
+"""The derivative of a choice between r a and clip(r) a by r, as in PPO's min(r A, clip(r, 1 − ε, 1 + ε) A)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _example() -> Node:
 
 
 def _slope(bounded: Apply, x: Node, bound: Node) -> Node:
-    """The derivative of the maximum or minimum `bounded` by its operand x."""
+    """Return the derivative of the maximum or minimum `bounded` with respect to its operand x."""
     inside = Compare(">" if isinstance(bounded.primitive, Maximum) else "<")(x, bound)
     tie = Compare("==")(*bounded.operands)
     return Cast(x.type.dtype)(inside) + 0.5 * Cast(x.type.dtype)(tie)
@@ -25,7 +25,7 @@ def _slope(bounded: Apply, x: Node, bound: Node) -> Node:
 
 @rule("clip is flat where it changes its argument", Where, examples=lambda: [_example()])
 def _flat_where_clipped(node: Apply) -> Node | None:
-    """A multiple of the derivative of clip(r) is 0 where clip(r) a < r a, or >, and so r ≠ clip(r)."""
+    """Replace the derivative of clip(r) by 0 where clip(r) a < r a, or >, and so r ≠ clip(r)."""
     match node:
         case Apply(Where(), (Apply(Compare("<" | ">"), (left, right)) as condition, chosen, other)):
             first, second = factors(left), factors(right)
@@ -42,7 +42,7 @@ def _flat_where_clipped(node: Apply) -> Node | None:
 
 
 def _is_slope_of_clip(found: set[Node], clipped: Node, r: Node) -> bool:
-    """Whether `clipped` is r with bounds, and the derivatives of all of them are among the factors `found`."""
+    """Whether `clipped` is r with bounds, and the factors `found` contain the derivatives of all of them."""
     if clipped is r:
         return True
     match clipped:

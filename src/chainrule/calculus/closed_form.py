@@ -1,7 +1,7 @@
-"""The gradient through a statistic in closed form: that of a normalization by mean and variance in three terms.
+"""Closed-form gradients through statistics, such as the three terms of a normalization by mean and variance.
 
-What is normalized also reaches its result through the mean and the variance, and the chain rule gives one term for
-each. Where their cotangents are written out and the normalized value is put by its name, the terms share a divisor:
+A normalization depends on its input also through the mean and the variance, and the chain rule gives one term for each.
+With their cotangents substituted and the normalized value replaced by its name, the terms share a divisor:
 ∂L/∂x = (ĝ − mean(ĝ) − x̂ ⊙ mean(ĝ ⊙ x̂)) / σ.
 """
 
@@ -32,7 +32,7 @@ _TERM_LIMIT = 12
 
 @dataclass(frozen=True)
 class _Quotient:
-    """A named value q = numerator / divisor, each as a factor in terms of the shape of q."""
+    """A named value q = numerator / divisor, both as factors of terms in the shape of q."""
 
     symbol: Node
     numerator: Node
@@ -48,10 +48,10 @@ def closed_form(
     bars: Mapping[Input, Input],
     simplifier: Simplifier,
 ) -> Node | None:
-    """The sum `chain` of the contributions `parts` without cotangents of statistics of `symbol`; None if none is there.
+    """Return the sum `chain` of `parts` with cotangents of statistics of `symbol` eliminated; None if there are none.
 
-    `values` gives what cotangents are, `definitions` what symbols stand for. The result is no longer than the chain
-    with all that it writes out.
+    `values` maps cotangents to their values, `definitions` symbols to theirs. The result has no more operations than
+    the chain with its cotangents.
     """
     statistics: dict[Node, Node] = {
         bar: definitions[found]
@@ -76,7 +76,7 @@ def closed_form(
 
 
 def _is_reduced(shape: Shape, whole: Shape) -> bool:
-    """Whether `shape` is `whole` with axes left out, or kept with size 1."""
+    """Whether `shape` is `whole` with axes removed, or kept with size 1."""
     kept = [dim for dim in shape if dim != 1]
     remaining = iter(whole)
     return len(kept) < len([dim for dim in whole if dim != 1]) and all(dim in remaining for dim in kept)
@@ -87,13 +87,13 @@ def _reduces(definition: Node) -> bool:
 
 
 def _written_out(node: Node, statistics: Mapping[Node, Node], values: Mapping[Node, Node]) -> dict[Node, Node]:
-    """What the cotangents of statistics in `node` are, down to other cotangents."""
+    """Return the values of the cotangents of statistics in `node`, in terms of other cotangents."""
     written: dict[Node, Node] = {}
 
     def visit(part: Node) -> None:
         for bar in topological_order([part]):
             if bar not in statistics or bar not in values or bar in written or values[bar] is bar:
-                continue  # a gradient that is given stands for itself
+                continue  # a given gradient is a symbol
             if is_cheap(values[bar]):
                 visit(values[bar])
                 (written[bar],) = substitute([values[bar]], written)
@@ -103,7 +103,7 @@ def _written_out(node: Node, statistics: Mapping[Node, Node], values: Mapping[No
 
 
 def is_cheap(node: Node) -> bool:
-    """Whether writing `node` out twice costs little: it holds no matrix product."""
+    """Whether duplicating `node` is cheap: it has no matrix product."""
     return not any(applies(part, Contract) for part in topological_order([node]))
 
 
@@ -124,7 +124,7 @@ def _simplified(term: Term, simplifier: Simplifier) -> Term:
 
 
 def _turned(term: Term, quotients: Sequence[_Quotient]) -> Term:
-    """`term` with −(a − b) for b − a, where a − b is the numerator of a quotient."""
+    """Replace b − a in `term` by −(a − b), if a − b is the numerator of a quotient."""
     for quotient in quotients:
         match quotient.numerator:
             case Apply(Subtract(), (a, b)) as difference:
@@ -134,7 +134,7 @@ def _turned(term: Term, quotients: Sequence[_Quotient]) -> Term:
 
 
 def _expand(term: Term, quotients: Sequence[_Quotient], simplifier: Simplifier) -> list[Term] | None:
-    """`term` multiplied out, but for the numerators of quotients."""
+    """Expand `term`, except for the numerators of quotients."""
     kept = {quotient.numerator for quotient in quotients}
     pending, done = [term], list[Term]()
     while pending:
@@ -151,7 +151,7 @@ def _expand(term: Term, quotients: Sequence[_Quotient], simplifier: Simplifier) 
 
 
 def _summands(node: Node) -> list[Term] | None:
-    """The terms of a sum, or of a sum repeated, each repeated."""
+    """Return the terms of a sum, or of a broadcast sum, each broadcast."""
     match node:
         case Apply(Add() | Subtract()):
             return terms_of(node)
@@ -161,7 +161,7 @@ def _summands(node: Node) -> list[Term] | None:
 
 
 def _named(term: Term, quotients: Sequence[_Quotient]) -> Term:
-    """`term` with numerator / divisor written as the name of the quotient."""
+    """Replace numerator / divisor in `term` by the name of the quotient."""
     for quotient in quotients:
         while dict(term.powers).get(quotient.numerator, 0) > 0 > dict(term.powers).get(quotient.divisor, 0):
             term = term.times(Term(1, ((quotient.numerator, -1), (quotient.divisor, 1), (quotient.symbol, 1))))
@@ -169,7 +169,7 @@ def _named(term: Term, quotients: Sequence[_Quotient]) -> Term:
 
 
 def _with_means(term: Term) -> Term:
-    """`term` with a sum over n elements, over n, as their mean."""
+    """Replace a sum over n elements divided by n in `term` by their mean."""
     for factor, exponent in term.powers:
         match factor, beneath_arrangement(factor):
             case Apply(Broadcast()), (Apply(Sum(axes), (x,)) as total) if exponent == 1:
@@ -185,7 +185,7 @@ def _with_means(term: Term) -> Term:
 
 
 def _assembled(terms: Sequence[Term], symbol: Input) -> Node:
-    """The sum of the terms, those that share a divisor over it, short ones first."""
+    """Return the sum of the terms; terms with a common divisor are combined, short ones first."""
     divisors: dict[Node, list[Term]] = {}
     for term in terms:
         for factor, exponent in term.powers:

@@ -1,6 +1,6 @@
-"""Which kinks coincide, asked at random points where one of them ties.
+"""Detection of kinks that coincide, by evaluation at random points where one of them has a tie.
 
-Of kinks that are computed element by element from common values it is asked whether the other ties there as well.
+Kinks that are elementwise functions of common values coincide if the others have a tie there as well.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from chainrule.primitives import Add, Broadcast, Cast, Compare, Multiply, Negate
 Values = Mapping[Node, NDArray[np.float64]]
 
 GROUP_LIMIT = 24
-"""Of more kinks of common values, none is compared with another."""
+"""The number of kinks of common values above which none is compared."""
 _SAMPLES = 5
 _REACH = np.sinh(np.linspace(-8.0, 8.0, 97))
-"""Where a tie is looked for, along one value."""
+"""The values of one variable among which a tie is sought."""
 _HALVINGS = 80
 _NEAR = 1e-4
 TIE = 1e-9
-"""How close values are, relative to their size, that count as equal."""
+"""The relative difference up to which values count as equal."""
 _SIZE = 7.25
-"""What a named size counts as at a random point."""
+"""The value of a named size at a random point."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tie:
-    """Points where a kink ties, and on both sides of them: the values that the kinks are computed from."""
+    """Points where a kink has a tie, and on both sides of them, as values of the leaves of the kinks."""
 
     at: Values
     below: Values
@@ -50,7 +50,7 @@ def _is_pointwise(node: Node) -> bool:
 
 
 class Leaves:
-    """The values that each node is computed from element by element; those that it is a sum of, among others."""
+    """The leaves of elementwise expressions, and those of them that are summands."""
 
     def __init__(self, program: Program, kinks: Iterable[Kink]) -> None:
         self.all: dict[Node, frozenset[Node]] = {}
@@ -71,19 +71,19 @@ class Leaves:
                         self.choices.setdefault(operand, []).append(node)
 
     def of(self, kinks: Iterable[Kink]) -> frozenset[Node]:
-        """The values that `kinks` are computed from, and what is chosen by those that are conditions."""
+        """Return the leaves of `kinks`, and of the values selected by those that are conditions."""
         nodes = [node for kink in kinks for node in (kink.left, kink.right, *self.choices.get(kink.node, ()))]
         return frozenset().union(*(self.all[node] for node in nodes))
 
     def of_sum(self, terms: Sequence[Node]) -> frozenset[Node]:
-        """The values that occur in one term alone, and there as a summand."""
+        """Return the leaves that occur in one term only, and there as a summand."""
         found: set[Node] = set()
         for k, term in enumerate(terms):
             found |= self.summed[term].difference(*(self.all[o] for o in (*terms[:k], *terms[k + 1 :])))
         return frozenset(found)
 
     def may_coincide(self, first: Kink, second: Kink) -> bool:
-        """Whether they have common values, and neither has one more that moves its tie."""
+        """Whether the kinks have common leaves, and neither has a further one that moves its tie."""
         pairs = [(kink.left, kink.right) for kink in (first, second)]
         values = [self.all[left] | self.all[right] for left, right in pairs]
         summed = [self.of_sum(pair) for pair in pairs]
@@ -100,7 +100,7 @@ def _is_sum(node: Apply) -> bool:
 
 
 def coinciding(kinks: Sequence[Kink], leaves: Leaves) -> list[list[Kink]]:
-    """The kinks in groups that tie together."""
+    """Group the kinks that have ties at the same points."""
     candidates = _joined(
         kinks, [pair for pair in itertools.combinations(kinks, 2) if leaves.may_coincide(*pair)] if _few(kinks) else []
     )
@@ -125,7 +125,7 @@ def _few(kinks: Sequence[Kink]) -> bool:
 
 
 def _joined(kinks: Sequence[Kink], pairs: Iterable[tuple[Kink, Kink]]) -> list[list[Kink]]:
-    """The kinks in groups that `pairs` connect, in their order."""
+    """Group the kinks that `pairs` connect, in order."""
     group = {kink: [kink] for kink in kinks}
     for first, second in pairs:
         if group[first] is not group[second]:
@@ -138,7 +138,7 @@ def _joined(kinks: Sequence[Kink], pairs: Iterable[tuple[Kink, Kink]]) -> list[l
 
 
 def find_ties(kink: Kink, group: Sequence[Kink], leaves: Leaves, samples: int = _SAMPLES) -> list[Tie]:
-    """Random points where `kink` ties, found along each of the values that it is computed from."""
+    """Return random points where `kink` has a tie, sought along each of its leaves."""
     random = np.random.default_rng(0)
     own = leaves.all[kink.left] | leaves.all[kink.right]
     every = [leaf for leaf in leaves.all if leaf in leaves.of(group)]
@@ -161,8 +161,8 @@ def find_ties(kink: Kink, group: Sequence[Kink], leaves: Leaves, samples: int = 
             middle = 0.5 * (low + high)
             same = (difference(kink, {**fixed, moved: middle}) < 0) == negative
             low, high = np.where(same, middle, low), np.where(same, high, middle)
-        kept = holds(kink, {**fixed, moved: low})  # a pole or a step is no tie
-        for place in (low, high) if kept.any() else ():  # a condition may hold on one of the two sides alone
+        kept = holds(kink, {**fixed, moved: low})  # a pole or a step is not a tie
+        for place in (low, high) if kept.any() else ():  # a condition may hold on only one of the two sides
             at = {leaf: value[kept] for leaf, value in {**fixed, moved: place}.items()}
             step = _NEAR * (1 + np.abs(at[moved]))
             found.append(Tie(at, {**at, moved: at[moved] - step}, {**at, moved: at[moved] + step}))
@@ -170,7 +170,7 @@ def find_ties(kink: Kink, group: Sequence[Kink], leaves: Leaves, samples: int = 
 
 
 def random_values(group: Sequence[Kink], leaves: Leaves) -> Values:
-    """Random points, at which none of the kinks ties but by accident."""
+    """Return random points, at which kinks have ties only by accident."""
     random = np.random.default_rng(1)
     return {leaf: _drawn(random, leaf.type, 200) for leaf in leaves.all if leaf in leaves.of(group)}
 
@@ -184,7 +184,7 @@ def _drawn(random: np.random.Generator, type_: ArrayType, count: int) -> NDArray
 
 
 def evaluated(node: Node, values: Values) -> NDArray[np.float64]:
-    """`node` at random points, from the values that it is computed from element by element."""
+    """Evaluate `node` at random points, from the values of its leaves."""
     known = dict(values)
     for part in topological_order([node], stop=known):
         if part in known:
@@ -203,13 +203,13 @@ def evaluated(node: Node, values: Values) -> NDArray[np.float64]:
 
 
 def difference(kink: Kink, values: Values) -> NDArray[np.float64]:
-    """How much the left side of a kink exceeds the right one."""
+    """Evaluate the left side of a kink minus the right one."""
     with np.errstate(all="ignore"):
         return np.asarray(evaluated(kink.left, values) - evaluated(kink.right, values), float)
 
 
 def holds(kink: Kink, values: Values) -> NDArray[np.bool_]:
-    """At which points `kink` ties."""
+    """Return the mask of points where `kink` has a tie."""
     left, right = (np.asarray(evaluated(node, values), float) for node in (kink.left, kink.right))
     count = max(len(value) for value in values.values())
     with np.errstate(all="ignore"):

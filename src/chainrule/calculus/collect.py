@@ -1,9 +1,9 @@
-"""Expand products over sums, cancel equal factors, collect like terms.
+"""Expansion of products over sums, cancellation of factors, and collection of like terms.
 
-It is what one does on paper to (−y/a + (1−y)/(1−a))·a·(1−a).
+This simplifies expressions such as (−y/a + (1−y)/(1−a))·a·(1−a), as one does on paper.
 
-An elementwise expression is read as a sum of terms, each a number times powers of factors; a factor is any node that
-is not itself arithmetic. A sum in a denominator is one factor, so that it can cancel before anything is multiplied out.
+An elementwise expression is treated as a sum of terms, each a number times powers of factors; a factor is a node that
+is not itself arithmetic. A sum in a denominator is one factor, so that it can cancel before anything is expanded.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LEAF_LIMIT = 24
 _OCCURRENCE_LIMIT = 256
 _POWER_LIMIT = 9
 _ARITHMETIC = (Add, Subtract, Multiply, Divide, Negate, Broadcast, Reshape)
-_FREE = (Broadcast, Permute, Reshape, Cast)  # arrangements; a reader does not count them as work
+_FREE = (Broadcast, Permute, Reshape, Cast)  # data movement, which does not count as an operation
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class Term:
 
 
 def operation_count(node: Node, leaves: Container[Node] = ()) -> int:
-    """How many operations an expression shows to a reader, shared parts once; a repeated number such as 2/n is none.
+    """Count the operations of an expression, shared parts once; a repeated number such as 2/n has none.
 
-    What lies beneath `leaves` is not counted.
+    Expressions beneath `leaves` are not counted.
     """
     order = topological_order([node], stop=leaves)
     repeated = {part for part in order if scalar_of(part) is not None}
@@ -74,7 +74,7 @@ def operation_count(node: Node, leaves: Container[Node] = ()) -> int:
 
 
 def factors(node: Node) -> Term:
-    """`node` as one term; a sum is a factor."""
+    """Return `node` as one term; a sum is a factor."""
     match node:
         case Const(float() | int()) if (number := number_of(node)) is not None:
             return Term(number, ())
@@ -97,7 +97,7 @@ def factors(node: Node) -> Term:
 
 
 def _whole_exponent(node: Node) -> int | None:
-    """N of xⁿ, a small whole number."""
+    """Return the exponent n of xⁿ if it is a small whole number, otherwise None."""
     match node:
         case Apply(Power(), (_, Const(float(n)))) if n in range(2, _POWER_LIMIT):
             return int(n)
@@ -105,7 +105,7 @@ def _whole_exponent(node: Node) -> int | None:
 
 
 def _power_as_quotient(node: Node) -> Term | None:
-    """x^(y − 1) as x^y / x; None for what is no such power."""
+    """Return x^(y − 1) as x^y / x; None for other expressions."""
     match node:
         case Apply(Power(), (x, Apply(LessOne(), (y,)))):
             return Term(1, ((Power()(x, y), 1), (x, -1)))
@@ -115,7 +115,7 @@ def _power_as_quotient(node: Node) -> Term | None:
 
 
 def terms_of(node: Node) -> list[Term]:
-    """A sum as its terms, not yet multiplied out."""
+    """Return a sum as its terms, not expanded."""
     match node:
         case Apply(Add(), (x, y)):
             return [*terms_of(x), *terms_of(y)]
@@ -133,9 +133,9 @@ def _has_quotient(terms: Sequence[Term]) -> bool:
 
 
 def _expand(term: Term, every: bool, known: dict[Node, list[Term]]) -> list[Term] | None:
-    """`term` multiplied out, sums that hold quotients first, and with `every` the others too.
+    """Expand `term`: sums that contain quotients first, and with `every` the other sums too.
 
-    None where that gives too many terms. `known` has the terms of sums that were met before.
+    Returns None for too many terms. `known` caches the terms of sums.
     """
 
     def terms(factor: Node) -> list[Term]:
@@ -173,13 +173,13 @@ def _product(number: float, powers: tuple[tuple[Node, int], ...], like: ArrayTyp
 
 
 def product_of(term: Term, like: ArrayType) -> Node:
-    """A term as an expression."""
+    """Return a term as an expression."""
     product = _product(abs(term.number), term.powers, like)
     return product if term.number > 0 else Negate()(product)
 
 
 def with_powers(node: Node) -> Node:
-    """Products and quotients, also as terms of a sum, with their number in front, and equal factors as a power."""
+    """Write products and quotients with their number in front and equal factors as powers, also in terms of a sum."""
     match node:
         case Apply((Add() | Subtract()) as plus, (x, y)):
             return plus(with_powers(x), with_powers(y))
@@ -206,7 +206,7 @@ def _power_product(powers: Sequence[tuple[Node, int]]) -> Node | None:
 
 
 def without_factor(node: Node, factor: Node) -> Node | None:
-    """What `factor` is multiplied by in the product `node`, element by element; None where it is no such product."""
+    """Return the elementwise cofactor of `factor` in the product `node`; None if it is not such a product."""
     term = factors(node)
     powers = dict(term.powers)
     if powers.pop(factor, 0) != 1:
@@ -220,7 +220,7 @@ def _times(scale: Node, x: Node) -> Node:
 
 
 def _powers(powers: list[tuple[Node, int]]) -> tuple[Node | None, Node | None]:
-    """The product of the factors with positive exponents, and of those with negative ones."""
+    """Return the products of the factors with positive and with negative exponents."""
     products: list[Node | None] = [None, None]
     for factor, exponent in powers:
         side = 0 if exponent > 0 else 1
@@ -260,7 +260,7 @@ def _expand_and_collect(node: Apply) -> Node | None:
     (2 * DivideNoNan()(Exp()(some_x()), some_y())) * some_y(),
 ])  # fmt: skip
 def _cancel_norm(node: Apply) -> Node | None:
-    """Such a quotient is one by a norm: where that is 0, so is what is divided."""
+    """Cancel y with the division by it: y is a norm, and where it is 0, so is x."""
     term = factors(node)
     powers = dict(term.powers)
     for factor, exponent in term.powers:
@@ -272,9 +272,9 @@ def _cancel_norm(node: Apply) -> Node | None:
 
 
 def divides_anew(before: Node, after: Node) -> bool:
-    """Whether `after` divides by a base of x^(y − 1) that `before` does not divide by.
+    """Whether `after` divides by a base of x^(y − 1) by which `before` does not divide.
 
-    x^(y − 1) is zero at x = 0 for y > 1, where x^y / x has no value.
+    x^(y − 1) is zero at x = 0 for y > 1, where x^y / x is undefined.
     """
     bases = {
         part.operands[0]
@@ -285,16 +285,16 @@ def divides_anew(before: Node, after: Node) -> bool:
 
 
 def _divisors(node: Node) -> set[Node]:
-    """What is divided by in `node`."""
+    """Return the divisors in `node`."""
     quotients = [part for part in topological_order([node]) if isinstance(part, Apply)]
     divisors = [factors(part.operands[1]) for part in quotients if isinstance(part.primitive, Divide)]
     return {factor for divisor in divisors for factor, _ in divisor.powers}
 
 
 def _leaves(node: Node) -> dict[Node, int]:
-    """What the arithmetic of `node` is made of, numbers left out, each with how often it occurs; empty if too much.
+    """Count the occurrences of each leaf of the arithmetic of `node`, without numbers; empty for too many.
 
-    A part that is shared is looked at once, however often it occurs: written out it may be exponentially long.
+    Shared parts are visited once, since an expression may be exponentially long when written out.
     """
     parts: dict[Node, tuple[Node, ...]] = {}
     found: dict[Node, int] = {}
@@ -310,7 +310,7 @@ def _leaves(node: Node) -> dict[Node, int]:
 
 
 def _arithmetic_order(node: Node, parts: dict[Node, tuple[Node, ...]]) -> list[Node]:
-    """The arithmetic of `node` and its leaves, operands first; `parts` gets the operands of what is arithmetic."""
+    """Return the arithmetic of `node` and its leaves in topological order; `parts` receives the operands."""
     order: list[Node] = []
     seen: set[Node] = set()
     stack: list[tuple[Node, bool]] = [(node, False)]
@@ -329,7 +329,7 @@ def _arithmetic_order(node: Node, parts: dict[Node, tuple[Node, ...]]) -> list[N
 
 
 def _arithmetic_operands(part: Node) -> tuple[Node, ...] | None:
-    """The operands of arithmetic, each as often as it is a factor; None for a leaf."""
+    """Return the operands of arithmetic, each as often as it is a factor; None for a leaf."""
     if is_scale(part):
         return None
     match part:
@@ -345,7 +345,7 @@ def _arithmetic_operands(part: Node) -> tuple[Node, ...] | None:
 
 
 def _collected(terms: Sequence[Term], every: bool, known: dict[Node, list[Term]]) -> list[Term] | None:
-    """The terms multiplied out, like ones added up."""
+    """Expand the terms and add like ones."""
     found: dict[frozenset[tuple[Node, int]], Term] = {}
     for term in terms:
         expanded = _expand(term, every, known)
@@ -359,7 +359,7 @@ def _collected(terms: Sequence[Term], every: bool, known: dict[Node, list[Term]]
 
 
 def sum_of_terms(terms: Sequence[Term], like: ArrayType) -> Node:
-    """The sum of the terms, those with a positive number first."""
+    """Return the sum of the terms, those with a positive number first."""
     result: Node = Const(0, like)
     for place, term in enumerate(sorted(terms, key=lambda term: term.number < 0)):
         product = _product(abs(term.number), term.powers, like)
@@ -371,7 +371,7 @@ def sum_of_terms(terms: Sequence[Term], like: ArrayType) -> Node:
 
 
 def with_common_factor(terms: Sequence[Term], like: ArrayType) -> Node:
-    """The sum of the terms, what all of them share in front of it."""
+    """Return the sum of the terms with their common factor in front."""
     common = _common(terms)
     if len(terms) < 2 or (not common.powers and common.number == 1):
         return sum_of_terms(terms, like)
@@ -382,7 +382,7 @@ def with_common_factor(terms: Sequence[Term], like: ArrayType) -> Node:
 
 
 def _common(terms: Sequence[Term]) -> Term:
-    """The number, up to sign, and the powers that all terms share."""
+    """Return the number, up to sign, and the powers that all terms share."""
     if not terms:
         return Term(1, ())
     first, *others = terms

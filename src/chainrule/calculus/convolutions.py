@@ -1,7 +1,7 @@
-"""Simplifications of sliding windows: steps taken in, and the transpose of a convolution read as a convolution.
+"""Simplification of sliding windows: strides, and the transpose of a convolution as a convolution.
 
-With y[p] = Σₖ x[p·s + k·d] w[k], what y sends back to x is the product δ[p] w[k], added up where windows overlap. It is
-the correlation of δ, zeros put around it (and between its elements, for s > 1), with w turned round.
+With y[p] = Σₖ x[p·s + k·d] w[k], the cotangent of x is the product δ[p] w[k], added where windows overlap. It is the
+correlation of δ, padded with zeros (also between its elements, for s > 1), with the flipped kernel w.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Labels = tuple[int, ...]
     take_slices(sliding_windows(some_x("n 7 8"), (2, 3), (1, 2)), (slice(None), slice(0, 4, 2), slice(1, 4))),
 ])  # fmt: skip
 def _steps_between_windows(node: Apply) -> Node | None:
-    """A slice of the positions of windows is windows further apart, of what is left from the first on."""
+    """Rewrite a slice of window positions as windows with larger strides."""
     match node:
         case Apply(Slice() as cut, (Apply(Windows() as windows, (x,)) as sliced,)):
             pass
@@ -64,7 +64,7 @@ def _steps_between_windows(node: Apply) -> Node | None:
     ),
 ])  # fmt: skip
 def _product_in_windows(node: Apply) -> Node | None:
-    """A product of what is repeated along windows with what is repeated along positions, as one contraction."""
+    """Rewrite a product of factors repeated along windows and along positions as one contraction."""
     match node:
         case Apply(OverlapAdd() as add, (Apply(Multiply(), factors),)):
             match factors:
@@ -112,7 +112,7 @@ def _transposed_correlation(node: Apply) -> Node | None:
 
 
 def _padded_windows(back: OverlapAdd, delta: Node, axes: Labels, sizes: Sequence[Dim]) -> Node:
-    """Windows of δ, one for each element that the windows were taken from, the last place of each where it began."""
+    """Return windows of padded δ, one for each element of the input, in which the kernel index is reversed."""
     low: list[Dim] = [0] * delta.type.ndim
     high: list[Dim] = [0] * delta.type.ndim
     interior = [0] * delta.type.ndim
@@ -125,7 +125,7 @@ def _padded_windows(back: OverlapAdd, delta: Node, axes: Labels, sizes: Sequence
 
 
 def _correlation(signal: str, low: int, high: int, count: int) -> Node:
-    """Windows of three places of a padded array, with a kernel."""
+    """Return windows of size 3 of a padded array, contracted with a kernel."""
     padded = Pad((0, low), (0, high), (0, 1))(some_x(signal))
     windows = Windows((1,), (count,), (3,), (1,), (1,))(padded)
     return Contract(((0, 1, 2), (3, 2)), (0, 1, 3))(windows, some_y("m 3"))
@@ -136,7 +136,7 @@ def _correlation(signal: str, low: int, high: int, count: int) -> Node:
     take_slices(_correlation("n 5", 2, 1, 9), (slice(None), slice(2, 9), slice(None))),
 ])  # fmt: skip
 def _cut_correlation(node: Apply) -> Node | None:
-    """The windows that are cut off at the ends reach into zeros alone, or more of them than those that are kept."""
+    """Reduce the padding instead of cutting off windows, if that removes only zeros."""
     match node:
         case Apply(Slice() as cut, (Apply(Contract(inputs, output) as contract, factors) as product,)):
             slid = next((factor for factor in factors if applies(factor, Windows)), None)

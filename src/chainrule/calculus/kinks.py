@@ -1,6 +1,6 @@
-"""What a kink is, and where a program has one: a maximum at a tie, |x| at 0, a condition where its sides are equal.
+"""The kinks of a program: a maximum at a tie, |x| at 0, a condition where its sides are equal.
 
-The largest of a few values that were stacked is known as a maximum of maxima too: `written_out`.
+The maximum of a few stacked values also counts as nested maxima: see `written_out`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from chainrule.primitives import (
 
 OPPOSITE: dict[Comparison, Comparison] = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 STACK_LIMIT = 8
-"""Of more values that are stacked, the largest is not taken for a maximum of maxima."""
+"""The number of stacked values above which their maximum does not count as nested maxima."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +40,12 @@ class Kink:
 
     @property
     def is_condition(self) -> bool:
-        """Whether it is the condition of a choice."""
+        """Whether the kink is the condition of a choice."""
         return isinstance(self.node.primitive, Compare)
 
 
 def find_kinks(program: Program) -> list[Kink]:
-    """Every kink of a program: maxima, magnitudes and their kin, and conditions of choices."""
+    """Return every kink of a program: maxima, minima, magnitudes and similar functions, and conditions of choices."""
     found: dict[Node, Kink] = {}
     for node in program.nodes:
         match node:
@@ -61,7 +61,7 @@ def find_kinks(program: Program) -> list[Kink]:
 
 
 def _ordering(node: Node) -> Kink | None:
-    """The kink of a condition that compares the sizes of floats."""
+    """Return the kink of an ordering comparison of floats, or None."""
     match node:
         case Apply(Compare(comparison), (x, y)) if comparison in OPPOSITE and x.type.dtype.is_float:
             return Kink(node, x, y)
@@ -69,7 +69,7 @@ def _ordering(node: Node) -> Kink | None:
 
 
 def is_relu(kink: Kink) -> bool:
-    """Whether it is a maximum with 0."""
+    """Whether the kink is that of a maximum with 0."""
     match kink.node:
         case Apply(Maximum(), (Const(0), _) | (_, Const(0))):
             return True
@@ -77,7 +77,7 @@ def is_relu(kink: Kink) -> bool:
 
 
 def stacked_extrema(program: Program) -> dict[Node, list[Node]]:
-    """Every maximum and minimum over a few values that were stacked, with these values."""
+    """Return the maxima and minima over a few stacked values, with these values."""
     found = {node: _stacked(node) for node in program.nodes}
     return {node: values for node, values in found.items() if values is not None}
 
@@ -103,7 +103,7 @@ def _stacked(node: Node) -> list[Node] | None:
 
 
 def written_out(program: Program, chosen: Mapping[Node, Sequence[Node]]) -> tuple[Program, dict[Node, list[Node]]]:
-    """`program` with each of the `chosen` reductions as maxima or minima of two values, and which these are."""
+    """Rewrite the `chosen` reductions as nested maxima or minima of two values, and return these."""
     made: dict[Node, Node] = {}
     chains: dict[Node, list[Node]] = {}
     for node in program.nodes:

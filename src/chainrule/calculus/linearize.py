@@ -1,7 +1,7 @@
-"""The first of the two program transformations: the differential of every equation, chained from inputs to outputs.
+"""Linearization: the differential of every equation, chained from inputs to outputs.
 
-The result is a linear program in the tangents; forward values appear in it as constants. No primitive is named here:
-each knows its own differential.
+The result is a linear program in the tangents; forward values appear in it as constants. Each primitive defines its
+own differential.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from chainrule.ir import Apply, Node, topological_order
 
 
 def linearize(outputs: Sequence[Node], seeds: Mapping[Node, Node]) -> list[Node | None]:
-    """The tangent of each output, given the tangent `seeds[x]` of each independent `x`; None where it is zero.
+    """Return the tangent of each output, given the tangent `seeds[x]` of each independent `x`; None for zero.
 
-    Nodes in `seeds` are independent even where they are expressions: what lies beneath them is held constant.
+    Nodes in `seeds` are independent even if they are expressions: their operands are held constant.
     """
     tangents: dict[Node, Node] = dict(seeds)
     for node in topological_order(outputs, stop=seeds):

@@ -1,4 +1,4 @@
-"""Simplifications of products with the identity, which the transpose of a trace brings in, and of 1×1 matrices."""
+"""Simplification of products with the identity, which transposed traces introduce, and of 1×1 matrices."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _i() -> Node:
 
 
 def _identity(node: Node) -> Node | None:
-    """The number that is c in c·I, as a scalar, if `node` is that, or repeats it along axes in front."""
+    """Return the scalar c if `node` is c·I, possibly broadcast along leading axes; otherwise None."""
     match node:
         case Apply(Broadcast(axes=axes), (matrix,)) if axes == (node.type.ndim - 2, node.type.ndim - 1):
             return _identity(matrix)
@@ -82,7 +82,7 @@ def _product_with_identity(node: Apply) -> Node | None:
 def _without(
     first: int, second: int, operands: Sequence[Node], inputs: Sequence[Labels], output: Labels
 ) -> Node | None:
-    """A contraction with one label in place of two, which an identity made equal."""
+    """Return a contraction in which one label replaces two that an identity equates."""
     if not any(label in labels for labels in inputs for label in (first, second)):
         return None
     if any(first in labels and second in labels for labels in inputs):
@@ -154,7 +154,7 @@ def _inverse_of_adjugate(node: Apply) -> Node | None:
 
 
 def _adjugate_in(node: Node) -> Node | None:
-    """The adjugate that `node` is, transposed or not, or that is one factor of a product of matrices."""
+    """Return the adjugate in `node`: itself, transposed, or one factor of a matrix product; otherwise None."""
     match node:
         case Apply(Adjugate()):
             return node
@@ -164,7 +164,7 @@ def _adjugate_in(node: Node) -> Node | None:
 
 
 def _repeats(node: Node, number: Node) -> bool:
-    """Whether `node` is a number for each matrix, repeated over its entries."""
+    """Whether `node` is a number for each matrix, broadcast over its entries."""
     match node:
         case Apply(Broadcast(), (repeated,)):
             return repeated is number

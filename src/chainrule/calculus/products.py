@@ -1,4 +1,4 @@
-"""Simplifications of matrix products: transposes taken in, ones and numbers taken out."""
+"""Simplification of matrix products: transposes are absorbed, ones and numbers moved out."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _product_with_ones(node: Apply) -> Node | None:
 
 
 def _filled_out(node: Apply, k: int) -> Node:
-    """A product of two factors, of which only factor `k` is not 1 everywhere."""
+    """Return a product of two factors of which only factor `k` is not filled with 1."""
     other, labels, output = node.operands[k], node.primitive.inputs[k], node.primitive.output
     summed = tuple(axis for axis, label in enumerate(labels) if label not in output)
     kept = [label for label in labels if label in output]
@@ -76,7 +76,7 @@ def _product_and_transposed(node: Apply) -> Node | None:
     if joined is not None:
         return joined
     match left:
-        case Apply(Add()):  # the terms of a longer sum
+        case Apply(Add()):  # terms of a longer sum
             for term, rest in both_orders(left):
                 joined = _joined(term, right)
                 if joined is not None:
@@ -85,7 +85,7 @@ def _product_and_transposed(node: Apply) -> Node | None:
 
 
 def _joined(left: Node, right: Node) -> Node | None:
-    """`(A + Aᵀ) x` for the two terms of A x + Aᵀ x."""
+    """Return `(A + Aᵀ) x` for the two terms of A x + Aᵀ x, or None."""
     match left, right:
         case Apply(Contract() as first, (_, _) as factors), Apply(Contract() as second, others) if factors == others:
             pass
@@ -102,7 +102,7 @@ def _joined(left: Node, right: Node) -> Node | None:
 
 
 def _is_upright(contract: Contract, operand: int) -> bool:
-    """Whether an operand stands in a product without a transpose."""
+    """Whether an operand is not transposed in a product."""
     product = contract.product
     return product is not None and not product.factor(operand).transposed
 
@@ -116,7 +116,7 @@ def _sum_of_products(node: Apply) -> Node | None:
 
 
 def _is_vector(node: Node) -> bool:
-    """Whether `node` is more than numbers, signs and repetitions of them."""
+    """Whether `node` is not only numbers, signs and broadcasts of them."""
     match node:
         case Apply(Multiply() | Negate() | Broadcast()):
             return False
@@ -141,7 +141,7 @@ def _product_with_number(node: Apply) -> Node | None:
 
 
 def _single(node: Node) -> Node | None:
-    """The number that `node` is, or is the only entry of."""
+    """Return the number that `node` is, or its only entry; otherwise None."""
     if node.type.ndim == 0:
         return node
     match node:

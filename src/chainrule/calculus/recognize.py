@@ -1,7 +1,7 @@
-"""Functions written out by hand, recognised: 1/(1 + e⁻ˣ) is σ(x), e^z over its sum is softmax, …
+"""Recognition of handwritten functions: 1/(1 + e⁻ˣ) is σ(x), e^z over its sum is softmax, …
 
-They are entries of the table of rules like any other; `recognize` applies these alone, to a forward pass. The named
-function has the same value, does not overflow, and has the derivative that a reader knows.
+These are entries of the table of rules; `recognize` applies only these, to a forward pass. The named function has the
+same value, does not overflow, and has a derivative in its usual form.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _distance(x: Node, y: Node) -> Node:
     Minimum()(some_x(), some_y()) - _distance(some_x(), some_y()),
 ])  # fmt: skip
 def _stable_logaddexp(node: Apply) -> Node | None:
-    """Both terms have a kink where x = y, and their sum has none."""
+    """Add the terms, each of which has a kink where x = y, while the sum has none."""
     terms = _signed_terms(node)
     for place, (sign, term) in enumerate(terms):
         match term:
@@ -210,7 +210,7 @@ def _shifted_logsumexp(node: Apply) -> Node | None:
 
 
 def _along_kept(repeated: Apply, axes: tuple[int, ...], reduced: Node) -> Node | None:
-    """What is repeated along all of the reduced `axes`, as an array shaped as the result; None where it is not."""
+    """Return a value broadcast along all reduced `axes` in the shape of the result; None for other values."""
     if not set(axes) <= set(_repeated_axes(repeated)):
         return None
     kept = [axis for axis in range(repeated.type.ndim) if axis not in axes]
@@ -223,7 +223,7 @@ def _along_kept(repeated: Apply, axes: tuple[int, ...], reduced: Node) -> Node |
     Where()(_positive(some_x()), some_x(), Minimum()(some_x(), filled(0))),
 ])  # fmt: skip
 def _equal_branches(node: Apply) -> Node | None:
-    """Both branches are one function, given that the condition holds in the first and fails in the second."""
+    """Return the branch if both are equal, given that the condition holds in the first and fails in the second."""
     match node:
         case Apply(Where(), (_, x, y)) if x is y:
             return x
@@ -258,7 +258,7 @@ def _within_branches() -> list[Rule]:
 
 
 def _known(larger: Node, smaller: Node) -> dict[Node, Node]:
-    """What maxima, minima and magnitudes are where `larger` ≥ `smaller`."""
+    """Return the values of maxima, minima and magnitudes for `larger` ≥ `smaller`."""
     known: dict[Node, Node] = {}
     for x, y in ((larger, smaller), (smaller, larger)):
         known[Maximum()(x, y)] = larger
@@ -294,21 +294,21 @@ _RECOGNITIONS = [*RULES[_FIRST:], *(entry for entry in RULES if entry.name == "s
 
 
 def _repeated(node: Node) -> Apply | None:
-    """`node` as one repetition, axes of size 1 that were kept in between left out."""
+    """Return nested broadcasts as one, without axes of size 1 in between; None for other nodes."""
     repeated = beneath_arrangement(node)
-    stand_in = Input("repeated", repeated.type)  # what is repeated is to stay as it is
+    stand_in = Input("repeated", repeated.type)  # the broadcast operand must not be simplified
     (chain,) = substitute([node], {repeated: stand_in})
     (composed,) = substitute([Simplifier(_COMPOSING)(chain)], {stand_in: repeated})
     return composed if applies(composed, Broadcast) else None
 
 
 def _arranged(node: Node) -> Node:
-    """`node` with its reshapes and repetitions composed."""
+    """Return `node` with its reshapes and broadcasts composed."""
     return Simplifier(_COMPOSING)(node)
 
 
 def _signed_terms(node: Node) -> list[tuple[int, Node]]:
-    """A sum as terms with signs."""
+    """Return a sum as terms with signs."""
     pending, terms = [(1, node)], list[tuple[int, Node]]()
     while pending:
         match pending.pop():
@@ -324,7 +324,7 @@ def _signed_terms(node: Node) -> list[tuple[int, Node]]:
 
 
 def _sum_with(terms: Sequence[tuple[int, Node]], changes: Mapping[int, tuple[int, Node] | None]) -> Node:
-    """The sum of the terms, some of them changed or left out."""
+    """Return the sum of the terms, some of them replaced or removed."""
     kept = [changed for k, term in enumerate(terms) if (changed := changes.get(k, term)) is not None]
     sign, result = kept[0]
     result = result if sign > 0 else -result
@@ -334,7 +334,7 @@ def _sum_with(terms: Sequence[tuple[int, Node]], changes: Mapping[int, tuple[int
 
 
 def _negative(node: Node) -> Node:
-    """−x without a sign in front of a sign."""
+    """Return −x without a double sign."""
     match node:
         case Const(0):
             return node
@@ -358,7 +358,7 @@ def _repeated_axes(node: Apply) -> tuple[int, ...]:
 
 
 def recognize(program: Program) -> tuple[Program, tuple[Rewrite, ...]]:
-    """`program` with functions written by hand replaced by the named ones, and the rewrites that did it."""
+    """Replace handwritten functions by named ones; return the program and the rewrites."""
     simplifier = Simplifier(_RECOGNITIONS, comparisons=True)
     outputs = tuple(simplifier(output) for output in program.outputs)
     alive = set(topological_order(outputs))

@@ -1,9 +1,9 @@
-"""The table of simplifications: named identities, each with examples from which its own test is generated.
+"""The table of simplifications: named identities, each with examples from which its test is generated.
 
-A rule looks at one application whose operands are simplified already, and gives an equal expression or None. The
-identities hold over the real numbers; `0·x → 0` and `(x/y)·y → x` also where floating point would give NaN. A rule
-reads as its identity: a `case` is the left-hand side, what it returns the right-hand side. What they ask of an
-expression, such as whether it is a number, is here as well.
+A rule is applied to a node whose operands are simplified already, and returns an equal expression or None. The
+identities hold over the real numbers; `0·x → 0` and `(x/y)·y → x` also where floating point gives NaN. A rule reads as
+its identity: a `case` is the left-hand side, the returned value the right-hand side. Predicates on expressions that
+rules share, such as whether one is a number, are here as well.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Pattern = Callable[[Apply], Node | None]
 
 @dataclass(frozen=True)
 class Rule:
-    """A named identity: `rewrite` applies it, `examples` are left-hand sides on which it must fire."""
+    """A named identity: `rewrite` applies it, `examples` are left-hand sides that it must match."""
 
     name: str
     primitives: tuple[type, ...]
@@ -31,7 +31,7 @@ RULES: list[Rule] = []
 
 
 def rule(name: str, *primitives: type, examples: Callable[[], Sequence[Node]]) -> Callable[[Pattern], Pattern]:
-    """Enter a rewrite into the table, for applications of `primitives`."""
+    """Add a rewrite of `primitives` to the table."""
 
     def enter(rewrite: Pattern) -> Pattern:
         RULES.append(Rule(name, primitives, rewrite, examples))
@@ -46,7 +46,7 @@ def is_filled(node: Node, number: float) -> bool:
 
 
 def number_of(node: Node) -> float | None:
-    """The number that fills `node`, if it is such a literal."""
+    """Return the number that fills `node`, if it is such a literal, otherwise None."""
     match node:
         case Const(float() | int() as number) if not isinstance(number, bool):
             return number
@@ -59,7 +59,7 @@ def is_scale(node: Node) -> bool:
         case Const():
             return node.is_filled
         case Apply(Divide() | Multiply() | Sqrt(), operands):
-            # What is directly below first: a long product has a factor that is none at its end.
+            # The immediate factors are checked first: a long product often ends in one that is not a number.
             return all(map(_may_be_scale, operands)) and all(map(is_scale, operands))
     return False
 
@@ -72,7 +72,7 @@ def _may_be_scale(node: Node) -> bool:
 
 
 def is_coefficient(node: Node) -> bool:
-    """Whether `node` is a number with a name in it, such as λ/n: made of scalars alone, of which one is an input."""
+    """Whether `node` is a symbolic number, such as λ/n: computed from scalars, of which one is an input."""
     if node.type.ndim or not node.type.dtype.is_float:
         return False
     parts = topological_order([node])
@@ -80,7 +80,7 @@ def is_coefficient(node: Node) -> bool:
 
 
 def scalar_of(node: Node) -> Node | None:
-    """The coefficient that `node` repeats, if that is what it is."""
+    """Return the coefficient that `node` repeats, or None."""
     match node:
         case Apply(Broadcast(axes=()), (scalar,)) if node.type.ndim and is_coefficient(scalar):
             return scalar
@@ -88,12 +88,12 @@ def scalar_of(node: Node) -> Node | None:
 
 
 def is_scaling(c: Node, x: Node) -> bool:
-    """Whether c is a literal number in a product c·x, and x is none."""
+    """Whether c·x is a product of a literal number c and an x that is not one."""
     return is_scale(c) and not is_scale(x)
 
 
 def refilled(scale: Node, type_: ArrayType) -> Node:
-    """The repeated number `scale`, repeated to another shape."""
+    """Return the repeated number `scale` in another shape."""
     if isinstance(scale, Const):
         return Const(scale.value, type_)
     assert isinstance(scale, Apply)
@@ -101,18 +101,18 @@ def refilled(scale: Node, type_: ArrayType) -> Node:
 
 
 def with_operand(node: Apply, place: int, operand: Node) -> Apply:
-    """`node` with another operand at `place`."""
+    """Return `node` with its operand at `place` replaced."""
     return Apply(node.primitive, (*node.operands[:place], operand, *node.operands[place + 1 :]))
 
 
 def beneath_arrangement(node: Node) -> Node:
-    """What `node` reshapes and repeats."""
+    """Return the operand beneath reshapes and broadcasts."""
     while applies(node, Broadcast, Reshape):
         (node,) = node.operands
     return node
 
 
 def both_orders(node: Apply) -> tuple[tuple[Node, Node], tuple[Node, Node]]:
-    """The two operands of `node`, and the same exchanged."""
+    """Return the two operands of `node`, in both orders."""
     x, y = node.operands
     return (x, y), (y, x)

@@ -1,7 +1,7 @@
-"""Simplifications of factors that are one number repeated, such as a temperature: one coefficient, in front.
+"""Simplification of factors that are one number repeated, such as a temperature: one coefficient, in front.
 
-Literal numbers are gathered by the rules of `rules`; here a coefficient is what an input of no dimensions has a part
-in, λ/n, and it is kept as a scalar that is repeated last.
+Literal numbers are collected by the rules of `rules`; here a coefficient depends on an input of shape (), as λ/n does.
+It is kept as a scalar, which is broadcast last.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def _some_s(shape: str = "n m") -> Node:
 
 
 def repeated(scalar: Node, type_: ArrayType) -> Node:
-    """A scalar repeated to the shape of `type_`."""
+    """Broadcast a scalar to the shape of `type_`."""
     return Broadcast(type_.shape, ())(scalar) if type_.ndim else scalar
 
 
 def _multiplied(node: Node) -> tuple[Node, Node] | None:
-    """(s, x) of a product of a repeated scalar and something else."""
+    """Return (s, x) for a product of a repeated scalar s and another value x, or None."""
     match node:
         case Apply(Multiply(), (s, x)) if (scalar := scalar_of(s)) and scalar_of(x) is None:
             return scalar, x
@@ -45,7 +45,7 @@ def _multiplied(node: Node) -> tuple[Node, Node] | None:
 
 
 def _as_scalar(node: Node) -> Node | None:
-    """The number or coefficient that `node` repeats, as a scalar; None for an array."""
+    """Return the number or coefficient that `node` repeats, as a scalar; None for an array."""
     return refilled(node, _SCALAR.with_dtype(node.type.dtype)) if is_scale(node) else scalar_of(node)
 
 
@@ -111,7 +111,7 @@ def _scalar_out_of_quotient(node: Apply) -> Node | None:
     (filled(2, "") / 3) * (some_x("") / some_y("")),
 ])  # fmt: skip
 def _one_coefficient(node: Apply) -> Node | None:
-    """Numbers and sizes joined, equal factors cancelled: T²/n · 1/T is T/n."""
+    """Combine numbers and sizes and cancel equal factors: T²/n · 1/T is T/n."""
     if not is_coefficient(node):
         return None
     term = factors(node)
@@ -119,7 +119,7 @@ def _one_coefficient(node: Apply) -> Node | None:
         return None
     quotient = _quotient(Term(abs(term.number), term.powers), node.type)
     result = quotient if term.number > 0 else Negate()(quotient)
-    if all(exponent > 0 for _, exponent in term.powers):  # a product of names stays in the order it is in
+    if all(exponent > 0 for _, exponent in term.powers):  # a product of names keeps its order
         return result if operation_count(result) < operation_count(node) else None
     return None if result is node or divides_anew(node, result) else result
 

@@ -1,12 +1,13 @@
-"""The derivative that a function is given at its kinks.
+"""The derivative of a function at its kinks.
 
-A kink that is alone may have any slope between those of its two sides: where the whole function is differentiable
-although one of its kinks is met, the chain rule multiplies that slope by 0. So `max(x, 0)` alone is relu, with the
-derivative 0 at 0, and operands of other maxima that tie share the derivative, as in JAX and autograd.
+A single kink may have any slope between those of its two sides: if the whole function is differentiable there, the
+chain rule multiplies that slope by 0. So `max(x, 0)` alone is relu, with the derivative 0 at 0, and tied operands of
+other maxima share the derivative, as in JAX and autograd.
 
-Kinks that coincide, as those of max(x, 0) + min(x, 0), must agree on it. Sharing ties is right for any number of them
-in smooth functions, since it takes the mean of both sides. It is not where one kink lies within another, as in
-min(|x|, x) = x, or beneath a condition: these take the side of the tie on which the conditions hold as they do at it.
+Kinks that coincide, as those of max(x, 0) + min(x, 0), must have consistent slopes. Sharing ties is right for any
+number of them in smooth functions, since it gives the mean of both sides. It is wrong if one kink is nested in
+another, as in min(|x|, x) = x, or lies in a condition: these take the side of the tie on which the conditions hold as
+they do at the tie.
 """
 
 from __future__ import annotations
@@ -55,12 +56,12 @@ from chainrule.primitives import (
 
 @dataclass(frozen=True)
 class _Change:
-    """What becomes of a kink: `side` is the sign of left − right with which a tie counts, 0 where both sides share."""
+    """The change of a kink: `side` is the sign of left − right that determines a tie, 0 if both sides share it."""
 
     rule: str
     side: float = 0
     values: Mapping[Node, float] | None = None
-    """The direction in which one goes from the tie, where no side is the same at all points."""
+    """The direction away from the tie, if no single side is right at all points."""
 
 
 def _relu(node: Apply) -> Node | None:
@@ -72,15 +73,15 @@ def _relu(node: Apply) -> Node | None:
 
 _X = Input("x", ArrayType(()))
 RELU = Rule("max(x, 0) → relu(x)", (Maximum,), _relu, lambda: [Maximum()(_X, Const(0, _X.type))])
-"""Not in the table, since it changes a derivative; it is for a maximum that is alone."""
+"""Not in the table, since it changes a derivative; for a maximum that coincides with no other kink."""
 _SAMPLES = 40
-"""At how many random points it is asked whether one side is right at all ties."""
+"""The number of random points at which a side is tested."""
 SHARED = "kinks that coincide share a tie"
 SIDED = "kinks that coincide take one side of a tie"
 
 
 def settle_kinks(program: Program) -> tuple[Program, tuple[Rewrite, ...]]:
-    """`program` with the derivative at each kink settled, and the rewrites that did it; no value changes."""
+    """Fix the derivative at each kink; return the program, with the same values, and the rewrites."""
     program, choices = signs_as_choices(program)
     program, stacked = _with_stacked_extrema(program)
     written = [*(Rewrite(SIDED, product, choice) for product, choice in choices.items()), *stacked]
@@ -100,7 +101,7 @@ def settle_kinks(program: Program) -> tuple[Program, tuple[Rewrite, ...]]:
 
 
 def _with_stacked_extrema(program: Program) -> tuple[Program, list[Rewrite]]:
-    """`program` with those reductions as maxima of two values that coincide with kinks outside them, or lie in such."""
+    """Rewrite reductions as nested maxima of two values if they coincide with outer kinks, or are nested in them."""
     stacked = stacked_extrema(program)
     if not stacked:
         return program, []
@@ -130,7 +131,7 @@ def _settled(group: Sequence[Kink], leaves: Leaves) -> dict[Kink, _Change]:
 def _within_directed(
     kinks: Sequence[Kink], changes: Mapping[Kink, _Change], leaves: Leaves
 ) -> Iterator[tuple[Kink, _Change]]:
-    """The kinks that lie within one that takes a direction: they take it too, so that it is right where they meet."""
+    """Yield the kinks within one that takes a direction: they take it too, to be consistent where they meet."""
     directed = [kink for kink, change in changes.items() if change.values is not None]
     within = set(topological_order([kink.node for kink in directed], stop=leaves.of(directed)))
     for kink in kinks:
@@ -139,15 +140,15 @@ def _within_directed(
 
 
 def _direction(leaves: Leaves) -> dict[Node, float]:
-    """A direction that is the same in all of a program, and in which no simple relation between values holds."""
+    """Return a direction that is the same throughout a program, and satisfies no simple relation between values."""
     values = {leaf for parts in leaves.all.values() for leaf in parts if leaf.type.dtype.is_float}
     return {leaf: _speed(k) for k, leaf in enumerate(leaf for leaf in leaves.all if leaf in values)}
 
 
 def _outermost(group: Sequence[Kink], leaves: Leaves) -> dict[Kink, _Change] | None:
-    """The outermost maximum or minimum with the side of an operand without kinks; None where that is not right.
+    """Return the outermost maximum or minimum with the side of an operand without kinks; None if that is wrong.
 
-    So min(r·a, clip(r)·a) takes r·a at a tie. Where it takes the other, the kinks of clip are alone, if any ties.
+    So min(r·a, clip(r)·a) takes r·a at a tie. Where it takes the other operand, the kinks of clip are the only ones.
     """
     outer = group[-1]
     inner = {kink.node for kink in group[:-1]}
@@ -167,7 +168,7 @@ def _outermost(group: Sequence[Kink], leaves: Leaves) -> dict[Kink, _Change] | N
 
 
 def _is_on_a_side(operand: Node, kink: Kink, tie: Tie) -> bool:
-    """Whether, where the maximum or minimum ties, it is this operand on one side."""
+    """Whether the maximum or minimum equals this operand on one side of its tie."""
     below, above = (
         np.isclose(evaluated(kink.node, values), evaluated(operand, values), rtol=TIE, atol=TIE)
         for values in (tie.below, tie.above)
@@ -176,12 +177,12 @@ def _is_on_a_side(operand: Node, kink: Kink, tie: Tie) -> bool:
 
 
 def _speed(place: int) -> float:
-    """A number of which no simple multiple is that of another place."""
+    """Return a number whose simple multiples differ from those of other places."""
     return round(1 + math.sin(1 + place) / 2, 3)
 
 
 def _sided(group: Sequence[Kink], leaves: Leaves) -> dict[Kink, _Change] | None:
-    """Each kink of a group with the side that it takes at the tie; None where the sides differ from point to point."""
+    """Return each kink of a group with its side at the tie; None if the sides differ between points."""
     reference, ties = next(
         ((kink, ties) for kink in group if (ties := find_ties(kink, group, leaves, _SAMPLES))), (group[0], [])
     )
@@ -194,7 +195,7 @@ def _sided(group: Sequence[Kink], leaves: Leaves) -> dict[Kink, _Change] | None:
                 found = np.broadcast_to(np.sign(difference(kink, values)), places.shape)
                 held = holds(kink, tie.at)
                 for sign, place in zip(found[held], places[held], strict=True):
-                    if sign:  # it may tie on the whole side, where either operand is right
+                    if sign:  # a tie on the whole side, where either operand is right
                         signs[kink][place].add(float(sign))
     everywhere = all(any(holds(kink, tie.at).any() for tie in ties) for kink in group)
     if not ties or not everywhere or any(len(known) > 1 for pair in signs.values() for known in pair):
@@ -215,7 +216,7 @@ def _sided(group: Sequence[Kink], leaves: Leaves) -> dict[Kink, _Change] | None:
 
 
 def _side(group: Sequence[Kink], signs: Mapping[Kink, list[set[float]]]) -> int:
-    """The side on which most conditions hold as they do at the tie; else the one on which relu is 0."""
+    """Return the side on which most conditions hold as they do at the tie; otherwise the one on which relu is 0."""
 
     def score(side: int) -> tuple[int, int]:
         conditions = relus = 0
@@ -239,7 +240,7 @@ def _truth(kink: Kink, sign: float) -> bool:
 
 
 def _is_continuous(condition: Kink, points: Sequence[Values], leaves: Leaves) -> bool:
-    """Whether what is chosen by this condition alone is equal wherever it ties, so that either may be taken there."""
+    """Whether both branches of the choice are equal at every tie of the condition, so that either may be taken."""
     for choice in leaves.choices.get(condition.node, ()):
         if not isinstance(choice.primitive, Where):
             return False
@@ -267,7 +268,7 @@ def _changed(program: Program, changes: Mapping[Node, _Change]) -> tuple[Program
         if change.values is not None:
             seeds = {made[leaf]: Const(speed, leaf.type) for leaf, speed in change.values.items() if leaf in made}
             made[node] = _directed(before, seeds)
-        elif condition is not None:  # the choice is what stays the same, not its condition
+        elif condition is not None:  # the selected value must stay the same, not the condition
             before = Apply(node.primitive, (as_it_was[condition], *before.operands[1:]))
         else:
             made[node] = _replaced(before, change.side)
@@ -282,10 +283,10 @@ def _changed(program: Program, changes: Mapping[Node, _Change]) -> tuple[Program
 
 
 def _directed(node: Apply, seeds: Mapping[Node, Node]) -> Node:
-    """`node` with the derivative of the side of its tie to which the direction `seeds` leads."""
+    """Return `node` with the derivative of the side of its tie in the direction `seeds`."""
 
     def before(x: Node, y: Node) -> Node:
-        """Whether x < y, at a tie as soon as one goes in that direction."""
+        """Whether x < y, at a tie after a step in that direction."""
         speeds = [
             zeros(side.type) if v is None else v for side, v in zip((x, y), linearize([x, y], seeds), strict=True)
         ]
@@ -315,7 +316,7 @@ def _directed(node: Apply, seeds: Mapping[Node, Node]) -> Node:
 
 
 def _replaced(node: Apply, side: float) -> Node:
-    """`node` with another derivative at its tie. What is taken keeps NaN wherever a comparison with it fails."""
+    """Return `node` with another derivative at its tie. NaN is preserved, as every comparison with it fails."""
     match node:
         case Apply(Compare(comparison), (x, y)):
             return Compare(OPPOSITE[comparison])(x, y)

@@ -1,7 +1,7 @@
-"""sign(x) f where f is 0 at x = 0 and kinked there, as in sign(x) ln(1 + |x|): smooth, though neither factor is.
+"""sign(x) f, where f is 0 at x = 0 with a kink, as in sign(x) ln(1 + |x|): smooth, though neither factor is.
 
-The sign has the derivative 0 and the value 0 there, so that the chain rule would find 0. As a choice, −f if x < 0, else
-f, the product is what other kinks coincide with.
+The sign has the derivative 0 and the value 0 there, so that the chain rule would give 0. As a choice, −f if x < 0,
+otherwise f, the product has a kink that coincides with that of f.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from chainrule.ir import Apply, Const, Node, Program, applies, topological_order
 from chainrule.primitives import Compare, Divide, Multiply, Negate, Sign, Where
 
 _ALIKE = 1e-2
-"""How much f may differ between the sides, and from 0 at x = 0, relative to its size; if odd, it differs by twice."""
+"""The relative tolerance of f between the sides, and of f from 0 at x = 0; an odd f differs by twice its size."""
 _FACTORS = 32
-"""Longer products are left as they are."""
+"""The number of factors above which products are left unchanged."""
 
 
 def signs_as_choices(program: Program) -> tuple[Program, dict[Node, Node]]:
-    """`program` with each such product as a choice, and the products that became one."""
+    """Rewrite each such product as a choice; return the program and the rewritten products."""
     if not any(applies(node, Sign) for node in program.nodes):
         return program, {}
     named = program.names.keys()
@@ -45,13 +45,13 @@ def signs_as_choices(program: Program) -> tuple[Program, dict[Node, Node]]:
             choices[made[node]] = Where()(Compare("<")(x, Const(0, x.type)), -rest, rest)
             made[node] = choices[made[node]]
     outputs = tuple(made[output] for output in program.outputs)
-    used = {*program.inputs, *topological_order(outputs)}  # a sign with a name may have gone
+    used = {*program.inputs, *topological_order(outputs)}  # a named sign may have been removed
     names = {made[node]: name for node, name in program.names.items() if made[node] in used}
     return Program(program.inputs, outputs, names), choices
 
 
 def _signs(node: Node, named: Container[Node]) -> Iterator[Apply]:
-    """The one sign among the factors of a product of other things as well."""
+    """Yield the only sign among the factors of a product that has others."""
     found = list(itertools.islice(_factors(node, named), _FACTORS + 1))
     if not 1 < len(found) <= _FACTORS:
         return
@@ -61,7 +61,7 @@ def _signs(node: Node, named: Container[Node]) -> Iterator[Apply]:
 
 
 def _factors(node: Node, named: Container[Node] = ()) -> Iterator[Node]:
-    """What is multiplied, without what it is divided by; a product with a name of its own is one factor."""
+    """Yield the factors of a product, without divisors; a named product is one factor."""
     left = [node]
     while left:
         match left.pop():
@@ -76,7 +76,7 @@ def _factors(node: Node, named: Container[Node] = ()) -> Iterator[Node]:
 
 
 def _without(product: Node, sign: Node) -> Node:
-    """The product of the other factors."""
+    """Return the product of the other factors."""
     if product is sign:
         return Const(1, sign.type)
     assert isinstance(product, Apply)
@@ -89,7 +89,7 @@ def _without(product: Node, sign: Node) -> Node:
 
 
 def _is_smooth(program: Program, product: Node, sign: Apply) -> bool:
-    """Whether the rest has a kink, is 0 wherever the sign is, and equal on both sides of that to first order."""
+    """Whether the rest has a kink, is 0 wherever the sign is, and agrees on both sides of that to first order."""
     (x,) = sign.operands
     rest = _without(product, sign)
     if not find_kinks(Program(program.inputs, (rest,))):

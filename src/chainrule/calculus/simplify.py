@@ -1,4 +1,4 @@
-"""Simplification: the table of rules applied from the operands up until none fires, every application recorded."""
+"""Simplification: rules are applied from the operands up until none matches, and every rewrite is recorded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chainrule.ir import Apply, Node, ProgramError, topological_order
 from chainrule.primitives import Compare
 
 DEPTH_LIMIT = 100
-"""How often one place is rewritten at most; every intermediate result is true, so stopping early loses only brevity."""
+"""The maximum number of rewrites at one place. Every intermediate result is equal, so stopping early is correct."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Rewrite:
 
 
 class Simplifier:
-    """Simplifies expressions, sharing what it has done; `rewrites` lists the applications in order.
+    """Simplifies expressions and caches the results; `rewrites` lists the applications in order.
 
-    What is compared stays as it is unless `comparisons` is set: that x/3 equals its maximum is no longer so of
-    (1/3)·x in floating point, and a derivative that asks for it would be lost.
+    Operands of comparisons are simplified only if `comparisons` is set: x/3 may equal its maximum when (1/3)·x, rounded
+    differently, does not, and a derivative that depends on the tie would be lost.
     """
 
     def __init__(self, rules: Sequence[Rule] = RULES, comparisons: bool = False) -> None:
@@ -52,7 +52,7 @@ class Simplifier:
         return self._done[node]
 
     def _rewrite(self, node: Apply) -> Node:
-        """`node`, whose operands are simplified, rewritten until no rule fires at its root."""
+        """Rewrite `node`, whose operands are simplified, until no rule matches its root."""
         if self._depth >= DEPTH_LIMIT:
             return node
         for rule in self._rules.get(type(node.primitive), []):
@@ -71,7 +71,7 @@ class Simplifier:
 
 
 def simplify(node: Node) -> Node:
-    """`node` simplified by the table of rules."""
+    """Simplify `node` by the table of rules."""
     return Simplifier()(node)
 
 

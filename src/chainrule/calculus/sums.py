@@ -1,5 +1,5 @@
-"""Simplifications of sums and repetitions: what does not vary along a summed axis comes out, what is computed from
-repeated values is computed once and then repeated.
+"""Simplification of sums and broadcasts: factors that are constant along a summed axis are moved out, and
+operations on broadcast values are performed before the broadcast.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _out_of_sum(node: Apply) -> Node | None:
 
 
 def _along_kept(operand: Node, reduction: Apply) -> Node | None:
-    """`operand` as an array shaped as the result of `reduction`, if it varies along no axis that is reduced."""
+    """Return `operand` in the shape of the result of `reduction`, if it is constant along all reduced axes."""
     reduced, shape = reduction.primitive.axes, reduction.type.shape
     match operand:
         case Apply(Broadcast(axes=axes), (source,)) if set(axes).isdisjoint(reduced):
@@ -142,7 +142,7 @@ def _sum_of_padded(node: Apply) -> Node | None:
 
 
 def _falls_away(padded: Apply, reduction: Apply) -> bool:
-    """Whether some of the zeros lie along an axis that is summed."""
+    """Whether some of the padding lies along a summed axis."""
     return any(padded.type.shape[axis] != padded.operands[0].type.shape[axis] for axis in reduction.primitive.axes)
 
 
@@ -152,7 +152,7 @@ def _falls_away(padded: Apply, reduction: Apply) -> bool:
     Sum((0,))(1 + Pad((0, 0), (2, 0), (0, 0))(some_x("1 m"))),
 ])  # fmt: skip
 def _sum_of_terms(node: Apply) -> Node | None:
-    """Term by term, where the sum of each is known, or lacks the zeros around it."""
+    """Sum term by term, if the sum of each is known, or avoids its padding."""
     match node:
         case Apply(Sum() as total, (Apply((Add() | Subtract()) as plus, (x, y)) as terms,)):
             return plus(total(x), total(y)) if _has_known_sum(terms, node) else None
@@ -178,9 +178,9 @@ def _has_known_sum(node: Node, reduction: Apply) -> bool:
 
 
 def known_sums(definitions: Mapping[Node, Node]) -> Rule:
-    """A rule for sums whose value follows from what names stand for: the softmax P has Σ P = 1, and Σ (x − μ) is 0.
+    """Return a rule for sums whose value follows from definitions: the softmax P has Σ P = 1, and Σ (x − μ) is 0.
 
-    `definitions` gives what a symbol stands for. It is no entry of the table, since it holds for these symbols only.
+    `definitions` maps symbols to their values. It is not in the table, since it holds for these symbols only.
     """
     found: dict[Node, Node | None] = {}
 
@@ -201,5 +201,5 @@ def known_sums(definitions: Mapping[Node, Node]) -> Rule:
 
 
 def _is_fact(definition: Node) -> bool:
-    """Whether a definition is a mean, or probabilities, beneath kept axes."""
+    """Whether a definition is a mean or probabilities, possibly with kept axes."""
     return applies(beneath_arrangement(definition), Mean, OneHot, Softmax)

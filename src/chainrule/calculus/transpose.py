@@ -1,7 +1,7 @@
-"""The second of the two program transformations: a linear program run backwards is its adjoint.
+"""Transposition: the adjoint of a linear program, obtained by running it backwards.
 
 ⟨δ, J dx⟩ = ⟨Jᵀδ, dx⟩ for every operation J on the way, so a cotangent δ of the output becomes, operation by operation,
-a cotangent of the input. An array used twice receives the sum of what its uses send back.
+a cotangent of the input. The cotangent of an array used twice is the sum of the contributions of its uses.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from chainrule.primitives import Linear, Multilinear
 
 
 def transpose(outputs: Sequence[Node], tangents: Sequence[Node], cotangents: Sequence[Node]) -> list[Node | None]:
-    """The adjoint of the linear map from `tangents` to `outputs`, applied to `cotangents`; None where it is zero.
+    """Apply the adjoint of the linear map from `tangents` to `outputs` to `cotangents`; None stands for zero.
 
-    Raises ProgramError if an operation on the way is not linear in what reaches it.
+    Raises ProgramError if an operation on the way is not linear in the operands that depend on `tangents`.
     """
     order = topological_order(outputs)
     active = set(tangents)

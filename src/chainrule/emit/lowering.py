@@ -1,4 +1,4 @@
-"""Nodes of a program as expressions over arrays: what broadcasting and `keepdims` say by themselves is left out."""
+"""Lowering of nodes to array expressions, without broadcasts that are implicit and with `keepdims`."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ _TABLE_LIMIT = 64
 
 
 class Lowering:
-    """Turns nodes into expressions; `known` gives the variable that stands for a node.
+    """Converts nodes to expressions; `known` maps a node to its variable.
 
-    A primitive that the target does not `have` is written out in others, if it can be.
+    A primitive that the target does not `have` is decomposed, if possible.
     """
 
     def __init__(self, arena: Arena, has: Callable[[Primitive], bool]) -> None:
@@ -69,11 +69,11 @@ class Lowering:
         self.known: dict[Node, Expr] = {}
 
     def define(self, node: Node, variable: Expr) -> None:
-        """Let `variable` stand for `node` from now on."""
+        """Define `variable` as the value of `node`."""
         self.known[node] = variable
 
     def loose(self, node: Node) -> Expr:
-        """`node` as an expression whose shape broadcasts to the node's."""
+        """Return `node` as an expression whose shape broadcasts to that of the node."""
         for part in topological_order([node], stop=self.known):
             if part in self.known:
                 continue
@@ -83,11 +83,11 @@ class Lowering:
                 self.known[part] = self._applied(part)
             else:
                 assert isinstance(part, Input)
-                raise EmitError(f"{part.name} is used before it is known")
+                raise EmitError(f"{part.name} is used before it is defined")
         return self.known[node]
 
     def strict(self, node: Node) -> Expr:
-        """`node` as an expression of exactly its shape."""
+        """Return `node` as an expression of exactly its shape."""
         found = self.loose(node)
         wanted = node.type.shape
         if found.shape == wanted:
@@ -137,7 +137,7 @@ class Lowering:
         operands = [self.strict(x) for x in node.operands]
         return self.arena.make(Structured(primitive), operands, node.type.shape, node.type.dtype)
 
-    # Element by element ---------------------------------------------------------------------------------------------
+    # Elementwise operations -------------------------------------------------------------------------------------------
 
     def _pointwise(self, node: Apply) -> Expr:
         operands = [self.loose(x) for x in node.operands]
@@ -147,7 +147,7 @@ class Lowering:
         return self.function(node.primitive, operands, node.type.dtype)
 
     def product(self, x: Expr, y: Expr) -> Expr:
-        """`x * y`, with one number in front of it at most, and a quotient with 1 above written as a division."""
+        """Return `x * y` with at most one number, in front; a reciprocal factor becomes a division."""
         dtype = x.dtype if x.dtype.is_float else y.dtype
         (number, x_rest), (other, y_rest) = _numbers_apart(x), _numbers_apart(y)
         if (number != 1 and other != 1) or 1 in (_value(x), _value(y)):
@@ -160,7 +160,7 @@ class Lowering:
         return self._times(x, y, dtype)
 
     def _rest(self, x: Expr, rest: bool) -> list[Expr]:
-        """What is left of a product without the number in front of it."""
+        """Return a product without its number, as a list of at most one expression."""
         if not rest:
             return []
         if not isinstance(x.operation, Function) or _numbers_apart(x)[0] == 1:
@@ -184,12 +184,12 @@ class Lowering:
         return self.function(Multiply(), [x, y], dtype)
 
     def function(self, primitive: Primitive, operands: Sequence[Expr], dtype: DType) -> Expr:
-        """A pointwise primitive on operands that broadcast."""
+        """Apply a pointwise primitive to operands that broadcast."""
         assert primitive.is_pointwise
         return self.arena.make(Function(primitive), operands, _broadcast(*(x.shape for x in operands)), dtype)
 
     def aligned(self, x: Expr, ndim: int, axes: Sequence[int], rank: int) -> Expr:
-        """`x`, which stands for an array of `ndim` axes, with axis k of that put at `axes[k]` of `rank` axes."""
+        """Return `x`, an array of `ndim` axes, as one of `rank` axes whose axis `axes[k]` is axis k of `x`."""
         kept = [axes[k] for k in range(ndim - x.ndim, ndim)]
         if not kept:
             return x
@@ -197,7 +197,7 @@ class Lowering:
         return self.expanded(x, inserted) if inserted else x
 
     def expanded(self, x: Expr, inserted: tuple[int, ...]) -> Expr:
-        """`x` with axes of size 1 at the positions `inserted` of the result; `keepdims` where that does it."""
+        """Insert axes of size 1 at the positions `inserted` of the result, with `keepdims` if that suffices."""
         if not inserted:
             return x
         rank = x.ndim + len(inserted)
@@ -214,7 +214,7 @@ class Lowering:
             operands = [self.aligned(operand, x.ndim, kept, rank) for operand in x.operands]
             assert isinstance(operation, Function)
             function = self.function(operation.primitive, operands, x.dtype)
-            if function.shape == shape:  # its operands leave out axes of size 1 in front
+            if function.shape == shape:  # its operands lack leading axes of size 1
                 return function
         if isinstance(operation, Inserted):
             (inner,) = x.operands
@@ -224,7 +224,7 @@ class Lowering:
         return self.arena.make(Inserted(inserted), (x,), shape, x.dtype)
 
     def _gives_axes(self, x: Expr, inserted: tuple[int, ...]) -> bool:
-        """Whether the new axes come for nothing: a reduction keeps them, or what was squeezed had them."""
+        """Whether the new axes are free: a reduction keeps them, or the operand of a squeeze has them."""
         rank = x.ndim + len(inserted)
         operation = x.operation
         if isinstance(operation, Reduction):
@@ -254,7 +254,7 @@ class Lowering:
         return self.arena.make(Reduction(name, here, keepdims=False), (operand,), shape, operand.dtype)
 
     def _picked(self, product: Expr) -> Expr | None:
-        """The elements that labels name, where a sum over one-hot rows times `x` finds them."""
+        """Return the elements selected by labels, for a sum over one-hot rows times `x`, or None."""
         match product:
             case Expr(Function(Multiply()), factors):
                 for rows, x in (factors, factors[::-1]):
@@ -290,7 +290,7 @@ class Lowering:
         return self.arena.make(Reshaped(shape), (x,), shape, x.dtype)
 
     def _element(self, x: Expr, removed: tuple[int, ...], shape: Shape) -> Expr:
-        """A slice of size 1 whose axis is taken away is a position."""
+        """Replace a slice of size 1 by an index, which removes the axis."""
         assert isinstance(x.operation, Indexed)
         entries: list[Dim | tuple[Dim, Dim, int]] = []
         axis = 0
@@ -308,13 +308,13 @@ class Lowering:
 
 
 def _value(x: Expr) -> float | None:
-    """The number that `x` is, if it is a literal one."""
+    """Return the number of a literal `x`, or None."""
     value = x.operation.value if isinstance(x.operation, Number) else None
     return value if isinstance(value, float) else None
 
 
 def _numbers_apart(x: Expr) -> tuple[float, bool]:
-    """The literal number that stands in a product, and whether anything else does."""
+    """Return the literal number in a product, and whether there are other factors."""
     value = _value(x)
     if value is not None:
         return value, False
@@ -328,10 +328,10 @@ def _numbers_apart(x: Expr) -> tuple[float, bool]:
 
 
 def written_in_parts(node: Apply, has: Callable[[Primitive], bool]) -> Node | None:
-    """What a target has under no name, in parts; so too what the derivatives of norms and powers need at 0."""
+    """Decompose a primitive that the target lacks; also the operations at 0 in derivatives of norms and powers."""
     match node:
         case Apply(DivideNoNan(), (x, y)):
-            return divide(x, where(equal(y, 0), math.inf, y))  # x / ∞ is 0, without a warning of 0 / 0
+            return divide(x, where(equal(y, 0), math.inf, y))  # x / ∞ is 0, without a warning about 0 / 0
         case Apply(LogNoNan(), (x,)):
             return log(where(equal(x, 0), 1, x))
     if isinstance(node.primitive, _STRUCTURE) or type(node.primitive) in _REDUCTIONS or has(node.primitive):
@@ -343,7 +343,7 @@ def written_in_parts(node: Apply, has: Callable[[Primitive], bool]) -> Node | No
 
 
 def _mask(x: Expr, other: Expr) -> Expr:
-    """A condition as it is, where it multiplies floats, which turns it to numbers anyway."""
+    """Return a condition unchanged if it multiplies floats, which converts it to numbers."""
     match x:
         case Expr(Function(Cast()), (condition,)) if condition.dtype is DType.BOOL:
             return condition if other.dtype.is_float and not other.is_number else x
@@ -351,7 +351,7 @@ def _mask(x: Expr, other: Expr) -> Expr:
 
 
 def _inserted_axes(shape: Shape, longer: Shape) -> tuple[int, ...] | None:
-    """Where `longer` has axes of size 1 that `shape` lacks; None where that is not the difference."""
+    """Return the axes of size 1 that `longer` has and `shape` lacks; None if they differ otherwise."""
     if len(longer) <= len(shape):
         return None
     inserted: list[int] = []

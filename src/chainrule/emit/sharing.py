@@ -1,4 +1,4 @@
-"""Which values of a pass get a name: what is needed twice does, and what would make a line too long."""
+"""Naming of values in a pass: values that are used more than once, and parts of lines that are too long."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ _SHORT: dict[type, str] = {
 
 @dataclass(frozen=True)
 class Line:
-    """`variable = value`; `about` is the quantity of the record that it finds, or part of which it is."""
+    """`variable = value`; `about` is the quantity of the record that it computes, wholly or in part."""
 
     variable: Expr
     value: Expr
@@ -100,7 +100,7 @@ class Line:
 
 
 def is_trivial(x: Expr) -> bool:
-    """Whether writing `x` twice costs the computer nothing: a name, a number, another view of one."""
+    """Whether evaluating `x` twice is free: a name, a number, or a view of one."""
     match x:
         case Expr(Variable() | Number() | Table()):
             return True
@@ -110,7 +110,7 @@ def is_trivial(x: Expr) -> bool:
 
 
 def is_dear(x: Expr) -> bool:
-    """Whether computing `x` from its operands again costs more than keeping it."""
+    """Whether recomputing `x` from its operands costs more than storing it."""
     operation = x.operation
     if isinstance(operation, Function):
         return not isinstance(operation.primitive, _CHEAP) and not x.is_number
@@ -118,7 +118,7 @@ def is_dear(x: Expr) -> bool:
 
 
 def stem_of(x: Expr) -> str:
-    """What a value without a name of the user's is called, by the operation that makes it and what that acts on."""
+    """Return the stem of the name of a value that the user did not name, from its operation and operands."""
     words = [_word(operand) for operand in x.operands]
     match x.operation:
         case Reduction(name):
@@ -134,7 +134,7 @@ def stem_of(x: Expr) -> str:
 
 
 def _described(primitive: Primitive, operands: Sequence[Expr], words: Sequence[str | None]) -> str | None:
-    """A name for what a primitive makes of operands that are called `words`."""
+    """Return a name for the result of a primitive on operands that are called `words`, or None."""
     if isinstance(primitive, Divide | Multiply) and any(operand.is_number for operand in operands):
         variable = next((word for word, o in zip(words, operands, strict=True) if word and not o.is_number), None)
         return f"{variable}_scaled" if variable else "scaled"
@@ -146,7 +146,7 @@ def _described(primitive: Primitive, operands: Sequence[Expr], words: Sequence[s
 
 
 def _word(x: Expr) -> str | None:
-    """A variable, or the number 1, as part of a name."""
+    """Return a variable, or the number 1, as part of a name."""
     if isinstance(x.operation, Variable):
         return x.operation.name
     return "one" if x.operation == Number(1.0) else None
@@ -155,7 +155,7 @@ def _word(x: Expr) -> str | None:
 def keep_for_later(
     arena: Arena, names: Names, forward: Sequence[Line], backward: Sequence[Line]
 ) -> tuple[list[Line], list[Line]]:
-    """What the backward pass would compute again, and dearly or under a name anyway, is named in the forward pass."""
+    """Name values in the forward pass that the backward pass needs too, if they are expensive or named there."""
     uses = parents_of([line.value for line in forward])
     found: dict[Expr, None] = {}
     seen: set[Expr] = set()
@@ -177,7 +177,7 @@ def keep_for_later(
 def named(
     arena: Arena, names: Names, lines: Sequence[Line], chosen: Collection[Expr], values: dict[Expr, Expr]
 ) -> list[Line]:
-    """`lines` with each expression in `chosen` computed once, under a name, in front of the line that needs it first.
+    """Return `lines` with each expression in `chosen` computed once, as a variable, before its first use.
 
     `values` receives the variable of each.
     """
@@ -199,14 +199,14 @@ def named(
 def written_where_used(
     arena: Arena, lines: Sequence[Line], keep: Collection[Expr], length: Callable[[Expr], int]
 ) -> list[Line]:
-    """Lines that are used once, and leave the line that uses them short, are written there."""
+    """Inline lines that are used once, if the line that uses them stays short."""
     lines = _without_aliases(arena, lines, keep)
     uses = occurrences([line.value for line in lines])
     result: dict[Expr, Line] = {}
     for line in lines:
         value = line.value
         for part in ordered([value]):
-            # Only what this pass computes for one use can move.
+            # Only values that this pass computes for one use can be inlined.
             if part in result and part not in keep and uses[part] == 1:
                 moved = arena.rebuilt(value, {part: result[part].value})
                 if value is part or length(moved) <= _INLINE_LIMIT:
@@ -217,7 +217,7 @@ def written_where_used(
 
 
 def _without_aliases(arena: Arena, lines: Sequence[Line], keep: Collection[Expr]) -> list[Line]:
-    """`lines` without those that only give another name, of our own, to what has one."""
+    """Remove lines that only assign a generated name to a variable."""
     aliases: dict[Expr, Expr] = {}
     result = []
     for line in lines:
@@ -230,8 +230,8 @@ def _without_aliases(arena: Arena, lines: Sequence[Line], keep: Collection[Expr]
 
 
 def shared(arena: Arena, names: Names, lines: Sequence[Line]) -> list[Line]:
-    """`lines` with what they need twice named."""
-    # What a line is the value of is known by that line's name from there on.
+    """Return `lines` with repeated expressions named."""
+    # After a line, its value is available under its name.
     known: dict[Expr, Expr] = {}
     current = []
     for line in lines:
@@ -248,7 +248,7 @@ def shared(arena: Arena, names: Names, lines: Sequence[Line]) -> list[Line]:
 def shortened(
     arena: Arena, names: Names, lines: Sequence[Line], length: Callable[[Expr], int], limit: int
 ) -> list[Line]:
-    """`lines` with parts of those that are too long named."""
+    """Return `lines` with parts of long ones named."""
     result: list[Line] = []
     for line in lines:
         value = line.value
@@ -258,7 +258,7 @@ def shortened(
             if fitting:
                 longest = max(fitting, key=length)
             else:
-                # Even views get a name where nothing else shortens the line.
+                # Even views are named if nothing else shortens the line.
                 views = [p for p in ordered([value]) if p is not value and p.operands and length(p) > 24]
                 if not views:
                     break
