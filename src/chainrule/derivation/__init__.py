@@ -1,4 +1,4 @@
-"""The record of a backward pass as checked claims, its forms, its words and its renderers."""
+"""The record of a backward pass as checked claims, its forms, its sentences and its renderers."""
 
 from chainrule.derivation.document import DETAILS, Detail, Document
 from chainrule.derivation.forms import FORMS, Form, write_document

@@ -1,7 +1,7 @@
-"""Sub-expressions that a derivation repeats: each is named once, and written by its name from then on.
+"""Names for repeated sub-expressions of a derivation.
 
-The step works on expressions. What it yields are further symbols with the expressions that they stand for; the record
-claims each, and puts the symbols into the right sides of all other claims.
+Abbreviations are further symbols with the expressions that they stand for. The record claims each, and substitutes the
+symbols in the right sides of all other claims.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from chainrule.primitives import (
 )
 
 _LIMIT = 12
-"""More names than this would have to be looked up, not read."""
+"""The maximum number of abbreviations; a reader could not remember more."""
 _FREE = (Broadcast, Cast, Permute, Reshape, Slice)
 _PLAIN = (Add, Divide, Mean, Multiply, Negate, Square, Subtract, Sum)
 _LETTERS: dict[type, str] = {Sqrt: "s", Tanh: "t"}
@@ -41,17 +41,17 @@ _ANY = "uvwrst"
 
 @dataclass(frozen=True, eq=False)
 class Abbreviation:
-    """`symbol` stands for `value`, in which earlier abbreviations stand for what they abbreviate."""
+    """An abbreviation: `symbol` stands for `value`, which may contain earlier abbreviations."""
 
     symbol: Input
     value: Node
 
 
 def abbreviations(expressions: Iterable[Node], taken: Collection[str]) -> tuple[Abbreviation, ...]:
-    """Names, none of those in `taken`, for what is repeated in `expressions`, in an order in which they can be read.
+    """Return abbreviations of repeated parts of `expressions`, with names not in `taken`, each after those it contains.
 
-    Worth a name is what has three operations and occurs twice, or two and occurs three times; a function of a named
-    value, such as tanh(c), where it occurs three times.
+    An expression is abbreviated if it has three operations and occurs twice, or two and occurs three times; a function
+    of a named value, such as tanh(c), if it occurs three times.
     """
     lines = list(dict.fromkeys(expressions))
     used = set(taken)
@@ -71,9 +71,9 @@ def abbreviations(expressions: Iterable[Node], taken: Collection[str]) -> tuple[
 
 
 def aligned(expressions: Sequence[Node], others: Iterable[Node]) -> dict[Node, Node]:
-    """What `expressions` compute with axes of size 1 that `others` compute without, in terms of the latter.
+    """Return parts of `expressions` that differ from parts of `others` only by axes of size 1, in terms of the latter.
 
-    The root of a mean that keeps its axis is one thing on paper with that of a mean that drops it.
+    The root of a mean with `keepdims` is the same on paper as that of a mean without.
     """
     known = set(topological_order(list(others)))
     found: dict[Node, Node] = {}
@@ -92,7 +92,7 @@ def aligned(expressions: Sequence[Node], others: Iterable[Node]) -> dict[Node, N
 
 
 def _most_repeated(lines: Sequence[Node]) -> Node | None:
-    """The sub-expression that a name shortens most."""
+    """Return the sub-expression whose abbreviation saves most, or None."""
     whole = set(lines)
     occurrences: dict[Node, int] = {}
     for line in lines:
@@ -128,7 +128,7 @@ def _is_worth_a_name(node: Node, count: int, weight: int) -> bool:
 
 
 def _occurrences(line: Node) -> dict[Node, int]:
-    """How often each part of an expression is written where the expression is written out."""
+    """Count the occurrences of each part of an expression in its written form."""
     order = topological_order([line])
     counts = dict.fromkeys(order, 0)
     counts[line] = 1
@@ -140,7 +140,7 @@ def _occurrences(line: Node) -> dict[Node, int]:
 
 
 def _weights(nodes: Sequence[Node]) -> dict[Node, int]:
-    """How many operations each expression shows, up to a few hundred."""
+    """Count the operations of each expression, up to a few hundred."""
     weights: dict[Node, int] = {}
     for node in topological_order(nodes):
         if not isinstance(node, Apply) or is_scale(node):
@@ -158,7 +158,7 @@ def _free_names(node: Node, used: Collection[str]) -> Iterator[str]:
 
 
 def _readable(found: Sequence[tuple[Input, Node]]) -> Iterator[tuple[Input, Node]]:
-    """Each after those that it is written with."""
+    """Yield abbreviations in topological order."""
     values = dict(found)
     done: set[Input] = set()
 

@@ -1,8 +1,8 @@
-"""What is written of a notation, as boxes: pieces of a line that are never taken apart.
+"""Layout of formulas as boxes: pieces of a line that are never split.
 
-A box says how wide it is, whether it is taller than a line, and where a script would be attached, as boxes of TeX do;
-between boxes stand the places where a line may end, the shallow ones first, as in Wadler's "A prettier printer".
-Nobody looks into the text of a box, whatever the language that it is written in.
+A box has a width, whether it is taller than a line, and a base to which scripts are attached, as boxes of TeX do.
+Between boxes are breaks, at which a line may end, those of least depth first, as in Wadler's "A prettier printer".
+The layout does not depend on the text of boxes, nor on its language.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import NamedTuple, TypeAlias
 
 
 class Box(NamedTuple):
-    """One piece of a line.
+    """A piece of a line.
 
     `width` is in letters, or columns of a terminal. `base` is what further scripts are attached to, and `subscripts`
-    those that it has already: `W1` is the box of W with the subscript 1.
+    the present ones: `W1` is the box of W with the subscript 1.
     """
 
     text: str
@@ -32,7 +32,7 @@ INDENT = Box("  ", 2)
 
 
 class Break(NamedTuple):
-    """A place where a line may end, shallow ones first; `flat` is written where the line goes on."""
+    """A possible end of a line, of least depth first; `flat` is written if the line continues."""
 
     depth: int
     flat: Box = BLANK
@@ -42,7 +42,7 @@ Pieces: TypeAlias = list[Box | Break]
 
 
 def row(pieces: Sequence[Box | Break]) -> Box:
-    """The pieces on one line."""
+    """Join the pieces on one line."""
     if len(pieces) == 1 and isinstance(pieces[0], Box):
         return pieces[0]
     texts, width, tall = [], 0.0, False
@@ -55,7 +55,7 @@ def row(pieces: Sequence[Box | Break]) -> Box:
 
 
 def chunks(pieces: Pieces, start: int, end: int) -> list[tuple[Box, int, int]]:
-    """The ranges between the shallowest breaks, each with what stands before it where the line is not broken."""
+    """Return the ranges between the breaks of least depth, each with the text before it on an unbroken line."""
     breaks = [(place, piece) for place in range(start, end) if isinstance(piece := pieces[place], Break)]
     least = min((piece.depth for _, piece in breaks), default=0)
     parts: list[tuple[Box, int, int]] = []
@@ -68,15 +68,15 @@ def chunks(pieces: Pieces, start: int, end: int) -> list[tuple[Box, int, int]]:
 
 
 def break_lines(pieces: Pieces, width: float, indent: Box = INDENT) -> list[Box]:
-    """The pieces on lines of `width` at most, broken at the shallowest places that will do.
+    """Break the pieces into lines of at most `width`, at breaks of the least depth possible.
 
-    A line that continues an inner expression starts with `indent`. Only a piece that has no place to break is longer.
+    A continuation line within an inner expression starts with `indent`. Only a piece without breaks may be longer.
     """
     return _Breaker(pieces).broken(0, len(pieces), width, indent)[0]
 
 
 class _Part(NamedTuple):
-    """A range of pieces: on one line, its longest piece without a break, and its chunks."""
+    """A range of pieces: as one line, the width of its longest piece without a break, and its chunks."""
 
     line: Box
     longest: float
@@ -86,7 +86,7 @@ class _Part(NamedTuple):
 class _Breaker:
     """Breaks lines of one expression, whose parts are ranges of its pieces.
 
-    What was tried with a range at a width is remembered, or deep nesting would be tried over and over.
+    Results for a range and a width are cached, since deep nesting would take exponential time otherwise.
     """
 
     def __init__(self, pieces: Pieces) -> None:
@@ -94,7 +94,7 @@ class _Breaker:
         self._known: dict[tuple[int, int, float, Box], tuple[list[Box], float]] = {}
         self._parts: dict[tuple[int, int], _Part] = {}
         self._runs = list(accumulate(pieces, _run, initial=0.0))
-        """The width of what has no break, up to each place."""
+        """The width without breaks, up to each position."""
 
     def _part(self, start: int, end: int) -> _Part:
         found = self._parts.get((start, end))
@@ -104,7 +104,7 @@ class _Breaker:
         return found
 
     def broken(self, start: int, end: int, width: float, indent: Box) -> tuple[list[Box], float]:
-        """The lines of the pieces from `start` to `end`, and the width of the widest."""
+        """Return the lines of the pieces from `start` to `end`, and the width of the widest."""
         key = start, end, width, indent
         found = self._known.get(key)
         if found is None:
@@ -129,14 +129,14 @@ class _Breaker:
             else:
                 room = width - indent.width
                 inner, widest = ([], room + 1) if part.longest > room else self.broken(begin, stop, room, indent)
-                if widest > room:  # room matters more than looks
+                if widest > room:  # the width takes precedence over the layout
                     lines += self.broken(begin, stop, width, NOTHING)[0]
                 else:
                     lines += [inner[0], *(row([indent, line]) for line in inner[1:])]
         return lines
 
     def _beside(self, head: Box, start: int, end: int, width: float, indent: Box) -> list[Box]:
-        """What is too long for one line, beginning beside a short `head`; nothing where it does not fit."""
+        """Break a long range beside a short `head`; return nothing if it does not fit."""
         room = width - head.width
         if head.width > 8 or self._part(start, end).longest > room:
             return []

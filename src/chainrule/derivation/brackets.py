@@ -1,7 +1,7 @@
-"""Where brackets go: precedence decides, and what would make a reader hesitate.
+"""Placement of brackets, by precedence and where a formula would be ambiguous to a reader.
 
-Two products of different kinds are never left side by side, since `W2ᵀ δ ⊙ a` could be read in two ways, and a partial
-derivative is bracketed wherever something is attached to it.
+Two products of different kinds are never adjacent, since `W2ᵀ δ ⊙ a` could be read in two ways, and a partial
+derivative is bracketed if a mark, an index or an exponent is attached to it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from chainrule.primitives import (
 
 
 def is_scaled(notation: Notation) -> bool:
-    """Whether `notation` is a number times something, as in `2 x` or `(1/n) x`."""
+    """Whether `notation` is a number times another factor, as in `2 x` or `(1/n) x`."""
     if not isinstance(notation, Infix) or notation.operator not in ("", "·") or len(notation.operands) != 2:
         return False
     first = notation.operands[0]
@@ -40,7 +40,7 @@ def is_scaled(notation: Notation) -> bool:
 
 
 def is_one(notation: Notation) -> bool:
-    """Whether `notation` ends in the digit 1 alone, which before a factor would be the vector of ones."""
+    """Whether `notation` ends in the number 1, which before a factor would mean the vector of ones."""
     return isinstance(notation, Number) and abs(notation.value) == 1
 
 
@@ -111,7 +111,7 @@ def needs_brackets(child: Notation, parent: Notation, position: int, stacked: bo
 
 
 def _can_carry(child: Notation) -> bool:
-    """Whether a mark, an index or an exponent may be attached to `child` as it stands."""
+    """Whether a mark, an index or an exponent can be attached to `child` without brackets."""
     rooted = isinstance(child, Call) and child.function == "sqrt"
     return precedence(child) is Precedence.ATOM and not rooted and not is_partial(child)
 
@@ -122,7 +122,7 @@ def is_partial(notation: Notation) -> bool:
 
 
 def _is_odd_number(child: Notation) -> bool:
-    """Whether a number is written with more than digits and a point."""
+    """Whether a number is written with characters other than digits and a point."""
     return isinstance(child, Number) and (child.value in VULGAR_FRACTIONS or decimal(abs(child.value))[1] is not None)
 
 
@@ -147,7 +147,7 @@ def _infix_brackets(child: Notation, parent: Infix, position: int, stacked: bool
 
 
 def _scaled_brackets(child: Notation, position: int, stacked: bool) -> bool:
-    """Whether brackets are needed in a number times something."""
+    """Whether brackets are needed in a number times another factor."""
     if position == 0:
         return isinstance(child, Fraction) and not stacked
     if isinstance(child, BigOperator) or (isinstance(child, Prefix) and child.operator == "Σ"):
@@ -178,13 +178,13 @@ def _factor_brackets(child: Notation, operator: str, position: int, stacked: boo
 
 
 def _begins_with_number(product: Infix) -> bool:
-    """Whether the leftmost factor of a product is itself a number times something."""
+    """Whether the leftmost factor of a product is itself a number times another factor."""
     first = product.operands[0]
     return isinstance(first, Infix) and (is_scaled(first) or _begins_with_number(first))
 
 
 def _fraction_brackets(child: Notation, position: int) -> bool:
-    """Whether the upper (position 0) or lower part of a fraction written with a slash needs brackets."""
+    """Whether the numerator (position 0) or denominator of a fraction with a slash needs brackets."""
     if is_partial(child):
         return True
     if precedence(child) >= Precedence.POWER:

@@ -1,4 +1,4 @@
-"""Names for arrays of constants, none that could be taken for one of the user's: I, 1 − I, and C, or C1, C2, …"""
+"""Names for constant arrays, distinct from the user's names: I, 1 − I, and C, or C1, C2, …"""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from chainrule.primitives import Infix, Notation, Number, Symbol
 
 _LETTERS = "CKMHJ"
 _SHORT = 12
-"""An array of more elements than this is summarised."""
+"""The number of elements above which an array is summarised."""
 
 
 @dataclass(frozen=True, eq=False)
 class Constants:
-    """What is written for each array of constants; `identity` is the name of the identity matrix of any size."""
+    """The notation of each constant array; `identity` is the name of the identity matrix of any size."""
 
     identity: Symbol
     written: dict[Const, Notation]
     _further: Iterator[str]
 
     def of(self, node: Const) -> Notation:
-        """What is written for an array of constants, a further name where it has been given none."""
+        """Return the notation of a constant array; name it if it has no name."""
         if node not in self.written:
             alike = (each for each in self.written if np.array_equal(np.asarray(each.value), np.asarray(node.value)))
             known = next(alike, None)
@@ -39,14 +39,14 @@ class Constants:
 
     @property
     def named(self) -> Iterator[tuple[Symbol, Const]]:
-        """The constants with a name of their own."""
+        """Yield the constants with names of their own."""
         for node, symbol in self.written.items():
             if isinstance(symbol, Symbol) and symbol != self.identity:
                 yield symbol, node
 
 
 def name_constants(nodes: Iterable[Node], taken: Collection[str]) -> Constants:
-    """Names, none that would be set like one of `taken`, for the arrays of constants among `nodes`."""
+    """Name the constant arrays among `nodes`, with names that look unlike those in `taken`."""
     used = {name_parts(name) for name in taken} | {(name, ()) for name in taken}
     heads = {head for head, _ in used}
 
@@ -66,7 +66,7 @@ def name_constants(nodes: Iterable[Node], taken: Collection[str]) -> Constants:
 
 
 def _recognised(node: Const, identity: Symbol) -> Notation | None:
-    """I and 1 − I."""
+    """Return the notation of I and 1 − I; None for other constants."""
     values = np.asarray(node.value)
     if _is_identity(values):
         return identity
@@ -88,12 +88,12 @@ def _is_identity(values: NDArray[Any]) -> bool:
 
 
 def description(node: Const) -> str:
-    """What an array of constants holds, in a few words."""
+    """Describe a constant array in a few words."""
     return described(np.asarray(node.value))
 
 
 def described(values: NDArray[Any]) -> str:
-    """What an array of constants holds: its elements, or its shape and what can be said of them in a few words.
+    """Describe an array: its elements, or its shape and a summary of them.
 
     >>> described(np.arange(3))
     '[0, 1, 2]'

@@ -1,4 +1,4 @@
-"""Whether a contraction is written as a product of matrices, or by indices."""
+"""The notation of a contraction: as a matrix product or by indices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from chainrule.primitives import Contract, Product
 
 
 def written_product(node: Node) -> Product | None:
-    """The product as which a contraction is written; None for one that is written by the indices of its operands."""
+    """Return the product in whose notation a contraction is written; None if it is written by indices."""
     match node:
         case Apply(Contract(product=Product(is_stack=True) as product)):
             return product

@@ -1,4 +1,4 @@
-"""Contractions of sliding windows, written as the correlations that they are: `x ⋆ W`."""
+"""Contractions of sliding windows, written as correlations: `x ⋆ W`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Steps: TypeAlias = tuple[int, ...]
 
 
 def is_correlation(node: Node) -> bool:
-    """Whether `node` is a contraction that is written as a correlation."""
+    """Whether `node` is a contraction written as a correlation."""
     return _found(node) is not None
 
 
 def correlation(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
-    """`x ⋆ w` for Σ x[p + k] w[k] over k, and also for the sum over p of x[p + k] y[p], which is its transpose by w.
+    """Return `x ⋆ w` for Σ x[p + k] w[k] over k, and for the sum over p of x[p + k] y[p], its transpose by w.
 
-    Other axes are summed too where only the factors have them. Steps that are not 1 stand below `correlate(x, w)`; the
+    Further axes are summed if only the factors have them. Steps other than 1 are subscripts of `correlate(x, w)`; the
     stride of windows is the dilation of a sum over p.
     """
     found = _found(node)
@@ -34,7 +34,7 @@ def correlation(node: Apply, written: Mapping[Node, Notation]) -> Notation | Non
 
 
 def _found(node: Node) -> tuple[Node, Node, Steps, Steps] | None:
-    """What is slid over, what slides, and its steps and dilations; None where `node` is no correlation."""
+    """Return the input, the kernel, the steps and the dilations; None if `node` is not a correlation."""
     match node:
         case Apply(Contract(inputs, output), (_, _) as operands):
             pass
@@ -56,6 +56,6 @@ def _found(node: Node) -> tuple[Node, Node, Steps, Steps] | None:
 
 
 def _steps(mark: str, steps: Steps) -> str:
-    """`::2` for windows that are 2 apart, `/2` for places that are; empty where all are 1."""
+    """Return `::2` for windows at steps of 2, `/2` for elements at steps of 2; "" if all steps are 1."""
     shown = steps[:1] if len(set(steps)) == 1 else steps
     return "" if set(steps) == {1} else mark + "×".join(map(str, shown))

@@ -1,4 +1,4 @@
-"""What a derivation prints: headings, sentences and equations, before any renderer has touched them."""
+"""The printed parts of a derivation, independent of the renderer: headings, sentences and equations."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from chainrule.words import Language
 
 Detail: TypeAlias = Literal["brief", "full"]
 DETAILS: Final = ("brief", "full")
-"""How much is said: the equations with a phrase of reason, as on a slide, or every differential and every pairing."""
+"""Levels of detail: equations with short reasons, as on a slide, or all differentials and pairings."""
 
 Words: TypeAlias = tuple[str | Notation, ...]
-"""A sentence with mathematics in it."""
+"""A sentence with formulas in it."""
 
 
 @dataclass(frozen=True)
 class Heading:
-    """The title of a section; `level` 1 is the document's own."""
+    """The title of a section; `level` 1 is the title of the document."""
 
     words: Words
     level: int = 2
@@ -48,14 +48,14 @@ class Equation:
 
 @dataclass(frozen=True)
 class Remark:
-    """A sharper way to see what was just derived, in a line or two; a renderer sets it apart from the argument."""
+    """A further insight into the previous result, in a line or two, which a renderer sets apart."""
 
     words: Words
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What a reader takes away: equations, and paragraphs that name what they use, in one frame."""
+    """Results in a frame: equations, and paragraphs that define the names in them."""
 
     blocks: tuple[Equation | Paragraph, ...]
 
@@ -65,7 +65,7 @@ Block: TypeAlias = Heading | Paragraph | Equation | Remark | Frame
 
 @dataclass(frozen=True)
 class Document:
-    """Blocks in reading order, in one language; the names in `verbatim` are set as they are typed."""
+    """Blocks in reading order, in one language; names in `verbatim` are set as typed."""
 
     blocks: tuple[Block, ...]
     language: Language
@@ -73,7 +73,7 @@ class Document:
 
 
 def displays(blocks: Iterable[Block]) -> Iterator[Heading | Paragraph | Remark | Frame | tuple[Equation, ...]]:
-    """`blocks` in order, with equations in displays, each up to one with reasons or to another block."""
+    """Group equations into displays, each up to an equation with reasons or to another block."""
     display: tuple[Equation, ...] = ()
     for block in blocks:
         if display and (display[-1].reasons or not isinstance(block, Equation)):

@@ -1,4 +1,4 @@
-"""Names for what a function draws at random, where the user gave none: a mask of dropout is one symbol on paper."""
+"""Names for unnamed random draws of a function: a dropout mask is one symbol on paper."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chainrule.primitives import Compare, RandomUniform
 
 
 def name_draws(program: Program) -> Program:
-    """The program with names for what depends on random numbers alone: `m` for a mask, `u`, `eps` for other noise."""
+    """Name values that depend only on random numbers: `m` for a mask, `u` and `eps` for other noise."""
     names = dict(program.names)
     contents = _contents(program)
     floats = {node for node in contents if node.type.dtype.is_float}
@@ -34,7 +34,7 @@ def name_draws(program: Program) -> Program:
 
 
 def _contents(program: Program) -> dict[Node, bool]:
-    """The nodes that are computed from random numbers alone, none of them named; and whether by a comparison."""
+    """Return the nodes computed only from random numbers, without named values; whether by a comparison."""
     found: dict[Node, bool] = {}
     constant: set[Node] = set()
     for node in program.nodes:

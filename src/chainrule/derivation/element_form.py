@@ -72,7 +72,7 @@ class ElementForm(Sections):
         return Equation(tuple(dict.fromkeys(sides)), self.shape(right[0].type), reasons)
 
     def _step(self, step: StepRecord) -> list[Block]:
-        """One gradient element by element: the general chain rule, then what is left of its sum."""
+        """Derive one gradient element by element: the general chain rule, then the nonzero terms of its sum."""
         entry = step.accumulation
         names = self.names_of(entry.symbol)
         if self.is_given(step):
@@ -104,7 +104,7 @@ class ElementForm(Sections):
         return [words]
 
     def _term(self, contribution: Contribution, index: tuple[Notation, ...]) -> Notation:
-        """`Σₖ ∂L/∂z[k] · ∂z[k]/∂a[j]`: the sum over every element of the equation's result."""
+        """Return `Σₖ ∂L/∂z[k] · ∂z[k]/∂a[j]`, the sum over every element of the result of the equation."""
         if self.reasons.is_given(contribution):
             return indexed(self.notator.of(contribution.adjoint), index)
         stage, operand = contribution.stage.symbol, contribution.operand

@@ -1,4 +1,4 @@
-"""One element of an expression as a number: each primitive's `lower` run on Python numbers, to check the index form."""
+"""Evaluation of one element of an expression: `lower` of each primitive on Python numbers, to check the index form."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _MATH: dict[MathFunction, Callable[..., Any]] = {
 
 
 class NumericEmitter:
-    """The emitter whose scalars are Python numbers, in float64 whatever the dtype, and whose indices are integers."""
+    """An emitter whose scalars are Python numbers, in float64 for every dtype, and whose indices are integers."""
 
     def constant(self, value: float, dtype: DType) -> Scalar:
         return value
@@ -146,9 +146,9 @@ class NumericEmitter:
 
 
 def element_value(node: Node, index: Sequence[int], values: Mapping[Node, NDArray[Any]]) -> Scalar:
-    """The element of `node` at `index`, in float64, given the inputs (or any inner nodes) in `values`.
+    """Return the element of `node` at `index`, in float64, given the inputs (or any inner nodes) in `values`.
 
-    Raises ProgramError where an input has no value, ShapeError where a size is still a name.
+    Raises ProgramError if an input has no value, ShapeError if a size is symbolic.
     """
     emit = NumericEmitter()
     found: dict[tuple[Node, tuple[int, ...]], Scalar] = {}
@@ -182,7 +182,7 @@ def element_value(node: Node, index: Sequence[int], values: Mapping[Node, NDArra
         return result
 
     def written_out(node: Apply, primitive: Composite) -> Node:
-        """In other primitives; by its definition where it is too large for that."""
+        """Decompose `node` into other primitives; use its definition if it is too large for that."""
         try:
             return primitive.expand(*node.operands)
         except NotExpandableError:

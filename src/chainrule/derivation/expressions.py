@@ -1,4 +1,4 @@
-"""Expressions in matrix notation, with every repetition written that the shapes leave a doubt about."""
+"""Expressions in matrix notation; broadcasts are written where the shapes leave them ambiguous."""
 
 from __future__ import annotations
 
@@ -69,15 +69,15 @@ from chainrule.primitives import (
 
 
 class ExpressionWriter(ABC):
-    """Writes expressions; says how their inputs and their arrays of constants are called."""
+    """Writes expressions; subclasses define the names of inputs and of constant arrays."""
 
     @abstractmethod
     def symbol(self, node: Input) -> Notation:
-        """The name of an input."""
+        """Return the name of an input."""
 
     @abstractmethod
     def literal(self, node: Const) -> Notation:
-        """A number, a size, or the name of an array of numbers."""
+        """Return a number, a size, or the name of an array."""
 
     @property
     @abstractmethod
@@ -85,19 +85,19 @@ class ExpressionWriter(ABC):
         """The name of the identity matrix."""
 
     def of(self, node: Node, explicit: bool = False) -> Notation:
-        """`node` in matrix notation; `explicit` writes repetition as a product with a vector of ones.
+        """Write `node` in matrix notation; `explicit` writes broadcasts as products with a vector of ones.
 
-        Elsewhere a repetition is left unsaid where the shapes leave one way to do it, and written where they do not.
+        Otherwise a broadcast is written only if the shapes do not determine it.
         """
         sheet = self._sheet(node, explicit)
         return sheet.factors[node] if stands_as_factor(node) else sheet.alone(node)
 
     def exact(self, node: Node) -> Notation:
-        """`node` with exactly its axes, so that indices can be attached."""
+        """Write `node` with exactly its axes, so that indices can be attached."""
         return self._sheet(node, explicit=False).sized(node)
 
     def _sheet(self, node: Node, explicit: bool) -> _Sheet:
-        """All parts of `node`, written."""
+        """Write all parts of `node`."""
         sheet = _Sheet()
         order = topological_order([node])
         plain = stretched(order) if explicit else set()
@@ -150,17 +150,17 @@ class ExpressionWriter(ABC):
 
 
 class _Sheet:
-    """The parts of one expression as they have been written, each also as a factor of a matrix product."""
+    """The written parts of one expression, each also as a factor of a matrix product."""
 
     def __init__(self) -> None:
         self.written: dict[Node, Notation] = {}
         self.factors: dict[Node, Notation] = {}
         self.extents: dict[Node, Extent] = {}
         self.open: dict[Node, bool] = {}
-        """Whether the notation leaves a size of the node unsaid."""
+        """Whether the notation of a node does not determine one of its sizes."""
 
     def counted(self, node: Node) -> Mapping[Node, Notation]:
-        """The factors of `node`; what it sums up has its sizes, or how many terms there are would not be told."""
+        """Return the factors of `node`; a sum shows its sizes, since they determine the number of terms."""
         if not sums_matrix(node) or not isinstance(node, Apply) or not self.open[node.operands[0]]:
             return self.factors
         return {node.operands[0]: self.sized(node.operands[0])}
@@ -170,12 +170,12 @@ class _Sheet:
         return not shows_all(self.extents[node], node.type.shape)
 
     def is_repeated(self, node: Node) -> bool:
-        """Whether the notation of `node` leaves a repetition unsaid, which at the end of a line nothing would tell."""
+        """Whether the notation of `node` omits a broadcast, which would be lost at the end of a line."""
         shown = self.extents[node].shown
         return [size for size in node.type.shape if size != 1] != [self.extents[node].shape[k] for k in shown]
 
     def spread(self, node: Node) -> Notation:
-        """`node` with every axis written: as a product with ones, or with ∗ for an axis along which it is repeated."""
+        """Write `node` with every axis: as a product with ones, or with ∗ for an axis along which it is repeated."""
         if not self.is_thin(node):
             return self.written[node]
         factor = self.factors.get(node)
@@ -191,12 +191,12 @@ class _Sheet:
         return with_new_axes(self._told(node), self.extents[node], node.type.shape)
 
     def _told(self, node: Node) -> Notation:
-        """`node` as it is written, with its sizes where a product with ones leaves one unsaid."""
+        """Write `node`, with its sizes if a product with ones does not determine one."""
         shown, shape = self.written[node], self.extents[node].shape
         return Call("repeat", (shown,), subscript=(Mark(sizes_text(shape)),)) if self.open[node] and shape else shown
 
     def only_element(self, node: Node) -> Notation:
-        """The element of an array of size 1; one that a product or a sum has given is written as the number it is."""
+        """Return the element of an array of size 1; a product or a sum is written as the number that it is."""
         extent = self.extents[node]
         met = is_elementwise(node) and extent.shape
         if isinstance(node, Input) or len(extent.shape) > 2 or met:
@@ -204,7 +204,7 @@ class _Sheet:
         return self.written[node]
 
     def upright(self, node: Node) -> Notation:
-        """A vector whose axes of size 1 have changed as a factor, a column or a row as its type says."""
+        """Return a vector with changed axes of size 1 as a factor: a column or a row, by its type."""
         extent, shape = self.extents[node], node.type.shape
         shown = self.written[node]
         if extent == NUMBER and 1 <= len(shape) <= 2:
@@ -218,7 +218,7 @@ class _Sheet:
         return shown if is_row == wants_row else transposed(shown)
 
     def outer(self, node: Apply) -> Notation | None:
-        """`u vᵀ` for a product of what is repeated along columns with what is repeated along rows."""
+        """Return `u vᵀ` for a product of values repeated along columns and along rows, or None."""
         if not applies(node, Multiply) or node.type.ndim != 2:
             return None
         for each, other in (node.operands, node.operands[::-1]):
@@ -228,7 +228,7 @@ class _Sheet:
         return None
 
     def _repeated_vector(self, shown: Notation, extent: Extent) -> Notation:
-        """`u 1ᵀ` for columns, `1 uᵀ` for rows."""
+        """Return `u 1ᵀ` for columns, `1 uᵀ` for rows."""
         if not extent.shown:
             return filled(shown, 2)
         ((axis, place),) = extent.shown.items()
@@ -237,7 +237,7 @@ class _Sheet:
         return Infix("", (ones, transposed(column)) if place else (column, Postfix("ᵀ", ones)))
 
     def sized(self, node: Node) -> Notation:
-        """`node` with every axis written, and the sizes of those along which it is repeated."""
+        """Write `node` with every axis, and the sizes of those along which it is repeated."""
         if not self.is_thin(node):
             shown = self.written[node]
             if not node.type.ndim or not self.open[node]:
@@ -248,22 +248,22 @@ class _Sheet:
         return Call("reshape" if alike else "repeat", (shown,), subscript=(Mark(sizes_text(node.type.shape) or "1"),))
 
     def alone(self, node: Node) -> Notation:
-        """`node` as a side of an equation, where a vector may be a row or a column of the same length."""
+        """Write `node` as a side of an equation, where a vector may be a row or a column of the same length."""
         extent = self.extents[node]
         turned = len(extent.shape) == node.type.ndim and extent.shape != node.type.shape
         return self.spread(node) if turned or self.is_repeated(node) else self.written[node]
 
     def fitting(self, node: Apply, written: Mapping[Node, Notation]) -> Mapping[Node, Notation]:
-        """The operands of `node` as they are written in it."""
+        """Return the operands of `node` as written in it."""
         if is_by_indices(node):
             return {each: self.sized(each) for each in node.operands}
         if takes_factors(node):
             return self._stacked(node, written)
-        if is_unsaid(node) or isinstance(node.primitive, OverlapAdd):  # one value for a window fills it
+        if is_unsaid(node) or isinstance(node.primitive, OverlapAdd):  # a value for each window fills the window
             return written
         if not is_elementwise(node):
             total = node.type.ndim == 0 and isinstance(node.primitive, Sum | Mean | Max | Min | LogSumExp | Norm)
-            counts = isinstance(node.primitive, Sum | LogSumExp | Norm)  # how many terms there are must be told
+            counts = isinstance(node.primitive, Sum | LogSumExp | Norm)  # the number of terms must be determined
             return {
                 each: self.written[each]
                 if total and not self.is_repeated(each) and not (counts and self.open[each])
@@ -279,7 +279,7 @@ class _Sheet:
         }
 
     def grouped(self, node: Apply, operands: list[Notation]) -> list[Notation]:
-        """The operands; `a ⊙ (b ⊙ c)` keeps its brackets where b alone would leave a doubt beside a."""
+        """Return the operands; `a ⊙ (b ⊙ c)` keeps its brackets if b beside a would be ambiguous."""
         if not isinstance(node.primitive, Add | Multiply):
             return operands
         first, *others = (self._parts(each, shown, node) for each, shown in zip(node.operands, operands, strict=True))
@@ -291,7 +291,7 @@ class _Sheet:
         return [operands[0], *rest]
 
     def _parts(self, node: Node, shown: Notation, parent: Apply) -> list[Extent]:
-        """What the factors, or the terms, of an operand show that stand beside those of the others."""
+        """Return the extents of the factors, or terms, of an operand that are adjacent to those of the others."""
         if isinstance(node, Apply) and isinstance(shown, Infix) and shown.operator in ("⊙", "+"):
             if is_unsaid(node) and shown == self.written[node.operands[0]]:
                 parts = self._parts(node.operands[0], shown, parent)
@@ -302,7 +302,7 @@ class _Sheet:
         return [self._extent(node, {node: shown})]
 
     def _stacked(self, node: Apply, written: Mapping[Node, Notation]) -> Mapping[Node, Notation]:
-        """The factors of a product; a matrix that meets each of a stack is written once, as NumPy has it."""
+        """Return the factors of a product; a matrix that multiplies a whole stack is written once, as in NumPy."""
         if len(node.operands) != 2 or not is_matrix_product(node):
             return written
         result = dict(written)
@@ -317,7 +317,7 @@ class _Sheet:
         return self.extents[node] if written[node] == self.written[node] else whole(node.type.shape)
 
     def together(self, node: Apply) -> Extent:
-        """What the operands of an elementwise operation show together."""
+        """Return the joint extent of the operands of an elementwise operation."""
         is_product = isinstance(node.primitive, Multiply)
         extents = [NUMBER if is_product and _repeats_number(each) else self.extents[each] for each in node.operands]
         total = _met(node, extents)
@@ -326,7 +326,7 @@ class _Sheet:
         return whole(node.type.shape) if total is None else total
 
     def _spread_extent(self, node: Node) -> Extent:
-        """What `spread` shows: a vector that was a row is written as a column."""
+        """Return the extent of `spread`: a vector that was a row is written as a column."""
         extent = self.extents[node]
         if len(extent.shape) == 2 and self.spread(node) == self.factors[node]:
             return Extent((*node.type.shape, 1), (0, -1))
@@ -334,7 +334,7 @@ class _Sheet:
 
 
 def _met(node: Apply, extents: Sequence[Extent]) -> Extent | None:
-    """What operands show together; None also where some show more axes than the result has, and others do not.
+    """Return the joint extent of operands; None also if some have more axes than the result and others do not.
 
     A vector beside a column is a column.
     """
@@ -344,7 +344,7 @@ def _met(node: Apply, extents: Sequence[Extent]) -> Extent | None:
 
 
 def _extent(node: Node, sheet: _Sheet) -> Extent:
-    """What the notation of `node` shows of its axes."""
+    """Return the extent of the notation of `node`."""
     shape = node.type.shape
     if not isinstance(node, Apply):
         return NUMBER if isinstance(node, Const) and node.is_filled else whole(shape)
@@ -363,7 +363,7 @@ def _extent(node: Node, sheet: _Sheet) -> Extent:
 
 
 def _is_open(node: Node, sheet: _Sheet) -> bool:
-    """Whether the notation of `node` leaves a size of it unsaid: it ends in ones, or all that meets in it does."""
+    """Whether the notation of `node` does not determine a size: it ends in ones, or all its operands do."""
     if is_open(sheet.written[node]):
         return True
     if not isinstance(node, Apply):
@@ -377,7 +377,7 @@ def _is_open(node: Node, sheet: _Sheet) -> bool:
 
 
 def _extent_of_product(node: Apply, sheet: _Sheet) -> Extent:
-    """A product that begins with a row, or ends in a column, is a vector, of whatever shape its type has."""
+    """Return the extent of a product; one that begins with a row, or ends in a column, is a vector in any shape."""
     shape = node.type.shape
     shown = sheet.written[node]
     if len(shape) != 2 or 1 not in shape or not is_juxtaposed(shown):
@@ -393,7 +393,7 @@ def _extent_of_product(node: Apply, sheet: _Sheet) -> Extent:
 
 
 def is_identity(node: Node) -> bool:
-    """Whether `node` is the identity matrix of a size with a name."""
+    """Whether `node` is an identity matrix of a named size."""
     match node:
         case Apply(DiagonalMatrix(), (Const(1),)):
             return node.type.ndim == 2
@@ -401,7 +401,7 @@ def is_identity(node: Node) -> bool:
 
 
 def _product(node: Apply, operands: list[Notation], factors: Mapping[Node, Notation]) -> Notation | None:
-    """A contraction or sum of factors, the numbers that fill some of them in front."""
+    """Return a contraction or sum of factors, with numbers in front, or None."""
     match node:
         case Apply(Permute()):
             return None
@@ -413,7 +413,7 @@ def _product(node: Apply, operands: list[Notation], factors: Mapping[Node, Notat
 
 
 def _with_ones(node: Apply, operands: list[Notation], sheet: _Sheet) -> Notation | None:
-    """`1 b` for a vector repeated as rows, `u 1ᵀ` as columns, `1 c` for a number repeated."""
+    """Return `1 b` for a vector repeated as rows, `u 1ᵀ` as columns, `1 c` for a number repeated."""
     if not isinstance(node.primitive, Broadcast) or not 1 <= len(node.primitive.shape) <= 2:
         return None
     if node.type.dtype is DType.BOOL:  # a condition is not multiplied
@@ -428,7 +428,7 @@ def _with_ones(node: Apply, operands: list[Notation], sheet: _Sheet) -> Notation
 
 
 def scaled(node: Apply, operands: Sequence[Notation]) -> Notation | None:
-    """`2/n · x`: a product with one repeated number is not written ⊙."""
+    """Return `2/n · x` for a product with a repeated number, which is not written with ⊙, or None."""
     if not applies(node, Multiply):
         return None
     for k, operand in enumerate(node.operands):
@@ -445,7 +445,7 @@ def _repeats_number(node: Node) -> TypeGuard[Apply]:
 
 
 def _element(node: Apply, written: Mapping[Node, Notation]) -> Notation | None:
-    """`x[0]` for a slice of size 1 whose axis is dropped."""
+    """Return `x[0]` for a slice of size 1 whose axis is removed, or None."""
     match node:
         case Apply(Reshape(), (Apply(Slice(starts)) as first,)):
             pass
@@ -479,6 +479,6 @@ def _pairing(node: Apply, sheet: _Sheet) -> Notation | None:
     if not any(isinstance(part, Input) and part.name.startswith(TANGENT) for part in topological_order([product])):
         return None
     left, right = (sheet.written[each] if sheet.extents[each] == NUMBER else sheet.alone(each) for each in (x, y))
-    if is_open(left) and is_open(right):  # how many ones there are is told nowhere else
+    if is_open(left) and is_open(right):  # nothing else determines the number of ones
         right = sheet.sized(y)
     return Pairing(left, right)

@@ -1,7 +1,7 @@
-"""Values as factors of matrix products, where a vector is a column and a repetition a true product with ones.
+"""Values as factors of matrix products, where a vector is a column and a broadcast a product with ones.
 
-Elsewhere `1 b` repeats the vector b as rows and numbers are repeated unsaid, as NumPy does. Juxtaposed with a matrix
-that would no longer be the product that it says: there the rows are `1 bᵀ`, and an array filled with c is `c 1 1ᵀ`.
+Elsewhere `1 b` repeats the vector b as rows, and broadcasts of numbers are omitted, as in NumPy. Beside a matrix these
+would be wrong as matrix products: there the rows are `1 bᵀ`, and an array filled with c is `c 1 1ᵀ`.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ _FILLED = (_COLUMN_OF_ONES, _MATRIX_OF_ONES)
 
 
 def takes_factors(node: Node) -> bool:
-    """Whether the notation of `node` juxtaposes or transposes its operands."""
+    """Whether the notation of `node` writes its operands side by side or transposed."""
     return applies(node, Contract, Permute) or sums_matrix(node)
 
 
 def is_repeated(node: Node) -> bool:
-    """Whether `node` is a number or a vector repeated, and nothing else."""
+    """Whether `node` is a broadcast number or vector."""
     return is_scale(node) or applies(node, Broadcast)
 
 
 def stands_as_factor(node: Node) -> bool:
-    """Whether a whole right side is no more than numbers and vectors repeated, and so shows the product that does it.
+    """Whether a right side consists only of broadcast numbers and vectors, and so is written as a product with ones.
 
-    The change of what is repeated, `1 db`, is written as in the sum that it is a term of.
+    The tangent of a broadcast, `1 db`, is written as in the sum of which it is a term.
     """
     changes = (isinstance(part, Input) and part.name.startswith(TANGENT) for part in topological_order([node]))
     return _is_thin(node) and not any(changes)
 
 
 def is_chain(operand: Node) -> bool:
-    """Whether `operand`, as a factor of a product, is a product itself."""
+    """Whether the factor `operand` of a product is itself a product."""
     if is_repeated(operand) or sums_matrix(operand):
         return True
     match operand:
@@ -81,7 +81,7 @@ def is_juxtaposed(notation: Notation) -> bool:
 
 
 def ends(notation: Notation) -> tuple[Notation, Notation]:
-    """The first and the last factor of a product of matrices, without a number in front."""
+    """Return the first and the last factor of a matrix product, without a number in front."""
     first = last = notation
     while isinstance(first, Infix) and first.operator in ("", "·"):
         first = first.operands[0 if first.operator == "" else -1]
@@ -91,7 +91,7 @@ def ends(notation: Notation) -> tuple[Notation, Notation]:
 
 
 def is_open(notation: Notation) -> bool:
-    """Whether a product with ones at its end leaves a size unsaid, as `u 1ᵀ` does."""
+    """Whether a product with ones at its end does not determine a size, as `u 1ᵀ`."""
     match notation:
         case Infix(""):
             first, last = ends(notation)
@@ -112,7 +112,7 @@ def is_open(notation: Notation) -> bool:
 
 
 def as_factor(node: Node, written: Written, factors: Written, write: Callable[[Node, Written], Notation]) -> Notation:
-    """`node` in the shape of its type, a vector as a column; `write` writes it again from other operands."""
+    """Return `node` in the shape of its type, vectors as columns; `write` writes it with other operands."""
     shown = written[node]
     if node.type.ndim not in (1, 2):
         return shown
@@ -124,7 +124,7 @@ def as_factor(node: Node, written: Written, factors: Written, write: Callable[[N
         case Apply(Sum()) if sums_matrix(node):
             return column_of_sums(node, factors)
         case Apply(Contract()) if node.type.ndim == 2 and is_juxtaposed(shown):
-            # A stack of matrices times one vector is no factor of a chain: its rows are what the products give.
+            # A stack of matrices times one vector is not a factor of a chain: its rows are the products.
             stacked = max(operand.type.ndim for operand in node.operands) > 2
             return Call("", (shown,)) if stacked else shown
     if not is_elementwise(node):
@@ -135,13 +135,13 @@ def as_factor(node: Node, written: Written, factors: Written, write: Callable[[N
     alone = all(map(_is_thin, node.operands))
     unsaid = {each for each in node.operands if _is_unsaid(each, alone)}
     operands = {each: (written if each in unsaid else factors)[each] for each in node.operands}
-    if all(each in unsaid or is_open(operands[each]) for each in operands):  # nothing tells how often to repeat
+    if all(each in unsaid or is_open(operands[each]) for each in operands):  # the number of repetitions is open
         operands |= {each: factors[each] for each in unsaid if not _is_number(each)}
     return shown if all(operands[each] == written[each] for each in operands) else write(node, operands)
 
 
 def repetition(node: Apply, factors: Written) -> Notation:
-    """A number or a vector repeated, as a product with ones."""
+    """Return a broadcast number or vector as a product with ones."""
     (operand,) = node.operands
     factor = factors[operand]
     if operand.type.ndim == 0:
@@ -172,7 +172,7 @@ def repetition(node: Apply, factors: Written) -> Notation:
 
 
 def column_of_sums(node: Apply, factors: Written) -> Notation:
-    """The sums of a matrix along its rows, `M 1`, or along its columns, `Mᵀ 1`."""
+    """Return the sums of a matrix along its rows, `M 1`, or along its columns, `Mᵀ 1`."""
 
     def product(operands: Sequence[Notation]) -> Notation:
         (matrix,) = operands
@@ -182,7 +182,7 @@ def column_of_sums(node: Apply, factors: Written) -> Notation:
 
 
 def with_numbers_in_front(operands: Sequence[Notation], product: Callable[[Sequence[Notation]], Notation]) -> Notation:
-    """`product` of the operands, the numbers that fill some of them before it."""
+    """Return `product` of the operands, with the numbers that fill some of them in front."""
     numbers: list[Notation] = []
     rest: list[Notation] = []
     for operand in operands:
@@ -198,12 +198,12 @@ def with_numbers_in_front(operands: Sequence[Notation], product: Callable[[Seque
 
 
 def is_of_matrices_alone(node: Node) -> bool:
-    """Whether `node` is made of forward values by matrix products: its column sums are no gradient's of a bias."""
+    """Whether `node` consists of matrix products of forward values; its column sums are not the gradient of a bias."""
     return all(applies(part, Contract, Permute) or _is_forward_value(part) for part in topological_order([node]))
 
 
 def _is_forward_value(node: Node) -> bool:
-    """Whether `node` is a symbol, of no derivative."""
+    """Whether `node` is a symbol other than a derivative."""
     return isinstance(node, Input) and not node.name.startswith((TANGENT, COTANGENT)) and not is_upstream(node)
 
 
@@ -216,7 +216,7 @@ def sums_matrix(node: Node) -> bool:
 
 
 def is_elementwise(node: Node) -> TypeGuard[Apply]:
-    """Whether an element of `node` is made of those of its operands at the same place."""
+    """Whether an element of `node` depends only on the elements of its operands at the same position."""
     match node:
         case Apply(Primitive(is_pointwise=True)):
             return True
@@ -224,17 +224,17 @@ def is_elementwise(node: Node) -> TypeGuard[Apply]:
 
 
 def _is_thin(node: Node) -> bool:
-    """Whether `node` is computed element by element from repeated numbers and vectors alone."""
+    """Whether `node` is an elementwise function of broadcast numbers and vectors only."""
     return is_repeated(node) or (is_elementwise(node) and all(map(_is_thin, node.operands)))
 
 
 def _is_unsaid(operand: Node, alone: bool) -> bool:
-    """Whether an operand of an elementwise operation is repeated there without a word; `alone`: no other is full."""
+    """Whether the broadcast of an operand of an elementwise operation is omitted; `alone`: no other operand is full."""
     return _is_number(operand) or (not alone and _is_thin(operand))
 
 
 def _is_number(node: Node) -> bool:
-    """Whether `node` is one number repeated."""
+    """Whether `node` is a broadcast number."""
     match node:
         case _ if is_scale(node):
             return True
@@ -244,11 +244,11 @@ def _is_number(node: Node) -> bool:
 
 
 def _number_within(filled: Notation) -> Notation:
-    """The number of what `_filled` has written."""
+    """Return the number in a notation of `filled`."""
     return filled.operands[0] if isinstance(filled, Infix) and filled.operator == "·" else _ONES
 
 
 def filled(number: Notation, ndim: int) -> Notation:
-    """A vector or matrix with the same number everywhere, as a product with ones."""
+    """Return a vector or matrix filled with a number, as a product with ones."""
     ones = _COLUMN_OF_ONES if ndim == 1 else _MATRIX_OF_ONES
     return ones if number == Number(1) else Infix("·", (number, ones))

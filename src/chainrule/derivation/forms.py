@@ -1,4 +1,4 @@
-"""A record as a document, in one of three forms: the matrix form, the chain rule path by path, the index form."""
+"""The three forms of a record: the matrix form, the chain rule path by path, the index form."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ _FORMS: dict[Form, type[Sections]] = {"path": PathForm, "matrix": MatrixForm, "i
 
 
 def write_document(record: Record, form: Form, language: Language, detail: Detail = "full") -> Document:
-    """The derivation that `record` claims, in one form and one language."""
+    """Write the derivation of `record` in one form and one language."""
     return _FORMS[form](record, language, detail).document()

@@ -1,7 +1,7 @@
-"""A derivation as HTML: one file that needs nothing else, or a part of another page, such as a notebook.
+"""A derivation as HTML: a self-contained file, or a part of another page, such as a notebook.
 
-Formulas are MathML; nothing here needs a script, a font or a connection. Layout follows the width of the surrounding
-page: shapes stand at the right where there is room, below where there is not, and lines break at operators.
+Formulas are MathML; no script, font or network access is needed. The layout adapts to the width of the surrounding
+page: shapes are at the right if there is room, otherwise below, and lines break at operators.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from chainrule.primitives import Notation
 from chainrule.words import HTML_LANGUAGES, Language, html_page
 
 _DISPLAY_WIDTH = 20
-"""Formulas of their own are parted into pieces of at most about this many letters, which a phone has room for."""
+"""The approximate width in letters of the pieces of displayed formulas, which fit on a phone."""
 _SENTENCE_WIDTH = 24
 _LEFT_WIDTH = 9
-"""A left side that is wider has a line of its own where there is little room."""
+"""The width of a left side above which it has a line of its own on a narrow page."""
 _SHORT_SHAPE = 7
-"""A shape of no more letters stays beside its equation on a phone."""
+"""The width of a shape up to which it remains beside its equation on a phone."""
 _CONTENTS = 3
-"""From so many sections on, a page begins with links to them."""
+"""The number of sections from which a page begins with links to them."""
 _CLOSING = ",.;:!?)]，。、；：！？）」』】》〉”’"
 _OPENING = "([（「『【《〈“‘"
 
 
 def render_html(document: Document, verdict: str = "", standalone: bool = True) -> str:
-    """The document as a page, or as an element for another one; `verdict`, a sentence, is its footer.
+    """Render the document as a page, or as an element of another page; `verdict`, a sentence, is its footer.
 
     The page has no scripts and asks for nothing from elsewhere.
     """
@@ -44,7 +44,7 @@ def render_html(document: Document, verdict: str = "", standalone: bool = True) 
 
 
 def _title(document: Document) -> str:
-    """The document's own heading as plain text."""
+    """Return the title of the document as plain text."""
     headings = (block.words for block in document.blocks if isinstance(block, Heading))
     return plain(next(headings, ("chainrule",)), document.language)
 
@@ -58,7 +58,7 @@ class _Page:
         self._inline = MathWriter(language, inline=True)
 
     def article(self, blocks: Sequence[Block], verdict: str, standalone: bool) -> str:
-        """The whole derivation: its heading, links to its sections, the sections, the verdict."""
+        """Render the whole derivation: title, links to sections, sections, verdict."""
         sections = _sections(blocks)
         parts = []
         for place, section in enumerate(sections):
@@ -84,7 +84,7 @@ class _Page:
         return f"<section>\n{inner}\n</section>" if place else f"<header>\n{inner}\n</header>"
 
     def blocks(self, blocks: Sequence[Block], place: int = 0) -> str:
-        """Blocks below one another; equations in a row share their equality signs up to the next reason."""
+        """Render consecutive blocks; equations in a row are aligned at their equality signs up to the next reason."""
         parts = [
             self._equations(block) if isinstance(block, tuple) else self._block(block, place)
             for block in displays(blocks)
@@ -101,7 +101,7 @@ class _Page:
         return f'<p class="remark">{sentence}</p>' if isinstance(block, Remark) else f"<p>{sentence}</p>"
 
     def _equations(self, display: Sequence[Equation]) -> str:
-        """Rows of one grid, and the reasons for the last."""
+        """Render the rows of one grid, and the reasons for the last."""
         grid = '<div class="equations">\n' + "\n".join(map(self._row, display)) + "\n</div>"
         reasons = self._reasons(display[-1])
         return f'<div class="step">\n{grid}\n{reasons}\n</div>' if reasons else grid
@@ -113,7 +113,7 @@ class _Page:
         return f'<p class="why">{sentences[0]}</p>' if sentences else ""
 
     def _row(self, equation: Equation) -> str:
-        """Left side, right sides and shape: three cells of a grid."""
+        """Render left side, right sides and shape: three cells of a grid."""
         written = [self._display.side(side) for side in equation.sides]
         shape = self._shape(equation.shape) if equation.shape else ""
         if len(written) == 1:
@@ -128,13 +128,13 @@ class _Page:
         return parted(pieces, _DISPLAY_WIDTH, display=True)
 
     def _shape(self, shape: str) -> str:
-        """The cell of a shape, read out as one."""
+        """Render the cell of a shape, with one accessible label."""
         label = escape("".join(map(str, say(self._language, "shape label"))))
         size = " short" if len(shape) <= _SHORT_SHAPE else ""
         return f'<div class="shape{size}"><span class="hidden">{label}</span>{_size(shape)}</div>'
 
     def sentence(self, words: Words) -> str:
-        """Text with formulas in it; punctuation stays on the line of the formula that it follows."""
+        """Render text with formulas; punctuation stays on the line of the formula that it follows."""
         result = ""
         for before, part, after in zip(("", *words), words, (*words[1:], ""), strict=False):
             closing, opening = _punctuation(after)[0], _punctuation(before)[2]
@@ -150,7 +150,7 @@ class _Page:
 
 
 def _punctuation(part: str | Notation) -> tuple[str, str, str]:
-    """What closes at the beginning of a text, what opens at its end, and what is between."""
+    """Split off closing punctuation at the start of a text and opening punctuation at its end."""
     text = part if isinstance(part, str) else ""
     rest = text.lstrip(_CLOSING)
     inner = rest.rstrip(_OPENING)
@@ -158,20 +158,20 @@ def _punctuation(part: str | Notation) -> tuple[str, str, str]:
 
 
 def _size(shape: str) -> str:
-    """A shape, its names in italics; where it is a product, the result may go to the next line."""
+    """Render a shape with names in italics; the result of a product may go to the next line."""
     product, equal, result = shape.partition(" = ")
     sizes = (product, "= " + result) if equal and is_shape(shape) else (shape,)
     return " ".join(map(_named, sizes)) if is_shape(shape) else escape(shape)
 
 
 def _named(size: str) -> str:
-    """A part of a shape that stays on one line."""
+    """Render a part of a shape that stays on one line."""
     written = (f"<i>{word}</i>" if name else word for word, name in shape_words(size))
     return f'<span class="size">{"".join(written)}</span>'
 
 
 def _sections(blocks: Sequence[Block]) -> list[list[Block]]:
-    """The blocks before the first heading of level 2, then those from each such heading on."""
+    """Group the blocks before the first heading of level 2, then those from each such heading on."""
     sections: list[list[Block]] = [[]]
     for block in blocks:
         if isinstance(block, Heading) and block.level == 2:

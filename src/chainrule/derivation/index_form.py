@@ -1,7 +1,7 @@
 """The index form: one element of an expression, with sums over named indices.
 
-Nothing is written a second time for it. Each primitive's own `lower`, the rule that the engines compile, is run with
-an emitter whose scalars and indices are mathematics.
+It is derived from `lower` of each primitive, the rule that the engines compile, run with an emitter whose scalars and
+indices are notations.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from chainrule.primitives import (
 )
 
 Leaf: TypeAlias = Callable[[Node, Sequence[Notation]], Notation]
-"""Writes the element of an Input, a Const or a named value at an index; without an index, the whole of it."""
+"""Writes the element of an Input, a Const or a named value at an index; without an index, the whole value."""
 
 _LETTERS = "ijkmpqrstuvwabcfgh"  # without l, which reads as 1
 _COMPARISONS: dict[Comparison, str] = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}
@@ -47,10 +47,10 @@ _REDUCTIONS: dict[ReductionKind, str] = {"sum": "Σ", "max": "max", "min": "min"
 
 
 class IndexNames:
-    """Letters for indices, the same one for the same size wherever that is possible: `i` for n, `j` for d, …
+    """Letters for indices, the same for the same size if possible: `i` for n, `j` for d, …
 
-    `dims` are the sizes of a program in order of appearance, as names or sizes; `avoid` are names in use for other
-    things. A size that appears twice in one product gets the next letter that no other size prefers.
+    `dims` are the sizes of a program in order of appearance, as names or sizes; `avoid` are names in other use. A size
+    that appears twice in one product gets the next letter that no other size prefers.
     """
 
     def __init__(self, dims: Iterable[Dim | str], avoid: Collection[str] = ()) -> None:
@@ -65,17 +65,17 @@ class IndexNames:
             self._owned.setdefault(dim, self._free_letter())
 
     def _free_letter(self) -> list[str]:
-        """A letter that no size has yet, in a list; an empty list when there is none left."""
+        """Return a letter that no size has yet, in a list; an empty list if there is none."""
         owned = {letter for letters in self._owned.values() for letter in letters}
         return [letter for letter in self._letters if letter not in owned][:1]
 
     @property
     def runs(self) -> list[tuple[Dim, list[Notation]]]:
-        """The sizes met, each with the letters that have run over it."""
+        """Return the sizes that were indexed, each with its letters."""
         return [(dim, [Symbol(letter) for letter in sorted(letters)]) for dim, letters in self._runs.items()]
 
     def letter(self, dim: Dim, used: Container[str] = ()) -> Symbol:
-        """A letter for an index that runs over `dim`, none of those in `used`; no letter runs over two sizes."""
+        """Return a letter for an index over `dim`, not in `used`; each letter belongs to one size."""
         letters = self._owned.setdefault(dim, [])
         if all(letter in used for letter in letters):
             letters += self._free_letter() or [self._marked(letters, used)]
@@ -84,7 +84,7 @@ class IndexNames:
         return Symbol(chosen)
 
     def _marked(self, letters: Sequence[str], used: Container[str]) -> str:
-        """A letter with marks, when all letters are taken."""
+        """Return a letter with primes, if all letters are taken."""
         owned = {letter for others in self._owned.values() for letter in others}
         stem = letters[0] if letters else self._letters[0]
         return next(
@@ -92,7 +92,7 @@ class IndexNames:
         )
 
     def indices(self, shape: Shape, used: Collection[str] = ()) -> tuple[Notation, ...]:
-        """One index for each axis, all different; an axis of size 1 has the index 0."""
+        """Return distinct indices for the axes; an axis of size 1 has the index 0."""
         result: list[Notation] = []
         taken = set(used)
         for dim in shape:
@@ -106,7 +106,7 @@ class IndexNames:
 
 
 class NotationEmitter:
-    """The emitter whose scalars and indices are mathematics; `used` are the letters of the indices from outside."""
+    """An emitter whose scalars and indices are notations; `used` are the letters of outer indices."""
 
     def __init__(self, names: IndexNames, used: Iterable[str] = ()) -> None:
         self._names = names
@@ -125,7 +125,7 @@ class NotationEmitter:
         return Infix("−", (x, y))
 
     def multiply(self, x: Notation, y: Notation) -> Notation:
-        """Juxtaposed, numbers in front."""
+        """Return a product by juxtaposition, with numbers in front."""
         for factor, rest in ((x, y), (y, x)):
             if isinstance(factor, Number):
                 return Infix("·", (factor, rest))
@@ -171,7 +171,7 @@ class NotationEmitter:
         return Cases(condition, x() if callable(x) else x, y() if callable(y) else y)
 
     def convert(self, x: Notation, dtype: DType) -> Notation:
-        """A condition as a number is 1 where it holds, else 0."""
+        """Convert a condition to a number: 1 if it holds, otherwise 0."""
         if dtype is not DType.BOOL and _is_condition(x):
             return Indexed(Number(1), (x,))
         return x
@@ -179,7 +179,7 @@ class NotationEmitter:
     def random_uniform(
         self, seed: Notation, stream: Notation, step: Notation, place: Notation, dtype: DType
     ) -> Notation:
-        """Written without seed and step, which are the same throughout."""
+        """Write a random number without seed and step, which are the same throughout."""
         return indexed(Call("uniform", (stream,)), [place])
 
     def index(self, value: Dim) -> Notation:
@@ -223,7 +223,7 @@ class NotationEmitter:
         return self.compare(comparison, i, j)
 
     def index_of(self, x: Notation) -> Notation:
-        """A label as an index; that a negative one counts from the end goes without saying."""
+        """Return a label as an index; that negative ones count from the end is not written."""
         if isinstance(x, Cases) and x.condition == Infix("<", (x.otherwise, Number(0))):
             return x.otherwise
         return x
@@ -234,7 +234,7 @@ class NotationEmitter:
     def reduce(
         self, kind: ReductionKind, extents: Sequence[Dim], body: Callable[[Sequence[Notation]], Notation]
     ) -> Notation:
-        """One sign for sums within sums; an axis of size 1 needs none."""
+        """Merge nested sums under one sign; an axis of size 1 needs none."""
         index = self._names.indices(tuple(extents), self._used)
         bound = tuple(symbol for symbol in index if isinstance(symbol, Symbol))
         outside = len(self._used)
@@ -253,7 +253,7 @@ def _is_condition(x: Notation) -> bool:
 
 
 def _last_number(i: Notation) -> float | None:
-    """What is added at the end of an index: 1 in i + 1, −1 in i − 1."""
+    """Return the number added at the end of an index: 1 in i + 1, −1 in i − 1; otherwise None."""
     if isinstance(i, Infix) and i.operator in ("+", "−") and len(i.operands) == 2:
         last = i.operands[1]
         if isinstance(last, Number):
@@ -268,7 +268,7 @@ def _is_negative(i: Notation) -> bool:
 
 
 def _negated(i: Notation) -> Notation:
-    """−i, with one sign at most."""
+    """Return −i without a double sign."""
     if isinstance(i, Number):
         return Number(-i.value)
     if isinstance(i, Prefix):
@@ -280,7 +280,7 @@ def _negated(i: Notation) -> Notation:
 
 
 def size_notation(dim: Dim) -> Notation:
-    """A size: a number, a name, or a polynomial in names."""
+    """Return a size: a number, a name, or a polynomial of names."""
     if isinstance(dim, int):
         return Number(dim)
     total: Notation | None = None
@@ -305,11 +305,11 @@ def index_notation(
     stop: Container[Node] = (),
     whole: Callable[[Node], Notation] | None = None,
 ) -> Notation:
-    """The element of `node` at `index`, in terms of elements of its leaves: inputs, constants and nodes in `stop`.
+    """Return the element of `node` at `index`, in terms of elements of its leaves: inputs, constants, nodes in `stop`.
 
-    `index` has one entry per axis of `node`; its symbols are not used again for the sums inside. What is computed as
-    an expression in other primitives, such as a softmax, and what zeros are put around, is written as an
-    element of the whole, by `whole` where that is given.
+    `index` has one entry per axis of `node`; its symbols are not used again for inner sums. An element of a primitive
+    that is decomposed, such as a softmax, or of a padded array is written as an element of the whole array, by `whole`
+    if that is given.
     """
     emit = NotationEmitter(names, _letters_in(index))
 
@@ -340,14 +340,14 @@ def index_notation(
 
 
 def _is_padded(primitive: Primitive) -> bool:
-    """Whether an element of the whole reads better than what it is within the zeros around it and outside."""
+    """Whether an element is written as one of the whole padded array rather than by cases."""
     if not isinstance(primitive, Pad):
         return False
     return any(primitive.interior) or (primitive.low == primitive.high and any(width != 0 for width in primitive.low))
 
 
 def _letters_in(index: Sequence[Notation]) -> set[str]:
-    """The names that appear in an index."""
+    """Return the names in an index."""
     letters: set[str] = set()
     for entry in index:
         if isinstance(entry, Symbol):

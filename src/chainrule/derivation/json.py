@@ -1,11 +1,11 @@
-"""A derivation as JSON: its claims, with both sides as nodes, and the document that a reader sees.
+"""A derivation as JSON: its claims, with both sides as nodes, and the document for the reader.
 
-`nodes` holds every node once, operands before what uses them, as model files do (`chainrule.interchange.programs`):
+`nodes` holds every node once, in topological order, as in model files (`chainrule.interchange.programs`):
 `{"input": "W1"}`, `{"constant": 0.5}` or `{"apply": "Multiply", "to": [0, 3], "fields": {…}}`, the first two with their
 `dtype` and `shape`, which `types` has of all; an expression is the number of its node. Sizes are numbers, names, or
 polynomials of names, each term a list of its coefficient and its names. A constant that is an array is
 `{"tensor": name}`, the name of an entry of `arrays`. Numbers that JSON lacks are the strings `"inf"`, `"-inf"` and
-`"nan"`. A claim has its formula as `text` and `latex`, or null where that would be endless.
+`"nan"`. A claim has its formula as `text` and `latex`, or null if that would be too long.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | int | bool | Non
 SCHEMA = "chainrule derivation 2"
 _DEEPEST = 64
 _READABLE = 4000
-"""A formula that is nested deeper, or has more operations, is left out: no one reads it."""
+"""The nesting depth, or number of operations, above which a formula is omitted."""
 
 
 def render_json(record: Record, document: Document, form: str, verification: Verification | None) -> dict[str, Json]:
-    """The derivation as an object that `json.dumps` writes."""
+    """Return the derivation as an object for `json.dumps`."""
     claims = _Claims(record, document.language)
     result: dict[str, Json] = {
         "schema": SCHEMA,
@@ -102,7 +102,7 @@ class _Claims:
         self.nodes = NodeTable(self.arrays)
 
     def symbols(self) -> list[Json]:
-        """What the inputs of the trees stand for, beyond the inputs of the function."""
+        """Return the meaning of the inputs in expressions that are not inputs of the function."""
         record = self._record
         symbols: list[Json] = []
 
@@ -128,7 +128,7 @@ class _Claims:
         return symbols
 
     def all(self) -> list[Json]:
-        """Every claim, in reading order, under the number that a verification calls it by."""
+        """Return every claim in reading order, under the number by which a verification refers to it."""
         return [self._claim(number, claim) for number, claim in enumerate(self._record.claims, start=1)]
 
     def _claim(self, number: int, claim: Claim) -> Json:
@@ -149,7 +149,7 @@ class _Claims:
         return {"text": text_of(notation, self._language), "latex": latex_of(notation, self._language)}
 
     def _left(self, quantity: Quantity) -> Notation:
-        """A left side as mathematics."""
+        """Return a left side as a notation."""
         if isinstance(quantity, Expression):
             return self._notator.of(quantity.node, explicit=True)
         if isinstance(quantity, LossDerivative):
@@ -164,7 +164,7 @@ class _Claims:
         return Symbol(quantity.stage.name, "d" if isinstance(quantity, StageDifferential) else "")
 
     def _quantity(self, quantity: Quantity) -> dict[str, Json]:
-        """A left side as data: what is computed, of what, by what."""
+        """Return a left side as data: its kind and the quantities involved."""
         if isinstance(quantity, Expression):
             return {"quantity": "expression", "expression": self.nodes.number(quantity.node)}
         if isinstance(quantity, LossDerivative):
@@ -180,7 +180,7 @@ class _Claims:
 
 
 def _blocks(block: Block, language: Language) -> list[Json]:
-    """A block of the document; a box as its blocks, marked as results."""
+    """Return a block of the document; a frame as its blocks, marked as results."""
     if isinstance(block, Frame):
         inner = [each for part in block.blocks for each in _blocks(part, language)]
         return [{**each, "result": True} for each in inner if isinstance(each, dict)]
@@ -200,7 +200,7 @@ def _blocks(block: Block, language: Language) -> list[Json]:
 
 
 def _heights(order: Sequence[Node]) -> dict[Node, int]:
-    """How many applications lie one within another, for each node of a topological order."""
+    """Return the nesting depth of each node of a topological order."""
     heights: dict[Node, int] = {}
     for node in order:
         heights[node] = 1 + max(map(heights.__getitem__, node.operands)) if isinstance(node, Apply) else 0
@@ -208,7 +208,7 @@ def _heights(order: Sequence[Node]) -> dict[Node, int]:
 
 
 def _is_readable(root: Node) -> bool:
-    """Whether an expression is small enough to be written out as a formula."""
+    """Whether an expression is small enough to be written as a formula."""
     order = topological_order([root])
     lengths: dict[Node, int] = {}
     for node in order:
@@ -218,7 +218,7 @@ def _is_readable(root: Node) -> bool:
 
 
 def _array(value: NDArray[Any]) -> Json:
-    """An array as nested lists."""
+    """Return an array as nested lists."""
     if value.ndim:
         return [_array(each) for each in value]
     number: Json = value.item()
@@ -226,6 +226,6 @@ def _array(value: NDArray[Any]) -> Json:
 
 
 def json_text(value: Json, indent: int | None = None) -> str:
-    """`value` written as JSON, in letters as they are; half of a pair of surrogates, which is none, by its code."""
+    """Return `value` as JSON text with non-ASCII letters unescaped, except for lone surrogates."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
     return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match.group()):04x}", text)

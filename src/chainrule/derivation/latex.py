@@ -1,4 +1,4 @@
-r"""A derivation as LaTeX: a fragment that needs amsmath alone, or a document that compiles.
+r"""A derivation as LaTeX: a fragment that needs only amsmath, or a complete document.
 
 English compiles with pdfLaTeX, XeLaTeX and LuaLaTeX; Chinese uses the class `ctexart` and XeLaTeX.
 """
@@ -61,7 +61,7 @@ _ESCAPES |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\text
 _SIGNS = {character: "\\" + character for character in "{}$&#_%"}
 _SIGNS |= {"\\": r"\backslash ", "^": r"\hat{}", "~": r"\sim ", " ": r"\ "}
 _SIGNS |= {quote: rf"\text{{{quote}}}" for quote in "“”\"'"}
-"""Characters in mathematics, by commands that MathJax and KaTeX know as well."""
+"""Characters in formulas, as commands that MathJax and KaTeX support as well."""
 _ACCENTS = {
     "\u0300": "grave",
     "\u0301": "acute",
@@ -76,13 +76,13 @@ _ACCENTS = {
     "\u20d7": "vec",
 }
 _FRAMED_LINES = 41
-"""A box of more lines than this is not framed, since a frame cannot be broken over pages."""
+"""The number of lines above which a box has no frame, since a frame cannot be broken over pages."""
 _LINE = 64
-"""The width, in letters, of what fits on a line beside the equality signs and the shape."""
+"""The width in letters of a line beside the equality signs and the shape."""
 
 
 class LatexWriter(SetWriter):
-    """Mathematics in LaTeX."""
+    """Writes formulas in LaTeX."""
 
     widest = 48
     script = 1
@@ -101,14 +101,14 @@ class LatexWriter(SetWriter):
 
     @property
     def every_letter(self) -> bool:
-        """Whether letters of any alphabet can be set as they are."""
+        """Whether letters of any alphabet are supported."""
         return self.language == "zh"
 
     def fenced(self, left: str, inner: Pieces) -> Pieces:
         opening, closing = _FENCES[left]
         gap = "" if left == "(" else " "
         tall = any(isinstance(piece, Box) and piece.tall for piece in inner)
-        if self.stacked and tall:  # \left and \right would forbid a line break in between
+        if self.stacked and tall:  # \left and \right would prevent a line break in between
             return [Box(rf"\Bigl{opening}{gap}", 1), *inner, Box(rf"\Bigr{closing}", 1)]
         return [Box(opening + gap, 1), *inner, Box(gap + closing, 1)]
 
@@ -143,7 +143,7 @@ class LatexWriter(SetWriter):
         return self.function_name(operator, 0)._replace(tall=self.stacked and operator == "Σ")
 
     def function_name(self, name: str, primes: int) -> Box:
-        """A command where LaTeX has one."""
+        """Return a command if LaTeX has one for the function."""
         if name in _FUNCTIONS:
             command = "\\" + name
         elif len(name) == 1:
@@ -154,7 +154,7 @@ class LatexWriter(SetWriter):
 
 
 def _letters(name: str, every: bool) -> Box:
-    """What a name begins with: one letter or a word; what is no name is set upright."""
+    """Return the start of a name: a letter or a word; other strings are set upright."""
     if name in _COMMANDS or (len(name) == 1 and name.isascii() and name.isalpha()):
         return Box(_COMMANDS.get(name, name), 1)
     base, *accents = list(unicodedata.normalize("NFD", name))
@@ -173,7 +173,7 @@ def _wrapped(command: str, box: Box) -> Box:
 
 
 def _characters(name: str, every: bool = False) -> Box:
-    r"""The characters of a name in mathematics, so that none is a command, and none is unknown to a compiler.
+    r"""Escape the characters of a name in a formula.
 
     >>> print(_characters("naïve_$").text)
     na\ddot{i}ve\_\$
@@ -203,7 +203,7 @@ def _characters(name: str, every: bool = False) -> Box:
 
 
 def _character(character: str) -> str:
-    """An ASCII character or a Greek letter in mathematics."""
+    """Return an ASCII character or a Greek letter in a formula."""
     if character in _COMMANDS:
         return f"{{{_COMMANDS[character]}}}"
     if character.isalnum() or character == ".":
@@ -212,15 +212,15 @@ def _character(character: str) -> str:
 
 
 def _mathematics(text: str) -> str:
-    """Characters in mathematics; a colon of its own would be spaced as a relation."""
+    """Return characters in a formula; a plain colon would be spaced as a relation."""
     written = ((c, _OPERATORS.get(c, _COMMANDS.get(c))) for c in text)
     return "".join(_ESCAPES.get(c, "{:}" if c == ":" else c) if sign is None else sign + " " for c, sign in written)
 
 
 def escape(text: str, every: bool = True) -> str:
-    """Text for LaTeX, with the letters and signs of mathematics in it set as such.
+    """Escape text, with the mathematical letters and signs in it set as formulas.
 
-    Not `every` letter is one that pdfLaTeX knows; the others are written as their codes.
+    Unless `every` letter is supported, those that pdfLaTeX does not know are written as their codes.
     """
     result = ""
     for is_sign, run in groupby(re.findall(r"⁻¹|.", text, re.DOTALL), lambda c: c in _OPERATORS or c in _COMMANDS):
@@ -233,7 +233,7 @@ def escape(text: str, every: bool = True) -> str:
 
 
 def latex_of(notation: Notation, language: str = "en") -> str:
-    r"""`notation` in LaTeX's mathematics, without dollar signs.
+    r"""Return `notation` as a LaTeX formula, without dollar signs.
 
     >>> latex_of(Symbol("W1"))
     'W_{1}'
@@ -242,7 +242,7 @@ def latex_of(notation: Notation, language: str = "en") -> str:
 
 
 def render_latex(document: Document, standalone: bool = False) -> str:
-    """The document as LaTeX; with `standalone` one that compiles by itself, else a fragment for another document."""
+    """Render the document as LaTeX; with `standalone` as a complete document, otherwise as a fragment."""
     body = "\n".join(_Page(document.language).lines(document.blocks))
     if not standalone:
         return body
@@ -264,13 +264,13 @@ class _Page:
         self._every = self._writer.every_letter
 
     def lines(self, blocks: Sequence[Block]) -> list[str]:
-        """What is written of each block, and an empty line."""
+        """Return the lines of each block, followed by an empty line."""
         lines: list[str] = []
         for block in displays(blocks):
             if not isinstance(block, tuple):
                 lines += [*(self._frame(block) if isinstance(block, Frame) else self._words_block(block)), ""]
                 continue
-            del lines[-1:]  # a new paragraph would leave a gap
+            del lines[-1:]  # a new paragraph would add a gap
             rows = _ended([row for equation in block for row in self._rows(equation)])
             lines += ["\\begin{align*}", *rows, "\\end{align*}", ""]
             reasons = _ended([self._sentence(reason) for reason in block[-1].reasons])
@@ -278,7 +278,7 @@ class _Page:
         return lines
 
     def _frame(self, frame: Frame) -> list[str]:
-        """A frame, or two rules where that would be too tall to stand on one page."""
+        """Return a frame, or two rules if it would be too tall for a page."""
         inner = self.lines(frame.blocks)[:-1]
         if len(inner) > _FRAMED_LINES:
             return ["\\noindent\\hrulefill", *inner, "\\noindent\\hrulefill"]
@@ -302,21 +302,21 @@ class _Page:
         return f"${shape}$" if shape else escape(text, self._every)
 
     def _rows(self, equation: Equation) -> list[str]:
-        """An equation on its lines, with its shape as a tag."""
+        """Return an equation on its lines, with its shape as a tag."""
         tag = rf" \tag*{{{self._text(equation.shape)}}}" if equation.shape else ""
         first, *others = aligned_lines(self._writer, equation, shape_width(equation.shape))
         return ["  " + line for line in (first + tag, *others)]
 
 
 def _ended(rows: Sequence[str]) -> list[str]:
-    """Rows with what parts them at the end of all but the last."""
+    """Add row separators to all rows except the last."""
     return [*(row + " \\\\" for row in rows[:-1]), *rows[-1:]]
 
 
 def aligned_lines(writer: LatexWriter, equation: Equation, shape_width: float) -> list[str]:
-    """The lines of an equation: its equality signs marked with & to be aligned, its long sides broken.
+    """Return the lines of an equation: equality signs are marked with & for alignment, long sides broken.
 
-    A place `shape_width` letters wide is kept free at the end of a line that holds several sides.
+    Space of `shape_width` letters is reserved at the end of a line that holds several sides.
     """
     first, *others = [writer.side(side) for side in equation.sides]
     if not others:
@@ -335,12 +335,12 @@ def aligned_lines(writer: LatexWriter, equation: Equation, shape_width: float) -
 
 
 def shape_width(shape: str) -> int:
-    """About how many letters wide a shape is, with the space before it."""
+    """Return the approximate width of a shape in letters, with the space before it."""
     return width_of(shape) + sum(shape.count(sign) for sign in "×·") + 1 if shape else 0
 
 
 def shape_in_latex(text: str) -> str:
-    """`n×h`, `(h×n)(n×o) = h×o` or a single letter as mathematics; nothing for other text."""
+    """Return `n×h`, `(h×n)(n×o) = h×o` or a single letter as a formula; "" for other text."""
     return "".join(
         _PLAIN.symbol(Mark(word)).text if name else _SHAPE_SIGNS.get(word, word) for word, name in shape_words(text)
     )

@@ -1,4 +1,4 @@
-"""The marks that a document uses, explained: nothing is listed that does not occur."""
+"""Explanations of the marks that occur in a document."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from chainrule.words import Language
 
 
 def walk(notation: Notation) -> Iterator[Notation]:
-    """`notation` and all that it is made of."""
+    """Yield `notation` and all its parts."""
     pending: list[object] = [notation]
     while pending:
         part = pending.pop()
@@ -41,12 +41,12 @@ def walk(notation: Notation) -> Iterator[Notation]:
 
 @cache
 def _fields_of(kind: type) -> tuple[str, ...] | None:
-    """The names of the fields of a kind of notation; None for what is none."""
+    """Return the names of the fields of a kind of notation; None for other types."""
     return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
 
 
 def notations(blocks: Iterable[Block]) -> Iterator[Notation]:
-    """Every notation in `blocks`, and all that it is made of."""
+    """Yield every notation in `blocks`, with all its parts."""
     for block in blocks:
         if isinstance(block, Frame):
             yield from notations(block.blocks)
@@ -67,7 +67,7 @@ def _has_ones(part: Notation) -> bool:
 
 
 def legend(blocks: Iterable[Block], language: Language) -> list[Words]:
-    """A phrase for each mark that `blocks` use."""
+    """Return an explanation of each mark in `blocks`."""
     parts = list(notations(blocks))
     a, b, x = Symbol("a"), Symbol("b"), Symbol("x")
     product = Infix("⊙", (a, b))
@@ -103,7 +103,7 @@ def legend(blocks: Iterable[Block], language: Language) -> list[Words]:
 
 
 def abstract_legend(parts: Iterable[Notation], language: Language) -> list[Words]:
-    """What the functions without a definition are, and the marks of their derivatives."""
+    """Explain functions without a definition, and the marks of their derivatives."""
     bare: dict[Symbol, list[Words]] = {}
     for part in parts:
         if not isinstance(part, Application):
@@ -137,7 +137,7 @@ _REDUCTIONS = frozenset({"mean", "max", "min", "Σ", "logsumexp", "cumsum", "rev
 
 
 def repetition_legend(blocks: Iterable[Block], language: Language) -> Words | None:
-    """What `1 b` and `u 1ᵀ` do, where a vector is repeated."""
+    """Explain `1 b` and `u 1ᵀ`, if a vector is repeated."""
     ones, transposed = Number(1), Postfix("ᵀ", Number(1))
     for part in notations(blocks):
         if (
@@ -151,7 +151,7 @@ def repetition_legend(blocks: Iterable[Block], language: Language) -> Words | No
 
 
 def constants_legend(constants: Constants, blocks: Iterable[Block], language: Language) -> Words:
-    """What each name of an array of constants stands for, where it is used."""
+    """Explain the names of constant arrays that are used."""
     used = {part for part in notations(blocks) if isinstance(part, Symbol)}
     found: list[Words] = []
     if constants.identity in used:

@@ -1,4 +1,4 @@
-"""Any program as equations: one for each value that has a name, and one for each output."""
+"""Listing of a program as equations, one for each named value and each output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chainrule.primitives import Notation, Partial, Symbol
 
 
 def equations(program: Program) -> str:
-    """`program` in Unicode, a line for each named value and each output, in the order of computation.
+    """Return `program` in Unicode, a line for each named value and each output, in the order of computation.
 
     A name with spaces in it is written with underscores; outputs that are not named are called output1, output2, ….
 
@@ -38,17 +38,17 @@ def equations(program: Program) -> str:
 
 
 def program_html(program: Program) -> str:
-    """`program` as an element for a page: the shapes of its inputs, and its equations with theirs."""
+    """Return `program` as an HTML element: the shapes of its inputs, and its equations with shapes."""
     return render_html(_document(program), standalone=False)
 
 
 def program_latex(program: Program) -> str:
-    """`program` as a LaTeX fragment."""
+    """Return `program` as a LaTeX fragment."""
     return render_latex(_document(program))
 
 
 def program_markdown(program: Program) -> str:
-    """`program` as Markdown with formulas between dollars."""
+    """Return `program` as Markdown with formulas between dollar signs."""
     return render_markdown(_document(program), github=False)
 
 
@@ -73,7 +73,7 @@ def _constants(program: Program) -> Constants:
 
 
 def _lines(program: Program) -> Iterator[tuple[Symbol, Notation, Node]]:
-    """The name of each value that has one, what it is, and its node."""
+    """Yield the name, the notation and the node of each named value."""
     unnamed = [node for node in program.outputs if isinstance(node, Apply) and node not in program.names]
     names = {node: name.replace(" ", "_") for node, name in program.names.items() if isinstance(node, Apply)}
     names.update({node: f"output{k}" for k, node in enumerate(unnamed, 1)})
@@ -87,7 +87,7 @@ def _lines(program: Program) -> Iterator[tuple[Symbol, Notation, Node]]:
 
 
 class _Writer(ExpressionWriter):
-    """Writes the expressions of a program by its own names."""
+    """Writes the expressions of a program with its own names."""
 
     def __init__(self, constants: Constants) -> None:
         self._constants = constants

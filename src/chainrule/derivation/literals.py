@@ -1,4 +1,4 @@
-"""Numbers as a person writes them: √2, ⅓, 10⁻⁵, 1/√(2π)."""
+"""Notation of numbers in closed form: √2, ⅓, 10⁻⁵, 1/√(2π)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PI = Symbol("π")
 
 
 def literal(node: Const) -> Notation:
-    """A number or a size; √2 and 1/√8 where the number is one of these."""
+    """Return a number or a size; √2 and 1/√8 for numbers that equal them."""
     if isinstance(node.value, SymbolicDim):
         return size_notation(node.value)
     if isinstance(node.value, float):
@@ -26,13 +26,13 @@ def literal(node: Const) -> Notation:
 
 
 def _power_of_ten(number: float) -> Notation | None:
-    """10⁻⁵ for 0.00001: what is added to a variance, say."""
+    """Return 10⁻⁵ for 0.00001, as in the epsilon of a variance; None for other numbers."""
     exponent = round(math.log10(number)) if 0 < number < 1e-3 else 0
     return PowerNotation(Number(10), Number(exponent)) if exponent and number == float(f"1e{exponent}") else None
 
 
 def ratio_of(number: float) -> Notation | None:
-    """A fraction of small whole numbers, if that is `number` to the last digit and its decimals do not end soon."""
+    """Return a fraction of small whole numbers that equals `number` to the last digit, unless its decimals end soon."""
     nearest = Fractional(number).limit_denominator(12) if math.isfinite(number) else Fractional(0)
     if len(repr(number)) < 8 or not 0 < nearest < 100 or nearest.numerator / nearest.denominator != number:
         return None
@@ -40,7 +40,7 @@ def ratio_of(number: float) -> Notation | None:
 
 
 def root_of(number: float) -> Notation | None:
-    """√k or 1/√k for a whole k up to 4096 that is no square, if that is `number` to the last digits."""
+    """Return √k or 1/√k for a nonsquare whole k up to 4096, if it equals `number` to the last digits."""
     for power, make in ((number**2, _root), (number**-2 if number else 0.0, lambda k: Fraction(Number(1), _root(k)))):
         k = round(power) if 1 < power <= 4096 else 0
         if number > 0 and k and abs(power - k) <= 1e-14 * k and math.isqrt(k) ** 2 != k:
@@ -53,7 +53,7 @@ def _root(k: int) -> Notation:
 
 
 def _constant(number: float) -> Notation | None:
-    """1/√(2π) and its kin, if that is `number` to the last digits."""
+    """Return 1/√(2π) or a similar constant, if it equals `number` to the last digits."""
     pi, two = PI, Number(2)
     twice = Infix("·", (two, pi))
     known: list[tuple[float, Notation]] = [

@@ -1,8 +1,8 @@
-r"""A derivation as Markdown with formulas in LaTeX, in either of two dialects.
+r"""A derivation as Markdown with formulas in LaTeX, in one of two dialects.
 
-GitHub's own, ` ```math ` for displays and ``$`…`$`` in a line, keeps its Markdown parser away from what is between; it
-forbids `\operatorname`, and begins a formula only after a space. The other, with dollars alone, is what Jupyter, pandoc
-and most editors read.
+GitHub's dialect, ` ```math ` for displays and ``$`…`$`` inline, protects formulas from the Markdown parser; it does not
+support `\operatorname`, and a formula must follow a space. The other dialect, with dollar signs, is that of Jupyter,
+pandoc and most editors.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _GAP = r" &&\quad "
 
 
 class MarkdownWriter(LatexWriter):
-    """LaTeX of the commands that GitHub allows."""
+    """Writes LaTeX with the commands that GitHub supports."""
 
     operator_command = r"\mathrm"
     every_letter = True
 
 
 def render_markdown(document: Document, verdict: str = "", github: bool = True) -> str:
-    """The document as Markdown; `verdict`, a sentence, stands below a rule at its end."""
+    """Render the document as Markdown; `verdict`, a sentence, is below a rule at its end."""
     parts = _Page(document.language, github).parts(document.blocks)
     if verdict:
         parts += ["---", verdict.translate(_SPECIAL)]
@@ -40,7 +40,7 @@ class _Page:
         self._github = github
 
     def parts(self, blocks: Sequence[Block]) -> list[str]:
-        """What stands between blank lines."""
+        """Return the blocks that are separated by blank lines."""
         parts: list[str] = []
         for block in displays(blocks):
             if isinstance(block, tuple):
@@ -67,14 +67,14 @@ class _Page:
         return f"{opening}\n\\begin{{aligned}}\n{lines}\n\\end{{aligned}}\n{closing}"
 
     def _row(self, equation: Equation) -> str:
-        """An equation on its lines, with its shape in a column at the right."""
+        """Return an equation on its lines, with its shape in a column at the right."""
         shape = shape_in_latex(equation.shape) or rf"\text{{{escape(equation.shape)}}}"
         first, *others = aligned_lines(self._writer, equation, shape_width(equation.shape))
         tail = f"{_GAP}\\scriptstyle {shape}" if equation.shape else ""
         return " \\\\\n".join((first + tail, *others))
 
     def _sentence(self, words: Words) -> str:
-        """Text and formulas; GitHub reads a formula as one between spaces alone."""
+        """Return text and formulas; GitHub recognizes a formula only between spaces."""
         result, spaced, formula = "", True, False
         for part in words:
             text = shape_in_latex(part) if isinstance(part, str) else self._inline.write(part)

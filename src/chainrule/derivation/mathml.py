@@ -1,7 +1,7 @@
-"""Mathematics as MathML Core, which browsers set without a script.
+"""Formulas as MathML Core, which browsers render without a script.
 
-A formula that is too wide for a small screen is parted into several `math` elements, nested as its places to break
-are, so that the browser breaks a line at the outermost operators first.
+A wide formula is divided into several `math` elements, nested by the depth of its breaks, so that the browser breaks
+lines at the outermost operators first.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _CLOSING = {"(": ")", "|": "|", "‖": "‖", "⌊": "⌋", "⌈": "⌉", "⟨":
 _PRIME = '<mo form="postfix" lspace="0" rspace="0">′</mo>'
 _SLASH = '<mo lspace="0" rspace="0">/</mo>'
 _STRETCHED_WIDTH = 20
-"""Brackets round what is tall grow with it, unless it is wider than this and could be parted."""
+"""The width up to which brackets around tall formulas are stretched, since they prevent a line break."""
 
 
 class MathWriter(SetWriter):
-    """Mathematics in MathML."""
+    """Writes formulas in MathML."""
 
     widest = 24
     script = 0.7
@@ -55,7 +55,7 @@ class MathWriter(SetWriter):
         return box._replace(text=f"<mrow>{box.text}</mrow>")
 
     def fenced(self, left: str, inner: Pieces) -> Pieces:
-        """Signs that grow with what is tall and stays on one line."""
+        """Return signs that stretch around a tall formula on one line."""
         whole = row(inner)
         grown = whole.tall and _is_whole(inner, _STRETCHED_WIDTH)
         stretch = "" if grown else ' stretchy="false"'
@@ -67,7 +67,7 @@ class MathWriter(SetWriter):
         return name if not primes else Box(name.text + _PRIME * primes, name.width + primes)
 
     def name(self, name: str, verbatim: bool = False) -> Box:
-        """A letter, or a word in italics, which a `d` before it needs to be told apart from."""
+        """Return a letter, or a word in italics, which distinguishes it from a `d` before it."""
         word = "" if len(name) == 1 else ' class="word"'
         return Box(f"<mi{word}>{escape(name)}</mi>", width_of(name))
 
@@ -86,7 +86,7 @@ class MathWriter(SetWriter):
         return Box(f'<mo form="prefix">{escape(operator)}</mo>', width_of(operator))
 
     def large(self, operator: str, bound: bool) -> Box:
-        """A sign or a name, with its indices below it."""
+        """Return a sign or a name with its indices below it."""
         sign = "∑" if operator == "Σ" else operator
         form = ' form="prefix" rspace="0.2em"' if bound else ""
         return Box(f"<mo{form}>{escape(sign)}</mo>", width_of(sign), self.stacked and operator == "Σ")
@@ -96,7 +96,7 @@ class MathWriter(SetWriter):
 
 
 def math_of(notation: Notation, language: str = "en") -> str:
-    """`notation` as one MathML element.
+    """Return `notation` as one MathML element.
 
     >>> from chainrule.primitives import Symbol
     >>> math_of(Symbol("W1"))
@@ -106,10 +106,10 @@ def math_of(notation: Notation, language: str = "en") -> str:
 
 
 def parted(pieces: Pieces, width: float, display: bool, opening: str = "", closing: str = "") -> str:
-    """`pieces` as `math` elements of about `width` letters at most, in nested spans of the class `part`.
+    """Return `pieces` as `math` elements of at most about `width` letters, in nested spans of the class `part`.
 
-    `display` asks for the size that formulas have outside of sentences; punctuation at either end is held to the first
-    and the last element.
+    `display` selects the size of displayed formulas; punctuation at either end is kept with the first and the last
+    element.
     """
     if _is_whole(pieces, width):
         style = ' displaystyle="true"' if display else ""
@@ -123,7 +123,7 @@ def parted(pieces: Pieces, width: float, display: bool, opening: str = "", closi
         chunk = pieces[begin:end]
         ends = opening if place == 0 else "", closing if place == len(parts) - 1 else ""
         inner = parted(chunk, width, display, *ends)
-        joint = "" if not place else " " if separator == MathWriter.space else "<wbr>"  # operators bring space
+        joint = "" if not place else " " if separator == MathWriter.space else "<wbr>"  # operators include space
         result += joint + (inner if _is_whole(chunk, width) else f'<span class="part">{inner}</span>')
     return result
 

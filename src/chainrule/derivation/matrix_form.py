@@ -1,4 +1,4 @@
-"""The matrix form: linearize, then transpose, with the transposes in place."""
+"""The matrix form: linearization, then transposition, with the transposes in place."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class MatrixForm(Sections):
         return blocks
 
     def _step(self, step: StepRecord) -> list[Block]:
-        """One gradient, with the reason for each of its terms."""
+        """Derive one gradient, with the reason for each of its terms."""
         entry = step.accumulation
         names = self.names_of(entry.symbol)
         if self.is_given(step):
@@ -68,7 +68,7 @@ class MatrixForm(Sections):
         return [*blocks, Equation(tuple(sides), self.shape(entry.result), tuple(reasons), step.chain.right)]
 
     def _derivatives_in_brief(self, step: StepRecord) -> tuple[list[Block], list[Notation]]:
-        """σ′(z) as a further side where it is short, else in a line of its own."""
+        """Write σ′(z) as a further side if it is short, otherwise on a line of its own."""
         blocks: list[Block] = []
         further: list[Notation] = []
         for record in self.derivatives_of(step):

@@ -1,6 +1,6 @@
-"""How a user's name is set in mathematics: a letter or a word, and its subscripts.
+"""Notation of the user's names: a letter or a word, and its subscripts.
 
-`W1` is W with the subscript 1, `a_hidden` is a with hidden, and the names of Greek letters stand for the letters.
+`W1` is W with the subscript 1, `a_hidden` is a with hidden, and names of Greek letters stand for the letters.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ GREEK = {
 
 @lru_cache(4096)
 def name_parts(name: str) -> tuple[str, tuple[str, ...]]:
-    """A name as what is written on the line, and its subscripts; a name of another build has none.
+    """Split a name into its base and its subscripts; a name of another form has none.
 
-    A letter after one of those that weights, biases and pre-activations are called by is a subscript too.
+    A letter after a usual letter of weights, biases and pre-activations is a subscript too.
 
     >>> name_parts("theta_hidden2")
     ('θ', ('hidden2',))
@@ -69,10 +69,10 @@ def name_parts(name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def shown_name(symbol: Symbol) -> str:
-    r"""The name of a symbol as every format writes it, before it escapes what is special to it.
+    r"""Return the name of a symbol as all formats write it, before their escapes.
 
-    A name that is none in a program, as a key of a dict can be, stands in quotation marks, or `a − b` would read as a
-    difference; in it, a character that does not print, or that would end the quotation, is written as its code.
+    A name that is not an identifier, such as a key of a dict, is quoted, since `a − b` would read as a difference.
+    Within it, a character that does not print, or that would end the quotation, is written as its code.
 
     >>> shown_name(Symbol("layer.weight")), shown_name(Symbol("a − b")), shown_name(Symbol("a\\n"))
     ('layer.weight', '“a − b”', '“a\\\\n”')
@@ -87,7 +87,7 @@ _QUOTING = frozenset("“”`\\")
 
 
 def _reads_as_name(name: str) -> bool:
-    """Whether `name` is an identifier, but for dots and primes in it."""
+    """Whether `name` is an identifier, apart from dots and primes."""
     return ("_" + name.replace(".", "").replace("′", "")).isidentifier() and name[:1] not in ("", ".")
 
 
@@ -97,12 +97,12 @@ def _code(character: str) -> str:
 
 
 def is_shape(text: str) -> bool:
-    """Whether a piece of a sentence is a shape, as `n×h`, `(h×n)(n×o) = h×o` or a single letter."""
+    """Whether a piece of a sentence is a shape, such as `n×h`, `(h×n)(n×o) = h×o` or a single letter."""
     return re.fullmatch(r"[A-Za-z]|(?=.*[×=])[\w×·()=+, -]+", text) is not None and text.translate(_SIGNS).isascii()
 
 
 def shape_words(text: str) -> list[tuple[str, bool]]:
-    """The names and the other characters of a shape, and which of them are names; nothing for other text.
+    """Split a shape into names and other characters, marked by whether they are names; empty for other text.
 
     >>> shape_words("n×2")
     [('n', True), ('×', False), ('2', False)]

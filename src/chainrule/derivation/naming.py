@@ -1,4 +1,4 @@
-"""Names that a lecturer gives to what a function leaves unnamed: z and a of layers, u and v of compositions."""
+"""Conventional names for unnamed values: z and a of layers, u and v of compositions."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from chainrule.primitives import (
 _LETTERS = "uvwstpq"
 _FREE = (Broadcast, Cast, Permute, Reshape)
 _NO_FUNCTIONS = (Divide, DivideNoNan, Compare)
-"""Elementwise primitives that are operators on paper."""
+"""Elementwise primitives that are written as operators."""
 
 
 def is_activation(primitive: object) -> bool:
-    """Whether textbooks call the operand of a primitive z, and its result a."""
+    """Whether textbooks name the operand of a primitive z and its result a."""
     return isinstance(primitive, Elementwise) and primitive.is_activation
 
 
 def name_activations(program: Program) -> Program:
-    """The program with names z, a for what goes into and comes out of activations, where the user gave none.
+    """Name the unnamed operands and results of activations z and a.
 
-    An activation here is a function of one argument that a matrix product leads to. So are what goes into a softmax,
-    and its result, P, where that is a factor of another product.
+    An activation is a function of one argument whose operand depends directly on a matrix product. The operand of a
+    softmax is named too, and its result, P, if it is a factor of another product.
     """
     names = dict(program.names)
     taken = {node.name for node in program.inputs} | set(names.values())
@@ -52,7 +52,7 @@ def name_activations(program: Program) -> Program:
             _name_softmax(node, node in factors and node not in program.outputs, names, taken)
         if not isinstance(node, Apply) or node in program.outputs or not _is_layer(node, names):
             continue
-        if node.operands[0] in names and node not in factors:  # a function of z inside the loss is no layer
+        if node.operands[0] in names and node not in factors:  # a function of z in the loss is not a layer
             continue
         unnamed = [(part, letter) for part, letter in ((node.operands[0], "z"), (node, "a")) if part not in names]
         own_number = re.findall(r"\d+$", names.get(node, "") or names.get(node.operands[0], ""))
@@ -65,7 +65,7 @@ def name_activations(program: Program) -> Program:
 
 
 def _name_softmax(node: Apply, is_factor: bool, names: dict[Node, str], taken: set[str]) -> None:
-    """Name the scores that go into a softmax, and its result where that is a factor."""
+    """Name the scores of a softmax, and its result if that is a factor."""
     wanted = [(node.operands[0], "z")] if _follows_product(node, names) else []
     if is_factor and isinstance(node.primitive, Softmax):
         wanted.append((node, "P" if node.type.ndim > 1 else "p"))
@@ -83,7 +83,7 @@ def _is_layer(node: Apply, names: Mapping[Node, str]) -> bool:
 
 
 def _follows_product(node: Apply, names: Mapping[Node, str]) -> bool:
-    """Whether a matrix product leads to the operand of `node`, with no name in between."""
+    """Whether the operand of `node` depends on a matrix product without a named value in between."""
     (operand,) = node.operands
     if not isinstance(operand, Apply) or {operand, node} <= names.keys():
         return False
@@ -94,10 +94,11 @@ def _follows_product(node: Apply, names: Mapping[Node, str]) -> bool:
 
 
 def name_arguments(program: Program) -> Program:
-    """The program with a name for each argument of a function that is an expression, the outermost first.
+    """Name each argument of a function that is an expression, the outermost first.
 
-    So `sin(exp(x)²)` is sin(u) with u = v² and v = exp(x), and a chain has a factor for every step. What a matrix
-    product leads to is z, as in a layer. A difference that is squared is r, the residual; one of two names has none.
+    So `sin(exp(x)²)` is sin(u) with u = v² and v = exp(x), and a chain has a factor for every step. An argument that
+    depends directly on a matrix product is z, as in a layer. A squared difference is r, the residual; a difference of
+    two names is not named.
     """
     names = dict(program.names)
     taken = {node.name for node in program.inputs} | set(names.values()) | set(program.dim_names)
@@ -117,12 +118,12 @@ def name_arguments(program: Program) -> Program:
 
 
 def _is_function(primitive: object) -> bool:
-    """Whether a primitive is written as a function or a power of what it is applied to, and is not linear."""
+    """Whether a primitive is written as a function or a power of its operand, and is not linear."""
     return isinstance(primitive, Elementwise | Composite | Nonlinear) and not isinstance(primitive, _NO_FUNCTIONS)
 
 
 def _is_difference(node: Node, names: Mapping[Node, str]) -> bool:
-    """Whether `node` is the difference of two things that have names."""
+    """Whether `node` is the difference of two named values."""
     match node:
         case Apply(Subtract(), operands):
             return all(part in names or not isinstance(part, Apply) for part in map(_bare, operands))
@@ -130,14 +131,14 @@ def _is_difference(node: Node, names: Mapping[Node, str]) -> bool:
 
 
 def _bare(node: Node) -> Node:
-    """What is repeated, turned or converted in `node`."""
+    """Return the operand beneath broadcasts, transposes and conversions."""
     while applies(node, *_FREE):
         (node,) = node.operands
     return node
 
 
 def _dependent(program: Program) -> set[Node]:
-    """The applications that depend on an input."""
+    """Return the applications that depend on an input."""
     found: set[Node] = set()
     for node in program.nodes:
         if isinstance(node, Apply) and any(isinstance(part, Input) or part in found for part in node.operands):
@@ -146,7 +147,7 @@ def _dependent(program: Program) -> set[Node]:
 
 
 def _candidates(function: Apply, part: Node, names: Mapping[Node, str]) -> Iterator[str]:
-    """Names for what `function` is applied to, the best first."""
+    """Yield names for the argument of `function`, the best first."""
     squared = isinstance(function.primitive, Square | Norm)
     letters: Sequence[str] = _LETTERS
     if squared and applies(part, Subtract):

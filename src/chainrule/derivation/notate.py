@@ -1,4 +1,4 @@
-"""Expressions over the symbols of a derivation, as mathematics: names, tangents `dz1`, cotangents `δ1` and `∂L/∂W1`."""
+"""Notation of the symbols of a derivation: names, tangents `dz1`, cotangents `δ1` and `∂L/∂W1`."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from chainrule.primitives import (
 )
 
 SOFTMAX = (Softmax, LogSoftmax, LogSumExp)
-"""Functions of the scores that go into a softmax."""
+"""Functions whose operand is named as the scores of a softmax."""
 
 
 class Notator(ExpressionWriter):
-    """Writes the expressions of one record; pre-activations' cotangents are called δ, as in textbooks."""
+    """Writes the expressions of one record; cotangents of pre-activations are named δ, as in textbooks."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
@@ -68,7 +68,7 @@ class Notator(ExpressionWriter):
                 self._symbols[symbol] = Call(shown.function, shown.arguments, 1, shown.subscript)
 
     def symbol(self, node: Input) -> Notation:
-        """The name of an input, a named value, a tangent or a cotangent."""
+        """Return the name of an input, a named value, a tangent or a cotangent."""
         found = self._symbols.get(node)
         if found is None:
             for prefix, mark in ((TANGENT, self.mark), (COTANGENT, "δ")):
@@ -92,26 +92,26 @@ class Notator(ExpressionWriter):
         return self._record.constants.identity
 
     def partial(self, symbol: Input) -> Notation:
-        """`∂L/∂symbol`, also for what is called δ elsewhere."""
+        """Return `∂L/∂symbol`, also for symbols named δ elsewhere."""
         return Partial(self._loss, Symbol(symbol.name))
 
     def quotient(
         self, of: Input, by: Input, of_index: Sequence[Notation] = (), by_index: Sequence[Notation] = ()
     ) -> Notation:
-        """`∂a/∂z`, or `∂a[i]/∂z[j]`."""
+        """Return `∂a/∂z`, or `∂a[i]/∂z[j]`."""
         return Partial(indexed(Symbol(of.name), of_index), indexed(Symbol(by.name), by_index))
 
     def direct(self, partial: Notation) -> Notation:
-        """A partial derivative in which all but what is named is held."""
+        """Mark a partial derivative as the direct part, with all other quantities held constant."""
         return Indexed(Call("", (partial,)), (Symbol("direct"),))
 
     def tangent(self, symbol: Input) -> Notation:
-        """`dz`."""
+        """Return `dz`."""
         return Symbol(symbol.name, self.mark)
 
 
 def _pre_activations(record: Record) -> list[Input]:
-    """What an activation or a softmax is applied to, as it is or within a longer equation."""
+    """Return the operands of activations and softmax, also within longer equations."""
     order = [stage.symbol for stage in record.backward.stages]
     found = {stage.operands[0] for stage in record.derivative_symbols}
     found |= operands_of(record, Elementwise, activation=True) | operands_of(record, *SOFTMAX)
@@ -119,7 +119,7 @@ def _pre_activations(record: Record) -> list[Input]:
 
 
 def operands_of(record: Record, *primitives: type, activation: bool = False) -> set[Input]:
-    """The named quantities that one of `primitives` is applied to; `activation`: where it is an activation."""
+    """Return the named operands of `primitives`; with `activation` only where they are activations."""
     return {
         operand
         for stage in record.backward.stages
@@ -132,24 +132,24 @@ def operands_of(record: Record, *primitives: type, activation: bool = False) -> 
 
 
 def _delta_names(symbols: list[Input], taken: set[str]) -> dict[Input, str]:
-    """`2` for z2 where the number is its own, else the whole name; none that could be taken for a user's name."""
+    """Return `2` for z2 if the number is unique, otherwise the whole name; distinct from the user's names."""
     numbers = [re.sub(r"^.*?(\d*)$", r"\1", symbol.name) for symbol in symbols]
     names = {
         symbol: number if number and numbers.count(number) == 1 else symbol.name
         for symbol, number in zip(symbols, numbers, strict=True)
     }
     clashing = {f"{letter}{joint}{name}" for name in names.values() for letter in ("delta", "δ") for joint in ("", "_")}
-    own = any(name_parts(name)[0] == "δ" for name in taken)  # δ0 and an element of δ would be set alike
+    own = any(name_parts(name)[0] == "δ" for name in taken)  # δ0 and an element of δ would look alike
     return {} if own or clashing & taken else names
 
 
 def shape_of(type_: ArrayType) -> str:
-    """`n×h`, `n×(l-k+1)`; empty for a scalar."""
+    """Return `n×h`, `n×(l-k+1)`; "" for a scalar."""
     return sizes_text(type_.shape)
 
 
 def product_shapes(node: Node) -> str:
-    """`(h×n)(n×o) = h×o` for a product of two matrices, else, and so for one of several, the shape alone."""
+    """Return `(h×n)(n×o) = h×o` for a product of two matrices, otherwise only the shape."""
     result = shape_of(node.type)
     match _beneath_numbers(node):
         case Apply(Contract(product=Product("matrix" | "vector" | "outer" | "rows") as product) as contract, factors):
@@ -164,7 +164,7 @@ def product_shapes(node: Node) -> str:
 
 
 def _beneath_numbers(node: Node) -> Node:
-    """What gives `node` its shape, beneath numbers and signs."""
+    """Return the operand that determines the shape of `node`, beneath numbers and signs."""
     match node:
         case Apply(Multiply(), (number, x)) if is_scale(number):
             return _beneath_numbers(x)

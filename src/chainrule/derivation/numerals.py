@@ -1,4 +1,4 @@
-"""Numbers in digits, as a person writes them."""
+"""Numbers in digits, in ordinary notation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ VULGAR_FRACTIONS = {0.5: "½", 0.25: "¼", 0.75: "¾"}
 
 
 def decimal(value: float) -> tuple[str, int | None]:
-    """What is written of a number that is not negative, and the power of ten that it is multiplied by, if any."""
+    """Return the digits of a nonnegative number, and the power of ten that multiplies it, or None."""
     if value in VULGAR_FRACTIONS:
         return VULGAR_FRACTIONS[value], None
     if value == float("inf"):
@@ -19,7 +19,7 @@ def decimal(value: float) -> tuple[str, int | None]:
 
 
 def number_text(value: float | int | bool) -> str:
-    """A literal as a person writes it: `½`, `2` for 2.0, `10⁻⁵` for 0.00001."""
+    """Return a literal in ordinary notation: `½`, `2` for 2.0, `10⁻⁵` for 0.00001."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if value < 0:

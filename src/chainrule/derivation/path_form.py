@@ -1,4 +1,4 @@
-"""The chain rule path by path: the factors, and the chains that they make up."""
+"""The chain rule path by path: the factors, and the chains that they form."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from chainrule.ir import Input, Node
 from chainrule.primitives import Infix, Notation, Symbol
 
 CHAINS_LIMIT = 4
-"""Where more chains than this lead to a parameter, they are gathered at the quantities where they meet."""
+"""The number of chains to a parameter above which they are grouped at the quantities where they meet."""
 FACTORS_LIMIT = 8
-"""A chain of more factors than this begins with the gradient by a quantity on the way, which folds those before it."""
+"""The number of factors above which a chain begins with the gradient of an intermediate quantity."""
 FACTORS_KEPT = 5
 
 
@@ -47,7 +47,7 @@ class PathForm(Sections):
         return [*blocks, *self.results()]
 
     def _direct_part(self) -> Contribution | None:
-        """What the loss holds directly of a quantity that it also depends on through others."""
+        """Return the direct contribution of the loss to a quantity on which it also depends through others, or None."""
         for entry in self.record.backward.accumulations:
             for contribution in entry.contributions:
                 if (
@@ -61,7 +61,7 @@ class PathForm(Sections):
     # Factors
 
     def _factors(self, record: StageRecord) -> list[Block]:
-        """∂stage/∂operand for every operand: a value for the loss and for activations, a pairing for other maps."""
+        """Write ∂stage/∂operand for every operand: a value for the loss and for activations, otherwise a pairing."""
         blocks: list[Block] = self._delta(record.stage.symbol)
         for step in self.record.steps:
             for contribution in step.accumulation.contributions:
@@ -70,7 +70,7 @@ class PathForm(Sections):
         return blocks
 
     def _delta(self, symbol: Input) -> list[Block]:
-        """`δ2 = ∂L/∂z2 = ∂L/∂a2 · ∂a2/∂z2 = …` before the factors that use it, where no factor has said so."""
+        """Write `δ2 = ∂L/∂z2 = ∂L/∂a2 · ∂a2/∂z2 = …` before its first use, unless a factor has introduced it."""
         if symbol in self._introduced or symbol is self.record.loss:
             return []
         step = next((each for each in self.record.steps if each.accumulation.symbol is symbol), None)
@@ -89,14 +89,14 @@ class PathForm(Sections):
         ]
 
     def _link(self, contribution: Contribution) -> Notation:
-        """∂L/∂stage · ∂stage/∂operand."""
+        """Return ∂L/∂stage · ∂stage/∂operand."""
         factor = self.factor(contribution)
         return (
             factor if self.is_from_loss(contribution) else Infix("·", (self.notator.of(contribution.cotangent), factor))
         )
 
     def _introduced_by(self, entry: Accumulation) -> list[Notation]:
-        """The names of the gradient that one factor makes up alone; those of a parameter come with its chain."""
+        """Return the names of a gradient that is a single factor; those of a parameter are written with its chain."""
         if len(entry.contributions) > 1 or entry.merged is not None or entry.symbol in self.record.backward.wrt:
             return []
         self._introduced.add(entry.symbol)
@@ -127,7 +127,7 @@ class PathForm(Sections):
         return self._equation(names, adjoint, self.shape(adjoint), contribution)
 
     def _derivative(self, record: StageRecord, contribution: Contribution, link: Claim) -> list[Block]:
-        """∂u/∂v alone, as what the differential multiplies dv by."""
+        """Write ∂u/∂v as the coefficient of dv in the differential."""
         change = self.notator.tangent(record.stage.symbol)
         linear_map = self.notator.of(self.record.linear_map(contribution), explicit=True)
         several = len(record.stage.operands) > 1
@@ -153,7 +153,7 @@ class PathForm(Sections):
     # Chains
 
     def _tail(self, symbol: Input) -> tuple[Input, list[Contribution]]:
-        """Where chains to `symbol` meet last, and the contributions from there on; the loss if they never do."""
+        """Return the last quantity where chains to `symbol` meet, or the loss, and the contributions from there on."""
         tail: list[Contribution] = []
         while symbol is not self.record.loss and len(self._entries[symbol].contributions) == 1:
             (contribution,) = self._entries[symbol].contributions
@@ -166,7 +166,7 @@ class PathForm(Sections):
         return too_many or self._tail(gradient.symbol)[0] in self._meetings
 
     def _gathered(self) -> list[Input]:
-        """The quantities where chains meet that are too many to list, from the loss backwards."""
+        """Return the quantities where too many chains meet, from the loss backwards."""
         pending = [gradient.symbol for gradient in self.record.gradients if self._is_gathered(gradient)]
         found = self._meetings
         while pending:
@@ -179,7 +179,7 @@ class PathForm(Sections):
         return [entry.symbol for entry in self.record.backward.accumulations if entry.symbol in wanted]
 
     def _gather(self, symbol: Input) -> list[Block]:
-        """`∂L/∂R = ∂L/∂Y · ∂Y/∂R + …`: the gradient where chains meet, each term folding all chains through it."""
+        """Write `∂L/∂R = ∂L/∂Y · ∂Y/∂R + …`, where chains meet; a term is for all chains through a Y."""
         entry = self._entries[symbol]
         terms = tuple(self._folded(contribution) for contribution in entry.contributions)
         total = terms if len(terms) < 2 else (Infix("+", terms),)
@@ -194,7 +194,7 @@ class PathForm(Sections):
         ]
 
     def _folded(self, contribution: Contribution) -> Notation:
-        """A contribution with all that comes before it folded into ∂L/∂q of the quantity where chains meet."""
+        """Replace the factors before a contribution by ∂L/∂q, where q is the last quantity where chains meet."""
         meeting, tail = self._tail(contribution.stage.symbol)
         factors = [self.factor(each) for each in (*tail, contribution)]
         if meeting is not self.record.loss:
@@ -240,7 +240,7 @@ class PathForm(Sections):
         return [*blocks, *self.definitions(total), added]
 
     def _chain(self, gradient: GradientRecord) -> list[Block]:
-        """The one chain to a parameter, its first factors folded where it is long."""
+        """Write the single chain to a parameter, with its first factors combined if it is long."""
         (path,) = gradient.paths
         partial = self.notator.partial(gradient.symbol)
         contributions = list(path.contributions)
@@ -260,7 +260,7 @@ class PathForm(Sections):
         ]
 
     def _chains_in_brief(self) -> list[Block]:
-        """Each gradient as the product, or the sum of products, of its last factors, and what that comes to."""
+        """Write each gradient as the product, or the sum of products, of its last factors, and the result."""
         blocks: list[Block] = []
         written_out = {gradient.symbol: gradient.written_out.right for gradient in self.record.gradients}
         for symbol in [*self._gathered_in_brief(), *self.record.backward.wrt]:

@@ -1,7 +1,7 @@
-"""Points at which a derivation is verified: drawn to the scale of the function, where it is finite and not saturated.
+"""Random points for verification, scaled to the function so that it is finite and not saturated.
 
-A function has a domain, which no one has told: spreads are tried, then single elements are drawn again. It has a scale
-too: exp(x / 0.01) overflows, and a softmax of it is flat, at inputs of the size 1. The scale is taken at which the most
+The domain of a function is unknown: distributions are tried, then single elements are drawn again. So is its scale:
+exp(x / 0.01) overflows, and a softmax of it is constant, for inputs of size 1. The scale is chosen at which the most
 elements of the gradients are not negligible.
 """
 
@@ -46,9 +46,9 @@ Array = NDArray[Any]
 Values = dict[Node, Array]
 
 FEW = 8
-"""The elements of a row or column from which on the values drawn for an array become smaller."""
+"""The number of elements of a row or column above which smaller values are drawn for an array."""
 SPREADS = ("normal", "positive", "small") * 4
-"""How all inputs are drawn at first; a determinant is negative at half of all points."""
+"""Distributions for all inputs, in the order of trial; a determinant is negative at half of all points."""
 RANGES = {
     "positive": (0.2, 1.5),
     "small": (0.05, 0.95),
@@ -60,39 +60,39 @@ RANGES = {
     "minus tens": (-50.0, -5.0),
     "minus hundreds": (-500.0, -50.0),
 }
-"""From where to where the elements of an input are drawn."""
+"""Intervals for the elements of an input."""
 OTHER_SPREADS = ("normal", "definite", *RANGES)
-"""What is tried input by input where no point has been found so."""
+"""Distributions tried for each input separately if no point was found."""
 TRIES = 60
-"""How many points of such mixed spreads are tried, and how often an element is drawn again."""
+"""The number of such mixed points, and of redraws of an element."""
 CANDIDATES = 8
-"""How many points are drawn where the loss is large beside its changes, as where a label meets what is masked."""
+"""The number of points drawn if the loss is large relative to its changes, as when a label is masked."""
 DROWNED = 1e4
-"""How many times larger a loss may be than its changes."""
+"""The accepted ratio of a loss to its changes."""
 SCALES = (1.0, 2.0**-3, 2.0**-6, 2.0**-10, 2.0**-14, 2.0**-20, 2.0**3)
-"""Factors of the inputs among which the one is found that suits the function."""
+"""Factors of the inputs, from which the best scale is chosen."""
 NEGLIGIBLE = 1e-3
-"""An element of a gradient that is smaller, relative to the largest, tells nothing."""
+"""The size relative to the largest element below which an element of a gradient is negligible."""
 HIDDEN = 1e-7
-"""And so does one that is smaller, relative to the loss."""
+"""The size relative to the loss below which an element of a gradient is negligible."""
 ROUNDING = 2.0**-51
-"""How far each operation is off, at most, when its rounding is drawn at random."""
+"""The maximum relative error of each operation if its rounding is randomized."""
 
 _EXACT = frozenset({
     Abs, Broadcast, Cast, Compare, Concatenate, Gather, Max, Maximum, Min, Minimum, Negate, Pad, Permute, RandomUniform,
     Relu, Reshape, Sign, Slice, Where, Windows,
 })  # fmt: skip
-"""Operations without rounding, some of which tell values apart that rounding would make different."""
+"""Operations without rounding; some distinguish values that rounding would make different."""
 
 
 class NoPointError(ValueError):
-    """The function is finite at none of the points tried."""
+    """The function is not finite at any of the points tried."""
 
 
 class Evaluator:
-    """Values of expressions that are evaluated many times: the order of each is worked out once.
+    """Evaluates expressions repeatedly; the topological order of each is computed once.
 
-    While `rounding` is a generator, the result of every operation is off by a random multiple of its rounding error.
+    If `rounding` is a generator, the result of every operation is perturbed by a random multiple of its rounding error.
     """
 
     def __init__(self) -> None:
@@ -100,14 +100,14 @@ class Evaluator:
         self._orders: dict[Node, list[Node]] = {}
 
     def __call__(self, node: Node, values: Mapping[Node, Array]) -> Array:
-        """The value of `node`, given those of the inputs that it needs."""
+        """Evaluate `node`, given the values of the inputs that it needs."""
         return self.along(self._order(node), values)[node]
 
     def moving(
         self, node: Node, moved: Collection[Node], values: Mapping[Node, Array]
     ) -> Callable[[Mapping[Node, Array]], Array]:
-        """The value of `node` as a function of the inputs `moved`; what needs none of them is computed once."""
-        if self.rounding is not None:  # each evaluation is rounded anew
+        """Return `node` as a function of the inputs `moved`; parts that depend on none of them are computed once."""
+        if self.rounding is not None:  # every evaluation is rounded again
             return lambda new: self(node, {**values, **new})
         dependent: set[Node] = set()
         order: list[Apply] = []
@@ -139,7 +139,7 @@ class Evaluator:
         return order
 
     def along(self, order: Sequence[Node], values: Mapping[Node, Array]) -> Values:
-        """The value of every node in a topological order."""
+        """Evaluate every node in a topological order."""
         known: Values = {}
         with np.errstate(all="ignore"):
             for part in order:
@@ -160,10 +160,10 @@ class Evaluator:
 def drawn(
     type_: ArrayType, spread: str, random: np.random.Generator, limit: Dim | None = None, few: float = math.inf
 ) -> Array:
-    """Draw an array: whole numbers below `limit`, others with the `spread`: "normal", "definite" or a key of RANGES.
+    """Draw an array: whole numbers below `limit`, others with `spread`: "normal", "definite" or a key of RANGES.
 
-    Where an axis has more than `few` elements, values are smaller, so that sums over them stay of the size of a few,
-    and exp of them neither overflows nor drowns the rest.
+    If an axis has more than `few` elements, values are smaller, so that sums over it stay of the size of a few
+    elements, and exp of them neither overflows nor dominates.
     """
     shape = type_.concrete_shape
     if type_.dtype is DType.BOOL:
@@ -186,7 +186,7 @@ def add_derivatives(
     values: Values,
     evaluate: Callable[[Node, Mapping[Node, Array]], Array],
 ) -> None:
-    """Add to `values`, those of the forward pass, the derivative of each activation and then each cotangent."""
+    """Add to the forward `values` the derivative of each activation and then each cotangent."""
     for stage, factor in record.activation_factors.items():
         values[bound[record.derivative_symbols[stage]]] = evaluate(bound[factor], values)
     for entry in record.backward.accumulations:
@@ -194,7 +194,7 @@ def add_derivatives(
 
 
 class Points:
-    """Draws points for one record; `bound` gives each node with its sizes as numbers."""
+    """Draws points for one record; `bound` maps each node to one with its sizes as numbers."""
 
     def __init__(
         self, record: Record, bound: dict[Node, Node], evaluate: Evaluator, random: np.random.Generator
@@ -212,7 +212,7 @@ class Points:
         self._forward = topological_order([bound[stage.node] for stage in record.backward.stages])
 
     def draw(self) -> Values:
-        """The value of every symbol at a new point; raises NoPointError where the function is finite nowhere."""
+        """Return the value of every symbol at a new point; raise NoPointError if the function is finite nowhere."""
         best: Values | None = None
         least = math.inf
         for _ in range(self._candidates):
@@ -234,13 +234,13 @@ class Points:
         return best
 
     def _drowned(self, values: Values) -> float:
-        """How many times larger the loss is than its changes: its rounding drowns them where this is large."""
+        """Return the ratio of the loss to its changes; rounding exceeds the changes if it is large."""
         largest = [np.max(np.abs(values[symbol]), initial=0.0) for symbol in self._gradients]
         loss = float(np.abs(values[self._bound[self._record.loss]]))
         return loss / max(1e-300, min(1.0, max(map(float, largest), default=1.0)))
 
     def again(self, values: Values) -> Values | None:
-        """The values at the inputs of a point, computed anew, as where rounding is drawn at random."""
+        """Recompute the values at the inputs of a point, as with randomized rounding."""
         inputs = {self._bound[node]: values[self._bound[node]] for node in self._record.program.inputs}
         tangents: Values = {node: value for node, value in values.items() if isinstance(node, Input)}
         return self._values(inputs, tangents)
@@ -255,7 +255,7 @@ class Points:
         return self._mixed_inputs(inputs)
 
     def _mixed_inputs(self, inputs: Values) -> Values:
-        """Inputs with a spread each; of the best of them, elements are drawn again one by one."""
+        """Draw inputs with a distribution each; redraw single elements of the best of them."""
         nodes = self._record.program.inputs
         best, least = inputs, self._faults(inputs)
         for _ in range(TRIES):
@@ -283,7 +283,7 @@ class Points:
         raise NoPointError
 
     def _faults(self, inputs: Values) -> int:
-        """How many values of the forward pass are not numbers; infinities count where they reach the loss."""
+        """Count the non-finite values of the forward pass; infinities count if they reach the loss."""
         known = self._evaluate.along(self._forward, inputs)
         faults = 0
         for stage in self._record.backward.stages:
@@ -306,7 +306,7 @@ class Points:
     # The scale of the function
 
     def _best_scale(self, inputs: Values) -> float:
-        """The scale at which the most elements of the gradients tell something."""
+        """Return the scale at which the most elements of the gradients are not negligible."""
         lively: dict[float, float] = {}
         state = self._random.bit_generator.state
         for scale in SCALES:
@@ -318,7 +318,7 @@ class Points:
         return next(scale for scale in lively if lively[scale] == max(lively.values()))
 
     def _liveliness(self, values: Values) -> float:
-        """The share of the elements of gradients that are not negligible."""
+        """Return the fraction of elements of gradients that are not negligible."""
         shares = []
         loss = float(np.abs(values[self._bound[self._record.loss]]))
         for entry in self._record.backward.accumulations:
@@ -332,9 +332,9 @@ class Points:
     # Every symbol
 
     def _values(self, inputs: Values, given: Values | None = None) -> Values | None:
-        """Every symbol's value: forward values computed, tangents drawn or `given`, cotangents from the record.
+        """Return the value of every symbol: forward values, tangents drawn or `given`, cotangents from the record.
 
-        None where the forward pass is not finite.
+        Returns None if the forward pass is not finite.
         """
         values = dict(inputs)
         known = self._evaluate.along(self._forward, inputs)
@@ -352,7 +352,7 @@ class Points:
         return self.with_abbreviations(values)
 
     def with_abbreviations(self, values: Values) -> Values:
-        """`values`, and those of the abbreviations: of the whole of what each stands for."""
+        """Add the values of the abbreviations."""
         whole: dict[Node, Node] = {}
         for entry in self._record.abbreviations:
             (whole[entry.symbol],) = substitute([entry.value], whole)

@@ -1,6 +1,6 @@
-"""Reads the printed lines of a derivation back, and compares them with the values that they claim.
+"""Proofreading: printed lines of a derivation are parsed again, and compared with the values that they claim.
 
-The renderers print, `readback` reads; all that passes between is the printed line, and what its names mean.
+The renderers print, `readback` parses; they share only the printed line and the meaning of its names.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Script: TypeAlias = Literal["text", "latex"]
 
 @dataclass(frozen=True)
 class Misreading:
-    """A printed line that does not say what it should: `reason` tells what a reader makes of it."""
+    """A printed line with another meaning than its claim; `reason` says how it reads."""
 
     form: Form
     script: Script
@@ -52,20 +52,20 @@ class Misreading:
 
 @dataclass(frozen=True)
 class Reading:
-    """How many printed lines were read, those with nothing that is evaluated, and the wrong ones."""
+    """The number of printed lines that were read, the lines that cannot be evaluated, and the misreadings."""
 
     read: int
     unread: tuple[str, ...]
     misreadings: tuple[Misreading, ...]
 
     def confirmed_by(self, other: Reading) -> Reading:
-        """The same with those misreadings alone that another reading has as well."""
+        """Keep only the misreadings that another reading has as well."""
         lines = {each.line for each in other.misreadings}
         return replace(self, misreadings=tuple(each for each in self.misreadings if each.line in lines))
 
 
 class Proofreader:
-    """Reads the pages of one record at one point; `value` gives the value of any expression of it there."""
+    """Reads the pages of one record at one point; `value` evaluates its expressions there."""
 
     def __init__(self, record: Record, sizes: Mapping[str, int], value: Callable[[Node], Array]) -> None:
         self._record = record
@@ -106,10 +106,10 @@ class Proofreader:
             self._documents[key] = write_document(self._record, form, language)
         return self._documents[key]
 
-    # What the names on a page mean
+    # Meanings of names
 
     def _symbols(self) -> Iterator[tuple[Notation, Array]]:
-        """What each symbol means."""
+        """Yield the meaning of each symbol."""
         record, notator = self._record, self._notator
         for node in record.program.inputs:
             yield notator.symbol(node), self._value(node)
@@ -129,7 +129,7 @@ class Proofreader:
             yield Symbol(name), np.asarray(float(size))
 
     def _page(self, script: Script, document: Document) -> Page:
-        """The table of what is printed to what it means; raises ReadingError where one name means two things."""
+        """Return the table of printed names and their meanings; raise ReadingError for an ambiguous name."""
         writer: Writer = TextWriter(document.language) if script == "text" else LatexWriter(inline=True)
         names: dict[str, Array] = {}
         gradients: dict[str, Array] = {}
@@ -151,7 +151,7 @@ class Proofreader:
         return Page(script, names, gradients, loss, letters, identity, sizes, functions)
 
     def _functions(self) -> Iterator[tuple[Application, NamedFunction]]:
-        """What is meant by the names of functions without a definition, and of their Jacobians."""
+        """Yield the meanings of functions without a definition, and of their Jacobians."""
         for primitive in self._record.abstract_functions:
             name = Application(Symbol(primitive.name), ())
             if isinstance(primitive, Abstract):
@@ -197,7 +197,7 @@ def _unboxed(blocks: Sequence[Block]) -> Iterator[Block]:
 
 
 def _lines(block: Block, script: Script, language: Language, writer: Writer) -> Iterator[tuple[str, Node | None]]:
-    """The equations of a block as they are printed, each with the expression that it is about."""
+    """Yield the printed equations of a block, each with its expression."""
     if isinstance(block, Equation):
         bare = Document((Equation(block.sides, block.shape),), language)
         if script == "text":

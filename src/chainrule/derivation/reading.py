@@ -1,4 +1,4 @@
-"""What a reader sees in an expression: which operations a change passes through, what is repeated, how long it is."""
+"""Properties of an expression as a reader sees it: operations on a tangent, broadcasts, length."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chainrule.primitives import BigOperator, Broadcast, Contract, Multiply, Not
 
 
 def one_hot_remark(node: Node) -> tuple[Node, Node, int] | None:
-    """(y, c (p − y), axis) for c (p ⊙ Σy − y), Σ along the axis: what softmax with cross-entropy gives for any y."""
+    """Return (y, c (p − y), axis) for c (p ⊙ Σy − y), Σ along the axis, the result of softmax with cross-entropy."""
     match node:
         case Apply(Multiply(), (c, x)) if is_scale(c):
             inner = one_hot_remark(x)
@@ -25,14 +25,14 @@ def one_hot_remark(node: Node) -> tuple[Node, Node, int] | None:
 
 
 def sums_away(terms: list[Notation], result: Notation) -> bool:
-    """Whether the chain rule sums over an index that the result does not sum over."""
+    """Whether the chain rule sums over an index over which the result does not."""
     before = {index for term in terms for part in walk(term) if isinstance(part, BigOperator) for index in part.indices}
     after = {index for part in walk(result) if isinstance(part, BigOperator) for index in part.indices}
     return not before <= after
 
 
 def product_shapes_of_stage(stage: Stage) -> str:
-    """The shape of a stage, with those of the product in it where that is the only one."""
+    """Return the shape of a stage, with the shapes of its product if it has only one."""
     products = [
         node
         for node in topological_order([stage.expression])
@@ -42,7 +42,7 @@ def product_shapes_of_stage(stage: Stage) -> str:
 
 
 def operations_on(contribution: Contribution) -> list[Apply]:
-    """The applications in the linear map that the tangent passes through."""
+    """Return the applications in the linear map that act on the tangent."""
     reached: set[Node] = {contribution.tangent}
     path: list[Apply] = []
     for node in topological_order([contribution.linear_map]):
@@ -53,7 +53,7 @@ def operations_on(contribution: Contribution) -> list[Apply]:
 
 
 def repeated_sizes(path: list[Apply]) -> list[Dim]:
-    """The sizes along which the first repetition on a path repeats."""
+    """Return the sizes along which the first broadcast on a path repeats."""
     for node in path:
         if isinstance(node.primitive, Broadcast):
             sizes = [dim for axis, dim in enumerate(node.type.shape) if axis not in node.primitive.axes and dim != 1]
@@ -63,5 +63,5 @@ def repeated_sizes(path: list[Apply]) -> list[Dim]:
 
 
 def operation_total(node: Node) -> int:
-    """How many applications `node` holds, shared ones once."""
+    """Count the applications in `node`, shared ones once."""
     return sum(isinstance(part, Apply) for part in topological_order([node]))

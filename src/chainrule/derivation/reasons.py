@@ -1,6 +1,6 @@
-"""Why a gradient is what it is: the pairing behind it, and the general remark on every operation that it passes.
+"""The reasons for a gradient: its pairing, and a general statement on every operation in the linear map.
 
-A general remark is made once in a document, where it first applies; after that the pairing speaks for itself.
+A general statement is made once in a document, where it first applies; later only the pairing is given.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _BY_CLASS: dict[type, str] = {
     CumulativeSum: "cumulative",
     Diagonal: "diagonal",
 }
-"""The sentence for an operation, where it needs nothing but itself."""
+"""The sentence for an operation, if it needs no further data."""
 _KEY_OF_REDUCTION: dict[type, str] = {Max: "maximum", Min: "minimum", LogSumExp: "logsumexp"}
 
 
@@ -78,14 +78,14 @@ class Reasons:
         return say(self._language, key, *parts)
 
     def once(self, words: Words) -> Words:
-        """`words`, unless the document has said them."""
+        """Return `words`, unless the document has said them."""
         if words in self._said:
             return ()
         self._said.add(words)
         return words
 
     def of(self, contribution: Contribution, among_several: bool = False) -> Words:
-        """The pairing behind one contribution, and what is to be said of it in general."""
+        """Return the pairing of one contribution, and the general statements that apply."""
         stage = contribution.stage
         if self.is_given(contribution):
             return self._say("outside")
@@ -109,11 +109,11 @@ class Reasons:
         return because
 
     def is_given(self, contribution: Contribution) -> bool:
-        """Whether the contribution is the gradient that is given of a result."""
+        """Whether the contribution is the given gradient of a result."""
         return isinstance(contribution.cotangent, Const) and is_upstream(contribution.adjoint)
 
     def pairing(self, contribution: Contribution) -> Notation:
-        """⟨δ, J dx⟩ = ⟨Jᵀδ, dx⟩."""
+        """Return ⟨δ, J dx⟩ = ⟨Jᵀδ, dx⟩."""
         record = self._record
         adjoint = self._notator.of(record.short(record.adjoint(contribution)), explicit=True)
         right = Pairing(adjoint, self._notator.of(contribution.tangent))
@@ -123,7 +123,7 @@ class Reasons:
         return Infix("=", (Pairing(self._notator.of(contribution.cotangent), linear_map), right))
 
     def general(self, contribution: Contribution) -> Iterator[Words]:
-        """A remark for each kind of operation that the change passes through."""
+        """Yield a statement for each kind of operation that acts on the tangent."""
         stage, expression = contribution.stage, contribution.stage.expression
         if stage in self._record.derivative_symbols:
             yield self._say("elementwise")
@@ -168,7 +168,7 @@ class Reasons:
                 yield self._say(key)
 
     def _product(self, node: Apply, path: list[Apply]) -> Iterator[Words]:
-        """A matrix product, several side by side, or a contraction in general."""
+        """Yield the statement for a matrix product, several side by side, or a contraction in general."""
         if len(node.operands) != 2:
             return
         (left, right), output = node.primitive.inputs, node.primitive.output
@@ -194,7 +194,7 @@ class Reasons:
             yield self._say("served", _sizes([sizes[label] for label in shared]))
 
     def _letters(self, *wanted: str) -> list[Symbol]:
-        """A letter out of each of `wanted` that is neither a size nor a name of the program."""
+        """Return a letter from each of `wanted` that is neither a size nor a name of the program."""
         program = self._record.program
         taken = {*program.dim_names, *(node.name for node in program.inputs)}
         taken |= {stage.name for stage in self._record.backward.stages}
@@ -210,7 +210,7 @@ class Reasons:
         return _sizes([operand.type.shape[axis] for axis in axes])
 
     def of_step(self, contributions: tuple[Contribution, ...], symbol: Input) -> list[Words]:
-        """The reasons of a sum of contributions, one each, and that they add up."""
+        """Return the reasons of a sum of contributions, one each, and that they add up."""
         several = len(contributions) > 1
         reasons: list[Words] = []
         for contribution in contributions:
@@ -225,7 +225,7 @@ class Reasons:
         return reasons
 
     def in_brief(self, contributions: tuple[Contribution, ...]) -> Words:
-        """What is said of a step on a slide: a phrase for each kind of operation not met before."""
+        """Return the reason of a step on a slide: a phrase for each kind of operation not mentioned before."""
         phrases: list[Words] = []
         for contribution in contributions:
             if not isinstance(contribution.cotangent, Const):

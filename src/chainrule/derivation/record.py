@@ -1,7 +1,7 @@
 """The record of a backward pass: a list of claims, each an equation whose two sides can be evaluated.
 
-No printed equation comes from anywhere but these objects. The left side of a claim is a quantity that `verify` can find
-without the calculus: the value of the forward pass, or a finite difference of it. The right side is an expression.
+Every printed equation comes from these objects. The left side of a claim is a quantity that `verify` can compute
+without the calculus: a value of the forward pass, or a finite difference of it. The right side is an expression.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from chainrule.primitives import (
 )
 
 PATH_LIMIT = 32
-"""More chains than this from the loss to one parameter are counted, not listed."""
+"""The number of chains from the loss to one parameter above which they are counted, not listed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class StageValue:
 
 @dataclass(frozen=True, eq=False)
 class StageDifferential:
-    """`dz`: the change of one equation's result along the tangents of its operands."""
+    """`dz`: the differential of an equation's result in the tangents of its operands."""
 
     stage: Stage
     operands: tuple[Input, ...]
@@ -59,7 +59,7 @@ class StageDifferential:
 
 @dataclass(frozen=True, eq=False)
 class StageDerivative:
-    """`σ′(z)` or `∂u/∂v`: the derivative of an equation by one operand, element by element; `symbol` stands for it."""
+    """`σ′(z)` or `∂u/∂v`: the elementwise derivative of an equation by one operand, denoted by `symbol`."""
 
     stage: Stage
     operand: Input
@@ -68,7 +68,7 @@ class StageDerivative:
 
 @dataclass(frozen=True, eq=False)
 class LossDerivative:
-    """`∂L/∂x`: the gradient of the loss with respect to any quantity, everything after it recomputed."""
+    """`∂L/∂x`: the gradient of the loss with respect to any quantity, with all later quantities recomputed."""
 
     symbol: Input
     cotangent: Input
@@ -76,7 +76,7 @@ class LossDerivative:
 
 @dataclass(frozen=True, eq=False)
 class PathDerivative:
-    """The part of `∂L/∂x` that reaches x along one chain of equations: the product of the chain's factors."""
+    """The contribution to `∂L/∂x` along one chain of equations: the product of the chain's factors."""
 
     path: tuple[Contribution, ...]
 
@@ -107,7 +107,7 @@ Kind: TypeAlias = Literal[
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """`left = right`, of a kind that says which reason is given for it; `rule` is the name of a rewrite's rule."""
+    """`left = right`, of a kind that selects the reason; `rule` is the name of a rewrite's rule."""
 
     kind: Kind
     left: Quantity
@@ -117,7 +117,7 @@ class Claim:
 
 @dataclass(frozen=True, eq=False)
 class StageRecord:
-    """What is claimed of one equation of the forward pass."""
+    """The claims on one equation of the forward pass."""
 
     stage: Stage
     forward: Claim
@@ -128,7 +128,7 @@ class StageRecord:
 
 @dataclass(frozen=True, eq=False)
 class StepRecord:
-    """What is claimed of one cotangent: its chain, the pairing behind each contribution, and what cancelled."""
+    """The claims on one cotangent: its chain, the pairing of each contribution, and the cancellation."""
 
     accumulation: Accumulation
     pairings: tuple[Claim, ...]
@@ -147,7 +147,7 @@ class PathRecord:
 
 @dataclass(frozen=True, eq=False)
 class GradientRecord:
-    """What is claimed of one parameter: its gradient written out, and every chain that leads to it."""
+    """The claims on one parameter: its gradient in full, and every chain that leads to it."""
 
     symbol: Input
     written_out: Claim
@@ -157,9 +157,9 @@ class GradientRecord:
 
 
 class Record:
-    """The claims of one backward pass, in the order in which a reader meets them.
+    """The claims of one backward pass, in reading order.
 
-    With `in_steps` compositions are taken apart: what a function is applied to has a name.
+    With `in_steps` compositions are split: arguments of functions are named.
     """
 
     def __init__(self, program: Program, wrt: Sequence[Input], in_steps: bool = False) -> None:
@@ -177,7 +177,7 @@ class Record:
 
     @cached_property
     def abbreviations(self) -> tuple[Abbreviation, ...]:
-        """Names for what the forward pass and the gradients repeat."""
+        """Names for repeated parts of the forward pass and the gradients."""
         lines = list(substitute([stage.expression for stage in self.backward.stages], self._aligned))
         lines += [*self.activation_factors.values(), *self._gradient_lines()]
         taken = {node.name for node in self.program.inputs} | {stage.name for stage in self.backward.stages}
@@ -191,11 +191,11 @@ class Record:
 
     @cached_property
     def _aligned(self) -> dict[Node, Node]:
-        """Parts of the forward pass as the gradients write them."""
+        """Parts of the forward pass as they are written in the gradients."""
         return aligned([stage.expression for stage in self.backward.stages], self._gradient_lines())
 
     def short(self, node: Node) -> Node:
-        """`node` with what has been abbreviated written by its name."""
+        """Return `node` with abbreviations substituted."""
         if not self.abbreviations:
             return node
         (node,) = substitute([node], self._aligned)
@@ -205,7 +205,7 @@ class Record:
 
     @cached_property
     def abbreviation_claims(self) -> dict[Input, Claim]:
-        """`u = …` for every abbreviation."""
+        """The claims `u = …` of all abbreviations."""
         return {
             entry.symbol: Claim("abbreviation", Expression(entry.symbol), entry.value) for entry in self.abbreviations
         }
@@ -235,7 +235,7 @@ class Record:
 
     @cached_property
     def activation_factors(self) -> dict[Stage, Node]:
-        """σ′(z), written out, for each equation a = σ(z)."""
+        """σ′(z) as an expression, for each equation a = σ(z)."""
         contributions: dict[Stage, list[Contribution]] = {}
         for entry in self.backward.accumulations:
             for contribution in entry.contributions:
@@ -254,7 +254,7 @@ class Record:
 
     @cached_property
     def links(self) -> dict[Contribution, Claim]:
-        """∂u/∂v of each link in a chain where that is a number, or acts element by element; none unless `in_steps`."""
+        """∂u/∂v of each link of a chain, if it is a number or elementwise; empty unless `in_steps`."""
         found: dict[Contribution, Claim] = {}
         for entry in self.backward.accumulations if self.in_steps else ():
             for c in entry.contributions:
@@ -275,7 +275,7 @@ class Record:
 
     @cached_property
     def steps(self) -> tuple[StepRecord, ...]:
-        """One record for each cotangent, a parameter's as soon as all that it receives is known."""
+        """One record for each cotangent; that of a parameter as soon as all its contributions are known."""
         return tuple(self._step(entry) for entry in self._reading_order())
 
     def _reading_order(self) -> list[Accumulation]:
@@ -326,21 +326,21 @@ class Record:
 
     @property
     def is_layer(self) -> bool:
-        """Whether the gradients by the results are given, and the loss is only their pairing."""
+        """Whether the gradients of the results are given, and the loss is only their pairing."""
         return any(map(is_upstream, self.program.inputs))
 
     @cached_property
     def observations(self) -> tuple[Observation, ...]:
-        """What there is to remark."""
+        """The remarks on the backward pass."""
         return observations(self.backward, self.activation_factors)
 
     def write_out(self, node: Node) -> Node:
-        """`node` with every cotangent replaced by what it is, down to names of the forward pass and σ′(z)."""
+        """Return `node` with every cotangent substituted, in terms of names of the forward pass and σ′(z)."""
         (result,) = substitute([node], self._written_out)
         return self._collected(self._simplifier(result))
 
     def _collected(self, node: Node) -> Node:
-        """What a chain comes to, `in_steps` in powers and in the names of the forward pass."""
+        """Return the simplified value of a chain; with `in_steps` in powers and names of the forward pass."""
         if not self.in_steps:
             return node
         (found,) = substitute([with_powers(node)], {each.expression: each.symbol for each in self.backward.stages})
@@ -348,7 +348,7 @@ class Record:
 
     @cached_property
     def _written_out(self) -> dict[Node, Node]:
-        """Each cotangent written out, down to names of the forward pass and σ′(z)."""
+        """The value of each cotangent in terms of names of the forward pass and σ′(z)."""
         known: dict[Node, Node] = {}
         for entry in self.backward.accumulations:
             (known[entry.cotangent],) = substitute([self._primed(entry)], known)
@@ -359,7 +359,7 @@ class Record:
         return Simplifier()
 
     def _chain(self, entry: Accumulation) -> Node:
-        """The chain of an accumulation, with σ′(z) for the derivative of an activation."""
+        """Return the chain of an accumulation, with σ′(z) for the derivative of an activation."""
         if len(entry.contributions) == 1 and entry.chain is entry.contributions[0].adjoint:
             return self.adjoint(entry.contributions[0])
         return entry.chain
@@ -368,12 +368,12 @@ class Record:
         return self._chain(entry) if entry.merged is None else entry.merged
 
     def adjoint(self, contribution: Contribution) -> Node:
-        """Jᵀδ, written δ ⊙ σ′(z) for an activation."""
+        """Return Jᵀδ, written δ ⊙ σ′(z) for an activation."""
         symbol = self.derivative_symbols.get(contribution.stage)
         return contribution.adjoint if symbol is None else Multiply()(contribution.cotangent, symbol)
 
     def linear_map(self, contribution: Contribution) -> Node:
-        """J dx, written σ′(z) ⊙ dz for an activation."""
+        """Return J dx, written σ′(z) ⊙ dz for an activation."""
         return _linear_map(contribution, self.derivative_symbols.get(contribution.stage))
 
     @cached_property
@@ -385,7 +385,7 @@ class Record:
         return counts
 
     def _paths(self, symbol: Input) -> Iterator[tuple[Contribution, ...]]:
-        """Every chain of contributions from the loss to `symbol`, the loss's own first."""
+        """Yield every chain of contributions from the loss to `symbol`, beginning at the loss."""
         if symbol is self.loss:
             yield ()
             return
@@ -394,7 +394,7 @@ class Record:
                 yield (*head, contribution)
 
     def _along(self, path: Sequence[Contribution]) -> Node:
-        """The product of the factors along a chain, as one expression."""
+        """Return the product of the factors along a chain, as one expression."""
         cotangent: Node = Const(1, self.loss.type)
         for contribution in path:
             if isinstance(contribution.cotangent, Input):
@@ -405,7 +405,7 @@ class Record:
 
     @property
     def claims(self) -> Iterator[Claim]:
-        """Every claim, in reading order."""
+        """Yield every claim, in reading order."""
         yield from (_rewrite_claim(rewrite) for rewrite in self.recognitions)
         yield from self.abbreviation_claims.values()
         for stage in self.stages:
@@ -436,7 +436,7 @@ class Record:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """Every name that the derivation writes for something of the user's, or for an abbreviation or a size."""
+        """The names in the derivation: those of the user, of abbreviations and of sizes."""
         program = self.program
         named = {node.name for node in program.inputs} | {stage.name for stage in self.backward.stages}
         named |= {function.name for function in self.abstract_functions}
@@ -444,7 +444,7 @@ class Record:
 
     @cached_property
     def abstract_functions(self) -> tuple[Abstract | AbstractMap, ...]:
-        """The functions without a definition, as they are called."""
+        """The functions without a definition that are called."""
         found: dict[str, Abstract | AbstractMap] = {}
         for node in self.program.nodes:
             if applies(node, Abstract, AbstractMap):
@@ -453,7 +453,7 @@ class Record:
 
     @cached_property
     def constants(self) -> Constants:
-        """What each array of constants is called."""
+        """The names of constant arrays."""
         roots: list[Node] = [*self.program.outputs]
         for claim in self.claims:
             roots += [claim.right, *([claim.left.node] if isinstance(claim.left, Expression) else [])]
@@ -479,13 +479,13 @@ def _rewrite_claim(rewrite: Rewrite) -> Claim:
 
 
 def inner(left: Node, right: Node) -> Node:
-    """⟨left, right⟩, the sum of the elementwise product."""
+    """Return ⟨left, right⟩, the sum of the elementwise product."""
     product = Multiply()(left, right)
     return Sum(tuple(range(product.type.ndim)))(product) if product.type.ndim else product
 
 
 def activation_factor(contribution: Contribution) -> Node | None:
-    """σ′(z) as an expression, where the equation is a = σ(z) and sends back δ ⊙ σ′(z)."""
+    """Return σ′(z) as an expression if the equation is a = σ(z) and its contribution δ ⊙ σ′(z), otherwise None."""
     match contribution.stage.expression:
         case Apply(primitive, operands) if is_activation(primitive) and operands == (contribution.operand,):
             pass

@@ -1,6 +1,6 @@
-"""Sharper ways to see a derivation, found in what was derived: each is stated only where it holds.
+"""Remarks on a derivation, each made only where it holds.
 
-A remark that states an equation brings it along as an expression that vanishes, and the record claims it.
+A remark that states an equation includes it as an expression that vanishes, and the record claims it.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from chainrule.primitives import (
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """A remark: `key` names the sentence, `parts` fill it; it follows the step of `place`, or ends the derivation.
+    """A remark: `key` selects the sentence, `parts` fill it; it follows the step of `place`, or ends the derivation.
 
-    `vanishing`, where there is one, is an expression that the remark says is zero.
+    `vanishing`, if given, is an expression that the remark states to be zero.
     """
 
     key: str
@@ -52,7 +52,7 @@ class Observation:
 
 
 def observations(backward: Backward, factors: Mapping[Stage, Node]) -> tuple[Observation, ...]:
-    """What there is to remark on a backward pass; `factors` holds the σ′(z) of each equation a = σ(z)."""
+    """Return the remarks on a backward pass; `factors` are the σ′(z) of each equation a = σ(z)."""
     found: list[Observation] = []
     said: set[str] = set()
     for entry in backward.accumulations:
@@ -77,7 +77,7 @@ def _of_step(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
 
 
 def _cancellation(backward: Backward, entry: Accumulation, contribution: Contribution) -> Iterator[Observation]:
-    """The derivative of a loss by the activation before it, times that of the activation: quotients that cancel."""
+    """The derivative of a loss by an activation, times that of the activation: quotients cancel."""
     if not any(_quotients(rewrite.before) for rewrite in entry.rewrites) or _quotients(entry.merged):
         return
     symbol = contribution.stage.symbol
@@ -107,12 +107,12 @@ def _is_complement(node: Node, symbol: Input) -> bool:
 
 
 def _quotients(node: Node | None) -> bool:
-    """Whether `node` divides by what is not a number."""
+    """Whether `node` has a divisor that is not a number."""
     return node is not None and any(True for _ in _divisors(node))
 
 
 def _divisors(node: Node) -> Iterator[Node]:
-    """What `node` divides by, numbers aside."""
+    """Yield the divisors in `node`, except numbers."""
     for part in topological_order([node]):
         match part:
             case Apply(Divide(), (_, divisor)) if not is_scale(divisor):
@@ -120,7 +120,7 @@ def _divisors(node: Node) -> Iterator[Node]:
 
 
 def _softmax_rows(entry: Accumulation, stage: Stage) -> Iterator[Observation]:
-    """The gradient by the operand of a softmax sums to zero: adding a constant there changes nothing."""
+    """The gradient of the operand of a softmax sums to zero, since adding a constant there has no effect."""
     match stage.expression:
         case Apply(Softmax(axes), (x,)) if x is entry.symbol and x.type.ndim:
             total = Sum(axes)(entry.cotangent)
@@ -132,7 +132,7 @@ def _sizes(symbol: Input, axes: Sequence[int]) -> str:
 
 
 def _scaled_scores(entry: Accumulation, backward: Backward) -> Iterator[Observation]:
-    """A product divided by the root of the size it sums over, on its way into a softmax."""
+    """A product divided by the root of the size over which it sums, as the operand of a softmax."""
     stage = next((each for each in backward.stages if each.symbol is entry.symbol), None)
     if stage is None or not applies(entry.contributions[0].stage.expression, Softmax):
         return
@@ -145,7 +145,7 @@ def _scaled_scores(entry: Accumulation, backward: Backward) -> Iterator[Observat
 
 
 def _quotients_of(node: Node) -> Iterator[tuple[Node, Node]]:
-    """(x, y) of x / y, also where it is written (1/y) · x."""
+    """Yield (x, y) of x / y, also if it is written (1/y) · x."""
     match node:
         case Apply(Divide(), (x, y)):
             yield x, y
@@ -157,7 +157,7 @@ def _quotients_of(node: Node) -> Iterator[tuple[Node, Node]]:
 
 
 def _summed_size(node: Node) -> Dim | None:
-    """The size that a product of two different factors sums over, if that is one."""
+    """Return the size over which a product of two different factors sums, if there is only one."""
     match node:
         case Apply(Contract() as contract, (x, y)) if _untransposed(x) is not _untransposed(y):
             sizes = contract.sizes([x.type, y.type])
@@ -174,7 +174,7 @@ def _untransposed(node: Node) -> Node:
 
 
 def _is_root_of(node: Node, size: Dim) -> bool:
-    """Whether `node` is √size, repeated."""
+    """Whether `node` is √size, broadcast."""
     match beneath_arrangement(node):
         case Apply(Sqrt(), (x,)):
             return _literal(x) == size
@@ -184,7 +184,7 @@ def _is_root_of(node: Node, size: Dim) -> bool:
 
 
 def _literal(node: Node) -> float | SymbolicDim | None:
-    """The number or size that fills `node`."""
+    """Return the number or size that fills `node`, or None."""
     match beneath_arrangement(node):
         case Const(value):
             return value
@@ -192,7 +192,7 @@ def _literal(node: Node) -> float | SymbolicDim | None:
 
 
 def _identity_path(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
-    """A residual connection hands the gradient on as it is, beside what its branch sends back."""
+    """A residual connection passes the gradient on unchanged, in addition to that of its branch."""
     for contribution in entry.contributions:
         if contribution.adjoint is contribution.cotangent and isinstance(contribution.cotangent, Input):
             beside = set(contribution.stage.operands) - {entry.symbol}
@@ -210,7 +210,7 @@ def _computed_from(backward: Backward, symbol: Input) -> set[Input]:
 
 
 def _gated_path(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
-    """A state that is carried on under a gate: its gradient is multiplied by the gate, and by nothing else."""
+    """A gated state: its gradient is multiplied by the gate only."""
     gates = {stage.symbol for stage in backward.stages if applies(stage.expression, Sigmoid)}
     if len(entry.contributions) != 1 or entry.symbol not in backward.program.inputs:
         return
@@ -223,7 +223,7 @@ def _gated_path(backward: Backward, entry: Accumulation) -> Iterator[Observation
 
 
 def _centred(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
-    """A quantity that enters only less its mean: a constant added to it changes nothing, so its gradient sums to 0."""
+    """A quantity that enters only minus its mean: adding a constant has no effect, so its gradient sums to 0."""
     symbol = entry.symbol
     uses = [stage for stage in backward.stages if symbol in stage.operands]
     for stage in uses:
@@ -244,7 +244,7 @@ def _centred(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
 
 
 def _bare(node: Node) -> Node:
-    """`node` without the axes of size 1 that it keeps."""
+    """Return `node` without kept axes of size 1."""
     while applies(node, Broadcast, Reshape):
         (operand,) = node.operands
         if [size for size in node.type.shape if size != 1] != [size for size in operand.type.shape if size != 1]:
@@ -254,7 +254,7 @@ def _bare(node: Node) -> Node:
 
 
 def _repeated(mean: Input, like: Input, axes: Sequence[int]) -> Node:
-    """A mean over `axes`, with those axes kept or dropped, in the shape of what it is the mean of."""
+    """Return a mean over `axes`, kept or dropped, broadcast to the shape of its operand."""
     shape = like.type.shape
     kept = tuple(axis for axis in range(len(shape)) if axis not in axes)
     if mean.type.ndim == len(shape):
@@ -265,7 +265,7 @@ def _repeated(mean: Input, like: Input, axes: Sequence[int]) -> Node:
 
 
 def _only_centred(expression: Node, symbol: Input, mean: Input) -> bool:
-    """Whether `symbol` and its mean occur in `expression` as their difference alone."""
+    """Whether `symbol` and its mean occur in `expression` only as their difference."""
 
     def difference(node: Node) -> Node | None:
         match node:
@@ -278,7 +278,7 @@ def _only_centred(expression: Node, symbol: Input, mean: Input) -> bool:
 
 
 def _of_activations(backward: Backward, factors: Mapping[Stage, Node]) -> Iterator[Observation]:
-    """What activations do to a gradient that passes through several of them."""
+    """The effect of several activations on a gradient."""
     merged = {c.stage for entry in backward.accumulations if entry.merged is not None for c in entry.contributions}
     for primitive, key in ((Sigmoid, "vanishing sigmoid"), (Tanh, "vanishing tanh"), (Relu, "relu gate")):
         stages = {stage for stage in factors if applies(stage.expression, primitive)} - merged
@@ -290,7 +290,7 @@ def _of_activations(backward: Backward, factors: Mapping[Stage, Node]) -> Iterat
 
 
 def _of_shared_weights(backward: Backward) -> Iterator[Observation]:
-    """A matrix that maps a state to the next, so that one path back multiplies by it again and again."""
+    """A matrix that maps a state to the next, by which a path back multiplies repeatedly."""
     for weight in backward.wrt:
         if weight.type.ndim != 2 or weight.type.shape[0] != weight.type.shape[1]:
             continue
@@ -304,7 +304,7 @@ def _of_shared_weights(backward: Backward) -> Iterator[Observation]:
 
 
 def _of_adjugates(backward: Backward) -> Iterator[Observation]:
-    """What adj(A) is, of the first that a gradient has."""
+    """The definition of adj(A), for the first in a gradient."""
     for part in topological_order(backward.gradients):
         if applies(part, Adjugate):
             yield Observation("adjugate", (part.operands[0],))
@@ -315,7 +315,7 @@ _WEIGHT, _OTHER = Symbol("W"), Symbol("other")
 
 
 def _multiplies_by(weight: Input, factor: Notation, contribution: Contribution) -> bool:
-    """Whether the way from a state to the one before is a product with `factor`, W or Wᵀ, and no other product."""
+    """Whether the path from a state to the previous one is a product with `factor`, W or Wᵀ, and no other product."""
     products = [part for part in topological_order([contribution.adjoint]) if applies(part, Contract)]
     if len(products) != 1 or contribution.operand.type.shape != contribution.stage.symbol.type.shape:
         return False
@@ -332,7 +332,7 @@ def _comes_from(stages: set[Stage], contribution: Contribution) -> bool:
 
 
 def _most_on_a_path(backward: Backward, counts: Callable[[Contribution], bool]) -> int:
-    """The most contributions that `counts` holds for on one path from the loss."""
+    """Return the maximum number of contributions on one path from the loss that satisfy `counts`."""
     most: dict[Input, int] = {}
     for entry in backward.accumulations:
         found = [most.get(c.stage.symbol, 0) + counts(c) for c in entry.contributions]

@@ -1,7 +1,7 @@
-"""Which axes of an expression its notation shows, and when a repetition along the others may be left unsaid.
+"""The axes of an expression that its notation shows, and the broadcasts that may be omitted.
 
-On paper `X + b` adds b to every row if b is as long as a row is and no column is; `Y − Y` is zero whatever NumPy would
-repeat. So a value is repeated in silence only beside one that has all axes, where its sizes leave one place for it.
+On paper `X + b` adds b to every row if b is as long as a row and not as a column; `Y − Y` is zero, whatever NumPy
+would broadcast. So a broadcast is omitted only beside a value with all axes, if the sizes determine its axes.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _ALL = Mark(":")
 
 @dataclass(frozen=True)
 class Extent:
-    """The shape that a notation shows, and the axis of the value that each of its axes is; −1 for one that it lacks."""
+    """The shape that a notation shows, and for each of its axes that of the value; −1 for one that the value lacks."""
 
     shape: Shape
     places: tuple[int, ...]
 
     @property
     def shown(self) -> dict[int, int]:
-        """The place of each axis whose size is not 1."""
+        """The position of each axis whose size is not 1."""
         return {k: place for k, (size, place) in enumerate(zip(self.shape, self.places, strict=True)) if size != 1}
 
 
@@ -34,22 +34,22 @@ NUMBER = Extent((), ())
 
 
 def whole(shape: Shape) -> Extent:
-    """Every axis of a shape in its place."""
+    """Return the extent that shows every axis of a shape in its position."""
     return Extent(shape, tuple(range(len(shape))))
 
 
 def shows_all(extent: Extent, shape: Shape) -> bool:
-    """Whether nothing is repeated, and no axis left out or added."""
+    """Whether no axis is repeated, removed or added."""
     return extent == whole(shape)
 
 
 def is_column(extent: Extent) -> bool:
-    """Whether it is a column with a size that is not 1."""
+    """Whether the extent is a column with a size other than 1."""
     return len(extent.shape) == 2 and extent.shape[0] != 1 and extent.shape[1] == 1
 
 
 def unsaid(node: Apply, operand: Extent) -> Extent | None:
-    """The extent of a repetition, or of a change of axes of size 1, that is written as its operand is."""
+    """Return the extent of a broadcast, or of a change of axes of size 1, that is written as its operand."""
     before, after = node.operands[0].type.shape, node.type.shape
     match node.primitive:
         case Broadcast(axes=axes):
@@ -64,7 +64,7 @@ def unsaid(node: Apply, operand: Extent) -> Extent | None:
 
 
 def _kept(before: Shape, after: Shape) -> tuple[int, ...]:
-    """For each axis of `before` its place in `after`, −1 for one of size 1 that has none."""
+    """Return for each axis of `before` its position in `after`, −1 for one of size 1 without one."""
     axes: list[int] = []
     place = len(after)
     for size in reversed(before):
@@ -78,7 +78,7 @@ def _kept(before: Shape, after: Shape) -> tuple[int, ...]:
 
 
 def together(extents: Sequence[Extent]) -> Extent | None:
-    """What operands that meet element by element show; None where a reader could not tell how, or would err."""
+    """Return the joint extent of elementwise operands; None if it is ambiguous or misleading to a reader."""
     total = NUMBER
     for extent in extents:
         met = _pair(total, extent)
@@ -113,7 +113,7 @@ def _pair(a: Extent, b: Extent) -> Extent | None:
         return None
     (way,) = ways
     last = len(large.shape) - len(small.shape)
-    if len(large.shape) > 2 and any(place != last + k for k, place in way):  # of three axes it would have to be guessed
+    if len(large.shape) > 2 and any(place != last + k for k, place in way):  # three axes are ambiguous to a reader
         return None
     if any(small.places[k] != large.places[place] for k, place in way):
         return None
@@ -121,11 +121,11 @@ def _pair(a: Extent, b: Extent) -> Extent | None:
 
 
 def with_new_axes(base: Notation, extent: Extent, shape: Shape) -> Notation:
-    """`Y[:,∗]`: every axis of `shape` written, those along which the value is repeated as ∗."""
+    """Return `Y[:,∗]`: every axis of `shape`, with ∗ for those along which the value is repeated."""
     entries: list[Notation] = []
     place = 0
     for size, axis in zip(extent.shape, extent.places, strict=True):
-        if size == 1 and (axis < place or shape[axis] != 1):  # it is picked, and repeated anew where it has a place
+        if size == 1 and (axis < place or shape[axis] != 1):  # it is indexed, and repeated if it has a position
             entries.append(Number(0))
             continue
         entries += [NEW_AXIS] * (axis - place)
@@ -136,7 +136,7 @@ def with_new_axes(base: Notation, extent: Extent, shape: Shape) -> Notation:
 
 
 def is_unsaid(node: Node) -> bool:
-    """Whether `node` repeats its operand, or changes axes of size 1 alone."""
+    """Whether `node` broadcasts its operand, or only changes axes of size 1."""
     match node:
         case Apply(_, (x,)):
             return unsaid(node, whole(x.type.shape)) is not None
@@ -144,5 +144,5 @@ def is_unsaid(node: Node) -> bool:
 
 
 def is_reshaped(node: Node) -> bool:
-    """Whether `node` changes axes of size 1 alone."""
+    """Whether `node` only changes axes of size 1."""
     return applies(node, Reshape) and is_unsaid(node)

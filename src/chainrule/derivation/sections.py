@@ -1,4 +1,4 @@
-"""The sections that every form of a derivation has: what it is about, the forward pass, remarks, and the results."""
+"""The sections shared by all forms of a derivation: subject, forward pass, remarks, results."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from chainrule.primitives import Broadcast, Contract, Infix, Notation, Number, S
 from chainrule.words import Language
 
 WRITTEN_OUT_LIMIT = 14
-"""A gradient with more operations than this stays in terms of δ in the summary."""
+"""The number of operations above which a gradient stays in terms of δ in the summary."""
 DERIVATIVE_LIMIT = 4
-"""In brief, σ′(z) with more operations than this has a line of its own."""
+"""The number of operations above which σ′(z) has a line of its own in the brief form."""
 
 
 class Sections:
-    """What the forms have in common; a form adds `body` and says how an expression is written."""
+    """Common parts of the forms; a form defines `body` and the notation of expressions."""
 
     in_matrices = True
-    """Whether a product stands as one of matrices, with factors that change sides."""
+    """Whether products are matrix products, with factors that change sides."""
 
     def __init__(self, record: Record, language: Language, detail: Detail = "full") -> None:
         self.record = record
@@ -41,20 +41,20 @@ class Sections:
         self._defined: set[Input] = set()
 
     def document(self) -> Document:
-        """The whole derivation."""
+        """Return the whole derivation."""
         body = without_empty_sections(self.body())
         document = Document((*self._opening(body), *body), self.language)
         return distinguished(document, sorted(self.record.names))
 
     def body(self) -> list[Block]:
-        """All between the opening and the end."""
+        """Return the blocks between the opening and the results."""
         raise NotImplementedError
 
     def say(self, key: str, *parts: str | Notation | Words) -> Words:
         return say(self.language, key, *parts)
 
     def shape(self, subject: Node | ArrayType) -> str:
-        """A shape in words, that of a product with those of its factors; `scalar` for a number."""
+        """Return a shape in words, for a product with those of its factors; `scalar` for a number."""
         written = product_shapes(subject) if isinstance(subject, Node) else shape_of(subject)
         return written or "".join(map(str, self.say("scalar shape")))
 
@@ -85,14 +85,14 @@ class Sections:
         return blocks
 
     def _subject(self) -> Words:
-        """What is derived: the loss, or the results of a layer."""
+        """Return the subject: the loss, or the results of a layer."""
         if not self.record.is_layer:
             return (Symbol(self.record.loss.name),)
         names = [output_name(node) for node in self.record.program.inputs if is_upstream(node)]
         return join(self.language, [(Symbol(name),) for name in names], "list letters")
 
     def _upstream(self, given: Sequence[Input]) -> list[Block]:
-        """Where the gradients by the results of a layer come from."""
+        """Explain the given gradients of the results of a layer."""
         if not given:
             return []
         loss, names = Symbol(self.record.loss.name), [Symbol(output_name(node)) for node in given]
@@ -121,7 +121,7 @@ class Sections:
         return blocks
 
     def _repeats_vectors(self) -> bool:
-        """Whether the forward pass repeats a vector, and not only a number."""
+        """Whether the forward pass broadcasts a vector, and not only a number."""
         return any(
             applies(part, Broadcast) and any(size != 1 for size in part.operands[0].type.shape)
             for stage in self.record.backward.stages
@@ -129,7 +129,7 @@ class Sections:
         )
 
     def _recognized(self) -> list[Notation]:
-        """Each identity by which a function was recognised, on the rule's own example; and kinks that were settled."""
+        """Return each identity by which a function was recognised, on the rule's example, and the settled kinks."""
         used = {rewrite.rule for rewrite in self.record.recognitions}
         identities: list[Notation] = []
         for entry in (*RULES, RELU):
@@ -150,7 +150,7 @@ class Sections:
         return self.say("shape of", Symbol(node.name), shape_of(node.type) or self.say("scalar"))
 
     def _convention(self) -> Words | None:
-        """Which way round samples lie, read off the first product of data with a parameter."""
+        """Return the orientation of samples, from the first product of data and a parameter."""
         parameters = set(self.record.backward.wrt)
         data = set(self.record.program.inputs) - parameters
         for stage in self.record.backward.stages:
@@ -170,7 +170,7 @@ class Sections:
 
     @property
     def stages(self) -> list[StageRecord]:
-        """The equations that a reader is shown: a layer's pairing with a given gradient is not one of them."""
+        """Return the equations that are shown, without the pairing of a layer with a given gradient."""
         hidden = self.record.loss if self.record.is_layer else None
         return [record for record in self.record.stages if record.stage.symbol is not hidden]
 
@@ -187,7 +187,7 @@ class Sections:
         return Equation((Symbol(stage.name), self.notator.of(record.forward.right)), shape, node=record.forward.right)
 
     def definitions(self, *nodes: Node) -> list[Block]:
-        """What is abbreviated in `nodes` and has not been written out yet."""
+        """Define the abbreviations in `nodes` that have not been defined yet."""
         claims = self.record.abbreviation_claims
         blocks: list[Block] = []
         for part in topological_order(nodes):
@@ -201,12 +201,12 @@ class Sections:
         return Equation((Symbol(symbol.name), self.notator.of(value)), self.shape(value), self.abbreviates(), value)
 
     def abbreviates(self) -> tuple[Words, ...]:
-        """What is said of the first abbreviation."""
+        """Return the sentence on the first abbreviation."""
         words = self.reasons.once(self.say("abbreviates")) if self.full else ()
         return (words,) if words else ()
 
     def derivative(self, record: StageRecord) -> Equation:
-        """σ′(z), in terms of what the forward pass has computed."""
+        """Return σ′(z), in terms of values of the forward pass."""
         assert record.derivative is not None
         assert record.derivative_symbol is not None
         sides = (self.notator.symbol(record.derivative_symbol), self.notator.of(record.derivative.right))
@@ -219,29 +219,29 @@ class Sections:
 
     @property
     def steps(self) -> list[StepRecord]:
-        """The gradients from the loss backwards, without that of the loss by itself; in brief without the results."""
+        """Return the gradients from the loss backwards, without that of the loss; in brief without the results."""
         steps = [step for step in self.record.steps if step.accumulation.symbol is not self.record.loss]
         if self.full:
             return steps
         return [step for step in steps if step.accumulation.symbol not in self.record.backward.wrt]
 
     def names_of(self, symbol: Input) -> list[Notation]:
-        """`δ2 = ∂L/∂z2`, or `∂L/∂W2` alone."""
+        """Return `δ2 = ∂L/∂z2`, or only `∂L/∂W2`."""
         partial = self.notator.partial(symbol)
         cotangent = self.notator.delta_symbols.get(symbol)
         return [partial] if cotangent is None else [self.notator.of(cotangent), partial]
 
     def is_given(self, step: StepRecord) -> bool:
-        """Whether the step is the gradient by a result, given as it is."""
+        """Whether the step is the given gradient of a result."""
         return step.chain.right is step.accumulation.cotangent
 
     def derivatives_of(self, step: StepRecord) -> list[StageRecord]:
-        """The σ′(z) that a step uses."""
+        """Return the σ′(z) that a step uses."""
         used = {contribution.stage for contribution in step.accumulation.contributions}
         return [each for each in self.stages if each.derivative is not None and each.stage in used]
 
     def cancellation(self, step: StepRecord) -> list[Words]:
-        """How a merged result comes about."""
+        """Explain the cancellation in a merged result."""
         if step.merge is None:
             return []
         reasons = [self.say("cancel", self._written_out_names(step))] if self.full else []
@@ -254,7 +254,7 @@ class Sections:
         return reasons
 
     def _written_out_names(self, step: StepRecord) -> Words:
-        """The later cotangents that a merged result has written out."""
+        """Return the later cotangents that are substituted in a merged result."""
         assert step.merge is not None
         known = {entry.cotangent for entry in self.record.backward.accumulations}
         known = known - set(topological_order([step.merge.right])) or known
@@ -262,7 +262,7 @@ class Sections:
         return enumerated(self.language, [(self.notator.symbol(node),) for node in used])
 
     def remarks(self, place: Input | None) -> list[Block]:
-        """The remarks that follow the step of `place`, or end the derivation."""
+        """Return the remarks that follow the step of `place`, or end the derivation."""
         if not self.full:
             return []
         found = [each for each in self.record.observations if each.place is place]
@@ -282,7 +282,7 @@ class Sections:
     # The results
 
     def results(self) -> list[Block]:
-        """The gradients that were asked for, in a box."""
+        """Return the requested gradients, in a frame."""
         blocks: list[Block] = []
         rows: list[Equation] = []
         for gradient in self.record.gradients:
@@ -302,7 +302,7 @@ class Sections:
         return next(entry for entry in self.record.backward.accumulations if entry.symbol is symbol)
 
     def result(self, gradient: GradientRecord) -> list[Node]:
-        """A gradient in terms of δ, in full also written out where that is short: the same in every form."""
+        """Return a gradient in terms of δ; in full detail also without δ if that is short. All forms share it."""
         entry = self._entry(gradient.symbol)
         nodes = [self.record.short(entry.result)]
         written_out = gradient.written_out.right
@@ -315,7 +315,7 @@ class Sections:
         return Equation(tuple(dict.fromkeys(sides)), self.shape(nodes[0]), node=nodes[0])
 
     def factor(self, contribution: Contribution) -> Notation:
-        """∂stage/∂operand; where the loss also depends on the operand through others, marked as the direct part."""
+        """Return ∂stage/∂operand, marked as the direct part if the loss also depends on the operand through others."""
         from_loss = contribution.stage.symbol is self.record.loss
         if from_loss and self.reasons.is_given(contribution):
             return self.notator.of(contribution.adjoint)
@@ -330,9 +330,9 @@ class Sections:
 
 
 def without_empty_sections(blocks: Sequence[Block]) -> list[Block]:
-    """`blocks` without the headings under which nothing stands."""
+    """Return `blocks` without headings of empty sections."""
     kept: list[Block] = []
-    below: int | None = 0  # the level of the heading that follows: 0 at the end, none where no heading does
+    below: int | None = 0  # the level of the next heading: 0 at the end, None before other blocks
     for block in reversed(blocks):
         if isinstance(block, Heading):
             if below is not None and below <= block.level:

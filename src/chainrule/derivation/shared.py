@@ -1,6 +1,6 @@
-"""Names for parts of expressions that would be exponentially long written out: shared ones, and nonlinear ones.
+"""Names for shared and nonlinear parts of expressions that would be exponentially long.
 
-The user's names end an expression, and a function that has them has no long expressions.
+An expression ends at named values, so a function with the user's names has no long expressions.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from chainrule.ir import Apply, Input, Node, Program, topological_order
 from chainrule.primitives import Broadcast, Cast, Linear, Multilinear, Permute, Reshape
 
 LONGEST = 200
-"""Operations that a line of the forward pass may have, written out, before its shared parts get names."""
+"""The number of operations of an expanded line of the forward pass above which shared parts are named."""
 
 LONGEST_GRADIENT = 1000
-"""The same of a gradient."""
+"""The same limit for a gradient."""
 
 _LEAST = 4
-"""Operations that a part must have to be worth a name."""
+"""The minimum number of operations of a named part."""
 
 _FREE = (Broadcast, Permute, Reshape, Cast)
 
 
 def name_shared(program: Program) -> Program:
-    """The program with names for shared parts, `t1`, `t2`, …, where an expression is longer than `LONGEST`."""
+    """Name shared parts `t1`, `t2`, …, if an expression is longer than `LONGEST`."""
     named = set(program.names)
     if longest(program.outputs, named) <= LONGEST:
         return program
@@ -34,12 +34,12 @@ def name_shared(program: Program) -> Program:
 
 
 def name_nonlinear(program: Program) -> Program:
-    """The program with names for what is not linear; its derivative repeats the gradient that it receives."""
+    """Name nonlinear parts, since a derivative repeats the gradient that it multiplies."""
     return _with_names(program, lambda node, length: not isinstance(node.primitive, Linear | Multilinear))
 
 
 def longest(expressions: Sequence[Node], named: set[Node]) -> int:
-    """The operations of the longest expression or named part written out; only up to some bound."""
+    """Return the operations of the longest expanded expression or named part, up to a bound."""
     known: dict[Node, int] = {}
     for node in topological_order(expressions):
         known[node] = _length(node, known, named)
@@ -62,7 +62,7 @@ def _with_names(program: Program, wanted: Callable[[Apply, int], bool]) -> Progr
 
 
 def _length(node: Node, known: dict[Node, int], named: set[Node]) -> int:
-    """The operations of `node` written out; what has a name counts none."""
+    """Return the operations of `node` when expanded; a named value has none."""
     if not isinstance(node, Apply):
         return 0
     below = sum(0 if operand in named or isinstance(operand, Input) else known[operand] for operand in node.operands)

@@ -1,4 +1,4 @@
-"""Sizes that have the name of a value are renamed: in `(2/n) n` a reader could not tell one from the other."""
+"""Renaming of sizes that have the name of a value: `(2/n) n` would be ambiguous."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chainrule.ir import Dim, Program, named_dim
 
 
 def with_sizes_apart(program: Program) -> Program:
-    """`program` with another letter, `N` for `n`, for each size that would be set like an input or a named value."""
+    """Rename each size that looks like an input or a named value, for example `n` to `N`."""
     values = [*(node.name for node in program.inputs), *program.names.values()]
     taken = {name_parts(name) for name in values}
     clashing = [name for name in program.dim_names if name_parts(name) in taken]

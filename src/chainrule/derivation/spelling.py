@@ -1,4 +1,4 @@
-"""Names that a format would set alike are told apart: one is set as it is typed; and no function has a user's name."""
+"""Distinction of names that a format would render alike: one is set as typed; no function has a user's name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FUNCTIONS = {"σ": "sigmoid", "Σ": "sum"}
 
 
 def distinguished(document: Document, names: Iterable[str]) -> Document:
-    """`document` with no two of `names` set alike."""
+    """Return `document` with all `names` rendered differently."""
     names = list(names)
     verbatim = frozenset([*_alike(names), *_like_elements(names, document)])
     functions = {
@@ -42,7 +42,7 @@ def distinguished(document: Document, names: Iterable[str]) -> Document:
 
 
 def spelled(symbol: Notation, document: Document) -> Notation:
-    """A symbol as `document` sets it."""
+    """Return a symbol as `document` renders it."""
     return _spelled(symbol, document.verbatim) if isinstance(symbol, Symbol) else symbol
 
 
@@ -53,7 +53,7 @@ def _spelled(symbol: Symbol, verbatim: frozenset[str]) -> Symbol:
 
 
 def _alike(names: Iterable[str]) -> Iterator[str]:
-    """All but the shortest of the names that are set alike, such as `W1` and `W_1`."""
+    """Yield all but the shortest of the names that are rendered alike, such as `W1` and `W_1`."""
     groups: dict[object, list[str]] = {}
     for name in dict.fromkeys(names):
         groups.setdefault(name_parts(name), []).append(name)
@@ -62,7 +62,7 @@ def _alike(names: Iterable[str]) -> Iterator[str]:
 
 
 def _like_elements(names: Iterable[str], document: Document) -> Iterator[str]:
-    """The names, such as `x0`, that are set like an element, x[0], that the document writes."""
+    """Yield the names, such as `x0`, that are rendered like an element, x[0], in the document."""
     numbered: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
     for name in names:
         head, parts = name_parts(name)
@@ -82,7 +82,7 @@ def _like_elements(names: Iterable[str], document: Document) -> Iterator[str]:
 
 
 def _changed(block: Block, change: Callable[[Notation], Notation]) -> Block:
-    """A block with every notation in it changed, the innermost first."""
+    """Apply `change` to every notation in a block, innermost first."""
     known: dict[Notation, Notation] = {}
 
     def rebuilt(notation: Notation) -> Notation:

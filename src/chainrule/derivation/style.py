@@ -1,15 +1,15 @@
-"""The look of a derivation in HTML; everything of it stays within the class `chainrule`, so that pages can hold it.
+"""Style sheet of a derivation in HTML; all selectors are within the class `chainrule`, so that it fits any page.
 
-Colours are mixed from that of the text, so that they suit a dark page as well as a light one, whoever chose it; on the
-page of its own every one has a contrast of at least 4.5.
+Colours are mixed from the text colour, so that they suit dark and light pages; on a standalone page each has a contrast
+of at least 4.5.
 """
 
 _MATH_FONTS = """"STIX Two Math", "Cambria Math", "Latin Modern Math", "TeX Gyre Termes Math", "TeX Gyre Pagella Math",
   "Libertinus Math", "STIX Math", "XITS Math", "DejaVu Math TeX Gyre", "Noto Sans Math\""""
 _ROOT_FONTS = """"DejaVu Sans", "Liberation Serif", "Times New Roman", "Noto Serif", Roboto, Arial, serif"""
-"""Fonts with a radical sign, one at least on every system, for those that come without a font for mathematics.
+"""Fonts with a radical sign, at least one on every system, as a fallback without a mathematical font.
 
-Chromium draws the sign of a root in the first font that it finds, and draws none where that font lacks it.
+Chromium draws a root sign in the first font that it finds, and draws none if that font lacks it.
 """
 
 _TEMPLATE = """
@@ -77,7 +77,7 @@ _TEMPLATE = """
 }
 """
 STYLE = _TEMPLATE.replace("MATH_FONTS", _MATH_FONTS).replace("ROOT_FONTS", _ROOT_FONTS)
-"""What a derivation needs within any page; colours follow those of the page."""
+"""The style of a derivation within any page; colours follow those of the page."""
 
 PAGE_STYLE = """
 :root { color-scheme: light dark }
@@ -97,4 +97,4 @@ body { margin: 0; background: #fff; color: #1c1e21; font-size: 17px; -webkit-tex
   .chainrule { max-width: none; padding: 0; }
 }
 """
-"""What a page of its own needs besides."""
+"""The additional style of a standalone page."""

@@ -30,12 +30,12 @@ _UNDERLINES = {1: "=", 2: "-", 3: "~"}
 
 @lru_cache(4096)
 def columns(text: str) -> Box:
-    """Text that is as wide as its letters are in a terminal."""
+    """Return text with its width in terminal columns."""
     return Box(text, width_of(text))
 
 
 class TextWriter(Writer):
-    """Mathematics in Unicode; `tight` is for indices, with no spaces around operators."""
+    """Writes formulas in Unicode; `tight` is for indices, without spaces around operators."""
 
     slash = Box("/", 1)
     ones = Box("1", 1)
@@ -92,7 +92,7 @@ class TextWriter(Writer):
         return columns(operator + self._subscript(indices) + " ")
 
     def _subscript(self, indices: Sequence[Notation]) -> str:
-        """Small letters where Unicode has them, else indices in square brackets."""
+        """Return indices as subscript characters if Unicode has them, otherwise in square brackets."""
         small = list(map(_small, indices))
         if all(small):
             return "".join(small)
@@ -113,14 +113,14 @@ class TextWriter(Writer):
         return [Box("√", 1), *(arguments if isinstance(argument, Symbol | Number) else self.bracketed(arguments))]
 
     def indexed(self, notation: Indexed, nesting: int) -> Pieces:
-        if notation.base == Number(1):  # 1 where a condition holds, which may be long
+        if notation.base == Number(1):  # the indicator of a condition, which may be long
             return [Box("1[", 2), *self.arguments(notation.indices, nesting + NESTING), Box("]", 1)]
         indices = ",".join(map(self._index.write, notation.indices))
         return [*self.operand(notation.base, notation, nesting=nesting), columns(f"[{indices}]")]
 
 
 def _small(index: Notation) -> str:
-    """An index as a small letter below the line, with its primes; nothing where Unicode has none."""
+    """Return an index as a subscript character with its primes; "" if Unicode has none."""
     if isinstance(index, Number):
         return _SUBSCRIPTS.get(number_text(index.value), "")
     if not isinstance(index, Symbol) or index.prefix:
@@ -130,7 +130,7 @@ def _small(index: Notation) -> str:
 
 
 def text_of(notation: Notation, language: str = "en") -> str:
-    """`notation` in Unicode, on one line.
+    """Return `notation` in Unicode, on one line.
 
     >>> text_of(Call("exp", (Symbol("a"),)))
     'exp(a)'
@@ -139,12 +139,12 @@ def text_of(notation: Notation, language: str = "en") -> str:
 
 
 def plain(words: Words, language: str = "en") -> str:
-    """A sentence in Unicode, on one line."""
+    """Return a sentence in Unicode, on one line."""
     return "".join(part if isinstance(part, str) else text_of(part, language) for part in words)
 
 
 def render_text(document: Document, width: int = 80) -> str:
-    """The document as plain text; no line is wider than `width` columns unless a single symbol is."""
+    """Render the document as plain text; no line is wider than `width` columns unless a single symbol is."""
     return _Page(document.language, width).render(document)
 
 
@@ -178,7 +178,7 @@ class _Page:
         return text
 
     def _frame(self, frame: Frame) -> list[str]:
-        """A frame of the page's width; a line that is too long for it leaves its right side open."""
+        """Return a frame of the page's width; a line that is too long leaves its right side open."""
         inner = self._width - 4
         lines = [
             f"│ {line}{' ' * (inner - width_of(line))} │" if width_of(line) <= inner else f"│ {line}"
@@ -188,7 +188,7 @@ class _Page:
         return [f"┌{edge}┐", *lines, f"└{edge}┘"]
 
     def _equation(self, equation: Equation) -> list[str]:
-        """An equation, its shape at the right, its reasons below."""
+        """Return an equation, its shape at the right, its reasons below."""
         needed = width_of(equation.shape) + _SHAPE_GAP if equation.shape else 0
         sides = self._sides(equation.sides, self._width - self._indent, needed)
         lines = [" " * self._indent + line.text for line in sides]
@@ -205,9 +205,9 @@ class _Page:
         return lines
 
     def _sides(self, sides: Sequence[Notation], width: int, needed: int) -> list[Box]:
-        """`a = b = c` on one line where it fits; else one side a line, the equality signs below one another.
+        """Return `a = b = c` on one line if it fits; otherwise one side a line, with aligned equality signs.
 
-        `needed` columns at the end of the first line are kept free where a break between sides achieves that.
+        `needed` columns at the end of the first line are reserved if a break between sides allows it.
         """
         written = [self._writer.side(side) for side in sides]
         first, *others = map(row, written)
@@ -224,7 +224,7 @@ class _Page:
         return lines
 
     def _wrapped(self, words: Words, width: int) -> list[Box]:
-        """A sentence on lines of `width`: broken at spaces and between wide characters, in formulas only at need."""
+        """Wrap a sentence to `width`: at spaces and between wide characters, within formulas only if necessary."""
         lines = [NOTHING]
         for separator, unit in self._units(words):
             last, added = lines[-1], row([separator, *unit])
@@ -235,7 +235,7 @@ class _Page:
         return lines
 
     def _units(self, words: Words) -> Iterator[tuple[Box, Pieces]]:
-        """What a line break does not part, each with the separator before it."""
+        """Yield the unbreakable parts of a sentence, each with the separator before it."""
         separator, unit, last = NOTHING, Pieces(), ""
         for text, pieces in self._atoms(words):
             if text == " ":
@@ -251,9 +251,9 @@ class _Page:
             yield separator, unit
 
     def _atoms(self, words: Words) -> Iterator[tuple[str, Pieces]]:
-        """Formulas whole, wide characters one at a time, other text word by word, and one space for white space.
+        """Yield formulas whole, wide characters one at a time, other text by words, and one space for white space.
 
-        Beside a formula, a line may end where it may beside a letter.
+        A line may end beside a formula wherever it may end beside a letter.
         """
         for part in words:
             if isinstance(part, str):
@@ -264,7 +264,7 @@ class _Page:
 
 
 def _in_column(sides: Sequence[Pieces], width: int, column: int) -> list[Box]:
-    """One side a line, with the equality signs at `column`: beside the first side where that ends just before it."""
+    """Return one side a line, with aligned equality signs: beside the first side if it ends just before `column`."""
     *lines, last = break_lines(sides[0], width)
     margin = columns(" " * column)
     beside = last.width == column - 1 and len(sides) > 1

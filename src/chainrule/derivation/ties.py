@@ -1,8 +1,8 @@
-"""The gradients at kinks: points where a maximum ties, |x| is 0, or a condition changes.
+"""Verification of gradients at kinks: points where a maximum ties, |x| is 0, or a condition changes.
 
-Random points miss them. At a kink the loss has a derivative to either side, found by one-sided differences of the
-forward pass. Where the two agree in all directions, the gradient must be that derivative; where they differ, and
-nothing but one element of one kink ties, it must lie between them.
+Random points do not hit them. At a kink the loss has one-sided derivatives, found by one-sided differences of the
+forward pass. If they agree in all directions, the gradient must equal that derivative; if they differ, and only one
+element of one kink ties, it must lie between them.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ Values = dict[str, Array]
 
 TIE_TOLERANCE = 1e-5
 POINTS = 6
-"""At how many kinks the gradients are compared."""
+"""The number of kinks at which the gradients are compared."""
 _KINKS = 8
 _INPUTS = 6
 _GRID = 2.0**-8
-"""Values are multiples of this, so that sums of their products tie exactly."""
+"""Values are multiples of this number, so that sums of their products tie exactly."""
 _STEPS = (2.0**-14, 2.0**-17)
 _DIRECTIONS = 3
 
 
 class Ties:
-    """Points of one record at kinks."""
+    """The points of one record at kinks."""
 
     def __init__(self, record: Record, sizes: Mapping[str, int], random: np.random.Generator) -> None:
         self._random = random
@@ -52,7 +52,7 @@ class Ties:
         }
 
     def errors(self, inputs: Mapping[str, NDArray[Any]]) -> dict[Input, float]:
-        """By how much the gradient by each input is wrong, relative to its size, at the worst kink near a point."""
+        """Return the largest relative error of the gradient by each input, at the kinks near a point."""
         worst: dict[Input, float] = {}
         values = {name: np.asarray(value) for name, value in inputs.items()}
         for name, value in values.items():
@@ -71,7 +71,7 @@ class Ties:
         return worst
 
     def _points(self, values: Values) -> Iterator[Values]:
-        """Points at which something may tie: one element moved to a level, to another's value, or to where it ties."""
+        """Yield points of possible ties: one element is moved to a level, to another value, or to a solved tie."""
         floats = [name for name, value in values.items() if value.dtype.kind == "f" and value.size][:_INPUTS]
         for name in floats:
             for level in sorted(self._levels):
@@ -88,7 +88,7 @@ class Ties:
                     yield found
 
     def _solved(self, values: Values, place: int, name: str) -> Values | None:
-        """The point where the first element of a kink ties, found along one input's first element (Newton, 1669)."""
+        """Return the point where the first element of a kink ties, by Newton's method in one input's first element."""
         x = float(values[name].flat[0])
         for _ in range(3):
             here, there = (self._difference(_moved(values, name, at), place) for at in (x, x + 1))
@@ -104,7 +104,7 @@ class Ties:
         return float((left - right).flat[0]) if left.size else math.nan
 
     def _tied(self, values: Values) -> int:
-        """How many elements of kinks tie."""
+        """Count the elements of kinks that tie."""
         sides = self._evaluated(self._sides, values)
         return sum(int(np.sum(left == right)) for left, right in zip(sides[::2], sides[1::2], strict=True))
 
@@ -115,9 +115,9 @@ class Ties:
         return [np.asarray(found[output], float) for output in program.outputs]
 
     def _compared(self, values: Values, alone: bool) -> Iterator[tuple[Input, float]]:
-        """The error of the gradient by each input, and by all of them together, along random directions.
+        """Yield the error of the gradient by each input, and by all of them together, along random directions.
 
-        The loss counts as differentiable where both sides agree along all of them, and the changes add up.
+        The loss counts as differentiable if both sides agree along all of them, and the changes are additive.
         """
         loss, *gradients = self._evaluated(self._function, values)
         named = {node: g for node, g in zip(self._wrt, gradients, strict=True) if g.size}
@@ -142,7 +142,7 @@ class Ties:
             yield next(iter(direction)), max(low - stated, stated - high, 0.0) / max(_size(found), abs(stated))
 
     def _sides_along(self, values: Values, direction: Mapping[Input, Array], loss: float) -> tuple[float, float] | None:
-        """The lower and the higher of the derivatives to both sides; None where these are not known."""
+        """Return the smaller and the larger one-sided derivative; None if they are unknown."""
 
         def along(step: float) -> float:
             moved = {node.name: values[node.name] + step * u for node, u in direction.items()}
@@ -164,12 +164,12 @@ def _size(found: Sequence[tuple[object, tuple[float, float]]]) -> float:
 
 
 def _moved(values: Values, name: str, number: float) -> Values:
-    """`values` with the first element of one of them set."""
+    """Return `values` with the first element of one of them set."""
     changed = np.array(values[name], float)
     changed.flat[0] = number
     return {**values, name: changed}
 
 
 def _one_sided(along: Callable[[float], float], here: float, step: float) -> float:
-    """The derivative of `along` at 0 to the side of `step`, right to its third derivative."""
+    """Return the derivative of `along` at 0 on the side of `step`, exact up to the third derivative."""
     return (4 * along(step) - 3 * here - along(2 * step)) / (2 * step)

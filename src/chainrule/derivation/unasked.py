@@ -1,4 +1,4 @@
-"""Which forward values are repeated as NumPy repeats them unasked."""
+"""Forward values with implicit broadcasts in NumPy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chainrule.primitives import Broadcast, Reshape, Sum
 
 
 def stretched(order: list[Node]) -> set[Node]:
-    """The nodes that repeat a forward value only to meet an array of full shape, as NumPy does unasked."""
+    """Return the nodes that broadcast a forward value only to combine it with a full array, implicit in NumPy."""
     users: dict[Node, list[Node]] = {}
     for part in order:
         for operand in part.operands if isinstance(part, Apply) else ():
@@ -33,7 +33,7 @@ def stretched(order: list[Node]) -> set[Node]:
 
 
 def _repeats_unasked(node: Apply) -> bool:
-    """Whether NumPy's own rule repeats the operand, a forward value: its axes are the last ones, or of size 1."""
+    """Whether the broadcast of a forward value is implicit in NumPy: its axes are the last ones, or of size 1."""
     axes, ndim = node.primitive.axes, node.type.ndim
     fits = axes == tuple(range(ndim - len(axes), ndim)) or applies(node.operands[0], Reshape)
     return fits and not any(map(_is_calculus, topological_order(node.operands)))

@@ -1,7 +1,7 @@
-"""A layer has no loss of its own: its output goes on into one, whose gradient by that output is given.
+"""Layers, which have no loss: the gradient of a later loss by their output is given.
 
-The layer O = f(x) is derived as L = ⟨∂L/∂O, O⟩ with ∂L/∂O held constant. Every loss that O goes on into has this
-differential, so that the gradients found are those of any such loss.
+The layer O = f(x) is derived as L = ⟨∂L/∂O, O⟩ with ∂L/∂O held constant. Every loss that depends on O has this
+differential, so the derived gradients are those of any such loss.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from chainrule.ir import Apply, Input, Node, Program, ProgramError
 from chainrule.primitives import Multiply, Sum
 
 GIVEN = "∂given "
-"""What the name of a given gradient begins with where the output is used again, so that its cotangent is another."""
+"""The prefix of the name of a given gradient if the output is used again, so that its cotangent differs."""
 
 _OUTPUT_NAMES = ("Y", "O", "out")
 
 
 def is_upstream(node: Node) -> bool:
-    """Whether `node` is a gradient that is given, as `with_upstream` makes them."""
+    """Whether `node` is a given gradient, as created by `with_upstream`."""
     return isinstance(node, Input) and node.name.startswith((COTANGENT, GIVEN))
 
 
 def output_name(upstream: Input) -> str:
-    """The name of the output whose gradient `upstream` is."""
+    """Return the name of the output whose gradient is `upstream`."""
     return upstream.name.removeprefix(COTANGENT).removeprefix(GIVEN)
 
 
 def with_upstream(program: Program) -> Program:
-    """`program` itself if it gives one number; else L = Σ ⟨∂L/∂O, O⟩ over its outputs O, with each ∂L/∂O an input.
+    """Return `program` if its output is one number; otherwise L = Σ ⟨∂L/∂O, O⟩ over its outputs O, with inputs ∂L/∂O.
 
-    Raises ProgramError for an output that is not of floats, or is an input unchanged.
+    Raises ProgramError for an output that is not of floats, or is an unchanged input.
     """
     if len(program.outputs) == 1 and program.outputs[0].type.shape == ():
         return program

@@ -1,8 +1,8 @@
-"""Evaluate both sides of every claim, in float64, at random points.
+"""Verification: both sides of every claim are evaluated, in float64, at random points.
 
-The left sides need no calculus: values come from the forward pass, derivatives from finite differences of it. Central
-differences are extrapolated (Ridders, Advances in Engineering Software 4, 1982), which on smooth functions leaves an
-error of about 1e-11.
+The left sides need no calculus: values come from the forward pass, derivatives from its finite differences. Central
+differences are extrapolated (Ridders, Advances in Engineering Software 4, 1982), with an error of about 1e-11 for
+smooth functions.
 """
 
 from __future__ import annotations
@@ -49,30 +49,30 @@ from chainrule.words import Language
 EXACT_TOLERANCE = 1e-9
 DIFFERENCE_TOLERANCE = 1e-6
 REDRAWS = 20
-"""How many points next to a kink or a pole are replaced, in one verification."""
+"""The number of points next to a kink or a pole that are replaced in one verification."""
 PATIENCE = 10
-"""And how many of one line."""
+"""The number of such points for one line."""
 STEPS = (2.0**-6, 2.0**-10, 2.0**-16, 2.0**-2, 2.0**-24, 2.0**-32)
-"""The steps from which differences are extrapolated, one after the other until one suits the function."""
+"""The steps of extrapolated differences, tried in this order until one suits the function."""
 TINY = 1e-3
-"""What is smaller than this, relative to the gradients, is taken for 0."""
+"""The size relative to the gradients below which a value counts as 0."""
 SAMPLES = 4
-"""How often a claim that does not hold to its tolerance is evaluated with rounding drawn anew."""
+"""The number of evaluations with randomized rounding of a claim that exceeds its tolerance."""
 SAFETY = 16
-"""How many times the spread of these an error may be, to be one of rounding."""
+"""The ratio of an error to their spread up to which it counts as a rounding error."""
 DROWNED = 2.0**-43
 """The derivative that is hidden by the rounding of a value of 1."""
 RESOLUTION = 1e-3
-"""A point where rounding is larger than this, relative to the value, tells nothing."""
+"""The relative rounding error above which a point is not informative."""
 PRINTED: tuple[tuple[Form, Script], ...] = (("matrix", "text"), ("matrix", "latex"))
-"""The pages whose lines are read back in a verification."""
+"""The printed pages that a verification reads back."""
 ELEMENTS = 3
-"""How many elements of each index form are evaluated at each point."""
+"""The number of elements of each index form that are evaluated at each point."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A claim that did not hold."""
+    """A claim that does not hold."""
 
     line: int
     claim: Claim
@@ -81,7 +81,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Whether a claim holds at a point (None where the point does not tell), its error and what that may be."""
+    """Whether a claim holds at a point (None if it cannot be decided there), its error and the allowed error."""
 
     holds: bool | None
     error: float
@@ -90,7 +90,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Verification:
-    """The outcome of `verify`: how many lines, at how many points, and the largest relative errors."""
+    """The result of `verify`: the numbers of lines and points, and the largest relative errors."""
 
     lines: int
     lines_checked: int
@@ -99,26 +99,26 @@ class Verification:
     finite_difference_error: float
     failures: tuple[Failure, ...]
     unchecked: tuple[int, ...] = ()
-    """The lines of which no point told whether they hold."""
+    """The lines that could not be decided at any point."""
     lines_read: int = 0
-    """How many printed lines were read back, in text and in LaTeX."""
+    """The number of printed lines that were read back, in text and in LaTeX."""
     misreadings: tuple[Misreading, ...] = ()
-    """The printed lines that say something else, or nothing, to a reader."""
+    """The printed lines that read as something else, or cannot be read."""
     unread: tuple[str, ...] = ()
     """The printed lines in a notation that is not read back, such as that of sliding windows."""
 
     @property
     def holds(self) -> bool:
-        """Whether every line held at every point, however it is printed."""
+        """Whether every line holds at every point, regardless of how it is printed."""
         return not self.failures and self.lines_checked == self.lines
 
     @property
     def ok(self) -> bool:
-        """Whether every line held at every point, and reads as what it claims."""
+        """Whether every line holds at every point, and reads as its claim."""
         return self.holds and not self.misreadings
 
     def joined(self, other: Verification) -> Verification:
-        """The outcome of this and of further lines."""
+        """Combine the result with that of further lines."""
         return Verification(
             self.lines + other.lines,
             self.lines_checked + other.lines_checked,
@@ -133,7 +133,7 @@ class Verification:
         )
 
     def text(self, lang: Language = "en") -> str:
-        """The outcome as a sentence, in English or Chinese."""
+        """Return the result as a sentence, in English or Chinese."""
         if self.failures:
             first = self.failures[0]
             words = say(lang, "refuted", str(first.line), f"{first.relative_error:.1e}")
@@ -180,9 +180,9 @@ class Verifier:
     def run(self, points: int = 3) -> Verification:
         """Evaluate every claim at `points` random points.
 
-        A point where a claim fails next to a kink or a pole says nothing of it, since finite differences mean nothing
-        there, and neither does one where its sides are not finite, or known to fewer than three digits; others are
-        drawn in its place, up to a limit.
+        A failure next to a kink or a pole is not counted, since finite differences are meaningless there, nor are
+        points where a side is not finite, or known to fewer than three digits; they are replaced by others, up to a
+        limit.
         """
         told = dict.fromkeys(range(1, len(self.claims) + 1), 0)
         untold = dict(told)
@@ -223,7 +223,7 @@ class Verifier:
         )
 
     def _wrong_at_ties(self) -> Iterator[tuple[int, float]]:
-        """The lines with gradients that are wrong at a kink, which random points do not meet."""
+        """Yield the lines with gradients that are wrong at a kink, which random points do not hit."""
         lines = {
             claim.left.symbol: number
             for number, claim in enumerate(self.claims, start=1)
@@ -242,7 +242,7 @@ class Verifier:
                 yield lines[symbol], error
 
     def _readings(self, values: Values) -> list[Reading]:
-        """What a reader makes of the printed lines: at another point too where a line seems wrong at the first."""
+        """Read the printed lines back; if a line seems wrong, also at a second point."""
         readings = self._read(values)
         if not any(reading.misreadings for reading in readings):
             return readings
@@ -254,7 +254,7 @@ class Verifier:
         return [proofreader.read(form, script) for form, script in self._printed]
 
     def proofreader(self, values: Values) -> Proofreader:
-        """A reader at one point, where the tangents are those that follow from one another."""
+        """Return a proofreader at one point, with consistent tangents."""
         values = dict(values)
         for record in self._record.stages:
             if record.differential is not None:
@@ -269,15 +269,15 @@ class Verifier:
         return Proofreader(self._record, self._sizes, value)
 
     def point(self) -> Values:
-        """Every symbol's value at a new point; raises NoPointError where the function is finite at none."""
+        """Return every symbol's value at a new point; raise NoPointError if the function is finite nowhere."""
         values = self._points.draw()
         self._unit = self._size_of_gradients(values)
         return values
 
     def values_with_spread(self, wanted: Sequence[Node]) -> tuple[Values, list[Array], list[Array]]:
-        """A new point, the value of each of `wanted` there, and how far it is known.
+        """Return a new point, the value of each of `wanted` there, and its uncertainty.
 
-        Raises NoPointError where the function is finite nowhere.
+        Raises NoPointError if the function is finite nowhere.
         """
         values = self.point()
         found = [np.asarray(self._value(node, values), float) for node in wanted]
@@ -295,17 +295,17 @@ class Verifier:
         return values, found, [SAFETY * spread for spread in spreads]
 
     def value_of(self, node: Node, values: Values) -> Array:
-        """The value of an expression of the derivation at a point."""
+        """Evaluate an expression of the derivation at a point."""
         return self._value(node, values)
 
     def _size_of_gradients(self, values: Values) -> float:
-        """The largest element of the gradients, or 1: what is small beside it is taken for 0."""
+        """Return the largest element of the gradients, at least 1, relative to which small values count as 0."""
         gradients = [values[self._bound[symbol]] for symbol in self._gradient_symbols]
         size = max((float(np.max(np.abs(g), initial=0.0)) for g in gradients), default=0.0)
         return min(size, 1.0) if size > 0 and math.isfinite(size) else 1.0
 
     def _judged(self, claim: Claim, values: Values) -> Outcome:
-        """Whether a claim holds at a point, as far as the point tells."""
+        """Decide whether a claim holds at a point, if possible."""
         self._differences.clear()
         state = self._random.bit_generator.state
         found, stated, scale, tolerance = self._sides(claim, values)
@@ -329,7 +329,7 @@ class Verifier:
         return Outcome(False if all(_is_smooth(*each) for each in differences) else None, error, tolerance)
 
     def _spread(self, claim: Claim, values: Values, found: Array, stated: Array, state: Any) -> Array:
-        """How far the two sides move apart where every operation is rounded anew, the random numbers being the same."""
+        """Return the spread of the difference of the sides under randomized rounding, with the same random numbers."""
         after = self._random.bit_generator.state
         spread = np.zeros_like(_minus(found, stated))
         for sample in range(SAMPLES):
@@ -359,7 +359,7 @@ class Verifier:
     # The two sides of a claim
 
     def _sides(self, claim: Claim, values: Values) -> tuple[Array, Array, float, float]:
-        """Both sides of a claim at a point, the size of their terms where it is known, and the error allowed."""
+        """Return both sides of a claim at a point, the size of their terms if known, and the allowed error."""
         left, right = claim.left, claim.right
         if claim.kind == "element":
             return *self._element_sides(right, values), 0.0, EXACT_TOLERANCE
@@ -389,7 +389,7 @@ class Verifier:
         return found, stated, 0.0, DIFFERENCE_TOLERANCE
 
     def _element_sides(self, node: Node, values: Values) -> tuple[Array, Array]:
-        """What the index form says of a few elements, and those of the value as a whole array, with its largest."""
+        """Return a few elements of the index form and of the whole array, with the largest of the latter."""
         bound = self._bound[node]
         whole = np.asarray(self._value(node, values))
         found: list[Any] = []
@@ -402,7 +402,7 @@ class Verifier:
         return np.asarray(found, float), np.asarray(stated, float)
 
     def _with_random_cotangents(self, values: Values) -> Values:
-        """Pairings hold for every δ, so they are checked at one that owes nothing to the derivation."""
+        """Replace cotangents by random ones: pairings hold for every δ, independent of the derivation."""
         drawn = dict(values)
         for entry in self._record.backward.accumulations:
             cotangent = self._bound[entry.cotangent]
@@ -410,12 +410,12 @@ class Verifier:
         return self._points.with_abbreviations(drawn)
 
     def _size(self, found: Array, stated: Array, scale: float) -> float:
-        """What an error is relative to."""
+        """Return the size relative to which an error is measured."""
         entries = np.abs(np.concatenate([np.ravel(found), np.ravel(stated)]).astype(float))
         return max(float(np.max(entries, where=np.isfinite(entries), initial=0.0)), scale, TINY * self._unit)
 
     def _scale(self, claim: Claim, values: Values) -> float:
-        """The size of the terms of a pairing, against which its rounding error is measured."""
+        """Return the size of the terms of a pairing, relative to which its rounding error is measured."""
         if claim.kind != "pairing" or not isinstance(claim.left, Expression):
             return 0.0
         scale = 0.0
@@ -435,7 +435,7 @@ class Verifier:
         return self._derivative(along, [values[x] for x in direction])
 
     def _derivative(self, along: Callable[[float], Array], moved: Sequence[Array]) -> Array:
-        """The derivative of `along` at 0, where the arrays `moved` change, noted for the case that it is doubted."""
+        """Return the derivative of `along` at 0 in the arrays `moved`; it is recorded for checks of smoothness."""
         sizes = [float(np.max(np.abs(x), where=np.isfinite(x), initial=0.0)) for x in moved]
         with np.errstate(all="ignore"):
             found, error = _ridders(along, max(sizes, default=1.0))
@@ -443,7 +443,7 @@ class Verifier:
         return found
 
     def _loss_change(self, symbol: Input, direction: Array, values: Values) -> Array:
-        """The derivative of the loss along `direction` in `symbol`, everything after `symbol` recomputed."""
+        """Return the derivative of the loss along `direction` in `symbol`, with all later values recomputed."""
         if symbol is self._record.loss:
             return direction
         loss = self._bound[self._record.loss]
@@ -464,7 +464,7 @@ class Verifier:
         return self._derivative(along, [values[self._bound[symbol]]])
 
     def _path_change(self, quantity: PathDerivative, direction: Array, values: Values) -> Array:
-        """What one chain makes of `direction`: each factor by finite differences, from the parameter to the loss."""
+        """Return the image of `direction` under one chain: finite differences from parameter to loss."""
         change = direction
         for contribution in reversed(quantity.path):
             change = self._directional(
@@ -474,10 +474,10 @@ class Verifier:
 
 
 def small_sizes(program: Program) -> dict[str, int]:
-    """Distinct small numbers for the named sizes, none the size of another axis, so that no swap goes unnoticed.
+    """Return distinct small numbers for the named sizes, distinct also from other axes, so that swaps are detected.
 
-    A size that is taken off another, as a window's is, gets one of the smallest; what it is taken off is made longer
-    until at least two positions are left.
+    A size that is subtracted from another, such as that of a window, gets one of the smallest; the other is increased
+    until at least two positions remain.
     """
     names = program.dim_names
     fixed = {dim for node in program.nodes for dim in node.type.shape if isinstance(dim, int)}
@@ -503,7 +503,7 @@ def small_sizes(program: Program) -> dict[str, int]:
 
 
 def _bind_all(record: Record, claims: Sequence[Claim], sizes: Mapping[str, int]) -> dict[Node, Node]:
-    """Every node of the record with named sizes replaced by numbers and floats in float64."""
+    """Return every node of the record with named sizes replaced by numbers and floats in float64."""
     roots: dict[Node, None] = {}
     for claim in claims:
         roots[claim.right] = None
@@ -524,7 +524,7 @@ def _bind_all(record: Record, claims: Sequence[Claim], sizes: Mapping[str, int])
 
 
 def bind_nodes(roots: Sequence[Node], sizes: Mapping[str, int]) -> dict[Node, Node]:
-    """Each node that `roots` need with the node it becomes when sizes are bound."""
+    """Map each node beneath `roots` to one with bound sizes."""
     nodes = topological_order(roots)
     inputs = tuple(dict.fromkeys(node for node in nodes if isinstance(node, Input)))
     bound = Program(inputs, tuple(nodes)).bind(sizes, DType.FLOAT64)
@@ -532,11 +532,11 @@ def bind_nodes(roots: Sequence[Node], sizes: Mapping[str, int]) -> dict[Node, No
 
 
 def _drowned(found: Array, differences: Sequence[tuple[Callable[[float], Array], Array, float]]) -> Array:
-    """What the rounding of a function's values hides of its derivative."""
+    """Return the error of a derivative due to the rounding of the function's values."""
     hidden = [DROWNED * np.abs(np.asarray(along(0.0), float)) for along, _, _ in differences]
     if len(hidden) == 1 and hidden[0].shape == found.shape:
         return np.where(np.isfinite(hidden[0]), hidden[0], math.inf)
-    total = 0.0  # of the factors of a chain, one after the other
+    total = 0.0  # summed over the factors of a chain
     for noise, (_, change, _) in zip(hidden, differences, strict=True):
         largest = float(np.max(np.abs(change), initial=0.0))
         total += SAFETY * float(np.max(noise, initial=0.0)) / largest if largest else math.inf
@@ -544,14 +544,14 @@ def _drowned(found: Array, differences: Sequence[tuple[Callable[[float], Array],
 
 
 def _minus(left: Array, right: Array) -> Array:
-    """`left - right`, 0 where both are the same infinity; conditions count as 0 and 1."""
+    """Return `left - right`, 0 if both are the same infinity; conditions count as 0 and 1."""
     left, right = np.asarray(left, float), np.asarray(right, float)
     with np.errstate(invalid="ignore"):
         return np.where(left == right, 0.0, left - right)
 
 
 def _is_smooth(along: Callable[[float], Array], derivative: Array, error: float) -> bool:
-    """Whether the extrapolation settled, and `along` has no kink at 0: a bend that does not shrink with the step."""
+    """Whether the extrapolation converged, and `along` has no kink at 0: a bend that does not shrink with the step."""
     size = max(float(np.max(np.abs(derivative), where=np.isfinite(derivative), initial=0.0)), 1e-3)
     base = np.asarray(along(0.0), float)
     largest = float(np.max(np.abs(base), where=np.isfinite(base), initial=0.0))
@@ -565,16 +565,16 @@ def _is_smooth(along: Callable[[float], Array], derivative: Array, error: float)
 
 
 def _bend(along: Callable[[float], Array], step: float) -> Array:
-    """How far the mean of both sides lies from the middle, twice, where that is finite."""
+    """Return twice the distance from the mean of both sides to the middle, where it is finite."""
     base = np.asarray(along(0.0), float)
     return np.where(np.isfinite(base), np.abs(along(step) - 2 * base + along(-step)), 0.0)
 
 
 def _ridders(along: Callable[[float], Array], size: float = 1.0) -> tuple[Array, float]:
-    """The derivative of `along` at 0 by extrapolated central differences, and an estimate of its error.
+    """Return the derivative of `along` at 0 by extrapolated central differences, and an estimate of its error.
 
-    The step is shortened where a kink may be near, and lengthened where rounding drowns the difference; `size` is that
-    of what moves.
+    The step is reduced near a possible kink, and increased if rounding dominates the difference; `size` is that of the
+    moved values.
     """
     best, least = np.asarray(np.nan), math.inf
     values = np.abs(np.asarray(along(0.0), float))
@@ -591,7 +591,7 @@ def _ridders(along: Callable[[float], Array], size: float = 1.0) -> tuple[Array,
                 row.append(row[-1] + (row[-1] - previous) / (4.0**order - 1))
             change = math.inf if level == 0 else float(np.max(np.abs(row[-1] - columns[-1]), initial=0.0))
             error = max(change, rounding / step)
-            if not np.any(row[-1]):  # equal on both sides, also where a step leads to another basin of attraction
+            if not np.any(row[-1]):  # equal on both sides, also if a step leads to another basin of attraction
                 error = max(error, float(np.max(_bend(along, step), initial=0.0)) / (2 * step))
             if error < least:
                 best, least = row[-1], error

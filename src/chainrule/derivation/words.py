@@ -1,4 +1,4 @@
-"""The sentences of a derivation, in English and Chinese; `{0}` marks where a piece of mathematics or a word goes."""
+"""The sentences of a derivation, in English and Chinese; `{0}` is replaced by a formula or a word."""
 
 from __future__ import annotations
 
@@ -430,7 +430,7 @@ _TABLE = Sentences(_SENTENCES)
 
 
 def say(language: Language, key: str, *parts: str | Notation | Words) -> Words:
-    """The sentence `key`, with `parts` in the places of its marks."""
+    """Return the sentence `key` with `parts` in place of its marks."""
     pieces: list[str | Notation] = []
     for piece in re.split(r"(\{\d\})", _TABLE.template(language, key)):
         if not piece:
@@ -444,14 +444,14 @@ def say(language: Language, key: str, *parts: str | Notation | Words) -> Words:
 
 
 def enumerated(language: Language, items: list[Words]) -> Words:
-    """`h1, h2 and h3`."""
+    """Return `h1, h2 and h3`."""
     if len(items) < 2:
         return join(language, items)
     return join(language, [join(language, items[:-1], "list letters"), items[-1]], "list and")
 
 
 def join(language: Language, items: list[Words], separator: str = "list comma") -> Words:
-    """A list of phrases, parted by commas or semicolons."""
+    """Join phrases with commas or semicolons."""
     pieces: list[str | Notation] = []
     for place, item in enumerate(items):
         if place:

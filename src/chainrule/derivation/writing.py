@@ -1,6 +1,6 @@
-"""What the renderers share: mathematics laid out as boxes. Brackets, fractions, scripts and breaks are decided here.
+"""Layout shared by the renderers: formulas as boxes, with brackets, fractions, scripts and breaks.
 
-A renderer says how each form looks in its language, given boxes of its parts.
+A renderer defines how each form looks in its format, given boxes of its parts.
 """
 
 from __future__ import annotations
@@ -36,22 +36,21 @@ from chainrule.primitives import (
 from chainrule.words import width_of
 
 NESTING = 10
-"""How much deeper than its surroundings a break within brackets is."""
+"""The additional depth of a break within brackets."""
 _INFIX_DEPTH = {Precedence.COMPARISON: 0, Precedence.SUM: 1}
 _PRODUCT_DEPTH = {"⊙": 2, "⋆": 2, "·": 3, "": 4}
 _FRACTION_DEPTH = 5
 _CASES_WIDTH = 12
-"""A brace, the words, and the gaps between columns."""
+"""The width of a brace, the words, and the gaps between columns."""
 _ROOTS = ("sqrt", "√")
 
 
 class Writer(ABC):
-    """Lays mathematics out; a renderer says how each form looks.
+    """Lays out formulas; a renderer defines how each form looks.
 
-    `stacked` tells that fractions are written one part over the other, and so need no brackets of their own;
-    `space` stands between the factors of a product, `blank` where nothing else does, `comma` between arguments,
-    `slash` in fractions of numbers and names; `fences` are the signs that functions have around their argument.
-    `language` is that of the few words in mathematics.
+    `stacked` says that fractions are written one part over the other, and so need no brackets; `space` separates the
+    factors of a product, `blank` other adjacent parts, `comma` arguments, `slash` the parts of fractions of numbers and
+    names; `fences` are the signs of functions around their argument. `language` is that of words in formulas.
     """
 
     stacked = False
@@ -68,15 +67,15 @@ class Writer(ABC):
         self._symbols: dict[Symbol, Box] = {}
 
     def write(self, notation: Notation) -> str:
-        """`notation` on one line."""
+        """Write `notation` on one line."""
         return self.box(notation).text
 
     def box(self, notation: Notation) -> Box:
-        """`notation` on one line, in one box."""
+        """Write `notation` on one line, in one box."""
         return row(self.pieces(notation))
 
     def pieces(self, notation: Notation, nesting: int = 0) -> Pieces:
-        """`notation` in boxes, with the places where a line may break."""
+        """Write `notation` as boxes, with possible line breaks."""
         if isinstance(notation, Symbol):
             known = self._symbols.get(notation)
             if known is None:
@@ -114,19 +113,19 @@ class Writer(ABC):
         return self.fenced("⟨", self.arguments((notation.left, notation.right), nesting + NESTING))
 
     def side(self, notation: Notation) -> Pieces:
-        """`notation` as one side of an equation; a comparison is bracketed."""
+        """Write `notation` as one side of an equation; a comparison is bracketed."""
         if isinstance(notation, Infix) and precedence(notation) is Precedence.COMPARISON:
             return self.bracketed(self.pieces(notation, NESTING))
         return self.pieces(notation)
 
     def operand(self, child: Notation, parent: Notation, position: int = 0, nesting: int = 0) -> Pieces:
-        """`child` as it stands in `parent`, in brackets where it needs them."""
+        """Write `child` as an operand of `parent`, in brackets if it needs them."""
         if not self.has_brackets(child) and needs_brackets(child, parent, position, self.stacked):
             return self.bracketed(self.pieces(child, nesting + NESTING))
         return self.pieces(child, nesting)
 
     def arguments(self, arguments: Sequence[Notation], nesting: int) -> Pieces:
-        """Arguments parted by commas."""
+        """Write arguments separated by commas."""
         result: Pieces = []
         for position, argument in enumerate(arguments):
             if position:
@@ -159,17 +158,17 @@ class Writer(ABC):
         return result
 
     def _factor(self, child: Notation, parent: Notation, position: int, nesting: int) -> Pieces:
-        """A factor of a matrix product, or what is transposed: the number 1 stands for the vector of ones."""
+        """Write a factor of a matrix product, or the operand of a transpose: the number 1 is the vector of ones."""
         if isinstance(child, Number) and child.value == 1:
             return [self.ones]
         return self.operand(child, parent, position, nesting)
 
     def separator(self, depth: int, operator: str) -> Pieces:
-        """A place to break, and the operator after it."""
+        """Return a possible line break, and the operator after it."""
         return [Break(depth, self.blank), self.infix(operator)]
 
     def fraction(self, notation: Fraction, nesting: int) -> Pieces:
-        """A fraction with a slash."""
+        """Write a fraction with a slash."""
         upper = self.operand(notation.numerator, notation, 0, nesting)
         lower = self.operand(notation.denominator, notation, 1, nesting)
         if isinstance(notation.numerator, Number) and isinstance(notation.denominator, Number | Symbol):
@@ -177,16 +176,16 @@ class Writer(ABC):
         return [*upper, *self.separator(nesting + _FRACTION_DEPTH, "/"), *lower]
 
     def partial(self, of: Box, by: Box) -> Box:
-        """∂of/∂by."""
+        """Write ∂of/∂by."""
         upper, lower = (self.group(row([self.differential, each])) for each in (of, by))
         return self.ratio(upper, lower)
 
     def ratio(self, upper: Box, lower: Box) -> Box:
-        """One thing by another, in one box."""
+        """Write a ratio in one box."""
         return row([upper, self.slash, lower])
 
     def call(self, notation: Call, nesting: int) -> Pieces:
-        """A function of arguments, in brackets or in signs of its own."""
+        """Write a function of arguments, in brackets or in signs of its own."""
         arguments = self.arguments(notation.arguments, nesting)
         if notation.function in _ROOTS:
             return self.root(notation, arguments)
@@ -195,7 +194,7 @@ class Writer(ABC):
         return [*self.function(notation), *self.bracketed(arguments)]
 
     def applied_function(self, notation: Application) -> Box:
-        """The name of a function with the marks of its derivative."""
+        """Write the name of a function with the marks of its derivative."""
         if notation.jacobian:
             return self.jacobian(notation.function)
         name = self.primed(self.symbol(notation.function), notation.primes)
@@ -204,38 +203,38 @@ class Writer(ABC):
         return row([self.nabla(notation.nablas), name]) if notation.nablas else name
 
     def bracketed(self, inner: Pieces) -> Pieces:
-        """`inner` in round brackets."""
+        """Write `inner` in round brackets."""
         return self.fenced("(", inner)
 
     def has_brackets(self, notation: Notation) -> bool:
-        """Whether `notation` is written in brackets wherever it stands."""
+        """Whether `notation` always has brackets."""
         return False
 
     def group(self, box: Box) -> Box:
-        """`box` as what a script, a fraction or a root takes for one thing."""
+        """Group `box` as one operand of a script, a fraction or a root."""
         return box
 
     @abstractmethod
     def symbol(self, symbol: Symbol) -> Box: ...
     @abstractmethod
     def jacobian(self, function: Symbol) -> Box:
-        """J with the function below it."""
+        """Write J with the function below it."""
 
     @abstractmethod
     def primed(self, name: Box, primes: int) -> Box: ...
     @abstractmethod
     def differentiated(self, by: Sequence[int]) -> Box:
-        """∂ with the numbers of arguments below it."""
+        """Write ∂ with the numbers of arguments below it."""
 
     @abstractmethod
     def nabla(self, count: int) -> Box:
-        """∇ with its number raised where there are several."""
+        """Write ∇ with its order raised if it is above 1."""
 
     @abstractmethod
     def number(self, number: Number) -> Box: ...
     @abstractmethod
     def infix(self, operator: str) -> Box:
-        """An operator with the space after it; that before it is a place to break."""
+        """Return an operator with the space after it; the space before it is a possible line break."""
 
     @abstractmethod
     def prefix(self, operator: str) -> Box: ...
@@ -245,13 +244,13 @@ class Writer(ABC):
     def power(self, base: Pieces, exponent: Notation) -> Pieces: ...
     @abstractmethod
     def big_operator(self, operator: str, indices: Sequence[Notation]) -> Box:
-        """The operator with the indices that it binds, and the space before its body."""
+        """Write the operator with its bound indices, and the space before its body."""
 
     @abstractmethod
     def cases(self, notation: Cases, nesting: int) -> Pieces: ...
     @abstractmethod
     def function(self, notation: Call) -> Pieces:
-        """The name of a function with its primes and its subscript."""
+        """Write the name of a function with its primes and its subscript."""
 
     @abstractmethod
     def root(self, notation: Call, arguments: Pieces) -> Pieces: ...
@@ -259,26 +258,26 @@ class Writer(ABC):
     def indexed(self, notation: Indexed, nesting: int) -> Pieces: ...
     @abstractmethod
     def fenced(self, left: str, inner: Pieces) -> Pieces:
-        """`inner` between the sign `left` and its counterpart."""
+        """Write `inner` between the sign `left` and its counterpart."""
 
 
 class SetWriter(Writer):
-    """Mathematics as it is set in books, with scripts, and fractions and roots around or over what is in them.
+    """Writes formulas as typeset in books, with scripts, stacked fractions and roots.
 
     `inline` is for a line of text, where fractions are written with a slash.
     """
 
     widest: ClassVar[float]
-    """A fraction that is wider, in letters, has a slash, where a line can be broken."""
+    """The width in letters above which a fraction has a slash, at which a line can break."""
     script: ClassVar[float]
-    """How wide a letter of a script is, measured in those of the line."""
+    """The width of a letter in a script, relative to one on the line."""
     marks: ClassVar[Mapping[str, Box]]
-    """What stands above for `ᵀ`, `⁻¹` and `⁻ᵀ`."""
+    """The superscripts for `ᵀ`, `⁻¹` and `⁻ᵀ`."""
     listing: ClassVar[Box] = Box(",", 1)
-    """What parts subscripts."""
+    """The separator of subscripts."""
     fences: ClassVar[Mapping[str, str]] = {"abs": "|", "norm": "‖", "floor": "⌊", "ceil": "⌈"}
     over: ClassVar[str]
-    """A fraction, as a template; and so on for a root, a prefix, scripts of each kind, a sign with its indices, …"""
+    """The template of a fraction; likewise for a root, a prefix, each kind of script, a sign with its indices, …"""
     radical: ClassVar[str]
     prefixed: ClassVar[str]
     del_: ClassVar[Box] = Box("∇", 1)
@@ -334,7 +333,7 @@ class SetWriter(Writer):
         return Box(self.times % (self.digits(mantissa).text, scale.text), len(mantissa) + 2 + scale.width)
 
     def scripted(self, base: Box, subscripts: tuple[Box, ...], raised: Box | None = None) -> Box:
-        """`base` with subscripts, and what is raised above them."""
+        """Write `base` with subscripts and a superscript."""
         if not subscripts:
             if raised is None:
                 return base._replace(base=base)
@@ -347,7 +346,7 @@ class SetWriter(Writer):
         return Box(self.both % (base.text, below.text, raised.text), width, base.tall)
 
     def listed(self, boxes: Sequence[Box]) -> Box:
-        """Subscripts, with commas between them."""
+        """Join subscripts with commas."""
         first, *others = boxes
         return row([first, *(box for each in others for box in (self.listing, each))])
 
@@ -358,7 +357,7 @@ class SetWriter(Writer):
         return self._raised(base, self.group(self._inline.box(exponent)))
 
     def _raised(self, pieces: Pieces, raised: Box) -> Pieces:
-        """What is raised stands at the closing bracket where there is one, and above subscripts."""
+        """Attach a superscript to the closing bracket if there is one, above subscripts."""
         *before, last = pieces
         assert isinstance(last, Box)
         base = last.base if last.base is not None and last.subscripts else self.group(last)
@@ -388,7 +387,7 @@ class SetWriter(Writer):
         return self._inline.pieces(notation) if self.has_brackets(notation) else super().side(notation)
 
     def _stacked(self, fraction: Fraction) -> Box:
-        """One part over the other; what is within has a slash, since smaller fractions are hard to read."""
+        """Write a stacked fraction; fractions within it have a slash, since smaller ones are hard to read."""
         return self.ratio(*(self.group(self._inline.box(part)) for part in (fraction.numerator, fraction.denominator)))
 
     def ratio(self, upper: Box, lower: Box) -> Box:
@@ -400,7 +399,7 @@ class SetWriter(Writer):
         return row([self.bounded(operator, indices, bound=True), self.blank])
 
     def bounded(self, operator: str, indices: Sequence[Notation], bound: bool = False) -> Box:
-        """A sign such as Σ with its indices or axes; those that are `bound` run."""
+        """Write a sign such as Σ with its indices or axes; `bound` indices are summation variables."""
         below = self.listed(list(map(self._inline.box, indices))) if indices else None
         sign = self.large(operator, bound)
         if below is None:
@@ -429,7 +428,7 @@ class SetWriter(Writer):
 
     @abstractmethod
     def name(self, name: str, verbatim: bool = False) -> Box:
-        """A letter or a word, upright where it is `verbatim`."""
+        """Write a letter or a word, upright if it is `verbatim`."""
 
     @abstractmethod
     def subscript(self, part: str) -> Box: ...
@@ -442,7 +441,7 @@ class SetWriter(Writer):
 
 
 def element_within(notation: Indexed) -> Notation | None:
-    """An element with its index further in: that of ∂L/∂W is ∂L/∂W[j,k], that of σ′(z) is σ′(z[i,k])."""
+    """Move the index of an element inwards: that of ∂L/∂W is ∂L/∂W[j,k], that of σ′(z) is σ′(z[i,k])."""
     base, indices = notation.base, notation.indices
     if isinstance(base, Partial):
         return Partial(base.of, Indexed(base.by, indices))
