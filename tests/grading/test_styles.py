@@ -126,7 +126,7 @@ def test_a_formula_is_graded_against() -> None:
     ("text", "message"),
     [
         ("", "no equation"),
-        ("dW2", "is no equation"),
+        ("dW2", "is not an equation"),
         ("dW2 = a1' * nowhere", "line 1: 'nowhere' is not known there"),
         ("3 = a1", "is not a name"),
         ("dW2 = a1' *", "line 1"),

@@ -1,4 +1,4 @@
-"""Grading hand-written backward passes: what each line is, the first wrong one, and what is wrong with it."""
+"""Grading of handwritten backward passes: the meaning of each line, the first wrong one, and its mistake."""
 
 from chainrule.grading.answers import GradeError
 from chainrule.grading.diagnosis import Diagnosis

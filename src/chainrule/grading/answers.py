@@ -1,4 +1,4 @@
-"""A learner's function as statements that can be run one at a time, watched, and exchanged for others."""
+"""Answers as statements that can be run one at a time, recorded, and replaced."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LOOPS = (ast.For, ast.While)
 
 
 def visible(text: str) -> str:
-    """`text` with characters that a terminal would obey, or that turn the direction of writing, as escapes."""
+    """Escape characters of `text` that control a terminal or the writing direction."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 class GradeError(ChainruleError):
-    """An answer, or what it is graded against, that cannot be graded; the message is one sentence."""
+    """An answer, or its reference, cannot be graded; the message is one sentence."""
 
     def __init__(self, message: str) -> None:
         super().__init__(visible(message))
@@ -32,10 +32,10 @@ class GradeError(ChainruleError):
 
 @dataclass(frozen=True)
 class Unit:
-    """A statement of the answer that gives something a value.
+    """A statement of the answer that assigns a value.
 
-    `top` is the statement of the function's body that it is, or lies in; None in a helper function. `names` are what
-    it assigns to, as the learner writes it; `hidden` are variables returned as they are.
+    `top` is the statement of the function's body that it is, or is in; None in a helper function. `names` are its
+    targets as written; `hidden` are variables returned unchanged.
     """
 
     number: int
@@ -62,9 +62,9 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Output:
-    """Something returned: what it is called there, "" for nothing, and the variable that holds it.
+    """A returned value: its label, "" if it has none, and the variable that holds it.
 
-    `name` is the learner's own variable, where it is one that is returned as it is.
+    `name` is the learner's variable, if the value is one that is returned unchanged.
     """
 
     label: str
@@ -76,8 +76,8 @@ class Output:
 class Answer:
     """The statements of a function, with those of the helpers that its file defines.
 
-    `attributes` are those of the instance whose method it is, of the class `owner`; `numbers` are global numbers.
-    `is_text` holds for equations.
+    `attributes` are those of the instance if it is a method of the class `owner`; `numbers` are global numbers.
+    `is_text` is true for equations.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Answer:
     helper_codes: dict[str, bytes] = field(default_factory=dict)
 
     def source(self, line: int) -> str:
-        """A line as it is written, without indentation and comment."""
+        """Return a line without indentation and comment."""
         text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
         return text.split("  #")[0].strip()
 
@@ -105,11 +105,11 @@ class Answer:
         return self.units[number]
 
     def variant(self, given: Mapping[str, int]) -> Variant:
-        """The answer as it is run, with the numbers of the candidates that are given for names."""
+        """Return the answer as it is run, with the indices of the candidates substituted for names."""
         return Variant(tuple(self.codes), tuple(self.helper_codes.items()), tuple(given.items()))
 
     def setup(self, defaults: Sequence[str], parameters: Sequence[str], containers: Collection[str]) -> Setup:
-        """What does not depend on the variant; `defaults` are the parameters that keep their default values."""
+        """Return what is common to all variants; `defaults` are the parameters that keep their default values."""
         return Setup(
             self.name,
             self.filename,
@@ -123,7 +123,7 @@ class Answer:
         )
 
     def with_statement(self, number: int, statement: ast.stmt) -> Answer:
-        """The answer with the statement of a unit exchanged."""
+        """Return the answer with the statement of a unit replaced."""
         unit = self.units[number]
         other = copy.copy(self)
         other.units = list(self.units)
@@ -141,13 +141,13 @@ class Answer:
         return other
 
     def code_with(self, number: int, statement: ast.stmt) -> CodeType:
-        """The code of the statement of the body, or of the helper, that a unit lies in, with its own exchanged."""
+        """Compile the top-level statement that contains a unit, with the unit replaced."""
         unit = self.units[number]
         whole, _ = self._around(unit, statement)
         return _helper_code(whole, self.filename) if unit.top is None else _compiled(whole, self.filename)
 
     def _around(self, unit: Unit, statement: ast.stmt) -> tuple[Any, ast.stmt]:
-        """What a unit lies in with its statement exchanged, and the new statement as it is there."""
+        """Return the context of a unit with its statement replaced, and the new statement within it."""
         changed = copy.copy(statement)
         put_mark(changed, replace(mark_of(changed), unit=unit.number))
         if unit.top is not None:
@@ -157,7 +157,7 @@ class Answer:
 
 
 def swapped(node: Any, number: int, statement: ast.stmt) -> Any:
-    """`node` with the unit `number` in it exchanged; what does not hold the unit is shared."""
+    """Return `node` with the unit `number` in it replaced; subtrees without the unit are shared."""
     if mark_of(node).unit == number:
         return statement
     changed = node
@@ -172,13 +172,13 @@ def swapped(node: Any, number: int, statement: ast.stmt) -> Any:
 
 
 def read_answer(described: Mapping[str, Any], lines: Sequence[str]) -> Answer:
-    """The answer that a function is, from the lines of its file and what the process that runs it says of it.
+    """Build the answer from the lines of a file and the description of its function by the process that runs it.
 
-    Raises GradeError where it is no function made with def.
+    Raises GradeError unless it is a function made with def.
     """
     name, filename = str(described["name"]), str(described["file"])
     if not lines:
-        raise GradeError(f"the source of {name} is not to be had; write it to a file")
+        raise GradeError(f"the source of {name} is not available; write it to a file")
     tree = parsed("\n".join(lines), filename)
     nodes = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
     found = [node for node in nodes if node.name == described["code"] and _begins(node, described["line"])]
@@ -199,7 +199,7 @@ def read_answer(described: Mapping[str, Any], lines: Sequence[str]) -> Answer:
 
 
 def parsed(source: str, filename: str) -> ast.Module:
-    """The tree of a file's text; raises GradeError, with the line, for what is no Python."""
+    """Parse a file; raise GradeError, with the line, for text that is not Python."""
     try:
         return ast.parse(source, filename)
     except SyntaxError as error:
@@ -209,7 +209,7 @@ def parsed(source: str, filename: str) -> ast.Module:
 
 
 def _reached(function: ast.FunctionDef, helpers: dict[str, ast.FunctionDef]) -> dict[str, ast.FunctionDef]:
-    """The helpers that a function uses, and those that these use."""
+    """Return the helpers that a function uses, directly or indirectly."""
     reached: dict[str, ast.FunctionDef] = {}
     left = [function]
     while left:
@@ -225,9 +225,9 @@ def _begins(node: ast.FunctionDef, line: object) -> bool:
 
 
 def prepare(answer: Answer, containers: Collection[str]) -> Answer:
-    """Part returns and assignments of several values, number the statements, compile them.
+    """Split returns and assignments of several values, number the statements, and compile them.
 
-    `containers` are the parameters that hold many values, so that `W1, b1 = params` is understood by name.
+    `containers` are the parameters that hold many values, so that `W1, b1 = params` is matched by name.
     """
     body: list[ast.stmt] = []
     for statement in answer.body:
@@ -245,7 +245,7 @@ def prepare(answer: Answer, containers: Collection[str]) -> Answer:
 
 
 def _names_stored(statement: ast.stmt) -> frozenset[str]:
-    """The variables that a statement assigns."""
+    """Return the variables that a statement assigns."""
     nodes = ast.walk(statement)
     return frozenset(n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
 
@@ -331,7 +331,7 @@ def _at(statement: ast.Assign, place: ast.AST) -> ast.Assign:
 
 
 def _number(answer: Answer, statement: ast.stmt, top: int | None, helper: str | None, nested: bool = False) -> None:
-    """Number a statement, and those in it, if they assign."""
+    """Number a statement and its nested statements, if they assign."""
     if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
         return
     names = _assigned(statement, in_helper=helper is not None)
@@ -368,7 +368,7 @@ def _elements(target: ast.expr) -> list[ast.expr]:
 
 
 class _Watch(ast.NodeTransformer):
-    """Counts the rounds of loops, reports what nested statements assign, and turns `return` into an exception."""
+    """Counts loop iterations, reports assignments of nested statements, and turns `return` into an exception."""
 
     def __init__(self, watch_units: bool = True) -> None:
         self._units = watch_units
@@ -394,7 +394,7 @@ class _Watch(ast.NodeTransformer):
 
 
 def _report(statement: ast.AST, number: int) -> ast.stmt:
-    """A call that says what a unit has assigned."""
+    """Return a call that reports the value assigned by a unit."""
     loads = _loads(statement) if isinstance(statement, ast.Assign | ast.AugAssign) else []
     call = ast.Call(ast.Name(SEEN, ast.Load()), [ast.Constant(number), ast.Tuple(loads, ast.Load())], [])
     return ast.copy_location(ast.Expr(call), statement)
@@ -406,7 +406,7 @@ def _loads(statement: ast.Assign | ast.AugAssign) -> list[ast.expr]:
 
 
 def _as_load(target: ast.expr) -> ast.expr:
-    """A target as an expression that reads it."""
+    """Return a target as an expression that reads it."""
     if isinstance(target, ast.Name):
         return ast.Name(target.id, ast.Load())
     if isinstance(target, ast.Starred):
@@ -420,7 +420,7 @@ def _as_load(target: ast.expr) -> ast.expr:
 
 
 def _compiled(statement: ast.stmt, filename: str) -> CodeType:
-    if isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr):  # these hold no loop and no return
+    if isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr):  # these contain no loop and no return
         number = mark_of(statement).unit
         statements: list[ast.stmt] = [statement]
         statements += [] if number is None else [_report(statement, number)]
@@ -438,7 +438,7 @@ def _code(statements: list[ast.stmt], filename: str) -> CodeType:
     module = ast.Module(statements, [])
     located(module)
     try:
-        with warnings.catch_warnings():  # its reader has had those of the file; of an edit there is nothing to be said
+        with warnings.catch_warnings():  # warnings of the file have been shown already
             warnings.simplefilter("ignore", SyntaxWarning)
             return compile(module, filename, "exec")
     except SyntaxError as error:
@@ -446,9 +446,9 @@ def _code(statements: list[ast.stmt], filename: str) -> CodeType:
 
 
 def with_name(code: CodeType, old: str, new: str) -> CodeType | None:
-    """The code of a statement of the body with one variable for another; None where it has scopes of its own.
+    """Compile a statement of the body with one variable replaced by another; None if it has nested scopes.
 
-    There, in a comprehension or a lambda, `new` can be something else than it is around them.
+    In a comprehension or a lambda, `new` may have another meaning.
     """
     if code.co_varnames or code.co_cellvars or any(isinstance(constant, CodeType) for constant in code.co_consts):
         return None
@@ -456,12 +456,12 @@ def with_name(code: CodeType, old: str, new: str) -> CodeType | None:
 
 
 def expression_code(node: ast.expr) -> bytes:
-    """The code of an expression."""
+    """Compile an expression."""
     return marshal.dumps(compile(ast.fix_missing_locations(ast.Expression(node)), "<part>", "eval"))
 
 
 def _count_rounds(function: ast.FunctionDef) -> None:
-    """Have every loop of a function count its rounds."""
+    """Instrument every loop of a function to count its iterations."""
     for node in ast.walk(function):
         if isinstance(node, _LOOPS):
             tick = ast.Expr(ast.Call(ast.Name(TICK, ast.Load()), [], []))

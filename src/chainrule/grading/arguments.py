@@ -1,4 +1,4 @@
-"""What each parameter of an answer stands for: found by its name among the reference's inputs and named values."""
+"""Meanings of an answer's parameters, found by name among the reference's inputs and named values."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from chainrule.ir import SymbolicDim
 
 @dataclass(frozen=True)
 class Binding:
-    """How to make an answer's arguments: `by_name` says what each parameter stands for.
+    """The construction of an answer's arguments: `by_name` gives the meaning of each parameter.
 
-    `containers` hold many values, `rate` is the parameter that is the learning rate, None where there is none.
-    `attributes` says what attributes of the instance stand for, and how many axes they have (−1 for a plain number);
-    `defaults` are parameters that keep their default values.
+    `containers` hold many values, `rate` is the learning rate parameter or None. `attributes` gives the meaning of
+    attributes of the instance and their numbers of axes (−1 for a plain number); `defaults` are parameters that keep
+    their default values.
     """
 
     by_name: Mapping[str, str]
@@ -33,7 +33,7 @@ class Binding:
     wrt: tuple[str, ...]
 
     def given(self, point: Point) -> Given:
-        """The arguments at a point."""
+        """Return the arguments at a point."""
         return Given(
             {parameter: _value(meaning, point) for parameter, meaning in self.by_name.items()},
             dict(point.values),
@@ -44,7 +44,7 @@ class Binding:
         )
 
     def shape(self, symbol: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape that a value has in the answer: an attribute can have more axes than the reference's parameter."""
+        """Return the shape of a value in the answer: an attribute may have more axes than the reference's parameter."""
         attribute = next((key for key, name in self.attributes.items() if name == symbol), None)
         return shape if attribute is None else self._padded(attribute, shape)
 
@@ -66,7 +66,7 @@ def _value(meaning: str, point: Point) -> Any:
 
 
 def bind(answer: Answer, truth: Truth, wrt: Sequence[str]) -> Binding:
-    """What each parameter of `answer` stands for; raises GradeError for one that cannot be matched."""
+    """Find the meaning of each parameter of `answer`; raise GradeError for one that cannot be matched."""
     by_name: dict[str, str] = {}
     containers: set[str] = set()
     rate = None
@@ -96,7 +96,7 @@ def bind(answer: Answer, truth: Truth, wrt: Sequence[str]) -> Binding:
     if unmatched:
         known = ", ".join(name for name in names if not name.startswith("∂") and name != truth.record.loss.name)
         raise GradeError(
-            f"{answer.name} takes {unmatched[0]!r}, which is no input and no named value of the reference; "
+            f"{answer.name} takes {unmatched[0]!r}, which is neither an input nor a named value of the reference; "
             f"there are {known}, a learning rate, and cache or params as a dict of these"
         )
     attributes = {} if answer.attributes is None else _attributes(answer, truth, wrt)
@@ -105,7 +105,7 @@ def bind(answer: Answer, truth: Truth, wrt: Sequence[str]) -> Binding:
 
 
 def _meaning(name: str, truth: Truth, names: Sequence[str]) -> str | None:
-    """What a parameter of this name is: a value's name, `size n`, or `η` for the rate."""
+    """Return the meaning of a parameter name: a value's name, `size n`, or `η` for the rate; None if unknown."""
     usable = [known for known in names if not known.startswith("∂")]
     found = called(name, usable)
     if found is not None:
@@ -133,13 +133,13 @@ def _meaning(name: str, truth: Truth, names: Sequence[str]) -> str | None:
 
 
 def _output_stage(truth: Truth) -> str | None:
-    """The last named value that is not a number: what the network predicts."""
+    """Return the last named value that is not a scalar: the prediction of the network."""
     shaped = [s.name for s in truth.record.backward.stages if s.symbol.type.ndim and s.symbol.type.dtype.is_float]
     return shaped[-1] if shaped else None
 
 
 def _attributes(answer: Answer, truth: Truth, wrt: Sequence[str]) -> dict[str, str]:
-    """Which attribute of the instance is which input: by name; parameters also by shapes that fit together."""
+    """Map attributes of the instance to inputs: by name; parameters also by consistent shapes."""
     held = answer.attributes or {}
     arrays = {k: v for k, v in held.items() if isinstance(v, np.ndarray) and v.dtype.kind == "f"}
     floats = [name for name, node in truth.inputs.items() if node.type.dtype.is_float]
@@ -168,7 +168,7 @@ def _rank(value: Any) -> int:
 
 
 def _fit(rest: list[tuple[str, Any]], free: list[str], truth: Truth, sizes: dict[str, int]) -> Iterator[dict[str, str]]:
-    """Assignments of parameters to attributes whose shapes agree on every named size."""
+    """Yield assignments of parameters to attributes whose shapes agree on every named size."""
     if not free:
         yield {}
         return

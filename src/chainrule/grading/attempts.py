@@ -1,4 +1,4 @@
-"""What came of running an answer, or a variant of it, at all points."""
+"""The results of running an answer, or a variant of it, at all points."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from chainrule.grading.execution import Run, columns
 
 @dataclass(eq=False)
 class Attempt:
-    """An answer with its runs at all points, and which of its gradients are right.
+    """An answer with its runs at all points, and the set of its correct gradients.
 
-    `given` are the candidates that stand for statements that were mended by their right value, by name.
+    `given` are the candidates that replace corrected statements by their correct values, by name.
     """
 
     answer: Answer
@@ -25,7 +25,7 @@ class Attempt:
 
     @property
     def places(self) -> list[Sequence[Any]]:
-        """What the answer gave at each point where its gradients are."""
+        """Return the values of the gradients at each point."""
         return [run.places for run in self.runs]
 
 

@@ -1,4 +1,4 @@
-"""Whether values found at several points are the true ones, or multiples of them."""
+"""Comparison of values at several points with the correct ones, up to a factor."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[Any]
 
 TOLERANCE = 1e-6
-"""How far values may be from the true ones, relative to the largest of these."""
+"""The tolerance of values relative to the largest correct one."""
 _ROUNDING = 1000
-"""How many roundings of its own precision a value may be off, where that is less than double."""
+"""The tolerance in units of the value's own precision, if that is less than double."""
 
 
 def as_arrays(values: Sequence[Any]) -> list[Array] | None:
-    """`values` as arrays of floats, in their own precision; None where one is no array of finite numbers."""
+    """Return `values` as arrays of floats, in their own precision; None if one is not an array of finite numbers."""
     arrays = []
     for value in values:
         if not isinstance(value, np.ndarray | np.generic | int | float):
@@ -33,17 +33,17 @@ def as_arrays(values: Sequence[Any]) -> list[Array] | None:
 
 
 def same_shape_and_values(found: Array, true: Array) -> bool:
-    """Whether a gradient is right: a value of another shape would be broadcast where it is subtracted."""
+    """Whether a gradient is correct, including its shape: another shape would be broadcast in an update."""
     return found.shape == true.shape and equal(found, true)
 
 
 def agree(found: Sequence[Array], true: Sequence[Array]) -> bool:
-    """Whether the values are equal at every point; axes of size 1 more or less do not matter."""
+    """Whether the values are equal at every point, regardless of axes of size 1."""
     return all(equal(a, b) for a, b in zip(found, true, strict=True))
 
 
 def equal(found: Array, true: Array) -> bool:
-    """Whether two values are equal, relative to the largest entry; an axis of size 1 more or less does not matter."""
+    """Whether two values are equal, relative to the largest element, regardless of an axis of size 1."""
     if found.shape != true.shape:
         if found.ndim == true.ndim:
             return False
@@ -62,7 +62,7 @@ def equal(found: Array, true: Array) -> bool:
 
 
 def constant_ratios(found: Sequence[Array], true: Sequence[Array]) -> list[float] | None:
-    """The numbers c with `found = c · true` at each point; None where there are none."""
+    """Return the numbers c with `found = c · true` at each point, or None."""
     ratios = []
     for a, b in zip(found, true, strict=True):
         if a.size != b.size or (a.shape != b.shape and a.ndim == b.ndim) or not np.all(np.isfinite(a)):

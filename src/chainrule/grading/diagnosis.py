@@ -1,4 +1,4 @@
-"""From a mend to what was wrong: the kind of mistake, and the things that a sentence about it names."""
+"""Diagnosis of a mistake from its correction: the kind of mistake, and the values for its sentence."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _HIDDEN = (DERIVATIVE, FACTOR, TRANSPOSE, GIVEN)
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong with a line.
+    """The mistake in a line.
 
     Attributes
     ----------
     kind
         The kind of mistake, such as "transposed", "missing sum", "factor", "sign", "derivative".
     values
-        What a sentence about it names: parts of the line, an axis, a factor.
+        The values for its sentence: parts of the line, an axis, a factor.
     needed
-        What the line should give, as the derivation calls it, and the derivation's formula for that; "" if it has none.
+        The name of the correct value in the derivation, and the derivation's formula for it; "" if there is none.
     code
-        The line as it would be right, where one change of it makes it so; "" elsewhere.
+        The corrected line, if a single change corrects it; otherwise "".
     single
-        Whether it is right for a batch of one sample.
+        Whether the line is correct for a batch of one sample.
 
     """
 
@@ -50,14 +50,14 @@ class Diagnosis:
 
 
 class Diagnostician:
-    """Says what each mend of a search means."""
+    """Interprets the corrections found by a search."""
 
     def __init__(self, truth: Truth, mender: Mender) -> None:
         self._truth = truth
         self._mender = mender
 
     def of(self, attempt: Attempt, mend: Mend) -> Diagnosis:
-        """What was wrong with the unit that `mend` changed."""
+        """Diagnose the unit that `mend` changed."""
         found = columns(attempt.runs, mend.unit.number)
         after = columns(mend.after.runs, mend.unit.number)
         name = mend.unit.names[0] if mend.unit.names else ""
@@ -105,7 +105,7 @@ class Diagnostician:
         return edit.kind, values
 
     def _shown(self, text: str) -> str:
-        """Code in which derivatives and factors have their own names."""
+        """Return code in which derivatives and factors are written by their names."""
         for k, quantity in enumerate(self._truth.derivatives()):
             if text == f"{DERIVATIVE}{k}":
                 return quantity.label
@@ -114,14 +114,14 @@ class Diagnostician:
     # Kinds that depend on values
 
     def _value_of(self, attempt: Attempt, mend: Mend, node: ast.expr) -> list[Array] | None:
-        """The value of a part of the unit's statement at each point, before the statement runs."""
+        """Evaluate a part of the unit's statement at each point, before the statement runs."""
         if mend.unit.top is None or mend.unit.nested:
             return None
         found = self._mender.value_of(attempt, mend.unit.top, node)
         return None if found is None else as_arrays(found)
 
     def _of_exchange(self, attempt: Attempt, mend: Mend, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
-        """One operand for another: σ′ taken at a instead of z, another wrong derivative, or just the wrong operand."""
+        """Diagnose a replaced operand: σ′ evaluated at a instead of z, another derivative, or another operand."""
         edit = mend.edit
         assert edit is not None
         before = None if edit.subject is None else self._value_of(attempt, mend, edit.subject)
@@ -149,7 +149,7 @@ class Diagnostician:
         return "operand", values
 
     def _pairs(self) -> list[tuple[str, str]]:
-        """Pre-activation and activation of every activation."""
+        """Return the pre-activation and activation of every activation function."""
         return [
             (stage.operands[0].name, stage.name)
             for stage in self._truth.record.derivative_symbols
@@ -160,12 +160,12 @@ class Diagnostician:
         return next((pair for pair in self._pairs() if pair[0] == derivative.symbol), None)
 
     def _is_at_activation(self, values: Sequence[Array], pair: tuple[str, str]) -> bool:
-        """Whether `values` are the derivative of the activation at its own output."""
+        """Whether `values` are the derivative of the activation evaluated at its output."""
         taken = self._truth.derivative_at_activation(pair[0])
         return taken is not None and agree(list(values), taken)
 
     def _of_operand(self, attempt: Attempt, mend: Mend, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
-        """A factor too many or too few: a number, the derivative of an activation, or another value."""
+        """Diagnose an extra or missing factor: a number, the derivative of an activation, or another value."""
         edit = mend.edit
         assert edit is not None
         missing = edit.kind == "missing operand"
@@ -194,7 +194,7 @@ class Diagnostician:
         )
 
     def _of_sum(self, attempt: Attempt, mend: Mend, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
-        """A sum over an axis, which is named by its size."""
+        """Diagnose a sum over an axis, which is named by its size."""
         edit = mend.edit
         assert edit is not None
         operand = edit.subject
@@ -219,14 +219,14 @@ class Diagnostician:
         return self.size_name(value.shape[axis])
 
     def size_name(self, size: int) -> str:
-        """The named size that is `size` at the first point, else the number."""
+        """Return the named size that is `size` at the first point, otherwise the number."""
         sizes = self._truth.points[0].sizes
         return next((name for name, number in sizes.items() if number == size), str(size))
 
     def _of_factor(
         self, values: dict[str, str], found: Sequence[Any] | None, needed: Sequence[Any] | None
     ) -> dict[str, str]:
-        """The number by which the value is off, as the factor that it has too much or too little."""
+        """Return the ratio of the value to the correct one, as a named factor."""
         a, b = (None if found is None else as_arrays(found)), (None if needed is None else as_arrays(needed))
         if a is not None and b is not None and len({x.shape for x in a} ^ {x.shape for x in b}) == 0:
             ratios = constant_ratios(a, b)
@@ -235,14 +235,14 @@ class Diagnostician:
         return {**values, "factor": ""}
 
     def _factor(self, ratios: Sequence[float]) -> str | None:
-        """What the factor is called that is `ratios` at the points; None where it is not the same thing at all."""
+        """Return the name of the factor that is `ratios` at the points; None if there is no common name."""
         same = all(math.isclose(ratio, ratios[0], rel_tol=1e-6) for ratio in ratios)
         return self._truth.factor(ratios) or (f"{ratios[0]:.4g}" if same else None)
 
-    # Where no single change of the line makes it right
+    # Lines that no single change corrects
 
     def _compared(self, found: Sequence[Any] | None, needed: Sequence[Any] | None) -> tuple[Kind, dict[str, str]]:
-        """What the value is, beside what it should be."""
+        """Compare the value with the correct one."""
         a, b = (None if found is None else as_arrays(found)), (None if needed is None else as_arrays(needed))
         if a is None or b is None:
             return "other", {}
@@ -281,7 +281,7 @@ class Diagnostician:
         return "shape", {**self._of_shapes(a, b), "before": "", "after": ""}
 
     def _of_shapes(self, found: Sequence[Any] | None, needed: Sequence[Any] | None) -> dict[str, str]:
-        """The shape of a value beside the one that it should have; whether it is the right value but for that."""
+        """Compare the shape of a value with the correct one, and say whether the value is correct otherwise."""
         a, b = (None if found is None else as_arrays(found)), (None if needed is None else as_arrays(needed))
         if a is None or b is None:
             return {}
@@ -289,7 +289,7 @@ class Diagnostician:
         return {**shapes, "broadcast": "yes"} if agree(a, b) else shapes
 
     def _term(self, found: Sequence[Any], symbol: str, values: dict[str, str]) -> tuple[Kind, dict[str, str]]:
-        """A term of the formula that the value lacks."""
+        """Return a term of the formula that the value lacks."""
         arrays = as_arrays(found)
         for label, partial in self._truth.without_terms(symbol) if arrays is not None else ():
             if arrays is not None and label and agree(arrays, partial):
@@ -297,7 +297,7 @@ class Diagnostician:
         return "other", values
 
     def misfit(self, attempt: Attempt, unit: Unit) -> dict[str, str]:
-        """The innermost product or sum in a statement whose operands' shapes do not fit."""
+        """Return the innermost product or sum in a statement whose operand shapes are incompatible."""
         if unit.top is None or unit.nested:
             return {}
         parts = [node for node in ast.walk(unit.statement) if isinstance(node, ast.BinOp)]
@@ -313,7 +313,7 @@ class Diagnostician:
         return None if found is None else self.shape(found[0]) if np.ndim(found[0]) else ""
 
     def shape(self, value: Array) -> str:
-        """A shape in named sizes: `(n, h)`."""
+        """Return a shape in named sizes: `(n, h)`."""
         inner = ", ".join(self.size_name(size) for size in value.shape)
         return f"({inner}{',' if value.ndim == 1 else ''})"
 
@@ -326,7 +326,7 @@ def _method_of_value(call: ast.Call) -> bool:
 
 
 def _code(mend: Mend) -> str:
-    """The statement as it would be right, in the learner's own names; "" where it needs others."""
+    """Return the corrected statement in the learner's names; "" if it needs others."""
     if mend.edit is None:
         return ""
     statement = _Readable().visit(ast.parse(ast.unparse(mend.edit.statement)))
@@ -339,7 +339,7 @@ def _code(mend: Mend) -> str:
 
 
 class _Readable(ast.NodeTransformer):
-    """Writes what a mend brought in as a person would."""
+    """Replaces generated names of a correction by readable expressions."""
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
@@ -356,6 +356,6 @@ class _Readable(ast.NodeTransformer):
 
 
 def _exchanged(found: Sequence[Array], taken: Sequence[Array], needed: Sequence[Array], right: Sequence[Array]) -> bool:
-    """Whether what was found is what is needed, with `taken` in the place of the factor that is right."""
+    """Whether the value found results from the correct one if `taken` replaces the factor `right`."""
     crosswise = [x * factor for x, factor in zip(found, right, strict=True)]
     return agree(crosswise, [x * factor for x, factor in zip(needed, taken, strict=True)])

@@ -1,6 +1,6 @@
-"""Single changes of a statement, each the inverse of a mistake that is made when gradients are written by hand.
+"""Single changes of a statement, each the inverse of a common mistake in handwritten gradients.
 
-A change that makes a wrong answer right says at once where it is wrong and how.
+A change that corrects a wrong answer identifies the place and the kind of the mistake.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Kind: TypeAlias = Literal[
 Path: TypeAlias = tuple[tuple[str, int | None], ...]
 
 OTHER = "__other__"
-"""The variable that stands, in the pattern of many changes, for each of those that are brought in."""
+"""The placeholder in the pattern of many changes for the variable that each of them introduces."""
 DERIVATIVE = "__derivative_"
 FACTOR = "__factor_"
 _MODULES = frozenset({"np", "numpy", "cr", "chainrule", "self", "math", "jnp", "scipy", "special"})
@@ -55,7 +55,7 @@ PRIORITY: tuple[Kind, ...] = (
     "factor",
     "missing sum",
     "extra sum",
-    "extra operand",  # before another in its place: where leaving it out is right, others are so by chance
+    "extra operand",  # before "operand": if removing it is correct, some replacements are so by chance
     "operand",
     "missing derivative",
     "extra derivative",
@@ -71,12 +71,12 @@ PRIORITY: tuple[Kind, ...] = (
 )
 
 
-class Edit(NamedTuple):  # a search makes tens of thousands; a frozen dataclass takes several times as long
-    """A changed statement: the kind of mistake that it mends, and what it exchanged for what.
+class Edit(NamedTuple):  # a search creates tens of thousands; a frozen dataclass takes several times as long
+    """A changed statement: the kind of mistake that it corrects, and the replaced parts.
 
-    It is `pattern`, with the variable `name` for `OTHER` in it where that is not empty: changes that bring in one
-    variable each share a pattern, which is built and compiled once. `before` and `after` are the parts concerned, as
-    code; `cost` orders changes of one kind, simple ones first.
+    It is `pattern`, with the variable `name` in place of `OTHER` unless that is empty: changes that introduce one
+    variable each share a pattern, which is built and compiled once. `before` and `after` are the parts as code; `cost`
+    orders changes of one kind, simple ones first.
     """
 
     kind: Kind
@@ -102,7 +102,7 @@ class Edit(NamedTuple):  # a search makes tens of thousands; a frozen dataclass 
 
 @dataclass(frozen=True)
 class Scope:
-    """What an edit may bring in: variables in scope, derivatives of activations, named factors."""
+    """What an edit may introduce: variables in scope, derivatives of activations, named factors."""
 
     variables: Sequence[str]
     derivatives: Sequence[str]
@@ -112,7 +112,7 @@ class Scope:
 
 
 def edits(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
-    """Every single change of `statement`."""
+    """Yield every single change of `statement`."""
     yield from _of_update(statement, scope)
     for path, node in _positions(statement):
         patterns: dict[ast.expr, ast.stmt] = {}
@@ -125,7 +125,7 @@ def edits(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
 
 
 class _With(NamedTuple):
-    """An expression in which the variable `name` stands for `OTHER`."""
+    """An expression with the variable `name` in place of `OTHER`."""
 
     pattern: ast.expr
     name: str
@@ -135,7 +135,7 @@ Change: TypeAlias = tuple[Kind, ast.expr | _With, int, str, str]
 
 
 def _positions(statement: ast.stmt) -> Iterator[tuple[Path, ast.expr]]:
-    """Every expression that the statement computes with, and where it is; what is assigned to is left out."""
+    """Yield every expression that the statement evaluates, with its path; targets are excluded."""
     if isinstance(statement, ast.Assign | ast.AugAssign | ast.Return) and statement.value is not None:
         yield from _within(statement.value, (("value", None),))
     elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
@@ -161,7 +161,7 @@ def _within(node: ast.expr, path: Path) -> Iterator[tuple[Path, ast.expr]]:
 
 
 def _is_method(call: ast.Call) -> bool:
-    """Whether a call is that of an array's method rather than of a module's function."""
+    """Whether a call is that of an array method rather than of a module's function."""
     function = call.func
     if not isinstance(function, ast.Attribute):
         return False
@@ -169,7 +169,7 @@ def _is_method(call: ast.Call) -> bool:
 
 
 def replaced(statement: ast.stmt, path: Path, new: ast.expr) -> ast.stmt:
-    """A copy of `statement` with `new` at `path`; what is not on the path is shared."""
+    """Return a copy of `statement` with `new` at `path`; subtrees off the path are shared."""
     top = copy.copy(statement)
     node: Any = top
     for name, index in path[:-1]:
@@ -183,7 +183,7 @@ def replaced(statement: ast.stmt, path: Path, new: ast.expr) -> ast.stmt:
 
 
 def _fork(node: Any, name: str, index: int | None) -> Any:
-    """Copy the child that lies on the path, so that the original stays as it is."""
+    """Copy the child that lies on the path, so that the original is unchanged."""
     if index is None:
         child = copy.copy(getattr(node, name))
         setattr(node, name, child)
@@ -303,7 +303,7 @@ def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]
 
 
 def _products(left: ast.expr, right: ast.expr, text: str, single: Kind, swapped: Kind) -> Iterator[Change]:
-    """`left @ right` with both transposed, in the other order, or with one of them alone."""
+    """Yield `left @ right` with both transposed, exchanged, or with one of them transposed."""
     a, b = _toggled(left), _toggled(right)
     yield single, _binary(a, ast.MatMult, b), 4, text, _text(_binary(a, ast.MatMult, b))
     for cost, (x, y) in enumerate(((right, left), (b, left), (right, a), (b, a))):
@@ -402,7 +402,7 @@ def _of_constant(node: ast.Constant, path: Path) -> Iterator[Change]:
 
 
 def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
-    """`+=` for `-=` in the update of a parameter, and the same written out."""
+    """Exchange `+=` and `-=` in the update of a parameter, also when written out."""
     if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add | ast.Sub):
         changed = copy.copy(statement)
         changed.op = ast.Sub() if isinstance(statement.op, ast.Add) else ast.Add()
@@ -424,7 +424,7 @@ def _of_update(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
 
 
 def _everywhere(statement: ast.stmt, scope: Scope) -> Iterator[Edit]:
-    """One variable for another wherever it stands in the statement."""
+    """Replace one variable by another throughout the statement."""
     names = [node.id for _, node in _positions(statement) if isinstance(node, ast.Name)]
     for old in {name for name in names if names.count(name) > 1}:
         renamed = _Rename(old, OTHER).visit(copy.deepcopy(statement))
@@ -443,7 +443,7 @@ class _Rename(ast.NodeTransformer):
         return node
 
 
-# Making expressions
+# Construction of expressions
 
 
 def _text(node: ast.expr) -> str:
@@ -480,7 +480,7 @@ def _sum(node: ast.expr, axis: int | None, keep: bool) -> ast.expr:
 
 
 def _toggled(node: ast.expr) -> ast.expr:
-    """The transpose, written without a second one."""
+    """Return the transpose, without a double transpose."""
     if isinstance(node, ast.Attribute) and node.attr == "T":
         return node.value
     return _argument(node) if _is_transposition(node) else _call(TRANSPOSE, node)
@@ -497,7 +497,7 @@ def _function_name(node: ast.Call) -> str:
 
 
 def _argument(node: ast.expr) -> ast.expr:
-    """What a function or an array's method is applied to."""
+    """Return the argument of a function, or the object of an array method."""
     assert isinstance(node, ast.Call)
     if _is_method(node):
         assert isinstance(node.func, ast.Attribute)

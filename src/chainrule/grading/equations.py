@@ -1,6 +1,6 @@
-"""A plain-text answer, one equation a line, as statements that can be graded like those of a function.
+"""Plain-text answers, one equation a line, as statements that are graded like those of a function.
 
-The right sides are read by the parser of formulas. Which product `*` is follows from the shapes, as in formulas.
+The right sides are parsed as formulas. The kind of each product `*` is inferred from the shapes, as in formulas.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ _SPELLINGS = {"σ": "sigmoid", "sigma": "sigmoid", "ReLU": "relu", "swish": "sil
 
 
 def equation_names() -> dict[str, Any]:
-    """The global names that the statements of equations use."""
+    """Return the global names that the statements of equations use."""
     return {"np": np, "cr": functions, **{f"{name}_prime": prime for name, prime in _PRIMES.items()}}
 
 
 def read_equations(text: str, truth: Truth) -> Answer:
-    """The answer that the lines of `text` are, each `name = formula`; raises GradeError, with the line, for others."""
+    """Parse `text`, lines of the form `name = formula`, as an answer; raise GradeError, with the line, for others."""
     return _Reader(text, truth).answer()
 
 
@@ -102,7 +102,7 @@ class _Reader:
     def _statement(self, text: str) -> ast.stmt:
         found = _EQUATION.match(_PARTIAL.sub(r"d\1_d\2", text))
         if found is None:
-            raise self._error(f"{text!r} is no equation; write a name, = and a formula, as in dW2 = a1' * d2")
+            raise self._error(f"{text!r} is not an equation; write a name, = and a formula, as in dW2 = a1' * d2")
         left = found["left"].strip().rstrip(":").strip().translate(_SUBSCRIPTS)
         if not left.isidentifier():
             raise self._error(f"{left!r} is not a name; write one before =, as in dW2 = a1' * d2")
@@ -135,17 +135,17 @@ class _Reader:
         return name
 
     def _run(self, statement: ast.stmt) -> None:
-        """Find the value at one point, from whose shape later lines tell what their products are."""
+        """Evaluate the statement at one point; later lines infer their products from the shape of its value."""
         code = compile(ast.Module([statement], []), "answer", "exec")
         try:
             with np.errstate(all="ignore"):
                 exec(code, self._values)  # noqa: S102  # made of a formula's tree alone
         except (ValueError, TypeError, NameError, IndexError, ArithmeticError, MemoryError):
-            pass  # shapes that do not fit are what grading is about
+            pass  # incompatible shapes are a mistake to be graded
         self._correct()
 
     def _correct(self) -> None:
-        """Let what is called a gradient have the shape of that gradient, so that later lines are read as meant."""
+        """Give a variable named as a gradient its shape, so that later lines are parsed as intended."""
         for name in set(self._assigned.values()):
             symbol = gradient_of(name, [q.symbol for q in self._truth.quantities if q.kind == "gradient" and q.symbol])
             true = None if symbol is None else self._truth.gradient(symbol)
@@ -155,7 +155,7 @@ class _Reader:
     # Names
 
     def _known(self, name: str) -> str | None:
-        """The reference's name, or the parameter, that a name in an equation is."""
+        """Return the reference's name, or the parameter, for a name in an equation; None if unknown."""
         names = [key for key in self._point.values if not key.startswith("∂")]
         found = called(name, names)
         if found is None:
@@ -232,12 +232,12 @@ class _Reader:
         if node.operator in ("*", "·"):
             return self._product(node, left, right)
         if node.operator in _POWERS and not any(isinstance(part, ast.Name) for part in ast.walk(left)):
-            # A power of integers can have more digits than there is memory for.
+            # A power of integers can exhaust memory.
             left = ast.BinOp(left, ast.Mult(), ast.Constant(1.0))
         return ast.BinOp(left, _OPERATORS[node.operator](), right)
 
     def _product(self, node: syntax.Binary, left: ast.expr, right: ast.expr) -> ast.expr:
-        """What `*` between values of these shapes means; where no product fits, the matrix product was meant."""
+        """Infer the kind of `*` from the shapes; if no product fits, the matrix product is assumed."""
         a, b = self._shape(left), self._shape(right)
         elementwise = ast.BinOp(left, ast.Mult(), right)
         matrix = ast.BinOp(left, ast.MatMult(), right)
@@ -277,7 +277,7 @@ class _Reader:
 
 
 def _left(text: str) -> str:
-    """What stands before the equality sign, as written."""
+    """Return the left side of the equation, as written."""
     return text.partition("=")[0].rstrip("+-− :")
 
 

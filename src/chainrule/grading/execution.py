@@ -1,4 +1,4 @@
-"""An answer where it runs: variants of it run at points, and what came of that as plain data."""
+"""Execution of an answer in its session: variants are run at points, and their results returned as plain data."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from chainrule.grading.comparison import Array
 
 @dataclass(frozen=True)
 class Problem:
-    """An exception that a statement raised: the line, what it says; `caused` if only for want of an earlier value.
+    """An exception raised by a statement: line and message; `caused` if it follows only from a missing earlier value.
 
-    `kinds` are the names of its class and of those that this derives from.
+    `kinds` are the names of its class and base classes.
     """
 
     line: int
@@ -28,9 +28,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class Overview:
-    """What an answer leaves: what it returns, and parameters and containers in the end.
+    """The results of an answer: returned values, and parameters and containers at its end.
 
-    `early` if it returns before its end, `container` if what it returns is one of its containers; `keys` of a dict,
+    `early` if it returns before its end, `container` if the returned value is one of its containers; `keys` of a dict,
     `count` of a tuple or list, `array` for numbers.
     """
 
@@ -46,9 +46,9 @@ class Overview:
 
 @dataclass
 class Run:
-    """What one run left: for each unit all rounds of its first target, and its last values; problems by statement.
+    """The results of one run: for each unit all values of its first target in loops, and the last values; problems.
 
-    `places` are the values at the places where gradients are.
+    `places` are the values of the gradients.
     """
 
     rounds: Mapping[int, Sequence[Any]] = field(default_factory=dict)
@@ -59,10 +59,9 @@ class Run:
 
 
 class Session:
-    """One answer in the place where it runs.
+    """One answer in the process that runs it.
 
-    Everything that comes back was made by the answer: it is read as data of the expected form, and where it is not of
-    that form there is nothing to grade.
+    All data that come back depend on the answer: they are validated, and invalid data end the grading.
     """
 
     def __init__(self, caller: Caller) -> None:
@@ -72,11 +71,11 @@ class Session:
 
     @property
     def clock(self) -> float:
-        """Seconds of computing taken by this thread and by the answer."""
+        """Return the seconds of computation by this thread and by the answer."""
         return time.thread_time() + self._caller.cpu
 
     def load(self, path: str, source: bytes, name: str) -> Mapping[str, Any]:
-        """Run a file and say what the function `name` in it is."""
+        """Run a file and return the description of its function `name`."""
         found = self._call("load_file", path, source, name)
         if not isinstance(found, dict) or any(not isinstance(found.get(key), kind) for key, kind in _FORM.items()):
             raise GradeError(_STRANGE)
@@ -89,30 +88,30 @@ class Session:
     def prepare(
         self, answer: Answer, defaults: Sequence[str], parameters: Sequence[str], containers: Sequence[str]
     ) -> None:
-        """Say what holds of all variants of an answer."""
+        """Send the data common to all variants of an answer."""
         self._call("prepare", answer.setup(defaults, parameters, containers))
 
     def give_points(self, key: str, points: Sequence[Given]) -> None:
-        """Send the arguments at some points, under a name."""
+        """Send the arguments at some points, under a key."""
         self._call("points", key, list(points))
         self._counts[key] = len(points)
 
     def give_candidates(self, key: str, values: Sequence[Sequence[Array]], more: Sequence[Mapping[str, Any]]) -> None:
-        """Send values that statements may be tried with: the only time that something of the truth goes there.
+        """Send candidate values for statements: the only time that correct values are sent to the process.
 
-        It is for the search for a mistake, when it is settled that there is one.
+        It happens in the search for a mistake, after the verdict.
         """
         self._call("candidates", key, [list(column) for column in values], [dict(names) for names in more])
 
     def places(self, places: Sequence[Place]) -> list[list[Any]]:
-        """What is at some places after the last run, at each point; runs tell it from now on."""
+        """Return the values at some places after the last run, at each point; later runs report them."""
         found = self._call("places", list(places))
         if not _has_rows(found, self._last, len(places)):
             raise GradeError(_STRANGE)
         return [list(row) for row in found]
 
     def run(self, answer: Answer, key: str, given: Mapping[str, int] | None = None) -> list[Run]:
-        """Run an answer at all points of a name."""
+        """Run an answer at all points of a key."""
         found = self._call("run", answer.variant(given or {}), key)
         with _expected():
             runs = [_run(described) for described in found]
@@ -122,7 +121,7 @@ class Session:
         return runs
 
     def trial(self, answer: Answer, key: str, given: Mapping[str, int], trials: Sequence[Trial]) -> list[Any]:
-        """What is at the places when one change after the other is made, at the first point; None where one fails."""
+        """Return the values at the places for each of the changes, at the first point; None for a failure."""
         found = self._call("trial", answer.variant(given), key, list(trials))
         if not isinstance(found, list) or len(found) != len(trials):
             raise GradeError(_STRANGE)
@@ -131,7 +130,7 @@ class Session:
     def evaluate(
         self, answer: Answer, key: str, given: Mapping[str, int], top: int, node: ast.expr
     ) -> list[Any] | None:
-        """The value of an expression at each point, before the statement `top` runs; None where it fails."""
+        """Evaluate an expression at each point, before the statement `top` runs; None for a failure."""
         try:
             code = expression_code(node)
         except (SyntaxError, ValueError, TypeError):
@@ -140,7 +139,7 @@ class Session:
         return found if isinstance(found, list) and len(found) > 0 else None
 
     def variables(self, answer: Answer, key: str, given: Mapping[str, int], top: int | None) -> list[str]:
-        """The variables that hold numbers before the statement `top` runs; in the end, without one."""
+        """Return the variables that hold numbers before the statement `top`, or at the end."""
         return [str(name) for name in self._call("variables", answer.variant(given), key, top)]
 
     def _call(self, request: str, *arguments: Any) -> Any:
@@ -153,7 +152,7 @@ class Session:
 
 
 class LostError(GradeError):
-    """The process in which an answer runs is no more."""
+    """The process of an answer has ended."""
 
 
 _FORM: Mapping[str, Any] = {
@@ -166,21 +165,21 @@ _FORM: Mapping[str, Any] = {
     "attributes": dict | None,
     "numbers": dict,
 }
-"""What is said of a function."""
+"""The form of the description of a function."""
 
 
 def _has_rows(found: object, count: int, length: int) -> bool:
-    """Whether something is `count` lists of `length`."""
+    """Whether an object is `count` lists of `length`."""
     if not isinstance(found, list) or len(found) != count:
         return False
     return all(isinstance(row, list) and len(row) == length for row in found)
 
 
-_STRANGE = "the answer's process gave something else than values, so that there is nothing to grade"
+_STRANGE = "the answer's process returned data that are not values, so that there is nothing to grade"
 
 
 class _expected:  # noqa: N801  # reads as a statement
-    """What is not of the form that an executor gives was made by the answer itself."""
+    """Converts errors due to data of an unexpected form, which the answer caused, to GradeError."""
 
     def __enter__(self) -> None:
         return None
@@ -218,7 +217,7 @@ def _overview(found: Mapping[str, Any]) -> Overview:
 
 
 def columns(runs: Sequence[Run], number: int) -> list[list[Any]] | None:
-    """For each target of a unit its last values at all points; None where the unit was not reached."""
+    """Return the last values of each target of a unit at all points; None if the unit was not reached."""
     rows = [run.lasts.get(number) for run in runs]
     if any(not row for row in rows):
         return None
@@ -226,5 +225,5 @@ def columns(runs: Sequence[Run], number: int) -> list[list[Any]] | None:
 
 
 def kind_of(value: Any) -> str:
-    """What kind of thing a value is, for a sentence."""
+    """Return the kind of a value, in words."""
     return value.kind if isinstance(value, Opaque) else type(value).__name__

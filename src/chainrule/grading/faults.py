@@ -1,4 +1,4 @@
-"""Explaining a wrong answer may fail; that it is wrong stands all the same."""
+"""Isolation of failures in explanations from the verdict."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _log = logging.getLogger(__name__)
 
 
 def spared(stage: Callable[_P, _T], otherwise: _T, *arguments: _P.args, **options: _P.kwargs) -> _T:
-    """What a stage of an explanation finds; `otherwise` where it fails, for whatever reason, which is logged.
+    """Return the result of a stage of an explanation; `otherwise` if it fails for any reason, which is logged.
 
-    Only what explains goes through here: a line of which nothing is known is "not what it should be". The verdict does
-    not, so that no failure makes a wrong answer right.
+    Only explanations use this: a line without one is "not what it should be". The verdict does not, so that no failure
+    makes a wrong answer right.
     """
     try:
         return stage(*arguments, **options)
-    except Exception:  # a fault of ours, or values of an answer that no stage was prepared for
+    except Exception:  # a defect of the grader, or unexpected values of an answer
         _log.debug("a stage of grading failed", exc_info=True)
         return otherwise

@@ -1,4 +1,4 @@
-"""The outcome of grading: what every line is, the first wrong one with its diagnosis, and what follows from it."""
+"""The result of grading: the status of every line, and the first wrong one with its diagnosis."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ class Line:
     Attributes
     ----------
     number, source
-        Where it is, and what is written there.
+        Its number and text.
     name
-        What it assigns to; "" for a value that is returned without a name.
+        The target of the assignment; "" for a value that is returned without a name.
     status
-        "confirmed": its value is `meaning`; "computed": it plays its part, and is nothing that has a name; "wrong": the
-        first mistake; "also wrong": another one, which does not come from the first; "consequence": wrong only because
-        of line `cause`.
+        "confirmed": its value is `meaning`; "computed": an intermediate value without a known meaning; "wrong": the
+        first mistake; "also wrong": an independent mistake; "consequence": wrong only because of line `cause`.
 
     """
 
@@ -45,18 +44,18 @@ class Line:
 
 @dataclass(frozen=True)
 class Grade:
-    """How right a hand-written backward pass is; made by `grade`.
+    """The result of `grade` for a handwritten backward pass.
 
     Attributes
     ----------
     right : bool
-        Whether every gradient asked for is there and right.
+        Whether every requested gradient is present and correct.
     gradients : mapping
         For each gradient by name "right", "wrong" or "missing".
     lines : tuple of Line
         The lines of the answer, in order.
     remarks : tuple of (key, values)
-        What holds of the answer as a whole.
+        Remarks on the answer as a whole.
 
     """
 
@@ -71,15 +70,15 @@ class Grade:
 
     @property
     def first_wrong(self) -> Line | None:
-        """The line of the first mistake; None in a right answer."""
+        """The line of the first mistake; None for a correct answer."""
         return next((line for line in self.lines if line.status == "wrong"), None)
 
     def text(self, lang: Language = "en") -> str:
-        """The grade as sentences, one line of text for each line of the answer."""
+        """Return the grade as text, with a line for each line of the answer."""
         return "\n".join(text for text, _ in self.paragraphs(lang)) + "\n"
 
     def paragraphs(self, lang: Language = "en") -> list[tuple[str, int]]:
-        """The sentences of `text`, each with the columns that its continuation lines are indented by."""
+        """Return the sentences of `text`, each with the indentation of its continuation lines."""
         result: list[tuple[str, int]] = []
         digits = len(str(max((line.number for line in self.lines), default=1)))
         for number, group in itertools.groupby(self.lines, key=lambda line: (line.number, line.source)):
@@ -128,7 +127,7 @@ class Grade:
         return listed_in(lang, (f"∂{self.loss}/∂{name}" for name in names))
 
     def to_dict(self, lang: Language = "en") -> dict[str, Any]:
-        """The grade as plain data, for JSON."""
+        """Return the grade as plain data, for JSON."""
         lines = []
         for line in self.lines:
             entry: dict[str, Any] = {

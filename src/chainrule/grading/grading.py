@@ -1,4 +1,4 @@
-"""Grading a hand-written backward pass: run it, find what each line is, and explain the first mistake."""
+"""Grading of a handwritten backward pass: run it, identify each line, and explain the first mistake."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class AnswerFile:
-    """A function, or a method as `Class.method`, in a file of Python."""
+    """A function, or a method as `Class.method`, in a Python file."""
 
     path: str
     name: str
@@ -57,36 +57,36 @@ def grade(
     limits: Limits | None = None,
     **shapes: Any,
 ) -> Grade:
-    """Grade a backward pass that somebody wrote by hand.
+    """Grade a handwritten backward pass.
 
     Parameters
     ----------
     answer
-        A function in NumPy: the function itself, or where it is, `"answer.py:backward"` or an `AnswerFile`. Its
-        parameters are called like the inputs of `against`, or like its named values (`z1`, `a1`); a learning rate, and
-        `cache` or `params` as a dict of these, are understood too. It returns gradients by name, in the order of `wrt`,
-        or updates parameters. Or text, one equation a line, in the language of formulas: `dW2 = a1' * d2`, where
-        `∂L/∂W2 = …`, `δ2 = …` and `⊙` are understood.
+        A NumPy function, or its location: `"answer.py:backward"` or an `AnswerFile`. Its parameters are named like the
+        inputs of `against`, or like its named values (`z1`, `a1`); a learning rate, and `cache` or `params` as a dict
+        of these, are accepted too. It returns gradients by name, or in the order of `wrt`, or updates parameters.
+        Alternatively text, one equation a line, in the language of formulas: `dW2 = a1' * d2`, with `∂L/∂W2 = …`,
+        `δ2 = …` and `⊙`.
     against
-        The forward pass, as `derive` takes it.
+        The forward pass, in any form that `derive` accepts.
     wrt
-        The gradients asked for; by default those that `derive` finds.
+        The requested gradients; by default those of `derive`.
     limits
-        What an answer in a file may use; by default 10 seconds and 1 GiB of memory.
+        Resource limits of an answer in a file; by default 10 seconds and 1 GiB of memory.
     **shapes
-        The shapes of the arguments of `against`, as `derive` takes them.
+        The shapes of the arguments of `against`, as for `derive`.
 
     Raises
     ------
     GradeError
-        For an answer that cannot be graded: a parameter that stands for nothing, no gradient among what is returned, a
-        loop without end, a process that used too much or ended itself.
+        If the answer cannot be graded: a parameter without a meaning, no gradient among the returned values, an endless
+        loop, a process that exceeded its limits or ended itself.
 
     Notes
     -----
-    An answer in a file is run in a process of its own, which gets the inputs and gives values; whether these are right
-    is decided here. `docs/grading.md` says what that protects from. A function that is given as an object is code that
-    this process has made and run already; it runs here.
+    An answer in a file is run in a separate process, which receives the inputs and returns values; they are compared
+    in this process. `docs/grading.md` describes what this protects from. A function that is given as an object runs in
+    this process, which has executed its code already.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def grade(
 def grade_against(
     answer: Callable[..., Any] | AnswerFile | str, truths: Truths, title: str, limits: Limits, fork: bool = FORKS
 ) -> Grade:
-    """Grade an answer against what is known already; `title` says what it is that the answer agrees with."""
+    """Grade an answer against a known reference; `title` names the reference."""
     if isinstance(answer, AnswerFile):
         with _answer_in_file(answer.path, answer.name, limits, fork) as (read, session):
             return grade_answer(read, truths, title, session)
@@ -123,7 +123,7 @@ def grade_against(
 
 
 def _text_answer(text: str, truths: Truths, inside: Inside) -> Answer:
-    """The answer that lines of text are; what runs of it is what a formula can say, and is not confined."""
+    """Parse an answer given as text; its code consists of formulas, and is not confined."""
     truth = truths.get()
     assert truth is not None
     inside.use(equation_names())
@@ -131,7 +131,7 @@ def _text_answer(text: str, truths: Truths, inside: Inside) -> Answer:
 
 
 def _live_answer(function: Callable[..., Any], inside: Inside) -> Answer:
-    """The answer that a function of this process is."""
+    """Return the answer for a function of this process."""
     try:
         described = inside.load(function)
     except ChainruleError as error:
@@ -144,7 +144,7 @@ def _live_answer(function: Callable[..., Any], inside: Inside) -> Answer:
 
 @contextlib.contextmanager
 def _answer_in_file(path: str, name: str, limits: Limits, fork: bool = FORKS) -> Iterator[tuple[Answer, Session]]:
-    """The function `name`, or `Class.method`, of a file, in a process that is there for the block."""
+    """Yield the function `name`, or `Class.method`, of a file, in a process that lasts for the block."""
     source, lines = _read(path)
     parsed("\n".join(lines), path)
     with caged(path, limits, fork) as process:
@@ -160,7 +160,7 @@ def _answer_in_file(path: str, name: str, limits: Limits, fork: bool = FORKS) ->
 
 
 def _read(path: str) -> tuple[bytes, list[str]]:
-    """A file of Python as it is and in lines."""
+    """Return a Python file as bytes and as lines."""
     with file_errors(path):
         if os.path.isdir(path):
             raise IsADirectoryError
@@ -179,7 +179,7 @@ def _read(path: str) -> tuple[bytes, list[str]]:
 
 
 class Truths:
-    """What an answer is graded against: the derivation with respect to every input, and the gradients asked for."""
+    """The references of an answer: the derivation with respect to every input, and the requested gradients."""
 
     def __init__(
         self,
@@ -203,14 +203,14 @@ class Truths:
 
     @property
     def assumptions(self) -> list[Assumption]:
-        """What may be assumed of targets; nothing, where there are none."""
+        """The possible assumptions on targets; only "any" without targets."""
         floats = [n for n in self.program.inputs if n.type.dtype.is_float and n.type.ndim]
         if not any(is_target(node.name) for node in floats):
             return ["any"]
         return ["any", "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"]
 
     def get(self, assume: Assumption = "any", single: bool = False) -> Truth | None:
-        """The truth under an assumption, or for one sample; None where there is no such point."""
+        """Return the reference under an assumption, or for one sample; None if there is no such point."""
         key = (assume, single)
         if key not in self._made:
             self._made[key] = self._make(assume, single)
@@ -229,14 +229,14 @@ class Truths:
 
 
 def _title(against: object) -> str:
-    """What an answer is said to agree with."""
+    """Return the name of the reference in messages."""
     return against if isinstance(against, str) else str(getattr(against, "__name__", "the reference"))
 
 
 def batch_size(program: Program) -> str | None:
-    """The name of the size that counts samples: the first of the first array, where no parameter has it.
+    """Return the name of the size that counts samples: the first of the first array, if no parameter has it.
 
-    The first array that is no target, whose axes may count classes.
+    Targets are skipped, whose axes may count classes.
     """
     arrays = [node for node in program.inputs if node.type.ndim]
     shapes = [node.type.shape for node in arrays]
@@ -248,7 +248,7 @@ def batch_size(program: Program) -> str | None:
 
 
 def grade_answer(answer: Answer, truths: Truths, against: str, session: Session) -> Grade:
-    """Grade an answer that has been read, where it runs."""
+    """Grade a parsed answer in its session."""
     try:
         return _graded(answer, truths, against, session)
     except RecursionError:
@@ -286,10 +286,10 @@ def _graded(answer: Answer, truths: Truths, against: str, session: Session) -> G
 
 
 class Grader:
-    """Grades one answer against one truth.
+    """Grades one answer against one reference.
 
-    The verdict is made first, of values that came back from a place that has seen inputs alone. What explains a wrong
-    answer comes after that, and where it fails the verdict stands.
+    The verdict is reached first, from values of a process that has received only inputs. The explanation of a wrong
+    answer follows; if it fails, the verdict remains.
     """
 
     def __init__(
@@ -316,7 +316,7 @@ class Grader:
         self.attempt = Attempt(answer, runs, self.outcomes.right(places, truth))
 
     def _refuse_failures(self, run: Run) -> None:
-        """An exception that has nothing to do with shapes makes an answer unusable."""
+        """Raise GradeError for an exception that is unrelated to shapes."""
         for problem in run.problems.values():
             if problem.caused or "ValueError" in problem.kinds:
                 continue
@@ -333,14 +333,14 @@ class Grader:
         return len(self.attempt.right) == len(self.outcomes.finals) and not self.outcomes.missing
 
     def known(self) -> int:
-        """How many lines are something true."""
+        """The number of lines that were identified."""
         return sum(spared(self._trust, 0, u) > 0 for u in self._answer.units if u.top is not None and not u.hidden)
 
     def _trust(self, unit: Unit) -> int:
         return self.mender.identities.of(self.attempt, unit).trust
 
     def grade(self, against: str) -> Grade:
-        """Say what every line is."""
+        """Identify every line and return the grade."""
         wrong = len(self.attempt.right) < len(self.outcomes.finals)
         mends: list[Mend] = []
         after, diagnoses = self.attempt, dict[int, Diagnosis]()
@@ -391,9 +391,9 @@ class Grader:
         return replace(diagnosis, values=values, single=bool(mend.gain) and mend.gain <= single)
 
     def _unexplained(self) -> dict[int, Diagnosis]:
-        """The line that is not what its name says though all that it is made of is something true.
+        """Return a diagnosis of the line whose value contradicts its name although its operands are correct.
 
-        Where there is none the mistake may be anywhere, and no line is blamed.
+        Without such a line the mistake may be anywhere, and no line is marked.
         """
         sound: dict[str, bool] = {}
         teacher = Diagnostician(self._truth, self.mender)
@@ -413,13 +413,13 @@ class Grader:
         return {}
 
     def _is_constant(self, unit: Unit) -> bool:
-        """Whether a unit's value is the same number in all its entries and at all points, or is none."""
+        """Whether a unit's value is the same number in all elements and at all points, or is not known."""
         found = columns(self.attempt.runs, unit.number)
         arrays = as_arrays(found[0]) if found else None
         return arrays is None or len({float(x) for array in arrays for x in array.flat}) <= 1
 
     def _right_for_one_sample(self) -> frozenset[str]:
-        """The gradients that are right where the batch is one sample."""
+        """Return the gradients that are correct for a batch of one sample."""
         truth = self._truths.get(self._assume, single=True)
         if truth is None:
             return frozenset()
@@ -451,7 +451,7 @@ class Grader:
         return Line(unit.line, source, name, "computed")
 
     def _cause(self, unit: Unit, mends: Sequence[Mend]) -> int:
-        """The line of the first mistake that a unit's value depends on."""
+        """Return the line of the first mistake on which a unit's value depends."""
         before = self.attempt
         causes = []
         for mend in mends:
@@ -461,7 +461,7 @@ class Grader:
         return min(causes, default=mends[0].unit.line)
 
     def _meaning(self, unit: Unit, name: str) -> str:
-        """What the value of a unit is; "" for nothing worth saying."""
+        """Return the meaning of a unit's value; "" if there is none of interest."""
         update = next((f for f in self.outcomes.finals if f.is_update and updates(f, unit)), None)
         if update is not None and self._descends(update, unit):
             rate = "η" if self._binding.rate else f"{self.outcomes.rates[0]:g}"
@@ -469,7 +469,7 @@ class Grader:
         identity = self.mender.identities.of(self.attempt, unit)
         if not identity.trust or identity.is_misshaped:
             return ""
-        if identity.trust < 3 and self._is_constant(unit):  # a stride of 1 is ∂L/∂L by its value alone
+        if identity.trust < 3 and self._is_constant(unit):  # a stride of 1 equals ∂L/∂L only in its value
             return ""
         if identity.match is not None and identity.match.quantity.kind == "size" and self._is_constant(unit):
             return ""
@@ -478,7 +478,7 @@ class Grader:
         return ", ".join(labels)
 
     def _descends(self, final: Final, unit: Unit) -> bool:
-        """Whether a unit gives a parameter the value that a step of gradient descent would."""
+        """Whether a unit assigns to a parameter the result of a gradient descent step."""
         found = columns(self.attempt.runs, unit.number)
         values = as_arrays(found[0]) if found else None
         true = self.outcomes.true(final, self._truth).values

@@ -1,4 +1,4 @@
-"""What the value of a statement is: something true, and whether it is what its name says."""
+"""Identification of the values of statements, and whether they agree with their names."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from chainrule.grading.truth import Match, Truth
 
 @dataclass(frozen=True, eq=False)
 class Identity:
-    """What the value of a unit is: `match` if it is something true; `each` if only round by round of a loop.
+    """The identity of a unit's value: `match` if it is a known quantity; `each` if only per iteration of a loop.
 
-    `is_misshaped` holds for a gradient that is asked for, in another shape than its parameter has.
+    `is_misshaped` is true for a requested gradient with another shape than its parameter.
     """
 
     match: Match | None
@@ -34,16 +34,16 @@ class Identity:
 
     @property
     def _is_itself(self) -> bool:
-        """Whether the value is that of the forward pass that its name says."""
+        """Whether the value is that of the forward pass with its name."""
         return self.match is not None and self.match.is_exact and self.match.quantity.symbol == self.name
 
     @property
     def trust(self) -> int:
-        """3 for what is what its name says, 2 for another truth, 1 for a multiple of one, 0 for anything else.
+        """3 for the quantity that its name says, 2 for another quantity, 1 for a multiple of one, 0 for other values.
 
-        A gradient with its sign turned is a truth: errors are often written y − a.
+        A gradient with the opposite sign is a known quantity: errors are often written y − a.
 
-        −1 for what is called like a value of the forward pass and is another.
+        −1 for a variable named like a value of the forward pass that has another value.
         """
         if self.each:
             strange = any(match.quantity.kind != "gradient" for match in self.each)
@@ -67,7 +67,7 @@ class Identity:
 
 
 class Identities:
-    """Tells units of attempts, each once."""
+    """Identifies units of attempts, each once."""
 
     def __init__(self, truth: Truth, outcomes: Outcomes) -> None:
         self._truth, self._outcomes = truth, outcomes
@@ -75,10 +75,10 @@ class Identities:
         self._attempts: list[Attempt] = []
 
     def of(self, attempt: Attempt, unit: Unit) -> Identity:
-        """What the value of a unit is."""
+        """Return the identity of a unit's value."""
         key = id(attempt), unit.number
         if key not in self._identities:
-            self._attempts.append(attempt)  # an attempt that is alive has its number to itself
+            self._attempts.append(attempt)  # keeps the attempt alive, so that its id stays unique
             self._identities[key] = self._identified(attempt, unit)
         return self._identities[key]
 
@@ -104,7 +104,7 @@ class Identities:
         return found is not None and found[0].shape != expected[0].shape
 
     def _by_rounds(self, attempt: Attempt, unit: Unit, claim: str | None, name: str) -> Identity:
-        """What a unit in a loop is, when its values are stacked, else round by round."""
+        """Identify a unit in a loop: by its stacked values, otherwise per iteration."""
         stacks: list[Any] = []
         rounds: list[Sequence[Any]] = []
         for run in attempt.runs:
@@ -113,7 +113,7 @@ class Identities:
                 return Identity(None, claim)
             rounds.append(arrays)
             stacks.append(np.stack(arrays))
-        if len({float(x) for stack in stacks for x in stack.flat}) == 1:  # one number, whatever it is equal to
+        if len({float(x) for stack in stacks for x in stack.flat}) == 1:  # a single number may be equal to anything
             return Identity(None, claim)
         match = self._truth.identify([np.squeeze(s) for s in stacks], claim, name)
         if match is not None:
@@ -125,7 +125,7 @@ class Identities:
         return Identity(None, claim, tuple(found) if len(found) == len(each) else ())
 
     def claim(self, name: str) -> str | None:
-        """The symbol whose gradient a variable of this name is said to be."""
+        """Return the symbol whose gradient a variable of this name claims to be, or None."""
         inner = name.partition("[")[2].strip("]'\"") if "[" in name else name.rpartition(".")[2]
         known = [q.symbol for q in self._truth.quantities if q.kind == "gradient" and q.symbol is not None]
         forward = [*self._truth.inputs, *self._truth.stages]

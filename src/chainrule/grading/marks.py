@@ -1,4 +1,4 @@
-"""What is noted on a statement of an answer; copies of the statement keep it."""
+"""Annotations of statements of an answer, which their copies keep."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 _ATTRIBUTE = "_mark"
 _LEAVES = frozenset({"ctx", "op", "ops"})
-"""Fields whose nodes are shared by all trees and have no place in the source."""
+"""Fields whose nodes are shared by all trees and have no location in the source."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """The number of the unit that a statement is, what it is shown as, and whether it is to be no unit.
+    """The number of a statement's unit, its shown text, and whether it is excluded from units.
 
-    `hidden` is a variable returned as it is.
+    `hidden` is a variable returned unchanged.
     """
 
     unit: int | None = None
@@ -27,15 +27,15 @@ _UNMARKED = Mark()
 
 
 def mark_of(node: ast.AST) -> Mark:
-    """What is noted on `node`."""
+    """Return the annotation of `node`."""
     found = getattr(node, _ATTRIBUTE, None)
     return found if isinstance(found, Mark) else _UNMARKED
 
 
 def located(node: ast.AST, line: int = 1) -> None:
-    """Give the nodes that have no place in the source that of the node they are in.
+    """Give nodes without a location that of their parent.
 
-    It is `ast.fix_missing_locations` by lines alone, in a third of its time: a search compiles thousands of statements.
+    It is `ast.fix_missing_locations` for lines only, in a third of its time: a search compiles thousands of statements.
     """
     attributes = vars(node)
     line = attributes.setdefault("lineno", line)
@@ -53,5 +53,5 @@ def located(node: ast.AST, line: int = 1) -> None:
 
 
 def put_mark(statement: ast.stmt, mark: Mark) -> None:
-    """Note `mark` on a statement, in the place of what was."""
+    """Replace the annotation of a statement."""
     setattr(statement, _ATTRIBUTE, mark)

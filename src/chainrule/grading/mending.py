@@ -1,4 +1,4 @@
-"""Changes of one statement that make wrong gradients right and none wrong, found by running them."""
+"""Search for changes of one statement that correct wrong gradients and break none, by running them."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from chainrule.grading.outcomes import Final, Outcomes
 from chainrule.grading.truth import Quantity, Truth
 
 TIME_BUDGET = 20.0
-"""Seconds of computing after which the search for an explanation ends with what it has, however busy the machine is."""
+"""Seconds of computation after which the search for an explanation ends with its results so far."""
 _BATCH = 48
-"""How many changes are tried in one request."""
+"""The number of changes per request."""
 
 _OF_MULTIPLES = frozenset(
     {"factor", "sign", "transposed", "order", "extra operand", "missing operand", "rate", "direction", "shape"}
 )
-"""What can be wrong with a value that is a truth but for a factor, a transpose or an axis of size 1."""
+"""Kinds of mistakes in a value that is correct up to a factor, a transpose or an axis of size 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Mend:
-    """A change of one unit that makes the gradients `gain` right; `needed` is the value that it gives the unit."""
+    """A change of one unit that corrects the gradients `gain`; `needed` is the resulting value of the unit."""
 
     unit: Unit
     edit: Edit | None
@@ -51,7 +51,7 @@ class Mend:
 
 
 class Mender:
-    """Runs variants of one answer at the points of a truth, which are called `key` where the answer runs."""
+    """Runs variants of one answer at the points of a reference, which the session knows as `key`."""
 
     def __init__(self, truth: Truth, key: str, binding: Binding, outcomes: Outcomes, session: Session) -> None:
         self._truth = truth
@@ -69,7 +69,7 @@ class Mender:
         self._deadline = session.clock + TIME_BUDGET
 
     def begin(self) -> None:
-        """Send what a search needs. Until then the place where the answer runs has seen nothing of the truth."""
+        """Send the data for a search. Until then the session has received no correct values."""
         more = []
         for number in range(len(self._truth.points)):
             names: dict[str, Any] = {f"{DERIVATIVE}{k}": q.values[number] for k, q in enumerate(self._derivatives)}
@@ -88,13 +88,13 @@ class Mender:
         return Attempt(answer, runs, right, given or {})
 
     def value_of(self, attempt: Attempt, top: int, node: ast.expr) -> list[Any] | None:
-        """The value of an expression at each point, before the statement `top` runs; None where it fails."""
+        """Evaluate an expression at each point, before the statement `top` runs; None for a failure."""
         return self._session.evaluate(attempt.answer, self._key, attempt.given, top, node)
 
     def holds(self, attempt: Attempt, mend: Mend, code: str) -> bool:
-        """Whether the answer with `code` as the source of a mend's line is right where the mend says so.
+        """Whether the answer with `code` as the source of a mend's line is correct to the extent of the mend.
 
-        It is read and run as it stands, at all points.
+        It is parsed and run unchanged, at all points.
         """
         statement = self._statement_of(attempt.answer, mend, code)
         if statement is None:
@@ -105,13 +105,13 @@ class Mender:
             raise
         except GradeError:
             return False
-        if after.answer.is_text:  # the reader may write a product otherwise
+        if after.answer.is_text:  # the parser of equations may write a product differently
             return after.right >= attempt.right | mend.gain
         same = same_values(after.runs, mend.after.runs, mend.unit)
         return same and after.right >= attempt.right | mend.gain
 
     def _statement_of(self, answer: Answer, mend: Mend, code: str) -> ast.stmt | None:
-        """The statement that the source of a mended line is, as it is read where the answer was."""
+        """Parse the source of a corrected line in its context."""
         if mend.unit.top is not None and answer.is_text:
             lines = list(answer.lines)
             lines[mend.unit.line - 1] = code
@@ -130,7 +130,7 @@ class Mender:
         return ast.fix_missing_locations(ast.copy_location(statement, whole))
 
     def mends(self, attempt: Attempt, unit: Unit) -> list[Mend]:
-        """Every single change of a unit that makes something right and nothing wrong."""
+        """Return every single change of a unit that corrects a gradient and breaks none."""
         mends: list[Mend] = []
         if not self._matters(attempt, unit):
             return mends
@@ -150,9 +150,9 @@ class Mender:
         return mends
 
     def _matters(self, attempt: Attempt, unit: Unit) -> bool:
-        """Whether anything that is wrong depends on the value of a unit or on its shape; else no change mends anything.
+        """Whether a wrong gradient depends on the value of a unit or on its shape; otherwise no change can correct it.
 
-        It does unless it stays the same when the value becomes another, and when it gets one more axis.
+        It does unless it is unaffected by a changed value and by an additional axis.
         """
         statement = unit.statement
         if unit.top is None or unit.nested or not isinstance(statement, ast.Assign):
@@ -172,7 +172,7 @@ class Mender:
         )
 
     def _changed(self, attempt: Attempt, unit: Unit, changes: Iterable[Edit]) -> Iterator[tuple[Edit, Trial]]:
-        """Each change with the trial that makes it; a pattern that many of them share is compiled once."""
+        """Yield each change with its trial; a shared pattern is compiled once."""
         patterns: dict[ast.stmt, CodeType | None] = {}
         for edit in changes:
             if edit.pattern not in patterns:
@@ -185,30 +185,30 @@ class Mender:
                 yield edit, _trial(marshal.dumps(code), unit)
 
     def _code(self, attempt: Attempt, unit: Unit, statement: ast.stmt) -> CodeType | None:
-        """The code of a changed statement; None where it is none."""
+        """Compile a changed statement; None if it is invalid."""
         try:
             return attempt.answer.code_with(unit.number, statement)
         except (SyntaxError, ValueError, TypeError, GradeError):
             return None
 
     def _tried(self, attempt: Attempt, unit: Unit, edit: Edit) -> Mend | None:
-        """The mend that a change is, if it makes at every point what it makes at the first one."""
+        """Return the mend of a change, if it has the same effect at every point as at the first."""
         try:
             after = self.attempt(attempt.answer.with_statement(unit.number, edit.statement), attempt.given)
         except LostError:
             raise
-        except GradeError:  # at another point it does not end
+        except GradeError:  # it does not terminate at another point
             return None
         gain = after.right - attempt.right
         return Mend(unit, edit, gain, after) if gain and self._breaks_nothing(attempt, after) else None
 
     def _breaks_nothing(self, attempt: Attempt, after: Attempt) -> bool:
-        """Whether what was right is right after a change, and no statement fails that did not."""
+        """Whether correct gradients remain correct after a change, and no further statement fails."""
         pairs = zip(after.runs, attempt.runs, strict=True)
         return after.right >= attempt.right and all(a.problems.keys() <= b.problems.keys() for a, b in pairs)
 
     def _gains(self, attempt: Attempt, trials: Sequence[Trial]) -> list[frozenset[str]]:
-        """What each change makes right at the first point; nothing where it makes something wrong."""
+        """Return the gradients that each change corrects at the first point; none if it breaks one."""
         gains = []
         for places in self._outcomes(attempt, trials):
             gain: frozenset[str] = frozenset()
@@ -220,7 +220,7 @@ class Mender:
         return gains
 
     def _outcomes(self, attempt: Attempt, trials: Sequence[Trial]) -> list[Any]:
-        """What is at the places after each change; one that takes too much gives nothing."""
+        """Return the values at the places after each change; None for one that exceeds the limits."""
         try:
             return self._session.trial(attempt.answer, self._key, attempt.given, trials)
         except LostError:
@@ -231,7 +231,7 @@ class Mender:
         return [places for trial in trials for places in self._outcomes(attempt, [trial])]
 
     def _replacements(self, attempt: Attempt, unit: Unit) -> Iterator[Mend]:
-        """The unit's value exchanged for every truth that it could have been meant to be."""
+        """Yield replacements of the unit's value by every quantity that it may have been intended to be."""
         statement = unit.statement
         if unit.nested or not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
             return
@@ -265,12 +265,12 @@ class Mender:
                     return
 
     def _given(self, statement: ast.Assign, name: str) -> ast.stmt:
-        """The assignment of the value that is given under a name."""
+        """Return the assignment of the value that is given under a name."""
         new = ast.copy_location(ast.Assign(statement.targets, ast.Name(name, ast.Load())), statement)
         return ast.fix_missing_locations(new)
 
     def _truths(self) -> Iterator[Quantity]:
-        """Every truth, and gradients with their sign turned after that."""
+        """Yield every quantity, then gradients with the opposite sign."""
         yield from self._truth.quantities
         for quantity in self._truth.quantities:
             if quantity.kind == "gradient" and quantity.label:
@@ -298,7 +298,7 @@ def _are_same(first: Any, second: Any) -> bool:
 
 
 def _selects(node: ast.expr) -> bool:
-    """Whether an expression only says where a value is: what is wrong with it was wrong before."""
+    """Whether an expression only selects a value, so that a mistake is in an earlier one."""
     while isinstance(node, ast.Subscript | ast.Attribute):
         node = node.value
     return isinstance(node, ast.Name)
@@ -312,14 +312,14 @@ _T = TypeVar("_T")
 
 
 def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:
-    """Items in the order they have, some at a time."""
+    """Yield items in order, in batches."""
     rest = iter(items)
     while batch := list(itertools.islice(rest, _BATCH)):
         yield batch
 
 
 def updates(final: Final, unit: Unit) -> bool:
-    """Whether a unit assigns to the parameter whose update a final is."""
+    """Whether a unit assigns to the parameter whose update is `final`."""
     place = f"self.{final.place}" if final.source == "attribute" else final.place
     if final.source == "entry":
         container, key = final.place

@@ -1,4 +1,4 @@
-"""What the names of a learner's variables claim: `dW2`, `grad_W2` and `∂W2` a gradient, `delta2` that of z2."""
+"""Meanings of variable names in answers: `dW2`, `grad_W2` and `∂W2` are gradients, `delta2` is that of z2."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COUNTS = frozenset({"n", "m", "b", "N", "batch", "batch_size", "B", "num_samples
 
 
 def gradient_of(name: str, known: Collection[str]) -> str | None:
-    """What `name` claims to be the gradient by: `dW2` of W2; `delta2`, `d2` of z2 where there is one."""
+    """Return the variable of a gradient's name: W2 for `dW2`, z2 for `delta2` and `d2`; None if there is none."""
     for rest in _rests(name):
         found = called(rest, known)
         if found is not None:
@@ -39,18 +39,18 @@ def gradient_of(name: str, known: Collection[str]) -> str | None:
 
 
 def is_target(name: str) -> bool:
-    """Whether an input of this name may be labels or weights of classes: `y`, `t2`, `target_1`, `y_onehot`, `mask`."""
+    """Whether an input's name may be that of labels or class weights: `y`, `t2`, `target_1`, `y_onehot`, `mask`."""
     plain = re.sub(r"(_?(one_?hot|train|batch))?_?\d*$", "", name.casefold())
     return plain in TARGETS or plain in _MASKS
 
 
 def is_numbered_gradient(name: str) -> bool:
-    """Whether `name` claims to be the gradient of a layer, as `d3` and `delta3` do."""
+    """Whether `name` is that of the gradient of a layer, such as `d3` and `delta3`."""
     return any(re.fullmatch(r"_?\d+", rest) for rest in _rests(name))
 
 
 def _rests(name: str) -> Iterable[str]:
-    """What is left of `name` when the mark of a gradient is taken off, longest first."""
+    """Yield the rest of `name` without its prefix or suffix of a gradient, longest first."""
     seen: dict[str, None] = {}
     for pattern in _PREFIXES.pattern.removeprefix("(?:").removesuffix(")(?=.)").split("|"):
         match = re.match(f"(?:{pattern})(?=.)", name)

@@ -1,4 +1,4 @@
-"""What an answer gives in the end, gradients returned or parameters updated, and whether that is right."""
+"""The final gradients of an answer, returned or applied as updates, and their correctness."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Source = Literal["variable", "key", "index", "update", "attribute", "entry", "he
 
 @dataclass(frozen=True)
 class Final:
-    """One gradient of the answer: by what, and where it is found.
+    """One gradient of the answer: its variable, and where it is found.
 
-    That is what is returned, the update of a parameter, or what an attribute called like a gradient holds. `label` is
-    what the learner calls it.
+    It is a returned value, the update of a parameter, or an attribute named like a gradient. `label` is the learner's
+    name.
     """
 
     symbol: str
@@ -40,7 +40,7 @@ class Final:
 
 
 class Outcomes:
-    """The gradients that an answer gives, found in its first run."""
+    """The gradients of an answer, located in its first run."""
 
     def __init__(self, answer: Answer, binding: Binding, truth: Truth, wrt: Sequence[str], overview: Overview) -> None:
         self._answer = answer
@@ -63,15 +63,15 @@ class Outcomes:
 
     @property
     def is_text(self) -> bool:
-        """Whether the answer is equations, which say nothing of axes of size 1."""
+        """Whether the answer consists of equations, which do not distinguish axes of size 1."""
         return self._answer.is_text
 
     @property
     def places(self) -> list[Place]:
-        """Where the gradients are."""
+        """The locations of the gradients."""
         return [Place(final.source, final.place) for final in self.finals]
 
-    # Where gradients are
+    # Locations of gradients
 
     def _returned(self, overview: Overview) -> list[Final]:
         answer = self._answer
@@ -103,12 +103,12 @@ class Outcomes:
         return []
 
     def _final(self, symbol: str, variable: str, label: str, name: str) -> Final:
-        """A returned variable that the function assigns under a parameter's own name is the updated parameter."""
+        """Return a gradient; a returned variable assigned under a parameter's own name is the updated parameter."""
         updated = name == symbol and name in self._binding.by_name and name in _assigned_names(self._answer)
         return Final(symbol, "update" if updated else "variable", variable, label)
 
     def _symbols(self, labels: Sequence[str], by_place: bool = True) -> list[str | None]:
-        """What each label is the gradient by; by place where the labels say nothing."""
+        """Return the symbol of each label's gradient; by position if the labels do not determine it."""
         found: list[str | None] = [
             None if not label else called(label, self.inputs) or gradient_of(label, self.inputs) for label in labels
         ]
@@ -126,7 +126,7 @@ class Outcomes:
         )
 
     def _filled(self, found: list[str | None]) -> list[str | None]:
-        """Places without a name take what is left, where order leaves no doubt."""
+        """Assign the remaining symbols to positions without a name, if their order is unambiguous."""
         if len(found) == len(self.wrt) and None in found:
             ordered = [a if a is not None else b for a, b in zip(found, self.wrt, strict=True)]
             if len(set(ordered)) == len(ordered):
@@ -152,16 +152,16 @@ class Outcomes:
         return finals + self._held()
 
     def _held(self) -> list[Final]:
-        """Gradients that a layer keeps in attributes, as in `self.dW = …`."""
+        """Return gradients that a layer stores in attributes, as in `self.dW = …`."""
         names = dict.fromkeys(name for unit in self._answer.units if unit.top is not None for name in unit.names)
         attributes = [name.removeprefix("self.") for name in names if name.startswith("self.")]
         found = [(gradient_of(name, self.inputs), name) for name in attributes if name.isidentifier()]
         return [Final(symbol, "held", name, f"self.{name}") for symbol, name in found if symbol in self.wrt and symbol]
 
-    # Their values
+    # Values of gradients
 
     def check_numbers(self, places: Sequence[Sequence[Any]]) -> None:
-        """Raise GradeError for what is no array of finite numbers among what the answer gives."""
+        """Raise GradeError for a gradient that is not an array of finite numbers."""
         for number, final in enumerate(self.finals):
             for row in places:
                 value = row[number]
@@ -175,7 +175,7 @@ class Outcomes:
                     raise GradeError(f"{self._answer.name}: {label} is a {kind_of(value)}; give an array of numbers")
 
     def gradients(self, final: Final, places: Sequence[Sequence[Any]], truth: Truth) -> list[Array] | None:
-        """The gradient that an answer gave at each point, from what is at the places; None where it gave none."""
+        """Return the gradient of an answer at each point, from the values at the places; None if there is none."""
         number = self.finals.index(final)
         values: list[Any] = []
         for row, point, rate in zip(places, truth.points, self.rates, strict=False):
@@ -192,9 +192,9 @@ class Outcomes:
         return values
 
     def right(self, places: Sequence[Sequence[Any]], truth: Truth, but: frozenset[str] = frozenset()) -> frozenset[str]:
-        """The symbols whose gradient is right, in value and shape, at all points that were run.
+        """Return the symbols whose gradient is correct, in value and shape, at all points.
 
-        Those in `but` are not looked at.
+        Those in `but` are skipped.
         """
         good = set()
         for final in self.finals:
@@ -206,11 +206,11 @@ class Outcomes:
         return frozenset(good)
 
     def _is_equal(self, final: Final, found: Sequence[Array], truth: Truth) -> bool:
-        same = equal if self.is_text else same_shape_and_values  # on paper nothing broadcasts
+        same = equal if self.is_text else same_shape_and_values  # equations have no broadcasting
         return all(map(same, found, self.expected(final, truth)))
 
     def _is_close(self, final: Final, found: Sequence[Array], truth: Truth) -> bool:
-        """Whether a gradient is right but for the ε that the reference adds."""
+        """Whether a gradient is correct up to the effect of the reference's ε."""
         true, slacks = self.expected(final, truth), truth.slack(final.symbol)[: len(found)]
         if not slacks or any(a.shape != b.shape for a, b in zip(found, true, strict=False)):
             return False
@@ -220,7 +220,7 @@ class Outcomes:
         return all(d <= 2 * slack + TOLERANCE for d, slack in zip(off, slacks, strict=True))
 
     def epsilons(self, places: Sequence[Sequence[Any]], truth: Truth) -> tuple[float, ...]:
-        """The small numbers of the reference but for which the gradients are right, where they are not exactly so."""
+        """Return the constants ε of the reference up to which gradients are correct, if they are not exact."""
         numbers: set[float] = set()
         for final in self.finals:
             found = self.gradients(final, places, truth)
@@ -229,7 +229,7 @@ class Outcomes:
         return tuple(sorted(numbers))
 
     def expected(self, final: Final, truth: Truth) -> list[Array]:
-        """The gradient that a final should be at each point, in the shape that the answer's parameter has."""
+        """Return the correct gradient at each point, in the shape of the answer's parameter."""
         key = final.symbol, truth
         if key not in self._expected:
             values = self.true(final, truth).values
@@ -238,13 +238,13 @@ class Outcomes:
         return self._expected[key]
 
     def true(self, final: Final, truth: Truth) -> Quantity:
-        """The gradient that a final should be."""
+        """Return the correct gradient."""
         quantity = truth.gradient(final.symbol)
         assert quantity is not None
         return quantity
 
     def choose_rates(self, places: Sequence[Sequence[Any]], truth: Truth) -> None:
-        """Take the learning rate at each point: the parameter's, else the constant that makes most updates right."""
+        """Set the learning rate at each point: the parameter, or else the constant that makes most updates correct."""
         answer = self._answer
         if self._binding.rate is not None or not any(final.is_update for final in self.finals):
             return
@@ -283,12 +283,12 @@ def _assigned_names(answer: Answer) -> set[str]:
 
 
 def _assigned_text(answer: Answer) -> str:
-    """All that is assigned to, as written."""
+    """Return all assigned targets, as written."""
     return "\n".join(name for unit in answer.units if unit.top is not None for name in unit.names)
 
 
 def _moved(value: Any, truth: Truth, name: str) -> bool:
-    """Whether a parameter is another after the run than before."""
+    """Whether a parameter changed during the run."""
     old = truth.points[0].values[name]
     try:
         return value is None or not np.array_equal(np.reshape(value, old.shape), old)

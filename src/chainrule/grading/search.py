@@ -1,7 +1,7 @@
-"""Where an answer goes wrong: the statement of which one change makes wrong gradients right and none wrong.
+"""Localization of mistakes: the statement of which one change corrects wrong gradients and breaks none.
 
-A statement whose value is a true quantity is above suspicion, unless nothing else explains what is wrong at once. Of
-mistakes that do not depend on each other the first is found first; it is mended and the rest is looked at again.
+Statements with a known quantity as their value are considered only if no other single change explains the mistake.
+Independent mistakes are found in order: after the correction of the first the search is repeated.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from chainrule.grading.mending import Mend, Mender
 from chainrule.grading.names import is_numbered_gradient
 
 MISTAKES = 6
-"""How many mistakes in one answer are looked for."""
+"""The maximum number of mistakes that are sought in one answer."""
 
 
 class Search:
-    """Chooses among the mends of an answer."""
+    """Selects among the mends of an answer."""
 
     def __init__(self, mender: Mender) -> None:
         self._mender, self._outcomes = mender, mender.outcomes
 
     def mistakes(self, attempt: Attempt) -> tuple[list[Mend], Attempt]:
-        """The mistakes of an answer in the order in which they are found, and the answer with all of them mended."""
+        """Return the mistakes of an answer in order, and the answer with all of them corrected."""
         found: list[Mend] = []
         while len(attempt.right) < len(self._outcomes.finals) and len(found) < MISTAKES:
             best = spared(self._first, None, attempt)
@@ -58,7 +58,7 @@ class Search:
         return main
 
     def _chosen(self, attempt: Attempt, mends: Sequence[Mend]) -> Mend | None:
-        """The mend of the first mistake."""
+        """Return the mend of the first mistake."""
         if not mends:
             return None
         trusts = {mend.unit.number: self._trust(attempt, mend.unit) for mend in mends}
@@ -80,16 +80,16 @@ class Search:
             same = [mend for mend in maximal if mend.gain == gain]
             unit = min((mend.unit for mend in same), key=lambda u: (_doubt(trusts[u.number]), u.order))
             firsts.append(min((mend for mend in same if mend.unit is unit), key=lambda mend: mend.rank))
-        # Of one line's mends the one that makes most right: another may only hide a later mistake.
+        # Of the mends of one line the one that corrects most: another may only hide a later mistake.
         first = min(firsts, key=lambda mend: (mend.unit.order, -len(mend.gain), mend.rank))
         if first.edit is not None and first.edit.kind == "sign" and not any(f.is_update for f in self._outcomes.finals):
             return self._first_sign(attempt, first, trusted)
         return self._at_its_source(attempt, first, trusted)
 
     def _is_scale_of_later(self, attempt: Attempt, mend: Mend, doubted: Sequence[Mend]) -> bool:
-        """Whether a mend only scales a part of the reference, and the lines after it explain all that it would.
+        """Whether a mend only scales a part of the reference, and later lines explain as much.
 
-        What is called nothing in particular, such as r = y_hat - y, is right as it is; the factor is missing later.
+        A variable without a claiming name, such as r = y_hat - y, is correct as it is; the factor is missing later.
         """
         if mend.edit is None or mend.edit.kind not in ("factor", "missing operand"):
             return False
@@ -99,13 +99,13 @@ class Search:
         return not claims and _is_part(identity) and mend.gain <= explained
 
     def _all_directions(self, mends: Sequence[Mend]) -> bool:
-        """Whether every update goes in the wrong direction."""
+        """Whether every update has the wrong direction."""
         turned = [mend.gain for mend in mends if mend.edit is not None and mend.edit.kind == "direction"]
         updated = {final.symbol for final in self._outcomes.finals if final.is_update}
         return bool(turned) and frozenset().union(*turned) >= updated
 
     def _first_sign(self, attempt: Attempt, mend: Mend, trusted: Sequence[Mend]) -> Mend:
-        """The first line at which the sign is turned."""
+        """Return the first line at which the sign is inverted."""
         turned = [
             other
             for other in trusted
@@ -115,12 +115,12 @@ class Search:
         return min([*turned, mend], key=lambda other: (other.unit.order, other.rank))
 
     def _trust(self, attempt: Attempt, unit: Unit) -> float:
-        """What is returned under a name is looked at after the line that gave the name its value."""
+        """Return the trust of a unit, raised for a returned variable, so that its assignment is considered first."""
         trust = self._mender.identities.of(attempt, unit).trust
         return trust + 0.5 if unit.hidden and trust < 2 else trust
 
     def _at_its_source(self, attempt: Attempt, mend: Mend, trusted: Sequence[Mend]) -> Mend:
-        """Where a mend only wraps a variable, such as a sum that should be a mean, the line that assigned it."""
+        """Return the line that assigned a variable, if a mend only wraps it, as with a sum that should be a mean."""
         if mend.edit is None or not mend.edit.before:
             return mend
         try:
@@ -137,7 +137,7 @@ class Search:
         return min(earlier, key=lambda other: other.rank, default=mend)
 
     def _best_of_trusted(self, mends: Sequence[Mend]) -> Mend:
-        """Of statements whose values are all true, the last could have been meant to be more than it is."""
+        """Return the last of the statements whose values are known quantities, since it may be incomplete."""
         most = max(len(mend.gain) for mend in mends)
         widest = [mend for mend in mends if len(mend.gain) == most]
         widest = [mend for mend in widest if mend.edit is not None] or widest
@@ -151,7 +151,7 @@ def _is_negative(identity: Identity) -> bool:
 
 
 def _doubt(trust: float) -> float:
-    """What the first of several doubted units is looked for by: those called like something else go before."""
+    """Return a sort key for doubted units: those that contradict their names come first."""
     return min(trust, 0.0) if trust == int(trust) else 0.5
 
 

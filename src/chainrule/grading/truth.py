@@ -1,7 +1,7 @@
-"""What is true of the reference: every quantity of its forward and backward pass, with values at random points.
+"""The correct quantities of the reference: those of its forward and backward pass, with values at random points.
 
-The quantities come from the record of the derivation, and so does what they are called: named values, the gradients
-with respect to them and to unnamed intermediates, derivatives of activations, and every part of these expressions.
+The quantities and their names come from the record of the derivation: named values, the gradients with respect to them
+and to unnamed intermediates, derivatives of activations, and every part of these expressions.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from chainrule.words import ChainruleError
 Assumption: TypeAlias = Literal["any", "distribution", "columns", "indicator", "one-hot rows", "one-hot columns"]
 
 SIZES = ((3, 5, 7, 4, 6, 8, 9, 10), (5, 3, 4, 7, 8, 6, 10, 9))
-"""Distinct sizes, none of them 1 or 2, so that no axis and no factor is taken for another."""
+"""Distinct sizes, none of them 1 or 2, so that axes and factors are not confused."""
 RATES = (0.3, 0.7, 0.45)
 
 
 @dataclass(frozen=True)
 class Point:
-    """Values of the inputs and of every named quantity at one point, by name; `∂ O` is the gradient given by O."""
+    """Values of the inputs and of every named quantity at one point, by name; `∂ O` is the given gradient of O."""
 
     values: Mapping[str, Array]
     sizes: Mapping[str, int]
@@ -47,7 +47,7 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
-    """Something true: what it is called, of what kind, of which named value, and its value at each point."""
+    """A correct quantity: its name, its kind, its named value, and its value at each point."""
 
     label: str
     kind: Kind
@@ -61,9 +61,9 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Match:
-    """What a value is: `factor` times `quantity`, transposed or not. `text` says so.
+    """The identity of a value: `factor` times `quantity`, possibly transposed, described by `text`.
 
-    `reshaped` if it has axes of size 1 that the quantity has not, or the other way round.
+    `reshaped` if it has further axes of size 1, or lacks some.
     """
 
     quantity: Quantity
@@ -90,7 +90,7 @@ class Match:
 class Truth:
     """The quantities of one derivation at a few random points.
 
-    `assume` draws targets as they often are: rows that sum to 1, columns that do, or zeros and ones.
+    `assume` draws targets of common kinds: rows that sum to 1, columns that do, or zeros and ones.
     """
 
     def __init__(
@@ -108,10 +108,10 @@ class Truth:
         self._slacks: dict[str, list[float]] = {}
         self._evaluate()
 
-    # What there is
+    # Quantities
 
     def formula(self, symbol: str) -> str | None:
-        """What the derivation says that the gradient with respect to `symbol` is, as an expression."""
+        """Return the derivation's expression for the gradient with respect to `symbol`, or None."""
         for step in self.record.steps:
             if step.accumulation.symbol.name == symbol:
                 node = self._spelled(step.chain.right if step.merge is None else step.merge.right)
@@ -121,7 +121,7 @@ class Truth:
         return None if stage is None else text_of(self.vocabulary.notator.of(self._spelled(stage.expression)))
 
     def _spelled(self, node: Node) -> Node:
-        """`node` with what the reference gives no name written out."""
+        """Return `node` with quantities that are unnamed in the reference substituted."""
         for entry in reversed(self.record.abbreviations):
             (node,) = substitute([node], {entry.symbol: entry.value})
         own = set(self.record.traced.names.values())
@@ -169,7 +169,7 @@ class Truth:
             self._by_size.setdefault(quantity.values[0].size, []).append(quantity)
 
     def _values(self, sizes: Mapping[str, int]) -> dict[Node, Array]:
-        """Every expression's value at a new random point; the points are moved where the forward pass is not finite."""
+        """Evaluate every expression at a new random point; points are replaced if the forward pass is not finite."""
         record = self.record
         stages = record.backward.stages
         roots = [*self.vocabulary.expressions, *(s.node for s in stages), *record.program.inputs]
@@ -190,9 +190,10 @@ class Truth:
         return {node: known[bound[node]] for node in self.vocabulary.expressions}
 
     def _spreads(self) -> Iterator[Mapping[Node, str]]:
-        """How to draw each input, until the forward pass is finite: as few as can be are positive.
+        """Yield distributions for the inputs, until the forward pass is finite; as few as possible are positive.
 
-        Where all are, no activation is cut off and no sign changes, and a derivative that is missing is not missed.
+        If all were positive, no activation would saturate and no sign change, so that a missing derivative would go
+        unnoticed.
         """
         inputs = self.record.program.inputs
         normal: dict[Node, str] = dict.fromkeys(inputs, "normal")
@@ -212,7 +213,7 @@ class Truth:
         return drawn(bound.type, spread, self._random, bounds.get(bound)) if target is None else target
 
     def _target(self, node: Input, shape: tuple[int, ...]) -> Array | None:
-        """An input that is a target, as the assumption has it; None where it says nothing of this one."""
+        """Draw a target according to the assumption; None if it does not apply to this input."""
         dims = node.type.shape
         if self._assume in ("distribution", "columns"):
             if [str(dim) for dim in dims] == [self.batch]:  # a number for each sample; those of a batch do not sum to 1
@@ -236,7 +237,7 @@ class Truth:
         return named
 
     def _hidden_values(self, values: Mapping[Node, Array], sizes: Mapping[str, int]) -> list[Array]:
-        """Gradients with respect to intermediates that have no name."""
+        """Return gradients with respect to unnamed intermediates."""
         steps, stages = self.vocabulary.hidden, self.vocabulary.all_stages
         nodes = [node for step in steps for node in step]
         nodes += [stage.symbol for stage in stages] + [stage.node for stage in stages]
@@ -251,18 +252,18 @@ class Truth:
                 results.append(known[bound[cotangent]])
         return results
 
-    # Questions
+    # Queries
 
     def gradient(self, name: str) -> Quantity | None:
-        """The gradient with respect to the input or named value `name`."""
+        """Return the gradient with respect to the input or named value `name`, or None."""
         return next((q for q in self.quantities if q.kind == "gradient" and q.symbol == name), None)
 
     def derivatives(self) -> list[Quantity]:
-        """σ′(z) of every activation."""
+        """Return σ′(z) of every activation."""
         return [q for q in self.quantities if q.kind == "derivative"]
 
     def without_terms(self, symbol: str) -> list[tuple[str, list[Array]]]:
-        """What the gradient by `symbol` would be with one term of a sum left out, and what that term is called."""
+        """Return the gradient by `symbol` without each term of a sum, with the name of the term."""
         entry = next((e for e in self.record.backward.accumulations if e.symbol.name == symbol), None)
         if entry is None:
             return []
@@ -284,12 +285,12 @@ class Truth:
         return [(self.vocabulary.label(term), found) for term, found in zip(variants.values(), values, strict=True)]
 
     def _values_of(self, nodes: Sequence[Node]) -> list[list[Array]]:
-        """The values at each point of expressions over the symbols of the derivation."""
+        """Evaluate expressions over the symbols of the derivation at each point."""
         columns = []
         for number, point in enumerate(self.points):
             bound = self.vocabulary.bound([*nodes, *self._symbols], point.sizes)
             known = {
-                bound[symbol]: quantity.values[number].astype(symbol.type.dtype.numpy)  # labels have been made floats
+                bound[symbol]: quantity.values[number].astype(symbol.type.dtype.numpy)  # labels are stored as floats
                 for symbol, quantity in self._symbols.items()
             }
             found = evaluate_nodes([bound[node] for node in nodes], known)
@@ -297,12 +298,12 @@ class Truth:
         return [list(column) for column in zip(*columns, strict=True)]
 
     def epsilons(self, symbol: str) -> tuple[float, ...]:
-        """The small numbers that the reference adds for safety and that the gradient by an input depends on."""
+        """Return the constants ε of the reference on which the gradient by an input depends."""
         gradient = self._composed(symbol)
         return () if gradient is None else epsilons(gradient)
 
     def slack(self, symbol: str) -> list[float]:
-        """By how much these numbers change the gradient by an input at each point, relative to its largest entry."""
+        """Return the relative effect of these constants on the gradient by an input at each point."""
         if symbol not in self._slacks:
             gradient = self._composed(symbol)
             pair = [] if gradient is None or not epsilons(gradient) else [gradient, without_epsilons(gradient)]
@@ -312,12 +313,12 @@ class Truth:
         return self._slacks[symbol]
 
     def _composed(self, symbol: str) -> Node | None:
-        """The gradient by an input as an expression over the inputs; None for that by another value."""
+        """Return the gradient by an input as an expression over the inputs; None for other values."""
         found = self.record.backward
         return next((g for node, g in zip(found.wrt, found.gradients, strict=True) if node.name == symbol), None)
 
     def derivative_at_activation(self, symbol: str) -> list[Array] | None:
-        """σ′ of the activation that `symbol` goes into, taken at σ(z) instead of z, at each point."""
+        """Return σ′ of the activation of `symbol`, evaluated at σ(z) instead of z, at each point, or None."""
         described = next(
             (s for s in self.record.stages if s.derivative is not None and s.stage.operands[0].name == symbol), None
         )
@@ -338,7 +339,7 @@ class Truth:
         return results
 
     def identify(self, values: Sequence[Any], claim: str | None = None, name: str = "") -> Match | None:
-        """What `values`, one at each point, are; of several things that they are, the one that the name claims."""
+        """Identify `values`, one at each point; of several matches, return the one that the name claims."""
         arrays = as_arrays(values)
         if arrays is None:
             return None
@@ -362,7 +363,7 @@ class Truth:
         return self._number(arrays) if best is None else best[1]
 
     def _number(self, arrays: Sequence[Array]) -> Match | None:
-        """A number that the sizes alone determine."""
+        """Identify a number that is determined by the sizes."""
         if any(array.size != 1 for array in arrays):
             return None
         label = self.factor([float(array.reshape(())) for array in arrays])
@@ -386,7 +387,7 @@ class Truth:
         return None if factor is None else Match(quantity, factor)
 
     def factor(self, ratios: Sequence[float]) -> str | None:
-        """What the number is called that is `ratios` at the points: `2`, `−`, `1/n`, `√d`, `η`; None for another."""
+        """Return the name of the number that is `ratios` at the points: `2`, `−`, `1/n`, `√d`, `η`; None for others."""
         for sign, mark in ((1, ""), (-1, "−")):
             for label, numbers in (*self._numbers(), *self._products()):
                 if all(math.isclose(sign * r, x, rel_tol=1e-6) for r, x in zip(ratios, numbers, strict=True)):
@@ -394,7 +395,7 @@ class Truth:
         return None
 
     def _products(self) -> list[tuple[str, list[float]]]:
-        """Numbers that a loss that is a mean over two axes has as factors."""
+        """Return the factors of a loss that is a mean over two axes."""
         known = []
         for first, second in itertools.combinations(self.points[0].sizes, 2):
             both = [float(point.sizes[first] * point.sizes[second]) for point in self.points]
@@ -420,7 +421,7 @@ CONSTANTS = (("1", 1.0), ("2", 2.0), ("½", 0.5), ("4", 4.0), ("¼", 0.25), ("3"
 
 
 def _exactness(match: Match) -> int:
-    """How far a match is from being a named quantity itself; −∂L/∂a2 says more than the part y − a2 does."""
+    """Return the distance of a match from a named quantity; −∂L/∂a2 is preferred to its part y − a2."""
     quantity = match.quantity
     if not match.is_exact:
         return 1 if match.factor == "−" and quantity.kind == "gradient" else 4
@@ -441,5 +442,5 @@ def _sizes(which: int, count: int) -> list[int]:
 
 
 def renamed(quantity: Quantity, label: str) -> Quantity:
-    """`quantity` under another name."""
+    """Return `quantity` under another name."""
     return replace(quantity, label=label)

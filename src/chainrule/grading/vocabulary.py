@@ -1,4 +1,4 @@
-"""What quantities a derivation knows, as expressions, and what each is called: all of a truth that no point changes."""
+"""The quantities of a derivation as expressions, with their names: the part of a reference independent of points."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from chainrule.primitives import Multiply, Partial, Symbol, mean, sum_
 Kind: TypeAlias = Literal["input", "forward", "derivative", "gradient", "part", "size"]
 
 LABEL_OPERATIONS = 12
-"""Longer expressions are called nothing."""
+"""The number of operations above which an expression has no name."""
 _REDUCTIONS = 400
 
 
 class Vocabulary:
     """The quantities of one derivation: `expressions` with label, kind and symbol.
 
-    `hidden` are cotangents of values that have no name, each with its expression over earlier ones, of the program
-    with the stages `all_stages`; `hidden_labels` what they are called.
+    `hidden` are cotangents of unnamed values, each with its expression over earlier ones, of the program with the
+    stages `all_stages`; `hidden_labels` are their names.
     """
 
     def __init__(self, derivation: Derivation) -> None:
@@ -74,17 +74,17 @@ class Vocabulary:
         return nodes[:_REDUCTIONS]
 
     def gradient_label(self, name: str) -> str:
-        """`∂L/∂name`."""
+        """Return `∂L/∂name`."""
         return text_of(Partial(Symbol(self.record.loss.name), Symbol(name)))
 
     def label(self, node: Node) -> str:
-        """`node` in matrix notation; "" where that is long."""
+        """Return `node` in matrix notation; "" if that is too long."""
         if operation_count(node) > LABEL_OPERATIONS:
             return ""
         return text_of(self.notator.of(node))
 
     def bound(self, nodes: Sequence[Node], sizes: Mapping[str, int]) -> dict[Node, Node]:
-        """All parts of `nodes` at these sizes, in float64."""
+        """Map all parts of `nodes` to ones with these sizes, in float64."""
         key = tuple(nodes), tuple(sizes.items())
         if key not in self._bound:
             self._bound[key] = self._bind(nodes, sizes)
@@ -95,10 +95,10 @@ class Vocabulary:
         inputs = tuple(dict.fromkeys(node for node in order if isinstance(node, Input)))
         return dict(zip(order, Program(inputs, tuple(order)).bind(sizes, DType.FLOAT64).outputs, strict=True))
 
-    # Gradients with respect to intermediates that have no name
+    # Gradients with respect to unnamed intermediates
 
     def _unnamed_gradients(self) -> tuple[list[tuple[Node, Node]], list[str]]:
-        """Cotangents of unnamed nodes, each with its expression over earlier ones, and what to call them."""
+        """Return cotangents of unnamed nodes, each with its expression over earlier ones, and their names."""
         program = self.record.program
         symbols: dict[Node, Node] = {stage.node: stage.symbol for stage in self.record.backward.stages}
         unnamed = [n for n in program.nodes if isinstance(n, Apply) and n not in symbols and n.type.dtype.is_float]

@@ -1,4 +1,4 @@
-"""What a grade says, in English and Chinese; `{name}` marks where something goes."""
+"""The texts of a grade, in English and Chinese; `{name}` is replaced by a value."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ say = Sentences(_SENTENCES)
 
 
 def diagnosis_text(language: Language, name: str, diagnosis: Diagnosis) -> list[str]:
-    """What is said of a wrong line."""
+    """Return the sentences on a wrong line."""
     values = dict(diagnosis.values)
     said = [say(language, _key(diagnosis), **values)]
     if "problem" in values:
@@ -176,7 +176,7 @@ def diagnosis_text(language: Language, name: str, diagnosis: Diagnosis) -> list[
 
 
 def _key(diagnosis: Diagnosis) -> str:
-    """The most exact sentence for which everything is known."""
+    """Return the most specific sentence for which all values are known."""
     kind, values = diagnosis.kind, diagnosis.values
     before, after = values.get("before", ""), values.get("after", "")
     if kind in ("transposed", "order", "sign") and before and after and after not in ("−",):
