@@ -1,7 +1,7 @@
-"""Reads printed derivations back: text and LaTeX, evaluated as a person would read them.
+"""Parsing and evaluation of printed derivations, text and LaTeX, as a person would read them.
 
-It shares no code with what writes them. Arrays are repeated only where the notation says so, or where their shapes
-leave one way to do it.
+It shares no code with the renderers. Arrays are broadcast only where the notation says so, or where their shapes allow
+a single way.
 """
 
 from chainrule.derivation.readback.abstract import NamedFunction

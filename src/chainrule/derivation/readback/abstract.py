@@ -1,4 +1,4 @@
-"""Functions that have a name only, `f(x)`, `f′(x)`, `∂₂f(x, y)`, `∇f(x)`, by their values and differences of these."""
+"""Functions without a definition, `f(x)`, `f′(x)`, `∂₂f(x, y)`, `∇f(x)`, by their values and finite differences."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from chainrule.derivation.readback.values import (
 
 @dataclass(frozen=True)
 class NamedFunction:
-    """What a name before a bracket means.
+    """The meaning of a name before a bracket.
 
-    `derivative` gives the values of a derivative: for a function of numbers by the numbers of the arguments that it is
-    taken by, for one of a vector by as many as there are derivatives. The last derivative that a line names is taken by
-    differences instead. `jacobian` tells that the name stands for a first derivative, as J_f does.
+    `derivative` returns the values of a derivative: for a function of numbers, given the numbers of the arguments of
+    differentiation; for one of a vector, given the order. The last derivative in a line is computed by finite
+    differences instead. `jacobian` says that the name is that of a first derivative, such as J_f.
     """
 
     derivative: Callable[[Sequence[int]], Callable[..., Array]]
@@ -33,14 +33,14 @@ class NamedFunction:
     jacobian: bool = False
 
     def of(self, marks: Sequence[int], arguments: Sequence[Meaning]) -> Meaning:
-        """The function, differentiated as `marks` tell, of arguments."""
+        """Apply the function, differentiated according to `marks`, to arguments."""
         if self.of_vector:
             return self._of_vector((*marks, 1) if self.jacobian else marks, arguments)
         if not marks:
             return elementwise(self.derivative(()), *arguments)
         *before, last = marks
         if not 1 <= last <= len(arguments):
-            raise ReadingError(f"there is no argument {last} to differentiate by")
+            raise ReadingError(f"the function has no argument {last} for differentiation")
         return elementwise(_partial(self.derivative(before), last - 1), *arguments)
 
     def _of_vector(self, marks: Sequence[int], arguments: Sequence[Meaning]) -> Meaning:
@@ -48,7 +48,7 @@ class NamedFunction:
             raise ReadingError("a function of a vector has one argument")
         x = known(arguments[0])
         if x.ndim != 1 or x.free:
-            raise ReadingError("the argument is no vector")
+            raise ReadingError("the argument is not a vector")
         if x.data.shape[: x.letters] != (1,) * x.letters:
             raise UnknownNotationError("a function of a vector at an index")
         point = x.data.reshape(-1)

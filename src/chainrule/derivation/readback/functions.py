@@ -1,4 +1,4 @@
-"""The functions that the notation of the field names, by their definitions."""
+"""Definitions of the functions in the notation of derivations."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "trunc": np.trunc,
     "floor": np.floor,
 }
-"""Functions of one array, element by element; a parameter stands below the name."""
+"""Elementwise functions of one array; parameters are subscripts of the name."""
 
 BINARY: dict[str, Callable[..., Any]] = {
     "max": np.maximum,
@@ -98,14 +98,14 @@ _PIECEWISE: dict[str, Callable[..., Any]] = {
 
 
 def derivative(name: str, x: Array, parameters: Sequence[float]) -> Array:
-    """The derivative of a function of one number: of a smooth one, by central differences of sixth order."""
+    """Return the derivative of a function of one number; for smooth ones by central differences of sixth order."""
     if name in _PIECEWISE:
         return np.asarray(_PIECEWISE[name](x, *parameters))
     return central_difference(lambda at: ELEMENTWISE[name](at, *parameters), x)
 
 
 def central_difference(function: Callable[[Array], Array], x: Array) -> Array:
-    """The derivative of a smooth function, to sixth order."""
+    """Return the derivative of a smooth function, to sixth order."""
     step = 2.0**-7
     weights = ((1, 45.0), (2, -9.0), (3, 1.0))
     total = sum(w * (function(x + k * step) - function(x - k * step)) for k, w in weights)
@@ -113,21 +113,21 @@ def central_difference(function: Callable[[Array], Array], x: Array) -> Array:
 
 
 def reduction(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
-    """`x` reduced over `axes`, which disappear; over all of them where none are named."""
+    """Reduce `x` over `axes`, which are removed; over all axes by default."""
     if isinstance(x, Open):
         return _opened_reduction(name, x, axes)
     over = tuple(axes) or tuple(range(x.ndim))
     if x.free & set(over) and name in ("Σ", "sum", "logsumexp"):
-        raise ReadingError("the number of terms is not told")
+        raise ReadingError("the number of terms is not determined")
     if any(axis >= x.ndim for axis in over):
-        raise ReadingError(f"{name} over an axis that is not there")
+        raise ReadingError(f"{name} over an axis that does not exist")
     data = REDUCTIONS[name](x.data, axis=tuple(axis + x.letters for axis in over)) if over else x.data
     kept = [axis for axis in range(x.ndim) if axis not in over]
     return Value(np.asarray(data), x.letters, frozenset(kept.index(axis) for axis in x.free if axis in kept))
 
 
 def _opened_reduction(name: str, x: Open, axes: Sequence[int]) -> Meaning:
-    """A reduction of what has open sizes; a sum may be the same at any size, such as that of what zeros surround."""
+    """Reduce a value of unknown sizes; a sum may be independent of the size, such as that of a padded array."""
     if name in ("Σ", "sum"):
         if x.total is not None and not axes:
             return x.total
@@ -140,7 +140,7 @@ def _opened_reduction(name: str, x: Open, axes: Sequence[int]) -> Meaning:
 
 
 def softmax(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
-    """`softmax` or `log_softmax` over `axes`, the last where none are named."""
+    """Apply `softmax` or `log_softmax` over `axes`, by default the last."""
     value = known(x)
     over = tuple(axis + value.letters for axis in (axes or (value.ndim - 1,)))
     if value.free:
@@ -151,7 +151,7 @@ def softmax(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
 
 
 def cumulative(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
-    """Sums of all elements up to each one, or from each one on."""
+    """Return the sums of all elements up to each one, or from each one on."""
     if isinstance(x, Open):
         return x.then(lambda each: known(cumulative(name, each, axes)))
     value = x
@@ -167,7 +167,7 @@ def cumulative(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
 
 
 def flipped(x: Meaning, axes: Sequence[int]) -> Meaning:
-    """The entries in reverse order along `axes`."""
+    """Reverse the elements along `axes`."""
     if isinstance(x, Open):
         return x.then(lambda value: known(flipped(value, axes)))
     value = known(x)
@@ -175,19 +175,19 @@ def flipped(x: Meaning, axes: Sequence[int]) -> Meaning:
 
 
 def permuted(x: Meaning, order: Sequence[int]) -> Meaning:
-    """The axes in another order."""
+    """Permute the axes."""
     if isinstance(x, Open):
         return x.then(lambda value: known(permuted(value, order)))
     value = x
     if sorted(order) != list(range(value.ndim)):
-        raise ReadingError(f"no order of {value.ndim} axes: {order}")
+        raise ReadingError(f"not a permutation of {value.ndim} axes: {order}")
     front = tuple(range(value.letters))
     data = np.transpose(value.data, front + tuple(axis + value.letters for axis in order))
     return Value(data, value.letters, frozenset(k for k, axis in enumerate(order) if axis in value.free))
 
 
 def reshaped(x: Meaning, sizes: Sequence[int]) -> Meaning:
-    """The entries, row by row, in another shape."""
+    """Reshape in row-major order."""
     if isinstance(x, Open):
         return reshaped(x.fitted(lambda value: math.prod(value.shape) == math.prod(sizes), [math.prod(sizes)]), sizes)
     value = x
@@ -199,7 +199,7 @@ def reshaped(x: Meaning, sizes: Sequence[int]) -> Meaning:
 
 
 def padded(x: Meaning, ranges: Sequence[slice]) -> Meaning:
-    """Zeros, with `x` at `ranges`; a range that ends somewhere does not tell how many zeros follow."""
+    """Return zeros with `x` at `ranges`; a closed range does not determine the number of zeros after it."""
     if x.ndim != len(ranges):
         raise ReadingError(f"{x.ndim} axes are padded along {len(ranges)}")
     inner = x.unknown if isinstance(x, Open) else 0
@@ -219,7 +219,7 @@ def padded(x: Meaning, ranges: Sequence[slice]) -> Meaning:
 
 def _placed(value: Value, ranges: Sequence[slice], shape: Sequence[int]) -> Value:
     if value.free:
-        raise ReadingError("what is of any length is padded")
+        raise ReadingError("an array of any length is padded")
     taken = tuple(len(range(*each.indices(size))) for each, size in zip(ranges, shape, strict=True))
     if taken != value.shape:
         raise ReadingError(f"shape {value.shape} padded to {tuple(shape)}")
@@ -229,7 +229,7 @@ def _placed(value: Value, ranges: Sequence[slice], shape: Sequence[int]) -> Valu
 
 
 def bordered(x: Meaning, widths: Sequence[int], axes: Sequence[int]) -> Meaning:
-    """`x` with zeros on both sides of `axes`, of all where none are named: as many on each, or on each in turn."""
+    """Pad `axes`, by default all, with zeros on both sides: one width for all, or one for each."""
     if isinstance(x, Open):
         return x.then(lambda value: known(bordered(value, widths, axes)))
     over = tuple(axes) or tuple(range(x.ndim))
@@ -244,7 +244,7 @@ def bordered(x: Meaning, widths: Sequence[int], axes: Sequence[int]) -> Meaning:
 
 
 def diagonal(x: Meaning) -> Meaning:
-    """The diagonal of a matrix; a vector on the diagonal of a matrix of zeros."""
+    """Return the diagonal of a matrix, or a diagonal matrix of a vector."""
     if isinstance(x, Open):
         raise UnknownNotationError("diag of an open size")
     if x.ndim == 0:
@@ -259,33 +259,33 @@ def diagonal(x: Meaning) -> Meaning:
 
 
 def trace(x: Meaning) -> Meaning:
-    """The sum of the diagonal."""
+    """Return the sum of the diagonal."""
     if isinstance(x, Open):
         return _lifted(lambda values: trace(values[0]), [x], x.ndim - 2)
     value = x
     if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
-        raise ReadingError("the trace of what is not square")
+        raise ReadingError("the trace of an array that is not square")
     return Value(np.trace(value.data, axis1=-2, axis2=-1), value.letters)
 
 
 def determinant(x: Meaning) -> Meaning:
-    """The determinant of a square matrix."""
+    """Return the determinant of a square matrix."""
     value = known(x)
     if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
-        raise ReadingError("the determinant of what is not square")
+        raise ReadingError("the determinant of an array that is not square")
     return Value(np.linalg.det(value.data), value.letters)
 
 
 def adjugate(x: Meaning) -> Meaning:
-    """The transposed cofactors of a square matrix; those of one with an inverse are enough for random points."""
+    """Return the transposed cofactors of a square matrix, by its inverse, which exists at random points."""
     value = known(x)
     if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
-        raise ReadingError("the adjugate of what is not square")
+        raise ReadingError("the adjugate of an array that is not square")
     return Value(np.linalg.det(value.data)[..., None, None] * np.linalg.inv(value.data), value.letters)
 
 
 def one_hot(labels: Meaning) -> Meaning:
-    """A row for each label, with as many columns as there are classes."""
+    """Return a row for each label, with a column for each class."""
     value = known(labels)
 
     def make(size: int) -> Value:
@@ -297,9 +297,9 @@ def one_hot(labels: Meaning) -> Meaning:
 
 
 def scatter_add(x: Meaning, places: Meaning, axis: int) -> Meaning:
-    """Zeros to which the parts of `x` are added at `places` along `axis`."""
+    """Add the slices of `x` to zeros at `places` along `axis`."""
     index = known(places)
-    if isinstance(x, Open):  # the places tell its sizes along these axes
+    if isinstance(x, Open):  # the indices determine its sizes along these axes
         x = x.fitted(lambda value: value.shape[axis : axis + index.ndim] == index.shape, index.shape)
     value = x
     if value.letters:
@@ -324,7 +324,7 @@ def scatter_add(x: Meaning, places: Meaning, axis: int) -> Meaning:
 
 
 def _along(value: Value, axis: int, shape: tuple[int, ...]) -> Value:
-    """A value with its free axes, from `axis` on, of the sizes in `shape`."""
+    """Give the free axes of a value, from `axis` on, the sizes in `shape`."""
     data = value.data
     for k, size in enumerate(shape, axis):
         if k in value.free:
@@ -333,7 +333,7 @@ def _along(value: Value, axis: int, shape: tuple[int, ...]) -> Value:
 
 
 def concatenated(parts: Sequence[Meaning], axes: Sequence[int]) -> Meaning:
-    """Arrays one after the other along an axis."""
+    """Concatenate arrays along an axis."""
     if any(isinstance(part, Open) for part in parts):
         return _lifted(lambda values: concatenated(values, axes), parts, parts[0].ndim)
     values = [known(part) for part in parts]
@@ -350,7 +350,7 @@ def concatenated(parts: Sequence[Meaning], axes: Sequence[int]) -> Meaning:
 
 
 def einsum(spec: str, operands: Sequence[Meaning]) -> Meaning:
-    """A contraction by letters, which tell some sizes that are open."""
+    """Contract by letters, which determine some unknown sizes."""
     if any(isinstance(operand, Open) for operand in operands):
         return _lifted(lambda values: einsum(spec, values), operands, len(spec.partition("→")[2]))
     values = [known(operand) for operand in operands]
@@ -367,7 +367,7 @@ def einsum(spec: str, operands: Sequence[Meaning]) -> Meaning:
 
 
 def _lifted(operation: Callable[[Sequence[Value]], Meaning], operands: Sequence[Meaning], ndim: int) -> Open:
-    """`operation` of what is open, at least in part; its result has `ndim` axes."""
+    """Apply `operation` to operands of which some have unknown sizes; its result has `ndim` axes."""
     unknown = [operand.unknown if isinstance(operand, Open) else 0 for operand in operands]
     sizes = [each.inside if isinstance(each, Open) else each.shape for each in operands]
 
@@ -383,7 +383,7 @@ def _lifted(operation: Callable[[Sequence[Value]], Meaning], operands: Sequence[
 
 
 def inverse(x: Meaning) -> Meaning:
-    """The inverse of a square matrix, the reciprocal of a number."""
+    """Return the inverse of a square matrix, or the reciprocal of a number."""
     value = known(x)
     if value.ndim == 0:
         return elementwise(np.reciprocal, Value(value.data.astype(float), value.letters))
@@ -393,7 +393,7 @@ def inverse(x: Meaning) -> Meaning:
 
 
 def repeated(x: Meaning, sizes: Sequence[int]) -> Meaning:
-    """A number, or what is of any length along its other axes, in an array of the sizes that are told."""
+    """Broadcast a number, or a value of any length along its other axes, to the given sizes."""
     if isinstance(x, Open):
         return repeated(x.fitted(lambda value: _takes(value, sizes), sizes), sizes)
     value = x
@@ -407,6 +407,6 @@ def repeated(x: Meaning, sizes: Sequence[int]) -> Meaning:
 
 
 def _takes(value: Value, sizes: Sequence[int]) -> bool:
-    """Whether it has these sizes, or any, along each of its axes."""
+    """Whether a value has these sizes, or any, along each of its axes."""
     fits = [m == n or axis in value.free for axis, (m, n) in enumerate(zip(value.shape, sizes, strict=False))]
     return value.ndim == len(sizes) and all(fits)

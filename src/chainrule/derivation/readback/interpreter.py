@@ -1,4 +1,4 @@
-"""Evaluates the words of a printed line as a reader of mathematics would."""
+"""Evaluation of the tokens of a printed line as a reader of mathematics would."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _COMPARISONS: dict[str, Callable[..., Array]] = {
 
 
 def _alike(x: Array, y: Array) -> Array:
-    """Whether two numbers differ by no more than rounding, which depends on the order of what is computed."""
+    """Whether two numbers differ only by rounding, which depends on the order of operations."""
     return np.isclose(x, y, rtol=1e-13, atol=0)
 
 
@@ -52,9 +52,9 @@ _END = Token("end")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a line stands in: the meaning of its names, gradients by the name of what they belong to, index letters.
+    """The context of a line: the meanings of its names, gradients by the name of their variable, index letters.
 
-    A letter has an axis of its own, of the size of what it runs over.
+    Each letter has an axis of the size of its range.
     """
 
     vocabulary: Vocabulary
@@ -64,7 +64,7 @@ class Surroundings:
     letters: Mapping[str, int] = field(default_factory=dict)
     identity: str = ""
     sizes: Mapping[str, float] = field(default_factory=dict)
-    """Sizes by the names that they have in text."""
+    """Sizes by their printed names."""
     functions: Mapping[str, NamedFunction] = field(default_factory=dict)
 
     def of(self, array: Array) -> Value:
@@ -79,7 +79,7 @@ class Surroundings:
 
 
 class Interpreter:
-    """Reads one line; a literal 1 in a product of matrices is the vector of ones."""
+    """Evaluates one line; a literal 1 in a matrix product is the vector of ones."""
 
     def __init__(self, words: Iterable[Token], lexer: Lexer, surroundings: Surroundings) -> None:
         self._words = [*words, _END]
@@ -88,7 +88,7 @@ class Interpreter:
         self._around = surroundings
         self._bars = 0
 
-    # Words
+    # Tokens
 
     @property
     def _next(self) -> Token:
@@ -111,19 +111,19 @@ class Interpreter:
         return self._around.of(np.asarray(value))
 
     def end(self) -> None:
-        """Raise unless everything has been read."""
+        """Raise ReadingError unless all tokens have been read."""
         if self._next.kind != "end":
             raise ReadingError(f"{self._next.text or self._next.kind!r} is not expected")
 
     @property
     def is_number(self) -> bool:
-        """Whether the line is one literal number."""
+        """Whether the line is a single literal number."""
         return [word.kind for word in self._words] == ["number", "end"]
 
-    # Levels of precedence, the loosest first
+    # Levels of precedence, lowest first
 
     def expression(self) -> Meaning:
-        """All that may stand between brackets."""
+        """Evaluate an expression as it may occur in brackets."""
         value = self._condition()
         if not self._at("if"):
             return value
@@ -303,7 +303,7 @@ class Interpreter:
 
     def _named(self, names: Mapping[str, Array], name: str) -> Value:
         if name not in names:
-            raise ReadingError(f"{name} is no name that the page defines")
+            raise ReadingError(f"{name} is not a name that the page defines")
         return self._around.of(names[name])
 
     # Functions and operators
@@ -330,7 +330,7 @@ class Interpreter:
         return value
 
     def _applied(self, token: Token) -> Meaning:
-        """A function without a definition, with the marks of its derivative."""
+        """Evaluate a function without a definition, with the marks of its derivative."""
         marks = tuple(map(int, token.entries))
         if self._next.kind == "primes":
             marks = (1,) * int(self._take().number)
@@ -342,7 +342,7 @@ class Interpreter:
         return self._around.functions[token.text].of(marks, arguments)
 
     def _bound(self, name: str, letters: Sequence[str]) -> Meaning:
-        """A sum over index letters, of all that is multiplied."""
+        """Evaluate a sum over index letters of the following product."""
         value = known(self._product())
         data = value.data
         for letter in letters:
@@ -422,7 +422,7 @@ class Interpreter:
         return elementwise(lambda data: functions.derivative(name, data, parameters), x)
 
     def _sizes(self, below: Sequence[str]) -> list[int]:
-        """The sizes of `n×(l-k+1)`."""
+        """Return the sizes of `n×(l-k+1)`."""
         if len(below) != 1:
             raise ReadingError("of which shape?")
         return [size_of(part, self._around.sizes) for part in parted(_unset(below[0]), "×")]
@@ -430,18 +430,18 @@ class Interpreter:
     def _below(self, entry: str) -> float:
         value = self._inner(entry)
         if value.shape != () or value.data.size != 1:
-            raise ReadingError(f"{entry} below a function is no number")
+            raise ReadingError(f"{entry} below a function is not a number")
         return float(value.data.reshape(()))
 
     def _inner(self, entry: str) -> Value:
-        """The meaning of what stands in an index or below a function."""
+        """Evaluate an expression in an index or below a function."""
         reader = Interpreter(self._lexer(entry, self._around.vocabulary), self._lexer, self._around)
         value = known(reader.expression())
         reader.end()
         return value
 
     def _padded(self, below: Sequence[str]) -> Meaning:
-        """`pad(x, 1)` has that many zeros around it, `pad(x, [2:5])` stands there among zeros."""
+        """Evaluate `pad(x, 1)`, with zeros on each side, or `pad(x, [2:5])`, with x at that range among zeros."""
         x = self._numeric(self.expression())
         widths: list[int] = []
         while self._at(","):
@@ -461,7 +461,7 @@ class Interpreter:
     # Indices
 
     def _item(self, base: Meaning, token: Token, first: Token, plain: bool) -> Meaning:
-        """An element, a part, or the entries that labels pick; `1[x > 0]` is 1 where that holds."""
+        """Evaluate an element, a slice, or elements selected by labels; `1[x > 0]` is an indicator."""
         if plain and first.kind == "number" and first.number == 1 and _unset(token.entries[0]) != "∗":
             value = self._inner(token.entries[0])
             if value.data.dtype != bool or len(token.entries) > 1:
@@ -522,7 +522,7 @@ class Interpreter:
         own = np.transpose(own, places + others)
         indices, inside = [], np.asarray(True)
         for k, (_, place) in enumerate(picked):
-            integers = _integers(np.where(np.isnan(place), -1, place))  # an index that was itself outside
+            integers = _integers(np.where(np.isnan(place), -1, place))  # an index that was out of range
             inside = inside & (integers >= 0) & (integers < own.shape[k])
             indices.append(np.clip(integers, 0, max(own.shape[k] - 1, 0)))
         found = own[tuple(np.broadcast_arrays(*indices))]
@@ -532,7 +532,7 @@ class Interpreter:
         return Value(found, value.letters)
 
     def _opened_item(self, base: Open, token: Token, first: Token) -> Open:
-        """Entries of what has open sizes."""
+        """Index a value of unknown sizes."""
         ndim = base.ndim
         for entry in token.entries:
             if _unset(entry) == "∗":
@@ -545,7 +545,7 @@ class Interpreter:
         return Open(lambda *n: known(self._item(base.make(*n), token, first, plain=False)), base.unknown, ndim, inside)
 
     def _leave_free(self, value: Value, entries: Sequence[str]) -> bool:
-        """Whether what is taken of the axes of any length is one element, or all of it."""
+        """Whether one element, or all, are selected along the axes of any length."""
         own = [entry for entry in entries if entry != "∗"]
         return all(entry in (":", "0") for k, entry in enumerate(own) if k in value.free)
 
@@ -557,7 +557,7 @@ class Interpreter:
 
 
 def _is_ones(value: Meaning) -> bool:
-    """Whether it is a column or a row of ones of any length."""
+    """Whether the value is a column or a row of ones of any length."""
     return isinstance(value, Value) and value.ndim == 1 and value.free == {0} and bool(np.all(value.data == 1))
 
 
@@ -566,14 +566,14 @@ def _is_array(value: Meaning) -> bool:
 
 
 def _single(value: Meaning) -> Meaning:
-    """An array of one element as a number."""
+    """Return an array of one element as a number."""
     if isinstance(value, Value) and value.ndim and not value.free and set(value.shape) == {1}:
         return Value(value.data.reshape(value.data.shape[: value.letters]), value.letters)
     return value
 
 
 def _unset(entry: str) -> str:
-    """Text that LaTeX sets as a whole, a slice or a shape, as it is in text."""
+    """Return a slice or shape that LaTeX sets as text in its plain form."""
     match = re.fullmatch(r"\\mathrm\{(.*)\}", entry)
     inner = match[1] if match is not None else entry
     for command, sign in (("{:}", ":"), ("\\times ", "×"), ("\\cdot ", "·"), ("\\ast", "∗"), ("\\_", "_")):
@@ -582,14 +582,14 @@ def _unset(entry: str) -> str:
 
 
 def size_of(text: str, sizes: Mapping[str, float]) -> int:
-    """A size as it is printed, `n`, `2·d+1`, as a number."""
+    """Return a printed size, `n`, `2·d+1`, as a number."""
     vocabulary = Vocabulary(dict.fromkeys(sizes, 0))
     around = Surroundings(vocabulary, {name: np.asarray(size) for name, size in sizes.items()}, {}, "")
     reader = Interpreter(text_tokens(text, vocabulary), text_tokens, around)
     value = known(reader.expression())
     reader.end()
     if value.shape:
-        raise ReadingError(f"{text} is no size")
+        raise ReadingError(f"{text} is not a size")
     return round(float(value.data))
 
 
@@ -600,7 +600,7 @@ def _colon(entry: str) -> int:
 def _integers(array: Array) -> Array:
     integers = np.rint(array).astype(int)
     if not np.allclose(integers, array):
-        raise ReadingError("an index that is no whole number")
+        raise ReadingError("an index that is not a whole number")
     return integers
 
 
@@ -618,14 +618,14 @@ def _fitted(value: Open, shape: Shape) -> Value:
 
 
 def _pairing(left: Meaning, right: Meaning) -> Meaning:
-    """The sum of all entries of the elementwise product."""
+    """Return the sum of all elements of the elementwise product."""
     for one, other in ((left, right), (right, left)):
         if isinstance(one, Open) and isinstance(other, Value):
             return _pairing(_fitted(one, other.shape), other)
     a, b = known(left), known(right)
     if a.ndim == 0 or b.ndim == 0:
         return functions.reduction("Σ", known(elementwise(np.multiply, a, b)), ())
-    if a.ndim == b.ndim and a.free and b.free and not a.free & b.free:  # each tells the sizes that the other leaves
+    if a.ndim == b.ndim and a.free and b.free and not a.free & b.free:  # each determines the free sizes of the other
         return functions.reduction("Σ", known(elementwise(np.multiply, a, b)), ())
     for one, other in ((a, b), (b, a)):
         data = None if other.free else fitted_to(one, other.shape)

@@ -37,7 +37,7 @@ _CLOSING = Token("sign", ")")
 
 
 def latex_tokens(text: str, vocabulary: Vocabulary) -> Iterator[Token]:
-    """The words of `text`; raises ReadingError at what is none."""
+    """Split `text` into tokens; raise ReadingError for unknown ones."""
     place, after_function = 0, False
     while place < len(text):
         if match := _SPACES.match(text, place):
@@ -95,7 +95,7 @@ def _script(text: str, place: int, vocabulary: Vocabulary, after_function: bool)
 
 
 def _entries(inner: str) -> tuple[str, ...]:
-    """Indices, single letters set side by side."""
+    """Split indices; single letters are adjacent."""
     entries = parted(inner)
     if len(entries) == 1 and re.fullmatch("[a-z]{2,}", entries[0]):
         return tuple(entries[0])
@@ -105,7 +105,7 @@ def _entries(inner: str) -> tuple[str, ...]:
 def _applied(
     text: str, place: int, vocabulary: Vocabulary, marks: tuple[str, ...] = ()
 ) -> tuple[list[Token], int] | None:
-    """A function without a definition, if one is called here."""
+    """Return the call of a function without a definition, or None."""
     for name in vocabulary.functions:
         end = place + len(name)
         if text.startswith(name, place) and text.startswith(("(", "'", "\\Bigl("), end):
@@ -114,17 +114,17 @@ def _applied(
 
 
 def _marked(text: str, place: int, vocabulary: Vocabulary, marks: tuple[str, ...]) -> tuple[list[Token], int]:
-    """A function without a definition behind the marks of its derivative."""
+    """Return a function without a definition after the marks of its derivative."""
     while text[place : place + 1] == " ":
         place += 1
     applied = _applied(text, place, vocabulary, marks)
     if applied is None:
-        raise ReadingError(f"{text[place:]!r} is no function that the page defines")
+        raise ReadingError(f"{text[place:]!r} is not a function that the page defines")
     return applied
 
 
 def _name(text: str, place: int, vocabulary: Vocabulary) -> tuple[list[Token], int] | None:
-    """A name with its own subscripts, then indices; a function's name where a bracket follows."""
+    """Return a name with its subscripts, then indices; a function's name if a bracket follows."""
     head = _head(text, place, vocabulary)
     if head is None:
         return None
@@ -144,7 +144,7 @@ def _name(text: str, place: int, vocabulary: Vocabulary) -> tuple[list[Token], i
         return [Token("name", head)], end
     close = closing(text, end + 1, "{}")
     parts = parted(text[end + 2 : close])
-    for count in range(len(parts), -1, -1):  # the longest name that is defined, then indices
+    for count in range(len(parts), -1, -1):  # the longest defined name, then indices
         name = head if count == 0 else f"{head}_{{{','.join(parts[:count])}}}"
         if name not in vocabulary.axes:
             continue
@@ -228,7 +228,7 @@ def _group(text: str, place: int) -> tuple[str, int]:
 
 
 def _partial(text: str, place: int, vocabulary: Vocabulary) -> tuple[list[Token], int]:
-    """∂L/∂W as one word, and its indices; one factor of the chain rule, ∂a/∂z, is a quotient."""
+    """Return ∂L/∂W as one token, and its indices; a factor of the chain rule, ∂a/∂z, is a quotient."""
     of, place = _differentiated(text, place, vocabulary)
     match = re.compile(r"\s*/\s*").match(text, place)
     if match is None:
@@ -270,7 +270,7 @@ def _cases(text: str, place: int, vocabulary: Vocabulary) -> tuple[list[Token], 
 
 
 def _outermost(text: str, separator: str) -> tuple[str, str]:
-    """`text` before and after a separator that stands in no inner cases."""
+    """Split `text` at a separator outside of nested cases."""
     place = 0
     while (place := text.find(separator, place)) >= 0:
         before = text[:place]

@@ -1,4 +1,4 @@
-"""The lines of a page as they are printed, and what they say: text or LaTeX, wrapped or not."""
+"""Reading of the printed lines of a page, text or LaTeX, possibly wrapped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TOLERANCE = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """What the names on a page mean, in one notation."""
+    """The meanings of the names on a page, in one notation."""
 
     notation: Notation
     names: Mapping[str, Array]
@@ -44,14 +44,14 @@ class Page:
     """The name of the identity matrix, of any size."""
     sizes: Mapping[str, float]
     functions: Mapping[str, NamedFunction] = field(default_factory=dict)
-    """What stands before a bracket, by the name that is printed."""
+    """Functions without a definition, by printed name."""
 
     @cached_property
     def _known(self) -> dict[tuple[str, ...], Surroundings]:
         return {}
 
     def surroundings(self, line: str) -> Surroundings:
-        """The names, with the index letters that occur in `line`."""
+        """Return the context of `line`: the names, and the index letters that occur in it."""
         level = "".join(LOWERED.get(character, character) for character in line)
         letters = tuple(letter for letter in self.letters if letter in level)
         if letters not in self._known:
@@ -67,9 +67,9 @@ class Page:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many sides of a line were evaluated, by how much they differ, and how many could not be evaluated.
+    """The number of evaluated sides of a line, their largest difference, and the number of sides not evaluated.
 
-    Sides with factors of the chain rule, which are no arrays, count as neither.
+    Sides with factors of the chain rule, which are not arrays, count as neither.
     """
 
     sides: int
@@ -78,7 +78,7 @@ class Outcome:
 
 
 def joined(lines: Sequence[str], shape: str = "") -> str:
-    """An equation printed as text on several lines, as one without the `shape` at its right."""
+    """Join an equation printed as text on several lines, without the `shape` at its right."""
     parts: list[str] = []
     found = False
     for line in lines:
@@ -90,7 +90,7 @@ def joined(lines: Sequence[str], shape: str = "") -> str:
 
 
 def joined_latex(lines: Sequence[str]) -> str:
-    """An equation of an `align*`, as one line without its tag."""
+    """Join an equation of an `align*` to one line without its tag."""
     text = " ".join(lines)
     match = re.search(r" \\tag\*\{((?:[^{}]|\{[^{}]*\})*)\}", text)
     if match is not None:
@@ -106,7 +106,7 @@ def joined_latex(lines: Sequence[str]) -> str:
 
 
 def sides_of(words: Sequence[Token]) -> list[list[Token]]:
-    """What stands between the equality signs of a line, other than those of conditions: `x if i = j, else 0`."""
+    """Split a line at its equality signs, except those of conditions: `x if i = j, else 0`."""
     sides: list[list[Token]] = [[]]
     depth, conditions = 0, 0
     for word in words:
@@ -122,10 +122,10 @@ def sides_of(words: Sequence[Token]) -> list[list[Token]]:
 
 
 def read(line: str, page: Page, expected: Array | None = None) -> Outcome:
-    """Evaluate every side of `line`, and compare; raises ReadingError for what has no meaning, or more than one.
+    """Evaluate every side of `line` and compare them; raise ReadingError for a side without a unique meaning.
 
-    `expected` is what all sides must be; without it they are compared with one another. A side that holds a factor of
-    the chain rule alone, or another notation that is not evaluated, is left out.
+    `expected` is the value of all sides; without it they are compared with one another. A side that is a factor of the
+    chain rule, or has another notation that is not evaluated, is skipped.
     """
     try:
         with np.errstate(all="ignore"):
@@ -161,7 +161,7 @@ def _read(line: str, page: Page, expected: Array | None) -> Outcome:
             next((m.shape for m, _ in meanings if isinstance(m, Value)), None),
         )
     if shape is None:
-        raise ReadingError("no size is told")
+        raise ReadingError("no size is determined")
     arrays = [_settled(meaning, literal, shape) for meaning, literal in meanings]
     if expected is not None:
         count = len(around.letters)
@@ -170,7 +170,7 @@ def _read(line: str, page: Page, expected: Array | None) -> Outcome:
 
 
 def _settled(meaning: Meaning, literal: bool, shape: Shape) -> Array:
-    """An array of `shape`; a lone 0 is an array of zeros, a lone 1 a vector of ones."""
+    """Return an array of `shape`; a single 0 is an array of zeros, a single 1 a vector of ones."""
     if literal and isinstance(meaning, Value) and shape:
         number = float(meaning.data.reshape(()))
         if number == 0 or (number == 1 and sum(size != 1 for size in shape) <= 1):
@@ -179,7 +179,7 @@ def _settled(meaning: Meaning, literal: bool, shape: Shape) -> Array:
 
 
 def _difference(one: Array, other: Array) -> float:
-    """The largest difference, relative to the largest number; what overflowed tells nothing where it did."""
+    """Return the largest difference relative to the largest number, except where there was overflow."""
     a, b = np.broadcast_arrays(np.asarray(one, float), np.asarray(other, float))
     told = np.isfinite(a)
     if not np.all(np.isfinite(b[told])):
@@ -189,12 +189,12 @@ def _difference(one: Array, other: Array) -> float:
 
 
 def letters_of(sentence: str, sizes: Mapping[str, float]) -> dict[str, int]:
-    """`Indices: i and i′ over n; j over 2·d.` as the size that each letter runs over."""
+    """Parse `Indices: i and i′ over n; j over 2·d.` into the range of each letter."""
     found: dict[str, int] = {}
     for part in re.split(r"[;；]", re.sub(r"^[^:：]*[:：]|[.。]\s*$", "", sentence)):
         match = re.fullmatch(r"\s*(.*?)\s*(?:over|遍历)\s*(.*?)\s*", part)
         if match is None:
-            raise ReadingError(f"which index runs over what: {part!r}")
+            raise ReadingError(f"the range of an index is missing: {part!r}")
         size = size_of(match[2], sizes)
         for letter in re.split(r",\s*|、|\s+", match[1]):
             found[letter] = size

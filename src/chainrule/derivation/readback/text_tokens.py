@@ -26,7 +26,7 @@ _WORDS = {"if": "if", "else": "else", "若": "if", "否则": "else"}
 
 
 def text_tokens(text: str, vocabulary: Vocabulary) -> Iterator[Token]:
-    """The words of `text`; raises ReadingError at what is none."""
+    """Split `text` into tokens; raise ReadingError for unknown ones."""
     place, operand, function = 0, False, False
     while place < len(text):
         tight = place > 0 and not text[place - 1].isspace()
@@ -113,7 +113,7 @@ def _token(
 
 
 def _odd_name(text: str, place: int, vocabulary: Vocabulary) -> str | None:
-    """A name that is no word, such as one with a space or a dot in it."""
+    """Return a name that is not a word, such as one with a space or a dot in it, or None."""
     for name in vocabulary.odd:
         if text.startswith(name, place) and not (in_word(name[-1]) and in_word(text[place + len(name) :][:1] or " ")):
             return name
@@ -155,19 +155,19 @@ def _word(text: str, place: int, vocabulary: Vocabulary, tight: bool) -> tuple[T
         return Token("mark", word), end
     if text[end : end + 1] == "(":
         raise UnknownNotationError(word)
-    raise ReadingError(f"{word!r} is no name that the page defines")
+    raise ReadingError(f"{word!r} is not a name that the page defines")
 
 
 def _applied(text: str, place: int, vocabulary: Vocabulary, marks: tuple[str, ...]) -> tuple[Token, int]:
-    """A function without a definition, behind the marks of its derivative."""
+    """Return a function without a definition, after the marks of its derivative."""
     end = _end_of_word(text, place)
     if text[place:end] not in vocabulary.functions:
-        raise ReadingError(f"{text[place:end]!r} is no function that the page defines")
+        raise ReadingError(f"{text[place:end]!r} is not a function that the page defines")
     return Token("applied", text[place:end], entries=marks), end
 
 
 def _is_called(text: str, end: int) -> bool:
-    """Whether a bracket follows, or what stands below a function and a bracket."""
+    """Whether a bracket follows, possibly after a subscript of a function."""
     while text[end : end + 1] == "′" or text[end : end + 1] in LOWERED:
         end += 1
     if text[end : end + 1] == "[":
@@ -176,7 +176,7 @@ def _is_called(text: str, end: int) -> bool:
 
 
 def _partial(text: str, place: int, vocabulary: Vocabulary) -> tuple[Token, int]:
-    """∂L/∂W as one word; one factor of the chain rule, ∂a/∂z, is a quotient."""
+    """Return ∂L/∂W as one token; a factor of the chain rule, ∂a/∂z, is a quotient."""
     of, place, inner = _differentiated(text, place + 1, vocabulary)
     if not text.startswith("/∂", place):
         raise ReadingError(f"∂{of} is divided by nothing")

@@ -1,4 +1,4 @@
-"""The words of a printed line, the same from text and from LaTeX."""
+"""Tokens of a printed line, common to text and LaTeX."""
 
 from __future__ import annotations
 
@@ -55,27 +55,27 @@ FUNCTIONS = frozenset(
         "uniform",
     )
 )
-"""The functions that the notation of this field has names for."""
+"""The names of functions in the notation."""
 
 SIGNS = frozenset("()|⌊⌋⟨⟩,+−⊙⋆·/=<≤>≥≠∧∨¬√^")
 
 
 @dataclass(frozen=True)
 class Token:
-    """One word: `text` is its key, name or sign; `entries` what stands in an index or below an operator, unread."""
+    """A token: `text` is its key, name or sign; `entries` are the unparsed contents of an index or subscript."""
 
     kind: Kind
     text: str = ""
     number: float = 0.0
     entries: tuple[str, ...] = ()
     tight: bool = False
-    """Whether no space stands before it."""
+    """Whether no space precedes the token."""
 
 
 class Vocabulary:
-    """The names that a line may use, as they are printed, each with its number of axes.
+    """The names that a line may use, as printed, each with its number of axes.
 
-    `functions` are those that stand for a function where a bracket or a prime follows.
+    `functions` are names that denote a function if a bracket or a prime follows.
     """
 
     def __init__(self, names: Mapping[str, int], functions: Iterable[str] = ()) -> None:
@@ -105,17 +105,17 @@ def is_raised(character: str) -> bool:
 
 
 def in_word(character: str) -> bool:
-    """Whether a character can stand within a name."""
+    """Whether a character can be part of a name."""
     return (character.isalnum() or character == "_") and character not in _OUTSIDE_WORDS
 
 
 def is_word(name: str) -> bool:
-    """Whether a name is one word."""
+    """Whether a name is a single word."""
     return bool(name) and all(map(in_word, name)) and not name[0].isdigit()
 
 
 def head_of(name: str) -> str:
-    r"""What stands before the subscripts of a name in LaTeX: `W` of `W_{1}`."""
+    r"""Return the base of a name with subscripts in LaTeX: `W` of `W_{1}`."""
     depth = 0
     for place, character in enumerate(name):
         escaped = place > 0 and name[place - 1] == "\\"
@@ -127,7 +127,7 @@ def head_of(name: str) -> str:
 
 
 def closing(text: str, start: int, brackets: str) -> int:
-    """The place of the bracket that closes the one at `start`."""
+    """Return the position of the bracket that closes the one at `start`."""
     depth = 0
     place = start
     while place < len(text):
@@ -142,7 +142,7 @@ def closing(text: str, start: int, brackets: str) -> int:
 
 
 def parted(text: str, sign: str = ",") -> tuple[str, ...]:
-    """The parts of a list, at the commas outside of brackets."""
+    """Split a list at the commas outside of brackets."""
     parts, depth, start = [], 0, 0
     for place, character in enumerate(text):
         depth += (character in "([{⟨⌊") - (character in ")]}⟩⌋")

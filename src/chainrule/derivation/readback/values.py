@@ -1,7 +1,7 @@
-"""What a printed expression can stand for: arrays with strict shapes, repeated only where the notation says so.
+"""Values of printed expressions: arrays with strict shapes, broadcast only where the notation says so.
 
-A vector has no orientation of its own; in a product of matrices it is a column. `1` is a vector of ones of any length,
-so an axis can be free. Leading axes, as many as there are index letters, hold the value at each index.
+A vector has no orientation; in a matrix product it is a column. `1` is a vector of ones of any length, so an axis can
+be free. There is a leading axis for each index letter, for the value at each index.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ Operation: TypeAlias = Callable[..., Any]
 
 
 CHOICES = 2000
-"""How many combinations of sizes are tried for an expression that leaves some open."""
+"""The maximum number of combinations of sizes that are tried for an expression of unknown sizes."""
 
 
 class ReadingError(ValueError):
-    """A printed expression has no meaning, or more than one."""
+    """A printed expression has no meaning, or an ambiguous one."""
 
 
 class UnknownNotationError(Exception):
-    """A printed expression holds a notation that the reader does not evaluate."""
+    """A printed expression has a notation that the reader does not evaluate."""
 
 
 class ChainFactorError(UnknownNotationError):
-    """It is a factor of the chain rule, such as ∂a/∂z, which stands for a linear map and not for an array."""
+    """The expression is a factor of the chain rule, such as ∂a/∂z, which is a linear map and not an array."""
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """An array whose first `letters` axes belong to indices; along `free` axes it is the same at any length."""
+    """An array whose first `letters` axes belong to indices; along `free` axes it is constant and of any length."""
 
     data: Array
     letters: int = 0
@@ -53,7 +53,7 @@ class Value:
         return self.data.ndim - self.letters
 
     def with_axes(self, places: Sequence[int], ndim: int) -> Array:
-        """The data with axis k at `places[k]` of `ndim`, and axes of length 1 elsewhere."""
+        """Return the data with axis k at `places[k]` of `ndim`, and axes of size 1 elsewhere."""
         shape = [1] * ndim
         for place, size in zip(places, self.shape, strict=True):
             shape[place] = size
@@ -62,24 +62,24 @@ class Value:
 
 @dataclass(frozen=True, eq=False)
 class Open:
-    """A value some of whose sizes only its surroundings tell, such as the number of classes in `onehot(y)`."""
+    """A value with sizes that only the context determines, such as the number of classes in `onehot(y)`."""
 
     make: Callable[..., Value]
     unknown: int
     ndim: int
     inside: frozenset[int] = frozenset()
-    """Sizes that occur in it, which its own may be."""
+    """Sizes within the expression, which are candidates for its own."""
     total: Value | None = None
-    """The sum of all entries, where it is the same at any size."""
+    """The sum of all elements, if it is independent of the sizes."""
 
     def fitted(self, accepts: Callable[[Value], bool], sizes: Sequence[int]) -> Value:
-        """The one value that is accepted, where `sizes` are those around it."""
+        """Return the only accepted value, where `sizes` are those of the context."""
         return _only(self.fitting(accepts, sizes))
 
     def fitting(self, accepts: Callable[[Value], bool], sizes: Sequence[int]) -> list[Value]:
-        """The different values that are accepted, with any sizes up to twice those around it, and 1 if it is there.
+        """Return the distinct accepted values, with sizes up to twice those of the context, and 1 if it occurs there.
 
-        Where that is too much to try, with those around it.
+        If there are too many combinations, only the sizes of the context are tried.
         """
         found: list[Value] = []
         around = {*sizes, *self.inside}
@@ -87,7 +87,7 @@ class Open:
         if len(choices) ** self.unknown > CHOICES:
             choices = sorted(around)
         if len(choices) ** self.unknown > CHOICES:
-            raise UnknownNotationError("too many sizes are not told")
+            raise UnknownNotationError("too many sizes are not determined")
         for chosen in itertools.product(choices, repeat=self.unknown):
             try:
                 value = self.make(*chosen)
@@ -98,7 +98,7 @@ class Open:
         return found
 
     def restricted(self, accepts: Callable[[Value], bool]) -> Open:
-        """The same, of the sizes alone with which it is accepted."""
+        """Restrict the value to the sizes with which it is accepted."""
 
         def make(*sizes: int) -> Value:
             value = self.make(*sizes)
@@ -109,7 +109,7 @@ class Open:
         return replace(self, make=make, total=None)
 
     def then(self, operation: Callable[[Value], Value]) -> Open:
-        """What `operation`, which keeps the number of axes, makes of it."""
+        """Apply `operation`, which keeps the number of axes."""
         return replace(self, make=lambda *sizes: operation(self.make(*sizes)), total=None)
 
 
@@ -129,24 +129,24 @@ def _only(values: Sequence[Value]) -> Value:
 
 
 def known(value: Meaning) -> Value:
-    """A value whose sizes are all told."""
+    """Return a value whose sizes are all determined; raise ReadingError for others."""
     if isinstance(value, Open):
-        raise ReadingError("a size is not told")
+        raise ReadingError("a size is not determined")
     return value
 
 
 def ones(letters: int) -> Value:
-    """The vector of ones, of any length."""
+    """Return the vector of ones, of any length."""
     return Value(np.ones((1,) * letters + (1,)), letters, frozenset({0}))
 
 
 def is_ones(value: Meaning) -> bool:
-    """Whether it is a vector of ones of any length."""
+    """Whether the value is a vector of ones of any length."""
     return isinstance(value, Value) and value.shape == (1,) and value.free == {0} and bool(np.all(value.data == 1))
 
 
 def elementwise(operation: Operation, *operands: Meaning) -> Meaning:
-    """`operation` element by element, after a repetition that the shapes leave no doubt about."""
+    """Apply `operation` elementwise, with a broadcast if the shapes allow a single one."""
     if len(operands) == 1:
         (x,) = operands
         if isinstance(x, Open):
@@ -163,7 +163,7 @@ def elementwise(operation: Operation, *operands: Meaning) -> Meaning:
 
 
 def _several_beside(operation: Operation, operands: Sequence[Meaning]) -> Meaning:
-    """`operation` of more than two operands: those that are not open tell the sizes of the others, else one does."""
+    """Apply `operation` to more than two operands; those of known sizes determine the sizes of the others."""
     told = [each for each in operands if isinstance(each, Value) and each.ndim and not each.free]
     largest = max(told, key=lambda each: each.ndim, default=None)
     opened = max((each for each in operands if isinstance(each, Open)), key=lambda each: each.ndim, default=None)
@@ -181,7 +181,7 @@ def _several_beside(operation: Operation, operands: Sequence[Meaning]) -> Meanin
 
 
 def _several(operation: Operation, operands: Sequence[Value]) -> Value:
-    """`operation` of more than two operands; numbers are repeated to the shape of all others."""
+    """Apply `operation` to more than two operands; numbers are broadcast to the shape of all others."""
     arrays = [each for each in operands if each.ndim]
     if not arrays:
         return Value(np.asarray(operation(*(each.data for each in operands))), operands[0].letters)
@@ -208,7 +208,7 @@ def _opened(operation: Operation, first: Meaning, second: Meaning) -> Meaning:
 
 
 def _opened_beside(opened: Open, other: Value, operation: Operation) -> Meaning:
-    """`operation` of what is open and of what is not, which may tell the sizes that are left open."""
+    """Apply `operation` to a value of unknown sizes and another, which may determine them."""
     if other.ndim and not other.free and 0 < opened.ndim <= other.ndim:
         fitting = opened.fitting(lambda value: _matches(value, other), other.shape)
         fitting = fitting or _least_repeated(opened.fitting(lambda value: _meets(value, other), other.shape), other)
@@ -223,7 +223,7 @@ def _opened_beside(opened: Open, other: Value, operation: Operation) -> Meaning:
 
 
 def _least_repeated(values: Sequence[Value], other: Value) -> list[Value]:
-    """Those that are repeated along the fewest axes: nothing is repeated that need not be."""
+    """Return the values that are broadcast along the fewest axes."""
 
     def repeated(value: Value) -> int:
         return sum(m != n for m, n in zip(value.shape, other.shape, strict=False)) if value.ndim == other.ndim else 0
@@ -233,9 +233,9 @@ def _least_repeated(values: Sequence[Value], other: Value) -> list[Value]:
 
 
 def _both_opened(operation: Operation, first: Open, second: Open) -> Open:
-    """`operation` of two arrays of the same number of axes, which have the same sizes."""
+    """Apply `operation` to two values of unknown but equal sizes."""
     if first.ndim != second.ndim:
-        raise ReadingError("a size is not told")
+        raise ReadingError("a size is not determined")
 
     def make(*sizes: int) -> Value:
         a, b = first.make(*sizes[: first.unknown]), second.make(*sizes[first.unknown :])
@@ -247,7 +247,7 @@ def _both_opened(operation: Operation, first: Open, second: Open) -> Open:
 
 
 def _meets(value: Value, other: Value) -> bool:
-    """Whether the shapes leave no doubt about how it is repeated beside the other."""
+    """Whether the shapes determine how the value is broadcast to the other."""
     try:
         _aligned(value, other)
     except ReadingError:
@@ -256,7 +256,7 @@ def _meets(value: Value, other: Value) -> bool:
 
 
 def _matches(value: Value, other: Value) -> bool:
-    """Whether nothing is repeated, but for axes of any length; axes of size 1 may be left out."""
+    """Whether nothing is broadcast except axes of any length; axes of size 1 may be omitted."""
     shapes = [[(n, axis in x.free) for axis, n in enumerate(x.shape)] for x in (value, other)]
     if value.ndim != other.ndim:
         shapes = [[(n, free) for n, free in shape if n != 1 or free] for shape in shapes]
@@ -265,7 +265,7 @@ def _matches(value: Value, other: Value) -> bool:
 
 
 def _aligned(a: Value, b: Value) -> tuple[Value, Value]:
-    """Both with the same number of axes."""
+    """Give both values the same number of axes."""
     if a.ndim == 0 or b.ndim == 0:
         ndim = max(a.ndim, b.ndim)
         every = frozenset(range(ndim))
@@ -290,7 +290,7 @@ def _aligned(a: Value, b: Value) -> tuple[Value, Value]:
 
 
 def _embedded(small: Value, large: Value) -> Value:
-    """`small` with the axes that it lacks, if its sizes leave one way to place it."""
+    """Insert the missing axes of `small`, if its sizes allow a single way."""
     axes = [axis for axis in range(large.ndim) if axis not in large.free]
     places = _places(small, large, axes) or _places(small, large, range(large.ndim))
     if small.free:
@@ -310,7 +310,7 @@ def _embedded(small: Value, large: Value) -> Value:
 
 
 def _places(small: Value, large: Value, axes: Sequence[int]) -> dict[tuple[tuple[int, int], ...], tuple[int, ...]]:
-    """The different ways to place the axes of `small` among `axes` of `large`."""
+    """Return the distinct ways to place the axes of `small` among `axes` of `large`."""
 
     def fits(size: int, place: int) -> bool:
         return size in (1, large.shape[place]) or place in large.free
@@ -323,7 +323,7 @@ def _places(small: Value, large: Value, axes: Sequence[int]) -> dict[tuple[tuple
 
 
 def transposed(x: Meaning) -> Meaning:
-    """The last two axes exchanged; a vector becomes a row."""
+    """Exchange the last two axes; a vector becomes a row."""
     if isinstance(x, Open):
         return x.then(lambda value: known(transposed(value)))
     if x.ndim == 0:
@@ -336,7 +336,7 @@ def transposed(x: Meaning) -> Meaning:
 
 
 def product(factors: Sequence[Meaning]) -> Meaning:
-    """Juxtaposed factors: numbers, and a product of matrices in which a vector is a column; `1 b` is b as rows."""
+    """Multiply adjacent factors: numbers, and matrices with vectors as columns; `1 b` is b as rows."""
     opened = [k for k, factor in enumerate(factors) if isinstance(factor, Open)]
     if opened:
         return _opened_product(factors, opened[0])
@@ -390,7 +390,7 @@ def _matmul(a: Value, b: Value) -> Value:
     left, right = a.data, b.data
     inner_a, inner_b = a.ndim - 1, b.ndim - 2
     if inner_a in a.free and inner_b in b.free:
-        raise ReadingError("how many ones there are is not told")
+        raise ReadingError("the number of ones is not determined")
     if inner_a in a.free:
         left = np.repeat(left, right.shape[-2], axis=-1)
     if inner_b in b.free:
@@ -411,7 +411,7 @@ def _matmul(a: Value, b: Value) -> Value:
 
 
 def _opened_product(factors: Sequence[Meaning], place: int) -> Meaning:
-    """A product with one factor of unknown size: its neighbours tell the size, or the result has it."""
+    """Return a product with one factor of unknown size, which the neighbours or the result determine."""
     opened = factors[place]
     assert isinstance(opened, Open)
     others = [known(factor) for k, factor in enumerate(factors) if k != place]
@@ -437,11 +437,11 @@ def _opened_product(factors: Sequence[Meaning], place: int) -> Meaning:
     fitting = Open(whole, opened.unknown, 0, opened.inside).fitting(lambda value: True, sizes)
     if len(fitting) == 1 or not fitting:
         return _only(fitting)
-    return Open(whole, opened.unknown, fitting[0].ndim, opened.inside | set(sizes))  # its surroundings decide
+    return Open(whole, opened.unknown, fitting[0].ndim, opened.inside | set(sizes))  # the context determines it
 
 
 def settle(value: Meaning, shape: Shape) -> Array:
-    """The data as an array of `shape`, index axes first; what is free takes its sizes from there."""
+    """Return the data as an array of `shape`, index axes first; free axes take their sizes from it."""
     if isinstance(value, Open):
         value = value.fitted(lambda found: fitted_to(found, shape) is not None, shape)
     data = fitted_to(value, shape)
@@ -451,7 +451,7 @@ def settle(value: Meaning, shape: Shape) -> Array:
 
 
 def fitted_to(value: Value, shape: Shape) -> Array | None:
-    """The data with an axis for each of `shape`: a vector may be a row or a column."""
+    """Return the data with an axis for each of `shape`, with vectors as rows or columns; None if it does not fit."""
     front = value.data.shape[: value.letters]
     if value.ndim == len(shape):
         sizes = value.shape
