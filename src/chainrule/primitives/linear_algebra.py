@@ -1,4 +1,4 @@
-"""Inverse and determinant of square matrices on the last two axes; leading axes are batch axes.
+"""Inverse, adjugate and determinant of square matrices on the last two axes; leading axes are batch axes.
 
 The inverse of a singular matrix, or of one with a non-finite element, is NaN. The expansions use elimination with
 partial pivoting, unrolled over columns, which limits their size.
@@ -105,8 +105,8 @@ class Inverse(Composite):
 class Adjugate(Composite):
     """adj A, the transposed cofactors of A: det(A) A⁻¹, and finite also where A has no inverse.
 
-    The second operand is det A. No value depends on it; beside it, adj(A) / det(A) is known as A⁻¹. The differential
-    is that of det(A) A⁻¹, so that second derivatives of a determinant need a regular A.
+    The second operand is det A. It is not used in the value, but lets adj(A) / det(A) be recognized as A⁻¹. The
+    differential is that of det(A) A⁻¹, so that second derivatives of a determinant need a regular A.
     """
 
     @classmethod
@@ -135,9 +135,9 @@ class Adjugate(Composite):
         return result * expand_dims(Trace()(relative), (-2, -1)) - _product(relative, result)
 
     def expand(self, *operands: Node) -> Node:
-        """Gauss and Jordan with pivots chosen from all that is left, so that those that are 0 come last.
+        """Gauss-Jordan elimination with full pivoting, so that zero pivots come last.
 
-        With E A = R' D C, where R and C permute and D is diagonal but for its last column, adj A is
+        With E A = R' D C, where R and C are permutations and D is diagonal except for its last column, adj A is
         det(R C) C' adj(D) R E; the entries of adj D are products of all pivots but one.
         """
         x = operands[0]
@@ -181,7 +181,7 @@ class Adjugate(Composite):
 
 
 def _adjugate(matrix: Array) -> Array:
-    """From U diag(s) V: s but one are multiplied, and the determinants of U and V are 1 or −1."""
+    """Compute adj A from A = U diag(s) V: products of all singular values but one, and det(U) det(V) = ±1."""
     left, sizes, right = np.linalg.svd(matrix)
     others = np.prod(np.where(np.eye(len(sizes), dtype=bool), 1, sizes), axis=-1)
     sign_of_both = np.sign(np.linalg.det(left) * np.linalg.det(right))
@@ -189,7 +189,7 @@ def _adjugate(matrix: Array) -> Array:
 
 
 def _largest(matrix: Node, left_rows: Node, left_columns: Node) -> tuple[Node, Node]:
-    """The row and the column of the largest element among those that are left, each as 1 among zeros."""
+    """Return the row and the column of the largest remaining element, as one-hot vectors."""
     size, ndim = matrix.type.shape[-1], matrix.type.ndim
     assert isinstance(size, int)
     left = expand_dims(left_rows, -1) * expand_dims(left_columns, -2)
@@ -204,13 +204,13 @@ def _largest(matrix: Node, left_rows: Node, left_columns: Node) -> tuple[Node, N
 
 
 def _inner(x: Node, y: Node) -> Node:
-    """The sums of products along the last axis."""
+    """Return the sums of products along the last axis."""
     product = x * y
     return Sum((product.type.ndim - 1,))(product)
 
 
 def _all_but(pivots: Sequence[Node], left_out: int | None) -> Node | int:
-    """The product of all pivots but one, along a new last axis."""
+    """Return the product of all pivots but one, along a new last axis."""
     factors = [expand_dims(pivot, -1) for k, pivot in enumerate(pivots) if k != left_out]
     return math.prod(factors[1:], start=factors[0]) if factors else 1
 
