@@ -1,1 +1,1 @@
-"""What tests share: programs to try, hostile inputs, processes of their own, and checks of what was written."""
+"""Code shared by tests: sample programs, hostile inputs, subprocesses, and checks of generated files."""

@@ -1,4 +1,4 @@
-"""Run source that was emitted, on inputs drawn for a derivation, beside the native engine."""
+"""Running of emitted source, on inputs drawn for a derivation, for comparison with the native engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Case:
-    """A derivation at numbers: its arguments, the gradients given, and what the native engine makes of them."""
+    """A derivation with concrete values: its arguments, the given gradients, and the results of the native engine."""
 
     derivation: Derivation
     arguments: dict[str, Array]
@@ -39,7 +39,7 @@ class Case:
 
 @cache
 def case_of(name: str, dtype: DType = DType.FLOAT64) -> Case:
-    """The case of an entry of the gallery."""
+    """Return the case of a gallery entry."""
     return case(derived(name), dtype)
 
 
@@ -86,7 +86,7 @@ def _drawn(
 
 
 def assert_close(found: object, expected: Array, name: str, tolerance: float) -> None:
-    """That two arrays have one shape and are equal to `tolerance`, relative to the largest element."""
+    """Assert that two arrays have the same shape and are equal to `tolerance`, relative to the largest element."""
     array = np.asarray(found)
     assert array.shape == expected.shape, f"{name} has the shape {array.shape}, not {expected.shape}"
     scale = max(float(np.max(np.abs(expected), initial=0.0)), 1e-3)
@@ -94,14 +94,14 @@ def assert_close(found: object, expected: Array, name: str, tolerance: float) ->
 
 
 def module(source: str) -> Any:
-    """The module that `source` is the text of."""
+    """Return the module with the text `source`."""
     made = types.ModuleType("emitted")
     exec(compile(source, "<emitted>", "exec"), made.__dict__)
     return made
 
 
 def run_numpy(source: str, case: Case) -> tuple[list[Any], dict[str, Any]]:
-    """The outputs and gradients that two functions in NumPy give."""
+    """Return the outputs and gradients of the two NumPy functions."""
     emitted = module(source)
     *outputs, saved = emitted.forward(*case.arguments.values())
     gradients = emitted.backward(saved, *case.seeds)
@@ -110,7 +110,7 @@ def run_numpy(source: str, case: Case) -> tuple[list[Any], dict[str, Any]]:
 
 
 def run_torch(source: str, case: Case, name: str) -> tuple[list[Any], dict[str, Any]]:
-    """The outputs and gradients that PyTorch finds through the function."""
+    """Return the outputs, and the gradients of the function by PyTorch."""
     import torch
 
     tensors = {key: torch.tensor(value, requires_grad=key in case.gradients) for key, value in case.arguments.items()}
@@ -123,7 +123,7 @@ def run_torch(source: str, case: Case, name: str) -> tuple[list[Any], dict[str, 
 
 
 def run_jax(source: str, case: Case, name: str, *, jit: bool = True) -> tuple[list[Any], dict[str, Any]]:
-    """The outputs and gradients that JAX finds through the function, under jit or one operation after another."""
+    """Return the outputs, and the gradients of the function by JAX, with or without jit."""
     import jax
     import jax.numpy as jnp
 
@@ -152,14 +152,14 @@ C_FLAGS = [
 
 
 def signature(source: str, function: str) -> list[str]:
-    """The names of the parameters of a function of the header."""
-    code = source.partition("*/")[2]  # the usage in the first comment calls it too
+    """Return the names of the parameters of a function of the header."""
+    code = source.partition("*/")[2]  # the usage in the first comment also calls it
     text = code.partition(f" {function}(")[2].partition(") {")[0]
     return [part.replace("*", " ").split()[-1] for part in text.split(",")]
 
 
 def exported(source: str, case: Case, name: str, real: str) -> str:
-    """A file in C that includes the header and gives functions that `ctypes` can call, with plain pointers."""
+    """Return a C file that includes the header and defines functions with plain pointers, for `ctypes`."""
     values = pointed_to(case)
     taken = {key: f"*{key}" if value.ndim == 0 else key for key, value in values.items()}
     has_work = f"}} {name}_work;" in source
@@ -187,7 +187,7 @@ def exported(source: str, case: Case, name: str, real: str) -> str:
 
 
 def pointed_to(case: Case) -> dict[str, Array]:
-    """Every argument, and every gradient that is given, under its name in C."""
+    """Return every argument, and every given gradient, by its name in C."""
     values = {ascii_identifier(key): value for key, value in case.arguments.items()}
     upstream = [node for node in case.derivation.program.inputs if is_upstream(node)]
     seeds = zip((ascii_identifier("d" + output_name(node)) for node in upstream), case.seeds, strict=True)
@@ -195,7 +195,7 @@ def pointed_to(case: Case) -> dict[str, Array]:
 
 
 def members(source: str, name: str, label: str) -> list[str]:
-    """The members of a structure of the header."""
+    """Return the members of a structure of the header."""
     text, end, _ = source.partition(f"}} {name}_{label};")
     body = text.rpartition("typedef struct {")[2] if end else ""
     return [line.split()[1].partition("[")[0].rstrip(";") for line in body.strip().splitlines()]
@@ -204,7 +204,7 @@ def members(source: str, name: str, label: str) -> list[str]:
 def run_c(
     source: str, case: Case, name: str, folder: Path, flags: Sequence[str] = ("-O1",), compiler: str = "cc"
 ) -> tuple[float, dict[str, Array]]:
-    """The loss (0 for a layer) and the gradients that the header gives, and a step of descent checked on the way."""
+    """Return the loss (0 for a layer) and the gradients from the header, after a check of a descent step."""
     dtype = next(iter(case.gradients.values())).dtype
     real = "float" if dtype == np.float32 else "double"
     (folder / f"{name}.h").write_text(source)

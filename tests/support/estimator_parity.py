@@ -1,4 +1,4 @@
-"""Drawn configurations of the estimators, and whether two of them, ours and scikit-learn's, left the same."""
+"""Random configurations of the estimators, and comparison of our fits with scikit-learn's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TARGETS = ["binary", "multiclass", "multilabel", "one", "several", "poisson"]
 
 
 def drawn(seed: int) -> tuple[str, dict[str, Any], Array, Array, Array | None]:
-    """A kind of target, parameters, X, y and perhaps weights."""
+    """Draw a kind of target, parameters, X, y and optional weights."""
     random = np.random.default_rng(seed)
 
     def one_of(*values: Any) -> Any:
@@ -66,7 +66,7 @@ def drawn(seed: int) -> tuple[str, dict[str, Any], Array, Array, Array | None]:
 
 
 def both(kind: str, parameters: dict[str, Any]) -> tuple[Any, Any]:
-    """Our estimator and scikit-learn's."""
+    """Return our estimator and scikit-learn's."""
     name = "MLPClassifier" if kind in ("binary", "multiclass", "multilabel") else "MLPRegressor"
     ours = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}[name]
     return ours(**parameters), getattr(neural_network, name)(**parameters)
@@ -80,7 +80,7 @@ def close(ours: Any, theirs: Any, tolerance: float = 1e-6) -> None:
 
 
 def same(ours: Any, theirs: Any, tolerance: float = 1e-6) -> None:
-    """All that a fit leaves is the same, but for losses of several outputs, which have a test of their own."""
+    """Assert that the fits agree, except for losses of several outputs, which have a separate test."""
     for name in ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"):
         assert getattr(ours, name) == getattr(theirs, name), name
     close(ours.coefs_, theirs.coefs_, tolerance)

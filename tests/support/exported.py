@@ -1,4 +1,4 @@
-"""Models of every kind, with tables that are as hostile as tables may be, to be exported and compared."""
+"""Models of every kind, with hostile tables, for export and comparison."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ TAME = {
     "label": _cycled([1.0, None, -1.0]),
     "größe": _cycled(["2022-02-28 23:11:05", "2020-12-31 00:00:01", "", "2021-03-01"]),
 }
-"""The same with numbers that training bears."""
+"""The same columns with numbers suitable for training."""
 
 CLASSES = ("a", 'b"\\', "ü\n??/")
 BINARY = ("no", "yes")
@@ -153,7 +153,7 @@ FLAGS = [
 
 @cache
 def model_of(case: str) -> Model:
-    """The model of a case, with parameters drawn so that every one of them matters."""
+    """Return the model of a case, with random parameters that all affect the result."""
     settings, target = _CASES[case]
     architecture = Architecture(**{"inputs": WIDTH, **settings})
     random = np.random.default_rng(3)
@@ -166,7 +166,7 @@ def model_of(case: str) -> Model:
 
 
 def expected(case: str) -> tuple[Any, Array | None]:
-    """What the model says of the table: predictions, and probabilities of classes."""
+    """Return the predictions of the model for the table, and the probabilities of classes."""
     model = model_of(case)
     if model.preprocessing is None:
         found = model.decoded(model.predict_encoded(arrays()))
@@ -176,19 +176,19 @@ def expected(case: str) -> tuple[Any, Array | None]:
 
 
 def arrays() -> Array:
-    """Rows for the model without a table."""
+    """Return rows for the model without a table."""
     return np.random.default_rng(8).normal(size=(ROWS, 5))
 
 
 def cells(feature: Feature, columns: Mapping[str, Any] = COLUMNS) -> Array:
-    """A column as C and ONNX take it: numbers, texts without blanks around them, seconds."""
+    """Return a column as C and ONNX take it: numbers, texts without surrounding blanks, seconds."""
     if isinstance(feature, Category | Boolean):
         return np.array(["" if cell is None else cell for cell in columns[feature.name]], object)
     return feature_values(feature, pl.Series(columns[feature.name]))
 
 
 def assert_equal(case: str, predictions: Any, probabilities: Any) -> None:
-    """That an export says what the model says."""
+    """Assert that the predictions of an export are those of the model."""
     wanted, shares = expected(case)
     tolerance = TOLERANCE[model_of(case).dtype.name]
     if shares is not None:
@@ -200,7 +200,7 @@ def assert_equal(case: str, predictions: Any, probabilities: Any) -> None:
 
 
 def load(path: Path) -> Any:
-    """The module in a file, under a name of its own."""
+    """Import the module in a file under a unique name."""
     spec = importlib.util.spec_from_file_location(f"exported_{path.stem}_{len(sys.modules)}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -210,7 +210,7 @@ def load(path: Path) -> Any:
 
 
 def docstring_example(source: str) -> str:
-    """The example in the docstring of a module, as code."""
+    """Return the example in the docstring of a module, as code."""
     import ast
 
     text = ast.get_docstring(ast.parse(source)) or ""
@@ -219,7 +219,7 @@ def docstring_example(source: str) -> str:
 
 
 def columns_as(kind: str) -> Mapping[str, Any]:
-    """The table as what a user may hold: lists, arrays, a frame of polars or of pandas."""
+    """Return the table in another form: lists, arrays, a polars or pandas frame."""
     if kind == "lists":
         return COLUMNS
     if kind == "polars":
@@ -230,7 +230,7 @@ def columns_as(kind: str) -> Mapping[str, Any]:
 
 
 def run_c(folder: Path, body: list[str], headers: list[str], defines: str = "") -> list[list[float]]:
-    """The numbers that a program prints, line by line; where there is no compiler, nothing."""
+    """Return the numbers that a program prints, by line; nothing without a compiler."""
     lines = [
         "#include <stdio.h>",
         defines,

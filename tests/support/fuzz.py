@@ -1,8 +1,8 @@
-"""Hostile input for the formula parser and the tracer, as many as one likes: `python -m support.fuzz --count 20000`.
+"""Fuzzing of the formula parser and the tracer: `python -m support.fuzz --count 20000`.
 
-Of each input: it is accepted, or refused by one of the package's own errors in one line, within a second; what the
-user's own code raises, or NumPy at the user's own line, passes through. While a formula is read nothing is compiled,
-executed, imported or opened. Prints what came out how often, and every finding; exits with 1 if there is one.
+Each input is accepted, or rejected with an error of the package in one line, within a second; errors of the user's
+code, or of NumPy at a line of the user, are propagated. While a formula is parsed nothing is compiled, executed,
+imported or opened. Prints the number of each result, and every finding; exits with 1 if there is one.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _PACKAGE = os.path.dirname(cr.__file__) + os.sep
 
 @dataclass
 class Report:
-    """What came out how often, and what should not have."""
+    """The number of each result, and the findings."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     slowest: float = 0.0
 
     def checked(self, what: str, action: Callable[[], object], limit: float) -> None:
-        """Run an action; note what it does, and what is wrong with that."""
+        """Run an action; record its result, and any violation."""
         start = time.thread_time()
         try:
             action()
@@ -76,7 +76,7 @@ class Report:
 
 
 def _is_of_the_package(error: Exception) -> bool:
-    """Whether an error was raised in the package itself: a missing attribute, or a type, of a traced value aside."""
+    """Whether an error was raised in the package, except for a missing attribute, or a type, of a traced value."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
@@ -88,7 +88,7 @@ def _is_of_the_package(error: Exception) -> bool:
 
 
 def fuzz_formulas(count: int, seed: int, limit: float = 1.0) -> Report:
-    """Read `count` texts as formulas."""
+    """Parse `count` texts as formulas."""
     report = Report()
     with tempfile.TemporaryDirectory() as folder:
         canary = os.path.join(folder, "canary")
@@ -111,7 +111,7 @@ def fuzz_formulas(count: int, seed: int, limit: float = 1.0) -> Report:
 
 
 def fuzz_derivations(count: int, seed: int, limit: float = 10.0) -> Report:
-    """Derive and print formulas that fit."""
+    """Derive and print consistent formulas."""
     report, rng = Report(), random.Random(seed)
     for _ in range(count):
         text = sensible(rng)

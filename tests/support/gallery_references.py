@@ -1,6 +1,6 @@
-"""The texts of the gallery's functions under other systems of automatic differentiation.
+"""The gallery's functions in other systems of automatic differentiation.
 
-A function is run with their array module for `np`, and for `cr` with functions written here, which owe nothing to ours.
+A function is run with their array module as `np`, and with independent implementations, defined here, as `cr`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ defvjp(_erf, lambda result, x: lambda cotangent: cotangent * 2 / math.sqrt(math.
 
 
 class _ArrayModule:
-    """An array module, with the functions that it lacks."""
+    """An array module, with additional functions."""
 
     def __init__(self, module: Any) -> None:
         self._module = module
@@ -43,7 +43,7 @@ class _ArrayModule:
 
 
 def _windows(xp: Any, x: Any, size: int, axis: int) -> Any:
-    """Every window of `size` along `axis`, in a new last axis."""
+    """Return every window of `size` along `axis`, in a new last axis."""
     before = (slice(None),) * axis
     count = x.shape[axis] - size + 1
     return xp.stack([x[(*before, slice(k, k + count))] for k in range(size)], axis=-1)
@@ -85,14 +85,14 @@ def _functions(xp: Any, erf: Callable[[Any], Any]) -> SimpleNamespace:
 
 
 def _in_terms_of(function: Objective, array_module: Any, functions: SimpleNamespace) -> Objective:
-    """The function with other meanings of `np` and `cr`."""
+    """Return the function with other meanings of `np` and `cr`."""
     assert isinstance(function, FunctionType)
     names = {**function.__globals__, "np": array_module, "cr": functions}
     return FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
 
 
 def objective(function: Objective, array_module: Any, functions: SimpleNamespace, given: Sequence[Array]) -> Objective:
-    """The loss; of a layer, the pairing of its outputs with the gradients `given`."""
+    """Return the loss; for a layer, the pairing of its outputs with the gradients `given`."""
     run = _in_terms_of(function, array_module, functions)
 
     def total(*arguments: Any) -> Any:
@@ -108,7 +108,7 @@ def objective(function: Objective, array_module: Any, functions: SimpleNamespace
 def autograd_gradients(
     function: Objective, arguments: Sequence[Array], given: Sequence[Array], places: Sequence[int]
 ) -> list[Array]:
-    """The gradients by the arguments at `places`, by HIPS autograd."""
+    """Return the gradients of the arguments at `places`, by HIPS autograd."""
     module = _ArrayModule(autograd.numpy)
     total = objective(function, module, _functions(autograd.numpy, _erf), given)
     return [np.asarray(autograd.grad(total, place)(*arguments)) for place in places]
@@ -117,7 +117,7 @@ def autograd_gradients(
 def jax_gradients(
     function: Objective, arguments: Sequence[Array], given: Sequence[Array], places: Sequence[int]
 ) -> list[Array]:
-    """The gradients by the arguments at `places`, by JAX in float64."""
+    """Return the gradients of the arguments at `places`, by JAX in float64."""
     import jax
     import jax.numpy as jnp
 
@@ -131,4 +131,4 @@ REFERENCES: Mapping[str, Callable[..., list[Array]]] = {
     "autograd": autograd_gradients,
     **({"jax": jax_gradients} if importlib.util.find_spec("jax") else {}),
 }
-"""Those that are installed; the first always is."""
+"""The installed references; the first always is."""

@@ -1,4 +1,4 @@
-"""Numbers for the gallery: a small size for every name, arrays in which each function has its derivative."""
+"""Sample arguments for the gallery: small sizes, and arrays at which each function is differentiable."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ SCALARS |= {"q": 0.8, "tau": 0.6}
 
 @cache
 def derived(name: str) -> Derivation:
-    """The derivation of an entry by what it names, made and verified for emission once for all tests."""
+    """Return the cached derivation of an entry, verified for emission."""
     return derive(GALLERY[name].function, GALLERY[name].wrt)
 
 
 def sizes_of(derivation: Derivation) -> dict[str, int]:
-    """A size for each name, all different."""
+    """Return distinct sizes for the names."""
     return {name: size for size, name in enumerate(sorted(derivation.program.dim_names), start=3)}
 
 
 def arguments_of(entry: Entry, derivation: Derivation, seed: int) -> dict[str, Array]:
-    """A value for each input of the derivation's program, given gradients among them."""
+    """Return a value for each input of the derivation's program, including given gradients."""
     random, sizes = np.random.default_rng(seed), sizes_of(derivation)
     values: dict[str, Array] = {}
     for node in derivation.program.inputs:

@@ -1,4 +1,4 @@
-"""Right answers out of a file, and mutants of them: one mistake each, of a kind that is known."""
+"""Correct answers from a file, and mutants of them with one known mistake each."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ NAMES = [node.name for node in TREE.body if isinstance(node, ast.FunctionDef) an
 
 
 def entry_of(name: str) -> Entry:
-    """The gallery's entry that an answer is for."""
+    """Return the gallery entry of an answer."""
     return GALLERY[name.partition("__")[0]]
 
 
 def function(name: str, source: str = SOURCE, filename: str = "answers.py") -> Callable[..., Any]:
-    """The function of this name in `source`, which can be read again under `filename`."""
+    """Return the function of this name in `source`, whose text is available under `filename`."""
     lines = source.splitlines(keepends=True)
     linecache.cache[filename] = (len(source), None, lines, filename)
     namespace: dict[str, Any] = {}
@@ -35,7 +35,7 @@ def function(name: str, source: str = SOURCE, filename: str = "answers.py") -> C
 
 @dataclass(frozen=True)
 class Mutant:
-    """A right answer with one line changed: `mistake` says how, `kinds` are the diagnoses that name it."""
+    """A correct answer with one line changed: `mistake` describes the change, `kinds` are the acceptable diagnoses."""
 
     name: str
     line: int
@@ -53,7 +53,7 @@ Mutation = tuple[str, frozenset[str], ast.expr]
 
 
 def mutants(name: str) -> Iterator[Mutant]:
-    """Every single mistake of the answer `name`, on one line each."""
+    """Yield every single mistake of the answer `name`."""
     definition = next(node for node in TREE.body if isinstance(node, ast.FunctionDef) and node.name == name)
     lines = SOURCE.splitlines()
     derivatives = _derivatives(name)
@@ -85,7 +85,7 @@ def mutants(name: str) -> Iterator[Mutant]:
 
 
 def sampled(name: str, count: int) -> list[Mutant]:
-    """Some of the mutants of an answer: of every kind of mistake in turn, spread over its lines."""
+    """Return some mutants of an answer: of every kind of mistake in turn, spread over its lines."""
     groups: dict[str, list[Mutant]] = {}
     for mutant in mutants(name):
         groups.setdefault(mutant.mistake, []).append(mutant)
@@ -98,7 +98,7 @@ def sampled(name: str, count: int) -> list[Mutant]:
 
 
 def _places(statement: ast.stmt) -> Iterator[ast.Assign | ast.AugAssign | ast.Expr]:
-    """Statements and returned expressions that lie on lines of their own."""
+    """Yield statements and returned expressions that have lines of their own."""
     if isinstance(statement, ast.Assign | ast.AugAssign):
         yield statement
     elif isinstance(statement, ast.Return) and isinstance(statement.value, ast.Dict):
@@ -108,7 +108,7 @@ def _places(statement: ast.stmt) -> Iterator[ast.Assign | ast.AugAssign | ast.Ex
 
 
 def _derivatives(name: str) -> set[str]:
-    """How the answers write derivatives of activations, as source of a factor."""
+    """Return the derivatives of activations in the answers, as source of a factor."""
     del name
     return {"sigmoid_prime", "> 0", "1 - h", "1 - g", "1 - t"}
 
@@ -234,7 +234,7 @@ def _with_argument(node: ast.Call, name: str) -> ast.expr:
 
 
 def _siblings(name: str) -> Iterator[str]:
-    """Names that are easily taken for `name`."""
+    """Yield names that are easily confused with `name`."""
     numbers = {"1": "2", "2": "1", "3": "2"}
     if name[-1] in numbers and name[:-1]:
         yield name[:-1] + numbers[name[-1]]

@@ -1,7 +1,7 @@
-"""Memory in which every array lies between pages that nobody may touch, and generated code run in it.
+"""Guarded memory, in which every array lies between inaccessible pages, for running generated code.
 
-Run as a script, it goes through the named programs and runs; each name is printed before its turn, so that a process
-that dies tells which one it was. Where pages cannot be closed off, their bytes are looked at afterwards instead.
+As a script it runs the named cases; each name is printed before its case, so that a crash of the process is
+attributable. Where pages cannot be protected, their contents are checked afterwards instead.
 """
 
 from __future__ import annotations
@@ -47,24 +47,24 @@ PROT_NONE = 0
 
 
 def pages(size: int) -> int:
-    """Bytes of the whole pages that hold `size` bytes."""
+    """Return the bytes of the whole pages that hold `size` bytes."""
     return -(-size // PAGE) * PAGE
 
 
 def within(size: int, side: Side) -> int:
-    """Where `size` bytes begin in their pages, at the start of the first or to the end of the last."""
+    """Return the offset of `size` bytes in their pages, at the start of the first or the end of the last."""
     return 0 if side == "start" else pages(size) - size
 
 
 class Pages:
-    """Whole pages of memory, some of them closed."""
+    """Whole pages of memory, some of them protected."""
 
     def __init__(self, size: int) -> None:
         self.bytes = np.frombuffer(mmap.mmap(-1, size), np.uint8)
         self.closed: list[int] = []
 
     def close(self, start: int) -> None:
-        """Let nobody read or write the page that begins at `start`."""
+        """Make the page that begins at `start` inaccessible."""
         assert start % PAGE == 0
         self.closed.append(start)
         if not CLOSES:
@@ -76,7 +76,7 @@ class Pages:
             raise OSError(ctypes.get_errno(), "mprotect failed")
 
     def check(self) -> None:
-        """Raise where a page that could not be closed was written to."""
+        """Raise an error if an unprotected guard page was written to."""
         for start in self.closed:
             if not CLOSES and (self.bytes[start : start + PAGE] != CANARY).any():
                 raise AssertionError("something was written beside an array")
@@ -86,7 +86,7 @@ _mapped: list[Pages] = []
 
 
 def between_pages(size: int, side: Side) -> NDArray[np.uint8]:
-    """So many bytes with a closed page before and one after."""
+    """Return `size` bytes with a guard page before and after."""
     block = Pages(pages(size) + 2 * PAGE)
     block.close(0)
     block.close(PAGE + pages(size))
@@ -96,7 +96,7 @@ def between_pages(size: int, side: Side) -> NDArray[np.uint8]:
 
 
 def placed(array: Array, side: Side, order: Order = "C") -> Array:
-    """A copy between closed pages; with gaps, only every other element of the last axis is the array's."""
+    """Return a copy between guard pages; with gaps, only every other element of the last axis is used."""
     if not array.size:
         return array
     shape = array.shape
@@ -111,7 +111,7 @@ def placed(array: Array, side: Side, order: Order = "C") -> Array:
 
 
 class GuardedArena(Arena):
-    """An arena of which every place has pages of its own, and a closed one before and after."""
+    """An arena in which every allocation has pages of its own, with a guard page before and after."""
 
     side: Side = "end"
 
@@ -127,11 +127,11 @@ class GuardedArena(Arena):
         return start
 
     def give_back(self, start: int, count: int) -> None:
-        """Nothing is used twice."""
+        """Do nothing: memory is not reused."""
 
 
 class GuardedLayout(Layout):
-    """A workspace of which every state has pages of its own in each copy, and a closed one after."""
+    """A workspace in which every state has pages of its own in each copy, with a guard page after it."""
 
     side: Side = "end"
 
@@ -150,7 +150,7 @@ class GuardedLayout(Layout):
 
     @property
     def closed(self) -> Iterator[int]:
-        """Where closed pages begin, but for those of the arena."""
+        """Yield the starts of guard pages, except those of the arena."""
         for copy, k in itertools.product(range(3), self._numbers):
             end = self.offsets[k] + self._size(k)
             yield self.copy(copy) + pages(end)
@@ -166,7 +166,7 @@ class GuardedLayout(Layout):
 
 @contextmanager
 def guarded(side: Side) -> Iterator[list[GuardedArena]]:
-    """Inside, what is compiled keeps its arrays between closed pages."""
+    """Within the block, compiled code keeps its arrays between guard pages."""
     arenas: list[GuardedArena] = []
     layouts: list[GuardedLayout] = []
 
@@ -203,7 +203,7 @@ def guarded(side: Side) -> Iterator[list[GuardedArena]]:
 
 
 def call(program: Program, values: Mapping[str, Array], side: Side) -> list[Array]:
-    """The outputs, computed with every array between closed pages."""
+    """Return the outputs, computed with every array between guard pages."""
     with guarded(side) as arenas:
         code = compilation.CompiledProgram(program, "loops")
     workspace = Pages(arenas[0].size + PAGE)
@@ -227,7 +227,7 @@ def check_call(program: Program, side: Side) -> None:
 
 
 def check_run(training: Training, order: Order, team: int, side: Side) -> None:
-    """Compare a run, its data laid out as told, with the definition."""
+    """Compare a run, with its data in the given layout, with the definition."""
     state, data = training.values(0)
     expected = get_engine("reference").run(Run(training.loop, state, data, 0), 2)
     laid = {name: placed(array, side, order) for name, array in data.items()}
@@ -238,7 +238,7 @@ def check_run(training: Training, order: Order, team: int, side: Side) -> None:
 
 
 def read_beside(side: Side) -> None:
-    """A call with an array that is shorter than the program says."""
+    """Call a program with an array that is shorter than its type."""
     x = Input("x", ArrayType((2 * PAGE + 1,)))
     call(Program((x,), (exp(x),)), {"x": np.ones(2 * PAGE)}, side)
 
@@ -250,7 +250,7 @@ ORDERS: tuple[Order, ...] = ("C", "F", "gaps")
 
 
 def cases() -> dict[str, Callable[[Side], None]]:
-    """What the script can be asked to do, by name; the first goes wrong on purpose."""
+    """Return the cases of the script by name; the first fails on purpose."""
     found: dict[str, Callable[[Side], None]] = {WRONG: read_beside}
     for number, product in enumerate(PRODUCTS):
         size = ODD[2 + number % 3]
@@ -266,7 +266,7 @@ def cases() -> dict[str, Callable[[Side], None]]:
 
 
 def main(side: Side, names: list[str]) -> None:
-    """Go through the named cases, or through all that should go right."""
+    """Run the named cases, or all that should succeed."""
     known = cases()
     for name in names or list(known)[1:]:
         sys.stdout.write(f"{name}\n")

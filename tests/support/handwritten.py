@@ -1,4 +1,4 @@
-"""Steps of gradient descent with gradients written by hand, so that engines are tested without differentiation."""
+"""Gradient descent steps with handwritten gradients, to test engines independent of differentiation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ XOR: dict[str, Array] = {
 
 
 def step(n: int, sizes: tuple[int, int, int] = (2, 4, 1), dtype: DType = DType.FLOAT64) -> Program:
-    """One step on n rows for ½ Σ (a2 − y)² and two sigmoid layers, rows as samples."""
+    """Return a step on n rows for ½ Σ (a2 − y)² and two sigmoid layers, with rows as samples."""
     d, h, o = sizes
     shapes = {"X": (n, d), "y": (n, o), "W1": (d, h), "b1": (1, h), "W2": (h, o), "b2": (1, o), "rate": ()}
     X, y, W1, b1, W2, b2, rate = inputs = tuple(Input(name, ArrayType(shape, dtype)) for name, shape in shapes.items())
@@ -43,14 +43,14 @@ def network_loop(
     sizes: tuple[int, int, int] = (2, 4, 1),
     dtype: DType = DType.FLOAT64,
 ) -> Loop:
-    """Training of that network on n rows."""
+    """Return the training of that network on n rows."""
     counts = {min(batch_size, n), n % batch_size} - {0}
     steps = {count: step(count, sizes, dtype) for count in counts}
     return Loop(("W1", "b1", "W2", "b2"), ("X", "y"), ("rate",), steps, n, batch_size, shuffle)
 
 
 def initial(seed: int, sizes: tuple[int, int, int] = (2, 4, 1)) -> dict[str, Array]:
-    """Random weights and zero biases."""
+    """Return random weights and zero biases."""
     d, h, o = sizes
     random = np.random.RandomState(seed)
     W1, W2 = random.randn(d, h), random.randn(h, o)
@@ -58,13 +58,13 @@ def initial(seed: int, sizes: tuple[int, int, int] = (2, 4, 1)) -> dict[str, Arr
 
 
 def random_data(n: int, sizes: tuple[int, int, int] = (2, 4, 1)) -> dict[str, Array]:
-    """Rows for that network."""
+    """Return rows for that network."""
     random = np.random.RandomState(n)
     return {"X": random.randn(n, sizes[0]), "y": random.rand(n, sizes[2]), "rate": np.array(0.1)}
 
 
 def squaring(n: int, batch_size: int) -> tuple[Loop, dict[str, Array], dict[str, Array]]:
-    """A state that passes the largest number in the middle of an epoch, which the loss does not show."""
+    """Return a run whose state overflows in the middle of an epoch, while the loss remains finite."""
     w, x = Input("w", ArrayType((50, 40))), Input("x", ArrayType((batch_size, 40)))
     loop = Loop(("w",), ("x",), (), {batch_size: Program((w, x), (mean(x), square(w) * 2.0))}, n, batch_size, True)
     return loop, {"w": np.linspace(0.1, 1.2, 2000).reshape(50, 40)}, {"x": np.ones((n, 40))}

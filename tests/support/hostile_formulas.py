@@ -1,7 +1,7 @@
-"""Formulas that nobody should write, and many that one might: for tests of the parser, and `python -m support.fuzz`.
+"""Invalid, malicious and ordinary formulas for tests of the parser, and `python -m support.fuzz`.
 
-`formulas(seed)` never ends. It gives texts and shapes of five kinds: expressions drawn from the grammar, good formulas
-with a few characters changed, tokens in any order, characters in any order, and attempts to break or to break in.
+`formulas(seed)` is infinite. It yields texts and shapes of five kinds: expressions drawn from the grammar, good
+formulas with a few characters changed, tokens in any order, characters in any order, and attacks.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ _REDUCTIONS = ("sum", "mean", "max", "min", "norm", "logsumexp", "std")
 
 
 def _sensible(rng: random.Random, shape: str, depth: int) -> str:
-    """An expression of the given shape, in which everything fits."""
+    """Return an expression of the given shape, with consistent shapes."""
     if depth <= 0 or rng.random() < 0.1:
         return rng.choice(_TYPED[shape])
 
@@ -212,7 +212,7 @@ def _sensible(rng: random.Random, shape: str, depth: int) -> str:
 
 
 def sensible(rng: random.Random) -> str:
-    """A formula that fits `TYPED_SHAPES`, in one or several equations."""
+    """Return a formula consistent with `TYPED_SHAPES`, in one or several equations."""
     shape = rng.choice(("", "", "", "n", "n d"))
     return _sensible(rng, shape, rng.randint(1, 4))
 
@@ -257,7 +257,7 @@ def _characters(rng: random.Random) -> str:
 
 
 def formulas(seed: int, canary: str) -> Iterator[Case]:
-    """Texts with shapes, without end; `canary` is a path of which hostile ones would make a file."""
+    """Yield texts with shapes, without end; `canary` is a path that attacks would create."""
     rng = random.Random(seed)
     while True:
         kind = rng.random()

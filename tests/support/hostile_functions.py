@@ -1,8 +1,8 @@
-"""Functions that nobody should trace, and many that one might: for tests of the tracer, and `python -m support.fuzz`.
+"""Unsupported and ordinary functions for tests of the tracer, and `python -m support.fuzz`.
 
-`functions(seed)` never ends. It gives source code of a function `f(x, y, A, b)` and shapes for it. Statements call
-NumPy's functions with whatever lies about, branch on values, assign in place, recurse, loop, swallow errors, return
-what is no array, and meet objects whose special methods raise.
+`functions(seed)` is infinite. It yields source code of a function `f(x, y, A, b)` and shapes for it. Statements call
+NumPy's functions with arbitrary arguments, branch on values, assign in place, recurse, loop, suppress errors, return
+objects other than arrays, and use objects whose special methods raise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 Case = tuple[str, dict[str, Any]]
 
-# Functions that write files, print, run tests, change settings of the process, or ask for input are left out.
+# Functions that write files, print, run tests, change settings of the process, or read input are excluded.
 _LEFT_OUT = (
     "save", "load", "fromfile", "memmap", "genfromtxt", "fromregex", "test", "info", "show", "set", "get_include",
     "printoptions", "errstate", "nditer", "nested_iters", "frompyfunc", "vectorize", "DataSource", "bench", "lookfor",
@@ -30,7 +30,7 @@ def _numpy_functions() -> list[str]:
             if name.startswith("_") or any(name.startswith(word) for word in _LEFT_OUT):
                 continue
             if prefix == "np.random." and name not in ("normal", "uniform", "rand", "randn", "randint", "permutation"):
-                continue  # some draw until they succeed, which for absurd arguments they never do
+                continue  # some draw until they succeed, which never happens for absurd arguments
             value = getattr(module, name)
             if callable(value) and not (isinstance(value, type) and issubclass(value, BaseException | Warning)):
                 names.append(prefix + name)
@@ -184,7 +184,7 @@ def _expression(rng: random.Random, depth: int = 2) -> str:
 
 
 def functions(seed: int) -> Iterator[Case]:
-    """Source code that defines `f`, with shapes, without end."""
+    """Yield source code that defines `f`, with shapes, without end."""
     rng = random.Random(seed)
     while True:
         lines = []
@@ -192,7 +192,7 @@ def functions(seed: int) -> Iterator[Case]:
             lines.append(_filled(rng, rng.choice(STATEMENTS)) if rng.random() < 0.6 else f"v = {_expression(rng)}")
         end = rng.choice(RETURNS) if rng.random() < 0.5 else "return {e}"
         if "f(x" in end:
-            lines.clear()  # a thousand times the work of the other lines would be the user's
+            lines.clear()  # it would do a thousand times the work of the other lines
         lines.append(_filled(rng, end))
         body = "".join(f"    {line}\n" for line in lines)
         source = f"{PRELUDE}\ndef g(t):\n    return g(t + 1)\n\ndef f(x, y, A, b, v=3.0):\n{body}"

@@ -1,4 +1,4 @@
-"""Names that no program has, and that a key of a dict, a column or a class can have."""
+"""Names that are not identifiers, as keys of a dict, columns or classes may have."""
 
 from __future__ import annotations
 

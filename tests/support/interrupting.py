@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment that is awaited: once a native run has come so far, however busy the machine is."""
+"""Ctrl-C at a given event, such as a native run's progress, regardless of the load of the machine."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from unittest import mock
 from chainrule.engines.native.session import NativeSession
 
 INSTANT = 0.001
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 
 
 @contextmanager
 def interrupted_when(reached: Callable[[], bool]) -> Iterator[None]:
-    """Ctrl-C within the block as soon as `reached` says so; the test fails where it never does."""
+    """Send Ctrl-C within the block as soon as `reached` returns true; the test fails if it never does."""
     over, sent = threading.Event(), threading.Event()
 
     def watch() -> None:
@@ -40,16 +40,16 @@ def interrupted_when(reached: Callable[[], bool]) -> Iterator[None]:
 
 @contextmanager
 def interrupted_after(epochs: int = 0, snapshots: int = 0) -> Iterator[None]:
-    """Ctrl-C once native runs of the block have done so many epochs and the last one has taken so many snapshots.
+    """Send Ctrl-C after this number of epochs of native runs in the block, and of snapshots in the last one.
 
-    With neither it comes when the first call is about to begin.
+    With neither it is sent just before the first call begins.
     """
     calls: list[Any] = []
     prepared = NativeSession._prepared
 
     def noted(session: NativeSession, *arguments: Any) -> Any:
         call = prepared(session, *arguments)
-        calls[1:] = [call]  # the first says where the block began, the last how far it is
+        calls[1:] = [call]  # the first marks the start of the block, the last its progress
         return call
 
     def reached() -> bool:

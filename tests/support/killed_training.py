@@ -1,8 +1,8 @@
-"""A checkpointing training that is killed again and again: the file is always whole, the end is always the same bits.
+"""Repeatedly killed training with checkpoints: the file is always complete, the result always bitwise identical.
 
-`python -m support.killed_training --kills 200` runs the long form and prints what it found; with `--command` what is
-killed is `chainrule train --checkpoint-every`, and `--resume` goes on. With `--child` it is the training itself, which
-begins anew or goes on from the checkpoint that there is.
+`python -m support.killed_training --kills 200` runs the long form and prints its findings; with `--command` it kills
+`chainrule train --checkpoint-every`, and resumes with `--resume`. With `--child` it is the training process, which
+starts or resumes from the checkpoint if there is one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NAME = "model.safetensors"
 
 COMMAND = "command"
 OPTIONS = ["--target", "t", "--epochs", "150", "--hidden", "80", "--seed", "3"]
-"""The job that is the command line, and how it is asked to train."""
+"""The command line job, and its training options."""
 
 NETWORKS = {
     "adam": Architecture(INPUTS, (96, 96), CLASSES, loss="cross_entropy", dropout=0.2),
@@ -56,7 +56,7 @@ SETTINGS = {
 
 
 def run(job: str, folder: Path) -> None:
-    """Train to the end, from the checkpoint in `folder` if there is one; a checkpoint after every epoch."""
+    """Train to the end, from the checkpoint in `folder` if there is one, with a checkpoint after every epoch."""
     network, settings = NETWORKS[job], SETTINGS[job]
     draws = np.random.default_rng(7)
     X = draws.standard_normal((ROWS, INPUTS))
@@ -84,16 +84,16 @@ def say(text: str) -> None:
 
 @dataclass
 class Findings:
-    """What happened to the runs."""
+    """The events of the runs."""
 
     kills: int = 0
     inside: int = 0
-    """Kills that hit while a file was being written."""
+    """Kills during the writing of a file."""
     before_any: int = 0
-    """Kills before the first checkpoint was there."""
+    """Kills before the first checkpoint."""
     rounds: int = 0
     resumed: list[int] = field(default_factory=list)
-    """The epochs that runs went on from."""
+    """The epochs from which runs resumed."""
 
 
 def hunt(
@@ -103,7 +103,7 @@ def hunt(
     jobs: Sequence[str] = tuple(NETWORKS),
     report: Callable[[str], None] = lambda text: None,
 ) -> Findings:
-    """Kill trainings at so many random moments; raises AssertionError where a file is not whole, or an end differs."""
+    """Kill trainings at random moments; raise AssertionError for an incomplete file or a different result."""
     moments, found = random.Random(seed), Findings()
     modules = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
     environment = {
@@ -172,7 +172,7 @@ def write_table(path: Path) -> None:
 
 
 def wait_for_work(job: str, process: subprocess.Popen[bytes], place: Path) -> None:
-    """Until the run trains: until it says so, or has written a checkpoint of its own."""
+    """Wait until the run trains: until it says so, or has written a checkpoint."""
     if job != COMMAND:
         assert process.stdout is not None
         process.stdout.readline()
@@ -183,7 +183,7 @@ def wait_for_work(job: str, process: subprocess.Popen[bytes], place: Path) -> No
 
 
 def examine(place: Path, epoch: int, found: Findings) -> int:
-    """The epoch that the checkpoint in `place` has come to; it must be whole, and never go back."""
+    """Return the epoch of the checkpoint in `place`, which must be complete and not earlier than `epoch`."""
     leftovers = [path for path in place.iterdir() if path.name.endswith(".unfinished")]
     found.inside += bool(leftovers)
     assert len(leftovers) <= 1, leftovers
@@ -199,13 +199,13 @@ def examine(place: Path, epoch: int, found: Findings) -> int:
 
 
 def is_done(place: Path) -> bool:
-    """Whether the run there has come to its end, and its file says so."""
+    """Whether the run has ended, according to its file."""
     path = place / NAME
     return path.exists() and load_checkpoint(str(path)).state.status not in ("running", "interrupted")
 
 
 def outcome(place: Path) -> dict[str, Any]:
-    """What is in the file after the run has come to its end, but for the time that it took."""
+    """Return the contents of the file after the end of the run, except the elapsed time."""
     checkpoint = load_checkpoint(str(place / NAME))
     state = checkpoint.state
     arrays = {f"model {name}": array for name, array in checkpoint.model.parameters.items()}
@@ -226,7 +226,7 @@ def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Be the training, or the one that kills it."""
+    """Run the training, or the process that kills it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--child", nargs=2, metavar=("JOB", "FOLDER"))
     parser.add_argument("--kills", type=int, default=200)

@@ -1,4 +1,4 @@
-"""Random functions full of kinks, and what their derivatives are to either side of each."""
+"""Random functions with many kinks, and their one-sided derivatives."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Array = NDArray[Any]
 Function = Callable[[Array, Array], Any]
 
 LEVELS = (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
-"""Pairs of these are where most of the functions have their kinks."""
+"""Pairs of these are the points where most of the functions have kinks."""
 _STEPS = (2.0**-14, 2.0**-17)
 AGREE = 1e-5
 
 
 @dataclass(frozen=True)
 class KinkFunction:
-    """A function of two arrays, element by element, the sum of its values, and the source of that."""
+    """An elementwise function of two arrays, the sum of its values, and its source."""
 
     source: str
     function: Function
@@ -34,7 +34,7 @@ class KinkFunction:
 
 
 def kink_function(seed: int) -> KinkFunction:
-    """The function of number `seed`: kinks of every kind within and beside one another, some parts named."""
+    """Return the function with number `seed`: nested and adjacent kinks of every kind, some parts named."""
     choose = random.Random(seed)
     names = ["x", "y"]
     lines: list[str] = []
@@ -86,7 +86,7 @@ def kink_function(seed: int) -> KinkFunction:
 
 
 def ordered(a: Any, b: Any, c: Any) -> tuple[Any, Any, Any]:
-    """Three values in order, by a network of comparisons, since the order itself cannot be recorded."""
+    """Return three values in order, by a sorting network, since sorting cannot be recorded."""
     low, high = np.minimum(a, b), np.maximum(a, b)
     return np.minimum(low, c), np.maximum(low, np.minimum(high, c)), np.maximum(high, c)
 
@@ -99,14 +99,14 @@ def _compiled(source: str) -> Function:
 
 
 def points(seed: int) -> tuple[Array, Array]:
-    """The pairs of levels, and as many random points."""
+    """Return the pairs of levels, and as many random points."""
     drawn = np.random.default_rng(seed)
     x, y = (grid.ravel() for grid in np.meshgrid(LEVELS, LEVELS))
     return np.concatenate([x, drawn.normal(size=8)]), np.concatenate([y, drawn.normal(size=8)])
 
 
 def derivatives(elements: Function, x: Array, y: Array) -> Array:
-    """The derivatives of `elements` by x and y, of shape (2, points); NaN where it is not differentiable.
+    """Return the derivatives of `elements` by x and y, of shape (2, points); NaN where it is not differentiable.
 
     They are one-sided differences, which must agree and be linear along eight directions to both sides.
     """
@@ -134,7 +134,7 @@ def derivatives(elements: Function, x: Array, y: Array) -> Array:
 
 
 def crossings(function: Function, x: Array, y: Array) -> NDArray[np.bool_]:
-    """At which points kinks meet that do not coincide, so that they tie together only there."""
+    """Return the mask of points where kinks meet that do not coincide elsewhere."""
     program = cr.trace(function, x="n", y="n").bind({"n": len(x)})
     program, _ = written_out(program, stacked_extrema(program))
     kinks = find_kinks(program)

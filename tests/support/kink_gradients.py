@@ -1,4 +1,4 @@
-"""The gradients of a function of `kink_functions` as native code computes them, and source that was emitted."""
+"""Gradients of `kink_functions` from native code and from emitted source."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ TARGETS: dict[str, Callable[[Case, Path], dict[str, Array]]] = {
 
 
 def is_installed(target: str) -> bool:
-    """Whether what runs a target is at hand."""
+    """Whether the software for a target is installed."""
     if target == "c":
         return COMPILER is not None
     return target in ("native", "numpy") or importlib.util.find_spec(target) is not None
 
 
 def gradients(target: str, derivation: Derivation, x: Array, y: Array, folder: Path) -> Array:
-    """The gradients by x and y that `target` gives, of shape (2, points)."""
+    """Return the gradients by x and y from `target`, of shape (2, points)."""
     arguments = {"x": x, "y": y}
     case = Case(derivation, arguments, [], [], arguments, {"n": len(x)})
     found = TARGETS[target](case, folder)

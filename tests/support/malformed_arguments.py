@@ -1,4 +1,4 @@
-"""Arguments that do not go together, each with words of the one line that answers it.
+"""Incompatible arguments, each with a part of its one-line message.
 
 `data.csv` has the columns a, b, name and t (numbers); `classes.csv` has the target t of text; `m` is a model of
 numbers, `c` one of classes, `point` a checkpoint; the files `old` and `old.html` have contents that must stay.

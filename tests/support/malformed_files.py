@@ -1,4 +1,4 @@
-"""Files that are no tables, are damaged, or are in another encoding: see `malformed_tables`."""
+"""Files that are not tables, are damaged, or have another encoding: see `malformed_tables`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS = 30
 
 @dataclass(frozen=True)
 class Case:
-    """A malformed table: its name as a file, its bytes, the parts of the answer, and the arguments of `prepare`."""
+    """A malformed table: its file name, its bytes, the required parts of the message, the arguments of `prepare`."""
 
     title: str
     content: bytes
@@ -27,7 +27,7 @@ class Case:
 
 
 def rows(change: Callable[[list[list[str]]], None] | None = None, separator: str = ",") -> bytes:
-    """A good table of 30 rows, with a number, a category, a date and a target of two classes, after a change."""
+    """Return a valid table of 30 rows, with a number, a category, a date and a target of two classes, changed."""
     random = np.random.default_rng(0)
     lines = [["size", "colour", "day", "kind"]]
     for k in range(ROWS):
@@ -40,7 +40,7 @@ def rows(change: Callable[[list[list[str]]], None] | None = None, separator: str
 
 
 def cell(line: int, column: int, text: str) -> bytes:
-    """The good table with another text in a cell, on a line of the file (from 1) and in a column (from 0)."""
+    """Return the valid table with another text in a cell, on a line of the file (from 1) and in a column (from 0)."""
 
     def change(lines: list[list[str]]) -> None:
         lines[line - 1][column] = text
@@ -49,7 +49,7 @@ def cell(line: int, column: int, text: str) -> bytes:
 
 
 def cut(line: int, count: int) -> bytes:
-    """The good table with only so many cells on a line."""
+    """Return the valid table with only `count` cells on a line."""
 
     def change(lines: list[list[str]]) -> None:
         del lines[line - 1][count:]
@@ -65,7 +65,7 @@ def header(*names: str) -> bytes:
 
 
 def column(place: int, text: Callable[[int], str]) -> bytes:
-    """The good table with other texts in all cells of a column."""
+    """Return the valid table with other texts in all cells of a column."""
 
     def change(lines: list[list[str]]) -> None:
         for k in range(ROWS):

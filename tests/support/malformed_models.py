@@ -1,4 +1,4 @@
-"""Files that are no models, or damaged ones, each with what is said of it. The corpus for loading and for commands."""
+"""Files that are not models, or damaged ones, each with its message. The corpus for loading and for commands."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SETTINGS = TrainingSettings(Adam(0.01), epochs=4, batch_size=16)
 
 
 def checkpointed(path: str) -> None:
-    """A small classifier of a table with every kind of column, trained for a moment, as a checkpoint."""
+    """Write a checkpoint of a small classifier of a table with every kind of column, trained briefly."""
     random = np.random.default_rng(0)
     X = random.standard_normal((40, NETWORK.inputs))
     state = train(NETWORK, NETWORK.initial(0), X, random.integers(0, 3, 40), settings=SETTINGS)
@@ -58,7 +58,7 @@ def checkpointed(path: str) -> None:
 
 @dataclass(frozen=True)
 class Whole:
-    """A good file: its bytes, and what is in it."""
+    """A valid file: its bytes and contents."""
 
     content: bytes
     description: dict[str, Any]
@@ -72,7 +72,7 @@ class Whole:
         return cls(path.read_bytes(), contents.description, contents.tensors)
 
     def changed(self, change: Change, path: Path) -> bytes:
-        """The file with something changed in what it says, and sealed again."""
+        """Return the file with changed contents and a new seal."""
         description, tensors = copy.deepcopy(self.description), dict(self.tensors)
         change(description, tensors)
         write_file(str(path), description, tensors)
@@ -90,7 +90,7 @@ class Whole:
         return self.content[8 + length :]
 
     def with_header(self, change: Callable[[dict[str, Any]], object]) -> bytes:
-        """The file with something changed in its header, which no seal protects from nonsense."""
+        """Return the file with a changed header, which the seal does not cover."""
         header = self.header
         change(header)
         return framed(json.dumps(header).encode(), self.data)
@@ -144,7 +144,7 @@ def several(*changes: Change) -> Change:
 
 
 def old_model() -> bytes:
-    """A model as the first version wrote it."""
+    """Return a model in the format of the first version."""
     stream = io.BytesIO()
     header = np.array(json.dumps({"format": "chainrule model 1", "sizes": [2, 3, 1]}))
     np.savez(stream, header=header, feature_mean=np.zeros(2), W1=np.zeros((2, 3)))
@@ -338,14 +338,14 @@ def more_inputs(description: dict[str, Any], tensors: dict[str, Any]) -> None:
 
 
 def renamed_rows(description: dict[str, Any], tensors: dict[str, Any]) -> None:
-    """The program without an input X."""
+    """Rename the input X of the program."""
     for node in description["program"]["nodes"]:
         if node.get("input") == "X":
             node["input"] = "Z"
 
 
 def as_many_rows(size: Any) -> Change:
-    """A number, or a polynomial, for the number of rows of X."""
+    """Set the number of rows of X to a number or a polynomial."""
 
     def change(description: dict[str, Any], tensors: dict[str, Any]) -> None:
         description["program"] = simple(size)
@@ -354,7 +354,7 @@ def as_many_rows(size: Any) -> Change:
 
 
 def simple(rows: Any, width: Any = 9, outputs: Any = None, dtype: str = "float64") -> dict[str, Any]:
-    """A program that gives its X, or one that is filled with a constant."""
+    """Return a program that returns its X, or an array filled with a constant."""
     shape = [rows, width]
     nodes: list[Any] = [{"input": "X", "dtype": dtype, "shape": shape}]
     if outputs is not None:
@@ -363,7 +363,7 @@ def simple(rows: Any, width: Any = 9, outputs: Any = None, dtype: str = "float64
 
 
 def alone(program: dict[str, Any]) -> Change:
-    """A model of nothing but a program without parameters."""
+    """Return a change to a model with only a program, without parameters."""
 
     def change(description: dict[str, Any], tensors: dict[str, Any]) -> None:
         tensors.clear()
@@ -375,7 +375,7 @@ def alone(program: dict[str, Any]) -> Change:
 
 
 def grown() -> dict[str, Any]:
-    """A program of many values that are each within bounds, and too much together."""
+    """Return a program of many values that are each within the limits, but not in total."""
     program = simple("n", 4)
     for k in range(40):
         fields = {"shape": ["n", 4, 2**17 + k], "axes": [0, 1]}
@@ -393,7 +393,7 @@ def grown() -> dict[str, Any]:
 
 
 def shrinking() -> dict[str, Any]:
-    """A size that is positive while it has a name, and negative for a block of rows."""
+    """Return a program with a size that is positive while symbolic, and negative for a block of rows."""
     program = simple("n", 4)
     fields = {"starts": [0, 0], "sizes": [[[1000], [-1, "n"]], 4], "strides": [1, 1]}
     program["nodes"].append({"apply": "Slice", "to": [0], "fields": fields})

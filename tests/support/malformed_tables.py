@@ -1,6 +1,6 @@
-"""Tables that cannot be learnt from, each with what the message about it must say.
+"""Tables that cannot be trained on, each with the required parts of its message.
 
-A case is a file with what to ask of it; `says` are parts of the one line that answers. `{path}` in them is the path.
+A case is a file with arguments; `says` are parts of the one-line message. `{path}` in them is the path.
 """
 
 from __future__ import annotations

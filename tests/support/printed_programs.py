@@ -1,6 +1,6 @@
-"""Random programs whose printed lines are read back: repetition of every kind, constants, names that collide.
+"""Random programs whose printed lines are read back: broadcasts of every kind, constants, names that collide.
 
-`python -m support.printed_programs --count 2000 --seed 1` reads every form in text and LaTeX, and prints what is wrong.
+`python -m support.printed_programs --count 2000 --seed 1` reads every form in text and LaTeX, and prints misreadings.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Program:
     number: int
 
     def derived(self) -> Derivation:
-        """Its derivation; raises one of the package's errors where it is refused."""
+        """Return its derivation; raise an error of the package if it is rejected."""
         file = f"<program {self.number}>"
         linecache.cache[file] = (len(self.source), None, self.source.splitlines(keepends=True), file)
         namespace: dict[str, Any] = {"np": np, "cr": cr}
@@ -123,7 +123,7 @@ class Program:
 
 
 class _Author:
-    """Writes one program, statement by statement, and keeps the shape of every value."""
+    """Writes one program, statement by statement, and records the shape of every value."""
 
     def __init__(self, random_: random.Random) -> None:
         self.random = random_
@@ -176,7 +176,7 @@ class _Author:
     # Expressions
 
     def operand(self, shape: Shape | None = None) -> tuple[str, Shape]:
-        """A value, now and then with a further axis or a sign."""
+        """Return a value, sometimes with a further axis or a sign."""
         name, own = self.value()
         turn = self.random.random()
         if turn < 0.12:
@@ -337,7 +337,7 @@ class _Author:
         return f"np.concatenate([{x}, {other}], axis=0)", (2 * sizes, *shape[1:])
 
     def _stacked(self, shape: Shape) -> Shape:
-        return ("?", "?", "?", "?")  # its axis is not known here, so that the value is not used again
+        return ("?", "?", "?", "?")  # its axis is unknown here, so the value is not used again
 
     def special(self) -> tuple[str, Shape] | None:
         x, shape = self.operand()
@@ -386,7 +386,7 @@ class _Author:
 
 
 def _broadcast(s: Shape, t: Shape) -> Shape | None:
-    """The shape that NumPy repeats both to."""
+    """Return the shape to which NumPy broadcasts both."""
     result: list[Dim] = []
     for k in range(1, max(len(s), len(t)) + 1):
         a, b = s[-k] if k <= len(s) else 1, t[-k] if k <= len(t) else 1
@@ -397,7 +397,7 @@ def _broadcast(s: Shape, t: Shape) -> Shape | None:
 
 
 def programs(seed: int) -> Iterator[Program]:
-    """Random programs without end."""
+    """Yield random programs without end."""
     number = 0
     while True:
         author = _Author(random.Random(f"{seed} {number}"))
@@ -418,9 +418,9 @@ def programs(seed: int) -> Iterator[Program]:
 
 
 def misreadings(derivation: Derivation, seed: int = 0) -> tuple[int, list[str], list[Misreading]]:
-    """How many lines were read, in all forms and both scripts; those with nothing to evaluate; the wrong ones.
+    """Read all lines, in all forms and both scripts; return their number, those without a value, and the misreadings.
 
-    The path form is read with compositions taken apart, and as they are.
+    The path form is read with and without split compositions.
     """
     records = {derivation.record: FORMS}
     if derivation.in_steps is not derivation.record:
@@ -440,7 +440,7 @@ def misreadings(derivation: Derivation, seed: int = 0) -> tuple[int, list[str], 
 
 
 def run(count: int, seed: int, tell: Callable[[str], object] = sys.stdout.write) -> Counter[str]:
-    """Read `count` programs; tell of each one of which a line is false."""
+    """Read `count` programs; report each with a false line."""
     outcomes: Counter[str] = Counter()
     made = programs(seed)
     while outcomes["programs"] < count:

@@ -1,4 +1,4 @@
-"""Composed programs for comparisons: each a function factory, given the NumPy to use, and the shapes of its arguments.
+"""Composed programs for comparisons: each a function factory, given the array module, and the argument shapes.
 
 The factories take the array module as an argument, so that the same text runs on NumPy, traced, and on HIPS autograd.
 """

@@ -1,4 +1,4 @@
-"""Python's limit of nested calls, set so low that an expression need not be large to reach it."""
+"""A low limit on nested calls, which a small expression can reach."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def few_nested_calls(count: int) -> Iterator[None]:
-    """Within the block so many calls may be nested in the caller's."""
+    """Within the block, allow only `count` calls nested in the caller's."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(len(inspect.stack(0)) + count)
     try:

@@ -1,4 +1,4 @@
-"""Reports of runs that never were, to see what is said of them."""
+"""Reports of fictitious runs, to test their texts."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ CLASSIFICATION = Report(
 
 
 def changed(report: Report, **changes: Any) -> Report:
-    """A report with other values of fields, in whichever of its groups they are."""
+    """Return a report with other values of fields, in any of its groups."""
     for name in ("data", "fit", "scores"):
         group: Any = getattr(report, name)
         here = {spec.name: changes.pop(spec.name) for spec in fields(group) if spec.name in changes}
@@ -95,5 +95,5 @@ REGRESSION = changed(
 
 
 def run_with(**changes: Any) -> Report:
-    """A classification whose run is otherwise."""
+    """Return a classification report with a changed run."""
     return changed(CLASSIFICATION, run=replace(RUN, **changes))

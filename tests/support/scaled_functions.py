@@ -1,4 +1,4 @@
-"""Functions whose scale, domain or size of terms is not that of numbers about 1, with the shapes of their arguments."""
+"""Functions whose scale, domain or size of terms is not about 1, with the shapes of their arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules of programs and of training steps, and what their nests touch, found by going through every place."""
+"""Schedules of programs and of training steps, and the memory accesses of their nests at every index."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from chainrule.engines.native.text import Module
 from chainrule.ir import Node, Program
 
 TARGET = parse_target("x86-64-v3")
-"""What is decided must not depend on the machine that runs the tests."""
+"""A fixed target, so that decisions do not depend on the machine that runs the tests."""
 
 Offsets = NDArray[np.int64]
 
 
 def writer_of(loop: Loop, target: Target = TARGET) -> MemoryStepWriter:
-    """The step of a run, written."""
+    """Return the writer of a run's step."""
     programs = {size: prepare(loop.steps[size]) for size in loop.batch_sizes}
     return MemoryStepWriter(Module(), loop, programs, default_strides(loop), target)
 
 
 def schedules_of(loop: Loop) -> list[Schedule]:
-    """One for each size of batch."""
+    """Return the schedule of each batch size."""
     return [sequencer.schedule for sequencer in writer_of(loop).sequencers.values()]
 
 
 def schedule_of(program: Program, arena: Arena | None = None) -> Schedule:
-    """That of a program on arrays without gaps."""
+    """Return the schedule of a program on contiguous arrays."""
     prepared = prepare(program)
     given: dict[Node, Storage] = {
         **Literals([prepared]).storages,
@@ -53,7 +53,7 @@ def schedule_of(program: Program, arena: Arena | None = None) -> Schedule:
 
 @dataclass(frozen=True)
 class Touch:
-    """A load or a store: the array, and its offsets at every place with the thread's share that the place is in."""
+    """A load or a store: the array, and its offsets at every index, with the thread share of each."""
 
     thing: object
     written: bool
@@ -62,14 +62,14 @@ class Touch:
 
 
 EVERYWHERE = -1
-"""The share of what the last thread does alone."""
+"""The share of work done only by the last thread."""
 
 ANYWHERE = -2
-"""A second share of what every thread repeats, since it is in the share of each."""
+"""A second share of work repeated by every thread, since it is in the share of each."""
 
 
 def touches(item: Item, schedule: Schedule) -> Iterator[Touch]:
-    """What an item touches; an index that is looked up may be any, and what lies outside of an array is guarded."""
+    """Yield the accesses of an item; a loaded index may have any value, and accesses out of bounds are guarded."""
     nest = item.nest
     for result in nest.results:
         yield _touch(item, result.target, True, result.place, (), 0)
@@ -79,7 +79,7 @@ def touches(item: Item, schedule: Schedule) -> Iterator[Touch]:
 
 
 def loads(nest: Nest) -> list[tuple[Expression, tuple[Variable, ...]]]:
-    """Every load, with the variables of the reductions around it."""
+    """Return every load, with the variables of the enclosing reductions."""
     found: dict[tuple[Expression, tuple[Variable, ...]], None] = {}
     pending: list[tuple[Expression, tuple[Variable, ...]]] = [(root, ()) for root in nest.roots]
     seen = set(pending)
@@ -110,7 +110,7 @@ def _touch(item: Item, thing: object, written: bool, index: Index, around: tuple
     count = next(iter(places.values())).size if places else 1
     shares = np.full(count, EVERYWHERE)
     if item.divided and rows is not None:
-        # The share is that of the row, and two ways to divide rows agree only if there are as many.
+        # The share is that of the row, and two divisions of rows agree only for the same number of rows.
         shares = places[rows.variable] // rows.factor // grain(rows.extent) + rows.extent * 10**6
     if offsets is None:
         offsets, shares = np.tile(np.arange(size), count), np.repeat(shares, size)
@@ -127,7 +127,7 @@ def _places(variables: tuple[Variable, ...]) -> dict[Variable, Offsets]:
 
 
 def _value(index: Index, places: dict[Variable, Offsets]) -> Offsets | None:
-    """The index at every place; None if memory decides it."""
+    """Return the index at every iteration; None if it depends on memory."""
     if isinstance(index, int):
         return np.asarray(index)
     total: Offsets = np.asarray(index.constant)
@@ -145,7 +145,7 @@ def _value(index: Index, places: dict[Variable, Offsets]) -> Offsets | None:
 
 
 def races(schedule: Schedule) -> list[str]:
-    """Pairs of touches in one phase by which one thread may meet another's unfinished work."""
+    """Return pairs of accesses in one phase by which a thread may meet another's unfinished work."""
     found = []
     for number, phase in enumerate(schedule.phases):
         touched = [touch for item in phase for touch in touches(item, schedule)]
@@ -163,7 +163,7 @@ def races(schedule: Schedule) -> list[str]:
 
 
 def _meet(one: Touch, other: Touch) -> bool:
-    """Whether an element is touched in two different shares."""
+    """Whether an element is accessed in two different shares."""
     pairs = [np.unique(np.stack([touch.offsets, touch.shares], 1), axis=0) for touch in (one, other)]
     together = np.unique(np.concatenate(pairs), axis=0)
     elements, counts = np.unique(together[:, 0], return_counts=True)

@@ -1,4 +1,4 @@
-"""Products, what follows them, and training runs, of any size, on which generated code is compared with others."""
+"""Products with epilogues, and training runs, of any size, for comparison of generated code with references."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ FLOATS = (DType.FLOAT64, DType.FLOAT32)
 
 
 def few(count: int) -> settings:
-    """So many examples; many times as many where new ones are drawn, as with `--hypothesis-profile=explore`."""
+    """Return settings with `count` examples, or many more with new draws, as for `--hypothesis-profile=explore`."""
     chosen = settings()
     return settings(max_examples=count if chosen.derandomize else 50 * count)
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The rows, the inputs of a layer, its units, and what a second one gives."""
+    """The rows, the inputs of a layer, its units, and the outputs of a second layer."""
 
     rows: int
     inputs: int
@@ -40,7 +40,7 @@ class Sizes:
 
 
 Product = tuple[str, str]
-"""An einsum over the axes n (rows), d (inputs), h (hidden) and o (outputs), and the axes that it sums over."""
+"""An einsum over the axes n (rows), d (inputs), h (hidden) and o (outputs), and its summed axes."""
 
 PRODUCTS: dict[str, Product] = {
     "plain": ("nd,dh->nh", "d"),
@@ -114,7 +114,7 @@ def _plain(z: Node, new: Callable[..., Input]) -> Sequence[Node]:
 
 
 def _moved(z: Node, new: Callable[..., Input]) -> Sequence[Node]:
-    """What is read at other places than where it was written, and a value that needs both."""
+    """Return values that are read at other indices than they were written, and one that needs both."""
     h = p.silu(z)
     turned = p.permute(z)
     back = p.reverse(h, (0,))
@@ -137,7 +137,7 @@ NEED_AXES = frozenset(EPILOGUES) - {"nothing", "update", "mask"}
 
 
 def product_program(sizes: Sizes, product: str, epilogues: Sequence[str], dtype: DType) -> Program:
-    """A product, scaled to the size of its factors, with every epilogue; those that need an axis only if it has one."""
+    """Return a product, scaled to the size of its factors, with every epilogue that applies to its axes."""
     text, summed = PRODUCTS[product]
     extents = {"n": sizes.rows, "d": sizes.inputs, "h": sizes.hidden, "o": sizes.outputs}
     inputs: list[Input] = []
@@ -154,7 +154,7 @@ def product_program(sizes: Sizes, product: str, epilogues: Sequence[str], dtype:
 
 
 def random_values(program: Program, seed: int) -> dict[str, Array]:
-    """Values for the inputs: floats from −1 to 1, and integers that are places on the first axis of the first."""
+    """Return values for the inputs: floats from −1 to 1, and integers that index the first axis of the first input."""
     rng = np.random.default_rng(seed)
     places = program.inputs[0].type.concrete_shape[:1]
     values: dict[str, Array] = {}
@@ -178,7 +178,7 @@ class Training:
     """A run of a network with one hidden layer on `count` rows."""
 
     sizes: Sizes
-    """Of a batch; `rows` is its size."""
+    """Sizes of a batch; `rows` is the batch size."""
     count: int
     loss: str
     optimizer: str
@@ -192,19 +192,19 @@ class Training:
 
     @property
     def memory(self) -> tuple[str, ...]:
-        """What the optimizer remembers of each parameter."""
+        """The states that the optimizer keeps for each parameter."""
         return {"descent": (), "momentum": ("v",), "adam": ("m", "v")}[self.optimizer]
 
     @property
     def loop(self) -> Loop:
-        """The run; Adam counts its steps in a state `t`."""
+        """Return the run; Adam counts its steps in a state `t`."""
         counts = {min(self.sizes.rows, self.count), self.count % self.sizes.rows} - {0}
         steps = {rows: self.step(rows) for rows in counts}
         state = tuple(node.name for node in next(iter(steps.values())).inputs if node.name not in ("X", "y"))
         return Loop(state, ("X", "y"), (), steps, self.count, self.sizes.rows, self.shuffle)
 
     def step(self, rows: int) -> Program:
-        """The loss of a batch and everything's next value."""
+        """Return the loss of a batch and the next value of every state."""
         X = Input("X", ArrayType((rows, self.sizes.inputs), self.dtype))
         classes = self.loss == "classes"
         y = Input(
@@ -253,7 +253,7 @@ class Training:
         return Program((*data, *inputs, *remembered), (loss, *following, *kept))
 
     def values(self, seed: int) -> tuple[dict[str, Array], dict[str, Array]]:
-        """A state to start from, and data."""
+        """Return an initial state and data."""
         rng = np.random.default_rng(seed)
         program = self.step(1)
         state: dict[str, Array] = {}
@@ -270,7 +270,7 @@ class Training:
 
 
 def moving_program(sizes: Sizes, dtype: DType) -> Program:
-    """Work that reads and writes at places that are looked up, shifted, spread out or chosen among."""
+    """Return a program that reads and writes at looked-up, shifted, strided or selected indices."""
     n, d, h, o = sizes.rows, sizes.inputs, sizes.hidden, sizes.outputs
     x, y = Input("x", ArrayType((n, d), dtype)), Input("y", ArrayType((n, d), dtype))
     mask = Input("mask", ArrayType((n, d), DType.BOOL))

@@ -1,4 +1,4 @@
-"""Python programs run in an interpreter of their own."""
+"""Python programs run in separate interpreters."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 HANG = 900.0
-"""Seconds after which a program that a test waits for is taken to hang; on a busy machine all take long."""
+"""Seconds after which a program is considered to hang; on a loaded machine all are slow."""
 
 INSTANT = 0.005
-"""Seconds between two looks at what another process does."""
+"""Seconds between two polls of another process."""
 
 
 @contextmanager
 def started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
-    """A process that ends with the block, and its pipes with it, whatever happens there."""
+    """Start a process that is terminated at the end of the block, with its pipes closed."""
     with subprocess.Popen(command, **options) as process:
         try:
             yield process
@@ -30,7 +30,7 @@ def started(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any
 
 
 def wait_for(process: subprocess.Popen[Any], reached: Callable[[], bool]) -> None:
-    """Wait until `reached` says so; fails the test where the process ends before."""
+    """Wait until `reached` returns true; fail the test if the process ends before."""
     deadline = time.monotonic() + HANG
     while not reached():
         assert process.poll() is None
@@ -39,7 +39,7 @@ def wait_for(process: subprocess.Popen[Any], reached: Callable[[], bool]) -> Non
 
 
 def identity(path: Path) -> object:
-    """What differs when a file is replaced by another; None where there is none."""
+    """Return a value that differs if a file is replaced by another; None if there is none."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -48,7 +48,7 @@ def identity(path: Path) -> object:
 
 
 def script(text: str, *arguments: str, **environment: str) -> str:
-    """What a program prints, with the helpers of the tests in reach; it fails the test if the program fails."""
+    """Return the output of a program that can import the test helpers; fail the test if the program fails."""
     here = str(Path(__file__).parents[1])
     path = os.pathsep.join([here, *sys.path])
     command = [sys.executable, "-c", textwrap.dedent(text), *arguments]

@@ -1,8 +1,8 @@
-"""Expressions compared as on paper: up to the order of sums and products, and how a repetition or a sum is spelled.
+"""Comparison of expressions as on paper: up to the order of terms and factors, and the notation of broadcasts and sums.
 
 An expression becomes a sum of products of factors. A factor is a name with the labels of its axes, a function, or a
-sum over labels, so that `a @ b`, `np.sum(a * b)` and a contraction are one thing, and so are `x / n` and `(1 / n) * x`.
-Nothing is multiplied out: x (a + b) and x a + x b differ.
+sum over labels, so that `a @ b`, `np.sum(a * b)` and a contraction are equal, and so are `x / n` and `(1 / n) * x`.
+Products are not expanded: x (a + b) and x a + x b differ.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def same(x: Node, y: Node) -> bool:
 
 
 def frozen(node: Node) -> Key:
-    """The normal form of an expression."""
+    """Return the normal form of an expression."""
     return _freeze(_Canon()(node, tuple(range(node.type.ndim))))
 
 
@@ -160,7 +160,7 @@ def _atom(key: Key) -> Total:
 
 
 def _single(total: Total) -> tuple[Monomial, float]:
-    """A total as one product; a sum becomes a factor, whose first term has a positive sign."""
+    """Return a total as one product; a sum becomes a factor, whose first term has a positive sign."""
     entries = [(monomial, number) for monomial, number in total.items() if number]
     if len(entries) == 1:
         return entries[0]
@@ -194,7 +194,7 @@ def _inverse(total: Total) -> Total:
 
 
 def _summed(total: Total, bound: list[Any]) -> Total:
-    """The sum over bound labels; what does not have them comes out, a sum within becomes one with it."""
+    """Return the sum over bound labels; independent factors are moved out, nested sums merged."""
     monomial, number = _single(total)
     outside: set[tuple[Key, int]] = set()
     inside: set[tuple[Key, int]] = set()
@@ -238,7 +238,7 @@ def _renamed(key: Key, names: Mapping[Any, Any]) -> Key:
 
 
 def _text(key: Key) -> str:
-    """A text by which keys are ordered, the same in every run."""
+    """Return a sort key as text, the same in every run."""
     if isinstance(key, frozenset):
         return "{" + ",".join(sorted(map(_text, key))) + "}"
     if isinstance(key, tuple):

@@ -1,4 +1,4 @@
-"""The published update rules by hand, in NumPy float64, and PyTorch where it is at hand: what ours are held to."""
+"""Reference implementations of published update rules, in NumPy float64, and in PyTorch if it is installed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sgd(w: Array, g: Array, memory: dict[str, Any], t: int, s: dict[str, Any]) -
 
 
 def _moments(g: Array, memory: dict[str, Any], t: int, betas: tuple[float, float]) -> tuple[Array, Array]:
-    """m and v / (1 − β₂ᵗ)."""
+    """Return m and v / (1 − β₂ᵗ)."""
     memory["m"] = betas[0] * memory.get("m", 0) + (1 - betas[0]) * g
     memory["v"] = betas[1] * memory.get("v", 0) + (1 - betas[1]) * g * g
     return memory["m"], memory["v"] / (1 - betas[1] ** t)
@@ -82,7 +82,7 @@ def predicted(X: Array, W: Array, b: Array) -> Array:
 
 
 def gradients(X: Array, y: Array, W: Array, b: Array) -> dict[str, Array]:
-    """Of the mean of (tanh(X W + b) − y)²."""
+    """Return the gradients of the mean of (tanh(X W + b) − y)²."""
     p = predicted(X, W, b)
     delta = 2 * (p - y) / y.size * (1 - p**2)
     return {"W": X.T @ delta, "b": delta.sum(axis=0)}
@@ -91,7 +91,7 @@ def gradients(X: Array, y: Array, W: Array, b: Array) -> dict[str, Array]:
 def by_hand(
     name: str, settings: Mapping[str, Any], data: Mapping[str, Array], start: Mapping[str, Array], steps: int, size: int
 ) -> dict[str, Array]:
-    """The parameters after `steps` updates on batches of `size` rows, taken in order."""
+    """Return the parameters after `steps` updates on batches of `size` rows, taken in order."""
     w = dict(start)
     memory: dict[str, dict[str, Any]] = {key: {} for key in w}
     batches = len(data["X"]) // size
@@ -110,12 +110,12 @@ def by_hand(
 def by_torch(
     name: str, settings: Mapping[str, Any], data: Mapping[str, Array], start: Mapping[str, Array], steps: int, size: int
 ) -> dict[str, Array]:
-    """The same by PyTorch's own optimizers."""
+    """Return the same parameters from PyTorch's optimizers."""
     torch = importlib.import_module("torch")
     known = dict(settings)
     rate, clip_norm = known.pop("rate", None), known.pop("clip_norm", None)
     default = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)  # NAdam keeps a number in this dtype
+    torch.set_default_dtype(torch.float64)  # NAdam stores a number in this dtype
     try:
         w = {key: torch.tensor(value, requires_grad=True) for key, value in start.items()}
         if rate is not None:
@@ -138,5 +138,5 @@ def by_torch(
 
 
 PEERS = {"by hand": by_hand}
-if importlib.util.find_spec("torch") is not None:  # not needed for the tests; a second opinion where it is at hand
+if importlib.util.find_spec("torch") is not None:  # optional: a second reference if it is installed
     PEERS["torch"] = by_torch

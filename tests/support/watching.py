@@ -1,4 +1,4 @@
-"""What a piece of code must not do while it reads hostile input: seen by an audit hook of the interpreter."""
+"""Detection of forbidden actions while hostile input is read, by an audit hook of the interpreter."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
 
 @contextmanager
 def watched() -> Iterator[list[str]]:
-    """The forbidden events of the block: code compiled or run, files opened, modules imported, processes started."""
+    """Record forbidden events of the block: code compiled or run, files opened, modules imported, processes started."""
     global _seen, _hooked
     if not _hooked:
         sys.addaudithook(_hook)
