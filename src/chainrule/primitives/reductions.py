@@ -65,10 +65,13 @@ def reduce_elements(
     return emit.reduce(kind, [shape[axis] for axis in axes], element)
 
 
-def reduction_notation(operator: str, axes: tuple[int, ...], x: Notation, operand: ArrayType) -> Notation:
-    """Write `max(x)` over all axes, otherwise with the axes as a subscript."""
-    subscript = () if len(axes) == operand.ndim else tuple(Number(axis) for axis in axes)
-    return Call(operator, (x,), subscript=subscript)
+def reduction_notation(
+    operator: str, axes: tuple[int, ...], x: Notation, operand: ArrayType, default: int | None = None
+) -> Notation:
+    """Write `operator(x)`, with the axes as a subscript unless they are the last `default`; None stands for all."""
+    count = operand.ndim if default is None else default
+    is_default = axes == tuple(range(operand.ndim - count, operand.ndim))
+    return Call(operator, (x,), subscript=() if is_default else tuple(Number(axis) for axis in axes))
 
 
 @final

@@ -15,9 +15,9 @@ from chainrule.primitives.base import Array, Composite, Example
 from chainrule.primitives.comparison import less, where
 from chainrule.primitives.emitter import Scalars
 from chainrule.primitives.exponentials import exp, log
-from chainrule.primitives.notation import Call, Notation, Number
+from chainrule.primitives.notation import Notation
 from chainrule.primitives.piecewise import abs_
-from chainrule.primitives.reductions import Axis, Max, axes_examples, reduced_type, repeat_along
+from chainrule.primitives.reductions import Axis, Max, axes_examples, reduced_type, reduction_notation, repeat_along
 from chainrule.primitives.replication import Sum, as_floats, broadcast_together, keep_axes, normalize_axes
 from chainrule.primitives.ufunc import Ufunc
 
@@ -35,11 +35,25 @@ def _shift_value(x: Array, axes: tuple[int, ...]) -> Array:
     return np.asarray(np.where(np.isfinite(largest), largest, 0), dtype=x.dtype)
 
 
-def _notation(function: str, axes: tuple[int, ...], x: Notation, operand: ArrayType, default: int) -> Notation:
-    """`function(x)`, with the axes as a subscript unless they are the last `default` ones, or all if that is 0."""
-    count = default or operand.ndim
-    plain = axes == tuple(range(operand.ndim - count, operand.ndim))
-    return Call(function, (x,), subscript=() if plain else tuple(Number(axis) for axis in axes))
+@dataclass(frozen=True)
+class _SoftmaxLike(Composite, abstract=True):
+    """A function normalized by Σ eˣ over `axes`, by default the last one; it keeps the type of its operand."""
+
+    function: ClassVar[str]
+
+    axes: tuple[int, ...]
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        return axes_examples(cls)
+
+    def type(self, *operands: ArrayType) -> ArrayType:
+        (operand,) = operands
+        reduced_type(self.function, operand, self.axes)
+        return operand
+
+    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        return reduction_notation(self.function, self.axes, operands[0], types[0], default=1)
 
 
 @final
@@ -65,7 +79,7 @@ class LogSumExp(Composite):
             return np.asarray(np.squeeze(shift, self.axes) + np.log(total), dtype=x.dtype)
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return _notation("logsumexp", self.axes, operands[0], types[0], 0)
+        return reduction_notation("logsumexp", self.axes, operands[0], types[0])
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
         (x,), (tangent,) = operands, tangents
@@ -102,28 +116,16 @@ class LogAddExp(Ufunc):
 
 @final
 @dataclass(frozen=True)
-class Softmax(Composite):
+class Softmax(_SoftmaxLike):
     """eˣ / Σ eˣ, with the sum over `axes` (sorted, non-negative)."""
 
-    axes: tuple[int, ...]
-
-    @classmethod
-    def examples(cls) -> Sequence[Example]:
-        return axes_examples(cls)
-
-    def type(self, *operands: ArrayType) -> ArrayType:
-        (operand,) = operands
-        reduced_type("softmax", operand, self.axes)
-        return operand
+    function: ClassVar[str] = "softmax"
 
     def value(self, *operands: Array) -> Array:
         (x,) = operands
         with np.errstate(all="ignore"):
             powers = np.exp(x - _shift_value(x, self.axes))
             return np.asarray(powers / np.sum(powers, axis=self.axes, keepdims=True), dtype=x.dtype)
-
-    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return _notation("softmax", self.axes, operands[0], types[0], 1)
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
         """The differential p ⊙ (dx − Σ p ⊙ dx), p the softmax."""
@@ -140,19 +142,10 @@ class Softmax(Composite):
 
 @final
 @dataclass(frozen=True)
-class LogSoftmax(Composite):
+class LogSoftmax(_SoftmaxLike):
     """x − ln Σ eˣ, with the sum over `axes` (sorted, non-negative)."""
 
-    axes: tuple[int, ...]
-
-    @classmethod
-    def examples(cls) -> Sequence[Example]:
-        return axes_examples(cls)
-
-    def type(self, *operands: ArrayType) -> ArrayType:
-        (operand,) = operands
-        reduced_type("log_softmax", operand, self.axes)
-        return operand
+    function: ClassVar[str] = "log_softmax"
 
     def value(self, *operands: Array) -> Array:
         (x,) = operands
@@ -160,9 +153,6 @@ class LogSoftmax(Composite):
             shifted = x - _shift_value(x, self.axes)
             total = np.sum(np.exp(shifted), axis=self.axes, keepdims=True)
             return np.asarray(shifted - np.log(total), dtype=x.dtype)
-
-    def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
-        return _notation("log_softmax", self.axes, operands[0], types[0], 1)
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
         """The differential dx − Σ p ⊙ dx, p the softmax."""
