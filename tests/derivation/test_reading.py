@@ -14,7 +14,7 @@ import chainrule as cr
 from chainrule.derivation import FORMS, Form, write_document
 from chainrule.derivation.abbreviations import Abbreviation
 from chainrule.derivation.document import DETAILS, Detail, Document, Equation, Frame, Heading, Remark
-from chainrule.derivation.element_form import ElementForm
+from chainrule.derivation.index_form import IndexForm
 from chainrule.derivation.matrix_form import MatrixForm
 from chainrule.derivation.remarks import Observation
 from chainrule.derivation.text import text_of
@@ -48,7 +48,7 @@ def test_the_forms_end_in_the_same_results(name: str) -> None:
     forms: tuple[Form, ...] = ("matrix", "path", "index")
     matrix, path, index = (box(write_document(derivation.record, form, "en")) for form in forms)
     assert [row.sides for row in path] == [row.sides for row in matrix]
-    writer = ElementForm(derivation.record, "en")
+    writer = IndexForm(derivation.record, "en")
     writer.body()
     nodes = [MatrixForm(derivation.record, "en").result(gradient) for gradient in derivation.record.gradients]
     pairs = zip(derivation.record.gradients, nodes, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, TypeAlias
 
 from chainrule.derivation.document import Detail, Document
-from chainrule.derivation.element_form import ElementForm
+from chainrule.derivation.index_form import IndexForm
 from chainrule.derivation.matrix_form import MatrixForm
 from chainrule.derivation.path_form import PathForm
 from chainrule.derivation.record import Record
@@ -15,7 +15,7 @@ from chainrule.words import Language
 Form: TypeAlias = Literal["path", "matrix", "index"]
 FORMS: Final = ("path", "matrix", "index")
 
-_FORMS: dict[Form, type[Sections]] = {"path": PathForm, "matrix": MatrixForm, "index": ElementForm}
+_FORMS: dict[Form, type[Sections]] = {"path": PathForm, "matrix": MatrixForm, "index": IndexForm}
 
 
 def write_document(record: Record, form: Form, language: Language, detail: Detail = "full") -> Document:

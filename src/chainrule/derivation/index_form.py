@@ -1,357 +1,135 @@
-"""The index form: one element of an expression, with sums over named indices.
-
-It is derived from `lower` of each primitive, the rule that the engines compile, run with an emitter whose scalars and
-indices are notations.
-"""
+"""The index form: every equation element by element, with sums over named indices."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Collection, Container, Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
-from chainrule.ir import Apply, ArrayType, Dim, DType, Node, Shape, SymbolicDim, named_dim, reading_order
-from chainrule.primitives import (
-    AbstractMap,
-    BigOperator,
-    BitOperation,
-    Call,
-    Cases,
-    Comparison,
-    Composite,
-    Elementwise,
-    Fraction,
-    Indexed,
-    Infix,
-    MathFunction,
-    Notation,
-    Number,
-    Pad,
-    PowerNotation,
-    Precedence,
-    Prefix,
-    Primitive,
-    ReductionKind,
-    Symbol,
-    indexed,
-    precedence,
-)
-
-Leaf: TypeAlias = Callable[[Node, Sequence[Notation]], Notation]
-"""Writes the element of an Input, a Const or a named value at an index; without an index, the whole value."""
-
-_LETTERS = "ijkmpqrstuvwabcfgh"  # without l, which reads as 1
-_COMPARISONS: dict[Comparison, str] = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}
-_FUNCTIONS: dict[MathFunction, str] = {"log": "ln", "sigmoid": "σ"}
-_REDUCTIONS: dict[ReductionKind, str] = {"sum": "Σ", "max": "max", "min": "min"}
+from chainrule.calculus import Contribution
+from chainrule.derivation.document import Block, Equation, Heading, Paragraph, Words
+from chainrule.derivation.index_notation import IndexNames, index_notation
+from chainrule.derivation.names import name_parts
+from chainrule.derivation.reading import sums_away
+from chainrule.derivation.record import GradientRecord, StageRecord, StepRecord
+from chainrule.derivation.sections import Sections
+from chainrule.derivation.words import join
+from chainrule.ir import Const, Input, Node
+from chainrule.primitives import BigOperator, Infix, Notation, Number, Symbol, indexed
 
 
-class IndexNames:
-    """Letters for indices, the same for the same size if possible: `i` for n, `j` for d, …
+class IndexForm(Sections):
+    """Writes one record element by element."""
 
-    `dims` are the sizes of a program in order of appearance, as names or sizes; `avoid` are names in other use. A size
-    that appears twice in one product gets the next letter that no other size prefers.
-    """
+    in_matrices = False
 
-    def __init__(self, dims: Iterable[Dim | str], avoid: Collection[str] = ()) -> None:
-        sizes = [named_dim(dim) if isinstance(dim, str) else dim for dim in dims]
-        taken = {*avoid, *(name for dim in sizes if isinstance(dim, SymbolicDim) for name in dim.names)}
-        self._letters = [letter for letter in _LETTERS if letter not in taken]
-        self._owned: dict[Dim, list[str]] = {}
-        self._runs: dict[Dim, dict[str, None]] = {}
-        if named_dim("n") in sizes and "i" in self._letters:
-            self._owned[named_dim("n")] = ["i"]
-        for dim in sizes:
-            self._owned.setdefault(dim, self._free_letter())
+    def body(self) -> list[Block]:
+        record = self.record
+        used = {*record.names, *(symbol.name for symbol, _ in record.constants.named)}
+        used |= {part for name in used for part in name_parts(name)[1]}  # W_j with an index i is not W with j and i
+        self._indices = IndexNames(record.program.dim_names, used)
+        blocks = [*self.forward(), Heading(self.say("chain rule heading" if self.full else "backward brief"))]
+        for step in self.steps:
+            blocks += self._step(step)
+        blocks += self.results()
+        declared = [
+            self.say("runs over", join(self.language, [(letter,) for letter in letters], "list letters"), str(dim))
+            for dim, letters in self._indices.runs
+        ]
+        if not declared:
+            return blocks
+        return [Paragraph(self.say("index note", join(self.language, declared, "list semicolon"))), *blocks]
 
-    def _free_letter(self) -> list[str]:
-        """Return a letter that no size has yet, in a list; an empty list if there is none."""
-        owned = {letter for letters in self._owned.values() for letter in letters}
-        return [letter for letter in self._letters if letter not in owned][:1]
+    def forward(self) -> list[Block]:
+        blocks: list[Block] = [Heading(self.say("forward"))]
+        for record in self.stages:
+            blocks += self.definitions(record.forward.right)
+            blocks.append(self.forward_equation(record))
+            if record.derivative is not None:
+                blocks += [*self.definitions(record.derivative.right), self.derivative(record)]
+        return blocks
 
-    @property
-    def runs(self) -> list[tuple[Dim, list[Notation]]]:
-        """Return the sizes that were indexed, each with its letters."""
-        return [(dim, [Symbol(letter) for letter in sorted(letters)]) for dim, letters in self._runs.items()]
+    def forward_equation(self, record: StageRecord) -> Equation:
+        return self._equation([Symbol(record.stage.name)], [record.forward.right])
 
-    def letter(self, dim: Dim, used: Container[str] = ()) -> Symbol:
-        """Return a letter for an index over `dim`, not in `used`; each letter belongs to one size."""
-        letters = self._owned.setdefault(dim, [])
-        if all(letter in used for letter in letters):
-            letters += self._free_letter() or [self._marked(letters, used)]
-        chosen = next(letter for letter in letters if letter not in used)
-        self._runs.setdefault(dim, {})[chosen] = None
-        return Symbol(chosen)
+    def definition(self, symbol: Input, value: Node) -> Equation:
+        return self._equation([Symbol(symbol.name)], [value], self.abbreviates())
 
-    def _marked(self, letters: Sequence[str], used: Container[str]) -> str:
-        """Return a letter with primes, if all letters are taken."""
-        owned = {letter for others in self._owned.values() for letter in others}
-        stem = letters[0] if letters else self._letters[0]
-        return next(
-            mark for count in itertools.count(1) if (mark := stem + "′" * count) not in owned and mark not in used
-        )
+    def derivative(self, record: StageRecord) -> Equation:
+        assert record.derivative is not None
+        assert record.derivative_symbol is not None
+        index = self._indices.indices(record.stage.symbol.type.shape)
+        left = self._leaf(record.derivative_symbol, index)
+        right = self._element(record.derivative.right, index)
+        general = self.reasons.once(self.say("derivative")) if self.full else ()
+        return Equation((left, right), self.shape(record.stage.symbol.type), (general,) if general else ())
 
-    def indices(self, shape: Shape, used: Collection[str] = ()) -> tuple[Notation, ...]:
-        """Return distinct indices for the axes; an axis of size 1 has the index 0."""
-        result: list[Notation] = []
-        taken = set(used)
-        for dim in shape:
-            if dim == 1:
-                result.append(Number(0))
-            else:
-                symbol = self.letter(dim, taken)
-                taken.add(symbol.name)
-                result.append(symbol)
-        return tuple(result)
+    def result_equation(self, gradient: GradientRecord, nodes: Sequence[Node]) -> Equation:
+        return self._equation([self.notator.partial(gradient.symbol)], nodes[:1])
 
+    def _equation(self, left: Sequence[Notation], right: Sequence[Node], reasons: tuple[Words, ...] = ()) -> Equation:
+        index = self._indices.indices(right[0].type.shape)
+        sides = [indexed(name, index) for name in left]
+        sides += [self._element(node, index) for node in right]
+        return Equation(tuple(dict.fromkeys(sides)), self.shape(right[0].type), reasons)
 
-class NotationEmitter:
-    """An emitter whose scalars and indices are notations; `used` are the letters of outer indices."""
+    def _step(self, step: StepRecord) -> list[Block]:
+        """Derive one gradient element by element: the general chain rule, then the nonzero terms of its sum."""
+        entry = step.accumulation
+        names = self.names_of(entry.symbol)
+        if self.is_given(step):
+            index = self._indices.indices(entry.symbol.type.shape)
+            sides = tuple(indexed(name, index) for name in names)
+            return [Equation(sides, self.shape(entry.symbol.type), (self.say("given"),))]
+        right = [step.chain.right] if step.merge is None else [step.chain.right, step.merge.right]
+        blocks = self.definitions(*right)
+        if not self.full:
+            return [*blocks, self._equation(names, right[-1:], tuple(self.cancellation(step)))]
+        equation = self._equation(names, right)
+        reasons = [*self._chain_rule(step, equation), *self.cancellation(step)]
+        return [*blocks, Equation(equation.sides, equation.shape, tuple(reasons)), *self.remarks(entry.symbol)]
 
-    def __init__(self, names: IndexNames, used: Iterable[str] = ()) -> None:
-        self._names = names
-        self._used = list(used)
+    def _chain_rule(self, step: StepRecord, equation: Equation) -> list[Words]:
+        entry = step.accumulation
+        index = self._indices.indices(entry.symbol.type.shape)
+        terms = [self._term(contribution, index) for contribution in entry.contributions]
+        if not terms:
+            return []
+        if all(map(self.is_from_loss, entry.contributions)):
+            return [self.say("differentiate", Symbol(self.record.loss.name))]
+        chain: Notation = terms[0] if len(terms) == 1 else Infix("+", tuple(terms))
+        words = self.say("chain rule", chain)
+        if sums_away(terms, equation.sides[-1]):
+            vanishing = self.reasons.once(self.say("vanishing"))
+            if vanishing:
+                words = (*words, *self.say("semicolon"), *vanishing)
+        return [words]
 
-    def constant(self, value: float, dtype: DType) -> Notation:
-        return Number(value)
+    def _term(self, contribution: Contribution, index: tuple[Notation, ...]) -> Notation:
+        """Return `Σₖ ∂L/∂z[k] · ∂z[k]/∂a[j]`, the sum over every element of the result of the equation."""
+        if self.reasons.is_given(contribution):
+            return indexed(self.notator.of(contribution.adjoint), index)
+        stage, operand = contribution.stage.symbol, contribution.operand
+        letters = [entry.name for entry in index if isinstance(entry, Symbol)]
+        own = self._indices.indices(stage.type.shape, letters)
+        factor = self.notator.quotient(stage, operand, own, index)
+        if stage is self.record.loss and self.has_other_uses(contribution):
+            factor = self.notator.direct(factor)
+        if isinstance(contribution.cotangent, Const):
+            return factor
+        cotangent = indexed(self.notator.of(contribution.cotangent), own)
+        running = tuple(entry for entry in own if isinstance(entry, Symbol))
+        product = Infix("·", (cotangent, factor))
+        return BigOperator("Σ", running, product) if running else product
 
-    def constant_like(self, value: float, x: Notation) -> Notation:
-        return Number(value)
+    def _element(self, node: Node, index: Sequence[Notation]) -> Notation:
+        return index_notation(node, index, self._leaf, self._indices, whole=self.notator.exact)
 
-    def add(self, x: Notation, y: Notation) -> Notation:
-        return Infix("+", (x, y))
-
-    def subtract(self, x: Notation, y: Notation) -> Notation:
-        return Infix("−", (x, y))
-
-    def multiply(self, x: Notation, y: Notation) -> Notation:
-        """Return a product by juxtaposition, with numbers in front."""
-        for factor, rest in ((x, y), (y, x)):
-            if isinstance(factor, Number):
-                return Infix("·", (factor, rest))
-        if isinstance(y, Infix) and y.operator == "·" and isinstance(y.operands[0], Number):
-            return Infix("·", (y.operands[0], self.multiply(x, y.operands[1])))
-        return Infix("", (x, y))
-
-    def divide(self, x: Notation, y: Notation) -> Notation:
-        if isinstance(x, BigOperator) and isinstance(y, Number | Symbol):
-            return Infix("·", (Fraction(Number(1), y), x))
-        return Fraction(x, y)
-
-    def negate(self, x: Notation) -> Notation:
-        return Prefix("−", x)
-
-    def math(self, function: MathFunction, *x: Notation) -> Notation:
-        if function == "power":
-            return PowerNotation(x[0], x[1])
-        if function == "expm1":
-            return Infix("−", (Call("exp", x), Number(1)))
-        if function == "log1p":
-            return Call("ln", (Infix("+", (Number(1), *x)),))
-        return Call(_FUNCTIONS.get(function, function), x)
-
-    def compare(self, comparison: Comparison, x: Notation, y: Notation) -> Notation:
-        return Infix(_COMPARISONS[comparison], (x, y))
-
-    def logical_and(self, x: Notation, y: Notation) -> Notation:
-        return Infix("∧", (x, y))
-
-    def logical_or(self, x: Notation, y: Notation) -> Notation:
-        return Infix("∨", (x, y))
-
-    def logical_not(self, x: Notation) -> Notation:
-        return Prefix("¬", x)
-
-    def bitwise(self, operation: BitOperation, x: Notation, y: Notation) -> Notation:
-        return Call(f"bit{operation}", (x, y))
-
-    def select(
-        self, condition: Notation, x: Notation | Callable[[], Notation], y: Notation | Callable[[], Notation]
-    ) -> Notation:
-        return Cases(condition, x() if callable(x) else x, y() if callable(y) else y)
-
-    def convert(self, x: Notation, dtype: DType) -> Notation:
-        """Convert a condition to a number: 1 if it holds, otherwise 0."""
-        if dtype is not DType.BOOL and _is_condition(x):
-            return Indexed(Number(1), (x,))
-        return x
-
-    def random_uniform(
-        self, seed: Notation, stream: Notation, step: Notation, place: Notation, dtype: DType
-    ) -> Notation:
-        """Write a random number without seed and step, which are the same throughout."""
-        return indexed(Call("uniform", (stream,)), [place])
-
-    def index(self, value: Dim) -> Notation:
-        return size_notation(value)
-
-    def index_add(self, i: Notation, j: Notation) -> Notation:
-        if isinstance(i, Number) and isinstance(j, Number):
-            return Number(i.value + j.value)
-        if _is_negative(i) or (isinstance(i, Number) and not _is_negative(j)):
-            i, j = j, i
-        if j == Number(0):
-            return i
-        last = _last_number(i)
-        if isinstance(j, Number) and isinstance(i, Infix) and last is not None:
-            return self.index_add(i.operands[0], Number(last + j.value))
-        if isinstance(j, Infix) and j.operator in ("+", "−") and len(j.operands) == 2:
-            first, second = j.operands
-            return self.index_add(self.index_add(i, first), second if j.operator == "+" else _negated(second))
-        return Infix("−", (i, _negated(j))) if _is_negative(j) else Infix("+", (i, j))
-
-    def index_multiply(self, i: Notation, j: Notation) -> Notation:
-        if isinstance(i, Number) and isinstance(j, Number):
-            return Number(i.value * j.value)
-        if isinstance(j, Number):
-            i, j = j, i
-        if isinstance(i, Number) and i.value in (0, 1):
-            return j if i.value == 1 else i
-        return _negated(j) if i == Number(-1) else Infix("·", (i, j))
-
-    def index_divide(self, i: Notation, j: Notation) -> Notation:
-        if isinstance(i, Number) and isinstance(j, Number):
-            return Number(i.value // j.value)
-        return i if j == Number(1) else Call("floor", (Fraction(i, j),))
-
-    def index_remainder(self, i: Notation, j: Notation) -> Notation:
-        if isinstance(i, Number) and isinstance(j, Number):
-            return Number(i.value % j.value)
-        return Number(0) if j == Number(1) else Call("mod", (i, j))
-
-    def index_compare(self, comparison: Comparison, i: Notation, j: Notation) -> Notation:
-        return self.compare(comparison, i, j)
-
-    def index_of(self, x: Notation) -> Notation:
-        """Return a label as an index; that negative ones count from the end is not written."""
-        if isinstance(x, Cases) and x.condition == Infix("<", (x.otherwise, Number(0))):
-            return x.otherwise
-        return x
-
-    def scalar_of(self, i: Notation) -> Notation:
-        return i
-
-    def reduce(
-        self, kind: ReductionKind, extents: Sequence[Dim], body: Callable[[Sequence[Notation]], Notation]
-    ) -> Notation:
-        """Merge nested sums under one sign; an axis of size 1 needs none."""
-        index = self._names.indices(tuple(extents), self._used)
-        bound = tuple(symbol for symbol in index if isinstance(symbol, Symbol))
-        outside = len(self._used)
-        self._used += [symbol.name for symbol in bound]
-        inner = body(index)
-        del self._used[outside:]
-        if not bound:
-            return inner
-        if isinstance(inner, BigOperator) and inner.operator == _REDUCTIONS[kind]:
-            return BigOperator(inner.operator, (*bound, *inner.indices), inner.body)
-        return BigOperator(_REDUCTIONS[kind], bound, inner)
-
-
-def _is_condition(x: Notation) -> bool:
-    return precedence(x) is Precedence.COMPARISON or (isinstance(x, Prefix) and x.operator == "¬")
-
-
-def _last_number(i: Notation) -> float | None:
-    """Return the number added at the end of an index: 1 in i + 1, −1 in i − 1; otherwise None."""
-    if isinstance(i, Infix) and i.operator in ("+", "−") and len(i.operands) == 2:
-        last = i.operands[1]
-        if isinstance(last, Number):
-            return last.value if i.operator == "+" else -last.value
-    return None
-
-
-def _is_negative(i: Notation) -> bool:
-    if isinstance(i, Infix) and i.operator == "·":
-        return _is_negative(i.operands[0])
-    return isinstance(i, Prefix) or (isinstance(i, Number) and i.value < 0)
-
-
-def _negated(i: Notation) -> Notation:
-    """Return −i without a double sign."""
-    if isinstance(i, Number):
-        return Number(-i.value)
-    if isinstance(i, Prefix):
-        return i.operand
-    if isinstance(i, Infix) and i.operator == "·" and isinstance(i.operands[0], Number):
-        first = _negated(i.operands[0])
-        return i.operands[1] if first == Number(1) and len(i.operands) == 2 else Infix("·", (first, *i.operands[1:]))
-    return Prefix("−", i)
-
-
-def size_notation(dim: Dim) -> Notation:
-    """Return a size: a number, a name, or a polynomial of names."""
-    if isinstance(dim, int):
-        return Number(dim)
-    total: Notation | None = None
-    for monomial, coefficient in sorted(dim.terms, key=reading_order):
-        names = tuple(Symbol(name) for name in monomial)
-        size = abs(coefficient)
-        factors: tuple[Notation, ...] = names if size == 1 and names else (Number(size), *names)
-        term = factors[0] if len(factors) == 1 else Infix("·", factors)
-        if total is None:
-            total = Prefix("−", term) if coefficient < 0 else term
-        else:
-            total = Infix("−" if coefficient < 0 else "+", (total, term))
-    assert total is not None
-    return total
-
-
-def index_notation(
-    node: Node,
-    index: Sequence[Notation],
-    leaf: Leaf,
-    names: IndexNames,
-    stop: Container[Node] = (),
-    whole: Callable[[Node], Notation] | None = None,
-) -> Notation:
-    """Return the element of `node` at `index`, in terms of elements of its leaves: inputs, constants, nodes in `stop`.
-
-    `index` has one entry per axis of `node`; its symbols are not used again for inner sums. An element of a primitive
-    that is decomposed, such as a softmax, or of a padded array is written as an element of the whole array, by `whole`
-    if that is given.
-    """
-    emit = NotationEmitter(names, _letters_in(index))
-
-    def element(node: Node, index: Sequence[Notation]) -> Notation:
-        if not isinstance(node, Apply) or node in stop:
-            return leaf(node, index)
-        primitive, types = node.primitive, [operand.type for operand in node.operands]
-        if isinstance(primitive, Elementwise):
-            scalars = [ArrayType((), operand.dtype) for operand in types]
-            return primitive.notation([element(operand, index) for operand in node.operands], scalars)
-        if isinstance(primitive, Composite | AbstractMap) or _is_padded(primitive):
-            return indexed((whole or plain)(node), index)
-        result: Notation = primitive.lower(emit, [accessor(operand) for operand in node.operands], types, index)
-        return result
-
-    def accessor(node: Node) -> Callable[[Sequence[Notation]], Notation]:
-        return lambda index: element(node, index)
-
-    def plain(node: Node) -> Notation:
-        if not isinstance(node, Apply) or node in stop:
-            return leaf(node, ())
-        result: Notation = node.primitive.notation(
-            [plain(operand) for operand in node.operands], [operand.type for operand in node.operands]
-        )
-        return result
-
-    return element(node, index)
-
-
-def _is_padded(primitive: Primitive) -> bool:
-    """Whether an element is written as one of the whole padded array rather than by cases."""
-    if not isinstance(primitive, Pad):
-        return False
-    return any(primitive.interior) or (primitive.low == primitive.high and any(width != 0 for width in primitive.low))
-
-
-def _letters_in(index: Sequence[Notation]) -> set[str]:
-    """Return the names in an index."""
-    letters: set[str] = set()
-    for entry in index:
-        if isinstance(entry, Symbol):
-            letters.add(entry.name)
-        elif isinstance(entry, Infix):
-            letters |= _letters_in(entry.operands)
-    return letters
+    def _leaf(self, node: Node, index: Sequence[Notation]) -> Notation:
+        if isinstance(node, Const):
+            shown = self.notator.literal(node)
+            if node.is_filled or isinstance(shown, Number):
+                return shown
+            if isinstance(shown, Infix):  # 1 − I
+                return Infix(shown.operator, (shown.operands[0], indexed(shown.operands[1], list(index))))
+            return indexed(shown, list(index))
+        assert isinstance(node, Input)
+        return indexed(self.notator.symbol(node), list(index))

@@ -7,7 +7,7 @@ from fractions import Fraction as Fractional
 
 import numpy as np
 
-from chainrule.derivation.index_form import size_notation
+from chainrule.derivation.index_notation import size_notation
 from chainrule.ir import Const, SymbolicDim
 from chainrule.primitives import Call, Fraction, Infix, Notation, Number, PowerNotation, Symbol
 

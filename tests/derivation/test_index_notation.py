@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from chainrule.derivation.elements import element_value
-from chainrule.derivation.index_form import IndexNames, NotationEmitter, index_notation, size_notation
+from chainrule.derivation.index_notation import IndexNames, NotationEmitter, index_notation, size_notation
 from chainrule.derivation.text import text_of
 from chainrule.ir import (
     Apply,
