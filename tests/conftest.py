@@ -1,10 +1,10 @@
-"""What every test starts from."""
+"""Common setup of all tests."""
 
 from __future__ import annotations
 
 import os
 
-# Tests run side by side already. A thread of BLAS that finds no processor free waits by spinning, in every process.
+# Tests run in parallel. A BLAS thread without a free processor would wait by spinning, in every process.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import signal
@@ -19,7 +19,7 @@ from hypothesis import settings
 
 from chainrule.cli import app
 
-# The same examples in every run; `--hypothesis-profile=explore` draws new ones.
+# The examples are the same in every run; `--hypothesis-profile=explore` draws new ones.
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("suite")
@@ -32,10 +32,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 HERE = Path(__file__).parent
 
 WORKER = "PYTEST_XDIST_WORKER" in os.environ
-"""Whether this is a process of pytest-xdist, which has the environment of the one that started it."""
+"""Whether this is a process of pytest-xdist, which inherits the environment of its parent."""
 
 COMPILED = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
-"""The folder of what the processes of one session have compiled."""
+"""The folder of compiled code shared by the processes of one session."""
 
 CORE = (
     "test_house.py",
@@ -51,7 +51,7 @@ CORE = (
     "engines/test_reference.py",
     "engines/test_runs.py",
 )
-"""What `pytest -m core` runs: one look at each room on the way from a function to a derivation that is trained."""
+"""The tests of `pytest -m core`: some of each room on the way from a function to a trained derivation."""
 
 
 @cache
@@ -60,7 +60,7 @@ def is_core(path: Path) -> bool:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Files that are deselected anyhow are not imported."""
+    """Do not import files that are deselected."""
     asked = config.getoption("markexpr") == "core"
     return True if asked and collection_path.suffix == ".py" and not is_core(collection_path) else None
 
@@ -72,9 +72,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What one process has compiled another need not; the user's own cache is left alone.
+    """Share compiled code between processes; the user's cache is not used.
 
-    Tests of the cache, and of compilation, name a folder of their own or have none.
+    Tests of the cache, and of compilation, have a folder of their own or none.
     """
     if not WORKER:
         config.stash[COMPILED] = folder = tempfile.TemporaryDirectory(prefix="chainrule-tests-")
@@ -88,14 +88,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def bytecode() -> None:
-    """Where Python may write none beside the source, the interpreters that tests start share what they compile."""
+    """Let interpreters started by tests share bytecode if Python cannot write it beside the source."""
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         os.environ["PYTHONPYCACHEPREFIX"] = str(Path(os.environ["CHAINRULE_CACHE"]).parent / "code")
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Run the command line in an empty folder, in English."""
+    """Return a function that runs the command line in an empty folder, in English."""
     monkeypatch.chdir(tmp_path)
     for name in ("LC_ALL", "LC_MESSAGES"):
         monkeypatch.delenv(name, raising=False)

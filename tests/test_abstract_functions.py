@@ -1,4 +1,4 @@
-"""Functions that have a name and no definition: what is printed of them, that it is checked, and where they end."""
+"""Functions without a definition: their notation, its verification, and their limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The named functions on plain arrays, on nodes, and on values that take the call over."""
+"""The named functions on plain arrays, on nodes, and on traced values."""
 
 from __future__ import annotations
 

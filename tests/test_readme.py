@@ -1,4 +1,4 @@
-"""What the READMEs show is what the code prints."""
+"""The READMEs show the actual output of the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`grad` and its kin, with the calling conventions of JAX and autograd."""
+"""`grad` and the other transforms, with the calling conventions of JAX and autograd."""
 
 from __future__ import annotations
 

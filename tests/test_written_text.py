@@ -1,4 +1,4 @@
-"""Writers say what they wrote: a room that writes source does not search or patch its own text."""
+"""Rooms that write source do not search or modify their own text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import chainrule
 ROOT = Path(chainrule.__file__).parent
 _NOTATION = ("boxes", "brackets", "html", "latex", "markdown", "mathml", "numerals", "text", "writing")
 ROOMS = ("emit", "exports", *(f"derivation/{name}.py" for name in _NOTATION))
-"""What is held to it; one more is one more name here, and an entry below for each function that reads a text."""
+"""The checked rooms and files; a function that reads a text has an entry below."""
 
 READING = {
     *("endswith", "find", "isalnum", "isalpha", "isdigit", "isidentifier", "lstrip", "partition", "removeprefix"),

@@ -1,4 +1,4 @@
-"""What comes back from an answer's process is plain data, whatever the bytes are."""
+"""Data from an answer's process are plain data, whatever its bytes are."""
 
 from __future__ import annotations
 

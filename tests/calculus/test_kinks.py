@@ -1,4 +1,4 @@
-"""The derivative at a kink: that of the whole function where it has one, and the same however it is asked for."""
+"""The derivative at a kink: that of the whole function if it has one, and the same by all interfaces."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def ppo_the_other_way(r: Any, A: Any, low: Any, high: Any) -> Any:
 
 @pytest.mark.parametrize("function", [ppo, ppo_the_other_way])
 def test_a_clipped_product_at_its_bounds(function: Callable[..., Any]) -> None:
-    """min(r A, clip(r) A) is r A to either side of the bound that A does not lead across."""
+    """min(r A, clip(r) A) equals r A on either side of the bound at which it is not clipped."""
 
     def loss(r: Any, A: Any, low: Any, high: Any) -> Any:
         return np.sum(function(r, A, low, high))
@@ -186,7 +186,7 @@ def test_shifted_logsumexp_is_recognised() -> None:
 
 
 def test_layers_of_relu_stay_relu() -> None:
-    """Kinks of a network do not coincide, whatever they share."""
+    """Kinks of a network do not coincide, even with shared values."""
 
     def loss(X: Any, W: Any, V: Any, b: Any) -> Any:
         h = np.maximum(X @ W + b, 0)
@@ -210,7 +210,7 @@ def test_no_value_changes() -> None:
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + COUNT))
 def test_random_functions_at_their_kinks(seed: int) -> None:
-    """`grad` and `fit` say the same; a derivation that is short enough to be verified in a second is not refuted."""
+    """`grad` and `fit` agree; a derivation short enough to be verified within a second is not refuted."""
     found = kink_function(seed)
     x, y = points(seed)
     gradient = np.array(cr.grad(found.function, (0, 1))(x, y))
@@ -228,7 +228,7 @@ def test_random_functions_at_their_kinks(seed: int) -> None:
 
 
 def test_the_derivative_is_that_of_the_whole_function(record_property: Callable[[str, object], None]) -> None:
-    """Where it has one; points at which kinks cross that do not coincide, and it may be another, are counted apart."""
+    """Where it has one; points at which kinks meet that do not coincide are counted separately."""
     compared = 0
     wrong: list[str] = []
     wrong_at_crossings: list[str] = []
@@ -254,7 +254,7 @@ def test_the_derivative_is_that_of_the_whole_function(record_property: Callable[
 
 
 def test_which_kinks_cross() -> None:
-    """Those of max(x y, −|x − y|) by choice, at 0 alone; those of min(|x|, x) coincide."""
+    """Those of max(x y, −|x − y|) by choice, only at 0; those of min(|x|, x) coincide."""
     x, y = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 1.0, 1.0, 0.0])
 
     def touching(x: Any, y: Any) -> Any:
@@ -266,10 +266,10 @@ def test_which_kinks_cross() -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_target_at_kinks(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Native code, and source for NumPy, PyTorch, JAX and C, give the gradient that `grad` gives."""
+    """Native code, and source for NumPy, PyTorch, JAX and C, return the gradient of `grad`."""
     if not is_installed(target):
         pytest.skip(f"{target} is not installed")
-    # What is compared here is what a source computes at kinks; that a derivation is verified first costs the most.
+    # This compares the values of the source at kinks; verification of the derivation would take most of the time.
     for check in ("check_lines", "check_numpy"):
         monkeypatch.setattr(sys.modules["chainrule.emit.source"], check, lambda *_: None)
     for seed in range(SEED, SEED + SOURCES):

@@ -1,4 +1,4 @@
-"""Each entry of the table of simplifications is proved on its own examples: it fires, and the value stays the same."""
+"""Each rule of simplification is tested on its examples: it matches, and the value is unchanged."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_rule_fires_and_keeps_the_value(rule: Rule, example: Node) -> None:
 
 
 def variants(example: Node) -> Iterator[Node]:
-    """The example with one part changed: operands exchanged, another number, sign, axis or arrangement of axes."""
+    """Yield the example with one part changed: operands exchanged, another number, sign, axis or permutation."""
     for part in topological_order([example]):
         changed: list[Node] = []
         match part:
@@ -91,7 +91,7 @@ def variants(example: Node) -> Iterator[Node]:
             case Apply(Permute(order), (x,)):
                 changed = [Permute(each)(x) for each in itertools.permutations(order)]
         for other in changed:
-            with contextlib.suppress(ShapeError):  # what it is an operand of may ask for the shape that it had
+            with contextlib.suppress(ShapeError):  # the parent may require the original shape
                 (variant,) = substitute([example], {part: other})
                 if variant is not example and isinstance(variant, Apply):
                     yield variant
@@ -99,7 +99,7 @@ def variants(example: Node) -> Iterator[Node]:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_what_is_like_an_example_keeps_its_value_or_is_left_alone(rule: Rule) -> None:
-    """A pattern that looks away from a number, an order or a sign of its identity is seen here."""
+    """A pattern that ignores a number, an order or a sign of its identity is detected."""
     for variant in (variant for example in rule.examples() for variant in variants(example)):
         after = rule.rewrite(variant) if isinstance(variant.primitive, rule.primitives) else None  # type: ignore[attr-defined,arg-type]
         if after is not None:
@@ -125,7 +125,7 @@ def test_every_rule_has_an_example_for_each_primitive_family() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_wrong_rule_would_be_noticed(rule: Rule) -> None:
-    """Adding one to what a rule gives changes the value on its examples."""
+    """Adding one to the result of a rule changes the value on its examples."""
     changed = []
     for example in rule.examples():
         after = rule.rewrite(example)  # type: ignore[arg-type]

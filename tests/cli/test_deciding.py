@@ -1,4 +1,4 @@
-"""What decides how good a network is, and in which units its loss is said."""
+"""The deciding score of a network, and the units of its loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = 900
 
 
 def table(folder: Path, kind: str) -> Path:
-    """Rare events that the features say something of, or amounts over several sizes."""
+    """A table of rare events that the features partly explain, or of amounts over several orders of magnitude."""
     random = np.random.default_rng(3)
     X = random.normal(size=(ROWS, 3))
     if kind == "rare":

@@ -1,4 +1,4 @@
-"""`chainrule emit`: exactly the file on standard output, one line for every mistake."""
+"""`chainrule emit`: only the file on standard output, one line for every error."""
 
 from __future__ import annotations
 

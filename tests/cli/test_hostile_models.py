@@ -1,4 +1,4 @@
-"""Files that are no models, given to every command that reads one: one line, status 2, and nothing overwritten."""
+"""Files that are not models, given to every command that reads one: one line, status 2, nothing overwritten."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TABLE = "age,member,city,since\n30,yes,Oslo,2001-02-03\n"
 KEPT = b"what was here before"
 
 SAMPLED = frozenset({"empty", "text", "an old model", "a newer version", "cut in its tensors", "a weight changed"})
-"""Those that every command is given."""
+"""The files that every command is tested with."""
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
 
 @pytest.fixture
 def folder(run: Run) -> Path:
-    """The folder in which commands run, with a table and a file that they are asked to write."""
+    """The folder in which commands run, with a table and an existing output file."""
     here = Path().absolute()
     (here / "data.csv").write_text(TABLE)
     (here / "out").write_bytes(KEPT)

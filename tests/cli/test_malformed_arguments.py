@@ -1,4 +1,4 @@
-"""Every mistake on the command line gets one line, and nothing is overwritten."""
+"""Every error on the command line has a one-line message, and nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the mistakes are about."""
+    """The files for the erroneous commands."""
     place = tmp_path_factory.mktemp("arguments")
     rows = [f"{k % 7}.5,{(k * 5) % 11},n{k % 3},{k * 0.25 - 5}" for k in range(60)]
     (place / "data.csv").write_text("\n".join(["a,b,name,t", *rows]) + "\n")

@@ -88,7 +88,7 @@ def test_any_kind_of_table_is_predicted_alike(run: Run, model: str) -> None:
 
 
 def test_tables_of_many_batches_are_predicted_row_by_row(run: Run, model: str) -> None:
-    """The rows of a long table get what they get alone, and a mistake far down leaves no file."""
+    """The predictions for a long table equal those of its rows alone, and a late error leaves no file."""
     frame = pl.read_csv("data.csv", infer_schema=False)
     pl.concat([frame] * 600).write_parquet("long.parquet")
     assert sum(1 for _ in open_table("long.parquet").batches()) > 1

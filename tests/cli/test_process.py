@@ -1,4 +1,4 @@
-"""The commands as processes: what only shows with real streams and signals."""
+"""The commands as processes, with real streams and signals."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_ctrl_c_keeps_and_saves_what_was_learnt(tmp_path: Path) -> None:
         cwd=tmp_path,
         env=environment(PYTHONUNBUFFERED="1"),
     ) as process:
-        wait_for(process, (tmp_path / "m.safetensors").exists)  # the first checkpoint: by then something is learnt
+        wait_for(process, (tmp_path / "m.safetensors").exists)  # the first checkpoint has trained parameters
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=HANG)
     assert process.returncode == 130

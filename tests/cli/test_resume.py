@@ -1,4 +1,4 @@
-"""Checkpoints: a run that goes on ends in the same bits as one that was never stopped."""
+"""Checkpoints: a resumed run ends with bitwise the same results as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def bits(path: str) -> dict[str, bytes]:
 
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
-    """Ctrl-C when a run has been looked at so many times."""
+    """Send Ctrl-C when a run has been polled `looks` times."""
     monkeypatch.setattr(trials, "LOOKS", 0.0)
     seen = [0]
     original = trials._Search._look

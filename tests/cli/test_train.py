@@ -24,7 +24,7 @@ def write(name: str, text: str | bytes) -> str:
 
 
 def write_table(name: str, classes: bool, rows: int = 200) -> str:
-    """A table that can be learnt: two features, and a target `t` of text or numbers."""
+    """Write a table that can be trained on: two features, and a target `t` of text or numbers."""
     X = np.random.default_rng(0).standard_normal((rows, 2))
     target = [("up" if a > 0 else "down") if classes else f"{3 * a - b:.4f}" for a, b in X]
     lines = [f"{a:.5f},{b:.5f},{t}" for (a, b), t in zip(X, target, strict=True)]

@@ -1,4 +1,4 @@
-"""Formulas in a browser: roots and fences are drawn also where DejaVu is the only font, on a phone as on a desk.
+"""Formulas in a browser: roots and fences are drawn with DejaVu as the only font, on narrow and wide screens.
 
 Runs where Chromium is installed, and the fonts of DejaVu.
 """
@@ -51,7 +51,7 @@ def attention(Q: Any, K: Any, V: Any, d: Any) -> Any:
 
 
 def measured(folder: Path, width: int) -> dict[str, Any]:
-    """What the browser makes of a derivation, with DejaVu alone."""
+    """Measure a derivation in the browser, with DejaVu as the only font."""
     assert CHROMIUM is not None
     assert DEJAVU is not None
     (folder / "fonts").mkdir()

@@ -1,4 +1,4 @@
-"""Compositions taken apart in the path form: a factor for every step, and what their product comes to."""
+"""Compositions split in the path form: a factor for every step, and the value of their product."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chainrule.derivation import Record, Verifier
 from chainrule.ir import Node
 from chainrule.words import LANGUAGES
 
-# For each formula what is named, the factors, and the gradients with the product that each is.
+# For each formula the named values, the factors, and the gradients with their products.
 COMPOSITIONS: dict[str, tuple[dict[str, Any], list[str], list[str], list[str]]] = {
     "sin(x^2)": (
         {},

@@ -1,4 +1,4 @@
-"""A wrong rule is caught: for every primitive, each of its differentials and transposes is corrupted in turn."""
+"""Wrong rules are detected: each differential and transpose of every primitive is corrupted in turn."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def examples(cls: type[Primitive]) -> list[Example]:
 
 
 def carries_derivative(example: Example) -> bool:
-    """Whether the result changes with a float operand, by the primitive's own word."""
+    """Whether the result depends on a float operand, according to the primitive."""
     operands = [Input(f"x{k}", type_) for k, type_ in enumerate(example.operands)]
     result = example.primitive(*operands)
     if not result.type.dtype.is_float:

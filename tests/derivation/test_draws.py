@@ -1,4 +1,4 @@
-"""What is drawn at random is one symbol in a derivation, and every line holds for it."""
+"""A random draw is one symbol in a derivation, and every line holds for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import chainrule as cr
 
 
 def named(function: Any, **shapes: str) -> dict[str, str]:
-    """The names of a derivation's equations, and how each is written."""
+    """Return the names of a derivation's equations, with their right sides."""
     derivation = cr.derive(function, **shapes)
     assert derivation.verify().ok
     lines = derivation.text(width=200).split("Forward pass")[1].split("Linearize")[0].splitlines()

@@ -1,4 +1,4 @@
-"""Children that are forked while other threads derive, derive as well."""
+"""Derivations in child processes that are forked while other threads derive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long expressions without names: what is written stays in proportion to the program, and so does the work."""
+"""Long expressions without names: the size of the output, and the work, are proportional to the program."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FAMILIES: dict[str, Step] = {
 
 
 def nested(step: Step, count: int) -> Callable[[Any], Any]:
-    """`step` applied so many times, with no name between."""
+    """Return `step` applied `count` times, without intermediate names."""
     return lambda x: np.sum(functools.reduce(lambda a, _: step(a, x), range(count), x))
 
 

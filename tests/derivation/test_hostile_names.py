@@ -1,4 +1,4 @@
-"""A name is a name in every format: it starts no command, ends no formula, opens no element, and reads as one piece."""
+"""Names are escaped in every format: they start no command, end no formula, open no element."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def derivation() -> Derivation:
 
 
 IN_SOURCES = [name for name in HOSTILE_NAMES if not name.startswith(("$", "}", "100", "a|", "x^", "&", "<"))][2:]
-"""Those that could do something in a program."""
+"""The names that could have an effect in a program."""
 
 
 @pytest.fixture(scope="module")

@@ -169,7 +169,7 @@ def test_headings_remarks_and_boxes() -> None:
 
 
 class _Checker(HTMLParser):
-    """Reads a page as a browser would, and notes what does not belong there."""
+    """Parses a page like a browser, and records unexpected content."""
 
     VOID = frozenset({"meta", "wbr"})
 
@@ -218,7 +218,7 @@ def test_a_page_is_well_formed_needs_nothing_else_and_holds_every_equation(name:
 
 
 def _without_breaks(page: str) -> str:
-    """The mathematics of a page without the marks of where lines may break."""
+    """Return the formulas of a page without line break marks."""
     page = re.sub(r"</?math[^>]*>|</?span[^>]*>|<wbr>|\s", "", page)
     return page.replace(re.sub(r"\s", "", MathWriter.space.text), "")
 

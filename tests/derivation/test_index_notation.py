@@ -1,4 +1,4 @@
-"""The index form: what it prints for the two-layer network, and that what it prints of every primitive is true."""
+"""The index form: its output for the two-layer network, and its values for every primitive."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def bound(example: Example, from_the_end: bool = True) -> tuple[Node, dict[Node,
 
 
 class RecordingNames(IndexNames):
-    """Remembers what each letter ran over."""
+    """Records the ranges of each letter."""
 
     def __init__(self) -> None:
         super().__init__([])
@@ -245,7 +245,7 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 class Meaning:
-    """What a formula in index form says, given the arrays in it and the ranges of its indices."""
+    """Evaluates a formula in index form, given the arrays in it and the ranges of its indices."""
 
     def __init__(self, arrays: Mapping[Notation, Array], extents: Mapping[str, int]) -> None:
         self._arrays = arrays

@@ -1,4 +1,4 @@
-"""JSON: every claim is there, and its nodes are enough to build the expressions again and evaluate them."""
+"""JSON: every claim is present, and its nodes suffice to reconstruct and evaluate the expressions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chainrule.words import LANGUAGES
 
 
 def rebuilt(record: Mapping[str, Any]) -> tuple[Node, ...]:
-    """The expressions that the numbers of nodes stand for."""
+    """Return the expressions for the numbers of nodes."""
     nodes = record["nodes"]
     arrays = {
         name: np.array(values, nodes[int(name.partition("[")[2].rstrip("]"))]["dtype"])

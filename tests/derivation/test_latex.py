@@ -126,7 +126,7 @@ def test_a_fragment() -> None:
 
 
 def estimated_width(latex: str) -> int:
-    """About how many letters wide a formula is when it is set, as its text tells."""
+    """Estimate the typeset width of a formula in letters."""
     for pattern, replacement in _WIDTHS:
         latex = pattern.sub(replacement, latex)
     return len(latex)

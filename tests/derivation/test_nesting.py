@@ -1,4 +1,4 @@
-"""Expressions nested more deeply than Python calls can be: one sentence, of an error of the package."""
+"""Expressions nested more deeply than Python calls can be: an error of the package, in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Right lines are verified whatever the scale, the domain and the size of terms; wrong ones are still caught there."""
+"""Correct lines are verified at any scale, domain and size of terms; wrong ones are still detected."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ HARD += ["huge_factor", "offsets_that_cancel", "saturated_sigmoids", "deep_tower
 
 @pytest.mark.parametrize("name", HARD)
 def test_wrong_lines_are_caught(name: str) -> None:
-    """Every differential, every step and every gradient is off by a hundredth, and each of them is found out."""
+    """Every differential, step and gradient with a relative error of 0.01 is detected."""
     function, shapes = FUNCTIONS[name]
     record = cr.derive(function, **shapes).record
     claims = list(record.claims)

@@ -1,4 +1,4 @@
-"""Products with repeated numbers and vectors: each factor stands in them with the shape that it has."""
+"""Products with broadcast numbers and vectors: each factor is written with its shape in the product."""
 
 from __future__ import annotations
 

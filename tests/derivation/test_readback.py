@@ -1,4 +1,4 @@
-"""The printed line is what is checked: text and LaTeX are read back by code of their own, and wrong ones are told."""
+"""Printed lines are checked: an independent parser reads text and LaTeX back, and reports wrong lines."""
 
 from __future__ import annotations
 
@@ -165,11 +165,11 @@ def _derived(name: str) -> Derivation:
 
 
 _SLIDING = ("⋆", r"\star", "windows", "correlate", "overlap")
-"""Marks that say of no axis what becomes of it: such lines are told to be unread."""
+"""Marks in whose notation axes are not determined; such lines are reported as unread."""
 
 
 def _is_chain(line: str) -> bool:
-    """Whether a line has nothing but factors of the chain rule on one of its sides."""
+    """Whether one side of a line consists of chain rule factors."""
     return any("direct" in side or re.fullmatch(r"[^+−⊙(]*\bpartial.*|[^+−⊙(]*∂.*", side) for side in line.split(" = "))
 
 

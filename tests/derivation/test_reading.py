@@ -1,4 +1,4 @@
-"""How a derivation reads: the same results in every form, names for what repeats, reasons, remarks, brief and full."""
+"""Contents of a derivation: equal results in all forms, names for repeated parts, reasons, remarks, brief and full."""
 
 from __future__ import annotations
 

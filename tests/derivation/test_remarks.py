@@ -1,4 +1,4 @@
-"""Each remark and reason where it is true, and its nearest neighbours, where it would not be."""
+"""Each remark and reason for programs where it holds, and similar ones where it does not."""
 
 from __future__ import annotations
 

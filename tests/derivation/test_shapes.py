@@ -1,4 +1,4 @@
-"""The shapes beside a product are those of its factors as they are printed, and multiply to that of the result."""
+"""The shapes beside a product are those of its printed factors, and multiply to that of the result."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def sides(notation: Notation, node: Apply) -> list[str]:
 
 
 def check(derivation: Derivation) -> int:
-    """How many annotations there are, of which every one is right."""
+    """Check every annotation; return their number."""
     count = 0
     for node, shapes in annotated(derivation):
         printed = node.primitive.notation([A, B], [operand.type for operand in node.operands])

@@ -1,4 +1,4 @@
-"""Unicode text: brackets by precedence, lines of the width asked for, headings, shapes and reasons."""
+"""Unicode text: brackets by precedence, lines within the width, headings, shapes and reasons."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def _combine(operator: str, x: Matrix, y: Matrix) -> Matrix:
 
 
 class Reader:
-    """Reads printed mathematics as a strict reader would: one kind of product in a chain, one mark on a factor."""
+    """Parses printed formulas strictly: one kind of product in a chain, one mark on a factor."""
 
     def __init__(self, text: str) -> None:
         self._tokens: list[str] = re.findall(r"W1|δ2|dX|x[0-9]+|[ab]|[0-9]+|½|²|ᵀ|[()+−⊙/·]", text)
@@ -205,7 +205,7 @@ class Reader:
         self._place = 0
 
     def read(self) -> Matrix:
-        """The value of the whole; ValueError where it is ambiguous or not well formed."""
+        """Return the value of the whole; raise ValueError if it is ambiguous or malformed."""
         result = self._sum()
         if self._next is not None:
             raise ValueError(f"{self._next} is left over")
@@ -291,7 +291,7 @@ def test_no_pair_of_brackets_could_be_left_out(tree: Notation) -> None:
 
 
 def distinct(tree: Notation, numbers: Iterator[int]) -> Notation:
-    """The same tree with a symbol of its own at every leaf."""
+    """Return the tree with a distinct symbol at every leaf."""
     if isinstance(tree, Infix):
         return Infix(tree.operator, tuple(distinct(operand, numbers) for operand in tree.operands))
     if isinstance(tree, Postfix):

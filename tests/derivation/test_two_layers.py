@@ -1,4 +1,4 @@
-"""The network that the project starts from: both conventions, three forms, two languages, every line verified."""
+"""The two-layer network: both conventions, three forms, two languages, every line verified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines in which the shapes alone would leave a size in doubt: a shorter form has none, or the size is written."""
+"""Lines whose sizes the shapes alone would not determine: a shorter form is unambiguous, or the size is written."""
 
 from __future__ import annotations
 

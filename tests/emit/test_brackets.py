@@ -1,4 +1,4 @@
-"""Brackets stand where they must: random expressions, written and evaluated, give what they give."""
+"""Brackets: random expressions have the same value when they are written and evaluated."""
 
 from __future__ import annotations
 

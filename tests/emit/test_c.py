@@ -1,4 +1,4 @@
-"""The header in C: compiled with every warning an error, run, and compared with the native engine."""
+"""The C header: compiled with warnings as errors, run, and compared with the native engine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_gradients_are_those_of_the_native_engine(name: str, dtype: DType, tmp_p
 
 
 def assert_well_formed(source: str, drawn: Case, name: str) -> None:
-    """Brackets match, every gradient has a member, nothing is allocated, and no line is too long to read."""
+    """Assert that brackets match, every gradient has a member, nothing is allocated, and lines are not too long."""
     depth = 0
     for letter in source:
         depth += {"{": 1, "}": -1}.get(letter, 0)

@@ -1,4 +1,4 @@
-"""Every entry of the gallery, written for every target, run, and compared with the native engine."""
+"""Every gallery entry, emitted for every target, run, and compared with the native engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chainrule.gallery import GALLERY
 from chainrule.ir import DType
 
 INSTALLED = ["numpy", *(name for name in ("torch", "jax") if importlib.util.find_spec(name) is not None)]
-"""Targets that run on this machine; C has its own file."""
+"""The targets that can run on this machine; C has its own file."""
 TOLERANCE = {DType.FLOAT64: 1e-10, DType.FLOAT32: 2e-5}
 
 

@@ -1,4 +1,4 @@
-"""Numbers where arrays are asked for, and sizes that only a number of theirs makes writable."""
+"""Numbers in place of arrays, and sizes that are known only from given values."""
 
 from __future__ import annotations
 

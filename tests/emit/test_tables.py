@@ -1,4 +1,4 @@
-"""Targets as tables: what one lacks is written out in what it has, and gives the same."""
+"""Targets as tables: primitives that one lacks are decomposed, with the same results."""
 
 from __future__ import annotations
 

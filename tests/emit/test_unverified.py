@@ -1,4 +1,4 @@
-"""What was not verified is not written: neither lines that do not hold, nor a source that gives something else."""
+"""Unverified results are not written: neither lines that do not hold, nor source with other results."""
 
 from __future__ import annotations
 

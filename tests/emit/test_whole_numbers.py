@@ -1,4 +1,4 @@
-"""Division of whole numbers that rounds down, as ⌊x / y⌋ says it: exact up to 2⁵³, on every engine and target."""
+"""Floor division of whole numbers, ⌊x / y⌋: exact up to 2⁵³, on every engine and target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of what is written: exact for three entries, and fit to be read for all of them."""
+"""The text of emitted source: exact for three entries, and readable for all."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def written(name: str, target: str) -> str:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", READ)
 def test_the_text_is_the_one_that_was_read(name: str, target: str) -> None:
-    """After a change that is meant, read the new text and put it there with `python tests/emit/test_written.py`."""
+    """After an intended change, review the new text and store it with `python tests/emit/test_written.py`."""
     assert written(name, target) == (EXPECTED / file_of(name, target)).read_text(encoding="utf-8")
 
 
@@ -103,7 +103,7 @@ def test_what_cannot_be_written_is_said() -> None:
 
 
 def main() -> None:
-    """Write what is expected anew, to be read."""
+    """Rewrite the expected files for review."""
     EXPECTED.mkdir(exist_ok=True)
     for name in READ:
         for target in TARGETS:

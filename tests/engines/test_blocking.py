@@ -1,4 +1,4 @@
-"""Products in blocks: the same bits as in one piece, at every edge of a block."""
+"""Blocked products: bitwise the same as unblocked ones, at every edge of a block."""
 
 from __future__ import annotations
 

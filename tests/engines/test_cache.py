@@ -1,4 +1,4 @@
-"""Machine code on disk: found again, never trusted blindly, and never in the way."""
+"""Machine code on disk: it is found again, validated, and never a cause of failure."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_folder_and_files_are_the_users_alone(cache: ObjectCache) -> None:
 
 
 def spoilt(data: bytes) -> list[bytes]:
-    """Versions of a file that are not what was written."""
+    """Return damaged versions of a file."""
     cut = [data[:length] for length in (0, 1, 10, 19, 30, 35, 36, len(data) // 2, len(data) - 1)]
     places = (0, 18, 19, 34, 35, len(data) // 2, len(data) - 1)
     flipped = [data[:k] + bytes([data[k] ^ 0x10]) + data[k + 1 :] for k in places]

@@ -1,4 +1,4 @@
-"""Choices between values of which one may be NaN, infinite or outside of its array, in vectors too."""
+"""Choices between values of which one may be NaN, infinite or out of bounds, in vectors too."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SPECIAL = (np.nan, np.inf, -np.inf, -0.0, 1e300)
 
 
 def special_values(program: Program, seed: int, places: int) -> dict[str, Array]:
-    """Floats of which one in five is special, integers that are places, conditions."""
+    """Return floats of which one in five is special, integers that are valid indices, and conditions."""
     rng = np.random.default_rng(seed)
     values: dict[str, Array] = {}
     for node in program.inputs:
@@ -56,7 +56,7 @@ def special_values(program: Program, seed: int, places: int) -> dict[str, Array]
 
 
 def check(program: Program, seed: int, places: int = 1) -> None:
-    """The same NaN and infinities, and the same numbers up to rounding."""
+    """Check for the same NaN and infinities, and the same numbers up to rounding."""
     values = special_values(program, seed, places)
     with np.errstate(all="ignore"):
         expected = evaluate(program, values)
@@ -68,7 +68,7 @@ def check(program: Program, seed: int, places: int = 1) -> None:
 @few(6)
 @given(n=extents, d=extents, dtype=st.sampled_from(FLOATS), seed=st.integers(0, 99))
 def test_what_is_not_chosen_does_not_matter(n: int, d: int, dtype: DType, seed: int) -> None:
-    """Nor does its derivative: what is not chosen is not multiplied by zero."""
+    """Neither does its derivative: a value that is not chosen is not multiplied by zero."""
     x, y = (Input(name, ArrayType((n, d), dtype)) for name in "xy")
     mask = Input("mask", ArrayType((n, d), DType.BOOL))
     safe = where(mask, log(x), y)
@@ -81,7 +81,7 @@ def test_what_is_not_chosen_does_not_matter(n: int, d: int, dtype: DType, seed: 
 @few(6)
 @given(n=extents, d=extents, dtype=st.sampled_from(FLOATS), seed=st.integers(0, 99), low=st.integers(0, 3))
 def test_spread_and_joined_arrays_have_nothing_from_beside(n: int, d: int, dtype: DType, seed: int, low: int) -> None:
-    """Zeros stand where there is no element, whatever lies next to the array in memory."""
+    """Missing elements are zero, regardless of adjacent memory."""
     x, y = (Input(name, ArrayType((n, d), dtype)) for name in "xy")
     spread = Pad((low, 1), (1, low), (0, 2))(x)
     inner = Pad((0, 0), (0, 0), (1, 0))(exp(y))
@@ -94,7 +94,7 @@ def test_spread_and_joined_arrays_have_nothing_from_beside(n: int, d: int, dtype
 @few(6)
 @given(n=extents, d=extents, count=extents, dtype=st.sampled_from(FLOATS), seed=st.integers(0, 99))
 def test_places_that_are_looked_up(n: int, d: int, count: int, dtype: DType, seed: int) -> None:
-    """Rows and columns; sums at places, where what goes elsewhere is not added as zero times itself."""
+    """Rows and columns; sums at indices, without adding other values times zero."""
     x, table = Input("x", ArrayType((n, d), dtype)), Input("table", ArrayType((count, d), dtype))
     rows = Input("rows", ArrayType((count,), DType.INT64))
     least = Slice((0, 0), (n, 1), (1, 1))(x)

@@ -190,7 +190,7 @@ def test_a_program_of_many_kinds_of_work(mode: Any) -> None:
 
 
 def test_no_index_reads_outside_of_an_array() -> None:
-    """An index computed from floats is not checked beforehand; it is kept within the axis."""
+    """An index computed from floats is not checked in advance; it is clamped to the axis."""
     x, places = Input("x", ArrayType((4,))), Input("places", ArrayType((3,), DType.INT64))
     program = Program((x, places), (take(x, places, 0),))
     code = CompiledProgram(program, "loops")
@@ -201,7 +201,7 @@ def test_no_index_reads_outside_of_an_array() -> None:
 
 
 def test_a_value_computed_in_two_kernels_is_the_same_to_the_bit() -> None:
-    """Here the product is used once in the one kernel and twice in the other, and a fused sum would differ."""
+    """The product is used once in one kernel and twice in the other, so that a fused addition would differ."""
     x, y, z = (Input(name, ArrayType((200,))) for name in "xyz")
     product = x * y
     head = take_slices(product + z, slice(0, 16))

@@ -1,4 +1,4 @@
-"""The text of generated code: the same each time, and nothing in it of the machine or the process that wrote it."""
+"""The text of generated code is deterministic, and independent of machine and process."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ OTHER = """
 
 
 def test_another_process_writes_the_same_text() -> None:
-    """Whatever order its sets have, and wherever its objects lie."""
+    """It does not depend on the order of sets or on addresses."""
     training = Training(Sizes(17, 9, 33, 5), 41, "classes", "adam", FLOATS[1])
     own = hashlib.sha256(loop_text(training).encode()).hexdigest()
     assert {script(OTHER, PYTHONHASHSEED=seed).strip() for seed in ("1", "2")} == {own}

@@ -1,4 +1,4 @@
-"""The cost model as it is written down: which loop is taken in vectors, and in what portions."""
+"""The cost model: which loop is vectorized, and with which width."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated code touches no memory but that of its arrays: it runs between pages that nobody may touch."""
+"""Generated code accesses no memory except its arrays: it runs between inaccessible pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From text to machine code: the same from the cache as fresh, for this processor and for others."""
+"""From text to machine code: the same from the cache and newly compiled, for this and other processors."""
 
 from __future__ import annotations
 

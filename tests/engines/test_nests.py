@@ -1,4 +1,4 @@
-"""What is stored, what shares a loop nest, and which loops a nest has."""
+"""The nests of a program: stored values, shared nests, and loops."""
 
 from __future__ import annotations
 

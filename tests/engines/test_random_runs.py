@@ -168,7 +168,7 @@ def test_data_may_lie_anyhow(mode: Any, layout: Callable[[Array, Path], Array], 
 
 
 def test_generated_code_is_given_aligned_memory_only() -> None:
-    """It says so of every load, and LLVM may rely on it."""
+    """Every load is declared aligned, and LLVM may rely on it."""
     array = unaligned(np.ones(5), Path())
     assert packed(array, array.dtype).flags.aligned
     assert packed(array.copy(), array.dtype).flags.aligned
@@ -178,7 +178,7 @@ FENCE = 0xA5
 
 
 class FencedArena(Arena):
-    """An arena that reuses nothing and leaves a gap behind every place."""
+    """An arena that reuses no memory and leaves a gap after every allocation."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The engine that defines what is right: sizes read off arrays, and what it says of arrays that do not fit."""
+"""The reference engine: sizes from arrays, and errors for arrays that do not fit."""
 
 from __future__ import annotations
 

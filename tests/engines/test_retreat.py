@@ -1,4 +1,4 @@
-"""Back to where the epoch of the least loss began, however the run was cut."""
+"""Return to the beginning of the epoch with the lowest loss, however the run is split."""
 
 from __future__ import annotations
 

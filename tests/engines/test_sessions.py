@@ -1,4 +1,4 @@
-"""Runs made piece by piece: however one is cut, the whole comes to the same bits."""
+"""Runs in pieces: however a run is split, the results are bitwise the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Teams of threads: the same bits with any number of them, in any process, whatever becomes of them."""
+"""Teams of threads: the same bits with any number of them, in any process."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def noisy_loss(X: Any, y: Any, W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
 
 
 def noisy_fit(optimizer: Any, **settings: Any) -> cr.FitResult:
-    """A classifier with dropout on 150 rows, trained by the engine that everybody uses."""
+    """Fit a classifier with dropout on 150 rows, with the shared engine."""
     rng = np.random.default_rng(1)
     params = {"W1": 0.3 * rng.normal(size=(30, 40)), "b1": np.zeros(40), "W2": 0.3 * rng.normal(size=(40, 19))}
     data = {"X": rng.normal(size=(150, 30)), "y": rng.integers(0, 19, 150)}

@@ -1,4 +1,4 @@
-"""What the estimators have beyond scikit-learn's: weights of classes, losses, activations, regularizers, restarts."""
+"""Features beyond scikit-learn's: class weights, losses, activations, regularizers, restarts."""
 
 from __future__ import annotations
 

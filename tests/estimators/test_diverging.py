@@ -1,4 +1,4 @@
-"""Fits that diverge: what raises and what warns as in scikit-learn, and which weights are left."""
+"""Diverging fits: errors and warnings as in scikit-learn, and the remaining weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The estimators in scikit-learn's company: pipelines, searches, calibration, inspection, copies, routing."""
+"""The estimators within scikit-learn: pipelines, searches, calibration, inspection, copies, routing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks: tasks that begin and end in order, estimators that are ready to predict, a word to stop."""
+"""scikit-learn's callbacks: tasks begin and end in order, estimators can predict, training can be stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 
 class Recorder:
-    """A callback that writes down what it is told, and stops after an epoch."""
+    """A callback that records its calls, and stops after an epoch."""
 
     def __init__(self, last: int | None = None) -> None:
         self.told: list[tuple[Any, ...]] = []

@@ -1,4 +1,4 @@
-"""What may come in: sparse matrices, tables, lists, views; and what is refused, in a sentence."""
+"""Accepted inputs: sparse matrices, tables, lists, views; others are rejected in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a fit, with a word, and keeps what was learnt."""
+"""Ctrl-C ends a fit with a message, and keeps the trained parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimators that come back from files, labels and all."""
+"""Estimators restored from files, including labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters out of their range are refused when fitting begins, in a sentence that says what is right."""
+"""Invalid parameters are rejected at the start of `fit`, in a sentence with the allowed values."""
 
 from __future__ import annotations
 

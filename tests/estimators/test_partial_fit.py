@@ -1,4 +1,4 @@
-"""Fits that go on from fits, as scikit-learn's do: `partial_fit`, `warm_start`, and one after the other."""
+"""Continued fits as in scikit-learn: `partial_fit`, `warm_start`, and repeated fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fit shows: scikit-learn's lines, or a live bar on standard error."""
+"""The output of a fit: scikit-learn's lines, or a progress bar on standard error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights that a user sets: they predict, and training goes on from them, as in scikit-learn."""
+"""Weights set by the user: they predict, and training continues from them, as in scikit-learn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every script in `examples/` runs, and shows what it promises."""
+"""Every script in `examples/` runs, and prints the expected results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Shown = Callable[..., str]
 
 @pytest.fixture
 def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Shown:
-    """What a script prints, run here: an interpreter of its own would import scikit-learn once more for each."""
+    """Return the output of a script, run in this process to avoid repeated imports of scikit-learn."""
 
     def run(name: str, *arguments: str) -> str:
         script = str(EXAMPLES / f"{name}.py")

@@ -1,4 +1,4 @@
-"""The headers in C: compiled with every warning an error and with sanitizers, run, and compared with the model."""
+"""The C headers: compiled with warnings as errors and with sanitizers, run, and compared with the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, under any name; what cannot be written is refused in one sentence."""
+"""Files are written completely or not at all, under any name; errors are one sentence."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_folder_that_is_not_there(target: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["numpy", "torch"])
 def test_two_files_appear_together_or_not_at_all(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk fails at the second file: the first does not appear, and what was there stays."""
+    """The disk fails at the second file: the first does not appear, and existing files remain."""
     path = tmp_path / "net.py"
     export_model(model_of("arrays"), target, path)
     before = {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()}
@@ -61,7 +61,7 @@ def test_two_files_appear_together_or_not_at_all(target: str, tmp_path: Path, mo
 
 @pytest.mark.parametrize("name", ["my-model", "2nd model", "class", "größe", 'a"b'])
 def test_names_of_files_that_are_no_identifiers(name: str, tmp_path: Path) -> None:
-    """In C and ONNX any name does; a module has to be imported by its name."""
+    """C and ONNX accept any name; a module must be importable by its name."""
     for target in TARGETS:
         path = tmp_path / f"{name}{ENDINGS[target]}"
         if target in ("c", "onnx") or name == "größe":
@@ -91,7 +91,7 @@ def test_a_module_hides_no_other(name: str, target: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("target", ["numpy", "torch"])
 @pytest.mark.parametrize("link", [False, True])
 def test_the_weights_replace_no_model(target: str, link: bool, tmp_path: Path) -> None:
-    """Not even one that is called as the weights would be, or that this name is a link to."""
+    """Not even one with the name of the weights, or to which this name is a link."""
     model = tmp_path / ("kept.model" if link else "net.npz")
     save_model(str(model), model_of("linear"))
     if link:
@@ -114,7 +114,7 @@ def test_an_export_replaces_no_model(target: str, tmp_path: Path) -> None:
 
 
 def test_arrays_of_somebody_else_stay(tmp_path: Path) -> None:
-    """Those of an export to the same name are replaced, those of another and any others are not."""
+    """Weights of an export to the same name are replaced, all other files are not."""
     path = tmp_path / "net.py"
     weights = tmp_path / "net.npz"
     export_model(model_of("linear"), "numpy", path)

@@ -1,4 +1,4 @@
-"""The graph in onnxruntime beside the model: many rows and one, whatever the cells hold."""
+"""The graph in onnxruntime compared with the model: many rows and one, with any cells."""
 
 from __future__ import annotations
 

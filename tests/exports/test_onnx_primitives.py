@@ -1,4 +1,4 @@
-"""Every primitive as ONNX says it, run by onnxruntime beside its definition in NumPy."""
+"""Every primitive as ONNX, run by onnxruntime and compared with its definition in NumPy."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from chainrule.primitives import (
 )
 
 LACKING = {"AbstractMap", "Inverse", "Determinant", "LogDeterminant", "SignDeterminant", "OverlapAdd", "RandomUniform"}
-"""What ONNX, or onnxruntime, has nothing for; none of them is part of a network's prediction."""
+"""Primitives without a counterpart in ONNX or onnxruntime; none is part of a network's prediction."""
 
 SIZES = {"n": 3, "m": 4, "k": 2, "h": 5, "d": 2, "o": 3}
 EXAMPLES = [
@@ -120,7 +120,7 @@ POINTS = [0.0, -0.0, 1e-300, -1e-12, 1e-5, -0.3, 0.7, 1.0, 2.5, -4.0, 6.5, -30.0
     "kind", [Elu, Erf, Erfc, Expm1, Gelu, GeluTanh, LeakyRelu, Log1p, Silu, Softplus, Sigmoid, Tanh]
 )
 def test_far_and_near_in_float64(kind: type[Elementwise]) -> None:
-    """What is put together of parts is right where its parts overflow, cancel or vanish; a nan stays one."""
+    """Composed functions are correct where their parts overflow, cancel or vanish; NaN is preserved."""
     x = np.array([*POINTS, np.nan])
     if kind is Log1p:
         x = np.array([0.0, -0.0, 1e-300, -1e-12, 1e-5, -0.3, 0.7, 1e10, 1e300, np.inf, np.nan])

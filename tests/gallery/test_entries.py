@@ -1,4 +1,4 @@
-"""Every entry of the gallery: every line of its derivation holds, and its gradients are those that others find."""
+"""Every gallery entry: all lines of its derivation hold, and its gradients agree with other systems."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_every_line_of_every_form_holds(name: str) -> None:
 
 @pytest.mark.parametrize("name", GALLERY)
 def test_simplification_settles(name: str) -> None:
-    """No rule undoes what another did: each gradient takes a few rewrites, and is left as it is by a second look."""
+    """No rule undoes another: each gradient takes a few rewrites, and a second pass changes nothing."""
     for step in derived(name).record.backward.accumulations:
         rewrites = [*step.rewrites, *(rewrite for part in step.contributions for rewrite in part.rewrites)]
         assert len(rewrites) < 100, step.symbol.name

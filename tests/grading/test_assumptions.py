@@ -1,4 +1,4 @@
-"""What right answers take for granted: one-hot targets, and that a small number added for safety is left out."""
+"""Assumptions of correct answers: one-hot targets, and omission of a small constant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of single mistakes, and of two that do not depend on each other."""
+"""Diagnoses of single mistakes, and of two independent ones."""
 
 from __future__ import annotations
 

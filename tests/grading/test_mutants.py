@@ -1,4 +1,4 @@
-"""Single mistakes in right answers: the right diagnosis at the right line, and never a false confirmation."""
+"""Single mistakes in correct answers: the correct diagnosis at the right line, and no false confirmation."""
 
 from __future__ import annotations
 

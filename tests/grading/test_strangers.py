@@ -1,4 +1,4 @@
-"""Answers that attack what grades them: none is told to be right, none goes on for ever or ends without a word."""
+"""Answers that attack the grader: none is accepted, runs forever or ends without a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verdicts that were false, and what grading does when explaining fails."""
+"""Former false verdicts, and grading when an explanation fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs as JSON: what is written is read as the same nodes, and what is not a program is refused in one sentence."""
+"""Programs as JSON: they are read as the same nodes, and other data are rejected in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Properties that are computed once, and what is remembered by a key."""
+"""Cached properties and cached functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run goes on from any of its checkpoints to the same bits, and a checkpoint is a model."""
+"""A run resumes from any of its checkpoints with the same bits, and a checkpoint is a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be given to `save_model`, and what a loaded model refuses to predict."""
+"""Arguments of `save_model`, and data that a loaded model rejects."""
 
 from __future__ import annotations
 

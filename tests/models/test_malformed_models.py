@@ -1,4 +1,4 @@
-"""What is no model is refused with one sentence, little memory, and nothing else raised."""
+"""Files that are not models are rejected with one sentence, little memory, and no other error."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_files_that_are_no_models(whole: Whole, tmp_path: Path, name: str) -> No
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
 def test_sealed_files_whose_description_is_wrong(whole: Whole, tmp_path: Path, name: str) -> None:
-    """Whoever can write a file can seal it."""
+    """Anyone who can write a file can seal it."""
     change, expected = DESCRIPTIONS[name]
     path = tmp_path / "model.safetensors"
     whole.changed(change, path)

@@ -1,4 +1,4 @@
-"""A model predicts after loading what it predicted before saving, to the bit; and says what it is."""
+"""A loaded model makes bitwise the same predictions as the saved one, and describes itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a file that is whole but not read here."""
+"""Messages about valid files that this version does not support."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs from files that are small to write and large to compute: refused as they are read, with what lifts it."""
+"""Programs from files that are small but expensive to compute: rejected when read, with the option to allow them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What networks are made of: layers, activations by name, formula and function, initial weights, predictions."""
+"""Networks: layers, activations by name, formula and function, initial weights, predictions."""
 
 from __future__ import annotations
 

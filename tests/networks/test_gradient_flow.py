@@ -1,4 +1,4 @@
-"""Where gradients vanish or explode, against norms computed by hand."""
+"""Vanishing and exploding gradients, compared with independently computed norms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs side by side: the same as one by one, however many threads there are."""
+"""Parallel runs give the same results as sequential ones, for any number of threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An interrupt between any two lines of a trainer's bookkeeping leaves a state that goes on to the same bits."""
+"""An interrupt between any two lines of the trainer's bookkeeping leaves a state that resumes with the same bits."""
 
 from __future__ import annotations
 

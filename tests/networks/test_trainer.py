@@ -1,4 +1,4 @@
-"""The trainer: the same bits however it is cut, stopping, validation, and what is refused."""
+"""The trainer: the same bits however it is split, stopping, validation, and invalid arguments."""
 
 from __future__ import annotations
 

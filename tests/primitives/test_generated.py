@@ -1,4 +1,4 @@
-"""What every registered primitive must satisfy, on each of its examples, at sizes and values that Hypothesis draws."""
+"""Properties of every registered primitive, on each of its examples, at sizes and values drawn by Hypothesis."""
 
 from __future__ import annotations
 

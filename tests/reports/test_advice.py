@@ -1,4 +1,4 @@
-"""Each piece of advice is given when its reason is there, and not without."""
+"""Each suggestion is made if its reason is present, and only then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reports as text and as a page, with names that are hostile to both."""
+"""Reports as text and as a page, with hostile names."""
 
 from __future__ import annotations
 

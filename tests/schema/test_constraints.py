@@ -1,4 +1,4 @@
-"""Every rule refuses what it should, in one kind of sentence, for what callers give as for what files hold."""
+"""Every rule rejects invalid values, with the same kind of message for arguments and for files."""
 
 from __future__ import annotations
 

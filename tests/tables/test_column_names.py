@@ -1,4 +1,4 @@
-"""Columns may have any name: those that polars or this library use inside, patterns, quotes, none at all."""
+"""Columns with any name: names used internally by polars or this package, patterns, quotes, empty names."""
 
 from __future__ import annotations
 

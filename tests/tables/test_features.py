@@ -1,4 +1,4 @@
-"""The arithmetic of features: what the encoded columns hold, for exporters to agree with."""
+"""The arithmetic of features: the values of encoded columns, with which exports must agree."""
 
 from __future__ import annotations
 

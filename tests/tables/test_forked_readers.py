@@ -1,4 +1,4 @@
-"""polars in a process that was forked from one in which it ran: refused in one sentence, never waited for."""
+"""polars in a process that was forked from one in which it ran: rejected in one sentence, without a deadlock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kind of column is found, and why, in words."""
+"""The inferred kind of a column, and its reason in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files without an end, and such as are made to exhaust a machine, are refused early and leave nothing behind."""
+"""Endless files, and files made to exhaust a machine, are rejected early and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_devices_without_an_end_are_noticed_at_their_beginning(device: str, monk
 
 
 def endless(path: str, piece: bytes) -> threading.Thread:
-    """A thread that writes to a pipe until nobody reads it."""
+    """Start a thread that writes to a pipe until its reader closes it."""
 
     def write() -> None:
         with suppress(BrokenPipeError), open(path, "wb", buffering=0) as stream:

@@ -1,4 +1,4 @@
-"""Every malformed table is refused in one line that says what is wrong and where."""
+"""Every malformed table is rejected in one line that states the error and its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words such as NA, None and unknown: no value, or a value like the others, as the column's other cells say."""
+"""Words such as NA, None and unknown: missing values or ordinary ones, depending on the other cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table made ready: the task told, rows held out by class, and the same arrays whether it fits in memory or not."""
+"""Preparation of a table: the task, stratified held-out rows, and the same arrays in memory and on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A preprocessing encodes what it was not fitted on, says what is new or missing, and comes back whole from JSON."""
+"""A preprocessing encodes new data, reports new and missing values, and survives a round trip through JSON."""
 
 from __future__ import annotations
 

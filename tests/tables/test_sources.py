@@ -1,4 +1,4 @@
-"""Tables are read the same from every kind of file, whatever the batches are, and places are those of the file."""
+"""Tables are read alike from every kind of file, for any batches, and places are those of the file."""
 
 from __future__ import annotations
 

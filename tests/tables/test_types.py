@@ -1,4 +1,4 @@
-"""Columns of every type that Arrow has are read, or refused in one sentence that names the column and the type."""
+"""Columns of every Arrow type are read, or rejected in one sentence that names the column and the type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a refusal says to write instead can be recorded, and means what the refused code means on arrays."""
+"""The alternative in an error message can be recorded, and has the meaning of the rejected code on arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every recorded NumPy function gives, as a program, what NumPy gives on the arrays themselves."""
+"""Every recorded NumPy function computes, as a program, the result of NumPy on arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions drawn at random: each is refused with its line, or gives a Program that computes what NumPy does."""
+"""Random functions: each is rejected with its line, or gives a Program with NumPy's results."""
 
 from __future__ import annotations
 

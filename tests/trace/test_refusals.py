@@ -1,4 +1,4 @@
-"""What cannot be recorded is refused in one message: the place, the line, what was wrong, what to write instead."""
+"""Unsupported code is rejected in one message: the place, the line, the error, the alternative."""
 
 from __future__ import annotations
 

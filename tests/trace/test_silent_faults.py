@@ -1,4 +1,4 @@
-"""What a trace cannot mean as the function means it on arrays is refused, and never goes another way without a word."""
+"""Functions that a trace cannot represent faithfully are rejected, never changed silently."""
 
 from __future__ import annotations
 

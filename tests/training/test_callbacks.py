@@ -1,4 +1,4 @@
-"""What a callback of `fit` sees, and how it ends training."""
+"""The arguments of a callback of `fit`, and how it ends training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training that goes on where it stopped comes to the same bits as training in one go."""
+"""Resumed training gives bitwise the same results as uninterrupted training."""
 
 from __future__ import annotations
 

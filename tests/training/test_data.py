@@ -1,4 +1,4 @@
-"""Data are used where they lie: any order, read-only, memory-mapped, however large, with little memory beside them."""
+"""Data are used in place: any order, read-only, memory-mapped, of any size, with little additional memory."""
 
 from __future__ import annotations
 

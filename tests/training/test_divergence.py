@@ -1,4 +1,4 @@
-"""Runs that diverge, loudly or not: what is told of them, and which parameters are kept."""
+"""Diverging runs, with non-finite or growing losses: their messages, and the parameters that are kept."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _LEAF_LIMIT = 24
 _OCCURRENCE_LIMIT = 256
 _POWER_LIMIT = 9
 _ARITHMETIC = (Add, Subtract, Multiply, Divide, Negate, Broadcast, Reshape)
-_FREE = (Broadcast, Permute, Reshape, Cast)  # data movement, which does not count as an operation
+_FREE = (Broadcast, Permute, Reshape, Cast)  # rearrangements and conversions, which do not count as operations
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Gradients that every table of matrix calculus has, from formula text.
+"""Gradients found in tables of matrix calculus, from formula text.
 
 Each expected gradient is written down as a formula of its own. It is compared at random values always, and with the
 derivation's own final expression as a tree, up to the order of sums and element-wise products.

@@ -1,4 +1,4 @@
-"""Every refusal is one sentence with carets under the place."""
+"""Every error is one sentence with carets under the place."""
 
 from __future__ import annotations
 

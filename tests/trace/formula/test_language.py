@@ -1,4 +1,4 @@
-"""What formulas mean: each is compared with the same thing written in NumPy, at random values."""
+"""The meaning of formulas, compared with NumPy code at random values."""
 
 from __future__ import annotations
 
