@@ -314,7 +314,7 @@ def test_statistics_of_normalized_batches_are_those_of_the_project(kind: str, tm
     model = Model.of(network, {**params, **statistics}, source.preprocessing if table else None, source.target)
     (path,) = export_model(model, "c", tmp_path / "net.h", train=True)
     header = Path(path).read_text(encoding="utf-8")
-    assert "After the last step, net_statistics, so that predictions know of it." in header
+    assert "Call net_statistics after the last step, before predictions." in header
     real = "float" if kind == "single" else "double"
     if table:
         rows = rows_in_c("batches", "net", header, values_of("batches", TAME))
