@@ -23,6 +23,7 @@ from chainrule.ir import (
     Node,
     Program,
     bind_dim,
+    concrete,
     substitute,
     topological_order,
 )
@@ -214,7 +215,7 @@ class _Source:
         ]
 
     def _bytes(self, member: Member) -> int:
-        return math.prod(int(str(bind_dim(dim, self.sizes))) for dim in member.type.shape) * _BYTES[member.type.dtype]
+        return math.prod(concrete(bind_dim(dim, self.sizes)) for dim in member.type.shape) * _BYTES[member.type.dtype]
 
     def _pass(
         self,
