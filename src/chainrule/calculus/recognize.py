@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chainrule.calculus.examples import filled, some_x, some_y
-from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, both_orders, is_filled, rule
+from chainrule.calculus.rules import RULES, Rule, along_kept, beneath_arrangement, both_orders, is_filled, rule
 from chainrule.calculus.settling import settle_kinks
 from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.ir import Apply, Const, Input, Node, Program, applies, parse_shape, substitute, topological_order
@@ -197,7 +197,7 @@ def _shifted_logsumexp(node: Apply) -> Node | None:
     for shift, shifted in both_orders(node):
         match beneath_arrangement(shifted):
             case Apply(LogSumExp(axes), (Apply(Subtract(), (x, m)),)) as found if repeated := _repeated(m):
-                taken_off = _along_kept(repeated, axes, found)
+                taken_off = along_kept(repeated, found)
             case _:
                 continue
         if taken_off is None:
@@ -207,14 +207,6 @@ def _shifted_logsumexp(node: Apply) -> Node | None:
             (result,) = substitute([shifted], {found: LogSumExp(axes)(x)})
             return result
     return None
-
-
-def _along_kept(repeated: Apply, axes: tuple[int, ...], reduced: Node) -> Node | None:
-    """Return a value broadcast along all reduced `axes` in the shape of the result; None for other values."""
-    if not set(axes) <= set(_repeated_axes(repeated)):
-        return None
-    kept = [axis for axis in range(repeated.type.ndim) if axis not in axes]
-    return Broadcast(reduced.type.shape, tuple(map(kept.index, repeated.primitive.axes)))(repeated.operands[0])
 
 
 @rule("a choice between equals", Where, examples=lambda: [

@@ -116,3 +116,14 @@ def both_orders(node: Apply) -> tuple[tuple[Node, Node], tuple[Node, Node]]:
     """Return the two operands of `node`, in both orders."""
     x, y = node.operands
     return (x, y), (y, x)
+
+
+def along_kept(operand: Node, reduction: Apply) -> Node | None:
+    """Return `operand` in the shape of the result of `reduction`, if it is broadcast along all reduced axes."""
+    reduced, shape = reduction.primitive.axes, reduction.type.shape
+    match operand:
+        case Apply(Broadcast(axes=axes), (source,)) if set(axes).isdisjoint(reduced):
+            kept = [axis for axis in range(operand.type.ndim) if axis not in reduced]
+            places = tuple(kept.index(axis) for axis in axes)
+            return source if source.type.shape == shape else Broadcast(shape, places)(source)
+    return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chainrule.calculus.examples import some_x, some_y
-from chainrule.calculus.rules import Rule, beneath_arrangement, both_orders, is_scale, rule
+from chainrule.calculus.rules import Rule, along_kept, beneath_arrangement, both_orders, is_scale, rule
 from chainrule.calculus.simplify import simplify
 from chainrule.ir import Apply, Const, Node, applies, dim_product, parse_shape, substitute, topological_order
 from chainrule.primitives import (
@@ -74,24 +74,13 @@ def _out_of_sum(node: Apply) -> Node | None:
         case (Apply(Multiply()) as product,):
             for place, (factor, x) in enumerate(both_orders(product)):
                 match factor:
-                    case Apply(Divide(), (above, below)) if (divisor := _along_kept(below, node)) is not None:
+                    case Apply(Divide(), (above, below)) if (divisor := along_kept(below, node)) is not None:
                         return total(above * x if place == 0 else x * above) / divisor
-                fixed = _along_kept(factor, node)
+                fixed = along_kept(factor, node)
                 if fixed is not None:
                     return fixed * total(x) if place == 0 else total(x) * fixed
-        case (Apply(Divide(), (x, divisor)),) if (fixed := _along_kept(divisor, node)) is not None:
+        case (Apply(Divide(), (x, divisor)),) if (fixed := along_kept(divisor, node)) is not None:
             return total(x) / fixed
-    return None
-
-
-def _along_kept(operand: Node, reduction: Apply) -> Node | None:
-    """Return `operand` in the shape of the result of `reduction`, if it is constant along all reduced axes."""
-    reduced, shape = reduction.primitive.axes, reduction.type.shape
-    match operand:
-        case Apply(Broadcast(axes=axes), (source,)) if set(axes).isdisjoint(reduced):
-            kept = [axis for axis in range(operand.type.ndim) if axis not in reduced]
-            places = tuple(kept.index(axis) for axis in axes)
-            return source if source.type.shape == shape else Broadcast(shape, places)(source)
     return None
 
 
@@ -161,7 +150,7 @@ def _sum_of_terms(node: Apply) -> Node | None:
 
 def _has_known_sum(node: Node, reduction: Apply) -> bool:
     axes = reduction.primitive.axes
-    if is_scale(node) or _along_kept(node, reduction) is not None:
+    if is_scale(node) or along_kept(node, reduction) is not None:
         return True
     match node:
         case Apply(Pad()):
@@ -173,7 +162,7 @@ def _has_known_sum(node: Node, reduction: Apply) -> bool:
         case Apply(Add() | Subtract(), terms):
             return all(_has_known_sum(term, reduction) for term in terms)
         case Apply(Multiply(), (fixed, x)):
-            return (is_scale(fixed) or _along_kept(fixed, reduction) is not None) and _has_known_sum(x, reduction)
+            return (is_scale(fixed) or along_kept(fixed, reduction) is not None) and _has_known_sum(x, reduction)
     return False
 
 

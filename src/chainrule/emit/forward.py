@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from chainrule.calculus import split_stages
 from chainrule.emit.arrays import ArrayWriter
-from chainrule.emit.expressions import Arena, Expr, Variable, name_of, ordered
+from chainrule.emit.expressions import Arena, Expr, name_of
 from chainrule.emit.layout import Text
 from chainrule.emit.lowering import Lowering
 from chainrule.emit.names import Names
 from chainrule.emit.numpy_writer import NumPyWriter
 from chainrule.emit.passes import Argument, in_order_of_writing, refuse_random
 from chainrule.emit.python_file import Needs, body, needs_of
-from chainrule.emit.sharing import Line, shared, shortened
+from chainrule.emit.sharing import Line, alive, shared, shortened
 from chainrule.emit.torch_writer import TorchWriter
 from chainrule.ir import Program, refuses_deep_nesting
 from chainrule.primitives import Primitive
@@ -72,7 +72,7 @@ def find_forward(
         lowering.define(stage.expression, variables[stage.node])
         lines.append(Line(variables[stage.node], value, stage.name))
     outputs = tuple(variables[node] for node in program.outputs)
-    lines = shared(arena, names, _alive(lines, outputs))
+    lines = shared(arena, names, alive(lines, outputs))
     if writer is not None:
         # A shape may have to be written explicitly if no array of it is available.
         at_hand = [arena.variable("x", (), program.outputs[0].type.dtype)]
@@ -103,14 +103,3 @@ def forward_body(program: Program, target: str, reserved: Sequence[str] = ()) ->
         tuple(name_of(x) for x in forward.outputs),
         needs_of(kind, writer.uses),
     )
-
-
-def _alive(lines: Sequence[Line], outputs: Sequence[Expr]) -> list[Line]:
-    """Return the lines that an output depends on."""
-    needed = set(outputs)
-    alive = []
-    for line in reversed(lines):
-        if line.variable in needed:
-            alive.append(line)
-            needed.update(x for x in ordered([line.value]) if isinstance(x.operation, Variable))
-    return alive[::-1]

@@ -18,7 +18,7 @@ from chainrule.emit.expressions import Arena, Expr, Number, Variable, ordered
 from chainrule.emit.lowering import Lowering
 from chainrule.emit.names import Names
 from chainrule.emit.seeds import seeded
-from chainrule.emit.sharing import Line, keep_for_later, shared, shortened, written_where_used
+from chainrule.emit.sharing import Line, alive, keep_for_later, shared, shortened, written_where_used
 from chainrule.ir import ArrayType, Input, Node, applies, rebuild, topological_order
 from chainrule.primitives import Gelu, Primitive, RandomUniform, Silu, erfc, sigmoid
 
@@ -105,7 +105,9 @@ class _Builder:
         outputs = tuple(self.variables[stage.symbol] for stage in self.output_stages)
         backward = self._backward_lines(entries, bars)
         gradients = [self.variables[entries[symbol].cotangent] for symbol in self.back.wrt]
-        forward, backward = _alive(forward, backward, outputs, gradients)
+        live = {line.variable for line in alive([*forward, *backward], [*outputs, *gradients])}
+        forward = [line for line in forward if line.variable in live]
+        backward = [line for line in backward if line.variable in live]
         forward, backward = keep_for_later(self.arena, self.names, forward, backward)
         forward, backward = shared(self.arena, self.names, forward), shared(self.arena, self.names, backward)
         backward = written_where_used(self.arena, backward, set(gradients), length)
@@ -242,19 +244,3 @@ def refuse_random(nodes: Sequence[Node], stages: Sequence[Stage]) -> None:
 
 def _cotangents_in(node: Node, cotangents: set[Input]) -> set[Node]:
     return {part for part in topological_order([node]) if part in cotangents}
-
-
-def _alive(
-    forward: list[Line], backward: list[Line], outputs: Sequence[Expr], gradients: Sequence[Expr]
-) -> tuple[list[Line], list[Line]]:
-    """Return the lines that an output or a gradient depends on."""
-    needed = {*outputs, *gradients}
-    kept: list[list[Line]] = []
-    for lines in (backward, forward):
-        alive = []
-        for line in reversed(lines):
-            if line.variable in needed:
-                alive.append(line)
-                needed.update(x for x in ordered([line.value]) if isinstance(x.operation, Variable))
-        kept.append(alive[::-1])
-    return kept[1], kept[0]

@@ -99,6 +99,17 @@ class Line:
     about: str
 
 
+def alive(lines: Sequence[Line], outputs: Sequence[Expr]) -> list[Line]:
+    """Return the lines that an output depends on."""
+    needed = set(outputs)
+    found = []
+    for line in reversed(lines):
+        if line.variable in needed:
+            found.append(line)
+            needed.update(x for x in ordered([line.value]) if isinstance(x.operation, Variable))
+    return found[::-1]
+
+
 def is_trivial(x: Expr) -> bool:
     """Whether evaluating `x` twice is free: a name, a number, or a view of one."""
     match x:
