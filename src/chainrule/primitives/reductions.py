@@ -213,25 +213,26 @@ class Norm(Composite):
         return Mean(self.axes) if self.mean else Sum(self.axes)
 
 
-def mean(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
-    """`np.mean`."""
+def reduced_over(make: Callable[[tuple[int, ...]], Primitive], x: Node, axis: Axis, keepdims: bool) -> Node:
+    """Return the reduction `make(axes)` of `x`, as floats; over no axes, `x` itself."""
     x = as_floats(x)
     axes = normalize_axes(axis, x.type.ndim)
-    return keep_axes(Mean(axes)(x) if axes else x, axes, keepdims)
+    return keep_axes(make(axes)(x) if axes else x, axes, keepdims)
+
+
+def mean(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
+    """`np.mean`."""
+    return reduced_over(Mean, x, axis, keepdims)
 
 
 def max_(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
     """`np.max`, as floats."""
-    x = as_floats(x)
-    axes = normalize_axes(axis, x.type.ndim)
-    return keep_axes(Max(axes)(x) if axes else x, axes, keepdims)
+    return reduced_over(Max, x, axis, keepdims)
 
 
 def min_(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
     """`np.min`, as floats."""
-    x = as_floats(x)
-    axes = normalize_axes(axis, x.type.ndim)
-    return keep_axes(Min(axes)(x) if axes else x, axes, keepdims)
+    return reduced_over(Min, x, axis, keepdims)
 
 
 def var(x: Node, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> Node:

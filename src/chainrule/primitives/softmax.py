@@ -17,8 +17,16 @@ from chainrule.primitives.emitter import Scalars
 from chainrule.primitives.exponentials import exp, log
 from chainrule.primitives.notation import Notation
 from chainrule.primitives.piecewise import abs_
-from chainrule.primitives.reductions import Axis, Max, axes_examples, reduced_type, reduction_notation, repeat_along
-from chainrule.primitives.replication import Sum, as_floats, broadcast_together, keep_axes, normalize_axes
+from chainrule.primitives.reductions import (
+    Axis,
+    Max,
+    axes_examples,
+    reduced_over,
+    reduced_type,
+    reduction_notation,
+    repeat_along,
+)
+from chainrule.primitives.replication import Sum, as_floats, broadcast_together, normalize_axes
 from chainrule.primitives.ufunc import Ufunc
 
 S = TypeVar("S")
@@ -169,9 +177,7 @@ class LogSoftmax(_SoftmaxLike):
 
 def logsumexp(x: Node, axis: Axis = None, keepdims: bool = False) -> Node:
     """`ln Σ eˣ` over `axis`; None means all axes."""
-    x = as_floats(x)
-    axes = normalize_axes(axis, x.type.ndim)
-    return keep_axes(LogSumExp(axes)(x) if axes else x, axes, keepdims)
+    return reduced_over(LogSumExp, x, axis, keepdims)
 
 
 def logaddexp(x: Operand, y: Operand) -> Node:
