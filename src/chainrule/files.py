@@ -49,7 +49,7 @@ def file_errors(path: str, doing: str = "read") -> Iterator[None]:
     except IsADirectoryError:
         raise FileError(f"{path} is a folder; give a file") from None
     except NotADirectoryError:
-        raise FileError(f"{cannot}: {os.path.dirname(path)} is no folder") from None
+        raise FileError(f"{cannot}: {os.path.dirname(path)} is not a folder") from None
     except PermissionError:
         raise FileError(f"{cannot}: permission denied") from None
     except BrokenPipeError:
@@ -58,7 +58,7 @@ def file_errors(path: str, doing: str = "read") -> Iterator[None]:
         raise FileError(f"{cannot}: {_REASONS.get(error.errno or 0, error.strerror or error)}") from None
     except ValueError as error:
         if "\0" in path:
-            raise FileError(f"{path!r} is no path: it holds a null character") from None
+            raise FileError(f"{path!r} is not a path: it holds a null character") from None
         raise error
 
 

@@ -101,7 +101,7 @@ def test_an_unknown_name_is_refused_with_what_would_do(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("x86-64-v3", "has avx2, fma, which this machine has not"), ("aarch64", "is a processor of another kind")],
+    [("x86-64-v3", "has avx2, fma, which this machine does not have"), ("aarch64", "is a processor of another kind")],
 )
 def test_a_processor_that_this_machine_is_not_is_refused(
     name: str, reason: str, monkeypatch: pytest.MonkeyPatch, old_machine: Target

@@ -209,9 +209,9 @@ MALFORMED: dict[str, tuple[Change, str]] = {
     "a reference that is a fraction": (apply("Negate", [0.0]), "is 0.0; it should be a whole number"),
     "a reference that is true": (apply("Negate", [True]), "is True; it should be a whole number"),
     "operands are a number": (apply("Negate", 0), "to is 0; it should be a list"),
-    "an unknown primitive": (apply("Explode", [0]), "applies 'Explode', a primitive that this version has not"),
-    "an abstract primitive": (apply("Elementwise", [0]), "a primitive that this version has not"),
-    "a primitive of the standard library": (apply("os.system", [0]), "a primitive that this version has not"),
+    "an unknown primitive": (apply("Explode", [0]), "applies 'Explode', a primitive that this version does not have"),
+    "an abstract primitive": (apply("Elementwise", [0]), "a primitive that this version does not have"),
+    "a primitive of the standard library": (apply("os.system", [0]), "a primitive that this version does not have"),
     "a primitive that is a number": (apply(3, [0]), "apply is 3; it should be text"),  # type: ignore[arg-type]
     "too few operands": (apply("Add", [0]), "Add does not fit its operands"),
     "too many operands": (apply("Sum", [0, 0], axes=[0]), "Sum does not fit its operands"),
@@ -249,7 +249,7 @@ MALFORMED: dict[str, tuple[Change, str]] = {
     "too many axes": (apply("Broadcast", [1], shape=[1] * 40 + [3], axes=[40]), "41 axes"),
     "an input twice": (lambda data: data["inputs"].append(data["inputs"][0]), "is declared twice"),
     "an input left out": (lambda data: data["inputs"].pop(), "is not an input of the program"),
-    "an input that is none": (lambda data: data["inputs"].append(LAST - 1), "names a node that is no input"),
+    "an input that is none": (lambda data: data["inputs"].append(LAST - 1), "names a node that is not an input"),
     "inputs of one name": (
         lambda data: (
             data["nodes"].append({"input": "w", "dtype": "float64", "shape": []}),

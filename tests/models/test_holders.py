@@ -91,14 +91,14 @@ def test_a_row_of_an_array_that_is_too_large_is_refused() -> None:
 @pytest.mark.parametrize(
     ("classes", "dtype", "words"),
     [
-        (["0", "x"], "int64", "no int64"),
-        (["0", "300"], "uint8", "no uint8"),
+        (["0", "x"], "int64", "not of the dtype int64"),
+        (["0", "300"], "uint8", "not of the dtype uint8"),
         (["0", "1"], "int128", "the dtype of labels"),
         (["0", "1"], "V8", "the dtype of labels"),
-        (["yes", "no"], "bool", "no bool"),
+        (["yes", "no"], "bool", "not of the dtype bool"),
         (["1.0", "1.00"], "float64", "the same float64"),
-        (["2020-01-01", "soon"], "datetime64[D]", r"no datetime64\[D\]"),
-        (["Ā", "b"], "bytes", "no bytes"),
+        (["2020-01-01", "soon"], "datetime64[D]", r"not of the dtype datetime64\[D\]"),
+        (["Ā", "b"], "bytes", "not of the dtype bytes"),
     ],
 )
 def test_labels_of_a_file_are_checked(classes: list[str], dtype: str, words: str) -> None:

@@ -21,7 +21,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
-        (("program", "nodes", -1, "apply"), "Fourier", "'Fourier', a primitive that this version has not"),
+        (("program", "nodes", -1, "apply"), "Fourier", "'Fourier', a primitive that this version does not have"),
         (("preprocessing", "features", 0, "kind"), "sound", "sound"),
         (("target", "task"), "ranking", "'ranking'"),
         (("weather",), "fair", "unknown entry 'weather'"),

@@ -435,7 +435,7 @@ DESCRIPTIONS: dict[str, tuple[Change, str]] = {
     "a version that is a list": (put("versions", "numpy", value=[2]), "versions.numpy is a list; it should be text"),
     "an unknown primitive": (
         put("program", "nodes", -1, "apply", value="Explode"),
-        "a primitive that this version has not",
+        "a primitive that this version does not have",
     ),
     "a forward reference": (put("program", "nodes", -1, "to", value=[900]), "names node 900"),
     "a program with a cycle": (put("program", "nodes", -1, "to", value=[-1]), "names node -1"),
@@ -513,7 +513,7 @@ DESCRIPTIONS: dict[str, tuple[Change, str]] = {
     "a target without a name": (drop("target", "name"), "lacks 'name'"),
     "an architecture with a layer less": (
         lambda d, t: d["architecture"]["hidden"].pop(),
-        "has not one activation and one dropout for each hidden layer",
+        "does not have one activation and one dropout for each hidden layer",
     ),
     "an architecture of another width": (put("architecture", "inputs", value=5), "the architecture has 5 inputs"),
     "an architecture of other outputs": (put("architecture", "outputs", value=2), "the architecture has 2 outputs"),

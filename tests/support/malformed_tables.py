@@ -285,7 +285,9 @@ WISHES = [
     ),
     Case("leaving out the target", GOOD, ("column 'kind' is the target",), wishes={"leave_out": ["kind"]}),
     Case("the kind of what is not there", GOOD, ("no column 'siz'", "'size'"), wishes={"kinds": {"siz": "number"}}),
-    Case("an unknown kind", GOOD, ("of the kind 'numeric'", "number, category"), wishes={"kinds": {"size": "numeric"}}),
+    Case(
+        "an unknown kind", GOOD, ("given the kind 'numeric'", "number, category"), wishes={"kinds": {"size": "numeric"}}
+    ),
     Case("the kind of the target", GOOD, ("column 'kind' is the target",), wishes={"kinds": {"kind": "category"}}),
     Case(
         "left out with a kind",
@@ -302,7 +304,7 @@ WISHES = [
     Case(
         "words as dates",
         GOOD,
-        ("row 1 (line 2), column 'colour' holds 'red', which is no date",),
+        ("row 1 (line 2), column 'colour' holds 'red', which is not a date",),
         wishes={"kinds": {"colour": "date"}},
     ),
     Case(

@@ -142,7 +142,9 @@ def test_json_lines_may_lack_keys_and_mix_whole_and_other_numbers(written: Write
 def test_a_key_that_comes_late_is_refused(written: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams.TextFile.pieces, "__defaults__", (64,))
     source = open_table(written('{"a": 1, "bc": 2}\n' * 50 + '{"a": 1, "bb": 2}\n', "t.jsonl"))
-    with pytest.raises(TableError, match="line 51 has the key 'bb', which the first lines have not; they have a, bc"):
+    with pytest.raises(
+        TableError, match="line 51 has the key 'bb', which the first lines do not have; they have a, bc"
+    ):
         list(source.batches())
 
 

@@ -95,7 +95,7 @@ class Caged:
         except (OSError, EOFError):
             self._stop(self._why(self._line.end()))
         except WireError:
-            self._stop(f"{self._title} answered with something that is no value")
+            self._stop(f"{self._title} answered with something that is not a value")
         return _opened(opened)
 
     def _stop(self, sentence: str) -> None:

@@ -143,7 +143,7 @@ class _Reading:
         inputs = self._listed(given["inputs"], f"{self.place}.inputs")
         outputs = self._listed(given["outputs"], f"{self.place}.outputs")
         if not all(isinstance(node, Input) for node in inputs):
-            raise DescriptionError(f"{self.place}.inputs names a node that is no input")
+            raise DescriptionError(f"{self.place}.inputs names a node that is not an input")
         try:
             return Program(
                 tuple(node for node in inputs if isinstance(node, Input)),
@@ -153,7 +153,7 @@ class _Reading:
         except DescriptionError:
             raise
         except ChainruleError as error:
-            raise DescriptionError(f"{self.place} is no program: {error}") from None
+            raise DescriptionError(f"{self.place} is not a program: {error}") from None
 
     def _read(self, hint: Any, data: JSON, place: str) -> Any:
         return _SCHEMA.read(hint, data, place, self.tensors)
@@ -206,7 +206,7 @@ class _Reading:
         _SCHEMA.entries(data, ("apply", "to", "fields"), place)
         name: str = self._read(str, data["apply"], f"{place}.apply")
         if name not in PRIMITIVES:
-            raise DescriptionError(f"{place} applies {shown(name)}, a primitive that this version has not")
+            raise DescriptionError(f"{place} applies {shown(name)}, a primitive that this version does not have")
         operands = self._listed(data["to"], f"{place}.to")
         primitive = _SCHEMA.instance(PRIMITIVES[name], data["fields"], f"{place}.fields", self.tensors)
         try:

@@ -81,7 +81,7 @@ def load_checkpoint(path: str, limit: int = FILE_BYTES) -> Checkpoint:
     model = opened.model()
     if opened.checkpoint is None:
         raise ModelError(
-            f"{path} is a finished model without a checkpoint, from which no run goes on; give one that was written "
+            f"{path} is a finished model without a checkpoint, from which no run can resume; give one that was written "
             "with checkpoints"
         )
     return read_checkpoint(opened, model)

@@ -292,5 +292,5 @@ def _check_layers(architecture: dict[str, Any]) -> None:
     """Raise ModelError unless the description of an architecture has the right fields with the right types."""
     layers: _Layers = PLAIN.instance(_Layers, architecture, "architecture")
     if not len(layers.hidden) == len(layers.activations) == len(layers.dropout):
-        raise ModelError("architecture has not one activation and one dropout for each hidden layer")
+        raise ModelError("architecture does not have one activation and one dropout for each hidden layer")
     PLAIN.read(str, layers.loss.get("name"), "architecture.loss.name")

@@ -56,5 +56,5 @@ class ShuffledOrder:
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, NetworkError):
                 raise
-            raise NetworkError("this is no state of an order of rows; give what get_state gave") from None
+            raise NetworkError("this is not a state of an order of rows; give what get_state gave") from None
         self.rows = rows

@@ -140,7 +140,7 @@ def check_wishes(
     for name, kind in kinds.items():
         if kind not in KINDS:
             raise TableError(
-                f"column {name!r} is said to be of the kind {kind!r}; a kind is one of {', '.join(KINDS)}"
+                f"column {name!r} is given the kind {kind!r}; a kind is one of {', '.join(KINDS)}"
                 f"{suggestion(kind, KINDS)}"
             )
         if name in leave_out:

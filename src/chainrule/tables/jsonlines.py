@@ -131,7 +131,7 @@ def _rows(path: str, block: bytes, line: int, names: Sequence[str] | None) -> tu
         if known is not None and not known.issuperset(row):
             name = next(name for name in row if name not in known)
             raise TableError(
-                f"{path}, line {line + k} has the key {name!r}, which the first lines have not; they have "
+                f"{path}, line {line + k} has the key {name!r}, which the first lines do not have; they have "
                 f"{listed(names or ())}{suggestion(name, known)}"
             )
     return found, [line + k for k in places]

@@ -121,7 +121,7 @@ def as_asked(name: str, series: pl.Series, kind: Kind) -> Finding:
             forms = ["seconds since 1970" if biggest < 1e11 else "milliseconds since 1970"]
         if not forms:
             row = int(texts(series).is_not_null().arg_max() or 0)
-            raise CellError(row, f"holds {short(str(series[row]))}, which is no date; write dates as 2024-01-31")
+            raise CellError(row, f"holds {short(str(series[row]))}, which is not a date; write dates as 2024-01-31")
         read_dates(series, forms[0])
         return Finding(name, kind, f"as asked, {forms[0]}", forms[0])
     return Finding(name, kind, "as asked")

@@ -38,7 +38,9 @@ class Limits:
     def check_ratio(self, path: str, packed: int, unpacked: int) -> None:
         """Raise TableError for a file that expands more than tables do."""
         if self.ratio is not None and unpacked > 16 << 20 and unpacked > self.ratio * max(1, packed):
-            raise TableError(f"{path} unpacks to more than {self.ratio:,} times its size, which tables do not {LIFTED}")
+            raise TableError(
+                f"{path} unpacks to more than {self.ratio:,} times its size, which is unusual for a table {LIFTED}"
+            )
 
     def too_long(self, where: str) -> TableError:
         """Return the error for a cell that is too long; `where` names its place."""

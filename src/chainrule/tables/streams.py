@@ -69,7 +69,7 @@ def _of_gzip(path: str, error: Exception) -> str:
     """Describe data that Python's gzip does not read; they are damaged only if a checksum or a code is wrong."""
     words = str(error)
     if "compression method" in words:
-        return f"{path} is compressed by a method of gzip that Python does not read; decompress it, or compress it anew"
+        return f"{path} is compressed by a method of gzip that Python does not read; decompress it, or use gzip"
     if "Not a gzipped file" in words:
         return f"{path} has data after its gzip data that are not gzip; decompress it, and compress only the table"
     return f"{path} is damaged: {words}; copy or download it again"

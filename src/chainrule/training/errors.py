@@ -27,5 +27,5 @@ def is_false(answer: object) -> bool:
 def carrying(error: BaseException, result: object) -> BaseException:
     """Attach the partial result of training to `error`, as its attribute `result`."""
     error.result = result  # type: ignore[attr-defined]
-    error.add_note("What training had learnt until then is in the attribute `result` of this exception.")
+    error.add_note("The results of training until then are in the attribute `result` of this exception.")
     return error

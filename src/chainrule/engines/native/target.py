@@ -140,7 +140,7 @@ class Target:
         if self.architecture != here.architecture:
             return "is a processor of another kind than this machine's"
         missing = self.extensions & _AVX512 - here.extensions
-        return f"has {', '.join(sorted(missing))}, which this machine has not" if missing else None
+        return f"has {', '.join(sorted(missing))}, which this machine does not have" if missing else None
 
     def check_runnable(self, source: str = "the target") -> None:
         """Raise EngineError, on behalf of `source`, if this machine cannot run code for this processor."""
