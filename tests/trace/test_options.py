@@ -11,7 +11,7 @@ import pytest
 
 from chainrule.primitives import evaluate_nodes
 from chainrule.trace import trace
-from chainrule.trace.ufuncs import UFUNC_METHODS, UFUNCS
+from chainrule.trace.ufuncs import UFUNC_CALLS, UFUNC_METHODS
 from chainrule.trace.vocabulary import FUNCTIONS, name_of
 from chainrule.words import ChainruleError
 
@@ -112,7 +112,7 @@ def test_a_parameter_of_a_function(function: Callable[..., Any], args: tuple[Any
         _check(function, args, option, value)
 
 
-@pytest.mark.parametrize("name", sorted(UFUNCS))
+@pytest.mark.parametrize("name", sorted(UFUNC_CALLS))
 def test_a_parameter_of_a_ufunc(name: str) -> None:
     ufunc = getattr(np, name)
     bits = name in ("invert", "bitwise_and", "bitwise_or", "bitwise_xor")

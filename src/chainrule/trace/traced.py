@@ -40,7 +40,7 @@ from chainrule.trace.refusals import (
     as_size,
 )
 from chainrule.trace.source import refusal, relocated
-from chainrule.trace.ufuncs import UFUNC_METHODS, UFUNCS
+from chainrule.trace.ufuncs import UFUNC_CALLS, UFUNC_METHODS
 from chainrule.trace.vocabulary import FUNCTIONS, checked_call, name_of, unsupported
 
 _SCALAR: Final = ArrayType(())
@@ -202,7 +202,7 @@ def apply_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
     """Trace a NumPy ufunc; raise TraceError if it is not supported."""
     if kwargs.get("out") is not None:
         raise as_element(f"np.{ufunc.__name__}")
-    table = UFUNCS if method == "__call__" else UFUNC_METHODS.get(method, {})
+    table = UFUNC_CALLS if method == "__call__" else UFUNC_METHODS.get(method, {})
     handler = table.get(ufunc.__name__)
     if handler is None:
         raise unsupported(ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}")

@@ -122,7 +122,7 @@ def _logaddexp2(x: Operand, y: Operand) -> Node:
     return logaddexp(multiply(x, math.log(2)), multiply(y, math.log(2))) / math.log(2)
 
 
-UFUNCS: dict[str, Handler] = {
+UFUNC_CALLS: dict[str, Handler] = {
     **{name: (_unary if kind.arity == 1 else _binary)(kind.of) for name, kind in primitives.UFUNCS.items()},
     "negative": _of_signed(negate, "negative", ", or write -1.0 * k"),
     "positive": _unary(_same),
@@ -162,7 +162,7 @@ def _outer(name: str) -> Handler:
     def handler(x1: object, x2: object) -> Node:
         left, right = as_node(x1), as_node(x2)
         spread = expand_dims(left, range(left.type.ndim, left.type.ndim + right.type.ndim)) if right.type.ndim else left
-        result: Node = UFUNCS[name](spread, right)
+        result: Node = UFUNC_CALLS[name](spread, right)
         return result
 
     return handler

@@ -28,7 +28,7 @@ from chainrule.trace.formula.typing import Subject
 from chainrule.trace.formula.vocabulary import VOCABULARY, call_numpy
 from chainrule.trace.formula.words import CONSTANTS, canonical_name
 from chainrule.trace.literals import as_node
-from chainrule.trace.ufuncs import UFUNCS
+from chainrule.trace.ufuncs import UFUNC_CALLS
 from chainrule.words import ChainruleError
 
 _UFUNC_OF = {
@@ -158,7 +158,7 @@ class _Elaboration:
 
     @staticmethod
     def _ufunc(name: str, *operands: Operand) -> Node:
-        node: Node = UFUNCS[name](*operands)
+        node: Node = UFUNC_CALLS[name](*operands)
         return node
 
     def _is_root_of_squares(self, node: Syntax) -> bool:

@@ -25,7 +25,7 @@ from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
 from chainrule.trace.literals import as_node
 from chainrule.trace.products import PRODUCTS
 from chainrule.trace.reductions import REDUCTIONS
-from chainrule.trace.ufuncs import UFUNCS
+from chainrule.trace.ufuncs import UFUNC_CALLS
 
 MOST_ARGUMENTS = 8
 """The maximum number of arguments of a function without a definition."""
@@ -220,7 +220,7 @@ def _cross_entropy(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
 
 
 def _ufunc(name: str) -> Build:
-    return lambda *args: UFUNCS[name](*args)
+    return lambda *args: UFUNC_CALLS[name](*args)
 
 
 def _named(function: Callable[..., Any]) -> Build:
@@ -275,7 +275,7 @@ def _indicator(x: Operand) -> Node:
 
 def node_above_zero(node: Node) -> Node:
     """`node > 0`."""
-    result: Node = UFUNCS["greater"](node, 0)
+    result: Node = UFUNC_CALLS["greater"](node, 0)
     return result
 
 
