@@ -7,6 +7,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterator, Mapping, Set
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,33 @@ import chainrule
 
 ROOT = Path(chainrule.__file__).parent
 PAGE = Path(__file__).parents[1] / "ARCHITECTURE.md"
+
+
+def contents_of(page: str) -> dict[str, list[str]]:
+    """For each folder in the tables of ARCHITECTURE.md, what its row names; the files of engines/native stand apart."""
+    rows = re.findall(r"^\| `(\w+)/`[^|]*\| (.*) \|$", page, re.MULTILINE)
+    contents = {room: re.findall(r"`([^`]+)`", text.replace("\\|", "")) for room, text in rows}
+    native = page.partition("\n## Inside `engines/native`")[2].partition("\n## ")[0]
+    heads = "".join(line.split("|")[1] for line in native.splitlines() if line.startswith("| `"))
+    return {**contents, "engines/native": re.findall(r"`([^`]+)`", heads)}
+
+
+@cache
+def definitions_of(path: Path) -> frozenset[str]:
+    """The names of the functions and classes that a file defines."""
+    nodes = ast.walk(tree_of(path))
+    return frozenset(node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef))
+
+
+def exists(room: str, name: str) -> bool:
+    """Whether `name` is a file or folder of the room, another room, a function of the room, or a class of any."""
+    found = [path for path in ROOT.glob(f"{room}/**/*") if path.suffix in ("", ".py")]
+    if name in ORDER or any(fnmatch(path.stem, name.removesuffix("/")) for path in found):
+        return True
+    among = FILES if name[0].isupper() else [path for path in found if path.suffix]
+    defined = set().union(*map(definitions_of, among))
+    first, _, rest = name.partition(".")
+    return exists(first, rest) if rest else name in defined
 
 
 def rooms_of(page: str) -> list[str]:
@@ -196,6 +224,25 @@ def test_the_page_lists_every_room_once() -> None:
     rooms = {room_of(path) for path in FILES} - {"__init__", "__main__"}
     assert set(ORDER) == rooms
     assert len(ORDER) == len(rooms)
+
+
+CONTENTS = contents_of(PAGE.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("room", CONTENTS)
+def test_the_page_names_what_exists(room: str) -> None:
+    assert not [name for name in CONTENTS[room] if not exists(room, name)]
+
+
+def test_the_page_names_every_file_of_the_native_engine() -> None:
+    files = {path.stem for path in ROOT.glob("engines/native/*") if path.stem not in ("__init__", "__pycache__")}
+    assert files == set(CONTENTS["engines/native"])
+
+
+def test_what_does_not_exist_is_found() -> None:
+    there = [("exports", "onnx_*"), ("estimators", "networks.train"), ("ir", "Memo"), ("trace", "Program")]
+    not_there = [("exports", "onxn_*"), ("ir", "linearize"), ("estimators", "networks.trian"), ("ir", "Mamo")]
+    assert [exists(*each) for each in there + not_there] == [True] * 4 + [False] * 4
 
 
 def test_importing_the_package_imports_no_extra() -> None:
