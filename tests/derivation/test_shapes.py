@@ -12,7 +12,7 @@ from support.gallery_samples import derived
 from support.programs import PROGRAMS
 
 import chainrule as cr
-from chainrule.derivation.notate import product_shapes
+from chainrule.derivation.notator import product_shapes
 from chainrule.deriving import Derivation, derive
 from chainrule.gallery import GALLERY
 from chainrule.ir import Apply, Node, topological_order

@@ -7,7 +7,7 @@ from chainrule.derivation.json import json_text, render_json
 from chainrule.derivation.latex import render_latex
 from chainrule.derivation.listing import equations, program_html, program_latex, program_markdown
 from chainrule.derivation.markdown import render_markdown
-from chainrule.derivation.notate import Notator
+from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Evaluator, add_derivatives, drawn
 from chainrule.derivation.record import Record
 from chainrule.derivation.sizes import with_sizes_apart

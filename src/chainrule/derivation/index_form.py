@@ -8,7 +8,7 @@ from chainrule.calculus import Contribution
 from chainrule.derivation.document import Block, Equation, Heading, Paragraph, Words
 from chainrule.derivation.index_notation import IndexNames, index_notation
 from chainrule.derivation.names import name_parts
-from chainrule.derivation.reading import sums_away
+from chainrule.derivation.properties import sums_away
 from chainrule.derivation.record import GradientRecord, StageRecord, StepRecord
 from chainrule.derivation.sections import Sections
 from chainrule.derivation.words import join

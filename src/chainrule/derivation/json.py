@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Remark
 from chainrule.derivation.latex import latex_of
-from chainrule.derivation.notate import Notator
+from chainrule.derivation.notator import Notator
 from chainrule.derivation.record import (
     Claim,
     Expression,

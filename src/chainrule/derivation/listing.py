@@ -12,7 +12,7 @@ from chainrule.derivation.latex import render_latex
 from chainrule.derivation.legend import constants_legend
 from chainrule.derivation.literals import literal
 from chainrule.derivation.markdown import render_markdown
-from chainrule.derivation.notate import shape_of
+from chainrule.derivation.notator import shape_of
 from chainrule.derivation.text import text_of
 from chainrule.derivation.words import join, say
 from chainrule.ir import Apply, Const, Input, Node, Program, substitute

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainrule.derivation.document import Block, Equation, Heading, Paragraph
-from chainrule.derivation.reading import operation_total
+from chainrule.derivation.properties import operation_total
 from chainrule.derivation.record import StepRecord
 from chainrule.derivation.sections import DERIVATIVE_LIMIT, Sections
 from chainrule.primitives import Infix, Notation, Pairing, Partial, Symbol

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from chainrule.calculus import Accumulation, Contribution
 from chainrule.derivation.document import Block, Equation, Heading, Paragraph, Words
-from chainrule.derivation.reading import operation_total
+from chainrule.derivation.properties import operation_total
 from chainrule.derivation.record import Claim, GradientRecord, StageRecord
 from chainrule.derivation.sections import WRITTEN_OUT_LIMIT, Sections
 from chainrule.ir import Input, Node

@@ -17,7 +17,7 @@ from chainrule.calculus import TANGENT
 from chainrule.derivation.document import Block, Document, Equation, Frame, Paragraph, Remark, Words
 from chainrule.derivation.forms import Form, write_document
 from chainrule.derivation.latex import LatexWriter, render_latex
-from chainrule.derivation.notate import Notator
+from chainrule.derivation.notator import Notator
 from chainrule.derivation.readback import (
     TOLERANCE,
     NamedFunction,

@@ -11,8 +11,8 @@ from chainrule.calculus import TANGENT, Contribution, is_scale
 from chainrule.derivation.contractions import is_matrix_product
 from chainrule.derivation.correlation import is_correlation
 from chainrule.derivation.document import Words
-from chainrule.derivation.notate import Notator
-from chainrule.derivation.reading import operations_on, repeated_sizes
+from chainrule.derivation.notator import Notator
+from chainrule.derivation.properties import operations_on, repeated_sizes
 from chainrule.derivation.record import Record
 from chainrule.derivation.upstream import is_upstream
 from chainrule.derivation.words import join, say

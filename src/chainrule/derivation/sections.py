@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from chainrule.calculus import RELU, RULES, SHARED, SIDED, Accumulation, Contribution
 from chainrule.derivation.document import Block, Detail, Document, Equation, Frame, Heading, Paragraph, Remark, Words
 from chainrule.derivation.legend import constants_legend, legend, repetition_legend
-from chainrule.derivation.notate import SOFTMAX, Notator, operands_of, product_shapes, shape_of
-from chainrule.derivation.reading import one_hot_remark, operation_total, product_shapes_of_stage
+from chainrule.derivation.notator import SOFTMAX, Notator, operands_of, product_shapes, shape_of
+from chainrule.derivation.properties import one_hot_remark, operation_total, product_shapes_of_stage
 from chainrule.derivation.reasons import Reasons
 from chainrule.derivation.record import GradientRecord, Record, StageRecord, StepRecord
 from chainrule.derivation.remarks import Observation

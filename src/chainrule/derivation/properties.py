@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chainrule.calculus import Contribution, Stage, is_scale
 from chainrule.derivation.legend import walk
-from chainrule.derivation.notate import product_shapes, shape_of
+from chainrule.derivation.notator import product_shapes, shape_of
 from chainrule.ir import Apply, Dim, Node, applies, topological_order
 from chainrule.primitives import BigOperator, Broadcast, Contract, Multiply, Notation, Subtract, Sum
 
