@@ -15,7 +15,7 @@ from chainrule.engines.native import NotUnrollableError
 from chainrule.engines.native.compilation import CompiledProgram
 from chainrule.engines.native.prepare import prepare
 from chainrule.ir import Apply, ArrayType, DType, Input, Node, Program, SymbolicDim
-from chainrule.primitives import REGISTRY, Elementwise, Example, Inverse, evaluate_nodes
+from chainrule.primitives import REGISTRY, Abstract, Elementwise, Example, Inverse, evaluate_nodes
 
 Array = NDArray[Any]
 Mode = Literal["unrolled", "loops"]
@@ -116,10 +116,13 @@ def test_native_agrees_with_the_definition(example: Example, data: st.DataObject
 @Examples
 @pytest.mark.parametrize("dtype", [DType.FLOAT64, DType.FLOAT32])
 def test_native_agrees_at_special_values(example: Example, dtype: DType) -> None:
-    """Bit patterns of special results, and for elementwise primitives a few units in the last place everywhere."""
+    """Bit patterns of special results, and for elementwise primitives a few units in the last place everywhere.
+
+    What stands in for a function without a definition is a sum of waves, and their arguments are rounded.
+    """
     names = sorted({*names_in(example.operands), *names_in(tuple(vars(example.primitive).values()))})
     program = example_program(example, dict.fromkeys(names, 3), dtype)
-    elementwise = isinstance(example.primitive, Elementwise)
+    elementwise = isinstance(example.primitive, Elementwise) and not isinstance(example.primitive, Abstract)
     values = values_for(program, example, 7, EXTREME if elementwise else SPECIAL)
     expected, compiled = outputs(program, values)
     for result in compiled.values():

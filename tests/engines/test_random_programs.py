@@ -382,7 +382,7 @@ def of_a_matrix(kind: Callable[[], Primitive]) -> Callable[[Builder], Node]:
     return lambda b: kind()(square_matrix(b))
 
 
-def of_a_regular_matrix(kind: Callable[[], Primitive]) -> Callable[[Builder], Node | None]:
+def of_a_regular_matrix(kind: Callable[[], Callable[[Node], Node]]) -> Callable[[Builder], Node | None]:
     """Of a matrix whose diagonal outweighs the rest of each row; elimination is written out, so it is small."""
 
     def build(b: Builder) -> Node | None:
@@ -424,6 +424,7 @@ RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     p.OverlapAdd: make_overlap_add,
     p.DiagonalMatrix: lambda b: p.DiagonalMatrix()(b.real(1)),
     **{kind: of_a_matrix(kind) for kind in (p.Diagonal, p.Trace)},
+    p.Adjugate: of_a_regular_matrix(lambda: lambda x: p.Adjugate()(x, p.Determinant()(x))),
     **{kind: of_a_regular_matrix(kind) for kind in (p.Inverse, p.Determinant, p.LogDeterminant, p.SignDeterminant)},
     p.Power: make_power,
     p.Divide: make_divide,

@@ -34,7 +34,16 @@ from chainrule.primitives import (
     Tanh,
 )
 
-LACKING = {"AbstractMap", "Inverse", "Determinant", "LogDeterminant", "SignDeterminant", "OverlapAdd", "RandomUniform"}
+LACKING = {
+    "AbstractMap",
+    "Adjugate",
+    "Inverse",
+    "Determinant",
+    "LogDeterminant",
+    "SignDeterminant",
+    "OverlapAdd",
+    "RandomUniform",
+}
 """Primitives without a counterpart in ONNX or onnxruntime; none is part of a network's prediction."""
 
 SIZES = {"n": 3, "m": 4, "k": 2, "h": 5, "d": 2, "o": 3}
