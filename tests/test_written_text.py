@@ -11,7 +11,10 @@ import pytest
 import chainrule
 
 ROOT = Path(chainrule.__file__).parent
-_NOTATION = ("boxes", "brackets", "html", "latex", "markdown", "mathml", "numerals", "text", "writing")
+_NOTATION = (
+    *("boxes", "brackets", "expressions", "factors", "html", "index_notation", "json", "latex", "listing", "markdown"),
+    *("mathml", "notator", "numerals", "text", "writing"),
+)
 ROOMS = ("emit", "exports", *(f"derivation/{name}.py" for name in _NOTATION))
 """The checked rooms and files; a function that reads a text has an entry below."""
 
@@ -25,17 +28,27 @@ READING = {
 _NAMES = "names that the user gave"
 _BREAKS = "lines, to break them between words"
 _SENTENCES = "a sentence, which has no formula in it"
+_VALUES = "names of values in a program, which tell tangents, cotangents and derivatives"
 READERS = {
+    "derivation/expressions.py: _pairing": _VALUES,
+    "derivation/factors.py: _is_forward_value": _VALUES,
+    "derivation/factors.py: stands_as_factor": _VALUES,
     "derivation/html.py: _punctuation": _SENTENCES,
     "derivation/html.py: _size": "a shape, as the document has it",
+    "derivation/index_notation.py: __init__": _NAMES,
     "derivation/latex.py: _character": _NAMES,
     "derivation/latex.py: _characters": _NAMES,
     "derivation/latex.py: _letters": _NAMES,
     "derivation/latex.py: escape": _SENTENCES,
     "derivation/latex.py: subscript": _NAMES,
     "derivation/latex.py: symbol": _NAMES,
+    "derivation/listing.py: _lines": _NAMES,
+    "derivation/listing.py: _symbol": _VALUES,
     "derivation/markdown.py: _sentence": _SENTENCES,
     "derivation/mathml.py: subscript": _NAMES,
+    "derivation/notator.py: __init__": _VALUES,
+    "derivation/notator.py: _delta_names": _NAMES,
+    "derivation/notator.py: symbol": _VALUES,
     "derivation/numerals.py: decimal": "the digits of a number, as Python writes them",
     "derivation/text.py: _atoms": _SENTENCES,
     "derivation/text.py: symbol": _NAMES,

@@ -11,7 +11,6 @@ polynomials of names, each term a list of its coefficient and its names. A const
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -228,4 +227,4 @@ def _array(value: NDArray[Any]) -> Json:
 def json_text(value: Json, indent: int | None = None) -> str:
     """Return `value` as JSON text with non-ASCII letters unescaped, except for lone surrogates."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
-    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match.group()):04x}", text)
+    return text.encode(errors="backslashreplace").decode()
