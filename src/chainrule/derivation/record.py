@@ -6,7 +6,7 @@ without the calculus: a value of the forward pass, or a finite difference of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -151,9 +151,23 @@ class GradientRecord:
 
     symbol: Input
     written_out: Claim
-    paths: tuple[PathRecord, ...]
     path_count: int
-    path_sum: Claim | None
+    find_paths: Callable[[Input], tuple[PathRecord, ...]]
+
+    @cached_property
+    def paths(self) -> tuple[PathRecord, ...]:
+        """Every chain to the parameter; empty if there are more than `PATH_LIMIT`."""
+        return self.find_paths(self.symbol)
+
+    @cached_property
+    def path_sum(self) -> Claim | None:
+        """The claim that the chains add up to the gradient, where there are several."""
+        if len(self.paths) < 2:
+            return None
+        total = self.paths[0].claim.right
+        for record in self.paths[1:]:
+            total = total + record.claim.right
+        return Claim("gradient", self.written_out.left, total)
 
 
 class Record:
@@ -311,18 +325,17 @@ class Record:
         entry = self._by_symbol[symbol]
         quantity = LossDerivative(symbol, entry.cotangent)
         written_out = Claim("gradient", quantity, self.short(self.write_out(entry.result)))
-        count = self._path_counts[symbol]
-        paths = []
-        if count <= PATH_LIMIT:
-            for path in self._paths(symbol):
-                paths.append(PathRecord(path, Claim("path", PathDerivative(path), self.short(self._along(path)))))
-        path_sum = None
-        if len(paths) > 1:
-            total = paths[0].claim.right
-            for record in paths[1:]:
-                total = total + record.claim.right
-            path_sum = Claim("gradient", quantity, total)
-        return GradientRecord(symbol, written_out, tuple(paths), count, path_sum)
+        return GradientRecord(symbol, written_out, self._path_counts[symbol], self._path_records)
+
+    def _path_records(self, symbol: Input) -> tuple[PathRecord, ...]:
+        """Every chain to `symbol`, unless there are too many to list."""
+        if self._path_counts[symbol] > PATH_LIMIT:
+            return ()
+        found = []
+        for path in self._paths(symbol):
+            claim = Claim("path", PathDerivative(path), self.short(self._along(path)))
+            found.append(PathRecord(path, claim))
+        return tuple(found)
 
     @property
     def is_layer(self) -> bool:
