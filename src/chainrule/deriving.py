@@ -143,8 +143,9 @@ class Derivation:
 
         `json.loads` returns the object; `chainrule.derivation.json` describes the keys.
         """
-        document = self.document(form, lang, detail)
-        return json_text(render_json(self._record(form), document, form, verification), indent)
+        document, record = self.document(form, lang, detail), self._record(form)
+        first = 1 if record is self.record else 1 + len(list(self.record.claims))
+        return json_text(render_json(record, document, form, verification, first), indent)
 
     @refuses_deep_nesting
     def verify(self, points: int = 3, seed: int = 0) -> Verification:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -224,6 +225,16 @@ def test_a_wrong_factor_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Record, "_link", wrong)
     failures = cr.derive("sin(x^2)").verify().failures
     assert [failure.claim.kind for failure in failures] == ["derivative"]
+
+
+def test_json_numbers_claims_as_the_verification_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Record, "_collected", lambda self, node: 3 * node if self.in_steps else node)
+    derivation = cr.derive("sin(x^2)")
+    verification = derivation.verify()
+    written = json.loads(derivation.json("path", verification=verification))
+    wrong = {failure["claim"] for failure in written["verification"]["failures"]}
+    assert {claim["kind"] for claim in written["claims"] if claim["number"] in wrong} == {"path", "gradient"}
+    assert len(wrong) == 2
 
 
 def test_a_wrong_product_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:

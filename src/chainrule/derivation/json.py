@@ -47,8 +47,10 @@ _READABLE = 4000
 """The nesting depth, or number of operations, above which a formula is omitted."""
 
 
-def render_json(record: Record, document: Document, form: str, verification: Verification | None) -> dict[str, Json]:
-    """Return the derivation as an object for `json.dumps`."""
+def render_json(
+    record: Record, document: Document, form: str, verification: Verification | None, first: int = 1
+) -> dict[str, Json]:
+    """Return the derivation as an object for `json.dumps`; its claims are numbered from `first`."""
     claims = _Claims(record, document.language)
     result: dict[str, Json] = {
         "schema": SCHEMA,
@@ -59,7 +61,7 @@ def render_json(record: Record, document: Document, form: str, verification: Ver
         "sizes": list(record.program.dim_names),
         "inputs": [{"name": node.name, **type_as_json(node.type)} for node in record.program.inputs],
         "symbols": claims.symbols(),
-        "claims": claims.all(),
+        "claims": claims.all(first),
         "nodes": claims.nodes.entries,
         "types": [type_as_json(node.type) for node in claims.nodes.known],
         "arrays": {name: _array(array) for name, array in claims.arrays.items()},
@@ -126,9 +128,9 @@ class _Claims:
                 add(contribution.tangent, {"quantity": "change", "of": entry.symbol.name})
         return symbols
 
-    def all(self) -> list[Json]:
+    def all(self, first: int) -> list[Json]:
         """Return every claim in reading order, under the number by which a verification refers to it."""
-        return [self._claim(number, claim) for number, claim in enumerate(self._record.claims, start=1)]
+        return [self._claim(number, claim) for number, claim in enumerate(self._record.claims, start=first)]
 
     def _claim(self, number: int, claim: Claim) -> Json:
         formula: dict[str, Json] = {"text": None, "latex": None}
