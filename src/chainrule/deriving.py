@@ -26,7 +26,8 @@ from chainrule.derivation import (
     write_document,
 )
 from chainrule.emit import source
-from chainrule.ir import Input, Program, cached_property, media_bundle, refuses_deep_nesting
+from chainrule.ir import Apply, Input, Program, cached_property, media_bundle, refuses_deep_nesting
+from chainrule.primitives import Abstract, AbstractMap
 from chainrule.trace import canonical_name, trace, trace_formula
 from chainrule.words import LANGUAGES, ChainruleError, Language
 
@@ -257,6 +258,7 @@ def derive(
 
     """
     program = with_sizes_apart(_program(function, functions, shapes))
+    _check_functions(program)
     if wrt is None and isinstance(function, str) and not any(node.name.startswith(_WEIGHTS) for node in program.inputs):
         return Derivation(program, _chosen(program, CONSTANT_NAMES), _title(function))
     return Derivation(program, _parameters(program, wrt), _title(function))
@@ -281,8 +283,26 @@ def function_sizes(text: str) -> dict[str, str | None]:
         name, colon, sizes = map(str.strip, part.partition(":"))
         if not name.isidentifier():
             raise DerivationError(f"functions has {part.strip()!r}; write names, as in 'f, g: n -> m'")
+        if name in named:
+            raise DerivationError(f"functions names {name} twice; name it once")
         named[name] = sizes if colon else None
     return named
+
+
+def _check_functions(program: Program) -> None:
+    """Raise DerivationError where the name of a function without a definition means two things."""
+    variables = {node.name for node in program.inputs} | set(program.names.values())
+    found: dict[str, Abstract | AbstractMap] = {}
+    for node in program.nodes:
+        if not isinstance(node, Apply) or not isinstance(node.primitive, Abstract | AbstractMap):
+            continue
+        name, kind = node.primitive.name, node.primitive
+        if name in variables:
+            raise DerivationError(f"{name} is a function without a definition and a variable; rename one of them")
+        if found.setdefault(name, kind) != kind:
+            raise DerivationError(
+                f"{name} is called in two ways, with different numbers of arguments or sizes; name the functions apart"
+            )
 
 
 def _title(function: object) -> str:

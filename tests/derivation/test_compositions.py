@@ -202,6 +202,11 @@ def test_the_other_forms_keep_their_expressions() -> None:
     assert "v = exp(x)" not in derivation.text()
 
 
+def test_in_brief_the_box_has_the_collected_gradient() -> None:
+    text = cr.derive("f(g(x))").text("path", detail="brief")
+    assert [line for line in text.splitlines() if "│ ∂L/∂x = f′(u) · g′(x) " in line]
+
+
 def test_no_name_of_the_user_is_taken() -> None:
     derivation = cr.derive("u * sin(v * exp(w^2 + z))", wrt=["w"])
     names = [stage.name for stage in derivation.in_steps.backward.stages]

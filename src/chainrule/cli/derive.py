@@ -25,7 +25,9 @@ MARKUPS: Final = ("text", "latex", "markdown", "html", "json")
 @click.command("derive", cls=TargetCommand)
 @click.argument("target", metavar="FILE.py:FUNC|gallery:NAME|FORMULA")
 @target_options
-@click.option("--functions", metavar="NAMES", help='Names in a formula of any function: "f, g" or "f: n -> m".')
+@click.option(
+    "--functions", metavar="NAMES", help='Functions of a formula without a definition: "f, g" or "f: n -> m".'
+)
 @click.option("--form", type=click.Choice(FORMS), default="matrix", show_default=True, help="How it is written.")
 @click.option(
     "--detail",

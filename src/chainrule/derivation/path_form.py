@@ -138,8 +138,10 @@ class PathForm(Sections):
         return [*self.definitions(link.right), equation if self.full else replace(equation, reasons=())]
 
     def result(self, gradient: GradientRecord) -> list[Node]:
-        nodes = super().result(gradient)
-        return nodes[-1:] if self.record.links else nodes
+        written_out = gradient.written_out.right
+        if self.record.links and operation_total(written_out) <= WRITTEN_OUT_LIMIT:
+            return [written_out]
+        return super().result(gradient)
 
     def _equation(self, sides: list[Notation], value: Node, shape: str, contribution: Contribution) -> list[Block]:
         short = self.record.short(value)
