@@ -17,15 +17,22 @@ import chainrule
 
 ROOT = Path(chainrule.__file__).parent
 PAGE = Path(__file__).parents[1] / "ARCHITECTURE.md"
+LARGE = ("derivation", "engines/native")
+"""Rooms with a table of their own in ARCHITECTURE.md."""
 
 
 def contents_of(page: str) -> dict[str, list[str]]:
-    """For each folder in the tables of ARCHITECTURE.md, what its row names; the files of engines/native stand apart."""
+    """For each folder in the tables of ARCHITECTURE.md, what its row names; two have tables of their own files."""
     rows = re.findall(r"^\| `(\w+)/`[^|]*\| (.*) \|$", page, re.MULTILINE)
     contents = {room: re.findall(r"`([^`]+)`", text.replace("\\|", "")) for room, text in rows}
-    native = page.partition("\n## Inside `engines/native`")[2].partition("\n## ")[0]
-    heads = "".join(line.split("|")[1] for line in native.splitlines() if line.startswith("| `"))
-    return {**contents, "engines/native": re.findall(r"`([^`]+)`", heads)}
+    return contents | {room: _files_of(page, room) for room in LARGE}
+
+
+def _files_of(page: str, room: str) -> list[str]:
+    """What the table of the files of `room` names."""
+    table = page.partition(f"\n## Inside `{room}`")[2].partition("\n## ")[0]
+    heads = "".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))
+    return re.findall(r"`([^`]+)`", heads)
 
 
 @cache
@@ -234,9 +241,10 @@ def test_the_page_names_what_exists(room: str) -> None:
     assert not [name for name in CONTENTS[room] if not exists(room, name)]
 
 
-def test_the_page_names_every_file_of_the_native_engine() -> None:
-    files = {path.stem for path in ROOT.glob("engines/native/*") if path.stem not in ("__init__", "__pycache__")}
-    assert files == set(CONTENTS["engines/native"])
+@pytest.mark.parametrize("room", LARGE)
+def test_the_page_names_every_file_of_the_large_rooms(room: str) -> None:
+    files = {path.stem for path in ROOT.glob(f"{room}/*") if path.stem not in ("__init__", "__pycache__")}
+    assert files == {name.removesuffix("/") for name in CONTENTS[room]}
 
 
 def test_what_does_not_exist_is_found() -> None:
