@@ -44,7 +44,7 @@ RUNS: dict[str, tuple[Architecture, TrainingSettings]] = {
     "sgd": (NUMBERS, TrainingSettings(SGD(0.05), batch_size=16)),
     "momentum": (NUMBERS, TrainingSettings(SGD(0.05, momentum=0.9, nesterov=True), batch_size=16, seed=5)),
     "adam": (CLASSES, TrainingSettings(Adam(0.01, amsgrad=True), batch_size=7)),
-    "adamw": (CLASSES, TrainingSettings(AdamW(0.01), batch_size=16, clip_norm=0.5)),
+    "adamw": (CLASSES, TrainingSettings(AdamW(0.01, clip_norm=0.5), batch_size=16)),
     "nadam": (CLASSES, TrainingSettings(NAdam(0.01), batch_size=16, weight_decay=0.0)),
     "rmsprop": (NUMBERS, TrainingSettings(RMSprop(0.01), batch_size=16, shuffle=False)),
     "lbfgs": (NUMBERS, TrainingSettings(LBFGS(), tolerance=0.0)),

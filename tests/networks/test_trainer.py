@@ -34,7 +34,7 @@ from chainrule.networks import (
     prediction,
     train,
 )
-from chainrule.training import LBFGS, SGD, Adam, NAdam
+from chainrule.training import LBFGS, SGD, Adam, AdamW, NAdam
 from chainrule.training.schedules import Cosine
 
 Array = NDArray[Any]
@@ -81,7 +81,7 @@ CASES: dict[str, tuple[Architecture, Callable[[], TrainingSettings], Validation 
         None,
     ),
     "falling rate": (NETWORK, lambda: TrainingSettings(MomentumSGD(0.05), 14, 30, rate_power=0.5), None),
-    "clipped": (NETWORK, lambda: TrainingSettings(Adam(0.1), 14, 30, clip_norm=0.1, weight_decay=0.02), None),
+    "clipped": (NETWORK, lambda: TrainingSettings(Adam(0.1, clip_norm=0.1), 14, 30, weight_decay=0.02), None),
     "validated": (
         NETWORK,
         lambda: TrainingSettings(Adam(0.01), 14, 30, monitor="validation_score", restore_best=True, patience=20),
@@ -322,7 +322,7 @@ def test_whole_weights_count_as_repeated_rows() -> None:
 def test_clipping_and_decay_are_as_written() -> None:
     linear = Architecture(4, (), 1)
     start = linear.initial(0)
-    settings = TrainingSettings(SGD(0.3), epochs=3, clip_norm=0.5, weight_decay=0.2)
+    settings = TrainingSettings(SGD(0.3, clip_norm=0.5), epochs=3, weight_decay=0.2)
     state = train(linear, start, X, Y, settings=settings)
     W, b = start["W1"], start["b1"]
     for _ in range(3):
@@ -422,11 +422,10 @@ def test_the_reference_engine_agrees() -> None:
         ({"tolerance": -1}, "tolerance is -1"),
         ({"restore_best": True}, "needs a validation"),
         ({"order": lambda epoch: np.arange(9), "shuffle": False}, "order is given together with shuffle=False"),
-        ({"solver": LBFGS(), "clip_norm": 1.0}, "clip_norm is not for LBFGS"),
         ({"solver": LBFGS(), "weight_decay": 1.0}, "give the architecture an alpha"),
         ({"solver": SGD(Cosine(0.1, 5)), "plateau": "divide"}, "is a function of the step"),
         ({"plateau": "divide", "rate_power": 0.5}, "leave one out"),
-        ({"solver": Adam(0.1, clip_norm=1.0), "clip_norm": 2.0}, "in addition to that of Adam"),
+        ({"solver": AdamW(0.1), "weight_decay": 2.0}, "in addition to that of AdamW"),
         ({"monitor": "validation_loss"}, "there is no validation"),
         ({"order": lambda epoch: np.arange(9.0), "batch_size": 3}, "should give the numbers of the rows"),
     ],

@@ -49,7 +49,7 @@ SETTINGS = {
         restore_best=True,
     ),
     "momentum": TrainingSettings(
-        SGD(0.02, momentum=0.9), epochs=60, batch_size=50, seed=3, patience=3, plateau="divide", clip_norm=1.0
+        SGD(0.02, momentum=0.9, clip_norm=1.0), epochs=60, batch_size=50, seed=3, patience=3, plateau="divide"
     ),
     "schedule": TrainingSettings(SGD(schedules.Cosine(0.05, 300)), epochs=60, batch_size=64, weight_decay=1e-4),
 }

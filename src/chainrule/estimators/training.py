@@ -83,10 +83,11 @@ def solver_for(parameters: Mapping[str, Any]) -> Optimizer | LBFGS:
     """Return the solver for an estimator's parameters."""
     if parameters["solver"] == "lbfgs":
         return LBFGS(tolerance=min(parameters["tol"], _MOST), least_gain=_LEAST_GAIN, evaluations=parameters["max_fun"])
-    rate = float(parameters["learning_rate_init"])
+    rate, clip_norm = float(parameters["learning_rate_init"]), parameters["clip_norm"]
     if parameters["solver"] == "adam":
-        return UncorrectedAdam(rate, (parameters["beta_1"], parameters["beta_2"]), parameters["epsilon"])
-    return MomentumSGD(rate, parameters["momentum"], parameters["nesterovs_momentum"])
+        betas = (parameters["beta_1"], parameters["beta_2"])
+        return UncorrectedAdam(rate, betas, parameters["epsilon"], clip_norm=clip_norm)
+    return MomentumSGD(rate, parameters["momentum"], parameters["nesterovs_momentum"], clip_norm)
 
 
 def settings_for(
@@ -110,7 +111,7 @@ def settings_for(
         rates["plateau"] = "divide"
     if parameters["solver"] == "sgd" and parameters["learning_rate"] == "invscaling":
         rates["rate_power"] = parameters["power_t"]
-    return replace(settings, clip_norm=parameters["clip_norm"], weight_decay=float(parameters["weight_decay"]), **rates)
+    return replace(settings, weight_decay=float(parameters["weight_decay"]), **rates)
 
 
 def run_side_by_side(jobs: Sequence[Job], n_jobs: int | None) -> list[TrainingState]:

@@ -2,7 +2,7 @@
 
 from chainrule.networks.activations import ACTIVATIONS, OUTPUTS, Activation, ActivationLike
 from chainrule.networks.architecture import Architecture, Normalization
-from chainrule.networks.controlled import Controlled
+from chainrule.networks.decay import MatrixDecay
 from chainrule.networks.derivation import network_derivation
 from chainrule.networks.errors import NetworkError
 from chainrule.networks.evaluation import Evaluator
@@ -54,7 +54,6 @@ __all__ = [
     "BinaryCrossEntropy",
     "BinaryFocal",
     "ClassWeight",
-    "Controlled",
     "CrossEntropy",
     "Evaluator",
     "Factor",
@@ -67,6 +66,7 @@ __all__ = [
     "LogCosh",
     "Loss",
     "LossLike",
+    "MatrixDecay",
     "MomentumSGD",
     "NetworkError",
     "NeuralNetwork",

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.networks.controlled import Controlled
+from chainrule.networks.decay import MatrixDecay
 from chainrule.networks.errors import NetworkError
 from chainrule.schema import COUNT, NOT_BELOW_0, NOT_NEGATIVE, POSITIVE, keep, number, one_of
 from chainrule.training import (
@@ -60,8 +60,6 @@ class TrainingSettings:
     rate_power
         After each epoch the rate becomes `rate / (rows seen + 1)^rate_power`, as scikit-learn's invscaling; None for a
         constant rate.
-    clip_norm
-        Maximum global norm of the gradients; None for no limit.
     weight_decay
         `W ← (1 − rate · weight_decay) W` before each update of a weight matrix.
     restore_best
@@ -86,7 +84,6 @@ class TrainingSettings:
     plateau_factor: Annotated[float, POSITIVE] = 5.0
     least_rate: float = 1e-6
     rate_power: Annotated[float, NOT_NEGATIVE] | None = None
-    clip_norm: float | None = None
     weight_decay: float = 0.0
     restore_best: bool = False
     engine: str = "native"
@@ -113,7 +110,7 @@ class TrainingSettings:
                 )
 
     def _check_whole(self) -> None:
-        for name in ("order", "clip_norm", "rate_power"):
+        for name in ("order", "rate_power"):
             if getattr(self, name) is not None:
                 raise NetworkError(f"{name} is not for LBFGS, which has no batches and no rate; leave it out")
         if self.weight_decay:
@@ -122,11 +119,11 @@ class TrainingSettings:
             raise NetworkError("plateau='divide' is not for LBFGS, which has no rate; leave it out")
 
     @property
-    def controlled(self) -> Optimizer | LBFGS:
-        """The solver with clipping and weight decay."""
-        if isinstance(self.solver, LBFGS) or (self.clip_norm is None and not self.weight_decay):
+    def decaying(self) -> Optimizer | LBFGS:
+        """The solver, with weight decay of matrices if there is one."""
+        if isinstance(self.solver, LBFGS) or not self.weight_decay:
             return self.solver
-        return Controlled(self.solver, self.clip_norm, self.weight_decay)
+        return MatrixDecay(self.solver, self.weight_decay)
 
     @property
     def rate(self) -> float | None:

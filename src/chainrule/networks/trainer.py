@@ -104,7 +104,7 @@ def train(
         objective(architecture, weights is not None, data["y"].ndim == 1),
         first_point(state, names) if whole else {name: state.params[name] for name in names},
         data,
-        settings.controlled,
+        settings.decaying,
         batch_size=None if whole else settings.batch_size,
         seed=state.seed,
         shuffle=settings.shuffle,
