@@ -7,7 +7,8 @@ import chainrule.calculus.convolutions
 import chainrule.calculus.matrices
 import chainrule.calculus.products
 import chainrule.calculus.scalars
-import chainrule.calculus.sums  # noqa: F401 - these enter their rules into the table
+import chainrule.calculus.sums
+import chainrule.calculus.symmetry  # noqa: F401 - these enter their rules into the table
 from chainrule.calculus.backward import (
     COTANGENT,
     TANGENT,
@@ -25,6 +26,7 @@ from chainrule.calculus.recognize import recognize
 from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, is_scale
 from chainrule.calculus.settling import RELU, SHARED, SIDED
 from chainrule.calculus.simplify import Rewrite, Simplifier, operation_count, simplify
+from chainrule.calculus.symmetry import is_symmetric
 from chainrule.calculus.transpose import transpose
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "beneath_arrangement",
     "find_kinks",
     "is_scale",
+    "is_symmetric",
     "linearize",
     "operation_count",
     "recognize",

@@ -8,7 +8,7 @@ expressions over symbols; the gradients that run are the same expressions compos
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus.closed_form import closed_form, is_cheap
@@ -17,6 +17,7 @@ from chainrule.calculus.linearize import linearize
 from chainrule.calculus.rules import RULES, Rule
 from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.calculus.sums import known_sums
+from chainrule.calculus.symmetry import known_symmetric, symmetric_rules
 from chainrule.calculus.transpose import transpose
 from chainrule.ir import (
     Const,
@@ -88,6 +89,19 @@ class Accumulation:
         return self.chain if self.merged is None else self.merged
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What is known of the symbols of a forward pass: their definitions, which are symmetric, and rules that follow."""
+
+    definitions: Mapping[Node, Node]
+    symmetric: frozenset[Node]
+    rules: tuple[Rule, ...]
+
+    def simplifier(self) -> Simplifier:
+        """Return a simplifier with the table of rules and those that hold for these symbols."""
+        return Simplifier([*RULES, *self.rules])
+
+
 @dataclass(frozen=True, eq=False)
 class Backward:
     """A backward pass: the stages of the forward pass, their cotangents in order of computation, composed gradients."""
@@ -97,18 +111,17 @@ class Backward:
     stages: tuple[Stage, ...]
     accumulations: tuple[Accumulation, ...]
     gradients: tuple[Node, ...]
+    facts: Facts
 
     def gradient_program(self) -> Program:
         """Return the program with the gradients as further outputs."""
         return Program(self.program.inputs, (*self.program.outputs, *self.gradients), self.program.names)
 
 
-@dataclass(frozen=True)
-class Facts:
-    """The definitions of the names of a forward pass, and the rule for sums that follows from them."""
-
-    definitions: Mapping[Node, Node]
-    sums: Rule
+def facts_of(definitions: Mapping[Node, Node], symmetric_inputs: Iterable[Node] = ()) -> Facts:
+    """Return the facts that follow from the definitions of names, and from inputs that are declared symmetric."""
+    symmetric = known_symmetric(definitions, symmetric_inputs)
+    return Facts(definitions, symmetric, (known_sums(definitions), *symmetric_rules(symmetric)))
 
 
 def split_stages(program: Program) -> tuple[Stage, ...]:
@@ -144,12 +157,17 @@ def _fresh(stem: str, taken: set[str]) -> str:
 
 
 @refuses_deep_nesting
-def backward(program: Program, wrt: Sequence[Input], seeds: Sequence[Node] | None = None) -> Backward:
+def backward(
+    program: Program,
+    wrt: Sequence[Input],
+    seeds: Sequence[Node] | None = None,
+    symmetric_inputs: Collection[Node] = (),
+) -> Backward:
     """Return the backward pass of `program` with respect to the inputs `wrt`.
 
     `seeds` are the cotangents of the outputs; without them the program must have one scalar output, whose cotangent is
-    1. Raises ProgramError if it has other outputs, if an input of `wrt` holds integers, or if an expression is too
-    deep.
+    1. `symmetric_inputs` are the inputs that hold symmetric matrices: Sᵀ is then S in the results. Raises ProgramError
+    if it has other outputs, if an input of `wrt` holds integers, or if an expression is too deep.
     """
     if seeds is None:
         if len(program.outputs) != 1 or program.outputs[0].type.shape != ():
@@ -173,7 +191,7 @@ def backward(program: Program, wrt: Sequence[Input], seeds: Sequence[Node] | Non
         outputs.setdefault(symbols[output], []).append(seed)
     active = _active(stages, wrt)
     definitions: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages}
-    facts = Facts(definitions, known_sums(definitions))
+    facts = facts_of(definitions, symmetric_inputs)
     bars = {symbol: Input(COTANGENT + symbol.name, symbol.type) for symbol in active}
     received: dict[Input, list[Contribution]] = {symbol: [] for symbol in active}
     accumulations: list[Accumulation] = []
@@ -195,7 +213,8 @@ def backward(program: Program, wrt: Sequence[Input], seeds: Sequence[Node] | Non
                     contribution = _contribution(stage, operand, cotangent, facts)
                     if contribution is not None:
                         received[operand].append(contribution)
-    return Backward(program, tuple(wrt), stages, tuple(accumulations), _compose(stages, accumulations, bars, wrt))
+    gradients = _compose(stages, accumulations, bars, wrt)
+    return Backward(program, tuple(wrt), stages, tuple(accumulations), gradients, facts)
 
 
 def _active(stages: Sequence[Stage], wrt: Sequence[Input]) -> set[Input]:
@@ -216,9 +235,9 @@ def _contribution(stage: Stage, operand: Input, cotangent: Node, facts: Facts) -
     if adjoint is None:
         return None
     result = {stage.expression: stage.symbol}  # σ′(z) is expressed by a = σ(z) if the forward pass has a
-    simplifier = Simplifier([*RULES, facts.sums])
+    simplifier = facts.simplifier()
     (shown,) = substitute([linear_map], result)
-    shown = Simplifier()(shown)
+    shown = facts.simplifier()(shown)
     (adjoint,) = substitute([adjoint], result)
     adjoint = simplifier(adjoint)
     if isinstance(adjoint, Const) and adjoint.filled_with(0):
@@ -238,8 +257,8 @@ def _accumulate(
     total = parts[0] if parts else zeros(symbol.type)
     for part in parts[1:]:
         total = total + part
-    chain = Simplifier([*RULES, facts.sums])(total)
-    simplifier = Simplifier([*RULES, facts.sums])
+    chain = facts.simplifier()(total)
+    simplifier = facts.simplifier()
     closed = closed_form(symbol, parts, chain, values, facts.definitions, bars, simplifier) if len(parts) > 1 else None
     if closed is not None:
         return Accumulation(symbol, bars[symbol], tuple(contributions), chain, closed, tuple(simplifier.rewrites))

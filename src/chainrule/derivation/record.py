@@ -243,7 +243,7 @@ class Record:
             derivative = Claim("derivative", StageDerivative(stage, operands[0], symbol), self.short(factor))
         total = _linear_map(contributions[0], symbol)
         for contribution in contributions[1:]:
-            total = Simplifier()(total + contribution.linear_map)
+            total = self._simplifier(total + contribution.linear_map)
         differential = Claim("differential", StageDifferential(stage, operands), self.short(total))
         return StageRecord(stage, forward, differential, derivative, symbol)
 
@@ -369,7 +369,7 @@ class Record:
 
     @cached_property
     def _simplifier(self) -> Simplifier:
-        return Simplifier()
+        return self.backward.facts.simplifier()
 
     def _chain(self, entry: Accumulation) -> Node:
         """Return the chain of an accumulation, with σ′(z) for the derivative of an activation."""
