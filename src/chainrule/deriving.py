@@ -9,6 +9,7 @@ from typing import Any
 from chainrule.derivation import (
     DETAILS,
     FORMS,
+    PRINTED,
     Detail,
     Document,
     Form,
@@ -68,8 +69,8 @@ class Derivation:
 
     @cached_property
     def in_steps(self) -> Record:
-        """The record with compositions taken apart, which the path form writes."""
-        record = Record(self.record.traced, self._wrt, in_steps=True)
+        """The record with compositions taken apart, which the path form writes, and the others in full detail."""
+        record = Record(self.record.traced, self._wrt, self.record)
         return self.record if record.program.names == self.program.names else record
 
     @refuses_deep_nesting
@@ -78,10 +79,10 @@ class Derivation:
         _check_choice("form", form, FORMS)
         _check_choice("lang", lang, LANGUAGES)
         _check_choice("detail", detail, DETAILS)
-        return write_document(self._record(form), form, lang, detail)
+        return write_document(self._record(form, detail), form, lang, detail)
 
-    def _record(self, form: Form) -> Record:
-        return self.in_steps if form == "path" else self.record
+    def _record(self, form: Form, detail: Detail) -> Record:
+        return self.in_steps if form == "path" or detail == "full" else self.record
 
     @refuses_deep_nesting
     def text(self, form: Form = "matrix", lang: Language = "en", width: int = 80, detail: Detail = "full") -> str:
@@ -144,8 +145,8 @@ class Derivation:
 
         `json.loads` returns the object; `chainrule.derivation.json` describes the keys.
         """
-        document, record = self.document(form, lang, detail), self._record(form)
-        first = 1 if record is self.record else 1 + len(list(self.record.claims))
+        document, record = self.document(form, lang, detail), self._record(form, detail)
+        first = 1 if record is self.in_steps else 1 + len(list(self.in_steps.claims))
         return json_text(render_json(record, document, form, verification, first), indent)
 
     @refuses_deep_nesting
@@ -160,10 +161,10 @@ class Derivation:
         and at the scale of the function, as far as trials find them. A line that no point could check is not an error,
         but is listed in `unchecked` of the result, which is then not `ok`.
         """
-        outcome = Verifier(self.record, seed).run(points)
         if self.in_steps is self.record:
-            return outcome
-        return outcome.joined(Verifier(self.in_steps, seed, printed=(("path", "text"),)).run(points))
+            return Verifier(self.record, seed).run(points)
+        outcome = Verifier(self.in_steps, seed, printed=(*PRINTED, ("path", "text"))).run(points)
+        return outcome.joined(Verifier(self.record, seed).run(points))
 
     @refuses_deep_nesting
     def source(

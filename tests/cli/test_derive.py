@@ -138,7 +138,7 @@ def test_one_json_object(run: Run, model: str) -> None:
     ("formula", "options", "gradient"),
     [
         ("x'*A*x", [], "│ ∂L/∂A = x xᵀ"),
-        ("norm(A@x-b)^2", ["--wrt", "x"], "│ ∂L/∂x = 2 Aᵀ (A x − b)"),
+        ("norm(A@x-b)^2", ["--wrt", "x"], "│ ∂L/∂x = Aᵀ (∂L/∂r) = 2 Aᵀ r = 2 Aᵀ (A x − b)"),
         ("log(sum(exp(x)))", [], "│ ∂L/∂x = softmax(x)"),
         ("tr(A@X@B)", ["--wrt", "X", "--shape", "A: n m, X: m k, B: k n"], "│ ∂L/∂X = Aᵀ Bᵀ"),
         ("x' * inv(A) * x", ["--wrt", "A"], "│ ∂L/∂A = −A⁻ᵀ x xᵀ A⁻ᵀ"),

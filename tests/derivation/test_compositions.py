@@ -9,8 +9,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.calculus import Contribution
-from chainrule.derivation import Record, Verifier
-from chainrule.ir import Node
+from chainrule.derivation import FORMS, Record, Verifier
+from chainrule.ir import Input, Node
 from chainrule.words import LANGUAGES
 
 # For each formula the named values, the factors, and the gradients with their products.
@@ -191,15 +191,81 @@ def test_each_line_holds_and_reads_as_it_claims(composition: tuple[str, cr.Deriv
     verification = derivation.verify()
     assert verification.ok, verification
     verifier = Verifier(derivation.in_steps)
-    reading = verifier.proofreader(verifier.point()).read("path", "latex")
-    assert reading.read
-    assert not reading.misreadings
+    for form in FORMS:
+        for script in ("text", "latex"):
+            reading = verifier.proofreader(verifier.point()).read(form, script)
+            assert reading.read
+            assert not reading.misreadings
 
 
-def test_the_other_forms_keep_their_expressions() -> None:
+# For each formula lines of the matrix form, and lines of the index form.
+OTHER_FORMS = {
+    "sin(exp(x)^2)": (
+        [
+            "v = exp(x)",
+            "u = v²",
+            "L = sin(u)",
+            "dv = v · dx",
+            "du = 2 v · dv",
+            "dL = cos(u) · du",
+            "∂L/∂u = cos(u)",
+            "∂L/∂v = ∂L/∂u · (2 v)",
+            "∂L/∂x = ∂L/∂v · v",
+            "∂L/∂x = ∂L/∂v · v = 2 cos(u) · u = 2 cos(exp(x)²) · exp(x)²",
+        ],
+        ["∂L/∂u = cos(u)", "∂L/∂v = 2 (∂L/∂u) v", "∂L/∂x = (∂L/∂v) v = 2 cos(u) u = 2 cos(exp(x)²) exp(x)²"],
+    ),
+    "f(g(x))": (
+        ["u = g(x)", "∂L/∂u = f′(u)", "∂L/∂x = ∂L/∂u · g′(x) = f′(u) · g′(x) = f′(g(x)) · g′(x)"],
+        ["∂L/∂u = f′(u)", "∂L/∂x = (∂L/∂u) g′(x) = f′(u) g′(x) = f′(g(x)) g′(x)"],
+    ),
+    "norm(A @ x - b)^2": (
+        ["r = A x − b", "dr = dA x + A dx − db", "∂L/∂r = 2 r", "∂L/∂x = Aᵀ (∂L/∂r) = 2 Aᵀ r = 2 Aᵀ (A x − b)"],
+        [
+            "r[j] = Σᵢ A[j,i] x[i] − b[j]",
+            "∂L/∂r[j] = 2 r[j]",
+            "∂L/∂b[j] = −∂L/∂r[j] = −2 r[j] = 2 (b[j] − Σᵢ A[j,i] x[i])",
+        ],
+    ),
+    "log(sum(exp(A @ x)))": (
+        ["z = A x", "δ_z = ∂L/∂z = softmax(z)", "∂L/∂x = Aᵀ δ_z = Aᵀ softmax(z)"],
+        ["δ_z[j] = ∂L/∂z[j] = softmax(z)[j]", "∂L/∂x[i] = Σⱼ A[j,i] δ_z[j]"],
+    ),
+}
+
+
+@pytest.mark.parametrize("formula", OTHER_FORMS)
+def test_full_detail_of_the_other_forms_has_the_steps(formula: str) -> None:
+    derivation = cr.derive(formula)
+    matrices, elements = OTHER_FORMS[formula]
+    for lang in LANGUAGES:
+        lines = equations(derivation.text("matrix", lang=lang, width=100))
+        assert [line for line in matrices if line not in lines] == []
+        lines = equations(derivation.text("index", lang=lang, width=100))
+        assert [line for line in elements if line not in lines] == []
+
+
+def test_brief_detail_of_the_matrix_form_keeps_the_expressions() -> None:
     derivation = cr.derive("sin(exp(x)^2)")
-    assert "∂L/∂x = 2 cos(u) · u" in equations(derivation.text(detail="brief"))
-    assert "v = exp(x)" not in derivation.text()
+    lines = equations(derivation.text(detail="brief"))
+    assert "∂L/∂x = 2 cos(u) · u" in lines
+    assert "v = exp(x)" not in lines
+
+
+def test_source_has_the_users_lines_only() -> None:
+    source = cr.derive("z = W @ x; sum(sin(exp(z)^2))", wrt="W").source("numpy")
+    assert "exp(z)" in source
+    assert "v = " not in source
+
+
+def test_a_named_value_beside_a_number_has_no_further_name() -> None:
+    derivation = cr.derive("z = w*x; p = sigmoid(z); -log(1 - p)", wrt="w")
+    assert derivation.in_steps is derivation.record
+
+
+def test_what_does_not_depend_on_the_parameters_has_no_name() -> None:
+    derivation = cr.derive("w * exp(x^2)", wrt="w")
+    assert derivation.in_steps is derivation.record
 
 
 def test_in_brief_the_box_has_the_collected_gradient() -> None:
@@ -245,3 +311,15 @@ def test_json_numbers_claims_as_the_verification_does(monkeypatch: pytest.Monkey
 def test_a_wrong_product_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Record, "_collected", lambda self, node: 3 * node if self.in_steps else node)
     assert {failure.claim.kind for failure in cr.derive("sin(x^2)").verify().failures} == {"path", "gradient"}
+
+
+def test_a_wrong_gradient_in_the_users_names_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Record._value_of_whole
+    monkeypatch.setattr(Record, "_has_names_of_values", lambda self, node: False)
+
+    def wrong(self: Record, symbol: Input) -> Node | None:
+        found = right(self, symbol)
+        return None if found is None else -found
+
+    monkeypatch.setattr(Record, "_value_of_whole", wrong)
+    assert [failure.claim.kind for failure in cr.derive("sin(x^2)").verify().failures] == ["gradient"]

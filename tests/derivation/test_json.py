@@ -40,7 +40,7 @@ def rebuilt(record: Mapping[str, Any]) -> tuple[Node, ...]:
 def test_nodes_are_the_expressions(name: str) -> None:
     derivation = derived(name)
     record = json.loads(derivation.json())
-    claims, nodes = list(derivation.record.claims), rebuilt(record)
+    claims, nodes = list(derivation.in_steps.claims), rebuilt(record)
     assert [claim["number"] for claim in record["claims"]] == list(range(1, len(claims) + 1))
     for claim, written in zip(claims, record["claims"], strict=True):
         assert written["kind"] == claim.kind

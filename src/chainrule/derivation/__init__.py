@@ -13,11 +13,12 @@ from chainrule.derivation.record import Record
 from chainrule.derivation.sizes import with_sizes_apart
 from chainrule.derivation.text import render_text, text_of
 from chainrule.derivation.upstream import is_upstream, output_name, with_upstream
-from chainrule.derivation.verify import Failure, Verification, Verifier, small_sizes
+from chainrule.derivation.verify import PRINTED, Failure, Verification, Verifier, small_sizes
 
 __all__ = [
     "DETAILS",
     "FORMS",
+    "PRINTED",
     "Detail",
     "Document",
     "Evaluator",

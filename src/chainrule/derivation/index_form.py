@@ -63,7 +63,8 @@ class IndexForm(Sections):
         return Equation((left, right), self.shape(record.stage.symbol.type), (general,) if general else ())
 
     def result_equation(self, gradient: GradientRecord, nodes: Sequence[Node]) -> Equation:
-        return self._equation([self.notator.partial(gradient.symbol)], nodes[:1])
+        shown = nodes if self.record.in_steps else nodes[:1]
+        return self._equation([self.notator.partial(gradient.symbol)], shown)
 
     def _equation(self, left: Sequence[Notation], right: Sequence[Node], reasons: tuple[Words, ...] = ()) -> Equation:
         index = self._indices.indices(right[0].type.shape)

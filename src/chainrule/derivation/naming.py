@@ -6,8 +6,9 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from chainrule.ir import Apply, Input, Node, Program, applies, topological_order
+from chainrule.ir import Apply, Const, Input, Node, Program, applies, topological_order
 from chainrule.primitives import (
+    Add,
     Broadcast,
     Cast,
     Compare,
@@ -18,17 +19,21 @@ from chainrule.primitives import (
     Elementwise,
     LogSoftmax,
     LogSumExp,
+    Multiply,
+    Negate,
     Nonlinear,
     Norm,
     Permute,
     Reshape,
+    Slice,
     Softmax,
     Square,
     Subtract,
+    Windows,
 )
 
 _LETTERS = "uvwstpq"
-_FREE = (Broadcast, Cast, Permute, Reshape)
+_FREE = (Broadcast, Cast, Permute, Reshape, Slice, Windows)
 _NO_FUNCTIONS = (Divide, DivideNoNan, Compare)
 """Elementwise primitives that are written as operators."""
 
@@ -93,16 +98,17 @@ def _follows_product(node: Apply, names: Mapping[Node, str]) -> bool:
     )
 
 
-def name_arguments(program: Program) -> Program:
-    """Name each argument of a function that is an expression, the outermost first.
+def name_arguments(program: Program, wrt: Sequence[Input]) -> Program:
+    """Name each argument of a function that is an expression and depends on `wrt`, the outermost first.
 
     So `sin(exp(x)²)` is sin(u) with u = v² and v = exp(x), and a chain has a factor for every step. An argument that
     depends directly on a matrix product is z, as in a layer. A squared difference is r, the residual; a difference of
-    two names is not named.
+    two names is not named, nor a named value of the forward pass beside a number, as in ln(1 − p) or exp(½ v).
     """
-    names = dict(program.names)
+    named = dict(program.names)
+    names = dict(named)
     taken = {node.name for node in program.inputs} | set(names.values()) | set(program.dim_names)
-    depends = _dependent(program)
+    depends = _dependent(program, wrt)
     for node in reversed(program.nodes):
         if not isinstance(node, Apply) or not _is_function(node.primitive):
             continue
@@ -111,6 +117,8 @@ def name_arguments(program: Program) -> Program:
             if part in names or part in program.outputs or part not in depends or not part.type.dtype.is_float:
                 continue
             if isinstance(node.primitive, Square | Norm) and _is_difference(part, names):
+                continue
+            if _is_beside_number(part, named):
                 continue
             names[part] = next(name for name in _candidates(node, part, names) if name not in taken)
             taken.add(names[part])
@@ -130,20 +138,29 @@ def _is_difference(node: Node, names: Mapping[Node, str]) -> bool:
     return False
 
 
+def _is_beside_number(node: Node, named: Mapping[Node, str]) -> bool:
+    """Whether `node` is a named value of the forward pass plus, minus or times a number, or its negative."""
+    match node:
+        case Apply(Add() | Subtract() | Multiply() | Divide() | Negate(), operands):
+            parts = [part for part in operands if not isinstance(_bare(part), Const)]
+            return len(parts) == 1 and (parts[0] in named or _bare(parts[0]) in named)
+    return False
+
+
 def _bare(node: Node) -> Node:
-    """Return the operand beneath broadcasts, transposes and conversions."""
+    """Return the operand beneath rearrangements and conversions."""
     while applies(node, *_FREE):
         (node,) = node.operands
     return node
 
 
-def _dependent(program: Program) -> set[Node]:
-    """Return the applications that depend on an input."""
-    found: set[Node] = set()
+def _dependent(program: Program, wrt: Sequence[Input]) -> set[Node]:
+    """Return the applications that depend on an input in `wrt`."""
+    found: set[Node] = set(wrt)
     for node in program.nodes:
-        if isinstance(node, Apply) and any(isinstance(part, Input) or part in found for part in node.operands):
+        if isinstance(node, Apply) and not found.isdisjoint(node.operands):
             found.add(node)
-    return found
+    return found - set(wrt)
 
 
 def _candidates(function: Apply, part: Node, names: Mapping[Node, str]) -> Iterator[str]:

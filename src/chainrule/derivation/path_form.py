@@ -138,10 +138,15 @@ class PathForm(Sections):
         return [*self.definitions(link.right), equation if self.full else replace(equation, reasons=())]
 
     def result(self, gradient: GradientRecord) -> list[Node]:
-        written_out = gradient.written_out.right
-        if self.record.links and operation_total(written_out) <= WRITTEN_OUT_LIMIT:
-            return [written_out]
+        found = self.written_out(gradient)
+        if self.record.links and found:
+            return found if self.full else found[:1]
         return super().result(gradient)
+
+    def _value(self, gradient: GradientRecord) -> Node:
+        """Return the value of the product of a chain."""
+        unfolded = None if gradient.unfolded is None else gradient.unfolded.right
+        return [node for node in self.result(gradient) if node is not unfolded][-1]
 
     def _equation(self, sides: list[Notation], value: Node, shape: str, contribution: Contribution) -> list[Block]:
         short = self.record.short(value)
@@ -206,10 +211,10 @@ class PathForm(Sections):
     def _chains(self, gradient: GradientRecord) -> list[Block]:
         partial = self.notator.partial(gradient.symbol)
         loss, symbol = Symbol(self.record.loss.name), Symbol(gradient.symbol.name)
-        if not self._entries[gradient.symbol].contributions:  # the loss does not depend on it
+        entry = self._entries[gradient.symbol]
+        if not entry.contributions:  # the loss does not depend on it
             return []
         if self._is_gathered(gradient):
-            entry = self._entries[gradient.symbol]
             if len(entry.contributions) > 1:
                 return self._gather(gradient.symbol)
             value = self.record.short(entry.result)
@@ -233,9 +238,7 @@ class PathForm(Sections):
             blocks += self.definitions(value)
             sides = tuple(dict.fromkeys((product, self.notator.of(value, explicit=True))))
             blocks.append(Equation(sides, self.shape(value), node=value))
-        total = (
-            self.result(gradient)[-1] if self.record.links else self.record.short(self._entries[gradient.symbol].result)
-        )
+        total = self._value(gradient) if self.record.links else self.record.short(entry.result)
         added = Equation(
             (partial, self.notator.of(total, explicit=True)), self.shape(total), (self.say("sum of chains"),), total
         )
@@ -254,11 +257,11 @@ class PathForm(Sections):
             cotangent = self.notator.of(self._entries[head].cotangent)
             reasons.append(self.say("folds", cotangent, str(folded), self.notator.partial(head)))
             factors = [cotangent, *factors[folded:]]
-        values = self.result(gradient)[-1:]
-        sides = (partial, _product(factors), *(self.notator.of(value, explicit=True) for value in values))
+        value = self._value(gradient)
+        sides = (partial, _product(factors), self.notator.of(value, explicit=True))
         return [
-            *self.definitions(*values),
-            Equation(tuple(dict.fromkeys(sides)), self.shape(values[0]), tuple(reasons), values[0]),
+            *self.definitions(value),
+            Equation(tuple(dict.fromkeys(sides)), self.shape(value), tuple(reasons), value),
         ]
 
     def _chains_in_brief(self) -> list[Block]:

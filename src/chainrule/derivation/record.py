@@ -147,10 +147,14 @@ class PathRecord:
 
 @dataclass(frozen=True, eq=False)
 class GradientRecord:
-    """The claims on one parameter: its gradient in full, and every chain that leads to it."""
+    """The claims on one parameter: its gradient in full, and every chain that leads to it.
+
+    `unfolded` is the gradient without the names of arguments, where it has any.
+    """
 
     symbol: Input
     written_out: Claim
+    unfolded: Claim | None
     path_count: int
     find_paths: Callable[[Input], tuple[PathRecord, ...]]
 
@@ -173,15 +177,16 @@ class GradientRecord:
 class Record:
     """The claims of one backward pass, in reading order.
 
-    With `in_steps` compositions are split: arguments of functions are named.
+    Given the record as a `whole`, compositions are split: arguments of functions are named.
     """
 
-    def __init__(self, program: Program, wrt: Sequence[Input], in_steps: bool = False) -> None:
+    def __init__(self, program: Program, wrt: Sequence[Input], whole: Record | None = None) -> None:
         self.traced = program
-        self.in_steps = in_steps
+        self.in_steps = whole is not None
+        self._whole = whole
         recognized, self.recognitions = recognize(program)
         named = name_draws(name_activations(recognized))
-        self.program = name_shared(name_arguments(named) if in_steps else named)
+        self.program = name_shared(name_arguments(named, wrt) if self.in_steps else named)
         self.backward: Backward = backward(self.program, wrt)
         if longest([entry.result for entry in self.backward.accumulations], set()) > LONGEST_GRADIENT:
             self.program = name_nonlinear(self.program)
@@ -324,8 +329,40 @@ class Record:
     def _gradient(self, symbol: Input) -> GradientRecord:
         entry = self._by_symbol[symbol]
         quantity = LossDerivative(symbol, entry.cotangent)
-        written_out = Claim("gradient", quantity, self.short(self.write_out(entry.result)))
-        return GradientRecord(symbol, written_out, self._path_counts[symbol], self._path_records)
+        values = [self.write_out(entry.result)]
+        whole = self._value_of_whole(symbol)
+        if whole is not None:
+            values += [value for value in [self._collected(whole)] if self._has_names_of_values(value)]
+        shortest = min(values, key=lambda value: longest([value], set()))
+        written_out = Claim("gradient", quantity, self.short(shortest))
+        unfolded = None
+        if whole is not None and not self._arguments.isdisjoint(topological_order([shortest])):
+            unfolded = Claim("gradient", quantity, whole)
+        return GradientRecord(symbol, written_out, unfolded, self._path_counts[symbol], self._path_records)
+
+    @cached_property
+    def cotangents(self) -> frozenset[Node]:
+        """The gradients by named values, which other gradients are written with."""
+        return frozenset(entry.cotangent for entry in self.backward.accumulations)
+
+    def _value_of_whole(self, symbol: Input) -> Node | None:
+        """Return the gradient without names of arguments, as the whole record writes it out; None if this is whole."""
+        if self._whole is None:
+            return None
+        (entry,) = (each for each in self._whole.backward.accumulations if each.symbol is symbol)
+        return self._whole.write_out(entry.result)
+
+    def _has_names_of_values(self, node: Node) -> bool:
+        """Whether every name in `node` is that of a value of this record or of σ′(z)."""
+        known = {*self.program.inputs, *self.derivative_symbols.values()}
+        known |= {stage.symbol for stage in self.backward.stages}
+        return known.issuperset(part for part in topological_order([node]) if isinstance(part, Input))
+
+    @cached_property
+    def _arguments(self) -> frozenset[Node]:
+        """The symbols that name arguments of functions, which the whole record does not have."""
+        own = set() if self._whole is None else set(self._whole.program.names.values())
+        return frozenset(stage.symbol for stage in self.backward.stages if own and stage.name not in own)
 
     def _path_records(self, symbol: Input) -> tuple[PathRecord, ...]:
         """Every chain to `symbol`, unless there are too many to list."""
@@ -441,6 +478,8 @@ class Record:
             if gradient.path_sum is not None:
                 yield gradient.path_sum
             yield gradient.written_out
+            if gradient.unfolded is not None:
+                yield gradient.unfolded
         for remark in self.observations:
             if remark.vanishing is not None:
                 yield Claim("remark", Expression(remark.vanishing), zeros(remark.vanishing.type))
@@ -480,6 +519,8 @@ class Record:
         forms += [stage.derivative.right for stage in self.stages if stage.derivative is not None]
         for step in self.steps:
             forms += [step.chain.right] if step.merge is None else [step.chain.right, step.merge.right]
+        for gradient in self.gradients if self.in_steps else ():
+            forms += [gradient.written_out.right, *([] if gradient.unfolded is None else [gradient.unfolded.right])]
         return tuple(dict.fromkeys(forms))
 
 

@@ -71,9 +71,10 @@ def _of_step(backward: Backward, entry: Accumulation) -> Iterator[Observation]:
     if len(contributions) == 1:
         yield from _softmax_rows(entry, contributions[0].stage)
         yield from _scaled_scores(entry, backward)
-    yield from _identity_path(backward, entry)
+    centred = tuple(_centred(backward, entry))
+    yield from () if centred else _identity_path(backward, entry)
     yield from _gated_path(backward, entry)
-    yield from _centred(backward, entry)
+    yield from centred
 
 
 def _cancellation(backward: Backward, entry: Accumulation, contribution: Contribution) -> Iterator[Observation]:

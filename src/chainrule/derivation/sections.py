@@ -303,12 +303,20 @@ class Sections:
 
     def result(self, gradient: GradientRecord) -> list[Node]:
         """Return a gradient in terms of δ; in full detail also without δ if that is short. All forms share it."""
-        entry = self._entry(gradient.symbol)
-        nodes = [self.record.short(entry.result)]
-        written_out = gradient.written_out.right
-        if self.full and operation_total(written_out) <= WRITTEN_OUT_LIMIT and written_out is not nodes[0]:
-            nodes.append(written_out)
-        return nodes
+        result = self._entry(gradient.symbol).result
+        nodes = [self.record.short(result)]
+        if self.full:
+            named = self.record.cotangents.isdisjoint(topological_order([result]))
+            nodes += [
+                each for each in self.written_out(gradient) if not named or each is not gradient.written_out.right
+            ]
+        return list(dict.fromkeys(nodes))
+
+    def written_out(self, gradient: GradientRecord) -> list[Node]:
+        """Return a gradient without δ, and without the names of arguments, as far as each is short."""
+        claims = [gradient.written_out, gradient.unfolded]
+        values = [claim.right for claim in claims if claim is not None]
+        return [value for value in values if operation_total(value) <= WRITTEN_OUT_LIMIT]
 
     def result_equation(self, gradient: GradientRecord, nodes: Sequence[Node]) -> Equation:
         sides = [self.notator.partial(gradient.symbol), *(self.notator.of(node, explicit=True) for node in nodes)]
