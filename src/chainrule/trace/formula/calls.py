@@ -56,7 +56,8 @@ def read_call(formula: Formula, call: Call) -> Application:
         if option is None:
             raise formula.error(f"{name} takes {_count(function)}, not {len(call.arguments)}", argument.span)
         given[option] = (_literal(formula, argument, name, option), argument.span)
-    for key, (value, span) in call.options.items():
+    for written, (value, span) in call.options.items():
+        key, value = _counted_from_one(written, value) if written == "dims" else (written, value)
         option = next(order, None) if key.startswith("#") else key
         if option is None or option not in function.options:
             known = f"it has {', '.join(function.options)}" if function.options else "it has none"
@@ -70,6 +71,15 @@ def read_call(formula: Formula, call: Call) -> Application:
         raise formula.error(f"{name} takes {_count(function)}, not {len(arrays)}", call.span)
     options = {key: _checked(formula, name, key, value, span) for key, (value, span) in given.items()}
     return Application(function, arrays, options)
+
+
+def _counted_from_one(key: str, value: Option) -> tuple[str, Option]:
+    """Return `dims`, the axis as Julia counts it, as the option `axis`."""
+    axes = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(axis, int) and axis > 0 for axis in axes):
+        return key, value
+    counted = tuple(axis - 1 for axis in axes if isinstance(axis, int))
+    return "axis", counted if isinstance(value, tuple) else counted[0]
 
 
 def _abstract(formula: Formula, call: Call, sizes: str | None) -> Application:

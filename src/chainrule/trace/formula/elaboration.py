@@ -11,6 +11,7 @@ from chainrule.ir import (
     Apply,
     ArrayType,
     Const,
+    Dim,
     DType,
     Input,
     Node,
@@ -20,12 +21,13 @@ from chainrule.ir import (
     named_dim,
     topological_order,
 )
-from chainrule.primitives import Norm, exp, matmul, permute
-from chainrule.trace.formula.errors import FormulaError
+from chainrule.primitives import Norm, exp, identity, matmul, permute
+from chainrule.trace.formula.errors import FormulaError, shown
 from chainrule.trace.formula.inference import Settled
+from chainrule.trace.formula.sizes import Kind
 from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Syntax, Unary, parts
-from chainrule.trace.formula.typing import Subject
-from chainrule.trace.formula.vocabulary import VOCABULARY, call_numpy
+from chainrule.trace.formula.typing import IDENTITY, Subject
+from chainrule.trace.formula.vocabulary import VOCABULARY, call_numpy, repeated
 from chainrule.trace.formula.words import CONSTANTS, canonical_name
 from chainrule.trace.literals import as_node
 from chainrule.trace.ufuncs import UFUNC_CALLS
@@ -58,6 +60,7 @@ def elaborate(subject: Subject, settled: Settled) -> Program:
 class _Elaboration:
     def __init__(self, subject: Subject, settled: Settled) -> None:
         self._subject = subject
+        self._settled = settled
         self._typing = settled.typing
         self._inputs = {name: Input(node.name, settled.types[name]) for name, node in subject.variables.items()}
         self._scope: dict[str, Operand] = dict(self._inputs)
@@ -100,7 +103,9 @@ class _Elaboration:
 
     def _value(self, node: Syntax) -> Operand:
         if isinstance(node, Number):
-            return node.value
+            if self._typing.kinds[node] == Kind(()):
+                return node.value
+            return repeated(node.value, self._shape(node), self._dtype)
         if isinstance(node, Name):
             return self._name(node)
         if isinstance(node, Call):
@@ -114,9 +119,25 @@ class _Elaboration:
         name = canonical_name(node.name)
         if name in self._scope:
             return self._scope[name]
+        if node.name == IDENTITY:
+            return identity(self._shape(node)[0], self._dtype)
         if node.name in self._subject.sizes:
             return Const(named_dim(node.name), ArrayType((), self._dtype))
         return CONSTANTS[name]
+
+    def _shape(self, node: Syntax) -> tuple[Dim, ...]:
+        """Return the shape of a constant array, which fits the formula."""
+        kind = self._typing.kinds[node]
+        assert kind is not None
+        shape = self._settled.shape(kind.sizes)
+        if shape is None:
+            text = self._subject.formula.text[node.span.start : node.span.end]
+            raise self._subject.formula.error(
+                f"the formula does not settle the size of {shown(text)}; write eye(n) or ones(n), and state a shape "
+                "that has n",
+                node.span,
+            )
+        return shape
 
     def _unary(self, node: Unary, x: Operand) -> Operand:
         if node.operator == "-":
@@ -174,6 +195,8 @@ class _Elaboration:
     def _call(self, node: Call) -> Operand:
         application = self._subject.applications[node]
         arguments = [self._values[argument] for argument in application.arrays]
+        if node.function in ("vector", "matrix"):
+            return application.function.build(arguments[0], self._shape(node), self._dtype)
         return application.function.build(*arguments, **application.options)
 
 

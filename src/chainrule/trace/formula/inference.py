@@ -3,8 +3,8 @@
 Every variable without a shape is tried as a number, a vector and a matrix; inconsistent choices are discarded.
 Interpretations with a scalar result are preferred, since formulas are losses more often than layers. If more than one
 interpretation remains, the formula is rejected and the alternatives are named. If no shape is stated at all, naming
-conventions decide: capitals are matrices, small letters vectors, Greek letters and words numbers, except that μ in x −
-μ has the shape of x.
+conventions decide: capitals are matrices, small letters vectors, Greek letters, counts and words numbers, except that μ
+in x − μ has the shape of x, and that a number is seldom added to a matrix: N in N log(σ) + Σ x² is a number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chainrule.trace.formula.errors import FormulaError, Span, shown
 from chainrule.trace.formula.letters import Letters
 from chainrule.trace.formula.products import BOTH_FIT, MisfitError
 from chainrule.trace.formula.sizes import Kind, Sizes, Unknown, equal
-from chainrule.trace.formula.syntax import Binary, Name
+from chainrule.trace.formula.syntax import Binary, Name, Number
 from chainrule.trace.formula.typing import Subject, Typing
 from chainrule.trace.formula.words import GREEK, canonical_name
 
@@ -25,6 +25,13 @@ _MOST_VISITS = 60_000
 _NOT_A_NUMBER = 2.0
 _UNUSUAL = 3.0
 _GREEK_LETTERS = frozenset(GREEK.values())
+_COUNTS = {
+    "n": (0.0, 0.5, _UNUSUAL), "m": (0.0, 0.5, _UNUSUAL), "N": (0.5, _UNUSUAL, 0.0), "T": (1.7, _UNUSUAL, 0.0),
+}  # fmt: skip
+"""The cost of a number, a vector and a matrix of these names: counts, and a temperature."""
+_DIVIDED_BY_MATRIX = 2.0
+_UNEQUAL_TERMS = 1.5
+_SCALED_FROM_RIGHT = 0.5
 _SHIFTS = frozenset(("α", "γ", "δ", "ε", "η", "λ", "τ", "eps", "margin", "temperature", "threshold", "tol"))
 """Operands that are added to every element of a vector, as in log(x + ε), where others are vectors themselves."""
 
@@ -50,6 +57,12 @@ class Settled:
     types: dict[str, ArrayType]
     typing: Typing
     inferred: tuple[str, ...]
+    letters: Letters
+
+    def shape(self, sizes: Sizes) -> tuple[Dim, ...] | None:
+        """Return the shape of a constant array, or None if no variable has one of its sizes."""
+        dims = tuple(map(self.letters.known, sizes))
+        return None if None in dims else tuple(dim for dim in dims if dim is not None)
 
 
 def settle(subject: Subject, given: Mapping[str, ArrayType]) -> Settled:
@@ -164,7 +177,28 @@ class _Search:
             total += _cost(self._name(name), rank)
             if rank == 1 and name.rstrip("0123456789") in ("b", "bias") and rows is not None and equal(axes[0], rows):
                 total += 1  # a bias for each row of the data is unlikely
-        return total + self._cost_of_offsets(ranks, typing)
+        return total + self._cost_of_offsets(ranks, typing) + self._cost_of_operations(typing)
+
+    def _cost_of_operations(self, typing: Typing) -> float:
+        """Return the cost of what is unusual on paper.
+
+        That is a number added to a matrix, a quotient by a matrix, and a number right of what it scales, as in `x c`.
+        """
+        total = 0.0
+        for node in self._subject.order:
+            if not isinstance(node, Binary) or node.operator not in ("+", "-", " ", "/"):
+                continue
+            left, right = typing.kinds[node.left], typing.kinds[node.right]
+            if left is None or right is None:
+                continue
+            if node.operator == " ":
+                total += _SCALED_FROM_RIGHT if left.rank and not right.rank else 0.0
+            elif node.operator == "/":
+                total += _DIVIDED_BY_MATRIX if right.rank == 2 else 0.0
+            elif {left.rank, right.rank} == {0, 2}:
+                number = node.right if left.rank else node.left
+                total += 0.0 if isinstance(number, Number | Name) else _UNEQUAL_TERMS
+        return total
 
     def _cost_of_offsets(self, ranks: Sequence[int], typing: Typing) -> float:
         """Return the cost of `x - mu` for two variables: if x is a vector, mu usually is one too, whatever its name."""
@@ -228,8 +262,11 @@ class _Search:
         )
         example = ", ".join(f"{name}: {usual[place]}" for name, place in zip(names, places, strict=True))
         mend = "state it, as in" if len(names) == 1 else "state them, as in"
+        python = ", ".join(f'{name}="{usual[place]}"' for name, place in zip(names, places, strict=True))
         span: Span = self._subject.variables[self._unknown[places[0]]].span
-        return self._formula.error(f'the formula does not settle the {what}: {options}; {mend} "{example}"', span)
+        return self._formula.error(
+            f'the formula does not settle the {what}: {options}; {mend} --shape "{example}" or {python}', span
+        )
 
     def _doubtful(self, interpretations: Sequence[Interpretation]) -> Span:
         """Return the first `*` that two interpretations read as different products."""
@@ -259,16 +296,18 @@ class _Search:
         for name, axes in zip(self._unknown, interpretation.sizes, strict=True):
             shape: tuple[Dim, ...] = tuple(map(letters.size, axes))
             types[name] = ArrayType(shape, self._subject.labels.get(name, DType.FLOAT64))
-        return Settled(types, interpretation.typing, tuple(self._unknown))
+        return Settled(types, interpretation.typing, tuple(self._unknown), letters)
 
 
 def _cost(name: str, rank: int) -> float:
     """Return how unusual it is for a variable of this name to be a number, a vector or a matrix."""
     head = name.rstrip("0123456789_")
+    if head in _COUNTS:
+        return _COUNTS[head][rank]
     if (head in _GREEK_LETTERS and head.islower()) or (head in GREEK and head.islower()):
         return (0.0, 1.0, _UNUSUAL)[rank]
     if head[:1].isupper():
-        return (_UNUSUAL, _UNUSUAL - 1, 0.0)[rank]
+        return (_UNUSUAL, _UNUSUAL - 0.5, 0.0)[rank]
     if len(head) > 2:
         return (0.0, 0.5, _UNUSUAL)[rank] if head not in ("bias", "labels", "logits") else (0.5, 0.0, 1.0)[rank]
     return (0.5, 0.0, _UNUSUAL)[rank]

@@ -49,8 +49,16 @@ class Letters:
 
     def size(self, size: Size) -> Dim:
         """Return the name of a size, or its number."""
+        known = self.known(size)
+        assert known is not None
+        return known
+
+    def known(self, size: Size) -> Dim | None:
+        """Return the name of a size, or its number; None if no variable has it."""
         known = found(size)
-        return named_dim(self._names[known]) if isinstance(known, Unknown) else known
+        if not isinstance(known, Unknown):
+            return known
+        return named_dim(self._names[known]) if known in self._names else None
 
 
 def _usual(name: str, rank: int, layered: bool) -> str:

@@ -1,7 +1,7 @@
 """The lexer of formulas.
 
 Names and signs are accepted in the spellings of keyboards, textbooks and input methods: `W₁` is `W1`, `（` is `(`, `−`
-is `-`, `x²` is `x^2`. Each token keeps its position in the user's text.
+is `-`, `x²` is `x^2`, and so are the commands of LaTeX. Each token keeps its position in the user's text.
 """
 
 from __future__ import annotations
@@ -9,37 +9,37 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from chainrule.trace.formula.errors import FormulaError, Span, shown
+from chainrule.trace.formula import latex
+from chainrule.trace.formula.errors import FormulaError, Span, meant, shown
+from chainrule.trace.formula.words import canonical_function
 
 LONGEST_TEXT = 20_000
 LONGEST_NUMBER = 400
 LONGEST_NAME = 100
 
 _OPERATORS = (
-    "**", ".*", "./", ".^", ".'", "<=", ">=", "==", "!=", "||",
-    "+", "-", "*", "/", "@", "^", "<", ">", "=", "(", ")", ",", "|", "√", "∑",
+    "**", ".*", "./", ".^", ".'", ".+", ".-", ".<=", ".>=", ".==", ".!=", ".<", ".>", "<=", ">=", "==", "!=", "||",
+    "+", "-", "*", "/", "@", "^", "<", ">", "=", "(", ")", "{", "}", ",", "|", "√", "∑", "⊗", "⟨", "⟩",
 )  # fmt: skip
+_DOTTED = frozenset({".'", ".+", ".-", ".<=", ".>=", ".==", ".!=", ".<", ".>"})
+"""Operators of Julia and MATLAB that mean the same without their point, since they go element by element anyway."""
 _SAME = {
     "−": "-", "–": "-", "—": "-", "﹣": "-", "×": "*", "∗": "*", "⋅": "·", "∙": "·", "•": "·", "·": "·",
     "⊙": ".*", "∘": ".*", "⊘": "./", "≤": "<=", "≥": ">=", "≠": "!=", "⩽": "<=", "⩾": ">=", "‖": "||", "∥": "||",
     "∣": "|", "’": "'", "′": "'", "‘": "'", "⊤": "transpose", "ᵀ": "transpose", "″": "''",
-    "、": ",",
+    "、": ",", ";": ",",
 }  # fmt: skip
 _SUPERSCRIPTS = {**{letter: str(k) for k, letter in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}, "⁻": "-", "⁺": "+"}
 _SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉"
-_CLOSING = (")", "'", "||", "|", "superscript", "transpose")
+_CLOSING = (")", "}", "⟩", "'", "||", "|", "superscript", "transpose")
 _MEANT = {
     ":": "a colon has no meaning in a formula; shapes are given beside it, as in --shape \"X: n d\" or X=\"n d\"",
     "[": "elements cannot be picked in a formula; write sums and products of whole arrays, or derive a Python function",
     "]": "elements cannot be picked in a formula; write sums and products of whole arrays, or derive a Python function",
-    "{": "braces have no meaning in a formula; write parentheses",
-    "}": "braces have no meaning in a formula; write parentheses",
-    "\\": "a backslash has no meaning in a formula; write inv(A) @ b for A\\b, and names without one, as in alpha",
     "&": "write logical_and(a, b) instead of a & b",
     "!": "a factorial is not in the language; it has no derivative",
     "%": "a remainder is not in the language",
     "?": "write where(condition, a, b) for a choice",
-    "⊗": "write outer(x, y) for the outer product of two vectors",
     "~": "write logical_not(a) instead of ~a",
     "÷": "write / for a quotient",
 }  # fmt: skip
@@ -47,7 +47,10 @@ _MEANT = {
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token; `kind` is "number", "name", "text", "superscript", "end of line", "end" or an operator."""
+    """A token; `kind` is "number", "name", "text", "superscript", "end of line", "end" or an operator.
+
+    Of LaTeX there are "function", a name that need no parentheses follow, "ones", the vector, and "frac".
+    """
 
     kind: str
     text: str
@@ -89,8 +92,10 @@ class Lexer:
         letter = text[start]
         if letter in "\n;" and not self._nested:
             self._add("end of line", letter, start + 1)
-        elif letter.isspace():
+        elif letter.isspace() or letter == "$":
             self._place += 1
+        elif letter == "\\":
+            self._backslash()
         elif letter == "#":
             end = text.find("\n", start)
             self._place = len(text) if end < 0 else end
@@ -143,6 +148,69 @@ class Lexer:
             raise self._error("this exponent is too large", self._place, end)
         self._add("superscript", written, end, float(written))
 
+    def _backslash(self) -> None:
+        """Read a command of LaTeX, or a left division."""
+        text, start = self._clean, self._place
+        end = start + 1
+        while text[end : end + 1].isascii() and text[end : end + 1].isalpha():
+            end += 1
+        word, following = text[start + 1 : end], text[end : end + 1]
+        after_operand = bool(self._tokens) and self._tokens[-1].kind in ("name", "number", *_CLOSING)
+        if not word and following in tuple("|,;:!{}"):
+            bracket = {"|": "||", "{": "(", "}": ")"}.get(following)
+            self._place = end + 1
+            if bracket is not None:
+                self._tokens.append(Token(bracket, text[start : end + 1], Span(start, end + 1)))
+        elif word and latex.is_command(word):
+            adjacent = after_operand and self._tokens[-1].span.end == start
+            if adjacent and word in latex.LETTERS and not latex.is_latex(text):
+                before = shown(self._tokens[-1].text)
+                raise self._error(
+                    f"{before}\\{word} may be {before} * {word}, as in LaTeX, or solve({before}, {word}), as in MATLAB "
+                    "and Julia; write one of the two",
+                    start,
+                    end,
+                )
+            self._command(word, end)
+        elif after_operand:
+            self._add("\\", "\\", start + 1)
+        elif word:
+            raise self._error(f"there is no command \\{shown(word)}{meant(word, latex.LETTERS)}", start, end)
+        else:
+            raise self._error("a backslash begins a command, or divides as in A \\ b", start, start + 1)
+
+    def _command(self, word: str, end: int) -> None:
+        if word in latex.NOTHING:
+            point = self._clean[end : end + 1] == "." and word in ("left", "right")
+            self._place = end + 1 if point else end
+        elif word in latex.OPERATORS:
+            self._add(latex.OPERATORS[word], "\\" + word, end)
+        elif word in latex.FONTS or word in latex.ACCENTS:
+            found = latex.argument(self._clean, end)
+            if found is None:
+                raise self._error(f"\\{word} stands before one name, as in \\{word}{{x}}", self._place, end)
+            inner, end = found
+            if inner == "1" and word in latex.FONTS:
+                self._add("ones", "1", end)
+                return
+            inner = latex.LETTERS.get(inner, inner)
+            self._letters(inner + latex.ACCENTS.get(word, ""), end, is_function=word in latex.FONTS)
+        elif word in latex.LETTERS:
+            self._letters(latex.LETTERS[word], end)
+        else:
+            self._add("function", word, end)
+
+    def _letters(self, name: str, end: int, is_function: bool = False) -> None:
+        """Add a name that a command makes, with its subscript."""
+        found = latex.subscript(self._clean, end)
+        if found is not None:
+            name, end = f"{name}_{found[0]}", found[1]
+        name = unicodedata.normalize("NFKC", name)
+        if not name.isidentifier() or len(name) > LONGEST_NAME:
+            raise self._error(f"{shown(name)!r} cannot be a name; write letters, digits and _", self._place, end)
+        named = is_function and len(name) > 1 and canonical_function(name) is not None
+        self._add("function" if named else "name", name, end)
+
     def _subscript(self) -> None:
         """Read the order of a norm, as in `‖x‖₁`; within a name, a subscript is part of the name."""
         end = self._place + 1
@@ -156,7 +224,10 @@ class Lexer:
             if end - self._place > LONGEST_NAME:
                 raise self._error(f"a name of more than {LONGEST_NAME} characters is too long", self._place, end)
             end += 1
-        name = unicodedata.normalize("NFKC", text[self._place : end])
+        name = text[self._place : end]
+        if name.endswith("_") and (found := latex.subscript(text, end - 1)) is not None:
+            name, end = name + found[0], found[1]
+        name = unicodedata.normalize("NFKC", name)
         if not name.isidentifier():
             raise self._error(f"{shown(name)!r} cannot be a name; write letters, digits and _", self._place, end)
         self._add("name", name, end)
@@ -187,9 +258,9 @@ class Lexer:
             return
         for operator in _OPERATORS:
             if text.startswith(operator, start):
-                self._nested += {"(": 1, ")": -1}.get(operator, 0)
+                self._nested += {"(": 1, ")": -1, "{": 1, "}": -1}.get(operator, 0)
                 self._nested = max(self._nested, 0)
-                self._add("'" if operator == ".'" else operator, operator, start + len(operator))
+                self._add(operator[1:] if operator in _DOTTED else operator, operator, start + len(operator))
                 return
         if text[start] == ".":
             self._add(".", ".", start + 1)

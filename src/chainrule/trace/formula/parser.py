@@ -1,33 +1,34 @@
 """The parser of formulas, by precedence climbing.
 
-From lowest to highest precedence: comparisons; `+ -`; `* / @ .* ./ ·`, from left to right; the sign; `^ ** .^`, from
-right to left; transposes. A formula is one or more statements, each `name = expression` or an expression, separated by
-`;` or newlines; the last one is the result.
+From lowest to highest precedence: comparisons; `+ -`; `* / @ .* ./ · ⊗` and the left division, from left to right; the
+sign; operands side by side; `^ ** .^`, from right to left; transposes. A formula is one or more statements, each
+`name = expression` or an expression, separated by `;` or newlines; the last one is the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from chainrule.trace.formula.cursor import COMPARISONS, ENDS, OPENING, Cursor
 from chainrule.trace.formula.errors import FormulaError, Span, meant, shown
-from chainrule.trace.formula.lexer import Lexer, Token
-from chainrule.trace.formula.syntax import WORDS, Binary, Call, Name, Number, Option, Statement, Syntax, Unary
+from chainrule.trace.formula.lexer import Token
+from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Option, Statement, Syntax, Unary
 from chainrule.trace.formula.words import FUNCTION_NAMES, canonical_function
 
-DEEPEST = 100
-MOST_NODES = 2_000
-
-_OPENING = ("name", "number", "(", "√", "∑", "text")
-_COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+_BESIDE = ("name", "(", "{", "√", "∑", "function", "frac", "ones", "⟨")
+"""Tokens with which an operand begins that stands beside another; a bar that closes nothing is another one."""
 _SUMS = ("+", "-")
-_PRODUCTS = ("*", "/", "@", ".*", "./", "·")
+_PRODUCTS = ("*", "/", "@", ".*", "./", "·", "⊗", "\\")
+_QUOTIENTS = ("/", "./", "\\")
 _POWERS = ("^", "**", ".^")
 _PREFIXES = ("np", "numpy", "cr", "chainrule", "linalg")
-_DATA = frozenset("xXyYwWbB")
+_DATA = frozenset("xXyYwWbBλαβμη") | {"lambda", "alpha", "beta", "mu", "eta"}
 """Names before a parenthesis that are treated as a product without an operator, not as a function call."""
-_ENDS = ("end", "end of line")
+_NUMBERED_NORMS = {"norm1": 1, "norm2": 2}
+_OF_TWO = {"max": "maximum", "min": "minimum"}
+_CLOSES = {"(": ")", "{": "}"}
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,16 @@ def parse(
 ) -> Formula:
     """Parse a formula; raise FormulaError, with the position, for invalid syntax.
 
-    With `juxtaposed`, adjacent operands are multiplied, as in `a1ᵀ δ2`, with a higher precedence than other products.
+    Adjacent operands are multiplied, as in `a1ᵀ δ2`, with a higher precedence than other products: by the operator `*`
+    if `juxtaposed`, otherwise by one that is written as a space and is never elementwise, and where a quotient before
+    them leaves the precedence in doubt, the formula is rejected.
     `functions` names functions without a definition, with their sizes; a name that is called and is neither a known
     function nor in `variables` is one as well.
     """
     return _Parser(text, juxtaposed, functions, variables).formula()
 
 
-class _Parser:
+class _Parser(Cursor):
     def __init__(
         self,
         text: str,
@@ -68,77 +71,15 @@ class _Parser:
         functions: tuple[tuple[str, str | None], ...] = (),
         variables: frozenset[str] = frozenset(),
     ) -> None:
-        self._text = text
+        super().__init__(text)
         self._juxtaposed = juxtaposed
-        self._tokens = Lexer(text).tokens()
         self._abstract: dict[str, str | None] = dict(functions)
         following = zip(self._tokens, self._tokens[1:], strict=False)
+        self._given = variables
         self._variables = variables | {one.text for one, other in following if one.kind == "name" and other.kind != "("}
-        self._place = 0
-        self._nesting = 0
-        self._nodes = 0
+        self._bars_open: list[str] = []
+        """The brackets and bars around the present place, innermost last."""
         self._assigned: set[str] = set()
-
-    # Tokens
-
-    @property
-    def _token(self) -> Token:
-        return self._tokens[self._place]
-
-    @property
-    def _previous(self) -> Token:
-        return self._tokens[self._place - 1]
-
-    def _take(self) -> Token:
-        token = self._token
-        self._place += 1
-        return token
-
-    def _ahead(self, *kinds: str) -> bool:
-        """Whether the next tokens are of these kinds."""
-        following = self._tokens[self._place : self._place + len(kinds)]
-        return [token.kind for token in following] == list(kinds)
-
-    def _error(self, message: str, span: Span | None = None) -> FormulaError:
-        return FormulaError(message, self._text, self._token.span if span is None else span)
-
-    def _expect(self, kind: str, message: str) -> Token:
-        if self._token.kind != kind:
-            raise self._error(message)
-        return self._take()
-
-    # Nodes, with a limit on their number
-
-    def _made(self, node: Syntax) -> Syntax:
-        self._nodes += 1
-        if node.depth > DEEPEST:
-            raise self._error(
-                f"more than {DEEPEST} operations lie inside one another; give names to parts, as in z = W @ x; sum(z)",
-                node.span,
-            )
-        if self._nodes > MOST_NODES:
-            raise self._error(
-                f"a formula has at most {MOST_NODES:,} parts; derive a Python function instead", node.span
-            )
-        return node
-
-    def _unary(self, operator: str, operand: Syntax, span: Span) -> Syntax:
-        return self._made(Unary(operator, operand, span, operand.depth + 1))
-
-    def _binary(self, operator: str, left: Syntax, right: Syntax, mark: Span) -> Syntax:
-        span = left.span.to(right.span)
-        return self._made(Binary(operator, left, right, mark, span, max(left.depth, right.depth) + 1))
-
-    def _call(
-        self,
-        function: str,
-        arguments: Sequence[Syntax],
-        options: dict[str, tuple[Option, Span]],
-        mark: Span,
-        span: Span,
-    ) -> Syntax:
-        depth = max((argument.depth for argument in arguments), default=0) + 1
-        return self._made(Call(function, tuple(arguments), options, mark, span, depth))
 
     # Grammar
 
@@ -174,58 +115,14 @@ class _Parser:
 
     def _end_of_statement(self) -> None:
         token = self._token
-        if token.kind in _ENDS:
+        if token.kind in ENDS:
             return
         raise self._error(self._stray(token), token.span)
-
-    def _stray(self, token: Token) -> str:
-        """Return the error for a token where an operator or an end is expected."""
-        if token.kind == ")":
-            return "this parenthesis closes nothing; leave it out, or open one"
-        if token.kind == "=":
-            return "an equation only gives a name, as in z = W @ x; compare with =="
-        if token.kind == ",":
-            return "a comma stands between the arguments of a function only"
-        if token.kind in _OPENING:
-            return self._missing_operator(token)
-        if token.kind in _COMPARISONS:
-            return "write logical_and(a < x, x < b) for a < x < b"
-        if token.kind == "||" or token.kind == "|":
-            return "this bar closes nothing; write abs(x) or norm(x) where bars do not tell"
-        return f"{shown(token.text)} does not fit here"
-
-    def _missing_operator(self, token: Token) -> str:
-        """Return the error for two adjacent operands."""
-        if self._tokens[self._place - 1].text in ("Σ", "∑"):
-            return "write sum(x) for the sum of all elements of x"
-        before = self._operand_before() if token.kind in ("name", "number") else None
-        if before is None:
-            return "an operator is missing here; write a * b for a product"
-        return f"an operator is missing here; write {before} * {shown(token.text)} for a product"
-
-    def _operand_before(self) -> str | None:
-        """Return the operand that has just been read, if it is short."""
-        place, marks = self._place - 1, ""
-        while self._tokens[place].kind in ("'", "transpose"):
-            place, marks = place - 1, marks + "'"
-        token = self._tokens[place]
-        if token.kind == ")":
-            return "(…)" + marks
-        if token.kind not in ("name", "number"):
-            return None
-        if place > 1 and self._tokens[place - 1].kind == "^":
-            return f"{shown(self._tokens[place - 2].text)}^{shown(token.text)}{marks}"
-        return shown(token.text) + marks
-
-    def _enter(self) -> None:
-        self._nesting += 1
-        if self._nesting > DEEPEST:
-            raise self._error(f"more than {DEEPEST} parentheses and signs lie inside one another")
 
     def _expression(self) -> Syntax:
         self._enter()
         left = self._sum()
-        if self._token.kind in _COMPARISONS:
+        if self._token.kind in COMPARISONS:
             operator = self._take()
             left = self._binary(operator.kind, left, self._sum(), operator.span)
         self._nesting -= 1
@@ -250,14 +147,43 @@ class _Parser:
         left = self._side_by_side()
         while self._token.kind in _PRODUCTS:
             operator = self._take()
-            left = self._binary(operator.kind, left, self._side_by_side(), operator.span)
+            right = self._side_by_side(left if operator.kind in _QUOTIENTS else None, operator)
+            if operator.kind == "\\":
+                left = self._call("solve", (left, right), {}, operator.span, left.span.to(right.span))
+            else:
+                left = self._binary(operator.kind, left, right, operator.span)
         return left
 
-    def _side_by_side(self) -> Syntax:
+    def _side_by_side(self, dividend: Syntax | None = None, slash: Token | None = None) -> Syntax:
+        """Parse operands side by side; after a quotient it is in doubt which of them it divides by."""
         left = self._signed()
-        while self._juxtaposed and self._token.kind in _OPENING:
-            left = self._binary("*", left, self._power(), self._token.span)
+        while self._token.kind in OPENING if self._juxtaposed else self._has_operand_beside():
+            mark = self._token.span
+            right = self._power()
+            if dividend is not None and slash is not None and not self._juxtaposed:
+                a, b, c = map(self._written, (dividend, left, right))
+                sign = slash.kind
+                raise self._error(
+                    f"{a} {sign} {b} {c} may be ({a} {sign} {b}) * {c} or {a} {sign} ({b} * {c}); write one of the two",
+                    dividend.span.to(right.span),
+                )
+            left = self._binary("*" if self._juxtaposed else " ", left, right, mark)
         return left
+
+    def _written(self, node: Syntax) -> str:
+        """Return a part of the formula as the user wrote it, or … if it is long."""
+        text = self._text[node.span.start : node.span.end]
+        return shown(text) if len(text) <= 12 else "…"
+
+    def _has_operand_beside(self) -> bool:
+        """Whether an operand begins here, right after another one."""
+        token = self._token
+        if token.kind in ("|", "||"):
+            return not self._bars_open or self._bars_open[-1] != token.kind
+        if token.kind == "number":
+            transposed = self._tokens[self._place + 1].kind in ("'", "transpose", "^")
+            return token.text == "1" and (self._previous.kind != "number" or transposed)
+        return token.kind in _BESIDE and not (token.kind == "(" and self._previous.kind == "name")
 
     def _signed(self) -> Syntax:
         if self._token.kind not in _SUMS:
@@ -273,9 +199,14 @@ class _Parser:
         if self._token.kind not in _POWERS:
             return base
         operator = self._take()
-        if operator.kind == "^" and (self._ahead("transpose") or self._is_transpose_letter()):
-            mark = self._take()
-            return self._power_of(self._postfix(self._unary("'", base, base.span.to(mark.span))))
+        marks = self._marks_above() if operator.kind == "^" else ""
+        if marks:
+            span = base.span.to(self._previous.span)
+            if "-" in marks:
+                base = self._unary("inverse" if "T" in marks else "^-1", base, span)
+            if "T" in marks:
+                base = self._unary("'", base, span)
+            return self._power_of(self._postfix(base))
         exponent_start = self._token
         self._enter()
         exponent = self._signed()
@@ -294,15 +225,40 @@ class _Parser:
         self._nesting -= 1
         return self._binary(operator.kind, base, exponent, operator.span)
 
+    def _marks_above(self) -> str:
+        """Take `T`, `-1` or `-T` after `^`, in braces or not; return "T", "-" or "-T", or "" for other exponents."""
+        start, braced = self._place, self._ahead("{")
+        self._place += braced
+        minus = self._ahead("-")
+        self._place += minus
+        letter = self._ahead("transpose") or self._ahead("'") or self._is_transpose_letter()
+        one = minus and self._token.kind == "number" and self._token.text == "1" and not self._juxtaposed
+        if letter or one:
+            self._place += 1
+            if not braced or self._ahead("}"):
+                self._place += braced
+                return ("-" if minus else "") + ("T" if letter else "")
+        self._place = start
+        return ""
+
     def _is_transpose_letter(self) -> bool:
-        return self._token.kind == "name" and self._token.text == "T" and "T" not in self._assigned
+        token = self._token
+        if token.kind != "name" or token.text in self._assigned | self._given:
+            return False
+        once = sum(each.text == token.text for each in self._tokens) == 1
+        if token.text[0] == "T" and token.text[1:].isalpha() and once:
+            rest = shown(" ".join(token.text[1:]) if len(token.text) < 5 else token.text[1:])
+            raise self._error(
+                f"^{shown(token.text)} may be a transpose and {rest}, or a power; write ^T {rest}, or ^ (…)"
+            )
+        return token.text == "T"
 
     def _postfix(self, operand: Syntax) -> Syntax:
         while True:
             token = self._token
             if token.kind in ("'", "transpose"):
                 self._take()
-                if isinstance(operand, Number):
+                if isinstance(operand, Number) and self._text[operand.span.start : operand.span.end] != "1":
                     raise self._error("a number has no transpose", token.span)
                 operand = self._unary("'", operand, operand.span.to(token.span))
             elif token.kind == "superscript":
@@ -315,7 +271,7 @@ class _Parser:
                     operand = self._made(Binary("^", operand, exponent, token.span, span, operand.depth + 1))
             elif token.kind == ".":
                 operand = self._attribute(operand)
-            elif token.kind == "(" and not isinstance(operand, Call):
+            elif token.kind == "(" and isinstance(operand, Name) and self._previous.kind == "name":
                 raise self._error(_not_called(operand), operand.span)
             else:
                 return operand
@@ -339,12 +295,23 @@ class _Parser:
             return self._made(Number(token.value, token.span))
         if token.kind == "name":
             return self._name()
-        if token.kind == "(":
+        if token.kind in ("(", "{"):
             return self._parenthesis()
         if token.kind in ("|", "||"):
             return self._bars()
+        if token.kind == "function":
+            return self._applied()
+        if token.kind == "frac":
+            return self._fraction()
+        if token.kind == "⟨":
+            return self._inner_product()
+        if token.kind == "ones":
+            self._take()
+            return self._call("vector", (self._made(Number(1.0, token.span)),), {}, token.span, token.span)
         if token.kind in ("√", "∑"):
             self._take()
+            if token.kind == "∑" and self._token.kind == "name" and self._token.text.startswith("_"):
+                raise self._error("a sum has no index here; it is over all elements, or sum(X, axis=0)")
             self._enter()
             operand = self._postfix(self._atom()) if token.kind == "√" else self._product()
             self._nesting -= 1
@@ -352,33 +319,72 @@ class _Parser:
             return self._call(function, (operand,), {}, token.span, token.span.to(operand.span))
         raise self._error(self._missing(token), token.span)
 
-    def _missing(self, token: Token) -> str:
-        """Return the error for a missing operand."""
-        before = f" after {shown(self._previous.text)}" if self._place and self._previous.text.strip() else ""
-        if token.kind in _ENDS:
-            return f"something is missing{before}, where the formula ends"
-        if token.kind == "text":
-            return "a word in quotes is an option only, as in norm(A, 'fro')"
-        if token.kind == "=":
-            return "a name stands before =, as in z = W @ x; a comparison is =="
-        return f"something is missing{before}, before {shown(token.text)}"
-
     def _parenthesis(self) -> Syntax:
         opening = self._take()
-        self._enter()
-        if self._token.kind == ")":
+        if self._token.kind == _CLOSES[opening.kind]:
             raise self._error("there is nothing in these parentheses", opening.span.to(self._token.span))
-        inner = self._expression()
-        self._nesting -= 1
+        inner = self._within(opening)
         self._close(opening)
         return inner
 
+    def _within(self, opening: Token) -> Syntax:
+        """Parse an expression in brackets or bars, up to what closes them."""
+        self._enter()
+        self._bars_open.append(opening.kind)
+        inner = self._expression()
+        self._bars_open.pop()
+        self._nesting -= 1
+        return inner
+
+    def _fraction(self) -> Syntax:
+        """Parse what follows the command of a fraction: two groups, or two digits."""
+        mark = self._take()
+        digits = self._token
+        if digits.kind == "number" and len(digits.text) == 2 and digits.text.isdigit():
+            self._take()
+            above, below = (
+                self._made(Number(float(digit), Span(digits.span.start + place, digits.span.start + place + 1)))
+                for place, digit in enumerate(digits.text)
+            )
+        else:
+            above, below = self._atom(), self._atom()
+        return self._binary("/", above, below, mark.span)
+
+    def _applied(self) -> Syntax:
+        """Parse a function of LaTeX, of what stands in brackets or, without them, of the next operand."""
+        token = self._take()
+        if self._token.kind == "(":
+            return self._function(token)
+        self._enter()
+        operand = self._power()
+        self._nesting -= 1
+        if self._has_operand_beside() and self._previous.kind not in (")", "}"):
+            raise self._error(
+                f"{shown(token.text)} without parentheses does not tell where its argument ends; write "
+                f"{shown(token.text)}(…)",
+                token.span,
+            )
+        function = canonical_function(token.text)
+        assert function is not None
+        return self._call(function, (operand,), {}, token.span, token.span.to(operand.span))
+
+    def _inner_product(self) -> Syntax:
+        """Parse `⟨x, y⟩`, the sum of the elementwise product."""
+        opening = self._take()
+        first = self._within(opening)
+        comma = self._expect(",", "an inner product ⟨x, y⟩ is of two arrays, with a comma between them")
+        second = self._within(opening)
+        closing = self._expect("⟩", "this bracket of an inner product is not closed; write ⟩ where it should end")
+        product = self._binary(".*", first, second, comma.span)
+        return self._call("sum", (product,), {}, opening.span, opening.span.to(closing.span))
+
     def _close(self, opening: Token) -> Token:
         token = self._token
-        if token.kind == ")":
+        if token.kind == _CLOSES[opening.kind]:
             return self._take()
-        if token.kind in _ENDS:
-            raise self._error("this parenthesis is not closed; write ) where it should end", opening.span)
+        if token.kind in ENDS:
+            closing = _CLOSES[opening.kind]
+            raise self._error(f"this parenthesis is not closed; write {closing} where it should end", opening.span)
         if token.kind == ",":
             raise self._error("a comma stands between the arguments of a function only", token.span)
         raise self._error(self._stray(token), token.span)
@@ -386,11 +392,9 @@ class _Parser:
     def _bars(self) -> Syntax:
         """Parse `|x|`, the absolute value, or a norm `‖x‖` or `||x||`, optionally with its order: `‖x‖_1`."""
         opening = self._take()
-        self._enter()
-        inner = self._expression()
-        self._nesting -= 1
+        inner = self._within(opening)
         if self._token.kind != opening.kind:
-            if self._token.kind in _OPENING:
+            if self._token.kind in OPENING:
                 raise self._error(self._missing_operator(self._token), self._token.span)
             other = "|" if opening.kind == "|" else "‖"
             raise self._error(
@@ -412,11 +416,31 @@ class _Parser:
         if token.text in _PREFIXES and self._ahead(".", "name") and self._tokens[self._place + 1].text != "T":
             self._take()
             return self._name()
+        if self._ahead(".", "("):  # exp.(x), as in Julia
+            self._take()
+            if token.text in _OF_TWO:
+                token = replace(token, text=_OF_TWO[token.text])
         if self._token.kind == "(":
             return self._function(token)
+        self._check_beside(token)
         return self._made(Name(token.text, token.span))
 
+    def _check_beside(self, name: Token) -> None:
+        """Raise FormulaError for a name that may be a function of the operand beside it."""
+        if self._juxtaposed or name.text in self._given | self._assigned or not self._has_operand_beside():
+            return
+        if name.text == "Σ":
+            raise self._error("Σ x may be the sum of x or a product with Σ; write sum(x) or Σ * x", name.span)
+        if canonical_function(name.text) is not None and name.text not in ("σ", "sigma"):
+            raise self._error(
+                f"{name.text} is a function, and its argument stands in parentheses; write {name.text}(…)", name.span
+            )
+
     def _function(self, token: Token) -> Syntax:
+        if token.text in _NUMBERED_NORMS and token.text not in self._abstract:
+            norm = self._function(replace(token, text="norm"))
+            assert isinstance(norm, Call)
+            return replace(norm, options={"ord": (_NUMBERED_NORMS[token.text], token.span)} | dict(norm.options))
         function = token.text if token.text in self._abstract else canonical_function(token.text)
         if function is None and self._is_abstract(token.text):
             function = token.text
@@ -429,6 +453,7 @@ class _Parser:
             )
         opening = self._take()
         self._enter()
+        self._bars_open.append("(")
         arguments: list[Syntax] = []
         options: dict[str, tuple[Option, Span]] = {}
         while self._token.kind != ")":
@@ -447,57 +472,35 @@ class _Parser:
             if self._token.kind != ",":
                 break
             self._take()
+        self._bars_open.pop()
         self._nesting -= 1
         closing = self._close_call(opening)
         return self._call(function, arguments, options, token.span, token.span.to(closing.span))
 
     def _is_abstract(self, name: str) -> bool:
         """Whether a call implies that `name` is a function without a definition."""
-        if self._juxtaposed or name in self._variables or name in _DATA or name.startswith("_"):
+        if self._juxtaposed or name in self._variables or name.startswith("_"):
+            return False
+        if name in _DATA and not self._has_several_arguments():
             return False
         return not meant(name, FUNCTION_NAMES) if len(name) > 1 else True
+
+    def _has_several_arguments(self) -> bool:
+        """Whether the parenthesis that opens here has a comma of its own."""
+        depth = 0
+        for token in self._tokens[self._place :]:
+            depth += (token.kind in ("(", "{")) - (token.kind in (")", "}"))
+            if depth <= 0 or (depth == 1 and token.kind == ","):
+                return depth == 1
+        return False
 
     def _close_call(self, opening: Token) -> Token:
         token = self._token
         if token.kind == ")":
             return self._take()
-        if token.kind in _ENDS:
+        if token.kind in ENDS:
             raise self._error("this parenthesis is not closed; write ) where it should end", opening.span)
         raise self._error(self._stray(token), token.span)
-
-    def _option(self) -> tuple[str, Option, Span]:
-        """Parse `axis=1`, `keepdims=true`, `axis=(0, 1)`."""
-        name = self._take()
-        self._take()
-        start = self._token
-        value = self._option_value()
-        return name.text, value, name.span.to(self._previous.span if self._place else start.span)
-
-    def _option_value(self) -> Option:
-        token = self._token
-        if token.kind in ("-", "+", "number"):
-            sign = -1.0 if token.kind == "-" else 1.0
-            if token.kind != "number":
-                self._take()
-            number = self._expect("number", "an option is a number here").value * sign
-            return int(number) if number == int(number) and "e" not in token.text.lower() else number
-        if token.kind in ("name", "text"):
-            self._take()
-            return WORDS.get(token.text.lower(), token.text)
-        if token.kind == "(":
-            self._take()
-            numbers: list[int] = []
-            while self._token.kind != ")":
-                entry = self._option_value()
-                if not isinstance(entry, int) or len(numbers) > 8:
-                    raise self._error("axes are whole numbers, as in axis=(0, 1)", token.span)
-                numbers.append(entry)
-                if self._token.kind != ",":
-                    break
-                self._take()
-            self._expect(")", "this parenthesis of an option is not closed")
-            return tuple(numbers)
-        raise self._error("an option is a number, true, false, or a word", token.span)
 
 
 def _not_called(operand: Syntax) -> str:

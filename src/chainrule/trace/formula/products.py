@@ -7,9 +7,12 @@ Vectors have one axis and are columns; `'` turns a column into a row. `*` betwee
   column, are matrix products;
 - two columns, or two rows, is elementwise, since it is no matrix product;
 - two matrices is whichever of the two products fits; if both fit, `@` elsewhere in the formula means that `*` is
-  elementwise, `.*` or else `'` that it is the matrix product; otherwise the formula is rejected.
+  elementwise, `.*` or else a notation of linear algebra (`'`, `tr`, `inv`, operands side by side) that it is the matrix
+  product; otherwise the formula is rejected;
+- a matrix, or a row, and a literal `1` is the product with a vector of ones, and `1'` is a row of ones.
 
-`@` is NumPy's matrix product; `.*` is always elementwise and broadcasts as NumPy does, and so does `**`.
+`@` is NumPy's matrix product; `.*` is always elementwise and broadcasts as NumPy does, and so does `**`. Operands side
+by side are never multiplied element by element.
 """
 
 from __future__ import annotations
@@ -97,7 +100,8 @@ def matmul(a: Kind, b: Kind, span: Span) -> Kind:
     rows = a.sizes[-2:-1]
     columns = b.sizes[-1:] if b.rank > 1 else ()
     row = a.rank == 1 and a.row and b.rank == 2
-    return Kind((*batch, *rows, *columns), row, open=a.open or b.open)
+    sizes = (*batch, *rows, *columns)
+    return Kind(sizes, row, open=bool(sizes) and (a.open or b.open))
 
 
 def _turned(a: Kind, b: Kind) -> str:
@@ -153,6 +157,36 @@ def meanings_of_star(a: Kind, b: Kind, style: str, span: Span) -> list[Meaning]:
     if len(both) == 2 and style:
         return ["elementwise"] if style == "@" else ["matmul"]
     return both
+
+
+def beside(a: Kind, b: Kind, span: Span) -> Meaning:
+    """Return the meaning of `a b` without an operator: a scaling, or a product of linear algebra.
+
+    Raises MisfitError for two columns, two rows, or a column and a matrix, which have no such product.
+    """
+    if not a.rank or not b.rank:
+        return "elementwise"
+    if a.rank == 1 and b.rank == 1 and a.row == b.row:
+        raise MisfitError(
+            f"{a.text} and {b.text} side by side are no product; write x' y, x y', or x .* y for element by element",
+            span,
+        )
+    if a.rank == 1 and not a.row and b.rank == 2:
+        raise MisfitError(f"{a.text} and {b.text} side by side are no product; write x' A, or x .* A", span)
+    if b.rank == 1 and b.row and a.rank == 2:
+        raise MisfitError(f"{a.text} and {b.text} side by side are no product; write A x, or A .* x", span)
+    return "outer" if a.rank == 1 and b.rank == 1 and b.row else "matmul"
+
+
+def tensor(a: Kind, b: Kind, span: Span) -> Kind:
+    """Return the kind of `x ⊗ y`, which is `x yᵀ` for two vectors."""
+    if a.rank != 1 or b.rank != 1:
+        raise MisfitError(
+            f"{a.text} ⊗ {b.text} is a Kronecker product, which is not in the language; x ⊗ y of two vectors is the "
+            "matrix x y'",
+            span,
+        )
+    return outer(a, b)
 
 
 def _broadcasts(a: Kind, b: Kind) -> bool:

@@ -35,7 +35,10 @@ class Name:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Unary:
-    """`-x`, a transpose `x'`, an inverse `A⁻¹`: `operator` is `-`, `'`, `.T` or `inverse`."""
+    """`-x`, a transpose `x'`, an inverse `A⁻¹`: `operator` is `-`, `'`, `.T`, `inverse`, or `^-1`.
+
+    The last is the inverse of a matrix, and the reciprocals of anything else.
+    """
 
     operator: str
     operand: Syntax
@@ -47,7 +50,8 @@ class Unary:
 class Binary:
     """`left operator right`; `mark` is the position of the operator.
 
-    Operators are `+ - * / @ ^ **`, the elementwise `.* ./ .^`, the dot `·`, and comparisons.
+    Operators are `+ - * / @ ^ **`, the elementwise `.* ./ .^`, the dot `·`, `⊗`, comparisons, and a space between
+    operands side by side.
     """
 
     operator: str

@@ -6,30 +6,37 @@ variable of unknown rank has the kind None, and so do values that depend on it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from chainrule.ir import DType, SymbolicDim, cached_property
 from chainrule.trace.formula.calls import Application, read_call
 from chainrule.trace.formula.errors import FormulaError, meant, shown
+from chainrule.trace.formula.latex import is_latex
 from chainrule.trace.formula.parser import Formula
 from chainrule.trace.formula.products import (
     POWER_OF_SQUARE,
     Meaning,
     MisfitError,
+    beside,
     elementwise,
     matmul,
     meanings_of_star,
     outer,
     power,
     square,
+    tensor,
     transpose,
 )
-from chainrule.trace.formula.sizes import Kind, equal
+from chainrule.trace.formula.sizes import Kind, Unknown, equal
 from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Syntax, Unary, parts
-from chainrule.trace.formula.words import CONSTANTS, canonical_name
+from chainrule.trace.formula.words import CONSTANTS, GREEK, canonical_name
 
 _NUMBER = Kind(())
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+_OF_MATRICES = frozenset({"tr", "det", "logdet", "inv", "solve"})
+IDENTITY = "I"
+"""The identity matrix, of the size that fits, unless a variable has this name."""
 
 
 class Subject:
@@ -82,7 +89,7 @@ class Subject:
                 if not isinstance(node, Name):
                     continue
                 name = canonical_name(node.name)
-                if name in known or (name not in given and (name in CONSTANTS or node.name in self.sizes)):
+                if name in known or (name not in given and self._is_constant(node)):
                     continue
                 if name in later:
                     raise self.formula.error(
@@ -90,6 +97,8 @@ class Subject:
                         "another name",
                         node.span,
                     )
+                if name not in self.variables and node.name not in given:
+                    self._check_run_together(node)
                 self.variables.setdefault(name, node)
             if statement.name is not None:
                 name = canonical_name(statement.name)
@@ -101,17 +110,52 @@ class Subject:
                     )
                 known.add(name)
 
+    def _check_run_together(self, node: Name) -> None:
+        """Raise FormulaError for a name that is probably a product without a space, as in `λI` or LaTeX's `Ax`."""
+        name = node.name
+        letters = {other.name for other in self.order if isinstance(other, Name)}
+        plain = name.isascii() and name.isalpha()
+        in_latex = self._is_latex and not self._is_wrapped(node) and 1 < len(name) < 5 and name not in GREEK
+        if name[0] in GREEK.values() and len(name) > 1 and name[1:].isalpha():
+            product = f"{name[0]} {name[1:]}"
+        elif plain and (in_latex or (re.fullmatch("[A-Z][a-z]", name) and name[1] in letters)):
+            product = " ".join(name)
+        else:
+            return
+        raise self.formula.error(
+            f"{name} may be the product {product} or one name; write {product}, or state its shape, as in --shape "
+            f'"{name}: n"',
+            node.span,
+        )
+
+    def _is_wrapped(self, node: Name) -> bool:
+        """Whether a name is a command of LaTeX, or in one."""
+        return self.formula.text[node.span.start : node.span.start + 1] == "\\"
+
+    @cached_property
+    def _is_latex(self) -> bool:
+        return is_latex(self.formula.text)
+
+    def _is_constant(self, node: Name) -> bool:
+        return canonical_name(node.name) in CONSTANTS or node.name in self.sizes or node.name == IDENTITY
+
+    def is_one(self, node: Syntax) -> bool:
+        """Whether a part is the literal `1`, which may be a vector of ones; `1.0` is a number."""
+        return isinstance(node, Number) and self.formula.text[node.span.start : node.span.end] in ("1", "１")
+
     @cached_property
     def style(self) -> str:
         """`@` if the formula contains this product, `.*` if it contains an elementwise operator, otherwise "".
 
-        A transpose written `'`, as on paper, counts as the latter if there is neither.
+        A notation of linear algebra, such as a transpose `'`, counts as the latter if there is neither.
         """
         operators = {node.operator for node in self.order if isinstance(node, Binary | Unary)}
         has_at, has_dot = "@" in operators, not operators.isdisjoint((".*", "./", ".^"))
         if has_at or has_dot:
             return "" if has_at and has_dot else "@" if has_at else ".*"
-        return ".*" if "'" in operators else ""
+        on_paper = not operators.isdisjoint(("'", " ", "inverse", "^-1"))
+        calls = {node.function for node in self.order if isinstance(node, Call)}
+        return ".*" if on_paper or not calls.isdisjoint(_OF_MATRICES) else ""
 
     @cached_property
     def labels(self) -> dict[str, DType]:
@@ -178,7 +222,11 @@ class Typing:
         if isinstance(node, Number):
             return _NUMBER
         if isinstance(node, Name):
-            return self._scope.get(canonical_name(node.name), _NUMBER)
+            name = canonical_name(node.name)
+            if name == IDENTITY and name not in self._scope:
+                size = Unknown(name, 0)
+                return Kind((size, size), open=True)
+            return self._scope.get(name, _NUMBER)
         if isinstance(node, Call):
             return self._call(node)
         kinds = [self.kinds[part] for part in parts(node)]
@@ -191,10 +239,12 @@ class Typing:
 
     def _unary(self, node: Unary, kind: Kind) -> Kind:
         if node.operator in ("'", ".T"):
+            if self._subject.is_one(node.operand):
+                kind = self._as_ones(node.operand)
             if kind.lone and not kind.rank:
                 raise MisfitError("a number has no transpose", node.span)
             return transpose(kind)
-        if node.operator == "inverse" and kind.rank:
+        if (node.operator == "inverse" and kind.rank) or (node.operator == "^-1" and kind.rank > 1):
             if kind.rank == 1:
                 raise MisfitError(f"{kind.text} has no inverse; write 1 ./ x for element by element", node.span)
             inverse = square(kind, "the inverse", node.span)
@@ -203,6 +253,12 @@ class Typing:
 
     def _binary(self, node: Binary, a: Kind, b: Kind) -> Kind | None:
         operator = node.operator
+        a, b = self._with_ones(node, a, b)
+        if operator == " ":
+            return self._meant(node, beside(a, b, node.span), a, b)
+        if operator == "⊗":
+            self.meanings[node] = "outer"
+            return tensor(a, b, node.span)
         if operator == "*":
             meaning = self._star(node, a, b)
             return None if meaning is None else self._meant(node, meaning, a, b)
@@ -224,6 +280,24 @@ class Typing:
             return Kind(kind.sizes, kind.row, DType.BOOL, kind.open)
         doing = {"+": "in a sum", "-": "in a difference"}.get(operator, "element by element")
         return elementwise([a, b], node.span, doing)
+
+    def _with_ones(self, node: Binary, a: Kind, b: Kind) -> tuple[Kind, Kind]:
+        """Return the kinds of the factors, in which a literal 1 is a vector of ones if it follows a matrix or a row.
+
+        In `1*1'` the first one is a vector too.
+        """
+        if node.operator not in ("*", " ", "@"):
+            return a, b
+        if self._subject.is_one(node.right) and (a.rank > 1 or a.row):
+            return a, self._as_ones(node.right)
+        row_of_ones = isinstance(node.right, Unary) and self._subject.is_one(node.right.operand)
+        if self._subject.is_one(node.left) and row_of_ones and b.row:
+            return self._as_ones(node.left), b
+        return a, b
+
+    def _as_ones(self, node: Syntax) -> Kind:
+        kind = self.kinds[node] = Kind((Unknown("1", 0),), open=True)
+        return kind
 
     def _star(self, node: Binary, a: Kind, b: Kind) -> Meaning | None:
         possible = meanings_of_star(a, b, self._subject.style, node.span)

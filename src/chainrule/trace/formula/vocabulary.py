@@ -14,12 +14,22 @@ import numpy as np
 
 from chainrule import functions, primitives
 from chainrule.ir import ArrayType, Const, Dim, DType, Node, Operand
-from chainrule.primitives import as_floats, cast, identity, logical_and, logical_not, logical_or, matmul, where
+from chainrule.primitives import (
+    as_floats,
+    broadcast_to,
+    cast,
+    identity,
+    logical_and,
+    logical_not,
+    logical_or,
+    matmul,
+    where,
+)
 from chainrule.trace.arrangement import ARRANGEMENT
 from chainrule.trace.formula.errors import Span
 from chainrule.trace.formula.products import MisfitError, elementwise, outer, square, transpose
 from chainrule.trace.formula.products import matmul as matmul_kind
-from chainrule.trace.formula.sizes import Kind, Size, unify
+from chainrule.trace.formula.sizes import Kind, Size, Unknown, unify
 from chainrule.trace.formula.syntax import Option
 from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
 from chainrule.trace.literals import as_node
@@ -61,6 +71,18 @@ def _pointwise(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
     return elementwise(kinds, span)
 
 
+def _filled(rank: int) -> Rule:
+    """Return the rule of an array that repeats a number, in the shape that fits."""
+
+    def rule(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+        (kind,) = kinds
+        if kind.rank:
+            raise MisfitError(f"this repeats a number, not {kind.text}", span)
+        return Kind(tuple(Unknown("1", axis) for axis in range(rank)), open=True)
+
+    return rule
+
+
 def _condition(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
     kind = elementwise(kinds, span)
     return Kind(kind.sizes, kind.row, DType.BOOL, kind.open)
@@ -89,6 +111,8 @@ def _axes(kind: Kind, options: Options, span: Span) -> tuple[int, ...]:
 
 def _reduced(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
     (kind,) = kinds
+    if kind.open and not kind.rank:
+        raise MisfitError("this is taken over the elements of an array, not of a number", span)
     axes = _axes(kind, options, span)
     kept: list[Size] = []
     for axis, size in enumerate(kind.sizes):
@@ -96,7 +120,7 @@ def _reduced(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
             kept.append(size)
         elif options.get("keepdims"):
             kept.append(1)
-    return Kind(tuple(kept), kind.row and len(kept) == 1, open=kind.open)
+    return Kind(tuple(kept), kind.row and len(kept) == 1, open=kind.open and bool(kept))
 
 
 def _norm(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
@@ -130,7 +154,8 @@ def _along(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
 
 
 def _square_to_number(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
-    return Kind((), open=square(kinds[0], "this", span).open)
+    square(kinds[0], "this", span)
+    return Kind(())
 
 
 def _square_to_square(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
@@ -194,7 +219,7 @@ def _same_shapes(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
     a, b = kinds
     if a.rank != b.rank or not all(unify(x, y) for x, y in zip(a.sizes, b.sizes, strict=True)):
         raise MisfitError(f"this takes two arrays of one shape, not {a.text} and {b.text}", span)
-    return Kind((), open=a.open or b.open)
+    return Kind(())
 
 
 def _cross_entropy(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
@@ -213,7 +238,7 @@ def _cross_entropy(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
         raise MisfitError(
             f"cross_entropy takes logits (…, k) and labels (…), not {logits.text} and {labels.text}", span
         )
-    return Kind((), open=logits.open)
+    return Kind(())
 
 
 # Builders
@@ -252,6 +277,13 @@ def _built_eye(sizes: tuple[Dim, ...]) -> Node:
 
 def _built_ones(sizes: tuple[Dim, ...]) -> Node:
     return Const(1.0, ArrayType(sizes))
+
+
+def repeated(value: Operand, shape: Sequence[Dim], dtype: DType) -> Node:
+    """Return an array that repeats a number."""
+    if isinstance(value, Node):
+        return broadcast_to(value, tuple(shape))
+    return Const(value, ArrayType(tuple(shape), dtype))
 
 
 def _built_outer(x: Operand, y: Operand) -> Node:
@@ -346,6 +378,8 @@ VOCABULARY: dict[str, Function] = {
     "diag": Function(1, 1, (), _diag, _built_diag),
     "eye": Function(1, 1, (), _eye, _built_eye),
     "ones": Function(1, 2, (), _ones, _built_ones),
+    "vector": Function(1, 1, (), _filled(1), repeated),
+    "matrix": Function(1, 1, (), _filled(2), repeated),
     "dot": Function(2, 2, (), _dot, _numpy(np.dot)),
     "inner": Function(2, 2, (), _inner, _numpy(np.dot)),
     "outer": Function(2, 2, (), _outer, _built_outer),

@@ -20,17 +20,18 @@ FUNCTION_NAMES = (
     *(name for name in UFUNCS if name != "absolute"), "abs", "binary_cross_entropy", "clip", "cross_entropy", "det",
     "diag", "dot", "elu", "erf", "eye", "gelu", "indicator", "inner", "inv", "layer_norm", "leaky_relu", "log10",
     "log2", "log_sigmoid", "log_softmax", "logdet", "logical_and", "logical_not", "logical_or", "logsumexp",
-    "matmul", "max", "mean", "mean_squared_error", "min", "multiply", "norm", "ones", "outer", "reciprocal", "relu",
-    "rms_norm", "sigmoid", "silu", "softmax", "softplus", "solve", "square", "std", "sum", "tan", "tr", "transpose",
-    "var", "where",
+    "matmul", "matrix", "max", "mean", "mean_squared_error", "min", "multiply", "norm", "ones", "outer", "reciprocal",
+    "relu", "rms_norm", "sigmoid", "silu", "softmax", "softplus", "solve", "square", "std", "sum", "tan", "tr",
+    "transpose", "var", "vector", "where",
 )  # fmt: skip
 
 _ALIASES = {
     "absolute": "abs", "amax": "max", "amin": "min", "atan": "arctan", "atan2": "arctan2", "average": "mean",
     "bce": "binary_cross_entropy", "crossentropy": "cross_entropy", "determinant": "det", "diagonal": "diag",
     "fabs": "abs", "hadamard": "multiply", "heaviside": "indicator", "identity": "eye", "inverse": "inv",
-    "layernorm": "layer_norm", "leakyrelu": "leaky_relu", "ln": "log", "log_det": "logdet",
-    "log_sum_exp": "logsumexp", "logistic": "sigmoid", "logsigmoid": "log_sigmoid", "logsoftmax": "log_softmax",
+    "layernorm": "layer_norm", "leakyrelu": "leaky_relu", "ln": "log", "log_det": "logdet", "Tr": "tr",
+    "log_sum_exp": "logsumexp", "logistic": "sigmoid", "logsigmoid": "log_sigmoid",
+    "logsoftmax": "log_softmax",
     "lse": "logsumexp", "mse": "mean_squared_error", "pow": "power", "rmsnorm": "rms_norm", "sgn": "sign",
     "sigma": "sigmoid", "swish": "silu", "tg": "tan", "trace": "tr", "variance": "var", "vdot": "dot",
     "σ": "sigmoid",

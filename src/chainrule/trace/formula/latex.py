@@ -1,0 +1,75 @@
+r"""LaTeX as typed: what each command stands for.
+
+A command is an operator (`\cdot`), a letter (`\lambda`), a function (`\log`), a font around a name (`\mathrm{tr}`), an
+accent (`\hat{y}`), a construction (`\frac{a}{b}`) or nothing (`\left`). `A\b` is the left division of MATLAB and Julia:
+a backslash after an operand, before a word that is no command.
+"""
+
+from __future__ import annotations
+
+import re
+
+from chainrule.trace.formula.words import GREEK, canonical_function
+
+OPERATORS = {
+    "cdot": "·", "times": "*", "ast": "*", "odot": ".*", "circ": ".*", "oslash": "./", "div": "/", "otimes": "⊗",
+    "le": "<=", "leq": "<=", "leqslant": "<=", "ge": ">=", "geq": ">=", "geqslant": ">=", "lt": "<", "gt": ">",
+    "ne": "!=", "neq": "!=", "lVert": "||", "rVert": "||", "Vert": "||", "lvert": "|", "rvert": "|", "vert": "|",
+    "top": "transpose", "intercal": "transpose", "prime": "'", "langle": "⟨", "rangle": "⟩", "sqrt": "√", "sum": "∑",
+    "frac": "frac", "dfrac": "frac", "tfrac": "frac",
+}  # fmt: skip
+"""The kind of token of each command."""
+LETTERS = {
+    **{word: word for word in GREEK}, "varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "varrho": "rho",
+    "varsigma": "sigma", "ell": "l", "infty": "inf",
+}  # fmt: skip
+FONTS = frozenset({
+    "mathrm", "mathbf", "mathit", "mathsf", "mathcal", "mathbb", "boldsymbol", "bm", "operatorname", "text", "textrm",
+    "textbf", "vec", "symbf",
+})  # fmt: skip
+ACCENTS = {"hat": "̂", "widehat": "̂", "bar": "̄", "overline": "̄", "tilde": "̃", "widetilde": "̃", "dot": "̇"}
+NOTHING = frozenset({
+    "left", "right", "middle", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "quad",
+    "qquad", "displaystyle", "textstyle", "limits", "nolimits",
+})  # fmt: skip
+_EVIDENCE = re.compile(r"[{}]|\\[|,;!]|(?:^|[^\w)'’ᵀ²⁻¹\\])\s*\\[A-Za-z]|\^\s*\\")
+_GROUP = re.compile(r"\s*(?:\{\s*(?P<group>\\?[^\s{}\\]+)\s*\}|(?P<single>\\[A-Za-z]+|\w))")
+_SUBSCRIPT = re.compile(r"_(?:\{\s*(?P<group>\\?[^\W_]+)\s*\}|(?P<single>\\infty|[^\W_]\w*))")
+
+
+def is_command(word: str) -> bool:
+    """Whether a backslash before `word` makes a command."""
+    known = word in OPERATORS or word in LETTERS or word in FONTS or word in ACCENTS or word in NOTHING
+    return known or canonical_function(word) is not None
+
+
+def is_latex(text: str) -> bool:
+    r"""Whether a formula is LaTeX for certain: it has braces, or a command that does not follow an operand.
+
+    >>> is_latex(r"x^\top A x"), is_latex(r"A\beta")
+    (True, False)
+    """
+    commands = re.findall(r"\\([A-Za-z]+)", text)
+    return _EVIDENCE.search(text) is not None or any(is_command(word) and word not in LETTERS for word in commands)
+
+
+def argument(text: str, place: int) -> tuple[str, int] | None:
+    r"""Return the name or command in `{name}`, or a single letter, and where it ends; None for anything else.
+
+    >>> argument("{tr}(A)", 0), argument(r"\beta x", 0)
+    (('tr', 4), ('beta', 5))
+    """
+    match = _GROUP.match(text, place)
+    if match is None:
+        return None
+    word = match["group"] or match["single"]
+    return word.removeprefix("\\"), match.end()
+
+
+def subscript(text: str, place: int) -> tuple[str, int] | None:
+    """Return a subscript, `_1`, `_{ab}` or that of infinity, without its mark, and where it ends; else None."""
+    match = _SUBSCRIPT.match(text, place)
+    if match is None:
+        return None
+    word = (match["group"] or match["single"]).removeprefix("\\")
+    return LETTERS.get(word, word), match.end()

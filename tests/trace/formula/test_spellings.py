@@ -1,0 +1,150 @@
+"""Formulas as they are written on paper, in LaTeX, and for matrixcalculus.org, Julia and MATLAB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from support.formula_values import evaluated
+
+import chainrule as cr
+
+VECTORS = {"x": "n", "y": "n"}
+SQUARE = {"A": "n n", "B": "n n"}
+
+SPELLINGS: list[tuple[str, dict[str, str], Callable[..., Any]]] = [
+    # operands side by side
+    ("x' A x", {}, lambda x, A: x @ A @ x),
+    ("½ x' A x", {}, lambda x, A: 0.5 * x @ A @ x),
+    ("½‖X w − y‖² + λ‖w‖²", {}, lambda X, w, y, λ: 0.5 * np.sum((X @ w - y) ** 2) + λ * w @ w),
+    ("2x'y", VECTORS, lambda x, y: 2 * x @ y),
+    ("x y'", {}, lambda x, y: np.outer(x, y)),
+    ("A B", SQUARE, lambda A, B: A @ B),
+    ("A B .* A", SQUARE, lambda A, B: (A @ B) * A),
+    ("(A + B)(x)", {**SQUARE, "x": "n"}, lambda A, B, x: (A + B) @ x),
+    ("x'(A + B) x", {**SQUARE, "x": "n"}, lambda A, B, x: x @ (A + B) @ x),
+    ("a |x| + |x| |y|", {"a": "", "x": "", "y": ""}, lambda a, x, y: a * np.abs(x) + np.abs(x * y)),
+    ("-x y^2", {"x": "", "y": ""}, lambda x, y: -x * y**2),
+    ("2 sum(x) sum(y)", {}, lambda x, y: 2 * np.sum(x) * np.sum(y)),
+    ("x^T A x", {}, lambda x, A: x @ A @ x),
+    # inverses
+    ("A^-1 b", {}, lambda A, b: np.linalg.solve(A, b)),
+    ("A^-T b + A^{-T} b + A^{-1} b", {},
+     lambda A, b: 2 * np.linalg.solve(A.T, b) + np.linalg.solve(A, b)),
+    ("sum(x^-1) + 2^-1*sum(x)", {}, lambda x: np.sum(1 / x) + np.sum(x) / 2),
+    ("A\\b", {}, lambda A, b: np.linalg.solve(A, b)),
+    ("(A' A + 2*I)\\(A' b)", {}, lambda A, b: np.linalg.solve(A.T @ A + 2 * np.eye(A.shape[1]), A.T @ b)),
+    ("A \\ B", SQUARE, lambda A, B: np.linalg.solve(A, B)),
+    # the identity, and vectors of ones
+    ("A - lam*I", {}, lambda A, lam: A - lam * np.eye(len(A))),
+    ("x'*(A + λ*I)*x", {}, lambda x, A, λ: x @ (A + λ * np.eye(len(x))) @ x),
+    ("logdet(I + X'*X)", {}, lambda X: np.linalg.slogdet(np.eye(X.shape[1]) + X.T @ X)[1]),
+    ("1' x + 1'*x + 1ᵀ x", {}, lambda x: 3 * np.sum(x)),
+    ("X'*1", {}, lambda X: X.sum(axis=0)),
+    ("X @ 1", {}, lambda X: X.sum(axis=1)),
+    ("1'*X*1", {}, lambda X: np.sum(X)),
+    ("(I - 1*1'/n)*X", {"X": "n d"}, lambda X: X - X.mean(axis=0)),
+    ("(I - 1 1'/n) X", {"X": "n d"}, lambda X: X - X.mean(axis=0)),
+    ("x*1.0 + 1*x", {"x": "n"}, lambda x: 2 * x),
+    ("I*x", {"I": "n m", "x": "m"}, lambda I, x: I @ x),
+    # matrixcalculus.org
+    ("norm1(x) + norm2(x)", {}, lambda x: np.sum(np.abs(x)) + np.linalg.norm(x)),
+    ("norm2(A*x - y)^2", {}, lambda A, x, y: np.sum((A @ x - y) ** 2)),
+    ("vector(1)'*x", {"x": "n"}, lambda x: np.sum(x)),
+    ("X*vector(2)", {}, lambda X: 2 * X.sum(axis=1)),
+    ("tr(A*X*B)", {}, lambda A, X, B: np.trace(A @ X @ B)),
+    ("sum(log(exp(-y.*(X*w)) + vector(1)))", {}, lambda X, w, y: np.sum(np.log(np.exp(-y * (X @ w)) + 1))),
+    ("tr((X - matrix(1))'*(X - matrix(1)))", {"X": "n d"}, lambda X: np.sum((X - 1) ** 2)),
+    # Julia and MATLAB
+    ("exp.(x) .+ 1 .- σ.(x)", {"x": "n"}, lambda x: np.exp(x) + 1 - cr.sigmoid(x)),
+    ("max.(0, 1 .- x)", {"x": "n"}, lambda x: np.maximum(0, 1 - x)),
+    ("sum(x.^2) ./ 2 + sum(x .> 0)", {"x": "n"}, lambda x: np.sum(x**2) / 2 + np.sum(x > 0)),
+    ("sum(X, dims=1) + sum(X; dims=1)", {"X": "n d"}, lambda X: 2 * X.sum(axis=0)),
+    ("dot(x, y) + x ⋅ y", VECTORS, lambda x, y: 2 * x @ y),
+    ("trace(A' * B) + Tr(A)", SQUARE, lambda A, B: np.trace(A.T @ B) + np.trace(A)),
+    ("norm(X, 'fro')", {}, lambda X: np.linalg.norm(X)),
+    # tensor and inner products
+    ("x ⊗ y", {}, lambda x, y: np.outer(x, y)),
+    ("⟨A x, y⟩", {}, lambda A, x, y: y @ A @ x),
+    # LaTeX
+    (r"\frac{1}{2} x^\top A x", {}, lambda x, A: 0.5 * x @ A @ x),
+    (r"$x^{\top} \mathbf{A} x$", {}, lambda x, A: x @ A @ x),
+    (r"\frac12 \lVert X w - y\rVert_2^2 + \frac{\lambda}{2}\|w\|^2", {},
+     lambda X, w, y, **rest: 0.5 * np.sum((X @ w - y) ** 2) + rest["lambda"] / 2 * w @ w),
+    (r"\mathrm{tr}(A X B) + \operatorname{tr}\left(A X B\right)", {}, lambda A, X, B: 2 * np.trace(A @ X @ B)),
+    (r"\log\det A + b^\top A^{-1} b", {},
+     lambda A, b: np.log(np.linalg.det(A)) + b @ np.linalg.solve(A, b)),
+    (r"-\log \sigma(w^\top x)", {}, lambda w, x: -np.log(cr.sigmoid(w @ x))),
+    (r"\log \sum \exp(x)", {}, lambda x: np.log(np.sum(np.exp(x)))),
+    (r"\frac{x}{\|x\|}", {}, lambda x: x / np.linalg.norm(x)),
+    (r"\sqrt{x^\top x} + \|x\|_1 + \|x\|_\infty + \|x\|_{2}", {},
+     lambda x: 2 * np.linalg.norm(x) + np.sum(np.abs(x)) + np.max(np.abs(x))),
+    (r"\|X\|_F^2", {}, lambda X: np.sum(X**2)),
+    (r"\hat{y} \odot y", {"ŷ": "n", "y": "n"}, lambda y, **rest: rest["ŷ"] * y),
+    (r"\beta_0 + \beta_{1} x", {"x": ""}, lambda x, beta_0, beta_1: beta_0 + beta_1 * x),
+    (r"W_1 x_{0}", {"W_1": "h d", "x_0": "d"}, lambda W_1, x_0: W_1 @ x_0),
+    (r"\mathbf{1}^\top x", {}, lambda x: np.sum(x)),
+    (r"x \otimes y", {}, lambda x, y: np.outer(x, y)),
+    (r"\langle x, y \rangle", VECTORS, lambda x, y: x @ y),
+    (r"\exp(-\tfrac{1}{2} x^\top x) \cdot 2", {}, lambda x: 2 * np.exp(-0.5 * x @ x)),
+    (r"\max(0, 1 - y \cdot (w^\top x))", {"y": ""}, lambda y, w, x: np.maximum(0, 1 - y * (w @ x))),
+    (r"\left\| A x \right\| \, \alpha", {}, lambda A, x, alpha: np.linalg.norm(A @ x) * alpha),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "shapes", "meant"), SPELLINGS, ids=[text for text, _, _ in SPELLINGS])
+def test_a_spelling_computes_what_it_says(text: str, shapes: dict[str, str], meant: Callable[..., Any]) -> None:
+    with np.errstate(all="ignore"):
+        found, held = evaluated(text, **shapes)
+        expected = np.asarray(meant(**held))
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "ranks"),
+    [
+        ("x/sum(x)", "x: 1"),
+        ("exp(x)/sum(exp(x))", "x: 1"),
+        ("exp(x - max(x))/sum(exp(x - max(x)))", "x: 1"),
+        ("exp(x/tau)/sum(exp(x/tau))", "x: 1, tau: 0"),
+        ("softmax(x/T)", "x: 1, T: 0"),
+        ("(x - mean(x))/std(x)", "x: 1"),
+        ("x/norm(x)", "x: 1"),
+        ("X/sum(X)", "X: 2"),
+        ("N*log(sigma) + sum((x - mu)^2)/(2*sigma^2)", "N: 0, sigma: 0, x: 1, mu: 1"),
+        ("-N/2*logdet(Sigma) - tr(inv(Sigma)*S)/2", "N: 0, Sigma: 2, S: 2"),
+        ("-n/2*log(2*pi*sigma^2) - sum((x - mu)^2)/(2*sigma^2)", "n: 0, sigma: 0, x: 1, mu: 1"),
+        ("n*lambda - sum(x)*log(lambda)", "n: 0, lambda: 0, x: 1"),
+        ("k*log(p) + (n - k)*log(1 - p)", "k: 0, p: 0, n: 0"),
+        (
+            "n*alpha*log(beta) - n*lgamma(alpha) + (alpha - 1)*sum(log(x)) - beta*sum(x)",
+            "n: 0, alpha: 0, beta: 0, x: 1",
+        ),
+        ("(a - 1)*sum(log(x)) + (b - 1)*sum(log(1 - x)) - n*log(B(a, b))", "a: 0, x: 1, b: 0, n: 0"),
+        ("C*sum(max(0, 1 - y.*(X*w))) + w'*w/2", "C: 0, y: 1, X: 2, w: 1"),
+        ("softmax(Q*K'/sqrt(d))*V", "Q: 2, K: 2, d: 0, V: 2"),
+        ("C*x", "C: 2, x: 1"),
+        ("W*x + b", "W: 2, x: 1, b: 1"),
+        ("x'*N*x", "x: 1, N: 2"),
+        ("sum(sum(A))", "A: 2"),
+    ],
+)
+def test_shapes_are_inferred_as_they_are_meant(text: str, ranks: str) -> None:
+    found = ", ".join(f"{node.name}: {len(node.type.shape)}" for node in cr.trace(text).inputs)
+    assert found == ranks
+
+
+def test_side_by_side_is_never_element_by_element() -> None:
+    assert "A B" in str(cr.equations(cr.trace("A B", A="n n", B="n n")))
+    with pytest.raises(cr.FormulaError, match="side by side"):
+        cr.trace("x x", x="n")
+
+
+def test_the_name_of_the_identity_may_be_a_variable() -> None:
+    assert [node.name for node in cr.trace("sum(I)", I="n").inputs] == ["I"]
+    assert [node.name for node in cr.trace("I = x + 1; sum(I)", x="n").inputs] == ["x"]
+    with pytest.raises(cr.DerivationError, match="'I' in wrt"):
+        cr.derive("x'*(A + I)*x", "I")
