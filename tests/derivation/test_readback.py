@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from support.gallery_samples import derived
 from support.printed_programs import FORMS, SCRIPTS, misreadings, run
 
 import chainrule as cr
-from chainrule.derivation import expressions, factors
+from chainrule.derivation import expressions, factors, lookups
 from chainrule.derivation.boxes import Box
 from chainrule.derivation.constants import Constants, described
 from chainrule.derivation.latex import LatexWriter
@@ -24,6 +24,7 @@ from chainrule.derivation.text import TextWriter
 from chainrule.derivation.verify import Verifier
 from chainrule.deriving import Derivation, derive
 from chainrule.gallery import GALLERY
+from chainrule.ir import Apply
 from chainrule.primitives import REGISTRY, Call, Infix, Mark, Notation, Pad, Primitive, Symbol
 
 COUNT = int(os.environ.get("CHAINRULE_PRINTED_PROGRAMS", "12"))
@@ -557,7 +558,7 @@ def test_a_wrong_place_among_zeros_is_caught(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_sum_of_what_is_added_at_places_needs_no_size() -> None:
     derivation = derive(_picked_rows, wrt=["A", "c"], A="n 2", c="1", y="n:int")
-    assert "Σ scatter_add(" in derivation.text()
+    assert "onehot(y)ᵀ 1 1ᵀ" in derivation.text()
     assert not misreadings(derivation)[2]
 
 
@@ -565,3 +566,60 @@ def test_an_index_that_stands_below_a_sum_alone_is_read() -> None:
     derivation = derive(lambda A, c, y: np.mean((A + c)[y]), wrt=["A", "c"], A="n 2", c="1", y="n:int")
     assert "Σᵢⱼₖ (" in derivation.text("index")
     assert not misreadings(derivation)[2]
+
+
+_LABELS = np.array([2, 0, 2])
+_LOOKUPS = Page(
+    "text",
+    {"E": np.arange(8.0).reshape(4, 2), "D": np.arange(6.0).reshape(3, 2) - 2, "i": _LABELS, "j": np.array(1)},
+    {},
+    "L",
+    {},
+    "I",
+    {},
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("onehot(i)ᵀ D", np.eye(4)[_LABELS].T @ (np.arange(6.0).reshape(3, 2) - 2)),
+        ("onehot(i)ᵀ onehot(i)", np.diag([1.0, 0, 2, 0])),
+        ("onehot(i)ᵀ 1", np.array([1.0, 0, 2, 0])),
+        ("onehot(j) onehot(j)ᵀ", np.diag([0.0, 1, 0, 0])),
+        ("E[i[1:],j]", np.array([1.0, 5])),
+        ("E[i[:2]]", np.arange(8.0).reshape(4, 2)[[2, 0]]),
+    ],
+)
+def test_products_with_one_hot_rows_are_read(line: str, value: Any) -> None:
+    assert read(line, _LOOKUPS, value).error == 0
+    assert read(line, _LOOKUPS, value + np.eye(*value.shape) if value.ndim > 1 else value + 1).error > 0.1
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "line"),
+    [
+        (lambda E, k: E[k], {"E": "v d", "k": "n:int"}, "∂L/∂E = onehot(k)ᵀ (∂L/∂Y)"),
+        (lambda w, k: np.exp(w[k]), {"w": "v", "k": ":int"}, "∂L/∂w = L · onehot(k)"),
+        (lambda T, k: T[k], {"T": "v v", "k": ":int"}, "∂L/∂T = onehot(k) (∂L/∂Y)ᵀ"),
+        (lambda T, k: np.sum(T[k]), {"T": "v v", "k": ":int"}, "∂L/∂T = onehot(k) 1ᵀ"),
+        (lambda T, k: np.sum(T[k]) / 3, {"T": "v v", "k": "n:int"}, "∂L/∂T = (1/3) onehot(k)ᵀ 1 1ᵀ"),
+        (lambda T, k: -np.sum(T[k[:-1], k[1:]]), {"T": "v v", "k": "4:int"}, "∂L/∂T = −onehot(k[:3])ᵀ onehot(k[1:])"),
+        (lambda T, i, j: 2 * T[i, j], {"T": "v v", "i": ":int", "j": ":int"}, "∂L/∂T = 2 onehot(i) onehot(j)ᵀ"),
+    ],
+)
+def test_the_transpose_of_a_lookup_is_a_product_with_one_hot_rows(
+    function: Callable[..., Any], shapes: dict[str, str], line: str
+) -> None:
+    derivation = derive(function, **shapes)
+    assert line in derivation.text(detail="brief")
+    assert derivation.verify().ok
+
+
+def test_a_product_with_the_wrong_rows_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def turned(node: Apply, factors: Any) -> Notation | None:
+        found = lookups.scattered(node, factors)
+        return Infix("", found.operands[::-1]) if isinstance(found, Infix) else found
+
+    monkeypatch.setattr(expressions, "scattered", turned)
+    assert derive(lambda T, i, j: T[i, j], T="v v", i=":int", j=":int").verify().misreadings

@@ -76,14 +76,17 @@ class Report:
 
 
 def _is_of_the_package(error: Exception) -> bool:
-    """Whether an error was raised in the package, except for a missing attribute, or a type, of a traced value."""
+    """Whether an error was raised in the package, except for a missing attribute, or a type, of a traced value.
+
+    NumPy's constructors are called from `constructor`, with the user's arguments.
+    """
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     return (
         place is not None
         and place.tb_frame.f_code.co_filename.startswith(_PACKAGE)
-        and place.tb_frame.f_code.co_name != "__getattr__"
+        and place.tb_frame.f_code.co_name not in ("__getattr__", "constructor")
     )
 
 

@@ -4,6 +4,7 @@ import chainrule.calculus.arithmetic
 import chainrule.calculus.choices
 import chainrule.calculus.clipping
 import chainrule.calculus.convolutions
+import chainrule.calculus.labels
 import chainrule.calculus.matrices
 import chainrule.calculus.products
 import chainrule.calculus.scalars

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chainrule.calculus.collect import Term, factors, product_of
 from chainrule.calculus.examples import some_x, some_y
-from chainrule.calculus.rules import number_of, rule, with_operand
+from chainrule.calculus.rules import both_orders, number_of, rule, with_operand
 from chainrule.ir import Apply, Const, Node, named_dim, parse_shape, substitute
 from chainrule.primitives import (
     Add,
@@ -98,6 +98,21 @@ def _without(
     kept = [label for label in labels if label in wanted]
     x = Sum(summed)(x) if summed else x
     return x if kept == list(wanted) else Permute(tuple(kept.index(label) for label in wanted))(x)
+
+
+@rule("Σ (A ⊙ I) → tr(A)", Sum, examples=lambda: [
+    Sum((0, 1))(some_x("n n") * _i()),
+    Sum((0, 1))(_i() * some_x("n n")),
+    Sum((1, 2))(some_x("m n n") * broadcast_to(_i(), parse_shape("m n n"))),
+])  # fmt: skip
+def _sum_of_diagonal(node: Apply) -> Node | None:
+    match node:
+        case Apply(Sum(axes), (Apply(Multiply()) as product,)) if axes == (node.type.ndim, node.type.ndim + 1):
+            for x, matrix in both_orders(product):
+                factor = _identity(matrix)
+                if factor is not None and number_of(factor) == 1:
+                    return Trace()(x)
+    return None
 
 
 @rule("a matrix of one entry", Trace, Diagonal, DiagonalMatrix, examples=lambda: [

@@ -12,12 +12,26 @@ from chainrule.calculus.examples import filled, some_x, some_y
 from chainrule.calculus.rules import RULES, Rule, along_kept, beneath_arrangement, both_orders, is_filled, rule
 from chainrule.calculus.settling import settle_kinks
 from chainrule.calculus.simplify import Rewrite, Simplifier
-from chainrule.ir import Apply, Const, Input, Node, Program, applies, parse_shape, substitute, topological_order
+from chainrule.ir import (
+    Apply,
+    Const,
+    DType,
+    Input,
+    Node,
+    Program,
+    applies,
+    named_dim,
+    parse_shape,
+    substitute,
+    topological_order,
+)
 from chainrule.primitives import (
     Abs,
     Add,
     Broadcast,
+    Cast,
     Compare,
+    CumulativeSum,
     Divide,
     Exp,
     Log,
@@ -36,6 +50,7 @@ from chainrule.primitives import (
     Subtract,
     Sum,
     Where,
+    positions,
 )
 
 _FIRST = len(RULES)
@@ -130,6 +145,27 @@ def _logaddexp_of_zero(node: Apply) -> Node | None:
         case Apply(LogAddExp(), (x, Const(0)) | (Const(0), x)):
             return Softplus()(x)
     return None
+
+
+@rule("counts as floats", Cast, examples=lambda: [
+    Cast(DType.FLOAT64)(Cast(DType.INT64)(positions(named_dim("n")))),
+    Cast(DType.FLOAT64)(Cast(DType.INT64)(positions(named_dim("n"), 1))),
+])  # fmt: skip
+def _counts_as_floats(node: Apply) -> Node | None:
+    match node:
+        case Apply(Cast(dtype), (Apply(Cast(DType.INT64), (x,)),)) if x.type.dtype is dtype and _counts(x):
+            return x
+    return None
+
+
+def _counts(node: Node) -> bool:
+    """Whether `node` is 1, 2, …, possibly shifted by a whole number."""
+    match node:
+        case Apply(CumulativeSum(), (Const(1),)):
+            return True
+        case Apply(Add() | Subtract(), (counted, Const(float(shift)))):
+            return shift % 1 == 0 and _counts(counted)
+    return False
 
 
 def _distance(x: Node, y: Node) -> Node:

@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus import TANGENT, is_scale, simplify
-from chainrule.ir import Apply, Input, Node, applies, substitute, topological_order
+from chainrule.ir import Apply, Const, Input, Node, applies, substitute, topological_order
 from chainrule.primitives import (
     Add,
     Broadcast,
     Cast,
+    DiagonalMatrix,
     Divide,
     Inverse,
     Mean,
@@ -118,7 +119,7 @@ def _is_worth_a_name(node: Node, count: int, weight: int) -> bool:
     ):
         return False
     match node:
-        case Apply(Inverse(), (Input(),)):  # A⁻¹ is as short as a name
+        case Apply(Inverse(), (Input(),)) | Apply(DiagonalMatrix(), (Const(),)):  # A⁻¹ and I are as short as a name
             return False
         case Apply(Multiply(), (c, _)) if is_scale(c):  # 2 u is written with a name for u
             return False

@@ -25,6 +25,7 @@ from chainrule.derivation.factors import (
     takes_factors,
     with_numbers_in_front,
 )
+from chainrule.derivation.lookups import looked_up, scattered
 from chainrule.derivation.repetition import (
     NUMBER,
     Extent,
@@ -137,6 +138,7 @@ class ExpressionWriter(ABC):
             for each, operand in zip(node.operands, operands, strict=True)
         ]
         special = sheet.outer(node) or scaled(node, plain) or correlation(node, written) or _element(node, fitting)
+        special = special or looked_up(node, written) or scattered(node, sheet.factors)
         if special is None and takes_factors(node):
             special = _product(node, operands, factors)
         if special is None and ones:

@@ -139,9 +139,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "拼接的转置是拆分：各部分取回自己的一段",
     ),
     "gather": (
-        "looking up transposes to a scatter-add: each gradient is added where its value was taken from; what was "
-        "taken twice receives both, what was never taken nothing",
-        "按下标取值的转置是散射相加（scatter-add）：梯度加回取值的位置，取过两次就加两次，没取过的为零",
+        "looking up transposes to a scatter-add, a product with one-hot rows: each gradient is added where its value "
+        "was taken from; what was taken twice receives both, what was never taken nothing",
+        "按下标取值的转置是散射相加（scatter-add），即与 one-hot 行相乘："
+        "梯度加回取值的位置，取过两次就加两次，没取过的为零",
     ),
     "scatter": ("a scatter-add transposes to looking up", "散射相加的转置是按下标取值"),
     "where": (

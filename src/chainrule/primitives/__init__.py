@@ -83,6 +83,7 @@ from chainrule.primitives.contraction import (
 from chainrule.primitives.cumulative import (
     CumulativeSum,
     cumsum,
+    positions,
 )
 from chainrule.primitives.diagonal import (
     Diagonal,
@@ -473,6 +474,7 @@ __all__ = [
     "outer",
     "pad",
     "permute",
+    "positions",
     "power",
     "precedence",
     "product_of",

@@ -8,7 +8,7 @@ from typing import TypeVar, final
 
 import numpy as np
 
-from chainrule.ir import ArrayType, DTypeError, Node, ShapeError, named_dim, shape_text
+from chainrule.ir import ArrayType, Const, Dim, DTypeError, Node, ShapeError, named_dim, shape_text
 from chainrule.primitives.base import Array, Example, Linear
 from chainrule.primitives.emitter import Accessor, Emitter
 from chainrule.primitives.layout import reshape
@@ -108,3 +108,11 @@ def cumsum(x: Node, axis: int | None = None) -> Node:
         return CumulativeSum(0)(reshape(x, (x.type.size,)))
     (place,) = normalize_axes(axis, x.type.ndim)
     return CumulativeSum(place)(x)
+
+
+def positions(count: Dim, start: Dim = 0, step: int = 1) -> Node:
+    """Return start, start + step, …, as floats: a vector of length `count`."""
+    counted = CumulativeSum(0)(Const(1, ArrayType((count,))))
+    if step != 1:
+        return step * (counted - 1) + start
+    return counted if start == 1 else counted + (start - 1)

@@ -270,12 +270,11 @@ def take_slices(x: Node, key: IndexKey) -> Node:
             kept += chosen[1].type.ndim
     if any(entry != (0, size, 1) for entry, size in zip(ranges, x.type.shape, strict=True)):
         x = Slice(*(tuple(column) for column in zip(*ranges, strict=True)))(x)
+    x = squeeze(x, dropped) if dropped else x
     if chosen is not None:
         _check_adjacent(parts)
         axis, indices = chosen
-        x = Gather(axis)(x, indices)
-        dropped = [k if k < axis else k + indices.type.ndim - 1 for k in dropped]
-    x = squeeze(x, dropped) if dropped else x
+        x = Gather(axis - sum(k < axis for k in dropped))(x, indices)
     return expand_dims(x, added) if added else x
 
 

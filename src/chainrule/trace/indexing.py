@@ -6,9 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ir import Const, DType, Node, ShapeError, shape_text
-from chainrule.primitives import expand_dims, reshape, squeeze, take, take_along_axis, take_slices
+from chainrule.ir import Const, Dim, DType, Node, ShapeError, dim_quotient, shape_text
+from chainrule.primitives import (
+    cast,
+    expand_dims,
+    positions,
+    reshape,
+    squeeze,
+    take,
+    take_along_axis,
+    take_slices,
+)
 from chainrule.trace.literals import as_node
+from chainrule.trace.ranges import size_of
 from chainrule.trace.source import refusal
 
 
@@ -19,7 +29,7 @@ def getitem(x: Node, index: Any) -> Node:
     arrays = [part for part in parts if isinstance(part, Node)]
     if len(arrays) < 2:
         return take_slices(x, tuple(parts))
-    if len(parts) != 2 or x.type.ndim != 2 or any(array.type.ndim != 1 for array in arrays):
+    if len(parts) != 2 or x.type.ndim != 2 or any(array.type.ndim > 1 for array in arrays):
         raise refusal(
             "of two or more integer arrays in one index only x[rows, columns] of a matrix can be recorded; write "
             "np.take or np.take_along_axis"
@@ -57,26 +67,35 @@ def _known_mask(part: Any) -> Any:
 
 def _pairs(x: Node, rows: Node, columns: Node) -> Node:
     """`x[rows, columns]`: one element per row, in the given column."""
+    if rows.type.ndim != columns.type.ndim:  # a number is paired with each entry of an array
+        return take(take(x, rows, 0), columns, rows.type.ndim)
     if rows.type.shape != columns.type.shape:
         raise ShapeError(
             f"the rows and columns of an index have shapes {shape_text(rows.type.shape)} and "
             f"{shape_text(columns.type.shape)}, which differ"
         )
-    (count,) = rows.type.shape
-    in_order = isinstance(rows, Const) and _counts_up(rows.value)
-    chosen = x if in_order and count == x.type.shape[0] else take(x, rows, 0)
+    if not rows.type.ndim:
+        return take(take(x, rows, 0), columns, 0)
+    chosen = x if _counts_up(rows, x.type.shape[0]) else take(x, rows, 0)
     return squeeze(take_along_axis(chosen, expand_dims(columns, 1), 1), (1,))
 
 
-def _counts_up(value: object) -> bool:
-    """Whether a literal is the array 0, 1, 2, …"""
-    return isinstance(value, np.ndarray) and np.array_equal(value, np.arange(value.size))
+def _counts_up(indices: Node, size: Dim) -> bool:
+    """Whether `indices` is the array 0, 1, 2, … of the given size."""
+    match indices:
+        case Const(value=np.ndarray() as value):
+            return value.size == size and np.array_equal(value, np.arange(value.size))
+        case Const():
+            return size == 1 and indices.filled_with(0)
+    return indices is cast(positions(size), DType.INT64)
 
 
 def _checked(part: Any) -> Any:
     """Check one part of an index; return arrays and lists as nodes."""
     if isinstance(part, bool | np.bool_):
         raise refusal("a bool is not an index; write np.where(condition, x, y) for a choice")
+    if isinstance(part, range):
+        part = _positions_in(part)
     if isinstance(part, np.ndarray | list):
         part = as_node(np.asarray(part, dtype=None if len(part) else np.int64) if isinstance(part, list) else part)
     if isinstance(part, Node) and part.type.dtype is DType.BOOL:
@@ -88,3 +107,14 @@ def _checked(part: Any) -> Any:
             'an index must be an integer, and this value is a float; give it an integer type, as in y="n:int"'
         )
     return part
+
+
+def _positions_in(part: range) -> Any:
+    """Return a range as an array, of which the stop may stand for a symbolic size."""
+    start, stop = size_of(part.start), size_of(part.stop)
+    if isinstance(start, int) and isinstance(stop, int):
+        return np.arange(part.start, part.stop, part.step)
+    count = dim_quotient(stop - start, part.step)
+    if count is None or part.step < 0:
+        raise refusal(f"range({start}, {stop}, {part.step}) cannot be recorded as an index; write np.arange(n)")
+    return cast(positions(count, start, part.step), DType.INT64)

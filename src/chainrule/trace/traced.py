@@ -29,6 +29,7 @@ from chainrule.ir import (
 )
 from chainrule.trace import arrangement, indexing
 from chainrule.trace.literals import as_operand
+from chainrule.trace.ranges import stand_in
 from chainrule.trace.recording import Recording, recording
 from chainrule.trace.refusals import (
     as_array,
@@ -227,7 +228,7 @@ class _NumPyProtocols:
             raise as_element(f"np.{name}")
         if handler is None:
             raise unsupported(name)
-        return build(checked_call, (handler, name, *args), kwargs)
+        return record_call(handler, name, args, kwargs)
 
     def __chainrule_call__(self, builder: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Entry point of the package's own functions for traced values; arrays in `args` become literals."""
@@ -547,11 +548,24 @@ class Size(_NumPyProtocols):
     def __float__(self) -> NoReturn:
         raise as_size(self.dim, "float()")
 
-    def __index__(self) -> NoReturn:
-        raise as_size(self.dim, "this place")
+    def __index__(self) -> int:
+        number = stand_in(self.dim)
+        if number is None:
+            raise as_size(self.dim, "this place")
+        return number
 
     def __int__(self) -> NoReturn:
         raise as_size(self.dim, "int()")
+
+
+def is_size(value: object) -> bool:
+    """Whether `value` is a symbolic size."""
+    return isinstance(value, Size)
+
+
+def record_call(handler: Callable[..., Any], name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Apply the handler of the NumPy function `name`."""
+    return build(checked_call, (handler, name, *args), options)
 
 
 def _dim_of(value: object) -> Dim | None:

@@ -15,6 +15,7 @@ import numpy as np
 from chainrule.functions import RNG_SEED, RNG_STEP, RandomSource, collected_demands, random_source
 from chainrule.ir import Apply, ArrayType, Demand, DType, Input, Node, Program, topological_order
 from chainrule.trace import pytree
+from chainrule.trace.constructors import sizes_in_constructors
 from chainrule.trace.formula import trace_formula
 from chainrule.trace.inputs import Inputs, make_inputs
 from chainrule.trace.literals import as_node
@@ -23,7 +24,7 @@ from chainrule.trace.randomness import global_states, moved_since
 from chainrule.trace.recording import Recording, given_unsigned, recording
 from chainrule.trace.source import TraceError, traced_files
 from chainrule.trace.subjects import Subject, subject_of
-from chainrule.trace.traced import Size, Traced, released
+from chainrule.trace.traced import Size, Traced, is_size, record_call, released
 
 _lasts_one_call: ContextVar[bool] = ContextVar("lasts_one_call", default=False)
 """Whether the program is used only in the current call, so that random numbers may be drawn during tracing."""
@@ -104,6 +105,7 @@ def trace_with_structure(function: Callable[..., Any], /, *args: Any, **shapes: 
     with (
         source,
         _tracing(subject, here),
+        sizes_in_constructors(is_size, record_call),
         collected_demands() as demands,
         NameRecorder(_node_of, subject.watched) as recorder,
     ):

@@ -293,7 +293,7 @@ def one_hot(labels: Meaning) -> Meaning:
             raise ReadingError("a label beyond the classes")
         return Value(np.asarray(np.arange(size) == value.data[..., None] % size, float), value.letters)
 
-    return Open(make, 1, value.ndim + 1)
+    return Open(make, 1, value.ndim + 1, frozenset({int(np.max(np.abs(value.data), initial=0)) + 1}))
 
 
 def scatter_add(x: Meaning, places: Meaning, axis: int) -> Meaning:

@@ -479,7 +479,7 @@ class Interpreter:
         if isinstance(base, Open):
             return self._opened_item(base, token, first)
         value = known(base)
-        entries = [_unset(entry) if ":" in entry or "ast" in entry else entry for entry in token.entries]
+        entries = [_unset(entry) if _is_range(entry) or "ast" in entry else entry for entry in token.entries]
         kept = sum(entry != "∗" for entry in entries)
         if kept > value.ndim or value.is_row or not self._leave_free(value, entries):
             raise ReadingError(f"{len(entries)} indices of shape {value.shape}")
@@ -498,7 +498,7 @@ class Interpreter:
                 data = np.expand_dims(data, at)
                 free.add(axis)
                 axis += 1
-            elif _colon(entry) >= 0:
+            elif _is_range(entry):
                 data = data[(slice(None),) * at + (self._range(entry),)]
                 axis += 1
             else:
@@ -537,7 +537,7 @@ class Interpreter:
         for entry in token.entries:
             if _unset(entry) == "∗":
                 ndim += 1
-            elif ":" not in entry:
+            elif not _is_range(entry):
                 if self._around.letters:
                     raise UnknownNotationError("an element of what has an unknown size")
                 ndim += self._inner(entry).ndim - 1
@@ -593,8 +593,9 @@ def size_of(text: str, sizes: Mapping[str, float]) -> int:
     return round(float(value.data))
 
 
-def _colon(entry: str) -> int:
-    return entry.find(":")
+def _is_range(entry: str) -> bool:
+    """Whether an index is a slice; a colon within brackets belongs to an index of its own, as in `T[y[1:]]`."""
+    return len(parted(_unset(entry), ":")) > 1
 
 
 def _integers(array: Array) -> Array:

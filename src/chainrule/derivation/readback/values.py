@@ -338,6 +338,8 @@ def transposed(x: Meaning) -> Meaning:
 def product(factors: Sequence[Meaning]) -> Meaning:
     """Multiply adjacent factors: numbers, and matrices with vectors as columns; `1 b` is b as rows."""
     opened = [k for k, factor in enumerate(factors) if isinstance(factor, Open)]
+    if len(opened) > 1:
+        return _product_of_opened(factors)
     if opened:
         return _opened_product(factors, opened[0])
     values = [known(factor) for factor in factors]
@@ -438,6 +440,25 @@ def _opened_product(factors: Sequence[Meaning], place: int) -> Meaning:
     if len(fitting) == 1 or not fitting:
         return _only(fitting)
     return Open(whole, opened.unknown, fitting[0].ndim, opened.inside | set(sizes))  # the context determines it
+
+
+def _product_of_opened(factors: Sequence[Meaning]) -> Open:
+    """Return a product with several factors of unknown size, such as onehot(i)ᵀ onehot(j)."""
+    unknown = [factor.unknown if isinstance(factor, Open) else 0 for factor in factors]
+    inside = frozenset[int]().union(*(each.inside if isinstance(each, Open) else each.shape for each in factors))
+
+    def whole(*sizes: int) -> Value:
+        left = iter(sizes)
+        made = [
+            factor.make(*itertools.islice(left, count)) if isinstance(factor, Open) else factor
+            for factor, count in zip(factors, unknown, strict=True)
+        ]
+        return known(product(made))
+
+    fitting = Open(whole, sum(unknown), 0, inside).fitting(lambda value: True, ())
+    if not fitting:
+        raise ReadingError("no size fits")
+    return Open(whole, sum(unknown), fitting[0].ndim, inside)
 
 
 def settle(value: Meaning, shape: Shape) -> Array:

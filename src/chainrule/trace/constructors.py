@@ -1,0 +1,130 @@
+"""NumPy's constructors of arrays, such as `np.eye` and `np.arange`, of sizes that have a name but no number.
+
+They do not dispatch on their arguments as other NumPy functions do. While a function is traced, functions that build
+expressions from named sizes stand in the module `numpy` in their places; other arguments are passed on unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, Final
+
+import numpy as np
+
+from chainrule.ir import (
+    ArrayType,
+    Const,
+    Dim,
+    DType,
+    Node,
+    ShapeError,
+    SymbolicDim,
+    dim_quotient,
+    fork_safe_lock,
+    shape_text,
+)
+from chainrule.primitives import broadcast_to, cast, diag, positions
+from chainrule.trace.literals import as_node
+from chainrule.trace.source import refusal
+
+Caller = Callable[[Callable[..., Any], str, tuple[Any, ...], dict[str, Any]], Any]
+
+
+def _dims(shape: Dim | Sequence[Dim]) -> tuple[Dim, ...]:
+    return tuple(shape) if isinstance(shape, Sequence) else (shape,)
+
+
+def _kind(dtype: Any) -> DType:
+    return DType.of(np.dtype(float if dtype is None else dtype))
+
+
+def _zeros(shape: Dim | Sequence[Dim], dtype: Any = float, order: str = "C") -> Node:
+    return Const(0, ArrayType(_dims(shape), _kind(dtype)))
+
+
+def _ones(shape: Dim | Sequence[Dim], dtype: Any = None, order: str = "C") -> Node:
+    return Const(1, ArrayType(_dims(shape), _kind(dtype)))
+
+
+def _full(shape: Dim | Sequence[Dim], fill_value: object, dtype: Any = None, order: str = "C") -> Node:
+    value = as_node(fill_value)
+    return broadcast_to(value if dtype is None else cast(value, _kind(dtype)), _dims(shape))
+
+
+def _eye(N: Dim, M: Dim | None = None, k: int = 0, dtype: Any = float, order: str = "C") -> Node:
+    if M is not None and M != N:
+        raise refusal(f"np.eye of named sizes is recorded for square matrices, not {shape_text((N, M))}")
+    ones = Const(1, ArrayType((N - abs(k),), DType.FLOAT64))
+    return cast(diag(ones, k), _kind(dtype))
+
+
+def _identity(n: Dim, dtype: Any = None) -> Node:
+    return _eye(n, dtype=dtype)
+
+
+def _arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Node:
+    if stop is None:
+        start, stop = 0, start
+    if not all(isinstance(each, int | np.integer | SymbolicDim) for each in (start, stop)) or not _is_step(step):
+        raise refusal("np.arange of named sizes is recorded from integer to integer, in steps of an integer")
+    count = dim_quotient(stop - start, int(step))
+    if count is None:
+        raise ShapeError(f"np.arange({start}, {stop}, {step}) has a size that is no whole number for every {stop}")
+    return cast(positions(count, start, int(step)), DType.INT64 if dtype is None else _kind(dtype))
+
+
+def _is_step(step: Any) -> bool:
+    return isinstance(step, int | np.integer) and not isinstance(step, bool) and int(step) > 0
+
+
+_CONSTRUCTORS: Final[Mapping[str, Callable[..., Node]]] = {
+    "arange": _arange,
+    "eye": _eye,
+    "full": _full,
+    "identity": _identity,
+    "ones": _ones,
+    "zeros": _zeros,
+}
+
+_lock = fork_safe_lock()
+_originals: dict[str, Any] = {}
+_users = 0
+
+
+@contextmanager
+def sizes_in_constructors(is_size: Callable[[object], bool], call: Caller) -> Iterator[None]:
+    """A context in which NumPy's constructors take sizes without a number.
+
+    `is_size` recognizes them, and `call(handler, name, arguments, options)` records the array.
+    """
+    global _users
+    with _lock:
+        if _users == 0:
+            for name, handler in _CONSTRUCTORS.items():
+                _originals[name] = getattr(np, name)
+                setattr(np, name, _dispatching(name, handler, _originals[name], is_size, call))
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                for name, original in _originals.items():
+                    setattr(np, name, original)
+
+
+def _dispatching(
+    name: str, handler: Callable[..., Node], original: Any, is_size: Callable[[object], bool], call: Caller
+) -> Callable[..., Any]:
+    @wraps(original)
+    def constructor(*args: Any, **options: Any) -> Any:
+        given = [*args, *options.values()]
+        entries = [each for value in given for each in (value if isinstance(value, list | tuple) else [value])]
+        if any(is_size(entry) for entry in entries):
+            return call(handler, name, args, options)
+        return original(*args, **options)
+
+    return constructor
