@@ -268,7 +268,7 @@ def natively(case: str, optimizer: Any, X: np.ndarray[Any, Any]) -> dict[str, An
         shuffle=False,
         constants=constants,
     )
-    return result.params
+    return dict(result.params)
 
 
 def test_steps_of_training_are_those_of_the_engine(tmp_path: Path) -> None:

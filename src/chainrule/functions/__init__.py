@@ -20,6 +20,7 @@ from chainrule.functions.draws import (
     random_normal,
     random_source,
     random_uniform,
+    without_dropout,
 )
 from chainrule.functions.named import (
     arctan,
@@ -87,4 +88,5 @@ __all__ = [
     "softmax",
     "softplus",
     "take",
+    "without_dropout",
 ]

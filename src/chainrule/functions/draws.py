@@ -58,6 +58,19 @@ def random_source(source: RandomSource) -> Iterator[RandomSource]:
         _source.reset(token)
 
 
+_dropping: ContextVar[bool] = ContextVar("dropping", default=True)
+
+
+@contextmanager
+def without_dropout() -> Iterator[None]:
+    """A context in which `dropout` returns its argument, also in traced functions, as in validation."""
+    token = _dropping.set(False)
+    try:
+        yield
+    finally:
+        _dropping.reset(token)
+
+
 @contextmanager
 def random_draws(seed: int = 0, step: int = 0) -> Iterator[None]:
     """A context in which random functions draw, for plain arrays, as in step `step` of a run with this seed.
@@ -98,7 +111,7 @@ def dropout(x: Any, rate: float, training: bool = True) -> Any:
     >>> dropout([1.0, 2.0], 0.5)
     array([1., 2.])
     """
-    source = _source.get() if training else None
+    source = _source.get() if training and _dropping.get() else None
     if source is None:
         return call(_dropout, x, None, None, rate=rate)
     return call(_dropout, x, source.seed, source.step, rate=rate, stream=source.stream())

@@ -22,7 +22,7 @@ from chainrule.engines import evaluate
 from chainrule.ir import Apply, Const, Input, Node, Program, applies, refuse_subclass, substitute, topological_order
 from chainrule.networks.flow_words import say
 from chainrule.primitives import Contract, Elementwise, RandomUniform
-from chainrule.training import traced_loss
+from chainrule.training import named_loss, traced_loss
 from chainrule.words import Language, listed_in, wrapped
 
 Array = NDArray[Any]
@@ -138,8 +138,8 @@ class GradientReport:
 
 def gradient_report(
     loss: Callable[..., Any] | Program | str,
-    params: Mapping[str, Any],
-    data: Mapping[str, Any],
+    params: Any,
+    data: Any,
     constants: Mapping[str, Any] | None = None,
 ) -> GradientReport:
     """Report whether the gradients of `loss` vanish or explode, where, and through which factor.
@@ -169,17 +169,18 @@ def gradient_report(
     ['∂L/∂z3', '∂z3/∂a2', '∂a2/∂z2', '∂z2/∂a1', '∂a1/∂z1', '∂z1/∂W1']
 
     """
-    for value in data.values():
+    named = named_loss(loss, params, data, constants or {})
+    for value in named.data.values():
         refuse_subclass(value)
-    first = {name: np.asarray(value)[:MOST_ROWS] if np.ndim(value) else value for name, value in data.items()}
-    program, values = traced_loss(loss, params, first, constants or {})
+    first = {name: np.asarray(value)[:MOST_ROWS] if np.ndim(value) else value for name, value in named.data.items()}
+    program, values = traced_loss(named.loss, named.params, first, constants or {})
     program = _with_layers_named(program)
     rows = max((len(value) for value in first.values()), default=1)
-    flow = _Flow(backward(program, [program.input(name) for name in params]), values)
+    flow = _Flow(backward(program, [program.input(name) for name in named.params]), values)
     parameters = tuple(
-        ParameterGradient(name, flow.norms.get(name, 0.0), float(np.linalg.norm(values[name]))) for name in params
+        ParameterGradient(name, flow.norms.get(name, 0.0), float(np.linalg.norm(values[name]))) for name in named.params
     )
-    norms = {name: norm for name, norm in flow.norms.items() if name not in params}
+    norms = {name: norm for name, norm in flow.norms.items() if name not in named.params}
     path = flow.path(list(params))
     return GradientReport(_status(path, norms, parameters), norms, path, parameters, rows)
 

@@ -18,29 +18,11 @@ from chainrule.networks.evaluation import Validator
 from chainrule.networks.population import population
 from chainrule.networks.settings import TrainingSettings, Validation
 from chainrule.networks.state import Status, TrainingState
-from chainrule.networks.stopping import Watch
-from chainrule.training import carrying, is_false
+from chainrule.networks.stopping import watch_of
+from chainrule.training import Curve, carrying, is_false
 
 Array: TypeAlias = NDArray[Any]
 OnEpoch: TypeAlias = Callable[[TrainingState], object]
-
-
-class Curve:
-    """Numbers, one per epoch; `values` is a view that later numbers do not change."""
-
-    def __init__(self, values: NDArray[np.float64]) -> None:
-        self.count = len(values)
-        self._held = np.array(values, float)
-
-    def append(self, value: float) -> None:
-        if self.count == len(self._held):
-            self._held = np.concatenate([self._held, np.empty(max(64, self.count))])
-        self._held[self.count] = value
-        self.count += 1
-
-    @property
-    def values(self) -> NDArray[np.float64]:
-        return self._held[: self.count]
 
 
 class Progress:
@@ -62,7 +44,7 @@ class Progress:
         self.architecture, self.X, self.settings, self.state = architecture, X, settings, state
         self.on_epoch, self.every, self.seconds = on_epoch, every, seconds
         self.validator = None if validation is None else Validator(architecture, validation)
-        self.watch = Watch.of(settings, state)
+        self.watch = watch_of(settings, state)
         self._losses = Curve(state.loss_curve)
         self._validation_losses = Curve(state.validation_losses)
         self._scores = Curve(state.validation_scores)

@@ -6,9 +6,9 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
-from chainrule.reports import charts
+from chainrule import charts
+from chainrule.charts import escape
 from chainrule.reports.advice import advice
-from chainrule.reports.charts import escape
 from chainrule.reports.mistakes import Confusion, Residuals
 from chainrule.reports.report import DataSummary, FitSummary, Report, ScoreSummary
 from chainrule.reports.scoring import LARGER_IS_BETTER

@@ -1,6 +1,10 @@
 """Style sheet of the page: one column on a phone, charts side by side on a desktop, light and dark."""
 
-STYLE = """
+from chainrule.charts import CHART_STYLE
+
+STYLE = (
+    CHART_STYLE
+    + """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c1e21; --blue: #1f6fc4; --red: #c2410c }
 @media (prefers-color-scheme: dark) { :root { --paper: #16181c; --ink: #e4e6ea; --blue: #6cb0f5; --red: #fb923c } }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", Roboto,
@@ -40,17 +44,7 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 s
 .report .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1.2rem }
 .report figure { margin: 0 }
 .report figcaption { font-size: .92rem; margin-top: .3em }
-.report .chart { width: 100%; max-width: 40rem; height: auto; display: block }
-.chart text { fill: var(--soft); font-size: 13px }
-.charts .chart text { font-size: 15px }
-.chart .grid { stroke: var(--line); stroke-width: 1 }
-.chart .axis, .chart .mark { stroke: var(--soft); stroke-width: 1 }
-.chart .mark { stroke-dasharray: 4 4 }
-.chart polyline { fill: none; stroke-width: 2; stroke-linejoin: round }
-.chart polyline.first { stroke: var(--blue) }
-.chart polyline.second { stroke: var(--red) }
-.chart circle.first { fill: var(--blue); fill-opacity: .45 }
-.chart rect.first { fill: var(--blue); fill-opacity: .75 }
+.charts .cr-chart text { font-size: 15px }
 .report .key::before { content: ""; display: inline-block; width: 1.1em; height: .22em; margin-inline-end: .4em;
   vertical-align: middle; background: var(--blue) }
 .report .key.second::before { background: var(--red) }
@@ -68,9 +62,10 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 s
   font-family: "Iowan Old Style", "Palatino Linotype", Palatino, "Noto Serif", Georgia, "Noto Serif CJK SC", serif }
 .report footer { margin-top: 2.5em; padding-top: .8em; border-top: 1px solid var(--line); font-size: .88rem }
 @media (max-width: 32rem) { .report { padding: 1.3rem .9rem 2rem } .report h1 { font-size: 1.4rem }
-  .report .chart text { font-size: 18px }
+  .report .cr-chart text { font-size: 18px }
   .report .scores table { font-size: .84rem } .report .scores tbody th { min-width: 4.2em }
   .report .scores th, .report .scores td { padding-inline-end: .5em } .report .scores thead th { white-space: normal } }
 @media print { :root { color-scheme: light } body { background: none; color: #000; font-size: 10.5pt }
   .report nav { display: none } .report h2 { break-after: avoid } .report figure, .report tr { break-inside: avoid } }
 """
+)

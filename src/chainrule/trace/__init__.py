@@ -7,8 +7,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 from chainrule.trace.formula import FormulaError, canonical_name, formula_variables, trace_formula
+from chainrule.trace.inputs import leaf_names
 from chainrule.trace.naming import named
 from chainrule.trace.pytree import TreeStructure, flatten, flatten_with_paths, is_record, map_leaves, unflatten
+from chainrule.trace.pytree import paths as leaf_paths
 from chainrule.trace.recording import recording
 from chainrule.trace.source import TraceError
 from chainrule.trace.specification import parse_type, split_list
@@ -42,6 +44,8 @@ __all__ = [
     "for_one_call",
     "formula_variables",
     "is_record",
+    "leaf_names",
+    "leaf_paths",
     "map_leaves",
     "named",
     "parse_formula",

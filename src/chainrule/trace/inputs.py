@@ -145,10 +145,19 @@ def _found(attribute: Attribute) -> _Root:
 
 
 def _names(roots: Sequence[_Root]) -> list[str]:
-    """Return, for each leaf, the shortest suffix of its path that is an identifier and unique."""
+    """Return the name of each leaf."""
     paths: list[tuple[str, ...]] = []
     for root in roots:
         paths += [("self", *path) if path in paths else path for path in root.paths]
+    return leaf_names(paths)
+
+
+def leaf_names(paths: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return, for each leaf of nested containers, the shortest suffix of its path that is an identifier and unique.
+
+    >>> leaf_names([("X",), ("layers", "0", "W"), ("layers", "1", "W"), ("scale",)])
+    ['X', 'layers_0_W', 'layers_1_W', 'scale']
+    """
     lengths = [1] * len(paths)
     while True:
         names = ["_".join(path[-length:]) for path, length in zip(paths, lengths, strict=True)]

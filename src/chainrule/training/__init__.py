@@ -3,6 +3,7 @@
 from chainrule.engines import START, Position
 from chainrule.training import schedules
 from chainrule.training.crossings import rows_that_cross
+from chainrule.training.curve import Curve
 from chainrule.training.errors import (
     BroadcastWarning,
     DivergenceWarning,
@@ -10,12 +11,15 @@ from chainrule.training.errors import (
     carrying,
     is_false,
 )
-from chainrule.training.fitting import FitResult, begin_training, fit
+from chainrule.training.fitting import begin_training, fit
 from chainrule.training.lbfgs import LBFGS, LBFGSSession
 from chainrule.training.optimizers import SGD, Adam, AdamW, MomentumSGD, NAdam, Optimizer, RMSprop, UncorrectedAdam
 from chainrule.training.orders import BlockOrder
+from chainrule.training.result import FitResult
 from chainrule.training.runs import open_session, step_program, traced_loss
 from chainrule.training.session import TrainingSession
+from chainrule.training.stopping import Watch
+from chainrule.training.structure import named_loss
 from chainrule.training.updates import Update, first_memory, hyperparameter_values, update_program
 
 __all__ = [
@@ -26,6 +30,7 @@ __all__ = [
     "AdamW",
     "BlockOrder",
     "BroadcastWarning",
+    "Curve",
     "DivergenceWarning",
     "FitResult",
     "LBFGSSession",
@@ -38,12 +43,14 @@ __all__ = [
     "TrainingSession",
     "UncorrectedAdam",
     "Update",
+    "Watch",
     "begin_training",
     "carrying",
     "first_memory",
     "fit",
     "hyperparameter_values",
     "is_false",
+    "named_loss",
     "open_session",
     "rows_that_cross",
     "schedules",

@@ -15,6 +15,7 @@ from chainrule.ir import DType, DTypeError, Program, plain_array
 from chainrule.trace import formula_variables, is_record
 from chainrule.training.errors import TrainingError
 from chainrule.training.implicit import IMPLICIT
+from chainrule.training.structure import ParameterTree, named_loss
 from chainrule.words import suggestion
 
 Array = NDArray[Any]
@@ -28,8 +29,13 @@ LARGE = 2**28
 
 @dataclass(frozen=True, eq=False)
 class Arguments:
-    """Arrays by name, in the dtype of the run except for large ones; all of `rows` have `row_count` rows."""
+    """Arrays by name, in the dtype of the run except for large ones; all of `rows` have `row_count` rows.
 
+    `loss` takes these names; `tree` is how the caller arranges `params`.
+    """
+
+    loss: Callable[..., Any] | Program | str
+    tree: ParameterTree
     params: dict[str, Array]
     rows: dict[str, Array]
     constants: dict[str, Array]
@@ -44,12 +50,17 @@ class Arguments:
 
 def read_arguments(
     loss: Callable[..., Any] | Program | str,
-    params: Mapping[str, Any],
-    data: Mapping[str, Any],
+    params: Any,
+    data: Any,
     constants: Mapping[str, Any],
+    title: str = "data",
 ) -> Arguments:
-    """Validate the arguments of a run; raise TrainingError, naming the argument."""
-    groups = {"params": params, "data": data, "constants": constants}
+    """Validate the arguments of a run; raise TrainingError, naming the argument. `title` is what `data` is called."""
+    if isinstance(params, Mapping) and not params:
+        raise TrainingError("params is empty; give the initial value of at least one parameter")
+    named = named_loss(loss, params, data, constants if isinstance(constants, Mapping) else {})
+    loss, params, data = named.loss, named.params, named.data
+    groups = {"params": params, title: data, "constants": constants}
     for kind, group in groups.items():
         if not isinstance(group, Mapping):
             raise TrainingError(f"{kind} is a {type(group).__name__}; give a dict from names to arrays")
@@ -59,15 +70,15 @@ def read_arguments(
         if array.dtype.kind != "f":
             raise TrainingError(f"parameter {name!r} holds {array.dtype}; give floats, as {name}.astype(float) does")
     dtype = DType.FLOAT32 if all(array.dtype == np.float32 for array in learnt.values()) else DType.FLOAT64
-    rows = {name: _array("data", name, value) for name, value in data.items()}
-    row_count = _row_count(rows)
+    rows = {name: _array(title, name, value) for name, value in data.items()}
+    row_count = _row_count(rows, title)
     fixed = {name: _array("constant", name, value) for name, value in constants.items()}
-    for kind, arrays in (("parameter", learnt), ("data", rows), ("constant", fixed)):
+    for kind, arrays in (("parameter", learnt), (title, rows), ("constant", fixed)):
         for name, array in arrays.items():
             _check_finite(kind, name, array)
             if kind == "parameter" or array.dtype.kind != "f" or array.nbytes <= LARGE:
                 arrays[name] = _converted(array, dtype)
-    return Arguments(learnt, rows, fixed, row_count, dtype)
+    return Arguments(loss, named.tree, learnt, rows, fixed, row_count, dtype)
 
 
 def _check_names(loss: Callable[..., Any] | Program | str, groups: Mapping[str, Mapping[str, Any]]) -> None:
@@ -81,8 +92,6 @@ def _check_names(loss: Callable[..., Any] | Program | str, groups: Mapping[str, 
             if name in owner:
                 raise TrainingError(f"{name!r} is in {owner[name]} and in {kind}; name it once")
             owner[name] = kind
-    if not groups["params"]:
-        raise TrainingError("params is empty; give the initial value of at least one parameter")
     parameters = _signature(loss).parameters
     title = getattr(loss, "__name__", "the loss")
     attributes = vars(getattr(loss, "__self__", None)) if hasattr(getattr(loss, "__self__", None), "__dict__") else {}
@@ -91,7 +100,8 @@ def _check_names(loss: Callable[..., Any] | Program | str, groups: Mapping[str, 
     for name in named:
         if name not in owner and parameters[name].default is inspect.Parameter.empty:
             hint = suggestion(name, [other for other in owner if other not in named])
-            raise TrainingError(f"{title} takes {name!r}, which is not in params, data or constants{hint}")
+            *others, last = groups
+            raise TrainingError(f"{title} takes {name!r}, which is not in {', '.join(others)} or {last}{hint}")
     if inspect.Parameter.VAR_KEYWORD in kinds:
         return
     for name, kind in owner.items():
@@ -155,19 +165,19 @@ def _converted(array: Array, dtype: DType) -> Array:
     return array.astype((dtype if held.is_float else held).numpy, copy=False)
 
 
-def _row_count(rows: Mapping[str, Array]) -> int:
+def _row_count(rows: Mapping[str, Array], title: str) -> int:
     """Return the number of rows that all of `rows` have; 1 if there are no data."""
     counts: dict[str, int] = {}
     for name, array in rows.items():
         if array.ndim == 0:
-            raise TrainingError(f"data {name!r} is a single number, without rows; give it in constants")
+            raise TrainingError(f"{title} {name!r} is a single number, without rows; give it in constants")
         counts[name] = array.shape[0]
         if counts[name] == 0:
-            raise TrainingError(f"data {name!r} is empty: its shape is {array.shape}")
+            raise TrainingError(f"{title} {name!r} is empty: its shape is {array.shape}")
         first = next(iter(counts))
         if counts[name] != counts[first]:
             raise TrainingError(
-                f"data {first!r} has {counts[first]} rows and {name!r} has {counts[name]}; all need the same number "
+                f"{title} {first!r} has {counts[first]} rows and {name!r} has {counts[name]}; all need the same number "
                 "(arrays that do not consist of rows go in constants)"
             )
     return next(iter(counts.values()), 1)

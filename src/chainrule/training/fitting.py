@@ -5,84 +5,34 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.engines import GROWTH, START, Outcome, Position
+from chainrule.engines import GROWTH, START, Outcome
 from chainrule.ir import Program
-from chainrule.schema import COUNT, checked
+from chainrule.schema import COUNT, NOT_BELOW_0, checked
+from chainrule.training.choosing import optimizer_of
 from chainrule.training.errors import DivergenceWarning, TrainingError, carrying, is_false
 from chainrule.training.lbfgs import LBFGS
+from chainrule.training.monitoring import Monitor, monitored, validation_loss
 from chainrule.training.optimizers import Optimizer
+from chainrule.training.progress import is_shown, showing
+from chainrule.training.result import FitResult
 from chainrule.training.runs import open_session
 from chainrule.training.session import TrainingSession
 
-Array = NDArray[Any]
 Callback = Callable[[int, NDArray[np.float64]], object]
 
 MOST_EPOCHS = 10**12
 
 
-@dataclass(frozen=True, eq=False)
-class FitResult:
-    """The result of a training run.
-
-    Attributes
-    ----------
-    params : dict
-        The trained parameters by name. After a divergence, those at the beginning of the epoch with the lowest loss.
-    history : dict
-        `"loss"`: for each finished epoch the mean of the batch losses, each computed before its update and weighted by
-        the rows of its batch.
-    epochs : int
-        Number of finished epochs.
-    steps : int
-        Number of updates.
-    status : str
-        `"finished"`, `"stopped"` (by the callback), `"interrupted"` (by Ctrl-C) or `"diverged"`: a value became
-        non-finite, or the final loss is more than a million times the initial loss, or than 1 if that is larger.
-    seconds : float
-        Total time of tracing, differentiation, compilation and training.
-    culprit : str or None
-        After a divergence, the first non-finite value; None if only the loss grew.
-    threads : int
-        Number of threads used.
-    workspace_bytes : int
-        Memory allocated besides the data and this result: parameters, optimizer state and two copies of both, the order
-        of the rows, and intermediate values. All of it is allocated before the first step. Up to four further copies of
-        parameters and optimizer state, needed to return to the best epoch, are not included. 0 if unknown, as for the
-        reference engine and `LBFGS`.
-    optimizer_state : dict
-        The optimizer's state, such as a velocity, and the step count if something depends on it; used to resume with
-        `fit`. Empty for plain gradient descent.
-    position : Position
-        The number of finished epochs since the first run, and the position within the next one, used as the `start` to
-        resume with `fit`: a named tuple of two ints and a float. After a divergence, it and `optimizer_state` belong to
-        the returned parameters.
-
-    """
-
-    params: dict[str, Array]
-    history: dict[str, NDArray[np.float64]]
-    epochs: int
-    steps: int
-    status: str
-    seconds: float
-    culprit: str | None = None
-    optimizer_state: dict[str, Array] = field(default_factory=dict)
-    threads: int = 1
-    workspace_bytes: int = 0
-    position: Position = START
-
-
 def fit(
     loss: Callable[..., Any] | Program | str,
-    params: Mapping[str, Any],
-    data: Mapping[str, Any],
-    optimizer: Optimizer | LBFGS | None = None,
+    params: Any,
+    data: Any,
+    optimizer: Optimizer | LBFGS | str | None = None,
     epochs: int = 100,
     batch_size: int | None = None,
     seed: int = 0,
@@ -93,6 +43,10 @@ def fit(
     constants: Mapping[str, Any] | None = None,
     optimizer_state: Mapping[str, Any] | None = None,
     start: Sequence[float] = START,
+    *,
+    validation: Any = None,
+    patience: int | None = None,
+    progress: bool | None = None,
 ) -> FitResult:
     """Minimize `loss` over `params`.
 
@@ -100,15 +54,18 @@ def fit(
     ----------
     loss
         NumPy code that returns one number. Its parameters are named as the keys of `params`, `data` and `constants`, in
-        any order; one with a default value may be omitted. Alternatively, the Program returned by `trace`, which avoids
-        tracing in every call, or a formula such as "mean((X @ w + b - y)^2)".
+        any order; one with a default value may be omitted. Or a function such as `loss(params, X, y)`, which takes all
+        parameters as its first argument. Alternatively, the Program returned by `trace`, which avoids tracing in every
+        call, or a formula such as "mean((X @ w + b - y)^2)".
     params
-        The initial value of each parameter: floats, of any shape.
+        The initial value of each parameter: floats, of any shape. For a function, values may be nested dicts, lists,
+        tuples and dataclasses of arrays; the trained ones are arranged in the same way.
     data
-        Arrays with a common leading axis, the rows, which are divided into batches. May be empty, for a loss that uses
-        no data.
+        Arrays by name with a common leading axis, the rows, which are divided into batches; or a tuple of them in the
+        order of the function's other parameters. May be empty, for a loss that uses no data.
     optimizer
-        `SGD(0.1)` by default; or `Adam`, `AdamW`, `NAdam`, `RMSprop`, `LBFGS`, or a custom `Optimizer`.
+        `SGD(0.1)` by default; or `Adam`, `AdamW`, `NAdam`, `RMSprop`, `LBFGS`, or a custom `Optimizer`; or the name of
+        one with its default settings, such as `"adam"`.
     epochs
         Number of passes over the rows.
     batch_size
@@ -128,6 +85,15 @@ def fit(
         not modify the arrays of `data`, which are validated once, at the start.
     constants
         Further arguments of the loss, the same for every batch.
+    validation
+        Held-out rows, in the form of `data`. Their loss is computed after each epoch, over batches of `batch_size`
+        rows, without dropout, and recorded in `history["validation_loss"]`.
+    patience
+        Training ends after more than this number of consecutive epochs without a new lowest validation loss (training
+        loss without `validation`). With `validation`, the parameters after the best epoch are returned.
+    progress
+        Whether to show a progress bar once training takes longer than a second; None shows it in terminals and
+        notebooks.
     optimizer_state, start
         `optimizer_state` and `position` of an earlier result, to resume that run with its `params` as `params` and all
         other arguments unchanged; the result is bitwise equal to that of an uninterrupted run. An unfinished epoch is
@@ -196,40 +162,62 @@ def fit(
     epochs = checked("epochs", epochs, COUNT, TrainingError)
     if epochs > MOST_EPOCHS:
         raise TrainingError(f"epochs is {epochs}; it should be at most {MOST_EPOCHS:,}, whose losses fill 8 TB")
-    report = None if callback is None else _Listener(callback)
+    if patience is not None:
+        patience = checked("patience", patience, NOT_BELOW_0, TrainingError)
+    optimizer = optimizer_of(optimizer)
     session = open_session(
         loss, params, data, optimizer,
         batch_size=batch_size, seed=seed, shuffle=shuffle, threads=threads, engine=engine, constants=constants,
         optimizer_state=optimizer_state, start=start,
     )  # fmt: skip
-    outcome = session.advance(epochs, report)
+    held_out = None if validation is None else validation_loss(loss, params, validation, constants, batch_size, engine)
+    monitor = None if held_out is None and patience is None else Monitor(held_out, patience)
+    with showing(progress, epochs) as show:
+        listener = _Listener(callback, lambda done, losses: show(done, lambda: _said(losses, monitor)))
+        report = listener if callback is not None or is_shown(progress) else None
+        if monitor is None:
+            outcome, exhausted = session.advance(epochs, report), False
+        else:
+            outcome, exhausted = monitored(session, epochs, monitor, report)
     if isinstance(session, TrainingSession):
         outcome = session.judged(outcome)
     if outcome.status == "diverged":
         warnings.warn(_divergence(outcome, start, optimizer), DivergenceWarning, stacklevel=2)
+    state = outcome.state if monitor is None or outcome.status == "diverged" else monitor.kept(outcome.state)
+    names = session.parameter_names
+    history = {"loss": outcome.losses}
+    if held_out is not None and monitor is not None:
+        history["validation_loss"] = np.array(monitor.losses)
     result = FitResult(
-        {name: outcome.state[name] for name in params},
-        {"loss": outcome.losses},
+        session.tree.arranged({name: state[name] for name in names}),
+        history,
         outcome.epochs_done,
         outcome.steps_done,
-        outcome.status,
+        "converged" if exhausted and outcome.status in ("finished", "stopped") else outcome.status,
         time.perf_counter() - started,
         outcome.culprit,
-        {name: array for name, array in outcome.state.items() if name not in params},
+        {name: array for name, array in outcome.state.items() if name not in names},
         outcome.threads,
         outcome.workspace_bytes,
         outcome.position,
+        None if monitor is None else monitor.best_epoch,
     )
-    if report is not None and report.error is not None:
-        raise report.with_result(result)
+    if listener.error is not None:
+        raise listener.with_result(result)
     return result
+
+
+def _said(losses: NDArray[np.float64], monitor: Monitor | None) -> str:
+    """Return the latest losses, for a progress bar."""
+    said = f"loss {losses[-1]:.4g}" if len(losses) else ""
+    return f"{said}  validation {monitor.losses[-1]:.4g}" if monitor is not None and monitor.losses else said
 
 
 def begin_training(
     loss: Callable[..., Any] | Program | str,
-    params: Mapping[str, Any],
-    data: Mapping[str, Any],
-    optimizer: Optimizer | None = None,
+    params: Any,
+    data: Any,
+    optimizer: Optimizer | str | None = None,
     batch_size: int | None = None,
     seed: int = 0,
     shuffle: bool = True,
@@ -262,10 +250,11 @@ def begin_training(
     >>> training.set_hyperparameter("rate", 0.01)
 
     """
-    if isinstance(optimizer, LBFGS):
+    rule = optimizer_of(optimizer)
+    if isinstance(rule, LBFGS):
         raise TrainingError("LBFGS uses all rows at once and has no steps; train by `fit`")
     session = open_session(
-        loss, params, data, optimizer,
+        loss, params, data, rule,
         batch_size=batch_size, seed=seed, shuffle=shuffle, threads=threads, engine=engine, constants=constants,
         optimizer_state=optimizer_state, start=start,
     )  # fmt: skip
@@ -274,14 +263,17 @@ def begin_training(
 
 
 class _Listener:
-    """Wraps a callback: passes read-only losses and records its result."""
+    """Shows progress and calls the callback with read-only losses; records how the callback ended."""
 
-    def __init__(self, callback: Callback) -> None:
-        self.callback = callback
+    def __init__(self, callback: Callback | None, show: Callable[[int, NDArray[np.float64]], None]) -> None:
+        self.callback, self.show = callback, show
         self.error: BaseException | None = None
 
     def __call__(self, epochs_done: int, losses: NDArray[np.float64]) -> bool:
-        """Call the callback; return whether to continue."""
+        """Show and call; return whether to continue."""
+        self.show(epochs_done, losses)
+        if self.callback is None:
+            return True
         shown = losses.view()
         shown.flags.writeable = False
         try:

@@ -18,6 +18,7 @@ from chainrule.ir import Program
 from chainrule.schema import COUNT, NOT_NEGATIVE, keep
 from chainrule.training.errors import TrainingError
 from chainrule.training.implicit import SEED, STEP, seed_value
+from chainrule.training.structure import ParameterTree
 from chainrule.words import MissingDependencyError
 
 Array = NDArray[Any]
@@ -78,9 +79,10 @@ class LBFGSSession:
         data: Mapping[str, Array],
         seed: int,
         engine: Engine,
+        tree: ParameterTree,
     ) -> None:
         """Minimize `loss`, which has one scalar output, over `params`; `data` are its other inputs."""
-        self.optimizer, self.params = optimizer, dict(params)
+        self.optimizer, self.params, self.tree = optimizer, dict(params), tree
         self.message = ""
         """SciPy's reason for stopping; "" if it was stopped from outside."""
         self._scipy = _scipy_minimize()
@@ -90,6 +92,11 @@ class LBFGSSession:
         dense = {name: np.require(array, requirements="C") for name, array in data.items()}
         self.data = {**dense, SEED.name: seed_value(seed), STEP.name: np.asarray(0)}
         self.compiled = engine.compile(self.program)
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """The names of the parameters."""
+        return tuple(self.params)
 
     def advance(self, epochs: int, report: Report | None = None, on_iteration: OnIteration | None = None) -> Outcome:
         """Minimize from `params`, for at most `epochs` iterations.

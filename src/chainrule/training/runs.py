@@ -29,11 +29,12 @@ from chainrule.primitives import cast, evaluate_nodes, refuse_abstract
 from chainrule.schema import COUNT, NOT_BELOW_0, checked
 from chainrule.trace import trace
 from chainrule.training.arguments import Arguments, read_arguments
+from chainrule.training.choosing import optimizer_of
 from chainrule.training.crossings import crossed_rows
 from chainrule.training.errors import BroadcastWarning, TrainingError
 from chainrule.training.implicit import IMPLICIT, SEED, STEP, seed_value
 from chainrule.training.lbfgs import LBFGS, LBFGSSession
-from chainrule.training.optimizers import SGD, Optimizer
+from chainrule.training.optimizers import Optimizer
 from chainrule.training.session import TrainingSession, checked_start
 from chainrule.training.updates import Update, first_memory, hyperparameter_values, starting_memory, update_program
 
@@ -45,9 +46,9 @@ _loops: Memo[Hashable, tuple[Loop, str | None]] = Memo(32)
 
 def open_session(
     loss: Loss,
-    params: Mapping[str, Any],
-    data: Mapping[str, Any],
-    optimizer: Optimizer | LBFGS | None = None,
+    params: Any,
+    data: Any,
+    optimizer: Optimizer | LBFGS | str | None = None,
     *,
     batch_size: int | None = None,
     seed: int = 0,
@@ -59,8 +60,7 @@ def open_session(
     start: Sequence[float] = START,
 ) -> TrainingSession | LBFGSSession:
     """Create the run of `fit` for the same arguments; raise and warn as `fit` does, in its caller's line."""
-    optimizer = SGD(0.1) if optimizer is None else optimizer
-    _check_optimizer(optimizer)
+    optimizer = optimizer_of(optimizer)
     if isinstance(optimizer, LBFGS):
         _check_whole(batch_size, optimizer_state, start)
     if batch_size is not None:
@@ -70,11 +70,12 @@ def open_session(
     seed = checked("seed", seed, NOT_BELOW_0, TrainingError)
     runner = get_engine(engine)
     arguments = read_arguments(loss, params, data, constants or {})
+    loss = arguments.loss
     session: TrainingSession | LBFGSSession
     if isinstance(optimizer, LBFGS):
-        program, doubt = whole_program(loss, arguments)
-        data = {**arguments.rows, **arguments.constants}
-        session = LBFGSSession(program, optimizer, arguments.params, data, seed, runner)
+        program, doubt = whole_program(arguments)
+        fixed = {**arguments.rows, **arguments.constants}
+        session = LBFGSSession(program, optimizer, arguments.params, fixed, seed, runner, arguments.tree)
     else:
         loop, doubt = loop_for(loss, arguments, optimizer, batch_size, bool(shuffle))
         memory = starting_memory(optimizer, arguments.params, STEP.name in loop.state, optimizer_state)
@@ -87,18 +88,10 @@ def open_session(
         numbers = {name: np.asarray(value) for name, value in hyperparameter_values(optimizer).items()}
         fixed = {**arguments.rows, **arguments.constants, **numbers, SEED.name: seed_value(seed)}
         run = Run(loop, {**arguments.params, **memory}, fixed, seed, there)
-        session = TrainingSession(run, tuple(arguments.params), optimizer, runner.begin(run, threads))
+        session = TrainingSession(run, tuple(arguments.params), optimizer, runner.begin(run, threads), arguments.tree)
     if doubt is not None:
         warnings.warn(doubt, BroadcastWarning, stacklevel=3)
     return session
-
-
-def _check_optimizer(optimizer: object) -> None:
-    """Raise TrainingError unless `optimizer` is an optimizer."""
-    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer | LBFGS):
-        raise TrainingError(f"optimizer is the class {optimizer.__name__}; give an instance, as in SGD(0.1)")
-    if not isinstance(optimizer, Optimizer | LBFGS):
-        raise TrainingError(f"optimizer is a {type(optimizer).__name__}; give one such as SGD(0.1)")
 
 
 def _check_whole(batch_size: int | None, optimizer_state: Mapping[str, Any] | None, start: Sequence[float]) -> None:
@@ -196,19 +189,30 @@ def check_scalar(loss: Program) -> None:
         raise TrainingError(f"the loss function returns {output.type.dtype.value}, which has no derivative")
 
 
-def whole_program(loss: Loss, arguments: Arguments) -> tuple[Program, str | None]:
+def whole_program(arguments: Arguments) -> tuple[Program, str | None]:
     """Return the loss on all rows at once, and an optional warning."""
-    called = _called(loss, arguments, arguments.row_count)
-    _check_demands(loss, arguments, called)
-    program = _prepared(called, arguments, arguments.row_count)
+    called, program = _traced(arguments, arguments.row_count)
+    return program, crossed_rows(arguments.loss, arguments, called, arguments.row_count)
+
+
+def prepared_loss(arguments: Arguments, size: int) -> Program:
+    """Return the loss on `size` rows as an engine computes it."""
+    return _traced(arguments, size)[1]
+
+
+def _traced(arguments: Arguments, size: int) -> tuple[Program, Program]:
+    """Return the loss on `size` rows as traced, and as an engine computes it; raise for data that it cannot take."""
+    called = _called(arguments.loss, arguments, size)
+    _check_demands(arguments.loss, arguments, called)
+    program = _prepared(called, arguments, size)
     check_scalar(program)
-    return program, crossed_rows(loss, arguments, called, arguments.row_count)
+    return called, program
 
 
 def traced_loss(
     loss: Loss,
-    params: Mapping[str, Any],
-    data: Mapping[str, Any],
+    params: Any,
+    data: Any,
     constants: Mapping[str, Any],
 ) -> tuple[Program, dict[str, NDArray[Any]]]:
     """Return the loss on all rows as a program, with the values of its inputs, to inspect a run's first step.
@@ -216,7 +220,7 @@ def traced_loss(
     The arguments are those of `fit`; raises what `fit` raises for invalid ones.
     """
     arguments = read_arguments(loss, params, data, constants)
-    program, _ = whole_program(loss, arguments)
+    program, _ = whole_program(arguments)
     implicit = {name: np.asarray(0) for name in IMPLICIT}
     return program, {**implicit, **arguments.params, **arguments.rows, **arguments.constants}
 

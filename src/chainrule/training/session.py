@@ -16,6 +16,7 @@ from chainrule.schema import FINITE, checked
 from chainrule.training.errors import TrainingError
 from chainrule.training.implicit import SEED
 from chainrule.training.optimizers import Optimizer
+from chainrule.training.structure import ParameterTree
 from chainrule.training.updates import hyperparameter_values
 from chainrule.words import suggestion
 
@@ -29,8 +30,10 @@ class TrainingSession:
     The result is bitwise equal to that of `fit`, however the run is divided into calls of `advance`.
     """
 
-    def __init__(self, run: Run, params: tuple[str, ...], optimizer: Optimizer, session: Session) -> None:
-        self.run, self.optimizer = run, optimizer
+    def __init__(
+        self, run: Run, params: tuple[str, ...], optimizer: Optimizer, session: Session, tree: ParameterTree
+    ) -> None:
+        self.run, self.optimizer, self.tree = run, optimizer, tree
         self.steps_per_epoch = run.loop.steps_per_epoch
         """The number of updates per epoch: its batches."""
         self._names, self._session = params, session
@@ -50,8 +53,17 @@ class TrainingSession:
         return self._session.state
 
     @property
-    def params(self) -> dict[str, Array]:
-        """Copies of the current parameters."""
+    def params(self) -> Any:
+        """Copies of the current parameters, arranged as they were given."""
+        return self.tree.arranged(self.named_params())
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """The names of the parameters."""
+        return self._names
+
+    def named_params(self) -> dict[str, Array]:
+        """Return copies of the current parameters by name."""
         return {name: value for name, value in self.state.items() if name in self._names}
 
     @property
@@ -109,16 +121,14 @@ class TrainingSession:
     def _gone_back(self, outcome: Outcome) -> Outcome:
         return replace(outcome, status="diverged", position=self.retreat(), state=self.state)
 
-    def restore(
-        self, params: Mapping[str, Any], optimizer_state: Mapping[str, Any], position: Sequence[float] | None = None
-    ) -> None:
+    def restore(self, params: Any, optimizer_state: Mapping[str, Any], position: Sequence[float] | None = None) -> None:
         """Set the state and, unless None, the `position` that belongs to it.
 
         Raises TrainingError for a state that does not fit this run.
         """
         there = None if position is None else checked_start(position, self.steps_per_epoch)
         try:
-            self._session.restore({**params, **optimizer_state}, there)
+            self._session.restore({**self.tree.named(params), **optimizer_state}, there)
         except (ProgramError, ShapeError) as error:
             raise TrainingError(str(error)) from None
 

@@ -1,7 +1,7 @@
 """Charts as inline SVG, without scripts, fonts or network access; colours are those of the page, light or dark.
 
-A chart has a fixed coordinate system and scales to the available width. Text is in the font of the page; colours come
-from the classes `first`, `second` and `soft` of `style`.
+A chart has a fixed coordinate system and scales to the available width. Text is in the font of the page; `CHART_STYLE`
+is the style sheet, whose colours a page can set by the variables `--blue`, `--red`, `--soft` and `--line`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,19 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from chainrule.words import printable
+
+CHART_STYLE: Final = """
+.cr-chart { width: 100%; max-width: 40rem; height: auto; display: block }
+.cr-chart text { fill: var(--soft, currentColor); font-size: 13px }
+.cr-chart .grid { stroke: var(--line, color-mix(in srgb, currentColor 16%, transparent)); stroke-width: 1 }
+.cr-chart .axis, .cr-chart .mark { stroke: var(--soft, currentColor); stroke-width: 1 }
+.cr-chart .mark { stroke-dasharray: 4 4 }
+.cr-chart polyline { fill: none; stroke-width: 2; stroke-linejoin: round }
+.cr-chart polyline.first { stroke: var(--blue, #2f7bd0) }
+.cr-chart polyline.second { stroke: var(--red, #d2571b) }
+.cr-chart circle.first { fill: var(--blue, #2f7bd0); fill-opacity: .45 }
+.cr-chart rect.first { fill: var(--blue, #2f7bd0); fill-opacity: .75 }
+"""
 
 Point: TypeAlias = tuple[float, float]
 Scale: TypeAlias = Callable[[float], float]
@@ -148,10 +161,8 @@ def short(value: float) -> str:
 
 
 def _svg(parts: Sequence[str], label: str) -> str:
-    inner = "\n".join(parts)
-    return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">\n{inner}\n</svg>'
-    )
+    frame = f'class="cr-chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}"'
+    return "\n".join([f"<svg {frame}>", *parts, "</svg>"])
 
 
 def escape(text: str, quote: bool = True) -> str:
