@@ -61,7 +61,18 @@ def rooms_of(page: str) -> list[str]:
 
 
 ORDER = rooms_of(PAGE.read_text(encoding="utf-8"))
-OPTIONAL = {"sklearn", "polars", "pyarrow", "narwhals", "safetensors", "matplotlib", "onnx", "onnxruntime", "scipy"}
+OPTIONAL = {
+    "sklearn",
+    "polars",
+    "pyarrow",
+    "narwhals",
+    "safetensors",
+    "matplotlib",
+    "onnx",
+    "onnxruntime",
+    "scipy",
+    "IPython",
+}
 FILES = sorted(ROOT.rglob("*.py"))
 
 

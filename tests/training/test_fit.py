@@ -317,7 +317,7 @@ def test_a_loss_is_called_once_for_each_size_of_batch(batch_size: int | None, co
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"params": {"w": {"a": np.zeros(3)}, "b": np.array(0.0)}}, "parameter 'w' should be an array, and is a dict"),
+        ({"data": {"X": {"a": np.zeros(3)}, "y": np.zeros(3)}}, "data 'X' should be an array, and is a dict"),
         ({"params": {"w": None, "b": np.array(0.0)}}, "parameter 'w' should be an array, and is None"),
         ({"params": {1: np.zeros(3)}}, "params has the key 1"),
         ({"loss": max}, "the parameters of max are not known"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
@@ -21,31 +22,6 @@ class Bar(Protocol):
     def show(self, done: int, said: str) -> None: ...
 
     def close(self) -> None: ...
-
-
-class _TerminalBar:
-    """A line of standard error that is updated in place and cleared at the end."""
-
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (
-            TextColumn("epoch"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-            TextColumn("{task.fields[said]}"),
-            TimeRemainingColumn(compact=True),
-        )
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._task = self._progress.add_task("", total=total, said="")
-        self._progress.start()
-
-    def show(self, done: int, said: str) -> None:
-        self._progress.update(self._task, completed=done, said=said)
-
-    def close(self) -> None:
-        self._progress.stop()
 
 
 class _NotebookBar:
@@ -79,7 +55,13 @@ def bar_maker(wanted: bool | None) -> Callable[[int], Bar] | None:
     if _in_notebook():
         return _NotebookBar
     seen = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    return _TerminalBar if seen or wanted else None
+    return _terminal_bar if seen or wanted else None
+
+
+def _terminal_bar(total: int) -> Bar:
+    """Return a bar on standard error; rich is imported only for it."""
+    bar: Bar = importlib.import_module("chainrule.training.terminal_bar").TerminalBar(total)
+    return bar
 
 
 def _in_notebook() -> bool:
