@@ -80,7 +80,7 @@ class Proofreader:
         writer: Writer = TextWriter(language) if script == "text" else LatexWriter(language, inline=True)
         count, unread, wrong = 0, [], []
         try:
-            page = self._page(script, document)
+            page = self.page(script, document)
         except ReadingError as error:
             return Reading(0, (), (Misreading(form, script, "", str(error)),))
         for block in _unboxed(document.blocks):
@@ -128,7 +128,7 @@ class Proofreader:
         for name, size in self._sizes.items():
             yield Symbol(name), np.asarray(float(size))
 
-    def _page(self, script: Script, document: Document) -> Page:
+    def page(self, script: Script, document: Document) -> Page:
         """Return the table of printed names and their meanings; raise ReadingError for an ambiguous name."""
         writer: Writer = TextWriter(document.language) if script == "text" else LatexWriter(inline=True)
         names: dict[str, Array] = {}
