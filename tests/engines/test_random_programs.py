@@ -394,6 +394,22 @@ def of_a_regular_matrix(kind: Callable[[], Callable[[Node], Node]]) -> Callable[
     return build
 
 
+def make_kronecker(b: Builder) -> Node:
+    return p.Kronecker()(matrix_of(b), matrix_of(b))
+
+
+def make_commutation(b: Builder) -> Node:
+    rows, columns = (int(b.choice(SIZES)) for _ in range(2))
+    return p.Commutation(rows, columns)(b.add_input((rows * columns, int(b.choice(SIZES)))))
+
+
+def matrix_of(b: Builder) -> Node:
+    """All axes but the last as one."""
+    x = b.real(1)
+    *batch, last = x.type.concrete_shape
+    return p.Reshape((int(np.prod(batch)), last))(x)
+
+
 RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     **{kind: elementwise(kind) for kind in REGISTRY if issubclass(kind, p.Elementwise)},
     p.Abstract: elementwise(lambda: p.Abstract("f", (1,))),
@@ -426,6 +442,9 @@ RECIPES: dict[type[Primitive], Callable[[Builder], Node | None]] = {
     **{kind: of_a_matrix(kind) for kind in (p.Diagonal, p.Trace)},
     p.Adjugate: of_a_regular_matrix(lambda: lambda x: p.Adjugate()(x, p.Determinant()(x))),
     **{kind: of_a_regular_matrix(kind) for kind in (p.Inverse, p.Determinant, p.LogDeterminant, p.SignDeterminant)},
+    p.Vec: lambda b: p.Vec()(matrix_of(b)),
+    p.Kronecker: make_kronecker,
+    p.Commutation: make_commutation,
     p.Power: make_power,
     p.Divide: make_divide,
     p.Log: positive(p.Log, 0.3),

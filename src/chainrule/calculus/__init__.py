@@ -21,8 +21,10 @@ from chainrule.calculus.backward import (
     split_stages,
 )
 from chainrule.calculus.collect import with_powers, without_factor
+from chainrule.calculus.jacobian import jacobian_matrix, jacobian_tensor
 from chainrule.calculus.kinks import Kink, find_kinks
 from chainrule.calculus.linearize import linearize
+from chainrule.calculus.networks import NoClosedFormError
 from chainrule.calculus.recognize import recognize
 from chainrule.calculus.rules import RULES, Rule, beneath_arrangement, is_scale
 from chainrule.calculus.settling import RELU, SHARED, SIDED
@@ -41,6 +43,7 @@ __all__ = [
     "Backward",
     "Contribution",
     "Kink",
+    "NoClosedFormError",
     "Rewrite",
     "Rule",
     "Simplifier",
@@ -50,6 +53,8 @@ __all__ = [
     "find_kinks",
     "is_scale",
     "is_symmetric",
+    "jacobian_matrix",
+    "jacobian_tensor",
     "linearize",
     "operation_count",
     "recognize",

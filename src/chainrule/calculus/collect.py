@@ -191,10 +191,33 @@ def with_powers(node: Node) -> Node:
             return node
     above = _power_product([(f, e) for f, e in term.powers if e > 0])
     below = _power_product([(f, -e) for f, e in term.powers if e < 0])
+    if below is None:
+        return node if above is None else _times(Const(term.number, node.type), above)
     if above is None:
-        return node
-    quotient = above if below is None else Divide()(above, below)
-    return _times(Const(term.number, node.type), quotient)
+        return Divide()(Const(term.number, node.type), below)
+    return _times(Const(term.number, node.type), Divide()(above, below))
+
+
+def expanded(node: Node) -> Node:
+    """Return a sum with products over sums multiplied out and like terms added, if that is no longer; with powers."""
+    terms = _collected(terms_of(node), True, {})
+    if terms is None or not terms:
+        return with_powers(node)
+    result = _sum_with_powers(terms, node.type)
+    return result if operation_count(result) <= operation_count(with_powers(node)) else with_powers(node)
+
+
+def _sum_with_powers(terms: Sequence[Term], like: ArrayType) -> Node:
+    """Return the sum of terms as powers, positive ones first and a bare number last."""
+    ordered = sorted(terms, key=lambda term: (not term.powers, term.number < 0))
+    total: Node | None = None
+    for term in ordered:
+        part = with_powers(product_of(Term(abs(term.number), term.powers), like))
+        if total is None:
+            total = part if term.number > 0 else with_powers(product_of(term, like))
+        else:
+            total = (Add() if term.number > 0 else Subtract())(total, part)
+    return Const(0, like) if total is None else total
 
 
 def _power_product(powers: Sequence[tuple[Node, int]]) -> Node | None:
@@ -372,7 +395,7 @@ def sum_of_terms(terms: Sequence[Term], like: ArrayType) -> Node:
 
 def with_common_factor(terms: Sequence[Term], like: ArrayType) -> Node:
     """Return the sum of the terms with their common factor in front."""
-    common = _common(terms)
+    common = common_factor(terms)
     if len(terms) < 2 or (not common.powers and common.number == 1):
         return sum_of_terms(terms, like)
     rest = sum_of_terms([term.times(common.inverse()) for term in terms], like)
@@ -381,7 +404,7 @@ def with_common_factor(terms: Sequence[Term], like: ArrayType) -> Node:
     return _product(common.number, (*above, (rest, 1), *below), like)
 
 
-def _common(terms: Sequence[Term]) -> Term:
+def common_factor(terms: Sequence[Term]) -> Term:
     """Return the number, up to sign, and the powers that all terms share."""
     if not terms:
         return Term(1, ())
@@ -403,12 +426,12 @@ def _common(terms: Sequence[Term]) -> Term:
     Exp()(some_x()) - Exp()(some_x()) * some_y(),
     Exp()(some_y()) / Exp()(some_x()) - some_y() / Exp()(some_x()),
 ])  # fmt: skip
-def _common_factor(node: Apply) -> Node | None:
+def _collect_common_factor(node: Apply) -> Node | None:
     sign = Term(-1 if isinstance(node.primitive, Subtract) else 1, ())
     terms = [factors(node.operands[0]), sign.times(factors(node.operands[1]))]
     if any(abs(exponent) > _OCCURRENCE_LIMIT for term in terms for _, exponent in term.powers):
         return None
-    common = _common(terms)
+    common = common_factor(terms)
     if not common.powers and common.number == 1:
         return None
     leaves = _leaves(node)

@@ -44,6 +44,7 @@ from chainrule.primitives import (
     Add,
     Broadcast,
     Call,
+    Commutation,
     Contract,
     DiagonalMatrix,
     Indexed,
@@ -84,6 +85,11 @@ class ExpressionWriter(ABC):
     @abstractmethod
     def identity(self) -> Symbol:
         """The name of the identity matrix."""
+
+    def commutation(self, primitive: Commutation) -> Symbol:
+        """Return the name of a commutation matrix, K with the two sizes."""
+        sizes = [str(primitive.rows), str(primitive.columns)]
+        return Symbol("_".join(["K", *sizes]) if all(map(str.isalnum, sizes)) else "K")
 
     def of(self, node: Node, explicit: bool = False) -> Notation:
         """Write `node` in matrix notation; `explicit` writes broadcasts as products with a vector of ones.
@@ -128,6 +134,9 @@ class ExpressionWriter(ABC):
         assert isinstance(node, Apply)
         if is_identity(node):
             return self.identity
+        commutation = commutation_of(node)
+        if commutation is not None:
+            return self.commutation(commutation)
         if node.type.ndim == 0 and is_reshaped(node):
             return sheet.only_element(node.operands[0])
         factors = sheet.counted(node)
@@ -400,6 +409,14 @@ def is_identity(node: Node) -> bool:
         case Apply(DiagonalMatrix(), (Const(1),)):
             return node.type.ndim == 2
     return False
+
+
+def commutation_of(node: Node) -> Commutation | None:
+    """Return the primitive of a commutation matrix: its rows are those of the identity in another order."""
+    match node:
+        case Apply(Commutation() as commutation, (one,)) if is_identity(one):
+            return commutation
+    return None
 
 
 def _product(node: Apply, operands: list[Notation], factors: Mapping[Node, Notation]) -> Notation | None:

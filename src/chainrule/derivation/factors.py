@@ -18,6 +18,7 @@ from chainrule.primitives import (
     Contract,
     Fraction,
     Infix,
+    Kronecker,
     Multiply,
     Negate,
     Notation,
@@ -42,7 +43,7 @@ _FILLED = (_COLUMN_OF_ONES, _MATRIX_OF_ONES)
 
 def takes_factors(node: Node) -> bool:
     """Whether the notation of `node` writes its operands side by side or transposed."""
-    return applies(node, Contract, Permute) or sums_matrix(node)
+    return applies(node, Contract, Kronecker, Permute) or sums_matrix(node)
 
 
 def is_repeated(node: Node) -> bool:

@@ -22,6 +22,7 @@ _COMMANDS = {letter: "\\" + name for name, letter in GREEK.items()}
 _OPERATORS = {
     "−": "-",
     "⊙": r"\odot",
+    "⊗": r"\otimes",
     "⋆": r"\star",
     "·": r"\cdot",
     "≤": r"\le",

@@ -38,7 +38,7 @@ from chainrule.words import width_of
 NESTING = 10
 """The additional depth of a break within brackets."""
 _INFIX_DEPTH = {Precedence.COMPARISON: 0, Precedence.SUM: 1}
-_PRODUCT_DEPTH = {"⊙": 2, "⋆": 2, "·": 3, "": 4}
+_PRODUCT_DEPTH = {"⊙": 2, "⊗": 2, "⋆": 2, "·": 3, "": 4}
 _FRACTION_DEPTH = 5
 _CASES_WIDTH = 12
 """The width of a brace, the words, and the gaps between columns."""

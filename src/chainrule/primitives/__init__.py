@@ -136,6 +136,7 @@ from chainrule.primitives.indexing import (
     take_along_axis,
     take_slices,
 )
+from chainrule.primitives.kronecker import Commutation, Kronecker, Vec, commutation_matrix
 from chainrule.primitives.layout import (
     Cast,
     Permute,
@@ -298,6 +299,7 @@ __all__ = [
     "Call",
     "Cases",
     "Cast",
+    "Commutation",
     "Compare",
     "Comparison",
     "Composite",
@@ -330,6 +332,7 @@ __all__ = [
     "Indexed",
     "Infix",
     "Inverse",
+    "Kronecker",
     "LeakyRelu",
     "LessOne",
     "Linear",
@@ -395,6 +398,7 @@ __all__ = [
     "Tanh",
     "Trace",
     "Ufunc",
+    "Vec",
     "Verbatim",
     "Where",
     "Windows",
@@ -412,6 +416,7 @@ __all__ = [
     "cast",
     "clip",
     "common_dtype",
+    "commutation_matrix",
     "compare",
     "concatenate",
     "contract",

@@ -180,6 +180,10 @@ class Multilinear(Primitive, abstract=True):
     ) -> S:
         """Return the element of the result at `index`."""
 
+    def expand(self, *operands: Node) -> Node | None:
+        """Return the value in other primitives, for generated code; None if it is computed directly."""
+        return None
+
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:
         total: Node | None = None
         for k, tangent in enumerate(tangents):

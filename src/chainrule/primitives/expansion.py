@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from chainrule.ir import Apply, Const, Node
 from chainrule.primitives.activations import sigmoid, softplus
-from chainrule.primitives.base import Composite, Elementwise, Linear
+from chainrule.primitives.base import Composite, Elementwise, Linear, Multilinear
 from chainrule.primitives.bitwise import Bitwise
 from chainrule.primitives.comparison import compare, logical_and, logical_not, logical_or, where
 from chainrule.primitives.emitter import BitOperation, Comparison, MathFunction
@@ -33,7 +33,7 @@ def expanded(node: Node) -> Node | None:
     """
     if not isinstance(node, Apply):
         return None
-    if isinstance(node.primitive, Composite | Linear):
+    if isinstance(node.primitive, Composite | Linear | Multilinear):
         return node.primitive.expand(*node.operands)
     if isinstance(node.primitive, Elementwise):
         result = node.primitive.lower(_Arrays(), *node.operands)

@@ -92,7 +92,7 @@ class Application:
 
 @dataclass(frozen=True)
 class Infix:
-    """`a + b + c`: `operator` is one of `+ − ⊙ ⋆ · / = < ≤ > ≥ ≠ ∧ ∨` or empty (juxtaposed matrix product)."""
+    """`a + b + c`: `operator` is one of `+ − ⊙ ⊗ ⋆ · / = < ≤ > ≥ ≠ ∧ ∨` or empty (juxtaposed matrix product)."""
 
     operator: str
     operands: tuple[Notation, ...]
@@ -184,6 +184,7 @@ INFIX_PRECEDENCE = {
     "+": Precedence.SUM,
     "−": Precedence.SUM,
     "⊙": Precedence.PRODUCT,
+    "⊗": Precedence.PRODUCT,
     "⋆": Precedence.PRODUCT,
     "·": Precedence.PRODUCT,
     "/": Precedence.PRODUCT,

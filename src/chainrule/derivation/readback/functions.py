@@ -17,6 +17,7 @@ from chainrule.derivation.readback.values import (
     ReadingError,
     UnknownNotationError,
     Value,
+    as_matrix,
     elementwise,
     known,
 )
@@ -266,6 +267,28 @@ def trace(x: Meaning) -> Meaning:
     if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
         raise ReadingError("the trace of an array that is not square")
     return Value(np.trace(value.data, axis1=-2, axis2=-1), value.letters)
+
+
+def vec(x: Meaning) -> Meaning:
+    """Return the columns of a matrix, one below the other."""
+    if isinstance(x, Open):
+        return _lifted(lambda values: vec(values[0]), [x], 1)
+    if x.ndim != 2 or x.free:
+        raise ReadingError("vec of what is not a matrix")
+    columns = np.swapaxes(x.data, -1, -2)
+    return Value(columns.reshape((*x.data.shape[: x.letters], -1)), x.letters)
+
+
+def kronecker(x: Meaning, y: Meaning) -> Meaning:
+    """Return the blocks x[i, j] y; a vector is a column, or a row if it is transposed."""
+    if isinstance(x, Open) or isinstance(y, Open):
+        return _lifted(lambda values: kronecker(*values), [x, y], 2)
+    first, second = as_matrix(x), as_matrix(y)
+    if first.ndim != 2 or second.ndim != 2 or first.free or second.free:
+        raise ReadingError(f"⊗ of shapes {x.shape} and {y.shape}")
+    blocks = first.data[..., :, None, :, None] * second.data[..., None, :, None, :]
+    shape = tuple(m * n for m, n in zip(first.shape, second.shape, strict=True))
+    return Value(blocks.reshape((*blocks.shape[: first.letters], *shape)), first.letters)
 
 
 def determinant(x: Meaning) -> Meaning:

@@ -169,12 +169,15 @@ class Interpreter:
 
     def _product(self) -> Meaning:
         value = self._chain()
-        while self._at("⊙", "·", "/", "⋆"):
+        while self._at("⊙", "⊗", "·", "/", "⋆"):
             sign = self._take().text
             start = self._place
             other = self._chain()
             if sign == "⋆":
                 raise UnknownNotationError("⋆")
+            if sign == "⊗":
+                value = functions.kronecker(self._numeric(value), self._numeric(other))
+                continue
             if sign == "/":
                 value = elementwise(np.true_divide, self._numeric(value), self._numeric(other))
                 continue
@@ -360,7 +363,7 @@ class Interpreter:
         return arguments
 
     def _call(self, name: str, primes: int, below: Sequence[str]) -> Meaning:
-        if name in ("windows", "overlap_add", "correlate", "uniform"):
+        if name in ("windows", "overlap_add", "correlate", "uniform", "commuted"):
             raise UnknownNotationError(name)
         if name == "einsum":
             spec = self._take()
@@ -410,6 +413,7 @@ class Interpreter:
             "tr": lambda: functions.trace(x),
             "adj": lambda: functions.adjugate(x),
             "det": lambda: functions.determinant(x),
+            "vec": lambda: functions.vec(x),
             "onehot": lambda: functions.one_hot(x),
         }
         if name not in shaped:

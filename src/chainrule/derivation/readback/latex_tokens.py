@@ -14,6 +14,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _SCALED = re.compile(r"\{(\d+(?:\.\d+)?) \\times 10\^\{(-?\d+)\}\}")
 _SIGNS = {
     "odot": "⊙",
+    "otimes": "⊗",
     "star": "⋆",
     "cdot": "·",
     "le": "≤",

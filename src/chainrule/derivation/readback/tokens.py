@@ -40,6 +40,8 @@ FUNCTIONS = frozenset(
         "tr",
         "det",
         "adj",
+        "vec",
+        "commuted",
         "onehot",
         "scatter_add",
         "reshape",
@@ -57,7 +59,7 @@ FUNCTIONS = frozenset(
 )
 """The names of functions in the notation."""
 
-SIGNS = frozenset("()|⌊⌋⟨⟩,+−⊙⋆·/=<≤>≥≠∧∨¬√^")
+SIGNS = frozenset("()|⌊⌋⟨⟩,+−⊙⊗⋆·/=<≤>≥≠∧∨¬√^")
 
 
 @dataclass(frozen=True)

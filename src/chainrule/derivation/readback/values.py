@@ -354,9 +354,9 @@ def product(factors: Sequence[Meaning]) -> Meaning:
         data = rows.data[(slice(None),) * rows.letters + (None,)]
         return _scaled(Value(data, rows.letters, frozenset({0, *(axis + 1 for axis in rows.free)})), numbers)
     first, last = arrays[0], arrays[-1]
-    total = _as_matrix(first)
+    total = as_matrix(first)
     for factor in arrays[1:]:
-        total = _matmul(total, _as_matrix(factor))
+        total = _matmul(total, as_matrix(factor))
     axes = total.ndim
     dropped = [axes - 2] if first.ndim == 1 and first.is_row else []
     dropped += [axes - 1] if last.ndim == 1 and not last.is_row else []
@@ -380,7 +380,8 @@ def _scaled(value: Value, numbers: Sequence[Value]) -> Value:
     return value
 
 
-def _as_matrix(x: Value) -> Value:
+def as_matrix(x: Value) -> Value:
+    """Return a vector as a matrix of one column, or of one row if it is transposed."""
     if x.ndim != 1:
         return x
     axis = 0 if x.is_row else 1

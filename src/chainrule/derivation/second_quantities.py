@@ -1,0 +1,56 @@
+"""Quantities of second order, which a verification computes by differences of the gradient, and Jacobians."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chainrule.calculus import Accumulation, Stage
+from chainrule.ir import Input
+
+
+@dataclass(frozen=True, eq=False)
+class CotangentDifferential:
+    """`dδ`: the differential of a line of the backward pass in the tangents of the symbols in it."""
+
+    accumulation: Accumulation
+    tangents: Mapping[Input, Input]
+
+
+@dataclass(frozen=True, eq=False)
+class GradientDifferential:
+    """`dg` or `H v`: the change of ∂L/∂x where each parameter changes along its direction."""
+
+    symbol: Input
+    directions: Mapping[Input, Input]
+
+
+@dataclass(frozen=True, eq=False)
+class SecondDerivative:
+    """`∂²L/∂x∂y`: a matrix between vectors, or with `by_axes` an array with the axes of x, then those of y.
+
+    `transposed` says that the rows belong to y.
+    """
+
+    symbol: Input
+    by: Input
+    by_axes: bool = False
+    transposed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class StageJacobian:
+    """`∂Y/∂x` of a quantity of the forward pass, as a matrix or by axes, as in `SecondDerivative`."""
+
+    stage: Stage
+    by: Input
+    by_axes: bool = False
+    transposed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class StageChange:
+    """`J v`: the change of a quantity of the forward pass where each parameter changes along its direction."""
+
+    stage: Stage
+    directions: Mapping[Input, Input]
