@@ -409,11 +409,11 @@ def _number_apart(node: Node) -> Summand:
         case Apply(Negate(), (x,)):
             number, rest = _number_apart(x)
             return simplify(Negate()(number)), rest
-        case Apply(Multiply(), (c, x)) if node.type.ndim and (number := _repeated_number(c)) is not None:
+        case Apply(Multiply(), (c, x)) if node.type.ndim and (scale := _repeated_number(c)) is not None:
             more, rest = _number_apart(x)
-            return simplify(number * more), rest
-        case Apply(Divide(), (c, x)) if node.type.ndim and (number := _repeated_number(c)) is not None:
-            return number, Divide()(Const(1, x.type), x)
+            return simplify(scale * more), rest
+        case Apply(Divide(), (c, x)) if node.type.ndim and (scale := _repeated_number(c)) is not None:
+            return scale, Divide()(Const(1, x.type), x)
     return one, node
 
 
