@@ -30,7 +30,7 @@ from chainrule.emit import source
 from chainrule.ir import Apply, Input, Program, cached_property, media_bundle, refuses_deep_nesting
 from chainrule.primitives import Abstract, AbstractMap
 from chainrule.trace import canonical_name, trace, trace_formula
-from chainrule.words import LANGUAGES, ChainruleError, Language
+from chainrule.words import LANGUAGES, ChainruleError, Language, at_callers_line
 
 _WEIGHTS = ("W", "w", "θ", "theta", "beta", "β", "Theta", "Θ")
 """Initial letters of weight names. In a formula without weights, data are differentiated too, as x in xᵀ A x."""
@@ -84,6 +84,7 @@ class Derivation:
     def _record(self, form: Form, detail: Detail) -> Record:
         return self.in_steps if form == "path" or detail == "full" else self.record
 
+    @at_callers_line
     @refuses_deep_nesting
     def text(self, form: Form = "matrix", lang: Language = "en", width: int = 80, detail: Detail = "full") -> str:
         """Return the derivation as Unicode text, in lines of at most `width` columns.
@@ -95,6 +96,7 @@ class Derivation:
         """
         return render_text(self.document(form, lang, detail), width)
 
+    @at_callers_line
     @refuses_deep_nesting
     def latex(
         self, form: Form = "matrix", lang: Language = "en", standalone: bool = False, detail: Detail = "full"
@@ -102,6 +104,7 @@ class Derivation:
         """Return the derivation as a LaTeX fragment, or as a complete document; Chinese needs XeLaTeX."""
         return render_latex(self.document(form, lang, detail), standalone)
 
+    @at_callers_line
     @refuses_deep_nesting
     def markdown(
         self,
@@ -117,6 +120,7 @@ class Derivation:
         """
         return render_markdown(self.document(form, lang, detail), _verdict(verification, lang), github)
 
+    @at_callers_line
     @refuses_deep_nesting
     def html(
         self,
@@ -132,6 +136,7 @@ class Derivation:
         """
         return render_html(self.document(form, lang, detail), _verdict(verification, lang), standalone)
 
+    @at_callers_line
     @refuses_deep_nesting
     def json(
         self,
@@ -149,6 +154,7 @@ class Derivation:
         first = 1 if record is self.in_steps else 1 + len(list(self.in_steps.claims))
         return json_text(render_json(record, document, form, verification, first), indent)
 
+    @at_callers_line
     @refuses_deep_nesting
     def verify(self, points: int = 3, seed: int = 0) -> Verification:
         """Evaluate both sides of every line in float64 at random points, and gradients by finite differences.
@@ -166,6 +172,7 @@ class Derivation:
         outcome = Verifier(self.in_steps, seed, printed=(*PRINTED, ("path", "text"))).run(points)
         return outcome.joined(Verifier(self.record, seed).run(points))
 
+    @at_callers_line
     @refuses_deep_nesting
     def source(
         self,
@@ -209,6 +216,7 @@ _DISPLAYS: dict[str, Callable[[Derivation], str]] = {
 """The renderer for each media type that notebooks request."""
 
 
+@at_callers_line
 def derive(
     function: Callable[..., Any] | Program | str,
     wrt: Sequence[str] | str | None = None,

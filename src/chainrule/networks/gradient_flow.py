@@ -23,7 +23,7 @@ from chainrule.ir import Apply, Const, Input, Node, Program, applies, refuse_sub
 from chainrule.networks.flow_words import say
 from chainrule.primitives import Contract, Elementwise, RandomUniform
 from chainrule.training import named_loss, traced_loss
-from chainrule.words import Language, listed_in, wrapped
+from chainrule.words import Language, at_callers_line, listed_in, wrapped
 
 Array = NDArray[Any]
 Kind: TypeAlias = Literal["activation", "weights", "mask", "equation"]
@@ -136,6 +136,7 @@ class GradientReport:
         return self.text()
 
 
+@at_callers_line
 def gradient_report(
     loss: Callable[..., Any] | Program | str,
     params: Any,

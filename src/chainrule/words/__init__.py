@@ -1,5 +1,6 @@
 """Text utilities for all packages: base errors, suggestions, languages, and columns. Imports nothing else."""
 
+from chainrule.words.callers import at_callers_line, warn_caller
 from chainrule.words.columns import cut, in_rows, may_part, padded, printable, runs, shortened, table, width_of, wrapped
 from chainrule.words.errors import ChainruleError, MissingDependencyError
 from chainrule.words.html import html_page
@@ -14,6 +15,7 @@ __all__ = [
     "LanguageError",
     "MissingDependencyError",
     "Sentences",
+    "at_callers_line",
     "cut",
     "html_page",
     "in_rows",
@@ -26,6 +28,7 @@ __all__ = [
     "shortened",
     "suggestion",
     "table",
+    "warn_caller",
     "width_of",
     "wrapped",
 ]
