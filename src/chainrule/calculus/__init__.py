@@ -6,6 +6,7 @@ import chainrule.calculus.clipping
 import chainrule.calculus.convolutions
 import chainrule.calculus.labels
 import chainrule.calculus.matrices
+import chainrule.calculus.pairs
 import chainrule.calculus.products
 import chainrule.calculus.scalars
 import chainrule.calculus.sums

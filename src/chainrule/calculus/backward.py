@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from chainrule.calculus.closed_form import closed_form, is_cheap
 from chainrule.calculus.collect import operation_count
 from chainrule.calculus.linearize import linearize
+from chainrule.calculus.pairs import positive_parts
 from chainrule.calculus.rules import RULES, Rule
 from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.calculus.sums import known_sums
@@ -121,7 +122,8 @@ class Backward:
 def facts_of(definitions: Mapping[Node, Node], symmetric_inputs: Iterable[Node] = ()) -> Facts:
     """Return the facts that follow from the definitions of names, and from inputs that are declared symmetric."""
     symmetric = known_symmetric(definitions, symmetric_inputs)
-    return Facts(definitions, symmetric, (known_sums(definitions), *symmetric_rules(symmetric)))
+    rules = (known_sums(definitions), positive_parts(definitions), *symmetric_rules(symmetric))
+    return Facts(definitions, symmetric, rules)
 
 
 def split_stages(program: Program) -> tuple[Stage, ...]:
