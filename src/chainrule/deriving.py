@@ -30,7 +30,7 @@ from chainrule.emit import source
 from chainrule.ir import Apply, Input, Program, cached_property, media_bundle, refuses_deep_nesting
 from chainrule.primitives import Abstract, AbstractMap
 from chainrule.trace import canonical_name, trace, trace_formula
-from chainrule.words import LANGUAGES, ChainruleError, Language, at_callers_line
+from chainrule.words import ChainruleError, Language, at_callers_line, used_language
 
 _WEIGHTS = ("W", "w", "θ", "theta", "beta", "β", "Theta", "Θ")
 """Initial letters of weight names. In a formula without weights, data are differentiated too, as x in xᵀ A x."""
@@ -74,10 +74,10 @@ class Derivation:
         return self.record if record.program.names == self.program.names else record
 
     @refuses_deep_nesting
-    def document(self, form: Form = "matrix", lang: Language = "en", detail: Detail = "full") -> Document:
+    def document(self, form: Form = "matrix", lang: Language | None = None, detail: Detail = "full") -> Document:
         """Return the derivation as headings, sentences and equations, for a renderer."""
         _check_choice("form", form, FORMS)
-        _check_choice("lang", lang, LANGUAGES)
+        lang = used_language(lang)
         _check_choice("detail", detail, DETAILS)
         return write_document(self._record(form, detail), form, lang, detail)
 
@@ -86,20 +86,22 @@ class Derivation:
 
     @at_callers_line
     @refuses_deep_nesting
-    def text(self, form: Form = "matrix", lang: Language = "en", width: int = 80, detail: Detail = "full") -> str:
+    def text(
+        self, form: Form = "matrix", lang: Language | None = None, width: int = 80, detail: Detail = "full"
+    ) -> str:
         """Return the derivation as Unicode text, in lines of at most `width` columns.
 
         `form` is "matrix" (matrix calculus with transposes), "path" (the chain rule factor by factor, one chain for
-        every path from the loss) or "index" (sums over named indices); `lang` is "en" or "zh". `detail` is "full" (the
-        differential of every equation, and the pairing behind every step) or "brief" (the forward pass, a line for each
-        gradient, and the summary).
+        every path from the loss) or "index" (sums over named indices); `lang` is "en" or "zh", by default the language
+        of `chainrule.use`. `detail` is "full" (the differential of every equation, and the pairing behind every step)
+        or "brief" (the forward pass, a line for each gradient, and the summary).
         """
         return render_text(self.document(form, lang, detail), width)
 
     @at_callers_line
     @refuses_deep_nesting
     def latex(
-        self, form: Form = "matrix", lang: Language = "en", standalone: bool = False, detail: Detail = "full"
+        self, form: Form = "matrix", lang: Language | None = None, standalone: bool = False, detail: Detail = "full"
     ) -> str:
         """Return the derivation as a LaTeX fragment, or as a complete document; Chinese needs XeLaTeX."""
         return render_latex(self.document(form, lang, detail), standalone)
@@ -109,7 +111,7 @@ class Derivation:
     def markdown(
         self,
         form: Form = "matrix",
-        lang: Language = "en",
+        lang: Language | None = None,
         detail: Detail = "full",
         verification: Verification | None = None,
         github: bool = True,
@@ -125,7 +127,7 @@ class Derivation:
     def html(
         self,
         form: Form = "matrix",
-        lang: Language = "en",
+        lang: Language | None = None,
         detail: Detail = "full",
         verification: Verification | None = None,
         standalone: bool = True,
@@ -141,7 +143,7 @@ class Derivation:
     def json(
         self,
         form: Form = "matrix",
-        lang: Language = "en",
+        lang: Language | None = None,
         detail: Detail = "full",
         verification: Verification | None = None,
         indent: int | None = None,
@@ -347,7 +349,7 @@ def _parameters(program: Program, wrt: Sequence[str] | str | None) -> list[Input
     return [by_name[name] for name in dict.fromkeys(names)]
 
 
-def _verdict(verification: Verification | None, lang: Language) -> str:
+def _verdict(verification: Verification | None, lang: Language | None) -> str:
     return "" if verification is None else verification.text(lang)
 
 
