@@ -30,7 +30,7 @@ from chainrule.emit import source
 from chainrule.ir import Apply, Input, Program, cached_property, media_bundle, refuses_deep_nesting
 from chainrule.primitives import Abstract, AbstractMap
 from chainrule.trace import canonical_name, trace, trace_formula
-from chainrule.words import LANGUAGES, ChainruleError, Language
+from chainrule.words import ChainruleError, Language, at_callers_line, used_language
 
 _WEIGHTS = ("W", "w", "θ", "theta", "beta", "β", "Theta", "Θ")
 """Initial letters of weight names. In a formula without weights, data are differentiated too, as x in xᵀ A x."""
@@ -74,39 +74,44 @@ class Derivation:
         return self.record if record.program.names == self.program.names else record
 
     @refuses_deep_nesting
-    def document(self, form: Form = "matrix", lang: Language = "en", detail: Detail = "full") -> Document:
+    def document(self, form: Form = "matrix", lang: Language | None = None, detail: Detail = "full") -> Document:
         """Return the derivation as headings, sentences and equations, for a renderer."""
         _check_choice("form", form, FORMS)
-        _check_choice("lang", lang, LANGUAGES)
+        lang = used_language(lang)
         _check_choice("detail", detail, DETAILS)
         return write_document(self._record(form, detail), form, lang, detail)
 
     def _record(self, form: Form, detail: Detail) -> Record:
         return self.in_steps if form == "path" or detail == "full" else self.record
 
+    @at_callers_line
     @refuses_deep_nesting
-    def text(self, form: Form = "matrix", lang: Language = "en", width: int = 80, detail: Detail = "full") -> str:
+    def text(
+        self, form: Form = "matrix", lang: Language | None = None, width: int = 80, detail: Detail = "full"
+    ) -> str:
         """Return the derivation as Unicode text, in lines of at most `width` columns.
 
         `form` is "matrix" (matrix calculus with transposes), "path" (the chain rule factor by factor, one chain for
-        every path from the loss) or "index" (sums over named indices); `lang` is "en" or "zh". `detail` is "full" (the
-        differential of every equation, and the pairing behind every step) or "brief" (the forward pass, a line for each
-        gradient, and the summary).
+        every path from the loss) or "index" (sums over named indices); `lang` is "en" or "zh", by default the language
+        of `chainrule.use`. `detail` is "full" (the differential of every equation, and the pairing behind every step)
+        or "brief" (the forward pass, a line for each gradient, and the summary).
         """
         return render_text(self.document(form, lang, detail), width)
 
+    @at_callers_line
     @refuses_deep_nesting
     def latex(
-        self, form: Form = "matrix", lang: Language = "en", standalone: bool = False, detail: Detail = "full"
+        self, form: Form = "matrix", lang: Language | None = None, standalone: bool = False, detail: Detail = "full"
     ) -> str:
         """Return the derivation as a LaTeX fragment, or as a complete document; Chinese needs XeLaTeX."""
         return render_latex(self.document(form, lang, detail), standalone)
 
+    @at_callers_line
     @refuses_deep_nesting
     def markdown(
         self,
         form: Form = "matrix",
-        lang: Language = "en",
+        lang: Language | None = None,
         detail: Detail = "full",
         verification: Verification | None = None,
         github: bool = True,
@@ -117,11 +122,12 @@ class Derivation:
         """
         return render_markdown(self.document(form, lang, detail), _verdict(verification, lang), github)
 
+    @at_callers_line
     @refuses_deep_nesting
     def html(
         self,
         form: Form = "matrix",
-        lang: Language = "en",
+        lang: Language | None = None,
         detail: Detail = "full",
         verification: Verification | None = None,
         standalone: bool = True,
@@ -132,11 +138,12 @@ class Derivation:
         """
         return render_html(self.document(form, lang, detail), _verdict(verification, lang), standalone)
 
+    @at_callers_line
     @refuses_deep_nesting
     def json(
         self,
         form: Form = "matrix",
-        lang: Language = "en",
+        lang: Language | None = None,
         detail: Detail = "full",
         verification: Verification | None = None,
         indent: int | None = None,
@@ -149,6 +156,7 @@ class Derivation:
         first = 1 if record is self.in_steps else 1 + len(list(self.in_steps.claims))
         return json_text(render_json(record, document, form, verification, first), indent)
 
+    @at_callers_line
     @refuses_deep_nesting
     def verify(self, points: int = 3, seed: int = 0) -> Verification:
         """Evaluate both sides of every line in float64 at random points, and gradients by finite differences.
@@ -166,6 +174,7 @@ class Derivation:
         outcome = Verifier(self.in_steps, seed, printed=(*PRINTED, ("path", "text"))).run(points)
         return outcome.joined(Verifier(self.record, seed).run(points))
 
+    @at_callers_line
     @refuses_deep_nesting
     def source(
         self,
@@ -209,6 +218,7 @@ _DISPLAYS: dict[str, Callable[[Derivation], str]] = {
 """The renderer for each media type that notebooks request."""
 
 
+@at_callers_line
 def derive(
     function: Callable[..., Any] | Program | str,
     wrt: Sequence[str] | str | None = None,
@@ -339,7 +349,7 @@ def _parameters(program: Program, wrt: Sequence[str] | str | None) -> list[Input
     return [by_name[name] for name in dict.fromkeys(names)]
 
 
-def _verdict(verification: Verification | None, lang: Language) -> str:
+def _verdict(verification: Verification | None, lang: Language | None) -> str:
     return "" if verification is None else verification.text(lang)
 
 

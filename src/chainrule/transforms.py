@@ -48,7 +48,7 @@ from chainrule.trace import (
     unflatten,
     wrap,
 )
-from chainrule.words import ChainruleError
+from chainrule.words import ChainruleError, at_callers_line
 
 Array: TypeAlias = NDArray[Any]
 Function: TypeAlias = Callable[..., Any]
@@ -219,6 +219,7 @@ def value_and_grad(function: Function, argnums: Argnums = 0) -> Function:
 
     """
 
+    @at_callers_line
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         numbers = _argument_numbers(argnums, len(args))
@@ -257,6 +258,7 @@ def grad(function: Function, argnums: Argnums = 0) -> Function:
     """
     both = value_and_grad(function, argnums)
 
+    @at_callers_line
     @functools.wraps(function)
     def gradient(*args: Any, **kwargs: Any) -> Any:
         return both(*args, **kwargs)[1]
@@ -264,6 +266,7 @@ def grad(function: Function, argnums: Argnums = 0) -> Function:
     return gradient
 
 
+@at_callers_line
 def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Return the value of `function` at `primals` and its directional derivative along `tangents`.
 
@@ -301,6 +304,7 @@ def _check_sequence(function: str, name: str, value: Any) -> None:
         raise ProgramError(f"{name} of {function} is a {type(value).__name__}; give a tuple of arguments, as in (x,)")
 
 
+@at_callers_line
 def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
     """Return the value of `function` at `primals`, and the function that pulls a cotangent back to the primals.
 
@@ -336,6 +340,7 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Function]:
     return unflatten(call.structure, call.values(call.outputs)), pull_back
 
 
+@at_callers_line
 def check_grads(
     function: Function,
     args: Sequence[Any],

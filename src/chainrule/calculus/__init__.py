@@ -8,6 +8,7 @@ import chainrule.calculus.gathering
 import chainrule.calculus.inverses
 import chainrule.calculus.labels
 import chainrule.calculus.matrices
+import chainrule.calculus.pairs
 import chainrule.calculus.products
 import chainrule.calculus.scalars
 import chainrule.calculus.sums

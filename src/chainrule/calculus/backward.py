@@ -15,6 +15,7 @@ from chainrule.calculus.closed_form import closed_form, is_cheap
 from chainrule.calculus.collect import operation_count
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.named import named_values
+from chainrule.calculus.pairs import positive_parts
 from chainrule.calculus.rules import RULES, Rule
 from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.calculus.sums import known_sums
@@ -126,7 +127,7 @@ def _facts(stages: Sequence[Stage], outputs: Container[Node], symmetric_inputs: 
     """
     definitions: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages}
     symmetric = known_symmetric(definitions, symmetric_inputs)
-    rules = (known_sums(definitions), *symmetric_rules(symmetric))
+    rules = (known_sums(definitions), positive_parts(definitions), *symmetric_rules(symmetric))
     inner: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages if stage.node not in outputs}
     return Facts(definitions, symmetric, (named_values(inner, symmetric, rules), *rules))
 

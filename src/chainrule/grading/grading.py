@@ -34,7 +34,7 @@ from chainrule.grading.search import Search
 from chainrule.grading.truth import Assumption, Truth
 from chainrule.grading.vocabulary import Vocabulary
 from chainrule.ir import Program, SymbolicDim
-from chainrule.words import ChainruleError
+from chainrule.words import ChainruleError, at_callers_line
 
 _FILE = re.compile(r"(?P<path>[^\n=]+\.py):(?P<name>\w+(\.\w+)?)")
 _MOST_SOURCE = 2**20
@@ -49,6 +49,7 @@ class AnswerFile:
     name: str
 
 
+@at_callers_line
 def grade(
     answer: Callable[..., Any] | AnswerFile | str,
     against: Callable[..., Any] | Program | Derivation | str,

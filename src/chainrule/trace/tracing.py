@@ -25,6 +25,7 @@ from chainrule.trace.recording import Recording, given_unsigned, recording
 from chainrule.trace.source import TraceError, traced_files
 from chainrule.trace.subjects import Subject, subject_of
 from chainrule.trace.traced import Size, Traced, is_size, record_call, released
+from chainrule.words import at_callers_line
 
 _lasts_one_call: ContextVar[bool] = ContextVar("lasts_one_call", default=False)
 """Whether the program is used only in the current call, so that random numbers may be drawn during tracing."""
@@ -53,6 +54,7 @@ class Tracing:
     captured: tuple[Input, ...]
 
 
+@at_callers_line
 def trace(function: Callable[..., Any] | str, /, *args: Any, **shapes: Any) -> Program:
     """Trace the program that `function` computes for arguments of the given shapes.
 

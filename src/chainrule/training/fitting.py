@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,12 +21,14 @@ from chainrule.training.progress import is_shown, showing
 from chainrule.training.result import FitResult
 from chainrule.training.runs import open_session
 from chainrule.training.session import TrainingSession
+from chainrule.words import at_callers_line, warn_caller
 
 Callback = Callable[[int, NDArray[np.float64]], object]
 
 MOST_EPOCHS = 10**12
 
 
+@at_callers_line
 def fit(
     loss: Callable[..., Any] | Program | str,
     params: Any,
@@ -184,7 +185,7 @@ def fit(
     if isinstance(session, TrainingSession):
         outcome = session.judged(outcome)
     if outcome.status == "diverged":
-        warnings.warn(_divergence(outcome, start, optimizer), DivergenceWarning, stacklevel=2)
+        warn_caller(_divergence(outcome, start, optimizer), DivergenceWarning)
     state = outcome.state if monitor is None or outcome.status == "diverged" else monitor.kept(outcome.state)
     names = session.parameter_names
     history = {"loss": outcome.losses}
@@ -215,6 +216,7 @@ def _said(losses: NDArray[np.float64], monitor: Monitor | None) -> str:
     return f"{said}  validation {monitor.losses[-1]:.4g}" if monitor is not None and monitor.losses else said
 
 
+@at_callers_line
 def begin_training(
     loss: Callable[..., Any] | Program | str,
     params: Any,

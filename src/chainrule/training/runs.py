@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -37,6 +36,7 @@ from chainrule.training.lbfgs import LBFGS, LBFGSSession
 from chainrule.training.optimizers import Optimizer
 from chainrule.training.session import TrainingSession, checked_start
 from chainrule.training.updates import Update, first_memory, hyperparameter_values, starting_memory, update_program
+from chainrule.words import warn_caller
 
 Array: TypeAlias = NDArray[Any]
 Loss: TypeAlias = Callable[..., Any] | Program | str
@@ -90,7 +90,7 @@ def open_session(
         run = Run(loop, {**arguments.params, **memory}, fixed, seed, there)
         session = TrainingSession(run, tuple(arguments.params), optimizer, runner.begin(run, threads), arguments.tree)
     if doubt is not None:
-        warnings.warn(doubt, BroadcastWarning, stacklevel=3)
+        warn_caller(doubt, BroadcastWarning)
     return session
 
 

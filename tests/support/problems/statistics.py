@@ -168,8 +168,9 @@ def Gaussian_process(K: Any, y: Any) -> Any:
 @code(
     "Rasmussen and Williams (2006), 5.9",
     "C: n n; y: n; s: ; noise: ",
-    "K is not said to be symmetric",
-    noise=("½ (tr(K⁻¹) − (K⁻ᵀ y)ᵀ a)", "½ tr(K⁻¹) − ½ yᵀ K⁻¹ a", "½ (tr(K⁻ᵀ) − yᵀ K⁻¹ a)"),
+    "K is not said to be symmetric; " + STEPS,
+    K=("½ (K⁻ᵀ − K⁻ᵀ y aᵀ)", "½ (K⁻ᵀ − K⁻ᵀ y yᵀ K⁻ᵀ)"),
+    noise=("½ (tr(K⁻¹) − yᵀ K⁻¹ a)", "tr(∂L/∂K)"),
 )
 def Gaussian_process_noise(C: Any, y: Any, s: Any, noise: Any) -> Any:
     K = s * C + noise * np.eye(C.shape[0])
