@@ -50,6 +50,7 @@ READERS = {
     "derivation/notator.py: _delta_names": _NAMES,
     "derivation/notator.py: symbol": _VALUES,
     "derivation/numerals.py: decimal": "the digits of a number, as Python writes them",
+    "derivation/numerals.py: digits_of": "the digits of a number, as Python writes them",
     "derivation/text.py: _atoms": _SENTENCES,
     "derivation/text.py: symbol": _NAMES,
     "derivation/writing.py: symbol": _NAMES,

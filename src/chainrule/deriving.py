@@ -14,6 +14,7 @@ from chainrule.derivation import (
     Document,
     Form,
     Record,
+    Valuation,
     Verification,
     Verifier,
     json_text,
@@ -30,7 +31,7 @@ from chainrule.emit import source
 from chainrule.ir import Apply, Input, Program, cached_property, media_bundle, refuses_deep_nesting
 from chainrule.primitives import Abstract, AbstractMap
 from chainrule.trace import canonical_name, trace, trace_formula
-from chainrule.words import ChainruleError, Language, at_callers_line, used_language
+from chainrule.words import LANGUAGES, ChainruleError, Language, at_callers_line
 
 _WEIGHTS = ("W", "w", "θ", "theta", "beta", "β", "Theta", "Θ")
 """Initial letters of weight names. In a formula without weights, data are differentiated too, as x in xᵀ A x."""
@@ -74,12 +75,27 @@ class Derivation:
         return self.record if record.program.names == self.program.names else record
 
     @refuses_deep_nesting
-    def document(self, form: Form = "matrix", lang: Language | None = None, detail: Detail = "full") -> Document:
-        """Return the derivation as headings, sentences and equations, for a renderer."""
+    def document(
+        self, form: Form = "matrix", lang: Language = "en", detail: Detail = "full", at: Mapping[str, Any] | None = None
+    ) -> Document:
+        """Return the derivation as headings, sentences and equations, for a renderer.
+
+        Given `at`, the values of the inputs by name (numbers, lists or arrays), it is a worked example: each equation
+        ends in its value there, preceded by the numbers put in where that is short. The gradient by an output Y of a
+        layer is given as `dY`; by default it is taken as ones.
+
+        Raises
+        ------
+        ValuesError
+            For a value that is missing, of another shape, not finite, or of no input; and for a function without a
+            definition, which has no values.
+
+        """
         _check_choice("form", form, FORMS)
-        lang = used_language(lang)
+        _check_choice("lang", lang, LANGUAGES)
         _check_choice("detail", detail, DETAILS)
-        return write_document(self._record(form, detail), form, lang, detail)
+        record = self._record(form, detail)
+        return write_document(record, form, lang, detail, None if at is None else Valuation(record, at))
 
     def _record(self, form: Form, detail: Detail) -> Record:
         return self.in_steps if form == "path" or detail == "full" else self.record
@@ -87,72 +103,91 @@ class Derivation:
     @at_callers_line
     @refuses_deep_nesting
     def text(
-        self, form: Form = "matrix", lang: Language | None = None, width: int = 80, detail: Detail = "full"
+        self,
+        form: Form = "matrix",
+        lang: Language = "en",
+        width: int = 80,
+        detail: Detail = "full",
+        at: Mapping[str, Any] | None = None,
     ) -> str:
         """Return the derivation as Unicode text, in lines of at most `width` columns.
 
         `form` is "matrix" (matrix calculus with transposes), "path" (the chain rule factor by factor, one chain for
-        every path from the loss) or "index" (sums over named indices); `lang` is "en" or "zh", by default the language
-        of `chainrule.use`. `detail` is "full" (the differential of every equation, and the pairing behind every step)
-        or "brief" (the forward pass, a line for each gradient, and the summary).
+        every path from the loss) or "index" (sums over named indices); `lang` is "en" or "zh". `detail` is "full" (the
+        differential of every equation, and the pairing behind every step) or "brief" (the forward pass, a line for each
+        gradient, and the summary). `at` gives values to the inputs, as in `document`, for a worked example.
+
+        >>> print(derive("sin(x^2)").text("path", detail="brief", at={"x": 3}))  # doctest: +ELLIPSIS
+        Backward pass of L
+        ...
+          ∂u/∂x = 2 x = 2 · 3 = 6                                                 scalar
+        ...
         """
-        return render_text(self.document(form, lang, detail), width)
+        return render_text(self.document(form, lang, detail, at), width)
 
     @at_callers_line
     @refuses_deep_nesting
     def latex(
-        self, form: Form = "matrix", lang: Language | None = None, standalone: bool = False, detail: Detail = "full"
+        self,
+        form: Form = "matrix",
+        lang: Language = "en",
+        standalone: bool = False,
+        detail: Detail = "full",
+        at: Mapping[str, Any] | None = None,
     ) -> str:
         """Return the derivation as a LaTeX fragment, or as a complete document; Chinese needs XeLaTeX."""
-        return render_latex(self.document(form, lang, detail), standalone)
+        return render_latex(self.document(form, lang, detail, at), standalone)
 
     @at_callers_line
     @refuses_deep_nesting
     def markdown(
         self,
         form: Form = "matrix",
-        lang: Language | None = None,
+        lang: Language = "en",
         detail: Detail = "full",
         verification: Verification | None = None,
         github: bool = True,
+        at: Mapping[str, Any] | None = None,
     ) -> str:
         """Return the derivation as GitHub Markdown, ending with the outcome of `verification`.
 
         With `github=False` formulas are delimited by dollar signs only, as Jupyter, pandoc and most editors expect.
         """
-        return render_markdown(self.document(form, lang, detail), _verdict(verification, lang), github)
+        return render_markdown(self.document(form, lang, detail, at), _verdict(verification, lang), github)
 
     @at_callers_line
     @refuses_deep_nesting
     def html(
         self,
         form: Form = "matrix",
-        lang: Language | None = None,
+        lang: Language = "en",
         detail: Detail = "full",
         verification: Verification | None = None,
         standalone: bool = True,
+        at: Mapping[str, Any] | None = None,
     ) -> str:
         """Return the derivation as a self-contained HTML page, with the outcome of `verification` in the footer.
 
         If not `standalone`, return an element with its style, for inclusion in a page.
         """
-        return render_html(self.document(form, lang, detail), _verdict(verification, lang), standalone)
+        return render_html(self.document(form, lang, detail, at), _verdict(verification, lang), standalone)
 
     @at_callers_line
     @refuses_deep_nesting
     def json(
         self,
         form: Form = "matrix",
-        lang: Language | None = None,
+        lang: Language = "en",
         detail: Detail = "full",
         verification: Verification | None = None,
         indent: int | None = None,
+        at: Mapping[str, Any] | None = None,
     ) -> str:
         """Return the derivation as JSON: claims with reasons, expressions as nodes, the document, and the verification.
 
         `json.loads` returns the object; `chainrule.derivation.json` describes the keys.
         """
-        document, record = self.document(form, lang, detail), self._record(form, detail)
+        document, record = self.document(form, lang, detail, at), self._record(form, detail)
         first = 1 if record is self.in_steps else 1 + len(list(self.in_steps.claims))
         return json_text(render_json(record, document, form, verification, first), indent)
 
@@ -349,7 +384,7 @@ def _parameters(program: Program, wrt: Sequence[str] | str | None) -> list[Input
     return [by_name[name] for name in dict.fromkeys(names)]
 
 
-def _verdict(verification: Verification | None, lang: Language | None) -> str:
+def _verdict(verification: Verification | None, lang: Language) -> str:
     return "" if verification is None else verification.text(lang)
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
 from support.recursion import few_nested_calls
@@ -336,3 +337,37 @@ def test_a_misspelt_option_is_no_formula(run: Run, option: str) -> None:
     assert re.search(
         f"No such option:? '?{re.escape(name)}(?![\\w-])", result.stderr
     )  # in click's words of any version
+
+
+def test_a_worked_example(run: Run, tmp_path: Path) -> None:
+    formula = "sigmoid(w*x + b)"
+    printed = run("derive", formula, "--at", "x=2, w=-3", "--at", "b=1", "--form", "path")
+    assert printed.exit_code == 0, printed.output
+    assert "u = w · x + b = −3 · 2 + 1 = −5 " in printed.stdout
+    values = tmp_path / "values.json"
+    values.write_text('{"x": 2, "w": -3, "b": 1}')
+    np.savez(tmp_path / "values.npz", x=2.0, w=-3.0, b=1.0)
+    for name in ("values.json", "values.npz"):
+        assert run("derive", formula, "--at", str(tmp_path / name), "--form", "path").stdout == printed.stdout
+    matrices = run("derive", "norm(A@x-b)^2", "--at", "A=[[1,2],[3,4]], x=[1,−1], b=[0,0]", "--format", "latex")
+    assert r"\begin{bmatrix} -1 \\ -1 \end{bmatrix}" in matrices.stdout
+    for markup in ("html", "markdown", "json"):
+        assert run("derive", formula, "--at", "x=2, w=-3, b=1", "--format", markup).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ("x", "--at 'x' is not a name and its value"),
+        ("x=two", "--at of x: 'two' is not a number or a list"),
+        ("x=1, x=2", "--at gives x twice"),
+        ("x=1", "the values lack w (a number), b (a number); give them too"),
+        ("none.npz", "cannot read none.npz"),
+        ("x=__import__('os').getcwd()", "is not a number or a list"),
+    ],
+)
+def test_wrong_values_are_refused(run: Run, values: str, message: str) -> None:
+    result = run("derive", "sigmoid(w*x + b)", "--at", values)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1

@@ -8,14 +8,12 @@ expressions over symbols; the gradients that run are the same expressions compos
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus.closed_form import closed_form, is_cheap
 from chainrule.calculus.collect import operation_count
 from chainrule.calculus.linearize import linearize
-from chainrule.calculus.named import named_values
-from chainrule.calculus.pairs import positive_parts
 from chainrule.calculus.rules import RULES, Rule
 from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.calculus.sums import known_sums
@@ -101,7 +99,7 @@ class Facts:
 
     def simplifier(self) -> Simplifier:
         """Return a simplifier with the table of rules and those that hold for these symbols."""
-        return Simplifier([*self.rules, *RULES])
+        return Simplifier([*RULES, *self.rules])
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,16 +118,10 @@ class Backward:
         return Program(self.program.inputs, (*self.program.outputs, *self.gradients), self.program.names)
 
 
-def _facts(stages: Sequence[Stage], outputs: Container[Node], symmetric_inputs: Iterable[Node]) -> Facts:
-    """Return the facts that follow from the definitions of names, and from inputs that are declared symmetric.
-
-    The name of a result, such as the loss, stands for it only in its own gradients.
-    """
-    definitions: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages}
+def facts_of(definitions: Mapping[Node, Node], symmetric_inputs: Iterable[Node] = ()) -> Facts:
+    """Return the facts that follow from the definitions of names, and from inputs that are declared symmetric."""
     symmetric = known_symmetric(definitions, symmetric_inputs)
-    rules = (known_sums(definitions), positive_parts(definitions), *symmetric_rules(symmetric))
-    inner: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages if stage.node not in outputs}
-    return Facts(definitions, symmetric, (named_values(inner, symmetric, rules), *rules))
+    return Facts(definitions, symmetric, (known_sums(definitions), *symmetric_rules(symmetric)))
 
 
 def split_stages(program: Program) -> tuple[Stage, ...]:
@@ -198,7 +190,8 @@ def backward(
     for output, seed in zip(program.outputs, seeds, strict=True):
         outputs.setdefault(symbols[output], []).append(seed)
     active = _active(stages, wrt)
-    facts = _facts(stages, program.outputs, symmetric_inputs)
+    definitions: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages}
+    facts = facts_of(definitions, symmetric_inputs)
     bars = {symbol: Input(COTANGENT + symbol.name, symbol.type) for symbol in active}
     received: dict[Input, list[Contribution]] = {symbol: [] for symbol in active}
     accumulations: list[Accumulation] = []

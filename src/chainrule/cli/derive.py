@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import click
 
@@ -12,8 +12,9 @@ from chainrule.cli.errors import CommandError
 from chainrule.cli.output import page_width, print_json
 from chainrule.cli.sentences import language_option
 from chainrule.cli.targets import TargetCommand, opened, target_options
+from chainrule.cli.values import parse_values
 from chainrule.cli.verification import print_verification
-from chainrule.derivation import DETAILS, FORMS, Detail, Form, Verification
+from chainrule.derivation import DETAILS, FORMS, Detail, Form, Valuation, Verification
 from chainrule.deriving import Derivation
 from chainrule.files import check_writable, replacing
 from chainrule.words import Language, wrapped
@@ -36,6 +37,13 @@ MARKUPS: Final = ("text", "latex", "markdown", "html", "json")
     show_default=True,
     help="All the reasons, or only the equations, as on a slide.",
 )
+@click.option(
+    "--at",
+    "values",
+    multiple=True,
+    metavar="VALUES",
+    help='Values behind every line: "x=2, w=[1,-3], W=[[1,2],[3,4]]", or a file .npz or .json with arrays by name.',
+)
 @language_option
 @click.option("--format", "markup", type=click.Choice(MARKUPS), default="text", show_default=True, help="As what.")
 @click.option("--standalone", is_flag=True, help="With --format latex: a complete document.")
@@ -48,6 +56,7 @@ def command(
     functions: str | None,
     form: Form,
     detail: Detail,
+    values: Sequence[str],
     lang: Language,
     markup: Markup,
     standalone: bool,
@@ -63,16 +72,22 @@ def command(
     never evaluated: ' or .T transposes, @ is the matrix product, .* is elementwise. Shapes that can be inferred may be
     omitted.
 
+    --at makes a worked example, with numbers as on a whiteboard. The gradient by an output Y of a layer is given as dY;
+    by default it is taken as ones.
+
     --format html is a complete page, markdown is for GitHub, json has every claim with its expressions as trees.
     """
     if standalone and markup != "latex":
         raise CommandError("--standalone makes a LaTeX document; add --format latex")
     if output is not None:
         check_writable(output)
+    at = parse_values(values) if values else None
     with opened(target, wrt, shapes, functions) as subject:
         derivation = subject.derivation()
+        if at is not None:
+            Valuation(derivation.record, at)  # refuses wrong values before the verification
         verification = derivation.verify()
-    style = Style(form, lang, detail, page_width() if output is None else 80)
+    style = Style(form, lang, detail, page_width() if output is None else 80, at)
     written = _written(derivation, verification, style, markup, standalone)
     if output is not None:
         with replacing(output) as stream:
@@ -107,18 +122,19 @@ class Style(NamedTuple):
     lang: Language
     detail: Detail
     width: int
+    at: Mapping[str, Any] | None
 
 
 def _written(derivation: Derivation, verification: Verification, style: Style, markup: Markup, standalone: bool) -> str:
     """Format the derivation, ending with the verification verdict."""
-    form, lang, detail, width = style
+    form, lang, detail, width, at = style
     if markup == "html":
-        return derivation.html(form, lang, detail, verification)
+        return derivation.html(form, lang, detail, verification, at=at)
     if markup == "markdown":
-        return derivation.markdown(form, lang, detail, verification)
+        return derivation.markdown(form, lang, detail, verification, at=at)
     if markup == "json":
-        return derivation.json(form, lang, detail, verification, indent=1) + "\n"
+        return derivation.json(form, lang, detail, verification, indent=1, at=at) + "\n"
     verdict = verification.text(lang)
     if markup == "latex":
-        return f"{derivation.latex(form, lang, standalone, detail).rstrip()}\n% {verdict}\n"
-    return "\n".join([derivation.text(form, lang, width, detail), *wrapped(verdict, width), ""])
+        return f"{derivation.latex(form, lang, standalone, detail, at).rstrip()}\n% {verdict}\n"
+    return "\n".join([derivation.text(form, lang, width, detail, at), *wrapped(verdict, width), ""])

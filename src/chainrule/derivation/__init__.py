@@ -13,6 +13,7 @@ from chainrule.derivation.record import Record
 from chainrule.derivation.sizes import with_sizes_apart
 from chainrule.derivation.text import render_text, text_of
 from chainrule.derivation.upstream import is_upstream, output_name, with_upstream
+from chainrule.derivation.valuation import Valuation, ValuesError
 from chainrule.derivation.verify import PRINTED, Failure, Verification, Verifier, small_sizes
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "Form",
     "Notator",
     "Record",
+    "Valuation",
+    "ValuesError",
     "Verification",
     "Verifier",
     "add_derivatives",

@@ -16,7 +16,8 @@ class Box(NamedTuple):
     """A piece of a line.
 
     `width` is in letters, or columns of a terminal. `base` is what further scripts are attached to, and `subscripts`
-    the present ones: `W1` is the box of W with the subscript 1.
+    the present ones: `W1` is the box of W with the subscript 1. A matrix in text has several `lines`, which are centred
+    beside those of other boxes; its `text` is the line that is level with theirs.
     """
 
     text: str
@@ -24,6 +25,12 @@ class Box(NamedTuple):
     tall: bool = False
     base: Box | None = None
     subscripts: tuple[Box, ...] = ()
+    lines: tuple[str, ...] = ()
+
+    @property
+    def height(self) -> int:
+        """The number of lines."""
+        return len(self.lines) or 1
 
 
 NOTHING = Box("", 0)
@@ -45,13 +52,36 @@ def row(pieces: Sequence[Box | Break]) -> Box:
     """Join the pieces on one line."""
     if len(pieces) == 1 and isinstance(pieces[0], Box):
         return pieces[0]
-    texts, width, tall = [], 0.0, False
+    texts, width, tall, stacked = [], 0.0, False, False
     for piece in pieces:
-        text, wide, high, *_ = piece.flat if isinstance(piece, Break) else piece
+        text, wide, high, _, _, lines = piece.flat if isinstance(piece, Break) else piece
         texts.append(text)
         width += wide
         tall = tall or high
-    return Box("".join(texts), width, tall)
+        stacked = stacked or len(lines) > 1
+    return Box("".join(texts), width, tall, lines=_stacked(pieces) if stacked else ())
+
+
+def _stacked(pieces: Sequence[Box | Break]) -> tuple[str, ...]:
+    """Return the lines of adjacent boxes, some of which have several, without blanks at their ends."""
+    boxes = [piece.flat if isinstance(piece, Break) else piece for piece in pieces]
+    height = max(box.height for box in boxes)
+    lines = [""] * height
+    blanks = [0] * height
+    for box in boxes:
+        first = base_line(height) - base_line(box.height)
+        for place in range(height):
+            if first <= place < first + box.height and box is not BLANK:
+                lines[place] += " " * blanks[place] + (box.lines[place - first] if box.lines else box.text)
+                blanks[place] = 0
+            else:
+                blanks[place] += int(box.width)
+    return tuple(lines)
+
+
+def base_line(height: int) -> int:
+    """Return the line of a box of several lines that is level with other boxes."""
+    return (height - 1) // 2
 
 
 def chunks(pieces: Pieces, start: int, end: int) -> list[tuple[Box, int, int]]:

@@ -7,13 +7,15 @@ derivative is bracketed if a mark, an index or an exponent is attached to it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from chainrule.derivation.numerals import VULGAR_FRACTIONS, decimal
+from chainrule.derivation.numerals import VULGAR_FRACTIONS, digits_of
 from chainrule.primitives import (
     INFIX_PRECEDENCE,
     BigOperator,
     Call,
     Cases,
+    Decimal,
     Fraction,
     Indexed,
     Infix,
@@ -123,7 +125,10 @@ def is_partial(notation: Notation) -> bool:
 
 def _is_odd_number(child: Notation) -> bool:
     """Whether a number is written with characters other than digits and a point."""
-    return isinstance(child, Number) and (child.value in VULGAR_FRACTIONS or decimal(abs(child.value))[1] is not None)
+    if not isinstance(child, Number):
+        return False
+    vulgar = child.value in VULGAR_FRACTIONS and not isinstance(child, Decimal)
+    return vulgar or digits_of(replace(child, value=abs(child.value)))[1] is not None
 
 
 def _infix_brackets(child: Notation, parent: Infix, position: int, stacked: bool) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
+
+from numpy.typing import NDArray
 
 from chainrule.ir import Node
 from chainrule.primitives import Notation
@@ -37,13 +39,24 @@ class Paragraph:
 class Equation:
     """`sides[0] = sides[1] = …`; `shape` is the shape of the sides in words, `reasons` say why they are equal.
 
-    `node` is the expression whose value all sides have, where the equation as a whole has one.
+    `node` is the expression whose value all sides have, where the equation as a whole has one; where they are its
+    elements, it is that of `elements`. The last sides, as many as `rounded`, are rounded numbers. `value` is the value
+    of `node` in a worked example.
     """
 
     sides: tuple[Notation, ...]
     shape: str = ""
     reasons: tuple[Words, ...] = ()
     node: Node | None = field(default=None, compare=False, repr=False)
+    elements: Node | None = field(default=None, compare=False, repr=False)
+    rounded: int = 0
+    value: NDArray[Any] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def signs(self) -> list[str]:
+        """The sign before each side after the first."""
+        exact = len(self.sides) - 1 - self.rounded
+        return ["="] * exact + ["≈"] * self.rounded
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from chainrule.derivation.matrix_form import MatrixForm
 from chainrule.derivation.path_form import PathForm
 from chainrule.derivation.record import Record
 from chainrule.derivation.sections import Sections
+from chainrule.derivation.valuation import Valuation
 from chainrule.words import Language
 
 Form: TypeAlias = Literal["path", "matrix", "index"]
@@ -18,6 +19,8 @@ FORMS: Final = ("path", "matrix", "index")
 _FORMS: dict[Form, type[Sections]] = {"path": PathForm, "matrix": MatrixForm, "index": IndexForm}
 
 
-def write_document(record: Record, form: Form, language: Language, detail: Detail = "full") -> Document:
-    """Write the derivation of `record` in one form and one language."""
-    return _FORMS[form](record, language, detail).document()
+def write_document(
+    record: Record, form: Form, language: Language, detail: Detail = "full", values: Valuation | None = None
+) -> Document:
+    """Write the derivation of `record` in one form and one language, with `values` as a worked example."""
+    return _FORMS[form](record, language, detail, values).document()

@@ -118,8 +118,8 @@ class _Page:
         shape = self._shape(equation.shape) if equation.shape else ""
         if len(written) == 1:
             return f'<div class="equation"><div class="whole">{self._parted(written[0])}</div>{shape}</div>'
-        equal = self._display.infix("=")
-        sides = "<wbr>".join(f'<span class="side">{self._parted([equal, *side])}</span>' for side in written[1:])
+        equated = zip(map(self._display.infix, equation.signs), written[1:], strict=True)
+        sides = "<wbr>".join(f'<span class="side">{self._parted([sign, *side])}</span>' for sign, side in equated)
         wide = " wide" if row(written[0]).width > _LEFT_WIDTH else ""
         left = f'<div class="left">{self._parted(written[0])}</div>'
         return f'<div class="equation{wide}">{left}<div class="right">{sides}</div>{shape}</div>'

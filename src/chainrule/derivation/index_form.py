@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chainrule.calculus import Contribution
 from chainrule.derivation.document import Block, Equation, Heading, Paragraph, Words
@@ -60,7 +61,12 @@ class IndexForm(Sections):
         left = self._leaf(record.derivative_symbol, index)
         right = self._element(record.derivative.right, index)
         general = self.reasons.once(self.say("derivative")) if self.full else ()
-        return Equation((left, right), self.shape(record.stage.symbol.type), (general,) if general else ())
+        return Equation(
+            (left, right),
+            self.shape(record.stage.symbol.type),
+            (general,) if general else (),
+            elements=record.derivative.right,
+        )
 
     def result_equation(self, gradient: GradientRecord, nodes: Sequence[Node]) -> Equation:
         shown = nodes if self.record.in_steps else nodes[:1]
@@ -70,7 +76,7 @@ class IndexForm(Sections):
         index = self._indices.indices(right[0].type.shape)
         sides = [indexed(name, index) for name in left]
         sides += [self._element(node, index) for node in right]
-        return Equation(tuple(dict.fromkeys(sides)), self.shape(right[0].type), reasons)
+        return Equation(tuple(dict.fromkeys(sides)), self.shape(right[0].type), reasons, elements=right[0])
 
     def _step(self, step: StepRecord) -> list[Block]:
         """Derive one gradient element by element: the general chain rule, then the nonzero terms of its sum."""
@@ -79,14 +85,15 @@ class IndexForm(Sections):
         if self.is_given(step):
             index = self._indices.indices(entry.symbol.type.shape)
             sides = tuple(indexed(name, index) for name in names)
-            return [Equation(sides, self.shape(entry.symbol.type), (self.say("given"),))]
+            given = entry.cotangent
+            return [Equation(sides, self.shape(entry.symbol.type), (self.say("given"),), elements=given)]
         right = [step.chain.right] if step.merge is None else [step.chain.right, step.merge.right]
         blocks = self.definitions(*right)
         if not self.full:
             return [*blocks, self._equation(names, right[-1:], tuple(self.cancellation(step)))]
         equation = self._equation(names, right)
         reasons = [*self._chain_rule(step, equation), *self.cancellation(step)]
-        return [*blocks, Equation(equation.sides, equation.shape, tuple(reasons)), *self.remarks(entry.symbol)]
+        return [*blocks, replace(equation, reasons=tuple(reasons)), *self.remarks(entry.symbol)]
 
     def _chain_rule(self, step: StepRecord, equation: Equation) -> list[Words]:
         entry = step.accumulation

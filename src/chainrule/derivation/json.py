@@ -5,7 +5,8 @@
 `dtype` and `shape`, which `types` has of all; an expression is the number of its node. Sizes are numbers, names, or
 polynomials of names, each term a list of its coefficient and its names. A constant that is an array is
 `{"tensor": name}`, the name of an entry of `arrays`. Numbers that JSON lacks are the strings `"inf"`, `"-inf"` and
-`"nan"`. A claim has its formula as `text` and `latex`, or null if that would be too long.
+`"nan"`. A claim has its formula as `text` and `latex`, or null if that would be too long. In a worked example an
+equation of the document has its `value`, as nested lists, and the number of its last sides that are `rounded`.
 """
 
 from __future__ import annotations
@@ -191,6 +192,7 @@ def _blocks(block: Block, language: Language) -> list[Json]:
                 "block": "equation",
                 "sides": [{"text": text_of(side, language), "latex": latex_of(side, language)} for side in block.sides],
                 "shape": block.shape,
+                **({} if block.value is None else {"rounded": block.rounded, "value": _array(block.value)}),
                 "reasons": [plain(reason, language) for reason in block.reasons],
             }
         ]

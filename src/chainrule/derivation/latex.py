@@ -37,6 +37,7 @@ _OPERATORS = {
     "ᵀ": r"{}^{\top}",
     "⟨": r"\langle",
     "⟩": r"\rangle",
+    "≈": r"\approx",
     "∂": r"\partial",
     "′": "'",
     "½": r"\tfrac{1}{2}",
@@ -97,6 +98,7 @@ class LatexWriter(SetWriter):
     over, radical, prefixed = r"\frac{%s}{%s}", r"\sqrt{%s}", r"\mathrm{%s}%s"
     below, above, both, under = "%s_{%s}", "%s^{%s}", "%s_{%s}^{%s}", "%s_{%s}"
     truth, times = r"\mathrm{%s}", r"{%s \times %s}"
+    grid = r"\begin{bmatrix} %s \end{bmatrix}", r" \\ ", " & "
     table = r"\begin{cases} %s & %s %s \\ %s & %s \end{cases}"
     operator_command = r"\operatorname"
 
@@ -323,15 +325,18 @@ def aligned_lines(writer: LatexWriter, equation: Equation, shape_width: float) -
     if not others:
         start, *more = break_lines(first, _LINE, NOTHING)
         return ["& " + start.text, *("&\\quad " + line.text for line in more)]
+    signs = [_OPERATORS.get(sign, sign) for sign in equation.signs]
     left = row(first)
     room = _LINE - left.width
     whole = [row(side) for side in others]
     if sum(side.width + 3 for side in whole) - 3 + shape_width <= room:
-        return [f"{left.text} &= {' = '.join(side.text for side in whole)}"]
+        first_sign, *further = signs
+        joined = "".join(f" {sign} {side.text}" for sign, side in zip(further, whole[1:], strict=True))
+        return [f"{left.text} &{first_sign} {whole[0].text}{joined}"]
     lines: list[str] = []
-    for side in others:
+    for sign, side in zip(signs, others, strict=True):
         start, *more = break_lines(side, max(room, _LINE // 2), NOTHING)
-        lines += ["&= " + start.text, *("&\\quad " + line.text for line in more)]
+        lines += [f"&{sign} {start.text}", *("&\\quad " + line.text for line in more)]
     return [f"{left.text} {lines[0]}", *lines[1:]]
 
 

@@ -45,6 +45,12 @@ class MathWriter(SetWriter):
     below, above = "<msub>%s<mrow>%s</mrow></msub>", "<msup>%s%s</msup>"
     both, under = "<msubsup>%s<mrow>%s</mrow>%s</msubsup>", "<munder>%s<mrow>%s</mrow></munder>"
     truth, times, applied = "<mi>%s</mi>", "<mrow>%s<mo>×</mo>%s</mrow>", "%s<mo>&#x2061;</mo>"
+    grid = (
+        '<mrow><mo form="prefix" stretchy="true">[</mo><mtable class="matrix"><mtr><mtd>%s</mtd></mtr></mtable>'
+        '<mo form="postfix" stretchy="true">]</mo></mrow>',
+        "</mtd></mtr><mtr><mtd>",
+        "</mtd><mtd>",
+    )
     table = (
         '<mrow><mo form="prefix" stretchy="true">{</mo><mtable class="cases">'
         "<mtr><mtd><mrow>%s</mrow></mtd><mtd><mrow><mtext>%s&#xA0;</mtext>%s</mrow></mtd></mtr>"

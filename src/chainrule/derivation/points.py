@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from chainrule.calculus import TANGENT
 from chainrule.derivation.record import Record
-from chainrule.ir import Apply, ArrayType, Dim, DType, Input, Node, concrete, substitute, topological_order
+from chainrule.ir import Apply, ArrayType, Dim, DType, Input, Node, Program, concrete, substitute, topological_order
 from chainrule.primitives import (
     Abs,
     Broadcast,
@@ -178,6 +178,14 @@ def drawn(
         return np.asarray(factor @ np.swapaxes(factor, -1, -2) / shape[-1] + 0.5 * np.eye(shape[-1]))
     low, high = RANGES.get(spread, (0.2, 1.5))
     return np.asarray(random.uniform(low, high, shape) * (share if high <= 2 else 1))
+
+
+def bind_nodes(roots: Sequence[Node], sizes: Mapping[str, int]) -> dict[Node, Node]:
+    """Map each node beneath `roots` to one with bound sizes."""
+    nodes = topological_order(roots)
+    inputs = tuple(dict.fromkeys(node for node in nodes if isinstance(node, Input)))
+    bound = Program(inputs, tuple(nodes)).bind(sizes, DType.FLOAT64)
+    return dict(zip(nodes, bound.outputs, strict=True))
 
 
 def add_derivatives(

@@ -31,6 +31,7 @@ from chainrule.derivation.readback import (
 from chainrule.derivation.record import Record
 from chainrule.derivation.spelling import spelled
 from chainrule.derivation.text import TextWriter, render_text
+from chainrule.derivation.valuation import meanings
 from chainrule.derivation.writing import Writer
 from chainrule.ir import Dim, Input, Node, SymbolicDim, bind_dim
 from chainrule.primitives import Abstract, AbstractMap, Application, Infix, Notation, Partial, Symbol
@@ -110,23 +111,10 @@ class Proofreader:
 
     def _symbols(self) -> Iterator[tuple[Notation, Array]]:
         """Yield the meaning of each symbol."""
-        record, notator = self._record, self._notator
-        for node in record.program.inputs:
-            yield notator.symbol(node), self._value(node)
-        for stage in record.backward.stages:
-            yield Symbol(stage.name), self._value(stage.symbol)
-        for entry in record.backward.accumulations:
-            cotangent = self._value(entry.cotangent)
-            yield notator.symbol(entry.cotangent), cotangent
-            yield notator.partial(entry.symbol), cotangent
+        yield from meanings(self._record, self._notator, self._value, self._sizes)
+        for entry in self._record.backward.accumulations:
             tangent = Input(TANGENT + entry.symbol.name, entry.symbol.type)
-            yield notator.symbol(tangent), self._value(tangent)
-        for abbreviation in record.abbreviations:
-            yield Symbol(abbreviation.symbol.name), self._value(abbreviation.symbol)
-        for symbol, constant in record.constants.named:
-            yield symbol, np.asarray(constant.value)
-        for name, size in self._sizes.items():
-            yield Symbol(name), np.asarray(float(size))
+            yield self._notator.symbol(tangent), self._value(tangent)
 
     def page(self, script: Script, document: Document) -> Page:
         """Return the table of printed names and their meanings; raise ReadingError for an ambiguous name."""

@@ -14,7 +14,9 @@ from chainrule.derivation.record import GradientRecord, Record, StageRecord, Ste
 from chainrule.derivation.remarks import Observation
 from chainrule.derivation.spelling import distinguished
 from chainrule.derivation.upstream import is_upstream, output_name
+from chainrule.derivation.valuation import Valuation
 from chainrule.derivation.words import enumerated, join, say
+from chainrule.derivation.worked import WorkedExample
 from chainrule.functions import RNG_SEED, RNG_STEP
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, topological_order
 from chainrule.primitives import Broadcast, Contract, Infix, Notation, Number, Symbol
@@ -32,19 +34,31 @@ class Sections:
     in_matrices = True
     """Whether products are matrix products, with factors that change sides."""
 
-    def __init__(self, record: Record, language: Language, detail: Detail = "full") -> None:
+    def __init__(
+        self, record: Record, language: Language, detail: Detail = "full", values: Valuation | None = None
+    ) -> None:
         self.record = record
         self.language = language
         self.full = detail == "full"
         self.notator = Notator(record)
         self.reasons = Reasons(record, self.notator, language, self.in_matrices)
         self._defined: set[Input] = set()
+        self._values = values
 
     def document(self) -> Document:
-        """Return the whole derivation."""
+        """Return the whole derivation, with values if there are any."""
         body = without_empty_sections(self.body())
-        document = Document((*self._opening(body), *body), self.language)
+        opening = self._opening(body)
+        if self._values is not None:
+            example = self._example(self._values)
+            body = [*example.opening(), *example.worked(body)]
+        document = Document((*opening, *body), self.language)
         return distinguished(document, sorted(self.record.names))
+
+    def _example(self, values: Valuation) -> WorkedExample:
+        contributions = [c for entry in self.record.backward.accumulations for c in entry.contributions]
+        factors = {self.factor(each): each for each in contributions if not self.reasons.is_given(each)}
+        return WorkedExample(self.record, self.notator, self.language, values, factors)
 
     def body(self) -> list[Block]:
         """Return the blocks between the opening and the results."""

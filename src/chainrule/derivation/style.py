@@ -54,6 +54,7 @@ _TEMPLATE = """
   background: var(--tint) }
 .chainrule .box { margin: 1.2em 0; padding: .4em 1em; border: 1.5px solid var(--accent); border-radius: .4em }
 .chainrule mtable.cases mtd { text-align: left; padding: .1em .6em .1em 0 }
+.chainrule mtable.matrix mtd { text-align: right; text-align: -webkit-right; padding: .15em .4em }
 .chainrule footer { margin-top: 2em; padding-top: .6em; border-top: 1px solid var(--line); color: var(--soft);
   font-size: .9em }
 .chainrule .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from chainrule.derivation.boxes import BLANK, INDENT, NOTHING, Box, Break, Pieces, break_lines, row
+from chainrule.derivation.boxes import BLANK, INDENT, NOTHING, Box, Break, Pieces, base_line, break_lines, row
 from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Paragraph, Remark, Words, displays
 from chainrule.derivation.names import shown_name
-from chainrule.derivation.numerals import SUPERSCRIPTS, number_text
+from chainrule.derivation.numerals import SUPERSCRIPTS, number_text, numeral
 from chainrule.derivation.writing import NESTING, Writer
 from chainrule.primitives import Call, Cases, Indexed, Notation, Number, Symbol
 from chainrule.words import may_part, runs, width_of
 
 _SUBSCRIPTS = dict(zip("0123456789aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", strict=True))
-_EQUAL = Box("= ", 2)
 _CLOSING = {"(": ")", "|": "|", "⌊": "⌋", "⟨": "⟩"}
+_SQUARE, _TOP, _SIDES, _BOTTOM = ("[", "]"), ("⎡", "⎤"), ("⎢", "⎥"), ("⎣", "⎦")
 _TIGHT = ("+", "−", "·", "/")
 _WORDS = {
     "en": (Box("if ", 3), Box(",", 1), BLANK, Box("else ", 5)),
@@ -35,14 +35,18 @@ def columns(text: str) -> Box:
 
 
 class TextWriter(Writer):
-    """Writes formulas in Unicode; `tight` is for indices, without spaces around operators."""
+    """Writes formulas in Unicode.
+
+    `tight` is for indices, without spaces around operators; `tall` draws matrices over several lines.
+    """
 
     slash = Box("/", 1)
     ones = Box("1", 1)
 
-    def __init__(self, language: str = "en", tight: bool = False) -> None:
+    def __init__(self, language: str = "en", tight: bool = False, tall: bool = False) -> None:
         super().__init__(language)
         self._tight = tight
+        self._tall = tall
         self._index = self if tight else TextWriter(language, tight=True)
 
     def fenced(self, left: str, inner: Pieces) -> Pieces:
@@ -65,7 +69,21 @@ class TextWriter(Writer):
         return columns("∇" if count == 1 else "∇" + str(count).translate(SUPERSCRIPTS))
 
     def number(self, number: Number) -> Box:
-        return columns(number_text(number.value))
+        return columns(numeral(number))
+
+    def matrix(self, rows: Sequence[Sequence[Box]]) -> Box:
+        if not self._tall:
+            return columns("[" + "; ".join(", ".join(entry.text for entry in entries) for entries in rows) + "]")
+        widths = [int(max(entry.width for entry in column)) for column in zip(*rows, strict=True)]
+        lines = []
+        for place, entries in enumerate(rows):
+            cells = (" " * int(width - entry.width) + entry.text for width, entry in zip(widths, entries, strict=True))
+            left, right = (
+                _SQUARE if len(rows) == 1 else _TOP if not place else _BOTTOM if place == len(rows) - 1 else _SIDES
+            )
+            lines.append(left + " " + "  ".join(cells) + " " + right)
+        width = sum(widths) + 2 * len(widths) + 2
+        return Box(lines[base_line(len(lines))], width, len(rows) > 1, lines=tuple(lines))
 
     def separator(self, depth: int, operator: str) -> Pieces:
         if self._tight and operator in _TIGHT:
@@ -152,7 +170,7 @@ class _Page:
     """Lays out blocks in lines of a given width."""
 
     def __init__(self, language: str, width: int, indent: int = _EQUATION_INDENT) -> None:
-        self._writer = TextWriter(language)
+        self._writer = TextWriter(language, tall=True)
         self._width = width
         self._indent = indent
 
@@ -162,8 +180,16 @@ class _Page:
     def _lines(self, blocks: Sequence[Block]) -> list[str]:
         lines: list[str] = []
         for block in displays(blocks):
-            written = map(self._equation, block) if isinstance(block, tuple) else [self._block(block)]
-            lines += [*([""] if lines else []), *(line for each in written for line in each)]
+            written = self._display(block) if isinstance(block, tuple) else self._block(block)
+            lines += [*([""] if lines else []), *written]
+        return lines
+
+    def _display(self, equations: Sequence[Equation]) -> list[str]:
+        """Return equations, with a space before one that begins above its line, as a matrix of three rows does."""
+        lines: list[str] = []
+        for equation in equations:
+            written, above = self._equation(equation)
+            lines += [*([""] if above and lines else []), *written]
         return lines
 
     def _block(self, block: Heading | Paragraph | Remark | Frame) -> list[str]:
@@ -187,38 +213,45 @@ class _Page:
         edge = "─" * (inner + 2)
         return [f"┌{edge}┐", *lines, f"└{edge}┘"]
 
-    def _equation(self, equation: Equation) -> list[str]:
-        """Return an equation, its shape at the right, its reasons below."""
+    def _equation(self, equation: Equation) -> tuple[list[str], int]:
+        """Return an equation, its shape at the right, its reasons below, and the number of lines above its first."""
         needed = width_of(equation.shape) + _SHAPE_GAP if equation.shape else 0
-        sides = self._sides(equation.sides, self._width - self._indent, needed)
-        lines = [" " * self._indent + line.text for line in sides]
+        sides = self._sides(equation, self._width - self._indent, needed)
+        lines: list[str] = []
+        bases: list[int] = []
+        """The line of each side that is level with its equality sign."""
+        for side in sides:
+            bases.append(len(lines) + base_line(side.height))
+            lines += [" " * self._indent + line for line in side.lines or (side.text,)]
         if equation.shape:
-            rooms = [int(self._width - self._indent - line.width) - needed for line in sides]
-            place = next((k for k in (0, len(lines) - 1) if rooms[k] >= 0), None)
+            rooms = [int(self._width - self._indent - side.width) - needed for side in sides]
+            place = next((k for k in (0, len(sides) - 1) if rooms[k] >= 0), None)
             if place is not None:
-                lines[place] += " " * (rooms[place] + _SHAPE_GAP) + equation.shape
+                lines[bases[place]] += " " * (rooms[place] + _SHAPE_GAP) + equation.shape
             else:
                 wrapped = self._wrapped((equation.shape,), self._width)
                 lines += [" " * int(self._width - line.width) + line.text for line in wrapped]
         for reason in equation.reasons:
             lines += [" " * _REASON_INDENT + line.text for line in self._wrapped(reason, self._width - _REASON_INDENT)]
-        return lines
+        return lines, bases[0]
 
-    def _sides(self, sides: Sequence[Notation], width: int, needed: int) -> list[Box]:
+    def _sides(self, equation: Equation, width: int, needed: int) -> list[Box]:
         """Return `a = b = c` on one line if it fits; otherwise one side a line, with aligned equality signs.
 
         `needed` columns at the end of the first line are reserved if a break between sides allows it.
         """
-        written = [self._writer.side(side) for side in sides]
+        written = [self._writer.side(side) for side in equation.sides]
+        signs = list(map(self._writer.infix, equation.signs))
         first, *others = map(row, written)
-        single = row([first, *(box for other in others for box in (BLANK, _EQUAL, other))])
-        if single.width <= width - (needed if len(sides) > 2 else 0):
+        equated = zip(signs, others, strict=True)
+        single = row([first, *(box for sign, other in equated for box in (BLANK, sign, other))])
+        if single.width <= width - (needed if len(others) > 1 else 0):
             return [single]
         layouts = [_EQUATION_INDENT, 0]
         if first.width <= width // 3 and others:
             layouts.insert(0, int(first.width) + 1)
         for column in layouts:
-            lines = _in_column(written, width, column)
+            lines = _in_column(written, signs, width, column)
             if max(line.width for line in lines) <= width:
                 break
         return lines
@@ -263,15 +296,15 @@ class _Page:
                 yield "x", self._writer.pieces(part)
 
 
-def _in_column(sides: Sequence[Pieces], width: int, column: int) -> list[Box]:
+def _in_column(sides: Sequence[Pieces], signs: Sequence[Box], width: int, column: int) -> list[Box]:
     """Return one side a line, with aligned equality signs: beside the first side if it ends just before `column`."""
     *lines, last = break_lines(sides[0], width)
     margin = columns(" " * column)
     beside = last.width == column - 1 and len(sides) > 1
     head = row([last, BLANK]) if beside else margin
     lines += [] if beside else [last]
-    for side in sides[1:]:
+    for sign, side in zip(signs, sides[1:], strict=True):
         first, *others = break_lines(side, width - column - 2)
-        lines += [row([head, _EQUAL, first]), *(row([margin, INDENT, line]) for line in others)]
+        lines += [row([head, sign, first]), *(row([margin, INDENT, line]) for line in others)]
         head = margin
     return lines

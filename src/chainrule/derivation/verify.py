@@ -18,7 +18,7 @@ import numpy as np
 from chainrule.calculus import TANGENT
 from chainrule.derivation.elements import element_value
 from chainrule.derivation.forms import Form
-from chainrule.derivation.points import Array, Evaluator, NoPointError, Points, Values
+from chainrule.derivation.points import Array, Evaluator, NoPointError, Points, Values, bind_nodes
 from chainrule.derivation.proofreading import Misreading, Proofreader, Reading, Script
 from chainrule.derivation.record import (
     Claim,
@@ -34,7 +34,6 @@ from chainrule.derivation.ties import TIE_TOLERANCE, Ties
 from chainrule.derivation.words import say
 from chainrule.ir import (
     Apply,
-    DType,
     Input,
     Node,
     Program,
@@ -42,9 +41,8 @@ from chainrule.ir import (
     bind_dim,
     concrete,
     substitute,
-    topological_order,
 )
-from chainrule.words import Language, used_language
+from chainrule.words import Language
 
 EXACT_TOLERANCE = 1e-9
 DIFFERENCE_TOLERANCE = 1e-6
@@ -132,9 +130,8 @@ class Verification:
             self.unread + other.unread,
         )
 
-    def text(self, lang: Language | None = None) -> str:
+    def text(self, lang: Language = "en") -> str:
         """Return the result as a sentence, in English or Chinese."""
-        lang = used_language(lang)
         if self.failures:
             first = self.failures[0]
             words = say(lang, "refuted", str(first.line), f"{first.relative_error:.1e}")
@@ -522,14 +519,6 @@ def _bind_all(record: Record, claims: Sequence[Claim], sizes: Mapping[str, int])
         roots.update(dict.fromkeys((abbreviation.symbol, whole[abbreviation.symbol])))
     roots.update(dict.fromkeys(record.program.inputs))
     return bind_nodes(list(roots), sizes)
-
-
-def bind_nodes(roots: Sequence[Node], sizes: Mapping[str, int]) -> dict[Node, Node]:
-    """Map each node beneath `roots` to one with bound sizes."""
-    nodes = topological_order(roots)
-    inputs = tuple(dict.fromkeys(node for node in nodes if isinstance(node, Input)))
-    bound = Program(inputs, tuple(nodes)).bind(sizes, DType.FLOAT64)
-    return dict(zip(nodes, bound.outputs, strict=True))
 
 
 def _drowned(found: Array, differences: Sequence[tuple[Callable[[float], Array], Array, float]]) -> Array:

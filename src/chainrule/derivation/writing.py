@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from chainrule.derivation.boxes import BLANK, Box, Break, Pieces, row
 from chainrule.derivation.brackets import is_one, is_scaled, needs_brackets, starts_with_digit
 from chainrule.derivation.names import name_parts, shown_name
-from chainrule.derivation.numerals import decimal, number_text
+from chainrule.derivation.numerals import digits_of, number_text
 from chainrule.primitives import (
     INFIX_PRECEDENCE,
     Application,
@@ -22,6 +23,7 @@ from chainrule.primitives import (
     Fraction,
     Indexed,
     Infix,
+    Matrix,
     Notation,
     Number,
     Partial,
@@ -87,6 +89,8 @@ class Writer(ABC):
             return self.postfix(self._factor(notation.operand, notation, 0, nesting), notation.operator)
         if isinstance(notation, Number):
             return [self.number(notation)]
+        if isinstance(notation, Matrix):
+            return [self.matrix([list(map(self.box, entries)) for entries in notation.rows])]
         if isinstance(notation, Call):
             return self.call(notation, nesting + NESTING)
         if isinstance(notation, Application):
@@ -233,6 +237,10 @@ class Writer(ABC):
     @abstractmethod
     def number(self, number: Number) -> Box: ...
     @abstractmethod
+    def matrix(self, rows: Sequence[Sequence[Box]]) -> Box:
+        """Write an array in brackets."""
+
+    @abstractmethod
     def infix(self, operator: str) -> Box:
         """Return an operator with the space after it; the space before it is a possible line break."""
 
@@ -286,6 +294,8 @@ class SetWriter(Writer):
     both: ClassVar[str]
     under: ClassVar[str]
     truth: ClassVar[str]
+    grid: ClassVar[tuple[str, str, str]]
+    """The template of an array, and the separators of its rows and columns."""
     times: ClassVar[str]
     table: ClassVar[str]
     applied: ClassVar[str] = "%s"
@@ -323,14 +333,21 @@ class SetWriter(Writer):
             word = number_text(value)
             return Box(self.truth % word, len(word))
         if value < 0:
-            return row([self.prefix("−"), self.number(Number(-value))])
-        mantissa, exponent = decimal(value)
+            return row([self.prefix("−"), self.number(replace(number, value=-value))])
+        if value != value:
+            return Box(self.truth % "NaN", 3)
+        mantissa, exponent = digits_of(number)
         if exponent is None:
             return self.digits(mantissa)
         scale = self.scripted(self.digits("10"), (), self.group(self.number(Number(exponent))))
         if mantissa == "1":
             return scale
         return Box(self.times % (self.digits(mantissa).text, scale.text), len(mantissa) + 2 + scale.width)
+
+    def matrix(self, rows: Sequence[Sequence[Box]]) -> Box:
+        array, between, beside = self.grid
+        width = sum(max(entry.width for entry in column) + 2 for column in zip(*rows, strict=True))
+        return Box(array % between.join(beside.join(entry.text for entry in entries) for entries in rows), width, True)
 
     def scripted(self, base: Box, subscripts: tuple[Box, ...], raised: Box | None = None) -> Box:
         """Write `base` with subscripts and a superscript."""

@@ -11,35 +11,13 @@ from chainrule.engines.divergence import all_finite, first_non_finite
 from chainrule.engines.loop import Array, Loop, Outcome, Position, Report, Run, Status
 from chainrule.engines.session import Engine, Session
 from chainrule.engines.shuffle import permutation
-from chainrule.ir import Dim, Node, Program, ProgramError, ShapeError, SymbolicDim, bind_dim, shape_text
+from chainrule.ir import Node, Program
 from chainrule.primitives import evaluate_nodes
 
 
 def bind_sizes(program: Program, inputs: Mapping[str, Array]) -> Program:
     """Replace the symbolic sizes of `program` by those of `inputs`; raise ShapeError if two inputs disagree."""
-    sizes: dict[str, Dim] = {}
-    origins: dict[str, str] = {}
-    for node in program.inputs:
-        if node.name not in inputs:
-            raise ProgramError(f"the input {node.name!r} has no value")
-        shape = np.shape(inputs[node.name])
-        if len(shape) != node.type.ndim:
-            raise ShapeError(f"{node.name} has the shape {shape}; it should be {shape_text(node.type.shape)}")
-        for dim, size in zip(node.type.shape, shape, strict=True):
-            found = _solved(dim, size)
-            if found is not None:
-                name, size = found
-                if sizes.setdefault(name, size) != size:
-                    raise ShapeError(
-                        f"the size {name} is {sizes[name]} in {origins[name]} but {size} in {node.name}, "
-                        f"which has the shape {shape}"
-                    )
-                origins.setdefault(name, node.name)
-    for node in program.inputs:
-        shape = np.shape(inputs[node.name])
-        expected = tuple(bind_dim(dim, sizes) for dim in node.type.shape)
-        if expected != shape:
-            raise ShapeError(f"{node.name} has the shape {shape}; it should be {shape_text(expected)}")
+    sizes = program.sizes({name: np.shape(value) for name, value in inputs.items()})
     return program.bind(sizes) if sizes else program
 
 
@@ -52,14 +30,6 @@ def evaluate(program: Program, inputs: Mapping[str, Array]) -> list[Array]:
     known: dict[Node, Array] = {node: np.asarray(inputs[node.name], node.type.dtype.numpy) for node in bound.inputs}
     values = evaluate_nodes(bound.outputs, known)
     return [values[output] for output in bound.outputs]
-
-
-def _solved(dim: Dim, size: int) -> tuple[str, int] | None:
-    """Solve a dimension of the form n or k·n for its name; return the name and its value."""
-    if not isinstance(dim, SymbolicDim) or len(dim.terms) != 1:
-        return None
-    ((names, factor),) = dim.terms
-    return (names[0], size // factor) if len(names) == 1 and factor > 0 and size % factor == 0 else None
 
 
 class ReferenceEngine(Engine):

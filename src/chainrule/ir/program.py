@@ -14,9 +14,9 @@ from chainrule.ir.caching import cached_property
 from chainrule.ir.demands import Demand, needed_by
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim
 from chainrule.ir.display import media_bundle
-from chainrule.ir.errors import ProgramError
+from chainrule.ir.errors import ProgramError, ShapeError
 from chainrule.ir.nodes import Apply, Const, Input, Node
-from chainrule.ir.types import ArrayType, DType
+from chainrule.ir.types import ArrayType, DType, shape_text
 
 
 def topological_order(outputs: Iterable[Node], stop: Container[Node] = ()) -> list[Node]:
@@ -105,6 +105,33 @@ class Program:
                     names.update(dict.fromkeys(sorted(dim.names)))
         return list(names)
 
+    def sizes(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Dim]:
+        """Return the named sizes, given the shape of each input; raise ShapeError if two inputs disagree."""
+        sizes: dict[str, Dim] = {}
+        origins: dict[str, str] = {}
+        for node in self.inputs:
+            if node.name not in shapes:
+                raise ProgramError(f"the input {node.name!r} has no value")
+            shape = shapes[node.name]
+            if len(shape) != node.type.ndim:
+                raise ShapeError(f"{node.name} has the shape {shape}; it should be {shape_text(node.type.shape)}")
+            for dim, size in zip(node.type.shape, shape, strict=True):
+                found = _solved(dim, size)
+                if found is not None:
+                    name, size = found
+                    if sizes.setdefault(name, size) != size:
+                        raise ShapeError(
+                            f"the size {name} is {sizes[name]} in {origins[name]} but {size} in {node.name}, "
+                            f"which has the shape {shape}"
+                        )
+                    origins.setdefault(name, node.name)
+        for node in self.inputs:
+            shape = shapes[node.name]
+            expected = tuple(bind_dim(dim, sizes) for dim in node.type.shape)
+            if expected != shape:
+                raise ShapeError(f"{node.name} has the shape {shape}; it should be {shape_text(expected)}")
+        return sizes
+
     def input(self, name: str) -> Input:
         """Return the input called `name`; raise ProgramError, listing the inputs, if there is none."""
         for node in self.inputs:
@@ -168,3 +195,11 @@ class Program:
             {made[node]: name for node, name in self.names.items() if node in made},
             tuple(replace(each, most=bind_dim(each.most, sizes)) for each in needed_by(self.demands, made)),
         )
+
+
+def _solved(dim: Dim, size: int) -> tuple[str, int] | None:
+    """Solve a dimension of the form n or k·n for its name; return the name and its value."""
+    if not isinstance(dim, SymbolicDim) or len(dim.terms) != 1:
+        return None
+    ((names, factor),) = dim.terms
+    return (names[0], size // factor) if len(names) == 1 and factor > 0 and size % factor == 0 else None

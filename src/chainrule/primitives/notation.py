@@ -13,6 +13,7 @@ from typing import TypeAlias, Union
 Notation: TypeAlias = Union[
     "Symbol",
     "Number",
+    "Matrix",
     "Call",
     "Application",
     "Infix",
@@ -65,6 +66,23 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Decimal(Number):
+    """The value of a quantity, in decimals: 0.5, where a literal would be ½.
+
+    A rounded number has all its significant `digits`, as 0.1330; one that is not has as many as it needs.
+    """
+
+    digits: int = 0
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """An array in brackets, row by row."""
+
+    rows: tuple[tuple[Notation, ...], ...]
+
+
+@dataclass(frozen=True)
 class Call:
     """A function of arguments: `σ(z)`; `primes` counts derivatives, `σ′(z)`; `subscript` holds axes or parameters."""
 
@@ -92,7 +110,7 @@ class Application:
 
 @dataclass(frozen=True)
 class Infix:
-    """`a + b + c`: `operator` is one of `+ − ⊙ ⊗ ⋆ · / = < ≤ > ≥ ≠ ∧ ∨` or empty (juxtaposed matrix product)."""
+    """`a + b + c`: `operator` is one of `+ − ⊙ ⊗ ⋆ · / = ≈ < ≤ > ≥ ≠ ∧ ∨` or empty (juxtaposed matrix product)."""
 
     operator: str
     operands: tuple[Notation, ...]
@@ -179,6 +197,7 @@ INFIX_PRECEDENCE = {
     ">": Precedence.COMPARISON,
     "≥": Precedence.COMPARISON,
     "≠": Precedence.COMPARISON,
+    "≈": Precedence.COMPARISON,
     "∧": Precedence.COMPARISON,
     "∨": Precedence.COMPARISON,
     "+": Precedence.SUM,
@@ -205,7 +224,7 @@ def precedence(notation: Notation) -> Precedence:
     if isinstance(notation, Power | Postfix):
         return Precedence.POWER
     if isinstance(notation, Number):
-        return Precedence.ATOM if isinstance(notation.value, bool) or notation.value >= 0 else Precedence.SIGN
+        return Precedence.SIGN if not isinstance(notation.value, bool) and notation.value < 0 else Precedence.ATOM
     return Precedence.ATOM
 
 

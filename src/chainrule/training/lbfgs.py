@@ -49,10 +49,7 @@ class LBFGS:
     evaluations
         Maximum number of evaluations of loss and gradient; None for no limit.
 
-    Raises
-    ------
-    TrainingError
-        For settings out of range.
+    Raises TrainingError for settings out of range.
 
     """
 

@@ -37,10 +37,7 @@ class SGD(Optimizer):
     clip_norm
         The largest global norm of the gradients, see `Optimizer`; None for none.
 
-    Raises
-    ------
-    TrainingError
-        For settings out of range.
+    Raises TrainingError for settings out of range.
 
     """
 
