@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from page_code import blocks_of
 from sklearn.datasets import load_iris
 
 from chainrule.cli import app
@@ -19,7 +19,8 @@ ROOT = Path(__file__).parent.parent
 
 
 def blocks(name: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return [block.code for block in blocks_of(text) if block.language == language]
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])

@@ -42,7 +42,7 @@ from chainrule.ir import PROGRAM_DISPLAYS as _PROGRAM_DISPLAYS
 from chainrule.ir import DTypeError, Program, ProgramError, ShapeError
 from chainrule.layers import avg_pool1d, avg_pool2d, conv1d, conv2d, max_pool1d, max_pool2d
 from chainrule.trace import FormulaError, TraceError, trace
-from chainrule.words import ChainruleError, MissingDependencyError
+from chainrule.words import ChainruleError, MissingDependencyError, use
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -250,6 +250,7 @@ __all__ = [
     "softplus",
     "take",
     "trace",
+    "use",
     "value_and_grad",
     "vjp",
 ]

@@ -31,7 +31,7 @@ from chainrule.emit import source
 from chainrule.ir import Apply, Input, Program, cached_property, media_bundle, refuses_deep_nesting
 from chainrule.primitives import Abstract, AbstractMap
 from chainrule.trace import canonical_name, trace, trace_formula
-from chainrule.words import LANGUAGES, ChainruleError, Language, at_callers_line
+from chainrule.words import ChainruleError, Language, at_callers_line, used_language
 
 _WEIGHTS = ("W", "w", "θ", "theta", "beta", "β", "Theta", "Θ")
 """Initial letters of weight names. In a formula without weights, data are differentiated too, as x in xᵀ A x."""
@@ -76,7 +76,11 @@ class Derivation:
 
     @refuses_deep_nesting
     def document(
-        self, form: Form = "matrix", lang: Language = "en", detail: Detail = "full", at: Mapping[str, Any] | None = None
+        self,
+        form: Form = "matrix",
+        lang: Language | None = None,
+        detail: Detail = "full",
+        at: Mapping[str, Any] | None = None,
     ) -> Document:
         """Return the derivation as headings, sentences and equations, for a renderer.
 
@@ -92,7 +96,7 @@ class Derivation:
 
         """
         _check_choice("form", form, FORMS)
-        _check_choice("lang", lang, LANGUAGES)
+        lang = used_language(lang)
         _check_choice("detail", detail, DETAILS)
         record = self._record(form, detail)
         return write_document(record, form, lang, detail, None if at is None else Valuation(record, at))
@@ -105,7 +109,7 @@ class Derivation:
     def text(
         self,
         form: Form = "matrix",
-        lang: Language = "en",
+        lang: Language | None = None,
         width: int = 80,
         detail: Detail = "full",
         at: Mapping[str, Any] | None = None,
@@ -113,9 +117,10 @@ class Derivation:
         """Return the derivation as Unicode text, in lines of at most `width` columns.
 
         `form` is "matrix" (matrix calculus with transposes), "path" (the chain rule factor by factor, one chain for
-        every path from the loss) or "index" (sums over named indices); `lang` is "en" or "zh". `detail` is "full" (the
-        differential of every equation, and the pairing behind every step) or "brief" (the forward pass, a line for each
-        gradient, and the summary). `at` gives values to the inputs, as in `document`, for a worked example.
+        every path from the loss) or "index" (sums over named indices); `lang` is "en" or "zh", by default the language
+        of `chainrule.use`. `detail` is "full" (the differential of every equation, and the pairing behind every step)
+        or "brief" (the forward pass, a line for each gradient, and the summary). `at` gives values to the inputs, as in
+        `document`, for a worked example.
 
         >>> print(derive("sin(x^2)").text("path", detail="brief", at={"x": 3}))  # doctest: +ELLIPSIS
         Backward pass of L
@@ -130,7 +135,7 @@ class Derivation:
     def latex(
         self,
         form: Form = "matrix",
-        lang: Language = "en",
+        lang: Language | None = None,
         standalone: bool = False,
         detail: Detail = "full",
         at: Mapping[str, Any] | None = None,
@@ -143,7 +148,7 @@ class Derivation:
     def markdown(
         self,
         form: Form = "matrix",
-        lang: Language = "en",
+        lang: Language | None = None,
         detail: Detail = "full",
         verification: Verification | None = None,
         github: bool = True,
@@ -160,7 +165,7 @@ class Derivation:
     def html(
         self,
         form: Form = "matrix",
-        lang: Language = "en",
+        lang: Language | None = None,
         detail: Detail = "full",
         verification: Verification | None = None,
         standalone: bool = True,
@@ -177,7 +182,7 @@ class Derivation:
     def json(
         self,
         form: Form = "matrix",
-        lang: Language = "en",
+        lang: Language | None = None,
         detail: Detail = "full",
         verification: Verification | None = None,
         indent: int | None = None,
@@ -384,7 +389,7 @@ def _parameters(program: Program, wrt: Sequence[str] | str | None) -> list[Input
     return [by_name[name] for name in dict.fromkeys(names)]
 
 
-def _verdict(verification: Verification | None, lang: Language) -> str:
+def _verdict(verification: Verification | None, lang: Language | None) -> str:
     return "" if verification is None else verification.text(lang)
 
 

@@ -178,7 +178,7 @@ def test_wrt_is_checked() -> None:
         cr.derive(rows, wrt=["W3"], **SHAPES["rows"])
     with pytest.raises(DerivationError, match="form is 'matrx'; it can be path, matrix, index"):
         cr.derive(rows, **SHAPES["rows"]).text("matrx")  # type: ignore[arg-type]
-    with pytest.raises(DerivationError, match="lang is 'de'"):
+    with pytest.raises(cr.ChainruleError, match="lang is 'de'"):
         cr.derive(rows, **SHAPES["rows"]).text(lang="de")  # type: ignore[arg-type]
     with pytest.raises(cr.ProgramError, match="returns floats, not int64"):
         cr.derive(lambda x, k: (x * 2, np.transpose(k)), x="n", k="n m:int")

@@ -97,7 +97,7 @@ def test_what_is_no_activation_is_refused(given: Any, message: str) -> None:
 
 def test_a_formula_that_cannot_be_read_shows_the_place() -> None:
     with pytest.raises(cr.FormulaError, match="operator is missing") as caught:
-        Architecture(1, (2,), 1, activations="z z")
+        Architecture(1, (2,), 1, activations="z 3")
     assert "^" in caught.value.excerpt
 
 

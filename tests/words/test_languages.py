@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
 
-from chainrule.words import HTML_LANGUAGES, LANGUAGES, ChainruleError, Language, LanguageError, Sentences, listed_in
+import chainrule as cr
+from chainrule.words import (
+    HTML_LANGUAGES,
+    LANGUAGES,
+    ChainruleError,
+    Language,
+    LanguageError,
+    Sentences,
+    listed_in,
+    use,
+)
 
 say = Sentences({"named": ("the language {language}, the key {key}", "语言 {language}，键 {key}")})
 
@@ -23,3 +34,35 @@ def test_other_languages_are_refused(lang: Any) -> None:
     with pytest.raises(LanguageError, match=r"lang is .*; it can be en, zh") as raised:
         say(lang, "named", language="a", key="b")
     assert isinstance(raised.value, ChainruleError)
+
+
+@pytest.fixture
+def unset() -> Iterator[None]:
+    yield
+    use()
+
+
+@pytest.mark.usefixtures("unset")
+def test_the_language_in_use_is_that_of_what_shows_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CHAINRULE_LANG", raising=False)
+    derivation = cr.derive("sum((X @ w - y)^2)")
+    english, chinese = derivation.text(lang="en"), derivation.text(lang="zh")
+    assert str(derivation) == english != chinese
+    monkeypatch.setenv("CHAINRULE_LANG", "zh")
+    assert str(derivation) == chinese
+    cr.use(lang="en")
+    assert str(derivation) == english
+    assert derivation.text(lang="zh") == chinese
+    cr.use(lang="zh")
+    assert str(derivation.verify()).startswith("验证：")
+    cr.use()
+    monkeypatch.delenv("CHAINRULE_LANG")
+    assert str(derivation) == english
+
+
+def test_another_language_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(cr.ChainruleError, match="lang is 'fr'; it can be en, zh"):
+        cr.use(lang="fr")  # type: ignore[arg-type]
+    monkeypatch.setenv("CHAINRULE_LANG", "fr")
+    with pytest.raises(cr.ChainruleError, match="CHAINRULE_LANG is 'fr'; it can be en, zh"):
+        cr.derive("x^2").text()

@@ -4,12 +4,16 @@ import chainrule.calculus.arithmetic
 import chainrule.calculus.choices
 import chainrule.calculus.clipping
 import chainrule.calculus.convolutions
+import chainrule.calculus.gathering
+import chainrule.calculus.inverses
 import chainrule.calculus.labels
 import chainrule.calculus.matrices
+import chainrule.calculus.pairs
 import chainrule.calculus.products
 import chainrule.calculus.scalars
 import chainrule.calculus.sums
-import chainrule.calculus.symmetry  # noqa: F401 - these enter their rules into the table
+import chainrule.calculus.symmetry
+import chainrule.calculus.transposes  # noqa: F401 - these enter their rules into the table
 from chainrule.calculus.backward import (
     COTANGENT,
     TANGENT,

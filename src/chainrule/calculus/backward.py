@@ -8,12 +8,14 @@ expressions over symbols; the gradients that run are the same expressions compos
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus.closed_form import closed_form, is_cheap
 from chainrule.calculus.collect import operation_count
 from chainrule.calculus.linearize import linearize
+from chainrule.calculus.named import named_values
+from chainrule.calculus.pairs import positive_parts
 from chainrule.calculus.rules import RULES, Rule
 from chainrule.calculus.simplify import Rewrite, Simplifier
 from chainrule.calculus.sums import known_sums
@@ -99,7 +101,7 @@ class Facts:
 
     def simplifier(self) -> Simplifier:
         """Return a simplifier with the table of rules and those that hold for these symbols."""
-        return Simplifier([*RULES, *self.rules])
+        return Simplifier([*self.rules, *RULES])
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,10 +120,16 @@ class Backward:
         return Program(self.program.inputs, (*self.program.outputs, *self.gradients), self.program.names)
 
 
-def facts_of(definitions: Mapping[Node, Node], symmetric_inputs: Iterable[Node] = ()) -> Facts:
-    """Return the facts that follow from the definitions of names, and from inputs that are declared symmetric."""
+def _facts(stages: Sequence[Stage], outputs: Container[Node], symmetric_inputs: Iterable[Node]) -> Facts:
+    """Return the facts that follow from the definitions of names, and from inputs that are declared symmetric.
+
+    The name of a result, such as the loss, stands for it only in its own gradients.
+    """
+    definitions: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages}
     symmetric = known_symmetric(definitions, symmetric_inputs)
-    return Facts(definitions, symmetric, (known_sums(definitions), *symmetric_rules(symmetric)))
+    rules = (known_sums(definitions), positive_parts(definitions), *symmetric_rules(symmetric))
+    inner: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages if stage.node not in outputs}
+    return Facts(definitions, symmetric, (named_values(inner, symmetric, rules), *rules))
 
 
 def split_stages(program: Program) -> tuple[Stage, ...]:
@@ -190,8 +198,7 @@ def backward(
     for output, seed in zip(program.outputs, seeds, strict=True):
         outputs.setdefault(symbols[output], []).append(seed)
     active = _active(stages, wrt)
-    definitions: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages}
-    facts = facts_of(definitions, symmetric_inputs)
+    facts = _facts(stages, program.outputs, symmetric_inputs)
     bars = {symbol: Input(COTANGENT + symbol.name, symbol.type) for symbol in active}
     received: dict[Input, list[Contribution]] = {symbol: [] for symbol in active}
     accumulations: list[Accumulation] = []

@@ -7,6 +7,7 @@ With their cotangents substituted and the normalized value replaced by its name,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,9 +33,9 @@ _TERM_LIMIT = 12
 
 @dataclass(frozen=True)
 class _Quotient:
-    """A named value q = numerator / divisor, both as factors of terms in the shape of q."""
+    """A quotient of the forward pass, both parts as factors of terms in its shape, and its name if it has one."""
 
-    symbol: Node
+    symbol: Node | None
     numerator: Node
     divisor: Node
 
@@ -108,12 +109,18 @@ def is_cheap(node: Node) -> bool:
 
 
 def _quotients(symbol: Input, definitions: Mapping[Node, Node], simplifier: Simplifier) -> list[_Quotient]:
-    found = []
+    """Return the quotients in the shape of `symbol`: those with names, then divided differences in definitions."""
+    named, unnamed = list[_Quotient](), list[_Quotient]()
     for name, definition in definitions.items():
-        match definition:
-            case Apply(Divide(), (above, below)) if name.type.shape == symbol.type.shape:
-                found.append(_Quotient(name, simplifier(above), simplifier(below)))
-    return found
+        for part in topological_order([definition]):
+            match part:
+                case Apply(Divide(), (above, below)) if part.type.shape == symbol.type.shape:
+                    quotient = _Quotient(name if part is definition else None, simplifier(above), simplifier(below))
+                    if part is definition:
+                        named.append(quotient)
+                    elif applies(quotient.numerator, Subtract):
+                        unnamed.append(quotient)
+    return named + unnamed
 
 
 def _simplified(term: Term, simplifier: Simplifier) -> Term:
@@ -163,6 +170,8 @@ def _summands(node: Node) -> list[Term] | None:
 def _named(term: Term, quotients: Sequence[_Quotient]) -> Term:
     """Replace numerator / divisor in `term` by the name of the quotient."""
     for quotient in quotients:
+        if quotient.symbol is None:
+            continue
         while dict(term.powers).get(quotient.numerator, 0) > 0 > dict(term.powers).get(quotient.divisor, 0):
             term = term.times(Term(1, ((quotient.numerator, -1), (quotient.divisor, 1), (quotient.symbol, 1))))
     return term
@@ -177,11 +186,19 @@ def _with_means(term: Term) -> Term:
                 (averaged,) = substitute([factor], {total: Mean(axes)(x)})
                 swap = Term(1, ((factor, -1), (averaged, 1)))
                 if not isinstance(count, SymbolicDim):
-                    return term.times(swap).times(Term(float(count), ()))
+                    multiple = _whole(term.number * count)
+                    if multiple is None or _whole(term.number) is not None:
+                        return term
+                    return Term(multiple / term.number, ()).times(term.times(swap))
                 size = Const(count, factor.type)
                 if dict(term.powers).get(size, 0) < 0:
                     return term.times(swap).times(Term(1, ((size, 1),)))
     return term
+
+
+def _whole(number: float) -> float | None:
+    """Return the whole number that `number` is up to rounding, or None: −1/3 of a sum of 3 terms is −1 times a mean."""
+    return float(round(number)) if math.isclose(number, round(number), rel_tol=1e-12) else None
 
 
 def _assembled(terms: Sequence[Term], symbol: Input) -> Node:

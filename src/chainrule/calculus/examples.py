@@ -5,14 +5,19 @@ from __future__ import annotations
 from chainrule.ir import ArrayType, Const, Input, Node, named_dim, parse_shape
 
 
+def some(name: str, shape: str) -> Node:
+    """Return an array of this name."""
+    return Input(name, ArrayType(parse_shape(shape)))
+
+
 def some_x(shape: str = "n m") -> Node:
     """Return an array x."""
-    return Input("x", ArrayType(parse_shape(shape)))
+    return some("x", shape)
 
 
 def some_y(shape: str = "n m") -> Node:
     """Return another array, y."""
-    return Input("y", ArrayType(parse_shape(shape)))
+    return some("y", shape)
 
 
 def filled(value: float, shape: str = "n m") -> Const:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from chainrule.calculus.examples import filled, size, some_x, some_y
-from chainrule.calculus.rules import both_orders, is_scale, refilled, rule, scalar_of
-from chainrule.ir import Apply, ArrayType, Input, Node, parse_shape
-from chainrule.primitives import Add, Broadcast, Contract, Multiply, Negate, Permute, Reshape, Sum
+from chainrule.calculus.chains import chain_of, number_within, product_of_chain
+from chainrule.calculus.examples import filled, size, some, some_x, some_y
+from chainrule.calculus.rules import is_scale, refilled, rule, scalar_of
+from chainrule.ir import Apply, ArrayType, Input, Node, applies, parse_shape
+from chainrule.primitives import Broadcast, Contract, Multiply, Negate, Permute, Reshape, Sum
 
 
 def _number(shape: str) -> Node:
@@ -66,45 +67,56 @@ def _filled_out(node: Apply, k: int) -> Node:
     return Broadcast(node.type.shape, axes)(result) if len(axes) < node.type.ndim else result
 
 
-@rule("A x + Aᵀ x → (A + Aᵀ) x", Add, examples=lambda: [
-    some_x("n n") @ some_y("n") + Contract(((0, 1), (0,)), (1,))(some_x("n n"), some_y("n")),
-    Contract(((0, 1), (0, 2)), (1, 2))(some_x("n n"), some_y("n k")) + some_x("n n") @ some_y("n k"),
+@rule("left factor first", Contract, examples=lambda: [
+    Contract(((0, 1), (2, 0)), (2, 1))(some_y("m k"), some_x("n m")),
+    Contract(((0,), (1,)), (1, 0))(some_x("n"), some_y("m")),
+    Contract(((0,), (1, 0)), (1,))(some_x("m"), some_y("n m")),
+    Contract(((0, 1, 2), (0, 3, 1)), (0, 3, 2))(some_y("n k m"), some_x("n m k")),
 ])  # fmt: skip
-def _product_and_transposed(node: Apply) -> Node | None:
-    left, right = node.operands
-    joined = _joined(left, right)
-    if joined is not None:
-        return joined
-    match left:
-        case Apply(Add()):  # terms of a longer sum
-            for term, rest in both_orders(left):
-                joined = _joined(term, right)
-                if joined is not None:
-                    return joined + rest
+def _left_factor_first(node: Apply) -> Node | None:
+    """Order the operands of a product as they are written, so that equal products are equal terms."""
+    match node:
+        case Apply(Contract((x, y), output, product=product), (a, b)) if product is not None:
+            if product.kind in ("outer", "matrix", "vector") and product.left.operand == 1:
+                return Contract((y, x), output)(b, a)
     return None
 
 
-def _joined(left: Node, right: Node) -> Node | None:
-    """Return `(A + Aᵀ) x` for the two terms of A x + Aᵀ x, or None."""
-    match left, right:
-        case Apply(Contract() as first, (_, _) as factors), Apply(Contract() as second, others) if factors == others:
-            pass
-        case _:
-            return None
-    for k, matrix in enumerate(factors):
-        if matrix.type.ndim != 2 or matrix.type.shape[0] != matrix.type.shape[1]:
-            continue
-        inputs = (*second.inputs[:k], second.inputs[k][::-1], *second.inputs[k + 1 :])
-        if Contract(inputs, second.output) == first:
-            total = matrix + Permute((1, 0))(matrix)
-            return (first if _is_upright(first, k) else second)(*factors[:k], total, *factors[k + 1 :])
-    return None
+def _outer(x: Node, y: Node) -> Node:
+    return Contract(((0,), (1,)), (0, 1))(x, y)
 
 
-def _is_upright(contract: Contract, operand: int) -> bool:
-    """Whether an operand is not transposed in a product."""
-    product = contract.product
-    return product is not None and not product.factor(operand).transposed
+@rule("(A B) x → A (B x)", Contract, examples=lambda: [
+    (some_x("n m") @ some_y("m k")) @ some("v", "k"),
+    _outer(some("u", "n"), some("v", "m")) @ some_x("m k"),
+    some_x("k n") @ _outer(some("u", "n"), some("v", "m")),
+    Contract(((0, 1), (0,)), (1,))(some_x("n m") @ some_y("m k"), some("v", "n")),
+    (some_x("k n") @ _outer(some("u", "n"), some("v", "m"))) @ some_y("m n"),
+])  # fmt: skip
+def _products_with_vectors_first(node: Apply) -> Node | None:
+    links = chain_of(node)
+    if len(links) < 3 or not any(factor.type.ndim == 1 for factor, _ in links) or number_within(links):
+        return None
+    if not any(applies(part, Contract) and part.type.ndim == 2 for part in node.operands):
+        return None
+    result = product_of_chain(links)
+    return result if result is not node and result.type == node.type else None
+
+
+@rule("the number in a (bᵀ c) dᵀ in front", Contract, examples=lambda: [
+    _outer(some_x("n"), some("b", "m")) @ _outer(some("c", "m"), some_y("k")),
+    _outer(some_x("n"), some("b", "m")) @ some("c", "m"),
+    Contract(((0, 1), (0,)), (1,))(_outer(some_x("n"), some("b", "m")), some("c", "n")),
+])  # fmt: skip
+def _number_in_front(node: Apply) -> Node | None:
+    links = chain_of(node)
+    found = number_within(links)
+    if found is None:
+        return None
+    first, last = found
+    number = product_of_chain(links[first:last])
+    rest = product_of_chain((*links[:first], *links[last:]))
+    return Broadcast(node.type.shape, ())(number) * rest if rest.type == node.type else None
 
 
 @rule("Σ (a ⊙ b) of vectors → aᵀ b", Sum, examples=lambda: [Sum((0,))(some_x("n") * some_y("n"))])

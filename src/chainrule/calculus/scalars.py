@@ -7,7 +7,7 @@ It is kept as a scalar, which is broadcast last.
 from __future__ import annotations
 
 from chainrule.calculus.collect import Term, divides_anew, factors, operation_count
-from chainrule.calculus.examples import filled, size, some_x, some_y
+from chainrule.calculus.examples import filled, size, some, some_x, some_y
 from chainrule.calculus.rules import is_coefficient, is_scale, refilled, rule, scalar_of, with_operand
 from chainrule.ir import Apply, ArrayType, Const, Input, Node, parse_shape
 from chainrule.primitives import (
@@ -59,6 +59,27 @@ def _scalar_outwards(node: Apply) -> Node | None:
         match _multiplied(operand):
             case (scalar, x):
                 return repeated(scalar, node.type) * with_operand(node, k, x)
+    return None
+
+
+def _some_number(shape: str = "n m") -> Node:
+    return repeated(Sum((0,))(Exp()(some("v", "n"))), ArrayType(parse_shape(shape)))
+
+
+@rule("A (x/s) → (A x)/s", Contract, examples=lambda: [
+    some_x() @ (some_y("m") / _some_number("m")),
+    (some_x() / _some_number()) @ some_y("m k"),
+    (_some_number() * some_x()) @ some_y("m k"),
+    some_x("k n") @ (_some_number() * (some_y() / _some_number())),
+])  # fmt: skip
+def _number_out_of_product(node: Apply) -> Node | None:
+    """Move a number that is computed from arrays, such as xᵀ x, out of a product of matrices."""
+    for k, operand in enumerate(node.operands):
+        match operand:
+            case Apply(Multiply(), (Apply(Broadcast(axes=()), (number,)), x)):
+                return repeated(number, node.type) * with_operand(node, k, x)
+            case Apply(Divide(), (x, Apply(Broadcast(axes=()), (number,)))) if not is_scale(x):
+                return with_operand(node, k, x) / repeated(number, node.type)
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from chainrule.words import LANGUAGES, Language, Sentences
+from chainrule.words import LANGUAGE_VARIABLE, LANGUAGES, Language, Sentences, checked_language
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -146,8 +146,10 @@ say = Sentences(_SENTENCES)
 
 
 def default_language(environment: Mapping[str, str] | None = None) -> Language:
-    """Return Chinese if the locale of messages is Chinese, else English."""
+    """Return the language of CHAINRULE_LANG, else Chinese if the locale of messages is Chinese, else English."""
     variables = os.environ if environment is None else environment
+    if variables.get(LANGUAGE_VARIABLE):
+        return checked_language(variables[LANGUAGE_VARIABLE], LANGUAGE_VARIABLE)
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if variables.get(name):
             return "zh" if variables[name].lower().startswith("zh") else "en"
@@ -160,5 +162,5 @@ def language_option(command: Command) -> Command:
         "--lang",
         type=click.Choice(LANGUAGES),
         default=default_language,
-        help="Language of the output; by default that of the locale.",
+        help="Language of the output; by default CHAINRULE_LANG, or that of the locale.",
     )(command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from chainrule.ir import Apply, Const, Input, Node, Program, applies, topological_order
 from chainrule.primitives import (
@@ -98,12 +98,13 @@ def _follows_product(node: Apply, names: Mapping[Node, str]) -> bool:
     )
 
 
-def name_arguments(program: Program, wrt: Sequence[Input]) -> Program:
+def name_arguments(program: Program, wrt: Sequence[Input], undivided: Container[Node] = ()) -> Program:
     """Name each argument of a function that is an expression and depends on `wrt`, the outermost first.
 
     So `sin(exp(x)²)` is sin(u) with u = v² and v = exp(x), and a chain has a factor for every step. An argument that
     depends directly on a matrix product is z, as in a layer. A squared difference is r, the residual; a difference of
-    two names is not named, nor a named value of the forward pass beside a number, as in ln(1 − p) or exp(½ v).
+    two names is not named, nor a named value of the forward pass beside a number, as in ln(1 − p) or exp(½ v), nor a
+    part in `undivided`.
     """
     named = dict(program.names)
     names = dict(named)
@@ -115,6 +116,8 @@ def name_arguments(program: Program, wrt: Sequence[Input]) -> Program:
         for operand in node.operands:
             part = _bare(operand)
             if part in names or part in program.outputs or part not in depends or not part.type.dtype.is_float:
+                continue
+            if part in undivided:
                 continue
             if isinstance(node.primitive, Square | Norm) and _is_difference(part, names):
                 continue

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from chainrule.calculus import (
+    SIDED,
     Accumulation,
     Backward,
     Contribution,
@@ -186,7 +187,10 @@ class Record:
         self._whole = whole
         recognized, self.recognitions = recognize(program)
         named = name_draws(name_activations(recognized))
-        self.program = name_shared(name_arguments(named, wrt) if self.in_steps else named)
+        # A function with coinciding kinks may have no derivative by a part of it, as min(u, x) at u = x for u = |x|.
+        tied = [each.after for each in self.recognitions if each.rule == SIDED]
+        undivided = {part for node in tied for part in topological_order([node]) if part is not node}
+        self.program = name_shared(name_arguments(named, wrt, undivided) if self.in_steps else named)
         self.backward: Backward = backward(self.program, wrt)
         if longest([entry.result for entry in self.backward.accumulations], set()) > LONGEST_GRADIENT:
             self.program = name_nonlinear(self.program)

@@ -1,15 +1,15 @@
-"""Forward values with implicit broadcasts in NumPy."""
+"""Broadcasts that are implicit in NumPy and on paper."""
 
 from __future__ import annotations
 
 from chainrule.calculus import COTANGENT, TANGENT, is_scale
 from chainrule.derivation.factors import is_elementwise
 from chainrule.ir import Apply, Input, Node, applies, topological_order
-from chainrule.primitives import Broadcast, Reshape, Sum
+from chainrule.primitives import Broadcast, Divide, Reshape, Sum
 
 
 def stretched(order: list[Node]) -> set[Node]:
-    """Return the nodes that broadcast a forward value only to combine it with a full array, implicit in NumPy."""
+    """Return the nodes that broadcast a forward value to combine it with a full array, or a number to divide it."""
     users: dict[Node, list[Node]] = {}
     for part in order:
         for operand in part.operands if isinstance(part, Apply) else ():
@@ -19,7 +19,7 @@ def stretched(order: list[Node]) -> set[Node]:
     for part in order:
         if is_scale(part) or (is_elementwise(part) and thin.issuperset(part.operands)):
             thin.add(part)
-        elif applies(part, Broadcast) and _repeats_unasked(part):
+        elif applies(part, Broadcast) and (_repeats_unasked(part) or _is_divisor(part, users.get(part, []))):
             repeated.add(part)
             thin.add(part)
 
@@ -37,6 +37,13 @@ def _repeats_unasked(node: Apply) -> bool:
     axes, ndim = node.primitive.axes, node.type.ndim
     fits = axes == tuple(range(ndim - len(axes), ndim)) or applies(node.operands[0], Reshape)
     return fits and not any(map(_is_calculus, topological_order(node.operands)))
+
+
+def _is_divisor(node: Apply, uses: list[Node]) -> bool:
+    """Whether `node` repeats a number and only divides: an array divided by a number needs no ones."""
+    return not node.primitive.axes and all(
+        isinstance(use, Apply) and isinstance(use.primitive, Divide) and use.operands[0] is not node for use in uses
+    )
 
 
 def _is_calculus(node: Node) -> bool:

@@ -42,7 +42,7 @@ from chainrule.ir import (
     concrete,
     substitute,
 )
-from chainrule.words import Language
+from chainrule.words import Language, used_language
 
 EXACT_TOLERANCE = 1e-9
 DIFFERENCE_TOLERANCE = 1e-6
@@ -130,8 +130,9 @@ class Verification:
             self.unread + other.unread,
         )
 
-    def text(self, lang: Language = "en") -> str:
+    def text(self, lang: Language | None = None) -> str:
         """Return the result as a sentence, in English or Chinese."""
+        lang = used_language(lang)
         if self.failures:
             first = self.failures[0]
             words = say(lang, "refuted", str(first.line), f"{first.relative_error:.1e}")

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from chainrule.grading.answers import visible
 from chainrule.grading.diagnosis import Diagnosis
 from chainrule.grading.words import diagnosis_text, say
-from chainrule.words import Language, listed_in
+from chainrule.words import Language, listed_in, used_language
 
 Status: TypeAlias = Literal["confirmed", "computed", "wrong", "also wrong", "consequence"]
 
@@ -73,12 +73,14 @@ class Grade:
         """The line of the first mistake; None for a correct answer."""
         return next((line for line in self.lines if line.status == "wrong"), None)
 
-    def text(self, lang: Language = "en") -> str:
+    def text(self, lang: Language | None = None) -> str:
         """Return the grade as text, with a line for each line of the answer."""
+        lang = used_language(lang)
         return "\n".join(text for text, _ in self.paragraphs(lang)) + "\n"
 
-    def paragraphs(self, lang: Language = "en") -> list[tuple[str, int]]:
+    def paragraphs(self, lang: Language | None = None) -> list[tuple[str, int]]:
         """Return the sentences of `text`, each with the indentation of its continuation lines."""
+        lang = used_language(lang)
         result: list[tuple[str, int]] = []
         digits = len(str(max((line.number for line in self.lines), default=1)))
         for number, group in itertools.groupby(self.lines, key=lambda line: (line.number, line.source)):
@@ -126,8 +128,9 @@ class Grade:
     def _listed(self, names: Sequence[str], lang: Language) -> str:
         return listed_in(lang, (f"∂{self.loss}/∂{name}" for name in names))
 
-    def to_dict(self, lang: Language = "en") -> dict[str, Any]:
+    def to_dict(self, lang: Language | None = None) -> dict[str, Any]:
         """Return the grade as plain data, for JSON."""
+        lang = used_language(lang)
         lines = []
         for line in self.lines:
             entry: dict[str, Any] = {

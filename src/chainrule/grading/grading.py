@@ -86,8 +86,8 @@ def grade(
     Notes
     -----
     An answer in a file is run in a separate process, which receives the inputs and returns values; they are compared
-    in this process. `docs/grading.md` describes what this protects from. A function that is given as an object runs in
-    this process, which has executed its code already.
+    in this process. `docs/reference/untrusted-answers.md` describes what this protects from. A function that is given
+    as an object runs in this process, which has executed its code already.
 
     Examples
     --------

@@ -23,7 +23,7 @@ from chainrule.ir import Apply, Const, Input, Node, Program, applies, refuse_sub
 from chainrule.networks.flow_words import say
 from chainrule.primitives import Contract, Elementwise, RandomUniform
 from chainrule.training import named_loss, traced_loss
-from chainrule.words import Language, at_callers_line, listed_in, wrapped
+from chainrule.words import Language, at_callers_line, listed_in, used_language, wrapped
 
 Array = NDArray[Any]
 Kind: TypeAlias = Literal["activation", "weights", "mask", "equation"]
@@ -124,12 +124,14 @@ class GradientReport:
         """The product of the gains of all factors of one kind between these layers."""
         return _product([factor for factor in self.between_layers if factor.kind == kind])
 
-    def sentences(self, lang: Language = "en") -> list[str]:
+    def sentences(self, lang: Language | None = None) -> list[str]:
         """Describe whether and where the gradient vanishes or explodes, why, and what to try; in English or Chinese."""
+        lang = used_language(lang)
         return list(_sentences(self, lang))
 
-    def text(self, lang: Language = "en") -> str:
+    def text(self, lang: Language | None = None) -> str:
         """A table of the factors and the parameters, for a terminal of 80 columns, with the sentences."""
+        lang = used_language(lang)
         return _text(self, lang)
 
     def __str__(self) -> str:

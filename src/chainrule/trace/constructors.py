@@ -79,7 +79,7 @@ def _is_step(step: Any) -> bool:
     return isinstance(step, int | np.integer) and not isinstance(step, bool) and int(step) > 0
 
 
-_CONSTRUCTORS: Final[Mapping[str, Callable[..., Node]]] = {
+CONSTRUCTORS: Final[Mapping[str, Callable[..., Node]]] = {
     "arange": _arange,
     "eye": _eye,
     "full": _full,
@@ -102,7 +102,7 @@ def sizes_in_constructors(is_size: Callable[[object], bool], call: Caller) -> It
     global _users
     with _lock:
         if _users == 0:
-            for name, handler in _CONSTRUCTORS.items():
+            for name, handler in CONSTRUCTORS.items():
                 _originals[name] = getattr(np, name)
                 setattr(np, name, _dispatching(name, handler, _originals[name], is_size, call))
         _users += 1

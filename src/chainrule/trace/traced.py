@@ -424,7 +424,7 @@ class Traced(_NumPyProtocols):
         return build(checked_call, (arrangement.flattened, "ndarray.flatten", self, *args), options)
 
     def __getattr__(self, name: str) -> Any:
-        function = _METHODS.get(name)
+        function = METHODS.get(name)
         if function is not None:
             return partial(function, self)
         if not name.startswith("_") and hasattr(np.ndarray, name):
@@ -461,7 +461,7 @@ class _TracedArray(Traced):
         raise as_branch()
 
 
-_METHODS: dict[str, Callable[..., Any]] = {
+METHODS: dict[str, Callable[..., Any]] = {
     "sum": np.sum,
     "mean": np.mean,
     "max": np.max,

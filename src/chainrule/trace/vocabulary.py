@@ -29,7 +29,7 @@ _ORDERS = "the order depends on values; compute it outside of the function and p
 _CHECKS = "check results outside of the function"
 _INDICES = "an index has no derivative; compute it outside of the function and pass it as an argument"
 
-_MENDS = {
+MENDS = {
     **dict.fromkeys(("rint", "round", "around", "fix", "fmod", "divmod", "modf"), _STEPS),
     **dict.fromkeys(("left_shift", "right_shift"), _STEPS),
     **dict.fromkeys(("sort", "median", "percentile", "quantile", "partition", "unique"), _ORDERS),
@@ -110,6 +110,6 @@ def checked_call(handler: Callable[..., Any], name: str, *args: Any, **kwargs: A
 
 def unsupported(name: str, method: bool = False) -> TraceError:
     """Return the error for an unsupported NumPy function: an alternative, or what is supported."""
-    mend = _MENDS.get(name, _THERE_ARE)
+    mend = MENDS.get(name, _THERE_ARE)
     what = f"the method .{name}()" if method else f"np.{name}"
     return refusal(f"{what} is not among the functions that can be recorded and differentiated; {mend}")

@@ -101,12 +101,6 @@ def fit(
         finished and counts as one of `epochs`. Without `start`, shuffling and random numbers begin as in a first epoch.
         `LBFGS` cannot be resumed: each call starts anew from `params`.
 
-    The computation uses float32 if all parameters are float32, otherwise float64. Floats in `data` and `constants` are
-    converted to that dtype, integers to int64. Arrays that already have it are used in place, with any strides,
-    including read-only and memory-mapped ones, so a table may be larger than memory; others are copied, except that
-    float arrays of more than 256 MB are converted batch by batch. `LBFGS`, which uses all rows at once, also copies
-    arrays that are not in row-major order. The caller's arrays are never modified.
-
     Returns
     -------
     FitResult
@@ -133,6 +127,14 @@ def fit(
         initial one.
     BroadcastWarning
         If the loss broadcasts predictions against data such that every row is combined with every other.
+
+    Notes
+    -----
+    The computation uses float32 if all parameters are float32, otherwise float64. Floats in `data` and `constants` are
+    converted to that dtype, integers to int64. Arrays that already have it are used in place, with any strides,
+    including read-only and memory-mapped ones, so a table may be larger than memory; others are copied, except that
+    float arrays of more than 256 MB are converted batch by batch. `LBFGS`, which uses all rows at once, also copies
+    arrays that are not in row-major order. The caller's arrays are never modified.
 
     Examples
     --------

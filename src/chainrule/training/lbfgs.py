@@ -49,7 +49,10 @@ class LBFGS:
     evaluations
         Maximum number of evaluations of loss and gradient; None for no limit.
 
-    Raises TrainingError for settings out of range.
+    Raises
+    ------
+    TrainingError
+        For settings out of range.
 
     """
 

@@ -38,8 +38,13 @@ class BlockOrder:
     block, window
         Rows in a block, and blocks that are mixed. The least that should fit in memory is `block · window` rows.
 
-    Raises TrainingError for arguments that are not whole numbers in range.
+    Raises
+    ------
+    TrainingError
+        For arguments that are not whole numbers in range.
 
+    Examples
+    --------
     >>> order = BlockOrder(10, seed=1, block=2, window=2)
     >>> order(0)
     array([6, 2, 3, 7, 1, 4, 5, 0, 9, 8])

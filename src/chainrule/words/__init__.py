@@ -4,18 +4,31 @@ from chainrule.words.callers import at_callers_line, warn_caller
 from chainrule.words.columns import cut, in_rows, may_part, padded, printable, runs, shortened, table, width_of, wrapped
 from chainrule.words.errors import ChainruleError, MissingDependencyError
 from chainrule.words.html import html_page
-from chainrule.words.languages import HTML_LANGUAGES, LANGUAGES, Language, LanguageError, Sentences, listed_in
+from chainrule.words.languages import (
+    HTML_LANGUAGES,
+    LANGUAGE_VARIABLE,
+    LANGUAGES,
+    Language,
+    LanguageError,
+    Sentences,
+    checked_language,
+    listed_in,
+    use,
+    used_language,
+)
 from chainrule.words.suggestions import nearest, suggestion
 
 __all__ = [
     "HTML_LANGUAGES",
     "LANGUAGES",
+    "LANGUAGE_VARIABLE",
     "ChainruleError",
     "Language",
     "LanguageError",
     "MissingDependencyError",
     "Sentences",
     "at_callers_line",
+    "checked_language",
     "cut",
     "html_page",
     "in_rows",
@@ -28,6 +41,8 @@ __all__ = [
     "shortened",
     "suggestion",
     "table",
+    "use",
+    "used_language",
     "warn_caller",
     "width_of",
     "wrapped",

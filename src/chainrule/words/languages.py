@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, TypeAlias
 
@@ -12,11 +13,50 @@ LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
 HTML_LANGUAGES: Final[Mapping[Language, str]] = {"en": "en", "zh": "zh-Hans"}
 """The `lang` attribute of a page."""
 
+LANGUAGE_VARIABLE: Final = "CHAINRULE_LANG"
+"""The environment variable that sets the language of what is shown where none is given."""
+
 _COMMAS: Final[Mapping[Language, str]] = {"en": ", ", "zh": "、"}
 
 
 class LanguageError(ChainruleError, ValueError):
     """The language is not supported."""
+
+
+_used: list[Language] = []
+"""The language chosen by `use`, if any."""
+
+
+def use(lang: Language | None = None) -> None:
+    """Set the language in which objects show themselves where no `lang` is given: "en" or "zh"; None resets it.
+
+    By default it is that of the environment variable CHAINRULE_LANG, else English. Raises LanguageError for another
+    language.
+
+    >>> use(lang="zh")
+    >>> used_language()
+    'zh'
+    >>> use()
+    """
+    _used[:] = [] if lang is None else [checked_language(lang)]
+
+
+def used_language(lang: Language | None = None) -> Language:
+    """Return `lang`, or the language in use if it is None; raise LanguageError for an unsupported one."""
+    if lang is not None:
+        return checked_language(lang)
+    if _used:
+        return _used[0]
+    found = os.environ.get(LANGUAGE_VARIABLE, "")
+    return checked_language(found, LANGUAGE_VARIABLE) if found else "en"
+
+
+def checked_language(lang: str, name: str = "lang") -> Language:
+    """Return `lang`; raise LanguageError if it is not supported."""
+    for language in LANGUAGES:
+        if lang == language:
+            return language
+    raise LanguageError(f"{name} is {lang!r}; it can be {', '.join(LANGUAGES)}")
 
 
 class Sentences:
@@ -36,9 +76,7 @@ class Sentences:
 
     def template(self, language: Language, key: str) -> str:
         """Return the unformatted sentence `key`; raise LanguageError for an unsupported language."""
-        if language not in LANGUAGES:
-            raise LanguageError(f"lang is {language!r}; it can be {', '.join(LANGUAGES)}")
-        return self.table[key][LANGUAGES.index(language)]
+        return self.table[key][LANGUAGES.index(checked_language(language))]
 
 
 def listed_in(language: Language, items: Iterable[str]) -> str:

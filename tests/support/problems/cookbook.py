@@ -268,7 +268,7 @@ formula(
     "log(x' @ A @ x)",
     "x: n; A: n n",
     "the form has the name u",
-    x=("(A + Aᵀ) x / (xᵀ A x)", "(A + Aᵀ) x / u"),
+    x=("(A + Aᵀ) x / (xᵀ A x)",),
 )
 
 # 2.6 and 2.7 Derivatives of norms

@@ -57,17 +57,23 @@ def two_layer_classifier(X: Any, y: Any, W: Any, b: Any, W2: Any, b2: Any) -> An
 @code(
     "CS231n assignment 1, softmax_loss_vectorized",
     "X: n d; y: n:int; W: d c",
-    "",
+    STEPS,
+    S="(1/n) (P − onehot(y))",
     W=("(1/n) Xᵀ (P − onehot(y))", "Xᵀ δ_S"),
 )
 def stable_softmax_classifier(X: Any, y: Any, W: Any) -> Any:
     S = X @ W
-    S = S - np.max(S, axis=1, keepdims=True)
-    P = np.exp(S) / np.sum(np.exp(S), axis=1, keepdims=True)
+    E = np.exp(S - np.max(S, axis=1, keepdims=True))
+    P = E / np.sum(E, axis=1, keepdims=True)
     return np.mean(-np.log(P[np.arange(X.shape[0]), y]))
 
 
-@code("CS231n assignment 1, svm_loss_vectorized", "S: n c; y: n:int", "", S="M − (M 1 1ᵀ) ⊙ onehot(y)")
+@code(
+    "CS231n assignment 1, svm_loss_vectorized",
+    "S: n c; y: n:int",
+    "u is 1 where a margin is positive",
+    S="u − (u 1 1ᵀ) ⊙ onehot(y)",
+)
 def multiclass_hinge_loss(S: Any, y: Any) -> Any:
     correct = S[np.arange(S.shape[0]), y][:, None]
     margins = np.maximum(0, S - correct + 1)

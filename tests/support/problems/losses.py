@@ -77,12 +77,14 @@ def CLIP(I: Any, T: Any, t: Any, y: Any) -> Any:
 @code(
     "Chen et al. (2020), NT-Xent",
     "Z: n d; y: n:int; tau: ",
-    "",
-    S=("(1/n) (softmax(S) − onehot(y))",),
-    U=("((∂L/∂S) + (∂L/∂S)ᵀ) U / tau", "(δ_S + δ_Sᵀ) U / tau"),
+    STEPS,
+    S="(1/n) (softmax(S) − onehot(y))",
+    U="(δ_S + δ_Sᵀ) U / tau",
+    Z=("(∂L/∂U − ((U ⊙ ∂L/∂U) 1 1ᵀ) ⊙ U) / (r 1ᵀ)", "(∂L/∂U − ((U ⊙ ∂L/∂U) 1 1ᵀ) ⊙ U) / r"),
 )
 def NT_Xent(Z: Any, y: Any, tau: Any) -> Any:
-    U = Z / np.linalg.norm(Z, axis=1, keepdims=True)
+    r = np.linalg.norm(Z, axis=1, keepdims=True)
+    U = Z / r
     S = U @ U.T / tau - 1e9 * np.eye(Z.shape[0])
     return cr.cross_entropy(S, y)
 
@@ -91,12 +93,8 @@ def NT_Xent(Z: Any, y: Any, tau: Any) -> Any:
     "Zbontar et al. (2021), Barlow Twins, algorithm 1",
     "A: n d; B: n d; lam: ",
     "the matrix of ones off the diagonal is written 1 1ᵀ − I",
-    C=(
-        "2 I ⊙ (C − I) + 2 lam · (1 1ᵀ − I) ⊙ C",
-        "2 diag(diag(C) − 1) + 2 lam · (C − diag(diag(C)))",
-        "2 diag(diag(C) − 1) + 2 lam · (1 − I) ⊙ C",
-        "2 diag(diag(C) − 1) + 2 lam · (1 − I) ⊙ off",
-    ),
+    off="2 lam · off",
+    C=("2 diag(diag(C) − 1) + 2 lam · (1 − I) ⊙ C", "2 diag(diag(C) − 1) + ∂L/∂off ⊙ (1 − I)"),
     A=("B (∂L/∂C)ᵀ / n", "(1/n) B (∂L/∂C)ᵀ"),
     B=("A (∂L/∂C) / n", "(1/n) A (∂L/∂C)"),
 )

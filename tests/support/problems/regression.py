@@ -323,8 +323,10 @@ formula(
 @code(
     "Hastie et al. (2009), 3.47; differentiated",
     "X: n d; y: n; lam: ",
-    "",
-    lam=("−2 (X w − y)ᵀ X A⁻¹ w", "−2 (A⁻ᵀ Xᵀ (X w − y))ᵀ w", "−2 wᵀ A⁻ᵀ Xᵀ (X w − y)"),
+    STEPS,
+    w="2 Xᵀ (X w − y)",
+    A=("−A⁻ᵀ (∂L/∂w) wᵀ", "−A⁻¹ (∂L/∂w) wᵀ"),
+    lam=("−(∂L/∂w)ᵀ A⁻¹ w", "tr(∂L/∂A)"),
 )
 def ridge_solution(X: Any, y: Any, lam: Any) -> Any:
     A = X.T @ X + lam * np.eye(X.shape[1])

@@ -29,8 +29,12 @@ formula(
     "Bishop (2006), 2.118; Matrix Cookbook 8.2",
     "0.5*logdet(S) + 0.5*(x - m)' @ inv(S) @ (x - m)",
     "S: d d; x: d; m: d",
-    "S is not said to be symmetric",
-    S=("½ (S⁻ᵀ − S⁻ᵀ (x − m) (x − m)ᵀ S⁻ᵀ)", "½ S⁻ᵀ − ½ S⁻ᵀ (x − m) (x − m)ᵀ S⁻ᵀ"),
+    "S is not said to be symmetric, and u = S⁻¹ (x − m) is named",
+    S=(
+        "½ (S⁻ᵀ − S⁻ᵀ (x − m) (x − m)ᵀ S⁻ᵀ)",
+        "½ S⁻ᵀ − ½ S⁻ᵀ (x − m) (x − m)ᵀ S⁻ᵀ",
+        "½ (S⁻ᵀ − S⁻ᵀ (x − m) uᵀ)",
+    ),
     m=("½ (S⁻¹ + S⁻ᵀ) (m − x)", "−½ (S⁻¹ + S⁻ᵀ) (x − m)"),
 )
 formula(
@@ -129,9 +133,9 @@ formula(
     "Kalman (1960), one step",
     "0.5*(y - C @ A @ x)' @ (y - C @ A @ x)",
     "y: m; C: m n; A: n n; x: n",
-    "the orientation of the residual is free, and u = C A x is named",
-    A=("Cᵀ (C A x − y) xᵀ", "−Cᵀ (y − C A x) xᵀ", "Cᵀ (u − y) xᵀ"),
-    x=("(C A)ᵀ (C A x − y)", "Aᵀ Cᵀ (C A x − y)", "−Aᵀ Cᵀ (y − C A x)", "Aᵀ Cᵀ (u − y)"),
+    "the orientation of the residual is free, and u = Cᵀ (C A x − y) is named",
+    A=("Cᵀ (C A x − y) xᵀ", "−Cᵀ (y − C A x) xᵀ", "u xᵀ"),
+    x=("(C A)ᵀ (C A x − y)", "Aᵀ Cᵀ (C A x − y)", "−Aᵀ Cᵀ (y − C A x)", "Aᵀ u"),
 )
 formula(
     "covariance of a Kalman update",
@@ -164,8 +168,9 @@ def Gaussian_process(K: Any, y: Any) -> Any:
 @code(
     "Rasmussen and Williams (2006), 5.9",
     "C: n n; y: n; s: ; noise: ",
-    "K is not said to be symmetric",
-    noise=("½ (tr(K⁻¹) − (K⁻ᵀ y)ᵀ a)", "½ tr(K⁻¹) − ½ yᵀ K⁻¹ a", "½ (tr(K⁻ᵀ) − yᵀ K⁻¹ a)"),
+    "K is not said to be symmetric; " + STEPS,
+    K=("½ (K⁻ᵀ − K⁻ᵀ y aᵀ)", "½ (K⁻ᵀ − K⁻ᵀ y yᵀ K⁻ᵀ)"),
+    noise=("½ (tr(K⁻¹) − yᵀ K⁻¹ a)", "tr(∂L/∂K)"),
 )
 def Gaussian_process_noise(C: Any, y: Any, s: Any, noise: Any) -> Any:
     K = s * C + noise * np.eye(C.shape[0])

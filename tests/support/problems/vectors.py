@@ -151,7 +151,7 @@ formula(
     "(w' @ B @ w)/(w' @ S @ w)",
     "w: n; B: n n; S: n n",
     "the denominator has the name u",
-    w=("((B + Bᵀ) w − L · (S + Sᵀ) w) / (wᵀ S w)", "((B + Bᵀ) w − L · (S + Sᵀ) w) / u"),
+    w=("((B + Bᵀ) w − L · (S + Sᵀ) w) / (wᵀ S w)",),
 )
 formula(
     "power of a scalar",

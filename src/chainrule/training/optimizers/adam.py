@@ -78,7 +78,10 @@ class Adam(_Moments):
     clip_norm
         The largest global norm of the gradients, see `Optimizer`; None for none.
 
-    Raises TrainingError for settings out of range.
+    Raises
+    ------
+    TrainingError
+        For settings out of range.
 
     """
 

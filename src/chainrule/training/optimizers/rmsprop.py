@@ -39,7 +39,10 @@ class RMSprop(Optimizer):
     clip_norm
         The largest global norm of the gradients, see `Optimizer`; None for none.
 
-    Raises TrainingError for settings out of range.
+    Raises
+    ------
+    TrainingError
+        For settings out of range.
 
     """
 

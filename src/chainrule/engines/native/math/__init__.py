@@ -3,7 +3,7 @@
 They are branch-free, except for one branch in sine and cosine for huge arguments, and call nothing outside the
 generated module. Results depend neither on the width of the vector nor on its other elements. The error is at most 2
 units in the last place for every argument, subnormal numbers included, whether or not the target fuses a product with a
-sum; `docs/accuracy.md` lists measured errors.
+sum; `docs/about/accuracy.md` lists measured errors.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,134 @@
+"""Tables of the reference, generated from the package when the site is built."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+import click
+import numpy as np
+
+from chainrule import cli
+from chainrule.gallery import GALLERY
+from chainrule.networks.activations import ACTIVATIONS, ALIASES
+from chainrule.networks.losses import LOSS_TYPES
+from chainrule.trace.arrangement import ARRANGEMENT
+from chainrule.trace.constructors import CONSTRUCTORS
+from chainrule.trace.formula.vocabulary import VOCABULARY
+from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
+from chainrule.trace.products import PRODUCTS
+from chainrule.trace.reductions import REDUCTIONS
+from chainrule.trace.traced import METHODS, Traced
+from chainrule.trace.ufuncs import UFUNC_CALLS, UFUNC_METHODS
+from chainrule.trace.vocabulary import MENDS, name_of
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n"
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    heads = list(heads)
+    return _row(*heads) + _row(*["---"] * len(heads)) + "".join(_row(*row) for row in rows)
+
+
+def _listed(names: Iterable[str], prefix: str = "") -> str:
+    return ", ".join(f"`{prefix}{name}`" for name in sorted(names))
+
+
+def numpy_functions() -> str:
+    """NumPy's functions that can be traced."""
+    groups: list[tuple[str, str]] = [("elementwise", _listed(UFUNC_CALLS, "np."))]
+    tables: Mapping[str, Mapping[Callable[..., Any], object]] = {
+        "reductions": REDUCTIONS,
+        "products": PRODUCTS,
+        "arrangement and choice": ARRANGEMENT,
+        "linear algebra": LINEAR_ALGEBRA,
+    }
+    groups += [(title, _listed(set(map(name_of, table)), "np.")) for title, table in tables.items()]
+    groups.append(("constructors, also of named sizes", _listed(CONSTRUCTORS, "np.")))
+    methods = [f"{name}.{method}" for method, table in UFUNC_METHODS.items() for name in table]
+    groups.append(("methods of ufuncs", _listed(methods, "np.")))
+    public = [name for name in dir(Traced) if not name.startswith("_") and hasattr(np.ndarray, name)]
+    known = {*public, *METHODS} - {"item", "tolist"}
+    groups.append(("attributes and methods of arrays", _listed(known, ".")))
+    return _table(("kind", "names"), groups)
+
+
+def numpy_alternatives() -> str:
+    """NumPy's functions that cannot be traced, and what to write for them."""
+    return _table(("instead of", "the error says"), ((f"`np.{name}`", MENDS[name]) for name in sorted(MENDS)))
+
+
+def formula_functions() -> str:
+    """The functions of formulas."""
+    rows = []
+    for name, function in sorted(VOCABULARY.items()):
+        count = str(function.least) if function.least == function.most else f"{function.least} to {function.most}"
+        rows.append((f"`{name}`", count, _listed(function.options) or "–"))
+    return _table(("function", "arrays", "options"), rows)
+
+
+def gallery() -> str:
+    """The entries of the gallery."""
+    return _table(
+        ("name", "", "arguments"),
+        (
+            (
+                f"`gallery:{name}`",
+                entry.title,
+                ", ".join(f"`{word}`" for word in inspect.signature(entry.function).parameters),
+            )
+            for name, entry in GALLERY.items()
+        ),
+    )
+
+
+def activations() -> str:
+    """The named activations."""
+    aliases = {name: [alias for alias, meant in ALIASES.items() if meant == name] for name in ACTIVATIONS}
+    rows = ((f"`{name}`", _listed(aliases[name]) or "–") for name in ACTIVATIONS)
+    return _table(("activation", "also called"), rows)
+
+
+def losses() -> str:
+    """The named losses, with their parameters."""
+    rows = []
+    for name, kind in LOSS_TYPES.items():
+        parameters = ", ".join(f"`{field.name}`" for field in fields(kind)) or "–"
+        rows.append((f"`{name}`", parameters, (inspect.getdoc(kind) or "").splitlines()[0]))
+    return _table(("loss", "parameters", ""), rows)
+
+
+def commands() -> str:
+    """The commands, with their options."""
+    app = cli.app
+    context = click.Context(app, info_name="chainrule")
+    return "\n".join(_command(app.get_command(context, name), name, context) for name in app.list_commands(context))
+
+
+def _command(command: click.Command, name: str, parent: click.Context) -> str:
+    context = click.Context(command, info_name=name, parent=parent)
+    usage = " ".join(command.collect_usage_pieces(context))
+    paragraphs = inspect.cleandoc(command.help or "")
+    rows = []
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record is not None:
+            rows.append((f"`{record[0]}`", record[1]))
+    usage = f"```text\nchainrule {name} {usage}\n```"
+    return f"## chainrule {name}\n\n{usage}\n\n{paragraphs}\n\n{_table(('option', ''), rows)}"
+
+
+TABLES: Final[Mapping[str, Callable[[], str]]] = {
+    "activations": activations,
+    "commands": commands,
+    "formula_functions": formula_functions,
+    "gallery": gallery,
+    "losses": losses,
+    "numpy_alternatives": numpy_alternatives,
+    "numpy_functions": numpy_functions,
+}
+"""By the name in a comment `<!-- generated: NAME -->`."""

@@ -1,0 +1,37 @@
+"""What the site prints when it is built: the results of the blocks that are shown, and generated reference tables."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import generated
+from display import displayed
+from page_code import Namespace, blocks_of
+
+_TABLE = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
+    """Insert generated tables, then the results of the blocks that are shown."""
+    language = "zh" if page.file.src_uri.endswith(".zh.md") else "en"
+    markdown = _TABLE.sub(lambda match: generated.TABLES[match[1]](), markdown)
+    return _with_results(markdown, page.file.src_uri, language)
+
+
+def _with_results(text: str, name: str, language: str) -> str:
+    """Execute the blocks of a page that shows results, and write each result after its block."""
+    blocks = blocks_of(text)
+    if not any(block.is_shown for block in blocks):
+        return text
+    namespace, pieces, place = Namespace(name), [], 0
+    for block in blocks:
+        if not block.is_executed:
+            continue
+        printed, value = namespace.run(block)
+        if block.is_shown:
+            fence = f"{block.indent}```python\n"
+            pieces += [text[place : block.start], fence, text[block.start : block.end].partition("\n")[2]]
+            pieces.append(displayed(printed, value, block.options["show"], language))
+            place = block.end
+    return "".join([*pieces, text[place:]])

@@ -1,0 +1,233 @@
+"""Common factors of products are collected: A C + B C is (A + B) C, and A x + Aᵀ x is (A + Aᵀ) x.
+
+The terms of a sum are compared in pairs, wherever they stand, also with numbers and scalars in front. A sum is changed
+only if it is not longer to read and has fewer operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from chainrule.calculus.chains import Link, chain_of, is_row, product_of_chain
+from chainrule.calculus.collect import Term, factors, operation_count, product_of, sum_of_terms
+from chainrule.calculus.examples import some, some_x, some_y
+from chainrule.calculus.reading import reading_cost
+from chainrule.calculus.rules import rule, with_operand
+from chainrule.ir import Apply, Const, Node, applies, parse_shape
+from chainrule.primitives import Add, Broadcast, Contract, Negate, Permute, Subtract
+
+_TERM_LIMIT = 24
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A term of a sum: a coefficient, which is one number for all elements, times a contraction."""
+
+    coefficient: Term
+    product: Apply
+
+
+def _transposed_first(x: Node, y: Node) -> Node:
+    """Return xᵀ y, for each matrix of a stack."""
+    batch = tuple(range(x.type.ndim - 2))
+    k, i, j = (len(batch) + place for place in range(3))
+    return Contract(((*batch, k, i), (*batch, k, j)), (*batch, i, j))(x, y)
+
+
+def _outer(x: Node, y: Node) -> Node:
+    return Contract(((0,), (1,)), (0, 1))(x, y)
+
+
+def _c(shape: str) -> Node:
+    return Broadcast(parse_shape(shape), ())(some("c", ""))
+
+
+@rule("A C + B C → (A + B) C", Add, Subtract, examples=lambda: [
+    some_x("n m") @ some("z", "m k") + some_y("n m") @ some("z", "m k"),
+    some("z", "k n") @ some_x("n m") - some("z", "k n") @ some_y("n m"),
+    _outer(some_x("n"), some("z", "m")) + _outer(some_y("n"), some("z", "m")),
+    _outer(some("z", "m"), some_x("n")) - _outer(some("z", "m"), some_y("n")),
+    some_x("n n") @ some_y("n") + some_y("n") @ some_x("n n"),
+    _transposed_first(some_x("n n"), some_y("n k")) + some_x("n n") @ some_y("n k"),
+    some_x("k n n") @ some_y("k n m") + _transposed_first(some_x("k n n"), some_y("k n m")),
+    (some_x("n n") @ some_y("n") + some("z", "n")) + some_y("n") @ some_x("n n"),
+    2 * (some_x("n m") @ some("z", "m")) - 2 * (some_y("n m") @ some("z", "m")),
+    _c("n") * (some_x("n m") @ some("z", "m")) + _c("n") * (some_y("n m") @ some("z", "m")),
+    some_x("n m") @ (some_y("m k") @ some("z", "k n")) + (some("w", "n m") @ some_y("m k")) @ some("z", "k n"),
+    Negate()(some_x("n m") @ some("z", "m")) - some_y("n m") @ some("z", "m"),
+])  # fmt: skip
+def _common_factor_of_products(node: Apply) -> Node | None:
+    terms = list(signed_terms(node))
+    if len(terms) > _TERM_LIMIT:
+        return None
+    products = [_as_product(sign, term) for sign, term in terms]
+    for first, one in enumerate(products):
+        for second in range(first + 1, len(products) if one else 0):
+            other = products[second]
+            joined = None if one is None or other is None else _joined(one, other)
+            if joined is not None:
+                rest = [(sign, term) for place, (sign, term) in enumerate(terms) if place not in (first, second)]
+                result = sum_of_signed([*rest[:first], joined, *rest[first:]])
+                shorter = reading_cost(result) <= reading_cost(node)
+                return result if shorter and operation_count(result) < operation_count(node) else None
+    return None
+
+
+@rule("x − y − y → x − 2·y", Add, Subtract, examples=lambda: [
+    (some_x() - some_y()) - some_y(),
+    (some_y() + some_x()) + some_y(),
+    (some_x() - 2 * some_y()) - some_y(),
+    (_c("n m") * some_y() - some_x()) + _c("n m") * some_y(),
+])  # fmt: skip
+def _like_terms(node: Apply) -> Node | None:
+    """Add terms that differ only in their numbers, wherever they stand."""
+    found: dict[frozenset[tuple[Node, int]], Term] = {}
+    terms = list(signed_terms(node))
+    for sign, each in terms if len(terms) <= _TERM_LIMIT else ():
+        term = Term(sign, ()).times(factors(each))
+        key = frozenset(term.powers)
+        found[key] = term if key not in found else Term(found[key].number + term.number, found[key].powers)
+    if len(found) in (0, len(terms)):
+        return None
+    result = sum_of_terms([term for term in found.values() if term.number], node.type)
+    shorter = reading_cost(result) < reading_cost(node) and operation_count(result) <= operation_count(node)
+    return result if shorter else None
+
+
+def signed_terms(node: Node) -> Iterator[tuple[int, Node]]:
+    """Yield the terms of a sum with their signs, from the left."""
+    pending = [(1, node)]
+    while pending:
+        match pending.pop():
+            case sign, Apply(Add(), (x, y)):
+                pending += [(sign, y), (sign, x)]
+            case sign, Apply(Subtract(), (x, y)):
+                pending += [(-sign, y), (sign, x)]
+            case sign, Apply(Negate(), (x,)):
+                pending.append((-sign, x))
+            case term:
+                yield term
+
+
+def sum_of_signed(terms: Sequence[tuple[int, Node]]) -> Node:
+    """Return a sum of terms with signs, those with a positive sign first."""
+    (sign, result), *others = sorted(terms, key=lambda term: term[0] < 0)
+    result = result if sign > 0 else -result
+    for sign, term in others:
+        result = result + term if sign > 0 else result - term
+    return result
+
+
+def _as_product(sign: int, node: Node) -> _Product | None:
+    """Return a term as a product with a coefficient in front, or None."""
+    term = Term(sign, ()).times(factors(node))
+    products = [factor for factor, exponent in term.powers if exponent == 1 and applies(factor, Contract)]
+    others = [factor for factor, _ in term.powers if factor not in products]
+    if len(products) != 1 or not all(map(_is_one_number, others)):
+        return None
+    (product,) = products
+    return _Product(term.times(Term(1, ((product, -1),))), product)
+
+
+def _is_one_number(node: Node) -> bool:
+    """Whether all elements of `node` are one number."""
+    match node:
+        case Const():
+            return node.is_filled
+        case Apply(Broadcast(axes=())):
+            return True
+    return node.type.ndim == 0
+
+
+def _joined(one: _Product, other: _Product) -> tuple[int, Node] | None:
+    """Return two products with a common factor as one, with its sign; None if they have none."""
+    if dict(one.coefficient.powers) != dict(other.coefficient.powers):
+        return None
+    numbers = one.coefficient.number, other.coefficient.number
+    if abs(numbers[0]) != abs(numbers[1]) or one.product is other.product:
+        return None
+    sign = 1 if max(numbers) > 0 else -1
+    plus = tuple(sign if number > 0 else -sign for number in numbers)
+    product = _distributed(one.product, other.product, plus) or _along_chains(one.product, other.product, plus)
+    if product is None:
+        return None
+    magnitude = Term(abs(numbers[0]), one.coefficient.powers)
+    return sign, product_of(magnitude.times(Term(1, ((product, 1),))), product.type)
+
+
+def _distributed(one: Apply, other: Apply, signs: Sequence[int]) -> Node | None:
+    """Return the sum of two contractions that have all operands but one in common."""
+    if len(one.operands) != len(other.operands):
+        return None
+    for place, factor in enumerate(one.operands):
+        for its_place, its_factor in enumerate(other.operands):
+            order = _order_of_other(one, place, other, its_place)
+            if order is None:
+                continue
+            if order == tuple(range(len(order))):
+                return with_operand(one, place, _sum_in_order(signs, (factor, its_factor)))
+            if _is_transposed(one.primitive, place):  # the factor of the other product is upright
+                back = tuple(order.index(axis) for axis in range(len(order)))
+                return with_operand(other, its_place, _sum_in_order(signs, (Permute(back)(factor), its_factor)))
+            return with_operand(one, place, _sum_in_order(signs, (factor, Permute(order)(its_factor))))
+    return None
+
+
+def _sum_in_order(signs: Sequence[int], terms: Sequence[Node]) -> Node:
+    """Return ±x ± y, what is not transposed first."""
+    pairs = zip(signs, terms, strict=True)
+    return sum_of_signed(sorted(pairs, key=lambda pair: applies(pair[1], Permute)))
+
+
+def _order_of_other(one: Apply, place: int, other: Apply, its_place: int) -> tuple[int, ...] | None:
+    """Return the axes of `other`'s factor in the order of those of `one`'s; None if the remaining factors differ."""
+    renamed = dict(zip(other.primitive.output, one.primitive.output, strict=True))
+    rest, its_rest = list(one.operands), list(other.operands)
+    labels, its_labels = list(one.primitive.inputs), list(other.primitive.inputs)
+    factor, its_factor = rest.pop(place), its_rest.pop(its_place)
+    wanted, found = labels.pop(place), its_labels.pop(its_place)
+    if rest != its_rest:
+        return None
+    for each, its_each in zip(labels, its_labels, strict=True):
+        for label, its_label in zip(each, its_each, strict=True):
+            if renamed.setdefault(its_label, label) != label:
+                return None
+    if len(set(renamed.values())) != len(renamed) or not all(label in renamed for label in found):
+        return None
+    axes = [renamed[label] for label in found]
+    if sorted(axes) != sorted(wanted):
+        return None
+    order = tuple(axes.index(label) for label in wanted)
+    return order if tuple(its_factor.type.shape[axis] for axis in order) == factor.type.shape else None
+
+
+def _is_transposed(contract: Contract, operand: int) -> bool:
+    product = contract.product
+    return product is not None and product.factor(operand).transposed
+
+
+def _along_chains(one: Apply, other: Apply, signs: Sequence[int]) -> Node | None:
+    """Return A C + B C as (A + B) C for a product C that is computed in one of them already."""
+    links, its_links = chain_of(one), chain_of(other)
+    if len(links) != len(its_links) or len(links) < 3:
+        return None
+    operands = {*one.operands, *other.operands}
+    for part, its_part, at in ((links[1:], its_links[1:], 0), (links[:-1], its_links[:-1], -1)):
+        common = product_of_chain(part)
+        if part != its_part or common not in operands:
+            continue
+        total = _sum_of_links((links[at], its_links[at]), signs)
+        if total is not None:
+            link = (common, common.type.ndim == 1 and is_row(part[0]))
+            return product_of_chain((total, link) if at == 0 else (link, total))
+    return None
+
+
+def _sum_of_links(links: Sequence[Link], signs: Sequence[int]) -> Link | None:
+    """Return the sum of two factors that may be transposed; None if their shapes differ."""
+    (_, turned), (_, its_turned) = links
+    nodes = [node if turned == its_turned else product_of_chain([(node, each)]) for node, each in links]
+    if nodes[0].type != nodes[1].type:
+        return None
+    return _sum_in_order(signs, nodes), turned and its_turned

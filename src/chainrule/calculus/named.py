@@ -1,0 +1,98 @@
+"""Values that the forward pass has named are used where they occur again, also transposed, negated or scaled.
+
+x̂ in the gradient of a normalization, u = A⁻¹ b in that of a linear system, K in that of a Kalman update: what equals a
+definition is written by its name. In a product of matrices a part of the chain of factors is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from chainrule.calculus.chains import Chain, Link, chain_of, number_within, product_of_chain, transposed_chain
+from chainrule.calculus.collect import operation_count
+from chainrule.calculus.rules import RULES, Rule, is_scale
+from chainrule.calculus.simplify import Simplifier
+from chainrule.calculus.symmetry import is_symmetric
+from chainrule.ir import Apply, Node, applies
+from chainrule.primitives import Broadcast, Cast, Contract, Multiply, Negate, Permute, Reshape, Subtract
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Values by the names that they have: whole expressions, and chains of factors."""
+
+    values: Mapping[Node, Node]
+    chains: Mapping[Chain, Link]
+
+
+def named_values(definitions: Mapping[Node, Node], symmetric: Container[Node], rules: Sequence[Rule]) -> Rule:
+    """Return the rule that writes the value of a definition by its name.
+
+    `definitions` maps symbols to their values, and `rules` are those that hold for these symbols besides the table.
+    """
+    names = _names(definitions, symmetric, Simplifier([*RULES, *rules]))
+
+    def named(node: Apply) -> Node | None:
+        found = names.values.get(node)
+        return found if found is not None else _with_names_in_chain(node, names.chains, symmetric)
+
+    primitives = {type(value.primitive) for value in names.values if isinstance(value, Apply)}
+    return Rule("a value that has a name", tuple(primitives | {Contract}), named, list)
+
+
+def _names(definitions: Mapping[Node, Node], symmetric: Container[Node], simplifier: Simplifier) -> _Names:
+    values: dict[Node, Node] = {}
+    chains: dict[Chain, Link] = {}
+    for symbol, definition in definitions.items():
+        value = simplifier(definition)
+        for found, name in _forms(value, symbol, simplifier):
+            if not _is_short(found):
+                values.setdefault(found, name)
+        links = _upright(chain_of(value), symmetric)
+        if len(links) > 1 and symbol.type.ndim and number_within(links) is None:
+            chains.setdefault(links, (symbol, False))
+            chains.setdefault(_upright(transposed_chain(links), symmetric), (symbol, True))
+    return _Names(values, chains)
+
+
+def _is_short(value: Node) -> bool:
+    """Whether a value is as short as a name: a symbol, or one that is arranged, negated or scaled, such as 2 x."""
+    match value:
+        case Apply(Permute() | Broadcast() | Reshape() | Cast() | Negate(), (x,)):
+            return _is_short(x)
+        case Apply(Multiply(), (c, x)) if is_scale(c):
+            return _is_short(x)
+    return not isinstance(value, Apply) or is_scale(value)
+
+
+def _forms(value: Node, symbol: Node, simplifier: Simplifier) -> Iterator[tuple[Node, Node]]:
+    """Yield the value of a symbol, and expressions of the symbol that are as short, with their values."""
+    yield value, symbol
+    match value:
+        case Apply(Subtract(), (x, y)):
+            yield y - x, -symbol
+        case Apply(Multiply(), (c, x)) if is_scale(c) and operation_count(x) > 1:
+            yield x, simplifier((1 / c) * symbol)
+    if symbol.type.ndim == 2:
+        yield simplifier(Permute((1, 0))(value)), Permute((1, 0))(symbol)
+
+
+def _with_names_in_chain(node: Apply, chains: Mapping[Chain, Link], symmetric: Container[Node]) -> Node | None:
+    """Return a product with the longest part of its factors that has a name written by it."""
+    if not chains or not applies(node, Contract):
+        return None
+    links = _upright(chain_of(node), symmetric)
+    for length in range(len(links), 1, -1):
+        for first in range(len(links) - length + 1):
+            name = chains.get(links[first : first + length])
+            if name is not None:
+                result = product_of_chain((*links[:first], name, *links[first + length :]))
+                shorter = operation_count(result) < operation_count(node)
+                return result if shorter and result.type == node.type else None
+    return None
+
+
+def _upright(links: Chain, symmetric: Container[Node]) -> Chain:
+    """Return a chain in which no symmetric matrix is transposed."""
+    return tuple((node, turned and not is_symmetric(node, symmetric)) for node, turned in links)

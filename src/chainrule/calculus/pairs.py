@@ -1,0 +1,68 @@
+"""Products of two functions of one value that are a third one, such as sinh(x) / cosh(x), which is tanh(x)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chainrule.calculus.collect import Term, factors, product_of
+from chainrule.calculus.examples import some_x, some_y
+from chainrule.calculus.rules import Rule, rule
+from chainrule.ir import Apply, Node, applies
+from chainrule.primitives import Abs, Cosh, Divide, Multiply, Relu, Sign, Sinh, Tanh, greater, indicator
+
+
+@rule("sinh(x) / cosh(x) → tanh(x)", Multiply, Divide, examples=lambda: [
+    Sinh()(some_x()) / Cosh()(some_x()),
+    (some_y() / Cosh()(some_x())) * Sinh()(some_x()),
+])  # fmt: skip
+def _hyperbolic_tangent(node: Apply) -> Node | None:
+    term = factors(node)
+    powers = dict(term.powers)
+    for factor, exponent in term.powers:
+        match factor:
+            case Apply(Sinh(), (x,)) if exponent > 0 > powers.get(Cosh()(x), 0):
+                return product_of(term.times(Term(1, ((factor, -1), (Cosh()(x), 1), (Tanh()(x), 1)))), node.type)
+    return None
+
+
+@rule("sign(x)·|x| → x, sign(x) / |x| → 1/x", Multiply, Divide, examples=lambda: [
+    Sign()(some_x()) * Abs()(some_x()),
+    Sign()(some_x()) / Abs()(some_x()),
+    (some_y() / Abs()(some_x())) * Sign()(some_x()),
+])  # fmt: skip
+def _sign_and_absolute(node: Apply) -> Node | None:
+    term = factors(node)
+    powers = dict(term.powers)
+    for factor, exponent in term.powers:
+        match factor:
+            case Apply(Sign(), (x,)) if exponent > 0 and (absolute := powers.get(Abs()(x), 0)):
+                one = 1 if absolute > 0 else -1
+                return product_of(term.times(Term(1, ((factor, -1), (Abs()(x), -one), (x, one)))), node.type)
+    return None
+
+
+@rule("relu(x)·1[x > 0] → relu(x)", Multiply, examples=lambda: [
+    Relu()(some_x()) * indicator(greater(some_x(), 0), some_x()),
+    (2 * Relu()(some_x())) * (some_y() * indicator(greater(some_x(), 0), some_x())),
+])  # fmt: skip
+def _positive_part(node: Apply) -> Node | None:
+    return _without_indicator(node, {})
+
+
+def positive_parts(definitions: Mapping[Node, Node]) -> Rule:
+    """Return the same rule for names: a·1[x > 0] is a, if a = relu(x).
+
+    `definitions` maps symbols to their values. It is not in the table, since it holds for these symbols only.
+    """
+    named = {symbol: value for symbol, value in definitions.items() if applies(value, Relu)}
+    return Rule("a positive part where it is positive", (Multiply,), lambda node: _without_indicator(node, named), list)
+
+
+def _without_indicator(node: Apply, definitions: Mapping[Node, Node]) -> Node | None:
+    term = factors(node)
+    powers = dict(term.powers)
+    for factor, exponent in term.powers:
+        match definitions.get(factor, factor):
+            case Apply(Relu(), (x,)) if exponent > 0 and powers.get(sign := indicator(greater(x, 0), x), 0) > 0:
+                return product_of(term.times(Term(1, ((sign, -1),))), node.type)
+    return None

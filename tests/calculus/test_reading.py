@@ -1,0 +1,153 @@
+"""Rules that serve reading do not make an expression longer, nor add operations; values that have names are reused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.calculus import RULES, operation_count, simplify
+from chainrule.calculus.examples import some, some_x, some_y
+from chainrule.calculus.reading import reading_cost
+from chainrule.ir import Apply
+from chainrule.primitives import permute
+
+READING = (
+    "A C + B C → (A + B) C",
+    "x − y − y → x − 2·y",
+    "(Xᵀ + Y)ᵀ → X + Yᵀ",
+    "A + (X + Y)ᵀ → A + Xᵀ + Yᵀ",
+    "(Xᵀ + Y)ᵀ B → (X + Yᵀ) B",
+    "Sᵀ → S for symmetric S",
+    "(A⁻¹)⁻¹ → A",
+    "(A B)⁻¹ A → B⁻¹",
+    "(A B) x → A (B x)",
+    "the number in a (bᵀ c) dᵀ in front",
+    "A (x/s) → (A x)/s",
+    "transpose past a number",
+    "left factor first",
+)
+
+
+@pytest.mark.parametrize("name", READING)
+def test_no_rule_of_reading_prints_longer(name: str) -> None:
+    (rule,) = [rule for rule in RULES if rule.name == name]
+    for example in rule.examples():
+        assert isinstance(example, Apply)
+        after = rule.rewrite(example)
+        assert after is not None
+        assert reading_cost(after) <= reading_cost(example)
+        assert operation_count(after) <= operation_count(example)
+
+
+def gradients(function: Callable[..., Any] | str, wrt: str | None = None, **shapes: str) -> dict[str, str]:
+    """The lines in the box of gradients, by their left sides; the derivation is verified."""
+    derivation = cr.derive(function, wrt=wrt, **shapes)
+    outcome = derivation.verify()
+    assert outcome.ok, outcome
+    boxed = [line.strip("│ ") for line in derivation.text(detail="brief", width=120).splitlines() if line[:1] == "│"]
+    return {left: right.split("  ")[0] for left, _, right in (line.partition(" = ") for line in boxed)}
+
+
+def solve(A: Any, b: Any) -> Any:
+    return np.sum(np.linalg.solve(A, b) ** 2)
+
+
+def gain(P: Any, H: Any, R: Any) -> Any:
+    S = H @ P @ H.T + R
+    K = P @ H.T @ np.linalg.inv(S)
+    return np.sum(K**2)
+
+
+def product_by_name(A: Any, x: Any) -> Any:
+    y = A @ x
+    return np.sum(y**2) + x @ A @ x
+
+
+def negated_residual(X: Any, w: Any, y: Any) -> Any:
+    r = y - X @ w
+    return r @ r + np.sum(np.exp(X @ w - y))
+
+
+def scaled(X: Any) -> Any:
+    S = X.T @ X / 10
+    return np.sum(np.exp(S)) + np.sum(X @ X.T @ X)
+
+
+def unrolled(x: Any, h: Any, W: Any, U: Any) -> Any:
+    for _ in range(2):
+        h = np.tanh(W @ x + U @ h)
+    return np.sum(h)
+
+
+def layer_norm(x: Any, g: Any, b: Any) -> Any:
+    mu = x.mean(-1, keepdims=True)
+    v = x.var(-1, keepdims=True)
+    return (x - mu) / np.sqrt(v + 1e-5) * g + b
+
+
+def margins(S: Any, y: Any) -> Any:
+    correct = S[np.arange(4), y][:, None]
+    return np.sum(np.maximum(0, S - correct + 1))
+
+
+def test_the_result_of_a_solve_is_known() -> None:
+    assert gradients(solve, A="n n", b="n") == {"∂L/∂A": "−2 A⁻ᵀ u uᵀ", "∂L/∂b": "2 A⁻ᵀ u"}
+
+
+def test_a_gain_is_known_within_a_product() -> None:
+    derivation = cr.derive(gain, wrt="R", P="n n", H="m n", R="m m")
+    text = derivation.text(detail="brief")
+    assert "∂L/∂S = −Kᵀ (∂L/∂K) S⁻ᵀ" in text
+    assert derivation.verify().ok
+
+
+def test_a_product_is_written_by_its_name() -> None:
+    assert gradients(product_by_name, wrt="x", A="n n", x="n")["∂L/∂x"].count("A x") == 0
+
+
+def test_what_is_negated_is_written_by_its_name() -> None:
+    derivation = cr.derive(negated_residual, wrt="w", X="n d", w="d", y="n")
+    assert "exp(−r)" in derivation.text(detail="brief")
+    assert derivation.verify().ok
+
+
+def test_common_factors_are_collected() -> None:
+    assert gradients("(x'*A*x)/(x'*x)", wrt="x") == {"∂L/∂x": "((A + Aᵀ) x − 2 L · x) / (xᵀ x)"}
+    assert gradients(unrolled, wrt="W", x="n", h="m", W="m n", U="m m") == {"∂L/∂W": "(δ2 + δ1) xᵀ"}
+    assert gradients("tr(X*X'*X*X')", wrt="X", X="n d") == {"∂L/∂X": "4 X Xᵀ X"}
+    assert gradients("norm(X'*X - M)^2", wrt="X", X="n d", M="d d") == {"∂L/∂X": "2 X (2 Xᵀ X − M − Mᵀ)"}
+
+
+def test_transposes_are_distributed() -> None:
+    found = gradients("norm(Y - X*U*V')^2 + c*norm(U*V')^2", wrt="V")
+    assert found == {"∂L/∂V": "2 (c · (V Uᵀ U) + (u Vᵀ − Y)ᵀ u)"}
+    found = gradients("-log(det(L*L')) + tr(S*L*L')", wrt="L", L="n n", S="n n")
+    assert found == {"∂L2/∂L": "(S + Sᵀ) L − 2 L⁻ᵀ"}
+    found = gradients("tr(W'*S*W) + mu*norm(W'*W - eye(d))^2", wrt="W", W="n d", S="n n")
+    assert found == {"∂L/∂W": "4 mu · (W Wᵀ W − W) + (S + Sᵀ) W"}
+
+
+def test_centred_differences_are_kept() -> None:
+    found = gradients(layer_norm, wrt="x", x="n d", g="d", b="d")
+    assert "(x − mu) ⊙ (mean₁(u) 1ᵀ)" in found["∂L/∂x"]
+
+
+def test_a_sum_does_not_become_a_multiple_of_a_mean() -> None:
+    found = gradients(margins, S="4 3", y="4:int")["∂L/∂S"]
+    assert "mean" not in found
+    assert found.endswith("1 1ᵀ) ⊙ onehot(y)")
+
+
+def test_what_would_be_longer_is_left_alone() -> None:
+    x, y, z = some_x(), some_y(), some("z", "n m")
+    for node in (
+        permute(x + y, (1, 0)),
+        permute(x - y, (1, 0)) @ z,
+        z @ permute(x + y, (1, 0)),
+        x @ some("v", "m") + z @ some("w", "m"),
+    ):
+        assert reading_cost(simplify(node)) == reading_cost(node)
