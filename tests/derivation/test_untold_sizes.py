@@ -243,7 +243,7 @@ PROGRAMS: list[tuple[Function, dict[str, str], str, str]] = [
     (_places_of_places, {"w": "k", "i": "m:int", "j": "m:int"}, "w", "= onehot(i)ᵀ onehot(j)ᵀ cos(s[j])"),
     (_an_element_of_delta, {"δ": "1 1"}, "δ", "+ (cos(y) ⊙ softmax(x_0)) δ"),
     (_a_name_like_an_element_of_an_unused_row, {"x": "1 m", "G": "m n"}, "x", "∂L/∂x = 0"),
-    (_a_column_repeated_as_rows, {"V": "k m"}, "V", "(1 ((wᵀ + Wᵀ 1) ⊙ (1 − Wᵀ 1))ᵀ)"),
+    (_a_column_repeated_as_rows, {"V": "k m"}, "V", "∂L/∂V = (W ⊙ (∂L/∂W − 1 1ᵀ (∂L/∂W ⊙ W)))ᵀ = 0 · 1 1ᵀ"),
     (_trace_of_one_entry, {"v": "1"}, "v", "⟨∂L/∂t, dv[0]⟩ = ⟨∂L/∂t, dv⟩"),
     (_product_that_ends_in_a_row, {"x": "n 1", "W": "n k"}, "W", "((1 u 1 xᵀ) ⊙ "),
     (_padded_factor_of_einsum, {"T": "3 n n"}, "T", "pad(repeat[1×n×3](1), [0:1,:,:])"),

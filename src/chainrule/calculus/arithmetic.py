@@ -18,10 +18,8 @@ from chainrule.calculus.rules import (
 )
 from chainrule.ir import (
     Apply,
-    ArrayType,
     Const,
     Dim,
-    DType,
     Node,
     Shape,
     SymbolicDim,
@@ -44,7 +42,6 @@ from chainrule.primitives import (
     Multiply,
     Negate,
     Norm,
-    OneHot,
     OverlapAdd,
     Permute,
     Reshape,
@@ -490,15 +487,3 @@ def _multiply_reciprocal(node: Apply) -> Node | None:
                 if not is_scale(one) and not is_coefficient(one) and not is_scale(x):
                     return x / repeat(y)
     return None
-
-
-@rule("labels sum to one", Sum, examples=lambda: [Sum((1,))(OneHot(4)(Const(2, _label_type())))])
-def _one_hot_sum(node: Apply) -> Node | None:
-    match node:
-        case Apply(Sum(axes), (Apply(OneHot()) as labels,)) if axes == (labels.type.ndim - 1,):
-            return Const(1, node.type)
-    return None
-
-
-def _label_type() -> ArrayType:
-    return ArrayType(parse_shape("n"), DType.INT64)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from chainrule.calculus.closed_form import closed_form, is_cheap
 from chainrule.calculus.collect import operation_count
+from chainrule.calculus.labels import picking_rules
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.named import named_values
 from chainrule.calculus.pairs import positive_parts
@@ -37,6 +38,11 @@ from chainrule.primitives import zeros
 
 TANGENT = "d "
 COTANGENT = "∂ "
+
+_MERGE_DEPTH = 4
+"""The number of later cotangents in a row that are substituted in a chain."""
+_MERGE_LIMIT = 60
+"""The number of operations up to which a chain is simplified with cotangents substituted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +133,8 @@ def _facts(stages: Sequence[Stage], outputs: Container[Node], symmetric_inputs: 
     """
     definitions: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages}
     symmetric = known_symmetric(definitions, symmetric_inputs)
-    rules = (known_sums(definitions), positive_parts(definitions), *symmetric_rules(symmetric))
+    picked = picking_rules(definitions)
+    rules = (known_sums(definitions), positive_parts(definitions), *symmetric_rules(symmetric), *picked)
     inner: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages if stage.node not in outputs}
     return Facts(definitions, symmetric, (named_values(inner, symmetric, rules), *rules))
 
@@ -269,18 +276,34 @@ def _accumulate(
     closed = closed_form(symbol, parts, chain, values, facts.definitions, bars, simplifier) if len(parts) > 1 else None
     if closed is not None:
         return Accumulation(symbol, bars[symbol], tuple(contributions), chain, closed, tuple(simplifier.rewrites))
-    inlined: dict[Node, Node] = {
-        bar: values[bar] for bar in topological_order([chain]) if bar in values and is_cheap(values[bar])
-    }
+    merged, rewrites = _merged(chain, values, facts)
+    return Accumulation(symbol, bars[symbol], tuple(contributions), chain, merged, rewrites)
+
+
+def _merged(chain: Node, values: Mapping[Node, Node], facts: Facts) -> tuple[Node | None, tuple[Rewrite, ...]]:
+    """Return the chain with later cotangents substituted, if terms cancel, and the rewrites; otherwise None.
+
+    The cotangents in the substituted values are substituted in turn, as long as that makes the result shorter.
+    """
     merged: Node | None = None
-    if inlined:
-        (written_out,) = substitute([chain], inlined)
+    rewrites: tuple[Rewrite, ...] = ()
+    least = operation_count(chain), True
+    written_out = chain
+    for _ in range(_MERGE_DEPTH):
+        inlined = {
+            bar: values[bar] for bar in topological_order([written_out]) if bar in values and is_cheap(values[bar])
+        }
+        if not inlined:
+            break
+        (written_out,) = substitute([written_out], inlined)
+        if not operation_count(chain) < operation_count(written_out) <= _MERGE_LIMIT:
+            break
+        simplifier = facts.simplifier()
         shorter = simplifier(written_out)
-        if operation_count(shorter) <= operation_count(chain) < operation_count(written_out):
-            merged = shorter
-    return Accumulation(
-        symbol, bars[symbol], tuple(contributions), chain, merged, tuple(simplifier.rewrites) if merged else ()
-    )
+        length = operation_count(shorter), any(part in values for part in topological_order([shorter]))
+        if length < least or (merged is None and length == least):
+            merged, rewrites, least = shorter, tuple(simplifier.rewrites), length
+    return merged, rewrites
 
 
 def _compose(

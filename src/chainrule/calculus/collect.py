@@ -369,15 +369,22 @@ def _arithmetic_operands(part: Node) -> tuple[Node, ...] | None:
 
 def _collected(terms: Sequence[Term], every: bool, known: dict[Node, list[Term]]) -> list[Term] | None:
     """Expand the terms and add like ones."""
-    found: dict[frozenset[tuple[Node, int]], Term] = {}
+    found: list[Term] = []
     for term in terms:
         expanded = _expand(term, every, known)
         if expanded is None:
             return None
-        for part in expanded:
-            key = frozenset(part.powers)
-            like = found.get(key)
-            found[key] = part if like is None else Term(like.number + part.number, like.powers)
+        found += expanded
+    return like_terms(found)
+
+
+def like_terms(terms: Sequence[Term]) -> list[Term]:
+    """Return the terms with like ones added."""
+    found: dict[frozenset[tuple[Node, int]], Term] = {}
+    for term in terms:
+        key = frozenset(term.powers)
+        like = found.get(key)
+        found[key] = term if like is None else Term(like.number + term.number, like.powers)
     return [term for term in found.values() if term.number != 0]
 
 

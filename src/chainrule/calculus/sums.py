@@ -23,6 +23,7 @@ from chainrule.primitives import (
     Multiply,
     OneHot,
     Pad,
+    Permute,
     Power,
     Softmax,
     Sqrt,
@@ -190,5 +191,9 @@ def known_sums(definitions: Mapping[Node, Node]) -> Rule:
 
 
 def _is_fact(definition: Node) -> bool:
-    """Whether a definition is a mean or probabilities, possibly with kept axes."""
-    return applies(beneath_arrangement(definition), Mean, OneHot, Softmax)
+    """Whether a definition is a mean or probabilities, possibly with kept axes or transposed."""
+    bare = beneath_arrangement(definition)
+    match bare:
+        case Apply(Permute(), (x,)):
+            return applies(x, OneHot, Softmax)
+    return applies(bare, Mean, OneHot, Softmax)

@@ -22,6 +22,7 @@ from chainrule.primitives import (
     Mean,
     Multiply,
     Negate,
+    OneHot,
     Permute,
     Reshape,
     Slice,
@@ -119,7 +120,7 @@ def _is_worth_a_name(node: Node, count: int, weight: int) -> bool:
     ):
         return False
     match node:
-        case Apply(Inverse(), (Input(),)) | Apply(DiagonalMatrix(), (Const(),)):  # A⁻¹ and I are as short as a name
+        case Apply(Inverse() | OneHot(), (Input(),)) | Apply(DiagonalMatrix(), (Const(),)):  # as short as a name
             return False
         case Apply(Multiply(), (c, _)) if is_scale(c):  # 2 u is written with a name for u
             return False

@@ -114,7 +114,7 @@ def name_arguments(program: Program, wrt: Sequence[Input], undivided: Container[
         if not isinstance(node, Apply) or not _is_function(node.primitive):
             continue
         for operand in node.operands:
-            part = _bare(operand)
+            part = _bare(operand, names)
             if part in names or part in program.outputs or part not in depends or not part.type.dtype.is_float:
                 continue
             if part in undivided:
@@ -150,9 +150,9 @@ def _is_beside_number(node: Node, named: Mapping[Node, str]) -> bool:
     return False
 
 
-def _bare(node: Node) -> Node:
-    """Return the operand beneath rearrangements and conversions."""
-    while applies(node, *_FREE):
+def _bare(node: Node, names: Container[Node] = ()) -> Node:
+    """Return the operand beneath broadcasts, transposes and conversions, or the first part of it in `names`."""
+    while node not in names and applies(node, *_FREE):
         (node,) = node.operands
     return node
 

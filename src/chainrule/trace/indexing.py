@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.ir import Const, Dim, DType, Node, ShapeError, dim_quotient, shape_text
 from chainrule.primitives import (
     cast,
+    diagonal,
     expand_dims,
     positions,
     reshape,
@@ -76,7 +77,10 @@ def _pairs(x: Node, rows: Node, columns: Node) -> Node:
         )
     if not rows.type.ndim:
         return take(take(x, rows, 0), columns, 0)
-    chosen = x if _counts_up(rows, x.type.shape[0]) else take(x, rows, 0)
+    height, width = x.type.shape
+    if height == width and _counts_up(rows, height) and _counts_up(columns, width) and x.type.dtype.is_float:
+        return diagonal(x)
+    chosen = x if _counts_up(rows, height) else take(x, rows, 0)
     return squeeze(take_along_axis(chosen, expand_dims(columns, 1), 1), (1,))
 
 
