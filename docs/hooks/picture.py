@@ -1,6 +1,6 @@
 """Draws the picture of the READMEs: a function of a few lines beside its derivation, as the package prints it.
 
-    python docs/picture.py
+    python docs/hooks/picture.py
 
 writes `docs/images/derivation.svg` and `derivation.zh-CN.svg`.
 """
@@ -18,7 +18,7 @@ import numpy as np
 import chainrule as cr
 from chainrule.words import Language, width_of, wrapped
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = Path(__file__).parents[1] / "images"
 SHAPES = {"X": "n d", "y": "n k", "W1": "d h", "b1": "h", "W2": "h k", "b2": "k"}
 COLUMN, LINE = 8.4, 21
 """Width of a character and height of a line, in pixels."""
