@@ -29,7 +29,7 @@ def run(settings: Settings) -> dict[str, Any]:
 def counted(job: Job, threads: int) -> list[dict[str, Any]]:
     """Return each part of a step with the cycles of every thread."""
     parameters, data = arguments(job)
-    optimizer = SGD(job.rate) if job.optimizer == "sgd" else Adam(job.rate)
+    optimizer = SGD(job.learning_rate) if job.optimizer == "sgd" else Adam(job.learning_rate)
     training = begin_training(traced(job), parameters, data, optimizer, job.batch, shuffle=False)
     found = NativeEngine().metered(training.run, job.epochs, threads)
     return [{"part": label, "cycles": cycles} for label, cycles in found]

@@ -27,7 +27,7 @@ class Job:
     loss
         `"squared_error"`: ½ Σ (a − y)² over a batch, `a` the logistic function of the last layer's outputs and every
         hidden layer logistic too. `"cross_entropy"`: the mean over a batch of −log softmax, with relu in between.
-    rate
+    learning_rate
         The learning rate of `optimizer`; Adam's other constants are 0.9, 0.999 and 1e-8.
     rows, batch, epochs
         `rows` is a multiple of `batch`; batches are consecutive rows, in the same order in each epoch.
@@ -39,7 +39,7 @@ class Job:
     sizes: tuple[int, ...]
     loss: Literal["squared_error", "cross_entropy"]
     optimizer: Literal["sgd", "adam"]
-    rate: float
+    learning_rate: float
     rows: int
     batch: int
     epochs: int
@@ -125,7 +125,7 @@ _MLP = Job(
     sizes=(784, 128, 10),
     loss="cross_entropy",
     optimizer="sgd",
-    rate=0.05,
+    learning_rate=0.05,
     rows=12_800,
     batch=128,
     epochs=10,
@@ -142,7 +142,7 @@ JOBS: dict[str, Job] = {
             sizes=(2, 4, 1),
             loss="squared_error",
             optimizer="sgd",
-            rate=0.1,
+            learning_rate=0.1,
             rows=4,
             batch=4,
             epochs=10_000,
@@ -164,7 +164,7 @@ JOBS: dict[str, Job] = {
             name="adam",
             title="784-128-10, relu, cross-entropy, Adam, batches of 128, float32",
             optimizer="adam",
-            rate=0.0003,
+            learning_rate=0.0003,
         ),
         replace(
             _MLP,
@@ -180,7 +180,7 @@ JOBS: dict[str, Job] = {
             name="deep",
             title="64 inputs, eight layers of 64, relu, cross-entropy, SGD, float32",
             sizes=(64, *[64] * 8, 10),
-            rate=0.001,
+            learning_rate=0.001,
             rows=6_400,
             batch=64,
             epochs=20,

@@ -51,7 +51,7 @@ def axes(quick: bool) -> list[Axis]:
         return sized(replace(small, sizes=(20, width, width, 2), rows=640))
 
     def deep(layers: int) -> Job:
-        return sized(replace(small, sizes=(64, *[64] * layers, 2), rows=640, rate=0.001))
+        return sized(replace(small, sizes=(64, *[64] * layers, 2), rows=640, learning_rate=0.001))
 
     def batched(batch: int) -> Job:
         return sized(replace(large, batch=batch, rows=10 * batch), 100)

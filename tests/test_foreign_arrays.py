@@ -48,7 +48,7 @@ def test_targets_and_weights_with_gaps_are_refused() -> None:
     for attempt in (
         lambda: cr.MLP([2, 3, 1], seed=0).fit(X, masked, epochs=1),
         lambda: MLPRegressor(**SMALL).fit(X, masked),
-        lambda: train(NETWORK.architecture, NETWORK.parameters, X, Y[:, None], weights=np.ma.array(Y**2, mask=Y > 1)),
+        lambda: train(NETWORK.architecture, NETWORK.params, X, Y[:, None], weights=np.ma.array(Y**2, mask=Y > 1)),
         lambda: MLPRegressor(**SMALL).fit(X, Y, sample_weight=np.ma.array(np.ones(12), mask=Y > 1)),
         lambda: MLPClassifier(**SMALL).fit(X, np.ma.array(LABELS, mask=Y > 1)),
     ):

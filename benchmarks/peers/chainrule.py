@@ -59,7 +59,7 @@ def train(job: Job, threads: int | None = None, engine: str = "native") -> list[
         traced(job),
         params=parameters,
         data=data,
-        optimizer=cr.SGD(job.rate) if job.optimizer == "sgd" else cr.Adam(job.rate),
+        optimizer=cr.SGD(job.learning_rate) if job.optimizer == "sgd" else cr.Adam(job.learning_rate),
         epochs=job.epochs,
         batch_size=job.batch,
         shuffle=False,

@@ -55,7 +55,7 @@ def contenders(job: Job) -> list[Contender]:
         getattr(fann, f"fann_set_activation_function_{layer}")(network, SIGMOID)
         getattr(fann, f"fann_set_activation_steepness_{layer}")(network, ctypes.c_float(0.5))
     # FANN divides the rate by the number of rows; the job's gradient is that of the sum.
-    fann.fann_set_learning_rate(network, ctypes.c_float(job.rate * job.rows))
+    fann.fann_set_learning_rate(network, ctypes.c_float(job.learning_rate * job.rows))
     connections = np.zeros(fann.fann_get_total_connections(network), _CONNECTION)
     where = ctypes.c_void_p(connections.ctypes.data)
 

@@ -27,7 +27,7 @@ def contenders(job: Job) -> list[Contender]:
 
     def run() -> list[Array]:
         parameters = job.initial()
-        train(X, y, *parameters, job.rate, job.epochs)
+        train(X, y, *parameters, job.learning_rate, job.epochs)
         return parameters
 
     return [Contender("C, by hand (-O3 -march=native -ffast-math)", run)]

@@ -23,7 +23,7 @@ def contenders(job: Job) -> list[Contender]:
         jax.block_until_ready(jnp.asarray(a.reshape(job.steps_per_epoch, job.batch, *a.shape[1:]))) for a in (X, y)
     )
     gradient = jax.grad(_loss(jax, job))
-    update = _adam(jnp, job.rate) if job.optimizer == "adam" else _descent(job.rate)
+    update = _adam(jnp, job.learning_rate) if job.optimizer == "adam" else _descent(job.learning_rate)
 
     def step(state: Any, batch: Any) -> tuple[Any, None]:
         parameters, *memory = state
@@ -70,14 +70,14 @@ def _loss(jax: Any, job: Job) -> Any:
     return squared_error if job.loss == "squared_error" else cross_entropy
 
 
-def _descent(rate: float) -> Any:
+def _descent(learning_rate: float) -> Any:
     def update(parameters: Any, gradients: Any) -> Any:
-        return ([p - rate * g for p, g in zip(parameters, gradients, strict=True)],)
+        return ([p - learning_rate * g for p, g in zip(parameters, gradients, strict=True)],)
 
     return update
 
 
-def _adam(jnp: Any, rate: float) -> Any:
+def _adam(jnp: Any, learning_rate: float) -> Any:
     """Kingma and Ba 2014, algorithm 1."""
     first, second, small = 0.9, 0.999, 1e-8
 
@@ -86,7 +86,7 @@ def _adam(jnp: Any, rate: float) -> Any:
         steps = count.astype(parameters[0].dtype)
         means = [first * m + (1 - first) * g for m, g in zip(means, gradients, strict=True)]
         squares = [second * v + (1 - second) * g * g for v, g in zip(squares, gradients, strict=True)]
-        step, spread = rate / (1 - first**steps), 1 / jnp.sqrt(1 - second**steps)
+        step, spread = learning_rate / (1 - first**steps), 1 / jnp.sqrt(1 - second**steps)
         moved = [
             p - step * m / (spread * jnp.sqrt(v) + small) for p, m, v in zip(parameters, means, squares, strict=True)
         ]

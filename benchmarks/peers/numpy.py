@@ -25,7 +25,7 @@ def train(job: Job) -> list[Array]:
     X, y = job.data()
     gradients = _logistic_gradients if job.loss == "squared_error" else _relu_gradients
     parameters = job.initial()
-    update = _adam(job.rate) if job.optimizer == "adam" else _descent(job.rate)
+    update = _adam(job.learning_rate) if job.optimizer == "adam" else _descent(job.learning_rate)
     for _ in range(job.epochs):
         for start in range(0, job.rows, job.batch):
             rows = slice(start, start + job.batch)
@@ -63,15 +63,15 @@ def _relu_gradients(parameters: list[Array], X: Array, y: Array) -> list[Array]:
     return gradients
 
 
-def _descent(rate: float) -> Update:
+def _descent(learning_rate: float) -> Update:
     def update(parameters: list[Array], gradients: list[Array]) -> None:
         for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter -= rate * gradient
+            parameter -= learning_rate * gradient
 
     return update
 
 
-def _adam(rate: float) -> Update:
+def _adam(learning_rate: float) -> Update:
     """Kingma and Ba 2014, algorithm 1."""
     first, second, small = 0.9, 0.999, 1e-8
     steps = count(1)
@@ -86,6 +86,6 @@ def _adam(rate: float) -> Update:
             m += (1 - first) * g
             v *= second
             v += (1 - second) * g * g
-            p -= rate / (1 - first**step) * m / (np.sqrt(v / (1 - second**step)) + small)
+            p -= learning_rate / (1 - first**step) * m / (np.sqrt(v / (1 - second**step)) + small)
 
     return update

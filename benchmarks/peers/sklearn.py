@@ -30,7 +30,7 @@ def contenders(job: Job) -> list[Contender]:
         solver=job.optimizer,
         alpha=0.0,
         batch_size=job.batch,
-        learning_rate_init=job.rate,
+        learning_rate_init=job.learning_rate,
         max_iter=1,
         shuffle=False,
         momentum=0.0,

@@ -111,7 +111,7 @@ def _by_hand(torch: Any, job: Job) -> Train:
                 gradients = torch.autograd.grad(loss(model(X), y), parameters)
                 with torch.no_grad():
                     for parameter, gradient in zip(parameters, gradients, strict=True):
-                        parameter.sub_(gradient, alpha=job.rate)
+                        parameter.sub_(gradient, alpha=job.learning_rate)
         return [p.detach().t() for p in parameters]
 
     return train
@@ -123,7 +123,7 @@ def _eager(torch: Any, job: Job, options: Mapping[str, bool]) -> Train:
 
     def train(epochs: int) -> list[Any]:
         model = _network(torch, job)
-        optimizer = make(model.parameters(), lr=job.rate, **options)
+        optimizer = make(model.parameters(), lr=job.learning_rate, **options)
         for _ in range(epochs):
             for X, y in batches:
                 optimizer.zero_grad()
@@ -150,7 +150,7 @@ def _compiled(torch: Any, job: Job) -> Train:
 
     def descend(parameters: list[Any], X: Any, y: Any) -> None:
         for p, g in zip(parameters, torch.func.grad(forward)(parameters, X, y), strict=True):
-            p.sub_(g, alpha=job.rate)
+            p.sub_(g, alpha=job.learning_rate)
 
     def adam(parameters: list[Any], X: Any, y: Any, means: list[Any], squares: list[Any], count: Any) -> None:
         """Kingma and Ba 2014, algorithm 1; `count` is a tensor, since a number would be compiled in."""
@@ -159,7 +159,7 @@ def _compiled(torch: Any, job: Job) -> Train:
         for p, g, m, v in zip(parameters, gradients, means, squares, strict=True):
             m.lerp_(g, 0.1)
             v.mul_(0.999).addcmul_(g, g, value=0.001)
-            step = job.rate / (1 - 0.9**count)
+            step = job.learning_rate / (1 - 0.9**count)
             p.sub_(step * m / ((v / (1 - 0.999**count)).sqrt() + 1e-8))
 
     step = torch.compile(adam if job.optimizer == "adam" else descend)

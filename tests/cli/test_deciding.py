@@ -116,7 +116,7 @@ def test_a_formula_that_is_not_finite_is_not_blamed_on_the_rate(
     result = run(table(tmp_path, "amount"), "--epochs", "5", *options)
     assert result.exit_code == 2
     assert said in result.output
-    assert "--rate" not in result.output
+    assert "--learning-rate" not in result.output
 
 
 @pytest.mark.filterwarnings("error")

@@ -54,7 +54,9 @@ def test_one_json_object(run: Run, record: dict[str, object]) -> None:
 
 
 def test_settings(run: Run) -> None:
-    answer = json.loads(run("--json", "--seed", "7", "--epochs", "500", "--rate", "0.5", "--hidden", "6").stdout)
+    answer = json.loads(
+        run("--json", "--seed", "7", "--epochs", "500", "--learning-rate", "0.5", "--hidden", "6").stdout
+    )
     assert answer["epochs"] == 500
     assert list(answer["loss"]) == ["0"]
     assert np.shape(answer["weights"]["W1"]) == (2, 6)
@@ -76,9 +78,9 @@ def test_chinese(run: Run, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     [
         (["--epochs", "0"], "--epochs"),
         (["--epochs", "-3"], "--epochs"),
-        (["--rate", "0"], "rate"),
-        (["--rate", "-0.1"], "rate"),
-        (["--rate", "nan"], "rate"),
+        (["--learning-rate", "0"], "learning rate"),
+        (["--learning-rate", "-0.1"], "learning rate"),
+        (["--learning-rate", "nan"], "learning rate"),
         (["--hidden", "0"], "--hidden"),
         (["--seed", "-1"], "--seed"),
         (["--form", "verse"], "--form"),

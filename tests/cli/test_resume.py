@@ -32,7 +32,7 @@ def write_data(rows: int = 200, path: str = "data.csv") -> str:
 
 
 def bits(path: str) -> dict[str, bytes]:
-    return {name: array.tobytes() for name, array in load_model(path).parameters.items()}
+    return {name: array.tobytes() for name, array in load_model(path).params.items()}
 
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
@@ -87,7 +87,18 @@ def test_a_table_larger_than_memory_is_mixed_in_blocks_and_goes_on(run: Run, mon
 
 def test_a_search_goes_on_with_the_combination_that_was_stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     write_data()
-    options = ["--hidden", "4", "--hidden", "12", "--rate", "0.001", "--rate", "0.02", "--epochs", "12"]
+    options = [
+        "--hidden",
+        "4",
+        "--hidden",
+        "12",
+        "--learning-rate",
+        "0.001",
+        "--learning-rate",
+        "0.02",
+        "--epochs",
+        "12",
+    ]
     whole = run("train", "data.csv", "--target", "t", *options, "--save", "whole", "--json")
     with monkeypatch.context() as patched:
         interrupt_after(patched, 29)
@@ -122,7 +133,7 @@ def test_resuming_needs_the_same_table_and_no_other_settings(run: Run, monkeypat
     write_data(201, "other.csv")
     for arguments, words in [
         (["other.csv", "--resume", "part"], "other data"),
-        (["data.csv", "--resume", "part", "--rate", "0.1"], "--rate differs from the checkpoint"),
+        (["data.csv", "--resume", "part", "--learning-rate", "0.1"], "--learning-rate differs from the checkpoint"),
         (["data.csv", "--resume", "part", "--target", "a"], "--target differs from the checkpoint"),
         (["data.csv", "--resume", "part", "--epochs", "1"], "give more"),
         (["data.csv", "--resume", "none"], "none"),
@@ -145,7 +156,7 @@ def test_resuming_needs_the_same_table_and_no_other_settings(run: Run, monkeypat
         ({"plan": {"hidden": [[9]]}}, "another network"),
         ({"plan": {"hidden": []}}, "plan.hidden is ()"),
         ({"plan": {"hidden": [["8"]]}}, "plan.hidden[0][0] is '8'"),
-        ({"plan": {"rates": [-1.0]}}, "plan.rates[0] is -1.0; it should be a positive"),
+        ({"plan": {"learning_rates": [-1.0]}}, "plan.learning_rates[0] is -1.0; it should be a positive"),
         ({"plan": {"kinds": [["a", "colour"]]}}, "plan.kinds[0][1] is 'colour'; it should be one of number"),
         ({"plan": {"solver": "magic"}}, "plan.solver is 'magic'; it should be one of adam"),
         ({"plan": {"loss": "exec(p)"}}, "exec"),
@@ -204,7 +215,7 @@ def test_the_same_command_line_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch
         "8",
         "--hidden",
         "4,4",
-        "--rate",
+        "--learning-rate",
         "0.004",
         "--kind",
         "a=number",

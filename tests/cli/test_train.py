@@ -144,10 +144,21 @@ def test_a_validation_file_is_scored_whole_and_rows_to_stop_by_are_of_the_data(r
 
 def test_a_search_keeps_the_best_on_validation(run: Run) -> None:
     write_table("data.csv", False, 200)
-    options = ["--hidden", "1", "--hidden", "32", "--rate", "0.0001", "--rate", "0.01", "--save", "m.safetensors"]
+    options = [
+        "--hidden",
+        "1",
+        "--hidden",
+        "32",
+        "--learning-rate",
+        "0.0001",
+        "--learning-rate",
+        "0.01",
+        "--save",
+        "m.safetensors",
+    ]
     record = trained(run, "data.csv", "--target", "t", "--epochs", "40", *options)
     trials = record["search"]
-    assert [(each["hidden"], each["rate"]) for each in trials] == [
+    assert [(each["hidden"], each["learning_rate"]) for each in trials] == [
         ("1", 0.0001),
         ("1", 0.01),
         ("32", 0.0001),
@@ -155,7 +166,7 @@ def test_a_search_keeps_the_best_on_validation(run: Run) -> None:
     ]
     assert [each["kept"] for each in trials] == [each["score"] == max(t["score"] for t in trials) for each in trials]
     assert record["sizes"] == [2, int(next(each["hidden"] for each in trials if each["kept"])), 1]
-    assert load_model("m.safetensors").parameters["W1"].shape == (2, record["sizes"][1])
+    assert load_model("m.safetensors").params["W1"].shape == (2, record["sizes"][1])
     shown = run("train", "data.csv", "--target", "t", "--epochs", "20", "--alpha", "0", "--alpha", "1").stdout
     assert "← kept" in shown
 
@@ -166,7 +177,7 @@ def test_a_formula_is_a_loss_in_the_targets_own_units(run: Run) -> None:
     write("new.csv", "x\n3\n8\n")
     found = {}
     for loss in ("maximum(9*(y - p), p - y)", "maximum(y - p, 9*(p - y))"):
-        result = run("train", "data.csv", "--target", "t", "--loss", loss, "--save", "m", "--rate", "0.01")
+        result = run("train", "data.csv", "--target", "t", "--loss", loss, "--save", "m", "--learning-rate", "0.01")
         assert result.exit_code == 0, result.output
         rows = csv.DictReader(run("predict", "m", "new.csv").stdout.splitlines())
         found[loss] = np.array([float(row["t"]) for row in rows])
@@ -195,7 +206,9 @@ def test_losses_with_parameters_and_several_quantiles(run: Run) -> None:
 
 def test_a_formula_for_classes_is_of_probabilities(run: Run) -> None:
     write_table("data.csv", True)
-    record = trained(run, "data.csv", "--target", "t", "--loss", "(p - y)^2", "--epochs", "100", "--rate", "0.01")
+    record = trained(
+        run, "data.csv", "--target", "t", "--loss", "(p - y)^2", "--epochs", "100", "--learning-rate", "0.01"
+    )
     assert record["score"]["accuracy"] > 0.85
 
 
@@ -231,10 +244,10 @@ def test_every_solver_learns(run: Run, solver: str) -> None:
 )
 def test_networks_of_all_kinds_learn_and_predict_alike_after_saving(run: Run, options: list[str]) -> None:
     write_table("data.csv", False, 200)
-    record = trained(run, "data.csv", "--target", "t", "--rate", "0.01", "--save", "m", *options)
+    record = trained(run, "data.csv", "--target", "t", "--learning-rate", "0.01", "--save", "m", *options)
     assert record["score"]["r2"] > 0.8
     assert run("predict", "m", "data.csv").exit_code == 0
-    assert "W1" in load_model("m").parameters
+    assert "W1" in load_model("m").params
 
 
 def test_the_same_seed_gives_the_same_file_on_any_number_of_threads(run: Run) -> None:
@@ -242,7 +255,7 @@ def test_the_same_seed_gives_the_same_file_on_any_number_of_threads(run: Run) ->
     found = []
     for threads in ("1", "2"):
         trained(run, "data.csv", "--target", "t", "--epochs", "20", "--threads", threads, "--save", "m")
-        found.append({name: array.tobytes() for name, array in load_model("m").parameters.items()})
+        found.append({name: array.tobytes() for name, array in load_model("m").params.items()})
     assert found[0] == found[1]
 
 
@@ -310,7 +323,7 @@ def test_class_labels_stay_as_they_are_written(run: Run) -> None:
 
 def test_a_loss_that_grew_is_pointed_out(run: Run) -> None:
     write_table("data.csv", False, 60)
-    options = ["--rate", "1", "--epochs", "5", "--solver", "sgd", "--hidden", "8", "--activation", "tanh"]
+    options = ["--learning-rate", "1", "--epochs", "5", "--solver", "sgd", "--hidden", "8", "--activation", "tanh"]
     result = run("train", "data.csv", "--target", "t", *options)
     assert result.exit_code == 0, result.output
     assert "The loss grew" in result.stdout

@@ -23,7 +23,7 @@ def test_a_line_for_each_named_value_and_each_output() -> None:
 
 def test_an_optimizer_as_equations() -> None:
     assert cr.equations(cr.Adam(clip_norm=1.0).program()).splitlines() == [
-        "corrected_rate = rate · √(1 − beta2^(step + 1)) / (1 − beta1^(step + 1))",
+        "corrected_learning_rate = learning_rate · √(1 − beta2^(step + 1)) / (1 − beta1^(step + 1))",
         "share1 = 1 − beta1",
         "gradient_norm = √(Σ (∂L/∂W)²)",
         "clip_factor = min(clip_norm / (gradient_norm + 10⁻⁶), 1)",
@@ -31,10 +31,13 @@ def test_an_optimizer_as_equations() -> None:
         "share2 = 1 − beta2",
         "next_W_mean_square = beta2 · W_mean_square + share2 · (clip_factor · ∂L/∂W)²",
         "corrected_eps = eps · √(1 − beta2^(step + 1))",
-        "next_W = W − corrected_rate · (next_W_mean / (√next_W_mean_square + corrected_eps))",
+        "next_W = W − corrected_learning_rate · (next_W_mean / (√next_W_mean_square + corrected_eps))",
     ]
 
 
 def test_a_schedule_is_part_of_the_equations() -> None:
     listed = cr.equations(cr.SGD(cr.schedules.StepDecay(0.1, every=5)).program())
-    assert listed.splitlines()[0] == "rate = rate_rate · rate_factor^(⌊step / rate_every⌋)"
+    assert (
+        listed.splitlines()[0]
+        == "learning_rate = learning_rate_learning_rate · learning_rate_factor^(⌊step / learning_rate_every⌋)"
+    )

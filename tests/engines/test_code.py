@@ -269,7 +269,7 @@ def layers(width: int, depth: int) -> int:
     network = cr.MLP([width] * (depth + 1), output="softmax", dtype="float32")
     data = {"X": np.zeros((64, width)), "y": np.zeros(64, int)}
     loss = network.loss_function
-    arguments = read_arguments(loss, network.parameters, data, {})
+    arguments = read_arguments(loss, network.params, data, {})
     return write_loop(loop_for(loss, arguments, cr.SGD(0.1), None, False)[0]).text.count("\n")
 
 

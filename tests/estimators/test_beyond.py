@@ -259,7 +259,7 @@ def test_a_report_says_where_gradients_go() -> None:
     model = MLPClassifier(**SETTINGS).fit(X, y)
     report = model.gradient_report(X, y)
     assert report.status == "healthy"
-    assert {each.name for each in report.parameters} == {"W1", "b1", "W2", "b2"}
+    assert {each.name for each in report.params} == {"W1", "b1", "W2", "b2"}
     deep = MLPRegressor(hidden_layer_sizes=(6,) * 8, activation="logistic", max_iter=1, random_state=0).fit(*numbers())
     assert deep.gradient_report(*numbers()).status == "vanishing"
     normalized = MLPRegressor(normalization="batch", dropout=0.2, **SETTINGS).fit(*numbers())

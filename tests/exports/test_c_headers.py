@@ -174,7 +174,7 @@ def test_dates_can_be_written_as_such(tmp_path: Path) -> None:
 class Warm(cr.Optimizer):
     """Remembers something that is not zero at first."""
 
-    rate: float = 0.1
+    learning_rate: float = 0.1
 
     def state(self, parameter: Any) -> Mapping[str, Any]:
         return {"scale": np.ones_like(parameter)}
@@ -182,14 +182,14 @@ class Warm(cr.Optimizer):
     def update(
         self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
     ) -> tuple[Any, Mapping[str, Any]]:
-        return parameter - scalars["rate"] * state["scale"] * gradient, {"scale": 0.9 * state["scale"]}
+        return parameter - scalars["learning_rate"] * state["scale"] * gradient, {"scale": 0.9 * state["scale"]}
 
 
 @dataclass(frozen=True)
 class HeavyBall(cr.Optimizer):
     """Polyak 1964: remembers where it was, so that the old parameter is needed when the new one is there."""
 
-    rate: float = 0.02
+    learning_rate: float = 0.02
     momentum: float = 0.5
 
     def state(self, parameter: Any) -> Mapping[str, Any]:
@@ -198,7 +198,7 @@ class HeavyBall(cr.Optimizer):
     def update(
         self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
     ) -> tuple[Any, Mapping[str, Any]]:
-        moved = scalars["momentum"] * (parameter - state["previous"]) - scalars["rate"] * gradient
+        moved = scalars["momentum"] * (parameter - state["previous"]) - scalars["learning_rate"] * gradient
         total = state["total"] + 0.1 * parameter
         return parameter + moved - 0.01 * total, {"previous": parameter, "total": total}
 
@@ -248,8 +248,8 @@ def natively(case: str, optimizer: Any, X: np.ndarray[Any, Any]) -> dict[str, An
     """What is learnt after `STEPS` steps of the engine, each on a batch of its own."""
     model = model_of(case)
     assert model.loss is not None
-    learnt = {node.name for node in model.loss.inputs} & set(model.parameters)
-    params: dict[str, Any] = {name: model.parameters[name] for name in model.parameters if name in learnt}
+    learnt = {node.name for node in model.loss.inputs} & set(model.params)
+    params: dict[str, Any] = {name: model.params[name] for name in model.params if name in learnt}
     given = targets_of(case)
     type_ = model.loss.input("y").type
     y: Any = given
@@ -290,7 +290,7 @@ def test_steps_of_training_are_those_of_the_engine(tmp_path: Path) -> None:
         losses = next(found)
         weights = next(found)
         wanted = natively(case, OPTIMIZERS[name], X)
-        flat = np.concatenate([np.ravel(wanted.get(n, model.parameters[n])) for n in model.parameters])
+        flat = np.concatenate([np.ravel(wanted.get(n, model.params[n])) for n in model.params])
         tolerance = 1e-10 if model.dtype == np.float64 else 2e-5
         np.testing.assert_allclose(weights, flat, rtol=tolerance, atol=tolerance, err_msg=f"{case} {name}")
         assert len(losses) == STEPS
@@ -339,9 +339,9 @@ def test_statistics_of_normalized_batches_are_those_of_the_project(kind: str, tm
     found = run(tmp_path, body, ["net"])
     if found:
         flat, predicted = map(np.array, found)
-        sizes = np.cumsum([array.size for array in model.parameters.values()])[:-1]
+        sizes = np.cumsum([array.size for array in model.params.values()])[:-1]
         pieces = np.split(flat.astype(network.dtype), sizes)
-        moved = {n: x.reshape(model.parameters[n].shape) for n, x in zip(model.parameters, pieces, strict=True)}
+        moved = {n: x.reshape(model.params[n].shape) for n, x in zip(model.params, pieces, strict=True)}
         assert not np.allclose(moved["W1"], params["W1"])
         X = arrays().astype(network.dtype)
         if table and model.preprocessing is not None:
@@ -366,10 +366,10 @@ def training_in_c(case: str, title: str, source: str, rate: str | None) -> list[
     arguments = ["&weights", *(["&memory"] if memory else []), "&work"]
     arguments.append(f"&rows[{BATCH} * k]" if case not in ARRAYS else f"rows[{BATCH} * k]")
     arguments.append(f"&targets[{BATCH * width} * k]")
-    if re.search(r"double rate\) \{", source):
+    if re.search(r"double learning_rate\) \{", source):
         arguments.append(rate or source.partition(f"{title}_train(&weights")[2].partition(");")[0].rpartition(", ")[2])
     fields = members(source, f"{title}_weights")
-    size = sum(array.size for array in model.parameters.values())
+    size = sum(array.size for array in model.params.values())
     return [
         "{",
         *lines,
@@ -389,7 +389,7 @@ def training_in_c(case: str, title: str, source: str, rate: str | None) -> list[
 def test_what_a_step_needs_and_lacks_is_said(tmp_path: Path) -> None:
     plain = Architecture(3, (4,), 1)
     model = Model.of(plain, plain.initial(0))
-    without = Model(model.program, model.parameters)
+    without = Model(model.program, model.params)
     with pytest.raises(ExportError, match="does not say what loss it was trained on; leave train out"):
         export_model(without, "c", tmp_path / "net.h", train=True)
     with pytest.raises(ExportError, match="train is a LBFGS; give True, or an optimizer"):

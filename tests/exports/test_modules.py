@@ -32,7 +32,7 @@ def test_the_source_is_python_that_a_linter_likes(target: str, tmp_path: Path) -
         assert "predict" in names
         assert ("probabilities" in names) == (expected(case)[1] is not None)
         with np.load(weights, allow_pickle=False) as found:
-            assert set(found.files) == set(model_of(case).parameters)
+            assert set(found.files) == set(model_of(case).params)
     assert {path.name for path in tmp_path.iterdir()} == {f"{case}{end}" for case in CASES for end in (".py", ".npz")}
     rules = "E7,E9,F,B,I,SIM,UP,RET"
     command = [
@@ -165,12 +165,12 @@ if HAS_TORCH:
         model = model_of(case)
         module = load(Path(export_model(model, "torch", tmp_path / "net.py")[0]))
         learnt = {name for name, _ in module.network.named_parameters()}
-        assert learnt == {name for name in model.parameters if not name.startswith(("mean", "variance"))}
+        assert learnt == {name for name in model.params if not name.startswith(("mean", "variance"))}
         encoded = torch.from_numpy(module.encode(FRAME)).requires_grad_()
         module.network(encoded).square().sum().backward()
         assert encoded.grad is not None
         assert all(bool(p.grad.abs().sum() > 0) for p in module.network.parameters())
-        assert set(module.network.state_dict()) == set(model.parameters)
+        assert set(module.network.state_dict()) == set(model.params)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

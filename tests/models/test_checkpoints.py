@@ -53,7 +53,7 @@ RUNS: dict[str, tuple[Architecture, TrainingSettings]] = {
         NUMBERS,
         TrainingSettings(SGD(0.5), batch_size=16, tolerance=0.1, patience=1, plateau="divide"),
     ),
-    "a rate that falls": (NUMBERS, TrainingSettings(SGD(0.1), batch_size=16, rate_power=0.5)),
+    "a rate that falls": (NUMBERS, TrainingSettings(SGD(0.1), batch_size=16, learning_rate_power=0.5)),
     "validation": (CLASSES, TrainingSettings(Adam(0.02), batch_size=16, **VALIDATED)),  # type: ignore[arg-type]
     "dropout": (dataclasses.replace(CLASSES, dropout=0.3), TrainingSettings(Adam(0.01), batch_size=16)),
     "batch norm": (
@@ -277,7 +277,7 @@ class Odd(Optimizer):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (TrainingSettings(SGD(lambda step: 0.1 / (step + 1))), "settings.solver.rate is a function"),
+        (TrainingSettings(SGD(lambda step: 0.1 / (step + 1))), "settings.solver.learning_rate is a function"),
         (TrainingSettings(Odd()), "settings.solver is of the type Odd"),
         (TrainingSettings(SGD(0.1), order=lambda epoch: np.arange(60)), "settings.order is a function"),
     ],
@@ -292,7 +292,7 @@ def test_settings_are_described_with_their_functions_by_name() -> None:
     described = described_settings(settings)
     assert described["order"] == "function sorted"
     assert described["solver"]["is"] == "Adam"
-    assert described["solver"]["rate"] == 0.01
+    assert described["solver"]["learning_rate"] == 0.01
 
 
 def test_a_checkpoint_of_another_version_says_so(tmp_path: Path) -> None:

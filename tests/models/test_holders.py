@@ -16,7 +16,7 @@ from chainrule.tables import ClassTarget, Number, NumberTarget, Preprocessing, T
 X = np.random.default_rng(0).standard_normal((30, 2))
 NETWORKS: dict[str, Any] = {
     "regression": cr.MLP([2, 4, 1], seed=0),
-    "several": cr.MLP([2, 4, 3], hidden="tanh", seed=0, dtype="float32"),
+    "several": cr.MLP([2, 4, 3], activation="tanh", seed=0, dtype="float32"),
     "classes": cr.MLP([2, 4, 3], loss="cross_entropy", seed=0),
     "binary": cr.MLP([2, 4, 1], loss="binary_cross_entropy", seed=0),
     "two layers": cr.NeuralNetwork(2, 4, 1, seed=0),
@@ -31,7 +31,7 @@ def test_networks_are_saved_and_predict_the_same(name: str, tmp_path: Path) -> N
     expected = network.feedforward(X) if name == "two layers" else network.predict(X)
     tolerance = 1e-5 if name == "several" else 1e-12
     np.testing.assert_allclose(np.asarray(model.predict(X)), expected.squeeze(), rtol=tolerance)
-    again = train(model.network(), model.parameters, X, [0] * 30 if name == "classes" else expected)
+    again = train(model.network(), model.params, X, [0] * 30 if name == "classes" else expected)
     assert again.status == "finished"
 
 
@@ -81,7 +81,7 @@ def test_a_row_of_an_array_that_is_too_large_is_refused() -> None:
         with pytest.raises(ModelError, match="row 1 of X holds numbers too large for this model"):
             predict(np.array([[0, 0], [1e200, 0]]))
     network = cr.MLP([2, 1], seed=0)
-    network.parameters = {"W1": np.full((2, 1), 1e300), "b1": np.zeros(1)}
+    network.params = {"W1": np.full((2, 1), 1e300), "b1": np.zeros(1)}
     with pytest.raises(NetworkError, match="row 0 of X holds numbers too large"):
         network.predict(np.array([[1e200, 0]]))
     with pytest.raises(NetworkError, match="row 1 of X is not finite"):

@@ -87,7 +87,7 @@ def test_predictions_are_the_same_bits_after_loading(tmp_path: Path, name: str) 
     network = ARCHITECTURES[name]
     model = model_of(network)
     X = RANDOM.standard_normal((300, 5))
-    expected = predict_rows(network, model.parameters, X)
+    expected = predict_rows(network, model.params, X)
     assert model.predict_encoded(X).tobytes() == expected.tobytes()
     loaded = again(model, tmp_path)
     assert loaded.predict_encoded(X).tobytes() == expected.tobytes()
@@ -95,9 +95,9 @@ def test_predictions_are_the_same_bits_after_loading(tmp_path: Path, name: str) 
     assert loaded.loss is not None
     assert model.loss is not None
     assert loaded.loss.outputs == model.loss.outputs
-    assert list(loaded.parameters) == list(model.parameters)
-    for key, array in model.parameters.items():
-        assert loaded.parameters[key].tobytes() == array.tobytes()
+    assert list(loaded.params) == list(model.params)
+    for key, array in model.params.items():
+        assert loaded.params[key].tobytes() == array.tobytes()
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -105,7 +105,7 @@ def test_the_native_engine_predicts_what_the_reference_does(name: str) -> None:
     model = model_of(ARCHITECTURES[name])
     X = RANDOM.standard_normal((20, 5)).astype(model.dtype)
     program = model.program.bind({"n": 20})
-    (expected,) = get_engine("reference").compile(program)({"X": X, **model.parameters})
+    (expected,) = get_engine("reference").compile(program)({"X": X, **model.params})
     tolerance = 100 * float(np.finfo(model.dtype).eps)
     assert np.allclose(model.predict_encoded(X), expected, rtol=tolerance, atol=tolerance)
 
@@ -161,7 +161,7 @@ def test_everything_about_a_model_comes_back(tmp_path: Path) -> None:
     assert (loaded.settings, loaded.fingerprint) == ({"epochs": 3}, "ab" * 32)
     assert (loaded.versions, loaded.trained) == (model.versions, model.trained)
     assert set(loaded.versions) >= {"python", "chainrule", "numpy", "llvmlite"}
-    assert not loaded.parameters["W1"].flags.writeable
+    assert not loaded.params["W1"].flags.writeable
 
 
 def test_classes_with_probabilities_for_a_table(tmp_path: Path) -> None:
@@ -243,8 +243,8 @@ def test_any_tool_reads_the_weights(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_model(str(path), model)
     with safe_open(str(path), "np") as file:
-        assert set(file.keys()) == set(model.parameters)
-        assert np.array_equal(file.get_tensor("W1"), model.parameters["W1"])
+        assert set(file.keys()) == set(model.params)
+        assert np.array_equal(file.get_tensor("W1"), model.params["W1"])
         description = json.loads(file.metadata()["chainrule"])
     assert description["format"] == "chainrule model"
     assert description["architecture"]["normalization"] == "batch"
@@ -290,7 +290,7 @@ def test_a_model_that_would_not_be_read_is_not_written(tmp_path: Path) -> None:
 def test_a_model_is_checked_as_it_is_made(change: dict[str, Any], said: str) -> None:
     model = model_of(ARCHITECTURES["linear"])
     with pytest.raises(ModelError, match=said):
-        Model(model.program, {**model.parameters, **change})
+        Model(model.program, {**model.params, **change})
 
 
 def test_a_file_in_the_way_stays(tmp_path: Path) -> None:

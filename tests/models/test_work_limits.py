@@ -64,7 +64,7 @@ def test_work_without_an_end_is_refused(function: Callable[..., Any], words: str
     ],
 )
 def test_large_networks_are_read(network: Architecture, tmp_path: Path) -> None:
-    zeros = {name: np.zeros(shape) for name, shape in {**network.parameters, **network.statistics}.items()}
+    zeros = {name: np.zeros(shape) for name, shape in {**network.params, **network.statistics}.items()}
     models_saving.save_model(tmp_path / "model", Model.of(network, zeros))
     assert load_model(tmp_path / "model").network() == network
 

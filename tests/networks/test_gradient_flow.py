@@ -71,7 +71,7 @@ def test_gains_are_those_of_a_backward_pass_by_hand() -> None:
     assert report.path[2].slope == pytest.approx(slope.mean(), rel=1e-12)
     assert report.path[2].largest == pytest.approx(slope.max(), rel=1e-12)
     assert report.total == pytest.approx(norm(d1) / norm(d2), rel=1e-12)
-    by_name = {each.name: each for each in report.parameters}
+    by_name = {each.name: each for each in report.params}
     assert by_name["W2"].gradient == pytest.approx(norm(a1.T @ d2), rel=1e-12)
     assert by_name["W1"].value == pytest.approx(norm(W1), rel=1e-12)
 

@@ -80,7 +80,7 @@ CASES: dict[str, tuple[Architecture, Callable[[], TrainingSettings], Validation 
         lambda: TrainingSettings(MomentumSGD(0.05), 14, 30, tolerance=0.03, patience=1, plateau="divide"),
         None,
     ),
-    "falling rate": (NETWORK, lambda: TrainingSettings(MomentumSGD(0.05), 14, 30, rate_power=0.5), None),
+    "falling rate": (NETWORK, lambda: TrainingSettings(MomentumSGD(0.05), 14, 30, learning_rate_power=0.5), None),
     "clipped": (NETWORK, lambda: TrainingSettings(Adam(0.1, clip_norm=0.1), 14, 30, weight_decay=0.02), None),
     "validated": (
         NETWORK,
@@ -159,7 +159,9 @@ def test_threads_change_no_bit() -> None:
 
 @pytest.mark.parametrize("plateau", ["stop", "divide"])
 def test_what_stops_within_a_piece_is_made_again(monkeypatch: pytest.MonkeyPatch, plateau: Any) -> None:
-    settings = TrainingSettings(SGD(0.5), 400, 30, tolerance=0.02, patience=2, plateau=plateau, least_rate=1e-3)
+    settings = TrainingSettings(
+        SGD(0.5), 400, 30, tolerance=0.02, patience=2, plateau=plateau, least_learning_rate=1e-3
+    )
     single: list[int] = []
     one_by_one = train(
         NETWORK, NETWORK.initial(0), X, Y, None, settings, on_epoch=lambda state: single.append(state.epoch)
@@ -424,7 +426,7 @@ def test_the_reference_engine_agrees() -> None:
         ({"order": lambda epoch: np.arange(9), "shuffle": False}, "order is given together with shuffle=False"),
         ({"solver": LBFGS(), "weight_decay": 1.0}, "give the architecture an alpha"),
         ({"solver": SGD(Cosine(0.1, 5)), "plateau": "divide"}, "is a function of the step"),
-        ({"plateau": "divide", "rate_power": 0.5}, "leave one out"),
+        ({"plateau": "divide", "learning_rate_power": 0.5}, "leave one out"),
         ({"solver": AdamW(0.1), "weight_decay": 2.0}, "in addition to that of AdamW"),
         ({"monitor": "validation_loss"}, "there is no validation"),
         ({"order": lambda epoch: np.arange(9.0), "batch_size": 3}, "should give the numbers of the rows"),
@@ -494,7 +496,14 @@ def test_however_a_run_is_cut_it_comes_to_the_same_bits(
         source = orders() if order else None
         solver = MomentumSGD(0.05)
         return TrainingSettings(
-            solver, epochs, 30, order=source, tolerance=0.02, patience=patience, plateau=plateau, least_rate=1e-3
+            solver,
+            epochs,
+            30,
+            order=source,
+            tolerance=0.02,
+            patience=patience,
+            plateau=plateau,
+            least_learning_rate=1e-3,
         )
 
     whole = train(NETWORK, NETWORK.initial(0), X, Y, settings=chosen())

@@ -83,7 +83,7 @@ def test_the_trainer_follows_scikit_learn(
         tolerance=tolerance,
         patience=4,
         plateau="divide" if schedule == "adaptive" else "stop",
-        rate_power=0.5 if schedule == "invscaling" else None,
+        learning_rate_power=0.5 if schedule == "invscaling" else None,
     )
     state = train(ours, ours.initial(random, "scikit-learn"), X, y, weights, settings)
     assert state.epoch == theirs.n_iter_

@@ -18,7 +18,7 @@ IDLE = (Importance("size", 0.3, 0.01), Importance("hue, new", 0.0, 0.0), Importa
 
 CASES: list[tuple[Report, str]] = [
     (run_with(status="finished", best_epoch=100), "--epochs 300"),
-    (run_with(losses=(1.0, 2.0)), "smaller --rate"),
+    (run_with(losses=(1.0, 2.0)), "smaller --learning-rate"),
     (changed(CLASSIFICATION, training={"accuracy": 0.999}), "--dropout"),
     (changed(REGRESSION, training={"r2": 0.99}), "--dropout"),
     (changed(REGRESSION, network={"loss": 0.2}, training={"loss": 0.1}, linear={"loss": 0.3}), "--dropout"),
@@ -76,8 +76,8 @@ PERFECT = {"accuracy": 1.0, "log loss": 1e-6}
         ),
         (changed(REGRESSION, network={"r2": 0.99}, training={"r2": 0.999}, linear={"r2": 1.0}), "no better than"),
         # A loss that ends where it began has not grown.
-        (run_with(losses=(1.0, 0.2, 1.001)), "smaller --rate"),
-        (run_with(losses=(-3.0, -3.01, -2.99)), "smaller --rate"),
+        (run_with(losses=(1.0, 0.2, 1.001)), "smaller --learning-rate"),
+        (run_with(losses=(-3.0, -3.01, -2.99)), "smaller --learning-rate"),
         # Twenty rows do not show that a column is of no use.
         (changed(CLASSIFICATION, importances=IDLE, rows=replace(CLASSIFICATION.data.rows, held=20)), "--drop"),
         # A class with held-out rows is not called unseen, nor one that no row has.

@@ -179,10 +179,9 @@ def exported(source: str, case: Case, name: str, real: str) -> str:
         f"{real} run({parameters}) {{ {unused} {body} }}",
     ]
     if f"{name}_sgd_step(" in source:
-        lines.append(f"void step(void *params, const void *grads, {real} rate);")
-        lines.append(
-            f"void step(void *params, const void *grads, {real} rate) {{ {name}_sgd_step(params, grads, rate); }}"
-        )
+        lines.append(f"void step(void *params, const void *grads, {real} learning_rate);")
+        body = f"{name}_sgd_step(params, grads, learning_rate);"
+        lines.append(f"void step(void *params, const void *grads, {real} learning_rate) {{ {body} }}")
     return "\n".join(lines) + "\n"
 
 

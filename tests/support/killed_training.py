@@ -208,12 +208,13 @@ def outcome(place: Path) -> dict[str, Any]:
     """Return the contents of the file after the end of the run, except the elapsed time."""
     checkpoint = load_checkpoint(str(place / NAME))
     state = checkpoint.state
-    arrays = {f"model {name}": array for name, array in checkpoint.model.parameters.items()}
+    arrays = {f"model {name}": array for name, array in checkpoint.model.params.items()}
     arrays |= {f"state {name}": array for name, array in state.params.items()}
     arrays |= {f"optimizer {name}": array for name, array in state.optimizer_state.items()}
     arrays |= {name: getattr(state, name) for name in ("loss_curve", "validation_losses", "validation_scores")}
     facts = {
-        name: getattr(state, name) for name in ("epoch", "step", "rate", "best_epoch", "best", "waiting", "status")
+        name: getattr(state, name)
+        for name in ("epoch", "step", "learning_rate", "best_epoch", "best", "waiting", "status")
     }
     facts["metrics"] = checkpoint.model.metrics
     return {**{name: array.tobytes() for name, array in arrays.items()}, **facts}

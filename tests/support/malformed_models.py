@@ -561,7 +561,7 @@ CHECKPOINTS: dict[str, tuple[Change, str]] = {
     ),
     "an epoch of another run": (put("checkpoint", "state", "epoch", value=7), "after 7 epochs"),
     "an unknown status": (put("checkpoint", "state", "status", value="asleep"), "it should be one of running"),
-    "a rate that is text": (put("checkpoint", "state", "rate", value="fast"), "state.rate is 'fast'"),
+    "a rate that is text": (put("checkpoint", "state", "learning_rate", value="fast"), "state.learning_rate is 'fast'"),
     "a curve that is a list": (put("checkpoint", "state", "loss_curve", value=[1.0]), "should be an object"),
     "a curve that no tensor has": (put("checkpoint", "state", "loss_curve", "tensor", value="x"), "the tensor 'x'"),
     "a curve that is a matrix": (
@@ -583,12 +583,17 @@ CHECKPOINTS: dict[str, tuple[Change, str]] = {
     "a solver that is text": (put("checkpoint", "settings", "solver", value="adam"), "settings.solver"),
     "an unknown solver": (put("checkpoint", "settings", "solver", "is", value="Lion"), "settings.solver"),
     "a solver that is no optimizer": (
-        put("checkpoint", "settings", "solver", value={"is": "StepDecay", "rate": 1.0, "every": 2, "factor": 0.5}),
+        put(
+            "checkpoint",
+            "settings",
+            "solver",
+            value={"is": "StepDecay", "learning_rate": 1.0, "every": 2, "factor": 0.5},
+        ),
         "settings.solver",
     ),
     "a rate below 0": (
-        put("checkpoint", "settings", "solver", "rate", value=-1.0),
-        "settings.solver.rate is -1.0; it should be a positive",
+        put("checkpoint", "settings", "solver", "learning_rate", value=-1.0),
+        "settings.solver.learning_rate is -1.0; it should be a positive",
     ),
     "betas of one number": (put("checkpoint", "settings", "solver", "betas", value=[0.9]), "has 1 entries; it should"),
     "an unknown engine": (put("checkpoint", "settings", "engine", value=5), "engine is 5; it should be text"),

@@ -21,7 +21,7 @@ def sgd(w: Array, g: Array, memory: dict[str, Any], t: int, s: dict[str, Any]) -
         fresh = g if t == 1 else momentum * memory["v"] + (1 - s.get("dampening", 0)) * g
         memory["v"] = fresh
         g = g + momentum * fresh if s.get("nesterov") else fresh
-    return w - s["rate"] * g
+    return w - s["learning_rate"] * g
 
 
 def _moments(g: Array, memory: dict[str, Any], t: int, betas: tuple[float, float]) -> tuple[Array, Array]:
@@ -37,16 +37,16 @@ def adam(w: Array, g: Array, memory: dict[str, Any], t: int, s: dict[str, Any]) 
     if s.get("amsgrad"):
         memory["top"] = np.maximum(memory.get("top", 0), memory["v"])
         v = memory["top"] / (1 - betas[1] ** t)
-    return w - s.get("rate", 1e-3) * (m / (1 - betas[0] ** t)) / (np.sqrt(v) + s.get("eps", 1e-8))
+    return w - s.get("learning_rate", 1e-3) * (m / (1 - betas[0] ** t)) / (np.sqrt(v) + s.get("eps", 1e-8))
 
 
 def adamw(w: Array, g: Array, memory: dict[str, Any], t: int, s: dict[str, Any]) -> Any:
-    kept = w - s.get("rate", 1e-3) * s.get("weight_decay", 1e-2) * w
+    kept = w - s.get("learning_rate", 1e-3) * s.get("weight_decay", 1e-2) * w
     return adam(kept, g, memory, t, {**s, "weight_decay": 0})
 
 
 def nadam(w: Array, g: Array, memory: dict[str, Any], t: int, s: dict[str, Any]) -> Any:
-    betas, rate = s.get("betas", (0.9, 0.999)), s.get("rate", 2e-3)
+    betas, rate = s.get("betas", (0.9, 0.999)), s.get("learning_rate", 2e-3)
     decay, psi = s.get("weight_decay", 0), s.get("momentum_decay", 4e-3)
     if s.get("decoupled_weight_decay"):
         w = w - rate * decay * w
@@ -70,7 +70,7 @@ def rmsprop(w: Array, g: Array, memory: dict[str, Any], t: int, s: dict[str, Any
     step = g / (np.sqrt(v) + s.get("eps", 1e-8))
     if s.get("momentum"):
         step = memory["u"] = s["momentum"] * memory.get("u", 0) + step
-    return w - s.get("rate", 1e-2) * step
+    return w - s.get("learning_rate", 1e-2) * step
 
 
 RULES: dict[str, Rule] = {"SGD": sgd, "Adam": adam, "AdamW": adamw, "NAdam": nadam, "RMSprop": rmsprop}
@@ -113,7 +113,7 @@ def by_torch(
     """Return the same parameters from PyTorch's optimizers."""
     torch = importlib.import_module("torch")
     known = dict(settings)
-    rate, clip_norm = known.pop("rate", None), known.pop("clip_norm", None)
+    rate, clip_norm = known.pop("learning_rate", None), known.pop("clip_norm", None)
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)  # NAdam stores a number in this dtype
     try:

@@ -159,7 +159,7 @@ def test_numbers_change_in_between() -> None:
     training = begin_training(weighted, first(), DATA, cr.SGD(0.1, momentum=0.9), 16, constants={"alpha": 0.01})
     training.advance(2)
     part = cr.fit(weighted, first(), DATA, cr.SGD(0.1, momentum=0.9), 2, 16, constants={"alpha": 0.01})
-    training.set_hyperparameter("rate", 0.02)
+    training.set_hyperparameter("learning_rate", 0.02)
     training.set_hyperparameter("momentum", 0.5)
     training.set_constant("alpha", 0.5)
     training.advance(2)
@@ -172,7 +172,7 @@ def test_numbers_change_in_between() -> None:
 
 def test_the_numbers_of_a_schedule_have_names() -> None:
     training = begin_training(loss, first(), DATA, cr.SGD(schedules.Cosine(0.2, 30)), 16)
-    training.set_hyperparameter("rate rate", 0.05)
+    training.set_hyperparameter("learning_rate learning_rate", 0.05)
     training.advance(2)
     expected = cr.fit(loss, first(), DATA, cr.SGD(schedules.Cosine(0.05, 30)), 2, 16)
     assert_arrays(training.params, expected.params)
@@ -181,11 +181,17 @@ def test_the_numbers_of_a_schedule_have_names() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.set_hyperparameter("momentun", 0.5), "SGD has no number 'momentun'; it has rate, momentum; did"),
-        (lambda t: t.set_hyperparameter("rate", np.nan), "rate is nan; it should be a finite number"),
-        (lambda t: t.set_hyperparameter("rate", "high"), "rate is 'high'; it should be a finite number"),
+        (
+            lambda t: t.set_hyperparameter("momentun", 0.5),
+            "SGD has no number 'momentun'; it has learning_rate, momentum; did",
+        ),
+        (lambda t: t.set_hyperparameter("learning_rate", np.nan), "learning_rate is nan; it should be a finite number"),
+        (
+            lambda t: t.set_hyperparameter("learning_rate", "high"),
+            "learning_rate is 'high'; it should be a finite number",
+        ),
         (lambda t: t.set_constant("alphas", 1.0), "'alphas' is not in constants; did you mean 'alpha'"),
-        (lambda t: t.set_constant("rate", 1.0), "'rate' is not in constants"),
+        (lambda t: t.set_constant("learning_rate", 1.0), "'learning_rate' is not in constants"),
         (lambda t: t.set_constant("alpha", [1.0]), r"alpha has the shape \(1,\)"),
         (lambda t: t.advance(-1), "cannot advance by -1 epochs"),
         (lambda t: t.advance(1, order=np.zeros((1, 3), int)), "the order has the shape"),

@@ -21,23 +21,23 @@ AGREED = 1e-12
 BATCH, BATCHES = 5, 4
 
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
-    ("SGD", {"rate": 0.1}),
-    ("SGD", {"rate": 0.1, "weight_decay": 0.1}),
-    ("SGD", {"rate": 0.02, "momentum": 0.9}),
-    ("SGD", {"rate": 0.02, "momentum": 0.9, "weight_decay": 0.01, "nesterov": True}),
-    ("SGD", {"rate": 0.02, "momentum": 0.9, "dampening": 0.3}),
-    ("SGD", {"rate": 0.1, "momentum": 0.5, "clip_norm": 0.05}),
+    ("SGD", {"learning_rate": 0.1}),
+    ("SGD", {"learning_rate": 0.1, "weight_decay": 0.1}),
+    ("SGD", {"learning_rate": 0.02, "momentum": 0.9}),
+    ("SGD", {"learning_rate": 0.02, "momentum": 0.9, "weight_decay": 0.01, "nesterov": True}),
+    ("SGD", {"learning_rate": 0.02, "momentum": 0.9, "dampening": 0.3}),
+    ("SGD", {"learning_rate": 0.1, "momentum": 0.5, "clip_norm": 0.05}),
     ("Adam", {}),
-    ("Adam", {"rate": 0.01, "betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.01}),
-    ("Adam", {"rate": 0.01, "amsgrad": True}),
-    ("AdamW", {"rate": 0.01, "weight_decay": 0.1, "clip_norm": 0.05}),
-    ("AdamW", {"rate": schedules.LinearWarmup(50, schedules.Cosine(0.02, 900, 1e-4))}),
+    ("Adam", {"learning_rate": 0.01, "betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.01}),
+    ("Adam", {"learning_rate": 0.01, "amsgrad": True}),
+    ("AdamW", {"learning_rate": 0.01, "weight_decay": 0.1, "clip_norm": 0.05}),
+    ("AdamW", {"learning_rate": schedules.LinearWarmup(50, schedules.Cosine(0.02, 900, 1e-4))}),
     ("NAdam", {}),
-    ("NAdam", {"rate": 0.01, "weight_decay": 0.01}),
-    ("NAdam", {"rate": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True, "momentum_decay": 0.01}),
-    ("RMSprop", {"rate": 0.001}),
-    ("RMSprop", {"rate": 0.001, "alpha": 0.9, "eps": 1e-4, "centered": True}),
-    ("RMSprop", {"rate": 0.001, "momentum": 0.9, "centered": True, "weight_decay": 0.01}),
+    ("NAdam", {"learning_rate": 0.01, "weight_decay": 0.01}),
+    ("NAdam", {"learning_rate": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True, "momentum_decay": 0.01}),
+    ("RMSprop", {"learning_rate": 0.001}),
+    ("RMSprop", {"learning_rate": 0.001, "alpha": 0.9, "eps": 1e-4, "centered": True}),
+    ("RMSprop", {"learning_rate": 0.001, "momentum": 0.9, "centered": True, "weight_decay": 0.01}),
 ]
 IDS = [name + "".join(f" {key}" for key in settings) for name, settings in SETTINGS]
 
@@ -88,7 +88,7 @@ def test_float32_parameters_keep_their_dtype(name: str) -> None:
     params = {key: value.astype(np.float32) for key, value in start().items()}
     found = trained(getattr(cr, name)(0.01), 25, params=params)
     assert {array.dtype for array in found.params.values()} == {np.dtype(np.float32)}
-    expected = by_hand(name, {"rate": 0.01}, data(), start(), 100, BATCH)
+    expected = by_hand(name, {"learning_rate": 0.01}, data(), start(), 100, BATCH)
     assert distance(found.params, expected) < 1000 * np.finfo(np.float32).eps
 
 
@@ -146,7 +146,7 @@ def test_schedules(schedule: Any, expected: Any, engine: str) -> None:
 
 def test_any_hyperparameter_may_depend_on_the_step() -> None:
     settings: dict[str, Any] = {
-        "rate": 0.1,
+        "learning_rate": 0.1,
         "momentum": lambda t: 0.9 - 0.5 / (t + 1),
         "weight_decay": lambda t: 0.1 * 0.9**t,
     }
@@ -224,7 +224,7 @@ def test_a_state_that_does_not_belong_is_refused() -> None:
 
 @dataclass(frozen=True)
 class Lion(cr.Optimizer):
-    rate: Any = 1e-4
+    learning_rate: Any = 1e-4
     beta1: float = 0.9
     beta2: float = 0.99
     clip_norm: float | None = None
@@ -235,7 +235,7 @@ class Lion(cr.Optimizer):
     def update(
         self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
     ) -> tuple[Any, Mapping[str, Any]]:
-        rate, beta1, beta2 = (scalars[name] for name in ("rate", "beta1", "beta2"))
+        rate, beta1, beta2 = (scalars[name] for name in ("learning_rate", "beta1", "beta2"))
         direction = np.sign(beta1 * state["momentum"] + (1 - beta1) * gradient)
         return parameter - rate * direction, {"momentum": beta2 * state["momentum"] + (1 - beta2) * gradient}
 
@@ -287,7 +287,7 @@ class Wrong(cr.Optimizer):
         (Wrong(lambda w: w, lambda state: {}), "gives the state [] of W; it began as ['kept']"),
         (Wrong(lambda w: w, lambda state: {"kept": np.sum(state["kept"])}), "Wrong.update gives W kept as float64[]"),
         (Wrong(lambda w: w, running={"count": 0.0}), "Wrong.scalars gives no 'count'"),
-        (cr.SGD(lambda step: np.ones(2) * step), "rate of SGD has the shape (2,)"),
+        (cr.SGD(lambda step: np.ones(2) * step), "learning_rate of SGD has the shape (2,)"),
     ],
 )
 def test_array_code_that_does_not_fit_is_named(optimizer: Any, message: str) -> None:
@@ -301,8 +301,8 @@ def test_array_code_that_does_not_fit_is_named(optimizer: Any, message: str) -> 
 @pytest.mark.parametrize(
     ("make", "settings", "message"),
     [
-        (cr.Adam, {"rate": 0}, "the learning rate is 0"),
-        (cr.Adam, {"rate": schedules.Cosine}, "the learning rate is the class Cosine; give an instance"),
+        (cr.Adam, {"learning_rate": 0}, "the learning rate is 0"),
+        (cr.Adam, {"learning_rate": schedules.Cosine}, "the learning rate is the class Cosine; give an instance"),
         (cr.Adam, {"betas": (0.9, 1.0)}, "betas[1] is 1.0"),
         (cr.Adam, {"betas": 0.9}, "betas is 0.9; it should be two numbers"),
         (cr.Adam, {"eps": -1}, "eps is -1"),
@@ -311,14 +311,18 @@ def test_array_code_that_does_not_fit_is_named(optimizer: Any, message: str) -> 
         (cr.NAdam, {"momentum_decay": -1}, "momentum_decay is -1"),
         (cr.RMSprop, {"alpha": 1}, "alpha is 1"),
         (cr.RMSprop, {"momentum": "high"}, "momentum is 'high'"),
-        (cr.SGD, {"rate": 0.1, "momentum": 1.5}, "momentum is 1.5"),
-        (cr.SGD, {"rate": 0.1, "momentum": True}, "momentum is True"),
-        (cr.SGD, {"rate": 0.1, "nesterov": True}, "nesterov needs a momentum"),
-        (cr.SGD, {"rate": 0.1, "momentum": 0.9, "nesterov": True, "dampening": 0.5}, "and a dampening of 0"),
-        (schedules.StepDecay, {"rate": 0.1, "every": 0}, "every, the steps between decays, is 0"),
-        (schedules.Cosine, {"rate": 0.1, "steps": 2.5}, "the steps of a Cosine is 2.5"),
-        (schedules.Cosine, {"rate": 0.1, "steps": 10, "final": -1}, "the final rate of a Cosine is -1"),
-        (schedules.InverseScaling, {"rate": -1}, "the rate of an InverseScaling is -1"),
+        (cr.SGD, {"learning_rate": 0.1, "momentum": 1.5}, "momentum is 1.5"),
+        (cr.SGD, {"learning_rate": 0.1, "momentum": True}, "momentum is True"),
+        (cr.SGD, {"learning_rate": 0.1, "nesterov": True}, "nesterov needs a momentum"),
+        (cr.SGD, {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True, "dampening": 0.5}, "and a dampening of 0"),
+        (schedules.StepDecay, {"learning_rate": 0.1, "every": 0}, "every, the steps between decays, is 0"),
+        (schedules.Cosine, {"learning_rate": 0.1, "steps": 2.5}, "the steps of a Cosine is 2.5"),
+        (
+            schedules.Cosine,
+            {"learning_rate": 0.1, "steps": 10, "final": -1},
+            "the final learning rate of a Cosine is -1",
+        ),
+        (schedules.InverseScaling, {"learning_rate": -1}, "the learning rate of an InverseScaling is -1"),
         (schedules.LinearWarmup, {"steps": 5, "then": None}, "what follows a LinearWarmup is None"),
     ],
 )
@@ -401,5 +405,5 @@ def test_an_update_that_is_mistaken_is_told_so(result: Any, message: str) -> Non
 
 def test_a_schedule_takes_the_step_alone() -> None:
     schedule: Any = lambda: 1.0  # noqa: E731
-    with pytest.raises(TrainingError, match="rate is a function that does not take the step alone"):
+    with pytest.raises(TrainingError, match="learning_rate is a function that does not take the step alone"):
         cr.fit(lambda w: np.sum(w * w), {"w": np.ones(2)}, {}, optimizer=cr.Adam(schedule), epochs=1)

@@ -130,7 +130,7 @@ def test_momentum_resumes_in_a_nested_structure() -> None:
 
 def test_gradient_report_takes_the_same_arguments() -> None:
     report = cr.gradient_report(by_dicts, {"layers": layers()}, (X, Y))
-    assert {entry.name for entry in report.parameters} == {"layers_0_W", "layers_0_b", "layers_1_W", "layers_1_b"}
+    assert {entry.name for entry in report.params} == {"layers_0_W", "layers_0_b", "layers_1_W", "layers_1_b"}
 
 
 def fails(params: Any, data: Any, message: str, loss: Any = by_dicts) -> None:

@@ -38,12 +38,14 @@ REFERENCE_EPOCHS = 40
 @language_option
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Draws the weights.")
 @click.option("--epochs", type=click.IntRange(1), default=10_000, show_default=True)
-@click.option("--rate", type=float, default=0.1, show_default=True, help="Learning rate.")
+@click.option("--learning-rate", type=float, default=0.1, show_default=True, help="Learning rate.")
 @click.option("--hidden", type=click.IntRange(1, 4096), default=4, show_default=True, help="Hidden units.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def command(form: Form, lang: Language, seed: int, epochs: int, rate: float, hidden: int, as_json: bool) -> int:
+def command(
+    form: Form, lang: Language, seed: int, epochs: int, learning_rate: float, hidden: int, as_json: bool
+) -> int:
     """Derive, verify, train and use the two-layer network on XOR."""
-    optimizer = SGD(rate)
+    optimizer = SGD(learning_rate)
     derivation = derive(two_layer_loss, wrt=["W1", "b1", "W2", "b2"], **SHAPES)
     verification = derivation.verify()
     if not as_json:
@@ -60,7 +62,9 @@ def command(form: Form, lang: Language, seed: int, epochs: int, rate: float, hid
     seconds = result.seconds  # the progress display is not included
     if result.status == "diverged":
         what = f"{result.culprit} is no longer finite" if result.culprit else "the loss grew beyond any scale"
-        raise CommandError(f"training diverged in epoch {result.epochs}: {what}; give a --rate smaller than {rate:g}")
+        raise CommandError(
+            f"training diverged in epoch {result.epochs}: {what}; give a --learning-rate smaller than {learning_rate:g}"
+        )
     _adopt(network, result)
     started = time.perf_counter()
     _train(NeuralNetwork(2, hidden, 1, seed), optimizer, REFERENCE_EPOCHS, engine="reference")
@@ -75,7 +79,7 @@ def command(form: Form, lang: Language, seed: int, epochs: int, rate: float, hid
             {
                 "epochs": result.epochs,
                 "seed": seed,
-                "rate": rate,
+                "learning_rate": learning_rate,
                 "hidden": hidden,
                 "loss": at,
                 "final_loss": final,
@@ -92,7 +96,7 @@ def command(form: Form, lang: Language, seed: int, epochs: int, rate: float, hid
             }
         )
     else:
-        heading(say(lang, "training xor", epochs=f"{epochs:,}", rate=f"{rate:g}", seed=seed))
+        heading(say(lang, "training xor", epochs=f"{epochs:,}", learning_rate=f"{learning_rate:g}", seed=seed))
         _print_training(result, at, final, predictions, lang)
         click.echo()
         times = {

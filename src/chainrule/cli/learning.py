@@ -65,13 +65,13 @@ The limit is the same on every machine, so that results are bitwise equal.
 
 TOLERANCE = 1e-4
 SOLVERS: dict[str, Callable[[float], Optimizer]] = {
-    "adam": lambda rate: Adam(rate),
-    "adamw": lambda rate: AdamW(rate),
-    "nadam": lambda rate: NAdam(rate),
-    "rmsprop": lambda rate: RMSprop(rate),
-    "sgd": lambda rate: MomentumSGD(rate),
+    "adam": lambda learning_rate: Adam(learning_rate),
+    "adamw": lambda learning_rate: AdamW(learning_rate),
+    "nadam": lambda learning_rate: NAdam(learning_rate),
+    "rmsprop": lambda learning_rate: RMSprop(learning_rate),
+    "sgd": lambda learning_rate: MomentumSGD(learning_rate),
 }
-RATES = {"adam": 0.002, "adamw": 0.002, "nadam": 0.002, "rmsprop": 0.002, "sgd": 0.02}
+LEARNING_RATES = {"adam": 0.002, "adamw": 0.002, "nadam": 0.002, "rmsprop": 0.002, "sgd": 0.02}
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,12 +284,12 @@ def training_settings(plan: Plan, data: Data, combination: Combination) -> Train
     rows = len(data.y)
     epochs = plan.epochs or int(np.clip(ROWS_SEEN // rows, FEWEST_EPOCHS, EPOCHS))
     stopping = bool(len(data.y_choosing))
-    rate = combination.rate or RATES.get(plan.solver, 0.0)
+    learning_rate = combination.learning_rate or LEARNING_RATES.get(plan.solver, 0.0)
     batch = plan.batch_size or int(np.clip(2 ** np.ceil(np.log2(max(1, rows / BATCHES))), BATCH, MOST_BATCH))
     whole = plan.solver == "lbfgs"
     blocks = data.X.nbytes > READ_IN_BLOCKS and not whole
     return TrainingSettings(
-        LBFGS() if whole else SOLVERS[plan.solver](rate),
+        LBFGS() if whole else SOLVERS[plan.solver](learning_rate),
         epochs=epochs,
         batch_size=None if whole else min(batch, rows),
         seed=plan.seed,

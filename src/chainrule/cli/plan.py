@@ -34,10 +34,10 @@ _NUMBERS = re.compile(r"(\w+)\s*\(([-+.\deE,\s]*)\)")
 
 
 class Combination(NamedTuple):
-    """A combination of the settings that a search varies; a `rate` of None is the default of the solver."""
+    """A combination of the settings that a search varies; a `learning_rate` of None is the default of the solver."""
 
     hidden: tuple[int, ...]
-    rate: float | None
+    learning_rate: float | None
     alpha: float
 
     @property
@@ -55,7 +55,7 @@ class Plan:
     drop: tuple[str, ...]
     kinds: tuple[tuple[str, Kind], ...]
     hidden: Annotated[tuple[tuple[Annotated[int, WIDTH], ...], ...], MANY]
-    rates: Annotated[tuple[Annotated[float, POSITIVE] | None, ...], MANY]
+    learning_rates: Annotated[tuple[Annotated[float, POSITIVE] | None, ...], MANY]
     alphas: Annotated[tuple[Annotated[float, NOT_NEGATIVE], ...], MANY]
     activation: str
     output_activation: str | None
@@ -74,7 +74,7 @@ class Plan:
     @property
     def combinations(self) -> list[Combination]:
         """All combinations, in the order of the search."""
-        return [Combination(*choice) for choice in product(self.hidden, self.rates, self.alphas)]
+        return [Combination(*choice) for choice in product(self.hidden, self.learning_rates, self.alphas)]
 
     def loss_like(self, task: str) -> LossLike:
         """Return the given loss, or the default of the task."""
@@ -104,11 +104,14 @@ class Plan:
         """Raise CommandError for incompatible settings."""
         if len(self.combinations) > MOST_COMBINATIONS:
             raise CommandError(
-                f"--hidden, --rate and --alpha make {len(self.combinations)} combinations; give at most "
+                f"--hidden, --learning-rate and --alpha make {len(self.combinations)} combinations; give at most "
                 f"{MOST_COMBINATIONS}"
             )
         if self.solver == "lbfgs":
-            for option, given in (("--rate", self.rates != (None,)), ("--batch-size", self.batch_size is not None)):
+            for option, given in (
+                ("--learning-rate", self.learning_rates != (None,)),
+                ("--batch-size", self.batch_size is not None),
+            ):
                 if given:
                     raise CommandError(
                         f"{option} is not for --solver lbfgs, which takes all rows at once; leave it out"
@@ -178,9 +181,13 @@ def parse_drop(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",") if name.strip()))
 
 
-def parse_rates(rates: Sequence[float]) -> tuple[float | None, ...]:
+def parse_learning_rates(learning_rates: Sequence[float]) -> tuple[float | None, ...]:
     """Return the learning rates without duplicates; without any, None for the default of the solver."""
-    return tuple(dict.fromkeys(checked("--rate", rate, POSITIVE, CommandError) for rate in rates)) or (None,)
+    return tuple(
+        dict.fromkeys(
+            checked("--learning-rate", learning_rate, POSITIVE, CommandError) for learning_rate in learning_rates
+        )
+    ) or (None,)
 
 
 def parse_alphas(alphas: Sequence[float], default: float) -> tuple[float, ...]:

@@ -69,7 +69,7 @@ def make_report(
     lang: Language,
 ) -> Report:
     """Build the report on the best network."""
-    architecture, params = learner.architecture, standing.parameters
+    architecture, params = learner.architecture, standing.params
     run = standing.run
     assert run is not None
     scorer = Scorer(data, architecture.loss)
@@ -226,7 +226,7 @@ def _settings(plan: Plan, learner: Learner, params: Mapping[str, Array]) -> Sett
         activation=architecture.layers[0].name if architecture.hidden else "–",
         loss=loss.get("text") or (f"{name} ({parameters})" if parameters else name),
         solver=plan.solver,
-        rate=learner.combination.rate or getattr(settings.solver, "rate", None),
+        learning_rate=learner.combination.learning_rate or getattr(settings.solver, "learning_rate", None),
         alpha=architecture.alpha,
         batch_size=settings.batch_size,
         dropout=plan.dropout,
@@ -255,7 +255,7 @@ def _gradients(
     try:
         found = gradient_report(
             loss_function(architecture),
-            {name: params[name] for name in architecture.parameters},
+            {name: params[name] for name in architecture.params},
             {"X": np.asarray(data.X[rows]), "y": data.y[rows]},
         )
     except ChainruleError:

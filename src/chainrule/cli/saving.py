@@ -107,7 +107,7 @@ def check_learner(learner: Learner, checkpoint: Checkpoint) -> None:
     """Raise CommandError if the run of a checkpoint differs from the planned network."""
     wanted = learner.architecture
     found = {name: array.shape for name, array in checkpoint.state.params.items()}
-    if found != {**wanted.parameters, **wanted.statistics} or not checkpoint.state.seed == learner.settings.seed:
+    if found != {**wanted.params, **wanted.statistics} or not checkpoint.state.seed == learner.settings.seed:
         raise CommandError("the checkpoint is of another network than its plan says; train anew")
 
 

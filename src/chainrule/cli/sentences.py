@@ -20,8 +20,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "network code": ("Its loss, as NumPy code:", "它的损失函数（NumPy 代码）："),
     "training xor": (
-        "Training on XOR: {epochs} full-batch epochs at rate {rate}, seed {seed}",
-        "在异或（XOR）上训练：全批量 {epochs} 轮，学习率 {rate}，随机种子 {seed}",
+        "Training on XOR: {epochs} full-batch epochs at learning rate {learning_rate}, seed {seed}",
+        "在异或（XOR）上训练：全批量 {epochs} 轮，学习率 {learning_rate}，随机种子 {seed}",
     ),
     "epoch": ("epoch {epoch}", "第 {epoch} 轮"),
     "end": ("end", "结束"),
@@ -57,8 +57,9 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "and more": ("and {count} more", "等（另有 {count} 个）"),
     "note": ("Note: {note}.", "注意：{note}。"),
     "network train": (
-        "Network {sizes}, {solver} at rate {rate}, batches of {batch}, at most {epochs} epochs, seed {seed}.",
-        "网络 {sizes}，{solver}，学习率 {rate}，每批 {batch} 行，最多 {epochs} 轮，随机种子 {seed}。",
+        "Network {sizes}, {solver} at learning rate {learning_rate}, batches of {batch}, at most {epochs} epochs, "
+        "seed {seed}.",
+        "网络 {sizes}，{solver}，学习率 {learning_rate}，每批 {batch} 行，最多 {epochs} 轮，随机种子 {seed}。",
     ),
     "network whole": (
         "Network {sizes}, {solver} on all rows at once, at most {epochs} iterations, seed {seed}.",

@@ -71,16 +71,16 @@ def _print_network(plan: Plan, data: Data, candidates: Sequence[Learner], lang: 
     if len(candidates) > 1:
         say_line(say(lang, "search", count=len(candidates)))
     else:
-        rate = getattr(settings.solver, "rate", None)
+        learning_rate = getattr(settings.solver, "learning_rate", None)
         say_line(
             say(
                 lang,
-                "network whole" if rate is None else "network train",
+                "network whole" if learning_rate is None else "network train",
                 sizes="-".join(map(str, first.architecture.widths)),
                 solver=plan.solver,
                 epochs=f"{settings.epochs:,}",
                 batch=f"{settings.batch_size or len(data.y):,}",
-                rate=f"{rate or 0:g}",
+                learning_rate=f"{learning_rate or 0:g}",
                 seed=plan.seed,
             )
         )

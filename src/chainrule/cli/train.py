@@ -17,7 +17,15 @@ from chainrule.cli.learning import Learner, learners, read_data
 from chainrule.cli.live import showing
 from chainrule.cli.output import print_json
 from chainrule.cli.paths import check_page, limits_of, table_path, unlimited_option
-from chainrule.cli.plan import SOLVER_NAMES, Plan, parse_alphas, parse_drop, parse_kinds, parse_rates, parse_widths
+from chainrule.cli.plan import (
+    SOLVER_NAMES,
+    Plan,
+    parse_alphas,
+    parse_drop,
+    parse_kinds,
+    parse_learning_rates,
+    parse_widths,
+)
 from chainrule.cli.reporting import make_report
 from chainrule.cli.sentences import language_option
 from chainrule.cli.telling import print_report, print_task, record
@@ -47,7 +55,13 @@ CHECKPOINT_SECONDS = 30.0
 @click.option(
     "--hidden", multiple=True, metavar="WIDTHS", help=f"Hidden layers, as in 32,32, or none; by default {HIDDEN}. (*)"
 )
-@click.option("--rate", "rates", type=float, multiple=True, help="Learning rate; by default that of the solver. (*)")
+@click.option(
+    "--learning-rate",
+    "learning_rates",
+    type=float,
+    multiple=True,
+    help="Learning rate; by default that of the solver. (*)",
+)
 @click.option("--alpha", "alphas", type=float, multiple=True, help=f"L2 penalty; by default {ALPHA}. (*)")
 @click.option("--activation", default="relu", show_default=True, metavar="NAME|FORMULA", help="Of hidden layers.")
 @click.option("--output-activation", metavar="NAME|FORMULA", help="By default the one paired with the loss.")
@@ -159,7 +173,7 @@ def _read_plan(options: dict[str, Any]) -> Plan:
         drop=parse_drop(options["drop"]),
         kinds=parse_kinds(options["kinds"]),
         hidden=tuple(dict.fromkeys(parse_widths(text) for text in options["hidden"] or (HIDDEN,))),
-        rates=parse_rates(options["rates"]),
+        learning_rates=parse_learning_rates(options["learning_rates"]),
         alphas=parse_alphas(options["alphas"], ALPHA),
         activation=options["activation"],
         output_activation=options["output_activation"],

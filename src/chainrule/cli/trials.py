@@ -48,7 +48,7 @@ class Standing:
     state: TrainingState | None = None
 
     @property
-    def parameters(self) -> dict[str, Array]:
+    def params(self) -> dict[str, Array]:
         """The parameters of the best combination."""
         return {} if self.best_state is None else self.best_state.learnt
 
@@ -112,7 +112,7 @@ class _Search:
         self.learners, self.data, self.live = learners, data, live
         self.threads, self.standing, self.keep, self.every = threads, standing, keep, every
         self.last_kept = time.monotonic()
-        self.failure = "training diverged; give a smaller --rate"
+        self.failure = "training diverged; give a smaller --learning-rate"
 
     def next(self) -> bool:
         """Train one combination; return whether it finished."""
@@ -189,8 +189,8 @@ def _remedy(learner: Learner) -> str:
                 return "the loss is finite for no prediction"
             if below.any() and finite[3:].all() and not finite[:3].any():
                 return "the loss takes positive predictions only, which --output-activation exp (or softplus) gives"
-    rate = learner.combination.rate or getattr(learner.settings.solver, "rate", None)
-    return f"give a --rate{f' smaller than {rate:g}' if rate else ''}"
+    learning_rate = learner.combination.learning_rate or getattr(learner.settings.solver, "learning_rate", None)
+    return f"give a --learning-rate{f' smaller than {learning_rate:g}' if learning_rate else ''}"
 
 
 def adopt_interrupted(standing: Standing, learners: Sequence[Learner], data: Data) -> None:
@@ -220,8 +220,8 @@ def finished_trial(learner: Learner, state: TrainingState, data: Data) -> Trial:
         loss = float(state.validation_losses[state.best_epoch - 1])
     elif len(state.loss_curve):
         loss = float(state.loss_curve[-1])
-    rate = combination.rate or getattr(learner.settings.solver, "rate", None)
-    return Trial(combination.layers, rate, combination.alpha, state.epoch, score, loss, scored_by=name)
+    learning_rate = combination.learning_rate or getattr(learner.settings.solver, "learning_rate", None)
+    return Trial(combination.layers, learning_rate, combination.alpha, state.epoch, score, loss, scored_by=name)
 
 
 def run_of(state: TrainingState) -> Run:

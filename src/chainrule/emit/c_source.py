@@ -127,7 +127,7 @@ class _Source:
     def _locations(self) -> dict[str, Location]:
         """Return the location of each input: parameters in a structure, data and upstream gradients by pointers."""
         used = set(topological_order(self.program.outputs))
-        locals_ = Names(("params", "grads", "work", "rate"))
+        locals_ = Names(("params", "grads", "work", "learning_rate"))
         found: dict[str, Location] = {}
         for node in self.program.inputs:
             if is_upstream(node):
@@ -151,7 +151,7 @@ class _Source:
         outputs = [*(Location("") for _ in self.outputs), *gradients]
         ahead = len(self.outputs) if self.is_layer else 0
         found = self.unit.statements(
-            self.program, inputs, outputs, "work", ("grads", "work", "rate"), ahead=ahead, keeps_named=False
+            self.program, inputs, outputs, "work", ("grads", "work", "learning_rate"), ahead=ahead, keeps_named=False
         )
         results = found.results[: len(self.outputs)]
         if self.is_layer:
@@ -241,24 +241,25 @@ class _Source:
 
     def _step(self) -> _Function:
         """Return a gradient descent step, as by the optimizer SGD."""
-        rate = Input("rate", ArrayType((), self.dtype))
+        learning_rate = Input("learning_rate", ArrayType((), self.dtype))
         learnt = [(member, Input(member.name, member.type)) for member in self.params]
         slopes = [Input(f"d {member.name}", member.type) for member, _ in learnt]
         following = [
-            node - broadcast_to(rate, node.type.shape) * slope for (_, node), slope in zip(learnt, slopes, strict=True)
+            node - broadcast_to(learning_rate, node.type.shape) * slope
+            for (_, node), slope in zip(learnt, slopes, strict=True)
         ]
         places = [Location(member.name, "params") for member, _ in learnt]
         inputs = {
-            "rate": Location("rate"),
+            "learning_rate": Location("learning_rate"),
             **{node.name: place for (_, node), place in zip(learnt, places, strict=True)},
             **{slope.name: Location(member.name, "grads") for (member, _), slope in zip(learnt, slopes, strict=True)},
         }
-        program = Program((rate, *(node for _, node in learnt), *slopes), tuple(following), {})
+        program = Program((learning_rate, *(node for _, node in learnt), *slopes), tuple(following), {})
         found = self.unit.statements(program, inputs, places, has_comments=False)
         parameters = [
             (self._pointer("params"), "&params"),
             (self._pointer("grads", "const "), "&grads"),
-            (f"{self.real} rate", str(self.unit.number(0.1))),
+            (f"{self.real} learning_rate", str(self.unit.number(0.1))),
         ]
         return _Function(f"{self.name}_sgd_step", "One step of gradient descent.", "void", parameters, found.lines)
 

@@ -17,7 +17,7 @@ def draw_parameters(network: Architecture, random: np.random.RandomState, logist
     the hidden units are `logistic`.
     """
     drawn: dict[str, NDArray[Any]] = {}
-    for name, shape in network.parameters.items():
+    for name, shape in network.params.items():
         if name.startswith("W"):
             bound = np.sqrt((2.0 if logistic else 6.0) / sum(shape))
             drawn[name] = random.uniform(-bound, bound, shape)

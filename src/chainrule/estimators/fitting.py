@@ -169,7 +169,7 @@ class Fit:
             return TrainingState(self._drawn(network, random))
         estimator = self.estimator
         params = estimator._parameters()
-        for name, shape in network.parameters.items():
+        for name, shape in network.params.items():
             if name not in params or np.shape(params[name]) != shape:
                 has = f"has the shape {np.shape(params[name])}" if name in params else "is missing"
                 raise ParameterError(
@@ -177,7 +177,7 @@ class Fit:
                     "its layers cannot change, so fit a new one, with warm_start=False"
                 )
         if self.fresh:
-            return TrainingState({name: np.array(params[name], network.dtype) for name in network.parameters})
+            return TrainingState({name: np.array(params[name], network.dtype) for name in network.params})
         best = estimator.best_validation_score_ if self.parameters["early_stopping"] else estimator.best_loss_
         if best is not None and self.parameters["early_stopping"] and self.parameters["scoring"] == "loss":
             best = -best
@@ -185,7 +185,9 @@ class Fit:
         if not self.incremental:
             return state
         memory = estimator._memory
-        return replace(state, optimizer_state=memory["optimizer"], **{k: memory[k] for k in ("epoch", "rate", "seed")})
+        return replace(
+            state, optimizer_state=memory["optimizer"], **{k: memory[k] for k in ("epoch", "learning_rate", "seed")}
+        )
 
     def _drawn(self, network: Architecture, random: np.random.RandomState) -> dict[str, Array]:
         activation = self.parameters["activation"]
@@ -324,7 +326,7 @@ class Fit:
         estimator._memory = {
             "optimizer": state.optimizer_state,
             "epoch": state.epoch,
-            "rate": state.rate,
+            "learning_rate": state.learning_rate,
             "seed": state.seed,
         }
         if job.validation is not None:

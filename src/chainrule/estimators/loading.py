@@ -58,7 +58,7 @@ def attributes_of(model: Model) -> dict[str, Any]:
         "restart_scores_": None,
         "t_": 0,
         "_no_improvement_count": 0,
-        "_memory": {"optimizer": {}, "epoch": 0, "rate": None, "seed": 0},
+        "_memory": {"optimizer": {}, "epoch": 0, "learning_rate": None, "seed": 0},
     }
     if model.target is not None:
         found["_target_name"] = model.target.name

@@ -265,7 +265,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
             inputs = validate_data(self, with_names(X), accept_sparse=["csr", "csc"], reset=False)
             read = self._read_held_targets(np.asarray(y))
         target = self._targets_for(network.loss, read, network.dtype)
-        learnt = {name: array for name, array in self._parameters().items() if name in network.parameters}
+        learnt = {name: array for name, array in self._parameters().items() if name in network.params}
         # Without the penalty, whose gradient reaches every weight directly.
         loss = loss_function(replace(network, alpha=0.0))
         return gradient_report(loss, learnt, {"X": dense(inputs, network.dtype), "y": target})
@@ -316,7 +316,7 @@ class MultilayerPerceptron(CallbackSupport, Estimator):
         model = load_model(path)
         loaded = cls(**parameters_of(cls, model))
         vars(loaded).update(attributes_of(model))
-        vars(loaded).update(loaded._attributes(model.parameters))
+        vars(loaded).update(loaded._attributes(model.params))
         loaded.out_activation_ = activation_title(loaded._network.output.name)
         loaded._adopt(model)
         return loaded

@@ -54,7 +54,7 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
         Rows in a batch; "auto" is 200, or all where there are fewer.
     learning_rate
         For "sgd": "constant"; "invscaling", `learning_rate_init / t^power_t` with t the number of rows used so far;
-        "adaptive", which divides the rate by 5 instead of stopping, until it is at most 10⁻⁶.
+        "adaptive", which divides the learning rate by 5 instead of stopping, until it is at most 10⁻⁶.
     learning_rate_init, power_t
         The initial learning rate, and the exponent of "invscaling".
     max_iter
@@ -89,7 +89,7 @@ class MLPRegressor(Regressor, MultilayerPerceptron):
     dropout
         The probability of dropping a hidden unit in an update; a list has one entry per hidden layer.
     weight_decay
-        λ of decoupled weight decay, `W ← (1 − rate · λ) W` (Loshchilov and Hutter 2019).
+        λ of decoupled weight decay, `W ← (1 − learning_rate · λ) W` (Loshchilov and Hutter 2019).
     normalization
         "layer" (Ba et al. 2016) or "batch" (Ioffe and Szegedy 2015), before each hidden activation.
     clip_norm

@@ -83,11 +83,11 @@ def solver_for(parameters: Mapping[str, Any]) -> Optimizer | LBFGS:
     """Return the solver for an estimator's parameters."""
     if parameters["solver"] == "lbfgs":
         return LBFGS(tolerance=min(parameters["tol"], _MOST), least_gain=_LEAST_GAIN, evaluations=parameters["max_fun"])
-    rate, clip_norm = float(parameters["learning_rate_init"]), parameters["clip_norm"]
+    learning_rate, clip_norm = float(parameters["learning_rate_init"]), parameters["clip_norm"]
     if parameters["solver"] == "adam":
         betas = (parameters["beta_1"], parameters["beta_2"])
-        return UncorrectedAdam(rate, betas, parameters["epsilon"], clip_norm=clip_norm)
-    return MomentumSGD(rate, parameters["momentum"], parameters["nesterovs_momentum"], clip_norm)
+        return UncorrectedAdam(learning_rate, betas, parameters["epsilon"], clip_norm=clip_norm)
+    return MomentumSGD(learning_rate, parameters["momentum"], parameters["nesterovs_momentum"], clip_norm)
 
 
 def settings_for(
@@ -106,12 +106,12 @@ def settings_for(
     )
     if isinstance(solver, LBFGS):
         return settings
-    rates: dict[str, Any] = {}
+    learning_rates: dict[str, Any] = {}
     if parameters["solver"] == "sgd" and parameters["learning_rate"] == "adaptive":
-        rates["plateau"] = "divide"
+        learning_rates["plateau"] = "divide"
     if parameters["solver"] == "sgd" and parameters["learning_rate"] == "invscaling":
-        rates["rate_power"] = parameters["power_t"]
-    return replace(settings, weight_decay=float(parameters["weight_decay"]), **rates)
+        learning_rates["learning_rate_power"] = parameters["power_t"]
+    return replace(settings, weight_decay=float(parameters["weight_decay"]), **learning_rates)
 
 
 def run_side_by_side(jobs: Sequence[Job], n_jobs: int | None) -> list[TrainingState]:

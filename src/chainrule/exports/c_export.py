@@ -69,7 +69,7 @@ class _Header:
 
     def _heading(self) -> list[str]:
         subject = self.subject
-        count = sum(array.size for array in subject.parameters.values())
+        count = sum(array.size for array in subject.params.values())
         said = [
             f"{self.name}: predicts {comment(subject.title)}, in C99; written by chainrule {subject.version}.",
             "",
@@ -125,7 +125,7 @@ class _Header:
     @property
     def _mixes_rows(self) -> bool:
         """Whether a batch is normalized over its rows, so that a single row would become zeros."""
-        return any(name not in self.subject.learnt for name in self.subject.parameters)
+        return any(name not in self.subject.learnt for name in self.subject.params)
 
     def _classes(self) -> list[str]:
         target = self.subject.target
@@ -141,7 +141,7 @@ class _Header:
         ]
 
     def _weights(self) -> list[str]:
-        arrays = self.subject.parameters
+        arrays = self.subject.params
         if self.steps is None:
             lines = []
             for name, array in arrays.items():

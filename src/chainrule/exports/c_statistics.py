@@ -26,7 +26,7 @@ def normalized_layers(subject: Subject) -> dict[str, Program]:
             (mean,) = mean.operands
         name = getattr(mean, "name", "")
         layer = name.removeprefix("mean")
-        if name in subject.learnt or name == layer or f"variance{layer}" not in subject.parameters:
+        if name in subject.learnt or name == layer or f"variance{layer}" not in subject.params:
             continue
         found[layer] = _of(program, values)
     return found
@@ -45,7 +45,7 @@ def statistics_lines(subject: Subject, unit: CUnit, has_columns: bool) -> list[s
     name, real, members = subject.name, C_TYPES[subject.dtype], subject.members
     lines, calls = [], []
     for layer, program in layers.items():
-        width = subject.parameters[f"mean{layer}"].size
+        width = subject.params[f"mean{layer}"].size
         lines += _values(subject, unit, layer, program)
         x = f"{real} x[{subject.width}];" if has_columns else f"const {real} *x = rows + k * {subject.width};"
         mean, variance = members[f"mean{layer}"], members[f"variance{layer}"]

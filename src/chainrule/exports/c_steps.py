@@ -89,15 +89,15 @@ class StepWriter:
         entries.append((f"{self.name}_work *work", "&work"))
         entries.append((f"const {self.name}_row *rows", "rows") if self.has_columns else (f"const {self.real} *x", "x"))
         entries.append((f"const {self._target_type} *{self._target_name}", self._target_name))
-        if self.training.has_rate:
-            entries.append(("double rate", repr(self.training.rate)))
+        if self.training.has_learning_rate:
+            entries.append(("double learning_rate", repr(self.training.learning_rate)))
         return [entry[which] for entry in entries]
 
     def _gradients(self) -> list[str]:
         found = self.training.gradient_statements(self.unit)
         y_type = C_TYPES[self.training.target_type.dtype]
         extents = "".join(f"[{self.rows if k == 0 else dim}]" for k, dim in enumerate(self.training.target_type.shape))
-        shapes = {name: self.subject.parameters[name].shape for name in self.subject.learnt}
+        shapes = {name: self.subject.params[name].shape for name in self.subject.learnt}
         gradients = [
             f"    {self.real} {self.subject.members[name]}{''.join(f'[{size}]' for size in shape)};"
             for name, shape in shapes.items()
@@ -139,8 +139,8 @@ class StepWriter:
         if self._has_memory:
             parameters.append(f"{self.name}_memory *memory")
         parameters.append(f"const {self.name}_grads *grads")
-        if training.has_rate:
-            parameters.append("double rate")
+        if training.has_learning_rate:
+            parameters.append("double learning_rate")
         statements = [
             *declarations(found.stored, {}),
             *found.lines,
@@ -191,8 +191,8 @@ class StepWriter:
         lines += self._targets()
         memory = "memory, " if training.draws else ""
         updated = ["weights", *(["memory"] if self._has_memory else []), "&work->grads"]
-        if training.has_rate:
-            updated.append("rate")
+        if training.has_learning_rate:
+            updated.append("learning_rate")
         what = "rows" if self.has_columns else "encoded rows x"
         target = "their classes, by index in the list" if self._target_type == "int" else "their values"
         statements = [

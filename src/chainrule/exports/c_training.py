@@ -49,9 +49,9 @@ class Training:
             loss = loss.bind({str(rows[0]): named_dim(ROWS)})
         given: dict[Node, Node] = {}
         for node in loss.inputs:
-            if node.name == ALPHA and node.name not in self.subject.parameters:
+            if node.name == ALPHA and node.name not in self.subject.params:
                 given[node] = Const(self.subject.alpha, node.type)
-            elif node.name not in (X, Y, RNG_SEED, RNG_STEP, *self.subject.parameters):
+            elif node.name not in (X, Y, RNG_SEED, RNG_STEP, *self.subject.params):
                 raise ExportError(f"the loss takes {node.name!r}, of which the model has no value; leave train out")
         made = rebuild_all(loss.outputs, given.get)
         names = {made[node]: name for node, name in loss.names.items() if node in made}
@@ -76,16 +76,14 @@ class Training:
     @cached_property
     def memory(self) -> dict[str, NDArray[Any]]:
         """The initial state of the optimizer, by the names of inputs."""
-        arrays = {name: self.subject.parameters[name] for name in self.subject.learnt}
+        arrays = {name: self.subject.params[name] for name in self.subject.learnt}
         return {" ".join(slot): value for slot, value in first_memory(self.optimizer, arrays).items()}
 
     @cached_property
     def update(self) -> Update:
         """The update as a program."""
-        types = {
-            name: ArrayType(self.subject.parameters[name].shape, self.subject.dtype) for name in self.subject.learnt
-        }
-        arrays = {name: self.subject.parameters[name] for name in self.subject.learnt}
+        types = {name: ArrayType(self.subject.params[name].shape, self.subject.dtype) for name in self.subject.learnt}
+        arrays = {name: self.subject.params[name] for name in self.subject.learnt}
         slots = {
             slot: ArrayType(np.shape(value), DType.of(np.asarray(value).dtype))
             for slot, value in first_memory(self.optimizer, arrays).items()
@@ -99,18 +97,18 @@ class Training:
         return {name: found[name] for name in self.memory}
 
     @property
-    def has_rate(self) -> bool:
+    def has_learning_rate(self) -> bool:
         """Whether the learning rate is a number, which is an argument of each step."""
-        return self._rate in hyperparameter_values(self.optimizer)
+        return self._learning_rate in hyperparameter_values(self.optimizer)
 
     @property
-    def rate(self) -> float:
+    def learning_rate(self) -> float:
         """The learning rate."""
-        return hyperparameter_values(self.optimizer)[self._rate]
+        return hyperparameter_values(self.optimizer)[self._learning_rate]
 
     @property
-    def _rate(self) -> str:
-        return f"{type(self.optimizer).__name__} rate"
+    def _learning_rate(self) -> str:
+        return f"{type(self.optimizer).__name__} learning_rate"
 
     @cached_property
     def counts(self) -> bool:
@@ -132,7 +130,9 @@ class Training:
         program = self.update.program
         values = hyperparameter_values(self.optimizer)
         given: dict[Node, Node] = {
-            node: Const(values[node.name], node.type) for node in self.update.hyperparameters if node.name != self._rate
+            node: Const(values[node.name], node.type)
+            for node in self.update.hyperparameters
+            if node.name != self._learning_rate
         }
         names = {node: name.removeprefix(f"{type(self.optimizer).__name__} ") for node, name in program.names.items()}
         outputs = substitute(program.outputs, given)
@@ -160,9 +160,9 @@ class Training:
                 gradient.name: Location(self.subject.members[parameter.name], "grads")
                 for parameter, gradient in zip(self.update.parameters, self.update.gradients, strict=True)
             },
-            self._rate: Location("rate"),
+            self._learning_rate: Location("learning_rate"),
             self._step.name: Location("step", "memory"),
         }
         outputs = [places[node.name] for node in (*self.update.parameters, *self.update.remembered)]
-        reserved = ("weights", "memory", "grads", "rate", "work")
+        reserved = ("weights", "memory", "grads", "learning_rate", "work")
         return unit.statements(self._update_program, inputs, outputs, "", reserved)

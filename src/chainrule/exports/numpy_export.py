@@ -13,7 +13,7 @@ def numpy_module(subject: Subject, weights: str) -> tuple[str, bytes]:
     content = weights_file(subject, weights)
     body = forward_body(subject.program, "numpy", RESERVED)
     names = dict(zip((node.name for node in subject.program.inputs), body.arguments, strict=True))
-    given = [X, *subject.parameters]
+    given = [X, *subject.params]
     needs = body.needs
     library = dict.fromkeys(["import numpy as np", *needs.library])
     lines = [
@@ -39,5 +39,5 @@ def _output(subject: Subject) -> str:
     encoded = "encode(columns)"
     if subject.preprocessing is None:
         encoded = f"np.asarray(X, dtype=np.{subject.dtype.value})"
-    arguments = ", ".join(f'PARAMETERS["{name}"]' for name in subject.parameters)
+    arguments = ", ".join(f'PARAMETERS["{name}"]' for name in subject.params)
     return f"network({encoded}, {arguments})" if len(arguments) < 60 else f"network({encoded}, *PARAMETERS.values())"

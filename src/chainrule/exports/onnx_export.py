@@ -33,7 +33,7 @@ def onnx_content(subject: Subject) -> bytes:
     writer = ExpressionWriter(graph, RULES)
     encoded = X if preprocessing is None else FeatureWriter(writer).encoded(preprocessing, subject.dtype)
     arguments = {X: encoded}
-    for name, array in subject.parameters.items():
+    for name, array in subject.params.items():
         arguments[name] = graph.name(name)
         graph.constants[arguments[name]] = np.ascontiguousarray(array, subject.dtype.numpy)
     (prediction,) = writer.program(subject.program, arguments)

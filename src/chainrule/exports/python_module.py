@@ -40,7 +40,7 @@ def weights_file(subject: Subject, name: str) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         archive.comment = weights_mark(name)
-        for parameter, array in subject.parameters.items():
+        for parameter, array in subject.params.items():
             piece = io.BytesIO()
             np.lib.format.write_array(piece, np.ascontiguousarray(array), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{parameter}.npy", (1980, 1, 1, 0, 0, 0)), piece.getvalue())

@@ -32,7 +32,7 @@ class Subject:
         An identifier, and the name of the file from which it is derived.
     program
         The prediction (n, outputs) from `X` (n, width) and the parameters; n is the only symbolic size.
-    parameters
+    params
         The values of all inputs except `X`.
     preprocessing
         Encodes a table as `X`; None if the input of the model is `X`.
@@ -49,7 +49,7 @@ class Subject:
 
     name: str
     program: Program
-    parameters: Mapping[str, Array]
+    params: Mapping[str, Array]
     preprocessing: Preprocessing | None
     target: Target | None
     version: str
@@ -93,15 +93,15 @@ class Subject:
     @cached_property
     def members(self) -> dict[str, str]:
         """The names of the parameters in C."""
-        return member_names(list(self.parameters))
+        return member_names(list(self.params))
 
     @property
     def learnt(self) -> tuple[str, ...]:
         """The trainable parameters, without the statistics of normalizations."""
         if self.loss is None:
-            return tuple(self.parameters)
+            return tuple(self.params)
         inputs = {node.name for node in self.loss.inputs}
-        return tuple(name for name in self.parameters if name in inputs)
+        return tuple(name for name in self.params if name in inputs)
 
     @cached_property
     def title(self) -> str:
@@ -125,8 +125,8 @@ def subject_of(model: Model, stem: str) -> Subject:
     alpha = model.architecture.get("alpha", 0.0)
     return Subject(
         name,
-        checked_program(model.program, model.parameters),
-        model.parameters,
+        checked_program(model.program, model.params),
+        model.params,
         model.preprocessing,
         model.target,
         metadata.version("chainrule"),

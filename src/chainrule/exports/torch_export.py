@@ -42,11 +42,11 @@ def torch_module(subject: Subject, weights: str) -> tuple[str, bytes]:
             f"        self.{names[name]} = nn.Parameter(torch.from_numpy(weights[{literal(name)}]))"
             if name in subject.learnt
             else f"        self.register_buffer({literal(names[name])}, torch.from_numpy(weights[{literal(name)}]))"
-            for name in subject.parameters
+            for name in subject.params
         ),
         "",
         f"    def forward(self, {names[X]}):",
-        *(f"        {names[name]} = self.{names[name]}" for name in subject.parameters),
+        *(f"        {names[name]} = self.{names[name]}" for name in subject.params),
         *block(body.lines, 8),
         f"        return {body.outputs[0]}",
         "",

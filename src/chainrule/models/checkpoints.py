@@ -116,10 +116,10 @@ def _check_state(state: TrainingState, model: Model) -> None:
     for place, given in (("params", state.params), ("best_params", state.best_params)):
         if given is None:
             continue
-        if set(given) != set(model.parameters):
+        if set(given) != set(model.params):
             raise ModelError(f"state.{place} does not have the parameters of the model")
         for name, array in given.items():
-            wanted = model.parameters[name]
+            wanted = model.params[name]
             if array.shape != wanted.shape or array.dtype != wanted.dtype:
                 raise ModelError(f"state.{place}.{name} has another shape or dtype than the model's")
             if not np.isfinite(array).all():

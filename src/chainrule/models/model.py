@@ -56,7 +56,7 @@ class Model:
     ----------
     program
         The prediction: inputs `X` (n, width) and the parameters, one output (n, outputs). The size n is symbolic.
-    parameters
+    params
         A float array for each parameter.
     preprocessing
         Encodes the columns of a table as those of `X`; None for a model of arrays.
@@ -80,7 +80,7 @@ class Model:
     """
 
     program: Program
-    parameters: Mapping[str, Array]
+    params: Mapping[str, Array]
     preprocessing: Preprocessing | None = None
     target: Target | None = None
     loss: Program | None = None
@@ -93,13 +93,13 @@ class Model:
 
     def __repr__(self) -> str:
         what = "" if self.target is None else f"of {self.target.name!r}, "
-        count = sum(array.size for array in self.parameters.values())
+        count = sum(array.size for array in self.params.values())
         return (
             f"<Model {what}{self.width} inputs, {self.outputs} output{'s' * (self.outputs != 1)}, {count:,} parameters>"
         )
 
     def __post_init__(self) -> None:
-        _check_program(self.program, self.parameters)
+        _check_program(self.program, self.params)
         width, outputs = self.width, self.outputs
         if self.preprocessing is not None and self.preprocessing.width != width:
             raise ModelError(
@@ -135,7 +135,7 @@ class Model:
         >>> model.predict_encoded(np.zeros((5, 2))).shape
         (5, 1)
         """
-        wanted = [*architecture.parameters, *architecture.statistics]
+        wanted = [*architecture.params, *architecture.statistics]
         missing = [name for name in wanted if name not in parameters]
         if missing:
             raise ModelError(f"the parameters lack {missing[0]!r}")
@@ -156,8 +156,8 @@ class Model:
     def with_parameters(self, parameters: Mapping[str, Array]) -> Model:
         """Return the model with other parameters; raise ModelError for other names or shapes."""
         dtype = self.program.input(INPUT).type.dtype.numpy
-        kept = {name: np.ascontiguousarray(parameters[name], dtype) for name in self.parameters if name in parameters}
-        return replace(self, parameters=kept)
+        kept = {name: np.ascontiguousarray(parameters[name], dtype) for name in self.params if name in parameters}
+        return replace(self, params=kept)
 
     @property
     def width(self) -> int:
@@ -182,7 +182,7 @@ class Model:
     @property
     def parameter_count(self) -> int:
         """The total number of trained parameters."""
-        return sum(int(array.size) for array in self.parameters.values())
+        return sum(int(array.size) for array in self.params.values())
 
     def predict_encoded(self, X: Any) -> Array:
         """Return the outputs (rows, outputs) for encoded rows (rows, width), computed in blocks by the native engine.
@@ -201,7 +201,7 @@ class Model:
             raise ModelError(
                 f"X has the shape {rows.shape} and holds {rows.dtype}; the model takes numbers (rows, {self.width})"
             )
-        return predict_in_blocks(self._block_program, self.parameters, rows)
+        return predict_in_blocks(self._block_program, self.params, rows)
 
     def predict_frame(self, data: Any, notes: Notes | None = None) -> Prediction:
         """Predict the rows of a table: a frame, a dict of columns, or a batch of a `Source`.
@@ -251,12 +251,12 @@ class Model:
             raise ModelError("the model has no description of its architecture")
         try:
             architecture = Architecture.from_description(self.architecture)
-            shapes = {**architecture.parameters, **architecture.statistics}
+            shapes = {**architecture.params, **architecture.statistics}
         except ChainruleError as error:
             raise ModelError(f"the architecture cannot be reconstructed: {error}") from None
         except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
             raise ModelError(f"the architecture cannot be reconstructed: {type(error).__name__}, {error}") from None
-        if shapes != {name: array.shape for name, array in self.parameters.items()}:
+        if shapes != {name: array.shape for name, array in self.params.items()}:
             raise ModelError("the parameters do not have the shapes that the architecture gives them")
         return architecture
 
@@ -315,7 +315,7 @@ def _check_loss(loss: Program) -> None:
 
 def _prediction(architecture: Architecture) -> Program:
     """Return the prediction for a symbolic number of rows."""
-    types = _parameter_types(architecture, {**architecture.parameters, **architecture.statistics})
+    types = _parameter_types(architecture, {**architecture.params, **architecture.statistics})
     return _traced(prediction_function(architecture), architecture, types)
 
 
@@ -325,7 +325,7 @@ def _loss(architecture: Architecture) -> Program:
     if architecture.loss.kind == "labels":
         target = ArrayType((rows,), DType.INT64)
     types = {"y": target, **({"alpha": ArrayType((), dtype)} if architecture.alpha else {})}
-    types |= _parameter_types(architecture, architecture.parameters)
+    types |= _parameter_types(architecture, architecture.params)
     return _traced(loss_function(architecture), architecture, types)
 
 

@@ -81,7 +81,7 @@ def save_model(path: str | os.PathLike[str], model: Any) -> None:
     ...     path = os.path.join(folder, "model.safetensors")
     ...     save_model(path, Model.of(network, network.initial(0)))
     ...     model = load_model(path)
-    >>> sorted(model.parameters)
+    >>> sorted(model.params)
     ['W1', 'W2', 'b1', 'b2']
 
     >>> from chainrule.networks import MLP
@@ -105,7 +105,7 @@ def as_model(given: Any) -> Model:
     if isinstance(given, Model):
         return given
     if isinstance(given, MLP | NeuralNetwork):
-        return Model.of(given.architecture, given.parameters)
+        return Model.of(given.architecture, given.params)
     if hasattr(given, "to_model"):
         made: Model = given.to_model()
         return made
@@ -142,7 +142,7 @@ def load_model(path: str | os.PathLike[str], limit: int = FILE_BYTES) -> Model:
 
 def description_of(model: Model, tensors: Tensors) -> dict[str, JSON]:
     """Return a model as JSON; its arrays are added to `tensors`."""
-    for name, array in model.parameters.items():
+    for name, array in model.params.items():
         if "." in name or "[" in name or not name:
             raise ModelError(f"a parameter is called {name!r}; give it a name without dots and brackets")
         tensors[name] = array
@@ -152,7 +152,7 @@ def description_of(model: Model, tensors: Tensors) -> dict[str, JSON]:
         "version": VERSION,
         "program": program_to_json(model.program, tensors, "program"),
         "loss": None if model.loss is None else program_to_json(model.loss, tensors, "loss"),
-        "parameters": list(model.parameters),
+        "parameters": list(model.params),
         "preprocessing": preprocessing,
         "target": target,
         "architecture": PLAIN.written(model.architecture, "architecture"),

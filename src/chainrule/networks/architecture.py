@@ -61,7 +61,7 @@ class Architecture:
     >>> network = Architecture(4, (8,), 3, activations="tanh", loss="cross_entropy")
     >>> network.output_activation
     'softmax'
-    >>> {name: shape for name, shape in network.parameters.items()}
+    >>> {name: shape for name, shape in network.params.items()}
     {'W1': (4, 8), 'b1': (8,), 'W2': (8, 3), 'b2': (3,)}
 
     """
@@ -137,7 +137,7 @@ class Architecture:
         return read_activation("output_activation", self.output_activation, _OUTPUT_FUNCTIONS)
 
     @property
-    def parameters(self) -> dict[str, tuple[int, ...]]:
+    def params(self) -> dict[str, tuple[int, ...]]:
         """The shape of each learned parameter, by name."""
         shapes: dict[str, tuple[int, ...]] = {}
         for k, (inputs, outputs) in enumerate(zip(self.widths, self.widths[1:], strict=False), start=1):
@@ -185,10 +185,10 @@ class Architecture:
             else:
                 activation = self.layers[k - 1].name if k < self.depth else ""
                 drawn[f"W{k}"] = SCHEMES[scheme](random, (inputs, outputs), activation)
-        for name, shape in self.parameters.items():
+        for name, shape in self.params.items():
             if name not in drawn:
                 drawn[name] = np.ones(shape) if name.startswith("gain") else np.zeros(shape)
-        return {name: np.asarray(drawn[name], self.dtype) for name in self.parameters}
+        return {name: np.asarray(drawn[name], self.dtype) for name in self.params}
 
     def score(self, y: Array, p: Array, weights: Array | None = None) -> float:
         """Score predictions `p` for targets `y`, in the form the loss takes them: accuracy for classes, else R²."""

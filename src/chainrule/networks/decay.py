@@ -17,17 +17,17 @@ Hyperparameter = Any
 class MatrixDecay(Optimizer):
     """Another optimizer with decoupled weight decay of matrices.
 
-    `W ← (1 − rate · weight_decay) W` before the update (Loshchilov and Hutter 2019), for matrices only: biases and the
-    gains of normalizations do not decay. Raises NetworkError if the optimizer has a `weight_decay` itself, or no rate
-    to decay by.
+    `W ← (1 − learning_rate · weight_decay) W` before the update (Loshchilov and Hutter 2019), for matrices only: biases
+    and the gains of normalizations do not decay. Raises NetworkError if the optimizer has a `weight_decay` itself, or
+    no learning rate to decay by.
     """
 
     def __init__(self, optimizer: Optimizer, weight_decay: float) -> None:
         title = type(optimizer).__name__
         if getattr(optimizer, "weight_decay", 0.0):
             raise NetworkError(f"weight_decay is given in addition to that of {title}; leave one out")
-        if "rate" not in optimizer.hyperparameters:
-            raise NetworkError(f"{title} has no rate for weights to decay by; leave weight_decay out")
+        if "learning_rate" not in optimizer.hyperparameters:
+            raise NetworkError(f"{title} has no learning rate for weights to decay by; leave weight_decay out")
         self.optimizer = optimizer
         self.clip_norm = optimizer.clip_norm
         self.weight_decay = checked("weight_decay", weight_decay, NOT_NEGATIVE, NetworkError)
@@ -41,7 +41,7 @@ class MatrixDecay(Optimizer):
         return self.optimizer.running
 
     def scalars(self, step: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        kept = 1 - given["rate"] * given["decoupled decay"]
+        kept = 1 - given["learning_rate"] * given["decoupled decay"]
         return {**self.optimizer.scalars(step, given), "decoupled kept": kept}
 
     def state(self, parameter: Any) -> Mapping[str, Any]:

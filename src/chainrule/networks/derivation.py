@@ -38,5 +38,5 @@ def network_derivation(architecture: Architecture, letters: bool = False) -> Der
     types = {"X": ArrayType((rows, sizes[0]), dtype), "y": targets}
     if architecture.alpha:
         types["alpha"] = ArrayType((), dtype)
-    types |= {name: ArrayType(shape(name), dtype) for name in architecture.parameters}
-    return derive(loss_function(architecture), list(architecture.parameters), functions=None, **types)
+    types |= {name: ArrayType(shape(name), dtype) for name in architecture.params}
+    return derive(loss_function(architecture), list(architecture.params), functions=None, **types)

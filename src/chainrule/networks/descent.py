@@ -1,8 +1,8 @@
 """Training with an optimizer: the engine runs pieces of several epochs between checks.
 
-If a piece runs past the epoch at which training stops or the rate changes, it is repeated up to that epoch, with
-bitwise equal results. A piece is at most as long as the remaining patience, so that this is not needed, or so short
-that it is cheap.
+If a piece runs past the epoch at which training stops or the learning rate changes, it is repeated up to that epoch,
+with bitwise equal results. A piece is at most as long as the remaining patience, so that this is not needed, or so
+short that it is cheap.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Descent:
     def __init__(self, progress: Progress, session: TrainingSession) -> None:
         self.progress, self.session, self.loop = progress, session, session.run.loop
         settings, state = progress.settings, progress.state
-        if state.rate is None:
-            state.rate = settings.rate
-        elif settings.rate is not None:
-            session.set_hyperparameter("rate", state.rate)
+        if state.learning_rate is None:
+            state.learning_rate = settings.learning_rate
+        elif settings.learning_rate is not None:
+            session.set_hyperparameter("learning_rate", state.learning_rate)
         place = Position(state.epoch, state.step, state.loss)
         if place != START:
             session.restore(session.state, {}, place)
@@ -90,18 +90,18 @@ class Descent:
         outcome = self.session.advance(count, order=orders)
         if outcome.losses.size:
             self.epoch_seconds = (time.perf_counter() - clock) / outcome.losses.size
-        rate = None
+        learning_rate = None
         for loss in outcome.losses.tolist():
             at_end = self._note(loss)
-            rate = self._next_rate(at_end)
-            if rate is not None or not self.progress.running:
+            learning_rate = self._next_learning_rate(at_end)
+            if learning_rate is not None or not self.progress.running:
                 break
         done = state.epoch - first
-        if (rate is not None or not self.progress.running) and self.session.position != (state.epoch, 0, 0.0):
+        if (learning_rate is not None or not self.progress.running) and self.session.position != (state.epoch, 0, 0.0):
             outcome = self._again(begun, place, orders, outcome)
-        if rate is not None:
-            state.rate = rate
-            self.session.set_hyperparameter("rate", rate)
+        if learning_rate is not None:
+            state.learning_rate = learning_rate
+            self.session.set_hyperparameter("learning_rate", learning_rate)
         self.orders.made(done)
         self._settle(outcome)
 
@@ -136,7 +136,7 @@ class Descent:
         """Return the number of epochs to run at once."""
         progress = self.progress
         settings, state = progress.settings, progress.state
-        if progress.validator is not None or settings.rate_power is not None:
+        if progress.validator is not None or settings.learning_rate_power is not None:
             return 1
         if not self.epoch_seconds:
             longest = repeated = 1.0
@@ -151,19 +151,23 @@ class Descent:
             length = min(length, progress.every - state.epoch % progress.every)
         return max(1, min(settings.epochs - state.epoch, int(length)))
 
-    def _next_rate(self, at_end: bool) -> float | None:
-        """Change the rate if it changes after this epoch; end training if patience is exhausted and it does not."""
+    def _next_learning_rate(self, at_end: bool) -> float | None:
+        """Return the new learning rate if it changes; end training if patience is exhausted and it does not."""
         settings, state = self.progress.settings, self.progress.state
-        rate = None
-        if settings.rate_power is not None and settings.rate is not None:
-            rate = settings.rate / (state.rows_seen + 1) ** settings.rate_power
+        learning_rate = None
+        if settings.learning_rate_power is not None and settings.learning_rate is not None:
+            learning_rate = settings.learning_rate / (state.rows_seen + 1) ** settings.learning_rate_power
         if not at_end:
-            return rate
-        if settings.plateau == "stop" or state.rate is None or state.rate <= settings.least_rate:
+            return learning_rate
+        if (
+            settings.plateau == "stop"
+            or state.learning_rate is None
+            or state.learning_rate <= settings.least_learning_rate
+        ):
             self.progress.end_of_patience()
-            return rate
+            return learning_rate
         self.progress.watch.waiting = state.waiting = 0
-        return state.rate / settings.plateau_factor
+        return state.learning_rate / settings.plateau_factor
 
     def _note(self, loss: float) -> bool:
         """Record a finished epoch; return whether patience is exhausted."""

@@ -79,16 +79,17 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "可以尝试：导数能达到 1 的激活函数（relu、tanh、silu）、按层宽缩放初始权重、层归一化或批归一化、减少层数。",
     ),
     "advice exploding": (
-        "What helps: smaller initial weights, scaled data, normalization, clipping the gradient, a smaller rate.",
+        "What helps: smaller initial weights, scaled data, normalization, clipping the gradient, a smaller learning "
+        "rate.",
         "可以尝试：更小的初始权重、缩放数据、归一化、梯度裁剪、更小的学习率。",
     ),
     "advice dead": (
-        "What helps: a smaller rate, scaled data, or an activation that passes something for negative values "
+        "What helps: a smaller learning rate, scaled data, or an activation that passes something for negative values "
         "(leaky_relu, elu, silu).",
         "可以尝试：更小的学习率、缩放数据，或在负值处仍有梯度的激活函数（leaky_relu、elu、silu）。",
     ),
     "advice healthy": (
-        "Scaling the data or a smaller rate keeps units out of saturation.",
+        "Scaling the data or a smaller learning rate keeps units out of saturation.",
         "缩放数据或使用更小的学习率可避免单元饱和。",
     ),
 }

@@ -95,7 +95,7 @@ def loss_function(architecture: Architecture, weighted: bool = False) -> Callabl
             return mean_loss
         return mean_loss + penalty(architecture, given, given["alpha"], total_weight(weights, rows))
 
-    signature = _signed(loss, ["X", "y", *extra, *architecture.parameters])
+    signature = _signed(loss, ["X", "y", *extra, *architecture.params])
     return loss
 
 
@@ -107,7 +107,7 @@ def prediction_function(architecture: Architecture) -> Callable[..., Any]:
         p = architecture.output(logits(architecture, given["X"], given, training=False))
         return p  # noqa: RET504  # the name is shown
 
-    signature = _signed(predict, ["X", *architecture.parameters, *architecture.statistics])
+    signature = _signed(predict, ["X", *architecture.params, *architecture.statistics])
     return predict
 
 
@@ -121,7 +121,7 @@ def evaluation_function(architecture: Architecture) -> Callable[..., Any]:
         return data_loss(architecture, z, given["y"], weights, X.shape[0]), architecture.output(z)
 
     extra = ["weights"] if architecture.takes_weights else []
-    signature = _signed(evaluate, ["X", "y", *extra, *architecture.parameters, *architecture.statistics])
+    signature = _signed(evaluate, ["X", "y", *extra, *architecture.params, *architecture.statistics])
     return evaluate
 
 

@@ -97,7 +97,7 @@ class GradientReport:
         ‖∂L/∂s‖ of every named quantity, from the loss backwards.
     path : tuple of Factor
         The factors of the chain rule along the path that carries most of the gradient to the first layer.
-    parameters : tuple of ParameterGradient
+    params : tuple of ParameterGradient
         In the order of the loss's arguments.
     rows : int
         The number of rows used.
@@ -107,7 +107,7 @@ class GradientReport:
     status: Status
     norms: Mapping[str, float]
     path: tuple[Factor, ...]
-    parameters: tuple[ParameterGradient, ...]
+    params: tuple[ParameterGradient, ...]
     rows: int
 
     @property
@@ -349,7 +349,7 @@ def _product(factors: Sequence[Factor]) -> float:
 
 def _sentences(report: GradientReport, lang: Language) -> Iterator[str]:
     if report.status in ("zero", "not finite"):
-        bad = next((name for name, norm in report.norms.items() if not math.isfinite(norm)), report.parameters[0].name)
+        bad = next((name for name, norm in report.norms.items() if not math.isfinite(norm)), report.params[0].name)
         yield say(lang, report.status, name=bad)
         return
     inner = report.between_layers
@@ -393,7 +393,7 @@ def _text(report: GradientReport, lang: Language) -> str:
     lines = [_row(say(lang, "head factor"), say(lang, "head gain"), say(lang, "head what"))]
     lines += [_row(factor.name, _number(factor.gain), _what(factor, lang)) for factor in report.path]
     lines += ["", _row(say(lang, "head parameter"), "‖∂L/∂W‖", "‖W‖")]
-    lines += [_row(each.name, _number(each.gradient), _number(each.value)) for each in report.parameters]
+    lines += [_row(each.name, _number(each.gradient), _number(each.value)) for each in report.params]
     lines.append("")
     for sentence in report.sentences(lang):
         lines += [f"  {line}" for line in wrapped(sentence, 74)] if lang == "en" else [sentence]

@@ -63,7 +63,7 @@ class MLP:
     ----------
     sizes
         At least two widths, those of the input, of each hidden layer and of the output, such as `[4, 32, 3]`.
-    hidden
+    activation
         The activation of the hidden layers, one of `ACTIVATIONS`, or a list with one for each hidden layer.
     output
         `"linear"`, `"sigmoid"` or `"softmax"`. None selects the one paired with `loss`, or `"linear"`.
@@ -79,7 +79,7 @@ class MLP:
 
     Attributes
     ----------
-    parameters : dict
+    params : dict
         `W1` of shape (inputs, outputs), `b1` of shape (outputs,), and so on.
 
     """
@@ -87,7 +87,7 @@ class MLP:
     def __init__(
         self,
         sizes: Sequence[int],
-        hidden: str | Sequence[str] = "relu",
+        activation: str | Sequence[str] = "relu",
         output: str | None = None,
         loss: str | None = None,
         seed: int | None = None,
@@ -97,12 +97,10 @@ class MLP:
             raise NetworkError(f"sizes is {sizes!r}; give at least two widths, the input's and the output's")
         self.sizes = tuple(checked(f"sizes[{k}]", size, COUNT, TrainingError) for k, size in enumerate(sizes))
         depth = len(self.sizes) - 1
-        names = [hidden] * (depth - 1) if isinstance(hidden, str) else list(hidden)
+        names = [activation] * (depth - 1) if isinstance(activation, str) else list(activation)
         if len(names) != depth - 1:
-            raise NetworkError(
-                f"hidden names {len(names)} activations for {depth - 1} hidden layers; give one for each"
-            )
-        self.hidden = tuple(checked("hidden", name, one_of(*ACTIVATIONS), NetworkError) for name in names)
+            raise NetworkError(f"activation has {len(names)} entries for {depth - 1} hidden layers; give one for each")
+        self.activation = tuple(checked("activation", name, one_of(*ACTIVATIONS), NetworkError) for name in names)
         if output is None:
             output = next((name for name, natural in LOSSES.items() if natural == loss), "linear")
         self.output = checked("output", output, one_of(*LOSSES), NetworkError)
@@ -111,19 +109,19 @@ class MLP:
             self.sizes[0],
             self.sizes[1:-1],
             self.sizes[-1],
-            activations=self.hidden,
+            activations=self.activation,
             output_activation=self.output,
             loss=_OBJECTIVES[self.loss],
             dtype=dtype,
         )
-        self.parameters: dict[str, Array] = self._architecture.initial(seed)
+        self.params: dict[str, Array] = self._architecture.initial(seed)
 
     def fit(
         self,
         X: Any,
         y: Any,
         epochs: int = 100,
-        rate: float | None = None,
+        learning_rate: float | None = None,
         batch_size: int | None = None,
         seed: int = 0,
         callback: Callable[[int, NDArray[np.float64]], object] | None = None,
@@ -132,30 +130,31 @@ class MLP:
         """Train on `X` (rows, inputs) and `y` (rows, outputs).
 
         For the cross-entropy, y are integer labels (rows,), or a probability for each class. With one output, `y` may
-        have the shape (rows,). The default optimizer is `Adam(0.01)`; a `rate` without an optimizer selects plain
-        gradient descent. Training continues from the current parameters; the columns of X should have mean 0 and
+        have the shape (rows,). The default optimizer is `Adam(0.01)`; a `learning_rate` without an optimizer selects
+        plain gradient descent. Training continues from the current parameters; the columns of X should have mean 0 and
         standard deviation 1, approximately. The callback and the result are as in `chainrule.fit`.
 
         Raises ShapeError for wrong shapes, TrainingError for settings that are not positive and non-finite data,
-        NetworkError for a rate given with an optimizer.
+        NetworkError for a learning rate given with an optimizer.
         """
-        if rate is not None and optimizer is not None:
+        if learning_rate is not None and optimizer is not None:
             raise NetworkError(
-                f"rate is {rate!r} and an optimizer is given too; give the rate to the optimizer, as in Adam(0.001)"
+                f"learning_rate is {learning_rate!r} and an optimizer is given too; give the learning rate to the "
+                "optimizer, as in Adam(0.001)"
             )
         X = self._checked_input(X)
         y = self._architecture.checked_target(y, len(X))
         result = fit(
             self.loss_function,
-            params=self.parameters,
+            params=self.params,
             data={"X": X, "y": y},
-            optimizer=optimizer or (Adam(0.01) if rate is None else SGD(rate)),
+            optimizer=optimizer or (Adam(0.01) if learning_rate is None else SGD(learning_rate)),
             epochs=epochs,
             batch_size=batch_size,
             seed=seed,
             callback=callback,
         )
-        self.parameters = result.params
+        self.params = result.params
         return result
 
     def predict(self, X: Any) -> Array:
@@ -166,7 +165,7 @@ class MLP:
         """
         X = self._checked_input(X)
         with np.errstate(over="ignore", invalid="ignore"):
-            predicted: Array = prediction_function(self._architecture)(X, **self.parameters)
+            predicted: Array = prediction_function(self._architecture)(X, **self.params)
         check_finite(predicted, X)
         return predicted
 
@@ -181,4 +180,4 @@ class MLP:
         return loss_function(self._architecture)
 
     def _checked_input(self, X: Any) -> Array:
-        return self._architecture.checked_input(X).astype(self.parameters["W1"].dtype, copy=False)
+        return self._architecture.checked_input(X).astype(self.params["W1"].dtype, copy=False)

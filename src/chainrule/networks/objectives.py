@@ -35,7 +35,7 @@ def objective(architecture: Architecture, weighted: bool, labels: bool) -> Progr
             given["weights"] = ArrayType((rows,))
         if architecture.alpha:
             given["alpha"] = ArrayType(())
-        given.update({name: ArrayType(shape) for name, shape in architecture.parameters.items()})
+        given.update({name: ArrayType(shape) for name, shape in architecture.params.items()})
         return trace(forward.loss_function(architecture, weighted), **given)
 
     return remembered(architecture, ("objective", weighted, labels), make)

@@ -62,7 +62,7 @@ def check_finite(predicted: Array, X: Any) -> None:
 def checked_parameters(architecture: Architecture, params: Mapping[str, Array]) -> dict[str, Array]:
     """Return the `params` that a prediction needs; raise NetworkError if one is missing or has a wrong shape."""
     values = {}
-    for name, shape in {**architecture.parameters, **architecture.statistics}.items():
+    for name, shape in {**architecture.params, **architecture.statistics}.items():
         if name not in params:
             raise NetworkError(f"the parameters lack {name!r}, of shape {shape}")
         if np.shape(params[name]) != shape:
@@ -88,7 +88,7 @@ def _traced(architecture: Architecture, rows: int, target: ArrayType | None) -> 
         given["y"] = target
         if architecture.takes_weights:
             given["weights"] = ArrayType((rows,), dtype)
-    for name, shape in {**architecture.parameters, **architecture.statistics}.items():
+    for name, shape in {**architecture.params, **architecture.statistics}.items():
         given[name] = ArrayType(shape, dtype)
     function = forward.prediction_function if target is None else forward.evaluation_function
     program, _ = recognize(trace(function(architecture), **given).bind({}, dtype))

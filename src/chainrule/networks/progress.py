@@ -147,12 +147,12 @@ def initial_state(
 ) -> TrainingState:
     """Return the state before the first step; raise NetworkError for parameters that do not fit."""
     given = architecture.initial(settings.seed) if params is None else params
-    for name, shape in architecture.parameters.items():
+    for name, shape in architecture.params.items():
         if name not in given:
             raise NetworkError(f"the parameters lack {name!r}, of shape {shape}")
         if np.shape(given[name]) != shape:
             raise NetworkError(f"{name} has the shape {np.shape(given[name])}; this network takes {shape}")
-    kept = {name: np.array(given[name], architecture.dtype) for name in architecture.parameters}
+    kept = {name: np.array(given[name], architecture.dtype) for name in architecture.params}
     return TrainingState(kept, seed=settings.seed)
 
 

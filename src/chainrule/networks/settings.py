@@ -56,12 +56,12 @@ class TrainingSettings:
         consecutive epochs without improvement the plateau rule applies; None never stops.
     plateau
         `"stop"`, or `"divide"`: divide the learning rate by `plateau_factor` and continue, until it is at most
-        `least_rate`.
-    rate_power
-        After each epoch the rate becomes `rate / (rows seen + 1)^rate_power`, as scikit-learn's invscaling; None for a
-        constant rate.
+        `least_learning_rate`.
+    learning_rate_power
+        After each epoch the learning rate becomes `learning_rate / (rows seen + 1)^learning_rate_power`, as
+        scikit-learn's invscaling; None for a constant learning rate.
     weight_decay
-        `W ← (1 − rate · weight_decay) W` before each update of a weight matrix.
+        `W ← (1 − learning_rate · weight_decay) W` before each update of a weight matrix.
     restore_best
         Whether to keep the parameters after the epoch with the best validation, as `TrainingState.learnt`.
     engine
@@ -82,8 +82,8 @@ class TrainingSettings:
     patience: Annotated[float, number(at_least=0, at_most=math.inf)] | None = None
     plateau: Annotated[Plateau, one_of(*get_args(Plateau))] = "stop"
     plateau_factor: Annotated[float, POSITIVE] = 5.0
-    least_rate: float = 1e-6
-    rate_power: Annotated[float, NOT_NEGATIVE] | None = None
+    least_learning_rate: float = 1e-6
+    learning_rate_power: Annotated[float, NOT_NEGATIVE] | None = None
     weight_decay: float = 0.0
     restore_best: bool = False
     engine: str = "native"
@@ -100,23 +100,25 @@ class TrainingSettings:
             raise NetworkError("order is given together with shuffle=False; leave one out")
         if isinstance(self.solver, LBFGS):
             self._check_whole()
-        elif self.plateau == "divide" or self.rate_power is not None:
-            if self.plateau == "divide" and self.rate_power is not None:
-                raise NetworkError("plateau='divide' and rate_power both change the rate; leave one out")
-            if self.rate is None:
+        elif self.plateau == "divide" or self.learning_rate_power is not None:
+            if self.plateau == "divide" and self.learning_rate_power is not None:
                 raise NetworkError(
-                    f"the rate of {type(self.solver).__name__} is a function of the step; give a number, which "
-                    "plateau='divide' and rate_power change"
+                    "plateau='divide' and learning_rate_power both change the learning rate; leave one out"
+                )
+            if self.learning_rate is None:
+                raise NetworkError(
+                    f"the learning rate of {type(self.solver).__name__} is a function of the step; give a number, "
+                    "which plateau='divide' and learning_rate_power change"
                 )
 
     def _check_whole(self) -> None:
-        for name in ("order", "rate_power"):
+        for name in ("order", "learning_rate_power"):
             if getattr(self, name) is not None:
-                raise NetworkError(f"{name} is not for LBFGS, which has no batches and no rate; leave it out")
+                raise NetworkError(f"{name} is not for LBFGS, which has no batches and no learning rate; leave it out")
         if self.weight_decay:
             raise NetworkError("weight_decay is not for LBFGS; give the architecture an alpha")
         if self.plateau == "divide":
-            raise NetworkError("plateau='divide' is not for LBFGS, which has no rate; leave it out")
+            raise NetworkError("plateau='divide' is not for LBFGS, which has no learning rate; leave it out")
 
     @property
     def decaying(self) -> Optimizer | LBFGS:
@@ -126,11 +128,11 @@ class TrainingSettings:
         return MatrixDecay(self.solver, self.weight_decay)
 
     @property
-    def rate(self) -> float | None:
+    def learning_rate(self) -> float | None:
         """The initial learning rate, if it is a number."""
         numbers = {} if isinstance(self.solver, LBFGS) else hyperparameter_values(self.solver)
-        rate = numbers.get(f"{type(self.solver).__name__} rate")
-        return None if rate is None else float(rate)
+        learning_rate = numbers.get(f"{type(self.solver).__name__} learning_rate")
+        return None if learning_rate is None else float(learning_rate)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class TrainingState:
         For each finished epoch the mean of the batch losses, including the penalty, weighted by rows.
     validation_losses, validation_scores
         For each finished epoch, if there is a validation; the losses exclude the penalty.
-    rate
+    learning_rate
         The learning rate of the next step, if it is a number.
     best_params, best_epoch
         The parameters after the epoch with the best validation, if these are restored; epochs are counted from 1.
@@ -72,7 +72,7 @@ class TrainingState:
     loss_curve: NDArray[np.float64] = field(default_factory=_none)
     validation_losses: NDArray[np.float64] = field(default_factory=_none)
     validation_scores: NDArray[np.float64] = field(default_factory=_none)
-    rate: float | None = None
+    learning_rate: float | None = None
     best_params: dict[str, Array] | None = None
     best_epoch: Annotated[int, NOT_BELOW_0] = 0
     best: float | None = None

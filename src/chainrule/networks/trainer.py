@@ -1,4 +1,4 @@
-"""`train`: epochs in the engine, with validation, early stopping, rate changes and callbacks in between."""
+"""`train`: epochs in the engine, with validation, early stopping, learning rate changes and callbacks in between."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def train(
     resume
         A state from an earlier call, possibly interrupted within an epoch. The result is bitwise equal to that of an
         uninterrupted run, if settings and rows are those of that call. If its `optimizer_state` is empty, the optimizer
-        is reset, and if its `rate` is None, the rate is reset.
+        is reset, and if its `learning_rate` is None, the learning rate is reset.
     on_epoch
         Called with a copy of the state after every `every`-th epoch, or, if `seconds` is given, when this time has
         passed since the last call, and after the last epoch. If it returns False or raises StopIteration, training
@@ -99,7 +99,7 @@ def train(
     every = checked("every", every, COUNT, TrainingError)
     progress = Progress(architecture, rows, settings, validation, state, on_epoch, every, seconds)
     whole = isinstance(settings.solver, LBFGS)
-    names = architecture.parameters
+    names = architecture.params
     session = open_session(
         objective(architecture, weights is not None, data["y"].ndim == 1),
         first_point(state, names) if whole else {name: state.params[name] for name in names},

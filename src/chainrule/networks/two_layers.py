@@ -67,7 +67,7 @@ class NeuralNetwork:
         return Architecture(self.input_size, (self.hidden_size,), self.output_size, "sigmoid", "sigmoid", "squared")
 
     @property
-    def parameters(self) -> dict[str, Array]:
+    def params(self) -> dict[str, Array]:
         """The parameters `W1`, `W2`, and `b1`, `b2`, the biases without their first axis."""
         return {
             "W1": self.weights_input_hidden,
@@ -104,8 +104,8 @@ class NeuralNetwork:
         Writes the mean squared error at the start of every `report_every`-th epoch to standard output; 0 or None
         disables this. Ctrl-C ends training early and keeps the parameters.
 
-        Raises ShapeError for shapes that do not fit the network, TrainingError for a number of epochs or a rate that is
-        not positive.
+        Raises ShapeError for shapes that do not fit the network, TrainingError for a number of epochs or a learning
+        rate that is not positive.
         """
         written = 0
 

@@ -99,13 +99,13 @@ def _noise(report: Report) -> float:
 
 
 def _about_the_run(report: Report, lang: Language) -> Iterator[str]:
-    run, rate = report.fit.run, report.fit.settings.rate
-    slower = number_text((rate or 0.01) / 5)
+    run, learning_rate = report.fit.run, report.fit.settings.learning_rate
+    slower = number_text((learning_rate or 0.01) / 5)
     losses = [loss for loss in run.losses if math.isfinite(loss)]
     if run.status == "diverged":
-        yield say(lang, "advice diverged", culprit=run.culprit or "a value", rate=slower)
+        yield say(lang, "advice diverged", culprit=run.culprit or "a value", learning_rate=slower)
     elif len(losses) > 1 and losses[-1] - losses[0] > _GREW * abs(losses[0]):
-        yield say(lang, "advice grew", first=number_text(losses[0]), last=number_text(losses[-1]), rate=slower)
+        yield say(lang, "advice grew", first=number_text(losses[0]), last=number_text(losses[-1]), learning_rate=slower)
     elif run.status == "finished" and run.epochs > 1 and _still_improving(report):
         yield say(lang, "advice more epochs", epochs=3 * run.epochs)
 

@@ -227,13 +227,15 @@ def _columns(data: DataSummary, lang: Language) -> str:
 def _search(fit: FitSummary, lang: Language) -> str:
     if not fit.trials:
         return ""
-    head = [say(lang, key) for key in ("hidden", "rate", "alpha", "epochs", "validation loss", "validation score")]
+    head = [
+        say(lang, key) for key in ("hidden", "learning rate", "alpha", "epochs", "validation loss", "validation score")
+    ]
     rows = [
         (
             "us" if trial.kept else "",
             [
                 escape(trial.hidden),
-                "–" if trial.rate is None else f"{trial.rate:g}",
+                "–" if trial.learning_rate is None else f"{trial.learning_rate:g}",
                 f"{trial.alpha:g}",
                 f"{trial.epochs:,}",
                 number_text(trial.loss),
@@ -255,7 +257,7 @@ def _settings(report: Report, lang: Language) -> str:
         "activation": settings.activation,
         "loss": settings.loss,
         "solver": settings.solver,
-        "rate": "" if settings.rate is None else f"{settings.rate:g}",
+        "learning rate": "" if settings.learning_rate is None else f"{settings.learning_rate:g}",
         "batch": "" if settings.batch_size is None else f"{settings.batch_size:,}",
         "alpha": f"{settings.alpha:g}",
         "dropout": f"{settings.dropout:g}" if settings.dropout else "",

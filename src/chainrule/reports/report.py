@@ -44,7 +44,7 @@ class Settings:
     activation: str
     loss: str
     solver: str
-    rate: float | None
+    learning_rate: float | None
     alpha: float
     batch_size: int | None
     dropout: float
@@ -78,7 +78,7 @@ class Trial:
     """A combination of settings in a search, and its validation score; `scored_by` is the name of the score."""
 
     hidden: str
-    rate: float | None
+    learning_rate: float | None
     alpha: float
     epochs: int
     score: float

@@ -164,10 +164,12 @@ def trials_text(fit: FitSummary, lang: Language = "en") -> list[str]:
     """Return the settings of a search, the best on validation first."""
     if not fit.trials:
         return []
-    keys = ("hidden", "rate", "alpha", "epochs", "validation loss", "validation score")
+    keys = ("hidden", "learning rate", "alpha", "epochs", "validation loss", "validation score")
     rows = [tuple(say(lang, key) for key in keys)]
     for trial in sorted(fit.trials, key=lambda each: (not each.kept, -each.worth))[:SHOWN_TRIALS]:
-        rate = "–" if trial.rate is None else f"{trial.rate:g}"
+        learning_rate = "–" if trial.learning_rate is None else f"{trial.learning_rate:g}"
         chosen = score_text(trial.scored_by, trial.score) + (f"  ← {say(lang, 'kept')}" if trial.kept else "")
-        rows.append((trial.hidden, rate, f"{trial.alpha:g}", f"{trial.epochs:,}", number_text(trial.loss), chosen))
+        rows.append(
+            (trial.hidden, learning_rate, f"{trial.alpha:g}", f"{trial.epochs:,}", number_text(trial.loss), chosen)
+        )
     return table(rows)

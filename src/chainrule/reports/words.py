@@ -143,7 +143,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "rows below": ("rows below", "低于它的行"),
     # search
     "hidden": ("hidden", "隐藏层"),
-    "rate": ("rate", "学习率"),
+    "learning rate": ("learning rate", "学习率"),
     "alpha": ("alpha", "alpha"),
     "epochs": ("epochs", "轮数"),
     "validation score": ("on validation", "验证得分"),
@@ -167,12 +167,12 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "version": ("made with", "生成工具"),
     # advice
     "advice diverged": (
-        "Training diverged: {culprit} was no longer finite. Try --rate {rate}.",
-        "训练发散：{culprit} 不再有限。可试 --rate {rate}。",
+        "Training diverged: {culprit} was no longer finite. Try --learning-rate {learning_rate}.",
+        "训练发散：{culprit} 不再有限。可试 --learning-rate {learning_rate}。",
     ),
     "advice grew": (
-        "The loss grew from {first} to {last}: give a smaller --rate, such as {rate}.",
-        "损失由 {first} 升到 {last}：请减小 --rate，例如 {rate}。",
+        "The loss grew from {first} to {last}: give a smaller --learning-rate, such as {learning_rate}.",
+        "损失由 {first} 升到 {last}：请减小 --learning-rate，例如 {learning_rate}。",
     ),
     "advice more epochs": (
         "It was still improving at its last epoch: try --epochs {epochs}.",

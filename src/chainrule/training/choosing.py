@@ -26,7 +26,7 @@ def optimizer_of(given: Optimizer | LBFGS | str | None) -> Optimizer | LBFGS:
     Raises TrainingError for an unknown name, a class, or another object.
 
     >>> optimizer_of("adam")
-    Adam(rate=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, amsgrad=False, clip_norm=None)
+    Adam(learning_rate=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, amsgrad=False, clip_norm=None)
     """
     if given is None:
         return SGD(0.1)

@@ -251,7 +251,7 @@ def begin_training(
     ...     pass
     >>> training.position.epoch, f"{training.params['slope']:.3f}"
     (9, '3.000')
-    >>> training.set_hyperparameter("rate", 0.01)
+    >>> training.set_hyperparameter("learning_rate", 0.01)
 
     """
     rule = optimizer_of(optimizer)

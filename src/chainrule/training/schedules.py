@@ -31,11 +31,11 @@ class Schedule(ABC):
 
     >>> @dataclass(frozen=True)
     ... class Exponential(Schedule):
-    ...     rate: float
+    ...     learning_rate: float
     ...     factor: float
     ...
     ...     def __call__(self, step):
-    ...         return self.rate * self.factor**step
+    ...         return self.learning_rate * self.factor**step
     >>> Exponential(0.1, factor=0.5)(3)
     0.0125
     """
@@ -56,13 +56,13 @@ def over_steps(rule: Rule) -> Rule:
 
 @dataclass(frozen=True)
 class StepDecay(Schedule):
-    """`rate · factor^⌊step / every⌋`.
+    """`learning_rate · factor^⌊step / every⌋`.
 
     >>> print(*(StepDecay(0.5, every=2, factor=0.5)(step) for step in range(5)))
     0.5 0.5 0.25 0.25 0.125
     """
 
-    rate: Annotated[float, POSITIVE, "the rate of a StepDecay"]
+    learning_rate: Annotated[float, POSITIVE, "the learning rate of a StepDecay"]
     every: Annotated[int, COUNT, "every, the steps between decays,"]
     factor: Annotated[float, POSITIVE, "the factor of a StepDecay"] = 0.1
 
@@ -70,30 +70,30 @@ class StepDecay(Schedule):
         keep(self, TrainingError)
 
     def __call__(self, step: Any) -> Any:
-        return self.rate * self.factor ** np.floor(step / self.every)
+        return self.learning_rate * self.factor ** np.floor(step / self.every)
 
 
 @dataclass(frozen=True)
 class InverseScaling(Schedule):
-    """`rate / (step + 1)^power`.
+    """`learning_rate / (step + 1)^power`.
 
     >>> [InverseScaling(1.0)(step) for step in (0, 3, 99)]
     [1.0, 0.5, 0.1]
     """
 
-    rate: Annotated[float, POSITIVE, "the rate of an InverseScaling"]
+    learning_rate: Annotated[float, POSITIVE, "the learning rate of an InverseScaling"]
     power: Annotated[float, POSITIVE, "the power of an InverseScaling"] = 0.5
 
     def __post_init__(self) -> None:
         keep(self, TrainingError)
 
     def __call__(self, step: Any) -> Any:
-        return self.rate / (step + 1) ** self.power
+        return self.learning_rate / (step + 1) ** self.power
 
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """Cosine annealing from `rate` to `final` in `steps` steps, constant afterwards.
+    """Cosine annealing from `learning_rate` to `final` in `steps` steps, constant afterwards.
 
     Loshchilov and Hutter 2017, equation 5, without restarts.
 
@@ -101,16 +101,16 @@ class Cosine(Schedule):
     1.000 0.854 0.500 0.000 0.000
     """
 
-    rate: Annotated[float, POSITIVE, "the rate of a Cosine"]
+    learning_rate: Annotated[float, POSITIVE, "the learning rate of a Cosine"]
     steps: Annotated[int, COUNT, "the steps of a Cosine"]
-    final: Annotated[float, NOT_NEGATIVE, "the final rate of a Cosine"] = 0.0
+    final: Annotated[float, NOT_NEGATIVE, "the final learning rate of a Cosine"] = 0.0
 
     def __post_init__(self) -> None:
         keep(self, TrainingError)
 
     def __call__(self, step: Any) -> Any:
         passed = np.minimum(step / self.steps, 1.0)
-        return self.final + (self.rate - self.final) * (1 + np.cos(math.pi * passed)) / 2
+        return self.final + (self.learning_rate - self.final) * (1 + np.cos(math.pi * passed)) / 2
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class LinearWarmup(Schedule):
 
 
 def numbers_of(name: str, value: Hyperparameter) -> dict[str, float]:
-    """Return the numbers in a hyperparameter, by name: `rate` itself, or `rate steps` and so on of a schedule."""
+    """Return the numbers in a hyperparameter, by name: its own, or of a schedule `learning_rate steps` and so on."""
     if not isinstance(value, Schedule):
         return {} if callable(value) else {name: float(value)}
     return {

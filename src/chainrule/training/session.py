@@ -133,10 +133,10 @@ class TrainingSession:
             raise TrainingError(str(error)) from None
 
     def set_hyperparameter(self, name: str, value: float) -> None:
-        """Set a numeric hyperparameter of the optimizer, such as `rate`, from the next step on.
+        """Set a numeric hyperparameter of the optimizer, such as `learning_rate`, from the next step on.
 
-        A number within a schedule is named after both, as in `rate steps`. Nothing is recompiled. Raises TrainingError
-        if the optimizer has no such number.
+        A number within a schedule is named after both, as in `learning_rate steps`. Nothing is recompiled. Raises
+        TrainingError if the optimizer has no such number.
         """
         key = f"{type(self.optimizer).__name__} {name}"
         if key not in self._numbers:

@@ -25,7 +25,7 @@ class _Moments(Optimizer):
     one division per element.
     """
 
-    rate: Hyperparameter
+    learning_rate: Hyperparameter
     betas: tuple[float, float]
     eps: float
     weight_decay: Hyperparameter
@@ -37,7 +37,7 @@ class _Moments(Optimizer):
     def hyperparameters(self) -> Mapping[str, Hyperparameter]:
         beta1, beta2 = self.betas
         decay = {} if is_zero(self.weight_decay) else {"weight_decay": self.weight_decay}
-        return {"rate": self.rate, "beta1": beta1, "beta2": beta2, "eps": self.eps, **decay}
+        return {"learning_rate": self.learning_rate, "beta1": beta1, "beta2": beta2, "eps": self.eps, **decay}
 
     def state(self, parameter: Array) -> Mapping[str, Array]:
         return {"mean": np.zeros_like(parameter), "mean square": np.zeros_like(parameter)}
@@ -58,14 +58,14 @@ def _shares(given: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Adam(_Moments):
-    """Adam (Kingma and Ba 2015, algorithm 1): `W ← W − rate · m̂ / (√v̂ + eps)`.
+    """Adam (Kingma and Ba 2015, algorithm 1): `W ← W − learning_rate · m̂ / (√v̂ + eps)`.
 
     m and v are running means of the gradient and of its square, `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`,
     initially 0, a bias that `m̂ = m / (1 − β₁ᵗ)` and `v̂ = v / (1 − β₂ᵗ)` correct, with t = 1 in the first step.
 
     Parameters
     ----------
-    rate
+    learning_rate
         The learning rate, a positive number or a function of the step, such as one of `cr.schedules`.
     betas
         β₁ and β₂, from 0 to below 1.
@@ -85,7 +85,7 @@ class Adam(_Moments):
 
     """
 
-    rate: Rate = 1e-3
+    learning_rate: Rate = 1e-3
     betas: Betas = (0.9, 0.999)
     eps: Annotated[float, NOT_NEGATIVE] = 1e-8
     weight_decay: Decay = 0.0
@@ -97,7 +97,7 @@ class Adam(_Moments):
         root2 = np.sqrt(1 - given["beta2"] ** (step + 1))
         return {
             **_shares(given),
-            "corrected rate": given["rate"] * root2 / correction1,
+            "corrected learning rate": given["learning_rate"] * root2 / correction1,
             "corrected eps": given["eps"] * root2,
         }
 
@@ -118,15 +118,15 @@ class Adam(_Moments):
         if self.amsgrad:
             scale = following["largest mean square"] = np.maximum(state["largest mean square"], scale)
         direction = following["mean"] / (np.sqrt(scale) + scalars["corrected eps"])
-        return parameter - scalars["corrected rate"] * direction, following
+        return parameter - scalars["corrected learning rate"] * direction, following
 
 
 @dataclass(frozen=True)
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2).
 
-    `W ← (1 − rate · λ) W` before the step of `Adam`, whose gradient excludes the decay. Parameters as in `Adam`; the
-    decay follows a schedule of the rate.
+    `W ← (1 − learning_rate · λ) W` before the step of `Adam`, whose gradient excludes the decay. Parameters as in
+    `Adam`; the decay follows a schedule of the learning rate.
     """
 
     weight_decay: Decay = 1e-2
@@ -142,7 +142,7 @@ class AdamW(Adam):
 
 def _kept(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the factor that decoupled weight decay applies to a parameter."""
-    return {"kept": 1 - given["rate"] * given["weight_decay"]} if "weight_decay" in given else {}
+    return {"kept": 1 - given["learning_rate"] * given["weight_decay"]} if "weight_decay" in given else {}
 
 
 def _shrunk(parameter: Any, scalars: Mapping[str, Any]) -> Any:
@@ -153,14 +153,14 @@ def _shrunk(parameter: Any, scalars: Mapping[str, Any]) -> Any:
 class NAdam(_Moments):
     """Adam with Nesterov's momentum (Dozat 2016), in the form of PyTorch's `NAdam`.
 
-    With μₜ = β₁ (1 − ½ · 0.96^(t ψ)), ψ the momentum decay, and m and v as in `Adam`, the step is
-    `W ← W − rate · ((1 − μₜ) / (1 − μ₁⋯μₜ) · g + μₜ₊₁ / (1 − μ₁⋯μₜ₊₁) · m) / (√v̂ + eps)`.
+    With μₜ = β₁ (1 − ½ · 0.96^(t ψ)), ψ the momentum decay, m and v as in `Adam`, and η the learning rate, the step is
+    `W ← W − η ((1 − μₜ) / (1 − μ₁⋯μₜ) · g + μₜ₊₁ / (1 − μ₁⋯μₜ₊₁) · m) / (√v̂ + eps)`.
 
     Parameters as in `Adam`, and `momentum_decay` ψ, at least 0; with `decoupled_weight_decay` the weight decays as in
     `AdamW`.
     """
 
-    rate: Rate = 2e-3
+    learning_rate: Rate = 2e-3
     betas: Betas = (0.9, 0.999)
     eps: Annotated[float, NOT_NEGATIVE] = 1e-8
     weight_decay: Decay = 0.0
@@ -186,8 +186,8 @@ class NAdam(_Moments):
             **_shares(given),
             **(_kept(given) if self.decoupled_weight_decay else {}),
             "momentum product": product,
-            "rate of gradient": given["rate"] * root2 * (1 - momentum) / (1 - product),
-            "rate of mean": given["rate"] * root2 * following / (1 - product * following),
+            "learning rate of gradient": given["learning_rate"] * root2 * (1 - momentum) / (1 - product),
+            "learning rate of mean": given["learning_rate"] * root2 * following / (1 - product * following),
             "corrected eps": given["eps"] * root2,
         }
 
@@ -199,5 +199,5 @@ class NAdam(_Moments):
         else:
             gradient = decayed(gradient, parameter, scalars)
         following = _means(gradient, state, scalars)
-        ahead = scalars["rate of gradient"] * gradient + scalars["rate of mean"] * following["mean"]
+        ahead = scalars["learning rate of gradient"] * gradient + scalars["learning rate of mean"] * following["mean"]
         return parameter - ahead / (np.sqrt(following["mean square"]) + scalars["corrected eps"]), following

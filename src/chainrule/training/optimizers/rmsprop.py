@@ -19,14 +19,15 @@ from chainrule.training.schedules import Hyperparameter
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """RMSprop (Tieleman and Hinton 2012, lecture 6.5): `W ← W − rate · g / (√v + eps)`, `v ← α v + (1 − α) g²`.
+    """RMSprop (Tieleman and Hinton 2012, lecture 6.5): steps scaled by the root of the mean square.
 
-    If centered (Graves 2013, equation 40), the mean ḡ of the gradient is also tracked, and √(v − ḡ²) replaces √v. With
-    momentum μ, `u ← μ u + g / (√v + eps)` and `W ← W − rate · u`. All as in PyTorch's `RMSprop`.
+    `W ← W − learning_rate · g / (√v + eps)`, `v ← α v + (1 − α) g²`. If centered (Graves 2013, equation 40), the mean ḡ
+    of the gradient is also tracked, and √(v − ḡ²) replaces √v. With momentum μ, `u ← μ u + g / (√v + eps)` and
+    `W ← W − learning_rate · u`. All as in PyTorch's `RMSprop`.
 
     Parameters
     ----------
-    rate
+    learning_rate
         The learning rate, a positive number or a function of the step, such as one of `cr.schedules`.
     alpha, momentum
         From 0 to below 1, or functions of the step.
@@ -46,7 +47,7 @@ class RMSprop(Optimizer):
 
     """
 
-    rate: Rate = 1e-2
+    learning_rate: Rate = 1e-2
     alpha: Factor = 0.99
     eps: Annotated[float, NOT_NEGATIVE] = 1e-8
     weight_decay: Decay = 0.0
@@ -61,7 +62,7 @@ class RMSprop(Optimizer):
     def hyperparameters(self) -> Mapping[str, Hyperparameter]:
         optional = {"weight_decay": self.weight_decay, "momentum": self.momentum}
         used = {name: value for name, value in optional.items() if not is_zero(value)}
-        return {"rate": self.rate, "alpha": self.alpha, "eps": self.eps, **used}
+        return {"learning_rate": self.learning_rate, "alpha": self.alpha, "eps": self.eps, **used}
 
     def scalars(self, step: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"share": 1 - given["alpha"]}
@@ -86,4 +87,4 @@ class RMSprop(Optimizer):
         direction = gradient / (np.sqrt(square) + scalars["eps"])
         if "momentum" in scalars:
             direction = following["velocity"] = scalars["momentum"] * state["velocity"] + direction
-        return parameter - scalars["rate"] * direction, following
+        return parameter - scalars["learning_rate"] * direction, following

@@ -18,7 +18,7 @@ from chainrule.training.schedules import Hyperparameter
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Gradient descent, `W ← W − rate · ∂L/∂W`; on batches, stochastic gradient descent.
+    """Gradient descent, `W ← W − learning_rate · ∂L/∂W`; on batches, stochastic gradient descent.
 
     With momentum μ and dampening τ, the velocity `v ← μ v + (1 − τ) g` replaces the gradient, or with `nesterov` `g + μ
     v` (Sutskever et al. 2013, in the form of PyTorch's `SGD`, whose first velocity is g itself). With weight decay λ,
@@ -26,7 +26,7 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    rate
+    learning_rate
         The learning rate, a positive number or a function of the step, such as one of `cr.schedules`.
     momentum, dampening
         From 0 to below 1, or functions of the step.
@@ -44,7 +44,7 @@ class SGD(Optimizer):
 
     """
 
-    rate: Rate
+    learning_rate: Rate
     momentum: Factor = 0.0
     weight_decay: Decay = 0.0
     nesterov: bool = False
@@ -61,7 +61,7 @@ class SGD(Optimizer):
     @property
     def hyperparameters(self) -> Mapping[str, Hyperparameter]:
         return {
-            "rate": self.rate,
+            "learning_rate": self.learning_rate,
             **{name: value for name, value in super().hyperparameters.items() if not is_zero(value)},
         }
 
@@ -78,12 +78,12 @@ class SGD(Optimizer):
     ) -> tuple[Any, Mapping[str, Any]]:
         gradient = decayed(gradient, parameter, scalars)
         if not state:
-            return parameter - scalars["rate"] * gradient, {}
+            return parameter - scalars["learning_rate"] * gradient, {}
         momentum = scalars["momentum"]
         fresh = scalars["share"] * gradient if "share" in scalars else gradient
         velocity = momentum * state["velocity"] + fresh
         direction = gradient + momentum * velocity if self.nesterov else velocity
-        return parameter - scalars["rate"] * direction, {"velocity": velocity}
+        return parameter - scalars["learning_rate"] * direction, {"velocity": velocity}
 
 
 def decayed(gradient: Any, parameter: Any, scalars: Mapping[str, Any]) -> Any:

@@ -18,14 +18,14 @@ from chainrule.training.schedules import Hyperparameter, over_steps
 
 @dataclass(frozen=True)
 class MomentumSGD(Optimizer):
-    """Gradient descent with the rate inside the velocity: `v ← momentum · v − rate · g`, `W ← W + v`.
+    """Gradient descent with the learning rate inside the velocity: `v ← momentum · v − learning_rate · g`, `W ← W + v`.
 
-    With `nesterov`, `W ← W + momentum · v − rate · g` (Sutskever et al. 2013, equations 3 and 4, written for the
-    lookahead point). This is scikit-learn's form; it differs from `SGD` if the rate changes, since a new rate does not
-    affect the existing velocity.
+    With `nesterov`, `W ← W + momentum · v − learning_rate · g` (Sutskever et al. 2013, equations 3 and 4, written for
+    the lookahead point). This is scikit-learn's form; it differs from `SGD` if the learning rate changes, since a new
+    learning rate does not affect the existing velocity.
     """
 
-    rate: Rate = 0.001
+    learning_rate: Rate = 0.001
     momentum: Annotated[Hyperparameter, over_steps(FRACTION)] = 0.9
     nesterov: bool = True
     clip_norm: ClipNorm = None
@@ -39,17 +39,17 @@ class MomentumSGD(Optimizer):
     def update(
         self, parameter: Any, gradient: Any, state: Mapping[str, Any], scalars: Mapping[str, Any]
     ) -> tuple[Any, Mapping[str, Any]]:
-        momentum, rate = scalars["momentum"], scalars["rate"]
-        velocity = momentum * state["velocity"] - rate * gradient
-        change = momentum * velocity - rate * gradient if self.nesterov else velocity
+        momentum, learning_rate = scalars["momentum"], scalars["learning_rate"]
+        velocity = momentum * state["velocity"] - learning_rate * gradient
+        change = momentum * velocity - learning_rate * gradient if self.nesterov else velocity
         return parameter + change, {"velocity": velocity}
 
 
 @dataclass(frozen=True)
 class UncorrectedAdam(Adam):
-    """Adam with eps added to √v rather than √v̂: `W ← W − rateₜ · m / (√v + eps)`.
+    """Adam with eps added to √v rather than √v̂: `W ← W − ηₜ · m / (√v + eps)`.
 
-    `rateₜ = rate · √(1 − β₂ᵗ) / (1 − β₁ᵗ)`: the form at the end of section 2 of Kingma and Ba 2015, used by
+    `ηₜ = learning_rate · √(1 − β₂ᵗ) / (1 − β₁ᵗ)`: the form at the end of section 2 of Kingma and Ba 2015, used by
     scikit-learn. Parameters as in `Adam`.
     """
 
