@@ -39,7 +39,7 @@ from chainrule.functions import (
     take,
 )
 from chainrule.ir import PROGRAM_DISPLAYS as _PROGRAM_DISPLAYS
-from chainrule.ir import DTypeError, Program, ProgramError, ShapeError
+from chainrule.ir import DeclarationError, DTypeError, Program, ProgramError, ShapeError
 from chainrule.layers import avg_pool1d, avg_pool2d, conv1d, conv2d, max_pool1d, max_pool2d
 from chainrule.trace import FormulaError, TraceError, trace
 from chainrule.words import ChainruleError, MissingDependencyError, use
@@ -177,6 +177,7 @@ __all__ = [
     "BroadcastWarning",
     "ChainruleError",
     "DTypeError",
+    "DeclarationError",
     "Derivation",
     "DerivationError",
     "DivergenceWarning",

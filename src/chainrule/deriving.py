@@ -28,7 +28,15 @@ from chainrule.derivation import (
     write_document,
 )
 from chainrule.emit import source
-from chainrule.ir import Apply, Input, Program, cached_property, media_bundle, refuses_deep_nesting
+from chainrule.ir import (
+    Apply,
+    Input,
+    Program,
+    cached_property,
+    media_bundle,
+    parse_declarations,
+    refuses_deep_nesting,
+)
 from chainrule.primitives import Abstract, AbstractMap
 from chainrule.trace import canonical_name, trace, trace_formula
 from chainrule.words import ChainruleError, Language, at_callers_line, used_language
@@ -264,6 +272,7 @@ def derive(
     wrt: Sequence[str] | str | None = None,
     *,
     functions: str | None = None,
+    assume: str | None = None,
     **shapes: Any,
 ) -> Derivation:
     """Derive the backward pass of `function`.
@@ -283,8 +292,14 @@ def derive(
         The names in a formula of functions without a definition: `"f, g"` for elementwise functions, `"f: n -> m"` for
         one of a vector, as in `chainrule.function`. An unknown name that is called is such a function even if it is not
         listed: in `"f(g(x))"` both are.
+    assume
+        Properties of the arguments, which the gradients use, as in `"S symmetric; p on the simplex; n > 0"`: symmetric,
+        skew-symmetric, diagonal, orthogonal, positive definite, positive semidefinite, positive, nonnegative, on the
+        simplex, of unit length. A gradient with respect to such an argument is that of all its elements, each of which
+        may change alone, where the property holds.
     **shapes
-        A shape for each argument, as in `trace`: `X="n d"`, an array, or a tuple of sizes.
+        A shape for each argument, as in `trace`: `X="n d"`, an array, or a tuple of sizes. A property may follow the
+        sizes: `S="n n sym"`.
 
     Raises
     ------
@@ -292,6 +307,8 @@ def derive(
         For a formula that cannot be parsed, or whose shapes cannot be inferred, with the position.
     DerivationError
         For a name in `wrt` that is not a float input.
+    DeclarationError
+        For a property in `assume` that is unknown, or that an argument of this shape cannot have.
     ProgramError
         If the function returns integers.
 
@@ -306,21 +323,27 @@ def derive(
     True
     >>> derive("0.5*sum((X @ w - y)^2)", X="n d", y="n").verify().ok
     True
+    >>> print(derive("x' S x", "x", assume="S symmetric").text(detail="brief").splitlines()[-2][1:].split("  ")[0])
+     ∂L/∂x = 2 S x
 
     """
-    program = with_sizes_apart(_program(function, functions, shapes))
+    program = with_sizes_apart(_program(function, functions, shapes, assume))
     _check_functions(program)
     if wrt is None and isinstance(function, str) and not any(node.name.startswith(_WEIGHTS) for node in program.inputs):
         return Derivation(program, _chosen(program, CONSTANT_NAMES), _title(function))
     return Derivation(program, _parameters(program, wrt), _title(function))
 
 
-def _program(function: Callable[..., Any] | Program | str, functions: str | None, shapes: Mapping[str, Any]) -> Program:
+def _program(
+    function: Callable[..., Any] | Program | str, functions: str | None, shapes: Mapping[str, Any], assume: str | None
+) -> Program:
+    declarations = () if assume is None else parse_declarations(assume)
+    if isinstance(function, str):
+        return trace_formula(function, shapes, function_sizes(functions) if functions else None, declarations)
     if functions is not None:
-        if not isinstance(function, str):
-            raise DerivationError("functions names those of a formula; in Python code call chainrule.function('f')")
-        return trace_formula(function, shapes, function_sizes(functions))
-    return function if isinstance(function, Program) else trace(function, **shapes)
+        raise DerivationError("functions names those of a formula; in Python code call chainrule.function('f')")
+    program = function if isinstance(function, Program) else trace(function, **shapes)
+    return program.declare(declarations)
 
 
 def function_sizes(text: str) -> dict[str, str | None]:

@@ -9,7 +9,18 @@ import pytest
 
 import chainrule as cr
 from chainrule.calculus import backward, is_symmetric, simplify
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, Program, parse_shape, topological_order
+from chainrule.ir import (
+    Apply,
+    ArrayType,
+    Const,
+    Declaration,
+    Input,
+    Node,
+    Program,
+    Property,
+    parse_shape,
+    topological_order,
+)
 from chainrule.primitives import (
     Broadcast,
     Contract,
@@ -124,7 +135,8 @@ def test_an_input_is_symmetric_only_if_declared() -> None:
 
 
 def quadratic(program: Program, symmetric: tuple[Input, ...] = ()) -> list[Node]:
-    found = backward(program, [program.input("x")], symmetric_inputs=symmetric)
+    program = program.declare([Declaration(node.name, Property.SYMMETRIC) for node in symmetric])
+    found = backward(program, [program.input("x")])
     return topological_order([found.accumulations[-1].result])
 
 

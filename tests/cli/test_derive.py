@@ -371,3 +371,32 @@ def test_wrong_values_are_refused(run: Run, values: str, message: str) -> None:
     assert result.exit_code == 2
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_properties_are_assumed(run: Run, model: str) -> None:
+    result = run("derive", "x' S x", "--wrt", "x", "--assume", "S symmetric", "--detail", "brief")
+    assert result.exit_code == 0
+    assert "Given: S is symmetric." in result.output
+    assert "∂L/∂x = 2 S x" in result.output
+    result = run("derive", f"{model}:plain", "--shape", "X: n d, y: n, w: d", "--assume", "w > 0")
+    assert "Given: w is positive." in result.output
+    result = run("derive", "x' S x", "--shape", "S: n n sym")
+    assert "Given: S is symmetric." in result.output
+    result = run("emit", "x' S x", "--to", "numpy", "--assume", "S symmetric")
+    assert "The gradients assume S symmetric." in result.output
+    result = run("grade", "dx = 2*S*x", "--against", "x' S x", "--wrt", "x", "--assume", "S symmetric")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("assume", "words"),
+    [
+        ("S symetric", "did you mean symmetric?"),
+        ("Q symmetric", "assume names 'Q', which is not an input"),
+        ("S diagonal; S orthogonal", "do not go together"),
+    ],
+)
+def test_what_cannot_be_assumed(run: Run, assume: str, words: str) -> None:
+    result = run("derive", "x' S x", "--assume", assume)
+    assert result.exit_code == 2
+    assert words in " ".join(result.output.split())

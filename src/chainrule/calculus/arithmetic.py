@@ -37,6 +37,7 @@ from chainrule.primitives import (
     Diagonal,
     DiagonalMatrix,
     Divide,
+    DivideNoNan,
     Exp,
     Mean,
     Multiply,
@@ -95,10 +96,15 @@ def _add_zero(node: Apply) -> Node | None:
     return None
 
 
-@rule("1·x → x", Multiply, Divide, examples=lambda: [some_x() * 1, 1 * some_x(), some_x() / 1])
+@rule("1·x → x", Multiply, Divide, DivideNoNan, examples=lambda: [
+    some_x() * 1,
+    1 * some_x(),
+    some_x() / 1,
+    DivideNoNan()(some_x(), filled(1)),
+])  # fmt: skip
 def _multiply_one(node: Apply) -> Node | None:
     match node:
-        case Apply(Multiply() | Divide(), (x, Const(1))) | Apply(Multiply(), (Const(1), x)):
+        case Apply(Multiply() | Divide() | DivideNoNan(), (x, Const(1))) | Apply(Multiply(), (Const(1), x)):
             return x
     return None
 

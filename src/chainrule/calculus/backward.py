@@ -8,11 +8,12 @@ expressions over symbols; the gradients that run are the same expressions compos
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus.closed_form import closed_form, is_cheap
 from chainrule.calculus.collect import operation_count
+from chainrule.calculus.declared import declared_rules, declared_symmetric
 from chainrule.calculus.labels import picking_rules
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.named import named_values
@@ -104,6 +105,8 @@ class Facts:
     definitions: Mapping[Node, Node]
     symmetric: frozenset[Node]
     rules: tuple[Rule, ...]
+    constants: Mapping[Node, Node]
+    """The symbols that are a number where the declarations hold, as the sum of probabilities."""
 
     def simplifier(self) -> Simplifier:
         """Return a simplifier with the table of rules and those that hold for these symbols."""
@@ -126,17 +129,29 @@ class Backward:
         return Program(self.program.inputs, (*self.program.outputs, *self.gradients), self.program.names)
 
 
-def _facts(stages: Sequence[Stage], outputs: Container[Node], symmetric_inputs: Iterable[Node]) -> Facts:
-    """Return the facts that follow from the definitions of names, and from inputs that are declared symmetric.
+def _facts(stages: Sequence[Stage], program: Program) -> Facts:
+    """Return the facts that follow from the definitions of names, and from declared properties of inputs.
 
     The name of a result, such as the loss, stands for it only in its own gradients.
     """
     definitions: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages}
-    symmetric = known_symmetric(definitions, symmetric_inputs)
-    picked = picking_rules(definitions)
-    rules = (known_sums(definitions), positive_parts(definitions), *symmetric_rules(symmetric), *picked)
-    inner: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages if stage.node not in outputs}
-    return Facts(definitions, symmetric, (named_values(inner, symmetric, rules), *rules))
+    properties = {node: found for node in program.inputs if (found := program.properties(node))}
+    symmetric = known_symmetric(definitions, declared_symmetric(properties))
+    declared = declared_rules(properties)
+    rules = (
+        *declared,
+        known_sums(definitions),
+        positive_parts(definitions),
+        *symmetric_rules(symmetric),
+        *picking_rules(definitions),
+    )
+    inner: dict[Node, Node] = {stage.symbol: stage.expression for stage in stages if stage.node not in program.outputs}
+    constants: dict[Node, Node] = {}
+    if properties:
+        simplifier = Simplifier([*declared, *RULES])
+        values = {symbol: simplifier(definition) for symbol, definition in definitions.items()}
+        constants = {symbol: value for symbol, value in values.items() if isinstance(value, Const)}
+    return Facts(definitions, symmetric, (named_values(inner, symmetric, rules), *rules), constants)
 
 
 def split_stages(program: Program) -> tuple[Stage, ...]:
@@ -176,13 +191,12 @@ def backward(
     program: Program,
     wrt: Sequence[Input],
     seeds: Sequence[Node] | None = None,
-    symmetric_inputs: Collection[Node] = (),
 ) -> Backward:
     """Return the backward pass of `program` with respect to the inputs `wrt`.
 
     `seeds` are the cotangents of the outputs; without them the program must have one scalar output, whose cotangent is
-    1. `symmetric_inputs` are the inputs that hold symmetric matrices: Sᵀ is then S in the results. Raises ProgramError
-    if it has other outputs, if an input of `wrt` holds integers, or if an expression is too deep.
+    1. Properties of inputs that the program declares are used in the results: Sᵀ is S for a symmetric S. Raises
+    ProgramError if it has other outputs, if an input of `wrt` holds integers, or if an expression is too deep.
     """
     if seeds is None:
         if len(program.outputs) != 1 or program.outputs[0].type.shape != ():
@@ -205,7 +219,7 @@ def backward(
     for output, seed in zip(program.outputs, seeds, strict=True):
         outputs.setdefault(symbols[output], []).append(seed)
     active = _active(stages, wrt)
-    facts = _facts(stages, program.outputs, symmetric_inputs)
+    facts = _facts(stages, program)
     bars = {symbol: Input(COTANGENT + symbol.name, symbol.type) for symbol in active}
     received: dict[Input, list[Contribution]] = {symbol: [] for symbol in active}
     accumulations: list[Accumulation] = []
@@ -253,6 +267,7 @@ def _contribution(stage: Stage, operand: Input, cotangent: Node, facts: Facts) -
     (shown,) = substitute([linear_map], result)
     shown = facts.simplifier()(shown)
     (adjoint,) = substitute([adjoint], result)
+    (adjoint,) = substitute([adjoint], facts.constants)
     adjoint = simplifier(adjoint)
     if isinstance(adjoint, Const) and adjoint.filled_with(0):
         return None

@@ -73,15 +73,13 @@ def _product_with_identity(node: Apply) -> Node | None:
         *batch, first, second = node.primitive.inputs[k]
         if any(all(label not in labels for labels in inputs) for label in batch):
             return None
-        result = _without(first, second, operands, inputs, node.primitive.output)
+        result = equated(first, second, operands, inputs, node.primitive.output)
         if result is not None:
             return result if number_of(factor) == 1 else factor * result
     return None
 
 
-def _without(
-    first: int, second: int, operands: Sequence[Node], inputs: Sequence[Labels], output: Labels
-) -> Node | None:
+def equated(first: int, second: int, operands: Sequence[Node], inputs: Sequence[Labels], output: Labels) -> Node | None:
     """Return a contraction in which one label replaces two that an identity equates."""
     if not any(label in labels for labels in inputs for label in (first, second)):
         return None

@@ -6,7 +6,7 @@ an expression, as in XᵀX, A + Aᵀ, diag(v) and their inverses, from declared 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import count
 
 import numpy as np
@@ -182,7 +182,7 @@ def symmetric_rules(symmetric_inputs: Container[Node]) -> tuple[Rule, ...]:
     """Return the rules of symmetric matrices for inputs that are known to be symmetric."""
 
     def untransposed(node: Apply) -> Node | None:
-        return _without_transpose(node, symmetric_inputs)
+        return without_transpose(node, lambda x: is_symmetric(x, symmetric_inputs))
 
     return (Rule("the transpose of a symmetric matrix is itself", (Permute, Contract), untransposed, list),)
 
@@ -201,22 +201,22 @@ def _gram() -> Node:
     Contract(((0, 1, 2), (0, 1, 3)), (0, 2, 3))(Broadcast(parse_shape("k n n"), (1, 2))(_gram()), some_y("k n m")),
 ])  # fmt: skip
 def _transpose_of_symmetric(node: Apply) -> Node | None:
-    return _without_transpose(node, ())
+    return without_transpose(node, is_symmetric)
 
 
-def _without_transpose(node: Apply, given: Container[Node]) -> Node | None:
-    """Return `node` with a symmetric matrix in it that is not transposed, where it was."""
+def without_transpose(node: Apply, may_turn: Callable[[Node], bool]) -> Node | None:
+    """Return `node` with a matrix in it that is not transposed, where it was, if the matrix may be turned."""
     match node:
         case Apply(Permute(order), (x,)):
             last = (*range(x.type.ndim - 2), x.type.ndim - 1, x.type.ndim - 2)
-            return x if order == last and is_symmetric(x, given) else None
+            return x if order == last and may_turn(x) else None
         case Apply(Contract(inputs, output) as contract, factors) if transposes := _transposes(contract):
             for place, (labels, factor) in enumerate(zip(inputs, factors, strict=True)):
                 if len(labels) > 1:
                     turned = (*labels[:-2], labels[-1], labels[-2])
                     upright = Contract((*inputs[:place], turned, *inputs[place + 1 :]), output)
                     fewer = _transposes(upright)
-                    if fewer is not None and fewer < transposes and is_symmetric(factor, given):
+                    if fewer is not None and fewer < transposes and may_turn(factor):
                         return upright(*factors)
     return None
 

@@ -53,6 +53,7 @@ def command(
     target: str,
     wrt: str | None,
     shapes: Sequence[str],
+    assume: str | None,
     functions: str | None,
     form: Form,
     detail: Detail,
@@ -82,7 +83,7 @@ def command(
     if output is not None:
         check_writable(output)
     at = parse_values(values) if values else None
-    with opened(target, wrt, shapes, functions) as subject:
+    with opened(target, wrt, shapes, assume, functions) as subject:
         derivation = subject.derivation()
         if at is not None:
             Valuation(derivation.record, at)  # refuses wrong values before the verification

@@ -32,6 +32,7 @@ def command(
     language: str,
     wrt: str | None,
     shapes: Sequence[str],
+    assume: str | None,
     sizes: Sequence[str],
     dtype: str | None,
     name: str | None,
@@ -50,7 +51,7 @@ def command(
     for option, given in (("--size", numbers), ("--dtype", dtype)):
         if given and language != "c":
             raise CommandError(f"{option} is for --to c; what is written for {language} works for any")
-    with opened(target, wrt, shapes) as subject:
+    with opened(target, wrt, shapes, assume) as subject:
         derivation = subject.derivation()
         text = derivation.source(language, name, numbers, dtype or "float32")
     if output is not None:

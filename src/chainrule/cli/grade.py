@@ -46,6 +46,7 @@ def command(
     against: str,
     wrt: str | None,
     shapes: Sequence[str],
+    assume: str | None,
     lang: Language,
     seconds: float,
     mebibytes: int,
@@ -68,9 +69,9 @@ def command(
     if read is None:
         read = AnswerFile(*split_target(answer))
         warm_up()
-    with opened(against, wrt, shapes) as target:
+    with opened(against, wrt, shapes, assume) as target:
         limits = Limits(seconds, mebibytes * 2**20)
-        found = grade(read, target.function, target.wrt, limits=limits, **target.shapes)
+        found = grade(read, target.function, target.wrt, limits=limits, assume=target.assume, **target.shapes)
     if as_json:
         print_json(found.to_dict(lang))
     else:

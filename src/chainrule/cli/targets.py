@@ -39,10 +39,11 @@ class Target:
     wrt: Sequence[str] | None
     shapes: Mapping[str, str | list[str]]
     functions: str | None = None
+    assume: str | None = None
 
     def derivation(self) -> Derivation:
         """Derive the backward pass of the function."""
-        return derive(self.function, self.wrt, functions=self.functions, **self.shapes)
+        return derive(self.function, self.wrt, functions=self.functions, assume=self.assume, **self.shapes)
 
 
 class TargetCommand(click.Command):
@@ -70,8 +71,9 @@ class TargetCommand(click.Command):
 
 
 def target_options(command: Command) -> Command:
-    """The options `--wrt` and `--shape`, passed to the command as `wrt` and `shapes`."""
+    """The options `--wrt`, `--shape` and `--assume`, passed to the command as `wrt`, `shapes` and `assume`."""
     for option in (
+        click.option("--assume", metavar="TEXT", help='Properties of arguments: "S symmetric; W orthogonal; n > 0".'),
         click.option(
             "--shape",
             "shapes",
@@ -88,7 +90,11 @@ def target_options(command: Command) -> Command:
 
 @contextlib.contextmanager
 def opened(
-    text: str, wrt: str | None = None, shapes: Sequence[str] = (), functions: str | None = None
+    text: str,
+    wrt: str | None = None,
+    shapes: Sequence[str] = (),
+    assume: str | None = None,
+    functions: str | None = None,
 ) -> Iterator[Target]:
     """A context with the target that `FILE.py:FUNC`, `gallery:NAME` or a formula names.
 
@@ -99,15 +105,15 @@ def opened(
     if functions is not None and (text.startswith(_GALLERY) or names_file(text)):
         raise CommandError("--functions names those of a formula; in Python code write f = chainrule.function('f')")
     if text.startswith(_GALLERY):
-        yield _entry(text.removeprefix(_GALLERY), names, given)
+        yield replace(_entry(text.removeprefix(_GALLERY), names, given), assume=assume)
         return
     if not names_file(text):
-        yield replace(_formula(text, names, given), functions=functions)
+        yield replace(_formula(text, names, given), functions=functions, assume=assume)
         return
     path, name = split_target(text)
     with loaded_function(path, name) as function:
         _check_parameters(function, name, names, given)
-        yield Target(name, function, names, given)
+        yield Target(name, function, names, given, assume=assume)
 
 
 def names_file(text: str) -> bool:

@@ -61,6 +61,7 @@ def render_json(
         "wrt": [symbol.name for symbol in record.backward.wrt],
         "sizes": list(record.program.dim_names),
         "inputs": [{"name": node.name, **type_as_json(node.type)} for node in record.program.inputs],
+        "declared": [{"name": each.name, "property": each.property.value} for each in record.program.declared],
         "symbols": claims.symbols(),
         "claims": claims.all(first),
         "nodes": claims.nodes.entries,

@@ -15,8 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.calculus import TANGENT
+from chainrule.derivation.declared import FIXED_SCALE, with_properties
 from chainrule.derivation.record import Record
-from chainrule.ir import Apply, ArrayType, Dim, DType, Input, Node, Program, concrete, substitute, topological_order
+from chainrule.ir import (
+    Apply,
+    ArrayType,
+    Dim,
+    DType,
+    Input,
+    Node,
+    Program,
+    Property,
+    concrete,
+    substitute,
+    topological_order,
+)
 from chainrule.primitives import (
     Abs,
     Broadcast,
@@ -158,18 +171,25 @@ class Evaluator:
 
 
 def drawn(
-    type_: ArrayType, spread: str, random: np.random.Generator, limit: Dim | None = None, few: float = math.inf
+    type_: ArrayType,
+    spread: str,
+    random: np.random.Generator,
+    limit: Dim | None = None,
+    few: float = math.inf,
+    declared: Collection[Property] = (),
 ) -> Array:
     """Draw an array: whole numbers below `limit`, others with `spread`: "normal", "definite" or a key of RANGES.
 
-    If an axis has more than `few` elements, values are smaller, so that sums over it stay of the size of a few
-    elements, and exp of them neither overflows nor dominates.
+    It has the properties `declared`. If an axis has more than `few` elements, values are smaller, so that sums over it
+    stay of the size of a few elements, and exp of them neither overflows nor dominates.
     """
     shape = type_.concrete_shape
     if type_.dtype is DType.BOOL:
         return random.integers(0, 2, shape).astype(bool)
     if type_.dtype is DType.INT64:
         return random.integers(0, 4 if limit is None else concrete(limit), shape)
+    if declared:
+        return with_properties(drawn(type_, spread, random, limit, few), declared)
     share = few / max(few, *shape, 1) if math.isfinite(few) else 1.0
     if spread == "normal":
         return np.asarray(random.standard_normal(shape)) * math.sqrt(share)
@@ -215,6 +235,9 @@ class Points:
         self._index_bounds: dict[Node, Dim] = dict(bounds.items())
         self._scale: float | None = None
         self._candidates = CANDIDATES
+        self._unscaled = {
+            bound[node] for node in record.program.inputs if not FIXED_SCALE.isdisjoint(record.program.properties(node))
+        }
         wrt = set(record.backward.wrt)
         self._gradients = [bound[entry.cotangent] for entry in record.backward.accumulations if entry.symbol in wrt]
         self._forward = topological_order([bound[stage.node] for stage in record.backward.stages])
@@ -280,8 +303,11 @@ class Points:
         for _ in range(TRIES * 4 if floats else 0):
             node = floats[int(self._random.integers(len(floats)))]
             place = int(self._random.integers(best[self._bound[node]].size))
-            changed = best[self._bound[node]].copy()
-            changed.flat[place] = self._draw(node, str(self._random.choice(OTHER_SPREADS))).flat[place]
+            changed, fresh = best[self._bound[node]].copy(), self._draw(node, str(self._random.choice(OTHER_SPREADS)))
+            if self._record.program.properties(node):
+                changed = fresh
+            else:
+                changed.flat[place] = fresh.flat[place]
             tried = {**best, self._bound[node]: changed}
             faults = self._faults(tried)
             if faults <= least:
@@ -303,13 +329,17 @@ class Points:
 
     def _draw(self, node: Input, spread: str) -> Array:
         bound = self._bound[node]
-        return drawn(bound.type, spread, self._random, self._index_bounds.get(bound), FEW)
+        declared = self._record.program.properties(node)
+        return drawn(bound.type, spread, self._random, self._index_bounds.get(bound), FEW, declared)
 
     def _normal(self, shape: tuple[int, ...]) -> Array:
         return np.asarray(self._random.standard_normal(shape))
 
     def _scaled(self, inputs: Values, scale: float) -> Values:
-        return {node: value * scale if node.type.dtype.is_float else value for node, value in inputs.items()}
+        return {
+            node: value * scale if node.type.dtype.is_float and node not in self._unscaled else value
+            for node, value in inputs.items()
+        }
 
     # The scale of the function
 

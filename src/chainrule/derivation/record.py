@@ -7,7 +7,7 @@ without the calculus: a value of the forward pass, or a finite difference of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from chainrule.calculus import (
@@ -190,10 +190,11 @@ class Record:
         # A function with coinciding kinks may have no derivative by a part of it, as min(u, x) at u = x for u = |x|.
         tied = [each.after for each in self.recognitions if each.rule == SIDED]
         undivided = {part for node in tied for part in topological_order([node]) if part is not node}
-        self.program = name_shared(name_arguments(named, wrt, undivided) if self.in_steps else named)
+        shared = name_shared(name_arguments(named, wrt, undivided) if self.in_steps else named)
+        self.program = replace(shared, declared=program.declared)
         self.backward: Backward = backward(self.program, wrt)
         if longest([entry.result for entry in self.backward.accumulations], set()) > LONGEST_GRADIENT:
-            self.program = name_nonlinear(self.program)
+            self.program = replace(name_nonlinear(self.program), declared=program.declared)
             self.backward = backward(self.program, wrt)
         self.loss: Input = next(s.symbol for s in self.backward.stages if s.node is self.program.outputs[0])
         self._by_symbol = {entry.symbol: entry for entry in self.backward.accumulations}

@@ -79,6 +79,7 @@ class Sections:
         named = [node for node in self.record.program.inputs if node.name not in (RNG_SEED, RNG_STEP)]
         shapes = [self._shape_words(node) for node in named if not is_upstream(node)]
         blocks.append(Paragraph(self.say("shapes", join(self.language, shapes))))
+        blocks += self._declared()
         blocks += self._upstream([node for node in named if is_upstream(node)])
         recognized: list[Words] = [(identity,) for identity in self._recognized()]
         if recognized:
@@ -96,6 +97,19 @@ class Sections:
             softmax = operands_of(self.record, *SOFTMAX) & set(self.notator.delta_symbols)
             key = "delta or softmax" if softmax else "delta"
             blocks.append(Paragraph(self.say(key, join(self.language, deltas, "list letters"))))
+        return blocks
+
+    def _declared(self) -> list[Block]:
+        """State what is declared of the arguments, and which gradient is meant for a constrained one."""
+        declared = self.record.program.declared
+        if not declared:
+            return []
+        phrases = [self.say(f"declared {each.property.value}", Symbol(each.name)) for each in declared]
+        blocks: list[Block] = [Paragraph(self.say("declared", join(self.language, phrases, "list semicolon")))]
+        constrained = {each.name for each in declared if each.property.rank is not None}
+        names: list[Words] = [(Symbol(node.name),) for node in self.record.backward.wrt if node.name in constrained]
+        if names:
+            blocks.append(Paragraph(self.say("unconstrained", enumerated(self.language, names))))
         return blocks
 
     def _subject(self) -> Words:

@@ -39,6 +39,7 @@ class Ties:
     def __init__(self, record: Record, sizes: Mapping[str, int], random: np.random.Generator) -> None:
         self._random = random
         self._wrt = record.backward.wrt
+        self._declared = {each.name for each in record.program.declared}
         self.kinks: list[Kink] = find_kinks(record.traced)[:_KINKS]
         inputs = record.program.inputs
         bound = record.backward.gradient_program().bind(sizes, DType.FLOAT64)
@@ -56,7 +57,7 @@ class Ties:
         worst: dict[Input, float] = {}
         values = {name: np.asarray(value) for name, value in inputs.items()}
         for name, value in values.items():
-            if value.dtype.kind == "f":
+            if value.dtype.kind == "f" and name not in self._declared:
                 values[name] = np.round(value / _GRID) * _GRID
         met = 0
         for point in self._points(values):
@@ -72,7 +73,8 @@ class Ties:
 
     def _points(self, values: Values) -> Iterator[Values]:
         """Yield points of possible ties: one element is moved to a level, to another value, or to a solved tie."""
-        floats = [name for name, value in values.items() if value.dtype.kind == "f" and value.size][:_INPUTS]
+        movable = [name for name, value in values.items() if name not in self._declared and value.size]
+        floats = [name for name in movable if values[name].dtype.kind == "f"][:_INPUTS]
         for name in floats:
             for level in sorted(self._levels):
                 yield _moved(values, name, level)
@@ -80,7 +82,7 @@ class Ties:
             for other in floats[k + 1 :]:
                 if values[name].shape == values[other].shape:
                     yield _moved(values, name, float(values[other].flat[0]))
-        yield {**values, **{node.name: np.zeros_like(values[node.name]) for node in self._wrt}}
+        yield {**values, **{node.name: np.zeros_like(values[node.name]) for node in self._wrt if node.name in movable}}
         for place in range(len(self.kinks)):
             for name in floats:
                 found = self._solved(values, place, name)

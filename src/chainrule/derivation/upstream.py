@@ -55,7 +55,7 @@ def with_upstream(program: Program) -> Program:
         total = term if total is None else total + term
     assert total is not None
     names[total] = _fresh(("L",), taken)
-    return Program((*program.inputs, *upstream), (total,), names)
+    return Program((*program.inputs, *upstream), (total,), names, declared=program.declared)
 
 
 def _fresh(names: tuple[str, ...], taken: set[str]) -> str:

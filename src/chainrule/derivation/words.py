@@ -269,6 +269,25 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "list semicolon": ("; ", "；"),
     "constants": ("Constants: {0}.", "常量：{0}。"),
     "identity matrix": ("{0} is the identity matrix", "{0} 为单位矩阵"),
+    "declared": ("Given: {0}.", "已知：{0}。"),
+    "declared symmetric": ("{0} is symmetric", "{0} 是对称矩阵"),
+    "declared skew-symmetric": ("{0} is skew-symmetric", "{0} 是反对称矩阵"),
+    "declared diagonal": ("{0} is diagonal", "{0} 是对角矩阵"),
+    "declared orthogonal": ("{0} is orthogonal", "{0} 是正交矩阵"),
+    "declared positive definite": ("{0} is symmetric positive definite", "{0} 是对称正定矩阵"),
+    "declared positive semidefinite": ("{0} is symmetric positive semidefinite", "{0} 是对称半正定矩阵"),
+    "declared positive": ("{0} is positive", "{0} 为正"),
+    "declared nonnegative": ("{0} is nonnegative", "{0} 非负"),
+    "declared on the simplex": (
+        "{0} lies on the simplex, so that its elements are nonnegative and sum to 1",
+        "{0} 在单纯形上，即元素非负且和为 1",
+    ),
+    "declared of unit length": ("{0} has unit length", "{0} 是单位向量"),
+    "unconstrained": (
+        "The gradient with respect to {0} is the usual, unconstrained one: every element may change alone, and what is "
+        "given holds where the gradient is evaluated.",
+        "对 {0} 的梯度是通常的无约束梯度：每个元素都可以单独变化，已知条件只在求值处成立。",
+    ),
     "recognized": ("Recognised: {0}.", "识别出：{0}。"),
     "rows": (
         "Each row of {0} is one sample (batch convention): a layer is {1}.",

@@ -73,6 +73,7 @@ class _Source:
         self.program = written_out_in_parts(complete, self.sizes)
         self.outputs = list(self.program.outputs[: len(outputs)])
         self.by = [node.name for node in self.back.wrt]
+        self.assumed = ", ".join(map(str, record.program.declared))
         self.is_layer = any(is_upstream(node) for node in self.program.inputs)
         upper = self.name.upper()
         used = {part for node in self.program.inputs for dim in node.type.shape for part in getattr(dim, "names", ())}
@@ -208,6 +209,7 @@ class _Source:
             "",
             f"Sizes: {sizes or 'none are named'}. Memory in bytes, all of it the caller's: {memory}.",
             "Arrays are given in row-major order. Nothing is allocated; link with -lm.",
+            *([f"The gradients assume {self.assumed}."] if self.assumed else []),
             *([f"The forward pass leaves {_listed(results)}."] if self.is_layer else []),
             "",
             *(f"    static {self.name}_{label} {label};" for label, _ in groups),

@@ -19,7 +19,7 @@ from chainrule.emit.lowering import Lowering
 from chainrule.emit.names import Names
 from chainrule.emit.seeds import seeded
 from chainrule.emit.sharing import Line, alive, keep_for_later, shared, shortened, written_where_used
-from chainrule.ir import ArrayType, Input, Node, applies, rebuild, topological_order
+from chainrule.ir import ArrayType, Input, Node, Property, applies, rebuild, topological_order
 from chainrule.primitives import Gelu, Primitive, RandomUniform, Silu, erfc, sigmoid
 
 _PREFIXES = ("d", "d_", "grad_", "grad_of_")
@@ -27,11 +27,12 @@ _PREFIXES = ("d", "d_", "grad_", "grad_of_")
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument of the function: its name, and its variable."""
+    """An argument of the function: its name, its variable, and what is declared of its values."""
 
     name: str
     variable: Expr
     is_differentiated: bool
+    declared: tuple[Property, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,8 @@ class _Builder:
         name = self.names.take(node.name)
         self.variables[node] = self.arena.variable(name, node.type.shape, node.type.dtype)
         self.lowering.define(node, self.variables[node])
-        return Argument(node.name, self.variables[node], node in self.back.wrt)
+        declared = self.back.program.properties(node)
+        return Argument(node.name, self.variables[node], node in self.back.wrt, declared)
 
     def _name(self, stage: Stage) -> str:
         return self.names.take(stage.name)

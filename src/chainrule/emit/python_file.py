@@ -41,9 +41,11 @@ def parameters(passes: Passes) -> str:
 
 
 def shapes_of(arguments: Sequence[Argument]) -> str:
-    """Describe the arguments with their shapes, for a docstring."""
+    """Describe the arguments with their shapes, and what is assumed of them, for a docstring."""
     entries = (f"{name_of(a.variable)} {_described(a.variable)}".replace(" ", "\u00a0") for a in arguments)
-    return "; ".join(entries) + "."
+    assumed = [f"{name_of(a.variable)} {each.value}" for a in arguments for each in a.declared]
+    given = f" The gradients assume {', '.join(assumed)}." if assumed else ""
+    return "; ".join(entries) + "." + given
 
 
 def _described(x: Expr) -> str:

@@ -56,6 +56,7 @@ def grade(
     wrt: Sequence[str] | str | None = None,
     *,
     limits: Limits | None = None,
+    assume: str | None = None,
     **shapes: Any,
 ) -> Grade:
     """Grade a handwritten backward pass.
@@ -74,6 +75,8 @@ def grade(
         The requested gradients; by default those of `derive`.
     limits
         Resource limits of an answer in a file; by default 10 seconds and 1 GiB of memory.
+    assume
+        Properties of the arguments of `against`, as for `derive`: an answer may use them.
     **shapes
         The shapes of the arguments of `against`, as for `derive`.
 
@@ -108,7 +111,7 @@ def grade(
         answer = AnswerFile(place["path"], place["name"])
     if isinstance(answer, AnswerFile):
         warm_up()
-    return grade_against(answer, Truths(against, wrt, shapes), _title(against), limits or Limits())
+    return grade_against(answer, Truths(against, wrt, shapes, assume), _title(against), limits or Limits())
 
 
 def grade_against(
@@ -187,11 +190,13 @@ class Truths:
         against: Callable[..., Any] | Program | Derivation | str,
         wrt: Sequence[str] | str | None,
         shapes: Mapping[str, Any],
+        assume: str | None = None,
     ) -> None:
-        if isinstance(against, Derivation) and wrt is None:
+        if isinstance(against, Derivation) and wrt is None and assume is None:
             asked = against
         else:
-            asked = derive(against.record.traced if isinstance(against, Derivation) else against, wrt, **shapes)
+            forward = against.record.traced if isinstance(against, Derivation) else against
+            asked = derive(forward, wrt, assume=assume, **shapes)
         program = asked.record.traced
         given = [node for node in program.inputs if is_upstream(node)]
         required = [node.name for node in asked.record.backward.wrt]

@@ -210,7 +210,10 @@ class Truth:
         target = None
         if self._assume != "any" and is_target(node.name) and shape and bound.type.dtype.is_float:
             target = self._target(node, shape)
-        return drawn(bound.type, spread, self._random, bounds.get(bound)) if target is None else target
+        declared = self.record.program.properties(node)
+        if target is not None and not declared:
+            return target
+        return drawn(bound.type, spread, self._random, bounds.get(bound), declared=declared)
 
     def _target(self, node: Input, shape: tuple[int, ...]) -> Array | None:
         """Draw a target according to the assumption; None if it does not apply to this input."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from chainrule.calculus import backward, operation_count
@@ -104,7 +105,7 @@ class Vocabulary:
         unnamed = [n for n in program.nodes if isinstance(n, Apply) and n not in symbols and n.type.dtype.is_float]
         names = {**{stage.node: stage.name for stage in self.record.backward.stages}}
         names.update({node: f"unnamed {k}" for k, node in enumerate(unnamed)})
-        found = backward(Program(program.inputs, program.outputs, names), self.record.backward.wrt)
+        found = backward(replace(program, names=names), self.record.backward.wrt)
         by_name = {f"unnamed {k}": node for k, node in enumerate(unnamed)}
         self.all_stages = found.stages
         labels: list[str] = []

@@ -5,8 +5,9 @@
                {"apply": "Multiply", "to": [0, 1], "fields": {}}],
      "inputs": [0], "outputs": [2], "names": [[2, "y"]]}
 
-The type of an application is inferred again when the program is read. Array literals are stored separately, as tensors.
-`limits` bounds what is read, so a hostile file costs little time and memory.
+An entry `"declared": [["S", "symmetric"]]` is there if properties of inputs are declared. The type of an application is
+inferred again when the program is read. Array literals are stored separately, as tensors. `limits` bounds what is read,
+so a hostile file costs little time and memory.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from chainrule.ir import (
     Apply,
     ArrayType,
     Const,
+    Declaration,
     DType,
     Input,
     Node,
     Program,
+    Property,
     SymbolicDim,
     topological_order,
 )
@@ -106,12 +109,15 @@ def program_to_json(program: Program, tensors: Tensors, place: str = "program") 
     """
     table = NodeTable(tensors, f"{place}.nodes")
     table.extend([*program.inputs, *program.nodes])
-    return {
+    written: dict[str, JSON] = {
         "nodes": table.entries,
         "inputs": [table.number(node) for node in program.inputs],
         "outputs": [table.number(node) for node in program.outputs],
         "names": [[table.number(node), name] for node, name in program.names.items() if node in table],
     }
+    if program.declared:
+        written["declared"] = [[each.name, each.property.value] for each in program.declared]
+    return written
 
 
 def program_from_json(data: JSON, tensors: Mapping[str, NDArray[Any]] | None = None, place: str = "program") -> Program:
@@ -128,7 +134,8 @@ class _Reading:
         self.depths: list[int] = []
 
     def program(self, data: JSON) -> Program:
-        given = _SCHEMA.entries(data, ("nodes", "inputs", "outputs", "names"), self.place)
+        optional = ("declared",) if isinstance(data, dict) and "declared" in data else ()
+        given = _SCHEMA.entries(data, ("nodes", "inputs", "outputs", "names", *optional), self.place)
         entries = self._read(_LIST, given["nodes"], f"{self.place}.nodes")
         if len(entries) > NODES:
             raise DescriptionError(f"{self.place} has {len(entries):,} nodes; a program has at most {NODES:,}")
@@ -149,7 +156,7 @@ class _Reading:
                 tuple(node for node in inputs if isinstance(node, Input)),
                 tuple(outputs),
                 self._names(given["names"]),
-            )
+            ).declare(self._declared(given.get("declared", [])))
         except DescriptionError:
             raise
         except ChainruleError as error:
@@ -165,6 +172,16 @@ class _Reading:
                 raise DescriptionError(f"{here} holds {shown_data(pair)}; it should hold lists of a node and its name")
             names[self._known(pair[0], here)] = self._read(_NAME, pair[1], here)
         return names
+
+    def _declared(self, data: JSON) -> list[Declaration]:
+        here, found = f"{self.place}.declared", []
+        for pair in self._read(_LIST, data, here):
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise DescriptionError(
+                    f"{here} holds {shown_data(pair)}; it should hold lists of a name and a property"
+                )
+            found.append(Declaration(self._read(_NAME, pair[0], here), self._read(Property, pair[1], here)))
+        return found
 
     def _listed(self, data: JSON, place: str) -> list[Node]:
         return [self._known(each, place) for each in self._read(_LIST, data, place)]

@@ -2,10 +2,11 @@
 
 from chainrule.ir.arrays import MASKED, MATRIX, plain_array, refuse_subclass
 from chainrule.ir.caching import Memo, cached_property
+from chainrule.ir.declarations import SHORT_WORDS, Declaration, Property, parse_declarations
 from chainrule.ir.demands import Demand
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim, dim_product, dim_quotient, named_dim, reading_order
 from chainrule.ir.display import media_bundle
-from chainrule.ir.errors import DTypeError, ProgramError, ShapeError, refuses_deep_nesting
+from chainrule.ir.errors import DeclarationError, DTypeError, ProgramError, ShapeError, refuses_deep_nesting
 from chainrule.ir.locks import fork_safe_lock
 from chainrule.ir.nodes import OPERATORS, Apply, Const, Input, Node, Operand, applies
 from chainrule.ir.program import PROGRAM_DISPLAYS, Program, rebuild, rebuild_all, substitute, topological_order
@@ -16,11 +17,14 @@ __all__ = [
     "MATRIX",
     "OPERATORS",
     "PROGRAM_DISPLAYS",
+    "SHORT_WORDS",
     "Apply",
     "ArrayType",
     "Const",
     "DType",
     "DTypeError",
+    "Declaration",
+    "DeclarationError",
     "Demand",
     "Dim",
     "Input",
@@ -29,6 +33,7 @@ __all__ = [
     "Operand",
     "Program",
     "ProgramError",
+    "Property",
     "Shape",
     "ShapeError",
     "SymbolicDim",
@@ -41,6 +46,7 @@ __all__ = [
     "fork_safe_lock",
     "media_bundle",
     "named_dim",
+    "parse_declarations",
     "parse_shape",
     "plain_array",
     "reading_order",

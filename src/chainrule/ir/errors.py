@@ -20,6 +20,10 @@ class DTypeError(ChainruleError, TypeError):
     """The dtype of an operand is not supported by the operation."""
 
 
+class DeclarationError(ChainruleError, ValueError):
+    """A declared property of an input is unknown, or cannot hold."""
+
+
 class ProgramError(ChainruleError, ValueError):
     """A Program is malformed: an undeclared input, an unknown kind of node, an inconsistent type."""
 

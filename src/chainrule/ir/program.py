@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from chainrule.ir.caching import cached_property
+from chainrule.ir.declarations import Declaration, Property, checked
 from chainrule.ir.demands import Demand, needed_by
 from chainrule.ir.dims import Dim, SymbolicDim, bind_dim
 from chainrule.ir.display import media_bundle
@@ -79,13 +80,15 @@ PROGRAM_DISPLAYS: dict[str, Callable[[Program], str]] = {}
 class Program:
     """A function of `inputs`, given by the expressions `outputs`; `names` are the user's names of intermediates.
 
-    `demands` state the valid ranges of values; the code that receives the values checks them.
+    `demands` state the valid ranges of values; the code that receives the values checks them. `declared` are properties
+    of the values of inputs that the caller guarantees.
     """
 
     inputs: tuple[Input, ...]
     outputs: tuple[Node, ...]
     names: Mapping[Node, str] = field(default_factory=dict)
     demands: tuple[Demand, ...] = ()
+    declared: tuple[Declaration, ...] = ()
 
     def __post_init__(self) -> None:
         self.check()
@@ -131,6 +134,15 @@ class Program:
             if expected != shape:
                 raise ShapeError(f"{node.name} has the shape {shape}; it should be {shape_text(expected)}")
         return sizes
+
+    def properties(self, node: Input) -> tuple[Property, ...]:
+        """Return the declared properties of an input."""
+        return tuple(each.property for each in self.declared if each.name == node.name)
+
+    def declare(self, declarations: Iterable[Declaration]) -> Program:
+        """Return the program with further declarations; raise DeclarationError for one that cannot hold."""
+        declared = checked((*self.declared, *declarations), self.inputs)
+        return replace(self, declared=declared) if declared != self.declared else self
 
     def input(self, name: str) -> Input:
         """Return the input called `name`; raise ProgramError, listing the inputs, if there is none."""
@@ -194,6 +206,7 @@ class Program:
             tuple(made[node] for node in self.outputs),
             {made[node]: name for node, name in self.names.items() if node in made},
             tuple(replace(each, most=bind_dim(each.most, sizes)) for each in needed_by(self.demands, made)),
+            self.declared,
         )
 
 

@@ -39,4 +39,4 @@ def network_derivation(architecture: Architecture, letters: bool = False) -> Der
     if architecture.alpha:
         types["alpha"] = ArrayType((), dtype)
     types |= {name: ArrayType(shape(name), dtype) for name in architecture.params}
-    return derive(loss_function(architecture), list(architecture.params), functions=None, **types)
+    return derive(loss_function(architecture), list(architecture.params), functions=None, assume=None, **types)

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.ir import ArrayType, Input
+from chainrule.ir import ArrayType, Declaration, Input, Property
 from chainrule.trace import pytree
 from chainrule.trace.instances import Attribute, is_float_array
 from chainrule.trace.source import TraceError
-from chainrule.trace.specification import annotated_types, is_shape_tuple, type_of
+from chainrule.trace.specification import annotated_types, is_shape_tuple, properties_of, type_of
 from chainrule.trace.subjects import Subject
 from chainrule.words import ChainruleError, suggestion
 
@@ -25,6 +25,7 @@ class _Root:
     structure: pytree.TreeStructure
     leaves: list[Any]
     types: list[ArrayType | None]
+    properties: list[tuple[Property, ...]]
     attribute: Attribute | None = None
     found: bool = False
     """Whether its arrays were found in the instance rather than requested."""
@@ -47,6 +48,7 @@ class Inputs:
     attributes: dict[str, tuple[Attribute, Any]]
     nodes: list[Input]
     optional: frozenset[Input]
+    declared: tuple[Declaration, ...] = ()
 
 
 def make_inputs(subject: Subject, args: Sequence[Any], shapes: Mapping[str, Any], suffix: str = "") -> Inputs:
@@ -65,10 +67,12 @@ def make_inputs(subject: Subject, args: Sequence[Any], shapes: Mapping[str, Any]
     names = iter(_names(roots))
     inputs = Inputs({}, {}, [], frozenset())
     optional: set[Input] = set()
+    declared: list[Declaration] = []
     for root in roots:
         leaves = []
-        for leaf, type in zip(root.leaves, root.types, strict=True):
+        for leaf, type, properties in zip(root.leaves, root.types, root.properties, strict=True):
             name = next(names) + suffix
+            declared += [Declaration(name, each) for each in properties]
             leaves.append(leaf if type is None else Input(name, type))
         tree = pytree.unflatten(root.structure, leaves)
         if root.attribute is None:
@@ -78,7 +82,7 @@ def make_inputs(subject: Subject, args: Sequence[Any], shapes: Mapping[str, Any]
         made = [leaf for leaf in leaves if isinstance(leaf, Input)]
         inputs.nodes.extend(made)
         optional.update(made if root.found else ())
-    return dataclasses.replace(inputs, optional=frozenset(optional))
+    return dataclasses.replace(inputs, optional=frozenset(optional), declared=tuple(declared))
 
 
 def _attributes(subject: Subject, stated: Mapping[str, Any]) -> dict[str, Attribute]:
@@ -131,7 +135,7 @@ def _specified(subject: Subject, place: pytree.Path, tree: Any, attribute: Attri
         except ChainruleError as error:
             where = "_".join(map(str, place)) + "".join(f"[{key!r}]" for key in path)
             raise type(error)(f"the shape of {where}, given to {subject.name}: {error}") from None
-    return _Root(place, structure, leaves, types, attribute)
+    return _Root(place, structure, leaves, types, list(map(properties_of, leaves)), attribute)
 
 
 def _states_shape(value: Any) -> bool:
@@ -141,7 +145,7 @@ def _states_shape(value: Any) -> bool:
 def _found(attribute: Attribute) -> _Root:
     leaves, structure = pytree.flatten(attribute.value, pytree.is_record)
     types = [type_of(leaf) if is_float_array(leaf) else None for leaf in leaves]
-    return _Root(attribute.path, structure, leaves, types, attribute, found=True)
+    return _Root(attribute.path, structure, leaves, types, [() for _ in leaves], attribute, found=True)
 
 
 def _names(roots: Sequence[_Root]) -> list[str]:

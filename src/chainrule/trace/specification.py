@@ -2,8 +2,8 @@
 
 A leaf is one of
 
-- a string of sizes separated by spaces, `"n d"` or `"4 2"` (`""` is a scalar), optionally followed by a colon and a
-  dtype: `"n d:float32"`, `"n:int"`, `"n:bool"`; the default is float64;
+- a string of sizes separated by spaces, `"n d"` or `"4 2"` (`""` is a scalar), optionally followed by properties of the
+  values, `"n n sym"`, and by a colon and a dtype: `"n d:float32"`, `"n:int"`, `"n:bool"`; the default is float64;
 - a tuple of sizes, `(4, 2)` or `("n", 2)`;
 - an array, or any object with a shape and a dtype;
 - a number: a scalar, int64 for an int.
@@ -22,9 +22,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.ir import (
+    SHORT_WORDS,
     ArrayType,
     Dim,
     DType,
+    Property,
     Shape,
     ShapeError,
     SymbolicDim,
@@ -55,14 +57,34 @@ def parse_type(text: str) -> ArrayType:
     >>> parse_type("n d:float32").dtype
     <DType.FLOAT32: 'float32'>
     """
-    sizes, colon, dtype = text.partition(":")
+    return declared_type(text)[0]
+
+
+def declared_type(text: str) -> tuple[ArrayType, tuple[Property, ...]]:
+    """Parse a shape with declared properties of the values.
+
+    >>> declared_type("n n sym")[1]
+    (<Property.SYMMETRIC: 'symmetric'>,)
+    """
+    stated, colon, dtype = text.partition(":")
+    words = stated.strip().strip("()[]").replace(",", " ").split()
+    count = len(words)
+    while count and words[count - 1] in SHORT_WORDS:
+        count -= 1
+    properties = tuple(SHORT_WORDS[word] for word in words[count:])
+    sizes = " ".join(words[:count]) if properties else stated
     if colon and dtype.strip() not in _DTYPES:
         raise ShapeError(f"{text!r} names no dtype after the colon; write one of {', '.join(_DTYPES)}")
     misplaced = [word for word in sizes.replace(",", " ").split() if word in _DTYPES]
     if misplaced:
         raise ShapeError(f"{text!r} has {misplaced[0]!r} among its sizes; a dtype goes after a colon, as in 'n:int'")
     shape = _bounded(parse_shape(sizes.strip().strip("()[]")))
-    return ArrayType(shape, _DTYPES[dtype.strip()] if colon else DType.FLOAT64)
+    return ArrayType(shape, _DTYPES[dtype.strip()] if colon else DType.FLOAT64), properties
+
+
+def properties_of(value: Any) -> tuple[Property, ...]:
+    """Return the properties that a leaf declares."""
+    return declared_type(value)[1] if isinstance(value, str) else ()
 
 
 def type_of(value: Any) -> ArrayType | None:

@@ -189,7 +189,9 @@ def _assembled(
     if len(outputs) == 1 and isinstance(outputs[0], Apply) and outputs[0].type.ndim == 0 and outputs[0] not in names:
         names.update({outputs[0]: "L"} if "L" not in {*taken, *names.values()} else {})
     needed = tuple(each for each in demands if each.node in used)
+    held = {node.name for node in own}
     program = Program((*own, *random, *captured), outputs, names, needed)
+    program = program.declare([each for each in inputs.declared if each.name in held])
     attributes = {name: tree for name, (_, tree) in inputs.attributes.items()}
     return Tracing(program, {**attributes, **inputs.arguments}, result, random, captured)
 

@@ -28,6 +28,7 @@ SPELLINGS: list[tuple[str, dict[str, str], Callable[..., Any]]] = [
     ("a |x| + |x| |y|", {"a": "", "x": "", "y": ""}, lambda a, x, y: a * np.abs(x) + np.abs(x * y)),
     ("-x y^2", {"x": "", "y": ""}, lambda x, y: -x * y**2),
     ("2 sum(x) sum(y)", {}, lambda x, y: 2 * np.sum(x) * np.sum(y)),
+    ("W (W' x)", {"W": "n m", "x": "n"}, lambda W, x: W @ (W.T @ x)),
     ("x^T A x", {}, lambda x, A: x @ A @ x),
     # inverses
     ("A^-1 b", {}, lambda A, b: np.linalg.solve(A, b)),

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chainrule.ir import ArrayType, Dim, DType, SymbolicDim, cached_property
+from chainrule.ir import ArrayType, Dim, DType, Property, SymbolicDim, cached_property
 from chainrule.trace.formula.errors import FormulaError, Span, shown
 from chainrule.trace.formula.letters import Letters
 from chainrule.trace.formula.products import BOTH_FIT, MisfitError
@@ -65,16 +65,20 @@ class Settled:
         return None if None in dims else tuple(dim for dim in dims if dim is not None)
 
 
-def settle(subject: Subject, given: Mapping[str, ArrayType]) -> Settled:
-    """Infer the shapes of all variables; raise FormulaError if they are inconsistent or ambiguous."""
-    return _Search(subject, given).settled()
+def settle(subject: Subject, given: Mapping[str, ArrayType], declared: Mapping[str, Property] | None = None) -> Settled:
+    """Infer the shapes of all variables; raise FormulaError if they are inconsistent or ambiguous.
+
+    `declared` are properties that determine the number of axes of variables, by canonical name.
+    """
+    return _Search(subject, given, declared or {}).settled()
 
 
 class _Search:
-    def __init__(self, subject: Subject, given: Mapping[str, ArrayType]) -> None:
+    def __init__(self, subject: Subject, given: Mapping[str, ArrayType], declared: Mapping[str, Property]) -> None:
         self._subject = subject
         self._formula = subject.formula
         self._given = given
+        self._declared = declared
         self._unknown = [name for name in subject.variables if name not in given]
         self._visits = 0
         self._exhausted = False
@@ -120,7 +124,7 @@ class _Search:
             if not self._fits(ranks):
                 continue
             name = self._unknown[len(ranks)]
-            usual = sorted((0, 1, 2), key=lambda rank: _cost(self._subject.variables[name].name, rank))
+            usual = sorted(self._ranks(name), key=lambda rank: _cost(self._subject.variables[name].name, rank))
             stack.extend((*ranks, rank) for rank in reversed(usual))
 
     def _choices(self, ranks: tuple[int, ...]) -> Iterator[Interpretation]:
@@ -157,10 +161,17 @@ class _Search:
                 kinds[name] = None
                 continue
             axes: Sizes = tuple(Unknown(name, axis) for axis in range(ranks[place]))
+            if name in self._declared and self._declared[name].is_square:
+                axes = (axes[0], axes[0])
             sizes.append(axes)
             dtype = self._subject.labels.get(name, DType.FLOAT64)
             kinds[name] = Kind(axes, dtype=dtype, open=True, lone=True)
         return kinds, tuple(sizes)
+
+    def _ranks(self, name: str) -> tuple[int, ...]:
+        """Return the numbers of axes that a variable may have."""
+        rank = self._declared[name].rank if name in self._declared else None
+        return (0, 1, 2) if rank is None else (rank,)
 
     # Conventions
 
@@ -229,7 +240,7 @@ class _Search:
         """Return the error for the most conventional shapes, which are inconsistent."""
         if self._exhausted:
             return self._too_many()
-        ranks = tuple(min((0, 1, 2), key=lambda rank: _cost(self._name(name), rank)) for name in self._unknown)
+        ranks = tuple(min(self._ranks(name), key=lambda rank: _cost(self._name(name), rank)) for name in self._unknown)
         failure = self._attempt(self._variables(ranks)[0], ()).failure
         assert failure is not None
         return self._formula.error(failure.message, failure.span)

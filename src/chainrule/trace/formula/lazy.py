@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chainrule.ir import Program
+from chainrule.ir import Declaration, Program
 
 _TRACING = "chainrule.trace.formula.tracing"
 
 
-def trace_formula(text: str, shapes: Mapping[str, Any], functions: Mapping[str, str | None] | None = None) -> Program:
+def trace_formula(
+    text: str,
+    shapes: Mapping[str, Any],
+    functions: Mapping[str, str | None] | None = None,
+    declarations: Sequence[Declaration] = (),
+) -> Program:
     """Build the program of a formula; see `tracing.trace_formula`."""
-    program: Program = importlib.import_module(_TRACING).trace_formula(text, shapes, functions)
+    program: Program = importlib.import_module(_TRACING).trace_formula(text, shapes, functions, declarations)
     return program
 
 

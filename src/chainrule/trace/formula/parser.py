@@ -183,7 +183,14 @@ class _Parser(Cursor):
         if token.kind == "number":
             transposed = self._tokens[self._place + 1].kind in ("'", "transpose", "^")
             return token.text == "1" and (self._previous.kind != "number" or transposed)
-        return token.kind in _BESIDE and not (token.kind == "(" and self._previous.kind == "name")
+        is_call = token.kind == "(" and self._previous.kind == "name" and not self._follows_variable()
+        return token.kind in _BESIDE and not is_call
+
+    def _follows_variable(self) -> bool:
+        """Whether the parenthesis here is apart from a name that is a variable, as in `W (W' x)`."""
+        name = self._previous
+        is_function = name.text in self._abstract or canonical_function(name.text) is not None
+        return name.text in self._variables and not is_function and name.span.end < self._token.span.start
 
     def _signed(self) -> Syntax:
         if self._token.kind not in _SUMS:
@@ -271,7 +278,7 @@ class _Parser(Cursor):
                     operand = self._made(Binary("^", operand, exponent, token.span, span, operand.depth + 1))
             elif token.kind == ".":
                 operand = self._attribute(operand)
-            elif token.kind == "(" and isinstance(operand, Name) and self._previous.kind == "name":
+            elif token.kind == "(" and isinstance(operand, Name) and not self._has_operand_beside():
                 raise self._error(_not_called(operand), operand.span)
             else:
                 return operand
@@ -420,7 +427,7 @@ class _Parser(Cursor):
             self._take()
             if token.text in _OF_TWO:
                 token = replace(token, text=_OF_TWO[token.text])
-        if self._token.kind == "(":
+        if self._token.kind == "(" and (self._juxtaposed or not self._follows_variable()):
             return self._function(token)
         self._check_beside(token)
         return self._made(Name(token.text, token.span))

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chainrule.ir import ArrayType, Program, SymbolicDim
+from chainrule.ir import ArrayType, Declaration, Program, SymbolicDim
 from chainrule.trace.formula.elaboration import elaborate
 from chainrule.trace.formula.errors import FormulaError, shown
 from chainrule.trace.formula.inference import settle
 from chainrule.trace.formula.parser import parse
 from chainrule.trace.formula.typing import Subject
 from chainrule.trace.formula.words import canonical_name
-from chainrule.trace.specification import type_of
+from chainrule.trace.specification import properties_of, type_of
 from chainrule.words import ChainruleError
 
 
-def trace_formula(text: str, shapes: Mapping[str, Any], functions: Mapping[str, str | None] | None = None) -> Program:
+def trace_formula(
+    text: str,
+    shapes: Mapping[str, Any],
+    functions: Mapping[str, str | None] | None = None,
+    declarations: Sequence[Declaration] = (),
+) -> Program:
     """Build the program of a formula; `shapes` are as in `trace`, and inferable ones may be omitted.
 
     `functions` names functions without a definition, with the sizes of those of vectors, as in `chainrule.function`.
-    Raises FormulaError, with the position in the formula.
+    `declarations` are properties of variables, from which shapes are inferred too: a symmetric one is a square matrix.
+    Raises FormulaError, with the position in the formula, and DeclarationError.
 
     >>> program = trace_formula("0.5*sum((X @ w - y)^2)", {"X": "n d", "y": "n"})
     >>> [(node.name, node.type.shape) for node in program.inputs]
@@ -40,7 +46,19 @@ def trace_formula(text: str, shapes: Mapping[str, Any], functions: Mapping[str, 
         if key in types:
             raise FormulaError(f"{shown(name)} is given two shapes, one by the letter and one by its name")
         types[key] = type_
-    return elaborate(subject, settle(subject, types))
+    stated = [Declaration(name, each) for name, shape in shapes.items() for each in properties_of(shape)]
+    declared = _by_variable(subject, (*stated, *declarations))
+    for each in declared:
+        if canonical_name(each.name) in types:
+            each.check(types[canonical_name(each.name)])
+    shaping = {canonical_name(each.name): each.property for each in declared if each.property.rank is not None}
+    return elaborate(subject, settle(subject, types, shaping)).declare(declared)
+
+
+def _by_variable(subject: Subject, declarations: Sequence[Declaration]) -> list[Declaration]:
+    """Return the declarations, with names as the formula has them."""
+    names = {key: node.name for key, node in subject.variables.items()}
+    return [Declaration(names.get(canonical_name(each.name), each.name), each.property) for each in declarations]
 
 
 def formula_variables(text: str) -> list[str]:
