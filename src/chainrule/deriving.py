@@ -121,6 +121,7 @@ class Derivation:
         width: int = 80,
         detail: Detail = "full",
         at: Mapping[str, Any] | None = None,
+        color: bool = False,
     ) -> str:
         """Return the derivation as Unicode text, in lines of at most `width` columns.
 
@@ -128,7 +129,8 @@ class Derivation:
         every path from the loss) or "index" (sums over named indices); `lang` is "en" or "zh", by default the language
         of `chainrule.use`. `detail` is "full" (the differential of every equation, and the pairing behind every step)
         or "brief" (the forward pass, a line for each gradient, and the summary). `at` gives values to the inputs, as in
-        `document`, for a worked example.
+        `document`, for a worked example. With `color`, headings, shapes, reasons and frames are set apart by the codes
+        of a terminal.
 
         >>> print(derive("sin(x^2)").text("path", detail="brief", at={"x": 3}))  # doctest: +ELLIPSIS
         Backward pass of L
@@ -136,7 +138,7 @@ class Derivation:
           ∂u/∂x = 2 x = 2 · 3 = 6                                                 scalar
         ...
         """
-        return render_text(self.document(form, lang, detail, at), width)
+        return render_text(self.document(form, lang, detail, at), width, color)
 
     @at_callers_line
     @refuses_deep_nesting

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import chainrule as cr
 from chainrule.derivation.boxes import Break
 from chainrule.derivation.document import Document, Equation, Frame, Heading, Paragraph, Remark
 from chainrule.derivation.text import TextWriter, render_text, text_of
@@ -413,3 +414,14 @@ def test_a_line_too_long_for_its_box_leaves_the_frame_open() -> None:
 def test_a_remark_is_set_apart() -> None:
     document = Document((Equation((a, b)), Remark(("since ", a, " is one")), Equation((b, c))), "en")
     assert render_text(document, 12) == "  a = b\n\n  │ since a\n  │ is one\n\n  b = c\n"
+
+
+@pytest.mark.parametrize("detail", ["full", "brief"])
+@pytest.mark.parametrize("width", [40, 80])
+def test_color_changes_nothing_but_the_color(detail: Any, width: int) -> None:
+    derivation = cr.derive("0.5*sum((sigmoid(X @ W + b) - y)^2)", X="n d", W="d k", b="k", y="n k")
+    plain = derivation.text(detail=detail, width=width)
+    colored = derivation.text(detail=detail, width=width, color=True)
+    assert re.sub("\x1b\\[[0-9;]*m", "", colored) == plain
+    assert "\x1b[1;36mForward pass\x1b[0m" in colored
+    assert "\x1b" not in plain

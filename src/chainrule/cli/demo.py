@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from chainrule.cli.errors import CommandError
-from chainrule.cli.output import aligned, duration, heading, page_width, print_json, progress, say_line
+from chainrule.cli.output import aligned, duration, heading, in_color, page_width, print_json, progress, say_line
 from chainrule.cli.sentences import language_option, say
 from chainrule.cli.verification import print_verification
 from chainrule.derivation import FORMS, Form, Verification
@@ -143,7 +143,7 @@ def _print_derivation(
         if '"""' not in line:
             click.echo(f"  {_ANNOTATION.sub('', line)}")
     click.echo()
-    click.echo(derivation.text(form, lang, page_width()).rstrip())
+    click.echo(derivation.text(form, lang, page_width(), color=in_color()).rstrip())
     click.echo()
     print_verification(verification, lang)
     click.echo()

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 import click
 
 from chainrule.cli.errors import CommandError
-from chainrule.cli.output import page_width, print_json
+from chainrule.cli.output import in_color, page_width, print_json
 from chainrule.cli.sentences import language_option
 from chainrule.cli.targets import TargetCommand, opened, target_options
 from chainrule.cli.values import parse_values
@@ -88,7 +88,8 @@ def command(
         if at is not None:
             Valuation(derivation.record, at)  # refuses wrong values before the verification
         verification = derivation.verify()
-    style = Style(form, lang, detail, page_width() if output is None else 80, at)
+    to_screen = output is None and not as_json
+    style = Style(form, lang, detail, page_width() if output is None else 80, at, to_screen and in_color())
     written = _written(derivation, verification, style, markup, standalone)
     if output is not None:
         with replacing(output) as stream:
@@ -117,18 +118,19 @@ def _report(name: str, form: Form, verification: Verification, derivation: objec
 
 
 class Style(NamedTuple):
-    """How a derivation is written; `columns` applies to text."""
+    """How a derivation is written; `width` and `color` apply to text."""
 
     form: Form
     lang: Language
     detail: Detail
     width: int
     at: Mapping[str, Any] | None
+    color: bool
 
 
 def _written(derivation: Derivation, verification: Verification, style: Style, markup: Markup, standalone: bool) -> str:
     """Format the derivation, ending with the verification verdict."""
-    form, lang, detail, width, at = style
+    form, lang, detail, width, at, color = style
     if markup == "html":
         return derivation.html(form, lang, detail, verification, at=at)
     if markup == "markdown":
@@ -138,4 +140,4 @@ def _written(derivation: Derivation, verification: Verification, style: Style, m
     verdict = verification.text(lang)
     if markup == "latex":
         return f"{derivation.latex(form, lang, standalone, detail, at).rstrip()}\n% {verdict}\n"
-    return "\n".join([derivation.text(form, lang, width, detail, at), *wrapped(verdict, width), ""])
+    return "\n".join([derivation.text(form, lang, width, detail, at, color), *wrapped(verdict, width), ""])

@@ -34,10 +34,14 @@ def say_line(text: str = "") -> None:
         click.echo(line)
 
 
+def in_color() -> bool:
+    """Whether standard output is a terminal with colors, and they are not refused by NO_COLOR."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def heading(text: str) -> None:
-    """Print a heading: underlined, and bold on a terminal with colours."""
-    plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ
-    click.echo(text if plain else click.style(text, bold=True))
+    """Print a heading: underlined, and bold on a terminal with colors."""
+    click.echo(click.style(text, bold=True) if in_color() else text)
     click.echo("-" * width_of(text))
 
 

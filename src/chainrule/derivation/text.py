@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Literal, TypeAlias
 
 from chainrule.derivation.boxes import BLANK, INDENT, NOTHING, Box, Break, Pieces, base_line, break_lines, row
 from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Paragraph, Remark, Words, displays
@@ -26,6 +27,10 @@ _REASON_INDENT = 6
 _SHAPE_GAP = 3
 _REMARK = "  │ "
 _UNDERLINES = {1: "=", 2: "-", 3: "~"}
+
+Kind: TypeAlias = Literal["heading", "shape", "reason", "remark", "frame"]
+_COLORS: dict[Kind, str] = {"heading": "1;36", "shape": "2", "reason": "2", "remark": "33", "frame": "1"}
+"""ANSI codes: cyan and bold, faint, yellow, bold."""
 
 
 @lru_cache(4096)
@@ -161,18 +166,28 @@ def plain(words: Words, language: str = "en") -> str:
     return "".join(part if isinstance(part, str) else text_of(part, language) for part in words)
 
 
-def render_text(document: Document, width: int = 80) -> str:
-    """Render the document as plain text; no line is wider than `width` columns unless a single symbol is."""
-    return _Page(document.language, width).render(document)
+def render_text(document: Document, width: int = 80, color: bool = False) -> str:
+    """Render the document as text; no line is wider than `width` columns unless a single symbol is.
+
+    With `color`, headings, shapes, reasons, remarks and frames are set apart by the ANSI codes of a terminal.
+    """
+    return _Page(document.language, width, color=color).render(document)
 
 
 class _Page:
     """Lays out blocks in lines of a given width."""
 
-    def __init__(self, language: str, width: int, indent: int = _EQUATION_INDENT) -> None:
+    def __init__(self, language: str, width: int, indent: int = _EQUATION_INDENT, color: bool = False) -> None:
         self._writer = TextWriter(language, tall=True)
         self._width = width
         self._indent = indent
+        self._color = color
+
+    def _painted(self, kind: Kind, lines: Iterable[str]) -> list[str]:
+        """Return complete lines, or ends of lines, in the color of their kind."""
+        if not self._color:
+            return list(lines)
+        return [f"\x1b[{_COLORS[kind]}m{line}\x1b[0m" for line in lines]
 
     def render(self, document: Document) -> str:
         return "\n".join(self._lines(document.blocks)) + "\n"
@@ -196,11 +211,13 @@ class _Page:
         if isinstance(block, Frame):
             return self._frame(block)
         if isinstance(block, Remark):
-            return [_REMARK + line.text for line in self._wrapped(block.words, self._width - len(_REMARK))]
+            lines = self._wrapped(block.words, self._width - len(_REMARK))
+            return self._painted("remark", (_REMARK + line.text for line in lines))
         lines = self._wrapped(block.words, self._width)
         text = [line.text for line in lines]
         if isinstance(block, Heading):
             text.append(_UNDERLINES[block.level] * int(min(self._width, max(line.width for line in lines))))
+            return self._painted("heading", text)
         return text
 
     def _frame(self, frame: Frame) -> list[str]:
@@ -211,7 +228,7 @@ class _Page:
             for line in _Page(self._writer.language, inner, indent=0)._lines(frame.blocks)
         ]
         edge = "─" * (inner + 2)
-        return [f"┌{edge}┐", *lines, f"└{edge}┘"]
+        return self._painted("frame", [f"┌{edge}┐", *lines, f"└{edge}┘"])
 
     def _equation(self, equation: Equation) -> tuple[list[str], int]:
         """Return an equation, its shape at the right, its reasons below, and the number of lines above its first."""
@@ -227,12 +244,14 @@ class _Page:
             rooms = [int(self._width - self._indent - side.width) - needed for side in sides]
             place = next((k for k in (0, len(sides) - 1) if rooms[k] >= 0), None)
             if place is not None:
-                lines[bases[place]] += " " * (rooms[place] + _SHAPE_GAP) + equation.shape
+                (shape,) = self._painted("shape", [equation.shape])
+                lines[bases[place]] += " " * (rooms[place] + _SHAPE_GAP) + shape
             else:
                 wrapped = self._wrapped((equation.shape,), self._width)
-                lines += [" " * int(self._width - line.width) + line.text for line in wrapped]
+                lines += self._painted("shape", (" " * int(self._width - line.width) + line.text for line in wrapped))
         for reason in equation.reasons:
-            lines += [" " * _REASON_INDENT + line.text for line in self._wrapped(reason, self._width - _REASON_INDENT)]
+            wrapped = self._wrapped(reason, self._width - _REASON_INDENT)
+            lines += self._painted("reason", (" " * _REASON_INDENT + line.text for line in wrapped))
         return lines, bases[0]
 
     def _sides(self, equation: Equation, width: int, needed: int) -> list[Box]:
