@@ -147,6 +147,24 @@ def test_grading_knows_what_is_declared() -> None:
     assert not cr.grade("dx = 2*x", "x' W' W x", "x", x="n", W="n n").right
 
 
+@pytest.mark.parametrize("kind", Property)
+def test_a_worked_example_is_refused_where_the_declaration_fails(kind: Property) -> None:
+    derivation = cr.derive("sum(S .* S)", assume=f"S {kind.value}", S="2 2")
+    given = {
+        Property.SKEW: [[0, 2], [-2, 0]],
+        Property.ORTHOGONAL: [[0.6, 0.8], [-0.8, 0.6]],
+        Property.SIMPLEX: [[0.5, 0.5], [0, 1]],
+        Property.UNIT: [[0.6, -0.8], [0, 1]],
+        Property.POSITIVE: [[1, 2], [3, 4]],
+        Property.NONNEGATIVE: [[1, 2], [3, 0]],
+    }.get(kind, [[2, 0], [0, 1]])
+    assert "S" in derivation.text(at={"S": given})
+    with pytest.raises(
+        cr.ChainruleError, match=f"S is declared {kind.value}, and its value is not; give another value"
+    ):
+        derivation.text(at={"S": [[1, 2], [-3, 4]]})
+
+
 def test_source_states_what_is_assumed() -> None:
     derivation = cr.derive("x' S x", "x", assume="S symmetric")
     for target in ("numpy", "torch", "jax"):

@@ -13,6 +13,7 @@ from chainrule.ir import Property
 FIXED_SCALE = frozenset({Property.ORTHOGONAL, Property.SIMPLEX, Property.UNIT})
 """The properties that a multiple of an array does not have."""
 _LEAST = 0.05
+_ROUNDING = 1e-6
 
 
 def with_properties(values: NDArray[Any], declared: Collection[Property]) -> NDArray[Any]:
@@ -36,6 +37,36 @@ def with_properties(values: NDArray[Any], declared: Collection[Property]) -> NDA
     if Property.UNIT in declared:
         result = result / np.linalg.norm(result, axis=-1, keepdims=True)
     return np.asarray(result)
+
+
+def has_property(values: NDArray[Any], kind: Property) -> bool:
+    """Whether an array has a declared property, up to rounding."""
+    value = np.asarray(values, float)
+    match kind:
+        case Property.POSITIVE:
+            return bool(np.all(value > 0))
+        case Property.NONNEGATIVE:
+            return bool(np.all(value >= 0))
+        case Property.SIMPLEX:
+            return bool(np.all(value >= 0)) and _same(np.sum(value, axis=-1), 1.0)
+        case Property.UNIT:
+            return _same(np.sum(value**2, axis=-1), 1.0)
+        case Property.ORTHOGONAL:
+            return _same(_transposed(value) @ value, np.eye(value.shape[-1]))
+        case Property.SKEW:
+            return _same(value, -_transposed(value))
+        case Property.DIAGONAL:
+            return _same(value, value * np.eye(value.shape[-1]))
+        case Property.SYMMETRIC:
+            return _same(value, _transposed(value))
+    if not _same(value, _transposed(value)):
+        return False
+    least = np.min(np.linalg.eigvalsh(value), initial=np.inf)
+    return bool(least > 0 if kind is Property.DEFINITE else least >= -_ROUNDING * np.max(np.abs(value), initial=1.0))
+
+
+def _same(value: NDArray[Any], other: NDArray[Any] | float) -> bool:
+    return bool(np.allclose(value, other, rtol=_ROUNDING, atol=_ROUNDING))
 
 
 def _transposed(matrix: NDArray[Any]) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.calculus import find_kinks
+from chainrule.derivation.declared import has_property
 from chainrule.derivation.notator import Notator, shape_of
 from chainrule.derivation.points import Array, Evaluator, Values, add_derivatives, bind_nodes
 from chainrule.derivation.record import Record
@@ -59,6 +60,12 @@ class Valuation:
         self.ones, inputs = _inputs(program, at)
         self.sizes = _sizes(program, inputs)
         _check_indices(record, inputs, self.sizes)
+        for each in program.declared:
+            if not has_property(inputs[each.name], each.property):
+                raise ValuesError(
+                    f"{each.name} is declared {each.property.value}, and its value is not; give another value, or "
+                    "leave the declaration out"
+                )
         self._evaluate = Evaluator()
         roots: list[Node] = [*program.inputs, *record.derivative_symbols.values()]
         roots += record.activation_factors.values()

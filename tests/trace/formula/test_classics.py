@@ -98,8 +98,6 @@ CLASSICS: list[tuple[str, str, dict[str, str], str]] = [
 ]  # fmt: skip
 
 IN_OTHER_FORM = {
-    ("log(x'*A*x)", "x"),
-    ("logdet(A@X)", "X"),
     ("x'*A*x/(x'*x)", "x"),
     ("norm(A*x-b)", "x"),
     ("det(X)", "X"),
