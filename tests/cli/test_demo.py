@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+import chainrule as cr
+from chainrule.cli import demo
+
 Run = Callable[..., Result]
 REFERENCE = json.loads((Path(__file__).parents[1] / "data" / "xor.json").read_text())
 
@@ -114,3 +117,11 @@ def test_a_long_run_is_told_in_few_lines(run: Run) -> None:
 def test_the_loss_is_shown_without_type_annotations(run: Run) -> None:
     result = run("demo", "--epochs", "10")
     assert "def two_layer_loss(X, y, W1, b1, W2, b2):" in result.stdout
+
+
+def test_the_loop_in_plain_numpy_is_the_same_training() -> None:
+    plain = demo.train_in_numpy(cr.NeuralNetwork(2, 4, 1, 0), 500, 0.1)
+    network = cr.NeuralNetwork(2, 4, 1, 0)
+    network.train(demo.X, demo.Y, 500, 0.1, None)
+    for name, found in (("W1", network.weights_input_hidden), ("b2", network.bias_output)):
+        np.testing.assert_allclose(plain[name], found, rtol=1e-9)
