@@ -9,6 +9,10 @@ import generated
 from display import displayed
 from page_code import Namespace, blocks_of
 
+_CHINESE = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
+_BROKEN_LINE = re.compile(rf"(?<={_CHINESE})\n(?={_CHINESE})")
+"""The end of a line between Chinese letters, where Chinese text has no space."""
+
 _TABLE = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
 
@@ -16,6 +20,8 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     """Insert generated tables, then the results of the blocks that are shown."""
     language = "zh" if page.file.src_uri.endswith(".zh.md") else "en"
     markdown = _TABLE.sub(lambda match: generated.TABLES[match[1]](), markdown)
+    if language == "zh":
+        markdown = _BROKEN_LINE.sub("", markdown)
     return _with_results(markdown, page.file.src_uri, language)
 
 

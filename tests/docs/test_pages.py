@@ -98,4 +98,5 @@ def test_twins_have_the_same_code() -> None:
 
 def _instructions(text: str) -> list[str]:
     blocks = [block for block in blocks_of(text) if block.language in ("python", "sh")]
-    return [re.sub(r" *#.*|lang=\"zh\"|, (?=\))|\(\)| --lang zh", "", block.code) for block in blocks]
+    codes = [re.sub(r"\.text\((lang=\"zh\")?\)| --lang zh", "", block.code) for block in blocks]
+    return [re.sub(r" *#.*", "", code) for code in codes]
