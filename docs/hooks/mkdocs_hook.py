@@ -9,6 +9,8 @@ import generated
 from display import displayed
 from page_code import Namespace, blocks_of
 
+import chainrule as cr
+
 _CHINESE = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
 _BROKEN_LINE = re.compile(rf"(?<={_CHINESE})\n(?={_CHINESE})")
 """The end of a line between Chinese letters, where Chinese text has no space."""
@@ -30,6 +32,7 @@ def _with_results(text: str, name: str, language: str) -> str:
     blocks = blocks_of(text)
     if not any(block.is_shown for block in blocks):
         return text
+    cr.use(lang=None)
     namespace, pieces, place = Namespace(name), [], 0
     for block in blocks:
         if not block.is_executed:

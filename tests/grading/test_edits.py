@@ -47,3 +47,11 @@ def test_a_name_that_a_scope_inside_has_too_is_not_put_into_code() -> None:
     for text in (f"z = sum([{OTHER} for x in y])", f"z = (lambda x: {OTHER})(1)", f"z = sum(x * {OTHER} for x in y)"):
         (statement,) = ast.parse(text).body
         assert with_name(code_of(statement), OTHER, "x") is None
+
+
+def test_what_a_diagnosis_quotes_is_code_that_a_learner_could_write() -> None:
+    for text in ("z = x @ y", "z = np.dot(x, y)", "z = x * (y @ x.T)", "z = x.dot(y)", "z = np.multiply(x, y)"):
+        (statement,) = ast.parse(text).body
+        quoted = {quote for edit in edits(statement, SCOPE) for quote in (edit.before, edit.after)}
+        assert not any("__transpose__" in quote for quote in quoted)
+        assert any(".T" in quote for quote in quoted)

@@ -447,7 +447,19 @@ class _Rename(ast.NodeTransformer):
 
 
 def _text(node: ast.expr) -> str:
+    """Return the expression as a learner would write it, with `.T` for a transposition that an edit added."""
+    calls = (each for each in ast.walk(node) if isinstance(each, ast.Call))
+    if any(_function_name(each) == TRANSPOSE for each in calls):
+        node = _AsAttributes().visit(copy.deepcopy(node))
     return ast.unparse(node)
+
+
+class _AsAttributes(ast.NodeTransformer):
+    """Replaces transpositions that an edit added by `.T`."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        return ast.Attribute(node.args[0], "T", ast.Load()) if _function_name(node) == TRANSPOSE else node
 
 
 def _bracketed(node: ast.expr) -> str:
