@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import generated
 from display import displayed
-from page_code import Namespace, blocks_of
+from page_code import Block, Namespace, blocks_of
 
 import chainrule as cr
 
@@ -33,14 +36,19 @@ def _with_results(text: str, name: str, language: str) -> str:
     if not any(block.is_shown for block in blocks):
         return text
     cr.use(lang=None)
-    namespace, pieces, place = Namespace(name), [], 0
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        return "".join(_pieces(text, blocks, Namespace(name), language))
+
+
+def _pieces(text: str, blocks: list[Block], namespace: Namespace, language: str) -> Iterator[str]:
+    place = 0
     for block in blocks:
         if not block.is_executed:
             continue
         printed, value = namespace.run(block)
         if block.is_shown:
-            fence = f"{block.indent}```python\n"
-            pieces += [text[place : block.start], fence, text[block.start : block.end].partition("\n")[2]]
-            pieces.append(displayed(printed, value, block.options["show"], language))
+            yield text[place : block.start]
+            yield f"{block.indent}```python\n" + text[block.start : block.end].partition("\n")[2]
+            yield displayed(printed, value, block.options["show"], language)
             place = block.end
-    return "".join([*pieces, text[place:]])
+    yield text[place:]
