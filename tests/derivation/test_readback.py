@@ -623,3 +623,45 @@ def test_a_product_with_the_wrong_rows_is_caught(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(expressions, "scattered", turned)
     assert derive(lambda T, i, j: T[i, j], T="v v", i=":int", j=":int").verify().misreadings
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "line"),
+    [
+        (lambda a, b: np.sum(np.exp(np.stack([a, b]))), {"a": "n", "b": "n"}, "stack₀(a, b)"),
+        (lambda a, b: np.sum(np.exp(np.stack([a, b], 1))), {"a": "n", "b": "n"}, "stack₁(a, b)"),
+        (lambda A, B: np.sum(np.exp(np.stack([A, B], 2))), {"A": "n m", "B": "n m"}, "stack₂(A, B)"),
+        (lambda x: np.sum(np.exp(np.stack([x[0], x[1]]))), {"x": "3"}, "L = Σ exp(stack(x[0], x[1]))"),
+        (
+            lambda x: np.sum(np.split(x, 2)[0] ** 2) + np.sum(np.exp(np.split(x, 2)[1])),
+            {"x": "4 n"},
+            "∂L/∂x = concatenate₀(2 x[:2,:], exp(x[2:,:]))",
+        ),
+        (lambda A, B: np.einsum("ij,ij->i", A, B), {"A": "n m", "B": "n m"}, "∂L/∂A = ((∂L/∂Y) 1ᵀ) ⊙ B"),
+        (lambda A, B: np.einsum("ij,ij->j", A, B), {"A": "n m", "B": "n m"}, "Y = 1ᵀ (A ⊙ B)"),
+        (lambda A, B: np.einsum("bij,bij->bi", A, B), {"A": "b n m", "B": "b n m"}, "Y = Σ₂(A ⊙ B)"),
+        (lambda A, B: np.einsum("ij,ji->ij", A, B), {"A": "n m", "B": "m n"}, "Y = A ⊙ Bᵀ"),
+        (lambda A: np.einsum("ii", A), {"A": "n n"}, "L = tr(A)"),
+        (lambda A: np.einsum("ij->i", A), {"A": "n m"}, "Y = A 1"),
+        (
+            lambda x, W, y: np.einsum("ni,ijk,nj->nk", x, W, y),
+            {"x": "n i", "W": "i j k", "y": "n j"},
+            "∂L/∂W = einsum(ni,nk,nj→ijk, x, ∂L/∂Y, y)",
+        ),
+    ],
+)
+def test_pieces_and_einsums_are_written_as_on_paper_and_read(
+    function: Callable[..., Any], shapes: dict[str, str], line: str
+) -> None:
+    derivation = derive(function, **shapes)
+    assert line in derivation.text(detail="brief")
+    assert derivation.verify().ok
+
+
+@pytest.mark.parametrize("line", ["stack₀(v, v)", "stack₁(v, v)"])
+def test_a_stack_along_another_axis_is_another(line: str) -> None:
+    v = np.arange(2.0)
+    page = Page("text", {"v": v}, {}, "L", {}, "I", {})
+    other = np.stack([v, v], axis=1 if "₀" in line else 0)
+    assert read(line, page, np.stack([v, v], axis=0 if "₀" in line else 1)).error == 0
+    assert read(line, page, other).error > 0.1

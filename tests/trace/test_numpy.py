@@ -65,6 +65,13 @@ PRODUCTS: dict[str, Case] = {
     "tensordot": (lambda t, x: np.tensordot(t, x, ([1, 2], [0, 1])) + np.tensordot(t, x, 2), (T, X)),
     "einsum": (lambda t, w: np.einsum("bij,jk->bik", t, w), (T, W)),
     "einsum of one": (lambda t: np.einsum("...ij->...ji", t) + np.einsum("bij->bj", t)[:, :, None], (T,)),
+    "einsum of a diagonal": (lambda x: np.einsum("ii->i", x[:3]) * np.einsum("ii", x[:3]), (X,)),
+    "einsum of two diagonals": (lambda x, w: np.einsum("jj,jk->k", x[:3], w), (X, W)),
+    "einsum without a sum": (
+        lambda x, v: np.einsum("ij,j->ji", x, v) * np.einsum("i,i,ij->ij", v, v, x[:3]).sum(),
+        (X, V),
+    ),
+    "einsum of what one operand sums": (lambda x, w: np.einsum("ij,jk->i", x, w), (X, W)),
     "einsum implicit": (lambda x, w: np.einsum("ij,jk", x, w), (X, W)),
     "einsum ellipsis": (lambda x, t: np.einsum("ij,...ij", x, t), (X, T)),
     "einsum of three": (lambda x, w, a: np.einsum("ij,jk,j->ik", x, w, a), (X, W, V)),

@@ -110,7 +110,6 @@ REFUSED = {
     "x = x + {}": "dict",
     "x = x + np.ones(2, dtype=complex)": "complex128",
     "x = np.where(x > 0)": "np.where(condition, x, y)",
-    "x = np.einsum('ii->i', x)": "np.eye",
     "x = np.pad(x, 1, mode='edge')": "constant",
     "x = np.linalg.norm(x, 'nuc')": "Frobenius",
     "np.add.at(np.zeros(3), [0], x)": "np.add.at",
@@ -137,6 +136,7 @@ SHAPES = {
     "z1 = x[1, 2, 3]": "shape (n, d)",
     "z1 = x.reshape(7, 3)": "(n, d) has no shape (7, 3)",
     "z1 = np.einsum('ij,jk', x, x)": "(n, d)",
+    "z1 = np.einsum('ii->i', x)": "i has the sizes n and d in one operand",
 }
 
 

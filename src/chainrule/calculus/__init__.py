@@ -9,6 +9,7 @@ import chainrule.calculus.inverses
 import chainrule.calculus.labels
 import chainrule.calculus.matrices
 import chainrule.calculus.pairs
+import chainrule.calculus.pieces
 import chainrule.calculus.products
 import chainrule.calculus.scalars
 import chainrule.calculus.sums

@@ -386,7 +386,7 @@ def _reshaped_repetition(shape: Shape, between: Shape, axes: tuple[int, ...], x:
 ])  # fmt: skip
 def _terms_back(node: Apply) -> Node | None:
     match node:
-        case Apply(Reshape() as back, (Apply((Add() | Subtract()) as plus, (x, y)) as total,)):
+        case Apply(Reshape() as back, (Apply((Add() | Subtract()) as plus, (x, y)) as total,)) if total.type.ndim:
             sources = [term.operands[0] for term in _terms(total) if applies(term, Reshape)]
             return plus(back(x), back(y)) if any(source.type == node.type for source in sources) else None
     return None

@@ -98,6 +98,17 @@ def equated(first: int, second: int, operands: Sequence[Node], inputs: Sequence[
     return x if kept == list(wanted) else Permute(tuple(kept.index(label) for label in wanted))(x)
 
 
+@rule("Σ diag(A) → tr(A)", Sum, examples=lambda: [
+    Sum((0,))(Diagonal()(some_x("n n"))),
+    Sum((1,))(Diagonal()(some_x("m n n"))),
+])  # fmt: skip
+def _sum_of_a_diagonal(node: Apply) -> Node | None:
+    match node:
+        case Apply(Sum(axes), (Apply(Diagonal(), (x,)) as diagonal,)) if axes == (diagonal.type.ndim - 1,):
+            return Trace()(x)
+    return None
+
+
 @rule("Σ (A ⊙ I) → tr(A)", Sum, examples=lambda: [
     Sum((0, 1))(some_x("n n") * _i()),
     Sum((0, 1))(_i() * some_x("n n")),

@@ -6,7 +6,7 @@ from chainrule.calculus.chains import chain_of, number_within, product_of_chain
 from chainrule.calculus.examples import filled, size, some, some_x, some_y
 from chainrule.calculus.rules import is_scale, refilled, rule, scalar_of
 from chainrule.ir import Apply, ArrayType, Input, Node, applies, parse_shape
-from chainrule.primitives import Broadcast, Contract, Multiply, Negate, Permute, Reshape, Sum
+from chainrule.primitives import Broadcast, Contract, Multiply, Negate, Permute, Reshape, Sum, multiplied
 
 
 def _number(shape: str) -> Node:
@@ -29,6 +29,20 @@ def _transpose_into_product(node: Apply) -> Node | None:
                         labels = tuple(inputs[k][order.index(axis)] for axis in range(len(order)))
                         changed = (*inputs[:k], labels, *inputs[k + 1 :])
                         return Contract(changed, output)(*factors[:k], x, *factors[k + 1 :])
+    return None
+
+
+@rule("a product without a sum → ⊙", Contract, examples=lambda: [
+    Contract(((0,), (0, 1)), (0, 1))(some_x("n"), some_y("n m")),
+    Contract(((0, 1), (1,)), (0, 1))(some_x("n m"), some_y("m")),
+    Contract(((0, 1), (1, 0)), (0, 1))(some_x("n m"), some_y("m n")),
+    Contract(((0, 1), (0, 1)), (1, 0))(some_x("n m"), some_y("n m")),
+    Contract(((0, 1, 2), (2, 0)), (1, 0, 2))(some_x("n m k"), some_y("k n")),
+])  # fmt: skip
+def _product_without_sum(node: Apply) -> Node | None:
+    match node:
+        case Apply(Contract(inputs, output), (_, _) as factors):
+            return multiplied(factors, inputs, output)
     return None
 
 

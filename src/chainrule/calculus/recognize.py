@@ -318,7 +318,11 @@ def _known_sign(x: Node, positive: bool) -> dict[Node, Node]:
 
 
 _SIGNS = [entry for entry in RULES if entry.name == "−(−x) → x"]
-_RECOGNITIONS = [*RULES[_FIRST:], *(entry for entry in RULES if entry.name == "steps between windows")]
+_ARRANGEMENTS = (
+    *("steps between windows", "a flip of a flip", "a cumulative sum between flips is reversed"),
+    "Σ diag(A) → tr(A)",
+)
+_RECOGNITIONS = [*RULES[_FIRST:], *(entry for entry in RULES if entry.name in _ARRANGEMENTS)]
 
 
 def _repeated(node: Node) -> Apply | None:

@@ -38,6 +38,7 @@ from chainrule.derivation.repetition import (
     whole,
     with_new_axes,
 )
+from chainrule.derivation.stacks import stacked
 from chainrule.derivation.unasked import stretched
 from chainrule.ir import Apply, Const, Dim, DType, Input, Node, applies, sizes_text, topological_order
 from chainrule.primitives import (
@@ -138,7 +139,7 @@ class ExpressionWriter(ABC):
         if commutation is not None:
             return self.commutation(commutation)
         if node.type.ndim == 0 and is_reshaped(node):
-            return sheet.only_element(node.operands[0])
+            return _element(node, sheet.written) or sheet.only_element(node.operands[0])
         factors = sheet.counted(node)
         fitting = sheet.fitting(node, written)
         operands = sheet.grouped(node, [fitting[operand] for operand in node.operands])
@@ -147,7 +148,7 @@ class ExpressionWriter(ABC):
             for each, operand in zip(node.operands, operands, strict=True)
         ]
         special = sheet.outer(node) or scaled(node, plain) or correlation(node, written) or _element(node, fitting)
-        special = special or looked_up(node, written) or scattered(node, sheet.factors)
+        special = special or looked_up(node, written) or scattered(node, sheet.factors) or stacked(node, sheet.sized)
         if special is None and takes_factors(node):
             special = _product(node, operands, factors)
         if special is None and ones:

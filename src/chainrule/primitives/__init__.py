@@ -77,6 +77,7 @@ from chainrule.primitives.contraction import (
     einsum,
     inner,
     matmul,
+    multiplied,
     outer,
     tensordot,
 )
@@ -247,6 +248,7 @@ from chainrule.primitives.slicing import (
     Slice,
     concatenate,
     pad,
+    reversal,
     reverse,
     stack,
 )
@@ -474,6 +476,7 @@ __all__ = [
     "mean",
     "min_",
     "minimum",
+    "multiplied",
     "multiply",
     "negate",
     "norm",
@@ -492,6 +495,7 @@ __all__ = [
     "refuse_abstract",
     "relu",
     "reshape",
+    "reversal",
     "reverse",
     "sigmoid",
     "sign",

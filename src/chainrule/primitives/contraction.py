@@ -7,7 +7,7 @@ backward pass result from this exchange, which puts the summed label first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, final
 
@@ -15,11 +15,12 @@ import numpy as np
 
 from chainrule.ir import ArrayType, Dim, DTypeError, Node, Operand, ShapeError, named_dim, shape_text
 from chainrule.primitives.base import Array, Example, Multilinear
+from chainrule.primitives.diagonal import diagonal
 from chainrule.primitives.emitter import Accessor, Emitter
-from chainrule.primitives.layout import reshape
+from chainrule.primitives.layout import permute, reshape
 from chainrule.primitives.notation import Call, Infix, Mark, Notation, Number, transposed
 from chainrule.primitives.products import Labels, Product, product_of
-from chainrule.primitives.replication import Broadcast, cast, common_dtype
+from chainrule.primitives.replication import Broadcast, Sum, cast, common_dtype, sum_
 
 S = TypeVar("S")
 I = TypeVar("I")
@@ -102,9 +103,22 @@ class Contract(Multilinear):
         product = self.product
         if product is not None and product.is_stack:
             return _product_notation(product, operands)
-        letters = {label: chr(ord("i") + k) for k, label in enumerate(sorted({l for ls in self.inputs for l in ls}))}
+        summed = self._summed_notation(operands, types)
+        if summed is not None:
+            return summed
+        letters = _letters(self.sizes(types))
         spec = ",".join("".join(letters[label] for label in labels) for labels in self.inputs)
         return Call("einsum", (Mark(spec + "→" + "".join(letters[label] for label in self.output)), *operands))
+
+    def _summed_notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation | None:
+        """Return `Σ₂(A ⊙ B)` if all operands have the same axes, in one order, and those of the result are in order."""
+        labels = self.inputs[0]
+        kept = tuple(label for label in labels if label in self.output)
+        if len(operands) < 2 or any(other != labels for other in self.inputs) or kept != self.output:
+            return None
+        product = Infix("⊙", tuple(operands))
+        axes = tuple(axis for axis, label in enumerate(labels) if label not in self.output)
+        return Sum(axes).notation([product], types[:1]) if axes else product
 
     def transpose(self, operands: Sequence[Node], cotangent: Node, operand: int) -> Node:
         """⟨δ, C(…, dx, …)⟩ = ⟨C′(…, δ, …), dx⟩, where C′ exchanges the labels of x and of the result."""
@@ -136,6 +150,14 @@ class Contract(Multilinear):
             return result
 
         return emit.reduce("sum", [sizes[label] for label in summed], product) if summed else product([])
+
+
+def _letters(sizes: Mapping[int, Dim]) -> dict[int, str]:
+    """Return a letter for each label: the name of its size, if these are different letters, else i, j, k, …"""
+    names = [str(size) for size in sizes.values()]
+    if len(set(names)) == len(names) and all(len(name) == 1 and name.isalpha() for name in names):
+        return dict(zip(sizes, names, strict=True))
+    return {label: chr(ord("i") + k) for k, label in enumerate(sorted(sizes))}
 
 
 def _product_notation(product: Product, operands: Sequence[Notation]) -> Notation:
@@ -238,7 +260,7 @@ def tensordot(x: Node, y: Node, axes: int | Sequence[int | Sequence[int]] = 2) -
 
 
 def einsum(subscripts: str, *operands: Node) -> Node:
-    """`np.einsum` with an index string; letters must differ within an operand, and `...` stands for leading axes.
+    """`np.einsum` with an index string; `...` stands for leading axes, a letter twice in one operand for a diagonal.
 
     Without `->` the result has the letters that occur once, in alphabetical order. A single operand is summed and
     permuted. Axes of size 1 do not broadcast.
@@ -256,8 +278,6 @@ def einsum(subscripts: str, *operands: Node) -> Node:
         letters = term.replace("...", "".join(hidden[len(hidden) - rank :]) if rank else "")
         if len(letters) != x.type.ndim or rank < 0:
             raise ShapeError(f"einsum {subscripts!r}: {term!r} does not label an array of {x.type.ndim} dimensions")
-        if len(set(letters)) != len(letters):
-            raise ShapeError(f"einsum {subscripts!r}: {term!r} repeats a letter; a diagonal is not supported")
         lists.append(letters)
     found = "".join(lists)
     result = right.replace("...", "".join(hidden))
@@ -266,7 +286,56 @@ def einsum(subscripts: str, *operands: Node) -> Node:
     for letter in result:
         if letter not in found or result.count(letter) > 1:
             raise ShapeError(f"einsum {subscripts!r}: the result must use letters of the operands, each once")
+    diagonals = [_on_diagonals(subscripts, letters, x) for letters, x in zip(lists, operands, strict=True)]
+    lists = [letters for letters, _ in diagonals]
+    nodes: list[Node] = []
+    for k, (letters, x) in enumerate(diagonals):
+        others = {*result, *"".join(lists[:k]), *"".join(lists[k + 1 :])}
+        lists[k] = "".join(letter for letter in letters if letter in others)
+        nodes.append(sum_(x, [axis for axis, letter in enumerate(letters) if letter not in others]))
     labels = {letter: k for k, letter in enumerate(dict.fromkeys(found))}
-    return contract(
-        operands, [tuple(labels[letter] for letter in letters) for letters in lists], tuple(labels[l] for l in result)
-    )
+    indices = [tuple(labels[letter] for letter in letters) for letters in lists]
+    output = tuple(labels[letter] for letter in result)
+    if len(nodes) == 1:
+        return permute(nodes[0], [indices[0].index(label) for label in output])
+    return multiplied(nodes, indices, output) or contract(nodes, indices, output)
+
+
+def _on_diagonals(subscripts: str, letters: str, x: Node) -> tuple[str, Node]:
+    """Return an operand and its letters, each once: where a letter was repeated, the diagonal."""
+    for letter in dict.fromkeys(letters):
+        while letters.count(letter) > 1:
+            first = letters.index(letter)
+            second = letters.index(letter, first + 1)
+            sizes = x.type.shape[first], x.type.shape[second]
+            if sizes[0] != sizes[1]:
+                raise ShapeError(
+                    f"einsum {subscripts!r}: {letter} has the sizes {sizes[0]} and {sizes[1]} in one operand"
+                )
+            x = diagonal(x, 0, first, second)
+            letters = letters[:first] + letters[first + 1 : second] + letters[second + 1 :] + letter
+    return letters, x
+
+
+def multiplied(operands: Sequence[Node], inputs: Sequence[Labels], output: Labels) -> Node | None:
+    """Return a contraction that sums over nothing as an elementwise product, if one factor has all axes; else None.
+
+    A transposed factor is transposed, others are broadcast.
+    """
+    if {label for labels in inputs for label in labels} != set(output):
+        return None
+    if not output or all(len(labels) < len(output) for labels in inputs):
+        return None
+    dtype = common_dtype(list(operands))
+    sizes = {
+        label: x.type.shape[k] for x, labels in zip(operands, inputs, strict=True) for k, label in enumerate(labels)
+    }
+    product: Node | None = None
+    for x, labels in zip(operands, inputs, strict=True):
+        order = sorted(range(len(labels)), key=lambda axis: output.index(labels[axis]))
+        places = tuple(output.index(labels[axis]) for axis in order)
+        factor = permute(cast(x, dtype), order)
+        if places != tuple(range(len(output))):
+            factor = Broadcast(tuple(sizes[label] for label in output), places)(factor)
+        product = factor if product is None else product * factor
+    return product

@@ -41,13 +41,6 @@ def _einsum(subscripts: object, *operands: object, optimize: object = True) -> N
     if all(node.type.dtype is DType.BOOL for node in given):
         raise DTypeError("np.einsum of truth values gives truth values in NumPy, and no counts; write b.astype(float)")
     nodes = [as_floats(node) for node in given]
-    terms = subscripts.partition("->")[0].replace(".", "").replace(" ", "").split(",")
-    repeated = [term for term in terms if len(set(term)) < len(term)]
-    if repeated:
-        raise refusal(
-            f"np.einsum repeats an index within {repeated[0]!r}, which takes a diagonal; multiply by np.eye(size) and "
-            "sum instead"
-        )
     return einsum(subscripts, *nodes)
 
 

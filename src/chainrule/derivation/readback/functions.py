@@ -372,6 +372,21 @@ def concatenated(parts: Sequence[Meaning], axes: Sequence[int]) -> Meaning:
     return Value(np.concatenate(data, axis + letters), letters)
 
 
+def stacked(parts: Sequence[Meaning], axes: Sequence[int]) -> Meaning:
+    """Join arrays along a new axis."""
+    if not axes and parts[0].ndim == 0:
+        axes = (0,)
+    if len(axes) != 1 or axes[0] > parts[0].ndim:
+        raise ReadingError("stacked along which axis?")
+    if any(isinstance(part, Open) for part in parts):
+        return _lifted(lambda values: stacked(values, axes), parts, parts[0].ndim + 1)
+    values = [known(part) for part in parts]
+    if any(value.free for value in values):
+        raise ReadingError("parts of any length are stacked")
+    wider = [Value(np.expand_dims(value.data, axes[0] + value.letters), value.letters) for value in values]
+    return concatenated(wider, axes)
+
+
 def einsum(spec: str, operands: Sequence[Meaning]) -> Meaning:
     """Contract by letters, which determine some unknown sizes."""
     if any(isinstance(operand, Open) for operand in operands):

@@ -391,6 +391,8 @@ class Interpreter:
             return elementwise(functions.BINARY[name], *arguments)
         if name == "scatter_add" and len(arguments) == 2:
             return functions.scatter_add(arguments[0], arguments[1], axes[0] if axes else 0)
+        if name == "stack":
+            return functions.stacked(arguments, axes)
         if name == "concatenate":
             return functions.concatenated(arguments, axes)
         if len(arguments) != 1:

@@ -50,6 +50,7 @@ FUNCTIONS = frozenset(
         "pad",
         "flip",
         "concatenate",
+        "stack",
         "windows",
         "overlap_add",
         "correlate",

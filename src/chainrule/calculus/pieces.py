@@ -1,0 +1,136 @@
+"""Simplification of arrays that are reversed, cut and joined."""
+
+from __future__ import annotations
+
+from chainrule.calculus.examples import some, some_x, some_y
+from chainrule.calculus.rules import both_orders, rule
+from chainrule.ir import Apply, Dim, Node, applies, parse_shape
+from chainrule.primitives import Add, Concatenate, CumulativeSum, Pad, Reshape, Slice, reversal, reverse
+
+
+def _reversed_axes(node: Node) -> tuple[int, ...] | None:
+    """Return the axes along which `node` only reverses its operand; None for other expressions."""
+    match node:
+        case Apply(Slice(strides=strides) as cut, (x,)):
+            axes = tuple(axis for axis, stride in enumerate(strides) if stride < 0)
+            return axes if axes and cut == reversal(x.type.shape, axes) else None
+    return None
+
+
+@rule("a flip of a flip", Slice, examples=lambda: [
+    reverse(reverse(some_x(), (0,)), (0,)),
+    reverse(reverse(some_x(), (0, 1)), (0, 1)),
+])  # fmt: skip
+def _double_flip(node: Apply) -> Node | None:
+    match node.operands:
+        case (Apply(Slice(), (x,)) as inner,) if (axes := _reversed_axes(node)) and axes == _reversed_axes(inner):
+            return x
+    return None
+
+
+@rule("a cumulative sum between flips is reversed", Slice, examples=lambda: [
+    reverse(CumulativeSum(0)(reverse(some_x("n"), (0,))), (0,)),
+    reverse(CumulativeSum(1)(reverse(some_x(), (1,))), (1,)),
+    reverse(CumulativeSum(0, reverse=True)(reverse(some_x(), (0,))), (0,)),
+])  # fmt: skip
+def _flipped_cumulative_sum(node: Apply) -> Node | None:
+    match node.operands:
+        case (Apply(CumulativeSum(axis, backwards), (Apply(Slice(), (x,)) as inner,)),):
+            if _reversed_axes(node) == (axis,) == _reversed_axes(inner):
+                return CumulativeSum(axis, not backwards)(x)
+    return None
+
+
+def _pieces() -> tuple[Node, Node, Node]:
+    """Return three arrays among zeros that lie side by side."""
+    (n,) = parse_shape("n")
+    return (
+        Pad((0, 0), (n + 1, 0), (0, 0))(some_x("2 m")),
+        Pad((2, 0), (n, 0), (0, 0))(some_y("1 m")),
+        Pad((3, 0), (0, 0), (0, 0))(some("z", "n m")),
+    )
+
+
+@rule("pieces side by side → concatenate", Add, examples=lambda: [
+    _pieces()[0] + _pieces()[1],
+    _pieces()[2] + _pieces()[1],
+    (_pieces()[2] + _pieces()[0]) + _pieces()[1],
+])  # fmt: skip
+def _joined_pieces(node: Apply) -> Node | None:
+    terms = _summands(node)
+    for k, first in enumerate(terms):
+        for l, second in enumerate(terms):
+            joined = _side_by_side(first, second) if k != l else None
+            if joined is not None:
+                rest = [term for j, term in enumerate(terms) if j not in (k, l)]
+                total = joined
+                for term in rest:
+                    total = total + term
+                return total
+    return None
+
+
+@rule("a piece among zeros + pieces → pieces", Add, examples=lambda: [
+    _pieces()[1] + Concatenate(0)(some("a", "2 m"), some("b", "1 m"), some("z", "n m")),
+    Concatenate(0)(some("a", "2 m"), some("b", "1 m"), some("z", "n m")) + _pieces()[2],
+    Pad((0,), (2,), (0,))(Reshape((1,))(some_x("")))
+    + Concatenate(0)(Reshape((1,))(some_y("")), some("z", "2")),
+])  # fmt: skip
+def _added_to_a_piece(node: Apply) -> Node | None:
+    """Add a piece among zeros to the piece that lies where it does."""
+    for among, joined in both_orders(node):
+        match among, joined:
+            case Apply(Pad() as pad, (x,)), Apply(Concatenate(axis) as join, parts) if not any(pad.interior):
+                pass
+            case _:
+                continue
+        if any(_is_padded(pad, other) for other in range(x.type.ndim) if other != axis):
+            continue
+        start: Dim = 0
+        for place, part in enumerate(parts):
+            if start == pad.low[axis] and part.type == x.type:
+                return join(*parts[:place], _plus(part, x), *parts[place + 1 :])
+            start = start + part.type.shape[axis]
+    return None
+
+
+def _plus(x: Node, y: Node) -> Node:
+    """Return x + y; the sum of two numbers in one place each is taken before they are put there."""
+    match x, y:
+        case Apply(Reshape() as place, (a,)), Apply(Reshape() as other, (b,)) if place == other and a.type == b.type:
+            return place(a + b)
+    return x + y
+
+
+def _summands(node: Node) -> list[Node]:
+    match node:
+        case Apply(Add(), (x, y)):
+            return [*_summands(x), *_summands(y)]
+    return [node]
+
+
+def _side_by_side(first: Node, second: Node) -> Node | None:
+    """Return two arrays among zeros as one, if the second begins where the first ends."""
+    match first, second:
+        case Apply(Pad() as one, (x,)), Apply(Pad() as other, (y,)):
+            pass
+        case _:
+            return None
+    if any(one.interior) or any(other.interior):
+        return None
+    axes = [axis for axis in range(first.type.ndim) if _is_padded(one, axis) or _is_padded(other, axis)]
+    if len(axes) != 1 or one.low[axes[0]] + x.type.shape[axes[0]] != other.low[axes[0]]:
+        return None
+    (axis,) = axes
+    pieces = [part for piece in (x, y) for part in _parts(piece, axis)]
+    joined = Concatenate(axis)(*pieces)
+    around = Pad(one.low, other.high, one.interior)
+    return around(joined) if _is_padded(around, axis) else joined
+
+
+def _is_padded(pad: Pad, axis: int) -> bool:
+    return pad.low[axis] != 0 or pad.high[axis] != 0
+
+
+def _parts(node: Node, axis: int) -> tuple[Node, ...]:
+    return node.operands if applies(node, Concatenate) and node.primitive.axis == axis else (node,)
