@@ -27,7 +27,7 @@ from chainrule.derivation import (
     with_upstream,
     write_document,
 )
-from chainrule.emit import source
+from chainrule.emit import source, spelled
 from chainrule.ir import (
     Apply,
     Input,
@@ -245,6 +245,18 @@ class Derivation:
         a target does not support.
         """
         return source(self.record, target, name, sizes, dtype, title=self.name)
+
+    @refuses_deep_nesting
+    def formulas(self, notation: str) -> str:
+        """Return the gradients as statements in the notation of another program, with the names of the forward pass.
+
+        `notation` is "matrixcalculus" (as on matrixcalculus.org), "julia", "matlab" or "numpy". Vectors are columns in
+        the first three. Raises EmitError for operations that a notation lacks.
+
+        >>> print(derive("norm(A x - b)^2", "x").formulas("julia"))
+        dx = 2*A'*(A*x - b)
+        """
+        return spelled(self.record, notation)
 
     def _repr_mimebundle_(
         self, include: Container[str] | None = None, exclude: Container[str] | None = None

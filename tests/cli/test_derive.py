@@ -400,3 +400,14 @@ def test_what_cannot_be_assumed(run: Run, assume: str, words: str) -> None:
     result = run("derive", "x' S x", "--assume", assume)
     assert result.exit_code == 2
     assert words in " ".join(result.output.split())
+
+
+def test_gradients_in_another_notation(run: Run) -> None:
+    result = run("derive", "norm(A x - b)^2", "--wrt", "x", "--notation", "julia")
+    assert result.exit_code == 0
+    assert result.output.startswith("dx = 2*A'*(A*x - b)\n# Verified: ")
+    assert all(line.startswith("# ") for line in result.output.splitlines()[1:])
+    result = run("derive", "norm(A x - b)^2", "--wrt", "x", "--notation", "matlab")
+    assert "\n% Verified: " in result.output
+    assert run("derive", "x' A x", "--notation", "julia", "--format", "html").exit_code == 2
+    assert "no spelling" in run("derive", "sum(relu(x))", "--notation", "matrixcalculus").output

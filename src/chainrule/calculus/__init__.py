@@ -25,6 +25,7 @@ from chainrule.calculus.backward import (
     backward,
     split_stages,
 )
+from chainrule.calculus.chains import chain_of, is_column, is_row
 from chainrule.calculus.collect import with_powers, without_factor
 from chainrule.calculus.jacobian import jacobian_matrix, jacobian_tensor
 from chainrule.calculus.kinks import Kink, find_kinks
@@ -55,7 +56,10 @@ __all__ = [
     "Stage",
     "backward",
     "beneath_arrangement",
+    "chain_of",
     "find_kinks",
+    "is_column",
+    "is_row",
     "is_scale",
     "is_symmetric",
     "jacobian_matrix",

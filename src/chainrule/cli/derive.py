@@ -16,6 +16,7 @@ from chainrule.cli.values import parse_values
 from chainrule.cli.verification import print_verification
 from chainrule.derivation import DETAILS, FORMS, Detail, Form, Valuation, Verification
 from chainrule.deriving import Derivation
+from chainrule.emit import DIALECTS
 from chainrule.files import check_writable, replacing
 from chainrule.words import Language, wrapped
 
@@ -44,6 +45,11 @@ MARKUPS: Final = ("text", "latex", "markdown", "html", "json")
     metavar="VALUES",
     help='Values behind every line: "x=2, w=[1,-3], W=[[1,2],[3,4]]", or a file .npz or .json with arrays by name.',
 )
+@click.option(
+    "--notation",
+    type=click.Choice(list(DIALECTS)),
+    help="Print only the gradients, as statements in the notation of another program.",
+)
 @language_option
 @click.option("--format", "markup", type=click.Choice(MARKUPS), default="text", show_default=True, help="As what.")
 @click.option("--standalone", is_flag=True, help="With --format latex: a complete document.")
@@ -58,6 +64,7 @@ def command(
     form: Form,
     detail: Detail,
     values: Sequence[str],
+    notation: str | None,
     lang: Language,
     markup: Markup,
     standalone: bool,
@@ -70,8 +77,11 @@ def command(
     annotations: def loss(X: "n d", W: "d h"). FILE.py is executed, so it must be trusted.
 
     Or the target is a formula, such as "norm(A @ x - b)^2" or "z = W @ x + b; sum(sigmoid(z))", which is parsed and
-    never evaluated: ' or .T transposes, @ is the matrix product, .* is elementwise. Shapes that can be inferred may be
-    omitted.
+    never evaluated: ' or .T transposes, @ is the matrix product, .* is elementwise, and x' A x a product; LaTeX, and
+    the spellings of Julia, MATLAB and matrixcalculus.org are read too. Shapes that can be inferred may be omitted.
+
+    --assume states properties that the gradients use: symmetric, skew-symmetric, diagonal, orthogonal, positive
+    definite, positive semidefinite, positive, nonnegative, on the simplex, of unit length.
 
     --at makes a worked example, with numbers as on a whiteboard. The gradient by an output Y of a layer is given as dY;
     by default it is taken as ones.
@@ -80,6 +90,8 @@ def command(
     """
     if standalone and markup != "latex":
         raise CommandError("--standalone makes a LaTeX document; add --format latex")
+    if notation is not None and (markup != "text" or values):
+        raise CommandError("--notation prints statements as text, without values; leave out --format and --at")
     if output is not None:
         check_writable(output)
     at = parse_values(values) if values else None
@@ -90,7 +102,12 @@ def command(
         verification = derivation.verify()
     to_screen = output is None and not as_json
     style = Style(form, lang, detail, page_width() if output is None else 80, at, to_screen and in_color())
-    written = _written(derivation, verification, style, markup, standalone)
+    if notation is None:
+        written = _written(derivation, verification, style, markup, standalone)
+    else:
+        mark = DIALECTS[notation].comment
+        verdict = [f"{mark} {line}" for line in wrapped(verification.text(lang), style.width - 2)]
+        written = "\n".join([derivation.formulas(notation), *verdict, ""])
     if output is not None:
         with replacing(output) as stream:
             stream.write(written.encode())

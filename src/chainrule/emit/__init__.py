@@ -5,15 +5,18 @@ from chainrule.emit.c_file import broken, function, header_text, signature_lines
 from chainrule.emit.c_unit import CUnit, Location, Statements, declarations
 from chainrule.emit.c_values import C_TYPES
 from chainrule.emit.code import Code
+from chainrule.emit.dialects import DIALECTS
 from chainrule.emit.errors import EmitError, UnverifiedError
 from chainrule.emit.forward import Body, Forward, find_forward, forward_body
 from chainrule.emit.layout import block, bracketed
 from chainrule.emit.names import ascii_identifier, member_names
 from chainrule.emit.python_file import functions, module_text
 from chainrule.emit.source import TARGETS, source
+from chainrule.emit.spelled import spelled
 
 __all__ = [
     "C_TYPES",
+    "DIALECTS",
     "TARGETS",
     "Body",
     "CUnit",
@@ -38,5 +41,6 @@ __all__ = [
     "module_text",
     "signature_lines",
     "source",
+    "spelled",
     "structure",
 ]

@@ -65,6 +65,9 @@ SPELLINGS: list[tuple[str, dict[str, str], Callable[..., Any]]] = [
     ("sum(X, dims=1) + sum(X; dims=1)", {"X": "n d"}, lambda X: 2 * X.sum(axis=0)),
     ("dot(x, y) + x ⋅ y", VECTORS, lambda x, y: 2 * x @ y),
     ("trace(A' * B) + Tr(A)", SQUARE, lambda A, B: np.trace(A.T @ B) + np.trace(A)),
+    ("X*ones(d, 1) + (ones(1, d)*X')'", {"X": "n d"}, lambda X: 2 * X.sum(axis=1)),
+    ("X @ np.ones((d, 1))", {"X": "n d"}, lambda X: X.sum(axis=1, keepdims=True)),
+    ("tr(X) + sum(X .* eye)", {"X": "n n"}, lambda X: 2 * np.trace(X)),
     ("norm(X, 'fro')", {}, lambda X: np.linalg.norm(X)),
     # tensor and inner products
     ("x ⊗ y", {}, lambda x, y: np.outer(x, y)),

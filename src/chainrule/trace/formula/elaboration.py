@@ -26,7 +26,7 @@ from chainrule.trace.formula.errors import FormulaError, shown
 from chainrule.trace.formula.inference import Settled
 from chainrule.trace.formula.sizes import Kind
 from chainrule.trace.formula.syntax import Binary, Call, Name, Number, Syntax, Unary, parts
-from chainrule.trace.formula.typing import IDENTITY, Subject
+from chainrule.trace.formula.typing import IDENTITIES, Subject
 from chainrule.trace.formula.vocabulary import VOCABULARY, call_numpy, repeated
 from chainrule.trace.formula.words import CONSTANTS, canonical_name
 from chainrule.trace.literals import as_node
@@ -119,7 +119,7 @@ class _Elaboration:
         name = canonical_name(node.name)
         if name in self._scope:
             return self._scope[name]
-        if node.name == IDENTITY:
+        if node.name in IDENTITIES:
             return identity(self._shape(node)[0], self._dtype)
         if node.name in self._subject.sizes:
             return Const(named_dim(node.name), ArrayType((), self._dtype))

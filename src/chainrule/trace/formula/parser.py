@@ -7,7 +7,7 @@ sign; operands side by side; `^ ** .^`, from right to left; transposes. A formul
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -443,7 +443,8 @@ class _Parser(Cursor):
                 f"{name.text} is a function, and its argument stands in parentheses; write {name.text}(…)", name.span
             )
 
-    def _function(self, token: Token) -> Syntax:
+    def _function(self, token: Token, in_shape: bool = False) -> Syntax:
+        """Parse a call; `in_shape` is within the second parenthesis of `np.ones((n, m))`."""
         if token.text in _NUMBERED_NORMS and token.text not in self._abstract:
             norm = self._function(replace(token, text="norm"))
             assert isinstance(norm, Call)
@@ -459,6 +460,10 @@ class _Parser(Cursor):
                 f"there is no function {shown(token.text)}{meant(token.text, FUNCTION_NAMES)}", token.span
             )
         opening = self._take()
+        if function == "ones" and self._ahead("("):  # a shape, as in np.ones((n, m))
+            call = self._function(token, in_shape=True)
+            self._close(opening)
+            return call
         self._enter()
         self._bars_open.append("(")
         arguments: list[Syntax] = []
@@ -482,7 +487,16 @@ class _Parser(Cursor):
         self._bars_open.pop()
         self._nesting -= 1
         closing = self._close_call(opening)
+        if function == "ones" and len(arguments) == 2 and not in_shape:
+            return self._ones(arguments, token.span, token.span.to(closing.span))
         return self._call(function, arguments, options, token.span, token.span.to(closing.span))
+
+    def _ones(self, sizes: Sequence[Syntax], mark: Span, span: Span) -> Syntax:
+        """Return `ones(n, 1)` as a vector and `ones(1, n)` as a row, which they are in MATLAB."""
+        first, second = (isinstance(size, Number) and size.value == 1 for size in sizes)
+        if first and not second:
+            return self._unary("'", self._call("ones", sizes[1:], {}, mark, span), span)
+        return self._call("ones", sizes[:1] if second else sizes, {}, mark, span)
 
     def _is_abstract(self, name: str) -> bool:
         """Whether a call implies that `name` is a function without a definition."""

@@ -35,7 +35,7 @@ from chainrule.trace.formula.words import CONSTANTS, GREEK, canonical_name
 _NUMBER = Kind(())
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 _OF_MATRICES = frozenset({"tr", "det", "logdet", "inv", "solve"})
-IDENTITY = "I"
+IDENTITIES = ("I", "eye")
 """The identity matrix, of the size that fits, unless a variable has this name."""
 
 
@@ -137,7 +137,7 @@ class Subject:
         return is_latex(self.formula.text)
 
     def _is_constant(self, node: Name) -> bool:
-        return canonical_name(node.name) in CONSTANTS or node.name in self.sizes or node.name == IDENTITY
+        return canonical_name(node.name) in CONSTANTS or node.name in self.sizes or node.name in IDENTITIES
 
     def is_one(self, node: Syntax) -> bool:
         """Whether a part is the literal `1`, which may be a vector of ones; `1.0` is a number."""
@@ -223,7 +223,7 @@ class Typing:
             return _NUMBER
         if isinstance(node, Name):
             name = canonical_name(node.name)
-            if name == IDENTITY and name not in self._scope:
+            if name in IDENTITIES and name not in self._scope:
                 size = Unknown(name, 0)
                 return Kind((size, size), open=True)
             return self._scope.get(name, _NUMBER)

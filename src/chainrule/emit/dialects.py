@@ -1,0 +1,119 @@
+"""The spellings of matrixcalculus.org, Julia, MATLAB and NumPy: what `spelled` writes of each operation.
+
+Vectors are columns in the first three, and have one axis in NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_SAME = {
+    name: name
+    for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh", "abs", "sign", "floor", "log1p")
+}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The operators and functions of one notation.
+
+    `functions` are elementwise functions by the name of their ufunc; `matrices` are those of whole arrays. `times`
+    multiplies element by element, `over` divides, `power` raises; `plus` and `minus` join arrays to numbers. `ones`
+    stands for a vector of ones of the size `{n}`, `filled` for a vector that repeats the number `{c}`.
+    """
+
+    title: str
+    functions: Mapping[str, str]
+    matrices: Mapping[str, str]
+    product: str = "*"
+    times: str = ".*"
+    over: str = "./"
+    power: str = ".^"
+    scalar_power: str = "^"
+    plus: str = "+"
+    minus: str = "-"
+    above: str = ">"
+    transpose: str = "'"
+    call: str = "{f}({x})"
+    identity: str = "eye"
+    ones: str = "vector(1)"
+    filled: str = "vector({c})"
+    matrix_of_ones: str = "matrix(1)"
+    comment: str = "#"
+    size: str = ""
+    """How a size is read from an array; "" if sizes are only names."""
+    first_axis: int = 1
+    is_ascii: bool = False
+    """Whether names are of ASCII letters."""
+    has_columns: bool = True
+    """Whether vectors are columns, with a transpose, or arrays of one axis."""
+    adds_numbers: bool = True
+    """Whether a number is added to every element of an array."""
+
+
+_MATRICES = {"inv": "inv", "det": "det", "logdet": "logdet", "tr": "tr", "diag": "diag", "sum": "sum", "norm": "norm"}
+
+DIALECTS: dict[str, Dialect] = {
+    "matrixcalculus": Dialect(
+        "matrixcalculus.org",
+        _SAME,
+        {**_MATRICES, "norm": "norm2"},
+        is_ascii=True,
+        adds_numbers=False,
+        above="",
+    ),
+    "julia": Dialect(
+        "Julia",
+        _SAME,
+        {**_MATRICES, "diagm": "Diagonal"},
+        call="{f}.({x})",
+        plus=".+",
+        minus=".-",
+        above=".>",
+        identity="I",
+        ones="ones({n})",
+        filled="{c}*ones({n})",
+        matrix_of_ones="ones({n}, {m})",
+        size="size({x}, {axis})",
+    ),
+    "matlab": Dialect(
+        "MATLAB",
+        _SAME,
+        {**_MATRICES, "tr": "trace", "logdet": "log(det({x}))", "norm": "norm({x}, 'fro')"},
+        identity="eye({n})",
+        ones="ones({n}, 1)",
+        filled="{c}*ones({n}, 1)",
+        matrix_of_ones="ones({n}, {m})",
+        comment="%",
+        is_ascii=True,
+        size="size({x}, {axis})",
+    ),
+    "numpy": Dialect(
+        "NumPy",
+        {name: f"np.{name}" for name in _SAME},
+        {
+            "inv": "np.linalg.inv",
+            "det": "np.linalg.det",
+            "logdet": "np.linalg.slogdet({x})[1]",
+            "tr": "np.trace",
+            "diag": "np.diag",
+            "sum": "np.sum",
+            "norm": "np.linalg.norm",
+        },
+        product="@",
+        has_columns=False,
+        times="*",
+        over="/",
+        power="**",
+        scalar_power="**",
+        transpose=".T",
+        identity="np.eye({n})",
+        ones="np.ones({n})",
+        filled="{c}*np.ones({n})",
+        matrix_of_ones="np.ones(({n}, {m}))",
+        size="{x}.shape[{axis}]",
+        first_axis=0,
+    ),
+}
+"""The notations, by name."""
