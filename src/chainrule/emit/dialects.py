@@ -20,7 +20,7 @@ class Dialect:
 
     `functions` are elementwise functions by the name of their ufunc; `matrices` are those of whole arrays. `times`
     multiplies element by element, `over` divides, `power` raises; `plus` and `minus` join arrays to numbers. `ones`
-    stands for a vector of ones of the size `{n}`, `filled` for a vector that repeats the number `{c}`.
+    stands for a vector of ones of the size `{n}`.
     """
 
     title: str
@@ -38,7 +38,6 @@ class Dialect:
     call: str = "{f}({x})"
     identity: str = "eye"
     ones: str = "vector(1)"
-    filled: str = "vector({c})"
     matrix_of_ones: str = "matrix(1)"
     comment: str = "#"
     size: str = ""
@@ -52,13 +51,14 @@ class Dialect:
     """Whether a number is added to every element of an array."""
 
 
-_MATRICES = {"inv": "inv", "det": "det", "logdet": "logdet", "tr": "tr", "diag": "diag", "sum": "sum", "norm": "norm"}
+_MATRICES = {name: f"{name}({{x}})" for name in ("inv", "det", "logdet", "tr", "diag", "sum", "norm")}
+_MATRICES["matrix"] = "diag({x})"
 
 DIALECTS: dict[str, Dialect] = {
     "matrixcalculus": Dialect(
         "matrixcalculus.org",
         _SAME,
-        {**_MATRICES, "norm": "norm2"},
+        {**_MATRICES, "norm": "norm2({x})"},
         is_ascii=True,
         adds_numbers=False,
         above="",
@@ -66,24 +66,22 @@ DIALECTS: dict[str, Dialect] = {
     "julia": Dialect(
         "Julia",
         _SAME,
-        {**_MATRICES, "diagm": "Diagonal"},
+        {**_MATRICES, "matrix": "Diagonal({x})"},
         call="{f}.({x})",
         plus=".+",
         minus=".-",
         above=".>",
         identity="I",
         ones="ones({n})",
-        filled="{c}*ones({n})",
         matrix_of_ones="ones({n}, {m})",
         size="size({x}, {axis})",
     ),
     "matlab": Dialect(
         "MATLAB",
         _SAME,
-        {**_MATRICES, "tr": "trace", "logdet": "log(det({x}))", "norm": "norm({x}, 'fro')"},
+        {**_MATRICES, "tr": "trace({x})", "logdet": "log(abs(det({x})))", "norm": "norm({x}, 'fro')"},
         identity="eye({n})",
         ones="ones({n}, 1)",
-        filled="{c}*ones({n}, 1)",
         matrix_of_ones="ones({n}, {m})",
         comment="%",
         is_ascii=True,
@@ -93,13 +91,14 @@ DIALECTS: dict[str, Dialect] = {
         "NumPy",
         {name: f"np.{name}" for name in _SAME},
         {
-            "inv": "np.linalg.inv",
-            "det": "np.linalg.det",
+            "inv": "np.linalg.inv({x})",
+            "det": "np.linalg.det({x})",
             "logdet": "np.linalg.slogdet({x})[1]",
-            "tr": "np.trace",
-            "diag": "np.diag",
-            "sum": "np.sum",
-            "norm": "np.linalg.norm",
+            "tr": "np.trace({x})",
+            "diag": "np.diag({x})",
+            "matrix": "np.diag({x})",
+            "sum": "np.sum({x})",
+            "norm": "np.linalg.norm({x})",
         },
         product="@",
         has_columns=False,
@@ -110,7 +109,6 @@ DIALECTS: dict[str, Dialect] = {
         transpose=".T",
         identity="np.eye({n})",
         ones="np.ones({n})",
-        filled="{c}*np.ones({n})",
         matrix_of_ones="np.ones(({n}, {m}))",
         size="{x}.shape[{axis}]",
         first_axis=0,

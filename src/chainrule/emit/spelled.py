@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from chainrule.calculus import chain_of, is_column, is_row
@@ -67,6 +68,17 @@ def spelled(record: Record, notation: str) -> str:
         raise EmitError(f"there is no notation {notation!r}; it can be {', '.join(DIALECTS)}")
     refuse_abstract(record.program.nodes)
     return _Writer(record, DIALECTS[notation]).statements()
+
+
+class _OnDemand(dict[str, str]):
+    """The parts of a template, made when it has them."""
+
+    def __init__(self, parts: Mapping[str, Callable[[], str]]) -> None:
+        super().__init__()
+        self._parts = parts
+
+    def __missing__(self, name: str) -> str:
+        return self._parts[name]()
 
 
 class _Writer:
@@ -144,8 +156,10 @@ class _Writer:
             case Apply(Sum(axes), (x,)):
                 return self._reduced(x, axes)
             case Apply(Mean(axes), (x,)) if len(axes) == x.type.ndim:
-                count = "*".join(map(self._size, x.type.shape))
-                return Written(f"{self._function('sum', x)}/{count if '*' not in count else f'({count})'}", PRODUCT)
+                sizes = [Written(self._size(size), SUM) for size in x.type.shape]
+                count = "*".join(self._bracketed(size, PRODUCT if len(sizes) > 1 else SUM) for size in sizes)
+                divisor = f"({count})" if len(sizes) > 1 else count
+                return Written(f"{self._function('sum', x)}/{divisor}", PRODUCT)
             case Apply(Norm(mean=False), (x,)) if node.type.ndim == 0:
                 if x.type.ndim == 2 and not dialect.adds_numbers:  # its norms are those of vectors
                     return Written(f"sqrt({self._of('tr', self._factors([(x, True), (x, False)]))})", ATOM)
@@ -258,7 +272,7 @@ class _Writer:
         if isinstance(value, SymbolicDim):
             return Written(self._size(value), ATOM if len(value.names) < 2 else SUM)
         assert isinstance(value, bool | int | float)
-        text = repr(float(value)).removesuffix(".0")
+        text = repr(int(value)) if value == int(value) else repr(float(value))
         return Written(text, ATOM if value >= 0 else SIGN)
 
     def _size(self, size: Dim) -> str:
@@ -271,23 +285,25 @@ class _Writer:
             raise self._missing(node)
         if not node.type.ndim:
             return self._number(node)
-        return self._filled(self._number(node), node.type.shape)
+        ones = self._ones(node.type.shape)
+        return ones if node.filled_with(1) else self._filled(self._number(node), node.type.shape)
+
+    def _ones(self, shape: Sequence[Dim]) -> Written:
+        if not 1 <= len(shape) <= 2:
+            title = self._dialect.title
+            raise EmitError(f"{title} has arrays of one and two axes only here; write the derivation as text")
+        template = self._dialect.ones if len(shape) == 1 else self._dialect.matrix_of_ones
+        return Written(self._with_sizes(template, shape), ATOM)
 
     def _filled(self, number: Written, shape: Sequence[Dim]) -> Written:
-        dialect = self._dialect
-        if len(shape) == 1:
-            if number.text == "1":
-                return Written(dialect.ones.format(n=self._size_in(dialect.ones, shape[0])), ATOM)
-            text = dialect.filled.format(c=self._bracketed(number, SIGN), n=self._size_in(dialect.filled, shape[0]))
-            return Written(text, PRODUCT if "*" in text else ATOM)
-        if len(shape) != 2:
-            raise EmitError(f"{dialect.title} has arrays of one and two axes only; write the derivation as text")
-        sizes = [self._size_in(dialect.matrix_of_ones, size) for size in shape]
-        ones = Written(dialect.matrix_of_ones.format(n=sizes[0], m=sizes[1]), ATOM)
-        return ones if number.text == "1" else Written(f"{self._bracketed(number, PRODUCT)}*{ones.text}", PRODUCT)
+        if len(shape) == 1 and not self._dialect.adds_numbers:
+            return Written(f"vector({number.text})", ATOM)
+        return Written(f"{self._bracketed(number, PRODUCT)}*{self._ones(shape).text}", PRODUCT)
 
-    def _size_in(self, template: str, size: Dim) -> str:
-        return self._size(size) if "{n}" in template else ""
+    def _with_sizes(self, template: str, shape: Sequence[Dim]) -> str:
+        """Fill the sizes `{n}` and `{m}` in, as far as the template has them."""
+        parts = {name: partial(self._size, size) for name, size in zip("nm", shape, strict=False)}
+        return template.format_map(_OnDemand(parts))
 
     # Operations
 
@@ -364,7 +380,7 @@ class _Writer:
         text = self._bracketed(self._written(x), ATOM)
         if not self._dialect.has_columns:
             return Written(f"np.sum({self._text(x)}, axis=0)", ATOM)
-        ones = self._filled(Written("1", ATOM), x.type.shape[:1])
+        ones = self._ones(x.type.shape[:1])
         return Written(f"{text}{self._dialect.transpose}*{ones.text}", PRODUCT)
 
     def _row_sums(self, x: Written, node: Node) -> Written:
@@ -372,7 +388,7 @@ class _Writer:
             return Written(f"np.sum({x.text}, axis={node.type.ndim - 1})", ATOM)
         if node.type.ndim != 2:
             raise self._missing(node)
-        ones = self._filled(Written("1", ATOM), node.type.shape[1:])
+        ones = self._ones(node.type.shape[1:])
         return Written(f"{self._bracketed(x, POWER)}*{ones.text}", PRODUCT)
 
     def _repeated(self, node: Node) -> Written:
@@ -380,7 +396,7 @@ class _Writer:
             case Apply(Broadcast(axes=()), (x,)):
                 return self._filled(self._written(x), node.type.shape)
             case Apply(Broadcast(axes=(axis,)), (x,)) if node.type.ndim == 2:
-                ones = self._filled(Written("1", ATOM), node.type.shape[1 - axis : 2 - axis]).text
+                ones = self._ones(node.type.shape[1 - axis : 2 - axis]).text
                 first, second = (ones, self._text(x)) if axis == 1 else (self._text(x), ones)
                 if not self._dialect.has_columns:
                     return Written(f"np.outer({first}, {second})", ATOM)
@@ -393,8 +409,8 @@ class _Writer:
         identity = self._dialect.identity
         match x:
             case Const() if x.is_filled and x.value == 1:
-                return Written(identity.format(n=self._size_in(identity, x.type.shape[0])), ATOM)
-        return Written(self._of("diagm" if "diagm" in self._dialect.matrices else "diag", self._text(x)), ATOM)
+                return Written(self._with_sizes(identity, x.type.shape), ATOM)
+        return Written(self._of("matrix", self._text(x)), ATOM)
 
     # Calls
 
@@ -402,8 +418,7 @@ class _Writer:
         return self._of(name, self._text(x))
 
     def _of(self, name: str, argument: str) -> str:
-        template = self._dialect.matrices[name]
-        return template.format(x=argument) if "{x}" in template else f"{template}({argument})"
+        return self._dialect.matrices[name].format(x=argument)
 
     def _call(self, name: str, argument: str, node: Node) -> str:
         function = self._dialect.functions[name]
