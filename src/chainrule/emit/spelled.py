@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -272,6 +273,8 @@ class _Writer:
         if isinstance(value, SymbolicDim):
             return Written(self._size(value), ATOM if len(value.names) < 2 else SUM)
         assert isinstance(value, bool | int | float)
+        if not math.isfinite(value):
+            raise self._missing(node)
         text = repr(int(value)) if value == int(value) else repr(float(value))
         return Written(text, ATOM if value >= 0 else SIGN)
 
