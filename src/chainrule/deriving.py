@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 from chainrule.derivation import (
     DETAILS,
     FORMS,
+    FURTHER_FORMS,
+    LAYOUTS,
     PRINTED,
+    Derivatives,
     Detail,
     Document,
     Form,
+    Jacobians,
+    Layout,
     Record,
+    SecondOrder,
     Valuation,
     Verification,
     Verifier,
+    derivatives_verifier,
     json_text,
     render_html,
     render_json,
@@ -25,6 +32,7 @@ from chainrule.derivation import (
     render_text,
     with_sizes_apart,
     with_upstream,
+    write_derivatives,
     write_document,
 )
 from chainrule.emit import source, spelled
@@ -271,6 +279,73 @@ class Derivation:
         return self.text()
 
 
+class FurtherDerivation(Derivation):
+    """The Hessian of a loss, or the Jacobians of a function, beside its backward pass; created by `derive`.
+
+    Attributes
+    ----------
+    derivatives : SecondOrder or Jacobians
+        The claims of the Hessian or of the Jacobians, after those of the backward pass.
+
+    """
+
+    def __init__(self, program: Program, wrt: Sequence[Input], name: str, order: int, layout: Layout) -> None:
+        super().__init__(program, wrt, name)
+        self.derivatives: Derivatives = (
+            SecondOrder(self.record, layout) if order == 2 else Jacobians(self.record, layout)
+        )
+
+    @refuses_deep_nesting
+    def document(
+        self,
+        form: Form = "matrix",
+        lang: Language | None = None,
+        detail: Detail = "full",
+        at: Mapping[str, Any] | None = None,
+    ) -> Document:
+        """Return the page as headings, sentences and equations, for a renderer; `form` is "matrix" or "index".
+
+        Raises DerivationError for values `at` a point, which only a backward pass has.
+        """
+        _check_choice("form", form, FURTHER_FORMS)
+        _check_choice("detail", detail, DETAILS)
+        if at is not None:
+            raise DerivationError("a worked example is of a backward pass; derive it without order=2 and jacobian")
+        return write_derivatives(self.derivatives, form, used_language(lang), detail)
+
+    @at_callers_line
+    @refuses_deep_nesting
+    def json(
+        self,
+        form: Form = "matrix",
+        lang: Language | None = None,
+        detail: Detail = "full",
+        verification: Verification | None = None,
+        indent: int | None = None,
+        at: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Return the page as JSON, as `Derivation.json`; the claims of the backward pass come first."""
+        document = self.document(form, lang, detail, at)
+        return json_text(
+            render_json(self.record, document, form, verification, 1, derivatives=self.derivatives), indent
+        )
+
+    @at_callers_line
+    @refuses_deep_nesting
+    def verify(self, points: int = 3, seed: int = 0) -> Verification:
+        """Evaluate both sides of every line at random points: second derivatives by differences of the gradient.
+
+        Jacobians are compared with differences of the forward pass, each along a random direction. The printed lines
+        are then parsed back, as in `Derivation.verify`.
+        """
+        return derivatives_verifier(self.derivatives, seed).run(points)
+
+    def __repr__(self) -> str:
+        wrt = ", ".join(symbol.name for symbol in self.derivatives.parameters)
+        what = "Hessian" if isinstance(self.derivatives, SecondOrder) else "Jacobian"
+        return f"<{what} of {self.name} with respect to {wrt}>"
+
+
 _DISPLAYS: dict[str, Callable[[Derivation], str]] = {
     "text/plain": Derivation.text,
     "text/html": lambda derivation: render_html(derivation.document(), standalone=False),
@@ -280,7 +355,29 @@ _DISPLAYS: dict[str, Callable[[Derivation], str]] = {
 """The renderer for each media type that notebooks request."""
 
 
-@at_callers_line
+@overload
+def derive(
+    function: Callable[..., Any] | Program | str,
+    wrt: Sequence[str] | str | None = None,
+    *,
+    order: Literal[2],
+    functions: str | None = None,
+    assume: str | None = None,
+    layout: Layout = "numerator",
+    **shapes: Any,
+) -> FurtherDerivation: ...
+@overload
+def derive(
+    function: Callable[..., Any] | Program | str,
+    wrt: Sequence[str] | str | None = None,
+    *,
+    jacobian: Literal[True],
+    functions: str | None = None,
+    assume: str | None = None,
+    layout: Layout = "numerator",
+    **shapes: Any,
+) -> FurtherDerivation: ...
+@overload
 def derive(
     function: Callable[..., Any] | Program | str,
     wrt: Sequence[str] | str | None = None,
@@ -288,8 +385,20 @@ def derive(
     functions: str | None = None,
     assume: str | None = None,
     **shapes: Any,
+) -> Derivation: ...
+@at_callers_line
+def derive(
+    function: Callable[..., Any] | Program | str,
+    wrt: Sequence[str] | str | None = None,
+    *,
+    functions: str | None = None,
+    assume: str | None = None,
+    order: int = 1,
+    jacobian: bool = False,
+    layout: Layout = "numerator",
+    **shapes: Any,
 ) -> Derivation:
-    """Derive the backward pass of `function`.
+    """Derive the backward pass of `function`, or with `order=2` its Hessian, or with `jacobian` its Jacobians.
 
     A function that returns one number is a loss. One that returns an array, or several, is a layer: the derivation
     starts from given upstream gradients of its outputs.
@@ -311,6 +420,14 @@ def derive(
         skew-symmetric, diagonal, orthogonal, positive definite, positive semidefinite, positive, nonnegative, on the
         simplex, of unit length. A gradient with respect to such an argument is that of all its elements, each of which
         may change alone, where the property holds.
+    order
+        1 for the backward pass; 2 for the second derivatives of a loss: the Hessian in closed form where it has one,
+        its products with a vector, Newton's step, and the Gauss–Newton matrix of a sum of squares.
+    jacobian
+        Whether to derive the matrix of the derivatives of the results, in place of the backward pass.
+    layout
+        "numerator": the rows of a Jacobian belong to the result, its columns to the variable; or "denominator", the
+        reverse. A gradient has the shape of its variable in both.
     **shapes
         A shape for each argument, as in `trace`: `X="n d"`, an array, or a tuple of sizes. A property may follow the
         sizes: `S="n n sym"`.
@@ -320,7 +437,8 @@ def derive(
     FormulaError
         For a formula that cannot be parsed, or whose shapes cannot be inferred, with the position.
     DerivationError
-        For a name in `wrt` that is not a float input.
+        For a name in `wrt` that is not a float input, and for the Hessian of a function that does not return one
+        number.
     DeclarationError
         For a property in `assume` that is unknown, or that an argument of this shape cannot have.
     ProgramError
@@ -339,13 +457,29 @@ def derive(
     True
     >>> print(derive("x' S x", "x", assume="S symmetric").text(detail="brief").splitlines()[-2][1:].split("  ")[0])
      ∂L/∂x = 2 S x
+    >>> hessian = derive(loss, X="n d", y="n", w="d", order=2)
+    >>> "H = ∇²L = ∂²L/∂w∂wᵀ = Xᵀ X" in hessian.text()
+    True
 
     """
+    if order not in (1, 2):
+        raise DerivationError(f"order is {order!r}; it can be 1, the backward pass, or 2, the Hessian")
+    if jacobian and order == 2:
+        raise DerivationError("order=2 and jacobian exclude each other; derive one of them at a time")
+    _check_choice("layout", layout, LAYOUTS)
     program = with_sizes_apart(_program(function, functions, shapes, assume))
     _check_functions(program)
     if wrt is None and isinstance(function, str) and not any(node.name.startswith(_WEIGHTS) for node in program.inputs):
-        return Derivation(program, _chosen(program, CONSTANT_NAMES), _title(function))
-    return Derivation(program, _parameters(program, wrt), _title(function))
+        chosen = _chosen(program, CONSTANT_NAMES)
+    else:
+        chosen = _parameters(program, wrt)
+    if order == 2 and (len(program.outputs) != 1 or program.outputs[0].type.shape):
+        raise DerivationError(
+            "a Hessian needs a function that returns one number; sum the result, or derive a Jacobian"
+        )
+    if order == 2 or jacobian:
+        return FurtherDerivation(program, chosen, _title(function), order, layout)
+    return Derivation(program, chosen, _title(function))
 
 
 def _program(

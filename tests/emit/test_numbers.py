@@ -32,7 +32,8 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 
 def made(name: str) -> Derivation:
     function, shapes = FUNCTIONS[name]
-    return cr.derive(function, **shapes)
+    derivation: Derivation = cr.derive(function, **shapes)
+    return derivation
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -25,9 +25,10 @@ from chainrule.calculus.backward import (
     backward,
     split_stages,
 )
+from chainrule.calculus.chain_sums import as_chain, number_apart
 from chainrule.calculus.chains import chain_of, is_column, is_row
 from chainrule.calculus.collect import with_powers, without_factor
-from chainrule.calculus.jacobian import jacobian_matrix, jacobian_tensor
+from chainrule.calculus.jacobian import jacobian_matrix, jacobian_tensor, transposed_matrix
 from chainrule.calculus.kinks import Kink, find_kinks
 from chainrule.calculus.linearize import linearize
 from chainrule.calculus.networks import NoClosedFormError
@@ -54,6 +55,7 @@ __all__ = [
     "Rule",
     "Simplifier",
     "Stage",
+    "as_chain",
     "backward",
     "beneath_arrangement",
     "chain_of",
@@ -65,11 +67,13 @@ __all__ = [
     "jacobian_matrix",
     "jacobian_tensor",
     "linearize",
+    "number_apart",
     "operation_count",
     "recognize",
     "simplify",
     "split_stages",
     "transpose",
+    "transposed_matrix",
     "with_powers",
     "without_factor",
 ]

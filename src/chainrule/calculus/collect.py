@@ -200,11 +200,12 @@ def with_powers(node: Node) -> Node:
 
 def expanded(node: Node) -> Node:
     """Return a sum with products over sums multiplied out and like terms added, if that is no longer; with powers."""
-    terms = _collected(terms_of(node), True, {})
-    if terms is None or not terms:
-        return with_powers(node)
-    result = _sum_with_powers(terms, node.type)
-    return result if operation_count(result) <= operation_count(with_powers(node)) else with_powers(node)
+    candidates = [with_powers(node)]
+    for every in (False, True):
+        terms = _collected(terms_of(node), every, {})
+        if terms:
+            candidates.insert(0, _sum_with_powers(terms, node.type))
+    return min(candidates, key=operation_count)
 
 
 def _sum_with_powers(terms: Sequence[Term], like: ArrayType) -> Node:

@@ -6,20 +6,23 @@ are vectors of their columns: vec(A X B) = (Bᵀ ⊗ A) vec(X), and K vec(X) = v
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from chainrule.calculus.chain_sums import Weighted, as_chain, number_apart, with_common_factors
+from chainrule.calculus.chains import product_of_chain
 from chainrule.calculus.collect import Term, common_factor, expanded, factors, product_of, with_powers
+from chainrule.calculus.matrices import MULTIPLY_OUT
 from chainrule.calculus.networks import Labels, LinearTerm, NoClosedFormError, linear_terms
-from chainrule.calculus.rules import is_scale, refilled
-from chainrule.calculus.simplify import simplify
-from chainrule.ir import Apply, ArrayType, Const, Dim, Input, Node, dim_product
+from chainrule.calculus.rules import RULES
+from chainrule.calculus.simplify import Simplifier, simplify
+from chainrule.ir import ArrayType, Const, Dim, Input, Node, dim_product, substitute
 from chainrule.primitives import (
     Add,
     Broadcast,
     Contract,
     DiagonalMatrix,
-    Divide,
     Kronecker,
     Multiply,
     Negate,
@@ -34,20 +37,24 @@ from chainrule.primitives import (
 )
 
 
-def jacobian_matrix(linear_map: Node, tangent: Input) -> Node:
+def jacobian_matrix(linear_map: Node, tangent: Input, names: Mapping[Node, Node] | None = None) -> Node:
     """Return the matrix J of a linear map dy = J dx, or vec(dy) = J vec(dx) for matrices.
 
-    A number has no axis: its derivative has the shape of what changes with it.
+    A number has no axis: its derivative has the shape of what changes with it. `names` maps expressions to symbols that
+    are written in their place among the numbers in front of matrices.
 
     Raises NoClosedFormError if there is none.
     """
     if max(linear_map.type.ndim, tangent.type.ndim) > 2:
         raise NoClosedFormError("an array of more than two axes has no matrix of its differential; see its elements")
+    if not tangent.type.ndim and linear_map.type.ndim:
+        return _by_number(linear_map, tangent)
     if not tangent.type.ndim:
         return jacobian_tensor(linear_map, tangent)
     parts = [_part(term) for term in linear_terms(linear_map, tangent)]
     shape = tuple(dim_product(x.type.shape) for x in (linear_map, tangent) if x.type.ndim)
-    return _total(parts, tangent.type.with_shape(shape))
+    total = _total(parts, tangent.type.with_shape(shape), names or {})
+    return Simplifier([rule for rule in RULES if rule.name != MULTIPLY_OUT])(total)
 
 
 def jacobian_tensor(linear_map: Node, tangent: Input) -> Node:
@@ -59,6 +66,21 @@ def jacobian_tensor(linear_map: Node, tangent: Input) -> Node:
     for term in linear_terms(linear_map, tangent):
         total = total + _tensor(term, tangent.type)
     return expanded(simplify(total))
+
+
+def transposed_matrix(matrix: Node) -> Node:
+    """Return the transpose of a matrix in closed form, in which no symmetric factor is transposed."""
+    number, core = number_apart(simplify(Permute((1, 0))(matrix)))
+    return _added([(number, core)], matrix.type, {})
+
+
+def _by_number(linear_map: Node, tangent: Input) -> Node:
+    """Return the derivative of an array by a number."""
+    if linear_map.type.ndim > 1:
+        return jacobian_tensor(linear_map, tangent)
+    graphs = [(_graph(term), term.out[0]) for term in linear_terms(linear_map, tangent)]
+    vectors = [_scaled(graph.scalar, graph.vectors.get(row, graph.ones(row, graph.scalar))) for graph, row in graphs]
+    return simplify(_sum(vectors)) if vectors else Const(0, linear_map.type)
 
 
 def _tensor(term: LinearTerm, like: ArrayType) -> Node:
@@ -76,16 +98,14 @@ def _tensor(term: LinearTerm, like: ArrayType) -> Node:
             label = fresh + k
         columns.append(label)
     wanted = _first_labels(term.out, fresh, columns)
-    operands = [*(node for node, _ in term.factors), *operands]
-    inputs = [*(labels for _, labels in term.factors), *inputs]
+    operands = [*(node for node, labels in term.factors if labels), *operands]
+    inputs = [*(labels for _, labels in term.factors if labels), *inputs]
     shape = tuple(term.sizes[label] for label in (*term.out, *term.into))
     known = {label for labels in inputs for label in labels}
-    number = Const(term.number, like.with_shape(()))
+    total: Node = Const(term.number, like.with_shape(()))
+    for node, labels in term.factors:
+        total = total if labels else total * node
     kept = tuple(label for label in wanted if label in known)
-    lost = [label for label in set(_summed(term)) if label not in known]
-    total: Node = number
-    for label in lost:
-        total = total * Const(term.sizes[label], number.type)
     if not operands:
         return Broadcast(shape, ())(total) if shape else total
     product: Node = (
@@ -103,11 +123,6 @@ def _first_labels(out: Labels, fresh: int, columns: Sequence[int]) -> Labels:
     for k, label in enumerate(out):
         seen.append(label if label not in out[:k] else next(replaced))
     return (*seen, *replaced)
-
-
-def _summed(term: LinearTerm) -> Iterable[int]:
-    used = {label for _, labels in term.factors for label in labels}
-    return used - {*term.out, *term.into}
 
 
 # Reduction of one term to matrices between axes
@@ -245,7 +260,7 @@ def _block(graph: _Graph, row: int, column: int) -> Node:
 
 def _diagonal(graph: _Graph, vector: Node) -> Node:
     """Return the diagonal matrix of a vector, whose number goes to those of the term."""
-    number, bare = _number_apart(tidy(vector))
+    number, bare = number_apart(tidy(vector))
     graph.scalar = Multiply()(graph.scalar, number)
     return DiagonalMatrix()(bare)
 
@@ -325,30 +340,37 @@ def _as_vector(graph: _Graph, labels: Labels) -> Node:
 # Sums of terms
 
 
-def _total(parts: Sequence[_Part], like: ArrayType) -> Node:
+def _total(parts: Sequence[_Part], like: ArrayType, names: Mapping[Node, Node]) -> Node:
     """Return the sum of the parts: diagonals as one, Kronecker products with equal factors together."""
     summands = [*_diagonals(parts, like), *_kroneckers(parts)]
     summands += [(part.scalar, part.matrix) for part in parts if part.kind == "full" and part.matrix is not None]
+    return _added(summands, like, names)
+
+
+def _added(summands: Sequence[Weighted], like: ArrayType, names: Mapping[Node, Node]) -> Node:
+    """Return a sum of numbers times arrays, with equal arrays together and common factors in front."""
     collected: dict[Node, Node] = {}
     for number, matrix in summands:
-        more, core = _number_apart(tidy(matrix) if matrix.type.ndim < 2 else simplify(matrix))
-        number = simplify(number * more)
-        collected[core] = simplify(collected[core] + number) if core in collected else number
-    return _with_common_number([(factors(number), core) for core, number in collected.items()], like)
+        more, core = number_apart(tidy(matrix) if matrix.type.ndim < 2 else simplify(matrix))
+        (number,) = substitute([simplify(number * more)], names)
+        core = product_of_chain(as_chain(core)) if core.type.ndim == 2 else core
+        if core in collected:
+            (number,) = substitute([simplify(collected[core] + number)], names)
+        collected[core] = simplify(number)
+    terms = [(number, core) for core, number in collected.items()]
+    if len(terms) > 1 and len(like.shape) == 2:
+        terms = with_common_factors(terms, lambda inner: _added(inner, inner[0][1].type, names))
+    return _with_common_number([(factors(number), core) for number, core in terms], like)
 
 
-Summand = tuple[Node, Node]
-"""A number and an array."""
-
-
-def _diagonals(parts: Sequence[_Part], like: ArrayType) -> list[Summand]:
-    found = list[Summand]()
+def _diagonals(parts: Sequence[_Part], like: ArrayType) -> list[Weighted]:
+    found = list[Weighted]()
     for turned in dict.fromkeys(part.turned for part in parts if part.kind == "diagonal"):
         mine = [part for part in parts if part.kind == "diagonal" and part.turned is turned]
         vectors = [_scaled(part.scalar, part.diagonal) for part in mine if part.diagonal is not None]
         numbers = [part.scalar for part in mine if part.diagonal is None]
         if vectors:
-            number, vector = _number_apart(tidy(_sum(vectors)))
+            number, vector = number_apart(tidy(_sum(vectors)))
             found.append((number, _followed(DiagonalMatrix()(vector), turned)))
         if numbers:
             found.append((_sum(numbers), _followed(identity(like.shape[0], like.dtype), turned)))
@@ -360,16 +382,7 @@ def tidy(node: Node) -> Node:
     return with_powers(simplify(node))
 
 
-def _repeated_number(node: Node) -> Node | None:
-    match node:
-        case Apply(Broadcast(axes=()), (number,)):
-            return number
-        case _ if is_scale(node):
-            return refilled(node, node.type.with_shape(()))
-    return None
-
-
-def _kroneckers(parts: Sequence[_Part]) -> list[Summand]:
+def _kroneckers(parts: Sequence[_Part]) -> list[Weighted]:
     """Return Kronecker products; those that share their first or second factor are added."""
     pairs = [
         (simplify(_scaled(part.scalar, part.inner)), simplify(part.outer), part.turned)
@@ -380,8 +393,8 @@ def _kroneckers(parts: Sequence[_Part]) -> list[Summand]:
         pairs = _joined(pairs, place)
     found = []
     for inner, outer, turned in pairs:
-        number, bare = _number_apart(inner)
-        more, core = _number_apart(outer)
+        number, bare = number_apart(inner)
+        more, core = number_apart(outer)
         found.append((number * more, _followed(Kronecker()(core, bare), turned)))
     return found
 
@@ -402,29 +415,14 @@ def _joined(pairs: Sequence[Pair], place: int) -> list[Pair]:
     return joined
 
 
-def _number_apart(node: Node) -> Summand:
-    """Return the number in front of an array, and the array."""
-    one = Const(1, node.type.with_shape(()))
-    match node:
-        case Apply(Negate(), (x,)):
-            number, rest = _number_apart(x)
-            return simplify(Negate()(number)), rest
-        case Apply(Multiply(), (c, x)) if node.type.ndim and (scale := _repeated_number(c)) is not None:
-            more, rest = _number_apart(x)
-            return simplify(scale * more), rest
-        case Apply(Divide(), (c, x)) if node.type.ndim and (scale := _repeated_number(c)) is not None:
-            return scale, Divide()(Const(1, x.type), x)
-    return one, node
-
-
 def _followed(matrix: Node, turned: Node | None) -> Node:
     return matrix if turned is None else matmul(matrix, turned)
 
 
 def _scaled(number: Node, x: Node) -> Node:
     """Return number · x."""
-    if isinstance(number, Const) and number.filled_with(1):
-        return x
+    if isinstance(number, Const) and number.is_filled:
+        return x if number.filled_with(1) else Multiply()(Const(number.value, x.type), x)
     return Multiply()(Broadcast(x.type.shape, ())(number), x) if x.type.ndim else Multiply()(number, x)
 
 
@@ -441,16 +439,24 @@ def _with_common_number(summands: Sequence[tuple[Term, Node]], like: ArrayType) 
     if not summands:
         return Const(0, like)
     common = common_factor([term for term, _ in summands])
+    numbers = [abs(term.number) for term, _ in summands]
+    if all(number.is_integer() for number in map(float, numbers)):
+        common = Term(float(math.gcd(*map(int, numbers))), common.powers)
     if all(term.number < 0 for term, _ in summands):
         common = Term(-common.number, common.powers)
     total: Node | None = None
     for term, core in summands:
         rest = term.times(common.inverse())
-        part = _scaled(with_powers(product_of(Term(abs(rest.number), rest.powers), like.with_shape(()))), core)
+        part = _scaled(_number(rest, like), core)
         if total is None:
             total = Negate()(part) if rest.number < 0 else part
         else:
             total = (Subtract() if rest.number < 0 else Add())(total, part)
     assert total is not None
-    number = with_powers(product_of(Term(abs(common.number), common.powers), like.with_shape(())))
+    number = _number(common, like)
     return Negate()(_scaled(number, total)) if common.number < 0 else _scaled(number, total)
+
+
+def _number(term: Term, like: ArrayType) -> Node:
+    """Return a term without its sign, with equal factors as powers."""
+    return simplify(with_powers(product_of(Term(abs(term.number), term.powers), like.with_shape(()))))

@@ -18,6 +18,7 @@ from chainrule.primitives import (
     DiagonalMatrix,
     Divide,
     Inverse,
+    Kronecker,
     Multiply,
     Permute,
     Reshape,
@@ -26,6 +27,7 @@ from chainrule.primitives import (
     Trace,
     broadcast_to,
     identity,
+    is_identity,
 )
 
 Labels = tuple[int, ...]
@@ -139,7 +141,11 @@ def _matrix_of_one_entry(node: Apply) -> Node | None:
     return None
 
 
-@rule("multiply out a sum with the identity", Contract, examples=lambda: [
+MULTIPLY_OUT = "multiply out a sum with the identity"
+"""The name of the rule that a matrix in closed form, such as Aᵀ (I − p pᵀ) A, does without."""
+
+
+@rule(MULTIPLY_OUT, Contract, examples=lambda: [
     some_x("n n") @ (_i() + some_y("n n")),
     (some_y("n n") - _i()) @ some_x("n n"),
     some_x("n n") @ (2 * _i() - some_y("n n")),
@@ -150,6 +156,21 @@ def _multiply_out(node: Apply) -> Node | None:
             case Apply((Add() | Subtract()) as plus, (x, y)) if _identity(x) or _identity(y):
                 return plus(with_operand(node, k, x), with_operand(node, k, y))
     return None
+
+
+@rule("(A ⊗ B)ᵀ → Aᵀ ⊗ Bᵀ", Permute, examples=lambda: [Permute((1, 0))(Kronecker()(some_x("n m"), some_y("m k")))])
+def _transposed_kronecker(node: Apply) -> Node | None:
+    match node:
+        case Apply(Permute((1, 0)) as transpose, (Apply(Kronecker() as kronecker, (a, b)),)):
+            return kronecker(transpose(a), transpose(b))
+    return None
+
+
+@rule("I ⊗ I → I", Kronecker, examples=lambda: [Kronecker()(_i(), identity(named_dim("m")))])
+def _kronecker_of_identities(node: Apply) -> Node | None:
+    first, second = node.operands
+    both = is_identity(first) and is_identity(second)
+    return identity(node.type.shape[0], node.type.dtype) if both else None
 
 
 def _adjugate_over_determinant() -> list[Node]:

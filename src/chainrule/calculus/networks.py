@@ -37,6 +37,7 @@ from chainrule.primitives import (
     Where,
     identity,
     indicator,
+    is_identity,
     logical_not,
 )
 
@@ -82,7 +83,7 @@ def linear_terms(linear_map: Node, tangent: Node) -> list[LinearTerm]:
 def _together(term: LinearTerm) -> LinearTerm:
     """Remove identity matrices: their two labels run together."""
     for place, (node, labels) in enumerate(term.factors):
-        if node.type.ndim == 2 and _is_identity(node):
+        if is_identity(node):
             rest = replace(term, factors=(*term.factors[:place], *term.factors[place + 1 :]))
             first, second = labels
             return _together(rest.renamed(second, first))
@@ -102,13 +103,6 @@ def _as_diagonal(factor: Factor) -> tuple[Factor, Factor] | None:
     if node.type.ndim == 2 and labels[0] == labels[1]:
         return factor, (Diagonal()(node), labels[:1])
     return None
-
-
-def _is_identity(node: Node) -> bool:
-    match node:
-        case Apply(DiagonalMatrix(), (Const(1),)):
-            return True
-    return False
 
 
 class _Reader:
@@ -160,11 +154,13 @@ class _Reader:
             case Apply(Divide() | DivideNoNan(), (x, y)) if y not in self._active:
                 yield from self._times(x, out, *self._reciprocal(y, out))
             case Apply(Sum(axes), (x,)):
-                yield from self.terms(x, self._inserted(x, axes, out))
+                inside = self._inserted(x, axes, out)
+                yield from self._counted(self.terms(x, inside), inside, out)
             case Apply(Mean(axes), (x,)):
                 count = dim_product(x.type.shape[axis] for axis in axes)
                 number, factors = self.factors(1 / Const(count, _scalar(node)), ())
-                yield from self._times(x, self._inserted(x, axes, out), number, factors)
+                inside = self._inserted(x, axes, out)
+                yield from self._counted(self._times(x, inside, number, factors), inside, out)
             case Apply(Broadcast(axes=axes), (x,)):
                 yield from self.terms(x, tuple(out[axis] for axis in axes))
             case Apply(Permute(order), (x,)):
@@ -175,7 +171,7 @@ class _Reader:
                 yield from self._contracted(contract, operands, out)
             case Apply(Trace(), (x,)):
                 (label,) = self.fresh(x.type.shape[-1:])
-                yield from self.terms(x, (*out, label, label))
+                yield from self._counted(self.terms(x, (*out, label, label)), (label,), out)
             case Apply(Diagonal(), (x,)):
                 yield from self.terms(x, (*out, out[-1]))
             case Apply(DiagonalMatrix(), (x,)):
@@ -204,6 +200,16 @@ class _Reader:
     def _times(self, node: Node, out: Labels, number: float, factors: tuple[Factor, ...] = ()) -> Iterator[LinearTerm]:
         for term in self.terms(node, out):
             yield replace(term, number=number * term.number, factors=(*factors, *term.factors))
+
+    def _counted(self, terms: Iterator[LinearTerm], labels: Labels, out: Labels) -> Iterator[LinearTerm]:
+        """Multiply terms that do not vary along a summed axis by its size."""
+        for term in terms:
+            used = {*out, *term.into, *(label for _, each in term.factors for label in each)}
+            for label in dict.fromkeys(labels):
+                if label not in used:
+                    number, factors = self._scale(Const(self._sizes[label], _scalar(self._tangent)))
+                    term = replace(term, number=number * term.number, factors=(*factors, *term.factors))
+            yield term
 
     def _inserted(self, x: Node, axes: Sequence[int], out: Labels) -> Labels:
         """Return the labels of the operand of a reduction: new ones for the axes that are removed."""
@@ -234,7 +240,8 @@ class _Reader:
                 value, more = self.factors(operand, tuple(names[label] for label in contract.inputs[k]))
                 number, factors = number * value, [*factors, *more]
         labels = tuple(names[label] for label in contract.inputs[moving[0]])
-        yield from self._times(operands[moving[0]], labels, number, tuple(factors))
+        terms = self._times(operands[moving[0]], labels, number, tuple(factors))
+        yield from self._counted(terms, tuple(names.values()), out)
 
     def _along_axes(self, node: Apply, x: Node, out: Labels) -> Iterator[LinearTerm]:
         """A selection along each axis is a product with a matrix: the same selection of the rows of the identity."""

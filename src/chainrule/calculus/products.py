@@ -6,7 +6,19 @@ from chainrule.calculus.chains import chain_of, number_within, product_of_chain
 from chainrule.calculus.examples import filled, size, some, some_x, some_y
 from chainrule.calculus.rules import is_scale, refilled, rule, scalar_of
 from chainrule.ir import Apply, ArrayType, Input, Node, applies, parse_shape
-from chainrule.primitives import Broadcast, Contract, Multiply, Negate, Permute, Reshape, Sum, multiplied
+from chainrule.primitives import (
+    Add,
+    Broadcast,
+    Contract,
+    Divide,
+    Exp,
+    Multiply,
+    Negate,
+    Permute,
+    Reshape,
+    Sum,
+    multiplied,
+)
 
 
 def _number(shape: str) -> Node:
@@ -131,6 +143,27 @@ def _number_in_front(node: Apply) -> Node | None:
     number = product_of_chain(links[first:last])
     rest = product_of_chain((*links[:first], *links[last:]))
     return Broadcast(node.type.shape, ())(number) * rest if rest.type == node.type else None
+
+
+@rule("aᵀ b + bᵀ a → 2 aᵀ b", Add, examples=lambda: [some_x("n") @ some_y("n") + some_y("n") @ some_x("n")])
+def _inner_product_twice(node: Apply) -> Node | None:
+    match node.operands:
+        case (Apply(Contract(((0,), (0,)), ()) as inner, (a, b)), Apply(Contract() as other, (c, d))):
+            return 2 * inner(a, b) if other == inner and a is d and b is c else None
+    return None
+
+
+@rule("(x/y)ᵀ y → Σ x", Contract, examples=lambda: [
+    (some_x("n") / Exp()(some_y("n"))) @ Exp()(some_y("n")),
+    Exp()(some_y("n")) @ (some_x("n") / Exp()(some_y("n"))),
+])  # fmt: skip
+def _inner_product_with_divisor(node: Apply) -> Node | None:
+    match node:
+        case Apply(Contract(((0,), (0,)), ()), (Apply(Divide(), (x, y)), z)) if y is z:
+            return Sum((0,))(x)
+        case Apply(Contract(((0,), (0,)), ()), (z, Apply(Divide(), (x, y)))) if y is z:
+            return Sum((0,))(x)
+    return None
 
 
 @rule("Σ (a ⊙ b) of vectors → aᵀ b", Sum, examples=lambda: [Sum((0,))(some_x("n") * some_y("n"))])

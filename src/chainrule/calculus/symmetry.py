@@ -21,6 +21,7 @@ from chainrule.primitives import (
     Contract,
     DiagonalMatrix,
     Inverse,
+    Kronecker,
     Multiply,
     Permute,
     Primitive,
@@ -59,6 +60,8 @@ def _follows(node: Node, given: Container[Node], known: dict[Node, bool]) -> boo
             return True
         case Apply(DiagonalMatrix()):
             return True
+        case Apply(Kronecker(), (x, y)):
+            return _is_symmetric(x, given, known) and _is_symmetric(y, given, known)
         case Apply(Inverse() | Adjugate(), (x, *_)):
             return _is_symmetric(x, given, known)
         case Apply(Broadcast(axes=axes), (x,)):

@@ -14,7 +14,17 @@ from chainrule.cli.sentences import language_option
 from chainrule.cli.targets import TargetCommand, opened, target_options
 from chainrule.cli.values import parse_values
 from chainrule.cli.verification import print_verification
-from chainrule.derivation import DETAILS, FORMS, Detail, Form, Valuation, Verification
+from chainrule.derivation import (
+    DETAILS,
+    FORMS,
+    FURTHER_FORMS,
+    LAYOUTS,
+    Detail,
+    Form,
+    Layout,
+    Valuation,
+    Verification,
+)
 from chainrule.deriving import Derivation
 from chainrule.emit import DIALECTS
 from chainrule.files import check_writable, replacing
@@ -29,6 +39,15 @@ MARKUPS: Final = ("text", "latex", "markdown", "html", "json")
 @target_options
 @click.option(
     "--functions", metavar="NAMES", help='Functions of a formula without a definition: "f, g" or "f: n -> m".'
+)
+@click.option("--hessian", is_flag=True, help="The second derivatives of a loss, and Newton's step.")
+@click.option("--jacobian", is_flag=True, help="The matrix of the derivatives of the results.")
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default="numerator",
+    show_default=True,
+    help="The rows of a Jacobian belong to the result (numerator) or to the variable (denominator).",
 )
 @click.option("--form", type=click.Choice(FORMS), default="matrix", show_default=True, help="How it is written.")
 @click.option(
@@ -61,6 +80,9 @@ def command(
     shapes: Sequence[str],
     assume: str | None,
     functions: str | None,
+    hessian: bool,
+    jacobian: bool,
+    layout: Layout,
     form: Form,
     detail: Detail,
     values: Sequence[str],
@@ -86,18 +108,28 @@ def command(
     --at makes a worked example, with numbers as on a whiteboard. The gradient by an output Y of a layer is given as dY;
     by default it is taken as ones.
 
+    --hessian and --jacobian write matrices in closed form, with --form index by their elements.
+
     --format html is a complete page, markdown is for GitHub, json has every claim with its expressions as trees.
     """
     if standalone and markup != "latex":
         raise CommandError("--standalone makes a LaTeX document; add --format latex")
     if notation is not None and (markup != "text" or values):
         raise CommandError("--notation prints statements as text, without values; leave out --format and --at")
+    if hessian and jacobian:
+        raise CommandError("--hessian and --jacobian exclude each other; derive one of them at a time")
+    if (hessian or jacobian) and form not in FURTHER_FORMS:
+        raise CommandError(
+            f"--form {form} writes a backward pass; a Hessian or Jacobian has {' and '.join(FURTHER_FORMS)}"
+        )
+    if notation is not None and (hessian or jacobian):
+        raise CommandError("--notation prints a backward pass; leave out --hessian and --jacobian")
     if output is not None:
         check_writable(output)
     at = parse_values(values) if values else None
     with opened(target, wrt, shapes, assume, functions) as subject:
-        derivation = subject.derivation()
-        if at is not None:
+        derivation = subject.derivation("hessian" if hessian else "jacobian" if jacobian else "gradient", layout)
+        if at is not None and not (hessian or jacobian):
             Valuation(derivation.record, at)  # refuses wrong values before the verification
         verification = derivation.verify()
     to_screen = output is None and not as_json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import itertools
 import os
@@ -15,6 +16,7 @@ import click
 
 from chainrule.cli.errors import CommandError
 from chainrule.cli.loading import loaded_function, split_target
+from chainrule.derivation import Layout
 from chainrule.deriving import Derivation, derive
 from chainrule.gallery import GALLERY
 from chainrule.ir import ShapeError
@@ -41,9 +43,14 @@ class Target:
     functions: str | None = None
     assume: str | None = None
 
-    def derivation(self) -> Derivation:
-        """Derive the backward pass of the function."""
-        return derive(self.function, self.wrt, functions=self.functions, assume=self.assume, **self.shapes)
+    def derivation(self, what: str = "gradient", layout: Layout = "numerator") -> Derivation:
+        """Derive the backward pass of the function, its Hessian or its Jacobian."""
+        derived = functools.partial(
+            derive, self.function, self.wrt, functions=self.functions, assume=self.assume, **self.shapes
+        )
+        if what == "hessian":
+            return derived(order=2, layout=layout)
+        return derived(jacobian=True, layout=layout) if what == "jacobian" else derived()
 
 
 class TargetCommand(click.Command):

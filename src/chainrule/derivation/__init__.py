@@ -2,7 +2,14 @@
 
 from chainrule.derivation.document import DETAILS, Detail, Document
 from chainrule.derivation.forms import FORMS, Form, write_document
+from chainrule.derivation.further import (
+    FURTHER_FORMS,
+    Derivatives,
+    derivatives_verifier,
+    write_derivatives,
+)
 from chainrule.derivation.html import render_html
+from chainrule.derivation.jacobians import Jacobians
 from chainrule.derivation.json import json_text, render_json
 from chainrule.derivation.latex import render_latex
 from chainrule.derivation.listing import equations, program_html, program_latex, program_markdown
@@ -10,6 +17,7 @@ from chainrule.derivation.markdown import render_markdown
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.points import Evaluator, add_derivatives, drawn
 from chainrule.derivation.record import Record
+from chainrule.derivation.second_order import LAYOUTS, Layout, SecondOrder
 from chainrule.derivation.sizes import with_sizes_apart
 from chainrule.derivation.text import render_text, text_of
 from chainrule.derivation.upstream import is_upstream, output_name, with_upstream
@@ -19,19 +27,26 @@ from chainrule.derivation.verify import PRINTED, Failure, Verification, Verifier
 __all__ = [
     "DETAILS",
     "FORMS",
+    "FURTHER_FORMS",
+    "LAYOUTS",
     "PRINTED",
+    "Derivatives",
     "Detail",
     "Document",
     "Evaluator",
     "Failure",
     "Form",
+    "Jacobians",
+    "Layout",
     "Notator",
     "Record",
+    "SecondOrder",
     "Valuation",
     "ValuesError",
     "Verification",
     "Verifier",
     "add_derivatives",
+    "derivatives_verifier",
     "drawn",
     "equations",
     "is_upstream",
@@ -49,5 +64,6 @@ __all__ = [
     "text_of",
     "with_sizes_apart",
     "with_upstream",
+    "write_derivatives",
     "write_document",
 ]

@@ -26,6 +26,7 @@ from chainrule.primitives import (
     PowerNotation,
     Precedence,
     Prefix,
+    SecondPartial,
     Symbol,
     precedence,
 )
@@ -109,6 +110,8 @@ def needs_brackets(child: Notation, parent: Notation, position: int, stacked: bo
         return not _can_carry(child) or isinstance(child, Indexed)
     if isinstance(parent, Postfix | Partial):
         return not _can_carry(child)
+    if isinstance(parent, SecondPartial):
+        return precedence(child) < Precedence.POWER
     return False
 
 

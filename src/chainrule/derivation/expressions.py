@@ -47,7 +47,6 @@ from chainrule.primitives import (
     Call,
     Commutation,
     Contract,
-    DiagonalMatrix,
     Indexed,
     Infix,
     LogSumExp,
@@ -67,6 +66,7 @@ from chainrule.primitives import (
     Slice,
     Sum,
     Symbol,
+    is_identity,
     transposed,
 )
 
@@ -90,7 +90,8 @@ class ExpressionWriter(ABC):
     def commutation(self, primitive: Commutation) -> Symbol:
         """Return the name of a commutation matrix, K with the two sizes."""
         sizes = [str(primitive.rows), str(primitive.columns)]
-        return Symbol("_".join(["K", *sizes]) if all(map(str.isalnum, sizes)) else "K")
+        joint = "" if all(len(size) == 1 for size in sizes) else "_"
+        return Symbol("K_" + joint.join(sizes) if all(map(str.isalnum, sizes)) else "K")
 
     def of(self, node: Node, explicit: bool = False) -> Notation:
         """Write `node` in matrix notation; `explicit` writes broadcasts as products with a vector of ones.
@@ -219,6 +220,8 @@ class _Sheet:
         """Return a vector with changed axes of size 1 as a factor: a column or a row, by its type."""
         extent, shape = self.extents[node], node.type.shape
         shown = self.written[node]
+        if isinstance(node, Apply) and sums_matrix(node.operands[0]):
+            shown = self.factors[node.operands[0]]
         if extent == NUMBER and 1 <= len(shape) <= 2:
             return filled(shown, len(shape))
         if self.is_repeated(node) and len(shape) == 2 and len(extent.shape) <= 2:
@@ -402,14 +405,6 @@ def _extent_of_product(node: Apply, sheet: _Sheet) -> Extent:
     if not begins and not closes:
         return whole(shape)
     return Extent(shape[:1], (0,)) if shape[1] == 1 else Extent(shape[1:], (1,))
-
-
-def is_identity(node: Node) -> bool:
-    """Whether `node` is an identity matrix of a named size."""
-    match node:
-        case Apply(DiagonalMatrix(), (Const(1),)):
-            return node.type.ndim == 2
-    return False
 
 
 def commutation_of(node: Node) -> Commutation | None:

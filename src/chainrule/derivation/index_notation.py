@@ -168,7 +168,10 @@ class NotationEmitter:
     def select(
         self, condition: Notation, x: Notation | Callable[[], Notation], y: Notation | Callable[[], Notation]
     ) -> Notation:
-        return Cases(condition, x() if callable(x) else x, y() if callable(y) else y)
+        chosen, other = (each() if callable(each) else each for each in (x, y))
+        if (chosen, other) == (Number(1), Number(0)):
+            return Indexed(Number(1), (condition,))
+        return Cases(condition, chosen, other)
 
     def convert(self, x: Notation, dtype: DType) -> Notation:
         """Convert a condition to a number: 1 if it holds, otherwise 0."""

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 from chainrule.derivation.document import Block, Document, Equation, Frame, Heading, Remark
+from chainrule.derivation.further import Derivatives, derivatives_notator, quantity_notation
 from chainrule.derivation.latex import latex_of
 from chainrule.derivation.notator import Notator
 from chainrule.derivation.record import (
@@ -29,6 +30,14 @@ from chainrule.derivation.record import (
     Record,
     StageDerivative,
     StageDifferential,
+    StageValue,
+)
+from chainrule.derivation.second_quantities import (
+    CotangentDifferential,
+    GradientDifferential,
+    SecondQuantity,
+    StageChange,
+    StageJacobian,
 )
 from chainrule.derivation.text import plain, text_of
 from chainrule.derivation.upstream import is_upstream
@@ -49,10 +58,18 @@ _READABLE = 4000
 
 
 def render_json(
-    record: Record, document: Document, form: str, verification: Verification | None, first: int = 1
+    record: Record,
+    document: Document,
+    form: str,
+    verification: Verification | None,
+    first: int = 1,
+    derivatives: Derivatives | None = None,
 ) -> dict[str, Json]:
-    """Return the derivation as an object for `json.dumps`; its claims are numbered from `first`."""
-    claims = _Claims(record, document.language)
+    """Return the derivation as an object for `json.dumps`; its claims are numbered from `first`.
+
+    With `derivatives` the claims are those of a Hessian or of Jacobians.
+    """
+    claims = _Claims(record, document.language, derivatives)
     result: dict[str, Json] = {
         "schema": SCHEMA,
         "language": document.language,
@@ -97,10 +114,11 @@ def _outcome(verification: Verification, language: Language) -> dict[str, Json]:
 class _Claims:
     """Writes the claims of one record."""
 
-    def __init__(self, record: Record, language: Language) -> None:
+    def __init__(self, record: Record, language: Language, derivatives: Derivatives | None = None) -> None:
         self._record = record
+        self._derivatives = derivatives
         self._language = language
-        self._notator = Notator(record)
+        self._notator = Notator(record) if derivatives is None else derivatives_notator(derivatives)
         self.arrays: Tensors = {}
         self.nodes = NodeTable(self.arrays)
 
@@ -132,7 +150,8 @@ class _Claims:
 
     def all(self, first: int) -> list[Json]:
         """Return every claim in reading order, under the number by which a verification refers to it."""
-        return [self._claim(number, claim) for number, claim in enumerate(self._record.claims, start=first)]
+        every = self._record.claims if self._derivatives is None else self._derivatives.claims
+        return [self._claim(number, claim) for number, claim in enumerate(every, start=first)]
 
     def _claim(self, number: int, claim: Claim) -> Json:
         formula: dict[str, Json] = {"text": None, "latex": None}
@@ -164,7 +183,9 @@ class _Claims:
         if isinstance(quantity, PathDerivative):
             factors = [Partial(Symbol(c.stage.name), Symbol(c.operand.name)) for c in quantity.path]
             return Infix("·", tuple(factors)) if len(factors) > 1 else factors[0]
-        return Symbol(quantity.stage.name, "d" if isinstance(quantity, StageDifferential) else "")
+        if isinstance(quantity, StageValue | StageDifferential):
+            return Symbol(quantity.stage.name, "d" if isinstance(quantity, StageDifferential) else "")
+        return quantity_notation(quantity, self._notator)
 
     def _quantity(self, quantity: Quantity) -> dict[str, Json]:
         """Return a left side as data: its kind and the quantities involved."""
@@ -179,7 +200,25 @@ class _Claims:
             return {"quantity": "differential", "of": quantity.stage.name, "in": [o.name for o in quantity.operands]}
         if isinstance(quantity, StageDerivative):
             return {"quantity": "derivative", "of": quantity.stage.name, "by": quantity.operand.name}
-        return {"quantity": "value", "of": quantity.stage.name}
+        if isinstance(quantity, StageValue):
+            return {"quantity": "value", "of": quantity.stage.name}
+        return self._further_quantity(quantity)
+
+    def _further_quantity(self, quantity: SecondQuantity) -> dict[str, Json]:
+        """Return a quantity of second order, or a Jacobian, as data."""
+        loss = self._record.loss.name
+        if isinstance(quantity, CotangentDifferential):
+            return {"quantity": "gradient differential", "of": loss, "by": quantity.accumulation.symbol.name}
+        if isinstance(quantity, GradientDifferential | StageChange):
+            along: list[Json] = [direction.name for direction in quantity.directions.values()]
+            if isinstance(quantity, StageChange):
+                return {"quantity": "change", "of": quantity.symbol.name, "along": along}
+            return {"quantity": "gradient differential", "of": loss, "by": quantity.symbol.name, "along": along}
+        layout = "axes" if quantity.by_axes else "denominator" if quantity.transposed else "numerator"
+        if isinstance(quantity, StageJacobian):
+            return {"quantity": "Jacobian", "of": quantity.symbol.name, "by": quantity.by.name, "layout": layout}
+        names: list[Json] = [quantity.symbol.name, quantity.by.name]
+        return {"quantity": "second derivative", "of": loss, "by": names, "layout": layout}
 
 
 def _blocks(block: Block, language: Language) -> list[Json]:

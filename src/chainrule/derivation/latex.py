@@ -92,6 +92,7 @@ class LatexWriter(SetWriter):
     slash = Box(" / ", 3)
     ones = Box(r"\mathbf{1}", 1)
     differential = Box(r"\partial ", 1)
+    joint = Box(r"\,", 0)
     del_ = Box(r"\nabla ", 1)
     marks: ClassVar = {"ᵀ": Box(r"\top", 1), "⁻¹": Box("-1", 2), "⁻ᵀ": Box(r"-\top", 2)}
     when: ClassVar = {"en": (r"\text{if }", r"\text{otherwise}"), "zh": (r"\text{若}\;", r"\text{否则}")}

@@ -106,7 +106,7 @@ def abstract_legend(parts: Iterable[Notation], language: Language) -> list[Words
     """Explain functions without a definition, and the marks of their derivatives."""
     bare: dict[Symbol, list[Words]] = {}
     for part in parts:
-        if not isinstance(part, Application):
+        if not isinstance(part, Application) or not part.arguments:  # ∇²L is explained where it stands
             continue
         phrase: Words = ()
         function, mark = part.function, replace(part, arguments=())

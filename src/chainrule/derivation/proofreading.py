@@ -34,7 +34,7 @@ from chainrule.derivation.text import TextWriter, render_text
 from chainrule.derivation.valuation import meanings
 from chainrule.derivation.writing import Writer
 from chainrule.ir import Dim, Input, Node, SymbolicDim, bind_dim
-from chainrule.primitives import Abstract, AbstractMap, Application, Infix, Notation, Partial, Symbol
+from chainrule.primitives import Abstract, AbstractMap, Application, Infix, Notation, Partial, SecondPartial, Symbol
 from chainrule.words import Language
 
 Array = NDArray[Any]
@@ -122,9 +122,9 @@ class Proofreader:
         names: dict[str, Array] = {}
         gradients: dict[str, Array] = {}
         for symbol, value in self._symbols():
-            if isinstance(symbol, Partial):
+            if isinstance(symbol, Partial) and symbol.of == Symbol(self._record.loss.name):
                 _enter(gradients, writer.write(spelled(symbol.by, document)), value)
-            elif isinstance(symbol, Symbol):
+            elif isinstance(symbol, Symbol | Partial | SecondPartial | Application):
                 _enter(names, writer.write(spelled(symbol, document)), value)
         sizes = {name: float(size) for name, size in self._sizes.items()}
         letters: dict[str, int] = {}

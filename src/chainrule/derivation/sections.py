@@ -60,6 +60,10 @@ class Sections:
         factors = {self.factor(each): each for each in contributions if not self.reasons.is_given(each)}
         return WorkedExample(self.record, self.notator, self.language, values, factors)
 
+    def title(self) -> Words:
+        """Return the title of the document."""
+        return self.say("title", self._subject())
+
     def body(self) -> list[Block]:
         """Return the blocks between the opening and the results."""
         raise NotImplementedError
@@ -75,7 +79,7 @@ class Sections:
     # The opening
 
     def _opening(self, body: list[Block]) -> list[Block]:
-        blocks: list[Block] = [Heading(self.say("title", self._subject()), 1)]
+        blocks: list[Block] = [Heading(self.title(), 1)]
         named = [node for node in self.record.program.inputs if node.name not in (RNG_SEED, RNG_STEP)]
         shapes = [self._shape_words(node) for node in named if not is_upstream(node)]
         blocks.append(Paragraph(self.say("shapes", join(self.language, shapes))))
@@ -89,15 +93,19 @@ class Sections:
             blocks.append(Paragraph(constants))
         if self.full:
             blocks += self._conventions(body)
+        return blocks + self.deltas() if self.full else blocks
+
+    def deltas(self) -> list[Block]:
+        """Explain the gradients that are named δ."""
         deltas: list[Words] = [
             (Infix("=", (self.notator.of(cotangent), self.notator.partial(symbol))),)
             for symbol, cotangent in reversed(self.notator.delta_symbols.items())
         ]
-        if deltas and self.full:
-            softmax = operands_of(self.record, *SOFTMAX) & set(self.notator.delta_symbols)
-            key = "delta or softmax" if softmax else "delta"
-            blocks.append(Paragraph(self.say(key, join(self.language, deltas, "list letters"))))
-        return blocks
+        if not deltas:
+            return []
+        softmax = operands_of(self.record, *SOFTMAX) & set(self.notator.delta_symbols)
+        key = "delta or softmax" if softmax else "delta"
+        return [Paragraph(self.say(key, join(self.language, deltas, "list letters")))]
 
     def _declared(self) -> list[Block]:
         """State what is declared of the arguments, and which gradient is meant for a constrained one."""

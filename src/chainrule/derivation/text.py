@@ -70,6 +70,9 @@ class TextWriter(Writer):
     def differentiated(self, by: Sequence[int]) -> Box:
         return columns("∂" + "".join(_SUBSCRIPTS[digit] for each in by for digit in str(each)))
 
+    def differential_of_order(self, order: int) -> Box:
+        return columns("∂" + str(order).translate(SUPERSCRIPTS))
+
     def nabla(self, count: int) -> Box:
         return columns("∇" if count == 1 else "∇" + str(count).translate(SUPERSCRIPTS))
 

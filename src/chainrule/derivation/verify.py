@@ -260,12 +260,7 @@ class Verifier:
                 tangent = self._bound_tangent(record.stage.symbol)
                 values[tangent] = self._value(record.differential.right, values)
 
-        def value(node: Node) -> Array:
-            if node not in self._bound:
-                self._bound.update(bind_nodes([node], self._sizes))
-            return self._value(node, values)
-
-        return Proofreader(self._record, self._sizes, value)
+        return Proofreader(self._record, self._sizes, lambda node: self.value_of(node, values))
 
     def point(self) -> Values:
         """Return every symbol's value at a new point; raise NoPointError if the function is finite nowhere."""
@@ -294,7 +289,9 @@ class Verifier:
         return values, found, [SAFETY * spread for spread in spreads]
 
     def value_of(self, node: Node, values: Values) -> Array:
-        """Evaluate an expression of the derivation at a point."""
+        """Evaluate any expression over the symbols of the derivation at a point."""
+        if node not in self._bound:
+            self._bound.update(bind_nodes([node], self._sizes))
         return self._value(node, values)
 
     def _size_of_gradients(self, values: Values) -> float:

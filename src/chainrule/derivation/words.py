@@ -437,6 +437,119 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "At this point not all values are finite ({0}): the function or its derivative has no value here.",
         "此处有的值不是有限数（{0}）：函数或其导数在这里没有值。",
     ),
+    "Jacobian title": ("Jacobian of {0}", "{0} 的雅可比矩阵"),
+    "Jacobian heading": ("Jacobian", "雅可比矩阵"),
+    "Jacobian text": (
+        "The Jacobian is the matrix of the differential: {0}.",
+        "雅可比矩阵就是微分的矩阵：{0}。",
+    ),
+    "Jacobian products text": (
+        "They need no matrix: they are the differential at {0}.",
+        "不必写出矩阵：取 {0} 时的微分即是。",
+    ),
+    "second title": ("Second derivatives of {0}", "{0} 的二阶导数"),
+    "gradient": ("Gradient", "梯度"),
+    "differential of gradient": ("The differential of the gradient", "梯度的微分"),
+    "second lines": (
+        "Each line of the backward pass is differentiated once more; {0} with an index is the gradient by that "
+        "quantity.",
+        "对反向传播的每一行再求一次微分；{0} 的下标表示对哪个量的梯度。",
+    ),
+    "Hessian": ("Hessian", "黑塞矩阵"),
+    "Hessian text": (
+        "The Hessian is the matrix of this linear map: {0}.",
+        "黑塞矩阵就是这个线性映射的矩阵：{0}。",
+    ),
+    "Hessian by elements": (
+        "The entries of the Hessian are the coefficients of this linear map.",
+        "黑塞矩阵的元素就是这个线性映射的系数。",
+    ),
+    "Jacobian by elements": (
+        "The entries of the Jacobian are the coefficients of the differential.",
+        "雅可比矩阵的元素就是微分的系数。",
+    ),
+    "vec text": (
+        " vec stacks the columns of a matrix, so that vec(A X B) = (Bᵀ ⊗ A) vec(X); for K with the sizes of X, "
+        "K vec(X) = vec(Xᵀ).",
+        "vec 把矩阵的各列依次叠成一个向量，因此 vec(A X B) = (Bᵀ ⊗ A) vec(X)；下标为 X 的大小的 K 满足 "
+        "K vec(X) = vec(Xᵀ)。",
+    ),
+    "layout numerator": (
+        " Numerator layout: the rows belong to what is differentiated, the columns to what it is differentiated by.",
+        "采用分子布局：行对应被求导的量，列对应求导的变量。",
+    ),
+    "layout denominator": (
+        " Denominator layout: the rows belong to what is differentiated by, the columns to what is differentiated.",
+        "采用分母布局：行对应求导的变量，列对应被求导的量。",
+    ),
+    "no closed form": (
+        "The other blocks have no short closed form; their products with a vector follow.",
+        "其余各块没有简短的闭式，下面给出它们与向量的乘积。",
+    ),
+    "products": ("Products with a vector", "与向量的乘积"),
+    "products text": (
+        "They need no matrix: they are the differential of the gradient at {0}.",
+        "不必写出矩阵：取 {0} 时梯度的微分即是。",
+    ),
+    "Newton": ("Newton's step", "牛顿步"),
+    "Newton text": (
+        "The step {0} leads to {1}, where the quadratic approximation of the loss has the gradient 0: {2}.",
+        "步长 {0} 走到 {1}，在那里损失的二次近似的梯度为零：{2}。",
+    ),
+    "Gauss-Newton": ("The Gauss–Newton matrix", "高斯–牛顿矩阵"),
+    "Gauss-Newton exact": (
+        "it is the Hessian, since {0} is linear in {1}",
+        "由于 {0} 是 {1} 的线性函数，它就是黑塞矩阵",
+    ),
+    "Gauss-Newton text": (
+        "the Hessian without the second derivatives of {0}; it is positive semidefinite",
+        "略去 {0} 的二阶导数的黑塞矩阵，它是半正定的",
+    ),
+    "second results": ("Results", "结果汇总"),
+    "remark symmetric": ("The Hessian is symmetric.", "黑塞矩阵是对称的。"),
+    "remark semidefinite": (
+        "It is positive semidefinite, since {0}: the loss is convex.",
+        "它是半正定的，因为{0}：损失是凸函数。",
+    ),
+    "remark semidefinite if": (
+        "For {1} ≥ 0 it is positive semidefinite, since {0}: the loss is convex.",
+        "{1} ≥ 0 时它是半正定的，因为{0}：损失是凸函数。",
+    ),
+    "semidefinite Gram": (
+        "it has the form Mᵀ M, and vᵀ Mᵀ M v = ‖M v‖² ≥ 0",
+        "它形如 Mᵀ M，而 vᵀ Mᵀ M v = ‖M v‖² ≥ 0",
+    ),
+    "semidefinite congruent": (
+        "it has the form Mᵀ D M with a positive semidefinite D in the middle",
+        "它形如 Mᵀ D M，中间的 D 半正定",
+    ),
+    "semidefinite diagonal": ("it is diagonal and no entry is negative", "它是对角阵且没有负的元素"),
+    "semidefinite Kronecker": (
+        "it is the Kronecker product of two such matrices",
+        "它是两个半正定矩阵的 Kronecker 积",
+    ),
+    "semidefinite covariance": (
+        "it is the covariance matrix of a one-hot vector that is drawn with these probabilities",
+        "它是按这些概率抽取的独热向量的协方差矩阵",
+    ),
+    "semidefinite sum": ("each term is", "每一项都是半正定的"),
+    "remark convex number": (
+        "It is nowhere negative: the loss is convex.",
+        "它处处非负：损失是凸函数。",
+    ),
+    "claim second differential": (
+        "the differential of a gradient: of a line of the backward pass, or of the whole",
+        "梯度的微分：反向传播中的一行，或整个梯度",
+    ),
+    "claim Hessian": ("the matrix of the differential of the gradient", "梯度的微分的矩阵"),
+    "claim Hessian elements": ("the same by elements", "按元素写出"),
+    "claim Hessian product": ("the Hessian times a vector", "黑塞矩阵与向量的乘积"),
+    "claim Newton": ("the system of Newton's step", "牛顿步的方程组"),
+    "claim residual": ("a name for the residual", "残差的记号"),
+    "claim Jacobian": ("the matrix of the differential", "微分的矩阵"),
+    "claim Jacobian elements": ("the same by elements", "按元素写出"),
+    "claim Jacobian product": ("the Jacobian times a vector", "雅可比矩阵与向量的乘积"),
+    "claim Gauss-Newton": ("the product of the Jacobians of the residual", "残差的雅可比矩阵的乘积"),
     "claim abbreviation": ("a name for what is used again", "重复出现的式子，另取一名"),
     "claim forward": ("an equation of the forward pass", "前向传播的等式"),
     "claim differential": ("the differential of an equation of the forward pass", "前向传播等式的微分"),

@@ -31,6 +31,7 @@ from chainrule.primitives import (
     PowerNotation,
     Precedence,
     Prefix,
+    SecondPartial,
     Symbol,
     Verbatim,
     precedence,
@@ -62,6 +63,8 @@ class Writer(ABC):
     slash: ClassVar[Box]
     ones: ClassVar[Box]
     differential: ClassVar[Box] = Box("∂", 1)
+    joint: ClassVar[Box] = Box("", 0)
+    """What separates the parts of ∂x∂y."""
     fences: ClassVar[Mapping[str, str]] = {"abs": "|", "floor": "⌊"}
 
     def __init__(self, language: str = "en") -> None:
@@ -100,6 +103,8 @@ class Writer(ABC):
             return [function, *self.bracketed(self.arguments(notation.arguments, nesting + NESTING))]
         if isinstance(notation, Partial):
             return [self.partial(row(self.operand(notation.of, notation)), row(self.operand(notation.by, notation)))]
+        if isinstance(notation, SecondPartial):
+            return [self.second_partial(notation)]
         if isinstance(notation, Indexed):
             element = element_within(notation)
             return self.indexed(notation, nesting) if element is None else self.pieces(element, nesting)
@@ -184,6 +189,13 @@ class Writer(ABC):
         upper, lower = (self.group(row([self.differential, each])) for each in (of, by))
         return self.ratio(upper, lower)
 
+    def second_partial(self, notation: SecondPartial) -> Box:
+        """Write ∂²of/∂x∂y."""
+        upper = self.group(row([self.differential_of_order(2), *self.operand(notation.of, notation)]))
+        factors = [row([self.differential, *self.operand(each, notation)]) for each in notation.by]
+        lower = self.group(row([box for each in factors for box in (self.joint, each)][1:]))
+        return self.ratio(upper, lower)
+
     def ratio(self, upper: Box, lower: Box) -> Box:
         """Write a ratio in one box."""
         return row([upper, self.slash, lower])
@@ -229,6 +241,10 @@ class Writer(ABC):
     @abstractmethod
     def differentiated(self, by: Sequence[int]) -> Box:
         """Write ∂ with the numbers of arguments below it."""
+
+    @abstractmethod
+    def differential_of_order(self, order: int) -> Box:
+        """Write ∂ with an order raised."""
 
     @abstractmethod
     def nabla(self, count: int) -> Box:
@@ -323,6 +339,9 @@ class SetWriter(Writer):
 
     def differentiated(self, by: Sequence[int]) -> Box:
         return self.scripted(self.differential, tuple(self.digits(str(each)) for each in by))
+
+    def differential_of_order(self, order: int) -> Box:
+        return self.scripted(self.group(self.differential), (), self.digits(str(order)))
 
     def nabla(self, count: int) -> Box:
         return self.scripted(self.del_, (), self.digits(str(count)) if count > 1 else None)

@@ -93,6 +93,7 @@ from chainrule.primitives.diagonal import (
     diag,
     diagonal,
     identity,
+    is_identity,
     trace,
 )
 from chainrule.primitives.emitter import (
@@ -178,6 +179,7 @@ from chainrule.primitives.notation import (
     Postfix,
     Precedence,
     Prefix,
+    SecondPartial,
     Symbol,
     Verbatim,
     call,
@@ -387,6 +389,7 @@ __all__ = [
     "Reshape",
     "Scalars",
     "ScatterAdd",
+    "SecondPartial",
     "Sigmoid",
     "Sign",
     "SignDeterminant",
@@ -456,6 +459,7 @@ __all__ = [
     "inner",
     "inverse",
     "invert",
+    "is_identity",
     "keep_axes",
     "leaky_relu",
     "less",

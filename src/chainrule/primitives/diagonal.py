@@ -13,6 +13,7 @@ from typing import TypeVar, final
 import numpy as np
 
 from chainrule.ir import (
+    Apply,
     ArrayType,
     Const,
     Dim,
@@ -154,6 +155,14 @@ class Trace(Linear):
 def identity(size: Dim, dtype: DType = DType.FLOAT64) -> Node:
     """The identity matrix of a numeric or symbolic size."""
     return DiagonalMatrix()(Const(1, ArrayType((size,), dtype)))
+
+
+def is_identity(node: Node) -> bool:
+    """Whether `node` is an identity matrix of any size."""
+    match node:
+        case Apply(DiagonalMatrix(), (Const(1),)):
+            return node.type.ndim == 2
+    return False
 
 
 def _as_square(x: Node, offset: int, axis1: int, axis2: int) -> Node:

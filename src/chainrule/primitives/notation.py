@@ -26,6 +26,7 @@ Notation: TypeAlias = Union[
     "Cases",
     "Pairing",
     "Partial",
+    "SecondPartial",
 ]
 
 
@@ -188,6 +189,14 @@ class Partial:
 
     of: Notation
     by: Notation
+
+
+@dataclass(frozen=True)
+class SecondPartial:
+    """The second derivative `∂²L/∂x∂yᵀ`, read as one symbol; `by` are x and yᵀ, or x² alone."""
+
+    of: Notation
+    by: tuple[Notation, ...]
 
 
 INFIX_PRECEDENCE = {

@@ -22,6 +22,8 @@ from chainrule.derivation.readback.values import (
     known,
 )
 
+_LARGEST = 1_000_000
+"""The number of elements up to which a Kronecker product is formed, where its size is not determined."""
 _ERF = np.vectorize(math.erf, otypes=[float])
 _ERFC = np.vectorize(math.erfc, otypes=[float])
 
@@ -286,6 +288,8 @@ def kronecker(x: Meaning, y: Meaning) -> Meaning:
     first, second = as_matrix(x), as_matrix(y)
     if first.ndim != 2 or second.ndim != 2 or first.free or second.free:
         raise ReadingError(f"⊗ of shapes {x.shape} and {y.shape}")
+    if first.data.size * second.data.size > _LARGEST:
+        raise ReadingError("a Kronecker product of arrays that are too large")
     blocks = first.data[..., :, None, :, None] * second.data[..., None, :, None, :]
     shape = tuple(m * n for m, n in zip(first.shape, second.shape, strict=True))
     return Value(blocks.reshape((*blocks.shape[: first.letters], *shape)), first.letters)

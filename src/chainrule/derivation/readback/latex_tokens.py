@@ -174,9 +174,14 @@ def _command(text: str, place: int, vocabulary: Vocabulary) -> tuple[list[Token]
         return [], end
     if command == "mathbf" and text.startswith("{1}", end):
         return [Token("ones")], end + 3
+    odd = _odd_name(text, place, vocabulary)
+    if odd is not None:  # the second derivative, or ∇²L, is a name
+        return [Token("name", odd)], place + len(odd)
     if command in ("frac", "tfrac"):
         upper, end = _group(text, end)
         lower, end = _group(text, end)
+        if (second := f"{upper} / {lower}") in vocabulary.axes:
+            return [Token("name", second)], end
         if upper.startswith("\\partial ") and lower.startswith("\\partial "):
             return _partial(upper + " / " + lower, 0, vocabulary)[0], end
         parts = [list(latex_tokens(part, vocabulary)) for part in (upper, lower)]
@@ -217,6 +222,11 @@ def _command(text: str, place: int, vocabulary: Vocabulary) -> tuple[list[Token]
     if command in _SIGNS:
         return [Token("sign", _SIGNS[command])], end
     raise ReadingError(f"what is \\{command}?")
+
+
+def _odd_name(text: str, place: int, vocabulary: Vocabulary) -> str | None:
+    """Return the longest name of several signs, such as that of a second derivative, or None."""
+    return next((name for name in vocabulary.odd if name.startswith("\\") and text.startswith(name, place)), None)
 
 
 def _group(text: str, place: int) -> tuple[str, int]:

@@ -48,6 +48,8 @@ def _token(
     text: str, place: int, vocabulary: Vocabulary, operand: bool, function: bool, tight: bool
 ) -> tuple[Token, int]:
     character = text[place]
+    if character in "∂∇" and (odd := _odd_name(text, place, vocabulary)):  # ∂²L/∂x∂yᵀ and ∇²L are names
+        return Token("name", odd, tight=tight), place + len(odd)
     if character == "∂" and text[place + 1 : place + 2] in LOWERED:
         end = place + 1
         while text[end : end + 1] in LOWERED:

@@ -1,0 +1,137 @@
+"""What the form of a Hessian proves: that it is symmetric, and positive semidefinite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chainrule.calculus import as_chain, is_symmetric, number_apart
+from chainrule.derivation.second_order import SecondOrder
+from chainrule.ir import Apply, Const, Input, Node, SymbolicDim, cached_property
+from chainrule.primitives import (
+    Abs,
+    Add,
+    Broadcast,
+    Cast,
+    Contract,
+    DiagonalMatrix,
+    Divide,
+    Exp,
+    Kronecker,
+    Mean,
+    Multiply,
+    Norm,
+    Permute,
+    Power,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Sqrt,
+    Square,
+    Subtract,
+    Sum,
+)
+
+
+@dataclass(frozen=True)
+class CurvatureRemark:
+    """A sentence on the Hessian; `why` is the key of its reason, `given` a number that must not be negative."""
+
+    key: str
+    why: str = ""
+    given: Input | None = None
+
+
+class Curvature:
+    """The remarks on the Hessian of one parameter; nothing is said of what is not proved."""
+
+    def __init__(self, order: SecondOrder) -> None:
+        self._order = order
+        self._definitions: dict[Node, Node] = {s.symbol: s.expression for s in order.first.backward.stages}
+        self._definitions |= {entry.symbol: entry.value for entry in order.first.abbreviations}
+        self._assumed: dict[Input, None] = {}
+
+    @cached_property
+    def remarks(self) -> tuple[CurvatureRemark, ...]:
+        """The remarks, each with a proof from the form of H."""
+        if len(self._order.parameters) != 1 or self._order.blocks[0].matrix is None:
+            return ()
+        matrix = self._order.blocks[0].matrix.right
+        if matrix.type.ndim != 2:
+            proved = self._is_nonnegative(matrix) and not self._assumed
+            return (CurvatureRemark("convex number"),) if proved else ()
+        found = [CurvatureRemark("symmetric")] if is_symmetric(matrix) else []
+        kind = self._semidefinite(matrix)
+        if kind is not None and len(self._assumed) < 2:
+            given = next(iter(self._assumed), None)
+            found.append(CurvatureRemark("semidefinite" if given is None else "semidefinite if", kind, given))
+        return tuple(found)
+
+    def _semidefinite(self, matrix: Node) -> str | None:
+        """Return the reason why a matrix is positive semidefinite, or None if nothing is proved."""
+        number, core = number_apart(matrix)
+        if core is not matrix:
+            return self._semidefinite(core) if self._is_nonnegative(number) else None
+        match matrix:
+            case Apply(Add(), (x, y)):
+                return "sum" if self._semidefinite(x) and self._semidefinite(y) else None
+            case Apply(DiagonalMatrix(), (v,)):
+                return "diagonal" if self._is_nonnegative(v) else None
+            case Apply(Kronecker(), (x, y)):
+                return "Kronecker" if self._semidefinite(x) and self._semidefinite(y) else None
+            case Apply(Subtract(), (Apply(DiagonalMatrix(), (p,)), square)):
+                return "covariance" if _is_outer_square(square, p) and self._is_distribution(p) else None
+            case Apply(Contract()):
+                return self._congruence(matrix)
+        return None
+
+    def _congruence(self, matrix: Node) -> str | None:
+        """Prove Mᵀ M ≥ 0 or Mᵀ D M ≥ 0 from the factors of a product, which read the same transposed and backwards."""
+        chain = as_chain(matrix)
+        for (left, turned), (right, other) in zip(chain[: len(chain) // 2], reversed(chain), strict=False):
+            symmetric = left.type.ndim == 2 and is_symmetric(left)
+            if left is not right or (turned == other and not symmetric):
+                return None
+        if len(chain) % 2 == 0:
+            return "Gram"
+        return "congruent" if len(chain) > 1 and self._semidefinite(chain[len(chain) // 2][0]) else None
+
+    def _is_distribution(self, p: Node) -> bool:
+        match self._definitions.get(p, p):
+            case Apply(Softmax((0,))) as found:
+                return found.type.ndim == 1
+        return False
+
+    def _is_nonnegative(self, node: Node) -> bool:
+        """Whether no element is negative, as the form shows; inputs that are numbers are assumed to be so."""
+        match self._definitions.get(node, node):
+            case Const(float() | int() as value):
+                return value >= 0
+            case Const(SymbolicDim()):
+                return True
+            case Input(_, type_) as symbol if type_.ndim == 0 and symbol in self._order.first.program.inputs:
+                if symbol not in self._order.parameters:
+                    self._assumed[symbol] = None
+                    return True
+            case Apply(Exp() | Square() | Sigmoid() | Softmax() | Softplus() | Abs() | Sqrt() | Norm()):
+                return True
+            case Apply(Cast(), (x,)):
+                return not x.type.dtype.is_float
+            case Apply(Power(), (x, Const(float(n)))):
+                return n % 2 == 0 or self._is_nonnegative(x)
+            case Apply(Subtract(), (Const(1), p)):
+                match self._definitions.get(p, p):
+                    case Apply(Sigmoid() | Softmax()):
+                        return True
+            case Apply(Multiply() | Divide() | Add(), (x, y)):
+                return self._is_nonnegative(x) and self._is_nonnegative(y)
+            case Apply(Broadcast() | Reshape() | Permute() | Sum() | Mean(), (x,)):
+                return self._is_nonnegative(x)
+        return False
+
+
+def _is_outer_square(node: Node, p: Node) -> bool:
+    match node:
+        case Apply(Contract(((a,), (b,)), (_, _)), (x, y)):
+            return x is y is p and a != b
+    return False

@@ -1,0 +1,60 @@
+"""The differential of each quantity of a forward pass in the changes of the parameters alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chainrule.calculus import TANGENT, linearize, simplify
+from chainrule.derivation.record import Record
+from chainrule.ir import Apply, Input, Node, cached_property, substitute
+
+
+class Differentials:
+    """The differentials of one record; `tangents` maps each active symbol to its own tangent, such as dz."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.tangents: dict[Node, Input] = {
+            entry.symbol: Input(TANGENT + entry.symbol.name, entry.symbol.type)
+            for entry in record.backward.accumulations
+        }
+
+    @cached_property
+    def stages(self) -> Mapping[Input, Node]:
+        """The differential of each equation in the tangents of its operands."""
+        found: dict[Input, Node] = {}
+        for stage in self.record.backward.stages:
+            if stage.symbol in self.tangents:
+                change = self.of(stage.expression)
+                if change is not None:
+                    (change,) = substitute([change], {stage.expression: stage.symbol})
+                    found[stage.symbol] = simplify(change)
+        return found
+
+    @cached_property
+    def totals(self) -> Mapping[Node, Node]:
+        """The tangent of each symbol of the forward pass, in the tangents of the parameters."""
+        found: dict[Node, Node] = {}
+        for symbol, change in self.stages.items():
+            (found[self.tangents[symbol]],) = substitute([change], found)
+        return found
+
+    def of(self, node: Node) -> Node | None:
+        """Return the differential of an expression in the tangents of its symbols; None for zero."""
+        (change,) = linearize([node], self.tangents)
+        return None if change is None else simplify(change)
+
+    def total(self, change: Node) -> Node:
+        """Return a differential in the tangents of the parameters alone."""
+        (written_out,) = substitute([change], self.totals)
+        (named,) = substitute([simplify(written_out)], self.names)
+        return simplify(named)
+
+    @cached_property
+    def names(self) -> Mapping[Node, Node]:
+        """The symbol of each equation by its value, except where a name stands for an input or a number."""
+        return {
+            stage.expression: stage.symbol
+            for stage in self.record.backward.stages
+            if isinstance(stage.expression, Apply)
+        }

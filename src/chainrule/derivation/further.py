@@ -1,0 +1,149 @@
+"""Derivatives beside the backward pass, the Hessian and Jacobians: their pages, and their verification."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Final, TypeAlias
+
+from chainrule.derivation.document import Detail, Document
+from chainrule.derivation.expressions import commutation_of
+from chainrule.derivation.forms import Form
+from chainrule.derivation.jacobian_form import JacobianForm, JacobianNotator
+from chainrule.derivation.jacobians import Jacobians
+from chainrule.derivation.notator import Notator
+from chainrule.derivation.points import Array
+from chainrule.derivation.proofreading import Proofreader
+from chainrule.derivation.second_form import SecondForm
+from chainrule.derivation.second_names import SecondNotator
+from chainrule.derivation.second_order import SecondOrder, cotangent_tangent
+from chainrule.derivation.second_quantities import (
+    CotangentDifferential,
+    GradientDifferential,
+    SecondDerivative,
+    SecondQuantity,
+    StageChange,
+    StageJacobian,
+)
+from chainrule.derivation.verify_second import SecondVerifier
+from chainrule.ir import Node, topological_order
+from chainrule.primitives import Notation
+from chainrule.words import Language
+
+Derivatives: TypeAlias = SecondOrder | Jacobians
+FURTHER_FORMS: Final = ("matrix", "index")
+"""The forms in which a Hessian or a Jacobian is written: as a matrix, or by its elements."""
+
+
+def write_derivatives(derivatives: Derivatives, form: Form, language: Language, detail: Detail = "full") -> Document:
+    """Write the page of `derivatives` in one form and one language."""
+    if isinstance(derivatives, SecondOrder):
+        return SecondForm(derivatives, language, detail, form == "index").document()
+    return JacobianForm(derivatives, language, detail, form == "index").document()
+
+
+def derivatives_notator(derivatives: Derivatives) -> SecondNotator | JacobianNotator:
+    """Return what writes the expressions of `derivatives`."""
+    return SecondNotator(derivatives) if isinstance(derivatives, SecondOrder) else JacobianNotator(derivatives)
+
+
+def quantity_notation(quantity: SecondQuantity, notator: Notator) -> Notation:
+    """Return the left side of a claim of second order, or of one on a Jacobian."""
+    if isinstance(notator, SecondNotator):
+        if isinstance(quantity, CotangentDifferential):
+            return notator.symbol_of_change(quantity.accumulation.cotangent)
+        if isinstance(quantity, GradientDifferential):
+            return notator.change(quantity.symbol)
+        if isinstance(quantity, SecondDerivative):
+            return notator.second_partial(quantity.symbol, quantity.by)
+        return notator.residual_derivative
+    assert isinstance(notator, JacobianNotator)
+    if isinstance(quantity, StageJacobian):
+        return notator.derivative(quantity.symbol, quantity.by)
+    assert isinstance(quantity, StageChange)
+    return notator.tangent(quantity.symbol)
+
+
+def derivatives_verifier(derivatives: Derivatives, seed: int = 0) -> SecondVerifier:
+    """Return a verifier of every claim and of the printed page."""
+    second = isinstance(derivatives, SecondOrder)
+    return SecondVerifier(
+        derivatives.first,
+        list(derivatives.claims),
+        derivatives.defined if isinstance(derivatives, SecondOrder) else None,
+        derivatives.solve if isinstance(derivatives, SecondOrder) else None,
+        derivatives.consistent,
+        partial(SecondProofreader if second else JacobianProofreader, derivatives),
+        seed,
+    )
+
+
+class _FurtherProofreader(Proofreader):
+    """Reads the page of derivatives beside the backward pass at one point."""
+
+    def __init__(self, derivatives: Derivatives, sizes: Mapping[str, int], value: Callable[[Node], Array]) -> None:
+        super().__init__(derivatives.first, sizes, value)
+        self._derivatives = derivatives
+        self._notator = derivatives_notator(derivatives)
+
+    def _document(self, form: Form, language: Language) -> Document:
+        return write_derivatives(self._derivatives, form, language)
+
+    def _commutations(self) -> Iterator[tuple[Notation, Array]]:
+        for node in topological_order([claim.right for claim in self._derivatives.claims]):
+            commutation = commutation_of(node)
+            if commutation is not None:
+                yield self._notator.commutation(commutation), self._value(node)
+
+
+class SecondProofreader(_FurtherProofreader):
+    """Reads the page of second derivatives."""
+
+    def _symbols(self) -> Iterator[tuple[Notation, Array]]:
+        yield from super()._symbols()
+        order, notator = self._derivatives, self._notator
+        assert isinstance(order, SecondOrder)
+        assert isinstance(notator, SecondNotator)
+        for symbol, claim in zip(order.parameters, order.gradients, strict=True):
+            yield notator.gradient(symbol), self._value(claim.right)
+            if order.products:
+                yield notator.symbol(order.directions[symbol]), self._value(order.directions[symbol])
+            if order.newton:
+                yield notator.symbol(order.steps[symbol]), self._value(order.steps[symbol])
+            yield notator.change(symbol), self._value(order.changes[symbol])
+        for entry, _ in order.lines:
+            if entry.symbol not in order.parameters:
+                tangent = cotangent_tangent(entry.cotangent)
+                yield notator.symbol(tangent), self._value(tangent)
+        for block in order.blocks:
+            if block.matrix is not None:
+                value = self._value(block.matrix.right)
+                yield notator.block(block.symbol, block.by), value
+                yield notator.second_partial(block.symbol, block.by), value
+                if len(order.parameters) == 1:
+                    yield notator.nabla, value
+        yield from self._commutations()
+        found = order.gauss_newton
+        if found is not None:
+            yield notator.jacobian_symbol, self._value(found.jacobian.right)
+            yield notator.residual_derivative, self._value(found.jacobian.right)
+            yield notator.symbol(found.symbol), self._value(found.symbol)
+
+
+class JacobianProofreader(_FurtherProofreader):
+    """Reads the page of Jacobians."""
+
+    def _symbols(self) -> Iterator[tuple[Notation, Array]]:
+        yield from super()._symbols()
+        yield from self._commutations()
+        jacobians, notator = self._derivatives, self._notator
+        assert isinstance(jacobians, Jacobians)
+        assert isinstance(notator, JacobianNotator)
+        for symbol in jacobians.parameters if jacobians.products else ():
+            yield notator.symbol(jacobians.directions[symbol]), self._value(jacobians.directions[symbol])
+        for block in jacobians.blocks:
+            if block.matrix is not None:
+                value = self._value(block.matrix.right)
+                yield notator.block(block.result, block.by), value
+                if block.result is not jacobians.first.loss:
+                    yield notator.derivative(block.result, block.by), value

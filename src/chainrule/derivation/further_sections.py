@@ -1,0 +1,59 @@
+"""What the pages of Hessians and of Jacobians share: each equation in matrices, or by its elements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.derivation.document import Block, Detail, Equation, Frame, Words
+from chainrule.derivation.element_sections import ElementSections
+from chainrule.derivation.record import Record, StageRecord
+from chainrule.ir import Input, Node
+from chainrule.primitives import Notation, Number, Symbol, zeros
+from chainrule.words import Language
+
+
+class FurtherSections(ElementSections):
+    """Writes derivatives beside the backward pass; with `by_index` every equation by its elements."""
+
+    def __init__(self, record: Record, language: Language, detail: Detail, by_index: bool) -> None:
+        super().__init__(record, language, detail)
+        self.by_index = by_index
+
+    def body(self) -> list[Block]:
+        blocks = self.sections()
+        return [*self.declared_indices(), *blocks] if self.by_index else blocks
+
+    def sections(self) -> list[Block]:
+        """Return the blocks after the opening."""
+        raise NotImplementedError
+
+    def _convention(self) -> Words | None:
+        return None
+
+    def written(self, node: Node) -> Notation:
+        """Write an expression in matrix notation; an array of zeros is 0."""
+        return Number(0) if node is zeros(node.type) else self.notator.of(node, explicit=True)
+
+    def line(self, left: Sequence[Notation], *nodes: Node) -> list[Block]:
+        """Write `left = nodes`, all of one value, after the definitions that it needs."""
+        if self.by_index:
+            equation = self.by_elements(left, nodes)
+        else:
+            sides = dict.fromkeys((*left, *map(self.written, nodes)))
+            equation = Equation(tuple(sides), self.shape(nodes[-1]), node=nodes[-1])
+        return [*self.definitions(*nodes), equation]
+
+    def forward_equation(self, record: StageRecord) -> Equation:
+        if self.by_index:
+            return self.by_elements([Symbol(record.stage.name)], [record.forward.right])
+        return super().forward_equation(record)
+
+    def definition(self, symbol: Input, value: Node) -> Equation:
+        if self.by_index:
+            return self.by_elements([Symbol(symbol.name)], [value], self.abbreviates())
+        return super().definition(symbol, value)
+
+
+def framed(blocks: Sequence[Block]) -> Frame:
+    """Return results in a frame."""
+    return Frame(tuple(block for block in blocks if isinstance(block, Equation)))

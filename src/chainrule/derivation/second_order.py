@@ -1,0 +1,369 @@
+"""The second derivatives of a loss as claims: dg in closed form, the Hessian's blocks, H v, and the steps of Newton."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+
+from chainrule.calculus import (
+    TANGENT,
+    Accumulation,
+    NoClosedFormError,
+    jacobian_matrix,
+    jacobian_tensor,
+    linearize,
+    simplify,
+    transposed_matrix,
+)
+from chainrule.derivation.differentials import Differentials
+from chainrule.derivation.gauss_newton import GaussNewton, gauss_newton
+from chainrule.derivation.points import Array, NoPointError
+from chainrule.derivation.properties import operation_total
+from chainrule.derivation.record import Claim, Expression, Record
+from chainrule.derivation.second_quantities import CotangentDifferential, GradientDifferential, SecondDerivative
+from chainrule.derivation.verify import Verifier
+from chainrule.ir import Input, Node, cached_property, substitute, topological_order
+from chainrule.primitives import Vec, matmul, zeros
+
+Layout: TypeAlias = Literal["numerator", "denominator"]
+LAYOUTS: Final = ("numerator", "denominator")
+"""The rows of a Jacobian belong to the result, or to the variable."""
+
+DIRECTION = "v "
+STEP = "Δ "
+CLOSED_LIMIT = 40
+"""The number of operations above which dg is written line by line, and a matrix is not written out."""
+
+SINGULAR = 1e-12
+"""The relative size of a singular value that counts as zero."""
+TRIALS = 3
+"""The number of points at which H Δ = −g must have a solution."""
+
+
+@dataclass(frozen=True, eq=False)
+class BlockRecord:
+    """The claims on one block of the Hessian, `∂²L/∂x∂y`: as a matrix, if there is one, and by elements."""
+
+    symbol: Input
+    by: Input
+    matrix: Claim | None
+    array: Claim | None
+
+    @property
+    def vanishes(self) -> bool:
+        """Whether the block is zero."""
+        return self.array is not None and self.array.right is zeros(self.array.right.type)
+
+
+class SecondOrder:
+    """The claims of second order beside those of a `record` of the backward pass of a loss."""
+
+    def __init__(self, record: Record, layout: Layout = "numerator") -> None:
+        self.first = record
+        self.layout = layout
+        self.parameters = record.backward.wrt
+        self.differentials = Differentials(record)
+        self._entries = {entry.symbol: entry for entry in record.backward.accumulations}
+
+    # The gradient and its differential
+
+    def gradient(self, symbol: Input) -> Node:
+        """Return ∂L/∂symbol in terms of names of the forward pass."""
+        (written_out,) = substitute([self.first.write_out(self._entries[symbol].result)], self._factors)
+        return written_out
+
+    @cached_property
+    def _factors(self) -> dict[Node, Node]:
+        """The value of each σ′(z)."""
+        return {self.first.derivative_symbols[stage]: node for stage, node in self.first.activation_factors.items()}
+
+    @cached_property
+    def changes(self) -> Mapping[Input, Node]:
+        """The differential of each gradient in the tangents of the parameters."""
+        found = {}
+        for symbol in self.parameters:
+            change = self.differentials.of(self.gradient(symbol))
+            found[symbol] = zeros(symbol.type) if change is None else self.differentials.total(change)
+        if all(symbol.type.ndim == 0 for symbol in self.parameters):
+            return {symbol: self._with_coefficients(change) for symbol, change in found.items()}
+        return found
+
+    def _with_coefficients(self, change: Node) -> Node:
+        """Return a differential in changes of numbers with one term for each."""
+        total: Node | None = None
+        for symbol in self.parameters:
+            tangent = self.differentials.tangents[symbol]
+            try:
+                term = jacobian_tensor(change, tangent) * tangent
+            except NoClosedFormError:
+                return change
+            if simplify(term) is not zeros(change.type):
+                total = term if total is None else total + term
+        return zeros(change.type) if total is None else total
+
+    @cached_property
+    def local_changes(self) -> Mapping[Input, Node]:
+        """The differential of each gradient in the tangents of the names in it."""
+        found = {}
+        for symbol in self.parameters:
+            change = self.differentials.of(self.gradient(symbol))
+            found[symbol] = zeros(symbol.type) if change is None else change
+        return found
+
+    @cached_property
+    def tangents_in_use(self) -> frozenset[Node]:
+        """The tangents in the differential of the gradient, and in those of the quantities that they belong to."""
+        stages = self.differentials.stages
+        pending = [*self.local_changes.values(), *(claim.right for _, claim in self.lines)]
+        known = {tangent: symbol for symbol, tangent in self.differentials.tangents.items()}
+        found = set[Node]()
+        while pending:
+            for part in topological_order([pending.pop()]):
+                if part in known and part not in found:
+                    found.add(part)
+                    symbol = known[part]
+                    if isinstance(symbol, Input) and symbol in stages:
+                        pending.append(stages[symbol])
+        return frozenset(found)
+
+    @cached_property
+    def is_closed(self) -> bool:
+        """Whether the differential of each gradient is written in one line."""
+        return all(operation_total(change) <= CLOSED_LIMIT for change in self.changes.values())
+
+    @cached_property
+    def gradients(self) -> tuple[Claim, ...]:
+        """The gradient of each parameter."""
+        records = {each.symbol: each.written_out for each in self.first.gradients}
+        return tuple(
+            Claim("gradient", records[symbol].left, self.first.short(self.gradient(symbol)))
+            for symbol in self.parameters
+        )
+
+    @cached_property
+    def tangent_claims(self) -> tuple[Claim, ...]:
+        """`dg = …` of each parameter, in the tangents of the parameters."""
+        tangents = {symbol: self.differentials.tangents[symbol] for symbol in self.parameters}
+        return tuple(
+            Claim("second differential", GradientDifferential(symbol, tangents), self.first.short(change))
+            for symbol, change in self.changes.items()
+        )
+
+    @cached_property
+    def lines(self) -> tuple[tuple[Accumulation, Claim], ...]:
+        """The differential of each line of the backward pass, for a function too long for one line."""
+        if self.is_closed:
+            return ()
+        found = []
+        tangents: dict[Node, Input] = dict(self.differentials.tangents)
+        for entry in self.first.backward.accumulations:
+            if entry.symbol is not self.first.loss and entry.result is not entry.cotangent:
+                (value,) = substitute([entry.result], self._factors)
+                (change,) = linearize([value], tangents)
+                tangents[entry.cotangent] = cotangent_tangent(entry.cotangent)
+                right = zeros(entry.symbol.type) if change is None else simplify(change)
+                known = {node: tangent for node, tangent in tangents.items() if isinstance(node, Input)}
+                claim = Claim("second differential", CotangentDifferential(entry, known), self.first.short(right))
+                found.append((entry, claim))
+        return tuple(found)
+
+    # The Hessian
+
+    @cached_property
+    def blocks(self) -> tuple[BlockRecord, ...]:
+        """The blocks of the Hessian, row by row; of two that are each other's transpose the first."""
+        pairs = [(x, y) for k, x in enumerate(self.parameters) for y in self.parameters[k:]]
+        return tuple(self._block(x, y) for x, y in pairs)
+
+    def _block(self, symbol: Input, by: Input) -> BlockRecord:
+        change, tangent = self.changes[symbol], self.differentials.tangents[by]
+        matrix = array = None
+        turned = self.layout == "denominator" and symbol is not by
+        try:
+            tensor = jacobian_tensor(change, tangent)
+            array = self._readable("Hessian elements", SecondDerivative(symbol, by, by_axes=True), tensor)
+            value = jacobian_matrix(change, tangent, self.differentials.names)
+            value = transposed(value) if turned else value
+            matrix = self._readable("Hessian", SecondDerivative(symbol, by, transposed=turned), value)
+        except NoClosedFormError:
+            pass
+        return BlockRecord(symbol, by, matrix, array)
+
+    def _readable(
+        self, kind: Literal["Hessian", "Hessian elements"], left: SecondDerivative, value: Node
+    ) -> Claim | None:
+        return Claim(kind, left, self.first.short(value)) if operation_total(value) <= CLOSED_LIMIT else None
+
+    @property
+    def has_matrix(self) -> bool:
+        """Whether every block is written as a matrix."""
+        return all(block.matrix is not None for block in self.blocks)
+
+    # Products with a vector
+
+    @cached_property
+    def directions(self) -> Mapping[Input, Input]:
+        """The direction v of each parameter."""
+        return {symbol: Input(DIRECTION + symbol.name, symbol.type) for symbol in self.parameters}
+
+    @cached_property
+    def products(self) -> tuple[Claim, ...]:
+        """`H v` of each parameter, if it is written in one line."""
+        if not self.is_closed:
+            return ()
+        along: dict[Node, Node] = {self.differentials.tangents[symbol]: v for symbol, v in self.directions.items()}
+        values = substitute(list(self.changes.values()), along)
+        return tuple(
+            Claim("Hessian product", GradientDifferential(symbol, self.directions), self.first.short(value))
+            for symbol, value in zip(self.changes, values, strict=True)
+        )
+
+    # Steps
+
+    @cached_property
+    def steps(self) -> Mapping[Input, Input]:
+        """Newton's step Δ of each parameter."""
+        return {symbol: Input(STEP + symbol.name, symbol.type) for symbol in self.parameters}
+
+    @cached_property
+    def newton(self) -> tuple[Claim, ...]:
+        """The equations H Δ = −g, one for each parameter, if they have a solution at a random point."""
+        return self._equations if self._is_solvable else ()
+
+    @cached_property
+    def _equations(self) -> tuple[Claim, ...]:
+        """H Δ = −g for each row of blocks; matrices are vectors of their columns."""
+        found = []
+        for row, gradient in zip(self.parameters, self.gradients, strict=True):
+            left: Node | None = None
+            for column in self.parameters:
+                matrix = self._matrix(row, column)
+                if matrix is not None:
+                    term = _applied(matrix, stacked(self.steps[column]), row)
+                    left = term if left is None else left + term
+            left = zeros(stacked(row).type) if left is None else left
+            found.append(Claim("Newton", Expression(self.first.short(left)), simplify(-stacked(gradient.right))))
+        return tuple(found)
+
+    @cached_property
+    def _is_solvable(self) -> bool:
+        """Whether −g is a combination of the columns of H: always where H is regular, and where g = Jᵀr."""
+        if not self.has_matrix or all(block.vanishes for block in self.blocks):
+            return False
+        verifier = Verifier(self.first, claims=())
+        for _ in range(TRIALS):
+            try:
+                values = verifier.point()
+            except NoPointError:
+                return False
+            if not self.solves(partial(verifier.value_of, values=values)):
+                return False
+        return True
+
+    def solves(self, value: Callable[[Node], Array]) -> bool:
+        """Whether H Δ = −g has a solution where expressions have the values `value`."""
+        matrix, gradient = self._system(value)
+        if not np.all(np.isfinite(matrix)) or not np.all(np.isfinite(gradient)):
+            return False
+        step = np.linalg.lstsq(matrix, -gradient, rcond=SINGULAR)[0]
+        return bool(np.allclose(matrix @ step, -gradient, rtol=1e-9, atol=1e-9 * np.max(np.abs(gradient), initial=0.0)))
+
+    def _system(self, value: Callable[[Node], Array]) -> tuple[Array, Array]:
+        """Return the whole Hessian and the gradient as a vector, where expressions have the values `value`."""
+        gradients = [value(stacked(self.gradient(symbol))).reshape(-1) for symbol in self.parameters]
+        rows = []
+        for row, mine in zip(self.parameters, gradients, strict=True):
+            cells = []
+            for column, other in zip(self.parameters, gradients, strict=True):
+                matrix = self._matrix(row, column)
+                shape = len(mine), len(other)
+                cells.append(np.zeros(shape) if matrix is None else value(matrix).reshape(shape))
+            rows.append(cells)
+        return np.block(rows), np.concatenate(gradients)
+
+    def _matrix(self, row: Input, column: Input) -> Node | None:
+        """Return one block in the numerator layout; None for zero."""
+        for block in self.blocks:
+            if {block.symbol, block.by} == {row, column} and not block.vanishes:
+                assert block.matrix is not None
+                value = block.matrix.right
+                assert isinstance(block.matrix.left, SecondDerivative)
+                here = (block.symbol is row) != block.matrix.left.transposed or row is column
+                return value if here else transposed(value)
+        return None
+
+    @cached_property
+    def gauss_newton(self) -> GaussNewton | None:
+        """The approximation Jᵀ Q J, if the loss is a function of one residual."""
+        return gauss_newton(self.first, self.differentials, self.layout == "denominator")
+
+    @property
+    def defined(self) -> Mapping[Input, Node]:
+        """The value of the residual where it has no name in the forward pass."""
+        found = self.gauss_newton
+        return {} if found is None or found.residual is None else {found.symbol: found.residual.right}
+
+    @cached_property
+    def consistent(self) -> tuple[tuple[Input, Node], ...]:
+        """The tangents of all quantities, in an order in which each follows from those before."""
+        stages = [(self.differentials.tangents[symbol], node) for symbol, node in self.differentials.stages.items()]
+        return (*stages, *((cotangent_tangent(entry.cotangent), claim.right) for entry, claim in self.lines))
+
+    def solve(self, value: Callable[[Node], Array]) -> Mapping[Input, Array]:
+        """Return Newton's step of each parameter where expressions have the values `value`."""
+        if not self.newton or not self.solves(value):
+            return {}
+        matrix, gradient = self._system(value)
+        whole = np.linalg.lstsq(matrix, -gradient, rcond=SINGULAR)[0]
+        shapes = [value(symbol).shape for symbol in self.parameters]
+        ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+        parts = np.split(whole, ends)
+        return {
+            step: part.reshape(shape, order="F")
+            for step, part, shape in zip(self.steps.values(), parts, shapes, strict=True)
+        }
+
+    # All claims
+
+    @property
+    def claims(self) -> Iterator[Claim]:
+        """Yield every claim, those of first order first."""
+        yield from self.first.claims
+        yield from self.gradients
+        yield from self.tangent_claims if self.is_closed else ()
+        for claim in (*self.gradients, *(self.tangent_claims if self.is_closed else ())):
+            yield Claim("element", Expression(claim.right), claim.right)
+        yield from (claim for _, claim in self.lines)
+        for block in self.blocks:
+            yield from (claim for claim in (block.matrix, block.array) if claim is not None)
+            if block.array is not None:
+                yield Claim("element", Expression(block.array.right), block.array.right)
+        yield from self.products
+        yield from self.newton
+        if self.gauss_newton is not None:
+            yield from self.gauss_newton.claims
+
+
+def cotangent_tangent(cotangent: Input) -> Input:
+    """Return the symbol d(∂L/∂q)."""
+    return Input(TANGENT + cotangent.name, cotangent.type)
+
+
+def transposed(matrix: Node) -> Node:
+    """Return the transpose; a number or a vector is its own."""
+    return transposed_matrix(matrix) if matrix.type.ndim == 2 else matrix
+
+
+def stacked(x: Node) -> Node:
+    """Return a matrix as the vector of its columns, others unchanged."""
+    return Vec()(x) if x.type.ndim == 2 else x
+
+
+def _applied(matrix: Node, step: Node, row: Input) -> Node:
+    """Return the product of a block with a step."""
+    return matmul(matrix, step) if step.type.ndim and (matrix.type.ndim == 2 or not row.type.ndim) else matrix * step

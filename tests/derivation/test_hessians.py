@@ -1,0 +1,504 @@
+"""Hessians and Jacobians as textbooks print them, in closed form, verified and read back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.derivation import SecondOrder
+from chainrule.derivation.verify_second import SecondVerifier
+from chainrule.deriving import FurtherDerivation
+from chainrule.ir import Node, Program, substitute
+from chainrule.primitives import evaluate_nodes
+from chainrule.words import LANGUAGES
+
+Array = np.ndarray[Any, Any]
+SIZES = {"n": 3, "m": 4, "d": 2, "k": 5}
+
+
+def sigmoid(z: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-z)))
+
+
+def softmax(z: Array) -> Array:
+    return np.asarray(np.exp(z) / np.sum(np.exp(z)))
+
+
+# For each loss of one parameter the printed Hessian, and the same written down in NumPy.
+HESSIANS: dict[str, tuple[str, dict[str, Any], str, Callable[..., Any]]] = {
+    "0.5*norm(X @ w - y)^2": ("w", {"X": "n d", "y": "n"}, "Xᵀ X", lambda X, y, w: X.T @ X),
+    "sum((X @ w - y)^2)/(2*n)": (
+        "w",
+        {"X": "n d", "y": "n", "w": "d"},
+        "(1/n) Xᵀ X",
+        lambda X, y, w: X.T @ X / len(y),
+    ),
+    "norm(A @ x - b)^2": ("x", {"A": "m n", "b": "m"}, "2 Aᵀ A", lambda A, x, b: 2 * A.T @ A),
+    "norm(X @ w - y)^2 + λ*norm(w)^2": (
+        "w",
+        {"X": "n d", "y": "n", "λ": ""},
+        "2 (λ · I + Xᵀ X)",
+        lambda X, w, y, λ: 2 * (X.T @ X + λ * np.eye(len(w))),
+    ),
+    "0.5*(A @ x - b)' @ W @ (A @ x - b)": (
+        "x",
+        {"A": "m n", "b": "m", "W": "m m"},
+        "½ Aᵀ (W + Wᵀ) A",
+        lambda A, x, b, W: 0.5 * A.T @ (W + W.T) @ A,
+    ),
+    "x' @ A @ x": ("x", {"A": "n n"}, "A + Aᵀ", lambda x, A: A + A.T),
+    "0.5*x' @ A @ x - b' @ x": ("x", {"A": "n n", "b": "n"}, "½ (A + Aᵀ)", lambda x, A, b: (A + A.T) / 2),
+    "x' @ A' @ A @ x": ("x", {"A": "m n"}, "2 Aᵀ A", lambda x, A: 2 * A.T @ A),
+    "0.5*norm(x)^2": ("x", {"x": "n"}, "I", lambda x: np.eye(len(x))),
+    "norm(x)": (
+        "x",
+        {"x": "n"},
+        "(1/L) (I − (1 / L²) x xᵀ)",
+        lambda x: (np.eye(len(x)) - np.outer(x, x) / (x @ x)) / np.sqrt(x @ x),
+    ),
+    "norm(x - a)": (
+        "x",
+        {"x": "n", "a": "n"},
+        "(1/L) (I − (1 / L²) (x − a) (x − a)ᵀ)",
+        lambda x, a: (np.eye(len(x)) - np.outer(x - a, x - a) / np.sum((x - a) ** 2)) / np.linalg.norm(x - a),
+    ),
+    "norm(A @ x - b)": (
+        "x",
+        {"A": "m n", "b": "m"},
+        "(1/L) Aᵀ (I − (1 / L²) (A x − b) (A x − b)ᵀ) A",
+        lambda A, x, b: (
+            A.T @ (np.eye(len(b)) / np.linalg.norm(A @ x - b)) @ A
+            - np.outer(A.T @ (A @ x - b), A.T @ (A @ x - b)) / np.linalg.norm(A @ x - b) ** 3
+        ),
+    ),
+    "sqrt(1 + norm(x)^2)": (
+        "x",
+        {"x": "n"},
+        "(1/L) (I − (1 / L²) x xᵀ)",
+        lambda x: np.eye(len(x)) / np.sqrt(1 + x @ x) - np.outer(x, x) / (1 + x @ x) ** 1.5,
+    ),
+    "norm(x)^4": (
+        "x",
+        {"x": "n"},
+        "4 ((Σ x²) · I + 2 x xᵀ)",
+        lambda x: 4 * (x @ x) * np.eye(len(x)) + 8 * np.outer(x, x),
+    ),
+    "exp(norm(x)^2)": (
+        "x",
+        {"x": "n"},
+        "2 L · (I + 2 x xᵀ)",
+        lambda x: np.exp(x @ x) * (2 * np.eye(len(x)) + 4 * np.outer(x, x)),
+    ),
+    "exp(-0.5*norm(x)^2)": (
+        "x",
+        {"x": "n"},
+        "L · (x xᵀ − I)",
+        lambda x: np.exp(-0.5 * x @ x) * (np.outer(x, x) - np.eye(len(x))),
+    ),
+    "exp(a' @ x)": ("x", {"a": "n"}, "L · (a aᵀ)", lambda a, x: np.exp(a @ x) * np.outer(a, a)),
+    "log(a' @ x)": ("x", {"a": "n"}, "−a aᵀ / (aᵀ x)²", lambda a, x: -np.outer(a, a) / (a @ x) ** 2),
+    "(a' @ x)*(b' @ x)": (
+        "x",
+        {"a": "n", "b": "n", "x": "n"},
+        "b aᵀ + a bᵀ",
+        lambda a, x, b: np.outer(a, b) + np.outer(b, a),
+    ),
+    "log(sum(exp(x)))": (
+        "x",
+        {"x": "n"},
+        "diag(softmax(x)) − softmax(x) softmax(x)ᵀ",
+        lambda x: np.diag(softmax(x)) - np.outer(softmax(x), softmax(x)),
+    ),
+    "p = softmax(x); -sum(t * log(p))": (
+        "x",
+        {"x": "n", "t": "n"},
+        "(Σ t) · (diag(p) − p pᵀ)",
+        lambda x, t: np.sum(t) * (np.diag(softmax(x)) - np.outer(softmax(x), softmax(x))),
+    ),
+    "logsumexp(A @ x + b)": (
+        "x",
+        {"A": "m n", "b": "m"},
+        "Aᵀ (diag(softmax(z)) − softmax(z) softmax(z)ᵀ) A",
+        lambda A, x, b: A.T @ (np.diag(softmax(A @ x + b)) - np.outer(softmax(A @ x + b), softmax(A @ x + b))) @ A,
+    ),
+    "p = sigmoid(X @ w); -sum(y*log(p) + (1 - y)*log(1 - p))": (
+        "w",
+        {"X": "n d", "y": "n", "w": "d"},
+        "Xᵀ diag(p ⊙ (1 − p)) X",
+        lambda X, w, y: X.T @ np.diag(sigmoid(X @ w) * (1 - sigmoid(X @ w))) @ X,
+    ),
+    "sum(log(1 + exp(-y*(X @ w))))": (
+        "w",
+        {"X": "n d", "y": "n", "w": "d"},
+        "Xᵀ diag(y² ⊙ σ(z1) ⊙ (1 − σ(z1))) X",
+        lambda y, X, w: X.T @ np.diag(y**2 * sigmoid(-y * (X @ w)) * sigmoid(y * (X @ w))) @ X,
+    ),
+    "sum(exp(X @ w) - y*(X @ w))": (
+        "w",
+        {"X": "n d", "y": "n", "w": "d"},
+        "Xᵀ diag(exp(u)) X",
+        lambda X, w, y: X.T @ np.diag(np.exp(X @ w)) @ X,
+    ),
+    "-sum(log(b - A @ x))": (
+        "x",
+        {"A": "m n", "b": "m"},
+        "Aᵀ diag(1 / (b − A x)²) A",
+        lambda b, A, x: A.T @ np.diag(1 / (b - A @ x) ** 2) @ A,
+    ),
+    "-sum(log(x))": ("x", {"x": "n"}, "diag(1 / x²)", lambda x: np.diag(1 / x**2)),
+    "sum(x*log(x))": ("x", {"x": "n"}, "diag(1/x)", lambda x: np.diag(1 / x)),
+    "sum(x^4)/4": ("x", {"x": "n"}, "3 diag(x²)", lambda x: 3 * np.diag(x**2)),
+    "sum(sin(x))": ("x", {"x": "n"}, "−diag(sin(x))", lambda x: -np.diag(np.sin(x))),
+    "λ - k*log(λ)": ("λ", {"λ": "", "k": ""}, "k / λ²", lambda λ, k: k / λ**2),
+    "λ*sum(t) - n*log(λ)": ("λ", {"λ": "", "n": "", "t": "m"}, "n / λ²", lambda λ, t, n: n / λ**2),
+    "logdet(X)": (
+        "X",
+        {"X": "n n"},
+        "−(X⁻¹ ⊗ X⁻ᵀ) K_nn",
+        lambda X: -np.kron(np.linalg.inv(X), np.linalg.inv(X).T) @ commutation(len(X), len(X)),
+    ),
+    "tr(inv(X) @ A)": (
+        "X",
+        {"X": "n n", "A": "n n"},
+        "((X⁻¹ A X⁻¹) ⊗ X⁻ᵀ + X⁻¹ ⊗ (X⁻ᵀ Aᵀ X⁻ᵀ)) K_nn",
+        lambda X, A: (
+            (
+                np.kron(np.linalg.inv(X) @ A @ np.linalg.inv(X), np.linalg.inv(X).T)
+                + np.kron(np.linalg.inv(X), np.linalg.inv(X).T @ A.T @ np.linalg.inv(X).T)
+            )
+            @ commutation(len(X), len(X))
+        ),
+    ),
+    "norm(A @ X - B)^2": (
+        "X",
+        {"A": "m n", "X": "n k", "B": "m k"},
+        "2 I ⊗ (Aᵀ A)",
+        lambda A, X, B: 2 * np.kron(np.eye(X.shape[1]), A.T @ A),
+    ),
+    "norm(X)^2": ("X", {"X": "n m"}, "2 I", lambda X: 2 * np.eye(X.size)),
+    "a' @ X @ X' @ a": (
+        "X",
+        {"X": "n m", "a": "n"},
+        "2 I ⊗ (a aᵀ)",
+        lambda a, X: 2 * np.kron(np.eye(X.shape[1]), np.outer(a, a)),
+    ),
+    "tr(X' @ A @ X @ B)": (
+        "X",
+        {"X": "n m", "A": "n n", "B": "m m"},
+        "B ⊗ Aᵀ + Bᵀ ⊗ A",
+        lambda X, A, B: np.kron(B, A.T) + np.kron(B.T, A),
+    ),
+    "logsumexp(W @ x)": (
+        "W",
+        {"W": "k d", "x": "d"},
+        "(x xᵀ) ⊗ (diag(softmax(z)) − softmax(z) softmax(z)ᵀ)",
+        lambda W, x: np.kron(np.outer(x, x), np.diag(softmax(W @ x)) - np.outer(softmax(W @ x), softmax(W @ x))),
+    ),
+    "f(g(x))": ("x", {}, "f′′(g(x)) · g′(x)² + f′(g(x)) · g′′(x)", lambda x: None),
+    "f(x)*g(x)": ("x", {}, "2 f′(x) · g′(x) + f(x) · g′′(x) + g(x) · f′′(x)", lambda x: None),
+    "sum(f(A @ x))": ("x", {"A": "m n", "x": "n"}, "Aᵀ diag(f′′(A x)) A", lambda x: None),
+    "f(A @ x)": ("x", {"A": "m n", "x": "n", "functions": "f: m ->"}, "Aᵀ ∇²f(A x) A", lambda x: None),
+}
+
+# The blocks for several parameters.
+BLOCKS: dict[str, tuple[list[str], dict[str, Any], list[str]]] = {
+    "100*(y - x^2)^2 + (1 - x)^2": (
+        ["x", "y"],
+        {},
+        ["∂²L/∂x² = 1200 x² − 400 y + 2", "∂²L/∂x∂y = −400 x", "∂²L/∂y² = 200"],
+    ),
+    "0.5*log(2*pi*s^2) + (x - m)^2/(2*s^2)": (
+        ["m", "s"],
+        {},
+        ["∂²L/∂m² = 1 / s²", "∂²L/∂m∂s = 2 ((x − m) / s³)", "∂²L/∂s² = 3 ((x − m)² / s⁴) − 1 / s²"],
+    ),
+    "p = sigmoid(X @ w + b); -sum(y*log(p) + (1 - y)*log(1 - p))": (
+        ["w", "b"],
+        {"X": "n d", "y": "n", "w": "d", "b": ""},
+        [
+            "∂²L/∂w∂wᵀ = Xᵀ diag(p ⊙ (1 − p)) X",
+            "∂²L/∂w∂b = Xᵀ (p ⊙ (1 − p))",
+            "∂²L/∂b² = pᵀ (1 − p)",
+        ],
+    ),
+    "u' @ A @ v": (
+        ["u", "v"],
+        {"A": "n m", "u": "n", "v": "m"},
+        ["∂²L/∂u∂uᵀ = 0", "∂²L/∂u∂vᵀ = A", "∂²L/∂v∂vᵀ = 0"],
+    ),
+    "f(x, y)": (["x", "y"], {}, ["∂²L/∂x² = ∂₁₁f(x, y)", "∂²L/∂x∂y = ∂₁₂f(x, y)", "∂²L/∂y² = ∂₂₂f(x, y)"]),
+}
+
+
+def commutation(rows: int, columns: int) -> Array:
+    """K with K vec(X) = vec(Xᵀ)."""
+    result = np.zeros((rows * columns, rows * columns))
+    for i in range(rows):
+        for j in range(columns):
+            result[j + i * columns, i + j * rows] = 1
+    return result
+
+
+def equations(text: str) -> list[str]:
+    """The equations of a page, without their shapes."""
+    lines = [line.strip("│ ") for line in text.splitlines() if line.startswith(("  ", "│"))]
+    return [re.split(r"\s{3,}", line)[0] for line in lines if "=" in line]
+
+
+def hessian_of(formula: str, **options: Any) -> FurtherDerivation:
+    wrt, shapes, *_ = HESSIANS[formula]
+    derivation: FurtherDerivation = cr.derive(formula, wrt, order=2, **{**shapes, **options})
+    return derivation
+
+
+@pytest.fixture(scope="module", params=HESSIANS, ids=str)
+def case(request: pytest.FixtureRequest) -> tuple[str, FurtherDerivation]:
+    return request.param, hessian_of(request.param)
+
+
+def test_the_hessian_is_that_of_textbooks(case: tuple[str, FurtherDerivation]) -> None:
+    formula, derivation = case
+    expected = HESSIANS[formula][2]
+    for lang in LANGUAGES:
+        found = [line for line in equations(derivation.text(lang=lang, width=200)) if line.startswith("∂²L/")]
+        assert found == [f"{found[0].partition(' = ')[0]} = {expected}"]
+
+
+def test_every_line_holds_and_reads_as_it_claims(case: tuple[str, FurtherDerivation]) -> None:
+    _, derivation = case
+    verification = derivation.verify()
+    assert verification.ok, verification
+    assert not verification.unread
+    assert verification.lines_read > 6
+
+
+def value_of(derivation: FurtherDerivation, node: Node, values: dict[str, Array]) -> Array:
+    """The value of an expression over the names of a derivation, where its inputs have `values`."""
+    record = derivation.record
+    for entry in reversed(record.abbreviations):
+        (node,) = substitute([node], {entry.symbol: entry.value})
+    (node,) = substitute([node], {stage.symbol: stage.node for stage in record.backward.stages})
+    program = Program(record.program.inputs, (node,)).bind(SIZES)
+    (output,) = program.outputs
+    return np.asarray(evaluate_nodes([output], {each: values[each.name] for each in program.inputs})[output])
+
+
+@pytest.mark.parametrize("formula", [formula for formula in HESSIANS if "f(" not in formula])
+def test_the_value_is_that_of_the_formula_in_numpy(formula: str) -> None:
+    """The closed form, evaluated, is the textbook's matrix, written down without the package."""
+    derivation = hessian_of(formula)
+    order = derivation.derivatives
+    assert isinstance(order, SecondOrder)
+    random = np.random.default_rng(1)
+    program = order.first.program.bind(SIZES)
+    values = {node.name: random.uniform(0.2, 1.0, node.type.concrete_shape) for node in program.inputs}
+    values |= {name: array + 9 for name, array in values.items() if name == "b"}
+    (block,) = order.blocks
+    assert block.matrix is not None
+    found = value_of(derivation, block.matrix.right, values)
+    np.testing.assert_allclose(found, HESSIANS[formula][3](**values), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("formula", BLOCKS)
+def test_the_blocks_of_several_parameters(formula: str) -> None:
+    wrt, shapes, expected = BLOCKS[formula]
+    derivation = cr.derive(formula, wrt, order=2, **shapes)
+    found = [line for line in equations(derivation.text(width=200)) if line.startswith("∂²L/")]
+    assert found == expected
+    verification = derivation.verify()
+    assert verification.ok, verification
+
+
+def test_a_block_is_transposed_in_the_denominator_layout() -> None:
+    formula, wrt = "sum((A @ u + B @ v - y)^4)", ["u", "v"]
+    shapes = {"A": "m n", "B": "m k", "u": "n", "v": "k", "y": "m"}
+    numerator = cr.derive(formula, wrt, order=2, layout="numerator", **shapes)
+    denominator = cr.derive(formula, wrt, order=2, layout="denominator", **shapes)
+    assert "∂²L/∂u∂vᵀ = 12 Aᵀ diag(w²) B" in numerator.text(width=100)
+    assert "∂²L/∂v∂uᵀ = 12 Bᵀ diag(w²) A" in denominator.text(width=100)
+    assert "Numerator layout" in numerator.text(width=200)
+    assert "Denominator layout" in denominator.text(width=200)
+    assert numerator.verify().ok
+    assert denominator.verify().ok
+
+
+JACOBIANS: dict[str, tuple[str, dict[str, Any], str, str]] = {
+    "A @ x": ("x", {"A": "m n", "x": "n"}, "A", "Aᵀ"),
+    "A @ X @ B": ("X", {"A": "m n", "X": "n k", "B": "k d"}, "Bᵀ ⊗ A", "B ⊗ Aᵀ"),
+    "X @ w": ("X", {"X": "n d", "w": "d"}, "wᵀ ⊗ I", "w ⊗ I"),
+    "inv(X)": ("X", {"X": "n n"}, "−Yᵀ ⊗ Y", "−Y ⊗ Yᵀ"),
+    "X'": ("X", {"X": "n m"}, "K_nm", "K_nmᵀ"),
+    "softmax(x)": ("x", {"x": "n"}, "diag(Y) − Y Yᵀ", "diag(Y) − Y Yᵀ"),
+    "softmax(A @ x)": ("x", {"A": "m n", "x": "n"}, "(diag(Y) − Y Yᵀ) A", "Aᵀ (diag(Y) − Y Yᵀ)"),
+    "tanh(A @ x)": ("x", {"A": "m n", "x": "n"}, "diag(1 − Y²) A", "Aᵀ diag(1 − Y²)"),
+    "a*sin(t)": ("t", {"a": "n", "t": ""}, "cos(t) · a", "cos(t) · a"),
+    "x / norm(x)": (
+        "x",
+        {"x": "n"},
+        "(I − x xᵀ / (Σ x²)) / √(Σ x²)",
+        "(I − x xᵀ / (Σ x²)) / √(Σ x²)",
+    ),
+}
+
+
+@pytest.mark.parametrize("formula", JACOBIANS)
+def test_jacobians_in_both_layouts(formula: str) -> None:
+    wrt, shapes, *expected = JACOBIANS[formula]
+    for layout, wanted in zip(("numerator", "denominator"), expected, strict=True):
+        derivation = cr.derive(formula, wrt, jacobian=True, layout=layout, **shapes)
+        found = [line for line in equations(derivation.text(width=200)) if line.startswith("J = ")]
+        assert [line.rpartition(" = ")[2] for line in found] == [wanted]
+        verification = derivation.verify()
+        assert verification.ok, verification
+
+
+def test_the_jacobian_of_a_number_is_a_row_or_a_column() -> None:
+    row = cr.derive("norm(A @ x - b)^2", "x", jacobian=True, A="m n", b="m")
+    column = cr.derive("norm(A @ x - b)^2", "x", jacobian=True, layout="denominator", A="m n", b="m")
+    assert "(∂L/∂x)ᵀ = 2 (A x − b)ᵀ A" in row.text()
+    assert "J = ∂L/∂x = 2 Aᵀ (A x − b)" in column.text()
+    assert row.verify().ok
+    assert column.verify().ok
+
+
+def test_elements_are_written_with_indices() -> None:
+    hessian = cr.derive("norm(A @ X - B)^2", "X", order=2, A="m n", X="n k", B="m k")
+    assert "∂²L/∂X[i,p]∂X[q,r] = 2 Σⱼ A[j,i] A[j,q] 1[p = r]" in hessian.text("index")
+    jacobian = cr.derive("softmax(x)", "x", jacobian=True, x="n")
+    assert "∂Y[i]/∂x[j] = Y[i] 1[i = j] − Y[i] Y[j]" in jacobian.text("index")
+    assert hessian.verify().ok
+
+
+def test_what_has_no_matrix_has_products_with_a_vector() -> None:
+    """The Hessian of a softmax regression is a sum over samples, without a product of two matrices."""
+
+    def loss(X: Any, Y: Any, W: Any) -> Any:
+        P = cr.softmax(X @ W)
+        return -np.sum(Y * np.log(P))
+
+    derivation = cr.derive(loss, wrt="W", X="n d", Y="n k", W="d k", order=2)
+    text = derivation.text(width=120)
+    assert "The other blocks have no short closed form" in text
+    assert "dg = Xᵀ (" in text
+    assert re.search(r"∂²L/∂W\[\w,\w\]∂W\[\w,\w\] = Σᵢ ", derivation.text("index", width=200))
+    assert derivation.verify().ok
+
+
+def test_a_deep_network_is_differentiated_line_by_line() -> None:
+    def loss(x: Any, W1: Any, W2: Any, W3: Any, W4: Any) -> Any:
+        a1 = np.tanh(W1 @ x)
+        a2 = np.tanh(W2 @ a1)
+        a3 = np.tanh(W3 @ a2)
+        return np.sum(np.tanh(W4 @ a3) ** 2)
+
+    derivation = cr.derive(loss, x="n", W1="n n", W2="n n", W3="n n", W4="n n", order=2)
+    text = derivation.text(width=120)
+    assert "Each line of the backward pass is differentiated once more" in text
+    assert derivation.verify().ok
+
+
+REMARKS = {
+    "0.5*norm(X @ w - y)^2": ["symmetric", "the form Mᵀ M"],
+    "-sum(log(b - A @ x))": ["symmetric", "the form Mᵀ D M"],
+    "log(sum(exp(x)))": ["symmetric", "covariance matrix"],
+    "norm(X @ w - y)^2 + λ*norm(w)^2": ["symmetric", "For λ ≥ 0"],
+    "logsumexp(W @ x)": ["symmetric", "Kronecker product"],
+    "x' @ A @ x": ["symmetric"],
+    "(a' @ x)*(b' @ x)": ["symmetric"],
+    "log(a' @ x)": ["symmetric"],
+}
+
+
+@pytest.mark.parametrize("formula", REMARKS)
+def test_only_what_is_proved_is_remarked(formula: str) -> None:
+    text = hessian_of(formula).text(width=200)
+    remarks = [line for line in text.splitlines() if line.startswith("  │ ")]
+    assert len(remarks) == len(REMARKS[formula])
+    for remark, words in zip(remarks, REMARKS[formula], strict=True):
+        assert words in remark
+
+
+def test_newtons_step_and_the_gauss_newton_matrix() -> None:
+    linear = hessian_of("0.5*norm(X @ w - y)^2").text()
+    assert "Xᵀ X Δ = −Xᵀ (X w − y)" in linear
+    assert "Jᵀ J = Xᵀ X" in linear
+    assert "it is the Hessian, since r is linear in w" in linear.replace("\n      ", " ")
+    curved = cr.derive("0.5*norm(sin(x) - y)^2", "x", order=2, x="n", y="n")
+    assert "J = ∂r/∂x = diag(cos(x))" in curved.text()
+    assert "the Hessian without the second derivatives of r" in curved.text()
+    assert curved.verify().ok
+    assert "Newton" not in hessian_of("log(sum(exp(x)))").text()  # −g is not in the range of H
+    assert "Newton" in hessian_of("exp(norm(x)^2)").text()
+
+
+def test_each_format_has_the_hessian() -> None:
+    derivation = hessian_of("0.5*norm(X @ w - y)^2")
+    assert r"\frac{\partial ^{2}L}{\partial w\,\partial w^{\top}} = X^{\top} \, X" in derivation.latex()
+    assert "<math" in derivation.html()
+    assert "X^{\\top}" in derivation.markdown()
+    claims = json.loads(derivation.json(verification=derivation.verify()))["claims"]
+    assert [claim["text"] for claim in claims if claim["kind"] == "Hessian"] == ["∂²L/∂w∂wᵀ = Xᵀ X"]
+    assert derivation._repr_mimebundle_()["text/plain"].startswith("Second derivatives of L")
+
+
+def test_a_wrong_hessian_is_found() -> None:
+    """A corrupted block, product, step and Gauss–Newton matrix are each refuted at their line."""
+    derivation = hessian_of("0.5*norm(X @ w - y)^2")
+    order = derivation.derivatives
+    assert isinstance(order, SecondOrder)
+    for kind in ("Hessian", "Hessian elements", "Hessian product", "Newton", "Jacobian", "Gauss-Newton"):
+        claims = [replace(claim, right=3 * claim.right) if claim.kind == kind else claim for claim in order.claims]
+        verifier = SecondVerifier(order.first, claims, order.defined, order.solve, order.consistent)
+        failures = verifier.run().failures
+        assert [failure.claim.kind for failure in failures] == [kind]
+
+
+def test_a_wrong_line_of_a_deep_network_is_found() -> None:
+    def loss(x: Any, A: Any, B: Any, C: Any) -> Any:
+        a = np.tanh(A @ x)
+        b = np.tanh(B @ a)
+        c = np.tanh(C @ b)
+        return np.sum(c**2)
+
+    derivation = cr.derive(loss, x="n", A="n n", B="n n", C="n n", order=2)
+    order = derivation.derivatives
+    assert isinstance(order, SecondOrder)
+    assert order.lines
+    wrong = order.lines[0][1]
+    claims = [replace(claim, right=2 * claim.right) if claim is wrong else claim for claim in order.claims]
+    failures = SecondVerifier(order.first, claims, order.defined, order.solve, order.consistent).run().failures
+    assert [failure.claim.kind for failure in failures] == ["second differential"]
+
+
+def test_names_avoid_those_of_the_user() -> None:
+    derivation = cr.derive("norm(H @ v - g)^2", "v", order=2, H="m n", g="m")
+    text = derivation.text()
+    assert "Hess = ∇²L = ∂²L/∂v∂vᵀ = 2 Hᵀ H" in text
+    assert "Hess u = 2 Hᵀ H u" in text
+    assert derivation.verify().ok
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"function": "A @ x", "order": 2}, "returns one number"),
+        ({"function": "norm(x)", "order": 3}, "order is 3"),
+        ({"function": "norm(x)", "order": 2, "jacobian": True}, "exclude each other"),
+        ({"function": "norm(x)", "order": 2, "layout": "rows"}, "layout"),
+    ],
+)
+def test_what_cannot_be_derived_says_why(options: dict[str, Any], message: str) -> None:
+    with pytest.raises((cr.DerivationError, cr.ProgramError), match=message):
+        cr.derive(**options)
+
+
+def test_a_hessian_has_no_path_form() -> None:
+    with pytest.raises(cr.ChainruleError, match="matrix"):
+        hessian_of("norm(x)").text("path")
