@@ -181,6 +181,9 @@ def _matrix_product(terms: Sequence[Term]) -> Term:
     scalars = [entry for term in terms for entry in _entries(term.scalars)]
     number = Fraction(1)
     chain: list[tuple[Key, Kind]] = []
+    arrays = [term for term in terms if term.arrays]
+    if len(arrays) == 1:
+        return _elementwise(terms)
     for term in terms:
         number *= term.number
         if not term.arrays:

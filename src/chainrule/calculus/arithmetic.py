@@ -195,6 +195,7 @@ def _divide_by_size(node: Apply) -> Node | None:
 
 @rule("−x·(a − b) → x·(b − a)", Negate, examples=lambda: [
     -(some_x() * (some_x() - some_y())),
+    -(some_x() * (some_x() - some_y()) / Exp()(some_y())),
     -(2 * (some_x() * (some_x() - some_y()))),
 ])  # fmt: skip
 def _turn_difference(node: Apply) -> Node | None:
@@ -205,6 +206,9 @@ def _turn_difference(node: Apply) -> Node | None:
         case Apply(Negate(), (Apply(Multiply(), (c, Apply(Multiply()) as product)),)) if is_scale(c):
             turned = _turn_difference(Negate()(product))
             return None if turned is None else c * turned
+        case Apply(Negate(), (Apply(Divide(), (Apply(Multiply()) as product, y)),)):
+            turned = _turn_difference(Negate()(product))
+            return None if turned is None else turned / y
     return None
 
 
@@ -269,12 +273,15 @@ _ONE_OPERAND = (
     -some_x() / some_y(),
     Sum((0,))(-some_x()),
     -some_x() @ some_y("m k"),
+    some_x() @ (-1 / Exp()(some_y("m k"))),
 ])  # fmt: skip
 def _sign_outwards(node: Apply) -> Node | None:
     for k, operand in enumerate(node.operands):
         match operand:
             case Apply(Negate(), (x,)):
                 return -with_operand(node, k, x)
+            case Apply(Divide(), (c, x)) if not is_scale(operand) and (positive := _opposite(c)):
+                return -with_operand(node, k, positive / x)
     match node:
         case Apply(Multiply(), (c, x)) if positive := _opposite(c):
             return -(positive * x)
@@ -483,13 +490,14 @@ def _square_of_root(node: Apply) -> Node | None:
     some_x() * (1 / Exp()(some_y())),
     (1 / Exp()(some_y())) * some_x(),
     some_x() * Broadcast(parse_shape("n m"), (0,))(1 / Exp()(some_y("n"))),
+    some_x() * Broadcast(parse_shape("n m"), (0,))(0.5 / Exp()(some_y("n"))),
 ])  # fmt: skip
 def _multiply_reciprocal(node: Apply) -> Node | None:
     for x, reciprocal in both_orders(node):
         match reciprocal:
             case Apply(Divide(), (Const(1), y)) if not is_scale(reciprocal) and not is_scale(x):
                 return x / y
-            case Apply(Broadcast() as repeat, (Apply(Divide(), (Const(1), y)) as one,)):
-                if not is_scale(one) and not is_coefficient(one) and not is_scale(x):
-                    return x / repeat(y)
+            case Apply(Broadcast() as repeat, (Apply(Divide(), (Const() as c, y)) as quotient,)) if is_scale(c):
+                if not is_scale(quotient) and not is_coefficient(quotient) and not is_scale(x):
+                    return refilled(c, node.type) * (x / repeat(y))
     return None

@@ -60,7 +60,7 @@ def closed_form(
         if found in definitions and _is_reduced(found.type.shape, symbol.type.shape)
     }
     written = _written_out(chain, statistics, values)
-    if not any(_reduces(statistics[bar]) for bar in written):
+    if not any(_reduces(statistics[bar]) for bar in written if bar in statistics):
         return None
     quotients = _quotients(symbol, definitions, simplifier)
     terms: list[Term] = []
@@ -88,13 +88,15 @@ def _reduces(definition: Node) -> bool:
 
 
 def _written_out(node: Node, statistics: Mapping[Node, Node], values: Mapping[Node, Node]) -> dict[Node, Node]:
-    """Return the values of the cotangents of statistics in `node`, in terms of other cotangents."""
+    """Return the values of the cotangents in `node` that are constants, or of statistics, in terms of the others."""
     written: dict[Node, Node] = {}
 
     def visit(part: Node) -> None:
         for bar in topological_order([part]):
-            if bar not in statistics or bar not in values or bar in written or values[bar] is bar:
+            if bar not in values or bar in written or values[bar] is bar:
                 continue  # a given gradient is a symbol
+            if bar not in statistics and not isinstance(values[bar], Const):
+                continue
             if is_cheap(values[bar]):
                 visit(values[bar])
                 (written[bar],) = substitute([values[bar]], written)

@@ -12,6 +12,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from chainrule.calculus.examples import some_x, some_y
+from chainrule.calculus.reading import reading_cost
 from chainrule.calculus.rules import is_scale, number_of, refilled, rule, scalar_of
 from chainrule.ir import Apply, ArrayType, Const, Node, applies, topological_order
 from chainrule.primitives import (
@@ -293,6 +294,21 @@ def _cancel_norm(node: Apply) -> Node | None:
                 rest = term.times(Term(1, ((factor, -1), (y, -1))))
                 return product_of(rest.times(factors(x)), node.type)
     return None
+
+
+@rule("x·y·x → x²·y", Multiply, Divide, examples=lambda: [
+    (some_x() * some_y()) * some_x(),
+    some_y() / ((Exp()(some_x()) * some_y()) * Exp()(some_x())),
+    some_x("") ** 2 * some_x(""),
+])  # fmt: skip
+def _equal_factors(node: Apply) -> Node | None:
+    """Write equal factors as a power; of an array only as a square, since other powers are slow."""
+    exponents = [abs(exponent) for _, exponent in factors(node).powers]
+    if max(exponents, default=1) not in range(2, 3 if node.type.ndim else _POWER_LIMIT):
+        return None
+    result = with_powers(node)
+    shorter = reading_cost(result) < reading_cost(node) and not divides_anew(node, result)
+    return result if shorter else None
 
 
 def divides_anew(before: Node, after: Node) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chainrule.calculus.collect import Term, factors, product_of
+from chainrule.calculus.collect import Term, divides_anew, factors, product_of
 from chainrule.calculus.examples import some_x, some_y
 from chainrule.calculus.rules import Rule, rule
 from chainrule.ir import Apply, Node, applies
@@ -37,6 +37,8 @@ def _sign_and_absolute(node: Apply) -> Node | None:
         match factor:
             case Apply(Sign(), (x,)) if exponent > 0 and (absolute := powers.get(Abs()(x), 0)):
                 one = 1 if absolute > 0 else -1
+                if divides_anew(node, 1 / Abs()(x)):
+                    return None
                 return product_of(term.times(Term(1, ((factor, -1), (Abs()(x), -one), (x, one)))), node.type)
     return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from chainrule.calculus.collect import Term, divides_anew, factors, operation_count
 from chainrule.calculus.examples import filled, size, some, some_x, some_y
 from chainrule.calculus.rules import is_coefficient, is_scale, refilled, rule, scalar_of, with_operand
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, parse_shape
+from chainrule.ir import Apply, ArrayType, Const, Input, Node, parse_shape, applies
 from chainrule.primitives import (
     Broadcast,
     Contract,
@@ -129,6 +129,7 @@ def _scalar_out_of_quotient(node: Apply) -> Node | None:
 @rule("one coefficient", Multiply, Divide, examples=lambda: [
     (1 / size("n", "")) * some_x(""),
     ((some_y("") * some_y("")) / 3) / some_y(""),
+    Exp()(some_x("")) * (2 * some_y("")),
     (filled(2, "") / 3) * (some_x("") / some_y("")),
 ])  # fmt: skip
 def _one_coefficient(node: Apply) -> Node | None:
@@ -140,9 +141,16 @@ def _one_coefficient(node: Apply) -> Node | None:
         return None
     quotient = _quotient(Term(abs(term.number), term.powers), node.type)
     result = quotient if term.number > 0 else Negate()(quotient)
-    if all(exponent > 0 for _, exponent in term.powers):  # a product of names keeps its order
-        return result if operation_count(result) < operation_count(node) else None
+    if all(exponent > 0 for _, exponent in term.powers):  # a product that begins with a name keeps its order
+        late = abs(term.number) != 1 and not isinstance(_first_factor(node), Const | Input)
+        return result if late or operation_count(result) < operation_count(node) else None
     return None if result is node or divides_anew(node, result) else result
+
+
+def _first_factor(node: Node) -> Node:
+    while applies(node, Multiply, Divide, Negate):
+        node = node.operands[0]
+    return node
 
 
 def _quotient(term: Term, type_: ArrayType) -> Node:

@@ -364,11 +364,17 @@ class Record:
         return frozenset(entry.cotangent for entry in self.backward.accumulations)
 
     def _value_of_whole(self, symbol: Input) -> Node | None:
-        """Return the gradient without names of arguments, as the whole record writes it out; None if this is whole."""
+        """Return the gradient without names of arguments, as the whole record writes it out.
+
+        None if this is whole, or if a name does not have the same value here, as `t1` in a long program.
+        """
         if self._whole is None:
             return None
         (entry,) = (each for each in self._whole.backward.accumulations if each.symbol is symbol)
-        return self._whole.write_out(entry.result)
+        value = self._whole.write_out(entry.result)
+        own, of_whole = ({s.symbol: s.node for s in each.backward.stages} for each in (self, self._whole))
+        same = all(own.get(part) is of_whole[part] for part in topological_order([value]) if part in of_whole)
+        return value if same else None
 
     def _has_names_of_values(self, node: Node) -> bool:
         """Whether every name in `node` is that of a value of this record or of σ′(z)."""

@@ -46,7 +46,14 @@ formula(
 formula("log det of a Gram matrix", "Matrix Cookbook (55)", "log(det(X' @ X))", "X: 5 3", "", X="2 X (Xᵀ X)⁻¹")
 formula("log det", "Matrix Cookbook (57)", "logdet(X)", "X: n n", "", X="X⁻ᵀ")
 formula("log of det", "Matrix Cookbook (57)", "log(abs(det(X)))", "X: n n", "", X="X⁻ᵀ")
-formula("det of a power", "Matrix Cookbook (58)", "det(X @ X)", "X: n n", VALUE, X=("2 det(X X) · X⁻ᵀ", "2 L · X⁻ᵀ"))
+formula(
+    "det of a power",
+    "Matrix Cookbook (58)",
+    "det(X @ X)",
+    "X: n n",
+    ADJUGATE,
+    X=("2 det(X X) · X⁻ᵀ", "2 L · X⁻ᵀ", "Xᵀ adj(u)ᵀ + adj(u)ᵀ Xᵀ"),
+)
 
 # 2.2 Derivatives of an inverse
 
@@ -243,8 +250,11 @@ formula(
     "Matrix Cookbook (123)",
     "tr(B' @ X' @ C @ X @ X' @ C @ X @ B)",
     "B: d k; X: n d; C: n n",
-    "",
-    X="C X Xᵀ C X B Bᵀ + Cᵀ X B Bᵀ Xᵀ Cᵀ X + C X B Bᵀ Xᵀ C X + Cᵀ X Xᵀ Cᵀ X B Bᵀ",
+    "v = Bᵀ Xᵀ C and w = C X B are named, in one or the other order",
+    X=(
+        "C X Xᵀ C X B Bᵀ + Cᵀ X B Bᵀ Xᵀ Cᵀ X + C X B Bᵀ Xᵀ C X + Cᵀ X Xᵀ Cᵀ X B Bᵀ",
+        "Cᵀ X Xᵀ vᵀ Bᵀ + vᵀ w X + wᵀ v X + C X Xᵀ wᵀ Bᵀ",
+    ),
 )
 formula(
     "trace of an inverse Gram matrix",

@@ -71,8 +71,8 @@ def stable_softmax_classifier(X: Any, y: Any, W: Any) -> Any:
 @code(
     "CS231n assignment 1, svm_loss_vectorized",
     "S: n c; y: n:int",
-    "u is 1 where a margin is positive",
-    S="u − (u 1 1ᵀ) ⊙ onehot(y)",
+    "",
+    S="1[u > 0] − (1[u > 0] 1 1ᵀ) ⊙ onehot(y)",
 )
 def multiclass_hinge_loss(S: Any, y: Any) -> Any:
     correct = S[np.arange(S.shape[0]), y][:, None]

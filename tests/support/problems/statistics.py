@@ -101,18 +101,21 @@ formula(
     "Fukunaga (1990), 10.2; Matrix Cookbook (126)",
     "tr(inv(W' @ S @ W) @ (W' @ B @ W))",
     "W: 5 3; S: 5 5; B: 5 5",
-    "",
-    W="−S W (Wᵀ S W)⁻¹ Wᵀ B W (Wᵀ S W)⁻¹ − Sᵀ W (Wᵀ S W)⁻ᵀ Wᵀ Bᵀ W (Wᵀ S W)⁻ᵀ + B W (Wᵀ S W)⁻¹ + Bᵀ W (Wᵀ S W)⁻ᵀ",
+    "the inverse and a product with it are named",
+    W=(
+        "−S W (Wᵀ S W)⁻¹ Wᵀ B W (Wᵀ S W)⁻¹ − Sᵀ W (Wᵀ S W)⁻ᵀ Wᵀ Bᵀ W (Wᵀ S W)⁻ᵀ + B W (Wᵀ S W)⁻¹ + Bᵀ W (Wᵀ S W)⁻ᵀ",
+        "Bᵀ W uᵀ − Sᵀ W v + B W u − S W vᵀ",
+    ),
 )
 formula(
     "orthonormal subspace",
     "Brockett (1991), with a penalty",
     "tr(W' @ S @ W) + mu*norm(W' @ W - eye(d))^2",
     "W: n d; S: n n; mu: ",
-    "",
-    W=("(S + Sᵀ) W + 4 mu · W (Wᵀ W − I)",),
+    "multiplied out, the product with the identity is shorter",
+    W=("(S + Sᵀ) W + 4 mu · W (Wᵀ W − I)", "(S + Sᵀ) W + 4 mu · (W Wᵀ W − W)"),
 )
-formula("orthogonality penalty", "Brock et al. (2017)", "norm(W' @ W - eye(d))^2", "W: n d", "", W="4 W (Wᵀ W − I)")
+formula("orthogonality penalty", "Brock et al. (2017)", "norm(W' @ W - eye(d))^2", "W: n d", "multiplied out, it is shorter", W=("4 W (Wᵀ W − I)", "4 (W Wᵀ W − W)"))
 formula("Laplacian smoothing", "Belkin and Niyogi (2003)", "tr(X' @ L @ X)", "X: n d; L: n n", "", X="(L + Lᵀ) X")
 formula("Procrustes", "Schönemann (1966)", "norm(A @ R - B)^2", "A: n d; R: d d; B: n d", "", R="2 Aᵀ (A R − B)")
 formula(
