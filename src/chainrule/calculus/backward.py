@@ -311,7 +311,9 @@ def _merged(chain: Node, values: Mapping[Node, Node], facts: Facts) -> tuple[Nod
         if not inlined:
             break
         (written_out,) = substitute([written_out], inlined)
-        grown = operation_count(chain) < operation_count(written_out) or all(isinstance(x, Const) for x in inlined.values())
+        grown = operation_count(chain) < operation_count(written_out) or all(
+            isinstance(x, Const) for x in inlined.values()
+        )
         if not grown or operation_count(written_out) > _MERGE_LIMIT:
             break
         simplifier = facts.simplifier()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from chainrule.calculus.collect import Term, divides_anew, factors, operation_count
 from chainrule.calculus.examples import filled, size, some, some_x, some_y
 from chainrule.calculus.rules import is_coefficient, is_scale, refilled, rule, scalar_of, with_operand
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, parse_shape, applies
+from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, parse_shape
 from chainrule.primitives import (
     Broadcast,
     Contract,

@@ -115,7 +115,14 @@ formula(
     "multiplied out, the product with the identity is shorter",
     W=("(S + Sᵀ) W + 4 mu · W (Wᵀ W − I)", "(S + Sᵀ) W + 4 mu · (W Wᵀ W − W)"),
 )
-formula("orthogonality penalty", "Brock et al. (2017)", "norm(W' @ W - eye(d))^2", "W: n d", "multiplied out, it is shorter", W=("4 W (Wᵀ W − I)", "4 (W Wᵀ W − W)"))
+formula(
+    "orthogonality penalty",
+    "Brock et al. (2017)",
+    "norm(W' @ W - eye(d))^2",
+    "W: n d",
+    "multiplied out, it is shorter",
+    W=("4 W (Wᵀ W − I)", "4 (W Wᵀ W − W)"),
+)
 formula("Laplacian smoothing", "Belkin and Niyogi (2003)", "tr(X' @ L @ X)", "X: n d; L: n n", "", X="(L + Lᵀ) X")
 formula("Procrustes", "Schönemann (1966)", "norm(A @ R - B)^2", "A: n d; R: d d; B: n d", "", R="2 Aᵀ (A R − B)")
 formula(
