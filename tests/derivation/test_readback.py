@@ -665,3 +665,37 @@ def test_a_stack_along_another_axis_is_another(line: str) -> None:
     other = np.stack([v, v], axis=1 if "₀" in line else 0)
     assert read(line, page, np.stack([v, v], axis=0 if "₀" in line else 1)).error == 0
     assert read(line, page, other).error > 0.1
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "line"),
+    [
+        (lambda x: np.linalg.norm(x) ** 3 / 3, {"x": "n"}, "∂L/∂x = ‖x‖ · x"),
+        (lambda A, c: c * np.linalg.norm(A) ** 2, {"A": "n m", "c": ""}, "∂L/∂c = ‖A‖_F²"),
+        (lambda A, x: np.linalg.norm(A @ x), {"A": "n m", "x": "m"}, "L = ‖A x‖"),
+        (
+            lambda a, b: a @ b / (np.linalg.norm(a) * np.linalg.norm(b)),
+            {"a": "n", "b": "n"},
+            "∂L/∂a = (b / ‖b‖ − L · (a / ‖a‖)) / ‖a‖",
+        ),
+    ],
+)
+def test_norms_are_written_between_double_bars_and_read(
+    function: Callable[..., Any], shapes: dict[str, str], line: str
+) -> None:
+    derivation = derive(function, **shapes)
+    assert line in derivation.text(detail="brief")
+    assert derivation.verify().ok
+
+
+@pytest.mark.parametrize("line", ["‖A‖", "‖v‖_F", "‖A‖_2", "‖v", "‖v‖ ‖v"])
+def test_a_norm_of_another_kind_is_not_read(line: str) -> None:
+    page = Page("text", {"A": np.eye(2), "v": np.ones(2)}, {}, "L", {}, "I", {})
+    with pytest.raises(ReadingError):
+        read(line, page, np.asarray(np.sqrt(2)))
+
+
+@pytest.mark.parametrize("line", ["‖A‖_F", "‖v‖", "½ ‖v‖ ‖v‖ ‖A‖_F", "½ ‖v‖³", "‖‖v‖ · v‖ / ‖A‖_F"])
+def test_norms_beside_each_other_are_read(line: str) -> None:
+    page = Page("text", {"A": np.eye(2), "v": np.ones(2)}, {}, "L", {}, "I", {})
+    assert read(line, page, np.asarray(np.sqrt(2))).error < 1e-12

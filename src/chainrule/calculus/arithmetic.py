@@ -474,14 +474,13 @@ def _product_with_itself(node: Apply) -> Node | None:
 
 @rule("(√x)² → x", Square, examples=lambda: [
     Sqrt()(Exp()(some_x())) ** 2,
-    Norm((0,))(some_x()) ** 2,
     Norm((0, 1), mean=True)(some_x()) ** 2,
 ])  # fmt: skip
 def _square_of_root(node: Apply) -> Node | None:
     match node:
         case Apply(Square(), (Apply(Sqrt(), (x,)),)):
             return x
-        case Apply(Square(), (Apply(Norm() as norm, (x,)),)):
+        case Apply(Square(), (Apply(Norm(mean=True) as norm, (x,)),)):
             return norm.squared(x)
     return None
 

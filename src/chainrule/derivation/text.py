@@ -15,7 +15,7 @@ from chainrule.primitives import Call, Cases, Indexed, Notation, Number, Symbol
 from chainrule.words import may_part, runs, width_of
 
 _SUBSCRIPTS = dict(zip("0123456789aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", strict=True))
-_CLOSING = {"(": ")", "|": "|", "⌊": "⌋", "⟨": "⟩"}
+_CLOSING = {"(": ")", "|": "|", "‖": "‖", "⌊": "⌋", "⟨": "⟩"}
 _SQUARE, _TOP, _SIDES, _BOTTOM = ("[", "]"), ("⎡", "⎤"), ("⎢", "⎥"), ("⎣", "⎦")
 _TIGHT = ("+", "−", "·", "/")
 _WORDS = {
@@ -56,6 +56,9 @@ class TextWriter(Writer):
 
     def fenced(self, left: str, inner: Pieces) -> Pieces:
         return [Box(left, 1), *inner, Box(_CLOSING[left], 1)]
+
+    def lowered(self, sign: Box, subscript: Sequence[Notation]) -> Box:
+        return columns(sign.text + "_" + ",".join(self._index.box(entry).text for entry in subscript))
 
     def symbol(self, symbol: Symbol) -> Box:
         joint = "_" if symbol.prefix == "δ" and not symbol.name.isdigit() else ""

@@ -65,7 +65,7 @@ class Writer(ABC):
     differential: ClassVar[Box] = Box("∂", 1)
     joint: ClassVar[Box] = Box("", 0)
     """What separates the parts of ∂x∂y."""
-    fences: ClassVar[Mapping[str, str]] = {"abs": "|", "floor": "⌊"}
+    fences: ClassVar[Mapping[str, str]] = {"abs": "|", "norm": "‖", "floor": "⌊"}
 
     def __init__(self, language: str = "en") -> None:
         self.language = language
@@ -206,7 +206,9 @@ class Writer(ABC):
         if notation.function in _ROOTS:
             return self.root(notation, arguments)
         if notation.function in self.fences:
-            return self.fenced(self.fences[notation.function], arguments)
+            *before, last = self.fenced(self.fences[notation.function], arguments)
+            assert isinstance(last, Box)
+            return [*before, self.lowered(last, notation.subscript) if notation.subscript else last]
         return [*self.function(notation), *self.bracketed(arguments)]
 
     def applied_function(self, notation: Application) -> Box:
@@ -280,6 +282,10 @@ class Writer(ABC):
     def root(self, notation: Call, arguments: Pieces) -> Pieces: ...
     @abstractmethod
     def indexed(self, notation: Indexed, nesting: int) -> Pieces: ...
+    @abstractmethod
+    def lowered(self, sign: Box, subscript: Sequence[Notation]) -> Box:
+        """Write the subscript of a function that is written as signs around its argument."""
+
     @abstractmethod
     def fenced(self, left: str, inner: Pieces) -> Pieces:
         """Write `inner` between the sign `left` and its counterpart."""
@@ -367,6 +373,9 @@ class SetWriter(Writer):
         array, between, beside = self.grid
         width = sum(max(entry.width for entry in column) + 2 for column in zip(*rows, strict=True))
         return Box(array % between.join(beside.join(entry.text for entry in entries) for entries in rows), width, True)
+
+    def lowered(self, sign: Box, subscript: Sequence[Notation]) -> Box:
+        return self.scripted(sign, tuple(map(self._inline.box, subscript)))
 
     def scripted(self, base: Box, subscripts: tuple[Box, ...], raised: Box | None = None) -> Box:
         """Write `base` with subscripts and a superscript."""

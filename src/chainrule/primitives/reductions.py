@@ -14,7 +14,7 @@ from chainrule.primitives.base import Array, Composite, Example, Linear, Nonline
 from chainrule.primitives.comparison import equal, indicator
 from chainrule.primitives.emitter import Accessor, Emitter, ReductionKind
 from chainrule.primitives.exponentials import sqrt
-from chainrule.primitives.notation import Call, Notation, Number
+from chainrule.primitives.notation import Call, Mark, Notation, Number
 from chainrule.primitives.piecewise import abs_
 from chainrule.primitives.replication import Broadcast, Sum, as_floats, as_node, keep_axes, normalize_axes, sum_
 
@@ -193,6 +193,9 @@ class Norm(Composite):
             return np.asarray(np.sqrt(self._reduction.value(np.square(x))), dtype=x.dtype)
 
     def notation(self, operands: Sequence[Notation], types: Sequence[ArrayType]) -> Notation:
+        if not self.mean and types[0].ndim == len(self.axes) < 3:
+            frobenius = (Mark("F"),) if types[0].ndim == 2 else ()
+            return Call("norm", tuple(operands), subscript=frobenius)
         return Call("sqrt", (self._reduction.notation([Square().notation(operands, types)], types),))
 
     def differential(self, operands: Sequence[Node], result: Node, tangents: Sequence[Node | None]) -> Node | None:

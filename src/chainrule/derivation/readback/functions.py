@@ -142,6 +142,13 @@ def _opened_reduction(name: str, x: Open, axes: Sequence[int]) -> Meaning:
     return Open(lambda *sizes: known(reduction(name, x.make(*sizes), axes)), x.unknown, ndim, x.inside)
 
 
+def norm(x: Meaning, frobenius: bool) -> Meaning:
+    """Return ‖x‖ of a vector, or ‖A‖_F of a matrix."""
+    if x.ndim != (2 if frobenius else 1):
+        raise ReadingError("the norm of a matrix has the subscript F, that of a vector has none")
+    return elementwise(np.sqrt, reduction("Σ", elementwise(np.square, x), ()))
+
+
 def softmax(name: str, x: Meaning, axes: Sequence[int]) -> Meaning:
     """Apply `softmax` or `log_softmax` over `axes`, by default the last."""
     value = known(x)

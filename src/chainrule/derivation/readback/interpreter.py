@@ -86,7 +86,7 @@ class Interpreter:
         self._place = 0
         self._lexer = lexer
         self._around = surroundings
-        self._bars = 0
+        self._bars = dict.fromkeys("|‖", 0)
 
     # Tokens
 
@@ -201,7 +201,7 @@ class Interpreter:
         token = self._next
         if token.kind in _STARTS:
             return True
-        return token.kind == "sign" and (token.text in "(⌊⟨√" or (token.text == "|" and not self._bars))
+        return token.kind == "sign" and (token.text in "(⌊⟨√" or self._bars.get(token.text) == 0)
 
     def _chain(self) -> Meaning:
         factors: list[Meaning] = []
@@ -279,17 +279,23 @@ class Interpreter:
         if token.kind == "applied":
             return self._applied(token)
         if token.text == "(":
-            bars, self._bars = self._bars, 0
+            bars, self._bars = self._bars, dict.fromkeys("|‖", 0)
             value = self.expression()
             self._bars = bars
             self._expect(")")
             return value
         if token.text == "|":
-            self._bars += 1
+            self._bars["|"] += 1
             value = self.expression()
-            self._bars -= 1
+            self._bars["|"] -= 1
             self._expect("|")
             return elementwise(np.abs, value)
+        if token.text == "‖":
+            self._bars["‖"] += 1
+            value = self.expression()
+            self._bars["‖"] -= 1
+            self._expect("‖")
+            return functions.norm(self._numeric(value), self._frobenius())
         if token.text == "⌊":
             value = self.expression()
             self._expect("⌋")
@@ -303,6 +309,14 @@ class Interpreter:
         if token.text == "√":
             return elementwise(np.sqrt, self._atom())
         raise ReadingError(f"{token.text or token.kind!r} is not expected")
+
+    def _frobenius(self) -> bool:
+        """Read the subscript of a norm, if it has one."""
+        if self._next.kind != "index":
+            return False
+        if _unset(self._take().entries[0]) != "F":
+            raise ReadingError("a norm of another kind")
+        return True
 
     def _named(self, names: Mapping[str, Array], name: str) -> Value:
         if name not in names:
@@ -326,7 +340,7 @@ class Interpreter:
         if name == "Σ" and not below:
             return functions.reduction("Σ", self._power(), ())
         self._expect("(")
-        bars, self._bars = self._bars, 0
+        bars, self._bars = self._bars, dict.fromkeys("|‖", 0)
         value = self._call(name, primes, below)
         self._bars = bars
         self._expect(")")
@@ -338,7 +352,7 @@ class Interpreter:
         if self._next.kind == "primes":
             marks = (1,) * int(self._take().number)
         self._expect("(")
-        bars, self._bars = self._bars, 0
+        bars, self._bars = self._bars, dict.fromkeys("|‖", 0)
         arguments = self._arguments()
         self._bars = bars
         self._expect(")")
@@ -417,6 +431,7 @@ class Interpreter:
             "det": lambda: functions.determinant(x),
             "vec": lambda: functions.vec(x),
             "onehot": lambda: functions.one_hot(x),
+            "norm": lambda: functions.norm(x, frobenius=x.ndim == 2),
         }
         if name not in shaped:
             raise ReadingError(f"{name} is called")

@@ -29,6 +29,8 @@ _SIGNS = {
     "rfloor": "⌋",
     "lvert": "|",
     "rvert": "|",
+    "lVert": "‖",
+    "rVert": "‖",
 }
 _FUNCTIONS = {name: name for name in ("exp", "ln", "sinh", "cosh", "tanh", "sin", "cos", "arctan", "max", "min")}
 _FUNCTIONS |= {"sigma": "σ", "sum": "Σ"}

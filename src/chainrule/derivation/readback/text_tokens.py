@@ -105,6 +105,9 @@ def _token(
         return Token("number", match.group(), value, tight=tight), match.end()
     if text.startswith("einsum(", max(0, place - 7)) and (match := _LABELS.match(text, place)):
         return Token("mark", match.group()), match.end()
+    if character == "_" and text[place - 1 : place] == "‖":
+        end = _end_of_word(text, place)
+        return Token("index", entries=(text[place + 1 : end],), tight=True), end
     if in_word(character):
         return _word(text, place, vocabulary, tight)
     if odd := _odd_name(text, place, vocabulary):

@@ -51,6 +51,7 @@ FUNCTIONS = frozenset(
         "flip",
         "concatenate",
         "stack",
+        "norm",
         "windows",
         "overlap_add",
         "correlate",
@@ -60,7 +61,7 @@ FUNCTIONS = frozenset(
 )
 """The names of functions in the notation."""
 
-SIGNS = frozenset("()|⌊⌋⟨⟩,+−⊙⊗⋆·/=<≤>≥≠∧∨¬√^")
+SIGNS = frozenset("()|‖⌊⌋⟨⟩,+−⊙⊗⋆·/=<≤>≥≠∧∨¬√^")
 
 
 @dataclass(frozen=True)
