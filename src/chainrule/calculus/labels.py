@@ -322,22 +322,6 @@ def _product_with_one_hot(node: Apply) -> Node | None:
     return None
 
 
-@rule("(x/y)ᵀ y → Σ x", Contract, examples=lambda: [
-    (some_y("n") / Exp()(some_x("n"))) @ Exp()(some_x("n")),
-    Exp()(some_x("n")) @ (2 * (some_y("n") / Exp()(some_x("n")))),
-])  # fmt: skip
-def _inner_product_that_cancels(node: Apply) -> Node | None:
-    match node:
-        case Apply(Contract(((0,), (0,)), ()), (x, y)):
-            pass
-        case _:
-            return None
-    one, other = factors(x), factors(y)
-    if not any(dict(other.powers).get(factor, 0) * exponent < 0 for factor, exponent in one.powers):
-        return None
-    return Sum((0,))(product_of(one.times(other), x.type))
-
-
 @rule("a number added at one place → onehot", ScatterAdd, examples=lambda: [
     ScatterAdd(0, 4)(filled(1, ""), _label()),
     ScatterAdd(0, 4)(filled(-2, ""), _label()),
