@@ -71,7 +71,7 @@ if TYPE_CHECKING:
         fit,
         schedules,
     )
-    from chainrule.transforms import GradientError, check_grads, grad, jvp, value_and_grad, vjp
+    from chainrule.transforms import GradientError, check_grads, grad, hessian, jacobian, jvp, value_and_grad, vjp
 
 _HOME = {
     "chainrule.derivation": (
@@ -124,6 +124,8 @@ _HOME = {
         "GradientError",
         "check_grads",
         "grad",
+        "hessian",
+        "jacobian",
         "jvp",
         "value_and_grad",
         "vjp",
@@ -225,6 +227,8 @@ __all__ = [
     "grad",
     "grade",
     "gradient_report",
+    "hessian",
+    "jacobian",
     "jvp",
     "layer_norm",
     "leaky_relu",
