@@ -5,7 +5,23 @@ from __future__ import annotations
 import pytest
 from support.printed_formulas import FormulaTextError, parsed, same_formula, symbols
 
-AXES = {"A": 2, "B": 2, "X": 2, "a": 1, "b": 1, "x": 1, "y": 1, "c": 0, "n": 0, "lam": 0, "L": 0, "δ1": 1, "x_hat": 2}
+AXES = {
+    "A": 2,
+    "B": 2,
+    "X": 2,
+    "a": 1,
+    "b": 1,
+    "x": 1,
+    "y": 1,
+    "c": 0,
+    "n": 0,
+    "lam": 0,
+    "L": 0,
+    "δ1": 1,
+    "x_hat": 2,
+    "i": 0,
+    "k": 0,
+}
 
 SAME = [
     ("a − b", "−b + a"),
@@ -37,6 +53,8 @@ SAME = [
     ("∂L/∂x ⊙ a", "a ⊙ ∂L/∂x"),
     ("0.5 x", "½ x"),
     ("Σ (x²)", "Σ x²"),
+    ("2 Σₖ A[i,k] x[k]", "2 · (Σₖ x[k] A[i,k])"),
+    ("Σₖ (A[i,k]) x[k]", "Σₖ A[i,k] x[k]"),
 ]
 OTHERS = [
     ("A B", "B A"),
@@ -76,6 +94,9 @@ OTHERS = [
     ("x^c", "x^n"),
     ("A[:2]", "A[2:]"),
     ("a + 0 b", "a"),
+    ("Σₖ A[i,k]", "Σₖ A[k,i]"),
+    ("Σₖ A[i,k]", "Σᵢ A[i,k]"),
+    ("Σₖ A[i,k] + c", "Σₖ (A[i,k] + c)"),
 ]
 NO_FORMULAS = ["a +", "(a", "a)", "q", "a § b", "a b ] c", "1[a > ", "a if c > 0"]
 

@@ -40,7 +40,7 @@ def test_a_gradient_is_right_as_printed_and_as_published(name: str) -> None:
         chosen = solved.match(symbol)
         assert chosen is not None
         for formula in (*solved.printed[symbol], ways[0], ways[chosen]):
-            assert solved.error(formula, derived) < 1e-9, formula
+            assert solved.error(symbol, formula, derived) < 1e-9, formula
 
 
 @pytest.mark.parametrize("name", SOLVED)

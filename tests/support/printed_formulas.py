@@ -402,12 +402,14 @@ class _Parser:
     def _named(self, name: str) -> Term:
         primes = self._take().text if self._next.kind == "prime" else ""
         below = self._take().text if self._next.kind == "lowered" else ""
-        if self._at("(") and (self._next.tight or name == "Σ"):
+        if self._at("(") and (self._next.tight or (name == "Σ" and not below)):
             self._take()
             bars, self._bars = self._bars, []
             arguments = self._arguments(")")
             self._bars = bars
             return _called(name, primes, below, arguments)
+        if name == "Σ" and below:  # over index letters, of a whole product
+            return _atom(("sum over", below, self._product().key), "scalar")
         if name == "Σ":
             return _called(name, primes, below, [_plain(self._power())])
         if name == "I" and name not in self._axes:

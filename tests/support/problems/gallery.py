@@ -17,7 +17,7 @@ def entry(name: str, source: str, note: str = "", **expected: str | tuple[str, .
     }
     function = GALLERY[name].function
     arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
-    CHAPTER._add(Problem(f"gallery {name}", source, function, dict.fromkeys(arguments, ""), ways, note))
+    CHAPTER.add(Problem(f"gallery {name}", source, function, dict.fromkeys(arguments, ""), ways, note))
 
 
 entry(

@@ -107,8 +107,13 @@ def Barlow_Twins(A: Any, B: Any, lam: Any) -> Any:
 @code(
     "van der Maaten and Hinton (2008), equation 5, with exp",
     "Y: n d",
-    "",
-    Y=("−4 (diag(K 1) − K) Y", "−4 (((K 1) 1ᵀ) ⊙ Y − K Y)", "4 (K Y − ((K 1) 1ᵀ) ⊙ Y)"),
+    "K is symmetric, so that the sums are equal, which the derivation does not see",
+    form="index",
+    D="−K[i,k]",
+    Y=(
+        "−4 Σₖ K[i,k] (Y[i,j] − Y[k,j])",
+        "2 (Σₖ K[k,i] (Y[k,j] − Y[i,j]) + Σₖ K[i,k] (Y[k,j] − Y[i,j]))",
+    ),
 )
 def neighbours(Y: Any) -> Any:
     D = np.sum((Y[:, None, :] - Y[None, :, :]) ** 2, axis=2)
@@ -167,8 +172,8 @@ def soft_targets(z: Any, q: Any) -> Any:
 @code(
     "Hinton et al. (2015), equation 2, of the logits",
     "z: k; v: k; T: ",
-    "",
-    z=("(q − p) / T", "(1/T) (q − p)", "(1 / T) (q − p)"),
+    FACTOR,
+    z="(q − p) / T",
 )
 def distillation_of_one_sample(z: Any, v: Any, T: Any) -> Any:
     p = cr.softmax(v / T)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+Form: TypeAlias = Literal["matrix", "index"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Problem:
         then other ways of writing that are as good, for which `note` has the reason.
     note : str
         Why the printed line may differ from the published one.
+    form : str
+        The form of the derivation in which it is printed.
 
     """
 
@@ -35,6 +39,7 @@ class Problem:
     shapes: Mapping[str, str]
     expected: Mapping[str, tuple[str, ...]]
     note: str = ""
+    form: Form = "matrix"
 
     @property
     def wrt(self) -> list[str]:
@@ -50,19 +55,21 @@ class Chapter:
 
     def formula(self, name: str, source: str, program: str, shapes: str, note: str = "", /, **expected: Any) -> None:
         """Add a formula; `shapes` are written as in "A: m n; x: n"."""
-        self._add(Problem(name, source, program, _shapes(shapes), _ways(expected), note))
+        self.add(Problem(name, source, program, _shapes(shapes), _ways(expected), note))
 
-    def code(self, source: str, shapes: str, note: str = "", /, **expected: Any) -> Callable[[Any], Any]:
+    def code(
+        self, source: str, shapes: str, note: str = "", /, form: Form = "matrix", **expected: Any
+    ) -> Callable[[Any], Any]:
         """Add a function in NumPy; its name is that of the problem."""
 
         def add(function: Callable[..., Any]) -> Callable[..., Any]:
             name = function.__name__.replace("_", " ")
-            self._add(Problem(name, source, function, _shapes(shapes), _ways(expected), note))
+            self.add(Problem(name, source, function, _shapes(shapes), _ways(expected), note, form))
             return function
 
         return add
 
-    def _add(self, problem: Problem) -> None:
+    def add(self, problem: Problem) -> None:
         assert problem.name not in self.problems, problem.name
         self.problems[problem.name] = problem
 

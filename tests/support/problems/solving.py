@@ -48,18 +48,23 @@ class Solution:
         return derive(problem.program, wrt=problem.wrt, **problem.shapes)
 
     @cached_property
-    def printed(self) -> dict[str, list[str]]:
-        """The right-hand sides that are printed in brief, by the name of what the loss is differentiated by."""
+    def _lines(self) -> dict[str, list[str]]:
+        """The printed equations, each with the derivative of the loss first."""
         found: dict[str, list[str]] = {}
-        for line in self.derivation.text(detail="brief", width=WIDE).splitlines():
+        for line in self.derivation.text(self.problem.form, detail="brief", width=WIDE).splitlines():
             line = line.removeprefix("│").removesuffix("│").strip()
             sides = _sides(re.split(r"\s{3,}", line)[0])
             for k, side in enumerate(sides):
-                match = re.fullmatch(r"∂\w+/∂(.+)", side)
-                if match and k < 2 and len(sides) > k + 1 and " " not in side:
-                    found[match.group(1)] = sides[k + 1 :]
+                match = re.fullmatch(r"∂\w+/∂([^ \[]+)(?:\[[^ ]*\])?", side)
+                if match and k < 2 and len(sides) > k + 1:
+                    found[match.group(1)] = sides[k:]
                     break
         return found
+
+    @property
+    def printed(self) -> dict[str, list[str]]:
+        """The right-hand sides that are printed in brief, by the name of what the loss is differentiated by."""
+        return {name: sides[1:] for name, sides in self._lines.items()}
 
     @cached_property
     def _verifier(self) -> Verifier:
@@ -72,13 +77,14 @@ class Solution:
     @cached_property
     def page(self) -> Page:
         """The meanings of all printed names, at one point."""
-        return self._verifier.proofreader(self._point).page("text", self.derivation.document(detail="brief"))
+        document = self.derivation.document(self.problem.form, detail="brief")
+        return self._verifier.proofreader(self._point).page("text", document)
 
     @cached_property
     def axes(self) -> dict[str, int]:
         page = self.page
         axes = {name: array.ndim for name, array in (*page.gradients.items(), *page.names.items())}
-        return {**dict.fromkeys(page.sizes, 0), "π": 0, **axes}
+        return {**dict.fromkeys((*page.sizes, *page.letters, "π"), 0), **axes}
 
     def gradient(self, name: str) -> Array:
         """Return the derivative of the function by an argument: central differences, without the package's calculus."""
@@ -113,10 +119,12 @@ class Solution:
             text = text.replace(mark, operator)
         return eval(text, {**NUMPY, **self.page.sizes}, arguments)
 
-    def error(self, formula: str, value: Array) -> float:
-        """Return the relative error of a formula, read as if it were printed."""
-        outcome = read(formula, self.page, value)
-        assert outcome.sides == 1
+    def error(self, name: str, formula: str, value: Array) -> float:
+        """Return the relative error of a formula, read as if it were printed for the derivative by `name`."""
+        by_index = self.problem.form == "index"
+        line = f"{self._lines[name][0]} = {formula}" if by_index else formula
+        outcome = read(line, self.page, None if by_index else value)
+        assert outcome.sides == 1 + by_index
         assert not outcome.left_out
         return outcome.error
 

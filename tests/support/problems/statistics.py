@@ -314,7 +314,13 @@ def modern_Hopfield_energy(x: Any, X: Any, beta: Any) -> Any:
     return -cr.logsumexp(beta * (X @ x)) / beta + 0.5 * x @ x
 
 
-@code("Cox (1972), Breslow's likelihood", "event: n; eta: n", "", eta="exp(eta) ⊙ cumsum(event / risk) − event")
+@code(
+    "Cox (1972), Breslow's likelihood",
+    "event: n; eta: n",
+    STEPS,
+    risk="event / risk",
+    eta=("exp(eta) ⊙ cumsum(event / risk) − event", "exp(eta) ⊙ cumsum(∂L/∂risk) − event"),
+)
 def partial_likelihood(event: Any, eta: Any) -> Any:
     risk = np.flip(np.cumsum(np.flip(np.exp(eta))))
     return -np.sum(event * (eta - np.log(risk)))
@@ -328,8 +334,13 @@ def transition_score(T: Any, i: Any, j: Any) -> Any:
 @code(
     "van der Maaten and Hinton (2008), for fixed weights",
     "Y: n d; P: n n",
-    "",
-    Y=("2 (diag((P + Pᵀ) 1) − P − Pᵀ) Y", "2 (((P + Pᵀ) 1 1ᵀ) ⊙ Y − (P + Pᵀ) Y)"),
+    "the two places at which Y stands give a sum each",
+    form="index",
+    D="P[i,k]",
+    Y=(
+        "2 Σₖ (P[i,k] + P[k,i]) (Y[i,j] − Y[k,j])",
+        "2 (Σₖ ∂L/∂D[k,i] (Y[i,j] − Y[k,j]) + Σₖ ∂L/∂D[i,k] (Y[i,j] − Y[k,j]))",
+    ),
 )
 def weighted_distances(Y: Any, P: Any) -> Any:
     D = np.sum((Y[:, None, :] - Y[None, :, :]) ** 2, axis=2)
