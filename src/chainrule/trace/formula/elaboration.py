@@ -21,7 +21,7 @@ from chainrule.ir import (
     named_dim,
     topological_order,
 )
-from chainrule.primitives import Norm, exp, identity, matmul, permute
+from chainrule.primitives import Kronecker, Norm, exp, identity, matmul, permute
 from chainrule.trace.formula.errors import FormulaError, shown
 from chainrule.trace.formula.inference import Settled
 from chainrule.trace.formula.sizes import Kind
@@ -157,6 +157,8 @@ class _Elaboration:
             return self._matrix_product(node.left, as_node(y))
         if meaning == "outer":
             return call_numpy(np.outer, as_node(x), as_node(y))
+        if meaning == "kronecker":
+            return Kronecker()(as_node(x), as_node(y))
         if meaning == "elementwise":
             return self._ufunc("multiply", x, y)
         if node.operator in ("^", "**", ".^") and self._is_e(node.left):

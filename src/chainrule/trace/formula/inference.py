@@ -31,7 +31,7 @@ _COUNTS = {
 """The cost of a number, a vector and a matrix of these names: counts, and a temperature."""
 _DIVIDED_BY_MATRIX = 2.0
 _UNEQUAL_TERMS = 1.5
-_SCALED_FROM_RIGHT = 0.5
+_SCALED_FROM_RIGHT = (0.0, 0.5, 1.5)
 _SHIFTS = frozenset(("α", "γ", "δ", "ε", "η", "λ", "τ", "eps", "margin", "temperature", "threshold", "tol"))
 """Operands that are added to every element of a vector, as in log(x + ε), where others are vectors themselves."""
 
@@ -99,11 +99,20 @@ class _Search:
         if len(interpretations) > 1:
             raise self._formula.error(BOTH_FIT, self._doubtful(interpretations))
         (interpretation,) = interpretations
+        if self._reads_vectors_as_matrices(interpretation):
+            raise self._misfit()
         try:
-            interpretation.typing.check_powers()
+            interpretation.typing.check_doubts()
         except MisfitError as misfit:
             raise self._formula.error(misfit.message, misfit.span) from None
         return self._as_settled(interpretation)
+
+    def _reads_vectors_as_matrices(self, interpretation: Interpretation) -> bool:
+        """Whether small letters are matrices only because they stand side by side, as in `x log(x)`."""
+        beside = any(isinstance(node, Binary) and node.operator == " " for node in self._subject.order)
+        named = zip(self._unknown, interpretation.ranks, strict=True)
+        small = [name for name, rank in named if rank == 2 and name[:1].islower() and name not in self._declared]
+        return bool(beside and small and not self._given and self._conventional_failure() is not None)
 
     # All interpretations
 
@@ -193,7 +202,8 @@ class _Search:
     def _cost_of_operations(self, typing: Typing) -> float:
         """Return the cost of what is unusual on paper.
 
-        That is a number added to a matrix, a quotient by a matrix, and a number right of what it scales, as in `x c`.
+        That is a number added to a matrix, a matrix taken from a vector, a quotient by a matrix, and a number right of
+        what it scales, as in `x c`.
         """
         total = 0.0
         for node in self._subject.order:
@@ -203,12 +213,15 @@ class _Search:
             if left is None or right is None:
                 continue
             if node.operator == " ":
-                total += _SCALED_FROM_RIGHT if left.rank and not right.rank else 0.0
+                total += 0.0 if right.rank else _SCALED_FROM_RIGHT[min(left.rank, 2)]
             elif node.operator == "/":
                 total += _DIVIDED_BY_MATRIX if right.rank == 2 else 0.0
             elif {left.rank, right.rank} == {0, 2}:
                 number = node.right if left.rank else node.left
-                total += 0.0 if isinstance(number, Number | Name) else _UNEQUAL_TERMS
+                is_shift = isinstance(number, Number) or (isinstance(number, Name) and bool(left.rank))
+                total += 0.0 if is_shift or (node.operator == "+" and isinstance(number, Name)) else _UNEQUAL_TERMS
+            elif node.operator == "-" and (left.rank, right.rank) == (1, 2):
+                total += _UNEQUAL_TERMS
         return total
 
     def _cost_of_offsets(self, ranks: Sequence[int], typing: Typing) -> float:
@@ -220,7 +233,7 @@ class _Search:
                 kind = typing.variables[other]
                 if name in rank_of and kind is not None and kind.rank == 1 and rank_of[name] < 2:
                     usual = _cost(self._name(name), 1)
-                    changes[name] = -usual if rank_of[name] == 1 else max(changes.get(name, 0.0), usual + 0.5)
+                    changes[name] = -min(usual, 1.0) if rank_of[name] == 1 else max(changes.get(name, 0.0), usual + 0.5)
         return sum(changes.values())
 
     @cached_property
@@ -240,10 +253,14 @@ class _Search:
         """Return the error for the most conventional shapes, which are inconsistent."""
         if self._exhausted:
             return self._too_many()
-        ranks = tuple(min(self._ranks(name), key=lambda rank: _cost(self._name(name), rank)) for name in self._unknown)
-        failure = self._attempt(self._variables(ranks)[0], ()).failure
+        failure = self._conventional_failure()
         assert failure is not None
         return self._formula.error(failure.message, failure.span)
+
+    def _conventional_failure(self) -> MisfitError | None:
+        """Return where the most conventional shapes are inconsistent."""
+        ranks = tuple(min(self._ranks(name), key=lambda rank: _cost(self._name(name), rank)) for name in self._unknown)
+        return self._attempt(self._variables(ranks)[0], ()).failure
 
     def _too_many(self) -> FormulaError:
         names = [shown(self._name(name)) for name in self._unknown]

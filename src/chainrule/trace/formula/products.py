@@ -20,11 +20,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from chainrule.ir import DType
+from chainrule.ir import DType, dim_product
 from chainrule.trace.formula.errors import Span
-from chainrule.trace.formula.sizes import Kind, Size, can_equal, equal, found, sizes_text, unify
+from chainrule.trace.formula.sizes import Kind, Size, Unknown, can_equal, equal, found, sizes_text, unify
 
-Meaning: TypeAlias = Literal["elementwise", "matmul", "outer"]
+Meaning: TypeAlias = Literal["elementwise", "matmul", "outer", "kronecker"]
 
 
 class MisfitError(Exception):
@@ -179,14 +179,30 @@ def beside(a: Kind, b: Kind, span: Span) -> Meaning:
 
 
 def tensor(a: Kind, b: Kind, span: Span) -> Kind:
-    """Return the kind of `x ⊗ y`, which is `x yᵀ` for two vectors."""
-    if a.rank != 1 or b.rank != 1:
+    """Return the kind of `x ⊗ y`: `x yᵀ` for two vectors, the Kronecker product for two matrices."""
+    if a.rank == b.rank == 1 and not (_is_capital(a) and _is_capital(b)):
+        return outer(a, b)
+    return kronecker(a, b, span)
+
+
+def kronecker(a: Kind, b: Kind, span: Span) -> Kind:
+    """Return the kind of the Kronecker product of two matrices, whose sizes must be known."""
+    sizes = [(found(x), found(y)) for x, y in zip(a.sizes, b.sizes, strict=False)]
+    known = [dim_product((x, y)) for x, y in sizes if not isinstance(x, Unknown) and not isinstance(y, Unknown)]
+    if a.rank == b.rank == 2 and len(known) == 2:
+        return Kind(tuple(known))
+    if a.open or b.open:
         raise MisfitError(
-            f"{a.text} ⊗ {b.text} is a Kronecker product, which is not in the language; x ⊗ y of two vectors is the "
-            "matrix x y'",
+            'the sizes of a Kronecker product are products; state those of its factors, as in --shape "A: n m, B: p q"',
             span,
         )
-    return outer(a, b)
+    raise MisfitError(f"a Kronecker product is of two matrices, not {a.text} and {b.text}; write outer(x, y)", span)
+
+
+def _is_capital(kind: Kind) -> bool:
+    """Whether a value is a variable of unknown shape whose name is that of a matrix."""
+    (size,) = kind.sizes
+    return kind.lone and isinstance(size, Unknown) and size.name[:1].isupper()
 
 
 def _broadcasts(a: Kind, b: Kind) -> bool:
@@ -201,6 +217,9 @@ POWER_OF_SQUARE = (
     "^ of a square matrix may be a power of the matrix or go element by element; write A @ A, or inv(A), for the "
     "matrix, A ** 2 for element by element"
 )
+
+
+BARS_OF_MATRIX = "bars around a matrix may be its determinant or go element by element; write det(A) or abs(A)"
 
 
 def power(a: Kind, b: Kind, span: Span) -> Kind:

@@ -15,6 +15,7 @@ from chainrule.trace.formula.errors import FormulaError, meant, shown
 from chainrule.trace.formula.latex import is_latex
 from chainrule.trace.formula.parser import Formula
 from chainrule.trace.formula.products import (
+    BARS_OF_MATRIX,
     POWER_OF_SQUARE,
     Meaning,
     MisfitError,
@@ -34,6 +35,7 @@ from chainrule.trace.formula.words import CONSTANTS, GREEK, canonical_name
 
 _NUMBER = Kind(())
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+_BARS = ("|", "∣", "\\")
 _OF_MATRICES = frozenset({"tr", "det", "logdet", "inv", "solve"})
 IDENTITIES = ("I", "eye")
 """The identity matrix, of the size that fits, unless a variable has this name."""
@@ -209,9 +211,17 @@ class Typing:
             if statement.name is not None:
                 self._scope[canonical_name(statement.name)] = self.result
 
-    def check_powers(self) -> None:
-        """Raise MisfitError for `^` of a square matrix, which is ambiguous; to be called once sizes are known."""
+    def check_doubts(self) -> None:
+        """Raise MisfitError for `^` and bars of a matrix, which are ambiguous; to be called once sizes are known."""
         for node in self._subject.order:
+            if (
+                isinstance(node, Call)
+                and node.function == "abs"
+                and self._subject.formula.text[node.mark.start] in _BARS
+            ):
+                kind = self.kinds[node]
+                if kind is not None and kind.rank == 2:
+                    raise MisfitError(BARS_OF_MATRIX, node.span)
             if isinstance(node, Binary) and node.operator == "^":
                 for part in (node.left, node.right):
                     kind = self.kinds[part]
@@ -257,7 +267,7 @@ class Typing:
         if operator == " ":
             return self._meant(node, beside(a, b, node.span), a, b)
         if operator == "⊗":
-            self.meanings[node] = "outer"
+            self.meanings[node] = "outer" if a.rank == 1 else "kronecker"
             return tensor(a, b, node.span)
         if operator == "*":
             meaning = self._star(node, a, b)

@@ -13,8 +13,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from chainrule import functions, primitives
-from chainrule.ir import ArrayType, Const, Dim, DType, Node, Operand
+from chainrule.ir import ArrayType, Const, Dim, DType, Node, Operand, dim_product
 from chainrule.primitives import (
+    Kronecker,
+    Vec,
     as_floats,
     broadcast_to,
     cast,
@@ -27,9 +29,9 @@ from chainrule.primitives import (
 )
 from chainrule.trace.arrangement import ARRANGEMENT
 from chainrule.trace.formula.errors import Span
-from chainrule.trace.formula.products import MisfitError, elementwise, outer, square, transpose
+from chainrule.trace.formula.products import MisfitError, elementwise, kronecker, outer, square, transpose
 from chainrule.trace.formula.products import matmul as matmul_kind
-from chainrule.trace.formula.sizes import Kind, Size, Unknown, unify
+from chainrule.trace.formula.sizes import Kind, Size, Unknown, found, unify
 from chainrule.trace.formula.syntax import Option
 from chainrule.trace.linear_algebra import LINEAR_ALGEBRA
 from chainrule.trace.literals import as_node
@@ -204,6 +206,44 @@ def _outer(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
         raise MisfitError(f"outer takes two vectors, not {' and '.join(kind.text for kind in kinds)}", span)
     left, right = kinds
     return outer(left, right)
+
+
+def _kronecker(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    left, right = kinds
+    return kronecker(left, right, span)
+
+
+def _vec(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    (kind,) = kinds
+    sizes = [size for size in map(found, kind.sizes) if not isinstance(size, Unknown)]
+    if kind.rank != 2 or len(sizes) < 2:
+        raise MisfitError(f'vec takes a matrix of stated shape, as in --shape "A: n m", not {kind.text}', span)
+    return Kind((dim_product(sizes),))
+
+
+def _length(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    (kind,) = kinds
+    if kind.rank != 1:
+        raise MisfitError(f"length takes a vector, not {kind.text}; write size(X, 1) or numel(X)", span)
+    return Kind(())
+
+
+def _counted(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    return Kind(())
+
+
+def _size(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
+    (kind,) = kinds
+    place = options.get("dim")
+    if not isinstance(place, int) or not 1 <= place <= kind.rank:
+        raise MisfitError(
+            f"size takes an axis, counted from 1, of an array, as in size(X, 1), not of {kind.text}", span
+        )
+    return Kind(())
+
+
+def _number(size: Dim) -> Node:
+    return Const(float(size) if isinstance(size, int) else size, ArrayType(()))
 
 
 def _matmul(kinds: Sequence[Kind], options: Options, span: Span) -> Kind:
@@ -383,6 +423,11 @@ VOCABULARY: dict[str, Function] = {
     "dot": Function(2, 2, (), _dot, _numpy(np.dot)),
     "inner": Function(2, 2, (), _inner, _numpy(np.dot)),
     "outer": Function(2, 2, (), _outer, _built_outer),
+    "length": Function(1, 1, (), _length, lambda x: _number(as_node(x).type.size), Kind(())),
+    "numel": Function(1, 1, (), _counted, lambda x: _number(as_node(x).type.size), Kind(())),
+    "size": Function(1, 1, ("dim",), _size, lambda x, dim: _number(as_node(x).type.shape[dim - 1])),
+    "kron": Function(2, 2, (), _kronecker, lambda x, y: Kronecker()(_floats(x), _floats(y))),
+    "vec": Function(1, 1, (), _vec, lambda x: Vec()(_floats(x))),
     "transpose": Function(1, 1, (), _transpose, _numpy(np.transpose)),
     "mean_squared_error": Function(2, 2, (), _same_shapes, _named(functions.mean_squared_error), Kind(())),
     "binary_cross_entropy": Function(2, 2, (), _same_shapes, _named(functions.binary_cross_entropy), Kind(())),

@@ -18,11 +18,11 @@ CONSTANTS = {"π": math.pi, "e": math.e}
 
 FUNCTION_NAMES = (
     *(name for name in UFUNCS if name != "absolute"), "abs", "binary_cross_entropy", "clip", "cross_entropy", "det",
-    "diag", "dot", "elu", "erf", "eye", "gelu", "indicator", "inner", "inv", "layer_norm", "leaky_relu", "log10",
-    "log2", "log_sigmoid", "log_softmax", "logdet", "logical_and", "logical_not", "logical_or", "logsumexp",
-    "matmul", "matrix", "max", "mean", "mean_squared_error", "min", "multiply", "norm", "ones", "outer", "reciprocal",
-    "relu", "rms_norm", "sigmoid", "silu", "softmax", "softplus", "solve", "square", "std", "sum", "tan", "tr",
-    "transpose", "var", "vector", "where",
+    "diag", "dot", "elu", "erf", "eye", "gelu", "indicator", "inner", "inv", "kron", "layer_norm", "leaky_relu",
+    "length", "log10", "log2", "log_sigmoid", "log_softmax", "logdet", "logical_and", "logical_not", "logical_or",
+    "logsumexp", "matmul", "matrix", "max", "mean", "mean_squared_error", "min", "multiply", "norm", "numel", "ones",
+    "outer", "reciprocal", "relu", "rms_norm", "sigmoid", "silu", "size", "softmax", "softplus", "solve", "square",
+    "std", "sum", "tan", "tr", "transpose", "var", "vec", "vector", "where",
 )  # fmt: skip
 
 _ALIASES = {
