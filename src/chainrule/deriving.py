@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, overload
 
 from chainrule.derivation import (
@@ -290,7 +291,13 @@ class FurtherDerivation(Derivation):
     """
 
     def __init__(self, program: Program, wrt: Sequence[Input], name: str, order: int, layout: Layout) -> None:
-        super().__init__(program, wrt, name)
+        # A gradient that is simplified by WᵀW = I has another derivative: what varies must not be constrained.
+        varying = {node.name for node in wrt} if order == 2 else set()
+        self._set_aside = tuple(
+            each for each in program.declared if each.name in varying and each.property.rank is not None
+        )
+        used = tuple(each for each in program.declared if each not in self._set_aside)
+        super().__init__(replace(program, declared=used), wrt, name)
         self.derivatives: Derivatives = (
             SecondOrder(self.record, layout) if order == 2 else Jacobians(self.record, layout)
         )
@@ -311,7 +318,7 @@ class FurtherDerivation(Derivation):
         _check_choice("detail", detail, DETAILS)
         if at is not None:
             raise DerivationError("a worked example is of a backward pass; derive it without order=2 and jacobian")
-        return write_derivatives(self.derivatives, form, used_language(lang), detail)
+        return write_derivatives(self.derivatives, form, used_language(lang), detail, self._set_aside)
 
     @at_callers_line
     @refuses_deep_nesting

@@ -147,6 +147,26 @@ def test_grading_knows_what_is_declared() -> None:
     assert not cr.grade("dx = 2*x", "x' W' W x", "x", x="n", W="n n").right
 
 
+@pytest.mark.parametrize(
+    ("formula", "by", "assume", "found"),
+    [
+        ("x' S x", "x", "S symmetric", "∂²L/∂x∂xᵀ = 2 S "),
+        ("tr(S S)", "S", "S symmetric", "= 2 K_nn "),
+        ("log(sum(p))", "p", "p on the simplex", "∂²L/∂p∂pᵀ = (−1 / (Σ p)²) · (1 1ᵀ) "),
+        ("sqrt(n^2)*n", "n", "n > 0", "= 2 "),
+    ],
+)
+def test_what_is_differentiated_twice_is_not_constrained(formula: str, by: str, assume: str, found: str) -> None:
+    """At an orthogonal W the gradient of tr(WᵀW) may be simplified, and only then; so it must not be differentiated."""
+    hessian = cr.derive(formula, by, order=2, assume=assume)
+    assert hessian.verify().ok
+    text = hessian.text()
+    assert found in text
+    constrained = assume.startswith(by) and "> 0" not in assume
+    assert ("Not used, since the gradient is differentiated once more" in text) == constrained
+    assert ("Given: " in text) != constrained
+
+
 @pytest.mark.parametrize("kind", Property)
 def test_a_worked_example_is_refused_where_the_declaration_fails(kind: Property) -> None:
     derivation = cr.derive("sum(S .* S)", assume=f"S {kind.value}", S="2 2")

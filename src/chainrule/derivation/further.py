@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final, TypeAlias
 
-from chainrule.derivation.document import Detail, Document
+from chainrule.derivation.document import Detail, Document, Paragraph
 from chainrule.derivation.expressions import commutation_of
 from chainrule.derivation.forms import Form
 from chainrule.derivation.jacobian_form import JacobianForm, JacobianNotator
@@ -25,8 +26,10 @@ from chainrule.derivation.second_quantities import (
     StageChange,
     StageJacobian,
 )
+from chainrule.derivation.sections import declared_phrase
 from chainrule.derivation.verify_second import SecondVerifier
-from chainrule.ir import Node, topological_order
+from chainrule.derivation.words import join, say
+from chainrule.ir import Declaration, Node, topological_order
 from chainrule.primitives import Notation
 from chainrule.words import Language
 
@@ -35,11 +38,23 @@ FURTHER_FORMS: Final = ("matrix", "index")
 """The forms in which a Hessian or a Jacobian is written: as a matrix, or by its elements."""
 
 
-def write_derivatives(derivatives: Derivatives, form: Form, language: Language, detail: Detail = "full") -> Document:
-    """Write the page of `derivatives` in one form and one language."""
+def write_derivatives(
+    derivatives: Derivatives,
+    form: Form,
+    language: Language,
+    detail: Detail = "full",
+    set_aside: Sequence[Declaration] = (),
+) -> Document:
+    """Write the page of `derivatives` in one form and one language; it states that `set_aside` is not used."""
     if isinstance(derivatives, SecondOrder):
-        return SecondForm(derivatives, language, detail, form == "index").document()
-    return JacobianForm(derivatives, language, detail, form == "index").document()
+        page = SecondForm(derivatives, language, detail, form == "index").document()
+    else:
+        page = JacobianForm(derivatives, language, detail, form == "index").document()
+    if not set_aside:
+        return page
+    title, shapes, *rest = page.blocks
+    note = say(language, "set aside", join(language, [declared_phrase(each, language) for each in set_aside]))
+    return replace(page, blocks=(title, shapes, Paragraph(note), *rest))
 
 
 def derivatives_notator(derivatives: Derivatives) -> SecondNotator | JacobianNotator:

@@ -18,7 +18,7 @@ from chainrule.derivation.valuation import Valuation
 from chainrule.derivation.words import enumerated, join, say
 from chainrule.derivation.worked import WorkedExample
 from chainrule.functions import RNG_SEED, RNG_STEP
-from chainrule.ir import Apply, ArrayType, Const, Input, Node, applies, topological_order
+from chainrule.ir import Apply, ArrayType, Const, Declaration, Input, Node, applies, topological_order
 from chainrule.primitives import Broadcast, Contract, Infix, Notation, Number, Symbol
 from chainrule.words import Language
 
@@ -112,7 +112,7 @@ class Sections:
         declared = self.record.program.declared
         if not declared:
             return []
-        phrases = [self.say(f"declared {each.property.value}", Symbol(each.name)) for each in declared]
+        phrases = [declared_phrase(each, self.language) for each in declared]
         blocks: list[Block] = [Paragraph(self.say("declared", join(self.language, phrases, "list semicolon")))]
         constrained = {each.name for each in declared if each.property.rank is not None}
         names: list[Words] = [(Symbol(node.name),) for node in self.record.backward.wrt if node.name in constrained]
@@ -371,6 +371,11 @@ class Sections:
 
     def is_from_loss(self, contribution: Contribution) -> bool:
         return isinstance(contribution.cotangent, Const)
+
+
+def declared_phrase(declaration: Declaration, language: Language) -> Words:
+    """Say what is declared."""
+    return say(language, f"declared {declaration.property.value}", Symbol(declaration.name))
 
 
 def without_empty_sections(blocks: Sequence[Block]) -> list[Block]:

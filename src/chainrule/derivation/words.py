@@ -283,6 +283,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "{0} 在单纯形上，即元素非负且和为 1",
     ),
     "declared of unit length": ("{0} has unit length", "{0} 是单位向量"),
+    "set aside": (
+        "Not used, since the gradient is differentiated once more, and every element may change alone: {0}.",
+        "以下条件没有用到，因为梯度还要再求一次导，每个元素都可以单独变化：{0}。",
+    ),
     "unconstrained": (
         "The gradient with respect to {0} is the usual, unconstrained one: every element may change alone, and what is "
         "given holds where the gradient is evaluated.",
