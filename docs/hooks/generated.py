@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -23,6 +24,8 @@ from chainrule.trace.reductions import REDUCTIONS
 from chainrule.trace.traced import METHODS, Traced
 from chainrule.trace.ufuncs import UFUNC_CALLS, UFUNC_METHODS
 from chainrule.trace.vocabulary import MENDS, name_of
+
+ROOT = Path(__file__).parents[2]
 
 
 def _row(*cells: str) -> str:
@@ -122,8 +125,14 @@ def _command(command: click.Command, name: str, parent: click.Context) -> str:
     return f"## chainrule {name}\n\n{usage}\n\n{paragraphs}\n\n{_table(('option', ''), rows)}"
 
 
+def changelog() -> str:
+    """The changelog in the repository."""
+    return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "activations": activations,
+    "changelog": changelog,
     "commands": commands,
     "formula_functions": formula_functions,
     "gallery": gallery,

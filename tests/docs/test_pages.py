@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import generated
 import page_code
 import pytest
 from click.testing import CliRunner
@@ -107,3 +108,27 @@ def _instructions(text: str) -> list[str]:
     blocks = [block for block in blocks_of(text) if block.language in ("python", "sh")]
     codes = [block.code.replace('cr.use(lang="zh")\n', "").replace(" --lang zh", "") for block in blocks]
     return [re.sub(r"\n\n+", "\n", re.sub(r" *#.*", "", code)) for code in codes]
+
+
+def test_the_version_is_cited() -> None:
+    version = re.search(
+        r'^version = "(.*)"$', (DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert version is not None
+    for cited in (DOCS.parent / "CITATION.cff", DOCS / "about" / "cite.md"):
+        assert version[1] in cited.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", generated.TABLES)
+def test_what_is_generated_is_on_a_page(name: str) -> None:
+    mark = f"<!-- generated: {name} -->"
+    assert any(mark in path.read_text(encoding="utf-8") for path in PAGES.values())
+    assert len(generated.TABLES[name]().splitlines()) > 5
+
+
+def test_the_tables_name_what_a_user_may_write() -> None:
+    functions = generated.numpy_functions()
+    for name in ("np.exp", "np.linalg.inv", "np.where", "np.einsum", "np.arange", "np.add.reduce", ".reshape", ".sum"):
+        assert f"`{name}`" in functions
+    assert "chainrule train [OPTIONS] DATA" in generated.commands()
+    assert "`--learning-rate FLOAT`" in generated.commands()

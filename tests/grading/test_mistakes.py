@@ -77,3 +77,10 @@ def test_a_true_part_is_not_blamed_for_a_factor_that_is_missing_later() -> None:
 def test_the_gradient_of_a_layer_is_blamed_for_the_factor_that_it_lacks() -> None:
     grade = cr.grade("d1 = y_hat - y\ndw = X.T @ d1\ndb = sum(d1)", GALLERY["linear_regression"].function)
     assert [line.status for line in grade.lines] == ["wrong", "consequence", "consequence"]
+
+
+def test_a_value_of_the_forward_pass_should_be_its_own_formula() -> None:
+    answer = "r = y - X * w - b\ndw = 2 * X' * r / n"
+    text = cr.grade(answer, "r = X @ w + b - y; mean(r^2)", wrt="w", X="n d", w="d", b="", y="n").text()
+    assert "r should be r = X w + b − y." in text
+    assert "should be b - (y - X @ w)." in text

@@ -79,7 +79,7 @@ class Diagnostician:
         formula = None
         if match.is_exact and symbol is not None and match.quantity.kind in ("gradient", "forward"):
             gradient = match.quantity.kind == "gradient"
-            formula = self._truth.formula(symbol) if gradient or symbol in self._truth.stages else None
+            formula = self._truth.formula(symbol, gradient) if gradient or symbol in self._truth.stages else None
         return match.text, formula or ""
 
     def _kind(

@@ -286,7 +286,8 @@ def _of_operation(node: ast.BinOp, depth: int, scope: Scope) -> Iterator[Change]
         flipped = ast.Sub if isinstance(node.op, ast.Add) else ast.Add
         yield "sign", _binary(left, flipped, right), 1, text, ""
         if isinstance(node.op, ast.Sub):
-            yield "sign", _binary(right, ast.Sub, left), 0, text, f"{_text(right)} - {_text(left)}"
+            exchanged = _binary(right, ast.Sub, left)
+            yield "sign", exchanged, 0, text, _text(exchanged)
         yield "extra term", left, 0, _text(right), ""
         yield "extra term", right, 0, _text(left), ""
         other, texts = _other(), (_text(left), _text(right))

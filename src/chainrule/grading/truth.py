@@ -110,10 +110,10 @@ class Truth:
 
     # Quantities
 
-    def formula(self, symbol: str) -> str | None:
-        """Return the derivation's expression for the gradient with respect to `symbol`, or None."""
+    def formula(self, symbol: str, gradient: bool = True) -> str | None:
+        """Return the derivation's expression for the gradient with respect to `symbol`, or for its value, or None."""
         for step in self.record.steps:
-            if step.accumulation.symbol.name == symbol:
+            if gradient and step.accumulation.symbol.name == symbol:
                 node = self._spelled(step.chain.right if step.merge is None else step.merge.right)
                 short = operation_count(node) <= 3 * LABEL_OPERATIONS
                 return text_of(self.vocabulary.notator.of(node)) if short else None
